@@ -1,0 +1,106 @@
+"""Settings: the only reader of the environment. Precedence: option > environment > `.env` > default."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from animerag.errors import SettingsError
+from animerag.models import ProviderName
+
+ProviderChoice = Literal["auto", "openai", "local"]
+Level = Annotated[int, Field(ge=1, le=256)] | Literal["auto"]
+
+
+class Settings(BaseSettings):
+    """What the user configured. Secrets never show in `repr`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ANIMERAG_",
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+    )
+
+    openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")
+    openai_base_url: str | None = Field(None, validation_alias="OPENAI_BASE_URL")
+    embedding_provider: ProviderChoice = "auto"
+    chat_provider: ProviderChoice = "auto"
+    chat_model: str = "gpt-5-nano"  # the cheapest current model that follows citation rules
+    embedding_model: str = "text-embedding-3-small"
+    api: Literal["auto", "responses", "chat"] = "auto"
+    reasoning_effort: str = "low"  # sources carry the facts; long reasoning only delays the first word
+    verbosity: str = "low"
+    data_dir: Path = Path(".animerag")
+    database_url: str | None = None
+    chroma_url: str | None = None
+    chroma_api_key: SecretStr | None = None
+    chroma_tenant: str | None = None
+    chroma_database: str | None = None
+    ingest_concurrency: Level = "auto"
+    query_concurrency: Level = "auto"
+    batch_size: int = Field(100, ge=1, le=2048)  # 2048 inputs is the API's limit for one request
+    max_rpm: int | None = Field(None, ge=1)
+    max_tpm: int | None = Field(None, ge=1)
+    max_cost_usd: float | None = Field(None, ge=0)
+    prices: dict[str, float] = Field(default_factory=dict)  # USD a million tokens, by model
+    debug: bool = False
+
+    @field_validator("data_dir")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @field_validator("database_url")
+    @classmethod
+    def _sqlite_only(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith("sqlite"):
+            scheme = value.split(":", 1)[0]
+            raise ValueError(f"only SQLite URLs such as sqlite:///path/to/library.db work for now, not {scheme}")
+        return value
+
+    def provider_for(self, choice: ProviderChoice) -> ProviderName:
+        """Resolve `auto`: a key or a base URL means `openai`, neither means the embedded default."""
+        if choice != "auto":
+            return choice
+        return "openai" if self.openai_api_key or self.openai_base_url else "local"
+
+    @property
+    def database_path(self) -> Path:
+        """Return the SQLite file."""
+        if self.database_url is None:
+            return self.data_dir / "library.db"
+        return Path(self.database_url.split("///", 1)[-1]).expanduser().absolute()
+
+
+def load_settings(**options: Any) -> Settings:
+    """Read the environment and `.env`; `options` that are not None win.
+
+    Raises SettingsError naming the setting and what was wrong with it.
+    """
+    _keep_loopback_off_the_proxy()
+    given = {name: value for name, value in options.items() if value is not None}
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        raise SettingsError(" ".join(_sentence(problem) for problem in error.errors())) from None
+
+
+def _sentence(problem: Any) -> str:
+    name = str(problem["loc"][0]) if problem["loc"] else "settings"
+    shown = name if name.startswith("OPENAI") else f"ANIMERAG_{name.upper()}"
+    reason = problem["msg"].removeprefix("Value error, ").rstrip(".")
+    return f"{shown} cannot be used: {reason}."
+
+
+def _keep_loopback_off_the_proxy() -> None:
+    """A proxy set for the world must not swallow calls to our own loopback servers."""
+    for name in ("NO_PROXY", "no_proxy"):
+        hosts = [host for host in os.environ.get(name, "").split(",") if host]
+        os.environ[name] = ",".join(dict.fromkeys([*hosts, "127.0.0.1", "localhost"]))

@@ -1,0 +1,256 @@
+"""The values that travel between the rooms: frozen, validated once where they enter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ProviderName = Literal["openai", "local"]
+Branch = Literal["alias", "words", "vector"]
+
+
+class Priority(IntEnum):
+    """Who goes first where requests queue; lower is sooner."""
+
+    LIVE = 0
+    BATCH = 1
+    INGEST = 2
+
+
+# ── Catalogue ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelatedShow:
+    """A show that another one points to; it need not be in the catalogue."""
+
+    id: str
+    title: str
+    kind: str
+    year: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Show:
+    """One catalogue record; `record` is the source's own object, whole, so that nothing a file said is lost."""
+
+    id: str
+    title: str
+    titles: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    description: str = ""
+    episodes: int | None = None
+    year: int | None = None
+    end_year: int | None = None
+    rating: float | None = None
+    votes: int | None = None
+    relations: tuple[RelatedShow, ...] = ()
+    similar: tuple[RelatedShow, ...] = ()
+    record: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowError:
+    """A row that was set aside, with enough to find and mend it."""
+
+    file: str
+    line: int
+    id: str | None
+    stage: Literal["read", "validate", "embed", "store"]
+    reason: str
+
+
+# ── Ingestion ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class ImportKind(StrEnum):
+    """Where shows came from; the first import by an owner replaces the sample."""
+
+    SAMPLE = "sample"
+    OWN = "own"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Tokens that a provider counted; `cost_usd` is None where no price is known, never 0."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    embedding_tokens: int = 0
+    cost_usd: float | None = None
+
+    def __add__(self, other: Usage) -> Usage:
+        costs = [cost for cost in (self.cost_usd, other.cost_usd) if cost is not None]
+        return Usage(
+            input_tokens=self.input_tokens + other.input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+            embedding_tokens=self.embedding_tokens + other.embedding_tokens,
+            cost_usd=sum(costs) if costs else None,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a job is: `done` of `total` items, `stage` in words a user reads."""
+
+    done: int = 0
+    total: int = 0
+    stage: str = ""
+    elapsed_s: float = 0.0
+
+    @property
+    def fraction(self) -> float:
+        return min(1.0, self.done / self.total) if self.total else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Concurrency:
+    """Requests in flight: what was set, the most at once, and the mean over the run."""
+
+    set: int | Literal["auto"] = 1
+    peak: int = 0
+    mean: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestReport:
+    """What became of every row: read = ingested + unchanged + duplicate + quarantined + cancelled."""
+
+    read: int = 0
+    ingested: int = 0
+    unchanged: int = 0
+    duplicate: int = 0
+    quarantined: int = 0
+    cancelled: int = 0
+    rows: tuple[RowError, ...] = ()
+    batches: int = 0
+    embedding_requests: int = 0
+    seconds: float = 0.0
+    concurrency: Concurrency = Concurrency()
+    rate_limited: int = 0
+    retries: int = 0
+    usage: Usage = Usage()
+    catalogue: int = 0
+    stopped_by: str | None = None
+
+    @property
+    def throughput(self) -> float:
+        """Shows stored a second."""
+        return self.ingested / self.seconds if self.seconds else 0.0
+
+
+# ── Retrieval and answers ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """How one search found a show: its rank there (1 is best) and, for vectors, Chroma's raw cosine distance."""
+
+    branch: Branch
+    rank: int
+    detail: str = ""
+    distance: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A show that may answer the question, with all evidence for it; `score` only orders, it is no probability."""
+
+    show: Show
+    evidence: tuple[Evidence, ...]
+    score: float
+
+    @property
+    def found_by(self) -> tuple[Branch, ...]:
+        return tuple(item.branch for item in self.evidence)
+
+    @property
+    def distance(self) -> float | None:
+        return next((item.distance for item in self.evidence if item.distance is not None), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timings:
+    """Seconds by stage; branches overlap, so their sum exceeds `retrieve_s`."""
+
+    queue_s: float = 0.0
+    throttle_s: float = 0.0
+    alias_s: float = 0.0
+    words_s: float = 0.0
+    embed_s: float = 0.0
+    vector_s: float = 0.0
+    retrieve_s: float = 0.0
+    first_token_s: float = 0.0
+    chat_s: float = 0.0
+    total_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retrieval:
+    """What the searches found for one question, best first; `no_match` when the catalogue has nothing on it."""
+
+    question: str
+    sources: tuple[Source, ...] = ()
+    no_match: bool = False
+    notes: tuple[str, ...] = ()
+    timings: Timings = Timings()
+    usage: Usage = Usage()
+
+
+class AnswerStatus(StrEnum):
+    """How a question ended."""
+
+    OK = "ok"
+    NO_MATCH = "no_match"
+    REFUSED = "refused"
+    TRUNCATED = "truncated"
+    ERROR = "error"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """One question's outcome; `citations` are ids of shows that `text` cites by the number of their source."""
+
+    question: str
+    status: AnswerStatus
+    text: str | None = None
+    error: str | None = None
+    citations: tuple[str, ...] = ()
+    sources: tuple[Source, ...] = ()
+    notes: tuple[str, ...] = ()
+    timings: Timings = Timings()
+    usage: Usage = Usage()
+    model: str = ""
+    provider: ProviderName = "local"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """One earlier exchange of a conversation."""
+
+    question: str
+    answer: str
+    cited: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """All a chat model gets: the question, its sources in citation order, and the text that carries both."""
+
+    question: str
+    sources: tuple[Source, ...]
+    system: str
+    user: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finish:
+    """The last event of an answer's stream: how it ended and what it used."""
+
+    status: AnswerStatus
+    usage: Usage = Usage()

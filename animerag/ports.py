@@ -1,0 +1,132 @@
+"""What the services need from the world outside: an embedder, a chat model and a vector index.
+
+Adapters implement these protocols and translate every vendor exception into `animerag.errors`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
+
+    from animerag.models import Finish, Priority, Prompt, ProviderName, Usage
+
+Vectors: TypeAlias = NDArray[np.float32]  # noqa: UP040 - `type` statements need Python 3.12
+MetadataValue: TypeAlias = "str | int | float | bool | list[str] | None"  # noqa: UP040
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Embedding:
+    """Vectors of shape (n, dimensions), float32, one row a text in the order given, and what they cost."""
+
+    vectors: Vectors
+    usage: Usage
+
+
+class Embedder(Protocol):
+    """Turns texts into vectors."""
+
+    provider: ProviderName
+    model: str
+
+    async def dimensions(self) -> int:
+        """Return the width of this model's vectors; asks the provider once where no table knows it."""
+        ...
+
+    async def embed(self, texts: Sequence[str], *, priority: Priority) -> Embedding:
+        """Embed `texts` in one request.
+
+        Raises ProviderError (see `animerag.errors` for what each kind of it means).
+        """
+        ...
+
+    async def warm(self) -> None:
+        """Load weights or open connections, so that the first real call does not pay for it."""
+        ...
+
+    async def close(self) -> None:
+        """Release threads and connections."""
+        ...
+
+
+class ChatModel(Protocol):
+    """Turns a question and its sources into an answer."""
+
+    provider: ProviderName
+    model: str
+
+    def stream(self, prompt: Prompt, *, priority: Priority) -> AsyncIterator[str | Finish]:
+        """Yield pieces of text and then exactly one `Finish`; closing the iterator stops the request.
+
+        Raises ProviderError.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Release threads and connections."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectionSpec:
+    """Which vectors belong together: one library, model, width and text recipe. Distance is cosine."""
+
+    name: str
+    model: str
+    dimensions: int
+    recipe: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VectorRecord:
+    """One show as the index keeps it; a metadata value of None removes that key from the stored record."""
+
+    id: str
+    vector: Vectors
+    metadata: Mapping[str, MetadataValue]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Neighbour:
+    """A stored vector near a question: cosine distance, 0 is the same direction."""
+
+    id: str
+    distance: float
+
+
+class VectorIndex(Protocol):
+    """Keeps vectors and finds the nearest. Every method raises VectorStoreError."""
+
+    async def upsert(self, spec: CollectionSpec, records: Sequence[VectorRecord]) -> None:
+        """Write records, new or changed; ids must be unique within the call. An empty sequence is a no-op."""
+        ...
+
+    async def query(
+        self, spec: CollectionSpec, vectors: Vectors, *, k: int, ids: Sequence[str] | None = None
+    ) -> list[list[Neighbour]]:
+        """Return up to `k` neighbours, nearest first, for each row of `vectors` (n, dimensions).
+
+        `ids` restricts the search to those records.
+        """
+        ...
+
+    async def delete(self, spec: CollectionSpec, ids: Sequence[str]) -> None:
+        """Remove records; unknown ids are no error."""
+        ...
+
+    async def metadata(self, spec: CollectionSpec, keys: Sequence[str]) -> dict[str, dict[str, MetadataValue]]:
+        """Return the named metadata keys of every record, by id. An absent collection is empty."""
+        ...
+
+    async def count(self, spec: CollectionSpec) -> int:
+        """Return how many records the collection holds; 0 when it does not exist."""
+        ...
+
+    async def drop(self, spec: CollectionSpec) -> None:
+        """Delete the collection; an absent one is no error."""
+        ...
