@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -34,7 +34,7 @@ async def fan_out(
     items: Iterable[Item],
     *,
     limit: Callable[[], int],
-) -> AsyncIterator[Outcome[Item, Result]]:
+) -> AsyncGenerator[Outcome[Item, Result], None]:
     """Run `work` on every item with at most `limit()` at once; yield outcomes as they finish.
 
     `items` is drawn from lazily, so memory holds only what is in flight; `limit` is asked again before each start,

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from animerag.errors import SettingsError
-from animerag.models import ProviderName
+
+if TYPE_CHECKING:
+    from animerag.models import ProviderName
 
 ProviderChoice = Literal["auto", "openai", "local"]
 Level = Annotated[int, Field(ge=1, le=256)] | Literal["auto"]

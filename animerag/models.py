@@ -104,6 +104,7 @@ class Progress:
 
     @property
     def fraction(self) -> float:
+        """Return 0 to 1; 0 while the total is unknown."""
         return min(1.0, self.done / self.total) if self.total else 0.0
 
 
@@ -166,10 +167,12 @@ class Source:
 
     @property
     def found_by(self) -> tuple[Branch, ...]:
+        """Name the searches that found it, strongest evidence first."""
         return tuple(item.branch for item in self.evidence)
 
     @property
     def distance(self) -> float | None:
+        """Return the cosine distance; None where the vector search did not find it."""
         return next((item.distance for item in self.evidence if item.distance is not None), None)
 
 

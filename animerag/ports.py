@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Mapping, Sequence
 
     from animerag.models import Finish, Priority, Prompt, ProviderName, Usage
 
-Vectors: TypeAlias = NDArray[np.float32]  # noqa: UP040 - `type` statements need Python 3.12
-MetadataValue: TypeAlias = "str | int | float | bool | list[str] | None"  # noqa: UP040
+Vectors: TypeAlias = NDArray[np.float32]
+MetadataValue: TypeAlias = "str | int | float | bool | list[str] | None"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +60,8 @@ class ChatModel(Protocol):
     provider: ProviderName
     model: str
 
-    def stream(self, prompt: Prompt, *, priority: Priority) -> AsyncIterator[str | Finish]:
-        """Yield pieces of text and then exactly one `Finish`; closing the iterator stops the request.
+    def stream(self, prompt: Prompt, *, priority: Priority) -> AsyncGenerator[str | Finish, None]:
+        """Yield pieces of text and then exactly one `Finish`; closing the generator stops the request.
 
         Raises ProviderError.
         """

@@ -23,6 +23,7 @@ class Span:
 
     @property
     def seconds(self) -> float:
+        """Return how long it took."""
         return self.end_s - self.start_s
 
 
@@ -33,6 +34,7 @@ class Recorder:
     spans: list[Span] = field(default_factory=list)
 
     def add(self, name: str, start_s: float, end_s: float, lane: int = 0) -> None:
+        """Record one span."""
         self.spans.append(Span(name, start_s, end_s, lane))
 
     def total(self, name: str) -> float:

@@ -1,0 +1,1 @@
+"""Ports made real: OpenAI-compatible servers, the embedded embedder, and Chroma."""

@@ -1,0 +1,521 @@
+"""The SQL library: shows, imports, vectors and jobs in one SQLite file. The record of truth; Chroma is rebuilt from it.
+
+Reads run side by side; writes go one at a time through `BEGIN IMMEDIATE`, so two processes may share the file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sqlalchemy import delete, event, func, or_, select, text, update
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from animerag import words
+from animerag.errors import LibraryError
+from animerag.models import ImportKind, RelatedShow, Show
+from animerag.schema import VERSION, facts, imports, indexed, jobs, metadata, shows, vectors
+from animerag.texts import content_hash, embedding_text, text_hash
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from sqlalchemy import Row
+
+    from animerag.ports import Vectors
+
+_CHUNK = 5000  # SQLite takes 32,766 variables a statement; Chroma's limit is near this one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fingerprint:
+    """What decides whether a stored show is out of date, and who brought it."""
+
+    content_hash: str
+    text_hash: str
+    sample: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """Shows in the catalogue, and how many of them came with the sample."""
+
+    shows: int
+    sample: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRecord:
+    """A job as the journal knows it."""
+
+    id: str
+    owner: str
+    kind: str
+    title: str
+    state: str
+    lease: str
+    report: dict[str, Any] | None
+    error: str | None
+    created_at: str
+    finished_at: str | None
+
+
+class Library:
+    """One catalogue in one SQLite file; confined to the loop that opened it."""
+
+    def __init__(self, engine: AsyncEngine, library_id: str) -> None:
+        self._engine = engine
+        self._writing = asyncio.Lock()
+        self.library_id = library_id
+
+    @classmethod
+    async def open(cls, path: Path) -> Library:
+        """Open or create the library at `path`.
+
+        Raises LibraryError when the file is no library, is newer than this version, or cannot be written.
+        """
+        try:
+            await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
+            engine = create_async_engine(f"sqlite+aiosqlite:///{path}", json_serializer=_json)
+            event.listen(engine.sync_engine, "connect", _configure)
+            event.listen(engine.sync_engine, "begin", _begin_immediate)
+        except OSError as error:
+            raise LibraryError(f"The data directory {path.parent} cannot be written: {error.strerror}.") from error
+        try:
+            library_id = await _prepare(engine)
+        except SQLAlchemyError as error:
+            await engine.dispose()
+            raise LibraryError(
+                f"The library {path} cannot be opened ({_reason(error)}). Move the file aside to start a new one."
+            ) from error
+        except LibraryError:
+            await engine.dispose()
+            raise
+        return cls(engine, library_id)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._engine.dispose()
+
+    # Shows
+
+    async def store(
+        self,
+        batch: Sequence[Show],
+        *,
+        import_id: int,
+        collection: str | None,
+    ) -> None:
+        """Write shows with their words, and note that `collection` holds them, in one transaction."""
+        rows = [_show_row(show, import_id) for show in batch]
+        if not rows:
+            return
+        async with self._write() as connection:
+            statement = insert(shows)
+            changed = {name: statement.excluded[name] for name in rows[0] if name != "id"}
+            await connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=changed), rows)
+            found = await connection.execute(
+                select(shows.c.id, shows.c.number).where(shows.c.id.in_([row["id"] for row in rows]))
+            )
+            numbers = {row.id: row.number for row in found}
+            await words.put(connection, [(numbers[show.id], show) for show in batch])
+            if collection is not None:
+                await _note_indexed(
+                    connection, collection, {row["id"]: (row["content_hash"], row["text_hash"]) for row in rows}
+                )
+            await _bump_revision(connection)
+
+    async def fingerprints(self, ids: Iterable[str]) -> dict[str, Fingerprint]:
+        """Return the fingerprints of those ids that are in the catalogue."""
+        found: dict[str, Fingerprint] = {}
+        async with self._read() as connection:
+            for chunk in _chunks(ids):
+                rows = await connection.execute(
+                    select(shows.c.id, shows.c.content_hash, shows.c.text_hash, imports.c.kind)
+                    .select_from(shows)
+                    .join(imports, shows.c.import_id == imports.c.id)
+                    .where(shows.c.id.in_(chunk))
+                )
+                for row in rows:
+                    found[row.id] = Fingerprint(
+                        content_hash=row.content_hash,
+                        text_hash=row.text_hash,
+                        sample=row.kind == ImportKind.SAMPLE,
+                    )
+        return found
+
+    async def hashes(self) -> dict[str, tuple[str, str]]:
+        """Return (content hash, text hash) of every show by id."""
+        async with self._read() as connection:
+            rows = await connection.execute(select(shows.c.id, shows.c.content_hash, shows.c.text_hash))
+            return {row.id: (row.content_hash, row.text_hash) for row in rows}
+
+    async def show(self, show_id: str) -> Show | None:
+        """Return one show whole, or None."""
+        return (await self.shows([show_id])).get(show_id)
+
+    async def shows(self, ids: Iterable[str]) -> dict[str, Show]:
+        """Return those ids that are in the catalogue."""
+        found: dict[str, Show] = {}
+        async with self._read() as connection:
+            for chunk in _chunks(ids):
+                rows = await connection.execute(select(shows).where(shows.c.id.in_(chunk)))
+                found.update((row.id, _show(row)) for row in rows)
+        return found
+
+    async def browse(self, search: str = "", *, limit: int = 500, offset: int = 0) -> tuple[list[Show], int]:
+        """Return a page of shows whose titles contain `search`, best rated first, and how many there are in all."""
+        wanted = select(shows)
+        if search.strip():
+            needle = f"%{_like(search.strip())}%"
+            wanted = wanted.where(
+                or_(shows.c.title.like(needle, escape="\\"), text("titles LIKE :needle ESCAPE '\\'")).self_group()
+            ).params(needle=needle)
+        async with self._read() as connection:
+            total = await connection.scalar(select(func.count()).select_from(wanted.subquery()))
+            order = (shows.c.rating.desc().nulls_last(), shows.c.title)
+            rows = await connection.execute(wanted.order_by(*order).limit(limit).offset(offset))
+            return [_show(row) for row in rows], total or 0
+
+    async def names(self) -> list[Show]:
+        """Return every show with what title matching needs: titles, description, year and votes."""
+        column = shows.c
+        wanted = select(column.id, column.title, column.titles, column.description, column.year, column.votes)
+        async with self._read() as connection:
+            rows = await connection.execute(wanted)
+            return [
+                Show(
+                    id=row.id,
+                    title=row.title,
+                    titles=tuple(row.titles),
+                    description=row.description,
+                    year=row.year,
+                    votes=row.votes,
+                )
+                for row in rows
+            ]
+
+    async def search_words(self, question: str, *, k: int) -> list[words.WordHit]:
+        """Return up to `k` shows that share words with the question, best first."""
+        async with self._read() as connection:
+            return await words.search(connection, question, k=k)
+
+    async def counts(self) -> Counts:
+        """Count the shows."""
+        async with self._read() as connection:
+            rows = await connection.execute(
+                select(imports.c.kind, func.count().label("number"))
+                .select_from(shows)
+                .join(imports, shows.c.import_id == imports.c.id)
+                .group_by(imports.c.kind)
+            )
+            by_kind = {row.kind: row.number for row in rows}
+        return Counts(shows=sum(by_kind.values()), sample=by_kind.get(ImportKind.SAMPLE, 0))
+
+    async def revision(self) -> int:
+        """Return a number that grows with every change of the shows, whichever process made it."""
+        return int(await self.fact("revision") or 0)
+
+    async def fact(self, key: str) -> str | None:
+        """Return a single fact about this library."""
+        async with self._read() as connection:
+            value: str | None = await connection.scalar(select(facts.c.value).where(facts.c.key == key))
+            return value
+
+    async def remember(self, key: str, value: str) -> None:
+        """Keep a single fact about this library."""
+        async with self._write() as connection:
+            await _set_fact(connection, key, value)
+
+    # Imports
+
+    async def begin_import(self, kind: ImportKind, name: str, sha256: str) -> int:
+        """Record where the shows that follow come from; returns the import's number."""
+        async with self._write() as connection:
+            values = {"kind": kind, "name": name, "sha256": sha256, "created_at": _now()}
+            result = await connection.execute(insert(imports).values(**values))
+            return int(result.inserted_primary_key[0])  # type: ignore[index] # an insert of one row has one
+
+    async def has_own_shows(self) -> bool:
+        """Tell whether anything but the sample is in the catalogue."""
+        counts = await self.counts()
+        return counts.shows > counts.sample
+
+    async def remove_sample(self) -> int:
+        """Remove the shows that only the sample brought; their vectors become strays to be removed."""
+        sample = select(imports.c.id).where(imports.c.kind == ImportKind.SAMPLE)
+        async with self._write() as connection:
+            rows = await connection.execute(select(shows.c.number).where(shows.c.import_id.in_(sample)))
+            numbers = [row.number for row in rows]
+            if numbers:
+                await words.remove(connection, numbers)
+                await connection.execute(delete(shows).where(shows.c.import_id.in_(sample)))
+                await _bump_revision(connection)
+            return len(numbers)
+
+    # Vectors
+
+    async def save_vectors(self, model: str, rows: Mapping[str, Vectors]) -> None:
+        """Keep vectors by the hash of their text, so that none is ever paid for twice."""
+        if not rows:
+            return
+        values = [
+            {"model": model, "dimensions": vector.shape[0], "text_hash": key, "vector": vector.astype("<f4").tobytes()}
+            for key, vector in rows.items()
+        ]
+        async with self._write() as connection:
+            await connection.execute(insert(vectors).on_conflict_do_nothing(), values)
+
+    async def vectors(self, model: str, dimensions: int, text_hashes: Iterable[str]) -> dict[str, Vectors]:
+        """Return the vectors that are already known, each of shape (dimensions,)."""
+        found: dict[str, Vectors] = {}
+        async with self._read() as connection:
+            for chunk in _chunks(text_hashes):
+                rows = await connection.execute(
+                    select(vectors.c.text_hash, vectors.c.vector).where(
+                        vectors.c.model == model,
+                        vectors.c.dimensions == dimensions,
+                        vectors.c.text_hash.in_(chunk),
+                    )
+                )
+                found.update((row.text_hash, np.frombuffer(row.vector, "<f4")) for row in rows)
+        return found
+
+    # What Chroma holds
+
+    async def indexed(self, collection: str, ids: Iterable[str] | None = None) -> dict[str, tuple[str, str]]:
+        """Return (content hash, text hash) by id of what `collection` is known to hold."""
+        wanted = select(indexed.c.show_id, indexed.c.content_hash, indexed.c.text_hash).where(
+            indexed.c.collection == collection
+        )
+        statements = [wanted] if ids is None else [wanted.where(indexed.c.show_id.in_(part)) for part in _chunks(ids)]
+        found: dict[str, tuple[str, str]] = {}
+        async with self._read() as connection:
+            for statement in statements:
+                rows = await connection.execute(statement)
+                found.update((row.show_id, (row.content_hash, row.text_hash)) for row in rows)
+        return found
+
+    async def count_indexed(self, collection: str) -> int:
+        """Count the shows whose current text `collection` holds."""
+        async with self._read() as connection:
+            count = await connection.scalar(
+                select(func.count())
+                .select_from(indexed.join(shows, indexed.c.show_id == shows.c.id))
+                .where(indexed.c.collection == collection, indexed.c.text_hash == shows.c.text_hash)
+            )
+            return count or 0
+
+    async def not_indexed(self, collection: str) -> list[str]:
+        """Return the ids of shows that `collection` lacks or holds in an older form."""
+        held = indexed.c
+        async with self._read() as connection:
+            rows = await connection.execute(
+                select(shows.c.id)
+                .outerjoin(indexed, (held.show_id == shows.c.id) & (held.collection == collection))
+                .where(
+                    or_(
+                        held.show_id.is_(None),
+                        held.text_hash != shows.c.text_hash,
+                        held.content_hash != shows.c.content_hash,
+                    )
+                )
+                .order_by(shows.c.number)
+            )
+            return [row.id for row in rows]
+
+    async def note_indexed(self, collection: str, held: Mapping[str, tuple[str, str]]) -> None:
+        """Note that `collection` holds these shows, as (content hash, text hash) by id."""
+        async with self._write() as connection:
+            await _note_indexed(connection, collection, held)
+
+    async def forget_indexed(self, collection: str, ids: Iterable[str]) -> None:
+        """Note that `collection` no longer holds these ids."""
+        async with self._write() as connection:
+            for chunk in _chunks(ids):
+                await connection.execute(
+                    delete(indexed).where(indexed.c.collection == collection, indexed.c.show_id.in_(chunk))
+                )
+
+    async def strays(self, collection: str) -> list[str]:
+        """Return ids that `collection` holds and the catalogue no longer has."""
+        async with self._read() as connection:
+            rows = await connection.execute(
+                select(indexed.c.show_id)
+                .outerjoin(shows, indexed.c.show_id == shows.c.id)
+                .where(indexed.c.collection == collection, shows.c.id.is_(None))
+            )
+            return [row.show_id for row in rows]
+
+    # Jobs
+
+    async def begin_job(self, job_id: str, *, owner: str, kind: str, title: str, lease: str) -> None:
+        """Journal a job before it starts."""
+        values = {"id": job_id, "owner": owner, "kind": kind, "title": title, "lease": lease}
+        async with self._write() as connection:
+            await connection.execute(insert(jobs).values(**values, state="running", created_at=_now()))
+
+    async def end_job(
+        self, job_id: str, *, state: str, report: Mapping[str, Any] | None = None, error: str | None = None
+    ) -> None:
+        """Journal how a job ended."""
+        values = {"state": state, "report": report, "error": error, "finished_at": _now()}
+        async with self._write() as connection:
+            await connection.execute(update(jobs).where(jobs.c.id == job_id).values(**values))
+
+    async def jobs(self, *, state: str | None = None, limit: int = 20) -> list[JobRecord]:
+        """Return the newest jobs, newest first."""
+        wanted = select(jobs).order_by(jobs.c.created_at.desc()).limit(limit)
+        if state is not None:
+            wanted = wanted.where(jobs.c.state == state)
+        async with self._read() as connection:
+            return [JobRecord(**row._asdict()) for row in await connection.execute(wanted)]
+
+    # Connections
+
+    @asynccontextmanager
+    async def _read(self) -> AsyncIterator[AsyncConnection]:
+        try:
+            async with self._engine.connect() as connection:
+                yield await connection.execution_options(isolation_level="AUTOCOMMIT")
+        except SQLAlchemyError as error:
+            raise LibraryError(f"The library could not be read ({_reason(error)}).") from error
+
+    @asynccontextmanager
+    async def _write(self) -> AsyncIterator[AsyncConnection]:
+        async with self._writing:
+            try:
+                async with self._engine.begin() as connection:
+                    yield connection
+            except SQLAlchemyError as error:
+                raise LibraryError(
+                    f"The library could not be written ({_reason(error)}). Nothing of this step was kept."
+                ) from error
+
+
+async def _prepare(engine: AsyncEngine) -> str:
+    async with engine.begin() as connection:
+        version = int(await connection.scalar(text("PRAGMA user_version")) or 0)
+        if version > VERSION:
+            raise LibraryError(
+                f"The library was written by a newer animerag (schema {version}, this one knows {VERSION}): upgrade it."
+            )
+        await connection.run_sync(metadata.create_all)
+        await connection.execute(text(words.CREATE))
+        await connection.execute(text(f"PRAGMA user_version = {VERSION}"))
+        known: str | None = await connection.scalar(select(facts.c.value).where(facts.c.key == "library_id"))
+        if known is None:
+            known = secrets.token_hex(6)
+            await _set_fact(connection, "library_id", known)
+        return known
+
+
+def _json(value: Any) -> str:
+    """Keep every script readable in the file, so that titles can be searched where they stand."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _configure(connection: Any, _record: object) -> None:
+    """Take transactions into our own hands: the driver would begin them late and commit behind our back."""
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA busy_timeout = 10000")
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+
+
+def _begin_immediate(connection: Any) -> None:
+    """A write that takes its lock first waits for others instead of failing half way."""
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+async def _set_fact(connection: AsyncConnection, key: str, value: str) -> None:
+    statement = insert(facts).values(key=key, value=value)
+    await connection.execute(statement.on_conflict_do_update(index_elements=["key"], set_={"value": value}))
+
+
+async def _bump_revision(connection: AsyncConnection) -> None:
+    now = await connection.scalar(select(facts.c.value).where(facts.c.key == "revision"))
+    await _set_fact(connection, "revision", str(int(now or 0) + 1))
+
+
+async def _note_indexed(connection: AsyncConnection, collection: str, held: Mapping[str, tuple[str, str]]) -> None:
+    rows = [
+        {"collection": collection, "show_id": show_id, "content_hash": content, "text_hash": of_text}
+        for show_id, (content, of_text) in held.items()
+    ]
+    if not rows:
+        return
+    statement = insert(indexed)
+    changed = {"content_hash": statement.excluded.content_hash, "text_hash": statement.excluded.text_hash}
+    await connection.execute(
+        statement.on_conflict_do_update(index_elements=["collection", "show_id"], set_=changed), rows
+    )
+
+
+def _show_row(show: Show, import_id: int) -> dict[str, Any]:
+    return {
+        "id": show.id,
+        "title": show.title,
+        "titles": list(show.titles),
+        "tags": list(show.tags),
+        "description": show.description,
+        "episodes": show.episodes,
+        "year": show.year,
+        "end_year": show.end_year,
+        "rating": show.rating,
+        "votes": show.votes,
+        "relations": [asdict(item) for item in show.relations],
+        "similar": [asdict(item) for item in show.similar],
+        "record": dict(show.record),
+        "content_hash": content_hash(show),
+        "text_hash": text_hash(embedding_text(show)),
+        "import_id": import_id,
+    }
+
+
+def _show(row: Row[Any]) -> Show:
+    return Show(
+        id=row.id,
+        title=row.title,
+        titles=tuple(row.titles),
+        tags=tuple(row.tags),
+        description=row.description,
+        episodes=row.episodes,
+        year=row.year,
+        end_year=row.end_year,
+        rating=row.rating,
+        votes=row.votes,
+        relations=tuple(RelatedShow(**item) for item in row.relations),
+        similar=tuple(RelatedShow(**item) for item in row.similar),
+        record=row.record,
+    )
+
+
+def _chunks(values: Iterable[str]) -> Iterator[list[str]]:
+    listed = list(values)
+    for start in range(0, len(listed), _CHUNK):
+        yield listed[start : start + _CHUNK]
+
+
+def _like(value: str) -> str:
+    return value.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def _reason(error: SQLAlchemyError) -> str:
+    return str(getattr(error, "orig", None) or error).rstrip(".")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="microseconds")

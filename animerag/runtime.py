@@ -1,0 +1,327 @@
+"""The composition root: one event loop in one thread, and the services that live on it. Knows nothing of pages.
+
+Pages use `Runtime`: `call` for what is short, `stream` for answers, jobs for the rest. The command line opens the same
+services on a loop of its own through `open_services`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+import logging
+import queue
+import threading
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from filelock import FileLock
+
+from animerag.config import Settings, load_settings
+from animerag.errors import AnimeRAGError, LibraryError, RuntimeClosedError
+from animerag.jobs import Jobs
+from animerag.library import Library
+from animerag.limits import Gate
+from animerag.models import Priority
+from animerag.services.answering import Answering
+from animerag.services.batch import Batch
+from animerag.services.catalogue import Catalogue
+from animerag.services.indexing import Indexer
+from animerag.services.ingestion import Ingestion
+from animerag.services.maintenance import Maintenance
+from animerag.services.retrieval import Retriever
+from animerag.spool import Spool
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
+    from pathlib import Path
+
+    from animerag.adapters.chroma import ChromaIndex
+    from animerag.ports import ChatModel, Embedder
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+_LOCAL_LEVEL = 3  # batches on their way: two threads encode, the third keeps them from waiting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """Everything the app can do, on one loop."""
+
+    settings: Settings
+    library: Library
+    index: ChromaIndex
+    embedder: Embedder
+    gate: Gate
+    retriever: Retriever
+    answering: Answering
+    ingestion: Ingestion
+    batch: Batch
+    catalogue: Catalogue
+    maintenance: Maintenance
+    jobs: Jobs
+    spool: Spool
+
+
+@asynccontextmanager
+async def open_services(settings: Settings) -> AsyncIterator[Services]:
+    """Open the library, start Chroma and the encoder in the background, and close all of it at the end.
+
+    Raises LibraryError. A Chroma that does not start is told by the calls that need it, so the rest works without.
+    """
+    from animerag.adapters.chroma import ChromaIndex
+
+    async with contextlib.AsyncExitStack() as stack:
+        library = await Library.open(settings.database_path)
+        stack.push_async_callback(library.close)
+        lease = await asyncio.to_thread(_take_lease, settings.data_dir / "processes")
+        stack.callback(lease.release)
+        await _mark_interrupted(library, settings.data_dir / "processes")
+        index = ChromaIndex(
+            None if settings.chroma_url else settings.data_dir / "chroma",
+            url=settings.chroma_url,
+            api_key=settings.chroma_api_key.get_secret_value() if settings.chroma_api_key else None,
+            tenant=settings.chroma_tenant,
+            database=settings.chroma_database,
+        )
+        stack.push_async_callback(index.close)
+        gate = Gate(
+            ingest=settings.ingest_concurrency,
+            query=settings.query_concurrency,
+            max_rpm=settings.max_rpm,
+            max_tpm=settings.max_tpm,
+        )
+        embedder, chat = await _providers(settings, gate, stack)
+        services = _assemble(settings, library, index, embedder=embedder, chat=chat, gate=gate, lease=lease)
+        stack.push_async_callback(services.jobs.close)
+        warming = asyncio.create_task(_warm(services), name="warm-up")
+        stack.push_async_callback(_end, warming)
+        yield services
+
+
+async def _providers(settings: Settings, gate: Gate, stack: contextlib.AsyncExitStack) -> tuple[Embedder, ChatModel]:
+    from animerag.adapters.local import ExtractiveAnswerer, LocalEmbedder
+
+    local = LocalEmbedder()
+    stack.push_async_callback(local.close)
+    return local, ExtractiveAnswerer(local)
+
+
+def _assemble(
+    settings: Settings,
+    library: Library,
+    index: ChromaIndex,
+    *,
+    embedder: Embedder,
+    chat: ChatModel,
+    gate: Gate,
+    lease: FileLock,
+) -> Services:
+    embeds_here = embedder.provider == "local"
+    answers_here = chat.provider == "local"
+
+    def level(priority: Priority, *, local: bool) -> Callable[[], int]:
+        return lambda: _LOCAL_LEVEL if local else gate.level(priority)
+
+    indexer = Indexer(library, index, embedder)
+    retriever = Retriever(indexer)
+    answering = Answering(retriever, chat)
+    ingestion = Ingestion(
+        indexer,
+        batch_size=settings.batch_size,
+        level=level(Priority.INGEST, local=embeds_here),
+        set_level=lambda choice: gate.set_level(Priority.INGEST, choice),
+    )
+    return Services(
+        settings=settings,
+        library=library,
+        index=index,
+        embedder=embedder,
+        gate=gate,
+        retriever=retriever,
+        answering=answering,
+        ingestion=ingestion,
+        batch=Batch(answering, level=level(Priority.BATCH, local=answers_here)),
+        catalogue=Catalogue(indexer, ingestion),
+        maintenance=Maintenance(indexer),
+        jobs=Jobs(library, lease.lock_file),
+        spool=Spool(settings.data_dir / "uploads"),
+    )
+
+
+async def _warm(services: Services) -> None:
+    """Pay for start-up while nobody waits; what fails here fails again, with its reason, where it is needed."""
+    steps = (services.embedder.warm(), services.index.start(), services.retriever.warm())
+    for outcome in await asyncio.gather(*steps, return_exceptions=True):
+        if isinstance(outcome, AnimeRAGError):
+            log.warning("warm-up: %s", outcome)
+        elif isinstance(outcome, Exception):
+            log.error("warm-up failed", exc_info=outcome)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def _take_lease(directory: Path) -> FileLock:
+    """Hold a lock for as long as this process lives: a job whose lock is free was interrupted."""
+    import uuid
+
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(directory / f"{uuid.uuid4().hex}.lock", thread_local=False)
+        lock.acquire(blocking=False)
+    except OSError as error:
+        raise LibraryError(f"The data directory {directory.parent} cannot be written: {error.strerror}.") from error
+    return lock
+
+
+async def _mark_interrupted(library: Library, directory: Path) -> None:
+    running = await library.jobs(state="running", limit=1000)
+    for job in running:
+        if await asyncio.to_thread(_is_free, directory, job.lease):
+            await library.end_job(job.id, state="interrupted", error="The app ended before the job did.")
+
+
+def _is_free(directory: Path, lease: str) -> bool:
+    path = directory / lease.replace("\\", "/").rsplit("/", 1)[-1]
+    lock = FileLock(path, thread_local=False)
+    try:
+        lock.acquire(blocking=False)
+    except OSError:
+        return False
+    lock.release()
+    path.unlink(missing_ok=True)
+    return True
+
+
+class Runtime:
+    """One loop in one daemon thread with the services on it; safe to call from any other thread."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self._settings = settings or load_settings()
+        self._loop = asyncio.new_event_loop()
+        self._opened: concurrent.futures.Future[Services] = concurrent.futures.Future()
+        self._closing = asyncio.Event()
+        self._thread = threading.Thread(target=self._main, name="animerag-loop", daemon=True)
+        self._thread.start()
+        try:
+            self._opened.result(timeout=30)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def services(self) -> Services:
+        """Return the services. Raises RuntimeClosedError when the loop has ended."""
+        self._check_alive()
+        return self._opened.result(timeout=0)
+
+    @property
+    def alive(self) -> bool:
+        """Tell whether the loop still runs."""
+        return self._thread.is_alive() and not self._loop.is_closed()
+
+    def call(self, work: Coroutine[Any, Any, T], timeout_s: float = 30.0) -> T:
+        """Run a short coroutine on the loop and return its result; a time-out or a stopped page cancels it.
+
+        Raises what the coroutine raises, TimeoutError, RuntimeClosedError, and RuntimeError from the loop's own thread.
+        """
+        future = self._submit(work)
+        try:
+            return future.result(timeout_s)
+        except concurrent.futures.CancelledError:
+            self._check_alive()
+            raise
+        except BaseException:  # a stopped page raises BaseException; its work must not go on unseen
+            future.cancel()
+            raise
+
+    def stream(self, events: AsyncGenerator[T, None], timeout_s: float = 180.0) -> Iterator[T]:
+        """Iterate over an async generator of the loop; leaving the iteration early closes it there.
+
+        `timeout_s` bounds the wait for each item. Raises what the generator raises, TimeoutError, RuntimeClosedError.
+        """
+        channel: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
+
+        async def pump() -> None:
+            try:
+                async with contextlib.aclosing(events):
+                    async for event in events:
+                        channel.put(("item", event))
+            except Exception as error:  # noqa: BLE001 - carried to the page's thread, which raises it
+                channel.put(("error", error))
+            finally:
+                channel.put(("end", None))
+
+        future = self._submit(pump())
+        try:
+            while True:
+                try:
+                    kind, value = channel.get(timeout=timeout_s)
+                except queue.Empty:
+                    self._check_alive()
+                    raise TimeoutError(f"Nothing arrived for {timeout_s:.0f} s.") from None
+                if kind == "error":
+                    raise value
+                if kind == "end":
+                    return
+                yield value
+        finally:
+            future.cancel()
+
+    def close(self) -> None:
+        """End jobs, services and loop, and wait for the thread."""
+        if self.alive and threading.current_thread() is not self._thread:
+            with contextlib.suppress(RuntimeError):  # the loop may close between the check and the call
+                self._loop.call_soon_threadsafe(self._closing.set)
+            self._thread.join(20)
+
+    def _submit(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+        if threading.current_thread() is self._thread:
+            work.close()
+            raise RuntimeError("The runtime was called from its own loop, which would wait for itself: await instead.")
+        try:
+            self._check_alive()
+            return asyncio.run_coroutine_threadsafe(work, self._loop)
+        except RuntimeError as error:
+            work.close()
+            raise RuntimeClosedError("The app's event loop has ended: restart the app.") from error
+        except RuntimeClosedError:
+            work.close()
+            raise
+
+    def _check_alive(self) -> None:
+        if not self.alive:
+            raise RuntimeClosedError("The app's event loop has ended: restart the app.")
+
+    def _main(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_until_complete(self._serve())
+        except Exception as error:
+            if not self._opened.done():
+                self._opened.set_exception(error)
+            else:
+                log.exception("the event loop failed")
+        finally:
+            _cancel_pending(self._loop)
+            self._loop.close()
+
+    async def _serve(self) -> None:
+        async with open_services(self._settings) as services:
+            self._opened.set_result(services)
+            await self._closing.wait()
+
+
+def _cancel_pending(loop: asyncio.AbstractEventLoop) -> None:
+    pending = asyncio.all_tasks(loop)
+    for task in pending:
+        task.cancel()
+    if pending:
+        loop.run_until_complete(asyncio.gather(*pending, return_exceptions=True))
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    loop.run_until_complete(loop.shutdown_default_executor())

@@ -1,0 +1,89 @@
+"""The library's tables. A change of shape raises `VERSION` and comes with a migration."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    Column,
+    Float,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+)
+
+VERSION = 1
+
+metadata = MetaData()
+
+# Single facts about this library: its id, the revision of its shows.
+facts = Table("facts", metadata, Column("key", Text, primary_key=True), Column("value", Text, nullable=False))
+
+imports = Table(
+    "imports",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("created_at", Text, nullable=False),
+)
+
+shows = Table(
+    "shows",
+    metadata,
+    Column("number", Integer, primary_key=True),  # SQLite's rowid; the full-text index refers to it
+    Column("id", Text, nullable=False, unique=True),
+    Column("title", Text, nullable=False),
+    Column("titles", JSON, nullable=False),
+    Column("tags", JSON, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("episodes", Integer),
+    Column("year", Integer),
+    Column("end_year", Integer),
+    Column("rating", Float),
+    Column("votes", Integer),
+    Column("relations", JSON, nullable=False),
+    Column("similar", JSON, nullable=False),
+    Column("record", JSON, nullable=False),
+    Column("content_hash", Text, nullable=False),
+    Column("text_hash", Text, nullable=False),
+    Column("import_id", ForeignKey("imports.id"), nullable=False, index=True),
+)
+
+# Every vector that was ever paid for, by what it was made from; float32, little endian.
+vectors = Table(
+    "vectors",
+    metadata,
+    Column("model", Text, primary_key=True),
+    Column("dimensions", Integer, primary_key=True),
+    Column("text_hash", Text, primary_key=True),
+    Column("vector", LargeBinary, nullable=False),
+)
+
+# What each Chroma collection is known to hold. A row without its show is a vector still to be removed.
+indexed = Table(
+    "indexed",
+    metadata,
+    Column("collection", Text, primary_key=True),
+    Column("show_id", Text, primary_key=True),
+    Column("content_hash", Text, nullable=False),
+    Column("text_hash", Text, nullable=False),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("lease", Text, nullable=False),  # the lock file of the process that runs it
+    Column("report", JSON),
+    Column("error", Text),
+    Column("created_at", Text, nullable=False),
+    Column("finished_at", Text),
+)

@@ -1,0 +1,115 @@
+"""Doctor: hold the index against the library, id by id and hash by hash, and mend it without paying anybody."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from animerag.texts import content_hash, embedding_text, text_hash
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from animerag.models import Show
+    from animerag.ports import CollectionSpec, Vectors
+    from animerag.services.indexing import Indexer
+
+_CHUNK = 500
+_SAMPLE = 20_000  # every vector is tried up to here
+_TIES = 10  # shows with one and the same text share a place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoctorReport:
+    """What differs: ids that Chroma lacks, has too many of, holds in an older form, or cannot find."""
+
+    shows: int
+    indexed: int
+    missing: tuple[str, ...] = ()
+    stray: tuple[str, ...] = ()
+    stale: tuple[str, ...] = ()
+    unsearchable: tuple[str, ...] = ()
+    repaired: int = 0
+
+    @property
+    def healthy(self) -> bool:
+        """Tell whether library and index agree and every vector finds itself."""
+        return not (self.missing or self.stray or self.stale or self.unsearchable)
+
+
+class Maintenance:
+    """Checks and repairs the index of the current model."""
+
+    def __init__(self, indexer: Indexer) -> None:
+        self._indexer = indexer
+        self._library = indexer.library
+
+    async def check(self) -> DoctorReport:
+        """Compare both sides and let every vector find itself. Raises LibraryError, VectorStoreError."""
+        spec = await self._indexer.spec()
+        held = await self._indexer.index.metadata(spec, ["content_hash", "text_hash"])
+        counts = await self._library.counts()
+        wanted = await self._library.hashes()
+        found = {show_id: (str(keys.get("content_hash")), str(keys.get("text_hash"))) for show_id, keys in held.items()}
+        both = [show_id for show_id in wanted if show_id in found]
+        stale = [show_id for show_id in both if wanted[show_id] != found[show_id]]
+        return DoctorReport(
+            shows=counts.shows,
+            indexed=len(both),
+            missing=tuple(show_id for show_id in wanted if show_id not in found),
+            stray=tuple(show_id for show_id in found if show_id not in wanted),
+            stale=tuple(stale),
+            unsearchable=tuple(await self._unsearchable(spec, [i for i in both if i not in set(stale)][:_SAMPLE])),
+        )
+
+    async def repair(self) -> DoctorReport:
+        """Mend what kept vectors can mend; shows whose text was never embedded stay missing.
+
+        Raises LibraryError, VectorStoreError.
+        """
+        before = await self.check()
+        spec = await self._indexer.spec()
+        if before.stray:
+            await self._indexer.index.delete(spec, before.stray)
+            await self._library.forget_indexed(spec.name, before.stray)
+        if before.unsearchable:
+            # An entry that its own vector cannot find is mended by leaving the graph and joining it anew.
+            await self._indexer.index.delete(spec, before.unsearchable)
+        broken = [*before.missing, *before.stale, *before.unsearchable]
+        mended: set[str] = set(before.stray)
+        for start in range(0, len(broken), _CHUNK):
+            mended |= await self._write_again(spec, broken[start : start + _CHUNK])
+        await self._library.forget_indexed(spec.name, set(broken) - mended)
+        return replace(await self.check(), repaired=len(mended))
+
+    async def _write_again(self, spec: CollectionSpec, ids: Sequence[str]) -> set[str]:
+        shows = list((await self._library.shows(ids)).values())
+        vectors = await self._vectors(spec, shows)
+        known = [show for show in shows if text_hash(embedding_text(show)) in vectors]
+        await self._indexer.upsert(spec, known, vectors)
+        held = {show.id: (content_hash(show), text_hash(embedding_text(show))) for show in known}
+        await self._library.note_indexed(spec.name, held)
+        return set(held)
+
+    async def _vectors(self, spec: CollectionSpec, shows: Sequence[Show]) -> dict[str, Vectors]:
+        hashes = [text_hash(embedding_text(show)) for show in shows]
+        return await self._library.vectors(spec.model, spec.dimensions, hashes)
+
+    async def _unsearchable(self, spec: CollectionSpec, ids: Sequence[str]) -> list[str]:
+        lost = []
+        for start in range(0, len(ids), _CHUNK):
+            shows = list((await self._library.shows(ids[start : start + _CHUNK])).values())
+            vectors = await self._vectors(spec, shows)
+            tried = [show for show in shows if text_hash(embedding_text(show)) in vectors]
+            if not tried:
+                continue
+            questions = np.stack([vectors[text_hash(embedding_text(show))] for show in tried])
+            found = await self._indexer.index.query(spec, questions, k=_TIES)
+            lost += [
+                show.id
+                for show, near in zip(tried, found, strict=True)
+                if show.id not in {neighbour.id for neighbour in near}
+            ]
+        return lost

@@ -1,0 +1,82 @@
+"""Text as search and embedding see it: cleaned, normalised, hashed. The original is kept for display elsewhere."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from animerag.models import Show
+
+# Part of every collection's name: a change here means new vectors, so it is never edited in place.
+# Titles stay out of the text: they pull plot questions towards shows that merely sound alike (docs/quality.md).
+RECIPE = "description-tags-1"
+_EMBEDDED_CHARACTERS = 6000  # beyond any honest synopsis; keeps one huge record from filling a request
+
+_BBCODE = re.compile(r"\[/?(?:i|b|u|s|url|quote|spoiler|code|size|color)(?:=[^\]]*)?\]", re.IGNORECASE)
+_ANIDB_LINK = re.compile(r"https?://anidb\.net/\S+ \[([^\]]*)\]")
+_HTML_TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
+_CREDITS = re.compile(
+    r"\[Written by [^\]]*\]|\(Source:[^)]*\)|^\s*(?:\* Based on|Source:|Note:).*$", re.IGNORECASE | re.MULTILINE
+)
+_SPACE = re.compile(r"\s+")
+_SENTENCE_END = re.compile(r"(?<=[.!?。！？])[\"'”’)\]」』]*\s+|(?<=[。！？])(?=[^\s」』])|\n+")
+_NOT_WORD = re.compile(r"[^\w]+")
+
+
+def clean(text: str) -> str:
+    """Drop markup, AniDB link addresses, credits and notes; keep every sentence of the synopsis as written."""
+    text = _ANIDB_LINK.sub(r"\1", text)
+    text = _CREDITS.sub(" ", _HTML_TAG.sub(" ", _BBCODE.sub("", text)))
+    lines = (_SPACE.sub(" ", line).strip() for line in text.split("\n"))
+    return "\n".join(line for line in lines if line)
+
+
+def sentences(text: str) -> list[str]:
+    """Split cleaned text; each sentence is a verbatim piece of it."""
+    found = []
+    start = 0
+    for mark in _SENTENCE_END.finditer(text):
+        end = mark.start() + len(mark.group().rstrip())
+        found.append(text[start:end].strip())
+        start = mark.end()
+    found.append(text[start:].strip())
+    return [sentence for sentence in found if sentence]
+
+
+def normalise(text: str) -> str:
+    """Fold width, case, accents' composition and punctuation, so that spellings of one title compare equal."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return _NOT_WORD.sub(" ", folded).replace("_", " ").strip()
+
+
+def embedding_text(show: Show) -> str:
+    """Return what the vector of a show stands for; titles only where there is nothing else."""
+    body = clean(show.description)
+    parts = [body[:_EMBEDDED_CHARACTERS]] if body else [", ".join(show.titles or (show.title,))]
+    if show.tags:
+        parts.append("Tags: " + ", ".join(show.tags))
+    return "\n".join(parts)
+
+
+def text_hash(text: str) -> str:
+    """Hash an embedding text together with the recipe it was made by."""
+    return _digest("text", RECIPE, unicodedata.normalize("NFC", text))
+
+
+def content_hash(show: Show) -> str:
+    """Hash everything a show says, independent of key order."""
+    return _digest("show", show.id, json.dumps(show.record, ensure_ascii=False, sort_keys=True, default=str))
+
+
+def _digest(domain: str, *fields: str) -> str:
+    """Length prefixes keep ("ab", "c") apart from ("a", "bc")."""
+    digest = hashlib.sha256()
+    for value in (domain, *fields):
+        data = value.encode("utf-8", "surrogatepass")
+        digest.update(f"{len(data)}:".encode())
+        digest.update(data)
+    return digest.hexdigest()[:40]

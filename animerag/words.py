@@ -1,0 +1,123 @@
+"""Full-text search (SQLite FTS5, BM25) over titles, tags and descriptions, beside the library's own tables.
+
+Chinese and Japanese are indexed as our own character pairs: FTS5's trigrams cannot match words of two characters.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import text
+
+from animerag.texts import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from animerag.models import Show
+
+CREATE = (
+    "CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5("
+    "titles, tags, description, pairs, tokenize='porter unicode61 remove_diacritics 2')"
+)
+_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+_CJK = re.compile(r"[぀-ヿ㐀-䶿一-鿿豈-﫿ｦ-ﾟ]+")
+# Particles and question words carry no subject; dropping them also keeps 30,000-show searches fast.
+_STOP_PAIRS = frozenset(("です", "ます", "って", "なん", "すか", "どん", "んな", "教え", "えて"))
+_STOP_WORDS = (
+    "a about after all also am an and anime any are as at be because been before being between both but by can "
+    "could did do does doing done each ever everyone few first find for from gets get gives give got had happens "
+    "happen has have he her here hers him his how i if in into is it its itself just kind like list lot many may "
+    "me more most much my name need new no not now of off on one only or other others our out over own part "
+    "please plot plz pls really same season series she should show shows so some someone something story such "
+    "summarise summarize summary tell than that the their them then there these they thing things this those "
+    "through to too under up us very want was watch watching we well were what when where which while who whom "
+    "whose why will with without would you your about called where's what's who's i'm don't whats"
+)
+STOP_WORDS = frozenset(_STOP_WORDS.split())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WordHit:
+    """A show the words found; `score` is BM25 turned positive, higher is better."""
+
+    id: str
+    score: float
+
+
+def terms(question: str) -> list[str]:
+    """Return the words of a question that may tell shows apart, folded, in order, each once."""
+    folded = unicodedata.normalize("NFKC", question).casefold()
+    found = [word.replace("’", "'") for word in _WORD.findall(_CJK.sub(" ", folded))]
+    return list(dict.fromkeys(word.removesuffix("'s") for word in found if word not in STOP_WORDS))
+
+
+def pairs(value: str) -> list[str]:
+    """Return the character pairs of every Chinese or Japanese run; a single character stands alone."""
+    found = []
+    for run in _CJK.findall(unicodedata.normalize("NFKC", value)):
+        found += [run[i : i + 2] for i in range(len(run) - 1)] or [run]
+    return found
+
+
+def match_expression(question: str) -> str | None:
+    """Return an FTS5 query that any of the question's words satisfies; None when it has none."""
+    wanted = terms(question) + [pair for pair in dict.fromkeys(pairs(question)) if pair not in _STOP_PAIRS]
+    return " OR ".join('"' + word.replace('"', '""') + '"' for word in wanted) or None
+
+
+async def put(connection: AsyncConnection, numbered: Iterable[tuple[int, Show]]) -> None:
+    """Index shows under their row numbers, replacing what stood there."""
+    rows = [_row(number, show) for number, show in numbered]
+    if not rows:
+        return
+    await remove(connection, [row["rowid"] for row in rows])
+    await connection.execute(
+        text(
+            "INSERT INTO words (rowid, titles, tags, description, pairs)"
+            " VALUES (:rowid, :titles, :tags, :description, :pairs)"
+        ),
+        rows,
+    )
+
+
+async def remove(connection: AsyncConnection, numbers: Sequence[object]) -> None:
+    """Forget the shows with these row numbers."""
+    await connection.execute(text("DELETE FROM words WHERE rowid = :rowid"), [{"rowid": n} for n in numbers])
+
+
+async def search(connection: AsyncConnection, question: str, *, k: int) -> list[WordHit]:
+    """Return up to `k` shows that share words with the question, best first.
+
+    Columns weigh 5 (titles), 2 (tags), 1 (description) and 2 (pairs, which mix titles and descriptions).
+    """
+    expression = match_expression(question)
+    if expression is None:
+        return []
+    found = await connection.execute(
+        text(
+            "SELECT shows.id, -bm25(words, 5.0, 2.0, 1.0, 2.0) AS score"
+            " FROM words JOIN shows ON shows.number = words.rowid"
+            " WHERE words MATCH :expression ORDER BY score DESC LIMIT :k"
+        ),
+        {"expression": expression, "k": k},
+    )
+    return [WordHit(id=row.id, score=row.score) for row in found]
+
+
+def _row(number: int, show: Show) -> dict[str, object]:
+    titles = " | ".join(show.titles or (show.title,))
+    tags = ", ".join(show.tags)
+    description = clean(show.description)
+    return {
+        "rowid": number,
+        "titles": titles,
+        "tags": tags,
+        "description": description,
+        "pairs": " ".join(pairs(f"{titles} {description}")),
+    }
