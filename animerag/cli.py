@@ -20,7 +20,7 @@ from animerag import __version__
 from animerag.errors import AnimeRAGError, InvalidInputError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 
     from animerag.jobs import Control
     from animerag.models import Answer, IngestReport, Turn
@@ -76,8 +76,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(message)s")
     try:
-        status: int = asyncio.run(options.run(options))
-        return status
+        run: Callable[[argparse.Namespace], Coroutine[Any, Any, int]] = options.run
+        return asyncio.run(run(options))
     except AnimeRAGError as error:
         print(error, file=sys.stderr)
         return UNUSABLE
@@ -157,7 +157,7 @@ async def _query(options: argparse.Namespace) -> int:
     if options.out is not None and options.out.suffix.lower() not in (".csv", ".jsonl"):
         raise InvalidInputError(f"{options.out} cannot be written: --out takes a name that ends in .csv or .jsonl.")
     rows = await _rows(options)
-    async with _services() as services:
+    async with _services(warm=True) as services:
         if not (await services.library.counts()).shows:
             raise InvalidInputError("The catalogue is empty: run `animerag ingest PATH` first.")
         if options.interactive:
@@ -328,12 +328,12 @@ async def _info_object(services: Services) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def _services() -> AsyncIterator[Services]:
-    """Open the services on this command's own loop."""
+async def _services(*, warm: bool = False) -> AsyncIterator[Services]:
+    """Open the services on this command's own loop; `warm` where it is known that a question follows."""
     from animerag.config import load_settings
     from animerag.runtime import open_services
 
-    async with open_services(load_settings()) as services:
+    async with open_services(load_settings(), warm=warm) as services:
         yield services
 
 

@@ -12,8 +12,10 @@ import contextlib
 import logging
 import queue
 import threading
+import uuid
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from filelock import FileLock
@@ -35,7 +37,6 @@ from animerag.spool import Spool
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
-    from pathlib import Path
 
     from animerag.adapters.chroma import ChromaIndex
     from animerag.ports import ChatModel, Embedder
@@ -66,9 +67,10 @@ class Services:
 
 
 @asynccontextmanager
-async def open_services(settings: Settings) -> AsyncIterator[Services]:
-    """Open the library, start Chroma and the encoder in the background, and close all of it at the end.
+async def open_services(settings: Settings, *, warm: bool = True) -> AsyncIterator[Services]:
+    """Open the library and what stands on it, and close all of it at the end.
 
+    `warm` starts Chroma, encoder and titles in the background, for those who will need all three.
     Raises LibraryError. A Chroma that does not start is told by the calls that need it, so the rest works without.
     """
     from animerag.adapters.chroma import ChromaIndex
@@ -77,7 +79,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         library = await Library.open(settings.database_path)
         stack.push_async_callback(library.close)
         lease = await asyncio.to_thread(_take_lease, settings.data_dir / "processes")
-        stack.callback(lease.release)
+        stack.callback(_drop_lease, lease)
         await _mark_interrupted(library, settings.data_dir / "processes")
         index = ChromaIndex(
             None if settings.chroma_url else settings.data_dir / "chroma",
@@ -96,8 +98,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         embedder, chat = await _providers(settings, gate, stack)
         services = _assemble(settings, library, index, embedder=embedder, chat=chat, gate=gate, lease=lease)
         stack.push_async_callback(services.jobs.close)
-        warming = asyncio.create_task(_warm(services), name="warm-up")
-        stack.push_async_callback(_end, warming)
+        if warm:
+            stack.push_async_callback(_end, asyncio.create_task(_warm(services), name="warm-up"))
         yield services
 
 
@@ -168,8 +170,6 @@ async def _end(task: asyncio.Task[None]) -> None:
 
 def _take_lease(directory: Path) -> FileLock:
     """Hold a lock for as long as this process lives: a job whose lock is free was interrupted."""
-    import uuid
-
     try:
         directory.mkdir(parents=True, exist_ok=True)
         lock = FileLock(directory / f"{uuid.uuid4().hex}.lock", thread_local=False)
@@ -177,6 +177,12 @@ def _take_lease(directory: Path) -> FileLock:
     except OSError as error:
         raise LibraryError(f"The data directory {directory.parent} cannot be written: {error.strerror}.") from error
     return lock
+
+
+def _drop_lease(lease: FileLock) -> None:
+    with contextlib.suppress(OSError):  # Windows keeps a held file; the next start removes it
+        Path(lease.lock_file).unlink(missing_ok=True)
+    lease.release()
 
 
 async def _mark_interrupted(library: Library, directory: Path) -> None:

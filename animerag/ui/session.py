@@ -1,0 +1,154 @@
+"""The app's one runtime, and what a browser session remembers. Keys carry the name of their page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import streamlit as st
+
+from animerag.errors import AnimeRAGError
+from animerag.models import Retrieval, Turn
+from animerag.runtime import Runtime
+from animerag.services.catalogue import SAMPLE_JOB
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from animerag.jobs import Control, Job
+    from animerag.models import Answer, IngestReport
+    from animerag.runtime import Services
+    from animerag.services.catalogue import Status
+    from animerag.services.ingestion import SourceFile
+
+T = TypeVar("T")
+
+_CHECK_S = 120.0  # reading 50 MB of JSON
+
+
+# The key of a cached resource is its source: an edit here, even of a comment, would open a second runtime.
+@st.cache_resource(on_release=Runtime.close, show_spinner="Opening the catalogue")
+def runtime() -> Runtime:
+    """Return the app's one runtime."""
+    return Runtime()
+
+
+def services() -> Services:
+    """Return the services on the runtime's loop. Raises AnimeRAGError when they cannot be opened."""
+    return runtime().services
+
+
+# ── Catalogue and jobs ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def status() -> Status:
+    """Count what is there; the first look at an empty catalogue starts to take in the sample."""
+    catalogue, jobs = services().catalogue, services().jobs
+    if latest(SAMPLE_JOB) is None:  # a sample that failed is tried again by the user, not by every rerun
+        runtime().call(catalogue.start_sample(jobs))
+    return runtime().call(catalogue.status())
+
+
+def latest(kind: str) -> Job | None:
+    """Return the newest job of a kind, whichever tab started it."""
+
+    async def look() -> Job | None:
+        return services().jobs.latest(kind)
+
+    return runtime().call(look())
+
+
+def all_jobs() -> list[Job]:
+    """Return the jobs of this process, newest first."""
+
+    async def look() -> list[Job]:
+        return services().jobs.all()
+
+    return runtime().call(look())
+
+
+def start_job(work: Callable[[Control], Awaitable[Any]], *, kind: str, title: str, key: str | None = None) -> Job:
+    """Start a job that outlives the page. Raises InvalidInputError, LibraryError."""
+    return runtime().call(services().jobs.start(work, kind=kind, title=title, key=key))
+
+
+def cancel_job(job: Job) -> None:
+    """Ask a job to end at its next safe point."""
+
+    async def cancel() -> None:
+        services().jobs.cancel(job.id)
+
+    runtime().call(cancel())
+
+
+def chroma_trouble() -> str | None:
+    """Return why Chroma cannot be reached, or None when it can."""
+    try:
+        runtime().call(services().index.start())
+    except AnimeRAGError as error:
+        return str(error)
+    except TimeoutError:
+        return "Chroma did not answer in time."
+    return None
+
+
+# ── Ask ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(slots=True)
+class Exchange:
+    """A question and what has come back so far; `answer` stays None when the user stopped it."""
+
+    question: str
+    found: Retrieval | None = None
+    text: str = ""
+    answer: Answer | None = None
+    error: str | None = None
+
+
+def conversation() -> list[Exchange]:
+    """Return this session's conversation, oldest first."""
+    kept: list[Exchange] = st.session_state.setdefault("ask_conversation", [])
+    return kept
+
+
+def turns(exchanges: Sequence[Exchange]) -> list[Turn]:
+    """Return what earlier exchanges say to the next question."""
+    return [
+        Turn(question=exchange.question, answer=exchange.text, cited=exchange.answer.citations)
+        for exchange in exchanges
+        if exchange.answer is not None
+    ]
+
+
+# ── Upload ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    """What a run over these files would do."""
+
+    key: tuple[Any, ...] = field(default=())
+    report: IngestReport | None = None
+
+
+def preflight(files: Sequence[SourceFile]) -> IngestReport:
+    """Say what taking in `files` would do, read once for all reruns. Raises InvalidInputError."""
+    job = latest("ingest")
+    key = (tuple(file.path.name for file in files), job and (job.id, job.state))
+    kept: Preflight = st.session_state.get("upload_check", Preflight())
+    if kept.report is None or kept.key != key:
+        report = runtime().call(services().ingestion.check(files), timeout_s=_CHECK_S)
+        kept = st.session_state["upload_check"] = Preflight(key, report)
+    assert kept.report is not None
+    return kept.report
+
+
+def fresh_key(name: str) -> str:
+    """Return a widget key that `renew` replaces, which empties the widget."""
+    return f"{name}_{st.session_state.get(f'{name}_round', 0)}"
+
+
+def renew(name: str) -> None:
+    """Empty the widget that goes by `fresh_key(name)`."""
+    st.session_state[f"{name}_round"] = st.session_state.get(f"{name}_round", 0) + 1

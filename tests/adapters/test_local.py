@@ -1,0 +1,59 @@
+"""The embedded default."""
+
+import asyncio
+
+import numpy as np
+import pytest
+
+from animerag.adapters import local
+from animerag.adapters.local import LocalEmbedder
+from animerag.errors import ProviderUnusableError
+from animerag.models import Priority
+
+
+@pytest.fixture
+async def embedder():
+    made = LocalEmbedder()
+    yield made
+    await made.close()
+
+
+async def test_vectors_are_unit_length_in_the_order_of_the_texts(embedder):
+    texts = [f"sentence number {n}" for n in range(40)]
+    together = (await embedder.embed(texts, priority=Priority.INGEST)).vectors
+    alone = (await embedder.embed([texts[33]], priority=Priority.LIVE)).vectors[0]
+    assert (together.shape, together.dtype) == ((40, 512), np.float32)
+    np.testing.assert_allclose(np.linalg.norm(together, axis=1), 1, rtol=1e-4)
+    np.testing.assert_allclose(together[33], alone, atol=1e-4)
+
+
+async def test_meaning_crosses_languages(embedder):
+    texts = ["宇宙のゴミを集める人たち", "people who collect trash in space", "a cook bakes bread"]
+    japanese, same, other = (await embedder.embed(texts, priority=Priority.LIVE)).vectors
+    assert japanese @ same > japanese @ other + 0.2
+
+
+async def test_no_text_is_no_work(embedder):
+    assert (await embedder.embed([], priority=Priority.LIVE)).vectors.shape == (0, 512)
+
+
+async def test_a_live_question_goes_before_an_import_that_is_already_queued(embedder):
+    await embedder.warm()
+    finished = []
+
+    async def embed(name, count, priority):
+        await embedder.embed([f"{name} {n}" for n in range(count)], priority=priority)
+        finished.append(name)
+
+    bulk = asyncio.create_task(embed("import", 200, Priority.INGEST))
+    await asyncio.sleep(0)
+    await embed("question", 1, Priority.LIVE)
+    assert finished == ["question"]
+    await bulk
+
+
+async def test_other_weights_than_the_pinned_ones_are_refused(embedder, monkeypatch):
+    local._load.cache_clear()
+    monkeypatch.setattr(local, "_WEIGHTS_SHA256", "0" * 64)
+    with pytest.raises(ProviderUnusableError, match="not the pinned ones"):
+        await embedder.warm()

@@ -1,0 +1,95 @@
+"""The app in a process of its own, on a fresh data directory, and a Chromium that looks at it."""
+
+import contextlib
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+import warnings
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).resolve().parents[2]
+ARGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """Where Chromium is; on CI its absence is a failure, elsewhere a skip that says so."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    found = next(filter(None, map(shutil.which, names)), None)
+    if found is None:
+        reason = "NO CHROMIUM: the browser tests did not run. Install it (apt-get install chromium)."
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        warnings.warn(pytest.PytestWarning(reason), stacklevel=1)
+        pytest.skip(reason)
+    return found
+
+
+@pytest.fixture
+def artifacts(tmp_path):
+    """Where screenshots go."""
+    directory = Path(os.environ.get("ARTIFACTS") or tmp_path / "artifacts")
+    directory.mkdir(parents=True, exist_ok=True)
+    return directory
+
+
+@pytest.fixture
+def app_url(tmp_path):
+    """The address of a fresh app without keys; it has ended, and its Chroma with it, when the test has."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "ANIMERAG_"))}
+    environment["ANIMERAG_DATA_DIR"] = str(tmp_path / "data")
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
+    with (tmp_path / "app.log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=REPO, env=environment, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            _wait_for_health(f"http://127.0.0.1:{port}/_stcore/health", process)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            try:
+                process.wait(20)
+            finally:
+                process.kill()
+    told = (tmp_path / "app.log").read_text()
+    assert not re.search(r"Traceback|ERROR", told), told
+
+
+def _wait_for_health(url, process):
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        assert process.poll() is None, "the app ended while it started"
+        with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=1) as response:
+            if response.status == 200:
+                return
+        time.sleep(0.05)
+    pytest.fail("the app did not answer within 30 s")
+
+
+@pytest.fixture
+def browser(chromium):
+    """A Chromium of the machine."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=chromium, args=ARGS)
+        yield opened
+        opened.close()

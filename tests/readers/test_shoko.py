@@ -1,0 +1,113 @@
+"""The Shoko/AniDB export."""
+
+import json
+
+import pytest
+
+from animerag.errors import InvalidInputError
+from animerag.models import RowError, Show
+from animerag.readers import shoko
+
+
+def read(*records):
+    return list(shoko.read(json.dumps({"AniDB_Anime": records}).encode(), name="x.json"))
+
+
+def test_a_record_becomes_a_show_and_stays_whole(record):
+    source = record(
+        7,
+        "Main",
+        "Text.",
+        AllTitles="Main|Other|Main",
+        AllTags="drama|mecha",
+        EpisodeCountNormal=12,
+        BeginYear=1999,
+        EndYear=0,
+        Rating=812,
+        VoteCount=10,
+        relations='[{"anime_id": 8, "relation_type": "Sequel", "title_main": "Main II", "begin_year": 2001}]',
+        Nested={"list": [1, {"deep": None}]},
+    )
+    (show,) = read(source)
+    assert isinstance(show, Show)
+    assert (show.id, show.titles, show.tags) == ("7", ("Main", "Other"), ("drama", "mecha"))
+    assert (show.episodes, show.year, show.end_year, show.rating, show.votes) == (12, 1999, None, 8.12, 10)
+    assert [(item.id, item.kind, item.year) for item in show.relations] == [("8", "Sequel", 2001)]
+    assert show.record == source
+
+
+@pytest.mark.parametrize(
+    ("broken", "reason"),
+    [
+        ({"MainTitle": "A"}, "no usable AnimeID"),
+        ({"AnimeID": 0, "MainTitle": "A"}, "no usable AnimeID"),
+        ({"AnimeID": True, "MainTitle": "A"}, "no usable AnimeID"),
+        ({"AnimeID": 5, "MainTitle": "  "}, "no MainTitle"),
+        (None, "is null"),
+        ([1], "is a list"),
+    ],
+)
+def test_a_broken_row_is_set_aside_with_its_line_and_the_rest_goes_in(record, broken, reason):
+    data = json.dumps({"AniDB_Anime": [record(1, "A"), broken, record(2, "B")]}, indent=1).encode()
+    first, bad, last = shoko.read(data, name="x.json")
+    assert (first.id, last.id) == ("1", "2")
+    assert isinstance(bad, RowError)
+    assert reason in bad.reason
+    line = data.decode().splitlines()[bad.line - 1].strip()
+    assert line[:1] == json.dumps(broken)[:1]
+
+
+def test_half_a_surrogate_pair_is_set_aside_before_anything_is_paid_for_it():
+    data = b'{"AniDB_Anime": [{"AnimeID": 1, "MainTitle": "\\ud800"}, {"AnimeID": 2, "MainTitle": "B"}]}'
+    try:
+        rows = list(shoko.read(data, name="x.json"))
+    except InvalidInputError:
+        return  # the parser itself may refuse the file, in a sentence
+    assert [type(row) for row in rows] == [RowError, Show]
+
+
+def test_a_value_that_cannot_be_used_costs_the_field_and_not_the_show(record):
+    (show,) = read(record(1, "A", {"no": "text"}, EpisodeCountNormal="twelve", BeginYear=-4, relations="[{"))
+    assert (show.description, show.episodes, show.year, show.relations) == ("", None, None, ())
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"", "is empty"),
+        (b" \n", "is empty"),
+        (b'{"AniDB_Anime": [{"AnimeID": 1', "not complete JSON"),
+        (b'{"anime": []}', '"anime"'),
+        (b"{}", "nothing where"),
+        (b'"text"', "holds a text"),
+        (b"PK\x03\x04rest", "ZIP archive"),
+        (b"\x1f\x8brest", "gzip"),
+        (b"\x89PNGrest", "PNG picture"),
+        (b"[" * 20_000, "not complete JSON"),
+        (b'{"AniDB_Anime": [{"AnimeID": NaN}]}', "not complete JSON"),
+        ("{}".encode("utf-16"), "UTF-16"),
+        (b'{"AniDB_Anime": "\xff"}', "not complete JSON"),
+    ],
+)
+def test_a_file_that_is_no_export_gets_a_sentence_before_the_first_row(data, says):
+    with pytest.raises(InvalidInputError, match=r"expected") as refused:
+        shoko.read(data, name="file.json")
+    assert says in str(refused.value)
+    assert str(refused.value).startswith("file.json ")
+
+
+def test_a_bare_list_and_a_byte_order_mark_are_fine(record):
+    data = b"\xef\xbb\xbf" + json.dumps([record(1, "A"), {"AnimeID": 3}]).encode()
+    show, bad = shoko.read(data, name="x.json")
+    assert (show.id, bad.line, bad.id) == ("1", 1, "3")
+
+
+def test_the_table_key_can_be_the_id(record):
+    (show,) = shoko.read(json.dumps([record(1, "A", AniDB_AnimeID=9)]).encode(), name="x", id_field="AniDB_AnimeID")
+    assert show.id == "9"
+
+
+def test_the_real_export_has_1458_usable_shows(real_export):
+    rows = list(shoko.read(real_export.read_bytes(), name=real_export.name))
+    assert len(rows) == 1458
+    assert all(isinstance(row, Show) for row in rows)

@@ -1,0 +1,75 @@
+"""Three searches at once, one ranked list."""
+
+import pytest
+
+from animerag.errors import InvalidInputError, LibraryError, VectorStoreError
+from animerag.jobs import Control
+
+
+@pytest.fixture
+async def retriever(services, export, record):
+    rows = [
+        record(1, "Monster", "A surgeon hunts the boy whose life he saved.", AllTitles="Monster|モンスター"),
+        record(2, "Planetes", "Astronauts collect trash that circles the Earth.", AllTags="space|drama"),
+        record(3, "Kitchen Tale", "A cook prepares monster meat in a dungeon."),
+        record(4, "Stub", "A monster sleeps."),
+    ]
+    await services.ingestion.run([export(*rows)], Control())
+    return services.retriever
+
+
+async def test_a_named_show_comes_first_with_all_its_evidence(retriever):
+    found = await retriever.search("What is Monster about?")
+    first = found.sources[0]
+    assert first.show.id == "1"
+    assert first.found_by[0] == "alias"
+    assert not found.no_match
+
+
+async def test_a_plot_is_found_by_its_meaning(retriever):
+    found = await retriever.search("spacemen who tidy up junk in orbit")
+    assert found.sources[0].show.id == "2"
+    assert 0 < found.sources[0].distance < 1
+    assert "vector" in found.sources[0].found_by
+
+
+async def test_each_show_stands_once_and_k_bounds_the_list(retriever):
+    found = await retriever.search("monster meat", k=2)
+    ids = [source.show.id for source in found.sources]
+    assert len(ids) == len(set(ids)) == 2
+    assert ids[0] == "3"
+
+
+async def test_nothing_alike_is_no_match(retriever):
+    assert (await retriever.search("What is the capital of Mongolia?")).no_match
+
+
+@pytest.mark.parametrize("question", ["", "  \n", "x" * 5000])
+async def test_an_unusable_question_is_refused_with_a_sentence(retriever, question):
+    with pytest.raises(InvalidInputError, match=r"Question cannot be empty|shorten it"):
+        await retriever.search(question)
+
+
+async def test_a_failing_word_search_is_noted_and_the_answer_goes_on(retriever, services, monkeypatch):
+    async def fail(*_arguments, **_options):
+        raise LibraryError("The words are gone.")
+
+    monkeypatch.setattr(services.library, "search_words", fail)
+    found = await retriever.search("What is Monster about?")
+    assert found.sources[0].show.id == "1"
+    assert found.notes == ("Words were not searched: The words are gone.",)
+
+
+async def test_a_failing_vector_search_is_an_error_the_user_sees(retriever, services, monkeypatch):
+    async def fail(*_arguments, **_options):
+        raise VectorStoreError("Chroma is gone.")
+
+    monkeypatch.setattr(services.index, "query", fail)
+    with pytest.raises(VectorStoreError):
+        await retriever.search("What is Monster about?")
+
+
+async def test_a_show_stored_by_another_process_is_named_at_once(retriever, services, export, record):
+    assert not await retriever.names_a_show("Tell me about Zyxwell")
+    await services.ingestion.run([export(record(9, "Zyxwell", "New."))], Control())
+    assert (await retriever.search("Tell me about Zyxwell")).sources[0].show.id == "9"

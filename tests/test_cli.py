@@ -1,0 +1,163 @@
+"""The command line as scripts use it: exit codes, JSON on stdout, words on stderr."""
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from animerag.cli import main
+
+
+@pytest.fixture
+def run(settings, monkeypatch, capsys):
+    """Run a command in this process over the suite's Chroma server; returns (exit status, stdout, stderr)."""
+    monkeypatch.setenv("ANIMERAG_DATA_DIR", str(settings.data_dir))
+    monkeypatch.setenv("ANIMERAG_CHROMA_URL", settings.chroma_url)
+
+    def command(*arguments, stdin=""):
+        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+        status = main(list(arguments))
+        out, err = capsys.readouterr()
+        return status, out, err
+
+    return command
+
+
+@pytest.fixture
+def filled(run, export, record):
+    rows = [record(1, "Monster", "A surgeon.", EpisodeCountNormal=74), record(2, "Nana", "A band plays.")]
+    status, _, _ = run("ingest", str(export(*rows).path))
+    assert status == 0
+    return run
+
+
+def test_ingest_prints_one_object_that_adds_up(run, export, record):
+    source = export(record(1, "A"), record(1, "B"), {"AnimeID": 9})
+    status, out, _ = run("ingest", str(source.path), "--json")
+    told = json.loads(out)
+    assert status == 1, "a row is set aside"
+    assert (told["read"], told["ingested"], told["duplicate"], told["quarantined"]) == (3, 1, 1, 1)
+    (row,) = told["rows"]
+    assert (row["file"], row["line"], row["id"], row["stage"]) == ("export.json", 1, "9", "validate")
+    assert {"batches", "embedding_requests", "seconds", "throughput", "concurrency", "usage", "catalogue"} <= set(told)
+
+
+def test_a_second_run_says_unchanged(filled, tmp_path):
+    status, out, _ = filled("ingest", str(tmp_path / "export.json"), "--json")
+    assert (status, json.loads(out)["unchanged"], json.loads(out)["embedding_requests"]) == (0, 2, 0)
+
+
+def test_a_dry_run_stores_nothing(run, export, record):
+    status, out, _ = run("ingest", str(export(record(1, "A")).path), "--dry-run", "--json")
+    assert (status, json.loads(out)["ingested"], json.loads(out)["catalogue"]) == (0, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("ingest",), "Name at least one file"),
+        (("ingest", "absent.json"), "absent.json cannot be read"),
+        (("query", "-q", ""), "Question cannot be empty"),
+        (("query", "-q", "  "), "Question cannot be empty"),
+        (("query",), "exactly one of"),
+        (("query", "-q", "a", "-i"), "exactly one of"),
+        (("query", "-q", "a", "--out", "x.docx"), ".csv or .jsonl"),
+        (("query", "-f", "absent.csv"), "absent.csv cannot be read"),
+        (("query", "-q", "What is Monster about?"), "The catalogue is empty"),
+    ],
+)
+def test_wrong_use_is_two_and_a_sentence(run, arguments, says):
+    status, out, err = run(*arguments)
+    assert (status, out) == (2, "")
+    assert says in err
+
+
+def test_a_question_is_answered_with_its_sources(filled):
+    status, out, _ = filled("query", "-q", "What is Monster about?", "-c")
+    assert status == 0
+    assert "A surgeon." in out
+    assert 'id 1 · alias "Monster"' in out
+
+
+def test_json_is_an_object_a_line_in_question_order(filled):
+    status, out, _ = filled("query", "-q", "Nana?", "-q", "What is Monster about?", "--output-format", "json")
+    first, second = map(json.loads, out.splitlines())
+    assert (status, first["index"], second["index"]) == (0, 0, 1)
+    assert (first["citations"], second["citations"]) == (["2"], ["1"])
+    assert second["context"][0]["found_by"][0] == "alias"
+    expected = {"index", "question", "answer", "status", "error", "citations", "context", "timings", "usage", "model"}
+    assert expected <= set(second)
+
+
+def test_a_sheet_is_answered_in_order_into_a_file(filled, tmp_path):
+    questions = tmp_path / "q.csv"
+    questions.write_text("n,question\n1,What is Nana about?\n2,\n3,What is Monster about?\n", encoding="utf-8")
+    status, out, _ = filled("query", "-f", str(questions), "--out", str(tmp_path / "a.csv"))
+    with (tmp_path / "a.csv").open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert (status, out) == (1, ""), "one row has no question"
+    assert [(row["n"], row["cited_ids"], row["status"]) for row in rows] == [
+        ("1", "2", "ok"),
+        ("2", "", "error"),
+        ("3", "1", "ok"),
+    ]
+
+
+def test_standard_input_streams_a_line_an_answer(filled):
+    status, out, _ = filled("query", "--stdin", "--output-format", "json", stdin="Nana?\n\nMonster?\n")
+    assert status == 0
+    assert [json.loads(line)["citations"] for line in out.splitlines()] == [["2"], ["1"]]
+
+
+def test_a_conversation_remembers_what_it_was_about(filled):
+    status, out, _ = filled("query", "-i", stdin="What is Monster about?\nHow many episodes does it have?\n\n")
+    assert status == 0
+    assert "**Monster** has 74 episodes [1]." in out
+
+
+def test_retrieval_only_calls_no_model(filled):
+    status, out, _ = filled("query", "-q", "Monster", "--retrieval-only", "--output-format", "json")
+    told = json.loads(out)
+    assert (status, told["answer"], told["status"], told["context"][0]["anime_id"]) == (0, None, "ok", "1")
+
+
+def test_doctor_and_info_tell_the_state(filled):
+    status, out, _ = filled("doctor", "--json")
+    assert (status, json.loads(out)["healthy"], json.loads(out)["indexed"]) == (0, True, 2)
+    status, out, _ = filled("info", "--json")
+    told = json.loads(out)
+    assert (told["provider"], told["dimensions"], told["catalogue"]) == ("local", 512, {"shows": 2, "indexed": 2})
+    assert told["chroma"]["mode"] == "remote"
+
+
+def test_an_unusable_setting_is_two_and_named(run, monkeypatch):
+    monkeypatch.setenv("ANIMERAG_BATCH_SIZE", "many")
+    status, _, err = run("info")
+    assert status == 2
+    assert "ANIMERAG_BATCH_SIZE" in err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals as terminals send them")
+def test_interrupt_stops_an_ingest_cleanly_and_says_so(settings, export, record, chroma_index_url):
+    rows = [record(n, f"T{n}", f"Somebody number {n} walks through the rain. " * 30) for n in range(1, 1500)]
+    command = [sys.executable, "-m", "animerag", "ingest", str(export(*rows).path), "--json", "--batch-size", "5"]
+    environment = {
+        **os.environ,
+        "ANIMERAG_DATA_DIR": str(settings.data_dir),
+        "ANIMERAG_CHROMA_URL": chroma_index_url,
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
+    child = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    library = settings.database_path
+    while not (library.exists() and library.with_name("library.db-wal").exists()) and child.poll() is None:
+        pass
+    child.send_signal(signal.SIGINT)
+    out, err = child.communicate(timeout=50)
+    assert child.returncode == 130, err
+    told = json.loads(out) if out else {"read": 0, "ingested": 0, "cancelled": 0}
+    assert told["read"] == told["ingested"] + told["cancelled"]

@@ -1,0 +1,75 @@
+"""Bounded fan-out."""
+
+import asyncio
+import contextlib
+
+from animerag.concurrency import fan_out
+
+
+async def test_one_failed_item_does_not_stop_the_others():
+    async def work(item):
+        if item == 2:
+            raise ValueError("two")
+        return item * 10
+
+    outcomes = [outcome async for outcome in fan_out(work, range(4), limit=lambda: 2)]
+    assert {o.index: o.value for o in outcomes if o.error is None} == {0: 0, 1: 10, 3: 30}
+    assert [str(o.error) for o in outcomes if o.error] == ["two"]
+
+
+async def test_never_more_than_the_limit_at_once_and_the_limit_may_change():
+    running = peak = 0
+    limit = 2
+    peaks = []
+
+    async def work(item):
+        nonlocal running, peak, limit
+        running += 1
+        peak = max(peak, running)
+        await asyncio.sleep(0)
+        running -= 1
+        if item == 10:
+            peaks.append(peak)
+            limit = 4
+
+    async for _ in fan_out(work, range(40), limit=lambda: limit):
+        pass
+    assert peaks == [2]
+    assert peak == 4
+
+
+async def test_items_are_drawn_only_as_they_are_started():
+    drawn = []
+    gate = asyncio.Event()
+
+    def items():
+        for number in range(100):
+            drawn.append(number)
+            yield number
+
+    async def work(_item):
+        await gate.wait()
+
+    async with contextlib.aclosing(fan_out(work, items(), limit=lambda: 3)) as outcomes:
+        waiting = asyncio.ensure_future(anext(outcomes))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert len(drawn) == 3
+        gate.set()
+        await waiting
+
+
+async def test_closing_early_cancels_what_is_in_flight():
+    cancelled = []
+
+    async def work(item):
+        try:
+            await asyncio.sleep(0 if item == 0 else 60)
+        except asyncio.CancelledError:
+            cancelled.append(item)
+            raise
+
+    outcomes = fan_out(work, range(3), limit=lambda: 3)
+    await anext(outcomes)
+    await outcomes.aclose()
+    assert sorted(cancelled) == [1, 2]

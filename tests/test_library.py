@@ -1,0 +1,139 @@
+"""The library: real SQLite, shows whole, one writer."""
+
+import asyncio
+import sqlite3
+
+import numpy as np
+import pytest
+
+from animerag.errors import LibraryError
+from animerag.library import Library
+from animerag.models import ImportKind, RelatedShow, Show
+
+
+@pytest.fixture
+async def library(tmp_path):
+    opened = await Library.open(tmp_path / "deep" / "library.db")
+    yield opened
+    await opened.close()
+
+
+async def put(library, *shows, kind=ImportKind.OWN, collection="c"):
+    number = await library.begin_import(kind, "file", "hash")
+    await library.store(shows, import_id=number, collection=collection)
+
+
+SHOW = Show(
+    id="7",
+    title="銀河",
+    titles=("銀河", "Galaxy"),
+    tags=("space",),
+    description="A fleet.",
+    episodes=12,
+    year=1988,
+    rating=8.5,
+    votes=3,
+    relations=(RelatedShow(id="8", title="Next", kind="Sequel", year=1990),),
+    record={"AnimeID": 7, "nested": {"list": [1, None, "鬼"], "empty": {}}},
+)
+
+
+async def test_a_show_comes_back_whole(library):
+    await put(library, SHOW)
+    assert await library.show("7") == SHOW
+
+
+async def test_keys_that_vanished_are_gone_after_the_next_store(library):
+    await put(library, SHOW)
+    await put(library, Show(id="7", title="銀河", record={"AnimeID": 7}))
+    stored = await library.show("7")
+    assert (stored.record, stored.year, stored.tags) == ({"AnimeID": 7}, None, ())
+    assert [hit.id for hit in await library.search_words("fleet", k=5)] == []
+
+
+async def test_an_empty_batch_is_no_operation(library):
+    before = await library.revision()
+    await put(library)
+    assert await library.revision() == before
+
+
+async def test_words_find_titles_descriptions_and_two_character_japanese(library):
+    await put(library, SHOW, Show(id="9", title="Other", description="Nothing alike."))
+    for question in ("the fleets", "galaxy", "銀河の話", "space"):
+        assert [hit.id for hit in await library.search_words(question, k=5)] == ["7"], question
+
+
+async def test_browsing_finds_any_title_in_any_script_and_takes_wildcards_as_text(library):
+    await put(library, SHOW, Show(id="9", title="100%", titles=("100%",)))
+    assert [show.id for show in (await library.browse("河"))[0]] == ["7"]
+    assert [show.id for show in (await library.browse("GALAXY"))[0]] == ["7"]
+    assert [show.id for show in (await library.browse("%"))[0]] == ["9"]
+    assert (await library.browse("", limit=1))[1] == 2
+
+
+async def test_the_sample_goes_and_own_shows_stay(library):
+    await put(library, SHOW, Show(id="9", title="Sample"), kind=ImportKind.SAMPLE)
+    await put(library, SHOW)
+    assert await library.remove_sample() == 1
+    assert (await library.counts()).shows == 1
+    assert await library.strays("c") == ["9"]
+
+
+async def test_vectors_are_kept_by_model_width_and_text(library):
+    vector = np.arange(4, dtype=np.float32)
+    await library.save_vectors("m", {"h": vector})
+    await library.save_vectors("m", {"h": vector + 1})
+    found = await library.vectors("m", 4, ["h", "absent"])
+    assert list(found) == ["h"]
+    np.testing.assert_array_equal(found["h"], vector)
+    assert await library.vectors("m", 5, ["h"]) == {}
+    assert await library.vectors("other", 4, ["h"]) == {}
+
+
+async def test_not_indexed_names_what_a_collection_lacks_or_holds_in_an_older_form(library):
+    await put(library, SHOW)
+    assert await library.not_indexed("c") == []
+    assert await library.not_indexed("another model") == ["7"]
+    await library.note_indexed("c", {"7": ("old", "old")})
+    assert await library.not_indexed("c") == ["7"]
+    assert await library.count_indexed("c") == 0
+
+
+async def test_two_processes_write_the_same_file_side_by_side(library, tmp_path):
+    other = await Library.open(tmp_path / "deep" / "library.db")
+
+    async def write(target, base):
+        for number in range(10):
+            await put(target, Show(id=f"{base}{number}", title="T"))
+
+    await asyncio.gather(write(library, "1"), write(other, "2"))
+    assert (await library.counts()).shows == 20
+    assert other.library_id == library.library_id
+    await other.close()
+
+
+async def test_a_failed_write_keeps_nothing_of_it(library):
+    with pytest.raises(LibraryError, match="could not be written"):
+        await library.store([SHOW], import_id=999, collection="c")
+    assert (await library.counts()).shows == 0
+
+
+async def test_a_newer_library_is_refused_with_a_sentence(tmp_path):
+    path = tmp_path / "library.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(LibraryError, match="newer animerag"):
+        await Library.open(path)
+
+
+async def test_a_file_that_is_no_library_is_refused_with_a_sentence(tmp_path):
+    path = tmp_path / "library.db"
+    path.write_bytes(b"not a database, but long enough to be read as one" * 30)
+    with pytest.raises(LibraryError, match="cannot be opened"):
+        await Library.open(path)
+
+
+async def test_more_ids_than_one_statement_takes(library):
+    ids = [str(number) for number in range(40_000)]
+    assert await library.fingerprints(ids) == {}
