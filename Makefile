@@ -45,7 +45,7 @@ $(BIN)/python:
 	  echo "$(PYTHON) cannot make a virtual environment here: sudo apt install python3-venv" >&2; exit 1; }
 	@$(PYTHON) -m venv --clear $(VENV) || { rm -rf $(VENV); exit 1; }
 
-have_chromium = { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null 2>&1
+have_chromium = { command -v chromium || command -v chromium-browser || command -v google-chrome || command -v google-chrome-stable; } >/dev/null 2>&1
 
 browser:
 	@if ! $(have_chromium) && command -v apt-get >/dev/null 2>&1 && [ "$$(id -u)" = 0 ]; then \

@@ -5,7 +5,7 @@ import streamlit as st
 from animerag.ui import components
 
 if __name__ == "__main__":
-    st.set_page_config(page_title="animerag", page_icon=":material/movie:", layout="wide")
+    st.set_page_config(page_title="animerag", page_icon=components.ICON, layout="wide")
     page = st.navigation(
         [
             st.Page("pages/ask.py", title="Ask", icon=":material/forum:", url_path="ask", default=True),

@@ -6,7 +6,7 @@ from animerag.ui import components, session
 
 
 def page() -> None:
-    heading, actions = st.columns([5, 1], vertical_alignment="bottom")
+    heading, actions = st.columns([3, 1], vertical_alignment="bottom")
     heading.title("Ask")
     exchanges = session.conversation()
     if actions.button("New conversation", icon=":material/add_comment:", disabled=not exchanges, width="stretch"):

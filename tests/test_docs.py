@@ -56,7 +56,7 @@ def parser_of(program):
     return build_parser()
 
 
-@pytest.mark.parametrize(("program", "words"), commands())
+@pytest.mark.parametrize(("program", "words"), list(commands()))
 def test_every_shown_command_parses(program, words):
     try:
         parser_of(program).parse_args(words)

@@ -163,7 +163,7 @@ class Gate:
         """Take over limits from a response's headers; `unused_tokens` is by how much the estimate was too high."""
         known = self._model(model)
         announced = known.pace.learn(headers, self._clock(), alone=known.alone)
-        if not announced and not known.pace.known:
+        if headers and not announced and not known.pace.known:
             self._new_are_cautious = False  # a provider that announces nothing here has nothing to feel out elsewhere
         for pace in (known.pace, self._admission.pace):
             pace.tokens.give_back(unused_tokens)

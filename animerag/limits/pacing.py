@@ -167,7 +167,7 @@ class _Openings:
         accepted = self.sent - 1
         if self._opened_at is not None and accepted > 0 and opens_at > self._opened_at:
             before, self._count = self._count, accepted / (opens_at - self._opened_at)
-            if math.isclose(before, self._count, rel_tol=0.2):
+            if math.isclose(before, self._count, rel_tol=0.1):
                 self.rate = 0.95 * self._count
         self._opened_at, self.sent, self._successes = opens_at, 0, 0
 

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import re
 from importlib.metadata import PackageNotFoundError, version
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -36,6 +37,8 @@ EXAMPLES = (
     "名前を書くと人が死ぬノートの話は？",
     "a gentle, quiet show about nature and spirits",
 )
+# A Material icon would be fetched from its maker's server by every browser.
+ICON = str(files("animerag.ui").joinpath("icon.png"))
 _POLL_S = 0.5
 _JAPANESE = re.compile(r"[ぁ-ヿ一-鿿]")
 
@@ -133,8 +136,9 @@ def foot() -> None:
     )
     who = "Embedded, offline" if local else f"openai {services.answering.model}"
     running = sum(job.running for job in session.all_jobs())
-    parts = [who, _count(session.status().shows, "show"), *([f"{_count(running, 'job')} running"] if running else [])]
-    st.page_link("pages/settings.py", label=label(" · ".join(parts)), icon=":material/memory:", width="stretch")
+    parts = [_count(session.status().shows, "show"), *([f"{_count(running, 'job')} running"] if running else [])]
+    st.page_link("pages/settings.py", label=label(who), icon=":material/memory:", width="stretch")
+    st.caption(label(" · ".join(parts)))
 
 
 def catalogue_state(status: Status) -> bool:
