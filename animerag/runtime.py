@@ -108,7 +108,31 @@ async def _providers(settings: Settings, gate: Gate, stack: contextlib.AsyncExit
 
     local = LocalEmbedder()
     stack.push_async_callback(local.close)
-    return local, ExtractiveAnswerer(local)
+    embedder: Embedder = local
+    chat: ChatModel = ExtractiveAnswerer(local)
+    embeds = settings.provider_for(settings.embedding_provider)
+    answers = settings.provider_for(settings.chat_provider)
+    if "openai" in (embeds, answers):
+        from animerag.adapters.openai import OpenAIChat, OpenAIConnection, OpenAIEmbedder
+        from animerag.prices import DEFAULT_PRICES
+
+        key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else None
+        connection = OpenAIConnection(api_key=key, base_url=settings.openai_base_url, gate=gate)
+        prices = {**DEFAULT_PRICES, **settings.prices}
+        if embeds == "openai":
+            embedder = OpenAIEmbedder(connection, model=settings.embedding_model, prices=prices)
+            stack.push_async_callback(embedder.close)
+        if answers == "openai":
+            chat = OpenAIChat(
+                connection,
+                model=settings.chat_model,
+                api=settings.api,
+                reasoning_effort=settings.reasoning_effort,
+                verbosity=settings.verbosity,
+                prices=prices,
+            )
+            stack.push_async_callback(chat.close)
+    return embedder, chat
 
 
 def _assemble(

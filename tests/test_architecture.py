@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "ports": _VALUES,
     "charts": _VALUES,
     "simulator": _VALUES | {"simulator", "ports"},
-    "adapters": _VALUES | {"adapters", "limits", "ports", "texts", "words", "tracing"},
+    "adapters": _VALUES | {"adapters", "limits", "ports", "prices", "texts", "words", "tracing"},
     "ui": _VALUES | {"ui", "runtime", "services", "jobs", "config", "exports", "texts", "charts"},
     "pages": _VALUES | {"ui", "services", "exports"},
     "app": {"ui"},

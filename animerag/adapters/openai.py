@@ -15,7 +15,7 @@ import time
 import weakref
 from abc import ABC, abstractmethod
 from contextlib import aclosing, contextmanager
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
@@ -35,6 +35,7 @@ from animerag.ports import Embedding
 from animerag.prices import DEFAULT_PRICES, cost_usd
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 
     from openai import AsyncOpenAI, AsyncStream
@@ -109,7 +110,7 @@ class OpenAIConnection:
                 max_retries=0,
                 timeout=openai.Timeout(CHAT_DEADLINE_S, connect=CONNECT_S),
                 # Five times the throughput of the default transport; a redirect would carry the key elsewhere.
-                http_client=openai.DefaultAioHttpClient(follow_redirects=False),
+                http_client=openai.DefaultAioHttpClient(follow_redirects=False, verify=_tls()),
             )
         return self._clients[loop]
 
@@ -117,6 +118,7 @@ class OpenAIConnection:
         """Import the SDK and open a pooled connection; what the server says to that is of no matter."""
         for module in ("openai", "openai.resources.embeddings", "openai.resources.responses", "openai.resources.chat"):
             await asyncio.to_thread(importlib.import_module, module)
+        await asyncio.to_thread(_tls)
         try:
             with self.translating(""):
                 await self.client().models.with_raw_response.list(timeout=CONNECT_S)
@@ -152,16 +154,25 @@ class OpenAIConnection:
         return _by_code(code, _told(getattr(error, "message", None), self._key), model)
 
 
+@cache
+def _tls() -> ssl.SSLContext:
+    """Return the one TLS context: reading the certificates takes 50 ms, and a comparison makes a client per run."""
+    import httpx2
+
+    return httpx2.create_ssl_context()
+
+
 def translated(error: Exception, *, model: str, hide: str) -> ProviderError:
     """Return our error for a vendor's, with a sentence for the user; `hide` is a secret that must not be in it."""
     status = getattr(error, "status_code", None)
     code = str(getattr(error, "code", None) or getattr(error, "type", None) or "")
-    detail = _told(getattr(error, "message", None), hide)
+    body = getattr(error, "body", None)
+    detail = _told(body.get("message") if isinstance(body, dict) else None, hide)
     if isinstance(status, int):
         response: Any = getattr(error, "response", None)
         wait_s = retry_after_s(response.headers, time.time()) if response is not None else None
         return _by_status(status, code, detail, model, wait_s)
-    if getattr(error, "body", None) is not None:  # an error that a stream told in words
+    if body is not None:  # an error that a stream told in words
         return _by_code(code, detail, model)
     if isinstance(error, UnicodeEncodeError):
         return RequestRefusedError("A text holds characters that cannot be sent.")
@@ -211,7 +222,7 @@ def _told(message: Any, hide: str) -> str:
     if hide != NO_KEY:
         words = words.replace(hide, "…")
     words = _SECRET.sub("sk-…", words)[:300]
-    return f" It says: {words}" if words else ""
+    return f" It says: {words.rstrip('.')}." if words else ""
 
 
 # ── Embeddings ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -298,8 +309,9 @@ def _vectors(data: Any, count: int) -> Vectors:
     """Return the vectors in the order of the texts. Raises TransientProviderError for less than all of them."""
     if not isinstance(data, list) or len(data) != count:
         raise _unusable(f"it has {len(data) if isinstance(data, list) else 'no'} vectors for {count} texts")
-    by_index = {item.get("index"): item.get("embedding") for item in data if isinstance(item, dict)}
-    if any(type(index) is not int for index in by_index) or by_index.keys() != set(range(count)):
+    given = [(item.get("index"), item.get("embedding")) for item in data if isinstance(item, dict)]
+    by_index = {index: embedding for index, embedding in given if type(index) is int}
+    if by_index.keys() != set(range(count)):
         raise _unusable("it does not say which vector belongs to which text")
     rows = [_vector(by_index[index]) for index in range(count)]
     if len({row.size for row in rows}) != 1:

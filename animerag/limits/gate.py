@@ -207,7 +207,8 @@ class Gate:
 
     def _tightest(self, now: float) -> Pace:
         paces = [self._admission.pace, *(model.pace for model in self._models.values())]
-        return min(paces, key=lambda pace: min(pace.requests.fullness(now), pace.tokens.fullness(now)))
+        known = [pace for pace in paces if pace.known] or paces
+        return min(known, key=lambda pace: min(pace.requests.fullness(now), pace.tokens.fullness(now)))
 
     def _held_up(self, now: float) -> tuple[float, str]:
         if self._admission.closed_until > now:

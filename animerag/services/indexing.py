@@ -10,6 +10,8 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from animerag.models import Priority, Usage
 from animerag.ports import CollectionSpec, VectorRecord
 from animerag.texts import RECIPE, content_hash, embedding_text, text_hash
@@ -20,6 +22,11 @@ if TYPE_CHECKING:
     from animerag.library import Library
     from animerag.models import Show
     from animerag.ports import Embedder, MetadataValue, VectorIndex, Vectors
+
+
+_CHUNK = 500
+_TRIED = 20_000  # at 3,000 questions a second that is seconds; beyond, a sample has to do
+_TIES = 10  # shows with one and the same text share a place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +70,40 @@ class Indexer:
     async def upsert(self, spec: CollectionSpec, shows: Sequence[Show], vectors: Mapping[str, Vectors]) -> None:
         """Write shows to the index; the caller notes them as indexed afterwards. Raises VectorStoreError."""
         await self.index.upsert(spec, [_record(show, vectors) for show in shows])
+
+    async def known_vectors(self, spec: CollectionSpec, shows: Sequence[Show]) -> dict[str, Vectors]:
+        """Return the kept vectors of these shows by text hash."""
+        hashes = [text_hash(embedding_text(show)) for show in shows]
+        return await self.library.vectors(spec.model, spec.dimensions, hashes)
+
+    async def unsearchable(self, spec: CollectionSpec, ids: Sequence[str]) -> list[str]:
+        """Return which of the stored ids (the first 20,000 of them) their own vector does not find."""
+        lost: list[str] = []
+        tried = ids[:_TRIED]
+        for start in range(0, len(tried), _CHUNK):
+            shows = list((await self.library.shows(tried[start : start + _CHUNK])).values())
+            vectors = await self.known_vectors(spec, shows)
+            asked = [show for show in shows if text_hash(embedding_text(show)) in vectors]
+            if asked:
+                questions = np.stack([vectors[text_hash(embedding_text(show))] for show in asked])
+                found = await self.index.query(spec, questions, k=_TIES)
+                pairs = zip(asked, found, strict=True)
+                lost += [show.id for show, near in pairs if show.id not in {neighbour.id for neighbour in near}]
+        return lost
+
+    async def mend_graph(self, spec: CollectionSpec) -> int:
+        """Join anew whatever its own vector does not find; returns how many. Raises VectorStoreError.
+
+        Chroma's graph may lose the way to a neighbour when a vector is replaced in place (3 of 1,000 replacements).
+        Such an entry is mended by leaving the graph and joining again; nobody could find it in between anyway.
+        """
+        lost = await self.unsearchable(spec, list(await self.library.indexed(spec.name)))
+        if lost:
+            shows = list((await self.library.shows(lost)).values())
+            vectors = await self.known_vectors(spec, shows)
+            await self.index.delete(spec, lost)
+            await self.upsert(spec, shows, vectors)
+        return len(lost)
 
     async def remove_strays(self) -> int:
         """Remove vectors whose show has left the catalogue; returns how many. Raises VectorStoreError."""

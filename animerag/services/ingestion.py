@@ -63,6 +63,7 @@ class _Run:
     ingested: int = 0
     batches: int = 0
     requests: int = 0
+    replaced: int = 0
     errors: list[RowError] = field(default_factory=list)
     usage: Usage = field(default_factory=Usage)
     total: int = 0
@@ -179,6 +180,10 @@ class Ingestion:
         spec = await self._indexer.spec()
         pipeline = _Pipeline(self._indexer, spec, run, level=self._level, import_id=import_id, name=names)
         await pipeline.run(list(_batches(todo, batch_size)))
+        # Worth its second after a bulk load, and after replacements, which cost the graph some of its ways.
+        if run.ingested and (run.replaced or run.ingested * 10 >= (await self._library.counts()).shows):
+            run.show_progress("Checking the index")
+            await self._indexer.mend_graph(spec)
 
     async def _to_do(self, winners: dict[str, Show], run: _Run, kind: ImportKind) -> list[Show]:
         """Leave out what is stored and indexed already, as it is."""
@@ -189,6 +194,7 @@ class Ingestion:
         for show in winners.values():
             known = stored.get(show.id)
             now = (content_hash(show), text_hash(embedding_text(show)))
+            run.replaced += show.id in held and held[show.id][1] != now[1]
             if kind is ImportKind.SAMPLE and known is not None and not known.sample:
                 run.unchanged += 1  # the sample never overwrites what somebody brought
             elif known is None or (known.content_hash, known.text_hash) != now or held.get(show.id) != now:

@@ -5,20 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from animerag.texts import content_hash, embedding_text, text_hash
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from animerag.models import Show
-    from animerag.ports import CollectionSpec, Vectors
+    from animerag.ports import CollectionSpec
     from animerag.services.indexing import Indexer
 
 _CHUNK = 500
-_SAMPLE = 20_000  # every vector is tried up to here
-_TIES = 10  # shows with one and the same text share a place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +56,7 @@ class Maintenance:
             missing=tuple(show_id for show_id in wanted if show_id not in found),
             stray=tuple(show_id for show_id in found if show_id not in wanted),
             stale=tuple(stale),
-            unsearchable=tuple(await self._unsearchable(spec, [i for i in both if i not in set(stale)][:_SAMPLE])),
+            unsearchable=tuple(await self._indexer.unsearchable(spec, [i for i in both if i not in set(stale)])),
         )
 
     async def repair(self) -> DoctorReport:
@@ -86,30 +81,9 @@ class Maintenance:
 
     async def _write_again(self, spec: CollectionSpec, ids: Sequence[str]) -> set[str]:
         shows = list((await self._library.shows(ids)).values())
-        vectors = await self._vectors(spec, shows)
+        vectors = await self._indexer.known_vectors(spec, shows)
         known = [show for show in shows if text_hash(embedding_text(show)) in vectors]
         await self._indexer.upsert(spec, known, vectors)
         held = {show.id: (content_hash(show), text_hash(embedding_text(show))) for show in known}
         await self._library.note_indexed(spec.name, held)
         return set(held)
-
-    async def _vectors(self, spec: CollectionSpec, shows: Sequence[Show]) -> dict[str, Vectors]:
-        hashes = [text_hash(embedding_text(show)) for show in shows]
-        return await self._library.vectors(spec.model, spec.dimensions, hashes)
-
-    async def _unsearchable(self, spec: CollectionSpec, ids: Sequence[str]) -> list[str]:
-        lost = []
-        for start in range(0, len(ids), _CHUNK):
-            shows = list((await self._library.shows(ids[start : start + _CHUNK])).values())
-            vectors = await self._vectors(spec, shows)
-            tried = [show for show in shows if text_hash(embedding_text(show)) in vectors]
-            if not tried:
-                continue
-            questions = np.stack([vectors[text_hash(embedding_text(show))] for show in tried])
-            found = await self._indexer.index.query(spec, questions, k=_TIES)
-            lost += [
-                show.id
-                for show, near in zip(tried, found, strict=True)
-                if show.id not in {neighbour.id for neighbour in near}
-            ]
-        return lost

@@ -40,6 +40,7 @@ EXAMPLES = (
 # A Material icon would be fetched from its maker's server by every browser.
 ICON = str(files("animerag.ui").joinpath("icon.png"))
 _POLL_S = 0.5
+_SOURCES_PX = 420  # the page scrolls to its end: a longer list would push the answer out of sight
 _JAPANESE = re.compile(r"[ぁ-ヿ一-鿿]")
 
 
@@ -303,8 +304,9 @@ def _footnotes(item: session.Exchange) -> None:
 
 def _sources(sources: Sequence[Source], answer: Answer | None) -> None:
     st.markdown("**Sources**")
-    for number, source in enumerate(sources, 1):
-        _source(number, source, None if answer is None else source.show.id in answer.citations)
+    with st.container(height=_SOURCES_PX, border=False):
+        for number, source in enumerate(sources, 1):
+            _source(number, source, None if answer is None else source.show.id in answer.citations)
 
 
 def _source(number: int, source: Source, cited: bool | None) -> None:
@@ -385,12 +387,14 @@ def ingest_ended(job: Job) -> None:
     counts = {
         "Stored": report.ingested,
         "Unchanged": report.unchanged,
-        "Repeated, last row won": report.duplicate,
+        "Repeated": report.duplicate,
         "Set aside": report.quarantined,
         "Cancelled": report.cancelled,
     }
     for column, (name, number) in zip(st.columns(len(counts)), counts.items(), strict=True):
         column.metric(name, f"{number:,}", border=True)
+    if report.duplicate:
+        st.caption("Of rows that share an id the last one was kept.")
     _set_aside(report)
     with st.container(horizontal=True):
         st.page_link("pages/ask.py", label="Ask about it", icon=":material/forum:")

@@ -204,3 +204,18 @@ async def test_the_real_export_is_searchable_whole(services, real_export):
     assert {show_id: dict(show.record) for show_id, show in stored.items()} == truth
     found = await services.retriever.search("What is Monster about?", priority=Priority.LIVE)
     assert found.sources[0].show.id == "19"
+
+
+@pytest.mark.timeout(120)
+async def test_every_show_finds_itself_after_many_descriptions_have_changed(services, export, record):
+    """Chroma's graph loses the way to some neighbours of a replaced vector; the run mends it before it reports."""
+
+    def rows(word):
+        return [record(n, f"T{n}", f"{word} {n * 7919 % 1000} {n}.", AllTags=f"t{n % 7}") for n in range(1, 601)]
+
+    changed = {record["AnimeID"]: record for record in rows("The city") if record["AnimeID"] % 3 == 0}
+    await services.ingestion.run([export(*rows("A farm"))], Control())
+    second = [changed.get(row["AnimeID"], row) for row in rows("A farm")]
+    report = await services.ingestion.run([export(*second)], Control())
+    assert (report.ingested, report.unchanged) == (200, 400)
+    assert (await services.maintenance.check()).healthy
