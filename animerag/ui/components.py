@@ -132,14 +132,11 @@ def provider(name: str) -> str:
 def foot() -> None:
     """Draw the sidebar's last line: who answers, how many shows, what runs."""
     services = session.services()
-    local = (
-        services.embedder.provider == services.answering.model == "local" or not services.answering.written_by_a_model
-    )
-    who = "Embedded, offline" if local else f"openai {services.answering.model}"
+    who = f"openai {services.answering.model}" if services.answering.written_by_a_model else "Embedded, offline"
+    st.caption(label(f"{who} · {_count(session.status().shows, 'show')}"))
     running = sum(job.running for job in session.all_jobs())
-    parts = [_count(session.status().shows, "show"), *([f"{_count(running, 'job')} running"] if running else [])]
-    st.page_link("pages/settings.py", label=label(who), icon=":material/memory:", width="stretch")
-    st.caption(label(" · ".join(parts)))
+    if running:
+        st.page_link("pages/settings.py", label=f"{_count(running, 'job')} running", icon=":material/sync:")
 
 
 def catalogue_state(status: Status) -> bool:
@@ -295,11 +292,12 @@ def _footnotes(item: session.Exchange) -> None:
     for note in answer.notes:
         st.caption(escape(note))
     took = f"{_seconds(answer.timings.total_s)} in all, {_seconds(answer.timings.retrieve_s)} of it to find the shows"
-    st.caption(took)
-    if answer.provider == "local":
-        st.caption("No language model wrote this: facts and quotes from your catalogue.")
-    else:
-        st.caption(label(f"Written by {answer.model}."))
+    writer = (
+        "No language model wrote this: facts and quotes from your catalogue."
+        if answer.provider == "local"
+        else f"Written by {answer.model}."
+    )
+    st.caption(f"{escape(writer)}  \n{took}")
 
 
 def _sources(sources: Sequence[Source], answer: Answer | None) -> None:
@@ -312,7 +310,8 @@ def _sources(sources: Sequence[Source], answer: Answer | None) -> None:
 def _source(number: int, source: Source, cited: bool | None) -> None:
     """Draw one source: what it is, how it was found, and the text that stands behind a citation."""
     show = source.show
-    with st.expander(f"{number} · {label(_heading(show))}", icon=":material/check:" if cited else None):
+    year = f" ({show.year})" if show.year else ""
+    with st.expander(f"{number} · {label(show.title + year)}", icon=":material/check:" if cited else None):
         st.text(clean(show.description) or "The catalogue has no description of it.")
         st.page_link(
             "pages/catalogue.py",
@@ -322,7 +321,8 @@ def _source(number: int, source: Source, cited: bool | None) -> None:
         )
     native = native_title(show)
     told = [] if cited is None else ["cited" if cited else "not cited"]
-    parts = [*([native] if native else []), *told, *map(_found, source.evidence)]
+    length = [_count(show.episodes, "episode")] if show.episodes else []
+    parts = [*([native] if native else []), *length, *told, *map(_found, source.evidence)]
     st.caption(label(" · ".join(parts)))
 
 
@@ -378,12 +378,12 @@ def ingest_ended(job: Job) -> None:
         st.caption("Nothing was lost: the catalogue is as it was. Mend the cause and choose the file again.")
         return
     report: IngestReport = job.report
-    done = f"**{report.ingested:,} of {_count(report.read, 'row')} stored** from {label(job.title)} in {report.seconds:.1f} s"
+    done = f"**{report.ingested:,} of {_count(report.read, 'row')} stored** from {label(job.title)}"
     if report.stopped_by:
         st.warning(escape(f"Stopped part way: {report.stopped_by}"), icon=":material/warning:")
     elif job.state == "cancelled":
         st.warning("Cancelled. What is stored stays; upload the file again for the rest.", icon=":material/stop:")
-    st.markdown(f"{done} · {_count(report.catalogue, 'show')} in the catalogue")
+    st.markdown(f"{done} in {report.seconds:.1f} s · {_count(report.catalogue, 'show')} in the catalogue")
     counts = {
         "Stored": report.ingested,
         "Unchanged": report.unchanged,
@@ -392,7 +392,8 @@ def ingest_ended(job: Job) -> None:
         "Cancelled": report.cancelled,
     }
     for column, (name, number) in zip(st.columns(len(counts)), counts.items(), strict=True):
-        column.metric(name, f"{number:,}", border=True)
+        said = "The last row with the same id won." if name == "Repeated" else None
+        column.metric(name, f"{number:,}", border=True, help=said)
     if report.duplicate:
         st.caption("Of rows that share an id the last one was kept.")
     _set_aside(report)

@@ -42,11 +42,10 @@ def questions(tmp_path):
     return path
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_newcomer_asks_uploads_and_downloads_answers(app_url, browser, export, questions, artifacts, scheme):
+def test_a_newcomer_asks_uploads_and_downloads_answers(app_url, browser, export, questions, artifacts):
     from playwright.sync_api import expect
 
-    context = browser.new_context(color_scheme=scheme, viewport={"width": 1360, "height": 900})
+    context = browser.new_context(color_scheme="light", viewport={"width": 1360, "height": 900})
     page = context.new_page()
     hosts = set()
     page.on("request", lambda request: hosts.add(urlsplit(request.url).hostname))
@@ -54,7 +53,9 @@ def test_a_newcomer_asks_uploads_and_downloads_answers(app_url, browser, export,
     page.on("pageerror", lambda error: errors.append(str(error)))
 
     def shot(name):
-        page.screenshot(path=artifacts / f"{scheme}-{name}.png", full_page=True)
+        for scheme in ("dark", "light"):
+            page.emulate_media(color_scheme=scheme)
+            page.screenshot(path=artifacts / f"{name}-{scheme}.png", full_page=True)
 
     def visit(name):
         page.get_by_test_id("stSidebarNav").get_by_role("link", name=name).click()

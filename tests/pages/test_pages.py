@@ -1,0 +1,167 @@
+"""Every page, run by Streamlit's own test harness over real services."""
+
+import json
+import re
+import time
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from animerag.ui.components import EXAMPLES, answer_markdown, escape
+
+ROOT = Path(__file__).parents[2]
+PAGES = ("ask", "catalogue", "batch", "upload", "settings")
+
+pytestmark = pytest.mark.timeout(120)
+
+
+@pytest.fixture
+def app(settings, monkeypatch):
+    """The app over an empty data directory; the runtime ends with the test."""
+    monkeypatch.setenv("ANIMERAG_DATA_DIR", str(settings.data_dir))
+    monkeypatch.setenv("ANIMERAG_CHROMA_URL", settings.chroma_url)
+    yield AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    st.cache_resource.clear()
+
+
+def until(app, seen, within_s=60):
+    """Run the page again until `seen` says so: a browser's timer would do that."""
+    deadline = time.monotonic() + within_s
+    while not seen(app):
+        assert time.monotonic() < deadline, words(app)
+        app.run()
+        assert not app.exception
+    return app
+
+
+def words(app):
+    """Return all text that the page shows."""
+    kinds = ("markdown", "caption", "text", "title", "subheader", "success", "warning", "error", "info")
+    return "\n".join(str(element.value) for kind in kinds for element in getattr(app, kind))
+
+
+def visit(app, page):
+    return app.switch_page(f"pages/{page}.py").run()
+
+
+@pytest.fixture
+def sampled(app):
+    """The app once the sample is in."""
+    app.run()
+    return until(app, lambda page: "Sample catalogue, 60 shows" in words(page))
+
+
+def upload(app, data, name="export.json"):
+    visit(app, "upload")
+    app.file_uploader[0].set_value((name, data, "application/json")).run()
+    return app
+
+
+def as_export(*records):
+    return json.dumps({"AniDB_Anime": records}, ensure_ascii=False).encode()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_opens_on_an_empty_catalogue(app, page):
+    app.run()
+    visit(app, page)
+    assert not app.exception
+    assert not app.error
+    assert app.title[0].value.lower() == page
+
+
+def test_an_empty_start_takes_in_the_sample_and_answers_an_example(sampled):
+    example = next(button for button in sampled.button if button.label == EXAMPLES[1])
+    example.click().run()
+    shown = words(sampled)
+    assert "Shingeki no Kyojin" in shown
+    assert "No language model wrote this" in shown
+    assert any("Shingeki no Kyojin" in expander.label for expander in sampled.expander)
+
+
+def test_a_typed_question_and_its_follow_up_make_a_conversation(sampled):
+    sampled.chat_input[0].set_value("How many episodes does Monster have?").run()
+    sampled.chat_input[0].set_value("When did it air?").run()
+    shown = words(sampled)
+    assert "has 74 episodes" in shown
+    assert "aired from 2004 to 2005" in shown
+    visit(sampled, "settings")
+    visit(sampled, "ask")
+    assert "has 74 episodes" in words(sampled), "the conversation survives a change of page"
+
+
+def test_an_upload_replaces_the_sample_and_its_report_adds_up(sampled, record):
+    rows = [record(1, "Alpha", "A lighthouse."), record(2, "Beta", "A bakery."), record(2, "Beta II"), {}]
+    upload(sampled, as_export(*rows))
+    sampled.button(key="upload_start").click().run()
+    until(sampled, lambda page: "rows stored" in words(page))
+    told = {metric.label: metric.value for metric in sampled.metric}
+    assert told == {"Stored": "2", "Unchanged": "0", "Repeated": "1", "Set aside": "1", "Cancelled": "0"}
+    visit(sampled, "ask")
+    assert "Sample catalogue" not in words(sampled)
+    assert not [button for button in sampled.button if button.label in EXAMPLES]
+    visit(sampled, "catalogue")
+    assert list(sampled.dataframe[0].value.iloc[:, 0]) == ["Alpha", "Beta II"]
+
+
+def test_a_truncated_file_gets_a_sentence_and_cannot_be_started(sampled):
+    upload(sampled, b'{"AniDB_Anime": [{"AnimeID": 1')
+    assert "not complete JSON" in sampled.error[0].value
+    assert [button.disabled for button in sampled.button if button.label == "Start"] == [True]
+
+
+def test_a_sheet_of_questions_is_answered_in_order(sampled):
+    visit(sampled, "batch")
+    questions = ["What is Monster about?", "How many episodes does Monster have?", "What is AoT about?"]
+    sheet = ("question\n" + "\n".join(questions)).encode()
+    sampled.file_uploader[0].set_value(("q.csv", sheet, "text/csv")).run()
+    sampled.button(key="batch_start").click().run()
+    until(sampled, lambda page: "3 of 3 questions answered" in words(page))
+    table = sampled.dataframe[0].value
+    assert list(table["Question"]) == questions
+    assert list(table["Status"]) == ["ok"] * 3
+
+
+def test_a_sheet_without_questions_gets_a_sentence(sampled):
+    visit(sampled, "batch")
+    sampled.file_uploader[0].set_value(("q.csv", b"frage\nWas?\n", "text/csv")).run()
+    assert "no column named question" in sampled.error[0].value.replace("\\", "")
+
+
+def test_doctor_speaks_on_the_settings_page(sampled):
+    visit(sampled, "settings")
+    sampled.button(key="settings_check").click().run()
+    assert "Index and library agree on 60 shows" in sampled.success[0].value
+
+
+HOSTILE = (
+    "![x](https://evil.example/p.png) [click](javascript:alert(1)) <img src=x onerror=alert(1)> "
+    ":material/lock: :red[big] $E=mc^2$ # head https://evil.example www.evil.example a@evil.example ![r][1]"
+)
+LIVE = re.compile(r"(?<!\\)!\[|(?<!\\)\]\(|(?<!\\)<\w|:material/\w|(?<!\\):red|(?<!\\)\$|https?://|\bwww\.|\w@\w")
+
+
+@pytest.mark.parametrize("render", [escape, answer_markdown])
+def test_hostile_text_is_never_live_markdown(render):
+    assert LIVE.search(HOSTILE)
+    assert not LIVE.search(render(HOSTILE))
+
+
+def test_a_hostile_show_is_shown_as_text_on_every_page(sampled, record):
+    upload(sampled, as_export(record(7, f"Evil {HOSTILE}", HOSTILE, AllTitles=f"Evil|{HOSTILE}")), name="![x](y).json")
+    sampled.button(key="upload_start").click().run()
+    until(sampled, lambda page: "1 row stored" in words(page))
+    visit(sampled, "ask")
+    sampled.chat_input[0].set_value("Tell me about Evil").run()
+    assert "Evil" in words(sampled)
+    for page in PAGES:
+        visit(sampled, page)
+        live = [
+            element.value
+            for kind in ("markdown", "caption", "title", "subheader")
+            for element in getattr(sampled, kind)
+        ]
+        live += [expander.label for expander in sampled.expander] + [button.label for button in sampled.button]
+        assert not [text for text in live if "evil" in text.lower() and LIVE.search(text)]
