@@ -16,7 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from animerag import __version__
+from animerag import __version__, simulator
 from animerag.errors import AnimeRAGError, InvalidInputError
 
 if TYPE_CHECKING:
@@ -59,6 +59,10 @@ def build_parser() -> argparse.ArgumentParser:
     query.add_argument("--out", type=Path, metavar="FILE", help="write answers to a .csv or .jsonl file")
     query.add_argument("--retrieval-only", action="store_true", help="find shows without writing an answer")
     query.set_defaults(run=_query)
+
+    simulate = commands.add_parser("simulate", help="run a provider to practise on, that speaks the OpenAI protocol")
+    simulator.add_arguments(simulate)
+    simulate.set_defaults(run=_simulate)
 
     doctor = commands.add_parser("doctor", help="hold the index against the library")
     doctor.add_argument("--repair", action="store_true", help="mend what kept vectors can mend; spends nothing")
@@ -269,6 +273,13 @@ def _print_context(answer: Answer) -> None:
 
 def _evidence(branch: str, rank: int, detail: str) -> str:
     return f'alias "{detail}"' if branch == "alias" else f"{branch} #{rank}"
+
+
+async def _simulate(options: argparse.Namespace) -> int:
+    from animerag.simulator.server import serve
+
+    await serve(simulator.settings_from(options), options.port)
+    return DONE
 
 
 async def _doctor(options: argparse.Namespace) -> int:

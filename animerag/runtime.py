@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from filelock import FileLock
 
 from animerag.config import Settings, load_settings
-from animerag.errors import AnimeRAGError, LibraryError, RuntimeClosedError
+from animerag.errors import AnimeRAGError, LibraryError, RuntimeClosedError, SettingsError
 from animerag.jobs import Jobs
 from animerag.library import Library
 from animerag.limits import Gate
@@ -71,7 +71,7 @@ async def open_services(settings: Settings, *, warm: bool = True) -> AsyncIterat
     """Open the library and what stands on it, and close all of it at the end.
 
     `warm` starts Chroma, encoder and titles in the background, for those who will need all three.
-    Raises LibraryError. A Chroma that does not start is told by the calls that need it, so the rest works without.
+    Raises LibraryError, SettingsError. A Chroma that does not start is told by the calls that need it; the rest works.
     """
     from animerag.adapters.chroma import ChromaIndex
 
@@ -113,6 +113,8 @@ async def _providers(settings: Settings, gate: Gate, stack: contextlib.AsyncExit
     embeds = settings.provider_for(settings.embedding_provider)
     answers = settings.provider_for(settings.chat_provider)
     if "openai" in (embeds, answers):
+        if settings.max_cost_usd is not None:
+            raise SettingsError("ANIMERAG_MAX_COST_USD is not kept yet: unset it, or set the providers to local.")
         from animerag.adapters.openai import OpenAIChat, OpenAIConnection, OpenAIEmbedder
         from animerag.prices import DEFAULT_PRICES
 

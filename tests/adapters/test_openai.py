@@ -39,6 +39,7 @@ class Server:
         self.script = []
         self.paths = []
         self.bodies = []
+        self.keys = []
         self.left = asyncio.Event()
 
     async def handle(self, request):
@@ -46,6 +47,7 @@ class Server:
             return web.json_response({"object": "list", "data": []})
         self.paths.append(request.path.removeprefix("/v1/"))
         self.bodies.append(await request.json())
+        self.keys.append(request.headers.get("authorization"))
         behaviour = self.script.pop(0) if len(self.script) > 1 else self.script[0]
         try:
             return await behaviour(request)
@@ -441,6 +443,15 @@ async def test_an_echoed_key_is_in_no_message_and_no_traceback(server, gate, sta
     assert key not in shown
     assert "sk-proj" not in shown
     await connection.close()
+
+
+async def test_the_key_travels_with_embeddings_and_answers(server, embedder, chat):
+    server.script = [embeds(items(packed(vector(1)))), streams(says("Hi"), completed())]
+
+    await embedder.embed(["a"], priority=Priority.LIVE)
+    await answer(chat)
+
+    assert server.keys == [f"Bearer {KEY}"] * 2
 
 
 async def test_a_server_of_ones_own_needs_no_key(server, gate):

@@ -22,14 +22,19 @@ pytestmark = [pytest.mark.browser, pytest.mark.long, pytest.mark.timeout(240)]
 
 @pytest.fixture
 def export(tmp_path):
-    """The real export where it is at hand, else the sample with one show changed."""
+    """A slice of the real export where it is at hand, else the sample with one show changed."""
     real = REPO.parent / "shared" / "data" / "shoko_export.json"
     if real.exists():
-        return real
-    catalogue = json.loads(files("animerag.sample").joinpath("catalogue.json").read_text(encoding="utf-8"))
-    catalogue["AniDB_Anime"][0]["Description"] += " It was restored later."
+        shows = json.loads(real.read_text(encoding="utf-8"))["AniDB_Anime"]
+        asked = [show for show in shows if show["MainTitle"] in ("Monster", "Cowboy Bebop", "Death Note", "Mushishi")]
+        shows = asked + [show for show in shows[:150] if show not in asked]  # a busy machine takes in 8 a second
+    else:
+        shows = json.loads(files("animerag.sample").joinpath("catalogue.json").read_text(encoding="utf-8"))[
+            "AniDB_Anime"
+        ]
+        shows[0]["Description"] += " It was restored later."
     path = tmp_path / "export.json"
-    path.write_text(json.dumps(catalogue), encoding="utf-8")
+    path.write_text(json.dumps({"AniDB_Anime": shows}), encoding="utf-8")
     return path
 
 
