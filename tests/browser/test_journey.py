@@ -14,7 +14,7 @@ QUESTIONS = [
     "How many episodes does Monster have?",
     "a notebook that kills whoever is named in it",
     "When did Cowboy Bebop air?",
-    "a gentle, quiet show about nature and spirits",
+    "What is Death Note about?",
 ]
 
 pytestmark = [pytest.mark.browser, pytest.mark.long, pytest.mark.timeout(240)]
@@ -26,7 +26,7 @@ def export(tmp_path):
     real = REPO.parent / "shared" / "data" / "shoko_export.json"
     if real.exists():
         shows = json.loads(real.read_text(encoding="utf-8"))["AniDB_Anime"]
-        asked = [show for show in shows if show["MainTitle"] in ("Monster", "Cowboy Bebop", "Death Note", "Mushishi")]
+        asked = [show for show in shows if show["MainTitle"] in ("Monster", "Cowboy Bebop", "Death Note")]
         shows = asked + [show for show in shows[:150] if show not in asked]  # a busy machine takes in 8 a second
     else:
         shows = json.loads(files("animerag.sample").joinpath("catalogue.json").read_text(encoding="utf-8"))[
