@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from animerag import exports
+from animerag import __version__, exports
 from animerag.errors import AnimeRAGError
 from animerag.models import Answer, AnswerStatus, Retrieval
 from animerag.services.catalogue import SAMPLE_JOB
@@ -593,7 +593,8 @@ def catalogue_facts(services: Services, status: Status, trouble: str | None) -> 
     """Draw counts, places and whether Chroma answers."""
     settings = services.settings
     path = settings.database_path
-    size = path.stat().st_size / 2**20 if path.exists() else 0.0
+    parts = [path, path.with_name(f"{path.name}-wal")]  # what SQLite has not folded into the file yet counts too
+    size = sum(part.stat().st_size for part in parts if part.exists()) / 2**20
     indexed = "unknown" if status.indexed is None else f"{status.indexed:,} indexed, {status.not_indexed:,} not indexed"
     facts(
         "Catalogue",
@@ -641,6 +642,8 @@ def versions() -> None:
 
 
 def _version(package: str) -> str:
+    if package == "animerag":
+        return f"{package} {__version__}"
     try:
         return f"{package} {version(package)}"
     except PackageNotFoundError:
