@@ -22,6 +22,8 @@ from animerag.errors import VectorStoreError
 ROOT = Path(__file__).parents[2]
 SERVER = [sys.executable, "-m", "animerag.adapters.chroma_server"]
 USER = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell has it ignored
 import asyncio, sys
 from pathlib import Path
 from animerag.adapters.chroma_server import ServerLease
