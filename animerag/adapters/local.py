@@ -77,7 +77,11 @@ class LocalEmbedder:
 
     async def _encode(self, texts: list[str], priority: Priority) -> Vectors:
         async with self._gate.slot(priority=priority):
-            vectors: Vectors = await asyncio.get_running_loop().run_in_executor(self._pool, self._encoder.encode, texts)
+            try:
+                encoding = asyncio.get_running_loop().run_in_executor(self._pool, self._encoder.encode, texts)
+            except RuntimeError as error:  # threads take nothing new once they, or the interpreter, are ending
+                raise ProviderUnusableError("The encoder has been closed because the app is ending.") from error
+            vectors: Vectors = await encoding
         return np.asarray(vectors, np.float32)
 
 

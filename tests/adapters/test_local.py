@@ -52,6 +52,13 @@ async def test_a_live_question_goes_before_an_import_that_is_already_queued(embe
     await bulk
 
 
+async def test_a_closed_encoder_says_so(embedder):
+    await embedder.warm()
+    await embedder.close()
+    with pytest.raises(ProviderUnusableError, match="app is ending"):
+        await embedder.embed(["late"], priority=Priority.LIVE)
+
+
 async def test_other_weights_than_the_pinned_ones_are_refused(embedder, monkeypatch):
     local._load.cache_clear()
     monkeypatch.setattr(local, "_WEIGHTS_SHA256", "0" * 64)
