@@ -165,3 +165,13 @@ def test_a_hostile_show_is_shown_as_text_on_every_page(sampled, record):
         ]
         live += [expander.label for expander in sampled.expander] + [button.label for button in sampled.button]
         assert not [text for text in live if "evil" in text.lower() and LIVE.search(text)]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_without_chroma_the_app_stays_up_and_says_why(app, monkeypatch, page):
+    monkeypatch.setenv("ANIMERAG_CHROMA_URL", "http://127.0.0.1:9")
+    app.run()
+    until(app, lambda shown: "Chroma" in words(shown), within_s=60)
+    visit(app, page)
+    assert not app.exception
+    assert app.title[0].value.lower() == page
