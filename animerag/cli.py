@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import json
 import logging
+import os
 import signal
 import sys
 from contextlib import asynccontextmanager, suppress
@@ -88,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return CANCELLED
     except BrokenPipeError:  # the reader of our output has left
-        sys.stderr.close()
+        _discard_output()
         return CANCELLED
 
 
@@ -186,11 +187,16 @@ async def _rows(options: argparse.Namespace) -> list[QuestionRow]:
 
 
 async def _answer_rows(services: Services, rows: Sequence[QuestionRow], options: argparse.Namespace) -> int:
-    async def tell(index: int, answer: Answer) -> None:
-        if options.out is None:
-            _print_answer(index, answer, options)
-
     async def work(control: Control) -> Any:
+        async def tell(index: int, answer: Answer) -> None:
+            if options.out is not None or control.stopping:
+                return
+            try:
+                _print_answer(index, answer, options)
+            except BrokenPipeError:  # whoever read our output has left: nothing more to ask for
+                _discard_output()
+                control.stop()
+
         level = options.concurrency if isinstance(options.concurrency, int) else None
         return await services.batch.run(
             rows, control, k=options.k, concurrency=level, retrieval_only=options.retrieval_only, on_answer=tell
@@ -384,6 +390,11 @@ async def _watched(
     if job.report is None:
         raise AnimeRAGError(job.error or "The job ended without a report.")
     return job.report, job.state == "cancelled"
+
+
+def _discard_output() -> None:
+    """Keep the interpreter's last flush from failing too (docs.python.org/3/library/signal.html#note-on-sigpipe)."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _on_interrupt(stop: Callable[[], None]) -> None:

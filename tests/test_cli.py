@@ -142,17 +142,25 @@ def test_an_unusable_setting_is_two_and_named(run, monkeypatch):
     assert "ANIMERAG_BATCH_SIZE" in err
 
 
+def test_a_reader_that_leaves_ends_the_command_without_a_traceback(filled, settings, chroma_index_url):
+    questions = [part for _ in range(40) for part in ("-q", "What is Monster about?")]
+    command = [sys.executable, "-m", "animerag", "query", "-c", *questions]
+    child = subprocess.Popen(
+        command, env=environment(settings, chroma_index_url), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert child.stdout.readline()
+    child.stdout.close()
+    _, err = child.communicate(timeout=50)
+    assert (child.returncode, err) == (130, b"")
+
+
 @pytest.mark.skipif(os.name == "nt", reason="signals as terminals send them")
 def test_interrupt_stops_an_ingest_cleanly_and_says_so(settings, export, record, chroma_index_url):
     rows = [record(n, f"T{n}", f"Somebody number {n} walks through the rain. " * 30) for n in range(1, 1500)]
     command = [sys.executable, "-m", "animerag", "ingest", str(export(*rows).path), "--json", "--batch-size", "5"]
-    environment = {
-        **os.environ,
-        "ANIMERAG_DATA_DIR": str(settings.data_dir),
-        "ANIMERAG_CHROMA_URL": chroma_index_url,
-        "PYTHONPATH": os.pathsep.join(sys.path),
-    }
-    child = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    child = subprocess.Popen(
+        command, env=environment(settings, chroma_index_url), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
     library = settings.database_path
     while not (library.exists() and library.with_name("library.db-wal").exists()) and child.poll() is None:
         pass
@@ -161,3 +169,13 @@ def test_interrupt_stops_an_ingest_cleanly_and_says_so(settings, export, record,
     assert child.returncode == 130, err
     told = json.loads(out) if out else {"read": 0, "ingested": 0, "cancelled": 0}
     assert told["read"] == told["ingested"] + told["cancelled"]
+
+
+def environment(settings, chroma_index_url):
+    """Return the environment of a command in a process of its own."""
+    return {
+        **os.environ,
+        "ANIMERAG_DATA_DIR": str(settings.data_dir),
+        "ANIMERAG_CHROMA_URL": chroma_index_url,
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
