@@ -78,8 +78,9 @@ class Retriever:
         try:
             (matches, alias_s), (hits, words_s), found = await asyncio.gather(*searches)
         finally:
-            for search in searches:
-                search.cancel()
+            # The two that read the library take milliseconds; cut off half way they would leave a connection open.
+            searches[2].cancel()
+            await asyncio.gather(*searches, return_exceptions=True)
         sources = await self._fuse(matches, hits, found.neighbours, k)
         return Retrieval(
             question=question,
