@@ -94,7 +94,7 @@ class Indexer:
     async def mend_graph(self, spec: CollectionSpec) -> int:
         """Join anew whatever its own vector does not find; returns how many. Raises VectorStoreError.
 
-        Chroma's graph may lose the way to a neighbour when a vector is replaced in place (5 of 12 loads with 53 of them).
+        Chroma's graph may lose the way to a neighbour when vectors are replaced in place (5 of 12 loads of 53).
         Such an entry is mended by leaving the graph and joining again; nobody could find it in between anyway.
         """
         lost = await self.unsearchable(spec, list(await self.library.indexed(spec.name)))
