@@ -4,14 +4,18 @@ import csv
 import json
 from importlib.resources import files
 
+import numpy as np
 import pytest
 
+from animerag import sample
+from animerag.adapters.local import MODEL
 from animerag.config import load_settings
 from animerag.jobs import Control
 from animerag.models import AnswerStatus, Show
 from animerag.readers import shoko
 from animerag.runtime import open_services
 from animerag.ui.components import EXAMPLES
+from tests.write_sample_vectors import sample_vectors
 
 SAMPLE = files("animerag.sample")
 EXPECTED = {
@@ -37,6 +41,13 @@ def test_sixty_shows_with_descriptions_of_sixty_to_one_hundred_and_twenty_words(
     assert all(isinstance(show, Show) for show in found)
     assert all(60 <= len(show.description.split()) <= 120 for show in found)
     assert len({show.year // 10 for show in found}) >= 7, "all decades since the sixties"
+
+
+async def test_the_vectors_that_ship_are_what_the_encoder_makes_of_the_texts():
+    shipped, made = sample.vectors(MODEL), await sample_vectors()
+    assert set(shipped) == set(made), "stale: run tests/write_sample_vectors.py"
+    assert all(np.allclose(shipped[key], made[key], atol=1e-4) for key in made)
+    assert sample.vectors("another-model") == {}
 
 
 def test_questions_expect_shows_of_the_sample():

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
-from importlib.resources import as_file, files
 from typing import TYPE_CHECKING
 
+from animerag import sample
 from animerag.errors import AnimeRAGError
 from animerag.models import ImportKind
 from animerag.services.ingestion import SourceFile
@@ -76,7 +77,9 @@ class Catalogue:
 
     async def take_in_sample(self, control: Control) -> IngestReport:
         """Ingest the 60 shows that ship with the app; shows that somebody brought are left alone."""
-        with as_file(files("animerag.sample").joinpath("catalogue.json")) as path:
+        model = self._indexer.embedder.model
+        await self._library.save_vectors(model, await asyncio.to_thread(sample.vectors, model))
+        with sample.catalogue() as path:
             source = SourceFile(path=path, name="sample catalogue")
             report = await self._ingestion.run([source], control, kind=ImportKind.SAMPLE)
         if await self._library.has_own_shows():  # an upload finished while the sample was on its way

@@ -1,0 +1,26 @@
+"""Make the sample's vectors anew: `python tests/write_sample_vectors.py`."""
+
+import asyncio
+from pathlib import Path
+
+from animerag import sample
+from animerag.adapters.local import MODEL, LocalEmbedder
+from animerag.models import Priority
+from animerag.readers import shoko
+from animerag.texts import embedding_text, text_hash
+
+
+async def sample_vectors():
+    """Encode the sample's texts and return the vectors by text hash."""
+    with sample.catalogue() as path:
+        texts = [embedding_text(show) for show in shoko.read(path.read_bytes(), name="sample")]
+    embedder = LocalEmbedder()
+    try:
+        made = (await embedder.embed(texts, priority=Priority.INGEST)).vectors
+    finally:
+        await embedder.close()
+    return {text_hash(text): vector for text, vector in zip(texts, made, strict=True)}
+
+
+if __name__ == "__main__":
+    sample.keep_vectors(Path(sample.__file__).with_name("vectors.npz"), MODEL, asyncio.run(sample_vectors()))
