@@ -99,7 +99,6 @@ async def _ingest(options: argparse.Namespace) -> int:
     from animerag.services.ingestion import SourceFile
 
     files = [SourceFile(path=path, name=path.name, id_field=options.id_field) for path in options.paths]
-    batch_size = options.batch_size if isinstance(options.batch_size, int) else None
     async with _services() as services:
         ingestion = services.ingestion
         if options.dry_run:
@@ -108,7 +107,7 @@ async def _ingest(options: argparse.Namespace) -> int:
         async def work(control: Control) -> IngestReport:
             if not files:
                 return await ingestion.reindex(control)
-            return await ingestion.run(files, control, concurrency=options.concurrency, batch_size=batch_size)
+            return await ingestion.run(files, control, concurrency=options.concurrency, batch_size=options.batch_size)
 
         report, stopped = await _watched(services, work, kind="ingest", title=", ".join(file.name for file in files))
         status = _tell_ingest(report, options, dry_run=False)

@@ -23,7 +23,6 @@ from animerag import words
 from animerag.errors import LibraryError
 from animerag.models import ImportKind, RelatedShow, Show
 from animerag.schema import VERSION, facts, imports, indexed, jobs, metadata, shows, vectors
-from animerag.texts import content_hash, embedding_text, text_hash
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Row
 
     from animerag.ports import Vectors
+    from animerag.texts import Document
 
 _CHUNK = 5000  # SQLite takes 32,766 variables a statement; Chroma's limit is near this one
 
@@ -110,13 +110,13 @@ class Library:
 
     async def store(
         self,
-        batch: Sequence[Show],
+        batch: Sequence[Document],
         *,
         import_id: int,
         collection: str | None,
     ) -> None:
         """Write shows with their words, and note that `collection` holds them, in one transaction."""
-        rows = [_show_row(show, import_id) for show in batch]
+        rows = [_show_row(document, import_id) for document in batch]
         if not rows:
             return
         async with self._write() as connection:
@@ -127,11 +127,10 @@ class Library:
                 select(shows.c.id, shows.c.number).where(shows.c.id.in_([row["id"] for row in rows]))
             )
             numbers = {row.id: row.number for row in found}
-            await words.put(connection, [(numbers[show.id], show) for show in batch])
+            await words.put(connection, [(numbers[document.show.id], document.show) for document in batch])
             if collection is not None:
-                await _note_indexed(
-                    connection, collection, {row["id"]: (row["content_hash"], row["text_hash"]) for row in rows}
-                )
+                held = {document.show.id: document.hashes for document in batch}
+                await _note_indexed(connection, collection, held)
             await _bump_revision(connection)
 
     async def fingerprints(self, ids: Iterable[str]) -> dict[str, Fingerprint]:
@@ -464,7 +463,8 @@ async def _note_indexed(connection: AsyncConnection, collection: str, held: Mapp
     )
 
 
-def _show_row(show: Show, import_id: int) -> dict[str, Any]:
+def _show_row(document: Document, import_id: int) -> dict[str, Any]:
+    show = document.show
     return {
         "id": show.id,
         "title": show.title,
@@ -479,8 +479,8 @@ def _show_row(show: Show, import_id: int) -> dict[str, Any]:
         "relations": [asdict(item) for item in show.relations],
         "similar": [asdict(item) for item in show.similar],
         "record": dict(show.record),
-        "content_hash": content_hash(show),
-        "text_hash": text_hash(embedding_text(show)),
+        "content_hash": document.content_hash,
+        "text_hash": document.text_hash,
         "import_id": import_id,
     }
 

@@ -130,7 +130,8 @@ class IngestReport:
     rows: tuple[RowError, ...] = ()
     batches: int = 0
     embedding_requests: int = 0
-    seconds: float = 0.0
+    seconds: float = 0.0  # until everything that could be stored was stored and acknowledged
+    checked_s: float = 0.0  # after that, for letting vectors look for themselves
     concurrency: Concurrency = Concurrency()
     rate_limited: int = 0
     retries: int = 0

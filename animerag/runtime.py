@@ -16,7 +16,7 @@ import uuid
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from filelock import FileLock
 
@@ -158,7 +158,7 @@ def _assemble(
     answering = Answering(retriever, chat)
     ingestion = Ingestion(
         indexer,
-        batch_size=settings.batch_size,
+        batch_size=_batch_size(settings),
         level=level(Priority.INGEST, local=embeds_here),
         set_level=lambda choice: gate.set_level(Priority.INGEST, choice),
     )
@@ -177,6 +177,12 @@ def _assemble(
         jobs=Jobs(library, lease.lock_file),
         spool=Spool(settings.data_dir / "uploads"),
     )
+
+
+def _batch_size(settings: Settings) -> int | Literal["auto"]:
+    """A size that somebody gave is obeyed; otherwise `auto` concurrency also fills its waves."""
+    given = "batch_size" in settings.model_fields_set
+    return settings.batch_size if given or settings.ingest_concurrency != "auto" else "auto"
 
 
 async def _warm(services: Services) -> None:

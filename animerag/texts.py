@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import unicodedata
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -51,6 +52,27 @@ def normalise(text: str) -> str:
     """Fold width, case, accents' composition and punctuation, so that spellings of one title compare equal."""
     folded = unicodedata.normalize("NFKC", text).casefold()
     return _NOT_WORD.sub(" ", folded).replace("_", " ").strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A show with the text that is embedded for it and both hashes, worked out once."""
+
+    show: Show
+    text: str
+    text_hash: str
+    content_hash: str
+
+    @classmethod
+    def of(cls, show: Show) -> Document:
+        """Make a show's document."""
+        text = embedding_text(show)
+        return cls(show, text, text_hash(text), content_hash(show))
+
+    @property
+    def hashes(self) -> tuple[str, str]:
+        """Return (content hash, text hash), which tell whether a stored show is out of date."""
+        return self.content_hash, self.text_hash
 
 
 def embedding_text(show: Show) -> str:

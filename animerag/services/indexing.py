@@ -14,13 +14,12 @@ import numpy as np
 
 from animerag.models import Priority, Usage
 from animerag.ports import CollectionSpec, VectorRecord
-from animerag.texts import RECIPE, content_hash, embedding_text, text_hash
+from animerag.texts import RECIPE, Document
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from animerag.library import Library
-    from animerag.models import Show
     from animerag.ports import Embedder, MetadataValue, VectorIndex, Vectors
 
 
@@ -51,12 +50,12 @@ class Indexer:
         dimensions = await self.embedder.dimensions()
         return collection_for(self.library.library_id, self.embedder.model, dimensions)
 
-    async def embed(self, shows: Sequence[Show], *, priority: Priority = Priority.INGEST) -> Embedded:
-        """Return a vector for every show, asking the embedder only for texts never seen before.
+    async def embed(self, documents: Sequence[Document], *, priority: Priority = Priority.INGEST) -> Embedded:
+        """Return a vector for every document, asking the embedder only for texts never seen before.
 
         New vectors are kept in the library before this returns. Raises ProviderError, LibraryError.
         """
-        texts = {text_hash(text): text for text in map(embedding_text, shows)}
+        texts = {document.text_hash: document.text for document in documents}
         dimensions = await self.embedder.dimensions()
         known = await self.library.vectors(self.embedder.model, dimensions, texts)
         missing = [key for key in texts if key not in known]
@@ -67,13 +66,13 @@ class Indexer:
         await self.library.save_vectors(self.embedder.model, fresh)
         return Embedded(vectors=known | fresh, requests=1, usage=embedding.usage)
 
-    async def upsert(self, spec: CollectionSpec, shows: Sequence[Show], vectors: Mapping[str, Vectors]) -> None:
-        """Write shows to the index; the caller notes them as indexed afterwards. Raises VectorStoreError."""
-        await self.index.upsert(spec, [_record(show, vectors) for show in shows])
+    async def upsert(self, spec: CollectionSpec, documents: Sequence[Document], vectors: Mapping[str, Vectors]) -> None:
+        """Write documents to the index; the caller notes them as indexed afterwards. Raises VectorStoreError."""
+        await self.index.upsert(spec, [record_of(document, vectors[document.text_hash]) for document in documents])
 
-    async def known_vectors(self, spec: CollectionSpec, shows: Sequence[Show]) -> dict[str, Vectors]:
-        """Return the kept vectors of these shows by text hash."""
-        hashes = [text_hash(embedding_text(show)) for show in shows]
+    async def known_vectors(self, spec: CollectionSpec, documents: Sequence[Document]) -> dict[str, Vectors]:
+        """Return the kept vectors of these documents by text hash."""
+        hashes = [document.text_hash for document in documents]
         return await self.library.vectors(spec.model, spec.dimensions, hashes)
 
     async def unsearchable(self, spec: CollectionSpec, ids: Sequence[str]) -> list[str]:
@@ -81,14 +80,15 @@ class Indexer:
         lost: list[str] = []
         tried = ids[:_TRIED]
         for start in range(0, len(tried), _CHUNK):
-            shows = list((await self.library.shows(tried[start : start + _CHUNK])).values())
-            vectors = await self.known_vectors(spec, shows)
-            asked = [show for show in shows if text_hash(embedding_text(show)) in vectors]
+            documents = await self._documents(tried[start : start + _CHUNK])
+            vectors = await self.known_vectors(spec, documents)
+            asked = [document for document in documents if document.text_hash in vectors]
             if asked:
-                questions = np.stack([vectors[text_hash(embedding_text(show))] for show in asked])
+                questions = np.stack([vectors[document.text_hash] for document in asked])
                 found = await self.index.query(spec, questions, k=_TIES)
-                pairs = zip(asked, found, strict=True)
-                lost += [show.id for show, near in pairs if show.id not in {neighbour.id for neighbour in near}]
+                for document, near in zip(asked, found, strict=True):
+                    if document.show.id not in {neighbour.id for neighbour in near}:
+                        lost.append(document.show.id)
         return lost
 
     async def mend_graph(self, spec: CollectionSpec) -> int:
@@ -99,10 +99,10 @@ class Indexer:
         """
         lost = await self.unsearchable(spec, list(await self.library.indexed(spec.name)))
         if lost:
-            shows = list((await self.library.shows(lost)).values())
-            vectors = await self.known_vectors(spec, shows)
+            documents = await self._documents(lost)
+            vectors = await self.known_vectors(spec, documents)
             await self.index.delete(spec, lost)
-            await self.upsert(spec, shows, vectors)
+            await self.upsert(spec, documents, vectors)
         return len(lost)
 
     async def remove_strays(self) -> int:
@@ -114,6 +114,9 @@ class Indexer:
             await self.library.forget_indexed(spec.name, strays)
         return len(strays)
 
+    async def _documents(self, ids: Sequence[str]) -> list[Document]:
+        return [Document.of(show) for show in (await self.library.shows(ids)).values()]
+
 
 def collection_for(library_id: str, model: str, dimensions: int) -> CollectionSpec:
     """Name the collection of a library, model, width and text recipe."""
@@ -121,15 +124,16 @@ def collection_for(library_id: str, model: str, dimensions: int) -> CollectionSp
     return CollectionSpec(name=f"animerag-{library_id}-{key}", model=model, dimensions=dimensions, recipe=RECIPE)
 
 
-def _record(show: Show, vectors: Mapping[str, Vectors]) -> VectorRecord:
-    key = text_hash(embedding_text(show))
+def record_of(document: Document, vector: Vectors) -> VectorRecord:
+    """Return what the index keeps of a document: its vector, and the metadata that filters and checks need."""
+    show = document.show
     metadata: dict[str, MetadataValue] = {
         "title": show.title,
         "tags": list(show.tags) or None,
         "year": show.year,
         "episodes": show.episodes,
         "rating": show.rating,
-        "text_hash": key,
-        "content_hash": content_hash(show),
+        "text_hash": document.text_hash,
+        "content_hash": document.content_hash,
     }
-    return VectorRecord(id=show.id, vector=vectors[key], metadata=metadata)
+    return VectorRecord(id=show.id, vector=vector, metadata=metadata)

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import hashlib
 import logging
+import math
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,8 +19,8 @@ from animerag import readers
 from animerag.concurrency import fan_out
 from animerag.errors import AnimeRAGError, InvalidInputError, RequestRefusedError
 from animerag.limits import Meter, estimate_tokens, metering
-from animerag.models import Concurrency, ImportKind, IngestReport, Priority, Progress, RowError, Show, Usage
-from animerag.texts import content_hash, embedding_text, text_hash
+from animerag.models import Concurrency, ImportKind, IngestReport, Priority, Progress, RowError, Usage
+from animerag.texts import Document
 from animerag.tracing import lane, span
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _MERGED_ROWS = 500  # what Chroma takes in one write at its best rate (docs/performance.md)
+MOST_IN_A_REQUEST, LEAST_IN_A_REQUEST = 100, 32
 _REQUEST_TOKENS = 250_000  # below the API's 300,000 a request, since the estimate is one
 
 
@@ -45,9 +47,18 @@ class SourceFile:
     id_field: str = readers.shoko.ID_FIELD
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Origin:
+    """Where documents come from, as the import's record tells it."""
+
+    kind: ImportKind
+    names: str
+    digest: str
+
+
 @dataclass(slots=True)
 class _Batch:
-    shows: list[Show]
+    documents: list[Document]
     vectors: Mapping[str, Vectors] = field(default_factory=dict)
 
 
@@ -102,7 +113,7 @@ class Ingestion:
         self,
         indexer: Indexer,
         *,
-        batch_size: int,
+        batch_size: int | Literal["auto"],
         level: Callable[[], int],
         set_level: Callable[[int | Literal["auto"]], None],
     ) -> None:
@@ -119,7 +130,7 @@ class Ingestion:
         *,
         kind: ImportKind = ImportKind.OWN,
         concurrency: int | Literal["auto"] | None = None,
-        batch_size: int | None = None,
+        batch_size: int | Literal["auto"] | None = None,
     ) -> IngestReport:
         """Take files in and return what became of every row.
 
@@ -133,16 +144,28 @@ class Ingestion:
         with metering() as meter:
             run.show_progress("Reading")
             winners = await asyncio.to_thread(_read_all, files, run)
-            run.total = len(winners) + len(run.errors)
-            if winners:
-                await self._take_in(winners, files, run, kind=kind, batch_size=batch_size or self._batch_size)
+            origin = _Origin(kind=kind, names=", ".join(file.name for file in files), digest=_digest(files))
+            if batch_size is None and isinstance(concurrency, int) and self._batch_size == "auto":
+                batch_size = MOST_IN_A_REQUEST  # whoever fixes the level means the usual batches
+            await self._take_in(winners, run, origin, batch_size=batch_size or self._batch_size)
             if kind is ImportKind.OWN and run.ingested + run.unchanged:
                 await self._replace_sample(run)
-            counts = await self._library.counts()
+            report = await self._report(run, meter, concurrency)
+        checked_s = await self._check_graph(run)
         run.show_progress("Done")
-        report = replace(run.report(), catalogue=counts.shows, **_figures(meter, concurrency))
         log.info("ingested %d of %d rows in %.1f s", report.ingested, report.read, report.seconds)
-        return report
+        return replace(report, checked_s=checked_s)
+
+    async def take_in(
+        self, documents: Sequence[Document], control: Control, *, batch_size: int | Literal["auto"] | None = None
+    ) -> IngestReport:
+        """Take in documents that are in memory already; ids must differ. Raises as `run` does."""
+        run = _Run(control=control, read=len(documents))
+        with metering() as meter:
+            origin = _Origin(kind=ImportKind.OWN, names="memory", digest="")
+            winners = {document.show.id: document for document in documents}
+            await self._take_in(winners, run, origin, batch_size=batch_size or self._batch_size)
+            return await self._report(run, meter, None)
 
     async def check(self, files: Sequence[SourceFile]) -> IngestReport:
         """Read files and say what a run would do, without spending or storing anything. Raises InvalidInputError."""
@@ -160,47 +183,68 @@ class Ingestion:
         run = _Run(control=control)
         spec = await self._indexer.spec()
         with metering() as meter:
-            ids = await self._library.not_indexed(spec.name)
-            shows = list((await self._library.shows(ids)).values())
-            run.read = run.total = len(shows)
+            shows = await self._library.shows(await self._library.not_indexed(spec.name))
+            documents = await asyncio.to_thread(lambda: [Document.of(show) for show in shows.values()])
+            run.read = run.total = len(documents)
             pipeline = _Pipeline(self._indexer, spec, run, level=self._level, import_id=None, name="")
-            await pipeline.run(list(_batches(shows, self._batch_size)))
-            counts = await self._library.counts()
+            await pipeline.run(list(_batches(documents, self._size(len(documents), self._batch_size))))
+            report = await self._report(run, meter, None)
+        checked_s = await self._check_graph(run)
         run.show_progress("Done")
-        return replace(run.report(), catalogue=counts.shows, **_figures(meter, None))
+        return replace(report, checked_s=checked_s)
 
     async def _take_in(
-        self, winners: dict[str, Show], files: Sequence[SourceFile], run: _Run, *, kind: ImportKind, batch_size: int
+        self, winners: dict[str, Document], run: _Run, origin: _Origin, *, batch_size: int | Literal["auto"]
     ) -> None:
-        todo = await self._to_do(winners, run, kind)
+        run.total = len(winners) + len(run.errors)
+        todo = await self._to_do(winners, run, origin.kind) if winners else []
         if not todo:
             return
-        names = ", ".join(file.name for file in files)
-        import_id = await self._library.begin_import(kind, names, _digest(files))
+        import_id = await self._library.begin_import(origin.kind, origin.names, origin.digest)
         spec = await self._indexer.spec()
-        pipeline = _Pipeline(self._indexer, spec, run, level=self._level, import_id=import_id, name=names)
-        await pipeline.run(list(_batches(todo, batch_size)))
-        # Worth its second after a bulk load, and after replacements, which cost the graph some of its ways.
-        if run.ingested and (run.replaced or run.ingested * 10 >= (await self._library.counts()).shows):
-            run.show_progress("Checking the index")
-            await self._indexer.mend_graph(spec)
+        pipeline = _Pipeline(self._indexer, spec, run, level=self._level, import_id=import_id, name=origin.names)
+        await pipeline.run(list(_batches(todo, self._size(len(todo), batch_size))))
 
-    async def _to_do(self, winners: dict[str, Show], run: _Run, kind: ImportKind) -> list[Show]:
+    def _size(self, documents: int, given: int | Literal["auto"]) -> int:
+        return full_waves(documents, self._level()) if given == "auto" else given
+
+    async def _report(self, run: _Run, meter: Meter, concurrency: int | Literal["auto"] | None) -> IngestReport:
+        report = run.report()
+        counts = await self._library.counts()
+        return replace(report, catalogue=counts.shows, **_figures(meter, concurrency))
+
+    async def _check_graph(self, run: _Run) -> float:
+        """Let vectors look for themselves after a bulk load or replacements, and return the seconds it took.
+
+        Everything is stored and acknowledged by then; what the graph has lost is joined anew.
+        """
+        started_s = time.perf_counter()
+        bulk = run.ingested * 10 >= (await self._library.counts()).shows
+        if not run.ingested or not (run.replaced or bulk) or run.control.stopping:
+            return 0.0
+        run.show_progress("Checking the index")
+        try:
+            await self._indexer.mend_graph(await self._indexer.spec())
+        except AnimeRAGError as error:  # the shows are in; `doctor` looks again
+            log.warning("the index could not be checked: %s", error)
+        return time.perf_counter() - started_s
+
+    async def _to_do(self, winners: dict[str, Document], run: _Run, kind: ImportKind) -> list[Document]:
         """Leave out what is stored and indexed already, as it is."""
         spec = await self._indexer.spec()
         stored = await self._library.fingerprints(winners)
         held = await self._library.indexed(spec.name, winners)
         todo = []
-        for show in winners.values():
-            known = stored.get(show.id)
-            now = (content_hash(show), text_hash(embedding_text(show)))
-            run.replaced += show.id in held and held[show.id][1] != now[1]
+        for show_id, document in winners.items():
+            known = stored.get(show_id)
+            now = document.hashes
+            run.replaced += show_id in held and held[show_id][1] != document.text_hash
             if kind is ImportKind.SAMPLE and known is not None and not known.sample:
                 run.unchanged += 1  # the sample never overwrites what somebody brought
-            elif known is None or (known.content_hash, known.text_hash) != now or held.get(show.id) != now:
-                todo.append(show)
+            elif known is None or (known.content_hash, known.text_hash) != now or held.get(show_id) != now:
+                todo.append(document)
             elif known.sample and kind is ImportKind.OWN:
-                todo.append(show)  # the same record, but now it is the owner's
+                todo.append(document)  # the same record, but now it is the owner's
             else:
                 run.unchanged += 1
         return todo
@@ -235,7 +279,7 @@ class _Pipeline:
         self._queue: asyncio.Queue[_Batch | None] = asyncio.Queue(maxsize=16)
         self._failure: AnimeRAGError | None = None
 
-    async def run(self, batches: list[list[Show]]) -> None:
+    async def run(self, batches: list[list[Document]]) -> None:
         """Work through the batches until they are done, somebody stops, or something fails for good."""
         run = self._run
         run.batches = len(batches)
@@ -280,11 +324,11 @@ class _Pipeline:
             raise self._failure
         self._run.stopped_by = str(self._failure)
 
-    async def _embed_all(self, batches: list[list[Show]]) -> None:
+    async def _embed_all(self, batches: list[list[Document]]) -> None:
         """After a failure nothing new is started, but what is in flight may finish: it is being paid for."""
         failure: Exception | None = None
 
-        def unless_failed() -> Iterator[tuple[int, list[Show]]]:
+        def unless_failed() -> Iterator[tuple[int, list[Document]]]:
             for numbered in enumerate(batches):
                 if failure is not None:
                     return
@@ -296,37 +340,37 @@ class _Pipeline:
         if failure is not None:
             raise failure
 
-    async def _embed(self, numbered: tuple[int, list[Show]]) -> None:
-        number, shows = numbered
+    async def _embed(self, numbered: tuple[int, list[Document]]) -> None:
+        number, documents = numbered
         with lane(number):
-            for batch in await self._embed_or_bisect(shows):
+            for batch in await self._embed_or_bisect(documents):
                 await self._queue.put(batch)
 
-    async def _embed_or_bisect(self, shows: list[Show]) -> list[_Batch]:
+    async def _embed_or_bisect(self, documents: list[Document]) -> list[_Batch]:
         """Embed a batch; when the provider refuses it, halve it until the rows at fault stand alone."""
         try:
-            embedded = await self._indexer.embed(shows, priority=Priority.INGEST)
+            embedded = await self._indexer.embed(documents, priority=Priority.INGEST)
         except RequestRefusedError as error:
             self._run.requests += 1
-            if len(shows) == 1:
-                self._run.errors.append(_refused(shows[0], error, self._name))
+            if len(documents) == 1:
+                self._run.errors.append(_refused(documents[0], error, self._name))
                 return []
-            half = len(shows) // 2
-            return await self._embed_or_bisect(shows[:half]) + await self._embed_or_bisect(shows[half:])
+            half = len(documents) // 2
+            return await self._embed_or_bisect(documents[:half]) + await self._embed_or_bisect(documents[half:])
         self._run.requests += embedded.requests
         self._run.usage += embedded.usage
-        return [_Batch(shows, embedded.vectors)]
+        return [_Batch(documents, embedded.vectors)]
 
     async def _write(self) -> None:
         """Merge whatever waits into one write, up to the size that Chroma likes best."""
         while (batch := await self._queue.get()) is not None:
-            merged, last = _Batch(list(batch.shows), dict(batch.vectors)), False
-            while len(merged.shows) < _MERGED_ROWS and not self._queue.empty():
+            merged, last = _Batch(list(batch.documents), dict(batch.vectors)), False
+            while len(merged.documents) < _MERGED_ROWS and not self._queue.empty():
                 more = self._queue.get_nowait()
                 if more is None:
                     last = True
                     break
-                merged.shows += more.shows
+                merged.documents += more.documents
                 merged.vectors = {**merged.vectors, **more.vectors}
             with span("writing"):
                 await self._store(merged)
@@ -334,49 +378,57 @@ class _Pipeline:
                 return
 
     async def _store(self, batch: _Batch) -> None:
-        await self._indexer.upsert(self._spec, batch.shows, batch.vectors)
+        documents, library = batch.documents, self._indexer.library
+        await self._indexer.upsert(self._spec, documents, batch.vectors)
         if self._import_id is None:
-            held = {show.id: (content_hash(show), text_hash(embedding_text(show))) for show in batch.shows}
-            await self._indexer.library.note_indexed(self._spec.name, held)
+            held = {document.show.id: document.hashes for document in documents}
+            await library.note_indexed(self._spec.name, held)
         else:
-            await self._indexer.library.store(batch.shows, import_id=self._import_id, collection=self._spec.name)
-        self._run.ingested += len(batch.shows)
+            await library.store(documents, import_id=self._import_id, collection=self._spec.name)
+        self._run.ingested += len(documents)
         self._run.show_progress("Embedding")
 
 
-def _read_all(files: Sequence[SourceFile], run: _Run) -> dict[str, Show]:
+def full_waves(documents: int, level: int, most: int = MOST_IN_A_REQUEST) -> int:
+    """Return the batch size, at most `most`, at which the last wave of `level` requests is as full as the others.
+
+    Smaller batches than that would only cost requests; below a few dozen documents there is nothing to share out.
+    """
+    waves = max(1, math.ceil(documents / (most * level)))
+    return min(most, max(LEAST_IN_A_REQUEST, math.ceil(documents / (waves * level))))
+
+
+def _read_all(files: Sequence[SourceFile], run: _Run) -> dict[str, Document]:
     """Return the winning row of every id: the last one read."""
-    winners: dict[str, Show] = {}
+    winners: dict[str, Document] = {}
     for file in files:
         for row in readers.read(file.path, name=file.name, id_field=file.id_field):
             run.read += 1
             if isinstance(row, RowError):
                 run.errors.append(row)
-            elif row.id in winners:
-                run.duplicate += 1
-                winners[row.id] = row
-            else:
-                winners[row.id] = row
+                continue
+            run.duplicate += row.id in winners
+            winners[row.id] = Document.of(row)
     return winners
 
 
-def _batches(shows: Iterable[Show], size: int) -> Iterator[list[Show]]:
+def _batches(documents: Iterable[Document], size: int) -> Iterator[list[Document]]:
     """Cut by number and by tokens, so that no request is larger than a provider takes."""
-    batch: list[Show] = []
+    batch: list[Document] = []
     tokens = 0
-    for show in shows:
-        needed = estimate_tokens(embedding_text(show))
+    for document in documents:
+        needed = estimate_tokens(document.text)
         if batch and (len(batch) >= size or tokens + needed > _REQUEST_TOKENS):
             yield batch
             batch, tokens = [], 0
-        batch.append(show)
+        batch.append(document)
         tokens += needed
     if batch:
         yield batch
 
 
-def _refused(show: Show, error: AnimeRAGError, file: str) -> RowError:
-    return RowError(file=file, line=0, id=show.id, stage="embed", reason=str(error))
+def _refused(document: Document, error: AnimeRAGError, file: str) -> RowError:
+    return RowError(file=file, line=0, id=document.show.id, stage="embed", reason=str(error))
 
 
 def _figures(meter: Meter, concurrency: int | Literal["auto"] | None) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from animerag.texts import content_hash, embedding_text, text_hash
+from animerag.texts import Document
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,10 +80,10 @@ class Maintenance:
         return replace(await self.check(), repaired=len(mended))
 
     async def _write_again(self, spec: CollectionSpec, ids: Sequence[str]) -> set[str]:
-        shows = list((await self._library.shows(ids)).values())
-        vectors = await self._indexer.known_vectors(spec, shows)
-        known = [show for show in shows if text_hash(embedding_text(show)) in vectors]
+        documents = [Document.of(show) for show in (await self._library.shows(ids)).values()]
+        vectors = await self._indexer.known_vectors(spec, documents)
+        known = [document for document in documents if document.text_hash in vectors]
         await self._indexer.upsert(spec, known, vectors)
-        held = {show.id: (content_hash(show), text_hash(embedding_text(show))) for show in known}
+        held = {document.show.id: document.hashes for document in known}
         await self._library.note_indexed(spec.name, held)
         return set(held)
