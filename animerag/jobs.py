@@ -42,6 +42,10 @@ class Control:
         """Tell whether somebody asked to stop."""
         return self._stop.is_set()
 
+    def part(self) -> Control:
+        """Return a control for a part of the work: it stops with the whole, and nobody looks at its progress."""
+        return Control(_stop=self._stop)
+
     async def stopped(self) -> None:
         """Return once somebody asks to stop."""
         await self._stop.wait()
@@ -83,6 +87,7 @@ class Jobs:
         self._lease = lease
         self._jobs: dict[str, Job] = {}
         self._starting = asyncio.Lock()
+        self._exclusive: Job | None = None
 
     async def start(
         self,
@@ -92,10 +97,14 @@ class Jobs:
         title: str,
         key: str | None = None,
         owner: str = LOCAL_OWNER,
+        exclusive: bool = False,
     ) -> Job:
         """Journal and start a job. A running job with the same `key` is returned instead of a second one.
 
-        Raises InvalidInputError when too many jobs run already, LibraryError when it cannot be journalled.
+        An `exclusive` job has the machine to itself: it is refused while others run, those of other processes on this
+        catalogue included, and jobs that come later wait for its end.
+        Raises InvalidInputError when it is refused or too many jobs run already, LibraryError when it cannot be
+        journalled.
         """
         async with self._starting:
             for job in self._jobs.values():
@@ -103,12 +112,17 @@ class Jobs:
                     return job
             if sum(job.running for job in self._jobs.values()) >= MAX_RUNNING:
                 raise InvalidInputError(f"{MAX_RUNNING} jobs are running already: wait for one to end or cancel it.")
+            if exclusive and (self.running() or await self._library.jobs(state="running")):
+                raise InvalidInputError("Other jobs are running: wait for them or cancel them, then compare.")
             job_id = secrets.token_urlsafe(9)
             await self._library.begin_job(job_id, owner=owner, kind=kind, title=title, lease=self._lease)
             job = Job(id=job_id, kind=kind, title=title, key=key or job_id, owner=owner)
             self._forget_oldest()
             self._jobs[job_id] = job
-            job.task = asyncio.create_task(self._run(job, work), name=f"job-{kind}-{job_id}")
+            before = next((other for other in self._jobs.values() if other.running and other is self._exclusive), None)
+            if exclusive:
+                self._exclusive = job
+            job.task = asyncio.create_task(self._run(job, work, before), name=f"job-{kind}-{job_id}")
             return job
 
     def get(self, job_id: str) -> Job | None:
@@ -156,8 +170,11 @@ class Jobs:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _run(self, job: Job, work: Callable[[Control], Awaitable[Any]]) -> None:
+    async def _run(self, job: Job, work: Callable[[Control], Awaitable[Any]], before: Job | None) -> None:
         try:
+            if before is not None:
+                job.control.progress = Progress(stage=f"Waiting for the end of: {before.title}")
+                await self._end_of(before, job)
             job.report = await work(job.control)
             state: JobState = "cancelled" if job.control.stopping else "done"
         except asyncio.CancelledError:
@@ -173,8 +190,19 @@ class Jobs:
             await self._journal_end(job, state)
             job.state = state
 
+    async def _end_of(self, before: Job, waiting: Job) -> None:
+        stop = asyncio.ensure_future(waiting.control.stopped())
+        try:
+            await asyncio.wait({asyncio.ensure_future(self.wait(before)), stop}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stop.cancel()
+
     async def _journal_end(self, job: Job, state: JobState) -> None:
-        report = asdict(job.report) if is_dataclass(job.report) and not isinstance(job.report, type) else None
+        report = job.report
+        if hasattr(report, "journalled"):  # large results are kept elsewhere, and say where
+            report = report.journalled
+        elif is_dataclass(report) and not isinstance(report, type):
+            report = asdict(report)
         try:
             await self._library.end_job(job.id, state=state, report=report, error=job.error)
         except AnimeRAGError:

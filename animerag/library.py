@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from animerag import words
 from animerag.errors import LibraryError
 from animerag.models import ImportKind, RelatedShow, Show
-from animerag.schema import VERSION, facts, imports, indexed, jobs, metadata, shows, vectors
+from animerag.schema import VERSION, experiments, facts, imports, indexed, jobs, metadata, shows, vectors
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
@@ -378,6 +378,35 @@ class Library:
             wanted = wanted.where(jobs.c.state == state)
         async with self._read() as connection:
             return [JobRecord(**row._asdict()) for row in await connection.execute(wanted)]
+
+    # Experiments
+
+    async def keep_experiment(self, experiment_id: str, summary: Mapping[str, Any], whole: Mapping[str, Any]) -> None:
+        """Keep what Compare measured."""
+        values = {"id": experiment_id, "created_at": _now(), "summary": dict(summary), "whole": dict(whole)}
+        async with self._write() as connection:
+            await connection.execute(insert(experiments).values(**values))
+
+    async def experiments(self) -> list[dict[str, Any]]:
+        """Return the summaries of all experiments, newest first."""
+        async with self._read() as connection:
+            rows = await connection.execute(
+                select(experiments.c.summary).order_by(experiments.c.created_at.desc()).limit(200)
+            )
+            return [row.summary for row in rows]
+
+    async def experiment(self, experiment_id: str) -> dict[str, Any] | None:
+        """Return one experiment whole, or None."""
+        async with self._read() as connection:
+            kept: dict[str, Any] | None = await connection.scalar(
+                select(experiments.c.whole).where(experiments.c.id == experiment_id)
+            )
+            return kept
+
+    async def delete_experiment(self, experiment_id: str) -> None:
+        """Forget an experiment; an unknown one is no error."""
+        async with self._write() as connection:
+            await connection.execute(delete(experiments).where(experiments.c.id == experiment_id))
 
     # Connections
 

@@ -253,6 +253,11 @@ class Experiment:
         return claims(self.plan, self.levels, self.settings)
 
     @property
+    def journalled(self) -> dict[str, str]:
+        """Return what the journal of jobs keeps: where to find the rest."""
+        return {"experiment": self.id}
+
+    @property
     def simulated(self) -> bool:
         """Tell whether the provider was the simulator: every figure then says so."""
         return self.plan.against == "simulated"

@@ -102,6 +102,10 @@ class Neighbour:
 class VectorIndex(Protocol):
     """Keeps vectors and finds the nearest. Every method raises VectorStoreError."""
 
+    async def ensure(self, spec: CollectionSpec) -> None:
+        """Create the collection where it does not exist."""
+        ...
+
     async def upsert(self, spec: CollectionSpec, records: Sequence[VectorRecord]) -> None:
         """Write records, new or changed; ids must be unique within the call. An empty sequence is a no-op."""
         ...

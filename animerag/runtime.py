@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from filelock import FileLock
 
+from animerag.bench import ScratchBench
 from animerag.config import Settings, load_settings
 from animerag.errors import AnimeRAGError, LibraryError, RuntimeClosedError, SettingsError
 from animerag.jobs import Jobs
@@ -29,6 +30,7 @@ from animerag.models import Priority
 from animerag.services.answering import Answering
 from animerag.services.batch import Batch
 from animerag.services.catalogue import Catalogue
+from animerag.services.comparison import Comparison
 from animerag.services.indexing import Indexer
 from animerag.services.ingestion import Ingestion
 from animerag.services.maintenance import Maintenance
@@ -62,6 +64,7 @@ class Services:
     batch: Batch
     catalogue: Catalogue
     maintenance: Maintenance
+    comparison: Comparison
     jobs: Jobs
     spool: Spool
 
@@ -95,6 +98,7 @@ async def open_services(settings: Settings, *, warm: bool = True) -> AsyncIterat
             max_rpm=settings.max_rpm,
             max_tpm=settings.max_tpm,
         )
+        await _use_saved_levels(settings, library, gate)
         embedder, chat = await _providers(settings, gate, stack)
         services = _assemble(settings, library, index, embedder=embedder, chat=chat, gate=gate, lease=lease)
         stack.push_async_callback(services.jobs.close)
@@ -174,6 +178,7 @@ def _assemble(
         batch=Batch(answering, level=level(Priority.BATCH, local=answers_here)),
         catalogue=Catalogue(indexer, ingestion),
         maintenance=Maintenance(indexer),
+        comparison=Comparison(library, index, ScratchBench(settings, index, gate)),
         jobs=Jobs(library, lease.lock_file),
         spool=Spool(settings.data_dir / "uploads"),
     )
@@ -198,6 +203,14 @@ async def _warm(services: Services) -> None:
 async def _end(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+async def _use_saved_levels(settings: Settings, library: Library, gate: Gate) -> None:
+    """Use the levels that were chosen in the app, unless the environment or an option says otherwise."""
+    for name, priority in (("ingest_concurrency", Priority.INGEST), ("query_concurrency", Priority.BATCH)):
+        saved = await library.fact(name)
+        if saved and name not in settings.model_fields_set:
+            gate.set_level(priority, int(saved))
 
 
 def _take_lease(directory: Path) -> FileLock:

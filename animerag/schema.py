@@ -14,7 +14,7 @@ from sqlalchemy import (
     Text,
 )
 
-VERSION = 1
+VERSION = 2  # 2: experiments
 
 metadata = MetaData()
 
@@ -86,4 +86,14 @@ jobs = Table(
     Column("error", Text),
     Column("created_at", Text, nullable=False),
     Column("finished_at", Text),
+)
+
+# What Compare measured: the summary is what lists show, the whole has every span.
+experiments = Table(
+    "experiments",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("created_at", Text, nullable=False),
+    Column("summary", JSON, nullable=False),
+    Column("whole", JSON, nullable=False),
 )

@@ -99,6 +99,14 @@ class ChromaIndex:
                 if not sharing:
                     await _close_pool()
 
+    async def ensure(self, spec: CollectionSpec) -> None:
+        """Create the collection; see `VectorIndex.ensure`. Raises VectorStoreError."""
+
+        async def nothing(_collection: AsyncCollection) -> None:
+            """Opening it is all."""
+
+        await self._use(spec, _READ_S, nothing, create=True)
+
     async def upsert(self, spec: CollectionSpec, records: Sequence[VectorRecord]) -> None:
         """Write records; see `VectorIndex.upsert`. Raises VectorStoreError."""
         _check_widths(spec, [record.vector.shape for record in records])

@@ -22,6 +22,7 @@ from animerag.limits import Gate
 from animerag.models import AnswerStatus, Finish, Priority, ProviderName, Usage
 from animerag.ports import Embedding
 from animerag.texts import clean, sentences
+from animerag.tracing import span
 from animerag.words import terms
 
 if TYPE_CHECKING:
@@ -77,11 +78,15 @@ class LocalEmbedder:
 
     async def _encode(self, texts: list[str], priority: Priority) -> Vectors:
         async with self._gate.slot(priority=priority):
-            try:
-                encoding = asyncio.get_running_loop().run_in_executor(self._pool, self._encoder.encode, texts)
-            except RuntimeError as error:  # threads take nothing new once they, or the interpreter, are ending
-                raise ProviderUnusableError("The encoder has been closed because the app is ending.") from error
-            vectors: Vectors = await encoding
+            with span("embedding"):
+                return await self._on_a_thread(texts)
+
+    async def _on_a_thread(self, texts: list[str]) -> Vectors:
+        try:
+            encoding = asyncio.get_running_loop().run_in_executor(self._pool, self._encoder.encode, texts)
+        except RuntimeError as error:  # threads take nothing new once they, or the interpreter, are ending
+            raise ProviderUnusableError("The encoder has been closed because the app is ending.") from error
+        vectors: Vectors = await encoding
         return np.asarray(vectors, np.float32)
 
 

@@ -28,6 +28,11 @@ class Meter:
     _area: float = field(default=0.0, repr=False)
 
     @property
+    def in_flight_s(self) -> float:
+        """Seconds in flight, summed over all requests that have ended."""
+        return self._area
+
+    @property
     def mean_in_flight(self) -> float:
         """Requests in flight, averaged over the time from the first one's start to the last change."""
         if self._first_at is None:

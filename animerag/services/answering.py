@@ -14,7 +14,6 @@ from animerag.models import Answer, AnswerStatus, Finish, Priority, Prompt, Retr
 from animerag.prompts import answer_prompt
 from animerag.services.retrieval import DEFAULT_K, checked_question
 from animerag.texts import clean
-from animerag.tracing import span
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -43,6 +42,11 @@ class Answering:
     def __init__(self, retriever: Retriever, chat: ChatModel) -> None:
         self._retriever = retriever
         self._chat = chat
+
+    @property
+    def retriever(self) -> Retriever:
+        """Return what finds the shows."""
+        return self._retriever
 
     @property
     def model(self) -> str:
@@ -109,7 +113,7 @@ class Answering:
             yield text
             yield _timed(replace(base, text=text, status=AnswerStatus.NO_MATCH), started_s)
             return
-        async for event in self._write(base, _prompt(standalone, found.sources), priority, started_s):
+        async for event in self._write(base, build_prompt(standalone, found.sources), priority, started_s):
             yield event
 
     async def condense(self, question: str, history: Sequence[Turn]) -> str:
@@ -129,15 +133,14 @@ class Answering:
         first_s = 0.0
         finish: Finish | None = None
         try:
-            with span("model"):
-                async with contextlib.aclosing(self._chat.stream(prompt, priority=priority)) as events:
-                    async for event in events:
-                        if isinstance(event, Finish):
-                            finish = event
-                            continue
-                        first_s = first_s or time.perf_counter() - started_s
-                        pieces.append(event)
-                        yield event
+            async with contextlib.aclosing(self._chat.stream(prompt, priority=priority)) as events:
+                async for event in events:
+                    if isinstance(event, Finish):
+                        finish = event
+                        continue
+                    first_s = first_s or time.perf_counter() - started_s
+                    pieces.append(event)
+                    yield event
             text = "".join(pieces).strip()
             if finish is None or not text:
                 raise TransientProviderError("The model sent no answer: ask again.")
@@ -181,8 +184,8 @@ def cited_ids(text: str, sources: Sequence[Source]) -> tuple[str, ...]:
     return tuple(sources[number - 1].show.id for number in numbers if 0 < number <= len(sources))
 
 
-def _prompt(question: str, sources: Sequence[Source]) -> Prompt:
-    """Fence the sources by a line that no document can know."""
+def build_prompt(question: str, sources: Sequence[Source]) -> Prompt:
+    """Return what the model is sent: the sources, fenced by a line that no document can know, and the question."""
     fence = f"===== {secrets.token_hex(8)} ====="
     listed = "\n\n".join(_listed(number, source) for number, source in enumerate(sources, 1))
     user = f"Sources between the lines {fence}\n{fence}\n{listed}\n{fence}\n\nQuestion: {question}"

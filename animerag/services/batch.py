@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import csv
 import io
+import logging
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from animerag.concurrency import fan_out
-from animerag.errors import InvalidInputError
+from animerag.errors import InvalidInputError, ProviderError
 from animerag.models import Answer, AnswerStatus, Priority, Progress
-from animerag.services.retrieval import DEFAULT_K
+from animerag.services.retrieval import DEFAULT_K, MAX_QUESTION_CHARACTERS
+from animerag.tracing import lane
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from animerag.jobs import Control
+    from animerag.ports import Vectors
     from animerag.services.answering import Answering
+
+log = logging.getLogger(__name__)
 
 COLUMN = "question"
 MAX_QUESTIONS = 10_000
+_TOGETHER = 500  # questions in one embedding request: some 10,000 tokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,15 +76,25 @@ class Batch:
         control.partial = answers
         told = 0
 
-        async def answer(row: QuestionRow) -> Answer:
+        vectors = await self._embed_together(rows)
+
+        async def answer(numbered: tuple[int, QuestionRow]) -> Answer:
+            number, row = numbered
             if control.stopping:
                 return Answer(question=row.question, status=AnswerStatus.CANCELLED)
-            return await self._answering.ask(row.question, k=k, priority=Priority.BATCH, retrieval_only=retrieval_only)
+            with lane(number):
+                return await self._answering.ask(
+                    row.question,
+                    k=k,
+                    priority=Priority.BATCH,
+                    retrieval_only=retrieval_only,
+                    vector=vectors.get(row.question),
+                )
 
         def level() -> int:
             return concurrency or self._level()
 
-        async with contextlib.aclosing(fan_out(answer, rows, limit=level)) as outcomes:
+        async with contextlib.aclosing(fan_out(answer, enumerate(rows), limit=level)) as outcomes:
             async for outcome in outcomes:
                 answers[outcome.index] = outcome.unwrap()
                 while told < len(rows) and (ready := answers[told]) is not None:
@@ -92,6 +109,29 @@ class Batch:
                 )
         finished = tuple(item for item in answers if item is not None)
         return BatchReport(rows=tuple(rows), answers=finished, seconds=time.perf_counter() - started_s)
+
+    async def _embed_together(self, rows: Sequence[QuestionRow]) -> dict[str, Vectors]:
+        """Embed all questions in as few requests as may be: one round trip instead of one a question.
+
+        Where that fails, each question embeds itself and has its own error. Cancelled rows cost nothing more.
+        """
+        retriever = self._answering.retriever
+        questions = [row.question.strip() for row in rows]
+        wanted = list(dict.fromkeys(text for text in questions if 0 < len(text) <= MAX_QUESTION_CHARACTERS))
+        if len(wanted) < 2 or not retriever.embeds_over_a_network:
+            return {}
+        chunks = [wanted[start : start + _TOGETHER] for start in range(0, len(wanted), _TOGETHER)]
+        try:
+            embedded = await asyncio.gather(*(retriever.embed(chunk, priority=Priority.BATCH) for chunk in chunks))
+        except ProviderError as error:
+            log.info("questions were not embedded together: %s", error)
+            return {}
+        by_text = {
+            text: vector
+            for chunk, part in zip(chunks, embedded, strict=True)
+            for text, vector in zip(chunk, part.vectors, strict=True)
+        }
+        return {row.question: by_text[row.question.strip()] for row in rows if row.question.strip() in by_text}
 
 
 def read_questions(data: bytes, *, name: str, column: str = COLUMN) -> list[QuestionRow]:

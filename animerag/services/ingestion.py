@@ -187,7 +187,7 @@ class Ingestion:
             documents = await asyncio.to_thread(lambda: [Document.of(show) for show in shows.values()])
             run.read = run.total = len(documents)
             pipeline = _Pipeline(self._indexer, spec, run, level=self._level, import_id=None, name="")
-            await pipeline.run(list(_batches(documents, self._size(len(documents), self._batch_size))))
+            await pipeline.run(list(cut(documents, self._size(len(documents), self._batch_size))))
             report = await self._report(run, meter, None)
         checked_s = await self._check_graph(run)
         run.show_progress("Done")
@@ -203,7 +203,7 @@ class Ingestion:
         import_id = await self._library.begin_import(origin.kind, origin.names, origin.digest)
         spec = await self._indexer.spec()
         pipeline = _Pipeline(self._indexer, spec, run, level=self._level, import_id=import_id, name=origin.names)
-        await pipeline.run(list(_batches(todo, self._size(len(todo), batch_size))))
+        await pipeline.run(list(cut(todo, self._size(len(todo), batch_size))))
 
     def _size(self, documents: int, given: int | Literal["auto"]) -> int:
         return full_waves(documents, self._level()) if given == "auto" else given
@@ -412,8 +412,8 @@ def _read_all(files: Sequence[SourceFile], run: _Run) -> dict[str, Document]:
     return winners
 
 
-def _batches(documents: Iterable[Document], size: int) -> Iterator[list[Document]]:
-    """Cut by number and by tokens, so that no request is larger than a provider takes."""
+def cut(documents: Iterable[Document], size: int) -> Iterator[list[Document]]:
+    """Cut into batches by number and by tokens, so that no request is larger than a provider takes."""
     batch: list[Document] = []
     tokens = 0
     for document in documents:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from animerag.library import Library
     from animerag.models import Show
-    from animerag.ports import Neighbour, Vectors
+    from animerag.ports import Embedding, Neighbour, Vectors
     from animerag.services.indexing import Indexer
     from animerag.words import WordHit
 
@@ -101,6 +101,19 @@ class Retriever:
         """Load the titles, so that the first question does not wait for them."""
         await self._alias_index()
 
+    async def match_titles(self, question: str) -> list[AliasMatch]:
+        """Return the shows whose titles stand in the question. Raises LibraryError."""
+        return (await self._alias_index()).match(question)
+
+    async def embed(self, questions: Sequence[str], *, priority: Priority) -> Embedding:
+        """Embed questions together, for `search` to be given their vectors. Raises ProviderError."""
+        return await self._indexer.embedder.embed(questions, priority=priority)
+
+    @property
+    def embeds_over_a_network(self) -> bool:
+        """Tell whether one request for many questions saves waiting."""
+        return self._indexer.embedder.provider != "local"
+
     async def names_a_show(self, question: str) -> bool:
         """Tell whether the question clearly names a show of the catalogue."""
         return bool(_named((await self._alias_index()).match(question)))
@@ -114,8 +127,7 @@ class Retriever:
         started_s = time.perf_counter()
         try:
             with span("alias"):
-                index = await self._alias_index()
-                return index.match(question), time.perf_counter() - started_s
+                return await self.match_titles(question), time.perf_counter() - started_s
         except LibraryError as error:
             log.warning("title search failed: %s", error)
             notes.append(f"Titles were not searched: {error}")
@@ -137,8 +149,7 @@ class Retriever:
         usage = Usage()
         spec = await self._indexer.spec()
         if vector is None:
-            with span("embedding"):
-                embedding = await self._indexer.embedder.embed([question], priority=priority)
+            embedding = await self.embed([question], priority=priority)
             vector, usage = embedding.vectors[0], embedding.usage
         embedded_s = time.perf_counter()
         with span("vectors"):

@@ -234,7 +234,7 @@ def test_automatic_batches_fill_the_last_wave_as_the_others(documents, level, si
 
 
 async def test_a_given_batch_size_is_obeyed_and_a_given_level_means_the_usual_batches(services, export, record):
-    source = export(*(record(number, f"Show {number}", f"Text {number}.") for number in range(7)))
+    source = export(*(record(number, f"Show {number}", f"Text {number}.") for number in range(1, 8)))
     report = await services.ingestion.run([source], Control(), batch_size=2)
     assert report.batches == 4
     assert report.checked_s > 0, "a bulk load is checked after it was acknowledged"

@@ -1,0 +1,60 @@
+"""How late an event loop is: what a callback that is due has to wait, as seen by probes at a steady rate."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Self
+
+from animerag.measurements import percentile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PERIOD_S = 0.005
+
+
+class LoopLag:
+    """Measures the running loop while entered.
+
+    A probe falls due every 5 ms whether the loop runs or not: all that fell due while it stood still are late, each by
+    its own time. Counting a standstill once, as a sleeping task would, hides it ("coordinated omission").
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._clock = clock
+        self._late_s: list[float] = []
+        self._due_s = 0.0
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._due_s = self._clock() + PERIOD_S
+        self._task = asyncio.create_task(self._probe(), name="loop-lag")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._task is not None
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        self._look()
+
+    @property
+    def p95_s(self) -> float:
+        """Return what 95 % of the probes waited at most."""
+        return percentile(sorted(self._late_s), 95) if self._late_s else 0.0
+
+    @property
+    def max_s(self) -> float:
+        """Return the longest standstill."""
+        return max(self._late_s, default=0.0)
+
+    async def _probe(self) -> None:
+        while True:
+            await asyncio.sleep(max(0.0, self._due_s - self._clock()))
+            self._look()
+
+    def _look(self) -> None:
+        now = self._clock()
+        while self._due_s <= now:
+            self._late_s.append(now - self._due_s)
+            self._due_s += PERIOD_S
