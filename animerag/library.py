@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from animerag.ports import Vectors
     from animerag.texts import Document
 
+_AT_ONCE = 50  # rows that SQLAlchemy prepares on the event loop in a few milliseconds
 _CHUNK = 5000  # SQLite takes 32,766 variables a statement; Chroma's limit is near this one
 
 
@@ -43,6 +44,14 @@ class Fingerprint:
     content_hash: str
     text_hash: str
     sample: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShowRows:
+    """Rows ready to be written: one a show, and by show id what the full-text index is told."""
+
+    shows: Sequence[dict[str, Any]]
+    words: Mapping[str, dict[str, str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,28 +117,23 @@ class Library:
 
     # Shows
 
-    async def store(
-        self,
-        batch: Sequence[Document],
-        *,
-        import_id: int,
-        collection: str | None,
-    ) -> None:
+    async def store(self, rows: ShowRows, *, collection: str | None) -> None:
         """Write shows with their words, and note that `collection` holds them, in one transaction."""
-        rows = [_show_row(document, import_id) for document in batch]
-        if not rows:
+        if not rows.shows:
             return
         async with self._write() as connection:
             statement = insert(shows)
-            changed = {name: statement.excluded[name] for name in rows[0] if name != "id"}
-            await connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=changed), rows)
+            changed = {name: statement.excluded[name] for name in rows.shows[0] if name != "id"}
+            statement = statement.on_conflict_do_update(index_elements=["id"], set_=changed)
+            for start in range(0, len(rows.shows), _AT_ONCE):
+                await connection.execute(statement, rows.shows[start : start + _AT_ONCE])
             found = await connection.execute(
-                select(shows.c.id, shows.c.number).where(shows.c.id.in_([row["id"] for row in rows]))
+                select(shows.c.id, shows.c.number).where(shows.c.id.in_([row["id"] for row in rows.shows]))
             )
             numbers = {row.id: row.number for row in found}
-            await words.put(connection, [(numbers[document.show.id], document.show) for document in batch])
+            await words.put(connection, [{**row, "rowid": numbers[show_id]} for show_id, row in rows.words.items()])
             if collection is not None:
-                held = {document.show.id: document.hashes for document in batch}
+                held = {row["id"]: (row["content_hash"], row["text_hash"]) for row in rows.shows}
                 await _note_indexed(connection, collection, held)
             await _bump_revision(connection)
 
@@ -489,6 +493,14 @@ async def _note_indexed(connection: AsyncConnection, collection: str, held: Mapp
     changed = {"content_hash": statement.excluded.content_hash, "text_hash": statement.excluded.text_hash}
     await connection.execute(
         statement.on_conflict_do_update(index_elements=["collection", "show_id"], set_=changed), rows
+    )
+
+
+def show_rows(batch: Sequence[Document], import_id: int) -> ShowRows:
+    """Return what `store` writes of documents; half a second for 1,500 of them, so do it in a thread."""
+    return ShowRows(
+        shows=[_show_row(document, import_id) for document in batch],
+        words={document.show.id: words.row(document.show) for document in batch},
     )
 
 

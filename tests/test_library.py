@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from animerag.errors import LibraryError
-from animerag.library import Library
+from animerag.library import Library, show_rows
 from animerag.models import ImportKind, RelatedShow, Show
 from animerag.texts import Document
 
@@ -21,7 +21,7 @@ async def library(tmp_path):
 
 async def put(library, *shows, kind=ImportKind.OWN, collection="c"):
     number = await library.begin_import(kind, "file", "hash")
-    await library.store(list(map(Document.of, shows)), import_id=number, collection=collection)
+    await library.store(show_rows([Document.of(show) for show in shows], number), collection=collection)
 
 
 SHOW = Show(
@@ -115,7 +115,7 @@ async def test_two_processes_write_the_same_file_side_by_side(library, tmp_path)
 
 async def test_a_failed_write_keeps_nothing_of_it(library):
     with pytest.raises(LibraryError, match="could not be written"):
-        await library.store([Document.of(SHOW)], import_id=999, collection="c")
+        await library.store(show_rows([Document.of(SHOW)], 999), collection="c")
     assert (await library.counts()).shows == 0
 
 

@@ -355,5 +355,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, (list, tuple)):
+        if set(map(type, value)) == {str}:  # tags, dozens a show: not worth a call each
+            return list(value)
         return [plain for item in value if (plain := _plain(item)) is not None] or None
     return value

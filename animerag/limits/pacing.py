@@ -30,7 +30,7 @@ def estimate_tokens(text: str) -> int:
 
     A vocabulary cannot be fetched offline. Japanese takes up to 1.5 tokens a character of three bytes.
     """
-    plain = sum(character.isascii() for character in text)
+    plain = len(text.encode("ascii", "ignore"))
     wide = len(text.encode("utf-8", "replace")) - plain
     return math.ceil(plain / 3 + wide / 2)
 

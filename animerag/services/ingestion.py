@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from animerag import readers
 from animerag.concurrency import fan_out
 from animerag.errors import AnimeRAGError, InvalidInputError, RequestRefusedError
+from animerag.library import show_rows
 from animerag.limits import Meter, estimate_tokens, metering
 from animerag.models import Concurrency, ImportKind, IngestReport, Priority, Progress, RowError, Usage
 from animerag.texts import Document
@@ -334,7 +335,11 @@ class _Pipeline:
                     return
                 yield numbered
 
-        async with contextlib.aclosing(fan_out(self._embed, unless_failed(), limit=self._level)) as outcomes:
+        def limit() -> int:
+            # The gate holds the level; as many again keep their vectors or wait, so that no slot of it stays empty.
+            return 2 * self._level()
+
+        async with contextlib.aclosing(fan_out(self._embed, unless_failed(), limit=limit)) as outcomes:
             async for outcome in outcomes:
                 failure = failure or outcome.error
         if failure is not None:
@@ -379,12 +384,13 @@ class _Pipeline:
 
     async def _store(self, batch: _Batch) -> None:
         documents, library = batch.documents, self._indexer.library
-        await self._indexer.upsert(self._spec, documents, batch.vectors)
+        upsert = self._indexer.upsert(self._spec, documents, batch.vectors)
         if self._import_id is None:
-            held = {document.show.id: document.hashes for document in documents}
-            await library.note_indexed(self._spec.name, held)
+            await upsert
+            await library.note_indexed(self._spec.name, {document.show.id: document.hashes for document in documents})
         else:
-            await library.store(documents, import_id=self._import_id, collection=self._spec.name)
+            rows, _ = await asyncio.gather(asyncio.to_thread(show_rows, documents, self._import_id), upsert)
+            await library.store(rows, collection=self._spec.name)
         self._run.ingested += len(documents)
         self._run.show_progress("Embedding")
 

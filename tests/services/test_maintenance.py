@@ -61,11 +61,12 @@ async def test_a_vector_that_belongs_to_another_show_is_unsearchable_and_mended(
 
 
 async def test_what_was_never_embedded_stays_missing_and_is_named(services, spec, record, export):
+    from animerag.library import show_rows
     from animerag.models import Show
     from animerag.texts import Document
 
     number = await services.library.begin_import("own", "f", "h")
-    await services.library.store([Document.of(Show(id="77", title="New"))], import_id=number, collection=None)
+    await services.library.store(show_rows([Document.of(Show(id="77", title="New"))], number), collection=None)
     mended = await services.maintenance.repair()
     assert (mended.healthy, mended.missing) == (False, ("77",))
 
