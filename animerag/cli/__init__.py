@@ -1,0 +1,48 @@
+"""The command line: the same services as the pages. With `--json` stdout is JSON only; the rest goes to stderr.
+
+Exit status: 0 done, 1 done with rows left, 2 wrong use or unusable input, 130 cancelled.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import sys
+from typing import TYPE_CHECKING, Any
+
+from animerag import __version__
+from animerag.cli import compare, ingest, query, status
+from animerag.cli.running import CANCELLED, UNUSABLE, discard_output
+from animerag.errors import AnimeRAGError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Sequence
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the whole command line."""
+    parser = argparse.ArgumentParser(prog="animerag", description="Ask an anime catalogue things.")
+    parser.add_argument("--version", action="version", version=f"animerag {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    for command in (ingest, query, compare, status):
+        command.add(commands)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    options = build_parser().parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(message)s")
+    try:
+        run: Callable[[argparse.Namespace], Coroutine[Any, Any, int]] = options.run
+        return asyncio.run(run(options))
+    except AnimeRAGError as error:
+        print(error, file=sys.stderr)
+        return UNUSABLE
+    except KeyboardInterrupt:
+        return CANCELLED
+    except BrokenPipeError:  # the reader of our output has left
+        discard_output()
+        return CANCELLED

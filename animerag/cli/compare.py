@@ -1,0 +1,180 @@
+"""`animerag compare`: an experiment from the command line, as a table, JSON or a file."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from animerag.cli.running import CANCELLED, DONE, ROWS_LEFT, Commands, positive, services, watched
+from animerag.errors import InvalidInputError
+from animerag.measurements import FEW, WORKLOADS, Plan, to_object
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping
+
+    from animerag.measurements import Experiment, Mode
+    from animerag.services.presets import Estimate
+
+_FORMATS = (".html", ".json", ".csv")
+
+
+def add(commands: Commands) -> None:
+    """Add `compare` to the command line."""
+    parser = commands.add_parser("compare", help="race sync, threads and async over the same work")
+    parser.add_argument("workload", choices=WORKLOADS, help="documents, a sheet of questions, or one question")
+    parser.add_argument("--levels", type=_numbers, default=(1, 3, 5, 10), metavar="N,N", help="in flight (1,3,5,10)")
+    parser.add_argument(
+        "--modes",
+        type=_names,
+        default=("sync", "threads", "async"),
+        metavar="NAME,NAME",
+        help="of sync, threads, threads-unlocked, async (all but threads-unlocked)",
+    )
+    parser.add_argument("--repeats", type=positive, default=3, metavar="N", help="runs of each (3)")
+    parser.add_argument("--warmup", type=int, default=1, metavar="N", help="short runs of each mode before (1)")
+    parser.add_argument("--documents", type=positive, default=1458, metavar="N", help="for ingest (1458)")
+    parser.add_argument("--questions", type=positive, default=10, metavar="N", help="for batch (10)")
+    parser.add_argument("--batch-size", type=positive, default=100, metavar="N", help="documents a request (100)")
+    parser.add_argument("--provider", choices=("simulated", "configured"), default="simulated")
+    parser.add_argument("--preset", default="typical", metavar="NAME", help="typical, note, local, limited or flaky")
+    parser.add_argument("--alias-latency", type=float, default=0.2, metavar="S", help="of a title service (0.2)")
+    for flag, name, kind, text in (
+        ("--embed-latency", "embed_latency_s", float, "seconds an embedding request takes, whatever its size"),
+        ("--chat-latency", "chat_latency_s", float, "seconds an answer takes"),
+        ("--jitter", "jitter", float, "share of each latency that comes or goes by chance"),
+        ("--rpm", "requests_per_minute", int, "requests a minute that are let in"),
+        ("--burst", "burst", int, "requests let in at once"),
+        ("--faults", "faults", str, "what goes wrong how often, as for simulate"),
+    ):
+        parser.add_argument(flag, dest=name, type=kind, metavar="X", help=text)
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of order, jitter and faults")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write a .html report, .json or .csv")
+    parser.set_defaults(run=compare)  # fmt: skip
+
+
+async def compare(options: argparse.Namespace) -> int:
+    """Run an experiment. Raises InvalidInputError for a plan that cannot be, or while other jobs run."""
+    if options.out is not None and options.out.suffix.lower() not in _FORMATS:
+        raise InvalidInputError(f"{options.out} cannot be written: name a file that ends in .html, .json or .csv.")
+    plan, provider = _plan(options), _provider(options)
+    async with services() as opened:
+        comparison = opened.comparison
+        if plan.against == "configured" and (reason := comparison.why_not_configured()):
+            raise InvalidInputError(reason)
+        print(_announced(plan, comparison.estimate(plan, provider)), file=sys.stderr)
+        if not (await opened.library.counts()).shows:
+            from animerag.jobs import Control
+
+            await opened.catalogue.take_in_sample(Control())
+        experiment, stopped = await watched(
+            opened,
+            lambda control: comparison.run(plan, provider, control),
+            kind="compare",
+            title=f"Comparison, {plan.workload}",
+            exclusive=True,
+        )
+    if options.out is not None:
+        await asyncio.to_thread(_write, options.out, experiment)
+        print(f"Written to {options.out}.", file=sys.stderr)
+    if options.json:
+        print(json.dumps(to_object(experiment), ensure_ascii=False))
+    elif options.out is None or sys.stdout.isatty():
+        _print(experiment)
+    failed = any(run.error or run.errors for run in experiment.runs)
+    return CANCELLED if stopped else ROWS_LEFT if failed else DONE
+
+
+def _plan(options: argparse.Namespace) -> Plan:
+    return Plan(
+        workload=options.workload,
+        modes=cast("tuple[Mode, ...]", options.modes),
+        levels=options.levels,
+        repeats=options.repeats,
+        warmup=options.warmup,
+        documents=options.documents,
+        questions=options.questions,
+        batch_size=options.batch_size,
+        alias_latency_s=options.alias_latency,
+        against=options.provider,
+        preset=options.preset,
+        seed=options.seed,
+    )
+
+
+def _provider(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the simulator's settings: the preset's, with the options' own numbers on top."""
+    from animerag.services.presets import PRESETS
+
+    if options.preset not in PRESETS:
+        raise InvalidInputError(f"There is no preset {options.preset!r}; there are {', '.join(PRESETS)}.")
+    names = ("embed_latency_s", "chat_latency_s", "jitter", "requests_per_minute", "burst", "faults")
+    own = {name: value for name in names if (value := getattr(options, name)) is not None}
+    if "embed_latency_s" in own:
+        own["embed_per_item_s"] = 0.0  # a given latency is the whole of it
+    return {**PRESETS[options.preset].provider, **own, "seed": options.seed}
+
+
+def _announced(plan: Plan, needs: Estimate) -> str:
+    cost = "at unknown cost" if needs.cost_usd is None else f"${needs.cost_usd:.4f}" if needs.cost_usd else "no cost"
+    work = f"{needs.requests:,} requests, {needs.tokens:,} tokens"
+    return f"{len(plan.order())} runs, about {needs.seconds:.0f} s, {work}, {cost}."
+
+
+def _print(experiment: Experiment) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from animerag.reports import table_rows
+
+    console = Console()
+    said = "simulated provider" if experiment.simulated else "configured provider"
+    rows = table_rows(experiment)
+    table = Table(title=f"{experiment.plan.workload}, {experiment.plan.items:,} items, {said}")
+    for name in rows[0] if rows else ():
+        table.add_column(name, justify="left" if name == "Mode" else "right")
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row.values()))
+    console.print(table)
+    if best := experiment.recommended:
+        console.print(f"Recommended: {best.concurrency} in flight, {best.reason}", markup=False)
+    for claim in experiment.claims:
+        band = f"{claim.low:.2g}×" if claim.low == claim.high else f"{claim.low:.2g}–{claim.high:.2g}×"
+        console.print(f"The note claims {band} at {claim.concurrency}. {claim.verdict}", markup=False)
+    for note in experiment.notes:
+        console.print(note, markup=False)
+    if any(0 < run.latency_s.n < FEW for run in experiment.runs):
+        console.print(f"A 99th percentile of fewer than {FEW} requests is their slowest.", markup=False)
+
+
+def _cell(value: Mapping[str, Any] | str | float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:,.2f}" if isinstance(value, float) else str(value)
+
+
+def _write(path: Path, experiment: Experiment) -> None:
+    from animerag.reports import experiment_csv, experiment_html
+
+    if path.suffix.lower() == ".html":
+        data = experiment_html(experiment).encode()
+    elif path.suffix.lower() == ".csv":
+        data = experiment_csv(experiment)
+    else:
+        data = json.dumps(to_object(experiment, spans=True), ensure_ascii=False).encode()
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise InvalidInputError(f"{path} cannot be written: {error.strerror or error}.") from error
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(positive(part.strip()) for part in text.split(",") if part.strip())
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())

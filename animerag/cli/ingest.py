@@ -1,0 +1,93 @@
+"""`animerag ingest`: files in, a report out."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from animerag.cli.running import CANCELLED, DONE, ROWS_LEFT, Commands, number_or_auto, services, watched
+from animerag.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from animerag.jobs import Control
+    from animerag.models import IngestReport
+
+
+def add(commands: Commands) -> None:
+    """Add `ingest` to the command line."""
+    parser = commands.add_parser("ingest", help="take files into the catalogue")
+    parser.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="Shoko/AniDB JSON export")
+    parser.add_argument("--batch-size", type=number_or_auto, metavar="N|auto", help="shows in one embedding request")
+    parser.add_argument("--concurrency", type=number_or_auto, metavar="N|auto", help="requests in flight")
+    parser.add_argument("--id-field", choices=("AnimeID", "AniDB_AnimeID"), default="AnimeID", help="a show's id")
+    parser.add_argument("--dry-run", action="store_true", help="read and count; spend and store nothing")
+    parser.add_argument("--reindex", action="store_true", help="index shows that the current model has no vector for")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.set_defaults(run=ingest)
+
+
+async def ingest(options: argparse.Namespace) -> int:
+    """Take files in. Raises AnimeRAGError where nothing could be done."""
+    if not options.paths and not options.reindex:
+        raise InvalidInputError("Name at least one file to ingest, or give --reindex.")
+    from animerag.services.ingestion import SourceFile
+
+    files = [SourceFile(path=path, name=path.name, id_field=options.id_field) for path in options.paths]
+    async with services() as opened:
+        ingestion = opened.ingestion
+        if options.dry_run:
+            return _tell_ingest(await ingestion.check(files), options, dry_run=True)
+
+        async def work(control: Control) -> IngestReport:
+            if not files:
+                return await ingestion.reindex(control)
+            return await ingestion.run(files, control, concurrency=options.concurrency, batch_size=options.batch_size)
+
+        report, stopped = await watched(opened, work, kind="ingest", title=", ".join(file.name for file in files))
+        status = _tell_ingest(report, options, dry_run=False)
+        return CANCELLED if stopped else status
+
+
+def _tell_ingest(report: IngestReport, options: argparse.Namespace, *, dry_run: bool) -> int:
+    if options.json:
+        print(json.dumps(_ingest_object(report), ensure_ascii=False))
+    else:
+        verb = "would be stored" if dry_run else "stored"
+        print(
+            f"{report.read:,} read: {report.ingested:,} {verb}, {report.unchanged:,} unchanged,"
+            f" {report.duplicate:,} repeated (the last row won), {report.quarantined:,} set aside,"
+            f" {report.cancelled:,} not done. {report.catalogue:,} shows in the catalogue."
+        )
+        for row in report.rows:
+            print(f"  {row.file}:{row.line}: {row.reason}", file=sys.stderr)
+    if report.stopped_by:
+        print(f"Stopped: {report.stopped_by} Run the command again to do the rest.", file=sys.stderr)
+    return ROWS_LEFT if report.quarantined or report.cancelled else DONE
+
+
+def _ingest_object(report: IngestReport) -> dict[str, Any]:
+    usage = {"embedding_tokens": report.usage.embedding_tokens, "cost_usd": report.usage.cost_usd}
+    return {
+        "read": report.read,
+        "ingested": report.ingested,
+        "unchanged": report.unchanged,
+        "duplicate": report.duplicate,
+        "quarantined": report.quarantined,
+        "cancelled": report.cancelled,
+        "rows": [asdict(row) for row in report.rows],
+        "batches": report.batches,
+        "embedding_requests": report.embedding_requests,
+        "seconds": round(report.seconds, 3),
+        "throughput": round(report.throughput, 1),
+        "concurrency": asdict(report.concurrency),
+        "rate_limited": report.rate_limited,
+        "retries": report.retries,
+        "usage": usage,
+        "catalogue": report.catalogue,
+        "stopped_by": report.stopped_by,
+    }
