@@ -96,6 +96,11 @@ def test_a_claim_that_arithmetic_forbids_says_so():
     assert five.verdict == "Arithmetic allows 5.0×. Measured: 4.93×."
 
 
+def test_the_note_claims_nothing_about_a_handful_of_requests():
+    assert claims(Plan(documents=300, levels=(3,)), [], {}) == []
+    assert claims(Plan(workload="batch", questions=4, levels=(3,)), [], {}) == []
+
+
 def test_one_question_cannot_save_a_fifth_by_overlap():
     plan = Plan(workload="query", alias_latency_s=0.2)
     (claim,) = claims(plan, [], {"embed_latency_s": 0.3, "chat_latency_s": 3.0})

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from animerag.services.presets import Estimate
 
 _FORMATS = (".html", ".json", ".csv")
+# What fits a terminal; the files have the rest.
+_LEFT_OUT = ("Repeats", "Fastest (s)", "Slowest (s)", "Efficiency (%)")
 
 
 def add(commands: Commands) -> None:
@@ -133,7 +135,7 @@ def _print(experiment: Experiment) -> None:
 
     console = Console()
     said = "simulated provider" if experiment.simulated else "configured provider"
-    rows = table_rows(experiment)
+    rows = [{k: v for k, v in row.items() if k not in _LEFT_OUT} for row in table_rows(experiment)]
     table = Table(title=f"{experiment.plan.workload}, {experiment.plan.items:,} items, {said}")
     for name in rows[0] if rows else ():
         table.add_column(name, justify="left" if name == "Mode" else "right")
