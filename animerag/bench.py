@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from animerag.adapters.chroma import ChromaIndex
     from animerag.config import Settings
+    from animerag.limits import LevelChoice
     from animerag.measurements import Plan
     from animerag.simulator import SimulatorProcess
 
@@ -80,7 +81,7 @@ class ScratchBench:
 
     @asynccontextmanager
     async def scratch(
-        self, endpoint: Endpoint, directory: Path, *, level: int, alias_latency_s: float
+        self, endpoint: Endpoint, directory: Path, *, level: LevelChoice, alias_latency_s: float
     ) -> AsyncIterator[Scratch]:
         """Open warmed services on a library of their own."""
         from animerag.adapters.openai import OpenAIChat, OpenAIConnection, OpenAIEmbedder

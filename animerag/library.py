@@ -84,6 +84,7 @@ class Library:
     def __init__(self, engine: AsyncEngine, library_id: str) -> None:
         self._engine = engine
         self._writing = asyncio.Lock()
+        self._unsaved: list[tuple[list[dict[str, Any]], asyncio.Future[None]]] = []
         self.library_id = library_id
 
     @classmethod
@@ -275,8 +276,32 @@ class Library:
             {"model": model, "dimensions": vector.shape[0], "text_hash": key, "vector": vector.astype("<f4").tobytes()}
             for key, vector in rows.items()
         ]
-        async with self._write() as connection:
-            await connection.execute(insert(vectors).on_conflict_do_nothing(), values)
+        saved: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        saved.add_done_callback(lambda done: done.cancelled() or done.exception())  # its caller may have gone
+        self._unsaved.append((values, saved))
+        async with self._writing:
+            pending, self._unsaved = self._unsaved, []
+            if pending:  # else the batch before this one has taken it along
+                await self._save_together(pending)
+        await saved
+
+    async def _save_together(self, pending: Sequence[tuple[list[dict[str, Any]], asyncio.Future[None]]]) -> None:
+        """Keep what several callers brought in one transaction: a commit waits for the disk."""
+        try:
+            async with self._transaction() as connection:
+                for values, _ in pending:
+                    await connection.execute(insert(vectors).on_conflict_do_nothing(), values)
+        except BaseException as error:
+            told = error if isinstance(error, LibraryError) else LibraryError("The library's write was cut off.")
+            for _, saved in pending:
+                if not saved.done():
+                    saved.set_exception(told)
+            if told is not error:
+                raise
+            return
+        for _, saved in pending:
+            if not saved.done():  # its caller may have been cancelled
+                saved.set_result(None)
 
     async def vectors(self, model: str, dimensions: int, text_hashes: Iterable[str]) -> dict[str, Vectors]:
         """Return the vectors that are already known, each of shape (dimensions,)."""
@@ -424,14 +449,18 @@ class Library:
 
     @asynccontextmanager
     async def _write(self) -> AsyncIterator[AsyncConnection]:
-        async with self._writing:
-            try:
-                async with self._engine.begin() as connection:
-                    yield connection
-            except SQLAlchemyError as error:
-                raise LibraryError(
-                    f"The library could not be written ({_reason(error)}). Nothing of this step was kept."
-                ) from error
+        async with self._writing, self._transaction() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[AsyncConnection]:
+        try:
+            async with self._engine.begin() as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            raise LibraryError(
+                f"The library could not be written ({_reason(error)}). Nothing of this step was kept."
+            ) from error
 
 
 async def _prepare(engine: AsyncEngine) -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from animerag.models import Show
 
+_AT_ONCE = 100  # rows whose preparation leaves the event loop free soon enough
 CREATE = (
     "CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5("
     "titles, tags, description, pairs, tokenize='porter unicode61 remove_diacritics 2')"
@@ -76,13 +77,12 @@ async def put(connection: AsyncConnection, rows: Sequence[Mapping[str, object]])
     if not rows:
         return
     await remove(connection, [row["rowid"] for row in rows])
-    await connection.execute(
-        text(
-            "INSERT INTO words (rowid, titles, tags, description, pairs)"
-            " VALUES (:rowid, :titles, :tags, :description, :pairs)"
-        ),
-        rows,
+    statement = text(
+        "INSERT INTO words (rowid, titles, tags, description, pairs)"
+        " VALUES (:rowid, :titles, :tags, :description, :pairs)"
     )
+    for start in range(0, len(rows), _AT_ONCE):
+        await connection.execute(statement, rows[start : start + _AT_ONCE])
 
 
 async def remove(connection: AsyncConnection, numbers: Sequence[object]) -> None:

@@ -5,6 +5,7 @@ import sqlite3
 
 import numpy as np
 import pytest
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from animerag.errors import LibraryError
 from animerag.library import Library, show_rows
@@ -111,6 +112,16 @@ async def test_two_processes_write_the_same_file_side_by_side(library, tmp_path)
     assert (await library.counts()).shows == 20
     assert other.library_id == library.library_id
     await other.close()
+
+
+async def test_vectors_that_are_brought_together_are_kept_together_or_fail_each(library, monkeypatch):
+    brought = [{f"h{number}": np.full(4, number, np.float32)} for number in range(5)]
+    await asyncio.gather(*(library.save_vectors("m", rows) for rows in brought))
+    assert len(await library.vectors("m", 4, [f"h{number}" for number in range(5)])) == 5
+    monkeypatch.setattr(library, "_engine", create_async_engine("sqlite+aiosqlite:////nowhere/at/all.db"))
+    outcomes = await asyncio.gather(*(library.save_vectors("m", rows) for rows in brought), return_exceptions=True)
+    assert all(isinstance(outcome, LibraryError) for outcome in outcomes)
+    monkeypatch.undo()
 
 
 async def test_a_failed_write_keeps_nothing_of_it(library):

@@ -32,7 +32,7 @@ Page = TypeVar("Page", bound="Sequence[Any] | Vectors")
 _READ_S = 15.0
 _WRITE_S = 60.0
 _ROWS = 5000  # the server refuses more than 5461 rows a call
-_WRITE_BYTES = 3 * 2**20  # encoding 500 rows of 1536 holds the loop for 80 ms; the server refuses bodies over 40 MB
+_WRITE_BYTES = 2**20  # encoding 170 rows of 1536 holds the loop for 20 ms; the server refuses bodies over 40 MB
 _QUERY_ROWS = 50
 _QUERY_IDS = 30_000  # SQLite refuses more than 32,766 values in one statement
 

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from animerag.aliases import AliasMatch
     from animerag.jobs import Control, Job, Jobs
     from animerag.library import Library
-    from animerag.limits import Meter
+    from animerag.limits import LevelChoice, Meter
     from animerag.measurements import Mode, Workload
     from animerag.models import Show
     from animerag.ports import VectorIndex
@@ -128,7 +128,7 @@ class Bench(Protocol):
         ...
 
     def scratch(
-        self, endpoint: Endpoint, directory: Path, *, level: int, alias_latency_s: float
+        self, endpoint: Endpoint, directory: Path, *, level: LevelChoice, alias_latency_s: float
     ) -> AbstractAsyncContextManager[Scratch]:
         """Open warmed services on a library in `directory`, with a gate of their own at `level`."""
         ...
@@ -324,7 +324,7 @@ class Comparison:
         shows = list((await self._library.shows(ids)).values())
         if not shows:
             raise InvalidInputError("The catalogue is empty: upload an export first, or open the app for its sample.")
-        return [_copy(shows[n % len(shows)], n // len(shows)) for n in range(number)]
+        return [copy_of(shows[n % len(shows)], n // len(shows)) for n in range(number)]
 
     async def _measure(
         self, provider: Provider, site: _Site, control: Control, live: Live, setting: tuple[Mode, int, int]
@@ -558,8 +558,8 @@ def _latencies(spans: Sequence[Span], name: str) -> list[float]:
     return [max(one.end_s for one in lane) - min(one.start_s for one in lane) for lane in lanes.values()]
 
 
-def _copy(show: Show, copy: int) -> Show:
-    """Return the show itself, or a further one like it: another id and a text of its own, so that no cache helps."""
+def copy_of(show: Show, copy: int) -> Show:
+    """Return the show itself, or its `copy`th double: another id and a text of its own, so that no cache helps."""
     if not copy:
         return show
     return replace(show, id=f"{show.id}-{copy}", description=f"{show.description} (copy {copy})")

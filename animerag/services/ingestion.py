@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from animerag.jobs import Control
+    from animerag.library import ShowRows
     from animerag.ports import CollectionSpec, Vectors
     from animerag.services.indexing import Indexer
 
@@ -279,6 +280,7 @@ class _Pipeline:
         self._name = name
         self._queue: asyncio.Queue[_Batch | None] = asyncio.Queue(maxsize=16)
         self._failure: AnimeRAGError | None = None
+        self._ended = False
 
     async def run(self, batches: list[list[Document]]) -> None:
         """Work through the batches until they are done, somebody stops, or something fails for good."""
@@ -367,30 +369,53 @@ class _Pipeline:
         return [_Batch(documents, embedded.vectors)]
 
     async def _write(self) -> None:
-        """Merge whatever waits into one write, up to the size that Chroma likes best."""
-        while (batch := await self._queue.get()) is not None:
-            merged, last = _Batch(list(batch.documents), dict(batch.vectors)), False
-            while len(merged.documents) < _MERGED_ROWS and not self._queue.empty():
-                more = self._queue.get_nowait()
-                if more is None:
-                    last = True
-                    break
+        """Merge whatever waits into one write; while the library commits one, Chroma takes the next."""
+        commit: asyncio.Task[None] | None = None
+        try:
+            while (merged := await self._waiting()) is not None:
+                rows = await self._upsert(merged)
+                if commit is not None:
+                    await commit
+                commit = asyncio.create_task(self._commit(merged.documents, rows), name="ingest-commit")
+            if commit is not None:
+                await commit
+        finally:
+            if commit is not None:  # what Chroma holds may as well be acknowledged
+                await asyncio.gather(commit, return_exceptions=True)
+
+    async def _waiting(self) -> _Batch | None:
+        """Return all that waits, up to the size that Chroma likes best; None at the end."""
+        batch = None if self._ended else await self._queue.get()
+        if batch is None:
+            return None
+        merged = _Batch(list(batch.documents), dict(batch.vectors))
+        while len(merged.documents) < _MERGED_ROWS and not self._queue.empty() and not self._ended:
+            more = self._queue.get_nowait()
+            if more is None:
+                self._ended = True
+            else:
                 merged.documents += more.documents
                 merged.vectors = {**merged.vectors, **more.vectors}
-            with span("writing"):
-                await self._store(merged)
-            if last:
-                return
+        return merged
 
-    async def _store(self, batch: _Batch) -> None:
-        documents, library = batch.documents, self._indexer.library
-        upsert = self._indexer.upsert(self._spec, documents, batch.vectors)
-        if self._import_id is None:
-            await upsert
-            await library.note_indexed(self._spec.name, {document.show.id: document.hashes for document in documents})
-        else:
-            rows, _ = await asyncio.gather(asyncio.to_thread(show_rows, documents, self._import_id), upsert)
-            await library.store(rows, collection=self._spec.name)
+    async def _upsert(self, batch: _Batch) -> ShowRows | None:
+        """Write a batch to Chroma, and prepare meanwhile what the library is going to keep of it."""
+        with span("writing"):
+            upsert = self._indexer.upsert(self._spec, batch.documents, batch.vectors)
+            if self._import_id is None:
+                await upsert
+                return None
+            rows, _ = await asyncio.gather(asyncio.to_thread(show_rows, batch.documents, self._import_id), upsert)
+            return rows
+
+    async def _commit(self, documents: Sequence[Document], rows: ShowRows | None) -> None:
+        library = self._indexer.library
+        with span("writing"):
+            if rows is None:
+                held = {document.show.id: document.hashes for document in documents}
+                await library.note_indexed(self._spec.name, held)
+            else:
+                await library.store(rows, collection=self._spec.name)
         self._run.ingested += len(documents)
         self._run.show_progress("Embedding")
 
