@@ -1,0 +1,398 @@
+"""Figures: what each has to show, and the arithmetic of rows, bands and frames."""
+
+import itertools
+import math
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from animerag import charts
+from animerag.measurements import Distribution, Experiment, Plan, Run
+from animerag.tracing import Span
+
+WRITE_S = 0.08
+
+
+def made_run(mode, level, *, requests=15, each_s=1.5, repeat=0, start_s=0.0, **figures):
+    """Return the run of an ideal provider: rounds of `level` requests, one writer, a wait for whoever is too many."""
+    free_s, written_s, spans, latencies = [start_s] * level, start_s, [], []
+    for number in range(requests):
+        slot = min(range(level), key=free_s.__getitem__)
+        begin_s, end_s = free_s[slot], free_s[slot] + each_s * (1 + 0.02 * (number % 3))
+        if number >= level and mode == "async":
+            spans.append(Span("queue", begin_s - 0.4, begin_s, number))
+        write_at_s = max(end_s, written_s)
+        written_s = write_at_s + WRITE_S
+        spans += [Span("embedding", begin_s, end_s, number), Span("writing", write_at_s, written_s)]
+        free_s[slot] = end_s if mode == "async" else written_s
+        latencies.append(end_s - begin_s)
+    told = {"latency_s": Distribution.of(latencies), "spans": tuple(spans), "concurrency_peak": level, **figures}
+    return Run(mode=mode, concurrency=level, repeat=repeat, **{"wall_s": written_s - start_s, "items": 1458} | told)
+
+
+def made_experiment(**chosen):
+    """Return an experiment whose repeats differ by a few per cent."""
+    plan = Plan(**chosen)
+    each_s = {"ingest": 1.5, "batch": 3.5, "query": 3.4}[plan.workload]
+    runs = [
+        made_run(
+            mode, level, requests=plan.requests, each_s=each_s * (1 + 0.03 * repeat), repeat=repeat, items=plan.items
+        )
+        for repeat, mode, level in plan.order()
+    ]
+    provider = {"embed_latency_s": 0.3, "chat_latency_s": 3.0}
+    return Experiment(plan=plan, settings=provider, runs=tuple(runs), id="e1", created_at="2026-11-25T10:00:00+00:00")
+
+
+def made_race(level=5):
+    return [
+        made_run("sync", 1, requests=5),
+        made_run("threads", level, requests=5),
+        made_run("async", level, requests=5),
+    ]
+
+
+def with_walls(experiment, mode, level, *walls):
+    """Return the experiment with other wall times for one setting."""
+    of_repeat = dict(enumerate(walls))
+    runs = [
+        replace(run, wall_s=of_repeat[run.repeat]) if (run.mode, run.concurrency) == (mode, level) else run
+        for run in experiment.runs
+    ]
+    return replace(experiment, runs=tuple(runs))
+
+
+def trace(figure, name):
+    return next(trace for trace in figure.data if trace.name == name)
+
+
+def overlaps(row):
+    return [(one, other) for one, other in itertools.pairwise(row) if other.start_s < one.end_s]
+
+
+def bars_of(figure):
+    """Return (row, start, end) of every bar of a Gantt figure that stands for a span."""
+    stages = [trace for trace in figure.data if trace.type == "bar" and trace.base is not None]
+    return sorted(
+        (y, base, base + x) for stage in stages for y, base, x in zip(stage.y, stage.base, stage.x, strict=True)
+    )
+
+
+def said(figure):
+    """Return all sentences that hovering shows."""
+    return "\n".join(text for trace in figure.data for text in (trace.hovertext or ()))
+
+
+# ── Rows ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+random_spans = st.lists(
+    st.builds(
+        lambda name, start, length, lane: Span(name, start / 10, (start + length) / 10, lane),
+        st.sampled_from(["queue", "embedding", "alias", "model", "writing"]),
+        st.integers(0, 60),
+        st.integers(0, 20),
+        st.integers(0, 8),
+    ),
+    max_size=60,
+)
+
+
+@settings(deadline=None)
+@given(random_spans)
+def test_no_two_bars_overlap_in_a_row_and_none_is_lost(spans):
+    requests, writers = charts.request_rows(spans), charts.writer_rows(spans)
+
+    assert [overlaps(row) for row in requests + writers if overlaps(row)] == []
+    assert Counter(span for row in requests + writers for span in row) == Counter(spans)
+
+
+def test_five_requests_at_a_time_take_five_rows_and_one_writer():
+    run = made_run("threads", 5)
+
+    assert len(charts.request_rows(run.spans)) == 5
+    assert len(charts.writer_rows(run.spans)) == 1
+
+
+def test_one_at_a_time_takes_one_row():
+    assert len(charts.request_rows(made_run("sync", 1).spans)) == 1
+
+
+def test_what_a_request_does_in_turn_stays_in_one_row():
+    waits, works = Span("queue", 0.0, 1.0, 1), Span("embedding", 1.0, 2.0, 1)
+    other = Span("embedding", 0.0, 0.5, 0)
+
+    assert charts.request_rows([works, other, waits]) == [[other], [waits, works]]
+
+
+def test_what_a_question_does_at_the_same_time_stands_in_neighbouring_rows():
+    questions = [[Span("alias", 0, 1, n), Span("words", 0, 0.1, n), Span("model", 1, 3, n)] for n in range(3)]
+
+    rows = charts.request_rows(itertools.chain(*questions))
+
+    lanes_of_rows = [{span.lane for span in row} for row in rows]
+    assert lanes_of_rows == [{0}, {0}, {1}, {1}, {2}, {2}]
+
+
+# ── An experiment ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_wall_time_has_a_series_a_mode_with_the_spread_of_its_repeats():
+    experiment = with_walls(made_experiment(), "async", 5, 5.0, 5.5, 4.8)
+
+    ours = trace(charts.wall_time(experiment), "async")
+
+    at = 2  # of 1, 3, 5, 10
+    assert ours.y[at] == 5.0
+    assert (ours.error_y.array[at], ours.error_y.arrayminus[at]) == pytest.approx((0.5, 0.2))
+
+
+def test_levels_are_categories_and_modes_stand_around_them():
+    figure = charts.wall_time(made_experiment())
+
+    assert list(figure.layout.xaxis.ticktext) == ["1", "3", "5", "10"]
+    middles = [math.fsum(pair) / 2 for pair in zip(trace(figure, "threads").x, trace(figure, "async").x, strict=True)]
+    assert middles[1:] == pytest.approx([1, 2, 3])
+
+
+def test_a_setting_whose_repeats_differ_is_marked_suspect():
+    experiment = with_walls(made_experiment(), "threads", 3, 8.0, 8.2, 14.0)
+
+    figure = charts.wall_time(experiment)
+
+    assert [text for text in figure.data[-1].text if "suspect" in text] == ["8.20<br><b>suspect</b>"]
+    assert said(figure).count("Suspect") == 1
+
+
+def test_a_single_repeat_has_no_whiskers():
+    figure = charts.wall_time(made_experiment(repeats=1))
+
+    assert not any(series.error_y.visible for series in figure.data if series.type == "bar")
+
+
+def test_throughput_counts_what_did_not_fail_from_slowest_to_fastest():
+    runs = [made_run("async", 1, repeat=n, wall_s=10.0, items=100, errors=n) for n in range(3)]
+    experiment = Experiment(plan=Plan(modes=("async",), levels=(1,)), settings={}, runs=tuple(runs))
+
+    figure = charts.throughput(experiment)
+
+    ours = trace(figure, "async")
+    assert (ours.y[0], ours.error_y.array[0], ours.error_y.arrayminus[0]) == pytest.approx((9.9, 0.1, 0.1))
+    assert figure.layout.yaxis.title.text == "documents a second"
+
+
+def test_attainable_is_what_whole_rounds_allow_at_every_level():
+    steps = next(trace for trace in charts.speedup(made_experiment()).data if trace.name.startswith("attainable"))
+
+    assert list(steps.x) == list(range(1, 11))
+    assert list(steps.y) == [15 / math.ceil(15 / level) for level in range(1, 11)]
+
+
+def test_claims_are_bands_from_low_to_high():
+    band = trace(charts.speedup(made_experiment()), "the note's claim")
+
+    limits = [(x, base, base + height) for x, base, height in zip(band.x, band.base, band.y, strict=True)]
+    assert limits == [(3, 2.5, 2.5), (5, 3.0, 4.0), (10, 4.0, 5.0)]
+    assert band.marker.line.width > 0  # else the claim of one number would not be drawn
+
+
+def test_speedup_without_sync_says_why_it_is_empty():
+    figure = charts.speedup(made_experiment(modes=("async",)))
+
+    assert "Sync did not run" in figure.layout.annotations[0].text
+    assert [series.name for series in figure.data] == ["the note's claim", "attainable, n/⌈n/c⌉"]
+
+
+def test_one_question_is_shown_beside_the_time_the_note_promises():
+    experiment = with_walls(made_experiment(workload="query"), "sync", 1, 4.0, 4.0, 4.0)
+
+    figure = charts.speedup(experiment)
+
+    band = figure.layout.shapes[0]
+    assert (band.x0, band.x1) == pytest.approx((0.7 * 4.0, 0.8 * 4.0))
+    assert list(figure.data[0].y) == ["sync", "threads", "async"]
+
+
+def test_unlocked_threads_differ_from_threads_by_more_than_colour():
+    experiment = made_experiment(modes=("sync", "threads", "threads-unlocked"))
+
+    bars, lines = charts.wall_time(experiment), charts.speedup(experiment)
+
+    assert trace(bars, "threads").marker.pattern.shape != trace(bars, "threads-unlocked").marker.pattern.shape
+    assert trace(lines, "threads").line.dash != trace(lines, "threads-unlocked").line.dash
+    assert trace(lines, "threads").marker.symbol != trace(lines, "threads-unlocked").marker.symbol
+
+
+def figures(simulated):
+    experiment = made_experiment(against="simulated" if simulated else "configured")
+    question = made_experiment(workload="query", against=experiment.plan.against)
+    runs = made_race()
+    return {
+        "wall_time": charts.wall_time(experiment),
+        "throughput": charts.throughput(experiment),
+        "speedup": charts.speedup(experiment),
+        "one question": charts.speedup(question),
+        "lanes": charts.lanes(runs[2], simulated=simulated),
+        "race": charts.race(runs, simulated=simulated),
+        "progress": charts.progress(runs[:1], "threads", [], 0.0, 1.0, simulated=simulated),
+    }
+
+
+def test_every_figure_of_the_simulator_says_so_and_no_other_does():
+    assert all("simulated" in figure.layout.title.text for figure in figures(simulated=True).values())
+    assert not any("simulated" in figure.layout.title.text for figure in figures(simulated=False).values())
+
+
+def test_figures_leave_background_and_text_to_the_page():
+    for figure in figures(simulated=True).values():
+        assert figure.layout.paper_bgcolor == figure.layout.plot_bgcolor == "rgba(0,0,0,0)"
+        assert figure.layout.font.color is None
+        assert figure.layout.template.layout.to_plotly_json() == {}  # not the process's default
+
+
+def test_an_experiment_without_runs_is_drawn_as_such():
+    nothing = replace(made_experiment(), runs=())
+
+    drawn = [charts.wall_time(nothing), charts.throughput(nothing), charts.speedup(nothing)]
+
+    assert [figure.layout.annotations[0].text for figure in drawn] == ["No run has finished."] * 3
+
+
+@pytest.mark.parametrize("dark", [True, False])
+def test_ink_stands_out_from_the_page(dark):
+    page = "#13141B" if dark else "#FFFFFF"
+
+    assert contrast(charts.ink(dark=dark)["font"]["color"], page) > 4.5
+
+
+def contrast(one, other):
+    """Return the contrast ratio of WCAG 2.2."""
+    lighter, darker = sorted((luminance(one), luminance(other)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def luminance(colour):
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+# ── A run, and a race ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_lanes_have_a_trace_a_stage_in_its_colour_and_the_writer_at_the_bottom():
+    figure = charts.lanes(made_run("async", 5), simulated=True)
+
+    colours = {stage.name: stage.marker.color for stage in figure.data}
+    assert colours == {name: charts.STAGE_COLOURS[name] for name in ("queue", "embedding", "writing")}
+    assert figure.layout.yaxis.ticktext[-1] == "writer"
+    assert min(trace(figure, "writing").y) > max(trace(figure, "embedding").y)
+
+
+def test_bars_of_lanes_do_not_overlap():
+    bars = bars_of(charts.lanes(made_run("async", 5), simulated=True))
+
+    assert all(y != next_y or end <= start + 1e-9 for (y, _, end), (next_y, start, _) in itertools.pairwise(bars))
+
+
+def test_an_unknown_stage_is_drawn_and_cannot_write_markup():
+    run = made_run("async", 1, spans=(Span('<a href="https://x.example">', 0.0, 1.0),))
+
+    figure = charts.lanes(run, simulated=False)
+
+    assert "<a" not in figure.to_json().replace("\\u003c", "<")
+    assert "&lt;a" in figure.data[0].name
+
+
+def test_a_run_without_spans_says_so():
+    figure = charts.lanes(made_run("async", 5, spans=()), simulated=False)
+
+    assert figure.layout.annotations[0].text == "This run kept no spans."
+
+
+def test_the_race_names_the_winner_and_what_it_saved():
+    runs = [made_run("sync", 1, wall_s=24.1), made_run("threads", 5, wall_s=6.2), made_run("async", 5, wall_s=5.0)]
+
+    labels = charts.race(runs, simulated=True).data[-1].text
+
+    assert "24.1 s" in labels[0]
+    assert "fastest" not in labels[0] + labels[1]
+    assert all(part in labels[2] for part in ("5.0 s", "fastest", "4.8× as fast as sync", "19.1 s saved"))
+
+
+def test_the_race_rests_at_its_end_and_its_last_frame_is_the_same():
+    figure = charts.race(made_race(), simulated=True)
+
+    last = figure.frames[-1]
+    assert len(figure.frames) == 40
+    for number, part in zip(last.traces, last.data, strict=True):
+        assert list(part.x) == pytest.approx(list(figure.data[number].x), abs=0.001)
+    assert list(last.data[-1].text) == list(figure.data[-1].text)
+
+
+def test_frames_show_one_clock_for_all_modes():
+    runs = made_race()
+    half = charts.race(runs, simulated=True).frames[19]
+
+    assert list(half.data[-2].x) == pytest.approx([min(run.wall_s, runs[0].wall_s / 2) for run in runs])
+    assert f"{runs[0].wall_s / 2:.1f} s" in half.data[-1].text[0]
+
+
+def test_the_replay_takes_four_seconds_whatever_the_race_took():
+    button = charts.race([made_run("sync", 1), made_run("async", 10)], simulated=True).layout.updatemenus[0].buttons[0]
+
+    frames, how = button.args
+    assert (button.label, button.method, frames) == ("Replay", "animate", None)
+    assert how["frame"]["duration"] * 40 == 4000
+
+
+def test_a_mode_that_failed_takes_part_with_its_reason():
+    failed = Run(mode="threads", concurrency=5, repeat=0, wall_s=0.0, items=5, error="The <provider> is down.")
+
+    labels = charts.race([made_run("sync", 1), failed], simulated=True).data[-1].text
+
+    assert "failed" in labels[1]
+    assert "&lt;provider&gt;" in labels[1]
+
+
+def test_progress_draws_the_spans_so_far_from_the_start_of_the_run():
+    spans = [Span("embedding", 1000.0, 1001.5, 0), Span("embedding", 1000.5, 1002.0, 1)]
+
+    figure = charts.progress([], "sync", spans, 1000.0, 1003.0, simulated=True)
+
+    assert [bar[1:] for bar in bars_of(figure)] == [(0.0, 1.5), (0.5, 2.0)]
+    assert [text.strip() for text in figure.data[-1].text] == ["3.0 s", "waiting", "waiting"]
+
+
+def test_progress_keeps_its_height_and_its_axis_grows_in_few_steps():
+    run = made_run("sync", 1)
+    moments = [second / 2 for second in range(49)]
+
+    drawn = [
+        charts.progress([], "sync", [span for span in run.spans if span.end_s <= now], 0.0, now, simulated=True)
+        for now in moments
+    ]
+
+    ends = [figure.layout.xaxis.range[1] for figure in drawn]
+    assert len({figure.layout.height for figure in drawn}) == 1
+    assert ends == sorted(ends)
+    assert len(set(ends)) <= 6
+    assert all(end > now for end, now in zip(ends, moments, strict=True))
+
+
+def test_progress_and_race_stand_in_the_same_place():
+    runs = made_race()
+
+    progress = charts.progress(runs, None, [], 0.0, 0.0, simulated=True)
+
+    assert bars_of(progress) == bars_of(charts.race(runs, simulated=True))
+    assert progress.layout.height == charts.race(runs, simulated=True).layout.height
+
+
+def test_hundreds_of_spans_make_a_handful_of_traces():
+    figure = charts.lanes(made_run("async", 10, requests=400), simulated=True)
+
+    assert len(figure.data) == 3
+    assert len(bars_of(figure)) == 400 * 2 + 390
