@@ -82,9 +82,11 @@ class Job:
 class Jobs:
     """The jobs of this process, newest last; confined to its loop."""
 
-    def __init__(self, library: Library, lease: str) -> None:
+    def __init__(self, library: Library, lease: str, *, on_start: Callable[[], None] = lambda: None) -> None:
+        """`on_start` is called before each job."""
         self._library = library
         self._lease = lease
+        self._on_start = on_start
         self._jobs: dict[str, Job] = {}
         self._starting = asyncio.Lock()
         self._exclusive: Job | None = None
@@ -175,6 +177,7 @@ class Jobs:
             if before is not None:
                 job.control.progress = Progress(stage=f"Waiting for the end of: {before.title}")
                 await self._end_of(before, job)
+            self._on_start()
             job.report = await work(job.control)
             state: JobState = "cancelled" if job.control.stopping else "done"
         except asyncio.CancelledError:

@@ -9,7 +9,7 @@ import asyncio
 import json
 import secrets
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -303,6 +303,17 @@ class Library:
             if not saved.done():  # its caller may have been cancelled
                 saved.set_result(None)
 
+    async def kept_vectors(self, model: str, dimensions: int, text_hashes: Iterable[str]) -> set[str]:
+        """Return the hashes of those texts that have a vector."""
+        found: set[str] = set()
+        async with self._read() as connection:
+            for chunk in _chunks(text_hashes):
+                wanted = select(vectors.c.text_hash).where(
+                    vectors.c.model == model, vectors.c.dimensions == dimensions, vectors.c.text_hash.in_(chunk)
+                )
+                found.update((await connection.execute(wanted)).scalars())
+        return found
+
     async def vectors(self, model: str, dimensions: int, text_hashes: Iterable[str]) -> dict[str, Vectors]:
         """Return the vectors that are already known, each of shape (dimensions,)."""
         found: dict[str, Vectors] = {}
@@ -529,7 +540,7 @@ def show_rows(batch: Sequence[Document], import_id: int) -> ShowRows:
     """Return what `store` writes of documents; half a second for 1,500 of them, so do it in a thread."""
     return ShowRows(
         shows=[_show_row(document, import_id) for document in batch],
-        words={document.show.id: words.row(document.show) for document in batch},
+        words={document.show.id: words.row(document) for document in batch},
     )
 
 
@@ -546,13 +557,18 @@ def _show_row(document: Document, import_id: int) -> dict[str, Any]:
         "end_year": show.end_year,
         "rating": show.rating,
         "votes": show.votes,
-        "relations": [asdict(item) for item in show.relations],
-        "similar": [asdict(item) for item in show.similar],
+        "relations": [_related(item) for item in show.relations],
+        "similar": [_related(item) for item in show.similar],
         "record": dict(show.record),
         "content_hash": document.content_hash,
         "text_hash": document.text_hash,
         "import_id": import_id,
     }
+
+
+def _related(item: RelatedShow) -> dict[str, Any]:
+    # dataclasses.asdict copies deeply, which is half the time of a row.
+    return {"id": item.id, "title": item.title, "kind": item.kind, "year": item.year}
 
 
 def _show(row: Row[Any]) -> Show:

@@ -179,7 +179,7 @@ def _assemble(
         catalogue=Catalogue(indexer, ingestion),
         maintenance=Maintenance(indexer),
         comparison=Comparison(library, index, ScratchBench(settings, index, gate)),
-        jobs=Jobs(library, lease.lock_file),
+        jobs=Jobs(library, lease.lock_file, on_start=gate.reset),  # a key may have been mended since it was refused
         spool=Spool(settings.data_dir / "uploads"),
     )
 

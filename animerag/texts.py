@@ -59,6 +59,7 @@ class Document:
     """A show with the text that is embedded for it and both hashes, worked out once."""
 
     show: Show
+    description: str  # cleaned
     text: str
     text_hash: str
     content_hash: str
@@ -66,8 +67,9 @@ class Document:
     @classmethod
     def of(cls, show: Show) -> Document:
         """Make a show's document."""
-        text = embedding_text(show)
-        return cls(show, text, text_hash(text), content_hash(show))
+        description = clean(show.description)
+        text = _text(show, description)
+        return cls(show, description, text, text_hash(text), content_hash(show))
 
     @property
     def hashes(self) -> tuple[str, str]:
@@ -77,7 +79,10 @@ class Document:
 
 def embedding_text(show: Show) -> str:
     """Return what the vector of a show stands for; titles only where there is nothing else."""
-    body = clean(show.description)
+    return _text(show, clean(show.description))
+
+
+def _text(show: Show, body: str) -> str:
     parts = [body[:_EMBEDDED_CHARACTERS]] if body else [", ".join(show.titles or (show.title,))]
     if show.tags:
         parts.append("Tags: " + ", ".join(show.tags))

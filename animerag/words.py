@@ -12,14 +12,12 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
-from animerag.texts import clean
-
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-    from animerag.models import Show
+    from animerag.texts import Document
 
 _AT_ONCE = 100  # rows whose preparation leaves the event loop free soon enough
 CREATE = (
@@ -109,14 +107,14 @@ async def search(connection: AsyncConnection, question: str, *, k: int) -> list[
     return [WordHit(id=row.id, score=row.score) for row in found]
 
 
-def row(show: Show) -> dict[str, str]:
-    """Return what is indexed of a show; computed apart from `put`, since it takes a third of a millisecond."""
+def row(document: Document) -> dict[str, str]:
+    """Return what is indexed of a show; apart from `put`, so that a thread can do it."""
+    show = document.show
     titles = " | ".join(show.titles or (show.title,))
     tags = ", ".join(show.tags)
-    description = clean(show.description)
     return {
         "titles": titles,
         "tags": tags,
-        "description": description,
-        "pairs": " ".join(pairs(f"{titles} {description}")),
+        "description": document.description,
+        "pairs": " ".join(pairs(f"{titles} {document.description}")),
     }

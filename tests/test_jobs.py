@@ -75,3 +75,43 @@ async def test_a_waiter_that_gives_up_leaves_the_job_at_work(jobs):
         async with asyncio.timeout(0.01):
             await jobs.wait(job)
     assert job.running
+
+
+async def test_an_exclusive_job_is_alone_and_later_ones_wait_for_it(jobs):
+    order = []
+
+    async def note(control):
+        order.append(control)
+        return "later"
+
+    first = await jobs.start(until_stopped, kind="ingest", title="a file")
+    with pytest.raises(InvalidInputError, match="Other jobs are running"):
+        await jobs.start(until_stopped, kind="compare", title="a race", exclusive=True)
+    jobs.cancel(first.id)
+    await jobs.wait(first)
+    race = await jobs.start(until_stopped, kind="compare", title="a race", exclusive=True)
+    later = await jobs.start(note, kind="ingest", title="a file")
+    await asyncio.sleep(0)
+    assert later.control.progress.stage == "Waiting for the end of: a race"
+    assert not order
+    jobs.cancel(race.id)
+    await jobs.wait(later)
+    assert (later.state, later.report) == ("done", "later")
+
+
+async def test_a_job_that_waits_can_be_cancelled(jobs):
+    race = await jobs.start(until_stopped, kind="compare", title="a race", exclusive=True)
+    later = await jobs.start(until_stopped, kind="ingest", title="a file")
+    jobs.cancel(later.id)
+    await jobs.wait(later)
+    assert later.state == "cancelled"
+    assert race.running
+
+
+async def test_each_job_starts_with_what_was_asked_for(tmp_path):
+    library = await Library.open(tmp_path / "library.db")
+    started = []
+    jobs = Jobs(library, "lease.lock", on_start=lambda: started.append(True))
+    await jobs.wait(await jobs.start(lambda _control: asyncio.sleep(0), kind="ingest", title="f"))
+    assert started == [True]
+    await library.close()

@@ -18,6 +18,7 @@ from animerag.texts import RECIPE, Document
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from animerag.library import Library
     from animerag.ports import Embedder, MetadataValue, VectorIndex, Vectors
@@ -50,14 +51,22 @@ class Indexer:
         dimensions = await self.embedder.dimensions()
         return collection_for(self.library.library_id, self.embedder.model, dimensions)
 
-    async def embed(self, documents: Sequence[Document], *, priority: Priority = Priority.INGEST) -> Embedded:
-        """Return a vector for every document, asking the embedder only for texts never seen before.
+    async def kept(self, documents: Sequence[Document]) -> set[str]:
+        """Return the text hashes of these documents that have a vector already."""
+        hashes = {document.text_hash for document in documents}
+        return await self.library.kept_vectors(self.embedder.model, await self.embedder.dimensions(), hashes)
+
+    async def embed(
+        self, documents: Sequence[Document], kept: AbstractSet[str], *, priority: Priority = Priority.INGEST
+    ) -> Embedded:
+        """Return a vector for every document, asking the embedder only for texts that are not `kept`.
 
         New vectors are kept in the library before this returns. Raises ProviderError, LibraryError.
         """
         texts = {document.text_hash: document.text for document in documents}
         dimensions = await self.embedder.dimensions()
-        known = await self.library.vectors(self.embedder.model, dimensions, texts)
+        # Asked for all documents of a file at once: a look for each batch would delay the requests of a wave.
+        known = await self.library.vectors(self.embedder.model, dimensions, kept & texts.keys())
         missing = [key for key in texts if key not in known]
         if not missing:
             return Embedded(vectors=known, requests=0, usage=Usage())

@@ -281,11 +281,13 @@ class _Pipeline:
         self._queue: asyncio.Queue[_Batch | None] = asyncio.Queue(maxsize=16)
         self._failure: AnimeRAGError | None = None
         self._ended = False
+        self._kept: set[str] = set()
 
     async def run(self, batches: list[list[Document]]) -> None:
         """Work through the batches until they are done, somebody stops, or something fails for good."""
         run = self._run
         run.batches = len(batches)
+        self._kept = await self._indexer.kept([document for batch in batches for document in batch])
         run.show_progress("Embedding")
         writer = asyncio.create_task(self._write(), name="ingest-writer")
         embedding = asyncio.create_task(self._embed_all(batches), name="ingest-embedding")
@@ -356,7 +358,7 @@ class _Pipeline:
     async def _embed_or_bisect(self, documents: list[Document]) -> list[_Batch]:
         """Embed a batch; when the provider refuses it, halve it until the rows at fault stand alone."""
         try:
-            embedded = await self._indexer.embed(documents, priority=Priority.INGEST)
+            embedded = await self._indexer.embed(documents, self._kept, priority=Priority.INGEST)
         except RequestRefusedError as error:
             self._run.requests += 1
             if len(documents) == 1:
