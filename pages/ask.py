@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from animerag.ui import components, session
+from animerag.ui import ask, components, navigation, session
 
 
 def page() -> None:
@@ -14,9 +14,9 @@ def page() -> None:
         st.rerun()
     status = session.status()
     ready = components.catalogue_state(status)
-    clicked = components.examples() if ready and status.sample_only else None
+    clicked = ask.examples() if ready and status.sample_only else None
     for exchange in exchanges:
-        components.exchange(exchange, latest=exchange is exchanges[-1])
+        ask.exchange(exchange, latest=exchange is exchanges[-1])
     typed = st.chat_input("Ask about the catalogue", key="ask_question", submit_mode="stop", disabled=not ready)
     question = typed or clicked
     if question:
@@ -29,9 +29,8 @@ def answer(question: str, exchanges: list[session.Exchange]) -> None:
     exchange = session.Exchange(question)
     exchanges.append(exchange)
     events = session.runtime().stream(session.services().answering.stream(question, history=history))
-    components.stream(exchange, events)
+    ask.stream(exchange, events)
     st.rerun()
 
 
-with components.seam():
-    page()
+navigation.run(page)

@@ -5,7 +5,7 @@ import hashlib
 import streamlit as st
 
 from animerag.services.batch import QuestionRow, read_questions
-from animerag.ui import components, session
+from animerag.ui import batch, components, navigation, session
 
 
 def page() -> None:
@@ -14,7 +14,7 @@ def page() -> None:
         return
     job = session.latest("batch")
     if job is not None and job.running:
-        components.batch_running(job)
+        batch.running(job, session.questions(job))
         return
     file_tab, text_tab = st.tabs(["File", "Pasted lines"])
     file = file_tab.file_uploader(
@@ -29,7 +29,7 @@ def page() -> None:
     elif lines.strip():
         choose(lines.encode(), "pasted lines.txt")
     elif job is not None:
-        components.batch_ended(job)
+        batch.ended(job)
     else:
         st.info("Choose a file or paste questions. Answers come in the same order.", icon=":material/info:")
 
@@ -38,7 +38,7 @@ def choose(data: bytes, name: str) -> None:
     """Count the questions, then start."""
     with components.seam():
         rows = read_questions(data, name=name)
-        components.question_counts(rows)
+        batch.question_counts(rows)
         if st.button("Start", type="primary", icon=":material/play_arrow:", key="batch_start"):
             start(rows, data, name)
         return
@@ -46,13 +46,13 @@ def choose(data: bytes, name: str) -> None:
 
 
 def start(rows: list[QuestionRow], data: bytes, name: str) -> None:
-    batch = session.services().batch
+    service = session.services().batch
     digest = hashlib.sha256(data).hexdigest()
-    session.start_job(lambda control: batch.run(rows, control), kind="batch", title=name, key=f"batch:{digest}")
+    job = session.start_job(lambda control: service.run(rows, control), kind="batch", title=name, key=f"batch:{digest}")
+    session.keep_questions(job, [row.question for row in rows])
     session.renew("batch_file")
     session.renew("batch_lines")
     st.rerun()
 
 
-with components.seam():
-    page()
+navigation.run(page)

@@ -2,24 +2,24 @@
 
 import streamlit as st
 
-from animerag.ui import components, session
+from animerag.ui import components, navigation, session, settings
 
 
 def page() -> None:
     st.title("Settings")
     services = session.services()
     writer = "openai" if services.answering.written_by_a_model else "local"
-    components.facts(
+    settings.facts(
         "Models",
         {
-            "Embeddings": f"{services.embedder.model} ({components.provider(services.embedder.provider)})",
-            "Answers": f"{services.answering.model} ({components.provider(writer)})",
+            "Embeddings": f"{services.embedder.model} ({settings.provider(services.embedder.provider)})",
+            "Answers": f"{services.answering.model} ({settings.provider(writer)})",
         },
     )
-    components.catalogue_facts(services, session.status(), session.chroma_trouble())
+    settings.catalogue_facts(services, session.status(), session.chroma_trouble())
     check()
-    components.jobs_table(session.all_jobs())
-    components.versions()
+    settings.jobs_table(session.all_jobs())
+    settings.versions()
 
 
 def check() -> None:
@@ -34,8 +34,7 @@ def check() -> None:
         if not report.healthy and st.button("Repair", type="primary", key="settings_repair"):
             report = session.runtime().call(maintenance.repair(), timeout_s=120)
             st.session_state["settings_report"] = report
-        components.doctor(report)
+        settings.doctor(report)
 
 
-with components.seam():
-    page()
+navigation.run(page)

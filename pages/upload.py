@@ -4,7 +4,7 @@ import streamlit as st
 
 from animerag.errors import InvalidInputError
 from animerag.services.ingestion import SourceFile
-from animerag.ui import components, session
+from animerag.ui import components, navigation, session, upload
 
 MAX_MB = 50
 
@@ -16,7 +16,7 @@ def page() -> None:
     )
     job = session.latest("ingest")
     if job is not None and job.running:
-        components.ingest_running(job)
+        upload.running(job)
         return
     files = st.file_uploader(
         "Exports",
@@ -28,7 +28,7 @@ def page() -> None:
     if files:
         choose([(file.name, file.getvalue()) for file in files])
     elif job is not None:
-        components.ingest_ended(job)
+        upload.ended(job)
     else:
         st.info(
             "Choose a file to see what it would change. Nothing is stored before you start.", icon=":material/info:"
@@ -41,7 +41,7 @@ def choose(uploads: list[tuple[str, bytes]]) -> None:
     with components.seam():
         sources = [kept(name, data) for name, data in uploads]
         report = session.preflight(sources)
-        components.preflight(report)
+        upload.preflight(report)
         if not st.button("Start", type="primary", icon=":material/play_arrow:", key="upload_start"):
             return
         ingestion = session.services().ingestion
@@ -62,5 +62,4 @@ def kept(name: str, data: bytes) -> SourceFile:
     return SourceFile(path=session.services().spool.keep(data).path, name=name)
 
 
-with components.seam():
-    page()
+navigation.run(page)

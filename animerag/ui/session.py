@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from animerag.jobs import Control, Job
+    from animerag.measurements import Experiment
     from animerag.models import Answer, IngestReport
     from animerag.runtime import Services
     from animerag.services.catalogue import Status
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _CHECK_S = 120.0  # reading 50 MB of JSON
+_BATCHES_KEPT = 20
 
 
 # The key of a cached resource is its source: an edit here, even of a comment, would open a second runtime.
@@ -72,6 +74,25 @@ def start_job(work: Callable[[Control], Awaitable[Any]], *, kind: str, title: st
     return runtime().call(services().jobs.start(work, kind=kind, title=title, key=key))
 
 
+# A batch tells the answers that are there. What still waits has a question too, for every tab and after a reload.
+@st.cache_resource(show_spinner=False)
+def _batch_questions() -> dict[str, list[str]]:
+    return {}
+
+
+def keep_questions(job: Job, questions: list[str]) -> None:
+    """Remember what a batch was asked, for as long as its job is remembered."""
+    kept = _batch_questions()
+    kept[job.id] = questions
+    for old in list(kept)[:-_BATCHES_KEPT]:
+        kept.pop(old, None)
+
+
+def questions(job: Job) -> list[str]:
+    """Return what a batch was asked, empty when nobody remembers."""
+    return _batch_questions().get(job.id, [])
+
+
 def cancel_job(job: Job) -> None:
     """Ask a job to end at its next safe point."""
 
@@ -90,6 +111,30 @@ def chroma_trouble() -> str | None:
     except TimeoutError:
         return "Chroma did not answer in time."
     return None
+
+
+# ── Compare ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def experiment(job: Job | None) -> Experiment | None:
+    """Return the experiment to show: the one that was opened, else what the latest job found unless it was deleted."""
+    opened = st.query_params.get("experiment") or (job.report.id if job is not None and job.report else None)
+    if opened is None:
+        return None
+    kept: Experiment | None = st.session_state.get("compare_shown")
+    if kept is None or kept.id != opened:
+        kept = st.session_state["compare_shown"] = runtime().call(services().comparison.load(opened))
+    return kept
+
+
+def open_experiment(experiment_id: str | None) -> None:
+    """Show a saved experiment from now on, or none; an address with it can be kept and sent."""
+    st.session_state.pop("compare_shown", None)
+    renew("compare_saved")  # the row that was chosen is no longer what is shown
+    if experiment_id is None:
+        st.query_params.pop("experiment", None)
+    else:
+        st.query_params["experiment"] = experiment_id
 
 
 # ── Ask ──────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -2,55 +2,17 @@
 
 import json
 import re
-import time
-from pathlib import Path
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from animerag.ui.components import EXAMPLES, answer_markdown, escape
+from animerag.ui.components import EXAMPLES
+from animerag.ui.text import answer_markdown, escape
+from tests.pages.screen import until, visit, words
 
-ROOT = Path(__file__).parents[2]
-PAGES = ("ask", "catalogue", "batch", "upload", "settings")
+PAGES = ("ask", "catalogue", "batch", "upload", "compare", "settings")
 
 pytestmark = pytest.mark.timeout(120)
-
-
-@pytest.fixture
-def app(settings, monkeypatch):
-    """The app over an empty data directory; the runtime ends with the test."""
-    monkeypatch.setenv("ANIMERAG_DATA_DIR", str(settings.data_dir))
-    monkeypatch.setenv("ANIMERAG_CHROMA_URL", settings.chroma_url)
-    yield AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
-    st.cache_resource.clear()
-
-
-def until(app, seen, within_s=60):
-    """Run the page again until `seen` says so: a browser's timer would do that."""
-    deadline = time.monotonic() + within_s
-    while not seen(app):
-        assert time.monotonic() < deadline, words(app)
-        app.run()
-        assert not app.exception
-    return app
-
-
-def words(app):
-    """Return all text that the page shows."""
-    kinds = ("markdown", "caption", "text", "title", "subheader", "success", "warning", "error", "info")
-    return "\n".join(str(element.value) for kind in kinds for element in getattr(app, kind))
-
-
-def visit(app, page):
-    return app.switch_page(f"pages/{page}.py").run()
-
-
-@pytest.fixture
-def sampled(app):
-    """The app once the sample is in."""
-    app.run()
-    return until(app, lambda page: "Sample catalogue, 60 shows" in words(page))
 
 
 def upload(app, data, name="export.json"):
@@ -122,6 +84,17 @@ def test_a_sheet_of_questions_is_answered_in_order(sampled):
     table = sampled.dataframe[0].value
     assert list(table["Question"]) == questions
     assert list(table["Status"]) == ["ok"] * 3
+
+
+def test_a_question_that_waits_is_shown_with_its_text():
+    def script():
+        from animerag.ui.batch import answers_table
+
+        answers_table([None, None], ["What is Monster about?", "What is AoT about?"])
+
+    table = AppTest.from_function(script).run().dataframe[0].value
+    assert list(table["Question"]) == ["What is Monster about?", "What is AoT about?"]
+    assert list(table["Status"]) == ["waiting"] * 2
 
 
 def test_a_sheet_without_questions_gets_a_sentence(sampled):

@@ -1,0 +1,231 @@
+"""What Compare draws of a finished experiment: key figures, charts, table and files, and the ones that were kept."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import streamlit as st
+
+from animerag import charts, reports
+from animerag.measurements import YARDSTICK, to_object
+from animerag.services.comparison import PRESETS
+from animerag.ui import session
+from animerag.ui.compare import use_level
+from animerag.ui.plan import WORKLOAD_NAMES
+from animerag.ui.text import counted, duration, escape, label
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from animerag.measurements import Experiment, Run
+
+_WARNINGS = 3  # a busy machine makes every run say the same: more than that would push the figures out of sight
+
+
+def result(experiment: Experiment, baseline: Experiment | None) -> None:
+    """Draw an experiment: result first, details below."""
+    st.subheader(label(_title(experiment)), anchor=False)
+    st.caption(label(f"{_when(experiment)} · {reports.plan_sentence(experiment.plan)}"))
+    if not experiment.levels:
+        _warnings(experiment)
+        st.info("No run was finished: there are no figures.", icon=":material/info:")
+        return
+    _key_figures(experiment)
+    _warnings(experiment)
+    _charts(experiment)
+    _table(experiment, baseline)
+    _downloads(experiment)
+
+
+def _key_figures(experiment: Experiment) -> None:
+    simulated = ", simulated" if experiment.simulated else ""
+    figures = reports.key_figures(experiment)
+    columns = st.columns(len(figures)) if figures else []
+    told = st.container()
+    for column, figure in zip(columns, figures, strict=True):
+        card = column.container(border=True, height="stretch")
+        card.metric(figure.label, figure.value)
+        card.caption(label(figure.detail.rstrip(".") + simulated))
+        if figure.label == "Recommended level" and experiment.recommended:
+            level = experiment.recommended.concurrency
+            use_level(experiment.plan.workload, level, "Use this level", key=experiment.id, places=(card, told))
+
+
+def _warnings(experiment: Experiment) -> None:
+    told = [escape(sentence) for sentence in reports.warnings(experiment)]
+    if told:
+        st.warning("  \n".join(told[:_WARNINGS]), icon=":material/warning:")
+    if len(told) > _WARNINGS:
+        with st.expander(f"{counted(len(told) - _WARNINGS, 'warning')} more"):
+            st.markdown("  \n".join(told[_WARNINGS:]))
+
+
+# ── Charts ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _charts(experiment: Experiment) -> None:
+    left, right = st.columns(2)
+    for column, draw in ((left, charts.wall_time), (right, charts.throughput)):
+        key = f"compare_{draw.__name__}"
+        column.plotly_chart(draw(experiment), key=key, width="stretch", theme="streamlit")
+    st.plotly_chart(charts.speedup(experiment), key="compare_speedup", width="stretch", theme="streamlit")
+    told = []
+    for claim in experiment.claims:
+        promised = f"{claim.low:.3g}×" if claim.low == claim.high else f"{claim.low:.3g} to {claim.high:.3g}×"
+        at = "" if experiment.plan.workload == "query" else f" at {claim.concurrency} in flight"
+        told.append(label(f"The note promises {promised}{at}. {claim.verdict}"))
+    st.caption("  \n".join(told))
+    _lanes(experiment)
+
+
+def _lanes(experiment: Experiment) -> None:
+    runs = [run for run in experiment.runs if run.spans]
+    if not runs:
+        return
+    best = experiment.recommended
+    ours = ("async", best.concurrency) if best else None
+    chosen = st.selectbox(
+        "Look into a run",
+        range(len(runs)),
+        index=next((place for place, run in enumerate(runs) if (run.mode, run.concurrency) == ours), 0),
+        format_func=lambda place: _run_name(runs[place]),
+        key=f"compare_lanes_{experiment.id}",
+    )
+    figure = charts.lanes(runs[chosen], simulated=experiment.simulated)
+    st.plotly_chart(figure, key="compare_lanes", width="stretch", theme="streamlit")
+
+
+# ── Table and files ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _table(experiment: Experiment, baseline: Experiment | None) -> None:
+    """Draw all figures; where there is a baseline of the same kind its medians stand beside."""
+    st.markdown("**All figures, simulated**" if experiment.simulated else "**All figures**")
+    rows = reports.table_rows(experiment)
+    if baseline is not None and _comparable(experiment, baseline):
+        before = {(level.mode, level.concurrency): level.wall_s for level in baseline.levels}
+        for row, level in zip(rows, experiment.levels, strict=True):
+            wall_s = before.get((level.mode, level.concurrency))
+            row["Baseline (s)"] = None if wall_s is None else round(wall_s, 3)
+            row["Against baseline (%)"] = None if wall_s is None else round(100 * (level.wall_s / wall_s - 1), 1)
+    order = [*_FIRST, *(name for name in (rows[0] if rows else ()) if name not in _FIRST)]
+    st.dataframe(rows, hide_index=True, width="stretch", column_order=order)
+    if baseline is not None and _comparable(experiment, baseline):
+        same = (baseline.plan, baseline.settings) == (experiment.plan, experiment.settings)
+        said = "the same plan" if same else "another plan, so differences need not come from the code"
+        st.caption(label(f"Baseline: {_when(baseline)}, {_title(baseline)}; {said}."))
+
+
+_FIRST = ("Mode", "In flight", "Repeats", "Wall (s)", "Baseline (s)", "Against baseline (%)", "Speed-up (×)")
+
+
+def _comparable(experiment: Experiment, baseline: Experiment) -> bool:
+    same_work = baseline.plan.workload == experiment.plan.workload
+    return same_work and baseline.simulated == experiment.simulated and baseline.id != experiment.id
+
+
+def _downloads(experiment: Experiment) -> None:
+    files = (
+        ("JSON", "application/json", lambda: json.dumps(to_object(experiment), indent=1).encode()),
+        ("CSV", "text/csv", lambda: reports.experiment_csv(experiment)),
+        ("HTML", "text/html", lambda: reports.experiment_html(experiment).encode()),
+    )
+    with st.container(horizontal=True):
+        for name, mime, make in files:
+            st.download_button(
+                f"Download {name}",
+                make,  # made when it is asked for: the report carries a chart library of some megabytes
+                file_name=f"comparison-{experiment.plan.workload}.{name.lower()}",
+                mime=mime,
+                icon=":material/download:",
+                on_click="ignore",
+                key=f"compare_download_{name}",
+            )
+
+
+# ── Kept experiments ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def keeping(experiment: Experiment, baseline_id: str | None) -> None:
+    """Draw what can be done with a kept experiment."""
+    call, service = session.runtime().call, session.services().comparison
+    is_baseline = experiment.id == baseline_id
+    with st.container(horizontal=True, vertical_alignment="center"):
+        name = "No longer the baseline" if is_baseline else "Make it the baseline"
+        if st.button(name, icon=":material/flag:", key="compare_baseline"):
+            call(service.set_baseline(None if is_baseline else experiment.id))
+            st.rerun()
+        with st.popover("Delete", icon=":material/delete:", key=f"compare_deleting_{experiment.id}"):
+            st.caption("Its runs cannot be had back.")
+            if st.button("Delete this experiment", key="compare_delete"):
+                call(service.delete(experiment.id))
+                session.open_experiment(None)
+                st.rerun()
+
+
+def saved(experiments: Sequence[Experiment], baseline_id: str | None) -> None:
+    """Draw the kept experiments; choosing a row opens it."""
+    if not experiments:
+        return
+    st.subheader("Saved experiments", anchor=False)
+    st.caption("Choose a row to open it.")
+    key = session.fresh_key("compare_saved")
+
+    def choose() -> None:
+        chosen = st.session_state[key].selection.rows
+        if chosen and chosen[0] < len(experiments):
+            session.open_experiment(experiments[chosen[0]].id)
+
+    st.dataframe(
+        [_saved_row(experiment, baseline_id) for experiment in experiments],
+        key=key,
+        on_select=choose,
+        selection_mode="single-row",
+        hide_index=True,
+        width="stretch",
+    )
+
+
+def _saved_row(experiment: Experiment, baseline_id: str | None) -> dict[str, object]:
+    figures = {figure.label: figure.value for figure in reports.key_figures(experiment)}
+    notes = ["baseline"] if experiment.id == baseline_id else []
+    notes += ["cancelled"] if experiment.cancelled else []
+    return {
+        "When": _when(experiment),
+        "What": _title(experiment),
+        "Runs": len(experiment.runs),
+        "Speed-up": figures.get("Best speed-up", ""),
+        "Level": figures.get("Recommended level", ""),
+        "Note": ", ".join(notes),
+    }
+
+
+# ── Words ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _title(experiment: Experiment) -> str:
+    """Say in a line what was measured, against what; a simulated provider says so."""
+    plan = experiment.plan
+    work = {
+        "ingest": f"Ingest, {counted(plan.documents, 'document')}",
+        "batch": f"Batch, {counted(plan.questions, 'question')}",
+        "query": WORKLOAD_NAMES["query"],
+    }[plan.workload]
+    if not experiment.simulated:
+        return f"{work} · configured provider"
+    name = plan.preset
+    return f"{work} · {PRESETS[name].label if name in PRESETS else name}, simulated"
+
+
+def _run_name(run: Run) -> str:
+    at = "" if run.mode == YARDSTICK else f" at {run.concurrency}"
+    return f"{run.mode}{at}, repeat {run.repeat + 1} · {duration(run.wall_s)}"
+
+
+def _when(experiment: Experiment) -> str:
+    """Return when it ended, in the browser's time zone."""
+    zone = ZoneInfo(st.context.timezone) if st.context.timezone else None
+    return f"{datetime.fromisoformat(experiment.created_at).astimezone(zone):%Y-%m-%d %H:%M}"

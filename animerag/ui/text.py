@@ -1,0 +1,71 @@
+"""Text from users, files and models, made fit to be drawn: nothing of it is live Markdown."""
+
+from __future__ import annotations
+
+import re
+
+_JOINER = "\u2060"  # takes no room, and parts what Markdown would make a link or an icon of
+_PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
+_LIVE_WHEN_ESCAPED = re.compile(r"(?<=:)(?=//)|(?<=\bwww)(?=\.)|(?<=@)(?=\S)|(?<=:)(?=[\w+-]+[:/])", re.IGNORECASE)
+_BOLD = re.compile(r"\*\*(?=\S)(.+?)(?<=\S)\*\*")
+_BLOCK = re.compile(r"\s{0,3}(> ?|[-*•] |\d{1,3}[.)] )?(.*)", re.DOTALL)
+
+
+def escape(text: str) -> str:
+    """Return Markdown that shows `text` as it is, line by line: no image, link, icon, colour, formula or heading."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return "  \n".join(_inert(line.strip()) for line in lines)
+
+
+def label(text: str) -> str:
+    """Return `escape` of a text that has to fit on one line."""
+    return _inert(" ".join(text.split()))
+
+
+def answer_markdown(text: str) -> str:
+    """Return an answer's Markdown with its bold names, quotes, lists and citations, and everything else inert."""
+    blocks: list[str] = []
+    previous = ""
+    for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n"):
+        marker, rest = (part or "" for part in _block(line))
+        body = _inline(rest.strip())
+        kind = (
+            ">" if marker.startswith(">") else "1" if marker[:1].isdigit() else "-" if marker else "p" if body else ""
+        )
+        prefix = {">": "> ", "1": f"{marker.strip()} ", "-": "- "}.get(kind, "")
+        if kind and previous and kind != previous:
+            blocks.append("")
+        elif kind in (">", "p") and kind == previous:
+            blocks[-1] += "  "
+        blocks.append(prefix + body)
+        previous = kind
+    return "\n".join(blocks)
+
+
+def _block(line: str) -> tuple[str | None, str | None]:
+    found = _BLOCK.fullmatch(line.replace("\t", " "))
+    return (found.group(1), found.group(2)) if found else (None, line)
+
+
+def _inline(text: str) -> str:
+    parts = _BOLD.split(text)
+    return "".join(f"**{_inert(part)}**" if i % 2 else _inert(part) for i, part in enumerate(parts))
+
+
+def _inert(text: str) -> str:
+    return _PUNCTUATION.sub(r"\\\1", _LIVE_WHEN_ESCAPED.sub(_JOINER, text))
+
+
+def duration(seconds: float) -> str:
+    """Return a stretch of time as precisely as people plan with it."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, in the plural where that is due."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

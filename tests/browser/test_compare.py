@@ -1,0 +1,118 @@
+"""Compare in a real browser: a race, the level it recommends, and a small experiment of each workload."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.browser, pytest.mark.long, pytest.mark.timeout(420)]
+
+OWN = {
+    "Embedding request, s": "0.2",
+    "Each text adds, s": "0",
+    "Whole answer, s": "0.3",
+    "Repeats": "1",
+    "Warm-up runs": "0",
+}
+
+
+def test_a_race_and_an_experiment_of_each_workload(app_url, browser, artifacts):
+    from playwright.sync_api import expect
+
+    context = browser.new_context(color_scheme="light", viewport={"width": 1360, "height": 900})
+    page = context.new_page()
+    errors = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+
+    def shot(name, height=900):
+        page.set_viewport_size({"width": 1360, "height": height})  # the page scrolls inside its window
+        for scheme in ("dark", "light"):
+            page.emulate_media(color_scheme=scheme)
+            page.wait_for_timeout(500)  # Plotly draws anew after a change of size or colours
+            page.screenshot(path=artifacts / f"compare-{name}-{scheme}.png")
+        page.set_viewport_size({"width": 1360, "height": 900})
+
+    def fill(name, value):
+        box = page.get_by_label(name, exact=True)
+        box.fill(value)
+        box.press("Enter")
+        expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+
+    def run(name):
+        button = page.get_by_role("button", name="Run", exact=True)
+        expect(button).to_be_enabled()
+        button.click()
+        expect(page.get_by_text(re.compile(r"^Run \d of \d"))).to_be_visible(timeout=30_000)
+        shot(f"{name}-running", 1500)
+        heading = {"ingest": "Ingest, 60 documents", "batch": "Batch, 4 questions", "query": "One question ·"}[name]
+        expect(page.get_by_role("heading", name=f"{heading}")).to_be_visible(timeout=120_000)
+        expect(page.get_by_text("Best speed-up", exact=True)).to_be_visible()
+        expect(page.locator(".js-plotly-plot")).to_have_count(5)  # the race is folded away
+        expect(page.get_by_text("own numbers, simulated").first).to_be_visible()
+        shot(f"{name}-done", 3800)
+
+    page.goto(app_url)
+    expect(page.get_by_text("Sample catalogue, 60 shows.")).to_be_visible(timeout=60_000)
+    page.get_by_test_id("stSidebarNav").get_by_role("link", name="Compare", exact=True).click()
+    expect(page.get_by_role("heading", name="Compare", exact=True)).to_be_visible(timeout=20_000)
+    race = page.get_by_role("button", name="Race")
+    expect(race).to_be_enabled()
+    shot("1-empty")
+
+    # The race: drawn while it runs, then one line about the winner and the level to take over.
+    race.click()
+    expect(page.get_by_role("button", name="Cancel")).to_be_visible(timeout=20_000)
+    expect(page.locator(".js-plotly-plot")).to_be_visible(timeout=20_000)
+    shot("2-race-running")
+    use = page.get_by_role("button", name="Use level 5")
+    expect(use).to_be_visible(timeout=120_000)
+    expect(page.get_by_text(re.compile(r"× as fast as sync: .* saved, simulated")).first).to_be_visible()
+    shot("3-race-done", 1200)
+    use.click()
+    expect(page.get_by_text("Level 5 is kept for imports")).to_be_visible()
+    shot("4-level-taken-over", 1200)
+
+    # More: own numbers, small enough for a test.
+    page.get_by_text("More", exact=True).click()
+    # In view before it is opened: scrolling closes a list.
+    page.get_by_role("button", name="Run", exact=True).scroll_into_view_if_needed()
+    page.wait_for_timeout(500)
+    page.get_by_label("Against").click()
+    page.get_by_role("option", name="Own numbers, simulated").click()
+    expect(page.get_by_label("Faults, each with its share of the requests")).to_be_visible()
+    for name, value in OWN.items():
+        fill(name, value)
+    for level in ("5", "10"):
+        page.get_by_role("button", name=f"Remove {level}", exact=True).click()
+    fill("Documents", "60")
+    fill("Documents a request", "10")
+    shot("5-more", 1500)
+    run("ingest")
+
+    page.get_by_text("Batch", exact=True).last.click()
+    fill("Questions", "4")
+    run("batch")
+
+    page.get_by_text("One question", exact=True).click()
+    expect(page.get_by_label("Questions", exact=True)).to_have_count(0)
+    run("query")
+
+    # Files are made when they are asked for; kept experiments can be deleted.
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download JSON").click()
+    told = json.loads(Path(download.value.path()).read_text(encoding="utf-8"))
+    assert (told["workload"], told["provider"], len(told["runs"])) == ("query", "simulated", 3)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download HTML").click()
+    report = Path(download.value.path()).read_text(encoding="utf-8")
+    assert "simulated" in report
+    page.get_by_role("button", name="Make it the baseline").click()
+    expect(page.get_by_role("button", name="No longer the baseline")).to_be_visible()
+    page.get_by_role("button", name="Delete", exact=True).click()
+    page.get_by_role("button", name="Delete this experiment").click()
+    expect(page.get_by_role("heading", name="One question ·")).to_have_count(0)
+    expect(page.get_by_text("Saved experiments")).to_be_visible()
+    shot("6-saved", 1700)
+    context.close()
+    assert errors == []

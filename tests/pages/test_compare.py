@@ -1,0 +1,197 @@
+"""Compare in its five states, over real services."""
+
+import pytest
+
+from animerag.measurements import Distribution, Experiment, Plan, Run, to_object
+from animerag.tracing import Span
+from animerag.ui import session
+from tests.pages.screen import until, visit, words
+
+pytestmark = pytest.mark.timeout(120)
+
+
+def experiment(experiment_id="first", *, faster=1.0, cancelled=False):
+    """Return an experiment whose async runs at 1 and 5 took 4 s and 1 s, divided by `faster`."""
+    walls = {("sync", 1): 4.4, ("async", 1): 4.0, ("async", 5): 1.0}
+    runs = [
+        Run(
+            mode=mode,
+            concurrency=level,
+            repeat=repeat,
+            wall_s=wall_s / faster + repeat * 0.01,
+            items=500,
+            latency_s=Distribution.of([0.5] * 5),
+            spans=(Span("embedding", 0.0, 0.5), Span("writing", 0.5, wall_s / faster)),
+        )
+        for (mode, level), wall_s in walls.items()
+        for repeat in range(2)
+    ]
+    plan = Plan(documents=500, modes=("sync", "async"), levels=(1, 5), repeats=2, preset="typical")
+    created_at = "2026-11-23T14:02:11+00:00"
+    return Experiment(
+        plan=plan, settings={}, runs=tuple(runs), id=experiment_id, created_at=created_at, cancelled=cancelled
+    )
+
+
+def keep(found):
+    """Save an experiment where the page finds it."""
+    library = session.services().library
+    session.runtime().call(library.keep_experiment(found.id, to_object(found), to_object(found, spans=True)))
+
+
+def open_saved(app, experiment_id):
+    visit(app, "compare")
+    app.query_params["experiment"] = experiment_id
+    app.run()
+    assert not app.exception
+    return app
+
+
+def opened(app):
+    """Go to Compare and open More."""
+    visit(app, "compare")
+    app.session_state["compare_more"] = True
+    app.run()
+    assert not app.exception
+    return app
+
+
+def test_at_first_there_is_one_button_and_a_sentence_about_it(sampled):
+    visit(sampled, "compare")
+    shown = words(sampled)
+    assert "500 documents are embedded and stored three times" in shown
+    assert "The provider is simulated" in shown
+    assert "Which way of calling a provider is fastest" in shown
+    assert [(button.label, button.disabled) for button in sampled.button] == [("Race · 15 s", False)]
+
+
+def test_a_plan_is_priced_before_it_runs(sampled):
+    opened(sampled)
+    assert "27 runs, about" in words(sampled)
+    assert "no cost" in words(sampled)
+    sampled.number_input(key="compare_repeats").set_value(1).run()
+    assert "9 runs, about" in words(sampled)
+    assert not sampled.button(key="compare_run").disabled
+
+
+def test_a_plan_that_cannot_run_gets_a_sentence_and_no_button(sampled):
+    opened(sampled)
+    sampled.multiselect(key="compare_levels").set_value([]).run()
+    assert "Levels must be numbers from 1 to 64" in sampled.error[0].value
+    assert "compare_run" not in [button.key for button in sampled.button if not button.disabled]
+
+
+def test_what_was_chosen_is_still_there_after_a_look_at_another_page(sampled):
+    opened(sampled)
+    sampled.number_input(key="compare_documents").set_value(300).run()
+    visit(sampled, "settings")
+    opened(sampled)
+    assert sampled.number_input(key="compare_documents").value == 300
+
+
+def test_own_numbers_start_at_the_typical_ones(sampled):
+    opened(sampled)
+    sampled.selectbox(key="compare_against").set_value("own numbers").run()
+    assert sampled.number_input(key="compare_chat_latency_s").value == 3.0
+    sampled.text_input(key="compare_faults").set_value("nonsense").run()
+    sampled.button(key="compare_run").click().run()
+    until(sampled, lambda page: page.error)
+    assert "nonsense" in sampled.error[0].value
+
+
+def test_an_embedded_provider_is_not_offered(sampled):
+    opened(sampled)
+    assert "The configured provider is not among them" in words(sampled)
+    assert not [option for option in sampled.selectbox(key="compare_against").options if "configured" in option.lower()]
+
+
+def test_an_experiment_at_work_can_be_cancelled(sampled):
+    opened(sampled)
+    sampled.number_input(key="compare_warmup").set_value(0).run()
+    sampled.button(key="compare_run").click().run()
+    until(sampled, lambda page: any("Run 1 of 27" in bar.text for bar in page.get("progress")))
+    assert sampled.button(key="compare_race").disabled
+    assert sampled.button(key="compare_run").disabled
+    next(button for button in sampled.button if button.label == "Cancel").click().run()
+    until(sampled, lambda page: "Cancelled before a run was finished" in words(page))
+    assert not sampled.button(key="compare_race").disabled
+
+
+def test_a_saved_experiment_is_opened_by_its_address(sampled):
+    keep(experiment())
+    open_saved(sampled, "first")
+    figures = {metric.label: metric.value for metric in sampled.metric}
+    assert figures["Best speed-up"] == "4.4×"
+    assert figures["Recommended level"] == "5"
+    assert "Ingest, 500 documents · Typical API, simulated" in words(sampled).replace("\\", "")
+    assert [button.label for button in sampled.get("download_button")] == [
+        "Download JSON",
+        "Download CSV",
+        "Download HTML",
+    ]
+
+
+def test_a_baseline_of_the_same_work_stands_beside(sampled):
+    keep(experiment("before"))
+    keep(experiment("after", faster=2.0))
+    open_saved(sampled, "before")
+    sampled.button(key="compare_baseline").click().run()
+    open_saved(sampled, "after")
+    table = sampled.dataframe[0].value
+    assert list(table["Baseline (s)"]) == [4.405, 4.005, 1.005]
+    assert all(change < -49 for change in table["Against baseline (%)"])
+
+
+def test_a_deleted_experiment_is_gone(sampled):
+    keep(experiment())
+    open_saved(sampled, "first")
+    sampled.button(key="compare_delete").click().run()
+    assert "Saved experiments" not in words(sampled)
+    assert not sampled.metric
+
+
+def test_a_cancelled_experiment_says_so(sampled):
+    keep(experiment(cancelled=True))
+    open_saved(sampled, "first")
+    assert "cancelled" in sampled.warning[0].value
+
+
+def test_a_level_is_taken_over_and_the_page_says_what_that_means(sampled):
+    keep(experiment())
+    open_saved(sampled, "first")
+    sampled.button(key="compare_use_first").click().run()
+    assert "Level 5 is kept for imports by a provider on the network" in words(sampled)
+
+
+def test_a_level_that_the_environment_fixes_cannot_be_taken_over(app, monkeypatch):
+    monkeypatch.setenv("ANIMERAG_INGEST_CONCURRENCY", "3")
+    app.run()
+    keep(experiment())
+    open_saved(app, "first")
+    assert app.button(key="compare_use_first").disabled
+    assert "ANIMERAG_INGEST_CONCURRENCY fixes the level" in words(app).replace("\\", "")
+
+
+def test_a_race_that_fails_says_why_and_can_be_run_again(app, monkeypatch):
+    monkeypatch.setenv("ANIMERAG_CHROMA_URL", "http://127.0.0.1:9")
+    app.run()
+    visit(app, "compare")
+    until(app, lambda page: not page.button(key="compare_race").disabled)
+    app.button(key="compare_race").click().run()
+    until(app, lambda page: page.error)
+    assert "The race was not finished" in app.error[0].value
+    assert not app.button(key="compare_race").disabled
+
+
+def test_a_configured_provider_is_asked_only_after_a_confirmation(app, monkeypatch):
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
+    app.run()
+    opened(app)
+    app.selectbox(key="compare_against").set_value("configured").run()
+    until(app, lambda page: not page.button(key="compare_race").disabled)
+    told = app.warning[0].value
+    assert "go to the configured provider" in told
+    assert "tokens" in told
+    assert app.button(key="compare_run").disabled
+    app.checkbox[0].check().run()
+    assert not app.button(key="compare_run").disabled
