@@ -18,6 +18,7 @@ from animerag.services.batch import Batch
 from animerag.services.comparison import Endpoint, Observed, Provider, Scratch, SlowTitles
 from animerag.services.indexing import Indexer
 from animerag.services.ingestion import Ingestion
+from animerag.simulator import SimulatorProcess, SimulatorSettings, parse_faults
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from animerag.config import Settings
     from animerag.limits import LevelChoice
     from animerag.measurements import Plan
-    from animerag.simulator import SimulatorProcess
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +52,7 @@ class ScratchBench:
         if plan.against == "configured":
             yield _Provider(self._endpoint(self.settings.openai_base_url, self.settings.openai_api_key))
             return
-        from animerag.simulator import SimulatorProcess, SimulatorSettings, parse_faults
-
-        given = dict(settings)
-        if isinstance(given.get("faults"), str):
-            given["faults"] = parse_faults(given["faults"])
-        async with SimulatorProcess(SimulatorSettings(**given)) as simulator:
+        async with SimulatorProcess(_simulated(settings)) as simulator:
             yield _Provider(self._endpoint(simulator.url, None, simulated=True), simulator)
 
     def _endpoint(self, base_url: str | None, key: SecretStr | None, *, simulated: bool = False) -> Endpoint:
@@ -78,6 +73,10 @@ class ScratchBench:
             chroma_tenant=settings.chroma_tenant,
             chroma_database=settings.chroma_database,
         )
+
+    def check(self, settings: Mapping[str, Any]) -> None:
+        """Make the settings, for the sentence that says what is wrong with them."""
+        _simulated(settings)
 
     @asynccontextmanager
     async def scratch(
@@ -161,3 +160,10 @@ class _Provider:
         stats = await self.simulator.stats(times=True)
         spent_s = sum(visit.finished_s - visit.arrived_s for visit in stats.times if visit.finished_s is not None)
         return Observed(provider_s=spent_s, rate_limited=stats.rate_limited)
+
+
+def _simulated(settings: Mapping[str, Any]) -> SimulatorSettings:
+    given = dict(settings)
+    if isinstance(given.get("faults"), str):
+        given["faults"] = parse_faults(given["faults"])
+    return SimulatorSettings(**given)

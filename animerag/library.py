@@ -508,8 +508,9 @@ def _configure(connection: Any, _record: object) -> None:
 
 
 def _begin_immediate(connection: Any) -> None:
-    """A write that takes its lock first waits for others instead of failing half way."""
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    """A write that takes its lock first waits for others instead of failing half way; a read takes none."""
+    if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 async def _set_fact(connection: AsyncConnection, key: str, value: str) -> None:

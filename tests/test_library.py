@@ -5,6 +5,7 @@ import sqlite3
 
 import numpy as np
 import pytest
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from animerag.errors import LibraryError
@@ -112,6 +113,26 @@ async def test_two_processes_write_the_same_file_side_by_side(library, tmp_path)
     assert (await library.counts()).shows == 20
     assert other.library_id == library.library_id
     await other.close()
+
+
+async def test_reads_go_on_beside_a_write(library):
+    await put(library, SHOW)
+    async with library._write() as connection:
+        await connection.execute(text("DELETE FROM shows"))
+        async with asyncio.timeout(5):
+            assert (await library.counts()).shows == 1, "a reader sees what was committed, and waits for nobody"
+
+
+@pytest.mark.parametrize("turns", range(1, 12))
+async def test_a_call_that_is_cancelled_leaves_no_lock_behind(library, turns):
+    calls = [asyncio.ensure_future(call) for call in (library.counts(), library.remember("a", "b"))]
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    for call in calls:
+        call.cancel()
+    await asyncio.gather(*calls, return_exceptions=True)
+    async with asyncio.timeout(5):
+        await library.remember("c", "d")
 
 
 async def test_vectors_that_are_brought_together_are_kept_together_or_fail_each(library, monkeypatch):

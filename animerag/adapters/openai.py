@@ -67,6 +67,7 @@ DRAIN_S = 1.0  # after the end of an answer, for its usage and so that the conne
 _SECRET = re.compile(r"\bsk-[\w*.-]{3,}")
 _REASONS = re.compile(r"(gpt-5|o\d)")
 _TALKS = re.compile(r"gpt-5")
+_TOO_LARGE = re.compile(r"too large|must be reduced")
 # How a server that does not take an optional parameter calls it in its 400.
 _CALLED: Mapping[str, re.Pattern[str]] = {
     "reasoning": re.compile(r"\breasoning(\b|_effort\b)"),
@@ -207,10 +208,12 @@ def _by_status(status: int, code: str, detail: str, model: str, wait_s: float | 
         return ProviderUnusableError("The provider refuses the key. Check OPENAI_API_KEY.")
     if status == 403:
         return ProviderUnusableError(f"The key may not be used for {model or 'this'}.{detail} Check its permissions.")
-    if status in {404, 405}:
+    if status in {404, 405, 501}:
         kind = ProviderUnusableError if code == "model_not_found" or (model and model in detail) else _NoSuchRouteError
         asked = model or "this address"
         return kind(f"The provider does not know {asked}.{detail} Check the model's name and OPENAI_BASE_URL.")
+    if status >= 500 and _TOO_LARGE.search(detail):  # llama.cpp's word for a text beyond its batch
+        return RequestRefusedError(f"The request is larger than the provider's limit.{detail}")
     if status in {408, 409} or status >= 500:
         return TransientProviderError(f"The provider has trouble (HTTP {status}). Try again later.")
     if status < 300:
@@ -225,7 +228,7 @@ def _by_code(code: str, detail: str, model: str, wait_s: float | None = None) ->
         return ProviderUnusableError("The quota of this key is used up. Check the provider's plan and billing.")
     if code == "rate_limit_exceeded":
         # Waiting does not make a request smaller: OpenAI tells this one apart by its words alone.
-        if re.search(r"too large|must be reduced", detail):
+        if _TOO_LARGE.search(detail):
             return RequestRefusedError(f"The request is larger than the provider's limit.{detail}")
         return RateLimitedError("The provider asks to slow down.", retry_after_s=wait_s)
     if code.startswith("invalid") or code == "context_length_exceeded":

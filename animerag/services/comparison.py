@@ -127,6 +127,10 @@ class Bench(Protocol):
         """Open the provider a plan is run against. Raises ProviderError, InvalidInputError."""
         ...
 
+    def check(self, settings: Mapping[str, Any]) -> None:
+        """Raise InvalidInputError for settings that no simulator can have."""
+        ...
+
     def scratch(
         self, endpoint: Endpoint, directory: Path, *, level: LevelChoice, alias_latency_s: float
     ) -> AbstractAsyncContextManager[Scratch]:
@@ -169,7 +173,7 @@ class Live:
 
     finished: list[Run] = field(default_factory=list)
     current: tuple[Mode, int, int] | None = None
-    started_s: float = 0.0
+    started_s: float = 0.0  # 0 until the current run's clock has started
     spans: Sequence[Span] = ()
 
 
@@ -190,6 +194,7 @@ class _Measured:
     started_s: float
     ended_s: float
     meter: Meter
+    lag: LoopLag
     latencies_s: Sequence[float]
     spans: Sequence[Span]
     ttft_s: Sequence[float] = ()
@@ -220,10 +225,12 @@ class Comparison:
     async def start(self, jobs: Jobs, plan: Plan, provider: Mapping[str, Any], *, kind: str = COMPARE_JOB) -> Job:
         """Start an experiment as a job that has the process to itself; its report is the Experiment.
 
-        Raises InvalidInputError while other jobs run, or where the plan's provider is not configured.
+        Raises InvalidInputError while other jobs run, for a provider that is not configured, and for numbers of a
+        simulated one that mean nothing.
         """
         if plan.against == "configured" and (reason := self.why_not_configured()):
             raise InvalidInputError(reason)
+        self._bench.check(provider)
         title = f"Race, {plan.documents} documents" if kind == RACE_JOB else f"Comparison, {plan.workload}"
         work = partial(self.run, plan, provider)
         return await jobs.start(work, kind=kind, title=title, key=COMPARE_JOB, exclusive=True)
@@ -332,14 +339,13 @@ class Comparison:
         mode, level, repeat = setting
         gc.collect()
         await provider.reset()
-        live.spans, live.started_s, live.current = (), time.perf_counter(), setting
+        live.spans, live.started_s, live.current = (), 0.0, setting
         try:
-            async with LoopLag() as lag:
-                measured = await (self._ours if mode == "async" else self._theirs)(site, control, live, mode, level)
+            measured = await (self._ours if mode == "async" else self._theirs)(site, control, live, mode, level)
         except AnimeRAGError as error:
             log.warning("a run of %s at %d failed: %s", mode, level, error)
             return Run(mode=mode, concurrency=level, repeat=repeat, wall_s=0.0, items=site.items, error=str(error))
-        return _run(setting, site.items, measured, lag, await provider.observed())
+        return _run(setting, site.items, measured, await provider.observed())
 
     async def _ours(self, site: _Site, control: Control, live: Live, _mode: Mode, level: int) -> _Measured:
         plan, directory = site.work.plan, site.run_directory()
@@ -348,19 +354,10 @@ class Comparison:
             await self._index.ensure(spec)
             try:
                 with recording() as recorder, metering() as meter:
-                    live.spans, live.started_s = recorder.spans, time.perf_counter()
-                    if plan.workload == "ingest":
-                        report = await scratch.ingestion.take_in(
-                            site.work.documents, control.part(), batch_size=plan.batch_size
-                        )
+                    async with LoopLag() as lag:
+                        live.spans, live.started_s = recorder.spans, time.perf_counter()
+                        done = await _our_work(scratch, site.work, control, level)
                         ended_s = time.perf_counter()
-                        answers: Sequence[Answer] = ()
-                        lost, error = report.read - report.ingested, report.stopped_by
-                    else:
-                        answers = await _answers(scratch, site.work, control, level)
-                        ended_s = time.perf_counter()
-                        failed = [one for one in answers if one.status in (AnswerStatus.ERROR, AnswerStatus.CANCELLED)]
-                        lost, error = len(failed), next((one.error for one in failed), None)
             finally:
                 if plan.workload == "ingest":
                     await self._index.drop(spec)
@@ -368,12 +365,13 @@ class Comparison:
             started_s=live.started_s,
             ended_s=ended_s,
             meter=meter,
+            lag=lag,
             latencies_s=_latencies(recorder.spans, "embedding" if plan.workload == "ingest" else "model"),
-            ttft_s=[answer.timings.first_token_s for answer in answers if answer.timings.first_token_s],
+            ttft_s=done.ttft_s,
             spans=recorder.spans,
-            errors=lost,
+            errors=done.lost,
             rate_limited=meter.rate_limited,
-            error=error if lost == site.items else None,
+            error=done.error if done.lost == site.items else None,
         )
 
     async def _theirs(self, site: _Site, control: Control, live: Live, mode: Mode, level: int) -> _Measured:
@@ -386,9 +384,10 @@ class Comparison:
             Baseline, site.endpoint, spec, tally, lambda: stop.is_set() or control.stopping
         )
         try:
-            live.spans, live.started_s = tally.spans, time.perf_counter()
-            await _in_thread(partial(_baseline_work, baseline, site.work, stand, mode, level), stop)
-            ended_s = time.perf_counter()
+            async with LoopLag() as lag:
+                live.spans, live.started_s = tally.spans, time.perf_counter()
+                await _in_thread(partial(_baseline_work, baseline, site.work, stand, mode, level), stop)
+                ended_s = time.perf_counter()
         finally:
             await asyncio.to_thread(baseline.close)
             if spec is not site.searched:
@@ -397,6 +396,7 @@ class Comparison:
             started_s=live.started_s,
             ended_s=ended_s,
             meter=tally.meter,
+            lag=lag,
             latencies_s=_latencies(tally.spans, "embedding" if plan.workload == "ingest" else "model"),
             spans=tally.spans,
             errors=tally.lost,
@@ -489,11 +489,31 @@ class _Site:
         return self._aliases
 
 
-async def _answers(scratch: Scratch, work: _Work, control: Control, level: int) -> Sequence[Answer]:
-    if work.plan.workload == "query":
-        return [await scratch.answering.ask(work.questions[0])]
-    rows = [QuestionRow(question=question, columns={}) for question in work.questions]
-    return (await scratch.batch.run(rows, control.part(), concurrency=level)).answers
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Done:
+    """What our own services made of a run's work."""
+
+    lost: int
+    error: str | None
+    ttft_s: Sequence[float] = ()
+
+
+async def _our_work(scratch: Scratch, work: _Work, control: Control, level: int) -> _Done:
+    plan = work.plan
+    if plan.workload == "ingest":
+        report = await scratch.ingestion.take_in(work.documents, control.part(), batch_size=plan.batch_size)
+        return _Done(lost=report.read - report.ingested, error=report.stopped_by)
+    if plan.workload == "query":
+        answers: Sequence[Answer] = [await scratch.answering.ask(work.questions[0])]
+    else:
+        rows = [QuestionRow(question=question, columns={}) for question in work.questions]
+        answers = (await scratch.batch.run(rows, control.part(), concurrency=level)).answers
+    failed = [answer for answer in answers if answer.status in (AnswerStatus.ERROR, AnswerStatus.CANCELLED)]
+    return _Done(
+        lost=len(failed),
+        error=next((answer.error for answer in failed), None),
+        ttft_s=[answer.timings.first_token_s for answer in answers if answer.timings.first_token_s],
+    )
 
 
 def _baseline_work(baseline: Baseline, work: _Work, stand: Stand, mode: Mode, level: int) -> None:
@@ -518,9 +538,7 @@ async def _in_thread(work: Callable[[], None], stop: threading.Event) -> None:
         raise
 
 
-def _run(
-    setting: tuple[Mode, int, int], items: int, measured: _Measured, lag: LoopLag, observed: Observed | None
-) -> Run:
+def _run(setting: tuple[Mode, int, int], items: int, measured: _Measured, observed: Observed | None) -> Run:
     mode, level, repeat = setting
     meter, wall_s = measured.meter, measured.ended_s - measured.started_s
     spans = (
@@ -541,8 +559,8 @@ def _run(
         concurrency_peak=meter.peak_in_flight,
         latency_s=Distribution.of(measured.latencies_s),
         ttft_s=Distribution.of(measured.ttft_s),
-        loop_lag_p95_s=lag.p95_s,
-        loop_lag_max_s=lag.max_s,
+        loop_lag_p95_s=measured.lag.p95_s,
+        loop_lag_max_s=measured.lag.max_s,
         provider_s=observed.provider_s if observed else None,
         spans=tuple(sorted(spans, key=lambda span: span.start_s)),
         error=measured.error,

@@ -72,7 +72,7 @@ def _race_at_work(job: Job) -> None:
     now_s = time.perf_counter()
     started_s = live.started_s or now_s  # until its clock starts, a mode stands at its line
     figure = charts.progress(live.finished, mode, tuple(live.spans), started_s, now_s, simulated=True)
-    st.plotly_chart(figure, key="compare_race_progress", width="stretch", theme="streamlit")
+    draw(figure, "compare_race_progress")
 
 
 def _race_ended(experiment: Experiment) -> None:
@@ -88,7 +88,7 @@ def _race_ended(experiment: Experiment) -> None:
         use_level(experiment.plan.workload, best.concurrency, name, key="race", places=(action, told))
     runs = sorted(experiment.runs, key=lambda run: MODES.index(run.mode))  # in the lanes they ran in
     figure = charts.race(runs, simulated=experiment.simulated)
-    st.plotly_chart(figure, key="compare_race_chart", width="stretch", theme="streamlit")
+    draw(figure, "compare_race_chart")
 
 
 def winner(experiment: Experiment) -> str:
@@ -103,6 +103,12 @@ def winner(experiment: Experiment) -> str:
         return f"{best.mode}, the fastest with {duration(best.wall_s)}{simulated}"
     saved = duration(yardstick.wall_s - best.wall_s)
     return f"{best.mode}, {best.speedup:.1f}× as fast as sync: {saved} saved{simulated}"
+
+
+def draw(figure: charts.Figure, key: str) -> None:
+    """Draw a figure in the page's colours; the theme alone would print its words too faintly to read."""
+    figure.update_layout(charts.ink(dark=st.context.theme.type == "dark"))
+    st.plotly_chart(figure, key=key, width="stretch", theme="streamlit")
 
 
 # ── Level ────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -13,7 +13,7 @@ from animerag import charts, reports
 from animerag.measurements import YARDSTICK, to_object
 from animerag.services.comparison import PRESETS
 from animerag.ui import session
-from animerag.ui.compare import use_level
+from animerag.ui.compare import draw, use_level
 from animerag.ui.plan import WORKLOAD_NAMES
 from animerag.ui.text import counted, duration, escape, label
 
@@ -68,10 +68,11 @@ def _warnings(experiment: Experiment) -> None:
 
 def _charts(experiment: Experiment) -> None:
     left, right = st.columns(2)
-    for column, draw in ((left, charts.wall_time), (right, charts.throughput)):
-        key = f"compare_{draw.__name__}"
-        column.plotly_chart(draw(experiment), key=key, width="stretch", theme="streamlit")
-    st.plotly_chart(charts.speedup(experiment), key="compare_speedup", width="stretch", theme="streamlit")
+    with left:
+        draw(charts.wall_time(experiment), "compare_wall_time")
+    with right:
+        draw(charts.throughput(experiment), "compare_throughput")
+    draw(charts.speedup(experiment), "compare_speedup")
     told = []
     for claim in experiment.claims:
         promised = f"{claim.low:.3g}×" if claim.low == claim.high else f"{claim.low:.3g} to {claim.high:.3g}×"
@@ -95,7 +96,7 @@ def _lanes(experiment: Experiment) -> None:
         key=f"compare_lanes_{experiment.id}",
     )
     figure = charts.lanes(runs[chosen], simulated=experiment.simulated)
-    st.plotly_chart(figure, key="compare_lanes", width="stretch", theme="streamlit")
+    draw(figure, "compare_lanes")
 
 
 # ── Table and files ──────────────────────────────────────────────────────────────────────────────────────────────────
