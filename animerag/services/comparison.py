@@ -27,6 +27,7 @@ from animerag.measurements import YARDSTICK, Distribution, Experiment, Plan, Run
 from animerag.models import Answer, AnswerStatus, Priority, Progress
 from animerag.ports import CollectionSpec
 from animerag.services.batch import QuestionRow
+from animerag.services.indexing import collection_for
 from animerag.services.ingestion import cut
 from animerag.services.presets import PRESETS, Estimate, Preset, estimate
 from animerag.services.retrieval import DEFAULT_K, Retriever
@@ -311,7 +312,7 @@ class Comparison:
         documents = await asyncio.to_thread(lambda: [Document.of(show) for show in shows])
         questions = [f"What is {shows[n % len(shows)].title} about?" for n in range(plan.questions)]
         work = _Work(plan=plan, documents=documents, questions=questions, shows={show.id: show for show in shows})
-        site = _Site(work=work, endpoint=endpoint, directory=directory)
+        site = _Site(work=work, endpoint=endpoint, directory=directory, dimensions=endpoint.dimensions)
         try:
             if plan.workload != "ingest":
                 async with self._scratch(site, directory / "searched", level=10) as scratch:
@@ -406,17 +407,20 @@ class Comparison:
 
     async def _new_collection(self, site: _Site) -> CollectionSpec:
         """Make an empty collection like the ones that ours writes to."""
-        async with self._scratch(site, site.run_directory(), level=1) as scratch:
-            spec = await scratch.indexer.spec()
-            await self._index.ensure(spec)
-            return spec
+        if site.dimensions is None:
+            async with self._scratch(site, site.run_directory(), level=1) as scratch:
+                site.dimensions = (await scratch.indexer.spec()).dimensions
+        spec = collection_for(secrets.token_hex(6), site.endpoint.embedding_model, site.dimensions)
+        await asyncio.to_thread(_note_collection, site.run_directory(), spec)
+        await self._index.ensure(spec)
+        return spec
 
     @asynccontextmanager
     async def _scratch(self, site: _Site, directory: Path, *, level: int) -> AsyncIterator[Scratch]:
         latency_s = site.work.plan.alias_latency_s
         async with self._bench.scratch(site.endpoint, directory, level=level, alias_latency_s=latency_s) as scratch:
             spec = await scratch.indexer.spec()
-            await asyncio.to_thread((directory / "collection").write_text, spec.name, "utf-8")
+            await asyncio.to_thread(_note_collection, directory, spec)
             yield scratch
 
     async def _clear_left_overs(self) -> None:
@@ -461,6 +465,7 @@ class _Site:
     endpoint: Endpoint
     directory: Path
     searched: CollectionSpec | None = None
+    dimensions: int | None = None
     _aliases: AliasIndex | None = None
 
     @property
@@ -581,6 +586,12 @@ def copy_of(show: Show, copy: int) -> Show:
     if not copy:
         return show
     return replace(show, id=f"{show.id}-{copy}", description=f"{show.description} (copy {copy})")
+
+
+def _note_collection(directory: Path, spec: CollectionSpec) -> None:
+    """Leave a note by which a later experiment finds the collection, should this process be killed."""
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "collection").write_text(spec.name, encoding="utf-8")
 
 
 def _setting(workload: Workload) -> str:

@@ -375,12 +375,16 @@ class _Pipeline:
         commit: asyncio.Task[None] | None = None
         try:
             while (merged := await self._waiting()) is not None:
+                if self._ended:
+                    break
                 rows = await self._upsert(merged)
                 if commit is not None:
                     await commit
                 commit = asyncio.create_task(self._commit(merged.documents, rows), name="ingest-commit")
             if commit is not None:
                 await commit
+            if merged is not None:
+                await self._write_last(merged)
         finally:
             if commit is not None:  # what Chroma holds may as well be acknowledged
                 await asyncio.gather(commit, return_exceptions=True)
@@ -410,6 +414,22 @@ class _Pipeline:
             rows, _ = await asyncio.gather(asyncio.to_thread(show_rows, batch.documents, self._import_id), upsert)
             return rows
 
+    async def _write_last(self, batch: _Batch) -> None:
+        """Write to both sides at once: nothing follows that could hide the library's time."""
+        upsert = asyncio.ensure_future(self._indexer.upsert(self._spec, batch.documents, batch.vectors))
+        try:
+            if self._import_id is None:
+                await upsert
+                await self._commit(batch.documents, None)
+            else:
+                with span("writing"):
+                    rows = await asyncio.to_thread(show_rows, batch.documents, self._import_id)
+                    await self._indexer.library.store(rows, collection=self._spec.name, once=upsert)
+                self._count(batch.documents)
+        finally:
+            upsert.cancel()
+            await asyncio.gather(upsert, return_exceptions=True)
+
     async def _commit(self, documents: Sequence[Document], rows: ShowRows | None) -> None:
         library = self._indexer.library
         with span("writing"):
@@ -418,6 +438,9 @@ class _Pipeline:
                 await library.note_indexed(self._spec.name, held)
             else:
                 await library.store(rows, collection=self._spec.name)
+        self._count(documents)
+
+    def _count(self, documents: Sequence[Document]) -> None:
         self._run.ingested += len(documents)
         self._run.show_progress("Embedding")
 

@@ -378,6 +378,8 @@ TRANSLATIONS = [
     (fails(408), TransientProviderError, 4),
     (fails(409), TransientProviderError, 4),
     (fails(500), TransientProviderError, 4),
+    (fails(500, message="input (901 tokens) is too large to process"), RequestRefusedError, 1),
+    (fails(501, message="This server does not support embeddings"), ProviderUnusableError, 1),
     (fails(503), TransientProviderError, 4),
     (drops, TransientProviderError, 4),
 ]
@@ -698,7 +700,7 @@ async def test_a_429_before_the_first_word_is_waited_for(server, chat):
 # Answers by Chat Completions
 
 
-@pytest.mark.parametrize("status", [404, 405])
+@pytest.mark.parametrize("status", [404, 405, 501])
 async def test_a_server_without_responses_is_asked_by_chat_completions_from_then_on(server, chat, status):
     spoken = streams(chunk("Hel"), chunk("lo"), chunk(finish="stop"), USED, "[DONE]")
     server.script = [fails(status, message="Not Found"), spoken]

@@ -1,0 +1,43 @@
+"""One run of our own pipeline in its own process, started by peers.py: prints its seconds and how many it stored.
+
+Under the rules of peer_runs.py; the Chroma server runs already, as it does beside the app.
+"""
+
+import asyncio
+import json
+import sys
+import time
+from pathlib import Path
+
+from pipeline import BATCH, documents
+
+from animerag.config import load_settings
+from animerag.jobs import Control
+from animerag.models import Priority
+from animerag.runtime import open_services
+
+
+async def take_in(services, work, level):
+    """Take all documents in at this level; the one call to change when the API does."""
+    services.gate.set_level(Priority.INGEST, level)
+    report = await services.ingestion.take_in(work, Control(), batch_size=BATCH)
+    return report.ingested
+
+
+async def run(work, level, url, chroma_url, directory):
+    settings = load_settings(openai_base_url=url, chroma_url=chroma_url, data_dir=Path(directory))
+    async with open_services(settings, warm=False) as services:
+        spec = await services.ingestion._indexer.spec()
+        await services.index.ensure(spec)
+        await services.embedder.embed(["warm"], priority=Priority.LIVE)
+        started_s = time.perf_counter()
+        stored = await take_in(services, work, level)
+        wall_s = time.perf_counter() - started_s
+        await services.index.drop(spec)
+    return {"wall_s": wall_s, "stored": stored}
+
+
+if __name__ == "__main__":
+    level, number, export, url, chroma_url, directory = sys.argv[1:]
+    work = documents(Path(export) if export else None, int(number))
+    print(json.dumps(asyncio.run(run(work, int(level), url, chroma_url, directory))))
