@@ -121,7 +121,7 @@ class Library:
     async def store(self, rows: ShowRows, *, collection: str | None, once: Awaitable[None] | None = None) -> None:
         """Write shows with their words, and note that `collection` holds them, in one transaction.
 
-        Nothing is kept unless `once` succeeds, which is awaited before the end. Raises LibraryError and what `once` does.
+        Nothing is kept unless `once`, awaited before the end, succeeds. Raises LibraryError and what `once` raises.
         """
         if not rows.shows:
             return
