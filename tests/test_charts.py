@@ -322,6 +322,15 @@ def test_the_race_names_the_winner_and_what_it_saved():
     assert all(part in labels[2] for part in ("5.0 s", "fastest", "4.8× as fast as sync", "19.1 s saved"))
 
 
+def test_a_race_within_a_few_per_cent_has_no_single_winner():
+    runs = [made_run("sync", 1, wall_s=8.1), made_run("threads", 5, wall_s=2.10), made_run("async", 5, wall_s=2.12)]
+
+    labels = charts.race(runs, simulated=True).data[-1].text
+
+    assert "fastest" not in labels[0]
+    assert all("among the fastest" in label for label in labels[1:])
+
+
 def test_the_race_rests_at_its_end_and_its_last_frame_is_the_same():
     figure = charts.race(made_race(), simulated=True)
 
