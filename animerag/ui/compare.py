@@ -107,8 +107,7 @@ def winner(experiment: Experiment) -> str:
 
 
 def draw(figure: charts.Figure, key: str) -> None:
-    """Draw a figure in the page's colours; the theme alone would print its words too faintly to read."""
-    figure.update_layout(charts.ink(dark=st.context.theme.type == "dark"))
+    """Draw a figure in the browser's theme: colours chosen here would stay when it turns dark without a rerun."""
     st.plotly_chart(figure, key=key, width="stretch", theme="streamlit")
 
 
