@@ -1,6 +1,7 @@
 """Compare in a real browser: a race, the level it recommends, and a small experiment of each workload."""
 
 import json
+import contextlib
 import re
 from pathlib import Path
 
@@ -18,6 +19,7 @@ OWN = {
 
 
 def test_a_race_and_an_experiment_of_each_workload(app_url, browser, artifacts):
+    from playwright.sync_api import TimeoutError as PlaywrightTimeout
     from playwright.sync_api import expect
 
     context = browser.new_context(color_scheme="light", viewport={"width": 1360, "height": 900})
@@ -77,9 +79,13 @@ def test_a_race_and_an_experiment_of_each_workload(app_url, browser, artifacts):
     page.get_by_text("More", exact=True).click()
     # In view before it is opened: scrolling closes a list.
     page.get_by_role("button", name="Run", exact=True).scroll_into_view_if_needed()
-    page.wait_for_timeout(500)
-    page.get_by_label("Against").click()
-    page.get_by_role("option", name="Own numbers, simulated").click()
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+    for _ in range(5):  # whatever moves the page meanwhile closes the list again
+        page.get_by_label("Against").click()
+        with contextlib.suppress(PlaywrightTimeout):
+            page.get_by_role("option", name="Own numbers, simulated").click(timeout=4000)
+            break
+        page.keyboard.press("Escape")
     expect(page.get_by_label("Faults, each with its share of the requests")).to_be_visible()
     for name, value in OWN.items():
         fill(name, value)
