@@ -1,7 +1,7 @@
 """Compare in a real browser: a race, the level it recommends, and a small experiment of each workload."""
 
-import json
 import contextlib
+import json
 import re
 from pathlib import Path
 
