@@ -296,14 +296,14 @@ class Library:
             async with self._transaction() as connection:
                 for values, _ in pending:
                     await connection.execute(insert(vectors).on_conflict_do_nothing(), values)
-        except BaseException as error:
-            told = error if isinstance(error, LibraryError) else LibraryError("The library's write was cut off.")
+        except LibraryError as error:
             for _, saved in pending:
                 if not saved.done():
-                    saved.set_exception(told)
-            if told is not error:
-                raise
+                    saved.set_exception(error)
             return
+        except BaseException:  # cancelled: the others wait for their turn still, and take their own along then
+            self._unsaved = [*pending, *self._unsaved]
+            raise
         for _, saved in pending:
             if not saved.done():  # its caller may have been cancelled
                 saved.set_result(None)

@@ -145,6 +145,20 @@ async def test_vectors_that_are_brought_together_are_kept_together_or_fail_each(
     monkeypatch.undo()
 
 
+@pytest.mark.parametrize("turns", range(1, 30, 2))
+async def test_a_save_that_is_cancelled_takes_nobody_with_it(library, turns):
+    first, second = (
+        asyncio.ensure_future(library.save_vectors("m", {name: np.ones(4, np.float32)})) for name in ("a", "b")
+    )
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    async with asyncio.timeout(5):
+        await second
+    assert "b" in await library.vectors("m", 4, ["a", "b"])
+
+
 async def test_a_failed_write_keeps_nothing_of_it(library):
     with pytest.raises(LibraryError, match="could not be written"):
         await library.store(show_rows([Document.of(SHOW)], 999), collection="c")
