@@ -125,7 +125,7 @@ class Library:
         """
         if not rows.shows:
             return
-        async with self._write() as connection:
+        async with self.writing() as connection:
             statement = insert(shows)
             changed = {name: statement.excluded[name] for name in rows.shows[0] if name != "id"}
             statement = statement.on_conflict_do_update(index_elements=["id"], set_=changed)
@@ -146,7 +146,7 @@ class Library:
     async def fingerprints(self, ids: Iterable[str]) -> dict[str, Fingerprint]:
         """Return the fingerprints of those ids that are in the catalogue."""
         found: dict[str, Fingerprint] = {}
-        async with self._read() as connection:
+        async with self.reading() as connection:
             for chunk in _chunks(ids):
                 rows = await connection.execute(
                     select(shows.c.id, shows.c.content_hash, shows.c.text_hash, imports.c.kind)
@@ -164,7 +164,7 @@ class Library:
 
     async def hashes(self) -> dict[str, tuple[str, str]]:
         """Return (content hash, text hash) of every show by id."""
-        async with self._read() as connection:
+        async with self.reading() as connection:
             rows = await connection.execute(select(shows.c.id, shows.c.content_hash, shows.c.text_hash))
             return {row.id: (row.content_hash, row.text_hash) for row in rows}
 
@@ -175,7 +175,7 @@ class Library:
     async def shows(self, ids: Iterable[str]) -> dict[str, Show]:
         """Return those ids that are in the catalogue."""
         found: dict[str, Show] = {}
-        async with self._read() as connection:
+        async with self.reading() as connection:
             for chunk in _chunks(ids):
                 rows = await connection.execute(select(shows).where(shows.c.id.in_(chunk)))
                 found.update((row.id, _show(row)) for row in rows)
@@ -189,7 +189,7 @@ class Library:
             wanted = wanted.where(
                 or_(shows.c.title.like(needle, escape="\\"), text("titles LIKE :needle ESCAPE '\\'")).self_group()
             ).params(needle=needle)
-        async with self._read() as connection:
+        async with self.reading() as connection:
             total = await connection.scalar(select(func.count()).select_from(wanted.subquery()))
             order = (shows.c.rating.desc().nulls_last(), shows.c.title)
             rows = await connection.execute(wanted.order_by(*order).limit(limit).offset(offset))
@@ -199,7 +199,7 @@ class Library:
         """Return every show with what title matching needs: titles, description, year and votes."""
         column = shows.c
         wanted = select(column.id, column.title, column.titles, column.description, column.year, column.votes)
-        async with self._read() as connection:
+        async with self.reading() as connection:
             rows = await connection.execute(wanted)
             return [
                 Show(
@@ -215,12 +215,12 @@ class Library:
 
     async def search_words(self, question: str, *, k: int) -> list[words.WordHit]:
         """Return up to `k` shows that share words with the question, best first."""
-        async with self._read() as connection:
+        async with self.reading() as connection:
             return await words.search(connection, question, k=k)
 
     async def counts(self) -> Counts:
         """Count the shows."""
-        async with self._read() as connection:
+        async with self.reading() as connection:
             rows = await connection.execute(
                 select(imports.c.kind, func.count().label("number"))
                 .select_from(shows)
@@ -236,20 +236,20 @@ class Library:
 
     async def fact(self, key: str) -> str | None:
         """Return a single fact about this library."""
-        async with self._read() as connection:
+        async with self.reading() as connection:
             value: str | None = await connection.scalar(select(facts.c.value).where(facts.c.key == key))
             return value
 
     async def remember(self, key: str, value: str) -> None:
         """Keep a single fact about this library."""
-        async with self._write() as connection:
+        async with self.writing() as connection:
             await _set_fact(connection, key, value)
 
     # Imports
 
     async def begin_import(self, kind: ImportKind, name: str, sha256: str) -> int:
         """Record where the shows that follow come from; returns the import's number."""
-        async with self._write() as connection:
+        async with self.writing() as connection:
             values = {"kind": kind, "name": name, "sha256": sha256, "created_at": _now()}
             result = await connection.execute(insert(imports).values(**values))
             return int(result.inserted_primary_key[0])  # type: ignore[index] # an insert of one row has one
@@ -262,7 +262,7 @@ class Library:
     async def remove_sample(self) -> int:
         """Remove the shows that only the sample brought; their vectors become strays to be removed."""
         sample = select(imports.c.id).where(imports.c.kind == ImportKind.SAMPLE)
-        async with self._write() as connection:
+        async with self.writing() as connection:
             rows = await connection.execute(select(shows.c.number).where(shows.c.import_id.in_(sample)))
             numbers = [row.number for row in rows]
             if numbers:
@@ -311,7 +311,7 @@ class Library:
     async def kept_vectors(self, model: str, dimensions: int, text_hashes: Iterable[str]) -> set[str]:
         """Return the hashes of those texts that have a vector."""
         found: set[str] = set()
-        async with self._read() as connection:
+        async with self.reading() as connection:
             for chunk in _chunks(text_hashes):
                 wanted = select(vectors.c.text_hash).where(
                     vectors.c.model == model, vectors.c.dimensions == dimensions, vectors.c.text_hash.in_(chunk)
@@ -322,7 +322,7 @@ class Library:
     async def vectors(self, model: str, dimensions: int, text_hashes: Iterable[str]) -> dict[str, Vectors]:
         """Return the vectors that are already known, each of shape (dimensions,)."""
         found: dict[str, Vectors] = {}
-        async with self._read() as connection:
+        async with self.reading() as connection:
             for chunk in _chunks(text_hashes):
                 rows = await connection.execute(
                     select(vectors.c.text_hash, vectors.c.vector).where(
@@ -343,7 +343,7 @@ class Library:
         )
         statements = [wanted] if ids is None else [wanted.where(indexed.c.show_id.in_(part)) for part in _chunks(ids)]
         found: dict[str, tuple[str, str]] = {}
-        async with self._read() as connection:
+        async with self.reading() as connection:
             for statement in statements:
                 rows = await connection.execute(statement)
                 found.update((row.show_id, (row.content_hash, row.text_hash)) for row in rows)
@@ -351,7 +351,7 @@ class Library:
 
     async def count_indexed(self, collection: str) -> int:
         """Count the shows whose current text `collection` holds."""
-        async with self._read() as connection:
+        async with self.reading() as connection:
             count = await connection.scalar(
                 select(func.count())
                 .select_from(indexed.join(shows, indexed.c.show_id == shows.c.id))
@@ -362,7 +362,7 @@ class Library:
     async def not_indexed(self, collection: str) -> list[str]:
         """Return the ids of shows that `collection` lacks or holds in an older form."""
         held = indexed.c
-        async with self._read() as connection:
+        async with self.reading() as connection:
             rows = await connection.execute(
                 select(shows.c.id)
                 .outerjoin(indexed, (held.show_id == shows.c.id) & (held.collection == collection))
@@ -379,12 +379,12 @@ class Library:
 
     async def note_indexed(self, collection: str, held: Mapping[str, tuple[str, str]]) -> None:
         """Note that `collection` holds these shows, as (content hash, text hash) by id."""
-        async with self._write() as connection:
+        async with self.writing() as connection:
             await _note_indexed(connection, collection, held)
 
     async def forget_indexed(self, collection: str, ids: Iterable[str]) -> None:
         """Note that `collection` no longer holds these ids."""
-        async with self._write() as connection:
+        async with self.writing() as connection:
             for chunk in _chunks(ids):
                 await connection.execute(
                     delete(indexed).where(indexed.c.collection == collection, indexed.c.show_id.in_(chunk))
@@ -392,7 +392,7 @@ class Library:
 
     async def strays(self, collection: str) -> list[str]:
         """Return ids that `collection` holds and the catalogue no longer has."""
-        async with self._read() as connection:
+        async with self.reading() as connection:
             rows = await connection.execute(
                 select(indexed.c.show_id)
                 .outerjoin(shows, indexed.c.show_id == shows.c.id)
@@ -405,7 +405,7 @@ class Library:
     async def begin_job(self, job_id: str, *, owner: str, kind: str, title: str, lease: str) -> None:
         """Journal a job before it starts."""
         values = {"id": job_id, "owner": owner, "kind": kind, "title": title, "lease": lease}
-        async with self._write() as connection:
+        async with self.writing() as connection:
             await connection.execute(insert(jobs).values(**values, state="running", created_at=_now()))
 
     async def end_job(
@@ -413,7 +413,7 @@ class Library:
     ) -> None:
         """Journal how a job ended."""
         values = {"state": state, "report": report, "error": error, "finished_at": _now()}
-        async with self._write() as connection:
+        async with self.writing() as connection:
             await connection.execute(update(jobs).where(jobs.c.id == job_id).values(**values))
 
     async def jobs(self, *, state: str | None = None, limit: int = 20) -> list[JobRecord]:
@@ -421,7 +421,7 @@ class Library:
         wanted = select(jobs).order_by(jobs.c.created_at.desc()).limit(limit)
         if state is not None:
             wanted = wanted.where(jobs.c.state == state)
-        async with self._read() as connection:
+        async with self.reading() as connection:
             return [JobRecord(**row._asdict()) for row in await connection.execute(wanted)]
 
     # Experiments
@@ -429,12 +429,12 @@ class Library:
     async def keep_experiment(self, experiment_id: str, summary: Mapping[str, Any], whole: Mapping[str, Any]) -> None:
         """Keep what Compare measured."""
         values = {"id": experiment_id, "created_at": _now(), "summary": dict(summary), "whole": dict(whole)}
-        async with self._write() as connection:
+        async with self.writing() as connection:
             await connection.execute(insert(experiments).values(**values))
 
     async def experiments(self) -> list[dict[str, Any]]:
         """Return the summaries of all experiments, newest first."""
-        async with self._read() as connection:
+        async with self.reading() as connection:
             rows = await connection.execute(
                 select(experiments.c.summary).order_by(experiments.c.created_at.desc()).limit(200)
             )
@@ -442,7 +442,7 @@ class Library:
 
     async def experiment(self, experiment_id: str) -> dict[str, Any] | None:
         """Return one experiment whole, or None."""
-        async with self._read() as connection:
+        async with self.reading() as connection:
             kept: dict[str, Any] | None = await connection.scalar(
                 select(experiments.c.whole).where(experiments.c.id == experiment_id)
             )
@@ -450,13 +450,14 @@ class Library:
 
     async def delete_experiment(self, experiment_id: str) -> None:
         """Forget an experiment; an unknown one is no error."""
-        async with self._write() as connection:
+        async with self.writing() as connection:
             await connection.execute(delete(experiments).where(experiments.c.id == experiment_id))
 
     # Connections
 
     @asynccontextmanager
-    async def _read(self) -> AsyncIterator[AsyncConnection]:
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """Give a connection for reads, which run side by side. Raises LibraryError."""
         try:
             async with self._engine.connect() as connection:
                 yield await connection.execution_options(isolation_level="AUTOCOMMIT")
@@ -464,7 +465,8 @@ class Library:
             raise LibraryError(f"The library could not be read ({_reason(error)}).") from error
 
     @asynccontextmanager
-    async def _write(self) -> AsyncIterator[AsyncConnection]:
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        """Give a connection inside one transaction, kept whole or not at all. Raises LibraryError."""
         async with self._writing, self._transaction() as connection:
             yield connection
 

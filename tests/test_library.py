@@ -117,7 +117,7 @@ async def test_two_processes_write_the_same_file_side_by_side(library, tmp_path)
 
 async def test_reads_go_on_beside_a_write(library):
     await put(library, SHOW)
-    async with library._write() as connection:
+    async with library.writing() as connection:
         await connection.execute(text("DELETE FROM shows"))
         async with asyncio.timeout(5):
             assert (await library.counts()).shows == 1, "a reader sees what was committed, and waits for nobody"
