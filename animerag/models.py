@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 ProviderName = Literal["openai", "local"]
 Branch = Literal["alias", "words", "vector"]
+MyStatus = Literal["watching", "completed", "on_hold", "dropped", "plan_to_watch"]
 
 
 class Priority(IntEnum):
@@ -35,8 +36,21 @@ class RelatedShow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where a show was read: file, line, and in words what of the row was mended or left out."""
+
+    file: str
+    line: int
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Show:
-    """One catalogue record; `record` is the source's own object, whole, so that nothing a file said is lost."""
+    """One catalogue record; `record` is the source's own object, whole, so that nothing a file said is lost.
+
+    `overlay` marks a row that tells what its owner thinks of a show (`my_status`, `my_score` from 0 to 10,
+    `episodes_watched`) and describes it only as far as to know it again. `origin` is known while a file is read.
+    """
 
     id: str
     title: str
@@ -51,6 +65,11 @@ class Show:
     relations: tuple[RelatedShow, ...] = ()
     similar: tuple[RelatedShow, ...] = ()
     record: Mapping[str, Any] = field(default_factory=dict)
+    my_status: MyStatus | None = None
+    my_score: float | None = None
+    episodes_watched: int | None = None
+    overlay: bool = False
+    origin: Origin | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -458,7 +458,7 @@ def _read_all(files: Sequence[SourceFile], run: _Run) -> dict[str, Document]:
     """Return the winning row of every id: the last one read."""
     winners: dict[str, Document] = {}
     for file in files:
-        for row in readers.read(file.path, name=file.name, id_field=file.id_field):
+        for row in readers.read(file.path, file.name, readers.ReadOptions(id_field=file.id_field)):
             run.read += 1
             if isinstance(row, RowError):
                 run.errors.append(row)
