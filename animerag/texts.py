@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import json
 import re
 import unicodedata
@@ -19,7 +20,15 @@ _EMBEDDED_CHARACTERS = 6000  # beyond any honest synopsis; keeps one huge record
 
 _BBCODE = re.compile(r"\[/?(?:i|b|u|s|url|quote|spoiler|code|size|color)(?:=[^\]]*)?\]", re.IGNORECASE)
 _ANIDB_LINK = re.compile(r"https?://anidb\.net/\S+ \[([^\]]*)\]")
-_HTML_TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
+_SCRIPT = re.compile(r"<(script|style)\b[^>]*>.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
+_INLINE_TAG = re.compile(r"</?(?:a|abbr|b|em|font|i|mark|s|small|span|strong|sub|sup|u)\b[^<>]*>", re.IGNORECASE)
+# By name, so that "<Infinite Dendrogram>" stays: synopses write names of games and skills like that.
+_HTML_TAG = re.compile(
+    r"</?(?:article|audio|blockquote|body|br|button|center|code|dd|details|div|dl|dt|embed|form|h[1-6]|head|hr|html"
+    r"|iframe|img|input|li|link|meta|object|ol|p|picture|pre|section|source|svg|table|tbody|td|th|thead|tr|ul|video)"
+    r"\b[^<>]*>",
+    re.IGNORECASE,
+)
 _CREDITS = re.compile(
     r"\[Written by [^\]]*\]|\(Source:[^)]*\)|^\s*(?:\* Based on|Source:|Note:).*$", re.IGNORECASE | re.MULTILINE
 )
@@ -29,11 +38,25 @@ _NOT_WORD = re.compile(r"[^\w]+")
 
 
 def clean(text: str) -> str:
-    """Drop markup, AniDB link addresses, credits and notes; keep every sentence of the synopsis as written."""
+    """Drop markup, AniDB link addresses, credits and notes; keep every sentence of the synopsis as written.
+
+    What comes back is text and still no HTML: it may hold `<` and `&` that somebody wrote as such.
+    """
+    text = _INLINE_TAG.sub("", _SCRIPT.sub(" ", _unescaped(text)))
     text = _ANIDB_LINK.sub(r"\1", text)
     text = _CREDITS.sub(" ", _HTML_TAG.sub(" ", _BBCODE.sub("", text)))
     lines = (_SPACE.sub(" ", line).strip() for line in text.split("\n"))
     return "\n".join(line for line in lines if line)
+
+
+def _unescaped(text: str) -> str:
+    """Entities are often escaped twice, by one tool after another."""
+    for _ in range(3):
+        plain = html.unescape(text) if "&" in text else text
+        if plain == text:
+            break
+        text = plain
+    return text.replace("\xa0", " ")
 
 
 def sentences(text: str) -> list[str]:

@@ -102,7 +102,7 @@ def _dialect(lines: list[str], given: str | None, known: Callable[[str], bool]) 
     choices = [_Dialect(mark, quoted=True) for mark in ([given] if given else DELIMITERS)]
     best = max(choices, key=lambda choice: _fit(lines, choice, known))
     plain = _Dialect(best.delimiter, quoted=False)
-    spoilt = _fit(lines, best, known)[1] < 0.5 < _fit(lines, plain, known)[1]
+    spoilt = _fit(lines, best, known)[1] <= 0.5 < _fit(lines, plain, known)[1]
     return plain if spoilt else best
 
 

@@ -12,6 +12,7 @@ from xml.etree.ElementTree import ParseError
 
 from animerag.errors import InvalidInputError
 from animerag.readers.rows import MAX_CELL_CHARACTERS, SAMPLE_ROWS, Layout, NoRowsError, Record, headings, is_header
+from animerag.readers.sniff import open_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -100,8 +101,9 @@ def _opened(path: Path, name: str) -> Iterator[Any]:
     import openpyxl
 
     book = None
+    stream = open_bytes(path, name)  # given a path, openpyxl would judge the file by its name
     try:
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+        book = openpyxl.load_workbook(stream, read_only=True, data_only=True)
         for sheet in book.worksheets:
             sheet.reset_dimensions()  # some writers state a wrong size, which would cut rows off
         yield book
@@ -110,3 +112,4 @@ def _opened(path: Path, name: str) -> Iterator[Any]:
     finally:
         if book is not None:
             book.close()
+        stream.close()

@@ -7,19 +7,6 @@ import pytest
 from animerag import readers
 from animerag.errors import InvalidInputError
 from animerag.models import RowError, Show
-from animerag.readers import ReadOptions
-
-
-@pytest.fixture
-def read_bytes(tmp_path):
-    """Read a file of these bytes."""
-
-    def read(data, *, name="x.json", **options):
-        path = tmp_path / "stored"
-        path.write_bytes(data)
-        return list(readers.read(path, name, ReadOptions(**options)))
-
-    return read
 
 
 @pytest.fixture
