@@ -107,6 +107,7 @@ class ScratchBench:
                     batch_size=self.settings.batch_size,
                     level=lambda: gate.level(Priority.INGEST),
                     set_level=lambda choice: gate.set_level(Priority.INGEST, choice),
+                    rounds=lambda: gate.rounds(Priority.INGEST),
                 ),
                 answering=answering,
                 batch=Batch(answering, level=lambda: gate.level(Priority.BATCH)),

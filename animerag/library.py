@@ -20,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from animerag import words
+from animerag.bulk import insert_many
 from animerag.errors import LibraryError
 from animerag.models import ImportKind, RelatedShow, Show
 from animerag.schema import VERSION, experiments, facts, imports, indexed, jobs, metadata, shows, vectors
@@ -28,13 +29,25 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from sqlalchemy import Row
+    from sqlalchemy import Row, Table
+    from sqlalchemy.dialects.sqlite import Insert
 
     from animerag.ports import Vectors
     from animerag.texts import Document
 
-_AT_ONCE = 50  # rows that SQLAlchemy prepares on the event loop in a few milliseconds
 _CHUNK = 5000  # SQLite takes 32,766 variables a statement; Chroma's limit is near this one
+
+
+def _put(table: Table, *keys: str) -> Insert:
+    """Return the statement that writes rows of a table, in place of those with the same keys."""
+    statement = insert(table)
+    changed = {c.name: statement.excluded[c.name] for c in table.c if c.name not in keys and not c.primary_key}
+    return statement.on_conflict_do_update(index_elements=list(keys), set_=changed)
+
+
+_PUT_SHOW = _put(shows, "id")
+_NOTE_INDEXED = _put(indexed, "collection", "show_id")
+_KEEP_VECTOR = insert(vectors).on_conflict_do_nothing()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,11 +139,7 @@ class Library:
         if not rows.shows:
             return
         async with self.writing() as connection:
-            statement = insert(shows)
-            changed = {name: statement.excluded[name] for name in rows.shows[0] if name != "id"}
-            statement = statement.on_conflict_do_update(index_elements=["id"], set_=changed)
-            for start in range(0, len(rows.shows), _AT_ONCE):
-                await connection.execute(statement, rows.shows[start : start + _AT_ONCE])
+            await insert_many(connection, _PUT_SHOW, rows.shows)
             found = await connection.execute(
                 select(shows.c.id, shows.c.number).where(shows.c.id.in_([row["id"] for row in rows.shows]))
             )
@@ -295,7 +304,7 @@ class Library:
         try:
             async with self._transaction() as connection:
                 for values, _ in pending:
-                    await connection.execute(insert(vectors).on_conflict_do_nothing(), values)
+                    await insert_many(connection, _KEEP_VECTOR, values)
         except LibraryError as error:
             for _, saved in pending:
                 if not saved.done():
@@ -535,13 +544,7 @@ async def _note_indexed(connection: AsyncConnection, collection: str, held: Mapp
         {"collection": collection, "show_id": show_id, "content_hash": content, "text_hash": of_text}
         for show_id, (content, of_text) in held.items()
     ]
-    if not rows:
-        return
-    statement = insert(indexed)
-    changed = {"content_hash": statement.excluded.content_hash, "text_hash": statement.excluded.text_hash}
-    await connection.execute(
-        statement.on_conflict_do_update(index_elements=["collection", "show_id"], set_=changed), rows
-    )
+    await insert_many(connection, _NOTE_INDEXED, rows)
 
 
 def show_rows(batch: Sequence[Document], import_id: int) -> ShowRows:
@@ -557,17 +560,17 @@ def _show_row(document: Document, import_id: int) -> dict[str, Any]:
     return {
         "id": show.id,
         "title": show.title,
-        "titles": list(show.titles),
-        "tags": list(show.tags),
+        "titles": _json(show.titles),
+        "tags": _json(show.tags),
         "description": show.description,
         "episodes": show.episodes,
         "year": show.year,
         "end_year": show.end_year,
         "rating": show.rating,
         "votes": show.votes,
-        "relations": [_related(item) for item in show.relations],
-        "similar": [_related(item) for item in show.similar],
-        "record": dict(show.record),
+        "relations": _json([_related(item) for item in show.relations]),
+        "similar": _json([_related(item) for item in show.similar]),
+        "record": _json(dict(show.record)),
         "content_hash": document.content_hash,
         "text_hash": document.text_hash,
         "import_id": import_id,

@@ -15,6 +15,7 @@ import threading
 import uuid
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -27,6 +28,7 @@ from animerag.jobs import Jobs
 from animerag.library import Library
 from animerag.limits import Gate
 from animerag.models import Priority
+from animerag.services import waves
 from animerag.services.answering import Answering
 from animerag.services.batch import Batch
 from animerag.services.catalogue import Catalogue
@@ -165,6 +167,8 @@ def _assemble(
         batch_size=_batch_size(settings),
         level=level(Priority.INGEST, local=embeds_here),
         set_level=lambda choice: gate.set_level(Priority.INGEST, choice),
+        rounds=lambda: repeat(_LOCAL_LEVEL) if embeds_here else gate.rounds(Priority.INGEST),
+        most=waves.USUAL if embeds_here else waves.MOST,  # a request of ours computes: progress is worth more than size
     )
     return Services(
         settings=settings,

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
     from animerag.texts import Document
 
-_AT_ONCE = 100  # rows whose preparation leaves the event loop free soon enough
 CREATE = (
     "CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5("
     "titles, tags, description, pairs, tokenize='porter unicode61 remove_diacritics 2')"
 )
+_INSERT = "INSERT INTO words (rowid, titles, tags, description, pairs) VALUES (?, ?, ?, ?, ?)"
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _CJK = re.compile(r"[぀-ヿ㐀-䶿一-鿿豈-﫿ｦ-ﾟ]+")
 # Particles and question words carry no subject; dropping them also keeps 30,000-show searches fast.
@@ -75,17 +75,13 @@ async def put(connection: AsyncConnection, rows: Sequence[Mapping[str, object]])
     if not rows:
         return
     await remove(connection, [row["rowid"] for row in rows])
-    statement = text(
-        "INSERT INTO words (rowid, titles, tags, description, pairs)"
-        " VALUES (:rowid, :titles, :tags, :description, :pairs)"
-    )
-    for start in range(0, len(rows), _AT_ONCE):
-        await connection.execute(statement, rows[start : start + _AT_ONCE])
+    columns = ("rowid", "titles", "tags", "description", "pairs")
+    await connection.exec_driver_sql(_INSERT, [tuple(row[name] for name in columns) for row in rows])
 
 
 async def remove(connection: AsyncConnection, numbers: Sequence[object]) -> None:
     """Forget the shows with these row numbers."""
-    await connection.execute(text("DELETE FROM words WHERE rowid = :rowid"), [{"rowid": n} for n in numbers])
+    await connection.exec_driver_sql("DELETE FROM words WHERE rowid = ?", [(number,) for number in numbers])
 
 
 async def search(connection: AsyncConnection, question: str, *, k: int) -> list[WordHit]:

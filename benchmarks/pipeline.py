@@ -1,5 +1,8 @@
 """The pipeline's overhead: what an ingestion takes beyond the provider's rounds and the bare write of the last wave.
 
+With jitter, rounds are no floor: it is then the time these answers take at that level with nothing between them, and
+the bare write is that of the last request.
+
     .venv/bin/python benchmarks/pipeline.py --export shoko_export.json
 
 Fixed levels and `auto` run interleaved over the same simulated provider and Chroma server, each on a scratch catalogue.
@@ -7,6 +10,7 @@ Fixed levels and `auto` run interleaved over the same simulated provider and Chr
 
 import argparse
 import asyncio
+import heapq
 import json
 import math
 import random
@@ -30,6 +34,7 @@ from animerag.models import RowError
 from animerag.services.comparison import copy_of
 from animerag.services.indexing import record_of
 from animerag.texts import Document
+from animerag.tracing import recording
 
 BATCH = 100
 
@@ -54,19 +59,30 @@ async def ingest(bench, provider, work, level, index):
         await index.ensure(spec)
         size = "auto" if level == "auto" else BATCH
         async with LoopLag() as lag:
-            started_s = time.perf_counter()
-            report = await scratch.ingestion.take_in(work, Control(), batch_size=size)
-            wall_s = time.perf_counter() - started_s
+            with recording() as spans:
+                started_s = time.perf_counter()
+                report = await scratch.ingestion.take_in(work, Control(), batch_size=size)
+                wall_s = time.perf_counter() - started_s
         await index.drop(spec)
     observed = await provider.observed()
     lost = report.read - report.ingested
     return {
         "wall_s": wall_s,
+        "floor_s": None if level == "auto" else floor(spans.spans, level),
         "lag_s": lag.p95_s,
         "requests": report.batches,
         "lost": lost,
         "429s": observed.rate_limited,
     }
+
+
+def floor(spans, level):
+    """Return when the last answer could come at the earliest: these requests, in this order, `level` at a time."""
+    requests = sorted((one for one in spans if one.name == "embedding"), key=lambda one: one.start_s)
+    free_at = [0.0] * level
+    for request in requests:
+        heapq.heapreplace(free_at, free_at[0] + request.end_s - request.start_s)
+    return max(free_at)
 
 
 def bare_write(url, work, rows, dimensions=1536):
@@ -113,7 +129,9 @@ async def run(options):
                 random.Random(repeat).shuffle(order)
                 for level in order:
                     figures = await ingest(bench, provider, work, level, index)
-                    last = len(work) - BATCH * (requests - (requests % level or level)) if level != "auto" else BATCH
+                    last = BATCH
+                    if level != "auto" and not options.jitter:  # the whole last wave comes at once
+                        last = len(work) - BATCH * (requests - (requests % level or level))
                     figures["bare_s"] = await asyncio.to_thread(bare_write, index.url, work, last)
                     results.setdefault(level, []).append(figures)
         await index.close()
@@ -122,13 +140,16 @@ async def run(options):
 
 def row(level, requests, options, runs):
     walls = [one["wall_s"] for one in runs]
-    floor_s = None if level == "auto" else math.ceil(requests / level) * options.latency
+    floor_s = None
+    if level != "auto":
+        scattered = median(one["floor_s"] for one in runs)
+        floor_s = scattered if options.jitter else math.ceil(requests / level) * options.latency
     bare_s = median(one["bare_s"] for one in runs)
     return {
         "level": level,
         "wall_s": round(median(walls), 2),
         "cv": round(pstdev(walls) / mean(walls), 3),
-        "floor_s": floor_s,
+        "floor_s": floor_s and round(floor_s, 2),
         "bare_write_s": round(bare_s, 2),
         "overhead_s": None if floor_s is None else round(median(walls) - floor_s - bare_s, 2),
         "lag_p95_ms": round(1000 * median(one["lag_s"] for one in runs), 1),

@@ -6,6 +6,7 @@ import itertools
 import math
 import random
 from email.utils import formatdate
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
@@ -19,6 +20,7 @@ from animerag.errors import (
 )
 from animerag.limits import Gate, estimate_tokens, metering, retry_after_s
 from animerag.limits.headers import announcement
+from animerag.limits.levels import AutoLevel
 from animerag.limits.pacing import Bucket
 from animerag.models import Priority
 from animerag.tracing import recording
@@ -677,6 +679,33 @@ async def test_the_level_settles_near_what_the_provider_can_do(fake, jitter):
 
     assert 5 <= gate.level(INGEST) <= 20
     assert fake.now <= 1.10 * 40
+
+
+async def test_each_prompt_answer_lets_two_requests_follow_while_the_level_doubles(fake):
+    gate = fake.gate()
+    started = []
+
+    async def attempt(seconds):
+        started.append(fake.now)
+        await fake.sleep(seconds)
+
+    calls = [gate.run(partial(attempt, 1 + 0.05 * place), priority=INGEST) for place in range(13)]
+    await fake.run(asyncio.gather(*calls))
+
+    after_first = [now for now in started if now < 1.08]
+    assert len(after_first) == 5 + 2, "one answer: its own place and one more"
+    assert gate.level(INGEST) == 10
+
+
+def test_calls_that_never_answer_do_not_hold_the_level_for_good():
+    level = AutoLevel(5)
+    lost, heard = [level.begin(place, 0.0) for place in range(1, 5)], level.begin(5, 0.0)
+    level.succeed(heard, "m", 1.0, 1.0)
+    for now in range(2, 40):
+        level.succeed(level.begin(level.now, now - 1), "m", 1.0, float(now))
+
+    assert set(lost) == {heard}
+    assert level.now > 10
 
 
 async def test_auto_starts_at_five_and_three_and_stays_without_demand(fake):

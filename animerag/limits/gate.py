@@ -23,7 +23,7 @@ from animerag.limits.pacing import Pace
 from animerag.models import Priority
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 
     from animerag.limits.levels import LevelChoice
 
@@ -173,6 +173,10 @@ class Gate:
     def level(self, priority: Priority) -> int:
         """Return how many calls of this priority may be in flight now."""
         return self._admission.level(priority)
+
+    def rounds(self, priority: Priority) -> Iterator[int]:
+        """Foretell the level of each round to come, without end, as long as nothing slows down."""
+        return self._admission.lane(priority).rounds()
 
     def set_level(self, priority: Priority, choice: LevelChoice) -> None:
         """Change a level while running; LIVE and BATCH share theirs. What is in flight stays."""

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass, field
+from itertools import repeat
 from statistics import median
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 LevelChoice: TypeAlias = "int | Literal['auto']"
 
@@ -39,81 +44,129 @@ class FixedLevel:
     def refuse(self) -> None:
         """Note a 429."""
 
+    def rounds(self) -> Iterator[int]:
+        """Foretell the level of each round to come."""
+        return repeat(self.now)
+
+
+@dataclass(slots=True)
+class _Round:
+    """A level's worth of requests that follow one another; those of the next begin when its answers come in."""
+
+    began_at: float = 0.0
+    started: int = 0
+    full: bool = False
+    clean: bool = True
+    samples: list[tuple[str, float]] = field(default_factory=list)
+
 
 class AutoLevel(FixedLevel):
-    """Doubles per clean round up to the first 429 or the knee, then adds one a round and backs off by shares."""
+    """Doubles per clean round up to the first 429 or the knee, then adds one a round and backs off by shares.
+
+    While it doubles, every prompt answer already lets two requests follow: a round whose answers come one by one is
+    not held up by its last one. What the round has shown is judged at its end.
+    """
 
     def __init__(self, start: int, maximum: int = MAXIMUM) -> None:
         super().__init__(start)
         self.choice = "auto"
         self._maximum = maximum
         self._doubling = True
+        self._base = start  # the level this round began with
         self._before = start  # the level before the last doubling
         self._throughput: float | None = None
         self._firsts: dict[str, list[float]] = {}
         self._number = 0
-        self._samples: list[tuple[str, float]] = []
-        self._began_at: float | None = None
-        self._full = False
-        self._clean = True
+        self._rounds: dict[int, _Round] = {}
 
     def begin(self, in_flight: int, now: float) -> int:
-        """Start a round with its first request, and note whether the level is used up."""
-        self._began_at = now if self._began_at is None else self._began_at
-        self._full = self._full or in_flight >= self.now
-        return self._number
+        """Note a request that starts as the `in_flight`th; return the round it belongs to."""
+        number = self._number
+        current = self._rounds.get(number)
+        if current is not None and current.samples and current.started >= self._size:
+            number += 1
+        own = self._rounds.setdefault(number, _Round(began_at=now))
+        own.started += 1
+        own.full = own.full or in_flight >= self._base
+        return number
 
     def succeed(self, round_number: int, model: str, seconds: float, now: float) -> None:
         """Take a sample; a full round moves the level."""
         firsts = self._firsts.setdefault(model, [])
         if len(firsts) < BASELINE_SAMPLES:
             firsts.append(seconds)
-        if round_number != self._number:
+        if round_number not in self._rounds:
             return
-        self._samples.append((model, seconds))
-        if len(self._samples) >= max(self.now, SMALLEST_ROUND):
-            self._end_round(now)
+        own = self._rounds[round_number]
+        own.samples.append((model, seconds))
+        if round_number != self._number:
+            self._give_up_stragglers(own, now)
+            return
+        prompt = seconds <= KNEE_LATENCY * median(firsts)
+        if self._doubling and own.full and own.clean and prompt and self.now < 2 * self._base:
+            self.now = min(self._maximum, self.now + 1)
+        if len(own.samples) >= self._size:
+            self._end_round(own, now)
 
     def fail(self) -> None:
-        """Keep this round from raising the level."""
-        self._clean = False
+        """Keep the rounds under way from raising the level."""
+        for own in self._rounds.values():
+            own.clean = False
 
     def refuse(self) -> None:
         """Halve the level."""
         self._doubling = False
-        self.now = max(1, self.now // 2)
-        self._next_round()
+        self.now = max(1, min(self.now, self._base) // 2)
+        self._base = self.now
+        self._number += 2
+        self._rounds.clear()
 
-    def _next_round(self) -> None:
-        self._number += 1
-        self._samples = []
-        self._began_at = None
-        self._full, self._clean = False, True
+    def rounds(self) -> Iterator[int]:
+        """Foretell the level of each round, as long as all of them are clean."""
+        level = self._base
+        while True:
+            yield level
+            level = min(self._maximum, level * 2 if self._doubling else level + 1)
 
-    def _end_round(self, now: float) -> None:
-        throughput = len(self._samples) / max(now - (self._began_at or 0.0), 1e-9)
+    @property
+    def _size(self) -> int:
+        return max(self._base, SMALLEST_ROUND)
+
+    def _give_up_stragglers(self, following: _Round, now: float) -> None:
+        """End a round that cancelled or failed calls will never fill, once the next one could be judged."""
+        late = self._rounds.get(self._number)
+        if len(following.samples) >= self._size and late is not None and late.samples:
+            self._end_round(late, now)
+
+    def _end_round(self, ended: _Round, now: float) -> None:
+        throughput = len(ended.samples) / max(now - ended.began_at, 1e-9)
         grew = self._throughput is None or throughput >= KNEE_THROUGHPUT * self._throughput
+        slowdown = self._slowdown(ended)
         if self._doubling:
-            self._double_or_stop(knee=self._slowdown() > KNEE_LATENCY and not grew)
-        elif self._slowdown() > SLOW_LATENCY:
-            self.now = max(1, self.now * 3 // 4)
-        elif self._full and self._clean:
-            self.now = min(self._maximum, self.now + 1)
+            self._double_or_stop(ended, knee=slowdown > KNEE_LATENCY and not grew)
+        elif slowdown > SLOW_LATENCY:
+            self.now = max(1, self._base * 3 // 4)
+        elif ended.full and ended.clean:
+            self.now = min(self._maximum, self._base + 1)
+        self._base = self.now
         self._throughput = throughput
-        self._next_round()
+        del self._rounds[self._number]
+        self._number += 1
 
-    def _double_or_stop(self, *, knee: bool) -> None:
+    def _double_or_stop(self, ended: _Round, *, knee: bool) -> None:
         if knee:
             self._doubling = False
             self.now = self._before
-        elif self._full and self._clean:
-            self._before = self.now
-            self.now = min(self._maximum, self.now * 2)
+        elif ended.full and ended.clean:
+            self._before = self._base
+            self.now = min(self._maximum, self._base * 2)
+        else:
+            self.now = self._base
 
-    def _slowdown(self) -> float:
-        """Return this round's median latency over the first ones', for the model that was called most."""
-        model, _ = Counter(model for model, _ in self._samples).most_common(1)[0]
-        typical = median(seconds for name, seconds in self._samples if name == model)
+    def _slowdown(self, ended: _Round) -> float:
+        """Return the round's median latency over the first ones', for the model that was called most."""
+        model, _ = Counter(model for model, _ in ended.samples).most_common(1)[0]
+        typical = median(seconds for name, seconds in ended.samples if name == model)
         return typical / max(median(self._firsts[model]), 1e-9)
 
 

