@@ -42,6 +42,7 @@ class Origin:
     file: str
     line: int
     notes: tuple[str, ...] = ()
+    told_as: str = ""  # the id that the file gives, in its world; "" where it is the show's own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

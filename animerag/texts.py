@@ -118,8 +118,10 @@ def text_hash(text: str) -> str:
 
 
 def content_hash(show: Show) -> str:
-    """Hash everything a show says, independent of key order."""
-    return _digest("show", show.id, json.dumps(show.record, ensure_ascii=False, sort_keys=True, default=str))
+    """Hash everything a show says, independent of key order, and what its owner thinks of it, if anything."""
+    record = json.dumps(show.record, ensure_ascii=False, sort_keys=True, default=str)
+    mine = (show.my_status, show.my_score, show.episodes_watched)
+    return _digest("show", show.id, record, *(map(str, mine) if mine != (None, None, None) else ()))
 
 
 def _digest(domain: str, *fields: str) -> str:
