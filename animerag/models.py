@@ -84,6 +84,16 @@ class RowError:
     reason: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowNote:
+    """What was mended or left out of a row that went in."""
+
+    file: str
+    line: int
+    id: str
+    note: str
+
+
 # ── Ingestion ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -138,6 +148,24 @@ class Concurrency:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FileReport:
+    """What was understood of a file and what is in it; `ids` says in words what its ids were taken for."""
+
+    name: str
+    format: str
+    encoding: str | None
+    reasons: tuple[str, ...]
+    columns: Mapping[str, str | None]  # the field of each heading
+    ids: str
+    id_prefix: str
+    shows: int
+    years: tuple[int, int] | None  # the first and the last
+    without_year: int
+    episodes: tuple[int, float, int] | None  # fewest, median, most
+    titles: tuple[str, ...]  # a few
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IngestReport:
     """What became of every row: read = ingested + unchanged + duplicate + quarantined + cancelled."""
 
@@ -148,6 +176,8 @@ class IngestReport:
     quarantined: int = 0
     cancelled: int = 0
     rows: tuple[RowError, ...] = ()
+    notes: tuple[RowNote, ...] = ()
+    files: tuple[FileReport, ...] = ()
     batches: int = 0
     embedding_requests: int = 0
     seconds: float = 0.0  # until everything that could be stored was stored and acknowledged

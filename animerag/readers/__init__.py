@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from animerag.readers.rows import Layout
     from animerag.readers.sniff import Encoding
 
-__all__ = ["Detection", "ReadOptions", "detect", "read"]
+__all__ = ["Detection", "ReadOptions", "begin", "detect", "read"]
 
 _EXPECTED = f'a Shoko export with its shows under "{shoko.KEY}", or a list of shows'
 _JSON_LIST = re.compile(r'\[\s*(?:[\[{"\]]|$)')
@@ -55,11 +55,18 @@ def read(path: Path, name: str | None = None, options: ReadOptions | None = None
     Raises InvalidInputError, before the first row, when the file cannot be read as a whole or without an answer to
     `Detection.problem`; and mid-way when what streams turns out not to be what it began as.
     """
+    return begin(path, name, options)[1]
+
+
+def begin(
+    path: Path, name: str | None = None, options: ReadOptions | None = None
+) -> tuple[Detection, Iterator[Show | RowError]]:
+    """Return what `detect` and `read` return, at the price of one. Raises InvalidInputError as `read` does."""
     shown, given = name or path.name, options or ReadOptions()
     found, document = _detect(path, shown, given)
     if found.problem:
         raise InvalidInputError(found.problem)
-    return _rows(path, found, given, document)
+    return found, _rows(path, found, given, document)
 
 
 def _rows(path: Path, found: Detection, given: ReadOptions, document: _Document | None) -> Iterator[Show | RowError]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 SAME_WORLD = 0.8  # of the ids that file and catalogue share, so many must have a title in common
 MADE_WORLDS = frozenset(("title", "note"))  # ids that we made from a row's own words
+_AT_ONCE = 50  # stored shows that are turned into values on the event loop in a few milliseconds
 _PREFIX = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 
 
@@ -63,21 +64,13 @@ class Seen:
     file: str
     world: str = ""
     faces: dict[str, Face] = field(default_factory=dict)
-    lines: dict[str, int] = field(default_factory=dict)
     overlays: set[str] = field(default_factory=set)
 
-    def add(self, show: Show) -> str | None:
-        """Note a row; return why it must be set aside when its id stands for another show higher up in the file."""
-        seen = face(show.title, show.titles, show.description)
-        known = self.faces.get(show.id)
-        if known is not None and not known.is_like(seen):
-            where = f" in line {self.lines[show.id]}" if self.lines[show.id] else ""
-            return f"The id {show.id} already is “{known.title}”{where}, and this row is “{show.title}”."
-        self.faces[show.id] = seen
-        self.lines.setdefault(show.id, show.origin.line if show.origin else 0)
+    def add(self, show: Show) -> None:
+        """Note a row; of rows with one id the last counts, as it does in the catalogue."""
+        self.faces[show.id] = face(show.title, show.titles, show.description)
         if show.overlay:
             self.overlays.add(show.id)
-        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,11 +146,14 @@ class Identity:
 
     async def complete(self, shows: Sequence[Show]) -> list[Show]:
         """Give rows, named already, what the catalogue knows and they leave out. Raises LibraryError."""
-        ids = [show.id for show in shows]
-        known = await origins.stored(self._library, ids)
-        stored = await self._library.shows(known)
+        known = await origins.stored(self._library, [show.id for show in shows])
         files = await origins.files_of(self._library, known)
-        return [completed(show, stored.get(show.id), files.get(show.id, set())) for show in shows]
+        found: list[Show] = []
+        for start in range(0, len(shows), _AT_ONCE):
+            part = shows[start : start + _AT_ONCE]
+            stored = await self._library.shows([show.id for show in part if show.id in known])
+            found += [completed(show, stored.get(show.id), files.get(show.id, set())) for show in part]
+        return found
 
     async def _world(self, seen: Seen, own: str, ids: list[str], wanted: str | None) -> tuple[str, str, dict[str, str]]:
         """Return the prefix for the ids of one world in the file, a sentence, and the ids that clash there."""
@@ -251,6 +247,14 @@ def completed(show: Show, stored: Show | None, files: set[str]) -> Show:
         return replace(_with_mine(stored, show, stored), overlay=True, origin=show.origin)
     alone = not files - {show.origin.file if show.origin else ""}
     return _with_mine(show if alone else united(show, stored), show, stored)
+
+
+def joined(show: Show, earlier: Show) -> Show:
+    """Return what two rows of a run make of a show: the later wins, whole within a file, by fields across two."""
+    if show.overlay:
+        return _with_mine(earlier, show, earlier)
+    across = show.origin and earlier.origin and show.origin.file != earlier.origin.file
+    return _with_mine(united(show, earlier) if across else show, show, earlier)
 
 
 def united(show: Show, older: Show) -> Show:
