@@ -56,7 +56,7 @@ class Survey:
             format=found.label,
             encoding=found.encoding,
             reasons=found.reasons,
-            columns={column.heading: column.field for column in found.columns},
+            columns=found.fields,
             ids=plan.told,
             id_prefix=plan.prefix,
             shows=self.shows,
