@@ -2,6 +2,7 @@
 
 import pytest
 
+from animerag.errors import InvalidInputError
 from animerag.jobs import Control
 from animerag.models import Priority
 from animerag.readers import ReadOptions
@@ -123,10 +124,32 @@ async def test_notes_are_found_by_their_text(services, take_in):
 
 
 async def test_a_file_that_needs_an_answer_is_refused_and_read_once_it_has_one(services, take_in):
-    from animerag.errors import InvalidInputError
-
     text = "1,Alpha,A boy finds a robot.\n2,Beta,A girl paints.\n"
     with pytest.raises(InvalidInputError, match="Choose the column that is the title"):
         await take_in(text)
     report = await take_in(text, options=ReadOptions(columns={"id": "1", "title": "2", "synopsis": "3"}))
     assert (report.ingested, (await services.catalogue.show("2")).title) == (2, "Beta")
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+async def test_every_ugly_file_goes_in_twice_with_the_same_catalogue(services, ugly):
+    told = {}
+    for path in sorted(ugly.glob("*.*")):
+        if path.name == "README.md":
+            continue
+        file = SourceFile(path=path, name=path.name)
+        try:
+            first = await services.ingestion.run([file], Control())
+        except InvalidInputError as error:
+            told[path.name] = str(error)
+            continue
+        again = await services.ingestion.run([file], Control())
+        assert first.read == first.ingested + first.unchanged + first.duplicate + first.quarantined
+        assert (again.ingested, again.catalogue, again.rows) == (0, first.catalogue, first.rows), path.name
+        told[path.name] = (first.ingested, first.duplicate, first.quarantined)
+    assert (await services.maintenance.check()).healthy
+    refused = [outcome for outcome in told.values() if isinstance(outcome, str)]
+    assert len(refused) == 9
+    assert all(sentence.endswith(".") for sentence in refused)
+    assert told["duplicate_ids.csv"] == (5, 2, 0)
