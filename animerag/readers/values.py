@@ -49,6 +49,8 @@ _STATUSES: dict[str, MyStatus] = {
 
 def text(value: Any, *, lines: bool = False) -> str:
     """Return what is to be read of a text: no control or invisible characters; on one line unless `lines`."""
+    if isinstance(value, str) and value.isprintable():  # most are, and need no more
+        return value.strip()
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return ""
     shown = _UNSEEN.sub("", _ANSI.sub("", _BREAKS.sub("\n", str(value))))
