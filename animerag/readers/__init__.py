@@ -184,7 +184,7 @@ def _table(written: Layout, name: str, given: ReadOptions, kind: Format) -> Dete
 
 def _given_columns(given: ReadOptions) -> dict[str, str]:
     own = given.id_field if given.id_field not in {None, shoko.ID_FIELD} else None
-    return {**({"id": own} if own else {}), **given.columns}
+    return {**({own: "id"} if own else {}), **given.columns}
 
 
 def _xml(start: str, name: str) -> Detection:

@@ -114,6 +114,58 @@ def test_a_list_of_plain_objects_is_read_by_its_keys(read_bytes):
     assert (show.id, show.titles, show.year) == ("5", ("A", "B"), 1998)
 
 
+@pytest.mark.parametrize(
+    ("heading", "cells", "expected"),
+    [
+        # Kaggle 2020, Kaggle 2023, the list of 2018, the recommendations of 2016, AniList, a scraped list
+        (
+            "MAL_ID,Name,Score,Genres,English name,Japanese name,Type,Episodes,Aired,Rating",
+            '1,A,8.78,"Action, Sci-Fi",B,C,TV,26,"Apr 3, 1998 to Apr 24, 1999",R - 17+',
+            ("1", 8.78, 26, 1998),
+        ),
+        (
+            "anime_id,Name,English name,Other name,Score,Genres,Synopsis,Type,Episodes,Aired,Premiered,Scored By",
+            '1,A,B,C,8.75,"Action",S,TV,26.0,Unknown,spring 1998,914193.0',
+            ("1", 8.75, 26, 1998),
+        ),
+        (
+            "anime_id,title,title_english,title_synonyms,type,episodes,aired,rating,score,scored_by,genre",
+            "1,A,B,C,TV,26,\"{'from': '1998-04-03', 'to': '1999-04-24'}\",PG-13,8.7,5,Action",
+            ("1", 8.7, 26, 1998),
+        ),
+        ("anime_id,name,genre,type,episodes,rating,members", '1,A,"Action",TV,26,8.7,10', ("1", 8.7, 26, None)),
+        (
+            "id,title_romaji,title_english,title_native,averageScore,seasonYear,episodes,genres",
+            "1,A,B,C,86,1998,26,Action",
+            ("1", 8.6, 26, 1998),
+        ),
+        (
+            "uid,title,synopsis,genre,aired,episodes,members,score",
+            "1,A,S,\"['Action', 'Sci-Fi']\",\"Apr 3, 1998 to ?\",26.0,5,8.7",
+            ("1", 8.7, 26, 1998),
+        ),
+    ],
+)
+def test_headings_of_the_common_dumps(read_bytes, heading, cells, expected):
+    (show,) = read_bytes(f"{heading}\n{cells}\n")
+    assert (show.id, show.rating, show.episodes, show.year) == expected
+    assert (show.title, show.tags[0], show.origin.notes) == ("A", "Action", ())
+
+
+def test_a_page_of_an_interface_is_read_as_a_list(read_bytes):
+    entry = {
+        "mal_id": 1,
+        "title": "A",
+        "title_synonyms": ["B"],
+        "year": None,
+        "aired": {"from": "1998-04-03T00:00:00+00:00", "string": "Apr 3, 1998 to ?"},
+        "genres": [{"mal_id": 1, "name": "Action"}],
+        "scored_by": 5,
+    }
+    (show,) = read_bytes(json.dumps({"data": [entry]}))
+    assert (show.id, show.year, show.tags, show.votes, show.titles) == ("1", 1998, ("Action",), 5, ("A", "B"))
+
+
 def test_headings_become_shows_and_other_text_notes(read_bytes, detect_bytes):
     text = (
         "Things I liked.\n\n# Watched\n## Planetes\nAstronauts who collect trash.\n\n```\n# no heading\n```\n"
@@ -150,8 +202,8 @@ def test_a_chosen_column_wins_over_a_guess_and_none_leaves_one_out(read_bytes, d
     data = "id,name,title,rating\n1,A,B,PG-13\n2,C,D,R\n"
     fields = {column.heading: column.field for column in detect_bytes(data).columns}
     assert fields == {"id": "id", "name": None, "title": "title", "rating": None}
-    assert [show.title for show in read_bytes(data, columns={"title": "name"})] == ["A", "C"]
-    assert read_bytes(data, columns={"none": "id"})[0].id.startswith("title:")
+    assert [show.title for show in read_bytes(data, columns={"name": "title"})] == ["A", "C"]
+    assert read_bytes(data, columns={"id": "none"})[0].id.startswith("title:")
 
 
 def test_an_age_rating_is_no_score_and_my_columns_are_mine(read_bytes):

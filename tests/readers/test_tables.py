@@ -206,8 +206,8 @@ def test_gzip_is_inflated_up_to_a_limit(stored, monkeypatch):
         ({"encoding": "base64"}, "no encoding of text"),
         ({"encoding": "ascii", "delimiter": "ab"}, "cannot separate columns"),
         ({"encoding": "utf-16"}, "is not text in UTF-16"),
-        ({"columns": {"titel": "title"}}, "no field titel"),
-        ({"columns": {"title": "Nombre"}}, "no column Nombre; it has id, title"),
+        ({"columns": {"title": "titel"}}, "no field titel"),
+        ({"columns": {"Nombre": "title"}}, "no column Nombre; it has id, title"),
     ],
 )
 def test_an_option_that_does_not_fit_is_refused_in_a_sentence(stored, options, says):
