@@ -33,6 +33,7 @@ FIELDS = {
     "my_score": "my score",
     "episodes_watched": "episodes watched",
 }
+_CHOOSE = "Choose the column that is the title (--column title=HEADING)"
 _OF_A_HUNDRED = frozenset(("averagescore", "meanscore"))  # AniList counts to 100
 _JOINED_NAMES = frozenset(
     ["synonyms", "othertitles", "alternativetitles", "titlesynonyms", "aliases", "othernames", "alltitles", "別名"]
@@ -201,12 +202,9 @@ def problem(columns: Sequence[Column], name: str) -> str | None:
     found = ", ".join(column.heading for column in columns[:12])
     if not titles:
         missing = "title or id column" if not any(c.field == "id" for c in columns) else "title column"
-        return f"{name} has no {missing} that we know; it has {found}. Choose the column that is the title."
+        return f"{name} has no {missing} that we know; it has {found}. {_CHOOSE}."
     if not titles[0].certain:
-        return (
-            f"{name} names no columns: its first row is data."
-            f" Choose the column that is the title; {titles[0].heading} may be it."
-        )
+        return f"{name} names no columns: its first row is data. {_CHOOSE}; {titles[0].heading} may be it."
     return None
 
 

@@ -26,9 +26,10 @@ def is_record(record: Any) -> bool:
     return isinstance(record, dict) and (ID_FIELD in record or TABLE_KEY in record) and TITLE_FIELD in record
 
 
-def rows(records: Sequence[Any], source: str, name: str, *, id_field: str = ID_FIELD) -> Iterator[Show | RowError]:
-    """Yield a show, or the reason why not, for each record; `source` is the file's text, for line numbers."""
-    lines = documents.record_lines(source, len(records), KEY)
+def rows(
+    records: Sequence[Any], lines: Iterator[int], name: str, *, id_field: str = ID_FIELD
+) -> Iterator[Show | RowError]:
+    """Yield a show, or the reason why not, for each record."""
     for line, record in zip(lines, records, strict=True):
         yield row(record, name, line, id_field=id_field)
 

@@ -4,9 +4,12 @@ import gzip
 import json
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from animerag.errors import InvalidInputError
 from animerag.models import RowError
+from animerag.texts import Document
 
 MAL_LIST = """<?xml version="1.0" encoding="UTF-8" ?>
 <myanimelist>
@@ -224,6 +227,56 @@ def test_detection_has_what_a_preview_and_a_column_chooser_need(detect_bytes):
     assert found.sample[0] == ("1", "Ü", "8,5")
     assert any("Windows-1252" in reason for reason in found.reasons)
     assert not found.fixed
+
+
+KEYS = [
+    "id",
+    "AnimeID",
+    "MainTitle",
+    "title",
+    "Name",
+    "synonyms",
+    "genres",
+    "episodes",
+    "year",
+    "score",
+    "sources",
+    "x",
+]
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=12),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*KEYS, "name", "from"]), inner),
+    max_leaves=12,
+)
+RECORDS = st.dictionaries(st.sampled_from(KEYS), VALUES)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(value=VALUES | st.lists(RECORDS, min_size=1), records=st.lists(RECORDS | VALUES, min_size=2))
+def test_any_json_is_read_or_refused_in_a_sentence(read_bytes, value, records):
+    lines = "\n".join(json.dumps(record) for record in records)
+    for data in (json.dumps(value), json.dumps({"AniDB_Anime": records}), json.dumps({"data": records}), lines):
+        try:
+            rows = read_bytes(data, name="x.json")
+        except InvalidInputError:
+            continue
+        for row in rows:
+            assert isinstance(row, RowError) or (row.id and row.title and Document.of(row).content_hash)
+
+
+def test_lines_are_counted_in_the_list_and_nowhere_else(read_bytes):
+    data = (
+        '{"note": ["AniDB_Anime", "["],\n"AniDB_Anime": [],\n"AniDB_Anime": [\n{"AnimeID": 1, "MainTitle": "A"},\n\n7]}'
+    )
+    show, error = read_bytes(data)
+    assert (show.origin.line, error.line) == (4, 6)
+
+
+def test_a_number_without_end_is_refused(read_bytes):
+    with pytest.raises(InvalidInputError, match="more than 4,000 digits"):
+        read_bytes('[{"id": 1, "title": "A", "x": ' + "9" * 5000 + "}]")
+    bad, show = read_bytes('{"id": 1, "title": "A", "x": ' + "9" * 5000 + '}\n{"id": 2, "title": "B"}')
+    assert (bad.line, show.id) == (1, "2")
 
 
 @pytest.mark.parametrize("name", ["../../etc/x.csv", "C:\\x.csv", "\\\\host\\s.csv", "CON", "a\nb.csv", "<img>.csv"])

@@ -4,6 +4,7 @@ import csv
 import datetime as dt
 import gzip
 import io
+import zipfile
 
 import openpyxl
 import pytest
@@ -138,6 +139,19 @@ def test_a_damaged_workbook_raises_nothing_but_our_own_error(stored, workbook, a
     raw[4 + int(at * (len(raw) - 5))] = value
     refused = refusal(stored(bytes(raw[: 4 + int(end * len(raw))])), "x")
     assert refused is None or refused.endswith(".")
+
+
+def test_a_workbook_that_would_blow_up_is_refused(stored, workbook):
+    entities = "".join(f'<!ENTITY a{n} "{f"&a{n - 1};" * 10}">' for n in range(1, 10))
+    bomb = f'<!DOCTYPE worksheet [<!ENTITY a0 "lol">{entities}]>'
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(workbook)) as sound, zipfile.ZipFile(out, "w") as bad:
+        for name in sound.namelist():
+            data = sound.read(name).decode("utf-8", "surrogateescape")
+            if name.endswith("sheet1.xml"):
+                data = bomb + data[data.index("<worksheet") :].replace("<v>1</v>", "<v>&a9;</v>")
+            bad.writestr(name, data.encode("utf-8", "surrogateescape"))
+    assert refusal(stored(out.getvalue()), "x") == "x is a damaged workbook: open it in a spreadsheet and save it anew."
 
 
 def test_numbers_and_dates_of_a_workbook_are_read_as_an_export_would_write_them(tmp_path):
