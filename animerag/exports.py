@@ -1,4 +1,4 @@
-"""Answers out: CSV and JSON lines. Spreadsheets never run a cell of ours as a formula."""
+"""Answers and shows out: CSV and JSON lines. Spreadsheets never run a cell of ours as a formula."""
 
 from __future__ import annotations
 
@@ -10,12 +10,29 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-    from animerag.models import Answer, Source
+    from animerag.models import Answer, Show, Source
     from animerag.services.batch import QuestionRow
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\0")
+
+
+_SHOW_HEADINGS = [
+    "id",
+    "title",
+    "synonyms",
+    "synopsis",
+    "genres",
+    "episodes",
+    "year",
+    "end_year",
+    "score",
+    "votes",
+    "my_status",
+    "my_score",
+    "watched_episodes",
+]
 
 
 def formula_safe(value: str) -> str:
@@ -59,6 +76,19 @@ def answers_csv(rows: Sequence[QuestionRow], answers: Sequence[Answer]) -> bytes
     for row, answer in zip(rows, answers, strict=True):
         own = [row.columns.get(name, "") for name in carried]
         table.writerow(formula_safe(cell) for cell in (row.question, *own, *_cells(answer)))
+    return out.getvalue().encode("utf-8-sig")
+
+
+def shows_csv(shows: Iterable[Show]) -> bytes:
+    """Return shows as CSV for a spreadsheet, under headings that ingestion understands."""
+    out = io.StringIO(newline="")
+    table = csv.writer(out)
+    table.writerow(_SHOW_HEADINGS)
+    for show in shows:
+        others = "; ".join(title for title in show.titles if title != show.title)
+        texts = [formula_safe(cell) for cell in (show.id, show.title, others, show.description, ", ".join(show.tags))]
+        numbers = (show.episodes, show.year, show.end_year, show.rating, show.votes)
+        table.writerow([*texts, *numbers, show.my_status, show.my_score, show.episodes_watched])
     return out.getvalue().encode("utf-8-sig")
 
 

@@ -19,18 +19,17 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from animerag import words
-from animerag.bulk import insert_many
+from animerag import origins, words
+from animerag.bulk import insert_many, upsert
 from animerag.errors import LibraryError
 from animerag.models import ImportKind, RelatedShow, Show
-from animerag.schema import VERSION, experiments, facts, imports, indexed, jobs, metadata, shows, vectors
+from animerag.schema import VERSION, experiments, facts, imports, indexed, jobs, metadata, my_list, shows, vectors
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from sqlalchemy import Row, Table
-    from sqlalchemy.dialects.sqlite import Insert
+    from sqlalchemy import Row
 
     from animerag.ports import Vectors
     from animerag.texts import Document
@@ -38,16 +37,14 @@ if TYPE_CHECKING:
 _CHUNK = 5000  # SQLite takes 32,766 variables a statement; Chroma's limit is near this one
 
 
-def _put(table: Table, *keys: str) -> Insert:
-    """Return the statement that writes rows of a table, in place of those with the same keys."""
-    statement = insert(table)
-    changed = {c.name: statement.excluded[c.name] for c in table.c if c.name not in keys and not c.primary_key}
-    return statement.on_conflict_do_update(index_elements=list(keys), set_=changed)
-
-
-_PUT_SHOW = _put(shows, "id")
-_NOTE_INDEXED = _put(indexed, "collection", "show_id")
+_PUT_SHOW = upsert(shows, "id")
+_NOTE_INDEXED = upsert(indexed, "collection", "show_id")
 _KEEP_VECTOR = insert(vectors).on_conflict_do_nothing()
+
+
+_WHOLE = select(
+    shows, my_list.c.status.label("my_status"), my_list.c.score.label("my_score"), my_list.c.episodes_watched
+).select_from(shows.outerjoin(my_list, my_list.c.show_id == shows.c.id))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,10 +58,12 @@ class Fingerprint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShowRows:
-    """Rows ready to be written: one a show, and by show id what the full-text index is told."""
+    """Rows ready to be written: one a show, what the full-text index is told by show id, and where shows come from."""
 
     shows: Sequence[dict[str, Any]]
     words: Mapping[str, dict[str, str]]
+    mine: Sequence[dict[str, Any]] = ()
+    told: Sequence[dict[str, Any]] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +143,7 @@ class Library:
                 select(shows.c.id, shows.c.number).where(shows.c.id.in_([row["id"] for row in rows.shows]))
             )
             numbers = {row.id: row.number for row in found}
+            await origins.put(connection, rows.mine, rows.told)
             await words.put(connection, [{**row, "rowid": numbers[show_id]} for show_id, row in rows.words.items()])
             if collection is not None:
                 held = {row["id"]: (row["content_hash"], row["text_hash"]) for row in rows.shows}
@@ -186,13 +186,13 @@ class Library:
         found: dict[str, Show] = {}
         async with self.reading() as connection:
             for chunk in _chunks(ids):
-                rows = await connection.execute(select(shows).where(shows.c.id.in_(chunk)))
+                rows = await connection.execute(_WHOLE.where(shows.c.id.in_(chunk)))
                 found.update((row.id, _show(row)) for row in rows)
         return found
 
     async def browse(self, search: str = "", *, limit: int = 500, offset: int = 0) -> tuple[list[Show], int]:
         """Return a page of shows whose titles contain `search`, best rated first, and how many there are in all."""
-        wanted = select(shows)
+        wanted = _WHOLE
         if search.strip():
             needle = f"%{_like(search.strip())}%"
             wanted = wanted.where(
@@ -480,6 +480,13 @@ class Library:
             yield connection
 
     @asynccontextmanager
+    async def changing(self) -> AsyncIterator[AsyncConnection]:
+        """Give a connection as `writing` does, for what changes shows: others notice by the revision."""
+        async with self.writing() as connection:
+            yield connection
+            await _bump_revision(connection)
+
+    @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[AsyncConnection]:
         try:
             async with self._engine.begin() as connection:
@@ -549,9 +556,12 @@ async def _note_indexed(connection: AsyncConnection, collection: str, held: Mapp
 
 def show_rows(batch: Sequence[Document], import_id: int) -> ShowRows:
     """Return what `store` writes of documents; half a second for 1,500 of them, so do it in a thread."""
+    mine, told = origins.rows(batch, import_id)
     return ShowRows(
         shows=[_show_row(document, import_id) for document in batch],
         words={document.show.id: words.row(document) for document in batch},
+        mine=mine,
+        told=told,
     )
 
 
@@ -597,6 +607,9 @@ def _show(row: Row[Any]) -> Show:
         relations=tuple(RelatedShow(**item) for item in row.relations),
         similar=tuple(RelatedShow(**item) for item in row.similar),
         record=row.record,
+        my_status=row.my_status,
+        my_score=row.my_score,
+        episodes_watched=row.episodes_watched,
     )
 
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 ProviderName = Literal["openai", "local"]
 Branch = Literal["alias", "words", "vector"]
+MyStatus = Literal["watching", "completed", "on_hold", "dropped", "plan_to_watch"]
 
 
 class Priority(IntEnum):
@@ -35,8 +36,22 @@ class RelatedShow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where a show was read: file, line, and in words what of the row was mended or left out."""
+
+    file: str
+    line: int
+    notes: tuple[str, ...] = ()
+    told_as: str = ""  # the id that the file gives, in its world; "" where it is the show's own
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Show:
-    """One catalogue record; `record` is the source's own object, whole, so that nothing a file said is lost."""
+    """One catalogue record; `record` is the source's own object, whole, so that nothing a file said is lost.
+
+    `overlay` marks a row that tells what its owner thinks of a show (`my_status`, `my_score` from 0 to 10,
+    `episodes_watched`) and describes it only as far as to know it again. `origin` is known while a file is read.
+    """
 
     id: str
     title: str
@@ -51,6 +66,11 @@ class Show:
     relations: tuple[RelatedShow, ...] = ()
     similar: tuple[RelatedShow, ...] = ()
     record: Mapping[str, Any] = field(default_factory=dict)
+    my_status: MyStatus | None = None
+    my_score: float | None = None
+    episodes_watched: int | None = None
+    overlay: bool = False
+    origin: Origin | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +82,16 @@ class RowError:
     id: str | None
     stage: Literal["read", "validate", "embed", "store"]
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowNote:
+    """What was mended or left out of a row that went in."""
+
+    file: str
+    line: int
+    id: str
+    note: str
 
 
 # ── Ingestion ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -118,6 +148,24 @@ class Concurrency:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FileReport:
+    """What was understood of a file and what is in it; `ids` says in words what its ids were taken for."""
+
+    name: str
+    format: str
+    encoding: str | None
+    reasons: tuple[str, ...]
+    columns: Mapping[str, str | None]  # the field of each heading
+    ids: str
+    id_prefix: str
+    shows: int
+    years: tuple[int, int] | None  # the first and the last
+    without_year: int
+    episodes: tuple[int, float, int] | None  # fewest, median, most
+    titles: tuple[str, ...]  # a few
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IngestReport:
     """What became of every row: read = ingested + unchanged + duplicate + quarantined + cancelled."""
 
@@ -128,6 +176,8 @@ class IngestReport:
     quarantined: int = 0
     cancelled: int = 0
     rows: tuple[RowError, ...] = ()
+    notes: tuple[RowNote, ...] = ()
+    files: tuple[FileReport, ...] = ()
     batches: int = 0
     embedding_requests: int = 0
     seconds: float = 0.0  # until everything that could be stored was stored and acknowledged

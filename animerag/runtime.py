@@ -37,6 +37,7 @@ from animerag.services.indexing import Indexer
 from animerag.services.ingestion import Ingestion
 from animerag.services.maintenance import Maintenance
 from animerag.services.retrieval import Retriever
+from animerag.services.same_shows import SameShows
 from animerag.spool import Spool
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class Services:
     catalogue: Catalogue
     maintenance: Maintenance
     comparison: Comparison
+    same_shows: SameShows
     jobs: Jobs
     spool: Spool
 
@@ -182,6 +184,7 @@ def _assemble(
         batch=Batch(answering, level=level(Priority.BATCH, local=answers_here)),
         catalogue=Catalogue(indexer, ingestion),
         maintenance=Maintenance(indexer),
+        same_shows=SameShows(indexer, ingestion),
         comparison=Comparison(library, index, ScratchBench(settings, index, gate)),
         jobs=Jobs(library, lease.lock_file, on_start=gate.reset),  # a key may have been mended since it was refused
         spool=Spool(settings.data_dir / "uploads"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import json
 import re
 import unicodedata
@@ -15,11 +16,19 @@ if TYPE_CHECKING:
 # Part of every collection's name: a change here means new vectors, so it is never edited in place.
 # Titles stay out of the text: they pull plot questions towards shows that merely sound alike (docs/quality.md).
 RECIPE = "description-tags-1"
-_EMBEDDED_CHARACTERS = 6000  # beyond any honest synopsis; keeps one huge record from filling a request
+EMBEDDED_CHARACTERS = 6000  # beyond any honest synopsis; keeps one huge record from filling a request
 
 _BBCODE = re.compile(r"\[/?(?:i|b|u|s|url|quote|spoiler|code|size|color)(?:=[^\]]*)?\]", re.IGNORECASE)
 _ANIDB_LINK = re.compile(r"https?://anidb\.net/\S+ \[([^\]]*)\]")
-_HTML_TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
+_SCRIPT = re.compile(r"<(script|style)\b[^>]*>.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
+_INLINE_TAG = re.compile(r"</?(?:a|abbr|b|em|font|i|mark|s|small|span|strong|sub|sup|u)\b[^<>]*>", re.IGNORECASE)
+# By name, so that "<Infinite Dendrogram>" stays: synopses write names of games and skills like that.
+_HTML_TAG = re.compile(
+    r"</?(?:article|audio|blockquote|body|br|button|center|code|dd|details|div|dl|dt|embed|form|h[1-6]|head|hr|html"
+    r"|iframe|img|input|li|link|meta|object|ol|p|picture|pre|section|source|svg|table|tbody|td|th|thead|tr|ul|video)"
+    r"\b[^<>]*>",
+    re.IGNORECASE,
+)
 _CREDITS = re.compile(
     r"\[Written by [^\]]*\]|\(Source:[^)]*\)|^\s*(?:\* Based on|Source:|Note:).*$", re.IGNORECASE | re.MULTILINE
 )
@@ -29,11 +38,25 @@ _NOT_WORD = re.compile(r"[^\w]+")
 
 
 def clean(text: str) -> str:
-    """Drop markup, AniDB link addresses, credits and notes; keep every sentence of the synopsis as written."""
+    """Drop markup, AniDB link addresses, credits and notes; keep every sentence of the synopsis as written.
+
+    What comes back is text and still no HTML: it may hold `<` and `&` that somebody wrote as such.
+    """
+    text = _INLINE_TAG.sub("", _SCRIPT.sub(" ", _unescaped(text)))
     text = _ANIDB_LINK.sub(r"\1", text)
     text = _CREDITS.sub(" ", _HTML_TAG.sub(" ", _BBCODE.sub("", text)))
     lines = (_SPACE.sub(" ", line).strip() for line in text.split("\n"))
     return "\n".join(line for line in lines if line)
+
+
+def _unescaped(text: str) -> str:
+    """Entities are often escaped twice, by one tool after another."""
+    for _ in range(3):
+        plain = html.unescape(text) if "&" in text else text
+        if plain == text:
+            break
+        text = plain
+    return text.replace("\xa0", " ")
 
 
 def sentences(text: str) -> list[str]:
@@ -83,7 +106,7 @@ def embedding_text(show: Show) -> str:
 
 
 def _text(show: Show, body: str) -> str:
-    parts = [body[:_EMBEDDED_CHARACTERS]] if body else [", ".join(show.titles or (show.title,))]
+    parts = [body[:EMBEDDED_CHARACTERS]] if body else [", ".join(show.titles or (show.title,))]
     if show.tags:
         parts.append("Tags: " + ", ".join(show.tags))
     return "\n".join(parts)
@@ -95,8 +118,10 @@ def text_hash(text: str) -> str:
 
 
 def content_hash(show: Show) -> str:
-    """Hash everything a show says, independent of key order."""
-    return _digest("show", show.id, json.dumps(show.record, ensure_ascii=False, sort_keys=True, default=str))
+    """Hash everything a show says, independent of key order, and what its owner thinks of it, if anything."""
+    record = json.dumps(show.record, ensure_ascii=False, sort_keys=True, default=str)
+    mine = (show.my_status, show.my_score, show.episodes_watched)
+    return _digest("show", show.id, record, *(map(str, mine) if mine != (None, None, None) else ()))
 
 
 def _digest(domain: str, *fields: str) -> str:

@@ -12,15 +12,16 @@ MAX_MB = 50
 def page() -> None:
     st.title("Upload")
     st.caption(
-        "Shoko or AniDB exports in JSON, up to 50 MB each. Larger files: `animerag ingest PATH` on this machine."
+        "Shoko exports, CSV, TSV, Excel, JSON, MyAnimeList lists, notes: up to 50 MB each."
+        " Larger files: `animerag ingest PATH` on this machine."
     )
     job = session.latest("ingest")
     if job is not None and job.running:
         upload.running(job)
         return
     files = st.file_uploader(
-        "Exports",
-        type=["json"],
+        "Files",
+        type=["json", "jsonl", "ndjson", "csv", "tsv", "xlsx", "xml", "gz", "txt", "md"],
         accept_multiple_files=True,
         max_upload_size=MAX_MB,
         key=session.fresh_key("upload_files"),

@@ -7,12 +7,11 @@ from importlib.resources import files
 import numpy as np
 import pytest
 
-from animerag import sample
+from animerag import readers, sample
 from animerag.adapters.local import MODEL
 from animerag.config import load_settings
 from animerag.jobs import Control
 from animerag.models import AnswerStatus, Show
-from animerag.readers import shoko
 from animerag.runtime import open_services
 from animerag.ui.components import EXAMPLES
 from tests.write_sample_vectors import sample_vectors
@@ -28,7 +27,8 @@ EXPECTED = {
 
 
 def shows():
-    return list(shoko.read(SAMPLE.joinpath("catalogue.json").read_bytes(), name="sample"))
+    with sample.catalogue() as path:
+        return list(readers.read(path))
 
 
 def questions():

@@ -15,6 +15,10 @@ from animerag.texts import clean, content_hash, embedding_text, normalise, sente
         ("It ends.\n(Source: ANN)", "It ends."),
         ("It ends.\nSource: ANN\nNote: early screening.", "It ends."),
         ("A<br />B", "A B"),
+        ("<i>the move</i>ment &quot;X&quot; &amp;quot;Y&amp;quot; &lt;b&gt;Z&lt;/b&gt;", 'the movement "X" "Y" Z'),
+        ("before<script>alert(1)</script><img src=x onerror=alert(2)> after", "before after"),
+        ("Tom &amp; Jerry &mdash; it&#039;s R&D", "Tom & Jerry — it's R&D"),
+        ("plays &lt;Infinite Dendrogram&gt;<br>daily", "plays <Infinite Dendrogram> daily"),
         ("5 < 6 and 7 > 6", "5 < 6 and 7 > 6"),
     ],
 )

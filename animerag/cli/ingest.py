@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from animerag.cli.reading import add_reading, read_options, tell_files
 from animerag.cli.running import CANCELLED, DONE, ROWS_LEFT, Commands, number_or_auto, services, watched
 from animerag.errors import InvalidInputError
 
@@ -21,10 +22,16 @@ if TYPE_CHECKING:
 def add(commands: Commands) -> None:
     """Add `ingest` to the command line."""
     parser = commands.add_parser("ingest", help="take files into the catalogue")
-    parser.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="Shoko/AniDB JSON export")
+    parser.add_argument(
+        "paths",
+        nargs="*",
+        type=Path,
+        metavar="PATH",
+        help="Shoko export, CSV, TSV, Excel, JSON, JSON lines, MyAnimeList XML, or notes",
+    )
     parser.add_argument("--batch-size", type=number_or_auto, metavar="N|auto", help="shows in one embedding request")
     parser.add_argument("--concurrency", type=number_or_auto, metavar="N|auto", help="requests in flight")
-    parser.add_argument("--id-field", choices=("AnimeID", "AniDB_AnimeID"), default="AnimeID", help="a show's id")
+    add_reading(parser)
     parser.add_argument("--dry-run", action="store_true", help="read and count; spend and store nothing")
     parser.add_argument("--reindex", action="store_true", help="index shows that the current model has no vector for")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -37,7 +44,10 @@ async def ingest(options: argparse.Namespace) -> int:
         raise InvalidInputError("Name at least one file to ingest, or give --reindex.")
     from animerag.services.ingestion import SourceFile
 
-    files = [SourceFile(path=path, name=path.name, id_field=options.id_field) for path in options.paths]
+    reading = read_options(options)
+    files = [
+        SourceFile(path=path, name=path.name, options=reading, id_prefix=options.id_prefix) for path in options.paths
+    ]
     async with services() as opened:
         ingestion = opened.ingestion
         if options.dry_run:
@@ -57,6 +67,7 @@ def _tell_ingest(report: IngestReport, options: argparse.Namespace, *, dry_run: 
     if options.json:
         print(json.dumps(_ingest_object(report), ensure_ascii=False))
     else:
+        tell_files(report.files)
         verb = "would be stored" if dry_run else "stored"
         print(
             f"{report.read:,} read: {report.ingested:,} {verb}, {report.unchanged:,} unchanged,"
@@ -65,6 +76,8 @@ def _tell_ingest(report: IngestReport, options: argparse.Namespace, *, dry_run: 
         )
         for row in report.rows:
             print(f"  {row.file}:{row.line}: {row.reason}", file=sys.stderr)
+        for note in report.notes:
+            print(f"  {note.file}:{note.line}: {note.note}", file=sys.stderr)
     if report.stopped_by:
         print(f"Stopped: {report.stopped_by} Run the command again to do the rest.", file=sys.stderr)
     return ROWS_LEFT if report.quarantined or report.cancelled else DONE
@@ -80,6 +93,8 @@ def _ingest_object(report: IngestReport) -> dict[str, Any]:
         "quarantined": report.quarantined,
         "cancelled": report.cancelled,
         "rows": [asdict(row) for row in report.rows],
+        "notes": [asdict(note) for note in report.notes],
+        "files": [asdict(file) for file in report.files],
         "batches": report.batches,
         "embedding_requests": report.embedding_requests,
         "seconds": round(report.seconds, 3),

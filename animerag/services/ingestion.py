@@ -14,13 +14,27 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from animerag import readers
 from animerag.concurrency import fan_out
 from animerag.errors import AnimeRAGError, InvalidInputError, RequestRefusedError
 from animerag.library import show_rows
 from animerag.limits import Meter, metering
-from animerag.models import Concurrency, ImportKind, IngestReport, Priority, Progress, RowError, Usage
+from animerag.models import (
+    Concurrency,
+    FileReport,
+    ImportKind,
+    IngestReport,
+    Priority,
+    Progress,
+    RowError,
+    RowNote,
+    Show,
+    Usage,
+)
+from animerag.readers import ReadOptions
 from animerag.services import waves
+from animerag.services.identity import Identity, joined
+from animerag.services.reading import Reading, overridden
+from animerag.services.survey import MOST_NOTES
 from animerag.texts import Document
 from animerag.tracing import lane, span
 
@@ -44,7 +58,8 @@ class SourceFile:
 
     path: Path
     name: str
-    id_field: str = readers.shoko.ID_FIELD
+    options: ReadOptions = field(default_factory=ReadOptions)
+    id_prefix: str | None = None  # None leaves it to what the titles say, "" is none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +91,8 @@ class _Run:
     requests: int = 0
     replaced: int = 0
     errors: list[RowError] = field(default_factory=list)
+    notes: list[RowNote] = field(default_factory=list)
+    files: list[FileReport] = field(default_factory=list)
     usage: Usage = field(default_factory=Usage)
     total: int = 0
     stopped_by: str | None = None
@@ -90,6 +107,8 @@ class _Run:
             quarantined=len(self.errors),
             cancelled=lost,
             rows=tuple(self.errors),
+            notes=tuple(self.notes[:MOST_NOTES]),
+            files=tuple(self.files),
             batches=self.batches,
             embedding_requests=self.requests,
             seconds=time.perf_counter() - self.started_s,
@@ -148,7 +167,7 @@ class Ingestion:
             self._set_level(concurrency)
         with metering() as meter:
             run.show_progress("Reading")
-            winners = await asyncio.to_thread(_read_all, files, run)
+            winners = await self._read(files, run, kind)
             origin = _Origin(kind=kind, names=", ".join(file.name for file in files), digest=_digest(files))
             if batch_size is None and isinstance(concurrency, int) and self._batch_size == "auto":
                 batch_size = waves.USUAL  # whoever fixes the level means the usual batches
@@ -177,7 +196,7 @@ class Ingestion:
         from animerag.jobs import Control
 
         run = _Run(control=Control())
-        winners = await asyncio.to_thread(_read_all, files, run)
+        winners = await self._read(files, run, ImportKind.OWN)
         todo = await self._to_do(winners, run, ImportKind.OWN)
         run.ingested = len(todo)
         counts = await self._library.counts()
@@ -197,6 +216,31 @@ class Ingestion:
         checked_s = await self._check_graph(run)
         run.show_progress("Done")
         return replace(report, checked_s=checked_s)
+
+    async def _read(self, files: Sequence[SourceFile], run: _Run, kind: ImportKind) -> dict[str, Document]:
+        """Read all files and return the winning row of every id, with what the catalogue adds to it."""
+        identity = Identity(self._library)
+        winners: dict[str, Show] = {}
+        for file in files:
+            reading = await asyncio.to_thread(Reading.of, file)
+            run.read += reading.read
+            run.errors += reading.errors
+            if kind is ImportKind.OWN:
+                plan = await identity.plan(reading.seen, prefix=file.id_prefix)
+                reading.name(plan)
+                run.errors += reading.refused
+                run.files.append(reading.survey.report(plan))
+            run.notes += reading.survey.notes
+            for show in reading.shows:
+                earlier = winners.get(show.id)
+                if earlier is not None:
+                    run.duplicate += 1
+                    run.notes += overridden(earlier, show)
+                winners[show.id] = show if earlier is None else joined(show, earlier)
+        shows = list(winners.values())
+        if kind is ImportKind.OWN:
+            shows = await identity.complete(shows)
+        return await asyncio.to_thread(lambda: {show.id: Document.of(show) for show in shows})
 
     async def _take_in(
         self, winners: dict[str, Document], run: _Run, origin: _Origin, *, batch_size: int | Literal["auto"]
@@ -448,20 +492,6 @@ class _Pipeline:
     def _count(self, documents: Sequence[Document]) -> None:
         self._run.ingested += len(documents)
         self._run.show_progress("Embedding")
-
-
-def _read_all(files: Sequence[SourceFile], run: _Run) -> dict[str, Document]:
-    """Return the winning row of every id: the last one read."""
-    winners: dict[str, Document] = {}
-    for file in files:
-        for row in readers.read(file.path, name=file.name, id_field=file.id_field):
-            run.read += 1
-            if isinstance(row, RowError):
-                run.errors.append(row)
-                continue
-            run.duplicate += row.id in winners
-            winners[row.id] = Document.of(row)
-    return winners
 
 
 def _refused(document: Document, error: AnimeRAGError, file: str) -> RowError:

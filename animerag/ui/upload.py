@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from animerag.services.survey import described
 from animerag.ui.components import job_running, show_error
 from animerag.ui.text import counted, escape, label
 
@@ -23,6 +24,9 @@ def preflight(report: IngestReport) -> None:
         "Set aside": report.quarantined,
         "Rows read": report.read,
     }
+    for file in report.files:
+        st.markdown(f"**{label(file.name)}**")
+        st.text("\n".join(described(file)))
     st.dataframe([{name: f"{number:,}" for name, number in counts.items()}], hide_index=True, width="stretch")
     _set_aside(report)
 
@@ -65,6 +69,10 @@ def ended(job: Job) -> None:
 
 
 def _set_aside(report: IngestReport) -> None:
+    if report.notes:
+        st.markdown(f"**{counted(len(report.notes), 'note')} on rows that went in**")
+        told = [{"File": n.file, "Line": n.line or None, "Id": n.id, "Note": n.note} for n in report.notes]
+        st.dataframe(told, hide_index=True, width="stretch")
     if report.rows:
         st.markdown(f"**{counted(len(report.rows), 'row')} set aside**")
         rows = [{"File": r.file, "Line": r.line or None, "Id": r.id, "Reason": r.reason} for r in report.rows]

@@ -1,0 +1,274 @@
+"""Headings into fields, and a row's cells into a show. One vocabulary for CSV, workbooks and JSON records."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import to_json
+
+from animerag.errors import InvalidInputError
+from animerag.models import Origin, RowError, Show
+from animerag.readers import values
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+# What a column can be, as a chooser names it. Several columns may be titles or genres.
+FIELDS = {
+    "id": "id",
+    "title": "title",
+    "other_titles": "other titles",
+    "synopsis": "synopsis",
+    "genres": "genres and tags",
+    "episodes": "episodes",
+    "year": "year or first date",
+    "end_year": "last year or date",
+    "score": "score",
+    "votes": "votes",
+    "my_status": "my status",
+    "my_score": "my score",
+    "episodes_watched": "episodes watched",
+}
+_JOINED_NAMES = frozenset(
+    ["synonyms", "othertitles", "alternativetitles", "titlesynonyms", "aliases", "othernames", "alltitles", "別名"]
+)
+_MANY = {"other_titles", "genres"}
+
+# Headings by field, folded: letters and digits only. The order is that of preference where two would fit one field.
+_HEADINGS = {
+    "id": "id animeid malid uid animedbid seriesanimedbid aniid anilistid anidbid aid showid 番号 作品id",
+    "title": "title name animetitle animename maintitle titleromaji romaji seriestitle showtitle 題名 タイトル 作品名",
+    "other_titles": "synonyms othertitles alternativetitles titlesynonyms aliases alias othername othernames alltitles"
+    " englishname titleenglish english englishtitle japanesename titlejapanese japanese japanesetitle nativetitle"
+    " titlenative 別名 別題 英題 原題",
+    "synopsis": "synopsis sypnopsis description summary plot overview storyline あらすじ 概要 説明",
+    "genres": "genres genre tags themes theme demographics demographic alltags ジャンル タグ",
+    "episodes": "episodes eps episodecount numepisodes noofepisodes totalepisodes seriesepisodes 話数",
+    "year": "year startyear releaseyear beginyear releasedyear seasonyear startdate aired airedfrom airdate"
+    " releasedate premiered startseason 年 放送年 放送開始",
+    "end_year": "endyear enddate airedto finishdate",
+    "score": "score rating averagescore avgscore meanscore mean weightedscore malscore 評価 評点 スコア",
+    "votes": "votes votecount scoredby usersrated numscoringusers 投票数",
+    "my_status": "mystatus myliststatus watchstatus watchingstatus",
+    "my_score": "myscore myrating userscore userrating",
+    "episodes_watched": "mywatchedepisodes watchedepisodes episodeswatched mywatched numwatchedepisodes progress",
+}
+_FIELD_OF = {heading: field for field, headings in _HEADINGS.items() for heading in headings.split()}
+_RANK = {heading: rank for headings in _HEADINGS.values() for rank, heading in enumerate(headings.split())}
+_WORLD_OF = {
+    "malid": "mal",
+    "seriesanimedbid": "mal",
+    "animedbid": "mal",
+    "anilistid": "anilist",
+    "anidbid": "anidb",
+    "aid": "anidb",
+}
+# How a field's cells are read, where they are numbers.
+_NUMBERS: dict[str, Callable[[values.Numbers, Any, str], float | None]] = {
+    "episodes": lambda numbers, cell, label: numbers.whole(cell, 1, 100_000, label),
+    "year": values.Numbers.year,
+    "end_year": values.Numbers.year,
+    "score": values.Numbers.score,
+    "votes": lambda numbers, cell, label: numbers.whole(cell, 1, 10**9, label),
+    "my_score": values.Numbers.score,
+    "episodes_watched": lambda numbers, cell, label: numbers.whole(cell, 0, 100_000, label),
+}
+_TYPES = frozenset(["tv", "movie", "ova", "ona", "music", "tvshort", "tvspecial", "film"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """One column: its heading, the field it fills (None: kept with the record alone), and whether that is sure."""
+
+    place: int
+    heading: str
+    field: str | None
+    certain: bool
+    cells: tuple[str, ...] = ()  # a few, for whoever chooses
+
+
+def is_known(heading: str) -> bool:
+    """Tell whether a heading is one that we understand."""
+    return fold(heading) in _FIELD_OF
+
+
+def fold(heading: str) -> str:
+    """Return what of a heading counts: its letters and digits, in lower case."""
+    return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", heading).casefold())
+
+
+def match(
+    headings: Sequence[str], sample: Sequence[Sequence[str]], *, named: bool, given: Mapping[str, str], name: str
+) -> tuple[Column, ...]:
+    """Say what each column is. `named` is false where the file names none; `given` maps fields to headings.
+
+    Raises InvalidInputError when a given field or heading does not exist.
+    """
+    chosen = _chosen(headings, given, name)
+    guessed = _by_name(headings) if named else _by_content(sample, len(headings))
+    taken = set(chosen.values()) - _MANY
+    columns = []
+    for place, heading in enumerate(headings):
+        field = chosen.get(place)
+        certain = place in chosen or named
+        if field is None and place not in chosen and guessed.get(place) not in taken:
+            field = guessed.get(place)
+            if field in _NUMBERS and not _any_number(field, sample, place):
+                field = None  # "Rating" may be an age rating
+        cells = tuple(row[place][:200] for row in sample[:3] if place < len(row))
+        columns.append(Column(place=place, heading=heading, field=field, certain=certain, cells=cells))
+    return tuple(columns)
+
+
+def _any_number(field: str, sample: Sequence[Sequence[str]], place: int) -> bool:
+    cells = [row[place] for row in sample if place < len(row) and not values.is_unknown(row[place])]
+    read = _NUMBERS[field]
+    return not cells or any(read(values.Numbers(), cell, field) is not None for cell in cells)
+
+
+def _chosen(headings: Sequence[str], given: Mapping[str, str], name: str) -> dict[int, str | None]:
+    chosen: dict[int, str | None] = {}
+    for key, heading in given.items():
+        field = key.strip().lower().replace(" ", "_").replace("-", "_")
+        if field not in {*FIELDS, "none"}:
+            raise InvalidInputError(f"There is no field {key[:40]}: use one of {', '.join(FIELDS)}.")
+        places = [i for i, own in enumerate(headings) if own == heading or fold(own) == fold(heading) != ""]
+        if not places and heading.isdigit() and 1 <= int(heading) <= len(headings):
+            places = [int(heading) - 1]
+        if not places:
+            found = ", ".join(headings[:12]) or "nothing"
+            raise InvalidInputError(f"{name} has no column {heading[:40]}; it has {found}.")
+        chosen[places[0]] = None if field == "none" else field
+    return chosen
+
+
+def _by_name(headings: Sequence[str]) -> dict[int, str]:
+    """Give each field the column that fits it best; titles and genres take all."""
+    fits: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for place, heading in enumerate(headings):
+        field = _FIELD_OF.get(fold(heading))
+        if field is not None:
+            fits[field].append((_RANK[fold(heading)], place))
+    found = {}
+    for field, places in fits.items():
+        for _, place in sorted(places)[: None if field in _MANY else 1]:
+            found[place] = field
+    return found
+
+
+def _by_content(sample: Sequence[Sequence[str]], width: int) -> dict[int, str]:
+    """Guess from the cells where no heading helps: for a person to confirm, never to be trusted."""
+    found: dict[int, str] = {}
+    lengths = []
+    for place in range(width):
+        cells = [row[place].strip() for row in sample if place < len(row) and row[place].strip()]
+        if not cells:
+            continue
+        average = sum(map(len, cells)) / len(cells)
+        whole = [int(cell) for cell in cells if cell.isascii() and cell.isdigit() and len(cell) < 10]
+        if len(whole) == len(cells):
+            years = all(1900 <= number <= 2200 for number in whole)
+            distinct = len(set(whole)) == len(whole)
+            found[place] = "year" if years else "id" if distinct and place == 0 else "episodes"
+        elif all(re.fullmatch(r"\d{1,2}[.,]\d+", cell) for cell in cells):
+            found[place] = "score"
+        else:
+            lengths.append((average, place))
+    texts = sorted(place for _, place in lengths)
+    if texts:
+        found[texts[0]] = "title"
+        longest = max(lengths)
+        if longest[0] > 80 and longest[1] != texts[0]:
+            found[longest[1]] = "synopsis"
+    return found
+
+
+def world_of(columns: Sequence[Column]) -> str:
+    """Name the site that the ids come from, where the heading says so."""
+    return next((_WORLD_OF.get(fold(column.heading), "") for column in columns if column.field == "id"), "")
+
+
+def problem(columns: Sequence[Column], name: str) -> str | None:
+    """Return why a table cannot be read as it stands, in a sentence; None when it can."""
+    titles = [column for column in columns if column.field == "title"]
+    found = ", ".join(column.heading for column in columns[:12])
+    if not titles:
+        missing = "title or id column" if not any(c.field == "id" for c in columns) else "title column"
+        return f"{name} has no {missing} that we know; it has {found}. Choose the column that is the title."
+    if not titles[0].certain:
+        return (
+            f"{name} names no columns: its first row is data."
+            f" Choose the column that is the title; {titles[0].heading} may be it."
+        )
+    return None
+
+
+def show(
+    cells: Mapping[str, Any], columns: Sequence[Column], *, file: str, line: int, notes: Sequence[str] = ()
+) -> Show | RowError:
+    """Turn a row, by heading, into a show, or into the reason why it is none."""
+    by_field: dict[str, list[Any]] = defaultdict(list)
+    for column in columns:
+        if column.field is not None and cells.get(column.heading) is not None:
+            by_field[column.field].append(_cell(column, cells[column.heading]))
+    first = {field: found[0] for field, found in by_field.items()}
+    title = values.text(first.get("title"))
+    fault = _slid(first) or ("The row has no title." if not title else _broken(cells))
+    if fault:
+        said = values.text(first.get("id"))[:64] or None
+        return RowError(file=file, line=line, id=said, stage="validate", reason=fault)
+    numbers = values.Numbers(notes)
+    read = {field: reader(numbers, first.get(field), FIELDS[field]) for field, reader in _NUMBERS.items()}
+    year = _whole(read["year"])
+    shown_id = values.show_id(first.get("id"), title, year, numbers.notes)
+    synopsis = first.get("synopsis")
+    return Show(
+        id=shown_id,
+        title=title,
+        titles=tuple(dict.fromkeys([title, *(name for names in by_field["other_titles"] for name in names)])),
+        tags=tuple(dict.fromkeys(tag for tags in by_field["genres"] for tag in values.tags(tags))),
+        description="" if values.is_unknown(synopsis) else values.text(synopsis, lines=True),
+        episodes=_whole(read["episodes"]),
+        year=year,
+        end_year=_whole(read["end_year"]),
+        rating=read["score"],
+        votes=_whole(read["votes"]),
+        record=dict(cells),
+        my_status=values.my_status(first.get("my_status")),
+        my_score=read["my_score"],
+        episodes_watched=_whole(read["episodes_watched"]),
+        origin=Origin(file=file, line=line, notes=tuple(numbers.notes)),
+    )
+
+
+def _cell(column: Column, value: Any) -> Any:
+    """Titles that one cell joins are taken apart; a column of one title each keeps "Steins;Gate" whole."""
+    if column.field != "other_titles":
+        return value
+    if isinstance(value, str) and fold(column.heading) not in _JOINED_NAMES:
+        return [] if values.is_unknown(value) else [values.text(value)]
+    return values.names(value)
+
+
+def _slid(first: Mapping[str, Any]) -> str | None:
+    """Notice cells that stand in the wrong columns: no number of episodes is called "TV"."""
+    for field in ("episodes", "year", "score"):
+        if isinstance(cell := first.get(field), str) and fold(cell) in _TYPES:
+            return f"The cells seem to have slid to the side: {FIELDS[field]} says “{values.text(cell)}”."
+    return None
+
+
+def _broken(cells: Mapping[str, Any]) -> str | None:
+    try:
+        to_json(dict(cells))
+    except ValueError:
+        return "The row has broken Unicode (half of a surrogate pair)."
+    return None
+
+
+def _whole(number: float | None) -> int | None:
+    return None if number is None else int(number)

@@ -1,0 +1,80 @@
+"""What was understood of a file before it is read: for a preview, for questions to its owner, and for the reader."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from animerag.readers.columns import Column
+    from animerag.readers.rows import Layout
+
+Format = Literal["shoko", "table", "workbook", "jsonl", "records", "offline_database", "mal_list", "notes"]
+LABELS: dict[Format, str] = {
+    "shoko": "Shoko/AniDB export",
+    "table": "table in text (CSV or TSV)",
+    "workbook": "Excel workbook",
+    "jsonl": "JSON lines",
+    "records": "list of JSON objects",
+    "offline_database": "anime-offline-database",
+    "mal_list": "MyAnimeList user list",
+    "notes": "notes in plain text or Markdown",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadOptions:
+    """What the owner of a file says about it; None or empty leaves it to detection.
+
+    `columns` maps fields (`columns.FIELDS`, or `none` to leave a column out) to headings or column numbers from 1.
+    """
+
+    encoding: str | None = None
+    delimiter: str | None = None
+    header: bool | None = None
+    sheet: str | None = None
+    id_field: str | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detection:
+    """What a file is, how it is written and what its columns mean.
+
+    `problem` is a sentence where the file cannot be read before somebody answers it, by `ReadOptions.columns`.
+    `sample` has the first rows in the order of `columns`; `world` is the site whose ids these are, "" if unknown.
+    """
+
+    name: str
+    format: Format
+    encoding: str | None = None
+    delimiter: str | None = None
+    has_header: bool = False
+    columns: tuple[Column, ...] = ()
+    sample: tuple[tuple[str, ...], ...] = ()
+    world: str = ""
+    reasons: tuple[str, ...] = ()
+    problem: str | None = None
+    layout: Layout | None = None
+
+    @property
+    def label(self) -> str:
+        """Name the format in words."""
+        return LABELS[self.format]
+
+    @property
+    def fixed(self) -> bool:
+        """Tell whether the format itself says what its fields are, so that there is nothing to choose."""
+        return self.format in {"shoko", "offline_database", "mal_list", "notes"}
+
+    @property
+    def fields(self) -> dict[str, str | None]:
+        """Return the field of each heading; nothing where the format fixes them."""
+        return {} if self.fixed else {column.heading: column.field for column in self.columns}
+
+    @property
+    def uncertain(self) -> tuple[Column, ...]:
+        """Return the columns that are guesses, to be asked about."""
+        return tuple(column for column in self.columns if not column.certain)

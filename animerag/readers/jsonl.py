@@ -1,0 +1,65 @@
+"""JSON lines, read as they stream: an object a line, each line on its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import from_json
+
+from animerag.errors import InvalidInputError
+from animerag.models import RowError
+from animerag.readers import documents, offline_database, shoko, sniff
+from animerag.readers.delimited import MAX_LINE_CHARACTERS, physical_lines
+from animerag.readers.rows import MAX_ROWS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from animerag.models import Show
+    from animerag.readers.columns import Column
+
+
+def read(
+    path: Path, name: str, *, encoding: str, matched: Sequence[Column], id_field: str
+) -> Iterator[Show | RowError]:
+    """Yield a show, or the reason why not, for each line that is not blank. Raises InvalidInputError mid-way."""
+    number = 0
+    with sniff.reading(path, name, encoding) as stream:
+        for line, source in enumerate(physical_lines(stream), 1):
+            if not source.strip(" \t\r\n\ufeff"):
+                continue
+            number += 1
+            if number > MAX_ROWS:
+                raise InvalidInputError(f"{name} has more than {MAX_ROWS:,} rows: split it into smaller files.")
+            record, fault = parse_line(source)
+            if fault is not None:
+                yield RowError(file=name, line=line, id=None, stage="read", reason=fault)
+            elif not is_heading(record):
+                yield _row(record, name, line, matched, id_field)
+
+
+def parse_line(source: str) -> tuple[Any, str | None]:
+    """Return what a line holds, or what is wrong with it."""
+    if len(source) > MAX_LINE_CHARACTERS:
+        return None, f"The line is longer than {MAX_LINE_CHARACTERS:,} characters."
+    try:
+        return from_json(source.strip(), allow_inf_nan=False), None
+    except ValueError as error:
+        said = str(error).split(" at line ")[0]
+        if "trailing characters" in said:
+            return None, "The line holds more than one JSON value."
+        return None, f"The line is not complete JSON ({said})."
+
+
+def is_heading(record: Any) -> bool:
+    """Tell whether a line describes the file and no show, as the first one of anime-offline-database does."""
+    return isinstance(record, dict) and "license" in record and "title" not in record
+
+
+def _row(record: Any, name: str, line: int, matched: Sequence[Column], id_field: str) -> Show | RowError:
+    if shoko.is_record(record):
+        return shoko.row(record, name, line, id_field=id_field)
+    if offline_database.is_record(record):
+        return offline_database.row(record, name, line)
+    return documents.row(record, matched, name, line)

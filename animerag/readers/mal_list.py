@@ -1,0 +1,66 @@
+"""The list that MyAnimeList gives its users, `.xml` or `.xml.gz`: what they think of shows, not what these are."""
+
+from __future__ import annotations
+
+from typing import IO, TYPE_CHECKING, Any
+from xml.etree.ElementTree import ParseError
+
+from animerag.errors import InvalidInputError
+from animerag.models import Origin, RowError, Show
+from animerag.readers import sniff, values
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+ROOT = "myanimelist"
+
+
+def read(path: Path, name: str) -> Iterator[Show | RowError]:
+    """Yield each entry as an overlay as the file streams. Raises InvalidInputError when it is broken."""
+    with sniff.open_bytes(path, name) as stream:
+        for number, entry in enumerate(_entries(stream, name), 1):
+            yield _row(entry, name, number)
+
+
+def _entries(stream: IO[bytes], name: str) -> Iterator[dict[str, str]]:
+    from defusedxml import DefusedXmlException
+    from defusedxml.ElementTree import iterparse
+
+    try:
+        root = None
+        for happened, element in iterparse(stream, events=("start", "end"), forbid_dtd=True):
+            root = element if root is None else root
+            if happened == "end" and element.tag == "anime":
+                yield {child.tag: (child.text or "").strip() for child in element}
+                root.clear()
+    except DefusedXmlException as error:
+        raise InvalidInputError(f"{name} defines entities of its own, which a list has no need of.") from error
+    except (ParseError, LookupError, ValueError) as error:
+        raise InvalidInputError(f"{name} is not complete XML ({error}): export the list again.") from error
+
+
+def _row(entry: dict[str, str], name: str, number: int) -> Show | RowError:
+    title = values.text(entry.get("series_title"))
+    given = entry.get("series_animedb_id", "")
+    if not title:
+        reason = "The entry has no series_title."
+        return RowError(file=name, line=number, id=given or None, stage="validate", reason=reason)
+    numbers = values.Numbers()
+    status: Any = entry.get("my_status", "")
+    mine = values.my_status(status)
+    if status and mine is None:
+        numbers.notes.append(f"The status “{values.text(status)[:40]}” is none that we know and was left out.")
+    known = given.isascii() and given.isdigit() and given.strip("0") and len(given) < 19
+    return Show(
+        id=f"mal:{int(given)}" if known else values.made_id("title", title, None),
+        title=title,
+        titles=(title,),
+        episodes=numbers.whole(entry.get("series_episodes"), 1, 100_000, "number of episodes"),
+        record=entry,
+        my_status=mine,
+        my_score=numbers.score(entry.get("my_score"), "my score"),
+        episodes_watched=numbers.whole(entry.get("my_watched_episodes"), 0, 100_000, "number of episodes watched"),
+        overlay=True,
+        origin=Origin(file=name, line=number, notes=tuple(numbers.notes)),
+    )

@@ -1,0 +1,95 @@
+"""Notes in plain text or Markdown: each heading with what stands below it; without headings, passages of the text."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from animerag.models import Origin, Show
+from animerag.readers import sniff, values
+from animerag.readers.delimited import physical_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+WORLD = "note"
+HEADING = re.compile(r"(#{1,6})[ \t]+(\S.*?)[ \t]*#*[ \t]*")
+_UNDERLINE = re.compile(r"(=+|-{2,})[ \t]*")
+_FENCE = re.compile(r"[ ]{0,3}(```|~~~)")
+_PASSAGE_CHARACTERS = 2500  # below what is embedded of one show, so that no part of a note goes unfound
+
+
+def read(path: Path, name: str, *, encoding: str) -> Iterator[Show]:
+    """Yield a show for each heading, or a note for each passage of a text that has none."""
+    seen: dict[str, int] = {}
+    for line, depth, title, body in _sections(path, name, encoding):
+        if depth and not body and seen is not None and not title:
+            continue
+        for place, passage in enumerate(_passages(body) or [""], 1):
+            shown = title or _first_words(passage)
+            if place > 1 and title:
+                shown = f"{title} ({place})"
+            if shown:
+                yield _note(name, line, shown, passage, seen)
+
+
+def _note(name: str, line: int, title: str, body: str, seen: dict[str, int]) -> Show:
+    seen[title] = seen.get(title, 0) + 1
+    own = PurePosixPath(name.replace("\\", "/")).stem
+    return Show(
+        id=values.made_id(WORLD, own, title, seen[title]),
+        title=title,
+        titles=(title,),
+        description=body,
+        record={"title": title, "text": body},
+        origin=Origin(file=name, line=line),
+    )
+
+
+def _sections(path: Path, name: str, encoding: str) -> Iterator[tuple[int, int, str, str]]:
+    """Yield (line, depth, heading, text below it); the text before the first heading has depth 0 and no heading.
+
+    A heading with nothing but deeper headings below it only groups those, and is passed over.
+    """
+    waiting: tuple[int, int, str] = (1, 0, "")
+    body: list[str] = []
+    for line, depth, content in _marked(path, name, encoding):
+        if not depth:
+            body.append(content)
+            continue
+        text = values.text("\n".join(body), lines=True)
+        if text or (waiting[1] and depth <= waiting[1]):
+            yield (*waiting, text)
+        waiting, body = (line, depth, content), []
+    text = values.text("\n".join(body), lines=True)
+    if text or waiting[1]:
+        yield (*waiting, text)
+
+
+def _marked(path: Path, name: str, encoding: str) -> Iterator[tuple[int, int, str]]:
+    """Yield (line, depth of the heading or 0, text); what stands between fences is never a heading."""
+    fenced = False
+    with sniff.reading(path, name, encoding) as stream:
+        for line, raw in enumerate(physical_lines(stream), 1):
+            content = raw.rstrip("\r\n")
+            fenced ^= bool(_FENCE.match(content))
+            found = None if fenced else HEADING.fullmatch(content)
+            yield (line, len(found[1]), values.text(found[2])) if found else (line, 0, content)
+
+
+def _passages(body: str) -> list[str]:
+    """Cut a long text at blank lines into pieces that are found on their own."""
+    pieces: list[str] = []
+    for paragraph in re.split(r"\n\s*\n", body):
+        if pieces and len(pieces[-1]) + len(paragraph) < _PASSAGE_CHARACTERS:
+            pieces[-1] += f"\n\n{paragraph}"
+        elif paragraph.strip():
+            pieces.append(paragraph)
+    return pieces
+
+
+def _first_words(passage: str) -> str:
+    first = next((line for line in passage.splitlines() if line.strip()), "").strip()
+    return first if len(first) <= 80 else first[:79].rsplit(" ", 1)[0] + "…"

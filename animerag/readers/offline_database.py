@@ -1,0 +1,88 @@
+"""anime-offline-database: titles, synonyms and tags of every show, without descriptions; ids stand in its addresses."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import to_json
+
+from animerag.models import Origin, RelatedShow, RowError, Show
+from animerag.readers import values
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+KEY = "data"
+
+# The sites whose number is taken as the id, best first.
+_SITES = {
+    "mal": re.compile(r"https?://myanimelist\.net/anime/(\d+)"),
+    "anidb": re.compile(r"https?://anidb\.net/(?:anime/|a)(\d+)"),
+    "anilist": re.compile(r"https?://anilist\.co/anime/(\d+)"),
+    "kitsu": re.compile(r"https?://kitsu\.(?:io|app)/anime/(\d+)"),
+}
+
+
+def is_record(record: Any) -> bool:
+    """Tell whether a JSON value is an entry of the database."""
+    return isinstance(record, dict) and isinstance(record.get("sources"), list) and "title" in record
+
+
+def rows(records: Sequence[Any], lines: Iterator[int], name: str) -> Iterator[Show | RowError]:
+    """Yield a show, or the reason why not, for each entry."""
+    for line, record in zip(lines, records, strict=True):
+        yield row(record, name, line)
+
+
+def row(record: Any, name: str, line: int) -> Show | RowError:
+    """Turn one entry into a show; its id names the site, since each entry is known to several."""
+    if not is_record(record):
+        return RowError(file=name, line=line, id=None, stage="validate", reason="The record has no sources and title.")
+    title = values.text(record["title"])
+    sources = [source for source in record["sources"] if isinstance(source, str)]
+    season = record.get("animeSeason")
+    numbers = values.Numbers()
+    year = numbers.year(season.get("year") if isinstance(season, dict) else None, "year")
+    shown_id = id_of(sources) or values.made_id("title", title, year)
+    try:
+        to_json(record)
+    except ValueError:
+        title = ""
+    if not title:
+        reason = "The record has no title, or broken Unicode."
+        return RowError(file=name, line=line, id=shown_id, stage="validate", reason=reason)
+    score = record.get("score")
+    mean = score.get("arithmeticMean") if isinstance(score, dict) else score
+    return Show(
+        id=shown_id,
+        title=title,
+        titles=tuple(dict.fromkeys([title, *values.names(record.get("synonyms"))])),
+        tags=tuple(dict.fromkeys(values.tags(record.get("tags")))),
+        episodes=numbers.whole(record.get("episodes"), 1, 100_000, "number of episodes"),
+        year=year,
+        rating=numbers.score(mean, "score"),
+        relations=tuple(_related(record.get("relatedAnime") or record.get("relations"))),
+        record=record,
+        origin=Origin(file=name, line=line, notes=tuple(numbers.notes)),
+    )
+
+
+def id_of(sources: Sequence[str]) -> str | None:
+    """Return an id such as `mal:21` from the addresses of an entry."""
+    for site, pattern in _SITES.items():
+        for source in sources:
+            if found := pattern.match(source):
+                return f"{site}:{found[1]}"
+    return None
+
+
+def _related(addresses: Any) -> Iterator[RelatedShow]:
+    """Related shows are told as addresses on every site; the ones on the preferred site are enough."""
+    found = [address for address in addresses if isinstance(address, str)] if isinstance(addresses, list) else []
+    for pattern in _SITES.values():
+        known = [address for address in found if pattern.match(address)]
+        if known:
+            ids = [id_of([address]) or "" for address in known]
+            yield from (RelatedShow(id=shown, title=shown, kind="related") for shown in ids)
+            return

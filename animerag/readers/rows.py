@@ -1,0 +1,115 @@
+"""Rows of a table, wherever it is written: what a layout says, which row names the columns, which rows are sound."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from animerag.errors import InvalidInputError
+from animerag.models import RowError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+MAX_ROWS = 1_000_000
+MAX_CELL_CHARACTERS = 2_000_000
+SAMPLE_ROWS = 200
+_LONGEST_HEADING = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What stands in the file at `line`, counted from 1: cells, or a fault in words; `notes` say what was mended."""
+
+    line: int
+    cells: tuple[str, ...] = ()
+    fault: str | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def blank(self) -> bool:
+        """Tell whether there is nothing to be read here."""
+        return self.fault is None and not any(cell.strip() for cell in self.cells)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One record: `line` is where it begins, counted from 1; `notes` say in words what was mended."""
+
+    line: int
+    cells: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """How a table is written. `headers` has a name for every column: the file's own, or "column 1" and so on."""
+
+    encoding: str | None  # None in a workbook
+    delimiter: str | None
+    quoted: bool
+    has_header: bool
+    headers: tuple[str, ...]
+    sample: tuple[tuple[str, ...], ...]  # the first rows below the header
+    sheet: str | None = None  # of a workbook
+    reasons: tuple[str, ...] = ()
+
+
+class NoRowsError(InvalidInputError):
+    """Of a table not one row could be read."""
+
+
+def checked(records: Iterable[Record], name: str, written: Layout) -> Iterator[Row | RowError]:
+    """Yield the rows below the header; blank ones are passed over. Raises InvalidInputError when there are too many."""
+    width = len(written.headers)
+    header_left = written.has_header
+    number = 0
+    for record in records:
+        if record.blank:
+            continue
+        if header_left and record.fault is None:
+            header_left = False
+            continue
+        number += 1
+        if number > MAX_ROWS:
+            raise InvalidInputError(f"{name} has more than {MAX_ROWS:,} rows: split it into smaller files.")
+        cells = record.cells
+        fault = record.fault
+        if fault is None and (len(cells) < width or any(cell.strip() for cell in cells[width:])):
+            fault = f"The row has {len(cells)} cells where {width} were expected."
+        if fault is not None:
+            shown = next(iter(cells), "").strip()[:64] or None
+            yield RowError(file=name, line=record.line, id=shown, stage="read", reason=fault)
+        else:
+            yield Row(line=record.line, cells=cells[:width], notes=record.notes)
+
+
+def headings(first: Sequence[str], *, has_header: bool) -> tuple[str, ...]:
+    """Return a name for every column; trailing blank headings are no columns."""
+    if not has_header:
+        return tuple(f"column {place}" for place in range(1, len(first) + 1))
+    named = [" ".join(cell.split()) for cell in first]
+    while named and not named[-1]:
+        named.pop()
+    return tuple(cell or f"column {place}" for place, cell in enumerate(named, 1))
+
+
+def is_header(records: Sequence[Sequence[str]], known: Callable[[str], bool]) -> bool:
+    """Tell whether the first record names columns: by names we know, else by looking like names at all."""
+    first = [cell.strip() for cell in records[0]]
+    hits = sum(known(cell) for cell in first)
+    numbers = sum(_is_number(cell) for cell in first)
+    if hits >= 2 or (hits and not numbers):
+        return True
+    filled = [cell for cell in first if cell]
+    names = len(filled) == len(set(filled)) == len(first) and all(len(cell) <= _LONGEST_HEADING for cell in filled)
+    below = any(_is_number(cell.strip()) for record in records[1:] for cell in record)
+    return names and not numbers and below
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell.replace(",", "."))
+    except ValueError:
+        return False
+    return True

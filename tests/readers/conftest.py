@@ -1,0 +1,38 @@
+"""Fixtures of the readers: a file of given bytes, read or detected."""
+
+import pytest
+
+from animerag import readers
+from animerag.readers import ReadOptions
+
+
+@pytest.fixture
+def stored(tmp_path):
+    """Store bytes under a name that tells nothing, as the spool does."""
+
+    def store(data):
+        path = tmp_path / "stored"
+        path.write_bytes(data.encode() if isinstance(data, str) else data)
+        return path
+
+    return store
+
+
+@pytest.fixture
+def read_bytes(stored):
+    """Read a file of these bytes whole."""
+
+    def read(data, *, name="file", **options):
+        return list(readers.read(stored(data), name, ReadOptions(**options)))
+
+    return read
+
+
+@pytest.fixture
+def detect_bytes(stored):
+    """Detect what a file of these bytes is."""
+
+    def detect(data, *, name="file", **options):
+        return readers.detect(stored(data), name, ReadOptions(**options))
+
+    return detect

@@ -1,0 +1,182 @@
+"""One format after another: what is recognised, what becomes a show, and what is told of the rest."""
+
+import gzip
+import json
+
+import pytest
+
+from animerag.errors import InvalidInputError
+from animerag.models import RowError
+
+MAL_LIST = """<?xml version="1.0" encoding="UTF-8" ?>
+<myanimelist>
+  <myinfo><user_id>1</user_id><user_name>somebody</user_name></myinfo>
+  <anime><series_animedb_id>21</series_animedb_id><series_title><![CDATA[One Piece]]></series_title>
+    <series_episodes>0</series_episodes><my_watched_episodes>900</my_watched_episodes><my_score>9</my_score>
+    <my_status>Watching</my_status></anime>
+  <anime><series_animedb_id>30</series_animedb_id><series_title>Neon Genesis Evangelion</series_title>
+    <series_episodes>26</series_episodes><my_watched_episodes>26</my_watched_episodes><my_score>0</my_score>
+    <my_status>2</my_status></anime>
+  <anime><series_animedb_id>1</series_animedb_id><series_title></series_title></anime>
+  <anime><series_animedb_id>x</series_animedb_id><series_title>Odd</series_title><my_status>Binned</my_status>
+    <my_score>11</my_score></anime>
+</myanimelist>
+"""
+OFFLINE = {
+    "license": {"name": "ODbL"},
+    "data": [
+        {
+            "sources": ["https://anidb.net/anime/4563", "https://myanimelist.net/anime/1535"],
+            "title": "Death Note",
+            "type": "TV",
+            "episodes": 37,
+            "animeSeason": {"season": "FALL", "year": 2006},
+            "synonyms": ["DN", "デスノート", "Steins;Gate"],
+            "relatedAnime": ["https://anidb.net/anime/8146", "https://myanimelist.net/anime/2994"],
+            "tags": ["shinigami", "thriller"],
+            "score": {"arithmeticMean": 8.5},
+        },
+        {"sources": ["https://example.org/x/1"], "title": "Nowhere", "episodes": 0},
+        {"title": "No sources"},
+    ],
+}
+
+
+def test_a_list_of_a_user_overlays_status_score_and_episodes_watched(read_bytes, detect_bytes):
+    for data in (MAL_LIST.encode(), gzip.compress(MAL_LIST.encode())):
+        assert detect_bytes(data).format == "mal_list"
+        piece, evangelion, nameless, odd = read_bytes(data)
+        assert (piece.id, piece.my_status, piece.my_score, piece.episodes_watched) == ("mal:21", "watching", 9, 900)
+        assert (evangelion.my_status, evangelion.my_score, evangelion.episodes) == ("completed", None, 26)
+        assert piece.overlay
+        assert isinstance(nameless, RowError)
+        assert (odd.id[:6], odd.my_status, odd.my_score) == ("title:", None, None)
+        assert len(odd.origin.notes) == 2
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        ("<html><body>no</body></html>", "no list that MyAnimeList exports"),
+        (MAL_LIST[:500], "is not complete XML"),
+        ('<!DOCTYPE l [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><myanimelist>&b;</myanimelist>', "entities of its own"),
+        ('<!DOCTYPE l SYSTEM "http://127.0.0.1:9/x"><myanimelist></myanimelist>', "entities of its own"),
+    ],
+)
+def test_xml_that_is_no_list_is_refused(read_bytes, data, says):
+    with pytest.raises(InvalidInputError, match=says):
+        read_bytes(data)
+
+
+def test_the_offline_database_gives_titles_and_tags_under_the_ids_of_a_site(read_bytes, detect_bytes):
+    lines = [{"license": {}}, *OFFLINE["data"]]
+    for data in (json.dumps(OFFLINE), "\n".join(json.dumps(line) for line in lines)):
+        found = detect_bytes(data)
+        note, nowhere, last = read_bytes(data)
+        assert found.problem is None
+        assert (note.id, note.episodes, note.year, note.rating) == ("mal:1535", 37, 2006, 8.5)
+        assert note.titles == ("Death Note", "DN", "デスノート", "Steins;Gate")
+        assert (note.tags, [item.id for item in note.relations]) == (("shinigami", "thriller"), ["mal:2994"])
+        assert (nowhere.id[:6], nowhere.episodes) == ("title:", None)
+        assert isinstance(last, RowError) or last.title == "No sources"
+
+
+def test_json_lines_keep_real_lists_and_nulls(read_bytes, detect_bytes):
+    line = {
+        "id": 1,
+        "title": "A",
+        "title_english": "Steins;Gate",
+        "synonyms": ["B", "C; D"],
+        "synopsis": None,
+        "genres": ["Drama", {"name": "School"}],
+        "episodes": None,
+        "year": 2012,
+        "score": 8.1,
+        "type": "TV",
+    }
+    data = json.dumps(line) + "\n\n" + json.dumps({**line, "id": 2, "title": 86})
+    assert detect_bytes(data).format == "jsonl"
+    first, second = read_bytes(data)
+    assert first.titles == ("A", "Steins;Gate", "B", "C; D")
+    assert (first.tags, first.episodes, first.description, first.rating) == (("Drama", "School"), None, "", 8.1)
+    assert (second.id, second.title, second.origin.line) == ("2", "86", 3)
+
+
+def test_one_object_a_line_is_told_from_one_document(detect_bytes):
+    assert detect_bytes('[{"id": 1, "title": "A"},\n{"id": 2, "title": "B"}]').format == "records"
+    assert detect_bytes('{"id": 1, "title": "A"}\n{"id": 2, "title": "B"}').format == "jsonl"
+    assert detect_bytes('{"id": 1, "title": \n{"id": 2, "title": "B"}\n{"id": 3, "title": "C"}').format == "jsonl"
+    assert detect_bytes('{"AniDB_Anime": [\n{"AnimeID": 1, "MainTitle": "A"}\n]}').format == "shoko"
+
+
+def test_a_list_of_plain_objects_is_read_by_its_keys(read_bytes):
+    (show,) = read_bytes('[{"mal_id": 5, "title": "A", "title_synonyms": ["B"], "aired": "Apr 3, 1998 to Sep 1999"}]')
+    assert (show.id, show.titles, show.year) == ("5", ("A", "B"), 1998)
+
+
+def test_headings_become_shows_and_other_text_notes(read_bytes, detect_bytes):
+    text = (
+        "Things I liked.\n\n# Watched\n## Planetes\nAstronauts who collect trash.\n\n```\n# no heading\n```\n"
+        "## Mushishi ##\nQuiet.\n## Planetes\nAgain.\n## Only a name\n"
+    )
+    assert detect_bytes(text).format == "notes"
+    shows = read_bytes(text)
+    assert [(show.title, show.origin.line) for show in shows] == [
+        ("Things I liked.", 1),
+        ("Planetes", 4),
+        ("Mushishi", 10),
+        ("Planetes", 12),
+        ("Only a name", 14),
+    ]
+    assert "# no heading" in shows[1].description
+    assert len({show.id for show in shows}) == 5
+    assert [show.id for show in read_bytes(text)] == [show.id for show in shows]
+
+
+def test_a_long_text_is_cut_into_passages_at_blank_lines(read_bytes):
+    text = "\n\n".join(f"Paragraph {number}. " + "word " * 100 for number in range(20))
+    found = read_bytes(text)
+    assert len(found) > 3
+    assert all(len(note.description) < 3000 for note in found)
+    assert "".join(note.description for note in found).count("Paragraph") == 20
+
+
+def test_a_file_that_calls_itself_a_table_is_not_taken_for_notes(read_bytes):
+    with pytest.raises(InvalidInputError, match="holds no table and no list"):
+        read_bytes("Just some words.\nNothing else.", name="shows.csv")
+
+
+def test_a_chosen_column_wins_over_a_guess_and_none_leaves_one_out(read_bytes, detect_bytes):
+    data = "id,name,title,rating\n1,A,B,PG-13\n2,C,D,R\n"
+    fields = {column.heading: column.field for column in detect_bytes(data).columns}
+    assert fields == {"id": "id", "name": None, "title": "title", "rating": None}
+    assert [show.title for show in read_bytes(data, columns={"title": "name"})] == ["A", "C"]
+    assert read_bytes(data, columns={"none": "id"})[0].id.startswith("title:")
+
+
+def test_an_age_rating_is_no_score_and_my_columns_are_mine(read_bytes):
+    (show,) = read_bytes("title,Rating,my_score,my_status,watched_episodes\nA,PG-13,7,On-Hold,3\n")
+    assert (show.rating, show.my_score, show.my_status, show.episodes_watched) == (None, 7, "on_hold", 3)
+
+
+def test_two_columns_of_one_name_are_refused(read_bytes):
+    with pytest.raises(InvalidInputError, match="more than one column called title"):
+        read_bytes("id,title,title\n1,A,B\n")
+
+
+def test_detection_has_what_a_preview_and_a_column_chooser_need(detect_bytes):
+    found = detect_bytes("Nummer;Titel;Punkte\n1;Ü;8,5\n2;Ä;7,1\n".encode("cp1252"))
+    assert found.problem
+    assert [column.heading for column in found.columns] == ["Nummer", "Titel", "Punkte"]
+    assert found.columns[1].cells == ("Ü", "Ä")
+    assert found.sample[0] == ("1", "Ü", "8,5")
+    assert any("Windows-1252" in reason for reason in found.reasons)
+    assert not found.fixed
+
+
+@pytest.mark.parametrize("name", ["../../etc/x.csv", "C:\\x.csv", "\\\\host\\s.csv", "CON", "a\nb.csv", "<img>.csv"])
+def test_a_name_is_never_a_path(tmp_path, read_bytes, name):
+    before = sorted(tmp_path.parent.rglob("*"))
+    (show,) = read_bytes("id,title\n1,A\n", name=name)
+    assert show.origin.file == name
+    assert sorted(tmp_path.parent.rglob("*")) == sorted([*before, tmp_path / "stored"])
