@@ -31,7 +31,26 @@ class Control:
 
     progress: Progress = field(default_factory=Progress)
     partial: Any = None  # what is finished so far, for pages that fill in while the job runs
+    question: str | None = None  # what its owner has to answer before it goes on
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
+    _answer: asyncio.Future[bool] | None = None
+
+    async def ask(self, question: str) -> bool:
+        """Wait for its owner's yes or no; a stop is a no."""
+        self.question, self._answer = question, asyncio.get_running_loop().create_future()
+        answer, stop = self._answer, asyncio.ensure_future(self.stopped())
+        either: set[asyncio.Future[Any]] = {answer, stop}
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            return answer.done() and answer.result()
+        finally:
+            self.question = self._answer = None
+            stop.cancel()
+
+    def answer(self, *, yes: bool) -> None:
+        """Answer what is asked; without a question nothing happens."""
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_result(yes)
 
     def stop(self) -> None:
         """Ask the work to end at the next safe point."""

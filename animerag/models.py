@@ -75,13 +75,19 @@ class Show:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowError:
-    """A row that was set aside, with enough to find and mend it."""
+    """A row that was set aside, with enough to find and mend it; `given` is what stands there, JSON where it parsed."""
 
     file: str
     line: int
     id: str | None
     stage: Literal["read", "validate", "embed", "store"]
     reason: str
+    given: str = ""
+
+    @property
+    def excerpt(self) -> str:
+        """Return the beginning of what stands there, on one line."""
+        return " ".join(self.given.split())[:200]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

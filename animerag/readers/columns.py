@@ -221,7 +221,8 @@ def show(
     fault = _slid(first) or ("The row has no title." if not title else _broken(cells))
     if fault:
         said = values.text(first.get("id"))[:64] or None
-        return RowError(file=file, line=line, id=said, stage="validate", reason=fault)
+        whole = values.given(dict(cells))
+        return RowError(file=file, line=line, id=said, stage="validate", reason=fault, given=whole)
     numbers = values.Numbers(notes)
     read = {field: reader(numbers, first.get(field), FIELDS[field]) for field, reader in _NUMBERS.items()}
     year = _whole(read["year"])

@@ -10,7 +10,7 @@ from pydantic_core import from_json
 
 from animerag.errors import InvalidInputError
 from animerag.models import RowError
-from animerag.readers import columns, sniff
+from animerag.readers import columns, sniff, values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -70,9 +70,8 @@ def rows(
 def row(record: Any, matched: Sequence[Column], name: str, line: int) -> Show | RowError:
     """Turn one object into a show, or into the reason why it is none."""
     if not isinstance(record, dict):
-        return RowError(
-            file=name, line=line, id=None, stage="validate", reason=f"The record is {kind(record)}, not an object."
-        )
+        reason = f"The record is {kind(record)}, not an object."
+        return RowError(file=name, line=line, id=None, stage="validate", reason=reason, given=values.given(record))
     return columns.show(record, matched, file=name, line=line)
 
 

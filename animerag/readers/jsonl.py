@@ -32,7 +32,7 @@ def read(
                 raise InvalidInputError(f"{name} has more than {MAX_ROWS:,} rows: split it into smaller files.")
             record, fault = parse_line(source)
             if fault is not None:
-                yield RowError(file=name, line=line, id=None, stage="read", reason=fault)
+                yield RowError(file=name, line=line, id=None, stage="read", reason=fault, given=source.strip())
             elif not is_heading(record):
                 yield _row(record, name, line, matched, id_field)
 

@@ -40,7 +40,8 @@ def row(record: Any, name: str, line: int, *, id_field: str = ID_FIELD) -> Show 
         return to_show(record, id_field=id_field, origin=Origin(file=name, line=line))
     except InvalidInputError as error:
         shown_id = str(record[id_field])[:64] if isinstance(record, dict) and id_field in record else None
-        return RowError(file=name, line=line, id=shown_id, stage="validate", reason=str(error))
+        said = values.given(record)
+        return RowError(file=name, line=line, id=shown_id, stage="validate", reason=str(error), given=said)
 
 
 def to_show(record: Any, *, id_field: str = ID_FIELD, origin: Origin | None = None) -> Show:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import re
 import unicodedata
@@ -170,3 +171,12 @@ def _parts(values: Iterable[Any]) -> list[str]:
     """Lists hold texts, or objects with a name."""
     found = (text(item.get("name") if isinstance(item, dict) else item) for item in values)
     return [part for part in found if part]
+
+
+def given(value: Any) -> str:
+    """Return a row as it is handed back to its owner: JSON, or the text that it is."""
+    if isinstance(value, str):
+        return value
+    readable = json.dumps(value, ensure_ascii=False, default=str)
+    whole = readable.isascii() or not any("\ud800" <= c <= "\udfff" for c in readable)
+    return readable if whole else json.dumps(value, default=str)  # half of a surrogate pair stands escaped

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from animerag import origins
 from animerag.errors import InvalidInputError
 from animerag.models import RowError, Show
+from animerag.readers import values
 from animerag.texts import normalise
 from animerag.words import STOP_WORDS
 
@@ -87,7 +88,8 @@ class Plan:
         """Return the show under its id in the catalogue, or the reason why its row is set aside."""
         if show.id in self.refused:
             file, line = (show.origin.file, show.origin.line) if show.origin else ("", 0)
-            return RowError(file=file, line=line, id=show.id, stage="validate", reason=self.refused[show.id])
+            reason, given = self.refused[show.id], values.given(dict(show.record))
+            return RowError(file=file, line=line, id=show.id, stage="validate", reason=reason, given=given)
         named = self.id_of(show.id)
         origin = replace(show.origin, told_as=self._in_world(show.id)) if show.origin else None
         if named == show.id and not any(self.prefixes.values()):
