@@ -230,6 +230,33 @@ def test_an_option_that_does_not_fit_is_refused_in_a_sentence(stored, options, s
         list(readers.read(path, "x", ReadOptions(**options)))
 
 
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("Spy×Family", "cp1252"),
+        ("½ prince", "cp1252"),
+        ("Pokémon", "cp1252"),
+        ("Les Misérables – Shōjo".replace("ō", "o"), "cp1252"),
+        ("進撃の巨人", "cp932"),
+        ("進撃の巨人", "euc_jp"),
+        ("ワンピース ONE PIECE", "cp932"),
+        ("ワンピース ONE PIECE", "euc_jp"),
+    ],
+)
+@pytest.mark.parametrize("before", [0, 30_000])
+def test_an_encoding_is_told_wherever_the_first_letter_stands_that_needs_it(stored, text, encoding, before):
+    lines = ["id,title", *(f"{number},Plain" for number in range(before)), f"7,{text}"]
+    path = stored("\n".join(lines).encode(encoding))
+    layout = tables.layout(path, "x", known=known)
+    assert [row.cells[1] for row in tables.rows(path, "x", layout)][-1] == text
+
+
+def test_text_that_was_decoded_wrongly_before_is_refused(stored):
+    path = stored("id,title\n1,Pokémon à volonté\n".encode() + b"2,\xe9\n")
+    with pytest.raises(InvalidInputError, match="no encoding we can recognise"):
+        tables.layout(path, "x", known=known)
+
+
 def test_the_same_file_can_be_read_twice(stored):
     path = stored("id,title\n1,A\n2,B\n")
     assert list(readers.read(path)) == list(readers.read(path))
