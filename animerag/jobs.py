@@ -13,7 +13,7 @@ from animerag.errors import AnimeRAGError, InvalidInputError
 from animerag.models import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from animerag.library import JobRecord, Library
 
@@ -119,11 +119,12 @@ class Jobs:
         key: str | None = None,
         owner: str = LOCAL_OWNER,
         exclusive: bool = False,
+        request: Mapping[str, Any] | None = None,
     ) -> Job:
         """Journal and start a job. A running job with the same `key` is returned instead of a second one.
 
         An `exclusive` job has the machine to itself: it is refused while others run, those of other processes on this
-        catalogue included, and jobs that come later wait for its end.
+        catalogue included, and jobs that come later wait for its end. `request` is journalled for `interrupted`.
         Raises InvalidInputError when it is refused or too many jobs run already, LibraryError when it cannot be
         journalled.
         """
@@ -136,7 +137,9 @@ class Jobs:
             if exclusive and (self.running() or await self._library.jobs(state="running")):
                 raise InvalidInputError("Other jobs are running: wait for them or cancel them, then compare.")
             job_id = secrets.token_urlsafe(9)
-            await self._library.begin_job(job_id, owner=owner, kind=kind, title=title, lease=self._lease)
+            await self._library.begin_job(
+                job_id, owner=owner, kind=kind, title=title, lease=self._lease, request=request
+            )
             job = Job(id=job_id, kind=kind, title=title, key=key or job_id, owner=owner)
             self._forget_oldest()
             self._jobs[job_id] = job

@@ -23,7 +23,19 @@ from animerag import origins, words
 from animerag.bulk import insert_many, upsert
 from animerag.errors import LibraryError
 from animerag.models import ImportKind, RelatedShow, Show
-from animerag.schema import VERSION, experiments, facts, imports, indexed, jobs, metadata, my_list, shows, vectors
+from animerag.schema import (
+    VERSION,
+    experiments,
+    facts,
+    imports,
+    indexed,
+    job_requests,
+    jobs,
+    metadata,
+    my_list,
+    shows,
+    vectors,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Mapping, Sequence
@@ -411,11 +423,23 @@ class Library:
 
     # Jobs
 
-    async def begin_job(self, job_id: str, *, owner: str, kind: str, title: str, lease: str) -> None:
-        """Journal a job before it starts."""
+    async def begin_job(
+        self, job_id: str, *, owner: str, kind: str, title: str, lease: str, request: Mapping[str, Any] | None = None
+    ) -> None:
+        """Journal a job before it starts; `request` is what another process needs to bring it to its end."""
         values = {"id": job_id, "owner": owner, "kind": kind, "title": title, "lease": lease}
         async with self.writing() as connection:
             await connection.execute(insert(jobs).values(**values, state="running", created_at=_now()))
+            if request is not None:
+                await connection.execute(insert(job_requests).values(job_id=job_id, request=dict(request)))
+
+    async def job_request(self, job_id: str) -> dict[str, Any] | None:
+        """Return what a job was asked to do, or None where that was not journalled."""
+        async with self.reading() as connection:
+            found: dict[str, Any] | None = await connection.scalar(
+                select(job_requests.c.request).where(job_requests.c.job_id == job_id)
+            )
+            return found
 
     async def end_job(
         self, job_id: str, *, state: str, report: Mapping[str, Any] | None = None, error: str | None = None

@@ -177,6 +177,7 @@ class IngestReport:
 
     read: int = 0
     ingested: int = 0
+    changed: int = 0  # of those ingested, how many were in the catalogue before
     unchanged: int = 0
     duplicate: int = 0
     quarantined: int = 0

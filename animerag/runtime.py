@@ -38,6 +38,7 @@ from animerag.services.ingestion import Ingestion
 from animerag.services.maintenance import Maintenance
 from animerag.services.retrieval import Retriever
 from animerag.services.same_shows import SameShows
+from animerag.services.uploads import Uploads
 from animerag.spool import Spool
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class Services:
     catalogue: Catalogue
     maintenance: Maintenance
     comparison: Comparison
+    uploads: Uploads
     same_shows: SameShows
     jobs: Jobs
     spool: Spool
@@ -172,6 +174,7 @@ def _assemble(
         rounds=lambda: repeat(_LOCAL_LEVEL) if embeds_here else gate.rounds(Priority.INGEST),
         most=waves.USUAL if embeds_here else waves.MOST,  # a request of ours computes: progress is worth more than size
     )
+    jobs = Jobs(library, lease.lock_file, on_start=gate.reset)  # a key may have been mended since it was refused
     return Services(
         settings=settings,
         library=library,
@@ -186,7 +189,8 @@ def _assemble(
         maintenance=Maintenance(indexer),
         same_shows=SameShows(indexer, ingestion),
         comparison=Comparison(library, index, ScratchBench(settings, index, gate)),
-        jobs=Jobs(library, lease.lock_file, on_start=gate.reset),  # a key may have been mended since it was refused
+        uploads=Uploads(library, ingestion, jobs, settings.data_dir / "inbox"),
+        jobs=jobs,
         spool=Spool(settings.data_dir / "uploads"),
     )
 

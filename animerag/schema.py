@@ -115,6 +115,14 @@ jobs = Table(
     Column("finished_at", Text),
 )
 
+# What a job was asked to do, for one that did not come to its end.
+job_requests = Table(
+    "job_requests",
+    metadata,
+    Column("job_id", ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("request", JSON, nullable=False),
+)
+
 # What Compare measured: the summary is what lists show, the whole has every span.
 experiments = Table(
     "experiments",

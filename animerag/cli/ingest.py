@@ -37,6 +37,9 @@ def add(commands: Commands) -> None:
     add_reading(parser)
     parser.add_argument("--dry-run", action="store_true", help="read and count; spend and store nothing")
     parser.add_argument("--reindex", action="store_true", help="index shows that the current model has no vector for")
+    parser.add_argument(
+        "--accept-bad-rows", action="store_true", help="do not ask where more than a fifth of the rows is unusable"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(run=ingest)
 
@@ -59,7 +62,14 @@ async def ingest(options: argparse.Namespace) -> int:
         async def work(control: Control) -> IngestReport:
             if not files:
                 return await ingestion.reindex(control)
-            return await ingestion.run(files, control, concurrency=options.concurrency, batch_size=options.batch_size)
+            return await ingestion.run(
+                files,
+                control,
+                concurrency=options.concurrency,
+                batch_size=options.batch_size,
+                # Who cannot be asked has decided by starting the command: good rows go in, bad ones are told.
+                accept_bad_rows=options.accept_bad_rows or options.json or not sys.stdin.isatty(),
+            )
 
         report, stopped = await watched(opened, work, kind="ingest", title=", ".join(file.name for file in files))
         status = _tell_ingest(report, options, dry_run=False)
@@ -77,6 +87,9 @@ def _tell_ingest(report: IngestReport, options: argparse.Namespace, *, dry_run: 
             f" {report.duplicate:,} repeated (the last row won), {report.quarantined:,} set aside,"
             f" {report.cancelled:,} not done. {report.catalogue:,} shows in the catalogue."
         )
+        if dry_run and report.usage.embedding_tokens:
+            cost = "of unknown cost" if report.usage.cost_usd is None else f"${report.usage.cost_usd:.4f}"
+            print(f"About {report.usage.embedding_tokens:,} tokens to embed, {cost}.")
         for row in report.rows:
             print(f"  {row.file}:{row.line}: {row.reason}", file=sys.stderr)
         for note in report.notes[:_NOTES]:
@@ -97,7 +110,8 @@ def _ingest_object(report: IngestReport) -> dict[str, Any]:
         "duplicate": report.duplicate,
         "quarantined": report.quarantined,
         "cancelled": report.cancelled,
-        "rows": [asdict(row) for row in report.rows],
+        "changed": report.changed,
+        "rows": [{**asdict(row), "given": row.excerpt} for row in report.rows],
         "notes": [asdict(note) for note in report.notes],
         "files": [asdict(file) for file in report.files],
         "batches": report.batches,

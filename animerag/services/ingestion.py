@@ -38,6 +38,8 @@ __all__ = ["Ingestion", "SourceFile"]
 
 log = logging.getLogger(__name__)
 
+_LOCAL_RATE, _RATE_OF_A_SLOT = 100.0, 60.0  # shows a second, before anything was measured
+_ENOUGH = 200  # shows that a measured rate is believed of
 _CHUNK = 1_000  # rows that are compared with the catalogue at a time
 MUCH, _FEW = 0.2, 20  # more unusable rows than that share, of so many at least, are asked about
 
@@ -107,6 +109,8 @@ class Ingestion:
             if kind is ImportKind.OWN and tally.ingested + tally.unchanged:
                 await self._replace_sample(tally)
             report = await self._report(tally, meter, concurrency)
+        if report.ingested >= _ENOUGH:
+            await self._library.remember(f"shows_per_s {self._indexer.embedder.model}", f"{report.throughput:.1f}")
         checked_s = await self._check_graph(tally)
         tally.show_progress("Done")
         log.info("ingested %d of %d rows in %.1f s", report.ingested, report.read, report.seconds)
@@ -145,6 +149,12 @@ class Ingestion:
         counts = await self._library.counts()
         usage = Usage(embedding_tokens=tally.tokens, cost_usd=self._indexer.embedder.cost_usd(tally.tokens))
         return replace(tally.report(), catalogue=counts.shows, usage=usage)
+
+    async def expected_s(self, shows: int) -> float:
+        """Guess the seconds that so many shows will take: as the last large import did, or a usual provider does."""
+        seen = await self._library.fact(f"shows_per_s {self._indexer.embedder.model}")
+        usual = _LOCAL_RATE if self._indexer.embedder.provider == "local" else _RATE_OF_A_SLOT * self._level()
+        return shows / (float(seen) if seen else usual)
 
     async def reindex(self, control: Control) -> IngestReport:
         """Index every show that the current model has no vector for. Raises ProviderError, VectorStoreError."""
@@ -245,18 +255,22 @@ class Ingestion:
         held = await self._library.indexed(spec.name, ids)
         todo = []
         for document in documents:
-            show_id = document.show.id
-            known = stored.get(show_id)
-            now = document.hashes
-            tally.replaced += show_id in held and held[show_id][1] != document.text_hash
+            known, now = stored.get(document.show.id), document.hashes
+            there = held.get(document.show.id)
             if kind is ImportKind.SAMPLE and known is not None and not known.sample:
                 tally.unchanged += 1  # the sample never overwrites what somebody brought
-            elif known is None or (known.content_hash, known.text_hash) != now or held.get(show_id) != now:
-                todo.append(document)
-            elif known.sample and kind is ImportKind.OWN:
-                todo.append(document)  # the same record, but now it is the owner's
-            else:
+            elif (
+                known is not None
+                and (known.content_hash, known.text_hash) == now == there
+                and (
+                    kind is ImportKind.SAMPLE or not known.sample  # the same record, but from now on it is the owner's
+                )
+            ):
                 tally.unchanged += 1
+            else:
+                tally.changed += known is not None
+                tally.replaced += there is not None and there[1] != document.text_hash
+                todo.append(document)
         return todo
 
     async def _replace_sample(self, tally: Tally) -> None:

@@ -24,6 +24,7 @@ class Tally:
     duplicate: int = 0
     unchanged: int = 0
     ingested: int = 0
+    changed: int = 0
     batches: int = 0
     requests: int = 0
     replaced: int = 0
@@ -41,6 +42,7 @@ class Tally:
         return IngestReport(
             read=self.read,
             ingested=self.ingested,
+            changed=min(self.changed, self.ingested),
             unchanged=self.unchanged,
             duplicate=self.duplicate,
             quarantined=len(self.errors),
