@@ -178,7 +178,7 @@ def _corrected(number: int, source: SourceFile, found: Detection) -> SourceFile:
 def _columns(key: str, found: Detection) -> dict[str, str]:
     """Let every column be named; those that are guesses stand first and say so."""
     said: dict[str, str] = {}
-    asked = sorted(found.columns, key=lambda column: column.certain)
+    asked = [] if found.fixed else sorted(found.columns, key=lambda column: column.certain)
     if not asked:
         return said
     fields = [*columns.FIELDS, _NO_FIELD]
@@ -191,8 +191,8 @@ def _columns(key: str, found: Detection) -> dict[str, str]:
             placeholder=guess,
             key=f"{key}_column_{column.heading}",
         )
-        if chosen and chosen != column.field:
-            said[chosen if chosen != _NO_FIELD else f"{_NO_FIELD}"] = column.heading
+        if chosen:
+            said[column.heading] = chosen
     return said
 
 
