@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from animerag.library import Library
     from animerag.texts import Document
 
-_CHUNK = 5000
+_CHUNK = 500  # rows that become values on the event loop in a few milliseconds
 _PUT_MINE = upsert(my_list, "show_id")
 _PUT_TOLD = upsert(provenance, "show_id", "file", "source_id")
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from animerag.models import IngestReport
 
 
+_NOTES = 20  # as many as a terminal shows at once
+
+
 def add(commands: Commands) -> None:
     """Add `ingest` to the command line."""
     parser = commands.add_parser("ingest", help="take files into the catalogue")
@@ -89,8 +92,10 @@ def _tell_ingest(report: IngestReport, options: argparse.Namespace, *, dry_run: 
             print(f"About {report.usage.embedding_tokens:,} tokens to embed, {cost}.")
         for row in report.rows:
             print(f"  {row.file}:{row.line}: {row.reason}", file=sys.stderr)
-        for note in report.notes:
+        for note in report.notes[:_NOTES]:
             print(f"  {note.file}:{note.line}: {note.note}", file=sys.stderr)
+        if len(report.notes) > _NOTES:
+            print(f"  {len(report.notes) - _NOTES:,} more notes: --json prints all.", file=sys.stderr)
     if report.stopped_by:
         print(f"Stopped: {report.stopped_by} Run the command again to do the rest.", file=sys.stderr)
     return ROWS_LEFT if report.quarantined or report.cancelled else DONE

@@ -35,7 +35,7 @@ def read_options(options: argparse.Namespace) -> ReadOptions:
     """Return what the options say. Raises InvalidInputError for a column that is no FIELD=HEADING."""
     from animerag.readers import ReadOptions
 
-    columns = dict(_column(given) for given in options.column)
+    columns = dict(_column(given) for given in options.column)  # by heading: each has one field
     return ReadOptions(
         encoding=options.encoding,
         delimiter={"\\t": "\t", "tab": "\t"}.get(options.delimiter, options.delimiter),
@@ -50,7 +50,7 @@ def _column(given: str) -> tuple[str, str]:
     field, equals, heading = given.partition("=")
     if not equals or not heading:
         raise InvalidInputError(f"--column {given[:60]} is no FIELD=HEADING, such as title=English.")
-    return field, heading
+    return heading, field
 
 
 def tell_files(files: Iterable[FileReport]) -> None:

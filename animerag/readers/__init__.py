@@ -82,11 +82,12 @@ def _rows(path: Path, found: Detection, given: ReadOptions, document: _Document 
         return notes.read(path, name, encoding=encoding)
     assert document is not None
     records, source, key = document
+    lines = documents.record_lines(source, len(records), key)
     if found.format == "shoko":
-        return shoko.rows(records, source, name, id_field=id_field)
+        return shoko.rows(records, lines, name, id_field=id_field)
     if found.format == "offline_database":
-        return offline_database.rows(records, documents.record_lines(source, len(records), key), name)
-    return documents.rows(records, source, name, found.columns)
+        return offline_database.rows(records, lines, name)
+    return documents.rows(records, lines, name, found.columns)
 
 
 def _table_rows(path: Path, name: str, written: Layout, matched: Sequence[Column]) -> Iterator[Show | RowError]:
@@ -184,7 +185,7 @@ def _table(written: Layout, name: str, given: ReadOptions, kind: Format) -> Dete
 
 def _given_columns(given: ReadOptions) -> dict[str, str]:
     own = given.id_field if given.id_field not in {None, shoko.ID_FIELD} else None
-    return {**({"id": own} if own else {}), **given.columns}
+    return {**({own: "id"} if own else {}), **given.columns}
 
 
 def _xml(start: str, name: str) -> Detection:
@@ -199,7 +200,7 @@ def _is_jsonl(start: str) -> bool:
     if len(lines) < 2 or not lines[0].startswith("{"):
         return False
     whole = sum(line.startswith("{") and jsonl.parse_line(line)[1] is None for line in lines)
-    return jsonl.parse_line(lines[0])[1] is None or whole * 2 > len(lines)
+    return jsonl.parse_line(lines[0])[1] is None or whole * 2 >= len(lines)
 
 
 def _jsonl(start: str, name: str, encoding: str, reason: str, given: ReadOptions) -> Detection:

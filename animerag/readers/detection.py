@@ -28,7 +28,7 @@ LABELS: dict[Format, str] = {
 class ReadOptions:
     """What the owner of a file says about it; None or empty leaves it to detection.
 
-    `columns` maps fields (`columns.FIELDS`, or `none` to leave a column out) to headings or column numbers from 1.
+    `columns` maps headings, or column numbers from 1, to fields: `columns.FIELDS`, or `none` to leave a column out.
     """
 
     encoding: str | None = None

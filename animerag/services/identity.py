@@ -5,6 +5,7 @@ A file's ids are taken as the catalogue's when the titles of those that both kno
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from animerag.origins import StoredShow
 
 SAME_WORLD = 0.8  # of the ids that file and catalogue share, so many must have a title in common
+_FEW = 5  # shared ids below which a share says little, and a file of the same name is taken at its word
 MADE_WORLDS = frozenset(("title", "note"))  # ids that we made from a row's own words
 _AT_ONCE = 50  # stored shows that are turned into values on the event loop in a few milliseconds
 _PREFIX = re.compile(r"[a-z][a-z0-9_-]{0,31}")
@@ -109,6 +111,25 @@ class Plan:
         return tuple(replace(item, id=self.id_of(item.id)) for item in items)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Shared:
+    """How ids of a file stand to the catalogue's: of the known ones some agree, the others are refused with a sentence.
+
+    Unless they are corrections: the same file described the show before, so it may call it something else now.
+    """
+
+    known: int
+    agreed: int
+    corrected: int
+    refused: Mapping[str, str]
+
+    @property
+    def one_world(self) -> bool:
+        """Tell whether the ids mean the same: enough agree, or the few that there are come from the file itself."""
+        agreed = self.agreed + (self.corrected if self.known < _FEW else 0)
+        return self.known > 0 and agreed >= SAME_WORLD * self.known
+
+
 class Identity:
     """Names the rows of one run's files, one file after the other."""
 
@@ -157,46 +178,40 @@ class Identity:
             found += [completed(show, stored.get(show.id), files.get(show.id, set())) for show in part]
         return found
 
-    async def _world(self, seen: Seen, own: str, ids: list[str], wanted: str | None) -> tuple[str, str, dict[str, str]]:
+    async def _world(
+        self, seen: Seen, own: str, ids: list[str], wanted: str | None
+    ) -> tuple[str, str, Mapping[str, str]]:
         """Return the prefix for the ids of one world in the file, a sentence, and the ids that clash there."""
         if wanted is not None:
-            shared, clashes = await self._compare(seen, ids, wanted)
-            return wanted, _said(f"as chosen, get the prefix {wanted}:" if wanted else "are kept, as chosen"), clashes
+            shared = await self._compare(seen, ids, wanted)
+            said = f"get the prefix {wanted}: as chosen" if wanted else "are kept as chosen"
+            return wanted, _said(said), shared.refused
         known = sorted({"", own, *await origins.prefixes(self._library), *_prefixes(self._earlier)} - MADE_WORLDS)
-        best: tuple[int, str, int, dict[str, str]] | None = None
-        for candidate in known:
-            shared, clashes = await self._compare(seen, ids, candidate)
-            agreed = shared - len(clashes)
-            if shared and agreed >= SAME_WORLD * shared and (best is None or agreed > best[0]):
-                best = (agreed, candidate, shared, clashes)
-        if best is not None:
-            agreed, chosen, shared, clashes = best
+        compared = {candidate: await self._compare(seen, ids, candidate) for candidate in known}
+        chosen = max(known, key=lambda candidate: (compared[candidate].one_world, compared[candidate].agreed))
+        shared = compared[chosen]
+        if shared.one_world:
             under = f" under the prefix {chosen}:" if chosen else ""
-            return chosen, _said(f"are the catalogue's{under}: {agreed:,} of {shared:,} known ones agree"), clashes
-        shared, clashes = await self._compare(seen, ids, own)
-        if not shared:
+            said = f"are the catalogue's{under}: {shared.agreed:,} of {shared.known:,} known ones agree"
+            return chosen, _said(said), shared.refused
+        shared = compared[own]
+        if not shared.known:
             return own, _said("are new to the catalogue" if not own else f"are new, and have the prefix {own}:"), {}
         made = seen.world if seen.world and seen.world != own else _slug(seen.file)
         while made in known:
             made += "-2"
-        agreed = shared - len(clashes)
-        said = f"mean other shows than the catalogue's ({agreed:,} of {shared:,} agree): they get the prefix {made}:"
+        agree = f"{shared.agreed:,} of {shared.known:,} agree"
+        said = f"mean other shows than the catalogue's ({agree}): they get the prefix {made}:"
         return made, _said(said), {}
 
-    async def _compare(self, seen: Seen, ids: list[str], prefix: str) -> tuple[int, dict[str, str]]:
-        """Return how many ids are known under a prefix, and for each that means another show there a sentence."""
+    async def _compare(self, seen: Seen, ids: list[str], prefix: str) -> _Shared:
+        """Hold a file's ids against the catalogue's under a prefix."""
         under = {join_id(prefix, split_id(given)[1]): given for given in ids}
-        known = {show_id: face_of(show) for show_id, show in (await self._stored(under)).items()}
-        faces = {show_id: self._earlier[show_id] for show_id in under if show_id in self._earlier} | known
-        clashes = {}
-        for show_id, there in faces.items():
-            given = under[show_id]
-            if not there.is_like(seen.faces[given]):
-                clashes[given] = (
-                    f"The id {show_id} already is “{there.title}” in the catalogue,"
-                    f" and this row is “{seen.faces[given].title}”."
-                )
-        return len(faces), clashes
+        stored = await self._stored(under)
+        files = await origins.files_of(self._library, {show.id for show in stored.values()})
+        own = {show_id for show_id, show in stored.items() if seen.file in files.get(show.id, ())}
+        faces = {show_id: self._earlier[show_id] for show_id in under if show_id in self._earlier}
+        return await asyncio.to_thread(lambda: _shared(seen, under, faces | _faces(stored), own))
 
     async def _stored(self, ids: Iterable[str]) -> dict[str, StoredShow]:
         """Return what is stored under ids, or under those they were merged into."""
@@ -230,7 +245,7 @@ class Identity:
         return [given for given, show_id in named.items() if show_id not in known and show_id not in self._earlier]
 
     async def _by_title(self) -> dict[int, list[str]]:
-        faces = {show_id: face_of(show) for show_id, show in (await origins.stored(self._library)).items()}
+        faces = await asyncio.to_thread(_faces, await origins.stored(self._library))
         found: dict[int, list[str]] = defaultdict(list)
         for show_id, known in (faces | self._earlier).items():
             for key in known.keys:
@@ -287,9 +302,20 @@ def _with_mine(show: Show, newer: Show, older: Show) -> Show:
     )
 
 
-def face_of(show: StoredShow) -> Face:
-    """Return the face of a stored show."""
-    return face(show.title, show.titles, show.beginning)
+def _faces(stored: Mapping[str, StoredShow]) -> dict[str, Face]:
+    return {show_id: face(show.title, show.titles, show.beginning) for show_id, show in stored.items()}
+
+
+def _shared(seen: Seen, under: Mapping[str, str], faces: Mapping[str, Face], own: set[str]) -> _Shared:
+    clashes = {}
+    for show_id, there in faces.items():
+        here = seen.faces[under[show_id]]
+        if not there.is_like(here):
+            clashes[show_id] = f"The id {show_id} already is “{there.title}”, and this row is “{here.title}”."
+    refused = {under[show_id]: said for show_id, said in clashes.items() if show_id not in own}
+    return _Shared(
+        known=len(faces), agreed=len(faces) - len(clashes), corrected=len(clashes) - len(refused), refused=refused
+    )
 
 
 def split_id(show_id: str) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from animerag.models import FileReport, RowNote
+from animerag.readers.columns import FIELDS
 from animerag.texts import EMBEDDED_CHARACTERS
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def _cut(show: Show) -> list[str]:
 
 def described(report: FileReport) -> list[str]:
     """Tell a file's report in sentences, for the command line and the page alike."""
-    known = [f"{heading} → {field}" for heading, field in report.columns.items() if field]
+    known = [f"{heading} → {FIELDS[field]}" for heading, field in report.columns.items() if field]
     said = [f"{report.format[:1].upper()}{report.format[1:]}. {' '.join(report.reasons)}"]
     if known:
         left = [heading for heading, field in report.columns.items() if not field]

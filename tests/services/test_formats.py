@@ -127,7 +127,7 @@ async def test_a_file_that_needs_an_answer_is_refused_and_read_once_it_has_one(s
     text = "1,Alpha,A boy finds a robot.\n2,Beta,A girl paints.\n"
     with pytest.raises(InvalidInputError, match="Choose the column that is the title"):
         await take_in(text)
-    report = await take_in(text, options=ReadOptions(columns={"id": "1", "title": "2", "synopsis": "3"}))
+    report = await take_in(text, options=ReadOptions(columns={"1": "id", "2": "title", "3": "synopsis"}))
     assert (report.ingested, (await services.catalogue.show("2")).title) == (2, "Beta")
 
 

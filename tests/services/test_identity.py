@@ -58,7 +58,7 @@ async def test_ids_are_the_catalogues_when_titles_of_four_in_five_agree(library,
     assert (plan.prefix, "8 of 10 known ones agree" in plan.told) == ("", True)
     assert [item.id for item in found if isinstance(item, Show)] == [*map(str, range(1, 9)), "11"]
     assert [item.id for item in found if isinstance(item, RowError)] == ["9", "10"]
-    assert "“Show number 9 of the catalogue” in the catalogue" in found[8].reason
+    assert "already is “Show number 9 of the catalogue”, and this row is “Quite another”" in found[8].reason
 
 
 async def test_ids_of_another_world_get_a_prefix_and_so_do_relations(library, keep):
@@ -119,6 +119,21 @@ async def test_a_corrected_title_is_still_the_same_show(library, keep):
     await keep(show("1", "Alfa", description=text), show("2", "The Long Road Home"), show("3", "Gamma"))
     _, found = await named(library, show("1", "Alpha", description=text), show("2", "A Long Road Home"))
     assert [item.id for item in found] == ["1", "2"]
+
+
+async def test_a_file_may_rename_its_own_shows(library, keep):
+    await keep(show("1", "Alfa"), show("2", "Beta"))
+    plan, found = await named(library, show("1", "Omega"), show("2", "Beta"), file="a.json")
+    assert (plan.prefix, [item.id for item in found]) == ("", ["1", "2"])
+
+    await keep(*(show(str(n), f"Title {n} of many") for n in range(11, 21)))
+    many = [show(str(n), f"Title {n} of many") for n in range(11, 20)]
+    _, found = await named(library, *many, show("20", "Renamed"), file="a.json")
+    assert found[9].id == "20"
+    plan, found = await named(
+        library, *(show(str(n), f"Stranger number {n * n}") for n in range(11, 21)), file="a.json"
+    )
+    assert plan.prefix == "a"
 
 
 def test_junk_synonyms_make_no_two_shows_alike():
