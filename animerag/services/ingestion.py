@@ -268,7 +268,7 @@ class Ingestion:
             ):
                 tally.unchanged += 1
             else:
-                tally.changed += known is not None
+                tally.changed += known is not None and not known.sample
                 tally.replaced += there is not None and there[1] != document.text_hash
                 todo.append(document)
         return todo

@@ -33,6 +33,7 @@ TYPES = ("json", "jsonl", "ndjson", "csv", "tsv", "xlsx", "xml", "gz", "txt", "m
 _ENCODINGS = ("utf-8", "utf-16", "cp1252", "shift_jis", "euc_jp")
 _DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _NO_FIELD = "none"
+_COUNTS = ("New", "Changed", "Same", "Repeated", "Unusable", "Tokens", "Cost", "About")
 _WINDOW_S = 20.0  # of the lanes of a run at work
 _LEVELS = ("auto", 1, 3, 5, 10, 20)
 
@@ -86,7 +87,8 @@ def preflight(files: list[Chosen]) -> None:
     """Tell what each file would do, let its reading be corrected, and start."""
     for file in files:
         session.look_into(file)
-    st.dataframe([_row(file) for file in files], hide_index=True, width="stretch")
+    narrow = {name: st.column_config.Column(width=62) for name in _COUNTS}
+    st.dataframe([_row(file) for file in files], hide_index=True, width="stretch", column_config=narrow)
     for number, file in enumerate(files):
         if file.trouble:
             show_error(file.trouble)
@@ -114,7 +116,7 @@ def _row(file: Chosen) -> dict[str, Any]:
     tokens, cost = report.usage.embedding_tokens, report.usage.cost_usd
     return {
         "File": file.source.name,
-        "Detected": ", ".join(filter(None, (understood.format, understood.encoding))),
+        "Detected": understood.format,
         "New": report.ingested - report.changed,
         "Changed": report.changed,
         "Same": report.unchanged,
@@ -238,6 +240,8 @@ def _lanes(job: Job) -> None:
         return
     started_s = now_s - job.elapsed_s
     spans = recorder.until(now_s, now_s - _WINDOW_S)
+    if session.services().embedder.provider == "local":  # hundreds of small pieces wait for two threads
+        spans = [span for span in spans if span.name != "queue"]
     if spans:
         figure = charts.lanes_now(spans, started_s, now_s, window_s=_WINDOW_S)
         st.plotly_chart(figure, key=f"upload_lanes_{job.id}", config={"displayModeBar": False})
