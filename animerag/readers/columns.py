@@ -99,8 +99,9 @@ def is_known(heading: str) -> bool:
 
 
 def fold(heading: str) -> str:
-    """Return what of a heading counts: its letters and digits, in lower case."""
-    return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", heading).casefold())
+    """Return what of a heading counts: its letters and digits, in lower case, Latin ones without accents."""
+    plain = re.sub("[\u0300-\u036f]", "", unicodedata.normalize("NFKD", heading))
+    return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", plain).casefold())
 
 
 def match(
