@@ -26,6 +26,7 @@ MAY_IMPORT = {
     | {
         "ui",
         "runtime",
+        "readers",
         "services",
         "jobs",
         "config",
