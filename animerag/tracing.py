@@ -81,6 +81,8 @@ def span(name: str) -> Iterator[None]:
         recorder.add(name, start_s, time.perf_counter(), _lane.get())
 
 
-def current_recorder() -> Recorder | None:
-    """Return the recorder of this context, for code that measures across awaits."""
-    return _recorder.get()
+def add(name: str, start_s: float, end_s: float) -> None:
+    """Record a stretch whose name is known only at its end; free when nobody records."""
+    recorder = _recorder.get()
+    if recorder is not None:
+        recorder.add(name, start_s, end_s, _lane.get())

@@ -692,9 +692,8 @@ async def test_each_prompt_answer_lets_two_requests_follow_while_the_level_doubl
     calls = [gate.run(partial(attempt, 1 + 0.05 * place), priority=INGEST) for place in range(13)]
     await fake.run(asyncio.gather(*calls))
 
-    after_first = [now for now in started if now < 1.08]
+    after_first = [now for now in started if now < 1.05]
     assert len(after_first) == 5 + 2, "one answer: its own place and one more"
-    assert gate.level(INGEST) == 10
 
 
 def test_calls_that_never_answer_do_not_hold_the_level_for_good():
@@ -775,6 +774,17 @@ async def test_waiting_shows_as_spans(fake):
         await fake.run(gate.run(failing(slow_down(1)), priority=INGEST))
 
     assert {span.name for span in recorder.spans} == {"queue", "throttled"}
+
+
+async def test_waiting_for_a_slot_behind_the_first_cautious_requests_is_no_throttling(fake):
+    gate = fake.gate(ingest=3)
+
+    with recording() as recorder, metering() as meter:
+        await fake.run(asyncio.gather(*(gate.run(work(fake), priority=INGEST) for _ in range(6))))
+
+    waits = [span.name for span in recorder.spans]
+    assert waits.count("queue") == 3, "the second three wait for the first"
+    assert meter.throttled_s < 0.1
 
 
 # Headers and tokens

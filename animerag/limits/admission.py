@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import math
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -64,6 +65,7 @@ class _Waiter:
     admitted: asyncio.Future[None]
     since: float
     throttled_before_s: float
+    throttled_share: float = 0.0  # of its wait, known at the end
 
 
 @dataclass(slots=True, kw_only=True)
@@ -133,8 +135,9 @@ class Admission:
         try:
             self.pump()
             if not waiter.admitted.done():
-                with tracing.span("throttled" if line.throttled else "queue"):
-                    await waiter.admitted
+                began_s, throttled_first = time.perf_counter(), line.throttled
+                await waiter.admitted
+                _show_wait(began_s, waiter.throttled_share, throttled_first=throttled_first)
         except asyncio.CancelledError:
             if call.number:  # admitted and cancelled at the same moment
                 self.leave(call)
@@ -188,7 +191,9 @@ class Admission:
         line.look(now)
         self.waiting[waiter.call.priority] -= 1
         throttled_s = line.throttled_s - waiter.throttled_before_s
-        waiter.call.meter.waited(throttled_s=throttled_s, queued_s=max(0.0, now - waiter.since - throttled_s))
+        waited_s = now - waiter.since
+        waiter.throttled_share = min(1.0, throttled_s / waited_s) if waited_s > 0 else 0.0
+        waiter.call.meter.waited(throttled_s=throttled_s, queued_s=max(0.0, waited_s - throttled_s))
 
     def _ready(self, now: float) -> tuple[_Line | None, float]:
         """Return the first line whose first waiter may go, or else when that may be."""
@@ -266,3 +271,15 @@ class Admission:
         await self._sleep(seconds)
         self._timer, self._timer_at = None, math.inf
         self.pump()
+
+
+def _show_wait(began_s: float, throttled_share: float, *, throttled_first: bool) -> None:
+    """Record a wait that is over, by what held it up: a limit of the provider, or a slot, or one after the other."""
+    ended_s = time.perf_counter()
+    if 0.05 < throttled_share < 0.95:
+        share = throttled_share if throttled_first else 1 - throttled_share
+        turned_s = began_s + share * (ended_s - began_s)
+        tracing.add("throttled" if throttled_first else "queue", began_s, turned_s)
+        tracing.add("queue" if throttled_first else "throttled", turned_s, ended_s)
+    else:
+        tracing.add("throttled" if throttled_share >= 0.95 else "queue", began_s, ended_s)

@@ -18,6 +18,20 @@ OWN = {
 }
 
 
+CONTRASTS = """() => {
+  const light = colour => {
+    const parts = colour.match(/[0-9.]+/g).slice(0, 3).map(part => part / 255);
+    const [r, g, b] = parts.map(part => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const paper = light(getComputedStyle(document.querySelector('.stApp')).backgroundColor);
+  return [...document.querySelectorAll('.xtick text, .ytick text, .g-xtitle text, .legendtext')].map(word => {
+    const ink = light(getComputedStyle(word).fill);
+    return (Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05);
+  });
+}"""
+
+
 def test_a_race_and_an_experiment_of_each_workload(app_url, browser, artifacts):
     from playwright.sync_api import TimeoutError as PlaywrightTimeout
     from playwright.sync_api import expect
@@ -71,6 +85,12 @@ def test_a_race_and_an_experiment_of_each_workload(app_url, browser, artifacts):
     expect(use).to_be_visible(timeout=120_000)
     expect(page.get_by_text(re.compile(r"× as fast as sync: .* saved, simulated")).first).to_be_visible()
     shot("3-race-done", 1200)
+    for scheme in ("dark", "light"):
+        page.emulate_media(color_scheme=scheme)
+        page.wait_for_timeout(500)
+        contrasts = page.evaluate(CONTRASTS)
+        assert contrasts, "the race has words"
+        assert min(contrasts) >= 4.5, scheme
     use.click()
     expect(page.get_by_text("Level 5 is kept for imports")).to_be_visible()
     shot("4-level-taken-over", 1200)

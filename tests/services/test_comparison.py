@@ -5,13 +5,16 @@ import time
 
 import pytest
 
+from animerag.config import load_settings
 from animerag.errors import InvalidInputError
 from animerag.jobs import Control
 from animerag.measurements import Plan
 from animerag.models import Priority
+from animerag.runtime import open_services
 from animerag.services import comparison as comparing
 from animerag.services.comparison import RACE, Comparison
 from animerag.services.presets import PRESETS, estimate
+from animerag.simulator import SimulatorProcess, SimulatorSettings
 
 QUICK = {"embed_latency_s": 0.15, "chat_latency_s": 0.3, "first_token_s": 0.1}
 
@@ -104,6 +107,40 @@ async def test_every_mode_answers_the_same_questions(watched):
     assert by_mode["async"][1].peak_in_flight["responses"] == 3
     assert by_mode["async"][0].ttft_s.n == 6
     assert experiment.levels[-1].attainable == 3.0
+
+
+@pytest.mark.timeout(120)
+async def test_wall_times_agree_with_a_stopwatch_outside_the_process(watched):
+    comparison, seen = watched
+    plan = Plan(workload="batch", questions=4, levels=(2,), repeats=1, warmup=1, alias_latency_s=0)
+    await comparison.run(plan, {"embed_latency_s": 0.3, "chat_latency_s": 1.2}, Control())
+    measured = seen[3:]  # after a warm-up each
+    assert {run.mode for run, _ in measured} == {"sync", "threads", "async"}
+    for run, stats in measured:
+        outside_s = max(visit.finished_s for visit in stats.times) - min(visit.arrived_s for visit in stats.times)
+        assert outside_s == pytest.approx(run.wall_s, rel=0.03), run.mode
+        assert run.wall_s >= outside_s, "nothing of a run lies outside its time"
+
+
+@pytest.mark.timeout(120)
+async def test_a_configured_provider_is_measured_where_it_is(settings, export, record):
+    told = SimulatorSettings(embed_latency_s=0.1, chat_latency_s=0.2)
+    async with SimulatorProcess(told) as elsewhere:
+        own = {"data_dir": settings.data_dir, "chroma_url": settings.chroma_url, "openai_base_url": elsewhere.url}
+        async with open_services(load_settings(**own), warm=False) as services:
+            await services.ingestion.run([export(record(1, "Voyage", "Captains cross the sea."))], Control())
+            for workload in ("ingest", "batch"):
+                await elsewhere.reset()
+                plan = Plan(
+                    workload=workload, documents=20, batch_size=10, questions=2, levels=(2,), repeats=1, warmup=0,
+                    against="configured",
+                )  # fmt: skip
+                experiment = await services.comparison.run(plan, {}, Control())
+                stats = await elsewhere.stats()
+                assert [run.error for run in experiment.runs] == [None] * 3
+                assert experiment.plan.against == "configured"
+                assert stats.requests["embeddings"] >= 6, "sync, threads and async all went there"
+                assert all(run.provider_s is None for run in experiment.runs), "only a simulator tells what it saw"
 
 
 @pytest.mark.timeout(120)
