@@ -36,6 +36,7 @@ from animerag.services.batch import Batch
 from animerag.services.batch_costs import BatchCosts
 from animerag.services.catalogue import Catalogue
 from animerag.services.comparison import Comparison
+from animerag.services.evaluation import Evaluator
 from animerag.services.indexing import Indexer
 from animerag.services.ingestion import Ingestion
 from animerag.services.maintenance import Maintenance
@@ -70,6 +71,7 @@ class Services:
     catalogue: Catalogue
     maintenance: Maintenance
     comparison: Comparison
+    evaluator: Evaluator
     jobs: Jobs
     spool: Spool
 
@@ -191,6 +193,7 @@ def _assemble(
         catalogue=Catalogue(indexer, ingestion),
         maintenance=Maintenance(indexer),
         comparison=Comparison(library, index, ScratchBench(settings, index, gate)),
+        evaluator=Evaluator(retriever),
         jobs=Jobs(library, lease.lock_file, on_start=gate.reset),  # a key may have been mended since it was refused
         spool=Spool(settings.data_dir / "uploads"),
     )
