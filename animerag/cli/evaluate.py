@@ -31,14 +31,11 @@ def add(commands: Commands) -> None:
 
 async def evaluate(options: argparse.Namespace) -> int:
     """Ask every question of the file and print the figures. Raises InvalidInputError for a file that has no answers."""
-    from animerag.services.batch import read_questions
+    from animerag.readers import questions
     from animerag.services.evaluation import expectations
 
-    try:
-        data = await asyncio.to_thread(Path(options.file).read_bytes)
-    except OSError as error:
-        raise InvalidInputError(f"{options.file} cannot be read: {error.strerror}.") from error
-    wanted = expectations(read_questions(data, name=options.file))
+    path = Path(options.file)
+    wanted = expectations((await asyncio.to_thread(questions.read, path, path.name)).rows)
     before = await asyncio.to_thread(_earlier, options.against) if options.against else None
     async with services(warm=True) as opened:
         if not (await opened.library.counts()).shows:

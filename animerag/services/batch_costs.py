@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from animerag.library import Library
+    from animerag.models import Show
     from animerag.ports import ChatModel, Embedder
     from animerag.readers.questions import QuestionRow
     from animerag.runs import RunOptions
@@ -52,8 +53,9 @@ class BatchCosts:
         questions = sum(estimate_tokens(row.question) for row in asked.values())
         read = written = 0
         if self._chat.provider != "local" and not options.retrieval_only:
-            sources = sum(row.k or options.k for row in asked.values())
-            read = questions + _PROMPT_TOKENS * len(asked) + sources * await self._tokens_a_source()
+            shows, number = await self._library.browse(limit=_SAMPLED_SHOWS)
+            sources = sum(min(row.k or options.k, number) for row in asked.values())
+            read = questions + _PROMPT_TOKENS * len(asked) + sources * _tokens_a_source(shows)
             written = _ANSWER_TOKENS * len(asked)
         embedded = questions if self._embedder.provider != "local" else 0
         return Estimate(
@@ -69,7 +71,7 @@ class BatchCosts:
         known = [cost for cost in costs if cost is not None]
         return sum(known) if len(known) == len(costs) else None
 
-    async def _tokens_a_source(self) -> int:
-        shows, _ = await self._library.browse(limit=_SAMPLED_SHOWS)
-        tokens = [estimate_tokens(show.description[:_SOURCE_CHARACTERS]) + _SOURCE_FACTS_TOKENS for show in shows]
-        return sum(tokens) // len(tokens) if tokens else 0
+
+def _tokens_a_source(shows: Sequence[Show]) -> int:
+    tokens = [estimate_tokens(show.description[:_SOURCE_CHARACTERS]) + _SOURCE_FACTS_TOKENS for show in shows]
+    return sum(tokens) // len(tokens) if tokens else 0

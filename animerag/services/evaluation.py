@@ -21,11 +21,10 @@ if TYPE_CHECKING:
 
     from animerag.jobs import Control
     from animerag.models import Retrieval
-    from animerag.services.batch import QuestionRow
+    from animerag.readers.questions import QuestionRow
     from animerag.services.retrieval import Retriever
 
 EXPECTED = "expected_ids"
-KIND = "kind"
 ATTRIBUTE, UNANSWERABLE, UNKNOWN = "attribute", "unanswerable", "question"
 DEPTHS = (1, 3, 5)
 _TOGETHER = 500  # questions in one embedding request
@@ -163,8 +162,9 @@ def expectations(rows: Iterable[QuestionRow]) -> list[Expectation]:
     found = [
         Expectation(
             question=row.question,
-            expected=tuple(part.strip() for part in row.columns[EXPECTED].split("|") if part.strip()),
-            kind=row.columns.get(KIND, "").strip() or UNKNOWN,
+            expected=row.expected_ids,
+            kind=row.kind or UNKNOWN,
+            filters=row.filters,
         )
         for row in rows
         if EXPECTED in row.columns and row.question
