@@ -198,19 +198,17 @@ class Runs:
         self,
         run_id: str,
         *,
-        start: int = 0,
+        offset: int = 0,
         limit: int | None = None,
         statuses: Collection[AnswerStatus | None] | None = None,
     ) -> list[RunRow]:
-        """Return rows from number `start` on, in order; with `statuses` only those that ended so, None for not yet."""
-        wanted = select(run_rows.c.number, run_rows.c.asked, run_rows.c.told).where(
-            run_rows.c.run_id == run_id, run_rows.c.number >= start
-        )
+        """Return rows in order; with `statuses` only those that ended so, None for not yet."""
+        wanted = select(run_rows.c.number, run_rows.c.asked, run_rows.c.told).where(run_rows.c.run_id == run_id)
         if statuses is not None:
             held = run_rows.c.status.in_([str(status) for status in statuses if status is not None])
             wanted = wanted.where(held | run_rows.c.status.is_(None) if None in statuses else held)
         async with self._library.reading() as connection:
-            found = await connection.execute(wanted.order_by(run_rows.c.number).limit(limit))
+            found = await connection.execute(wanted.order_by(run_rows.c.number).offset(offset).limit(limit))
             return [RunRow(number=row.number, asked=_row(row.asked), answer=row.told) for row in found]
 
     async def timed(self, run_id: str) -> list[Timed]:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from animerag.errors import AnimeRAGError, TransientProviderError
-from animerag.models import Answer, AnswerStatus, Finish, Priority, Prompt, Retrieval, Source, Turn
+from animerag.models import Answer, AnswerStatus, Filters, Finish, Priority, Prompt, Retrieval, Source, Turn
 from animerag.prompts import answer_prompt
 from animerag.services.retrieval import DEFAULT_K, checked_question
 from animerag.texts import clean
@@ -67,10 +67,17 @@ class Answering:
         priority: Priority = Priority.LIVE,
         retrieval_only: bool = False,
         vector: Vectors | None = None,
+        filters: Filters | None = None,
     ) -> Answer:
         """Return the whole answer; what goes wrong for this question becomes its status, never an exception."""
         events = self.stream(
-            question, k=k, history=history, priority=priority, retrieval_only=retrieval_only, vector=vector
+            question,
+            k=k,
+            history=history,
+            priority=priority,
+            retrieval_only=retrieval_only,
+            vector=vector,
+            filters=filters,
         )
         answer: Answer | None = None
         try:
@@ -93,6 +100,7 @@ class Answering:
         priority: Priority = Priority.LIVE,
         retrieval_only: bool = False,
         vector: Vectors | None = None,
+        filters: Filters | None = None,
     ) -> AsyncGenerator[Retrieval | str | Answer, None]:
         """Yield the retrieval first, then pieces of text, then the finished answer.
 
@@ -101,7 +109,9 @@ class Answering:
         """
         started_s = time.perf_counter()
         standalone = await self.condense(checked_question(question), history)
-        found = await self._retriever.search(standalone, k=k, priority=priority, vector=vector)
+        found = await self._retriever.search(
+            standalone, k=k, priority=priority, vector=vector, filters=filters or Filters()
+        )
         yield found
         base = self._base(question, found)
         if retrieval_only:

@@ -16,13 +16,15 @@ from animerag.exports import answer_object
 from animerag.limits import estimate_tokens
 from animerag.limits.meter import Meter, metering
 from animerag.models import Answer, AnswerStatus, Priority, Progress, Usage
-from animerag.readers.questions import QuestionRow, asked_as
+from animerag.readers import questions
+from animerag.readers.questions import QuestionRow, SheetOptions, asked_as
 from animerag.runs import FAILED, RunOptions, Told
 from animerag.services.retrieval import DEFAULT_K, MAX_QUESTION_CHARACTERS
 from animerag.tracing import lane
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from animerag.jobs import Control, Job, Jobs
     from animerag.limits import LevelChoice
@@ -187,6 +189,10 @@ class Batch:
         job = await jobs.start(work, kind=BATCH_JOB, title=run.name, key=f"batch:{run_id}")
         await self.runs.note_job(run_id, job.id)
         return job
+
+    async def read(self, path: Path, name: str, options: SheetOptions) -> Sheet:
+        """Read a sheet of questions. Raises InvalidInputError for a file that is none."""
+        return await asyncio.to_thread(questions.read, path, name, options)
 
     # ── During ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -372,6 +378,7 @@ class Batch:
             priority=Priority.BATCH,
             retrieval_only=options.retrieval_only,
             vector=prepared.vector if prepared is not None else None,
+            filters=row.filters,
         )
 
     # ── Embedding and costs ──────────────────────────────────────────────────────────────────────────────────────────
