@@ -18,7 +18,7 @@ from animerag.texts import clean
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
-    from animerag.ports import ChatModel, Vectors
+    from animerag.ports import ChatModel, Located, Vectors
     from animerag.services.retrieval import Retriever
 
 _DESCRIPTION_CHARACTERS = 1200  # a source; eight of them stay near 3,000 tokens
@@ -66,7 +66,7 @@ class Answering:
         history: Sequence[Turn] = (),
         priority: Priority = Priority.LIVE,
         retrieval_only: bool = False,
-        vector: Vectors | None = None,
+        vector: Vectors | Located | None = None,
         filters: Filters | None = None,
     ) -> Answer:
         """Return the whole answer; what goes wrong for this question becomes its status, never an exception."""
@@ -99,7 +99,7 @@ class Answering:
         history: Sequence[Turn] = (),
         priority: Priority = Priority.LIVE,
         retrieval_only: bool = False,
-        vector: Vectors | None = None,
+        vector: Vectors | Located | None = None,
         filters: Filters | None = None,
     ) -> AsyncGenerator[Retrieval | str | Answer, None]:
         """Yield the retrieval first, then pieces of text, then the finished answer.

@@ -8,10 +8,11 @@ import logging
 import time
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
 from animerag.concurrency import fan_out
-from animerag.errors import InvalidInputError, ProviderError
+from animerag.errors import AnimeRAGError, InvalidInputError, ProviderError
 from animerag.exports import answer_object
 from animerag.limits import estimate_tokens
 from animerag.limits.meter import Meter, metering
@@ -28,11 +29,12 @@ if TYPE_CHECKING:
 
     from animerag.jobs import Control, Job, Jobs
     from animerag.limits import LevelChoice
-    from animerag.ports import Vectors
+    from animerag.ports import Located, Vectors
     from animerag.readers.questions import Sheet
     from animerag.runs import RunRow, Runs
     from animerag.services.answering import Answering
     from animerag.services.batch_costs import BatchCosts, Estimate
+    from animerag.services.retrieval import Retriever
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +43,7 @@ BATCH_JOB = "batch"
 
 _TEXTS_A_REQUEST = 2048  # the API's limit for one embedding request
 _TOKENS_A_REQUEST = 200_000  # below its 300,000, since ours are estimated
+_SEARCHED_TOGETHER = 50  # vectors in one call to Chroma: more would hold up a live question
 _GRACE_S = 1.0  # answers that land so soon after Cancel are kept: they are paid for
 
 
@@ -120,6 +123,10 @@ class _Landed:
     began_at: float
     attempts: int
 
+    def with_usage(self, usage: Usage) -> _Landed:
+        """Add what was used beside the answer."""
+        return replace(self, answer=replace(self.answer, usage=self.answer.usage + usage))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Prepared:
@@ -127,6 +134,42 @@ class _Prepared:
 
     vector: Vectors
     usage: Usage
+
+
+class _Ahead:
+    """Looks around the vectors of many questions in chunks, each when the first question of it is asked."""
+
+    def __init__(self, retriever: Retriever, prepared: Mapping[str, _Prepared]) -> None:
+        self._retriever = retriever
+        self._vectors = {text: one.vector for text, one in prepared.items()}
+        self._chunk_of = {text: number // _SEARCHED_TOGETHER for number, text in enumerate(prepared)}
+        self._chunks: dict[int, asyncio.Task[dict[str, Located]]] = {}
+
+    async def locate(self, text: str) -> Located | Vectors | None:
+        """Return what is known of a question; its vector alone, for it to search itself, where the chunk failed."""
+        number = self._chunk_of.get(text)
+        if number is None:
+            return None
+        if number not in self._chunks:
+            self._chunks[number] = asyncio.create_task(self._look(number), name="search-ahead")
+        found = await asyncio.shield(self._chunks[number])
+        return found.pop(text, None) or self._vectors[text]
+
+    async def close(self) -> None:
+        """End what is still looking."""
+        for task in self._chunks.values():
+            task.cancel()
+        await asyncio.gather(*self._chunks.values(), return_exceptions=True)
+
+    async def _look(self, number: int) -> dict[str, Located]:
+        start = number * _SEARCHED_TOGETHER
+        texts = list(islice(self._chunk_of, start, start + _SEARCHED_TOGETHER))
+        try:
+            found = await self._retriever.locate([self._vectors[text] for text in texts])
+        except AnimeRAGError as error:
+            log.info("%d questions are searched for one by one: %s", len(texts), error)
+            return {}
+        return dict(zip(texts, found, strict=True))
 
 
 class Batch:
@@ -320,12 +363,16 @@ class Batch:
         prepared = await self._embed_together(groups, control)
         if options.max_cost_usd is not None:
             live.dearest_usd = (await self.estimate([group.row for group in groups], options)).each_usd
+        ahead = _Ahead(self._answering.retriever, prepared)
         gone = asyncio.create_task(_gone(control))
 
         async def ask(group: _Group) -> _Landed | None:
             live.asking += 1
+            text = group.row.question.strip()
             try:
-                landed = await self._ask(group, prepared.get(group.row.question.strip()), options, gone)
+                landed = await self._ask(group, partial(ahead.locate, text), options, gone)
+                if landed is not None and text in prepared:
+                    landed = landed.with_usage(prepared[text].usage)
                 if landed is not None and keep is not None:
                     await keep(landed)
                 return landed
@@ -347,14 +394,19 @@ class Batch:
                         yield landed
         finally:
             gone.cancel()
+            await ahead.close()
 
     async def _ask(
-        self, group: _Group, prepared: _Prepared | None, options: RunOptions, gone: asyncio.Task[None]
+        self,
+        group: _Group,
+        locate: Callable[[], Awaitable[Located | Vectors | None]],
+        options: RunOptions,
+        gone: asyncio.Task[None],
     ) -> _Landed | None:
         """Ask one question; None where the run was stopped before the answer was there."""
         began_at = time.time()
         with lane(group.numbers[0]), metering() as meter:
-            asking = asyncio.create_task(self._answer(group.row, prepared, options))
+            asking = asyncio.create_task(self._answer(group.row, locate, options))
             try:
                 await asyncio.wait({asking, gone}, return_when=asyncio.FIRST_COMPLETED)
             finally:
@@ -364,12 +416,12 @@ class Batch:
         if asking.cancelled():
             return None
         answer = asking.result()
-        usage = answer.usage + prepared.usage if prepared is not None else answer.usage
         timings = replace(answer.timings, queue_s=meter.queued_s, throttle_s=meter.throttled_s)
-        answer = replace(answer, usage=usage, timings=timings)
-        return _Landed(group=group, answer=answer, began_at=began_at, attempts=meter.requests)
+        return _Landed(group=group, answer=replace(answer, timings=timings), began_at=began_at, attempts=meter.requests)
 
-    async def _answer(self, row: QuestionRow, prepared: _Prepared | None, options: RunOptions) -> Answer:
+    async def _answer(
+        self, row: QuestionRow, locate: Callable[[], Awaitable[Located | Vectors | None]], options: RunOptions
+    ) -> Answer:
         if row.problem is not None:
             return Answer(question=row.question, status=AnswerStatus.ERROR, error=row.problem)
         return await self._answering.ask(
@@ -377,7 +429,7 @@ class Batch:
             k=row.k or options.k,
             priority=Priority.BATCH,
             retrieval_only=options.retrieval_only,
-            vector=prepared.vector if prepared is not None else None,
+            vector=await locate(),
             filters=row.filters,
         )
 

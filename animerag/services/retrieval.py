@@ -12,12 +12,15 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from animerag import facts
 from animerag.aliases import AliasIndex, folded
 from animerag.errors import InvalidInputError, LibraryError
 from animerag.facts import FactTable
 from animerag.filters import Understood, understand
 from animerag.models import Ambiguity, Filters, NamedShow, Priority, Retrieval, Timings, Usage
+from animerag.ports import Located
 from animerag.ranking import Candidates, nothing_found, sources
 from animerag.tracing import span
 
@@ -96,7 +99,7 @@ class Retriever:
         *,
         k: int = DEFAULT_K,
         priority: Priority = Priority.LIVE,
-        vector: Vectors | None = None,
+        vector: Vectors | Located | None = None,
         filters: Filters = Filters(),
         ignore: Iterable[str] = (),
     ) -> Retrieval:
@@ -154,6 +157,12 @@ class Retriever:
         """Embed questions together, for `search` to be given their vectors. Raises ProviderError."""
         return await self._indexer.embedder.embed(questions, priority=priority)
 
+    async def locate(self, vectors: Sequence[Vectors]) -> list[Located]:
+        """Look around many questions' vectors in one call, for `search` to be given. Raises VectorStoreError."""
+        spec = await self._indexer.spec()
+        found = await self._indexer.index.query(spec, np.stack(vectors), k=_CANDIDATES)
+        return [Located(vector=vector, neighbours=near) for vector, near in zip(vectors, found, strict=True)]
+
     @property
     def embeds_over_a_network(self) -> bool:
         """Tell whether one request for many questions saves waiting."""
@@ -205,7 +214,7 @@ class Retriever:
             return [], time.perf_counter() - started_s
 
     async def _near(
-        self, question: str, reading: asyncio.Task[_Reading], priority: Priority, vector: Vectors | None
+        self, question: str, reading: asyncio.Task[_Reading], priority: Priority, vector: Vectors | Located | None
     ) -> _Near:
         """Embed at once, and look around as soon as it is known where one may look."""
         await asyncio.wait({reading}, timeout=_A_MOMENT_S)
@@ -221,6 +230,10 @@ class Retriever:
         read = await asyncio.shield(reading)
         if read.complete:
             return _Near(usage=usage, embed_s=embedded_s - started_s)
+        if isinstance(vector, Located):
+            if read.allowed is None:
+                return _Near(neighbours=vector.neighbours)
+            vector = vector.vector
         searched_s = time.perf_counter()
         with span("vectors"):
             found = await self._indexer.index.query(spec, vector[None, :], k=_CANDIDATES, ids=read.allowed)

@@ -193,6 +193,26 @@ async def test_questions_are_embedded_in_one_request_and_repeated_ones_asked_onc
     assert run.usage.cost_usd > 0
 
 
+async def test_vectors_are_searched_in_chunks_and_find_what_each_alone_would(provider, monkeypatch):
+    questions = [f"Who is number {n} and what does he do at sea?" for n in range(120)]
+    async with provider(embedding="openai", options={"query_concurrency": 16}) as (services, _):
+        await services.ingestion.reindex(Control())
+        alone = await services.retriever.search(questions[7])
+        calls, query = [], services.index.query
+
+        async def counted(spec, vectors, **options):
+            calls.append(len(vectors))
+            return await query(spec, vectors, **options)
+
+        monkeypatch.setattr(services.index, "query", counted)
+        run_id = await begin(services, sheet_of(*questions))
+        await services.batch.answer(run_id, Control(), concurrency=16)
+        rows = await services.batch.runs.rows(run_id)
+    assert sorted(calls) == [20, 50, 50]
+    found = [(item["anime_id"], item["distance"]) for item in rows[7].answer["context"]]
+    assert found == [(source.show.id, pytest.approx(source.distance, abs=1e-5)) for source in alone.sources]
+
+
 async def test_faults_cost_no_row_its_place(provider):
     questions = [f"What is Monster about {n}?" for n in range(40)]
     faults = parse_faults("429=0.1@0.1,500@0.1,drop@0.05,malformed@0.05,truncated@0.05")
@@ -247,7 +267,9 @@ async def test_concurrency_can_be_changed_while_a_run_is_at_work(provider):
 async def test_a_cost_cap_holds_and_the_rest_can_be_had_later(provider):
     questions = [f"What is Monster about {n}?" for n in range(30)]
     async with provider() as (services, _):
-        cap = (await services.batch.estimate(sheet_of(*questions).rows, RunOptions())).cost_usd / 3
+        whole = await begin(services, sheet_of(*questions))
+        await services.batch.answer(whole, Control())
+        cap = (await services.batch.runs.get(whole)).usage.cost_usd / 2
         run_id = await begin(services, sheet_of(*questions), max_cost_usd=cap)
         report = await services.batch.answer(run_id, Control())
         run = await services.batch.runs.get(run_id)
