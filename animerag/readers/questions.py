@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass, field, fields
+from functools import partial
 from itertools import chain, islice
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -155,19 +156,19 @@ def _layout(path: Path, name: str, options: SheetOptions) -> Layout:
     def known(heading: str) -> bool:
         return _plain(heading) in (*_NAMES, *_SETTINGS, _plain(options.column or ""))
 
-    said = {"known": known, "encoding": options.encoding, "delimiter": options.delimiter}
-    layout = tables.layout(path, name, **said)
+    look = partial(tables.layout, path, name, known=known, encoding=options.encoding, delimiter=options.delimiter)
+    layout = look()
     if layout.has_header or len(layout.sample) < 2:
         return layout
     first, *below = layout.sample
     names = len(set(first)) == len(first) and all(cell.strip() and not _looks_asked(cell) for cell in first)
     asked = any(sum(map(_looks_asked, cells)) * 2 > len(below) for cells in zip(*below, strict=False))
-    return tables.layout(path, name, **said, header=True) if names and asked else layout
+    return look(header=True) if names and asked else layout
 
 
 def _of_layout(path: Path, name: str, layout: Layout) -> _Table:
     read_records = sheets.records if layout.sheet is not None else delimited.records
-    found = (record for record in read_records(path, name, layout) if not record.blank)
+    found: Iterator[Record] = (record for record in read_records(path, name, layout) if not record.blank)
     if layout.has_header:
         found = _below_header(found)
     return _Table(

@@ -168,12 +168,10 @@ def _options() -> tuple[RunOptions, LevelChoice]:
 def level_choice() -> LevelChoice:
     """Draw how many questions may be in flight: `auto`, or a number; the same before a run and during it."""
     services = session.services()
-    auto, fixed = st.columns([1, 3], vertical_alignment="bottom")
+    auto, fixed = st.columns([1, 4], vertical_alignment="center")
     is_auto = services.settings.query_concurrency == "auto"
     if auto.toggle("Auto", value=is_auto, key="batch_auto", persist_state="session"):
-        fixed.caption(
-            f"Now {services.batch.level} in flight. Auto starts at 3, grows while the provider keeps up, and gives way."
-        )
+        fixed.caption(f"Up to {services.batch.level} in flight now; grows while the provider keeps up.")
         return "auto"
     return int(fixed.slider("In flight", 1, MAX_LEVEL, 3, key="batch_level", persist_state="session"))
 

@@ -35,7 +35,7 @@ def draw(run: Run) -> None:
     )
     before = None if chosen is None else run_quality.evaluated(session.run_rows(chosen.id))
     _figures(told, None if before is None else before.as_json())
-    st.dataframe(_kinds(told), hide_index=True, width="stretch")
+    st.dataframe(_kinds(told), hide_index=True, width="stretch", placeholder="")
     if before is not None:
         _changes(before, judged)
     _misses(judged)

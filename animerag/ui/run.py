@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
@@ -36,13 +37,15 @@ _SHOWN: dict[str, tuple[AnswerStatus | None, ...] | None] = {
 
 def draw(run: Run) -> None:
     """Draw a run: what it does or did first, details below."""
+    job = session.run_job(run)
+    running = job is not None and job.running
     heading, close = st.columns([5, 1], vertical_alignment="center")
-    heading.subheader(label(run.name), anchor=False)
+    if not running:
+        heading.subheader(label(run.name), anchor=False)
     if close.button("New sheet", icon=":material/add:", key="batch_new", width="stretch"):
         session.open_run(None)
         st.rerun()
-    job = session.run_job(run)
-    if job is not None and job.running:
+    if job is not None and running:
         job_watched(job, _told, lambda _: _at_work(run.id))
         st.caption("Each answer is kept as it lands. This goes on when you leave the page or close the tab.")
         return
@@ -114,13 +117,17 @@ def _files(run: Run) -> None:
         for suffix, mime in _FILES.items():
             st.download_button(
                 f"Download {suffix[1:].upper()}",
-                lambda suffix=suffix: exports.written(suffix, *session.whole_run(run.id)),
+                partial(_file, suffix, run.id),
                 file_name=f"{stem}-answers{suffix}",
                 mime=mime,
                 icon=":material/download:",
                 on_click="ignore",
                 key=f"batch_download_{suffix[1:]}",
             )
+
+
+def _file(suffix: str, run_id: str) -> bytes:
+    return exports.written(suffix, *session.whole_run(run_id))
 
 
 def _views(run: Run) -> None:
@@ -158,6 +165,7 @@ def _answers(run: Run) -> None:
         hide_index=True,
         width="stretch",
         height=420,
+        placeholder="",
         key=f"batch_table_{run.id}_{shown}_{page}",
         on_select="rerun",
         selection_mode="single-row",

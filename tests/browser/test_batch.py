@@ -49,13 +49,14 @@ def test_a_sheet_comes_back_answered(url, browser, questions, artifacts):
     errors = []
 
     def opened(scheme, address):
-        context = browser.new_context(color_scheme=scheme, viewport={"width": 1280, "height": 900})
+        context = browser.new_context(color_scheme=scheme, viewport={"width": 1280, "height": 1500})
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(address)
         return page
 
     def shot(page, name):
+        expect(page.get_by_test_id("stSkeleton")).to_have_count(0, timeout=20_000)
         page.screenshot(path=artifacts / f"batch-{name}.png", full_page=True)
 
     def look(page, view, seen):
