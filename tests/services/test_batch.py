@@ -286,7 +286,8 @@ async def test_a_cap_that_cannot_be_kept_is_refused(provider):
 
 @pytest.mark.timeout(120)
 @pytest.mark.skipif(os.name == "nt", reason="signals as terminals send them")
-async def test_a_killed_run_is_resumed_and_no_question_is_paid_twice(stocked, settings, tmp_path):
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT])
+async def test_a_stopped_command_is_resumed_and_no_question_is_paid_twice(stocked, settings, tmp_path, sent):
     questions = tmp_path / "q.csv"
     questions.write_text("question\n" + "".join(f"What is Monster about {n}?\n" for n in range(30)), encoding="utf-8")
     out = tmp_path / "a.jsonl"
@@ -305,8 +306,13 @@ async def test_a_killed_run_is_resumed_and_no_question_is_paid_twice(stocked, se
         while not ((found := await runs.latest()) and found[0].counts.get("ok", 0) >= 6):
             assert child.poll() is None, child.stderr.read()
             await asyncio.sleep(0.02)
-        child.send_signal(signal.SIGKILL)
-        child.communicate()
+        child.send_signal(sent)
+        await asyncio.to_thread(child.communicate)
+        if sent == signal.SIGINT:
+            assert child.returncode == 130
+            assert (
+                out.read_bytes().count(b'"status": "cancelled"') == 30 - out.read_bytes().count(b'"status": "ok"') > 0
+            )
         kept = {row.number: row.answer for row in await runs.rows(found[0].id) if row.answer}
         await asyncio.sleep(0.5)  # what was in flight ends at the provider
         paid = (await simulator.stats()).requests["responses"]
