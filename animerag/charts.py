@@ -106,6 +106,16 @@ def plotly_js() -> str:
     return str(get_plotlyjs())
 
 
+def figure_of(traces: Sequence[Any], *, title: str, height: int) -> go.Figure:
+    """Return a figure in the style that all of ours share."""
+    return _figure(traces, title=title, simulated=False, height=height)
+
+
+def wrapped(sentence: str) -> str:
+    """Return a sentence as a hover box shows it: nothing of it is live, and no line is long."""
+    return _wrapped(sentence)
+
+
 def ink(*, dark: bool) -> dict[str, Any]:
     """Return the part of a layout that depends on the background: text of at least 4.5:1, and the grid."""
     text, grid = ("#ECEDF3", "#33364A") if dark else ("#1C1D26", "#DFE0E8")

@@ -1,21 +1,31 @@
-"""Answers and shows out: CSV and JSON lines. Spreadsheets never run a cell of ours as a formula."""
+"""Answers and shows out: CSV, Excel and JSON lines. Spreadsheets never run a cell of ours as a formula."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
+import re
 import unicodedata
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from animerag.models import Answer, Show, Source
-    from animerag.services.batch import QuestionRow
+    from animerag.runs import Run, RunRow
+
+ADDED = (
+    *("answer", "cited_ids", "cited_titles", "sources", "status", "error"),
+    *("input_tokens", "output_tokens", "embedding_tokens", "cost_usd"),
+    *("queue_s", "throttle_s", "retrieve_s", "first_token_s", "total_s"),
+    *("attempts", "cached", "same_as_row", "model", "provider"),
+)
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\0")
+_NO_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")  # what a workbook cannot hold
+_LONGEST_CELL = 32_767  # characters, Excel's limit
 
 
 _SHOW_HEADINGS = [
@@ -58,24 +68,29 @@ def answer_object(index: int, answer: Answer) -> dict[str, Any]:
     }
 
 
-def answers_jsonl(answers: Sequence[Answer]) -> bytes:
-    """Return one JSON object a line, in question order."""
-    lines = (json.dumps(answer_object(i, answer), ensure_ascii=False) for i, answer in enumerate(answers))
-    return "".join(f"{line}\n" for line in lines).encode()
+def written(suffix: str, run: Run, rows: Iterable[RunRow]) -> bytes:
+    """Return a run as a file that ends in `.csv`, `.xlsx` or `.jsonl`, half-way as well."""
+    unasked = "waiting" if run.at_work else "cancelled"
+    if suffix == ".jsonl":
+        return answers_jsonl(rows, unasked=unasked)
+    table = answers_xlsx if suffix == ".xlsx" else answers_csv
+    return table(run.headings, run.column, rows, unasked=unasked)
 
 
-def answers_csv(rows: Sequence[QuestionRow], answers: Sequence[Answer]) -> bytes:
-    """Return the questions' own columns and the answers as CSV for a spreadsheet: UTF-8 with a byte-order mark."""
-    carried = list(dict.fromkeys(name for row in rows for name in row.columns))
-    added = ["answer", "status", "error", "cited_ids", "cited_titles", "sources", "total_s", "model"]
-    # A carried column that is called like one of ours keeps its place under a name of its own.
-    headings = ["question", *(f"{name} (yours)" if name in added else name for name in carried), *added]
+def answers_jsonl(rows: Iterable[RunRow], *, unasked: str) -> bytes:
+    """Return one JSON object a row, in question order: the answer, and the row's own columns under `columns`."""
+    return "".join(f"{json.dumps(_whole(row, unasked), ensure_ascii=False)}\n" for row in rows).encode()
+
+
+def answers_csv(headings: Sequence[str], column: str, rows: Iterable[RunRow], *, unasked: str) -> bytes:
+    """Return the sheet's own columns and the answers as CSV for a spreadsheet: UTF-8 with a byte-order mark.
+
+    `column` is the heading that holds the questions, `unasked` the status of rows without an answer.
+    """
     out = io.StringIO(newline="")
     table = csv.writer(out)
-    table.writerow(formula_safe(heading) for heading in headings)
-    for row, answer in zip(rows, answers, strict=True):
-        own = [row.columns.get(name, "") for name in carried]
-        table.writerow(formula_safe(cell) for cell in (row.question, *own, *_cells(answer)))
+    for cells in _table(headings, column, rows, unasked):
+        table.writerow(formula_safe(cell) if isinstance(cell, str) else cell for cell in cells)
     return out.getvalue().encode("utf-8-sig")
 
 
@@ -92,18 +107,91 @@ def shows_csv(shows: Iterable[Show]) -> bytes:
     return out.getvalue().encode("utf-8-sig")
 
 
-def _cells(answer: Answer) -> list[str]:
-    titles = {source.show.id: source.show.title for source in answer.sources}
+def answers_xlsx(headings: Sequence[str], column: str, rows: Iterable[RunRow], *, unasked: str) -> bytes:
+    """Return the same table as an Excel workbook, whose text cells are text whatever they begin with."""
+    from openpyxl import Workbook
+    from openpyxl.cell import WriteOnlyCell
+
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet("Answers")
+    sheet.freeze_panes = "A2"
+
+    def cell(value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        text = _NO_XML.sub("", value)[:_LONGEST_CELL]
+        if not text.startswith(("=", "#")):
+            return text
+        kept = WriteOnlyCell(sheet, text)
+        kept.data_type = "s"  # openpyxl takes these for formulas and error codes
+        return kept
+
+    for cells in _table(headings, column, rows, unasked):
+        sheet.append([cell(value) for value in cells])
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+def _table(headings: Sequence[str], column: str, rows: Iterable[RunRow], unasked: str) -> Iterator[list[Any]]:
+    # A column of the sheet that is called like one of ours keeps its place under a name of its own.
+    yield [*(f"{name} (yours)" if name in ADDED else name for name in headings), *ADDED]
+    for row in rows:
+        own = [row.asked.question if name == column else _cell(row.asked.columns.get(name)) for name in headings]
+        yield [*own, *_added(row, unasked)]
+
+
+def _added(row: RunRow, unasked: str) -> list[Any]:
+    answer = row.answer
+    if answer is None:
+        return [unasked if name == "status" else "" for name in ADDED]
+    usage, timings = answer["usage"], answer["timings"]
+    same_as = answer.get("same_as")
     return [
-        answer.text or "",
-        str(answer.status),
-        answer.error or "",
-        "|".join(answer.citations),
-        " | ".join(titles[show_id] for show_id in answer.citations),
-        " | ".join(f"{source.show.title} ({', '.join(source.found_by)})" for source in answer.sources),
-        f"{answer.timings.total_s:.3f}",
-        answer.model,
+        answer["answer"] or "",
+        "|".join(answer["citations"]),
+        " | ".join(cited_titles(answer)),
+        " | ".join(f"{found['title']} ({how_found(found)})" for found in answer["context"]),
+        answer["status"],
+        answer["error"] or "",
+        *(usage[name] for name in ("input_tokens", "output_tokens", "embedding_tokens", "cost_usd")),
+        *(timings[name] for name in ("queue_s", "throttle_s", "retrieve_s", "first_token_s", "total_s")),
+        answer.get("attempts", ""),
+        "yes" if answer.get("cached") else "no",
+        "" if same_as is None else same_as + 1,
+        answer["model"],
+        answer["provider"],
     ]
+
+
+def cited_titles(answer: Mapping[str, Any]) -> list[str]:
+    """Return the titles that an answer object cites, in the order of its citations."""
+    titles = {found["anime_id"]: found["title"] for found in answer["context"]}
+    return [titles[show_id] for show_id in answer["citations"]]
+
+
+def how_found(found: Mapping[str, Any]) -> str:
+    """Say how a source of an answer object was found: `alias "AoT", vector #1, distance 0.31`."""
+    parts = [
+        f'{item["branch"]} "{item["detail"]}"' if item["detail"] else f"{item['branch']} #{item['rank']}"
+        for item in found["evidence"]
+    ]
+    return ", ".join(parts if found["distance"] is None else [*parts, f"distance {found['distance']:.2f}"])
+
+
+def _whole(row: RunRow, unasked: str) -> dict[str, Any]:
+    if row.answer is None:
+        told = {"index": row.number, "question": row.asked.question, "answer": None, "status": unasked, "error": None}
+    else:
+        told = dict(row.answer)
+    return {**told, "columns": dict(row.asked.columns)}
+
+
+def _cell(value: Any) -> Any:
+    """Return a carried value as a cell: text as it is, what else JSON lines may hold as JSON."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _context(source: Source, answer: Answer) -> dict[str, Any]:
@@ -113,6 +201,7 @@ def _context(source: Source, answer: Answer) -> dict[str, Any]:
         "year": source.show.year,
         "episodes": source.show.episodes,
         "found_by": list(source.found_by),
+        "evidence": [{"branch": item.branch, "rank": item.rank, "detail": item.detail} for item in source.evidence],
         "distance": source.distance,
         "score": round(source.score, 4),
         "cited": source.show.id in answer.citations,

@@ -216,28 +216,10 @@ class Library:
             rows = await connection.execute(wanted.order_by(*order).limit(limit).offset(offset))
             return [_show(row) for row in rows], total or 0
 
-    async def names(self) -> list[Show]:
-        """Return every show with what title matching needs: titles, description, year and votes."""
-        column = shows.c
-        wanted = select(column.id, column.title, column.titles, column.description, column.year, column.votes)
+    async def search_words(self, question: str, *, k: int, ids: Sequence[str] | None = None) -> list[words.WordHit]:
+        """Return up to `k` shows, of `ids` where given, that share words with the question, best first."""
         async with self.reading() as connection:
-            rows = await connection.execute(wanted)
-            return [
-                Show(
-                    id=row.id,
-                    title=row.title,
-                    titles=tuple(row.titles),
-                    description=row.description,
-                    year=row.year,
-                    votes=row.votes,
-                )
-                for row in rows
-            ]
-
-    async def search_words(self, question: str, *, k: int) -> list[words.WordHit]:
-        """Return up to `k` shows that share words with the question, best first."""
-        async with self.reading() as connection:
-            return await words.search(connection, question, k=k)
+            return await words.search(connection, question, k=k, ids=ids)
 
     async def counts(self) -> Counts:
         """Count the shows."""

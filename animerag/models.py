@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 ProviderName = Literal["openai", "local"]
-Branch = Literal["alias", "words", "vector"]
+Branch = Literal["alias", "words", "vector", "relation"]
 MyStatus = Literal["watching", "completed", "on_hold", "dropped", "plan_to_watch"]
+WatchState = Literal["watching", "completed", "on_hold", "dropped", "plan_to_watch", "none"]
+FactKind = Literal["list", "count", "order", "value", "compare", "related"]
+FactField = Literal["year", "end_year", "episodes", "rating", "votes", "tags", "relations"]
 
 
 class Priority(IntEnum):
@@ -251,12 +254,172 @@ class Timings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """One part of `Filters`, as a chip shows it; `key` is what `Filters.without` and `search(ignore=…)` take."""
+
+    key: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """Conditions on a show's fields, all of which must hold; None or empty asks for nothing.
+
+    Bounds are inclusive; ratings go from 0 to 10. `tags` and `without_tags` are compared without case. `statuses`
+    allows any of those named; "none" stands for a show its owner has said nothing about. `title` is a word or words
+    that one of a show's titles must contain. A show whose field is unknown meets no bound on it.
+    """
+
+    year_from: int | None = None
+    year_to: int | None = None
+    episodes_from: int | None = None
+    episodes_to: int | None = None
+    rating_from: float | None = None
+    rating_to: float | None = None
+    votes_from: int | None = None
+    votes_to: int | None = None
+    tags: tuple[str, ...] = ()
+    without_tags: tuple[str, ...] = ()
+    statuses: tuple[WatchState, ...] = ()
+    title: str = ""
+
+    def __bool__(self) -> bool:
+        """Tell whether anything is asked for."""
+        return self != Filters()
+
+    def conditions(self) -> tuple[Condition, ...]:
+        """Return each condition with a short label: "2012", "before 1990", "under 13 episodes", "mecha"."""
+        found = [
+            Condition(key=name, label=label)
+            for name in ("year", "episodes", "rating", "votes")
+            if (label := _range_label(name, getattr(self, f"{name}_from"), getattr(self, f"{name}_to")))
+        ]
+        found += [Condition(key=f"tags:{tag}", label=tag) for tag in self.tags]
+        found += [Condition(key=f"without_tags:{tag}", label=f"not {tag}") for tag in self.without_tags]
+        if self.statuses:
+            label = " or ".join(_STATUS_LABELS[status] for status in self.statuses)
+            found.append(Condition(key="statuses", label=label))
+        if self.title:
+            found.append(Condition(key="title", label=f"title has {self.title}"))
+        return tuple(found)
+
+    def without(self, keys: Iterable[str]) -> Filters:
+        """Return these filters less the conditions with those keys."""
+        dropped = set(keys)
+        changes: dict[str, Any] = {}
+        for name in ("year", "episodes", "rating", "votes"):
+            if name in dropped:
+                changes |= {f"{name}_from": None, f"{name}_to": None}
+        changes["tags"] = tuple(tag for tag in self.tags if f"tags:{tag}" not in dropped)
+        changes["without_tags"] = tuple(tag for tag in self.without_tags if f"without_tags:{tag}" not in dropped)
+        changes |= {"statuses": ()} if "statuses" in dropped else {}
+        changes |= {"title": ""} if "title" in dropped else {}
+        return replace(self, **changes)
+
+    def joined(self, other: Filters) -> Filters:
+        """Return what both allow, as far as one value says it: the tighter bound, the tags of both."""
+        changes: dict[str, Any] = {}
+        for name in ("year", "episodes", "rating", "votes"):
+            low, high = f"{name}_from", f"{name}_to"
+            changes[low] = max((v for v in (getattr(self, low), getattr(other, low)) if v is not None), default=None)
+            changes[high] = min((v for v in (getattr(self, high), getattr(other, high)) if v is not None), default=None)
+        changes["tags"] = tuple(dict.fromkeys((*self.tags, *other.tags)))
+        changes["without_tags"] = tuple(dict.fromkeys((*self.without_tags, *other.without_tags)))
+        both = tuple(status for status in self.statuses if status in other.statuses)
+        changes["statuses"] = both or self.statuses or other.statuses
+        changes["title"] = self.title or other.title
+        return Filters(**changes)
+
+
+_STATUS_LABELS: dict[WatchState, str] = {
+    "watching": "watching",
+    "completed": "completed",
+    "on_hold": "on hold",
+    "dropped": "dropped",
+    "plan_to_watch": "plan to watch",
+    "none": "not in my list",
+}
+
+
+def _range_label(name: str, low: float | None, high: float | None) -> str:
+    """Say a range as one would: "2012", "1990 to 1999", "at most 12 episodes", "rated at least 8"."""
+    known = [f"{value}" if name == "year" else f"{value:,}" for value in (low, high) if value is not None]
+    if not known:
+        return ""
+    if name == "year" and len(known) == 1:
+        return f"from {known[0]}" if high is None else f"until {known[0]}"
+    bound = "" if low == high else "at least " if high is None else "at most " if low is None else ""
+    shown = bound + " to ".join(dict.fromkeys(known))
+    return {"year": shown, "rating": f"rated {shown}"}.get(name, f"{shown} {name}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sort:
+    """An order over a field; shows that lack the field come last."""
+
+    field: Literal["year", "end_year", "episodes", "rating", "votes"]
+    descending: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FactAnswer:
+    """What the catalogue's own fields answer, completely; nothing here is guessed from likeness.
+
+    - `list`: every show that meets `filters`, in the order of `sort`. "Mecha shows before 1990"
+    - `count`: the same, asked how many; `total` is the answer. "How many shows are from 2012?"
+    - `order`: the first by `sort` of those that meet `filters`, ties included. "Highest rated of 2012"
+    - `value`: `field` of the shows that are named. "How many episodes has X?"
+    - `compare`: shows that are named, in the order of `sort`. "Which came first, X or Y?"
+    - `related`: shows that relations of the show `of` lead to. "What comes after X?"
+
+    `ids` is complete and in order; `total` counts what meets the filters (for `order`: what was ranked). `values` runs
+    beside `ids`: the value of `field` (for tags and relations as text), None where the catalogue does not say; empty
+    where `field` is None. `sources` of the retrieval start with the first of `ids`.
+    """
+
+    kind: FactKind
+    ids: tuple[str, ...]
+    total: int
+    field: FactField | None = None
+    values: tuple[int | float | str | None, ...] = ()
+    filters: Filters = Filters()
+    sort: Sort | None = None
+    of: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedShow:
+    """A show as a choice offers it."""
+
+    id: str
+    title: str
+    year: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ambiguity:
+    """Words of the question that name several shows ("Berserk": 1997 or 2016?); all are among the sources."""
+
+    phrase: str
+    options: tuple[NamedShow, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Retrieval:
-    """What the searches found for one question, best first; `no_match` when the catalogue has nothing on it."""
+    """What the searches found for one question, best first; `no_match` when the catalogue has nothing on it.
+
+    `understood` is what the question itself asks of the fields, as chips to remove. Where the whole question was
+    understood it also restricts (`understood_whole`), else it only prefers. `filters` set by hand always restrict.
+    """
 
     question: str
     sources: tuple[Source, ...] = ()
     no_match: bool = False
+    fact: FactAnswer | None = None
+    filters: Filters = Filters()
+    understood: Filters = Filters()
+    understood_whole: bool = False
+    ambiguities: tuple[Ambiguity, ...] = ()
     notes: tuple[str, ...] = ()
     timings: Timings = Timings()
     usage: Usage = Usage()

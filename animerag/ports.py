@@ -103,6 +103,14 @@ class Neighbour:
     distance: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Located:
+    """A question's vector, and what lies nearest to it in the whole catalogue: found for many questions at once."""
+
+    vector: Vectors
+    neighbours: Sequence[Neighbour]
+
+
 class VectorIndex(Protocol):
     """Keeps vectors and finds the nearest. Every method raises VectorStoreError."""
 

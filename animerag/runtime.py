@@ -28,11 +28,15 @@ from animerag.jobs import Jobs
 from animerag.library import Library
 from animerag.limits import Gate
 from animerag.models import Priority
+from animerag.prices import price_table
+from animerag.runs import Runs
 from animerag.services import waves
 from animerag.services.answering import Answering
 from animerag.services.batch import Batch
+from animerag.services.batch_costs import BatchCosts
 from animerag.services.catalogue import Catalogue
 from animerag.services.comparison import Comparison
+from animerag.services.evaluation import Evaluator
 from animerag.services.indexing import Indexer
 from animerag.services.ingestion import Ingestion
 from animerag.services.maintenance import Maintenance
@@ -71,6 +75,7 @@ class Services:
     comparison: Comparison
     uploads: Uploads
     same_shows: SameShows
+    evaluator: Evaluator
     jobs: Jobs
     spool: Spool
 
@@ -158,7 +163,6 @@ def _assemble(
     lease: FileLock,
 ) -> Services:
     embeds_here = embedder.provider == "local"
-    answers_here = chat.provider == "local"
 
     def level(priority: Priority, *, local: bool) -> Callable[[], int]:
         return lambda: _LOCAL_LEVEL if local else gate.level(priority)
@@ -184,12 +188,19 @@ def _assemble(
         retriever=retriever,
         answering=answering,
         ingestion=ingestion,
-        batch=Batch(answering, level=level(Priority.BATCH, local=answers_here)),
+        batch=Batch(
+            answering,
+            level=lambda: gate.level(Priority.BATCH),
+            set_level=lambda choice: gate.set_level(Priority.BATCH, choice),
+            runs=Runs(library),
+            costs=BatchCosts(library, embedder=embedder, chat=chat, prices=price_table(settings.prices)),
+        ),
         catalogue=Catalogue(indexer, ingestion),
         maintenance=Maintenance(indexer),
         same_shows=SameShows(indexer, ingestion),
         comparison=Comparison(library, index, ScratchBench(settings, index, gate)),
         uploads=Uploads(library, ingestion, jobs, settings.data_dir / "inbox"),
+        evaluator=Evaluator(retriever),
         jobs=jobs,
         spool=Spool(settings.data_dir / "uploads"),
     )

@@ -14,7 +14,7 @@ from sqlalchemy import (
     Text,
 )
 
-VERSION = 3  # 2: experiments; 3: lists of users, provenance, merged shows
+VERSION = 3  # 2: experiments; 3: lists of users, provenance, merged shows, requests of jobs, runs of question sheets
 
 metadata = MetaData()
 
@@ -131,4 +131,32 @@ experiments = Table(
     Column("created_at", Text, nullable=False),
     Column("summary", JSON, nullable=False),
     Column("whole", JSON, nullable=False),
+)
+
+# Sheets of questions and what became of each row. A row without a status was not asked yet.
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("created_at", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("sheet", JSON, nullable=False),  # the headings in order, and which one holds the questions
+    Column("options", JSON, nullable=False),
+    Column("sha256", Text, nullable=False),  # of the file
+    Column("job_id", Text),  # the last one that worked on it
+    Column("seconds", Float, nullable=False),  # at work, over all its jobs
+)
+
+run_rows = Table(
+    "run_rows",
+    metadata,
+    Column("run_id", ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("asked", JSON, nullable=False),
+    Column("status", Text),
+    Column("told", JSON),
+    Column("timings", JSON),  # and when it began, for charts over thousands of rows
+    Column("input_tokens", Integer, nullable=False, default=0),
+    Column("output_tokens", Integer, nullable=False, default=0),
+    Column("cost_usd", Float),
 )

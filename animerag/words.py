@@ -5,6 +5,7 @@ Chinese and Japanese are indexed as our own character pairs: FTS5's trigrams can
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -84,21 +85,24 @@ async def remove(connection: AsyncConnection, numbers: Sequence[object]) -> None
     await connection.exec_driver_sql("DELETE FROM words WHERE rowid = ?", [(number,) for number in numbers])
 
 
-async def search(connection: AsyncConnection, question: str, *, k: int) -> list[WordHit]:
-    """Return up to `k` shows that share words with the question, best first.
+async def search(
+    connection: AsyncConnection, question: str, *, k: int, ids: Sequence[str] | None = None
+) -> list[WordHit]:
+    """Return up to `k` shows, of `ids` where given, that share words with the question, best first.
 
     Columns weigh 5 (titles), 2 (tags), 1 (description) and 2 (pairs, which mix titles and descriptions).
     """
     expression = match_expression(question)
     if expression is None:
         return []
+    among = "" if ids is None else " AND shows.id IN (SELECT value FROM json_each(:ids))"
     found = await connection.execute(
         text(
             "SELECT shows.id, -bm25(words, 5.0, 2.0, 1.0, 2.0) AS score"
             " FROM words JOIN shows ON shows.number = words.rowid"
-            " WHERE words MATCH :expression ORDER BY score DESC LIMIT :k"
+            f" WHERE words MATCH :expression{among} ORDER BY score DESC LIMIT :k"
         ),
-        {"expression": expression, "k": k},
+        {"expression": expression, "k": k} | ({} if ids is None else {"ids": json.dumps(list(ids))}),
     )
     return [WordHit(id=row.id, score=row.score) for row in found]
 

@@ -66,7 +66,9 @@ def test_a_dry_run_stores_nothing(run, export, record):
         (("query", "-q", "  "), "Question cannot be empty"),
         (("query",), "exactly one of"),
         (("query", "-q", "a", "-i"), "exactly one of"),
-        (("query", "-q", "a", "--out", "x.docx"), ".csv or .jsonl"),
+        (("query", "-q", "a", "--out", "x.docx"), ".csv, .xlsx, .jsonl"),
+        (("query", "-q", "a", "--out", "x.csv"), "belong to a file of questions"),
+        (("query", "-q", "a", "--retry-failed"), "belong to a file of questions"),
         (("query", "-f", "absent.csv"), "absent.csv cannot be read"),
         (("query", "-q", "What is Monster about?"), "The catalogue is empty"),
     ],
@@ -106,6 +108,31 @@ def test_a_sheet_is_answered_in_order_into_a_file(filled, tmp_path):
         ("2", "", "error"),
         ("3", "1", "ok"),
     ]
+
+
+def test_a_sheet_without_out_is_printed_in_order_with_its_context(filled, tmp_path):
+    (tmp_path / "q.tsv").write_text("Frage\tn\nWhat is Nana about?\t1\nWhat is Monster about?\t2\n", encoding="utf-8")
+    status, out, _ = filled("query", "-f", str(tmp_path / "q.tsv"), "-n", "2", "-c")
+    assert status == 0
+    assert out.index("A band plays.") < out.index("A surgeon.")
+    assert 'id 1 · alias "Monster"' in out
+
+
+def test_a_column_that_is_only_guessed_must_be_named(filled, tmp_path):
+    (tmp_path / "q.csv").write_text("n,text\n1,What is Nana about?\n", encoding="utf-8")
+    status, _, err = filled("query", "-f", str(tmp_path / "q.csv"))
+    assert (status, "name one with --column" in err) == (2, True)
+    status, out, _ = filled("query", "-f", str(tmp_path / "q.csv"), "--column", "text", "--output-format", "json")
+    assert (status, json.loads(out)["citations"]) == (0, ["2"])
+
+
+def test_resuming_a_finished_sheet_asks_nothing_and_writes_it_again(filled, tmp_path):
+    (tmp_path / "q.txt").write_text("What is Nana about?\n", encoding="utf-8")
+    asked = ("query", "-f", str(tmp_path / "q.txt"), "--out", str(tmp_path / "a.jsonl"), "--resume")
+    assert filled(*asked)[0] == 0
+    first = (tmp_path / "a.jsonl").read_bytes()
+    assert filled(*asked)[0] == 0
+    assert (tmp_path / "a.jsonl").read_bytes() == first
 
 
 def test_standard_input_streams_a_line_an_answer(filled):

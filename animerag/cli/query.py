@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,39 +25,51 @@ from animerag.errors import InvalidInputError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
     from animerag.jobs import Control
     from animerag.models import Answer, Turn
+    from animerag.readers.questions import Sheet
+    from animerag.runs import Run, Told
     from animerag.runtime import Services
-    from animerag.services.batch import QuestionRow
+
+FORMATS = (".csv", ".xlsx", ".jsonl")
 
 
 def add(commands: Commands) -> None:
     """Add `query` to the command line."""
     parser = commands.add_parser("query", help="ask questions")
     parser.add_argument("-q", "--question", action="append", default=[], metavar="TEXT", help="a question; repeatable")
-    parser.add_argument("-f", "--file", metavar="FILE|-", help="CSV with a question column, or text, a question a line")
-    parser.add_argument("--column", default="question", metavar="NAME", help="the column that holds the questions")
+    parser.add_argument(
+        "-f", "--file", metavar="FILE|-", help="CSV, TSV, XLSX or JSONL with a question column, or text"
+    )
+    parser.add_argument("--column", metavar="NAME", help="the column that holds the questions (question)")
+    parser.add_argument("--encoding", metavar="E", help="the file's encoding, where detection is wrong")
+    parser.add_argument("--delimiter", metavar="C", help="what separates columns; `lines`: a question a line")
     parser.add_argument("--stdin", action="store_true", help="answer questions as their lines arrive")
     parser.add_argument("-i", "--interactive", action="store_true", help="keep a conversation")
     parser.add_argument("-n", "--concurrency", type=number_or_auto, metavar="N|auto", help="questions in flight")
     parser.add_argument("-k", type=positive, default=8, metavar="N", help="sources a question (8)")
     parser.add_argument("-c", "--show-context", action="store_true", help="print the sources and how they were found")
     parser.add_argument("--output-format", choices=("text", "json"), default="text")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="write answers to a .csv or .jsonl file")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write answers to a .csv, .xlsx or .jsonl file")
+    parser.add_argument("--resume", action="store_true", help="ask only what the last run over the file left out")
+    parser.add_argument("--retry-failed", action="store_true", help="ask only what failed in it")
     parser.add_argument("--retrieval-only", action="store_true", help="find shows without writing an answer")
     parser.set_defaults(run=query)
 
 
 async def query(options: argparse.Namespace) -> int:
     """Ask. Raises InvalidInputError for wrong use or a file without questions."""
+    from animerag.services.retrieval import checked_question
+
     chosen = [bool(options.question), options.file is not None, options.stdin, options.interactive]
     if sum(chosen) != 1:
         raise InvalidInputError("Ask with exactly one of -q, -f, --stdin or -i.")
-    if options.out is not None and options.out.suffix.lower() not in (".csv", ".jsonl"):
-        raise InvalidInputError(f"{options.out} cannot be written: --out takes a name that ends in .csv or .jsonl.")
-    rows = await _rows(options)
+    _check_out(options)
+    for question in options.question:
+        checked_question(question)
+    sheet = None if options.file in (None, "-") else await asyncio.to_thread(_sheet, options)
     async with services(warm=True) as opened:
         if not (await opened.library.counts()).shows:
             raise InvalidInputError("The catalogue is empty: run `animerag ingest PATH` first.")
@@ -63,68 +77,157 @@ async def query(options: argparse.Namespace) -> int:
             return await _converse(opened, options)
         if options.stdin or options.file == "-":
             return await _answer_lines(opened, options)
-        return await _answer_rows(opened, rows, options)
+        if sheet is not None:
+            return await _answer_sheet(opened, sheet, options)
+        return await _answer_questions(opened, options)
 
 
-async def _rows(options: argparse.Namespace) -> list[QuestionRow]:
-    from animerag.services.batch import QuestionRow, read_questions
-    from animerag.services.retrieval import checked_question
-
-    if options.file not in (None, "-"):
-        path = Path(options.file)
-        try:
-            data = await asyncio.to_thread(path.read_bytes)
-        except OSError as error:
-            raise InvalidInputError(f"{path} cannot be read: {error.strerror or error}.") from error
-        return read_questions(data, name=path.name, column=options.column)
-    return [QuestionRow(question=checked_question(question), columns={}) for question in options.question]
+def _check_out(options: argparse.Namespace) -> None:
+    if options.out is not None and options.out.suffix.lower() not in FORMATS:
+        raise InvalidInputError(f"{options.out} cannot be written: --out takes a name ending in {', '.join(FORMATS)}.")
+    if options.file in (None, "-") and (options.out or options.resume or options.retry_failed):
+        raise InvalidInputError("--out, --resume and --retry-failed belong to a file of questions: name one with -f.")
 
 
-async def _answer_rows(opened: Services, rows: Sequence[QuestionRow], options: argparse.Namespace) -> int:
+async def _answer_questions(opened: Services, options: argparse.Namespace) -> int:
+    """Answer what -q asks: a handful, printed in order and not journalled."""
+    from animerag.readers.questions import QuestionRow
+
+    rows = [QuestionRow(question=question) for question in options.question]
+
     async def work(control: Control) -> Any:
         async def tell(index: int, answer: Answer) -> None:
-            if options.out is not None or control.stopping:
-                return
-            try:
-                _print_answer(index, answer, options)
-            except BrokenPipeError:  # whoever read our output has left: nothing more to ask for
-                discard_output()
-                control.stop()
+            from animerag.exports import answer_object
+
+            if not control.stopping:
+                _print_or_stop(answer_object(index, answer), options, control)
 
         level = options.concurrency if isinstance(options.concurrency, int) else None
         return await opened.batch.run(
             rows, control, k=options.k, concurrency=level, retrieval_only=options.retrieval_only, on_answer=tell
         )
 
-    report, stopped = await watched(opened, work, kind="batch", title=options.file or "questions")
-    if options.out is not None:
-        await asyncio.to_thread(_write_out, options.out, rows, report.answers)
-        print(f"{len(report.answers)} answers written to {options.out}.", file=sys.stderr)
+    report, stopped = await watched(opened, work, kind="batch", title="questions")
     return CANCELLED if stopped else ROWS_LEFT if report.failed else DONE
 
 
-def _write_out(path: Path, rows: Sequence[QuestionRow], answers: Sequence[Answer]) -> None:
-    from animerag.exports import answers_csv, answers_jsonl
+# ── A sheet ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    data = answers_csv(rows, answers) if path.suffix.lower() == ".csv" else answers_jsonl(answers)
+
+async def _answer_sheet(opened: Services, sheet: Sheet, options: argparse.Namespace) -> int:
+    """Answer a file as a journalled run; without --out answers are printed in order as they come."""
+    run = await _run(opened, sheet, options)
+    printer = _InOrder(options)
+
+    async def work(control: Control) -> Any:
+        async def tell(told: Told) -> None:
+            if options.out is None and not control.stopping:
+                printer.add(told.number, told.answer, control)
+
+        if options.out is None:  # what an earlier try has answered
+            for row in await opened.batch.runs.rows(run.id, statuses=[status for status in run.counts if status]):
+                if row.answer is not None and row.status != "cancelled":
+                    printer.add(row.number, row.answer, control)
+        return await opened.batch.answer(
+            run.id,
+            control,
+            which="failed" if options.retry_failed else "missing",
+            concurrency=options.concurrency,
+            on_told=tell,
+        )
+
     try:
-        path.write_bytes(data)
+        report, stopped = await watched(
+            opened, work, kind="batch", title=run.name, key=run.id, started=partial(opened.batch.runs.note_job, run.id)
+        )
+    finally:  # whatever ended it, what is done is kept
+        if options.out is not None:
+            await _write_out(opened, run.id, options.out)
+    if report.stopped_by:
+        print(report.stopped_by, file=sys.stderr)
+    left = (await opened.batch.runs.get(run.id)).unanswered
+    if left:
+        print(f"{left:,} questions have no answer: the same command with --resume asks only those.", file=sys.stderr)
+    return CANCELLED if stopped else ROWS_LEFT if left else DONE
+
+
+def _sheet(options: argparse.Namespace) -> Sheet:
+    from animerag.readers import questions
+
+    path = Path(options.file)
+    said = questions.SheetOptions(column=options.column, encoding=options.encoding, delimiter=options.delimiter)
+    sheet = questions.read(path, path.name, said)
+    if not sheet.certain:
+        raise InvalidInputError(
+            f"{path.name} has no column named question; its columns are {', '.join(sheet.headings[:8])}:"
+            " name one with --column."
+        )
+    return sheet
+
+
+async def _run(opened: Services, sheet: Sheet, options: argparse.Namespace) -> Run:
+    """Return the run to work on: with --resume the last one over these questions, else a new one."""
+    from animerag.runs import RunOptions
+
+    batch = opened.batch
+    digest = hashlib.sha256(await asyncio.to_thread(Path(options.file).read_bytes)).hexdigest()
+    earlier = await batch.runs.of_file(digest, sheet.column) if options.resume or options.retry_failed else None
+    if earlier is None:
+        cap = opened.settings.max_cost_usd
+        chosen = RunOptions(k=options.k, retrieval_only=options.retrieval_only, max_cost_usd=cap)
+        return await batch.runs.get(await batch.begin(sheet, chosen, sha256=digest))
+    if earlier.at_work:
+        raise InvalidInputError(f"{sheet.name} is being answered already: wait for it, or cancel it.")
+    return earlier
+
+
+class _InOrder:
+    """Prints answers in question order, each as soon as all before it are printed."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self._options = options
+        self._waiting: dict[int, Mapping[str, Any]] = {}
+        self._next = 0
+
+    def add(self, number: int, answer: Mapping[str, Any], control: Control) -> None:
+        self._waiting[number] = answer
+        while (ready := self._waiting.pop(self._next, None)) is not None:
+            _print_or_stop(ready, self._options, control)
+            self._next += 1
+
+
+async def _write_out(opened: Services, run_id: str, path: Path) -> None:
+    from animerag.exports import written
+
+    run, rows = await opened.batch.runs.get(run_id), await opened.batch.runs.rows(run_id)
+    data = await asyncio.to_thread(written, path.suffix.lower(), run, rows)
+    unfinished = path.with_name(f"{path.name}.part")
+    try:
+        await asyncio.to_thread(unfinished.write_bytes, data)
+        unfinished.replace(path)
     except OSError as error:
         raise InvalidInputError(f"{path} cannot be written: {error.strerror or error}.") from error
+    print(f"{run.total - run.unanswered:,} of {run.total:,} questions answered, written to {path}.", file=sys.stderr)
+
+
+# ── One after another ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 async def _answer_lines(opened: Services, options: argparse.Namespace) -> int:
     """Answer each line as it arrives, so that another program can keep the pipe open."""
+    from animerag.exports import answer_object
+
     index, failed = 0, False
     while line := await asyncio.to_thread(sys.stdin.readline):
         if line.strip():
             answer = await opened.answering.ask(line, k=options.k, retrieval_only=options.retrieval_only)
-            _print_answer(index, answer, options)
+            _print_answer(answer_object(index, answer), options)
             index, failed = index + 1, failed or answer.error is not None
     return ROWS_LEFT if failed else DONE
 
 
 async def _converse(opened: Services, options: argparse.Namespace) -> int:
+    from animerag.exports import answer_object
     from animerag.models import Turn
 
     history: list[Turn] = []
@@ -134,7 +237,7 @@ async def _converse(opened: Services, options: argparse.Namespace) -> int:
         answer = await opened.answering.ask(
             question, k=options.k, history=history, retrieval_only=options.retrieval_only
         )
-        _print_answer(index, answer, options)
+        _print_answer(answer_object(index, answer), options)
         history.append(Turn(question=question, answer=answer.text or "", cited=answer.citations))
         index += 1
     return DONE
@@ -146,29 +249,36 @@ def _ask_line() -> str:
     return sys.stdin.readline()
 
 
-def _print_answer(index: int, answer: Answer, options: argparse.Namespace) -> None:
-    if options.output_format == "json":
-        from animerag.exports import answer_object
+def _print_or_stop(answer: Mapping[str, Any], options: argparse.Namespace, control: Control) -> None:
+    try:
+        _print_answer(answer, options)
+    except BrokenPipeError:  # whoever read our output has left: nothing more to ask for
+        discard_output()
+        control.stop()
 
-        print(json.dumps(answer_object(index, answer), ensure_ascii=False), flush=True)
+
+def _print_answer(answer: Mapping[str, Any], options: argparse.Namespace) -> None:
+    if options.output_format == "json":
+        print(json.dumps(answer, ensure_ascii=False), flush=True)
         return
-    if index:
+    if answer["index"]:
         print()
-    print(f"{answer.question}\n{answer.text or answer.error or _found(answer)}", flush=True)
+    print(f"{answer['question']}\n{answer['answer'] or answer['error'] or _found(answer)}", flush=True)
     if options.show_context:
         _print_context(answer)
 
 
-def _found(answer: Answer) -> str:
-    return f"{len(answer.sources)} shows found." if answer.status == "ok" else "The catalogue has nothing on this."
+def _found(answer: Mapping[str, Any]) -> str:
+    shows = len(answer["context"])
+    return f"{shows} shows found." if answer["status"] == "ok" else "The catalogue has nothing on this."
 
 
-def _print_context(answer: Answer) -> None:
-    for number, source in enumerate(answer.sources, 1):
-        found = " · ".join(_evidence(item.branch, item.rank, item.detail) for item in source.evidence)
-        distance = "" if source.distance is None else f" · distance {source.distance:.2f} cosine"
-        year = f" ({source.show.year})" if source.show.year else ""
-        print(f"  [{number}] {source.show.title}{year} · id {source.show.id} · {found}{distance}", flush=True)
+def _print_context(answer: Mapping[str, Any]) -> None:
+    for number, found in enumerate(answer["context"], 1):
+        how = " · ".join(_evidence(**item) for item in found["evidence"])
+        distance = "" if found["distance"] is None else f" · distance {found['distance']:.2f} cosine"
+        year = f" ({found['year']})" if found["year"] else ""
+        print(f"  [{number}] {found['title']}{year} · id {found['anime_id']} · {how}{distance}", flush=True)
 
 
 def _evidence(branch: str, rank: int, detail: str) -> str:

@@ -40,8 +40,12 @@ async def watched(
     kind: str,
     title: str,
     exclusive: bool = False,
+    key: str | None = None,
+    started: Callable[[str], Awaitable[None]] | None = None,
 ) -> tuple[Any, bool]:
     """Run a job with its progress on stderr; Ctrl-C asks it to stop and keeps what is done.
+
+    `started` hears the job's id.
 
     Returns the report and whether somebody stopped it. Raises AnimeRAGError where the job failed.
     """
@@ -58,7 +62,9 @@ async def watched(
             failure.append(error)
             raise
 
-    job = await opened.jobs.start(guarded, kind=kind, title=title, exclusive=exclusive)
+    job = await opened.jobs.start(guarded, kind=kind, title=title, key=key, exclusive=exclusive)
+    if started is not None:
+        await started(job.id)
     on_interrupt(lambda: opened.jobs.cancel(job.id))
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from animerag.errors import AnimeRAGError, TransientProviderError
-from animerag.models import Answer, AnswerStatus, Finish, Priority, Prompt, Retrieval, Source, Turn
+from animerag.models import Answer, AnswerStatus, Filters, Finish, Priority, Prompt, Retrieval, Source, Turn
 from animerag.prompts import answer_prompt
 from animerag.services.retrieval import DEFAULT_K, checked_question
 from animerag.texts import clean
@@ -18,7 +18,7 @@ from animerag.texts import clean
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
-    from animerag.ports import ChatModel, Vectors
+    from animerag.ports import ChatModel, Located, Vectors
     from animerag.services.retrieval import Retriever
 
 _DESCRIPTION_CHARACTERS = 1200  # a source; eight of them stay near 3,000 tokens
@@ -66,11 +66,18 @@ class Answering:
         history: Sequence[Turn] = (),
         priority: Priority = Priority.LIVE,
         retrieval_only: bool = False,
-        vector: Vectors | None = None,
+        vector: Vectors | Located | None = None,
+        filters: Filters | None = None,
     ) -> Answer:
         """Return the whole answer; what goes wrong for this question becomes its status, never an exception."""
         events = self.stream(
-            question, k=k, history=history, priority=priority, retrieval_only=retrieval_only, vector=vector
+            question,
+            k=k,
+            history=history,
+            priority=priority,
+            retrieval_only=retrieval_only,
+            vector=vector,
+            filters=filters,
         )
         answer: Answer | None = None
         try:
@@ -92,7 +99,8 @@ class Answering:
         history: Sequence[Turn] = (),
         priority: Priority = Priority.LIVE,
         retrieval_only: bool = False,
-        vector: Vectors | None = None,
+        vector: Vectors | Located | None = None,
+        filters: Filters | None = None,
     ) -> AsyncGenerator[Retrieval | str | Answer, None]:
         """Yield the retrieval first, then pieces of text, then the finished answer.
 
@@ -101,7 +109,9 @@ class Answering:
         """
         started_s = time.perf_counter()
         standalone = await self.condense(checked_question(question), history)
-        found = await self._retriever.search(standalone, k=k, priority=priority, vector=vector)
+        found = await self._retriever.search(
+            standalone, k=k, priority=priority, vector=vector, filters=filters or Filters()
+        )
         yield found
         base = self._base(question, found)
         if retrieval_only:

@@ -1,42 +1,81 @@
-"""Batch: many questions, a few at a time, answers in the order they were asked; one bad row never hurts another."""
+"""Batch: many questions, a few at a time, each answer kept as it lands; one bad row never hurts another."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import csv
-import io
 import logging
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Literal
 
 from animerag.concurrency import fan_out
-from animerag.errors import InvalidInputError, ProviderError
-from animerag.models import Answer, AnswerStatus, Priority, Progress
+from animerag.errors import AnimeRAGError, InvalidInputError, ProviderError
+from animerag.exports import answer_object
+from animerag.limits import estimate_tokens
+from animerag.limits.meter import Meter, metering
+from animerag.models import Answer, AnswerStatus, Priority, Progress, Usage
+from animerag.readers import questions
+from animerag.readers.questions import QuestionRow, SheetOptions, asked_as
+from animerag.runs import FAILED, RunOptions, Told
 from animerag.services.retrieval import DEFAULT_K, MAX_QUESTION_CHARACTERS
 from animerag.tracing import lane
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
-    from animerag.jobs import Control
-    from animerag.ports import Vectors
+    from animerag.jobs import Control, Job, Jobs
+    from animerag.limits import LevelChoice
+    from animerag.ports import Located, Vectors
+    from animerag.readers.questions import Sheet
+    from animerag.runs import RunRow, Runs
     from animerag.services.answering import Answering
+    from animerag.services.batch_costs import BatchCosts, Estimate
+    from animerag.services.retrieval import Retriever
 
 log = logging.getLogger(__name__)
 
-COLUMN = "question"
-MAX_QUESTIONS = 10_000
-_TOGETHER = 500  # questions in one embedding request: some 10,000 tokens
+Which = Literal["missing", "failed"]
+BATCH_JOB = "batch"
+
+_TEXTS_A_REQUEST = 2048  # the API's limit for one embedding request
+_TOKENS_A_REQUEST = 200_000  # below its 300,000, since ours are estimated
+_SEARCHED_TOGETHER = 50  # vectors in one call to Chroma: more would hold up a live question
+_GRACE_S = 1.0  # answers that land so soon after Cancel are kept: they are paid for
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QuestionRow:
-    """A question and the columns that came with it, which are carried through untouched."""
+@dataclass(slots=True, kw_only=True)
+class Live:
+    """A run at work, for pages to look at; only the run writes it."""
 
-    question: str
-    columns: Mapping[str, str]
+    run_id: str | None
+    total: int
+    meter: Meter
+    began_s: float = field(default_factory=time.perf_counter)
+    done: int = 0
+    failed: int = 0
+    asking: int = 0
+    dearest_usd: float = 0.0
+    usage: Usage = field(default_factory=Usage)
+    stopped_by: str | None = None
+
+    @property
+    def elapsed_s(self) -> float:
+        """Return how long it has been at work."""
+        return time.perf_counter() - self.began_s
+
+    @property
+    def per_second(self) -> float:
+        """Return rows answered a second."""
+        return self.done / self.elapsed_s if self.elapsed_s > 0 else 0.0
+
+    @property
+    def left_s(self) -> float | None:
+        """Return the seconds left at this pace; None before the first answer."""
+        return (self.total - self.done) / self.per_second if self.done else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,12 +92,152 @@ class BatchReport:
         return sum(answer.status in (AnswerStatus.ERROR, AnswerStatus.CANCELLED) for answer in self.answers)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunReport:
+    """What one job did for a run; its answers are in the journal. `left` counts rows failed or not reached."""
+
+    run_id: str
+    answered: int
+    left: int
+    seconds: float
+    rate_limited: int = 0
+    retries: int = 0
+    peak_in_flight: int = 0
+    stopped_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Group:
+    """Rows that ask the same: the first is asked, the others share its answer."""
+
+    numbers: tuple[int, ...]
+    row: QuestionRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Landed:
+    """One group's answer, when it was begun, and how often a provider was called for it."""
+
+    group: _Group
+    answer: Answer
+    began_at: float
+    attempts: int
+
+    def with_usage(self, usage: Usage) -> _Landed:
+        """Add what was used beside the answer."""
+        return replace(self, answer=replace(self.answer, usage=self.answer.usage + usage))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Prepared:
+    """A question's vector, and its share of what the embedding took."""
+
+    vector: Vectors
+    usage: Usage
+
+
+class _Ahead:
+    """Looks around the vectors of many questions in chunks, each when the first question of it is asked."""
+
+    def __init__(self, retriever: Retriever, prepared: Mapping[str, _Prepared]) -> None:
+        self._retriever = retriever
+        self._vectors = {text: one.vector for text, one in prepared.items()}
+        self._chunk_of = {text: number // _SEARCHED_TOGETHER for number, text in enumerate(prepared)}
+        self._chunks: dict[int, asyncio.Task[dict[str, Located]]] = {}
+
+    async def locate(self, text: str) -> Located | Vectors | None:
+        """Return what is known of a question; its vector alone, for it to search itself, where the chunk failed."""
+        number = self._chunk_of.get(text)
+        if number is None:
+            return None
+        if number not in self._chunks:
+            self._chunks[number] = asyncio.create_task(self._look(number), name="search-ahead")
+        found = await asyncio.shield(self._chunks[number])
+        return found.pop(text, None) or self._vectors[text]
+
+    async def close(self) -> None:
+        """End what is still looking."""
+        for task in self._chunks.values():
+            task.cancel()
+        await asyncio.gather(*self._chunks.values(), return_exceptions=True)
+
+    async def _look(self, number: int) -> dict[str, Located]:
+        start = number * _SEARCHED_TOGETHER
+        texts = list(islice(self._chunk_of, start, start + _SEARCHED_TOGETHER))
+        try:
+            found = await self._retriever.locate([self._vectors[text] for text in texts])
+        except AnimeRAGError as error:
+            log.info("%d questions are searched for one by one: %s", len(texts), error)
+            return {}
+        return dict(zip(texts, found, strict=True))
+
+
 class Batch:
     """Answers whole sheets of questions."""
 
-    def __init__(self, answering: Answering, *, level: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        answering: Answering,
+        *,
+        level: Callable[[], int],
+        set_level: Callable[[LevelChoice], None] = lambda _: None,
+        runs: Runs | None = None,
+        costs: BatchCosts | None = None,
+    ) -> None:
+        """`runs` is the journal; without one only `run` can be used."""
         self._answering = answering
         self._level = level
+        self._runs = runs
+        self._costs = costs
+        self.set_level = set_level  # how many questions are in flight; may be called while a run is at work
+
+    @property
+    def runs(self) -> Runs:
+        """Return the journal."""
+        assert self._runs is not None, "this batch has no journal"
+        return self._runs
+
+    @property
+    def level(self) -> int:
+        """Return how many questions may be in flight now."""
+        return self._level()
+
+    # ── Before ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def estimate(self, rows: Sequence[QuestionRow], options: RunOptions) -> Estimate:
+        """Say what answering rows would take. Raises LibraryError."""
+        assert self._costs is not None, "this batch knows no costs"
+        return await self._costs.estimate(rows, options)
+
+    async def begin(self, sheet: Sheet, options: RunOptions, *, sha256: str) -> str:
+        """Journal a sheet and return the run's id; nothing is asked yet.
+
+        Raises InvalidInputError for a cost cap that cannot be kept, LibraryError.
+        """
+        if options.max_cost_usd is not None and (await self.estimate(sheet.rows, options)).cost_usd is None:
+            raise InvalidInputError(
+                f"A cost cap cannot be kept: the price of {self._answering.model} is not known."
+                " Set ANIMERAG_PRICES, or leave the cap out."
+            )
+        return await self.runs.begin(sheet, options, sha256=sha256)
+
+    async def start(
+        self, jobs: Jobs, run_id: str, which: Which = "missing", *, concurrency: LevelChoice | None = None
+    ) -> Job:
+        """Start a job on a run. Raises InvalidInputError while another one works on it, LibraryError."""
+        run = await self.runs.get(run_id)
+        if run.at_work:
+            raise InvalidInputError("Another job works on this run already: wait for it or cancel it.")
+        work = partial(self.answer, run_id, which=which, concurrency=concurrency)
+        job = await jobs.start(work, kind=BATCH_JOB, title=run.name, key=f"batch:{run_id}")
+        await self.runs.note_job(run_id, job.id)
+        return job
+
+    async def read(self, path: Path, name: str, options: SheetOptions) -> Sheet:
+        """Read a sheet of questions. Raises InvalidInputError for a file that is none."""
+        return await asyncio.to_thread(questions.read, path, name, options)
+
+    # ── During ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def run(
         self,
@@ -70,107 +249,287 @@ class Batch:
         retrieval_only: bool = False,
         on_answer: Callable[[int, Answer], Awaitable[None]] | None = None,
     ) -> BatchReport:
-        """Answer every row; `on_answer` hears of each in question order, as soon as all before it are there."""
-        started_s = time.perf_counter()
+        """Answer rows without a journal; `on_answer` hears of each in order, as soon as all before it are there."""
         answers: list[Answer | None] = [None] * len(rows)
-        control.partial = answers
+        options = RunOptions(k=k, retrieval_only=retrieval_only)
         told = 0
-
-        vectors = await self._embed_together(rows)
-
-        async def answer(numbered: tuple[int, QuestionRow]) -> Answer:
-            number, row = numbered
-            if control.stopping:
-                return Answer(question=row.question, status=AnswerStatus.CANCELLED)
-            with lane(number):
-                return await self._answering.ask(
-                    row.question,
-                    k=k,
-                    priority=Priority.BATCH,
-                    retrieval_only=retrieval_only,
-                    vector=vectors.get(row.question),
-                )
-
-        def level() -> int:
-            return concurrency or self._level()
-
-        async with contextlib.aclosing(fan_out(answer, enumerate(rows), limit=level)) as outcomes:
-            async for outcome in outcomes:
-                answers[outcome.index] = outcome.unwrap()
+        with metering() as meter:
+            live = control.partial = Live(run_id=None, total=len(rows), meter=meter)
+            groups = _grouped(dict(enumerate(rows)))
+            async for landed in self._ask_all(groups, control, live, options=options, concurrency=concurrency):
+                for number in landed.group.numbers:
+                    answers[number] = landed.answer
                 while told < len(rows) and (ready := answers[told]) is not None:
                     if on_answer is not None:
                         await on_answer(told, ready)
                     told += 1
-                control.progress = Progress(
-                    done=sum(item is not None for item in answers),
-                    total=len(rows),
-                    stage="Answering",
-                    elapsed_s=time.perf_counter() - started_s,
-                )
-        finished = tuple(item for item in answers if item is not None)
-        return BatchReport(rows=tuple(rows), answers=finished, seconds=time.perf_counter() - started_s)
+        finished = tuple(answer or _not_reached(row) for answer, row in zip(answers, rows, strict=True))
+        return BatchReport(rows=tuple(rows), answers=finished, seconds=live.elapsed_s)
 
-    async def _embed_together(self, rows: Sequence[QuestionRow]) -> dict[str, Vectors]:
-        """Embed all questions in as few requests as may be: one round trip instead of one a question.
+    async def answer(
+        self,
+        run_id: str,
+        control: Control,
+        *,
+        which: Which = "missing",
+        concurrency: LevelChoice | None = None,
+        on_told: Callable[[Told], Awaitable[None]] | None = None,
+    ) -> RunReport:
+        """Ask what a run misses, or what failed in it, and keep each answer as it lands. An old one stays until then.
 
-        Where that fails, each question embeds itself and has its own error. Cancelled rows cost nothing more.
+        A question that another row of the run has an answer to is not asked again.
+        Raises LibraryError when an answer cannot be kept.
         """
-        retriever = self._answering.retriever
-        questions = [row.question.strip() for row in rows]
-        wanted = list(dict.fromkeys(text for text in questions if 0 < len(text) <= MAX_QUESTION_CHARACTERS))
-        if len(wanted) < 2 or not retriever.embeds_over_a_network:
-            return {}
-        chunks = [wanted[start : start + _TOGETHER] for start in range(0, len(wanted), _TOGETHER)]
-        try:
-            embedded = await asyncio.gather(*(retriever.embed(chunk, priority=Priority.BATCH) for chunk in chunks))
-        except ProviderError as error:
-            log.info("questions were not embedded together: %s", error)
-            return {}
-        by_text = {
-            text: vector
-            for chunk, part in zip(chunks, embedded, strict=True)
-            for text, vector in zip(chunk, part.vectors, strict=True)
+        run = await self.runs.get(run_id)
+        if concurrency is not None:
+            self.set_level(concurrency)
+        rows = {row.number: row for row in await self.runs.rows(run_id)}
+        statuses = (None, AnswerStatus.CANCELLED) if which == "missing" else FAILED
+        wanted = {number: row for number, row in rows.items() if row.status in statuses}
+        with metering() as meter:
+            live = control.partial = Live(run_id=run_id, total=len(wanted), meter=meter)
+            live.usage = Usage(cost_usd=run.usage.cost_usd)
+            try:
+                await self._share_answers(run_id, wanted, rows, live)
+                groups = _grouped({number: row.asked for number, row in wanted.items()})
+                keep = partial(self._keep, run_id, rows, on_told)
+                async for _ in self._ask_all(groups, control, live, options=run.options, keep=keep):
+                    pass
+            finally:
+                await asyncio.shield(self.runs.note_work(run_id, live.elapsed_s))
+        return RunReport(
+            run_id=run_id,
+            answered=live.done - live.failed,
+            left=live.failed + live.total - live.done,
+            seconds=live.elapsed_s,
+            rate_limited=meter.rate_limited,
+            retries=meter.retries,
+            peak_in_flight=meter.peak_in_flight,
+            stopped_by=live.stopped_by,
+        )
+
+    async def _share_answers(
+        self, run_id: str, wanted: dict[int, RunRow], rows: Mapping[int, RunRow], live: Live
+    ) -> None:
+        """Give rows the answer that another row of the run has to the same question, and want them no more."""
+        held = {
+            asked_as(row.asked): row
+            for row in rows.values()
+            if row.status in (AnswerStatus.OK, AnswerStatus.NO_MATCH, AnswerStatus.REFUSED)
         }
-        return {row.question: by_text[row.question.strip()] for row in rows if row.question.strip() in by_text}
+        shared = [
+            Told(number=number, answer=_repeated(twin.answer, number, twin.number), began_at=time.time())
+            for number, row in wanted.items()
+            if (twin := held.get(asked_as(row.asked))) is not None and twin.answer is not None
+        ]
+        await self.runs.keep(run_id, shared)
+        for told in shared:
+            del wanted[told.number]
+        live.done += len(shared)
+
+    async def _keep(
+        self,
+        run_id: str,
+        rows: Mapping[int, RunRow],
+        on_told: Callable[[Told], Awaitable[None]] | None,
+        landed: _Landed,
+    ) -> None:
+        first, *others = landed.group.numbers
+        before = rows[first].answer
+        answer = {
+            **answer_object(first, landed.answer),
+            "attempts": landed.attempts + (before or {}).get("attempts", 0),
+            "same_as": None,
+        }
+        told = [Told(number=first, answer=answer, began_at=landed.began_at)]
+        told += [Told(number=n, answer=_repeated(answer, n, first), began_at=landed.began_at) for n in others]
+        await self.runs.keep(run_id, told)
+        if on_told is not None:
+            for one in told:
+                await on_told(one)
+
+    async def _ask_all(
+        self,
+        groups: Sequence[_Group],
+        control: Control,
+        live: Live,
+        *,
+        options: RunOptions,
+        concurrency: int | None = None,
+        keep: Callable[[_Landed], Awaitable[None]] | None = None,
+    ) -> AsyncGenerator[_Landed, None]:
+        """Ask each group and yield what landed; groups that were not reached are left out."""
+        _show(control, live, "Embedding the questions")
+        prepared = await self._embed_together(groups, control)
+        if options.max_cost_usd is not None:
+            live.dearest_usd = (await self.estimate([group.row for group in groups], options)).each_usd
+        ahead = _Ahead(self._answering.retriever, prepared)
+        gone = asyncio.create_task(_gone(control))
+
+        async def ask(group: _Group) -> _Landed | None:
+            live.asking += 1
+            text = group.row.question.strip()
+            try:
+                landed = await self._ask(group, partial(ahead.locate, text), options, gone)
+                if landed is not None and text in prepared:
+                    landed = landed.with_usage(prepared[text].usage)
+                if landed is not None and keep is not None:
+                    await keep(landed)
+                return landed
+            finally:
+                live.asking -= 1
+
+        def limit() -> int:
+            level = concurrency or self._level()
+            # Where answers wait at the gate, the next ones are searched for meanwhile, so that no slot stays empty.
+            return level + max(1, level // 4) if self._answering.written_by_a_model else level
+
+        try:
+            todo = _until_stopped(groups, control, live, options)
+            async with contextlib.aclosing(fan_out(ask, todo, limit=limit)) as outcomes:
+                async for outcome in outcomes:
+                    if (landed := outcome.unwrap()) is not None:
+                        _count(live, landed)
+                        _show(control, live, "Answering")
+                        yield landed
+        finally:
+            gone.cancel()
+            await ahead.close()
+
+    async def _ask(
+        self,
+        group: _Group,
+        locate: Callable[[], Awaitable[Located | Vectors | None]],
+        options: RunOptions,
+        gone: asyncio.Task[None],
+    ) -> _Landed | None:
+        """Ask one question; None where the run was stopped before the answer was there."""
+        began_at = time.time()
+        with lane(group.numbers[0]), metering() as meter:
+            asking = asyncio.create_task(self._answer(group.row, locate, options))
+            try:
+                await asyncio.wait({asking, gone}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                if not asking.done():
+                    asking.cancel()
+                    await asyncio.gather(asking, return_exceptions=True)
+        if asking.cancelled():
+            return None
+        answer = asking.result()
+        timings = replace(answer.timings, queue_s=meter.queued_s, throttle_s=meter.throttled_s)
+        return _Landed(group=group, answer=replace(answer, timings=timings), began_at=began_at, attempts=meter.requests)
+
+    async def _answer(
+        self, row: QuestionRow, locate: Callable[[], Awaitable[Located | Vectors | None]], options: RunOptions
+    ) -> Answer:
+        if row.problem is not None:
+            return Answer(question=row.question, status=AnswerStatus.ERROR, error=row.problem)
+        return await self._answering.ask(
+            row.question,
+            k=row.k or options.k,
+            priority=Priority.BATCH,
+            retrieval_only=options.retrieval_only,
+            vector=await locate(),
+            filters=row.filters,
+        )
+
+    # ── Embedding and costs ──────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _embed_together(self, groups: Sequence[_Group], control: Control) -> dict[str, _Prepared]:
+        """Embed all questions in as few requests as the limits allow: one round trip instead of one a question.
+
+        Where a request fails, its questions embed themselves, each with its own error.
+        """
+        texts = [group.row.question.strip() for group in groups if group.row.problem is None]
+        wanted = list(dict.fromkeys(text for text in texts if 0 < len(text) <= MAX_QUESTION_CHARACTERS))
+        if len(wanted) < 2 or control.stopping or not self._answering.retriever.embeds_over_a_network:
+            return {}
+        requests = asyncio.gather(*map(self._embed, _cut(wanted)))
+        stop = asyncio.create_task(control.stopped())
+        try:
+            await asyncio.wait([requests, stop], return_when=asyncio.FIRST_COMPLETED)  # type: ignore[type-var]
+            parts = requests.result() if requests.done() else []
+        finally:
+            stop.cancel()
+            requests.cancel()
+            await asyncio.gather(requests, return_exceptions=True)
+        return {text: prepared for part in parts for text, prepared in part.items()}
+
+    async def _embed(self, texts: Sequence[str]) -> dict[str, _Prepared]:
+        try:
+            embedding = await self._answering.retriever.embed(texts, priority=Priority.BATCH)
+        except ProviderError as error:
+            log.info("%d questions were not embedded together: %s", len(texts), error)
+            return {}
+        share = 1 / len(texts)
+        cost = embedding.usage.cost_usd
+        usage = Usage(
+            embedding_tokens=round(embedding.usage.embedding_tokens * share),
+            cost_usd=None if cost is None else cost * share,
+        )
+        return {
+            text: _Prepared(vector=vector, usage=usage) for text, vector in zip(texts, embedding.vectors, strict=True)
+        }
 
 
-def read_questions(data: bytes, *, name: str, column: str = COLUMN) -> list[QuestionRow]:
-    """Read questions from a CSV with a `column`, or from text with a question a line.
-
-    Raises InvalidInputError when there are none, or the file is no UTF-8 table.
-    """
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InvalidInputError(f"{name} is not UTF-8 text: save it as UTF-8 CSV and try again.") from error
-    if "\0" in text:
-        raise InvalidInputError(f"{name} holds binary data, not a table of questions.")
-    rows = _text_rows(text) if name.lower().endswith(".txt") or name == "-" else _csv_rows(text, name, column)
-    if not rows:
-        raise InvalidInputError(f"{name} has no questions: expected a column named {column}, a question a row.")
-    if len(rows) > MAX_QUESTIONS:
-        raise InvalidInputError(f"{name} has {len(rows):,} questions: split it into files of {MAX_QUESTIONS:,}.")
-    return rows
+def _until_stopped(groups: Sequence[_Group], control: Control, live: Live, options: RunOptions) -> Iterator[_Group]:
+    """Yield groups until somebody stops the run, or until one more might break the cap."""
+    cap = options.max_cost_usd
+    for group in groups:
+        if control.stopping:
+            return
+        if cap is not None and (live.usage.cost_usd or 0.0) + (live.asking + 1) * live.dearest_usd > cap:
+            live.stopped_by = f"The cost cap of ${cap:,.2f} is reached: raise it and resume for the rest."
+            return
+        yield group
 
 
-def _text_rows(text: str) -> list[QuestionRow]:
-    return [QuestionRow(question=line.strip(), columns={}) for line in text.splitlines() if line.strip()]
+async def _gone(control: Control) -> None:
+    await control.stopped()
+    await asyncio.sleep(_GRACE_S)
 
 
-def _csv_rows(text: str, name: str, column: str) -> list[QuestionRow]:
-    try:
-        table = list(csv.reader(io.StringIO(text, newline=""), strict=True))
-    except csv.Error as error:
-        raise InvalidInputError(f"{name} is not a well-formed CSV file: {error}.") from error
-    header = [cell.strip() for cell in table[0]] if table else []
-    if column not in header:
-        found = ", ".join(filter(None, header[:6])) or "nothing"
-        raise InvalidInputError(f"{name} has no column named {column}; its first row has {found}.")
-    place = header.index(column)
-    rows = []
-    for cells in table[1:]:
-        if any(cell.strip() for cell in cells):
-            filled = cells + [""] * (len(header) - len(cells))
-            others = {key: filled[i] for i, key in enumerate(header) if i != place and key}
-            rows.append(QuestionRow(question=filled[place].strip(), columns=others))
-    return rows
+def _count(live: Live, landed: _Landed) -> None:
+    live.done += len(landed.group.numbers)
+    live.failed += len(landed.group.numbers) * (landed.answer.status in FAILED)
+    live.usage += landed.answer.usage
+    live.dearest_usd = max(live.dearest_usd, landed.answer.usage.cost_usd or 0.0)
+
+
+def _show(control: Control, live: Live, stage: str) -> None:
+    control.progress = Progress(done=live.done, total=live.total, stage=stage, elapsed_s=live.elapsed_s)
+
+
+def _grouped(rows: Mapping[int, QuestionRow]) -> list[_Group]:
+    """Put rows that ask the same together, in the order of the first of each; rows that cannot be asked stay alone."""
+    groups: dict[Any, list[int]] = {}
+    for number, row in rows.items():
+        alone = row.problem is not None or not row.question.strip()
+        groups.setdefault(number if alone else asked_as(row), []).append(number)
+    return [_Group(numbers=tuple(numbers), row=rows[numbers[0]]) for numbers in groups.values()]
+
+
+def _repeated(answer: Mapping[str, Any], number: int, same_as: int) -> dict[str, Any]:
+    """Return an answer as a row has it that asks the same: nothing was spent for it."""
+    usage = asdict(Usage(cost_usd=None if answer["usage"]["cost_usd"] is None else 0.0))
+    timings = dict.fromkeys(answer["timings"], 0.0)
+    return {**answer, "index": number, "usage": usage, "timings": timings, "attempts": 0, "same_as": same_as}
+
+
+def _not_reached(row: QuestionRow) -> Answer:
+    return Answer(question=row.question, status=AnswerStatus.CANCELLED)
+
+
+def _cut(texts: Sequence[str]) -> Iterator[list[str]]:
+    """Cut texts into requests that keep the limits of count and tokens."""
+    request: list[str] = []
+    tokens = 0
+    for text in texts:
+        size = estimate_tokens(text)
+        if request and (len(request) >= _TEXTS_A_REQUEST or tokens + size > _TOKENS_A_REQUEST):
+            yield request
+            request, tokens = [], 0
+        request.append(text)
+        tokens += size
+    if request:
+        yield request

@@ -26,7 +26,7 @@ from animerag.loop_lag import LoopLag
 from animerag.measurements import YARDSTICK, Distribution, Experiment, Plan, Run, from_object, to_object
 from animerag.models import Answer, AnswerStatus, Priority, Progress
 from animerag.ports import CollectionSpec
-from animerag.services.batch import QuestionRow
+from animerag.readers.questions import QuestionRow
 from animerag.services.indexing import collection_for
 from animerag.services.presets import PRESETS, Estimate, Preset, estimate
 from animerag.services.retrieval import DEFAULT_K, Retriever

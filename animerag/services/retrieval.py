@@ -1,7 +1,7 @@
 """Retrieval: title match, word match and vector search at the same time, then one ranked list, each show once.
 
-Evidence decides who leads. A show that the question clearly names comes first; the rest is ordered by the cosine
-similarity of its vector plus a little BM25. Adding ranks with equal weights gave away what each search is good at.
+What a question asks of fields ("mecha before 1990") is answered from the catalogue's fields, completely. Filters, set by
+hand or understood, restrict every search.
 """
 
 from __future__ import annotations
@@ -9,19 +9,27 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
-from animerag.aliases import AliasIndex, AliasMatch
+import numpy as np
+
+from animerag import facts
+from animerag.aliases import AliasIndex, folded
 from animerag.errors import InvalidInputError, LibraryError
-from animerag.models import Evidence, Priority, Retrieval, Source, Timings, Usage
+from animerag.facts import FactTable
+from animerag.filters import Understood, understand
+from animerag.models import Ambiguity, Filters, NamedShow, Priority, Retrieval, Timings, Usage
+from animerag.ports import Located
+from animerag.ranking import Candidates, nothing_found, sources
 from animerag.tracing import span
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from animerag.aliases import AliasMatch
     from animerag.library import Library
-    from animerag.models import Show
+    from animerag.models import FactAnswer, Source
     from animerag.ports import Embedding, Neighbour, Vectors
     from animerag.services.indexing import Indexer
     from animerag.words import WordHit
@@ -30,22 +38,50 @@ log = logging.getLogger(__name__)
 
 MAX_QUESTION_CHARACTERS = 4000
 DEFAULT_K = 8
-_CANDIDATES = 30  # a branch; deeper ones were never among the first five of any evaluation
-# One point of BM25 against cosine similarity: the value that raised hits on names without costing plots
-# (docs/quality.md has the curve).
-_WORD_WEIGHT = 0.005
-# Below this best score the catalogue has nothing on the question; calibrated on the sample's questions.
-_NO_MATCH_BELOW = 0.25
+_CANDIDATES = 50  # a branch; deeper ones were never among the first five of any evaluation
+# Reading a question takes about 2 ms. One that fields answer whole needs no vector, so nothing is spent on it.
+_A_MOMENT_S = 0.01
+_OPTIONS = 6  # more choices than this are no help
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Vectors:
+class _Catalogue:
+    """What is kept in memory of the shows, as of one revision."""
+
+    revision: int
+    aliases: AliasIndex
+    table: FactTable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reading:
+    """What the titles and the fields say about a question, before anything is searched."""
+
+    matches: tuple[AliasMatch, ...] = ()
+    understood: Understood = Understood()
+    fact: FactAnswer | None = None
+    filters: Filters = Filters()
+    allowed: tuple[str, ...] | None = None  # None allows all
+    preferred: frozenset[str] = frozenset()
+    lead: tuple[str, ...] = ()
+    led_by: Mapping[str, str] = field(default_factory=dict)  # how relations and similarity led to a show
+    ambiguities: tuple[Ambiguity, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def complete(self) -> bool:
+        """Tell whether fields alone answer it, so that no search could add anything."""
+        return self.fact is not None and self.fact.kind in ("list", "count", "order")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Near:
     """The vector branch's yield and what it took."""
 
-    neighbours: Sequence[Neighbour]
-    usage: Usage
-    embed_s: float
-    vector_s: float
+    neighbours: Sequence[Neighbour] = ()
+    usage: Usage = Usage()
+    embed_s: float = 0.0
+    vector_s: float = 0.0
 
 
 class Retriever:
@@ -54,60 +90,78 @@ class Retriever:
     def __init__(self, indexer: Indexer) -> None:
         self._indexer = indexer
         self._library: Library = indexer.library
-        self._aliases: AliasIndex | None = None
-        self._aliases_revision = -1
+        self._catalogue: _Catalogue | None = None
         self._loading = asyncio.Lock()
 
     async def search(
-        self, question: str, *, k: int = DEFAULT_K, priority: Priority = Priority.LIVE, vector: Vectors | None = None
+        self,
+        question: str,
+        *,
+        k: int = DEFAULT_K,
+        priority: Priority = Priority.LIVE,
+        vector: Vectors | Located | None = None,
+        filters: Filters = Filters(),
+        ignore: Iterable[str] = (),
     ) -> Retrieval:
         """Return up to `k` sources, best first.
 
-        `vector` of shape (dimensions,) spares the embedding when the caller has it. Raises InvalidInputError for a
-        question without text, ProviderError or VectorStoreError when the vector search fails; a failing title or
-        word search is noted and the others go on.
+        `vector` of shape (dimensions,) spares the embedding when the caller has it. `filters` are set by hand and
+        restrict every search; `ignore` are keys of understood conditions that somebody took away.
+        Raises InvalidInputError for a question without text, ProviderError or VectorStoreError when the vector search
+        fails; a failing title or word search is noted and the others go on.
         """
         question = checked_question(question)
         started_s = time.perf_counter()
         notes: list[str] = []
+        reading = asyncio.create_task(self._read(question, filters, frozenset(ignore), notes), name="alias")
         searches = (
-            asyncio.create_task(self._match(question, notes), name="alias"),
-            asyncio.create_task(self._search_words(question, notes), name="words"),
-            asyncio.create_task(self._near(question, priority, vector), name="vectors"),
+            asyncio.create_task(self._search_words(question, reading, notes), name="words"),
+            asyncio.create_task(self._near(question, reading, priority, vector), name="vectors"),
         )
         try:
-            (matches, alias_s), (hits, words_s), found = await asyncio.gather(*searches)
+            read, (hits, words_s), near = await asyncio.gather(reading, *searches)
         finally:
             # The two that read the library take milliseconds; cut off half way they would leave a connection open.
-            searches[2].cancel()
-            await asyncio.gather(*searches, return_exceptions=True)
-        sources = await self._fuse(matches, hits, found.neighbours, k)
+            searches[1].cancel()
+            await asyncio.gather(reading, *searches, return_exceptions=True)
+        found, no_match = await self._fuse(read, hits, near.neighbours, k)
         return Retrieval(
             question=question,
-            sources=tuple(sources),
-            no_match=not sources or (not _named(matches) and sources[0].score < _NO_MATCH_BELOW),
+            sources=tuple(found),
+            no_match=no_match,
+            fact=read.fact,
+            filters=filters,
+            understood=read.understood.filters,
+            understood_whole=read.understood.whole,
+            ambiguities=read.ambiguities,
             notes=tuple(notes),
-            usage=found.usage,
+            usage=near.usage,
             timings=Timings(
-                alias_s=alias_s,
+                alias_s=read.seconds,
                 words_s=words_s,
-                embed_s=found.embed_s,
-                vector_s=found.vector_s,
+                embed_s=near.embed_s,
+                vector_s=near.vector_s,
                 retrieve_s=time.perf_counter() - started_s,
             ),
         )
 
     async def warm(self) -> None:
-        """Load the titles, so that the first question does not wait for them."""
-        await self._alias_index()
+        """Load titles and fields, so that the first question does not wait for them."""
+        await self._loaded()
 
     async def match_titles(self, question: str) -> list[AliasMatch]:
         """Return the shows whose titles stand in the question. Raises LibraryError."""
-        return (await self._alias_index()).match(question)
+        return (await self._loaded()).aliases.match(question)
 
     async def embed(self, questions: Sequence[str], *, priority: Priority) -> Embedding:
         """Embed questions together, for `search` to be given their vectors. Raises ProviderError."""
         return await self._indexer.embedder.embed(questions, priority=priority)
+
+    async def locate(self, vectors: Sequence[Vectors]) -> list[Located]:
+        """Look around many questions' vectors in one call, for `search` to be given. Raises VectorStoreError."""
+        spec = await self._indexer.spec()
+        found = await self._indexer.index.query(spec, np.stack(vectors), k=_CANDIDATES)
+        return [Located(vector=vector, neighbours=near) for vector, near in zip(vectors, found, strict=True)]
 
     @property
     def embeds_over_a_network(self) -> bool:
@@ -116,35 +170,56 @@ class Retriever:
 
     async def names_a_show(self, question: str) -> bool:
         """Tell whether the question clearly names a show of the catalogue."""
-        return bool(_named((await self._alias_index()).match(question)))
+        return any(match.named for match in (await self._loaded()).aliases.match(question))
 
     async def title_of(self, show_id: str) -> str | None:
         """Return the main title of a show."""
         show = await self._library.show(show_id)
         return show.title if show else None
 
-    async def _match(self, question: str, notes: list[str]) -> tuple[list[AliasMatch], float]:
+    async def tags(self) -> list[str]:
+        """Return every tag of the catalogue, the most used first, for filters set by hand. Raises LibraryError."""
+        return (await self._loaded()).table.tags
+
+    async def _read(self, question: str, filters: Filters, ignore: frozenset[str], notes: list[str]) -> _Reading:
+        """Match titles and understand facts. Without filters of its own, a failure costs only this branch."""
         started_s = time.perf_counter()
         try:
             with span("alias"):
-                return await self.match_titles(question), time.perf_counter() - started_s
+                matches = await self.match_titles(question)
+                table = (await self._loaded()).table
+                read = _understand(question, matches, table, filters, ignore)
         except LibraryError as error:
+            if filters:
+                raise
             log.warning("title search failed: %s", error)
             notes.append(f"Titles were not searched: {error}")
-            return [], time.perf_counter() - started_s
+            read = _Reading()
+        return replace(read, seconds=time.perf_counter() - started_s)
 
-    async def _search_words(self, question: str, notes: list[str]) -> tuple[list[WordHit], float]:
+    async def _search_words(
+        self, question: str, reading: asyncio.Task[_Reading], notes: list[str]
+    ) -> tuple[list[WordHit], float]:
+        read = await asyncio.shield(reading)
         started_s = time.perf_counter()
+        if read.complete:
+            return [], 0.0
         try:
             with span("words"):
-                hits = await self._library.search_words(question, k=_CANDIDATES)
+                hits = await self._library.search_words(question, k=_CANDIDATES, ids=read.allowed)
                 return hits, time.perf_counter() - started_s
         except LibraryError as error:
             log.warning("word search failed: %s", error)
             notes.append(f"Words were not searched: {error}")
             return [], time.perf_counter() - started_s
 
-    async def _near(self, question: str, priority: Priority, vector: Vectors | None) -> _Vectors:
+    async def _near(
+        self, question: str, reading: asyncio.Task[_Reading], priority: Priority, vector: Vectors | Located | None
+    ) -> _Near:
+        """Embed at once, and look around as soon as it is known where one may look."""
+        await asyncio.wait({reading}, timeout=_A_MOMENT_S)
+        if reading.done() and not reading.exception() and reading.result().complete:
+            return _Near()
         started_s = time.perf_counter()
         usage = Usage()
         spec = await self._indexer.spec()
@@ -152,45 +227,113 @@ class Retriever:
             embedding = await self.embed([question], priority=priority)
             vector, usage = embedding.vectors[0], embedding.usage
         embedded_s = time.perf_counter()
+        read = await asyncio.shield(reading)
+        if read.complete:
+            return _Near(usage=usage, embed_s=embedded_s - started_s)
+        if isinstance(vector, Located):
+            if read.allowed is None:
+                return _Near(neighbours=vector.neighbours)
+            vector = vector.vector
+        searched_s = time.perf_counter()
         with span("vectors"):
-            found = await self._indexer.index.query(spec, vector[None, :], k=_CANDIDATES)
-        return _Vectors(
+            found = await self._indexer.index.query(spec, vector[None, :], k=_CANDIDATES, ids=read.allowed)
+        return _Near(
             neighbours=found[0] if found else (),
             usage=usage,
             embed_s=embedded_s - started_s,
-            vector_s=time.perf_counter() - embedded_s,
+            vector_s=time.perf_counter() - searched_s,
         )
 
     async def _fuse(
-        self, matches: Sequence[AliasMatch], hits: Sequence[WordHit], neighbours: Sequence[Neighbour], k: int
-    ) -> list[Source]:
-        evidence: dict[str, list[Evidence]] = {}
-        for rank, match in enumerate(matches, 1):
-            evidence.setdefault(match.id, []).append(Evidence(branch="alias", rank=rank, detail=match.title))
-        for rank, hit in enumerate(hits, 1):
-            evidence.setdefault(hit.id, []).append(Evidence(branch="words", rank=rank))
-        for rank, neighbour in enumerate(neighbours, 1):
-            found = Evidence(branch="vector", rank=rank, distance=neighbour.distance)
-            evidence.setdefault(neighbour.id, []).append(found)
-        scores = _scores(hits, neighbours)
-        named = {match.id: place for place, match in enumerate(_named(matches))}
-        order = sorted(evidence, key=lambda show_id: (named.get(show_id, len(named)), -scores.get(show_id, 0.0)))
-        shows: dict[str, Show] = await self._library.shows(order)
-        best = [show_id for show_id in order if show_id in shows][:k]
-        return [
-            Source(show=shows[show_id], evidence=tuple(evidence[show_id]), score=scores.get(show_id, 0.0))
-            for show_id in best
-        ]
+        self, read: _Reading, hits: Sequence[WordHit], neighbours: Sequence[Neighbour], k: int
+    ) -> tuple[list[Source], bool]:
+        candidates = Candidates(
+            matches=read.matches,
+            hits=hits,
+            neighbours=neighbours,
+            preferred=read.preferred,
+            lead=read.lead,
+            led_by=read.led_by,
+        )
+        ids = candidates.ranked()[: 2 * k]  # some may have left the catalogue since
+        found = sources(candidates, await self._library.shows(ids), ids)[:k]
+        if read.fact and read.fact.kind != "related":
+            return found, not read.fact.ids
+        return found, not found or nothing_found(candidates)
 
-    async def _alias_index(self) -> AliasIndex:
-        """Return the titles as the catalogue has them now, whichever process changed it."""
+    async def _loaded(self) -> _Catalogue:
+        """Return titles and fields as the catalogue has them now, whichever process changed it."""
         revision = await self._library.revision()
         async with self._loading:
-            if self._aliases is None or revision != self._aliases_revision:
-                shows = await self._library.names()
-                self._aliases = await asyncio.to_thread(AliasIndex, shows)
-                self._aliases_revision = revision
-            return self._aliases
+            if self._catalogue is None or revision != self._catalogue.revision:
+                rows = await facts.load(self._library)
+                self._catalogue = await asyncio.to_thread(_catalogue_of, revision, rows)
+            return self._catalogue
+
+
+def _catalogue_of(revision: int, rows: Sequence[Mapping[str, Any]]) -> _Catalogue:
+    shows = facts.shows_of(rows)
+    return _Catalogue(revision=revision, aliases=AliasIndex(shows), table=FactTable(shows))
+
+
+def _understand(
+    question: str, matches: Sequence[AliasMatch], table: FactTable, by_hand: Filters, ignore: frozenset[str]
+) -> _Reading:
+    """Put together what titles and fields say; pure, about a millisecond."""
+    matches = [match for match in matches if table.allows(match.id, by_hand)]
+    named = [match for match in matches if match.named]
+    understood = understand(
+        folded(question),
+        table.tag_names,
+        named=[(match.start, match.end) for match in named],
+        names=len({match.phrase for match in named}),
+    )
+    understood = replace(understood, filters=understood.filters.without(ignore))
+    lead = [match.id for match in named]
+    led_by: Mapping[str, str] = {}
+    if named and understood.ask == "similar":
+        understood = replace(understood, filters=facts.relative(understood, lead[0], table))
+        led_by = facts.similar_to(lead[0], table)
+    elif named:
+        understood = replace(understood, filters=Filters())
+    fact = facts.answer(understood, named, table, by_hand)
+    if fact and fact.kind == "related":
+        led_by = dict(zip(fact.ids, map(str, fact.values), strict=True))
+        lead = [*led_by, *lead]
+    elif fact:
+        lead = list(fact.ids)
+    else:
+        lead += led_by
+    whole = understood.whole and bool(understood.filters)
+    restricting = by_hand.joined(understood.filters) if whole else by_hand
+    allowed = table.meeting(restricting) if restricting else None
+    if allowed is not None:
+        lead = [show_id for show_id in lead if show_id in set(allowed)]
+    soft = bool(understood.filters) and not whole
+    return _Reading(
+        matches=tuple(matches),
+        understood=understood,
+        fact=fact,
+        allowed=tuple(allowed) if allowed is not None else None,
+        preferred=frozenset(table.meeting(understood.filters)) if soft else frozenset(),
+        lead=tuple(dict.fromkeys(lead)),
+        led_by={show_id: how for show_id, how in led_by.items() if show_id in lead},
+        ambiguities=_ambiguities(named, table),
+    )
+
+
+def _ambiguities(named: Sequence[AliasMatch], table: FactTable) -> tuple[Ambiguity, ...]:
+    """Offer the shows that one phrase names equally well."""
+    by_phrase: dict[str, list[NamedShow]] = {}
+    for match in named:
+        show = table.show(match.id)
+        if match.exact and show:
+            by_phrase.setdefault(match.phrase, []).append(NamedShow(id=show.id, title=show.title, year=show.year))
+    return tuple(
+        Ambiguity(phrase=phrase, options=tuple(options))
+        for phrase, options in by_phrase.items()
+        if 1 < len(options) <= _OPTIONS
+    )
 
 
 def checked_question(question: str) -> str:
@@ -203,17 +346,3 @@ def checked_question(question: str) -> str:
             f"The question has {len(question):,} characters: shorten it to {MAX_QUESTION_CHARACTERS:,} or fewer."
         )
     return question
-
-
-def _named(matches: Sequence[AliasMatch]) -> list[AliasMatch]:
-    return [match for match in matches if match.named]
-
-
-def _scores(hits: Sequence[WordHit], neighbours: Sequence[Neighbour]) -> Mapping[str, float]:
-    """A show the vector search did not return is taken to be as far as the farthest one it did."""
-    similarity = {neighbour.id: 1.0 - neighbour.distance for neighbour in neighbours}
-    farthest = min(similarity.values(), default=0.0)
-    scores = dict(similarity)
-    for hit in hits:
-        scores[hit.id] = similarity.get(hit.id, farthest) + _WORD_WEIGHT * hit.score
-    return scores

@@ -1,90 +1,192 @@
-"""What Batch draws: how many questions, answers as they come, and the files to take away."""
+"""What Batch draws before a run: the sheet as it was understood, what it would take, and Start."""
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from animerag import exports
-from animerag.ui.components import job_running, show_error
+from animerag.errors import InvalidInputError
+from animerag.models import Usage
+from animerag.readers.delimited import DELIMITERS
+from animerag.readers.questions import LINES, MAX_K, SheetOptions
+from animerag.readers.sniff import ENCODINGS, encoding_label
+from animerag.runs import RunOptions
+from animerag.ui import session
 from animerag.ui.text import counted, label
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from animerag.limits import LevelChoice
+    from animerag.readers.questions import QuestionRow, Sheet
 
-    from animerag.jobs import Job
-    from animerag.models import Answer
-    from animerag.services.batch import QuestionRow
-
-
-def question_counts(rows: Sequence[QuestionRow]) -> None:
-    """Tell how many questions there are, and how many are empty or asked twice."""
-    empty = sum(not row.question for row in rows)
-    repeated = len(rows) - empty - len({row.question for row in rows if row.question})
-    st.caption(f"{counted(len(rows), 'question')}, {empty:,} empty, {repeated:,} repeated")
+MAX_MB = 50
+MAX_LEVEL = 64
+_PREVIEWED = 5
+_DETECT = "detect"
 
 
-def running(job: Job, questions: Sequence[str]) -> None:
-    """Draw a batch at work; the table fills in question order."""
-    job_running(job, "questions", lambda watched: answers_table(watched.control.partial or [], questions))
-
-
-def ended(job: Job) -> None:
-    """Draw a batch's answers and offer them as files."""
-    if job.state == "failed" or job.report is None:
-        show_error(f"{job.title} was not answered. {job.error or 'The job was stopped before it could report.'}")
-        return
-    report = job.report
-    answered = len(report.answers) - report.failed
-    done = f"**{answered:,} of {counted(len(report.answers), 'question')} answered** from {label(job.title)}"
-    st.markdown(f"{done} in {report.seconds:.1f} s")
-    if job.state == "cancelled":
-        st.warning("Cancelled: questions that were not reached say so.", icon=":material/stop:")
-    with st.container(horizontal=True):
-        for name, mime, make in (
-            ("CSV", "text/csv", lambda: exports.answers_csv(report.rows, report.answers)),
-            ("JSONL", "application/jsonl", lambda: exports.answers_jsonl(report.answers)),
-        ):
-            st.download_button(
-                f"Download {name}",
-                make,  # made when it is asked for, not at every look at the page
-                file_name=f"answers.{name.lower()}",
-                mime=mime,
-                icon=":material/download:",
-                on_click="ignore",
-                key=f"batch_download_{name}",
-            )
-    answers_table(report.answers)
-
-
-def answers_table(answers: Sequence[Answer | None], questions: Sequence[str] = ()) -> None:
-    """Draw answers in question order; one that is still waited for shows its question, where that is known."""
-    asked = dict(enumerate(questions, 1))
-    rows = [_answer_row(number, answer, asked.get(number, "")) for number, answer in enumerate(answers, 1)]
-    if rows:
-        st.dataframe(
-            rows,
-            hide_index=True,
-            width="stretch",
-            column_config={
-                "No.": st.column_config.NumberColumn(width=60),
-                "Question": st.column_config.TextColumn(width="medium"),
-                "Answer": st.column_config.TextColumn(width="large"),
-                "Status": st.column_config.TextColumn(width=90),
-                "Cited": st.column_config.TextColumn(width="medium"),
-            },
+def choose() -> None:
+    """Take a file or pasted lines, show what was understood, and start. Raises InvalidInputError."""
+    file_tab, text_tab = st.tabs(["File", "Pasted lines"])
+    file = file_tab.file_uploader(
+        "CSV, TSV, Excel or JSON lines with a column of questions, or text with a question a line",
+        type=["csv", "tsv", "xlsx", "jsonl", "ndjson", "txt", "md"],
+        max_upload_size=MAX_MB,
+        key=session.fresh_key("batch_file"),
+    )
+    lines = text_tab.text_area(
+        "Questions, one a line; cells copied from a spreadsheet work as well",
+        key=session.fresh_key("batch_lines"),
+        height=160,
+    )
+    if file is not None:
+        _prepare(file.getvalue(), file.name)
+    elif lines.strip():
+        _prepare(lines.encode(), "pasted lines.txt")
+    else:
+        st.info(
+            "Choose a file or paste questions: the same rows come back with answers, in the same order. "
+            "Nothing is asked before you start.",
+            icon=":material/info:",
         )
 
 
-def _answer_row(number: int, answer: Answer | None, question: str) -> dict[str, Any]:
-    if answer is None:
-        return {"No.": number, "Question": question, "Answer": "", "Status": "waiting", "Cited": ""}
-    titles = {source.show.id: source.show.title for source in answer.sources}
+def _prepare(data: bytes, name: str) -> None:
+    if len(data) > MAX_MB * 2**20:  # the browser alone enforces the widget's limit
+        raise InvalidInputError(f"{name} is larger than {MAX_MB} MB: split it into several files.")
+    digest = hashlib.sha256(data).hexdigest()
+    path = session.services().spool.keep(data).path
+    said = _said(digest)
+    sheet = session.sheet(path, name, said)
+    _as_understood(sheet, digest)
+    _counts(sheet)
+    _preview(sheet)
+    options, level = _options()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        pressed = st.button("Start", type="primary", icon=":material/play_arrow:", key="batch_start")
+        st.caption(_takes(sheet, options))
+    if pressed:
+        session.start_run(sheet, options, sha256=digest, concurrency=level)
+        session.renew("batch_file")
+        session.renew("batch_lines")
+        st.rerun()
+
+
+# ── As it was understood ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _said(digest: str) -> SheetOptions:
+    """Return what was said about this file in the selects below, which are drawn once it is read."""
+    state = st.session_state
+
+    def chosen(name: str) -> Any:
+        value = state.get(f"batch_{name}_{digest}")
+        return None if value == _DETECT else value
+
+    return SheetOptions(column=chosen("column"), encoding=chosen("encoding"), delimiter=chosen("delimiter"))
+
+
+def _as_understood(sheet: Sheet, digest: str) -> None:
+    columns = st.columns(3)
+    columns[0].selectbox(
+        "Questions are in",
+        sheet.headings,
+        index=sheet.headings.index(sheet.column),
+        key=f"batch_column_{digest}",
+        help=None if sheet.certain else "Guessed by what the cells look like.",
+    )
+    if sheet.format == "workbook":
+        return
+    found = encoding_label(sheet.encoding or "")
+    columns[1].selectbox(
+        "Encoding",
+        [_DETECT, *ENCODINGS],
+        format_func=lambda name: f"Detected: {found}" if name == _DETECT else encoding_label(name),
+        key=f"batch_encoding_{digest}",
+    )
+    if sheet.format == "jsonl":
+        return
+    marks = {**DELIMITERS, LINES: "none, a question a line"}
+    shown = marks.get(sheet.delimiter or "", repr(sheet.delimiter))
+    columns[2].selectbox(
+        "Columns are separated by",
+        [_DETECT, *marks],
+        format_func=lambda mark: f"Detected: {shown}" if mark == _DETECT else marks[mark],
+        key=f"batch_delimiter_{digest}",
+    )
+
+
+def _counts(sheet: Sheet) -> None:
+    parts = [counted(len(sheet.rows), "question"), f"{sheet.empty:,} empty", f"{sheet.repeated:,} repeated"]
+    if sheet.unusable:
+        parts.append(f"{sheet.unusable:,} cannot be asked")
+    st.markdown(f"**{', '.join(parts)}**")
+    if sheet.empty or sheet.unusable:
+        st.caption("Rows that cannot be asked stay in the sheet and say why.")
+
+
+def _preview(sheet: Sheet) -> None:
+    rows = [_preview_row(sheet, row) for row in sheet.rows[:_PREVIEWED]]
+    st.dataframe(rows, hide_index=True, width="stretch")
+    wrong = [(number, row) for number, row in enumerate(sheet.rows, 1) if row.problem][:_PREVIEWED]
+    for number, row in wrong:
+        st.caption(label(f"Row {number}: {row.problem}"))
+
+
+def _preview_row(sheet: Sheet, row: QuestionRow) -> dict[str, str]:
     return {
-        "No.": number,
-        "Question": answer.question,
-        "Answer": (answer.text or answer.error or "").replace("**", ""),
-        "Status": str(answer.status).replace("_", " "),
-        "Cited": ", ".join(titles[show_id] for show_id in answer.citations),
+        heading: row.question if heading == sheet.column else str(row.columns.get(heading, ""))
+        for heading in sheet.headings
     }
+
+
+# ── How it is answered ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _options() -> tuple[RunOptions, LevelChoice]:
+    services = session.services()
+    columns = st.columns([2, 1, 1], vertical_alignment="bottom")
+    with columns[0]:
+        level = level_choice()
+    k = columns[1].number_input("Sources a question", 1, MAX_K, 8, key="batch_k", persist_state="session")
+    cap = None
+    if services.answering.written_by_a_model:
+        cap = columns[2].number_input(
+            "Cost cap, $",
+            min_value=0.0,
+            value=services.settings.max_cost_usd,
+            format="%g",
+            placeholder="none",
+            key="batch_cap",
+            persist_state="session",
+        )
+    return RunOptions(k=k, max_cost_usd=cap), level
+
+
+def level_choice() -> LevelChoice:
+    """Draw how many questions may be in flight: `auto`, or a number; the same before a run and during it."""
+    services = session.services()
+    auto, fixed = st.columns([1, 4], vertical_alignment="center")
+    is_auto = services.settings.query_concurrency == "auto"
+    if auto.toggle("Auto", value=is_auto, key="batch_auto", persist_state="session"):
+        fixed.caption(f"Up to {services.batch.level} in flight now; grows while the provider keeps up.")
+        return "auto"
+    return int(fixed.slider("In flight", 1, MAX_LEVEL, 3, key="batch_level", persist_state="session"))
+
+
+def _takes(sheet: Sheet, options: RunOptions) -> str:
+    batch = session.services().batch
+    estimate = session.runtime().call(batch.estimate(sheet.rows, replace(options, max_cost_usd=None)))
+    asked = f"{counted(estimate.asked, 'different question')} to ask"
+    if not estimate.tokens:
+        return f"{asked}, no cost"
+    return f"{asked}, about {tokens_and_cost(Usage(input_tokens=estimate.tokens, cost_usd=estimate.cost_usd))}"
+
+
+def tokens_and_cost(usage: Usage) -> str:
+    """Say what was used, fit for a caption: `61k tokens, $0.02`."""
+    number = usage.input_tokens + usage.output_tokens + usage.embedding_tokens
+    tokens = f"{number / 1000:,.0f}k tokens" if number >= 10_000 else f"{number:,} tokens"
+    return f"{tokens}, cost not known" if usage.cost_usd is None else f"{tokens}, \\${usage.cost_usd:,.4f}"

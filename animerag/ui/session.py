@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
+from zoneinfo import ZoneInfo
 
 import streamlit as st
 
@@ -16,20 +18,24 @@ from animerag.services.uploads import INGEST_JOB
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
+    from pathlib import Path
 
     from animerag.jobs import Control, Job
     from animerag.library import JobRecord
+    from animerag.limits import LevelChoice
     from animerag.measurements import Experiment
-    from animerag.models import Answer, IngestReport, Priority
+    from animerag.models import Answer, AnswerStatus, IngestReport, Priority
     from animerag.readers import Detection
+    from animerag.readers.questions import Sheet, SheetOptions
+    from animerag.runs import Run, RunOptions, RunRow, Timed
     from animerag.runtime import Services
+    from animerag.services.batch import Which
     from animerag.services.catalogue import Status
     from animerag.services.ingestion import SourceFile
 
 T = TypeVar("T")
 
 _CHECK_S = 120.0  # reading 50 MB of JSON
-_BATCHES_KEPT = 20
 
 
 # The key of a cached resource is its source: an edit here, even of a comment, would open a second runtime.
@@ -76,25 +82,6 @@ def all_jobs() -> list[Job]:
 def start_job(work: Callable[[Control], Awaitable[Any]], *, kind: str, title: str, key: str | None = None) -> Job:
     """Start a job that outlives the page. Raises InvalidInputError, LibraryError."""
     return runtime().call(services().jobs.start(work, kind=kind, title=title, key=key))
-
-
-# A batch tells the answers that are there. What still waits has a question too, for every tab and after a reload.
-@st.cache_resource(show_spinner=False)
-def _batch_questions() -> dict[str, list[str]]:
-    return {}
-
-
-def keep_questions(job: Job, questions: list[str]) -> None:
-    """Remember what a batch was asked, for as long as its job is remembered."""
-    kept = _batch_questions()
-    kept[job.id] = questions
-    for old in list(kept)[:-_BATCHES_KEPT]:
-        kept.pop(old, None)
-
-
-def questions(job: Job) -> list[str]:
-    """Return what a batch was asked, empty when nobody remembers."""
-    return _batch_questions().get(job.id, [])
 
 
 def cancel_job(job: Job) -> None:
@@ -157,6 +144,133 @@ def open_experiment(experiment_id: str | None) -> None:
         st.query_params.pop("experiment", None)
     else:
         st.query_params["experiment"] = experiment_id
+
+
+# ── Batch ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def sheet(path: Path, name: str, options: SheetOptions) -> Sheet:
+    """Read a sheet of questions once for all reruns. Raises InvalidInputError."""
+    key = (path.name, options)
+    kept: tuple[Any, Sheet] | None = st.session_state.get("batch_sheet")
+    if kept is None or kept[0] != key:
+        kept = st.session_state["batch_sheet"] = (key, runtime().call(services().batch.read(path, name, options)))
+    return kept[1]
+
+
+def start_run(read: Sheet, options: RunOptions, *, sha256: str, concurrency: LevelChoice) -> None:
+    """Journal a sheet, start to answer it, and show it from now on. Raises InvalidInputError, LibraryError."""
+
+    async def start() -> str:
+        batch = services().batch
+        run_id = await batch.begin(read, options, sha256=sha256)
+        await batch.start(services().jobs, run_id, concurrency=concurrency)
+        return run_id
+
+    st.session_state.pop("batch_sheet", None)
+    open_run(runtime().call(start()))
+
+
+def continue_run(shown: Run, which: Which) -> None:
+    """Ask what a run misses or what failed in it. Raises InvalidInputError, LibraryError."""
+    runtime().call(services().batch.start(services().jobs, shown.id, which))
+
+
+def delete_run(shown: Run) -> None:
+    """Forget a run. Raises InvalidInputError while something works on it."""
+    runtime().call(services().batch.runs.delete(shown.id))
+    open_run(None)
+
+
+def open_run(run_id: str | None) -> None:
+    """Show a run from now on, or none; an address with it can be kept and sent."""
+    renew("batch_saved")
+    st.session_state["batch_closed"] = run_id is None
+    if run_id is None:
+        st.query_params.pop("run", None)
+    else:
+        st.query_params["run"] = run_id
+
+
+def run_shown() -> Run | None:
+    """Return the run to show: the one that was opened, else one that is at work unless it was closed."""
+    opened = st.query_params.get("run")
+    job = latest("batch")
+    if opened is None and job is not None and job.running and not st.session_state.get("batch_closed"):
+        opened = job.key.removeprefix("batch:")
+    if opened is None:
+        return None
+    try:
+        return run(opened)
+    except InvalidInputError:  # deleted in another tab, or an address from another catalogue
+        st.query_params.pop("run", None)
+        return None
+
+
+def run(run_id: str) -> Run:
+    """Return a run. Raises InvalidInputError when there is none."""
+    return runtime().call(services().batch.runs.get(run_id))
+
+
+def runs() -> list[Run]:
+    """Return the newest runs, newest first."""
+    return runtime().call(services().batch.runs.latest())
+
+
+def run_job(shown: Run) -> Job | None:
+    """Return the job of this process that works or worked on a run."""
+
+    async def look() -> Job | None:
+        return services().jobs.get(shown.job_id) if shown.job_id else None
+
+    return runtime().call(look())
+
+
+def run_rows(
+    run_id: str,
+    *,
+    offset: int = 0,
+    limit: int | None = None,
+    statuses: Sequence[AnswerStatus | None] | None = None,
+) -> list[RunRow]:
+    """Return rows of a run, in order."""
+    return runtime().call(services().batch.runs.rows(run_id, offset=offset, limit=limit, statuses=statuses))
+
+
+def whole_run(run_id: str) -> tuple[Run, list[RunRow]]:
+    """Return a run with all of its rows, as they are now; called by the server when a file is asked for."""
+    return run(run_id), run_rows(run_id)
+
+
+def run_timed(run_id: str) -> list[Timed]:
+    """Return when each row was asked."""
+    return runtime().call(services().batch.runs.timed(run_id))
+
+
+def set_batch_level(choice: LevelChoice) -> None:
+    """Change how many questions are in flight."""
+
+    async def change() -> None:
+        services().batch.set_level(choice)
+
+    runtime().call(change())
+
+
+def titles(ids: Sequence[str]) -> list[str]:
+    """Return the titles of shows; an id that is not in the catalogue stands for itself."""
+    found = runtime().call(services().library.shows(ids))
+    return [found[show_id].title if show_id in found else show_id for show_id in ids]
+
+
+def run_title(shown: Run) -> str:
+    """Name a run in a line."""
+    return f"{local_time(shown.created_at)} · {shown.name}"
+
+
+def local_time(created_at: str) -> str:
+    """Return a moment in the browser's time zone."""
+    zone = ZoneInfo(st.context.timezone) if st.context.timezone else None
+    return f"{datetime.fromisoformat(created_at).astimezone(zone):%Y-%m-%d %H:%M}"
 
 
 # ── Ask ──────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -50,13 +50,29 @@ def artifacts(tmp_path):
 
 
 @pytest.fixture
-def app_url(tmp_path):
+def app_url(app_over):
     """The address of a fresh app without keys; it has ended, and its Chroma with it, when the test has."""
+    with app_over() as url:
+        yield url
+
+
+@pytest.fixture
+def app_over(tmp_path):
+    """Start a fresh app with these environment variables: `with app_over(NAME=value) as url`."""
+
+    def started(**told):
+        return _app(tmp_path, told)
+
+    return started
+
+
+@contextlib.contextmanager
+def _app(tmp_path, told):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "ANIMERAG_"))}
-    environment["ANIMERAG_DATA_DIR"] = str(tmp_path / "data")
+    environment |= {"ANIMERAG_DATA_DIR": str(tmp_path / "data"), **told}
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
     with (tmp_path / "app.log").open("wb") as log:
         process = subprocess.Popen(command, cwd=REPO, env=environment, stdout=log, stderr=subprocess.STDOUT)

@@ -4,7 +4,6 @@ import json
 import re
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from animerag.ui.components import EXAMPLES
 from animerag.ui.text import answer_markdown, escape
@@ -72,35 +71,6 @@ def test_a_truncated_file_gets_a_sentence_and_cannot_be_started(sampled):
     upload(sampled, b'{"AniDB_Anime": [{"AnimeID": 1')
     assert "not complete JSON" in sampled.error[0].value
     assert [button.disabled for button in sampled.button if button.label == "Start"] == [True]
-
-
-def test_a_sheet_of_questions_is_answered_in_order(sampled):
-    visit(sampled, "batch")
-    questions = ["What is Monster about?", "How many episodes does Monster have?", "What is AoT about?"]
-    sheet = ("question\n" + "\n".join(questions)).encode()
-    sampled.file_uploader[0].set_value(("q.csv", sheet, "text/csv")).run()
-    sampled.button(key="batch_start").click().run()
-    until(sampled, lambda page: "3 of 3 questions answered" in words(page))
-    table = sampled.dataframe[0].value
-    assert list(table["Question"]) == questions
-    assert list(table["Status"]) == ["ok"] * 3
-
-
-def test_a_question_that_waits_is_shown_with_its_text():
-    def script():
-        from animerag.ui.batch import answers_table
-
-        answers_table([None, None], ["What is Monster about?", "What is AoT about?"])
-
-    table = AppTest.from_function(script).run().dataframe[0].value
-    assert list(table["Question"]) == ["What is Monster about?", "What is AoT about?"]
-    assert list(table["Status"]) == ["waiting"] * 2
-
-
-def test_a_sheet_without_questions_gets_a_sentence(sampled):
-    visit(sampled, "batch")
-    sampled.file_uploader[0].set_value(("q.csv", b"frage\nWas?\n", "text/csv")).run()
-    assert "no column named question" in sampled.error[0].value.replace("\\", "")
 
 
 def test_doctor_speaks_on_the_settings_page(sampled):

@@ -1,0 +1,87 @@
+"""`animerag evaluate`: how often the right shows are found, from a sheet of questions with known answers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from animerag.cli.running import CANCELLED, DONE, Commands, positive, services, watched
+from animerag.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping
+
+    from animerag.services.evaluation import Evaluation
+
+_COLUMNS = ("hit@1", "hit@3", "hit@5", "mrr", "precision", "recall", "f1", "no_match")
+
+
+def add(commands: Commands) -> None:
+    """Add `evaluate` to the command line."""
+    parser = commands.add_parser("evaluate", help="measure how often the right shows are found")
+    parser.add_argument("file", metavar="FILE", help="CSV with question, expected_ids (joined with |) and perhaps kind")
+    parser.add_argument("-k", type=positive, default=8, metavar="N", help="sources a question (8)")
+    parser.add_argument("--against", type=Path, metavar="FILE", help="an earlier --json output, to show what changed")
+    parser.add_argument("--json", action="store_true")
+    parser.set_defaults(run=evaluate)
+
+
+async def evaluate(options: argparse.Namespace) -> int:
+    """Ask every question of the file and print the figures. Raises InvalidInputError for a file that has no answers."""
+    from animerag.readers import questions
+    from animerag.services.evaluation import expectations
+
+    path = Path(options.file)
+    wanted = expectations((await asyncio.to_thread(questions.read, path, path.name)).rows)
+    before = await asyncio.to_thread(_earlier, options.against) if options.against else None
+    async with services(warm=True) as opened:
+        if not (await opened.library.counts()).shows:
+            raise InvalidInputError("The catalogue is empty: run `animerag ingest PATH` first.")
+
+        async def work(control: Any) -> Evaluation:
+            return await opened.evaluator.run(wanted, control, k=options.k)
+
+        report, cancelled = await watched(opened, work, kind="evaluate", title=Path(options.file).name)
+    told = report.as_json()
+    if options.json:
+        print(json.dumps(told, ensure_ascii=False))
+    else:
+        _tell(told, before)
+    return CANCELLED if cancelled else DONE
+
+
+def _earlier(path: Path) -> dict[str, Any]:
+    try:
+        told: dict[str, Any] = json.loads(path.read_bytes())
+        told["kinds"].items()
+    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+        raise InvalidInputError(f"{path} is no output of `animerag evaluate --json`.") from error
+    return told
+
+
+def _tell(told: Mapping[str, Any], before: Mapping[str, Any] | None) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("kind", "n", *_COLUMNS)
+    for kind, figures in {**told["kinds"], "all answerable": told}.items():
+        old = (before["kinds"].get(kind, {}) if kind in told["kinds"] else before) if before else {}
+        number = figures.get("n", told["questions"])
+        table.add_row(kind, str(number), *(_cell(figures.get(name), old.get(name)) for name in _COLUMNS))
+    console = Console(width=140)
+    console.print(table)
+    console.print(f"Told there is nothing although there is: {told['wrongly_no_match']} questions.")
+    for miss in told["misses"]:
+        expected = ", ".join(miss["expected"][:5]) or "nothing"
+        found = "nothing" if miss["no_match"] else ", ".join(miss["titles"])
+        console.print(f"  {miss['kind']}: {miss['question']}\n    expected {expected}; found {found}", markup=False)
+
+
+def _cell(value: float | None, before: float | None) -> str:
+    if value is None:
+        return ""
+    shown = f"{value:.0f}" if isinstance(value, int) else f"{value:.3f}"
+    return shown if before is None or before == value else f"{shown} (was {before:g})"

@@ -1,0 +1,89 @@
+"""Which evidence leads: shows that are named or asked for by relation first, then likeness of meaning and of words.
+
+Also decides when there is nothing: no name, no field, and no search that is sure enough.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from animerag.models import Evidence, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from collections.abc import Set as AbstractSet
+
+    from animerag.aliases import AliasMatch
+    from animerag.models import Show
+    from animerag.ports import Neighbour
+    from animerag.words import WordHit
+
+# One point of BM25 against cosine similarity: the value that raised hits on names without costing plots
+# (docs/quality.md has the curve).
+_WORD_WEIGHT = 0.005
+# Below this best score the catalogue has nothing on the question; calibrated on the sample's questions.
+_NO_MATCH_BELOW = 0.25
+_PREFERRED = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidates:
+    """What every branch found. `lead` comes first whatever the searches say; `led_by` says how each of it got there."""
+
+    matches: Sequence[AliasMatch] = ()
+    hits: Sequence[WordHit] = ()
+    neighbours: Sequence[Neighbour] = ()
+    preferred: AbstractSet[str] = frozenset()
+    lead: Sequence[str] = ()
+    led_by: Mapping[str, str] = field(default_factory=dict)
+
+    def scores(self) -> dict[str, float]:
+        """Return by id what orders the shows that nothing leads.
+
+        A show that the vector search did not return is taken to be as far as the farthest one it did.
+        """
+        similarity = {neighbour.id: 1.0 - neighbour.distance for neighbour in self.neighbours}
+        farthest = min(similarity.values(), default=0.0)
+        words = {hit.id: hit.score for hit in self.hits}
+        scores = {
+            show_id: similarity.get(show_id, farthest) + _WORD_WEIGHT * words.get(show_id, 0.0)
+            for show_id in dict.fromkeys((*similarity, *words))
+        }
+        return {show_id: score + _PREFERRED * (show_id in self.preferred) for show_id, score in scores.items()}
+
+    def evidence(self) -> dict[str, list[Evidence]]:
+        """Return by id how each show was found, strongest evidence first."""
+        found: dict[str, list[Evidence]] = {}
+        for rank, match in enumerate(self.matches, 1):
+            found.setdefault(match.id, []).append(Evidence(branch="alias", rank=rank, detail=match.title))
+        for rank, (show_id, detail) in enumerate(self.led_by.items(), 1):
+            found.setdefault(show_id, []).append(Evidence(branch="relation", rank=rank, detail=detail))
+        for rank, hit in enumerate(self.hits, 1):
+            found.setdefault(hit.id, []).append(Evidence(branch="words", rank=rank))
+        for rank, near in enumerate(self.neighbours, 1):
+            found.setdefault(near.id, []).append(Evidence(branch="vector", rank=rank, distance=near.distance))
+        return found
+
+    def ranked(self) -> list[str]:
+        """Return the ids of all candidates, best first."""
+        scores = self.scores()
+        by_score = sorted(scores, key=lambda show_id: -scores[show_id])
+        return list(dict.fromkeys((*self.lead, *by_score, *(match.id for match in self.matches))))
+
+
+def sources(candidates: Candidates, shows: Mapping[str, Show], ids: Sequence[str]) -> list[Source]:
+    """Return those of the shows that the catalogue still has, with the evidence for each."""
+    evidence, scores = candidates.evidence(), candidates.scores()
+    return [
+        Source(show=shows[one], evidence=tuple(evidence.get(one, ())), score=scores.get(one, 0.0))
+        for one in ids
+        if one in shows
+    ]
+
+
+def nothing_found(candidates: Candidates) -> bool:
+    """Tell whether no search is sure enough of anything."""
+    if candidates.lead:
+        return False
+    return max(candidates.scores().values(), default=0.0) < _NO_MATCH_BELOW

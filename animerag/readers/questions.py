@@ -1,0 +1,352 @@
+"""Sheets of questions out of tables, workbooks, JSON lines and lines: a row in is a row out, even a broken one."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field, fields
+from functools import partial
+from itertools import chain, islice
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from animerag.errors import InvalidInputError
+from animerag.models import Filters, WatchState
+from animerag.readers import delimited, jsonl, sheets, sniff, tables
+from animerag.readers.rows import NoRowsError, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from animerag.readers.rows import Layout
+
+COLUMN = "question"
+MAX_QUESTIONS = 10_000
+MAX_K = 50
+LINES = "lines"  # in place of a delimiter: a question a line
+
+Format = Literal["table", "workbook", "jsonl", "lines"]
+
+_NAMES = ("question", "questions", "query", "prompt", "frage", "pregunta", "質問", "q")
+_SETTINGS = {"k", "kind", "expected_ids", "year", "tag", *(item.name for item in fields(Filters))}
+_PARTS = re.compile(r"[|;,]")
+_SCORED_ROWS = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuestionRow:
+    """A question and the columns that came with it, which are carried through untouched.
+
+    `problem` says why the row cannot be asked; it is carried through all the same.
+    """
+
+    question: str
+    columns: Mapping[str, Any] = field(default_factory=dict)
+    k: int | None = None
+    filters: Filters = field(default_factory=Filters)
+    expected_ids: tuple[str, ...] = ()
+    problem: str | None = None
+
+    @property
+    def kind(self) -> str:
+        """Return what the sheet calls this sort of question, or nothing."""
+        return next((str(value) for name, value in self.columns.items() if _plain(name) == "kind"), "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SheetOptions:
+    """What the owner of a sheet says about it; None leaves it to detection. `delimiter` may be `LINES`."""
+
+    column: str | None = None
+    encoding: str | None = None
+    delimiter: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sheet:
+    """Questions in the order of the file. `column` holds them; it is a guess where not `certain`."""
+
+    name: str
+    format: Format
+    headings: tuple[str, ...]
+    column: str
+    certain: bool
+    rows: tuple[QuestionRow, ...]
+    encoding: str | None = None
+    delimiter: str | None = None
+
+    @property
+    def empty(self) -> int:
+        """Count the rows without a question."""
+        return sum(not row.question.strip() for row in self.rows)
+
+    @property
+    def repeated(self) -> int:
+        """Count the rows that ask what an earlier one asks, in the same way."""
+        return len(self.rows) - self.empty - len({asked_as(row) for row in self.rows if row.question.strip()})
+
+    @property
+    def unusable(self) -> int:
+        """Count the rows that have a question and still cannot be asked."""
+        return sum(row.problem is not None and bool(row.question.strip()) for row in self.rows)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Table:
+    """Cells under headings, before one column is known to hold the questions."""
+
+    format: Format
+    headings: tuple[str, ...]
+    records: Sequence[tuple[tuple[Any, ...], str | None]]  # cells and fault; a cell may be None where JSON has no key
+    encoding: str | None = None
+    delimiter: str | None = None
+
+
+def asked_as(row: QuestionRow) -> tuple[str, int | None, Filters]:
+    """Return what makes two rows one question to ask."""
+    return row.question.strip(), row.k, row.filters
+
+
+def read(path: Path, name: str, options: SheetOptions = SheetOptions()) -> Sheet:
+    """Read the questions of a file.
+
+    Raises InvalidInputError when it is no table, has no question, or too many.
+    """
+    table = _table(path, name, options)
+    column, certain = _question_column(table, name, options.column)
+    place = table.headings.index(column)
+    rows = tuple(_row(table.headings, place, cells, fault) for cells, fault in table.records)
+    if not any(row.question.strip() for row in rows):
+        raise InvalidInputError(f"{name} has no questions: the column {column} is empty in all of its rows.")
+    return Sheet(
+        name=name,
+        format=table.format,
+        headings=table.headings,
+        column=column,
+        certain=certain,
+        rows=rows,
+        encoding=table.encoding,
+        delimiter=table.delimiter,
+    )
+
+
+def _table(path: Path, name: str, options: SheetOptions) -> _Table:
+    sniff.head(path, name)
+    try:
+        if sniff.is_workbook(path, name):
+            return _of_layout(path, name, _layout(path, name, options))
+        encoding = sniff.detect_encoding(path, name, options.encoding).name
+        if options.delimiter == LINES:
+            return _of_lines(path, name, encoding)
+        if options.delimiter is None and _starts_with_an_object(path, name, encoding):
+            return _of_objects(path, name, encoding)
+        layout = _layout(path, name, options)
+    except NoRowsError as error:
+        raise InvalidInputError(f"{name} has no questions.") from error
+    named = any(_plain(heading) in _NAMES for heading in layout.headers)
+    if options.delimiter is None and not named and PurePath(name).suffix.lower() in ("", ".txt", ".md"):
+        return _of_lines(path, name, encoding)
+    return _of_layout(path, name, layout)
+
+
+def _layout(path: Path, name: str, options: SheetOptions) -> Layout:
+    """Find out how a table is written; a first row of plain words above questions names the columns."""
+
+    def known(heading: str) -> bool:
+        return _plain(heading) in (*_NAMES, *_SETTINGS, _plain(options.column or ""))
+
+    look = partial(tables.layout, path, name, known=known, encoding=options.encoding, delimiter=options.delimiter)
+    layout = look()
+    if layout.has_header or len(layout.sample) < 2:
+        return layout
+    first, *below = layout.sample
+    names = len(set(first)) == len(first) and all(cell.strip() and not _looks_asked(cell) for cell in first)
+    asked = any(sum(map(_looks_asked, cells)) * 2 > len(below) for cells in zip(*below, strict=False))
+    return look(header=True) if names and asked else layout
+
+
+def _of_layout(path: Path, name: str, layout: Layout) -> _Table:
+    read_records = sheets.records if layout.sheet is not None else delimited.records
+    found: Iterator[Record] = (record for record in read_records(path, name, layout) if not record.blank)
+    if layout.has_header:
+        found = _below_header(found)
+    return _Table(
+        format="table" if layout.sheet is None else "workbook",
+        headings=_distinct(layout.headers),
+        records=_limited((_fitted(record, layout) for record in found), name),
+        encoding=layout.encoding,
+        delimiter=layout.delimiter,
+    )
+
+
+def _below_header(found: Iterator[Record]) -> Iterator[Record]:
+    kept = []
+    for record in found:
+        if record.fault is None:
+            break
+        kept.append(record)
+    return chain(kept, found)
+
+
+def _fitted(record: Record, layout: Layout) -> tuple[tuple[Any, ...], str | None]:
+    """Return as many cells as there are headings: a short row ends early, a long one is at fault."""
+    width, cells = len(layout.headers), record.cells
+    if width == 1 and len(cells) > 1:  # commas of a sentence that nobody quoted
+        return ((layout.delimiter or ",").join(cells),), record.fault
+    fault = record.fault
+    if any(cell.strip() for cell in cells[width:]):
+        fault = f"The row has {len(cells)} cells where {width} were expected: quote cells that hold a separator."
+    return (*cells[:width], *[""] * (width - len(cells))), fault
+
+
+def _of_lines(path: Path, name: str, encoding: str) -> _Table:
+    with sniff.reading(path, name, encoding) as stream:
+        lines = (line.strip().lstrip("\ufeff") for line in delimited.physical_lines(stream))
+        records = _limited((((line,), None) for line in lines if line), name)
+    if records and _plain(records[0][0][0]) in _NAMES:
+        records = records[1:]
+    return _Table(format="lines", headings=(COLUMN,), records=records, encoding=encoding, delimiter=LINES)
+
+
+def _starts_with_an_object(path: Path, name: str, encoding: str) -> bool:
+    with sniff.reading(path, name, encoding) as stream:
+        first = next((line for line in delimited.physical_lines(stream) if line.strip()), "")
+    return first.lstrip("\ufeff \t").startswith("{") and isinstance(jsonl.parse_line(first.lstrip("\ufeff"))[0], dict)
+
+
+def _of_objects(path: Path, name: str, encoding: str) -> _Table:
+    with sniff.reading(path, name, encoding) as stream:
+        parsed = _limited((_object(line) for line in delimited.physical_lines(stream) if line.strip()), name)
+    headings = tuple(dict.fromkeys(key for record, _ in parsed for key in record))
+    records = [(tuple(record.get(key) for key in headings), fault) for record, fault in parsed]
+    return _Table(format="jsonl", headings=headings, records=records, encoding=encoding)
+
+
+def _object(line: str) -> tuple[dict[str, Any], str | None]:
+    value, fault = jsonl.parse_line(line.lstrip("\ufeff"))
+    if isinstance(value, dict):
+        return {str(key): item for key, item in value.items()}, fault
+    return {}, fault or "The line is no JSON object."
+
+
+def _limited(records: Iterable[Any], name: str) -> list[Any]:
+    kept = list(islice(records, MAX_QUESTIONS + 1))
+    if len(kept) > MAX_QUESTIONS:
+        raise InvalidInputError(f"{name} has more than {MAX_QUESTIONS:,} questions: split it into several files.")
+    if not kept:
+        raise InvalidInputError(f"{name} has no questions.")
+    return kept
+
+
+def _distinct(headings: Sequence[str]) -> tuple[str, ...]:
+    seen: Counter[str] = Counter()
+    named = []
+    for heading in headings:
+        seen[heading] += 1
+        named.append(heading if seen[heading] == 1 else f"{heading} ({seen[heading]})")
+    return tuple(named)
+
+
+# ── Which column ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _question_column(table: _Table, name: str, given: str | None) -> tuple[str, bool]:
+    by_name = {_plain(heading): heading for heading in reversed(table.headings)}
+    shown = ", ".join(heading[:30] for heading in table.headings[:8]) or "none"
+    if given is not None:
+        if _plain(given) not in by_name:
+            raise InvalidInputError(f"{name} has no column named {given[:40]}; its columns are {shown}.")
+        return by_name[_plain(given)], True
+    known = next((by_name[wanted] for wanted in _NAMES if wanted in by_name), None)
+    if known is not None:
+        return known, True
+    scores = {heading: _likeness(table, place) for place, heading in enumerate(table.headings)}
+    best = max(scores, key=scores.__getitem__, default="")
+    if not best or scores[best] <= 0:
+        raise InvalidInputError(f"{name} has no column that looks like questions; its columns are {shown}.")
+    return best, False
+
+
+def _likeness(table: _Table, place: int) -> float:
+    """Say how much a column looks like questions: sentences, most of all those that end in a question mark."""
+    cells = [str(cells[place] or "").strip() for cells, _ in table.records[:_SCORED_ROWS] if place < len(cells)]
+    asking = sum(cell.endswith(("?", "\uff1f")) for cell in cells)
+    return (asking + sum(map(_looks_asked, cells))) / max(1, len(cells))
+
+
+def _looks_asked(cell: str) -> bool:
+    """Tell a sentence from a word: spaces, a question mark, or a good length without either, as in Japanese."""
+    text = cell.strip()
+    return len(text.split()) >= 3 or text.endswith(("?", "\uff1f")) or (len(text) >= 8 and not text.isascii())
+
+
+def _plain(heading: str) -> str:
+    return heading.strip().lower().replace(" ", "_")
+
+
+# ── What a row asks for ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _row(headings: Sequence[str], place: int, cells: Sequence[Any], fault: str | None) -> QuestionRow:
+    question = cells[place] if place < len(cells) else ""
+    others = {
+        heading: cell
+        for number, (heading, cell) in enumerate(zip(headings, cells, strict=False))
+        if number != place and cell is not None
+    }
+    row = QuestionRow(question="" if question is None else str(question), columns=others, problem=fault)
+    return row if fault is not None else _with_settings(row)
+
+
+def _with_settings(row: QuestionRow) -> QuestionRow:
+    given = {_plain(name): value for name, value in row.columns.items() if value not in ("", None)}
+    expected = _parts(given.get("expected_ids", ()))
+    try:
+        k, filters = _k(given), _filters(given)
+    except ValueError as error:
+        return QuestionRow(question=row.question, columns=row.columns, expected_ids=expected, problem=str(error))
+    return QuestionRow(question=row.question, columns=row.columns, k=k, filters=filters, expected_ids=expected)
+
+
+def _k(given: Mapping[str, Any]) -> int | None:
+    k: int | None = _number(given, "k", int)
+    if k is not None and not 1 <= k <= MAX_K:
+        raise ValueError(f"The column k must hold a number from 1 to {MAX_K}, not {k}.")
+    return k
+
+
+def _filters(given: Mapping[str, Any]) -> Filters:
+    year = _number(given, "year", int)
+    bounds: dict[str, Any] = {
+        f"{name}_{end}": _number(given, f"{name}_{end}", float if name == "rating" else int)
+        for name in ("year", "episodes", "rating", "votes")
+        for end in ("from", "to")
+    }
+    if year is not None:
+        bounds |= {"year_from": year, "year_to": year}
+    statuses = _parts(given.get("statuses", ()))
+    if unknown := set(statuses) - set(get_args(WatchState)):
+        allowed = ", ".join(get_args(WatchState))
+        raise ValueError(f"The column statuses holds {', '.join(sorted(unknown))[:40]}; it takes {allowed}.")
+    return Filters(
+        **bounds,
+        tags=_parts(given.get("tags", ())) + _parts(given.get("tag", ())),
+        without_tags=_parts(given.get("without_tags", ())),
+        statuses=statuses,  # type: ignore[arg-type] # checked above
+    )
+
+
+def _number(given: Mapping[str, Any], name: str, kind: type[int | float]) -> Any:
+    if name not in given:
+        return None
+    try:
+        value = float(str(given[name]).strip().replace(",", "."))
+        return value if kind is float else int(str(value).removesuffix(".0"))
+    except (ValueError, OverflowError):
+        raise ValueError(f"The column {name} must hold a number, not {str(given[name])[:40]}.") from None
+
+
+def _parts(value: Any) -> tuple[str, ...]:
+    items = value if isinstance(value, (list, tuple)) else _PARTS.split(str(value))
+    return tuple(filter(None, (str(item).strip() for item in items)))

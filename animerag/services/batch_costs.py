@@ -1,0 +1,77 @@
+"""What a sheet of questions will take, before anything is spent, by the length of questions and shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from animerag.limits import estimate_tokens
+from animerag.prices import cost_usd
+from animerag.readers.questions import asked_as
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from animerag.library import Library
+    from animerag.models import Show
+    from animerag.ports import ChatModel, Embedder
+    from animerag.readers.questions import QuestionRow
+    from animerag.runs import RunOptions
+
+_SOURCE_CHARACTERS = 1200  # what a prompt holds of a description, at most
+_SOURCE_FACTS_TOKENS = 60  # titles, year, tags
+_PROMPT_TOKENS, _ANSWER_TOKENS = 500, 250  # the instructions; a usual answer
+_SAMPLED_SHOWS = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """What a sheet is expected to take; `cost_usd` is None where no price is known, 0 for the embedded provider."""
+
+    asked: int  # different questions
+    tokens: int
+    cost_usd: float | None
+
+    @property
+    def each_usd(self) -> float:
+        """Return the expected cost of one question."""
+        return (self.cost_usd or 0.0) / max(1, self.asked)
+
+
+class BatchCosts:
+    """Estimates tokens and cost by the models in use."""
+
+    def __init__(self, library: Library, *, embedder: Embedder, chat: ChatModel, prices: Mapping[str, float]) -> None:
+        """`prices` are USD a million tokens, by model."""
+        self._library = library
+        self._embedder, self._chat = embedder, chat
+        self._prices = prices
+
+    async def estimate(self, rows: Sequence[QuestionRow], options: RunOptions) -> Estimate:
+        """Say what answering rows takes; each question counts once. Raises LibraryError."""
+        asked = {asked_as(row): row for row in rows if row.question.strip() and row.problem is None}
+        questions = sum(estimate_tokens(row.question) for row in asked.values())
+        read = written = 0
+        if self._chat.provider != "local" and not options.retrieval_only:
+            shows, number = await self._library.browse(limit=_SAMPLED_SHOWS)
+            sources = sum(min(row.k or options.k, number) for row in asked.values())
+            read = questions + _PROMPT_TOKENS * len(asked) + sources * _tokens_a_source(shows)
+            written = _ANSWER_TOKENS * len(asked)
+        embedded = questions if self._embedder.provider != "local" else 0
+        return Estimate(
+            asked=len(asked), tokens=read + written + embedded, cost_usd=self._cost(embedded, read, written)
+        )
+
+    def _cost(self, embedded: int, read: int, written: int) -> float | None:
+        costs = []
+        if embedded:
+            costs.append(cost_usd(self._prices, self._embedder.model, input_tokens=embedded))
+        if read:
+            costs.append(cost_usd(self._prices, self._chat.model, input_tokens=read, output_tokens=written))
+        known = [cost for cost in costs if cost is not None]
+        return sum(known) if len(known) == len(costs) else None
+
+
+def _tokens_a_source(shows: Sequence[Show]) -> int:
+    tokens = [estimate_tokens(show.description[:_SOURCE_CHARACTERS]) + _SOURCE_FACTS_TOKENS for show in shows]
+    return sum(tokens) // len(tokens) if tokens else 0

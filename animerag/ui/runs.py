@@ -1,0 +1,50 @@
+"""What Batch draws of earlier runs: a list to open one from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from animerag.ui import session
+from animerag.ui.text import duration
+
+if TYPE_CHECKING:
+    from animerag.runs import Run
+
+
+def saved(shown: Run | None) -> None:
+    """Draw the kept runs; choosing a row opens it."""
+    runs = [run for run in session.runs() if shown is None or run.id != shown.id]
+    if not runs:
+        return
+    st.subheader("Earlier runs", anchor=False)
+    st.caption("Choose a row to open it.")
+    key = session.fresh_key("batch_saved")
+
+    def choose() -> None:
+        chosen = st.session_state[key].selection.rows
+        if chosen and chosen[0] < len(runs):
+            session.open_run(runs[chosen[0]].id)
+
+    st.dataframe(
+        [_row(run) for run in runs],
+        key=key,
+        on_select=choose,
+        selection_mode="single-row",
+        hide_index=True,
+        width="stretch",
+    )
+
+
+def _row(run: Run) -> dict[str, Any]:
+    done = run.total - run.unanswered
+    state = "at work" if run.at_work else "done" if not run.unanswered else f"{run.unanswered:,} without an answer"
+    return {
+        "When": session.local_time(run.created_at),
+        "Sheet": run.name,
+        "Answered": f"{done:,} of {run.total:,}",
+        "State": state,
+        "At work": duration(run.seconds),
+        "Cost": None if run.usage.cost_usd is None else f"${run.usage.cost_usd:,.4f}",
+    }

@@ -1,0 +1,109 @@
+"""A sheet of questions in a real browser, over a simulated provider: preview, live table, F5, views, files."""
+
+import csv
+import io
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import openpyxl
+import pytest
+
+pytestmark = [pytest.mark.browser, pytest.mark.long, pytest.mark.timeout(400)]
+
+COUNT = 142
+
+
+@pytest.fixture
+def questions(real_export):
+    """The real questions, beside the real export."""
+    path = real_export.with_name("questions.csv")
+    if not path.exists():
+        pytest.skip(f"{path} is not here")
+    return path
+
+
+@pytest.fixture
+def url(app_over, real_export, tmp_path):
+    """The address of an app over the real shows, which answers through a simulator in its own process."""
+    command = [sys.executable, "-m", "animerag", "simulate", "--chat-latency", "1.5", "--first-token", "0.2"]
+    command += ["--faults", "400@0.03", "--seed", "3"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as simulator:
+        told = {
+            "OPENAI_BASE_URL": re.search(r"http://[^\"]+", simulator.stdout.readline())[0],
+            "ANIMERAG_EMBEDDING_PROVIDER": "local",
+        }
+        ingest = [sys.executable, "-m", "animerag", "ingest", str(real_export)]
+        environment = {**os.environ, **told, "ANIMERAG_DATA_DIR": str(tmp_path / "data")}
+        subprocess.run(ingest, env=environment, check=True, capture_output=True, timeout=200)
+        with app_over(**told) as address:
+            yield address
+        simulator.terminate()
+
+
+def test_a_sheet_comes_back_answered(url, browser, questions, artifacts):
+    from playwright.sync_api import expect
+
+    errors = []
+
+    def opened(scheme, address):
+        context = browser.new_context(color_scheme=scheme, viewport={"width": 1280, "height": 1500})
+        page = context.new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(address)
+        return page
+
+    def shot(page, name):
+        expect(page.get_by_test_id("stSkeleton")).to_have_count(0, timeout=20_000)
+        page.screenshot(path=artifacts / f"batch-{name}.png", full_page=True)
+
+    def look(page, view, seen):
+        page.get_by_test_id("stButtonGroup").get_by_text(view, exact=True).click()
+        expect(page.get_by_text(seen).first).to_be_visible(timeout=20_000)
+
+    page = opened("light", f"{url}/batch")
+    page.get_by_test_id("stFileUploader").locator("input[type=file]").set_input_files(questions, timeout=60_000)
+    expect(page.get_by_text(f"{COUNT} questions, 0 empty")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("different questions to ask, about")).to_be_visible()
+    shot(page, "1-preview")
+    page.get_by_role("button", name="Start").click()
+    expect(page.get_by_text(re.compile(rf"\d+ of {COUNT} · .* left · \d+ in flight"))).to_be_visible(timeout=60_000)
+    shot(page, "2-running")
+    page.reload()
+    expect(page.get_by_role("button", name="Cancel")).to_be_visible(timeout=20_000)
+    page.get_by_role("button", name="Cancel").click()
+    resume = page.get_by_role("button", name=re.compile("Resume"))
+    expect(resume).to_be_visible(timeout=10_000)
+    shot(page, "3-cancelled")
+    resume.click()
+    expect(page.get_by_role("button", name="Cancel")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text(re.compile(rf"\d+ of {COUNT} questions answered"))).to_be_visible(timeout=200_000)
+    shot(page, "4-ended")
+    look(page, "Timing", "Time to answer")
+    shot(page, "5-timing")
+    look(page, "Quality", "missed")
+    shot(page, "6-quality")
+
+    dark = opened("dark", page.url)
+    look(dark, "Timing", "Time to answer")
+    shot(dark, "7-timing-dark")
+    look(dark, "Answers", "Choose a row")
+    shot(dark, "8-answers-dark")
+
+    files = {}
+    for name in ("CSV", "XLSX", "JSONL"):
+        with page.expect_download() as download:
+            page.get_by_role("button", name=f"Download {name}").click()
+        files[name] = Path(download.value.path()).read_bytes()
+    asked = list(csv.DictReader(io.StringIO(questions.read_text(encoding="utf-8-sig"), newline="")))
+    rows = list(csv.DictReader(io.StringIO(files["CSV"].decode("utf-8-sig"), newline="")))
+    own = ("question", "expected_ids", "kind")
+    assert [[row[name] for name in own] for row in rows] == [[row[name] for name in own] for row in asked]
+    assert {row["status"] for row in rows} <= {"ok", "no_match", "refused", "error"}
+    assert sum(row["status"] == "ok" for row in rows) > 100
+    headings, *cells = openpyxl.load_workbook(io.BytesIO(files["XLSX"])).active.iter_rows(values_only=True)
+    assert [row[headings.index("status")] for row in cells] == [row["status"] for row in rows]
+    assert files["JSONL"].count(b"\n") == COUNT
+    assert errors == []

@@ -1,0 +1,145 @@
+"""Batch in its states, over real services."""
+
+import pytest
+
+from animerag.readers.questions import QuestionRow, Sheet
+from animerag.runs import RunOptions
+from animerag.ui import session
+from tests.pages.screen import until, visit, words
+
+pytestmark = pytest.mark.timeout(120)
+
+
+def upload(app, data, name="q.csv"):
+    visit(app, "batch")
+    app.file_uploader[0].set_value((name, data if isinstance(data, bytes) else data.encode(), "text/csv")).run()
+    assert not app.exception
+    return app
+
+
+def answered(app, total):
+    return until(app, lambda page: f"of {total} question" in words(page) and "answered" in words(page))
+
+
+def kept(*rows, name="kept.csv"):
+    """Keep a run that nobody has begun to answer, and return its id."""
+    headings = ("question", *rows[0].columns)
+    sheet = Sheet(name=name, format="table", headings=headings, column="question", certain=True, rows=rows)
+    batch = session.services().batch
+    return session.runtime().call(batch.begin(sheet, RunOptions(), sha256="0" * 64))
+
+
+def opened(app, run_id):
+    visit(app, "batch")
+    app.query_params["run"] = run_id
+    app.run()
+    assert not app.exception
+    return app
+
+
+def test_a_sheet_is_counted_and_shown_before_anything_is_asked(sampled):
+    upload(
+        sampled, "n;Frage;k\n1;Was ist „Monster“?;\n2;;\n3;Was ist „Monster“?;\n4;Wie lang?;viele\n".encode("cp1252")
+    )
+    shown = words(sampled).replace("\\", "")
+    assert "4 questions, 1 empty, 1 repeated, 1 cannot be asked" in shown
+    assert "Row 4: The column k must hold a number, not viele." in shown
+    assert "1 different question to ask, no cost" in shown
+    column, encoding, delimiter = sampled.selectbox[:3]
+    assert (column.value, encoding.options[0], delimiter.options[0]) == (
+        "Frage",
+        "Detected: Windows-1252",
+        "Detected: semicolon",
+    )
+    column.set_value("n").run()
+    assert "4 questions, 0 empty, 0 repeated" in words(sampled)
+
+
+def test_a_sheet_of_questions_is_answered_in_order(sampled):
+    questions = ["What is Monster about?", "How many episodes does Monster have?", "What is AoT about?"]
+    upload(sampled, "question,note\n" + "".join(f"{question},x\n" for question in questions))
+    sampled.button(key="batch_start").click().run()
+    answered(sampled, 3)
+    table = sampled.dataframe[0].value
+    assert list(table["Question"]) == questions
+    assert list(table["Status"]) == ["ok"] * 3
+    assert [button.label for button in sampled.get("download_button")] == [
+        "Download CSV",
+        "Download XLSX",
+        "Download JSONL",
+    ]
+    assert "Quality" not in sampled.get("button_group")[0].options
+    sampled.button(key="batch_new").click().run()
+    assert "Earlier runs" in [heading.value for heading in sampled.subheader]
+    assert sampled.file_uploader
+
+
+def test_pasted_lines_are_questions(sampled):
+    visit(sampled, "batch")
+    sampled.text_area[0].set_value("What is Monster about?\nWhat is AoT about, then?").run()
+    assert "2 questions, 0 empty, 0 repeated" in words(sampled)
+
+
+@pytest.mark.parametrize(
+    ("data", "says"), [("n\n1\n2\n", "no column that looks like questions"), ("question\n", "has no questions")]
+)
+def test_a_sheet_without_questions_gets_a_sentence(sampled, data, says):
+    upload(sampled, data)
+    assert says in sampled.error[0].value.replace("\\", "")
+    assert "batch_start" not in [button.key for button in sampled.button]
+
+
+def test_a_run_at_work_fills_in_and_can_be_cancelled_and_resumed(sampled):
+    upload(sampled, "question\n" + "".join(f"What is Monster about, part {n}?\n" for n in range(400)))
+    sampled.button(key="batch_start").click().run()
+    assert len(sampled.dataframe[0].value) == 50, "a page of the table, whatever the sheet's length"
+    until(sampled, lambda page: "ok" in list(page.dataframe[0].value["Status"]))
+    next(button for button in sampled.button if button.label == "Cancel").click().run()
+    answered(sampled, 400)
+    assert "stopped before its end" in sampled.warning[0].value
+    sampled.button(key="batch_resume").click().run()
+    until(sampled, lambda page: "400 of 400 questions answered" in words(page).replace("*", ""))
+
+
+def test_a_run_survives_a_new_tab(sampled):
+    run_id = kept(QuestionRow(question="What is Monster about?"))
+    opened(sampled, run_id)
+    assert list(sampled.dataframe[0].value["Status"]) == ["not asked"]
+    sampled.button(key="batch_resume").click().run()
+    answered(sampled, 1)
+    assert "1 of 1 question answered" in words(sampled).replace("*", "")
+
+
+def test_quality_is_told_where_the_sheet_knows_the_answers(sampled):
+    columns = {"expected_ids": "19", "kind": "title"}
+    rows = [
+        QuestionRow(question="What is Monster about?", columns=columns, expected_ids=("1",)),
+        QuestionRow(question="What is AoT about?", columns=columns, expected_ids=("no such id",)),
+    ]
+    opened(sampled, kept(*rows))
+    sampled.button(key="batch_resume").click().run()
+    answered(sampled, 2)
+    sampled.session_state["batch_view"] = "Quality"
+    sampled.run()
+    assert not sampled.exception
+    assert [metric.label for metric in sampled.metric] == ["Hit@1", "Hit@3", "Hit@5", "MRR"]
+    misses = sampled.dataframe[-1].value if "Expected" in sampled.dataframe[-1].value else sampled.dataframe[-2].value
+    assert "no such id" in list(misses["Expected"])
+
+
+def test_times_are_drawn(sampled):
+    opened(sampled, kept(QuestionRow(question="What is Monster about?"), QuestionRow(question="What is AoT about?")))
+    sampled.button(key="batch_resume").click().run()
+    answered(sampled, 2)
+    sampled.session_state["batch_view"] = "Timing"
+    sampled.run()
+    assert not sampled.exception
+    assert len(sampled.get("plotly_chart")) == 3
+
+
+def test_a_deleted_run_is_gone(sampled):
+    opened(sampled, kept(QuestionRow(question="What is Monster about?")))
+    sampled.button(key="batch_delete").click().run()
+    assert not sampled.exception
+    assert sampled.file_uploader
+    assert "Earlier runs" not in [heading.value for heading in sampled.subheader]
