@@ -128,6 +128,10 @@ class AliasIndex:
         self._match_unspaced(tokens, found)
         return found.matches()
 
+    def has_names(self, question: str) -> bool:
+        """Tell whether any word of the question is one of titles and not of ordinary speech."""
+        return any(token.folded in self.words and not self.is_ordinary(token.folded) for token in _tokens(question))
+
     def is_ordinary(self, word: str) -> bool:
         """Tell whether a folded word is used as a common word, or is too little to be a name."""
         return word in self._ordinary or word.isdigit() or len(word) == 1 or word.startswith(_MARK)

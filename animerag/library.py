@@ -216,10 +216,17 @@ class Library:
             rows = await connection.execute(wanted.order_by(*order).limit(limit).offset(offset))
             return [_show(row) for row in rows], total or 0
 
-    async def search_words(self, question: str, *, k: int, ids: Sequence[str] | None = None) -> list[words.WordHit]:
-        """Return up to `k` shows, of `ids` where given, that share words with the question, best first."""
+    async def search_words(
+        self, question: str, *, k: int, names: bool = True, ids: Sequence[str] | None = None
+    ) -> list[words.WordHit]:
+        """Return up to `k` shows, of `ids` where given, that share words with the question; see `words.search`."""
         async with self.reading() as connection:
-            return await words.search(connection, question, k=k, ids=ids)
+            return await words.search(connection, question, k=k, names=names, ids=ids)
+
+    async def mentions(self, phrase: str) -> bool:
+        """Tell whether any title or description has these words in a row."""
+        async with self.reading() as connection:
+            return await words.occurs(connection, phrase)
 
     async def counts(self) -> Counts:
         """Count the shows."""
