@@ -24,7 +24,7 @@ _NOT_KEPT = re.compile(
         (
             r"\bwho (?:voices|voiced|plays|played|sings|sang|directs|directed|wrote|composed|animated|produced|made|drew|created|performs)\b",
             rf"\b(?:who (?:is|are|was|were)|what (?:is|are)|which|name) (?:the )?(?:\w+ )?(?:{_MAKERS})\b(?: (?:of|for|in|behind|made|did|animated|produced)\b|.{{0,60}}\?*$)",
-            rf"\b(?:voiced|directed|animated|produced|sung|performed|composed) by (?:whom|who|which)\b",
+            r"\b(?:voiced|directed|animated|produced|sung|performed|composed) by (?:whom|who|which)\b",
             rf"\b(?:what|which|who).{{0,30}}\b(?:{_MUSIC})\b",
             r"\bwhere (?:can|could|do|should|might) (?:i|you|we|one) (?:\w+ )?(?:stream|watch|see|buy|find|get|read|download|rent)\b",
             rf"\b(?:is|are|was)\b.{{0,80}}\b(?:available )?on (?:{_SHOPS})\b",
@@ -42,7 +42,10 @@ _NOT_KEPT = re.compile(
 
 # Ways to ask about one title. What stands in for it is what the catalogue must have.
 _FRAMES = (
-    re.compile(r"^(?:please )?(?:tell me|talk|info|information|details?|explain)(?: more)? (?:about|on) (?P<name>.+)$", re.IGNORECASE),
+    re.compile(
+        r"^(?:please )?(?:tell me|talk|info|information|details?|explain)(?: more)? (?:about|on) (?P<name>.+)$",
+        re.IGNORECASE,
+    ),
     re.compile(r"^what(?:['’]?s| is| was| are) (?P<name>.+?)(?: all)? about$", re.IGNORECASE),
     re.compile(
         r"^(?:(?:what|how)(?:['’]s| is| does| are)?|give me|i need|summari[sz]e|describe|recap|explain)?\s*(?:(?:me|a|the|short|brief|full|spoiler-free)\s+)*"
@@ -53,14 +56,19 @@ _FRAMES = (
     re.compile(r"^what happens in (?P<name>.+)$", re.IGNORECASE),
     re.compile(r"^(?:do|have) you (?:have|got|know|list)(?: the (?:show|anime|series))? (?P<name>.+)$", re.IGNORECASE),
     re.compile(r"^(?P<name>.+?) (?:plot|synopsis|summary|story)(?: (?:please|pls|plz))?$", re.IGNORECASE),
-    re.compile(r"^(?:is there|have you got) (?:an? )?(?:anime|show|series) (?:called|named|titled) (?P<name>.+)$", re.IGNORECASE),
+    re.compile(
+        r"^(?:is there|have you got) (?:an? )?(?:anime|show|series) (?:called|named|titled) (?P<name>.+)$",
+        re.IGNORECASE,
+    ),
 )
 # "a show about robots" describes, "the one with robots" too; a title may start with "the" and a capital.
 _DESCRIBES = re.compile(
     r"^(?:an?|some|any|anything|something|shows?|anime|series|titles?|movies?|films?|the (?:one|show|anime|series|movie|film)s?|that|those|this|it|them|all|every|more|other)\b",
     re.IGNORECASE,
 )
-_TAKEN_FOR_GRANTED = re.compile(r"\b(?:in|of|from|for|to) (?P<name>(?:the )?[A-Z]\w+(?:['’:]?\s+(?:(?:of|the|no|to|and|in|de|wa|ga)\s+)*[A-Z0-9]\w*)+)")
+_TAKEN_FOR_GRANTED = re.compile(
+    r"\b(?:in|of|from|for|to) (?P<name>(?:the )?[A-Z]\w+(?:['’:]?\s+(?:(?:of|the|no|to|and|in|de|wa|ga)\s+)*[A-Z0-9]\w*)+)"
+)
 _SHORT = 5  # words beside the name: a longer question describes a plot, and a name in it is a place or a person
 _YEAR = re.compile(r"\s*\b(?:from|in|of)?\s*\(?(?:19|20)\d\d\)?\s*$")
 

@@ -100,7 +100,7 @@ async def search(
     among = "" if ids is None else " AND shows.id IN (SELECT value FROM json_each(:ids))"
     found = await connection.execute(
         text(
-            f"SELECT shows.id, -bm25(words, {weights}) AS score"
+            f"SELECT shows.id, -bm25(words, {weights}) AS score"  # noqa: S608 - what is put in stands above
             " FROM words JOIN shows ON shows.number = words.rowid"
             f" WHERE words MATCH :expression{among} ORDER BY score DESC LIMIT :k"
         ),

@@ -1,7 +1,7 @@
 """Retrieval: title match, word match and vector search at the same time, then one ranked list, each show once.
 
-What a question asks of fields ("mecha before 1990") is answered from the catalogue's fields, completely. Filters, set by
-hand or understood, restrict every search.
+What a question asks of fields ("mecha before 1990") is answered from the catalogue's fields, completely. Filters, set
+by hand or understood, restrict every search.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from animerag.aliases import AliasMatch
     from animerag.library import Library
-    from animerag.models import FactAnswer, Source
+    from animerag.models import FactAnswer
     from animerag.ports import Embedding, Neighbour, Vectors
     from animerag.services.indexing import Indexer
     from animerag.words import WordHit
