@@ -184,24 +184,24 @@ class Identity:
         """Return the prefix for the ids of one world in the file, a sentence, and the ids that clash there."""
         if wanted is not None:
             shared = await self._compare(seen, ids, wanted)
-            said = f"get the prefix {wanted}: as chosen" if wanted else "are kept as chosen"
+            said = f"get the prefix {wanted}, as chosen" if wanted else "are kept as chosen"
             return wanted, _said(said), shared.refused
         known = sorted({"", own, *await origins.prefixes(self._library), *_prefixes(self._earlier)} - MADE_WORLDS)
         compared = {candidate: await self._compare(seen, ids, candidate) for candidate in known}
         chosen = max(known, key=lambda candidate: (compared[candidate].one_world, compared[candidate].agreed))
         shared = compared[chosen]
         if shared.one_world:
-            under = f" under the prefix {chosen}:" if chosen else ""
+            under = f" under the prefix {chosen}" if chosen else ""
             said = f"are the catalogue's{under}: {shared.agreed:,} of {shared.known:,} known ones agree"
             return chosen, _said(said), shared.refused
         shared = compared[own]
         if not shared.known:
-            return own, _said("are new to the catalogue" if not own else f"are new, and have the prefix {own}:"), {}
+            return own, _said("are new to the catalogue" if not own else f"are new, and have the prefix {own}"), {}
         made = seen.world if seen.world and seen.world != own else _slug(seen.file)
         while made in known:
             made += "-2"
         agree = f"{shared.agreed:,} of {shared.known:,} agree"
-        said = f"mean other shows than the catalogue's ({agree}): they get the prefix {made}:"
+        said = f"mean other shows than the catalogue's ({agree}): they get the prefix {made}"
         return made, _said(said), {}
 
     async def _compare(self, seen: Seen, ids: list[str], prefix: str) -> _Shared:
