@@ -15,7 +15,8 @@ from animerag.models import Progress
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from animerag.library import JobRecord, Library
+    from animerag.library import Library
+    from animerag.models import JobRecord
 
 log = logging.getLogger(__name__)
 

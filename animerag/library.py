@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from animerag import origins, words
 from animerag.bulk import insert_many, upsert
 from animerag.errors import LibraryError
-from animerag.models import ImportKind, RelatedShow, Show
+from animerag.models import ImportKind, JobRecord, RelatedShow, Show
 from animerag.schema import (
     VERSION,
     experiments,
@@ -84,22 +84,6 @@ class Counts:
 
     shows: int
     sample: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobRecord:
-    """A job as the journal knows it."""
-
-    id: str
-    owner: str
-    kind: str
-    title: str
-    state: str
-    lease: str
-    report: dict[str, Any] | None
-    error: str | None
-    created_at: str
-    finished_at: str | None
 
 
 class Library:

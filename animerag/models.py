@@ -205,6 +205,22 @@ class IngestReport:
         return self.ingested / self.seconds if self.seconds else 0.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRecord:
+    """A job as the journal knows it."""
+
+    id: str
+    owner: str
+    kind: str
+    title: str
+    state: str
+    lease: str
+    report: dict[str, Any] | None
+    error: str | None
+    created_at: str
+    finished_at: str | None
+
+
 # ── Retrieval and answers ────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -9,8 +9,9 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from animerag import wording
 from animerag.errors import AnimeRAGError, TransientProviderError
-from animerag.models import Answer, AnswerStatus, Filters, Finish, Priority, Prompt, Retrieval, Source, Turn
+from animerag.models import Answer, AnswerStatus, Filters, Finish, Priority, Prompt, Retrieval, Source, Turn, Usage
 from animerag.prompts import answer_prompt
 from animerag.services.retrieval import DEFAULT_K, checked_question
 from animerag.texts import clean
@@ -123,8 +124,21 @@ class Answering:
             yield text
             yield _timed(replace(base, text=text, status=AnswerStatus.NO_MATCH), started_s)
             return
-        async for event in self._write(base, build_prompt(standalone, found.sources), priority, started_s):
+        fact = await self._told(standalone, found)
+        if fact is not None and not self.written_by_a_model:
+            yield fact
+            answer = replace(base, text=fact, citations=cited_ids(fact, found.sources))
+            yield _timed(replace(answer, usage=base.usage + Usage(cost_usd=0.0)), started_s)
+            return
+        async for event in self._write(base, build_prompt(standalone, found.sources, fact), priority, started_s):
             yield event
+
+    async def _told(self, question: str, found: Retrieval) -> str | None:
+        """Return what fields answer, complete and in words, or None for what only the sources can answer."""
+        if found.fact is None or found.fact.kind not in wording.LISTED:
+            return None
+        shows = await self._retriever.shows(found.fact.ids[: wording.MOST_LISTED])
+        return wording.told(question, found.fact, shows, found.sources)
 
     async def condense(self, question: str, history: Sequence[Turn]) -> str:
         """Return the question as it stands alone: one that leans on the last answer gets that show's name."""
@@ -194,10 +208,15 @@ def cited_ids(text: str, sources: Sequence[Source]) -> tuple[str, ...]:
     return tuple(sources[number - 1].show.id for number in numbers if 0 < number <= len(sources))
 
 
-def build_prompt(question: str, sources: Sequence[Source]) -> Prompt:
-    """Return what the model is sent: the sources, fenced by a line that no document can know, and the question."""
+def build_prompt(question: str, sources: Sequence[Source], fact: str | None = None) -> Prompt:
+    """Return what the model is sent: the sources, fenced by a line that no document can know, and the question.
+
+    `fact` is what the catalogue's fields answer, complete; it stands with the sources.
+    """
     fence = f"===== {secrets.token_hex(8)} ====="
     listed = "\n\n".join(_listed(number, source) for number, source in enumerate(sources, 1))
+    if fact is not None:
+        listed = f"From the catalogue's fields, complete:\n{fact}\n{listed}"
     user = f"Sources between the lines {fence}\n{fence}\n{listed}\n{fence}\n\nQuestion: {question}"
     return Prompt(question=question, sources=tuple(sources), system=answer_prompt(), user=user)
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from animerag.aliases import AliasMatch
     from animerag.library import Library
-    from animerag.models import FactAnswer
+    from animerag.models import FactAnswer, Show
     from animerag.ports import Embedding, Neighbour, Vectors
     from animerag.services.indexing import Indexer
     from animerag.words import WordHit
@@ -186,6 +186,10 @@ class Retriever:
         """Return the main title of a show."""
         show = await self._library.show(show_id)
         return show.title if show else None
+
+    async def shows(self, ids: Iterable[str]) -> dict[str, Show]:
+        """Return those of the ids that are in the catalogue. Raises LibraryError."""
+        return await self._library.shows(ids)
 
     async def tags(self) -> list[str]:
         """Return every tag of the catalogue, the most used first, for filters set by hand. Raises LibraryError."""

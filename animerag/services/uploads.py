@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from animerag.jobs import Job, Jobs
-    from animerag.library import JobRecord, Library
-    from animerag.models import IngestReport, RowError
+    from animerag.library import Library
+    from animerag.models import IngestReport, JobRecord, RowError
     from animerag.services.ingestion import Ingestion
 
 INGEST_JOB = "ingest"

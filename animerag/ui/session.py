@@ -21,10 +21,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from animerag.jobs import Control, Job
-    from animerag.library import JobRecord
     from animerag.limits import LevelChoice
     from animerag.measurements import Experiment
-    from animerag.models import Answer, AnswerStatus, IngestReport, Priority
+    from animerag.models import Answer, AnswerStatus, IngestReport, JobRecord, Priority
     from animerag.readers import Detection
     from animerag.readers.questions import Sheet, SheetOptions
     from animerag.runs import Run, RunOptions, RunRow, Timed

@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from animerag.jobs import Job
-    from animerag.library import JobRecord
-    from animerag.models import IngestReport
+    from animerag.models import IngestReport, JobRecord
     from animerag.readers import Detection
     from animerag.ui.session import Chosen
 
