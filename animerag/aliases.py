@@ -28,7 +28,9 @@ _KANJI, _KATAKANA = re.compile(r"[㐀-鿿豈-﫿々]"), re.compile(r"[゠-ヿ]")
 _QUOTED = re.compile(r"[\"“„「『«]([^\"”“」』»]{1,200})[\"”“」』»]|\balias:\s*(\S.*)$", re.IGNORECASE)
 _YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 _SUBTITLE = re.compile(r":\s|\s[-–~～]\s?")
-_ACCENTS = re.compile("[\u0300-\u036f]")  # of Latin, Greek and Cyrillic; Japanese voicing marks are letters, not accents
+_ACCENTS = re.compile(
+    "[\u0300-\u036f]"
+)  # of Latin, Greek and Cyrillic; Japanese voicing marks are letters, not accents
 _LONGEST_TITLE = 16  # tokens; longer ones are found by their words
 _LONGEST_UNSPACED = 40  # characters
 _JOINED_TOKENS = 4  # "dan da dan" for "Dandadan"
@@ -38,8 +40,8 @@ _MISSPELT_TWICE = 8
 _INITIALS = range(3, 7)
 _INITIALS_SHARED = 3  # more shows with the same initials than this and the letters name none of them
 
-_ORDINALS = "first second third fourth fifth sixth seventh".split()
-_ROMAN = "ii iii iv v vi vii".split()
+_ORDINALS = ["first", "second", "third", "fourth", "fifth", "sixth", "seventh"]
+_ROMAN = ["ii", "iii", "iv", "v", "vi", "vii"]
 _NUMBER = rf"(\d\d?)(?:st|nd|rd|th)?|({'|'.join(_ORDINALS)})"
 _SEASON = re.compile(
     rf"\b(?:(?:{_NUMBER})[\s-]+(?:season|cour|part)|(?:season|part|cour)\s+(?:(\d\d?)|({'|'.join(_ROMAN)}))|s0?(\d))\b"
@@ -120,13 +122,17 @@ class AliasIndex:
         found = _Found(question)
         for phrase in (first or second for first, second in _QUOTED.findall(question)):
             key = tuple(token.folded for token in _tokens(phrase))
-            names = self._spaced.get(key) or self._joined.get("".join(key), ())
+            names = self._spaced.get(key) or self._joined.get("".join(key), [])
             place = [token for token in tokens if token.folded in key]
             if place:
                 found.take(names, place[:1] + place[-1:], named=True, exact=True, tokens=len(key))
         self._match_spaced(tokens, found)
         self._match_unspaced(tokens, found)
         return found.matches()
+
+    def has_names(self, question: str) -> bool:
+        """Tell whether any word of the question is one of titles and not of ordinary speech."""
+        return any(token.folded in self.words and not self.is_ordinary(token.folded) for token in _tokens(question))
 
     def is_ordinary(self, word: str) -> bool:
         """Tell whether a folded word is used as a common word, or is too little to be a name."""
@@ -152,9 +158,7 @@ class AliasIndex:
                 span = tokens[start : start + length]
                 found.take(named or names, span, named=bool(named), exact=exact, tokens=length)
 
-    def _names_at(
-        self, tokens: Sequence[_Token], mended: Sequence[str], place: range
-    ) -> tuple[Sequence[_Name], bool]:
+    def _names_at(self, tokens: Sequence[_Token], mended: Sequence[str], place: range) -> tuple[Sequence[_Name], bool]:
         """Return the shows that carry the words at a place as a name, and whether they are spelt as in the title."""
         written = tuple(tokens[i].folded for i in place)
         if names := self._spaced.get(written):
@@ -198,7 +202,9 @@ class AliasIndex:
                 # Two characters are as often a common word: they name a show where the question starts with them.
                 named = best - at > 2 or at == 0
                 size = max(1, (best - at) // 3)
-                found.take(self._joined[text[at:best]], span, named=named, exact=True, tokens=size, phrase=text[at:best])
+                found.take(
+                    self._joined[text[at:best]], span, named=named, exact=True, tokens=size, phrase=text[at:best]
+                )
             at = max(best, at + 1)
 
     def _is_named(self, tokens: Sequence[_Token], place: range, title: str) -> bool:

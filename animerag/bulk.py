@@ -10,10 +10,12 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects.sqlite import insert
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from sqlalchemy import Table
     from sqlalchemy.dialects.sqlite import Insert
     from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -23,6 +25,13 @@ async def insert_many(connection: AsyncConnection, statement: Insert, rows: Sequ
     if rows:
         written, names = _compiled(statement, tuple(rows[0]))
         await connection.exec_driver_sql(written, [tuple(row[name] for name in names) for row in rows])
+
+
+def upsert(table: Table, *keys: str) -> Insert:
+    """Return the statement that writes rows of a table, in place of those with the same keys."""
+    statement = insert(table)
+    changed = {c.name: statement.excluded[c.name] for c in table.c if c.name not in keys and not c.primary_key}
+    return statement.on_conflict_do_update(index_elements=list(keys), set_=changed)
 
 
 @lru_cache(maxsize=32)

@@ -452,6 +452,26 @@ def progress(
     return _banded(bands, _placed(bands), reach_s=_step_s(longest_s / 0.88), title="Race", simulated=simulated)
 
 
+def lanes_now(spans: Sequence[Span], started_s: float, now_s: float, *, window_s: float) -> go.Figure:
+    """Draw the last `window_s` seconds of work, a row a request in flight; all times are of `perf_counter`."""
+    from_s = max(now_s - window_s, started_s)
+    shifted = [
+        Span(one.name, max(one.start_s, from_s) - started_s, one.end_s - started_s, one.lane)
+        for one in spans
+        if one.end_s > from_s
+    ]
+    rows = _rows(shifted)
+    bars = [
+        _Bar(span=span, y=number, thickness=0.8, said=_told(span)) for number, row in enumerate(rows) for span in row
+    ]
+    figure = _figure(_stages(bars), title="", simulated=False, height=130 + 18 * max(len(rows), 4))
+    figure.update_layout(margin={"t": 40})
+    figure.update_xaxes(title_text="seconds", range=[from_s - started_s, now_s - started_s], fixedrange=True)
+    last = max(len(rows), 4)
+    figure.update_yaxes(range=[last - 0.4, -0.6], showgrid=False, zeroline=False, showticklabels=False, fixedrange=True)
+    return figure
+
+
 def request_rows(spans: Iterable[Span]) -> list[list[Span]]:
     """Pack everything but writing into rows without overlaps; what belongs to one item shares a row or is near it."""
     by_lane = itertools.groupby(

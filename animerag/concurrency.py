@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
@@ -31,36 +33,65 @@ class Outcome(Generic[Item, Result]):
 
 async def fan_out(
     work: Callable[[Item], Awaitable[Result]],
-    items: Iterable[Item],
+    items: Iterable[Item] | AsyncIterator[Item],
     *,
     limit: Callable[[], int],
 ) -> AsyncGenerator[Outcome[Item, Result], None]:
     """Run `work` on every item with at most `limit()` at once; yield outcomes as they finish.
 
-    `items` is drawn from lazily, so memory holds only what is in flight; `limit` is asked again before each start,
-    so it may change meanwhile. Closing the iterator, or cancelling its consumer, cancels what is in flight.
+    `items` is drawn from lazily, so memory holds only what is in flight; where it is asynchronous, work goes on while
+    the next item is on its way. `limit` is asked again before each start, so it may change meanwhile. Closing the
+    iterator, or cancelling its consumer, cancels what is in flight. Raises what `items` raises.
     """
     running: set[asyncio.Task[Outcome[Item, Result]]] = set()
-    numbered = enumerate(items)
+    source = items if isinstance(items, AsyncIterator) else iter(items)
+    drawing: asyncio.Task[tuple[Item, ...]] | None = None  # of the next item, where it takes time
+    index = 0
     exhausted = False
     try:
         while True:
-            while not exhausted and len(running) < max(1, limit()):
-                try:
-                    index, item = next(numbered)
-                except StopIteration:
-                    exhausted = True
+            while drawing is None and not exhausted and len(running) < max(1, limit()):
+                if isinstance(source, AsyncIterator):
+                    drawing = asyncio.create_task(_next(source))
                 else:
-                    running.add(asyncio.create_task(_attempt(work, index, item)))
-            if not running:
+                    drawn = tuple(itertools.islice(source, 1))
+                    exhausted = not drawn
+                    index += _start(work, index, drawn, running)
+            if drawing is None and not running:
                 return
-            finished, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-            for task in sorted(finished, key=lambda done: done.result().index):
+            waiting: set[asyncio.Task[Any]] = {*running, *([drawing] if drawing else [])}
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            if drawing is not None and drawing.done():
+                drawn, drawing = drawing.result(), None
+                exhausted = not drawn
+                index += _start(work, index, drawn, running)
+            ended = {task for task in running if task.done()}
+            running -= ended
+            for task in sorted(ended, key=lambda done: done.result().index):
                 yield task.result()
     finally:
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        leaving: list[asyncio.Task[Any]] = [*running, *([drawing] if drawing else [])]
+        for one in leaving:
+            one.cancel()
+        await asyncio.gather(*leaving, return_exceptions=True)
+
+
+async def _next(source: AsyncIterator[Item]) -> tuple[Item, ...]:
+    """Return the next item, or nothing at the end."""
+    async for item in source:
+        return (item,)
+    return ()
+
+
+def _start(
+    work: Callable[[Item], Awaitable[Result]],
+    index: int,
+    drawn: tuple[Item, ...],
+    running: set[asyncio.Task[Outcome[Item, Result]]],
+) -> int:
+    for item in drawn:
+        running.add(asyncio.create_task(_attempt(work, index, item)))
+    return len(drawn)
 
 
 async def _attempt(work: Callable[[Item], Awaitable[Result]], index: int, item: Item) -> Outcome[Item, Result]:

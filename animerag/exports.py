@@ -1,4 +1,4 @@
-"""Answers out: CSV, Excel and JSON lines. Spreadsheets never run a cell of ours as a formula."""
+"""Answers and shows out: CSV, Excel and JSON lines. Spreadsheets never run a cell of ours as a formula."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from animerag.models import Answer, Source
+    from animerag.models import Answer, Show, Source
     from animerag.runs import Run, RunRow
 
 ADDED = (
@@ -26,6 +26,23 @@ ADDED = (
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\0")
 _NO_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")  # what a workbook cannot hold
 _LONGEST_CELL = 32_767  # characters, Excel's limit
+
+
+_SHOW_HEADINGS = [
+    "id",
+    "title",
+    "synonyms",
+    "synopsis",
+    "genres",
+    "episodes",
+    "year",
+    "end_year",
+    "score",
+    "votes",
+    "my_status",
+    "my_score",
+    "watched_episodes",
+]
 
 
 def formula_safe(value: str) -> str:
@@ -74,6 +91,19 @@ def answers_csv(headings: Sequence[str], column: str, rows: Iterable[RunRow], *,
     table = csv.writer(out)
     for cells in _table(headings, column, rows, unasked):
         table.writerow(formula_safe(cell) if isinstance(cell, str) else cell for cell in cells)
+    return out.getvalue().encode("utf-8-sig")
+
+
+def shows_csv(shows: Iterable[Show]) -> bytes:
+    """Return shows as CSV for a spreadsheet, under headings that ingestion understands."""
+    out = io.StringIO(newline="")
+    table = csv.writer(out)
+    table.writerow(_SHOW_HEADINGS)
+    for show in shows:
+        others = "; ".join(title for title in show.titles if title != show.title)
+        texts = [formula_safe(cell) for cell in (show.id, show.title, others, show.description, ", ".join(show.tags))]
+        numbers = (show.episodes, show.year, show.end_year, show.rating, show.votes)
+        table.writerow([*texts, *numbers, show.my_status, show.my_score, show.episodes_watched])
     return out.getvalue().encode("utf-8-sig")
 
 

@@ -101,7 +101,7 @@ def _show(row: Mapping[str, Any]) -> Show:
     )
 
 
-_PLAIN = "id title description episodes year end_year rating votes my_status".split()
+_PLAIN = ["id", "title", "description", "episodes", "year", "end_year", "rating", "votes", "my_status"]
 
 
 class FactTable:
@@ -184,7 +184,7 @@ def _within(value: float | None, low: float | None, high: float | None) -> bool:
 
 
 def _names_of(tags: Mapping[str, int]) -> dict[str, str]:
-    """Return every way to say a tag, with spaces for punctuation: itself, its plural or singular, other words for it."""
+    """Return every way to say a tag, with spaces for punctuation: itself, plural or singular, other words for it."""
     names: dict[str, str] = {}
     for tag in sorted(tags, key=lambda one: tags[one], reverse=True):
         for said in (tag, *_ALSO_CALLED.get(tag, "").split("|")):
@@ -195,7 +195,9 @@ def _names_of(tags: Mapping[str, int]) -> dict[str, str]:
     return {**names, **{title_words(tag): tag for tag in tags if title_words(tag)}}
 
 
-def answer(understood: Understood, matches: Sequence[AliasMatch], table: FactTable, by_hand: Filters) -> FactAnswer | None:
+def answer(
+    understood: Understood, matches: Sequence[AliasMatch], table: FactTable, by_hand: Filters
+) -> FactAnswer | None:
     """Return what fields answer of a question, or None where it was not understood whole or asks for something else.
 
     `matches` are the shows that the question clearly names, `by_hand` the filters that hold besides.

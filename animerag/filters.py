@@ -49,8 +49,29 @@ class Understood:
 _WORD_NUMBERS = {
     name: number
     for number, name in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-        "seventeen eighteen nineteen twenty".split()
+        [
+            "zero",
+            "one",
+            "two",
+            "three",
+            "four",
+            "five",
+            "six",
+            "seven",
+            "eight",
+            "nine",
+            "ten",
+            "eleven",
+            "twelve",
+            "thirteen",
+            "fourteen",
+            "fifteen",
+            "sixteen",
+            "seventeen",
+            "eighteen",
+            "nineteen",
+            "twenty",
+        ]
     )
 } | {"a dozen": 12, "two dozen": 24, "twenty-four": 24, "twenty-six": 26, "thirty": 30, "fifty": 50, "hundred": 100}
 _NUMBER = (
@@ -105,11 +126,17 @@ _YEAR_FORMS: tuple[tuple[re.Pattern[str], Callable[[int], tuple[int | None, int 
         ),
         lambda y: (None, y - 1),
     ),
-    (re.compile(rf"{_STARTED}(?:until|up to|till|by|no later than|not after)\s+(?:the year )?{_Y}"), lambda y: (None, y)),
+    (
+        re.compile(rf"{_STARTED}(?:until|up to|till|by|no later than|not after)\s+(?:the year )?{_Y}"),
+        lambda y: (None, y),
+    ),
     (re.compile(rf"{_Y}\s*(?:or|and) (?:earlier|before|older)"), lambda y: (None, y)),
     (re.compile(rf"{_STARTED}(?:after|later than|newer than|post-?)\s*(?:the year )?{_Y}"), lambda y: (y + 1, None)),
     (re.compile(rf"{_STARTED}since\s+(?:the year )?{_Y}"), lambda y: (y, None)),
-    (re.compile(rf"(?:from\s+)?{_Y}\s*(?:or (?:later|newer|after)|and (?:later|after|newer)|on(?:wards?)?\b|\+)"), lambda y: (y, None)),
+    (
+        re.compile(rf"(?:from\s+)?{_Y}\s*(?:or (?:later|newer|after)|and (?:later|after|newer)|on(?:wards?)?\b|\+)"),
+        lambda y: (y, None),
+    ),
     (re.compile(rf"{_Y}年(?:以降|から)"), lambda y: (y, None)),
     (re.compile(rf"{_Y}年以前|{_Y.replace('<y>', '<y2>')}年まで"), lambda y: (None, y)),
     (re.compile(rf"{_Y}年(?:より前|前)"), lambda y: (None, y - 1)),
@@ -131,45 +158,118 @@ _STATUSES: tuple[tuple[re.Pattern[str], tuple[WatchState, ...]], ...] = (
         ),
         ("none", "plan_to_watch"),
     ),
-    (re.compile(r"\b(?:on|from|in) my (?:plan[- ]to[- ]watch|watch)[- ]?list\b|\bplan[- ]to[- ]watch\b|\bi (?:plan|want) to watch\b|見る予定"), ("plan_to_watch",)),
+    (
+        re.compile(
+            r"\b(?:on|from|in) my (?:plan[- ]to[- ]watch|watch)[- ]?list\b|\bplan[- ]to[- ]watch\b|\bi (?:plan|want) to watch\b|見る予定"
+        ),
+        ("plan_to_watch",),
+    ),
     (re.compile(r"\b(?:i am|i['’]m) (?:currently |still )?watching\b|\bcurrently watching\b|視聴中"), ("watching",)),
     (re.compile(r"\b(?:i(?: have|['’]ve)? )?dropped\b|視聴中止"), ("dropped",)),
     (re.compile(r"\b(?:i(?: have|['’]ve)? put )?on[- ]hold\b"), ("on_hold",)),
-    (re.compile(r"\b(?:i(?: have|['’]ve)? (?:already )?(?:watched|seen|completed|finished)|completed by me|already watched|my completed)\b|視聴済み?"), ("completed",)),
+    (
+        re.compile(
+            r"\b(?:i(?: have|['’]ve)? (?:already )?(?:watched|seen|completed|finished)|completed by me|already watched|my completed)\b|視聴済み?"
+        ),
+        ("completed",),
+    ),
 )
 
 _MANY = r"(?:shows|titles|series|anime|ones|films|movies|entries)"
 _SUPERLATIVES: tuple[tuple[re.Pattern[str], Sort], ...] = (
-    (re.compile(r"\b(?:highest|best|top)[\s-]+(?:rat(?:ed|ing)|scor(?:ed|ing|e)|reviewed)\b|\bbest\b|\bhighest\b|評価が(?:一番|最も)?高い|最高評価"), Sort(field="rating")),
-    (re.compile(r"\b(?:lowest|worst)[\s-]+(?:rat(?:ed|ing)|scor(?:ed|ing|e)|reviewed)\b|\bworst\b|評価が(?:一番|最も)低い"), Sort(field="rating", descending=False)),
-    (re.compile(r"\blongest(?:[\s-]+running)?\b|\bmost episodes\b|(?:一番|最も)(?:長い|話数が多い)"), Sort(field="episodes")),
-    (re.compile(r"\bshortest\b|\bfewest episodes\b|(?:一番|最も)(?:短い|話数が少ない)"), Sort(field="episodes", descending=False)),
-    (re.compile(r"\bmost (?:popular|voted(?:[\s-]on)?|votes|viewed|watched)\b|(?:一番|最も)人気(?:の|がある)?"), Sort(field="votes")),
+    (
+        re.compile(
+            r"\b(?:highest|best|top)[\s-]+(?:rat(?:ed|ing)|scor(?:ed|ing|e)|reviewed)\b|\bbest\b|\bhighest\b|評価が(?:一番|最も)?高い|最高評価"
+        ),
+        Sort(field="rating"),
+    ),
+    (
+        re.compile(
+            r"\b(?:lowest|worst)[\s-]+(?:rat(?:ed|ing)|scor(?:ed|ing|e)|reviewed)\b|\bworst\b|評価が(?:一番|最も)低い"
+        ),
+        Sort(field="rating", descending=False),
+    ),
+    (
+        re.compile(r"\blongest(?:[\s-]+running)?\b|\bmost episodes\b|(?:一番|最も)(?:長い|話数が多い)"),
+        Sort(field="episodes"),
+    ),
+    (
+        re.compile(r"\bshortest\b|\bfewest episodes\b|(?:一番|最も)(?:短い|話数が少ない)"),
+        Sort(field="episodes", descending=False),
+    ),
+    (
+        re.compile(r"\bmost (?:popular|voted(?:[\s-]on)?|votes|viewed|watched)\b|(?:一番|最も)人気(?:の|がある)?"),
+        Sort(field="votes"),
+    ),
     (re.compile(r"\bleast (?:popular|voted(?:[\s-]on)?)\b|\bfewest votes\b"), Sort(field="votes", descending=False)),
     (re.compile(r"\b(?:newest|latest|most recent)\b|(?:一番|最も)新しい|最新"), Sort(field="year")),
     (re.compile(r"\b(?:oldest|earliest)\b|(?:一番|最も)古い"), Sort(field="year", descending=False)),
 )
-_TOP = re.compile(rf"\b(?:top|first|best)\s+{_numbered('n')}\b|\b{_numbered('m')}\s+(?=(?:best|highest|top|longest|shortest|most|newest|oldest|lowest|worst|latest|earliest)\b)")
+_TOP = re.compile(
+    rf"\b(?:top|first|best)\s+{_numbered('n')}\b|\b{_numbered('m')}\s+(?=(?:best|highest|top|longest|shortest|most|newest|oldest|lowest|worst|latest|earliest)\b)"
+)
 
 _VALUES: tuple[tuple[re.Pattern[str], FactField], ...] = (
-    (re.compile(r"\bhow many (?:episodes|eps)\b|\b(?:episode|episodes) count\b|\bnumber of episodes\b|\bhow long is\b|何話|話数"), "episodes"),
-    (re.compile(r"\b(?:what|which) year\b|\bwhen (?:did|was|does|is)\b|\b(?:release|start|air(?:ing)?) (?:date|year)\b|\bhow old is\b|何年|いつ"), "year"),
-    (re.compile(r"\bwhat (?:is|are|was) the (?:rating|score)s?\b|\bhow (?:highly |well )?(?:is|are|was) .{0,80}?\b(?:rated|scored)\b|\b(?:rating|score) of\b|評価|点数"), "rating"),
+    (
+        re.compile(
+            r"\bhow many (?:episodes|eps)\b|\b(?:episode|episodes) count\b|\bnumber of episodes\b|\bhow long is\b|何話|話数"
+        ),
+        "episodes",
+    ),
+    (
+        re.compile(
+            r"\b(?:what|which) year\b|\bwhen (?:did|was|does|is)\b|\b(?:release|start|air(?:ing)?) (?:date|year)\b|\bhow old is\b|何年|いつ"
+        ),
+        "year",
+    ),
+    (
+        re.compile(
+            r"\bwhat (?:is|are|was) the (?:rating|score)s?\b|\bhow (?:highly |well )?(?:is|are|was) .{0,80}?\b(?:rated|scored)\b|\b(?:rating|score) of\b|評価|点数"
+        ),
+        "rating",
+    ),
     (re.compile(r"\b(?:what|which) (?:genres?|tags?)\b|\bgenres? of\b|ジャンル|タグ"), "tags"),
     (re.compile(r"\bhow many (?:votes|people (?:voted|rated))\b"), "votes"),
 )
 _COMPARES: tuple[tuple[re.Pattern[str], Sort], ...] = (
-    (re.compile(r"\b(?:came|comes|aired|started|was|released|is) (?:out )?(?:first|earlier)\b|\b(?:is|was|are) (?:the )?older\b|\bolder\b|どちらが先|どっちが先"), Sort(field="year", descending=False)),
-    (re.compile(r"\b(?:is|was|are) (?:the )?newer\b|\bcame (?:out )?(?:later|last)\b|\bnewer\b|どちらが新しい"), Sort(field="year")),
+    (
+        re.compile(
+            r"\b(?:came|comes|aired|started|was|released|is) (?:out )?(?:first|earlier)\b|\b(?:is|was|are) (?:the )?older\b|\bolder\b|どちらが先|どっちが先"
+        ),
+        Sort(field="year", descending=False),
+    ),
+    (
+        re.compile(r"\b(?:is|was|are) (?:the )?newer\b|\bcame (?:out )?(?:later|last)\b|\bnewer\b|どちらが新しい"),
+        Sort(field="year"),
+    ),
     (re.compile(r"\b(?:is|are) (?:the )?longer\b|\bmore episodes\b|\blonger\b|どちらが長い"), Sort(field="episodes")),
-    (re.compile(r"\b(?:is|are) (?:the )?shorter\b|\bfewer episodes\b|\bshorter\b|どちらが短い"), Sort(field="episodes", descending=False)),
-    (re.compile(r"\b(?:better|higher|best|highest)[\s-]+(?:rat(?:ed|ing)|scor(?:ed|e))\b|どちらが評価"), Sort(field="rating")),
+    (
+        re.compile(r"\b(?:is|are) (?:the )?shorter\b|\bfewer episodes\b|\bshorter\b|どちらが短い"),
+        Sort(field="episodes", descending=False),
+    ),
+    (
+        re.compile(r"\b(?:better|higher|best|highest)[\s-]+(?:rat(?:ed|ing)|scor(?:ed|e))\b|どちらが評価"),
+        Sort(field="rating"),
+    ),
     (re.compile(r"\bmore (?:popular|votes)\b"), Sort(field="votes")),
 )
 _RELATED: tuple[tuple[re.Pattern[str], Literal["after", "before", "any"]], ...] = (
-    (re.compile(r"\b(?:what|which)(?: (?:show|series|season|anime))? (?:comes|came|is) (?:next )?after\b|\b(?:any |a |the |its )?sequels?(?: (?:to|of|for))?\b|\bnext season(?: of)?\b|\bwhat (?:do|should|can) i watch after\b|続編|続き"), "after"),
-    (re.compile(r"\b(?:what|which)(?: (?:show|series|season))? (?:comes|came|is) before\b|\bprequels?(?: (?:to|of|for))?\b|前作|前日譚"), "before"),
-    (re.compile(r"\b(?:related|connected) (?:to|shows|series)\b|\brelations? of\b|\bspin[- ]?offs?(?: of)?\b|関連"), "any"),
+    (
+        re.compile(
+            r"\b(?:what|which)(?: (?:show|series|season|anime))? (?:comes|came|is) (?:next )?after\b|\b(?:any |a |the |its )?sequels?(?: (?:to|of|for))?\b|\bnext season(?: of)?\b|\bwhat (?:do|should|can) i watch after\b|続編|続き"
+        ),
+        "after",
+    ),
+    (
+        re.compile(
+            r"\b(?:what|which)(?: (?:show|series|season))? (?:comes|came|is) before\b|\bprequels?(?: (?:to|of|for))?\b|前作|前日譚"
+        ),
+        "before",
+    ),
+    (
+        re.compile(r"\b(?:related|connected) (?:to|shows|series)\b|\brelations? of\b|\bspin[- ]?offs?(?: of)?\b|関連"),
+        "any",
+    ),
 )
 _SIMILAR = re.compile(
     r"\b(?:something|anything|shows?|series|anime|another(?: (?:anime|show|series))?|titles?|more|others?|one)?\s*"
@@ -187,17 +287,149 @@ _COUNTS = re.compile(
     r"\bhow many (?:(?:\w+ ){0,3}?)?(?=(?:shows|titles|series|anime|films|movies|entries|of (?:the|them|these|your))\b)"
     r"|\b(?:what is )?the number of (?=shows|titles|series|anime)|\bcount (?:the|all)\b|何作品|何本|いくつ"
 )
-_LISTS = re.compile(r"\b(?:list|every|all|everything|complete list|which .{0,60}\b(?:do|have) you|what .{0,40}do you have)\b|全て|すべて|全部|一覧")
+_LISTS = re.compile(
+    r"\b(?:list|every|all|everything|complete list|which .{0,60}\b(?:do|have) you|what .{0,40}do you have)\b|全て|すべて|全部|一覧"
+)
 # Words that only carry such a question along.
 _SCAFFOLDING = frozenset(
-    "actually adaptation adaptations adapted aired airing anything available based began beginning between broadcast came catalog "
-    "catalogue category category collection come comes containing contain contains count counted database debuted does "
-    "entries entry episode episodes eps equal everything every exactly featured featuring films genre genres good have having high "
-    "highly include included item items labelled labeled library list listed longer looking made many marked matching more movies my "
-    "named number numbers one ones overall people premiere premiered produced program programme recommend recommendation "
-    "recommendations rated rating ratings release released run runs running score scored scores see sort sorted start started starting tag tagged "
-    "tags tell them themed theme title titled titles total tv under voted voters votes watched whole with work works year years yet "
-    "older newer came first user users stored stock got give any contain but also".split()
+    [
+        "actually",
+        "adaptation",
+        "adaptations",
+        "adapted",
+        "aired",
+        "airing",
+        "anything",
+        "available",
+        "based",
+        "began",
+        "beginning",
+        "between",
+        "broadcast",
+        "came",
+        "catalog",
+        "catalogue",
+        "category",
+        "category",
+        "collection",
+        "come",
+        "comes",
+        "containing",
+        "contain",
+        "contains",
+        "count",
+        "counted",
+        "database",
+        "debuted",
+        "does",
+        "entries",
+        "entry",
+        "episode",
+        "episodes",
+        "eps",
+        "equal",
+        "everything",
+        "every",
+        "exactly",
+        "featured",
+        "featuring",
+        "films",
+        "genre",
+        "genres",
+        "good",
+        "have",
+        "having",
+        "high",
+        "highly",
+        "include",
+        "included",
+        "item",
+        "items",
+        "labelled",
+        "labeled",
+        "library",
+        "list",
+        "listed",
+        "longer",
+        "looking",
+        "made",
+        "many",
+        "marked",
+        "matching",
+        "more",
+        "movies",
+        "my",
+        "named",
+        "number",
+        "numbers",
+        "one",
+        "ones",
+        "overall",
+        "people",
+        "premiere",
+        "premiered",
+        "produced",
+        "program",
+        "programme",
+        "recommend",
+        "recommendation",
+        "recommendations",
+        "rated",
+        "rating",
+        "ratings",
+        "release",
+        "released",
+        "run",
+        "runs",
+        "running",
+        "score",
+        "scored",
+        "scores",
+        "see",
+        "sort",
+        "sorted",
+        "start",
+        "started",
+        "starting",
+        "tag",
+        "tagged",
+        "tags",
+        "tell",
+        "them",
+        "themed",
+        "theme",
+        "title",
+        "titled",
+        "titles",
+        "total",
+        "tv",
+        "under",
+        "voted",
+        "voters",
+        "votes",
+        "watched",
+        "whole",
+        "with",
+        "work",
+        "works",
+        "year",
+        "years",
+        "yet",
+        "older",
+        "newer",
+        "came",
+        "first",
+        "user",
+        "users",
+        "stored",
+        "stock",
+        "got",
+        "give",
+        "any",
+        "contain",
+        "but",
+        "also",
+    ]
 )
 _JAPANESE_SCAFFOLDING = re.compile(
     r"アニメ|作品|シリーズ|タイトル|番組|教えて|ください|下さい|ありますか|あります|ありました|ですか|ですか|でした|です|ますか|は|が|の|を|に|で|と|から|まで|へ|も|な|"
@@ -338,8 +570,20 @@ def _read_quantities(reading: _Reading) -> None:
             number = float(match["n"].replace(",", "")) * (10_000 if match["times"] else 1)
             step = 0.01 if name == "rating" else 1
             post = match["post"] or ""
-            low = {"以下": None, "未満": None, "より少ない": None, "より多い": number + step, "を超える": number + step}.get(post, number)
-            high = {"以上": None, "より多い": None, "を超える": None, "未満": number - step, "より少ない": number - step}.get(post, number)
+            low = {
+                "以下": None,
+                "未満": None,
+                "より少ない": None,
+                "より多い": number + step,
+                "を超える": number + step,
+            }.get(post, number)
+            high = {
+                "以上": None,
+                "より多い": None,
+                "を超える": None,
+                "未満": number - step,
+                "より少ない": number - step,
+            }.get(post, number)
             reading.bound(name, _plain(low, name), _plain(high, name))
             reading.blank(match)
     single = reading.take(re.compile(r"\b(?:single|one)[\s-]episode\b|\bone[- ]shots?\b"))
@@ -359,7 +603,9 @@ def _bounds(number: float, comparison: str, post: str, name: str) -> tuple[float
         low, high = number + step, None
     elif re.fullmatch(_BELOW + "|<", comparison):
         low, high = None, number - step
-    elif re.fullmatch(_AT_LEAST, comparison) or re.match(r"\+|(?:or|and) (?:more|higher|above|better|longer|over|greater|up)", post):
+    elif re.fullmatch(_AT_LEAST, comparison) or re.match(
+        r"\+|(?:or|and) (?:more|higher|above|better|longer|over|greater|up)", post
+    ):
         low, high = number, None
     elif re.fullmatch(_AT_MOST, comparison) or post:
         low, high = None, number
@@ -411,9 +657,7 @@ def _read_tags(reading: _Reading) -> tuple[tuple[str, ...], tuple[str, ...]]:
     words = [(match.start(), match.end()) for match in re.finditer(r"\S+", flat)]
     at = 0
     while at < len(words):
-        size = next(
-            (n for n in range(min(5, len(words) - at), 0, -1) if _tag_at(reading, flat, words, at, n)), 0
-        )
+        size = next((n for n in range(min(5, len(words) - at), 0, -1) if _tag_at(reading, flat, words, at, n)), 0)
         if size:
             tag = reading.tags[_said(flat, words, at, size)]
             before = flat[: words[at][0]].split()[-1:]
@@ -424,7 +668,9 @@ def _read_tags(reading: _Reading) -> tuple[tuple[str, ...], tuple[str, ...]]:
             reading.text = reading.text[:start] + " " * (end - start) + reading.text[end:]
         at += size or 1
     for run in _CJK_RUN.findall(reading.text):
-        for name in sorted((name for name in reading.tags if name in run and _CJK_RUN.fullmatch(name)), key=len, reverse=True):
+        for name in sorted(
+            (name for name in reading.tags if name in run and _CJK_RUN.fullmatch(name)), key=len, reverse=True
+        ):
             wanted.append(reading.tags[name])
             reading.text = reading.text.replace(name, " " * len(name))
             break
@@ -440,7 +686,9 @@ def _tag_at(reading: _Reading, flat: str, words: Sequence[tuple[int, int]], at: 
     said = _said(flat, words, at, size)
     if said not in reading.tags:
         return False
-    return bool(terms(said)) and said not in _SCAFFOLDING or bool(re.search(r"\b(?:tag|tagged|genre)\W*$", flat[: words[at][0]]))
+    return (bool(terms(said)) and said not in _SCAFFOLDING) or bool(
+        re.search(r"\b(?:tag|tagged|genre)\W*$", flat[: words[at][0]])
+    )
 
 
 def _left(text: str) -> tuple[str, ...]:

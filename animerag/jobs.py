@@ -13,7 +13,7 @@ from animerag.errors import AnimeRAGError, InvalidInputError
 from animerag.models import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from animerag.library import JobRecord, Library
 
@@ -31,7 +31,26 @@ class Control:
 
     progress: Progress = field(default_factory=Progress)
     partial: Any = None  # what is finished so far, for pages that fill in while the job runs
+    question: str | None = None  # what its owner has to answer before it goes on
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
+    _answer: asyncio.Future[bool] | None = None
+
+    async def ask(self, question: str) -> bool:
+        """Wait for its owner's yes or no; a stop is a no."""
+        self.question, self._answer = question, asyncio.get_running_loop().create_future()
+        answer, stop = self._answer, asyncio.ensure_future(self.stopped())
+        either: set[asyncio.Future[Any]] = {answer, stop}
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            return answer.done() and answer.result()
+        finally:
+            self.question = self._answer = None
+            stop.cancel()
+
+    def answer(self, *, yes: bool) -> None:
+        """Answer what is asked; without a question nothing happens."""
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_result(yes)
 
     def stop(self) -> None:
         """Ask the work to end at the next safe point."""
@@ -100,11 +119,12 @@ class Jobs:
         key: str | None = None,
         owner: str = LOCAL_OWNER,
         exclusive: bool = False,
+        request: Mapping[str, Any] | None = None,
     ) -> Job:
         """Journal and start a job. A running job with the same `key` is returned instead of a second one.
 
         An `exclusive` job has the machine to itself: it is refused while others run, those of other processes on this
-        catalogue included, and jobs that come later wait for its end.
+        catalogue included, and jobs that come later wait for its end. `request` is journalled for `interrupted`.
         Raises InvalidInputError when it is refused or too many jobs run already, LibraryError when it cannot be
         journalled.
         """
@@ -117,7 +137,9 @@ class Jobs:
             if exclusive and (self.running() or await self._library.jobs(state="running")):
                 raise InvalidInputError("Other jobs are running: wait for them or cancel them, then compare.")
             job_id = secrets.token_urlsafe(9)
-            await self._library.begin_job(job_id, owner=owner, kind=kind, title=title, lease=self._lease)
+            await self._library.begin_job(
+                job_id, owner=owner, kind=kind, title=title, lease=self._lease, request=request
+            )
             job = Job(id=job_id, kind=kind, title=title, key=key or job_id, owner=owner)
             self._forget_oldest()
             self._jobs[job_id] = job

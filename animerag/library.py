@@ -19,18 +19,29 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from animerag import words
-from animerag.bulk import insert_many
+from animerag import origins, words
+from animerag.bulk import insert_many, upsert
 from animerag.errors import LibraryError
 from animerag.models import ImportKind, RelatedShow, Show
-from animerag.schema import VERSION, experiments, facts, imports, indexed, jobs, metadata, shows, vectors
+from animerag.schema import (
+    VERSION,
+    experiments,
+    facts,
+    imports,
+    indexed,
+    job_requests,
+    jobs,
+    metadata,
+    my_list,
+    shows,
+    vectors,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from sqlalchemy import Row, Table
-    from sqlalchemy.dialects.sqlite import Insert
+    from sqlalchemy import Row
 
     from animerag.ports import Vectors
     from animerag.texts import Document
@@ -38,16 +49,14 @@ if TYPE_CHECKING:
 _CHUNK = 5000  # SQLite takes 32,766 variables a statement; Chroma's limit is near this one
 
 
-def _put(table: Table, *keys: str) -> Insert:
-    """Return the statement that writes rows of a table, in place of those with the same keys."""
-    statement = insert(table)
-    changed = {c.name: statement.excluded[c.name] for c in table.c if c.name not in keys and not c.primary_key}
-    return statement.on_conflict_do_update(index_elements=list(keys), set_=changed)
-
-
-_PUT_SHOW = _put(shows, "id")
-_NOTE_INDEXED = _put(indexed, "collection", "show_id")
+_PUT_SHOW = upsert(shows, "id")
+_NOTE_INDEXED = upsert(indexed, "collection", "show_id")
 _KEEP_VECTOR = insert(vectors).on_conflict_do_nothing()
+
+
+_WHOLE = select(
+    shows, my_list.c.status.label("my_status"), my_list.c.score.label("my_score"), my_list.c.episodes_watched
+).select_from(shows.outerjoin(my_list, my_list.c.show_id == shows.c.id))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,10 +70,12 @@ class Fingerprint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShowRows:
-    """Rows ready to be written: one a show, and by show id what the full-text index is told."""
+    """Rows ready to be written: one a show, what the full-text index is told by show id, and where shows come from."""
 
     shows: Sequence[dict[str, Any]]
     words: Mapping[str, dict[str, str]]
+    mine: Sequence[dict[str, Any]] = ()
+    told: Sequence[dict[str, Any]] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +155,7 @@ class Library:
                 select(shows.c.id, shows.c.number).where(shows.c.id.in_([row["id"] for row in rows.shows]))
             )
             numbers = {row.id: row.number for row in found}
+            await origins.put(connection, rows.mine, rows.told)
             await words.put(connection, [{**row, "rowid": numbers[show_id]} for show_id, row in rows.words.items()])
             if collection is not None:
                 held = {row["id"]: (row["content_hash"], row["text_hash"]) for row in rows.shows}
@@ -186,13 +198,13 @@ class Library:
         found: dict[str, Show] = {}
         async with self.reading() as connection:
             for chunk in _chunks(ids):
-                rows = await connection.execute(select(shows).where(shows.c.id.in_(chunk)))
+                rows = await connection.execute(_WHOLE.where(shows.c.id.in_(chunk)))
                 found.update((row.id, _show(row)) for row in rows)
         return found
 
     async def browse(self, search: str = "", *, limit: int = 500, offset: int = 0) -> tuple[list[Show], int]:
         """Return a page of shows whose titles contain `search`, best rated first, and how many there are in all."""
-        wanted = select(shows)
+        wanted = _WHOLE
         if search.strip():
             needle = f"%{_like(search.strip())}%"
             wanted = wanted.where(
@@ -204,10 +216,17 @@ class Library:
             rows = await connection.execute(wanted.order_by(*order).limit(limit).offset(offset))
             return [_show(row) for row in rows], total or 0
 
-    async def search_words(self, question: str, *, k: int, ids: Sequence[str] | None = None) -> list[words.WordHit]:
-        """Return up to `k` shows, of `ids` where given, that share words with the question, best first."""
+    async def search_words(
+        self, question: str, *, k: int, names: bool = True, ids: Sequence[str] | None = None
+    ) -> list[words.WordHit]:
+        """Return up to `k` shows, of `ids` where given, that share words with the question; see `words.search`."""
         async with self.reading() as connection:
-            return await words.search(connection, question, k=k, ids=ids)
+            return await words.search(connection, question, k=k, names=names, ids=ids)
+
+    async def mentions(self, phrase: str) -> bool:
+        """Tell whether any title or description has these words in a row."""
+        async with self.reading() as connection:
+            return await words.occurs(connection, phrase)
 
     async def counts(self) -> Counts:
         """Count the shows."""
@@ -393,11 +412,23 @@ class Library:
 
     # Jobs
 
-    async def begin_job(self, job_id: str, *, owner: str, kind: str, title: str, lease: str) -> None:
-        """Journal a job before it starts."""
+    async def begin_job(
+        self, job_id: str, *, owner: str, kind: str, title: str, lease: str, request: Mapping[str, Any] | None = None
+    ) -> None:
+        """Journal a job before it starts; `request` is what another process needs to bring it to its end."""
         values = {"id": job_id, "owner": owner, "kind": kind, "title": title, "lease": lease}
         async with self.writing() as connection:
             await connection.execute(insert(jobs).values(**values, state="running", created_at=_now()))
+            if request is not None:
+                await connection.execute(insert(job_requests).values(job_id=job_id, request=dict(request)))
+
+    async def job_request(self, job_id: str) -> dict[str, Any] | None:
+        """Return what a job was asked to do, or None where that was not journalled."""
+        async with self.reading() as connection:
+            found: dict[str, Any] | None = await connection.scalar(
+                select(job_requests.c.request).where(job_requests.c.job_id == job_id)
+            )
+            return found
 
     async def end_job(
         self, job_id: str, *, state: str, report: Mapping[str, Any] | None = None, error: str | None = None
@@ -460,6 +491,13 @@ class Library:
         """Give a connection inside one transaction, kept whole or not at all. Raises LibraryError."""
         async with self._writing, self._transaction() as connection:
             yield connection
+
+    @asynccontextmanager
+    async def changing(self) -> AsyncIterator[AsyncConnection]:
+        """Give a connection as `writing` does, for what changes shows: others notice by the revision."""
+        async with self.writing() as connection:
+            yield connection
+            await _bump_revision(connection)
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[AsyncConnection]:
@@ -531,9 +569,12 @@ async def _note_indexed(connection: AsyncConnection, collection: str, held: Mapp
 
 def show_rows(batch: Sequence[Document], import_id: int) -> ShowRows:
     """Return what `store` writes of documents; half a second for 1,500 of them, so do it in a thread."""
+    mine, told = origins.rows(batch, import_id)
     return ShowRows(
         shows=[_show_row(document, import_id) for document in batch],
         words={document.show.id: words.row(document) for document in batch},
+        mine=mine,
+        told=told,
     )
 
 
@@ -579,6 +620,9 @@ def _show(row: Row[Any]) -> Show:
         relations=tuple(RelatedShow(**item) for item in row.relations),
         similar=tuple(RelatedShow(**item) for item in row.similar),
         record=row.record,
+        my_status=row.my_status,
+        my_score=row.my_score,
+        episodes_watched=row.episodes_watched,
     )
 
 

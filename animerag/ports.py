@@ -45,6 +45,10 @@ class Embedder(Protocol):
         """
         ...
 
+    def cost_usd(self, tokens: int) -> float | None:
+        """Return what embedding so many tokens costs; None where the price is unknown, 0 where it is nothing."""
+        ...
+
     async def warm(self) -> None:
         """Load weights or open connections, so that the first real call does not pay for it."""
         ...

@@ -41,6 +41,8 @@ from animerag.services.indexing import Indexer
 from animerag.services.ingestion import Ingestion
 from animerag.services.maintenance import Maintenance
 from animerag.services.retrieval import Retriever
+from animerag.services.same_shows import SameShows
+from animerag.services.uploads import Uploads
 from animerag.spool import Spool
 
 if TYPE_CHECKING:
@@ -71,6 +73,8 @@ class Services:
     catalogue: Catalogue
     maintenance: Maintenance
     comparison: Comparison
+    uploads: Uploads
+    same_shows: SameShows
     evaluator: Evaluator
     jobs: Jobs
     spool: Spool
@@ -174,6 +178,7 @@ def _assemble(
         rounds=lambda: repeat(_LOCAL_LEVEL) if embeds_here else gate.rounds(Priority.INGEST),
         most=waves.USUAL if embeds_here else waves.MOST,  # a request of ours computes: progress is worth more than size
     )
+    jobs = Jobs(library, lease.lock_file, on_start=gate.reset)  # a key may have been mended since it was refused
     return Services(
         settings=settings,
         library=library,
@@ -192,9 +197,11 @@ def _assemble(
         ),
         catalogue=Catalogue(indexer, ingestion),
         maintenance=Maintenance(indexer),
+        same_shows=SameShows(indexer, ingestion),
         comparison=Comparison(library, index, ScratchBench(settings, index, gate)),
+        uploads=Uploads(library, ingestion, jobs, settings.data_dir / "inbox"),
         evaluator=Evaluator(retriever),
-        jobs=Jobs(library, lease.lock_file, on_start=gate.reset),  # a key may have been mended since it was refused
+        jobs=jobs,
         spool=Spool(settings.data_dir / "uploads"),
     )
 

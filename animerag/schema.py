@@ -14,7 +14,7 @@ from sqlalchemy import (
     Text,
 )
 
-VERSION = 3  # 2: experiments; 3: runs of question sheets
+VERSION = 3  # 2: experiments; 3: lists of users, provenance, merged shows, requests of jobs, runs of question sheets
 
 metadata = MetaData()
 
@@ -53,6 +53,33 @@ shows = Table(
     Column("import_id", ForeignKey("imports.id"), nullable=False, index=True),
 )
 
+# What its owner thinks of a show.
+my_list = Table(
+    "my_list",
+    metadata,
+    Column("show_id", ForeignKey("shows.id", ondelete="CASCADE"), primary_key=True),
+    Column("status", Text),
+    Column("score", Float),  # 0 to 10
+    Column("episodes_watched", Integer),
+)
+
+# Which file told of which show, and under which id; `overlay` where it told only what its owner thinks of it.
+provenance = Table(
+    "provenance",
+    metadata,
+    Column("show_id", ForeignKey("shows.id", ondelete="CASCADE"), primary_key=True),
+    Column("file", Text, primary_key=True),
+    Column("source_id", Text, primary_key=True),
+    Column("overlay", Integer, nullable=False),
+    Column("import_id", ForeignKey("imports.id"), nullable=False),
+)
+
+# Ids that their owner merged into another show, and pairs that they looked at and keep apart (the smaller id first).
+merges = Table("merges", metadata, Column("source_id", Text, primary_key=True), Column("show_id", Text, nullable=False))
+kept_apart = Table(
+    "kept_apart", metadata, Column("first", Text, primary_key=True), Column("second", Text, primary_key=True)
+)
+
 # Every vector that was ever paid for, by what it was made from; float32, little endian.
 vectors = Table(
     "vectors",
@@ -86,6 +113,14 @@ jobs = Table(
     Column("error", Text),
     Column("created_at", Text, nullable=False),
     Column("finished_at", Text),
+)
+
+# What a job was asked to do, for one that did not come to its end.
+job_requests = Table(
+    "job_requests",
+    metadata,
+    Column("job_id", ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("request", JSON, nullable=False),
 )
 
 # What Compare measured: the summary is what lists show, the whole has every span.

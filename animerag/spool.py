@@ -28,7 +28,7 @@ class Spool:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
-    def keep(self, data: bytes) -> Spooled:
+    def keep(self, data: bytes | memoryview) -> Spooled:
         """Write `data` and return where. Raises LibraryError when the disk does not take it."""
         digest = hashlib.sha256(data).hexdigest()
         path = self._directory / digest

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # Part of every collection's name: a change here means new vectors, so it is never edited in place.
 # Titles stay out of the text: they pull plot questions towards shows that merely sound alike (docs/quality.md).
 RECIPE = "description-tags-1"
-_EMBEDDED_CHARACTERS = 6000  # beyond any honest synopsis; keeps one huge record from filling a request
+EMBEDDED_CHARACTERS = 6000  # beyond any honest synopsis; keeps one huge record from filling a request
 
 _BBCODE = re.compile(r"\[/?(?:i|b|u|s|url|quote|spoiler|code|size|color)(?:=[^\]]*)?\]", re.IGNORECASE)
 _ANIDB_LINK = re.compile(r"https?://anidb\.net/\S+ \[([^\]]*)\]")
@@ -106,7 +106,7 @@ def embedding_text(show: Show) -> str:
 
 
 def _text(show: Show, body: str) -> str:
-    parts = [body[:_EMBEDDED_CHARACTERS]] if body else [", ".join(show.titles or (show.title,))]
+    parts = [body[:EMBEDDED_CHARACTERS]] if body else [", ".join(show.titles or (show.title,))]
     if show.tags:
         parts.append("Tags: " + ", ".join(show.tags))
     return "\n".join(parts)
@@ -118,8 +118,10 @@ def text_hash(text: str) -> str:
 
 
 def content_hash(show: Show) -> str:
-    """Hash everything a show says, independent of key order."""
-    return _digest("show", show.id, json.dumps(show.record, ensure_ascii=False, sort_keys=True, default=str))
+    """Hash everything a show says, independent of key order, and what its owner thinks of it, if anything."""
+    record = json.dumps(show.record, ensure_ascii=False, sort_keys=True, default=str)
+    mine = (show.my_status, show.my_score, show.episodes_watched)
+    return _digest("show", show.id, record, *(map(str, mine) if mine != (None, None, None) else ()))
 
 
 def _digest(domain: str, *fields: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -32,6 +32,22 @@ class Recorder:
     """Collects spans; tasks started under `recording` inherit it."""
 
     spans: list[Span] = field(default_factory=list)
+    _open: dict[object, Span] = field(default_factory=dict)
+
+    @contextmanager
+    def showing(self, name: str, lane: int) -> Iterator[float]:
+        """Let `until` show this block while it lasts; gives when it began."""
+        key, start_s = object(), time.perf_counter()
+        self._open[key] = Span(name, start_s, start_s, lane)
+        try:
+            yield start_s
+        finally:
+            del self._open[key]
+
+    def until(self, now_s: float, since_s: float = 0.0) -> list[Span]:
+        """Return what ended after `since_s`, and what is under way, as long as it has lasted; safe from any thread."""
+        going = [replace(span, end_s=now_s) for span in list(self._open.values())]
+        return [span for span in list(self.spans) if span.end_s > since_s] + going
 
     def add(self, name: str, start_s: float, end_s: float, lane: int = 0) -> None:
         """Record one span."""
@@ -74,11 +90,23 @@ def span(name: str) -> Iterator[None]:
     if recorder is None:
         yield
         return
-    start_s = time.perf_counter()
-    try:
+    number = _lane.get()
+    with recorder.showing(name, number) as start_s:
+        try:
+            yield
+        finally:
+            recorder.add(name, start_s, time.perf_counter(), number)
+
+
+@contextmanager
+def showing(name: str) -> Iterator[None]:
+    """Show this block while it lasts without recording it, where its name is known only at its end."""
+    recorder = _recorder.get()
+    if recorder is None:
         yield
-    finally:
-        recorder.add(name, start_s, time.perf_counter(), _lane.get())
+        return
+    with recorder.showing(name, _lane.get()):
+        yield
 
 
 def add(name: str, start_s: float, end_s: float) -> None:

@@ -86,25 +86,38 @@ async def remove(connection: AsyncConnection, numbers: Sequence[object]) -> None
 
 
 async def search(
-    connection: AsyncConnection, question: str, *, k: int, ids: Sequence[str] | None = None
+    connection: AsyncConnection, question: str, *, k: int, names: bool = True, ids: Sequence[str] | None = None
 ) -> list[WordHit]:
     """Return up to `k` shows, of `ids` where given, that share words with the question, best first.
 
-    Columns weigh 5 (titles), 2 (tags), 1 (description) and 2 (pairs, which mix titles and descriptions).
+    `names` says that the question has words of titles in it; else titles only mislead. Pairs (Chinese and Japanese)
+    weigh most, because few shows are described in both languages.
     """
     expression = match_expression(question)
     if expression is None:
         return []
+    weights = "5.0, 2.0, 1.0, 3.0" if names else "0.0, 0.5, 1.0, 3.0"
     among = "" if ids is None else " AND shows.id IN (SELECT value FROM json_each(:ids))"
     found = await connection.execute(
         text(
-            "SELECT shows.id, -bm25(words, 5.0, 2.0, 1.0, 2.0) AS score"
+            f"SELECT shows.id, -bm25(words, {weights}) AS score"  # noqa: S608 - what is put in stands above
             " FROM words JOIN shows ON shows.number = words.rowid"
             f" WHERE words MATCH :expression{among} ORDER BY score DESC LIMIT :k"
         ),
         {"expression": expression, "k": k} | ({} if ids is None else {"ids": json.dumps(list(ids))}),
     )
     return [WordHit(id=row.id, score=row.score) for row in found]
+
+
+async def occurs(connection: AsyncConnection, phrase: str) -> bool:
+    """Tell whether any show has these words in a row in a title or in its description."""
+    said = " ".join(_WORD.findall(_CJK.sub(" ", phrase)))
+    if not said:
+        return bool(pairs(phrase))  # nothing that this could tell
+    found = await connection.execute(
+        text("SELECT 1 FROM words WHERE words MATCH :phrase LIMIT 1"), {"phrase": f'{{titles description}} : "{said}"'}
+    )
+    return found.first() is not None
 
 
 def row(document: Document) -> dict[str, str]:

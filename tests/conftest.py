@@ -77,6 +77,15 @@ def real_export():
     return path
 
 
+@pytest.fixture(scope="session")
+def ugly():
+    """The folder of ugly files, where it lies beside the checkout."""
+    path = Path(__file__).parents[2] / "shared" / "data" / "messy"
+    if not path.exists():
+        pytest.skip(f"{path} is not here: the tests on ugly files did not run")
+    return path
+
+
 @pytest.fixture
 def record():
     """Return one record of a Shoko export."""

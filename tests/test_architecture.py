@@ -40,6 +40,7 @@ MAY_IMPORT = {
     | {
         "ui",
         "runtime",
+        "readers",
         "services",
         "jobs",
         "config",
@@ -51,7 +52,6 @@ MAY_IMPORT = {
         "charts_batch",
         "limits",
         "reports",
-        "readers",
         "runs",
     },
     "pages": _VALUES | {"ui", "services", "exports", "measurements"},

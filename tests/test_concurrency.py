@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 
+import pytest
+
 from animerag.concurrency import fan_out
 
 
@@ -73,3 +75,34 @@ async def test_closing_early_cancels_what_is_in_flight():
     await anext(outcomes)
     await outcomes.aclose()
     assert sorted(cancelled) == [1, 2]
+
+
+async def test_items_that_take_time_to_come_do_not_hold_up_what_is_at_work():
+    done = []
+    next_may_come = asyncio.Event()
+
+    async def slowly():
+        yield 0
+        await next_may_come.wait()
+        yield 1
+
+    async def work(item):
+        done.append(item)
+        next_may_come.set()  # only work that goes on meanwhile lets the next item come
+        return item
+
+    outcomes = [outcome.unwrap() async for outcome in fan_out(work, slowly(), limit=lambda: 2)]
+    assert outcomes == done == [0, 1]
+
+
+async def test_what_the_items_raise_reaches_the_caller():
+    async def broken():
+        yield 0
+        raise ValueError("no more")
+
+    async def work(item):
+        return item
+
+    with pytest.raises(ValueError, match="no more"):
+        async for _ in fan_out(work, broken(), limit=lambda: 2):
+            pass

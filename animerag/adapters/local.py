@@ -66,6 +66,10 @@ class LocalEmbedder:
         parts = await asyncio.gather(*(self._encode(chunk, priority) for chunk in chunks))
         return Embedding(vectors=np.concatenate(parts), usage=Usage(cost_usd=0.0))
 
+    def cost_usd(self, tokens: int) -> float:  # noqa: ARG002 - the port's signature
+        """Return nothing: it costs time alone."""
+        return 0.0
+
     async def warm(self) -> None:
         """Load the weights once. Raises ProviderUnusableError."""
         async with self._loading:

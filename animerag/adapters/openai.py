@@ -292,6 +292,10 @@ class OpenAIEmbedder:
             deadline_s=CALL_DEADLINE_S,
         )
 
+    def cost_usd(self, tokens: int) -> float | None:
+        """Return what embedding so many tokens costs; None where the price is unknown."""
+        return cost_usd(self._prices, self.model, input_tokens=tokens)
+
     async def warm(self) -> None:
         """Import the SDK and connect."""
         await self._connection.warm()

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from animerag.cli.reading import add_reading, read_options, tell_files
 from animerag.cli.running import CANCELLED, DONE, ROWS_LEFT, Commands, number_or_auto, services, watched
 from animerag.errors import InvalidInputError
 
@@ -18,15 +19,27 @@ if TYPE_CHECKING:
     from animerag.models import IngestReport
 
 
+_NOTES = 20  # as many as a terminal shows at once
+
+
 def add(commands: Commands) -> None:
     """Add `ingest` to the command line."""
     parser = commands.add_parser("ingest", help="take files into the catalogue")
-    parser.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="Shoko/AniDB JSON export")
+    parser.add_argument(
+        "paths",
+        nargs="*",
+        type=Path,
+        metavar="PATH",
+        help="Shoko export, CSV, TSV, Excel, JSON, JSON lines, MyAnimeList XML, or notes",
+    )
     parser.add_argument("--batch-size", type=number_or_auto, metavar="N|auto", help="shows in one embedding request")
     parser.add_argument("--concurrency", type=number_or_auto, metavar="N|auto", help="requests in flight")
-    parser.add_argument("--id-field", choices=("AnimeID", "AniDB_AnimeID"), default="AnimeID", help="a show's id")
+    add_reading(parser)
     parser.add_argument("--dry-run", action="store_true", help="read and count; spend and store nothing")
     parser.add_argument("--reindex", action="store_true", help="index shows that the current model has no vector for")
+    parser.add_argument(
+        "--accept-bad-rows", action="store_true", help="do not ask where more than a fifth of the rows is unusable"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(run=ingest)
 
@@ -37,7 +50,10 @@ async def ingest(options: argparse.Namespace) -> int:
         raise InvalidInputError("Name at least one file to ingest, or give --reindex.")
     from animerag.services.ingestion import SourceFile
 
-    files = [SourceFile(path=path, name=path.name, id_field=options.id_field) for path in options.paths]
+    reading = read_options(options)
+    files = [
+        SourceFile(path=path, name=path.name, options=reading, id_prefix=options.id_prefix) for path in options.paths
+    ]
     async with services() as opened:
         ingestion = opened.ingestion
         if options.dry_run:
@@ -46,7 +62,14 @@ async def ingest(options: argparse.Namespace) -> int:
         async def work(control: Control) -> IngestReport:
             if not files:
                 return await ingestion.reindex(control)
-            return await ingestion.run(files, control, concurrency=options.concurrency, batch_size=options.batch_size)
+            return await ingestion.run(
+                files,
+                control,
+                concurrency=options.concurrency,
+                batch_size=options.batch_size,
+                # Who cannot be asked has decided by starting the command: good rows go in, bad ones are told.
+                accept_bad_rows=options.accept_bad_rows or options.json or not sys.stdin.isatty(),
+            )
 
         report, stopped = await watched(opened, work, kind="ingest", title=", ".join(file.name for file in files))
         status = _tell_ingest(report, options, dry_run=False)
@@ -57,14 +80,22 @@ def _tell_ingest(report: IngestReport, options: argparse.Namespace, *, dry_run: 
     if options.json:
         print(json.dumps(_ingest_object(report), ensure_ascii=False))
     else:
+        tell_files(report.files)
         verb = "would be stored" if dry_run else "stored"
         print(
             f"{report.read:,} read: {report.ingested:,} {verb}, {report.unchanged:,} unchanged,"
             f" {report.duplicate:,} repeated (the last row won), {report.quarantined:,} set aside,"
             f" {report.cancelled:,} not done. {report.catalogue:,} shows in the catalogue."
         )
+        if dry_run and report.usage.embedding_tokens:
+            cost = "of unknown cost" if report.usage.cost_usd is None else f"${report.usage.cost_usd:.4f}"
+            print(f"About {report.usage.embedding_tokens:,} tokens to embed, {cost}.")
         for row in report.rows:
             print(f"  {row.file}:{row.line}: {row.reason}", file=sys.stderr)
+        for note in report.notes[:_NOTES]:
+            print(f"  {note.file}:{note.line}: {note.note}", file=sys.stderr)
+        if len(report.notes) > _NOTES:
+            print(f"  {len(report.notes) - _NOTES:,} more notes: --json prints all.", file=sys.stderr)
     if report.stopped_by:
         print(f"Stopped: {report.stopped_by} Run the command again to do the rest.", file=sys.stderr)
     return ROWS_LEFT if report.quarantined or report.cancelled else DONE
@@ -79,7 +110,10 @@ def _ingest_object(report: IngestReport) -> dict[str, Any]:
         "duplicate": report.duplicate,
         "quarantined": report.quarantined,
         "cancelled": report.cancelled,
-        "rows": [asdict(row) for row in report.rows],
+        "changed": report.changed,
+        "rows": [{**asdict(row), "given": row.excerpt} for row in report.rows],
+        "notes": [asdict(note) for note in report.notes],
+        "files": [asdict(file) for file in report.files],
         "batches": report.batches,
         "embedding_requests": report.embedding_requests,
         "seconds": round(report.seconds, 3),

@@ -74,12 +74,21 @@ async def watched(
         while not waiting.done():
             await asyncio.wait({waiting}, timeout=0.1)
             progress = job.control.progress
+            if job.control.question is not None:
+                bar.stop()
+                job.control.answer(yes=await asyncio.to_thread(_asked, job.control.question))
+                bar.start()
             bar.update(shown, description=progress.stage, completed=progress.done, total=progress.total or None)
     if failure:
         raise failure[0]
     if job.report is None:
         raise AnimeRAGError(job.error or "The job ended without a report.")
     return job.report, job.state == "cancelled"
+
+
+def _asked(question: str) -> bool:
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
 def discard_output() -> None:

@@ -136,7 +136,8 @@ class Admission:
             self.pump()
             if not waiter.admitted.done():
                 began_s, throttled_first = time.perf_counter(), line.throttled
-                await waiter.admitted
+                with tracing.showing("throttled" if throttled_first else "queue"):
+                    await waiter.admitted
                 _show_wait(began_s, waiter.throttled_share, throttled_first=throttled_first)
         except asyncio.CancelledError:
             if call.number:  # admitted and cancelled at the same moment

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from animerag.readers.rows import Layout
     from animerag.readers.sniff import Encoding
 
-__all__ = ["Detection", "ReadOptions", "detect", "read"]
+__all__ = ["Detection", "ReadOptions", "begin", "detect", "read"]
 
 _EXPECTED = f'a Shoko export with its shows under "{shoko.KEY}", or a list of shows'
 _JSON_LIST = re.compile(r'\[\s*(?:[\[{"\]]|$)')
@@ -55,11 +55,18 @@ def read(path: Path, name: str | None = None, options: ReadOptions | None = None
     Raises InvalidInputError, before the first row, when the file cannot be read as a whole or without an answer to
     `Detection.problem`; and mid-way when what streams turns out not to be what it began as.
     """
+    return begin(path, name, options)[1]
+
+
+def begin(
+    path: Path, name: str | None = None, options: ReadOptions | None = None
+) -> tuple[Detection, Iterator[Show | RowError]]:
+    """Return what `detect` and `read` return, at the price of one. Raises InvalidInputError as `read` does."""
     shown, given = name or path.name, options or ReadOptions()
     found, document = _detect(path, shown, given)
     if found.problem:
         raise InvalidInputError(found.problem)
-    return _rows(path, found, given, document)
+    return found, _rows(path, found, given, document)
 
 
 def _rows(path: Path, found: Detection, given: ReadOptions, document: _Document | None) -> Iterator[Show | RowError]:
@@ -75,11 +82,12 @@ def _rows(path: Path, found: Detection, given: ReadOptions, document: _Document 
         return notes.read(path, name, encoding=encoding)
     assert document is not None
     records, source, key = document
+    lines = documents.record_lines(source, len(records), key)
     if found.format == "shoko":
-        return shoko.rows(records, source, name, id_field=id_field)
+        return shoko.rows(records, lines, name, id_field=id_field)
     if found.format == "offline_database":
-        return offline_database.rows(records, documents.record_lines(source, len(records), key), name)
-    return documents.rows(records, source, name, found.columns)
+        return offline_database.rows(records, lines, name)
+    return documents.rows(records, lines, name, found.columns)
 
 
 def _table_rows(path: Path, name: str, written: Layout, matched: Sequence[Column]) -> Iterator[Show | RowError]:
@@ -177,7 +185,7 @@ def _table(written: Layout, name: str, given: ReadOptions, kind: Format) -> Dete
 
 def _given_columns(given: ReadOptions) -> dict[str, str]:
     own = given.id_field if given.id_field not in {None, shoko.ID_FIELD} else None
-    return {**({"id": own} if own else {}), **given.columns}
+    return {**({own: "id"} if own else {}), **given.columns}
 
 
 def _xml(start: str, name: str) -> Detection:
@@ -192,7 +200,7 @@ def _is_jsonl(start: str) -> bool:
     if len(lines) < 2 or not lines[0].startswith("{"):
         return False
     whole = sum(line.startswith("{") and jsonl.parse_line(line)[1] is None for line in lines)
-    return jsonl.parse_line(lines[0])[1] is None or whole * 2 > len(lines)
+    return jsonl.parse_line(lines[0])[1] is None or whole * 2 >= len(lines)
 
 
 def _jsonl(start: str, name: str, encoding: str, reason: str, given: ReadOptions) -> Detection:

@@ -33,10 +33,12 @@ FIELDS = {
     "my_score": "my score",
     "episodes_watched": "episodes watched",
 }
+_CHOOSE = "Choose the column that is the title (--column title=HEADING)"
+_OF_A_HUNDRED = frozenset(("averagescore", "meanscore"))  # AniList counts to 100
 _JOINED_NAMES = frozenset(
     ["synonyms", "othertitles", "alternativetitles", "titlesynonyms", "aliases", "othernames", "alltitles", "別名"]
 )
-_MANY = {"other_titles", "genres"}
+_MANY = {"other_titles", "genres", "year"}  # of several years or dates the first that is known counts
 
 # Headings by field, folded: letters and digits only. The order is that of preference where two would fit one field.
 _HEADINGS = {
@@ -48,9 +50,9 @@ _HEADINGS = {
     "synopsis": "synopsis sypnopsis description summary plot overview storyline あらすじ 概要 説明",
     "genres": "genres genre tags themes theme demographics demographic alltags ジャンル タグ",
     "episodes": "episodes eps episodecount numepisodes noofepisodes totalepisodes seriesepisodes 話数",
-    "year": "year startyear releaseyear beginyear releasedyear seasonyear startdate aired airedfrom airdate"
-    " releasedate premiered startseason 年 放送年 放送開始",
-    "end_year": "endyear enddate airedto finishdate",
+    "year": "year startyear releaseyear beginyear releasedyear seasonyear startdate startdateyear aired airedstring"
+    " airedfrom airdate releasedate premiered startseason 年 放送年 放送開始",
+    "end_year": "endyear enddate enddateyear airedto finishdate",
     "score": "score rating averagescore avgscore meanscore mean weightedscore malscore 評価 評点 スコア",
     "votes": "votes votecount scoredby usersrated numscoringusers 投票数",
     "my_status": "mystatus myliststatus watchstatus watchingstatus",
@@ -97,14 +99,15 @@ def is_known(heading: str) -> bool:
 
 
 def fold(heading: str) -> str:
-    """Return what of a heading counts: its letters and digits, in lower case."""
-    return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", heading).casefold())
+    """Return what of a heading counts: its letters and digits, in lower case, Latin ones without accents."""
+    plain = re.sub("[\u0300-\u036f]", "", unicodedata.normalize("NFKD", heading))
+    return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", plain).casefold())
 
 
 def match(
     headings: Sequence[str], sample: Sequence[Sequence[str]], *, named: bool, given: Mapping[str, str], name: str
 ) -> tuple[Column, ...]:
-    """Say what each column is. `named` is false where the file names none; `given` maps fields to headings.
+    """Say what each column is. `named` is false where the file names none; `given` maps headings to fields.
 
     Raises InvalidInputError when a given field or heading does not exist.
     """
@@ -126,28 +129,30 @@ def match(
 
 def _any_number(field: str, sample: Sequence[Sequence[str]], place: int) -> bool:
     cells = [row[place] for row in sample if place < len(row) and not values.is_unknown(row[place])]
-    read = _NUMBERS[field]
+    read = values.Numbers.year if field in {"year", "end_year"} else values.Numbers.number
     return not cells or any(read(values.Numbers(), cell, field) is not None for cell in cells)
 
 
 def _chosen(headings: Sequence[str], given: Mapping[str, str], name: str) -> dict[int, str | None]:
     chosen: dict[int, str | None] = {}
-    for key, heading in given.items():
+    for heading, key in given.items():
         field = key.strip().lower().replace(" ", "_").replace("-", "_")
         if field not in {*FIELDS, "none"}:
-            raise InvalidInputError(f"There is no field {key[:40]}: use one of {', '.join(FIELDS)}.")
+            raise InvalidInputError(f"There is no field {key[:40]}: use one of {', '.join(FIELDS)}, or none.")
         places = [i for i, own in enumerate(headings) if own == heading or fold(own) == fold(heading) != ""]
         if not places and heading.isdigit() and 1 <= int(heading) <= len(headings):
             places = [int(heading) - 1]
         if not places:
             found = ", ".join(headings[:12]) or "nothing"
             raise InvalidInputError(f"{name} has no column {heading[:40]}; it has {found}.")
+        if field in chosen.values() and field not in _MANY:
+            raise InvalidInputError(f"{name}: more than one column was chosen as {FIELDS[field]}.")
         chosen[places[0]] = None if field == "none" else field
     return chosen
 
 
 def _by_name(headings: Sequence[str]) -> dict[int, str]:
-    """Give each field the column that fits it best; titles and genres take all."""
+    """Give each field the column that fits it best; some take all."""
     fits: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for place, heading in enumerate(headings):
         field = _FIELD_OF.get(fold(heading))
@@ -198,12 +203,9 @@ def problem(columns: Sequence[Column], name: str) -> str | None:
     found = ", ".join(column.heading for column in columns[:12])
     if not titles:
         missing = "title or id column" if not any(c.field == "id" for c in columns) else "title column"
-        return f"{name} has no {missing} that we know; it has {found}. Choose the column that is the title."
+        return f"{name} has no {missing} that we know; it has {found}. {_CHOOSE}."
     if not titles[0].certain:
-        return (
-            f"{name} names no columns: its first row is data."
-            f" Choose the column that is the title; {titles[0].heading} may be it."
-        )
+        return f"{name} names no columns: its first row is data. {_CHOOSE}; {titles[0].heading} may be it."
     return None
 
 
@@ -215,12 +217,13 @@ def show(
     for column in columns:
         if column.field is not None and cells.get(column.heading) is not None:
             by_field[column.field].append(_cell(column, cells[column.heading]))
-    first = {field: found[0] for field, found in by_field.items()}
+    first = {field: _first(cells) for field, cells in by_field.items()}
     title = values.text(first.get("title"))
     fault = _slid(first) or ("The row has no title." if not title else _broken(cells))
     if fault:
         said = values.text(first.get("id"))[:64] or None
-        return RowError(file=file, line=line, id=said, stage="validate", reason=fault)
+        whole = values.given(dict(cells))
+        return RowError(file=file, line=line, id=said, stage="validate", reason=fault, given=whole)
     numbers = values.Numbers(notes)
     read = {field: reader(numbers, first.get(field), FIELDS[field]) for field, reader in _NUMBERS.items()}
     year = _whole(read["year"])
@@ -245,8 +248,17 @@ def show(
     )
 
 
+def _first(cells: Sequence[Any]) -> Any:
+    return next((cell for cell in cells if not values.is_unknown(cell)), cells[0])
+
+
 def _cell(column: Column, value: Any) -> Any:
     """Titles that one cell joins are taken apart; a column of one title each keeps "Steins;Gate" whole."""
+    if isinstance(value, dict) and column.field in {"year", "end_year"}:  # a date as the sites' interfaces give it
+        return next((part for key in ("year", "from", "string") if (part := value.get(key)) is not None), None)
+    if column.field == "score" and fold(column.heading) in _OF_A_HUNDRED:
+        number = values.Numbers().whole(value, 11, 100, "")
+        return value if number is None else number / 10
     if column.field != "other_titles":
         return value
     if isinstance(value, str) and fold(column.heading) not in _JOINED_NAMES:

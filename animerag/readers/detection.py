@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +28,7 @@ LABELS: dict[Format, str] = {
 class ReadOptions:
     """What the owner of a file says about it; None or empty leaves it to detection.
 
-    `columns` maps fields (`columns.FIELDS`, or `none` to leave a column out) to headings or column numbers from 1.
+    `columns` maps headings, or column numbers from 1, to fields: `columns.FIELDS`, or `none` to leave a column out.
     """
 
     encoding: str | None = None
@@ -65,17 +65,16 @@ class Detection:
         return LABELS[self.format]
 
     @property
+    def fixed(self) -> bool:
+        """Tell whether the format itself says what its fields are, so that there is nothing to choose."""
+        return self.format in {"shoko", "offline_database", "mal_list", "notes"}
+
+    @property
+    def fields(self) -> dict[str, str | None]:
+        """Return the field of each heading; nothing where the format fixes them."""
+        return {} if self.fixed else {column.heading: column.field for column in self.columns}
+
+    @property
     def uncertain(self) -> tuple[Column, ...]:
         """Return the columns that are guesses, to be asked about."""
         return tuple(column for column in self.columns if not column.certain)
-
-    def told(self) -> dict[str, Any]:
-        """Return what was understood in plain values, for `--dry-run` and the page alike."""
-        return {
-            "format": self.label,
-            "encoding": self.encoding,
-            "columns": {column.heading: column.field for column in self.columns},
-            "world": self.world,
-            "reasons": list(self.reasons),
-            "problem": self.problem,
-        }

@@ -10,7 +10,7 @@ from pydantic_core import from_json
 
 from animerag.errors import InvalidInputError
 from animerag.models import RowError
-from animerag.readers import columns, sniff
+from animerag.readers import columns, sniff, values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from animerag.models import Show
     from animerag.readers.columns import Column
 
-_SPACE_OR_COMMA = re.compile(r"[\s,]*")
+_BETWEEN = re.compile(r"[\s,:]*")
+_ENDLESS_NUMBER = re.compile(r"[0-9]{4001}")
+_WALK = json.JSONDecoder(parse_int=str, parse_float=str)  # it only looks for the ends of values
 
 
 def load(path: Path, name: str, encoding: str) -> tuple[Any, str]:
@@ -32,9 +34,16 @@ def load(path: Path, name: str, encoding: str) -> tuple[Any, str]:
 def parse(source: str, name: str) -> Any:
     """Parse JSON. Raises InvalidInputError with the line at which it stops being JSON."""
     try:
-        return from_json(source, allow_inf_nan=False)
+        return from_text(source)
     except ValueError as error:
         raise InvalidInputError(f"{name} {fault(error)}") from error
+
+
+def from_text(source: str) -> Any:
+    """Parse JSON. Raises ValueError for what is none, and for numbers that Python would refuse to write again."""
+    if _ENDLESS_NUMBER.search(source):
+        raise ValueError("a number of more than 4,000 digits")
+    return from_json(source, allow_inf_nan=False)
 
 
 def fault(error: ValueError) -> str:
@@ -44,15 +53,16 @@ def fault(error: ValueError) -> str:
     where = f" at line {found[1]}" if found else ""
     if "recursion" in said:
         return f"is nested too deeply{where}: at most 200 levels can be read."
+    if "digits" in said:
+        return f"holds {said}."
     what = said.split(" at line ", maxsplit=1)[0]
     return f"is not complete JSON: it stops{where} ({what})."
 
 
 def rows(
-    records: Sequence[Any], source: str, name: str, matched: Sequence[Column], *, key: str | None = None
+    records: Sequence[Any], lines: Iterator[int], name: str, matched: Sequence[Column]
 ) -> Iterator[Show | RowError]:
     """Yield a show for each object of a list."""
-    lines = record_lines(source, len(records), key)
     for line, record in zip(lines, records, strict=True):
         yield row(record, matched, name, line)
 
@@ -60,9 +70,8 @@ def rows(
 def row(record: Any, matched: Sequence[Column], name: str, line: int) -> Show | RowError:
     """Turn one object into a show, or into the reason why it is none."""
     if not isinstance(record, dict):
-        return RowError(
-            file=name, line=line, id=None, stage="validate", reason=f"The record is {kind(record)}, not an object."
-        )
+        reason = f"The record is {kind(record)}, not an object."
+        return RowError(file=name, line=line, id=None, stage="validate", reason=reason, given=values.given(record))
     return columns.show(record, matched, file=name, line=line)
 
 
@@ -88,14 +97,30 @@ def kind(value: Any) -> str:
 
 
 def record_lines(source: str, count: int, key: str | None = None) -> Iterator[int]:
-    """Yield the line that each record of the list begins on; `key` is where the list stands in an object."""
-    start = source.find(f'"{key}"') if key is not None and source.lstrip().startswith("{") else 0
-    at = source.index("[", start) + 1
-    decoder = json.JSONDecoder()
+    """Yield the line that each of the `count` records of the list begins on; `key` is where it stands in an object."""
+    at = _list_start(source, key) + 1
     line, counted = 1, 0
     for _ in range(count):
-        found = _SPACE_OR_COMMA.match(source, at)
-        at = found.end() if found else at
+        at = _skip(source, at)
         line, counted = line + source.count("\n", counted, at), at
         yield line
-        _, at = decoder.raw_decode(source, at)
+        _, at = _WALK.raw_decode(source, at)
+
+
+def _list_start(source: str, key: str | None) -> int:
+    at = _skip(source, 0)
+    if source[at] != "{":
+        return at
+    found, at = at, at + 1
+    while source[at := _skip(source, at)] != "}":
+        own, at = _WALK.raw_decode(source, at)
+        at = _skip(source, at)
+        if own == key and source[at] == "[":
+            found = at  # of two with one key the last counts
+        _, at = _WALK.raw_decode(source, at)
+    return found
+
+
+def _skip(source: str, at: int) -> int:
+    found = _BETWEEN.match(source, at)
+    return found.end() if found else at

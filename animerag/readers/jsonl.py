@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pydantic_core import from_json
-
 from animerag.errors import InvalidInputError
 from animerag.models import RowError
 from animerag.readers import documents, offline_database, shoko, sniff
@@ -34,7 +32,7 @@ def read(
                 raise InvalidInputError(f"{name} has more than {MAX_ROWS:,} rows: split it into smaller files.")
             record, fault = parse_line(source)
             if fault is not None:
-                yield RowError(file=name, line=line, id=None, stage="read", reason=fault)
+                yield RowError(file=name, line=line, id=None, stage="read", reason=fault, given=source.strip())
             elif not is_heading(record):
                 yield _row(record, name, line, matched, id_field)
 
@@ -44,7 +42,7 @@ def parse_line(source: str) -> tuple[Any, str | None]:
     if len(source) > MAX_LINE_CHARACTERS:
         return None, f"The line is longer than {MAX_LINE_CHARACTERS:,} characters."
     try:
-        return from_json(source.strip(), allow_inf_nan=False), None
+        return documents.from_text(source.strip()), None
     except ValueError as error:
         said = str(error).split(" at line ")[0]
         if "trailing characters" in said:

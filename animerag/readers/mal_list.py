@@ -45,7 +45,8 @@ def _row(entry: dict[str, str], name: str, number: int) -> Show | RowError:
     given = entry.get("series_animedb_id", "")
     if not title:
         reason = "The entry has no series_title."
-        return RowError(file=name, line=number, id=given or None, stage="validate", reason=reason)
+        said = values.given(entry)
+        return RowError(file=name, line=number, id=given or None, stage="validate", reason=reason, given=said)
     numbers = values.Numbers()
     status: Any = entry.get("my_status", "")
     mine = values.my_status(status)

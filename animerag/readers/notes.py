@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 WORLD = "note"
 HEADING = re.compile(r"(#{1,6})[ \t]+(\S.*?)[ \t]*#*[ \t]*")
-_UNDERLINE = re.compile(r"(=+|-{2,})[ \t]*")
 _FENCE = re.compile(r"[ ]{0,3}(```|~~~)")
 _PASSAGE_CHARACTERS = 2500  # below what is embedded of one show, so that no part of a note goes unfound
 
@@ -24,15 +23,10 @@ _PASSAGE_CHARACTERS = 2500  # below what is embedded of one show, so that no par
 def read(path: Path, name: str, *, encoding: str) -> Iterator[Show]:
     """Yield a show for each heading, or a note for each passage of a text that has none."""
     seen: dict[str, int] = {}
-    for line, depth, title, body in _sections(path, name, encoding):
-        if depth and not body and seen is not None and not title:
-            continue
+    for line, title, body in _sections(path, name, encoding):
         for place, passage in enumerate(_passages(body) or [""], 1):
-            shown = title or _first_words(passage)
-            if place > 1 and title:
-                shown = f"{title} ({place})"
-            if shown:
-                yield _note(name, line, shown, passage, seen)
+            numbered = f"{title} ({place})" if place > 1 else title
+            yield _note(name, line, numbered if title else _first_words(passage), passage, seen)
 
 
 def _note(name: str, line: int, title: str, body: str, seen: dict[str, int]) -> Show:
@@ -48,24 +42,24 @@ def _note(name: str, line: int, title: str, body: str, seen: dict[str, int]) -> 
     )
 
 
-def _sections(path: Path, name: str, encoding: str) -> Iterator[tuple[int, int, str, str]]:
-    """Yield (line, depth, heading, text below it); the text before the first heading has depth 0 and no heading.
+def _sections(path: Path, name: str, encoding: str) -> Iterator[tuple[int, str, str]]:
+    """Yield (line, heading, text below it); the text before the first heading has none.
 
     A heading with nothing but deeper headings below it only groups those, and is passed over.
     """
-    waiting: tuple[int, int, str] = (1, 0, "")
+    at, above, heading = 1, 0, ""
     body: list[str] = []
     for line, depth, content in _marked(path, name, encoding):
         if not depth:
             body.append(content)
             continue
         text = values.text("\n".join(body), lines=True)
-        if text or (waiting[1] and depth <= waiting[1]):
-            yield (*waiting, text)
-        waiting, body = (line, depth, content), []
+        if text or 0 < depth <= above:
+            yield at, heading, text
+        at, above, heading, body = line, depth, content, []
     text = values.text("\n".join(body), lines=True)
-    if text or waiting[1]:
-        yield (*waiting, text)
+    if text or heading:
+        yield at, heading, text
 
 
 def _marked(path: Path, name: str, encoding: str) -> Iterator[tuple[int, int, str]]:

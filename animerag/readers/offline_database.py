@@ -38,7 +38,8 @@ def rows(records: Sequence[Any], lines: Iterator[int], name: str) -> Iterator[Sh
 def row(record: Any, name: str, line: int) -> Show | RowError:
     """Turn one entry into a show; its id names the site, since each entry is known to several."""
     if not is_record(record):
-        return RowError(file=name, line=line, id=None, stage="validate", reason="The record has no sources and title.")
+        reason, said = "The record has no sources and title.", values.given(record)
+        return RowError(file=name, line=line, id=None, stage="validate", reason=reason, given=said)
     title = values.text(record["title"])
     sources = [source for source in record["sources"] if isinstance(source, str)]
     season = record.get("animeSeason")
@@ -51,7 +52,8 @@ def row(record: Any, name: str, line: int) -> Show | RowError:
         title = ""
     if not title:
         reason = "The record has no title, or broken Unicode."
-        return RowError(file=name, line=line, id=shown_id, stage="validate", reason=reason)
+        said = values.given(record)
+        return RowError(file=name, line=line, id=shown_id, stage="validate", reason=reason, given=said)
     score = record.get("score")
     mean = score.get("arithmeticMean") if isinstance(score, dict) else score
     return Show(

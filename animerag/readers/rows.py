@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from animerag.errors import InvalidInputError
 from animerag.models import RowError
+from animerag.readers import values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -79,7 +81,8 @@ def checked(records: Iterable[Record], name: str, written: Layout) -> Iterator[R
             fault = f"The row has {len(cells)} cells where {width} were expected."
         if fault is not None:
             shown = next(iter(cells), "").strip()[:64] or None
-            yield RowError(file=name, line=record.line, id=shown, stage="read", reason=fault)
+            said = values.given(dict(zip_longest(written.headers, cells[:width], fillvalue="")) if cells else "")
+            yield RowError(file=name, line=record.line, id=shown, stage="read", reason=fault, given=said)
         else:
             yield Row(line=record.line, cells=cells[:width], notes=record.notes)
 

@@ -13,7 +13,7 @@ from animerag.models import Origin, RelatedShow, RowError, Show
 from animerag.readers import documents, values
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 KEY = "AniDB_Anime"
 ID_FIELD = "AnimeID"
@@ -26,20 +26,34 @@ def is_record(record: Any) -> bool:
     return isinstance(record, dict) and (ID_FIELD in record or TABLE_KEY in record) and TITLE_FIELD in record
 
 
-def rows(records: Sequence[Any], source: str, name: str, *, id_field: str = ID_FIELD) -> Iterator[Show | RowError]:
-    """Yield a show, or the reason why not, for each record; `source` is the file's text, for line numbers."""
-    lines = documents.record_lines(source, len(records), KEY)
+def rows(
+    records: Sequence[Any], lines: Iterator[int], name: str, *, id_field: str = ID_FIELD
+) -> Iterator[Show | RowError]:
+    """Yield a show, or the reason why not, for each record."""
+    ids: dict[str | None, str | None] = {}
+    if id_field != ID_FIELD:
+        dicts = [record for record in records if isinstance(record, dict)]
+        ids = {_id(record.get(ID_FIELD)): _id(record.get(id_field)) for record in dicts}
     for line, record in zip(lines, records, strict=True):
-        yield row(record, name, line, id_field=id_field)
+        yield row(record, name, line, id_field=id_field, ids=ids)
 
 
-def row(record: Any, name: str, line: int, *, id_field: str = ID_FIELD) -> Show | RowError:
-    """Turn one record into a show, or into the reason why it is none."""
+def row(
+    record: Any, name: str, line: int, *, id_field: str = ID_FIELD, ids: Mapping[str | None, str | None] | None = None
+) -> Show | RowError:
+    """Turn one record into a show, or into the reason why it is none.
+
+    Relations tell AnimeIDs: under another `id_field` those are kept whose id there `ids` knows.
+    """
     try:
-        return to_show(record, id_field=id_field, origin=Origin(file=name, line=line))
+        show = to_show(record, id_field=id_field, origin=Origin(file=name, line=line))
+        if id_field == ID_FIELD:
+            return show
+        return replace(show, relations=_moved(show.relations, ids or {}), similar=_moved(show.similar, ids or {}))
     except InvalidInputError as error:
         shown_id = str(record[id_field])[:64] if isinstance(record, dict) and id_field in record else None
-        return RowError(file=name, line=line, id=shown_id, stage="validate", reason=str(error))
+        said = values.given(record)
+        return RowError(file=name, line=line, id=shown_id, stage="validate", reason=str(error), given=said)
 
 
 def to_show(record: Any, *, id_field: str = ID_FIELD, origin: Origin | None = None) -> Show:
@@ -99,6 +113,10 @@ def _id(value: Any) -> str | None:
         return None
     shown = str(value).strip()
     return shown if re.fullmatch(r"[1-9][0-9]{0,18}", shown) else None
+
+
+def _moved(items: Sequence[RelatedShow], ids: Mapping[str | None, str | None]) -> tuple[RelatedShow, ...]:
+    return tuple(replace(item, id=moved) for item in items if (moved := ids.get(item.id)) is not None)
 
 
 def _related(record: dict[str, Any], key: str, kind_field: str | None, notes: list[str]) -> tuple[RelatedShow, ...]:

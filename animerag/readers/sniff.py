@@ -215,7 +215,7 @@ def detect_encoding(path: Path, name: str, given: str | Encoding | None = None) 
         return Encoding(name=wide, reason="every other byte of plain letters is zero")
     if _decodes(path, name, "utf-8"):
         return Encoding(name="utf-8", reason="the whole file is valid UTF-8")
-    return _guess(path, name, data)
+    return _guess(path, name)
 
 
 def _named(given: str) -> str:
@@ -261,7 +261,9 @@ def _wide(data: bytes) -> str | None:
     return None
 
 
-def _guess(path: Path, name: str, data: bytes) -> Encoding:
+def _guess(path: Path, name: str) -> Encoding:
+    with open_bytes(path, name) as stream:
+        data = next((chunk for chunk in iter(lambda: stream.read(HEAD_BYTES), b"") if not chunk.isascii()), b"")
     scored = []
     for encoding in _GUESSES:
         if _decodes(path, name, encoding):
@@ -277,13 +279,15 @@ def _guess(path: Path, name: str, data: bytes) -> Encoding:
 
 
 def _plausibility(text: str) -> float:
-    """Say between -1 and 1 how much the non-ASCII characters look like writing and not like noise."""
+    """Say, up to 1, how much the non-ASCII characters look like writing and not like noise."""
     total, number = 0.0, 0
     for before, character, after in _around(text):
         number += 1
         if _JAPANESE.match(character):
             # Western letters misread as Japanese stand alone among ASCII; real Japanese comes in runs.
             total += 1.0 if _JAPANESE.match(before) or _JAPANESE.match(after) else -0.6
+        elif character in "ÂÃ" and not after.isascii():  # UTF-8 that was taken for Western once
+            total -= 3.0
         elif character in _TYPOGRAPHIC:
             total += 0.9
         elif character.isalpha() and ord(character) < 0x250:
@@ -293,8 +297,8 @@ def _plausibility(text: str) -> float:
             total -= 0.3
         elif unicodedata.category(character) in {"Cc", "Co", "Cn"}:
             total -= 3.0
-        else:
-            total -= 0.5
+        else:  # a symbol: alone it may be meant, in a row it is noise
+            total += 0.5 if before.isascii() and after.isascii() else -0.5
     return total / number if number else 0.0
 
 

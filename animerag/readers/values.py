@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import re
 import unicodedata
@@ -25,11 +26,14 @@ _UNKNOWN = frozenset(("", *_UNKNOWN_WORDS.split()))
 _NUMBER = re.compile(r"([+-]?\d+(?:[.,]\d+)?)(?:\s*(?:eps?\.?|episodes?|話|年|点|/\s*10))?", re.IGNORECASE)
 _GROUPED = re.compile(r"\d{1,3}(?:[,.\s]\d{3})+")
 _YEAR = re.compile(r"(?<!\d)((?:19|20|21)\d\d)(?!\d)")
+_DATE = re.compile(r"(?<!\d)((?:19|20|21)\d\d)-\d\d-\d\d")
 _SLUG = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,63}")
 _STATUSES: dict[str, MyStatus] = {
     "watching": "watching",
     "currently watching": "watching",
     "current": "watching",
+    "rewatching": "watching",
+    "repeating": "watching",
     "1": "watching",
     "completed": "completed",
     "finished": "completed",
@@ -49,6 +53,8 @@ _STATUSES: dict[str, MyStatus] = {
 
 def text(value: Any, *, lines: bool = False) -> str:
     """Return what is to be read of a text: no control or invisible characters; on one line unless `lines`."""
+    if isinstance(value, str) and value.isprintable():  # most are, and need no more
+        return value.strip()
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return ""
     shown = _UNSEEN.sub("", _ANSI.sub("", _BREAKS.sub("\n", str(value))))
@@ -70,7 +76,7 @@ class Numbers:
 
     def whole(self, value: Any, low: int, high: int, label: str) -> int | None:
         """Return a whole number within bounds; 0 below the bounds means unknown and is no fault."""
-        number = self._number(value, label, grouped=True)
+        number = self.number(value, label, grouped=True)
         if number is None or (number == 0 and low > 0):
             return None
         return int(number) if number.is_integer() and low <= number <= high else self._refuse(value, label)
@@ -78,19 +84,21 @@ class Numbers:
     def year(self, value: Any, label: str) -> int | None:
         """Return a year from a number, or from within a date such as "Apr 3, 2012 to Sep 1, 2013" (its first)."""
         if isinstance(value, str) and not is_unknown(value):
-            found = set(_YEAR.findall(unicodedata.normalize("NFKC", value).split(" to ")[0]))
+            plain = unicodedata.normalize("NFKC", value[:200]).split(" to ")[0]
+            found = _DATE.findall(plain)[:1] or list(dict.fromkeys(_YEAR.findall(plain)))
             if len(found) == 1:
-                return int(found.pop())
+                return int(found[0])
         return self.whole(value, 1900, 2200, label)
 
     def score(self, value: Any, label: str) -> float | None:
         """Return a score from 0 to 10; 0 means that there is none."""
-        number = self._number(value, label)
+        number = self.number(value, label)
         if not number:
             return None
         return round(number, 4) if 0 < number <= 10 else self._refuse(value, label)
 
-    def _number(self, value: Any, label: str, *, grouped: bool = False) -> float | None:
+    def number(self, value: Any, label: str, *, grouped: bool = False) -> float | None:
+        """Return a number of any size; `grouped` reads 1,234 as a thousand and not as a decimal."""
         if is_unknown(value):
             return None
         if isinstance(value, int | float) and not isinstance(value, bool):
@@ -163,3 +171,12 @@ def _parts(values: Iterable[Any]) -> list[str]:
     """Lists hold texts, or objects with a name."""
     found = (text(item.get("name") if isinstance(item, dict) else item) for item in values)
     return [part for part in found if part]
+
+
+def given(value: Any) -> str:
+    """Return a row as it is handed back to its owner: JSON, or the text that it is."""
+    if isinstance(value, str):
+        return value
+    readable = json.dumps(value, ensure_ascii=False, default=str)
+    whole = readable.isascii() or not any("\ud800" <= c <= "\udfff" for c in readable)
+    return readable if whole else json.dumps(value, default=str)  # half of a surrogate pair stands escaped

@@ -6,6 +6,7 @@ costs a repetition, never a second payment.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from animerag.ports import CollectionSpec, VectorRecord
 from animerag.texts import RECIPE, Document
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
     from animerag.library import Library
@@ -45,6 +46,7 @@ class Indexer:
         self.library = library
         self.index = index
         self.embedder = embedder
+        self._coming: dict[str, asyncio.Future[None]] = {}  # texts that somebody in this process is embedding
 
     async def spec(self) -> CollectionSpec:
         """Return the collection for the current model. Raises ProviderError where its width must be asked for."""
@@ -64,18 +66,31 @@ class Indexer:
         New vectors are kept in the library before this returns. Raises ProviderError, LibraryError.
         """
         texts = {document.text_hash: document.text for document in documents}
-        dimensions = await self.embedder.dimensions()
-        # Asked for all documents of a file at once: a look for each batch would delay the requests of a wave.
         # Without any, nothing is awaited before the gate: batches come to it in the order of the file.
-        wanted = kept & texts.keys()
-        known = await self.library.vectors(self.embedder.model, dimensions, wanted) if wanted else {}
+        known = await self._known(kept & texts.keys())
         missing = [key for key in texts if key not in known]
+        while coming := [self._coming[key] for key in missing if key in self._coming]:
+            await asyncio.wait(coming)  # another import is paying for these; it keeps them, or it failed
+            known |= await self._known(missing)
+            missing = [key for key in missing if key not in known]
         if not missing:
             return Embedded(vectors=known, requests=0, usage=Usage())
-        embedding = await self.embedder.embed([texts[key] for key in missing], priority=priority)
-        fresh = dict(zip(missing, embedding.vectors, strict=True))
-        await self.library.save_vectors(self.embedder.model, fresh)
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._coming |= dict.fromkeys(missing, done)
+        try:
+            embedding = await self.embedder.embed([texts[key] for key in missing], priority=priority)
+            fresh = dict(zip(missing, embedding.vectors, strict=True))
+            await self.library.save_vectors(self.embedder.model, fresh)
+        finally:
+            for key in missing:
+                del self._coming[key]
+            done.set_result(None)
         return Embedded(vectors=known | fresh, requests=1, usage=embedding.usage)
+
+    async def _known(self, hashes: Collection[str]) -> dict[str, Vectors]:
+        if not hashes:
+            return {}
+        return await self.library.vectors(self.embedder.model, await self.embedder.dimensions(), hashes)
 
     async def upsert(self, spec: CollectionSpec, documents: Sequence[Document], vectors: Mapping[str, Vectors]) -> None:
         """Write documents to the index; the caller notes them as indexed afterwards. Raises VectorStoreError."""

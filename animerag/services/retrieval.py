@@ -1,7 +1,7 @@
 """Retrieval: title match, word match and vector search at the same time, then one ranked list, each show once.
 
-What a question asks of fields ("mecha before 1990") is answered from the catalogue's fields, completely. Filters, set by
-hand or understood, restrict every search.
+What a question asks of fields ("mecha before 1990") is answered from the catalogue's fields, completely. Filters, set
+by hand or understood, restrict every search.
 """
 
 from __future__ import annotations
@@ -22,14 +22,17 @@ from animerag.filters import Understood, understand
 from animerag.models import Ambiguity, Filters, NamedShow, Priority, Retrieval, Timings, Usage
 from animerag.ports import Located
 from animerag.ranking import Candidates, nothing_found, sources
+from animerag.scope import asked_title, asks_for_what_is_not_kept
+from animerag.services.passages import Passages
 from animerag.tracing import span
+from animerag.words import pairs, terms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from animerag.aliases import AliasMatch
     from animerag.library import Library
-    from animerag.models import FactAnswer, Source
+    from animerag.models import FactAnswer
     from animerag.ports import Embedding, Neighbour, Vectors
     from animerag.services.indexing import Indexer
     from animerag.words import WordHit
@@ -41,6 +44,7 @@ DEFAULT_K = 8
 _CANDIDATES = 50  # a branch; deeper ones were never among the first five of any evaluation
 # Reading a question takes about 2 ms. One that fields answer whole needs no vector, so nothing is spent on it.
 _A_MOMENT_S = 0.01
+_LOOKED_INTO = 12  # candidates whose sentences are looked into, where that is free
 _OPTIONS = 6  # more choices than this are no help
 
 
@@ -65,6 +69,8 @@ class _Reading:
     preferred: frozenset[str] = frozenset()
     lead: tuple[str, ...] = ()
     led_by: Mapping[str, str] = field(default_factory=dict)  # how relations and similarity led to a show
+    names: bool = True  # words of titles stand in the question
+    beyond: bool = False  # it asks for what no record holds
     ambiguities: tuple[Ambiguity, ...] = ()
     seconds: float = 0.0
 
@@ -79,6 +85,7 @@ class _Near:
     """The vector branch's yield and what it took."""
 
     neighbours: Sequence[Neighbour] = ()
+    vector: Vectors | None = None
     usage: Usage = Usage()
     embed_s: float = 0.0
     vector_s: float = 0.0
@@ -90,6 +97,7 @@ class Retriever:
     def __init__(self, indexer: Indexer) -> None:
         self._indexer = indexer
         self._library: Library = indexer.library
+        self._passages = Passages(indexer.embedder)
         self._catalogue: _Catalogue | None = None
         self._loading = asyncio.Lock()
 
@@ -124,11 +132,13 @@ class Retriever:
             # The two that read the library take milliseconds; cut off half way they would leave a connection open.
             searches[1].cancel()
             await asyncio.gather(reading, *searches, return_exceptions=True)
-        found, no_match = await self._fuse(read, hits, near.neighbours, k)
+        candidates = await self._candidates(question, read, hits, near, priority)
+        ids = candidates.ranked()[: 2 * k]  # some may have left the catalogue since
+        found = sources(candidates, await self._library.shows(ids), ids)[:k]
         return Retrieval(
             question=question,
             sources=tuple(found),
-            no_match=no_match,
+            no_match=await self._nothing(question, read, candidates),
             fact=read.fact,
             filters=filters,
             understood=read.understood.filters,
@@ -187,8 +197,8 @@ class Retriever:
         try:
             with span("alias"):
                 matches = await self.match_titles(question)
-                table = (await self._loaded()).table
-                read = _understand(question, matches, table, filters, ignore)
+                catalogue = await self._loaded()
+                read = _understand(question, matches, catalogue, filters, ignore)
         except LibraryError as error:
             if filters:
                 raise
@@ -206,7 +216,7 @@ class Retriever:
             return [], 0.0
         try:
             with span("words"):
-                hits = await self._library.search_words(question, k=_CANDIDATES, ids=read.allowed)
+                hits = await self._library.search_words(question, k=_CANDIDATES, names=read.names, ids=read.allowed)
                 return hits, time.perf_counter() - started_s
         except LibraryError as error:
             log.warning("word search failed: %s", error)
@@ -239,27 +249,42 @@ class Retriever:
             found = await self._indexer.index.query(spec, vector[None, :], k=_CANDIDATES, ids=read.allowed)
         return _Near(
             neighbours=found[0] if found else (),
+            vector=vector,
             usage=usage,
             embed_s=embedded_s - started_s,
             vector_s=time.perf_counter() - searched_s,
         )
 
-    async def _fuse(
-        self, read: _Reading, hits: Sequence[WordHit], neighbours: Sequence[Neighbour], k: int
-    ) -> tuple[list[Source], bool]:
+    async def _candidates(
+        self, question: str, read: _Reading, hits: Sequence[WordHit], near: _Near, priority: Priority
+    ) -> Candidates:
         candidates = Candidates(
             matches=read.matches,
             hits=hits,
-            neighbours=neighbours,
+            neighbours=near.neighbours,
             preferred=read.preferred,
+            length=len(terms(question)) + len(pairs(question)) // 3,
             lead=read.lead,
             led_by=read.led_by,
         )
-        ids = candidates.ranked()[: 2 * k]  # some may have left the catalogue since
-        found = sources(candidates, await self._library.shows(ids), ids)[:k]
+        if read.lead or near.vector is None or self.embeds_over_a_network:
+            return candidates
+        nearest = candidates.ranked()[:_LOOKED_INTO]
+        shows = await self._library.shows(nearest)
+        likeness = await self._passages.likeness(near.vector, list(shows.values()), priority=priority)
+        return replace(candidates, passages=likeness)
+
+    async def _nothing(self, question: str, read: _Reading, candidates: Candidates) -> bool:
+        """Tell whether the catalogue has nothing on a question, by what it asks for or by how little was found."""
         if read.fact and read.fact.kind != "related":
-            return found, not read.fact.ids
-        return found, not found or nothing_found(candidates)
+            return not read.fact.ids
+        if read.beyond:
+            return True
+        if not candidates.lead:
+            title = asked_title(question)
+            if title and not await self._library.mentions(title):
+                return True
+        return nothing_found(candidates)
 
     async def _loaded(self) -> _Catalogue:
         """Return titles and fields as the catalogue has them now, whichever process changed it."""
@@ -277,9 +302,10 @@ def _catalogue_of(revision: int, rows: Sequence[Mapping[str, Any]]) -> _Catalogu
 
 
 def _understand(
-    question: str, matches: Sequence[AliasMatch], table: FactTable, by_hand: Filters, ignore: frozenset[str]
+    question: str, matches: Sequence[AliasMatch], catalogue: _Catalogue, by_hand: Filters, ignore: frozenset[str]
 ) -> _Reading:
     """Put together what titles and fields say; pure, about a millisecond."""
+    table = catalogue.table
     matches = [match for match in matches if table.allows(match.id, by_hand)]
     named = [match for match in matches if match.named]
     understood = understand(
@@ -318,8 +344,17 @@ def _understand(
         preferred=frozenset(table.meeting(understood.filters)) if soft else frozenset(),
         lead=tuple(dict.fromkeys(lead)),
         led_by={show_id: how for show_id, how in led_by.items() if show_id in lead},
+        names=catalogue.aliases.has_names(question),
+        beyond=asks_for_what_is_not_kept(_blanked(question, named)) or any(match.season_missing for match in named[:1]),
         ambiguities=_ambiguities(named, table),
     )
+
+
+def _blanked(question: str, named: Sequence[AliasMatch]) -> str:
+    text = folded(question)
+    for match in named:
+        text = text[: match.start] + " " * (match.end - match.start) + text[match.end :]
+    return text
 
 
 def _ambiguities(named: Sequence[AliasMatch], table: FactTable) -> tuple[Ambiguity, ...]:

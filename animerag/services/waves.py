@@ -34,22 +34,37 @@ def sizes(documents: int, rounds: Iterator[int], *, most: int = MOST) -> list[in
     return found
 
 
-def cut(documents: Iterable[Document], given: Iterable[int]) -> Iterator[list[Document]]:
-    """Cut into batches of the given sizes, the last of them for all that is left; fewer where tokens would be too many.
+class Cutter:
+    """Cuts documents that come in turn into batches of the given sizes, the last of them for all that is left.
 
-    Needs at least one size.
+    A batch is smaller where its tokens would be too many for one request. Needs at least one size.
     """
-    following = iter(given)
-    size = next(following)
-    batch: list[Document] = []
-    tokens = 0
-    for document in documents:
-        needed = estimate_tokens(document.text)
-        if batch and (len(batch) >= size or tokens + needed > _REQUEST_TOKENS):
-            yield batch
-            batch, tokens = [], 0
-            size = next(following, size)
-        batch.append(document)
-        tokens += needed
-    if batch:
-        yield batch
+
+    def __init__(self, given: Iterable[int]) -> None:
+        self._following = iter(given)
+        self._size = next(self._following)
+        self._batch: list[Document] = []
+        self._tokens = 0
+
+    def add(self, documents: Iterable[Document]) -> Iterator[list[Document]]:
+        """Take documents; yield the batches that are full."""
+        for document in documents:
+            needed = estimate_tokens(document.text)
+            if self._batch and (len(self._batch) >= self._size or self._tokens + needed > _REQUEST_TOKENS):
+                yield self._batch
+                self._batch, self._tokens = [], 0
+                self._size = next(self._following, self._size)
+            self._batch.append(document)
+            self._tokens += needed
+
+    def rest(self) -> list[Document]:
+        """Return what has not filled a batch."""
+        return self._batch
+
+
+def cut(documents: Iterable[Document], given: Iterable[int]) -> Iterator[list[Document]]:
+    """Cut documents that are all there, as a Cutter does."""
+    cutter = Cutter(given)
+    yield from cutter.add(documents)
+    if rest := cutter.rest():
+        yield rest

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import streamlit as st
 
+from animerag import readers
 from animerag.errors import AnimeRAGError, InvalidInputError
 from animerag.models import Retrieval, Turn
 from animerag.runtime import Runtime
 from animerag.services.catalogue import SAMPLE_JOB
+from animerag.services.uploads import INGEST_JOB
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from pathlib import Path
 
     from animerag.jobs import Control, Job
+    from animerag.library import JobRecord
     from animerag.limits import LevelChoice
     from animerag.measurements import Experiment
-    from animerag.models import Answer, AnswerStatus, IngestReport
+    from animerag.models import Answer, AnswerStatus, IngestReport, Priority
+    from animerag.readers import Detection
     from animerag.readers.questions import Sheet, SheetOptions
     from animerag.runs import Run, RunOptions, RunRow, Timed
     from animerag.runtime import Services
@@ -87,6 +91,24 @@ def cancel_job(job: Job) -> None:
         services().jobs.cancel(job.id)
 
     runtime().call(cancel())
+
+
+def answer(job: Job, *, yes: bool) -> None:
+    """Answer what a job asks."""
+
+    async def tell() -> None:
+        job.control.answer(yes=yes)
+
+    runtime().call(tell())
+
+
+def set_level(priority: Priority, choice: Any) -> None:
+    """Change how many requests may be in flight while work goes on."""
+
+    async def change() -> None:
+        services().gate.set_level(priority, choice)
+
+    runtime().call(change())
 
 
 def chroma_trouble() -> str | None:
@@ -283,24 +305,56 @@ def turns(exchanges: Sequence[Exchange]) -> list[Turn]:
 # ── Upload ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass(frozen=True, slots=True)
-class Preflight:
-    """What a run over these files would do."""
+@dataclass(slots=True)
+class Chosen:
+    """A file that was chosen: spooled, and as its owner has it read."""
 
-    key: tuple[Any, ...] = field(default=())
+    source: SourceFile
+    detected: Detection | None = None
     report: IngestReport | None = None
+    expected_s: float = 0.0
+    trouble: str | None = None
+    checked: tuple[Any, ...] = ()  # what `report` was made of
 
 
-def preflight(files: Sequence[SourceFile]) -> IngestReport:
-    """Say what taking in `files` would do, read once for all reruns. Raises InvalidInputError."""
-    job = latest("ingest")
-    key = (tuple(file.path.name for file in files), job and (job.id, job.state))
-    kept: Preflight = st.session_state.get("upload_check", Preflight())
-    if kept.report is None or kept.key != key:
-        report = runtime().call(services().ingestion.check(files), timeout_s=_CHECK_S)
-        kept = st.session_state["upload_check"] = Preflight(key, report)
-    assert kept.report is not None
-    return kept.report
+def chosen() -> list[Chosen]:
+    """Return the files that this session has chosen and not started."""
+    kept: list[Chosen] = st.session_state.setdefault("upload_chosen", [])
+    return kept
+
+
+def look_into(file: Chosen) -> None:
+    """Read a file again if it, what its owner says about it, or the catalogue has changed."""
+    job = latest(INGEST_JOB)
+    now = (file.source, job and (job.id, job.state))
+    if file.checked == now:
+        return
+    file.checked, file.trouble, file.report = now, None, None
+    ingestion, source = services().ingestion, file.source
+    try:
+        file.detected = readers.detect(source.path, source.name, source.options)
+        file.trouble = file.detected.problem
+        if file.trouble is None:
+            file.report = runtime().call(ingestion.check([source]), timeout_s=_CHECK_S)
+            file.expected_s = runtime().call(ingestion.expected_s(file.report.ingested))
+    except InvalidInputError as error:
+        file.trouble = str(error)
+
+
+def unfinished() -> JobRecord | None:
+    """Return an import that a process which is gone has left unfinished."""
+    return runtime().call(services().uploads.unfinished())
+
+
+def what_is_left(record: JobRecord) -> IngestReport | None:
+    """Say what an unfinished import still has to do, read once; None where its files are gone."""
+    kept: dict[str, IngestReport | None] = st.session_state.setdefault("upload_left", {})
+    if record.id not in kept:
+        try:
+            kept[record.id] = runtime().call(services().uploads.what_is_left(record.id), timeout_s=_CHECK_S)
+        except InvalidInputError:
+            kept[record.id] = None
+    return kept[record.id]
 
 
 def fresh_key(name: str) -> str:

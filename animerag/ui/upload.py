@@ -1,36 +1,296 @@
-"""What Upload draws: what a run would do, the run at work, and the account of every row."""
+"""What Upload draws: files and what they would change, the run at work, and the account of every row."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from animerag.ui.components import job_running, show_error
-from animerag.ui.text import counted, escape, label
+from animerag import charts
+from animerag.errors import InvalidInputError
+from animerag.models import Priority
+from animerag.readers import columns
+from animerag.services.ingestion import SourceFile
+from animerag.services.survey import described
+from animerag.services.uploads import to_correct
+from animerag.ui import session
+from animerag.ui.components import job_watched, show_error
+from animerag.ui.text import counted, duration, escape, label
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from animerag.jobs import Job
+    from animerag.library import JobRecord
     from animerag.models import IngestReport
+    from animerag.readers import Detection
+    from animerag.ui.session import Chosen
+
+MAX_MB = 50
+TYPES = ("json", "jsonl", "ndjson", "csv", "tsv", "xlsx", "xml", "gz", "txt", "md")
+_ENCODINGS = ("utf-8", "utf-16", "cp1252", "shift_jis", "euc_jp")
+_DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+_NO_FIELD = "none"
+_COUNTS = ("New", "Changed", "Same", "Repeated", "Unusable", "Tokens", "Cost", "About")
+_WINDOW_S = 20.0  # of the lanes of a run at work
+_LEVELS = ("auto", 1, 3, 5, 10, 20)
 
 
-def preflight(report: IngestReport) -> None:
-    """Tell what a run would do with every row."""
-    counts = {
-        "New or changed": report.ingested,
-        "Unchanged": report.unchanged,
-        "Repeated (last row wins)": report.duplicate,
-        "Set aside": report.quarantined,
-        "Rows read": report.read,
+# ── Choosing ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def choose_files() -> None:
+    """Draw the uploader and the inbox; what is chosen is spooled at once, and the browser's copy let go."""
+    files = st.file_uploader(
+        "Files",
+        type=list(TYPES),
+        accept_multiple_files=True,
+        max_upload_size=MAX_MB,
+        key=session.fresh_key("upload_files"),
+        help="Shoko exports, CSV, TSV, Excel, JSON, JSON lines, MyAnimeList lists, notes.",
+    )
+    if files:
+        for file in files:
+            _take(_kept(file.name, file.getbuffer()))
+        session.renew("upload_files")
+        st.rerun()
+    uploads = session.services().uploads
+    waiting = session.runtime().call(uploads.waiting_files())
+    if not waiting:
+        st.caption(label(f"Larger than {MAX_MB} MB? Put it into {uploads.inbox}, or use animerag ingest PATH."))
+        return
+    known = {file.source.path for file in session.chosen()}
+    names = [source.name for source in waiting if source.path not in known]
+    for name in st.pills("In the inbox folder", names, selection_mode="multi", key=session.fresh_key("upload_inbox")):
+        _take(next(source for source in waiting if source.name == name))
+        session.renew("upload_inbox")
+        st.rerun()
+
+
+def _kept(name: str, data: memoryview) -> SourceFile:
+    if len(data) > MAX_MB * 2**20:  # the browser alone enforces the widget's limit
+        raise InvalidInputError(f"{name} is larger than {MAX_MB} MB: put it into the inbox folder instead.")
+    return SourceFile(path=session.services().spool.keep(data).path, name=name)
+
+
+def _take(source: SourceFile) -> None:
+    if all(file.source.path != source.path for file in session.chosen()):
+        session.chosen().append(session.Chosen(source))
+
+
+# ── Before ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def preflight(files: list[Chosen]) -> None:
+    """Tell what each file would do, let its reading be corrected, and start."""
+    for file in files:
+        session.look_into(file)
+    narrow = {name: st.column_config.Column(width=62) for name in _COUNTS}
+    st.dataframe([_row(file) for file in files], hide_index=True, width="stretch", column_config=narrow)
+    for number, file in enumerate(files):
+        if file.trouble:
+            show_error(file.trouble)
+        name = f"{label(file.source.name)}: how it is read"
+        with st.expander(name, expanded=bool(file.trouble and file.detected)):
+            _reading(number, file)
+    ready = all(file.trouble is None for file in files)
+    start, clear = st.columns([1, 4])
+    if start.button(
+        "Start", type="primary", icon=":material/play_arrow:", key="upload_start", disabled=not ready, width="stretch"
+    ):
+        session.runtime().call(session.services().uploads.start([file.source for file in files]))
+        files.clear()
+        st.rerun()
+    if clear.button("Clear", icon=":material/close:", key="upload_clear"):
+        files.clear()
+        st.rerun()
+
+
+def _row(file: Chosen) -> dict[str, Any]:
+    report = file.report
+    if report is None:
+        return {"File": file.source.name, "Detected": file.detected.label if file.detected else "not readable"}
+    understood = report.files[0]
+    tokens, cost = report.usage.embedding_tokens, report.usage.cost_usd
+    return {
+        "File": file.source.name,
+        "Detected": understood.format,
+        "New": report.ingested - report.changed,
+        "Changed": report.changed,
+        "Same": report.unchanged,
+        "Repeated": report.duplicate,
+        "Unusable": report.quarantined,
+        "Tokens": f"{tokens:,}",
+        "Cost": "unknown" if cost is None else f"${cost:.4f}" if cost else "none",
+        "About": duration(file.expected_s) if report.ingested else "nothing to do",
     }
-    st.dataframe([{name: f"{number:,}" for name, number in counts.items()}], hide_index=True, width="stretch")
-    _set_aside(report)
+
+
+def _reading(number: int, file: Chosen) -> None:
+    """Draw what was understood of a file, and what its owner may say instead."""
+    if file.report is not None:
+        st.text("\n".join(described(file.report.files[0])))
+    if file.detected is not None:
+        source = _corrected(number, file.source, file.detected)
+        if source != file.source:
+            file.source = source
+            st.rerun()
+        _preview(file.detected)
+    if file.report is not None:
+        _notes(file.report)
+        _set_aside(file.report)
+    if st.button("Leave this file out", key=f"upload_drop_{number}", icon=":material/close:"):
+        session.chosen().remove(file)
+        st.rerun()
+
+
+def _corrected(number: int, source: SourceFile, found: Detection) -> SourceFile:
+    """Return the source as its owner's choices have it; what is left alone is detected."""
+    key = f"upload_{source.path.name[:12]}_{number}"
+    options = source.options
+    first, second, third = st.columns(3)
+    if found.encoding:
+        encoding = first.selectbox(
+            "Encoding", _ENCODINGS, index=None, placeholder=found.encoding, key=f"{key}_encoding"
+        )
+        options = replace(options, encoding=encoding)
+    if found.delimiter:
+        delimiter = second.selectbox(
+            "Columns are parted by",
+            list(_DELIMITERS),
+            index=None,
+            placeholder=_DELIMITERS.get(found.delimiter, found.delimiter),
+            format_func=lambda one: _DELIMITERS[one],
+            key=f"{key}_delimiter",
+        )
+        options = replace(options, delimiter=delimiter)
+    if found.format == "shoko":
+        fields = ("AnimeID", "AniDB_AnimeID")
+        given = second.selectbox("Id field", fields, index=None, placeholder=fields[0], key=f"{key}_id")
+        options = replace(options, id_field=given)
+    prefix = third.text_input(
+        "Prefix of its ids", value=source.id_prefix, placeholder="as the titles say", key=f"{key}_prefix"
+    )
+    options = replace(options, columns=_columns(key, found))
+    return replace(source, options=options, id_prefix=prefix or None)
+
+
+def _columns(key: str, found: Detection) -> dict[str, str]:
+    """Let every column be named; those that are guesses stand first and say so."""
+    said: dict[str, str] = {}
+    asked = [] if found.fixed else sorted(found.columns, key=lambda column: column.certain)
+    if not asked:
+        return said
+    fields = [*columns.FIELDS, _NO_FIELD]
+    for place, column in zip(_grid(len(asked), 4), asked, strict=True):
+        guess = column.field or "kept with the record only"
+        chosen = place.selectbox(
+            label(column.heading) + ("" if column.certain else " (a guess)"),
+            fields,
+            index=None,
+            placeholder=guess,
+            key=f"{key}_column_{column.heading}",
+        )
+        if chosen:
+            said[column.heading] = chosen
+    return said
+
+
+def _grid(number: int, wide: int) -> list[Any]:
+    return [place for _ in range(-(-number // wide)) for place in st.columns(wide)][:number]
+
+
+def _preview(found: Detection) -> None:
+    if found.sample and found.columns:
+        names = [column.heading for column in found.columns]
+        rows = [dict(zip(names, cells, strict=False)) for cells in found.sample[:5]]
+        st.dataframe(rows, hide_index=True, width="stretch")
+
+
+# ── At work ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def running(job: Job) -> None:
     """Draw an ingestion at work."""
-    job_running(job, "shows")
-    st.caption("This goes on when you leave the page or close the tab.")
+    job_watched(job, _told, _lanes)
+    st.caption("Cancel keeps what is stored. This goes on when you leave the page or close the tab.")
+
+
+def _told(job: Job) -> str:
+    progress = job.control.progress
+    stage = "Stopping" if job.state == "cancelling" else progress.stage or "Starting"
+    if not progress.total or not progress.done:
+        return stage
+    rate = progress.done / max(job.elapsed_s, 0.001)
+    left = duration(max((progress.total - progress.done) / rate, 1.0))
+    return f"{stage} · {progress.done:,} of {progress.total:,} shows · {rate:,.0f} shows/s · about {left} left"
+
+
+def _lanes(job: Job) -> None:
+    """Ask what the job asks; draw who waits for what, a row a request in flight."""
+    if job.control.question is not None:
+        _ask(job)
+        return
+    if session.services().embedder.provider != "local":
+        _level(job)
+    recorder, now_s = job.control.partial, time.perf_counter()
+    if recorder is None:
+        return
+    started_s = now_s - job.elapsed_s
+    spans = recorder.until(now_s, now_s - _WINDOW_S)
+    if session.services().embedder.provider == "local":  # hundreds of small pieces wait for two threads
+        spans = [span for span in spans if span.name != "queue"]
+    if spans:
+        figure = charts.lanes_now(spans, started_s, now_s, window_s=_WINDOW_S)
+        st.plotly_chart(figure, key=f"upload_lanes_{job.id}", config={"displayModeBar": False})
+
+
+def _ask(job: Job) -> None:
+    st.warning(escape(job.control.question or ""), icon=":material/help:")
+    go_on, stop = st.columns([1, 4])
+    for place, name, yes in ((go_on, "Take in the others", True), (stop, "Stop", False)):
+        if place.button(name, key=f"upload_answer_{yes}_{job.id}"):
+            session.answer(job, yes=yes)
+            st.rerun(scope="app")
+
+
+def _level(job: Job) -> None:
+    """Say what the gate does, and let the level be changed."""
+    gate = session.services().gate
+    words, choice = st.columns([4, 1], vertical_alignment="center")
+    state = gate.state()
+    words.caption(label(f"Level {state.levels[Priority.INGEST]}: {state.words()}"))
+    chosen = choice.selectbox(
+        "Requests in flight", _LEVELS, index=None, placeholder="change the level", key=f"upload_level_{job.id}",
+        label_visibility="collapsed",
+    )  # fmt: skip
+    if chosen is not None and chosen != st.session_state.get(f"upload_level_set_{job.id}"):
+        session.set_level(Priority.INGEST, chosen)
+        st.session_state[f"upload_level_set_{job.id}"] = chosen
+
+
+def cut_off(record: JobRecord) -> None:
+    """Offer to go on with an import that a crash or a closed app has cut off."""
+    left = session.what_is_left(record)
+    uploads, call = session.services().uploads, session.runtime().call
+    with st.container(border=True):
+        if left is None:
+            st.markdown(f"**{label(record.title)}** was interrupted, and its file is not there any more.")
+        else:
+            done = left.read - left.ingested - left.quarantined
+            st.markdown(f"**{label(record.title)}** was interrupted: {done:,} of {left.read:,} done.")
+        resume, discard = st.columns([1, 4])
+        if left is not None and resume.button("Resume", type="primary", icon=":material/resume:", key="upload_resume"):
+            call(uploads.resume(record.id))
+            st.rerun()
+        if discard.button("Discard", icon=":material/delete:", key="upload_discard", help="What is stored stays."):
+            call(uploads.discard(record.id))
+            st.rerun()
+
+
+# ── After ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def ended(job: Job) -> None:
@@ -40,32 +300,61 @@ def ended(job: Job) -> None:
         st.caption("Nothing was lost: the catalogue is as it was. Mend the cause and choose the file again.")
         return
     report: IngestReport = job.report
-    done = f"**{report.ingested:,} of {counted(report.read, 'row')} stored** from {label(job.title)}"
     if report.stopped_by:
         st.warning(escape(f"Stopped part way: {report.stopped_by}"), icon=":material/warning:")
     elif job.state == "cancelled":
-        st.warning("Cancelled. What is stored stays; upload the file again for the rest.", icon=":material/stop:")
+        st.warning("Cancelled. What is stored stays.", icon=":material/stop:")
+    done = f"**{report.ingested:,} of {counted(report.read, 'row')} stored** from {label(job.title)}"
     st.markdown(f"{done} in {report.seconds:.1f} s · {counted(report.catalogue, 'show')} in the catalogue")
     counts = {
         "Stored": report.ingested,
         "Unchanged": report.unchanged,
         "Repeated": report.duplicate,
         "Set aside": report.quarantined,
-        "Cancelled": report.cancelled,
+        "Not done": report.cancelled,
     }
     for column, (name, number) in zip(st.columns(len(counts)), counts.items(), strict=True):
         said = "The last row with the same id won." if name == "Repeated" else None
         column.metric(name, f"{number:,}", border=True, help=said)
-    if report.duplicate:
-        st.caption("Of rows that share an id the last one was kept.")
-    _set_aside(report)
+    if report.cancelled and st.button("Do the rest", icon=":material/resume:", key=f"upload_rest_{job.id}"):
+        session.runtime().call(session.services().uploads.resume(job.id))
+        st.rerun()
+    _notes(report)
+    _set_aside(report, job)
     with st.container(horizontal=True):
         st.page_link("pages/ask.py", label="Ask about it", icon=":material/forum:")
         st.page_link("pages/catalogue.py", label="Look at the catalogue", icon=":material/video_library:")
 
 
-def _set_aside(report: IngestReport) -> None:
-    if report.rows:
-        st.markdown(f"**{counted(len(report.rows), 'row')} set aside**")
-        rows = [{"File": r.file, "Line": r.line or None, "Id": r.id, "Reason": r.reason} for r in report.rows]
-        st.dataframe(rows, hide_index=True, width="stretch")
+def _notes(report: IngestReport) -> None:
+    if report.notes:
+        st.markdown(f"**{counted(len(report.notes), 'note')} on rows that went in**")
+        told = [{"File": n.file, "Line": n.line or None, "Id": n.id, "Note": n.note} for n in report.notes]
+        st.dataframe(told, hide_index=True, width="stretch")
+
+
+def _set_aside(report: IngestReport, job: Job | None = None) -> None:
+    """List the rows that were set aside; after a run they can be taken home, corrected, and tried again."""
+    if not report.rows:
+        return
+    st.markdown(f"**{counted(len(report.rows), 'row')} set aside**")
+    rows: Sequence[dict[str, Any]] = [
+        {"File": r.file, "Line": r.line or None, "Id": r.id, "Reason": r.reason, "What stands there": r.excerpt}
+        for r in report.rows
+    ]
+    st.dataframe(rows, hide_index=True, width="stretch")
+    if job is None:
+        return
+    ending, text = to_correct(report.rows)
+    download, retry = st.columns([1, 3])
+    download.download_button(
+        "Download to correct",
+        text.encode("utf-8-sig" if ending == "csv" else "utf-8"),
+        file_name=f"set-aside.{ending}",
+        icon=":material/download:",
+        key=f"upload_aside_{job.id}",
+        on_click="ignore",
+    )
+    if retry.button("Retry these", icon=":material/refresh:", key=f"upload_retry_{job.id}"):
+        _take(_kept(f"set-aside.{ending}", memoryview(text.encode())))
+        st.rerun()

@@ -1,6 +1,4 @@
-"""Fixtures of the readers: a file of given bytes read, and the folder of ugly files."""
-
-from pathlib import Path
+"""Fixtures of the readers: a file of given bytes, read or detected."""
 
 import pytest
 
@@ -38,12 +36,3 @@ def detect_bytes(stored):
         return readers.detect(stored(data), name, ReadOptions(**options))
 
     return detect
-
-
-@pytest.fixture(scope="session")
-def ugly():
-    """The folder of ugly files, where it lies beside the checkout."""
-    path = Path(__file__).parents[3] / "shared" / "data" / "messy"
-    if not path.exists():
-        pytest.skip(f"{path} is not here: the tests on ugly files did not run")
-    return path

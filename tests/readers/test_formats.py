@@ -4,9 +4,12 @@ import gzip
 import json
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from animerag.errors import InvalidInputError
 from animerag.models import RowError
+from animerag.texts import Document
 
 MAL_LIST = """<?xml version="1.0" encoding="UTF-8" ?>
 <myanimelist>
@@ -114,6 +117,58 @@ def test_a_list_of_plain_objects_is_read_by_its_keys(read_bytes):
     assert (show.id, show.titles, show.year) == ("5", ("A", "B"), 1998)
 
 
+@pytest.mark.parametrize(
+    ("heading", "cells", "expected"),
+    [
+        # Kaggle 2020, Kaggle 2023, the list of 2018, the recommendations of 2016, AniList, a scraped list
+        (
+            "MAL_ID,Name,Score,Genres,English name,Japanese name,Type,Episodes,Aired,Rating",
+            '1,A,8.78,"Action, Sci-Fi",B,C,TV,26,"Apr 3, 1998 to Apr 24, 1999",R - 17+',
+            ("1", 8.78, 26, 1998),
+        ),
+        (
+            "anime_id,Name,English name,Other name,Score,Genres,Synopsis,Type,Episodes,Aired,Premiered,Scored By",
+            '1,A,B,C,8.75,"Action",S,TV,26.0,Unknown,spring 1998,914193.0',
+            ("1", 8.75, 26, 1998),
+        ),
+        (
+            "anime_id,title,title_english,title_synonyms,type,episodes,aired,rating,score,scored_by,genre",
+            "1,A,B,C,TV,26,\"{'from': '1998-04-03', 'to': '1999-04-24'}\",PG-13,8.7,5,Action",
+            ("1", 8.7, 26, 1998),
+        ),
+        ("anime_id,name,genre,type,episodes,rating,members", '1,A,"Action",TV,26,8.7,10', ("1", 8.7, 26, None)),
+        (
+            "id,title_romaji,title_english,title_native,averageScore,seasonYear,episodes,genres",
+            "1,A,B,C,86,1998,26,Action",
+            ("1", 8.6, 26, 1998),
+        ),
+        (
+            "uid,title,synopsis,genre,aired,episodes,members,score",
+            "1,A,S,\"['Action', 'Sci-Fi']\",\"Apr 3, 1998 to ?\",26.0,5,8.7",
+            ("1", 8.7, 26, 1998),
+        ),
+    ],
+)
+def test_headings_of_the_common_dumps(read_bytes, heading, cells, expected):
+    (show,) = read_bytes(f"{heading}\n{cells}\n")
+    assert (show.id, show.rating, show.episodes, show.year) == expected
+    assert (show.title, show.tags[0], show.origin.notes) == ("A", "Action", ())
+
+
+def test_a_page_of_an_interface_is_read_as_a_list(read_bytes):
+    entry = {
+        "mal_id": 1,
+        "title": "A",
+        "title_synonyms": ["B"],
+        "year": None,
+        "aired": {"from": "1998-04-03T00:00:00+00:00", "string": "Apr 3, 1998 to ?"},
+        "genres": [{"mal_id": 1, "name": "Action"}],
+        "scored_by": 5,
+    }
+    (show,) = read_bytes(json.dumps({"data": [entry]}))
+    assert (show.id, show.year, show.tags, show.votes, show.titles) == ("1", 1998, ("Action",), 5, ("A", "B"))
+
+
 def test_headings_become_shows_and_other_text_notes(read_bytes, detect_bytes):
     text = (
         "Things I liked.\n\n# Watched\n## Planetes\nAstronauts who collect trash.\n\n```\n# no heading\n```\n"
@@ -150,8 +205,8 @@ def test_a_chosen_column_wins_over_a_guess_and_none_leaves_one_out(read_bytes, d
     data = "id,name,title,rating\n1,A,B,PG-13\n2,C,D,R\n"
     fields = {column.heading: column.field for column in detect_bytes(data).columns}
     assert fields == {"id": "id", "name": None, "title": "title", "rating": None}
-    assert [show.title for show in read_bytes(data, columns={"title": "name"})] == ["A", "C"]
-    assert read_bytes(data, columns={"none": "id"})[0].id.startswith("title:")
+    assert [show.title for show in read_bytes(data, columns={"name": "title"})] == ["A", "C"]
+    assert read_bytes(data, columns={"id": "none"})[0].id.startswith("title:")
 
 
 def test_an_age_rating_is_no_score_and_my_columns_are_mine(read_bytes):
@@ -171,7 +226,57 @@ def test_detection_has_what_a_preview_and_a_column_chooser_need(detect_bytes):
     assert found.columns[1].cells == ("Ü", "Ä")
     assert found.sample[0] == ("1", "Ü", "8,5")
     assert any("Windows-1252" in reason for reason in found.reasons)
-    assert json.dumps(found.told())
+    assert not found.fixed
+
+
+KEYS = [
+    "id",
+    "AnimeID",
+    "MainTitle",
+    "title",
+    "Name",
+    "synonyms",
+    "genres",
+    "episodes",
+    "year",
+    "score",
+    "sources",
+    "x",
+]
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=12),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*KEYS, "name", "from"]), inner),
+    max_leaves=12,
+)
+RECORDS = st.dictionaries(st.sampled_from(KEYS), VALUES)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(value=VALUES | st.lists(RECORDS, min_size=1), records=st.lists(RECORDS | VALUES, min_size=2))
+def test_any_json_is_read_or_refused_in_a_sentence(read_bytes, value, records):
+    lines = "\n".join(json.dumps(record) for record in records)
+    for data in (json.dumps(value), json.dumps({"AniDB_Anime": records}), json.dumps({"data": records}), lines):
+        try:
+            rows = read_bytes(data, name="x.json")
+        except InvalidInputError:
+            continue
+        for row in rows:
+            assert isinstance(row, RowError) or (row.id and row.title and Document.of(row).content_hash)
+
+
+def test_lines_are_counted_in_the_list_and_nowhere_else(read_bytes):
+    data = (
+        '{"note": ["AniDB_Anime", "["],\n"AniDB_Anime": [],\n"AniDB_Anime": [\n{"AnimeID": 1, "MainTitle": "A"},\n\n7]}'
+    )
+    show, error = read_bytes(data)
+    assert (show.origin.line, error.line) == (4, 6)
+
+
+def test_a_number_without_end_is_refused(read_bytes):
+    with pytest.raises(InvalidInputError, match="more than 4,000 digits"):
+        read_bytes('[{"id": 1, "title": "A", "x": ' + "9" * 5000 + "}]")
+    bad, show = read_bytes('{"id": 1, "title": "A", "x": ' + "9" * 5000 + '}\n{"id": 2, "title": "B"}')
+    assert (bad.line, show.id) == (1, "2")
 
 
 @pytest.mark.parametrize("name", ["../../etc/x.csv", "C:\\x.csv", "\\\\host\\s.csv", "CON", "a\nb.csv", "<img>.csv"])

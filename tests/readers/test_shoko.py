@@ -116,6 +116,13 @@ def test_the_table_key_can_be_the_id(read_bytes, record):
     assert show.id == "9"
 
 
+def test_relations_follow_their_shows_to_the_table_key(read_bytes, record):
+    linked = '[{"anime_id": 2, "relation_type": "Sequel"}, {"anime_id": 99}]'
+    records = [record(1, "A", AniDB_AnimeID=7, relations=linked), record(2, "B", AniDB_AnimeID=8, similar=linked)]
+    first, second = read_bytes(json.dumps(records).encode(), id_field="AniDB_AnimeID")
+    assert [item.id for item in (*first.relations, *second.similar)] == ["8", "8"]
+
+
 def test_the_real_export_has_1458_usable_shows(real_export):
     rows = list(readers.read(real_export))
     assert len(rows) == 1458

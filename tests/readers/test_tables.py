@@ -4,6 +4,7 @@ import csv
 import datetime as dt
 import gzip
 import io
+import zipfile
 
 import openpyxl
 import pytest
@@ -140,6 +141,19 @@ def test_a_damaged_workbook_raises_nothing_but_our_own_error(stored, workbook, a
     assert refused is None or refused.endswith(".")
 
 
+def test_a_workbook_that_would_blow_up_is_refused(stored, workbook):
+    entities = "".join(f'<!ENTITY a{n} "{f"&a{n - 1};" * 10}">' for n in range(1, 10))
+    bomb = f'<!DOCTYPE worksheet [<!ENTITY a0 "lol">{entities}]>'
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(workbook)) as sound, zipfile.ZipFile(out, "w") as bad:
+        for name in sound.namelist():
+            data = sound.read(name).decode("utf-8", "surrogateescape")
+            if name.endswith("sheet1.xml"):
+                data = bomb + data[data.index("<worksheet") :].replace("<v>1</v>", "<v>&a9;</v>")
+            bad.writestr(name, data.encode("utf-8", "surrogateescape"))
+    assert refusal(stored(out.getvalue()), "x") == "x is a damaged workbook: open it in a spreadsheet and save it anew."
+
+
 def test_numbers_and_dates_of_a_workbook_are_read_as_an_export_would_write_them(tmp_path):
     book = openpyxl.Workbook()
     book.active.append(["Just a remark"])
@@ -206,14 +220,41 @@ def test_gzip_is_inflated_up_to_a_limit(stored, monkeypatch):
         ({"encoding": "base64"}, "no encoding of text"),
         ({"encoding": "ascii", "delimiter": "ab"}, "cannot separate columns"),
         ({"encoding": "utf-16"}, "is not text in UTF-16"),
-        ({"columns": {"titel": "title"}}, "no field titel"),
-        ({"columns": {"title": "Nombre"}}, "no column Nombre; it has id, title"),
+        ({"columns": {"title": "titel"}}, "no field titel"),
+        ({"columns": {"Nombre": "title"}}, "no column Nombre; it has id, title"),
     ],
 )
 def test_an_option_that_does_not_fit_is_refused_in_a_sentence(stored, options, says):
     path = stored("id,title\n1,Á\n")
     with pytest.raises(InvalidInputError, match=says):
         list(readers.read(path, "x", ReadOptions(**options)))
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("Spy×Family", "cp1252"),
+        ("½ prince", "cp1252"),
+        ("Pokémon", "cp1252"),
+        ("Les Misérables – Shōjo".replace("ō", "o"), "cp1252"),
+        ("進撃の巨人", "cp932"),
+        ("進撃の巨人", "euc_jp"),
+        ("ワンピース ONE PIECE", "cp932"),
+        ("ワンピース ONE PIECE", "euc_jp"),
+    ],
+)
+@pytest.mark.parametrize("before", [0, 30_000])
+def test_an_encoding_is_told_wherever_the_first_letter_stands_that_needs_it(stored, text, encoding, before):
+    lines = ["id,title", *(f"{number},Plain" for number in range(before)), f"7,{text}"]
+    path = stored("\n".join(lines).encode(encoding))
+    layout = tables.layout(path, "x", known=known)
+    assert [row.cells[1] for row in tables.rows(path, "x", layout)][-1] == text
+
+
+def test_text_that_was_decoded_wrongly_before_is_refused(stored):
+    path = stored("id,title\n1,Pokémon à volonté\n".encode() + b"2,\xe9\n")
+    with pytest.raises(InvalidInputError, match="no encoding we can recognise"):
+        tables.layout(path, "x", known=known)
 
 
 def test_the_same_file_can_be_read_twice(stored):

@@ -21,9 +21,9 @@ def document(number, words=3):
     [
         (1458, repeat(10), [146] * 10),  # one round where two requests of a hundred would need two
         (1458, repeat(5), [200] * 5 + [92] * 5),
-        (1458, AutoLevel(5).rounds(), [200] * 5 + [46] * 10),
-        (60, repeat(5), [32] * 2),
-        (3, repeat(64), [32]),
+        (1458, AutoLevel(5).rounds(), [200] * 5 + [64] * 8),
+        (100, repeat(5), [64] * 2),
+        (3, repeat(64), [64]),
         (0, repeat(5), []),
     ],
 )

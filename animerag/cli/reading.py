@@ -1,0 +1,63 @@
+"""How `ingest` is told to read its files, and how it tells what it understood of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from animerag.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable
+
+    from animerag.models import FileReport
+    from animerag.readers import ReadOptions
+
+
+def add_reading(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say what detection should not guess."""
+    parser.add_argument("--encoding", metavar="NAME", help="of text: utf-8, utf-16, cp1252, shift_jis, euc_jp, …")
+    parser.add_argument("--delimiter", metavar="CHAR", help="between the columns of a table in text; \\t is a tab")
+    parser.add_argument("--sheet", metavar="NAME", help="of an Excel workbook")
+    parser.add_argument("--no-header", action="store_true", help="the first row of a table is data")
+    parser.add_argument(
+        "--column",
+        action="append",
+        default=[],
+        metavar="FIELD=HEADING",
+        help="what a column is; the heading may be its number; repeatable, for example title=English",
+    )
+    parser.add_argument("--id-field", metavar="NAME", help="the field that is a show's id (Shoko: AnimeID)")
+    parser.add_argument("--id-prefix", metavar="PREFIX", help="put before the ids of these files; '' for none")
+
+
+def read_options(options: argparse.Namespace) -> ReadOptions:
+    """Return what the options say. Raises InvalidInputError for a column that is no FIELD=HEADING."""
+    from animerag.readers import ReadOptions
+
+    columns = dict(_column(given) for given in options.column)  # by heading: each has one field
+    return ReadOptions(
+        encoding=options.encoding,
+        delimiter={"\\t": "\t", "tab": "\t"}.get(options.delimiter, options.delimiter),
+        sheet=options.sheet,
+        header=False if options.no_header else None,
+        id_field=options.id_field,
+        columns=columns,
+    )
+
+
+def _column(given: str) -> tuple[str, str]:
+    field, equals, heading = given.partition("=")
+    if not equals or not heading:
+        raise InvalidInputError(f"--column {given[:60]} is no FIELD=HEADING, such as title=English.")
+    return heading, field
+
+
+def tell_files(files: Iterable[FileReport]) -> None:
+    """Print what was understood of each file."""
+    from animerag.services.survey import described
+
+    for file in files:
+        print(f"{file.name}:")
+        for sentence in described(file):
+            print(f"  {sentence}")

@@ -1,0 +1,72 @@
+"""Upload in a real browser: what files would change, a run watched, stopped, left and taken up again."""
+
+import json
+import re
+
+import pytest
+
+pytestmark = [pytest.mark.browser, pytest.mark.long, pytest.mark.timeout(300)]
+
+
+def records(number):
+    words = "A captain crosses the sea, loses the way home and learns to cook for the crew of another ship. "
+    return [
+        {"AnimeID": n, "MainTitle": f"Voyage {n}", "Description": f"Day {n}. " + words * 6, "BeginYear": 1980 + n % 40}
+        for n in range(1, number + 1)
+    ]
+
+
+def test_files_are_checked_watched_stopped_and_brought_to_their_end(app_url, browser, artifacts, tmp_path):
+    from playwright.sync_api import expect
+
+    export, table = tmp_path / "voyages.json", tmp_path / "mine.csv"
+    export.write_text(json.dumps({"AniDB_Anime": [*records(900), {"AnimeID": 901}]}), encoding="utf-8")
+    table.write_text("Name;Plot;Épisodes\nLong Way;They walk home.;12\n", encoding="cp1252")
+    context = browser.new_context(color_scheme="light", viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+
+    def shot(name, height=900):
+        page.set_viewport_size({"width": 1280, "height": height})
+        for scheme in ("dark", "light"):
+            page.emulate_media(color_scheme=scheme)
+            page.wait_for_timeout(400)
+            page.screenshot(path=artifacts / f"upload-{name}-{scheme}.png")
+        page.set_viewport_size({"width": 1280, "height": 900})
+
+    page.goto(app_url)
+    expect(page.get_by_text("Sample catalogue, 60 shows.")).to_be_visible(timeout=60_000)
+    page.get_by_test_id("stSidebarNav").get_by_role("link", name="Upload", exact=True).click()
+    expect(page.get_by_text("Nothing is stored before you start.")).to_be_visible(timeout=20_000)
+    shot("1-empty")
+
+    # Two files: what each would do, before anything is spent.
+    page.locator("input[type=file]").set_input_files([export, table])
+    start = page.get_by_role("button", name="Start", exact=True)
+    expect(start).to_be_enabled(timeout=30_000)
+    page.get_by_text("mine.csv: how it is read").click()
+    expect(page.get_by_text(re.compile("Encoding windows-1252|Encoding cp1252|Windows"))).to_be_visible()
+    shot("2-checked", 1500)
+
+    # Watched in lanes, stopped half way; a reload and another page change nothing.
+    start.click()
+    expect(page.get_by_text(re.compile(r"of 902 shows · .* left"))).to_be_visible(timeout=30_000)
+    expect(page.locator(".js-plotly-plot")).to_be_visible()
+    shot("3-running")
+    page.reload()
+    expect(page.get_by_text(re.compile(r"of 902 shows · .* left"))).to_be_visible(timeout=30_000)
+    page.get_by_role("button", name="Cancel").click()
+    rest = page.get_by_role("button", name="Do the rest")
+    expect(rest).to_be_visible(timeout=10_000)
+    expect(page.get_by_text("Cancelled. What is stored stays.")).to_be_visible()
+    shot("4-cancelled", 1100)
+
+    # Only what is missing is done, and every row is accounted for.
+    rest.click()
+    expect(page.get_by_text("901 shows in the catalogue")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("1 row set aside")).to_be_visible()
+    shot("5-done", 1100)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download to correct").click()
+    given = download.value.path().read_text(encoding="utf-8-sig")
+    assert '"901"' in given or "901" in given
+    context.close()

@@ -1,0 +1,78 @@
+"""`animerag ingest` over other files than exports: what it understood is told and can be corrected."""
+
+import io
+import json
+import sys
+
+import pytest
+
+from animerag.cli import main
+
+TABLE = "Nr;Titel;Jahr\n7;Ä wie Anfang;1999\n8;Ende;2001\n"
+
+
+@pytest.fixture
+def run(settings, monkeypatch, capsys):
+    """Run a command in this process over the suite's Chroma server; returns (exit status, stdout, stderr)."""
+    monkeypatch.setenv("ANIMERAG_DATA_DIR", str(settings.data_dir))
+    monkeypatch.setenv("ANIMERAG_CHROMA_URL", settings.chroma_url)
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+
+    def command(*arguments):
+        status = main(list(arguments))
+        return status, *capsys.readouterr()
+
+    return command
+
+
+@pytest.fixture
+def table(tmp_path):
+    """A table in Windows-1252 under headings that nobody knows."""
+    path = tmp_path / "liste.csv"
+    path.write_bytes(TABLE.encode("cp1252"))
+    return str(path)
+
+
+def test_a_table_that_needs_an_answer_says_so_and_takes_it(run, table):
+    status, _, err = run("ingest", table)
+    assert (status, "has Nr, Titel, Jahr. Choose the column that is the title" in err) == (2, True)
+
+    columns = ["--column", "title=Titel", "--column", "year=3", "--column", "id=Nr"]
+    status, out, _ = run("ingest", table, *columns, "--dry-run")
+    assert status == 0
+    assert "Encoding Windows-1252" in out
+    assert "2 shows, 1999 to 2001." in out
+    assert "For example Ä wie Anfang, Ende." in out
+
+    status, out, _ = run("ingest", table, *columns, "--id-prefix", "mine", "--json")
+    told = json.loads(out)
+    assert (status, told["ingested"], told["files"][0]["id_prefix"]) == (0, 2, "mine")
+    assert told["files"][0]["columns"] == {"Nr": "id", "Titel": "title", "Jahr": "year"}
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--encoding", "utf-8"], "is not text in UTF-8"),
+        (["--encoding", "klingon"], "no encoding called klingon"),
+        (["--column", "Titel"], "is no FIELD=HEADING"),
+        (["--column", "name=Titel"], "There is no field name"),
+        (["--delimiter", "xx", "--column", "title=Titel"], "cannot separate columns"),
+        (["--column", "title=Titel", "--id-prefix", "A B"], "cannot be a prefix"),
+    ],
+)
+def test_an_option_that_does_not_fit_is_two_and_a_sentence(run, table, options, says):
+    status, out, err = run("ingest", table, *options)
+    assert (status, out) == (2, "")
+    assert says in err
+
+
+def test_notes_on_rows_that_went_in_are_no_failure(run, tmp_path):
+    path = tmp_path / "shows.csv"
+    path.write_text(
+        "id,title,episodes\n1,Show 1,12\n" + "".join(f"{n},Show {n},many\n" for n in range(2, 32)), encoding="utf-8"
+    )
+    status, _, err = run("ingest", str(path))
+    assert status == 0
+    assert "shows.csv:3: The episodes “many” cannot be used and was left out." in err
+    assert "10 more notes" in err
