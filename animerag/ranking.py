@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _WORD_WEIGHT = 0.005
 # A long question retells a scene, and the nearest passage counts up to this much against the whole synopsis; a short
 # one describes a show as a whole.
-_PASSAGE_WEIGHT, _LONG = 0.4, 10
+_PASSAGE_WEIGHT, _LONG = 0.3, 6
 # Below this best score the catalogue has nothing on the question; calibrated on the sample's questions.
 _NO_MATCH_BELOW = 0.25
 _PREFERRED = 0.1

@@ -23,7 +23,7 @@ from filelock import FileLock
 
 from animerag.bench import ScratchBench
 from animerag.config import Settings, load_settings
-from animerag.errors import AnimeRAGError, LibraryError, RuntimeClosedError, SettingsError
+from animerag.errors import AnimeRAGError, LibraryError, RuntimeClosedError
 from animerag.jobs import Jobs
 from animerag.library import Library
 from animerag.limits import Gate
@@ -128,8 +128,6 @@ async def _providers(settings: Settings, gate: Gate, stack: contextlib.AsyncExit
     embeds = settings.provider_for(settings.embedding_provider)
     answers = settings.provider_for(settings.chat_provider)
     if "openai" in (embeds, answers):
-        if settings.max_cost_usd is not None:
-            raise SettingsError("ANIMERAG_MAX_COST_USD is not kept yet: unset it, or set the providers to local.")
         from animerag.adapters.openai import OpenAIChat, OpenAIConnection, OpenAIEmbedder
         from animerag.prices import DEFAULT_PRICES
 
@@ -176,6 +174,7 @@ def _assemble(
         level=level(Priority.INGEST, local=embeds_here),
         set_level=lambda choice: gate.set_level(Priority.INGEST, choice),
         rounds=lambda: repeat(_LOCAL_LEVEL) if embeds_here else gate.rounds(Priority.INGEST),
+        max_cost_usd=settings.max_cost_usd,
         most=waves.USUAL if embeds_here else waves.MOST,  # a request of ours computes: progress is worth more than size
     )
     jobs = Jobs(library, lease.lock_file, on_start=gate.reset)  # a key may have been mended since it was refused

@@ -18,7 +18,7 @@ from animerag.errors import (
     RequestRefusedError,
     TransientProviderError,
 )
-from animerag.limits import Gate, estimate_tokens, metering, retry_after_s
+from animerag.limits import Gate, budgeted, estimate_tokens, metering, retry_after_s, spending
 from animerag.limits.headers import announcement
 from animerag.limits.levels import AutoLevel
 from animerag.limits.pacing import Bucket
@@ -841,3 +841,33 @@ def test_tokens_are_estimated_with_caution():
     assert estimate_tokens("three words here") >= 3
     assert estimate_tokens("進撃の巨人") >= 5
     assert estimate_tokens("\ud800") >= 0
+
+
+# Budgets
+
+
+async def test_a_cap_counts_what_is_under_way_and_is_settled_by_what_was_counted():
+    with budgeted(1.0):
+        with spending(0.6) as settle:
+            with pytest.raises(ProviderUnusableError, match=r"cap of \$1 is reached"), spending(0.5):
+                raise AssertionError("no call is made")
+            settle(0.1)
+        with spending(0.9) as settle:
+            settle(None)  # not counted: the estimate stands
+        with pytest.raises(ProviderUnusableError, match="is reached"), spending(0.2):
+            raise AssertionError("no call is made")
+
+
+async def test_a_call_that_fails_costs_nothing_and_an_unknown_price_is_refused():
+    with budgeted(1.0):
+        with pytest.raises(KeyError), spending(0.9):
+            raise KeyError("failed")
+        with spending(0.9):
+            pass
+        with pytest.raises(ProviderUnusableError, match="price is not known"), spending(None):
+            raise AssertionError("no call is made")
+
+
+async def test_without_a_cap_any_price_will_do():
+    with budgeted(None), spending(None) as settle:
+        settle(None)

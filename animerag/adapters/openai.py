@@ -29,7 +29,7 @@ from animerag.errors import (
     RequestRefusedError,
     TransientProviderError,
 )
-from animerag.limits import estimate_tokens, retry_after_s
+from animerag.limits import estimate_tokens, retry_after_s, spending
 from animerag.models import AnswerStatus, Finish, Usage
 from animerag.ports import Embedding
 from animerag.prices import DEFAULT_PRICES, cost_usd
@@ -284,13 +284,16 @@ class OpenAIEmbedder:
         if not texts:
             return Embedding(vectors=np.empty((0, self._seen or 0), np.float32), usage=Usage())
         tokens = sum(map(estimate_tokens, texts))
-        return await self._connection.gate.run(
-            partial(self._attempt, list(texts), tokens),
-            priority=priority,
-            tokens=tokens,
-            model=self.model,
-            deadline_s=CALL_DEADLINE_S,
-        )
+        with spending(self.cost_usd(tokens)) as settle:
+            embedding = await self._connection.gate.run(
+                partial(self._attempt, list(texts), tokens),
+                priority=priority,
+                tokens=tokens,
+                model=self.model,
+                deadline_s=CALL_DEADLINE_S,
+            )
+            settle(embedding.usage.cost_usd)
+        return embedding
 
     def cost_usd(self, tokens: int) -> float | None:
         """Return what embedding so many tokens costs; None where the price is unknown."""

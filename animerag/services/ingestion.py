@@ -17,7 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from animerag.errors import AnimeRAGError, InvalidInputError
-from animerag.limits import Meter, estimate_tokens, metering
+from animerag.limits import Meter, budgeted, estimate_tokens, metering
 from animerag.models import Concurrency, ImportKind, IngestReport, Usage
 from animerag.services import waves
 from animerag.services.identity import Identity
@@ -65,6 +65,7 @@ class Ingestion:
         set_level: Callable[[int | Literal["auto"]], None],
         rounds: Callable[[], Iterator[int]],
         most: int = waves.MOST,
+        max_cost_usd: float | None = None,
     ) -> None:
         """`rounds` foretells the level of each round to come, `most` bounds the requests whose size is chosen here."""
         self._indexer = indexer
@@ -74,6 +75,7 @@ class Ingestion:
         self._set_level = set_level
         self._rounds = rounds
         self._most = most
+        self._max_cost_usd = max_cost_usd
 
     async def run(
         self,
@@ -95,7 +97,7 @@ class Ingestion:
         tally = Tally(control=control)
         if concurrency is not None:
             self._set_level(concurrency)
-        with metering() as meter, recording() as recorder:
+        with metering() as meter, recording() as recorder, budgeted(self._max_cost_usd):
             control.partial = recorder
             tally.show_progress("Reading")
             winners = await self._read(files, tally, kind)
@@ -160,7 +162,7 @@ class Ingestion:
         """Index every show that the current model has no vector for. Raises ProviderError, VectorStoreError."""
         tally = Tally(control=control)
         spec = await self._indexer.spec()
-        with metering() as meter, recording() as recorder:
+        with metering() as meter, recording() as recorder, budgeted(self._max_cost_usd):
             control.partial = recorder
             ids = await self._library.not_indexed(spec.name)
             tally.read = tally.total = len(ids)

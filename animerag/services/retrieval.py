@@ -44,7 +44,7 @@ DEFAULT_K = 8
 _CANDIDATES = 50  # a branch; deeper ones were never among the first five of any evaluation
 # Reading a question takes about 2 ms. One that fields answer whole needs no vector, so nothing is spent on it.
 _A_MOMENT_S = 0.01
-_LOOKED_INTO = 12  # candidates whose sentences are looked into, where that is free
+_LOOKED_INTO = 20  # candidates whose sentences are looked into, where that is free
 _OPTIONS = 6  # more choices than this are no help
 
 

@@ -7,7 +7,7 @@ from animerag.errors import ProviderUnusableError
 from animerag.jobs import Control
 from animerag.models import AnswerStatus
 from animerag.runtime import open_services
-from animerag.simulator import SimulatorSettings, parse_faults
+from animerag.simulator import SimulatorProcess, SimulatorSettings, parse_faults
 from animerag.simulator.server import listening
 
 
@@ -55,6 +55,28 @@ async def test_a_key_without_quota_stops_the_job_at_once_with_a_plain_reason(sim
     async with listening(told) as url, simulated(url) as services:
         with pytest.raises(ProviderUnusableError):
             await services.ingestion.run([source], Control(), batch_size=4)
+
+
+async def test_a_cost_cap_ends_an_import_before_it_is_passed_and_the_rest_is_done_later(simulated, source):
+    prices = {"text-embedding-3-small": 1000.0}  # USD a million tokens: a cent buys ten
+    async with SimulatorProcess(SimulatorSettings(embed_latency_s=0.02)) as provider:
+        async with simulated(provider.url, prices=prices, max_cost_usd=0.2) as services:
+            capped = await services.ingestion.run([source], Control(), batch_size=4, concurrency=3)
+        spent = (await provider.stats()).texts
+        async with simulated(provider.url, prices=prices) as services:
+            rest = await services.ingestion.run([source], Control(), batch_size=4)
+        assert (await provider.stats()).texts == 41, "nothing is paid twice"
+    assert "cost cap of $0.2 is reached" in capped.stopped_by
+    assert 0 < capped.ingested == spent < 41
+    assert capped.usage.cost_usd <= 0.2
+    assert capped.ingested + rest.ingested == 41
+
+
+async def test_a_cap_without_a_price_is_refused_before_anything_is_sent(simulated, source):
+    async with listening(SimulatorSettings(embed_latency_s=0)) as url:
+        async with simulated(url, embedding_model="my-own", max_cost_usd=1.0) as services:
+            with pytest.raises(ProviderUnusableError, match="ANIMERAG_PRICES"):
+                await services.ingestion.run([source], Control())
 
 
 async def test_a_chat_model_over_local_vectors_never_forces_a_new_index(simulated, source, settings):

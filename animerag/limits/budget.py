@@ -1,0 +1,73 @@
+"""What one job may spend: reserved before each call, settled by what the provider counted."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+from animerag.errors import ProviderUnusableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+class Budget:
+    """A cap in USD over the calls of one job, those under way included."""
+
+    def __init__(self, cap_usd: float) -> None:
+        self._cap_usd = cap_usd
+        self._taken_usd = 0.0
+
+    @contextmanager
+    def spending(self, expected_usd: float | None) -> Iterator[Callable[[float | None], None]]:
+        """Hold what a call is expected to cost while it is made; the block tells what it did cost.
+
+        A call that fails is taken to have cost nothing. Raises ProviderUnusableError, which ends the job, where the
+        cap would not hold or the price is unknown.
+        """
+        if expected_usd is None:
+            raise ProviderUnusableError(
+                "The cost cap cannot be kept, because the model's price is not known: set ANIMERAG_PRICES,"
+                " or unset ANIMERAG_MAX_COST_USD."
+            )
+        if self._taken_usd + expected_usd > self._cap_usd:
+            raise ProviderUnusableError(
+                f"The cost cap of ${self._cap_usd:,.4g} is reached:"
+                " raise ANIMERAG_MAX_COST_USD and go on with the rest."
+            )
+        self._taken_usd += expected_usd
+        cost_usd = 0.0
+
+        def settle(counted_usd: float | None) -> None:
+            nonlocal cost_usd
+            cost_usd = expected_usd if counted_usd is None else counted_usd
+
+        try:
+            yield settle
+        finally:
+            self._taken_usd += cost_usd - expected_usd
+
+
+_budget: ContextVar[Budget | None] = ContextVar("animerag_budget", default=None)
+
+
+@contextmanager
+def budgeted(cap_usd: float | None) -> Iterator[None]:
+    """Let the provider calls of this block, and of the tasks it starts, cost no more than the cap; None is no cap."""
+    token = _budget.set(None if cap_usd is None else Budget(cap_usd))
+    try:
+        yield
+    finally:
+        _budget.reset(token)
+
+
+@contextmanager
+def spending(expected_usd: float | None) -> Iterator[Callable[[float | None], None]]:
+    """Hold what a call is expected to cost against the job's budget, if it has one. Raises ProviderUnusableError."""
+    budget = _budget.get()
+    if budget is None:
+        yield lambda _: None
+        return
+    with budget.spending(expected_usd) as settle:
+        yield settle
