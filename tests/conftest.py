@@ -94,3 +94,7 @@ def record():
         return {"AnimeID": show_id, "MainTitle": title, "AllTitles": title, "Description": description, **fields}
 
     return make
+
+
+def pytest_addoption(parser):
+    parser.addoption("--kills", type=int, default=20, help="how often tests/faults kills an import")

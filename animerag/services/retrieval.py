@@ -170,7 +170,8 @@ class Retriever:
     async def locate(self, vectors: Sequence[Vectors]) -> list[Located]:
         """Look around many questions' vectors in one call, for `search` to be given. Raises VectorStoreError."""
         spec = await self._indexer.spec()
-        found = await self._indexer.index.query(spec, np.stack(vectors), k=_CANDIDATES)
+        with span("vectors"):
+            found = await self._indexer.index.query(spec, np.stack(vectors), k=_CANDIDATES)
         return [Located(vector=vector, neighbours=near) for vector, near in zip(vectors, found, strict=True)]
 
     @property

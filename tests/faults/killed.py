@@ -1,0 +1,74 @@
+"""An import in a process of its own that is killed at a named point: `killed.py POINT NTH DATA_DIR EXPORT URL`.
+
+A point is a call that the import makes; the process, or the Chroma server, gets SIGKILL before or after the NTH one.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+from animerag import words
+from animerag.adapters.chroma import ChromaIndex
+from animerag.adapters.openai import OpenAIEmbedder
+from animerag.config import load_settings
+from animerag.errors import AnimeRAGError
+from animerag.jobs import Control
+from animerag.library import Library
+from animerag.runtime import open_services
+from animerag.services.ingestion import SourceFile
+
+POINTS = {
+    "before embedding": (OpenAIEmbedder, "embed", "before"),
+    "after embedding": (OpenAIEmbedder, "embed", "after"),
+    "vectors kept": (Library, "save_vectors", "after"),
+    "before writing": (ChromaIndex, "upsert", "before"),
+    "written, not noted": (ChromaIndex, "upsert", "after"),
+    "inside the commit": (words, "put", "after"),
+    "acknowledged": (Library, "store", "after"),
+    "chroma dies": (ChromaIndex, "upsert", "chroma"),
+    "never": (Library, "store", "never"),
+}
+
+
+def arm(point, nth, data_dir):
+    owner, name, when = POINTS[point]
+    original = getattr(owner, name)
+    calls = 0
+
+    async def watched(*args, **kwargs):
+        nonlocal calls
+        calls += 1
+        now = calls == nth
+        if now and when == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if now and when == "chroma":
+            os.kill(json.loads((data_dir / "chroma" / "server.json").read_text())["pid"], signal.SIGKILL)
+        result = await original(*args, **kwargs)
+        if now and when == "after":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+
+    setattr(owner, name, watched)
+
+
+async def run(data_dir, export, url):
+    settings = load_settings(data_dir=data_dir, openai_base_url=url, ingest_concurrency=3)
+    async with open_services(settings, warm=False) as services:
+        source = SourceFile(path=export, name="export.json")
+        try:
+            report = await services.ingestion.run([source], Control(), batch_size=4)
+        except AnimeRAGError as error:
+            print(json.dumps({"error": str(error)}))
+            return
+        health = await services.maintenance.check()
+        told = {"ingested": report.ingested, "unchanged": report.unchanged, "stopped_by": report.stopped_by}
+        print(json.dumps({**told, "catalogue": report.catalogue, "healthy": health.healthy}))
+
+
+if __name__ == "__main__":
+    point, nth, data_dir, export, url = sys.argv[1:]
+    arm(point, int(nth), Path(data_dir))
+    asyncio.run(run(Path(data_dir), Path(export), url))
