@@ -12,6 +12,7 @@ import contextlib
 import logging
 import queue
 import threading
+import time
 import uuid
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
+_NEW_S = 5.0
 _LOCAL_LEVEL = 3  # batches on their way: two threads encode, the third keeps them from waiting
 
 
@@ -95,6 +97,7 @@ async def open_services(settings: Settings, *, warm: bool = True) -> AsyncIterat
         lease = await asyncio.to_thread(_take_lease, settings.data_dir / "processes")
         stack.callback(_drop_lease, lease)
         await _mark_interrupted(library, settings.data_dir / "processes")
+        unclean = await asyncio.to_thread(_clear_dead, settings.data_dir / "processes", Path(lease.lock_file))
         index = ChromaIndex(
             None if settings.chroma_url else settings.data_dir / "chroma",
             url=settings.chroma_url,
@@ -114,7 +117,7 @@ async def open_services(settings: Settings, *, warm: bool = True) -> AsyncIterat
         services = _assemble(settings, library, index, embedder=embedder, chat=chat, gate=gate, lease=lease)
         stack.push_async_callback(services.jobs.close)
         if warm:
-            stack.push_async_callback(_end, asyncio.create_task(_warm(services), name="warm-up"))
+            stack.push_async_callback(_end, asyncio.create_task(_warm(services, unclean=unclean), name="warm-up"))
         yield services
 
 
@@ -195,7 +198,7 @@ def _assemble(
             costs=BatchCosts(library, embedder=embedder, chat=chat, prices=price_table(settings.prices)),
         ),
         catalogue=Catalogue(indexer, ingestion),
-        maintenance=Maintenance(indexer),
+        maintenance=Maintenance(indexer, None if settings.chroma_url else settings.data_dir / "chroma"),
         same_shows=SameShows(indexer, ingestion),
         comparison=Comparison(library, index, ScratchBench(settings, index, gate)),
         uploads=Uploads(library, ingestion, jobs, settings.data_dir / "inbox"),
@@ -211,14 +214,22 @@ def _batch_size(settings: Settings) -> int | Literal["auto"]:
     return settings.batch_size if given or settings.ingest_concurrency != "auto" else "auto"
 
 
-async def _warm(services: Services) -> None:
-    """Pay for start-up while nobody waits; what fails here fails again, with its reason, where it is needed."""
+async def _warm(services: Services, *, unclean: bool) -> None:
+    """Pay for start-up while nobody waits; what fails here fails again, with its reason, where it is needed.
+
+    After an unclean stop the doctor looks at the index by himself.
+    """
     steps = (services.embedder.warm(), services.index.start(), services.retriever.warm())
     for outcome in await asyncio.gather(*steps, return_exceptions=True):
         if isinstance(outcome, AnimeRAGError):
             log.warning("warm-up: %s", outcome)
         elif isinstance(outcome, Exception):
             log.error("warm-up failed", exc_info=outcome)
+    if unclean:
+        try:
+            await services.maintenance.start_after_unclean_stop(services.jobs)
+        except AnimeRAGError as error:
+            log.warning("the index could not be checked after an unclean stop: %s", error)
 
 
 async def _end(task: asyncio.Task[None]) -> None:
@@ -256,6 +267,16 @@ async def _mark_interrupted(library: Library, directory: Path) -> None:
     for job in running:
         if await asyncio.to_thread(_is_free, directory, job.lease):
             await library.end_job(job.id, state="interrupted", error="The app ended before the job did.")
+
+
+def _clear_dead(directory: Path, own: Path) -> bool:
+    """Remove what processes that were killed have left here, and tell whether there were any.
+
+    A lock that has just been made may not be held yet: it is left alone.
+    """
+    before = time.time() - _NEW_S
+    others = [path for path in directory.glob("*.lock") if path.name != own.name and path.stat().st_mtime < before]
+    return bool([path for path in others if _is_free(directory, path.name)])
 
 
 def _is_free(directory: Path, lease: str) -> bool:

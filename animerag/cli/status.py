@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -54,6 +55,9 @@ async def doctor(options: argparse.Namespace) -> int:
             f"{len(report.missing)} missing, {len(report.stray)} stray, {len(report.stale)} stale,"
             f" {len(report.unsearchable)} unsearchable of {report.shows:,} shows. {_advice(repaired=options.repair)}"
         )
+    if report.oversized:
+        told = f"The index takes {report.index_bytes / 2**20:,.0f} MB, many times what its vectors need: delete the"
+        print(f"{told} chroma folder of the data directory and run `animerag doctor --repair`.", file=sys.stderr)
     return DONE if report.healthy else ROWS_LEFT
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -102,9 +103,9 @@ class Indexer:
         return await self.library.vectors(spec.model, spec.dimensions, hashes)
 
     async def unsearchable(self, spec: CollectionSpec, ids: Sequence[str]) -> list[str]:
-        """Return which of the stored ids (the first 20,000 of them) their own vector does not find."""
+        """Return which of the stored ids (a sample of 20,000 where there are more) their own vector does not find."""
         lost: list[str] = []
-        tried = ids[:_TRIED]
+        tried = ids if len(ids) <= _TRIED else random.sample(ids, _TRIED)
         for start in range(0, len(tried), _CHUNK):
             documents = await self._documents(tried[start : start + _CHUNK])
             vectors = await self.known_vectors(spec, documents)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -9,11 +11,16 @@ from animerag.texts import Document
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
+    from animerag.jobs import Job, Jobs
     from animerag.ports import CollectionSpec
     from animerag.services.indexing import Indexer
 
+DOCTOR_JOB = "doctor"
 _CHUNK = 500
+# Chroma keeps a vector in its log and in its graph. Several times that is a leak, as other projects have seen it grow.
+_MUCH, _MUCH_A_NUMBER = 200 * 2**20, 5 * 2 * 4  # bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +34,8 @@ class DoctorReport:
     stale: tuple[str, ...] = ()
     unsearchable: tuple[str, ...] = ()
     repaired: int = 0
+    index_bytes: int = 0  # on disk; 0 where the server is elsewhere
+    oversized: bool = False
 
     @property
     def healthy(self) -> bool:
@@ -35,11 +44,12 @@ class DoctorReport:
 
 
 class Maintenance:
-    """Checks and repairs the index of the current model."""
+    """Checks and repairs the index of the current model, which lies in `directory` unless its server is elsewhere."""
 
-    def __init__(self, indexer: Indexer) -> None:
+    def __init__(self, indexer: Indexer, directory: Path | None = None) -> None:
         self._indexer = indexer
         self._library = indexer.library
+        self._directory = directory
 
     async def check(self) -> DoctorReport:
         """Compare both sides and let every vector find itself. Raises LibraryError, VectorStoreError."""
@@ -50,12 +60,15 @@ class Maintenance:
         found = {show_id: (str(keys.get("content_hash")), str(keys.get("text_hash"))) for show_id, keys in held.items()}
         both = [show_id for show_id in wanted if show_id in found]
         stale = [show_id for show_id in both if wanted[show_id] != found[show_id]]
+        size = await asyncio.to_thread(_size, self._directory) if self._directory else 0
         return DoctorReport(
             shows=counts.shows,
             indexed=len(both),
             missing=tuple(show_id for show_id in wanted if show_id not in found),
             stray=tuple(show_id for show_id in found if show_id not in wanted),
             stale=tuple(stale),
+            index_bytes=size,
+            oversized=size > _MUCH + _MUCH_A_NUMBER * len(found) * spec.dimensions,
             unsearchable=tuple(await self._indexer.unsearchable(spec, [i for i in both if i not in set(stale)])),
         )
 
@@ -79,6 +92,13 @@ class Maintenance:
         await self._library.forget_indexed(spec.name, set(broken) - mended)
         return replace(await self.check(), repaired=len(mended))
 
+    async def start_after_unclean_stop(self, jobs: Jobs) -> Job | None:
+        """Start a repair as a job, for a catalogue whose last process was killed; nothing to check is no job."""
+        if not (await self._library.counts()).shows:
+            return None
+        title = "Checking the index after an unclean stop"
+        return await jobs.start(lambda _: self.repair(), kind=DOCTOR_JOB, title=title, key=DOCTOR_JOB)
+
     async def _write_again(self, spec: CollectionSpec, ids: Sequence[str]) -> set[str]:
         documents = [Document.of(show) for show in (await self._library.shows(ids)).values()]
         vectors = await self._indexer.known_vectors(spec, documents)
@@ -87,3 +107,12 @@ class Maintenance:
         held = {document.show.id: document.hashes for document in known}
         await self._library.note_indexed(spec.name, held)
         return set(held)
+
+
+def _size(directory: Path) -> int:
+    """Return the bytes of a directory's files; those that vanish meanwhile are not counted."""
+    total = 0
+    for path in directory.rglob("*"):
+        with contextlib.suppress(OSError):
+            total += path.stat().st_size if path.is_file() else 0
+    return total
