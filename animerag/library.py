@@ -77,6 +77,14 @@ class ShowRows:
     mine: Sequence[dict[str, Any]] = ()
     told: Sequence[dict[str, Any]] = ()
 
+    def __add__(self, other: ShowRows) -> ShowRows:
+        return ShowRows(
+            shows=[*self.shows, *other.shows],
+            words={**self.words, **other.words},
+            mine=[*self.mine, *other.mine],
+            told=[*self.told, *other.told],
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
@@ -370,6 +378,18 @@ class Library:
                 .order_by(shows.c.number)
             )
             return [row.id for row in rows]
+
+    async def characters_not_indexed(self, collection: str) -> int:
+        """Count the characters of descriptions and tags whose current text `collection` lacks."""
+        held = indexed.c
+        length = func.length(shows.c.description) + func.length(shows.c.tags)
+        async with self.reading() as connection:
+            total = await connection.scalar(
+                select(func.sum(length))
+                .select_from(shows.outerjoin(indexed, (held.show_id == shows.c.id) & (held.collection == collection)))
+                .where(or_(held.show_id.is_(None), held.text_hash != shows.c.text_hash))
+            )
+            return int(total or 0)
 
     async def note_indexed(self, collection: str, held: Mapping[str, tuple[str, str]]) -> None:
         """Note that `collection` holds these shows, as (content hash, text hash) by id."""

@@ -77,6 +77,28 @@ class Show:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StoredShow:
+    """As much of a stored show as it takes to know it again."""
+
+    id: str
+    title: str
+    titles: tuple[str, ...]
+    beginning: str  # of its description
+    year: int | None
+    episodes: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """A file that told of a show, under the id it gave."""
+
+    file: str
+    source_id: str
+    overlay: bool
+    at: str  # when, in UTC
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RowError:
     """A row that was set aside, with enough to find and mend it; `given` is what stands there, JSON where it parsed."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, func, select, update
@@ -10,7 +9,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from animerag import words
 from animerag.bulk import insert_many, upsert
-from animerag.models import ImportKind
+from animerag.models import ImportKind, StoredShow, Told
 from animerag.schema import imports, kept_apart, merges, my_list, provenance, shows
 
 if TYPE_CHECKING:
@@ -24,28 +23,6 @@ if TYPE_CHECKING:
 _CHUNK = 500  # rows that become values on the event loop in a few milliseconds
 _PUT_MINE = upsert(my_list, "show_id")
 _PUT_TOLD = upsert(provenance, "show_id", "file", "source_id")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredShow:
-    """As much of a stored show as it takes to know it again."""
-
-    id: str
-    title: str
-    titles: tuple[str, ...]
-    beginning: str  # of its description
-    year: int | None
-    episodes: int | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """A file that told of a show, under the id it gave."""
-
-    file: str
-    source_id: str
-    overlay: bool
-    at: str  # when, in UTC
 
 
 def rows(batch: Sequence[Document], import_id: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

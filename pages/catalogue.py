@@ -16,6 +16,8 @@ def page() -> None:
     table, details = st.columns([3, 2], gap="large") if show_id else (st.container(), None)
     with table:
         catalogue.show_table(shows, total)
+        catalogue.downloads(search.strip(), total)
+        catalogue.same_shows()
     if show_id is None or details is None:
         return
     with details:
@@ -24,7 +26,8 @@ def page() -> None:
             st.info("This show is not in the catalogue.", icon=":material/search_off:")
             return
         linked = [item.id for item in (*show.relations, *show.similar)]
-        catalogue.show_page(show, known=set(session.runtime().call(kept.shows(linked))))
+        told = session.runtime().call(session.services().same_shows.told_of(show_id))
+        catalogue.show_page(show, known=set(session.runtime().call(kept.shows(linked))), told=told)
 
 
 navigation.run(page)

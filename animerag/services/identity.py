@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from animerag.library import Library
-    from animerag.models import RelatedShow
-    from animerag.origins import StoredShow
+    from animerag.models import RelatedShow, StoredShow
 
 SAME_WORLD = 0.8  # of the ids that file and catalogue share, so many must have a title in common
 _FEW = 5  # shared ids below which a share says little, and a file of the same name is taken at its word

@@ -40,6 +40,7 @@ log = logging.getLogger(__name__)
 
 _LOCAL_RATE, _RATE_OF_A_SLOT = 100.0, 60.0  # shows a second, before anything was measured
 _ENOUGH = 200  # shows that a measured rate is believed of
+_CHARACTERS_A_TOKEN = 4
 _CHUNK = 1_000  # rows that are compared with the catalogue at a time
 MUCH, _FEW = 0.2, 20  # more unusable rows than that share, of so many at least, are asked about
 
@@ -151,6 +152,14 @@ class Ingestion:
         counts = await self._library.counts()
         usage = Usage(embedding_tokens=tally.tokens, cost_usd=self._indexer.embedder.cost_usd(tally.tokens))
         return replace(tally.report(), catalogue=counts.shows, usage=usage)
+
+    async def missing(self) -> IngestReport:
+        """Say what indexing for the current model would take, without spending: shows, and tokens by their length."""
+        spec = await self._indexer.spec()
+        ids = await self._library.not_indexed(spec.name)
+        tokens = await self._library.characters_not_indexed(spec.name) // _CHARACTERS_A_TOKEN
+        usage = Usage(embedding_tokens=tokens, cost_usd=self._indexer.embedder.cost_usd(tokens))
+        return IngestReport(read=len(ids), ingested=len(ids), usage=usage)
 
     async def expected_s(self, shows: int) -> float:
         """Guess the seconds that so many shows will take: as the last large import did, or a usual provider does."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from animerag.concurrency import fan_out
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from animerag.services.tally import Tally
     from animerag.texts import Document
 
+_HEAD_START_S = 0.4  # for the requests of a wave to leave before a thread competes with the loop
 _MERGED_ROWS = 500  # what Chroma takes in one write at its best rate (docs/performance.md)
 
 
@@ -40,7 +41,8 @@ class _Work:
 @dataclass(slots=True)
 class _Batch:
     documents: list[Document]
-    vectors: Mapping[str, Vectors] = field(default_factory=dict)
+    vectors: Mapping[str, Vectors]
+    rows: ShowRows | None  # None where the shows are stored already
 
 
 class Pipeline:
@@ -65,6 +67,7 @@ class Pipeline:
         self._queue: asyncio.Queue[_Batch | None] = asyncio.Queue(maxsize=16)
         self._failure: AnimeRAGError | None = None
         self._ended = False
+        self._preparing = asyncio.Semaphore(1)
 
     async def run(self, todo: AsyncIterator[list[Document]], sizes: Iterable[int]) -> None:
         """Work through documents, in batches of `sizes`, until they end, somebody stops, or something fails."""
@@ -154,8 +157,12 @@ class Pipeline:
 
     async def _embed_or_bisect(self, documents: list[Document], kept: AbstractSet[str]) -> list[_Batch]:
         """Embed a batch; when the provider refuses it, halve it until the rows at fault stand alone."""
+        embedded_too = asyncio.Event()
+        preparing = asyncio.create_task(self._prepared(documents, embedded_too))
         try:
             embedded = await self._indexer.embed(documents, kept, priority=Priority.INGEST)
+            embedded_too.set()
+            rows = await preparing
         except RequestRefusedError as error:
             self._tally.requests += 1
             if len(documents) == 1:
@@ -164,9 +171,20 @@ class Pipeline:
             half = len(documents) // 2
             first, second = documents[:half], documents[half:]
             return await self._embed_or_bisect(first, kept) + await self._embed_or_bisect(second, kept)
+        finally:
+            preparing.cancel()
         self._tally.requests += embedded.requests
         self._tally.usage += embedded.usage
-        return [_Batch(documents, embedded.vectors)]
+        return [_Batch(documents, embedded.vectors, rows)]
+
+    async def _prepared(self, documents: Sequence[Document], embedded: asyncio.Event) -> ShowRows | None:
+        """Prepare what the library is going to keep while the provider works: afterwards everybody waits for it."""
+        if self._import_id is None:
+            return None
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(embedded.wait(), _HEAD_START_S)
+        async with self._preparing:
+            return await asyncio.to_thread(show_rows, documents, self._import_id)
 
     async def _write(self) -> None:
         """Merge whatever waits into one write; while the library commits one, Chroma takes the next."""
@@ -175,10 +193,11 @@ class Pipeline:
             while (merged := await self._waiting()) is not None:
                 if self._ended:
                     break
-                rows = await self._upsert(merged)
+                with span("writing"):
+                    await self._indexer.upsert(self._spec, merged.documents, merged.vectors)
                 if commit is not None:
                     await commit
-                commit = asyncio.create_task(self._commit(merged.documents, rows), name="ingest-commit")
+                commit = asyncio.create_task(self._commit(merged.documents, merged.rows), name="ingest-commit")
             if commit is not None:
                 await commit
             if merged is not None:
@@ -192,7 +211,7 @@ class Pipeline:
         batch = None if self._ended else await self._queue.get()
         if batch is None:
             return None
-        merged = _Batch(list(batch.documents), dict(batch.vectors))
+        merged = _Batch(list(batch.documents), dict(batch.vectors), batch.rows)
         while len(merged.documents) < _MERGED_ROWS and not self._queue.empty() and not self._ended:
             more = self._queue.get_nowait()
             if more is None:
@@ -200,29 +219,19 @@ class Pipeline:
             else:
                 merged.documents += more.documents
                 merged.vectors = {**merged.vectors, **more.vectors}
+                merged.rows = merged.rows and more.rows and merged.rows + more.rows
         return merged
-
-    async def _upsert(self, batch: _Batch) -> ShowRows | None:
-        """Write a batch to Chroma, and prepare meanwhile what the library is going to keep of it."""
-        with span("writing"):
-            upsert = self._indexer.upsert(self._spec, batch.documents, batch.vectors)
-            if self._import_id is None:
-                await upsert
-                return None
-            rows, _ = await asyncio.gather(asyncio.to_thread(show_rows, batch.documents, self._import_id), upsert)
-            return rows
 
     async def _write_last(self, batch: _Batch) -> None:
         """Write to both sides at once: nothing follows that could hide the library's time."""
         upsert = asyncio.ensure_future(self._indexer.upsert(self._spec, batch.documents, batch.vectors))
         try:
-            if self._import_id is None:
+            if batch.rows is None:
                 await upsert
                 await self._commit(batch.documents, None)
             else:
                 with span("writing"):
-                    rows = await asyncio.to_thread(show_rows, batch.documents, self._import_id)
-                    await self._indexer.library.store(rows, collection=self._spec.name, once=upsert)
+                    await self._indexer.library.store(batch.rows, collection=self._spec.name, once=upsert)
                 self._count(batch.documents)
         finally:
             upsert.cancel()

@@ -16,8 +16,7 @@ from animerag.texts import Document, normalise
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from animerag.models import Show
-    from animerag.origins import StoredShow, Told
+    from animerag.models import Show, StoredShow, Told
     from animerag.services.indexing import Indexer
     from animerag.services.ingestion import Ingestion
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from animerag import exports
 from animerag.texts import clean
 from animerag.ui import session
 from animerag.ui.text import counted, label
@@ -14,8 +15,9 @@ from animerag.ui.text import counted, label
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from animerag.models import RelatedShow, Show
+    from animerag.models import RelatedShow, Show, StoredShow, Told
 
+_PAIRS, _PAIRS_SHOWN = 50, 10
 _JAPANESE = re.compile(r"[ぁ-ヿ一-鿿]")
 
 
@@ -67,8 +69,56 @@ def show_table(shows: Sequence[Show], total: int) -> None:
     )
 
 
-def show_page(show: Show, *, known: set[str]) -> None:
-    """Draw all there is about one show; relations that the catalogue has can be opened."""
+def downloads(search: str, total: int) -> None:
+    """Offer what was searched for as a table that this app, and a spreadsheet, can read again; made when asked for."""
+    if not total:
+        return
+
+    def made() -> bytes:
+        shows, _ = session.runtime().call(session.services().catalogue.browse(search, limit=total))
+        return exports.shows_csv(shows)
+
+    st.download_button(
+        f"Download {counted(total, 'show')} as CSV",
+        made,
+        file_name="catalogue.csv",
+        mime="text/csv",
+        icon=":material/download:",
+        key="catalogue_csv",
+        on_click="ignore",
+    )
+
+
+def same_shows() -> None:
+    """Offer pairs that look like one show, from files of different sites, to be merged or kept as two."""
+    service, call = session.services().same_shows, session.runtime().call
+    pairs = call(service.pairs(limit=_PAIRS))
+    if not pairs:
+        return
+    more = "at least " if len(pairs) == _PAIRS else ""
+    with st.expander(f"{more}{counted(len(pairs), 'pair')} may be the same show", icon=":material/join:"):
+        st.caption("Their titles, year and episodes agree. Merging keeps the titles of both and what either lacks.")
+        for pair in pairs[:_PAIRS_SHOWN]:
+            one, two = pair.first, pair.second
+            said, merge, both = st.columns([4, 1, 1], vertical_alignment="center")
+            said.markdown(f"{_named(one)} and {_named(two)}")
+            key = f"{one.id}_{two.id}"
+            if merge.button("Merge", key=f"catalogue_merge_{key}", width="stretch"):
+                call(service.merge(one.id, two.id))
+                st.rerun()
+            if both.button("Keep both", key=f"catalogue_both_{key}", width="stretch"):
+                call(service.keep_both(one.id, two.id))
+                st.rerun()
+
+
+def _named(show: StoredShow) -> str:
+    facts = [str(show.year)] if show.year else []
+    facts += [counted(show.episodes, "episode")] if show.episodes else []
+    return label(f"{show.title} ({', '.join([*facts, f'id {show.id}'])})")
+
+
+def show_page(show: Show, *, known: set[str], told: Sequence[Told] = ()) -> None:
+    """Draw all there is about one show, `told` says which files; relations that the catalogue has can be opened."""
     st.subheader(label(show.title), anchor=False)
     others = [title for title in show.titles if title != show.title]
     if others:
@@ -84,11 +134,21 @@ def show_page(show: Show, *, known: set[str]) -> None:
         f"id {show.id}",
     ]
     st.caption(label(" · ".join(filter(None, facts))))
+    mine = [
+        (show.my_status or "").replace("_", " "),
+        f"my score {show.my_score:g}" if show.my_score is not None else "",
+        f"{counted(show.episodes_watched, 'episode')} watched" if show.episodes_watched else "",
+    ]
+    if any(mine):
+        st.caption(label("My list: " + ", ".join(filter(None, mine))))
     st.text(clean(show.description) or "The catalogue has no description of it.")
     if show.tags:
         st.caption(label(", ".join(show.tags)))
     _links("Relations", show.relations, known)
     _links("Similar", show.similar, known)
+    if told:
+        files = ", ".join(f"{one.file} (id {one.source_id})" for one in told)
+        st.caption(label(f"From {files}"))
     if st.button("Close", icon=":material/close:", key="catalogue_close"):
         _open_show(None)
 

@@ -114,7 +114,12 @@ def _not_indexed(status: Status) -> None:
     services = session.services()
     banner, action = st.columns([5, 1], vertical_alignment="center")
     some = "1 show is" if status.not_indexed == 1 else f"{status.not_indexed:,} shows are"
-    banner.warning(f"{some} not indexed for {label(services.embedder.model)}.", icon=":material/warning:")
+    takes = session.indexing_takes()
+    banner.warning(
+        f"{some} not indexed for {label(services.embedder.model)}. Titles and words find them; meaning does not yet."
+        f" Indexing takes {takes}.",
+        icon=":material/warning:",
+    )
     if action.button("Index now", key="index_now", width="stretch"):
         title = f"Indexing for {services.embedder.model}"
         session.start_job(services.ingestion.reindex, kind="reindex", title=title, key="reindex")

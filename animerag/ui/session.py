@@ -15,6 +15,7 @@ from animerag.models import Retrieval, Turn
 from animerag.runtime import Runtime
 from animerag.services.catalogue import SAMPLE_JOB
 from animerag.services.uploads import INGEST_JOB
+from animerag.ui.text import duration
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -338,6 +339,18 @@ def look_into(file: Chosen) -> None:
             file.expected_s = runtime().call(ingestion.expected_s(file.report.ingested))
     except InvalidInputError as error:
         file.trouble = str(error)
+
+
+def indexing_takes() -> str:
+    """Say what indexing for the current model would take, such as "about 289k tokens, $0.006, 5 s"."""
+    ingestion = services().ingestion
+    missing = runtime().call(ingestion.missing())
+    seconds = duration(max(runtime().call(ingestion.expected_s(missing.read)), 1.0))
+    tokens, cost = missing.usage.embedding_tokens, missing.usage.cost_usd
+    if services().embedder.provider == "local":
+        return f"about {seconds} and costs nothing"
+    price = "an unknown price" if cost is None else f"${cost:.4f}"
+    return f"about {tokens:,} tokens, {price}, {seconds}"
 
 
 def unfinished() -> JobRecord | None:

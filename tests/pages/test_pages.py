@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from animerag.ui import session
 from animerag.ui.components import EXAMPLES
 from animerag.ui.text import answer_markdown, escape
 from tests.pages.screen import until, visit, words
@@ -118,3 +119,35 @@ def test_without_chroma_the_app_stays_up_and_says_why(app, monkeypatch, page):
     visit(app, page)
     assert not app.exception
     assert app.title[0].value.lower() == page
+
+
+def test_a_show_that_two_sites_know_is_offered_to_be_merged(sampled, record):
+    upload(sampled, as_export(record(5, "Long Way Home", "They walk.", BeginYear=2001, EpisodeCountNormal=12)))
+    sampled.button(key="upload_start").click().run()
+    until(sampled, lambda page: "stored" in words(page))
+    sheet = b"id,title,year,episodes,genres\n5,Other,1999,1,drama\n9,Long Way Home,2001,12,travel\n"
+    visit(sampled, "upload").file_uploader[0].set_value(("mine.csv", sheet, "text/csv")).run()
+    sampled.text_input[0].set_value("mine").run()
+    sampled.button(key="upload_start").click().run()
+    until(sampled, lambda page: "2 of 2 rows stored" in words(page))
+    visit(sampled, "catalogue")
+    assert "Long Way Home (2001, 12 episodes, id 5) and Long Way Home (2001, 12 episodes, id mine:9)" in words(sampled)
+    sampled.button(key="catalogue_merge_5_mine:9").click().run()
+    assert not [button for button in sampled.button if (button.key or "").startswith("catalogue_merge")]
+    sampled.query_params["show"] = "5"
+    sampled.run()
+    assert "travel" in words(sampled)
+    assert "mine.csv (id mine:9)" in words(sampled)
+
+
+def test_shows_without_a_vector_for_this_model_are_told_with_what_indexing_takes(sampled):
+    services = session.services()
+    spec = session.runtime().call(services.ingestion._indexer.spec())
+    session.runtime().call(
+        services.library.forget_indexed(spec.name, list(session.runtime().call(services.library.hashes())))
+    )
+    visit(sampled, "ask")
+    assert "60 shows are not indexed for" in words(sampled)
+    assert "Indexing takes about" in words(sampled)
+    sampled.button(key="index_now").click().run()
+    until(sampled, lambda page: "not indexed" not in words(page))
