@@ -102,16 +102,18 @@ class Answering:
         retrieval_only: bool = False,
         vector: Vectors | Located | None = None,
         filters: Filters | None = None,
+        ignore: Sequence[str] = (),
     ) -> AsyncGenerator[Retrieval | str | Answer, None]:
         """Yield the retrieval first, then pieces of text, then the finished answer.
 
+        `filters` are conditions set by hand, `ignore` keys of understood ones that somebody took away.
         Raises InvalidInputError, ProviderError or VectorStoreError when there is nothing to show; a failure while
         the text arrives ends in an answer that says so.
         """
         started_s = time.perf_counter()
         standalone = await self.condense(checked_question(question), history)
         found = await self._retriever.search(
-            standalone, k=k, priority=priority, vector=vector, filters=filters or Filters()
+            standalone, k=k, priority=priority, vector=vector, filters=filters or Filters(), ignore=ignore
         )
         yield found
         base = self._base(question, found)

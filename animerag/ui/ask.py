@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from animerag.models import Answer, AnswerStatus, Retrieval
+from animerag.models import Answer, AnswerStatus, Filters, Retrieval
 from animerag.texts import clean
+from animerag.ui import session
 from animerag.ui.catalogue import native_title
 from animerag.ui.components import EXAMPLES, seam, show_error
 from animerag.ui.text import answer_markdown, counted, escape, label
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from animerag.models import Evidence, Show, Source
-    from animerag.ui import session
 
 _SOURCES_PX = 420  # the page scrolls to its end: a longer list would push the answer out of sight
 
@@ -32,10 +33,28 @@ def examples() -> str | None:
     return clicked
 
 
-def exchange(item: session.Exchange, *, latest: bool) -> None:
-    """Draw one question with its answer, and the sources beside the latest one."""
+def filters(place: Any, *, disabled: bool) -> Filters:
+    """Draw the conditions that hold for every question until they are taken away, and return them."""
+    with place.popover("Filters", icon=":material/filter_alt:", disabled=disabled, width="stretch"):
+        if disabled:
+            return Filters()
+        year_from = st.number_input("From year", 1900, 2200, value=None, key="ask_year_from")
+        year_to = st.number_input("To year", 1900, 2200, value=None, key="ask_year_to")
+        episodes_to = st.number_input("Episodes at most", 1, 10_000, value=None, key="ask_episodes_to")
+        tags = st.multiselect("Tags, all of them", session.tags(), key="ask_tags")
+    return Filters(year_from=year_from, year_to=year_to, episodes_to=episodes_to, tags=tuple(tags))
+
+
+def exchange(item: session.Exchange, *, latest: bool) -> session.Exchange | None:
+    """Draw one question with its answer, and the sources beside the latest one.
+
+    Returns the question as its reader would rather have had it read, when something of the latest one was clicked.
+    """
+    again = None
     left, right = _exchange_frame(item)
     with left:
+        if latest:
+            again = _read_otherwise(item)
         if item.text:
             st.markdown(answer_markdown(item.text))
         if item.error:
@@ -49,6 +68,34 @@ def exchange(item: session.Exchange, *, latest: bool) -> None:
                 with st.expander(counted(len(item.found.sources), "source")):
                     for number, source in enumerate(item.found.sources, 1):
                         st.caption(f"{number} · {label(_heading(source.show))}")
+    return again
+
+
+def _read_otherwise(item: session.Exchange) -> session.Exchange | None:
+    """Draw the conditions that were read out of a question, to be taken away, and shows that share its name."""
+    found = item.found
+    if found is None:
+        return None
+    for ambiguity in found.ambiguities:
+        st.caption(label(f"“{ambiguity.phrase}” is the name of several shows. Only one of them:"))
+        with st.container(horizontal=True, gap="small"):
+            for option in ambiguity.options:
+                year = f" ({option.year})" if option.year else ""
+                if st.button(label(option.title + year), key=f"ask_option_{option.id}"):
+                    only = replace(item.filters, title=option.title, year_from=option.year, year_to=option.year)
+                    return session.Exchange(item.question, filters=only, ignored=item.ignored)
+    by_hand = [(condition, True) for condition in found.filters.conditions()]
+    read = [(condition, False) for condition in found.understood.conditions()]
+    if not by_hand and not read:
+        return None
+    with st.container(horizontal=True, gap="small"):
+        for condition, mine in [*by_hand, *read]:
+            key = f"ask_drop_{mine}_{condition.key}"
+            if st.button(label(condition.label), key=key, icon=":material/close:", help="Ask without this condition"):
+                kept = item.filters.without([condition.key]) if mine else item.filters
+                ignored = item.ignored if mine else (*item.ignored, condition.key)
+                return session.Exchange(item.question, filters=kept, ignored=ignored)
+    return None
 
 
 def stream(item: session.Exchange, events: Iterator[Retrieval | str | Answer]) -> None:

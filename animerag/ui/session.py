@@ -11,7 +11,7 @@ import streamlit as st
 
 from animerag import readers
 from animerag.errors import AnimeRAGError, InvalidInputError
-from animerag.models import Retrieval, Turn
+from animerag.models import Filters, Retrieval, Turn
 from animerag.runtime import Runtime
 from animerag.services.catalogue import SAMPLE_JOB
 from animerag.services.uploads import INGEST_JOB
@@ -281,6 +281,8 @@ class Exchange:
     """A question and what has come back so far; `answer` stays None when the user stopped it."""
 
     question: str
+    filters: Filters = Filters()
+    ignored: tuple[str, ...] = ()  # keys of conditions that were understood and taken away
     found: Retrieval | None = None
     text: str = ""
     answer: Answer | None = None
@@ -291,6 +293,11 @@ def conversation() -> list[Exchange]:
     """Return this session's conversation, oldest first."""
     kept: list[Exchange] = st.session_state.setdefault("ask_conversation", [])
     return kept
+
+
+def tags() -> list[str]:
+    """Return every tag of the catalogue, the most used first."""
+    return runtime().call(services().retriever.tags())
 
 
 def turns(exchanges: Sequence[Exchange]) -> list[Turn]:

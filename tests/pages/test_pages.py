@@ -151,3 +151,30 @@ def test_shows_without_a_vector_for_this_model_are_told_with_what_indexing_takes
     assert "Indexing takes about" in words(sampled)
     sampled.button(key="index_now").click().run()
     until(sampled, lambda page: "not indexed" not in words(page))
+
+
+def test_what_was_read_out_of_a_question_is_shown_and_can_be_taken_away(sampled, record):
+    shows = (
+        record(1, "Old Robot", "A robot wakes.", BeginYear=1985, AllTags="mecha"),
+        record(2, "New Robot", "A robot sleeps.", BeginYear=2015, AllTags="mecha"),
+        record(3, "Twin", "A first film.", BeginYear=1997),
+        record(4, "Twin", "A second film.", BeginYear=2016),
+    )
+    upload(sampled, as_export(*shows)).button(key="upload_start").click().run()
+    until(sampled, lambda page: "4 of 4 rows stored" in words(page))
+    visit(sampled, "ask")
+    sampled.chat_input[0].set_value("mecha shows before 1990").run()
+    assert "**1 show** found" in words(sampled)
+    assert "**Old Robot**" in words(sampled)
+    chips = {button.label: button for button in sampled.button if (button.key or "").startswith("ask_drop_")}
+    assert set(chips) == {"until 1989", "mecha"}
+    chips["until 1989"].click().run()
+    assert "**2 shows** found" in words(sampled)
+    assert len([button for button in sampled.button if (button.key or "").startswith("ask_drop_")]) == 1
+
+    sampled.chat_input[0].set_value("What is Twin about?").run()
+    assert "is the name of several shows" in words(sampled)
+    sampled.button(key="ask_option_4").click().run()
+    told = words(sampled)
+    assert "A second film." in told
+    assert "A first film." not in told.split("What is Twin about?")[-1]
