@@ -6,7 +6,7 @@ from animerag.ui import ask, components, navigation, session
 
 
 def page() -> None:
-    heading, narrow, actions = st.columns([3, 1, 1], vertical_alignment="bottom")
+    heading, narrow, actions = st.columns([5, 2, 3], vertical_alignment="bottom")
     heading.title("Ask")
     exchanges = session.conversation()
     if actions.button("New conversation", icon=":material/add_comment:", disabled=not exchanges, width="stretch"):
