@@ -65,7 +65,7 @@ def begin(
     shown, given = name or path.name, options or ReadOptions()
     found, document = _detect(path, shown, given)
     if found.problem:
-        raise InvalidInputError(found.problem)
+        raise InvalidInputError(f"{found.problem} On the command line: --column title=HEADING.")
     return found, _rows(path, found, given, document)
 
 

@@ -33,7 +33,7 @@ FIELDS = {
     "my_score": "my score",
     "episodes_watched": "episodes watched",
 }
-_CHOOSE = "Choose the column that is the title (--column title=HEADING)"
+_CHOOSE = "Choose the column that is the title"
 _OF_A_HUNDRED = frozenset(("averagescore", "meanscore"))  # AniList counts to 100
 _JOINED_NAMES = frozenset(
     ["synonyms", "othertitles", "alternativetitles", "titlesynonyms", "aliases", "othernames", "alltitles", "別名"]

@@ -32,7 +32,10 @@ TYPES = ("json", "jsonl", "ndjson", "csv", "tsv", "xlsx", "xml", "gz", "txt", "m
 _ENCODINGS = ("utf-8", "utf-16", "cp1252", "shift_jis", "euc_jp")
 _DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _NO_FIELD = "none"
-_COUNTS = ("New", "Changed", "Same", "Repeated", "Unusable", "Tokens", "Cost", "About")
+_WIDTHS = {
+    "File": 160, "Detected": 130, "New": 52, "Changed": 72, "Same": 54, "Repeated": 78, "Unusable": 78, "Tokens": 66,
+    "Cost": 60, "About": 70,
+}  # fmt: skip
 _WINDOW_S = 20.0  # of the lanes of a run at work
 _LEVELS = ("auto", 1, 3, 5, 10, 20)
 
@@ -86,7 +89,7 @@ def preflight(files: list[Chosen]) -> None:
     """Tell what each file would do, let its reading be corrected, and start."""
     for file in files:
         session.look_into(file)
-    narrow = {name: st.column_config.Column(width=62) for name in _COUNTS}
+    narrow = {name: st.column_config.Column(width=width) for name, width in _WIDTHS.items()}
     st.dataframe([_row(file) for file in files], hide_index=True, width="stretch", column_config=narrow)
     for number, file in enumerate(files):
         if file.trouble:
@@ -94,12 +97,14 @@ def preflight(files: list[Chosen]) -> None:
         name = f"{label(file.source.name)}: how it is read"
         with st.expander(name, expanded=bool(file.trouble and file.detected)):
             _reading(number, file)
-    ready = all(file.trouble is None for file in files)
+    ready = [file for file in files if file.trouble is None]
+    if 0 < len(ready) < len(files):
+        st.caption(f"{counted(len(files) - len(ready), 'file')} that cannot be read will be left out.")
     start, clear = st.columns([1, 4])
     if start.button(
         "Start", type="primary", icon=":material/play_arrow:", key="upload_start", disabled=not ready, width="stretch"
     ):
-        session.runtime().call(session.services().uploads.start([file.source for file in files]))
+        session.runtime().call(session.services().uploads.start([file.source for file in ready]))
         files.clear()
         st.rerun()
     if clear.button("Clear", icon=":material/close:", key="upload_clear"):
