@@ -170,7 +170,8 @@ def test_an_unusable_setting_is_two_and_named(run, monkeypatch):
 
 
 def test_a_reader_that_leaves_ends_the_command_without_a_traceback(filled, settings, chroma_index_url):
-    questions = [part for _ in range(40) for part in ("-q", "What is Monster about?")]
+    # More than a pipe holds, so that the command notices; different ones, since repeated questions are asked once.
+    questions = [part for n in range(150) for part in ("-q", f"What is Monster about, part {n}?")]
     command = [sys.executable, "-m", "animerag", "query", "-c", *questions]
     child = subprocess.Popen(
         command, env=environment(settings, chroma_index_url), stdout=subprocess.PIPE, stderr=subprocess.PIPE

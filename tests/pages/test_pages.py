@@ -21,6 +21,11 @@ def upload(app, data, name="export.json"):
     return app
 
 
+def plain(app):
+    """Return the page's text without the marks that keep Markdown inert."""
+    return words(app).replace("\\", "")
+
+
 def as_export(*records):
     return json.dumps({"AniDB_Anime": records}, ensure_ascii=False).encode()
 
@@ -124,20 +129,20 @@ def test_without_chroma_the_app_stays_up_and_says_why(app, monkeypatch, page):
 def test_a_show_that_two_sites_know_is_offered_to_be_merged(sampled, record):
     upload(sampled, as_export(record(5, "Long Way Home", "They walk.", BeginYear=2001, EpisodeCountNormal=12)))
     sampled.button(key="upload_start").click().run()
-    until(sampled, lambda page: "stored" in words(page))
+    until(sampled, lambda page: "1 of 1 row stored" in words(page))
     sheet = b"id,title,year,episodes,genres\n5,Other,1999,1,drama\n9,Long Way Home,2001,12,travel\n"
     visit(sampled, "upload").file_uploader[0].set_value(("mine.csv", sheet, "text/csv")).run()
     sampled.text_input[0].set_value("mine").run()
     sampled.button(key="upload_start").click().run()
     until(sampled, lambda page: "2 of 2 rows stored" in words(page))
     visit(sampled, "catalogue")
-    assert "Long Way Home (2001, 12 episodes, id 5) and Long Way Home (2001, 12 episodes, id mine:9)" in words(sampled)
+    assert "Long Way Home (2001, 12 episodes, id 5) and Long Way Home (2001, 12 episodes, id mine:9)" in plain(sampled)
     sampled.button(key="catalogue_merge_5_mine:9").click().run()
     assert not [button for button in sampled.button if (button.key or "").startswith("catalogue_merge")]
     sampled.query_params["show"] = "5"
     sampled.run()
     assert "travel" in words(sampled)
-    assert "mine.csv (id mine:9)" in words(sampled)
+    assert "mine.csv (id mine:9)" in plain(sampled)
 
 
 def test_shows_without_a_vector_for_this_model_are_told_with_what_indexing_takes(sampled):
