@@ -367,17 +367,13 @@ class Batch:
         gone = asyncio.create_task(_gone(control))
 
         async def ask(group: _Group) -> _Landed | None:
-            live.asking += 1
             text = group.row.question.strip()
-            try:
-                landed = await self._ask(group, partial(ahead.locate, text), options, gone)
-                if landed is not None and text in prepared:
-                    landed = landed.with_usage(prepared[text].usage)
-                if landed is not None and keep is not None:
-                    await keep(landed)
-                return landed
-            finally:
-                live.asking -= 1
+            landed = await self._ask(group, partial(ahead.locate, text), options, gone)
+            if landed is not None and text in prepared:
+                landed = landed.with_usage(prepared[text].usage)
+            if landed is not None and keep is not None:
+                await keep(landed)
+            return landed
 
         def limit() -> int:
             level = concurrency or self._level()
@@ -388,6 +384,7 @@ class Batch:
             todo = _until_stopped(groups, control, live, options)
             async with contextlib.aclosing(fan_out(ask, todo, limit=limit)) as outcomes:
                 async for outcome in outcomes:
+                    live.asking -= 1
                     if (landed := outcome.unwrap()) is not None:
                         _count(live, landed)
                         _show(control, live, "Answering")
@@ -474,6 +471,7 @@ class Batch:
 
 def _until_stopped(groups: Sequence[_Group], control: Control, live: Live, options: RunOptions) -> Iterator[_Group]:
     """Yield groups until somebody stops the run, or until one more might break the cap."""
+    # A group counts as being asked from here until its cost is counted: several may be drawn before any has begun.
     cap = options.max_cost_usd
     for group in groups:
         if control.stopping:
@@ -481,6 +479,7 @@ def _until_stopped(groups: Sequence[_Group], control: Control, live: Live, optio
         if cap is not None and (live.usage.cost_usd or 0.0) + (live.asking + 1) * live.dearest_usd > cap:
             live.stopped_by = f"The cost cap of ${cap:,.2f} is reached: raise it and resume for the rest."
             return
+        live.asking += 1
         yield group
 
 
