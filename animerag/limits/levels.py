@@ -72,6 +72,7 @@ class AutoLevel(FixedLevel):
         self.choice = "auto"
         self._maximum = maximum
         self._doubling = True
+        self._start = start
         self._base = start  # the level this round began with
         self._before = start  # the level before the last doubling
         self._throughput: float | None = None
@@ -145,7 +146,8 @@ class AutoLevel(FixedLevel):
         if self._doubling:
             self._double_or_stop(ended, knee=slowdown > KNEE_LATENCY and not grew)
         elif slowdown > SLOW_LATENCY:
-            self.now = max(1, self._base * 3 // 4)
+            # Not below where it began: answers also come late because this machine is busy writing what they brought.
+            self.now = max(min(self._start, self._base), self._base * 3 // 4)
         elif ended.full and ended.clean:
             self.now = min(self._maximum, self._base + 1)
         self._base = self.now
