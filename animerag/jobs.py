@@ -136,7 +136,7 @@ class Jobs:
             if sum(job.running for job in self._jobs.values()) >= MAX_RUNNING:
                 raise InvalidInputError(f"{MAX_RUNNING} jobs are running already: wait for one to end or cancel it.")
             if exclusive and (self.running() or await self._library.jobs(state="running")):
-                raise InvalidInputError("Other jobs are running: wait for them or cancel them, then compare.")
+                raise InvalidInputError("Other jobs are running: wait for them or cancel them, then start again.")
             job_id = secrets.token_urlsafe(9)
             await self._library.begin_job(
                 job_id, owner=owner, kind=kind, title=title, lease=self._lease, request=request

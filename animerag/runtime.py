@@ -40,7 +40,7 @@ from animerag.services.comparison import Comparison
 from animerag.services.evaluation import Evaluator
 from animerag.services.indexing import Indexer
 from animerag.services.ingestion import Ingestion
-from animerag.services.maintenance import Maintenance
+from animerag.services.maintenance import UNCLEAN_STOP, Maintenance
 from animerag.services.retrieval import Retriever
 from animerag.services.same_shows import SameShows
 from animerag.services.uploads import Uploads
@@ -96,8 +96,10 @@ async def open_services(settings: Settings, *, warm: bool = True) -> AsyncIterat
         stack.push_async_callback(library.close)
         lease = await asyncio.to_thread(_take_lease, settings.data_dir / "processes")
         stack.callback(_drop_lease, lease)
-        await _mark_interrupted(library, settings.data_dir / "processes")
-        unclean = await asyncio.to_thread(_clear_dead, settings.data_dir / "processes", Path(lease.lock_file))
+        cut_off = await _mark_interrupted(library, settings.data_dir / "processes")
+        left = await asyncio.to_thread(_clear_dead, settings.data_dir / "processes", Path(lease.lock_file))
+        if cut_off or left:
+            await library.remember(UNCLEAN_STOP, "yes")  # until a doctor has looked, whoever starts first
         index = ChromaIndex(
             None if settings.chroma_url else settings.data_dir / "chroma",
             url=settings.chroma_url,
@@ -117,7 +119,7 @@ async def open_services(settings: Settings, *, warm: bool = True) -> AsyncIterat
         services = _assemble(settings, library, index, embedder=embedder, chat=chat, gate=gate, lease=lease)
         stack.push_async_callback(services.jobs.close)
         if warm:
-            stack.push_async_callback(_end, asyncio.create_task(_warm(services, unclean=unclean), name="warm-up"))
+            stack.push_async_callback(_end, asyncio.create_task(_warm(services), name="warm-up"))
         yield services
 
 
@@ -214,7 +216,7 @@ def _batch_size(settings: Settings) -> int | Literal["auto"]:
     return settings.batch_size if given or settings.ingest_concurrency != "auto" else "auto"
 
 
-async def _warm(services: Services, *, unclean: bool) -> None:
+async def _warm(services: Services) -> None:
     """Pay for start-up while nobody waits; what fails here fails again, with its reason, where it is needed.
 
     After an unclean stop the doctor looks at the index by himself.
@@ -225,11 +227,10 @@ async def _warm(services: Services, *, unclean: bool) -> None:
             log.warning("warm-up: %s", outcome)
         elif isinstance(outcome, Exception):
             log.error("warm-up failed", exc_info=outcome)
-    if unclean:
-        try:
-            await services.maintenance.start_after_unclean_stop(services.jobs)
-        except AnimeRAGError as error:
-            log.warning("the index could not be checked after an unclean stop: %s", error)
+    try:
+        await services.maintenance.start_after_unclean_stop(services.jobs)
+    except AnimeRAGError as error:  # it is tried again at the next start
+        log.warning("the index could not be checked after an unclean stop: %s", error)
 
 
 async def _end(task: asyncio.Task[None]) -> None:
@@ -262,11 +263,15 @@ def _drop_lease(lease: FileLock) -> None:
     lease.release()
 
 
-async def _mark_interrupted(library: Library, directory: Path) -> None:
+async def _mark_interrupted(library: Library, directory: Path) -> bool:
+    """Journal the end of jobs whose process is gone, and tell whether there were any."""
+    found = False
     running = await library.jobs(state="running", limit=1000)
     for job in running:
         if await asyncio.to_thread(_is_free, directory, job.lease):
             await library.end_job(job.id, state="interrupted", error="The app ended before the job did.")
+            found = True
+    return found
 
 
 def _clear_dead(directory: Path, own: Path) -> bool:

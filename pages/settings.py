@@ -32,7 +32,7 @@ def check() -> None:
         if report is None:
             return
         if not report.healthy and st.button("Repair", type="primary", key="settings_repair"):
-            report = session.runtime().call(maintenance.repair(), timeout_s=120)
+            report = session.runtime().call(maintenance.repair_alone(session.services().jobs), timeout_s=120)
             st.session_state["settings_report"] = report
         settings.doctor(report)
 

@@ -45,7 +45,8 @@ async def simulate(options: argparse.Namespace) -> int:
 async def doctor(options: argparse.Namespace) -> int:
     """Check, and mend where asked to."""
     async with services() as opened:
-        report = await (opened.maintenance.repair() if options.repair else opened.maintenance.check())
+        maintenance = opened.maintenance
+        report = await (maintenance.repair_alone(opened.jobs) if options.repair else maintenance.check())
     if options.json:
         print(json.dumps({"healthy": report.healthy, **asdict(report)}, ensure_ascii=False))
     elif report.healthy:

@@ -7,17 +7,19 @@ import contextlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from animerag.errors import AnimeRAGError
 from animerag.texts import Document
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from animerag.jobs import Job, Jobs
+    from animerag.jobs import Control, Job, Jobs
     from animerag.ports import CollectionSpec
     from animerag.services.indexing import Indexer
 
 DOCTOR_JOB = "doctor"
+UNCLEAN_STOP = "unclean_stop"  # a fact of the library, until the index was looked at
 _CHUNK = 500
 # Chroma keeps a vector in its log and in its graph. Several times that is a leak, as other projects have seen it grow.
 _MUCH, _MUCH_A_NUMBER = 200 * 2**20, 5 * 2 * 4  # bytes
@@ -75,6 +77,7 @@ class Maintenance:
     async def repair(self) -> DoctorReport:
         """Mend what kept vectors can mend; shows whose text was never embedded stay missing.
 
+        Nothing may be imported meanwhile: what an import has written and not yet noted looks stray or stale.
         Raises LibraryError, VectorStoreError.
         """
         before = await self.check()
@@ -93,11 +96,32 @@ class Maintenance:
         return replace(await self.check(), repaired=len(mended))
 
     async def start_after_unclean_stop(self, jobs: Jobs) -> Job | None:
-        """Start a repair as a job, for a catalogue whose last process was killed; nothing to check is no job."""
-        if not (await self._library.counts()).shows:
+        """Start a repair as a job, for a catalogue that a process was killed over since the last one.
+
+        Nothing to check is no job. Raises as `start_repair` does.
+        """
+        if not await self._library.fact(UNCLEAN_STOP) or not (await self._library.counts()).shows:
             return None
-        title = "Checking the index after an unclean stop"
-        return await jobs.start(lambda _: self.repair(), kind=DOCTOR_JOB, title=title, key=DOCTOR_JOB)
+        return await self.start_repair(jobs, "Checking the index after an unclean stop")
+
+    async def start_repair(self, jobs: Jobs, title: str = "Repairing the index") -> Job:
+        """Start a repair as a job of its own: imports wait for its end.
+
+        Raises InvalidInputError while other jobs run, LibraryError.
+        """
+        return await jobs.start(self._looked, kind=DOCTOR_JOB, title=title, key=DOCTOR_JOB, exclusive=True)
+
+    async def repair_alone(self, jobs: Jobs) -> DoctorReport:
+        """Repair as a job of its own and wait for it. Raises AnimeRAGError."""
+        job = await jobs.wait(await self.start_repair(jobs))
+        if not isinstance(job.report, DoctorReport):
+            raise AnimeRAGError(job.error or "The repair was cut off. Start it again.")
+        return job.report
+
+    async def _looked(self, _: Control) -> DoctorReport:
+        report = await self.repair()
+        await self._library.remember(UNCLEAN_STOP, "")
+        return report
 
     async def _write_again(self, spec: CollectionSpec, ids: Sequence[str]) -> set[str]:
         documents = [Document.of(show) for show in (await self._library.shows(ids)).values()]
