@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
+from animerag.scope import asked_title
 from animerag.words import STOP_WORDS, terms
 
 if TYPE_CHECKING:
@@ -37,14 +38,17 @@ _JOINED_TOKENS = 4  # "dan da dan" for "Dandadan"
 _SURELY_JOINED = 6  # letters below which joined words meet by chance
 _MISSPELT = 5  # letters; in shorter words one wrong letter makes another word
 _MISSPELT_TWICE = 8
+_NO_CHANCE = 4  # ordinary words in a row that make a title are that title
 _INITIALS = range(3, 7)
 _INITIALS_SHARED = 3  # more shows with the same initials than this and the letters name none of them
 
 _ORDINALS = ["first", "second", "third", "fourth", "fifth", "sixth", "seventh"]
+_CARDINALS = ("one", "two", "three", "four", "five", "six", "seven")
 _ROMAN = ["ii", "iii", "iv", "v", "vi", "vii"]
 _NUMBER = rf"(\d\d?)(?:st|nd|rd|th)?|({'|'.join(_ORDINALS)})"
+_WRITTEN = "|".join((*_CARDINALS, *_ROMAN))
 _SEASON = re.compile(
-    rf"\b(?:(?:{_NUMBER})[\s-]+(?:season|cour|part)|(?:season|part|cour)\s+(?:(\d\d?)|({'|'.join(_ROMAN)}))|s0?(\d))\b"
+    rf"\b(?:(?:{_NUMBER})[\s-]+(?:season|cour|part)|(?:season|part|cour)\s+(?:(\d\d?)|({_WRITTEN}))|s0?(\d))\b"
     r"|第?\s*([0-9一二三四五六])\s*(?:期|シーズン)|シーズン\s*([0-9])",
     re.IGNORECASE,
 )
@@ -126,19 +130,25 @@ class AliasIndex:
             place = [token for token in tokens if token.folded in key]
             if place:
                 found.take(names, place[:1] + place[-1:], named=True, exact=True, tokens=len(key))
-        self._match_spaced(tokens, found)
+        self._match_spaced(tokens, found, _asked(question))
         self._match_unspaced(tokens, found)
         return found.matches()
 
     def has_names(self, question: str) -> bool:
-        """Tell whether any word of the question is one of titles and not of ordinary speech."""
-        return any(token.folded in self.words and not self.is_ordinary(token.folded) for token in _tokens(question))
+        """Tell whether the question seems to have a word of a title in it: no common word, and written as a name."""
+        tokens = _tokens(question)
+        any_capitals = any(token.raw[0].isupper() for token in tokens)
+        return any(
+            (token.raw[0].isupper() or not any_capitals) and token.folded in self.words
+            for token in tokens
+            if not self.is_ordinary(token.folded)
+        )
 
     def is_ordinary(self, word: str) -> bool:
         """Tell whether a folded word is used as a common word, or is too little to be a name."""
         return word in self._ordinary or word.isdigit() or len(word) == 1 or word.startswith(_MARK)
 
-    def _match_spaced(self, tokens: Sequence[_Token], found: _Found) -> None:
+    def _match_spaced(self, tokens: Sequence[_Token], found: _Found, asked: tuple[str, ...]) -> None:
         mended = [self._mend(token) for token in tokens]
         taken: set[int] = set()
         spans = (
@@ -152,7 +162,8 @@ class AliasIndex:
                 continue
             names, exact = self._names_at(tokens, mended, place)
             if names:
-                named = [name for name in names if self._is_named(tokens, place, name.title)]
+                sure = tuple(tokens[i].folded for i in place) == asked
+                named = [name for name in names if sure or self._is_named(tokens, place, name.title)]
                 if named or not all(self.is_ordinary(tokens[i].folded) for i in place):
                     taken.update(place)
                 span = tokens[start : start + length]
@@ -216,11 +227,13 @@ class AliasIndex:
             return True
         if len(place) == 1 and len(tokens[place[0]].raw) == 1:
             return False
-        capitals = [i for i in place if tokens[i].raw[0].isupper()]
-        raw_title = [token.raw for token in _tokens(title)]
-        if [tokens[i].raw for i in place] == raw_title and title.isupper():
+        if len(place) >= _NO_CHANCE:
             return True
-        return len(capitals) == len(place) and place[0] > 0 and not title.isupper()
+        written, as_titled = [tokens[i].raw for i in place], [token.raw for token in _tokens(title)]
+        if written == as_titled and (title.isupper() or sum(word[0].isupper() for word in written) > 1):
+            return True
+        capitals = sum(word[0].isupper() for word in written)
+        return capitals == len(place) and place[0] > 0 and not title.isupper()
 
     def _add(self, show: Show, title: str, season: int) -> None:
         tokens = _tokens(title)
@@ -311,7 +324,7 @@ def folded(text: str) -> str:
 
 def _season_number(found: re.Match[str]) -> int:
     said = next(group for group in found.groups() if group)
-    for numbers, first in ((_ORDINALS, 1), (_ROMAN, 2), (_KANJI_NUMBERS, 1)):
+    for numbers, first in ((_ORDINALS, 1), (_CARDINALS, 1), (_ROMAN, 2), (_KANJI_NUMBERS, 1)):
         if said.lower() in numbers:
             return numbers.index(said.lower()) + first
     return int(said)
@@ -342,8 +355,13 @@ def _spellings(title: str, tokens: Sequence[_Token]) -> Iterator[tuple[tuple[str
     if len(whole) > 1 and _YEAR.fullmatch(whole[-1]):
         yield whole[:-1], _SHORTENED
     before = tuple(token.folded for token in _tokens(_SUBTITLE.split(title)[0]))
-    if 1 < len(before) < len(whole):
+    if len(before) < len(whole) and len("".join(before)) >= _MISSPELT:
         yield before, _BEFORE_SUBTITLE
+
+
+def _asked(question: str) -> tuple[str, ...]:
+    """Return the tokens that the question uses as a title, whatever they are."""
+    return tuple(token.folded for token in _tokens(asked_title(question) or ""))
 
 
 def _stands_alone(text: str, start: int, end: int) -> bool:

@@ -54,6 +54,11 @@ _FRAMES = (
     ),
     re.compile(r"^(?:summari[sz]e|describe|recap) (?P<name>.+)$", re.IGNORECASE),
     re.compile(r"^what happens in (?P<name>.+)$", re.IGNORECASE),
+    re.compile(
+        r"^who(?:['’]s| is| are) (?:the )?(?:\w+ ){0,2}"
+        r"(?:characters?|hero(?:es|ine)?|protagonists?|leads?|villains?|cast) (?:in|of) (?P<name>.+)$",
+        re.IGNORECASE,
+    ),
     re.compile(r"^(?:do|have) you (?:have|got|know|list)(?: the (?:show|anime|series))? (?P<name>.+)$", re.IGNORECASE),
     re.compile(r"^(?P<name>.+?) (?:plot|synopsis|summary|story)(?: (?:please|pls|plz))?$", re.IGNORECASE),
     re.compile(
@@ -67,7 +72,7 @@ _DESCRIBES = re.compile(
     re.IGNORECASE,
 )
 _TAKEN_FOR_GRANTED = re.compile(
-    r"\b(?:in|of|from|for|to) (?P<name>(?:the )?[A-Z]\w+(?:['’:]?\s+(?:(?:of|the|no|to|and|in|de|wa|ga)\s+)*[A-Z0-9]\w*)+)"
+    r"\b(?:in|of|from|for|to) (?P<name>(?:the )?[A-Z]\w+(?:['’:]?\s+(?:(?:of|the|no|to|and|in|de|wa|ga)\s+)*[A-Z0-9]\w*)*)"
 )
 _SHORT = 5  # words beside the name: a longer question describes a plot, and a name in it is a place or a person
 _YEAR = re.compile(r"\s*\b(?:from|in|of)?\s*\(?(?:19|20)\d\d\)?\s*$")

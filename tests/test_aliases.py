@@ -39,6 +39,9 @@ def named(question):
         ("alias:aot", ["16"]),
         ("Are there any monster hunting shows similar to Clannad?", ["7"]),
         ("a quiet show about nature", []),
+        ("who are the main characters in monster", ["19"]),
+        ("a girl meets another monster", []),
+        ("Is attack on titan season two any good?", ["25"]),
     ],
 )
 def test_a_name_counts_where_the_question_writes_it_as_one(question, ids):

@@ -359,7 +359,7 @@ def _blanked(question: str, named: Sequence[AliasMatch]) -> str:
     text = folded(question)
     for match in named:
         text = text[: match.start] + " " * (match.end - match.start) + text[match.end :]
-    return text
+    return " ".join(text.split())
 
 
 def _ambiguities(named: Sequence[AliasMatch], table: FactTable) -> tuple[Ambiguity, ...]:
