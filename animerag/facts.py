@@ -15,6 +15,7 @@ from sqlalchemy import select, type_coerce
 from sqlalchemy.types import Text
 
 from animerag.models import FactAnswer, Filters, RelatedShow, Show, Sort
+from animerag.schema import my_list
 from animerag.schema import shows as table
 
 if TYPE_CHECKING:
@@ -78,8 +79,10 @@ async def load(library: Library) -> list[dict[str, Any]]:
     columns = [column for column in table.c if column.name not in ("number", "record", "content_hash", "text_hash")]
     # JSON stays text here: decoding 30,000 rows would hold the event loop for most of a second.
     plain = [type_coerce(column, Text).label(column.name) if column.name in _JSON else column for column in columns]
+    mine = table.outerjoin(my_list, my_list.c.show_id == table.c.id)
+    query = select(*plain, my_list.c.status.label("my_status")).select_from(mine)
     async with library.reading() as connection:
-        return [dict(row._mapping) for row in await connection.execute(select(*plain))]  # noqa: SLF001 - its public name
+        return [dict(row._mapping) for row in await connection.execute(query)]  # noqa: SLF001 - its public name
 
 
 _JSON = ("titles", "tags", "relations", "similar")
@@ -91,7 +94,7 @@ def shows_of(rows: Sequence[Mapping[str, Any]]) -> list[Show]:
 
 
 def _show(row: Mapping[str, Any]) -> Show:
-    known = {name: row[name] for name in _PLAIN if name in row}
+    known = {name: row[name] for name in _PLAIN}
     return Show(
         **known,
         titles=tuple(json.loads(row["titles"])),

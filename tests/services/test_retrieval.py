@@ -4,6 +4,7 @@ import pytest
 
 from animerag.errors import InvalidInputError, LibraryError, VectorStoreError
 from animerag.jobs import Control
+from animerag.services.ingestion import SourceFile
 
 
 @pytest.fixture
@@ -73,3 +74,13 @@ async def test_a_show_stored_by_another_process_is_named_at_once(retriever, serv
     assert not await retriever.names_a_show("Tell me about Zyxwell")
     await services.ingestion.run([export(record(9, "Zyxwell", "New."))], Control())
     assert (await retriever.search("Tell me about Zyxwell")).sources[0].show.id == "9"
+
+
+async def test_what_its_owner_has_watched_is_not_unwatched(services, tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_text("id,title,my_status\n1,Monster,completed\n2,Planetes,plan to watch\n3,Aria,\n", encoding="utf-8")
+    await services.ingestion.run([SourceFile(path=path, name=path.name)], Control())
+    unwatched = await services.retriever.search("Which shows are unwatched?")
+    assert set(unwatched.fact.ids) == {"2", "3"}
+    watched = await services.retriever.search("Which shows have I watched?")
+    assert watched.fact.ids == ("1",)
