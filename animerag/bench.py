@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from animerag.library import Library
 from animerag.limits import Gate
 from animerag.models import Priority
+from animerag.services.alone import Alone
 from animerag.services.answering import Answering
 from animerag.services.batch import Batch
 from animerag.services.comparison import Endpoint, Observed, Provider, Scratch, SlowTitles
@@ -104,6 +105,7 @@ class ScratchBench:
                 indexer=indexer,
                 ingestion=Ingestion(
                     indexer,
+                    Alone(directory / "import.lock"),
                     batch_size=self.settings.batch_size,
                     level=lambda: gate.level(Priority.INGEST),
                     set_level=lambda choice: gate.set_level(Priority.INGEST, choice),

@@ -32,6 +32,7 @@ from animerag.models import Priority
 from animerag.prices import price_table
 from animerag.runs import Runs
 from animerag.services import waves
+from animerag.services.alone import Alone
 from animerag.services.answering import Answering
 from animerag.services.batch import Batch
 from animerag.services.batch_costs import BatchCosts
@@ -173,8 +174,10 @@ def _assemble(
     indexer = Indexer(library, index, embedder)
     retriever = Retriever(indexer)
     answering = Answering(retriever, chat)
+    alone = Alone(settings.data_dir / "import.lock")
     ingestion = Ingestion(
         indexer,
+        alone,
         batch_size=_batch_size(settings),
         level=level(Priority.INGEST, local=embeds_here),
         set_level=lambda choice: gate.set_level(Priority.INGEST, choice),
@@ -200,7 +203,7 @@ def _assemble(
             costs=BatchCosts(library, embedder=embedder, chat=chat, prices=price_table(settings.prices)),
         ),
         catalogue=Catalogue(indexer, ingestion),
-        maintenance=Maintenance(indexer, None if settings.chroma_url else settings.data_dir / "chroma"),
+        maintenance=Maintenance(indexer, alone, None if settings.chroma_url else settings.data_dir / "chroma"),
         same_shows=SameShows(indexer, ingestion),
         comparison=Comparison(library, index, ScratchBench(settings, index, gate)),
         uploads=Uploads(library, ingestion, jobs, settings.data_dir / "inbox"),

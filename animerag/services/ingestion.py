@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from animerag.jobs import Control
     from animerag.models import Show
+    from animerag.services.alone import Alone
     from animerag.services.indexing import Indexer
 
 __all__ = ["Ingestion", "SourceFile"]
@@ -60,6 +61,7 @@ class Ingestion:
     def __init__(
         self,
         indexer: Indexer,
+        alone: Alone,
         *,
         batch_size: int | Literal["auto"],
         level: Callable[[], int],
@@ -71,6 +73,7 @@ class Ingestion:
         """`rounds` foretells the level of each round to come, `most` bounds the requests whose size is chosen here."""
         self._indexer = indexer
         self._library = indexer.library
+        self._alone = alone
         self._batch_size = batch_size
         self._level = level
         self._set_level = set_level
@@ -95,9 +98,22 @@ class Ingestion:
         are left for the next run. Raises InvalidInputError when a file cannot be read, ProviderError or
         VectorStoreError when nothing could be done at all.
         """
-        tally = Tally(control=control)
         if concurrency is not None:
             self._set_level(concurrency)
+        async with self._alone.held(control):
+            return await self._run(files, control, kind, concurrency, batch_size, accept_bad_rows=accept_bad_rows)
+
+    async def _run(
+        self,
+        files: Sequence[SourceFile],
+        control: Control,
+        kind: ImportKind,
+        concurrency: int | Literal["auto"] | None,
+        batch_size: int | Literal["auto"] | None,
+        *,
+        accept_bad_rows: bool,
+    ) -> IngestReport:
+        tally = Tally(control=control)
         with metering() as meter, recording() as recorder, budgeted(self._max_cost_usd):
             control.partial = recorder
             tally.show_progress("Reading")
@@ -169,6 +185,10 @@ class Ingestion:
 
     async def reindex(self, control: Control) -> IngestReport:
         """Index every show that the current model has no vector for. Raises ProviderError, VectorStoreError."""
+        async with self._alone.held(control):
+            return await self._reindex(control)
+
+    async def _reindex(self, control: Control) -> IngestReport:
         tally = Tally(control=control)
         spec = await self._indexer.spec()
         with metering() as meter, recording() as recorder, budgeted(self._max_cost_usd):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from animerag.jobs import Control, Job, Jobs
     from animerag.ports import CollectionSpec
+    from animerag.services.alone import Alone
     from animerag.services.indexing import Indexer
 
 DOCTOR_JOB = "doctor"
@@ -48,8 +49,9 @@ class DoctorReport:
 class Maintenance:
     """Checks and repairs the index of the current model, which lies in `directory` unless its server is elsewhere."""
 
-    def __init__(self, indexer: Indexer, directory: Path | None = None) -> None:
+    def __init__(self, indexer: Indexer, alone: Alone, directory: Path | None = None) -> None:
         self._indexer = indexer
+        self._alone = alone
         self._library = indexer.library
         self._directory = directory
 
@@ -109,7 +111,7 @@ class Maintenance:
 
         Raises InvalidInputError while other jobs run, LibraryError.
         """
-        return await jobs.start(self._looked, kind=DOCTOR_JOB, title=title, key=DOCTOR_JOB, exclusive=True)
+        return await jobs.start(self.looked, kind=DOCTOR_JOB, title=title, key=DOCTOR_JOB, exclusive=True)
 
     async def repair_alone(self, jobs: Jobs) -> DoctorReport:
         """Repair as a job of its own and wait for it. Raises AnimeRAGError."""
@@ -118,8 +120,10 @@ class Maintenance:
             raise AnimeRAGError(job.error or "The repair was cut off. Start it again.")
         return job.report
 
-    async def _looked(self, _: Control) -> DoctorReport:
-        report = await self.repair()
+    async def looked(self, control: Control) -> DoctorReport:
+        """Repair, alone among processes, and note that the index was looked at. Raises as `repair` does."""
+        async with self._alone.held(control):
+            report = await self.repair()
         await self._library.remember(UNCLEAN_STOP, "")
         return report
 
