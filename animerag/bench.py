@@ -19,6 +19,7 @@ from animerag.services.batch import Batch
 from animerag.services.comparison import Endpoint, Observed, Provider, Scratch, SlowTitles
 from animerag.services.indexing import Indexer
 from animerag.services.ingestion import Ingestion
+from animerag.services.space import Space
 from animerag.simulator import SimulatorProcess, SimulatorSettings, parse_faults
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ class ScratchBench:
                 ingestion=Ingestion(
                     indexer,
                     Alone(directory / "import.lock"),
+                    Space(directory),
                     batch_size=self.settings.batch_size,
                     level=lambda: gate.level(Priority.INGEST),
                     set_level=lambda choice: gate.set_level(Priority.INGEST, choice),

@@ -44,6 +44,7 @@ from animerag.services.ingestion import Ingestion
 from animerag.services.maintenance import UNCLEAN_STOP, Maintenance
 from animerag.services.retrieval import Retriever
 from animerag.services.same_shows import SameShows
+from animerag.services.space import Space
 from animerag.services.uploads import Uploads
 from animerag.spool import Spool
 
@@ -178,6 +179,7 @@ def _assemble(
     ingestion = Ingestion(
         indexer,
         alone,
+        Space(settings.data_dir),
         batch_size=_batch_size(settings),
         level=level(Priority.INGEST, local=embeds_here),
         set_level=lambda choice: gate.set_level(Priority.INGEST, choice),

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from animerag.errors import AnimeRAGError, InvalidInputError
+from animerag.errors import AnimeRAGError, InvalidInputError, LibraryError, VectorStoreError
 from animerag.limits import Meter, budgeted, estimate_tokens, metering
 from animerag.models import Concurrency, ImportKind, IngestReport, Usage
 from animerag.services import waves
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from animerag.models import Show
     from animerag.services.alone import Alone
     from animerag.services.indexing import Indexer
+    from animerag.services.space import Space
 
 __all__ = ["Ingestion", "SourceFile"]
 
@@ -62,6 +63,7 @@ class Ingestion:
         self,
         indexer: Indexer,
         alone: Alone,
+        space: Space,
         *,
         batch_size: int | Literal["auto"],
         level: Callable[[], int],
@@ -74,6 +76,7 @@ class Ingestion:
         self._indexer = indexer
         self._library = indexer.library
         self._alone = alone
+        self._space = space
         self._batch_size = batch_size
         self._level = level
         self._set_level = set_level
@@ -100,7 +103,7 @@ class Ingestion:
         """
         if concurrency is not None:
             self._set_level(concurrency)
-        async with self._alone.held(control):
+        async with self._alone.held(control), self._explained():
             return await self._run(files, control, kind, concurrency, batch_size, accept_bad_rows=accept_bad_rows)
 
     async def _run(
@@ -185,7 +188,7 @@ class Ingestion:
 
     async def reindex(self, control: Control) -> IngestReport:
         """Index every show that the current model has no vector for. Raises ProviderError, VectorStoreError."""
-        async with self._alone.held(control):
+        async with self._alone.held(control), self._explained():
             return await self._reindex(control)
 
     async def _reindex(self, control: Control) -> IngestReport:
@@ -247,8 +250,10 @@ class Ingestion:
         tally.total = tally.total or expected
         if not expected:
             return
-        begin = partial(self._library.begin_import, origin.kind, origin.names, origin.digest)
         spec = await self._indexer.spec()
+        known = (await self._library.counts()).shows
+        await asyncio.to_thread(self._space.require, max(0, expected - known), spec.dimensions)
+        begin = partial(self._library.begin_import, origin.kind, origin.names, origin.digest)
         pipeline = Pipeline(self._indexer, spec, tally, level=self._level, begin_import=begin)
         await pipeline.run(documents, self._sizes(expected, batch_size))
 
@@ -260,7 +265,16 @@ class Ingestion:
     async def _report(self, tally: Tally, meter: Meter, concurrency: int | Literal["auto"] | None) -> IngestReport:
         report = tally.report()
         counts = await self._library.counts()
+        if report.stopped_by:
+            report = replace(report, stopped_by=await asyncio.to_thread(self._space.explain, report.stopped_by))
         return replace(report, catalogue=counts.shows, **_figures(meter, concurrency))
+
+    @contextlib.asynccontextmanager
+    async def _explained(self) -> AsyncIterator[None]:
+        try:
+            yield
+        except (LibraryError, VectorStoreError) as error:
+            raise type(error)(await asyncio.to_thread(self._space.explain, str(error))) from error
 
     async def _check_graph(self, tally: Tally) -> float:
         """Let vectors look for themselves after a bulk load or replacements, and return the seconds it took.

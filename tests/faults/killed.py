@@ -1,6 +1,7 @@
-"""An import in a process of its own that is killed at a named point: `killed.py POINT NTH DATA_DIR EXPORT URL`.
+"""An import that is killed at a named point: `killed.py POINT NTH DATA_DIR EXPORT URL BATCH_SIZE`.
 
-A point is a call that the import makes; the process, or the Chroma server, gets SIGKILL before or after the NTH one.
+It runs in a process of its own. A point is a call that it makes; the process, or the Chroma server, gets SIGKILL before
+or after the NTH one.
 """
 
 import asyncio
@@ -54,21 +55,24 @@ def arm(point, nth, data_dir):
     setattr(owner, name, watched)
 
 
-async def run(data_dir, export, url):
+async def run(data_dir, export, url, batch_size):
     settings = load_settings(data_dir=data_dir, openai_base_url=url, ingest_concurrency=3)
     async with open_services(settings, warm=False) as services:
         source = SourceFile(path=export, name="export.json")
         try:
-            report = await services.ingestion.run([source], Control(), batch_size=4)
+            report = await services.ingestion.run([source], Control(), batch_size=batch_size)
         except AnimeRAGError as error:
             print(json.dumps({"error": str(error)}))
             return
-        health = await services.maintenance.check()
         told = {"ingested": report.ingested, "unchanged": report.unchanged, "stopped_by": report.stopped_by}
+        if report.stopped_by:  # the store may be unable to answer for now
+            print(json.dumps(told))
+            return
+        health = await services.maintenance.check()
         print(json.dumps({**told, "catalogue": report.catalogue, "healthy": health.healthy}))
 
 
 if __name__ == "__main__":
-    point, nth, data_dir, export, url = sys.argv[1:]
+    point, nth, data_dir, export, url, batch_size = sys.argv[1:]
     arm(point, int(nth), Path(data_dir))
-    asyncio.run(run(Path(data_dir), Path(export), url))
+    asyncio.run(run(Path(data_dir), Path(export), url, int(batch_size)))

@@ -1,0 +1,79 @@
+"""A disk that fills up during an import: what is stored stays, and the next run does the rest without paying again."""
+
+import asyncio
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from animerag.errors import InvalidInputError
+from animerag.services.space import Space
+from animerag.simulator import SimulatorProcess, SimulatorSettings
+
+pytestmark = [pytest.mark.long, pytest.mark.timeout(180)]
+
+SHOWS = 1200
+KILLER = Path(__file__).with_name("killed.py")
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of 60 MB in memory, which needs the right to mount one."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    command = [shutil.which("mount") or "mount", "-t", "tmpfs", "-o", "size=60m", "none", place]
+    if not shutil.which("mount") or subprocess.run(command, check=False, capture_output=True).returncode:
+        pytest.skip("no disk can be mounted here: the tests on a full one did not run")
+    yield place
+    subprocess.run(["umount", "--lazy", place], check=True)
+
+
+async def test_a_full_disk_loses_nothing_and_the_rest_follows_when_there_is_room(small_disk, tmp_path, record):
+    export, ballast = tmp_path / "export.json", small_disk / "ballast"
+    rows = [record(n, f"Voyage {n}", f"The captain finds island {n * 7}.") for n in range(1, SHOWS + 1)]
+    export.write_text(json.dumps({"AniDB_Anime": rows}), encoding="utf-8")
+    async with SimulatorProcess(SimulatorSettings(embed_latency_s=0.1)) as provider:
+        importing = await started(small_disk, export, provider.url)
+        while (await provider.stats()).texts < SHOWS / 4:
+            await asyncio.sleep(0.01)
+        fill(ballast)
+        stopped = await outcome(importing)
+        ballast.unlink()
+        rest = await outcome(await started(small_disk, export, provider.url))
+        paid = (await provider.stats()).texts
+    assert "disk" in (stopped.get("stopped_by") or stopped.get("error"))
+    assert "is full" in (stopped.get("stopped_by") or stopped.get("error"))
+    assert (rest["stopped_by"], rest["catalogue"], rest["healthy"]) == (None, SHOWS, True)
+    assert rest["ingested"] + rest["unchanged"] == SHOWS
+    assert stopped.get("ingested", 0) <= rest["unchanged"] < SHOWS, "what was acknowledged is there"
+    assert paid <= SHOWS + 6 * 50, "what was on its way may be paid twice"
+
+
+def test_an_import_that_cannot_fit_is_refused_before_it_begins(small_disk):
+    with pytest.raises(InvalidInputError, match=r"about 1,562 MB of disk.*has 60 MB left"):
+        Space(small_disk).require(50_000, 1536)
+    Space(small_disk).require(1000, 1536)
+
+
+def fill(path):
+    with path.open("wb") as file:
+        try:
+            while file.write(os.urandom(2**16)):
+                file.flush()
+        except OSError:
+            return
+
+
+async def started(data_dir, export, url):
+    command = [sys.executable, str(KILLER), "never", "1", str(data_dir / "data"), str(export), url, "50"]
+    return await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+
+
+async def outcome(process):
+    said, _ = await process.communicate()
+    assert process.returncode == 0
+    return json.loads(said)
