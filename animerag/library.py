@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
+import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from animerag.ports import Vectors
     from animerag.texts import Document
 
+_MOMENT_S = 0.2  # how late another process's change may be noticed
 _CHUNK = 5000  # SQLite takes 32,766 variables a statement; Chroma's limit is near this one
 
 
@@ -97,8 +99,13 @@ class Counts:
 class Library:
     """One catalogue in one SQLite file; confined to the loop that opened it."""
 
-    def __init__(self, engine: AsyncEngine, library_id: str) -> None:
+    def __init__(self, engine: AsyncEngine, reader: AsyncEngine, library_id: str) -> None:
+        """`engine` begins transactions that take the write lock first, `reader` none at all."""
         self._engine = engine
+        self._reader = reader
+        self._revision: int | None = None
+        self._bumped = False
+        self._looked_s = 0.0
         self._writing = asyncio.Lock()
         self._unsaved: list[tuple[list[dict[str, Any]], asyncio.Future[None]]] = []
         self.library_id = library_id
@@ -111,9 +118,14 @@ class Library:
         """
         try:
             await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
-            engine = create_async_engine(f"sqlite+aiosqlite:///{path}", json_serializer=_json)
-            event.listen(engine.sync_engine, "connect", _configure)
+            url = f"sqlite+aiosqlite:///{path}"
+            engine = create_async_engine(url, json_serializer=_json)
             event.listen(engine.sync_engine, "begin", _begin_immediate)
+            # Switching a connection to AUTOCOMMIT and back, and rolling back nothing, is most of a short read's time.
+            options = {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True}
+            reader = create_async_engine(url, json_serializer=_json, pool_reset_on_return=None, **options)
+            for each in (engine, reader):
+                event.listen(each.sync_engine, "connect", _configure)
         except OSError as error:
             raise LibraryError(f"The data directory {path.parent} cannot be written: {error.strerror}.") from error
         try:
@@ -126,11 +138,12 @@ class Library:
         except LibraryError:
             await engine.dispose()
             raise
-        return cls(engine, library_id)
+        return cls(engine, reader, library_id)
 
     async def close(self) -> None:
         """Close every connection."""
         await self._engine.dispose()
+        await self._reader.dispose()
 
     # Shows
 
@@ -152,7 +165,7 @@ class Library:
             if collection is not None:
                 held = {row["id"]: (row["content_hash"], row["text_hash"]) for row in rows.shows}
                 await _note_indexed(connection, collection, held)
-            await _bump_revision(connection)
+            await self._bump_revision(connection)
             if once is not None:
                 await once
 
@@ -233,8 +246,11 @@ class Library:
         return Counts(shows=sum(by_kind.values()), sample=by_kind.get(ImportKind.SAMPLE, 0))
 
     async def revision(self) -> int:
-        """Return a number that grows with every change of the shows, whichever process made it."""
-        return int(await self.fact("revision") or 0)
+        """Return a number that grows with every change of the shows; another process's is seen a moment later."""
+        now_s = time.monotonic()
+        if self._revision is None or now_s > self._looked_s + _MOMENT_S:
+            self._revision, self._looked_s = int(await self.fact("revision") or 0), now_s
+        return self._revision
 
     async def fact(self, key: str) -> str | None:
         """Return a single fact about this library."""
@@ -270,7 +286,7 @@ class Library:
             if numbers:
                 await words.remove(connection, numbers)
                 await connection.execute(delete(shows).where(shows.c.import_id.in_(sample)))
-                await _bump_revision(connection)
+                await self._bump_revision(connection)
             return len(numbers)
 
     # Vectors
@@ -485,8 +501,8 @@ class Library:
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """Give a connection for reads, which run side by side. Raises LibraryError."""
         try:
-            async with self._engine.connect() as connection:
-                yield await connection.execution_options(isolation_level="AUTOCOMMIT")
+            async with self._reader.connect() as connection:
+                yield connection
         except SQLAlchemyError as error:
             raise LibraryError(f"The library could not be read ({_reason(error)}).") from error
 
@@ -501,13 +517,20 @@ class Library:
         """Give a connection as `writing` does, for what changes shows: others notice by the revision."""
         async with self.writing() as connection:
             yield connection
-            await _bump_revision(connection)
+            await self._bump_revision(connection)
+
+    async def _bump_revision(self, connection: AsyncConnection) -> None:
+        now = await connection.scalar(select(facts.c.value).where(facts.c.key == "revision"))
+        await _set_fact(connection, "revision", str(int(now or 0) + 1))
+        self._bumped = True
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[AsyncConnection]:
         try:
             async with self._engine.begin() as connection:
                 yield connection
+            if self._bumped:  # whoever read it while the transaction lasted has the old one
+                self._revision, self._bumped = None, False
         except SQLAlchemyError as error:
             raise LibraryError(
                 f"The library could not be written ({_reason(error)}). Nothing of this step was kept."
@@ -548,19 +571,13 @@ def _configure(connection: Any, _record: object) -> None:
 
 
 def _begin_immediate(connection: Any) -> None:
-    """A write that takes its lock first waits for others instead of failing half way; a read takes none."""
-    if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    """A write that takes its lock first waits for others instead of failing half way."""
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 async def _set_fact(connection: AsyncConnection, key: str, value: str) -> None:
     statement = insert(facts).values(key=key, value=value)
     await connection.execute(statement.on_conflict_do_update(index_elements=["key"], set_={"value": value}))
-
-
-async def _bump_revision(connection: AsyncConnection) -> None:
-    now = await connection.scalar(select(facts.c.value).where(facts.c.key == "revision"))
-    await _set_fact(connection, "revision", str(int(now or 0) + 1))
 
 
 async def _note_indexed(connection: AsyncConnection, collection: str, held: Mapping[str, tuple[str, str]]) -> None:

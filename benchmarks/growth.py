@@ -1,0 +1,149 @@
+"""A catalogue that grows: `animerag ingest` of generated shows, its rate and memory on the way, and a bare writer's.
+
+    .venv/bin/python benchmarks/growth.py --shows 10000
+    .venv/bin/python benchmarks/growth.py --shows 100000 --dim 384
+
+The import runs as its users run it, in a process of its own over a simulated provider; how far it is, is read from its
+library from outside. The bare writer then gives as many vectors, 500 a request, to a Chroma server of the same kind.
+"""
+
+import argparse
+import asyncio
+import itertools
+import json
+import os
+import random
+import sqlite3
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import chromadb
+import numpy as np
+
+from animerag.adapters.chroma_server import ServerLease
+from animerag.simulator import SimulatorProcess, SimulatorSettings
+
+WRITE = 500  # documents in one write of the bare writer
+PARTS = 10
+MODEL = {"ANIMERAG_EMBEDDING_MODEL": "simulated"}  # of a width that nobody can know beforehand
+WORDS = ["captain", "island", "storm", "letter", "garden", "robot", "festival", "teacher", "ghost", "river", "dragon"]
+
+
+def generate(path, number, words):
+    """Write shows as JSON lines, each of its own text."""
+    chance = random.Random(1)
+    with path.open("w", encoding="utf-8") as file:
+        for n in range(number):
+            told = " ".join(f"{chance.choice(WORDS)}{chance.randrange(2000)}" for _ in range(words))
+            show = {"id": str(n), "title": f"Voyage {n}", "description": told, "year": 1960 + n % 60, "episodes": 12}
+            file.write(json.dumps({**show, "tags": chance.sample(WORDS, 3)}) + "\n")
+
+
+async def ingest(path, data_dir, url, number):
+    """Run the import; returns (seconds, shows) on the way, and the peak of its resident memory in MB."""
+    environment = {**os.environ, "ANIMERAG_DATA_DIR": str(data_dir), "OPENAI_BASE_URL": url, **MODEL}
+    command = [sys.executable, "-m", "animerag", "ingest", str(path), "--concurrency", "10", "--json"]
+    started_s = time.perf_counter()
+    process = await asyncio.create_subprocess_exec(
+        *command, env=environment, stdout=asyncio.subprocess.PIPE, stderr=sys.stderr
+    )
+    said = asyncio.create_task(process.communicate())
+    track, first_mb, peak_mb = [], None, 0.0
+    while not said.done():
+        await asyncio.wait([said], timeout=0.5)
+        now_mb = memory_mb(process.pid)
+        if now_mb is not None:
+            peak_mb = max(peak_mb, now_mb)
+        track.append((time.perf_counter() - started_s, noted(data_dir / "library.db")))
+        if first_mb is None and track[-1][1] is not None:
+            first_mb = now_mb  # the services are open, nothing is read
+    report = json.loads((await said)[0])
+    if (report["ingested"], report["read"]) != (number, number):
+        raise SystemExit(f"not everything went in: {report}")
+    return [(at_s, shows) for at_s, shows in track if shows], first_mb, peak_mb
+
+
+def memory_mb(pid):
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except (OSError, IndexError):
+        return None
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def noted(path):
+    """Return how many shows the library calls indexed, or None before it exists."""
+    try:
+        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
+            return connection.execute("SELECT count(*) FROM indexed").fetchone()[0]
+    except sqlite3.Error:
+        return None
+
+
+def rates(track, number):
+    """Return shows a second in each tenth of the way."""
+    shows = [0, *(shows for _, shows in track)]
+    seconds = [track[0][0], *(at_s for at_s, _ in track)]
+    at = np.interp([number * part / PARTS for part in range(PARTS + 1)], shows, seconds)
+    return [round(number / PARTS / (after - before)) for before, after in itertools.pairwise(at)]
+
+
+async def bare(directory, number, dimensions):
+    """Return the shows a second of one plain client in each tenth."""
+    lease = ServerLease(directory)
+    host, port = (await lease.url()).removeprefix("http://").split(":")
+    track = await asyncio.to_thread(write, host, int(port), number, dimensions)
+    await lease.release()
+    return rates(track, number)
+
+
+def write(host, port, number, dimensions):
+    client = chromadb.HttpClient(host=host, port=port)
+    settings = {"hnsw": {"space": "cosine", "max_neighbors": 32, "ef_construction": 200, "ef_search": 200}}
+    collection = client.create_collection("bare", configuration=settings, embedding_function=None)
+    numbers = np.random.default_rng(0)
+    track, started_s = [(0.0, 0)], time.perf_counter()
+    for start in range(0, number, WRITE):
+        ids = [str(n) for n in range(start, min(start + WRITE, number))]
+        vectors = numbers.standard_normal((len(ids), dimensions)).astype(np.float32)
+        collection.upsert(ids=ids, embeddings=vectors, metadatas=[{"year": 1960, "episodes": 12, "id": i} for i in ids])
+        track.append((time.perf_counter() - started_s, start + len(ids)))
+    return track
+
+
+async def run(options):
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        path = directory / "shows.jsonl"
+        generate(path, options.shows, options.words)
+        told = SimulatorSettings(embed_latency_s=options.latency, dimensions=options.dim)
+        async with SimulatorProcess(told) as provider:
+            track, first_mb, peak_mb = await ingest(path, directory / "data", provider.url, options.shows)
+        ours = rates(track, options.shows)
+        plain = await bare(directory / "bare", options.shows, options.dim)
+        return {
+            "shows": options.shows,
+            "dimensions": options.dim,
+            "file_mb": round(path.stat().st_size / 2**20),
+            "seconds": round(track[-1][0], 1),
+            "rates": ours,
+            "bare_rates": plain,
+            "end_over_bare": round(ours[-1] / plain[-1], 2),
+            "memory_at_start_mb": first_mb and round(first_mb),
+            "memory_peak_mb": round(peak_mb),
+        }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--shows", type=int, default=10_000)
+    parser.add_argument("--dim", type=int, default=1536, help="width of the vectors")
+    parser.add_argument("--words", type=int, default=60, help="words in a description, about 10 bytes each")
+    parser.add_argument("--latency", type=float, default=0.3, help="seconds of an embedding request")
+    print(json.dumps(asyncio.run(run(parser.parse_args())), indent=2))
+
+
+if __name__ == "__main__":
+    main()
