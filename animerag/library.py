@@ -56,9 +56,10 @@ _NOTE_INDEXED = upsert(indexed, "collection", "show_id")
 _KEEP_VECTOR = insert(vectors).on_conflict_do_nothing()
 
 
-_WHOLE = select(
-    shows, my_list.c.status.label("my_status"), my_list.c.score.label("my_score"), my_list.c.episodes_watched
-).select_from(shows.outerjoin(my_list, my_list.c.show_id == shows.c.id))
+_MINE = (my_list.c.status.label("my_status"), my_list.c.score.label("my_score"), my_list.c.episodes_watched)
+_WITH_MINE = shows.outerjoin(my_list, my_list.c.show_id == shows.c.id)
+_WHOLE = select(shows, *_MINE).select_from(_WITH_MINE)
+_TOLD = select(*(column for column in shows.c if column.name != "record"), *_MINE).select_from(_WITH_MINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,12 +199,13 @@ class Library:
         """Return one show whole, or None."""
         return (await self.shows([show_id])).get(show_id)
 
-    async def shows(self, ids: Iterable[str]) -> dict[str, Show]:
-        """Return those ids that are in the catalogue."""
+    async def shows(self, ids: Iterable[str], *, records: bool = True) -> dict[str, Show]:
+        """Return those ids that are in the catalogue; without their `records` in half the time."""
+        wanted = _WHOLE if records else _TOLD
         found: dict[str, Show] = {}
         async with self.reading() as connection:
             for chunk in _chunks(ids):
-                rows = await connection.execute(_WHOLE.where(shows.c.id.in_(chunk)))
+                rows = await connection.execute(wanted.where(shows.c.id.in_(chunk)))
                 found.update((row.id, _show(row)) for row in rows)
         return found
 
@@ -640,7 +642,7 @@ def _show(row: Row[Any]) -> Show:
         votes=row.votes,
         relations=tuple(RelatedShow(**item) for item in row.relations),
         similar=tuple(RelatedShow(**item) for item in row.similar),
-        record=row.record,
+        record=getattr(row, "record", {}),
         my_status=row.my_status,
         my_score=row.my_score,
         episodes_watched=row.episodes_watched,

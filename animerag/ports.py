@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 
     from animerag.models import Finish, Priority, Prompt, ProviderName, Usage
 
@@ -109,6 +109,10 @@ class Located:
 
     vector: Vectors
     neighbours: Sequence[Neighbour]
+
+
+# A vector that is on its way: whoever awaits it goes on with what needs none meanwhile. None: embed the question.
+Locate: TypeAlias = "Callable[[], Awaitable[Located | Vectors | None]]"
 
 
 class VectorIndex(Protocol):

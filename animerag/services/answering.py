@@ -19,7 +19,7 @@ from animerag.texts import clean
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
-    from animerag.ports import ChatModel, Located, Vectors
+    from animerag.ports import ChatModel, Locate, Located, Vectors
     from animerag.services.retrieval import Retriever
 
 _DESCRIPTION_CHARACTERS = 1200  # a source; eight of them stay near 3,000 tokens
@@ -67,7 +67,7 @@ class Answering:
         history: Sequence[Turn] = (),
         priority: Priority = Priority.LIVE,
         retrieval_only: bool = False,
-        vector: Vectors | Located | None = None,
+        vector: Vectors | Located | Locate | None = None,
         filters: Filters | None = None,
     ) -> Answer:
         """Return the whole answer; what goes wrong for this question becomes its status, never an exception."""
@@ -100,7 +100,7 @@ class Answering:
         history: Sequence[Turn] = (),
         priority: Priority = Priority.LIVE,
         retrieval_only: bool = False,
-        vector: Vectors | Located | None = None,
+        vector: Vectors | Located | Locate | None = None,
         filters: Filters | None = None,
         ignore: Sequence[str] = (),
     ) -> AsyncGenerator[Retrieval | str | Answer, None]:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from animerag.jobs import Control, Job, Jobs
     from animerag.limits import LevelChoice
-    from animerag.ports import Located, Vectors
+    from animerag.ports import Locate, Located, Vectors
     from animerag.readers.questions import Sheet
     from animerag.runs import RunRow, Runs
     from animerag.services.answering import Answering
@@ -128,44 +128,54 @@ class _Landed:
         return replace(self, answer=replace(self.answer, usage=self.answer.usage + usage))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class _Prepared:
-    """A question's vector, and its share of what the embedding took."""
+    """The `number`th question's vector, and its share of what the embedding took."""
 
+    number: int
     vector: Vectors
     usage: Usage
 
 
 class _Ahead:
-    """Looks around the vectors of many questions in chunks, each when the first question of it is asked."""
+    """Embeds all questions together and looks around in chunks; titles and words are searched for meanwhile.
 
-    def __init__(self, retriever: Retriever, prepared: Mapping[str, _Prepared]) -> None:
+    A chunk is looked around when the first question of it is asked.
+    """
+
+    def __init__(self, retriever: Retriever, embedding: Awaitable[dict[str, _Prepared]]) -> None:
         self._retriever = retriever
-        self._vectors = {text: one.vector for text, one in prepared.items()}
-        self._chunk_of = {text: number // _SEARCHED_TOGETHER for number, text in enumerate(prepared)}
+        self._embedding = asyncio.ensure_future(embedding)
         self._chunks: dict[int, asyncio.Task[dict[str, Located]]] = {}
 
     async def locate(self, text: str) -> Located | Vectors | None:
         """Return what is known of a question; its vector alone, for it to search itself, where the chunk failed."""
-        number = self._chunk_of.get(text)
-        if number is None:
+        prepared = await asyncio.shield(self._embedding)
+        if text not in prepared:
             return None
+        number = prepared[text].number // _SEARCHED_TOGETHER
         if number not in self._chunks:
-            self._chunks[number] = asyncio.create_task(self._look(number), name="search-ahead")
+            self._chunks[number] = asyncio.create_task(self._look(number, prepared), name="search-ahead")
         found = await asyncio.shield(self._chunks[number])
-        return found.pop(text, None) or self._vectors[text]
+        return found.pop(text, None) or prepared[text].vector
+
+    async def usage(self, text: str) -> Usage:
+        """Return a question's share of what the embedding took."""
+        prepared = await asyncio.shield(self._embedding)
+        return prepared[text].usage if text in prepared else Usage()
 
     async def close(self) -> None:
         """End what is still looking."""
-        for task in self._chunks.values():
+        tasks = [self._embedding, *self._chunks.values()]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._chunks.values(), return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _look(self, number: int) -> dict[str, Located]:
+    async def _look(self, number: int, prepared: Mapping[str, _Prepared]) -> dict[str, Located]:
         start = number * _SEARCHED_TOGETHER
-        texts = list(islice(self._chunk_of, start, start + _SEARCHED_TOGETHER))
+        texts = list(islice(prepared, start, start + _SEARCHED_TOGETHER))
         try:
-            found = await self._retriever.locate([self._vectors[text] for text in texts])
+            found = await self._retriever.locate([prepared[text].vector for text in texts])
         except AnimeRAGError as error:
             log.info("%d questions are searched for one by one: %s", len(texts), error)
             return {}
@@ -360,18 +370,25 @@ class Batch:
     ) -> AsyncGenerator[_Landed, None]:
         """Ask each group and yield what landed; groups that were not reached are left out."""
         _show(control, live, "Embedding the questions")
-        prepared = await self._embed_together(groups, control)
         if options.max_cost_usd is not None:
             live.dearest_usd = (await self.estimate([group.row for group in groups], options)).each_usd
-        ahead = _Ahead(self._answering.retriever, prepared)
+        ahead = _Ahead(self._answering.retriever, self._embed_together(groups, control))
         gone = asyncio.create_task(_gone(control))
 
         async def ask(group: _Group) -> _Landed | None:
             text = group.row.question.strip()
-            landed = await self._ask(group, partial(ahead.locate, text), options, gone)
-            if landed is not None and text in prepared:
-                landed = landed.with_usage(prepared[text].usage)
-            if landed is not None and keep is not None:
+
+            async def locate() -> Located | Vectors | None:
+                found = await ahead.locate(text)
+                if found is None and control.stopping:
+                    await asyncio.wait({gone})  # a stopped run embeds nothing more
+                return found
+
+            landed = await self._ask(group, locate, options, gone)
+            if landed is None:
+                return None
+            landed = landed.with_usage(await ahead.usage(text))
+            if keep is not None:
                 await keep(landed)
             return landed
 
@@ -396,7 +413,7 @@ class Batch:
     async def _ask(
         self,
         group: _Group,
-        locate: Callable[[], Awaitable[Located | Vectors | None]],
+        locate: Locate,
         options: RunOptions,
         gone: asyncio.Task[None],
     ) -> _Landed | None:
@@ -416,9 +433,7 @@ class Batch:
         timings = replace(answer.timings, queue_s=meter.queued_s, throttle_s=meter.throttled_s)
         return _Landed(group=group, answer=replace(answer, timings=timings), began_at=began_at, attempts=meter.requests)
 
-    async def _answer(
-        self, row: QuestionRow, locate: Callable[[], Awaitable[Located | Vectors | None]], options: RunOptions
-    ) -> Answer:
+    async def _answer(self, row: QuestionRow, locate: Locate, options: RunOptions) -> Answer:
         if row.problem is not None:
             return Answer(question=row.question, status=AnswerStatus.ERROR, error=row.problem)
         return await self._answering.ask(
@@ -426,7 +441,7 @@ class Batch:
             k=row.k or options.k,
             priority=Priority.BATCH,
             retrieval_only=options.retrieval_only,
-            vector=await locate(),
+            vector=locate,
             filters=row.filters,
         )
 
@@ -450,23 +465,21 @@ class Batch:
             stop.cancel()
             requests.cancel()
             await asyncio.gather(requests, return_exceptions=True)
-        return {text: prepared for part in parts for text, prepared in part.items()}
+        found = [embedded for part in parts for embedded in part]
+        return {text: _Prepared(number, vector, usage) for number, (text, vector, usage) in enumerate(found)}
 
-    async def _embed(self, texts: Sequence[str]) -> dict[str, _Prepared]:
+    async def _embed(self, texts: Sequence[str]) -> list[tuple[str, Vectors, Usage]]:
         try:
             embedding = await self._answering.retriever.embed(texts, priority=Priority.BATCH)
         except ProviderError as error:
             log.info("%d questions were not embedded together: %s", len(texts), error)
-            return {}
-        share = 1 / len(texts)
+            return []
         cost = embedding.usage.cost_usd
         usage = Usage(
-            embedding_tokens=round(embedding.usage.embedding_tokens * share),
-            cost_usd=None if cost is None else cost * share,
+            embedding_tokens=round(embedding.usage.embedding_tokens / len(texts)),
+            cost_usd=None if cost is None else cost / len(texts),
         )
-        return {
-            text: _Prepared(vector=vector, usage=usage) for text, vector in zip(texts, embedding.vectors, strict=True)
-        }
+        return [(text, vector, usage) for text, vector in zip(texts, embedding.vectors, strict=True)]
 
 
 def _until_stopped(groups: Sequence[_Group], control: Control, live: Live, options: RunOptions) -> Iterator[_Group]:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from animerag.aliases import AliasMatch
     from animerag.library import Library
     from animerag.models import FactAnswer, Show
-    from animerag.ports import Embedding, Neighbour, Vectors
+    from animerag.ports import Embedding, Locate, Neighbour, Vectors
     from animerag.services.indexing import Indexer
     from animerag.words import WordHit
 
@@ -44,6 +44,7 @@ DEFAULT_K = 8
 _CANDIDATES = 50  # a branch; deeper ones were never among the first five of any evaluation
 # Reading a question takes about 2 ms. One that fields answer whole needs no vector, so nothing is spent on it.
 _A_MOMENT_S = 0.01
+_SPARE = 2  # shows that may have left the catalogue since they were found
 _LOOKED_INTO = 20  # candidates whose sentences are looked into, where that is free
 _OPTIONS = 6  # more choices than this are no help
 
@@ -107,14 +108,14 @@ class Retriever:
         *,
         k: int = DEFAULT_K,
         priority: Priority = Priority.LIVE,
-        vector: Vectors | Located | None = None,
+        vector: Vectors | Located | Locate | None = None,
         filters: Filters = Filters(),
         ignore: Iterable[str] = (),
     ) -> Retrieval:
         """Return up to `k` sources, best first.
 
-        `vector` of shape (dimensions,) spares the embedding when the caller has it. `filters` are set by hand and
-        restrict every search; `ignore` are keys of understood conditions that somebody took away.
+        `vector` of shape (dimensions,) spares the embedding when the caller has it, or is going to. `filters` are set
+        by hand and restrict every search; `ignore` are keys of understood conditions that somebody took away.
         Raises InvalidInputError for a question without text, ProviderError or VectorStoreError when the vector search
         fails; a failing title or word search is noted and the others go on.
         """
@@ -133,8 +134,8 @@ class Retriever:
             searches[1].cancel()
             await asyncio.gather(reading, *searches, return_exceptions=True)
         candidates = await self._candidates(question, read, hits, near, priority)
-        ids = candidates.ranked()[: 2 * k]  # some may have left the catalogue since
-        found = sources(candidates, await self._library.shows(ids), ids)[:k]
+        ids = candidates.ranked()[: k + _SPARE]
+        found = sources(candidates, await self._library.shows(ids, records=False), ids)[:k]
         return Retrieval(
             question=question,
             sources=tuple(found),
@@ -190,7 +191,7 @@ class Retriever:
 
     async def shows(self, ids: Iterable[str]) -> dict[str, Show]:
         """Return those of the ids that are in the catalogue. Raises LibraryError."""
-        return await self._library.shows(ids)
+        return await self._library.shows(ids, records=False)
 
     async def tags(self) -> list[str]:
         """Return every tag of the catalogue, the most used first, for filters set by hand. Raises LibraryError."""
@@ -229,7 +230,11 @@ class Retriever:
             return [], time.perf_counter() - started_s
 
     async def _near(
-        self, question: str, reading: asyncio.Task[_Reading], priority: Priority, vector: Vectors | Located | None
+        self,
+        question: str,
+        reading: asyncio.Task[_Reading],
+        priority: Priority,
+        given: Vectors | Located | Locate | None,
     ) -> _Near:
         """Embed at once, and look around as soon as it is known where one may look."""
         await asyncio.wait({reading}, timeout=_A_MOMENT_S)
@@ -238,6 +243,7 @@ class Retriever:
         started_s = time.perf_counter()
         usage = Usage()
         spec = await self._indexer.spec()
+        vector: Vectors | Located | None = await given() if callable(given) else given
         if vector is None:
             embedding = await self.embed([question], priority=priority)
             vector, usage = embedding.vectors[0], embedding.usage
@@ -275,7 +281,7 @@ class Retriever:
         if read.lead or near.vector is None or self.embeds_over_a_network:
             return candidates
         nearest = candidates.ranked()[:_LOOKED_INTO]
-        shows = await self._library.shows(nearest)
+        shows = await self._library.shows(nearest, records=False)
         likeness = await self._passages.likeness(near.vector, list(shows.values()), priority=priority)
         return replace(candidates, passages=likeness)
 
