@@ -144,8 +144,8 @@ async def live(export, directory):
 
         async def first_token_s(number):
             found = [
-                (await services.answering.ask(f"What is Monster about, part {n}?")).timings.first_token_s
-                for n in range(number)
+                (await services.answering.ask("What is Monster about" + "?" * n)).timings.first_token_s
+                for n in range(1, number + 1)
             ]
             return statistics.median(found)
 
