@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping  # noqa: TC003 - kept answers are read back by these annotations
 from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, Any, Literal
 
+from animerag.tracing import Span  # noqa: TC001 - as above
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
 ProviderName = Literal["openai", "local"]
 Branch = Literal["alias", "words", "vector", "relation"]
@@ -290,6 +293,11 @@ class Timings:
     chat_s: float = 0.0
     total_s: float = 0.0
 
+    @property
+    def saved_s(self) -> float:
+        """Return how much sooner the sources were there because the searches ran at the same time."""
+        return max(0.0, self.alias_s + self.words_s + self.embed_s + self.vector_s - self.retrieve_s)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
@@ -475,20 +483,49 @@ class AnswerStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """All a chat model gets: the question, its sources in citation order, and the text that carries both.
+
+    `sent` runs beside `sources`: how many characters of each one's cleaned description the text has, the rest is cut.
+    """
+
+    question: str
+    sources: tuple[Source, ...]
+    system: str
+    user: str
+    sent: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """One question's outcome; `citations` are ids of shows that `text` cites by the number of their source."""
+    """One question's outcome; `citations` are ids of shows that `text` cites by the number of their source.
+
+    `wrong_citations` are numbers in it that no source has. `standalone` is the question as it was asked of the
+    catalogue, where a follow-up leaned on what came before. `spans` count from the question's beginning. A `cached`
+    answer was written earlier and cost nothing now.
+    """
 
     question: str
     status: AnswerStatus
     text: str | None = None
     error: str | None = None
     citations: tuple[str, ...] = ()
+    wrong_citations: tuple[int, ...] = ()
     sources: tuple[Source, ...] = ()
     notes: tuple[str, ...] = ()
     timings: Timings = Timings()
     usage: Usage = Usage()
     model: str = ""
     provider: ProviderName = "local"
+    standalone: str | None = None
+    prompt: Prompt | None = None
+    spans: tuple[Span, ...] = ()
+    cached: bool = False
+
+    @property
+    def uncited(self) -> bool:
+        """Tell whether a model answered and named no source for it."""
+        return self.prompt is not None and self.status is AnswerStatus.OK and not self.citations
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -500,14 +537,17 @@ class Turn:
     cited: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prompt:
-    """All a chat model gets: the question, its sources in citation order, and the text that carries both."""
+@dataclass(slots=True)
+class Exchange:
+    """A question of a conversation and what has come back so far; `answer` stays None when it was stopped."""
 
     question: str
-    sources: tuple[Source, ...]
-    system: str
-    user: str
+    filters: Filters = Filters()
+    ignored: tuple[str, ...] = ()  # keys of conditions that were understood and taken away
+    found: Retrieval | None = None
+    text: str = ""
+    answer: Answer | None = None
+    error: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,8 +22,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from filelock import FileLock
 
+from animerag.answers import KeptAnswers
 from animerag.bench import ScratchBench
 from animerag.config import Settings, load_settings
+from animerag.conversations import Conversations
 from animerag.errors import AnimeRAGError, LibraryError, RuntimeClosedError
 from animerag.jobs import Jobs
 from animerag.library import Library
@@ -74,6 +76,7 @@ class Services:
     answering: Answering
     ingestion: Ingestion
     batch: Batch
+    conversations: Conversations
     catalogue: Catalogue
     maintenance: Maintenance
     comparison: Comparison
@@ -174,7 +177,7 @@ def _assemble(
 
     indexer = Indexer(library, index, embedder)
     retriever = Retriever(indexer)
-    answering = Answering(retriever, chat)
+    answering = Answering(retriever, chat, KeptAnswers(library))
     alone = Alone(settings.data_dir / "import.lock")
     ingestion = Ingestion(
         indexer,
@@ -204,6 +207,7 @@ def _assemble(
             runs=Runs(library),
             costs=BatchCosts(library, embedder=embedder, chat=chat, prices=price_table(settings.prices)),
         ),
+        conversations=Conversations(library),
         catalogue=Catalogue(indexer, ingestion),
         maintenance=Maintenance(indexer, alone, None if settings.chroma_url else settings.data_dir / "chroma"),
         same_shows=SameShows(indexer, ingestion),

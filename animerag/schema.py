@@ -14,7 +14,9 @@ from sqlalchemy import (
     Text,
 )
 
-VERSION = 3  # 2: experiments; 3: lists of users, provenance, merged shows, requests of jobs, runs of question sheets
+# 2: experiments; 3: lists of users, provenance, merged shows, requests of jobs, runs of question sheets;
+# 4: kept answers, conversations
+VERSION = 4
 
 metadata = MetaData()
 
@@ -159,4 +161,29 @@ run_rows = Table(
     Column("input_tokens", Integer, nullable=False, default=0),
     Column("output_tokens", Integer, nullable=False, default=0),
     Column("cost_usd", Float),
+)
+
+# Answers that models wrote, by all they depend on; `told` is JSON with what was found for them.
+answers = Table(
+    "answers",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("revision", Integer, nullable=False, index=True),
+    Column("told", Text, nullable=False),
+)
+
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("title", Text, nullable=False),
+    Column("at", Text, nullable=False),  # when it was last gone on with
+)
+
+exchanges = Table(
+    "exchanges",
+    metadata,
+    Column("conversation_id", ForeignKey("conversations.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("told", Text, nullable=False),
 )

@@ -29,20 +29,23 @@ class Span:
 
 @dataclass(slots=True)
 class Recorder:
-    """Collects spans; tasks started under `recording` inherit it."""
+    """Collects spans; tasks started under `recording` inherit it, and an outer recorder hears of them as well."""
 
     spans: list[Span] = field(default_factory=list)
+    parent: Recorder | None = None
     _open: dict[object, Span] = field(default_factory=dict)
 
     @contextmanager
     def showing(self, name: str, lane: int) -> Iterator[float]:
         """Let `until` show this block while it lasts; gives when it began."""
         key, start_s = object(), time.perf_counter()
-        self._open[key] = Span(name, start_s, start_s, lane)
+        for one in self._chain():
+            one._open[key] = Span(name, start_s, start_s, lane)  # noqa: SLF001 - the same class
         try:
             yield start_s
         finally:
-            del self._open[key]
+            for one in self._chain():
+                del one._open[key]  # noqa: SLF001
 
     def until(self, now_s: float, since_s: float = 0.0) -> list[Span]:
         """Return what ended after `since_s`, and what is under way, as long as it has lasted; safe from any thread."""
@@ -51,7 +54,14 @@ class Recorder:
 
     def add(self, name: str, start_s: float, end_s: float, lane: int = 0) -> None:
         """Record one span."""
-        self.spans.append(Span(name, start_s, end_s, lane))
+        for one in self._chain():
+            one.spans.append(Span(name, start_s, end_s, lane))
+
+    def _chain(self) -> Iterator[Recorder]:
+        one: Recorder | None = self
+        while one is not None:
+            yield one
+            one = one.parent
 
     def total(self, name: str) -> float:
         """Return the summed seconds of all spans called `name`."""
@@ -63,9 +73,9 @@ _lane: ContextVar[int] = ContextVar("animerag_lane", default=0)
 
 
 @contextmanager
-def recording() -> Iterator[Recorder]:
-    """Collect the spans of this block and of the tasks it starts."""
-    recorder = Recorder()
+def recording(recorder: Recorder | None = None) -> Iterator[Recorder]:
+    """Collect the spans of this block and of the tasks it starts, in a new recorder or in one begun before."""
+    recorder = recorder or Recorder(parent=_recorder.get())
     token = _recorder.set(recorder)
     try:
         yield recorder

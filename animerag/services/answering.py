@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import re
-import secrets
 import time
-from dataclasses import replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from animerag import wording
 from animerag.errors import AnimeRAGError, TransientProviderError
-from animerag.models import Answer, AnswerStatus, Filters, Finish, Priority, Prompt, Retrieval, Source, Turn, Usage
-from animerag.prompts import answer_prompt
+from animerag.models import Answer, AnswerStatus, Filters, Finish, Priority, Prompt, Retrieval, Timings, Turn, Usage
+from animerag.prompts import ANSWER_VERSION
+from animerag.services.prompting import build_prompt, cited
 from animerag.services.retrieval import DEFAULT_K, checked_question
-from animerag.texts import clean
+from animerag.tracing import Recorder, Span, recording
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 
+    from animerag.answers import KeptAnswers
     from animerag.ports import ChatModel, Locate, Located, Vectors
     from animerag.services.retrieval import Retriever
 
-_DESCRIPTION_CHARACTERS = 1200  # a source; eight of them stay near 3,000 tokens
-_CITATION = re.compile(r"\[(\d{1,3})\]")
 # What a follow-up leans on when it names no show of its own.
 _REFERS_BACK = re.compile(
     r"\b(?:it|its|it's|they|them|their|that (?:one|show|series)|this (?:one|show|series)"
@@ -34,15 +33,36 @@ _NOTHING = {
     False: "The catalogue has nothing on this.",
     True: "カタログには該当する作品がありません。",
 }
-_KANA = re.compile(r"[ぁ-ヿ]")
+
+
+@dataclass(slots=True)
+class _Asking:
+    """One question on its way: as it stands alone, since when, and what ran for it."""
+
+    question: str
+    priority: Priority
+    began_s: float
+    recorder: Recorder = field(default_factory=Recorder)
+
+    def end(self, answer: Answer) -> Answer:
+        """Return the answer with the time it took, and its spans from the question's beginning."""
+        timings = replace(answer.timings, total_s=time.perf_counter() - self.began_s)
+        spans = tuple(
+            Span(one.name, one.start_s - self.began_s, one.end_s - self.began_s)
+            for one in sorted(self.recorder.spans, key=lambda one: one.start_s)
+        )
+        return replace(answer, timings=timings, spans=spans)
 
 
 class Answering:
     """Answers questions from the catalogue, one at a time or streamed."""
 
-    def __init__(self, retriever: Retriever, chat: ChatModel) -> None:
+    def __init__(self, retriever: Retriever, chat: ChatModel, kept: KeptAnswers | None = None) -> None:
+        """`kept` remembers what a model wrote; without it every question is asked anew."""
         self._retriever = retriever
         self._chat = chat
+        self._kept = kept
+        self._live = 0
 
     @property
     def retriever(self) -> Retriever:
@@ -59,6 +79,11 @@ class Answering:
         """Tell whether a language model writes the answers, or they are quotes only."""
         return self._chat.provider != "local"
 
+    @property
+    def somebody_waits(self) -> bool:
+        """Tell whether a live question waits for its first word; a batch begins nothing meanwhile."""
+        return self._live > 0
+
     async def ask(
         self,
         question: str,
@@ -69,6 +94,7 @@ class Answering:
         retrieval_only: bool = False,
         vector: Vectors | Located | Locate | None = None,
         filters: Filters | None = None,
+        use_cache: bool = True,
     ) -> Answer:
         """Return the whole answer; what goes wrong for this question becomes its status, never an exception."""
         events = self.stream(
@@ -79,6 +105,7 @@ class Answering:
             retrieval_only=retrieval_only,
             vector=vector,
             filters=filters,
+            use_cache=use_cache,
         )
         answer: Answer | None = None
         try:
@@ -103,36 +130,75 @@ class Answering:
         vector: Vectors | Located | Locate | None = None,
         filters: Filters | None = None,
         ignore: Sequence[str] = (),
+        use_cache: bool = True,
     ) -> AsyncGenerator[Retrieval | str | Answer, None]:
         """Yield the retrieval first, then pieces of text, then the finished answer.
 
-        `filters` are conditions set by hand, `ignore` keys of understood ones that somebody took away.
+        `filters` are conditions set by hand, `ignore` keys of understood ones that somebody took away. What a model
+        wrote before to the same question over the same catalogue is given again, unless `use_cache` is refused.
         Raises InvalidInputError, ProviderError or VectorStoreError when there is nothing to show; a failure while
         the text arrives ends in an answer that says so.
         """
-        started_s = time.perf_counter()
-        standalone = await self.condense(checked_question(question), history)
-        found = await self._retriever.search(
-            standalone, k=k, priority=priority, vector=vector, filters=filters or Filters(), ignore=ignore
-        )
-        yield found
-        base = self._base(question, found)
+        began_s = time.perf_counter()
+        asked = checked_question(question)
+        asking = _Asking(await self.condense(asked, history), priority, began_s)
+        standalone = None if asking.question == asked else asking.question
+        filters = filters or Filters()
+        keeps = self._kept if self.written_by_a_model and not retrieval_only else None
+        with contextlib.ExitStack() as waiting:
+            if priority is Priority.LIVE:
+                waiting.enter_context(self._waited_for())
+            if keeps is not None:
+                key, revision = await keeps.key(
+                    question=asking.question,
+                    filters=asdict(filters),
+                    ignore=sorted(ignore),
+                    k=k,
+                    models=(self._chat.model, self._retriever.model),
+                    prompt=ANSWER_VERSION,
+                )
+                kept = await keeps.get(key) if use_cache else None
+                if kept is not None:
+                    yield kept.found
+                    yield kept.answer.text or ""
+                    yield _again(asking, replace(kept.answer, question=question, standalone=standalone))
+                    return
+            with recording() as asking.recorder:
+                found = await self._retriever.search(
+                    asking.question, k=k, priority=priority, vector=vector, filters=filters, ignore=ignore
+                )
+            yield found
+            answer = replace(self._base(question, found), standalone=standalone)
+            events = self._answer(asking, answer, found, retrieval_only=retrieval_only)
+            async with contextlib.aclosing(events):
+                async for event in events:
+                    waiting.close()
+                    if isinstance(event, Answer):
+                        answer = event
+                    yield event
+        if keeps is not None and answer.prompt is not None and answer.status is AnswerStatus.OK:
+            await keeps.put(key, revision, found, answer)
+
+    async def _answer(
+        self, asking: _Asking, answer: Answer, found: Retrieval, *, retrieval_only: bool
+    ) -> AsyncGenerator[str | Answer, None]:
         if retrieval_only:
             status = AnswerStatus.NO_MATCH if found.no_match else AnswerStatus.OK
-            yield _timed(replace(base, status=status), started_s)
+            yield asking.end(replace(answer, status=status))
             return
         if found.no_match:
-            text = _NOTHING[bool(_KANA.search(question))]
+            text = _NOTHING[wording.is_japanese(answer.question)]
             yield text
-            yield _timed(replace(base, text=text, status=AnswerStatus.NO_MATCH), started_s)
+            yield asking.end(replace(answer, text=text, status=AnswerStatus.NO_MATCH))
             return
-        fact = await self._told(standalone, found)
+        fact = await self._told(asking.question, found)
         if fact is not None and not self.written_by_a_model:
             yield fact
-            answer = replace(base, text=fact, citations=cited_ids(fact, found.sources))
-            yield _timed(replace(answer, usage=base.usage + Usage(cost_usd=0.0)), started_s)
+            ids, _ = cited(fact, found.sources)
+            usage = answer.usage + Usage(cost_usd=0.0)
+            yield asking.end(replace(answer, text=fact, citations=ids, usage=usage))
             return
-        async for event in self._write(base, build_prompt(standalone, found.sources, fact), priority, started_s):
+        async for event in self._write(asking, answer, build_prompt(asking.question, found.sources, fact)):
             yield event
 
     async def _told(self, question: str, found: Retrieval) -> str | None:
@@ -151,36 +217,42 @@ class Answering:
         title = await self._retriever.title_of(history[-1].cited[0])
         return f'{question} ("{title}")' if title else question
 
-    async def _write(
-        self, base: Answer, prompt: Prompt, priority: Priority, started_s: float
-    ) -> AsyncGenerator[str | Answer, None]:
+    async def _write(self, asking: _Asking, base: Answer, prompt: Prompt) -> AsyncGenerator[str | Answer, None]:
         pieces: list[str] = []
-        chat_started_s = time.perf_counter()
+        chat_s = time.perf_counter()
         first_s = 0.0
         finish: Finish | None = None
+        answer = replace(base, prompt=prompt) if self.written_by_a_model else base
         try:
-            async with contextlib.aclosing(self._chat.stream(prompt, priority=priority)) as events:
-                async for event in events:
+            async with contextlib.aclosing(self._chat.stream(prompt, priority=asking.priority)) as events:
+                async for event in _recorded(events, asking.recorder):
                     if isinstance(event, Finish):
                         finish = event
                         continue
-                    first_s = first_s or time.perf_counter() - started_s
+                    first_s = first_s or time.perf_counter()
                     pieces.append(event)
                     yield event
             text = "".join(pieces).strip()
             if finish is None or not text:
                 raise TransientProviderError("The model sent no answer: ask again.")
-            answer = replace(
-                base,
-                text=text,
-                status=finish.status,
-                citations=cited_ids(text, base.sources),
-                usage=base.usage + finish.usage,
-            )
+            ids, wrong = cited(text, base.sources)
+            usage = base.usage + finish.usage
+            answer = replace(answer, text=text, status=finish.status, citations=ids, wrong_citations=wrong, usage=usage)
         except AnimeRAGError as error:
-            answer = replace(base, text="".join(pieces) or None, status=AnswerStatus.ERROR, error=str(error))
-        timings = replace(base.timings, first_token_s=first_s, chat_s=time.perf_counter() - chat_started_s)
-        yield _timed(replace(answer, timings=timings), started_s)
+            answer = replace(answer, text="".join(pieces) or None, status=AnswerStatus.ERROR, error=str(error))
+        now_s = time.perf_counter()
+        if first_s:
+            asking.recorder.add("answer", first_s, now_s)
+        timings = replace(base.timings, first_token_s=max(0.0, first_s - asking.began_s), chat_s=now_s - chat_s)
+        yield asking.end(replace(answer, timings=timings))
+
+    @contextlib.contextmanager
+    def _waited_for(self) -> Iterator[None]:
+        self._live += 1
+        try:
+            yield
+        finally:
+            self._live -= 1
 
     def _base(self, question: str, found: Retrieval) -> Answer:
         return Answer(
@@ -204,41 +276,17 @@ class Answering:
         )
 
 
-def cited_ids(text: str, sources: Sequence[Source]) -> tuple[str, ...]:
-    """Return the ids of the sources that `text` cites, in order of appearance; numbers nobody sent are ignored."""
-    numbers = dict.fromkeys(int(number) for number in _CITATION.findall(text))
-    return tuple(sources[number - 1].show.id for number in numbers if 0 < number <= len(sources))
+async def _recorded(events: AsyncGenerator[str | Finish, None], recorder: Recorder) -> AsyncIterator[str | Finish]:
+    """Record the wait for the first event; what follows is the answer itself."""
+    with recording(recorder):
+        first = await anext(events, None)
+    if first is not None:
+        yield first
+    async for event in events:
+        yield event
 
 
-def build_prompt(question: str, sources: Sequence[Source], fact: str | None = None) -> Prompt:
-    """Return what the model is sent: the sources, fenced by a line that no document can know, and the question.
-
-    `fact` is what the catalogue's fields answer, complete; it stands with the sources.
-    """
-    fence = f"===== {secrets.token_hex(8)} ====="
-    listed = "\n\n".join(_listed(number, source) for number, source in enumerate(sources, 1))
-    if fact is not None:
-        listed = f"From the catalogue's fields, complete:\n{fact}\n{listed}"
-    user = f"Sources between the lines {fence}\n{fence}\n{listed}\n{fence}\n\nQuestion: {question}"
-    return Prompt(question=question, sources=tuple(sources), system=answer_prompt(), user=user)
-
-
-def _listed(number: int, source: Source) -> str:
-    show = source.show
-    facts = [
-        f"year: {show.year}" if show.year else "",
-        f"episodes: {show.episodes}" if show.episodes else "",
-        f"rating: {show.rating:.2f}/10" if show.rating else "",
-        f"tags: {', '.join(show.tags[:12])}" if show.tags else "",
-    ]
-    other = " | ".join(show.titles[1:6])
-    title = f"[{number}] {show.title}" + (f" (also: {other})" if other else "")
-    return "\n".join(part for part in (title, "; ".join(filter(None, facts)), _cut(clean(show.description))) if part)
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _DESCRIPTION_CHARACTERS else text[:_DESCRIPTION_CHARACTERS].rsplit(" ", 1)[0] + " …"
-
-
-def _timed(answer: Answer, started_s: float) -> Answer:
-    return replace(answer, timings=replace(answer.timings, total_s=time.perf_counter() - started_s))
+def _again(asking: _Asking, answer: Answer) -> Answer:
+    """Return a kept answer as one that cost nothing now."""
+    timings = Timings(total_s=time.perf_counter() - asking.began_s)
+    return replace(answer, usage=Usage(cost_usd=0.0), timings=timings, spans=(), cached=True)

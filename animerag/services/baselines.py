@@ -18,8 +18,8 @@ import numpy as np
 
 from animerag.limits import Meter
 from animerag.models import Source
-from animerag.services.answering import build_prompt
 from animerag.services.indexing import record_of
+from animerag.services.prompting import build_prompt
 from animerag.tracing import Span
 
 if TYPE_CHECKING:

@@ -393,6 +393,8 @@ class Batch:
             return landed
 
         def limit() -> int:
+            if self._answering.somebody_waits:
+                return 1
             level = concurrency or self._level()
             # Where answers wait at the gate, the next ones are searched for meanwhile, so that no slot stays empty.
             return level + max(1, level // 4) if self._answering.written_by_a_model else level
@@ -443,6 +445,7 @@ class Batch:
             retrieval_only=options.retrieval_only,
             vector=locate,
             filters=row.filters,
+            use_cache=options.use_cache,
         )
 
     # ── Embedding and costs ──────────────────────────────────────────────────────────────────────────────────────────

@@ -176,6 +176,11 @@ class Retriever:
         return [Located(vector=vector, neighbours=near) for vector, near in zip(vectors, found, strict=True)]
 
     @property
+    def model(self) -> str:
+        """Name the embedding model."""
+        return self._indexer.embedder.model
+
+    @property
     def embeds_over_a_network(self) -> bool:
         """Tell whether one request for many questions saves waiting."""
         return self._indexer.embedder.provider != "local"

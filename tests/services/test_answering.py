@@ -7,7 +7,8 @@ import pytest
 from animerag.errors import TransientProviderError
 from animerag.jobs import Control
 from animerag.models import Answer, AnswerStatus, Finish, Retrieval, Turn
-from animerag.services.answering import Answering, cited_ids
+from animerag.services.answering import Answering
+from animerag.services.prompting import cited
 from animerag.texts import clean
 
 
@@ -130,4 +131,4 @@ async def test_sources_are_fenced_by_a_line_that_differs_each_time(answering, se
 
 
 def test_citations_keep_their_order_and_stand_once():
-    assert cited_ids("[2] and [1], then [2]", []) == ()
+    assert cited("[2] and [1], then [2]", []) == ((), (2, 1))

@@ -271,7 +271,7 @@ async def test_a_cost_cap_holds_and_the_rest_can_be_had_later(provider):
         await services.batch.answer(whole, Control())
         cap = (await services.batch.runs.get(whole)).usage.cost_usd / 2
         services.batch.set_level(64)  # all of them could leave at once
-        run_id = await begin(services, sheet_of(*questions), max_cost_usd=cap)
+        run_id = await begin(services, sheet_of(*questions), max_cost_usd=cap, use_cache=False)
         report = await services.batch.answer(run_id, Control())
         run = await services.batch.runs.get(run_id)
     assert "cost cap" in report.stopped_by
