@@ -1,14 +1,21 @@
 """Answers without a model: facts, quotes and an honest no."""
 
 import contextlib
+import csv
 
 import pytest
 
+from animerag.answers import KeptAnswers
+from animerag.config import load_settings
 from animerag.errors import TransientProviderError
 from animerag.jobs import Control
-from animerag.models import Answer, AnswerStatus, Finish, Retrieval, Turn
+from animerag.limits import estimate_tokens
+from animerag.models import Answer, AnswerStatus, Exchange, Filters, Finish, Retrieval, Show, Source, Turn
+from animerag.runtime import open_services
 from animerag.services.answering import Answering
-from animerag.services.prompting import cited
+from animerag.services.ingestion import SourceFile
+from animerag.services.prompting import DESCRIPTIONS_TOKENS, build_prompt, cited
+from animerag.simulator import SimulatorProcess, SimulatorSettings
 from animerag.texts import clean
 
 
@@ -31,6 +38,21 @@ async def answering(services, export, record):
     ]
     await services.ingestion.run([export(*rows)], Control())
     return services.answering
+
+
+@pytest.fixture
+def simulated(settings):
+    """Open services that embed and answer through a simulator."""
+    return lambda url: open_services(
+        load_settings(openai_base_url=url, data_dir=settings.data_dir, chroma_url=settings.chroma_url), warm=False
+    )
+
+
+@pytest.fixture
+def source(export, record):
+    return export(
+        record(99, "Monster", "A surgeon saves a boy.", BeginYear=2004), record(2, "Nana", "Two girls share.")
+    )
 
 
 @pytest.mark.parametrize(
@@ -132,3 +154,120 @@ async def test_sources_are_fenced_by_a_line_that_differs_each_time(answering, se
 
 def test_citations_keep_their_order_and_stand_once():
     assert cited("[2] and [1], then [2]", []) == ((), (2, 1))
+
+
+async def test_a_repeated_question_is_answered_again_without_a_call(simulated, source):
+    async with SimulatorProcess(SimulatorSettings(embed_latency_s=0, chat_latency_s=0.1)) as provider:
+        async with simulated(provider.url) as services:
+            await services.ingestion.run([source], Control())
+            first = await services.answering.ask("What is Monster about?")
+            await provider.reset()
+            again = await services.answering.ask(" What is Monster about? ")
+            other_filters = await services.answering.ask("What is Monster about?", filters=Filters(year_from=2020))
+            anew = await services.answering.ask("What is Monster about?", use_cache=False)
+            calls = (await provider.stats()).requests["responses"]
+    assert not first.cached
+    assert (again.cached, again.text, again.citations, again.sources) == (
+        True,
+        first.text,
+        first.citations,
+        first.sources,
+    )
+    assert again.usage.cost_usd == 0
+    assert again.prompt == first.prompt
+    assert not other_filters.cached
+    assert not anew.cached
+    assert calls == 1, "filters that leave nothing call no model; only what was bypassed does"
+
+
+async def test_a_changed_catalogue_is_asked_anew(simulated, source, export, record):
+    async with SimulatorProcess(SimulatorSettings(embed_latency_s=0, chat_latency_s=0)) as provider:
+        async with simulated(provider.url) as services:
+            await services.ingestion.run([source], Control())
+            await services.answering.ask("What is Monster about?")
+            await services.ingestion.run([export(record(77, "Planetes", "Trash."), name="more.json")], Control())
+            assert not (await services.answering.ask("What is Monster about?")).cached
+
+
+async def test_what_was_no_success_is_not_kept(answering, services):
+    service = Answering(
+        services.retriever, Scripted("half", TransientProviderError("It broke.")), KeptAnswers(services.library)
+    )
+    assert (await service.ask("What is Monster about?")).status is AnswerStatus.ERROR
+    cut = Scripted("half", Finish(status=AnswerStatus.TRUNCATED))
+    service = Answering(services.retriever, cut, KeptAnswers(services.library))
+    assert (await service.ask("What is Monster about?")).status is AnswerStatus.TRUNCATED
+    whole = Answering(
+        services.retriever, Scripted("whole [1]", Finish(status=AnswerStatus.OK)), KeptAnswers(services.library)
+    )
+    assert not (await whole.ask("What is Monster about?")).cached
+    assert (await whole.ask("What is Monster about?")).cached
+
+
+async def test_an_answer_tells_what_ran_when(simulated, source):
+    async with SimulatorProcess(SimulatorSettings(embed_latency_s=0.1, chat_latency_s=0.2)) as provider:
+        async with simulated(provider.url) as services:
+            await services.ingestion.run([source], Control())
+            answer = await services.answering.ask("a boy who is saved by a surgeon")
+    names = [one.name for one in answer.spans]
+    assert {"alias", "words", "embedding", "vectors", "model", "answer"} <= set(names)
+    assert all(0 <= one.start_s <= one.end_s <= answer.timings.total_s for one in answer.spans)
+    last = max(answer.spans, key=lambda one: one.end_s)
+    assert last.name == "answer"
+    assert answer.timings.saved_s >= 0
+
+
+async def test_a_conversation_is_kept_and_comes_back_whole(services, answering):
+    kept = services.conversations
+    filters = Filters(year_from=1990)
+    first = Exchange("What is Monster about?", filters=filters, ignored=("year",))
+    async for event in answering.stream(first.question):
+        match event:
+            case Retrieval():
+                first.found = event
+            case Answer():
+                first.answer, first.text = event, event.text
+    number = await kept.put(None, 0, first)
+    await kept.put(number, 1, Exchange("And the second season?", error="The provider is away."))
+    assert (await kept.exchanges(number))[0] == first
+    assert [one.error for one in await kept.exchanges(number)] == [None, "The provider is away."]
+    await kept.put(number, 1, Exchange("And the third?"))
+    listed = await kept.latest()
+    assert [(one.title, one.exchanges) for one in listed] == [("What is Monster about?", 2)]
+    await kept.delete(number)
+    assert (await kept.exchanges(number), await kept.latest()) == ([], [])
+
+
+def test_long_descriptions_share_the_budget_and_short_ones_are_sent_whole():
+    texts = ["short.", "word " * 4000, "word " * 3000, "言葉。" * 3000]
+    sources = [
+        Source(show=Show(id=str(n), title=str(n), description=text), evidence=(), score=1)
+        for n, text in enumerate(texts)
+    ]
+    prompt = build_prompt("Which?", sources)
+    assert prompt.sent[0] == len("short.")
+    assert all(0 < sent < len(clean(text)) for sent, text in zip(prompt.sent[1:], texts[1:], strict=True))
+    assert abs(prompt.sent[1] - prompt.sent[2]) < 10
+    assert 0.9 * DESCRIPTIONS_TOKENS < estimate_tokens(prompt.user) < 1.1 * DESCRIPTIONS_TOKENS
+    assert prompt.user.count(" …") == 3
+
+
+async def test_every_quote_without_a_model_stands_in_its_source(services, real_export):
+    questions = real_export.with_name("questions.csv")
+    if not questions.exists():
+        pytest.skip(f"{questions} is not here")
+    await services.ingestion.run([SourceFile(path=real_export, name="export.json")], Control())
+    quoted = 0
+    with questions.open(encoding="utf-8-sig") as file:
+        for row in csv.DictReader(file):
+            answer = await services.answering.ask(row["question"])
+            assert answer.status in (AnswerStatus.OK, AnswerStatus.NO_MATCH), row
+            assert "I think" not in answer.text
+            shown = [clean(source.show.description) for source in answer.sources]
+            quotes = [line[2:] for line in answer.text.splitlines() if line.startswith("> ")]
+            quoted += len(quotes)
+            for quote in quotes:
+                if "no description" in quote or "説明文" in quote:
+                    continue
+                assert any(" ".join(quote.split()) in " ".join(text.split()) for text in shown), quote
+    assert quoted > 60
