@@ -5,9 +5,8 @@ import streamlit as st
 from animerag.ui import components, navigation
 
 if __name__ == "__main__":
-    st.set_page_config(page_title="animerag", page_icon=components.ICON, layout="wide")
-    st.html(components.CHART_STYLE)
     navigation.entered()
+    st.html(components.CHART_STYLE)
     page = st.navigation(navigation.pages())
     with st.sidebar, components.seam():
         components.foot()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from animerag.models import Answer, Show, Source
+    from animerag.models import Answer, Exchange, Show, Source
     from animerag.runs import Run, RunRow
 
 ADDED = (
@@ -65,6 +65,7 @@ def answer_object(index: int, answer: Answer) -> dict[str, Any]:
         "usage": asdict(answer.usage),
         "model": answer.model,
         "provider": answer.provider,
+        "cached": answer.cached,
     }
 
 
@@ -206,3 +207,19 @@ def _context(source: Source, answer: Answer) -> dict[str, Any]:
         "score": round(source.score, 4),
         "cited": source.show.id in answer.citations,
     }
+
+
+def conversation_json(exchanges: Sequence[Exchange]) -> bytes:
+    """Return a conversation as a JSON array of answers, each with its sources."""
+    told = [answer_object(number, exchange.answer) for number, exchange in enumerate(exchanges) if exchange.answer]
+    return json.dumps(told, ensure_ascii=False, indent=2).encode()
+
+
+def conversation_markdown(exchanges: Sequence[Exchange]) -> bytes:
+    """Return a conversation as Markdown, its sources by number below each answer."""
+    parts = []
+    for exchange in exchanges:
+        sources = exchange.found.sources if exchange.found else ()
+        listed = [f"{n}. {s.show.title}{f' ({s.show.year})' if s.show.year else ''}" for n, s in enumerate(sources, 1)]
+        parts += [f"## {exchange.question}", exchange.text or exchange.error or "No answer.", "\n".join(listed)]
+    return "\n\n".join(filter(None, parts)).encode()

@@ -2,40 +2,48 @@
 
 import streamlit as st
 
+from animerag.models import Exchange
 from animerag.ui import ask, components, navigation, session
 
 
 def page() -> None:
-    heading, narrow, actions = st.columns([5, 2, 3], vertical_alignment="bottom")
+    heading, narrow, earlier, new = st.columns([4, 2, 2, 2], vertical_alignment="bottom")
     heading.title("Ask")
     exchanges = session.conversation()
-    if actions.button("New conversation", icon=":material/add_comment:", disabled=not exchanges, width="stretch"):
-        exchanges.clear()
-        st.rerun()
     status = session.status()
     ready = components.catalogue_state(status)
     filters = ask.filters(narrow, disabled=not ready)
+    ask.conversations(earlier, exchanges)
+    begun = {"on_click": session.open_conversation, "args": (None,), "disabled": not exchanges}
+    new.button("New conversation", icon=":material/add_comment:", width="stretch", **begun)
     clicked = ask.examples() if ready and status.sample_only else None
-    again: session.Exchange | None = None
+    again = None
     for exchange in exchanges:
         again = ask.exchange(exchange, latest=exchange is exchanges[-1])
+    ask.total(exchanges)
     typed = st.chat_input("Ask about the catalogue", key="ask_question", submit_mode="stop", disabled=not ready)
     question = typed or clicked
     if question:
-        answer(session.Exchange(str(question), filters=filters), exchanges)
+        exchanges.append(Exchange(str(question), filters=filters))
+        answer(exchanges)
     elif again is not None:
-        exchanges.pop()  # the same question, read otherwise, takes its place
-        answer(again, exchanges)
+        exchanges[-1], kept_will_do = again  # the same question, read otherwise, takes its place
+        answer(exchanges, use_cache=kept_will_do)
 
 
-def answer(exchange: session.Exchange, exchanges: list[session.Exchange]) -> None:
-    """Stream one answer; what has arrived is kept even when the user stops it."""
-    history = session.turns(exchanges)
-    exchanges.append(exchange)
-    answering = session.services().answering
-    asked = answering.stream(exchange.question, history=history, filters=exchange.filters, ignore=exchange.ignored)
-    events = session.runtime().stream(asked)
-    ask.stream(exchange, events)
+def answer(exchanges: list[Exchange], *, use_cache: bool = True) -> None:
+    """Stream the last exchange's answer; what has arrived is kept even when the user stops it."""
+    exchange = exchanges[-1]
+    session.keep_conversation(ends=False)
+    asked = session.services().answering.stream(
+        exchange.question,
+        history=session.turns(exchanges[:-1]),
+        filters=exchange.filters,
+        ignore=exchange.ignored,
+        retrieval_only=bool(st.session_state.get("ask_retrieval_only")),
+        use_cache=use_cache,
+    )
+    ask.stream(exchange, session.runtime().stream(asked))
     st.rerun()
 
 

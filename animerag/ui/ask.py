@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from animerag.models import Answer, AnswerStatus, Filters, Retrieval
+from animerag.exports import conversation_json, conversation_markdown
+from animerag.models import Answer, AnswerStatus, Exchange, Filters, Retrieval
 from animerag.texts import clean
-from animerag.ui import session
+from animerag.ui import session, viewer
 from animerag.ui.catalogue import native_title
 from animerag.ui.components import EXAMPLES, seam, show_error
 from animerag.ui.text import answer_markdown, counted, escape, label
@@ -18,7 +20,7 @@ from animerag.ui.text import answer_markdown, counted, escape, label
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from animerag.models import Evidence, Show, Source
+    from animerag.models import Show, Source
 
 _SOURCES_PX = 420  # the page scrolls to its end: a longer list would push the answer out of sight
 
@@ -42,28 +44,71 @@ def filters(place: Any, *, disabled: bool) -> Filters:
         year_to = st.number_input("To year", 1900, 2200, value=None, key="ask_year_to")
         episodes_to = st.number_input("Episodes at most", 1, 10_000, value=None, key="ask_episodes_to")
         tags = st.multiselect("Tags, all of them", session.tags(), key="ask_tags")
+        st.toggle(
+            "Only find shows",
+            key="ask_retrieval_only",
+            help="No answer is written, so a question costs no more than its embedding.",
+        )
     return Filters(year_from=year_from, year_to=year_to, episodes_to=episodes_to, tags=tuple(tags))
 
 
-def exchange(item: session.Exchange, *, latest: bool) -> session.Exchange | None:
+def conversations(place: Any, exchanges: Sequence[Exchange]) -> None:
+    """Draw earlier conversations to go on with, and this one's export."""
+    with place.popover("Conversations", icon=":material/forum:", width="stretch"):
+        if exchanges:
+            with st.container(horizontal=True, gap="small"):
+                for ending, written in (("md", conversation_markdown), ("json", conversation_json)):
+                    # The file is made when it is asked for, not at every rerun.
+                    made = partial(written, list(exchanges))
+                    name = f"conversation.{ending}"
+                    st.download_button(f"Download .{ending}", made, file_name=name, key=f"ask_export_{ending}")
+        earlier = session.conversations()
+        if not earlier:
+            st.caption("What you ask is kept here, on this machine only.")
+        for one in earlier:
+            open_it, away = st.columns([6, 1], vertical_alignment="center")
+            told = f"{one.title} · {session.local_time(one.at)}, {counted(one.exchanges, 'question')}"
+            open_it.button(
+                label(told),
+                key=f"ask_open_{one.id}",
+                on_click=session.open_conversation,
+                args=(one.id,),
+                type="tertiary",
+            )
+            away.button(
+                "",
+                icon=":material/delete:",
+                key=f"ask_delete_{one.id}",
+                help="Delete this conversation",
+                on_click=session.delete_conversation,
+                args=(one.id,),
+                type="tertiary",
+            )
+
+
+def exchange(item: Exchange, *, latest: bool) -> tuple[Exchange, bool] | None:
     """Draw one question with its answer, and the sources beside the latest one.
 
-    Returns the question as its reader would rather have had it read, when something of the latest one was clicked.
+    Returns what is to be asked in place of the latest one when something of it was clicked, and whether a kept answer
+    will do.
     """
     again = None
     left, right = _exchange_frame(item)
     with left:
         if latest:
-            again = _read_otherwise(item)
+            otherwise = _read_otherwise(item)
+            again = (otherwise, True) if otherwise is not None else None
         if item.text:
-            st.markdown(answer_markdown(item.text))
+            st.markdown(answer_markdown(item.text, len(item.found.sources) if item.found else 0))
         if item.error:
             show_error(item.error)
         _footnotes(item)
+        if latest and _actions(item):
+            again = (Exchange(item.question, filters=item.filters, ignored=item.ignored), False)
     with right:
         if item.found is not None and item.found.sources:
             if latest:
-                _sources(item.found.sources, item.answer)
+                _sources(item, buttons=True)
             else:
                 with st.expander(counted(len(item.found.sources), "source")):
                     for number, source in enumerate(item.found.sources, 1):
@@ -71,7 +116,27 @@ def exchange(item: session.Exchange, *, latest: bool) -> session.Exchange | None
     return again
 
 
-def _read_otherwise(item: session.Exchange) -> session.Exchange | None:
+def _actions(item: Exchange) -> bool:
+    """Draw what can be done with the latest answer; return whether it is to be asked anew."""
+    answer = item.answer
+    with st.container(horizontal=True, gap="small"):
+        if answer is not None and st.button(
+            "How this was answered", key="ask_how", icon=":material/timeline:", type="tertiary"
+        ):
+            viewer.how(item)
+        anew = answer is None or answer.cached or answer.status in (AnswerStatus.ERROR, AnswerStatus.TRUNCATED)
+        return anew and st.button("Ask anew", key="ask_anew", icon=":material/refresh:", type="tertiary")
+
+
+def total(exchanges: Sequence[Exchange]) -> None:
+    """Draw what a conversation has used, where a model was paid."""
+    answers = [one.answer for one in exchanges if one.answer is not None and one.answer.provider != "local"]
+    if len(answers) > 1:
+        usage = sum((answer.usage for answer in answers[1:]), answers[0].usage)
+        st.caption(label(f"This conversation: {counted(len(answers), 'answer')}, {viewer.spent(usage)}."))
+
+
+def _read_otherwise(item: Exchange) -> Exchange | None:
     """Draw the conditions that were read out of a question, to be taken away, and shows that share its name."""
     found = item.found
     if found is None:
@@ -83,7 +148,7 @@ def _read_otherwise(item: session.Exchange) -> session.Exchange | None:
                 year = f" ({option.year})" if option.year else ""
                 if st.button(label(option.title + year), key=f"ask_option_{option.id}"):
                     only = replace(item.filters, title=option.title, year_from=option.year, year_to=option.year)
-                    return session.Exchange(item.question, filters=only, ignored=item.ignored)
+                    return Exchange(item.question, filters=only, ignored=item.ignored)
     by_hand = [(condition, True) for condition in found.filters.conditions()]
     read = [(condition, False) for condition in found.understood.conditions()]
     if not by_hand and not read:
@@ -94,11 +159,11 @@ def _read_otherwise(item: session.Exchange) -> session.Exchange | None:
             if st.button(label(condition.label), key=key, icon=":material/close:", help="Ask without this condition"):
                 kept = item.filters.without([condition.key]) if mine else item.filters
                 ignored = item.ignored if mine else (*item.ignored, condition.key)
-                return session.Exchange(item.question, filters=kept, ignored=ignored)
+                return Exchange(item.question, filters=kept, ignored=ignored)
     return None
 
 
-def stream(item: session.Exchange, events: Iterator[Retrieval | str | Answer]) -> None:
+def stream(item: Exchange, events: Iterator[Retrieval | str | Answer]) -> None:
     """Draw an answer while it comes: the sources first, then its words."""
     left, right = _exchange_frame(item)
     with left:
@@ -111,46 +176,70 @@ def stream(item: session.Exchange, events: Iterator[Retrieval | str | Answer]) -
                 shows = counted(len(event.sources), "show")
                 place.caption(f"Found {shows} in {event.timings.retrieve_s * 1000:.0f} ms")
                 with right:
-                    _sources(event.sources, None)
+                    _sources(item, buttons=False)
             elif isinstance(event, Answer):
                 item.answer, item.error = event, event.error
                 item.text = event.text or item.text
             else:
                 item.text += event
-                place.markdown(answer_markdown(item.text))
+                place.markdown(answer_markdown(item.text, len(item.found.sources) if item.found else 0))
 
 
-def _exchange_frame(item: session.Exchange) -> tuple[Any, Any]:
+def _exchange_frame(item: Exchange) -> tuple[Any, Any]:
     with st.chat_message("user", avatar=":material/person:"):
         st.text(item.question)
     left, right = st.columns([3, 2], gap="large")
     return left.chat_message("assistant", avatar=":material/movie:"), right
 
 
-def _footnotes(item: session.Exchange) -> None:
+def _footnotes(item: Exchange) -> None:
     answer = item.answer
     if answer is None:
         if item.error is None:
             st.caption("Stopped before the end.")
         return
+    if answer.text is None and answer.status is AnswerStatus.OK:
+        st.caption("These shows were found; no answer was written, as the filters say.")
+    if answer.standalone:
+        st.caption(label(f"Asked as: {answer.standalone}"))
     if answer.status is AnswerStatus.TRUNCATED:
         st.warning("The answer was cut short by the model's limit.", icon=":material/content_cut:")
+    if answer.status is AnswerStatus.REFUSED:
+        st.warning("The model refused to answer this.", icon=":material/block:")
+    if answer.uncited:
+        st.warning("The answer names no source: check it before you rely on it.", icon=":material/help:")
+    if answer.wrong_citations:
+        numbers = ", ".join(map(str, answer.wrong_citations))
+        st.warning(f"The answer cites what it was not sent: {numbers}.", icon=":material/error:")
     for note in answer.notes:
         st.caption(escape(note))
-    took = f"{_seconds(answer.timings.total_s)} in all, {_seconds(answer.timings.retrieve_s)} of it to find the shows"
-    writer = (
-        "No language model wrote this: facts and quotes from your catalogue."
-        if answer.provider == "local"
-        else f"Written by {answer.model}."
-    )
-    st.caption(f"{escape(writer)}  \n{took}")
+    st.caption(_told(answer))
 
 
-def _sources(sources: Sequence[Source], answer: Answer | None) -> None:
+def _told(answer: Answer) -> str:
+    """Say who wrote an answer, how long it took and what it cost."""
+    timings = answer.timings
+    if answer.cached:
+        return escape(f"Written by {answer.model} earlier, over the same catalogue: nothing was paid for it now.")
+    took = [f"{_seconds(timings.total_s)} in all", f"{_seconds(timings.retrieve_s)} of it to find the shows"]
+    if answer.provider == "local":
+        return "No language model wrote this: facts and quotes from your catalogue.  \n" + ", ".join(took)
+    if timings.first_token_s:
+        took.insert(1, f"first word after {_seconds(timings.first_token_s)}")
+    return f"{escape(f'Written by {answer.model}.')}  \n{label(' · '.join([*took, viewer.spent(answer.usage)]))}"
+
+
+def _sources(item: Exchange, *, buttons: bool) -> None:
     st.markdown("**Sources**")
+    assert item.found is not None
     with st.container(height=_SOURCES_PX, border=False):
-        for number, source in enumerate(sources, 1):
-            _source(number, source, None if answer is None else source.show.id in answer.citations)
+        for number, source in enumerate(item.found.sources, 1):
+            cited = None if item.answer is None else source.show.id in item.answer.citations
+            _source(number, source, cited)
+            if buttons and st.button(
+                "Why this show", key=f"ask_source_{number}", icon=":material/manage_search:", type="tertiary"
+            ):
+                viewer.source(item, number)
 
 
 def _source(number: int, source: Source, cited: bool | None) -> None:
@@ -159,16 +248,10 @@ def _source(number: int, source: Source, cited: bool | None) -> None:
     year = f" ({show.year})" if show.year else ""
     with st.expander(f"{number} · {label(show.title + year)}", icon=":material/check:" if cited else None):
         st.text(clean(show.description) or "The catalogue has no description of it.")
-        st.page_link(
-            "pages/catalogue.py",
-            label="Show in the catalogue",
-            icon=":material/open_in_new:",
-            query_params={"show": show.id},
-        )
     native = native_title(show)
     told = [] if cited is None else ["cited" if cited else "not cited"]
     length = [counted(show.episodes, "episode")] if show.episodes else []
-    parts = [*([native] if native else []), *length, *told, *map(_found, source.evidence)]
+    parts = [*([native] if native else []), *length, *told, *map(viewer.found_by, source.evidence)]
     st.caption(label(" · ".join(parts)))
 
 
@@ -176,14 +259,6 @@ def _heading(show: Show) -> str:
     facts = [str(show.year)] if show.year else []
     facts += [counted(show.episodes, "episode")] if show.episodes else []
     return " · ".join([show.title, *facts])
-
-
-def _found(evidence: Evidence) -> str:
-    if evidence.branch == "alias":
-        return f'alias "{evidence.detail}"'
-    if evidence.distance is None:
-        return f"{evidence.branch} #{evidence.rank}"
-    return f"vectors #{evidence.rank}, distance {evidence.distance:.2f} cosine"
 
 
 def _seconds(seconds: float) -> str:

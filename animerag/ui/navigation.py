@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from animerag.ui.components import seam
+from animerag.ui.components import ICON, seam
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,8 @@ def pages() -> list[StreamlitPage]:
 
 
 def entered() -> None:
-    """Note that this session came in through app.py."""
+    """Give the page its name and icon, and note that this session came in through app.py."""
+    _name()
     st.session_state[_THROUGH_APP] = True
 
 
@@ -40,7 +41,12 @@ def run(page: Callable[[], None]) -> None:
     `pages`. Naming the pages ends that mode, and the next run goes through app.py.
     """
     if _THROUGH_APP not in st.session_state:
+        _name()  # before the page's own icon, which browsers would fetch from its maker
         st.navigation(pages())
         st.rerun()
     with seam():
         page()
+
+
+def _name() -> None:
+    st.set_page_config(page_title="animerag", page_icon=ICON, layout="wide")

@@ -11,7 +11,7 @@ import streamlit as st
 
 from animerag import readers
 from animerag.errors import AnimeRAGError, InvalidInputError
-from animerag.models import Filters, Retrieval, Turn
+from animerag.models import Turn
 from animerag.runtime import Runtime
 from animerag.services.catalogue import SAMPLE_JOB
 from animerag.services.uploads import INGEST_JOB
@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from pathlib import Path
 
+    from animerag.conversations import Conversation
     from animerag.jobs import Control, Job
     from animerag.limits import LevelChoice
     from animerag.measurements import Experiment
-    from animerag.models import Answer, AnswerStatus, IngestReport, JobRecord, Priority
+    from animerag.models import AnswerStatus, Exchange, IngestReport, JobRecord, Priority
     from animerag.readers import Detection
     from animerag.readers.questions import Sheet, SheetOptions
     from animerag.runs import Run, RunOptions, RunRow, Timed
@@ -262,6 +263,11 @@ def titles(ids: Sequence[str]) -> list[str]:
     return [found[show_id].title if show_id in found else show_id for show_id in ids]
 
 
+def held(ids: Sequence[str]) -> set[str]:
+    """Return those of the ids that the catalogue has."""
+    return set(runtime().call(services().library.shows(ids, records=False)))
+
+
 def run_title(shown: Run) -> str:
     """Name a run in a line."""
     return f"{local_time(shown.created_at)} · {shown.name}"
@@ -276,23 +282,48 @@ def local_time(created_at: str) -> str:
 # ── Ask ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@dataclass(slots=True)
-class Exchange:
-    """A question and what has come back so far; `answer` stays None when the user stopped it."""
-
-    question: str
-    filters: Filters = Filters()
-    ignored: tuple[str, ...] = ()  # keys of conditions that were understood and taken away
-    found: Retrieval | None = None
-    text: str = ""
-    answer: Answer | None = None
-    error: str | None = None
-
-
 def conversation() -> list[Exchange]:
-    """Return this session's conversation, oldest first."""
+    """Return the conversation that the address names, else the one of this tab, oldest exchange first."""
+    wanted, held = st.query_params.get("chat"), st.session_state.get("ask_chat")
+    if wanted and wanted != held:
+        open_conversation(wanted)
+    elif held:  # back from another page, whose address says nothing of it
+        st.query_params["chat"] = held
+    if st.session_state.pop("ask_unkept", False):  # also what a reader has stopped half way
+        keep_conversation()
     kept: list[Exchange] = st.session_state.setdefault("ask_conversation", [])
     return kept
+
+
+def open_conversation(conversation_id: str | None) -> None:
+    """Show an earlier conversation, or begin a new one."""
+    found = runtime().call(services().conversations.exchanges(conversation_id)) if conversation_id else []
+    st.session_state["ask_conversation"] = found
+    st.session_state["ask_chat"] = conversation_id if found else None
+    st.query_params.pop("chat", None)
+    if found and conversation_id:
+        st.query_params["chat"] = conversation_id
+
+
+def keep_conversation(*, ends: bool = True) -> None:
+    """Keep the last exchange; one that has not ended is kept again by the next run of the page."""
+    exchanges: list[Exchange] = st.session_state["ask_conversation"]
+    if exchanges:
+        put = services().conversations.put(st.session_state.get("ask_chat"), len(exchanges) - 1, exchanges[-1])
+        st.session_state["ask_chat"] = st.query_params["chat"] = runtime().call(put)
+    st.session_state["ask_unkept"] = not ends
+
+
+def conversations() -> list[Conversation]:
+    """Return earlier conversations, the last one first."""
+    return runtime().call(services().conversations.latest())
+
+
+def delete_conversation(conversation_id: str) -> None:
+    """Forget a conversation for good."""
+    runtime().call(services().conversations.delete(conversation_id))
+    if st.session_state.get("ask_chat") == conversation_id:
+        open_conversation(None)
 
 
 def tags() -> list[str]:

@@ -8,6 +8,7 @@ _JOINER = "\u2060"  # takes no room, and parts what Markdown would make a link o
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 _LIVE_WHEN_ESCAPED = re.compile(r"(?<=:)(?=//)|(?<=\bwww)(?=\.)|(?<=@)(?=\S)|(?<=:)(?=[\w+-]+[:/])", re.IGNORECASE)
 _BOLD = re.compile(r"\*\*(?=\S)(.+?)(?<=\S)\*\*")
+_CITATION = re.compile(r"\\\[(\d{1,3})\\\]")
 _BLOCK = re.compile(r"\s{0,3}(> ?|[-*•] |\d{1,3}[.)] )?(.*)", re.DOTALL)
 
 
@@ -22,13 +23,16 @@ def label(text: str) -> str:
     return _inert(" ".join(text.split()))
 
 
-def answer_markdown(text: str) -> str:
-    """Return an answer's Markdown with its bold names, quotes, lists and citations, and everything else inert."""
+def answer_markdown(text: str, sources: int = 0) -> str:
+    """Return an answer's Markdown with its bold names, quotes, lists and citations, and everything else inert.
+
+    A citation is a badge, red where there is no such source among so many.
+    """
     blocks: list[str] = []
     previous = ""
     for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n"):
         marker, rest = (part or "" for part in _block(line))
-        body = _inline(rest.strip())
+        body = _CITATION.sub(lambda found: _badge(int(found[1]), sources), _inline(rest.strip()))
         kind = (
             ">" if marker.startswith(">") else "1" if marker[:1].isdigit() else "-" if marker else "p" if body else ""
         )
@@ -45,6 +49,10 @@ def answer_markdown(text: str) -> str:
 def _block(line: str) -> tuple[str | None, str | None]:
     found = _BLOCK.fullmatch(line.replace("\t", " "))
     return (found.group(1), found.group(2)) if found else (None, line)
+
+
+def _badge(number: int, sources: int) -> str:
+    return f":violet-badge[{number}]" if 0 < number <= sources else f":red-badge[{number}, no such source]"
 
 
 def _inline(text: str) -> str:

@@ -89,7 +89,9 @@ HOSTILE = (
     "![x](https://evil.example/p.png) [click](javascript:alert(1)) <img src=x onerror=alert(1)> "
     ":material/lock: :red[big] $E=mc^2$ # head https://evil.example www.evil.example a@evil.example ![r][1]"
 )
-LIVE = re.compile(r"(?<!\\)!\[|(?<!\\)\]\(|(?<!\\)<\w|:material/\w|(?<!\\):red|(?<!\\)\$|https?://|\bwww\.|\w@\w")
+LIVE = re.compile(
+    r"(?<!\\)!\[|(?<!\\)\]\(|(?<!\\)<\w|:material/\w|(?<!\\):red(?!-badge\[\d+, no such source\])|(?<!\\)\$|https?://|\bwww\.|\w@\w"
+)
 
 
 @pytest.mark.parametrize("render", [escape, answer_markdown])

@@ -1,0 +1,57 @@
+"""The chart of one question: what ran when until its answer was there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import plotly.graph_objects as go
+
+from animerag.charts import STAGE_COLOURS, figure_of, wrapped
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from animerag.tracing import Span
+
+_ROW_PX, _AROUND_PX = 30, 150
+# A span's name as people read it; what waits comes before what works.
+_CALLED = {
+    "queue": "waits for a slot",
+    "throttled": "waits, the provider asked for it",
+    "alias": "titles",
+    "words": "words",
+    "embedding": "embedding",
+    "vectors": "vectors",
+    "model": "first word",
+    "answer": "answer",
+}
+
+
+def waterfall(spans: Sequence[Span]) -> go.Figure:
+    """Draw one row a kind of work, in the order of their beginnings, on the question's own clock."""
+    names = list(dict.fromkeys(span.name for span in sorted(spans, key=lambda one: one.start_s)))
+    traces = [
+        go.Bar(
+            name=_CALLED.get(name, name),
+            orientation="h",
+            base=[round(span.start_s, 4) for span in ours],
+            x=[round(max(span.seconds, 0.001), 4) for span in ours],
+            y=[_CALLED.get(name, name)] * len(ours),
+            marker={"color": STAGE_COLOURS.get(name, STAGE_COLOURS["model"]), "line": {"width": 0}},
+            hovertext=[
+                wrapped(f"{_CALLED.get(name, name)}: {span.seconds * 1000:,.0f} ms, from {span.start_s:.2f} s on")
+                for span in ours
+            ],
+            hovertemplate="%{hovertext}<extra></extra>",
+            showlegend=False,
+        )
+        for name in names
+        if (ours := [span for span in spans if span.name == name])
+    ]
+    figure = figure_of(traces, title="What ran when", height=_AROUND_PX + _ROW_PX * len(names))
+    figure.update_layout(
+        xaxis={"title": {"text": "seconds since the question"}, "rangemode": "tozero"},
+        yaxis={"autorange": "reversed", "type": "category"},
+        margin={"t": 50},
+    )
+    return figure
