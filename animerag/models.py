@@ -147,8 +147,15 @@ class Usage:
     embedding_tokens: int = 0
     cost_usd: float | None = None
 
+    @property
+    def tokens(self) -> int:
+        """Count all tokens."""
+        return self.input_tokens + self.output_tokens + self.embedding_tokens
+
     def __add__(self, other: Usage) -> Usage:
         costs = [cost for cost in (self.cost_usd, other.cost_usd) if cost is not None]
+        if any(one.cost_usd is None and one.tokens for one in (self, other)):
+            costs = []  # with one unknown part the sum is unknown
         return Usage(
             input_tokens=self.input_tokens + other.input_tokens,
             output_tokens=self.output_tokens + other.output_tokens,

@@ -7,7 +7,7 @@ from animerag.ui import ask, components, navigation, session
 
 
 def page() -> None:
-    heading, narrow, earlier, new = st.columns([4, 2, 2, 2], vertical_alignment="bottom")
+    heading, narrow, earlier, new = st.columns([3, 2, 2, 2], vertical_alignment="bottom")
     heading.title("Ask")
     exchanges = session.conversation()
     status = session.status()
@@ -15,7 +15,7 @@ def page() -> None:
     filters = ask.filters(narrow, disabled=not ready)
     ask.conversations(earlier, exchanges)
     begun = {"on_click": session.open_conversation, "args": (None,), "disabled": not exchanges}
-    new.button("New conversation", icon=":material/add_comment:", width="stretch", **begun)
+    new.button("New", icon=":material/add_comment:", help="Begin a new conversation", width="stretch", **begun)
     clicked = ask.examples() if ready and status.sample_only else None
     again = None
     for exchange in exchanges:
@@ -34,7 +34,7 @@ def page() -> None:
 def answer(exchanges: list[Exchange], *, use_cache: bool = True) -> None:
     """Stream the last exchange's answer; what has arrived is kept even when the user stops it."""
     exchange = exchanges[-1]
-    session.keep_conversation(ends=False)
+    keep = session.keep_conversation(exchanges)
     asked = session.services().answering.stream(
         exchange.question,
         history=session.turns(exchanges[:-1]),
@@ -43,7 +43,10 @@ def answer(exchanges: list[Exchange], *, use_cache: bool = True) -> None:
         retrieval_only=bool(st.session_state.get("ask_retrieval_only")),
         use_cache=use_cache,
     )
-    ask.stream(exchange, session.runtime().stream(asked))
+    try:
+        ask.stream(exchange, session.runtime().stream(asked))
+    finally:
+        keep()
     st.rerun()
 
 

@@ -15,7 +15,7 @@ from animerag.texts import clean
 from animerag.ui import session, viewer
 from animerag.ui.catalogue import native_title
 from animerag.ui.components import EXAMPLES, seam, show_error
-from animerag.ui.text import answer_markdown, counted, escape, label
+from animerag.ui.text import answer_markdown, counted, escape, label, moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -54,7 +54,7 @@ def filters(place: Any, *, disabled: bool) -> Filters:
 
 def conversations(place: Any, exchanges: Sequence[Exchange]) -> None:
     """Draw earlier conversations to go on with, and this one's export."""
-    with place.popover("Conversations", icon=":material/forum:", width="stretch"):
+    with place.popover("Earlier", icon=":material/history:", width="stretch"):
         if exchanges:
             with st.container(horizontal=True, gap="small"):
                 for ending, written in (("md", conversation_markdown), ("json", conversation_json)):
@@ -221,11 +221,11 @@ def _told(answer: Answer) -> str:
     timings = answer.timings
     if answer.cached:
         return escape(f"Written by {answer.model} earlier, over the same catalogue: nothing was paid for it now.")
-    took = [f"{_seconds(timings.total_s)} in all", f"{_seconds(timings.retrieve_s)} of it to find the shows"]
+    took = [f"{moment(timings.total_s)} in all", f"{moment(timings.retrieve_s)} of it to find the shows"]
     if answer.provider == "local":
         return "No language model wrote this: facts and quotes from your catalogue.  \n" + ", ".join(took)
     if timings.first_token_s:
-        took.insert(1, f"first word after {_seconds(timings.first_token_s)}")
+        took.insert(1, f"first word after {moment(timings.first_token_s)}")
     return f"{escape(f'Written by {answer.model}.')}  \n{label(' · '.join([*took, viewer.spent(answer.usage)]))}"
 
 
@@ -259,7 +259,3 @@ def _heading(show: Show) -> str:
     facts = [str(show.year)] if show.year else []
     facts += [counted(show.episodes, "episode")] if show.episodes else []
     return " · ".join([show.title, *facts])
-
-
-def _seconds(seconds: float) -> str:
-    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"

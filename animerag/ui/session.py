@@ -289,8 +289,6 @@ def conversation() -> list[Exchange]:
         open_conversation(wanted)
     elif held:  # back from another page, whose address says nothing of it
         st.query_params["chat"] = held
-    if st.session_state.pop("ask_unkept", False):  # also what a reader has stopped half way
-        keep_conversation()
     kept: list[Exchange] = st.session_state.setdefault("ask_conversation", [])
     return kept
 
@@ -305,13 +303,17 @@ def open_conversation(conversation_id: str | None) -> None:
         st.query_params["chat"] = conversation_id
 
 
-def keep_conversation(*, ends: bool = True) -> None:
-    """Keep the last exchange; one that has not ended is kept again by the next run of the page."""
-    exchanges: list[Exchange] = st.session_state["ask_conversation"]
-    if exchanges:
-        put = services().conversations.put(st.session_state.get("ask_chat"), len(exchanges) - 1, exchanges[-1])
-        st.session_state["ask_chat"] = st.query_params["chat"] = runtime().call(put)
-    st.session_state["ask_unkept"] = not ends
+def keep_conversation(exchanges: Sequence[Exchange]) -> Callable[[], None]:
+    """Keep the last exchange, and return what keeps it again, even while the page is being stopped."""
+    loop, kept = runtime(), services().conversations
+    number, exchange = len(exchanges) - 1, exchanges[-1]
+    chat = loop.call(kept.put(st.session_state.get("ask_chat"), number, exchange))
+    st.session_state["ask_chat"] = st.query_params["chat"] = chat
+
+    def again() -> None:
+        loop.call(kept.put(chat, number, exchange))
+
+    return again
 
 
 def conversations() -> list[Conversation]:

@@ -64,6 +64,11 @@ def _inert(text: str) -> str:
     return _PUNCTUATION.sub(r"\\\1", _LIVE_WHEN_ESCAPED.sub(_JOINER, text))
 
 
+def moment(seconds: float) -> str:
+    """Return a short time as a stopwatch tells it."""
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
+
+
 def duration(seconds: float) -> str:
     """Return a stretch of time as precisely as people plan with it."""
     if seconds < 10:

@@ -9,7 +9,7 @@ import streamlit as st
 from animerag import charts_ask
 from animerag.texts import clean, sentences
 from animerag.ui import session
-from animerag.ui.text import counted, duration, escape, label
+from animerag.ui.text import counted, escape, label, moment
 from animerag.words import terms
 
 if TYPE_CHECKING:
@@ -60,6 +60,8 @@ def found_by(evidence: Evidence) -> str:
 
 def spent(usage: Usage) -> str:
     """Say what was used, in tokens and money."""
+    if not usage.tokens:
+        return "the server counted no tokens"
     tokens = f"{usage.input_tokens + usage.embedding_tokens:,} + {usage.output_tokens:,} tokens"
     return f"{tokens}, cost unknown" if usage.cost_usd is None else f"{tokens}, ${usage.cost_usd:.4f}"
 
@@ -125,7 +127,9 @@ def _links(heading: str, related: Sequence[RelatedShow]) -> None:
     st.markdown(f"**{heading}**")
     for item in related[:_RELATED]:
         year = f" ({item.year})" if item.year else ""
-        text = label(f"{item.kind}: {item.title}{year}" if item.kind else f"{item.title}{year}")
+        text = label(
+            f"{item.kind}: {item.title}{year}" if item.kind.casefold() != heading.casefold() else f"{item.title}{year}"
+        )
         if item.id in held:
             st.page_link("pages/catalogue.py", label=text, query_params={"show": item.id})
         else:
@@ -138,9 +142,9 @@ def _timing(answer: Answer) -> None:
         st.markdown("It was answered before: nothing was called, nothing was paid.")
         return
     st.plotly_chart(charts_ask.waterfall(answer.spans), key="ask_waterfall", config={"displayModeBar": False})
-    parts = [f"{duration(timings.total_s)} in all", f"{timings.retrieve_s * 1000:,.0f} ms to find the shows"]
+    parts = [f"{moment(timings.total_s)} in all", f"{moment(timings.retrieve_s)} to find the shows"]
     if timings.first_token_s:
-        parts.append(f"first word after {duration(timings.first_token_s)}")
+        parts.append(f"first word after {moment(timings.first_token_s)}")
     parts.append(f"searching at the same time saved {timings.saved_s * 1000:,.0f} ms")
     st.caption(label(" · ".join([*parts, spent(answer.usage)])))
 

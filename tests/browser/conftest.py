@@ -1,5 +1,6 @@
 """The app in a process of its own, on a fresh data directory, and a Chromium that looks at it."""
 
+import asyncio
 import contextlib
 import os
 import re
@@ -7,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 import warnings
@@ -109,3 +111,33 @@ def browser(chromium):
         opened = playwright.chromium.launch(executable_path=chromium, args=ARGS)
         yield opened
         opened.close()
+
+
+class Elsewhere:
+    """An event loop in a thread of its own: the browser's has this one."""
+
+    def __init__(self):
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self._stack = contextlib.AsyncExitStack()
+
+    def run(self, work):
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
+
+    def enter(self, context):
+        return self.run(self._stack.enter_async_context(context))
+
+    def close(self):
+        self.run(self._stack.aclose())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+
+
+@pytest.fixture
+def elsewhere():
+    """Async servers beside the browser: `elsewhere.enter(context)` and `elsewhere.run(coroutine)`."""
+    opened = Elsewhere()
+    yield opened
+    opened.close()

@@ -1,9 +1,7 @@
 """Hostile documents, titles, file names, questions and a model that obeys them, in a real browser: text stays text."""
 
-import asyncio
 import csv
 import json
-import threading
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -27,27 +25,6 @@ ALIVE = """() => {
   for (const e of document.querySelectorAll(`.katex, ${text} script, ${text} style`)) found.push(e.outerHTML);
   return found;
 }"""
-
-
-@pytest.fixture
-def model():
-    """The obedient model's base URL."""
-    loop, started = asyncio.new_event_loop(), threading.Event()
-    told = {}
-
-    async def serve():
-        async with obedient.listening() as url:
-            told["url"], told["stop"] = url, asyncio.Event()
-            started.set()
-            await told["stop"].wait()
-
-    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
-    thread.start()
-    assert started.wait(10)
-    yield told["url"]
-    loop.call_soon_threadsafe(told["stop"].set)
-    thread.join(10)
-    loop.close()
 
 
 @pytest.fixture
@@ -76,7 +53,8 @@ def questions(tmp_path):
 
 
 @pytest.fixture
-def url(app_over, model):
+def url(app_over, elsewhere):
+    model = elsewhere.enter(obedient.listening())
     told = {"ANIMERAG_EMBEDDING_PROVIDER": "local", "ANIMERAG_CHAT_MODEL": "obedient", "OPENAI_API_KEY": CANARY}
     with app_over(OPENAI_BASE_URL=model, **told) as opened:
         yield opened

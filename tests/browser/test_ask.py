@@ -1,0 +1,90 @@
+"""Ask over a model on the network: sources first, stop, the answer's windows, and a conversation that stays."""
+
+import re
+
+import pytest
+
+from animerag.simulator import SimulatorProcess, SimulatorSettings
+
+pytestmark = [pytest.mark.browser, pytest.mark.long, pytest.mark.timeout(240)]
+
+
+def test_a_conversation_with_a_model(app_over, browser, elsewhere, artifacts):
+    from playwright.sync_api import expect
+
+    provider = elsewhere.enter(SimulatorProcess(SimulatorSettings(chat_latency_s=2.5, first_token_s=0.4)))
+
+    def stats():
+        return elsewhere.run(provider.stats())
+
+    with app_over(OPENAI_BASE_URL=provider.url, ANIMERAG_EMBEDDING_PROVIDER="local") as url:
+        page = browser.new_context(viewport={"width": 1280, "height": 720}).new_page()
+
+        def shot(name):
+            for scheme in ("dark", "light"):
+                page.emulate_media(color_scheme=scheme)
+                page.screenshot(path=artifacts / f"ask-{name}-{scheme}.png")
+
+        def ask(question):
+            box = page.get_by_test_id("stChatInput").locator("textarea")
+            box.fill(question)
+            box.press("Enter")
+
+        page.goto(url)
+        expect(page.get_by_text("Sample catalogue, 60 shows.")).to_be_visible(timeout=60_000)
+        expect(page.get_by_test_id("stChatInput")).to_be_in_viewport()
+        shot("empty")
+
+        # Sources stand there before the answer is whole.
+        ask("What is Monster about?")
+        expect(page.get_by_text("Sources", exact=True)).to_be_visible(timeout=20_000)
+        expect(page.get_by_text(re.compile("Written by"))).to_have_count(0)
+        shot("streaming")
+        expect(page.get_by_text(re.compile("Written by gpt"))).to_be_visible(timeout=20_000)
+        shot("answered")
+
+        # The same again costs nothing, says so, and can be had anew.
+        ask("What is Monster about?")
+        expect(page.get_by_text("nothing was paid for it now")).to_be_visible(timeout=20_000)
+        assert stats().requests["responses"] == 1
+        page.get_by_role("button", name="Ask anew").click()
+        expect(page.get_by_text("nothing was paid for it now")).to_have_count(0, timeout=20_000)
+        expect(page.get_by_text(re.compile("Written by gpt"))).to_have_count(2, timeout=20_000)
+        assert stats().requests["responses"] == 2
+
+        # A follow-up is asked as a question of its own, and that is shown.
+        ask("How many episodes does it have?")
+        expect(page.get_by_text("Asked as: How many episodes does it have?")).to_be_visible(timeout=20_000)
+
+        # Stop ends the request at the server as well; what had come stays.
+        ask("What is Cowboy Bebop about?")
+        expect(page.get_by_text(re.compile("^Found .* shows in|Sources")).last).to_be_visible(timeout=20_000)
+        page.wait_for_timeout(1000)
+        page.get_by_test_id("stChatInput").get_by_role("button").last.click()
+        expect(page.get_by_role("button", name="Send message")).to_be_visible(timeout=20_000)
+        assert stats().in_flight == 0
+        page.reload()
+        expect(page.get_by_text("Stopped before the end.")).to_be_visible(timeout=30_000)
+        expect(page.get_by_text(re.compile("^This is what the sources say")).last).to_be_visible()
+        shot("stopped")
+
+        page.get_by_role("button", name="Why this show").first.click()
+        expect(page.get_by_role("dialog").get_by_text("Found by")).to_be_visible(timeout=10_000)
+        shot("source")
+        page.keyboard.press("Escape")
+
+        # It is all there on the way back from another page, and in the list.
+        page.get_by_test_id("stSidebarNav").get_by_role("link", name="Settings").click()
+        expect(page.get_by_role("heading", name="Settings", exact=True)).to_be_visible(timeout=20_000)
+        page.get_by_test_id("stSidebarNav").get_by_role("link", name="Ask").click()
+        expect(page.get_by_text("Stopped before the end.")).to_be_visible(timeout=20_000)
+        page.get_by_role("button", name="New", exact=True).click()
+        expect(page.get_by_text("Stopped before the end.")).to_have_count(0, timeout=20_000)
+        page.get_by_role("button", name="Earlier").click()
+        earlier = page.get_by_role("button", name=re.compile("What is Monster about.*4 questions"))
+        expect(earlier).to_be_visible(timeout=10_000)
+        shot("conversations")
+        earlier.click()
+        expect(page.get_by_text("Stopped before the end.")).to_be_visible(timeout=20_000)
+        page.set_viewport_size({"width": 768, "height": 900})
+        shot("narrow")
