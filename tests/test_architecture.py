@@ -21,18 +21,20 @@ _UPPER = {
     "simulator",
     "charts",
     "charts_batch",
+    "charts_ask",
     "reports",
     "__main__",
 }
 
 # A room's imports within the package. Rooms that are not named here are the lower ones: nothing of _UPPER.
 MAY_IMPORT = {
-    "models": set(),
+    "models": {"tracing"},
     "errors": set(),
     "ports": _VALUES,
     "measurements": {"errors", "tracing"},
     "charts": _VALUES | {"measurements", "tracing"},
     "charts_batch": _VALUES | {"charts", "runs"},
+    "charts_ask": _VALUES | {"charts", "tracing"},
     "reports": _VALUES | {"measurements", "charts", "exports"},
     "simulator": _VALUES | {"simulator", "ports"},
     "adapters": _VALUES | {"adapters", "limits", "ports", "prices", "texts", "words", "tracing"},
@@ -50,6 +52,9 @@ MAY_IMPORT = {
         "tracing",
         "charts",
         "charts_batch",
+        "charts_ask",
+        "conversations",
+        "words",
         "limits",
         "reports",
         "runs",
@@ -59,7 +64,18 @@ MAY_IMPORT = {
     "__main__": {"cli"},
 }
 MAY_NOT_IMPORT = {
-    "services": {"runtime", "bench", "ui", "cli", "adapters", "simulator", "charts", "charts_batch", "reports"},
+    "services": {
+        "runtime",
+        "bench",
+        "ui",
+        "cli",
+        "adapters",
+        "simulator",
+        "charts",
+        "charts_batch",
+        "charts_ask",
+        "reports",
+    },
     "runtime": {"ui", "cli"},
     "bench": {"runtime", "jobs", "ui", "cli", "charts", "reports"},
     "cli": {"ui", "adapters", "bench"},
