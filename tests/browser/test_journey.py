@@ -74,8 +74,10 @@ def test_a_newcomer_asks_uploads_and_downloads_answers(app_url, browser, export,
     source = page.get_by_test_id("stExpander").filter(has_text="Shingeki no Kyojin").first
     expect(source).to_be_visible()
     source.locator("summary").click()
-    expect(source.get_by_text("Show in the catalogue")).to_be_visible()
     shot("3-answer")
+    page.get_by_role("button", name="Why this show").first.click()
+    expect(page.get_by_role("dialog").get_by_text("Show in the catalogue")).to_be_visible(timeout=10_000)
+    page.keyboard.press("Escape")
 
     # The first own upload replaces the sample.
     visit("Upload")
