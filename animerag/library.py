@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import secrets
 import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +22,7 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from animerag import origins, words
+from animerag import migrations, origins, words
 from animerag.bulk import insert_many, upsert
 from animerag.errors import LibraryError
 from animerag.models import ImportKind, JobRecord, RelatedShow, Show
@@ -46,6 +48,8 @@ if TYPE_CHECKING:
 
     from animerag.ports import Vectors
     from animerag.texts import Document
+
+log = logging.getLogger(__name__)
 
 _MOMENT_S = 0.2  # how late another process's change may be noticed
 _CHUNK = 5000  # SQLite takes 32,766 variables a statement; Chroma's limit is near this one
@@ -130,7 +134,7 @@ class Library:
         except OSError as error:
             raise LibraryError(f"The data directory {path.parent} cannot be written: {error.strerror}.") from error
         try:
-            library_id = await _prepare(engine)
+            library_id = await _prepare(engine, path)
         except SQLAlchemyError as error:
             await engine.dispose()
             raise LibraryError(
@@ -539,13 +543,16 @@ class Library:
             ) from error
 
 
-async def _prepare(engine: AsyncEngine) -> str:
+async def _prepare(engine: AsyncEngine, path: Path) -> str:
     async with engine.begin() as connection:
-        version = int(await connection.scalar(text("PRAGMA user_version")) or 0)
-        if version > VERSION:
-            raise LibraryError(
-                f"The library was written by a newer animerag (schema {version}, this one knows {VERSION}): upgrade it."
-            )
+        version = await _version(connection)
+    if 0 < version < VERSION:
+        kept = await asyncio.to_thread(migrations.keep_copy, path, version=version)
+        log.warning("the library is brought to today's version; as it was it is kept as %s", kept.name)
+    async with engine.begin() as connection:
+        version = await _version(connection)  # another process may have been quicker
+        if 0 < version < VERSION:
+            await connection.run_sync(partial(migrations.upgrade, version=version))
         await connection.run_sync(metadata.create_all)
         await connection.execute(text(words.CREATE))
         await connection.execute(text(f"PRAGMA user_version = {VERSION}"))
@@ -554,6 +561,15 @@ async def _prepare(engine: AsyncEngine) -> str:
             known = secrets.token_hex(6)
             await _set_fact(connection, "library_id", known)
         return known
+
+
+async def _version(connection: AsyncConnection) -> int:
+    version = int(await connection.scalar(text("PRAGMA user_version")) or 0)
+    if version > VERSION:
+        raise LibraryError(
+            f"The library was written by a newer animerag (schema {version}, this one knows {VERSION}): upgrade it."
+        )
+    return version
 
 
 def _json(value: Any) -> str:

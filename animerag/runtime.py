@@ -12,21 +12,18 @@ import contextlib
 import logging
 import queue
 import threading
-import time
-import uuid
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from filelock import FileLock
-
+from animerag import leases
 from animerag.answers import KeptAnswers
 from animerag.bench import ScratchBench
 from animerag.config import Settings, load_settings
 from animerag.conversations import Conversations
-from animerag.errors import AnimeRAGError, LibraryError, RuntimeClosedError
+from animerag.errors import AnimeRAGError, RuntimeClosedError
 from animerag.jobs import Jobs
 from animerag.library import Library
 from animerag.limits import Gate
@@ -53,13 +50,14 @@ from animerag.spool import Spool
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
 
+    from filelock import FileLock
+
     from animerag.adapters.chroma import ChromaIndex
     from animerag.ports import ChatModel, Embedder
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-_NEW_S = 5.0
 _LOCAL_LEVEL = 3  # batches on their way: two threads encode, the third keeps them from waiting
 
 
@@ -99,10 +97,11 @@ async def open_services(settings: Settings, *, warm: bool = True) -> AsyncIterat
     async with contextlib.AsyncExitStack() as stack:
         library = await Library.open(settings.database_path)
         stack.push_async_callback(library.close)
-        lease = await asyncio.to_thread(_take_lease, settings.data_dir / "processes")
-        stack.callback(_drop_lease, lease)
-        cut_off = await _mark_interrupted(library, settings.data_dir / "processes")
-        left = await asyncio.to_thread(_clear_dead, settings.data_dir / "processes", Path(lease.lock_file))
+        held = settings.data_dir / leases.DIRECTORY
+        lease = await asyncio.to_thread(leases.take, held)
+        stack.callback(leases.drop, lease)
+        cut_off = await _mark_interrupted(library, held)
+        left = await asyncio.to_thread(leases.clear_dead, held, Path(lease.lock_file))
         if cut_off or left:
             await library.remember(UNCLEAN_STOP, "yes")  # until a doctor has looked, whoever starts first
         index = ChromaIndex(
@@ -255,54 +254,15 @@ async def _use_saved_levels(settings: Settings, library: Library, gate: Gate) ->
             gate.set_level(priority, int(saved))
 
 
-def _take_lease(directory: Path) -> FileLock:
-    """Hold a lock for as long as this process lives: a job whose lock is free was interrupted."""
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(directory / f"{uuid.uuid4().hex}.lock", thread_local=False)
-        lock.acquire(blocking=False)
-    except OSError as error:
-        raise LibraryError(f"The data directory {directory.parent} cannot be written: {error.strerror}.") from error
-    return lock
-
-
-def _drop_lease(lease: FileLock) -> None:
-    with contextlib.suppress(OSError):  # Windows keeps a held file; the next start removes it
-        Path(lease.lock_file).unlink(missing_ok=True)
-    lease.release()
-
-
 async def _mark_interrupted(library: Library, directory: Path) -> bool:
     """Journal the end of jobs whose process is gone, and tell whether there were any."""
     found = False
     running = await library.jobs(state="running", limit=1000)
     for job in running:
-        if await asyncio.to_thread(_is_free, directory, job.lease):
+        if await asyncio.to_thread(leases.is_free, directory, job.lease):
             await library.end_job(job.id, state="interrupted", error="The app ended before the job did.")
             found = True
     return found
-
-
-def _clear_dead(directory: Path, own: Path) -> bool:
-    """Remove what processes that were killed have left here, and tell whether there were any.
-
-    A lock that has just been made may not be held yet: it is left alone.
-    """
-    before = time.time() - _NEW_S
-    others = [path for path in directory.glob("*.lock") if path.name != own.name and path.stat().st_mtime < before]
-    return bool([path for path in others if _is_free(directory, path.name)])
-
-
-def _is_free(directory: Path, lease: str) -> bool:
-    path = directory / lease.replace("\\", "/").rsplit("/", 1)[-1]
-    lock = FileLock(path, thread_local=False)
-    try:
-        lock.acquire(blocking=False)
-    except OSError:
-        return False
-    lock.release()
-    path.unlink(missing_ok=True)
-    return True
 
 
 class Runtime:

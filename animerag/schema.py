@@ -1,4 +1,4 @@
-"""The library's tables. A change of shape raises `VERSION` and comes with a migration."""
+"""The library's tables. A change of shape raises `VERSION` and comes with a step in `migrations/versions`."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from sqlalchemy import (
     Column,
     Float,
     ForeignKey,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
     Table,
     Text,
+    text,
 )
 
-# 2: experiments; 3: lists of users, provenance, merged shows, requests of jobs, runs of question sheets;
-# 4: kept answers, conversations
-VERSION = 4
+VERSION = 5
 
 metadata = MetaData()
 
@@ -53,6 +53,7 @@ shows = Table(
     Column("content_hash", Text, nullable=False),
     Column("text_hash", Text, nullable=False),
     Column("import_id", ForeignKey("imports.id"), nullable=False, index=True),
+    Index("shows_by_rating", text("rating DESC"), "title"),  # the order that Catalogue lists them in
 )
 
 # What its owner thinks of a show.

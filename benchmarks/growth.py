@@ -84,8 +84,8 @@ def noted(path):
 
 def rates(track, number):
     """Return shows a second in each tenth of the way."""
-    shows = [0, *(shows for _, shows in track)]
-    seconds = [track[0][0], *(at_s for at_s, _ in track)]
+    first_seen = {shows: at_s for at_s, shows in reversed(track)}  # after the last show every vector looks for itself
+    shows, seconds = zip((0, track[0][0]), *sorted(first_seen.items()), strict=True)
     at = np.interp([number * part / PARTS for part in range(PARTS + 1)], shows, seconds)
     return [round(number / PARTS / (after - before)) for before, after in itertools.pairwise(at)]
 
@@ -128,6 +128,7 @@ async def run(options):
             "dimensions": options.dim,
             "file_mb": round(path.stat().st_size / 2**20),
             "seconds": round(track[-1][0], 1),
+            "stored_after_s": round(min(at_s for at_s, shows in track if shows == options.shows), 1),
             "rates": ours,
             "bare_rates": plain,
             "end_over_bare": round(ours[-1] / plain[-1], 2),

@@ -207,3 +207,11 @@ def environment(settings, chroma_index_url):
         "ANIMERAG_CHROMA_URL": chroma_index_url,
         "PYTHONPATH": os.pathsep.join(sys.path),
     }
+
+
+def test_a_backup_comes_back(filled, tmp_path, settings, monkeypatch):
+    kept = tmp_path / "kept.zip"
+    assert filled("backup", str(kept))[1].startswith("2 shows in ")
+    assert filled("restore", str(kept))[0] == 2, "shows are there"
+    status, out, _ = filled("restore", str(kept), "--replace")
+    assert (status, out) == (0, "2 shows are back, 2 of them indexed.\n")

@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from animerag import __version__
-from animerag.cli import compare, evaluate, ingest, query, status
+from animerag.cli import backup, compare, evaluate, ingest, query, status
 from animerag.cli.running import CANCELLED, UNUSABLE, discard_output
 from animerag.errors import AnimeRAGError
 
@@ -26,7 +26,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"animerag {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    for command in (ingest, query, compare, evaluate, status):
+    for command in (ingest, query, compare, evaluate, status, backup):
         command.add(commands)
     return parser
 

@@ -1,0 +1,98 @@
+"""Libraries of every earlier version open with all that was in them, and get the tables of a new one."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from animerag.errors import LibraryError
+from animerag.library import Library
+from animerag.schema import VERSION
+
+SCHEMAS = Path(__file__).parent / "schemas"  # as earlier versions made them
+SHOW = (
+    "INSERT INTO shows (id, title, titles, tags, description, rating, relations, similar, record, content_hash,"
+    " text_hash, import_id)"
+    " VALUES ('7', 'Monster', '[\"Monster\"]', '[]', 'A surgeon.', 8.9, '[]', '[]', '{}', 'c', 't', 1)"
+)
+
+
+def old(path, version):
+    """Write a library of an earlier version with a show, a vector and a chosen level in it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.executescript((SCHEMAS / f"{version}.sql").read_text())
+        connection.execute("INSERT INTO imports VALUES (1, 'file', 'a.json', 'x', '2026-01-01')")
+        connection.execute(SHOW)
+        connection.execute("INSERT INTO words (rowid, titles) VALUES (1, 'monster')")
+        connection.execute("INSERT INTO vectors VALUES ('m', 2, 't', x'0000803f00000000')")
+        connection.executemany(
+            "INSERT INTO facts VALUES (?, ?)", [("library_id", "abc"), ("ingest_concurrency", "7"), ("revision", "3")]
+        )
+    return path
+
+
+def shape(path):
+    """Return every table and index, by name, with its columns as SQLite sees them."""
+    with closing(sqlite3.connect(path)) as connection:
+        named = connection.execute("SELECT type, name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'").fetchall()
+        columns = 'SELECT name, type, "notnull", pk FROM pragma_table_info(?)'
+        return {name: (kind, connection.execute(columns, (name,)).fetchall()) for kind, name in named}
+
+
+@pytest.mark.parametrize("version", range(1, VERSION))
+async def test_an_earlier_library_opens_whole(tmp_path, version):
+    path = old(tmp_path / "library.db", version)
+    library = await Library.open(path)
+    assert library.library_id == "abc"
+    assert (await library.show("7")).title == "Monster"
+    assert [hit.id for hit in await library.search_words("monster", k=3)] == ["7"]
+    assert (await library.vectors("m", 2, ["t"]))["t"].tolist() == [1.0, 0.0]
+    assert await library.fact("setting ingest_concurrency") == "7"
+    assert await library.revision() == 3
+    await library.close()
+
+
+@pytest.mark.parametrize("version", range(1, VERSION))
+async def test_it_gets_the_tables_of_a_new_one(tmp_path, version):
+    path = old(tmp_path / "old" / "library.db", version)
+    for one in (path, tmp_path / "new.db"):
+        await (await Library.open(one)).close()
+    assert shape(path) == shape(tmp_path / "new.db")
+
+
+async def test_it_is_kept_as_it_was(tmp_path):
+    path = old(tmp_path / "library.db", 1)
+    await (await Library.open(path)).close()
+    copy = tmp_path / "library.db.schema-1"
+    assert shape(copy).keys() == shape(old(tmp_path / "again.db", 1)).keys()
+    await (await Library.open(path)).close()
+    assert [each.name for each in tmp_path.glob("library.db.schema-*")] == [copy.name]
+
+
+async def test_a_part_of_version_3_is_completed(tmp_path):
+    path = old(tmp_path / "library.db", 3)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("DROP TABLE job_requests")
+    await (await Library.open(path)).close()
+    assert {"job_requests", "run_rows"} <= shape(path).keys()
+
+
+async def test_nothing_changes_where_the_copy_has_no_room(tmp_path, monkeypatch):
+    path = old(tmp_path / "library.db", 2)
+    before = shape(path)
+    (tmp_path / "library.db.schema-2").mkdir()  # in the way of the copy
+    with pytest.raises(LibraryError, match="could not be copied"):
+        await Library.open(path)
+    assert shape(path) == before
+
+
+async def test_two_processes_may_open_an_earlier_library_at_once(tmp_path):
+    import asyncio
+
+    path = old(tmp_path / "library.db", 1)
+    one, other = await asyncio.gather(Library.open(path), Library.open(path))
+    assert (await one.show("7")).title == (await other.show("7")).title
+    await one.close()
+    await other.close()
