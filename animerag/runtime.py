@@ -249,7 +249,7 @@ async def _end(task: asyncio.Task[None]) -> None:
 async def _use_saved_levels(settings: Settings, library: Library, gate: Gate) -> None:
     """Use the levels that were chosen in the app, unless the environment or an option says otherwise."""
     for name, priority in (("ingest_concurrency", Priority.INGEST), ("query_concurrency", Priority.BATCH)):
-        saved = await library.fact(name)
+        saved = await library.fact(f"setting {name}")
         if saved and name not in settings.model_fields_set:
             gate.set_level(priority, int(saved))
 

@@ -295,7 +295,7 @@ class Comparison:
         setting = _setting(workload)
         if name := self._bench.fixed_by(setting):
             raise InvalidInputError(f"The level is fixed by {name}: change it there.")
-        await self._library.remember(setting, str(level))
+        await self._library.remember(f"setting {setting}", str(level))
         self._bench.set_level(Priority.INGEST if workload == "ingest" else Priority.BATCH, level)
 
     async def level_fixed_by(self, workload: Workload) -> str | None:

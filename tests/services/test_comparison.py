@@ -221,7 +221,7 @@ async def test_a_comparison_has_the_process_to_itself(stocked):
 async def test_a_level_is_used_kept_and_left_to_the_environment(stocked):
     await stocked.comparison.use_level("ingest", 9)
     assert stocked.gate.level(Priority.INGEST) == 9
-    assert await stocked.library.fact("ingest_concurrency") == "9"
+    assert await stocked.library.fact("setting ingest_concurrency") == "9"
     assert await stocked.comparison.level_fixed_by("ingest") is None
 
 
