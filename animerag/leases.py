@@ -46,16 +46,26 @@ def clear_dead(directory: Path, own: Path) -> bool:
 def is_free(directory: Path, lease: str) -> bool:
     """Tell whether a lease's process has ended; what it left is then removed."""
     path = directory / lease.replace("\\", "/").rsplit("/", 1)[-1]
-    lock = FileLock(path, thread_local=False)
-    try:
-        lock.acquire(blocking=False)
-    except OSError:
+    if _held(path):
         return False
-    lock.release()
     path.unlink(missing_ok=True)
     return True
 
 
 def any_alive(directory: Path) -> bool:
-    """Tell whether any process works on the data directory now."""
-    return any(not is_free(directory, path.name) for path in directory.glob("*.lock"))
+    """Tell whether any process works on the data directory now; what dead ones left stays, for the next start to see.
+
+    A lock that has just been made counts as held: to try it could keep its process from taking it.
+    """
+    before = time.time() - _NEW_S
+    return any(path.stat().st_mtime >= before or _held(path) for path in directory.glob("*.lock"))
+
+
+def _held(path: Path) -> bool:
+    lock = FileLock(path, thread_local=False)
+    try:
+        lock.acquire(blocking=False)
+    except OSError:
+        return True
+    lock.release()
+    return False

@@ -22,7 +22,7 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from animerag import migrations, origins, words
+from animerag import backups, migrations, origins, words
 from animerag.bulk import insert_many, upsert
 from animerag.errors import LibraryError
 from animerag.models import ImportKind, JobRecord, RelatedShow, Show
@@ -547,7 +547,7 @@ async def _prepare(engine: AsyncEngine, path: Path) -> str:
     async with engine.begin() as connection:
         version = await _version(connection)
     if 0 < version < VERSION:
-        kept = await asyncio.to_thread(migrations.keep_copy, path, version=version)
+        kept = await asyncio.to_thread(backups.keep_copy, path, version=version)
         log.warning("the library is brought to today's version; as it was it is kept as %s", kept.name)
     async with engine.begin() as connection:
         version = await _version(connection)  # another process may have been quicker

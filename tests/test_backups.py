@@ -1,6 +1,7 @@
 """A catalogue goes into one file and comes back whole; nothing else comes out of such a file."""
 
 import json
+import os
 import shutil
 import sqlite3
 import zipfile
@@ -34,8 +35,7 @@ async def fill(settings, source):
 
 def backed_up(settings, tmp_path, name="kept.zip"):
     target = tmp_path / name
-    told = backups.write(settings.database_path, settings.data_dir, target)
-    return target, told
+    return target, backups.write(settings.database_path, settings.data_dir, target)
 
 
 def back(source, settings, *, replace=False):
@@ -44,8 +44,8 @@ def back(source, settings, *, replace=False):
 
 async def test_it_comes_back_in_another_place_and_answers(settings, elsewhere, shows, tmp_path):
     await fill(settings, shows)
-    target, told = backed_up(settings, tmp_path)
-    assert (told.shows, back(target, elsewhere).shows) == (2, 2)
+    target, shows = backed_up(settings, tmp_path)
+    assert (shows, back(target, elsewhere)) == (2, 2)
     async with open_services(elsewhere, warm=False) as services:
         report = await services.maintenance.repair_alone(services.jobs)
         answer = await services.answering.ask("What is Monster about?")
@@ -68,9 +68,9 @@ async def test_it_is_one_moment_of_a_catalogue_that_others_write(settings, shows
         job = await services.jobs.start(
             lambda control: services.ingestion.run([more], control), kind="ingest", title="more"
         )
-        _, told = backed_up(settings, tmp_path)
+        _, shows_in_it = backed_up(settings, tmp_path)
         assert (await services.jobs.wait(job)).report.ingested == 290
-    assert 2 <= told.shows <= 292
+    assert 2 <= shows_in_it <= 292
 
 
 async def test_what_was_there_is_kept_beside_it(settings, shows, export, record, tmp_path):
@@ -94,6 +94,26 @@ async def test_not_while_something_works_on_it(settings, shows, tmp_path):
     async with open_services(settings, warm=False):
         with pytest.raises(InvalidInputError, match="stop it first"):
             back(target, settings, replace=True)
+
+
+async def test_what_a_killed_process_left_does_not_forbid_it_and_stays(settings, shows, tmp_path):
+    await fill(settings, shows)
+    target, _ = backed_up(settings, tmp_path)
+    left = settings.data_dir / "processes" / "dead.lock"
+    left.touch()
+    os.utime(left, (0, 0))
+    with pytest.raises(InvalidInputError, match="add --replace"):
+        back(target, settings)
+    assert left.exists(), "the next start has to see that a process was killed"
+
+
+async def test_the_library_may_lie_elsewhere(settings, shows, tmp_path):
+    await fill(settings, shows)
+    target, _ = backed_up(settings, tmp_path)
+    apart = load_settings(data_dir=tmp_path / "apart", database_url=f"sqlite:///{tmp_path}/other/catalogue.db")
+    assert back(target, apart) == 2
+    assert (tmp_path / "other" / "catalogue.db").exists()
+    assert not list((tmp_path / "other").glob("tmp*"))
 
 
 async def test_uploads_of_unfinished_imports_go_along(settings, elsewhere, shows, tmp_path):

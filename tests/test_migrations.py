@@ -1,16 +1,18 @@
 """Libraries of every earlier version open with all that was in them, and get the tables of a new one."""
 
+import asyncio
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from animerag import backups
 from animerag.errors import LibraryError
 from animerag.library import Library
 from animerag.schema import VERSION
 
-SCHEMAS = Path(__file__).parent / "schemas"  # as earlier versions made them
+SCHEMAS = Path(__file__).parent / "schemas"  # what each earlier version added, as it made it
 SHOW = (
     "INSERT INTO shows (id, title, titles, tags, description, rating, relations, similar, record, content_hash,"
     " text_hash, import_id)"
@@ -22,7 +24,8 @@ def old(path, version):
     """Write a library of an earlier version with a show, a vector and a chosen level in it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with closing(sqlite3.connect(path)) as connection, connection:
-        connection.executescript((SCHEMAS / f"{version}.sql").read_text())
+        for part in range(1, version + 1):
+            connection.executescript((SCHEMAS / f"{part}.sql").read_text())
         connection.execute("INSERT INTO imports VALUES (1, 'file', 'a.json', 'x', '2026-01-01')")
         connection.execute(SHOW)
         connection.execute("INSERT INTO words (rowid, titles) VALUES (1, 'monster')")
@@ -88,11 +91,22 @@ async def test_nothing_changes_where_the_copy_has_no_room(tmp_path, monkeypatch)
     assert shape(path) == before
 
 
-async def test_two_processes_may_open_an_earlier_library_at_once(tmp_path):
-    import asyncio
+def test_a_copy_of_what_another_process_has_upgraded_does_not_take_its_place(tmp_path):
+    path = old(tmp_path / "library.db", 1)
+    kept = backups.keep_copy(path, version=1)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 5")
+    assert backups.keep_copy(path, version=1) == kept
+    with closing(sqlite3.connect(kept)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (1,)
 
+
+async def test_two_processes_may_open_an_earlier_library_at_once(tmp_path):
     path = old(tmp_path / "library.db", 1)
     one, other = await asyncio.gather(Library.open(path), Library.open(path))
     assert (await one.show("7")).title == (await other.show("7")).title
+    with closing(sqlite3.connect(tmp_path / "library.db.schema-1")) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (1,), "the copy is of the library as it was"
+    assert not list(tmp_path.glob("*.part"))
     await one.close()
     await other.close()

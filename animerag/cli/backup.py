@@ -31,8 +31,8 @@ async def backup(options: argparse.Namespace) -> int:
 
     settings = load_settings()
     target = options.file or Path(backups.default_name())
-    told = await asyncio.to_thread(backups.write, settings.database_path, settings.data_dir, target)
-    print(f"{told.shows:,} shows in {target} ({target.stat().st_size / 2**20:,.1f} MB).")
+    shows = await asyncio.to_thread(backups.write, settings.database_path, settings.data_dir, target)
+    print(f"{shows:,} shows in {target} ({target.stat().st_size / 2**20:,.1f} MB).")
     return DONE
 
 
@@ -43,10 +43,10 @@ async def restore(options: argparse.Namespace) -> int:
 
     settings = load_settings()
     place = (options.file, settings.database_path, settings.data_dir)
-    told = await asyncio.to_thread(backups.restore, *place, replace=options.replace)
+    shows = await asyncio.to_thread(backups.restore, *place, replace=options.replace)
     async with services() as opened:
         report = await opened.maintenance.repair_alone(opened.jobs)
     left = len(report.missing)
     rest = f" {left:,} have no vector for the current model: `animerag ingest --reindex` makes them." if left else ""
-    print(f"{told.shows:,} shows are back, {report.indexed:,} of them indexed.{rest}")
+    print(f"{shows:,} shows are back, {report.indexed:,} of them indexed.{rest}")
     return ROWS_LEFT if left else DONE

@@ -1,4 +1,4 @@
-"""Levels that were chosen in Compare become settings like others; shows get the order that Catalogue lists them in."""
+"""Levels that were chosen in Compare get keys that settings share; shows get the order that Catalogue lists them in."""
 
 import sqlalchemy as sa
 from alembic import op
