@@ -77,7 +77,7 @@ def catalogue_state(status: Status) -> bool:
         _empty(job)
         return False
     if status.sample_only:
-        line, link = st.columns([4, 1], vertical_alignment="center")
+        line, link = st.columns([3, 1], vertical_alignment="center")  # 4 to 1 cuts the link off at 1280 pixels
         line.caption(f"Sample catalogue, {counted(status.shows, 'show')}. Upload your own: it replaces the sample.")
         link.page_link("pages/upload.py", label="Upload your own", icon=":material/upload_file:")
     running = any(job.running for job in session.all_jobs())
