@@ -17,12 +17,12 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from animerag.measurements import MODES, WITHIN, YARDSTICK, attainable
-from animerag.tracing import Span
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from animerag.measurements import Claim, Experiment, Level, Mode, Run
+    from animerag.tracing import Span
 
 Figure: TypeAlias = go.Figure
 
@@ -54,12 +54,11 @@ _SYMBOLS: dict[Mode, str] = {
 }
 _DASHES: dict[Mode, str] = {"sync": "dot", "threads": "solid", "threads-unlocked": "dash", "async": "solid"}
 _HATCHES = {"threads-unlocked": "/", "queue": "/", "throttled": "x", "failed": "x"}
-_NEUTRAL = "#8B8D98"  # reads on white and on near black alike
+NEUTRAL = "#8B8D98"  # reads on white and on near black alike
 _CLEAR = "rgba(0,0,0,0)"
 _NOTHING = "No run has finished."
 _SAID = "%{hovertext}<extra></extra>"  # a sentence, and nothing of plotly's own beside it
 
-_RACERS: tuple[Mode, ...] = ("sync", "threads", "async")
 _FRAMES, _REPLAY_MS = 40, 4000
 _SLOTS = 6  # five requests and a writer: fewer rows leave room, so that a bar is as thick in all bands
 _SHARE = 0.84  # of a band is bars, the rest is air and the line in the mode's colour
@@ -284,7 +283,7 @@ def _steps(requests: int, most: int) -> go.Scatter:
         x=levels,
         y=best,
         mode="lines",
-        line={"color": _NEUTRAL, "dash": "dot", "width": 1.5, "shape": "hvh"},
+        line={"color": NEUTRAL, "dash": "dot", "width": 1.5, "shape": "hvh"},
         hovertext=[
             f"{requests} equal requests, {level} in flight: at most {limit:.2f}× as fast."
             for level, limit in zip(levels, best, strict=True)
@@ -301,9 +300,9 @@ def _promised(claims: Sequence[Claim], most: int) -> go.Bar:
         y=[claim.high - claim.low for claim in claims],
         width=max(0.7, most / 20),
         marker={
-            "color": _faint(_NEUTRAL),
-            "line": {"color": _NEUTRAL, "width": 2.5},  # without an edge a claim of one number would not be seen
-            "pattern": {"shape": "\\", "fgcolor": _NEUTRAL},
+            "color": _faint(NEUTRAL),
+            "line": {"color": NEUTRAL, "width": 2.5},  # without an edge a claim of one number would not be seen
+            "pattern": {"shape": "\\", "fgcolor": NEUTRAL},
         },
         hovertext=[
             _wrapped(f"The note promises {claim_band(claim)} at {claim.concurrency}. {claim.verdict}")
@@ -328,7 +327,7 @@ def _one_question(experiment: Experiment) -> go.Figure:
             "array": [level.slowest_s - level.wall_s for level in levels],
             "arrayminus": [level.wall_s - level.fastest_s for level in levels],
             "visible": any(level.n > 1 for level in levels),
-            "color": _NEUTRAL,
+            "color": NEUTRAL,
             "thickness": 2,
         },
         hovertext=[_wrapped(_question(level)) for level in levels],
@@ -347,7 +346,7 @@ def _one_question(experiment: Experiment) -> go.Figure:
         figure.add_vrect(
             x0=sync_s / claim.high,
             x1=sync_s / claim.low,
-            fillcolor=_NEUTRAL,
+            fillcolor=NEUTRAL,
             opacity=0.25,
             line={"width": 0},
             annotation={
@@ -421,54 +420,6 @@ def race(runs: Sequence[Run], *, simulated: bool) -> go.Figure:
     figure = _banded(bands, bars, reach_s=reach_s, title="Race", simulated=simulated)
     figure.frames = [_frame(bands, bars, clock_s * k / _FRAMES) for k in range(1, _FRAMES + 1)]
     figure.update_layout(updatemenus=[_replay_button()])
-    return figure
-
-
-def progress(
-    modes_done: Sequence[Run],
-    current: Mode | None,
-    spans: Sequence[Span],
-    started_s: float,
-    now_s: float,
-    *,
-    simulated: bool,
-) -> go.Figure:
-    """Draw a race while it runs: finished runs, and the spans so far of `current`, in seconds of `perf_counter`."""
-    elapsed_s = max(now_s - started_s, 0.0) if current else 0.0
-    done = {run.mode: run for run in modes_done}
-    bands = []
-    for mode in MODES:
-        if mode in done:
-            run = done[mode]
-            label = f"<b>{run.wall_s:.1f} s</b>" if run.error is None else "<b>failed</b>"
-            bands.append(_Band(name=mode, mode=mode, rows=_rows(run.spans), until_s=run.wall_s, label=label))
-        elif mode == current:
-            shifted = [Span(one.name, one.start_s - started_s, one.end_s - started_s, one.lane) for one in spans]
-            label = f"{elapsed_s:.1f} s"
-            bands.append(_Band(name=mode, mode=mode, rows=_rows(shifted), until_s=elapsed_s, label=label))
-        elif mode in _RACERS:
-            bands.append(_Band(name=mode, mode=mode, rows=(), until_s=0.0, label="waiting" if current else ""))
-    longest_s = max(band.until_s for band in bands)
-    return _banded(bands, _placed(bands), reach_s=_step_s(longest_s / 0.88), title="Race", simulated=simulated)
-
-
-def lanes_now(spans: Sequence[Span], started_s: float, now_s: float, *, window_s: float) -> go.Figure:
-    """Draw the last `window_s` seconds of work, a row a request in flight; all times are of `perf_counter`."""
-    from_s = max(now_s - window_s, started_s)
-    shifted = [
-        Span(one.name, max(one.start_s, from_s) - started_s, one.end_s - started_s, one.lane)
-        for one in spans
-        if one.end_s > from_s
-    ]
-    rows = _rows(shifted)
-    bars = [
-        _Bar(span=span, y=number, thickness=0.8, said=_told(span)) for number, row in enumerate(rows) for span in row
-    ]
-    figure = _figure(_stages(bars), title="", simulated=False, height=130 + 18 * max(len(rows), 4))
-    figure.update_layout(margin={"t": 40})
-    figure.update_xaxes(title_text="seconds", range=[from_s - started_s, now_s - started_s], fixedrange=True)
-    last = max(len(rows), 4)
-    figure.update_yaxes(range=[last - 0.4, -0.6], showgrid=False, zeroline=False, showticklabels=False, fixedrange=True)
     return figure
 
 
@@ -640,7 +591,7 @@ def _stages(bars: Sequence[_Bar], *, labelled: bool = False) -> list[go.Bar]:
             y=[round(bar.y, 4) for bar in ours],
             width=ours[0].thickness,
             marker={
-                "color": STAGE_COLOURS.get(stage, _NEUTRAL),
+                "color": STAGE_COLOURS.get(stage, NEUTRAL),
                 "pattern": {"shape": _HATCHES.get(stage, "")},
                 "line": {"width": 0},
             },
@@ -669,12 +620,6 @@ def _told(span: Span) -> str:
     return html.escape(f"{span.name}{whose} took {stretch}")
 
 
-def _step_s(seconds: float) -> float:
-    """Return the next round number of seconds: an axis that grows seldom does not jump."""
-    steps = (factor * 10.0**power for power in itertools.count() for factor in (1, 1.5, 2, 3, 5, 7.5))
-    return next(step for step in steps if step >= max(seconds, 5))
-
-
 # ── All figures ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -697,7 +642,7 @@ def _figure(traces: Sequence[Any], *, title: str, simulated: bool, height: int) 
         margin={"t": 84, "b": 60, "l": 10, "r": 10},
         paper_bgcolor=_CLEAR,
         plot_bgcolor=_CLEAR,
-        modebar={"bgcolor": _CLEAR, "color": _NEUTRAL, "activecolor": MODE_COLOURS["async"]},
+        modebar={"bgcolor": _CLEAR, "color": NEUTRAL, "activecolor": MODE_COLOURS["async"]},
         barmode="overlay",  # every bar says itself where it stands
         hovermode="closest",
         hoverlabel={"align": "left", "namelength": -1},

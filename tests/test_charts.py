@@ -236,7 +236,6 @@ def figures(simulated):
         "one question": charts.speedup(question),
         "lanes": charts.lanes(runs[2], simulated=simulated),
         "race": charts.race(runs, simulated=simulated),
-        "progress": charts.progress(runs[:1], "threads", [], 0.0, 1.0, simulated=simulated),
     }
 
 
@@ -364,40 +363,6 @@ def test_a_mode_that_failed_takes_part_with_its_reason():
 
     assert "failed" in labels[1]
     assert "&lt;provider&gt;" in labels[1]
-
-
-def test_progress_draws_the_spans_so_far_from_the_start_of_the_run():
-    spans = [Span("embedding", 1000.0, 1001.5, 0), Span("embedding", 1000.5, 1002.0, 1)]
-
-    figure = charts.progress([], "sync", spans, 1000.0, 1003.0, simulated=True)
-
-    assert [bar[1:] for bar in bars_of(figure)] == [(0.0, 1.5), (0.5, 2.0)]
-    assert [text.strip() for text in figure.data[-1].text] == ["3.0 s", "waiting", "waiting"]
-
-
-def test_progress_keeps_its_height_and_its_axis_grows_in_few_steps():
-    run = made_run("sync", 1)
-    moments = [second / 2 for second in range(49)]
-
-    drawn = [
-        charts.progress([], "sync", [span for span in run.spans if span.end_s <= now], 0.0, now, simulated=True)
-        for now in moments
-    ]
-
-    ends = [figure.layout.xaxis.range[1] for figure in drawn]
-    assert len({figure.layout.height for figure in drawn}) == 1
-    assert ends == sorted(ends)
-    assert len(set(ends)) <= 6
-    assert all(end > now for end, now in zip(ends, moments, strict=True))
-
-
-def test_progress_and_race_stand_in_the_same_place():
-    runs = made_race()
-
-    progress = charts.progress(runs, None, [], 0.0, 0.0, simulated=True)
-
-    assert bars_of(progress) == bars_of(charts.race(runs, simulated=True))
-    assert progress.layout.height == charts.race(runs, simulated=True).layout.height
 
 
 def test_hundreds_of_spans_make_a_handful_of_traces():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from animerag import charts
+from animerag import charts, charts_live
 from animerag.measurements import MODES, WITHIN, YARDSTICK
 from animerag.ui import session
 from animerag.ui.components import POLL_S, job_watched, show_error
@@ -71,8 +71,7 @@ def _race_at_work(job: Job) -> None:
     mode = live.current[0] if live.current else None
     now_s = time.perf_counter()
     started_s = live.started_s or now_s  # until its clock starts, a mode stands at its line
-    figure = charts.progress(live.finished, mode, tuple(live.spans), started_s, now_s, simulated=True)
-    draw(figure, "compare_race_progress")
+    st.html(charts_live.race(live.finished, mode, tuple(live.spans), started_s, now_s))
 
 
 def _race_ended(experiment: Experiment) -> None:

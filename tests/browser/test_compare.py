@@ -79,7 +79,8 @@ def test_a_race_and_an_experiment_of_each_workload(app_url, browser, artifacts):
     # The race: drawn while it runs, then one line about the winner and the level to take over.
     race.click()
     expect(page.get_by_role("button", name="Cancel")).to_be_visible(timeout=20_000)
-    expect(page.locator(".js-plotly-plot")).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("img", name=re.compile("The race so far"))).to_be_visible(timeout=20_000)
+    expect(page.get_by_text(re.compile("1 of 3 finished"))).to_be_visible(timeout=30_000)
     shot("2-race-running")
     use = page.get_by_role("button", name="Use level 5")
     expect(use).to_be_visible(timeout=120_000)

@@ -1,0 +1,122 @@
+"""Work while it runs, as HTML that a page replaces twice a second.
+
+The page gives a plotly figure a new identity with every change of its data and hides it until it is drawn again, so
+that on a busy machine it is never seen. HTML is there at once. The style is `ui/charts.css`.
+"""
+
+from __future__ import annotations
+
+import html
+import itertools
+from typing import TYPE_CHECKING
+
+from animerag.charts import MODE_COLOURS, NEUTRAL, STAGE_COLOURS, request_rows, writer_rows
+from animerag.tracing import Span
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from animerag.measurements import Mode, Run
+
+RACERS: tuple[Mode, ...] = ("sync", "threads", "async")
+_LANES = 4  # at least, so that what stands below does not jump
+_STAGED = (*STAGE_COLOURS,)
+
+
+def lanes(spans: Sequence[Span], started_s: float, now_s: float, *, window_s: float) -> str:
+    """Draw the last `window_s` seconds of work, a row a request in flight; all times are of `perf_counter`."""
+    from_s = max(now_s - window_s, started_s)
+    shown = [
+        Span(one.name, max(one.start_s, from_s) - started_s, one.end_s - started_s, one.lane)
+        for one in spans
+        if one.end_s > from_s
+    ]
+    span_s = (from_s - started_s, max(now_s - started_s, from_s - started_s + 0.001))
+    rows = request_rows(shown) + writer_rows(shown)
+    rows += [[] for _ in range(_LANES - len(rows))]
+    drawn = _rows(rows, span_s)
+    about = f"What the last {span_s[1] - span_s[0]:.0f} seconds went to, a row a request."
+    return _live(about, _legend(shown), drawn, _axis(span_s))
+
+
+def race(done: Sequence[Run], current: Mode | None, spans: Sequence[Span], started_s: float, now_s: float) -> str:
+    """Draw a race on one clock: finished runs, and the spans so far of `current`, in seconds of `perf_counter`."""
+    elapsed_s = max(now_s - started_s, 0.0) if current else 0.0
+    finished = {run.mode: run for run in done}
+    longest_s = max([elapsed_s, *(run.wall_s for run in done)])
+    span_s = (0.0, _step_s(longest_s / 0.88))
+    bands: list[str] = []
+    shown: list[Span] = []
+    for mode in (*RACERS, *(mode for mode in finished if mode not in RACERS)):
+        run = finished.get(mode)
+        if run is not None:
+            label = f"{run.wall_s:.1f} s" if run.error is None else "failed"
+            bands.append(_band(mode, run.spans, run.wall_s, span_s, label))
+            shown += run.spans
+        elif mode == current:
+            own = [Span(one.name, one.start_s - started_s, one.end_s - started_s, one.lane) for one in spans]
+            bands.append(_band(mode, own, elapsed_s, span_s, f"{elapsed_s:.1f} s"))
+            shown += own
+        else:
+            bands.append(_band(mode, (), 0.0, span_s, "waiting" if current else ""))
+    axis = f'<div class="ar-band"><span></span>{_axis(span_s)}</div>'
+    return _live("The race so far, simulated, a band a mode.", _legend(shown), "".join(bands), axis)
+
+
+def _live(about: str, *parts: str) -> str:
+    return f'<div class="ar-live" role="img" aria-label="{html.escape(about)}">{"".join(parts)}</div>'
+
+
+def _band(mode: Mode, spans: Sequence[Span], until_s: float, span_s: tuple[float, float], label: str) -> str:
+    rows = _rows(request_rows(spans) + writer_rows(spans), span_s)
+    come = _percent(until_s, span_s)
+    mark = f'<div class="ar-mark" style="width:{come:.2f}%;background-color:{MODE_COLOURS[mode]}"></div>'
+    told = f'<b class="ar-end" style="left:{come:.2f}%">{html.escape(label)}</b>'
+    return f'<div class="ar-band"><span>{mode}</span><div class="ar-track">{rows}{mark}{told}</div></div>'
+
+
+def _rows(rows: Iterable[Iterable[Span]], span_s: tuple[float, float]) -> str:
+    return "".join(f'<div class="ar-row">{_bars(row, span_s)}</div>' for row in rows)
+
+
+def _bars(row: Iterable[Span], span_s: tuple[float, float]) -> str:
+    return "".join(
+        f'<i class="ar-{_class(span.name)}" style="left:{_percent(span.start_s, span_s):.2f}%;'
+        f"width:{_percent(span.end_s, span_s) - _percent(span.start_s, span_s):.2f}%;"
+        f'background-color:{STAGE_COLOURS.get(span.name, NEUTRAL)}" '
+        f'title="{html.escape(span.name)}, {span.seconds:.2f} s"></i>'
+        for span in row
+    )
+
+
+def _legend(spans: Iterable[Span]) -> str:
+    names = {span.name for span in spans}
+    order = [stage for stage in _STAGED if stage in names] + sorted(names.difference(_STAGED))
+    chips = "".join(
+        f'<span><i class="ar-{_class(stage)}" style="background-color:{STAGE_COLOURS.get(stage, NEUTRAL)}"></i>'
+        f"{html.escape(stage)}</span>"
+        for stage in order
+    )
+    return f'<div class="ar-legend">{chips}</div>'
+
+
+def _axis(span_s: tuple[float, float]) -> str:
+    from_s, to_s = span_s
+    places = 0 if to_s >= 100 else 1 if to_s >= 4 else 2
+    ticks = "".join(f"<span>{from_s + (to_s - from_s) * part / 4:.{places}f} s</span>" for part in range(5))
+    return f'<div class="ar-axis">{ticks}</div>'
+
+
+def _class(stage: str) -> str:
+    return stage if stage in STAGE_COLOURS else "other"
+
+
+def _percent(at_s: float, span_s: tuple[float, float]) -> float:
+    from_s, to_s = span_s
+    return 100 * (at_s - from_s) / (to_s - from_s)
+
+
+def _step_s(seconds: float) -> float:
+    """Return the next round number of seconds: an axis that grows seldom does not jump."""
+    steps = (factor * 10.0**power for power in itertools.count() for factor in (1, 1.5, 2, 3, 5, 7.5))
+    return next(step for step in steps if step >= max(seconds, 5))
