@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from animerag.config import variable
 from animerag.library import Library
 from animerag.limits import Gate
 from animerag.models import Priority
@@ -25,8 +26,6 @@ from animerag.simulator import SimulatorProcess, SimulatorSettings, parse_faults
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
-
-    from pydantic import SecretStr
 
     from animerag.adapters.chroma import ChromaIndex
     from animerag.config import Settings
@@ -52,19 +51,19 @@ class ScratchBench:
         """Open the simulator, or point at the configured provider."""
         await self.index.start()
         if plan.against == "configured":
-            yield _Provider(self._endpoint(self.settings.openai_base_url, self.settings.openai_api_key))
+            yield _Provider(self._endpoint(self.settings.openai_base_url, self.settings.provider_key))
             return
         async with SimulatorProcess(_simulated(settings)) as simulator:
             yield _Provider(self._endpoint(simulator.url, None, simulated=True), simulator)
 
-    def _endpoint(self, base_url: str | None, key: SecretStr | None, *, simulated: bool = False) -> Endpoint:
+    def _endpoint(self, base_url: str | None, key: str | None, *, simulated: bool = False) -> Endpoint:
         from animerag.adapters.openai import DIMENSIONS, NO_KEY
 
         settings = self.settings
         embedding_model = "text-embedding-3-small" if simulated else settings.embedding_model
         return Endpoint(
             base_url=base_url,
-            api_key=key.get_secret_value() if key else NO_KEY,
+            api_key=key or NO_KEY,
             embedding_model=embedding_model,
             chat_model="gpt-5-nano" if simulated else settings.chat_model,
             api="responses" if simulated or settings.api == "auto" else settings.api,
@@ -141,7 +140,7 @@ class ScratchBench:
 
     def fixed_by(self, setting: str) -> str | None:
         """Name the variable that fixes a setting."""
-        return f"ANIMERAG_{setting.upper()}" if setting in self.settings.model_fields_set else None
+        return variable(setting) if setting in self.settings.fixed else None
 
     def set_level(self, priority: Priority, level: int) -> None:
         """Change the level of the gate that the app works through."""

@@ -1,21 +1,49 @@
-"""Settings: the only reader of the environment. Precedence: option > environment > `.env` > default."""
+"""Settings: the only reader of the environment.
+
+An option wins over the environment, that over `.env`, that over what was saved in the app, that over the default.
+"""
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from animerag.errors import SettingsError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from animerag.models import ProviderName
+
+log = logging.getLogger(__name__)
 
 ProviderChoice = Literal["auto", "openai", "local"]
 Level = Annotated[int, Field(ge=1, le=256)] | Literal["auto"]
+
+# What can be saved in the app. Secrets and places cannot: whoever reaches the page shall not read or move anything.
+SAVABLE = (
+    "embedding_provider",
+    "chat_provider",
+    "openai_base_url",
+    "chat_model",
+    "embedding_model",
+    "reasoning_effort",
+    "verbosity",
+    "answer_language",
+    "sources",
+    "ingest_concurrency",
+    "query_concurrency",
+    "batch_size",
+    "max_rpm",
+    "max_tpm",
+    "max_cost_usd",
+    "prices",
+)
 
 
 class Settings(BaseSettings):
@@ -39,6 +67,8 @@ class Settings(BaseSettings):
     api: Literal["auto", "responses", "chat"] = "auto"
     reasoning_effort: str = "low"  # sources carry the facts; long reasoning only delays the first word
     verbosity: str = "low"
+    answer_language: str = Field("auto", max_length=40)  # of answers that a model writes; `auto`: as the question
+    sources: int = Field(8, ge=1, le=50)  # shows that a question is answered from
     data_dir: Path = Path(".animerag")
     database_url: str | None = None
     chroma_url: str | None = None
@@ -53,6 +83,7 @@ class Settings(BaseSettings):
     max_cost_usd: float | None = Field(None, ge=0)
     prices: dict[str, float] = Field(default_factory=dict)  # USD a million tokens, by model
     debug: bool = False
+    _saved: frozenset[str] = PrivateAttr(frozenset())
 
     @field_validator("data_dir")
     @classmethod
@@ -72,6 +103,44 @@ class Settings(BaseSettings):
         if choice != "auto":
             return choice
         return "openai" if self.openai_api_key or self.openai_base_url else "local"
+
+    @property
+    def fixed(self) -> frozenset[str]:
+        """Name the settings that an option, the environment or `.env` decides; saved ones do not count there."""
+        return frozenset(self.model_fields_set) - self._saved
+
+    @property
+    def saved(self) -> frozenset[str]:
+        """Name the settings that were saved in the app and count."""
+        return self._saved
+
+    @property
+    def provider_key(self) -> str | None:
+        """Return the key that calls to the provider carry.
+
+        An address that was saved in the app gets none: who can reach the page could otherwise send the key anywhere.
+        """
+        if self.openai_api_key is None or "openai_base_url" in self._saved:
+            return None
+        return self.openai_api_key.get_secret_value()
+
+    def with_saved(self, saved: Mapping[str, Any], *, strict: bool = False) -> Settings:
+        """Return these settings with what was saved in the app for those that nothing else decides.
+
+        A saved value that cannot be used is left out; with `strict` it raises SettingsError.
+        """
+        wanted = {name: value for name, value in saved.items() if name in SAVABLE and name not in self.fixed}
+        try:
+            checked = Settings(**wanted)
+        except ValidationError as error:
+            if strict:
+                raise SettingsError(" ".join(_saved_sentence(problem) for problem in error.errors())) from None
+            bad = {problem["loc"][0] for problem in error.errors()}
+            log.warning("saved settings that cannot be used are left out: %s", ", ".join(sorted(map(str, bad))))
+            return self.with_saved({name: value for name, value in wanted.items() if name not in bad})
+        found = self.model_copy(update={name: getattr(checked, name) for name in wanted})
+        found._saved = frozenset(wanted)  # noqa: SLF001 - ours
+        return found
 
     @property
     def database_path(self) -> Path:
@@ -94,11 +163,24 @@ def load_settings(**options: Any) -> Settings:
         raise SettingsError(" ".join(_sentence(problem) for problem in error.errors())) from None
 
 
+def variable(name: str) -> str:
+    """Return the environment variable of a setting."""
+    return name.upper() if name.startswith("openai") else f"ANIMERAG_{name.upper()}"
+
+
 def _sentence(problem: Any) -> str:
     name = str(problem["loc"][0]) if problem["loc"] else "settings"
-    shown = name if name.startswith("OPENAI") else f"ANIMERAG_{name.upper()}"
-    reason = problem["msg"].removeprefix("Value error, ").rstrip(".")
-    return f"{shown} cannot be used: {reason}."
+    return f"{name if name.startswith('OPENAI') else variable(name)} cannot be used: {_reason(problem)}."
+
+
+def _saved_sentence(problem: Any) -> str:
+    return (
+        f"{str(problem['loc'][0]).replace('_', ' ').capitalize()} cannot be {problem['input']!r}: {_reason(problem)}."
+    )
+
+
+def _reason(problem: Any) -> str:
+    return str(problem["msg"]).removeprefix("Value error, ").rstrip(".")
 
 
 def _keep_loopback_off_the_proxy() -> None:

@@ -264,10 +264,21 @@ class Library:
             value: str | None = await connection.scalar(select(facts.c.value).where(facts.c.key == key))
             return value
 
+    async def facts(self, prefix: str) -> dict[str, str]:
+        """Return the facts whose key begins so, without that beginning; an empty value counts as none."""
+        async with self.reading() as connection:
+            rows = await connection.execute(select(facts).where(facts.c.key.startswith(prefix, autoescape=True)))
+            return {row.key.removeprefix(prefix): row.value for row in rows if row.value}
+
     async def remember(self, key: str, value: str) -> None:
         """Keep a single fact about this library."""
+        await self.remember_all({key: value})
+
+    async def remember_all(self, values: Mapping[str, str]) -> None:
+        """Keep several facts at once."""
         async with self.writing() as connection:
-            await _set_fact(connection, key, value)
+            for key, value in values.items():
+                await _set_fact(connection, key, value)
 
     # Imports
 

@@ -71,9 +71,22 @@ class ChatModel(Protocol):
         """
         ...
 
+    async def check(self) -> str:
+        """Say in a sentence what the provider knows of this model, at no cost. Raises ProviderError."""
+        ...
+
     async def close(self) -> None:
         """Release threads and connections."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelServer:
+    """A server of models on this machine: its maker's name, its address, and what it can answer with."""
+
+    name: str
+    url: str
+    models: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

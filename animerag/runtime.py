@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from animerag import leases
+from animerag.adapters import local_servers
 from animerag.answers import KeptAnswers
 from animerag.bench import ScratchBench
 from animerag.config import Settings, load_settings
@@ -41,6 +42,7 @@ from animerag.services.evaluation import Evaluator
 from animerag.services.indexing import Indexer
 from animerag.services.ingestion import Ingestion
 from animerag.services.maintenance import UNCLEAN_STOP, Maintenance
+from animerag.services.preferences import Checked, Preferences, saved_settings, tried
 from animerag.services.retrieval import Retriever
 from animerag.services.same_shows import SameShows
 from animerag.services.space import Space
@@ -75,6 +77,7 @@ class Services:
     ingestion: Ingestion
     batch: Batch
     conversations: Conversations
+    preferences: Preferences
     catalogue: Catalogue
     maintenance: Maintenance
     comparison: Comparison
@@ -112,13 +115,13 @@ async def open_services(settings: Settings, *, warm: bool = True) -> AsyncIterat
             database=settings.chroma_database,
         )
         stack.push_async_callback(index.close)
+        settings = settings.with_saved(await saved_settings(library))
         gate = Gate(
             ingest=settings.ingest_concurrency,
             query=settings.query_concurrency,
             max_rpm=settings.max_rpm,
             max_tpm=settings.max_tpm,
         )
-        await _use_saved_levels(settings, library, gate)
         embedder, chat = await _providers(settings, gate, stack)
         services = _assemble(settings, library, index, embedder=embedder, chat=chat, gate=gate, lease=lease)
         stack.push_async_callback(services.jobs.close)
@@ -140,8 +143,7 @@ async def _providers(settings: Settings, gate: Gate, stack: contextlib.AsyncExit
         from animerag.adapters.openai import OpenAIChat, OpenAIConnection, OpenAIEmbedder
         from animerag.prices import DEFAULT_PRICES
 
-        key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else None
-        connection = OpenAIConnection(api_key=key, base_url=settings.openai_base_url, gate=gate)
+        connection = OpenAIConnection(api_key=settings.provider_key, base_url=settings.openai_base_url, gate=gate)
         prices = {**DEFAULT_PRICES, **settings.prices}
         if embeds == "openai":
             embedder = OpenAIEmbedder(connection, model=settings.embedding_model, prices=prices)
@@ -157,6 +159,18 @@ async def _providers(settings: Settings, gate: Gate, stack: contextlib.AsyncExit
             )
             stack.push_async_callback(chat.close)
     return embedder, chat
+
+
+async def _try_providers(settings: Settings) -> list[Checked]:
+    """Try the models of settings that may not be in use, over connections and a gate of their own."""
+    async with contextlib.AsyncExitStack() as stack:
+        embedder, chat = await _providers(settings, Gate(), stack)
+
+        async def embed() -> str:
+            embedded = await embedder.embed(["check"], priority=Priority.LIVE)
+            return f"{embedder.model} answers, with {embedded.vectors.shape[1]:,} numbers a vector."
+
+        return [await tried("Embeddings", embed), await tried("Answers", chat.check)]
 
 
 def _assemble(
@@ -176,7 +190,7 @@ def _assemble(
 
     indexer = Indexer(library, index, embedder)
     retriever = Retriever(indexer)
-    answering = Answering(retriever, chat, KeptAnswers(library))
+    answering = Answering(retriever, chat, KeptAnswers(library), k=settings.sources, language=settings.answer_language)
     alone = Alone(settings.data_dir / "import.lock")
     ingestion = Ingestion(
         indexer,
@@ -207,6 +221,7 @@ def _assemble(
             costs=BatchCosts(library, embedder=embedder, chat=chat, prices=price_table(settings.prices)),
         ),
         conversations=Conversations(library),
+        preferences=Preferences(library, settings, try_out=_try_providers, find=local_servers.find),
         catalogue=Catalogue(indexer, ingestion),
         maintenance=Maintenance(indexer, alone, None if settings.chroma_url else settings.data_dir / "chroma"),
         same_shows=SameShows(indexer, ingestion),
@@ -244,14 +259,6 @@ async def _warm(services: Services) -> None:
 async def _end(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-
-
-async def _use_saved_levels(settings: Settings, library: Library, gate: Gate) -> None:
-    """Use the levels that were chosen in the app, unless the environment or an option says otherwise."""
-    for name, priority in (("ingest_concurrency", Priority.INGEST), ("query_concurrency", Priority.BATCH)):
-        saved = await library.fact(f"setting {name}")
-        if saved and name not in settings.model_fields_set:
-            gate.set_level(priority, int(saved))
 
 
 async def _mark_interrupted(library: Library, directory: Path) -> bool:

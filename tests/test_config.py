@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from animerag.config import load_settings
+from animerag.config import load_settings, variable
 from animerag.errors import SettingsError
 
 
@@ -66,3 +66,46 @@ def test_loopback_never_goes_through_a_proxy(monkeypatch):
     monkeypatch.setenv("NO_PROXY", "example.org")
     load_settings()
     assert os.environ["NO_PROXY"] == "example.org,127.0.0.1,localhost"
+
+
+def test_what_was_saved_in_the_app_counts_where_nothing_else_decides(monkeypatch, tmp_path):
+    (tmp_path / ".env").write_text("ANIMERAG_CHAT_MODEL=from-file\n")
+    monkeypatch.setenv("ANIMERAG_MAX_RPM", "30")
+    saved = {"batch_size": 7, "chat_model": "saved", "max_rpm": 5, "ingest_concurrency": 4, "sources": 3}
+
+    settings = load_settings(ingest_concurrency=9).with_saved(saved)
+
+    assert (settings.batch_size, settings.sources) == (7, 3)
+    assert (settings.chat_model, settings.max_rpm, settings.ingest_concurrency) == ("from-file", 30, 9)
+    assert settings.saved == {"batch_size", "sources"}
+    assert settings.fixed == {"chat_model", "max_rpm", "ingest_concurrency"}
+
+
+def test_a_saved_value_that_cannot_be_used_is_left_out_or_refused(caplog):
+    saved = {"batch_size": 0, "sources": 3, "openai_api_key": "sk-saved", "data_dir": "/elsewhere", "unheard_of": 1}
+
+    settings = load_settings().with_saved(saved)
+
+    assert (settings.batch_size, settings.sources, settings.openai_api_key) == (100, 3, None)
+    assert settings.saved == {"sources"}
+    assert "batch_size" in caplog.text
+    with pytest.raises(SettingsError, match="Batch size cannot be 0"):
+        load_settings().with_saved(saved, strict=True)
+
+
+def test_the_key_goes_to_no_address_that_was_saved_in_the_app(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-env")
+    settings = load_settings()
+
+    assert settings.provider_key == "sk-env"
+    assert settings.with_saved({"openai_base_url": "http://127.0.0.1:9/v1"}).provider_key is None
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:8/v1")
+    fixed = load_settings().with_saved({"openai_base_url": "http://127.0.0.1:9/v1"})
+    assert (fixed.openai_base_url, fixed.provider_key) == ("http://127.0.0.1:8/v1", "sk-env")
+
+
+def test_every_setting_knows_its_variable(monkeypatch):
+    for name, value in (("sources", "3"), ("openai_base_url", "http://127.0.0.1:8/v1")):
+        monkeypatch.setenv(variable(name), value)
+
+    assert load_settings().fixed == {"sources", "openai_base_url"}

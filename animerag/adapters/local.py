@@ -145,6 +145,10 @@ class ExtractiveAnswerer:
             yield await self._closest(prompt, wording, priority)
         yield Finish(status=AnswerStatus.OK, usage=Usage(cost_usd=0.0))
 
+    async def check(self) -> str:
+        """Say that there is nobody to ask."""
+        return "Answers are quoted from the catalogue on this machine, by no model."
+
     async def close(self) -> None:
         """Nothing to release; the embedder belongs to whoever made it."""
 

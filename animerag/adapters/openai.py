@@ -126,6 +126,14 @@ class OpenAIConnection:
         except ProviderError as error:
             log.debug("warm-up of the provider: %s", error)
 
+    async def models(self) -> list[str]:
+        """Return the names of the server's models. Raises ProviderError; _NoSuchRouteError where it has no list."""
+        with self.translating(""):
+            async with asyncio.timeout(EMBEDDING_DEADLINE_S):
+                told = await self.client().get("/models", cast_to=object)
+        listed = _at(told, "data")
+        return [_text(one, "id") for one in listed] if isinstance(listed, list) else []
+
     async def post(self, path: str, body: Mapping[str, Any]) -> httpx2.Response:
         """Send one request and return the whole answer. Raises the SDK's errors."""
         import httpx2
@@ -437,6 +445,22 @@ class OpenAIChat:
             with tracing.span("model"):
                 async for piece in rest:
                     yield piece
+
+    async def check(self) -> str:
+        """Look for the model in the server's list: key, address and name are tried, and nothing is paid.
+
+        Raises ProviderUnusableError, TransientProviderError.
+        """
+        try:
+            known = await self._connection.models()
+        except _NoSuchRouteError:
+            known = []
+        if not known:
+            return f"The provider answers, and lists no models: a first question will tell whether it has {self.model}."
+        if self.model not in known and f"{self.model}:latest" not in known:  # as Ollama names what has no tag
+            some = ", ".join(sorted(known)[:8]) + (" …" if len(known) > 8 else "")
+            raise ProviderUnusableError(f"The provider does not list {self.model}. It has: {some}.")
+        return f"The provider answers, and lists {self.model}."
 
     async def close(self) -> None:
         """Close the connection."""

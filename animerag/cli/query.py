@@ -49,7 +49,7 @@ def add(commands: Commands) -> None:
     parser.add_argument("--stdin", action="store_true", help="answer questions as their lines arrive")
     parser.add_argument("-i", "--interactive", action="store_true", help="keep a conversation")
     parser.add_argument("-n", "--concurrency", type=number_or_auto, metavar="N|auto", help="questions in flight")
-    parser.add_argument("-k", type=positive, default=8, metavar="N", help="sources a question (8)")
+    parser.add_argument("-k", type=positive, metavar="N", help="sources a question")
     parser.add_argument("-c", "--show-context", action="store_true", help="print the sources and how they were found")
     parser.add_argument("--output-format", choices=("text", "json"), default="text")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write answers to a .csv, .xlsx or .jsonl file")
@@ -174,7 +174,7 @@ async def _run(opened: Services, sheet: Sheet, options: argparse.Namespace) -> R
     earlier = await batch.runs.of_file(digest, sheet.column) if options.resume or options.retry_failed else None
     if earlier is None:
         cap = opened.settings.max_cost_usd
-        chosen = RunOptions(k=options.k, retrieval_only=options.retrieval_only, max_cost_usd=cap)
+        chosen = RunOptions(k=options.k or batch.k, retrieval_only=options.retrieval_only, max_cost_usd=cap)
         return await batch.runs.get(await batch.begin(sheet, chosen, sha256=digest))
     if earlier.at_work:
         raise InvalidInputError(f"{sheet.name} is being answered already: wait for it, or cancel it.")

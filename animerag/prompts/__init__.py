@@ -9,6 +9,7 @@ ANSWER_VERSION = "answer-1"
 
 
 @cache
-def answer_prompt() -> str:
-    """Return the system prompt for answering from sources."""
-    return files(__name__).joinpath("answer.md").read_text(encoding="utf-8")
+def answer_prompt(language: str = "auto") -> str:
+    """Return the system prompt for answering from sources in a language; `auto` is the question's own."""
+    wanted = "the language of the question" if language == "auto" else " ".join(language.split())
+    return files(__name__).joinpath("answer.md").read_text(encoding="utf-8").replace("{language}", wanted)

@@ -57,8 +57,22 @@ class _Asking:
 class Answering:
     """Answers questions from the catalogue, one at a time or streamed."""
 
-    def __init__(self, retriever: Retriever, chat: ChatModel, kept: KeptAnswers | None = None) -> None:
-        """`kept` remembers what a model wrote; without it every question is asked anew."""
+    def __init__(
+        self,
+        retriever: Retriever,
+        chat: ChatModel,
+        kept: KeptAnswers | None = None,
+        *,
+        k: int = DEFAULT_K,
+        language: str = "auto",
+    ) -> None:
+        """`kept` remembers what a model wrote; without it every question is asked anew.
+
+        `k` is how many shows a question gets where it does not say; a model answers in `language`, `auto` in the
+        question's own.
+        """
+        self._k = k
+        self._language = language
         self._retriever = retriever
         self._chat = chat
         self._kept = kept
@@ -68,6 +82,11 @@ class Answering:
     def retriever(self) -> Retriever:
         """Return what finds the shows."""
         return self._retriever
+
+    @property
+    def k(self) -> int:
+        """Return how many shows a question gets where it does not say."""
+        return self._k
 
     @property
     def model(self) -> str:
@@ -88,7 +107,7 @@ class Answering:
         self,
         question: str,
         *,
-        k: int = DEFAULT_K,
+        k: int | None = None,
         history: Sequence[Turn] = (),
         priority: Priority = Priority.LIVE,
         retrieval_only: bool = False,
@@ -123,7 +142,7 @@ class Answering:
         self,
         question: str,
         *,
-        k: int = DEFAULT_K,
+        k: int | None = None,
         history: Sequence[Turn] = (),
         priority: Priority = Priority.LIVE,
         retrieval_only: bool = False,
@@ -143,7 +162,7 @@ class Answering:
         asked = checked_question(question)
         asking = _Asking(await self.condense(asked, history), priority, began_s)
         standalone = None if asking.question == asked else asking.question
-        filters = filters or Filters()
+        filters, k = filters or Filters(), k or self._k
         keeps = self._kept if self.written_by_a_model and not retrieval_only else None
         with contextlib.ExitStack() as waiting:
             if priority is Priority.LIVE:
@@ -155,7 +174,7 @@ class Answering:
                     ignore=sorted(ignore),
                     k=k,
                     models=(self._chat.model, self._retriever.model),
-                    prompt=ANSWER_VERSION,
+                    prompt=(ANSWER_VERSION, self._language),
                 )
                 kept = await keeps.get(key) if use_cache else None
                 if kept is not None:
@@ -198,7 +217,8 @@ class Answering:
             usage = answer.usage + Usage(cost_usd=0.0)
             yield asking.end(replace(answer, text=fact, citations=ids, usage=usage))
             return
-        async for event in self._write(asking, answer, build_prompt(asking.question, found.sources, fact)):
+        prompt = build_prompt(asking.question, found.sources, fact, language=self._language)
+        async for event in self._write(asking, answer, prompt):
             yield event
 
     async def _told(self, question: str, found: Retrieval) -> str | None:

@@ -20,7 +20,7 @@ from animerag.models import Answer, AnswerStatus, Priority, Progress, Usage
 from animerag.readers import questions
 from animerag.readers.questions import QuestionRow, SheetOptions, asked_as
 from animerag.runs import FAILED, RunOptions, Told
-from animerag.services.retrieval import DEFAULT_K, MAX_QUESTION_CHARACTERS
+from animerag.services.retrieval import MAX_QUESTION_CHARACTERS
 from animerag.tracing import lane
 
 if TYPE_CHECKING:
@@ -208,6 +208,11 @@ class Batch:
         return self._runs
 
     @property
+    def k(self) -> int:
+        """Return how many shows a question gets where nobody says."""
+        return self._answering.k
+
+    @property
     def level(self) -> int:
         """Return how many questions may be in flight now."""
         return self._level()
@@ -254,14 +259,14 @@ class Batch:
         rows: Sequence[QuestionRow],
         control: Control,
         *,
-        k: int = DEFAULT_K,
+        k: int | None = None,
         concurrency: int | None = None,
         retrieval_only: bool = False,
         on_answer: Callable[[int, Answer], Awaitable[None]] | None = None,
     ) -> BatchReport:
         """Answer rows without a journal; `on_answer` hears of each in order, as soon as all before it are there."""
         answers: list[Answer | None] = [None] * len(rows)
-        options = RunOptions(k=k, retrieval_only=retrieval_only)
+        options = RunOptions(k=k or self.k, retrieval_only=retrieval_only)
         told = 0
         with metering() as meter:
             live = control.partial = Live(run_id=None, total=len(rows), meter=meter)

@@ -28,6 +28,7 @@ from animerag.models import Answer, AnswerStatus, Priority, Progress
 from animerag.ports import CollectionSpec
 from animerag.readers.questions import QuestionRow
 from animerag.services.indexing import collection_for
+from animerag.services.preferences import SETTING
 from animerag.services.presets import PRESETS, Estimate, Preset, estimate
 from animerag.services.retrieval import DEFAULT_K, Retriever
 from animerag.services.waves import cut
@@ -295,7 +296,7 @@ class Comparison:
         setting = _setting(workload)
         if name := self._bench.fixed_by(setting):
             raise InvalidInputError(f"The level is fixed by {name}: change it there.")
-        await self._library.remember(f"setting {setting}", str(level))
+        await self._library.remember(f"{SETTING}{setting}", str(level))
         self._bench.set_level(Priority.INGEST if workload == "ingest" else Priority.BATCH, level)
 
     async def level_fixed_by(self, workload: Workload) -> str | None:

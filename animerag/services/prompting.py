@@ -20,10 +20,13 @@ DESCRIPTIONS_TOKENS = 3_000  # of all sources together; what one leaves over the
 _CITATION = re.compile(r"\[(\d{1,3})\]")
 
 
-def build_prompt(question: str, sources: Sequence[Source], fact: str | None = None) -> Prompt:
+def build_prompt(
+    question: str, sources: Sequence[Source], fact: str | None = None, *, language: str = "auto"
+) -> Prompt:
     """Return what the model is sent: the sources, fenced by a line that no document can know, and the question.
 
-    `fact` is what the catalogue's fields answer, complete; it stands with the sources.
+    `fact` is what the catalogue's fields answer, complete; it stands with the sources. `auto` as `language` is the
+    question's own.
     """
     fence = f"===== {secrets.token_hex(8)} ====="
     descriptions = [clean(source.show.description) for source in sources]
@@ -35,7 +38,9 @@ def build_prompt(question: str, sources: Sequence[Source], fact: str | None = No
     if fact is not None:
         listed = f"From the catalogue's fields, complete:\n{fact}\n{listed}"
     user = f"Sources between the lines {fence}\n{fence}\n{listed}\n{fence}\n\nQuestion: {question}"
-    return Prompt(question=question, sources=tuple(sources), system=answer_prompt(), user=user, sent=tuple(sent))
+    return Prompt(
+        question=question, sources=tuple(sources), system=answer_prompt(language), user=user, sent=tuple(sent)
+    )
 
 
 def cited(text: str, sources: Sequence[Source]) -> tuple[tuple[str, ...], tuple[int, ...]]:

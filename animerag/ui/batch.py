@@ -150,7 +150,9 @@ def _options() -> tuple[RunOptions, LevelChoice]:
     columns = st.columns([2, 1, 1], vertical_alignment="bottom")
     with columns[0]:
         level = level_choice()
-    k = columns[1].number_input("Sources a question", 1, MAX_K, 8, key="batch_k", persist_state="session")
+    k = columns[1].number_input(
+        "Sources a question", 1, MAX_K, services.batch.k, key="batch_k", persist_state="session"
+    )
     cap = None
     if services.answering.written_by_a_model:
         cap = columns[2].number_input(

@@ -41,10 +41,11 @@ class Server:
         self.bodies = []
         self.keys = []
         self.left = asyncio.Event()
+        self.listing = replies({"object": "list", "data": []})
 
     async def handle(self, request):
         if request.path.endswith("/models"):
-            return web.json_response({"object": "list", "data": []})
+            return await self.listing(request)
         self.paths.append(request.path.removeprefix("/v1/"))
         self.bodies.append(await request.json())
         self.keys.append(request.headers.get("authorization"))
@@ -695,6 +696,44 @@ async def test_a_429_before_the_first_word_is_waited_for(server, chat):
 
     assert (text, meter.rate_limited) == ("Hi", 1)
     assert meter.throttled_s >= 1.9
+
+
+# Whether the provider knows a model
+
+
+@pytest.mark.parametrize(
+    ("listed", "told"),
+    [
+        ({"data": [{"id": "gpt-5-nano"}, {"id": "other"}]}, "lists gpt-5-nano"),
+        ({"data": [{"id": "gpt-5-nano:latest"}]}, "lists gpt-5-nano"),
+        ({"data": []}, "a first question will tell"),
+        ({"data": "none"}, "a first question will tell"),
+    ],
+)
+async def test_a_model_is_looked_for_in_the_providers_list(server, chat, listed, told):
+    server.listing = replies(listed)
+
+    assert told in await chat.check()
+
+
+async def test_a_model_that_is_not_listed_is_told_with_those_that_are(server, chat):
+    server.listing = replies({"data": [{"id": f"model-{n}"} for n in range(10)]})
+
+    with pytest.raises(ProviderUnusableError, match=r"does not list gpt-5-nano\. It has: model-0, .* …"):
+        await chat.check()
+
+
+async def test_a_server_without_a_list_is_not_held_to_have_no_models(server, chat):
+    server.listing = fails(404, message="Not Found")
+
+    assert "a first question will tell" in await chat.check()
+
+
+async def test_a_refused_key_is_told_by_the_check(server, chat):
+    server.listing = fails(401, message="Incorrect API key provided")
+
+    with pytest.raises(ProviderUnusableError, match="key"):
+        await chat.check()
 
 
 # Answers by Chat Completions
