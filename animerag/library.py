@@ -437,6 +437,18 @@ class Library:
                     delete(indexed).where(indexed.c.collection == collection, indexed.c.show_id.in_(chunk))
                 )
 
+    async def forget_collection(self, collection: str) -> None:
+        """Note that `collection` is gone."""
+        async with self.writing() as connection:
+            await connection.execute(delete(indexed).where(indexed.c.collection == collection))
+
+    async def forget_vectors(self, model: str, dimensions: int) -> None:
+        """Delete the kept vectors of a model; whoever uses it again pays for them again."""
+        async with self.writing() as connection:
+            await connection.execute(
+                delete(vectors).where(vectors.c.model == model, vectors.c.dimensions == dimensions)
+            )
+
     async def strays(self, collection: str) -> list[str]:
         """Return ids that `collection` holds and the catalogue no longer has."""
         async with self.reading() as connection:

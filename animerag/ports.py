@@ -160,6 +160,10 @@ class VectorIndex(Protocol):
         """Return how many records the collection holds; 0 when it does not exist."""
         ...
 
+    async def collections(self, prefix: str) -> list[tuple[CollectionSpec, int]]:
+        """Return the collections whose name begins so, each with its number of records."""
+        ...
+
     async def drop(self, spec: CollectionSpec) -> None:
         """Delete the collection; an absent one is no error."""
         ...

@@ -31,6 +31,7 @@ Page = TypeVar("Page", bound="Sequence[Any] | Vectors")
 
 _READ_S = 15.0
 _WRITE_S = 60.0
+_LISTED = 100  # collections a page
 _ROWS = 5000  # the server refuses more than 5461 rows a call
 _WRITE_BYTES = 3 * 2**20  # 500 rows of 1536: fewer cost the server time, more hold the loop; 40 MB are refused
 _QUERY_ROWS = 50
@@ -164,6 +165,20 @@ class ChromaIndex:
         """Count records; see `VectorIndex.count`. Raises VectorStoreError."""
         return await self._use(spec, _READ_S, lambda collection: collection.count()) or 0
 
+    async def collections(self, prefix: str) -> list[tuple[CollectionSpec, int]]:
+        """Return collections; see `VectorIndex.collections`. Raises VectorStoreError."""
+
+        async def look(connection: _Connection) -> list[tuple[CollectionSpec, int]]:
+            found: list[tuple[CollectionSpec, int]] = []
+            offset = 0
+            while page := await connection.client.list_collections(limit=_LISTED, offset=offset):
+                own = [one for one in page if one.name.startswith(prefix)]
+                found += [(_spec_of(one), await one.count()) for one in own]
+                offset += len(page)
+            return found
+
+        return await self._call(_WRITE_S, look)
+
     async def drop(self, spec: CollectionSpec) -> None:
         """Delete the collection; see `VectorIndex.drop`. Raises VectorStoreError."""
 
@@ -295,6 +310,15 @@ async def _open_collection(connection: _Connection, spec: CollectionSpec, *, cre
             )
     connection.collections[spec.name] = collection
     return collection
+
+
+def _spec_of(collection: AsyncCollection) -> CollectionSpec:
+    kept = collection.metadata or {}
+    model, recipe = str(kept.get("model", "unknown")), str(kept.get("recipe", ""))
+    width = kept.get("dimensions")
+    return CollectionSpec(
+        name=collection.name, model=model, dimensions=width if isinstance(width, int) else 0, recipe=recipe
+    )
 
 
 async def _nearest(

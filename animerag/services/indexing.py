@@ -148,7 +148,12 @@ class Indexer:
 def collection_for(library_id: str, model: str, dimensions: int) -> CollectionSpec:
     """Name the collection of a library, model, width and text recipe."""
     key = hashlib.sha256(f"{model}\n{dimensions}\n{RECIPE}".encode()).hexdigest()[:10]
-    return CollectionSpec(name=f"animerag-{library_id}-{key}", model=model, dimensions=dimensions, recipe=RECIPE)
+    return CollectionSpec(name=f"{prefix_of(library_id)}{key}", model=model, dimensions=dimensions, recipe=RECIPE)
+
+
+def prefix_of(library_id: str) -> str:
+    """Return how the names of a library's collections begin."""
+    return f"animerag-{library_id}-"
 
 
 def record_of(document: Document, vector: Vectors) -> VectorRecord:

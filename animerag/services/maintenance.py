@@ -7,7 +7,8 @@ import contextlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from animerag.errors import AnimeRAGError
+from animerag.errors import AnimeRAGError, InvalidInputError
+from animerag.services.indexing import prefix_of
 from animerag.texts import Document
 
 if TYPE_CHECKING:
@@ -119,6 +120,27 @@ class Maintenance:
         if not isinstance(job.report, DoctorReport):
             raise AnimeRAGError(job.error or "The repair was cut off. Start it again.")
         return job.report
+
+    async def other_indexes(self) -> list[tuple[CollectionSpec, int]]:
+        """Return this library's collections for other models, each with its number of vectors.
+
+        Raises LibraryError, VectorStoreError.
+        """
+        spec, prefix = await self._indexer.spec(), prefix_of(self._library.library_id)
+        return [found for found in await self._indexer.index.collections(prefix) if found[0].name != spec.name]
+
+    async def delete_index(self, spec: CollectionSpec) -> None:
+        """Delete the collection of another model, and the vectors that were kept for it.
+
+        Raises InvalidInputError for one that is not listed by `other_indexes`, LibraryError, VectorStoreError.
+        """
+        current = await self._indexer.spec()
+        if spec.name not in {other.name for other, _ in await self.other_indexes()}:
+            raise InvalidInputError("This index is in use, or it is gone already: look again.")
+        await self._indexer.index.drop(spec)
+        await self._library.forget_collection(spec.name)
+        if (spec.model, spec.dimensions) != (current.model, current.dimensions):  # else it differs by its texts alone
+            await self._library.forget_vectors(spec.model, spec.dimensions)
 
     async def looked(self, control: Control) -> DoctorReport:
         """Repair, alone among processes, and note that the index was looked at. Raises as `repair` does."""
