@@ -25,25 +25,26 @@ log = logging.getLogger(__name__)
 ProviderChoice = Literal["auto", "openai", "local"]
 Level = Annotated[int, Field(ge=1, le=256)] | Literal["auto"]
 
-# What can be saved in the app. Secrets and places cannot: whoever reaches the page shall not read or move anything.
-SAVABLE = (
-    "embedding_provider",
-    "chat_provider",
-    "openai_base_url",
-    "chat_model",
-    "embedding_model",
-    "reasoning_effort",
-    "verbosity",
-    "answer_language",
-    "sources",
-    "ingest_concurrency",
-    "query_concurrency",
-    "batch_size",
-    "max_rpm",
-    "max_tpm",
-    "max_cost_usd",
-    "prices",
-)
+# What can be saved in the app, as users know it. Secrets and places cannot: whoever reaches the page shall not read or
+# move anything.
+SAVABLE = {
+    "chat_provider": "Answers",
+    "embedding_provider": "Vectors",
+    "chat_model": "Model for answers",
+    "embedding_model": "Model for vectors",
+    "openai_base_url": "Address of the provider",
+    "answer_language": "Language of answers",
+    "sources": "Sources a question",
+    "ingest_concurrency": "Imports, requests in flight",
+    "query_concurrency": "Batch, questions in flight",
+    "batch_size": "Batch size, shows a request",
+    "max_rpm": "Requests a minute at most",
+    "max_tpm": "Tokens a minute at most",
+    "max_cost_usd": "Cost cap of a job, USD",
+    "reasoning_effort": "Reasoning",
+    "verbosity": "Length of answers",
+    "prices": "Prices, USD a million tokens",
+}
 
 
 class Settings(BaseSettings):
@@ -174,9 +175,7 @@ def _sentence(problem: Any) -> str:
 
 
 def _saved_sentence(problem: Any) -> str:
-    return (
-        f"{str(problem['loc'][0]).replace('_', ' ').capitalize()} cannot be {problem['input']!r}: {_reason(problem)}."
-    )
+    return f"{SAVABLE[problem['loc'][0]]}: {problem['input']!r} cannot be used: {_reason(problem)}."
 
 
 def _reason(problem: Any) -> str:

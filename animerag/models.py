@@ -253,6 +253,15 @@ class JobRecord:
     finished_at: str | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelServer:
+    """A server of models on this machine: its maker's name, its address, and what it can answer with."""
+
+    name: str
+    url: str
+    models: tuple[str, ...]
+
+
 # ── Retrieval and answers ────────────────────────────────────────────────────────────────────────────────────────────
 
 

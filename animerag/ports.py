@@ -81,15 +81,6 @@ class ChatModel(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModelServer:
-    """A server of models on this machine: its maker's name, its address, and what it can answer with."""
-
-    name: str
-    url: str
-    models: Sequence[str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CollectionSpec:
     """Which vectors belong together: one library, model, width and text recipe. Distance is cosine."""
 

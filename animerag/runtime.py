@@ -28,6 +28,7 @@ from animerag.errors import AnimeRAGError, RuntimeClosedError
 from animerag.jobs import Jobs
 from animerag.library import Library
 from animerag.limits import Gate
+from animerag.loop_lag import LoopLag
 from animerag.models import Priority
 from animerag.prices import price_table
 from animerag.runs import Runs
@@ -170,7 +171,7 @@ async def _try_providers(settings: Settings) -> list[Checked]:
             embedded = await embedder.embed(["check"], priority=Priority.LIVE)
             return f"{embedder.model} answers, with {embedded.vectors.shape[1]:,} numbers a vector."
 
-        return [await tried("Embeddings", embed), await tried("Answers", chat.check)]
+        return [await tried("Vectors", embed), await tried("Answers", chat.check)]
 
 
 def _assemble(
@@ -346,6 +347,16 @@ class Runtime:
                 yield value
         finally:
             future.cancel()
+
+    def lag_s(self, look_s: float = 0.2) -> float:
+        """Return how late callbacks of the loop are, looked at for a moment: 95 % wait at most so many seconds."""
+
+        async def look() -> float:
+            async with LoopLag() as lag:
+                await asyncio.sleep(look_s)
+            return lag.p95_s
+
+        return self.call(look())
 
     def close(self) -> None:
         """End jobs, services and loop, and wait for the thread."""

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from animerag.models import Exchange
-from animerag.ui import ask, components, navigation, session
+from animerag.ui import ask, components, navigation, preferences, session
 
 
 def page() -> None:
@@ -12,6 +12,9 @@ def page() -> None:
     exchanges = session.conversation()
     status = session.status()
     ready = components.catalogue_state(status)
+    if ready and not exchanges:
+        with components.seam():
+            preferences.offer(session.offers(), page="ask", declinable=True)
     filters = ask.filters(narrow, disabled=not ready)
     ask.conversations(earlier, exchanges)
     begun = {"on_click": session.open_conversation, "args": (None,), "disabled": not exchanges}

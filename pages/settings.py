@@ -1,25 +1,35 @@
-"""Settings: what runs, where it keeps things, and whether index and library agree."""
+"""Settings: what runs and where it keeps things, what can be changed, and whether index and library agree."""
 
 import streamlit as st
 
-from animerag.ui import components, navigation, session, settings
+from animerag.ui import components, navigation, preferences, session, settings
 
 
 def page() -> None:
     st.title("Settings")
+    models()
+    preferences.form()
+    settings.gate()
     services = session.services()
-    writer = "openai" if services.answering.written_by_a_model else "local"
-    settings.facts(
-        "Models",
-        {
-            "Embeddings": f"{services.embedder.model} ({settings.provider(services.embedder.provider)})",
-            "Answers": f"{services.answering.model} ({settings.provider(writer)})",
-        },
-    )
-    settings.catalogue_facts(services, session.status(), session.chroma_trouble())
+    size = session.runtime().call(services.maintenance.index_bytes())
+    settings.catalogue_facts(services, session.status(), session.chroma_trouble(), size)
     check()
-    settings.jobs_table(session.all_jobs())
+    with components.seam():
+        settings.indexes()
+    settings.jobs_table(session.journal())
     settings.versions()
+
+
+def models() -> None:
+    """Say who makes vectors and answers, and try them when asked to."""
+    services = session.services()
+    settings.facts("Models", settings.models(services))
+    with components.seam():
+        preferences.offer(session.offers(declined=True), page="settings", declinable=False)
+        if st.button("Try the models", icon=":material/network_check:", key="settings_try"):
+            with st.spinner("Trying the models"):
+                told = session.runtime().call(services.preferences.check(), timeout_s=120)
+            settings.tried(told)
 
 
 def check() -> None:

@@ -6,7 +6,7 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
-from animerag.ports import ModelServer
+from animerag.models import ModelServer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -65,7 +65,7 @@ class Maintenance:
         found = {show_id: (str(keys.get("content_hash")), str(keys.get("text_hash"))) for show_id, keys in held.items()}
         both = [show_id for show_id in wanted if show_id in found]
         stale = [show_id for show_id in both if wanted[show_id] != found[show_id]]
-        size = await asyncio.to_thread(_size, self._directory) if self._directory else 0
+        size = await self.index_bytes()
         return DoctorReport(
             shows=counts.shows,
             indexed=len(both),
@@ -76,6 +76,10 @@ class Maintenance:
             oversized=size > _MUCH + _MUCH_A_NUMBER * len(found) * spec.dimensions,
             unsearchable=tuple(await self._indexer.unsearchable(spec, [i for i in both if i not in set(stale)])),
         )
+
+    async def index_bytes(self) -> int:
+        """Return what the index takes on this machine's disk; 0 where its server is elsewhere."""
+        return await asyncio.to_thread(_size, self._directory) if self._directory else 0
 
     async def repair(self) -> DoctorReport:
         """Mend what kept vectors can mend; shows whose text was never embedded stay missing.

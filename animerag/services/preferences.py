@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from animerag.config import Settings
     from animerag.library import Library
-    from animerag.ports import ModelServer
+    from animerag.models import ModelServer
 
 SETTING = "setting "  # how the keys of the library's facts begin
 _DECLINED = "declined "
@@ -26,7 +26,7 @@ _PROVIDER = {"embedding_provider", "chat_provider", "openai_base_url", "chat_mod
 class Checked:
     """What a try of one of the two models found, in a sentence."""
 
-    role: str  # "Embeddings" or "Answers"
+    role: str  # "Vectors" or "Answers"
     ok: bool
     told: str
 
@@ -90,13 +90,16 @@ class Preferences:
         await self._library.remember_all({f"{SETTING}{name}": value for name, value in told.items()})
         return fresh
 
-    async def offers(self) -> list[ModelServer]:
-        """Return servers on this machine that could write answers, where nobody does and nothing forbids it."""
+    async def offers(self, *, declined: bool = False) -> list[ModelServer]:
+        """Return servers on this machine that could write answers, where nobody does and nothing forbids it.
+
+        Those that were declined are left out, unless `declined` asks for them.
+        """
         needed = {"chat_provider", "embedding_provider", "openai_base_url", "chat_model"}
         if self._settings.provider_for(self._settings.chat_provider) != "local" or needed & self.fixed.keys():
             return []
-        declined = await self._library.facts(_DECLINED)
-        return [server for server in await self._find() if server.url not in declined]
+        known = {} if declined else await self._library.facts(_DECLINED)
+        return [server for server in await self._find() if server.url not in known]
 
     async def decline(self, server: ModelServer) -> None:
         """Never offer this server again."""

@@ -7,6 +7,7 @@ import logging
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import streamlit as st
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from animerag.jobs import Job
+    from animerag.runtime import Services
     from animerag.services.catalogue import Status
 
 log = logging.getLogger(__name__)
@@ -60,11 +62,18 @@ def seam(tell: Callable[[str], None] = show_error) -> Iterator[None]:
 def foot() -> None:
     """Draw the sidebar's last line: who answers, how many shows, what runs."""
     services = session.services()
-    who = f"openai {services.answering.model}" if services.answering.written_by_a_model else "Embedded, offline"
-    st.caption(label(f"{who} · {counted(session.status().shows, 'show')}"))
+    st.caption(label(f"{_who(services)} · {counted(session.status().shows, 'show')}"))
     running = sum(job.running for job in session.all_jobs())
     if running:
         st.page_link("pages/settings.py", label=f"{counted(running, 'job')} running", icon=":material/sync:")
+
+
+def _who(services: Services) -> str:
+    """Name the writer of answers: a model at OpenAI or at a server's address, or nobody."""
+    if not services.answering.written_by_a_model:
+        return "Embedded, offline"
+    address = urlsplit(services.settings.openai_base_url or "").netloc
+    return f"{services.answering.model} at {address}" if address else f"openai {services.answering.model}"
 
 
 def catalogue_state(status: Status) -> bool:

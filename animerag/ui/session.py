@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -15,17 +15,17 @@ from animerag.models import Turn
 from animerag.runtime import Runtime
 from animerag.services.catalogue import SAMPLE_JOB
 from animerag.services.uploads import INGEST_JOB
-from animerag.ui.text import duration
+from animerag.ui.text import counted, duration
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from pathlib import Path
 
     from animerag.conversations import Conversation
     from animerag.jobs import Control, Job
-    from animerag.limits import LevelChoice
+    from animerag.limits import GateState, LevelChoice
     from animerag.measurements import Experiment
-    from animerag.models import AnswerStatus, Exchange, IngestReport, JobRecord, Priority
+    from animerag.models import AnswerStatus, Exchange, IngestReport, JobRecord, ModelServer, Priority
     from animerag.readers import Detection
     from animerag.readers.questions import Sheet, SheetOptions
     from animerag.runs import Run, RunOptions, RunRow, Timed
@@ -51,6 +51,46 @@ def services() -> Services:
     return runtime().services
 
 
+def save_settings(changes: Mapping[str, Any], timeout_s: float) -> None:
+    """Keep changed settings and open the services anew with them, for all tabs. Raises AnimeRAGError."""
+    _check_idle()
+    runtime().call(services().preferences.save(changes), timeout_s)
+    _open_anew()
+
+
+def use_server(server: ModelServer, model: str, timeout_s: float) -> None:
+    """Let a server on this machine write the answers from now on. Raises AnimeRAGError."""
+    _check_idle()
+    runtime().call(services().preferences.use(server, model), timeout_s)
+    _open_anew()
+
+
+def decline_server(server: ModelServer) -> None:
+    """Offer this server no more."""
+    runtime().call(services().preferences.decline(server))
+    st.session_state.pop("offers", None)
+
+
+def offers(*, declined: bool = False) -> list[ModelServer]:
+    """Return servers on this machine that could write answers, looked for once in a session."""
+    key = "offers_all" if declined else "offers"
+    kept: list[ModelServer] | None = st.session_state.get(key)
+    if kept is None:
+        kept = st.session_state[key] = runtime().call(services().preferences.offers(declined=declined))
+    return kept
+
+
+def _check_idle() -> None:
+    if busy := sum(job.running for job in all_jobs()):
+        raise InvalidInputError(f"{counted(busy, 'job')} running: wait for its end, or cancel it, and save then.")
+
+
+def _open_anew() -> None:
+    for key in ("offers", "offers_all"):
+        st.session_state.pop(key, None)
+    runtime.clear()  # closes it; the next call opens another
+
+
 # ── Catalogue and jobs ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -67,6 +107,26 @@ def latest(kind: str) -> Job | None:
 
     async def look() -> Job | None:
         return services().jobs.latest(kind)
+
+    return runtime().call(look())
+
+
+def journal() -> list[JobRecord]:
+    """Return the newest jobs of this catalogue, whichever process ran them."""
+    return runtime().call(services().library.jobs())
+
+
+def took_s(job: JobRecord) -> float:
+    """Return how long a job took, or has taken so far."""
+    end = datetime.fromisoformat(job.finished_at) if job.finished_at else datetime.now(UTC)
+    return max((end - datetime.fromisoformat(job.created_at)).total_seconds(), 0.0)
+
+
+def gate_now() -> GateState:
+    """Return what the provider's gate does at this moment."""
+
+    async def look() -> GateState:
+        return services().gate.state()
 
     return runtime().call(look())
 

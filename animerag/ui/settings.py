@@ -8,20 +8,44 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from animerag import __version__
-from animerag.ui.text import counted, label
+from animerag.models import Priority
+from animerag.ui import session
+from animerag.ui.text import counted, duration, label, moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from animerag.jobs import Job
+    from animerag.models import JobRecord
     from animerag.runtime import Services
     from animerag.services.catalogue import Status
     from animerag.services.maintenance import DoctorReport
+    from animerag.services.preferences import Checked
 
 
 def provider(name: str) -> str:
     """Name a provider as users know it."""
     return "embedded, offline" if name == "local" else name
+
+
+def models(services: Services) -> dict[str, str]:
+    """Return who makes vectors and who writes answers, with the address of a server that is not OpenAI's."""
+    address = services.settings.openai_base_url
+    writer = "openai" if services.answering.written_by_a_model else "local"
+    told = {
+        "Vectors": (services.embedder.model, services.embedder.provider),
+        "Answers": (services.answering.model, writer),
+    }
+    return {
+        name: f"{model} ({address if who == 'openai' and address else provider(who)})"
+        for name, (model, who) in told.items()
+    }
+
+
+def tried(outcomes: Sequence[Checked]) -> None:
+    """Tell what trying the models found."""
+    for one in outcomes:
+        draw, icon = (st.success, ":material/check:") if one.ok else (st.error, ":material/error:")
+        draw(label(f"{one.role}: {one.told}"), icon=icon)
 
 
 def facts(heading: str, told: Mapping[str, str]) -> None:
@@ -33,20 +57,21 @@ def facts(heading: str, told: Mapping[str, str]) -> None:
         right.text(value)
 
 
-def catalogue_facts(services: Services, status: Status, trouble: str | None) -> None:
+def catalogue_facts(services: Services, status: Status, trouble: str | None, index_bytes: int) -> None:
     """Draw counts, places and whether Chroma answers."""
     settings = services.settings
     path = settings.database_path
     parts = [path, path.with_name(f"{path.name}-wal")]  # what SQLite has not folded into the file yet counts too
     size = sum(part.stat().st_size for part in parts if part.exists()) / 2**20
     indexed = "unknown" if status.indexed is None else f"{status.indexed:,} indexed, {status.not_indexed:,} not indexed"
+    on_disk = f" ({index_bytes / 2**20:.1f} MB)" if index_bytes else ""
     facts(
         "Catalogue",
         {
             "Shows": f"{status.shows:,}, {indexed}" + (", all from the sample" if status.sample_only else ""),
             "Library": f"{path} ({size:.1f} MB)",
             "Data directory": str(settings.data_dir),
-            "Chroma": trouble or f"{services.index.mode}, {services.index.url or 'not started yet'}",
+            "Chroma": trouble or f"{services.index.mode}, {services.index.url or 'not started yet'}{on_disk}",
         },
     )
 
@@ -67,14 +92,72 @@ def doctor(report: DoctorReport) -> None:
     st.warning(f"Index and library differ: {found}.{mended}", icon=":material/warning:")
 
 
-def jobs_table(jobs: Sequence[Job]) -> None:
-    """Draw this app's jobs since it started."""
+def gate() -> None:
+    """Draw what the provider's gate and the event loop do, twice a second."""
+    st.subheader("At work", anchor=False)
+
+    @st.fragment(run_every=1.0)
+    def poll() -> None:
+        state, lag_s = session.gate_now(), session.runtime().lag_s()
+        levels = {Priority.LIVE: "Questions", Priority.BATCH: "Batch", Priority.INGEST: "Imports"}
+        places = st.columns(len(levels) + 2)
+        for place, (priority, name) in zip(places, levels.items(), strict=False):
+            waiting = state.waiting.get(priority, 0)
+            delta = f"{waiting:,} waiting" if waiting else None
+            flying = f"{state.in_flight.get(priority, 0)} of {state.levels[priority]}"
+            place.metric(f"{name} in flight", flying, delta, delta_color="off", delta_arrow="off")
+        left = "–" if state.requests_left is None else f"{state.requests_left:,}"
+        places[-2].metric("Requests left", left, help="As the provider told with its last answer, if it did.")
+        places[-1].metric("Loop is late", moment(lag_s), help="What it makes others wait, 95 % of the time.")
+        if state.cool_down_s > 0:
+            st.warning(label(f"Waiting {state.cool_down_s:.0f} s: {state.reason}."), icon=":material/hourglass_top:")
+        told = []
+        if state.rate_limited:
+            told.append(f"{counted(state.rate_limited, 'time')} told to slow down")
+        if state.retries:
+            told.append(f"{counted(state.retries, 'call')} tried again")
+        if state.tokens_left is not None:
+            told.append(f"{state.tokens_left:,} tokens left")
+        if told:
+            st.caption(" · ".join(told))
+
+    poll()
+
+
+def indexes() -> None:
+    """Draw the indexes of other models, each with a way to delete it."""
+    maintenance, call = session.services().maintenance, session.runtime().call
+    others = call(maintenance.other_indexes())
+    if not others:
+        return
+    st.subheader("Indexes of other models", anchor=False)
+    st.caption("They cost nothing but room. Whoever goes back to a model finds its index as it was.")
+    for spec, held in others:
+        line, action = st.columns([4, 1], vertical_alignment="center")
+        line.text(f"{spec.model}, {spec.dimensions:,} dimensions: {counted(held, 'vector')}")
+        with action.popover("Delete", icon=":material/delete:", width="stretch"):
+            st.caption("The index and the vectors kept for it go. Going back to this model embeds everything anew.")
+            if st.button("Delete for good", key=f"settings_delete_{spec.name}", type="primary"):
+                call(maintenance.delete_index(spec), timeout_s=120)
+                st.rerun()
+
+
+def jobs_table(jobs: Sequence[JobRecord]) -> None:
+    """Draw the newest jobs of the journal, whichever process ran them."""
     st.subheader("Jobs", anchor=False)
     if not jobs:
-        st.caption("None since the app started.")
+        st.caption("None yet.")
         return
     rows = [
-        {"Job": job.title, "Kind": job.kind, "State": job.state, "Seconds": round(job.elapsed_s, 1)} for job in jobs
+        {
+            "Job": job.title,
+            "State": job.state,
+            "Owner": job.owner,
+            "Started": session.local_time(job.created_at),
+            "Took": duration(session.took_s(job)),
+            "What went wrong": job.error or "",
+        }
+        for job in jobs
     ]
     st.dataframe(rows, hide_index=True, width="stretch")
 

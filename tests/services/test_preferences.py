@@ -4,8 +4,7 @@ import pytest
 
 from animerag.config import load_settings
 from animerag.errors import SettingsError
-from animerag.models import Priority
-from animerag.ports import ModelServer
+from animerag.models import ModelServer, Priority
 from animerag.runtime import open_services
 from animerag.services.preferences import Preferences, saved_settings
 from animerag.simulator import SimulatorSettings, parse_faults
@@ -50,8 +49,8 @@ async def test_the_environment_wins_and_says_so(opened):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"sources": 0}, "Sources cannot be 0"),
-        ({"ingest_concurrency": "many"}, "Ingest concurrency"),
+        ({"sources": 0}, "Sources a question: 0 cannot"),
+        ({"ingest_concurrency": "many"}, "Imports, requests in flight"),
         ({"prices": {"mine": "dear"}}, "dear"),
         ({"openai_base_url": "ftp://somewhere"}, "http:// or https://"),
         ({"openai_api_key": "sk-saved"}, "OPENAI_API_KEY can only be set in the environment"),
@@ -85,7 +84,7 @@ async def test_a_provider_is_tried_before_it_counts(opened):
 async def test_a_provider_that_refuses_is_not_kept(opened):
     refusing = SimulatorSettings(**QUICK, faults=parse_faults("401@1"))
     async with listening(refusing) as url, opened() as services:
-        with pytest.raises(SettingsError, match=r"Nothing was changed\. Embeddings: "):
+        with pytest.raises(SettingsError, match=r"Nothing was changed\. Vectors: "):
             await services.preferences.save({"openai_base_url": url, "embedding_provider": "openai"})
         assert await saved_settings(services.library) == {}
 

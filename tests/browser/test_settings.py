@@ -1,0 +1,83 @@
+"""Settings in a real browser: a server on this machine taken up, a level changed, all tabs going on."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from animerag.adapters.local_servers import USUAL
+
+pytestmark = [pytest.mark.browser, pytest.mark.long, pytest.mark.timeout(240)]
+
+
+@pytest.fixture
+def local_server():
+    """A simulated provider where one of the usual servers would listen; gives its maker's name."""
+    for port, name in USUAL.items():
+        command = [sys.executable, "-m", "animerag.simulator", "--watch-stdin", f"--port={port}", "--chat-latency=0.5"]
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        if "url" in process.stdout.readline():
+            yield name
+            process.communicate(timeout=20)
+            return
+        process.communicate(timeout=20)
+    pytest.skip("every usual port is taken on this machine")
+
+
+def test_a_local_server_is_taken_up_and_settings_are_changed(app_url, browser, artifacts, local_server):
+    from playwright.sync_api import expect
+
+    page = browser.new_context(color_scheme="light", viewport={"width": 1280, "height": 900}).new_page()
+
+    def shot(name, height=900):
+        page.set_viewport_size({"width": 1280, "height": height})
+        for scheme in ("dark", "light"):
+            page.emulate_media(color_scheme=scheme)
+            page.wait_for_timeout(400)
+            page.screenshot(path=artifacts / f"settings-{name}-{scheme}.png")
+        page.set_viewport_size({"width": 1280, "height": 900})
+
+    def go(name):
+        page.get_by_test_id("stSidebarNav").get_by_role("link", name=name, exact=True).click()
+
+    # Offered on Ask, and only used when chosen.
+    page.goto(app_url)
+    expect(page.get_by_text("Sample catalogue, 60 shows.")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text(f"{local_server} found on this machine: gpt-5-nano.")).to_be_visible()
+    expect(page.get_by_text("Embedded, offline · 60 shows")).to_be_visible()
+    shot("1-offered")
+    page.get_by_role("button", name="Use it").click()
+    expect(page.get_by_text(re.compile(r"gpt-5-nano at 127\.0\.0\.1:\d+ · 60 shows"))).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("found on this machine")).to_have_count(0)
+    page.get_by_role("button", name="Astronauts who collect trash in orbit").click()
+    expect(page.get_by_text(re.compile("Planetes")).first).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("button", name="Stop")).to_have_count(0, timeout=30_000)
+
+    # What was saved is shown, tried, changed and taken back.
+    go("Settings")
+    expect(page.get_by_role("heading", name="Settings", exact=True)).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("Loop is late")).to_be_visible(timeout=20_000)
+    page.get_by_role("button", name="Try the models").click()
+    expect(page.get_by_text("The provider answers, and lists gpt-5-nano.")).to_be_visible(timeout=30_000)
+    page.get_by_text("More", exact=True).click()
+    page.get_by_label("Sources a question").fill("5")
+    shot("2-ready", 2000)
+    page.get_by_role("button", name="Try and save").click()
+    expect(page.get_by_text("Saved: Sources a question.")).to_be_visible(timeout=60_000)
+    shot("3-saved", 2000)
+    page.get_by_text("More", exact=True).click()
+    page.get_by_label("Sources a question").fill("many")
+    page.get_by_role("button", name="Try and save").click()
+    expect(page.get_by_text("Sources a question: 'many'")).to_be_visible(timeout=60_000)
+    shot("4-refused", 2000)
+    page.get_by_role("button", name="Back to defaults").click()
+    expect(page.get_by_text("Embedded, offline · 60 shows")).to_be_visible(timeout=60_000)
+
+    # At the narrow end everything is still there.
+    page.set_viewport_size({"width": 768, "height": 1400})
+    page.wait_for_timeout(500)
+    page.screenshot(path=artifacts / "settings-5-narrow.png")
+    page.context.close()

@@ -1,0 +1,177 @@
+"""Settings: what can be changed in the app, tried before it counts, and what the environment has fixed."""
+
+import asyncio
+import contextlib
+
+import pytest
+
+from animerag.adapters import local_servers
+from animerag.jobs import Control
+from animerag.simulator import SimulatorProcess, SimulatorSettings
+from animerag.ui import session
+from tests.pages.screen import until, visit, words
+
+QUICK = SimulatorSettings(embed_latency_s=0, chat_latency_s=0)
+
+
+@pytest.fixture
+def provider():
+    """A simulated provider in a process of its own."""
+    with asyncio.Runner() as runner, contextlib.ExitStack() as stack:
+        simulator = SimulatorProcess(QUICK)
+        runner.run(simulator.__aenter__())
+        stack.callback(lambda: runner.run(simulator.__aexit__(None, None, None)))
+        yield simulator.url
+
+
+def field(app, name, kind="text_input"):
+    [found] = [one for one in getattr(app, kind) if str(one.key).endswith(f"_{name}")]
+    return found
+
+
+def said(app):
+    """Return the page's words as a reader sees them."""
+    return words(app).replace("\\", "").replace("\u2060", "")
+
+
+def save(app):
+    [button] = [one for one in app.button if one.label == "Try and save"]
+    return button.click().run()
+
+
+def test_changes_are_kept_and_count_at_once_and_can_be_taken_back(sampled):
+    visit(sampled, "settings")
+    field(sampled, "sources").set_value("5")
+    field(sampled, "ingest_concurrency").set_value("7")
+    field(sampled, "prices", "text_area").set_value("mine = 0.5\n")
+    save(sampled)
+
+    assert "Saved: Sources a question; Imports, requests in flight; Prices" in said(sampled)
+    assert (session.services().answering.k, session.services().settings.prices) == (5, {"mine": 0.5})
+    assert field(sampled, "sources").value == "5"
+
+    sampled.button(key="settings_defaults").click().run()
+    assert session.services().answering.k == 8
+    assert field(sampled, "sources").value == "8"
+    assert "settings_defaults" not in [button.key for button in sampled.button]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "value", "sentence"),
+    [
+        ("sources", "text_input", "many", "Sources a question: 'many' cannot be used"),
+        ("batch_size", "text_input", "0", "Batch size, shows a request: 0 cannot be used"),
+        ("prices", "text_area", "mine: 5", "A price is written as: model = 0.05"),
+        ("openai_base_url", "text_input", "localhost:11434", "must begin with http:// or https://"),
+    ],
+)
+def test_what_cannot_be_used_is_told_and_changes_nothing(sampled, name, kind, value, sentence):
+    visit(sampled, "settings")
+    field(sampled, name, kind).set_value(value)
+    save(sampled)
+
+    assert sentence in said(sampled)
+    assert session.services().settings.saved == frozenset()
+
+
+def test_nothing_changed_is_said(sampled):
+    visit(sampled, "settings")
+    save(sampled)
+    assert "Nothing was changed." in said(sampled)
+
+
+def test_the_environment_locks_its_settings_and_is_named(app, monkeypatch):
+    monkeypatch.setenv("ANIMERAG_SOURCES", "4")
+    app.run()
+    visit(until(app, lambda page: "Sample catalogue" in said(page)), "settings")
+
+    assert (field(app, "sources").value, field(app, "sources").disabled) == ("4", True)
+    assert "ANIMERAG_SOURCES" in field(app, "sources").help
+    assert "ANIMERAG_SOURCES" in said(app)
+
+
+def test_a_provider_is_tried_and_then_used_and_the_earlier_index_can_be_deleted(sampled, provider):
+    visit(sampled, "settings")
+    field(sampled, "openai_base_url").set_value(provider)
+    field(sampled, "embedding_provider", "selectbox").set_value("openai")
+    field(sampled, "chat_provider", "selectbox").set_value("openai")
+    save(sampled)
+    assert "Saved:" in said(sampled)
+    assert session.services().embedder.provider == "openai"
+
+    sampled.button(key="settings_try").click().run()
+    assert "1,536 numbers a vector" in said(sampled)
+    assert "lists gpt-5-nano" in said(sampled)
+    assert "not indexed" in said(visit(sampled, "ask"))
+
+    session.runtime().call(session.services().ingestion.reindex(Control()), timeout_s=60)
+    visit(sampled, "settings")
+    assert "512 dimensions: 60 vectors" in said(sampled)
+    [delete] = [one for one in sampled.button if one.label == "Delete for good"]
+    delete.click().run()
+    assert "60 vectors" not in said(sampled)
+
+
+def test_a_provider_that_is_not_there_is_not_used(sampled, unused_tcp_port):
+    visit(sampled, "settings")
+    field(sampled, "openai_base_url").set_value(f"http://127.0.0.1:{unused_tcp_port}/v1")
+    field(sampled, "chat_provider", "selectbox").set_value("openai")
+    save(sampled)
+
+    assert "Nothing was changed. Vectors: The provider did not answer" in said(sampled)
+    assert not session.services().answering.written_by_a_model
+
+
+def test_nothing_is_saved_while_a_job_runs(sampled):
+    async def wait(control):
+        await control.stopped()
+
+    job = session.start_job(wait, kind="test", title="A job")
+    visit(sampled, "settings")
+    [button] = [one for one in sampled.button if one.label == "Try and save"]
+    assert button.disabled
+    assert "1 job running: save when it has ended." in said(sampled)
+    session.cancel_job(job)
+    until(sampled, lambda _: not job.running)
+
+
+def test_the_journal_the_gate_and_the_loop_are_shown(sampled):
+    visit(sampled, "settings")
+
+    assert {metric.label for metric in sampled.metric} >= {"Questions in flight", "Imports in flight", "Loop is late"}
+    [table] = [one.value for one in sampled.dataframe if "Job" in one.value]
+    assert "sample" in table["Job"][0].lower()
+    assert list(table["State"]) == ["done"]
+
+
+@pytest.fixture
+def found(provider, monkeypatch):
+    """A server where one would be looked for: at the test's own port instead of the four usual ones."""
+    find, port = local_servers.find, int(provider.split(":")[2].split("/")[0])
+    monkeypatch.setattr(local_servers, "find", lambda: find({port: "Ollama"}))
+    return port
+
+
+def test_a_server_on_this_machine_is_offered_and_used_when_chosen(app, found):
+    app.run()
+    until(app, lambda page: "Ollama found on this machine" in said(page))
+    assert not session.services().answering.written_by_a_model  # never silently
+
+    [use] = [one for one in app.button if one.label == "Use it"]
+    use.click().run()
+    assert session.services().answering.written_by_a_model
+    assert session.services().embedder.provider == "local"
+    assert "found on this machine" not in said(app)
+    assert f"gpt-5-nano (http://127.0.0.1:{found}/v1)" in said(visit(app, "settings"))
+
+
+@pytest.mark.usefixtures("found")
+def test_a_server_that_was_declined_is_offered_only_in_settings(app):
+    app.run()
+    until(app, lambda page: "Ollama found on this machine" in said(page))
+    [decline] = [one for one in app.button if one.label == "Not now"]
+    decline.click().run()
+    assert "found on this machine" not in said(app)
+    app.run()
+    assert "found on this machine" not in said(app)
+    assert "found on this machine" in said(visit(app, "settings"))
