@@ -83,6 +83,7 @@ class Settings(BaseSettings):
     max_tpm: int | None = Field(None, ge=1)
     max_cost_usd: float | None = Field(None, ge=0)
     prices: dict[str, float] = Field(default_factory=dict)  # USD a million tokens, by model
+    otlp_endpoint: str | None = None
     debug: bool = False
     _saved: frozenset[str] = PrivateAttr(frozenset())
 

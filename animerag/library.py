@@ -124,11 +124,13 @@ class Library:
         try:
             await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
             url = f"sqlite+aiosqlite:///{path}"
-            engine = create_async_engine(url, json_serializer=_json)
+            engine = create_async_engine(url, json_serializer=_json, hide_parameters=True)
             event.listen(engine.sync_engine, "begin", _begin_immediate)
             # Switching a connection to AUTOCOMMIT and back, and rolling back nothing, is most of a short read's time.
             options = {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True}
-            reader = create_async_engine(url, json_serializer=_json, pool_reset_on_return=None, **options)
+            reader = create_async_engine(
+                url, json_serializer=_json, pool_reset_on_return=None, hide_parameters=True, **options
+            )
             for each in (engine, reader):
                 event.listen(each.sync_engine, "connect", _configure)
         except OSError as error:

@@ -18,7 +18,7 @@ from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from animerag import leases
+from animerag import diagnostics, leases
 from animerag.adapters import local_servers
 from animerag.answers import KeptAnswers
 from animerag.bench import ScratchBench
@@ -99,6 +99,9 @@ async def open_services(settings: Settings, *, warm: bool = True) -> AsyncIterat
     from animerag.adapters.chroma import ChromaIndex
 
     async with contextlib.AsyncExitStack() as stack:
+        stack.enter_context(diagnostics.debugging(settings))
+        if settings.otlp_endpoint is not None:
+            await stack.enter_async_context(_exporting(settings.otlp_endpoint))
         library = await Library.open(settings.database_path)
         stack.push_async_callback(library.close)
         held = settings.data_dir / leases.DIRECTORY
@@ -129,6 +132,12 @@ async def open_services(settings: Settings, *, warm: bool = True) -> AsyncIterat
         if warm:
             stack.push_async_callback(_end, asyncio.create_task(_warm(services), name="warm-up"))
         yield services
+
+
+def _exporting(endpoint: str) -> contextlib.AbstractAsyncContextManager[None]:
+    from animerag.adapters.otlp import exporting
+
+    return exporting(endpoint)
 
 
 async def _providers(settings: Settings, gate: Gate, stack: contextlib.AsyncExitStack) -> tuple[Embedder, ChatModel]:
@@ -397,6 +406,10 @@ class Runtime:
             self._loop.close()
 
     async def _serve(self) -> None:
+        with diagnostics.log_file(self._settings):
+            await self._open_until_closed()
+
+    async def _open_until_closed(self) -> None:
         async with open_services(self._settings) as services:
             self._opened.set_result(services)
             await self._closing.wait()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,3 +124,40 @@ def add(name: str, start_s: float, end_s: float) -> None:
     recorder = _recorder.get()
     if recorder is not None:
         recorder.add(name, start_s, end_s, _lane.get())
+
+
+# ── Traces: what a piece of work leaves to whoever wants to hear of it ───────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """A finished piece of work: its spans, models, tokens and status, never its texts."""
+
+    name: str
+    spans: Sequence[Span]
+    about: Mapping[str, str | int | float]
+
+
+_hearers: list[Callable[[Trace], None]] = []
+
+
+@contextmanager
+def heard(hear: Callable[[Trace], None]) -> Iterator[None]:
+    """Let `hear` know of every trace that ends meanwhile, on the loop that it ends on; it must not wait."""
+    _hearers.append(hear)
+    try:
+        yield
+    finally:
+        _hearers.remove(hear)
+
+
+def finished(name: str, spans: Sequence[Span], **about: str | float | None) -> None:
+    """Tell whoever listens of finished work; free when nobody does.
+
+    A `__` in a name stands for a dot, and None for no value.
+    """
+    if _hearers and spans:
+        known = {key.replace("__", "."): value for key, value in about.items() if value is not None}
+        trace = Trace(name=name, spans=tuple(spans), about=known)
+        for hear in _hearers:
+            hear(trace)

@@ -14,7 +14,7 @@ from animerag.models import Answer, AnswerStatus, Filters, Finish, Priority, Pro
 from animerag.prompts import ANSWER_VERSION
 from animerag.services.prompting import build_prompt, cited
 from animerag.services.retrieval import DEFAULT_K, checked_question
-from animerag.tracing import Recorder, Span, recording
+from animerag.tracing import Recorder, Span, finished, recording
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
@@ -195,6 +195,7 @@ class Answering:
                     if isinstance(event, Answer):
                         answer = event
                     yield event
+        self._tell(asking, answer)
         if keeps is not None and answer.prompt is not None and answer.status is AnswerStatus.OK:
             await keeps.put(key, revision, found, answer)
 
@@ -265,6 +266,22 @@ class Answering:
             asking.recorder.add("answer", first_s, now_s)
         timings = replace(base.timings, first_token_s=max(0.0, first_s - asking.began_s), chat_s=now_s - chat_s)
         yield asking.end(replace(answer, timings=timings))
+
+    def _tell(self, asking: _Asking, answer: Answer) -> None:
+        model = answer.model if answer.provider == "openai" and answer.prompt is not None else None
+        finished(
+            "answer",
+            asking.recorder.spans,
+            status=answer.status.value,
+            sources=len(answer.sources),
+            embedding_model=self._retriever.model,
+            embedding_tokens=answer.usage.embedding_tokens,
+            cost_usd=answer.usage.cost_usd,
+            gen_ai__request__model=model,
+            gen_ai__provider__name="openai" if model else None,
+            gen_ai__usage__input_tokens=answer.usage.input_tokens if model else None,
+            gen_ai__usage__output_tokens=answer.usage.output_tokens if model else None,
+        )
 
     @contextlib.contextmanager
     def _waited_for(self) -> Iterator[None]:

@@ -25,7 +25,7 @@ from animerag.services.pipeline import Pipeline
 from animerag.services.reading import Reading, SourceFile, Winners
 from animerag.services.tally import Tally
 from animerag.texts import Document
-from animerag.tracing import recording
+from animerag.tracing import finished, recording
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from animerag.services.alone import Alone
     from animerag.services.indexing import Indexer
     from animerag.services.space import Space
+    from animerag.tracing import Recorder
 
 __all__ = ["Ingestion", "SourceFile"]
 
@@ -133,6 +134,7 @@ class Ingestion:
             report = await self._report(tally, meter, concurrency)
         if report.ingested >= _ENOUGH:
             await self._library.remember(f"shows_per_s {self._indexer.embedder.model}", f"{report.throughput:.1f}")
+        self._tell("import", recorder, report)
         checked_s = await self._check_graph(tally)
         tally.show_progress("Done")
         log.info("ingested %d of %d rows in %.1f s", report.ingested, report.read, report.seconds)
@@ -207,6 +209,7 @@ class Ingestion:
             pipeline = Pipeline(self._indexer, spec, tally, level=self._level, begin_import=None)
             await pipeline.run(stored(), self._sizes(len(ids), self._batch_size))
             report = await self._report(tally, meter, None)
+        self._tell("reindex", recorder, report)
         checked_s = await self._check_graph(tally)
         tally.show_progress("Done")
         return replace(report, checked_s=checked_s)
@@ -268,6 +271,17 @@ class Ingestion:
         if report.stopped_by:
             report = replace(report, stopped_by=await asyncio.to_thread(self._space.explain, report.stopped_by))
         return replace(report, catalogue=counts.shows, **_figures(meter, concurrency))
+
+    def _tell(self, name: str, recorder: Recorder, report: IngestReport) -> None:
+        finished(
+            name,
+            recorder.spans,
+            read=report.read,
+            stored=report.ingested,
+            embedding_model=self._indexer.embedder.model,
+            embedding_tokens=report.usage.embedding_tokens,
+            cost_usd=report.usage.cost_usd,
+        )
 
     @contextlib.asynccontextmanager
     async def _explained(self) -> AsyncIterator[None]:
