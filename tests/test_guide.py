@@ -1,0 +1,66 @@
+"""Every command that the guide, the owner's document and the README show is run, in order, by the real command line."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.test_docs import _COMMAND, ROOT, arguments, fenced_lines
+
+pytestmark = [pytest.mark.long, pytest.mark.timeout(420)]
+
+# What needs more than a minute, a person at the keyboard, or never ends is run elsewhere: tests/test_cli.py.
+ELSEWHERE = (["query", "-i"], ["simulate"], ["compare", "ingest", "--levels", "1,3,5,10"])
+
+
+def shown(name):
+    """Return the commands of a document, in order."""
+    path = ROOT / name
+    found = [(line, _COMMAND.search(line)) for line in fenced_lines(path)]
+    calls = [arguments(line[match.end() :]) for line, match in found if match]
+    return [call for call in calls if not any(call[: len(skipped)] == skipped for skipped in ELSEWHERE)]
+
+
+@pytest.fixture
+def place(tmp_path, export, record):
+    """A directory with the files that the documents name."""
+    rows = [
+        record(number, title, text)
+        for number, (title, text) in enumerate(
+            [
+                ("Planetes", "Astronauts collect the trash that circles in orbit."),
+                ("Attack on Titan", "Behind walls people hide from giants."),
+                ("Monster", "A surgeon saves a boy."),
+            ],
+            1,
+        )
+    ]
+    source = export(*rows)
+    (tmp_path / "shoko_export.json").write_bytes(Path(source.path).read_bytes())
+    (tmp_path / "questions.csv").write_text(
+        "question,expected_ids\nAstronauts who collect trash,1\nWhat is Monster about?,3\n", encoding="utf-8"
+    )
+    return tmp_path
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/guide.md", "docs/operations.md"])
+def test_every_command_runs(document, place, settings):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "ANIMERAG_"))}
+    environment |= {"ANIMERAG_DATA_DIR": str(place / "data"), "ANIMERAG_CHROMA_URL": settings.chroma_url}
+    calls = shown(document)
+    assert len(calls) >= 5
+    first = [] if ["ingest", "shoko_export.json"] in calls else [["ingest", "shoko_export.json"]]
+    for call in first + calls:
+        done = subprocess.run(
+            [sys.executable, "-m", "animerag", *call],
+            check=False,
+            cwd=place,
+            env=environment | {"PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            stdin=subprocess.DEVNULL,
+        )
+        assert done.returncode == 0, f"animerag {' '.join(call)}: {done.stdout}{done.stderr}"
