@@ -143,15 +143,19 @@ class ServerLease:
 def _spawn(files: ServerFiles, grace_s: float) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "animerag.adapters.chroma_server", str(files.root), "--grace", str(grace_s)]
     with files.log.open("ab") as log:
-        process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            command,
-            cwd=Path(__file__).parents[2],  # where `animerag` can be imported from, whatever the caller's directory is
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,  # Ctrl-C at the app must not reach a server that others use
-            creationflags=_WINDOWS_FLAGS,
-        )
+        try:
+            process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+                command,
+                cwd=Path(__file__).parents[2],  # where `animerag` can be imported, whatever the caller's directory is
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C at the app must not reach a server that others use
+                creationflags=_WINDOWS_FLAGS,
+            )
+        except OSError as error:
+            reason = error.strerror or error
+            raise VectorStoreError(f"Chroma could not be started by {sys.executable}: {reason}.") from error
     # The server may outlive us or end before us; somebody has to collect its exit code in the second case.
     threading.Thread(target=process.wait, name="animerag-chroma-wait", daemon=True).start()
     return process

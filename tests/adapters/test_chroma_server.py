@@ -316,3 +316,11 @@ async def test_a_lease_whose_lock_was_deleted_takes_another(tmp_path):
 
         assert await lease.url() == url
         assert len(list(ServerFiles(tmp_path).users.iterdir())) == 1
+
+
+async def test_an_interpreter_that_cannot_be_run_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "nothing"))
+    lease = ServerLease(tmp_path / "chroma")
+    with pytest.raises(VectorStoreError, match=r"could not be started by .*nothing"):
+        await lease.url()
+    await lease.release()
