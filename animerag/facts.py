@@ -80,7 +80,7 @@ async def load(library: Library) -> list[dict[str, Any]]:
     # JSON stays text here: decoding 30,000 rows would hold the event loop for most of a second.
     plain = [type_coerce(column, Text).label(column.name) if column.name in _JSON else column for column in columns]
     mine = table.outerjoin(my_list, my_list.c.show_id == table.c.id)
-    query = select(*plain, my_list.c.status.label("my_status")).select_from(mine)
+    query = select(*plain, my_list.c.status.label("my_status"), my_list.c.score.label("my_score")).select_from(mine)
     async with library.reading() as connection:
         return [dict(row._mapping) for row in await connection.execute(query)]  # noqa: SLF001 - its public name
 
@@ -104,7 +104,7 @@ def _show(row: Mapping[str, Any]) -> Show:
     )
 
 
-_PLAIN = ["id", "title", "description", "episodes", "year", "end_year", "rating", "votes", "my_status"]
+_PLAIN = ["id", "title", "description", "episodes", "year", "end_year", "rating", "votes", "my_status", "my_score"]
 
 
 class FactTable:
@@ -124,6 +124,15 @@ class FactTable:
     def show(self, show_id: str) -> Show | None:
         """Return a show without its description, or None."""
         return self._shows.get(show_id)
+
+    def shows(self) -> Iterable[Show]:
+        """Return all shows, without their descriptions."""
+        return self._shows.values()
+
+    def having(self, letters: str) -> list[str]:
+        """Return the ids of shows that have these letters in a title, but for case and punctuation."""
+        wanted = title_words(letters)
+        return [show.id for show in self._shows.values() if not wanted or wanted in self._titles(show)]
 
     def meeting(self, filters: Filters) -> list[str]:
         """Return the ids of all shows that meet the filters, best rated first."""

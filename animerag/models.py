@@ -359,7 +359,7 @@ class Filters:
         found += [Condition(key=f"tags:{tag}", label=tag) for tag in self.tags]
         found += [Condition(key=f"without_tags:{tag}", label=f"not {tag}") for tag in self.without_tags]
         if self.statuses:
-            label = " or ".join(_STATUS_LABELS[status] for status in self.statuses)
+            label = " or ".join(STATUS_LABELS[status] for status in self.statuses)
             found.append(Condition(key="statuses", label=label))
         if self.title:
             found.append(Condition(key="title", label=f"title has {self.title}"))
@@ -393,7 +393,7 @@ class Filters:
         return Filters(**changes)
 
 
-_STATUS_LABELS: dict[WatchState, str] = {
+STATUS_LABELS: dict[WatchState, str] = {
     "watching": "watching",
     "completed": "completed",
     "on_hold": "on hold",

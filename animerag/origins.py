@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, func, select, update
@@ -10,10 +11,10 @@ from sqlalchemy.dialects.sqlite import insert
 from animerag import words
 from animerag.bulk import insert_many, upsert
 from animerag.models import ImportKind, StoredShow, Told
-from animerag.schema import imports, kept_apart, merges, my_list, provenance, shows
+from animerag.schema import edits, imports, kept_apart, merges, my_list, provenance, shows
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Sequence
+    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -130,6 +131,67 @@ async def merge(library: Library, keep: str, other: str) -> None:
         numbers = (await connection.execute(select(shows.c.number).where(shows.c.id == other))).scalars().all()
         await words.remove(connection, numbers)
         await connection.execute(delete(shows).where(shows.c.id == other))
+
+
+async def edits_of(library: Library, ids: Iterable[str] | None = None) -> dict[str, dict[str, Any]]:
+    """Return what their owner changed in shows, by id and field, as JSON keeps it."""
+    found: dict[str, dict[str, Any]] = {}
+    async with library.reading() as connection:
+        async for part in _parts(ids):
+            wanted = select(edits.c.show_id, edits.c.changes)
+            rows = await connection.execute(wanted if part is None else wanted.where(edits.c.show_id.in_(part)))
+            found.update((row.show_id, row.changes) for row in rows)
+    return found
+
+
+async def keep_edits(library: Library, show_id: str, changes: Mapping[str, Any]) -> None:
+    """Remember what an owner changed in a show, all of it; nothing at all forgets it. Raises LibraryError."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    async with library.writing() as connection:
+        if not changes:
+            await connection.execute(delete(edits).where(edits.c.show_id == show_id))
+            return
+        kept = insert(edits).values(show_id=show_id, changes=dict(changes), at=now)
+        fresh = {"changes": kept.excluded.changes, "at": kept.excluded.at}
+        await connection.execute(kept.on_conflict_do_update(index_elements=["show_id"], set_=fresh))
+
+
+async def remove(library: Library, ids: Iterable[str]) -> int:
+    """Remove shows, and return how many there were; their vectors become strays. Raises LibraryError."""
+    removed = 0
+    async with library.changing() as connection:
+        async for part in _parts(ids):
+            numbers = (
+                (await connection.execute(select(shows.c.number).where(shows.c.id.in_(part or ())))).scalars().all()
+            )
+            await words.remove(connection, numbers)
+            await connection.execute(delete(shows).where(shows.c.number.in_(numbers)))
+            removed += len(numbers)
+    return removed
+
+
+async def ids_from(library: Library, file: str) -> set[str]:
+    """Return the ids of the shows that a file told of."""
+    async with library.reading() as connection:
+        rows = await connection.execute(select(provenance.c.show_id).where(provenance.c.file == file))
+        return set(rows.scalars())
+
+
+async def files(library: Library) -> dict[str, int]:
+    """Return the files that told of shows, and of how many, the richest first."""
+    counted = func.count(provenance.c.show_id.distinct()).label("shows")
+    async with library.reading() as connection:
+        wanted = select(provenance.c.file, counted).group_by(provenance.c.file).order_by(counted.desc())
+        return {row.file: row.shows for row in await connection.execute(wanted)}
+
+
+async def without_words(library: Library) -> list[str]:
+    """Return the ids of shows without a description, so that only their names and fields can be found."""
+    async with library.reading() as connection:
+        rows = await connection.execute(
+            select(shows.c.id).where(func.trim(shows.c.description) == "").order_by(shows.c.title)
+        )
+        return list(rows.scalars())
 
 
 async def apart(library: Library) -> set[tuple[str, str]]:

@@ -37,8 +37,10 @@ from animerag.services.alone import Alone
 from animerag.services.answering import Answering
 from animerag.services.batch import Batch
 from animerag.services.batch_costs import BatchCosts
+from animerag.services.browsing import Browsing
 from animerag.services.catalogue import Catalogue
 from animerag.services.comparison import Comparison
+from animerag.services.editing import Editing
 from animerag.services.evaluation import Evaluator
 from animerag.services.indexing import Indexer
 from animerag.services.ingestion import Ingestion
@@ -80,6 +82,8 @@ class Services:
     conversations: Conversations
     preferences: Preferences
     catalogue: Catalogue
+    browsing: Browsing
+    editing: Editing
     maintenance: Maintenance
     comparison: Comparison
     uploads: Uploads
@@ -233,6 +237,8 @@ def _assemble(
         conversations=Conversations(library),
         preferences=Preferences(library, settings, try_out=_try_providers, find=local_servers.find),
         catalogue=Catalogue(indexer, ingestion),
+        browsing=Browsing(indexer, retriever.table),
+        editing=Editing(indexer, ingestion),
         maintenance=Maintenance(indexer, alone, None if settings.chroma_url else settings.data_dir / "chroma"),
         same_shows=SameShows(indexer, ingestion),
         comparison=Comparison(library, index, ScratchBench(settings, index, gate)),

@@ -16,7 +16,7 @@ from sqlalchemy import (
     text,
 )
 
-VERSION = 5
+VERSION = 6
 
 metadata = MetaData()
 
@@ -81,6 +81,15 @@ provenance = Table(
 merges = Table("merges", metadata, Column("source_id", Text, primary_key=True), Column("show_id", Text, nullable=False))
 kept_apart = Table(
     "kept_apart", metadata, Column("first", Text, primary_key=True), Column("second", Text, primary_key=True)
+)
+
+# What an owner changed in a show by hand, by field; it holds over whatever files say later.
+edits = Table(
+    "edits",
+    metadata,
+    Column("show_id", ForeignKey("shows.id", ondelete="CASCADE"), primary_key=True),
+    Column("changes", JSON, nullable=False),
+    Column("at", Text, nullable=False),
 )
 
 # Every vector that was ever paid for, by what it was made from; float32, little endian.

@@ -30,8 +30,9 @@ def old(path, version):
         connection.execute(SHOW)
         connection.execute("INSERT INTO words (rowid, titles) VALUES (1, 'monster')")
         connection.execute("INSERT INTO vectors VALUES ('m', 2, 't', x'0000803f00000000')")
+        level = "ingest_concurrency" if version < 5 else "setting ingest_concurrency"
         connection.executemany(
-            "INSERT INTO facts VALUES (?, ?)", [("library_id", "abc"), ("ingest_concurrency", "7"), ("revision", "3")]
+            "INSERT INTO facts VALUES (?, ?)", [("library_id", "abc"), (level, "7"), ("revision", "3")]
         )
     return path
 

@@ -57,10 +57,6 @@ class Catalogue:
             indexed = None
         return Status(shows=counts.shows, sample=counts.sample, indexed=indexed)
 
-    async def browse(self, search: str = "", *, limit: int = 500, offset: int = 0) -> tuple[list[Show], int]:
-        """Return a page of shows whose titles contain `search`, and how many match in all."""
-        return await self._library.browse(search, limit=limit, offset=offset)
-
     async def show(self, show_id: str) -> Show | None:
         """Return one show."""
         return await self._library.show(show_id)

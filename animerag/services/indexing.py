@@ -107,7 +107,7 @@ class Indexer:
         lost: list[str] = []
         tried = ids if len(ids) <= _TRIED else random.sample(ids, _TRIED)
         for start in range(0, len(tried), _CHUNK):
-            documents = await self._documents(tried[start : start + _CHUNK])
+            documents = await self.documents(tried[start : start + _CHUNK])
             vectors = await self.known_vectors(spec, documents)
             asked = [document for document in documents if document.text_hash in vectors]
             if asked:
@@ -126,7 +126,7 @@ class Indexer:
         """
         lost = await self.unsearchable(spec, list(await self.library.indexed(spec.name)))
         if lost:
-            documents = await self._documents(lost)
+            documents = await self.documents(lost)
             vectors = await self.known_vectors(spec, documents)
             await self.index.delete(spec, lost)
             await self.upsert(spec, documents, vectors)
@@ -141,7 +141,8 @@ class Indexer:
             await self.library.forget_indexed(spec.name, strays)
         return len(strays)
 
-    async def _documents(self, ids: Sequence[str]) -> list[Document]:
+    async def documents(self, ids: Sequence[str]) -> list[Document]:
+        """Return what is indexed of shows. Raises LibraryError."""
         return [Document.of(show) for show in (await self.library.shows(ids)).values()]
 
 

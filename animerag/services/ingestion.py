@@ -16,10 +16,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
+from animerag import origins
 from animerag.errors import AnimeRAGError, InvalidInputError, LibraryError, VectorStoreError
 from animerag.limits import Meter, budgeted, estimate_tokens, metering
 from animerag.models import Concurrency, ImportKind, IngestReport, Usage
 from animerag.services import waves
+from animerag.services.editing import edited
 from animerag.services.identity import Identity
 from animerag.services.pipeline import Pipeline
 from animerag.services.reading import Reading, SourceFile, Winners
@@ -240,6 +242,8 @@ class Ingestion:
         while shows := await asyncio.to_thread(lambda: list(itertools.islice(rows, _CHUNK))):
             if kind is ImportKind.OWN:
                 shows = await identity.complete(shows)
+                by_hand = await origins.edits_of(self._library, [show.id for show in shows])
+                shows = [edited(show, by_hand[show.id]) if show.id in by_hand else show for show in shows]
             yield await self._to_do(await asyncio.to_thread(_made, shows), tally, kind)
 
     async def _take_in(

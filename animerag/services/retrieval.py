@@ -198,6 +198,10 @@ class Retriever:
         """Return those of the ids that are in the catalogue. Raises LibraryError."""
         return await self._library.shows(ids, records=False)
 
+    async def table(self) -> FactTable:
+        """Return the fields of all shows as the catalogue has them now. Raises LibraryError."""
+        return (await self._loaded()).table
+
     async def tags(self) -> list[str]:
         """Return every tag of the catalogue, the most used first, for filters set by hand. Raises LibraryError."""
         return (await self._loaded()).table.tags

@@ -1,23 +1,35 @@
-"""What Catalogue draws: the shows that match, and all there is about one."""
+"""What Catalogue draws: the shows that are asked for, and what is missing. One show: show.py."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from animerag import exports
-from animerag.texts import clean
+from animerag.models import STATUS_LABELS, Filters
+from animerag.services.browsing import PAGE
 from animerag.ui import session
+from animerag.ui.show import open_show
 from animerag.ui.text import counted, label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from animerag.models import RelatedShow, Show, StoredShow, Told
+    from animerag.models import Show, StoredShow, WatchState
+    from animerag.services.browsing import Order, Page
 
-_PAIRS, _PAIRS_SHOWN = 50, 10
+_PAIRS, _PAIRS_SHOWN, _STUBS_SHOWN = 50, 10, 20
+_ORDERS: dict[Order, str] = {
+    "rating": "Best rated",
+    "title": "Title",
+    "year": "Newest",
+    "episodes": "Longest",
+    "votes": "Most votes",
+    "my_score": "My score",
+}
 _JAPANESE = re.compile(r"[ぁ-ヿ一-鿿]")
 
 
@@ -26,12 +38,95 @@ def native_title(show: Show) -> str | None:
     return next((title for title in show.titles if title != show.title and _JAPANESE.search(title)), None)
 
 
-def show_table(shows: Sequence[Show], total: int) -> None:
-    """Draw the shows that match; choosing a row opens it."""
-    if not shows:
-        st.info("No title has this. Try fewer letters, or another script.", icon=":material/search_off:")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What the controls ask for."""
+
+    search: str
+    filters: Filters
+    order: Order
+    descending: bool
+    file: str | None
+
+    async def page(self, number: int = 0) -> Page:
+        """Return a page of what is asked for."""
+        return await session.services().browsing.page(
+            self.search,
+            self.filters,
+            order=self.order,
+            descending=self.descending,
+            file=self.file,
+            number=number,
+        )
+
+
+def controls() -> Asked:
+    """Draw search, order and conditions, and return what they ask for."""
+    search, order, way, narrow = st.columns([4.2, 2, 1.8, 2], vertical_alignment="bottom")
+    letters = search.text_input(
+        "Search titles", key="catalogue_search", placeholder="Any title, in any script", type="search", live=True
+    )
+    chosen = order.selectbox("Order", list(_ORDERS), format_func=_ORDERS.__getitem__, key="catalogue_order")
+    turned = way.toggle("Reverse", key="catalogue_turned")
+    with narrow.popover("Filters", icon=":material/filter_alt:", width="stretch"):
+        filters, file = _conditions()
+    down = (chosen != "title") ^ turned
+    return Asked(search=(letters or "").strip(), filters=filters, order=chosen, descending=down, file=file)
+
+
+def _conditions() -> tuple[Filters, str | None]:
+    browsing, call = session.services().browsing, session.runtime().call
+    left, right = st.columns(2)
+    year_from = left.number_input("From year", 1900, 2200, value=None, key="catalogue_year_from")
+    year_to = right.number_input("To year", 1900, 2200, value=None, key="catalogue_year_to")
+    episodes_from = left.number_input("Episodes at least", 1, 100_000, value=None, key="catalogue_episodes_from")
+    episodes_to = right.number_input("Episodes at most", 1, 100_000, value=None, key="catalogue_episodes_to")
+    rating_from = left.number_input("Rated at least", 0.0, 10.0, value=None, step=0.5, key="catalogue_rating_from")
+    tags = st.multiselect("Tags, all of them", call(browsing.tags()), key="catalogue_tags")
+    statuses = st.multiselect(
+        "My status, any of them", list(STATUS_LABELS), format_func=_status, key="catalogue_statuses"
+    )
+    files = call(browsing.files())
+    file = st.selectbox("From file", list(files), None, key="catalogue_file", placeholder="Any file") if files else None
+    filters = Filters(
+        year_from=year_from,
+        year_to=year_to,
+        episodes_from=episodes_from,
+        episodes_to=episodes_to,
+        rating_from=rating_from,
+        tags=tuple(tags),
+        statuses=tuple(statuses),
+    )
+    return filters, file
+
+
+def _status(status: WatchState) -> str:
+    return STATUS_LABELS[status]
+
+
+def show_table(asked: Asked) -> None:
+    """Draw the shows that are asked for, a page at a time; choosing a row opens it."""
+    call = session.runtime().call
+    number = st.session_state.get("catalogue_page", 1) - 1
+    page = call(asked.page(number))
+    if not page.shows and page.total:  # what is asked for has fewer pages than before
+        st.session_state["catalogue_page"], number = 1, 0
+        page = call(asked.page())
+    conditions = [condition.label for condition in asked.filters.conditions()] + ([asked.file] if asked.file else [])
+    if not page.total:
+        hint = "Try fewer letters, or another script." if not conditions else "Take a condition away under Filters."
+        st.info(f"No show has this. {hint}", icon=":material/search_off:")
         return
-    st.caption(f"{counted(total, 'show')}" + (f", the first {len(shows):,} below" if total > len(shows) else ""))
+    told, turn = st.columns([4, 1], vertical_alignment="bottom")
+    told.caption(label(" · ".join([counted(page.total, "show"), *conditions])))
+    pages = -(-page.total // PAGE)
+    if pages > 1:
+        turn.number_input(f"Page, of {pages:,}", 1, pages, key="catalogue_page")
+    _table(page.shows)
+    _download(page)
+
+
+def _table(shows: Sequence[Show]) -> None:
     key = session.fresh_key("catalogue_table")
 
     def choose() -> None:
@@ -58,7 +153,7 @@ def show_table(shows: Sequence[Show], total: int) -> None:
         selection_mode="single-row",
         hide_index=True,
         width="stretch",
-        height=560,
+        height=min(35 * len(shows) + 38, 560),
         column_config={
             "Title": st.column_config.TextColumn(width="medium"),
             "Native title": st.column_config.TextColumn(width="medium"),
@@ -69,17 +164,15 @@ def show_table(shows: Sequence[Show], total: int) -> None:
     )
 
 
-def downloads(search: str, total: int) -> None:
-    """Offer what was searched for as a table that this app, and a spreadsheet, can read again; made when asked for."""
-    if not total:
-        return
+def _download(page: Page) -> None:
+    """Offer what is asked for as a table that this app, and a spreadsheet, can read again; made when asked for."""
 
     def made() -> bytes:
-        shows, _ = session.runtime().call(session.services().catalogue.browse(search, limit=total))
-        return exports.shows_csv(shows)
+        shows = session.runtime().call(session.services().library.shows(page.ids))
+        return exports.shows_csv([shows[show_id] for show_id in page.ids if show_id in shows])
 
     st.download_button(
-        f"Download {counted(total, 'show')} as CSV",
+        f"Download {counted(page.total, 'show')} as CSV",
         made,
         file_name="catalogue.csv",
         mime="text/csv",
@@ -87,6 +180,40 @@ def downloads(search: str, total: int) -> None:
         key="catalogue_csv",
         on_click="ignore",
     )
+
+
+def gaps() -> None:
+    """Offer pairs that may be one show, and list sequels that are missing and shows that a plot cannot find."""
+    same_shows()
+    browsing, call = session.services().browsing, session.runtime().call
+    missing = call(browsing.missing())
+    if missing:
+        with st.expander(f"{counted(len(missing), 'sequel')} missing", icon=":material/playlist_remove:"):
+            st.caption("Sequels and prequels that shows of the catalogue name, and that it lacks.")
+            rows = [
+                {
+                    "Missing": one.show.title or one.show.id,
+                    "Year": one.show.year,
+                    "Is": one.show.kind,
+                    "Of": one.named_by.title,
+                    "Id": one.show.id,
+                }
+                for one in missing
+            ]
+            st.dataframe(rows, hide_index=True, width="stretch", height=min(35 * len(rows) + 38, 400))
+    stubs = call(browsing.stubs())
+    if stubs:
+        with st.expander(f"{counted(len(stubs), 'show')} without a description", icon=":material/short_text:"):
+            st.caption("Only names and fields can find these. Write a description, or upload a file that has one.")
+            for place, show in enumerate(stubs[:_STUBS_SHOWN]):
+                if st.button(_heading(show), key=f"catalogue_stub_{place}", type="tertiary"):
+                    open_show(show.id)
+            if len(stubs) > _STUBS_SHOWN:
+                st.caption(f"The first {_STUBS_SHOWN} of {len(stubs):,}.")
+
+
+def _heading(show: Show) -> str:
+    return label(show.title + (f" ({show.year})" if show.year else ""))
 
 
 def same_shows() -> None:
@@ -115,61 +242,3 @@ def _named(show: StoredShow) -> str:
     facts = [str(show.year)] if show.year else []
     facts += [counted(show.episodes, "episode")] if show.episodes else []
     return label(f"{show.title} ({', '.join([*facts, f'id {show.id}'])})")
-
-
-def show_page(show: Show, *, known: set[str], told: Sequence[Told] = ()) -> None:
-    """Draw all there is about one show, `told` says which files; relations that the catalogue has can be opened."""
-    st.subheader(label(show.title), anchor=False)
-    others = [title for title in show.titles if title != show.title]
-    if others:
-        st.text(" · ".join(others))
-    years = (
-        f"{show.year} to {show.end_year}" if show.year and show.end_year and show.end_year != show.year else show.year
-    )
-    facts = [
-        str(years) if years else "",
-        counted(show.episodes, "episode") if show.episodes else "",
-        f"rated {show.rating:.2f} of 10" if show.rating else "",
-        counted(show.votes, "vote") if show.votes else "",
-        f"id {show.id}",
-    ]
-    st.caption(label(" · ".join(filter(None, facts))))
-    mine = [
-        (show.my_status or "").replace("_", " "),
-        f"my score {show.my_score:g}" if show.my_score is not None else "",
-        f"{counted(show.episodes_watched, 'episode')} watched" if show.episodes_watched else "",
-    ]
-    if any(mine):
-        st.caption(label("My list: " + ", ".join(filter(None, mine))))
-    st.text(clean(show.description) or "The catalogue has no description of it.")
-    if show.tags:
-        st.caption(label(", ".join(show.tags)))
-    _links("Relations", show.relations, known)
-    _links("Similar", show.similar, known)
-    if told:
-        files = ", ".join(f"{one.file} (id {one.source_id})" for one in told)
-        st.caption(label(f"From {files}"))
-    if st.button("Close", icon=":material/close:", key="catalogue_close"):
-        _open_show(None)
-
-
-def _links(heading: str, related: Sequence[RelatedShow], known: set[str]) -> None:
-    if not related:
-        return
-    st.markdown(f"**{heading}**")
-    for place, item in enumerate(related):
-        kind = f" · {item.kind}" if item.kind not in ("", "similar") else ""
-        name = label(f"{item.title or item.id}{kind}" + (f" · {item.year}" if item.year else ""))
-        if item.id not in known:
-            st.caption(f"{name} · not in the catalogue")
-        elif st.button(name, key=f"catalogue_{heading}_{place}", type="tertiary", icon=":material/arrow_forward:"):
-            _open_show(item.id)
-
-
-def _open_show(show_id: str | None) -> None:
-    session.renew("catalogue_table")  # the row that was chosen is no longer what is shown
-    if show_id is None:
-        st.query_params.pop("show", None)
-    else:
-        st.query_params["show"] = show_id
-    st.rerun()

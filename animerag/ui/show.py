@@ -1,0 +1,157 @@
+"""What Catalogue draws of one show: all there is about it, what is near it, and how it is changed or deleted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from animerag.errors import AnimeRAGError
+from animerag.models import STATUS_LABELS
+from animerag.texts import clean
+from animerag.ui import session
+from animerag.ui.components import show_error
+from animerag.ui.text import counted, label
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from animerag.models import RelatedShow, Show
+
+_EDIT_S = 120.0  # a provider may have to embed a new description
+
+
+def draw(show: Show) -> None:
+    """Draw all there is about one show; what it points to and the catalogue has can be opened."""
+    call, services = session.runtime().call, session.services()
+    known = session.held([item.id for item in (*show.relations, *show.similar)])
+    told, changed = call(services.same_shows.told_of(show.id)), call(services.editing.changed(show.id))
+    st.subheader(label(show.title), anchor=False)
+    _actions(show)
+    others = [title for title in show.titles if title != show.title]
+    if others:
+        st.text(" · ".join(others))
+    years = (
+        f"{show.year} to {show.end_year}" if show.year and show.end_year and show.end_year != show.year else show.year
+    )
+    facts = [
+        str(years) if years else "",
+        counted(show.episodes, "episode") if show.episodes else "",
+        f"rated {show.rating:.2f} of 10" if show.rating else "",
+        counted(show.votes, "vote") if show.votes else "",
+        f"id {show.id}",
+    ]
+    st.caption(label(" · ".join(filter(None, facts))))
+    mine = [
+        (show.my_status or "").replace("_", " "),
+        f"my score {show.my_score:g}" if show.my_score is not None else "",
+        f"{counted(show.episodes_watched, 'episode')} watched" if show.episodes_watched else "",
+    ]
+    if any(mine):
+        st.caption(label("My list: " + ", ".join(filter(None, mine))))
+    st.text(clean(show.description) or "The catalogue has no description of it.")
+    if show.tags:
+        st.caption(label(", ".join(show.tags)))
+    _links("Relations", show.relations, known)
+    _links("Similar", show.similar, known)
+    _nearest(show)
+    if told:
+        files = ", ".join(f"{one.file} (id {one.source_id})" for one in told)
+        st.caption(label(f"From {files}"))
+    if changed:
+        st.caption(label(f"Changed here: {', '.join(name.replace('_', ' ') for name in changed)}"))
+
+
+def _links(heading: str, related: Sequence[RelatedShow], known: set[str]) -> None:
+    if not related:
+        return
+    st.markdown(f"**{heading}**")
+    for place, item in enumerate(related):
+        kind = f" · {item.kind}" if item.kind not in ("", "similar") else ""
+        name = label(f"{item.title or item.id}{kind}" + (f" · {item.year}" if item.year else ""))
+        if item.id not in known:
+            st.caption(f"{name} · not in the catalogue")
+        elif st.button(name, key=f"catalogue_{heading}_{place}", type="tertiary", icon=":material/arrow_forward:"):
+            open_show(item.id)
+
+
+def open_show(show_id: str | None) -> None:
+    """Show this one from now on, or none; an address with it can be kept and sent."""
+    session.renew("catalogue_table")  # the row that was chosen is no longer what is shown
+    if show_id is None:
+        st.query_params.pop("show", None)
+    else:
+        st.query_params["show"] = show_id
+    st.rerun()
+
+
+def _actions(show: Show) -> None:
+    with st.container(horizontal=True, gap="small"):
+        if st.button("Close", icon=":material/close:", key="catalogue_close"):
+            open_show(None)
+        if st.button("Edit", icon=":material/edit:", key="catalogue_edit"):
+            _edit(show)
+        with st.popover("Delete", icon=":material/delete:"):
+            st.caption("It leaves the catalogue and the index. A file that has it brings it back when it is uploaded.")
+            if st.button("Delete for good", key="catalogue_delete", type="primary"):
+                session.runtime().call(session.services().editing.delete([show.id]), timeout_s=_EDIT_S)
+                open_show(None)
+
+
+def _nearest(show: Show) -> None:
+    """Draw the shows whose descriptions mean the most alike; an index that is away costs only this."""
+    try:
+        near = session.runtime().call(session.services().browsing.nearest(show.id))
+    except AnimeRAGError as error:
+        st.caption(label(f"Near shows cannot be told: {error}"))
+        return
+    if near:
+        st.markdown("**Nearest by meaning**")
+    for place, one in enumerate(near):
+        name = label(one.title + (f" ({one.year})" if one.year else ""))
+        if st.button(name, key=f"catalogue_near_{place}", type="tertiary", icon=":material/arrow_forward:"):
+            open_show(one.id)
+
+
+@st.dialog("Edit", width="large")
+def _edit(show: Show) -> None:
+    st.caption("What is changed here outlasts later uploads.")
+    told: dict[str, Any] = {"title": st.text_input("Title", show.title, key="catalogue_edit_title")}
+    others = "\n".join(title for title in show.titles if title != show.title)
+    titles = st.text_area("Other titles, a line each", others, height=100, key="catalogue_edit_titles")
+    told["description"] = st.text_area("Description", show.description, height=200, key="catalogue_edit_description")
+    tags = list(show.tags)
+    known = list(dict.fromkeys([*tags, *session.tags()]))
+    told["tags"] = st.multiselect("Tags", known, tags, accept_new_options=True, key="catalogue_edit_tags")
+    year, episodes, rating, score = st.columns(4)
+    told["year"] = year.number_input("Year", 1900, 2200, show.year or None, key="catalogue_edit_year")
+    told["episodes"] = episodes.number_input(
+        "Episodes", 1, 100_000, show.episodes or None, key="catalogue_edit_episodes"
+    )
+    told["rating"] = rating.number_input("Rating", 0.0, 10.0, show.rating, step=0.1, key="catalogue_edit_rating")
+    told["my_score"] = score.number_input("My score", 0.0, 10.0, show.my_score, step=0.5, key="catalogue_edit_score")
+    statuses = [status for status in STATUS_LABELS if status != "none"]
+    now = statuses.index(show.my_status) if show.my_status else None
+    told["my_status"] = st.selectbox(
+        "My status", statuses, now, format_func=STATUS_LABELS.__getitem__, key="catalogue_edit_status"
+    )
+    if st.button("Save", type="primary", icon=":material/save:", key="catalogue_edit_save"):
+        named = [told["title"].strip(), *titles.splitlines()]
+        changes = {name: value for name, value in told.items() if _differs(value, getattr(show, name))}
+        if titles != others or "title" in changes:
+            changes["titles"] = named
+        _save(show, changes)
+
+
+def _differs(value: Any, before: Any) -> bool:
+    return (tuple(value) if isinstance(value, list) else value or None) != (before or None)
+
+
+def _save(show: Show, changes: dict[str, Any]) -> None:
+    if changes:
+        try:
+            session.runtime().call(session.services().editing.edit(show.id, changes), timeout_s=_EDIT_S)
+        except AnimeRAGError as error:
+            show_error(str(error))
+            return
+    st.rerun()

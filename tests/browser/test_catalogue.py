@@ -1,0 +1,56 @@
+"""Catalogue in a real browser: letters that narrow as they are typed, a show read, changed and deleted."""
+
+import pytest
+
+pytestmark = [pytest.mark.browser, pytest.mark.long, pytest.mark.timeout(240)]
+
+
+def test_a_show_is_found_as_its_letters_are_typed_and_then_changed(app_url, browser, artifacts):
+    from playwright.sync_api import expect
+
+    page = browser.new_context(color_scheme="light", viewport={"width": 1280, "height": 900}).new_page()
+
+    def shot(name, height=900, width=1280):
+        page.set_viewport_size({"width": width, "height": height})
+        for scheme in ("dark", "light"):
+            page.emulate_media(color_scheme=scheme)
+            page.wait_for_timeout(400)
+            page.screenshot(path=artifacts / f"catalogue-{name}-{scheme}.png")
+        page.set_viewport_size({"width": 1280, "height": 900})
+
+    page.goto(app_url)
+    expect(page.get_by_text("Sample catalogue, 60 shows.")).to_be_visible(timeout=60_000)
+    page.get_by_test_id("stSidebarNav").get_by_role("link", name="Catalogue", exact=True).click()
+    expect(page.get_by_text("60 shows", exact=True)).to_be_visible(timeout=20_000)
+    shot("1-all")
+
+    # No Enter: the list follows the letters.
+    page.get_by_label("Search titles").press_sequentially("planet", delay=40)
+    expect(page.get_by_text("1 show", exact=True)).to_be_visible(timeout=10_000)
+    page.get_by_role("button", name="Filters").click()
+    expect(page.get_by_label("From year")).to_be_visible()
+    shot("2-filters")
+    page.keyboard.press("Escape")
+
+    canvas = page.get_by_test_id("stDataFrame").first
+    canvas.click(position={"x": 15, "y": 52})
+    expect(page.get_by_text("Nearest by meaning")).to_be_visible(timeout=20_000)
+    shot("3-show", 1500)
+    shot("3-show-narrow", 1500, 768)
+
+    page.get_by_role("button", name="Edit").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_label("Title", exact=True)).to_have_value("Planetes", timeout=10_000)
+    shot("4-edit", 1100)
+    dialog.get_by_label("Title", exact=True).fill(" ")
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog.get_by_text("A show needs a title.")).to_be_visible(timeout=20_000)
+    dialog.get_by_label("Title", exact=True).fill("Planetes, the sweepers")
+    dialog.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("heading", name="Planetes, the sweepers")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("Changed here: title, titles")).to_be_visible()
+
+    page.get_by_role("button", name="Delete", exact=True).click()
+    page.get_by_role("button", name="Delete for good").click()
+    expect(page.get_by_text("No show has this. Try fewer letters, or another script.")).to_be_visible(timeout=20_000)
+    page.context.close()

@@ -1,0 +1,64 @@
+"""Catalogue: searched, narrowed, ordered; a show read, mended and deleted."""
+
+from animerag.ui import session
+from tests.pages.screen import visit, words
+
+
+def listed(app):
+    [table] = [one.value for one in app.dataframe if "Native title" in one.value]
+    return list(table["Title"])
+
+
+def opened(app, title):
+    found = session.runtime().call(session.services().browsing.page(title))
+    app.query_params["show"] = found.ids[0]
+    return app.run()
+
+
+def test_letters_order_and_conditions_narrow_the_list(sampled):
+    visit(sampled, "catalogue")
+    assert len(listed(sampled)) == 60
+    first = listed(sampled)[0]
+
+    sampled.toggle(key="catalogue_turned").set_value(True).run()
+    assert listed(sampled)[0] != first
+
+    sampled.selectbox(key="catalogue_order").set_value("title").run()
+    sampled.toggle(key="catalogue_turned").set_value(False).run()
+    assert listed(sampled) == sorted(listed(sampled), key=str.casefold)
+
+    sampled.text_input(key="catalogue_search").set_value("monst").run()
+    assert listed(sampled) == ["Monster"]
+    sampled.text_input(key="catalogue_search").set_value("").run()
+    sampled.number_input(key="catalogue_year_to").set_value(1990).run()
+    older = len(listed(sampled))
+    assert 0 < older < 60
+    assert "before 1991" in words(sampled) or "1990" in words(sampled)
+
+    sampled.number_input(key="catalogue_rating_from").set_value(10.0).run()
+    assert "No show has this. Take a condition away under Filters." in words(sampled)
+
+
+def test_a_show_is_read_changed_and_deleted(sampled):
+    visit(sampled, "catalogue")
+    opened(sampled, "Planetes")
+    assert "Nearest by meaning" in words(sampled)
+
+    # The dialog itself is used in a browser: tests/browser/test_catalogue.py.
+    show_id = "".join(sampled.query_params["show"])
+    session.runtime().call(session.services().editing.edit(show_id, {"title": "Space Sweepers", "my_score": 9.5}))
+    sampled.run()
+    assert "Space Sweepers" in [one.value for one in sampled.subheader]
+    assert "Changed here: my score, title" in words(sampled).replace("\\", "")
+    assert "my score 9.5" in words(sampled).replace("\\", "")
+
+    sampled.button(key="catalogue_delete").click().run()
+    assert len(listed(sampled)) == 59
+    assert "Space Sweepers" not in listed(sampled)
+
+
+def test_what_is_missing_is_told(sampled):
+    visit(sampled, "catalogue")
+    missing = session.runtime().call(session.services().browsing.missing())
+    tables = [one.value for one in sampled.dataframe if "Missing" in one.value]
+    assert bool(missing) == bool(tables)
