@@ -56,7 +56,8 @@ _KANJI_NUMBERS = "一二三四五六"
 _MARK = "§"  # what a season becomes: "2nd Season" and "第2期" are both §2
 
 # How a show carries a name, best first.
-_WHOLE, _SHORTENED, _BEFORE_SUBTITLE, _BY_INITIALS = range(4)
+_WHOLE, _SHORTENED, _BEFORE_SUBTITLE, _BY_INITIALS, _IN_PART = range(5)
+_SHARED = 4  # more shows with such words in a title than this and the words name none of them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +108,7 @@ class AliasIndex:
         self._spaced: dict[tuple[str, ...], list[_Name]] = defaultdict(list)
         self._joined: dict[str, list[_Name]] = defaultdict(list)
         self._initials: dict[str, list[_Name]] = defaultdict(list)
+        self._parts: dict[str, list[_Name] | None] = {}  # names by each of their words, None where many share it
         self._ordinary: set[str] = set(STOP_WORDS)
         self.words: set[str] = set()
         seen: set[str] = set()
@@ -124,14 +126,19 @@ class AliasIndex:
         """Return the shows a question names: those surely meant first, the longest match first, each show once."""
         tokens = _tokens(question)
         found = _Found(question)
-        for phrase in (first or second for first, second in _QUOTED.findall(question)):
+        quoted = [first or second for first, second in _QUOTED.findall(question)]
+        for phrase in quoted:
             key = tuple(token.folded for token in _tokens(phrase))
             names = self._spaced.get(key) or self._joined.get("".join(key), [])
             place = [token for token in tokens if token.folded in key]
             if place:
                 found.take(names, place[:1] + place[-1:], named=True, exact=True, tokens=len(key))
-        self._match_spaced(tokens, found, _asked(question))
+        asked = _asked(question)
+        self._match_spaced(tokens, found, asked)
         self._match_unspaced(tokens, found)
+        for part in [asked, *(tuple(token.folded for token in _tokens(phrase)) for phrase in quoted)]:
+            if not any(match.named for match in found.matches()):
+                self._match_part(tokens, part, found)
         return found.matches()
 
     def has_names(self, question: str) -> bool:
@@ -218,6 +225,16 @@ class AliasIndex:
                 )
             at = max(best, at + 1)
 
+    def _match_part(self, tokens: Sequence[_Token], part: tuple[str, ...], found: _Found) -> None:
+        """Take words that are used as a title for those few shows that have all of them in a title of theirs."""
+        rare = [names for word in part if (names := self._parts.get(word)) is not None]
+        if not rare or all(self.is_ordinary(word) for word in part):
+            return
+        names = [name for name in min(rare, key=len) if _inside(part, _tokens(name.title))]
+        place = [token for token in tokens if token.folded in part]
+        if place and len({name.id for name in names}) <= _SHARED:
+            found.take(names, place[:1] + place[-1:], named=True, exact=False, tokens=len(part))
+
     def _is_named(self, tokens: Sequence[_Token], place: range, title: str) -> bool:
         """Ordinary words are a name when capitals say so, or when the question asks about nothing else."""
         rest = " ".join(token.raw for i, token in enumerate(tokens) if i not in place)
@@ -246,9 +263,20 @@ class AliasIndex:
         if len(joined) > (1 if _UNSPACED.search(joined) else _SURELY_JOINED - 1):
             self._joined[joined].append(whole)
         words = [token.folded for token in tokens if not token.folded.startswith(_MARK)]
+        if len(words) > 1:
+            for word in dict.fromkeys(words):
+                self._learn_part(word, replace(whole, level=_IN_PART))
         self.words.update(word for word in words if not _UNSPACED.search(word))
         if len(words) in _INITIALS and not _UNSPACED.search(joined):
             self._initials["".join(word[0] for word in words)].append(replace(whole, level=_BY_INITIALS))
+
+    def _learn_part(self, word: str, name: _Name) -> None:
+        known = self._parts.setdefault(word, [])
+        if known is None:
+            return
+        known.append(name)
+        if len(known) > _SHARED * 4:  # a show has several titles
+            self._parts[word] = None
 
     def _learn_ordinary(self, description: str, seen: set[str]) -> None:
         """A word that two synopses use in lower case is no name by itself."""
@@ -357,6 +385,12 @@ def _spellings(title: str, tokens: Sequence[_Token]) -> Iterator[tuple[tuple[str
     before = tuple(token.folded for token in _tokens(_SUBTITLE.split(title)[0]))
     if len(before) < len(whole) and len("".join(before)) >= _MISSPELT:
         yield before, _BEFORE_SUBTITLE
+
+
+def _inside(part: tuple[str, ...], tokens: Sequence[_Token]) -> bool:
+    """Tell whether these words stand in a row among the tokens."""
+    words = [token.folded for token in tokens]
+    return any(tuple(words[at : at + len(part)]) == part for at in range(len(words) - len(part) + 1))
 
 
 def _asked(question: str) -> tuple[str, ...]:

@@ -53,5 +53,33 @@ def test_a_shared_name_gives_every_show_and_the_stated_year_first():
     assert named("Is Berserk any good?") == ["33", "34"]
 
 
+PARTS = AliasIndex(
+    [
+        Show(id="1", title="Yahari Ore no", titles=("Yahari Ore no", "My Teen Romantic Comedy SNAFU")),
+        Show(id="2", title="Gin no Saji", titles=("銀の匙 Silver Spoon",)),
+        *(Show(id=f"s{n}", title=f"Space Pirate {n}", description="The pirate sails.") for n in range(6)),
+        Show(id="3", title="Blue Garden", description="A garden and a blue door."),
+        Show(id="4", title="Blue House", description="A house with a garden and a blue door."),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "ids"),
+    [
+        ("What is SNAFU about?", ["1"]),
+        ("tell me about the romantic comedy snafu", []),  # not in a row, as the title has it
+        ("「銀の匙」はどんな話ですか？", ["2"]),
+        ("What is Silver Spoon about?", ["2"]),
+        ("What is Space Pirate about?", []),  # six shows share it
+        ("What is Pirate Spoon about?", []),  # no title has both
+        ("What is blue about?", []),  # a word as any other
+        ("a snafu at work leads to romance", []),  # nobody uses it as a title
+    ],
+)
+def test_words_of_a_title_that_few_shows_have_name_them_where_a_title_is_meant(question, ids):
+    assert [match.id for match in PARTS.match(question) if match.named] == ids
+
+
 def test_an_empty_catalogue_names_nothing():
     assert AliasIndex([]).match("What is Monster about?") == []

@@ -35,9 +35,9 @@ def questions():
     return list(csv.DictReader(SAMPLE.joinpath("questions.csv").read_text(encoding="utf-8").splitlines()))
 
 
-def test_sixty_shows_with_descriptions_of_sixty_to_one_hundred_and_twenty_words():
+def test_one_hundred_and_fifty_shows_with_descriptions_of_sixty_to_one_hundred_and_twenty_words():
     found = shows()
-    assert len(found) == 60
+    assert len(found) == 150
     assert all(isinstance(show, Show) for show in found)
     assert all(60 <= len(show.description.split()) <= 120 for show in found)
     assert len({show.year // 10 for show in found}) >= 7, "all decades since the sixties"
@@ -53,7 +53,7 @@ async def test_the_vectors_that_ship_are_what_the_encoder_makes_of_the_texts():
 def test_questions_expect_shows_of_the_sample():
     known = {show.id for show in shows()}
     listed = questions()
-    assert len(listed) == 40
+    assert len(listed) == 80
     assert all(set(row["expected_ids"].split("|")) <= known for row in listed if row["expected_ids"])
 
 
@@ -73,13 +73,13 @@ async def test_the_sample_answers_its_questions_and_every_example_finds_its_show
     assert set(EXAMPLES) == set(EXPECTED)
     async with open_services(load_settings(data_dir=settings.data_dir, chroma_url=settings.chroma_url)) as services:
         report = await services.catalogue.take_in_sample(Control())
-        assert (report.ingested, report.catalogue) == (60, 60)
+        assert (report.ingested, report.catalogue) == (150, 150)
         for question, title in EXPECTED.items():
             answer = await services.answering.ask(question)
             assert answer.sources[0].show.title == title, question
             assert answer.citations[0] == answer.sources[0].show.id, question
         missed = [row["question"] for row in questions() if not await _hit(services, row)]
-        assert len(missed) <= 2, missed
+        assert len(missed) <= 4, missed
 
 
 async def _hit(services, row):

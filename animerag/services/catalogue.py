@@ -72,7 +72,7 @@ class Catalogue:
         return await jobs.start(self.take_in_sample, kind=SAMPLE_JOB, title="Sample catalogue", key=SAMPLE_JOB)
 
     async def take_in_sample(self, control: Control) -> IngestReport:
-        """Ingest the 60 shows that ship with the app; shows that somebody brought are left alone."""
+        """Ingest the 150 shows that ship with the app; shows that somebody brought are left alone."""
         model = self._indexer.embedder.model
         await self._library.save_vectors(model, await asyncio.to_thread(sample.vectors, model))
         with sample.catalogue() as path:

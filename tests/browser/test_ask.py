@@ -31,7 +31,7 @@ def test_a_conversation_with_a_model(app_over, browser, elsewhere, artifacts):
             box.press("Enter")
 
         page.goto(url)
-        expect(page.get_by_text("Sample catalogue, 60 shows.")).to_be_visible(timeout=60_000)
+        expect(page.get_by_text("Sample catalogue, 150 shows.")).to_be_visible(timeout=60_000)
         expect(page.get_by_test_id("stChatInput")).to_be_in_viewport()
         shot("empty")
 

@@ -19,9 +19,9 @@ def test_a_show_is_found_as_its_letters_are_typed_and_then_changed(app_url, brow
         page.set_viewport_size({"width": 1280, "height": 900})
 
     page.goto(app_url)
-    expect(page.get_by_text("Sample catalogue, 60 shows.")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("Sample catalogue, 150 shows.")).to_be_visible(timeout=60_000)
     page.get_by_test_id("stSidebarNav").get_by_role("link", name="Catalogue", exact=True).click()
-    expect(page.get_by_text("60 shows", exact=True)).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("150 shows", exact=True)).to_be_visible(timeout=20_000)
     shot("1-all")
 
     # No Enter: the list follows the letters.

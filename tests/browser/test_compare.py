@@ -69,7 +69,7 @@ def test_a_race_and_an_experiment_of_each_workload(app_url, browser, artifacts):
         shot(f"{name}-done", 3800)
 
     page.goto(app_url)
-    expect(page.get_by_text("Sample catalogue, 60 shows.")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("Sample catalogue, 150 shows.")).to_be_visible(timeout=60_000)
     page.get_by_test_id("stSidebarNav").get_by_role("link", name="Compare", exact=True).click()
     expect(page.get_by_role("heading", name="Compare", exact=True)).to_be_visible(timeout=20_000)
     race = page.get_by_role("button", name="Race")

@@ -45,12 +45,12 @@ def test_a_local_server_is_taken_up_and_settings_are_changed(app_url, browser, a
 
     # Offered on Ask, and only used when chosen.
     page.goto(app_url)
-    expect(page.get_by_text("Sample catalogue, 60 shows.")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("Sample catalogue, 150 shows.")).to_be_visible(timeout=60_000)
     expect(page.get_by_text(f"{local_server} found on this machine: gpt-5-nano.")).to_be_visible()
-    expect(page.get_by_text("Embedded, offline · 60 shows")).to_be_visible()
+    expect(page.get_by_text("Embedded, offline · 150 shows")).to_be_visible()
     shot("1-offered")
     page.get_by_role("button", name="Use it").click()
-    expect(page.get_by_text(re.compile(r"gpt-5-nano at 127\.0\.0\.1:\d+ · 60 shows"))).to_be_visible(timeout=60_000)
+    expect(page.get_by_text(re.compile(r"gpt-5-nano at 127\.0\.0\.1:\d+ · 150 shows"))).to_be_visible(timeout=60_000)
     expect(page.get_by_text("found on this machine")).to_have_count(0)
     page.get_by_role("button", name="Astronauts who collect trash in orbit").click()
     expect(page.get_by_text(re.compile("Planetes")).first).to_be_visible(timeout=30_000)
@@ -74,7 +74,7 @@ def test_a_local_server_is_taken_up_and_settings_are_changed(app_url, browser, a
     expect(page.get_by_text("Sources a question: 'many'")).to_be_visible(timeout=60_000)
     shot("4-refused", 2000)
     page.get_by_role("button", name="Back to defaults").click()
-    expect(page.get_by_text("Embedded, offline · 60 shows")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("Embedded, offline · 150 shows")).to_be_visible(timeout=60_000)
 
     # At the narrow end everything is still there.
     page.set_viewport_size({"width": 768, "height": 1400})

@@ -34,7 +34,7 @@ def test_files_are_checked_watched_stopped_and_brought_to_their_end(app_url, bro
         page.set_viewport_size({"width": 1280, "height": 900})
 
     page.goto(app_url)
-    expect(page.get_by_text("Sample catalogue, 60 shows.")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("Sample catalogue, 150 shows.")).to_be_visible(timeout=60_000)
     page.get_by_test_id("stSidebarNav").get_by_role("link", name="Upload", exact=True).click()
     expect(page.get_by_text("Nothing is stored before you start.")).to_be_visible(timeout=20_000)
     shot("1-empty")

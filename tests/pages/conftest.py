@@ -28,4 +28,4 @@ def app(settings, monkeypatch):
 def sampled(app):
     """The app once the sample is in."""
     app.run()
-    return until(app, lambda page: "Sample catalogue, 60 shows" in words(page))
+    return until(app, lambda page: "Sample catalogue, 150 shows" in words(page))

@@ -82,7 +82,7 @@ def test_a_truncated_file_gets_a_sentence_and_cannot_be_started(sampled):
 def test_doctor_speaks_on_the_settings_page(sampled):
     visit(sampled, "settings")
     sampled.button(key="settings_check").click().run()
-    assert "Index and library agree on 60 shows" in sampled.success[0].value
+    assert "Index and library agree on 150 shows" in sampled.success[0].value
 
 
 HOSTILE = (
@@ -154,7 +154,7 @@ def test_shows_without_a_vector_for_this_model_are_told_with_what_indexing_takes
         services.library.forget_indexed(spec.name, list(session.runtime().call(services.library.hashes())))
     )
     visit(sampled, "ask")
-    assert "60 shows are not indexed for" in words(sampled)
+    assert "150 shows are not indexed for" in words(sampled)
     assert "Indexing takes about" in words(sampled)
     sampled.button(key="index_now").click().run()
     until(sampled, lambda page: "not indexed" not in words(page))

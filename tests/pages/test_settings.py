@@ -106,10 +106,10 @@ def test_a_provider_is_tried_and_then_used_and_the_earlier_index_can_be_deleted(
 
     session.runtime().call(session.services().ingestion.reindex(Control()), timeout_s=60)
     visit(sampled, "settings")
-    assert "512 dimensions: 60 vectors" in said(sampled)
+    assert "512 dimensions: 150 vectors" in said(sampled)
     [delete] = [one for one in sampled.button if one.label == "Delete for good"]
     delete.click().run()
-    assert "60 vectors" not in said(sampled)
+    assert "150 vectors" not in said(sampled)
 
 
 def test_a_provider_that_is_not_there_is_not_used(sampled, unused_tcp_port):

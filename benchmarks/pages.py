@@ -1,0 +1,138 @@
+"""How long pages take in a real browser: first paint, page changes and reruns, idle and while a sheet is answered.
+
+    .venv/bin/python benchmarks/pages.py --shows 1458
+    .venv/bin/python benchmarks/pages.py --shows 30000
+
+The app runs in a process of its own over generated shows and a simulated provider. A page change is over when its
+heading and everything below it is drawn and the page says that its script has ended; a rerun likewise.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+
+from growth import MODEL, generate, ingest
+
+from animerag.measurements import percentile
+from animerag.simulator import SimulatorProcess, SimulatorSettings
+
+ROOT = Path(__file__).parents[1]
+PAGES = ("Ask", "Catalogue", "Batch", "Upload", "Compare", "Settings")
+QUESTIONS = 2000
+# Clicks, and gives the milliseconds until the page's script has begun and ended and its heading stands there.
+CLICK = """([target, heading]) => new Promise((done, failed) => {
+  const began = performance.now(), app = document.querySelector('[data-testid="stApp"]');
+  let ran = false;
+  const look = () => {
+    const state = app.getAttribute('data-test-script-state');
+    ran ||= state === 'running';
+    const there = !heading || [...document.querySelectorAll('h1')].some(h => h.innerText.trim() === heading);
+    if (ran && there && state === 'notRunning') return done(performance.now() - began);
+    if (performance.now() - began > 20000) return failed('nothing came of it');
+    setTimeout(look, 2);
+  };
+  target.click(); look();
+})"""
+
+
+@contextmanager
+def app(data_dir, url):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {**os.environ, "ANIMERAG_DATA_DIR": str(data_dir), "OPENAI_BASE_URL": url, **MODEL}
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+    try:
+        while True:
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=1)
+                break
+            except OSError:
+                time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def looked_at(address, sheet, times):
+    """Return milliseconds by what was measured."""
+    from playwright.sync_api import expect, sync_playwright
+
+    found = {}
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        for which in ("first of all", "again"):
+            page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
+            began_s = time.perf_counter()
+            page.goto(address)
+            expect(page.get_by_role("heading", name="Ask", exact=True)).to_be_visible(timeout=60_000)
+            found[f"first paint, {which}"] = [(time.perf_counter() - began_s) * 1000]
+        expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning", timeout=60_000)
+
+        def went(name):
+            link = page.get_by_test_id("stSidebarNav").get_by_role("link", name=name, exact=True)
+            return page.evaluate(CLICK, [link.element_handle(), name])
+
+        def reran():
+            toggle = page.get_by_test_id("stCheckbox").first.locator("input")
+            return page.evaluate(CLICK, [toggle.element_handle(), None])
+
+        def round_of(label):
+            for name in PAGES:
+                went(name)
+            for _ in range(times):
+                for name in PAGES:
+                    found.setdefault(f"page change, {label}", []).append(went(name))
+            went("Catalogue")
+            reran()
+            for _ in range(3 * times):
+                found.setdefault(f"rerun of Catalogue, {label}", []).append(reran())
+
+        round_of("idle")
+        went("Batch")
+        page.get_by_test_id("stFileUploader").locator("input[type=file]").set_input_files(sheet)
+        page.get_by_role("button", name="Start", exact=True).click(timeout=60_000)
+        expect(page.get_by_role("button", name="Cancel")).to_be_visible(timeout=60_000)
+        round_of("while a sheet is answered")
+        went("Batch")
+        expect(page.get_by_role("button", name="Cancel")).to_be_visible()  # it was at work until the end
+        browser.close()
+    return found
+
+
+async def run(options):
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        generate(directory / "shows.jsonl", options.shows, 60)
+        sheet = directory / "questions.csv"
+        asked = "\n".join(f"Which captain finds letter {n} on the island" for n in range(QUESTIONS))
+        sheet.write_text(f"question\n{asked}\n")
+        settings = SimulatorSettings(embed_latency_s=0.2, chat_latency_s=1.0, dimensions=options.dim)
+        async with SimulatorProcess(settings) as simulator:
+            await ingest(directory / "shows.jsonl", directory / "data", simulator.url, options.shows)
+            with app(directory / "data", simulator.url) as address:
+                found = await asyncio.to_thread(looked_at, address, sheet, options.times)
+    for label, values in found.items():
+        ordered = sorted(values)
+        told = {"n": len(ordered), "p50_ms": round(percentile(ordered, 50)), "p95_ms": round(percentile(ordered, 95))}
+        print(json.dumps({"shows": options.shows, "what": label, **told}), flush=True)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--shows", type=int, default=1458)
+    parser.add_argument("--dim", type=int, default=256)
+    parser.add_argument("--times", type=int, default=10)
+    asyncio.run(run(parser.parse_args()))
