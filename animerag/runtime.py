@@ -203,9 +203,9 @@ def _assemble(
         return lambda: _LOCAL_LEVEL if local else gate.level(priority)
 
     indexer = Indexer(library, index, embedder)
-    retriever = Retriever(indexer)
-    answering = Answering(retriever, chat, KeptAnswers(library), k=settings.sources, language=settings.answer_language)
     alone = Alone(settings.data_dir / "import.lock")
+    retriever = Retriever(indexer, at_work=lambda: alone.at_work)
+    answering = Answering(retriever, chat, KeptAnswers(library), k=settings.sources, language=settings.answer_language)
     ingestion = Ingestion(
         indexer,
         alone,

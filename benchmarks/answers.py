@@ -58,6 +58,13 @@ def at(directory, url):
     return load_settings(openai_base_url=url, data_dir=directory)
 
 
+async def names(services):
+    """Return questions that name a show: a simulated provider's vectors mean nothing, and find nothing."""
+    shows, _ = await services.library.browse(limit=300)
+    plain = [show.title for show in shows if len(show.title) > 8 and show.title.replace(" ", "").isalpha()]
+    return [f"What is {title} about?" for title in plain[:TIMES]]
+
+
 async def first_word_s(services, question):
     """Ask, and return the seconds to the first word and those of retrieval."""
     began_s, found_s, word_s = time.perf_counter(), 0.0, None
@@ -80,7 +87,7 @@ def told(part, values, **more):
 
 async def first(options, directory):
     async with over(options, directory, USUAL) as services:
-        measured = [await first_word_s(services, question) for question in asked()[:TIMES]]
+        measured = [await first_word_s(services, question) for question in await names(services)]
     told(
         "first", [word_s - found_s - FIRST_S for word_s, found_s in measured], beyond="retrieval and the provider's own"
     )
@@ -89,8 +96,9 @@ async def first(options, directory):
 async def overhead(options, directory):
     async with over(options, directory, AT_ONCE) as services:
         chat, whole, direct = services.answering._chat, [], []
-        answer = await services.answering.ask(asked()[0], use_cache=False)
-        for question in asked()[:TIMES]:
+        questions = await names(services)
+        answer = await services.answering.ask(questions[0], use_cache=False)
+        for question in questions:
             began_s = time.perf_counter()
             await services.answering.ask(question, use_cache=False)
             whole.append(time.perf_counter() - began_s)
@@ -117,7 +125,7 @@ async def alone(options, directory):
 
 async def busy(options, directory):
     async with over(options, directory, USUAL) as services:
-        questions = asked()[:10]
+        questions = (await names(services))[:10]
 
         async def ten():
             return [word_s for word_s, _ in await asyncio.gather(*(first_word_s(services, one) for one in questions))]

@@ -48,6 +48,16 @@ class Alone:
             if not self._holders:
                 self._lock.release()
 
+    @property
+    def at_work(self) -> bool:
+        """Tell whether any process imports or repairs at this moment."""
+        if self._holders:
+            return True
+        if not self._taken():
+            return True
+        self._lock.release()
+        return False
+
     def _taken(self) -> bool:
         try:
             self._lock.acquire(blocking=False)

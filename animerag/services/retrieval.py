@@ -28,7 +28,7 @@ from animerag.tracing import span
 from animerag.words import pairs, terms
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from animerag.aliases import AliasMatch
     from animerag.library import Library
@@ -44,6 +44,7 @@ DEFAULT_K = 8
 _CANDIDATES = 50  # a branch; deeper ones were never among the first five of any evaluation
 # Reading a question takes about 2 ms. One that fields answer whole needs no vector, so nothing is spent on it.
 _A_MOMENT_S = 0.01
+_RELOAD_S = 2.0  # seconds between two readings of the catalogue while an import changes it
 _SPARE = 2  # shows that may have left the catalogue since they were found
 _LOOKED_INTO = 20  # candidates whose sentences are looked into, where that is free
 _OPTIONS = 6  # more choices than this are no help
@@ -95,8 +96,12 @@ class _Near:
 class Retriever:
     """Finds the shows that a question is about."""
 
-    def __init__(self, indexer: Indexer) -> None:
+    def __init__(self, indexer: Indexer, at_work: Callable[[], bool] = lambda: False) -> None:
+        """`at_work` tells whether an import changes the catalogue all the time."""
         self._indexer = indexer
+        self._at_work = at_work
+        self._reloading: asyncio.Task[None] | None = None
+        self._loaded_s, self._load_took_s = 0.0, 0.0
         self._library: Library = indexer.library
         self._passages = Passages(indexer.embedder)
         self._catalogue: _Catalogue | None = None
@@ -307,13 +312,42 @@ class Retriever:
         return nothing_found(candidates)
 
     async def _loaded(self) -> _Catalogue:
-        """Return titles and fields as the catalogue has them now, whichever process changed it."""
+        """Return titles and fields as the catalogue has them now, whichever process changed it.
+
+        While an import changes them every moment they are those of some seconds ago: every question would otherwise
+        read the whole catalogue anew, which takes most of a second at 1,500 shows.
+        """
         revision = await self._library.revision()
+        kept = self._catalogue
+        if kept is not None and (kept.revision == revision or self._at_work()):
+            if kept.revision != revision:
+                self._reload_soon()
+            return kept
+        return await self._load()
+
+    async def _load(self) -> _Catalogue:
         async with self._loading:
+            revision = await self._library.revision()
             if self._catalogue is None or revision != self._catalogue.revision:
+                began_s = time.perf_counter()
                 rows = await facts.load(self._library)
                 self._catalogue = await asyncio.to_thread(_catalogue_of, revision, rows)
+                self._loaded_s = time.perf_counter()
+                self._load_took_s = self._loaded_s - began_s
             return self._catalogue
+
+    def _reload_soon(self) -> None:
+        """Read the catalogue anew aside, unless that has just been done: it may take a tenth of the time."""
+        rest_s = max(_RELOAD_S, 10 * self._load_took_s)
+        going = self._reloading is not None and not self._reloading.done()
+        if not going and time.perf_counter() > self._loaded_s + rest_s:
+            self._reloading = asyncio.create_task(self._reload(), name="reload titles")
+
+    async def _reload(self) -> None:
+        try:
+            await self._load()
+        except LibraryError as error:  # a question that needs it says so
+            log.warning("titles could not be read anew: %s", error)
 
 
 def _catalogue_of(revision: int, rows: Sequence[Mapping[str, Any]]) -> _Catalogue:

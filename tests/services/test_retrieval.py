@@ -2,9 +2,13 @@
 
 import pytest
 
+from animerag import facts
 from animerag.errors import InvalidInputError, LibraryError, VectorStoreError
 from animerag.jobs import Control
+from animerag.models import Show
+from animerag.services import retrieval
 from animerag.services.ingestion import SourceFile
+from animerag.texts import Document
 
 
 @pytest.fixture
@@ -84,3 +88,40 @@ async def test_what_its_owner_has_watched_is_not_unwatched(services, tmp_path):
     assert set(unwatched.fact.ids) == {"2", "3"}
     watched = await services.retriever.search("Which shows have I watched?")
     assert watched.fact.ids == ("1",)
+
+
+async def test_titles_are_not_read_anew_for_every_question_of_an_import(services, export, record, monkeypatch):
+    read = 0
+    load = facts.load
+
+    async def counted(library):
+        nonlocal read
+        read += 1
+        return await load(library)
+
+    await services.ingestion.run([export(record(1, "Monster", "A surgeon saves a boy."))], Control())
+    await services.retriever.match_titles("Monster")
+    monkeypatch.setattr(facts, "load", counted)
+    async with services.ingestion._alone.held(Control()):
+        for number in range(2, 6):
+            document = Document.of(Show(id=str(number), title=f"Planetes {number}", description="They collect trash."))
+            await services.ingestion.take_in([document], Control())
+            assert [match.id for match in await services.retriever.match_titles("Monster")] == ["1"]
+        assert read == 0
+
+    # What came in is there as soon as the import has ended.
+    assert [match.id for match in await services.retriever.match_titles("Planetes 5")] == ["5"]
+    assert read == 1
+
+
+async def test_titles_are_read_anew_aside_while_an_import_lasts(services, export, record, monkeypatch):
+    monkeypatch.setattr(retrieval, "_RELOAD_S", 0.0)
+    await services.ingestion.run([export(record(1, "Monster", "A surgeon saves a boy."))], Control())
+    await services.retriever.match_titles("Monster")
+    services.retriever._load_took_s = 0.0
+    async with services.ingestion._alone.held(Control()):
+        document = Document.of(Show(id="2", title="Planetes", description="They collect trash."))
+        await services.ingestion.take_in([document], Control())
+        assert await services.retriever.match_titles("Planetes") == []
+        await services.retriever._reloading
+        assert [match.id for match in await services.retriever.match_titles("Planetes")] == ["2"]
