@@ -100,7 +100,7 @@ class Job:
 
 
 class Jobs:
-    """The jobs of this process, newest last; confined to its loop."""
+    """The jobs of this process, newest last; confined to its loop, but for `get`, `latest` and `all`."""
 
     def __init__(self, library: Library, lease: str, *, on_start: Callable[[], None] = lambda: None) -> None:
         """`on_start` is called before each job."""
@@ -151,16 +151,16 @@ class Jobs:
             return job
 
     def get(self, job_id: str) -> Job | None:
-        """Return a job of this process."""
+        """Return a job of this process; safe from any thread."""
         return self._jobs.get(job_id)
 
     def latest(self, kind: str) -> Job | None:
-        """Return the newest job of a kind."""
-        return next((job for job in reversed(self._jobs.values()) if job.kind == kind), None)
+        """Return the newest job of a kind; safe from any thread."""
+        return next((job for job in self.all() if job.kind == kind), None)
 
     def all(self) -> list[Job]:
-        """Return the jobs of this process, newest first."""
-        return list(reversed(self._jobs.values()))
+        """Return the jobs of this process, newest first; safe from any thread."""
+        return list(self._jobs.values())[::-1]
 
     def running(self) -> list[Job]:
         """Return the jobs that are still at work."""

@@ -144,7 +144,7 @@ async def live(export, directory):
 
         async def first_token_s(number):
             found = [
-                (await services.answering.ask("What is Monster about" + "?" * n)).timings.first_token_s
+                (await services.answering.ask("What is Monster about" + "?" * n, use_cache=False)).timings.first_token_s
                 for n in range(1, number + 1)
             ]
             return statistics.median(found)

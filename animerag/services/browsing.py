@@ -10,7 +10,7 @@ from animerag import origins
 from animerag.models import Filters
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
     from animerag.facts import FactTable
     from animerag.models import RelatedShow, Show
@@ -40,6 +40,14 @@ class Missing:
 
     show: RelatedShow
     named_by: Show
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vocabulary:
+    """Every tag, the most used first, and the files that told of shows, and of how many."""
+
+    tags: Sequence[str]
+    files: Mapping[str, int]
 
 
 class Browsing:
@@ -77,13 +85,9 @@ class Browsing:
         shows = await self._library.shows(shown, records=False)
         return Page(shows=[shows[show_id] for show_id in shown if show_id in shows], ids=ids)
 
-    async def tags(self) -> list[str]:
-        """Return every tag, the most used first. Raises LibraryError."""
-        return (await self._table()).tags
-
-    async def files(self) -> dict[str, int]:
-        """Return the files that told of shows, and of how many. Raises LibraryError."""
-        return await origins.files(self._library)
+    async def vocabulary(self) -> Vocabulary:
+        """Return what conditions can be made of. Raises LibraryError."""
+        return Vocabulary(tags=(await self._table()).tags, files=await origins.files(self._library))
 
     async def missing(self) -> list[Missing]:
         """Return sequels and prequels that shows name and the catalogue lacks, each once. Raises LibraryError."""

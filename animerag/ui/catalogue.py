@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from animerag.models import Show, StoredShow, WatchState
-    from animerag.services.browsing import Order, Page
+    from animerag.services.browsing import Missing, Order, Page
+    from animerag.services.same_shows import Pair
 
 _PAIRS, _PAIRS_SHOWN, _STUBS_SHOWN = 50, 10, 20
 _ORDERS: dict[Order, str] = {
@@ -75,18 +76,18 @@ def controls() -> Asked:
 
 
 def _conditions() -> tuple[Filters, str | None]:
-    browsing, call = session.services().browsing, session.runtime().call
+    vocabulary = session.of_catalogue("vocabulary", session.services().browsing.vocabulary)
     left, right = st.columns(2)
     year_from = left.number_input("From year", 1900, 2200, value=None, key="catalogue_year_from")
     year_to = right.number_input("To year", 1900, 2200, value=None, key="catalogue_year_to")
     episodes_from = left.number_input("Episodes at least", 1, 100_000, value=None, key="catalogue_episodes_from")
     episodes_to = right.number_input("Episodes at most", 1, 100_000, value=None, key="catalogue_episodes_to")
     rating_from = left.number_input("Rated at least", 0.0, 10.0, value=None, step=0.5, key="catalogue_rating_from")
-    tags = st.multiselect("Tags, all of them", call(browsing.tags()), key="catalogue_tags")
+    tags = st.multiselect("Tags, all of them", vocabulary.tags, key="catalogue_tags")
     statuses = st.multiselect(
         "My status, any of them", list(STATUS_LABELS), format_func=_status, key="catalogue_statuses"
     )
-    files = call(browsing.files())
+    files = vocabulary.files
     file = st.selectbox("From file", list(files), None, key="catalogue_file", placeholder="Any file") if files else None
     filters = Filters(
         year_from=year_from,
@@ -184,9 +185,14 @@ def _download(page: Page) -> None:
 
 def gaps() -> None:
     """Offer pairs that may be one show, and list sequels that are missing and shows that a plot cannot find."""
-    same_shows()
-    browsing, call = session.services().browsing, session.runtime().call
-    missing = call(browsing.missing())
+    services = session.services()
+
+    async def look() -> tuple[list[Pair], list[Missing], list[Show]]:
+        pairs, browsing = await services.same_shows.pairs(limit=_PAIRS), services.browsing
+        return pairs, await browsing.missing(), await browsing.stubs()
+
+    pairs, missing, stubs = session.of_catalogue("gaps", look)
+    same_shows(pairs)
     if missing:
         with st.expander(f"{counted(len(missing), 'sequel')} missing", icon=":material/playlist_remove:"):
             st.caption("Sequels and prequels that shows of the catalogue name, and that it lacks.")
@@ -201,7 +207,6 @@ def gaps() -> None:
                 for one in missing
             ]
             st.dataframe(rows, hide_index=True, width="stretch", height=min(35 * len(rows) + 38, 400))
-    stubs = call(browsing.stubs())
     if stubs:
         with st.expander(f"{counted(len(stubs), 'show')} without a description", icon=":material/short_text:"):
             st.caption("Only names and fields can find these. Write a description, or upload a file that has one.")
@@ -216,10 +221,9 @@ def _heading(show: Show) -> str:
     return label(show.title + (f" ({show.year})" if show.year else ""))
 
 
-def same_shows() -> None:
+def same_shows(pairs: Sequence[Pair]) -> None:
     """Offer pairs that look like one show, from files of different sites, to be merged or kept as two."""
     service, call = session.services().same_shows, session.runtime().call
-    pairs = call(service.pairs(limit=_PAIRS))
     if not pairs:
         return
     more = "at least " if len(pairs) == _PAIRS else ""
@@ -235,6 +239,7 @@ def same_shows() -> None:
                 st.rerun()
             if both.button("Keep both", key=f"catalogue_both_{key}", width="stretch"):
                 call(service.keep_both(one.id, two.id))
+                session.forget_of_catalogue("gaps")
                 st.rerun()
 
 

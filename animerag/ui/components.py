@@ -62,7 +62,7 @@ def seam(tell: Callable[[str], None] = show_error) -> Iterator[None]:
 def foot() -> None:
     """Draw the sidebar's last line: who answers, how many shows, what runs."""
     services = session.services()
-    st.caption(label(f"{_who(services)} · {counted(session.status().shows, 'show')}"))
+    st.caption(label(f"{_who(services)} · {counted(session.look().shows, 'show')}"))
     running = sum(job.running for job in session.all_jobs())
     if running:
         st.page_link("pages/settings.py", label=f"{counted(running, 'job')} running", icon=":material/sync:")

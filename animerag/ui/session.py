@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_STATUS = "status_of_this_run"
 _CHECK_S = 120.0  # reading 50 MB of JSON
 
 
@@ -94,21 +95,32 @@ def _open_anew() -> None:
 # ── Catalogue and jobs ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def look() -> Status:
+    """Count what is there, for `status` to be given in this run of the page."""
+    st.session_state.pop(_STATUS, None)  # whatever goes wrong, an earlier run's is not taken for this one's
+    seen = st.session_state[_STATUS] = _counted()
+    return seen
+
+
 def status() -> Status:
+    """Return what this run of the page has counted already, once, or count."""
+    kept: Status | None = st.session_state.pop(_STATUS, None)
+    return kept or _counted()
+
+
+def _counted() -> Status:
     """Count what is there; the first look at an empty catalogue starts to take in the sample."""
     catalogue, jobs = services().catalogue, services().jobs
-    if latest(SAMPLE_JOB) is None:  # a sample that failed is tried again by the user, not by every rerun
+    seen = runtime().call(catalogue.status())
+    # A sample that failed is tried again by the user, not by every rerun.
+    if not seen.shows and latest(SAMPLE_JOB) is None:
         runtime().call(catalogue.start_sample(jobs))
-    return runtime().call(catalogue.status())
+    return seen
 
 
 def latest(kind: str) -> Job | None:
     """Return the newest job of a kind, whichever tab started it."""
-
-    async def look() -> Job | None:
-        return services().jobs.latest(kind)
-
-    return runtime().call(look())
+    return services().jobs.latest(kind)
 
 
 def journal() -> list[JobRecord]:
@@ -133,11 +145,7 @@ def gate_now() -> GateState:
 
 def all_jobs() -> list[Job]:
     """Return the jobs of this process, newest first."""
-
-    async def look() -> list[Job]:
-        return services().jobs.all()
-
-    return runtime().call(look())
+    return services().jobs.all()
 
 
 def start_job(work: Callable[[Control], Awaitable[Any]], *, kind: str, title: str, key: str | None = None) -> Job:
@@ -280,11 +288,7 @@ def runs() -> list[Run]:
 
 def run_job(shown: Run) -> Job | None:
     """Return the job of this process that works or worked on a run."""
-
-    async def look() -> Job | None:
-        return services().jobs.get(shown.job_id) if shown.job_id else None
-
-    return runtime().call(look())
+    return services().jobs.get(shown.job_id) if shown.job_id else None
 
 
 def run_rows(
@@ -390,7 +394,28 @@ def delete_conversation(conversation_id: str) -> None:
 
 def tags() -> list[str]:
     """Return every tag of the catalogue, the most used first."""
-    return runtime().call(services().retriever.tags())
+    return of_catalogue("tags", services().retriever.tags)
+
+
+def of_catalogue(name: str, look_up: Callable[[], Awaitable[T]]) -> T:
+    """Return what depends on the catalogue's shows alone, looked up again only when they have changed."""
+    key = f"of_catalogue_{name}"
+
+    async def looked_up() -> tuple[int, T] | None:
+        revision = await services().library.revision()
+        return None if kept is not None and kept[0] == revision else (revision, await look_up())
+
+    kept: tuple[int, T] | None = st.session_state.get(key)
+    fresh = runtime().call(looked_up())
+    if fresh is not None:
+        kept = st.session_state[key] = fresh
+    assert kept is not None
+    return kept[1]
+
+
+def forget_of_catalogue(name: str) -> None:
+    """Let this be looked up again."""
+    st.session_state.pop(f"of_catalogue_{name}", None)
 
 
 def turns(exchanges: Sequence[Exchange]) -> list[Turn]:

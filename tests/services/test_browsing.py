@@ -78,7 +78,7 @@ async def test_conditions_hold_together(shows):
 async def test_shows_of_one_file(shows, export, record):
     other = export({**record(9, "From Elsewhere", "Another file tells it.")}, name="other.json")
     await shows.ingestion.run([other], Control())
-    files = await shows.browsing.files()
+    files = (await shows.browsing.vocabulary()).files
     assert list(files.values()) == [5, 1]
     [name] = [file for file, number in files.items() if number == 1]
     assert len(await ids(shows, file=name)) == 1
