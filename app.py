@@ -2,12 +2,10 @@
 
 import streamlit as st
 
-from animerag.ui import components, navigation
+from animerag.ui import navigation
 
 if __name__ == "__main__":
     navigation.entered()
-    st.html(components.CHART_STYLE)
     page = st.navigation(navigation.pages())
-    with st.sidebar, components.seam():
-        components.foot()
+    navigation.shell()
     page.run()

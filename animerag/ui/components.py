@@ -32,8 +32,6 @@ EXAMPLES = (
     "名前を書くと人が死ぬノートの話は？",
     "a gentle, quiet show about nature and spirits",
 )
-# A Material icon would be fetched from its maker's server by every browser.
-ICON = str(files("animerag.ui").joinpath("icon.png"))
 # What Streamlit gives the words around a chart has a contrast of 3.8:1 on white.
 CHART_STYLE = Path(str(files("animerag.ui").joinpath("charts.css")))
 POLL_S = 0.5

@@ -1,12 +1,14 @@
-"""The app's pages, and the way back to them."""
+"""The app's pages, and the way back to them.
+
+Nothing heavy is imported before the sidebar is drawn: what is behind the pages takes seconds to load the first time.
+"""
 
 from __future__ import annotations
 
+from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import streamlit as st
-
-from animerag.ui.components import ICON, seam
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from streamlit.navigation.page import StreamlitPage
 
 _THROUGH_APP = "through_app"
+# A Material icon would be fetched from its maker's server by every browser.
+_ICON = str(files("animerag.ui").joinpath("icon.png"))
 
 
 def pages() -> list[StreamlitPage]:
@@ -34,6 +38,16 @@ def entered() -> None:
     st.session_state[_THROUGH_APP] = True
 
 
+def shell() -> None:
+    """Draw what all pages have: the style of charts, and the sidebar's foot."""
+    with st.spinner("Opening the catalogue"):
+        from animerag.ui import components
+
+    st.html(components.CHART_STYLE)
+    with st.sidebar, components.seam():
+        components.foot()
+
+
 def run(page: Callable[[], None]) -> None:
     """Run a page; whatever goes wrong in it becomes a sentence.
 
@@ -44,9 +58,12 @@ def run(page: Callable[[], None]) -> None:
         _name()  # before the page's own icon, which browsers would fetch from its maker
         st.navigation(pages())
         st.rerun()
+
+    from animerag.ui.components import seam
+
     with seam():
         page()
 
 
 def _name() -> None:
-    st.set_page_config(page_title="animerag", page_icon=ICON, layout="wide")
+    st.set_page_config(page_title="animerag", page_icon=_ICON, layout="wide")
