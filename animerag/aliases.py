@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections import defaultdict
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from rapidfuzz import process
@@ -230,7 +231,8 @@ class AliasIndex:
         rare = [names for word in part if (names := self._parts.get(word)) is not None]
         if not rare or all(self.is_ordinary(word) for word in part):
             return
-        names = [name for name in min(rare, key=len) if _inside(part, _tokens(name.title))]
+        found_in = [name for name in min(rare, key=len) if _inside(part, _tokens(name.title))]
+        names = [replace(name, level=_IN_PART) for name in found_in]
         place = [token for token in tokens if token.folded in part]
         if place and len({name.id for name in names}) <= _SHARED:
             found.take(names, place[:1] + place[-1:], named=True, exact=False, tokens=len(part))
@@ -258,14 +260,14 @@ class AliasIndex:
             return
         whole = _Name(show.id, title, show.year, season, _WHOLE, title == show.title, show.votes or 0)
         for key, level in _spellings(title, tokens):
-            self._spaced[key].append(replace(whole, level=level))
+            self._spaced[key].append(whole if level == _WHOLE else replace(whole, level=level))
         joined = "".join(token.folded for token in tokens)
         if len(joined) > (1 if _UNSPACED.search(joined) else _SURELY_JOINED - 1):
             self._joined[joined].append(whole)
         words = [token.folded for token in tokens if not token.folded.startswith(_MARK)]
         if len(words) > 1:
             for word in dict.fromkeys(words):
-                self._learn_part(word, replace(whole, level=_IN_PART))
+                self._learn_part(word, whole)
         self.words.update(word for word in words if not _UNSPACED.search(word))
         if len(words) in _INITIALS and not _UNSPACED.search(joined):
             self._initials["".join(word[0] for word in words)].append(replace(whole, level=_BY_INITIALS))
@@ -346,7 +348,9 @@ class _Found:
 
 def folded(text: str) -> str:
     """Fold width and accents; seasons become one mark, whatever the language: "2nd Season" and "第2期" are "§2"."""
-    plain = unicodedata.normalize("NFKC", _ACCENTS.sub("", unicodedata.normalize("NFKD", text)))
+    plain = text
+    if not text.isascii():
+        plain = unicodedata.normalize("NFKC", _ACCENTS.sub("", unicodedata.normalize("NFKD", text)))
     return _SEASON.sub(lambda found: f" {_MARK}{_season_number(found)} ", plain)
 
 
@@ -408,12 +412,12 @@ def _stands_alone(text: str, start: int, end: int) -> bool:
     return True
 
 
-def _tokens(text: str) -> list[_Token]:
-    pattern = _TOKEN_OR_MARK
-    return [
+@lru_cache(maxsize=256)  # a title is cut up three times while it is learnt
+def _tokens(text: str) -> tuple[_Token, ...]:
+    return tuple(
         _Token(found.group(), found.group().casefold(), found.start(), found.end())
-        for found in pattern.finditer(folded(text))
-    ]
+        for found in _TOKEN_OR_MARK.finditer(folded(text))
+    )
 
 
 _TOKEN_OR_MARK = re.compile(rf"{_MARK}\d+|[^\W_]+")

@@ -9,6 +9,8 @@ import json
 import re
 from collections import Counter
 from dataclasses import replace
+from functools import partial
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select, type_coerce
@@ -19,7 +21,7 @@ from animerag.schema import my_list
 from animerag.schema import shows as table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from animerag.aliases import AliasMatch
     from animerag.filters import Understood
@@ -136,9 +138,15 @@ class FactTable:
 
     def meeting(self, filters: Filters) -> list[str]:
         """Return the ids of all shows that meet the filters, best rated first."""
-        met = [show for show in self._shows.values() if self.meets(show, filters)]
+        tests = self._tests(filters)
+        met = [show for show in self._shows.values() if all(test(show) for test in tests)]
         met.sort(key=lambda show: (-(show.rating or 0), -(show.votes or 0), show.title))
         return [show.id for show in met]
+
+    def among(self, ids: Iterable[str], filters: Filters) -> list[str]:
+        """Return those of the ids that meet the filters, as they come."""
+        tests = self._tests(filters)
+        return [show_id for show_id in ids if all(test(self._shows[show_id]) for test in tests)]
 
     def allows(self, show_id: str, filters: Filters) -> bool:
         """Tell whether the show of that id is here and meets the filters."""
@@ -147,16 +155,26 @@ class FactTable:
 
     def meets(self, show: Show, filters: Filters) -> bool:
         """Tell whether a show meets every condition; an unknown field meets none."""
-        return (
-            _within(show.year, filters.year_from, filters.year_to)
-            and _within(show.episodes, filters.episodes_from, filters.episodes_to)
-            and _within(show.rating, filters.rating_from, filters.rating_to)
-            and _within(show.votes, filters.votes_from, filters.votes_to)
-            and self._tags_of[show.id].issuperset(tag.casefold() for tag in filters.tags)
-            and self._tags_of[show.id].isdisjoint(tag.casefold() for tag in filters.without_tags)
-            and (not filters.statuses or (show.my_status or "none") in filters.statuses)
-            and (not filters.title or f" {title_words(filters.title)} " in self._titles(show))
-        )
+        return all(test(show) for test in self._tests(filters))
+
+    def _tests(self, filters: Filters) -> list[Callable[[Show], bool]]:
+        """Return a test for each condition that is set: most questions set one, and shows are thousands."""
+        tests: list[Callable[[Show], bool]] = []
+        for name in ("year", "episodes", "rating", "votes"):
+            low, high = getattr(filters, f"{name}_from"), getattr(filters, f"{name}_to")
+            if low is not None or high is not None:
+                tests.append(partial(_bounded, attrgetter(name), low, high))
+        wanted, without = (frozenset(tag.casefold() for tag in some) for some in (filters.tags, filters.without_tags))
+        if wanted:
+            tests.append(lambda show: wanted <= self._tags_of[show.id])
+        if without:
+            tests.append(lambda show: without.isdisjoint(self._tags_of[show.id]))
+        if filters.statuses:
+            tests.append(lambda show: (show.my_status or "none") in filters.statuses)
+        if filters.title:
+            words = f" {title_words(filters.title)} "
+            tests.append(lambda show: words in self._titles(show))
+        return tests
 
     def ordered(self, ids: Iterable[str], sort: Sort) -> list[str]:
         """Return the ids in that order, those whose field is unknown left out."""
@@ -188,9 +206,8 @@ def title_words(text: str) -> str:
     return _PUNCTUATION.sub(" ", text.casefold()).strip()
 
 
-def _within(value: float | None, low: float | None, high: float | None) -> bool:
-    if low is None and high is None:
-        return True
+def _bounded(field: Callable[[Show], float | None], low: float | None, high: float | None, show: Show) -> bool:
+    value = field(show)
     # 0 is how exports say "unknown".
     return bool(value) and (low is None or value >= low) and (high is None or value <= high)  # type: ignore[operator]
 

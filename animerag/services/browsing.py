@@ -10,7 +10,7 @@ from animerag import origins
 from animerag.models import Filters
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 
     from animerag.facts import FactTable
     from animerag.models import RelatedShow, Show
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Order: TypeAlias = Literal["rating", "title", "year", "episodes", "votes", "my_score"]
 PAGE = 200  # rows that a table draws at once without being felt
+_REMEMBERED = 16  # lists
 _FOLLOWS = ("sequel", "prequel")
 
 
@@ -58,6 +59,8 @@ class Browsing:
         self._indexer = indexer
         self._library = indexer.library
         self._table = table
+        self._asked: dict[Hashable, list[str]] = {}  # ids by what was asked, of one state of the catalogue
+        self._asked_of: FactTable | None = None
 
     async def page(
         self,
@@ -75,12 +78,20 @@ class Browsing:
         """
         table = await self._table()
         among = await origins.ids_from(self._library, file) if file else None
+        if table is not self._asked_of:
+            self._asked, self._asked_of = {}, table
 
         def listed() -> list[str]:
             met = _met(table, search, filters or Filters(), among)
             return _ordered(table, met, order, descending=descending)
 
-        ids = await asyncio.to_thread(listed)
+        asked = (search, filters, order, descending, file, len(among or ()))
+        ids = self._asked.get(asked)
+        if ids is None:  # a page is drawn again and again with the same wishes
+            ids = await asyncio.to_thread(listed)
+            if len(self._asked) >= _REMEMBERED:
+                self._asked.clear()
+            self._asked[asked] = ids
         shown = ids[number * PAGE : (number + 1) * PAGE]
         shows = await self._library.shows(shown, records=False)
         return Page(shows=[shows[show_id] for show_id in shown if show_id in shows], ids=ids)
@@ -119,7 +130,7 @@ class Browsing:
 
 def _met(table: FactTable, search: str, filters: Filters, among: set[str] | None) -> list[str]:
     ids = [show_id for show_id in table.having(search) if among is None or show_id in among]
-    return [show_id for show_id in ids if table.allows(show_id, filters)] if filters else ids
+    return table.among(ids, filters) if filters else ids
 
 
 def _ordered(table: FactTable, ids: Sequence[str], order: Order, *, descending: bool) -> list[str]:
