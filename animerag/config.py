@@ -137,8 +137,10 @@ class Settings(BaseSettings):
         except ValidationError as error:
             if strict:
                 raise SettingsError(" ".join(_saved_sentence(problem) for problem in error.errors())) from None
-            bad = {problem["loc"][0] for problem in error.errors()}
-            log.warning("saved settings that cannot be used are left out: %s", ", ".join(sorted(map(str, bad))))
+            bad = {_name(problem) for problem in error.errors()}
+            if not bad & wanted.keys():  # it is the environment that has changed and cannot be used any more
+                raise SettingsError(" ".join(_sentence(problem) for problem in error.errors())) from None
+            log.warning("saved settings that cannot be used are left out: %s", ", ".join(sorted(bad)))
             return self.with_saved({name: value for name, value in wanted.items() if name not in bad})
         found = self.model_copy(update={name: getattr(checked, name) for name in wanted})
         found._saved = frozenset(wanted)  # noqa: SLF001 - ours
@@ -176,7 +178,12 @@ def _sentence(problem: Any) -> str:
 
 
 def _saved_sentence(problem: Any) -> str:
-    return f"{SAVABLE[problem['loc'][0]]}: {problem['input']!r} cannot be used: {_reason(problem)}."
+    return f"{SAVABLE.get(_name(problem), _name(problem))}: {problem['input']!r} cannot be used: {_reason(problem)}."
+
+
+def _name(problem: Any) -> str:
+    """Return the field's own name; OpenAI's variables are aliases in capitals."""
+    return str(problem["loc"][0]).lower() if problem["loc"] else "settings"
 
 
 def _reason(problem: Any) -> str:

@@ -93,6 +93,24 @@ def test_a_saved_value_that_cannot_be_used_is_left_out_or_refused(caplog):
         load_settings().with_saved(saved, strict=True)
 
 
+def test_an_address_that_is_no_text_is_left_out_or_refused():
+    saved = {"openai_base_url": 7, "sources": 3}
+
+    settings = load_settings().with_saved(saved)
+
+    assert (settings.openai_base_url, settings.sources) == (None, 3)
+    with pytest.raises(SettingsError, match="Address of the provider: 7 cannot be used"):
+        load_settings().with_saved(saved, strict=True)
+
+
+def test_an_environment_that_has_become_unusable_is_told(monkeypatch):
+    settings = load_settings()
+    monkeypatch.setenv("ANIMERAG_BATCH_SIZE", "many")
+
+    with pytest.raises(SettingsError, match="ANIMERAG_BATCH_SIZE"):
+        settings.with_saved({"sources": 3})
+
+
 def test_the_key_goes_to_no_address_that_was_saved_in_the_app(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-env")
     settings = load_settings()

@@ -85,13 +85,13 @@ class Browsing:
             met = _met(table, search, filters or Filters(), among)
             return _ordered(table, met, order, descending=descending)
 
-        asked = (search, filters, order, descending, file, len(among or ()))
-        ids = self._asked.get(asked)
+        asked, lists = (search, filters, order, descending, file, len(among or ())), self._asked
+        ids = lists.get(asked)
         if ids is None:  # a page is drawn again and again with the same wishes
             ids = await asyncio.to_thread(listed)
-            if len(self._asked) >= _REMEMBERED:
-                self._asked.clear()
-            self._asked[asked] = ids
+            if len(lists) >= _REMEMBERED:
+                lists.clear()
+            lists[asked] = ids  # those of the same catalogue, whatever has come meanwhile
         shown = ids[number * PAGE : (number + 1) * PAGE]
         shows = await self._library.shows(shown, records=False)
         return Page(shows=[shows[show_id] for show_id in shown if show_id in shows], ids=ids)

@@ -28,15 +28,19 @@ _BOUNDS: Mapping[str, tuple[float, float]] = {
 _WORDS = {"title": 500, "description": 100_000}  # characters
 _LISTS = {"titles": 200, "tags": 200}  # entries
 _STATUS = "my_status"
+_EDITED = "edited by hand"
 EDITABLE = (*_WORDS, *_LISTS, *_BOUNDS, _STATUS)
 
 
 def edited(show: Show, changes: Mapping[str, Any]) -> Show:
-    """Return a show with what its owner changed in it."""
-    told: dict[str, Any] = {
-        name: tuple(value) if name in _LISTS else value for name, value in changes.items() if name in EDITABLE
-    }
-    return replace(show, **told)
+    """Return a show with what its owner changed in it.
+
+    Its record says so as well: that is what a show's hash is made of, and without it a new title would look unchanged.
+    """
+    told: dict[str, Any] = {name: value for name, value in changes.items() if name in EDITABLE}
+    record = {**show.record, _EDITED: {**show.record.get(_EDITED, {}), **told}}
+    fields: dict[str, Any] = {name: tuple(value) if name in _LISTS else value for name, value in told.items()}
+    return replace(show, record=record, **fields)
 
 
 class Editing:

@@ -105,3 +105,12 @@ async def test_the_nearest_by_meaning_and_none_without_a_vector(shows):
     assert near[0].id == "2"
     assert len(near) == 2
     assert await shows.browsing.nearest("nobody") == []
+
+
+async def test_a_list_that_was_asked_for_before_follows_every_change(shows):
+    assert len(await ids(shows)) == 5
+    assert len(await ids(shows)) == 5
+    await shows.editing.delete(["4"])
+    assert len(await ids(shows)) == 4
+    await shows.editing.edit("5", {"rating": 9.9})
+    assert (await ids(shows))[0] == "5"

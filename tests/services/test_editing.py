@@ -42,6 +42,18 @@ async def test_a_change_outlasts_the_next_upload_of_its_file(shows, source):
     assert (again.ingested, again.unchanged) == (0, 2)
 
 
+@pytest.mark.parametrize("changes", [{"title": "Monstrum"}, {"rating": 9.5}, {"year": 2004}, {"titles": ["M"]}])
+async def test_a_change_of_one_field_is_stored_and_looks_unchanged_to_the_next_upload(shows, source, changes):
+    await shows.editing.edit("1", changes)
+    [(name, value)] = changes.items()
+    stored = getattr(await shows.library.show("1"), name)
+    assert (list(stored) if name == "titles" else stored) == value
+
+    again = await shows.ingestion.run([source()], Control())
+    assert (again.ingested, again.unchanged, again.embedding_requests) == (0, 2, 0)
+    assert (await shows.maintenance.check()).healthy
+
+
 async def test_changes_add_up_and_can_be_forgotten(shows, source):
     await shows.editing.edit("1", {"title": "Monstrum"})
     await shows.editing.edit("1", {"episodes": 74})
