@@ -6,7 +6,9 @@ import threading
 
 import pytest
 
+from animerag import runtime as runtime_module
 from animerag.errors import LibraryError, RuntimeClosedError
+from animerag.jobs import Control
 from animerag.runtime import Runtime
 
 
@@ -170,3 +172,20 @@ def test_jobs_of_a_process_that_is_gone_are_found_interrupted(settings):
     states = {record.id: record.state for record in last.call(last.services.library.jobs())}
     last.close()
     assert states == {job.id: "cancelled", "lost": "interrupted"}
+
+
+@pytest.mark.timeout(60)
+def test_shows_are_looked_into_once_it_is_quiet(settings, export, record, monkeypatch):
+    monkeypatch.setattr(runtime_module, "_QUIET_S", 0.05)
+    opened = Runtime(settings)
+    kept = opened.services.retriever._passages._kept
+    source = export(record(1, "Monster", "A surgeon saves a boy. The boy grows up."))
+    opened.call(opened.services.ingestion.run([source], Control()))
+
+    async def looked():
+        while not kept:
+            await asyncio.sleep(0.01)
+
+    opened.call(looked(), timeout_s=30)
+    assert [show_id for show_id, _ in kept] == ["1"]
+    opened.close()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _SENTENCES = 2
 _PASSAGES = 12  # a show; the first ones tell the premise
-_KEPT = 4000  # shows: some 40 MB
+MOST_KEPT = 4000  # shows: some 40 MB
 
 
 class Passages:
@@ -33,19 +33,26 @@ class Passages:
 
         Raises ProviderError.
         """
-        wanted = {(show.id, show.description): _passages(show) for show in shows}
-        missing = {key: texts for key, texts in wanted.items() if key not in self._kept and texts}
-        if missing:
-            texts = [text for listed in missing.values() for text in listed]
-            vectors = (await self._embedder.embed(texts, priority=priority)).vectors
-            start = 0
-            for key, listed in missing.items():
-                self._kept[key] = vectors[start : start + len(listed)]
-                start += len(listed)
-        near = {key[0]: float((self._kept[key] @ vector).max()) for key in wanted if key in self._kept}
-        while len(self._kept) > _KEPT:
+        await self.look_into(shows, priority=priority)
+        keys = [(show.id, show.description) for show in shows]
+        near = {key[0]: float((self._kept[key] @ vector).max()) for key in keys if key in self._kept}
+        while len(self._kept) > MOST_KEPT:
             del self._kept[next(iter(self._kept))]
         return near
+
+    async def look_into(self, shows: Sequence[Show], *, priority: Priority) -> None:
+        """Embed what shows say, unless that is kept already. Raises ProviderError."""
+        told = {(show.id, show.description): show for show in shows}
+        missing = {key: _passages(show) for key, show in told.items() if key not in self._kept}
+        texts = [text for listed in missing.values() for text in listed]
+        if not texts:
+            return
+        vectors = (await self._embedder.embed(texts, priority=priority)).vectors
+        start = 0
+        for key, listed in missing.items():
+            if listed:
+                self._kept[key] = vectors[start : start + len(listed)]
+            start += len(listed)
 
 
 def _passages(show: Show) -> list[str]:
