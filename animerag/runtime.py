@@ -63,7 +63,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-_QUIET_S = 10.0
+_QUIET_S = 30.0
 _LOCAL_LEVEL = 3  # batches on their way: two threads encode, the third keeps them from waiting
 
 
@@ -338,6 +338,8 @@ class Runtime:
         try:
             return future.result(timeout_s)
         except concurrent.futures.CancelledError:
+            if self._closing.is_set():
+                raise RuntimeClosedError("The app's event loop has ended: try again.") from None
             self._check_alive()
             raise
         except BaseException:  # a stopped page raises BaseException; its work must not go on unseen

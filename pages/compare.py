@@ -26,6 +26,10 @@ def page() -> None:
         compare.running(job)
     else:
         ended()
+    if any(
+        not other.running for other in running
+    ):  # it ended while the page was drawn: the buttons above are of before
+        st.rerun()
 
 
 def choose(*, busy: bool) -> None:

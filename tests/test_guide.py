@@ -1,4 +1,4 @@
-"""Every command that the guide, the owner's document and the README show is run, in order, by the real command line."""
+"""Every command that the guide and the owner's document show is run, in order, by the real command line."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ from tests.test_docs import _COMMAND, ROOT, arguments, fenced_lines
 pytestmark = [pytest.mark.long, pytest.mark.timeout(420)]
 
 # What needs more than a minute, a person at the keyboard, or never ends is run elsewhere: tests/test_cli.py.
-ELSEWHERE = (["query", "-i"], ["simulate"], ["compare", "ingest", "--levels", "1,3,5,10"])
+ELSEWHERE = (["query", "-i"], ["simulate"], ["compare"])
 
 
 def shown(name):
@@ -45,7 +45,7 @@ def place(tmp_path, export, record):
     return tmp_path
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/guide.md", "docs/operations.md"])
+@pytest.mark.parametrize("document", ["docs/guide.md", "docs/operations.md"])
 def test_every_command_runs(document, place, settings):
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "ANIMERAG_"))}
     environment |= {"ANIMERAG_DATA_DIR": str(place / "data"), "ANIMERAG_CHROMA_URL": settings.chroma_url}

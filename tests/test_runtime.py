@@ -174,6 +174,16 @@ def test_jobs_of_a_process_that_is_gone_are_found_interrupted(settings):
     assert states == {job.id: "cancelled", "lost": "interrupted"}
 
 
+def test_a_call_that_closing_cuts_off_says_so(settings):
+    opened = Runtime(settings)
+    cut = Cancelled()
+    threading.Thread(target=lambda: (cut.started.wait(20), opened.close())).start()
+
+    with pytest.raises(RuntimeClosedError):
+        opened.call(cut.run())
+    assert cut.seen.is_set()
+
+
 @pytest.mark.timeout(60)
 def test_shows_are_looked_into_once_it_is_quiet(settings, export, record, monkeypatch):
     monkeypatch.setattr(runtime_module, "_QUIET_S", 0.05)

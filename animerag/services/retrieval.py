@@ -46,6 +46,7 @@ _CANDIDATES = 50  # a branch; deeper ones were never among the first five of any
 _A_MOMENT_S = 0.01
 _RELOAD_S = 2.0  # seconds between two readings of the catalogue while an import changes it
 _AHEAD = 5  # shows looked into at once: a question waits for them at most
+_REST = 4.0  # times as long: whoever uses the app shall not notice
 _SPARE = 2  # shows that may have left the catalogue since they were found
 _LOOKED_INTO = 20  # candidates whose sentences are looked into, where that is free
 _OPTIONS = 6  # more choices than this are no help
@@ -169,7 +170,7 @@ class Retriever:
     async def look_ahead(self) -> bool:
         """Look into shows before a question does, the best rated first and a few at a time, where embedding is free.
 
-        Takes half of a processor, for some 30 s at 1,500 shows; returns whether it came to an end, which an import
+        Takes a fifth of a processor, for minutes at 1,500 shows; returns whether it came to an end, which an import
         prevents. Raises LibraryError, ProviderError.
         """
         if self.embeds_over_a_network:
@@ -181,7 +182,7 @@ class Retriever:
             began_s = time.perf_counter()
             shows = await self._library.shows(ids[start : start + _AHEAD], records=False)
             await self._passages.look_into(list(shows.values()), priority=Priority.INGEST)
-            await asyncio.sleep(time.perf_counter() - began_s)
+            await asyncio.sleep(_REST * (time.perf_counter() - began_s))
         return not self._at_work()
 
     async def match_titles(self, question: str) -> list[AliasMatch]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from animerag import __version__
+from animerag.errors import RuntimeClosedError
 from animerag.models import Priority
 from animerag.ui import session
 from animerag.ui.text import counted, duration, label, moment
@@ -98,7 +99,10 @@ def gate() -> None:
 
     @st.fragment(run_every=1.0)
     def poll() -> None:
-        state, lag_s = session.gate_now(), session.runtime().lag_s()
+        try:
+            state, lag_s = session.gate_now(), session.runtime().lag_s()
+        except RuntimeClosedError:  # settings are being saved; the next look finds other services
+            return
         levels = {Priority.LIVE: "Questions", Priority.BATCH: "Batch", Priority.INGEST: "Imports"}
         places = st.columns(len(levels) + 2)
         for place, (priority, name) in zip(places, levels.items(), strict=False):
