@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 RACERS: tuple[Mode, ...] = ("sync", "threads", "async")
 _LANES = 4  # at least, so that what stands below does not jump
-_STAGED = (*STAGE_COLOURS,)
 
 
 def lanes(spans: Sequence[Span], started_s: float, now_s: float, *, window_s: float) -> str:
@@ -91,7 +90,7 @@ def _bars(row: Iterable[Span], span_s: tuple[float, float]) -> str:
 
 def _legend(spans: Iterable[Span]) -> str:
     names = {span.name for span in spans}
-    order = [stage for stage in _STAGED if stage in names] + sorted(names.difference(_STAGED))
+    order = [stage for stage in STAGE_COLOURS if stage in names] + sorted(names.difference(STAGE_COLOURS))
     chips = "".join(
         f'<span><i class="ar-{_class(stage)}" style="background-color:{STAGE_COLOURS.get(stage, NEUTRAL)}"></i>'
         f"{html.escape(stage)}</span>"

@@ -46,11 +46,13 @@ CLICK = """([target, heading]) => new Promise((done, failed) => {
 
 
 @contextmanager
-def app(data_dir, url):
+def app(data_dir, **told):
+    """Start the app in a process of its own, whatever the shell has set, and give its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    environment = {**os.environ, "ANIMERAG_DATA_DIR": str(data_dir), "OPENAI_BASE_URL": url, **MODEL}
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "ANIMERAG_"))}
+    environment = {**own, "ANIMERAG_DATA_DIR": str(data_dir), **told}
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
     try:
@@ -122,7 +124,7 @@ async def run(options):
         settings = SimulatorSettings(embed_latency_s=0.2, chat_latency_s=1.0, dimensions=options.dim)
         async with SimulatorProcess(settings) as simulator:
             await ingest(directory / "shows.jsonl", directory / "data", simulator.url, options.shows)
-            with app(directory / "data", simulator.url) as address:
+            with app(directory / "data", OPENAI_BASE_URL=simulator.url, **MODEL) as address:
                 found = await asyncio.to_thread(looked_at, address, sheet, options.times)
     for label, values in found.items():
         ordered = sorted(values)

@@ -60,6 +60,10 @@ def draw(show: Show) -> None:
         st.caption(label(f"From {files}"))
     if changed:
         st.caption(label(f"Changed here: {', '.join(name.replace('_', ' ') for name in changed)}"))
+        back = "The next upload of its file brings the file's own words back."
+        if st.button("Forget changes", key="catalogue_forget", type="tertiary", icon=":material/undo:", help=back):
+            call(services.editing.forget(show.id))
+            st.rerun()
 
 
 def _links(heading: str, related: Sequence[RelatedShow], known: set[str]) -> None:

@@ -52,6 +52,9 @@ def test_a_show_is_read_changed_and_deleted(sampled):
     assert "Changed here: my score, title" in words(sampled).replace("\\", "")
     assert "my score 9.5" in words(sampled).replace("\\", "")
 
+    sampled.button(key="catalogue_forget").click().run()
+    assert "Changed here" not in words(sampled)
+
     sampled.button(key="catalogue_delete").click().run()
     assert len(listed(sampled)) == 149
     assert "Space Sweepers" not in listed(sampled)
