@@ -81,7 +81,7 @@ class ScratchBench:
 
     @asynccontextmanager
     async def scratch(
-        self, endpoint: Endpoint, directory: Path, *, level: LevelChoice, alias_latency_s: float
+        self, endpoint: Endpoint, directory: Path, *, level: LevelChoice, alias_latency_s: float, early_start: bool
     ) -> AsyncIterator[Scratch]:
         """Open warmed services on a library of their own."""
         from animerag.adapters.openai import OpenAIChat, OpenAIConnection, OpenAIEmbedder
@@ -100,7 +100,7 @@ class ScratchBench:
             chat = OpenAIChat(connection, model=endpoint.chat_model, api=self.settings.api)
             retriever = SlowTitles(indexer, alias_latency_s)
             await retriever.warm()
-            answering = Answering(retriever, chat)
+            answering = Answering(retriever, chat, early_start=early_start)
             yield Scratch(
                 indexer=indexer,
                 ingestion=Ingestion(

@@ -31,6 +31,7 @@ MODE_COLOURS: dict[Mode, str] = {
     "threads": "#E2A336",
     "threads-unlocked": "#E2A336",
     "async": "#5B5BD6",
+    "async-early": "#5B5BD6",
 }
 STAGE_COLOURS: dict[str, str] = {
     "queue": "#C1C4CD",
@@ -51,9 +52,16 @@ _SYMBOLS: dict[Mode, str] = {
     "threads": "diamond",
     "threads-unlocked": "diamond-open",
     "async": "circle",
+    "async-early": "circle-open",
 }
-_DASHES: dict[Mode, str] = {"sync": "dot", "threads": "solid", "threads-unlocked": "dash", "async": "solid"}
-_HATCHES = {"threads-unlocked": "/", "queue": "/", "throttled": "x", "failed": "x"}
+_DASHES: dict[Mode, str] = {
+    "sync": "dot",
+    "threads": "solid",
+    "threads-unlocked": "dash",
+    "async": "solid",
+    "async-early": "dash",
+}
+_HATCHES = {"threads-unlocked": "/", "async-early": "/", "queue": "/", "throttled": "x", "failed": "x"}
 NEUTRAL = "#8B8D98"  # reads on white and on near black alike
 _CLEAR = "rgba(0,0,0,0)"
 _NOTHING = "No run has finished."

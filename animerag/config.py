@@ -35,6 +35,7 @@ SAVABLE = {
     "openai_base_url": "Address of the provider",
     "answer_language": "Language of answers",
     "sources": "Sources a question",
+    "early_start": "Answer a named show at once",
     "ingest_concurrency": "Imports, requests in flight",
     "query_concurrency": "Batch, questions in flight",
     "batch_size": "Batch size, shows a request",
@@ -70,6 +71,7 @@ class Settings(BaseSettings):
     verbosity: str = "low"
     answer_language: str = Field("auto", max_length=40)  # of answers that a model writes; `auto`: as the question
     sources: int = Field(8, ge=1, le=50)  # shows that a question is answered from
+    early_start: bool = False  # a model answers about the one show a question names, without waiting for the searches
     data_dir: Path = Path(".animerag")
     database_url: str | None = None
     chroma_url: str | None = None

@@ -39,6 +39,7 @@ _WAYS = {
         "sync": "step after step (sync)",
         "threads": "with the title match in a thread beside the search (threads)",
         "async": "by the app's own pipeline (async)",
+        "async-early": "and with the model started on the title match alone (async-early)",
     },
 }
 

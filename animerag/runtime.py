@@ -206,7 +206,14 @@ def _assemble(
     indexer = Indexer(library, index, embedder)
     alone = Alone(settings.data_dir / "import.lock")
     retriever = Retriever(indexer, at_work=lambda: alone.at_work)
-    answering = Answering(retriever, chat, KeptAnswers(library), k=settings.sources, language=settings.answer_language)
+    answering = Answering(
+        retriever,
+        chat,
+        KeptAnswers(library),
+        k=settings.sources,
+        language=settings.answer_language,
+        early_start=settings.early_start,
+    )
     ingestion = Ingestion(
         indexer,
         alone,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from animerag.cli.running import CANCELLED, DONE, ROWS_LEFT, Commands, positive, services, watched
 from animerag.errors import InvalidInputError
-from animerag.measurements import FEW, WORKLOADS, Plan, to_object
+from animerag.measurements import FEW, MODES, UNLOCKED, WORKLOADS, Plan, to_object
 
 if TYPE_CHECKING:
     import argparse
@@ -32,9 +32,8 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--modes",
         type=_names,
-        default=("sync", "threads", "async"),
         metavar="NAME,NAME",
-        help="of sync, threads, threads-unlocked, async (all but threads-unlocked)",
+        help=f"of {', '.join(MODES)} (all that the work has, but threads-unlocked)",
     )
     parser.add_argument("--repeats", type=positive, default=3, metavar="N", help="runs of each (3)")
     parser.add_argument("--warmup", type=int, default=1, metavar="N", help="short runs of each mode before (1)")
@@ -94,7 +93,7 @@ async def compare(options: argparse.Namespace) -> int:
 def _plan(options: argparse.Namespace) -> Plan:
     return Plan(
         workload=options.workload,
-        modes=cast("tuple[Mode, ...]", options.modes),
+        modes=cast("tuple[Mode, ...]", options.modes or tuple(mode for mode in MODES if mode != UNLOCKED)),
         levels=options.levels,
         repeats=options.repeats,
         warmup=options.warmup,
@@ -135,18 +134,22 @@ def _print(experiment: Experiment) -> None:
 
     console = Console()
     said = "simulated provider" if experiment.simulated else "configured provider"
-    rows = [{k: v for k, v in row.items() if k not in _LEFT_OUT} for row in table_rows(experiment)]
+    rows = table_rows(experiment)
+    told = [name for name in (rows[0] if rows else ()) if any(row[name] not in (None, "") for row in rows)]
     table = Table(title=f"{experiment.plan.workload}, {experiment.plan.items:,} items, {said}")
-    for name in rows[0] if rows else ():
-        table.add_column(name, justify="left" if name == "Mode" else "right")
+    told = [name for name in told if name not in _LEFT_OUT]
+    for name in told:
+        table.add_column(name, justify="left" if name == "Mode" else "right", no_wrap=name == "Mode")
     for row in rows:
-        table.add_row(*(_cell(value) for value in row.values()))
+        table.add_row(*(_cell(row[name]) for name in told))
     console.print(table)
-    if best := experiment.recommended:
+    one_question = experiment.plan.workload == "query"
+    if (best := experiment.recommended) and not one_question:
         console.print(f"Recommended: {best.concurrency} in flight, {best.reason}", markup=False)
     for claim in experiment.claims:
         band = f"{claim.low:.2g}×" if claim.low == claim.high else f"{claim.low:.2g}–{claim.high:.2g}×"
-        console.print(f"The note claims {band} at {claim.concurrency}. {claim.verdict}", markup=False)
+        at = "" if one_question else f" at {claim.concurrency}"
+        console.print(f"The note claims {band}{at}. {claim.verdict}", markup=False)
     for note in experiment.notes:
         console.print(note, markup=False)
     if any(0 < run.latency_s.n < FEW for run in experiment.runs):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import re
 import time
@@ -65,12 +66,15 @@ class Answering:
         *,
         k: int = DEFAULT_K,
         language: str = "auto",
+        early_start: bool = False,
     ) -> None:
         """`kept` remembers what a model wrote; without it every question is asked anew.
 
         `k` is how many shows a question gets where it does not say; a model answers in `language`, `auto` in the
-        question's own.
+        question's own. With `early_start` a live question that names one show beyond doubt is answered from that show
+        alone, without waiting for the searches; what they find is shown beside the answer.
         """
+        self._early_start = early_start
         self._k = k
         self._language = language
         self._retriever = retriever
@@ -163,7 +167,8 @@ class Answering:
         asking = _Asking(await self.condense(asked, history), priority, began_s)
         standalone = None if asking.question == asked else asking.question
         filters, k = filters or Filters(), k or self._k
-        keeps = self._kept if self.written_by_a_model and not retrieval_only else None
+        asks_model = self.written_by_a_model and not retrieval_only
+        keeps = self._kept if asks_model else None
         with contextlib.ExitStack() as waiting:
             if priority is Priority.LIVE:
                 waiting.enter_context(self._waited_for())
@@ -174,7 +179,7 @@ class Answering:
                     ignore=sorted(ignore),
                     k=k,
                     models=(self._chat.model, self._retriever.model),
-                    prompt=(ANSWER_VERSION, self._language),
+                    prompt=(ANSWER_VERSION, self._language, self._early_start),
                 )
                 kept = await keeps.get(key) if use_cache else None
                 if kept is not None:
@@ -183,18 +188,30 @@ class Answering:
                     yield _again(asking, replace(kept.answer, question=question, standalone=standalone))
                     return
             with recording() as asking.recorder:
-                found = await self._retriever.search(
+                search = self._retriever.search(
                     asking.question, k=k, priority=priority, vector=vector, filters=filters, ignore=ignore
                 )
-            yield found
-            answer = replace(self._base(question, found), standalone=standalone)
-            events = self._answer(asking, answer, found, retrieval_only=retrieval_only)
-            async with contextlib.aclosing(events):
-                async for event in events:
-                    waiting.close()
-                    if isinstance(event, Answer):
-                        answer = event
-                    yield event
+                searching = asyncio.create_task(search, name="search")
+            async with _ended(searching):
+                early = None
+                if self._early_start and asks_model and priority is Priority.LIVE:
+                    early = await self._retriever.named_alone(asking.question, filters=filters, ignore=ignore)
+                found = early or await searching
+                yield found
+                answer = replace(self._base(question, found), standalone=standalone)
+                events = self._answer(asking, answer, found, retrieval_only=retrieval_only)
+                async with contextlib.aclosing(events):
+                    async for event in events:
+                        waiting.close()
+                        if isinstance(event, Answer):
+                            answer = event
+                        else:
+                            yield event
+                if early is not None:
+                    found, answer = await _joined(early, searching, answer)
+                    answer = asking.end(answer)
+                    yield found
+                yield answer
         self._tell(asking, answer)
         if keeps is not None and answer.prompt is not None and answer.status is AnswerStatus.OK:
             await keeps.put(key, revision, found, answer)
@@ -311,6 +328,33 @@ class Answering:
             model=self._chat.model,
             provider=self._chat.provider,
         )
+
+
+@contextlib.asynccontextmanager
+async def _ended(searching: asyncio.Task[Retrieval]) -> AsyncIterator[None]:
+    """Leave no search behind, however the block ends."""
+    try:
+        yield
+    finally:
+        searching.cancel()
+        await asyncio.gather(searching, return_exceptions=True)
+
+
+async def _joined(early: Retrieval, searching: asyncio.Task[Retrieval], answer: Answer) -> tuple[Retrieval, Answer]:
+    """Put what the searches found beside the one show that an answer was written from; it stays the first source."""
+    try:
+        found = await searching
+    except AnimeRAGError as error:
+        note = f"The answer is from the show that the question names; others were not searched: {error}"
+        return early, replace(answer, notes=(*answer.notes, note))
+    named = early.sources[0].show.id
+    first = [source for source in found.sources if source.show.id == named] or list(early.sources)
+    rest = [source for source in found.sources if source.show.id != named]
+    found = replace(found, sources=(*first, *rest))
+    own = answer.timings
+    timings = replace(found.timings, retrieve_s=own.retrieve_s, first_token_s=own.first_token_s, chat_s=own.chat_s)
+    usage, notes = answer.usage + found.usage, (*answer.notes, *found.notes)
+    return found, replace(answer, sources=found.sources, notes=notes, usage=usage, timings=timings)
 
 
 async def _recorded(events: AsyncGenerator[str | Finish, None], recorder: Recorder) -> AsyncIterator[str | Finish]:

@@ -23,7 +23,18 @@ from animerag.aliases import AliasIndex
 from animerag.errors import AnimeRAGError, InvalidInputError
 from animerag.limits import metering
 from animerag.loop_lag import LoopLag
-from animerag.measurements import YARDSTICK, Distribution, Experiment, Plan, Run, from_object, to_object
+from animerag.measurements import (
+    EARLY,
+    OURS,
+    UNLOCKED,
+    YARDSTICK,
+    Distribution,
+    Experiment,
+    Plan,
+    Run,
+    from_object,
+    to_object,
+)
 from animerag.models import Answer, AnswerStatus, Priority, Progress
 from animerag.ports import CollectionSpec
 from animerag.readers.questions import QuestionRow
@@ -134,7 +145,7 @@ class Bench(Protocol):
         ...
 
     def scratch(
-        self, endpoint: Endpoint, directory: Path, *, level: LevelChoice, alias_latency_s: float
+        self, endpoint: Endpoint, directory: Path, *, level: LevelChoice, alias_latency_s: float, early_start: bool
     ) -> AbstractAsyncContextManager[Scratch]:
         """Open warmed services on a library in `directory`, with a gate of their own at `level`."""
         ...
@@ -343,15 +354,15 @@ class Comparison:
         await provider.reset()
         live.spans, live.started_s, live.current = (), 0.0, setting
         try:
-            measured = await (self._ours if mode == "async" else self._theirs)(site, control, live, mode, level)
+            measured = await (self._ours if mode in OURS else self._theirs)(site, control, live, mode, level)
         except AnimeRAGError as error:
             log.warning("a run of %s at %d failed: %s", mode, level, error)
             return Run(mode=mode, concurrency=level, repeat=repeat, wall_s=0.0, items=site.items, error=str(error))
         return _run(setting, site.items, measured, await provider.observed())
 
-    async def _ours(self, site: _Site, control: Control, live: Live, _mode: Mode, level: int) -> _Measured:
+    async def _ours(self, site: _Site, control: Control, live: Live, mode: Mode, level: int) -> _Measured:
         plan, directory = site.work.plan, site.run_directory()
-        async with self._scratch(site, directory, level=level) as scratch:
+        async with self._scratch(site, directory, level=level, early=mode == EARLY) as scratch:
             spec = await scratch.indexer.spec()
             await self._index.ensure(spec)
             try:
@@ -417,9 +428,13 @@ class Comparison:
         return spec
 
     @asynccontextmanager
-    async def _scratch(self, site: _Site, directory: Path, *, level: int) -> AsyncIterator[Scratch]:
-        latency_s = site.work.plan.alias_latency_s
-        async with self._bench.scratch(site.endpoint, directory, level=level, alias_latency_s=latency_s) as scratch:
+    async def _scratch(
+        self, site: _Site, directory: Path, *, level: int, early: bool = False
+    ) -> AsyncIterator[Scratch]:
+        latency_s = 0.0 if early else site.work.plan.alias_latency_s
+        async with self._bench.scratch(
+            site.endpoint, directory, level=level, alias_latency_s=latency_s, early_start=early
+        ) as scratch:
             spec = await scratch.indexer.spec()
             await asyncio.to_thread(_note_collection, directory, spec)
             yield scratch
@@ -526,7 +541,7 @@ def _baseline_work(baseline: Baseline, work: _Work, stand: Stand, mode: Mode, le
     """Do a run's work in the form that `mode` stands for."""
     if work.plan.workload == "ingest":
         batches = list(cut(work.documents, [work.plan.batch_size]))
-        baseline.ingest(batches, level, None if mode == "threads-unlocked" else threading.Lock())
+        baseline.ingest(batches, level, None if mode == UNLOCKED else threading.Lock())
     elif work.plan.workload == "query" and mode != YARDSTICK:
         baseline.answer_overlapped(work.questions[0], stand)
     else:

@@ -83,6 +83,13 @@ class _Reading:
         """Tell whether fields alone answer it, so that no search could add anything."""
         return self.fact is not None and self.fact.kind in ("list", "count", "order")
 
+    @property
+    def one_show(self) -> bool:
+        """Tell whether it is about a single show by its exact name, and about nothing that others could add to."""
+        named = [match for match in self.matches if match.named]
+        asks_more = self.understood.ask is not None or (self.fact is not None and self.fact.kind != "value")
+        return not asks_more and len(self.lead) == 1 and len(named) == 1 and named[0].exact and not self.beyond
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Near:
@@ -162,6 +169,26 @@ class Retriever:
                 retrieve_s=time.perf_counter() - started_s,
             ),
         )
+
+    async def named_alone(
+        self, question: str, *, filters: Filters = Filters(), ignore: Iterable[str] = ()
+    ) -> Retrieval | None:
+        """Return the one show that a question is about beyond doubt, by its titles alone; None where there is doubt.
+
+        Raises InvalidInputError, LibraryError.
+        """
+        question = checked_question(question)
+        started_s = time.perf_counter()
+        notes: list[str] = []
+        read = await self._read(question, filters, frozenset(ignore), notes)
+        if not read.one_show or notes:
+            return None
+        candidates = Candidates(matches=[match for match in read.matches if match.id in read.lead], lead=read.lead)
+        shows = await self._library.shows(read.lead, records=False)
+        found = sources(candidates, shows, read.lead)
+        seconds = time.perf_counter() - started_s
+        timings = Timings(alias_s=read.seconds, retrieve_s=seconds)
+        return Retrieval(question=question, sources=tuple(found), filters=filters, timings=timings) if found else None
 
     async def warm(self) -> None:
         """Load titles and fields, so that the first question does not wait for them."""

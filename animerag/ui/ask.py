@@ -99,7 +99,7 @@ def exchange(item: Exchange, *, latest: bool) -> tuple[Exchange, bool] | None:
             otherwise = _read_otherwise(item)
             again = (otherwise, True) if otherwise is not None else None
         if item.text:
-            st.markdown(answer_markdown(item.text, len(item.found.sources) if item.found else 0))
+            st.markdown(answer_markdown(item.text, _sent(item)))
         if item.error:
             show_error(item.error)
         _footnotes(item)
@@ -169,20 +169,22 @@ def stream(item: Exchange, events: Iterator[Retrieval | str | Answer]) -> None:
     with left:
         place = st.empty()
         place.caption("Searching titles, words and vectors")
+    beside = right.empty()
     with seam(lambda sentence: setattr(item, "error", sentence)), contextlib.closing(events):  # type: ignore[type-var]
         for event in events:
             if isinstance(event, Retrieval):
                 item.found = event
-                shows = counted(len(event.sources), "show")
-                place.caption(f"Found {shows} in {event.timings.retrieve_s * 1000:.0f} ms")
-                with right:
+                if not item.text:
+                    shows = counted(len(event.sources), "show")
+                    place.caption(f"Found {shows} in {event.timings.retrieve_s * 1000:.0f} ms")
+                with beside.container():
                     _sources(item, buttons=False)
             elif isinstance(event, Answer):
                 item.answer, item.error = event, event.error
                 item.text = event.text or item.text
             else:
                 item.text += event
-                place.markdown(answer_markdown(item.text, len(item.found.sources) if item.found else 0))
+                place.markdown(answer_markdown(item.text, _sent(item)))
 
 
 def _exchange_frame(item: Exchange) -> tuple[Any, Any]:
@@ -190,6 +192,13 @@ def _exchange_frame(item: Exchange) -> tuple[Any, Any]:
         st.text(item.question)
     left, right = st.columns([3, 2], gap="large")
     return left.chat_message("assistant", avatar=":material/movie:"), right
+
+
+def _sent(item: Exchange) -> int:
+    """Count the sources that the text may cite: those the model was sent, where the answer is whole."""
+    if item.answer is not None and item.answer.prompt is not None:
+        return len(item.answer.prompt.sources)
+    return len(item.found.sources) if item.found else 0
 
 
 def _footnotes(item: Exchange) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from animerag.measurements import MAX_LEVEL, MODES, WORKLOADS, Mode, Plan, Workload
+from animerag.measurements import EARLY, MAX_LEVEL, UNLOCKED, WORKLOADS, Mode, Plan, Workload, modes_of
 from animerag.services.comparison import PRESETS
 from animerag.ui.text import counted, duration, escape
 
@@ -152,18 +152,20 @@ def _choose_against(why_not_configured: str | None) -> str:
 
 
 def _choose_modes(workload: Workload) -> tuple[Mode, ...]:
-    writes = workload == "ingest"
+    offered = modes_of(workload)
     chosen = st.pills(
         "Modes",
-        [mode for mode in MODES if writes or mode != "threads-unlocked"],
+        offered,
         selection_mode="multi",
-        default=["sync", "threads", "async"],
+        default=[mode for mode in offered if mode != UNLOCKED],
         key=f"compare_modes_{workload}",
         persist_state=_KEPT,
     )
-    if writes:
+    if UNLOCKED in offered:
         st.caption("threads-unlocked is off at first: a Chroma server punishes parallel writes.")
-    return tuple(mode for mode in MODES if mode in chosen)
+    if EARLY in offered:
+        st.caption("async-early starts the model on the title match, where a question names one show.")
+    return tuple(mode for mode in offered if mode in chosen)
 
 
 def _choose_levels() -> tuple[int, ...]:

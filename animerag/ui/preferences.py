@@ -77,6 +77,10 @@ class _Fields:
         chosen: str = st.selectbox(SAVABLE[name], options, options.index(now), format_func=told, **self._asked(name))
         return chosen
 
+    def switch(self, name: str, about: str) -> bool:
+        now: bool = getattr(self._settings, name)
+        return st.toggle(SAVABLE[name], now, **self._asked(name, about))
+
     def text(self, name: str, about: str = "") -> str | None:
         now = getattr(self._settings, name)
         value = st.text_input(SAVABLE[name], "" if now is None else str(now), **self._asked(name, about))
@@ -151,7 +155,8 @@ def _more(fields: _Fields) -> dict[str, Any]:
             "reasoning_effort": fields.choice("reasoning_effort", _EFFORTS),
             "verbosity": fields.choice("verbosity", _VERBOSITIES),
         }
-    return {**wanted, "prices": fields.prices()}
+    about = "A question that names one show is answered from that show alone, while the searches still run."
+    return {**wanted, "early_start": fields.switch("early_start", about), "prices": fields.prices()}
 
 
 def _save(settings: Settings, wanted: Mapping[str, Any]) -> None:

@@ -108,6 +108,8 @@ def _description(exchange: Exchange, source: Source, number: int) -> None:
     wanted = set(terms(exchange.question))
     st.markdown(" ".join(_marked(sentence, wanted, exchange.text) for sentence in sentences(whole)))
     if sent is None:
+        if prompt is not None:
+            st.caption("The model was not sent this: it answered from the show that the question names.")
         return
     st.caption(f"{min(sent, len(text)):,} of {len(text):,} characters were sent to the model.")
     if sent < len(text):

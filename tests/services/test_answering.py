@@ -15,7 +15,7 @@ from animerag.runtime import open_services
 from animerag.services.answering import Answering
 from animerag.services.ingestion import SourceFile
 from animerag.services.prompting import DESCRIPTIONS_TOKENS, build_prompt, cited
-from animerag.simulator import SimulatorProcess, SimulatorSettings
+from animerag.simulator import SimulatorProcess, SimulatorSettings, parse_faults
 from animerag.texts import clean
 
 
@@ -215,6 +215,57 @@ async def test_an_answer_tells_what_ran_when(simulated, source):
     last = max(answer.spans, key=lambda one: one.end_s)
     assert last.name == "answer"
     assert answer.timings.saved_s >= 0
+
+
+async def test_a_named_show_is_answered_before_the_searches_end(simulated, source):
+    async with SimulatorProcess(SimulatorSettings(embed_latency_s=0.5, chat_latency_s=0)) as provider:
+        async with simulated(provider.url) as services:
+            await services.ingestion.run([source], Control())
+            early = Answering(services.retriever, services.answering._chat, early_start=True)
+            async with contextlib.aclosing(early.stream("What is Monster about?")) as stream:
+                events = [event async for event in stream]
+    first, *pieces, second, answer = events
+    assert [one.show.id for one in first.sources] == ["99"]
+    assert all(isinstance(piece, str) for piece in pieces)
+    assert [one.show.id for one in second.sources] == [one.show.id for one in answer.sources] == ["99", "2"]
+    assert [one.branch for one in answer.sources[0].evidence] == ["alias", "words", "vector"]
+    assert answer.status is AnswerStatus.OK
+    assert [one.show.id for one in answer.prompt.sources] == ["99"], "the model was sent what was known by then"
+    assert answer.citations == ("99",)
+    assert answer.usage.embedding_tokens > 0
+    spans = {one.name: one for one in answer.spans}
+    assert spans["answer"].end_s < spans["embedding"].end_s, "it did not wait"
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "a surgeon who saves a boy",
+        "Something like Monster but shorter",
+        "What comes after Monster?",
+        "Which came first, Monster or Nana?",
+        "What is Monster season 4 about?",
+        "How many shows are there from 2004?",
+    ],
+)
+async def test_a_question_that_needs_more_than_one_show_waits_for_the_searches(services, source, question):
+    await services.ingestion.run([source], Control())
+    assert await services.retriever.named_alone(question) is None
+    chat = Scripted("[1]", Finish(status=AnswerStatus.OK))
+    async with contextlib.aclosing(Answering(services.retriever, chat, early_start=True).stream(question)) as stream:
+        found = [event async for event in stream if isinstance(event, Retrieval)]
+    assert len(found) == 1
+
+
+async def test_a_search_that_fails_after_an_early_answer_is_noted(services, simulated, source):
+    """The provider refuses; the model is a script, so that only the embedding fails."""
+    await services.ingestion.run([source], Control())
+    chat = Scripted("A surgeon [1].", Finish(status=AnswerStatus.OK))
+    async with SimulatorProcess(SimulatorSettings(faults=parse_faults("401@1"))) as provider:
+        async with simulated(provider.url) as refused:
+            answer = await Answering(refused.retriever, chat, early_start=True).ask("What is Monster about?")
+    assert (answer.text, answer.status, answer.citations) == ("A surgeon [1].", AnswerStatus.OK, ("99",))
+    assert "others were not searched" in answer.notes[-1]
 
 
 async def test_a_conversation_is_kept_and_comes_back_whole(services, answering):
