@@ -42,8 +42,7 @@ class KeptAnswers:
     async def get(self, key: str) -> Found | None:
         """Return what was kept under a key."""
         try:
-            async with self._library.reading() as connection:
-                told = await connection.scalar(select(answers.c.told).where(answers.c.key == key))
+            told = await self._library.scalar(select(answers.c.told).where(answers.c.key == key))
             return load(told) if told else None
         except (LibraryError, ValueError) as error:
             log.info("a kept answer could not be read: %s", error)

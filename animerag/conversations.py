@@ -45,17 +45,15 @@ class Conversations:
             .order_by(conversations.c.at.desc())
             .limit(limit)
         )
-        async with self._library.reading() as connection:
-            rows = await connection.execute(query)
-            return [Conversation(id=row.id, title=row.title, at=row.at, exchanges=row.number) for row in rows]
+        rows = await self._library.rows(query)
+        return [Conversation(id=row.id, title=row.title, at=row.at, exchanges=row.number) for row in rows]
 
     async def exchanges(self, conversation_id: str) -> list[Exchange]:
         """Return all of a conversation, oldest first; nothing where there is none, or another version wrote it."""
         query = select(exchanges.c.told).where(exchanges.c.conversation_id == conversation_id)
-        async with self._library.reading() as connection:
-            told = (await connection.execute(query.order_by(exchanges.c.number))).scalars().all()
+        rows = await self._library.rows(query.order_by(exchanges.c.number))
         try:
-            return [load_exchange(text) for text in told]
+            return [load_exchange(row.told) for row in rows]
         except ValueError:
             return []
 

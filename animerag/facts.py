@@ -83,8 +83,7 @@ async def load(library: Library) -> list[dict[str, Any]]:
     plain = [type_coerce(column, Text).label(column.name) if column.name in _JSON else column for column in columns]
     mine = table.outerjoin(my_list, my_list.c.show_id == table.c.id)
     query = select(*plain, my_list.c.status.label("my_status"), my_list.c.score.label("my_score")).select_from(mine)
-    async with library.reading() as connection:
-        return [dict(row._mapping) for row in await connection.execute(query)]  # noqa: SLF001 - its public name
+    return await library.read(lambda connection: [dict(row) for row in connection.execute(query).mappings()])
 
 
 _JSON = ("titles", "tags", "relations", "similar")

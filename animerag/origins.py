@@ -14,14 +14,15 @@ from animerag.models import ImportKind, StoredShow, Told
 from animerag.schema import edits, imports, kept_apart, merges, my_list, provenance, shows
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from sqlalchemy import Connection
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from animerag.library import Library
     from animerag.texts import Document
 
-_CHUNK = 500  # rows that become values on the event loop in a few milliseconds
+_CHUNK = 5000  # SQLite takes 32,766 variables a statement
 _PUT_MINE = upsert(my_list, "show_id")
 _PUT_TOLD = upsert(provenance, "show_id", "file", "source_id")
 
@@ -72,31 +73,28 @@ async def stored(library: Library, ids: Iterable[str] | None = None) -> dict[str
         .join(imports, shows.c.import_id == imports.c.id)
         .where(imports.c.kind != ImportKind.SAMPLE)
     )
-    found: dict[str, StoredShow] = {}
-    async with library.reading() as connection:
-        async for part in _parts(ids):
-            statement = wanted if part is None else wanted.where(shows.c.id.in_(part))
-            for row in await connection.execute(statement):
-                found[row.id] = StoredShow(**{**row._asdict(), "titles": tuple(row.titles)})
-    return found
+    statements = [wanted] if ids is None else [wanted.where(shows.c.id.in_(part)) for part in _parts(ids)]
+
+    def read(connection: Connection) -> dict[str, StoredShow]:
+        rows = (row for statement in statements for row in connection.execute(statement))
+        return {row.id: StoredShow(**{**row._asdict(), "titles": tuple(row.titles)}) for row in rows}
+
+    return await library.read(read)
 
 
 async def prefixes(library: Library) -> list[str]:
     """Return the prefixes of ids in the catalogue, such as `mal`."""
     at = func.instr(shows.c.id, ":")
-    async with library.reading() as connection:
-        rows = await connection.execute(select(func.substr(shows.c.id, 1, at - 1)).where(at > 1).distinct())
-        return sorted(rows.scalars())
+    prefix = func.substr(shows.c.id, 1, at - 1).label("prefix")
+    return sorted(row.prefix for row in await library.rows(select(prefix).where(at > 1).distinct()))
 
 
 async def files_of(library: Library, ids: Iterable[str]) -> dict[str, set[str]]:
     """Return, by show id, the files that described it."""
     found: dict[str, set[str]] = {}
-    async with library.reading() as connection:
-        async for part in _parts(ids):
-            wanted = select(provenance.c.show_id, provenance.c.file).where(provenance.c.overlay == 0)
-            for row in await connection.execute(wanted.where(provenance.c.show_id.in_(part or ()))):
-                found.setdefault(row.show_id, set()).add(row.file)
+    wanted = select(provenance.c.show_id, provenance.c.file).where(provenance.c.overlay == 0)
+    for row in await library.rows(*(wanted.where(provenance.c.show_id.in_(part)) for part in _parts(ids))):
+        found.setdefault(row.show_id, set()).add(row.file)
     return found
 
 
@@ -108,16 +106,13 @@ async def told_of(library: Library, show_id: str) -> list[Told]:
         .where(provenance.c.show_id == show_id)
         .order_by(imports.c.id.desc())
     )
-    async with library.reading() as connection:
-        rows = await connection.execute(wanted)
-        return [Told(**{**row._asdict(), "overlay": bool(row.overlay)}) for row in rows]
+    return [Told(**{**row._asdict(), "overlay": bool(row.overlay)}) for row in await library.rows(wanted)]
 
 
 async def merged_ids(library: Library) -> dict[str, str]:
     """Return the ids that stand for another show since their owner merged them."""
-    async with library.reading() as connection:
-        rows = await connection.execute(select(merges.c.source_id, merges.c.show_id))
-        return {row.source_id: row.show_id for row in rows}
+    rows = await library.rows(select(merges.c.source_id, merges.c.show_id))
+    return {row.source_id: row.show_id for row in rows}
 
 
 async def merge(library: Library, keep: str, other: str) -> None:
@@ -135,13 +130,9 @@ async def merge(library: Library, keep: str, other: str) -> None:
 
 async def edits_of(library: Library, ids: Iterable[str] | None = None) -> dict[str, dict[str, Any]]:
     """Return what their owner changed in shows, by id and field, as JSON keeps it."""
-    found: dict[str, dict[str, Any]] = {}
-    async with library.reading() as connection:
-        async for part in _parts(ids):
-            wanted = select(edits.c.show_id, edits.c.changes)
-            rows = await connection.execute(wanted if part is None else wanted.where(edits.c.show_id.in_(part)))
-            found.update((row.show_id, row.changes) for row in rows)
-    return found
+    wanted = select(edits.c.show_id, edits.c.changes)
+    statements = [wanted] if ids is None else [wanted.where(edits.c.show_id.in_(part)) for part in _parts(ids)]
+    return {row.show_id: row.changes for row in await library.rows(*statements)}
 
 
 async def keep_edits(library: Library, show_id: str, changes: Mapping[str, Any]) -> None:
@@ -160,7 +151,7 @@ async def remove(library: Library, ids: Iterable[str]) -> int:
     """Remove shows, and return how many there were; their vectors become strays. Raises LibraryError."""
     removed = 0
     async with library.changing() as connection:
-        async for part in _parts(ids):
+        for part in _parts(ids):
             numbers = (
                 (await connection.execute(select(shows.c.number).where(shows.c.id.in_(part or ())))).scalars().all()
             )
@@ -172,33 +163,26 @@ async def remove(library: Library, ids: Iterable[str]) -> int:
 
 async def ids_from(library: Library, file: str) -> set[str]:
     """Return the ids of the shows that a file told of."""
-    async with library.reading() as connection:
-        rows = await connection.execute(select(provenance.c.show_id).where(provenance.c.file == file))
-        return set(rows.scalars())
+    return {row.show_id for row in await library.rows(select(provenance.c.show_id).where(provenance.c.file == file))}
 
 
 async def files(library: Library) -> dict[str, int]:
     """Return the files that told of shows, and of how many, the richest first."""
     counted = func.count(provenance.c.show_id.distinct()).label("shows")
-    async with library.reading() as connection:
-        wanted = select(provenance.c.file, counted).group_by(provenance.c.file).order_by(counted.desc())
-        return {row.file: row.shows for row in await connection.execute(wanted)}
+    wanted = select(provenance.c.file, counted).group_by(provenance.c.file).order_by(counted.desc())
+    return {row.file: row.shows for row in await library.rows(wanted)}
 
 
 async def without_words(library: Library) -> list[str]:
     """Return the ids of shows without a description, so that only their names and fields can be found."""
-    async with library.reading() as connection:
-        rows = await connection.execute(
-            select(shows.c.id).where(func.trim(shows.c.description) == "").order_by(shows.c.title)
-        )
-        return list(rows.scalars())
+    rows = await library.rows(select(shows.c.id).where(func.trim(shows.c.description) == "").order_by(shows.c.title))
+    return [row.id for row in rows]
 
 
 async def apart(library: Library) -> set[tuple[str, str]]:
     """Return the pairs that are to be kept apart, the smaller id first."""
-    async with library.reading() as connection:
-        rows = await connection.execute(select(kept_apart.c.first, kept_apart.c.second))
-        return {(row.first, row.second) for row in rows}
+    rows = await library.rows(select(kept_apart.c.first, kept_apart.c.second))
+    return {(row.first, row.second) for row in rows}
 
 
 async def keep_apart(library: Library, one: str, two: str) -> None:
@@ -208,10 +192,7 @@ async def keep_apart(library: Library, one: str, two: str) -> None:
         await connection.execute(insert(kept_apart).values(first=first, second=second).on_conflict_do_nothing())
 
 
-async def _parts(ids: Iterable[str] | None) -> AsyncIterator[list[str] | None]:
-    if ids is None:
-        yield None
-        return
+def _parts(ids: Iterable[str]) -> Iterator[list[str]]:
     listed = list(ids)
     for start in range(0, len(listed), _CHUNK):
         yield listed[start : start + _CHUNK]

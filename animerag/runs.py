@@ -207,25 +207,27 @@ class Runs:
         if statuses is not None:
             held = run_rows.c.status.in_([str(status) for status in statuses if status is not None])
             wanted = wanted.where(held | run_rows.c.status.is_(None) if None in statuses else held)
-        async with self._library.reading() as connection:
-            found = await connection.execute(wanted.order_by(run_rows.c.number).offset(offset).limit(limit))
-            return [RunRow(number=row.number, asked=_row(row.asked), answer=row.told) for row in found]
+        found = wanted.order_by(run_rows.c.number).offset(offset).limit(limit)
+        return await self._library.read(
+            lambda connection: [
+                RunRow(number=row.number, asked=_row(row.asked), answer=row.told) for row in connection.execute(found)
+            ]
+        )
 
     async def timed(self, run_id: str) -> list[Timed]:
         """Return when each answered row was asked, in row order."""
         wanted = select(run_rows.c.number, run_rows.c.status, run_rows.c.timings).where(
             run_rows.c.run_id == run_id, run_rows.c.status.is_not(None)
         )
-        async with self._library.reading() as connection:
-            return [
-                Timed(
-                    number=row.number,
-                    status=AnswerStatus(row.status),
-                    began_at=row.timings["began_at"],
-                    timings=row.timings,
-                )
-                for row in await connection.execute(wanted.order_by(run_rows.c.number))
-            ]
+        return [
+            Timed(
+                number=row.number,
+                status=AnswerStatus(row.status),
+                began_at=row.timings["began_at"],
+                timings=row.timings,
+            )
+            for row in await self._library.rows(wanted.order_by(run_rows.c.number))
+        ]
 
     async def delete(self, run_id: str) -> None:
         """Forget a run and its answers. Raises InvalidInputError while something works on it."""
@@ -235,9 +237,8 @@ class Runs:
             await connection.execute(delete(runs).where(runs.c.id == run_id))
 
     async def _runs(self, wanted: Any) -> list[Run]:
-        async with self._library.reading() as connection:
-            found = list(await connection.execute(wanted))
-            totals = list(await connection.execute(_TOTALS.where(run_rows.c.run_id.in_([row.id for row in found]))))
+        found = await self._library.rows(wanted)
+        totals = await self._library.rows(_TOTALS.where(run_rows.c.run_id.in_([row.id for row in found])))
         return [_run(row, [total for total in totals if total.run_id == row.id]) for row in found]
 
 

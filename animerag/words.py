@@ -16,6 +16,7 @@ from sqlalchemy import text
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from sqlalchemy import Connection
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from animerag.texts import Document
@@ -85,8 +86,8 @@ async def remove(connection: AsyncConnection, numbers: Sequence[object]) -> None
     await connection.exec_driver_sql("DELETE FROM words WHERE rowid = ?", [(number,) for number in numbers])
 
 
-async def search(
-    connection: AsyncConnection, question: str, *, k: int, names: bool = True, ids: Sequence[str] | None = None
+def search(
+    connection: Connection, question: str, *, k: int, names: bool = True, ids: Sequence[str] | None = None
 ) -> list[WordHit]:
     """Return up to `k` shows, of `ids` where given, that share words with the question, best first.
 
@@ -98,7 +99,7 @@ async def search(
         return []
     weights = "5.0, 2.0, 1.0, 3.0" if names else "0.0, 0.5, 1.0, 3.0"
     among = "" if ids is None else " AND shows.id IN (SELECT value FROM json_each(:ids))"
-    found = await connection.execute(
+    found = connection.execute(
         text(
             f"SELECT shows.id, -bm25(words, {weights}) AS score"  # noqa: S608 - what is put in stands above
             " FROM words JOIN shows ON shows.number = words.rowid"
@@ -109,12 +110,12 @@ async def search(
     return [WordHit(id=row.id, score=row.score) for row in found]
 
 
-async def occurs(connection: AsyncConnection, phrase: str) -> bool:
+def occurs(connection: Connection, phrase: str) -> bool:
     """Tell whether any show has these words in a row in a title or in its description."""
     said = " ".join(_WORD.findall(_CJK.sub(" ", phrase)))
     if not said:
         return bool(pairs(phrase))  # nothing that this could tell
-    found = await connection.execute(
+    found = connection.execute(
         text("SELECT 1 FROM words WHERE words MATCH :phrase LIMIT 1"), {"phrase": f'{{titles description}} : "{said}"'}
     )
     return found.first() is not None

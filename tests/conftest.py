@@ -11,6 +11,7 @@ from filelock import FileLock
 from animerag.adapters.chroma import ChromaIndex
 from animerag.adapters.chroma_server import ServerFiles, ServerLease
 from animerag.config import load_settings
+from animerag.jobs import Control
 from animerag.runtime import open_services
 from animerag.services.ingestion import SourceFile
 
@@ -75,6 +76,23 @@ def real_export():
     if not path.exists():
         pytest.skip(f"{path} is not here: the tests on the real export did not run")
     return path
+
+
+@pytest.fixture(scope="session")
+def real_library(real_export, chroma_index_url, tmp_path_factory):
+    """A library with the real export, indexed on the suite's server: to be copied into a data directory."""
+    directory = tmp_path_factory.mktemp("real")
+
+    async def take_in():
+        async with open_services(load_settings(data_dir=directory, chroma_url=chroma_index_url), warm=False) as opened:
+            report = await opened.ingestion.run([SourceFile(path=real_export, name=real_export.name)], Control())
+            assert report.ingested == 1458
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith(("ANIMERAG_", "OPENAI_"))]:
+            patch.delenv(name)
+        asyncio.run(take_in())
+    return directory / "library.db"
 
 
 @pytest.fixture(scope="session")

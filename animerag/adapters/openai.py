@@ -22,6 +22,7 @@ import numpy as np
 from pydantic_core import from_json
 
 from animerag import tracing
+from animerag.adapters.server_events import EventDecoder
 from animerag.errors import (
     ProviderError,
     ProviderUnusableError,
@@ -177,7 +178,8 @@ class OpenAIConnection:
 
     def failure(self, error: object, model: str) -> ProviderError:
         """Return our error for one that an answer's stream told."""
-        return _by_code(_text(error, "code"), _told(_text(error, "message"), self._key), model)
+        code = _text(error, "code") or _text(error, "type")
+        return _by_code(code, _told(_text(error, "message"), self._key), model)
 
 
 @cache
@@ -548,17 +550,18 @@ async def _begin(pieces: _Pieces) -> tuple[str | Finish, _Pieces]:
 
 async def _texts(reader: _Reader, stream: AsyncStream[object], deadline: float) -> AsyncGenerator[str, None]:
     """Yield the text of a stream's events until its end, or until a moment after what must have been the end."""
-    loop = asyncio.get_running_loop()
-    while reader.failure is None:
-        latest = deadline if reader.status is None else min(deadline, loop.time() + DRAIN_S)
-        async with asyncio.timeout_at(latest):
-            event = await anext(stream, None)
-        if event is None:
-            return
-        text = reader.read(event)
-        if text:
-            reader.told = True
-            yield text
+    loop, events = asyncio.get_running_loop(), EventDecoder()
+    chunk: bytes | None = b""
+    async with aclosing(stream.response.aiter_bytes()) as chunks:
+        while chunk is not None:
+            latest = deadline if reader.status is None else min(deadline, loop.time() + DRAIN_S)
+            async with asyncio.timeout_at(latest):
+                chunk = await anext(chunks, None)
+            for data in events.finish() if chunk is None else events.feed(chunk):
+                if text := reader.take(data):
+                    yield text
+                if reader.failure is not None:
+                    return
 
 
 def _blamed(complaint: str, options: Mapping[str, Any]) -> set[str]:
@@ -587,9 +590,21 @@ class _Reader(ABC):
     def request(self, prompt: Prompt) -> dict[str, Any]:
         """Return the request without its options."""
 
+    def take(self, data: bytes) -> str:
+        """Take one event in and return its text, which may be empty. Raises ValueError for what is not JSON."""
+        if data.startswith(b"[DONE]"):
+            return ""
+        event = from_json(data)
+        if error := _at(event, "error"):
+            self.failure = error
+            return ""
+        text = self.read(event)
+        self.told = self.told or bool(text)
+        return text
+
     @abstractmethod
     def read(self, event: object) -> str:
-        """Take one event in and return its text, which may be empty."""
+        """Return an event's text."""
 
     def _end(self, *, cut: bool = False, filtered: bool = False) -> None:
         if self._refused or (filtered and not self.told):
@@ -669,7 +684,6 @@ class _ChatReader(_Reader):
         refusal = _text(choices[0], "delta", "refusal")
         text = refusal or _text(choices[0], "delta", "content")
         self._refused = self._refused or bool(refusal)
-        self.told = self.told or bool(text)
         reason = _text(choices[0], "finish_reason")
         if reason:
             self._end(cut=reason == "length", filtered=reason == "content_filter")

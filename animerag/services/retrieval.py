@@ -144,8 +144,8 @@ class Retriever:
         try:
             read, (hits, words_s), near = await asyncio.gather(reading, *searches)
         finally:
-            # The two that read the library take milliseconds; cut off half way they would leave a connection open.
-            searches[1].cancel()
+            for task in (reading, *searches):
+                task.cancel()
             await asyncio.gather(reading, *searches, return_exceptions=True)
         candidates = await self._candidates(question, read, hits, near, priority)
         ids = candidates.ranked()[: k + _SPARE]

@@ -2,8 +2,8 @@
 
 import csv
 import io
-import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -26,18 +26,18 @@ def questions(real_export):
 
 
 @pytest.fixture
-def url(app_over, real_export, tmp_path):
+def url(app_over, real_library, chroma_index_url, tmp_path):
     """The address of an app over the real shows, which answers through a simulator in its own process."""
-    command = [sys.executable, "-m", "animerag", "simulate", "--chat-latency", "1.5", "--first-token", "0.2"]
+    command = [sys.executable, "-m", "animerag", "simulate", "--chat-latency", "0.8", "--first-token", "0.2"]
     command += ["--faults", "400@0.03", "--seed", "3"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as simulator:
         told = {
             "OPENAI_BASE_URL": re.search(r"http://[^\"]+", simulator.stdout.readline())[0],
             "ANIMERAG_EMBEDDING_PROVIDER": "local",
+            "ANIMERAG_CHROMA_URL": chroma_index_url,
         }
-        ingest = [sys.executable, "-m", "animerag", "ingest", str(real_export)]
-        environment = {**os.environ, **told, "ANIMERAG_DATA_DIR": str(tmp_path / "data")}
-        subprocess.run(ingest, env=environment, check=True, capture_output=True, timeout=200)
+        (tmp_path / "data").mkdir()
+        shutil.copy(real_library, tmp_path / "data")
         with app_over(**told) as address:
             yield address
         simulator.terminate()

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import shutil
 
 import pytest
 
@@ -13,7 +14,6 @@ from animerag.limits import estimate_tokens
 from animerag.models import Answer, AnswerStatus, Exchange, Filters, Finish, Retrieval, Show, Source, Turn
 from animerag.runtime import open_services
 from animerag.services.answering import Answering
-from animerag.services.ingestion import SourceFile
 from animerag.services.prompting import DESCRIPTIONS_TOKENS, build_prompt, cited
 from animerag.simulator import SimulatorProcess, SimulatorSettings, parse_faults
 from animerag.texts import clean
@@ -46,6 +46,15 @@ def simulated(settings):
     return lambda url: open_services(
         load_settings(openai_base_url=url, data_dir=settings.data_dir, chroma_url=settings.chroma_url), warm=False
     )
+
+
+@pytest.fixture
+async def stocked(settings, real_library):
+    """All services over the real shows."""
+    settings.data_dir.mkdir(parents=True)
+    shutil.copy(real_library, settings.data_dir)
+    async with open_services(settings, warm=False) as opened:
+        yield opened
 
 
 @pytest.fixture
@@ -303,15 +312,14 @@ def test_long_descriptions_share_the_budget_and_short_ones_are_sent_whole():
     assert prompt.user.count(" …") == 3
 
 
-async def test_every_quote_without_a_model_stands_in_its_source(services, real_export):
+async def test_every_quote_without_a_model_stands_in_its_source(stocked, real_export):
     questions = real_export.with_name("questions.csv")
     if not questions.exists():
         pytest.skip(f"{questions} is not here")
-    await services.ingestion.run([SourceFile(path=real_export, name="export.json")], Control())
     quoted = 0
     with questions.open(encoding="utf-8-sig") as file:
         for row in csv.DictReader(file):
-            answer = await services.answering.ask(row["question"])
+            answer = await stocked.answering.ask(row["question"])
             assert answer.status in (AnswerStatus.OK, AnswerStatus.NO_MATCH), row
             assert "I think" not in answer.text
             shown = [clean(source.show.description) for source in answer.sources]
