@@ -16,6 +16,8 @@ from animerag.kept import Found, dump, load
 from animerag.schema import answers
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from animerag.library import Library
     from animerag.models import Answer, Retrieval
 
@@ -27,8 +29,8 @@ class KeptAnswers:
 
     def __init__(self, library: Library) -> None:
         self._library = library
-        self._unwritten: dict[str, tuple[int, str]] = {}
-        self._writing = asyncio.Lock()
+        self._unwritten: dict[str, tuple[int, Found]] = {}
+        self._writer: asyncio.Task[None] | None = None
 
     async def key(self, **parts: Any) -> tuple[str, int]:
         """Return the key of all that an answer depends on, the catalogue's revision among it, and that revision.
@@ -41,6 +43,8 @@ class KeptAnswers:
 
     async def get(self, key: str) -> Found | None:
         """Return what was kept under a key."""
+        if key in self._unwritten:
+            return self._unwritten[key][1]
         try:
             told = await self._library.scalar(select(answers.c.told).where(answers.c.key == key))
             return load(told) if told else None
@@ -48,17 +52,36 @@ class KeptAnswers:
             log.info("a kept answer could not be read: %s", error)
             return None
 
-    async def put(self, key: str, revision: int, found: Retrieval, answer: Answer) -> None:
-        """Keep an answer; those that come together share one commit, and those of older catalogues go."""
-        self._unwritten[key] = (revision, await asyncio.to_thread(dump, found, answer))
-        async with self._writing:  # whoever comes first writes what all have brought
-            batch, self._unwritten = self._unwritten, {}
-            if not batch:
-                return
-            rows = [{"key": one, "revision": of, "told": told} for one, (of, told) in batch.items()]
+    def put(self, key: str, revision: int, found: Retrieval, answer: Answer) -> None:
+        """Keep an answer from now on; it is written aside, so that nobody waits for the disk."""
+        self._unwritten[key] = (revision, Found(found, answer))
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.create_task(self._write(), name="keep answers")
+
+    async def close(self) -> None:
+        """Wait until all is written."""
+        if self._writer is not None:
+            await self._writer
+
+    async def _write(self) -> None:
+        """Write what has come meanwhile in one commit, until there is nothing left; those of older catalogues go."""
+        while self._unwritten:
+            batch = dict(self._unwritten)
+            rows = await asyncio.to_thread(_rows, batch)
+            newest = max(revision for revision, _ in batch.values())
             try:
                 async with self._library.writing() as connection:
-                    await connection.execute(delete(answers).where(answers.c.revision < revision))
+                    await connection.execute(delete(answers).where(answers.c.revision < newest))
                     await connection.execute(insert(answers).on_conflict_do_nothing(), rows)
             except LibraryError as error:
                 log.info("answers could not be kept: %s", error)
+            for key, kept in batch.items():
+                if self._unwritten.get(key) is kept:
+                    del self._unwritten[key]
+
+
+def _rows(batch: Mapping[str, tuple[int, Found]]) -> list[dict[str, Any]]:
+    return [
+        {"key": key, "revision": revision, "told": dump(kept.found, kept.answer)}
+        for key, (revision, kept) in batch.items()
+    ]

@@ -132,7 +132,9 @@ async def open_services(settings: Settings, *, warm: bool = True) -> AsyncIterat
             max_tpm=settings.max_tpm,
         )
         embedder, chat = await _providers(settings, gate, stack)
-        services = _assemble(settings, library, index, embedder=embedder, chat=chat, gate=gate, lease=lease)
+        kept = KeptAnswers(library)
+        stack.push_async_callback(kept.close)
+        services = _assemble(settings, library, index, embedder=embedder, chat=chat, kept=kept, gate=gate, lease=lease)
         stack.push_async_callback(services.jobs.close)
         if warm:
             stack.push_async_callback(_end, asyncio.create_task(_warm(services), name="warm-up"))
@@ -195,6 +197,7 @@ def _assemble(
     *,
     embedder: Embedder,
     chat: ChatModel,
+    kept: KeptAnswers,
     gate: Gate,
     lease: FileLock,
 ) -> Services:
@@ -209,7 +212,7 @@ def _assemble(
     answering = Answering(
         retriever,
         chat,
-        KeptAnswers(library),
+        kept,
         k=settings.sources,
         language=settings.answer_language,
         early_start=settings.early_start,

@@ -214,7 +214,7 @@ class Answering:
                 yield answer
         self._tell(asking, answer)
         if keeps is not None and answer.prompt is not None and answer.status is AnswerStatus.OK:
-            await keeps.put(key, revision, found, answer)
+            keeps.put(key, revision, found, answer)
 
     async def _answer(
         self, asking: _Asking, answer: Answer, found: Retrieval, *, retrieval_only: bool

@@ -1,5 +1,7 @@
 """Server-sent events, whatever way the bytes arrive in."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,5 +40,5 @@ def test_events_are_told_apart_as_the_standard_says(stream, events):
 def test_where_the_network_cuts_makes_no_difference(events, ending, cuts):
     stream = b"".join(b"data: " + event.encode() + ending + ending for event in events)
     at = sorted({0, len(stream), *(cut for cut in cuts if cut < len(stream))})
-    chunks = [stream[start:end] for start, end in zip(at, at[1:], strict=False)]
+    chunks = [stream[start:end] for start, end in itertools.pairwise(at)]
     assert decoded(*chunks) == decoded(stream) == [event.encode() for event in events]

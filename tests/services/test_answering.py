@@ -206,11 +206,13 @@ async def test_what_was_no_success_is_not_kept(answering, services):
     cut = Scripted("half", Finish(status=AnswerStatus.TRUNCATED))
     service = Answering(services.retriever, cut, KeptAnswers(services.library))
     assert (await service.ask("What is Monster about?")).status is AnswerStatus.TRUNCATED
-    whole = Answering(
-        services.retriever, Scripted("whole [1]", Finish(status=AnswerStatus.OK)), KeptAnswers(services.library)
-    )
+    kept = KeptAnswers(services.library)
+    whole = Answering(services.retriever, Scripted("whole [1]", Finish(status=AnswerStatus.OK)), kept)
     assert not (await whole.ask("What is Monster about?")).cached
-    assert (await whole.ask("What is Monster about?")).cached
+    assert (await whole.ask("What is Monster about?")).cached, "it is known before it is written"
+    await kept.close()
+    anew = Answering(services.retriever, Scripted("never said"), KeptAnswers(services.library))
+    assert (await anew.ask("What is Monster about?")).text == "whole [1]", "and known after that"
 
 
 async def test_an_answer_tells_what_ran_when(simulated, source):
