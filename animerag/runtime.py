@@ -320,6 +320,8 @@ class Runtime:
         self._loop = asyncio.new_event_loop()
         self._opened: concurrent.futures.Future[Services] = concurrent.futures.Future()
         self._closing = asyncio.Event()
+        self._looking: concurrent.futures.Future[None] | None = None
+        self._lag_s: float | None = None
         self._thread = threading.Thread(target=self._main, name="animerag-loop", daemon=True)
         self._thread.start()
         try:
@@ -389,15 +391,20 @@ class Runtime:
         finally:
             future.cancel()
 
-    def lag_s(self, look_s: float = 0.2) -> float:
-        """Return how late callbacks of the loop are, looked at for a moment: 95 % wait at most so many seconds."""
+    def lag_s(self, look_s: float = 0.2) -> float | None:
+        """Return how late callbacks of the loop were at the last look: 95 % waited at most so many seconds.
 
-        async def look() -> float:
+        Begins the next look and does not wait for it; None before the first has ended.
+        """
+
+        async def look() -> None:
             async with LoopLag() as lag:
                 await asyncio.sleep(look_s)
-            return lag.p95_s
+            self._lag_s = lag.p95_s
 
-        return self.call(look())
+        if self._looking is None or self._looking.done():
+            self._looking = self._submit(look())
+        return self._lag_s
 
     def close(self) -> None:
         """End jobs, services and loop, and wait for the thread."""

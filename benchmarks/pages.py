@@ -29,15 +29,19 @@ from animerag.simulator import SimulatorProcess, SimulatorSettings
 ROOT = Path(__file__).parents[1]
 PAGES = ("Catalogue", "Batch", "Upload", "Compare", "Settings", "Ask")
 QUESTIONS = 2000
-# Clicks, and gives the milliseconds until the page's script has begun and ended and its heading stands there.
+# Clicks, and gives the milliseconds until the page's script has begun and ended and its heading stands there. A script
+# may begin and end between two looks of a timer, so every change of its state is noted.
 CLICK = """([target, heading]) => new Promise((done, failed) => {
   const began = performance.now(), app = document.querySelector('[data-testid="stApp"]');
+  const named = () => [...document.querySelectorAll('h1')].some(h => h.textContent.includes(heading));
   let ran = false;
+  const state = () => app.getAttribute('data-test-script-state');
+  const notes = new MutationObserver(() => { ran = true; });
+  notes.observe(app, {attributeFilter: ['data-test-script-state']});
   const look = () => {
-    const state = app.getAttribute('data-test-script-state');
-    ran ||= state === 'running';
-    const there = !heading || [...document.querySelectorAll('h1')].some(h => h.textContent.includes(heading));
-    if (ran && there && state === 'notRunning') return done(performance.now() - began);
+    const there = !heading || named();
+    ran ||= heading && there;
+    if (ran && there && state() === 'notRunning') { notes.disconnect(); return done(performance.now() - began); }
     if (performance.now() - began > 20000) return failed('nothing came of it');
     setTimeout(look, 2);
   };
@@ -96,7 +100,9 @@ def looked_at(address, sheet, times):
                 went(name)
             for _ in range(times):
                 for name in PAGES:
-                    found.setdefault(f"page change, {label}", []).append(went(name))
+                    took_ms = went(name)
+                    for what in (f"page change, {label}", f"to {name}, {label}"):
+                        found.setdefault(what, []).append(took_ms)
             went("Catalogue")
             reran()
             for _ in range(3 * times):

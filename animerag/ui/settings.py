@@ -112,7 +112,8 @@ def gate() -> None:
             place.metric(f"{name} in flight", flying, delta, delta_color="off", delta_arrow="off")
         left = "–" if state.requests_left is None else f"{state.requests_left:,}"
         places[-2].metric("Requests left", left, help="As the provider told with its last answer, if it did.")
-        places[-1].metric("Loop is late", moment(lag_s), help="What it makes others wait, 95 % of the time.")
+        late = "–" if lag_s is None else moment(lag_s)
+        places[-1].metric("Loop is late", late, help="What it makes others wait, 95 % of the time.")
         if state.cool_down_s > 0:
             st.warning(label(f"Waiting {state.cool_down_s:.0f} s: {state.reason}."), icon=":material/hourglass_top:")
         told = []
