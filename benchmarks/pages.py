@@ -92,6 +92,7 @@ def looked_at(address, sheet, times):
             return page.evaluate(CLICK, [link.element_handle(), name])
 
         def reran():
+            page.wait_for_timeout(100)  # as a hand does; what is left of the last rerun may take the toggle's place
             toggle = page.get_by_test_id("stCheckbox").first.locator("input")
             return page.evaluate(CLICK, [toggle.element_handle(), None])
 
