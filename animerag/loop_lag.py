@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from statistics import median
 from typing import TYPE_CHECKING, Self
 
 from animerag.measurements import percentile
@@ -12,6 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PERIOD_S = 0.005
+_LOOK_S, _LOOKS = 0.02, 12  # a quarter of a second decides; a single standstill does not
+_LATE_S, _PROMPT_S = 0.015, 0.006
+_LESS, _MORE = 0.85, 0.04
+FREE = 10  # in flight never fill a loop
 
 
 class LoopLag:
@@ -58,3 +63,47 @@ class LoopLag:
         while self._due_s <= now:
             self._late_s.append(now - self._due_s)
             self._due_s += PERIOD_S
+
+
+class Headroom:
+    """Tells, while entered, how much of a level leaves the running loop time for others.
+
+    Once its own work fills a loop, more of it in flight only makes everybody wait: a page takes seconds where it takes
+    a fifth of one at four fifths of that work. So late looks take shares of a level away, prompt ones give them back.
+    """
+
+    def __init__(self) -> None:
+        self._share = 1.0
+        self._late_s: list[float] = []
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._watch(), name="headroom")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._task is not None
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    def of(self, level: int) -> int:
+        """Return how many may be in flight where the user allows `level`."""
+        return max(min(level, FREE), round(level * self._share))
+
+    def note(self, late_s: float) -> None:
+        """Take in how late one look was; a dozen of them decide."""
+        self._late_s.append(late_s)
+        if len(self._late_s) < _LOOKS:
+            return
+        typical_s = median(self._late_s)
+        self._late_s.clear()
+        if typical_s > _LATE_S:
+            self._share = max(0.1, self._share * _LESS)
+        elif typical_s < _PROMPT_S:
+            self._share = min(1.0, self._share + _MORE)
+
+    async def _watch(self) -> None:
+        while True:
+            due_s = time.perf_counter() + _LOOK_S
+            await asyncio.sleep(_LOOK_S)
+            self.note(time.perf_counter() - due_s)

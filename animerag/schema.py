@@ -16,7 +16,7 @@ from sqlalchemy import (
     text,
 )
 
-VERSION = 6
+VERSION = 7
 
 metadata = MetaData()
 
@@ -54,6 +54,7 @@ shows = Table(
     Column("text_hash", Text, nullable=False),
     Column("import_id", ForeignKey("imports.id"), nullable=False, index=True),
     Index("shows_by_rating", text("rating DESC"), "title"),  # the order that Catalogue lists them in
+    Index("shows_fingerprints", "id", "text_hash", "content_hash"),  # counts need nothing else of a show
 )
 
 # What its owner thinks of a show.

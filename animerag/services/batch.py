@@ -16,6 +16,7 @@ from animerag.errors import AnimeRAGError, InvalidInputError, ProviderError
 from animerag.exports import answer_object
 from animerag.limits import estimate_tokens
 from animerag.limits.meter import Meter, metering
+from animerag.loop_lag import Headroom
 from animerag.models import Answer, AnswerStatus, Priority, Progress, Usage
 from animerag.readers import questions
 from animerag.readers.questions import QuestionRow, SheetOptions, asked_as
@@ -397,16 +398,18 @@ class Batch:
                 await keep(landed)
             return landed
 
+        room = Headroom()
+
         def limit() -> int:
             if self._answering.somebody_waits:
                 return 1
-            level = concurrency or self._level()
+            level = room.of(concurrency or self._level())
             # Where answers wait at the gate, the next ones are searched for meanwhile, so that no slot stays empty.
             return level + max(1, level // 4) if self._answering.written_by_a_model else level
 
         try:
             todo = _until_stopped(groups, control, live, options)
-            async with contextlib.aclosing(fan_out(ask, todo, limit=limit)) as outcomes:
+            async with room, contextlib.aclosing(fan_out(ask, todo, limit=limit)) as outcomes:
                 async for outcome in outcomes:
                     live.asking -= 1
                     if (landed := outcome.unwrap()) is not None:

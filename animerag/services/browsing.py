@@ -92,9 +92,8 @@ class Browsing:
             if len(lists) >= _REMEMBERED:
                 lists.clear()
             lists[asked] = ids  # those of the same catalogue, whatever has come meanwhile
-        shown = ids[number * PAGE : (number + 1) * PAGE]
-        shows = await self._library.shows(shown, records=False)
-        return Page(shows=[shows[show_id] for show_id in shown if show_id in shows], ids=ids)
+        shown = (table.show(show_id) for show_id in ids[number * PAGE : (number + 1) * PAGE])
+        return Page(shows=[show for show in shown if show is not None], ids=ids)
 
     async def vocabulary(self) -> Vocabulary:
         """Return what conditions can be made of. Raises LibraryError."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 MAX_MB = 50
 MAX_LEVEL = 64
+_USUAL_LEVEL = 3
 _PREVIEWED = 5
 _DETECT = "detect"
 
@@ -175,7 +176,9 @@ def level_choice() -> LevelChoice:
     if auto.toggle("Auto", value=is_auto, key="batch_auto", persist_state="session"):
         fixed.caption(f"Up to {services.batch.level} in flight now; grows while the provider keeps up.")
         return "auto"
-    return int(fixed.slider("In flight", 1, MAX_LEVEL, 3, key="batch_level", persist_state="session"))
+    configured = services.settings.query_concurrency
+    usual = _USUAL_LEVEL if configured == "auto" else min(configured, MAX_LEVEL)
+    return int(fixed.slider("In flight", 1, MAX_LEVEL, usual, key="batch_level", persist_state="session"))
 
 
 def _takes(sheet: Sheet, options: RunOptions) -> str:
