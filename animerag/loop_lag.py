@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from statistics import median
 from typing import TYPE_CHECKING, Self
@@ -13,9 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PERIOD_S = 0.005
-_LOOK_S, _LOOKS = 0.02, 12  # a quarter of a second decides; a single standstill does not
-_LATE_S, _PROMPT_S = 0.015, 0.006
-_LESS, _MORE = 0.85, 0.04
+_LOOK_S, _LOOKS = 0.02, 8  # a sixth of a second decides; a single standstill does not
+_LATE_S, _PROMPT_S = 0.005, 0.002
+_LESS, _MORE = 0.75, 0.03
+_GONE_S = 5.0
 FREE = 10  # in flight never fill a loop
 
 
@@ -65,14 +67,33 @@ class LoopLag:
             self._due_s += PERIOD_S
 
 
+class Visits:
+    """When somebody last asked the loop for something of a page; safe to note from any thread."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._last_s = -math.inf
+
+    def note(self) -> None:
+        """Note that somebody asks now."""
+        self._last_s = self._clock()
+
+    @property
+    def recent(self) -> bool:
+        """Tell whether somebody is there: an open page asks every second while work runs."""
+        return self._clock() - self._last_s < _GONE_S
+
+
 class Headroom:
-    """Tells, while entered, how much of a level leaves the running loop time for others.
+    """Tells, while entered, how much of a level leaves the running loop time for somebody who looks at pages.
 
     Once its own work fills a loop, more of it in flight only makes everybody wait: a page takes seconds where it takes
     a fifth of one at four fifths of that work. So late looks take shares of a level away, prompt ones give them back.
+    While nobody is there, work may fill the loop.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, visits: Visits) -> None:
+        self._visits = visits
         self._share = 1.0
         self._late_s: list[float] = []
         self._task: asyncio.Task[None] | None = None
@@ -97,7 +118,9 @@ class Headroom:
             return
         typical_s = median(self._late_s)
         self._late_s.clear()
-        if typical_s > _LATE_S:
+        if not self._visits.recent:
+            self._share = 1.0
+        elif typical_s > _LATE_S:
             self._share = max(0.1, self._share * _LESS)
         elif typical_s < _PROMPT_S:
             self._share = min(1.0, self._share + _MORE)

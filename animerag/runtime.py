@@ -28,7 +28,7 @@ from animerag.errors import AnimeRAGError, RuntimeClosedError
 from animerag.jobs import Jobs
 from animerag.library import Library
 from animerag.limits import Gate
-from animerag.loop_lag import LoopLag
+from animerag.loop_lag import LoopLag, Visits
 from animerag.models import Priority
 from animerag.prices import price_table
 from animerag.runs import Runs
@@ -92,6 +92,7 @@ class Services:
     evaluator: Evaluator
     jobs: Jobs
     spool: Spool
+    visits: Visits
 
 
 @asynccontextmanager
@@ -228,6 +229,7 @@ def _assemble(
         max_cost_usd=settings.max_cost_usd,
         most=waves.USUAL if embeds_here else waves.MOST,  # a request of ours computes: progress is worth more than size
     )
+    visits = Visits()
     jobs = Jobs(library, lease.lock_file, on_start=gate.reset)  # a key may have been mended since it was refused
     return Services(
         settings=settings,
@@ -243,6 +245,7 @@ def _assemble(
             level=lambda: gate.level(Priority.BATCH),
             set_level=lambda choice: gate.set_level(Priority.BATCH, choice),
             runs=Runs(library),
+            visits=visits,
             costs=BatchCosts(library, embedder=embedder, chat=chat, prices=price_table(settings.prices)),
         ),
         conversations=Conversations(library),
@@ -257,6 +260,7 @@ def _assemble(
         evaluator=Evaluator(retriever),
         jobs=jobs,
         spool=Spool(settings.data_dir / "uploads"),
+        visits=visits,
     )
 
 
@@ -347,6 +351,7 @@ class Runtime:
         Raises what the coroutine raises, TimeoutError, RuntimeClosedError, and RuntimeError from the loop's own thread.
         """
         future = self._submit(work)
+        self.services.visits.note()
         try:
             return future.result(timeout_s)
         except concurrent.futures.CancelledError:

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from animerag.loop_lag import PERIOD_S, LoopLag
+from animerag.loop_lag import FREE, PERIOD_S, Headroom, LoopLag, Visits
 
 
 async def test_a_standstill_counts_for_as_long_as_it_lasted():
@@ -26,3 +26,49 @@ def test_probes_fall_due_at_a_steady_rate_whatever_the_loop_does():
     assert lag.p95_s == pytest.approx(0.19, abs=0.006)
     lag._look()
     assert len(lag._late_s) in (40, 41), "nothing has fallen due since"
+
+
+def looked(room, late_s, times=8):
+    for _ in range(times):
+        room.note(late_s)
+
+
+def test_a_full_loop_gives_way_while_pages_are_looked_at_and_takes_it_back():
+    now = [0.0]
+    visits = Visits(clock=lambda: now[0])
+    room = Headroom(visits)
+    visits.note()
+    looked(room, 0.02)
+    assert room.of(64) == 48
+    looked(room, 0.02)
+    assert room.of(64) == 36
+    looked(room, 0.003)
+    assert room.of(64) == 36, "neither late nor prompt"
+    looked(room, 0.001)
+    assert 36 < room.of(64) < 40
+    now[0] = 6.0
+    looked(room, 0.02)
+    assert room.of(64) == 64, "nobody is there"
+
+
+def test_a_few_in_flight_and_a_single_standstill_change_nothing():
+    visits = Visits()
+    room = Headroom(visits)
+    visits.note()
+    looked(room, 0.5, times=3)
+    looked(room, 0.001, times=5)
+    assert room.of(64) == 64
+    for _ in range(50):
+        looked(room, 0.5)
+    assert room.of(64) == room.of(10) == FREE
+    assert room.of(3) == 3
+
+
+async def test_headroom_looks_by_itself():
+    visits = Visits()
+    visits.note()
+    async with Headroom(visits) as room:
+        for _ in range(40):
+            time.sleep(0.03)
+            await asyncio.sleep(0)
+        assert room.of(64) < 64

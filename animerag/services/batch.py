@@ -16,7 +16,7 @@ from animerag.errors import AnimeRAGError, InvalidInputError, ProviderError
 from animerag.exports import answer_object
 from animerag.limits import estimate_tokens
 from animerag.limits.meter import Meter, metering
-from animerag.loop_lag import Headroom
+from animerag.loop_lag import Headroom, Visits
 from animerag.models import Answer, AnswerStatus, Priority, Progress, Usage
 from animerag.readers import questions
 from animerag.readers.questions import QuestionRow, SheetOptions, asked_as
@@ -194,8 +194,10 @@ class Batch:
         set_level: Callable[[LevelChoice], None] = lambda _: None,
         runs: Runs | None = None,
         costs: BatchCosts | None = None,
+        visits: Visits | None = None,
     ) -> None:
-        """`runs` is the journal; without one only `run` can be used."""
+        """`runs` is the journal; without one only `run` can be used. `visits` tells whether pages are looked at."""
+        self._visits = visits or Visits()
         self._answering = answering
         self._level = level
         self._runs = runs
@@ -398,7 +400,7 @@ class Batch:
                 await keep(landed)
             return landed
 
-        room = Headroom()
+        room = Headroom(self._visits)
 
         def limit() -> int:
             if self._answering.somebody_waits:

@@ -40,23 +40,28 @@ def form() -> None:
     if note := st.session_state.pop(_SAVED, None):
         st.success(label(note), icon=":material/check:")
     fields = _Fields(settings, fixed)
-    with st.form(session.fresh_key(_FORM), border=True, enter_to_submit=False):
-        wanted = _common(fields)
-        with st.expander("More", icon=":material/tune:"):
-            wanted |= _more(fields)
-        busy = sum(job.running for job in session.all_jobs())
-        pressed = st.form_submit_button(
-            "Try and save", type="primary", icon=":material/save:", disabled=bool(busy), key="settings_save"
-        )
+    busy = sum(job.running for job in session.all_jobs())
+    _draw("Try and save", "settings_save", partial(_common, fields), settings, busy)
+    more = st.expander("More", icon=":material/tune:", key="settings_more", on_change="rerun")
+    if more.open:  # a dozen controls that most never need take as long to draw as the rest of the page
+        with more:
+            _draw("Save", "settings_save_more", partial(_more, fields), settings, busy)
+    if fixed:
+        st.caption(label(f"Fixed by the environment: {', '.join(sorted(set(fixed.values())))}."))
+    _saved(settings, busy=bool(busy))
+
+
+def _draw(action: str, key: str, draw: Callable[[], dict[str, Any]], settings: Settings, busy: int) -> None:
+    """Draw some of the settings with a button of their own."""
+    with st.form(f"{session.fresh_key(_FORM)}_{key}", border=True, enter_to_submit=False):
+        wanted = draw()
+        pressed = st.form_submit_button(action, type="primary", icon=":material/save:", disabled=bool(busy), key=key)
         if busy:
             st.caption(f"{counted(busy, 'job')} running: save when it has ended.")
         else:
             st.caption("A provider is tried with one word before it counts. Questions under way in other tabs end.")
-    if fixed:
-        st.caption(label(f"Fixed by the environment: {', '.join(sorted(set(fixed.values())))}."))
     if pressed:
         _save(settings, wanted)
-    _saved(settings, busy=bool(busy))
 
 
 class _Fields:
