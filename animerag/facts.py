@@ -21,7 +21,7 @@ from animerag.schema import my_list
 from animerag.schema import shows as table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from animerag.aliases import AliasMatch
     from animerag.filters import Understood
@@ -112,10 +112,17 @@ class FactTable:
     """Every show's fields, by id, and the vocabulary that questions may use for them."""
 
     def __init__(self, shows: Iterable[Show]) -> None:
-        self._shows = {show.id: show for show in shows}
+        best_first = sorted(shows, key=lambda show: (-(show.rating or 0), -(show.votes or 0), show.title))
+        self._shows = {show.id: show for show in best_first}
         counted = Counter(tag.casefold() for show in self._shows.values() for tag in show.tags)
         self._tags_of = {show.id: {tag.casefold() for tag in show.tags} for show in self._shows.values()}
-        self._titles_of: dict[str, str] = {}
+        self._tagged: dict[str, list[Show]] = {}
+        for show in best_first:
+            for tag in self._tags_of[show.id]:
+                self._tagged.setdefault(tag, []).append(show)
+        self._titles_of = {
+            show.id: " ".join(f" {title_words(title)} |" for title in (show.title, *show.titles)) for show in best_first
+        }
         self.tags = [tag for tag, _ in counted.most_common()]
         self.tag_names = _names_of(counted)
 
@@ -133,14 +140,15 @@ class FactTable:
     def having(self, letters: str) -> list[str]:
         """Return the ids of shows that have these letters in a title, but for case and punctuation."""
         wanted = title_words(letters)
-        return [show.id for show in self._shows.values() if not wanted or wanted in self._titles(show)]
+        return [show.id for show in self._shows.values() if not wanted or wanted in self._titles_of[show.id]]
 
     def meeting(self, filters: Filters) -> list[str]:
         """Return the ids of all shows that meet the filters, best rated first."""
         tests = self._tests(filters)
-        met = [show for show in self._shows.values() if all(test(show) for test in tests)]
-        met.sort(key=lambda show: (-(show.rating or 0), -(show.votes or 0), show.title))
-        return [show.id for show in met]
+        shows: Collection[Show] = self._shows.values()
+        for tag in filters.tags:  # the rarest of them leaves the fewest to look at
+            shows = min(shows, self._tagged.get(tag.casefold(), []), key=len)
+        return [show.id for show in shows if all(test(show) for test in tests)]
 
     def among(self, ids: Iterable[str], filters: Filters) -> list[str]:
         """Return those of the ids that meet the filters, as they come."""
@@ -172,7 +180,7 @@ class FactTable:
             tests.append(lambda show: (show.my_status or "none") in filters.statuses)
         if filters.title:
             words = f" {title_words(filters.title)} "
-            tests.append(lambda show: words in self._titles(show))
+            tests.append(lambda show: words in self._titles_of[show.id])
         return tests
 
     def ordered(self, ids: Iterable[str], sort: Sort) -> list[str]:
@@ -192,12 +200,7 @@ class FactTable:
     def titled(self, words: str) -> bool:
         """Tell whether any title contains these words."""
         wanted = f" {title_words(words)} "
-        return bool(wanted.strip()) and any(wanted in self._titles(show) for show in self._shows.values())
-
-    def _titles(self, show: Show) -> str:
-        if show.id not in self._titles_of:
-            self._titles_of[show.id] = " ".join(f" {title_words(title)} |" for title in (show.title, *show.titles))
-        return self._titles_of[show.id]
+        return bool(wanted.strip()) and any(wanted in self._titles_of[show.id] for show in self._shows.values())
 
 
 def title_words(text: str) -> str:

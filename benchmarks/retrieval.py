@@ -1,0 +1,107 @@
+"""How long finding takes beside the embedding, over many shows: each search for itself, and all of them together.
+
+    .venv/bin/python benchmarks/retrieval.py --export FILE --shows 30000
+
+The shows are made of the export's own words: titles of words from its titles, descriptions of sentences from its
+descriptions, so that words are as common as they are in a real catalogue. The simulated provider embeds at once, and
+its time is taken off. Targets at 30,000: titles p95 5 ms, words p50 15 and p95 40 ms, all of it p95 80 ms.
+"""
+
+import argparse
+import asyncio
+import csv
+import json
+import random
+import tempfile
+import time
+from importlib.resources import files
+from pathlib import Path
+
+from animerag import readers
+from animerag.config import load_settings
+from animerag.jobs import Control
+from animerag.measurements import percentile
+from animerag.models import Priority
+from animerag.runtime import open_services
+from animerag.services.ingestion import SourceFile
+from animerag.simulator import SimulatorProcess, SimulatorSettings
+from animerag.texts import clean, sentences
+
+AT_ONCE = SimulatorSettings(embed_latency_s=0, chat_latency_s=0, dimensions=256)
+
+
+def made(export, number):
+    """Return `number` shows of the export's words, as JSON lines, and some of their titles."""
+    chance = random.Random(0)
+    shows = list(readers.read(export))
+    words = [word for show in shows for word in show.title.split()]
+    told = [sentence for show in shows for sentence in sentences(clean(show.description))]
+    titles = [" ".join(chance.sample(words, chance.randint(2, 4))) for _ in range(number)]
+    lines = [
+        json.dumps(
+            {
+                "id": n,
+                "title": title,
+                "description": " ".join(chance.sample(told, chance.randint(2, 7))),
+                "year": chance.randint(1970, 2026),
+                "episodes": chance.randint(1, 60),
+                "tags": list(chance.choice(shows).tags[:8]),
+            },
+            ensure_ascii=False,
+        )
+        for n, title in enumerate(titles, 1)
+    ]
+    return "\n".join(lines), chance.sample(titles, 60)
+
+
+def asked(titles):
+    text = files("animerag.sample").joinpath("questions.csv").read_text(encoding="utf-8")
+    return [row["question"] for row in csv.DictReader(text.splitlines())] + [f"What is {one} about?" for one in titles]
+
+
+async def run(options):
+    lines, titles = made(options.export, options.shows)
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        path = directory / "shows.jsonl"
+        path.write_text(lines, encoding="utf-8")
+        async with SimulatorProcess(AT_ONCE) as provider:
+            told = {"openai_base_url": provider.url, "embedding_model": "of-the-simulator"}
+            settings = load_settings(**told, data_dir=directory / "data")
+            async with open_services(settings, warm=False) as services:
+                report = await services.ingestion.run([SourceFile(path=path, name=path.name)], Control())
+                assert report.ingested == options.shows, report
+                taken = await measured(services, asked(titles))
+    for what, values in taken.items():
+        ordered = sorted(values)
+        p50, p95 = (round(percentile(ordered, share) * 1000, 1) for share in (50, 95))
+        print(json.dumps({"shows": options.shows, "what": what, "n": len(ordered), "p50_ms": p50, "p95_ms": p95}))
+
+
+async def measured(services, questions):
+    """Return the seconds that each part took, by what it is."""
+    retriever, taken = services.retriever, {"titles": [], "words": [], "vectors": [], "all, beside the embedding": []}
+    for question in questions[:5]:
+        await retriever.search(question)
+    for question in questions:
+        began_s = time.perf_counter()
+        await retriever.match_titles(question)
+        taken["titles"].append(time.perf_counter() - began_s)
+        began_s = time.perf_counter()
+        await services.library.search_words(question, k=50)
+        taken["words"].append(time.perf_counter() - began_s)
+        embedding = await retriever.embed([question], priority=Priority.LIVE)
+        began_s = time.perf_counter()
+        await retriever.locate(list(embedding.vectors))
+        taken["vectors"].append(time.perf_counter() - began_s)
+        began_s = time.perf_counter()
+        await retriever.search(question, vector=embedding.vectors[0])
+        taken["all, beside the embedding"].append(time.perf_counter() - began_s)
+    return taken
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--export", type=Path, required=True)
+    parser.add_argument("--shows", type=int, default=30_000)
+    asyncio.run(run(parser.parse_args()))
