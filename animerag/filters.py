@@ -284,7 +284,7 @@ _RELATIVE: tuple[tuple[re.Pattern[str], Literal["shorter", "longer", "newer", "o
     (re.compile(r"\b(?:but )?(?:better|higher)[\s-]+rated\b"), "better"),
 )
 _COUNTS = re.compile(
-    r"\bhow many (?:(?:\w+ ){0,3}?)?(?=(?:shows|titles|series|anime|films|movies|entries|of (?:the|them|these|your))\b)"
+    r"\bhow many (?=(?:[\w'-]+ ){0,4}?(?:shows|titles|series|anime|films|movies|entries|of (?:the|them|these|your))\b)"
     r"|\b(?:what is )?the number of (?=shows|titles|series|anime)|\bcount (?:the|all)\b|何作品|何本|いくつ"
 )
 _LISTS = re.compile(
@@ -319,6 +319,7 @@ _SCAFFOLDING = frozenset(
         "contains",
         "count",
         "counted",
+        "different",
         "database",
         "debuted",
         "does",

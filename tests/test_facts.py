@@ -1,0 +1,85 @@
+"""What fields answer: filters over all shows, completely, in an order that does not depend on how they were stored."""
+
+import itertools
+
+import pytest
+
+from animerag.facts import FactTable, answer
+from animerag.filters import understand
+from animerag.models import Filters, Show
+
+SHOWS = [
+    Show(id="1", title="Akira", tags=("Sci-Fi", "action"), year=1988, episodes=1, rating=8.2, votes=900),
+    Show(id="2", title="Patlabor", tags=("mecha", "sci-fi"), year=1989, episodes=47, rating=7.5),
+    Show(id="3", title="Macross", titles=("Macross", "超時空要塞"), tags=("mecha", "romance"), year=1982, episodes=36),
+    Show(
+        id="4", title="Mushishi", tags=("mystery",), year=2005, episodes=26, rating=8.7, votes=500, my_status="watched"
+    ),
+    Show(id="5", title="Unknown", tags=("mecha",), year=0, episodes=0, rating=0),
+    Show(id="6", title="Zeta", tags=("mecha",), year=1985, episodes=50, rating=8.2, votes=900),
+]
+TABLE = FactTable(SHOWS)
+
+
+@pytest.mark.parametrize(
+    ("filters", "met"),
+    [
+        (Filters(), ["4", "1", "6", "2", "3", "5"]),
+        (Filters(tags=("mecha",)), ["6", "2", "3", "5"]),
+        (Filters(tags=("MECHA", "sci-fi")), ["2"]),
+        (Filters(tags=("mecha", "no such tag")), []),
+        (Filters(tags=("mecha",), year_to=1985), ["6", "3"]),
+        (Filters(without_tags=("Mecha",)), ["4", "1"]),
+        (Filters(episodes_to=36), ["4", "1", "3"]),
+        (Filters(rating_from=8.2), ["4", "1", "6"]),
+        (Filters(votes_from=600), ["1", "6"]),
+        (Filters(statuses=("watched",)), ["4"]),
+        (Filters(statuses=("none",), rating_from=8), ["1", "6"]),
+        (Filters(title="超時空要塞"), ["3"]),
+        (Filters(title="macr"), []),
+    ],
+)
+def test_filters_keep_exactly_what_meets_them_the_best_rated_first(filters, met):
+    assert TABLE.meeting(filters) == met
+    assert [show.id for show in SHOWS if TABLE.allows(show.id, filters)] == [s.id for s in SHOWS if s.id in met]
+    assert TABLE.among(["3", "6", "1"], filters) == [one for one in ("3", "6", "1") if one in met]
+
+
+def test_the_order_of_rows_makes_no_difference():
+    every = {tuple(FactTable(order).meeting(Filters(tags=("mecha",)))) for order in itertools.permutations(SHOWS[1:])}
+    assert every == {("6", "2", "3", "5")}
+
+
+def test_letters_are_found_in_any_title_but_for_case_and_punctuation():
+    assert TABLE.having("MACR") == TABLE.having("空要") == ["3"]
+    assert len(TABLE.having("")) == len(SHOWS)
+    assert TABLE.titled("macross")
+    assert not TABLE.titled("macr"), "words, not letters"
+    assert not TABLE.titled("?!")
+
+
+def facts_of(question):
+    understood = understand(question, TABLE.tag_names)
+    assert understood.whole, understood.left
+    return answer(understood, [], TABLE, Filters())
+
+
+@pytest.mark.parametrize(
+    ("question", "kind", "ids", "total"),
+    [
+        ("mecha shows before 1990 with fewer than 48 episodes", "list", ("2", "3"), 2),
+        ("how many mecha shows are there", "count", ("6", "2", "3", "5"), 4),
+        ("How many sci-fi shows from before 1989 do you have?", "count", ("1",), 1),
+        ("how many shows are there", "count", ("4", "1", "6", "2", "3", "5"), 6),
+        ("highest rated of 1989", "order", ("2",), 1),
+        ("top 2 rated mecha", "order", ("6", "2"), 2),
+    ],
+)
+def test_a_question_about_fields_is_answered_from_all_shows(question, kind, ids, total):
+    fact = facts_of(question)
+    assert (fact.kind, fact.ids, fact.total) == (kind, ids, total)
+
+
+def test_what_was_set_by_hand_holds_besides():
+    understood = understand("how many mecha shows are there", TABLE.tag_names)
+    assert answer(understood, [], TABLE, Filters(year_from=1985)).ids == ("6", "2")
