@@ -114,7 +114,7 @@ class Library:
         self._reader = reader
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="animerag-library")
         self._revision: int | None = None
-        self._bumped = False
+        self._bumped = self._closed = False
         self._looked_s = 0.0
         self._writing = asyncio.Lock()
         self._unsaved: list[tuple[list[dict[str, Any]], asyncio.Future[None]]] = []
@@ -151,6 +151,7 @@ class Library:
 
     async def close(self) -> None:
         """Close every connection, after the reads that are under way."""
+        self._closed = True
         await self._engine.dispose()
         await asyncio.to_thread(self._readers.shutdown)
         self._reader.dispose()
@@ -504,6 +505,8 @@ class Library:
 
         Going to the thread once takes a third of what an asynchronous driver takes, which goes there for every call.
         """
+        if self._closed:
+            raise LibraryError("The library is closed: open it again.")
 
         def reading() -> T:
             with self._reader.connect() as connection:

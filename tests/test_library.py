@@ -184,3 +184,17 @@ async def test_a_file_that_is_no_library_is_refused_with_a_sentence(tmp_path):
 async def test_more_ids_than_one_statement_takes(library):
     ids = [str(number) for number in range(40_000)]
     assert await library.fingerprints(ids) == {}
+
+
+async def test_a_read_that_is_given_up_harms_none_that_follow_and_a_closed_library_says_so(tmp_path):
+    library = await Library.open(tmp_path / "library.db")
+    reads = [asyncio.create_task(library.counts()) for _ in range(20)]
+    await asyncio.sleep(0)
+    for one in reads[::2]:
+        one.cancel()
+    done = await asyncio.gather(*reads, return_exceptions=True)
+    assert [one.shows for one in done[1::2]] == [0] * 10
+    assert (await library.counts()).shows == 0
+    await library.close()
+    with pytest.raises(LibraryError, match="closed"):
+        await library.counts()

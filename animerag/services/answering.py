@@ -157,6 +157,9 @@ class Answering:
     ) -> AsyncGenerator[Retrieval | str | Answer, None]:
         """Yield the retrieval first, then pieces of text, then the finished answer.
 
+        After an early start the first retrieval is the one show that the question names, and the whole of it comes
+        before the answer.
+
         `filters` are conditions set by hand, `ignore` keys of understood ones that somebody took away. What a model
         wrote before to the same question over the same catalogue is given again, unless `use_cache` is refused.
         Raises InvalidInputError, ProviderError or VectorStoreError when there is nothing to show; a failure while
