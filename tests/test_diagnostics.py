@@ -101,7 +101,7 @@ def test_the_app_keeps_its_log_in_the_data_directory_and_lets_go_of_it(settings)
 
 async def test_a_database_error_does_not_repeat_what_was_to_be_stored(services):
     assert services.library._engine.sync_engine.hide_parameters
-    assert services.library._reader.sync_engine.hide_parameters
+    assert services.library._reader.hide_parameters
 
 
 async def test_debugging_names_tasks_logs_standstills_and_traces_all_work(settings, export, record, caplog):
