@@ -146,7 +146,8 @@ async def test_a_configured_provider_is_measured_where_it_is(settings, export, r
 @pytest.mark.timeout(120)
 async def test_one_question_overlaps_what_does_not_depend_on_each_other(watched):
     comparison, seen = watched
-    plan = Plan(workload="query", repeats=1, warmup=0, alias_latency_s=0.3)
+    modes = ("sync", "threads", "async", "async-early")
+    plan = Plan(workload="query", modes=modes, repeats=1, warmup=0, alias_latency_s=0.3)
     await comparison.run(plan, QUICK, Control())
     walls = {run.mode: run.wall_s for run, _ in seen}
     assert walls["sync"] >= 0.3 + 0.15 + 0.3
@@ -154,6 +155,9 @@ async def test_one_question_overlaps_what_does_not_depend_on_each_other(watched)
         run = next(run for run, _ in seen if run.mode == mode)
         alias, embedding = (next(span for span in run.spans if span.name == name) for name in ("alias", "embedding"))
         assert embedding.start_s < alias.end_s, f"{mode} waits for both at once"
+    early = next(run for run, _ in seen if run.mode == "async-early")
+    model, embedding = (next(span for span in early.spans if span.name == name) for name in ("model", "embedding"))
+    assert model.start_s < embedding.end_s, "the model waits for no search"
 
 
 async def test_a_flaky_provider_costs_ours_nothing_and_is_counted(watched):
