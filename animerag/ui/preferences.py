@@ -40,35 +40,37 @@ def form() -> None:
     if note := st.session_state.pop(_SAVED, None):
         st.success(label(note), icon=":material/check:")
     fields = _Fields(settings, fixed)
-    busy = sum(job.running for job in session.all_jobs())
-    _draw("Try and save", "settings_save", partial(_common, fields), settings, busy)
+    about = "A provider is tried with one word before it counts. Questions under way in other tabs end."
+    _draw(fields, _common, "Try and save", about)
     more = st.expander("More", icon=":material/tune:", key="settings_more", on_change="rerun")
     if more.open:  # a dozen controls that most never need take as long to draw as the rest of the page
         with more:
-            _draw("Save", "settings_save_more", partial(_more, fields), settings, busy)
+            _draw(fields, _more, "Save", "It counts at once. Questions under way in other tabs end.")
     if fixed:
         st.caption(label(f"Fixed by the environment: {', '.join(sorted(set(fixed.values())))}."))
-    _saved(settings, busy=bool(busy))
+    _saved(settings, busy=bool(_running()))
 
 
-def _draw(action: str, key: str, draw: Callable[[], dict[str, Any]], settings: Settings, busy: int) -> None:
-    """Draw some of the settings with a button of their own."""
+def _draw(fields: _Fields, draw: Callable[[_Fields], dict[str, Any]], action: str, about: str) -> None:
+    """Draw some of the settings with a button of their own, and what happens when it is pressed."""
+    key, busy = f"settings_save{draw.__name__}", _running()
     with st.form(f"{session.fresh_key(_FORM)}_{key}", border=True, enter_to_submit=False):
-        wanted = draw()
+        wanted = draw(fields)
         pressed = st.form_submit_button(action, type="primary", icon=":material/save:", disabled=bool(busy), key=key)
-        if busy:
-            st.caption(f"{counted(busy, 'job')} running: save when it has ended.")
-        else:
-            st.caption("A provider is tried with one word before it counts. Questions under way in other tabs end.")
+        st.caption(f"{counted(busy, 'job')} running: save when it has ended." if busy else about)
     if pressed:
-        _save(settings, wanted)
+        _save(fields.settings, wanted)
+
+
+def _running() -> int:
+    return sum(job.running for job in session.all_jobs())
 
 
 class _Fields:
     """Draws one setting each: its value, locked and named where the environment decides it."""
 
     def __init__(self, settings: Settings, fixed: Mapping[str, str]) -> None:
-        self._settings = settings
+        self.settings = settings
         self._fixed = fixed
 
     def _asked(self, name: str, about: str = "") -> dict[str, Any]:
@@ -77,17 +79,17 @@ class _Fields:
         return {"key": f"{session.fresh_key(_FORM)}_{name}", "disabled": fixed, "help": told.strip() or None}
 
     def choice(self, name: str, options: Sequence[str], told: Callable[[str], str] = str) -> str:
-        now = str(getattr(self._settings, name))
+        now = str(getattr(self.settings, name))
         options = options if now in options else [now, *options]
         chosen: str = st.selectbox(SAVABLE[name], options, options.index(now), format_func=told, **self._asked(name))
         return chosen
 
     def switch(self, name: str, about: str) -> bool:
-        now: bool = getattr(self._settings, name)
+        now: bool = getattr(self.settings, name)
         return st.toggle(SAVABLE[name], now, **self._asked(name, about))
 
     def text(self, name: str, about: str = "") -> str | None:
-        now = getattr(self._settings, name)
+        now = getattr(self.settings, name)
         value = st.text_input(SAVABLE[name], "" if now is None else str(now), **self._asked(name, about))
         return value.strip() or None
 
@@ -101,7 +103,7 @@ class _Fields:
 
     def prices(self) -> Callable[[], dict[str, Any]]:
         """Return what reads the prices, which raises SettingsError."""
-        now = "\n".join(f"{model} = {price:g}" for model, price in self._settings.prices.items())
+        now = "\n".join(f"{model} = {price:g}" for model, price in self.settings.prices.items())
         about = "A line a model, such as: my-model = 0.05"
         typed = st.text_area(SAVABLE["prices"], now, height=90, **self._asked("prices", about))
         return partial(_prices, typed)
