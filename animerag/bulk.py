@@ -13,11 +13,21 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite import insert
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy import Table
     from sqlalchemy.dialects.sqlite import Insert
     from sqlalchemy.ext.asyncio import AsyncConnection
+
+
+_CHUNK = 5000  # SQLite takes 32,766 variables a statement; Chroma's limit is near this one
+
+
+def chunks(values: Iterable[str]) -> Iterator[list[str]]:
+    """Yield values in lists that one statement takes."""
+    listed = list(values)
+    for start in range(0, len(listed), _CHUNK):
+        yield listed[start : start + _CHUNK]
 
 
 async def insert_many(connection: AsyncConnection, statement: Insert, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -130,11 +130,11 @@ class FactTable:
         return len(self._shows)
 
     def show(self, show_id: str) -> Show | None:
-        """Return a show without its description, or None."""
+        """Return a show without its source's record, or None."""
         return self._shows.get(show_id)
 
     def shows(self) -> Iterable[Show]:
-        """Return all shows, without their descriptions."""
+        """Return all shows, without their sources' records."""
         return self._shows.values()
 
     def having(self, letters: str) -> list[str]:

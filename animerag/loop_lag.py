@@ -87,9 +87,9 @@ class Visits:
 class Headroom:
     """Tells, while entered, how much of a level leaves the running loop time for somebody who looks at pages.
 
-    Once its own work fills a loop, more of it in flight only makes everybody wait: a page takes seconds where it takes
-    a fifth of one at four fifths of that work. So late looks take shares of a level away, prompt ones give them back.
-    While nobody is there, work may fill the loop.
+    Once work fills a loop, a page waits for seconds. So late looks take shares of a level away and prompt ones give
+    them back, at the price of some speed: 1,000 quick questions took a quarter longer. While nobody is there, work may
+    fill the loop.
     """
 
     def __init__(self, visits: Visits) -> None:

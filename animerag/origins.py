@@ -9,12 +9,12 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from animerag import words
-from animerag.bulk import insert_many, upsert
+from animerag.bulk import chunks, insert_many, upsert
 from animerag.models import ImportKind, StoredShow, Told
 from animerag.schema import edits, imports, kept_apart, merges, my_list, provenance, shows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from sqlalchemy import Connection
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from animerag.library import Library
     from animerag.texts import Document
 
-_CHUNK = 5000  # SQLite takes 32,766 variables a statement
 _PUT_MINE = upsert(my_list, "show_id")
 _PUT_TOLD = upsert(provenance, "show_id", "file", "source_id")
 
@@ -73,7 +72,7 @@ async def stored(library: Library, ids: Iterable[str] | None = None) -> dict[str
         .join(imports, shows.c.import_id == imports.c.id)
         .where(imports.c.kind != ImportKind.SAMPLE)
     )
-    statements = [wanted] if ids is None else [wanted.where(shows.c.id.in_(part)) for part in _parts(ids)]
+    statements = [wanted] if ids is None else [wanted.where(shows.c.id.in_(part)) for part in chunks(ids)]
 
     def read(connection: Connection) -> dict[str, StoredShow]:
         rows = (row for statement in statements for row in connection.execute(statement))
@@ -93,7 +92,7 @@ async def files_of(library: Library, ids: Iterable[str]) -> dict[str, set[str]]:
     """Return, by show id, the files that described it."""
     found: dict[str, set[str]] = {}
     wanted = select(provenance.c.show_id, provenance.c.file).where(provenance.c.overlay == 0)
-    for row in await library.rows(*(wanted.where(provenance.c.show_id.in_(part)) for part in _parts(ids))):
+    for row in await library.rows(*(wanted.where(provenance.c.show_id.in_(part)) for part in chunks(ids))):
         found.setdefault(row.show_id, set()).add(row.file)
     return found
 
@@ -131,7 +130,7 @@ async def merge(library: Library, keep: str, other: str) -> None:
 async def edits_of(library: Library, ids: Iterable[str] | None = None) -> dict[str, dict[str, Any]]:
     """Return what their owner changed in shows, by id and field, as JSON keeps it."""
     wanted = select(edits.c.show_id, edits.c.changes)
-    statements = [wanted] if ids is None else [wanted.where(edits.c.show_id.in_(part)) for part in _parts(ids)]
+    statements = [wanted] if ids is None else [wanted.where(edits.c.show_id.in_(part)) for part in chunks(ids)]
     return {row.show_id: row.changes for row in await library.rows(*statements)}
 
 
@@ -151,10 +150,8 @@ async def remove(library: Library, ids: Iterable[str]) -> int:
     """Remove shows, and return how many there were; their vectors become strays. Raises LibraryError."""
     removed = 0
     async with library.changing() as connection:
-        for part in _parts(ids):
-            numbers = (
-                (await connection.execute(select(shows.c.number).where(shows.c.id.in_(part or ())))).scalars().all()
-            )
+        for part in chunks(ids):
+            numbers = (await connection.execute(select(shows.c.number).where(shows.c.id.in_(part)))).scalars().all()
             await words.remove(connection, numbers)
             await connection.execute(delete(shows).where(shows.c.number.in_(numbers)))
             removed += len(numbers)
@@ -190,9 +187,3 @@ async def keep_apart(library: Library, one: str, two: str) -> None:
     first, second = sorted((one, two))
     async with library.writing() as connection:
         await connection.execute(insert(kept_apart).values(first=first, second=second).on_conflict_do_nothing())
-
-
-def _parts(ids: Iterable[str]) -> Iterator[list[str]]:
-    listed = list(ids)
-    for start in range(0, len(listed), _CHUNK):
-        yield listed[start : start + _CHUNK]

@@ -351,8 +351,8 @@ class Runtime:
         Raises what the coroutine raises, TimeoutError, RuntimeClosedError, and RuntimeError from the loop's own thread.
         """
         future = self._submit(work)
-        self.services.visits.note()
         try:
+            self.services.visits.note()
             return future.result(timeout_s)
         except concurrent.futures.CancelledError:
             if self._closing.is_set():

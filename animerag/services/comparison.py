@@ -325,7 +325,7 @@ class Comparison:
         else:  # no doubles: a name that two shows have names neither
             shows = await self._shows(min(_SEARCHED, (await self._library.counts()).shows))
         documents = await asyncio.to_thread(lambda: [Document.of(show) for show in shows])
-        questions = [f"What is {shows[n % len(shows)].title} about?" for n in range(plan.questions)]
+        questions = questions_about(shows, plan.questions)
         work = _Work(plan=plan, documents=documents, questions=questions, shows={show.id: show for show in shows})
         site = _Site(work=work, endpoint=endpoint, directory=directory, dimensions=endpoint.dimensions)
         try:
@@ -598,6 +598,11 @@ def _latencies(spans: Sequence[Span], name: str) -> list[float]:
         if span.name == name:
             lanes.setdefault(span.lane, []).append(span)
     return [max(one.end_s for one in lane) - min(one.start_s for one in lane) for lane in lanes.values()]
+
+
+def questions_about(shows: Sequence[Show], number: int) -> list[str]:
+    """Return so many questions, no two alike: ours would ask a repeated one once, and the yardsticks again."""
+    return [f"What is {shows[n % len(shows)].title} about{'?' * (1 + n // len(shows))}" for n in range(number)]
 
 
 def copy_of(show: Show, copy: int) -> Show:

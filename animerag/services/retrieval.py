@@ -87,7 +87,7 @@ class _Reading:
     def one_show(self) -> bool:
         """Tell whether it is about a single show by its exact name, and about nothing that others could add to."""
         named = [match for match in self.matches if match.named]
-        asks_more = self.understood.ask is not None or (self.fact is not None and self.fact.kind != "value")
+        asks_more = self.understood.ask is not None or self.fact is not None
         return not asks_more and len(self.lead) == 1 and len(named) == 1 and named[0].exact and not self.beyond
 
 

@@ -9,7 +9,7 @@ from animerag.config import load_settings
 from animerag.errors import InvalidInputError
 from animerag.jobs import Control
 from animerag.measurements import Plan
-from animerag.models import Priority
+from animerag.models import Priority, Show
 from animerag.runtime import open_services
 from animerag.services import comparison as comparing
 from animerag.services.comparison import RACE, Comparison
@@ -158,6 +158,13 @@ async def test_one_question_overlaps_what_does_not_depend_on_each_other(watched)
     early = next(run for run, _ in seen if run.mode == "async-early")
     model, embedding = (next(span for span in early.spans if span.name == name) for name in ("model", "embedding"))
     assert model.start_s < embedding.end_s, "the model waits for no search"
+
+
+def test_no_two_questions_are_alike_however_few_shows_there_are():
+    shows = [Show(id="1", title="Monster"), Show(id="2", title="Nana")]
+    asked = comparing.questions_about(shows, 5)
+    assert asked[:3] == ["What is Monster about?", "What is Nana about?", "What is Monster about??"]
+    assert len(set(asked)) == 5
 
 
 async def test_a_flaky_provider_costs_ours_nothing_and_is_counted(watched):
