@@ -22,12 +22,21 @@ if TYPE_CHECKING:
 # One point of BM25 against cosine similarity: half as much and three times as much find fewer plots, on every
 # catalogue that was tried (docs/quality.md has the curve).
 _WORD_WEIGHT = 0.005
-# A long question retells a scene, and the nearest passage counts up to this much against the whole synopsis; a short
-# one describes a show as a whole.
+# A long question retells a scene, and the nearest passage counts up to this much against the whole synopsis. A short
+# one names a kind of show: the fewer words it has, the more the tags count beside it.
 _PASSAGE_WEIGHT, _LONG = 0.3, 6
+_TAGS_WEIGHT, _TOO_LONG = 0.3, 12
 # Below this best score the catalogue has nothing on the question; calibrated on the sample's questions.
 _NO_MATCH_BELOW = 0.25
 _PREFERRED = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Likeness:
+    """Cosine similarity of a question with a show's nearest passage and with its tags; 0 where it has none."""
+
+    passage: float = 0.0
+    tags: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +47,7 @@ class Candidates:
     hits: Sequence[WordHit] = ()
     neighbours: Sequence[Neighbour] = ()
     preferred: AbstractSet[str] = frozenset()
-    passages: Mapping[str, float] = field(default_factory=dict)
+    likeness: Mapping[str, Likeness] = field(default_factory=dict)  # of those that were looked into
     length: int = 0  # of the question, in words that carry meaning
     lead: Sequence[str] = ()
     led_by: Mapping[str, str] = field(default_factory=dict)
@@ -46,22 +55,26 @@ class Candidates:
     def scores(self) -> dict[str, float]:
         """Return by id what orders the shows that nothing leads.
 
-        A show that the vector search did not return is taken to be as far as the farthest one it did.
+        A show that the vector search did not return is taken to be as far as the farthest one it did, and one that was
+        not looked into as the least like by its tags.
         """
-        similarity = {near.id: self._likeness(near.id, 1.0 - near.distance) for near in self.neighbours}
-        farthest = min(similarity.values(), default=0.0)
+        part = _PASSAGE_WEIGHT * min(1.0, self.length / _LONG) if self.likeness else 0.0
+        nothing = Likeness()
+        similarity = {
+            near.id: (1 - part) * (1.0 - near.distance) + part * self.likeness.get(near.id, nothing).passage
+            for near in self.neighbours
+        }
         words = {hit.id: hit.score for hit in self.hits}
-        scores = {
-            show_id: similarity.get(show_id, farthest) + _WORD_WEIGHT * words.get(show_id, 0.0)
+        tags = {show_id: near.tags for show_id, near in self.likeness.items()}
+        farthest, least = min(similarity.values(), default=0.0), min(tags.values(), default=0.0)
+        tags_weight = _TAGS_WEIGHT * max(0.0, 1 - self.length / _TOO_LONG)
+        return {
+            show_id: similarity.get(show_id, farthest)
+            + _WORD_WEIGHT * words.get(show_id, 0.0)
+            + _PREFERRED * (show_id in self.preferred)
+            + tags_weight * tags.get(show_id, least)
             for show_id in dict.fromkeys((*similarity, *words))
         }
-        return {show_id: score + _PREFERRED * (show_id in self.preferred) for show_id, score in scores.items()}
-
-    def _likeness(self, show_id: str, whole: float) -> float:
-        if not self.passages:
-            return whole
-        part = _PASSAGE_WEIGHT * min(1.0, self.length / _LONG)
-        return (1 - part) * whole + part * self.passages.get(show_id, 0.0)
 
     def evidence(self) -> dict[str, list[Evidence]]:
         """Return by id how each show was found, strongest evidence first."""

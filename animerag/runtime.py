@@ -63,7 +63,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-_QUIET_S = 30.0
 _LOCAL_LEVEL = 3  # batches on their way: two threads encode, the third keeps them from waiting
 
 
@@ -287,19 +286,6 @@ async def _warm(services: Services) -> None:
         log.warning("the index could not be checked after an unclean stop: %s", error)
 
 
-async def _look_ahead(services: Services) -> None:
-    """Make first answers quick while nothing else is to be done: after a quiet while, and after each change."""
-    seen = None
-    while True:
-        await asyncio.sleep(_QUIET_S)
-        try:
-            revision = await services.library.revision()
-            if revision != seen and not services.jobs.running() and await services.retriever.look_ahead():
-                seen = revision
-        except AnimeRAGError as error:  # a question that needs it says so
-            log.info("shows could not be looked into: %s", error)
-
-
 async def _end(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
@@ -456,9 +442,7 @@ class Runtime:
     async def _open_until_closed(self) -> None:
         async with open_services(self._settings) as services:
             self._opened.set_result(services)
-            ahead = asyncio.create_task(_look_ahead(services), name="look-ahead")
             await self._closing.wait()
-            await _end(ahead)
 
 
 def _cancel_pending(loop: asyncio.AbstractEventLoop) -> None:

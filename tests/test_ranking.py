@@ -3,7 +3,7 @@
 from animerag.aliases import AliasMatch
 from animerag.models import Show
 from animerag.ports import Neighbour
-from animerag.ranking import Candidates, nothing_found, sources
+from animerag.ranking import Candidates, Likeness, nothing_found, sources
 from animerag.words import WordHit
 
 NEAR = [Neighbour(id="a", distance=0.40), Neighbour(id="b", distance=0.42), Neighbour(id="c", distance=0.60)]
@@ -38,10 +38,22 @@ def test_a_preference_moves_a_show_up():
     assert Candidates(neighbours=NEAR, preferred={"b"}).ranked() == ["b", "a", "c"]
 
 
-def test_the_nearest_sentences_count_for_long_questions_only():
-    passages = {"a": 0.3, "b": 0.9, "c": 0.3}
-    assert Candidates(neighbours=NEAR, passages=passages, length=12).ranked()[0] == "b"
-    assert Candidates(neighbours=NEAR, passages=passages, length=0).ranked()[0] == "a"
+def test_the_nearest_passage_counts_for_long_questions_only():
+    near = {"a": Likeness(passage=0.3), "b": Likeness(passage=0.9), "c": Likeness(passage=0.3)}
+    assert Candidates(neighbours=NEAR, likeness=near, length=12).ranked()[0] == "b"
+    assert Candidates(neighbours=NEAR, likeness=near, length=0).ranked()[0] == "a"
+
+
+def test_tags_count_for_short_questions_only():
+    near = {"a": Likeness(passage=0.5, tags=0.1), "b": Likeness(passage=0.5, tags=0.5)}
+    assert Candidates(neighbours=NEAR, likeness=near, length=2).ranked()[0] == "b"
+    assert Candidates(neighbours=NEAR, likeness=near, length=12).ranked()[0] == "a"
+
+
+def test_a_show_that_was_not_looked_into_counts_as_the_least_like_by_its_tags():
+    near = {"a": Likeness(passage=0.6, tags=0.3), "b": Likeness(passage=0.6, tags=0.2)}
+    scores = Candidates(neighbours=NEAR, likeness=near, length=3).scores()
+    assert scores["b"] - scores["c"] < 0.6 - 0.4 + 0.15, "nothing but its text sets it back"
 
 
 def test_nothing_is_found_when_no_search_is_sure():

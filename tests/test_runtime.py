@@ -6,9 +6,7 @@ import threading
 
 import pytest
 
-from animerag import runtime as runtime_module
 from animerag.errors import LibraryError, RuntimeClosedError
-from animerag.jobs import Control
 from animerag.runtime import Runtime
 
 
@@ -182,20 +180,3 @@ def test_a_call_that_closing_cuts_off_says_so(settings):
     with pytest.raises(RuntimeClosedError):
         opened.call(cut.run())
     assert cut.seen.is_set()
-
-
-@pytest.mark.timeout(60)
-def test_shows_are_looked_into_once_it_is_quiet(settings, export, record, monkeypatch):
-    monkeypatch.setattr(runtime_module, "_QUIET_S", 0.05)
-    opened = Runtime(settings)
-    kept = opened.services.retriever._passages._kept
-    source = export(record(1, "Monster", "A surgeon saves a boy. The boy grows up."))
-    opened.call(opened.services.ingestion.run([source], Control()))
-
-    async def looked():
-        while not kept:
-            await asyncio.sleep(0.01)
-
-    opened.call(looked(), timeout_s=30)
-    assert [show_id for show_id, _ in kept] == ["1"]
-    opened.close()

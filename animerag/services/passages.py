@@ -1,14 +1,18 @@
-"""Passages: how near a question comes to any two sentences of a show, where embedding costs nothing.
+"""What a show is like apart from its synopsis as a whole: its telling passages and its tags, where embedding is free.
 
-A long question retells one scene, which the vector of a whole synopsis blurs. Only a few candidates are looked into,
-when they are first needed; what was embedded stays in memory.
+A long question retells one scene, which the vector of a whole synopsis blurs; a short one names a kind of show, as tags
+do. Of a few candidates only what may tell is embedded, when it is first needed; what was embedded stays in memory.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from animerag.ranking import Likeness
 from animerag.texts import clean, sentences
+from animerag.words import terms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,44 +22,44 @@ if TYPE_CHECKING:
 
 _SENTENCES = 2
 _PASSAGES = 12  # a show; the first ones tell the premise
-MOST_KEPT = 4000  # shows: some 40 MB
+_TELLING = 2  # of these: the ones that share most words with the question, the earlier first
+_MOST_KEPT = 20_000  # texts: some 40 MB
 
 
 class Passages:
-    """Embeds the sentences of candidates, once."""
+    """Embeds passages and tags of candidates, once."""
 
     def __init__(self, embedder: Embedder) -> None:
         self._embedder = embedder
-        self._kept: dict[tuple[str, str], Vectors] = {}
+        self._kept: dict[str, Vectors] = {}
 
-    async def likeness(self, vector: Vectors, shows: Sequence[Show], *, priority: Priority) -> dict[str, float]:
-        """Return by id the cosine similarity of the nearest passage; shows without sentences are left out.
+    async def likeness(
+        self, question: str, vector: Vectors, shows: Sequence[Show], *, priority: Priority
+    ) -> dict[str, Likeness]:
+        """Return by id how near the nearest telling passage and the tags come to the question.
 
         Raises ProviderError.
         """
-        await self.look_into(shows, priority=priority)
-        keys = [(show.id, show.description) for show in shows]
-        near = {key[0]: float((self._kept[key] @ vector).max()) for key in keys if key in self._kept}
-        while len(self._kept) > MOST_KEPT:
+        words = frozenset(terms(question))
+        texts = {show.id: (_telling(show, words), ", ".join(show.tags)) for show in shows}
+        await self._embed([text for passages, tags in texts.values() for text in (*passages, tags) if text], priority)
+        near = {}
+        for show_id, (passages, tags) in texts.items():
+            passage = max((float(self._kept[text] @ vector) for text in passages), default=0.0)
+            near[show_id] = Likeness(passage=passage, tags=float(self._kept[tags] @ vector) if tags else 0.0)
+        while len(self._kept) > _MOST_KEPT:
             del self._kept[next(iter(self._kept))]
         return near
 
-    async def look_into(self, shows: Sequence[Show], *, priority: Priority) -> None:
-        """Embed what shows say, unless that is kept already. Raises ProviderError."""
-        told = {(show.id, show.description): show for show in shows}
-        missing = {key: _passages(show) for key, show in told.items() if key not in self._kept}
-        texts = [text for listed in missing.values() for text in listed]
-        if not texts:
-            return
-        vectors = (await self._embedder.embed(texts, priority=priority)).vectors
-        start = 0
-        for key, listed in missing.items():
-            if listed:
-                self._kept[key] = vectors[start : start + len(listed)]
-            start += len(listed)
+    async def _embed(self, texts: Sequence[str], priority: Priority) -> None:
+        missing = [text for text in dict.fromkeys(texts) if text not in self._kept]
+        if missing:
+            vectors = (await self._embedder.embed(missing, priority=priority)).vectors
+            self._kept.update(zip(missing, np.asarray(vectors), strict=True))
 
 
-def _passages(show: Show) -> list[str]:
+def _telling(show: Show, words: frozenset[str]) -> list[str]:
     told = sentences(clean(show.description))
     starts = range(max(1, len(told) - _SENTENCES + 1)) if told else ()
-    return [" ".join(told[start : start + _SENTENCES]) for start in starts][:_PASSAGES]
+    passages = [" ".join(told[start : start + _SENTENCES]) for start in starts][:_PASSAGES]
+    return sorted(passages, key=lambda passage: -len(words.intersection(terms(passage))))[:_TELLING]

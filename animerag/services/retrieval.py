@@ -23,7 +23,7 @@ from animerag.models import Ambiguity, Filters, NamedShow, Priority, Retrieval, 
 from animerag.ports import Located
 from animerag.ranking import Candidates, nothing_found, sources
 from animerag.scope import asked_title, asks_for_what_is_not_kept
-from animerag.services.passages import MOST_KEPT, Passages
+from animerag.services.passages import Passages
 from animerag.tracing import span
 from animerag.words import pairs, terms
 
@@ -45,10 +45,8 @@ _CANDIDATES = 50  # a branch; deeper ones were never among the first five of any
 # Reading a question takes about 2 ms. One that fields answer whole needs no vector, so nothing is spent on it.
 _A_MOMENT_S = 0.01
 _RELOAD_S = 2.0  # seconds between two readings of the catalogue while an import changes it
-_AHEAD = 5  # shows looked into at once: a question waits for them at most
-_REST = 4.0  # times as long: whoever uses the app shall not notice
 _SPARE = 2  # shows that may have left the catalogue since they were found
-_LOOKED_INTO = 20  # candidates whose sentences are looked into, where that is free
+_LOOKED_INTO = 15  # candidates whose passages and tags are looked into, where that is free
 _OPTIONS = 6  # more choices than this are no help
 
 
@@ -194,24 +192,6 @@ class Retriever:
         """Load titles and fields, so that the first question does not wait for them."""
         await self._loaded()
 
-    async def look_ahead(self) -> bool:
-        """Look into shows before a question does, the best rated first and a few at a time, where embedding is free.
-
-        Takes a fifth of a processor, for minutes at 1,500 shows; returns whether it came to an end, which an import
-        prevents. Raises LibraryError, ProviderError.
-        """
-        if self.embeds_over_a_network:
-            return True
-        ids = [] if self._at_work() else (await self.table()).meeting(Filters())[:MOST_KEPT]
-        for start in range(0, len(ids), _AHEAD):
-            if self._at_work():  # an import needs the encoder, and changes what there is to look into
-                return False
-            began_s = time.perf_counter()
-            shows = await self._library.shows(ids[start : start + _AHEAD], records=False)
-            await self._passages.look_into(list(shows.values()), priority=Priority.INGEST)
-            await asyncio.sleep(_REST * (time.perf_counter() - began_s))
-        return not self._at_work()
-
     async def match_titles(self, question: str) -> list[AliasMatch]:
         """Return the shows whose titles stand in the question. Raises LibraryError."""
         return (await self._loaded()).aliases.match(question)
@@ -343,8 +323,8 @@ class Retriever:
             return candidates
         nearest = candidates.ranked()[:_LOOKED_INTO]
         shows = await self._library.shows(nearest, records=False)
-        likeness = await self._passages.likeness(near.vector, list(shows.values()), priority=priority)
-        return replace(candidates, passages=likeness)
+        likeness = await self._passages.likeness(question, near.vector, list(shows.values()), priority=priority)
+        return replace(candidates, likeness=likeness)
 
     async def _nothing(self, question: str, read: _Reading, candidates: Candidates) -> bool:
         """Tell whether the catalogue has nothing on a question, by what it asks for or by how little was found."""

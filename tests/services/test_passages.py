@@ -1,4 +1,6 @@
-"""How near a question comes to two sentences of a show, with the real encoder."""
+"""How near a question comes to the telling sentences and the tags of a show, with the real encoder."""
+
+from dataclasses import replace
 
 import pytest
 
@@ -32,20 +34,38 @@ async def embedder():
     await local.close()
 
 
+QUESTION = "a spaceman picks up a screw in orbit"
+
+
+async def asked(passages, embedder, shows):
+    vector = (await embedder.embedder.embed([QUESTION], priority=Priority.LIVE)).vectors[0]
+    return await passages.likeness(QUESTION, vector, shows, priority=Priority.LIVE)
+
+
 async def test_a_scene_is_found_inside_a_long_description_and_embedded_once(embedder):
     passages = Passages(embedder)
-    question = (await embedder.embedder.embed(["a spaceman picks up a screw in orbit"], priority=Priority.LIVE)).vectors
-    near = await passages.likeness(question[0], [PLAIN, MIXED, EMPTY], priority=Priority.LIVE)
-    assert near.keys() == {"farm", "mixed"}, "a show without sentences has no passage"
-    assert near["mixed"] > near["farm"] + 0.2
-    asked = len(embedder.texts)
-    assert await passages.likeness(question[0], [MIXED, PLAIN], priority=Priority.LIVE) == near
-    assert len(embedder.texts) == asked, "what was embedded is kept"
+    near = await asked(passages, embedder, [PLAIN, MIXED, EMPTY])
+    assert near["mixed"].passage > near["farm"].passage + 0.2
+    assert near["empty"].passage == near["empty"].tags == 0.0
+    embedded = len(embedder.texts)
+    assert await asked(passages, embedder, [MIXED, PLAIN, EMPTY]) == near
+    assert len(embedder.texts) == embedded, "what was embedded is kept"
+
+
+async def test_only_the_two_passages_that_share_most_words_are_embedded(embedder):
+    await asked(Passages(embedder), embedder, [MIXED])
+    assert len(embedder.texts) == 2
+    assert all("screw" in text for text in embedder.texts)
+
+
+async def test_tags_tell_what_kind_of_show_it_is(embedder):
+    tagged = [replace(EMPTY, id="space", tags=("space", "science fiction")), replace(EMPTY, tags=("cooking", "food"))]
+    near = await asked(Passages(embedder), embedder, tagged)
+    assert near["space"].tags > near["empty"].tags
 
 
 async def test_a_changed_description_is_looked_into_anew(embedder):
     passages = Passages(embedder)
-    await passages.look_into([PLAIN], priority=Priority.INGEST)
-    before = len(embedder.texts)
-    await passages.look_into([Show(id="farm", title="Farm", description=SCENE)], priority=Priority.INGEST)
-    assert embedder.texts[before:] == [SCENE]
+    before = await asked(passages, embedder, [PLAIN])
+    after = await asked(passages, embedder, [replace(PLAIN, description=SCENE)])
+    assert after["farm"].passage > before["farm"].passage + 0.2
