@@ -518,7 +518,7 @@ class Answer:
 
     `wrong_citations` are numbers in it that no source has. `standalone` is the question as it was asked of the
     catalogue, where a follow-up leaned on what came before. `spans` count from the question's beginning. A `cached`
-    answer was written earlier and cost nothing now.
+    answer was written earlier and cost nothing now. After an error with `nobody_served` other questions end alike.
     """
 
     question: str
@@ -537,6 +537,7 @@ class Answer:
     prompt: Prompt | None = None
     spans: tuple[Span, ...] = ()
     cached: bool = False
+    nobody_served: bool = False
 
     @property
     def uncited(self) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
+import ctypes
 import logging
 import queue
 import threading
@@ -60,6 +61,8 @@ if TYPE_CHECKING:
     from animerag.adapters.chroma import ChromaIndex
     from animerag.ports import ChatModel, Embedder
 
+_M_ARENA_MAX, _HEAPS = -8, 2  # malloc.h: heaps of glibc's allocator; every thread may have one of its own otherwise
+
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
@@ -103,6 +106,7 @@ async def open_services(settings: Settings, *, warm: bool = True) -> AsyncIterat
     """
     from animerag.adapters.chroma import ChromaIndex
 
+    _few_heaps()
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(diagnostics.debugging(settings))
         if settings.otlp_endpoint is not None:
@@ -267,6 +271,12 @@ def _batch_size(settings: Settings) -> int | Literal["auto"]:
     """A size that somebody gave is obeyed; otherwise `auto` concurrency also fills its waves."""
     given = "batch_size" in settings.model_fields_set
     return settings.batch_size if given or settings.ingest_concurrency != "auto" else "auto"
+
+
+def _few_heaps() -> None:
+    """Let all threads share two heaps: what a large import frees in one is otherwise kept there, 30 MB in all."""
+    with contextlib.suppress(AttributeError, OSError):  # there is no such choice outside glibc
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _HEAPS)
 
 
 async def _warm(services: Services) -> None:

@@ -5,6 +5,7 @@ import heapq
 import itertools
 import math
 import random
+import re
 from email.utils import formatdate
 from functools import partial
 
@@ -18,7 +19,15 @@ from animerag.errors import (
     RequestRefusedError,
     TransientProviderError,
 )
-from animerag.limits import Gate, budgeted, estimate_tokens, metering, retry_after_s, spending
+from animerag.limits import (
+    Gate,
+    budgeted,
+    estimate_tokens,
+    metering,
+    nobody_is_served,
+    retry_after_s,
+    spending,
+)
 from animerag.limits.headers import announcement
 from animerag.limits.levels import AutoLevel
 from animerag.limits.pacing import Bucket
@@ -618,6 +627,99 @@ async def test_an_unusable_provider_stops_bulk_work_but_not_the_next_live_questi
     assert len(attempts) == 1
     assert words == "stopped: The provider refuses the key."
     assert later == "bulk again"
+
+
+def away(fake, since_s, until_s):
+    """Return attempts at a provider that is away from one moment to another, and when they were made."""
+    attempts = []
+
+    async def attempt():
+        attempts.append(fake.now)
+        await fake.sleep(1)
+        if since_s <= fake.now < until_s:
+            raise TransientProviderError("The provider cannot be reached.")
+
+    return attempt, attempts
+
+
+async def test_bulk_work_outlasts_a_provider_that_goes_away_and_hardly_asks_meanwhile(fake):
+    gate = fake.gate(query=3)
+    attempt, attempts = away(fake, 10, 310)
+
+    async def story():
+        bulk = asyncio.gather(*(gate.run(attempt, priority=BATCH) for _ in range(60)))
+        await fake.sleep(100)
+        words = gate.state().words()
+        with pytest.raises(TransientProviderError):
+            await gate.run(attempt, priority=LIVE)
+        live = fake.now
+        await bulk
+        return words, live
+
+    words, live = await fake.run(story())
+
+    assert re.fullmatch(r"waiting \d+ s, the provider has stopped answering", words)
+    assert live < 110, "somebody who waits is told after four tries"
+    meanwhile = [at for at in attempts if 12 < at < 310]
+    assert len(meanwhile) <= 3 + 4 + 300 / 30 + 1, "once each half minute, beside the first failures and the live ones"
+    assert fake.now < 310 + 30 + 60
+
+
+async def test_bulk_work_gives_a_provider_up_that_stays_away_and_tries_again_when_asked_to(fake):
+    gate = fake.gate(query=3)
+    attempt, attempts = away(fake, 5, 2000)
+
+    async def story():
+        await gate.run(attempt, priority=BATCH)
+        bulk = await asyncio.gather(*(gate.run(attempt, priority=BATCH) for _ in range(60)), return_exceptions=True)
+        given_up = fake.now
+        gate.reset()
+        asked = len(attempts)
+        with pytest.raises(ProviderUnusableError):
+            await gate.run(attempt, priority=BATCH)
+        again = len(attempts) - asked
+        await fake.sleep(2000)
+        gate.reset()
+        await gate.run(attempt, priority=BATCH)
+        return bulk, given_up, again
+
+    bulk, given_up, again = await fake.run(story())
+
+    kinds = {type(error) for error in bulk}
+    assert kinds == {type(None), ProviderUnusableError}
+    assert all(nobody_is_served(error) for error in bulk if error)
+    assert 600 <= given_up <= 660
+    assert again == 1
+
+
+async def test_one_bad_call_and_a_provider_that_never_answered_are_not_waited_for(fake):
+    gate = fake.gate(query=1)
+    trouble = TransientProviderError("The provider has trouble.")
+
+    async def story():
+        with pytest.raises(TransientProviderError, match="trouble"):  # nothing tells that it ever worked
+            await gate.run(failing(*[trouble] * 9), priority=BATCH)
+        await gate.run(work(fake), priority=BATCH)
+        with pytest.raises(TransientProviderError, match="trouble"):
+            await gate.run(failing(*[trouble] * 4), priority=BATCH)
+        await gate.run(work(fake), priority=BATCH)
+
+    await fake.run(story())
+    assert fake.now < 15
+
+
+async def test_a_request_that_is_refused_shows_that_the_provider_is_back(fake):
+    gate = fake.gate(query=1)
+    trouble = TransientProviderError("The provider cannot be reached.")
+
+    async def story():
+        await gate.run(work(fake), priority=BATCH)
+        calls = [failing(*[trouble] * 4), failing(trouble, RequestRefusedError("no.")), work(fake)]
+        return await asyncio.gather(*(gate.run(call, priority=BATCH) for call in calls), return_exceptions=True)
+
+    found = await fake.run(story())
+    assert [type(one) for one in found] == [TransientProviderError, RequestRefusedError, type(None)]
+    assert fake.now < 45
 
 
 async def test_bulk_work_looks_again_after_half_a_minute_or_a_reset(fake):

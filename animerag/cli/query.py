@@ -25,11 +25,11 @@ from animerag.errors import InvalidInputError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from animerag.jobs import Control
     from animerag.models import Answer, Turn
-    from animerag.readers.questions import Sheet
+    from animerag.readers.questions import QuestionRow, Sheet
     from animerag.runs import Run, Told
     from animerag.runtime import Services
 
@@ -145,6 +145,8 @@ async def _answer_sheet(opened: Services, sheet: Sheet, options: argparse.Namesp
             await _write_out(opened, run.id, options.out)
     if report.stopped_by:
         print(report.stopped_by, file=sys.stderr)
+        if options.out is None:
+            printer.end(sheet.rows, report.stopped_by)
     left = (await opened.batch.runs.get(run.id)).unanswered
     if left:
         print(f"{left:,} questions have no answer: the same command with --resume asks only those.", file=sys.stderr)
@@ -194,6 +196,15 @@ class _InOrder:
         while (ready := self._waiting.pop(self._next, None)) is not None:
             _print_or_stop(ready, self._options, control)
             self._next += 1
+
+    def end(self, rows: Sequence[QuestionRow], stopped_by: str) -> None:
+        """Print what else was answered, and of the other rows why they were not."""
+        from animerag.exports import answer_object
+        from animerag.models import Answer, AnswerStatus
+
+        for number in range(self._next, len(rows)):
+            unasked = Answer(question=rows[number].question, status=AnswerStatus.ERROR, error=stopped_by)
+            _print_answer(self._waiting.get(number) or answer_object(number, unasked), self._options)
 
 
 async def _write_out(opened: Services, run_id: str, path: Path) -> None:

@@ -1,7 +1,7 @@
 """The gate that every call to a provider goes through: slots, pacing, cool-down, retries, and what they cost a job."""
 
 from animerag.limits.budget import budgeted, spending
-from animerag.limits.gate import Gate, GateState
+from animerag.limits.gate import Gate, GateState, nobody_is_served
 from animerag.limits.headers import retry_after_s
 from animerag.limits.levels import LevelChoice
 from animerag.limits.meter import Meter, metering
@@ -15,6 +15,7 @@ __all__ = [
     "budgeted",
     "estimate_tokens",
     "metering",
+    "nobody_is_served",
     "retry_after_s",
     "spending",
 ]

@@ -21,12 +21,16 @@ if TYPE_CHECKING:
     from animerag.limits.meter import Meter
 
 LIVE_SHARE = 0.2
+PROBE_S = 30.0  # between two looks at a provider that has stopped answering
 FIRST_GAP_S = 0.01  # longer than a refusal takes on loopback, and ten of them are nothing beside one answer
 
 
 @dataclass(slots=True, kw_only=True)
 class Model:
-    """What is known about one model's limits. `cautious`: requests leave one by one until one is answered."""
+    """What is known about one model's limits. `cautious`: requests leave one by one until one is answered.
+
+    `down_since` is when it stopped answering: bulk calls then leave one by one, at `probe_at` and so on.
+    """
 
     name: str
     cautious: bool
@@ -36,6 +40,10 @@ class Model:
     in_flight: set[int] = field(default_factory=set)
     broken_by: ProviderError | None = None
     look_again_at: float = 0.0
+    has_answered: bool = False
+    failures: int = 0  # since its last answer
+    down_since: float | None = None
+    probe_at: float = 0.0
 
     @property
     def alone(self) -> bool:
@@ -236,7 +244,8 @@ class Admission:
 
     def _own_wait_s(self, call: Call, now: float) -> float:
         gap_s = call.model.sent_at + self.gap_s - now if call.model.cautious else 0.0
-        return max(gap_s, call.model.pace.wait_s(call.tokens, now))
+        probe_s = call.model.probe_at - now if _held_back(call) else 0.0
+        return max(gap_s, probe_s, call.model.pace.wait_s(call.tokens, now))
 
     def _let_through(self, line: _Line, now: float) -> None:
         waiter = heapq.heappop(line.waiters)[1]
@@ -247,6 +256,8 @@ class Admission:
         call.number = model.last = self._numbers
         model.in_flight.add(call.number)
         call.started_at = model.sent_at = now
+        if _held_back(call):
+            model.probe_at = now + PROBE_S
         for pace in (model.pace, self.pace):
             pace.spend(call.tokens, now)
         call.round_number = self.lane(call.priority).begin(self._lane_in_flight(call.priority), now)
@@ -272,6 +283,10 @@ class Admission:
         await self._sleep(seconds)
         self._timer, self._timer_at = None, math.inf
         self.pump()
+
+
+def _held_back(call: Call) -> bool:
+    return call.model.down_since is not None and call.priority is not Priority.LIVE
 
 
 def _show_wait(began_s: float, throttled_share: float, *, throttled_first: bool) -> None:

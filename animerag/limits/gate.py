@@ -15,8 +15,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from animerag import tracing
-from animerag.errors import ProviderError, ProviderUnusableError, RateLimitedError, TransientProviderError
-from animerag.limits.admission import Admission, Call, Model
+from animerag.errors import (
+    ProviderError,
+    ProviderUnusableError,
+    RateLimitedError,
+    RequestRefusedError,
+    TransientProviderError,
+)
+from animerag.limits.admission import PROBE_S, Admission, Call, Model
 from animerag.limits.levels import level_for
 from animerag.limits.meter import current_meter
 from animerag.limits.pacing import Pace
@@ -34,6 +40,8 @@ TRIES = 4
 FIRST_PAUSE_S = 0.5
 PATIENCE_S = 120.0  # a provider that asks for more than this is not waited for
 BREAKER_S = 30.0  # how long bulk work believes that a key is bad before one call looks again
+DOWN_AFTER = 5  # failures in a row: one call of its own fails four times at most
+DOWN_PATIENCE_S = 600.0  # bulk work waits so long for a provider that has stopped answering
 LONGEST_GAP_S = 0.5
 LONGEST_GUESS_S = 8.0
 
@@ -121,9 +129,11 @@ class Gate:
 
         `tokens` is the estimate that token limits are paced by; `model` names the limits that apply. A RateLimitedError
         closes the gate for everybody and is tried again without end; a TransientProviderError is tried 4 times in all,
-        within `deadline_s` of attempts and pauses; waiting at the gate does not count.
+        within `deadline_s` of attempts and pauses; waiting at the gate does not count. Where a model that has answered
+        before fails five times in a row, bulk calls wait for it, up to ten minutes, and one each half minute tries.
         Raises what the last attempt raised; RateLimitedError where the provider asks for more than two minutes;
-        ProviderUnusableError without an attempt where another call of bulk work was just told so.
+        ProviderUnusableError without an attempt where another call of bulk work was just told so, and where the
+        provider stays away.
         """
         async with self.held(attempt, priority=priority, tokens=tokens, model=model, deadline_s=deadline_s) as value:
             return value
@@ -190,6 +200,8 @@ class Gate:
         """Forget that the provider was unusable: whoever starts a job means it to be tried."""
         for model in self._models.values():
             model.broken_by = None
+            model.probe_at = 0.0
+        self._admission.pump()
 
     def state(self) -> GateState:
         """Return what the gate does now."""
@@ -217,6 +229,9 @@ class Gate:
     def _held_up(self, now: float) -> tuple[float, str]:
         if self._admission.closed_until > now:
             return self._admission.closed_until - now, "the provider asked for it"
+        probes = [model.probe_at for model in self._models.values() if model.down_since is not None]
+        if probes and (self._admission.waiting[Priority.BATCH] or self._admission.waiting[Priority.INGEST]):
+            return max(0.0, min(probes) - now), "the provider has stopped answering"
         throttled_s = self._admission.throttled_s()
         if throttled_s > 0:
             return throttled_s, "to stay within the provider's limits"
@@ -229,9 +244,12 @@ class Gate:
         return self._models[name]
 
     def _call(self, priority: Priority, tokens: int, name: str) -> Call:
-        self._places += 1
         model = self._model(name)
-        return Call(priority=priority, place=self._places, tokens=tokens, model=model, meter=current_meter())
+        return Call(priority=priority, place=self._last_place(), tokens=tokens, model=model, meter=current_meter())
+
+    def _last_place(self) -> int:
+        self._places += 1
+        return self._places
 
     async def _admit(self, call: Call) -> None:
         self._ask_breaker(call)
@@ -247,6 +265,8 @@ class Gate:
                 if (error.retry_after_s or 0.0) > PATIENCE_S:
                     raise
             except TransientProviderError:
+                if self._waits_for_return(call):
+                    continue
                 pause_s = self._pause_s(call)
                 if call.tries >= TRIES or call.spent_s + pause_s >= deadline_s:
                     raise
@@ -263,6 +283,9 @@ class Gate:
             self._refused(call, error)
         except TransientProviderError:
             self._failed(call)
+            raise
+        except RequestRefusedError:
+            self._is_up(call.model)
             raise
         except ProviderUnusableError as error:
             self._break(call, error, BREAKER_S)
@@ -284,9 +307,16 @@ class Gate:
         """Note a success: whatever was believed to be broken is not."""
         self._refusals_in_a_row = 0
         call.model.broken_by = None
+        self._is_up(call.model)
         call.model.pace.requests.accept(1, self._clock())
         if call.started_at >= self._closed_at:
             call.model.cautious = False
+
+    def _is_up(self, model: Model) -> None:
+        model.has_answered, model.failures = True, 0
+        if model.down_since is not None:
+            model.down_since = None
+            self._admission.pump()
 
     def _sample(self, call: Call) -> None:
         now = self._clock()
@@ -297,6 +327,26 @@ class Gate:
         call.tries += 1
         call.spent_s += self._clock() - call.started_at
         self._admission.lane(call.priority).fail()
+        model = call.model
+        model.failures += 1
+        if model.has_answered and model.down_since is None and model.failures >= DOWN_AFTER:
+            model.down_since = self._clock()
+            model.probe_at = model.down_since + PROBE_S
+
+    def _waits_for_return(self, call: Call) -> bool:
+        """Send a bulk call to the end of its line while the provider is away; its failures are not the call's own.
+
+        Raises ProviderUnusableError where the provider has been away for too long.
+        """
+        model = call.model
+        if model.down_since is None or call.priority is Priority.LIVE:
+            return False
+        if self._clock() - model.down_since >= DOWN_PATIENCE_S:
+            gone = "The provider has stopped answering, and what waits for it was given up. Go on when it is back."
+            self._break(call, ProviderUnusableError(gone), BREAKER_S)
+            raise self._again(model)
+        call.tries, call.spent_s, call.place = 0, 0.0, self._last_place()
+        return True
 
     def _pause_s(self, call: Call) -> float:
         # The spread keeps calls that failed together from returning together.
@@ -368,6 +418,12 @@ class Gate:
         if isinstance(model.broken_by, RateLimitedError):
             return _wait_long(max(0.0, model.look_again_at - self._clock()))
         return ProviderUnusableError(str(model.broken_by))
+
+
+def nobody_is_served(error: Exception) -> bool:
+    """Tell whether every other call of bulk work would end alike: whoever has more to ask keeps it for later."""
+    long = isinstance(error, RateLimitedError) and (error.retry_after_s or 0.0) > PATIENCE_S
+    return long or isinstance(error, ProviderUnusableError)
 
 
 def _wait_long(seconds: float) -> RateLimitedError:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from animerag import wording
 from animerag.errors import AnimeRAGError, TransientProviderError
+from animerag.limits import nobody_is_served
 from animerag.models import Answer, AnswerStatus, Filters, Finish, Priority, Prompt, Retrieval, Timings, Turn, Usage
 from animerag.prompts import ANSWER_VERSION
 from animerag.services.prompting import build_prompt, cited
@@ -280,7 +281,13 @@ class Answering:
             usage = base.usage + finish.usage
             answer = replace(answer, text=text, status=finish.status, citations=ids, wrong_citations=wrong, usage=usage)
         except AnimeRAGError as error:
-            answer = replace(answer, text="".join(pieces) or None, status=AnswerStatus.ERROR, error=str(error))
+            answer = replace(
+                answer,
+                text="".join(pieces) or None,
+                status=AnswerStatus.ERROR,
+                error=str(error),
+                nobody_served=nobody_is_served(error),
+            )
         now_s = time.perf_counter()
         if first_s:
             asking.recorder.add("answer", first_s, now_s)
@@ -328,6 +335,7 @@ class Answering:
             question=question,
             status=AnswerStatus.ERROR,
             error=str(error),
+            nobody_served=nobody_is_served(error),
             model=self._chat.model,
             provider=self._chat.provider,
         )

@@ -281,7 +281,10 @@ class Batch:
                     if on_answer is not None:
                         await on_answer(told, ready)
                     told += 1
-        finished = tuple(answer or _not_reached(row) for answer, row in zip(answers, rows, strict=True))
+        finished = tuple(answer or _not_reached(row, live) for answer, row in zip(answers, rows, strict=True))
+        if on_answer is not None and live.stopped_by is not None:
+            for number in range(told, len(rows)):
+                await on_answer(number, finished[number])
         return BatchReport(rows=tuple(rows), answers=finished, seconds=live.elapsed_s)
 
     async def answer(
@@ -395,6 +398,9 @@ class Batch:
             landed = await self._ask(group, locate, options, gone)
             if landed is None:
                 return None
+            if landed.answer.nobody_served:  # it is not the question's fault: it is asked when the run is resumed
+                live.stopped_by = live.stopped_by or landed.answer.error
+                return None
             landed = landed.with_usage(await ahead.usage(text))
             if keep is not None:
                 await keep(landed)
@@ -496,11 +502,11 @@ class Batch:
 
 
 def _until_stopped(groups: Sequence[_Group], control: Control, live: Live, options: RunOptions) -> Iterator[_Group]:
-    """Yield groups until somebody stops the run, or until one more might break the cap."""
+    """Yield groups until somebody or something stops the run, or until one more might break the cap."""
     # A group counts as being asked from here until its cost is counted: several may be drawn before any has begun.
     cap = options.max_cost_usd
     for group in groups:
-        if control.stopping:
+        if control.stopping or live.stopped_by:
             return
         if cap is not None and (live.usage.cost_usd or 0.0) + (live.asking + 1) * live.dearest_usd > cap:
             live.stopped_by = f"The cost cap of ${cap:,.2f} is reached: raise it and resume for the rest."
@@ -541,8 +547,9 @@ def _repeated(answer: Mapping[str, Any], number: int, same_as: int) -> dict[str,
     return {**answer, "index": number, "usage": usage, "timings": timings, "attempts": 0, "same_as": same_as}
 
 
-def _not_reached(row: QuestionRow) -> Answer:
-    return Answer(question=row.question, status=AnswerStatus.CANCELLED)
+def _not_reached(row: QuestionRow, live: Live) -> Answer:
+    status = AnswerStatus.ERROR if live.stopped_by else AnswerStatus.CANCELLED
+    return Answer(question=row.question, status=status, error=live.stopped_by)
 
 
 def _cut(texts: Sequence[str]) -> Iterator[list[str]]:

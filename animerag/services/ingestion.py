@@ -46,7 +46,7 @@ log = logging.getLogger(__name__)
 _LOCAL_RATE, _RATE_OF_A_SLOT = 100.0, 60.0  # shows a second, before anything was measured
 _ENOUGH = 200  # shows that a measured rate is believed of
 _CHARACTERS_A_TOKEN = 4
-_CHUNK = 1_000  # rows that are compared with the catalogue at a time
+_CHUNK = 500  # rows that are compared with the catalogue at a time
 MUCH, _FEW = 0.2, 20  # more unusable rows than that share, of so many at least, are asked about
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from animerag.services.tally import Tally
 
-HELD = 5_000  # shows of a file that are kept from the first reading
+HELD = 2_000  # shows of a file that are kept from the first reading
 _FILE = 40  # bits of a place below the number of its file
 
 
@@ -93,6 +93,7 @@ class Winners:
                 show_id = plan.id_of(given) if plan else given
                 self._places[show_id] = max(self._places.get(show_id, 0), number << _FILE | position)
         reading.last = {}
+        reading.seen.faces.clear()  # they have told what the ids mean
 
     @property
     def refused(self) -> int:

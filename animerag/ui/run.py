@@ -91,7 +91,7 @@ def _ended(run: Run, job: Job | None) -> None:
     if job is not None and job.state == "failed":
         show_error(f"The run stopped. {job.error}")
     elif job is not None and job.report is not None and job.report.stopped_by:
-        st.warning(escape(job.report.stopped_by), icon=":material/payments:")
+        st.warning(escape(job.report.stopped_by), icon=":material/stop:")
     elif run.missing:
         said = "interrupted when the app ended" if run.job_state == "interrupted" else "stopped before its end"
         st.warning(f"This run was {said}. What was answered is kept.", icon=":material/stop:")

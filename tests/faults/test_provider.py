@@ -1,12 +1,21 @@
 """A provider that goes wrong in every way, over real sockets: every row is accounted for, and little is paid twice."""
 
+import asyncio
+import contextlib
+
+import aiohttp
 import pytest
 
 from animerag.config import load_settings
 from animerag.errors import ProviderError
 from animerag.jobs import Control
+from animerag.limits import admission, gate
+from animerag.models import AnswerStatus
+from animerag.readers.questions import QuestionRow, Sheet
+from animerag.runs import RunOptions
 from animerag.runtime import open_services
 from animerag.simulator import SimulatorProcess, SimulatorSettings, parse_faults
+from animerag.simulator.server import listening
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(180)]
 
@@ -63,16 +72,122 @@ async def test_a_provider_that_cannot_be_used_is_left_alone_at_once(import_from,
     assert sum(stats.requests.values()) <= LANES, "what was under way, and nothing after it"
 
 
-async def test_a_provider_that_goes_down_on_the_way_is_given_up_and_the_rest_is_paid_once(import_from):
-    async with SimulatorProcess(told("503@0.75")) as down:
-        report, healthy = await import_from(down.url)
-        paid = (await down.stats()).texts
-    assert report.stopped_by
-    assert 0 < report.ingested < SHOWS
+class Provider:
+    """A provider that goes away and comes back at the same address; `texts` counts what it embedded."""
+
+    def __init__(self, **latency):
+        self._settings = SimulatorSettings(**latency)
+        self._stack, self.url, self.texts = contextlib.AsyncExitStack(), "", 0
+
+    async def up(self):
+        port = int(self.url.rsplit(":", 1)[1].removesuffix("/v1")) if self.url else 0
+        self.url = await self._stack.enter_async_context(listening(self._settings, port))
+
+    async def down(self):
+        async with aiohttp.ClientSession() as session, session.get(self.url.removesuffix("/v1") + "/stats") as told:
+            self.texts += (await told.json())["texts"]
+        await self._stack.aclose()
+
+
+@pytest.fixture
+async def provider():
+    opened = Provider(embed_latency_s=0.05, chat_latency_s=0.05, first_token_s=0.01)
+    await opened.up()
+    yield opened
+    await opened._stack.aclose()
+
+
+async def until(told):
+    while not told():
+        await asyncio.sleep(0.01)
+
+
+async def test_an_import_outlasts_a_provider_that_goes_away_and_comes_back(settings, source, provider, monkeypatch):
+    monkeypatch.setattr(admission, "PROBE_S", 0.5)
+    monkeypatch.setattr(gate, "PROBE_S", 0.5)
+    chosen = {"openai_base_url": provider.url, "data_dir": settings.data_dir, "chroma_url": settings.chroma_url}
+    async with open_services(load_settings(**chosen, ingest_concurrency=LANES), warm=False) as services:
+        control = Control()
+        run = asyncio.create_task(services.ingestion.run([source], control, batch_size=BATCH))
+        await until(lambda: control.progress.done >= SHOWS * 0.4)
+        await provider.down()
+        await until(lambda: "stopped answering" in services.gate.state().words())
+        await provider.up()
+        report = await run
+        healthy = (await services.maintenance.check()).healthy
+    await provider.down()
     assert adds_up(report)
-    assert (report.quarantined, healthy) == (0, True), "no row is set aside for what the provider did"
-    async with SimulatorProcess(told("")) as up:
-        again, healthy = await import_from(up.url)
-        paid += (await up.stats()).texts
+    assert (report.ingested, report.quarantined, report.stopped_by, healthy) == (SHOWS, 0, None, True)
+    assert provider.texts - SHOWS <= LANES * BATCH + 1, "what was under way is paid twice, nothing else"
+
+
+async def test_an_import_gives_up_a_provider_that_stays_away_and_the_rest_is_paid_once(
+    settings, source, provider, monkeypatch
+):
+    monkeypatch.setattr(admission, "PROBE_S", 0.2)
+    monkeypatch.setattr(gate, "PROBE_S", 0.2)
+    monkeypatch.setattr(gate, "DOWN_PATIENCE_S", 0.5)
+    chosen = {"openai_base_url": provider.url, "data_dir": settings.data_dir, "chroma_url": settings.chroma_url}
+    async with open_services(load_settings(**chosen, ingest_concurrency=LANES), warm=False) as services:
+        control = Control()
+        run = asyncio.create_task(services.ingestion.run([source], control, batch_size=BATCH))
+        await until(lambda: control.progress.done >= SHOWS * 0.4)
+        await provider.down()
+        report = await run
+        assert "stopped answering" in report.stopped_by
+        assert 0 < report.ingested < SHOWS
+        assert adds_up(report)
+        assert (report.quarantined, (await services.maintenance.check()).healthy) == (0, True)
+        await provider.up()
+        services.gate.reset()  # as every job does that somebody starts
+        again = await services.ingestion.run([source], Control(), batch_size=BATCH)
+        healthy = (await services.maintenance.check()).healthy
+    await provider.down()
     assert (again.unchanged, again.ingested, healthy) == (report.ingested, SHOWS - report.ingested, True)
-    assert paid - SHOWS <= 1, "every text once; one asks for the width of the vectors"
+    assert provider.texts - SHOWS <= LANES * BATCH + 1, "what was under way is paid twice, nothing else"
+
+
+async def test_a_sheet_keeps_its_rows_for_later_while_the_provider_is_away(settings, source, provider, monkeypatch):
+    monkeypatch.setattr(admission, "PROBE_S", 0.2)
+    monkeypatch.setattr(gate, "PROBE_S", 0.2)
+    monkeypatch.setattr(gate, "DOWN_PATIENCE_S", 0.5)
+    chosen = {"openai_base_url": provider.url, "data_dir": settings.data_dir, "chroma_url": settings.chroma_url}
+    chosen |= {"embedding_provider": "local", "query_concurrency": LANES}
+    rows = tuple(QuestionRow(question=f"What does voyage {n} find on island {n * 7}?") for n in range(1, SHOWS + 1))
+    sheet = Sheet(name="q", format="lines", headings=("question",), column="question", certain=True, rows=rows)
+    async with open_services(load_settings(**chosen), warm=False) as services:
+        await services.ingestion.run([source], Control())
+        run_id = await services.batch.begin(sheet, RunOptions(), sha256="0" * 64)
+        control = Control()
+        run = asyncio.create_task(services.batch.answer(run_id, control))
+        await until(lambda: control.progress.done >= SHOWS * 0.4)
+        await provider.down()
+        report = await run
+        assert "stopped answering" in report.stopped_by
+        kept = await services.batch.runs.get(run_id)
+        assert kept.counts.keys() <= {AnswerStatus.OK, AnswerStatus.ERROR, None}
+        assert kept.counts.get(AnswerStatus.ERROR, 0) <= LANES, "those whose answer was cut off half-way"
+        assert kept.missing >= SHOWS * 0.4
+        await provider.up()
+        services.gate.reset()
+        assert (await services.batch.answer(run_id, Control())).stopped_by is None
+        await services.batch.answer(run_id, Control(), which="failed")
+        assert (await services.batch.runs.get(run_id)).counts == {AnswerStatus.OK: SHOWS}
+
+
+async def test_a_key_that_is_refused_on_the_way_leaves_the_rest_of_a_sheet_for_later(settings, source):
+    rows = tuple(QuestionRow(question=f"What does voyage {n} find?") for n in range(1, 21))
+    sheet = Sheet(name="q", format="lines", headings=("question",), column="question", certain=True, rows=rows)
+    async with SimulatorProcess(told("401@1")) as refusing:
+        chosen = {"openai_base_url": refusing.url, "data_dir": settings.data_dir, "chroma_url": settings.chroma_url}
+        async with open_services(load_settings(**chosen, embedding_provider="local"), warm=False) as services:
+            await services.ingestion.run([source], Control())
+            run_id = await services.batch.begin(sheet, RunOptions(), sha256="0" * 64)
+            report = await services.batch.answer(run_id, Control())
+            kept = await services.batch.runs.get(run_id)
+            unkept = await services.batch.run(rows, Control(), concurrency=2)
+        stats = await refusing.stats()
+    assert "refuses the key" in report.stopped_by
+    assert (kept.missing, kept.failed) == (20, 0)
+    assert {(answer.status, answer.error) for answer in unkept.answers} == {("error", report.stopped_by)}
+    assert sum(stats.requests.values()) <= 8, "what was under way of both, and nothing after it"
