@@ -1,7 +1,7 @@
-"""An import that is killed at a named point: `killed.py POINT NTH DATA_DIR EXPORT URL BATCH_SIZE`.
+"""An import that is killed at a named point: `killed.py POINT NTH DATA_DIR EXPORT BATCH_SIZE [NAME=VALUE]…`.
 
-It runs in a process of its own. A point is a call that it makes; the process, or the Chroma server, gets SIGKILL before
-or after the NTH one.
+It runs in a process of its own, with settings by their names. A point is a call that it makes; the process, or the Chroma
+server, gets SIGKILL before or after the NTH one.
 """
 
 import asyncio
@@ -55,8 +55,8 @@ def arm(point, nth, data_dir):
     setattr(owner, name, watched)
 
 
-async def run(data_dir, export, url, batch_size):
-    settings = load_settings(data_dir=data_dir, openai_base_url=url, ingest_concurrency=3)
+async def run(data_dir, export, batch_size, told):
+    settings = load_settings(data_dir=data_dir, ingest_concurrency=3, **told)
     async with open_services(settings, warm=False) as services:
         source = SourceFile(path=export, name="export.json")
         try:
@@ -73,6 +73,6 @@ async def run(data_dir, export, url, batch_size):
 
 
 if __name__ == "__main__":
-    point, nth, data_dir, export, url, batch_size = sys.argv[1:]
+    point, nth, data_dir, export, batch_size, *told = sys.argv[1:]
     arm(point, int(nth), Path(data_dir))
-    asyncio.run(run(Path(data_dir), Path(export), url, int(batch_size)))
+    asyncio.run(run(Path(data_dir), Path(export), int(batch_size), dict(one.split("=", 1) for one in told)))

@@ -1,8 +1,15 @@
-"""Imports, changes, cancels, losses and repairs in any order: the catalogue is what a plain dictionary says it is."""
+"""Imports, changes, cancels, losses, repairs, and another process that imports and may be killed, in any order.
+
+The catalogue is what a plain dictionary says it is.
+"""
 
 import asyncio
 import json
+import signal
+import subprocess
+import sys
 import uuid
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -18,6 +25,8 @@ from animerag.services.ingestion import SourceFile
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 
+KILLER = Path(__file__).with_name("killed.py")
+POINTS = ("vectors kept", "before writing", "written, not noted", "inside the commit", "acknowledged", "never")
 IDS = st.sets(st.integers(1, 8), min_size=1)
 VERSIONS = st.integers(1, 3)
 FEW = settings(max_examples=12, stateful_step_count=8, deadline=None, suppress_health_check=list(HealthCheck))
@@ -30,6 +39,7 @@ def machine_over(directory, chroma_url):
         def __init__(self):
             super().__init__()
             self.told = {}
+            self.others = 0
             self.runner = asyncio.Runner()
             self.path = directory / uuid.uuid4().hex
             given = load_settings(data_dir=self.path, chroma_url=chroma_url)
@@ -93,6 +103,20 @@ def machine_over(directory, chroma_url):
                 return await self.services.maintenance.repair()
 
             assert self.runner.run(lose()).repaired == len(lost)
+
+        @precondition(lambda self: self.others == 0)  # a process takes seconds to start
+        @rule(ids=IDS, version=VERSIONS, point=st.sampled_from(POINTS), nth=st.integers(1, 2))
+        def ingest_in_another_process_that_may_be_killed(self, ids, version, point, nth):
+            self.others += 1
+            command = [sys.executable, str(KILLER), point, str(nth), str(self.path), str(self.file(ids, version).path)]
+            ended = subprocess.run([*command, "3", f"chroma_url={chroma_url}"], stdout=subprocess.PIPE, check=False)
+            assert ended.returncode in (0, -signal.SIGKILL)
+            stored = self.stored()
+            assert all(stored.get(i) in (self.told.get(i), version) for i in ids), "old or new, nothing between"
+            if ended.returncode == 0:
+                assert all(stored[i] == version for i in ids)
+            self.told |= {i: stored[i] for i in ids if i in stored}
+            self.runner.run(self.services.maintenance.repair())
 
         def stored(self):
             shows = self.runner.run(self.services.library.shows([str(number) for number in range(1, 9)]))

@@ -31,7 +31,8 @@ def kills(request):
 
 async def killed_at(point, nth, data_dir, export, url):
     """Run the import in a process of its own; returns how it ended and what it said."""
-    command = [sys.executable, str(KILLER), point, str(nth), str(data_dir), str(export), url, str(BATCH)]
+    command = [sys.executable, str(KILLER), point, str(nth), str(data_dir), str(export), str(BATCH)]
+    command.append(f"openai_base_url={url}")
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     said, _ = await process.communicate()
     return process.returncode, json.loads(said) if said.strip() else None
