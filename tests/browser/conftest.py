@@ -68,6 +68,12 @@ def app_over(tmp_path):
     return started
 
 
+class Address(str):
+    """Where an app is, and its process."""
+
+    __slots__ = ("process",)
+
+
 @contextlib.contextmanager
 def _app(tmp_path, told):
     with socket.socket() as probe:
@@ -80,7 +86,9 @@ def _app(tmp_path, told):
         process = subprocess.Popen(command, cwd=REPO, env=environment, stdout=log, stderr=subprocess.STDOUT)
         try:
             _wait_for_health(f"http://127.0.0.1:{port}/_stcore/health", process)
-            yield f"http://127.0.0.1:{port}"
+            address = Address(f"http://127.0.0.1:{port}")
+            address.process = process
+            yield address
         finally:
             process.terminate()
             try:

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -70,3 +72,62 @@ def test_files_are_checked_watched_stopped_and_brought_to_their_end(app_url, bro
     given = download.value.path().read_text(encoding="utf-8-sig")
     assert '"901"' in given or "901" in given
     context.close()
+
+
+@pytest.fixture
+def provider():
+    """The address of a simulated provider that takes its time, in a process of its own."""
+    command = [sys.executable, "-m", "animerag", "simulate", "--embed-latency", "1.5"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as simulator:
+        yield re.search(r"http://[^\"]+", simulator.stdout.readline())[0]
+        simulator.terminate()
+
+
+def test_the_real_export_is_hastened_cancelled_killed_and_brought_to_its_end(
+    app_over, provider, browser, artifacts, real_export
+):
+    from playwright.sync_api import expect
+
+    told = {"OPENAI_BASE_URL": provider, "ANIMERAG_INGEST_CONCURRENCY": "2"}
+    page = browser.new_context(color_scheme="light", viewport={"width": 1280, "height": 900}).new_page()
+
+    def shot(name):
+        for scheme in ("dark", "light"):
+            page.emulate_media(color_scheme=scheme)
+            page.wait_for_timeout(400)
+            page.screenshot(path=artifacts / f"upload-network-{name}-{scheme}.png")
+
+    with app_over(**told) as url:
+        page.goto(f"{url}/upload")
+        page.locator("input[type=file]").set_input_files(real_export)
+        start = page.get_by_role("button", name="Start", exact=True)
+        expect(start).to_be_enabled(timeout=60_000)
+        start.click()
+        expect(page.get_by_text(re.compile("Level 2: "))).to_be_visible(timeout=30_000)
+        page.reload()
+        expect(page.get_by_text(re.compile("Level 2: "))).to_be_visible(timeout=30_000)
+        page.get_by_role("combobox").last.click()
+        page.get_by_role("option", name="5", exact=True).click()
+        expect(page.get_by_text(re.compile("Level 5: 5 in flight"))).to_be_visible(timeout=10_000)
+        expect(page.get_by_text(re.compile(r"[1-9]\d* of 1,458 shows · .* left"))).to_be_visible(timeout=30_000)
+        shot("1-running")
+        page.get_by_role("button", name="Cancel").click()
+        rest = page.get_by_role("button", name="Do the rest")
+        expect(rest).to_be_visible(timeout=10_000)
+        rest.click()
+        expect(page.get_by_text(re.compile(r"[1-9]\d* of 1,458 shows · .* left"))).to_be_visible(timeout=30_000)
+        url.process.kill()
+        url.process.wait(20)
+
+    with app_over(**told) as url:
+        page.goto(f"{url}/upload")
+        expect(page.get_by_text(re.compile(r"was interrupted: [1-9][\d,]* of 1,458 done"))).to_be_visible(
+            timeout=60_000
+        )
+        shot("2-interrupted")
+        page.get_by_role("button", name="Resume", exact=True).click()
+        expect(page.get_by_text("1,458 shows in the catalogue").first).to_be_visible(timeout=90_000)
+        shot("3-resumed")
+        page.get_by_test_id("stSidebarNav").get_by_role("link", name="Settings", exact=True).click()
+        expect(page.get_by_role("heading", name="Settings", exact=True)).to_be_visible(timeout=20_000)
+    page.close()

@@ -1,7 +1,7 @@
 """An import that is killed at a named point: `killed.py POINT NTH DATA_DIR EXPORT BATCH_SIZE [NAME=VALUE]…`.
 
-It runs in a process of its own, with settings by their names. A point is a call that it makes; the process, or the Chroma
-server, gets SIGKILL before or after the NTH one.
+It runs in a process of its own, with settings by their names. A point is a call that it makes; the process, or the
+Chroma server, gets SIGKILL before or after the NTH one.
 """
 
 import asyncio
