@@ -62,9 +62,11 @@ def _told(job: Job) -> str:
     if live is None or not live.done:
         return "Stopping" if job.state == "cancelling" else job.control.progress.stage or "Starting"
     left = f" · {duration(live.left_s)} left" if live.left_s else ""
+    gate = session.services().gate.state()
     parts = [
         f"{live.done:,} of {live.total:,} · {live.per_second:,.1f}/s{left}",
         f"{live.meter.in_flight or live.asking} in flight",
+        *([gate.words()] if gate.cool_down_s >= 1 else []),
         *([f"held up {live.meter.throttled_s:.0f} s by limits"] if live.meter.throttled_s >= 1 else []),
         *([f"{live.failed:,} failed"] if live.failed else []),
         *([tokens_and_cost(live.usage).replace("\\", "")] if live.usage.input_tokens else []),

@@ -107,3 +107,58 @@ def test_a_sheet_comes_back_answered(url, browser, questions, artifacts):
     assert [row[headings.index("status")] for row in cells] == [row["status"] for row in rows]
     assert files["JSONL"].count(b"\n") == COUNT
     assert errors == []
+
+
+def test_two_runs_lie_side_by_side_and_ten_thousand_rows_are_no_burden(url, browser, questions, artifacts, tmp_path):
+    from playwright.sync_api import expect
+
+    page = browser.new_context(color_scheme="light", viewport={"width": 1280, "height": 1500}).new_page()
+    page.goto(f"{url}/batch")
+
+    def shot(name):
+        for scheme in ("dark", "light"):
+            page.emulate_media(color_scheme=scheme)
+            page.wait_for_timeout(400)
+            page.screenshot(path=artifacts / f"batch-{name}-{scheme}.png", full_page=True)
+
+    def bring(path, counted):
+        page.get_by_test_id("stFileUploader").locator("input[type=file]").set_input_files(path, timeout=60_000)
+        expect(page.get_by_text(counted)).to_be_visible(timeout=30_000)
+
+    asked = list(csv.DictReader(io.StringIO(questions.read_text(encoding="utf-8-sig"), newline="")))
+    few = tmp_path / "plots.csv"
+    with few.open("w", encoding="utf-8", newline="") as file:
+        sheet = csv.DictWriter(file, ["question", "expected_ids", "kind"])
+        sheet.writeheader()
+        sheet.writerows([row for row in asked if row["kind"] == "plot"][:12])
+    for sources in ("8", "1"):
+        bring(few, "12 questions, 0 empty")
+        page.get_by_label("Sources a question").fill(sources)
+        page.get_by_label("Sources a question").press("Enter")
+        page.get_by_role("button", name="Start", exact=True).click()
+        expect(page.get_by_text(re.compile(r"1[0-2] of 12 questions answered"))).to_be_visible(timeout=60_000)
+        if sources == "8":
+            page.get_by_role("button", name="New sheet").click()
+    page.get_by_test_id("stButtonGroup").get_by_text("Quality", exact=True).click()
+    page.get_by_label("Beside another run").click()
+    page.get_by_role("option", name=re.compile("plots")).first.click()
+    expect(page.get_by_text(re.compile(r"0 better, [1-9]\d* worse"))).to_be_visible(timeout=20_000)
+    shot("9-side-by-side")
+    page.get_by_role("button", name="New sheet").click()
+
+    many = tmp_path / "many.csv"
+    lines = [f'"What does captain {n} find, and who, if anybody, pays for it?",{n}' for n in range(10_000)]
+    many.write_text("question,row\n" + "\n".join(lines) + "\n")
+    bring(many, "10,000 questions, 0 empty")
+    page.get_by_role("button", name="Start", exact=True).click()
+    expect(page.get_by_text(re.compile(r"[1-9]\d* of 10,000 · .* left"))).to_be_visible(timeout=90_000)
+    page.get_by_test_id("stPagination").get_by_text("2", exact=True).click()
+    shot("10-many")
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_role("button", name=re.compile("Resume, 9,"))).to_be_visible(timeout=10_000)
+    with page.expect_download(timeout=60_000) as download:
+        page.get_by_role("button", name="Download CSV").click()
+    rows = list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text(encoding="utf-8-sig"), newline="")))
+    assert [row["row"] for row in rows] == [str(n) for n in range(10_000)]
+    assert {row["status"] for row in rows} <= {"ok", "no_match", "error", "cancelled"}
+    page.close()
