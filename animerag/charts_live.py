@@ -1,7 +1,7 @@
 """Work while it runs, as HTML that a page replaces twice a second.
 
 The page gives a plotly figure a new identity with every change of its data and hides it until it is drawn again, so
-that on a busy machine it is never seen. HTML is there at once. The style is `ui/charts.css`.
+that on a busy machine it is never seen. HTML is there at once. The style is `ui/style.css`.
 """
 
 from __future__ import annotations

@@ -17,8 +17,9 @@ def page() -> None:
             preferences.offer(session.offers(), page="ask", declinable=True)
     filters = ask.filters(narrow, disabled=not ready)
     ask.conversations(earlier, exchanges)
-    begun = {"on_click": session.open_conversation, "args": (None,), "disabled": not exchanges}
-    new.button("New", icon=":material/add_comment:", help="Begin a new conversation", width="stretch", **begun)
+    if exchanges:
+        begin = {"on_click": session.open_conversation, "args": (None,), "help": "Begin a new conversation"}
+        new.button("New", icon=":material/add_comment:", width="stretch", **begin)
     clicked = ask.examples() if ready and status.sample_only else None
     again = None
     for exchange in exchanges:

@@ -28,12 +28,10 @@ log = logging.getLogger(__name__)
 EXAMPLES = (
     "Astronauts who collect trash in orbit",
     "What is AoT about?",
-    "How many episodes does Monster have?",
     "名前を書くと人が死ぬノートの話は？",
-    "a gentle, quiet show about nature and spirits",
 )
 # What Streamlit gives the words around a chart has a contrast of 3.8:1 on white.
-CHART_STYLE = Path(str(files("animerag.ui").joinpath("charts.css")))
+STYLE = Path(str(files("animerag.ui").joinpath("style.css")))
 POLL_S = 0.5
 
 

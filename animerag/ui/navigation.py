@@ -43,7 +43,7 @@ def shell() -> None:
     with st.spinner("Opening the catalogue"):
         from animerag.ui import components
 
-    st.html(components.CHART_STYLE)
+    st.html(components.STYLE)
     with st.sidebar, components.seam():
         components.foot()
 

@@ -17,6 +17,50 @@ from pathlib import Path
 import pytest
 
 REPO = Path(__file__).resolve().parents[2]
+READABLE = 4.5
+# Gives each visible text whose contrast with what is behind it is less than `least`, with its ratio.
+# Relative luminance and contrast as https://www.w3.org/TR/WCAG22/#dfn-contrast-ratio defines them.
+CONTRAST = """least => {
+  const parsed = told => {
+    const [, kind, inside] = told.match(/^(rgba?|color)\\((.*)\\)$/) || [];
+    if (!inside) return null;
+    const parts = inside.replace('srgb', '').split(/[ ,/]+/).filter(Boolean).map(Number);
+    const scale = kind === 'color' ? 1 : 255;
+    return [parts[0] / scale, parts[1] / scale, parts[2] / scale, parts[3] ?? 1];
+  };
+  const over = (top, below) => top.slice(0, 3).map((value, i) => value * top[3] + below[i] * (1 - top[3]));
+  const luminance = colour => {
+    const [r, g, b] = colour.map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const behind = element => {
+    const layers = [];
+    for (let at = element; at; at = at.parentElement) {
+      const colour = parsed(getComputedStyle(at).backgroundColor);
+      if (colour && colour[3] > 0) layers.push(colour);
+      if (colour && colour[3] === 1) break;
+    }
+    return layers.reverse().reduce((below, top) => over(top, below), [1, 1, 1]);
+  };
+  const poor = [], walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walk.nextNode()) {
+    const text = walk.currentNode.textContent.trim(), element = walk.currentNode.parentElement;
+    if (!text || !element.checkVisibility({opacityProperty: true, visibilityProperty: true})) continue;
+    if (element.closest('script,style,svg,[disabled],[aria-disabled=true],[aria-hidden=true]')) continue;
+    if (element.closest('[data-stale=true]')) continue;
+    const box = element.getBoundingClientRect();
+    if (box.width < 2 || box.height < 2) continue;
+    let opacity = 1;
+    for (let at = element; at; at = at.parentElement) opacity *= Number(getComputedStyle(at).opacity);
+    const back = behind(element), colour = parsed(getComputedStyle(element).color);
+    if (!colour) continue;
+    const front = over([...colour.slice(0, 3), colour[3] * opacity], back);
+    const [high, low] = [luminance(front), luminance(back)].sort((a, b) => b - a);
+    const ratio = (high + 0.05) / (low + 0.05);
+    if (ratio < least) poor.push(`${text.slice(0, 60)}: ${ratio.toFixed(2)}`);
+  }
+  return [...new Set(poor)];
+}"""
 ARGS = [
     "--headless",
     "--no-sandbox",
@@ -49,6 +93,26 @@ def artifacts(tmp_path):
     directory = Path(os.environ.get("ARTIFACTS") or tmp_path / "artifacts")
     directory.mkdir(parents=True, exist_ok=True)
     return directory
+
+
+@pytest.fixture
+def photograph(artifacts):
+    """Take pictures in both themes: `photograph(page, "name")`; text that is hard to read in one fails the test."""
+    poor = {}
+
+    def taken(page, name, *, width=None, height=None, schemes=("dark", "light"), full_page=False):
+        before = page.viewport_size
+        page.set_viewport_size({"width": width or before["width"], "height": height or before["height"]})
+        for scheme in schemes:
+            page.emulate_media(color_scheme=scheme)
+            page.wait_for_timeout(400)  # colours fade over, and Plotly draws anew
+            page.screenshot(path=artifacts / f"{name}-{scheme}.png", full_page=full_page)
+            if told := page.evaluate(CONTRAST, READABLE):
+                poor[f"{name}-{scheme}"] = told
+        page.set_viewport_size(before)
+
+    yield taken
+    assert poor == {}, f"contrast below {READABLE}:1"
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from animerag.simulator import SimulatorProcess, SimulatorSettings
 pytestmark = [pytest.mark.browser, pytest.mark.long, pytest.mark.timeout(240)]
 
 
-def test_a_conversation_with_a_model(app_over, browser, elsewhere, artifacts):
+def test_a_conversation_with_a_model(app_over, browser, elsewhere, photograph):
     from playwright.sync_api import expect
 
     provider = elsewhere.enter(SimulatorProcess(SimulatorSettings(chat_latency_s=2.5, first_token_s=0.4)))
@@ -21,9 +21,7 @@ def test_a_conversation_with_a_model(app_over, browser, elsewhere, artifacts):
         page = browser.new_context(viewport={"width": 1280, "height": 720}).new_page()
 
         def shot(name):
-            for scheme in ("dark", "light"):
-                page.emulate_media(color_scheme=scheme)
-                page.screenshot(path=artifacts / f"ask-{name}-{scheme}.png")
+            photograph(page, f"ask-{name}")
 
         def ask(question):
             box = page.get_by_test_id("stChatInput").locator("textarea")

@@ -43,7 +43,7 @@ def url(app_over, real_library, chroma_index_url, tmp_path):
         simulator.terminate()
 
 
-def test_a_sheet_comes_back_answered(url, browser, questions, artifacts):
+def test_a_sheet_comes_back_answered(url, browser, questions, photograph):
     from playwright.sync_api import expect
 
     errors = []
@@ -55,9 +55,9 @@ def test_a_sheet_comes_back_answered(url, browser, questions, artifacts):
         page.goto(address)
         return page
 
-    def shot(page, name):
+    def shot(page, name, scheme="light"):
         expect(page.get_by_test_id("stSkeleton")).to_have_count(0, timeout=20_000)
-        page.screenshot(path=artifacts / f"batch-{name}.png", full_page=True)
+        photograph(page, f"batch-{name}", schemes=[scheme], full_page=True)
 
     def look(page, view, seen):
         page.get_by_test_id("stButtonGroup").get_by_text(view, exact=True).click()
@@ -88,9 +88,9 @@ def test_a_sheet_comes_back_answered(url, browser, questions, artifacts):
 
     dark = opened("dark", page.url)
     look(dark, "Timing", "Time to answer")
-    shot(dark, "7-timing-dark")
+    shot(dark, "7-timing", "dark")
     look(dark, "Answers", "Choose a row")
-    shot(dark, "8-answers-dark")
+    shot(dark, "8-answers", "dark")
 
     files = {}
     for name in ("CSV", "XLSX", "JSONL"):
@@ -109,17 +109,14 @@ def test_a_sheet_comes_back_answered(url, browser, questions, artifacts):
     assert errors == []
 
 
-def test_two_runs_lie_side_by_side_and_ten_thousand_rows_are_no_burden(url, browser, questions, artifacts, tmp_path):
+def test_two_runs_lie_side_by_side_and_ten_thousand_rows_are_no_burden(url, browser, questions, photograph, tmp_path):
     from playwright.sync_api import expect
 
     page = browser.new_context(color_scheme="light", viewport={"width": 1280, "height": 1500}).new_page()
     page.goto(f"{url}/batch")
 
     def shot(name):
-        for scheme in ("dark", "light"):
-            page.emulate_media(color_scheme=scheme)
-            page.wait_for_timeout(400)
-            page.screenshot(path=artifacts / f"batch-{name}-{scheme}.png", full_page=True)
+        photograph(page, f"batch-{name}", full_page=True)
 
     def bring(path, counted):
         page.get_by_test_id("stFileUploader").locator("input[type=file]").set_input_files(path, timeout=60_000)

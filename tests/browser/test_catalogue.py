@@ -5,18 +5,13 @@ import pytest
 pytestmark = [pytest.mark.browser, pytest.mark.long, pytest.mark.timeout(240)]
 
 
-def test_a_show_is_found_as_its_letters_are_typed_and_then_changed(app_url, browser, artifacts):
+def test_a_show_is_found_as_its_letters_are_typed_and_then_changed(app_url, browser, photograph):
     from playwright.sync_api import expect
 
     page = browser.new_context(color_scheme="light", viewport={"width": 1280, "height": 900}).new_page()
 
     def shot(name, height=900, width=1280):
-        page.set_viewport_size({"width": width, "height": height})
-        for scheme in ("dark", "light"):
-            page.emulate_media(color_scheme=scheme)
-            page.wait_for_timeout(400)
-            page.screenshot(path=artifacts / f"catalogue-{name}-{scheme}.png")
-        page.set_viewport_size({"width": 1280, "height": 900})
+        photograph(page, f"catalogue-{name}", height=height, width=width)
 
     page.goto(app_url)
     expect(page.get_by_text("Sample catalogue, 150 shows.")).to_be_visible(timeout=60_000)

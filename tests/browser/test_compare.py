@@ -32,7 +32,7 @@ CONTRASTS = """() => {
 }"""
 
 
-def test_a_race_and_an_experiment_of_each_workload(app_url, browser, artifacts):
+def test_a_race_and_an_experiment_of_each_workload(app_url, browser, photograph):
     from playwright.sync_api import TimeoutError as PlaywrightTimeout
     from playwright.sync_api import expect
 
@@ -42,12 +42,7 @@ def test_a_race_and_an_experiment_of_each_workload(app_url, browser, artifacts):
     page.on("pageerror", lambda error: errors.append(str(error)))
 
     def shot(name, height=900, schemes=("dark", "light")):
-        page.set_viewport_size({"width": 1360, "height": height})  # the page scrolls inside its window
-        for scheme in schemes:
-            page.emulate_media(color_scheme=scheme)
-            page.wait_for_timeout(500)  # Plotly draws anew after a change of size or colours
-            page.screenshot(path=artifacts / f"compare-{name}-{scheme}.png")
-        page.set_viewport_size({"width": 1360, "height": 900})
+        photograph(page, f"compare-{name}", height=height, schemes=schemes)  # the page scrolls inside its window
 
     def fill(name, value):
         box = page.get_by_label(name, exact=True)

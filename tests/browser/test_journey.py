@@ -44,7 +44,7 @@ def questions(tmp_path):
     return path
 
 
-def test_a_newcomer_asks_uploads_and_downloads_answers(app_url, browser, export, questions, artifacts):
+def test_a_newcomer_asks_uploads_and_downloads_answers(app_url, browser, export, questions, photograph):
     from playwright.sync_api import expect
 
     context = browser.new_context(color_scheme="light", viewport={"width": 1360, "height": 900})
@@ -55,9 +55,7 @@ def test_a_newcomer_asks_uploads_and_downloads_answers(app_url, browser, export,
     page.on("pageerror", lambda error: errors.append(str(error)))
 
     def shot(name):
-        for scheme in ("dark", "light"):
-            page.emulate_media(color_scheme=scheme)
-            page.screenshot(path=artifacts / f"{name}-{scheme}.png", full_page=True)
+        photograph(page, name, full_page=True)
 
     def visit(name):
         page.get_by_test_id("stSidebarNav").get_by_role("link", name=name).click()

@@ -27,18 +27,13 @@ def local_server():
     pytest.skip("every usual port is taken on this machine")
 
 
-def test_a_local_server_is_taken_up_and_settings_are_changed(app_url, browser, artifacts, local_server):
+def test_a_local_server_is_taken_up_and_settings_are_changed(app_url, browser, photograph, local_server):
     from playwright.sync_api import expect
 
     page = browser.new_context(color_scheme="light", viewport={"width": 1280, "height": 900}).new_page()
 
     def shot(name, height=900):
-        page.set_viewport_size({"width": 1280, "height": height})
-        for scheme in ("dark", "light"):
-            page.emulate_media(color_scheme=scheme)
-            page.wait_for_timeout(400)
-            page.screenshot(path=artifacts / f"settings-{name}-{scheme}.png")
-        page.set_viewport_size({"width": 1280, "height": 900})
+        photograph(page, f"settings-{name}", height=height)
 
     def go(name):
         page.get_by_test_id("stSidebarNav").get_by_role("link", name=name, exact=True).click()
@@ -76,7 +71,5 @@ def test_a_local_server_is_taken_up_and_settings_are_changed(app_url, browser, a
     expect(page.get_by_text("Embedded, offline · 150 shows")).to_be_visible(timeout=60_000)
 
     # At the narrow end everything is still there.
-    page.set_viewport_size({"width": 768, "height": 1400})
-    page.wait_for_timeout(500)
-    page.screenshot(path=artifacts / "settings-5-narrow.png")
+    photograph(page, "settings-5-narrow", width=768, height=1400, schemes=["light"])
     page.context.close()

@@ -18,7 +18,7 @@ def records(number):
     ]
 
 
-def test_files_are_checked_watched_stopped_and_brought_to_their_end(app_url, browser, artifacts, tmp_path):
+def test_files_are_checked_watched_stopped_and_brought_to_their_end(app_url, browser, photograph, tmp_path):
     from playwright.sync_api import expect
 
     export, table = tmp_path / "voyages.json", tmp_path / "mine.csv"
@@ -28,12 +28,7 @@ def test_files_are_checked_watched_stopped_and_brought_to_their_end(app_url, bro
     page = context.new_page()
 
     def shot(name, height=900):
-        page.set_viewport_size({"width": 1280, "height": height})
-        for scheme in ("dark", "light"):
-            page.emulate_media(color_scheme=scheme)
-            page.wait_for_timeout(400)
-            page.screenshot(path=artifacts / f"upload-{name}-{scheme}.png")
-        page.set_viewport_size({"width": 1280, "height": 900})
+        photograph(page, f"upload-{name}", height=height)
 
     page.goto(app_url)
     expect(page.get_by_text("Sample catalogue, 150 shows.")).to_be_visible(timeout=60_000)
@@ -84,7 +79,7 @@ def provider():
 
 
 def test_the_real_export_is_hastened_cancelled_killed_and_brought_to_its_end(
-    app_over, provider, browser, artifacts, real_export
+    app_over, provider, browser, photograph, real_export
 ):
     from playwright.sync_api import expect
 
@@ -92,10 +87,7 @@ def test_the_real_export_is_hastened_cancelled_killed_and_brought_to_its_end(
     page = browser.new_context(color_scheme="light", viewport={"width": 1280, "height": 900}).new_page()
 
     def shot(name):
-        for scheme in ("dark", "light"):
-            page.emulate_media(color_scheme=scheme)
-            page.wait_for_timeout(400)
-            page.screenshot(path=artifacts / f"upload-network-{name}-{scheme}.png")
+        photograph(page, f"upload-network-{name}")
 
     with app_over(**told) as url:
         page.goto(f"{url}/upload")

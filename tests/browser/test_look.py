@@ -1,0 +1,64 @@
+"""How the pages meet a newcomer: in both themes, and with few controls before one scrolls."""
+
+import re
+
+import pytest
+
+pytestmark = [pytest.mark.browser, pytest.mark.long, pytest.mark.timeout(300)]
+
+PAGES = ("Ask", "Catalogue", "Batch", "Upload", "Compare", "Settings")
+MOST_CONTROLS = 7
+
+KINDS = ["Button", "DownloadButton", "LinkButton", "PageLink", "Popover", "ChatInput", "FileUploader", "Selectbox"]
+KINDS += ["MultiSelect", "TextInput", "NumberInput", "TextArea", "Slider", "Checkbox", "Radio", "ButtonGroup", "Tabs"]
+KINDS += ["Expander", "DateInput", "Pagination"]
+CONTROLS = """kinds => {
+  const found = kinds.flatMap(kind => [...document.querySelectorAll(`[data-testid="st${kind}"]`)])
+    .filter(one => !one.closest('[data-testid="stSidebar"]'));
+  const shown = found.filter(one => one.checkVisibility({visibilityProperty: true}))
+    .filter(one => !found.some(other => other !== one && other.contains(one) && other.dataset.testid !== 'stTabs'
+                                        && other.dataset.testid !== 'stExpander'))
+    .filter(one => { const box = one.getBoundingClientRect(); return box.height > 1 && box.top < innerHeight; });
+  return shown.map(one => `${one.dataset.testid} ${one.textContent.trim().slice(0, 40)}`);
+}"""
+
+
+@pytest.fixture
+def opened(app_url, browser):
+    """Return a function that opens a page of the app at 1280 × 720 in a theme, drawn to its end."""
+    from playwright.sync_api import expect
+
+    def open_page(name, scheme="light"):
+        context = browser.new_context(color_scheme=scheme, viewport={"width": 1280, "height": 720})
+        page = context.new_page()
+        page.goto(app_url)
+        expect(page.get_by_text(re.compile("150 shows")).first).to_be_visible(timeout=60_000)
+        if name != "Ask":
+            page.get_by_test_id("stSidebarNav").get_by_role("link", name=name, exact=True).click()
+        expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible(timeout=20_000)
+        at_rest(page)
+        return page
+
+    return open_page
+
+
+def at_rest(page):
+    from playwright.sync_api import expect
+
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning", timeout=20_000)
+    expect(page.get_by_test_id("stSkeleton")).to_have_count(0, timeout=20_000)
+
+
+def test_little_is_asked_at_once(opened, photograph):
+    from playwright.sync_api import expect
+
+    many = {}
+    for name in PAGES:
+        page = opened(name)
+        if name == "Ask":
+            expect(page.get_by_text("What is AoT about?")).to_be_visible(timeout=60_000)
+        photograph(page, f"look-{name.lower()}")
+        many[name] = page.evaluate(CONTROLS, KINDS)
+        page.context.close()
+    assert all(many.values()), "every page has some"
+    assert {name: told for name, told in many.items() if len(told) > MOST_CONTROLS} == {}
