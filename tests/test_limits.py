@@ -304,11 +304,22 @@ class LimitedServer:
     """Allows `capacity` requests at once and `rate` a second; announces it in one of the ways that servers do."""
 
     def __init__(
-        self, fake, *, rate=0.5, capacity=5, limit="minute", at="arrival", strict=False, window=None, jitter=0.0
+        self,
+        fake,
+        *,
+        rate=0.5,
+        capacity=5,
+        limit="minute",
+        at="arrival",
+        strict=False,
+        window=None,
+        jitter=0.0,
+        taken=0,
+        latency_s=LATENCY_S,
     ):
         self.fake, self.rate, self.capacity = fake, rate, capacity
         self.limit, self.at, self.strict, self.window, self.jitter = limit, at, strict, window, jitter
-        self.left, self.looked_at = float(capacity), 0.0
+        self.left, self.looked_at, self.latency_s = float(capacity - taken), 0.0, latency_s
         self.refusals = []
         self.served = []
         self.chance = random.Random(7)
@@ -340,7 +351,7 @@ class LimitedServer:
         self.left -= 1
         self.served.append(name)
         headers = self.headers()
-        await self.fake.sleep(LATENCY_S * (1 + self.jitter * (2 * self.chance.random() - 1)))
+        await self.fake.sleep(self.latency_s * (1 + self.jitter * (2 * self.chance.random() - 1)))
         gate.learn(headers if self.at == "arrival" else self.headers())
 
     async def refuse(self, gate):
@@ -371,6 +382,10 @@ def through(server, gate, count):
         {"strict": True},
         {"limit": "bucket"},
         {"at": "response", "jitter": 0.5},
+        {"taken": 1},
+        {"taken": 1, "at": "response", "latency_s": 0.5},
+        {"taken": 1, "at": "response", "latency_s": 0.7, "jitter": 0.5},
+        {"taken": 3, "latency_s": 0.5},
     ],
 )
 async def test_a_provider_of_five_in_ten_seconds_refuses_once_at_most(fake, level, ways):
@@ -381,7 +396,7 @@ async def test_a_provider_of_five_in_ten_seconds_refuses_once_at_most(fake, leve
 
     assert sorted(server.served) == list(range(15))
     assert server.worst_window() <= 1
-    assert fake.now <= 1.10 * (20 + LATENCY_S)
+    assert fake.now <= 1.10 * (20 + 2 * ways.get("taken", 0) + server.latency_s)
 
 
 async def test_thirty_in_ten_seconds_are_used_up(fake):

@@ -45,6 +45,7 @@ class Bucket:
         self._left = math.inf
         self._at = 0.0
         self._spends: deque[tuple[float, float]] = deque(maxlen=HISTORY)
+        self._certain: tuple[float, float] | None = None  # when a refusal told what is there, and how much
         self._answered = 0.0
         self._reading = _Reading(0.0)
         self._openings = _Openings()
@@ -119,6 +120,7 @@ class Bucket:
         self._settle(now)
         if self.rate is not None:
             self._left = min(self.left(now), amount - self.rate * wait_s)
+            self._certain = now, self._left
 
     def _settle(self, now: float) -> None:
         """Take the slower of what is announced and what refusals taught; work out again what is left if it changed."""
@@ -140,11 +142,18 @@ class Bucket:
         self._at = max(self._at, now)
 
     def _replay(self, now: float) -> None:
-        """Work out what is left as if rate and capacity had been known from the first request on."""
-        self._left, self._at = self.capacity, self._spends[0][0] if self._spends else now
+        """Work out what is left as if rate and capacity had been known from the last refusal or the first request on.
+
+        At the first request the bucket is taken to be full, which it is not where another model draws from it. After a
+        refusal just what was refused will be there, unless a whole window opens then.
+        """
+        self._at, self._left = self._spends[0][0] if self._spends else now, self.capacity
+        if self._certain is not None and self._reading.is_a_minutes_worth:
+            self._at, self._left = self._certain
         for moment, amount in self._spends:
-            self._refill(moment)
-            self._left -= amount
+            if moment >= self._at:
+                self._refill(moment)
+                self._left -= amount
         self._refill(now)
 
 
@@ -207,16 +216,17 @@ class _Reading:
         self._smallest = max(self._smallest, amount - self.limit / 60 * seconds)
 
     @property
-    def _is_a_minutes_worth(self) -> bool:
+    def is_a_minutes_worth(self) -> bool:
+        """Tell whether the limit is what a minute brings."""
         return self._smallest <= min(self._largest, self.limit) + TOLERANCE * self.limit
 
     @property
     def rate(self) -> float:
-        return self.limit / 60 if self._is_a_minutes_worth else self._fastest
+        return self.limit / 60 if self.is_a_minutes_worth else self._fastest
 
     @property
     def capacity(self) -> float:
-        if not self._is_a_minutes_worth:
+        if not self.is_a_minutes_worth:
             return self.limit
         return min(self.limit, max(1.0, self._smallest)) if self._smallest else self.limit
 

@@ -171,7 +171,7 @@ def _options() -> tuple[RunOptions, LevelChoice]:
 def level_choice() -> LevelChoice:
     """Draw how many questions may be in flight: `auto`, or a number; the same before a run and during it."""
     services = session.services()
-    auto, fixed = st.columns([1, 4], vertical_alignment="center")
+    auto, fixed = st.columns([2, 5], vertical_alignment="center")
     is_auto = services.settings.query_concurrency == "auto"
     if auto.toggle("Auto", value=is_auto, key="batch_auto", persist_state="session"):
         fixed.caption(f"Up to {services.batch.level} in flight now; grows while the provider keeps up.")
