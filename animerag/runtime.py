@@ -275,7 +275,7 @@ def _batch_size(settings: Settings) -> int | Literal["auto"]:
 
 def _few_heaps() -> None:
     """Let all threads share two heaps: what a large import frees in one is otherwise kept there, 30 MB in all."""
-    with contextlib.suppress(AttributeError, OSError):  # there is no such choice outside glibc
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # there is no such choice outside glibc
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _HEAPS)
 
 

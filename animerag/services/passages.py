@@ -42,20 +42,26 @@ class Passages:
         """
         words = frozenset(terms(question))
         texts = {show.id: (_telling(show, words), ", ".join(show.tags)) for show in shows}
-        await self._embed([text for passages, tags in texts.values() for text in (*passages, tags) if text], priority)
+        told = [text for passages, tags in texts.values() for text in (*passages, tags) if text]
+        vectors = await self._vectors(told, priority)
         near = {}
         for show_id, (passages, tags) in texts.items():
-            passage = max((float(self._kept[text] @ vector) for text in passages), default=0.0)
-            near[show_id] = Likeness(passage=passage, tags=float(self._kept[tags] @ vector) if tags else 0.0)
-        while len(self._kept) > _MOST_KEPT:
-            del self._kept[next(iter(self._kept))]
+            passage = max((float(vectors[text] @ vector) for text in passages), default=0.0)
+            near[show_id] = Likeness(passage=passage, tags=float(vectors[tags] @ vector) if tags else 0.0)
         return near
 
-    async def _embed(self, texts: Sequence[str], priority: Priority) -> None:
-        missing = [text for text in dict.fromkeys(texts) if text not in self._kept]
+    async def _vectors(self, texts: Sequence[str], priority: Priority) -> dict[str, Vectors]:
+        """Return a vector for each text; while new ones are made, other questions may push kept ones out."""
+        found = {text: self._kept[text] for text in texts if text in self._kept}
+        missing = [text for text in dict.fromkeys(texts) if text not in found]
         if missing:
-            vectors = (await self._embedder.embed(missing, priority=priority)).vectors
-            self._kept.update(zip(missing, np.asarray(vectors), strict=True))
+            embedded = (await self._embedder.embed(missing, priority=priority)).vectors
+            fresh = dict(zip(missing, np.asarray(embedded), strict=True))
+            self._kept |= fresh
+            found |= fresh
+        while len(self._kept) > _MOST_KEPT:
+            del self._kept[next(iter(self._kept))]
+        return found
 
 
 def _telling(show: Show, words: frozenset[str]) -> list[str]:

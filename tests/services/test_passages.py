@@ -1,5 +1,6 @@
 """How near a question comes to the telling sentences and the tags of a show, with the real encoder."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -69,3 +70,12 @@ async def test_a_changed_description_is_looked_into_anew(embedder):
     before = await asked(passages, embedder, [PLAIN])
     after = await asked(passages, embedder, [replace(PLAIN, description=SCENE)])
     assert after["farm"].passage > before["farm"].passage + 0.2
+
+
+async def test_questions_at_once_get_by_where_next_to_nothing_is_kept(embedder, monkeypatch):
+    monkeypatch.setattr("animerag.services.passages._MOST_KEPT", 1)
+    passages = Passages(embedder)
+    alone = await asked(passages, embedder, [PLAIN, MIXED])
+    together = await asyncio.gather(*(asked(passages, embedder, shows) for shows in ([PLAIN, MIXED], [MIXED], [PLAIN])))
+    assert together[0] == alone
+    assert len(passages._kept) == 1
