@@ -69,8 +69,8 @@ def fill(path):
 
 
 async def started(data_dir, export, url):
-    command = [sys.executable, str(KILLER), "never", "1", str(data_dir / "data"), str(export), url, "50"]
-    return await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    command = [sys.executable, str(KILLER), "never", "1", str(data_dir / "data"), str(export), "50"]
+    return await asyncio.create_subprocess_exec(*command, f"openai_base_url={url}", stdout=asyncio.subprocess.PIPE)
 
 
 async def outcome(process):
