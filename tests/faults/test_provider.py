@@ -102,15 +102,22 @@ async def until(told):
         await asyncio.sleep(0.01)
 
 
-async def test_an_import_outlasts_a_provider_that_goes_away_and_comes_back(settings, source, provider, monkeypatch):
-    monkeypatch.setattr(admission, "PROBE_S", 0.5)
-    monkeypatch.setattr(gate, "PROBE_S", 0.5)
+@contextlib.asynccontextmanager
+async def left_alone(settings, source, provider):
+    """Import until the provider goes away at two fifths; yields the services and the run."""
     chosen = {"openai_base_url": provider.url, "data_dir": settings.data_dir, "chroma_url": settings.chroma_url}
     async with open_services(load_settings(**chosen, ingest_concurrency=LANES), warm=False) as services:
         control = Control()
         run = asyncio.create_task(services.ingestion.run([source], control, batch_size=BATCH))
         await until(lambda: control.progress.done >= SHOWS * 0.4)
         await provider.down()
+        yield services, run
+
+
+async def test_an_import_outlasts_a_provider_that_goes_away_and_comes_back(settings, source, provider, monkeypatch):
+    monkeypatch.setattr(admission, "PROBE_S", 0.5)
+    monkeypatch.setattr(gate, "PROBE_S", 0.5)
+    async with left_alone(settings, source, provider) as (services, run):
         await until(lambda: "stopped answering" in services.gate.state().words())
         await provider.up()
         report = await run
@@ -127,12 +134,7 @@ async def test_an_import_gives_up_a_provider_that_stays_away_and_the_rest_is_pai
     monkeypatch.setattr(admission, "PROBE_S", 0.2)
     monkeypatch.setattr(gate, "PROBE_S", 0.2)
     monkeypatch.setattr(gate, "DOWN_PATIENCE_S", 0.5)
-    chosen = {"openai_base_url": provider.url, "data_dir": settings.data_dir, "chroma_url": settings.chroma_url}
-    async with open_services(load_settings(**chosen, ingest_concurrency=LANES), warm=False) as services:
-        control = Control()
-        run = asyncio.create_task(services.ingestion.run([source], control, batch_size=BATCH))
-        await until(lambda: control.progress.done >= SHOWS * 0.4)
-        await provider.down()
+    async with left_alone(settings, source, provider) as (services, run):
         report = await run
         assert "stopped answering" in report.stopped_by
         assert 0 < report.ingested < SHOWS
