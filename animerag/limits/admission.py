@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from animerag.limits.meter import Meter
 
 LIVE_SHARE = 0.2
+DOWN_AFTER = 5  # failures in a row: one call of its own fails four times at most
 PROBE_S = 30.0  # between two looks at a provider that has stopped answering
 FIRST_GAP_S = 0.01  # longer than a refusal takes on loopback, and ten of them are nothing beside one answer
 
@@ -49,6 +50,18 @@ class Model:
     def alone(self) -> bool:
         """Say whether the newest request is the only one under way, so that what its answer says is still true."""
         return self.in_flight == {self.last}
+
+    def failed(self, now: float) -> None:
+        """Count a failure; where it has answered before, some in a row mean that it is away."""
+        self.failures += 1
+        if self.has_answered and self.down_since is None and self.failures >= DOWN_AFTER:
+            self.down_since, self.probe_at = now, now + PROBE_S
+
+    def answered(self) -> bool:
+        """Note a sign of life, and tell whether it was away until then."""
+        was_away = self.down_since is not None
+        self.has_answered, self.failures, self.down_since = True, 0, None
+        return was_away
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

@@ -22,7 +22,7 @@ from animerag.errors import (
     RequestRefusedError,
     TransientProviderError,
 )
-from animerag.limits.admission import PROBE_S, Admission, Call, Model
+from animerag.limits.admission import Admission, Call, Model
 from animerag.limits.levels import level_for
 from animerag.limits.meter import current_meter
 from animerag.limits.pacing import Pace
@@ -40,7 +40,6 @@ TRIES = 4
 FIRST_PAUSE_S = 0.5
 PATIENCE_S = 120.0  # a provider that asks for more than this is not waited for
 BREAKER_S = 30.0  # how long bulk work believes that a key is bad before one call looks again
-DOWN_AFTER = 5  # failures in a row: one call of its own fails four times at most
 DOWN_PATIENCE_S = 600.0  # bulk work waits so long for a provider that has stopped answering
 LONGEST_GAP_S = 0.5
 LONGEST_GUESS_S = 8.0
@@ -313,9 +312,7 @@ class Gate:
             call.model.cautious = False
 
     def _is_up(self, model: Model) -> None:
-        model.has_answered, model.failures = True, 0
-        if model.down_since is not None:
-            model.down_since = None
+        if model.answered():
             self._admission.pump()
 
     def _sample(self, call: Call) -> None:
@@ -327,11 +324,7 @@ class Gate:
         call.tries += 1
         call.spent_s += self._clock() - call.started_at
         self._admission.lane(call.priority).fail()
-        model = call.model
-        model.failures += 1
-        if model.has_answered and model.down_since is None and model.failures >= DOWN_AFTER:
-            model.down_since = self._clock()
-            model.probe_at = model.down_since + PROBE_S
+        call.model.failed(self._clock())
 
     def _waits_for_return(self, call: Call) -> bool:
         """Send a bulk call to the end of its line while the provider is away; its failures are not the call's own.

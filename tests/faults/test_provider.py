@@ -116,7 +116,6 @@ async def left_alone(settings, source, provider):
 
 async def test_an_import_outlasts_a_provider_that_goes_away_and_comes_back(settings, source, provider, monkeypatch):
     monkeypatch.setattr(admission, "PROBE_S", 0.5)
-    monkeypatch.setattr(gate, "PROBE_S", 0.5)
     async with left_alone(settings, source, provider) as (services, run):
         await until(lambda: "stopped answering" in services.gate.state().words())
         await provider.up()
@@ -132,7 +131,6 @@ async def test_an_import_gives_up_a_provider_that_stays_away_and_the_rest_is_pai
     settings, source, provider, monkeypatch
 ):
     monkeypatch.setattr(admission, "PROBE_S", 0.2)
-    monkeypatch.setattr(gate, "PROBE_S", 0.2)
     monkeypatch.setattr(gate, "DOWN_PATIENCE_S", 0.5)
     async with left_alone(settings, source, provider) as (services, run):
         report = await run
@@ -151,7 +149,6 @@ async def test_an_import_gives_up_a_provider_that_stays_away_and_the_rest_is_pai
 
 async def test_a_sheet_keeps_its_rows_for_later_while_the_provider_is_away(settings, source, provider, monkeypatch):
     monkeypatch.setattr(admission, "PROBE_S", 0.2)
-    monkeypatch.setattr(gate, "PROBE_S", 0.2)
     monkeypatch.setattr(gate, "DOWN_PATIENCE_S", 0.5)
     chosen = {"openai_base_url": provider.url, "data_dir": settings.data_dir, "chroma_url": settings.chroma_url}
     chosen |= {"embedding_provider": "local", "query_concurrency": LANES}
