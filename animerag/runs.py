@@ -88,6 +88,7 @@ class Run:
     sha256: str
     job_id: str | None
     job_state: str | None  # as the journal has it: a job of a process that ended is "interrupted"
+    stopped_by: str | None  # why its last job left the rest unasked, unless somebody cancelled it
     seconds: float
     counts: Mapping[AnswerStatus | None, int] = field(default_factory=dict)
     usage: Usage = field(default_factory=Usage)
@@ -242,7 +243,9 @@ class Runs:
         return [_run(row, [total for total in totals if total.run_id == row.id]) for row in found]
 
 
-_RUN = select(runs, jobs.c.state.label("job_state")).outerjoin(jobs, runs.c.job_id == jobs.c.id)
+_RUN = select(runs, jobs.c.state.label("job_state"), jobs.c.report.label("job_report")).outerjoin(
+    jobs, runs.c.job_id == jobs.c.id
+)
 _TOTALS = select(
     run_rows.c.run_id,
     run_rows.c.status,
@@ -309,6 +312,7 @@ def _run(row: Row[Any], totals: Sequence[Row[Any]]) -> Run:
         sha256=row.sha256,
         job_id=row.job_id,
         job_state=row.job_state,
+        stopped_by=(row.job_report or {}).get("stopped_by"),
         seconds=row.seconds,
         counts={AnswerStatus(total.status) if total.status else None: total.number for total in totals},
         usage=Usage(

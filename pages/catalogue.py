@@ -11,13 +11,13 @@ def page() -> None:
         return
     asked = catalogue.controls()
     show_id = st.query_params.get("show")
-    table, details = st.columns([3, 2], gap="large") if show_id else (st.container(), None)
+    table, *details = st.columns([3, 2] if show_id else [1], gap="large")
     with table:
         catalogue.show_table(asked)
         catalogue.gaps()
-    if show_id is None or details is None:
+    if show_id is None:
         return
-    with details:
+    with details[0]:
         found = session.runtime().call(session.services().catalogue.show(show_id))
         if found is None:
             st.info("This show is not in the catalogue.", icon=":material/search_off:")

@@ -106,7 +106,7 @@ def _status(status: WatchState) -> str:
 
 
 def show_table(asked: Asked) -> None:
-    """Draw the shows that are asked for, a page at a time; choosing a row opens it."""
+    """Draw the shows that are asked for, a page at a time; a click or an arrow key on one opens it."""
     call = session.runtime().call
     number = st.session_state.get("catalogue_page", 1) - 1
     page = call(asked.page(number))
@@ -131,9 +131,9 @@ def _table(shows: Sequence[Show]) -> None:
     key = session.fresh_key("catalogue_table")
 
     def choose() -> None:
-        chosen = st.session_state[key].selection.rows
-        if chosen and chosen[0] < len(shows):
-            st.query_params["show"] = shows[chosen[0]].id
+        cells = st.session_state[key].selection.cells
+        if cells and cells[0][0] < len(shows):
+            st.query_params["show"] = shows[cells[0][0]].id
         else:
             st.query_params.pop("show", None)
 
@@ -151,7 +151,7 @@ def _table(shows: Sequence[Show]) -> None:
         ],
         key=key,
         on_select=choose,
-        selection_mode="single-row",
+        selection_mode="single-cell",  # a row would have to be ticked, and the keyboard cannot
         hide_index=True,
         width="stretch",
         height=min(35 * len(shows) + 38, 560),

@@ -6,7 +6,7 @@ import contextlib
 import logging
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import streamlit as st
@@ -17,7 +17,7 @@ from animerag.ui import session
 from animerag.ui.text import counted, escape, label
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from animerag.jobs import Job
     from animerag.runtime import Services
@@ -131,19 +131,6 @@ def _not_indexed(status: Status) -> None:
         st.rerun()
 
 
-def job_running(job: Job, unit: str, draw: Callable[[Job], None] | None = None) -> None:
-    """Poll a job that works through items: bar, counts, rate and Cancel."""
-
-    def tell(watched: Job) -> str:
-        progress = watched.control.progress
-        rate = progress.done / progress.elapsed_s if progress.elapsed_s else 0.0
-        counts = f"{progress.done:,} of {progress.total:,} {unit} · {rate:,.1f}/s · {watched.elapsed_s:.0f} s"
-        stage = "Stopping" if watched.state == "cancelling" else progress.stage or "Starting"
-        return f"{stage} · {counts}" if progress.total else stage
-
-    job_watched(job, tell, draw)
-
-
 def job_watched(job: Job, tell: Callable[[Job], str], draw: Callable[[Job], None] | None = None) -> None:
     """Poll a job: a bar that says what `tell` says, and Cancel; the page runs again once it has ended."""
 
@@ -162,3 +149,17 @@ def job_watched(job: Job, tell: Callable[[Job], str], draw: Callable[[Job], None
 
     st.markdown(f"**{label(job.title)}**")
     poll()
+
+
+def kept(heading: str, rows: Sequence[dict[str, Any]], opened: Callable[[int], None], *, key: str) -> None:
+    """Draw what was kept of earlier work, a row each; `opened` is called with the place of one that was chosen."""
+    st.subheader(heading, anchor=False)
+    st.caption("Tick a row to open it. On the keyboard, Shift + Space does.")
+    key = session.fresh_key(key)
+
+    def choose() -> None:
+        chosen = st.session_state[key].selection.rows
+        if chosen and chosen[0] < len(rows):
+            opened(chosen[0])
+
+    st.dataframe(rows, key=key, on_select=choose, selection_mode="single-row", hide_index=True, width="stretch")

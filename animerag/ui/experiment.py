@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
-from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -14,6 +12,7 @@ from animerag.measurements import YARDSTICK, to_object
 from animerag.services.comparison import PRESETS
 from animerag.ui import session
 from animerag.ui.compare import draw, use_level
+from animerag.ui.components import kept
 from animerag.ui.plan import WORKLOAD_NAMES
 from animerag.ui.text import counted, duration, escape, label
 
@@ -28,7 +27,7 @@ _WARNINGS = 3  # a busy machine makes every run say the same: more than that wou
 def result(experiment: Experiment, baseline: Experiment | None) -> None:
     """Draw an experiment: result first, details below."""
     st.subheader(label(_title(experiment)), anchor=False)
-    st.caption(label(f"{_when(experiment)} · {reports.plan_sentence(experiment.plan)}"))
+    st.caption(label(f"{session.local_time(experiment.created_at)} · {reports.plan_sentence(experiment.plan)}"))
     if not experiment.levels:
         _warnings(experiment)
         st.info("No run was finished: there are no figures.", icon=":material/info:")
@@ -117,7 +116,7 @@ def _table(experiment: Experiment, baseline: Experiment | None) -> None:
     if baseline is not None and _comparable(experiment, baseline):
         same = (baseline.plan, baseline.settings) == (experiment.plan, experiment.settings)
         said = "the same plan" if same else "another plan, so differences need not come from the code"
-        st.caption(label(f"Baseline: {_when(baseline)}, {_title(baseline)}; {said}."))
+        st.caption(label(f"Baseline: {session.local_time(baseline.created_at)}, {_title(baseline)}; {said}."))
 
 
 _FIRST = ("Mode", "In flight", "Repeats", "Wall (s)", "Baseline (s)", "Against baseline (%)", "Speed-up (×)")
@@ -171,31 +170,16 @@ def saved(experiments: Sequence[Experiment], baseline_id: str | None) -> None:
     """Draw the kept experiments; choosing a row opens it."""
     if not experiments:
         return
-    st.subheader("Saved experiments", anchor=False)
-    st.caption("Choose a row to open it.")
-    key = session.fresh_key("compare_saved")
-
-    def choose() -> None:
-        chosen = st.session_state[key].selection.rows
-        if chosen and chosen[0] < len(experiments):
-            session.open_experiment(experiments[chosen[0]].id)
-
-    st.dataframe(
-        [_saved_row(experiment, baseline_id) for experiment in experiments],
-        key=key,
-        on_select=choose,
-        selection_mode="single-row",
-        hide_index=True,
-        width="stretch",
-    )
+    rows = [_saved_row(experiment, baseline_id) for experiment in experiments]
+    kept("Saved experiments", rows, lambda place: session.open_experiment(experiments[place].id), key="compare_saved")
 
 
-def _saved_row(experiment: Experiment, baseline_id: str | None) -> dict[str, object]:
+def _saved_row(experiment: Experiment, baseline_id: str | None) -> dict[str, Any]:
     figures = {figure.label: figure.value for figure in reports.key_figures(experiment)}
     notes = ["baseline"] if experiment.id == baseline_id else []
     notes += ["cancelled"] if experiment.cancelled else []
     return {
-        "When": _when(experiment),
+        "When": session.local_time(experiment.created_at),
         "What": _title(experiment),
         "Runs": len(experiment.runs),
         "Speed-up": figures.get("Best speed-up", ""),
@@ -224,9 +208,3 @@ def _title(experiment: Experiment) -> str:
 def _run_name(run: Run) -> str:
     at = "" if run.mode == YARDSTICK else f" at {run.concurrency}"
     return f"{run.mode}{at}, repeat {run.repeat + 1} · {duration(run.wall_s)}"
-
-
-def _when(experiment: Experiment) -> str:
-    """Return when it ended, in the browser's time zone."""
-    zone = ZoneInfo(st.context.timezone) if st.context.timezone else None
-    return f"{datetime.fromisoformat(experiment.created_at).astimezone(zone):%Y-%m-%d %H:%M}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from math import ceil
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from animerag.runs import Run, RunRow
     from animerag.services.batch import Live
 
+_MARKS = re.compile(r"\*\*|^> ", re.MULTILINE)  # of Markdown: a table shows text as it is
 _PAGE_ROWS = 50  # a table of thousands would be sent to the browser anew at every look
 _FILES = {".csv": "text/csv", ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}
 _FILES[".jsonl"] = "application/jsonl"
@@ -92,8 +94,8 @@ def _ended(run: Run, job: Job | None) -> None:
     st.markdown(" · ".join(parts))
     if job is not None and job.state == "failed":
         show_error(f"The run stopped. {job.error}")
-    elif job is not None and job.report is not None and job.report.stopped_by:
-        st.warning(escape(job.report.stopped_by), icon=":material/stop:")
+    elif run.stopped_by:
+        st.warning(escape(run.stopped_by), icon=":material/stop:")
     elif run.missing:
         said = "interrupted when the app ended" if run.job_state == "interrupted" else "stopped before its end"
         st.warning(f"This run was {said}. What was answered is kept.", icon=":material/stop:")
@@ -166,11 +168,11 @@ def _answers(run: Run) -> None:
         [_table_row(row, waits) for row in rows],
         hide_index=True,
         width="stretch",
-        height=420,
+        height=min(35 * len(rows) + 38, 420),
         placeholder="",
         key=f"batch_table_{run.id}_{shown}_{page}",
         on_select="rerun",
-        selection_mode="single-row",
+        selection_mode="single-cell",  # a row would have to be ticked, and the keyboard cannot
         column_config={
             "Row": st.column_config.NumberColumn(width=60),
             "Question": st.column_config.TextColumn(width="medium"),
@@ -179,11 +181,11 @@ def _answers(run: Run) -> None:
             "Cited": st.column_config.TextColumn(width="medium"),
             "Seconds": st.column_config.NumberColumn(width=80, format="%.2f"),
         },
-    )["selection"]["rows"]
-    if chosen and chosen[0] < len(rows):
-        _whole_answer(rows[chosen[0]])
+    )["selection"]["cells"]
+    if chosen and chosen[0][0] < len(rows):
+        _whole_answer(rows[chosen[0][0]])
     else:
-        st.caption("Choose a row to read its whole answer and its sources.")
+        st.caption("Click a row, or go through them with the arrow keys, for the whole answer and its sources.")
 
 
 def _table_row(row: RunRow, waits: str) -> dict[str, Any]:
@@ -194,7 +196,7 @@ def _table_row(row: RunRow, waits: str) -> dict[str, Any]:
     return {
         "Row": row.number + 1,
         "Question": row.asked.question,
-        "Answer": (answer["answer"] or answer["error"] or "").replace("**", ""),
+        "Answer": _MARKS.sub("", answer["answer"] or answer["error"] or ""),
         "Status": answer["status"].replace("_", " "),
         "Cited": ", ".join(exports.cited_titles(answer)),
         "Seconds": answer["timings"]["total_s"] or None,

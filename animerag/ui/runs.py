@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import streamlit as st
-
 from animerag.ui import session
+from animerag.ui.components import kept
 from animerag.ui.text import duration
 
 if TYPE_CHECKING:
@@ -18,23 +17,7 @@ def saved(shown: Run | None) -> None:
     runs = [run for run in session.runs() if shown is None or run.id != shown.id]
     if not runs:
         return
-    st.subheader("Earlier runs", anchor=False)
-    st.caption("Choose a row to open it.")
-    key = session.fresh_key("batch_saved")
-
-    def choose() -> None:
-        chosen = st.session_state[key].selection.rows
-        if chosen and chosen[0] < len(runs):
-            session.open_run(runs[chosen[0]].id)
-
-    st.dataframe(
-        [_row(run) for run in runs],
-        key=key,
-        on_select=choose,
-        selection_mode="single-row",
-        hide_index=True,
-        width="stretch",
-    )
+    kept("Earlier runs", list(map(_row, runs)), lambda place: session.open_run(runs[place].id), key="batch_saved")
 
 
 def _row(run: Run) -> dict[str, Any]:

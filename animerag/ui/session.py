@@ -333,14 +333,15 @@ def held(ids: Sequence[str]) -> set[str]:
 
 
 def run_title(shown: Run) -> str:
-    """Name a run in a line."""
-    return f"{local_time(shown.created_at)} · {shown.name}"
+    """Name a run in a line that tells it from another one of the same sheet."""
+    return f"{local_time(shown.created_at, precise=True)} · {shown.name}"
 
 
-def local_time(created_at: str) -> str:
-    """Return a moment in the browser's time zone."""
+def local_time(created_at: str, *, precise: bool = False) -> str:
+    """Return a moment in the browser's time zone, to the minute, or `precise` to the second."""
     zone = ZoneInfo(st.context.timezone) if st.context.timezone else None
-    return f"{datetime.fromisoformat(created_at).astimezone(zone):%Y-%m-%d %H:%M}"
+    told = datetime.fromisoformat(created_at).astimezone(zone)
+    return f"{told:%Y-%m-%d %H:%M:%S}" if precise else f"{told:%Y-%m-%d %H:%M}"
 
 
 # ── Ask ──────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -28,7 +28,8 @@ def test_a_show_is_found_as_its_letters_are_typed_and_then_changed(app_url, brow
     page.keyboard.press("Escape")
 
     canvas = page.get_by_test_id("stDataFrame").first
-    canvas.click(position={"x": 15, "y": 52})
+    canvas.hover(position={"x": 60, "y": 50})  # a table follows the mouse: one that jumps on it is not noticed
+    canvas.click(position={"x": 90, "y": 52})
     expect(page.get_by_text("Nearest by meaning")).to_be_visible(timeout=20_000)
     shot("3-show", 1500)
     shot("3-show-narrow", 1500, 768)

@@ -2,10 +2,13 @@
 
 import asyncio
 import contextlib
+import csv
+import io
 
 import aiohttp
 import pytest
 
+from animerag import exports
 from animerag.config import load_settings
 from animerag.errors import ProviderError
 from animerag.jobs import Control
@@ -182,11 +185,13 @@ async def test_a_key_that_is_refused_on_the_way_leaves_the_rest_of_a_sheet_for_l
         async with open_services(load_settings(**chosen, embedding_provider="local"), warm=False) as services:
             await services.ingestion.run([source], Control())
             run_id = await services.batch.begin(sheet, RunOptions(), sha256="0" * 64)
-            report = await services.batch.answer(run_id, Control())
-            kept = await services.batch.runs.get(run_id)
+            job = await services.jobs.wait(await services.batch.start(services.jobs, run_id))
+            kept, report = await services.batch.runs.get(run_id), job.report
+            file = exports.written(".csv", kept, await services.batch.runs.rows(run_id)).decode("utf-8-sig")
             unkept = await services.batch.run(rows, Control(), concurrency=2)
         stats = await refusing.stats()
     assert "refuses the key" in report.stopped_by
     assert (kept.missing, kept.failed) == (20, 0)
     assert {(answer.status, answer.error) for answer in unkept.answers} == {("error", report.stopped_by)}
+    assert {(row["status"], row["error"]) for row in csv.DictReader(io.StringIO(file))} == {("error", kept.stopped_by)}
     assert sum(stats.requests.values()) <= 8, "what was under way of both, and nothing after it"

@@ -1,0 +1,137 @@
+"""A stranger's five tasks without a mouse: everything is reached with Tab, seen where it is, and done with a key."""
+
+import csv
+import json
+import re
+from importlib.resources import files
+
+import pytest
+
+pytestmark = [pytest.mark.browser, pytest.mark.long, pytest.mark.timeout(300)]
+
+STOPS = 60  # more than any page has
+# What has the focus: its kind, its name without icons, and whether the eye finds it. Fields and tables mark themselves.
+FOCUSED = """() => {
+  const element = document.activeElement, copy = element.cloneNode(true), style = getComputedStyle(element);
+  copy.querySelectorAll('[data-testid="stIconMaterial"]').forEach(icon => icon.remove());
+  const name = (element.getAttribute('aria-label') || copy.textContent || element.placeholder || '').trim();
+  const marked = (style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) > 0) || style.boxShadow !== 'none';
+  const marksItself = !['A', 'BUTTON', 'SUMMARY'].includes(element.tagName) && element.getAttribute('role') !== 'tab';
+  return {tag: element.tagName, name, seen: marked || marksItself};
+}"""
+
+
+class Keyboard:
+    """Goes through a page as somebody without a mouse does."""
+
+    def __init__(self, page):
+        self.page = page
+        self.unseen = set()
+        page.on("filechooser", lambda _: None)  # the browser is told early to hand its dialogs over, and takes a while
+
+    def to(self, tag, name=""):
+        """Press Tab until this has the focus; what has it on the way must be seen."""
+        passed = []
+        for _ in range(STOPS):
+            self.page.keyboard.press("Tab")
+            at = self.page.evaluate(FOCUSED)
+            if not at["seen"]:
+                self.unseen.add((at["tag"], at["name"]))
+            if at["tag"] in tag.split("|") and name in at["name"]:
+                return
+            passed.append((at["tag"], at["name"][:30]))
+        pytest.fail(f"Tab does not lead to {tag} {name}: {passed}")
+
+    def press(self, tag, name=""):
+        self.to(tag, name)
+        self.page.keyboard.press("Enter")
+
+    def go(self, name):
+        from playwright.sync_api import expect
+
+        self.press("A", name)
+        expect(self.page.get_by_role("heading", name=name, exact=True)).to_be_visible(timeout=20_000)
+        expect(self.page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+        expect(self.page.get_by_test_id("stSkeleton")).to_have_count(0)
+        expect(self.page.locator("[data-stale=true]")).to_have_count(0)  # the page before, which takes its focus along
+
+    def choose(self, path):
+        self.to("BUTTON", "Upload")
+        with self.page.expect_file_chooser() as chooser:
+            self.page.keyboard.press("Enter")
+        chooser.value.set_files(path)
+
+
+def test_a_stranger_without_a_mouse_does_all_five_tasks(app_url, browser, tmp_path, artifacts):
+    from playwright.sync_api import expect
+
+    page = browser.new_context(color_scheme="light", viewport={"width": 1280, "height": 720}).new_page()
+    keyboard = Keyboard(page)
+    page.goto(app_url)
+    expect(page.get_by_text("Sample catalogue, 150 shows.")).to_be_visible(timeout=60_000)
+
+    # Ask, by an example and in words of one's own; why a show was found.
+    keyboard.press("BUTTON", "What is AoT about?")
+    expect(page.get_by_text("No language model wrote this")).to_be_visible(timeout=20_000)
+    keyboard.press("BUTTON", "Why this show")
+    expect(page.get_by_role("dialog").get_by_text("Show in the catalogue")).to_be_visible(timeout=10_000)
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    keyboard.to("TEXTAREA", "Ask about the catalogue")
+    page.keyboard.type("When did Monster air?")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("No language model wrote this")).to_have_count(2, timeout=20_000)
+
+    # The catalogue: letters, then the list by its arrow keys, a show beside it.
+    keyboard.go("Catalogue")
+    keyboard.to("INPUT", "Search titles")
+    page.keyboard.type("fullmetal")
+    expect(page.get_by_text(re.compile(r"^\d shows?$"))).to_be_visible(timeout=10_000)
+    keyboard.to("CANVAS|TD|TABLE")
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_text("Nearest by meaning")).to_be_visible(timeout=20_000)
+    page.screenshot(path=artifacts / "keyboard-catalogue.png")
+    keyboard.press("BUTTON", "Close")
+    expect(page.get_by_text("Nearest by meaning")).to_have_count(0, timeout=20_000)
+
+    # A file of one's own.
+    shows = json.loads(files("animerag.sample").joinpath("catalogue.json").read_text(encoding="utf-8"))["AniDB_Anime"]
+    export = tmp_path / "export.json"
+    export.write_text(json.dumps({"AniDB_Anime": shows[:40]}), encoding="utf-8")
+    keyboard.go("Upload")
+    keyboard.choose(export)
+    expect(page.get_by_role("button", name="Start")).to_be_enabled(timeout=30_000)
+    keyboard.press("BUTTON", "Start")
+    expect(page.get_by_text("in the catalogue")).to_be_visible(timeout=60_000)
+
+    # A sheet of questions, read in the table, and taken away.
+    sheet = tmp_path / "questions.csv"
+    with sheet.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([["question"], *([f"What is {show['MainTitle']} about?"] for show in shows[:3])])
+    keyboard.go("Batch")
+    keyboard.choose(sheet)
+    expect(page.get_by_role("button", name="Start")).to_be_enabled(timeout=20_000)
+    keyboard.press("BUTTON", "Start")
+    expect(page.get_by_text("3 of 3 questions answered")).to_be_visible(timeout=60_000)
+    keyboard.to("BUTTON", "Download CSV")
+    with page.expect_download() as download:
+        page.keyboard.press("Enter")
+    assert download.value.suggested_filename == "questions-answers.csv"
+    keyboard.to("CANVAS|TD|TABLE")
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_text("request", exact=False).last).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("Sources", exact=True)).to_be_visible(timeout=20_000)
+    page.screenshot(path=artifacts / "keyboard-batch.png", full_page=True)
+
+    # The race, and its winner.
+    keyboard.go("Compare")
+    keyboard.press("BUTTON", "Race")
+    expect(page.get_by_role("button", name="Use level 5")).to_be_visible(timeout=120_000)
+    keyboard.press("BUTTON", "Use level 5")
+    expect(page.get_by_text("Level 5 is kept for imports")).to_be_visible(timeout=20_000)
+
+    keyboard.go("Settings")
+    keyboard.press("BUTTON", "Check now")
+    expect(page.get_by_text("Index and library agree")).to_be_visible(timeout=60_000)
+    page.context.close()
+    assert keyboard.unseen == set()
