@@ -65,9 +65,9 @@ _SHARED = 4  # more shows with such words in a title than this and the words nam
 class AliasMatch:
     """A show whose `title` stands in the question as `phrase`; `named` when it is clearly meant as a name.
 
-    `exact` is False where the spelling was mended or the name is only a part of the title. `season_missing` says that
-    the question asks for a season of it that the catalogue lacks. `start` and `end` are the place of the phrase in the
-    question as `folded` gives it.
+    `exact` is False where the spelling was mended or the name is only a part of the title. `season_missing` is the
+    season of it that the question asks for and the catalogue lacks, else 0. `start` and `end` are the place of the
+    phrase in the question as `folded` gives it.
     """
 
     id: str
@@ -78,7 +78,7 @@ class AliasMatch:
     tokens: int
     start: int
     end: int
-    season_missing: bool = False
+    season_missing: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +239,8 @@ class AliasIndex:
 
     def _is_named(self, tokens: Sequence[_Token], place: range, title: str) -> bool:
         """Ordinary words are a name when capitals say so, or when the question asks about nothing else."""
-        rest = " ".join(token.raw for i, token in enumerate(tokens) if i not in place)
+        others = (token for i, token in enumerate(tokens) if i not in place)
+        rest = " ".join(token.raw for token in others if not token.folded.startswith(_MARK))  # "Monster season 2"
         if not terms(rest):
             return True
         if not all(self.is_ordinary(tokens[i].folded) for i in place):
@@ -332,7 +333,7 @@ class _Found:
                     tokens=tokens,
                     start=span[0].start,
                     end=span[-1].end,
-                    season_missing=missing,
+                    season_missing=max(wanted) if missing else 0,
                 )
 
     def _as_well(self, name: _Name, best: _Name) -> bool:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from animerag.library import Library
-    from animerag.models import JobRecord
 
 log = logging.getLogger(__name__)
 
@@ -125,7 +124,7 @@ class Jobs:
         """Journal and start a job. A running job with the same `key` is returned instead of a second one.
 
         An `exclusive` job has the machine to itself: it is refused while others run, those of other processes on this
-        catalogue included, and jobs that come later wait for its end. `request` is journalled for `interrupted`.
+        catalogue included, and jobs that come later wait for its end. `request` is journalled for a later process.
         Raises InvalidInputError when it is refused or too many jobs run already, LibraryError when it cannot be
         journalled.
         """
@@ -178,10 +177,6 @@ class Jobs:
         if job.task is not None:
             await asyncio.shield(asyncio.gather(job.task, return_exceptions=True))
         return job
-
-    async def interrupted(self) -> list[JobRecord]:
-        """Return journalled jobs that were still running when their process ended."""
-        return await self._library.jobs(state="interrupted")
 
     async def close(self) -> None:
         """Stop what runs, giving each job the chance to end at a safe point."""

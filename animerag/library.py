@@ -215,22 +215,10 @@ class Library:
 
         return await self.read(read)
 
-    async def browse(self, search: str = "", *, limit: int = 500, offset: int = 0) -> tuple[list[Show], int]:
-        """Return a page of shows whose titles contain `search`, best rated first, and how many there are in all."""
-        wanted = _WHOLE
-        if search.strip():
-            needle = f"%{_like(search.strip())}%"
-            wanted = wanted.where(
-                or_(shows.c.title.like(needle, escape="\\"), text("titles LIKE :needle ESCAPE '\\'")).self_group()
-            ).params(needle=needle)
-        order = (shows.c.rating.desc().nulls_last(), shows.c.title)
-
-        def read(connection: Connection) -> tuple[list[Show], int]:
-            total = connection.scalar(select(func.count()).select_from(wanted.subquery()))
-            rows = connection.execute(wanted.order_by(*order).limit(limit).offset(offset))
-            return [_show(row) for row in rows], total or 0
-
-        return await self.read(read)
+    async def best(self, limit: int) -> list[Show]:
+        """Return so many shows, best rated first."""
+        wanted: Select[Any] = _TOLD.order_by(shows.c.rating.desc().nulls_last(), shows.c.title).limit(limit)
+        return await self.read(lambda connection: [_show(row) for row in connection.execute(wanted)])
 
     async def search_words(
         self, question: str, *, k: int, names: bool = True, ids: Sequence[str] | None = None
@@ -676,10 +664,6 @@ def _show(row: Row[Any]) -> Show:
         my_score=row.my_score,
         episodes_watched=row.episodes_watched,
     )
-
-
-def _like(value: str) -> str:
-    return value.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
 def _reason(error: SQLAlchemyError) -> str:

@@ -471,7 +471,8 @@ class Retrieval:
     """What the searches found for one question, best first; `no_match` when the catalogue has nothing on it.
 
     `understood` is what the question itself asks of the fields, as chips to remove. Where the whole question was
-    understood it also restricts (`understood_whole`), else it only prefers. `filters` set by hand always restrict.
+    understood it also restricts, else it only prefers. `filters` set by hand always restrict. `missing` says which
+    season of a show is asked for and not there.
     """
 
     question: str
@@ -480,7 +481,7 @@ class Retrieval:
     fact: FactAnswer | None = None
     filters: Filters = Filters()
     understood: Filters = Filters()
-    understood_whole: bool = False
+    missing: str = ""
     ambiguities: tuple[Ambiguity, ...] = ()
     notes: tuple[str, ...] = ()
     timings: Timings = Timings()

@@ -25,7 +25,7 @@ from animerag.answers import KeptAnswers
 from animerag.bench import ScratchBench
 from animerag.config import Settings, load_settings
 from animerag.conversations import Conversations
-from animerag.errors import AnimeRAGError, RuntimeClosedError
+from animerag.errors import AnimeRAGError, InvalidInputError, RuntimeClosedError
 from animerag.jobs import Jobs
 from animerag.library import Library
 from animerag.limits import Gate
@@ -292,7 +292,9 @@ async def _warm(services: Services) -> None:
             log.error("warm-up failed", exc_info=outcome)
     try:
         await services.maintenance.start_after_unclean_stop(services.jobs)
-    except AnimeRAGError as error:  # it is tried again at the next start
+    except InvalidInputError as error:  # something is at work already: at the next start, then
+        log.info("the index was not checked after an unclean stop: %s", error)
+    except AnimeRAGError as error:
         log.warning("the index could not be checked after an unclean stop: %s", error)
 
 

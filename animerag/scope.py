@@ -14,7 +14,7 @@ _MAKERS = (
     r"voice (?:actors?|actress(?:es)?|cast)|voices|seiyuu|seiyu|director|author|writer|composer|producer|animators?|mangaka|"
     r"character designer|dub|dubbing cast|studio"
 )
-_MUSIC = r"(?:opening|ending|theme|insert|title) (?:songs?|themes?|tracks?|music|tune)|theme|soundtrack|ost"
+_MUSIC = r"(?:opening|ending|theme|insert|title) (?:songs?|themes?|tracks?|music|tune)|soundtrack|ost"
 _SHOPS = (
     r"netflix|crunchyroll|hulu|disney(?: plus|\+)?|amazon(?: prime)?|prime video|youtube|hidive|funimation|blu-?rays?|dvds?|"
     r"streaming(?: services?)?|tv tonight"
@@ -22,13 +22,14 @@ _SHOPS = (
 _NOT_KEPT = re.compile(
     "|".join(
         (
-            r"\bwho (?:voices|voiced|plays|played|sings|sang|directs|directed|wrote|composed|animated|produced|made|drew|created|performs)\b",
+            # At the head of a question only: "a girl who sings" is a plot.
+            r"(?:^|[,.;:?!]\s*|\b(?:know|me|and|but|wonder|say)\s+)who (?:voices|voiced|plays|played|sings|sang|directs|directed|wrote|composed|animated|produced|made|drew|created|performs)\b",
             rf"\b(?:who (?:is|are|was|were)|what (?:is|are)|which|name) (?:the )?(?:\w+ )?(?:{_MAKERS})\b(?: (?:of|for|in|behind|made|did|animated|produced)\b|.{{0,60}}\?*$)",
             r"\b(?:voiced|directed|animated|produced|sung|performed|composed) by (?:whom|who|which)\b",
             rf"\b(?:what|which|who).{{0,30}}\b(?:{_MUSIC})\b",
             r"\bwhere (?:can|could|do|should|might) (?:i|you|we|one) (?:\w+ )?(?:stream|watch|see|buy|find|get|read|download|rent)\b",
             rf"\b(?:is|are|was)\b.{{0,80}}\b(?:available )?on (?:{_SHOPS})\b",
-            r"\b(?:stream|streamed|streaming|watch)\b.{0,60}\b(?:online|for free|legally|in [a-z]+)\?*$",
+            r"\b(?:stream|streamed|streaming|watch)\b.{0,60}\b(?:online|for free|legally)\?*$|\bwatch in [a-z]+\?*$",
             r"\bhow much (?:money|does|did|is|are|was|do)\b|\bbox[- ]office\b|\bwhat (?:does|did) .{0,60} cost\b|\b(?:price|budget|sales) (?:of|for)\b",
             r"\b(?:which|what) (?:episode|chapter|volume)\b|\bin (?:episode|chapter|volume) \d|\bhow many (?:copies|volumes|chapters|pages)\b",
             r"\bwhen (?:will|does|is) (?:the )?(?:next )?(?:season|part|movie|film|sequel|§)\b.{0,60}\b(?:come|air|start|release|premiere|out|begin)",

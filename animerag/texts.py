@@ -34,6 +34,7 @@ _CREDITS = re.compile(
 )
 _SPACE = re.compile(r"\s+")
 _SENTENCE_END = re.compile(r"(?<=[.!?。！？])[\"'”’)\]」』]*\s+|(?<=[。！？])(?=[^\s」』])|\n+")
+_KANA = re.compile(r"[ぁ-ヿ]")
 _NOT_WORD = re.compile(r"[^\w]+")
 
 
@@ -71,6 +72,11 @@ def sentences(text: str) -> list[str]:
     return [sentence for sentence in found if sentence]
 
 
+def is_japanese(text: str) -> bool:
+    """Tell whether a question is to be answered in Japanese."""
+    return bool(_KANA.search(text))
+
+
 def normalise(text: str) -> str:
     """Fold width, case, accents' composition and punctuation, so that spellings of one title compare equal."""
     folded = unicodedata.normalize("NFKC", text).casefold()
@@ -100,12 +106,8 @@ class Document:
         return self.content_hash, self.text_hash
 
 
-def embedding_text(show: Show) -> str:
-    """Return what the vector of a show stands for; titles only where there is nothing else."""
-    return _text(show, clean(show.description))
-
-
 def _text(show: Show, body: str) -> str:
+    """Return what the vector of a show stands for; titles only where there is nothing else."""
     parts = [body[:EMBEDDED_CHARACTERS]] if body else [", ".join(show.titles or (show.title,))]
     if show.tags:
         parts.append("Tags: " + ", ".join(show.tags))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from animerag.texts import is_japanese
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -12,7 +14,6 @@ if TYPE_CHECKING:
 
 MOST_LISTED = 100
 LISTED = ("list", "count", "order", "compare")  # kinds of facts that are told here; the others name a single show
-_JAPANESE = re.compile(r"[ぁ-ヿ]")
 _NATIVE = re.compile(r"[ぁ-ヿ一-鿿]")
 _UNITS = {
     "episodes": ("{:,} episodes", "全{:,}話"),
@@ -31,11 +32,6 @@ _ORDERED = {
     ("end_year", True): ("Latest to end", "終了の新しい順"),
     ("end_year", False): ("First to end", "終了の古い順"),
 }
-
-
-def is_japanese(text: str) -> bool:
-    """Tell whether a question is to be answered in Japanese."""
-    return bool(_JAPANESE.search(text))
 
 
 def told(question: str, fact: FactAnswer, shows: Mapping[str, Show], sources: Sequence[Source]) -> str:

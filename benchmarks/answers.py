@@ -61,7 +61,7 @@ def at(directory, url):
 
 async def names(services):
     """Return questions that name a show: a simulated provider's vectors mean nothing, and find nothing."""
-    shows, _ = await services.library.browse(limit=300)
+    shows = await services.library.best(300)
     plain = [show.title for show in shows if len(show.title) > 8 and show.title.replace(" ", "").isalpha()]
     return [f"What is {title} about?" for title in plain[:TIMES]]
 

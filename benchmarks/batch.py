@@ -37,7 +37,7 @@ def questions(titles, number):
 
 
 async def sheet(services, number):
-    shows, _ = await services.library.browse(limit=2000)
+    shows = await services.library.best(2000)
     titles = [show.title for show in shows if len(show.title) > 8 and show.title.replace(" ", "").isalpha()]
     rows = tuple(QuestionRow(question=question) for question in questions(titles, number))
     return Sheet(name="q.csv", format="table", headings=("question",), column="question", certain=True, rows=rows)

@@ -48,6 +48,7 @@ MAY_IMPORT = {
         "services",
         "jobs",
         "config",
+        "prices",
         "exports",
         "texts",
         "measurements",

@@ -66,14 +66,6 @@ async def test_words_find_titles_descriptions_and_two_character_japanese(library
         assert [hit.id for hit in await library.search_words(question, k=5)] == ["7"], question
 
 
-async def test_browsing_finds_any_title_in_any_script_and_takes_wildcards_as_text(library):
-    await put(library, SHOW, Show(id="9", title="100%", titles=("100%",)))
-    assert [show.id for show in (await library.browse("河"))[0]] == ["7"]
-    assert [show.id for show in (await library.browse("GALAXY"))[0]] == ["7"]
-    assert [show.id for show in (await library.browse("%"))[0]] == ["9"]
-    assert (await library.browse("", limit=1))[1] == 2
-
-
 async def test_the_sample_goes_and_own_shows_stay(library):
     await put(library, SHOW, Show(id="9", title="Sample"), kind=ImportKind.SAMPLE)
     await put(library, SHOW)

@@ -3,7 +3,7 @@
 import pytest
 
 from animerag.models import Show
-from animerag.texts import clean, content_hash, embedding_text, normalise, sentences, text_hash
+from animerag.texts import Document, clean, content_hash, normalise, sentences, text_hash
 
 
 @pytest.mark.parametrize(
@@ -40,12 +40,12 @@ def test_spellings_of_one_title_compare_equal():
 def test_titles_stay_out_of_the_vector_unless_there_is_nothing_else():
     told = Show(id="1", title="Name", titles=("Name",), tags=("mecha",), description="A robot wakes.")
     silent = Show(id="2", title="Name", titles=("Name", "Other"))
-    assert embedding_text(told) == "A robot wakes.\nTags: mecha"
-    assert embedding_text(silent) == "Name, Other"
+    assert Document.of(told).text == "A robot wakes.\nTags: mecha"
+    assert Document.of(silent).text == "Name, Other"
 
 
 def test_a_changed_rating_changes_the_content_and_not_the_text():
     before = Show(id="1", title="A", description="Same.", record={"Rating": 700})
     after = Show(id="1", title="A", description="Same.", record={"Rating": 800})
     assert content_hash(before) != content_hash(after)
-    assert text_hash(embedding_text(before)) == text_hash(embedding_text(after))
+    assert text_hash(Document.of(before).text) == text_hash(Document.of(after).text)

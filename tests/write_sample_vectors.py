@@ -6,13 +6,13 @@ from pathlib import Path
 from animerag import readers, sample
 from animerag.adapters.local import MODEL, LocalEmbedder
 from animerag.models import Priority
-from animerag.texts import embedding_text, text_hash
+from animerag.texts import Document, text_hash
 
 
 async def sample_vectors():
     """Encode the sample's texts and return the vectors by text hash."""
     with sample.catalogue() as path:
-        texts = [embedding_text(show) for show in readers.read(path)]
+        texts = [Document.of(show).text for show in readers.read(path)]
     embedder = LocalEmbedder()
     try:
         made = (await embedder.embed(texts, priority=Priority.INGEST)).vectors

@@ -21,7 +21,7 @@ from animerag.errors import ProviderUnusableError
 from animerag.limits import Gate
 from animerag.models import AnswerStatus, Finish, Priority, ProviderName, Usage
 from animerag.ports import Embedding
-from animerag.texts import clean, sentences
+from animerag.texts import clean, is_japanese, sentences
 from animerag.tracing import span
 from animerag.words import terms
 
@@ -133,7 +133,7 @@ class ExtractiveAnswerer:
 
     async def stream(self, prompt: Prompt, *, priority: Priority) -> AsyncGenerator[str | Finish, None]:
         """Yield the answer a paragraph at a time. Raises ProviderUnusableError as the embedder does."""
-        wording = _Japanese if _JAPANESE.search(prompt.question) else _English
+        wording = _Japanese if is_japanese(prompt.question) else _English
         named = [(n, source) for n, source in enumerate(prompt.sources, 1) if "alias" in source.found_by]
         asked = [name for name, pattern in _FACTS.items() if pattern.search(prompt.question)]
         if named and asked:
@@ -174,7 +174,6 @@ class ExtractiveAnswerer:
         return told[int(np.argmax(likeness + 0.05 * shared))]
 
 
-_JAPANESE = re.compile(r"[ぁ-ヿ]")
 _FACTS = {
     "episodes": re.compile(
         r"\bhow many (?:episodes|eps)\b|\bepisode count\b|\bepisodes count\b|何話|話数", re.IGNORECASE

@@ -73,8 +73,3 @@ class Detection:
     def fields(self) -> dict[str, str | None]:
         """Return the field of each heading; nothing where the format fixes them."""
         return {} if self.fixed else {column.heading: column.field for column in self.columns}
-
-    @property
-    def uncertain(self) -> tuple[Column, ...]:
-        """Return the columns that are guesses, to be asked about."""
-        return tuple(column for column in self.columns if not column.certain)

@@ -16,6 +16,7 @@ from animerag.models import Answer, AnswerStatus, Filters, Finish, Priority, Pro
 from animerag.prompts import ANSWER_VERSION
 from animerag.services.prompting import build_prompt, cited
 from animerag.services.retrieval import DEFAULT_K, checked_question
+from animerag.texts import is_japanese
 from animerag.tracing import Recorder, Span, finished, recording
 
 if TYPE_CHECKING:
@@ -228,7 +229,7 @@ class Answering:
             yield asking.end(replace(answer, status=status))
             return
         if found.no_match:
-            text = _NOTHING[wording.is_japanese(answer.question)]
+            text = found.missing or _NOTHING[is_japanese(answer.question)]
             yield text
             yield asking.end(replace(answer, text=text, status=AnswerStatus.NO_MATCH))
             return

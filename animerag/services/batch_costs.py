@@ -53,7 +53,7 @@ class BatchCosts:
         questions = sum(estimate_tokens(row.question) for row in asked.values())
         read = written = 0
         if self._chat.provider != "local" and not options.retrieval_only:
-            shows, number = await self._library.browse(limit=_SAMPLED_SHOWS)
+            shows, number = await self._library.best(_SAMPLED_SHOWS), (await self._library.counts()).shows
             sources = sum(min(row.k or options.k, number) for row in asked.values())
             read = questions + _PROMPT_TOKENS * len(asked) + sources * _tokens_a_source(shows)
             written = _ANSWER_TOKENS * len(asked)

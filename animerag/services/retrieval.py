@@ -24,6 +24,7 @@ from animerag.ports import Located
 from animerag.ranking import Candidates, nothing_found, sources
 from animerag.scope import asked_title, asks_for_what_is_not_kept
 from animerag.services.passages import Passages
+from animerag.texts import is_japanese
 from animerag.tracing import span
 from animerag.words import pairs, terms
 
@@ -74,6 +75,7 @@ class _Reading:
     names: bool = True  # words of titles stand in the question
     beyond: bool = False  # it asks for what no record holds
     ambiguities: tuple[Ambiguity, ...] = ()
+    missing: str = ""  # a sentence about the season of a show that is asked for and not there
     seconds: float = 0.0
 
     @property
@@ -86,7 +88,14 @@ class _Reading:
         """Tell whether it is about a single show by its exact name, and about nothing that others could add to."""
         named = [match for match in self.matches if match.named]
         asks_more = self.understood.ask is not None or self.fact is not None
-        return not asks_more and len(self.lead) == 1 and len(named) == 1 and named[0].exact and not self.beyond
+        return (
+            not asks_more
+            and len(self.lead) == 1
+            and len(named) == 1
+            and named[0].exact
+            and not self.beyond
+            and not self.missing
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,8 +164,8 @@ class Retriever:
             fact=read.fact,
             filters=filters,
             understood=read.understood.filters,
-            understood_whole=read.understood.whole,
             ambiguities=read.ambiguities,
+            missing=read.missing,
             notes=tuple(notes),
             usage=near.usage,
             timings=Timings(
@@ -330,7 +339,7 @@ class Retriever:
         """Tell whether the catalogue has nothing on a question, by what it asks for or by how little was found."""
         if read.fact and read.fact.kind != "related":
             return not read.fact.ids
-        if read.beyond:
+        if read.beyond or read.missing:
             return True
         if not candidates.lead:
             title = asked_title(question)
@@ -426,8 +435,9 @@ def _understand(
         lead=tuple(dict.fromkeys(lead)),
         led_by={show_id: how for show_id, how in led_by.items() if show_id in lead},
         names=catalogue.aliases.has_names(question),
-        beyond=asks_for_what_is_not_kept(_blanked(question, named)) or any(match.season_missing for match in named[:1]),
+        beyond=asks_for_what_is_not_kept(_blanked(question, named)),
         ambiguities=_ambiguities(named, table),
+        missing=_no_such_season(named[0], table, question) if named and named[0].season_missing else "",
     )
 
 
@@ -436,6 +446,14 @@ def _blanked(question: str, named: Sequence[AliasMatch]) -> str:
     for match in named:
         text = text[: match.start] + " " * (match.end - match.start) + text[match.end :]
     return " ".join(text.split())
+
+
+def _no_such_season(match: AliasMatch, table: FactTable, question: str) -> str:
+    show, season = table.show(match.id), match.season_missing
+    title = show.title if show else match.title
+    if is_japanese(question):
+        return f"カタログに「{title}」の第{season}期はありません。"
+    return f"The catalogue has {title}, and no season {season} of it."
 
 
 def _ambiguities(named: Sequence[AliasMatch], table: FactTable) -> tuple[Ambiguity, ...]:

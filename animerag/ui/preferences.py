@@ -9,6 +9,7 @@ import streamlit as st
 
 from animerag.config import SAVABLE
 from animerag.errors import AnimeRAGError, SettingsError
+from animerag.prices import AS_OF
 from animerag.ui import session
 from animerag.ui.components import show_error
 from animerag.ui.text import counted, escape, label
@@ -104,7 +105,7 @@ class _Fields:
     def prices(self) -> Callable[[], dict[str, Any]]:
         """Return what reads the prices, which raises SettingsError."""
         now = "\n".join(f"{model} = {price:g}" for model, price in self.settings.prices.items())
-        about = "A line a model, such as: my-model = 0.05"
+        about = f"A line a model, such as: my-model = 0.05. OpenAI's defaults are known, as of {AS_OF}."
         typed = st.text_area(SAVABLE["prices"], now, height=90, **self._asked("prices", about))
         return partial(_prices, typed)
 

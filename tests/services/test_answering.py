@@ -96,6 +96,20 @@ async def test_an_honest_no_cites_nothing_and_calls_no_model(answering):
     assert answer.text == "The catalogue has nothing on this."
 
 
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        ("What is Monster season 4 about?", "The catalogue has Monster, and no season 4 of it."),
+        ("Monster season 2", "The catalogue has Monster, and no season 2 of it."),
+        ("モンスター 第3期は？", "カタログに「Monster」の第3期はありません。"),
+        ("What is Monster season 1 about?", None),
+    ],
+)
+async def test_a_season_that_is_not_there_is_named(answering, question, said):
+    answer = await answering.ask(question)
+    assert (answer.status is AnswerStatus.NO_MATCH, answer.text) == (True, said) if said else answer.citations == ("1",)
+
+
 async def test_sources_arrive_before_the_first_word_and_the_answer_last(answering):
     async with contextlib.aclosing(answering.stream("What is Monster about?")) as stream:
         events = [event async for event in stream]
