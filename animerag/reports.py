@@ -10,13 +10,16 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from animerag import charts
+from animerag.charts.experiment import claim_band, speedup, throughput, wall_time
+from animerag.charts.runs import lanes
+from animerag.charts.style import ITEMS, ink, plotly_js
 from animerag.exports import formula_safe
 from animerag.measurements import FEW, MODES, SUSPECT_CV, YARDSTICK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from animerag.charts.style import Figure
     from animerag.measurements import Experiment, Level, Plan, Run
 
 Cell: TypeAlias = "str | float | int | None"
@@ -59,7 +62,7 @@ class _Drawn:
 
     name: str
     about: str
-    figure: charts.Figure
+    figure: Figure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +171,7 @@ def warnings(experiment: Experiment) -> list[str]:
 
 def table_rows(experiment: Experiment) -> list[Row]:
     """Return the table of modes and levels, with units in the column names."""
-    items = charts.ITEMS[experiment.plan.workload]
+    items = ITEMS[experiment.plan.workload]
     return [
         {
             "Mode": level.mode,
@@ -229,9 +232,9 @@ def experiment_html(experiment: Experiment) -> str:
         runs=_table(_without_empty(run_rows(experiment)), few=_few(experiment)),
         few=_ABOUT_FEW if _few(experiment) else "",
         settings=_table([{"Setting": name, "Value": _plain(value)} for name, value in _settings(experiment)]),
-        light=_script_json(charts.ink(dark=False)),
-        dark=_script_json(charts.ink(dark=True)),
-        plotly=charts.plotly_js(),
+        light=_script_json(ink(dark=False)),
+        dark=_script_json(ink(dark=True)),
+        plotly=plotly_js(),
     )
 
 
@@ -293,24 +296,24 @@ def _charts(experiment: Experiment) -> list[_Drawn]:
         _Drawn(
             name="wall-time",
             about="Median wall time; whiskers from fastest to slowest repeat.",
-            figure=charts.wall_time(experiment),
+            figure=wall_time(experiment),
         ),
         _Drawn(
             name="throughput",
             about="Median throughput; whiskers from slowest to fastest repeat.",
-            figure=charts.throughput(experiment),
+            figure=throughput(experiment),
         ),
         _Drawn(
             name="speed-up",
             about="Speed-up against sync, what arithmetic allows, and what the note claims.",
-            figure=charts.speedup(experiment),
+            figure=speedup(experiment),
         ),
     ]
     kept = [run for run in experiment.runs if run.error is None and run.spans]
     ours = [run for run in kept if run.mode == "async"] or kept
     if ours:
         fastest = min(ours, key=lambda run: run.wall_s)
-        figure = charts.lanes(fastest, simulated=experiment.simulated)
+        figure = lanes(fastest, simulated=experiment.simulated)
         drawn.append(_Drawn(name="lanes", about=f"What ran when in the fastest run of {fastest.mode}.", figure=figure))
     return drawn
 
@@ -339,7 +342,7 @@ def _sentences(heading: str, sentences: Sequence[str]) -> str:
 def _claims(experiment: Experiment) -> list[str]:
     query = experiment.plan.workload == "query"
     return [
-        claim.verdict if query else f"{charts.claim_band(claim)} at {claim.concurrency} in flight. {claim.verdict}"
+        claim.verdict if query else f"{claim_band(claim)} at {claim.concurrency} in flight. {claim.verdict}"
         for claim in experiment.claims
     ]
 

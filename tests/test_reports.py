@@ -8,9 +8,10 @@ from html.parser import HTMLParser
 
 import pytest
 
-from animerag import charts, reports
+from animerag import reports
+from animerag.charts import style as charts
 from animerag.measurements import Distribution, Plan, to_object
-from tests.test_charts import made_experiment, made_run, with_walls
+from tests.charts.test_figures import made_experiment, made_run, with_walls
 
 HOSTILE = '</script><script>alert(1)</script><img src="https://x.example/a.png">'
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from animerag import charts, charts_live
+from animerag.charts import live as live_charts
+from animerag.charts import runs as run_charts
 from animerag.measurements import MODES, WITHIN, YARDSTICK
 from animerag.ui import session
 from animerag.ui.components import POLL_S, job_watched, show_error
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from streamlit.delta_generator import DeltaGenerator
 
+    from animerag.charts.style import Figure
     from animerag.jobs import Job
     from animerag.measurements import Experiment, Workload
     from animerag.services.comparison import Live
@@ -71,7 +73,7 @@ def _race_at_work(job: Job) -> None:
     mode = live.current[0] if live.current else None
     now_s = time.perf_counter()
     started_s = live.started_s or now_s  # until its clock starts, a mode stands at its line
-    st.html(charts_live.race(live.finished, mode, tuple(live.spans), started_s, now_s))
+    st.html(live_charts.race(live.finished, mode, tuple(live.spans), started_s, now_s))
 
 
 def _race_ended(experiment: Experiment) -> None:
@@ -86,7 +88,7 @@ def _race_ended(experiment: Experiment) -> None:
         name = f"Use level {best.concurrency}"
         use_level(experiment.plan.workload, best.concurrency, name, key="race", places=(action, told))
     runs = sorted(experiment.runs, key=lambda run: MODES.index(run.mode))  # in the lanes they ran in
-    figure = charts.race(runs, simulated=experiment.simulated)
+    figure = run_charts.race(runs, simulated=experiment.simulated)
     draw(figure, "compare_race_chart")
 
 
@@ -105,7 +107,7 @@ def winner(experiment: Experiment) -> str:
     return f"{' and '.join(first)}, {best.speedup:.1f}× as fast as sync: {saved} saved{simulated}"
 
 
-def draw(figure: charts.Figure, key: str) -> None:
+def draw(figure: Figure, key: str) -> None:
     """Draw a figure in the browser's theme: colours chosen here would stay when it turns dark without a rerun."""
     st.plotly_chart(figure, key=key, width="stretch", theme="streamlit")
 

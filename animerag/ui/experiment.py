@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from animerag import charts, reports
+from animerag import reports
+from animerag.charts.experiment import speedup, throughput, wall_time
+from animerag.charts.runs import lanes
 from animerag.measurements import YARDSTICK, to_object
 from animerag.services.comparison import PRESETS
 from animerag.ui import session
@@ -68,10 +70,10 @@ def _warnings(experiment: Experiment) -> None:
 def _charts(experiment: Experiment) -> None:
     left, right = st.columns(2)
     with left:
-        draw(charts.wall_time(experiment), "compare_wall_time")
+        draw(wall_time(experiment), "compare_wall_time")
     with right:
-        draw(charts.throughput(experiment), "compare_throughput")
-    draw(charts.speedup(experiment), "compare_speedup")
+        draw(throughput(experiment), "compare_throughput")
+    draw(speedup(experiment), "compare_speedup")
     told = []
     for claim in experiment.claims:
         promised = f"{claim.low:.3g}×" if claim.low == claim.high else f"{claim.low:.3g} to {claim.high:.3g}×"
@@ -94,7 +96,7 @@ def _lanes(experiment: Experiment) -> None:
         format_func=lambda place: _run_name(runs[place]),
         key=f"compare_lanes_{experiment.id}",
     )
-    figure = charts.lanes(runs[chosen], simulated=experiment.simulated)
+    figure = lanes(runs[chosen], simulated=experiment.simulated)
     draw(figure, "compare_lanes")
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from animerag import charts_batch, exports
+from animerag import exports
+from animerag.charts.batch import cumulative, latency, timeline
 from animerag.models import AnswerStatus
 from animerag.runs import FAILED
 from animerag.services import run_quality
@@ -245,7 +246,7 @@ def _timing(run: Run) -> None:
         return
     left, right = st.columns(2)
     with left:
-        draw_chart(charts_batch.latency(timed), f"batch_latency_{run.id}")
+        draw_chart(latency(timed), f"batch_latency_{run.id}")
     with right:
-        draw_chart(charts_batch.cumulative(timed), f"batch_cumulative_{run.id}")
-    draw_chart(charts_batch.timeline(timed), f"batch_timeline_{run.id}")
+        draw_chart(cumulative(timed), f"batch_cumulative_{run.id}")
+    draw_chart(timeline(timed), f"batch_timeline_{run.id}")

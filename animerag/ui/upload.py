@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from animerag import charts_live
+from animerag.charts import live as live_charts
 from animerag.errors import InvalidInputError
 from animerag.models import Priority
 from animerag.readers import columns
@@ -247,7 +247,7 @@ def _lanes(job: Job) -> None:
     if session.services().embedder.provider == "local":  # hundreds of small pieces wait for two threads
         spans = [span for span in spans if span.name != "queue"]
     if spans:
-        st.html(charts_live.lanes(spans, started_s, now_s, window_s=_WINDOW_S))
+        st.html(live_charts.lanes(spans, started_s, now_s, window_s=_WINDOW_S))
 
 
 def _ask(job: Job) -> None:

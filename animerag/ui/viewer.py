@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from animerag import charts_ask
+from animerag.charts.ask import waterfall
 from animerag.texts import clean, sentences
 from animerag.ui import session
 from animerag.ui.text import counted, escape, label, moment
@@ -143,7 +143,7 @@ def _timing(answer: Answer) -> None:
     if answer.cached:
         st.markdown("It was answered before: nothing was called, nothing was paid.")
         return
-    st.plotly_chart(charts_ask.waterfall(answer.spans), key="ask_waterfall", config={"displayModeBar": False})
+    st.plotly_chart(waterfall(answer.spans), key="ask_waterfall", config={"displayModeBar": False})
     parts = [f"{moment(timings.total_s)} in all", f"{moment(timings.retrieve_s)} to find the shows"]
     if timings.first_token_s:
         parts.append(f"first word after {moment(timings.first_token_s)}")

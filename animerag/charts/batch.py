@@ -7,26 +7,25 @@ from typing import TYPE_CHECKING
 
 import plotly.graph_objects as go
 
-from animerag.charts import MODE_COLOURS, STAGE_COLOURS, figure_of, wrapped
+from animerag.charts.style import MODE_COLOURS, SAID, STAGE_COLOURS, drawn, wrapped
 from animerag.runs import FAILED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from animerag.charts import Figure
+    from animerag.charts.style import Figure
     from animerag.runs import Timed
 
 _BINS = 40
 _ROW_PX, _MOST_PX, _LEAST_PX = 14, 900, 260
 _PAUSE_S = 5.0  # a longer one, between two jobs of a run, is cut short
 _STAGED_ROWS = 1500  # beyond that a browser has too many bars to draw: one a question, by how it ended
-_SAID = "%{hovertext}<extra></extra>"
 
 
 def latency(timed: Sequence[Timed]) -> Figure:
     """Draw how many questions took how long, from being asked to the end of the answer."""
     seconds = sorted(one.timings["total_s"] for one in timed if one.timings["total_s"])
-    figure = figure_of(
+    figure = drawn(
         [
             go.Histogram(
                 x=seconds,
@@ -63,7 +62,7 @@ def timeline(timed: Sequence[Timed]) -> Figure:
             if seconds > 0:
                 traces.setdefault(stage, []).append((one, at_s, seconds))
                 at_s += seconds
-    figure = figure_of(
+    figure = drawn(
         [_bars(stage, bars) for stage, bars in sorted(traces.items(), key=lambda item: list(_ORDER).index(item[0]))],
         title="Timeline, one bar a question",
         height=int(min(_MOST_PX, max(_LEAST_PX, 130 + _ROW_PX * len(asked)))),
@@ -79,7 +78,7 @@ def cumulative(timed: Sequence[Timed]) -> Figure:
     asked = [one for one in timed if one.timings["total_s"]]
     offsets = _offsets(asked)
     ends = sorted(offsets[one.number] + one.timings["total_s"] for one in asked)
-    figure = figure_of(
+    figure = drawn(
         [
             go.Scatter(
                 x=[0.0, *ends],
@@ -129,7 +128,7 @@ def _bars(stage: str, bars: Sequence[tuple[Timed, float, float]]) -> go.Bar:
         orientation="h",
         marker={"color": colour, "line": {"width": 0}},
         hovertext=[wrapped(f"Row {one.number + 1}, {name.lower()}: {seconds:.2f} s") for one, _, seconds in bars],
-        hovertemplate=_SAID,
+        hovertemplate=SAID,
     )
 
 

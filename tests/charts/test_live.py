@@ -2,7 +2,7 @@
 
 import re
 
-from animerag import charts_live
+from animerag.charts import live as charts_live
 from animerag.measurements import Run
 from animerag.tracing import Span
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import plotly.graph_objects as go
 
-from animerag.charts import STAGE_COLOURS, figure_of, wrapped
+from animerag.charts.style import SAID, STAGE_COLOURS, drawn, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,13 +42,13 @@ def waterfall(spans: Sequence[Span]) -> go.Figure:
                 wrapped(f"{_CALLED.get(name, name)}: {span.seconds * 1000:,.0f} ms, from {span.start_s:.2f} s on")
                 for span in ours
             ],
-            hovertemplate="%{hovertext}<extra></extra>",
+            hovertemplate=SAID,
             showlegend=False,
         )
         for name in names
         if (ours := [span for span in spans if span.name == name])
     ]
-    figure = figure_of(traces, title="What ran when", height=_AROUND_PX + _ROW_PX * len(names))
+    figure = drawn(traces, title="What ran when", height=_AROUND_PX + _ROW_PX * len(names))
     figure.update_layout(
         xaxis={"title": {"text": "seconds since the question"}, "rangemode": "tozero"},
         yaxis={"autorange": "reversed", "type": "category"},

@@ -10,7 +10,8 @@ import html
 import itertools
 from typing import TYPE_CHECKING
 
-from animerag.charts import MODE_COLOURS, NEUTRAL, STAGE_COLOURS, request_rows, writer_rows
+from animerag.charts.runs import request_rows, writer_rows
+from animerag.charts.style import MODE_COLOURS, NEUTRAL, STAGE_COLOURS
 from animerag.tracing import Span
 
 if TYPE_CHECKING:

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from animerag import charts
+from animerag.charts import experiment as charts_experiment
+from animerag.charts import runs as charts_runs
+from animerag.charts import style as charts
 from animerag.measurements import Distribution, Experiment, Plan, Run
 from animerag.tracing import Span
 
@@ -103,7 +105,7 @@ random_spans = st.lists(
 @settings(deadline=None)
 @given(random_spans)
 def test_no_two_bars_overlap_in_a_row_and_none_is_lost(spans):
-    requests, writers = charts.request_rows(spans), charts.writer_rows(spans)
+    requests, writers = charts_runs.request_rows(spans), charts_runs.writer_rows(spans)
 
     assert [overlaps(row) for row in requests + writers if overlaps(row)] == []
     assert Counter(span for row in requests + writers for span in row) == Counter(spans)
@@ -112,25 +114,25 @@ def test_no_two_bars_overlap_in_a_row_and_none_is_lost(spans):
 def test_five_requests_at_a_time_take_five_rows_and_one_writer():
     run = made_run("threads", 5)
 
-    assert len(charts.request_rows(run.spans)) == 5
-    assert len(charts.writer_rows(run.spans)) == 1
+    assert len(charts_runs.request_rows(run.spans)) == 5
+    assert len(charts_runs.writer_rows(run.spans)) == 1
 
 
 def test_one_at_a_time_takes_one_row():
-    assert len(charts.request_rows(made_run("sync", 1).spans)) == 1
+    assert len(charts_runs.request_rows(made_run("sync", 1).spans)) == 1
 
 
 def test_what_a_request_does_in_turn_stays_in_one_row():
     waits, works = Span("queue", 0.0, 1.0, 1), Span("embedding", 1.0, 2.0, 1)
     other = Span("embedding", 0.0, 0.5, 0)
 
-    assert charts.request_rows([works, other, waits]) == [[other], [waits, works]]
+    assert charts_runs.request_rows([works, other, waits]) == [[other], [waits, works]]
 
 
 def test_what_a_question_does_at_the_same_time_stands_in_neighbouring_rows():
     questions = [[Span("alias", 0, 1, n), Span("words", 0, 0.1, n), Span("model", 1, 3, n)] for n in range(3)]
 
-    rows = charts.request_rows(itertools.chain(*questions))
+    rows = charts_runs.request_rows(itertools.chain(*questions))
 
     lanes_of_rows = [{span.lane for span in row} for row in rows]
     assert lanes_of_rows == [{0}, {0}, {1}, {1}, {2}, {2}]
@@ -142,7 +144,7 @@ def test_what_a_question_does_at_the_same_time_stands_in_neighbouring_rows():
 def test_wall_time_has_a_series_a_mode_with_the_spread_of_its_repeats():
     experiment = with_walls(made_experiment(), "async", 5, 5.0, 5.5, 4.8)
 
-    ours = trace(charts.wall_time(experiment), "async")
+    ours = trace(charts_experiment.wall_time(experiment), "async")
 
     at = 2  # of 1, 3, 5, 10
     assert ours.y[at] == 5.0
@@ -150,7 +152,7 @@ def test_wall_time_has_a_series_a_mode_with_the_spread_of_its_repeats():
 
 
 def test_levels_are_categories_and_modes_stand_around_them():
-    figure = charts.wall_time(made_experiment())
+    figure = charts_experiment.wall_time(made_experiment())
 
     assert list(figure.layout.xaxis.ticktext) == ["1", "3", "5", "10"]
     middles = [math.fsum(pair) / 2 for pair in zip(trace(figure, "threads").x, trace(figure, "async").x, strict=True)]
@@ -160,14 +162,14 @@ def test_levels_are_categories_and_modes_stand_around_them():
 def test_a_setting_whose_repeats_differ_is_marked_suspect():
     experiment = with_walls(made_experiment(), "threads", 3, 8.0, 8.2, 14.0)
 
-    figure = charts.wall_time(experiment)
+    figure = charts_experiment.wall_time(experiment)
 
     assert [text for text in figure.data[-1].text if "suspect" in text] == ["8.20<br><b>suspect</b>"]
     assert said(figure).count("Suspect") == 1
 
 
 def test_a_single_repeat_has_no_whiskers():
-    figure = charts.wall_time(made_experiment(repeats=1))
+    figure = charts_experiment.wall_time(made_experiment(repeats=1))
 
     assert not any(series.error_y.visible for series in figure.data if series.type == "bar")
 
@@ -176,7 +178,7 @@ def test_throughput_counts_what_did_not_fail_from_slowest_to_fastest():
     runs = [made_run("async", 1, repeat=n, wall_s=10.0, items=100, errors=n) for n in range(3)]
     experiment = Experiment(plan=Plan(modes=("async",), levels=(1,)), settings={}, runs=tuple(runs))
 
-    figure = charts.throughput(experiment)
+    figure = charts_experiment.throughput(experiment)
 
     ours = trace(figure, "async")
     assert (ours.y[0], ours.error_y.array[0], ours.error_y.arrayminus[0]) == pytest.approx((9.9, 0.1, 0.1))
@@ -184,14 +186,16 @@ def test_throughput_counts_what_did_not_fail_from_slowest_to_fastest():
 
 
 def test_attainable_is_what_whole_rounds_allow_at_every_level():
-    steps = next(trace for trace in charts.speedup(made_experiment()).data if trace.name.startswith("attainable"))
+    steps = next(
+        trace for trace in charts_experiment.speedup(made_experiment()).data if trace.name.startswith("attainable")
+    )
 
     assert list(steps.x) == list(range(1, 11))
     assert list(steps.y) == [15 / math.ceil(15 / level) for level in range(1, 11)]
 
 
 def test_claims_are_bands_from_low_to_high():
-    band = trace(charts.speedup(made_experiment()), "the note's claim")
+    band = trace(charts_experiment.speedup(made_experiment()), "the note's claim")
 
     limits = [(x, base, base + height) for x, base, height in zip(band.x, band.base, band.y, strict=True)]
     assert limits == [(3, 2.5, 2.5), (5, 3.0, 4.0), (10, 4.0, 5.0)]
@@ -199,7 +203,7 @@ def test_claims_are_bands_from_low_to_high():
 
 
 def test_speedup_without_sync_says_why_it_is_empty():
-    figure = charts.speedup(made_experiment(modes=("async",)))
+    figure = charts_experiment.speedup(made_experiment(modes=("async",)))
 
     assert "Sync did not run" in figure.layout.annotations[0].text
     assert [series.name for series in figure.data] == ["the note's claim", "attainable, n/⌈n/c⌉"]
@@ -208,7 +212,7 @@ def test_speedup_without_sync_says_why_it_is_empty():
 def test_one_question_is_shown_beside_the_time_the_note_promises():
     experiment = with_walls(made_experiment(workload="query"), "sync", 1, 4.0, 4.0, 4.0)
 
-    figure = charts.speedup(experiment)
+    figure = charts_experiment.speedup(experiment)
 
     band = figure.layout.shapes[0]
     assert (band.x0, band.x1) == pytest.approx((0.7 * 4.0, 0.8 * 4.0))
@@ -218,7 +222,7 @@ def test_one_question_is_shown_beside_the_time_the_note_promises():
 def test_unlocked_threads_differ_from_threads_by_more_than_colour():
     experiment = made_experiment(modes=("sync", "threads", "threads-unlocked"))
 
-    bars, lines = charts.wall_time(experiment), charts.speedup(experiment)
+    bars, lines = charts_experiment.wall_time(experiment), charts_experiment.speedup(experiment)
 
     assert trace(bars, "threads").marker.pattern.shape != trace(bars, "threads-unlocked").marker.pattern.shape
     assert trace(lines, "threads").line.dash != trace(lines, "threads-unlocked").line.dash
@@ -230,12 +234,12 @@ def figures(simulated):
     question = made_experiment(workload="query", against=experiment.plan.against)
     runs = made_race()
     return {
-        "wall_time": charts.wall_time(experiment),
-        "throughput": charts.throughput(experiment),
-        "speedup": charts.speedup(experiment),
-        "one question": charts.speedup(question),
-        "lanes": charts.lanes(runs[2], simulated=simulated),
-        "race": charts.race(runs, simulated=simulated),
+        "wall_time": charts_experiment.wall_time(experiment),
+        "throughput": charts_experiment.throughput(experiment),
+        "speedup": charts_experiment.speedup(experiment),
+        "one question": charts_experiment.speedup(question),
+        "lanes": charts_runs.lanes(runs[2], simulated=simulated),
+        "race": charts_runs.race(runs, simulated=simulated),
     }
 
 
@@ -254,7 +258,11 @@ def test_figures_leave_background_and_text_to_the_page():
 def test_an_experiment_without_runs_is_drawn_as_such():
     nothing = replace(made_experiment(), runs=())
 
-    drawn = [charts.wall_time(nothing), charts.throughput(nothing), charts.speedup(nothing)]
+    drawn = [
+        charts_experiment.wall_time(nothing),
+        charts_experiment.throughput(nothing),
+        charts_experiment.speedup(nothing),
+    ]
 
     assert [figure.layout.annotations[0].text for figure in drawn] == ["No run has finished."] * 3
 
@@ -282,7 +290,7 @@ def luminance(colour):
 
 
 def test_lanes_have_a_trace_a_stage_in_its_colour_and_the_writer_at_the_bottom():
-    figure = charts.lanes(made_run("async", 5), simulated=True)
+    figure = charts_runs.lanes(made_run("async", 5), simulated=True)
 
     colours = {stage.name: stage.marker.color for stage in figure.data}
     assert colours == {name: charts.STAGE_COLOURS[name] for name in ("queue", "embedding", "writing")}
@@ -291,7 +299,7 @@ def test_lanes_have_a_trace_a_stage_in_its_colour_and_the_writer_at_the_bottom()
 
 
 def test_bars_of_lanes_do_not_overlap():
-    bars = bars_of(charts.lanes(made_run("async", 5), simulated=True))
+    bars = bars_of(charts_runs.lanes(made_run("async", 5), simulated=True))
 
     assert all(y != next_y or end <= start + 1e-9 for (y, _, end), (next_y, start, _) in itertools.pairwise(bars))
 
@@ -299,14 +307,14 @@ def test_bars_of_lanes_do_not_overlap():
 def test_an_unknown_stage_is_drawn_and_cannot_write_markup():
     run = made_run("async", 1, spans=(Span('<a href="https://x.example">', 0.0, 1.0),))
 
-    figure = charts.lanes(run, simulated=False)
+    figure = charts_runs.lanes(run, simulated=False)
 
     assert "<a" not in figure.to_json().replace("\\u003c", "<")
     assert "&lt;a" in figure.data[0].name
 
 
 def test_a_run_without_spans_says_so():
-    figure = charts.lanes(made_run("async", 5, spans=()), simulated=False)
+    figure = charts_runs.lanes(made_run("async", 5, spans=()), simulated=False)
 
     assert figure.layout.annotations[0].text == "This run kept no spans."
 
@@ -314,7 +322,7 @@ def test_a_run_without_spans_says_so():
 def test_the_race_names_the_winner_and_what_it_saved():
     runs = [made_run("sync", 1, wall_s=24.1), made_run("threads", 5, wall_s=6.2), made_run("async", 5, wall_s=5.0)]
 
-    labels = charts.race(runs, simulated=True).data[-1].text
+    labels = charts_runs.race(runs, simulated=True).data[-1].text
 
     assert "24.1 s" in labels[0]
     assert "fastest" not in labels[0] + labels[1]
@@ -324,14 +332,14 @@ def test_the_race_names_the_winner_and_what_it_saved():
 def test_a_race_within_a_few_per_cent_has_no_single_winner():
     runs = [made_run("sync", 1, wall_s=8.1), made_run("threads", 5, wall_s=2.10), made_run("async", 5, wall_s=2.12)]
 
-    labels = charts.race(runs, simulated=True).data[-1].text
+    labels = charts_runs.race(runs, simulated=True).data[-1].text
 
     assert "fastest" not in labels[0]
     assert all("among the fastest" in label for label in labels[1:])
 
 
 def test_the_race_rests_at_its_end_and_its_last_frame_is_the_same():
-    figure = charts.race(made_race(), simulated=True)
+    figure = charts_runs.race(made_race(), simulated=True)
 
     last = figure.frames[-1]
     assert len(figure.frames) == 40
@@ -342,14 +350,16 @@ def test_the_race_rests_at_its_end_and_its_last_frame_is_the_same():
 
 def test_frames_show_one_clock_for_all_modes():
     runs = made_race()
-    half = charts.race(runs, simulated=True).frames[19]
+    half = charts_runs.race(runs, simulated=True).frames[19]
 
     assert list(half.data[-2].x) == pytest.approx([min(run.wall_s, runs[0].wall_s / 2) for run in runs])
     assert f"{runs[0].wall_s / 2:.1f} s" in half.data[-1].text[0]
 
 
 def test_the_replay_takes_four_seconds_whatever_the_race_took():
-    button = charts.race([made_run("sync", 1), made_run("async", 10)], simulated=True).layout.updatemenus[0].buttons[0]
+    button = (
+        charts_runs.race([made_run("sync", 1), made_run("async", 10)], simulated=True).layout.updatemenus[0].buttons[0]
+    )
 
     frames, how = button.args
     assert (button.label, button.method, frames) == ("Replay", "animate", None)
@@ -359,14 +369,14 @@ def test_the_replay_takes_four_seconds_whatever_the_race_took():
 def test_a_mode_that_failed_takes_part_with_its_reason():
     failed = Run(mode="threads", concurrency=5, repeat=0, wall_s=0.0, items=5, error="The <provider> is down.")
 
-    labels = charts.race([made_run("sync", 1), failed], simulated=True).data[-1].text
+    labels = charts_runs.race([made_run("sync", 1), failed], simulated=True).data[-1].text
 
     assert "failed" in labels[1]
     assert "&lt;provider&gt;" in labels[1]
 
 
 def test_hundreds_of_spans_make_a_handful_of_traces():
-    figure = charts.lanes(made_run("async", 10, requests=400), simulated=True)
+    figure = charts_runs.lanes(made_run("async", 10, requests=400), simulated=True)
 
     assert len(figure.data) == 3
     assert len(bars_of(figure)) == 400 * 2 + 390

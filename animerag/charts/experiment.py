@@ -1,0 +1,324 @@
+"""Figures of an experiment: wall time, throughput and speed-up of each mode and level, from plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import plotly.graph_objects as go
+
+from animerag.charts.style import (
+    HATCHES,
+    ITEMS,
+    MODE_COLOURS,
+    NEUTRAL,
+    SAID,
+    drawn,
+    faint,
+    from_zero,
+    named,
+    remark,
+    words_at,
+    wrapped,
+)
+from animerag.measurements import MODES, YARDSTICK, attainable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from animerag.charts.style import Figure
+    from animerag.measurements import Claim, Experiment, Level, Mode, Run
+
+# Besides its colour everything has a shape: who is colour-blind, or prints in grey, reads the same chart.
+_SYMBOLS: dict[Mode, str] = {
+    "sync": "square",
+    "threads": "diamond",
+    "threads-unlocked": "diamond-open",
+    "async": "circle",
+    "async-early": "circle-open",
+}
+_DASHES: dict[Mode, str] = {
+    "sync": "dot",
+    "threads": "solid",
+    "threads-unlocked": "dash",
+    "async": "solid",
+    "async-early": "dash",
+}
+_NOTHING = "No run has finished."
+_LABELLED_BARS = 14
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Point:
+    """One bar of a grouped chart: a median with its spread, its place and its sentence."""
+
+    level: Level
+    x: float
+    value: float
+    low: float
+    high: float
+    said: str
+
+
+def wall_time(experiment: Experiment) -> Figure:
+    """Draw the median wall time of each mode and level, from the fastest to the slowest repeat."""
+    levels = experiment.levels
+    points = [
+        _point(levels, level, (level.fastest_s, level.wall_s, level.slowest_s), f"{level.wall_s:.2f} s")
+        for level in levels
+    ]
+    figure = _grouped(points, experiment, title="Wall time", unit="seconds")
+    for point in points:
+        if point.level.mode == YARDSTICK and len(_categories(levels)) > 1:
+            _yardstick(figure, point, len(_categories(levels)))
+    return figure
+
+
+def throughput(experiment: Experiment) -> Figure:
+    """Draw items a second of each mode and level, from the slowest to the fastest repeat."""
+    levels, items = experiment.levels, ITEMS[experiment.plan.workload]
+    points = []
+    for level in levels:
+        rates = [run.throughput for run in _runs(experiment, level)]
+        said = f"{level.throughput:.3g} {items} a second"
+        points.append(_point(levels, level, (min(rates), level.throughput, max(rates)), said))
+    return _grouped(points, experiment, title="Throughput", unit=f"{items} a second")
+
+
+def speedup(experiment: Experiment) -> Figure:
+    """Draw how many times as fast as sync each mode is, between what arithmetic allows and what the note promises."""
+    if experiment.plan.workload == "query":
+        return _one_question(experiment)
+    levels = experiment.levels
+    most = max((level.concurrency for level in levels), default=1)
+    traces = [_promised(experiment.claims, most), _steps(experiment.plan.requests, most)]
+    traces += [_line(mode, levels) for mode in _modes(levels) if any(level.speedup for level in levels)]
+    figure = drawn(traces, title="Speed-up against sync", simulated=experiment.simulated, height=430)
+    ticks = sorted({level.concurrency for level in levels})
+    figure.update_xaxes(title_text="requests in flight", tickvals=ticks, range=[0.4, most + 0.6], zeroline=False)
+    highest = [attainable(experiment.plan.requests, most), *(level.speedup or 0.0 for level in levels)]
+    figure.update_yaxes(title_text="times as fast", ticksuffix="×", range=from_zero(highest, 0.06))
+    if not any(level.speedup for level in levels):
+        why = "Sync did not run: there is nothing to compare with." if levels else _NOTHING
+        remark(figure, why)
+    return figure
+
+
+def _grouped(points: Sequence[_Point], experiment: Experiment, *, title: str, unit: str) -> Figure:
+    bars = [_mode_bars(mode, points) for mode in _modes([point.level for point in points])]
+    figure = drawn([*bars, _labels(points)], title=title, simulated=experiment.simulated, height=400)
+    categories = _categories([point.level for point in points])
+    figure.update_xaxes(
+        title_text="requests in flight",
+        tickvals=list(range(len(categories))),
+        ticktext=[str(level) for level in categories],
+        range=[-0.5, max(len(categories), 1) - 0.5],
+        zeroline=False,
+    )
+    figure.update_yaxes(title_text=unit, range=from_zero(point.high for point in points))
+    if not points:
+        remark(figure, _NOTHING)
+    return figure
+
+
+def _point(levels: Sequence[Level], level: Level, measured: tuple[float, float, float], said: str) -> _Point:
+    low, value, high = measured
+    # Modes that did not run at a level leave no hole: the bars of a level stand around its middle.
+    here = [other.mode for other in levels if other.concurrency == level.concurrency]
+    offset = (here.index(level.mode) - (len(here) - 1) / 2) * _bar_width(levels)
+    several = f"the median of {level.n} repeats, {low:.3g} to {high:.3g}, CV {level.cv:.0%}"
+    spread = several if level.n > 1 else "one run"
+    doubt = " Suspect: the repeats differ too much to be believed." if level.suspect else ""
+    return _Point(
+        level=level,
+        x=_categories(levels).index(level.concurrency) + offset,
+        value=value,
+        low=low,
+        high=high,
+        said=wrapped(f"{named(level.mode, level.concurrency)}: {said}, {spread}.{doubt}"),
+    )
+
+
+def _bar_width(levels: Sequence[Level]) -> float:
+    return 0.8 / max(len(_modes(levels)), 3)
+
+
+def _mode_bars(mode: Mode, points: Sequence[_Point]) -> go.Bar:
+    ours = [point for point in points if point.level.mode == mode]
+    return go.Bar(
+        name=mode,
+        x=[point.x for point in ours],
+        y=[point.value for point in ours],
+        width=_bar_width([point.level for point in points]) * 0.9,
+        # Fainter than its edge: the lower half of a whisker has to be seen in front of it.
+        marker={
+            "color": faint(MODE_COLOURS[mode]),
+            "line": {"color": MODE_COLOURS[mode], "width": 1.5},
+            "pattern": {"shape": HATCHES.get(mode, ""), "fgcolor": MODE_COLOURS[mode]},
+        },
+        error_y={
+            "array": [point.high - point.value for point in ours],
+            "arrayminus": [point.value - point.low for point in ours],
+            "visible": any(point.level.n > 1 for point in ours),
+            "color": MODE_COLOURS[mode],
+            "thickness": 2,
+            "width": 5,
+        },
+        hovertext=[point.said for point in ours],
+        hovertemplate=SAID,
+    )
+
+
+def _yardstick(figure: Figure, point: _Point, categories: int) -> None:
+    """Carry the level of sync over to the others, past its own bar and its neighbours' labels."""
+    figure.add_shape(
+        type="line",
+        x0=round(point.x) + 0.5,
+        x1=categories - 0.5,
+        y0=point.value,
+        y1=point.value,
+        line={"color": MODE_COLOURS[YARDSTICK], "dash": "dot", "width": 1.5},
+        label={"text": YARDSTICK, "textposition": "end", "yanchor": "bottom"},
+    )
+
+
+def _labels(points: Sequence[_Point]) -> go.Scatter:
+    # Where labels of all bars would run into each other, ours and the doubtful ones keep theirs.
+    crowded = len(points) > _LABELLED_BARS
+    told = [point for point in points if not crowded or point.level.mode == "async" or point.level.suspect]
+    texts = [_short(point.value) + ("<br><b>suspect</b>" if point.level.suspect else "") for point in told]
+    return words_at([point.x for point in told], [point.high for point in told], texts, "top center")
+
+
+def _line(mode: Mode, levels: Sequence[Level]) -> go.Scatter:
+    ours = [level for level in levels if level.mode == mode and level.speedup is not None]
+    return go.Scatter(
+        name=mode,
+        x=[level.concurrency for level in ours],
+        y=[level.speedup for level in ours],
+        mode="lines+markers",
+        line={"color": MODE_COLOURS[mode], "dash": _DASHES[mode], "width": 2.5},
+        marker={"symbol": _SYMBOLS[mode], "size": 10},
+        hovertext=[
+            wrapped(
+                f"{named(level.mode, level.concurrency)}: {level.speedup:.2f}× as fast as sync, "
+                f"an efficiency of {level.efficiency:.0%}." + (" Suspect: the repeats differ." if level.suspect else "")
+            )
+            for level in ours
+        ],
+        hovertemplate=SAID,
+    )
+
+
+def _steps(requests: int, most: int) -> go.Scatter:
+    levels = list(range(1, most + 1))
+    best = [attainable(requests, level) for level in levels]
+    return go.Scatter(
+        name="attainable, n/⌈n/c⌉",
+        x=levels,
+        y=best,
+        mode="lines",
+        line={"color": NEUTRAL, "dash": "dot", "width": 1.5, "shape": "hvh"},
+        hovertext=[
+            f"{requests} equal requests, {level} in flight: at most {limit:.2f}× as fast."
+            for level, limit in zip(levels, best, strict=True)
+        ],
+        hovertemplate=SAID,
+    )
+
+
+def _promised(claims: Sequence[Claim], most: int) -> go.Bar:
+    return go.Bar(
+        name="the note's claim",
+        x=[claim.concurrency for claim in claims],
+        base=[claim.low for claim in claims],
+        y=[claim.high - claim.low for claim in claims],
+        width=max(0.7, most / 20),
+        marker={
+            "color": faint(NEUTRAL),
+            "line": {"color": NEUTRAL, "width": 2.5},  # without an edge a claim of one number would not be seen
+            "pattern": {"shape": "\\", "fgcolor": NEUTRAL},
+        },
+        hovertext=[
+            wrapped(f"The note promises {claim_band(claim)} at {claim.concurrency}. {claim.verdict}")
+            for claim in claims
+        ],
+        hovertemplate=SAID,
+    )
+
+
+def _one_question(experiment: Experiment) -> Figure:
+    levels = experiment.levels
+    bars = go.Bar(
+        orientation="h",
+        x=[level.wall_s for level in levels],
+        y=[level.mode for level in levels],
+        width=0.55,
+        marker={
+            "color": [faint(MODE_COLOURS[level.mode]) for level in levels],
+            "line": {"color": [MODE_COLOURS[level.mode] for level in levels], "width": 1.5},
+        },
+        error_x={
+            "array": [level.slowest_s - level.wall_s for level in levels],
+            "arrayminus": [level.wall_s - level.fastest_s for level in levels],
+            "visible": any(level.n > 1 for level in levels),
+            "color": NEUTRAL,
+            "thickness": 2,
+        },
+        hovertext=[wrapped(_question(level)) for level in levels],
+        hovertemplate=SAID,
+        showlegend=False,
+    )
+    texts = [f"  {level.wall_s:.2f} s" + (" · <b>suspect</b>" if level.suspect else "") for level in levels]
+    took = words_at([level.slowest_s for level in levels], [level.mode for level in levels], texts, "middle right")
+    figure = drawn([bars, took], title="One question", simulated=experiment.simulated, height=150 + 56 * len(levels))
+    figure.update_xaxes(
+        title_text="seconds, median", range=from_zero(level.slowest_s for level in levels), showgrid=True
+    )
+    figure.update_yaxes(autorange="reversed", type="category")
+    sync_s = next((level.wall_s for level in levels if level.mode == YARDSTICK), 0.0)
+    for claim in experiment.claims if sync_s else ():
+        figure.add_vrect(
+            x0=sync_s / claim.high,
+            x1=sync_s / claim.low,
+            fillcolor=NEUTRAL,
+            opacity=0.25,
+            line={"width": 0},
+            annotation={
+                "text": f"the note: {100 - 100 / claim.low:.0f} to {100 - 100 / claim.high:.0f} % less than sync",
+                "yanchor": "bottom",
+            },
+            annotation_position="top",
+        )
+    if not levels:
+        remark(figure, _NOTHING)
+    return figure
+
+
+def _question(level: Level) -> str:
+    gain = f", {level.speedup:.2f}× as fast as sync" if level.speedup and level.mode != YARDSTICK else ""
+    spread = f"{level.fastest_s:.2f} to {level.slowest_s:.2f} s in {level.n} runs"
+    return f"{level.mode}: {level.wall_s:.2f} s{gain} ({spread})."
+
+
+def _short(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def _runs(experiment: Experiment, level: Level) -> list[Run]:
+    ours = (level.mode, level.concurrency)
+    return [run for run in experiment.runs if (run.mode, run.concurrency) == ours and run.error is None]
+
+
+def _modes(levels: Iterable[Level]) -> list[Mode]:
+    found = {level.mode for level in levels}
+    return [mode for mode in MODES if mode in found]
+
+
+def _categories(levels: Iterable[Level]) -> list[int]:
+    return sorted({level.concurrency for level in levels})
+
+
+def claim_band(claim: Claim) -> str:
+    """Say what is promised."""
+    return f"{claim.low:.3g}×" if claim.low == claim.high else f"{claim.low:.3g} to {claim.high:.3g}×"

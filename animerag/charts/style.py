@@ -1,0 +1,129 @@
+"""The style that all figures share, and with the other charts the only rooms that know plotly.
+
+Backgrounds are transparent and text colours are left out, so that the page's theme, light or dark, supplies them.
+"""
+
+from __future__ import annotations
+
+import html
+import textwrap
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import plotly.graph_objects as go
+from plotly.offline import get_plotlyjs
+
+from animerag.measurements import YARDSTICK
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from animerag.measurements import Mode
+
+Figure: TypeAlias = go.Figure
+MODE_COLOURS: dict[Mode, str] = {
+    "sync": "#8B8D98",
+    "threads": "#E2A336",
+    "threads-unlocked": "#E2A336",
+    "async": "#5B5BD6",
+    "async-early": "#5B5BD6",
+}
+STAGE_COLOURS: dict[str, str] = {
+    "queue": "#C1C4CD",
+    "throttled": "#F76B15",
+    "embedding": "#5B5BD6",
+    "alias": "#12A594",
+    "words": "#00A2C7",
+    "vectors": "#0090FF",
+    "model": "#8E4EC6",
+    "writing": "#30A46C",
+    "failed": "#E5484D",
+}
+ITEMS = {"ingest": "documents", "batch": "questions", "query": "questions"}
+HATCHES = {"threads-unlocked": "/", "async-early": "/", "queue": "/", "throttled": "x", "failed": "x"}
+NEUTRAL = "#8B8D98"  # reads on white and on near black alike
+_CLEAR = "rgba(0,0,0,0)"
+SAID = "%{hovertext}<extra></extra>"  # a sentence, and nothing of plotly's own beside it
+
+
+def plotly_js() -> str:
+    """Return the source of plotly.js, for pages that must not fetch it."""
+    return str(get_plotlyjs())
+
+
+def ink(*, dark: bool) -> dict[str, Any]:
+    """Return the part of a layout that depends on the background: text of at least 4.5:1, and the grid."""
+    text, grid = ("#ECEDF3", "#33364A") if dark else ("#1C1D26", "#DFE0E8")
+    axis = {"tickfont": {"color": text}, "title": {"font": {"color": text}}, "gridcolor": grid, "zerolinecolor": grid}
+    return {"font": {"color": text}, "xaxis": axis, "yaxis": axis}
+
+
+def drawn(traces: Sequence[Any], *, title: str, height: int, simulated: bool = False) -> Figure:
+    """Return a figure in the style that all of ours share."""
+    figure = go.Figure(data=traces)
+    figure.update_layout(
+        # Not the process's default: under Streamlit that is a set of placeholders that only its own page replaces.
+        template=go.layout.Template(),
+        title={
+            "text": f"{title} · simulated" if simulated else title,
+            "x": 0,
+            "xanchor": "left",
+            "y": 1,
+            "yanchor": "top",
+            "yref": "container",
+            "pad": {"t": 10},
+            "font": {"size": 16},
+        },
+        height=height,
+        margin={"t": 84, "b": 60, "l": 10, "r": 10},
+        paper_bgcolor=_CLEAR,
+        plot_bgcolor=_CLEAR,
+        modebar={"bgcolor": _CLEAR, "color": NEUTRAL, "activecolor": MODE_COLOURS["async"]},
+        barmode="overlay",  # every bar says itself where it stands
+        hovermode="closest",
+        hoverlabel={"align": "left", "namelength": -1},
+        legend={"orientation": "h", "x": 0, "xanchor": "left", "y": 1, "yanchor": "bottom", "bgcolor": _CLEAR},
+        xaxis={"automargin": True, "title": {"standoff": 12}},
+        yaxis={"automargin": True, "title": {"standoff": 14}},
+    )
+    return figure
+
+
+def words_at(x: Sequence[float], y: Sequence[object], texts: Sequence[str], at: str, size: int = 12) -> go.Scatter:
+    """Write words into a figure, without marks."""
+    return go.Scatter(
+        x=x,
+        y=y,
+        text=texts,
+        mode="text",
+        textposition=at,
+        textfont={"size": size},
+        cliponaxis=False,
+        hoverinfo="skip",
+        showlegend=False,
+    )
+
+
+def from_zero(values: Iterable[float], room: float = 0.16) -> list[float]:
+    """Return the range of an axis with room for what stands above the highest value."""
+    return [0.0, max(values, default=0.0) * (1 + room) or 1.0]
+
+
+def remark(figure: Figure, sentence: str) -> None:
+    """Say in a figure why it is empty."""
+    figure.add_annotation(text=sentence, x=0.02, y=0.97, xref="paper", yref="paper", xanchor="left", showarrow=False)
+
+
+def named(mode: Mode, concurrency: int, line: str = ", ") -> str:
+    """Name a mode at a level."""
+    return mode if mode == YARDSTICK else f"{mode}{line}{concurrency} in flight"
+
+
+def faint(colour: str) -> str:
+    """Return a colour that lets half of what is behind it through."""
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red},{green},{blue},0.45)"
+
+
+def wrapped(sentence: str, width: int = 60, lines: int = 12) -> str:
+    """Return a text that plotly draws as it is, in lines: hover boxes are as wide as their longest line."""
+    return "<br>".join(html.escape(line) for line in textwrap.wrap(sentence, width, max_lines=lines, placeholder=" …"))
