@@ -57,7 +57,8 @@ class ScratchBench:
             yield _Provider(self._endpoint(simulator.url, None, simulated=True), simulator)
 
     def _endpoint(self, base_url: str | None, key: str | None, *, simulated: bool = False) -> Endpoint:
-        from animerag.adapters.openai import DIMENSIONS, NO_KEY
+        from animerag.adapters.openai import DIMENSIONS
+        from animerag.adapters.openai_errors import NO_KEY
 
         settings = self.settings
         embedding_model = "text-embedding-3-small" if simulated else settings.embedding_model

@@ -7,7 +7,9 @@ import html
 import io
 import json
 from dataclasses import asdict, dataclass
+from importlib.resources import files
 from statistics import median
+from string import Template
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from animerag.charts.experiment import claim_band, speedup, throughput, wall_time
@@ -220,7 +222,8 @@ def experiment_csv(experiment: Experiment) -> bytes:
 
 def experiment_html(experiment: Experiment) -> str:
     """Return one HTML file with figures, tables and plotly.js inside; opening it asks nobody for anything."""
-    return _PAGE.format(
+    page = Template(files("animerag").joinpath("report.html").read_text(encoding="utf-8"))
+    return page.substitute(
         title=html.escape(_title(experiment)),
         created_at=html.escape(experiment.created_at.replace("T", " ")),
         plan=html.escape(plan_sentence(experiment.plan)),
@@ -429,76 +432,3 @@ _ABOUT_FEW = (
     f'<p class="quiet">A p99 in grey italics has fewer than {FEW} requests behind it: '
     "it is the maximum by another name.</p>\n"
 )
-
-# Nothing may be fetched, nor sent: plotly's button that uploads a chart to its maker is taken away, and the policy
-# forbids the browser both.
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy"
- content="default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:;
- form-action 'none'">
-<meta name="color-scheme" content="light dark">
-<title>{title}</title>
-<style>
-:root {{ --text: #1c1d26; --quiet: #5c5e6e; --page: #ffffff; --box: #f4f4f8; --edge: #dfe0e8; --iris: #4a4ac0; }}
-@media (prefers-color-scheme: dark) {{
-  :root {{ --text: #ecedf3; --quiet: #a9abba; --page: #13141b; --box: #1d1f29; --edge: #33364a; --iris: #a9a9f5; }}
-}}
-body {{ background: var(--page); color: var(--text); max-width: 1100px; margin: 2rem auto; padding: 0 1rem;
-  font: 16px/1.5 Inter, "Segoe UI", system-ui, -apple-system, "Noto Sans", "Hiragino Sans", "Yu Gothic UI",
-  "Noto Sans CJK JP", "Noto Sans JP", sans-serif; }}
-h1 {{ font-size: 1.7rem; line-height: 1.25; }} h2 {{ font-size: 1.2rem; margin-top: 2.2rem; }}
-.keys {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(200px, 1fr)); gap: .8rem; }}
-.key {{ background: var(--box); border: 1px solid var(--edge); border-radius: .5rem; padding: .8rem 1rem; }}
-.key span, .key small {{ display: block; color: var(--quiet); font-size: .85rem; }}
-.key strong {{ display: block; font-size: 1.7rem; color: var(--iris); }}
-figure {{ margin: 1.5rem 0; }} figcaption, .quiet {{ color: var(--quiet); font-size: .85rem; }}
-.wide {{ overflow-x: auto; }}
-table {{ border-collapse: collapse; font-size: .85rem; }}
-th, td {{ padding: .3rem .6rem; border-bottom: 1px solid var(--edge); text-align: left; }}
-th {{ vertical-align: bottom; }} td {{ white-space: nowrap; }}
-td.number {{ text-align: right; font-variant-numeric: tabular-nums; }}
-td.few {{ color: var(--quiet); font-style: italic }}
-</style>
-</head>
-<body>
-<main>
-<h1>{title}</h1>
-<p>{plan}</p>
-<p class="quiet">Measured {created_at}</p>
-<div class="keys">
-{key_figures}</div>
-{warnings}<section><h2>Figures</h2>
-<noscript><p>The figures need JavaScript; the tables below hold the same numbers.</p></noscript>
-{figures}</section>
-{claims}<section><h2>Modes and levels</h2>
-{levels}</section>
-<section><h2>Single runs</h2>
-{few}{runs}</section>
-<section><h2>Settings</h2>
-{settings}</section>
-</main>
-<script>{plotly}</script>
-<script>
-const inks = {{ light: {light}, dark: {dark} }};
-const config = {{ responsive: true, displaylogo: false, showSendToCloud: false,
-  modeBarButtonsToRemove: ["sendChartToCloud", "select2d", "lasso2d"] }};
-const family = getComputedStyle(document.body).fontFamily;
-const scheme = matchMedia("(prefers-color-scheme: dark)");
-function draw() {{
-  for (const source of document.querySelectorAll("script[data-chart]")) {{
-    const {{ data, layout }} = JSON.parse(source.textContent);
-    const ink = inks[scheme.matches ? "dark" : "light"];
-    const template = {{ layout: {{ ...ink, font: {{ ...ink.font, family }} }} }};
-    Plotly.react(source.dataset.chart, data, {{ ...layout, template }}, config);
-  }}
-}}
-draw();
-scheme.addEventListener("change", draw);
-</script>
-</body>
-</html>
-"""

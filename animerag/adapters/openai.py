@@ -1,36 +1,41 @@
-"""Embeddings and answers from any server that speaks the OpenAI protocol. One protocol, hence one longer file.
+"""Embeddings and answers from any server that speaks the OpenAI protocol. Every vendor exception ends here.
 
-Every vendor exception ends here, as one of `animerag.errors` with a sentence that never holds the key. The gate decides
-when a request leaves and whether it is tried again; here is only what one request means.
+The gate decides when a request leaves and whether it is tried again; here is only what one request means. How answers
+are read: openai_answers.py, openai_values.py; what errors mean: openai_errors.py.
 """
 
 from __future__ import annotations
 
 import asyncio
-import base64
 import importlib
 import logging
 import re
-import time
 import weakref
-from abc import ABC, abstractmethod
 from contextlib import aclosing, contextmanager
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
-from pydantic_core import from_json
 
 from animerag import tracing
+from animerag.adapters.openai_answers import ChatReader, ResponsesReader
+from animerag.adapters.openai_errors import (
+    NO_KEY,
+    SECRET,
+    BrokeOffError,
+    NoSuchRouteError,
+    appendix,
+    by_code,
+    translated,
+)
+from animerag.adapters.openai_values import at, decoded, text_at, unusable
 from animerag.adapters.server_events import EventDecoder
 from animerag.errors import (
     ProviderError,
     ProviderUnusableError,
-    RateLimitedError,
-    RequestRefusedError,
     TransientProviderError,
 )
-from animerag.limits import estimate_tokens, retry_after_s, spending
+from animerag.limits import estimate_tokens, spending
 from animerag.models import AnswerStatus, Finish, Usage
 from animerag.ports import Embedding
 from animerag.prices import DEFAULT_PRICES, cost_usd
@@ -42,9 +47,9 @@ if TYPE_CHECKING:
     import httpx2
     from openai import AsyncOpenAI, AsyncStream
 
+    from animerag.adapters.openai_answers import Reader
     from animerag.limits import Gate
     from animerag.models import Priority, Prompt, ProviderName
-    from animerag.ports import Vectors
 
 Api = Literal["auto", "responses", "chat"]
 _Pieces: TypeAlias = "AsyncGenerator[str | Finish, None]"
@@ -52,7 +57,6 @@ _Pieces: TypeAlias = "AsyncGenerator[str | Finish, None]"
 log = logging.getLogger(__name__)
 
 OPENAI_URL = "https://api.openai.com/v1"
-NO_KEY = "not-needed"  # the SDK wants a key, a server of one's own does not
 EMBEDDING_DEADLINE_S, CHAT_DEADLINE_S = 30.0, 120.0  # of one attempt; read time-outs alone restart with each byte
 CALL_DEADLINE_S = 60.0  # of an embedding with all its attempts
 CONNECT_S = 5.0
@@ -65,10 +69,9 @@ DIMENSIONS: Mapping[str, int] = {
 
 DRAIN_S = 1.0  # after the end of an answer, for its usage and so that the connection can be used again
 
-_SECRET = re.compile(r"\bsk-[\w*.-]{3,}")
 _REASONS = re.compile(r"(gpt-5|o\d)")
 _TALKS = re.compile(r"gpt-5")
-_TOO_LARGE = re.compile(r"too large|must be reduced")
+
 # How a server that does not take an optional parameter calls it in its 400.
 _CALLED: Mapping[str, re.Pattern[str]] = {
     "reasoning": re.compile(r"\breasoning(\b|_effort\b)"),
@@ -78,14 +81,6 @@ _CALLED: Mapping[str, re.Pattern[str]] = {
     "store": re.compile(r"\bstore\b"),
     "stream_options": re.compile(r"\bstream_options\b"),
 }
-
-
-class _BrokeOffError(TransientProviderError):
-    """The connection or the answer on it ended before its time, without a word from the provider."""
-
-
-class _NoSuchRouteError(ProviderUnusableError):
-    """The server has nothing at this path, or does not say what it is that it lacks."""
 
 
 class OpenAIConnection:
@@ -128,12 +123,12 @@ class OpenAIConnection:
             log.debug("warm-up of the provider: %s", error)
 
     async def models(self) -> list[str]:
-        """Return the names of the server's models. Raises ProviderError; _NoSuchRouteError where it has no list."""
+        """Return the names of the server's models. Raises ProviderError; NoSuchRouteError where it has no list."""
         with self.translating(""):
             async with asyncio.timeout(EMBEDDING_DEADLINE_S):
                 told = await self.client().get("/models", cast_to=object)
-        listed = _at(told, "data")
-        return [_text(one, "id") for one in listed] if isinstance(listed, list) else []
+        listed = at(told, "data")
+        return [text_at(one, "id") for one in listed] if isinstance(listed, list) else []
 
     async def post(self, path: str, body: Mapping[str, Any]) -> httpx2.Response:
         """Send one request and return the whole answer. Raises the SDK's errors."""
@@ -173,13 +168,13 @@ class OpenAIConnection:
                 self.gate.learn(error.response.headers, model=model)
             problem = translated(error, model=model, hide=self._key)
             # A server may echo the key, and a logged traceback would show it.
-            leaks = self._key in str(error) or _SECRET.search(str(error)) is not None
+            leaks = self._key in str(error) or SECRET.search(str(error)) is not None
             raise problem from (None if leaks else error)
 
     def failure(self, error: object, model: str) -> ProviderError:
         """Return our error for one that an answer's stream told."""
-        code = _text(error, "code") or _text(error, "type")
-        return _by_code(code, _told(_text(error, "message"), self._key), model)
+        code = text_at(error, "code") or text_at(error, "type")
+        return by_code(code, appendix(text_at(error, "message"), self._key), model)
 
 
 @cache
@@ -188,71 +183,6 @@ def _tls() -> ssl.SSLContext:
     import httpx2
 
     return httpx2.create_ssl_context()
-
-
-def translated(error: Exception, *, model: str, hide: str) -> ProviderError:
-    """Return our error for a vendor's, with a sentence for the user; `hide` is a secret that must not be in it."""
-    status = getattr(error, "status_code", None)
-    code = str(getattr(error, "code", None) or getattr(error, "type", None) or "")
-    body = getattr(error, "body", None)
-    detail = _told(_text(body, "message"), hide)
-    if isinstance(status, int):
-        response: Any = getattr(error, "response", None)
-        wait_s = retry_after_s(response.headers, time.time()) if response is not None else None
-        return _by_status(status, code, detail, model, wait_s)
-    if body is not None:  # an error that a stream told in words
-        return _by_code(code, detail, model)
-    if isinstance(error, UnicodeEncodeError):
-        return RequestRefusedError("A text holds characters that cannot be sent.")
-    if isinstance(error, ValueError):
-        return _BrokeOffError("The provider's answer is cut off or is not JSON. Try again.")
-    if isinstance(error, TimeoutError) or "timeout" in type(error).__name__.lower():
-        return _BrokeOffError("The provider did not answer in time. Try again later.")
-    return _BrokeOffError("The provider cannot be reached. Check the network and OPENAI_BASE_URL.")
-
-
-def _by_status(status: int, code: str, detail: str, model: str, wait_s: float | None) -> ProviderError:
-    if status == 429:
-        return _by_code(code if code == "insufficient_quota" else "rate_limit_exceeded", detail, model, wait_s)
-    if status == 401:
-        return ProviderUnusableError("The provider refuses the key. Check OPENAI_API_KEY.")
-    if status == 403:
-        return ProviderUnusableError(f"The key may not be used for {model or 'this'}.{detail} Check its permissions.")
-    if status in {404, 405, 501}:
-        kind = ProviderUnusableError if code == "model_not_found" or (model and model in detail) else _NoSuchRouteError
-        asked = model or "this address"
-        return kind(f"The provider does not know {asked}.{detail} Check the model's name and OPENAI_BASE_URL.")
-    if status >= 500 and _TOO_LARGE.search(detail):  # llama.cpp's word for a text beyond its batch
-        return RequestRefusedError(f"The request is larger than the provider's limit.{detail}")
-    if status in {408, 409} or status >= 500:
-        return TransientProviderError(f"The provider has trouble (HTTP {status}). Try again later.")
-    if status < 300:
-        return _BrokeOffError("The provider's answer cannot be read. Try again.")
-    if status < 400:
-        return ProviderUnusableError("The provider's address redirects. Set OPENAI_BASE_URL to where it leads.")
-    return RequestRefusedError(f"The provider refused the request (HTTP {status}).{detail}")
-
-
-def _by_code(code: str, detail: str, model: str, wait_s: float | None = None) -> ProviderError:
-    if code == "insufficient_quota":
-        return ProviderUnusableError("The quota of this key is used up. Check the provider's plan and billing.")
-    if code == "rate_limit_exceeded":
-        # Waiting does not make a request smaller: OpenAI tells this one apart by its words alone.
-        if _TOO_LARGE.search(detail):
-            return RequestRefusedError(f"The request is larger than the provider's limit.{detail}")
-        return RateLimitedError("The provider asks to slow down.", retry_after_s=wait_s)
-    if code.startswith("invalid") or code == "context_length_exceeded":
-        return RequestRefusedError(f"The provider refused the request.{detail}")
-    return TransientProviderError(f"The provider failed while it worked on {model or 'the request'}.{detail}")
-
-
-def _told(message: str, hide: str) -> str:
-    """Return what the provider said, as an appendix to a sentence of ours, on one line and without secrets."""
-    words = " ".join(message.split())
-    if hide != NO_KEY:
-        words = words.replace(hide, "…")
-    words = _SECRET.sub("sk-…", words)[:300]
-    return f" It says: {words.rstrip('.')}." if words else ""
 
 
 # ── Embeddings ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -323,7 +253,7 @@ class OpenAIEmbedder:
                 request = {"model": self.model, "input": texts, "encoding_format": "base64"}
                 response = await self._connection.post("/embeddings", request)
             # A hundred vectors take 10 ms to decode, and the answers of a wave arrive together.
-            vectors, used = await asyncio.to_thread(_decoded, response.content, len(texts))
+            vectors, used = await asyncio.to_thread(decoded, response.content, len(texts))
         self._check_width(vectors.shape[1])
         unused = tokens - used if used else 0
         self._connection.gate.learn(response.headers, model=self.model, unused_tokens=unused)
@@ -334,70 +264,8 @@ class OpenAIEmbedder:
         # The table holds for OpenAI's own server; another one may serve another model under the name.
         expected = self._seen or (DIMENSIONS.get(self.model) if self._connection.is_openai else None)
         if expected is not None and width != expected:
-            raise _unusable(f"its vectors have {width} numbers instead of {expected}")
+            raise unusable(f"its vectors have {width} numbers instead of {expected}")
         self._seen = width
-
-
-def _decoded(content: bytes, count: int) -> tuple[Vectors, int]:
-    """Return the vectors of a response and the tokens it counted. Raises ValueError, TransientProviderError."""
-    body = from_json(content)
-    if not isinstance(body, dict):
-        raise _unusable("it is not an object")
-    used = _tokens(body.get("usage"), "total_tokens") or _tokens(body.get("usage"), "prompt_tokens")
-    return _vectors(body.get("data"), count), used
-
-
-def _vectors(data: Any, count: int) -> Vectors:
-    """Return the vectors in the order of the texts. Raises TransientProviderError for less than all of them."""
-    if not isinstance(data, list) or len(data) != count:
-        raise _unusable(f"it has {len(data) if isinstance(data, list) else 'no'} vectors for {count} texts")
-    given = [(item.get("index"), item.get("embedding")) for item in data if isinstance(item, dict)]
-    by_index = {index: embedding for index, embedding in given if type(index) is int}
-    if by_index.keys() != set(range(count)):
-        raise _unusable("it does not say which vector belongs to which text")
-    rows = [_vector(by_index[index]) for index in range(count)]
-    if len({row.size for row in rows}) != 1:
-        raise _unusable("its vectors have different lengths")
-    vectors: Vectors = np.stack(rows)
-    if not np.isfinite(vectors).all() or not vectors.any(axis=1).all():
-        raise _unusable("a vector is zero or has numbers that are none")
-    return vectors
-
-
-def _vector(value: Any) -> Vectors:
-    """Read base64 of little-endian float32, or the plain numbers that some servers send all the same."""
-    try:
-        if isinstance(value, str):
-            return np.frombuffer(base64.b64decode(value, validate=True), "<f4").astype(np.float32)
-        numbers = np.asarray(value)
-    except ValueError as error:
-        raise _unusable("a vector cannot be read") from error
-    if numbers.ndim != 1 or numbers.size == 0 or numbers.dtype.kind not in "fi":
-        raise _unusable("a vector cannot be read")
-    with np.errstate(over="ignore"):  # too large becomes infinite, which is refused below
-        return numbers.astype(np.float32)
-
-
-def _unusable(why: str) -> TransientProviderError:
-    return TransientProviderError(f"The provider's answer cannot be used: {why}. Try again.")
-
-
-def _tokens(usage: Any, name: str) -> int:
-    value = _at(usage, name)
-    return value if type(value) is int and value > 0 else 0
-
-
-def _at(value: Any, *names: str) -> Any:
-    """Follow names into nested objects; None where one is missing."""
-    for name in names:
-        value = value.get(name) if isinstance(value, dict) else None
-    return value
-
-
-def _text(value: Any, *names: str) -> str:
-    """Return a field that should be text, or nothing: what servers send is not checked before."""
-    text = _at(value, *names)
-    return text if isinstance(text, str) else ""
 
 
 # ── Answers ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -455,7 +323,7 @@ class OpenAIChat:
         """
         try:
             known = await self._connection.models()
-        except _NoSuchRouteError:
+        except NoSuchRouteError:
             known = []
         if not known:
             return f"The provider answers, and lists no models: a first question will tell whether it has {self.model}."
@@ -472,17 +340,17 @@ class OpenAIChat:
         """Send the question and wait for the first piece."""
         with tracing.span("model"):
             if self._api == "chat" or (self._api == "auto" and self._connection.lacks_responses):
-                return await _begin(self._pieces(_ChatReader(self.model), prompt, tokens))
+                return await _begin(self._pieces(ChatReader(self.model), prompt, tokens))
             try:
-                return await _begin(self._pieces(_ResponsesReader(self.model), prompt, tokens))
-            except _NoSuchRouteError:
+                return await _begin(self._pieces(ResponsesReader(self.model), prompt, tokens))
+            except NoSuchRouteError:
                 if self._api == "responses":
                     raise
-            begun = await _begin(self._pieces(_ChatReader(self.model), prompt, tokens))
+            begun = await _begin(self._pieces(ChatReader(self.model), prompt, tokens))
             self._connection.lacks_responses = True
             return begun
 
-    async def _pieces(self, reader: _Reader, prompt: Prompt, tokens: int) -> _Pieces:
+    async def _pieces(self, reader: Reader, prompt: Prompt, tokens: int) -> _Pieces:
         """Make one request and yield its answer, and a `Finish` unless nothing came of it."""
         deadline = asyncio.get_running_loop().time() + CHAT_DEADLINE_S
         try:
@@ -493,7 +361,7 @@ class OpenAIChat:
                 async with stream, aclosing(_texts(reader, stream, deadline)) as texts:
                     async for text in texts:
                         yield text
-        except _BrokeOffError as error:
+        except BrokeOffError as error:
             if not reader.told:
                 raise
             log.info("answer broke off: %s", error)
@@ -501,7 +369,7 @@ class OpenAIChat:
             raise self._connection.failure(reader.failure, self.model)
         yield self._finish(reader, tokens)
 
-    async def _send(self, reader: _Reader, prompt: Prompt) -> AsyncStream[object]:
+    async def _send(self, reader: Reader, prompt: Prompt) -> AsyncStream[object]:
         """Start the stream; options that the server does not take are left out from then on."""
         import openai
 
@@ -517,13 +385,13 @@ class OpenAIChat:
                 self._refused_options |= blamed
                 log.info("the server does not take %s", ", ".join(sorted(blamed)))
 
-    def _options(self, reader: _Reader) -> dict[str, Any]:
+    def _options(self, reader: Reader) -> dict[str, Any]:
         chosen = reader.chosen_options(self._effort, self._verbosity)
         return {name: value for name, value in chosen.items() if value}
 
-    def _finish(self, reader: _Reader, tokens: int) -> Finish:
+    def _finish(self, reader: Reader, tokens: int) -> Finish:
         if reader.status is None and not reader.told:
-            raise _BrokeOffError("The provider ended its answer before the first word. Try again.")
+            raise BrokeOffError("The provider ended its answer before the first word. Try again.")
         status = reader.status or AnswerStatus.TRUNCATED
         if status is AnswerStatus.OK and not reader.told:
             raise TransientProviderError("The provider's answer is empty. Try again.")
@@ -548,7 +416,7 @@ async def _begin(pieces: _Pieces) -> tuple[str | Finish, _Pieces]:
     return first, pieces
 
 
-async def _texts(reader: _Reader, stream: AsyncStream[object], deadline: float) -> AsyncGenerator[str, None]:
+async def _texts(reader: Reader, stream: AsyncStream[object], deadline: float) -> AsyncGenerator[str, None]:
     """Yield the text of a stream's events until its end, or until a moment after what must have been the end."""
     loop, events = asyncio.get_running_loop(), EventDecoder()
     chunk: bytes | None = b""
@@ -566,125 +434,3 @@ async def _texts(reader: _Reader, stream: AsyncStream[object], deadline: float) 
 
 def _blamed(complaint: str, options: Mapping[str, Any]) -> set[str]:
     return {name for name in options if _CALLED[name].search(complaint)}
-
-
-class _Reader(ABC):
-    """What has been read of one answer: `told` any text, how it ended, what it used."""
-
-    path: str
-    fixed_options: Mapping[str, Any]
-
-    def __init__(self, model: str) -> None:
-        self.model = model
-        self.told = False
-        self.status: AnswerStatus | None = None
-        self.failure: object = None  # what a stream told of its error
-        self.input_tokens = self.output_tokens = 0
-        self._refused = False
-
-    @abstractmethod
-    def chosen_options(self, effort: str, verbosity: str) -> dict[str, Any]:
-        """Return the user's options as this protocol spells them; empty ones are not sent."""
-
-    @abstractmethod
-    def request(self, prompt: Prompt) -> dict[str, Any]:
-        """Return the request without its options."""
-
-    def take(self, data: bytes) -> str:
-        """Take one event in and return its text, which may be empty. Raises ValueError for what is not JSON."""
-        if data.startswith(b"[DONE]"):
-            return ""
-        event = from_json(data)
-        if error := _at(event, "error"):
-            self.failure = error
-            return ""
-        text = self.read(event)
-        self.told = self.told or bool(text)
-        return text
-
-    @abstractmethod
-    def read(self, event: object) -> str:
-        """Return an event's text."""
-
-    def _end(self, *, cut: bool = False, filtered: bool = False) -> None:
-        if self._refused or (filtered and not self.told):
-            self.status = AnswerStatus.REFUSED
-        else:
-            self.status = AnswerStatus.TRUNCATED if cut or filtered else AnswerStatus.OK
-
-
-class _ResponsesReader(_Reader):
-    """The Responses API: only `response.completed` is a good end, and failures arrive as events."""
-
-    path = "/responses"
-    fixed_options: Mapping[str, Any] = {"store": False}
-
-    def chosen_options(self, effort: str, verbosity: str) -> dict[str, Any]:
-        return {"reasoning": effort and {"effort": effort}, "text": verbosity and {"verbosity": verbosity}}
-
-    def request(self, prompt: Prompt) -> dict[str, Any]:
-        return {"model": self.model, "instructions": prompt.system, "input": prompt.user}
-
-    def read(self, event: object) -> str:
-        match _text(event, "type"):
-            case "response.output_text.delta":
-                return _text(event, "delta")
-            case "response.refusal.delta":
-                self._refused = True
-                return _text(event, "delta")
-            case "response.refusal.done":
-                self._refused = True
-            case "response.completed":
-                self._count(event)
-                self._end()
-                return "" if self.told else _whole_text(event)
-            case "response.incomplete":
-                self._count(event)
-                reason = _text(event, "response", "incomplete_details", "reason")
-                self._end(cut=True, filtered=reason == "content_filter")
-            case "response.failed":
-                self.failure = _at(event, "response", "error") or event
-            case "error":
-                self.failure = event
-        return ""
-
-    def _count(self, event: object) -> None:
-        usage = _at(event, "response", "usage")
-        self.input_tokens, self.output_tokens = _tokens(usage, "input_tokens"), _tokens(usage, "output_tokens")
-
-
-def _whole_text(event: object) -> str:
-    """Return the text of a server that sends it with the end and nothing before."""
-    output = _at(event, "response", "output")
-    contents = [_at(item, "content") for item in output] if isinstance(output, list) else []
-    parts = [part for content in contents if isinstance(content, list) for part in content]
-    return "".join(_text(part, "text") for part in parts if _at(part, "type") == "output_text")
-
-
-class _ChatReader(_Reader):
-    """Chat Completions: a `finish_reason` is the end, the usage follows it."""
-
-    path = "/chat/completions"
-    fixed_options: Mapping[str, Any] = {"stream_options": {"include_usage": True}}
-
-    def chosen_options(self, effort: str, verbosity: str) -> dict[str, Any]:
-        return {"reasoning_effort": effort, "verbosity": verbosity}
-
-    def request(self, prompt: Prompt) -> dict[str, Any]:
-        messages = [{"role": "system", "content": prompt.system}, {"role": "user", "content": prompt.user}]
-        return {"model": self.model, "messages": messages}
-
-    def read(self, event: object) -> str:
-        usage = _at(event, "usage")
-        if usage:
-            self.input_tokens, self.output_tokens = _tokens(usage, "prompt_tokens"), _tokens(usage, "completion_tokens")
-        choices = _at(event, "choices")
-        if not isinstance(choices, list) or not choices:
-            return ""
-        refusal = _text(choices[0], "delta", "refusal")
-        text = refusal or _text(choices[0], "delta", "content")
-        self._refused = self._refused or bool(refusal)
-        reason = _text(choices[0], "finish_reason")
-        if reason:
-            self._end(cut=reason == "length", filtered=reason == "content_filter")
-        return text

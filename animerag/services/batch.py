@@ -8,20 +8,18 @@ import logging
 import time
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
 from animerag.concurrency import fan_out
-from animerag.errors import AnimeRAGError, InvalidInputError, ProviderError
+from animerag.errors import InvalidInputError
 from animerag.exports import answer_object
-from animerag.limits import estimate_tokens
 from animerag.limits.meter import Meter, metering
 from animerag.loop_lag import Headroom, Visits
 from animerag.models import Answer, AnswerStatus, Priority, Progress, Usage
 from animerag.readers import questions
 from animerag.readers.questions import QuestionRow, SheetOptions, asked_as
 from animerag.runs import FAILED, RunOptions, Told
-from animerag.services.retrieval import MAX_QUESTION_CHARACTERS
+from animerag.services.ahead import Ahead
 from animerag.tracing import lane
 
 if TYPE_CHECKING:
@@ -35,16 +33,12 @@ if TYPE_CHECKING:
     from animerag.runs import RunRow, Runs
     from animerag.services.answering import Answering
     from animerag.services.batch_costs import BatchCosts, Estimate
-    from animerag.services.retrieval import Retriever
 
 log = logging.getLogger(__name__)
 
 Which = Literal["missing", "failed"]
 BATCH_JOB = "batch"
 
-_TEXTS_A_REQUEST = 2048  # the API's limit for one embedding request
-_TOKENS_A_REQUEST = 200_000  # below its 300,000, since ours are estimated
-_SEARCHED_TOGETHER = 50  # vectors in one call to Chroma: more would hold up a live question
 _GRACE_S = 1.0  # answers that land so soon after Cancel are kept: they are paid for
 
 
@@ -127,60 +121,6 @@ class _Landed:
     def with_usage(self, usage: Usage) -> _Landed:
         """Add what was used beside the answer."""
         return replace(self, answer=replace(self.answer, usage=self.answer.usage + usage))
-
-
-@dataclass(frozen=True, slots=True)
-class _Prepared:
-    """The `number`th question's vector, and its share of what the embedding took."""
-
-    number: int
-    vector: Vectors
-    usage: Usage
-
-
-class _Ahead:
-    """Embeds all questions together and looks around in chunks; titles and words are searched for meanwhile.
-
-    A chunk is looked around when the first question of it is asked.
-    """
-
-    def __init__(self, retriever: Retriever, embedding: Awaitable[dict[str, _Prepared]]) -> None:
-        self._retriever = retriever
-        self._embedding = asyncio.ensure_future(embedding)
-        self._chunks: dict[int, asyncio.Task[dict[str, Located]]] = {}
-
-    async def locate(self, text: str) -> Located | Vectors | None:
-        """Return what is known of a question; its vector alone, for it to search itself, where the chunk failed."""
-        prepared = await asyncio.shield(self._embedding)
-        if text not in prepared:
-            return None
-        number = prepared[text].number // _SEARCHED_TOGETHER
-        if number not in self._chunks:
-            self._chunks[number] = asyncio.create_task(self._look(number, prepared), name="search-ahead")
-        found = await asyncio.shield(self._chunks[number])
-        return found.pop(text, None) or prepared[text].vector
-
-    async def usage(self, text: str) -> Usage:
-        """Return a question's share of what the embedding took."""
-        prepared = await asyncio.shield(self._embedding)
-        return prepared[text].usage if text in prepared else Usage()
-
-    async def close(self) -> None:
-        """End what is still looking."""
-        tasks = [self._embedding, *self._chunks.values()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _look(self, number: int, prepared: Mapping[str, _Prepared]) -> dict[str, Located]:
-        start = number * _SEARCHED_TOGETHER
-        texts = list(islice(prepared, start, start + _SEARCHED_TOGETHER))
-        try:
-            found = await self._retriever.locate([prepared[text].vector for text in texts])
-        except AnimeRAGError as error:
-            log.info("%d questions are searched for one by one: %s", len(texts), error)
-            return {}
-        return dict(zip(texts, found, strict=True))
 
 
 class Batch:
@@ -383,7 +323,8 @@ class Batch:
         _show(control, live, "Embedding the questions")
         if options.max_cost_usd is not None:
             live.dearest_usd = (await self.estimate([group.row for group in groups], options)).each_usd
-        ahead = _Ahead(self._answering.retriever, self._embed_together(groups, control))
+        texts = [group.row.question.strip() for group in groups if group.row.problem is None]
+        ahead = Ahead(self._answering.retriever, texts, control)
         gone = asyncio.create_task(_gone(control))
 
         async def ask(group: _Group) -> _Landed | None:
@@ -464,42 +405,6 @@ class Batch:
             use_cache=options.use_cache,
         )
 
-    # ── Embedding and costs ──────────────────────────────────────────────────────────────────────────────────────────
-
-    async def _embed_together(self, groups: Sequence[_Group], control: Control) -> dict[str, _Prepared]:
-        """Embed all questions in as few requests as the limits allow: one round trip instead of one a question.
-
-        Where a request fails, its questions embed themselves, each with its own error.
-        """
-        texts = [group.row.question.strip() for group in groups if group.row.problem is None]
-        wanted = list(dict.fromkeys(text for text in texts if 0 < len(text) <= MAX_QUESTION_CHARACTERS))
-        if len(wanted) < 2 or control.stopping or not self._answering.retriever.embeds_over_a_network:
-            return {}
-        requests = asyncio.gather(*map(self._embed, _cut(wanted)))
-        stop = asyncio.create_task(control.stopped())
-        try:
-            await asyncio.wait([requests, stop], return_when=asyncio.FIRST_COMPLETED)  # type: ignore[type-var]
-            parts = requests.result() if requests.done() else []
-        finally:
-            stop.cancel()
-            requests.cancel()
-            await asyncio.gather(requests, return_exceptions=True)
-        found = [embedded for part in parts for embedded in part]
-        return {text: _Prepared(number, vector, usage) for number, (text, vector, usage) in enumerate(found)}
-
-    async def _embed(self, texts: Sequence[str]) -> list[tuple[str, Vectors, Usage]]:
-        try:
-            embedding = await self._answering.retriever.embed(texts, priority=Priority.BATCH)
-        except ProviderError as error:
-            log.info("%d questions were not embedded together: %s", len(texts), error)
-            return []
-        cost = embedding.usage.cost_usd
-        usage = Usage(
-            embedding_tokens=round(embedding.usage.embedding_tokens / len(texts)),
-            cost_usd=None if cost is None else cost / len(texts),
-        )
-        return [(text, vector, usage) for text, vector in zip(texts, embedding.vectors, strict=True)]
-
 
 def _until_stopped(groups: Sequence[_Group], control: Control, live: Live, options: RunOptions) -> Iterator[_Group]:
     """Yield groups until somebody or something stops the run, or until one more might break the cap."""
@@ -550,18 +455,3 @@ def _repeated(answer: Mapping[str, Any], number: int, same_as: int) -> dict[str,
 def _not_reached(row: QuestionRow, live: Live) -> Answer:
     status = AnswerStatus.ERROR if live.stopped_by else AnswerStatus.CANCELLED
     return Answer(question=row.question, status=status, error=live.stopped_by)
-
-
-def _cut(texts: Sequence[str]) -> Iterator[list[str]]:
-    """Cut texts into requests that keep the limits of count and tokens."""
-    request: list[str] = []
-    tokens = 0
-    for text in texts:
-        size = estimate_tokens(text)
-        if request and (len(request) >= _TEXTS_A_REQUEST or tokens + size > _TOKENS_A_REQUEST):
-            yield request
-            request, tokens = [], 0
-        request.append(text)
-        tokens += size
-    if request:
-        yield request

