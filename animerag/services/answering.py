@@ -192,34 +192,62 @@ class Answering:
                     yield kept.answer.text or ""
                     yield _again(asking, replace(kept.answer, question=question, standalone=standalone))
                     return
-            with recording() as asking.recorder:
-                search = self._retriever.search(
-                    asking.question, k=k, priority=priority, vector=vector, filters=filters, ignore=ignore
-                )
-                searching = asyncio.create_task(search, name="search")
-            async with _ended(searching):
-                early = None
-                if self._early_start and asks_model and priority is Priority.LIVE:
-                    early = await self._retriever.named_alone(asking.question, filters=filters, ignore=ignore)
-                found = early or await searching
-                yield found
-                answer = replace(self._base(question, found), standalone=standalone)
-                events = self._answer(asking, answer, found, retrieval_only=retrieval_only)
-                async with contextlib.aclosing(events):
-                    async for event in events:
+            events = self._fresh(asking, k, vector, filters, ignore, retrieval_only=retrieval_only)
+            async with contextlib.aclosing(events):
+                async for event in events:
+                    if isinstance(event, Retrieval):
+                        found = event
+                    else:
                         waiting.close()
-                        if isinstance(event, Answer):
-                            answer = event
-                        else:
-                            yield event
-                if early is not None:
-                    found, answer = await _joined(early, searching, answer)
-                    answer = asking.end(answer)
-                    yield found
-                yield answer
+                    if isinstance(event, Answer):
+                        answer = replace(event, question=question, standalone=standalone)
+                        yield answer
+                    else:
+                        yield event
         self._tell(asking, answer)
         if keeps is not None and answer.prompt is not None and answer.status is AnswerStatus.OK:
             keeps.put(key, revision, found, answer)
+
+    async def _fresh(
+        self,
+        asking: _Asking,
+        k: int,
+        vector: Vectors | Located | Locate | None,
+        filters: Filters,
+        ignore: Sequence[str],
+        *,
+        retrieval_only: bool,
+    ) -> AsyncGenerator[Retrieval | str | Answer, None]:
+        """Search, and answer from what is found or, after an early start, from the one show that is named."""
+        with recording() as asking.recorder:
+            search = self._retriever.search(
+                asking.question, k=k, priority=asking.priority, vector=vector, filters=filters, ignore=ignore
+            )
+            searching = asyncio.create_task(search, name="search")
+        async with _ended(searching):
+            early = None
+            if (
+                self._early_start
+                and asking.priority is Priority.LIVE
+                and self.written_by_a_model
+                and not retrieval_only
+            ):
+                early = await self._retriever.named_alone(asking.question, filters=filters, ignore=ignore)
+            found = early or await searching
+            yield found
+            answer = self._base(asking.question, found)
+            events = self._answer(asking, answer, found, retrieval_only=retrieval_only)
+            async with contextlib.aclosing(events):
+                async for event in events:
+                    if isinstance(event, Answer):
+                        answer = event
+                    else:
+                        yield event
+            if early is not None:
+                found, answer = await _joined(early, searching, answer)
+                answer = asking.end(answer)
+                yield found
+            yield answer
 
     async def _answer(
         self, asking: _Asking, answer: Answer, found: Retrieval, *, retrieval_only: bool

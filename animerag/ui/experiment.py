@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from animerag import reports
-from animerag.charts.experiment import speedup, throughput, wall_time
+from animerag.charts.experiment import claim_band, speedup, throughput, wall_time
 from animerag.charts.runs import lanes
 from animerag.measurements import YARDSTICK, to_object
 from animerag.services.comparison import PRESETS
@@ -76,9 +76,8 @@ def _charts(experiment: Experiment) -> None:
     draw(speedup(experiment), "compare_speedup")
     told = []
     for claim in experiment.claims:
-        promised = f"{claim.low:.3g}×" if claim.low == claim.high else f"{claim.low:.3g} to {claim.high:.3g}×"
         at = "" if experiment.plan.workload == "query" else f" at {claim.concurrency} in flight"
-        told.append(label(f"The note promises {promised}{at}. {claim.verdict}"))
+        told.append(label(f"The note promises {claim_band(claim)}{at}. {claim.verdict}"))
     st.caption("  \n".join(told))
     _lanes(experiment)
 

@@ -110,9 +110,11 @@ def _ended(run: Run, job: Job | None) -> None:
         if run.failed and st.button(f"Retry {run.failed:,} failed", icon=":material/refresh:", key="batch_retry"):
             session.continue_run(run, "failed")
             st.rerun()
-        if st.button("Delete", icon=":material/delete:", key="batch_delete"):
-            session.delete_run(run)
-            st.rerun()
+        with st.popover("Delete", icon=":material/delete:", key=f"batch_deleting_{run.id}"):
+            st.caption("Its answers cannot be had back.")
+            if st.button("Delete this run", key="batch_delete", type="primary"):
+                session.delete_run(run)
+                st.rerun()
 
 
 def _files(run: Run) -> None:

@@ -12,6 +12,8 @@ from animerag.charts import live as live_charts
 from animerag.errors import InvalidInputError
 from animerag.models import Priority
 from animerag.readers import columns
+from animerag.readers.delimited import DELIMITERS
+from animerag.readers.sniff import ENCODINGS, encoding_label
 from animerag.services.ingestion import SourceFile
 from animerag.services.survey import described
 from animerag.services.uploads import to_correct
@@ -29,8 +31,6 @@ if TYPE_CHECKING:
 
 MAX_MB = 50
 TYPES = ("json", "jsonl", "ndjson", "csv", "tsv", "xlsx", "xml", "gz", "txt", "md")
-_ENCODINGS = ("utf-8", "utf-16", "cp1252", "shift_jis", "euc_jp")
-_DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _NO_FIELD = "none"
 _WIDTHS = {
     "File": 160, "Detected": 130, "New": 52, "Changed": 72, "Same": 54, "Repeated": 78, "Unusable": 78, "Tokens": 66,
@@ -157,16 +157,21 @@ def _corrected(number: int, source: SourceFile, found: Detection) -> SourceFile:
     first, second, third = st.columns(3)
     if found.encoding:
         encoding = first.selectbox(
-            "Encoding", _ENCODINGS, index=None, placeholder=found.encoding, key=f"{key}_encoding"
+            "Encoding",
+            ENCODINGS,
+            index=None,
+            placeholder=encoding_label(found.encoding),
+            format_func=encoding_label,
+            key=f"{key}_encoding",
         )
         options = replace(options, encoding=encoding)
     if found.delimiter:
         delimiter = second.selectbox(
-            "Columns are parted by",
-            list(_DELIMITERS),
+            "Columns are separated by",
+            list(DELIMITERS),
             index=None,
-            placeholder=_DELIMITERS.get(found.delimiter, found.delimiter),
-            format_func=lambda one: _DELIMITERS[one],
+            placeholder=DELIMITERS.get(found.delimiter, found.delimiter),
+            format_func=lambda one: DELIMITERS[one],
             key=f"{key}_delimiter",
         )
         options = replace(options, delimiter=delimiter)
