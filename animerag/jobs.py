@@ -109,6 +109,7 @@ class Jobs:
         self._jobs: dict[str, Job] = {}
         self._starting = asyncio.Lock()
         self._exclusive: Job | None = None
+        self._cut_off: set[str] = set()  # jobs that nobody cancelled but the end of the app
 
     async def start(
         self,
@@ -179,8 +180,9 @@ class Jobs:
         return job
 
     async def close(self) -> None:
-        """Stop what runs, giving each job the chance to end at a safe point."""
+        """Stop what runs, giving each job the chance to end at a safe point; the journal calls it interrupted."""
         running = [job for job in self._jobs.values() if job.running and job.task is not None]
+        self._cut_off = {job.id for job in running if job.state == "running"}
         for job in running:
             self.cancel(job.id)
         tasks = [job.task for job in running if job.task is not None]
@@ -225,7 +227,10 @@ class Jobs:
         elif is_dataclass(report) and not isinstance(report, type):
             report = asdict(report)
         try:
-            await self._library.end_job(job.id, state=state, report=report, error=job.error)
+            if state == "cancelled" and job.id in self._cut_off:
+                await self._library.end_job(job.id, state="interrupted", error="The app ended before the job did.")
+            else:
+                await self._library.end_job(job.id, state=state, report=report, error=job.error)
         except AnimeRAGError:
             log.exception("the end of job %s could not be journalled", job.kind)
 

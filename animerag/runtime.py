@@ -7,12 +7,14 @@ services on a loop of its own through `open_services`.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import concurrent.futures
 import contextlib
 import ctypes
 import logging
 import queue
 import threading
+import weakref
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import repeat
@@ -326,6 +328,7 @@ class Runtime:
         self._lag_s: float | None = None
         self._thread = threading.Thread(target=self._main, name="animerag-loop", daemon=True)
         self._thread.start()
+        _close_at_exit(self)
         try:
             self._opened.result(timeout=30)
         except BaseException:
@@ -455,6 +458,19 @@ class Runtime:
         async with open_services(self._settings) as services:
             self._opened.set_result(services)
             await self._closing.wait()
+
+
+def _close_at_exit(runtime: Runtime) -> None:
+    """Close a runtime that is still open when the process ends: else every Ctrl-C would be an unclean stop."""
+    kept = weakref.ref(runtime)
+
+    def close() -> None:
+        if (opened := kept()) is not None:
+            opened.close()
+
+    # Ordinary exit handlers come after the interpreter has closed its pools of threads, which closing needs.
+    register = getattr(threading, "_register_atexit", atexit.register)
+    register(close)
 
 
 def _cancel_pending(loop: asyncio.AbstractEventLoop) -> None:

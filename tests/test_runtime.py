@@ -2,12 +2,16 @@
 
 import asyncio
 import contextlib
+import os
+import subprocess
+import sys
 import threading
 
 import pytest
 
 from animerag.errors import LibraryError, RuntimeClosedError
 from animerag.runtime import Runtime
+from animerag.services.maintenance import UNCLEAN_STOP
 
 
 @pytest.fixture
@@ -169,7 +173,7 @@ def test_jobs_of_a_process_that_is_gone_are_found_interrupted(settings):
     last = Runtime(settings)
     states = {record.id: record.state for record in last.call(last.services.library.jobs())}
     last.close()
-    assert states == {job.id: "cancelled", "lost": "interrupted"}
+    assert states == {job.id: "interrupted", "lost": "interrupted"}
 
 
 def test_a_call_that_closing_cuts_off_says_so(settings):
@@ -180,3 +184,36 @@ def test_a_call_that_closing_cuts_off_says_so(settings):
     with pytest.raises(RuntimeClosedError):
         opened.call(cut.run())
     assert cut.seen.is_set()
+
+
+def test_a_process_that_simply_ends_leaves_nothing_unclean_and_its_import_to_be_resumed(settings, export, record):
+    rows = [record(n, f"Voyage {n}", f"The captain number {n} walks through the rain. " * 20) for n in range(1, 3000)]
+    settings.data_dir.mkdir(parents=True)
+    program = f"""
+import sys, time
+from pathlib import Path
+from animerag.runtime import Runtime
+from animerag.services.maintenance import UNCLEAN_STOP
+from animerag.services.ingestion import SourceFile
+runtime = Runtime()
+uploads = runtime.services.uploads
+job = runtime.call(uploads.start([SourceFile(path=Path({str(export(*rows).path)!r}), name="voyages")]))
+while not job.control.progress.done:
+    time.sleep(0.01)
+"""
+    environment = {
+        **os.environ,
+        "ANIMERAG_DATA_DIR": str(settings.data_dir),
+        "ANIMERAG_CHROMA_URL": settings.chroma_url,
+    }
+    subprocess.run([sys.executable, "-c", program], env=environment, check=True, timeout=50)
+    assert list((settings.data_dir / "processes").glob("*.lock")) == []
+    opened = Runtime(settings)
+    try:
+        services = opened.services
+        unfinished = opened.call(services.uploads.unfinished())
+        assert (unfinished.state, unfinished.title) == ("interrupted", "voyages")
+        assert not opened.call(services.library.fact(UNCLEAN_STOP))
+        assert opened.call(services.uploads.what_is_left(unfinished.id)).unchanged > 0, "what was stored stays"
+    finally:
+        opened.close()
