@@ -119,7 +119,10 @@ class Pipeline:
         async for documents in todo:
             if documents and self._import_id is None and self._begin_import is not None:
                 self._import_id = await self._begin_import()
-            kept |= await self._indexer.kept(documents)
+            waiting = {document.text_hash for document in cutter.rest()}
+            kept = kept & waiting | await self._indexer.kept(
+                documents
+            )  # of a large import only what is still to be cut
             for batch in cutter.add(documents):
                 yield self._work(batch, kept)
         if rest := cutter.rest():

@@ -89,7 +89,7 @@ def test_a_sheet_comes_back_answered(url, browser, questions, photograph):
     dark = opened("dark", page.url)
     look(dark, "Timing", "Time to answer")
     shot(dark, "7-timing", "dark")
-    look(dark, "Answers", "Choose a row")
+    look(dark, "Answers", "Click a row")
     shot(dark, "8-answers", "dark")
 
     files = {}
