@@ -3,6 +3,8 @@
 import asyncio
 from pathlib import Path
 
+import numpy as np
+
 from animerag import readers, sample
 from animerag.adapters.local import MODEL, LocalEmbedder
 from animerag.models import Priority
@@ -22,4 +24,6 @@ async def sample_vectors():
 
 
 if __name__ == "__main__":
-    sample.keep_vectors(Path(sample.__file__).with_name("vectors.npz"), MODEL, asyncio.run(sample_vectors()))
+    made = asyncio.run(sample_vectors())
+    path = Path(sample.__file__).with_name("vectors.npz")
+    np.savez(path, model=np.array(MODEL), text_hashes=np.array(list(made)), vectors=np.stack(list(made.values())))

@@ -25,13 +25,11 @@ def catalogue() -> AbstractContextManager[Path]:
 
 
 def vectors(model: str) -> dict[str, Vectors]:
-    """Return the shows' vectors by text hash where `model` is the encoder that made them; for others nothing."""
+    """Return the shows' vectors by text hash where `model` is the encoder that made them; for others nothing.
+
+    `tests/write_sample_vectors.py` makes the file anew.
+    """
     with as_file(_HERE.joinpath("vectors.npz")) as path, np.load(path, allow_pickle=False) as kept:
         if str(kept["model"]) != model:
             return {}
         return dict(zip(kept["text_hashes"].tolist(), kept["vectors"], strict=True))
-
-
-def keep_vectors(path: Path, model: str, made: dict[str, Vectors]) -> None:
-    """Write what `vectors` reads; CONTRIBUTING.md says when."""
-    np.savez(path, model=np.array(model), text_hashes=np.array(list(made)), vectors=np.stack(list(made.values())))
