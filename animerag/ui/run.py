@@ -110,15 +110,10 @@ def _ended(run: Run, job: Job | None) -> None:
         if run.failed and st.button(f"Retry {run.failed:,} failed", icon=":material/refresh:", key="batch_retry"):
             session.continue_run(run, "failed")
             st.rerun()
-        with st.popover("Delete", icon=":material/delete:", key=f"batch_deleting_{run.id}"):
-            st.caption("Its answers cannot be had back.")
-            if st.button("Delete this run", key="batch_delete", type="primary"):
-                session.delete_run(run)
-                st.rerun()
 
 
 def _files(run: Run) -> None:
-    """Offer the sheet with what is answered so far; a file is made when it is asked for."""
+    """Offer the sheet with what is answered so far, made when it is asked for, and a way to forget a run that ended."""
     stem = label(run.name).rsplit(".", 1)[0].replace("\\", "") or "questions"
     with st.container(horizontal=True):
         for suffix, mime in _FILES.items():
@@ -131,6 +126,13 @@ def _files(run: Run) -> None:
                 on_click="ignore",
                 key=f"batch_download_{suffix[1:]}",
             )
+        if run.at_work:
+            return
+        with st.popover("Delete", icon=":material/delete:", key=f"batch_deleting_{run.id}"):
+            st.caption("Its answers cannot be had back.")
+            if st.button("Delete this run", key="batch_delete", type="primary"):
+                session.delete_run(run)
+                st.rerun()
 
 
 def _file(suffix: str, run_id: str) -> bytes:
