@@ -19,22 +19,26 @@ _SHOPS = (
     r"netflix|crunchyroll|hulu|disney(?: plus|\+)?|amazon(?: prime)?|prime video|youtube|hidive|funimation|blu-?rays?|dvds?|"
     r"streaming(?: services?)?|tv tonight"
 )
+_MEASURES = r"price|budget|sales|birthday|blood type|height|weight|zodiac sign|real name"
+# Where a question begins: "a girl who sings" and "the weight of the past" are plots.
+_HEAD = r"(?:^|[.;:?!]\s*|\b(?:know|me|and|but|wonder|say)\s+)"
 _NOT_KEPT = re.compile(
     "|".join(
         (
-            # At the head of a question only: "a girl who sings" is a plot.
-            r"(?:^|[,.;:?!]\s*|\b(?:know|me|and|but|wonder|say)\s+)who (?:voices|voiced|plays|played|sings|sang|directs|directed|wrote|composed|animated|produced|made|drew|created|performs)\b",
+            _HEAD
+            + r"who (?:voices|voiced|plays|played|sings|sang|directs|directed|wrote|composed|animated|produced|made|drew|created|performs)\b",
             rf"\b(?:who (?:is|are|was|were)|what (?:is|are)|which|name) (?:the )?(?:\w+ )?(?:{_MAKERS})\b(?: (?:of|for|in|behind|made|did|animated|produced)\b|.{{0,60}}\?*$)",
             r"\b(?:voiced|directed|animated|produced|sung|performed|composed) by (?:whom|who|which)\b",
             rf"\b(?:what|which|who).{{0,30}}\b(?:{_MUSIC})\b",
             r"\bwhere (?:can|could|do|should|might) (?:i|you|we|one) (?:\w+ )?(?:stream|watch|see|buy|find|get|read|download|rent)\b",
             rf"\b(?:is|are|was)\b.{{0,80}}\b(?:available )?on (?:{_SHOPS})\b",
             r"\b(?:stream|streamed|streaming|watch)\b.{0,60}\b(?:online|for free|legally)\?*$|\bwatch in [a-z]+\?*$",
-            r"\bhow much (?:money|does|did|is|are|was|do)\b|\bbox[- ]office\b|\bwhat (?:does|did) .{0,60} cost\b|\b(?:price|budget|sales) (?:of|for)\b",
+            _HEAD + r"how much (?:money|does|did|is|are|was|do)\b|\bbox[- ]office\b|\bwhat (?:does|did) .{0,60} cost\b",
+            rf"(?:^|\b(?:what|tell me|know)(?:['’]?s| is| was| are| were)? )(?:the )?(?:{_MEASURES}) (?:of|for)\b",
             r"\b(?:which|what) (?:episode|chapter|volume)\b|\bin (?:episode|chapter|volume) \d|\bhow many (?:copies|volumes|chapters|pages)\b",
             r"\bwhen (?:will|does|is) (?:the )?(?:next )?(?:season|part|movie|film|sequel|§)\b.{0,60}\b(?:come|air|start|release|premiere|out|begin)",
             r"\bwhen (?:will|is) .{0,80}\b(?:come out|air|be released|premiere|return)\b",
-            r"\bhow (?:tall|heavy)\b|\b(?:birthday|blood type|height|weight|zodiac sign|real name) of\b|\bwhat (?:is|was) \w+(?: \w+)?['’]s (?:birthday|blood type|height|weight|zodiac sign)",
+            r"\bhow (?:tall|heavy)\b|\bwhat (?:is|was) \w+(?: \w+)?['’]s (?:birthday|blood type|height|weight|zodiac sign)",
             r"声優|主題歌|オープニング曲?|エンディング曲?|配信|監督は|作者は|原作者|制作会社|アニメーション制作|興行収入|値段|いくらで|身長|誕生日|血液型|何巻",
         )
     ),
