@@ -151,7 +151,7 @@ def _table(shows: Sequence[Show]) -> None:
         ],
         key=key,
         on_select=choose,
-        selection_mode="single-cell",  # a row would have to be ticked, and the keyboard cannot
+        selection_mode="single-cell",  # a row would have to be ticked: by arrow keys none is
         hide_index=True,
         width="stretch",
         height=min(35 * len(shows) + 38, 560),

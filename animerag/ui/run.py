@@ -177,7 +177,7 @@ def _answers(run: Run) -> None:
         placeholder="",
         key=f"batch_table_{run.id}_{shown}_{page}",
         on_select="rerun",
-        selection_mode="single-cell",  # a row would have to be ticked, and the keyboard cannot
+        selection_mode="single-cell",  # a row would have to be ticked: by arrow keys none is
         column_config={
             "Row": st.column_config.NumberColumn(width=60),
             "Question": st.column_config.TextColumn(width="medium"),
