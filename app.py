@@ -4,8 +4,10 @@ import streamlit as st
 
 from animerag.ui import navigation
 
-if __name__ == "__main__":
+if __name__ == "__main__":  # as Streamlit runs it for each session
     navigation.entered()
     page = st.navigation(navigation.pages())
     navigation.shell()
     page.run()
+else:  # as the server imports it once; Streamlit finds this call by reading the source
+    app = st.App(__file__, middleware=navigation.middleware())

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import logging
 import os
+import re
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from animerag.errors import SettingsError
 
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from animerag.models import ProviderName
+
+_HOST = re.compile(r"[a-z0-9_]([a-z0-9._-]*[a-z0-9_])?")  # what browsers send of a name: punycode, lower case
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +89,7 @@ class Settings(BaseSettings):
     max_tpm: int | None = Field(None, ge=1)
     max_cost_usd: float | None = Field(None, ge=0)
     prices: dict[str, float] = Field(default_factory=dict)  # USD a million tokens, by model
+    hosts: Annotated[tuple[str, ...], NoDecode] = ()  # names the app may be reached by, besides those of loopback
     otlp_endpoint: str | None = None
     debug: bool = False
     _saved: frozenset[str] = PrivateAttr(frozenset())
@@ -93,6 +98,20 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
+
+    @field_validator("hosts", mode="before")
+    @classmethod
+    def _host_names(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        hosts = tuple(host.strip().strip("[]").rstrip(".").lower() for host in value.split(",") if host.strip())
+        for host in hosts:
+            if not _HOST.fullmatch(host) and not _is_ipv6(host):
+                raise ValueError(
+                    f"{host!r} is not the name of a host: write names without scheme, port or path, "
+                    "separated by commas, such as anime.example,192.168.1.5"
+                )
+        return hosts
 
     @field_validator("database_url")
     @classmethod
@@ -167,6 +186,13 @@ def load_settings(**options: Any) -> Settings:
         return Settings(**given)
     except ValidationError as error:
         raise SettingsError(" ".join(_sentence(problem) for problem in error.errors())) from None
+
+
+def _is_ipv6(host: str) -> bool:
+    try:
+        return ip_address(host).version == 6
+    except ValueError:
+        return False
 
 
 def variable(name: str) -> str:

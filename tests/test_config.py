@@ -44,12 +44,20 @@ def test_options_win_over_the_environment_and_that_over_the_file(monkeypatch, tm
         ("ANIMERAG_INGEST_CONCURRENCY", "-1"),
         ("ANIMERAG_DATABASE_URL", "postgresql://db/x"),
         ("ANIMERAG_CHAT_PROVIDER", "nobody"),
+        ("ANIMERAG_HOSTS", "https://anime.example"),
+        ("ANIMERAG_HOSTS", "anime.example:8443"),
+        ("ANIMERAG_HOSTS", "*"),
     ],
 )
 def test_an_unusable_value_is_named_in_a_sentence(monkeypatch, name, value):
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError, match=name):
         load_settings()
+
+
+def test_hosts_are_names_separated_by_commas(monkeypatch):
+    monkeypatch.setenv("ANIMERAG_HOSTS", " Anime.Example., 192.168.1.5,[fd00::1] ,")
+    assert load_settings().hosts == ("anime.example", "192.168.1.5", "fd00::1")
 
 
 def test_an_empty_variable_is_an_unset_one(monkeypatch):

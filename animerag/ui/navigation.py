@@ -13,6 +13,7 @@ import streamlit as st
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from starlette.middleware import Middleware
     from streamlit.navigation.page import StreamlitPage
 
 _THROUGH_APP = "through_app"
@@ -63,6 +64,21 @@ def run(page: Callable[[], None]) -> None:
 
     with seam():
         page()
+
+
+def middleware() -> list[Middleware]:
+    """Return what every request passes before Streamlit sees it."""
+    from starlette.middleware import Middleware
+
+    from animerag.config import load_settings
+    from animerag.errors import SettingsError
+    from animerag.ui.host_check import HostCheck
+
+    try:
+        hosts = load_settings().hosts
+    except SettingsError:  # the page will say so, on this machine only
+        hosts = ()
+    return [Middleware(HostCheck, hosts=hosts)]
 
 
 def _name() -> None:

@@ -132,6 +132,16 @@ def app_over(tmp_path):
     return started
 
 
+@pytest.fixture(scope="module")
+def app_of_module(tmp_path_factory):
+    """Start one app for all tests of a module, as `app_over` does."""
+
+    def started(**told):
+        return _app(tmp_path_factory.mktemp("app"), told)
+
+    return started
+
+
 class Address(str):
     """Where an app is, and its process."""
 
