@@ -34,6 +34,7 @@ from animerag.limits import Gate
 from animerag.loop_lag import LoopLag, Visits
 from animerag.models import Priority
 from animerag.prices import price_table
+from animerag.private_files import tighten
 from animerag.runs import Runs
 from animerag.services import waves
 from animerag.services.alone import Alone
@@ -113,6 +114,7 @@ async def open_services(settings: Settings, *, warm: bool = True) -> AsyncIterat
         stack.enter_context(diagnostics.debugging(settings))
         if settings.otlp_endpoint is not None:
             await stack.enter_async_context(_exporting(settings.otlp_endpoint))
+        await asyncio.to_thread(tighten, settings.data_dir, settings.database_path)
         library = await Library.open(settings.database_path)
         stack.push_async_callback(library.close)
         held = settings.data_dir / leases.DIRECTORY

@@ -33,7 +33,7 @@ MAY_IMPORT = {
     "charts": _VALUES | {"charts", "measurements", "runs", "tracing"},
     "reports": _VALUES | {"measurements", "charts", "exports"},
     "simulator": _VALUES | {"simulator", "ports"},
-    "adapters": _VALUES | {"adapters", "limits", "ports", "prices", "texts", "words", "tracing"},
+    "adapters": _VALUES | {"adapters", "limits", "ports", "prices", "private_files", "texts", "words", "tracing"},
     "ui": _VALUES
     | {
         "ui",
@@ -43,6 +43,7 @@ MAY_IMPORT = {
         "jobs",
         "config",
         "prices",
+        "private_files",
         "exports",
         "texts",
         "measurements",

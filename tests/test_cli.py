@@ -7,10 +7,13 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from animerag.cli import main
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
@@ -215,3 +218,29 @@ def test_a_backup_comes_back(filled, tmp_path, settings, monkeypatch):
     assert filled("restore", str(kept))[0] == 2, "shows are there"
     status, out, _ = filled("restore", str(kept), "--replace")
     assert (status, out) == (0, "2 shows are back, 2 of them indexed.\n")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("query", "-q", "\udcff"),
+        ("ingest", "caf\udce9.json", "--json"),
+        ("query", "-f", "\udcff.csv"),
+        ("compare", "ingest", "--out", "\udcff.html"),
+        ("\udcff",),
+    ],
+)
+def test_an_argument_that_is_not_utf8_is_a_sentence(run, words):
+    status, out, err = run(*words)
+    assert (status, out) == (2, "")
+    assert "is not UTF-8" in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="arguments are UTF-16 on Windows")
+def test_bytes_that_are_not_utf8_are_a_sentence(tmp_path):
+    command = [sys.executable, "-m", "animerag", "query", "-q", b"\xff"]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=50, check=False)
+    assert ended.returncode == 2
+    assert b"Traceback" not in ended.stderr
+    assert b"is not UTF-8" in ended.stderr

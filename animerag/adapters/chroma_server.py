@@ -27,6 +27,7 @@ from uuid import uuid4
 from filelock import FileLock, Timeout
 
 from animerag.errors import VectorStoreError
+from animerag.private_files import restrict_umask
 
 GRACE_S = 15.0  # outlives a restart of the app and a gap between two commands
 START_LIMIT_S = 15.0  # a start takes about a second; a loaded machine needs a few
@@ -299,6 +300,7 @@ def main() -> None:
     parser.add_argument("--grace", type=float, default=GRACE_S, help="seconds without users before it ends")
     parser.add_argument("--port", type=int, help="the first port to try; a free one otherwise")
     options = parser.parse_args()
+    restrict_umask()
     files = ServerFiles(options.directory)
     files.users.mkdir(parents=True, exist_ok=True)
     lock = FileLock(files.lock)

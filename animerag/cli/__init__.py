@@ -15,6 +15,7 @@ from animerag import __version__
 from animerag.cli import backup, compare, evaluate, ingest, query, status
 from animerag.cli.running import CANCELLED, UNUSABLE, discard_output
 from animerag.errors import AnimeRAGError
+from animerag.private_files import restrict_umask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -33,7 +34,13 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
-    options = build_parser().parse_args(arguments)
+    restrict_umask()
+    given = sys.argv[1:] if arguments is None else arguments
+    if (unreadable := next((word for word in given if not _is_utf8(word)), None)) is not None:
+        shown = unreadable.encode("utf-8", "backslashreplace").decode()
+        print(f"The argument {shown} is not UTF-8: type it in a UTF-8 terminal, or rename the file.", file=sys.stderr)
+        return UNUSABLE
+    options = build_parser().parse_args(given)
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(message)s")
     try:
         run: Callable[[argparse.Namespace], Coroutine[Any, Any, int]] = options.run
@@ -46,3 +53,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has left
         discard_output()
         return CANCELLED
+
+
+def _is_utf8(word: str) -> bool:
+    """Tell whether a word can be printed and stored: bytes that are not UTF-8 come as halves of surrogate pairs."""
+    try:
+        word.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from animerag.errors import InvalidInputError
 from animerag.exports import formula_safe
+from animerag.inbox import check_regular, read_inbox
 from animerag.readers import ReadOptions
 from animerag.services.reading import SourceFile
 
@@ -45,6 +46,7 @@ class Uploads:
         batch_size: int | Literal["auto"] | None = None,
     ) -> Job:
         """Start an import of files that stay where they are. Raises InvalidInputError, LibraryError."""
+        await self.check_inbox_files(files)
         request = {
             "files": [{**asdict(file), "path": str(file.path)} for file in files],
             "concurrency": concurrency,
@@ -64,7 +66,9 @@ class Uploads:
 
     async def what_is_left(self, job_id: str) -> IngestReport:
         """Read the files of an import again and say what a resumed run would do. Raises InvalidInputError."""
-        return await self._ingestion.check(_files(await self._request(job_id)))
+        files = _files(await self._request(job_id))
+        await self.check_inbox_files(files)
+        return await self._ingestion.check(files)
 
     async def resume(self, job_id: str) -> Job:
         """Start what is missing of an import. Raises InvalidInputError where nothing is known of it, LibraryError."""
@@ -85,15 +89,16 @@ class Uploads:
         if any(record.id == job_id for record in await self._cut_off()):
             await self._library.end_job(job_id, state="cancelled", error="Interrupted, and not taken up again.")
 
-    async def waiting_files(self) -> list[SourceFile]:
-        """Return the files in the inbox, for what is too large for a browser."""
+    async def waiting_files(self) -> tuple[list[SourceFile], Sequence[str]]:
+        """Return the files in the inbox, for what is too large for a browser, and why other entries are left out."""
+        listing = await asyncio.to_thread(read_inbox, self.inbox)
+        return [SourceFile(path=path, name=path.name) for path in listing.files], listing.refused
 
-        def look() -> list[SourceFile]:
-            self.inbox.mkdir(parents=True, exist_ok=True)
-            found = sorted(path for path in self.inbox.iterdir() if path.is_file() and not path.name.startswith("."))
-            return [SourceFile(path=path, name=path.name) for path in found]
-
-        return await asyncio.to_thread(look)
+    async def check_inbox_files(self, files: Iterable[SourceFile]) -> None:
+        """Raise InvalidInputError where one of the files lies in the inbox and is not a regular file (any more)."""
+        for file in files:
+            if file.path.parent == self.inbox:
+                await asyncio.to_thread(check_regular, file.path)
 
     async def _cut_off(self) -> list[JobRecord]:
         records = await self._library.jobs(state="interrupted", limit=_LOOKED_AT)

@@ -66,13 +66,16 @@ def run(page: Callable[[], None]) -> None:
         page()
 
 
-def middleware() -> list[Middleware]:
-    """Return what every request passes before Streamlit sees it."""
+def start_server() -> list[Middleware]:
+    """Prepare the server's process, once, and return what every request passes before Streamlit sees it."""
     from starlette.middleware import Middleware
 
     from animerag.config import load_settings
     from animerag.errors import SettingsError
+    from animerag.private_files import restrict_umask
     from animerag.ui.host_check import HostCheck
+
+    restrict_umask()
 
     try:
         hosts = load_settings().hosts

@@ -59,13 +59,17 @@ def choose_files() -> None:
         session.renew("upload_files")
         st.rerun()
     uploads = session.services().uploads
-    waiting = session.runtime().call(uploads.waiting_files())
+    waiting, refused = session.runtime().call(uploads.waiting_files())
+    for sentence in refused:
+        st.caption(label(sentence))
     if not waiting:
         st.caption(label(f"Larger than {MAX_MB} MB? Put it into {uploads.inbox}, or use animerag ingest PATH."))
         return
     known = {file.source.path for file in session.chosen()}
     names = [source.name for source in waiting if source.path not in known]
-    for name in st.pills("In the inbox folder", names, selection_mode="multi", key=session.fresh_key("upload_inbox")):
+    for name in st.pills(
+        "In the inbox folder", names, selection_mode="multi", format_func=label, key=session.fresh_key("upload_inbox")
+    ):
         _take(next(source for source in waiting if source.name == name))
         session.renew("upload_inbox")
         st.rerun()

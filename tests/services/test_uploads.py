@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import os
+import socket
 import time
 
 import pytest
@@ -78,7 +79,45 @@ async def test_the_inbox_lists_files_and_nothing_else(services):
     (inbox / "big.jsonl").write_text("{}")
     (inbox / ".hidden").write_text("")
     (inbox / "folder").mkdir()
-    assert [source.name for source in await services.uploads.waiting_files()] == ["big.jsonl"]
+    files, refused = await services.uploads.waiting_files()
+    assert [source.name for source in files] == ["big.jsonl"]
+    assert refused == []
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFOs or links without rights on Windows")
+async def test_the_inbox_takes_regular_files_within_itself_only(services, tmp_path):
+    inbox = services.uploads.inbox
+    inbox.mkdir(parents=True)
+    (tmp_path / "secret.jsonl").write_text("{}")
+    (inbox / "good.jsonl").write_text("{}")
+    (inbox / "link.jsonl").symlink_to(tmp_path / "secret.jsonl")
+    (inbox / "inner.jsonl").symlink_to(inbox / "good.jsonl")
+    (inbox / "folder.jsonl").symlink_to(tmp_path)
+    (inbox / "zero.jsonl").symlink_to("/dev/zero")
+    os.mkfifo(inbox / "pipe.jsonl")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(os.path.relpath(inbox / "socket.jsonl"))
+        (inbox / os.fsdecode(b"latin-\xe9.jsonl")).write_text("{}")
+        files, refused = await services.uploads.waiting_files()
+
+    assert [source.name for source in files] == ["good.jsonl"]
+    assert len(refused) == 7
+    assert "link.jsonl in the inbox is a link: put the file itself there." in refused
+    assert "pipe.jsonl in the inbox is not a regular file: put a file there." in refused
+    assert all(sentence.isprintable() and sentence.endswith(".") for sentence in refused)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFOs or links without rights on Windows")
+async def test_a_file_of_the_inbox_that_became_a_link_is_not_imported(services, export, record, tmp_path):
+    inbox = services.uploads.inbox
+    inbox.mkdir(parents=True)
+    (inbox / "a.json").write_text("{}")
+    (chosen,), _ = await services.uploads.waiting_files()
+    chosen.path.unlink()
+    chosen.path.symlink_to(export(record(1, "Secret")).path)
+
+    with pytest.raises(InvalidInputError, match="is a link"):
+        await services.uploads.start([chosen])
 
 
 def row(given, line=3):
