@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select, type_coerce
 from sqlalchemy.types import Text
 
-from animerag.models import FactAnswer, Filters, RelatedShow, Show, Sort
+from animerag.models import RESTRICTED_LABELS, FactAnswer, Filters, RelatedShow, Show, Sort
 from animerag.schema import my_list
 from animerag.schema import shows as table
 
@@ -178,6 +178,14 @@ class FactTable:
             tests.append(lambda show: without.isdisjoint(self._tags_of[show.id]))
         if filters.statuses:
             tests.append(lambda show: (show.my_status or "none") in filters.statuses)
+        if filters.types:
+            tests.append(lambda show: show.type in filters.types)
+        if filters.seasons:
+            tests.append(lambda show: show.season in filters.seasons)
+        if filters.aired_from or filters.aired_to:
+            tests.append(partial(_aired, filters.aired_from, filters.aired_to))
+        if filters.restricted is not None:
+            tests.append(lambda show: show.restricted is filters.restricted)
         if filters.title:
             words = f" {title_words(filters.title)} "
             tests.append(lambda show: words in self._titles_of[show.id])
@@ -195,6 +203,10 @@ class FactTable:
             return ", ".join(show.tags) or None
         if field == "relations":
             return ", ".join(f"{item.kind}: {item.title}" for item in show.relations) or None
+        if field == "studios":
+            return ", ".join(show.studios) or None
+        if field == "restricted":
+            return None if show.restricted is None else RESTRICTED_LABELS[show.restricted]
         return getattr(show, field) or None
 
     def titled(self, words: str) -> bool:
@@ -212,6 +224,19 @@ def _bounded(field: Callable[[Show], float | None], low: float | None, high: flo
     value = field(show)
     # 0 is how exports say "unknown".
     return bool(value) and (low is None or value >= low) and (high is None or value <= high)  # type: ignore[operator]
+
+
+def _aired(low: str | None, high: str | None, show: Show) -> bool:
+    """Tell whether every day that a show's air date may mean lies within the bounds."""
+    date = show.air_date
+    if not date:
+        return False
+    # A date in part stands for its first day below and for its last one above.
+    return (not low or _first_day(date) >= _first_day(low)) and (not high or f"{date}-99" <= f"{high}-99")
+
+
+def _first_day(date: str) -> str:
+    return date if len(date) == 10 else f"{date}-01" if len(date) == 7 else f"{date}-01-01"
 
 
 def _names_of(tags: Mapping[str, int]) -> dict[str, str]:

@@ -16,8 +16,28 @@ ProviderName = Literal["openai", "local"]
 Branch = Literal["alias", "words", "vector", "relation"]
 MyStatus = Literal["watching", "completed", "on_hold", "dropped", "plan_to_watch"]
 WatchState = Literal["watching", "completed", "on_hold", "dropped", "plan_to_watch", "none"]
+ShowType = Literal["movie", "ova", "tv", "special", "web", "other", "music"]
+Season = Literal["winter", "spring", "summer", "fall"]
+Airing = Literal["finished", "airing", "upcoming"]
 FactKind = Literal["list", "count", "order", "value", "compare", "related"]
-FactField = Literal["year", "end_year", "episodes", "rating", "votes", "tags", "relations"]
+FactField = Literal[
+    "year",
+    "end_year",
+    "episodes",
+    "rating",
+    "votes",
+    "tags",
+    "relations",
+    "type",
+    "air_date",
+    "end_date",
+    "season",
+    "airing",
+    "restricted",
+    "source",
+    "duration",
+    "studios",
+]
 
 
 class Priority(IntEnum):
@@ -57,6 +77,12 @@ class Show:
 
     `overlay` marks a row that tells what its owner thinks of a show (`my_status`, `my_score` from 0 to 10,
     `episodes_watched`) and describes it only as far as to know it again. `origin` is known while a file is read.
+
+    Fields that a file does not record are None or empty. `type_inferred` marks a type that follows from titles and
+    episodes. `air_date` and `end_date` are ISO dates as far as they are known: "2012-04-07" or "2012-04". `season` is
+    the quarter of the year in which the show began to air (winter: January to March) or what a file calls it; its year
+    is `year`. `restricted` is true of shows for adults only. `tag_weights` run from 0 to 1 and name tags as `tags` do.
+    `source` is the kind of work it was made from ("manga"), `duration` counts minutes an episode.
     """
 
     id: str
@@ -71,6 +97,17 @@ class Show:
     votes: int | None = None
     relations: tuple[RelatedShow, ...] = ()
     similar: tuple[RelatedShow, ...] = ()
+    type: ShowType | None = None
+    type_inferred: bool = False
+    air_date: str | None = None
+    end_date: str | None = None
+    season: Season | None = None
+    airing: Airing | None = None
+    restricted: bool | None = None
+    source: str | None = None
+    duration: int | None = None
+    studios: tuple[str, ...] = ()
+    tag_weights: Mapping[str, float] = field(default_factory=dict)
     record: Mapping[str, Any] = field(default_factory=dict)
     my_status: MyStatus | None = None
     my_score: float | None = None
@@ -329,7 +366,9 @@ class Filters:
 
     Bounds are inclusive; ratings go from 0 to 10. `tags` and `without_tags` are compared without case. `statuses`
     allows any of those named; "none" stands for a show its owner has said nothing about. `title` is a word or words
-    that one of a show's titles must contain. A show whose field is unknown meets no bound on it.
+    that one of a show's titles must contain. `types` and `seasons` allow any of those named. `aired_from` and
+    `aired_to` are ISO dates, whole or in part: "2012-04" as an upper bound allows all of April. `restricted` asks for
+    shows for adults only, or for others. A show whose field is unknown meets no bound on it.
     """
 
     year_from: int | None = None
@@ -344,6 +383,11 @@ class Filters:
     without_tags: tuple[str, ...] = ()
     statuses: tuple[WatchState, ...] = ()
     title: str = ""
+    types: tuple[ShowType, ...] = ()
+    seasons: tuple[Season, ...] = ()
+    aired_from: str | None = None
+    aired_to: str | None = None
+    restricted: bool | None = None
 
     def __bool__(self) -> bool:
         """Tell whether anything is asked for."""
@@ -353,9 +397,17 @@ class Filters:
         """Return each condition with a short label: "2012", "before 1990", "under 13 episodes", "mecha"."""
         found = [
             Condition(key=name, label=label)
-            for name in ("year", "episodes", "rating", "votes")
+            for name in _RANGES
             if (label := _range_label(name, getattr(self, f"{name}_from"), getattr(self, f"{name}_to")))
         ]
+        if self.types:
+            found.append(Condition(key="types", label=" or ".join(TYPE_LABELS[one] for one in self.types)))
+        if self.seasons:
+            found.append(Condition(key="seasons", label=" or ".join(self.seasons)))
+        if label := _range_label("aired", self.aired_from, self.aired_to):
+            found.append(Condition(key="aired", label=label))
+        if self.restricted is not None:
+            found.append(Condition(key="restricted", label=RESTRICTED_LABELS[self.restricted]))
         found += [Condition(key=f"tags:{tag}", label=tag) for tag in self.tags]
         found += [Condition(key=f"without_tags:{tag}", label=f"not {tag}") for tag in self.without_tags]
         if self.statuses:
@@ -369,30 +421,46 @@ class Filters:
         """Return these filters less the conditions with those keys."""
         dropped = set(keys)
         changes: dict[str, Any] = {}
-        for name in ("year", "episodes", "rating", "votes"):
+        for name in (*_RANGES, "aired"):
             if name in dropped:
                 changes |= {f"{name}_from": None, f"{name}_to": None}
         changes["tags"] = tuple(tag for tag in self.tags if f"tags:{tag}" not in dropped)
         changes["without_tags"] = tuple(tag for tag in self.without_tags if f"without_tags:{tag}" not in dropped)
         changes |= {"statuses": ()} if "statuses" in dropped else {}
         changes |= {"title": ""} if "title" in dropped else {}
+        changes |= {name: () for name in ("types", "seasons") if name in dropped}
+        changes |= {"restricted": None} if "restricted" in dropped else {}
         return replace(self, **changes)
 
     def joined(self, other: Filters) -> Filters:
         """Return what both allow, as far as one value says it: the tighter bound, the tags of both."""
         changes: dict[str, Any] = {}
-        for name in ("year", "episodes", "rating", "votes"):
+        for name in (*_RANGES, "aired"):
             low, high = f"{name}_from", f"{name}_to"
             changes[low] = max((v for v in (getattr(self, low), getattr(other, low)) if v is not None), default=None)
-            changes[high] = min((v for v in (getattr(self, high), getattr(other, high)) if v is not None), default=None)
+            highs = (v for v in (getattr(self, high), getattr(other, high)) if v is not None)
+            changes[high] = min(highs, key=_last_day, default=None)
         changes["tags"] = tuple(dict.fromkeys((*self.tags, *other.tags)))
         changes["without_tags"] = tuple(dict.fromkeys((*self.without_tags, *other.without_tags)))
-        both = tuple(status for status in self.statuses if status in other.statuses)
-        changes["statuses"] = both or self.statuses or other.statuses
+        for name in ("statuses", "types", "seasons"):
+            own, others = getattr(self, name), getattr(other, name)
+            changes[name] = tuple(one for one in own if one in others) or own or others
+        changes["restricted"] = other.restricted if self.restricted is None else self.restricted
         changes["title"] = self.title or other.title
         return Filters(**changes)
 
 
+_RANGES = ("year", "episodes", "rating", "votes")
+TYPE_LABELS: dict[ShowType, str] = {
+    "movie": "film",
+    "ova": "OVA",
+    "tv": "TV series",
+    "special": "TV special",
+    "web": "web series",
+    "other": "other",
+    "music": "music video",
+}
+RESTRICTED_LABELS = {True: "for adults only", False: "not for adults only"}
 STATUS_LABELS: dict[WatchState, str] = {
     "watching": "watching",
     "completed": "completed",
@@ -403,8 +471,16 @@ STATUS_LABELS: dict[WatchState, str] = {
 }
 
 
-def _range_label(name: str, low: float | None, high: float | None) -> str:
-    """Say a range as one would: "2012", "1990 to 1999", "at most 12 episodes", "rated at least 8"."""
+def _last_day(bound: Any) -> Any:
+    """Return what an upper bound sorts by: a date in part means its last day, so "2012" is later than "2012-04"."""
+    return f"{bound}-99" if isinstance(bound, str) else bound
+
+
+def _range_label(name: str, low: float | str | None, high: float | str | None) -> str:
+    """Say a range as one would: "2012", "1990 to 1999", "at most 12 episodes", "aired from 2012-04"."""
+    if name == "aired":
+        bounds = [f"{word} {value}" for word, value in (("from", low), ("to", high)) if value]
+        return " ".join(["aired", *bounds]) if bounds else ""
     known = [f"{value}" if name == "year" else f"{value:,}" for value in (low, high) if value is not None]
     if not known:
         return ""
@@ -419,7 +495,7 @@ def _range_label(name: str, low: float | None, high: float | None) -> str:
 class Sort:
     """An order over a field; shows that lack the field come last."""
 
-    field: Literal["year", "end_year", "episodes", "rating", "votes"]
+    field: Literal["year", "end_year", "episodes", "rating", "votes", "air_date", "end_date", "duration"]
     descending: bool = True
 
 

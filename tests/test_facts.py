@@ -83,3 +83,48 @@ def test_a_question_about_fields_is_answered_from_all_shows(question, kind, ids,
 def test_what_was_set_by_hand_holds_besides():
     understood = understand("how many mecha shows are there", TABLE.tag_names)
     assert answer(understood, [], TABLE, Filters(year_from=1985)).ids == ("6", "2")
+
+
+AIRED = FactTable(
+    [
+        Show(id="film", title="Film", type="movie", air_date="2019-10-05", season="fall", restricted=False),
+        Show(id="series", title="Series", type="tv", air_date="2019-10", season="fall", restricted=True),
+        Show(id="spring", title="Spring", type="tv", air_date="2020-04-01", season="spring", type_inferred=True),
+        Show(id="bare", title="Bare"),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("filters", "met"),
+    [
+        (Filters(types=("tv",)), {"series", "spring"}),
+        (Filters(types=("tv", "movie")), {"film", "series", "spring"}),
+        (Filters(seasons=("fall",)), {"film", "series"}),
+        (Filters(restricted=True), {"series"}),
+        (Filters(restricted=False), {"film"}),
+        (Filters(aired_from="2019-10"), {"film", "series", "spring"}),
+        (Filters(aired_from="2019-10-02"), {"film", "spring"}),  # the series may have begun on the first
+        (Filters(aired_to="2019"), {"film", "series"}),
+        (Filters(aired_to="2019-10"), {"film", "series"}),
+        (Filters(aired_to="2019-10-05"), {"film"}),
+        (Filters(aired_from="2020-04-01", aired_to="2020-04-01"), {"spring"}),
+    ],
+)
+def test_an_unknown_type_date_or_restriction_meets_no_condition(filters, met):
+    assert set(AIRED.meeting(filters)) == met
+
+
+def test_conditions_on_types_seasons_and_dates_have_chips_and_can_be_taken_away():
+    filters = Filters(types=("movie", "ova"), seasons=("fall",), aired_from="2012-04", restricted=False)
+    chips = {condition.key: condition.label for condition in filters.conditions()}
+    assert chips == {
+        "types": "film or OVA",
+        "seasons": "fall",
+        "aired": "aired from 2012-04",
+        "restricted": "not for adults only",
+    }
+    assert not filters.without(chips)
+    tighter = Filters(aired_to="2012").joined(Filters(types=("ova", "tv"), aired_to="2012-04"))
+    assert tighter.aired_to == "2012-04"
+    assert filters.joined(tighter).types == ("ova",)

@@ -8,11 +8,11 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from animerag.errors import InvalidInputError
 from animerag.models import Origin, RowError, Show
-from animerag.readers import values
+from animerag.readers import dates, details, show_types, values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -29,6 +29,13 @@ FIELDS = {
     "end_year": "last year or date",
     "score": "score",
     "votes": "votes",
+    "type": "type",
+    "season": "airing season",
+    "airing": "airing status",
+    "restricted": "adults only, or age rating",
+    "source": "source material",
+    "duration": "minutes an episode",
+    "studios": "studios",
     "my_status": "my status",
     "my_score": "my score",
     "episodes_watched": "episodes watched",
@@ -55,6 +62,13 @@ _HEADINGS = {
     "end_year": "endyear enddate enddateyear airedto finishdate",
     "score": "score rating averagescore avgscore meanscore mean weightedscore malscore 評価 評点 スコア",
     "votes": "votes votecount scoredby usersrated numscoringusers 投票数",
+    "type": "type format mediatype animetype showtype seriestype 種別",
+    "season": "season animeseason airingseason releaseseason シーズン",
+    "airing": "status airingstatus airstatus broadcaststatus 放送状況",
+    "restricted": "restricted isadult adult adultsonly nsfw agerating contentrating 年齢制限",
+    "source": "source sourcematerial originalsource",
+    "duration": "duration episodeduration episodelength durationminutes averageepisodeduration runtime",
+    "studios": "studios studio animationstudio animationstudios 制作会社 アニメーション制作",
     "my_status": "mystatus myliststatus watchstatus watchingstatus",
     "my_score": "myscore myrating userscore userrating",
     "episodes_watched": "mywatchedepisodes watchedepisodes episodeswatched mywatched numwatchedepisodes progress",
@@ -78,6 +92,15 @@ _NUMBERS: dict[str, Callable[[values.Numbers, Any, str], float | None]] = {
     "votes": lambda numbers, cell, label: numbers.whole(cell, 1, 10**9, label),
     "my_score": values.Numbers.score,
     "episodes_watched": lambda numbers, cell, label: numbers.whole(cell, 0, 100_000, label),
+}
+# Fields whose heading is no proof: a "Season" may be a number, a "Source" an address.
+_WORDS: dict[str, Callable[[Any], object]] = {
+    "type": show_types.named,
+    "season": dates.season,
+    "airing": details.airing,
+    "restricted": lambda cell: details.restricted(cell) is not None,
+    "source": details.is_source,
+    "duration": details.minutes,
 }
 _TYPES = frozenset(["tv", "movie", "ova", "ona", "music", "tvshort", "tvspecial", "film"])
 
@@ -120,8 +143,11 @@ def match(
         certain = place in chosen or named
         if field is None and place not in chosen and guessed.get(place) not in taken:
             field = guessed.get(place)
-            if field in _NUMBERS and not _any_number(field, sample, place):
-                field = None  # "Rating" may be an age rating
+            unread = field in _NUMBERS and not _any_number(field, sample, place)
+            if unread or (field in _WORDS and not _any_word(field, sample, place)):
+                field = None
+            if field is None and named and "restricted" not in {*taken, *guessed.values()}:
+                field = _age_rating(heading, sample, place)
         cells = tuple(row[place][:200] for row in sample[:3] if place < len(row))
         columns.append(Column(place=place, heading=heading, field=field, certain=certain, cells=cells))
     return tuple(columns)
@@ -131,6 +157,25 @@ def _any_number(field: str, sample: Sequence[Sequence[str]], place: int) -> bool
     cells = [row[place] for row in sample if place < len(row) and not values.is_unknown(row[place])]
     read = values.Numbers.year if field in {"year", "end_year"} else values.Numbers.number
     return not cells or any(read(values.Numbers(), cell, field) is not None for cell in cells)
+
+
+def _age_rating(heading: str, sample: Sequence[Sequence[str]], place: int) -> str | None:
+    """Notice that a "Rating" is no score but says who may watch."""
+    is_score = _FIELD_OF.get(fold(heading)) != "score" or _any_number("score", sample, place)
+    return None if is_score or not _any_word("restricted", sample, place) else "restricted"
+
+
+def _any_word(field: str, sample: Sequence[Sequence[str]], place: int) -> bool:
+    cells = [row[place] for row in sample if place < len(row) and not values.is_unknown(row[place])]
+    return not cells or any(_WORDS[field](_loaded(cell)) for cell in cells)
+
+
+def _loaded(cell: str) -> Any:
+    """Return the object that a cell holds as JSON, else the cell."""
+    try:
+        return from_json(cell) if cell.startswith("{") else cell
+    except ValueError:
+        return cell
 
 
 def _chosen(headings: Sequence[str], given: Mapping[str, str], name: str) -> dict[int, str | None]:
@@ -214,22 +259,24 @@ def show(
 ) -> Show | RowError:
     """Turn a row, by heading, into a show, or into the reason why it is none."""
     by_field: dict[str, list[Any]] = defaultdict(list)
+    whole: dict[str, list[Any]] = defaultdict(list)
     for column in columns:
         if column.field is not None and cells.get(column.heading) is not None:
             by_field[column.field].append(_cell(column, cells[column.heading]))
+            whole[column.field].append(_loaded(cell) if isinstance(cell := cells[column.heading], str) else cell)
     first = {field: _first(cells) for field, cells in by_field.items()}
     title = values.text(first.get("title"))
     fault = _slid(first) or ("The row has no title." if not title else _broken(cells))
     if fault:
         said = values.text(first.get("id"))[:64] or None
-        whole = values.given(dict(cells))
-        return RowError(file=file, line=line, id=said, stage="validate", reason=fault, given=whole)
+        given = values.given(dict(cells))
+        return RowError(file=file, line=line, id=said, stage="validate", reason=fault, given=given)
     numbers = values.Numbers(notes)
     read = {field: reader(numbers, first.get(field), FIELDS[field]) for field, reader in _NUMBERS.items()}
-    year = _whole(read["year"])
+    year = _whole(read["year"]) or next(filter(None, map(_year_in, whole["season"])), None)
     shown_id = values.show_id(first.get("id"), title, year, numbers.notes)
     synopsis = first.get("synopsis")
-    return Show(
+    show = Show(
         id=shown_id,
         title=title,
         titles=tuple(dict.fromkeys([title, *(name for names in by_field["other_titles"] for name in names)])),
@@ -240,12 +287,41 @@ def show(
         end_year=_whole(read["end_year"]),
         rating=read["score"],
         votes=_whole(read["votes"]),
+        **_described(whole),
         record=dict(cells),
         my_status=values.my_status(first.get("my_status")),
         my_score=read["my_score"],
         episodes_watched=_whole(read["episodes_watched"]),
         origin=Origin(file=file, line=line, notes=tuple(numbers.notes)),
     )
+    return details.with_type(show)
+
+
+def _described(cells: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+    """Return what whole cells, by field, say of a show's type, dates and making."""
+    air_date = max(filter(None, map(dates.iso, cells.get("year", ()))), key=len, default=None)
+    ends = [*map(dates.iso, cells.get("end_year", ())), *map(dates.last, cells.get("year", ()))]
+    seasons = (dates.season(cell) for field in ("season", "year") for cell in cells.get(field, ()))
+    first = {field: cells[field][0] if cells.get(field) else None for field in (*_WORDS, "studios")}
+    weights: dict[str, float] = {}
+    for tags in cells.get("genres", ()):
+        weights |= details.tag_weights(tags)
+    return {
+        "type": show_types.named(first["type"]),
+        "air_date": air_date,
+        "end_date": dates.ordered(air_date, next(filter(None, ends), None)),
+        "season": next(filter(None, seasons), None) or dates.season_of(air_date),
+        "airing": details.airing(first["airing"]),
+        "restricted": details.restricted(first["restricted"]),
+        "source": details.source(first["source"]),
+        "duration": details.minutes(first["duration"]),
+        "studios": details.studios(first["studios"]),
+        "tag_weights": weights,
+    }
+
+
+def _year_in(cell: Any) -> int | None:
+    return values.Numbers().year(cell.get("year") if isinstance(cell, dict) else cell, "year")
 
 
 def _first(cells: Sequence[Any]) -> Any:

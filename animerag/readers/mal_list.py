@@ -7,20 +7,33 @@ from xml.etree.ElementTree import ParseError
 
 from animerag.errors import InvalidInputError
 from animerag.models import Origin, RowError, Show
-from animerag.readers import sniff, values
+from animerag.readers import show_types, sniff, values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from animerag.models import ShowType
+
 ROOT = "myanimelist"
+
+
+_TYPES: tuple[ShowType | None, ...] = (
+    None,
+    "tv",
+    "ova",
+    "movie",
+    "special",
+    "web",
+    "music",
+)  # as old lists number them
 
 
 def read(path: Path, name: str) -> Iterator[Show | RowError]:
     """Yield each entry as an overlay as the file streams. Raises InvalidInputError when it is broken."""
     with sniff.open_bytes(path, name) as stream:
         for number, entry in enumerate(_entries(stream, name), 1):
-            yield _row(entry, name, number)
+            yield row(entry, name, number)
 
 
 def _entries(stream: IO[bytes], name: str) -> Iterator[dict[str, str]]:
@@ -40,7 +53,8 @@ def _entries(stream: IO[bytes], name: str) -> Iterator[dict[str, str]]:
         raise InvalidInputError(f"{name} is not complete XML ({error}): export the list again.") from error
 
 
-def _row(entry: dict[str, str], name: str, number: int) -> Show | RowError:
+def row(entry: dict[str, str], name: str, number: int) -> Show | RowError:
+    """Turn one entry into an overlay, or into the reason why it is none."""
     title = values.text(entry.get("series_title"))
     given = entry.get("series_animedb_id", "")
     if not title:
@@ -58,6 +72,7 @@ def _row(entry: dict[str, str], name: str, number: int) -> Show | RowError:
         title=title,
         titles=(title,),
         episodes=numbers.whole(entry.get("series_episodes"), 1, 100_000, "number of episodes"),
+        type=_type(entry.get("series_type", "")),
         record=entry,
         my_status=mine,
         my_score=numbers.score(entry.get("my_score"), "my score"),
@@ -65,3 +80,9 @@ def _row(entry: dict[str, str], name: str, number: int) -> Show | RowError:
         overlay=True,
         origin=Origin(file=name, line=number, notes=tuple(numbers.notes)),
     )
+
+
+def _type(told: str) -> ShowType | None:
+    if told.isascii() and told.isdigit():
+        return _TYPES[int(told)] if len(told) == 1 and int(told) < len(_TYPES) else None
+    return show_types.named(told)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import to_json
 
 from animerag.models import Origin, RelatedShow, RowError, Show
-from animerag.readers import values
+from animerag.readers import dates, details, show_types, values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -56,18 +56,26 @@ def row(record: Any, name: str, line: int) -> Show | RowError:
         return RowError(file=name, line=line, id=shown_id, stage="validate", reason=reason, given=said)
     score = record.get("score")
     mean = score.get("arithmeticMean") if isinstance(score, dict) else score
-    return Show(
+    tags = tuple(dict.fromkeys(values.tags(record.get("tags"))))
+    show = Show(
         id=shown_id,
         title=title,
         titles=tuple(dict.fromkeys([title, *values.names(record.get("synonyms"))])),
-        tags=tuple(dict.fromkeys(values.tags(record.get("tags")))),
+        tags=tags,
         episodes=numbers.whole(record.get("episodes"), 1, 100_000, "number of episodes"),
         year=year,
         rating=numbers.score(mean, "score"),
         relations=tuple(_related(record.get("relatedAnime") or record.get("relations"))),
+        type=show_types.named(record.get("type")),
+        season=dates.season(season),
+        airing=details.airing(record.get("status")),
+        source=details.source_of(tags),
+        duration=details.minutes(record.get("duration")),
+        studios=details.studios(record.get("studios")),
         record=record,
         origin=Origin(file=name, line=line, notes=tuple(numbers.notes)),
     )
+    return details.with_type(show)
 
 
 def id_of(sources: Sequence[str]) -> str | None:

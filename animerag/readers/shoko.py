@@ -10,15 +10,18 @@ from pydantic_core import from_json, to_json
 
 from animerag.errors import InvalidInputError
 from animerag.models import Origin, RelatedShow, RowError, Show
-from animerag.readers import documents, values
+from animerag.readers import dates, details, documents, show_types, values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    from animerag.models import ShowType
 
 KEY = "AniDB_Anime"
 ID_FIELD = "AnimeID"
 TITLE_FIELD = "MainTitle"
 TABLE_KEY = "AniDB_AnimeID"
+_TYPES: tuple[ShowType, ...] = ("movie", "ova", "tv", "special", "web", "other", "music")
 
 
 def is_record(record: Any) -> bool:
@@ -90,11 +93,13 @@ def to_show(record: Any, *, id_field: str = ID_FIELD, origin: Origin | None = No
         description = None
     hundredths = numbers.whole(record.get("Rating"), 1, 1000, "rating")  # 0 means that nobody has voted
     relations = _related(record, "relations", "relation_type", numbers.notes)
-    return Show(
+    tags = tuple(dict.fromkeys(values.piped(record.get("AllTags"))))
+    air_date = dates.iso(record.get("AirDate"))
+    show = Show(
         id=show_id,
         title=title,
         titles=tuple(dict.fromkeys([title, *titles])),
-        tags=tuple(dict.fromkeys(values.piped(record.get("AllTags")))),
+        tags=tags,
         description=values.text(description, lines=True),
         episodes=numbers.whole(record.get("EpisodeCountNormal"), 1, 100_000, "number of episodes"),
         year=year,
@@ -103,9 +108,26 @@ def to_show(record: Any, *, id_field: str = ID_FIELD, origin: Origin | None = No
         votes=numbers.whole(record.get("VoteCount"), 1, 10**9, "number of votes"),
         relations=relations,
         similar=_related(record, "similar", None, numbers.notes),
+        type=_type(record.get("AnimeType")),
+        air_date=air_date,
+        end_date=dates.ordered(air_date, dates.iso(record.get("EndDate"))),
+        season=dates.season_of(air_date),
+        restricted=details.restricted(record.get("Restricted")),
+        source=details.source_of(tags),
         record=record,
         origin=None if origin is None else replace(origin, notes=tuple(numbers.notes)),
     )
+    return details.with_type(show)
+
+
+def _type(value: Any) -> ShowType | None:
+    """AniDB's types are numbered in Shoko's table; its interfaces write them out."""
+    if isinstance(value, bool):
+        return None
+    place = int(value) if isinstance(value, int) or (isinstance(value, str) and value.isdecimal()) else None
+    if place is None:
+        return show_types.named(value)
+    return _TYPES[place] if 0 <= place < len(_TYPES) else None
 
 
 def _id(value: Any) -> str | None:

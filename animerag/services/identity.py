@@ -10,7 +10,7 @@ import re
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from animerag import origins
 from animerag.errors import InvalidInputError
@@ -287,7 +287,23 @@ def united(show: Show, older: Show) -> Show:
         votes=show.votes if show.votes is not None else older.votes,
         relations=show.relations or older.relations,
         similar=show.similar or older.similar,
+        **_type_of(show, older),
+        air_date=show.air_date or older.air_date,
+        end_date=show.end_date or older.end_date,
+        season=show.season or older.season,
+        airing=show.airing or older.airing,
+        restricted=older.restricted if show.restricted is None else show.restricted,
+        source=show.source or older.source,
+        duration=show.duration or older.duration,
+        studios=show.studios or older.studios,
+        tag_weights=show.tag_weights or older.tag_weights,
     )
+
+
+def _type_of(show: Show, older: Show) -> dict[str, Any]:
+    """A type that a file records is worth more than one that was inferred."""
+    ranked = sorted((show, older), key=lambda one: (one.type is None, one.type_inferred))
+    return {"type": ranked[0].type, "type_inferred": ranked[0].type_inferred}
 
 
 def _with_mine(show: Show, newer: Show, older: Show) -> Show:
@@ -298,6 +314,7 @@ def _with_mine(show: Show, newer: Show, older: Show) -> Show:
         my_status=newer.my_status or older.my_status,
         my_score=older.my_score if score is None else score,
         episodes_watched=older.episodes_watched if watched is None else watched,
+        **(_type_of(older, newer) if newer.overlay else {}),
     )
 
 

@@ -204,7 +204,7 @@ def test_a_file_that_calls_itself_a_table_is_not_taken_for_notes(read_bytes):
 def test_a_chosen_column_wins_over_a_guess_and_none_leaves_one_out(read_bytes, detect_bytes):
     data = "id,name,title,rating\n1,A,B,PG-13\n2,C,D,R\n"
     fields = {column.heading: column.field for column in detect_bytes(data).columns}
-    assert fields == {"id": "id", "name": None, "title": "title", "rating": None}
+    assert fields == {"id": "id", "name": None, "title": "title", "rating": "restricted"}
     assert [show.title for show in read_bytes(data, columns={"name": "title"})] == ["A", "C"]
     assert read_bytes(data, columns={"id": "none"})[0].id.startswith("title:")
 

@@ -1,0 +1,149 @@
+"""What files record of a show beside its story: minutes an episode, source material, studios, whether it is on air."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from animerag.readers import show_types, values
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from animerag.models import Airing, Show
+
+_AIRING: dict[str, Airing] = {
+    "finished airing": "finished",
+    "finished": "finished",
+    "completed": "finished",
+    "ended": "finished",
+    "currently airing": "airing",
+    "airing": "airing",
+    "ongoing": "airing",
+    "releasing": "airing",
+    "not yet aired": "upcoming",
+    "not yet released": "upcoming",
+    "upcoming": "upcoming",
+    "放送終了": "finished",
+    "放送中": "airing",
+    "放送予定": "upcoming",
+}
+_SOURCES = frozenset(
+    (
+        *("original", "manga", "light novel", "novel", "visual novel", "web novel", "web manga", "4-koma manga"),
+        *("game", "video game", "card game", "book", "picture book", "comic", "doujinshi", "mixed media", "radio"),
+        *("live action", "multimedia project"),
+    )
+)
+_SOURCE_ALSO = {"original work": "original", "4 koma manga": "4-koma manga", "mixed media": "mixed media"}
+_OTHER_SOURCES = frozenset(("music", "other"))  # which as tags say something else
+_ADULT = re.compile(
+    r"rx\b.*|hentai|18\+?|r-?18\+?|nc-17|adults?( only)?|x|1|true|yes|y|black|成人.*|18禁", re.IGNORECASE
+)
+_NOT_ADULT = re.compile(
+    r"(?:g|pg|pg-?13|r|r\+|r-?15\+?|r-?17\+?|\d\+|1[0-7]\+)(?:\s+-\s+.*)?|all( ages)?|0|false|no|n|white",
+    re.IGNORECASE,
+)
+_HOURS = re.compile(r"(\d+(?:\.\d+)?)\s*(?:h|hr|hrs|hours?|時間)(?![a-z])\.?")
+_MINUTES = re.compile(r"(\d+(?:\.\d+)?)\s*(?:m|min|mins|minutes?|分)(?![a-z])\.?")
+_SECONDS = re.compile(r"(\d+(?:\.\d+)?)\s*(?:s|sec|secs|seconds?|秒)(?![a-z])\.?")
+_CLOCK = re.compile(r"(\d{1,2}):(\d\d):(\d\d)")
+_LONGEST_MINUTES = 1000
+_HIGHEST_WEIGHTS = {"weight": 600, "rank": 100}  # AniDB, AniList
+
+
+def minutes(value: Any) -> int | None:
+    """Return the minutes of an episode: from a number of minutes, "24 min per ep", "1 hr 47 min" or `value`, `unit`.
+
+    What is shorter than half a minute, or unknown, is None.
+    """
+    if isinstance(value, dict):
+        unit, value = str(value.get("unit", "")).casefold(), value.get("value")
+        value = f"{value} {unit}" if isinstance(value, int | float) else None
+    if isinstance(value, bool) or values.is_unknown(value) or not isinstance(value, str | int | float):
+        return None
+    plain = unicodedata.normalize("NFKC", str(value)[:60]).casefold().strip()
+    if clock := _CLOCK.fullmatch(plain):
+        found = int(clock[1]) * 60 + int(clock[2]) + int(clock[3]) / 60
+    elif re.fullmatch(r"\d{1,4}(?:\.\d+)?", plain):
+        found = float(plain)
+    else:
+        units = ((_HOURS, 60.0), (_MINUTES, 1.0), (_SECONDS, 1 / 60))
+        found = sum(float(hit[1]) * of_a_minute for words, of_a_minute in units if (hit := words.search(plain)))
+    whole = int(found + 0.5)
+    return whole if 0 < whole <= _LONGEST_MINUTES else None
+
+
+def airing(value: Any) -> Airing | None:
+    """Return whether a show is on air, from a file's word for it; None for what is no such word."""
+    return _AIRING.get(re.sub(r"[\s_-]+", " ", value).strip().casefold()) if isinstance(value, str) else None
+
+
+def restricted(value: Any) -> bool | None:
+    """Tell whether a show is for adults only: from yes or no, 1 or 0, or an age rating; None where that is unknown."""
+    if isinstance(value, bool):
+        return value
+    plain = unicodedata.normalize("NFKC", str(value)).strip() if isinstance(value, str | int) else ""
+    return True if _ADULT.fullmatch(plain) else False if _NOT_ADULT.fullmatch(plain) else None
+
+
+def source(value: Any) -> str | None:
+    """Return the kind of work a show was made from, in lower case; None where the file does not know."""
+    plain = _kind_of_work(value)
+    return None if values.is_unknown(plain) or len(plain) > 40 or "://" in plain else plain
+
+
+def is_source(value: Any) -> bool:
+    """Tell whether a cell names a kind of work that shows are made from."""
+    return _kind_of_work(value) in _SOURCES | _OTHER_SOURCES
+
+
+def source_of(tags: Iterable[str]) -> str | None:
+    """Return the one kind of work that tags name; None where they name none, or several."""
+    found = {plain for tag in tags if (plain := _kind_of_work(tag).removeprefix("based on a ")) in _SOURCES}
+    return found.pop() if len(found) == 1 else None
+
+
+def studios(value: Any) -> tuple[str, ...]:
+    """Return the studios of a list, a cell that joins them, or AniList's `nodes` and `edges`."""
+    if isinstance(value, dict):
+        edges = value.get("edges")
+        nodes = [edge.get("node") for edge in edges if isinstance(edge, dict)] if isinstance(edges, list) else []
+        value = value.get("nodes") or nodes
+    found = values.tags(value)
+    return tuple(dict.fromkeys(name for name in found if not values.is_unknown(name) and name != "None found"))
+
+
+def tag_weights(value: Any) -> dict[str, float]:
+    """Return the weight of each tag from 0 to 1 where a list has objects with `name` and `rank` or `weight`."""
+    found: dict[str, float] = {}
+    for item in value if isinstance(value, list | tuple) else ():
+        folded = {str(key).casefold(): own for key, own in item.items()} if isinstance(item, dict) else {}
+        for key, highest in _HIGHEST_WEIGHTS.items():
+            weight = folded.get(key)
+            if isinstance(weight, int | float) and not isinstance(weight, bool) and 0 < weight <= highest:
+                found[values.text(folded.get("name"))] = round(weight / highest, 4)
+    found.pop("", None)
+    return found
+
+
+def with_type(show: Show) -> Show:
+    """Return a show with the type that its titles and episodes tell, marked as inferred, where its file has none."""
+    if show.type is not None:
+        return show
+    kind = show_types.inferred(
+        show.title,
+        show.titles,
+        episodes=show.episodes,
+        duration=show.duration,
+        description=show.description,
+    )
+    return show if kind is None else replace(show, type=kind, type_inferred=True)
+
+
+def _kind_of_work(value: Any) -> str:
+    plain = values.text(value).casefold() if isinstance(value, str) else ""
+    plain = re.sub(r"[\s_]+", " ", plain)
+    return _SOURCE_ALSO.get(plain, plain)
