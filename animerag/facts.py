@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select, type_coerce
 from sqlalchemy.types import Text
 
+from animerag import described
 from animerag.models import RESTRICTED_LABELS, FactAnswer, Filters, RelatedShow, Show, Sort
 from animerag.schema import my_list
 from animerag.schema import shows as table
@@ -86,7 +87,7 @@ async def load(library: Library) -> list[dict[str, Any]]:
     return await library.read(lambda connection: [dict(row) for row in connection.execute(query).mappings()])
 
 
-_JSON = ("titles", "tags", "relations", "similar")
+_JSON = ("titles", "tags", "relations", "similar", *described.JSON)
 
 
 def shows_of(rows: Sequence[Mapping[str, Any]]) -> list[Show]:
@@ -98,6 +99,7 @@ def _show(row: Mapping[str, Any]) -> Show:
     known = {name: row[name] for name in _PLAIN}
     return Show(
         **known,
+        **described.from_columns(row),
         titles=tuple(json.loads(row["titles"])),
         tags=tuple(json.loads(row["tags"])),
         relations=tuple(RelatedShow(**item) for item in json.loads(row["relations"])),

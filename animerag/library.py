@@ -24,7 +24,7 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from animerag import backups, migrations, origins, words
+from animerag import backups, described, migrations, origins, words
 from animerag.bulk import chunks, insert_many, upsert
 from animerag.errors import LibraryError
 from animerag.models import ImportKind, JobRecord, RelatedShow, Show
@@ -633,6 +633,7 @@ def _show_row(document: Document, import_id: int) -> dict[str, Any]:
         "votes": show.votes,
         "relations": _json([_related(item) for item in show.relations]),
         "similar": _json([_related(item) for item in show.similar]),
+        **described.to_columns(show),
         "record": _json(dict(show.record)),
         "content_hash": document.content_hash,
         "text_hash": document.text_hash,
@@ -659,6 +660,7 @@ def _show(row: Row[Any]) -> Show:
         votes=row.votes,
         relations=tuple(RelatedShow(**item) for item in row.relations),
         similar=tuple(RelatedShow(**item) for item in row.similar),
+        **described.from_columns(row._asdict()),
         record=getattr(row, "record", {}),
         my_status=row.my_status,
         my_score=row.my_score,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import (
     JSON,
+    Boolean,
     Column,
     Float,
     ForeignKey,
@@ -16,7 +17,7 @@ from sqlalchemy import (
     text,
 )
 
-VERSION = 7
+VERSION = 8
 
 metadata = MetaData()
 
@@ -53,6 +54,17 @@ shows = Table(
     Column("content_hash", Text, nullable=False),
     Column("text_hash", Text, nullable=False),
     Column("import_id", ForeignKey("imports.id"), nullable=False, index=True),
+    Column("type", Text),
+    Column("type_inferred", Boolean),
+    Column("air_date", Text),  # ISO, whole or without the day
+    Column("end_date", Text),
+    Column("season", Text),
+    Column("airing", Text),
+    Column("restricted", Boolean),
+    Column("source", Text),
+    Column("duration", Integer),  # minutes an episode
+    Column("studios", JSON),
+    Column("tag_weights", JSON),  # by tag, 0 to 1
     Index("shows_by_rating", text("rating DESC"), "title"),  # the order that Catalogue lists them in
     Index("shows_fingerprints", "id", "text_hash", "content_hash"),  # counts need nothing else of a show
 )

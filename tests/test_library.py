@@ -37,6 +37,17 @@ SHOW = Show(
     rating=8.5,
     votes=3,
     relations=(RelatedShow(id="8", title="Next", kind="Sequel", year=1990),),
+    type="tv",
+    type_inferred=True,
+    air_date="1988-04",
+    end_date="1988-06-30",
+    season="spring",
+    airing="finished",
+    restricted=False,
+    source="novel",
+    duration=24,
+    studios=("スタジオ",),
+    tag_weights={"space": 0.5},
     record={"AnimeID": 7, "nested": {"list": [1, None, "鬼"], "empty": {}}},
 )
 

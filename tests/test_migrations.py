@@ -1,15 +1,18 @@
 """Libraries of every earlier version open with all that was in them, and get the tables of a new one."""
 
 import asyncio
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from animerag import backups
+from animerag import backups, facts
 from animerag.errors import LibraryError
+from animerag.facts import FactTable
 from animerag.library import Library
+from animerag.models import Filters
 from animerag.schema import VERSION
 
 SCHEMAS = Path(__file__).parent / "schemas"  # what each earlier version added, as it made it
@@ -55,6 +58,45 @@ async def test_an_earlier_library_opens_whole(tmp_path, version):
     assert (await library.vectors("m", 2, ["t"]))["t"].tolist() == [1.0, 0.0]
     assert await library.fact("setting ingest_concurrency") == "7"
     assert await library.revision() == 3
+    await library.close()
+
+
+RECORDS = {
+    "1": {"AnimeID": 1, "MainTitle": "A", "AnimeType": 0, "Restricted": 0, "AirDate": "2019-10-05 00:00:00"},
+    "mal:2": {"mal_id": 2, "title": "B", "type": "ONA", "aired": "Apr 3, 2012 to ?", "studios": ["Trigger"]},
+    "mal:3": {"series_animedb_id": "3", "series_title": "C", "series_type": "OVA", "my_status": "Watching"},
+    "mal:4": {"sources": ["https://myanimelist.net/anime/4"], "title": "D", "animeSeason": {"season": "FALL"}},
+    "title:5": {"name": "E Movie", "edited by hand": {"title": "Plain"}},
+    "note:6": {"title": "A Movie", "text": "Watched a film."},
+    "7": {},
+    "8": {"AnimeID": "none", "MainTitle": None},
+}
+
+
+async def test_stored_records_are_read_again_for_fields_that_came_later(tmp_path):
+    path = old(tmp_path / "library.db", 7)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("DELETE FROM shows")
+        for show_id, record in RECORDS.items():
+            title = record.get("title") or record.get("name") or "A"
+            connection.execute(
+                SHOW.replace("'7', 'Monster'", "?, ?").replace("'{}'", "?"), (show_id, title, json.dumps(record))
+            )
+        connection.execute("INSERT INTO indexed VALUES ('c', '1', 'c', 't')")
+    library = await Library.open(path)
+    shows = await library.shows(RECORDS)
+    film, web, ova, fall, inferred, note, bare, broken = (shows[show_id] for show_id in RECORDS)
+    assert (film.type, film.air_date, film.season, film.restricted) == ("movie", "2019-10-05", "fall", False)
+    assert (web.type, web.air_date, web.season, web.studios) == ("web", "2012-04-03", "spring", ("Trigger",))
+    assert (ova.type, ova.type_inferred) == ("ova", False)
+    assert fall.season == "fall"
+    assert (inferred.type, inferred.type_inferred) == ("movie", True)
+    assert (note.type, bare.type, broken.type, bare.air_date, bare.restricted) == (None,) * 5
+    assert (film.title, film.record) == ("A", RECORDS["1"])
+    assert await library.not_indexed("c") == list(RECORDS)[1:], "what was indexed is still up to date"
+    in_memory = FactTable(facts.shows_of(await facts.load(library)))
+    assert in_memory.meeting(Filters(types=("web",))) == ["mal:2"]
+    assert in_memory.show("mal:2").studios == ("Trigger",)
     await library.close()
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from animerag.models import ShowType
 
 ROOT = "myanimelist"
+TITLE_FIELD = "series_title"
 
 
 _TYPES: tuple[ShowType | None, ...] = (
@@ -55,7 +56,7 @@ def _entries(stream: IO[bytes], name: str) -> Iterator[dict[str, str]]:
 
 def row(entry: dict[str, str], name: str, number: int) -> Show | RowError:
     """Turn one entry into an overlay, or into the reason why it is none."""
-    title = values.text(entry.get("series_title"))
+    title = values.text(entry.get(TITLE_FIELD))
     given = entry.get("series_animedb_id", "")
     if not title:
         reason = "The entry has no series_title."

@@ -1,0 +1,36 @@
+"""A show's type, dates and making as columns of the library, and back."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from animerag.models import Show
+
+PLAIN = ("type", "air_date", "end_date", "season", "airing", "restricted", "source", "duration")
+JSON = ("studios", "tag_weights")
+
+
+def to_columns(show: Show) -> dict[str, Any]:
+    """Return the columns by name, with JSON as text."""
+    plain = {name: getattr(show, name) for name in PLAIN}
+    return {
+        **plain,
+        "type_inferred": show.type_inferred,
+        "studios": json.dumps(show.studios, ensure_ascii=False),
+        "tag_weights": json.dumps(dict(show.tag_weights), ensure_ascii=False),
+    }
+
+
+def from_columns(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a show by name; JSON may be text or values, and None where nothing was stored."""
+    studios, weights = (json.loads(row[name]) if isinstance(row[name], str) else row[name] for name in JSON)
+    return {
+        **{name: row[name] for name in PLAIN},
+        "type_inferred": bool(row["type_inferred"]),
+        "studios": tuple(studios or ()),
+        "tag_weights": weights or {},
+    }
