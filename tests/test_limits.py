@@ -30,7 +30,7 @@ from animerag.limits import (
 )
 from animerag.limits.headers import announcement
 from animerag.limits.levels import AutoLevel
-from animerag.limits.pacing import Bucket
+from animerag.limits.pacing import Bucket, Pace
 from animerag.models import Priority
 from animerag.tracing import recording
 
@@ -450,6 +450,62 @@ async def test_configured_limits_are_kept_from_the_first_request(fake):
 
     assert fake.now == pytest.approx(15, abs=0.2)
     assert all(later - earlier >= 0.9 for earlier, later in itertools.pairwise(started[6:]))
+
+
+@settings(max_examples=60)
+@given(
+    limits=st.tuples(st.integers(1, 40), st.integers(200, 4000)),
+    pauses=st.lists(st.one_of(st.just(0.0), st.floats(0, 3), st.floats(0, 90)), min_size=1, max_size=150),
+    tokens=st.lists(st.tuples(st.integers(1, 200), st.floats(0, 1)), min_size=1, max_size=20),
+    jitters=st.lists(st.floats(0, 0.3), min_size=1, max_size=20),
+)
+def test_no_minute_holds_more_than_the_set_number_as_the_provider_counts(limits, pauses, tokens, jitters):
+    requests, most = limits
+    pace = Pace(max_rpm=requests, max_tpm=most)
+    now, arrivals = 0.0, []
+
+    for pause, (estimated, share), jitter in zip(
+        pauses, itertools.cycle(tokens), itertools.cycle(jitters), strict=False
+    ):
+        now += pause
+        while (wait_s := pace.wait_s(estimated, now)) > 0:
+            now += wait_s
+        grant = pace.spend(estimated, now)
+        used = math.ceil(estimated * share)
+        pace.tokens.give_back(estimated - used)
+        grant.amount = used
+        arrivals.append((now + jitter, used))
+
+    for first, _ in arrivals:
+        within = [used for at, used in arrivals if first <= at < first + 60 - 1e-6]
+        assert len(within) <= requests
+        assert sum(within) <= most
+
+
+async def test_a_minute_is_used_up_but_never_exceeded(fake):
+    gate = fake.gate(ingest=50, max_rpm=60)
+    started = []
+
+    async def attempt():
+        started.append(fake.now)
+
+    await fake.run(asyncio.gather(*(gate.run(attempt, priority=INGEST) for _ in range(180))))
+
+    assert max(sum(first <= each < first + 60 for each in started) for first in started) == 60
+    assert fake.now <= 1.1 * 175
+
+
+async def test_unused_tokens_are_given_back_to_the_window_by_the_call_that_took_them(fake):
+    gate = fake.gate(ingest=50, max_tpm=6000)
+
+    async def attempt():
+        await fake.sleep(1.0)
+        gate.learn({}, unused_tokens=400)
+
+    calls = (gate.run(attempt, priority=INGEST, tokens=500) for _ in range(50))
+    await fake.run(asyncio.gather(*calls))
+
+    assert fake.now <= 60  # 50 × 100 tokens are less than a minute's, 50 × 500 would be four minutes'
 
 
 async def test_tokens_are_paced_and_what_was_not_used_is_given_back(fake):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from animerag.errors import ProviderError
     from animerag.limits.levels import FixedLevel
     from animerag.limits.meter import Meter
+    from animerag.limits.window import Grant
 
 LIVE_SHARE = 0.2
 DOWN_AFTER = 5  # failures in a row: one call of its own fails four times at most
@@ -78,6 +79,7 @@ class Call:
     number: int = 0  # of the request under way, 0 while there is none
     round_number: int = 0
     started_at: float = 0.0
+    granted: Grant | None = None  # of the configured tokens, to the request under way
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -271,8 +273,8 @@ class Admission:
         call.started_at = model.sent_at = now
         if _held_back(call):
             model.probe_at = now + PROBE_S
-        for pace in (model.pace, self.pace):
-            pace.spend(call.tokens, now)
+        model.pace.spend(call.tokens, now)
+        call.granted = self.pace.spend(call.tokens, now)
         call.round_number = self.lane(call.priority).begin(self._lane_in_flight(call.priority), now)
         call.meter.start(now)
         waiter.admitted.set_result(None)

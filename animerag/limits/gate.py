@@ -11,6 +11,7 @@ import math
 import random
 import time
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
@@ -26,6 +27,7 @@ from animerag.limits.admission import Admission, Call, Model
 from animerag.limits.levels import level_for
 from animerag.limits.meter import current_meter
 from animerag.limits.pacing import Pace
+from animerag.limits.window import WINDOW_S
 from animerag.models import Priority
 
 if TYPE_CHECKING:
@@ -34,6 +36,9 @@ if TYPE_CHECKING:
     from animerag.limits.levels import LevelChoice
 
 T = TypeVar("T")
+
+# The call whose answer is read in this context: what an answer says of its tokens belongs to it and to no other.
+_current_call: ContextVar[Call | None] = ContextVar("animerag_call", default=None)
 
 INGEST_START, QUERY_START = 5, 3  # where `auto` begins
 TRIES = 4
@@ -85,6 +90,7 @@ class Gate:
     LIVE goes before BATCH, BATCH before INGEST; within a priority first come, first served. INGEST has its own level,
     LIVE and BATCH share one, on top of which a fifth (at least 1) is LIVE's alone. With `capacity` the gate guards
     threads of our own instead of a provider: at most that many in all, only order, no shares and no feeling out.
+    `max_rpm` and `max_tpm` are never exceeded in any `window_s` seconds, as far as the tokens are known beforehand.
     """
 
     def __init__(
@@ -95,6 +101,7 @@ class Gate:
         capacity: int | None = None,
         max_rpm: float | None = None,
         max_tpm: float | None = None,
+        window_s: float = WINDOW_S,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         chance: Callable[[], float] = random.random,
@@ -104,7 +111,7 @@ class Gate:
             ingest=level_for(capacity or ingest, INGEST_START),
             query=level_for(capacity or query, QUERY_START),
             capacity=capacity,
-            pace=Pace(max_rpm=max_rpm, max_tpm=max_tpm),
+            pace=Pace(max_rpm=max_rpm, max_tpm=max_tpm, window_s=window_s),
             clock=clock,
             sleep=sleep,
         )
@@ -176,6 +183,10 @@ class Gate:
             self._new_are_cautious = False  # a provider that announces nothing here has nothing to feel out elsewhere
         for pace in (known.pace, self._admission.pace):
             pace.tokens.give_back(unused_tokens)
+        call = _current_call.get()
+        if unused_tokens and call is not None and call.granted is not None:
+            call.granted.amount -= unused_tokens
+            call.granted = None  # an answer is counted once
         if announced or unused_tokens:
             self._admission.pump()
 
@@ -213,8 +224,8 @@ class Gate:
             levels={priority: self.level(priority) for priority in Priority},
             cool_down_s=cool_down_s,
             reason=reason,
-            requests_left=_whole(pace.requests.left(now)),
-            tokens_left=_whole(pace.tokens.left(now)),
+            requests_left=_whole(pace.left(now)[0]),
+            tokens_left=_whole(pace.left(now)[1]),
             reset_s=max(0.0, pace.requests.reset_at - now) if pace.requests.known else None,
             rate_limited=self._rate_limited,
             retries=self._retries,
@@ -274,6 +285,7 @@ class Gate:
     async def _attempt(self, call: Call, attempt: Callable[[], Awaitable[T]], deadline_s: float) -> T:
         """Make one attempt. What a failure says is taken in before its slot is free for the next call."""
         answered = False
+        _current_call.set(call)
         try:
             value = await self._within(max(0.0, deadline_s - call.spent_s), attempt)
             answered = True

@@ -11,11 +11,13 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from animerag.limits.headers import announcement
+from animerag.limits.window import WINDOW_S, Window
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from animerag.limits.headers import Announcement
+    from animerag.limits.window import Grant
 
 # Our clock starts when a request leaves, the server's when it arrives, and the first one also opens a connection.
 MARGIN_S = 0.05
@@ -38,7 +40,7 @@ def estimate_tokens(text: str) -> int:
 class Bucket:
     """One limit: holds `capacity` units at most and gains `rate` a second. Unknown, it lets everything through."""
 
-    def __init__(self, *, per_minute: float | None = None) -> None:
+    def __init__(self, *, per_minute: float | None = None, burst_s: float = BURST_S) -> None:
         self.rate: float | None = None
         self.capacity = math.inf
         self.reset_at = 0.0
@@ -51,7 +53,7 @@ class Bucket:
         self._openings = _Openings()
         if per_minute is not None:
             self.rate = per_minute / 60
-            self.capacity = max(1.0, self.rate * BURST_S)
+            self.capacity = max(1.0, self.rate * burst_s)
             self._left = self.capacity + self._margin
 
     @property
@@ -234,9 +236,15 @@ class _Reading:
 class Pace:
     """Requests and tokens together: a request goes when both buckets let it."""
 
-    def __init__(self, *, max_rpm: float | None = None, max_tpm: float | None = None) -> None:
-        self.requests = Bucket(per_minute=max_rpm)
-        self.tokens = Bucket(per_minute=max_tpm)
+    def __init__(
+        self, *, max_rpm: float | None = None, max_tpm: float | None = None, window_s: float = WINDOW_S
+    ) -> None:
+        """`max_rpm` and `max_tpm` hold for any `window_s` seconds; within them the buckets keep bursts short."""
+        minutes = window_s / 60
+        self.requests = Bucket(per_minute=None if max_rpm is None else max_rpm / minutes, burst_s=BURST_S * minutes)
+        self.tokens = Bucket(per_minute=None if max_tpm is None else max_tpm / minutes, burst_s=BURST_S * minutes)
+        self._requests = Window(max_rpm, seconds=window_s)
+        self._tokens = Window(max_tpm, seconds=window_s)
 
     @property
     def known(self) -> bool:
@@ -245,12 +253,26 @@ class Pace:
 
     def wait_s(self, tokens: float, now: float) -> float:
         """Return the seconds until a request of so many tokens may go."""
-        return max(self.requests.wait_s(1, now), self.tokens.wait_s(tokens, now))
+        return max(
+            self.requests.wait_s(1, now),
+            self.tokens.wait_s(tokens, now),
+            self._requests.wait_s(1, now),
+            self._tokens.wait_s(tokens, now),
+        )
 
-    def spend(self, tokens: float, now: float) -> None:
-        """Note a request that goes."""
+    def spend(self, tokens: float, now: float) -> Grant:
+        """Note a request that goes, and return what it was granted of the tokens."""
         self.requests.spend(1, now)
         self.tokens.spend(tokens, now)
+        self._requests.spend(1, now)
+        return self._tokens.spend(tokens, now)
+
+    def left(self, now: float) -> tuple[float, float]:
+        """Return how many requests and how many tokens may leave now; infinite where no limit is known."""
+        return (
+            min(self.requests.left(now), self._requests.left(now)),
+            min(self.tokens.left(now), self._tokens.left(now)),
+        )
 
     def refuse(self, tokens: float, wait_s: float, now: float) -> None:
         """Note a request that was refused for `wait_s` seconds."""
