@@ -316,6 +316,7 @@ class _Found:
                 name.level,
                 not name.main,
                 -name.votes,
+                name.id,
             ),
         )
         missing = bool(self._seasons) and len({name.id for name in ordered}) < max(wanted)

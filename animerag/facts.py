@@ -13,7 +13,7 @@ from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select, type_coerce
+from sqlalchemy import func, select, type_coerce
 from sqlalchemy.types import Text
 
 from animerag import described
@@ -84,6 +84,8 @@ async def load(library: Library) -> list[dict[str, Any]]:
     plain = [type_coerce(column, Text).label(column.name) if column.name in _JSON else column for column in columns]
     mine = table.outerjoin(my_list, my_list.c.show_id == table.c.id)
     query = select(*plain, my_list.c.status.label("my_status"), my_list.c.score.label("my_score")).select_from(mine)
+    # Shows are stored in the order in which requests end; titles that match alike must not depend on it.
+    query = query.order_by(func.coalesce(table.c.votes, 0).desc(), table.c.id)
     return await library.read(lambda connection: [dict(row) for row in connection.execute(query).mappings()])
 
 
@@ -114,8 +116,9 @@ class FactTable:
     """Every show's fields, by id, and the vocabulary that questions may use for them."""
 
     def __init__(self, shows: Iterable[Show]) -> None:
-        best_first = sorted(shows, key=lambda show: (-(show.rating or 0), -(show.votes or 0), show.title))
+        best_first = sorted(shows, key=_best_first)
         self._shows = {show.id: show for show in best_first}
+        self.votes = {show.id: show.votes or 0 for show in best_first}
         counted = Counter(tag.casefold() for show in self._shows.values() for tag in show.tags)
         self._tags_of = {show.id: {tag.casefold() for tag in show.tags} for show in self._shows.values()}
         self._tagged: dict[str, list[Show]] = {}
@@ -215,6 +218,10 @@ class FactTable:
         """Tell whether any title contains these words."""
         wanted = f" {title_words(words)} "
         return bool(wanted.strip()) and any(wanted in self._titles_of[show.id] for show in self._shows.values())
+
+
+def _best_first(show: Show) -> tuple[float, int, str, str]:
+    return -(show.rating or 0), -(show.votes or 0), show.title, show.id
 
 
 def title_words(text: str) -> str:

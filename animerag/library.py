@@ -217,7 +217,9 @@ class Library:
 
     async def best(self, limit: int) -> list[Show]:
         """Return so many shows, best rated first."""
-        wanted: Select[Any] = _TOLD.order_by(shows.c.rating.desc().nulls_last(), shows.c.title).limit(limit)
+        wanted: Select[Any] = _TOLD.order_by(
+            shows.c.rating.desc().nulls_last(), shows.c.votes.desc().nulls_last(), shows.c.title, shows.c.id
+        ).limit(limit)
         return await self.read(lambda connection: [_show(row) for row in connection.execute(wanted)])
 
     async def search_words(

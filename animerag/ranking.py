@@ -29,6 +29,12 @@ _TAGS_WEIGHT, _TOO_LONG = 0.3, 12
 # Below this best score the catalogue has nothing on the question; calibrated on the sample's questions.
 _NO_MATCH_BELOW = 0.25
 _PREFERRED = 0.1
+_DIGITS = 4  # processors differ in the seventh digit of a similarity; no ranking hangs on the fifth
+
+
+def rounded(value: float) -> float:
+    """Return a similarity, distance or score as it is ranked: the same on every processor, so that ties are ties."""
+    return round(value, _DIGITS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +57,7 @@ class Candidates:
     length: int = 0  # of the question, in words that carry meaning
     lead: Sequence[str] = ()
     led_by: Mapping[str, str] = field(default_factory=dict)
+    votes: Mapping[str, int] = field(default_factory=dict)  # of each show, to order what scores alike
 
     def scores(self) -> dict[str, float]:
         """Return by id what orders the shows that nothing leads.
@@ -69,10 +76,12 @@ class Candidates:
         farthest, least = min(similarity.values(), default=0.0), min(tags.values(), default=0.0)
         tags_weight = _TAGS_WEIGHT * max(0.0, 1 - self.length / _TOO_LONG)
         return {
-            show_id: similarity.get(show_id, farthest)
-            + _WORD_WEIGHT * words.get(show_id, 0.0)
-            + _PREFERRED * (show_id in self.preferred)
-            + tags_weight * tags.get(show_id, least)
+            show_id: rounded(
+                similarity.get(show_id, farthest)
+                + _WORD_WEIGHT * words.get(show_id, 0.0)
+                + _PREFERRED * (show_id in self.preferred)
+                + tags_weight * tags.get(show_id, least)
+            )
             for show_id in dict.fromkeys((*similarity, *words))
         }
 
@@ -85,15 +94,18 @@ class Candidates:
             found.setdefault(show_id, []).append(Evidence(branch="relation", rank=rank, detail=detail))
         for rank, hit in enumerate(self.hits, 1):
             found.setdefault(hit.id, []).append(Evidence(branch="words", rank=rank))
-        for rank, near in enumerate(self.neighbours, 1):
+        for rank, near in enumerate(sorted(self.neighbours, key=self._nearest_first), 1):
             found.setdefault(near.id, []).append(Evidence(branch="vector", rank=rank, distance=near.distance))
         return found
 
     def ranked(self) -> list[str]:
-        """Return the ids of all candidates, best first."""
+        """Return the ids of all candidates, best first; of those that score alike the one with more votes."""
         scores = self.scores()
-        by_score = sorted(scores, key=lambda show_id: -scores[show_id])
+        by_score = sorted(scores, key=lambda show_id: (-scores[show_id], -self.votes.get(show_id, 0), show_id))
         return list(dict.fromkeys((*self.lead, *by_score, *(match.id for match in self.matches))))
+
+    def _nearest_first(self, near: Neighbour) -> tuple[float, int, str]:
+        return near.distance, -self.votes.get(near.id, 0), near.id
 
 
 def sources(candidates: Candidates, shows: Mapping[str, Show], ids: Sequence[str]) -> list[Source]:

@@ -100,13 +100,16 @@ def search(
     weights = "5.0, 2.0, 1.0, 3.0" if names else "0.0, 0.5, 1.0, 3.0"
     allowed = "SELECT number FROM shows WHERE id IN (SELECT value FROM json_each(:ids))"
     among = "" if ids is None else f" AND rowid IN ({allowed})"
-    # The best are chosen before anything of them is looked up: half the time where a word is common.
+    # The best are chosen before anything of them is looked up: half the time where a word is common. What scores no
+    # worse than the last of them is chosen too, or the order in which shows were stored would decide.
     found = connection.execute(
         text(
-            "SELECT shows.id, best.score FROM ("  # noqa: S608 - what is put in stands above
-            f" SELECT rowid AS number, -bm25(words, {weights}) AS score FROM words"
-            f" WHERE words MATCH :expression{among} ORDER BY score DESC LIMIT :k"
-            ") AS best JOIN shows ON shows.number = best.number ORDER BY best.score DESC"
+            "WITH scored AS MATERIALIZED ("  # noqa: S608 - what is put in stands above
+            f" SELECT rowid AS number, round(-bm25(words, {weights}), 4) AS score FROM words"
+            f" WHERE words MATCH :expression{among}"
+            "), best AS (SELECT number, score, rank() OVER (ORDER BY score DESC) AS place FROM scored)"
+            " SELECT shows.id, best.score FROM best JOIN shows ON shows.number = best.number WHERE best.place <= :k"
+            " ORDER BY best.score DESC, coalesce(shows.votes, 0) DESC, shows.id LIMIT :k"
         ),
         {"expression": expression, "k": k} | ({} if ids is None else {"ids": json.dumps(list(ids))}),
     )

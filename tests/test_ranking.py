@@ -74,3 +74,8 @@ def test_a_show_that_has_left_the_catalogue_is_left_out():
     assert [source.show.id for source in kept] == ["a", "c"]
     assert kept[0].evidence[0].rank == 1
     assert kept[0].score > kept[1].score
+
+
+def test_what_scores_alike_is_ordered_by_votes_and_then_by_id():
+    near = [Neighbour(id=one, distance=0.4 + n * 1e-7) for n, one in enumerate("cbda")]
+    assert Candidates(neighbours=near, votes={"d": 7}).ranked() == ["d", "a", "b", "c"]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import warnings
 from dataclasses import dataclass, field
 from functools import partial
 from importlib import import_module
@@ -34,6 +35,7 @@ _WRITE_S = 60.0
 _LISTED = 100  # collections a page
 _ROWS = 5000  # the server refuses more than 5461 rows a call
 _WRITE_BYTES = 3 * 2**20  # 500 rows of 1536: fewer cost the server time, more hold the loop; 40 MB are refused
+_EF_SEARCH = 2000  # candidates a search goes through: up to as many shows it misses none, however they were written
 _QUERY_ROWS = 50
 _QUERY_IDS = 30_000  # SQLite refuses more than 32,766 values in one statement
 
@@ -298,7 +300,9 @@ async def _open_collection(connection: _Connection, spec: CollectionSpec, *, cre
             metadata={"model": spec.model, "dimensions": spec.dimensions, "recipe": spec.recipe},
             # With Chroma's own 16 neighbours one show in some thousand is not found by its very vector; twice as many
             # take a quarter more time to write.
-            configuration={"hnsw": {"space": "cosine", "max_neighbors": 32, "ef_construction": 200, "ef_search": 200}},
+            configuration={
+                "hnsw": {"space": "cosine", "max_neighbors": 32, "ef_construction": 200, "ef_search": _EF_SEARCH}
+            },
             embedding_function=None,
         )
     kept = collection.metadata or {}
@@ -308,8 +312,19 @@ async def _open_collection(connection: _Connection, spec: CollectionSpec, *, cre
                 f"The Chroma collection {spec.name} was made for {name} {kept.get(name)}, not {getattr(spec, name)}; "
                 "delete it and index again."
             )
+    await _widen_search(collection)
     connection.collections[spec.name] = collection
     return collection
+
+
+async def _widen_search(collection: AsyncCollection) -> None:
+    """Let a collection of an earlier version search as widely as new ones do, from the next start of its server on."""
+    graph = collection.configuration_json.get("hnsw")
+    if graph and graph.get("ef_search", _EF_SEARCH) < _EF_SEARCH:
+        with warnings.catch_warnings():
+            # chromadb calls a collection without an embedding function a legacy one, after the change is made.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            await collection.modify(configuration={"hnsw": {"ef_search": _EF_SEARCH}})
 
 
 def _spec_of(collection: AsyncCollection) -> CollectionSpec:

@@ -62,8 +62,7 @@ class LocalEmbedder:
         if not texts:
             return Embedding(vectors=np.empty((0, DIMENSIONS), np.float32), usage=Usage(cost_usd=0.0))
         await self.warm()
-        chunks = [list(texts[start : start + _CHUNK]) for start in range(0, len(texts), _CHUNK)]
-        parts = await asyncio.gather(*(self._encode(chunk, priority) for chunk in chunks))
+        parts = await asyncio.gather(*(self._encode(chunk, priority) for chunk in _chunks(texts)))
         return Embedding(vectors=np.concatenate(parts), usage=Usage(cost_usd=0.0))
 
     def cost_usd(self, tokens: int) -> float:  # noqa: ARG002 - the port's signature
@@ -87,11 +86,24 @@ class LocalEmbedder:
 
     async def _on_a_thread(self, texts: list[str]) -> Vectors:
         try:
-            encoding = asyncio.get_running_loop().run_in_executor(self._pool, self._encoder.encode, texts)
+            encoding = asyncio.get_running_loop().run_in_executor(self._pool, self._encode_each, texts)
         except RuntimeError as error:  # threads take nothing new once they, or the interpreter, are ending
             raise ProviderUnusableError("The encoder has been closed because the app is ending.") from error
-        vectors: Vectors = await encoding
-        return np.asarray(vectors, np.float32)
+        return await encoding
+
+    def _encode_each(self, texts: list[str]) -> Vectors:
+        """Encode one text at a time, so that its numbers never depend on the texts beside it.
+
+        The shape of a matrix product decides which kernel BLAS computes it with, and kernels differ in the last digits.
+        """
+        return np.concatenate([np.asarray(self._encoder.encode([text]), np.float32) for text in texts])
+
+
+def _chunks(texts: Sequence[str]) -> list[list[str]]:
+    """Divide texts into chunks of equal size that keep every thread busy to the end."""
+    rounds = -(-len(texts) // (_CHUNK * _THREADS))
+    size = -(-len(texts) // (rounds * _THREADS))
+    return [list(texts[start : start + size]) for start in range(0, len(texts), size)]
 
 
 @cache
@@ -168,7 +180,7 @@ class ExtractiveAnswerer:
     async def _telling(self, question: str, told: list[str], priority: Priority) -> str:
         """Return the sentence nearest to the question."""
         vectors = (await self._embedder.embed([question, *told], priority=priority)).vectors
-        likeness = vectors[1:] @ vectors[0]
+        likeness = np.round(vectors[1:] @ vectors[0], 4)  # as searches do: of sentences that are alike the first
         wanted = set(terms(question))
         shared = np.array([len(wanted & set(terms(sentence))) for sentence in told])
         return told[int(np.argmax(likeness + 0.05 * shared))]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from animerag.ranking import Likeness
+from animerag.ranking import Likeness, rounded
 from animerag.texts import clean, sentences
 from animerag.words import terms
 
@@ -46,8 +46,9 @@ class Passages:
         vectors = await self._vectors(told, priority)
         near = {}
         for show_id, (passages, tags) in texts.items():
-            passage = max((float(vectors[text] @ vector) for text in passages), default=0.0)
-            near[show_id] = Likeness(passage=passage, tags=float(vectors[tags] @ vector) if tags else 0.0)
+            passage = max((rounded(float(vectors[text] @ vector)) for text in passages), default=0.0)
+            likeness_of_tags = rounded(float(vectors[tags] @ vector)) if tags else 0.0
+            near[show_id] = Likeness(passage=passage, tags=likeness_of_tags)
         return near
 
     async def _vectors(self, texts: Sequence[str], priority: Priority) -> dict[str, Vectors]:

@@ -21,7 +21,7 @@ from animerag.facts import FactTable
 from animerag.filters import Understood, understand
 from animerag.models import Ambiguity, Filters, NamedShow, Priority, Retrieval, Timings, Usage
 from animerag.ports import Located
-from animerag.ranking import Candidates, nothing_found, sources
+from animerag.ranking import Candidates, nothing_found, rounded, sources
 from animerag.scope import asked_title, asks_for_what_is_not_kept
 from animerag.services.passages import Passages
 from animerag.texts import is_japanese
@@ -72,6 +72,7 @@ class _Reading:
     preferred: frozenset[str] = frozenset()
     lead: tuple[str, ...] = ()
     led_by: Mapping[str, str] = field(default_factory=dict)  # how relations and similarity led to a show
+    votes: Mapping[str, int] = field(default_factory=dict)  # of every show
     names: bool = True  # words of titles stand in the question
     beyond: bool = False  # it asks for what no record holds
     ambiguities: tuple[Ambiguity, ...] = ()
@@ -322,11 +323,12 @@ class Retriever:
         candidates = Candidates(
             matches=read.matches,
             hits=hits,
-            neighbours=near.neighbours,
+            neighbours=[replace(one, distance=rounded(one.distance)) for one in near.neighbours],
             preferred=read.preferred,
             length=len(terms(question)) + len(pairs(question)) // 3,
             lead=read.lead,
             led_by=read.led_by,
+            votes=read.votes,
         )
         if read.lead or near.vector is None or self.embeds_over_a_network:
             return candidates
@@ -434,6 +436,7 @@ def _understand(
         preferred=frozenset(table.meeting(understood.filters)) if soft else frozenset(),
         lead=tuple(dict.fromkeys(lead)),
         led_by={show_id: how for show_id, how in led_by.items() if show_id in lead},
+        votes=table.votes,
         names=catalogue.aliases.has_names(question),
         beyond=asks_for_what_is_not_kept(_blanked(question, named)),
         ambiguities=_ambiguities(named, table),
