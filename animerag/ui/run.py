@@ -65,7 +65,7 @@ def _told(job: Job) -> str:
     if live is None or not live.done:
         return "Stopping" if job.state == "cancelling" else job.control.progress.stage or "Starting"
     left = f" · {duration(live.left_s)} left" if live.left_s else ""
-    gate = session.services().gate.state()
+    gate = session.gate_now()
     parts = [
         f"{live.done:,} of {live.total:,} · {live.per_second:,.1f}/s{left}",
         f"{live.meter.in_flight or live.asking} in flight",
@@ -219,7 +219,7 @@ def _whole_answer(row: RunRow) -> None:
             return
         if answer["error"]:
             show_error(answer["error"])
-        st.markdown(answer_markdown(answer["answer"] or ""))
+        st.markdown(answer_markdown(answer["answer"] or "", sources=len(answer["context"])))
         st.caption(label(_took(answer)))
     with right:
         st.markdown("**Sources**")

@@ -270,9 +270,8 @@ def _ask(job: Job) -> None:
 
 def _level(job: Job) -> None:
     """Say what the gate does, and let the level be changed."""
-    gate = session.services().gate
     words, choice = st.columns([4, 1], vertical_alignment="center")
-    state = gate.state()
+    state = session.gate_now()
     words.caption(label(f"Level {state.levels[Priority.INGEST]}: {state.words()}"))
     chosen = choice.selectbox(
         "Requests in flight", _LEVELS, index=None, placeholder="change the level", key=f"upload_level_{job.id}",
