@@ -274,10 +274,10 @@ def answer(
         return None
     filters = by_hand.joined(filters)
     ids = table.meeting(filters)
-    total = len(ids)
+    total, unknown = len(ids), 0
     if understood.sort:
         ids = table.ordered(ids, understood.sort)
-        total = len(ids)
+        total, unknown = len(ids), total - len(ids)
     if understood.limit and understood.sort:
         ids = _first(ids, understood.limit, table, understood.sort.field)
     kind: FactKind = "count" if understood.ask == "count" else "order" if understood.limit else "list"
@@ -290,6 +290,7 @@ def answer(
         values=tuple(table.value(show_id, field) for show_id in ids) if field else (),
         filters=filters,
         sort=understood.sort,
+        unknown=unknown,
     )
 
 

@@ -523,6 +523,7 @@ class FactAnswer:
     filters: Filters = Filters()
     sort: Sort | None = None
     of: str | None = None
+    unknown: int = 0  # shows that meet the filters and have no value to be ordered by
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

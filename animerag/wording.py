@@ -20,6 +20,13 @@ _UNITS = {
     "votes": ("{:,} votes", "{:,}票"),
     "rating": ("{:.2f} of 10", "{:.2f}点"),
 }
+_FIELDS = {
+    "episodes": ("how many episodes", "話数"),
+    "votes": ("how many votes", "票数"),
+    "rating": ("the rating", "評価"),
+    "year": ("the year", "放送年"),
+    "end_year": ("the year of the end", "終了年"),
+}
 _ORDERED = {
     ("rating", True): ("Highest rated", "評価の高い順"),
     ("rating", False): ("Lowest rated", "評価の低い順"),
@@ -50,6 +57,8 @@ def told(question: str, fact: FactAnswer, shows: Mapping[str, Show], sources: Se
     left = len(fact.ids) - len(lines)
     if left > 0:
         lines.append(f"ほか{left:,}作品" if japanese else f"and {left:,} more")
+    if fact.unknown and fact.sort:
+        lines.append(_left_out(fact.unknown, fact.sort.field, japanese=japanese))
     mark = "{}. " if fact.kind == "compare" else "- "
     listed = "\n".join(mark.format(place) + line for place, line in enumerate(lines, 1))
     return f"{_heading(fact, japanese=japanese)}\n\n{listed}\n"
@@ -67,6 +76,14 @@ def _heading(fact: FactAnswer, *, japanese: bool) -> str:
     if japanese:
         return f"{fact.total:,}作品が見つかりました" + (f"（{conditions}）。" if conditions else "。")
     return f"**{_shows(fact.total)}** found" + (f": {conditions}." if conditions else ".")
+
+
+def _left_out(number: int, field: str, *, japanese: bool) -> str:
+    """Say how many shows have no place in an order because the catalogue lacks the field."""
+    name = _FIELDS[field]
+    if japanese:
+        return f"ほか{number:,}作品は{name[1]}の記録がありません"
+    return f"{_shows(number)} left out: the catalogue does not say {name[0]}"
 
 
 def _line(show: Show, fact: FactAnswer, value: object, number: int | None, *, japanese: bool) -> str:

@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 
+from animerag import wording
 from animerag.facts import FactTable, answer
 from animerag.filters import understand
 from animerag.models import Filters, Show
@@ -128,3 +129,10 @@ def test_conditions_on_types_seasons_and_dates_have_chips_and_can_be_taken_away(
     tighter = Filters(aired_to="2012").joined(Filters(types=("ova", "tv"), aired_to="2012-04"))
     assert tighter.aired_to == "2012-04"
     assert filters.joined(tighter).types == ("ova",)
+
+
+def test_shows_without_the_field_of_an_order_are_counted_and_said():
+    fact = answer(understand("which mecha show has the most episodes?", TABLE.tag_names), [], TABLE, Filters())
+    assert (fact.ids[0], fact.total, fact.unknown) == ("6", 3, 1)
+    told = wording.told("most episodes", fact, {show.id: show for show in SHOWS}, ())
+    assert "1 show left out: the catalogue does not say how many episodes" in told
