@@ -183,6 +183,7 @@ class Usage:
     output_tokens: int = 0
     embedding_tokens: int = 0
     cost_usd: float | None = None
+    estimated: bool = False  # a part of it: the provider counted nothing
 
     @property
     def tokens(self) -> int:
@@ -198,6 +199,7 @@ class Usage:
             output_tokens=self.output_tokens + other.output_tokens,
             embedding_tokens=self.embedding_tokens + other.embedding_tokens,
             cost_usd=sum(costs) if costs else None,
+            estimated=self.estimated or other.estimated,
         )
 
 

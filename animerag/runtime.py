@@ -44,6 +44,7 @@ from animerag.services.batch_costs import BatchCosts
 from animerag.services.browsing import Browsing
 from animerag.services.catalogue import Catalogue
 from animerag.services.comparison import Comparison
+from animerag.services.daily_spending import DailySpending
 from animerag.services.editing import Editing
 from animerag.services.evaluation import Evaluator
 from animerag.services.indexing import Indexer
@@ -224,6 +225,7 @@ def _assemble(
         k=settings.sources,
         language=settings.answer_language,
         early_start=settings.early_start,
+        daily=DailySpending(library, settings.max_cost_usd),
     )
     ingestion = Ingestion(
         indexer,

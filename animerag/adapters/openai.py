@@ -61,6 +61,7 @@ EMBEDDING_DEADLINE_S, CHAT_DEADLINE_S = 30.0, 120.0  # of one attempt; read time
 CALL_DEADLINE_S = 60.0  # of an embedding with all its attempts
 CONNECT_S = 5.0
 EXPECTED_OUTPUT_TOKENS = 500  # of an answer with its reasoning, until the usage says how many it took
+USUAL_OUTPUT_TOKENS = 250  # what money is reserved for, as in the estimate of a sheet
 DIMENSIONS: Mapping[str, int] = {
     "text-embedding-3-small": 1536,
     "text-embedding-3-large": 3072,
@@ -257,8 +258,10 @@ class OpenAIEmbedder:
         self._check_width(vectors.shape[1])
         unused = tokens - used if used else 0
         self._connection.gate.learn(response.headers, model=self.model, unused_tokens=unused)
-        cost = cost_usd(self._prices, self.model, input_tokens=used)
-        return Embedding(vectors=vectors, usage=Usage(embedding_tokens=used, cost_usd=cost))
+        counted = used or tokens  # a server that counts nothing is not free
+        cost = cost_usd(self._prices, self.model, input_tokens=counted)
+        usage = Usage(embedding_tokens=counted, cost_usd=cost, estimated=not used)
+        return Embedding(vectors=vectors, usage=usage)
 
     def _check_width(self, width: int) -> None:
         # The table holds for OpenAI's own server; another one may serve another model under the name.
@@ -301,20 +304,30 @@ class OpenAIChat:
         Raises ProviderUnusableError, RequestRefusedError, TransientProviderError, RateLimitedError.
         """
         tokens = estimate_tokens(prompt.system) + estimate_tokens(prompt.user) + EXPECTED_OUTPUT_TOKENS
-        async with (
-            self._connection.gate.held(
-                partial(self._open, prompt, tokens),
-                priority=priority,
-                tokens=tokens,
-                model=self.model,
-                deadline_s=CHAT_DEADLINE_S,
-            ) as (first, rest),
-            aclosing(rest),
-        ):
-            yield first
-            with tracing.span("model"):
-                async for piece in rest:
-                    yield piece
+        expected = cost_usd(
+            self._prices,
+            self.model,
+            input_tokens=tokens - EXPECTED_OUTPUT_TOKENS,
+            output_tokens=USUAL_OUTPUT_TOKENS,
+        )
+        with spending(expected) as settle:
+            async with (
+                self._connection.gate.held(
+                    partial(self._open, prompt, tokens),
+                    priority=priority,
+                    tokens=tokens,
+                    model=self.model,
+                    deadline_s=CHAT_DEADLINE_S,
+                ) as (first, rest),
+                aclosing(rest),
+            ):
+                settle(_cost_of(first))  # an answer that is broken off from here on costs what was expected
+                yield first
+                with tracing.span("model"):
+                    async for piece in rest:
+                        if isinstance(piece, Finish):
+                            settle(piece.usage.cost_usd)
+                        yield piece
 
     async def check(self) -> str:
         """Look for the model in the server's list: key, address and name are tried, and nothing is paid.
@@ -353,6 +366,7 @@ class OpenAIChat:
     async def _pieces(self, reader: Reader, prompt: Prompt, tokens: int) -> _Pieces:
         """Make one request and yield its answer, and a `Finish` unless nothing came of it."""
         deadline = asyncio.get_running_loop().time() + CHAT_DEADLINE_S
+        written: list[str] = []
         try:
             with self._connection.translating(self.model):
                 async with asyncio.timeout_at(deadline):
@@ -360,6 +374,7 @@ class OpenAIChat:
                 self._connection.gate.learn(stream.response.headers, model=self.model)
                 async with stream, aclosing(_texts(reader, stream, deadline)) as texts:
                     async for text in texts:
+                        written.append(text)
                         yield text
         except BrokeOffError as error:
             if not reader.told:
@@ -367,7 +382,7 @@ class OpenAIChat:
             log.info("answer broke off: %s", error)
         if reader.failure is not None:
             raise self._connection.failure(reader.failure, self.model)
-        yield self._finish(reader, tokens)
+        yield self._finish(reader, tokens, "".join(written))
 
     async def _send(self, reader: Reader, prompt: Prompt) -> AsyncStream[object]:
         """Start the stream; options that the server does not take are left out from then on."""
@@ -389,19 +404,27 @@ class OpenAIChat:
         chosen = reader.chosen_options(self._effort, self._verbosity)
         return {name: value for name, value in chosen.items() if value}
 
-    def _finish(self, reader: Reader, tokens: int) -> Finish:
+    def _finish(self, reader: Reader, tokens: int, written: str) -> Finish:
         if reader.status is None and not reader.told:
             raise BrokeOffError("The provider ended its answer before the first word. Try again.")
         status = reader.status or AnswerStatus.TRUNCATED
         if status is AnswerStatus.OK and not reader.told:
             raise TransientProviderError("The provider's answer is empty. Try again.")
         if reader.input_tokens + reader.output_tokens == 0:
-            return Finish(status=status)
+            # Not counted, or broken off before the count: the estimate stands, as it did for the budget.
+            read, answered = tokens - EXPECTED_OUTPUT_TOKENS, max(USUAL_OUTPUT_TOKENS, estimate_tokens(written))
+            cost = cost_usd(self._prices, self.model, input_tokens=read, output_tokens=answered)
+            usage = Usage(input_tokens=read, output_tokens=answered, cost_usd=cost, estimated=True)
+            return Finish(status=status, usage=usage)
         used = reader.input_tokens + reader.output_tokens
         self._connection.gate.learn({}, model=self.model, unused_tokens=tokens - used)
         cost = cost_usd(self._prices, self.model, input_tokens=reader.input_tokens, output_tokens=reader.output_tokens)
         usage = Usage(input_tokens=reader.input_tokens, output_tokens=reader.output_tokens, cost_usd=cost)
         return Finish(status=status, usage=usage)
+
+
+def _cost_of(piece: str | Finish) -> float | None:
+    return piece.usage.cost_usd if isinstance(piece, Finish) else None
 
 
 async def _begin(pieces: _Pieces) -> tuple[str | Finish, _Pieces]:

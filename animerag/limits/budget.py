@@ -13,11 +13,20 @@ if TYPE_CHECKING:
 
 
 class Budget:
-    """A cap in USD over the calls of one job, those under way included."""
+    """A cap in USD over the calls of one job or one day, those under way included."""
 
-    def __init__(self, cap_usd: float) -> None:
+    def __init__(self, cap_usd: float, *, taken_usd: float = 0.0, reached: str | None = None) -> None:
+        """`taken_usd` was spent before; `reached` is the sentence that refuses a call."""
         self._cap_usd = cap_usd
-        self._taken_usd = 0.0
+        self._taken_usd = taken_usd
+        self._reached = reached or (
+            f"The cost cap of ${cap_usd:,.4g} is reached: raise ANIMERAG_MAX_COST_USD and go on with the rest."
+        )
+
+    @property
+    def taken_usd(self) -> float:
+        """Return what was spent, with what calls under way are expected to cost."""
+        return self._taken_usd
 
     @contextmanager
     def spending(self, expected_usd: float | None) -> Iterator[Callable[[float | None], None]]:
@@ -32,10 +41,7 @@ class Budget:
                 " or unset ANIMERAG_MAX_COST_USD."
             )
         if self._taken_usd + expected_usd > self._cap_usd:
-            raise ProviderUnusableError(
-                f"The cost cap of ${self._cap_usd:,.4g} is reached:"
-                " raise ANIMERAG_MAX_COST_USD and go on with the rest."
-            )
+            raise ProviderUnusableError(self._reached)
         self._taken_usd += expected_usd
         cost_usd = 0.0
 
@@ -55,11 +61,23 @@ _budget: ContextVar[Budget | None] = ContextVar("animerag_budget", default=None)
 @contextmanager
 def budgeted(cap_usd: float | None) -> Iterator[None]:
     """Let the provider calls of this block, and of the tasks it starts, cost no more than the cap; None is no cap."""
-    token = _budget.set(None if cap_usd is None else Budget(cap_usd))
+    with drawing_on(None if cap_usd is None else Budget(cap_usd)):
+        yield
+
+
+@contextmanager
+def drawing_on(budget: Budget | None) -> Iterator[None]:
+    """Let the provider calls of this block, and of the tasks it starts, draw on a budget; None is no cap."""
+    token = _budget.set(budget)
     try:
         yield
     finally:
         _budget.reset(token)
+
+
+def current_budget() -> Budget | None:
+    """Return the budget that this context draws on."""
+    return _budget.get()
 
 
 @contextmanager

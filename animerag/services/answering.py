@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from animerag import wording
 from animerag.errors import AnimeRAGError, TransientProviderError
 from animerag.limits import nobody_is_served
+from animerag.limits.budget import Budget, current_budget, drawing_on
 from animerag.models import Answer, AnswerStatus, Filters, Finish, Priority, Prompt, Retrieval, Timings, Turn, Usage
 from animerag.prompts import ANSWER_VERSION
 from animerag.services.prompting import build_prompt, cited
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from animerag.answers import KeptAnswers
     from animerag.ports import ChatModel, Locate, Located, Vectors
+    from animerag.services.daily_spending import DailySpending
     from animerag.services.retrieval import Retriever
 
 # What a follow-up leans on when it names no show of its own.
@@ -46,6 +48,7 @@ class _Asking:
     priority: Priority
     began_s: float
     recorder: Recorder = field(default_factory=Recorder)
+    budget: Budget | None = None  # the day's for a live question, the run's for a row of a sheet
 
     def end(self, answer: Answer) -> Answer:
         """Return the answer with the time it took, and its spans from the question's beginning."""
@@ -69,6 +72,7 @@ class Answering:
         k: int = DEFAULT_K,
         language: str = "auto",
         early_start: bool = False,
+        daily: DailySpending | None = None,
     ) -> None:
         """`kept` remembers what a model wrote; without it every question is asked anew.
 
@@ -77,6 +81,7 @@ class Answering:
         alone, without waiting for the searches; what they find is shown beside the answer.
         """
         self._early_start = early_start
+        self._daily = daily  # caps what live questions cost a day
         self._k = k
         self._language = language
         self._retriever = retriever
@@ -169,12 +174,18 @@ class Answering:
         """
         began_s = time.perf_counter()
         asked = checked_question(question)
-        asking = _Asking(await self.condense(asked, history), priority, began_s)
+        asking = _Asking(await self.condense(asked, history), priority, began_s, budget=current_budget())
+        daily = self._daily if priority is Priority.LIVE else None
+        if daily is not None:
+            asking.budget = await daily.budget()
         standalone = None if asking.question == asked else asking.question
         filters, k = filters or Filters(), k or self._k
         asks_model = self.written_by_a_model and not retrieval_only
         keeps = self._kept if asks_model else None
-        with contextlib.ExitStack() as waiting:
+        async with contextlib.AsyncExitStack() as saved:
+            waiting = saved.enter_context(contextlib.ExitStack())
+            if daily is not None:
+                saved.push_async_callback(daily.save)
             if priority is Priority.LIVE:
                 waiting.enter_context(self._waited_for())
             if keeps is not None:
@@ -219,7 +230,7 @@ class Answering:
         retrieval_only: bool,
     ) -> AsyncGenerator[Retrieval | str | Answer, None]:
         """Search, and answer from what is found or, after an early start, from the one show that is named."""
-        with recording() as asking.recorder:
+        with recording() as asking.recorder, drawing_on(asking.budget):
             search = self._retriever.search(
                 asking.question, k=k, priority=asking.priority, vector=vector, filters=filters, ignore=ignore
             )
@@ -296,7 +307,7 @@ class Answering:
         answer = replace(base, prompt=prompt) if self.written_by_a_model else base
         try:
             async with contextlib.aclosing(self._chat.stream(prompt, priority=asking.priority)) as events:
-                async for event in _recorded(events, asking.recorder):
+                async for event in _recorded(events, asking):
                     if isinstance(event, Finish):
                         finish = event
                         continue
@@ -397,9 +408,9 @@ async def _joined(early: Retrieval, searching: asyncio.Task[Retrieval], answer: 
     return found, replace(answer, sources=found.sources, notes=notes, usage=usage, timings=timings)
 
 
-async def _recorded(events: AsyncGenerator[str | Finish, None], recorder: Recorder) -> AsyncIterator[str | Finish]:
-    """Record the wait for the first event; what follows is the answer itself."""
-    with recording(recorder):
+async def _recorded(events: AsyncGenerator[str | Finish, None], asking: _Asking) -> AsyncIterator[str | Finish]:
+    """Record the wait for the first event, and let it draw on the budget; what follows is the answer itself."""
+    with recording(asking.recorder), drawing_on(asking.budget):
         first = await anext(events, None)
     if first is not None:
         yield first

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from animerag.concurrency import fan_out
 from animerag.errors import InvalidInputError
 from animerag.exports import answer_object
+from animerag.limits.budget import Budget, drawing_on
 from animerag.limits.meter import Meter, metering
 from animerag.loop_lag import Headroom, Visits
 from animerag.models import Answer, AnswerStatus, Priority, Progress, Usage
@@ -247,7 +248,11 @@ class Batch:
         rows = {row.number: row for row in await self.runs.rows(run_id)}
         statuses = (None, AnswerStatus.CANCELLED) if which == "missing" else FAILED
         wanted = {number: row for number, row in rows.items() if row.status in statuses}
-        with metering() as meter:
+        # What other jobs of the run have spent is gone; what rows cost from here on is reserved before each call.
+        cap = run.options.max_cost_usd
+        reached = None if cap is None else f"The cost cap of ${cap:,.2f} is reached: raise it and resume for the rest."
+        budget = None if cap is None else Budget(cap, taken_usd=run.usage.cost_usd or 0.0, reached=reached)
+        with metering() as meter, drawing_on(budget):
             live = control.partial = Live(run_id=run_id, total=len(wanted), meter=meter)
             live.usage = Usage(cost_usd=run.usage.cost_usd)
             try:

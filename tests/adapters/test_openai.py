@@ -579,7 +579,9 @@ async def test_a_dropped_connection_after_the_first_word_is_a_truncated_answer(s
 
     text, finish = await answer(chat)
 
-    assert (text, finish.status, finish.usage.cost_usd) == ("Half", AnswerStatus.TRUNCATED, None)
+    assert (text, finish.status) == ("Half", AnswerStatus.TRUNCATED)
+    assert finish.usage.estimated
+    assert finish.usage.cost_usd > 0
     assert len(server.paths) == 1
 
 
