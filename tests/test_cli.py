@@ -202,6 +202,31 @@ def test_interrupt_stops_an_ingest_cleanly_and_says_so(settings, export, record,
     assert told["read"] == told["ingested"] + told["cancelled"]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="signals and terminals as POSIX has them")
+def test_interrupt_at_a_question_does_not_wait_for_enter(settings, export, record, chroma_index_url):
+    terminal, stdin = os.openpty()
+    source = export(*(record(n, "Monster" if n < 10 else "") for n in range(1, 25)))
+    child = subprocess.Popen(
+        [sys.executable, "-m", "animerag", "ingest", str(source.path)],
+        env=environment(settings, chroma_index_url),
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    asked = b""
+    while b"[y/N]" not in asked and (piece := child.stderr.read1()):
+        asked += piece
+    child.send_signal(signal.SIGINT)
+    try:
+        child.communicate(timeout=20)
+    finally:
+        child.kill()
+        os.close(terminal)
+        os.close(stdin)
+    assert b"[y/N]" in asked
+    assert child.returncode == 130
+
+
 def environment(settings, chroma_index_url):
     """Return the environment of a command in a process of its own."""
     return {

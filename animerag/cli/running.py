@@ -7,6 +7,7 @@ import asyncio
 import os
 import signal
 import sys
+import threading
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -76,7 +77,11 @@ async def watched(
             progress = job.control.progress
             if job.control.question is not None:
                 bar.stop()
-                job.control.answer(yes=await asyncio.to_thread(_asked, job.control.question))
+                reply = _asked(job.control.question)
+                either: set[asyncio.Future[Any]] = {reply, waiting}
+                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+                if reply.done():
+                    job.control.answer(yes=reply.result())
                 bar.start()
             bar.update(shown, description=progress.stage, completed=progress.done, total=progress.total or None)
     if failure:
@@ -86,9 +91,29 @@ async def watched(
     return job.report, job.state == "cancelled"
 
 
-def _asked(question: str) -> bool:
+def _asked(question: str) -> asyncio.Future[bool]:
+    """Ask, and return what becomes the answer; Ctrl-C does not wait for it.
+
+    A daemon thread reads past Python's own buffer, whose lock would keep the interpreter from ending.
+    """
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+    loop = asyncio.get_running_loop()
+    reply: asyncio.Future[bool] = loop.create_future()
+
+    def tell(yes: bool) -> None:
+        if not reply.done():
+            reply.set_result(yes)
+
+    def read() -> None:
+        try:
+            said = os.read(sys.stdin.fileno(), 1024).decode(errors="replace")
+        except (OSError, ValueError):  # nobody is there to ask
+            said = ""
+        with suppress(RuntimeError):  # the command has ended meanwhile
+            loop.call_soon_threadsafe(tell, said.strip().lower() in {"y", "yes"})
+
+    threading.Thread(target=read, name="answer", daemon=True).start()
+    return reply
 
 
 def discard_output() -> None:
