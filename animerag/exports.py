@@ -39,6 +39,15 @@ _SHOW_HEADINGS = [
     "end_year",
     "score",
     "votes",
+    "type",
+    "start_date",
+    "end_date",
+    "season",
+    "airing_status",
+    "adults_only",
+    "source",
+    "duration",
+    "studios",
     "my_status",
     "my_score",
     "watched_episodes",
@@ -119,8 +128,24 @@ def shows_csv(shows: Iterable[Show]) -> bytes:
         others = "; ".join(title for title in show.titles if title != show.title)
         texts = [formula_safe(cell) for cell in (show.id, show.title, others, show.description, ", ".join(show.tags))]
         numbers = (show.episodes, show.year, show.end_year, show.rating, show.votes)
-        table.writerow([*texts, *numbers, show.my_status, show.my_score, show.episodes_watched])
+        table.writerow([*texts, *numbers, *_described(show), show.my_status, show.my_score, show.episodes_watched])
     return out.getvalue().encode("utf-8-sig")
+
+
+def _described(show: Show) -> list[Any]:
+    """Return type, dates and making; an inferred type stays out, or it would come back as a recorded one."""
+    restricted = None if show.restricted is None else "yes" if show.restricted else "no"
+    return [
+        None if show.type_inferred else show.type,
+        show.air_date,
+        show.end_date,
+        show.season,
+        show.airing,
+        restricted,
+        formula_safe(show.source or ""),
+        show.duration,
+        formula_safe("; ".join(show.studios)),
+    ]
 
 
 def answers_xlsx(headings: Sequence[str], column: str, rows: Iterable[RunRow], *, unasked: Unasked) -> bytes:

@@ -48,6 +48,15 @@ def test_a_catalogue_that_went_out_comes_in_again(tmp_path):
         episodes=1100,
         year=1999,
         rating=8.72,
+        type="tv",
+        air_date="1999-10-20",
+        end_date="2031-01",
+        season="fall",
+        airing="airing",
+        restricted=False,
+        source="manga",
+        duration=24,
+        studios=("Toei Animation", "Other"),
         my_status="watching",
         my_score=9.0,
         episodes_watched=900,
@@ -57,3 +66,12 @@ def test_a_catalogue_that_went_out_comes_in_again(tmp_path):
     (found,) = readers.read(path)
     for field in ("id", "titles", "tags", "description", "episodes", "year", "rating", "my_status", "my_score"):
         assert getattr(found, field) == getattr(show, field), field
+    for field in ("type", "air_date", "end_date", "season", "airing", "restricted", "source", "duration", "studios"):
+        assert getattr(found, field) == getattr(show, field), field
+
+
+def test_an_inferred_type_is_inferred_again_and_never_becomes_a_recorded_one(tmp_path):
+    path = tmp_path / "catalogue.csv"
+    path.write_bytes(shows_csv([Show(id="1", title="A Movie", type="movie", type_inferred=True)]))
+    (found,) = readers.read(path)
+    assert (found.type, found.type_inferred) == ("movie", True)

@@ -45,7 +45,7 @@ _OF_A_HUNDRED = frozenset(("averagescore", "meanscore"))  # AniList counts to 10
 _JOINED_NAMES = frozenset(
     ["synonyms", "othertitles", "alternativetitles", "titlesynonyms", "aliases", "othernames", "alltitles", "別名"]
 )
-_MANY = {"other_titles", "genres", "year"}  # of several years or dates the first that is known counts
+_MANY = {"other_titles", "genres", "year", "end_year"}  # of several years or dates the first that is known counts
 
 # Headings by field, folded: letters and digits only. The order is that of preference where two would fit one field.
 _HEADINGS = {

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from animerag.models import RelatedShow, Show
     from animerag.services.indexing import Indexer
 
-Order: TypeAlias = Literal["rating", "title", "year", "episodes", "votes", "my_score"]
+Order: TypeAlias = Literal["rating", "title", "year", "air_date", "episodes", "votes", "my_score"]
 PAGE = 200  # rows that a table draws at once without being felt
 _REMEMBERED = 16  # lists
 _FOLLOWS = ("sequel", "prequel")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from animerag import origins
 from animerag.errors import InvalidInputError
 from animerag.jobs import Control
+from animerag.models import TYPE_LABELS
+from animerag.readers import dates
 from animerag.texts import Document
 
 if TYPE_CHECKING:
@@ -27,9 +29,11 @@ _BOUNDS: Mapping[str, tuple[float, float]] = {
 }
 _WORDS = {"title": 500, "description": 100_000}  # characters
 _LISTS = {"titles": 200, "tags": 200}  # entries
+_DATES = ("air_date", "end_date")
 _STATUS = "my_status"
+_TYPE = "type"
 _EDITED = "edited by hand"
-EDITABLE = (*_WORDS, *_LISTS, *_BOUNDS, _STATUS)
+EDITABLE = (*_WORDS, *_LISTS, *_BOUNDS, *_DATES, _STATUS, _TYPE)
 
 
 def edited(show: Show, changes: Mapping[str, Any]) -> Show:
@@ -40,6 +44,10 @@ def edited(show: Show, changes: Mapping[str, Any]) -> Show:
     told: dict[str, Any] = {name: value for name, value in changes.items() if name in EDITABLE}
     record = {**show.record, _EDITED: {**show.record.get(_EDITED, {}), **told}}
     fields: dict[str, Any] = {name: tuple(value) if name in _LISTS else value for name, value in told.items()}
+    if _TYPE in told:
+        fields["type_inferred"] = False
+    if "air_date" in told:
+        fields["season"] = dates.season_of(told["air_date"])
     return replace(show, record=record, **fields)
 
 
@@ -104,6 +112,13 @@ def _checked(name: str, value: Any) -> Any:
         if value is not None and not low <= value <= high:
             raise InvalidInputError(f"{name.replace('_', ' ').capitalize()} must be between {low:g} and {high:g}.")
         return value
-    if name == _STATUS:
+    if name in _DATES:
+        date = str(value or "").strip() or None
+        if date is not None and not dates.is_date(date):
+            raise InvalidInputError("Write a date as 2012-04-07, or as 2012-04 where the day is not known.")
+        return date
+    if name == _TYPE and value is not None and value not in TYPE_LABELS:
+        raise InvalidInputError(f"A type is one of {', '.join(TYPE_LABELS)}.")
+    if name in (_STATUS, _TYPE):
         return value
     raise InvalidInputError(f"{name} cannot be changed here.")

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from animerag import exports
-from animerag.models import STATUS_LABELS, Filters
+from animerag.models import RESTRICTED_LABELS, STATUS_LABELS, TYPE_LABELS, Filters
 from animerag.services.browsing import PAGE
 from animerag.ui import session
 from animerag.ui.show import open_show
-from animerag.ui.text import counted, label
+from animerag.ui.text import aired, counted, label, season_of, type_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from animerag.models import Show, StoredShow, WatchState
+    from animerag.models import Season, Show, ShowType, StoredShow, WatchState
     from animerag.services.browsing import Missing, Order, Page
     from animerag.services.same_shows import Pair
 
@@ -27,10 +28,13 @@ _ORDERS: dict[Order, str] = {
     "rating": "Best rated",
     "title": "Title",
     "year": "Newest",
+    "air_date": "Air date",
     "episodes": "Longest",
     "votes": "Most votes",
     "my_score": "My score",
 }
+_SEASONS: tuple[Season, ...] = ("winter", "spring", "summer", "fall")
+_FIRST_DAY, _LAST_DAY = date(1900, 1, 1), date(2200, 12, 31)
 _JAPANESE = re.compile(r"[ぁ-ヿ一-鿿]")
 
 
@@ -83,6 +87,18 @@ def _conditions() -> tuple[Filters, str | None]:
     episodes_from = left.number_input("Episodes at least", 1, 100_000, value=None, key="catalogue_episodes_from")
     episodes_to = right.number_input("Episodes at most", 1, 100_000, value=None, key="catalogue_episodes_to")
     rating_from = left.number_input("Rated at least", 0.0, 10.0, value=None, step=0.5, key="catalogue_rating_from")
+    aired_from = left.date_input("Aired from", None, _FIRST_DAY, _LAST_DAY, key="catalogue_aired_from")
+    aired_to = right.date_input("Aired until", None, _FIRST_DAY, _LAST_DAY, key="catalogue_aired_to")
+    types = left.multiselect("Types, any of them", list(TYPE_LABELS), format_func=_type, key="catalogue_types")
+    seasons = right.multiselect("Seasons, any of them", _SEASONS, format_func=str.capitalize, key="catalogue_seasons")
+    restricted = st.selectbox(
+        "For adults",
+        list(RESTRICTED_LABELS),
+        None,
+        format_func=_restriction,
+        key="catalogue_restricted",
+        placeholder="Any",
+    )
     tags = st.multiselect("Tags, all of them", vocabulary.tags, key="catalogue_tags")
     statuses = st.multiselect(
         "My status, any of them", list(STATUS_LABELS), format_func=_status, key="catalogue_statuses"
@@ -97,8 +113,21 @@ def _conditions() -> tuple[Filters, str | None]:
         rating_from=rating_from,
         tags=tuple(tags),
         statuses=tuple(statuses),
+        types=tuple(types),
+        seasons=tuple(seasons),
+        aired_from=aired_from.isoformat() if aired_from else None,
+        aired_to=aired_to.isoformat() if aired_to else None,
+        restricted=restricted,
     )
     return filters, file
+
+
+def _type(kind: ShowType) -> str:
+    return TYPE_LABELS[kind]
+
+
+def _restriction(restricted: bool) -> str:
+    return RESTRICTED_LABELS[restricted].capitalize()
 
 
 def _status(status: WatchState) -> str:
@@ -142,7 +171,10 @@ def _table(shows: Sequence[Show]) -> None:
             {
                 "Title": show.title,
                 "Native title": native_title(show),
+                "Type": type_of(show),
                 "Year": show.year,
+                "Season": season_of(show),
+                "Aired": aired(show),
                 "Episodes": show.episodes,
                 "Rating": show.rating,
                 "Tags": ", ".join(show.tags),
@@ -158,7 +190,10 @@ def _table(shows: Sequence[Show]) -> None:
         column_config={
             "Title": st.column_config.TextColumn(width="medium"),
             "Native title": st.column_config.TextColumn(width="medium"),
+            "Type": st.column_config.TextColumn(width=90),
             "Year": st.column_config.NumberColumn(format="%d", width=60),
+            "Season": st.column_config.TextColumn(width=90),
+            "Aired": st.column_config.TextColumn(width=110),
             "Episodes": st.column_config.NumberColumn(width=80),
             "Rating": st.column_config.NumberColumn(format="%.2f", width=70),
         },

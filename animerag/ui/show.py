@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from animerag.errors import AnimeRAGError
-from animerag.models import STATUS_LABELS
+from animerag.models import RESTRICTED_LABELS, STATUS_LABELS, TYPE_LABELS
 from animerag.texts import clean
 from animerag.ui import session
 from animerag.ui.components import show_error
-from animerag.ui.text import counted, label
+from animerag.ui.text import aired, counted, label, season_of, type_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from animerag.models import RelatedShow, Show
 
+_AIRING = {"finished": "finished airing", "airing": "on air", "upcoming": "not yet aired"}
 _EDIT_S = 120.0  # a provider may have to embed a new description
 
 
@@ -35,6 +36,7 @@ def draw(show: Show) -> None:
         f"{show.year} to {show.end_year}" if show.year and show.end_year and show.end_year != show.year else show.year
     )
     facts = [
+        type_of(show) or "",
         str(years) if years else "",
         counted(show.episodes, "episode") if show.episodes else "",
         f"rated {show.rating:.2f} of 10" if show.rating else "",
@@ -42,6 +44,8 @@ def draw(show: Show) -> None:
         f"id {show.id}",
     ]
     st.caption(label(" · ".join(filter(None, facts))))
+    if details := _details(show):
+        st.caption(label(" · ".join(details)))
     mine = [
         (show.my_status or "").replace("_", " "),
         f"my score {show.my_score:g}" if show.my_score is not None else "",
@@ -64,6 +68,20 @@ def draw(show: Show) -> None:
         if st.button("Forget changes", key="catalogue_forget", type="tertiary", icon=":material/undo:", help=back):
             call(services.editing.forget(show.id))
             st.rerun()
+
+
+def _details(show: Show) -> list[str]:
+    """Return what is recorded of its dates and making, each in a few words."""
+    told = [
+        season_of(show),
+        f"aired {when}" if (when := aired(show)) else None,
+        _AIRING[show.airing] if show.airing else None,
+        None if show.restricted is None else RESTRICTED_LABELS[show.restricted],
+        f"made from {show.source}" if show.source and show.source != "original" else show.source,
+        f"{counted(show.duration, 'minute')} an episode" if show.duration else None,
+        f"by {', '.join(show.studios)}" if show.studios else None,
+    ]
+    return [part for part in told if part]
 
 
 def _links(heading: str, related: Sequence[RelatedShow], known: set[str]) -> None:
@@ -127,6 +145,22 @@ def _edit(show: Show) -> None:
     tags = list(show.tags)
     known = list(dict.fromkeys([*tags, *session.tags()]))
     told["tags"] = st.multiselect("Tags", known, tags, accept_new_options=True, key="catalogue_edit_tags")
+    kind, begins, ends = st.columns(3)
+    types = list(TYPE_LABELS)
+    told["type"] = kind.selectbox(
+        "Type",
+        types,
+        types.index(show.type) if show.type else None,
+        format_func=TYPE_LABELS.__getitem__,
+        key="catalogue_edit_type",
+    )
+    shape = "2012-04-07, or 2012-04"
+    told["air_date"] = begins.text_input(
+        "Aired from", show.air_date or "", placeholder=shape, key="catalogue_edit_air_date"
+    )
+    told["end_date"] = ends.text_input(
+        "Aired until", show.end_date or "", placeholder=shape, key="catalogue_edit_end_date"
+    )
     year, episodes, rating, score = st.columns(4)
     told["year"] = year.number_input("Year", 1900, 2200, show.year or None, key="catalogue_edit_year")
     told["episodes"] = episodes.number_input(

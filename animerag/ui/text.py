@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
+
+from animerag.models import TYPE_LABELS
+
+if TYPE_CHECKING:
+    from animerag.models import Show
 
 _JOINER = "\u2060"  # takes no room, and parts what Markdown would make a link or an icon of
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
@@ -82,3 +88,22 @@ def duration(seconds: float) -> str:
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun, in the plural where that is due."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def type_of(show: Show) -> str | None:
+    """Return what kind of show it is in words that say whether a file records it."""
+    if show.type is None:
+        return None
+    return TYPE_LABELS[show.type] + (" (inferred)" if show.type_inferred else "")
+
+
+def season_of(show: Show) -> str | None:
+    """Return the season in which it began to air: "Fall 2019"."""
+    return " ".join(filter(None, [show.season.capitalize(), str(show.year or "")])) if show.season else None
+
+
+def aired(show: Show) -> str | None:
+    """Return when it aired, as far as that is known: "2019-10-05 to 2019-12-28"."""
+    if show.air_date and show.end_date and show.end_date != show.air_date:
+        return f"{show.air_date} to {show.end_date}"
+    return show.air_date or (f"until {show.end_date}" if show.end_date else None)

@@ -35,6 +35,11 @@ def test_letters_order_and_conditions_narrow_the_list(sampled):
     assert 0 < older < 150
     assert "before 1991" in words(sampled) or "1990" in words(sampled)
 
+    sampled.multiselect(key="catalogue_types").set_value(["tv"]).run()
+    [table] = [one.value for one in sampled.dataframe if "Native title" in one.value]
+    assert set(table["Type"]) == {"TV series (inferred)"}
+    assert "TV series" in words(sampled)
+
     sampled.number_input(key="catalogue_rating_from").set_value(10.0).run()
     assert "No show has this. Take a condition away under Filters." in words(sampled)
 

@@ -26,9 +26,11 @@ async def shows(services, export, record):
         | sequel(2, "Sea Road II"),
         made(2, "Sea Road II", home, BeginYear=2003, EpisodeCountNormal=26, Rating=810, AllTags="sea")
         | sequel(77, "Sea Road III"),
-        made(3, "銀河鉄道", "A train crosses the sky.", AllTitles="Galaxy Express", BeginYear=1978, Rating=600),
-        made(4, "Zebra", "", BeginYear=0, Rating=0),
-        made(5, "A-B: C!", "Somebody paints.", BeginYear=2010, EpisodeCountNormal=1, Rating=500),
+        made(3, "銀河鉄道", "A train crosses the sky.", AllTitles="Galaxy Express", BeginYear=1978, Rating=600)
+        | {"AnimeType": 0, "AirDate": "1978-10-02 00:00:00", "Restricted": 0},
+        made(4, "Zebra", "", BeginYear=0, Rating=0) | {"AnimeType": 3},
+        made(5, "A-B: C!", "Somebody paints.", BeginYear=2010, EpisodeCountNormal=1, Rating=500)
+        | {"AnimeType": 0, "AirDate": "2010-04-01 00:00:00", "Restricted": 1},
     ]
     await services.ingestion.run([export(*rows)], Control())
     return services
@@ -63,6 +65,7 @@ async def test_letters_are_found_inside_any_title(shows, search, found):
         ("title", False, ["5", "1", "2", "4", "3"]),
         ("year", True, ["5", "2", "1", "3", "4"]),
         ("episodes", True, ["2", "1", "5"]),
+        ("air_date", True, ["5", "3"]),
     ],
 )
 async def test_order_and_what_lacks_the_field_comes_last(shows, order, descending, first):
@@ -73,6 +76,21 @@ async def test_conditions_hold_together(shows):
     assert await ids(shows, "sea", Filters(year_from=2000)) == ["2"]
     assert await ids(shows, "", Filters(tags=("sea", "drama"))) == ["1"]
     assert await ids(shows, "", Filters(statuses=("completed",))) == []
+
+
+@pytest.mark.parametrize(
+    ("filters", "found"),
+    [
+        (Filters(types=("movie",)), ["3", "5"]),
+        (Filters(types=("movie", "special")), ["3", "5", "4"]),
+        (Filters(types=("tv",)), ["2", "1"]),  # inferred from their episodes
+        (Filters(seasons=("fall",)), ["3"]),
+        (Filters(aired_from="2000-01-01"), ["5"]),
+        (Filters(restricted=False, types=("movie",)), ["3"]),
+    ],
+)
+async def test_types_seasons_and_dates_narrow_the_list(shows, filters, found):
+    assert await ids(shows, "", filters) == found
 
 
 async def test_shows_of_one_file(shows, export, record):

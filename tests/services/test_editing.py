@@ -42,7 +42,9 @@ async def test_a_change_outlasts_the_next_upload_of_its_file(shows, source):
     assert (again.ingested, again.unchanged) == (0, 2)
 
 
-@pytest.mark.parametrize("changes", [{"title": "Monstrum"}, {"rating": 9.5}, {"year": 2004}, {"titles": ["M"]}])
+@pytest.mark.parametrize(
+    "changes", [{"title": "Monstrum"}, {"rating": 9.5}, {"year": 2004}, {"titles": ["M"]}, {"type": "movie"}]
+)
 async def test_a_change_of_one_field_is_stored_and_looks_unchanged_to_the_next_upload(shows, source, changes):
     await shows.editing.edit("1", changes)
     [(name, value)] = changes.items()
@@ -110,3 +112,19 @@ async def test_a_deleted_show_is_gone_everywhere_until_a_file_brings_it_back(sho
     report = await shows.ingestion.run([source()], Control())
     assert (report.ingested, report.embedding_requests) == (1, 0)  # its vector was kept
     assert (await shows.library.show("1")).title == "Monster"
+
+
+async def test_type_and_dates_can_be_changed_and_the_season_follows(shows, source):
+    changed = await shows.editing.edit("1", {"type": "ova", "air_date": "2004-04", "end_date": "2005-09-28"})
+    assert changed == await shows.library.show("1")
+    assert (changed.type, changed.type_inferred, changed.season) == ("ova", False, "spring")
+    await shows.ingestion.run([source(text="A surgeon hunts a boy.")], Control())
+    later = await shows.library.show("1")
+    assert (later.type, later.air_date, later.season) == ("ova", "2004-04", "spring")
+    assert (await shows.editing.edit("1", {"air_date": ""})).season is None
+
+
+@pytest.mark.parametrize("changes", [{"type": "book"}, {"air_date": "yesterday"}, {"end_date": "2012-02-30"}])
+async def test_no_such_type_or_date(shows, changes):
+    with pytest.raises(InvalidInputError):
+        await shows.editing.edit("1", changes)
