@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from animerag.limits import estimate_tokens
 from animerag.prices import cost_usd
 from animerag.readers.questions import asked_as
+from animerag.services.prompting import DESCRIPTIONS_TOKENS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -54,8 +55,9 @@ class BatchCosts:
         read = written = 0
         if self._chat.provider != "local" and not options.retrieval_only:
             shows, number = await self._library.best(_SAMPLED_SHOWS), (await self._library.counts()).shows
-            sources = sum(min(row.k or options.k, number) for row in asked.values())
-            read = questions + _PROMPT_TOKENS * len(asked) + sources * _tokens_a_source(shows)
+            each = _tokens_a_description(shows)
+            sources = sum(source_tokens(min(row.k or options.k, number), each) for row in asked.values())
+            read = questions + _PROMPT_TOKENS * len(asked) + sources
             written = _ANSWER_TOKENS * len(asked)
         embedded = questions if self._embedder.provider != "local" else 0
         return Estimate(
@@ -72,6 +74,11 @@ class BatchCosts:
         return sum(known) if len(known) == len(costs) else None
 
 
-def _tokens_a_source(shows: Sequence[Show]) -> int:
-    tokens = [estimate_tokens(show.description[:_SOURCE_CHARACTERS]) + _SOURCE_FACTS_TOKENS for show in shows]
+def source_tokens(count: int, description: int) -> int:
+    """Return the tokens of a prompt's `count` sources: their descriptions share what a prompt holds, facts do not."""
+    return min(count * description, DESCRIPTIONS_TOKENS) + count * _SOURCE_FACTS_TOKENS
+
+
+def _tokens_a_description(shows: Sequence[Show]) -> int:
+    tokens = [estimate_tokens(show.description[:_SOURCE_CHARACTERS]) for show in shows]
     return sum(tokens) // len(tokens) if tokens else 0

@@ -11,6 +11,7 @@ from animerag.errors import ProviderUnusableError
 from animerag.limits import Gate, budgeted
 from animerag.limits.budget import drawing_on
 from animerag.models import AnswerStatus, Finish, Priority, Prompt
+from animerag.services.batch_costs import source_tokens
 from animerag.services.daily_spending import DailySpending
 
 PROMPT = Prompt(question="Who?", sources=(), system="Answer.", user="Who sails? " * 50, sent=())
@@ -128,3 +129,8 @@ async def test_two_processes_add_their_questions_up(services):
 
     after = DailySpending(services.library, 1.0, now=lambda: today)
     assert (await after.budget()).taken_usd == pytest.approx(0.6)
+
+
+def test_an_estimate_stops_where_a_prompt_stops():
+    assert source_tokens(5, 400) == 5 * (400 + 60)
+    assert source_tokens(50, 400) == 3_000 + 50 * 60
