@@ -87,11 +87,7 @@ def _conditions() -> tuple[Filters, str | None]:
     episodes_from = left.number_input("Episodes at least", 1, 100_000, value=None, key="catalogue_episodes_from")
     episodes_to = right.number_input("Episodes at most", 1, 100_000, value=None, key="catalogue_episodes_to")
     rating_from = left.number_input("Rated at least", 0.0, 10.0, value=None, step=0.5, key="catalogue_rating_from")
-    aired_from = left.date_input("Aired from", None, _FIRST_DAY, _LAST_DAY, key="catalogue_aired_from")
-    aired_to = right.date_input("Aired until", None, _FIRST_DAY, _LAST_DAY, key="catalogue_aired_to")
-    types = left.multiselect("Types, any of them", list(TYPE_LABELS), format_func=_type, key="catalogue_types")
-    seasons = right.multiselect("Seasons, any of them", _SEASONS, format_func=str.capitalize, key="catalogue_seasons")
-    restricted = st.selectbox(
+    restricted = right.selectbox(
         "For adults",
         list(RESTRICTED_LABELS),
         None,
@@ -99,6 +95,10 @@ def _conditions() -> tuple[Filters, str | None]:
         key="catalogue_restricted",
         placeholder="Any",
     )
+    aired_from = left.date_input("Aired from", None, _FIRST_DAY, _LAST_DAY, key="catalogue_aired_from")
+    aired_to = right.date_input("Aired until", None, _FIRST_DAY, _LAST_DAY, key="catalogue_aired_to")
+    types = left.multiselect("Types, any of them", list(TYPE_LABELS), format_func=_type, key="catalogue_types")
+    seasons = right.multiselect("Seasons, any of them", _SEASONS, format_func=str.capitalize, key="catalogue_seasons")
     tags = st.multiselect("Tags, all of them", vocabulary.tags, key="catalogue_tags")
     statuses = st.multiselect(
         "My status, any of them", list(STATUS_LABELS), format_func=_status, key="catalogue_statuses"
