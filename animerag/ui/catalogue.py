@@ -14,7 +14,7 @@ from animerag.models import RESTRICTED_LABELS, STATUS_LABELS, TYPE_LABELS, Filte
 from animerag.services.browsing import PAGE
 from animerag.ui import session
 from animerag.ui.show import open_show
-from animerag.ui.text import aired, counted, label, season_of, type_of
+from animerag.ui.text import counted, label, type_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -173,8 +173,9 @@ def _table(shows: Sequence[Show]) -> None:
                 "Native title": native_title(show),
                 "Type": type_of(show),
                 "Year": show.year,
-                "Season": season_of(show),
-                "Aired": aired(show),
+                "Season": show.season and show.season.capitalize(),
+                "Aired from": show.air_date,
+                "Until": show.end_date,
                 "Episodes": show.episodes,
                 "Rating": show.rating,
                 "Tags": ", ".join(show.tags),
@@ -192,8 +193,9 @@ def _table(shows: Sequence[Show]) -> None:
             "Native title": st.column_config.TextColumn(width="medium"),
             "Type": st.column_config.TextColumn(width=90),
             "Year": st.column_config.NumberColumn(format="%d", width=60),
-            "Season": st.column_config.TextColumn(width=90),
-            "Aired": st.column_config.TextColumn(width=110),
+            "Season": st.column_config.TextColumn(width=75),
+            "Aired from": st.column_config.TextColumn(width=95),
+            "Until": st.column_config.TextColumn(width=95),
             "Episodes": st.column_config.NumberColumn(width=80),
             "Rating": st.column_config.NumberColumn(format="%.2f", width=70),
         },
