@@ -255,7 +255,7 @@ def _source(number: int, source: Source, cited: bool | None) -> None:
     """Draw one source: what it is, how it was found, and the text that stands behind a citation."""
     show = source.show
     year = f" ({show.year})" if show.year else ""
-    with st.expander(f"{number} · {label(show.title + year)}", icon=":material/check:" if cited else None):
+    with st.expander(f"{number:d} · {label(show.title + year)}", icon=":material/check:" if cited else None):
         st.text(clean(show.description) or "The catalogue has no description of it.")
     native = native_title(show)
     told = [] if cited is None else ["cited" if cited else "not cited"]

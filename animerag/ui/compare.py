@@ -123,7 +123,7 @@ def use_level(
     call, service, used = session.runtime().call, session.services().comparison, f"compare_used_{key}"
     fixed_by = call(service.level_fixed_by(workload))
     icon = ":material/tune:"
-    if action.button(name, icon=icon, key=f"compare_use_{key}", disabled=fixed_by is not None, width="stretch"):
+    if action.button(label(name), icon=icon, key=f"compare_use_{key}", disabled=fixed_by is not None, width="stretch"):
         call(service.use_level(workload, level))
         st.session_state[used] = level
     if fixed_by is not None:

@@ -97,7 +97,7 @@ def _sample_running(job: Job) -> None:
         if not job.running:
             st.rerun()
         progress = job.control.progress
-        shows = f", {progress.total} shows" if progress.total else ""
+        shows = f", {progress.total:,} shows" if progress.total else ""
         st.progress(progress.fraction, f"Taking in the sample catalogue{shows}; your first own upload replaces it")
 
     poll()
@@ -153,7 +153,7 @@ def job_watched(job: Job, tell: Callable[[Job], str], draw: Callable[[Job], None
 
 def kept(heading: str, rows: Sequence[dict[str, Any]], opened: Callable[[int], None], *, key: str) -> None:
     """Draw what was kept of earlier work, a row each; `opened` is called with the place of one that was chosen."""
-    st.subheader(heading, anchor=False)
+    st.subheader(label(heading), anchor=False)
     st.caption("Tick a row to open it. On the keyboard, Shift + Space does.")
     key = session.fresh_key(key)
 

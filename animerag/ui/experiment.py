@@ -48,7 +48,7 @@ def _key_figures(experiment: Experiment) -> None:
     told = st.container()
     for column, figure in zip(columns, figures, strict=True):
         card = column.container(border=True, height="stretch")
-        card.metric(figure.label, figure.value)
+        card.metric(label(figure.label), label(figure.value))
         card.caption(label(figure.detail.rstrip(".") + simulated))
         if figure.label == "Recommended level" and experiment.recommended:
             level = experiment.recommended.concurrency

@@ -9,7 +9,7 @@ import streamlit as st
 
 from animerag.measurements import EARLY, MAX_LEVEL, UNLOCKED, WORKLOADS, Mode, Plan, Workload, modes_of
 from animerag.services.comparison import PRESETS
-from animerag.ui.text import counted, duration, escape
+from animerag.ui.text import counted, duration, escape, label
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +41,7 @@ class _Number:
 
     def draw(self) -> Any:
         return st.number_input(
-            self.label,
+            label(self.label),
             self.low,
             self.high,
             self.value,
@@ -158,6 +158,7 @@ def _choose_modes(workload: Workload) -> tuple[Mode, ...]:
         offered,
         selection_mode="multi",
         default=[mode for mode in offered if mode != UNLOCKED],
+        format_func=label,
         key=f"compare_modes_{workload}",
         persist_state=_KEPT,
     )

@@ -57,7 +57,9 @@ def _draw(fields: _Fields, draw: Callable[[_Fields], dict[str, Any]], action: st
     key, busy = f"settings_save{draw.__name__}", _running()
     with st.form(f"{session.fresh_key(_FORM)}_{key}", border=True, enter_to_submit=False):
         wanted = draw(fields)
-        pressed = st.form_submit_button(action, type="primary", icon=":material/save:", disabled=bool(busy), key=key)
+        pressed = st.form_submit_button(
+            label(action), type="primary", icon=":material/save:", disabled=bool(busy), key=key
+        )
         st.caption(f"{counted(busy, 'job')} running: save when it has ended." if busy else about)
     if pressed:
         _save(fields.settings, wanted)

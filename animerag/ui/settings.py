@@ -51,7 +51,7 @@ def tried(outcomes: Sequence[Checked]) -> None:
 
 def facts(heading: str, told: Mapping[str, str]) -> None:
     """Draw names and values that may hold any text."""
-    st.subheader(heading, anchor=False)
+    st.subheader(label(heading), anchor=False)
     for name, value in told.items():
         left, right = st.columns([1, 4])
         left.caption(name)
@@ -109,7 +109,7 @@ def gate() -> None:
             waiting = state.waiting.get(priority, 0)
             delta = f"{waiting:,} waiting" if waiting else None
             flying = f"{state.in_flight.get(priority, 0)} of {state.levels[priority]}"
-            place.metric(f"{name} in flight", flying, delta, delta_color="off", delta_arrow="off")
+            place.metric(f"{name} in flight", label(flying), delta, delta_color="off", delta_arrow="off")
         left = "–" if state.requests_left is None else f"{state.requests_left:,}"
         places[-2].metric("Requests left", left, help="As the provider told with its last answer, if it did.")
         late = "–" if lag_s is None else moment(lag_s)

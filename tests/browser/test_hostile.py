@@ -81,7 +81,12 @@ def test_hostile_text_is_shown_and_never_lives(url, browser, export, questions, 
         assert elsewhere == [], where
         assert CANARY not in page.content(), where
 
+    inbox = export.parent / "data" / "inbox"
+    inbox.mkdir(parents=True)
+    (inbox / export.name).write_text("{}")
     page.goto(f"{url}/upload")
+    expect(page.get_by_text("img src=x onerror").first).to_be_visible(timeout=60_000)
+    is_dead("inbox")
     page.get_by_test_id("stFileUploader").locator("input[type=file]").set_input_files(export)
     start = page.get_by_role("button", name="Start")
     expect(start).to_be_enabled(timeout=60_000)

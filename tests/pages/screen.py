@@ -1,5 +1,6 @@
 """What a test does with a page: go there, read it, look again until something shows."""
 
+import re
 import time
 
 
@@ -21,3 +22,8 @@ def words(app):
     """Return all text that the page shows."""
     kinds = ("markdown", "caption", "text", "title", "subheader", "success", "warning", "error", "info")
     return "\n".join(str(element.value) for kind in kinds for element in getattr(app, kind))
+
+
+def plain(markdown):
+    """Return what a browser shows of an escaped label."""
+    return re.sub(r"\\(?=[!-/:-@\[-`{-~])", "", markdown)

@@ -5,7 +5,7 @@ import pytest
 from animerag.measurements import Distribution, Experiment, Plan, Run, to_object
 from animerag.tracing import Span
 from animerag.ui import session
-from tests.pages.screen import until, visit, words
+from tests.pages.screen import plain, until, visit, words
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -121,7 +121,7 @@ def test_an_experiment_at_work_can_be_cancelled(sampled):
 def test_a_saved_experiment_is_opened_by_its_address(sampled):
     keep(experiment())
     open_saved(sampled, "first")
-    figures = {metric.label: metric.value for metric in sampled.metric}
+    figures = {plain(metric.label): plain(metric.value) for metric in sampled.metric}
     assert figures["Best speed-up"] == "4.4×"
     assert figures["Recommended level"] == "5"
     assert "Ingest, 500 documents · Typical API, simulated" in words(sampled).replace("\\", "")
