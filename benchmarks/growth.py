@@ -23,6 +23,7 @@ import chromadb
 import numpy as np
 
 from animerag.adapters.chroma_server import ServerLease
+from animerag.adapters.chroma_tenant import create_tenant
 from animerag.simulator import SimulatorProcess, SimulatorSettings
 
 WRITE = 500  # documents in one write of the bare writer
@@ -92,7 +93,9 @@ def rates(track, number):
 async def bare(directory, number, dimensions):
     """Return the shows a second of one plain client in each tenth."""
     lease = ServerLease(directory)
-    host, port = (await lease.url()).removeprefix("http://").split(":")
+    url = await lease.url()
+    create_tenant(url, "default_tenant")
+    host, port = url.removeprefix("http://").split(":")
     track = await asyncio.to_thread(write, host, int(port), number, dimensions)
     await lease.release()
     return rates(track, number)

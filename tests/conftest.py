@@ -10,6 +10,7 @@ from filelock import FileLock
 
 from animerag.adapters.chroma import ChromaIndex
 from animerag.adapters.chroma_server import ServerFiles, ServerLease
+from animerag.adapters.chroma_tenant import create_tenant
 from animerag.config import load_settings
 from animerag.jobs import Control
 from animerag.runtime import open_services
@@ -26,7 +27,9 @@ def chroma_dir(tmp_path_factory):
 def chroma_index_url(chroma_dir):
     """The address of the one server that the suite shares; it has ended when the session has."""
     lease = ServerLease(chroma_dir, grace_s=0.2)
-    yield asyncio.run(lease.url())
+    url = asyncio.run(lease.url())
+    create_tenant(url, "default_tenant")  # open to all, as a server is that somebody else runs
+    yield url
     asyncio.run(lease.release())
     process_gone = FileLock(ServerFiles(chroma_dir).lock, timeout=30)
     process_gone.acquire()

@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary, WeakSet
 
 import numpy as np
 
-from animerag.adapters.chroma_server import ServerLease
+from animerag.adapters.chroma_server import ServerAddress, ServerLease
 from animerag.errors import VectorStoreError
 from animerag.ports import CollectionSpec, MetadataValue, Neighbour, VectorRecord, Vectors
 
@@ -263,7 +263,7 @@ class ChromaIndex:
 
     async def _connect(self) -> _Connection:
         self._by_loop.setdefault(asyncio.get_running_loop(), WeakSet()).add(self)
-        url, chromadb = await asyncio.gather(self._address(), asyncio.to_thread(import_module, "chromadb"))
+        address, chromadb = await asyncio.gather(self._address(), asyncio.to_thread(import_module, "chromadb"))
         from chromadb.config import DEFAULT_DATABASE, DEFAULT_TENANT, Settings
 
         settings = Settings(
@@ -274,16 +274,16 @@ class ChromaIndex:
         )
         async with asyncio.timeout(_READ_S):
             client = await chromadb.AsyncHttpClient(
-                host=url,
+                host=address.url,
                 headers={"x-chroma-token": self._api_key} if self._api_key else None,
                 settings=settings,
-                tenant=self._tenant or DEFAULT_TENANT,
+                tenant=address.tenant or DEFAULT_TENANT,
                 database=self._database or DEFAULT_DATABASE,
             )
-        return _Connection(client=client, url=url)
+        return _Connection(client=client, url=address.url)
 
-    async def _address(self) -> str:
-        return await self._lease.url() if self._lease else str(self._remote_url)
+    async def _address(self) -> ServerAddress:
+        return await self._lease.address() if self._lease else ServerAddress(str(self._remote_url), self._tenant)
 
 
 async def _open_collection(connection: _Connection, spec: CollectionSpec, *, create: bool) -> AsyncCollection | None:

@@ -21,11 +21,13 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
+from animerag.adapters.chroma_tenant import create_tenant, rename_tenant
 from animerag.errors import VectorStoreError
 from animerag.private_files import restrict_umask
 
@@ -44,6 +46,13 @@ _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _WINDOWS_FLAGS = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0) | getattr(subprocess, "CREATE_NO_WINDOW", 0)
 
 
+class ServerAddress(NamedTuple):
+    """Where a server answers, and the tenant that holds the index: None at one that an earlier version started."""
+
+    url: str
+    tenant: str | None
+
+
 class ServerFiles:
     """The files in a server's directory."""
 
@@ -52,19 +61,26 @@ class ServerFiles:
         self.data = self.root / "data"
         self.lock = self.root / "server.lock"
         self.address = self.root / "server.json"
+        self.tenants = self.root / "server.tenants"
         self.log = self.root / "server.log"
         self.users = self.root / "users"
 
     def live_url(self) -> str | None:
         """Return the address of the server that has this directory open and answers, or None."""
+        live = self.live()
+        return live.url if live else None
+
+    def live(self) -> ServerAddress | None:
+        """Return where the server that has this directory open answers, and the tenant to name there, or None."""
         # The lock comes first: whoever takes it removes a dead server's address, whose port may be a stranger's by now.
         if not self.address.exists() or _is_free(self.lock):
             return None
         try:
-            url = str(json.loads(self.address.read_text("utf-8"))["url"])
+            written = json.loads(self.address.read_text("utf-8"))
+            address = ServerAddress(str(written["url"]), written.get("tenant"))
         except (OSError, ValueError, KeyError):
             return None
-        return url if _answers(url) else None
+        return address if _answers(address.url) else None
 
     def last_words(self) -> str:
         """Return the last line that the server wrote."""
@@ -91,6 +107,10 @@ class ServerLease:
 
         Raises VectorStoreError when it does not answer within `START_LIMIT_S`, or when the lease is released.
         """
+        return (await self.address()).url
+
+    async def address(self) -> ServerAddress:
+        """Return what `url` does, with the tenant."""
         return await asyncio.to_thread(self._find_or_start)
 
     async def release(self) -> None:
@@ -98,7 +118,7 @@ class ServerLease:
         self._released.set()
         await asyncio.to_thread(self._let_go)
 
-    def _find_or_start(self) -> str:
+    def _find_or_start(self) -> ServerAddress:
         with self._turn:
             try:
                 self._hold()
@@ -114,13 +134,13 @@ class ServerLease:
             self._user = FileLock(self._files.users / f"{uuid4()}.lock", thread_local=False)
             self._user.acquire(timeout=_LOCK_PATIENCE_S)
 
-    def _wait_for_server(self) -> str:
+    def _wait_for_server(self) -> ServerAddress:
         deadline = time.monotonic() + START_LIMIT_S
         process: subprocess.Popen[bytes] | None = None
         crashes = 0
         while not self._released.is_set():
-            if (url := self._files.live_url()) is not None:
-                return url
+            if (live := self._files.live()) is not None:
+                return live
             code = process.poll() if process else None
             crashes += code not in (None, 0, _TAKEN)
             # One crash may be bad luck, such as a port that went away late; two are the directory's own trouble.
@@ -168,6 +188,7 @@ class _Server:
     def __init__(self, files: ServerFiles, grace_s: float) -> None:
         self._files = files
         self._grace_s = grace_s
+        self._tenant = ""
         self._url: str | None = None
         self._announced = False
 
@@ -175,6 +196,7 @@ class _Server:
         """Serve until the process is told to end. Raises whatever stops Chroma from opening its data."""
         import chromadb_rust_bindings
 
+        self._tenant = rename_tenant(self._files.data, self._files.tenants)
         threading.Thread(target=self._watch, name="watch", daemon=True).start()
         port = first_port or _free_port()
         for _ in range(_PORT_TRIES):
@@ -202,13 +224,17 @@ class _Server:
         url = self._url
         time.sleep(_RUNNING_TICK_S if self._announced else _STARTING_TICK_S)
         # Chroma refuses a busy port within milliseconds, so after the tick an answer at this address is our own.
-        if not self._announced and url is not None and _answers(url) and url == self._url:
+        if self._announced or url is None or not _answers(url) or url != self._url:
+            return
+        if create_tenant(url, self._tenant):
             with suppress(OSError):  # on Windows a reader may have the file open; the next tick tries again
                 self._announce(url)
 
     def _announce(self, url: str) -> None:
         draft = self._files.address.with_suffix(".new")
-        draft.write_text(json.dumps({"url": url, "pid": os.getpid(), "started": time.time()}), "utf-8")
+        draft.write_text(
+            json.dumps({"url": url, "tenant": self._tenant, "pid": os.getpid(), "started": time.time()}), "utf-8"
+        )
         draft.replace(self._files.address)
         self._announced = True
 

@@ -8,6 +8,8 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -324,3 +326,59 @@ async def test_an_interpreter_that_cannot_be_run_is_named(tmp_path, monkeypatch)
     with pytest.raises(VectorStoreError, match=r"could not be started by .*nothing"):
         await lease.url()
     await lease.release()
+
+
+def ask(url, path, body=None):
+    """Ask a Chroma server; returns the status and what it said."""
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url + path, data, {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=10) as response:
+            return response.status, json.loads(response.read())
+    except urllib.error.HTTPError as refusal:
+        return refusal.code, refusal.read().decode()
+
+
+async def test_without_the_name_made_at_the_start_nothing_of_the_index_is_found(tmp_path):
+    collections = "/api/v2/tenants/{}/databases/default_database/collections"
+    names = []
+    for start in range(3):
+        async with lease_on(tmp_path) as lease:
+            url, tenant = await lease.address()
+            if not start:
+                assert ask(url, collections.format(tenant), {"name": "shows"})[0] == 200
+            status, found = ask(url, collections.format(tenant))
+            assert (status, [one["name"] for one in found]) == (200, ["shows"])
+            for stranger in ("default_tenant", "%25", *names):
+                status, found = ask(url, collections.format(stranger))
+                assert status != 200 or found == [], stranger
+                assert ask(url, collections.format(stranger) + "/shows")[0] != 200
+            assert ask(url, "/api/v2/tenants")[0] != 200  # there is no list of them
+            assert tenant not in json.dumps(ask(url, "/api/v2/auth/identity"))
+            names.append(tenant)
+    assert len(set(names)) == 3
+    assert all(len(name) > 40 for name in names)
+
+
+async def test_an_index_of_an_earlier_version_is_found_again(tmp_path):
+    collections = "/api/v2/tenants/{}/databases/default_database/collections"
+    async with lease_on(tmp_path) as lease:
+        url, _ = await lease.address()
+        assert ask(url, collections.format("default_tenant"), {"name": "shows"})[0] == 200  # as all were once
+        ServerFiles(tmp_path).tenants.unlink()
+    async with lease_on(tmp_path) as lease:
+        url, tenant = await lease.address()
+        assert [one["name"] for one in ask(url, collections.format(tenant))[1]] == ["shows"]
+        assert ask(url, collections.format("default_tenant"))[1] == []
+
+
+async def test_a_crash_while_the_name_changes_loses_nothing(tmp_path):
+    collections = "/api/v2/tenants/{}/databases/default_database/collections"
+    async with lease_on(tmp_path) as lease:
+        url, tenant = await lease.address()
+        assert ask(url, collections.format(tenant), {"name": "shows"})[0] == 200
+    record = ServerFiles(tmp_path).tenants
+    record.write_text(json.dumps(["never-got-in", *json.loads(record.read_text("utf-8"))]), "utf-8")
+    async with lease_on(tmp_path) as lease:
+        url, tenant = await lease.address()
+        assert [one["name"] for one in ask(url, collections.format(tenant))[1]] == ["shows"]
