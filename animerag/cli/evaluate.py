@@ -31,11 +31,11 @@ def add(commands: Commands) -> None:
 
 async def evaluate(options: argparse.Namespace) -> int:
     """Ask every question of the file and print the figures. Raises InvalidInputError for a file that has no answers."""
-    from animerag.readers import questions
+    from animerag.readers import confinement
     from animerag.services.evaluation import expectations
 
     path = Path(options.file)
-    wanted = expectations((await asyncio.to_thread(questions.read, path, path.name)).rows)
+    wanted = expectations((await asyncio.to_thread(confinement.read_questions, path, path.name)).rows)
     before = await asyncio.to_thread(_earlier, options.against) if options.against else None
     async with services(warm=True) as opened:
         if not (await opened.library.counts()).shows:

@@ -154,11 +154,11 @@ async def _answer_sheet(opened: Services, sheet: Sheet, options: argparse.Namesp
 
 
 def _sheet(options: argparse.Namespace) -> Sheet:
-    from animerag.readers import questions
+    from animerag.readers import confinement, questions
 
     path = Path(options.file)
     said = questions.SheetOptions(column=options.column, encoding=options.encoding, delimiter=options.delimiter)
-    sheet = questions.read(path, path.name, said)
+    sheet = confinement.read_questions(path, path.name, said)
     if not sheet.certain:
         raise InvalidInputError(
             f"{path.name} has no column named question; its columns are {', '.join(sheet.headings[:8])}:"

@@ -23,6 +23,7 @@ from animerag.readers import (
     tables,
 )
 from animerag.readers.detection import Detection, Format, ReadOptions
+from animerag.readers.rows import MAX_ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -246,4 +247,6 @@ def _list_in(document: Any, name: str) -> tuple[list[Any], str | None]:
         document = document[key]
     if not isinstance(document, list):
         raise InvalidInputError(f"{name} holds {documents.kind(document)} where {_EXPECTED} was expected.")
+    if len(document) > MAX_ROWS:
+        raise InvalidInputError(f"{name} has more than {MAX_ROWS:,} records: split it into smaller files.")
     return document, key

@@ -18,6 +18,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+MAX_LINES = 1_048_576  # as many as Excel has; blank ones count, since a workbook need not write them down
+MAX_COLUMNS = 2_000
+MAX_CELLS = 20_000_000  # blank ones count as well
+MAX_SHARED_TEXTS = 2_000_000
+_TAGS_A_TEXT = 4  # <si><t>…</t></si>, more where it has fonts
+_MAX_TAGS = 500_000  # of a part that is parsed whole: styles, the list of sheets, what belongs to what
+_SHARED = "xl/sharedstrings.xml"
+_SHEETS = "xl/worksheets/sheet"
+
 # What openpyxl lets through from damaged files, seen by damaging some.
 _DAMAGE = (
     zipfile.BadZipFile,
@@ -43,7 +52,7 @@ def layout(
         wanted = [sheet] if sheet is not None else list(book.sheetnames)
         if sheet is not None and sheet not in book.sheetnames:
             raise InvalidInputError(f"{name} has no sheet {sheet[:40]}; it has {', '.join(book.sheetnames[:10])}.")
-        firsts = {title: _first(book, title) for title in wanted if hasattr(book[title], "iter_rows")}
+        firsts = {title: _first(book, title, name) for title in wanted if hasattr(book[title], "iter_rows")}
     filled = {title: cells for title, cells in firsts.items() if cells}
     if not filled:
         raise NoRowsError(f"{name} holds no row that could be read.")
@@ -70,12 +79,30 @@ def records(path: Path, name: str, written: Layout) -> Iterator[Record]:
     """Yield the rows of the layout's sheet; short ones are filled up, since a workbook leaves empty cells out."""
     width = len(written.headers)
     with _opened(path, name) as book:
-        for line, values in enumerate(book[written.sheet].iter_rows(values_only=True), 1):
+        for line, values in enumerate(_rows(book[written.sheet], name), 1):
             cells = tuple(cell_text(value) for value in values)
             if any(len(cell) > MAX_CELL_CHARACTERS for cell in cells):
                 yield Record(line=line, fault=f"A cell is longer than {MAX_CELL_CHARACTERS:,} characters.")
             else:
                 yield Record(line=line, cells=cells + ("",) * (width - len(cells)))
+
+
+def _rows(sheet: Any, name: str) -> Iterator[tuple[Any, ...]]:
+    """Yield the values of each row. Raises InvalidInputError where the sheet is larger than a sheet of shows can be."""
+    cells = 0
+    for line, row in enumerate(sheet.iter_rows(values_only=True), 1):
+        cells += len(row)
+        for size, most, what in (
+            (line, MAX_LINES, "rows"),
+            (len(row), MAX_COLUMNS, "columns"),
+            (cells, MAX_CELLS, "cells"),
+        ):
+            if size > most:
+                raise InvalidInputError(
+                    f"{name} has more than {most:,} {what} in the sheet {sheet.title}, blank ones included:"
+                    " delete the empty ones, or save it as CSV and choose that."
+                )
+        yield row
 
 
 def cell_text(value: Any) -> str:
@@ -91,8 +118,8 @@ def cell_text(value: Any) -> str:
     return str(value)
 
 
-def _first(book: Any, sheet: str) -> list[tuple[str, ...]]:
-    rows = (tuple(cell_text(value) for value in row) for row in book[sheet].iter_rows(values_only=True))
+def _first(book: Any, sheet: str, name: str) -> list[tuple[str, ...]]:
+    rows = (tuple(cell_text(value) for value in row) for row in _rows(book[sheet], name))
     return [cells for cells in islice(rows, SAMPLE_ROWS) if any(cell.strip() for cell in cells)]
 
 
@@ -100,6 +127,7 @@ def _first(book: Any, sheet: str) -> list[tuple[str, ...]]:
 def _opened(path: Path, name: str) -> Iterator[Any]:
     import openpyxl
 
+    _check_parts(path, name)
     book = None
     stream = open_bytes(path, name)  # given a path, openpyxl would judge the file by its name
     try:
@@ -108,8 +136,32 @@ def _opened(path: Path, name: str) -> Iterator[Any]:
             sheet.reset_dimensions()  # some writers state a wrong size, which would cut rows off
         yield book
     except _DAMAGE as error:
-        raise InvalidInputError(f"{name} is a damaged workbook: open it in a spreadsheet and save it anew.") from error
+        raise InvalidInputError(f"{name} is a damaged workbook: open it in a spreadsheet and save it again.") from error
     finally:
         if book is not None:
             book.close()
         stream.close()
+
+
+def _check_parts(path: Path, name: str) -> None:
+    """Count what is parsed whole when a workbook is opened. Raises InvalidInputError where there is too much of it."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for entry in archive.infolist():
+                part = entry.filename.lower()
+                if part.startswith(_SHEETS):  # read as it streams; a part that only calls itself so meets other limits
+                    continue
+                most = MAX_SHARED_TEXTS * _TAGS_A_TEXT if part == _SHARED else _MAX_TAGS
+                if entry.file_size > most and _tags(archive, entry, most) > most:
+                    what = f"{MAX_SHARED_TEXTS:,} shared texts" if part == _SHARED else f"{most:,} tags in {part[:60]}"
+                    raise InvalidInputError(f"{name} has more than {what}: save it as CSV and choose that.")
+    except _DAMAGE as error:
+        raise InvalidInputError(f"{name} is a damaged workbook: open it in a spreadsheet and save it again.") from error
+
+
+def _tags(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, most: int) -> int:
+    number = 0
+    with archive.open(entry) as stream:
+        while number <= most and (chunk := stream.read(2**20)):
+            number += chunk.count(b"<")
+    return number

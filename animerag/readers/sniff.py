@@ -24,7 +24,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MAX_FILE_BYTES = 512 * 1024 * 1024  # also what a compressed file may inflate to
+MAX_RATIO = 100  # of unpacked to packed; records reach 5 to 20
+_RATIO_FROM = 2**20  # bytes below which no ratio is looked at
 HEAD_BYTES = 256 * 1024  # what a first look takes in
+
+BURSTS = f"unpacks to more than {MAX_RATIO} times its size, the limit: unpack it and choose the file inside."
 
 _GZIP = b"\x1f\x8b"
 _ZIP = b"PK\x03\x04"
@@ -105,27 +109,48 @@ def encoding_label(name: str) -> str:
     return _NAMES.get(name, name)
 
 
-def open_bytes(path: Path, name: str) -> IO[bytes]:
-    """Open a file, inflating gzip as it is read. Raises InvalidInputError when it is missing or too large."""
+def stored_size(path: Path, name: str) -> int:
+    """Return the bytes of a file as it is stored. Raises InvalidInputError when it is missing or too large."""
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise InvalidInputError(f"{name} is larger than {MAX_FILE_BYTES // 2**20} MB: split it into smaller files.")
-        stream = path.open("rb")
+        size = path.stat().st_size
     except OSError as error:
         raise InvalidInputError(f"{name} cannot be read: {error.strerror or error}.") from error
+    if size > MAX_FILE_BYTES:
+        raise InvalidInputError(f"{name} is larger than {MAX_FILE_BYTES // 2**20} MB: split it into smaller files.")
+    return size
+
+
+def is_packed(path: Path, name: str) -> bool:
+    """Tell whether a file is compressed: gzip, or the ZIP archive that a workbook is. Raises InvalidInputError."""
+    with _open(path, name) as stream:
+        return stream.peek(4)[:4].startswith((_GZIP, _ZIP))
+
+
+def open_bytes(path: Path, name: str) -> IO[bytes]:
+    """Open a file, inflating gzip as it is read. Raises InvalidInputError when it is missing or too large."""
+    size = stored_size(path, name)
+    stream = _open(path, name)
     if stream.peek(2)[:2] != _GZIP:
         return stream
-    return io.BufferedReader(_Inflating(stream, name), buffer_size=2**20)
+    return io.BufferedReader(_Inflating(stream, name, size), buffer_size=2**20)
+
+
+def _open(path: Path, name: str) -> io.BufferedReader:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise InvalidInputError(f"{name} cannot be read: {error.strerror or error}.") from error
 
 
 class _Inflating(io.RawIOBase):
     """A gzip file read through a limit, so that a small file cannot become an endless one."""
 
-    def __init__(self, stream: IO[bytes], name: str) -> None:
+    def __init__(self, stream: IO[bytes], name: str, size: int) -> None:
         self._stream = stream
         self._inflated = gzip.GzipFile(fileobj=stream)
         self._name = name
         self._left = MAX_FILE_BYTES
+        self._left_by_ratio = max(_RATIO_FROM, MAX_RATIO * size)
 
     def readable(self) -> bool:
         return True
@@ -136,8 +161,11 @@ class _Inflating(io.RawIOBase):
         except (OSError, EOFError, zlib.error) as error:
             raise InvalidInputError(f"{self._name} is a damaged gzip file: {error}.") from error
         self._left -= len(data)
+        self._left_by_ratio -= len(data)
         if self._left < 0:
             raise InvalidInputError(f"{self._name} unpacks to more than {MAX_FILE_BYTES // 2**20} MB: split it.")
+        if self._left_by_ratio < 0:
+            raise InvalidInputError(f"{self._name} {BURSTS}")
         buffer[: len(data)] = data
         return len(data)
 
@@ -172,12 +200,18 @@ def is_workbook(path: Path, name: str) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-            size = sum(entry.file_size for entry in archive.infolist())
+            entries = archive.infolist()
     except (OSError, zipfile.BadZipFile, NotImplementedError, ValueError) as error:
         raise InvalidInputError(f"{name} is a damaged ZIP archive or workbook.") from error
-    if _WORKBOOK in names and size > MAX_FILE_BYTES:
+    if _WORKBOOK not in names:
+        return False
+    if sum(entry.file_size for entry in entries) > MAX_FILE_BYTES:
         raise InvalidInputError(f"{name} unpacks to more than {MAX_FILE_BYTES // 2**20} MB: split it.")
-    return _WORKBOOK in names
+    if any(entry.file_size > max(_RATIO_FROM, MAX_RATIO * entry.compress_size) for entry in entries):
+        raise InvalidInputError(
+            f"{name} unpacks to more than {MAX_RATIO} times its size, the limit: save it as CSV and choose that."
+        )
+    return True
 
 
 @contextmanager

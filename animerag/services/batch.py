@@ -17,7 +17,7 @@ from animerag.limits.budget import Budget, drawing_on
 from animerag.limits.meter import Meter, metering
 from animerag.loop_lag import Headroom, Visits
 from animerag.models import Answer, AnswerStatus, Priority, Progress, Usage
-from animerag.readers import questions
+from animerag.readers import confinement
 from animerag.readers.questions import QuestionRow, SheetOptions, asked_as
 from animerag.runs import FAILED, RunOptions, Told
 from animerag.services.ahead import Ahead
@@ -194,7 +194,7 @@ class Batch:
 
     async def read(self, path: Path, name: str, options: SheetOptions) -> Sheet:
         """Read a sheet of questions. Raises InvalidInputError for a file that is none."""
-        return await asyncio.to_thread(questions.read, path, name, options)
+        return await asyncio.to_thread(confinement.read_questions, path, name, options)
 
     # ── During ───────────────────────────────────────────────────────────────────────────────────────────────────────
 

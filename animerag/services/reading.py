@@ -1,18 +1,19 @@
 """Files are read twice: first to validate, count and find the row that wins each id, then to feed what wins.
 
-Nothing of a row is held in between but its id and place, so that memory does not grow with a file; a short file is
-kept as it was read and spares the second reading.
+The first reading happens in a process of its own, with limits (`readers.confinement`). Nothing of a row is held in
+between but its id and place, so that memory does not grow with a file.
 """
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from animerag import readers
 from animerag.errors import InvalidInputError
 from animerag.models import RowError, RowNote, Show
-from animerag.readers import ReadOptions
+from animerag.readers import ReadOptions, confinement
 from animerag.services.identity import Plan, Seen, joined
 from animerag.services.survey import MOST_NOTES, Survey
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from animerag.services.tally import Tally
 
-HELD = 2_000  # shows of a file that are kept from the first reading
 _FILE = 40  # bits of a place below the number of its file
 
 
@@ -46,15 +46,14 @@ class Reading:
     read: int = 0
     errors: list[RowError] = field(default_factory=list)
     last: dict[str, int] = field(default_factory=dict)  # the position of the last show, by the id its row gives
-    shows: list[Show] | None = field(default_factory=list)  # None: too many to keep
 
     @classmethod
     def of(cls, file: SourceFile) -> Reading:
-        """Read a file whole. Raises InvalidInputError."""
-        found, rows = readers.begin(file.path, file.name, file.options)
+        """Read a file whole. Raises InvalidInputError, also where it takes more memory or time than it may."""
+        found, parts = confinement.inspect(file.path, file.name, file.options)
         reading = cls(file, Survey(found), Seen(file=file.name, world=found.world))
         position = 0
-        for row in rows:
+        for row in itertools.chain.from_iterable(parts):
             reading.read += 1
             if isinstance(row, RowError):
                 reading.errors.append(row)
@@ -63,16 +62,10 @@ class Reading:
             reading.survey.add(row)
             reading.last[row.id] = position
             position += 1
-            if reading.shows is not None:
-                reading.shows.append(row)
-                if position > HELD:
-                    reading.shows = None
         return reading
 
     def again(self) -> Iterator[Show]:
         """Yield the shows once more. Raises InvalidInputError."""
-        if self.shows is not None:
-            return iter(self.shows)
         rows = readers.begin(self.file.path, self.file.name, self.file.options)[1]
         return (row for row in rows if isinstance(row, Show))
 

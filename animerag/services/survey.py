@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from animerag.models import FileReport, RowNote
 from animerag.readers.columns import FIELDS
-from animerag.texts import EMBEDDED_CHARACTERS
 
 if TYPE_CHECKING:
     from animerag.models import Show
@@ -46,8 +45,7 @@ class Survey:
             self.titles.append(show.title)
         if show.origin is not None and len(self.notes) < MOST_NOTES:
             at = show.origin
-            said = [*at.notes, *_cut(show)]
-            self.notes += [RowNote(file=at.file, line=at.line, id=show.id, note=note) for note in said]
+            self.notes += [RowNote(file=at.file, line=at.line, id=show.id, note=note) for note in at.notes]
 
     def report(self, plan: Plan) -> FileReport:
         """Return the account of the file once its ids are decided on."""
@@ -66,13 +64,6 @@ class Survey:
             episodes=(min(eps), statistics.median(eps), max(eps)) if eps else None,
             titles=tuple(self.titles),
         )
-
-
-def _cut(show: Show) -> list[str]:
-    if len(show.description) <= EMBEDDED_CHARACTERS:
-        return []
-    long, first = f"{len(show.description):,}", f"{EMBEDDED_CHARACTERS:,}"
-    return [f"Of the description's {long} characters the first {first} are found by meaning, all by words."]
 
 
 def described(report: FileReport) -> list[str]:

@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from animerag import readers
 from animerag.errors import AnimeRAGError, InvalidInputError
 from animerag.models import Turn
+from animerag.readers import confinement
 from animerag.runtime import Runtime
 from animerag.services.catalogue import SAMPLE_JOB
 from animerag.services.uploads import INGEST_JOB
@@ -458,7 +458,7 @@ def look_into(file: Chosen) -> None:
     file.checked, file.trouble, file.report = now, None, None
     ingestion, source = services().ingestion, file.source
     try:
-        file.detected = readers.detect(source.path, source.name, source.options)
+        file.detected = confinement.detect(source.path, source.name, source.options)
         file.trouble = file.detected.problem
         if file.trouble is None:
             file.report = runtime().call(ingestion.check([source]), timeout_s=_CHECK_S)

@@ -151,7 +151,9 @@ def test_a_workbook_that_would_blow_up_is_refused(stored, workbook):
             if name.endswith("sheet1.xml"):
                 data = bomb + data[data.index("<worksheet") :].replace("<v>1</v>", "<v>&a9;</v>")
             bad.writestr(name, data.encode("utf-8", "surrogateescape"))
-    assert refusal(stored(out.getvalue()), "x") == "x is a damaged workbook: open it in a spreadsheet and save it anew."
+    assert (
+        refusal(stored(out.getvalue()), "x") == "x is a damaged workbook: open it in a spreadsheet and save it again."
+    )
 
 
 def test_numbers_and_dates_of_a_workbook_are_read_as_an_export_would_write_them(tmp_path):

@@ -1,0 +1,226 @@
+"""A file's first reading in a process of its own, with limits of memory and time: a hostile file ends that one only.
+
+found, parts = confinement.inspect(path, name, options)
+for part in parts: ...   # lists of Show (without description, tags and record) and RowError, in file order
+
+The process is `python -m animerag.readers`; what it finds comes back as JSON, a message a line. Only a file that it has
+read to the end may be read in this process: the import reads the same rows and keeps fewer of them at a time.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from animerag.errors import InvalidInputError
+from animerag.models import Origin, RowError, Show
+from animerag.readers import questions, sniff
+from animerag.readers.columns import Column
+from animerag.readers.detection import Detection, ReadOptions
+from animerag.readers.questions import SheetOptions
+from animerag.readers.rows import Layout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from animerag.readers.questions import Sheet
+
+_IMPORT_ROOT = Path(__file__).parents[2]
+_MB = 2**20
+# What a file may cost: so much in any case, and more for each of its bytes, which say more where they are compressed.
+_MEMORY_MB, _MEMORY_FACTOR, _PACKED_MEMORY_FACTOR, _MOST_MEMORY_MB = 256, 8, 32, 4096
+_CPU_S, _CPU_S_A_MB, _PACKED_CPU_S_A_MB = 10, 1, 8
+_WALL_FACTOR, _WALL_S = 10, 60  # of a busy machine, and where the system limits no processor time
+_WATCH_S = 0.03
+_STUCK_S = 3.0  # without processor time, at more than half of the memory: it waits for what does not come
+_PAGE_BYTES = mmap.PAGESIZE
+_KILLED_BY_MEMORY = {"SIGABRT", "SIGBUS", "SIGKILL", "SIGSEGV"}
+_REMEDY = "Split it into smaller files, or save it as CSV or JSON lines."
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the reading of one file may cost: MB of memory, seconds of processor time."""
+
+    memory_mb: int
+    cpu_s: int
+
+    @classmethod
+    def of(cls, path: Path, name: str) -> Limits:
+        """Return the limits for a file of this size. Raises InvalidInputError when it cannot be read."""
+        size_mb, packed = sniff.stored_size(path, name) / _MB, sniff.is_packed(path, name)
+        memory_mb = _MEMORY_MB + size_mb * (_PACKED_MEMORY_FACTOR if packed else _MEMORY_FACTOR)
+        cpu_s = _CPU_S + size_mb * (_PACKED_CPU_S_A_MB if packed else _CPU_S_A_MB)
+        return cls(round(min(memory_mb, _MOST_MEMORY_MB)), round(cpu_s))
+
+    def memory_fault(self, name: str) -> str:
+        """Say that a file takes too much memory."""
+        return f"{name} cannot be read within {self.memory_mb:,} MB of memory, the limit for its size. {_REMEDY}"
+
+    def cpu_fault(self, name: str) -> str:
+        """Say that a file takes too long."""
+        return f"{name} cannot be read within {self.cpu_s:,} s of processor time, the limit for its size. {_REMEDY}"
+
+
+def detect(path: Path, name: str, options: ReadOptions) -> Detection:
+    """Return what a file is, as `readers.detect` does. Raises InvalidInputError, also for a limit that was reached."""
+    with _messages("detect", path, name, asdict(options)) as messages:
+        return _detection(next(messages)["found"])
+
+
+def inspect(path: Path, name: str, options: ReadOptions) -> tuple[Detection, Iterator[list[Show | RowError]]]:
+    """Read a file to its end. Raises InvalidInputError at once or mid-way, also for a limit that was reached."""
+    parts = _inspected(path, name, options)
+    found = next(parts)
+    assert isinstance(found, Detection)
+    return found, parts  # type: ignore[return-value] # only the first is a Detection
+
+
+def read_questions(path: Path, name: str, options: SheetOptions | None = None) -> Sheet:
+    """Read a sheet as `questions.read` does. Raises InvalidInputError, also for a limit that was reached."""
+    options = options or SheetOptions()
+    with _messages("questions", path, name, asdict(options)) as messages:
+        for _ in messages:
+            pass
+    return questions.read(path, name, options)
+
+
+def _inspected(path: Path, name: str, options: ReadOptions) -> Iterator[Detection | list[Show | RowError]]:
+    with _messages("shows", path, name, asdict(options)) as messages:
+        yield _detection(next(messages)["found"])
+        for message in messages:
+            yield [_row(name, given) for given in message["rows"]]
+
+
+@contextmanager
+def _messages(kind: str, path: Path, name: str, options: dict[str, Any]) -> Iterator[Iterator[dict[str, Any]]]:
+    limits = Limits.of(path, name)
+    request = {"kind": kind, "path": str(path.absolute()), "name": name, "options": options, "limits": asdict(limits)}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "animerag.readers"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,  # what an allocator prints before it gives up
+        cwd=_IMPORT_ROOT,  # the package need not be installed, and the caller may be anywhere
+    )
+    watchdog = _Watchdog(process, limits)
+    watchdog.start()
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        process.stdin.write(json.dumps(request).encode())
+        process.stdin.close()
+        yield _read(process, name, limits, watchdog)
+    finally:
+        watchdog.stop()
+        process.kill()
+        process.stdout.close()
+        process.wait()
+
+
+class _Watchdog(threading.Thread):
+    """Kills a process whose memory exceeds its limit, or that takes far too long, and knows which it was.
+
+    The limit that the system sets is a little higher and the last resort: a parser which gets no memory may say
+    something else, or wait for itself without end.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes], limits: Limits) -> None:
+        super().__init__(name="watchdog of a file's reading", daemon=True)
+        self._process = process
+        self._limits = limits
+        self._done = threading.Event()
+        self.fault: str | None = None  # "memory" or "time", once it has killed
+
+    def stop(self) -> None:
+        """Let the process be."""
+        self._done.set()
+
+    def run(self) -> None:
+        """Watch."""
+        deadline_s = time.monotonic() + _WALL_S + _WALL_FACTOR * self._limits.cpu_s
+        used, since_s = "", time.monotonic()
+        while not self._done.wait(_WATCH_S):
+            memory_mb, now = self._look()
+            if now != used:
+                used, since_s = now, time.monotonic()
+            starved = memory_mb > self._limits.memory_mb / 2 and time.monotonic() - since_s > _STUCK_S
+            if memory_mb > self._limits.memory_mb or starved:
+                self.fault = "memory"
+            elif time.monotonic() > deadline_s:
+                self.fault = "time"
+            if self.fault:
+                self._process.kill()
+                return
+
+    def _look(self) -> tuple[float, str]:
+        """Return the process's resident memory in MB, and what changes while it works; (0, "") where none is known."""
+        directory = Path("/proc") / str(self._process.pid)
+        try:
+            stat = (directory / "stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
+        except (OSError, IndexError):
+            return 0.0, ""
+        state, used = stat[0], f"{stat[11]} {stat[12]}"  # fields 3, 14 and 15 of proc(5)
+        return int(stat[21]) * _PAGE_BYTES / _MB, used if state == "S" else f"{used} {time.monotonic()}"
+
+
+def _read(process: subprocess.Popen[bytes], name: str, limits: Limits, watchdog: _Watchdog) -> Iterator[dict[str, Any]]:
+    assert process.stdout is not None
+    for line in process.stdout:
+        message = json.loads(line)
+        if "fault" in message:
+            raise InvalidInputError(message["fault"])
+        if "bug" in message:
+            raise RuntimeError(message["bug"])
+        if "end" in message:
+            return
+        yield message
+    status = process.wait()
+    ended = signal.Signals(-status).name if status < 0 else ""
+    if watchdog.fault == "memory":
+        raise InvalidInputError(limits.memory_fault(name))
+    if ended == "SIGXCPU" or watchdog.fault == "time":
+        raise InvalidInputError(limits.cpu_fault(name))
+    if ended in _KILLED_BY_MEMORY:
+        raise InvalidInputError(limits.memory_fault(name))
+    raise InvalidInputError(f"{name} was not read to its end: the process that reads it was stopped. Try again.")
+
+
+def _detection(given: dict[str, Any]) -> Detection:
+    layout = given["layout"]
+    if layout is not None:
+        layout = Layout(
+            **{**layout, **{key: tuple(layout[key]) for key in ("headers", "reasons")}, "sample": _cells(layout)}
+        )
+    columns = tuple(Column(**{**column, "cells": tuple(column["cells"])}) for column in given["columns"])
+    changed = {"columns": columns, "layout": layout, "sample": _cells(given), "reasons": tuple(given["reasons"])}
+    return Detection(**{**given, **changed})
+
+
+def _cells(given: dict[str, Any]) -> tuple[tuple[str, ...], ...]:
+    return tuple(map(tuple, given["sample"]))
+
+
+def _row(name: str, given: Any) -> Show | RowError:
+    if isinstance(given, dict):
+        return RowError(**given)
+    show_id, title, titles, beginning, year, episodes, overlay, line, notes = given
+    return Show(
+        id=show_id,
+        title=title,
+        titles=tuple(titles),
+        description=beginning,
+        year=year,
+        episodes=episodes,
+        overlay=overlay,
+        origin=Origin(file=name, line=line, notes=tuple(notes)),
+    )
