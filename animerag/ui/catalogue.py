@@ -174,10 +174,10 @@ def _table(shows: Sequence[Show]) -> None:
                 "Type": type_of(show),
                 "Year": show.year,
                 "Season": show.season and show.season.capitalize(),
-                "Aired from": show.air_date,
-                "Until": show.end_date,
                 "Episodes": show.episodes,
                 "Rating": show.rating,
+                "Aired from": show.air_date,
+                "Until": show.end_date,
                 "Tags": ", ".join(show.tags),
             }
             for show in shows
