@@ -94,7 +94,12 @@ class ScratchBench:
             rpm, tpm = (None, None) if endpoint.simulated else (self.settings.max_rpm, self.settings.max_tpm)
             gate = Gate(ingest=level, query=level, max_rpm=rpm, max_tpm=tpm)
             connection = OpenAIConnection(api_key=endpoint.api_key, base_url=endpoint.base_url, gate=gate)
-            embedder = OpenAIEmbedder(connection, model=endpoint.embedding_model, dimensions=endpoint.dimensions)
+            embedder = OpenAIEmbedder(
+                connection,
+                model=endpoint.embedding_model,
+                dimensions=endpoint.dimensions,
+                asked_dimensions=None if endpoint.simulated else self.settings.embedding_dimensions,
+            )
             stack.push_async_callback(embedder.close)
             await embedder.warm()
             indexer = Indexer(library, self.index, embedder)

@@ -70,6 +70,7 @@ class Settings(BaseSettings):
     chat_provider: ProviderChoice = "auto"
     chat_model: str = "gpt-5-nano"  # the cheapest current model that follows citation rules
     embedding_model: str = "text-embedding-3-small"
+    embedding_dimensions: int | None = Field(None, ge=1, le=16_384)  # asked for, where a server takes that
     api: Literal["auto", "responses", "chat"] = "auto"
     reasoning_effort: str = "low"  # sources carry the facts; long reasoning only delays the first word
     verbosity: str = "low"

@@ -8,7 +8,8 @@ AnimeRAGError
 ├── RuntimeClosedError        the event loop that does the work is gone
 └── ProviderError             an embedding or chat provider did not do its job
     ├── TransientProviderError    worth another try: time-outs, drops, 5xx, broken bodies
-    │   └── RateLimitedError      a 429: wait `retry_after_s`, then go on
+    │   ├── RateLimitedError      a 429: wait `retry_after_s`, then go on
+    │   └── UnusableAnswerError   an answer that came and was paid for, but cannot be used
     ├── RequestRefusedError       a 4xx for this very request; another try says the same
     └── ProviderUnusableError     key, permission, quota or address: stop the job
 """
@@ -54,6 +55,14 @@ class RateLimitedError(TransientProviderError):
     def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class UnusableAnswerError(TransientProviderError):
+    """The provider answered, and most likely charged for it, but the answer cannot be used: one more try is enough."""
+
+
+class OtherWidthError(UnusableAnswerError):
+    """The vectors have another width than those before: the server may serve another model under the name."""
 
 
 class RequestRefusedError(ProviderError):

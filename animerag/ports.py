@@ -28,6 +28,16 @@ class Embedding:
     usage: Usage
 
 
+class Memory(Protocol):
+    """Facts that outlast the process, each under a key."""
+
+    async def fact(self, key: str) -> str | None:
+        """Return a fact, None where there is none. Raises LibraryError."""
+
+    async def remember(self, key: str, value: str) -> None:
+        """Keep a fact in place of an earlier one. Raises LibraryError."""
+
+
 class Embedder(Protocol):
     """Turns texts into vectors."""
 

@@ -63,7 +63,7 @@ if TYPE_CHECKING:
     from filelock import FileLock
 
     from animerag.adapters.chroma import ChromaIndex
-    from animerag.ports import ChatModel, Embedder
+    from animerag.ports import ChatModel, Embedder, Memory
 
 _M_ARENA_MAX, _HEAPS = -8, 2  # malloc.h: heaps of glibc's allocator; every thread may have one of its own otherwise
 
@@ -140,7 +140,7 @@ async def open_services(settings: Settings, *, warm: bool = True) -> AsyncIterat
             max_rpm=settings.max_rpm,
             max_tpm=settings.max_tpm,
         )
-        embedder, chat = await _providers(settings, gate, stack)
+        embedder, chat = await _providers(settings, gate, stack, library)
         kept = KeptAnswers(library)
         stack.push_async_callback(kept.close)
         services = _assemble(settings, library, index, embedder=embedder, chat=chat, kept=kept, gate=gate, lease=lease)
@@ -156,7 +156,9 @@ def _exporting(endpoint: str) -> contextlib.AbstractAsyncContextManager[None]:
     return exporting(endpoint)
 
 
-async def _providers(settings: Settings, gate: Gate, stack: contextlib.AsyncExitStack) -> tuple[Embedder, ChatModel]:
+async def _providers(
+    settings: Settings, gate: Gate, stack: contextlib.AsyncExitStack, memory: Memory | None = None
+) -> tuple[Embedder, ChatModel]:
     from animerag.adapters.local import ExtractiveAnswerer, LocalEmbedder
 
     local = LocalEmbedder()
@@ -172,7 +174,13 @@ async def _providers(settings: Settings, gate: Gate, stack: contextlib.AsyncExit
         connection = OpenAIConnection(api_key=settings.provider_key, base_url=settings.openai_base_url, gate=gate)
         prices = {**DEFAULT_PRICES, **settings.prices}
         if embeds == "openai":
-            embedder = OpenAIEmbedder(connection, model=settings.embedding_model, prices=prices)
+            embedder = OpenAIEmbedder(
+                connection,
+                model=settings.embedding_model,
+                prices=prices,
+                asked_dimensions=settings.embedding_dimensions,
+                memory=memory,
+            )
             stack.push_async_callback(embedder.close)
         if answers == "openai":
             chat = OpenAIChat(

@@ -79,7 +79,7 @@ TYPES_ONLY = {("services", "jobs"): {"Control"}, ("exports", "services"): set(),
 
 VENDORS = {
     "streamlit": ("app.py", "pages/*", "animerag/ui/*"),
-    "openai": ("animerag/adapters/openai.py", "animerag/services/baselines.py"),
+    "openai": ("animerag/adapters/openai*.py", "animerag/services/baselines.py"),
     "chromadb": ("animerag/adapters/chroma*.py", "animerag/services/baselines.py"),
     "chromadb_rust_bindings": ("animerag/adapters/chroma*.py", "animerag/services/baselines.py"),
     "plotly": ("animerag/charts/*.py",),

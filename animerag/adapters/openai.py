@@ -22,19 +22,16 @@ from animerag.adapters.openai_answers import ChatReader, ResponsesReader
 from animerag.adapters.openai_errors import (
     NO_KEY,
     SECRET,
+    AnswerTooLargeError,
     BrokeOffError,
+    ContentFilteredError,
     NoSuchRouteError,
-    appendix,
-    by_code,
+    meaning,
     translated,
 )
-from animerag.adapters.openai_values import at, decoded, text_at, unusable
+from animerag.adapters.openai_values import ErrorInAnswer, at, decoded, other_width, text_at
 from animerag.adapters.server_events import EventDecoder
-from animerag.errors import (
-    ProviderError,
-    ProviderUnusableError,
-    TransientProviderError,
-)
+from animerag.errors import ProviderError, ProviderUnusableError, UnusableAnswerError
 from animerag.limits import estimate_tokens, spending
 from animerag.models import AnswerStatus, Finish, Usage
 from animerag.ports import Embedding
@@ -50,6 +47,7 @@ if TYPE_CHECKING:
     from animerag.adapters.openai_answers import Reader
     from animerag.limits import Gate
     from animerag.models import Priority, Prompt, ProviderName
+    from animerag.ports import Memory
 
 Api = Literal["auto", "responses", "chat"]
 _Pieces: TypeAlias = "AsyncGenerator[str | Finish, None]"
@@ -68,8 +66,20 @@ DIMENSIONS: Mapping[str, int] = {
     "text-embedding-ada-002": 1536,
 }
 
+LIST_BYTES = 4 * 2**20  # gateways list hundreds of models, each with its description
+NUMBER_BYTES, FRAME_BYTES, WIDEST = (
+    30,
+    2**20,
+    4096,
+)  # of an embedding answer: a number as text, the rest, an unknown width
+TEXT_CHARACTERS = 2**16  # of an answer, which is cut there
+STREAM_BYTES, EVENT_BYTES = 16 * 2**20, 2**20  # a word comes in 300 bytes of event; the last event repeats the answer
+PROBE = "width"  # the text that is embedded to learn the width, or whether the provider is back
+
 DRAIN_S = 1.0  # after the end of an answer, for its usage and so that the connection can be used again
 
+_SHORTENS = re.compile(r"text-embedding-3")  # the official models that take `dimensions`
+_WIDTH = re.compile(r"\bdimensions?\b|matryoshka", re.IGNORECASE)  # what a server that does not take it complains of
 _REASONS = re.compile(r"(gpt-5|o\d)")
 _TALKS = re.compile(r"gpt-5")
 
@@ -92,12 +102,15 @@ class OpenAIConnection:
         self.is_openai = base_url is None or base_url.rstrip("/") == OPENAI_URL
         self.lacks_responses = False
         self._key = api_key or NO_KEY
+        self.address = (base_url or OPENAI_URL).rstrip("/")
         self._base_url = base_url or OPENAI_URL
         self._clients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncOpenAI] = weakref.WeakKeyDictionary()
 
     def client(self) -> AsyncOpenAI:
         """Return this loop's client: its connections cannot be used from another one."""
         import openai
+
+        from animerag.adapters.openai_capped import CappedClient
 
         loop = asyncio.get_running_loop()
         if loop not in self._clients:
@@ -109,7 +122,7 @@ class OpenAIConnection:
                 max_retries=0,
                 timeout=openai.Timeout(CHAT_DEADLINE_S, connect=CONNECT_S),
                 # Five times the throughput of the default transport; a redirect would carry the key elsewhere.
-                http_client=openai.DefaultAioHttpClient(follow_redirects=False, verify=_tls()),
+                http_client=CappedClient(follow_redirects=False, verify=_tls()),
             )
         return self._clients[loop]
 
@@ -117,36 +130,46 @@ class OpenAIConnection:
         """Import the SDK and open a pooled connection; what the server says to that is of no matter."""
         await asyncio.to_thread(importlib.import_module, "openai")
         await asyncio.to_thread(_tls)
+        from animerag.adapters.openai_capped import capped
+
         try:
-            with self.translating(""):
+            with self.translating(""), capped(LIST_BYTES):
                 await self.client().get("/models", cast_to=object, options={"timeout": CONNECT_S})
         except ProviderError as error:
             log.debug("warm-up of the provider: %s", error)
 
     async def models(self) -> list[str]:
         """Return the names of the server's models. Raises ProviderError; NoSuchRouteError where it has no list."""
-        with self.translating(""):
+        from animerag.adapters.openai_capped import capped
+
+        with self.translating(""), capped(LIST_BYTES):
             async with asyncio.timeout(EMBEDDING_DEADLINE_S):
                 told = await self.client().get("/models", cast_to=object)
         listed = at(told, "data")
         return [text_at(one, "id") for one in listed] if isinstance(listed, list) else []
 
-    async def post(self, path: str, body: Mapping[str, Any]) -> httpx2.Response:
-        """Send one request and return the whole answer. Raises the SDK's errors."""
+    async def post(self, path: str, body: Mapping[str, Any], *, limit_bytes: int) -> httpx2.Response:
+        """Send one request and return the whole answer. Raises the SDK's errors, AnswerTooLargeError."""
         import httpx2
 
+        from animerag.adapters.openai_capped import capped
+
         # The SDK's own methods would check request and answer against types: 3 ms a call, and lists for vectors.
-        response: httpx2.Response = await self.client().post(path, body=body, cast_to=httpx2.Response)
+        with capped(limit_bytes):
+            response: httpx2.Response = await self.client().post(path, body=body, cast_to=httpx2.Response)
         return response
 
     async def stream(self, path: str, body: Mapping[str, Any]) -> AsyncStream[object]:
         """Send one request and return its events as plain values. Raises the SDK's errors."""
         import openai
 
+        from animerag.adapters.openai_capped import capped
+
         # Typed events cost 0.5 ms each, and the first one a second in which the loop stands still.
-        stream: AsyncStream[object] = await self.client().post(
-            path, body={**body, "stream": True}, cast_to=object, stream=True, stream_cls=openai.AsyncStream[object]
-        )
+        with capped(STREAM_BYTES):
+            stream: AsyncStream[object] = await self.client().post(
+                path, body={**body, "stream": True}, cast_to=object, stream=True, stream_cls=openai.AsyncStream[object]
+            )
         return stream
 
     async def close(self) -> None:
@@ -173,9 +196,8 @@ class OpenAIConnection:
             raise problem from (None if leaks else error)
 
     def failure(self, error: object, model: str) -> ProviderError:
-        """Return our error for one that an answer's stream told."""
-        code = text_at(error, "code") or text_at(error, "type")
-        return by_code(code, appendix(text_at(error, "message"), self._key), model)
+        """Return our error for one that an answer holds, whose status said that all was well."""
+        return meaning(error, model=model, hide=self._key)
 
 
 @cache
@@ -201,20 +223,45 @@ class OpenAIEmbedder:
         model: str,
         prices: Mapping[str, float] = DEFAULT_PRICES,
         dimensions: int | None = None,
+        asked_dimensions: int | None = None,
+        memory: Memory | None = None,
     ) -> None:
-        """`dimensions` is the width of the vectors where the caller knows it from earlier answers."""
+        """`dimensions` is the width of the vectors where the caller knows it from earlier answers.
+
+        `asked_dimensions` is asked for, where the server takes that. `memory` keeps the width that a server answers.
+        """
         self.model = model
         self._connection = connection
         self._prices = prices
-        self._seen = dimensions
+        self._seen = self._remembered = dimensions
+        self._table_width: int | None = None  # other servers serve other models under OpenAI's names
+        if connection.is_openai:
+            asked_dimensions = asked_dimensions if _SHORTENS.match(model) else None
+            self._table_width = asked_dimensions or DIMENSIONS.get(model)
+        self._asked = asked_dimensions
+        self._memory = memory
+        self._fact = f"embedding_width {connection.address} {model} {asked_dimensions or ''}".strip()
+        self._asking = asyncio.Lock()
+        self._outdated = False
 
     async def dimensions(self) -> int:
-        """Return the width of the vectors; embeds a word where no answer and no table told it. Raises as `embed`."""
-        if self._seen is None and self.model not in DIMENSIONS:
-            from animerag.models import Priority
+        """Return the width of the vectors, from the table for OpenAI's own models.
 
-            await self.embed(["width"], priority=Priority.LIVE)
-        return self._seen or DIMENSIONS[self.model]
+        Any other server is asked once, with a short text; the memory keeps its answer. Raises as `embed`.
+        """
+        async with self._asking:
+            if self._outdated:
+                self._seen, self._outdated = None, False
+                await self._keep_width(None)
+            width = self._seen or self._table_width
+            if width is None and self._memory is not None:
+                remembered = await self._memory.fact(self._fact) or ""
+                width = self._seen = self._remembered = int(remembered) if remembered.isdecimal() else None
+            if width is None:
+                from animerag.models import Priority
+
+                width = (await self.embed([PROBE], priority=Priority.LIVE)).vectors.shape[1]
+            return width
 
     async def embed(self, texts: Sequence[str], *, priority: Priority) -> Embedding:
         """Embed `texts` in one request; tries again where that may help.
@@ -232,8 +279,10 @@ class OpenAIEmbedder:
                 tokens=tokens,
                 model=self.model,
                 deadline_s=CALL_DEADLINE_S,
+                probe=partial(self._attempt, [PROBE], estimate_tokens(PROBE)),
             )
             settle(embedding.usage.cost_usd)
+        await self._keep_width(self._seen)
         return embedding
 
     def cost_usd(self, tokens: int) -> float | None:
@@ -251,10 +300,12 @@ class OpenAIEmbedder:
     async def _attempt(self, texts: list[str], tokens: int) -> Embedding:
         with tracing.span("embedding"), self._connection.translating(self.model):
             async with asyncio.timeout(EMBEDDING_DEADLINE_S):
-                request = {"model": self.model, "input": texts, "encoding_format": "base64"}
-                response = await self._connection.post("/embeddings", request)
+                response = await self._send(texts)
             # A hundred vectors take 10 ms to decode, and the answers of a wave arrive together.
-            vectors, used = await asyncio.to_thread(decoded, response.content, len(texts))
+            try:
+                vectors, used = await asyncio.to_thread(decoded, response.content, len(texts))
+            except ErrorInAnswer as told:
+                raise self._connection.failure(told.error, self.model) from None
         self._check_width(vectors.shape[1])
         unused = tokens - used if used else 0
         self._connection.gate.learn(response.headers, model=self.model, unused_tokens=unused)
@@ -263,12 +314,41 @@ class OpenAIEmbedder:
         usage = Usage(embedding_tokens=counted, cost_usd=cost, estimated=not used)
         return Embedding(vectors=vectors, usage=usage)
 
+    async def _send(self, texts: list[str]) -> httpx2.Response:
+        """Send one request; a width that the server does not let itself be asked for is left out from then on."""
+        import openai
+
+        width = self._seen or self._table_width or WIDEST
+        limit_bytes = len(texts) * width * NUMBER_BYTES + FRAME_BYTES
+        request: dict[str, Any] = {"model": self.model, "input": texts, "encoding_format": "base64"}
+        if self._asked is None:
+            return await self._connection.post("/embeddings", request, limit_bytes=limit_bytes)
+        try:
+            asking = {**request, "dimensions": self._asked}
+            return await self._connection.post("/embeddings", asking, limit_bytes=limit_bytes)
+        except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
+            if not _WIDTH.search(error.param or error.message):
+                raise
+            if self._connection.is_openai:
+                raise ProviderUnusableError(
+                    f"{self.model} has no vectors of {self._asked} numbers. Change ANIMERAG_EMBEDDING_DIMENSIONS."
+                ) from None
+            log.info("the server does not let itself be asked for %d dimensions", self._asked)
+            self._asked = None
+        return await self._connection.post("/embeddings", request, limit_bytes=limit_bytes)
+
     def _check_width(self, width: int) -> None:
-        # The table holds for OpenAI's own server; another one may serve another model under the name.
-        expected = self._seen or (DIMENSIONS.get(self.model) if self._connection.is_openai else None)
+        expected = self._seen or self._table_width
         if expected is not None and width != expected:
-            raise unusable(f"its vectors have {width} numbers instead of {expected}")
-        self._seen = width
+            self._outdated = not self._connection.is_openai
+            raise other_width(width, expected)
+        self._seen, self._outdated = width, False
+
+    async def _keep_width(self, width: int | None) -> None:
+        """Keep the width for later processes. No width lets the next one ask again."""
+        if self._memory is not None and self._table_width is None and width != self._remembered:
+            await self._memory.remember(self._fact, str(width or ""))
+            self._remembered = width
 
 
 # ── Answers ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -376,12 +456,18 @@ class OpenAIChat:
                     async for text in texts:
                         written.append(text)
                         yield text
-        except BrokeOffError as error:
-            if not reader.told:
+        except ContentFilteredError:  # refused with a 400 before anything was worked on, and not paid for
+            yield Finish(status=AnswerStatus.REFUSED)
+            return
+        except (BrokeOffError, AnswerTooLargeError) as error:
+            if not reader.told and reader.status is None:
                 raise
             log.info("answer broke off: %s", error)
         if reader.failure is not None:
-            raise self._connection.failure(reader.failure, self.model)
+            problem = self._connection.failure(reader.failure, self.model)
+            if not isinstance(problem, ContentFilteredError):
+                raise problem
+            reader.status = AnswerStatus.TRUNCATED if reader.told else AnswerStatus.REFUSED
         yield self._finish(reader, tokens, "".join(written))
 
     async def _send(self, reader: Reader, prompt: Prompt) -> AsyncStream[object]:
@@ -409,7 +495,7 @@ class OpenAIChat:
             raise BrokeOffError("The provider ended its answer before the first word. Try again.")
         status = reader.status or AnswerStatus.TRUNCATED
         if status is AnswerStatus.OK and not reader.told:
-            raise TransientProviderError("The provider's answer is empty. Try again.")
+            raise UnusableAnswerError("The provider's answer is empty. Try again.")
         if reader.input_tokens + reader.output_tokens == 0:
             # Not counted, or broken off before the count: the estimate stands, as it did for the budget.
             read, answered = tokens - EXPECTED_OUTPUT_TOKENS, max(USUAL_OUTPUT_TOKENS, estimate_tokens(written))
@@ -443,6 +529,7 @@ async def _texts(reader: Reader, stream: AsyncStream[object], deadline: float) -
     """Yield the text of a stream's events until its end, or until a moment after what must have been the end."""
     loop, events = asyncio.get_running_loop(), EventDecoder()
     chunk: bytes | None = b""
+    left = TEXT_CHARACTERS
     async with aclosing(stream.response.aiter_bytes()) as chunks:
         while chunk is not None:
             latest = deadline if reader.status is None else min(deadline, loop.time() + DRAIN_S)
@@ -450,9 +537,14 @@ async def _texts(reader: Reader, stream: AsyncStream[object], deadline: float) -
                 chunk = await anext(chunks, None)
             for data in events.finish() if chunk is None else events.feed(chunk):
                 if text := reader.take(data):
-                    yield text
-                if reader.failure is not None:
+                    yield text[:left]
+                left -= len(text)
+                if left < 0:
+                    reader.status = AnswerStatus.TRUNCATED
+                if left < 0 or reader.failure is not None:
                     return
+            if events.pending_bytes > EVENT_BYTES:
+                raise AnswerTooLargeError(EVENT_BYTES)
 
 
 def _blamed(complaint: str, options: Mapping[str, Any]) -> set[str]:

@@ -8,23 +8,36 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic_core import from_json
 
-from animerag.errors import TransientProviderError
+from animerag.errors import OtherWidthError, UnusableAnswerError
 
 if TYPE_CHECKING:
     from animerag.ports import Vectors
 
 
+class ErrorInAnswer(Exception):  # noqa: N818 - it carries the server's own error to where it is translated
+    """A server reports an error inside an answer whose status says that all is well."""
+
+    def __init__(self, error: object) -> None:
+        super().__init__("the answer reports an error")
+        self.error = error
+
+
 def decoded(content: bytes, count: int) -> tuple[Vectors, int]:
-    """Return the vectors of a response and the tokens it counted. Raises ValueError, TransientProviderError."""
+    """Return the vectors of a response and the tokens it counted.
+
+    Raises ValueError for what is not JSON, ErrorInAnswer, UnusableAnswerError.
+    """
     body = from_json(content)
     if not isinstance(body, dict):
         raise unusable("it is not an object")
+    if body.get("error") and "data" not in body:
+        raise ErrorInAnswer(body["error"])
     used = tokens_of(body.get("usage"), "total_tokens") or tokens_of(body.get("usage"), "prompt_tokens")
     return _vectors(body.get("data"), count), used
 
 
 def _vectors(data: Any, count: int) -> Vectors:
-    """Return the vectors in the order of the texts. Raises TransientProviderError for less than all of them."""
+    """Return the vectors in the order of the texts. Raises UnusableAnswerError for less than all of them."""
     if not isinstance(data, list) or len(data) != count:
         raise unusable(f"it has {len(data) if isinstance(data, list) else 'no'} vectors for {count} texts")
     given = [(item.get("index"), item.get("embedding")) for item in data if isinstance(item, dict)]
@@ -54,9 +67,17 @@ def _vector(value: Any) -> Vectors:
         return numbers.astype(np.float32)
 
 
-def unusable(why: str) -> TransientProviderError:
+def unusable(why: str) -> UnusableAnswerError:
     """Return the error for an answer that is none."""
-    return TransientProviderError(f"The provider's answer cannot be used: {why}. Try again.")
+    return UnusableAnswerError(f"The provider's answer cannot be used: {why}. Try again.")
+
+
+def other_width(width: int, expected: int) -> OtherWidthError:
+    """Return the error for vectors that do not fit the earlier ones."""
+    return OtherWidthError(
+        f"The provider's answer cannot be used: its vectors have {width} numbers instead of {expected}."
+        " If it serves another model now, start again: the catalogue will be indexed for that one."
+    )
 
 
 def tokens_of(usage: Any, name: str) -> int:

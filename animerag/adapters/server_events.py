@@ -12,6 +12,12 @@ class EventDecoder:
     def __init__(self) -> None:
         self._rest = bytearray()
         self._data: list[bytes] = []
+        self._data_bytes = 0
+
+    @property
+    def pending_bytes(self) -> int:
+        """Return the size of the event that has begun and has not ended."""
+        return len(self._rest) + self._data_bytes
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """Return the data of those events that the chunk completes."""
@@ -30,7 +36,8 @@ class EventDecoder:
     def _line(self, line: bytes) -> bytes | None:
         if line.startswith(b"data:"):
             self._data.append(line[5:].removeprefix(b" "))
+            self._data_bytes += len(line)
         elif not line and self._data:
-            data, self._data = b"\n".join(self._data), []
+            data, self._data, self._data_bytes = b"\n".join(self._data), [], 0
             return data
         return None

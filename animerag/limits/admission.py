@@ -43,9 +43,11 @@ class Model:
     broken_by: ProviderError | None = None
     look_again_at: float = 0.0
     has_answered: bool = False
+    served_at: float = -math.inf  # the last answer that was no refusal
     failures: int = 0  # since its last answer
     down_since: float | None = None
     probe_at: float = 0.0
+    relapses: int = 0  # probes that were answered while the calls after them failed
 
     @property
     def alone(self) -> bool:
@@ -76,6 +78,7 @@ class Call:
     meter: Meter
     tries: int = 0
     spent_s: float = 0.0
+    refused_at: float | None = None  # its first 429
     number: int = 0  # of the request under way, 0 while there is none
     round_number: int = 0
     started_at: float = 0.0

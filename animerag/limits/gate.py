@@ -22,6 +22,7 @@ from animerag.errors import (
     RateLimitedError,
     RequestRefusedError,
     TransientProviderError,
+    UnusableAnswerError,
 )
 from animerag.limits.admission import Admission, Call, Model
 from animerag.limits.levels import level_for
@@ -42,10 +43,13 @@ _current_call: ContextVar[Call | None] = ContextVar("animerag_call", default=Non
 
 INGEST_START, QUERY_START = 5, 3  # where `auto` begins
 TRIES = 4
+PAID_TRIES = 2  # where each was answered, and most likely paid for
 FIRST_PAUSE_S = 0.5
 PATIENCE_S = 120.0  # a provider that asks for more than this is not waited for
 BREAKER_S = 30.0  # how long bulk work believes that a key is bad before one call looks again
 DOWN_PATIENCE_S = 600.0  # bulk work waits so long for a provider that has stopped answering
+REFUSED_PATIENCE_S = 60.0  # a live call is refused with 429 for so long; bulk work waits as for one that is down
+RELAPSES = 2  # answered probes after which the calls themselves still failed
 LONGEST_GAP_S = 0.5
 LONGEST_GUESS_S = 8.0
 
@@ -130,18 +134,22 @@ class Gate:
         tokens: int = 0,
         model: str = "",
         deadline_s: float = 60.0,
+        probe: Callable[[], Awaitable[object]] | None = None,
     ) -> T:
         """Await `attempt` once admitted, and again where that may help; return what it returns.
 
         `tokens` is the estimate that token limits are paced by; `model` names the limits that apply. A RateLimitedError
-        closes the gate for everybody and is tried again without end; a TransientProviderError is tried 4 times in all,
-        within `deadline_s` of attempts and pauses; waiting at the gate does not count. Where a model that has answered
-        before fails five times in a row, bulk calls wait for it, up to ten minutes, and one each half minute tries.
-        Raises what the last attempt raised; RateLimitedError where the provider asks for more than two minutes;
-        ProviderUnusableError without an attempt where another call of bulk work was just told so, and where the
-        provider stays away.
+        closes the gate for everybody and is tried again, for a minute if live and otherwise until nobody has been
+        served for ten; a TransientProviderError is tried 4 times in all, an UnusableAnswerError twice, within
+        `deadline_s` of attempts and pauses; waiting at the gate does not count. Where a model that has answered before
+        fails five times in a row, bulk calls wait for it, up to ten minutes, and one each half minute tries: with
+        `probe`, a cheap call, before its own. Raises what the last attempt raised; RateLimitedError where the provider
+        asks for more than two minutes; ProviderUnusableError without an attempt where another call of bulk work was
+        just told so, and where the provider stays away.
         """
-        async with self.held(attempt, priority=priority, tokens=tokens, model=model, deadline_s=deadline_s) as value:
+        async with self.held(
+            attempt, priority=priority, tokens=tokens, model=model, deadline_s=deadline_s, probe=probe
+        ) as value:
             return value
 
     @asynccontextmanager
@@ -153,10 +161,11 @@ class Gate:
         tokens: int = 0,
         model: str = "",
         deadline_s: float = 60.0,
+        probe: Callable[[], Awaitable[object]] | None = None,
     ) -> AsyncIterator[T]:
         """Do as `run` does, but keep the slot until the block ends: for streams, whose `attempt` opens them."""
         call = self._call(priority, tokens, model)
-        value = await self._succeed(call, attempt, deadline_s)
+        value = await self._succeed(call, attempt, deadline_s, probe)
         try:
             yield value
             self._sample(call)
@@ -265,33 +274,55 @@ class Gate:
         self._ask_breaker(call)
         await self._admission.admit(call)
 
-    async def _succeed(self, call: Call, attempt: Callable[[], Awaitable[T]], deadline_s: float) -> T:
+    async def _succeed(
+        self,
+        call: Call,
+        attempt: Callable[[], Awaitable[T]],
+        deadline_s: float,
+        probe: Callable[[], Awaitable[object]] | None,
+    ) -> T:
         """Try until an attempt succeeds; the call then holds its slot."""
         while True:
             await self._admit(call)
             try:
-                return await self._attempt(call, attempt, deadline_s)
+                return await self._attempt(call, attempt, deadline_s, probe)
             except RateLimitedError as error:
                 if (error.retry_after_s or 0.0) > PATIENCE_S:
                     raise
-            except TransientProviderError:
-                if self._waits_for_return(call):
+                self._check_patience(call)
+            except TransientProviderError as error:
+                paid = isinstance(error, UnusableAnswerError)
+                if not paid and self._waits_for_return(call):
                     continue
                 pause_s = self._pause_s(call)
-                if call.tries >= TRIES or call.spent_s + pause_s >= deadline_s:
+                if call.tries >= (PAID_TRIES if paid else TRIES) or call.spent_s + pause_s >= deadline_s:
                     raise
                 await self._pause(call, pause_s)
 
-    async def _attempt(self, call: Call, attempt: Callable[[], Awaitable[T]], deadline_s: float) -> T:
+    async def _attempt(
+        self,
+        call: Call,
+        attempt: Callable[[], Awaitable[T]],
+        deadline_s: float,
+        probe: Callable[[], Awaitable[object]] | None,
+    ) -> T:
         """Make one attempt. What a failure says is taken in before its slot is free for the next call."""
         answered = False
         _current_call.set(call)
         try:
+            if probe is not None and call.model.down_since is not None and call.priority is not Priority.LIVE:
+                await self._within(deadline_s, probe)
+                self._probe_answered(call.model)
             value = await self._within(max(0.0, deadline_s - call.spent_s), attempt)
             answered = True
             self._answered(call)
         except RateLimitedError as error:
             self._refused(call, error)
+        except UnusableAnswerError:
+            call.tries += 1
+            call.spent_s += self._clock() - call.started_at
+            self._is_up(call.model)
+            raise
         except TransientProviderError:
             self._failed(call)
             raise
@@ -319,11 +350,19 @@ class Gate:
         self._refusals_in_a_row = 0
         call.model.broken_by = None
         self._is_up(call.model)
+        call.model.served_at = self._clock()
         call.model.pace.requests.accept(1, self._clock())
         if call.started_at >= self._closed_at:
             call.model.cautious = False
 
     def _is_up(self, model: Model) -> None:
+        model.relapses = 0
+        if model.answered():
+            self._admission.pump()
+
+    def _probe_answered(self, model: Model) -> None:
+        """Let the others go again; whether the provider is of any use, only their own calls can tell."""
+        model.relapses += 1
         if model.answered():
             self._admission.pump()
 
@@ -346,12 +385,28 @@ class Gate:
         model = call.model
         if model.down_since is None or call.priority is Priority.LIVE:
             return False
-        if self._clock() - model.down_since >= DOWN_PATIENCE_S:
-            gone = "The provider has stopped answering, and what waits for it was given up. Go on when it is back."
-            self._break(call, ProviderUnusableError(gone), BREAKER_S)
-            raise self._again(model)
+        if self._clock() - model.down_since >= DOWN_PATIENCE_S or model.relapses >= RELAPSES:
+            self._give_up(call, "The provider has stopped answering")
         call.tries, call.spent_s, call.place = 0, 0.0, self._last_place()
         return True
+
+    def _check_patience(self, call: Call) -> None:
+        """End a call that nothing but 429s have answered for too long.
+
+        Raises RateLimitedError for a live call, ProviderUnusableError for bulk work.
+        """
+        now = self._clock()
+        call.refused_at = now if call.refused_at is None else call.refused_at
+        if call.priority is Priority.LIVE:
+            if now - call.refused_at >= REFUSED_PATIENCE_S:
+                raise RateLimitedError("The provider keeps asking to slow down. Try again in some minutes.")
+        elif now - max(call.refused_at, call.model.served_at) >= DOWN_PATIENCE_S:
+            self._give_up(call, "The provider only asks to slow down")
+
+    def _give_up(self, call: Call, why: str) -> NoReturn:
+        gone = f"{why}, and what waits for it was given up. Go on when it is back."
+        self._break(call, ProviderUnusableError(gone), BREAKER_S)
+        raise self._again(call.model)
 
     def _pause_s(self, call: Call) -> float:
         # The spread keeps calls that failed together from returning together.

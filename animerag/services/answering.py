@@ -315,11 +315,14 @@ class Answering:
                     pieces.append(event)
                     yield event
             text = "".join(pieces).strip()
-            if finish is None or not text:
+            # A refusal may come without a word, and asking again would be paid for and refused again.
+            if finish is None or not (text or finish.status is AnswerStatus.REFUSED):
                 raise TransientProviderError("The model sent no answer: ask again.")
             ids, wrong = cited(text, base.sources)
             usage = base.usage + finish.usage
-            answer = replace(answer, text=text, status=finish.status, citations=ids, wrong_citations=wrong, usage=usage)
+            answer = replace(
+                answer, text=text or None, status=finish.status, citations=ids, wrong_citations=wrong, usage=usage
+            )
         except AnimeRAGError as error:
             answer = replace(
                 answer,

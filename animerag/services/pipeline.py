@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from animerag.concurrency import fan_out
-from animerag.errors import AnimeRAGError, RequestRefusedError
+from animerag.errors import AnimeRAGError, OtherWidthError, RequestRefusedError, UnusableAnswerError
 from animerag.library import show_rows
 from animerag.models import Priority, RowError
 from animerag.readers import values
@@ -67,6 +67,8 @@ class Pipeline:
         self._queue: asyncio.Queue[_Batch | None] = asyncio.Queue(maxsize=16)
         self._failure: AnimeRAGError | None = None
         self._ended = False
+        self._halving = asyncio.Lock()
+        self._halves_help = True  # until half a batch was answered with something of no use, too
         self._preparing = asyncio.Semaphore(1)
 
     async def run(self, todo: AsyncIterator[list[Document]], sizes: Iterable[int]) -> None:
@@ -158,8 +160,13 @@ class Pipeline:
             for batch in await self._embed_or_bisect(work.documents, work.kept):
                 await self._queue.put(batch)
 
-    async def _embed_or_bisect(self, documents: list[Document], kept: AbstractSet[str]) -> list[_Batch]:
-        """Embed a batch; when the provider refuses it, halve it until the rows at fault stand alone."""
+    async def _embed_or_bisect(
+        self, documents: list[Document], kept: AbstractSet[str], *, is_half: bool = False
+    ) -> list[_Batch]:
+        """Embed a batch; when the provider refuses it, halve it until the rows at fault stand alone.
+
+        Where the answer is of no use, a smaller one may be: one halving is paid for, then the job ends.
+        """
         embedded_too = asyncio.Event()
         preparing = asyncio.create_task(self._prepared(documents, embedded_too))
         try:
@@ -171,14 +178,29 @@ class Pipeline:
             if len(documents) == 1:
                 self._tally.errors.append(_refused(documents[0], error))
                 return []
-            half = len(documents) // 2
-            first, second = documents[:half], documents[half:]
-            return await self._embed_or_bisect(first, kept) + await self._embed_or_bisect(second, kept)
+        except OtherWidthError:
+            raise
+        except UnusableAnswerError:
+            self._tally.requests += 1
+            if is_half or len(documents) == 1:
+                self._halves_help = False
+                raise
+            async with self._halving:  # the others wait for the first to learn whether it is worth paying for
+                if not self._halves_help:
+                    raise
+                return await self._halved(documents, kept, is_half=True)
+        else:
+            self._tally.requests += embedded.requests
+            self._tally.usage += embedded.usage
+            return [_Batch(documents, embedded.vectors, rows)]
         finally:
             preparing.cancel()
-        self._tally.requests += embedded.requests
-        self._tally.usage += embedded.usage
-        return [_Batch(documents, embedded.vectors, rows)]
+        return await self._halved(documents, kept, is_half=is_half)
+
+    async def _halved(self, documents: list[Document], kept: AbstractSet[str], *, is_half: bool) -> list[_Batch]:
+        half = len(documents) // 2
+        first = await self._embed_or_bisect(documents[:half], kept, is_half=is_half)
+        return first + await self._embed_or_bisect(documents[half:], kept, is_half=is_half)
 
     async def _prepared(self, documents: Sequence[Document], embedded: asyncio.Event) -> ShowRows | None:
         """Prepare what the library is going to keep while the provider works: afterwards everybody waits for it."""

@@ -269,14 +269,19 @@ async def test_an_unusable_answer_is_refused_whole_and_asked_for_again(server, e
     assert (meter.requests, meter.retries) == (2, 1)
 
 
-@pytest.mark.parametrize("name", ["no index", "not a number", "HTML", "a truncated body", "no response"])
-async def test_four_unusable_answers_are_the_end(server, embedder, name):
+@pytest.mark.parametrize(
+    ("name", "tries"),
+    [("no index", 2), ("not a number", 2), ("two widths", 2), ("HTML", 4), ("a truncated body", 4), ("no response", 4)],
+)
+async def test_what_came_whole_and_was_paid_for_is_tried_twice_and_what_broke_off_four_times(
+    server, embedder, name, tries
+):
     server.script = [BROKEN[name]]
 
     with pytest.raises(TransientProviderError):
         await embedder.embed(["a", "b"], priority=Priority.INGEST)
 
-    assert len(server.paths) == 4
+    assert len(server.paths) == tries
 
 
 async def test_a_width_that_changes_is_refused(server, embedder):
@@ -287,9 +292,25 @@ async def test_a_width_that_changes_is_refused(server, embedder):
         await embedder.embed(["b"], priority=Priority.INGEST)
 
 
-async def test_dimensions_come_from_the_table_without_a_request(server, embedder):
-    assert await embedder.dimensions() == 1536
-    assert server.paths == []
+@pytest.mark.parametrize(
+    ("model", "asked", "width"),
+    [
+        ("text-embedding-3-small", None, 1536),
+        ("text-embedding-3-large", 256, 256),
+        ("text-embedding-ada-002", 256, 1536),  # does not take a width
+    ],
+)
+async def test_dimensions_of_openais_own_models_come_from_the_table_without_a_request(gate, model, asked, width):
+    connection = OpenAIConnection(api_key=KEY, base_url=None, gate=gate)
+
+    assert await OpenAIEmbedder(connection, model=model, asked_dimensions=asked).dimensions() == width
+
+
+async def test_dimensions_of_another_server_are_asked_whatever_it_calls_its_model(server, embedder):
+    server.script = [embeds(items(packed(vector(1, 24))))]
+
+    assert [await embedder.dimensions(), await embedder.dimensions()] == [24, 24]
+    assert server.paths == ["embeddings"]
 
 
 async def test_dimensions_of_an_unknown_model_are_asked_once(server, connection):
@@ -802,14 +823,14 @@ async def test_a_completion_says_how_it_ended(server, connection, events, status
     assert finish.status is status
 
 
-@pytest.mark.parametrize("events", [[chunk(finish="stop")], [{"id": "c", "choices": []}], []])
-async def test_a_completion_without_text_is_an_error(server, connection, events):
+@pytest.mark.parametrize(("events", "tries"), [([chunk(finish="stop")], 2), ([{"id": "c", "choices": []}], 4), ([], 4)])
+async def test_a_completion_without_text_is_an_error(server, connection, events, tries):
     server.script = [streams(*events)]
 
     with pytest.raises(TransientProviderError):
         await answer(OpenAIChat(connection, model="m", api="chat"))
 
-    assert len(server.paths) == 4
+    assert len(server.paths) == tries
 
 
 async def test_an_unknown_model_is_not_mistaken_for_a_missing_api(server, connection):

@@ -1,0 +1,121 @@
+"""Answers without an end, and small ones that inflate: of each a little is read, once."""
+
+import gzip
+import json
+import resource
+import zlib
+
+import pytest
+
+from animerag.adapters import openai as adapter
+from animerag.adapters.openai import OpenAIChat, OpenAIConnection, OpenAIEmbedder
+from animerag.errors import ProviderUnusableError
+from animerag.limits import Gate
+from animerag.models import AnswerStatus, Finish, Priority, Prompt
+from tests.raw_server import embedded, raw_server, reply
+
+HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n"
+PROMPT = Prompt(question="Who?", sources=(), system="Answer.", user="Who?")
+MB = 2**20
+
+
+def endless(head, piece):
+    async def sent():
+        yield head + b"\r\n"
+        while True:
+            yield piece
+
+    return sent()
+
+
+def bomb(encoding, size):
+    """Compress so many zeros a little at a time."""
+    packing = zlib.compressobj(9, wbits=31 if encoding == "gzip" else 15)
+    parts = [packing.compress(b"0" * MB) for _ in range(size // MB)]
+    return reply(200, b"".join([*parts, packing.flush()]), {"content-encoding": encoding})
+
+
+async def embed(url, texts=("a", "b"), width=None):
+    connection = OpenAIConnection(api_key="key", base_url=url, gate=Gate())
+    try:
+        embedder = OpenAIEmbedder(connection, model="m", dimensions=width)
+        return await embedder.embed(list(texts), priority=Priority.INGEST)
+    finally:
+        await connection.close()
+
+
+async def answer(url):
+    connection = OpenAIConnection(api_key="key", base_url=url, gate=Gate())
+    try:
+        chat = OpenAIChat(connection, model="m", api="chat")
+        pieces = [piece async for piece in chat.stream(PROMPT, priority=Priority.LIVE)]
+        assert isinstance(pieces[-1], Finish)
+        return "".join(pieces[:-1]), pieces[-1]
+    finally:
+        await connection.close()
+
+
+@pytest.mark.parametrize("status", [b"200 OK", b"400 Bad Request", b"429 Slow down", b"500 Trouble"])
+async def test_an_answer_without_an_end_is_read_up_to_its_cap_and_not_asked_for_again(status):
+    head = HEAD.replace(b"200 OK", status)
+    async with raw_server(lambda _: endless(head, b" " * 2**14)) as server:
+        with pytest.raises(ProviderUnusableError, match="larger than"):
+            await embed(server.url)
+        assert len(server.requests) == 1
+        most = adapter.FRAME_BYTES + 2 * adapter.WIDEST * adapter.NUMBER_BYTES if status == b"200 OK" else 2**16
+        assert server.sent_bytes < most + 16 * MB, "beside what the sockets hold"
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+async def test_a_small_body_that_inflates_without_measure_takes_little_memory_and_one_request(encoding):
+    content = bomb(encoding, 150 * MB)
+    assert len(content) < MB
+    async with raw_server(lambda _: content) as server:
+        before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        with pytest.raises(ProviderUnusableError, match="larger than"):
+            await embed(server.url)
+        grown_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb
+        assert len(server.requests) == 1
+    assert grown_kb < 64 * 1024
+
+
+async def test_a_proxy_that_compresses_all_the_same_is_understood():
+    def packed(request):
+        plain = embedded(request).partition(b"\r\n\r\n")[2]
+        return reply(200, gzip.compress(plain), {"content-encoding": "gzip"})
+
+    async with raw_server(packed) as server:
+        assert (await embed(server.url)).vectors.shape == (2, 8)
+        assert server.requests[0].headers["accept-encoding"] == "identity"
+
+
+async def test_a_compression_that_nobody_asked_for_is_named():
+    async with raw_server(lambda _: reply(200, b"\x00", {"content-encoding": "br"})) as server:
+        with pytest.raises(ProviderUnusableError, match="compresses its answers as br"):
+            await embed(server.url)
+        assert len(server.requests) == 1
+
+
+async def test_a_hundred_vectors_as_long_numbers_fit():
+    texts = [f"text {number}" for number in range(100)]
+    async with raw_server(lambda request: embedded(request, 3072)) as server:
+        assert (await embed(server.url, texts, 3072)).vectors.shape == (100, 3072)
+
+
+def said(text):
+    return f"data: {json.dumps({'choices': [{'index': 0, 'delta': {'content': text}}]})}\n\n".encode()
+
+
+async def test_an_answer_that_never_ends_is_cut_and_says_so():
+    async with raw_server(lambda _: endless(HEAD.replace(b"json", b"event-stream"), said("word " * 50))) as server:
+        text, finish = await answer(server.url)
+        assert (len(text), finish.status) == (adapter.TEXT_CHARACTERS, AnswerStatus.TRUNCATED)
+        assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("piece", [b": wait\n\n" * 2048, b"data: " + b"x" * 2**14, b"data: x\n" * 2048])
+async def test_a_stream_without_a_word_is_ended_at_its_cap(piece):
+    async with raw_server(lambda _: endless(HEAD, piece)) as server:
+        with pytest.raises(ProviderUnusableError, match="larger than"):
+            await answer(server.url)
+        assert len(server.requests) == 1
