@@ -157,10 +157,18 @@ class Library:
 
     # Shows
 
-    async def store(self, rows: ShowRows, *, collection: str | None, once: Awaitable[None] | None = None) -> None:
+    async def store(
+        self,
+        rows: ShowRows,
+        *,
+        collection: str | None,
+        once: Awaitable[None] | None = None,
+        also: Callable[[AsyncConnection], Awaitable[None]] | None = None,
+    ) -> None:
         """Write shows with their words, and note that `collection` holds them, in one transaction.
 
-        Nothing is kept unless `once`, awaited before the end, succeeds. Raises LibraryError and what `once` raises.
+        `also` writes more in the same transaction. Nothing is kept unless `once`, awaited before the end, succeeds.
+        Raises LibraryError and what `once` raises.
         """
         if not rows.shows:
             return
@@ -175,6 +183,8 @@ class Library:
             if collection is not None:
                 held = {row["id"]: (row["content_hash"], row["text_hash"]) for row in rows.shows}
                 await _note_indexed(connection, collection, held)
+            if also is not None:
+                await also(connection)
             await self._bump_revision(connection)
             if once is not None:
                 await once

@@ -114,17 +114,16 @@ async def merged_ids(library: Library) -> dict[str, str]:
     return {row.source_id: row.show_id for row in rows}
 
 
-async def merge(library: Library, keep: str, other: str) -> None:
-    """Let `other` stand for `keep` from now on, and remove it; its vector becomes a stray. Raises LibraryError."""
-    async with library.changing() as connection:
-        told = await connection.execute(select(provenance).where(provenance.c.show_id == other))
-        kept = [{**row._asdict(), "show_id": keep} for row in told]
-        await insert_many(connection, _PUT_TOLD, kept)
-        await connection.execute(update(merges).where(merges.c.show_id == other).values(show_id=keep))
-        await connection.execute(insert(merges).values(source_id=other, show_id=keep))
-        numbers = (await connection.execute(select(shows.c.number).where(shows.c.id == other))).scalars().all()
-        await words.remove(connection, numbers)
-        await connection.execute(delete(shows).where(shows.c.id == other))
+async def merge(connection: AsyncConnection, *, keep: str, other: str) -> None:
+    """Let `other` stand for `keep` from now on, and remove it; its vector becomes a stray."""
+    told = await connection.execute(select(provenance).where(provenance.c.show_id == other))
+    kept = [{**row._asdict(), "show_id": keep} for row in told]
+    await insert_many(connection, _PUT_TOLD, kept)
+    await connection.execute(update(merges).where(merges.c.show_id == other).values(show_id=keep))
+    await connection.execute(insert(merges).values(source_id=other, show_id=keep))
+    numbers = (await connection.execute(select(shows.c.number).where(shows.c.id == other))).scalars().all()
+    await words.remove(connection, numbers)
+    await connection.execute(delete(shows).where(shows.c.id == other))
 
 
 async def edits_of(library: Library, ids: Iterable[str] | None = None) -> dict[str, dict[str, Any]]:

@@ -7,11 +7,10 @@ import html
 import json
 import re
 import unicodedata
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 
-if TYPE_CHECKING:
-    from animerag.models import Show
+from animerag.models import Show
 
 # Part of every collection's name: a change here means new vectors, so it is never edited in place.
 # Titles stay out of the text: they pull plot questions towards shows that merely sound alike (docs/quality.md).
@@ -36,6 +35,8 @@ _SPACE = re.compile(r"\s+")
 _SENTENCE_END = re.compile(r"(?<=[.!?。！？])[\"'”’)\]」』]*\s+|(?<=[。！？])(?=[^\s」』])|\n+")
 _KANA = re.compile(r"[ぁ-ヿ]")
 _NOT_WORD = re.compile(r"[^\w]+")
+_NOT_STORED = ("record", "overlay", "origin")  # the record is hashed by itself; the others end with the reading
+_STORED = tuple(each.name for each in fields(Show) if each.name not in _NOT_STORED)
 
 
 def clean(text: str) -> str:
@@ -120,10 +121,21 @@ def text_hash(text: str) -> str:
 
 
 def content_hash(show: Show) -> str:
-    """Hash everything a show says, independent of key order, and what its owner thinks of it, if anything."""
+    """Hash every field that is stored of a show, and its record independent of key order.
+
+    The fields count beside the record: a merge, a corrected column mapping or a better reader changes them alone.
+    """
+    values = {name: getattr(show, name) for name in _STORED}
+    values |= {name: None if values[name] is None else float(values[name]) for name in ("rating", "my_score")}
+    told = json.dumps(values, ensure_ascii=False, sort_keys=True, default=_plain)
     record = json.dumps(show.record, ensure_ascii=False, sort_keys=True, default=str)
-    mine = (show.my_status, show.my_score, show.episodes_watched)
-    return _digest("show", show.id, record, *(map(str, mine) if mine != (None, None, None) else ()))
+    return _digest("show", show.id, record, told)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return dict(value)
+    return [getattr(value, name) for name in ("id", "title", "kind", "year")]  # a related show
 
 
 def _digest(domain: str, *fields: str) -> str:

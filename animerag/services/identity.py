@@ -260,17 +260,17 @@ def completed(show: Show, stored: Show | None, files: set[str]) -> Show:
     if stored is None:
         return show
     if show.overlay:
-        return replace(_with_mine(stored, show, stored), overlay=True, origin=show.origin)
+        return replace(with_mine(stored, show, stored), overlay=True, origin=show.origin)
     alone = not files - {show.origin.file if show.origin else ""}
-    return _with_mine(show if alone else united(show, stored), show, stored)
+    return with_mine(show if alone else united(show, stored), show, stored)
 
 
 def joined(show: Show, earlier: Show) -> Show:
     """Return what two rows of a run make of a show: the later wins, whole within a file, by fields across two."""
     if show.overlay:
-        return _with_mine(earlier, show, earlier)
+        return with_mine(earlier, show, earlier)
     across = show.origin and earlier.origin and show.origin.file != earlier.origin.file
-    return _with_mine(united(show, earlier) if across else show, show, earlier)
+    return with_mine(united(show, earlier) if across else show, show, earlier)
 
 
 def united(show: Show, older: Show) -> Show:
@@ -306,7 +306,7 @@ def _type_of(show: Show, older: Show) -> dict[str, Any]:
     return {"type": ranked[0].type, "type_inferred": ranked[0].type_inferred}
 
 
-def _with_mine(show: Show, newer: Show, older: Show) -> Show:
+def with_mine(show: Show, newer: Show, older: Show) -> Show:
     """Return a show with what its owner thinks of it: the newer word where there is one."""
     score, watched = newer.my_score, newer.episodes_watched
     return replace(

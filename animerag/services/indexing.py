@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -142,8 +142,18 @@ class Indexer:
         return len(strays)
 
     async def documents(self, ids: Sequence[str]) -> list[Document]:
-        """Return what is indexed of shows. Raises LibraryError."""
-        return [Document.of(show) for show in (await self.library.shows(ids)).values()]
+        """Return what is indexed of shows, with the content hashes that are stored. Raises LibraryError.
+
+        An earlier version may have made those hashes otherwise; what is indexed is compared with them.
+        """
+        shows = await self.library.shows(ids)
+        stored = await self.library.fingerprints(shows)
+        documents = await asyncio.to_thread(lambda: [Document.of(show) for show in shows.values()])
+        return [
+            replace(document, content_hash=stored[document.show.id].content_hash)
+            for document in documents
+            if document.show.id in stored  # else deleted meanwhile
+        ]
 
 
 def collection_for(library_id: str, model: str, dimensions: int) -> CollectionSpec:

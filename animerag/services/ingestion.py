@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from animerag import origins
 from animerag.errors import AnimeRAGError, InvalidInputError, LibraryError, VectorStoreError
+from animerag.library import show_rows
 from animerag.limits import Meter, budgeted, estimate_tokens, metering
 from animerag.models import Concurrency, ImportKind, IngestReport, Usage
 from animerag.services import waves
@@ -30,7 +31,9 @@ from animerag.texts import Document
 from animerag.tracing import finished, recording
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
     from animerag.jobs import Control
     from animerag.models import Show
@@ -157,6 +160,19 @@ class Ingestion:
             await self._take_in(all_at_once(), len(documents), tally, origin, size)
             return await self._report(tally, meter, None)
 
+    async def store(self, document: Document, *, also: Callable[[AsyncConnection], Awaitable[None]]) -> None:
+        """Store one show and what `also` writes in one transaction.
+
+        The vector is kept and indexed first, so nothing is stored of a show that could not be embedded.
+        Raises ProviderError, VectorStoreError, LibraryError.
+        """
+        spec = await self._indexer.spec()
+        with budgeted(self._max_cost_usd):
+            embedded = await self._indexer.embed([document], await self._indexer.kept([document]))
+        import_id = await self._library.begin_import(ImportKind.OWN, "memory", "")
+        await self._indexer.upsert(spec, [document], embedded.vectors)
+        await self._library.store(show_rows([document], import_id), collection=spec.name, also=also)
+
     async def check(self, files: Sequence[SourceFile]) -> IngestReport:
         """Read files and say what a run would do, without spending or storing anything. Raises InvalidInputError.
 
@@ -205,8 +221,7 @@ class Ingestion:
 
             async def stored() -> AsyncIterator[list[Document]]:
                 for start in range(0, len(ids), _CHUNK):
-                    shows = await self._library.shows(ids[start : start + _CHUNK])
-                    yield await asyncio.to_thread(_made, list(shows.values()))
+                    yield await self._indexer.documents(ids[start : start + _CHUNK])
 
             pipeline = Pipeline(self._indexer, spec, tally, level=self._level, begin_import=None)
             await pipeline.run(stored(), self._sizes(len(ids), self._batch_size))

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from animerag.errors import AnimeRAGError, InvalidInputError
 from animerag.services.indexing import prefix_of
-from animerag.texts import Document
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -154,7 +153,7 @@ class Maintenance:
         return report
 
     async def _write_again(self, spec: CollectionSpec, ids: Sequence[str]) -> set[str]:
-        documents = [Document.of(show) for show in (await self._library.shows(ids)).values()]
+        documents = await self._indexer.documents(ids)
         vectors = await self._indexer.known_vectors(spec, documents)
         known = [document for document in documents if document.text_hash in vectors]
         await self._indexer.upsert(spec, known, vectors)

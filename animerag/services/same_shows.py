@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 from typing import TYPE_CHECKING
 
 from animerag import origins
 from animerag.errors import InvalidInputError
-from animerag.jobs import Control
-from animerag.services.identity import names_something, split_id, united
+from animerag.services.identity import names_something, split_id, united, with_mine
 from animerag.texts import Document, normalise
 
 if TYPE_CHECKING:
@@ -56,14 +56,15 @@ class SameShows:
     async def merge(self, keep: str, other: str) -> Show:
         """Make one show of two: `keep` gets what it lacks and both names; files that tell of `other` then mean `keep`.
 
-        Raises InvalidInputError for a show that is not there, and what an ingestion raises.
+        All of it is stored in one step or nothing. Raises InvalidInputError for a show that is not there,
+        ProviderError, VectorStoreError, LibraryError.
         """
         shows = await self._library.shows([keep, other])
         if keep == other or len(shows) < 2:
             raise InvalidInputError(f"{keep} and {other} are not two shows of the catalogue.")
-        merged = united(shows[keep], shows[other])
-        await self._ingestion.take_in([Document.of(merged)], Control())
-        await origins.merge(self._library, keep, other)
+        mine, theirs = shows[keep], shows[other]
+        merged = with_mine(united(mine, theirs), mine, theirs)
+        await self._ingestion.store(Document.of(merged), also=partial(origins.merge, keep=keep, other=other))
         await self._indexer.remove_strays()
         return merged
 

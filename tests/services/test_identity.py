@@ -193,7 +193,8 @@ async def test_merged_ids_stand_for_the_show_that_was_kept(library, keep):
     await keep(show("mal:7", "Alpha", file="b.csv"), file="b.csv")
     before = await library.revision()
 
-    await origins.merge(library, "1", "mal:7")
+    async with library.changing() as connection:
+        await origins.merge(connection, keep="1", other="mal:7")
 
     assert await library.show("mal:7") is None
     assert await library.revision() > before
