@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, Any, Literal
 
-from animerag.tracing import Span  # noqa: TC001 - as above
+from animerag.telemetry.tracing import Span  # noqa: TC001 - as above
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -129,7 +129,7 @@ class StoredShow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class Provenance:
     """A file that told of a show, under the id it gave."""
 
     file: str

@@ -31,10 +31,10 @@ class Embedding:
 class Memory(Protocol):
     """Facts that outlast the process, each under a key."""
 
-    async def fact(self, key: str) -> str | None:
+    async def get_meta(self, key: str) -> str | None:
         """Return a fact, None where there is none. Raises LibraryError."""
 
-    async def remember(self, key: str, value: str) -> None:
+    async def set_meta(self, key: str, value: str) -> None:
         """Keep a fact in place of an earlier one. Raises LibraryError."""
 
 
@@ -118,7 +118,7 @@ class Neighbour:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Located:
+class VectorHits:
     """A question's vector, and what lies nearest to it in the whole catalogue: found for many questions at once."""
 
     vector: Vectors
@@ -126,7 +126,7 @@ class Located:
 
 
 # A vector that is on its way: whoever awaits it goes on with what needs none meanwhile. None: embed the question.
-Locate: TypeAlias = "Callable[[], Awaitable[Located | Vectors | None]]"
+Locate: TypeAlias = "Callable[[], Awaitable[VectorHits | Vectors | None]]"
 
 
 class VectorIndex(Protocol):

@@ -23,12 +23,12 @@ import time
 from importlib.resources import files
 from pathlib import Path
 
+from animerag.comparison.experiment import percentile
+from animerag.composition import open_services
 from animerag.config import load_settings
-from animerag.jobs import Control
-from animerag.measurements import percentile
+from animerag.ingestion.importer import SourceFile
+from animerag.jobs.jobs import Control
 from animerag.models import Answer, Priority, Retrieval
-from animerag.runtime import open_services
-from animerag.services.ingestion import SourceFile
 from animerag.simulator import SimulatorProcess, SimulatorSettings
 
 FIRST_S, EMBED_S, CHAT_S = 0.5, 0.3, 2.0
@@ -39,7 +39,7 @@ TIMES = 20
 
 def asked():
     """Return the sample's questions about plots: nothing in them names a show."""
-    text = files("animerag.sample").joinpath("questions.csv").read_text(encoding="utf-8")
+    text = files("animerag.catalogue.sample").joinpath("questions.csv").read_text(encoding="utf-8")
     return [row["question"] for row in csv.DictReader(text.splitlines()) if row["kind"] in ("plot", "mood")]
 
 

@@ -17,13 +17,13 @@ import time
 from importlib.resources import files
 from pathlib import Path
 
+from animerag.composition import open_services
 from animerag.config import load_settings
-from animerag.jobs import Control
+from animerag.ingestion.importer import SourceFile
+from animerag.jobs.jobs import Control
 from animerag.readers.questions import QuestionRow, Sheet
-from animerag.runs import RunOptions
-from animerag.runtime import open_services
-from animerag.services.ingestion import SourceFile
 from animerag.simulator import SimulatorProcess, SimulatorSettings
+from animerag.storage.batch_runs import RunOptions
 
 SLOW = {"embed_latency_s": 0.3, "chat_latency_s": 3.0, "first_token_s": 0.5}
 QUICK = SLOW | {"chat_latency_s": 0.5, "first_token_s": 0.1}
@@ -208,7 +208,7 @@ PARTS = {part.__name__: part for part in (small, hundred, thousand, limited, liv
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("part", choices=PARTS)
-    parser.add_argument("--export", type=Path, default=files("animerag.sample").joinpath("catalogue.json"))
+    parser.add_argument("--export", type=Path, default=files("animerag.catalogue.sample").joinpath("catalogue.json"))
     told = parser.parse_args()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory:
         print(json.dumps({told.part: asyncio.run(PARTS[told.part](told.export, directory))}))

@@ -22,9 +22,9 @@ from pathlib import Path
 import chromadb
 import numpy as np
 
-from animerag.adapters.chroma_server import ServerLease
-from animerag.adapters.chroma_tenant import create_tenant
 from animerag.simulator import SimulatorProcess, SimulatorSettings
+from animerag.vector_store.chroma_server import ServerLease
+from animerag.vector_store.chroma_tenant import create_tenant
 
 WRITE = 500  # documents in one write of the bare writer
 PARTS = 10

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from pipeline import BATCH, documents
 
+from animerag.composition import open_services
 from animerag.config import load_settings
-from animerag.jobs import Control
+from animerag.jobs.jobs import Control
 from animerag.models import Priority
-from animerag.runtime import open_services
 
 
 async def take_in(services, work, level):

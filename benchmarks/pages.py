@@ -23,7 +23,7 @@ from pathlib import Path
 
 from growth import MODEL, generate, ingest
 
-from animerag.measurements import percentile
+from animerag.comparison.experiment import percentile
 from animerag.simulator import SimulatorProcess, SimulatorSettings
 
 ROOT = Path(__file__).parents[1]

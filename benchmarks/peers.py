@@ -20,8 +20,8 @@ from statistics import mean, median, pstdev
 
 from pipeline import BATCH, bare_write, documents
 
-from animerag.adapters.chroma import ChromaIndex
 from animerag.simulator import SimulatorProcess, SimulatorSettings
+from animerag.vector_store.chroma import ChromaIndex
 
 HERE = Path(__file__).parent
 PACKAGES = (

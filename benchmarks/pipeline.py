@@ -23,18 +23,19 @@ from statistics import mean, median, pstdev
 import chromadb
 import numpy as np
 
-from animerag import readers, sample
-from animerag.bench import ScratchBench
+from animerag import readers
+from animerag.catalogue import sample
+from animerag.comparison.environment import ScratchBench
+from animerag.comparison.experiment import ExperimentPlan
+from animerag.comparison.runner import copy_of
 from animerag.config import load_settings
-from animerag.jobs import Control
-from animerag.limits import Gate
-from animerag.loop_lag import LoopLag
-from animerag.measurements import Plan
+from animerag.indexing.indexer import record_of
+from animerag.jobs.jobs import Control
 from animerag.models import RowError
-from animerag.services.comparison import copy_of
-from animerag.services.indexing import record_of
-from animerag.texts import Document
-from animerag.tracing import recording
+from animerag.rate_limits import Gate
+from animerag.telemetry.loop_lag import LoopLag
+from animerag.telemetry.tracing import recording
+from animerag.text.cleaning import Document
 
 BATCH = 100
 
@@ -110,7 +111,7 @@ def bare_write(url, work, rows, dimensions=1536):
 
 
 async def run(options):
-    from animerag.adapters.chroma import ChromaIndex
+    from animerag.vector_store.chroma import ChromaIndex
 
     work = documents(options.export, options.documents)
     requests = math.ceil(len(work) / BATCH)
@@ -122,7 +123,7 @@ async def run(options):
         told = {"embed_latency_s": options.latency, "jitter": options.jitter, "seed": 1}
         if options.rpm:
             told |= {"requests_per_minute": options.rpm, "burst": options.burst}
-        async with bench.provider(Plan(), told) as provider:
+        async with bench.provider(ExperimentPlan(), told) as provider:
             await ingest(bench, provider, work[:300], 5, index)  # warms imports, connections and the server
             for repeat in range(options.repeats):
                 order = [*options.levels]

@@ -18,14 +18,14 @@ from importlib.resources import files
 from pathlib import Path
 
 from animerag import readers
+from animerag.comparison.experiment import percentile
+from animerag.composition import open_services
 from animerag.config import load_settings
-from animerag.jobs import Control
-from animerag.measurements import percentile
+from animerag.ingestion.importer import SourceFile
+from animerag.jobs.jobs import Control
 from animerag.models import Priority
-from animerag.runtime import open_services
-from animerag.services.ingestion import SourceFile
 from animerag.simulator import SimulatorProcess, SimulatorSettings
-from animerag.texts import clean, sentences
+from animerag.text.cleaning import clean, sentences
 
 AT_ONCE = SimulatorSettings(embed_latency_s=0, chat_latency_s=0, dimensions=256)
 
@@ -55,7 +55,7 @@ def made(export, number):
 
 
 def asked(titles):
-    text = files("animerag.sample").joinpath("questions.csv").read_text(encoding="utf-8")
+    text = files("animerag.catalogue.sample").joinpath("questions.csv").read_text(encoding="utf-8")
     return [row["question"] for row in csv.DictReader(text.splitlines())] + [f"What is {one} about?" for one in titles]
 
 

@@ -13,7 +13,7 @@ def page() -> None:
     status = session.status()
     ready = components.catalogue_state(status)
     if ready and not exchanges:
-        with components.seam():
+        with components.error_boundary():
             preferences.offer(session.offers(), page="ask", declinable=True)
     filters = ask.filters(narrow, disabled=not ready)
     ask.conversations(earlier, exchanges)

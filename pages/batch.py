@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from animerag.ui import batch, components, navigation, run, runs, session
+from animerag.ui import batch, batch_history, batch_run, components, navigation, session
 
 
 def page() -> None:
@@ -11,12 +11,12 @@ def page() -> None:
         return
     shown = session.run_shown()
     if shown is not None:
-        with components.seam():
-            run.draw(shown)
+        with components.error_boundary():
+            batch_run.draw(shown)
     else:
-        with components.seam():
+        with components.error_boundary():
             batch.choose()
-    runs.saved(shown)
+    batch_history.saved(shown)
 
 
 navigation.run(page)

@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from animerag.services.comparison import COMPARE_JOB, RACE_JOB
-from animerag.ui import compare, components, experiment, navigation, plan, session
+from animerag.comparison.runner import COMPARE_JOB, RACE_JOB
+from animerag.ui import compare, components, experiment, experiment_form, navigation, session
 
 
 def page() -> None:
@@ -20,7 +20,7 @@ def page() -> None:
         compare.race(race, newest=job is None or race.started_s > job.started_s)
     more = st.expander("More", key="compare_more", icon=":material/tune:", on_change="rerun")
     if more.open:
-        with more, components.seam():
+        with more, components.error_boundary():
             choose(busy=bool(running))
     if job is not None and job.running:
         compare.running(job)
@@ -35,9 +35,9 @@ def page() -> None:
 def choose(*, busy: bool) -> None:
     """Choose a plan, hear what it takes, run it."""
     service = session.services().comparison
-    chosen = plan.choose(service.why_not_configured())
-    provider = plan.provider(chosen)
-    if plan.run_button(chosen, service.estimate(chosen, provider), busy=busy):
+    chosen = experiment_form.choose(service.why_not_configured())
+    provider = experiment_form.provider(chosen)
+    if experiment_form.run_button(chosen, service.estimate(chosen, provider), busy=busy):
         session.runtime().call(service.start(session.services().jobs, chosen, provider))
         session.open_experiment(None)
         st.rerun()

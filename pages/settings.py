@@ -14,7 +14,7 @@ def page() -> None:
     size = session.runtime().call(services.maintenance.index_bytes())
     settings.catalogue_facts(services, session.status(), session.chroma_trouble(), size)
     check()
-    with components.seam():
+    with components.error_boundary():
         settings.indexes()
     settings.jobs_table(session.journal())
     settings.versions()
@@ -24,7 +24,7 @@ def models() -> None:
     """Say who makes vectors and answers, and try them when asked to."""
     services = session.services()
     settings.facts("Models", settings.models(services))
-    with components.seam():
+    with components.error_boundary():
         preferences.offer(session.offers(declined=True), page="settings", declinable=False)
         if st.button("Try the models", icon=":material/network_check:", key="settings_try"):
             with st.spinner("Trying the models"):
@@ -35,7 +35,7 @@ def models() -> None:
 def check() -> None:
     """Hold the index against the library, and mend it when asked to."""
     maintenance = session.services().maintenance
-    with components.seam(), st.container(horizontal=True, vertical_alignment="center"):
+    with components.error_boundary(), st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Check now", icon=":material/stethoscope:", key="settings_check"):
             st.session_state["settings_report"] = session.runtime().call(maintenance.check(), timeout_s=120)
         report = st.session_state.get("settings_report")

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from animerag.services.uploads import INGEST_JOB
+from animerag.ingestion.resumable import INGEST_JOB
 from animerag.ui import navigation, session, upload
 
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from animerag.adapters.chroma import ChromaIndex
-from animerag.adapters.chroma_server import ServerFiles, ServerLease
-from animerag.adapters.chroma_tenant import create_tenant
+from animerag.composition import open_services
 from animerag.config import load_settings
-from animerag.jobs import Control
-from animerag.runtime import open_services
-from animerag.services.ingestion import SourceFile
+from animerag.ingestion.importer import SourceFile
+from animerag.jobs.jobs import Control
+from animerag.vector_store.chroma import ChromaIndex
+from animerag.vector_store.chroma_server import ServerFiles, ServerLease
+from animerag.vector_store.chroma_tenant import create_tenant
 
 
 @pytest.fixture(scope="session")

@@ -1,167 +1,125 @@
-"""Who may import whom, as docs/architecture.md draws it: the imports are walked, so a wrong arrow fails here."""
+"""The map of the package, checked: no import circles, nothing points up, vendors in their rooms, one class a name.
+
+`TYPE_CHECKING` imports count like all others. docs/architecture.md draws what `ORDER` says; change both together.
+"""
 
 import ast
 import fnmatch
+from collections import Counter, defaultdict
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
 
-_VALUES = {"models", "errors"}
-_UPPER = {
-    "adapters",
-    "services",
-    "jobs",
-    "runtime",
-    "bench",
-    "ui",
-    "cli",
-    "simulator",
-    "charts",
-    "reports",
-    "__main__",
-}
-
-# A room's imports within the package. Rooms that are not named here are the lower ones: nothing of _UPPER.
-MAY_IMPORT = {
-    "models": {"tracing"},
-    "errors": set(),
-    "ports": _VALUES,
-    "measurements": {"errors", "tracing"},
-    "charts": _VALUES | {"charts", "measurements", "runs", "tracing"},
-    "reports": _VALUES | {"measurements", "charts", "exports"},
-    "simulator": _VALUES | {"simulator", "ports"},
-    "adapters": _VALUES | {"adapters", "limits", "ports", "prices", "private_files", "texts", "words", "tracing"},
-    "ui": _VALUES
-    | {
-        "ui",
-        "runtime",
-        "readers",
-        "services",
-        "jobs",
-        "config",
-        "prices",
-        "private_files",
-        "exports",
-        "texts",
-        "measurements",
-        "tracing",
-        "charts",
-        "conversations",
-        "words",
-        "limits",
-        "reports",
-        "runs",
-    },
-    "pages": _VALUES | {"ui", "services", "exports", "measurements"},
-    "app": {"ui"},
-    "__main__": {"cli"},
-}
-MAY_NOT_IMPORT = {
-    "services": {
-        "runtime",
-        "bench",
-        "ui",
-        "cli",
-        "adapters",
-        "simulator",
-        "charts",
-        "reports",
-    },
-    "runtime": {"ui", "cli"},
-    "bench": {"runtime", "jobs", "ui", "cli", "charts", "reports"},
-    "cli": {"ui", "adapters", "bench"},
-}
-# Arrows that only a type checker may see, and the names that are exempt.
-TYPES_ONLY = {("services", "jobs"): {"Control"}, ("exports", "services"): set(), ("simulator", "ports"): set()}
+# Rooms from the ground up: a room may import those before it, never those after it.
+ORDER = (
+    *("errors", "telemetry", "models", "concurrency", "config"),
+    *("text", "readers", "ports", "rate_limits", "logs"),
+    *("storage", "vector_store", "providers", "jobs", "query", "simulator", "saved_settings"),
+    *("indexing", "retrieval", "answering", "evaluation", "batch", "ingestion", "catalogue", "comparison"),
+    *("charts", "composition", "event_loop"),
+    *("ui", "cli", "__main__"),
+    *("pages", "app"),
+)
+ROOT_MODULES = 10  # at most, besides __init__ and __main__
 
 VENDORS = {
     "streamlit": ("app.py", "pages/*", "animerag/ui/*"),
-    "openai": ("animerag/adapters/openai*.py", "animerag/services/baselines.py"),
-    "chromadb": ("animerag/adapters/chroma*.py", "animerag/services/baselines.py"),
-    "chromadb_rust_bindings": ("animerag/adapters/chroma*.py", "animerag/services/baselines.py"),
+    "openai": ("animerag/providers/openai*.py", "animerag/comparison/baselines.py"),
+    "chromadb": ("animerag/vector_store/*.py", "animerag/comparison/baselines.py"),
+    "chromadb_rust_bindings": ("animerag/vector_store/*.py",),
     "plotly": ("animerag/charts/*.py",),
+    "alembic": ("animerag/storage/*",),
+    "aiosqlite": ("animerag/storage/*",),
+    "sqlite3": ("animerag/storage/*",),
+}
+# Rooms that a page or a command may not reach into: it calls services.
+BEHIND_SERVICES = {
+    "pages": {"storage", "providers", "vector_store", "rate_limits", "composition", "query", "jobs"},
+    "cli": {"ui", "providers"},
+    "charts": {"providers", "vector_store", "answering", "retrieval", "ingestion", "indexing"},
 }
 ENVIRONMENT = {"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"}
 
 
 @dataclass(frozen=True)
 class Import:
-    """One imported name, in full, and whether only a type checker sees it."""
+    """One imported module in full, the name taken from it, and its line."""
 
     module: str
     name: str
-    typing: bool
     line: int
-
-    @property
-    def room(self) -> str | None:
-        parts = self.module.split(".")
-        return parts[1] if parts[0] == "animerag" and len(parts) > 1 else None
 
 
 def imports(tree, package):
     """Yield every import of a module, wherever it stands."""
-    guarded = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
-        for child in node.body
-        for inner in ast.walk(child)
-    }
     for node in ast.walk(tree):
-        typing = id(node) in guarded
         if isinstance(node, ast.Import):
             for alias in node.names:
-                yield Import(alias.name, "", typing, node.lineno)
+                yield Import(alias.name, "", node.lineno)
         elif isinstance(node, ast.ImportFrom):
             base = package[: len(package) - node.level + 1] if node.level else []
             module = ".".join([*base, *([node.module] if node.module else [])])
             for alias in node.names:
-                inside = module == "animerag" and not alias.name.startswith("__")
-                yield Import(f"animerag.{alias.name}" if inside else module, alias.name, typing, node.lineno)
+                yield Import(module, alias.name, node.lineno)
         elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("import_module", "__import__")):
-            named = [part.value for part in ast.walk(node) if isinstance(part, ast.Constant)]
-            for name in named:
-                if isinstance(name, str):
-                    yield Import(name, "", typing, node.lineno)
+            for part in ast.walk(node):
+                if isinstance(part, ast.Constant) and isinstance(part.value, str):
+                    yield Import(part.value, "", node.lineno)
 
 
-def room_of(path):
-    """Return the room of a file: its name below animerag, or `pages` and `app` outside."""
-    parts = path.with_suffix("").parts
+def dotted(path):
+    """Return the module that a path relative to the root is."""
+    return ".".join(path.with_suffix("").parts).removesuffix(".__init__")
+
+
+def room_of(module):
+    """Return the room of a module: its name below animerag, or `pages` and `app`; "" for the package itself."""
+    parts = module.split(".")
     return parts[0] if parts[0] != "animerag" else parts[1] if len(parts) > 1 else ""
 
 
-def wrong_inside(room, found):
-    """Tell whether a room may not import this part of the package."""
-    target = found.room
-    if target is None or target == room:
-        return False
-    if (room, target) in TYPES_ONLY:
-        return not (found.typing or found.name in TYPES_ONLY[room, target])
-    if room in MAY_IMPORT:
-        return target not in MAY_IMPORT[room]
-    return target in MAY_NOT_IMPORT.get(room, _UPPER)
+def files_of(root):
+    return sorted([*root.glob("app.py"), *root.glob("pages/**/*.py"), *root.glob("animerag/**/*.py")])
+
+
+def targets(found, modules):
+    """Return the module of the project that an import reaches, or None."""
+    if found.module.split(".")[0] not in ("animerag", "pages", "app"):
+        return None
+    whole = f"{found.module}.{found.name}"
+    return whole if found.name and (whole in modules or found.module == "animerag") else found.module
 
 
 def wrong_arrows(root):
     """Return a sentence for each import and each look at the environment that stands where it may not."""
     wrong = []
-    files = [*root.glob("app.py"), *root.glob("pages/**/*.py"), *root.glob("animerag/**/*.py")]
-    for file in sorted(files):
+    files = files_of(root)
+    modules = {dotted(file.relative_to(root)) for file in files}
+    for file in files:
         path = file.relative_to(root)
+        room = room_of(dotted(path))
         tree = ast.parse(file.read_text(encoding="utf-8"))
         for found in imports(tree, list(path.parent.parts)):
             places = VENDORS.get(found.module.split(".")[0])
             outside = places and not any(fnmatch.fnmatch(path.as_posix(), place) for place in places)
-            if outside or wrong_inside(room_of(path), found):
-                wrong.append(f"{path.as_posix()}:{found.line} may not import {found.module}")
+            target = targets(found, modules)
+            if outside or (target and points_up(room, room_of(target))):
+                wrong.append(f"{path.as_posix()}:{found.line} may not import {target or found.module}")
         if path.as_posix() != "animerag/config.py":
             wrong += [f"{path.as_posix()}:{line} reads the environment" for line in environment_lines(tree)]
     return wrong
+
+
+def points_up(room, target):
+    if room == target or not target or target.startswith("__"):
+        return False
+    if room not in ORDER or target not in ORDER or target in BEHIND_SERVICES.get(room, ()):
+        return True
+    return ORDER.index(target) > ORDER.index(room)
 
 
 def environment_lines(tree):
@@ -177,38 +135,81 @@ def environment_lines(tree):
             yield node.lineno
 
 
-def test_every_import_follows_the_drawn_direction():
+def circle(root):
+    """Return the modules of an import circle, TYPE_CHECKING included, or an empty list."""
+    files = files_of(root)
+    modules = {dotted(file.relative_to(root)) for file in files}
+    graph = defaultdict(set)
+    for file in files:
+        path = file.relative_to(root)
+        package = list(path.parent.parts)
+        for found in imports(ast.parse(file.read_text(encoding="utf-8")), package):
+            target = targets(found, modules)
+            if target in modules and target != dotted(path) and target != "animerag":
+                graph[dotted(path)].add(target)
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return error.args[1]
+    return []
+
+
+def class_names(root):
+    """Return how often each class name stands in the package, without leading underscores."""
+    return Counter(
+        node.name.lstrip("_")
+        for file in (root / "animerag").rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef)
+    )
+
+
+def test_every_import_points_down_and_vendors_stay_in_their_rooms():
     assert wrong_arrows(ROOT) == []
 
 
-def test_the_walk_sees_the_whole_house():
-    rooms = {room_of(file.relative_to(ROOT)) for file in (ROOT / "animerag").rglob("*.py")}
+def test_there_is_no_import_circle():
+    assert circle(ROOT) == []
 
-    assert {"models", "services", "adapters", "runtime", "ui", "cli"} <= rooms
-    assert list((ROOT / "pages").glob("*.py"))
+
+def test_no_class_name_stands_twice():
+    assert [name for name, count in class_names(ROOT).items() if count > 1] == []
+
+
+def test_the_root_of_the_package_stays_small():
+    modules = {file.stem for file in (ROOT / "animerag").glob("*.py")} - {"__init__", "__main__"}
+
+    assert len(modules) <= ROOT_MODULES, sorted(modules)
+
+
+def test_every_room_has_its_place_in_the_order_and_says_its_job():
+    rooms = {room_of(dotted(file.relative_to(ROOT))) for file in files_of(ROOT)} - {""}
+
+    assert rooms <= set(ORDER)
+    for package in (ROOT / "animerag").glob("*/__init__.py"):
+        assert ast.get_docstring(ast.parse(package.read_text(encoding="utf-8"))), package
 
 
 @pytest.mark.parametrize(
     ("path", "line"),
     [
-        ("animerag/services/batch.py", "from animerag.adapters.local import LocalEmbedder"),
-        ("animerag/services/batch.py", "def f():\n    from animerag import runtime"),
-        ("animerag/services/batch.py", "from ..runtime import Runtime"),
-        ("animerag/services/batch.py", "from animerag.jobs import Jobs"),
-        ("animerag/adapters/chroma.py", "import animerag.library"),
-        ("animerag/models.py", "from animerag.texts import clean"),
-        ("animerag/newcomer.py", "from animerag.services.batch import Batch"),
-        ("animerag/cli/query.py", "from animerag.adapters import chroma"),
-        ("animerag/exports.py", "from animerag.services.batch import QuestionRow"),
-        ("animerag/runtime.py", "import streamlit as st"),
-        ("animerag/services/batch.py", "import importlib\nimportlib.import_module('chromadb')"),
-        ("animerag/services/batch.py", "from openai import AsyncOpenAI"),
+        ("animerag/retrieval/retriever.py", "from animerag.answering.answering import Answering"),
+        ("animerag/batch/runner.py", "def f():\n    from animerag import event_loop"),
+        ("animerag/batch/runner.py", "from ..event_loop import Runtime"),
+        ("animerag/batch/runner.py", "if TYPE_CHECKING:\n    from animerag.cli import query"),
+        ("animerag/vector_store/chroma.py", "import animerag.indexing.indexer"),
+        ("animerag/models.py", "from animerag.text.cleaning import clean"),
+        ("animerag/newcomer.py", "from animerag.batch.runner import Batch"),
+        ("animerag/cli/query.py", "from animerag.providers import openai"),
+        ("animerag/composition.py", "import streamlit as st"),
+        ("animerag/batch/runner.py", "import importlib\nimportlib.import_module('chromadb')"),
+        ("animerag/batch/runner.py", "from openai import AsyncOpenAI"),
+        ("animerag/batch/runner.py", "import sqlite3"),
         ("animerag/ui/components.py", "import plotly.graph_objects"),
-        ("animerag/spool.py", "import os\nos.environ['A'] = 'b'"),
-        ("animerag/spool.py", "from os import getenv"),
-        ("pages/ask.py", "from animerag.library import Library"),
-        ("pages/ask.py", "from animerag.limits import Gate"),
-        ("app.py", "from animerag.runtime import Runtime"),
+        ("animerag/storage/upload_files.py", "import os\nos.environ['A'] = 'b'"),
+        ("animerag/storage/upload_files.py", "from os import getenv"),
+        ("pages/ask.py", "from animerag.storage.library import Library"),
+        ("pages/ask.py", "from animerag.rate_limits import Gate"),
     ],
 )
 def test_a_wrong_arrow_is_found(tmp_path, path, line):
@@ -222,12 +223,11 @@ def test_a_wrong_arrow_is_found(tmp_path, path, line):
 @pytest.mark.parametrize(
     ("path", "line"),
     [
-        ("animerag/services/batch.py", "if TYPE_CHECKING:\n    from animerag.jobs import Job"),
-        ("animerag/services/batch.py", "from animerag.jobs import Control"),
-        ("animerag/services/baselines.py", "import openai, chromadb"),
-        ("animerag/runtime.py", "from animerag.adapters.local import LocalEmbedder"),
-        ("animerag/services/batch.py", "from . import retrieval\nfrom .retrieval import Retriever"),
-        ("animerag/cli/status.py", "from animerag import __version__"),
+        ("animerag/comparison/baselines.py", "import openai, chromadb"),
+        ("animerag/composition.py", "from animerag.providers.local import LocalEmbedder"),
+        ("animerag/batch/runner.py", "from . import estimate\nfrom .estimate import SheetEstimate"),
+        ("animerag/cli/doctor.py", "from animerag import __version__"),
+        ("animerag/answering/answering.py", "from animerag.retrieval.retriever import Retriever"),
     ],
 )
 def test_a_right_arrow_is_left_alone(tmp_path, path, line):
@@ -236,3 +236,12 @@ def test_a_right_arrow_is_left_alone(tmp_path, path, line):
     file.write_text(line, encoding="utf-8")
 
     assert wrong_arrows(tmp_path) == []
+
+
+def test_a_circle_is_found_behind_type_checking_too(tmp_path):
+    room = tmp_path / "animerag" / "text"
+    room.mkdir(parents=True)
+    (room / "one.py").write_text("from animerag.text.two import b\n", encoding="utf-8")
+    (room / "two.py").write_text("if TYPE_CHECKING:\n    from animerag.text.one import a\n", encoding="utf-8")
+
+    assert set(circle(tmp_path)) == {"animerag.text.one", "animerag.text.two"}

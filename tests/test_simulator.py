@@ -21,18 +21,11 @@ import openai
 import pytest
 
 from animerag.errors import InvalidInputError, ProviderUnusableError
-from animerag.simulator import (
-    Fault,
-    SimulatorProcess,
-    SimulatorSettings,
-    add_arguments,
-    parse_faults,
-    settings_from,
-)
+from animerag.simulator import Fault, SimulatorProcess, SimulatorSettings, add_arguments, parse_faults, settings_from
 from animerag.simulator.content import NOT_FOUND, answer
 from animerag.simulator.protocol import POISON, duration
 from animerag.simulator.server import Dice, listening, serve
-from animerag.simulator.traffic import Bucket
+from animerag.simulator.traffic import SimulatedBucket
 
 PROMPT = """Answer from these sources only.
 ```sources 5f1c
@@ -335,7 +328,7 @@ async def test_reset_zeroes_the_statistics_refills_the_buckets_and_repeats_chanc
 
 def test_a_bucket_refills_all_the_time_up_to_its_capacity():
     now_s = 0.0
-    bucket = Bucket(per_minute=30, capacity=5, clock=lambda: now_s)
+    bucket = SimulatedBucket(per_minute=30, capacity=5, clock=lambda: now_s)
     bucket.take(5)
     assert (bucket.remaining, bucket.wait_s(1), bucket.reset_s) == (0, 2.0, 10.0)
     now_s = 2.0
@@ -347,7 +340,7 @@ def test_a_bucket_refills_all_the_time_up_to_its_capacity():
 
 def test_waiting_just_as_long_as_told_is_enough():
     now_s = 0.1
-    bucket = Bucket(per_minute=7, capacity=1, clock=lambda: now_s)
+    bucket = SimulatedBucket(per_minute=7, capacity=1, clock=lambda: now_s)
     for _ in range(100):
         bucket.take(1)
         now_s += bucket.wait_s(1)

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from animerag import readers, sample
-from animerag.adapters.local import MODEL, LocalEmbedder
+from animerag import readers
+from animerag.catalogue import sample
 from animerag.models import Priority
-from animerag.texts import Document, text_hash
+from animerag.providers.local import MODEL, LocalEmbedder
+from animerag.text.cleaning import Document, text_hash
 
 
 async def sample_vectors():

@@ -1,4 +1,5 @@
-"""Figures from plain values, for pages and reports: the only room that knows plotly.
+"""Figures from plain values, and the HTML report of a comparison.
 
-`style` is what all of them share; the others are named after what they draw. `live` draws work while it runs.
+Knows nothing of services, storage or Streamlit: what it draws is handed to it.
+Way through: `style` sets the look, a module draws each kind of figure, `report` puts them in one file.
 """

@@ -11,7 +11,7 @@ from animerag.charts.style import SAID, STAGE_COLOURS, drawn, wrapped
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from animerag.tracing import Span
+    from animerag.telemetry.tracing import Span
 
 _ROW_PX, _AROUND_PX = 30, 150
 # A span's name as people read it; what waits comes before what works.

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import plotly.graph_objects as go
 
 from animerag.charts.style import MODE_COLOURS, SAID, STAGE_COLOURS, drawn, wrapped
-from animerag.runs import FAILED
+from animerag.storage.batch_runs import FAILED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from animerag.charts.style import Figure
-    from animerag.runs import Timed
+    from animerag.storage.batch_runs import Timed
 
 _BINS = 40
 _ROW_PX, _MOST_PX, _LEAST_PX = 14, 900, 260

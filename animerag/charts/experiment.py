@@ -21,13 +21,13 @@ from animerag.charts.style import (
     words_at,
     wrapped,
 )
-from animerag.measurements import MODES, YARDSTICK, attainable
+from animerag.comparison.experiment import MODES, YARDSTICK, attainable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from animerag.charts.style import Figure
-    from animerag.measurements import Claim, Experiment, Level, Mode, Run
+    from animerag.comparison.experiment import Claim, Experiment, Level, MeasuredRun, Mode
 
 # Besides its colour everything has a shape: who is colour-blind, or prints in grey, reads the same chart.
 _SYMBOLS: dict[Mode, str] = {
@@ -305,7 +305,7 @@ def _short(value: float) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
-def _runs(experiment: Experiment, level: Level) -> list[Run]:
+def _runs(experiment: Experiment, level: Level) -> list[MeasuredRun]:
     ours = (level.mode, level.concurrency)
     return [run for run in experiment.runs if (run.mode, run.concurrency) == ours and run.error is None]
 

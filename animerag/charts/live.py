@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from animerag.charts.runs import request_rows, writer_rows
 from animerag.charts.style import MODE_COLOURS, NEUTRAL, STAGE_COLOURS
-from animerag.tracing import Span
+from animerag.telemetry.tracing import Span
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from animerag.measurements import Mode, Run
+    from animerag.comparison.experiment import MeasuredRun, Mode
 
 RACERS: tuple[Mode, ...] = ("sync", "threads", "async")
 _LANES = 4  # at least, so that what stands below does not jump
@@ -39,7 +39,9 @@ def lanes(spans: Sequence[Span], started_s: float, now_s: float, *, window_s: fl
     return _live(about, _legend(shown), drawn, _axis(span_s))
 
 
-def race(done: Sequence[Run], current: Mode | None, spans: Sequence[Span], started_s: float, now_s: float) -> str:
+def race(
+    done: Sequence[MeasuredRun], current: Mode | None, spans: Sequence[Span], started_s: float, now_s: float
+) -> str:
     """Draw a race on one clock: finished runs, and the spans so far of `current`, in seconds of `perf_counter`."""
     elapsed_s = max(now_s - started_s, 0.0) if current else 0.0
     finished = {run.mode: run for run in done}

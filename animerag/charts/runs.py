@@ -23,14 +23,14 @@ from animerag.charts.style import (
     words_at,
     wrapped,
 )
-from animerag.measurements import WITHIN, YARDSTICK
+from animerag.comparison.experiment import WITHIN, YARDSTICK
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from animerag.charts.style import Figure
-    from animerag.measurements import Mode, Run
-    from animerag.tracing import Span
+    from animerag.comparison.experiment import MeasuredRun, Mode
+    from animerag.telemetry.tracing import Span
 
 _FRAMES, _REPLAY_MS = 40, 4000
 _SLOTS = 6  # five requests and a writer: fewer rows leave room, so that a bar is as thick in all bands
@@ -60,7 +60,7 @@ class _Band:
     label: str
 
 
-def lanes(run: Run, *, simulated: bool) -> Figure:
+def lanes(run: MeasuredRun, *, simulated: bool) -> Figure:
     """Draw what ran when in one run: what overlaps stands in different rows."""
     requests, writers = request_rows(run.spans), writer_rows(run.spans)
     rows = requests + writers
@@ -92,7 +92,7 @@ def lanes(run: Run, *, simulated: bool) -> Figure:
     return figure
 
 
-def race(runs: Sequence[Run], *, simulated: bool) -> Figure:
+def race(runs: Sequence[MeasuredRun], *, simulated: bool) -> Figure:
     """Draw runs of several modes on one clock, finished, with a button that replays them growing."""
     bands = [
         _Band(
@@ -152,7 +152,7 @@ def _place(track: Sequence[Span], rows: list[list[Span]], near: int | None = Non
     return chosen
 
 
-def _outcome(run: Run, runs: Sequence[Run]) -> str:
+def _outcome(run: MeasuredRun, runs: Sequence[MeasuredRun]) -> str:
     if run.error is not None:
         return f"<b>failed</b><br>{wrapped(run.error, 32, lines=3)}"
     took = f"<b>{run.wall_s:.1f} s</b>"

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from animerag.measurements import YARDSTICK
+from animerag.comparison.experiment import YARDSTICK
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from animerag.measurements import Mode
+    from animerag.comparison.experiment import Mode
 
 Figure: TypeAlias = go.Figure
 MODE_COLOURS: dict[Mode, str] = {

@@ -1,6 +1,7 @@
-"""The command line: the same services as the pages. With `--json` stdout is JSON only; the rest goes to stderr.
+"""The command line: the same services as the pages, from a shell.
 
-Exit status: 0 done, 1 done with rows left, 2 wrong use or unusable input, 130 cancelled.
+Knows nothing of widgets and holds no logic of its own: a command reads options, calls one service and prints.
+Way through: `main` picks the command, `job_runner` shows progress, each other module is a command.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from animerag import __version__
-from animerag.cli import backup, compare, evaluate, ingest, query, status
-from animerag.cli.running import CANCELLED, UNUSABLE, discard_output
+from animerag.cli import backup, compare, doctor, evaluate, ingest, query
+from animerag.cli.job_runner import CANCELLED, UNUSABLE, discard_output
 from animerag.errors import AnimeRAGError
-from animerag.private_files import restrict_umask
+from animerag.storage.private_files import restrict_umask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -27,7 +28,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"animerag {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    for command in (ingest, query, compare, evaluate, status, backup):
+    for command in (ingest, query, compare, evaluate, doctor, backup):
         command.add(commands)
     return parser
 

@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from animerag.cli.running import DONE, ROWS_LEFT, Commands, services
+from animerag.cli.job_runner import DONE, ROWS_LEFT, Commands, services
 
 if TYPE_CHECKING:
     import argparse
@@ -26,8 +26,8 @@ def add(commands: Commands) -> None:
 
 async def backup(options: argparse.Namespace) -> int:
     """Write the file."""
-    from animerag import backups
     from animerag.config import load_settings
+    from animerag.storage import backup as backups
 
     settings = load_settings()
     target = options.file or Path(backups.default_name())
@@ -38,8 +38,8 @@ async def backup(options: argparse.Namespace) -> int:
 
 async def restore(options: argparse.Namespace) -> int:
     """Read the file, and make the index anew from it."""
-    from animerag import backups
     from animerag.config import load_settings
+    from animerag.storage import backup as backups
 
     settings = load_settings()
     place = (options.file, settings.database_path, settings.data_dir)

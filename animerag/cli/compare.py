@@ -8,16 +8,16 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from animerag.cli.running import CANCELLED, DONE, ROWS_LEFT, Commands, positive, services, watched
+from animerag.cli.job_runner import CANCELLED, DONE, ROWS_LEFT, Commands, positive, services, watched
+from animerag.comparison.experiment import FEW, MODES, UNLOCKED, WORKLOADS, ExperimentPlan, to_object
 from animerag.errors import InvalidInputError
-from animerag.measurements import FEW, MODES, UNLOCKED, WORKLOADS, Plan, to_object
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
 
-    from animerag.measurements import Experiment, Mode
-    from animerag.services.presets import Estimate
+    from animerag.comparison.experiment import Experiment, Mode
+    from animerag.comparison.presets import ExperimentEstimate
 
 _FORMATS = (".html", ".json", ".csv")
 # What fits a terminal; the files have the rest.
@@ -69,7 +69,7 @@ async def compare(options: argparse.Namespace) -> int:
             raise InvalidInputError(reason)
         print(_announced(plan, comparison.estimate(plan, provider)), file=sys.stderr)
         if not (await opened.library.counts()).shows:
-            from animerag.jobs import Control
+            from animerag.jobs.jobs import Control
 
             await opened.catalogue.take_in_sample(Control())
         experiment, stopped = await watched(
@@ -90,8 +90,8 @@ async def compare(options: argparse.Namespace) -> int:
     return CANCELLED if stopped else ROWS_LEFT if failed else DONE
 
 
-def _plan(options: argparse.Namespace) -> Plan:
-    return Plan(
+def _plan(options: argparse.Namespace) -> ExperimentPlan:
+    return ExperimentPlan(
         workload=options.workload,
         modes=cast("tuple[Mode, ...]", options.modes or tuple(mode for mode in MODES if mode != UNLOCKED)),
         levels=options.levels,
@@ -109,7 +109,7 @@ def _plan(options: argparse.Namespace) -> Plan:
 
 def _provider(options: argparse.Namespace) -> dict[str, Any]:
     """Return the simulator's settings: the preset's, with the options' own numbers on top."""
-    from animerag.services.presets import PRESETS
+    from animerag.comparison.presets import PRESETS
 
     if options.preset not in PRESETS:
         raise InvalidInputError(f"There is no preset {options.preset!r}; there are {', '.join(PRESETS)}.")
@@ -120,7 +120,7 @@ def _provider(options: argparse.Namespace) -> dict[str, Any]:
     return {**PRESETS[options.preset].provider, **own, "seed": options.seed}
 
 
-def _announced(plan: Plan, needs: Estimate) -> str:
+def _announced(plan: ExperimentPlan, needs: ExperimentEstimate) -> str:
     cost = "at unknown cost" if needs.cost_usd is None else f"${needs.cost_usd:.4f}" if needs.cost_usd else "no cost"
     work = f"{needs.requests:,} requests, {needs.tokens:,} tokens"
     return f"{len(plan.order())} runs, about {needs.seconds:.0f} s, {work}, {cost}."
@@ -130,7 +130,7 @@ def _print(experiment: Experiment) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from animerag.reports import table_rows
+    from animerag.charts.report import table_rows
 
     console = Console()
     said = "simulated provider" if experiment.simulated else "configured provider"
@@ -163,7 +163,7 @@ def _cell(value: Mapping[str, Any] | str | float | None) -> str:
 
 
 def _write(path: Path, experiment: Experiment) -> None:
-    from animerag.reports import experiment_csv, experiment_html
+    from animerag.charts.report import experiment_csv, experiment_html
 
     if path.suffix.lower() == ".html":
         data = experiment_html(experiment).encode()

@@ -7,14 +7,14 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from animerag.cli.running import CANCELLED, DONE, Commands, positive, services, watched
+from animerag.cli.job_runner import CANCELLED, DONE, Commands, positive, services, watched
 from animerag.errors import InvalidInputError
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
 
-    from animerag.services.evaluation import Evaluation
+    from animerag.evaluation.evaluation import Evaluation
 
 _COLUMNS = ("hit@1", "hit@3", "hit@5", "mrr", "precision", "recall", "f1", "no_match")
 
@@ -31,8 +31,8 @@ def add(commands: Commands) -> None:
 
 async def evaluate(options: argparse.Namespace) -> int:
     """Ask every question of the file and print the figures. Raises InvalidInputError for a file that has no answers."""
+    from animerag.evaluation.evaluation import expectations
     from animerag.readers import confinement
-    from animerag.services.evaluation import expectations
 
     path = Path(options.file)
     wanted = expectations((await asyncio.to_thread(confinement.read_questions, path, path.name)).rows)

@@ -8,14 +8,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from animerag.cli.job_runner import CANCELLED, DONE, ROWS_LEFT, Commands, number_or_auto, services, watched
 from animerag.cli.reading import add_reading, read_options, tell_files
-from animerag.cli.running import CANCELLED, DONE, ROWS_LEFT, Commands, number_or_auto, services, watched
 from animerag.errors import InvalidInputError
 
 if TYPE_CHECKING:
     import argparse
 
-    from animerag.jobs import Control
+    from animerag.jobs.jobs import Control
     from animerag.models import IngestReport
 
 
@@ -48,7 +48,7 @@ async def ingest(options: argparse.Namespace) -> int:
     """Take files in. Raises AnimeRAGError where nothing could be done."""
     if not options.paths and not options.reindex:
         raise InvalidInputError("Name at least one file to ingest, or give --reindex.")
-    from animerag.services.ingestion import SourceFile
+    from animerag.ingestion.importer import SourceFile
 
     reading = read_options(options)
     files = [

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from animerag.cli.running import (
+from animerag.cli.job_runner import (
     CANCELLED,
     DONE,
     ROWS_LEFT,
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping, Sequence
 
-    from animerag.jobs import Control
+    from animerag.composition import Services
+    from animerag.jobs.jobs import Control
     from animerag.models import Answer, Turn
     from animerag.readers.questions import QuestionRow, Sheet
-    from animerag.runs import Run, Told
-    from animerag.runtime import Services
+    from animerag.storage.batch_runs import BatchRun, RowAnswer
 
 FORMATS = (".csv", ".xlsx", ".jsonl")
 
@@ -61,7 +61,7 @@ def add(commands: Commands) -> None:
 
 async def query(options: argparse.Namespace) -> int:
     """Ask. Raises InvalidInputError for wrong use or a file without questions."""
-    from animerag.services.retrieval import checked_question
+    from animerag.retrieval.retriever import checked_question
 
     chosen = [bool(options.question), options.file is not None, options.stdin, options.interactive]
     if sum(chosen) != 1:
@@ -97,7 +97,7 @@ async def _answer_questions(opened: Services, options: argparse.Namespace) -> in
 
     async def work(control: Control) -> Any:
         async def tell(index: int, answer: Answer) -> None:
-            from animerag.exports import answer_object
+            from animerag.batch.export import answer_object
 
             if not control.stopping:
                 _print_or_stop(answer_object(index, answer), options, control)
@@ -120,7 +120,7 @@ async def _answer_sheet(opened: Services, sheet: Sheet, options: argparse.Namesp
     printer = _InOrder(options)
 
     async def work(control: Control) -> Any:
-        async def tell(told: Told) -> None:
+        async def tell(told: RowAnswer) -> None:
             if options.out is None and not control.stopping:
                 printer.add(told.number, told.answer, control)
 
@@ -167,9 +167,9 @@ def _sheet(options: argparse.Namespace) -> Sheet:
     return sheet
 
 
-async def _run(opened: Services, sheet: Sheet, options: argparse.Namespace) -> Run:
+async def _run(opened: Services, sheet: Sheet, options: argparse.Namespace) -> BatchRun:
     """Return the run to work on: with --resume the last one over these questions, else a new one."""
-    from animerag.runs import RunOptions
+    from animerag.storage.batch_runs import RunOptions
 
     batch = opened.batch
     digest = hashlib.sha256(await asyncio.to_thread(Path(options.file).read_bytes)).hexdigest()
@@ -199,7 +199,7 @@ class _InOrder:
 
     def end(self, rows: Sequence[QuestionRow], stopped_by: str) -> None:
         """Print what else was answered, and of the other rows why they were not."""
-        from animerag.exports import answer_object
+        from animerag.batch.export import answer_object
         from animerag.models import Answer, AnswerStatus
 
         for number in range(self._next, len(rows)):
@@ -208,7 +208,7 @@ class _InOrder:
 
 
 async def _write_out(opened: Services, run_id: str, path: Path) -> None:
-    from animerag.exports import written
+    from animerag.batch.export import written
 
     run, rows = await opened.batch.runs.get(run_id), await opened.batch.runs.rows(run_id)
     data = await asyncio.to_thread(written, path.suffix.lower(), run, rows)
@@ -226,7 +226,7 @@ async def _write_out(opened: Services, run_id: str, path: Path) -> None:
 
 async def _answer_lines(opened: Services, options: argparse.Namespace) -> int:
     """Answer each line as it arrives, so that another program can keep the pipe open."""
-    from animerag.exports import answer_object
+    from animerag.batch.export import answer_object
 
     index, failed = 0, False
     while line := await asyncio.to_thread(sys.stdin.readline):
@@ -238,7 +238,7 @@ async def _answer_lines(opened: Services, options: argparse.Namespace) -> int:
 
 
 async def _converse(opened: Services, options: argparse.Namespace) -> int:
-    from animerag.exports import answer_object
+    from animerag.batch.export import answer_object
     from animerag.models import Turn
 
     history: list[Turn] = []

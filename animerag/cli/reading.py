@@ -55,7 +55,7 @@ def _column(given: str) -> tuple[str, str]:
 
 def tell_files(files: Iterable[FileReport]) -> None:
     """Print what was understood of each file."""
-    from animerag.services.survey import described
+    from animerag.ingestion.file_summary import described
 
     for file in files:
         print(f"{file.name}:")

@@ -11,17 +11,8 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from animerag.errors import InvalidInputError
-from animerag.readers import (
-    columns,
-    documents,
-    jsonl,
-    mal_list,
-    notes,
-    offline_database,
-    shoko,
-    sniff,
-    tables,
-)
+from animerag.readers import columns, json_records, jsonl, mal_list, notes, offline_database, shoko, tables
+from animerag.readers import encoding as sniff
 from animerag.readers.detection import Detection, Format, ReadOptions
 from animerag.readers.rows import MAX_ROWS
 
@@ -31,8 +22,8 @@ if TYPE_CHECKING:
 
     from animerag.models import RowError, Show
     from animerag.readers.columns import Column
+    from animerag.readers.encoding import Encoding
     from animerag.readers.rows import Layout
-    from animerag.readers.sniff import Encoding
 
 __all__ = ["Detection", "ReadOptions", "begin", "detect", "read"]
 
@@ -83,12 +74,12 @@ def _rows(path: Path, found: Detection, given: ReadOptions, document: _Document 
         return notes.read(path, name, encoding=encoding)
     assert document is not None
     records, source, key = document
-    lines = documents.record_lines(source, len(records), key)
+    lines = json_records.record_lines(source, len(records), key)
     if found.format == "shoko":
         return shoko.rows(records, lines, name, id_field=id_field)
     if found.format == "offline_database":
         return offline_database.rows(records, lines, name)
-    return documents.rows(records, lines, name, found.columns)
+    return json_records.rows(records, lines, name, found.columns)
 
 
 def _table_rows(path: Path, name: str, written: Layout, matched: Sequence[Column]) -> Iterator[Show | RowError]:
@@ -216,8 +207,8 @@ def _jsonl(start: str, name: str, encoding: str, reason: str, given: ReadOptions
 def _of_records(records: list[Any], found: Detection, given: ReadOptions, *, told: bool) -> Detection:
     """Add columns and a sample to what was found; `told` where the records are of a shape with fixed fields."""
     shown = [record for record in records[:_PREVIEW_ROWS] if isinstance(record, dict)]
-    matched = documents.match_keys(records, {} if told else _given_columns(given), found.name)
-    sample = tuple(tuple(documents.cell(record.get(c.heading))[:200] for c in matched) for record in shown)
+    matched = json_records.match_keys(records, {} if told else _given_columns(given), found.name)
+    sample = tuple(tuple(json_records.cell(record.get(c.heading))[:200] for c in matched) for record in shown)
     if told:
         return replace(found, columns=matched, sample=sample)
     problem = columns.problem(matched, found.name)
@@ -225,7 +216,7 @@ def _of_records(records: list[Any], found: Detection, given: ReadOptions, *, tol
 
 
 def _json(path: Path, name: str, encoding: str, reason: str, given: ReadOptions) -> tuple[Detection, _Document]:
-    document, source = documents.load(path, name, encoding)
+    document, source = json_records.load(path, name, encoding)
     records, key = _list_in(document, name)
     first = next((record for record in records if isinstance(record, dict)), None)
     kind: Format = "records"
@@ -246,7 +237,7 @@ def _list_in(document: Any, name: str) -> tuple[list[Any], str | None]:
             raise InvalidInputError(f"{name} has {found} where {_EXPECTED} was expected.")
         document = document[key]
     if not isinstance(document, list):
-        raise InvalidInputError(f"{name} holds {documents.kind(document)} where {_EXPECTED} was expected.")
+        raise InvalidInputError(f"{name} holds {json_records.kind(document)} where {_EXPECTED} was expected.")
     if len(document) > MAX_ROWS:
         raise InvalidInputError(f"{name} has more than {MAX_ROWS:,} records: split it into smaller files.")
     return document, key

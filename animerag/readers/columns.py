@@ -12,7 +12,8 @@ from pydantic_core import from_json, to_json
 
 from animerag.errors import InvalidInputError
 from animerag.models import Origin, RowError, Show
-from animerag.readers import dates, details, show_types, values
+from animerag.readers import cells as values
+from animerag.readers import dates, details, show_types
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -84,13 +85,13 @@ _WORLD_OF = {
     "aid": "anidb",
 }
 # How a field's cells are read, where they are numbers.
-_NUMBERS: dict[str, Callable[[values.Numbers, Any, str], float | None]] = {
+_NUMBERS: dict[str, Callable[[values.NumberParser, Any, str], float | None]] = {
     "episodes": lambda numbers, cell, label: numbers.whole(cell, 1, 100_000, label),
-    "year": values.Numbers.year,
-    "end_year": values.Numbers.year,
-    "score": values.Numbers.score,
+    "year": values.NumberParser.year,
+    "end_year": values.NumberParser.year,
+    "score": values.NumberParser.score,
     "votes": lambda numbers, cell, label: numbers.whole(cell, 1, 10**9, label),
-    "my_score": values.Numbers.score,
+    "my_score": values.NumberParser.score,
     "episodes_watched": lambda numbers, cell, label: numbers.whole(cell, 0, 100_000, label),
 }
 # Fields whose heading is no proof: a "Season" may be a number, a "Source" an address.
@@ -155,8 +156,8 @@ def match(
 
 def _any_number(field: str, sample: Sequence[Sequence[str]], place: int) -> bool:
     cells = [row[place] for row in sample if place < len(row) and not values.is_unknown(row[place])]
-    read = values.Numbers.year if field in {"year", "end_year"} else values.Numbers.number
-    return not cells or any(read(values.Numbers(), cell, field) is not None for cell in cells)
+    read = values.NumberParser.year if field in {"year", "end_year"} else values.NumberParser.number
+    return not cells or any(read(values.NumberParser(), cell, field) is not None for cell in cells)
 
 
 def _age_rating(heading: str, sample: Sequence[Sequence[str]], place: int) -> str | None:
@@ -271,7 +272,7 @@ def show(
         said = values.text(first.get("id"))[:64] or None
         given = values.given(dict(cells))
         return RowError(file=file, line=line, id=said, stage="validate", reason=fault, given=given)
-    numbers = values.Numbers(notes)
+    numbers = values.NumberParser(notes)
     read = {field: reader(numbers, first.get(field), FIELDS[field]) for field, reader in _NUMBERS.items()}
     year = _whole(read["year"]) or next(filter(None, map(_year_in, whole["season"])), None)
     shown_id = values.show_id(first.get("id"), title, year, numbers.notes)
@@ -321,7 +322,7 @@ def _described(cells: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
 
 
 def _year_in(cell: Any) -> int | None:
-    return values.Numbers().year(cell.get("year") if isinstance(cell, dict) else cell, "year")
+    return values.NumberParser().year(cell.get("year") if isinstance(cell, dict) else cell, "year")
 
 
 def _first(cells: Sequence[Any]) -> Any:
@@ -333,7 +334,7 @@ def _cell(column: Column, value: Any) -> Any:
     if isinstance(value, dict) and column.field in {"year", "end_year"}:  # a date as the sites' interfaces give it
         return next((part for key in ("year", "from", "string") if (part := value.get(key)) is not None), None)
     if column.field == "score" and fold(column.heading) in _OF_A_HUNDRED:
-        number = values.Numbers().whole(value, 11, 100, "")
+        number = values.NumberParser().whole(value, 11, 100, "")
         return value if number is None else number / 10
     if column.field != "other_titles":
         return value

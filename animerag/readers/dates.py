@@ -7,7 +7,7 @@ import unicodedata
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from animerag.readers import values
+from animerag.readers import cells
 
 if TYPE_CHECKING:
     from animerag.models import Season
@@ -43,7 +43,7 @@ def iso(value: Any) -> str | None:
     """
     if isinstance(value, dict):
         return _object(value)
-    if not isinstance(value, str) or values.is_unknown(value):
+    if not isinstance(value, str) or cells.is_unknown(value):
         return None
     plain = unicodedata.normalize("NFKC", value[:300]).casefold()
     first = _TO.split(plain)[0]

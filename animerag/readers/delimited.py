@@ -10,15 +10,15 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from animerag.errors import InvalidInputError
+from animerag.readers.encoding import HEAD_BYTES, detect_encoding, reading
 from animerag.readers.rows import MAX_CELL_CHARACTERS, SAMPLE_ROWS, Layout, NoRowsError, Record, headings, is_header
-from animerag.readers.sniff import HEAD_BYTES, detect_encoding, reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
     from typing import IO
 
-    from animerag.readers.sniff import Encoding
+    from animerag.readers.encoding import Encoding
 
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
 MAX_LINE_CHARACTERS = 2 * MAX_CELL_CHARACTERS

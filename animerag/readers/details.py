@@ -7,7 +7,7 @@ import unicodedata
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from animerag.readers import show_types, values
+from animerag.readers import cells, show_types
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -62,7 +62,7 @@ def minutes(value: Any) -> int | None:
     if isinstance(value, dict):
         unit, value = str(value.get("unit", "")).casefold(), value.get("value")
         value = f"{value} {unit}" if isinstance(value, int | float) else None
-    if isinstance(value, bool) or values.is_unknown(value) or not isinstance(value, str | int | float):
+    if isinstance(value, bool) or cells.is_unknown(value) or not isinstance(value, str | int | float):
         return None
     plain = unicodedata.normalize("NFKC", str(value)[:60]).casefold().strip()
     if clock := _CLOCK.fullmatch(plain):
@@ -92,7 +92,7 @@ def restricted(value: Any) -> bool | None:
 def source(value: Any) -> str | None:
     """Return the kind of work a show was made from, in lower case; None where the file does not know."""
     plain = _kind_of_work(value)
-    return None if values.is_unknown(plain) or len(plain) > 40 or "://" in plain else plain
+    return None if cells.is_unknown(plain) or len(plain) > 40 or "://" in plain else plain
 
 
 def is_source(value: Any) -> bool:
@@ -112,8 +112,8 @@ def studios(value: Any) -> tuple[str, ...]:
         edges = value.get("edges")
         nodes = [edge.get("node") for edge in edges if isinstance(edge, dict)] if isinstance(edges, list) else []
         value = value.get("nodes") or nodes
-    found = values.tags(value)
-    return tuple(dict.fromkeys(name for name in found if not values.is_unknown(name) and name != "None found"))
+    found = cells.tags(value)
+    return tuple(dict.fromkeys(name for name in found if not cells.is_unknown(name) and name != "None found"))
 
 
 def tag_weights(value: Any) -> dict[str, float]:
@@ -124,7 +124,7 @@ def tag_weights(value: Any) -> dict[str, float]:
         for key, highest in _HIGHEST_WEIGHTS.items():
             weight = folded.get(key)
             if isinstance(weight, int | float) and not isinstance(weight, bool) and 0 < weight <= highest:
-                found[values.text(folded.get("name"))] = round(weight / highest, 4)
+                found[cells.text(folded.get("name"))] = round(weight / highest, 4)
     found.pop("", None)
     return found
 
@@ -144,6 +144,6 @@ def with_type(show: Show) -> Show:
 
 
 def _kind_of_work(value: Any) -> str:
-    plain = values.text(value).casefold() if isinstance(value, str) else ""
+    plain = cells.text(value).casefold() if isinstance(value, str) else ""
     plain = re.sub(r"[\s_]+", " ", plain)
     return _SOURCE_ALSO.get(plain, plain)

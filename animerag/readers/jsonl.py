@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from animerag.errors import InvalidInputError
 from animerag.models import RowError
-from animerag.readers import documents, offline_database, shoko, sniff
+from animerag.readers import encoding as sniff
+from animerag.readers import json_records, offline_database, shoko
 from animerag.readers.delimited import MAX_LINE_CHARACTERS, physical_lines
 from animerag.readers.rows import MAX_ROWS
 
@@ -42,7 +43,7 @@ def parse_line(source: str) -> tuple[Any, str | None]:
     if len(source) > MAX_LINE_CHARACTERS:
         return None, f"The line is longer than {MAX_LINE_CHARACTERS:,} characters."
     try:
-        return documents.from_text(source.strip()), None
+        return json_records.from_text(source.strip()), None
     except ValueError as error:
         said = str(error).split(" at line ")[0]
         if "trailing characters" in said:
@@ -60,4 +61,4 @@ def _row(record: Any, name: str, line: int, matched: Sequence[Column], id_field:
         return shoko.row(record, name, line, id_field=id_field)
     if offline_database.is_record(record):
         return offline_database.row(record, name, line)
-    return documents.row(record, matched, name, line)
+    return json_records.row(record, matched, name, line)

@@ -7,7 +7,7 @@ from xml.etree.ElementTree import ParseError
 
 from animerag.errors import InvalidInputError
 from animerag.models import Origin, RowError, Show
-from animerag.readers import show_types, sniff, values
+from animerag.readers import cells, encoding, show_types
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +32,7 @@ _TYPES: tuple[ShowType | None, ...] = (
 
 def read(path: Path, name: str) -> Iterator[Show | RowError]:
     """Yield each entry as an overlay as the file streams. Raises InvalidInputError when it is broken."""
-    with sniff.open_bytes(path, name) as stream:
+    with encoding.open_bytes(path, name) as stream:
         for number, entry in enumerate(_entries(stream, name), 1):
             yield row(entry, name, number)
 
@@ -56,20 +56,20 @@ def _entries(stream: IO[bytes], name: str) -> Iterator[dict[str, str]]:
 
 def row(entry: dict[str, str], name: str, number: int) -> Show | RowError:
     """Turn one entry into an overlay, or into the reason why it is none."""
-    title = values.text(entry.get(TITLE_FIELD))
+    title = cells.text(entry.get(TITLE_FIELD))
     given = entry.get("series_animedb_id", "")
     if not title:
         reason = "The entry has no series_title."
-        said = values.given(entry)
+        said = cells.given(entry)
         return RowError(file=name, line=number, id=given or None, stage="validate", reason=reason, given=said)
-    numbers = values.Numbers()
+    numbers = cells.NumberParser()
     status: Any = entry.get("my_status", "")
-    mine = values.my_status(status)
+    mine = cells.my_status(status)
     if status and mine is None:
-        numbers.notes.append(f"The status “{values.text(status)[:40]}” is none that we know and was left out.")
+        numbers.notes.append(f"The status “{cells.text(status)[:40]}” is none that we know and was left out.")
     known = given.isascii() and given.isdigit() and given.strip("0") and len(given) < 19
     return Show(
-        id=f"mal:{int(given)}" if known else values.made_id("title", title, None),
+        id=f"mal:{int(given)}" if known else cells.made_id("title", title, None),
         title=title,
         titles=(title,),
         episodes=numbers.whole(entry.get("series_episodes"), 1, 100_000, "number of episodes"),

@@ -7,7 +7,8 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from animerag.models import Origin, Show
-from animerag.readers import sniff, values
+from animerag.readers import cells
+from animerag.readers import encoding as sniff
 from animerag.readers.delimited import physical_lines
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def _note(name: str, line: int, title: str, body: str, seen: dict[str, int]) -> 
     seen[title] = seen.get(title, 0) + 1
     own = PurePosixPath(name.replace("\\", "/")).stem
     return Show(
-        id=values.made_id(WORLD, own, title, seen[title]),
+        id=cells.made_id(WORLD, own, title, seen[title]),
         title=title,
         titles=(title,),
         description=body,
@@ -53,11 +54,11 @@ def _sections(path: Path, name: str, encoding: str) -> Iterator[tuple[int, str, 
         if not depth:
             body.append(content)
             continue
-        text = values.text("\n".join(body), lines=True)
+        text = cells.text("\n".join(body), lines=True)
         if text or 0 < depth <= above:
             yield at, heading, text
         at, above, heading, body = line, depth, content, []
-    text = values.text("\n".join(body), lines=True)
+    text = cells.text("\n".join(body), lines=True)
     if text or heading:
         yield at, heading, text
 
@@ -70,7 +71,7 @@ def _marked(path: Path, name: str, encoding: str) -> Iterator[tuple[int, int, st
             content = raw.rstrip("\r\n")
             fenced ^= bool(_FENCE.match(content))
             found = None if fenced else HEADING.fullmatch(content)
-            yield (line, len(found[1]), values.text(found[2])) if found else (line, 0, content)
+            yield (line, len(found[1]), cells.text(found[2])) if found else (line, 0, content)
 
 
 def _passages(body: str) -> list[str]:

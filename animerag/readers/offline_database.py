@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import to_json
 
 from animerag.models import Origin, RelatedShow, RowError, Show
-from animerag.readers import dates, details, show_types, values
+from animerag.readers import cells, dates, details, show_types
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -38,29 +38,29 @@ def rows(records: Sequence[Any], lines: Iterator[int], name: str) -> Iterator[Sh
 def row(record: Any, name: str, line: int) -> Show | RowError:
     """Turn one entry into a show; its id names the site, since each entry is known to several."""
     if not is_record(record):
-        reason, said = "The record has no sources and title.", values.given(record)
+        reason, said = "The record has no sources and title.", cells.given(record)
         return RowError(file=name, line=line, id=None, stage="validate", reason=reason, given=said)
-    title = values.text(record["title"])
+    title = cells.text(record["title"])
     sources = [source for source in record["sources"] if isinstance(source, str)]
     season = record.get("animeSeason")
-    numbers = values.Numbers()
+    numbers = cells.NumberParser()
     year = numbers.year(season.get("year") if isinstance(season, dict) else None, "year")
-    shown_id = id_of(sources) or values.made_id("title", title, year)
+    shown_id = id_of(sources) or cells.made_id("title", title, year)
     try:
         to_json(record)
     except ValueError:
         title = ""
     if not title:
         reason = "The record has no title, or broken Unicode."
-        said = values.given(record)
+        said = cells.given(record)
         return RowError(file=name, line=line, id=shown_id, stage="validate", reason=reason, given=said)
     score = record.get("score")
     mean = score.get("arithmeticMean") if isinstance(score, dict) else score
-    tags = tuple(dict.fromkeys(values.tags(record.get("tags"))))
+    tags = tuple(dict.fromkeys(cells.tags(record.get("tags"))))
     show = Show(
         id=shown_id,
         title=title,
-        titles=tuple(dict.fromkeys([title, *values.names(record.get("synonyms"))])),
+        titles=tuple(dict.fromkeys([title, *cells.names(record.get("synonyms"))])),
         tags=tags,
         episodes=numbers.whole(record.get("episodes"), 1, 100_000, "number of episodes"),
         year=year,

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from animerag.errors import InvalidInputError
 from animerag.models import Filters, WatchState
-from animerag.readers import delimited, jsonl, sheets, sniff, tables
+from animerag.readers import delimited, jsonl, sheets, tables
+from animerag.readers import encoding as sniff
 from animerag.readers.rows import NoRowsError, Record
 
 if TYPE_CHECKING:

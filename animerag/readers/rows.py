@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from animerag.errors import InvalidInputError
 from animerag.models import RowError
-from animerag.readers import values
+from animerag.readers import cells as values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from xml.etree.ElementTree import ParseError
 
 from animerag.errors import InvalidInputError
+from animerag.readers.encoding import open_bytes
 from animerag.readers.rows import MAX_CELL_CHARACTERS, SAMPLE_ROWS, Layout, NoRowsError, Record, headings, is_header
-from animerag.readers.sniff import open_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

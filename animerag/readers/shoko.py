@@ -10,7 +10,7 @@ from pydantic_core import from_json, to_json
 
 from animerag.errors import InvalidInputError
 from animerag.models import Origin, RelatedShow, RowError, Show
-from animerag.readers import dates, details, documents, show_types, values
+from animerag.readers import cells, dates, details, json_records, show_types
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -55,7 +55,7 @@ def row(
         return replace(show, relations=_moved(show.relations, ids or {}), similar=_moved(show.similar, ids or {}))
     except InvalidInputError as error:
         shown_id = str(record[id_field])[:64] if isinstance(record, dict) and id_field in record else None
-        said = values.given(record)
+        said = cells.given(record)
         return RowError(file=name, line=line, id=shown_id, stage="validate", reason=str(error), given=said)
 
 
@@ -65,13 +65,13 @@ def to_show(record: Any, *, id_field: str = ID_FIELD, origin: Origin | None = No
     Raises InvalidInputError when there is no usable id or title, or text that no store could keep.
     """
     if not isinstance(record, dict):
-        raise InvalidInputError(f"The record is {documents.kind(record)}, not an object.")
+        raise InvalidInputError(f"The record is {json_records.kind(record)}, not an object.")
     show_id = _id(record.get(id_field))
     if show_id is None:
         raise InvalidInputError(f"The record has no usable {id_field}.")
-    titles = values.piped(record.get("AllTitles"))
+    titles = cells.piped(record.get("AllTitles"))
     notes = []
-    title = values.text(record.get(TITLE_FIELD))
+    title = cells.text(record.get(TITLE_FIELD))
     if not title and titles:
         title = titles[0]
         notes.append(f"{TITLE_FIELD} is blank: the first of AllTitles took its place.")
@@ -81,7 +81,7 @@ def to_show(record: Any, *, id_field: str = ID_FIELD, origin: Origin | None = No
         to_json(record)
     except ValueError as error:
         raise InvalidInputError("The record has broken Unicode (half of a surrogate pair).") from error
-    numbers = values.Numbers(notes)
+    numbers = cells.NumberParser(notes)
     year = numbers.whole(record.get("BeginYear"), 1900, 2200, "first year")
     end_year = numbers.whole(record.get("EndYear"), 1900, 2200, "last year")
     if year and end_year and end_year < year:
@@ -89,18 +89,18 @@ def to_show(record: Any, *, id_field: str = ID_FIELD, origin: Origin | None = No
         end_year = None
     description = record.get("Description")
     if description is not None and not isinstance(description, str):
-        numbers.notes.append(f"The description is {documents.kind(description)} and was left out.")
+        numbers.notes.append(f"The description is {json_records.kind(description)} and was left out.")
         description = None
     hundredths = numbers.whole(record.get("Rating"), 1, 1000, "rating")  # 0 means that nobody has voted
     relations = _related(record, "relations", "relation_type", numbers.notes)
-    tags = tuple(dict.fromkeys(values.piped(record.get("AllTags"))))
+    tags = tuple(dict.fromkeys(cells.piped(record.get("AllTags"))))
     air_date = dates.iso(record.get("AirDate"))
     show = Show(
         id=show_id,
         title=title,
         titles=tuple(dict.fromkeys([title, *titles])),
         tags=tags,
-        description=values.text(description, lines=True),
+        description=cells.text(description, lines=True),
         episodes=numbers.whole(record.get("EpisodeCountNormal"), 1, 100_000, "number of episodes"),
         year=year,
         end_year=end_year,
@@ -155,7 +155,7 @@ def _related(record: dict[str, Any], key: str, kind_field: str | None, notes: li
     for item in value:
         shown_id = _id(item.get("anime_id")) if isinstance(item, dict) else None
         if shown_id is not None:
-            kind = values.text(item.get(kind_field)) if kind_field else "similar"
-            year = values.Numbers().whole(item.get("begin_year"), 1900, 2200, "year")
-            found.append(RelatedShow(id=shown_id, title=values.text(item.get("title_main")), kind=kind, year=year))
+            kind = cells.text(item.get(kind_field)) if kind_field else "similar"
+            year = cells.NumberParser().whole(item.get("begin_year"), 1900, 2200, "year")
+            found.append(RelatedShow(id=shown_id, title=cells.text(item.get("title_main")), kind=kind, year=year))
     return tuple(found)

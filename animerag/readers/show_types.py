@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from animerag.readers import values
+from animerag.readers import cells
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,7 +46,7 @@ _FILM_WORDS = re.compile(r"\b(?:film|movie|theatrical)\b", re.IGNORECASE)
 
 def named(value: Any) -> ShowType | None:
     """Return the type that a file's word for it means; None for what is no type."""
-    text = values.text(value)[:40] if isinstance(value, str) else ""
+    text = cells.text(value)[:40] if isinstance(value, str) else ""
     return _TYPE_OF.get(_NOT_A_LETTER.sub("", text.casefold()))
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from animerag.models import Show
-from animerag.readers import details, documents, mal_list, notes, offline_database, shoko
+from animerag.readers import details, json_records, mal_list, notes, offline_database, shoko
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,7 @@ def read_again(shows: Sequence[Show]) -> list[Show]:
     plain: dict[tuple[str, ...], list[Any]] = defaultdict(list)
     for show in shows:
         plain[tuple(show.record)].append(show.record)
-    matched = {keys: documents.match_keys(records, {}, "record") for keys, records in plain.items() if keys}
+    matched = {keys: json_records.match_keys(records, {}, "record") for keys, records in plain.items() if keys}
     found = []
     for show in shows:
         if not show.record or show.id.startswith(f"{notes.WORLD}:"):
@@ -41,7 +41,7 @@ def read_again(shows: Sequence[Show]) -> list[Show]:
         elif mal_list.TITLE_FIELD in record:
             read = mal_list.row(record, "", 0)
         else:
-            read = documents.row(record, matched[tuple(show.record)], "", 0)
+            read = json_records.row(record, matched[tuple(show.record)], "", 0)
         found.append(_described(show, read if isinstance(read, Show) else None))
     return found
 

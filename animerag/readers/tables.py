@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from animerag.readers import delimited, sheets, sniff
+from animerag.readers import delimited, sheets
+from animerag.readers import encoding as sniff
 from animerag.readers.rows import Layout, NoRowsError, Row, checked
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from animerag.models import RowError
-    from animerag.readers.sniff import Encoding
+    from animerag.readers.encoding import Encoding
 
 __all__ = ["Layout", "NoRowsError", "Row", "layout", "rows"]
 

@@ -146,7 +146,7 @@ def _floats(text: str, dimensions: int) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Exchange:
+class _HttpExchange:
     """A question with its answer, before it takes the shape of one of the two APIs."""
 
     model: str
@@ -161,12 +161,12 @@ class _Exchange:
         return re.findall(r"\S+\s*", self.text)
 
 
-def _exchange(payload: dict[str, Any], messages: object) -> _Exchange:
+def _exchange(payload: dict[str, Any], messages: object) -> _HttpExchange:
     said = [("user", messages)] if isinstance(messages, str) else _messages(messages)
     texts = [str(payload.get("instructions") or ""), *(text for _, text in said)]
     _refuse_poison(texts)
     text = answer(next((text for role, text in reversed(said) if role == "user"), ""))
-    return _Exchange(
+    return _HttpExchange(
         model=_model(payload),
         text=text,
         input_tokens=sum(count_tokens(text) for text in texts),
@@ -199,7 +199,7 @@ def responses_reply(payload: dict[str, Any]) -> Reply:
     )
 
 
-def _response(exchange: _Exchange, output: list[dict[str, Any]]) -> dict[str, Any]:
+def _response(exchange: _HttpExchange, output: list[dict[str, Any]]) -> dict[str, Any]:
     usage = {
         "input_tokens": exchange.input_tokens,
         "input_tokens_details": {"cached_tokens": 0},
@@ -227,7 +227,7 @@ def _response(exchange: _Exchange, output: list[dict[str, Any]]) -> dict[str, An
     }
 
 
-def _message(exchange: _Exchange, *, is_done: bool = True) -> dict[str, Any]:
+def _message(exchange: _HttpExchange, *, is_done: bool = True) -> dict[str, Any]:
     return {
         "id": f"msg_{exchange.id}",
         "type": "message",
@@ -241,7 +241,7 @@ def _part(text: str) -> dict[str, Any]:
     return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
 
 
-def _response_stream(exchange: _Exchange) -> Stream:
+def _response_stream(exchange: _HttpExchange) -> Stream:
     message_id = f"msg_{exchange.id}"
     here = {"item_id": message_id, "output_index": 0, "content_index": 0}
     pieces = exchange.pieces
@@ -278,7 +278,7 @@ def chat_reply(payload: dict[str, Any]) -> Reply:
     )
 
 
-def _chat_usage(exchange: _Exchange) -> dict[str, int]:
+def _chat_usage(exchange: _HttpExchange) -> dict[str, int]:
     return {
         "prompt_tokens": exchange.input_tokens,
         "completion_tokens": exchange.output_tokens,
@@ -286,7 +286,7 @@ def _chat_usage(exchange: _Exchange) -> dict[str, int]:
     }
 
 
-def _completion(exchange: _Exchange) -> bytes:
+def _completion(exchange: _HttpExchange) -> bytes:
     message = {"role": "assistant", "content": exchange.text, "refusal": None}
     return _json(
         {
@@ -300,7 +300,7 @@ def _completion(exchange: _Exchange) -> bytes:
     )
 
 
-def _chat_stream(exchange: _Exchange, *, wants_usage: bool) -> Stream:
+def _chat_stream(exchange: _HttpExchange, *, wants_usage: bool) -> Stream:
     head = {
         "id": f"chatcmpl-{exchange.id}",
         "object": "chat.completion.chunk",

@@ -28,7 +28,7 @@ from animerag.simulator.protocol import (
     refuse_by,
     responses_reply,
 )
-from animerag.simulator.traffic import Bucket, Endpoint, Ledger
+from animerag.simulator.traffic import Endpoint, Ledger, SimulatedBucket
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -76,11 +76,11 @@ class _Simulator:
         settings = self._settings
         self._ledger = Ledger()
         self._dice = Dice(settings)
-        self._buckets: dict[str, Bucket] = {}
+        self._buckets: dict[str, SimulatedBucket] = {}
         if rpm := settings.requests_per_minute:
-            self._buckets["requests"] = Bucket(per_minute=rpm, capacity=settings.burst or rpm)
+            self._buckets["requests"] = SimulatedBucket(per_minute=rpm, capacity=settings.burst or rpm)
         if tpm := settings.tokens_per_minute:
-            self._buckets["tokens"] = Bucket(per_minute=tpm, capacity=tpm)
+            self._buckets["tokens"] = SimulatedBucket(per_minute=tpm, capacity=tpm)
 
     async def embeddings(self, request: web.Request) -> web.StreamResponse:
         return await self._receive(

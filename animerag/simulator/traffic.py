@@ -16,7 +16,7 @@ _ROUNDING = 1e-9  # whoever waits exactly as long as told must be let in
 _KEPT_VISITS = 100_000
 
 
-class Bucket:
+class SimulatedBucket:
     """A limit in requests or tokens: starts full with `capacity`, refills all the time at `per_minute`."""
 
     def __init__(self, *, per_minute: int, capacity: int, clock: Callable[[], float] = time.monotonic) -> None:

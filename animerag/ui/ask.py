@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from animerag.exports import conversation_json, conversation_markdown
+from animerag.batch.export import conversation_json, conversation_markdown
 from animerag.models import Answer, AnswerStatus, Exchange, Filters, Retrieval
-from animerag.texts import clean
-from animerag.ui import session, viewer
+from animerag.text.cleaning import clean
+from animerag.ui import session, source_dialog
 from animerag.ui.catalogue import native_title
-from animerag.ui.components import EXAMPLES, seam, show_error
+from animerag.ui.components import EXAMPLES, error_boundary, show_error
 from animerag.ui.text import answer_markdown, counted, escape, label, moment
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def _actions(item: Exchange) -> bool:
         if answer is not None and st.button(
             "How this was answered", key="ask_how", icon=":material/timeline:", type="tertiary"
         ):
-            viewer.how(item)
+            source_dialog.how(item)
         anew = answer is None or answer.cached or answer.status in (AnswerStatus.ERROR, AnswerStatus.TRUNCATED)
         return anew and st.button("Ask anew", key="ask_anew", icon=":material/refresh:", type="tertiary")
 
@@ -133,7 +133,7 @@ def total(exchanges: Sequence[Exchange]) -> None:
     answers = [one.answer for one in exchanges if one.answer is not None and one.answer.provider != "local"]
     if len(answers) > 1:
         usage = sum((answer.usage for answer in answers[1:]), answers[0].usage)
-        st.caption(label(f"This conversation: {counted(len(answers), 'answer')}, {viewer.spent(usage)}."))
+        st.caption(label(f"This conversation: {counted(len(answers), 'answer')}, {source_dialog.spent(usage)}."))
 
 
 def _read_otherwise(item: Exchange) -> Exchange | None:
@@ -170,7 +170,7 @@ def stream(item: Exchange, events: Iterator[Retrieval | str | Answer]) -> None:
         place = st.empty()
         place.caption("Searching titles, words and vectors")
     beside = right.empty()
-    with seam(lambda sentence: setattr(item, "error", sentence)), contextlib.closing(events):  # type: ignore[type-var]
+    with error_boundary(lambda sentence: setattr(item, "error", sentence)), contextlib.closing(events):  # type: ignore[type-var]
         for event in events:
             if isinstance(event, Retrieval):
                 item.found = event
@@ -235,7 +235,7 @@ def _told(answer: Answer) -> str:
         return "No language model wrote this: facts and quotes from your catalogue.  \n" + ", ".join(took)
     if timings.first_token_s:
         took.insert(1, f"first word after {moment(timings.first_token_s)}")
-    return f"{escape(f'Written by {answer.model}.')}  \n{label(' · '.join([*took, viewer.spent(answer.usage)]))}"
+    return f"{escape(f'Written by {answer.model}.')}  \n{label(' · '.join([*took, source_dialog.spent(answer.usage)]))}"
 
 
 def _sources(item: Exchange, *, buttons: bool) -> None:
@@ -248,7 +248,7 @@ def _sources(item: Exchange, *, buttons: bool) -> None:
             if buttons and st.button(
                 "Why this show", key=f"ask_source_{number}", icon=":material/manage_search:", type="tertiary"
             ):
-                viewer.source(item, number)
+                source_dialog.source(item, number)
 
 
 def _source(number: int, source: Source, cited: bool | None) -> None:
@@ -260,7 +260,7 @@ def _source(number: int, source: Source, cited: bool | None) -> None:
     native = native_title(show)
     told = [] if cited is None else ["cited" if cited else "not cited"]
     length = [counted(show.episodes, "episode")] if show.episodes else []
-    parts = [*([native] if native else []), *length, *told, *map(viewer.found_by, source.evidence)]
+    parts = [*([native] if native else []), *length, *told, *map(source_dialog.found_by, source.evidence)]
     st.caption(label(" · ".join(parts)))
 
 

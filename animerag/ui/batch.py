@@ -11,14 +11,14 @@ import streamlit as st
 from animerag.errors import InvalidInputError
 from animerag.models import Usage
 from animerag.readers.delimited import DELIMITERS
+from animerag.readers.encoding import ENCODINGS, encoding_label
 from animerag.readers.questions import LINES, MAX_K, SheetOptions
-from animerag.readers.sniff import ENCODINGS, encoding_label
-from animerag.runs import RunOptions
+from animerag.storage.batch_runs import RunOptions
 from animerag.ui import session
 from animerag.ui.text import counted, label
 
 if TYPE_CHECKING:
-    from animerag.limits import LevelChoice
+    from animerag.rate_limits import LevelChoice
     from animerag.readers.questions import QuestionRow, Sheet
 
 MAX_MB = 50

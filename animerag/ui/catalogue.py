@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from animerag import exports
+from animerag.batch import export
+from animerag.catalogue.browsing import PAGE
 from animerag.models import RESTRICTED_LABELS, STATUS_LABELS, TYPE_LABELS, Filters
-from animerag.services.browsing import PAGE
 from animerag.ui import session
 from animerag.ui.show import open_show
 from animerag.ui.text import counted, label, type_of
@@ -19,9 +19,9 @@ from animerag.ui.text import counted, label, type_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from animerag.catalogue.browsing import Missing, Order, Page
+    from animerag.catalogue.duplicates import Pair
     from animerag.models import Season, Show, ShowType, StoredShow, WatchState
-    from animerag.services.browsing import Missing, Order, Page
-    from animerag.services.same_shows import Pair
 
 _PAIRS, _PAIRS_SHOWN, _STUBS_SHOWN = 50, 10, 20
 _ORDERS: dict[Order, str] = {
@@ -44,7 +44,7 @@ def native_title(show: Show) -> str | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class BrowseRequest:
     """What the controls ask for."""
 
     search: str
@@ -65,7 +65,7 @@ class Asked:
         )
 
 
-def controls() -> Asked:
+def controls() -> BrowseRequest:
     """Draw search, order and conditions, and return what they ask for."""
     search, order, way, narrow = st.columns([4.2, 2, 1.8, 2], vertical_alignment="bottom")
     letters = search.text_input(
@@ -76,11 +76,11 @@ def controls() -> Asked:
     with narrow.popover("Filters", icon=":material/filter_alt:", width="stretch"):
         filters, file = _conditions()
     down = (chosen != "title") ^ turned
-    return Asked(search=(letters or "").strip(), filters=filters, order=chosen, descending=down, file=file)
+    return BrowseRequest(search=(letters or "").strip(), filters=filters, order=chosen, descending=down, file=file)
 
 
 def _conditions() -> tuple[Filters, str | None]:
-    vocabulary = session.of_catalogue("vocabulary", session.services().browsing.vocabulary)
+    vocabulary = session.cached_by_revision("vocabulary", session.services().browsing.vocabulary)
     left, right = st.columns(2)
     year_from = left.number_input("From year", 1900, 2200, value=None, key="catalogue_year_from")
     year_to = right.number_input("To year", 1900, 2200, value=None, key="catalogue_year_to")
@@ -134,7 +134,7 @@ def _status(status: WatchState) -> str:
     return STATUS_LABELS[status]
 
 
-def show_table(asked: Asked) -> None:
+def show_table(asked: BrowseRequest) -> None:
     """Draw the shows that are asked for, a page at a time; a click or an arrow key on one opens it."""
     call = session.runtime().call
     number = st.session_state.get("catalogue_page", 1) - 1
@@ -207,7 +207,7 @@ def _download(page: Page) -> None:
 
     def made() -> bytes:
         shows = session.runtime().call(session.services().library.shows(page.ids))
-        return exports.shows_csv([shows[show_id] for show_id in page.ids if show_id in shows])
+        return export.shows_csv([shows[show_id] for show_id in page.ids if show_id in shows])
 
     st.download_button(
         f"Download {counted(page.total, 'show')} as CSV",
@@ -228,7 +228,7 @@ def gaps() -> None:
         pairs, browsing = await services.same_shows.pairs(limit=_PAIRS), services.browsing
         return pairs, await browsing.missing(), await browsing.stubs()
 
-    pairs, missing, stubs = session.of_catalogue("gaps", look)
+    pairs, missing, stubs = session.cached_by_revision("gaps", look)
     same_shows(pairs)
     if missing:
         with st.expander(f"{counted(len(missing), 'sequel')} missing", icon=":material/playlist_remove:"):
@@ -276,7 +276,7 @@ def same_shows(pairs: Sequence[Pair]) -> None:
                 st.rerun()
             if both.button("Keep both", key=f"catalogue_both_{key}", width="stretch"):
                 call(service.keep_both(one.id, two.id))
-                session.forget_of_catalogue("gaps")
+                session.forget_cached("gaps")
                 st.rerun()
 
 

@@ -10,7 +10,7 @@ import streamlit as st
 
 from animerag.charts import live as live_charts
 from animerag.charts import runs as run_charts
-from animerag.measurements import MODES, WITHIN, YARDSTICK
+from animerag.comparison.experiment import MODES, WITHIN, YARDSTICK
 from animerag.ui import session
 from animerag.ui.components import POLL_S, job_watched, show_error
 from animerag.ui.text import counted, duration, label
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
     from animerag.charts.style import Figure
-    from animerag.jobs import Job
-    from animerag.measurements import Experiment, Workload
-    from animerag.services.comparison import Live
+    from animerag.comparison.experiment import Experiment, Workload
+    from animerag.comparison.runner import ExperimentProgress
+    from animerag.jobs.jobs import Job
 
 _RACE = (
     "500 documents are embedded and stored three times, one after another: sync, threads, async. "
@@ -58,7 +58,7 @@ def race(job: Job, *, newest: bool) -> None:
 
 
 def _race_told(job: Job) -> str:
-    live: Live | None = job.control.partial
+    live: ExperimentProgress | None = job.control.partial
     if job.state == "cancelling":
         return "Stopping"
     if live is None or live.current is None:
@@ -67,7 +67,7 @@ def _race_told(job: Job) -> str:
 
 
 def _race_at_work(job: Job) -> None:
-    live: Live | None = job.control.partial
+    live: ExperimentProgress | None = job.control.partial
     if live is None:
         return
     mode = live.current[0] if live.current else None
@@ -166,7 +166,7 @@ def waiting_for_others(jobs: Sequence[Job]) -> None:
 
 
 def _runs_told(job: Job) -> str:
-    live: Live | None = job.control.partial
+    live: ExperimentProgress | None = job.control.partial
     progress = job.control.progress
     if live is None or not progress.total:
         return "Starting the provider"
@@ -182,7 +182,7 @@ def _runs_told(job: Job) -> str:
 
 
 def _runs_finished(job: Job) -> None:
-    live: Live | None = job.control.partial
+    live: ExperimentProgress | None = job.control.partial
     rows = [
         {"Mode": run.mode, "Level": run.concurrency, "Repeat": run.repeat + 1, "Seconds": round(run.wall_s, 2)}
         for run in reversed(live.finished if live else [])

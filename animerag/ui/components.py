@@ -11,17 +11,17 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
+from animerag.catalogue.status import SAMPLE_JOB
 from animerag.errors import AnimeRAGError
-from animerag.services.catalogue import SAMPLE_JOB
 from animerag.ui import session
 from animerag.ui.text import counted, escape, label
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from animerag.jobs import Job
-    from animerag.runtime import Services
-    from animerag.services.catalogue import Status
+    from animerag.catalogue.status import Status
+    from animerag.composition import Services
+    from animerag.jobs.jobs import Job
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ def show_error(sentence: str) -> None:
 
 
 @contextlib.contextmanager
-def seam(tell: Callable[[str], None] = show_error) -> Iterator[None]:
+def error_boundary(tell: Callable[[str], None] = show_error) -> Iterator[None]:
     """Turn whatever goes wrong inside into one sentence; the page goes on below."""
     try:
         yield

@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from animerag import reports
+from animerag.charts import report
 from animerag.charts.experiment import claim_band, speedup, throughput, wall_time
 from animerag.charts.runs import lanes
-from animerag.measurements import YARDSTICK, to_object
-from animerag.services.comparison import PRESETS
+from animerag.comparison.experiment import YARDSTICK, to_object
+from animerag.comparison.runner import PRESETS
 from animerag.ui import session
 from animerag.ui.compare import draw, use_level
 from animerag.ui.components import kept
-from animerag.ui.plan import WORKLOAD_NAMES
+from animerag.ui.experiment_form import WORKLOAD_NAMES
 from animerag.ui.text import counted, duration, escape, label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from animerag.measurements import Experiment, Run
+    from animerag.comparison.experiment import Experiment, MeasuredRun
 
 _WARNINGS = 3  # a busy machine makes every run say the same: more than that would push the figures out of sight
 
@@ -29,7 +29,7 @@ _WARNINGS = 3  # a busy machine makes every run say the same: more than that wou
 def result(experiment: Experiment, baseline: Experiment | None) -> None:
     """Draw an experiment: result first, details below."""
     st.subheader(label(_title(experiment)), anchor=False)
-    st.caption(label(f"{session.local_time(experiment.created_at)} · {reports.plan_sentence(experiment.plan)}"))
+    st.caption(label(f"{session.local_time(experiment.created_at)} · {report.plan_sentence(experiment.plan)}"))
     if not experiment.levels:
         _warnings(experiment)
         st.info("No run was finished: there are no figures.", icon=":material/info:")
@@ -43,7 +43,7 @@ def result(experiment: Experiment, baseline: Experiment | None) -> None:
 
 def _key_figures(experiment: Experiment) -> None:
     simulated = ", simulated" if experiment.simulated else ""
-    figures = reports.key_figures(experiment)
+    figures = report.key_figures(experiment)
     columns = st.columns(len(figures)) if figures else []
     told = st.container()
     for column, figure in zip(columns, figures, strict=True):
@@ -56,7 +56,7 @@ def _key_figures(experiment: Experiment) -> None:
 
 
 def _warnings(experiment: Experiment) -> None:
-    told = [escape(sentence) for sentence in reports.warnings(experiment)]
+    told = [escape(sentence) for sentence in report.warnings(experiment)]
     if told:
         st.warning("  \n".join(told[:_WARNINGS]), icon=":material/warning:")
     if len(told) > _WARNINGS:
@@ -105,7 +105,7 @@ def _lanes(experiment: Experiment) -> None:
 def _table(experiment: Experiment, baseline: Experiment | None) -> None:
     """Draw all figures; where there is a baseline of the same kind its medians stand beside."""
     st.markdown("**All figures, simulated**" if experiment.simulated else "**All figures**")
-    rows = reports.table_rows(experiment)
+    rows = report.table_rows(experiment)
     if baseline is not None and _comparable(experiment, baseline):
         before = {(level.mode, level.concurrency): level.wall_s for level in baseline.levels}
         for row, level in zip(rows, experiment.levels, strict=True):
@@ -131,8 +131,8 @@ def _comparable(experiment: Experiment, baseline: Experiment) -> bool:
 def _downloads(experiment: Experiment) -> None:
     files = (
         ("JSON", "application/json", lambda: json.dumps(to_object(experiment), indent=1).encode()),
-        ("CSV", "text/csv", lambda: reports.experiment_csv(experiment)),
-        ("HTML", "text/html", lambda: reports.experiment_html(experiment).encode()),
+        ("CSV", "text/csv", lambda: report.experiment_csv(experiment)),
+        ("HTML", "text/html", lambda: report.experiment_html(experiment).encode()),
     )
     with st.container(horizontal=True):
         for name, mime, make in files:
@@ -176,7 +176,7 @@ def saved(experiments: Sequence[Experiment], baseline_id: str | None) -> None:
 
 
 def _saved_row(experiment: Experiment, baseline_id: str | None) -> dict[str, Any]:
-    figures = {figure.label: figure.value for figure in reports.key_figures(experiment)}
+    figures = {figure.label: figure.value for figure in report.key_figures(experiment)}
     notes = ["baseline"] if experiment.id == baseline_id else []
     notes += ["cancelled"] if experiment.cancelled else []
     return {
@@ -206,6 +206,6 @@ def _title(experiment: Experiment) -> str:
     return f"{work} · {PRESETS[name].label if name in PRESETS else name}, simulated"
 
 
-def _run_name(run: Run) -> str:
+def _run_name(run: MeasuredRun) -> str:
     at = "" if run.mode == YARDSTICK else f" at {run.concurrency}"
     return f"{run.mode}{at}, repeat {run.repeat + 1} · {duration(run.wall_s)}"

@@ -45,7 +45,7 @@ def shell() -> None:
         from animerag.ui import components
 
     st.html(components.STYLE)
-    with st.sidebar, components.seam():
+    with st.sidebar, components.error_boundary():
         components.foot()
 
 
@@ -60,9 +60,9 @@ def run(page: Callable[[], None]) -> None:
         st.navigation(pages())
         st.rerun()
 
-    from animerag.ui.components import seam
+    from animerag.ui.components import error_boundary
 
-    with seam():
+    with error_boundary():
         page()
 
 
@@ -72,7 +72,7 @@ def start_server() -> list[Middleware]:
 
     from animerag.config import load_settings
     from animerag.errors import SettingsError
-    from animerag.private_files import restrict_umask
+    from animerag.storage.private_files import restrict_umask
     from animerag.ui.host_check import HostCheck
 
     restrict_umask()

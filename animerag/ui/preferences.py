@@ -9,7 +9,7 @@ import streamlit as st
 
 from animerag.config import SAVABLE
 from animerag.errors import AnimeRAGError, SettingsError
-from animerag.prices import AS_OF
+from animerag.providers.pricing import AS_OF
 from animerag.ui import session
 from animerag.ui.components import show_error
 from animerag.ui.text import counted, escape, label

@@ -9,30 +9,30 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
+from animerag.catalogue.status import SAMPLE_JOB
+from animerag.composition import Runtime
 from animerag.errors import AnimeRAGError, InvalidInputError
+from animerag.ingestion.resumable import INGEST_JOB
 from animerag.models import Turn
 from animerag.readers import confinement
-from animerag.runtime import Runtime
-from animerag.services.catalogue import SAMPLE_JOB
-from animerag.services.uploads import INGEST_JOB
 from animerag.ui.text import counted, duration
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
     from pathlib import Path
 
-    from animerag.conversations import Conversation
-    from animerag.jobs import Control, Job
-    from animerag.limits import GateState, LevelChoice
-    from animerag.measurements import Experiment
+    from animerag.batch.runner import Which
+    from animerag.catalogue.status import Status
+    from animerag.comparison.experiment import Experiment
+    from animerag.composition import Services
+    from animerag.ingestion.importer import SourceFile
+    from animerag.jobs.jobs import Control, Job
     from animerag.models import AnswerStatus, Exchange, IngestReport, JobRecord, ModelServer, Priority
+    from animerag.rate_limits import GateState, LevelChoice
     from animerag.readers import Detection
     from animerag.readers.questions import Sheet, SheetOptions
-    from animerag.runs import Run, RunOptions, RunRow, Timed
-    from animerag.runtime import Services
-    from animerag.services.batch import Which
-    from animerag.services.catalogue import Status
-    from animerag.services.ingestion import SourceFile
+    from animerag.storage.batch_runs import BatchRun, RunOptions, RunRow, Timed
+    from animerag.storage.conversations import Conversation
 
 T = TypeVar("T")
 
@@ -240,12 +240,12 @@ def start_run(read: Sheet, options: RunOptions, *, sha256: str, concurrency: Lev
     open_run(runtime().call(start()))
 
 
-def continue_run(shown: Run, which: Which) -> None:
+def continue_run(shown: BatchRun, which: Which) -> None:
     """Ask what a run misses or what failed in it. Raises InvalidInputError, LibraryError."""
     runtime().call(services().batch.start(services().jobs, shown.id, which))
 
 
-def delete_run(shown: Run) -> None:
+def delete_run(shown: BatchRun) -> None:
     """Forget a run. Raises InvalidInputError while something works on it."""
     runtime().call(services().batch.runs.delete(shown.id))
     open_run(None)
@@ -261,7 +261,7 @@ def open_run(run_id: str | None) -> None:
         st.query_params["run"] = run_id
 
 
-def run_shown() -> Run | None:
+def run_shown() -> BatchRun | None:
     """Return the run to show: the one that was opened, else one that is at work unless it was closed."""
     opened = st.query_params.get("run")
     job = latest("batch")
@@ -276,17 +276,17 @@ def run_shown() -> Run | None:
         return None
 
 
-def run(run_id: str) -> Run:
+def run(run_id: str) -> BatchRun:
     """Return a run. Raises InvalidInputError when there is none."""
     return runtime().call(services().batch.runs.get(run_id))
 
 
-def runs() -> list[Run]:
+def runs() -> list[BatchRun]:
     """Return the newest runs, newest first."""
     return runtime().call(services().batch.runs.latest())
 
 
-def run_job(shown: Run) -> Job | None:
+def run_job(shown: BatchRun) -> Job | None:
     """Return the job of this process that works or worked on a run."""
     return services().jobs.get(shown.job_id) if shown.job_id else None
 
@@ -302,7 +302,7 @@ def run_rows(
     return runtime().call(services().batch.runs.rows(run_id, offset=offset, limit=limit, statuses=statuses))
 
 
-def whole_run(run_id: str) -> tuple[Run, list[RunRow]]:
+def whole_run(run_id: str) -> tuple[BatchRun, list[RunRow]]:
     """Return a run with all of its rows, as they are now; called by the server when a file is asked for."""
     return run(run_id), run_rows(run_id)
 
@@ -332,7 +332,7 @@ def held(ids: Sequence[str]) -> set[str]:
     return set(runtime().call(services().library.shows(ids, records=False)))
 
 
-def run_title(shown: Run) -> str:
+def run_title(shown: BatchRun) -> str:
     """Name a run in a line that tells it from another one of the same sheet."""
     return f"{local_time(shown.created_at, precise=True)} · {shown.name}"
 
@@ -395,10 +395,10 @@ def delete_conversation(conversation_id: str) -> None:
 
 def tags() -> list[str]:
     """Return every tag of the catalogue, the most used first."""
-    return of_catalogue("tags", services().retriever.tags)
+    return cached_by_revision("tags", services().retriever.tags)
 
 
-def of_catalogue(name: str, look_up: Callable[[], Awaitable[T]]) -> T:
+def cached_by_revision(name: str, look_up: Callable[[], Awaitable[T]]) -> T:
     """Return what depends on the catalogue's shows alone, looked up again only when they have changed."""
     key = f"of_catalogue_{name}"
 
@@ -414,7 +414,7 @@ def of_catalogue(name: str, look_up: Callable[[], Awaitable[T]]) -> T:
     return kept[1]
 
 
-def forget_of_catalogue(name: str) -> None:
+def forget_cached(name: str) -> None:
     """Let this be looked up again."""
     st.session_state.pop(f"of_catalogue_{name}", None)
 

@@ -16,11 +16,11 @@ from animerag.ui.text import counted, duration, label, moment
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from animerag.catalogue.status import Status
+    from animerag.composition import Services
+    from animerag.indexing.doctor import DoctorReport
     from animerag.models import JobRecord
-    from animerag.runtime import Services
-    from animerag.services.catalogue import Status
-    from animerag.services.maintenance import DoctorReport
-    from animerag.services.preferences import Checked
+    from animerag.saved_settings import ConnectionCheck
 
 
 def provider(name: str) -> str:
@@ -42,7 +42,7 @@ def models(services: Services) -> dict[str, str]:
     }
 
 
-def tried(outcomes: Sequence[Checked]) -> None:
+def tried(outcomes: Sequence[ConnectionCheck]) -> None:
     """Tell what trying the models found."""
     for one in outcomes:
         draw, icon = (st.success, ":material/check:") if one.ok else (st.error, ":material/error:")

@@ -8,7 +8,7 @@ import streamlit as st
 
 from animerag.errors import AnimeRAGError
 from animerag.models import RESTRICTED_LABELS, STATUS_LABELS, TYPE_LABELS
-from animerag.texts import clean
+from animerag.text.cleaning import clean
 from animerag.ui import session
 from animerag.ui.components import show_error
 from animerag.ui.text import aired, counted, label, season_of, type_of

@@ -10,13 +10,13 @@ import streamlit as st
 
 from animerag.charts import live as live_charts
 from animerag.errors import InvalidInputError
+from animerag.ingestion.file_summary import described
+from animerag.ingestion.importer import SourceFile
+from animerag.ingestion.resumable import to_correct
 from animerag.models import Priority
 from animerag.readers import columns
 from animerag.readers.delimited import DELIMITERS
-from animerag.readers.sniff import ENCODINGS, encoding_label
-from animerag.services.ingestion import SourceFile
-from animerag.services.survey import described
-from animerag.services.uploads import to_correct
+from animerag.readers.encoding import ENCODINGS, encoding_label
 from animerag.ui import session
 from animerag.ui.components import job_watched, show_error
 from animerag.ui.text import counted, duration, escape, label
@@ -24,7 +24,7 @@ from animerag.ui.text import counted, duration, escape, label
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from animerag.jobs import Job
+    from animerag.jobs.jobs import Job
     from animerag.models import IngestReport, JobRecord
     from animerag.readers import Detection
     from animerag.ui.session import Chosen

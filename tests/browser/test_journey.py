@@ -27,7 +27,7 @@ def export(tmp_path):
     real = REPO.parent / "shared" / "data" / "shoko_export.json"
     if real.exists():
         return real
-    text = files("animerag.sample").joinpath("catalogue.json").read_text(encoding="utf-8")
+    text = files("animerag.catalogue.sample").joinpath("catalogue.json").read_text(encoding="utf-8")
     shows = json.loads(text)["AniDB_Anime"]
     shows[0]["Description"] += " It was restored later."
     path = tmp_path / "export.json"

@@ -95,7 +95,9 @@ def test_a_stranger_without_a_mouse_does_all_five_tasks(app_url, browser, tmp_pa
     expect(page.get_by_text("Nearest by meaning")).to_have_count(0, timeout=20_000)
 
     # A file of one's own.
-    shows = json.loads(files("animerag.sample").joinpath("catalogue.json").read_text(encoding="utf-8"))["AniDB_Anime"]
+    shows = json.loads(files("animerag.catalogue.sample").joinpath("catalogue.json").read_text(encoding="utf-8"))[
+        "AniDB_Anime"
+    ]
     export = tmp_path / "export.json"
     export.write_text(json.dumps({"AniDB_Anime": shows[:40]}), encoding="utf-8")
     keyboard.go("Upload")

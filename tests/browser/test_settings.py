@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from animerag.adapters.local_servers import USUAL
+from animerag.providers.discovery import USUAL
 
 pytestmark = [pytest.mark.browser, pytest.mark.long, pytest.mark.timeout(240)]
 

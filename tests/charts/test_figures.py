@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from animerag.charts import experiment as charts_experiment
 from animerag.charts import runs as charts_runs
 from animerag.charts import style as charts
-from animerag.measurements import Distribution, Experiment, Plan, Run
-from animerag.tracing import Span
+from animerag.comparison.experiment import Distribution, Experiment, ExperimentPlan, MeasuredRun
+from animerag.telemetry.tracing import Span
 
 WRITE_S = 0.08
 
@@ -32,12 +32,14 @@ def made_run(mode, level, *, requests=15, each_s=1.5, repeat=0, start_s=0.0, **f
         free_s[slot] = end_s if mode == "async" else written_s
         latencies.append(end_s - begin_s)
     told = {"latency_s": Distribution.of(latencies), "spans": tuple(spans), "concurrency_peak": level, **figures}
-    return Run(mode=mode, concurrency=level, repeat=repeat, **{"wall_s": written_s - start_s, "items": 1458} | told)
+    return MeasuredRun(
+        mode=mode, concurrency=level, repeat=repeat, **{"wall_s": written_s - start_s, "items": 1458} | told
+    )
 
 
 def made_experiment(**chosen):
     """Return an experiment whose repeats differ by a few per cent."""
-    plan = Plan(**chosen)
+    plan = ExperimentPlan(**chosen)
     each_s = {"ingest": 1.5, "batch": 3.5, "query": 3.4}[plan.workload]
     runs = [
         made_run(
@@ -176,7 +178,7 @@ def test_a_single_repeat_has_no_whiskers():
 
 def test_throughput_counts_what_did_not_fail_from_slowest_to_fastest():
     runs = [made_run("async", 1, repeat=n, wall_s=10.0, items=100, errors=n) for n in range(3)]
-    experiment = Experiment(plan=Plan(modes=("async",), levels=(1,)), settings={}, runs=tuple(runs))
+    experiment = Experiment(plan=ExperimentPlan(modes=("async",), levels=(1,)), settings={}, runs=tuple(runs))
 
     figure = charts_experiment.throughput(experiment)
 
@@ -367,7 +369,7 @@ def test_the_replay_takes_four_seconds_whatever_the_race_took():
 
 
 def test_a_mode_that_failed_takes_part_with_its_reason():
-    failed = Run(mode="threads", concurrency=5, repeat=0, wall_s=0.0, items=5, error="The <provider> is down.")
+    failed = MeasuredRun(mode="threads", concurrency=5, repeat=0, wall_s=0.0, items=5, error="The <provider> is down.")
 
     labels = charts_runs.race([made_run("sync", 1), failed], simulated=True).data[-1].text
 

@@ -3,8 +3,8 @@
 import re
 
 from animerag.charts import live as charts_live
-from animerag.measurements import Run
-from animerag.tracing import Span
+from animerag.comparison.experiment import MeasuredRun
+from animerag.telemetry.tracing import Span
 
 BAR = re.compile(r'<i class="ar-(\w+)" style="left:([\d.]+)%;width:([\d.]+)%;[^"]*" title="([^"]*)"></i>')
 
@@ -57,8 +57,8 @@ def test_a_race_counts_from_the_start_of_each_mode():
 
 def test_a_race_keeps_who_is_finished_and_who_failed():
     done = [
-        Run(mode="sync", concurrency=1, repeat=0, wall_s=4.0, items=5, spans=(Span("embedding", 0.0, 4.0, 0),)),
-        Run(mode="threads", concurrency=5, repeat=0, wall_s=0.0, items=5, error="The provider is down."),
+        MeasuredRun(mode="sync", concurrency=1, repeat=0, wall_s=4.0, items=5, spans=(Span("embedding", 0.0, 4.0, 0),)),
+        MeasuredRun(mode="threads", concurrency=5, repeat=0, wall_s=0.0, items=5, error="The provider is down."),
     ]
 
     drawn = charts_live.race(done, "async", [], 10.0, 11.0)

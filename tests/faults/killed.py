@@ -11,15 +11,15 @@ import signal
 import sys
 from pathlib import Path
 
-from animerag import words
-from animerag.adapters.chroma import ChromaIndex
-from animerag.adapters.openai import OpenAIEmbedder
+from animerag.composition import open_services
 from animerag.config import load_settings
 from animerag.errors import AnimeRAGError
-from animerag.jobs import Control
-from animerag.library import Library
-from animerag.runtime import open_services
-from animerag.services.ingestion import SourceFile
+from animerag.ingestion.importer import SourceFile
+from animerag.jobs.jobs import Control
+from animerag.providers.openai import OpenAIEmbedder
+from animerag.storage import full_text
+from animerag.storage.library import Library
+from animerag.vector_store.chroma import ChromaIndex
 
 POINTS = {
     "before embedding": (OpenAIEmbedder, "embed", "before"),
@@ -27,7 +27,7 @@ POINTS = {
     "vectors kept": (Library, "save_vectors", "after"),
     "before writing": (ChromaIndex, "upsert", "before"),
     "written, not noted": (ChromaIndex, "upsert", "after"),
-    "inside the commit": (words, "put", "after"),
+    "inside the commit": (full_text, "put", "after"),
     "acknowledged": (Library, "store", "after"),
     "chroma dies": (ChromaIndex, "upsert", "chroma"),
     "never": (Library, "store", "never"),

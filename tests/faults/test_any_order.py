@@ -16,12 +16,12 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
+from animerag.composition import open_services
 from animerag.config import load_settings
 from animerag.errors import LibraryError
-from animerag.jobs import Control
-from animerag.runtime import open_services
-from animerag.services.indexing import Indexer
-from animerag.services.ingestion import SourceFile
+from animerag.indexing.indexer import Indexer
+from animerag.ingestion.importer import SourceFile
+from animerag.jobs.jobs import Control
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 
@@ -146,7 +146,9 @@ async def nothing(*_args, **_kwargs):
     return None
 
 
-@pytest.mark.parametrize("skipped", ["animerag.services.indexing.Indexer.upsert", "animerag.library.insert_many"])
+@pytest.mark.parametrize(
+    "skipped", ["animerag.indexing.indexer.Indexer.upsert", "animerag.storage.library.insert_many"]
+)
 def test_a_write_that_is_skipped_is_noticed(tmp_path, chroma_index_url, monkeypatch, skipped):
     """The checks can fail: they do where one side of the write is taken away."""
     monkeypatch.setattr(skipped, nothing)

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from animerag.errors import InvalidInputError
-from animerag.services.space import Space
 from animerag.simulator import SimulatorProcess, SimulatorSettings
+from animerag.storage.disk_space import Space
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(180)]
 

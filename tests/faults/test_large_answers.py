@@ -7,11 +7,11 @@ import zlib
 
 import pytest
 
-from animerag.adapters import openai as adapter
-from animerag.adapters.openai import OpenAIChat, OpenAIConnection, OpenAIEmbedder
 from animerag.errors import ProviderUnusableError
-from animerag.limits import Gate
 from animerag.models import AnswerStatus, Finish, Priority, Prompt
+from animerag.providers import openai as adapter
+from animerag.providers.openai import OpenAIChat, OpenAIConnection, OpenAIEmbedder
+from animerag.rate_limits import Gate
 from tests.raw_server import embedded, raw_server, reply
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n"

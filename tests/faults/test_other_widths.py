@@ -2,9 +2,9 @@
 
 import pytest
 
+from animerag.composition import open_services
 from animerag.config import load_settings
-from animerag.jobs import Control
-from animerag.runtime import open_services
+from animerag.jobs.jobs import Control
 from tests.raw_server import embedded, error, raw_server
 
 SHOWS = 12

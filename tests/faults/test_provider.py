@@ -8,17 +8,17 @@ import io
 import aiohttp
 import pytest
 
-from animerag import exports
+from animerag.batch import export as exports
+from animerag.composition import open_services
 from animerag.config import load_settings
 from animerag.errors import ProviderError
-from animerag.jobs import Control
-from animerag.limits import admission, gate
+from animerag.jobs.jobs import Control
 from animerag.models import AnswerStatus
+from animerag.rate_limits import admission, gate
 from animerag.readers.questions import QuestionRow, Sheet
-from animerag.runs import RunOptions
-from animerag.runtime import open_services
 from animerag.simulator import SimulatorProcess, SimulatorSettings, parse_faults
 from animerag.simulator.server import listening
+from animerag.storage.batch_runs import RunOptions
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(180)]
 

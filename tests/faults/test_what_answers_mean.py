@@ -4,12 +4,12 @@ import json
 
 import pytest
 
+from animerag.composition import open_services
 from animerag.config import load_settings
 from animerag.errors import ProviderError, RateLimitedError
-from animerag.jobs import Control
-from animerag.limits import admission, gate
+from animerag.jobs.jobs import Control
 from animerag.models import AnswerStatus, Priority
-from animerag.runtime import open_services
+from animerag.rate_limits import admission, gate
 from tests.raw_server import embedded, error, events, raw_server, reply, vector
 
 SHOWS, BATCH = 60, 10

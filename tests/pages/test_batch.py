@@ -3,7 +3,7 @@
 import pytest
 
 from animerag.readers.questions import QuestionRow, Sheet
-from animerag.runs import RunOptions
+from animerag.storage.batch_runs import RunOptions
 from animerag.ui import session
 from tests.pages.screen import until, visit, words
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from animerag.measurements import Distribution, Experiment, Plan, Run, to_object
-from animerag.tracing import Span
+from animerag.comparison.experiment import Distribution, Experiment, ExperimentPlan, MeasuredRun, to_object
+from animerag.telemetry.tracing import Span
 from animerag.ui import session
 from tests.pages.screen import plain, until, visit, words
 
@@ -14,7 +14,7 @@ def experiment(experiment_id="first", *, faster=1.0, cancelled=False):
     """Return an experiment whose async runs at 1 and 5 took 4 s and 1 s, divided by `faster`."""
     walls = {("sync", 1): 4.4, ("async", 1): 4.0, ("async", 5): 1.0}
     runs = [
-        Run(
+        MeasuredRun(
             mode=mode,
             concurrency=level,
             repeat=repeat,
@@ -26,7 +26,7 @@ def experiment(experiment_id="first", *, faster=1.0, cancelled=False):
         for (mode, level), wall_s in walls.items()
         for repeat in range(2)
     ]
-    plan = Plan(documents=500, modes=("sync", "async"), levels=(1, 5), repeats=2, preset="typical")
+    plan = ExperimentPlan(documents=500, modes=("sync", "async"), levels=(1, 5), repeats=2, preset="typical")
     created_at = "2026-11-23T14:02:11+00:00"
     return Experiment(
         plan=plan, settings={}, runs=tuple(runs), id=experiment_id, created_at=created_at, cancelled=cancelled

@@ -5,8 +5,8 @@ import contextlib
 
 import pytest
 
-from animerag.adapters import local_servers
-from animerag.jobs import Control
+from animerag.jobs.jobs import Control
+from animerag.providers import discovery
 from animerag.simulator import SimulatorProcess, SimulatorSettings
 from animerag.ui import session
 from tests.pages.screen import until, visit, words
@@ -154,8 +154,8 @@ def test_the_journal_the_gate_and_the_loop_are_shown(sampled):
 @pytest.fixture
 def found(provider, monkeypatch):
     """A server where one would be looked for: at the test's own port instead of the four usual ones."""
-    find, port = local_servers.find, int(provider.split(":")[2].split("/")[0])
-    monkeypatch.setattr(local_servers, "find", lambda: find({port: "Ollama"}))
+    find, port = discovery.find, int(provider.split(":")[2].split("/")[0])
+    monkeypatch.setattr(discovery, "find", lambda: find({port: "Ollama"}))
     return port
 
 

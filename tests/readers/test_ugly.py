@@ -8,7 +8,7 @@ from animerag import readers
 from animerag.errors import InvalidInputError
 from animerag.models import RowError, Show
 from animerag.readers import ReadOptions
-from animerag.texts import clean, normalise
+from animerag.text.cleaning import clean, normalise
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from animerag.adapters import local_servers
+from animerag.composition import open_services
 from animerag.config import load_settings
-from animerag.jobs import Control
+from animerag.jobs.jobs import Control
 from animerag.models import Answer, AnswerStatus, Retrieval, Turn
-from animerag.runtime import open_services
+from animerag.providers import discovery
 
 if "REAL_MODEL" not in os.environ:
     pytest.skip("no real server here: `make test-real` fetches one with its model", allow_module_level=True)
@@ -23,7 +23,7 @@ WRITTEN = (AnswerStatus.OK, AnswerStatus.TRUNCATED)  # the server writes 128 tok
 @pytest.fixture
 async def services(settings, server, export, record):
     """The app after the server was found and chosen, over two shows."""
-    [found] = await local_servers.find({urlsplit(server.url).port: "llama.cpp"})
+    [found] = await discovery.find({urlsplit(server.url).port: "llama.cpp"})
     own = {"data_dir": settings.data_dir, "chroma_url": settings.chroma_url}
     async with open_services(load_settings(**own), warm=False) as embedded:
         rows = record(1, "Monster", "A surgeon saves a boy."), record(2, "Planetes", "Astronauts collect trash.")

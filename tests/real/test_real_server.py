@@ -8,11 +8,11 @@ from contextlib import aclosing
 import numpy as np
 import pytest
 
-from animerag.adapters import openai as adapter
-from animerag.adapters.openai import OpenAIChat, OpenAIConnection, OpenAIEmbedder
 from animerag.errors import RequestRefusedError
-from animerag.limits import Gate, metering
 from animerag.models import AnswerStatus, Finish, Priority, Prompt
+from animerag.providers import openai as adapter
+from animerag.providers.openai import OpenAIChat, OpenAIConnection, OpenAIEmbedder
+from animerag.rate_limits import Gate, metering
 
 if "REAL_MODEL" not in os.environ:
     pytest.skip("no real server here: `make test-real` fetches one with its model", allow_module_level=True)

@@ -1,1 +1,0 @@
-"""Ports made real: OpenAI-compatible servers, the embedded embedder, and Chroma."""

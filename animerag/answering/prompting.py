@@ -1,0 +1,79 @@
+"""What a model is sent, within a budget of tokens, and what its answer cites of it."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from typing import TYPE_CHECKING
+
+from animerag.answering.prompts import answer_prompt
+from animerag.models import Prompt
+from animerag.rate_limits import estimate_tokens
+from animerag.text.cleaning import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from animerag.models import Show, Source
+
+DESCRIPTIONS_TOKENS = 3_000  # of all sources together; what one leaves over the others may use
+_CITATION = re.compile(r"\[(\d{1,3})\]")
+
+
+def build_prompt(
+    question: str, sources: Sequence[Source], fact: str | None = None, *, language: str = "auto"
+) -> Prompt:
+    """Return what the model is sent: the sources, fenced by a line that no document can know, and the question.
+
+    `fact` is what the catalogue's fields answer, complete; it stands with the sources. `auto` as `language` is the
+    question's own.
+    """
+    fence = f"===== {secrets.token_hex(8)} ====="
+    descriptions = [clean(source.show.description) for source in sources]
+    sent = _shares(descriptions, DESCRIPTIONS_TOKENS)
+    listed = "\n\n".join(
+        _listed(number, source.show, text[:length] + (" …" if length < len(text) else ""))
+        for number, (source, text, length) in enumerate(zip(sources, descriptions, sent, strict=True), 1)
+    )
+    if fact is not None:
+        listed = f"From the catalogue's fields, complete:\n{fact}\n{listed}"
+    user = f"Sources between the lines {fence}\n{fence}\n{listed}\n{fence}\n\nQuestion: {question}"
+    return Prompt(
+        question=question, sources=tuple(sources), system=answer_prompt(language), user=user, sent=tuple(sent)
+    )
+
+
+def cited(text: str, sources: Sequence[Source]) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """Return the ids of the sources that a text cites, in order of appearance, and the numbers that name none."""
+    numbers = dict.fromkeys(int(number) for number in _CITATION.findall(text))
+    ids = tuple(sources[number - 1].show.id for number in numbers if 0 < number <= len(sources))
+    return ids, tuple(number for number in numbers if not 0 < number <= len(sources))
+
+
+def _listed(number: int, show: Show, description: str) -> str:
+    facts = [
+        f"year: {show.year}" if show.year else "",
+        f"episodes: {show.episodes}" if show.episodes else "",
+        f"rating: {show.rating:.2f}/10" if show.rating else "",
+        f"tags: {', '.join(show.tags[:12])}" if show.tags else "",
+    ]
+    other = " | ".join(show.titles[1:6])
+    title = f"[{number}] {show.title}" + (f" (also: {other})" if other else "")
+    return "\n".join(part for part in (title, "; ".join(filter(None, facts)), description) if part)
+
+
+def _shares(texts: Sequence[str], budget: int) -> list[int]:
+    """Return how many characters of each text fit: short ones whole, the long ones alike, cut between words."""
+    lengths = [0] * len(texts)
+    left = budget
+    tokens = [estimate_tokens(text) for text in texts]
+    for place, number in enumerate(sorted(range(len(texts)), key=lambda one: tokens[one])):
+        share = left // (len(texts) - place)
+        lengths[number] = len(texts[number]) if tokens[number] <= share else _cut(texts[number], tokens[number], share)
+        left -= min(tokens[number], share)
+    return lengths
+
+
+def _cut(text: str, tokens: int, share: int) -> int:
+    end = len(text) * share // tokens
+    return max(text.rfind(" ", 0, end), text.rfind("。", 0, end) + 1, 0) or end

@@ -1,0 +1,84 @@
+"""What a sheet of questions will take, before anything is spent, by the length of questions and shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from animerag.answering.prompting import DESCRIPTIONS_TOKENS
+from animerag.providers.pricing import cost_usd
+from animerag.rate_limits import estimate_tokens
+from animerag.readers.questions import asked_as
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from animerag.models import Show
+    from animerag.ports import ChatModel, Embedder
+    from animerag.readers.questions import QuestionRow
+    from animerag.storage.batch_runs import RunOptions
+    from animerag.storage.library import Library
+
+_SOURCE_CHARACTERS = 1200  # what a prompt holds of a description, at most
+_SOURCE_FACTS_TOKENS = 60  # titles, year, tags
+_PROMPT_TOKENS, _ANSWER_TOKENS = 500, 250  # the instructions; a usual answer
+_SAMPLED_SHOWS = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SheetEstimate:
+    """What a sheet is expected to take; `cost_usd` is None where no price is known, 0 for the embedded provider."""
+
+    asked: int  # different questions
+    tokens: int
+    cost_usd: float | None
+
+    @property
+    def each_usd(self) -> float:
+        """Return the expected cost of one question."""
+        return (self.cost_usd or 0.0) / max(1, self.asked)
+
+
+class BatchCosts:
+    """Estimates tokens and cost by the models in use."""
+
+    def __init__(self, library: Library, *, embedder: Embedder, chat: ChatModel, prices: Mapping[str, float]) -> None:
+        """`prices` are USD a million tokens, by model."""
+        self._library = library
+        self._embedder, self._chat = embedder, chat
+        self._prices = prices
+
+    async def estimate(self, rows: Sequence[QuestionRow], options: RunOptions) -> SheetEstimate:
+        """Say what answering rows takes; each question counts once. Raises LibraryError."""
+        asked = {asked_as(row): row for row in rows if row.question.strip() and row.problem is None}
+        questions = sum(estimate_tokens(row.question) for row in asked.values())
+        read = written = 0
+        if self._chat.provider != "local" and not options.retrieval_only:
+            shows, number = await self._library.best(_SAMPLED_SHOWS), (await self._library.counts()).shows
+            each = _tokens_a_description(shows)
+            sources = sum(source_tokens(min(row.k or options.k, number), each) for row in asked.values())
+            read = questions + _PROMPT_TOKENS * len(asked) + sources
+            written = _ANSWER_TOKENS * len(asked)
+        embedded = questions if self._embedder.provider != "local" else 0
+        return SheetEstimate(
+            asked=len(asked), tokens=read + written + embedded, cost_usd=self._cost(embedded, read, written)
+        )
+
+    def _cost(self, embedded: int, read: int, written: int) -> float | None:
+        costs = []
+        if embedded:
+            costs.append(cost_usd(self._prices, self._embedder.model, input_tokens=embedded))
+        if read:
+            costs.append(cost_usd(self._prices, self._chat.model, input_tokens=read, output_tokens=written))
+        known = [cost for cost in costs if cost is not None]
+        return sum(known) if len(known) == len(costs) else None
+
+
+def source_tokens(count: int, description: int) -> int:
+    """Return the tokens of a prompt's `count` sources: their descriptions share what a prompt holds, facts do not."""
+    return min(count * description, DESCRIPTIONS_TOKENS) + count * _SOURCE_FACTS_TOKENS
+
+
+def _tokens_a_description(shows: Sequence[Show]) -> int:
+    tokens = [estimate_tokens(show.description[:_SOURCE_CHARACTERS]) for show in shows]
+    return sum(tokens) // len(tokens) if tokens else 0

@@ -1,0 +1,132 @@
+"""What a sheet's questions share: one embedding of all of them, and looks around many vectors at once.
+
+Where a shared request fails, its questions do for themselves what it was to do, each with its own error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from animerag.errors import AnimeRAGError, ProviderError
+from animerag.models import Priority, Usage
+from animerag.rate_limits import estimate_tokens
+from animerag.retrieval.retriever import MAX_QUESTION_CHARACTERS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from animerag.jobs.jobs import Control
+    from animerag.ports import VectorHits, Vectors
+    from animerag.retrieval.retriever import Retriever
+
+log = logging.getLogger(__name__)
+
+_TEXTS_A_REQUEST = 2048  # the API's limit for one embedding request
+_TOKENS_A_REQUEST = 200_000  # below its 300,000, since ours are estimated
+_SEARCHED_TOGETHER = 50  # vectors in one call to Chroma: more would hold up a live question
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """The `number`th question's vector, and its share of what the embedding took."""
+
+    number: int
+    vector: Vectors
+    usage: Usage
+
+
+class QuestionPrefetcher:
+    """Embeds all questions together and looks around in chunks; titles and words are searched for meanwhile.
+
+    A chunk is looked around when the first question of it is asked.
+    """
+
+    def __init__(self, retriever: Retriever, questions: Sequence[str], control: Control) -> None:
+        """Begin with the embedding; a stop of `control` ends it."""
+        self._retriever = retriever
+        self._embedding = asyncio.ensure_future(_embed_together(retriever, questions, control))
+        self._chunks: dict[int, asyncio.Task[dict[str, VectorHits]]] = {}
+
+    async def locate(self, text: str) -> VectorHits | Vectors | None:
+        """Return what is known of a question; its vector alone, for it to search itself, where the chunk failed."""
+        prepared = await asyncio.shield(self._embedding)
+        if text not in prepared:
+            return None
+        number = prepared[text].number // _SEARCHED_TOGETHER
+        if number not in self._chunks:
+            self._chunks[number] = asyncio.create_task(self._look(number, prepared), name="search-ahead")
+        found = await asyncio.shield(self._chunks[number])
+        return found.pop(text, None) or prepared[text].vector
+
+    async def usage(self, text: str) -> Usage:
+        """Return a question's share of what the embedding took."""
+        prepared = await asyncio.shield(self._embedding)
+        return prepared[text].usage if text in prepared else Usage()
+
+    async def close(self) -> None:
+        """End what is still looking."""
+        tasks = [self._embedding, *self._chunks.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _look(self, number: int, prepared: Mapping[str, _Prepared]) -> dict[str, VectorHits]:
+        start = number * _SEARCHED_TOGETHER
+        texts = list(islice(prepared, start, start + _SEARCHED_TOGETHER))
+        try:
+            found = await self._retriever.locate([prepared[text].vector for text in texts])
+        except AnimeRAGError as error:
+            log.info("%d questions are searched for one by one: %s", len(texts), error)
+            return {}
+        return dict(zip(texts, found, strict=True))
+
+
+async def _embed_together(retriever: Retriever, questions: Sequence[str], control: Control) -> dict[str, _Prepared]:
+    """Embed all questions in as few requests as the limits allow: one round trip instead of one a question."""
+    wanted = list(dict.fromkeys(text for text in questions if 0 < len(text) <= MAX_QUESTION_CHARACTERS))
+    if len(wanted) < 2 or control.stopping or not retriever.embeds_over_a_network:
+        return {}
+    requests = asyncio.gather(*(_embed(retriever, texts) for texts in _cut(wanted)))
+    stop = asyncio.create_task(control.stopped())
+    try:
+        await asyncio.wait([requests, stop], return_when=asyncio.FIRST_COMPLETED)  # type: ignore[type-var]
+        parts = requests.result() if requests.done() else []
+    finally:
+        stop.cancel()
+        requests.cancel()
+        await asyncio.gather(requests, return_exceptions=True)
+    found = [embedded for part in parts for embedded in part]
+    return {text: _Prepared(number, vector, usage) for number, (text, vector, usage) in enumerate(found)}
+
+
+async def _embed(retriever: Retriever, texts: Sequence[str]) -> list[tuple[str, Vectors, Usage]]:
+    try:
+        embedding = await retriever.embed(texts, priority=Priority.BATCH)
+    except ProviderError as error:
+        log.info("%d questions were not embedded together: %s", len(texts), error)
+        return []
+    cost = embedding.usage.cost_usd
+    usage = Usage(
+        embedding_tokens=round(embedding.usage.embedding_tokens / len(texts)),
+        cost_usd=None if cost is None else cost / len(texts),
+    )
+    return [(text, vector, usage) for text, vector in zip(texts, embedding.vectors, strict=True)]
+
+
+def _cut(texts: Sequence[str]) -> Iterator[list[str]]:
+    """Cut texts into requests that keep the limits of count and tokens."""
+    request: list[str] = []
+    tokens = 0
+    for text in texts:
+        size = estimate_tokens(text)
+        if request and (len(request) >= _TEXTS_A_REQUEST or tokens + size > _TOKENS_A_REQUEST):
+            yield request
+            request, tokens = [], 0
+        request.append(text)
+        tokens += size
+    if request:
+        yield request

@@ -1,0 +1,464 @@
+"""Batch: many questions, a few at a time, each answer kept as it lands; one bad row never hurts another."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+from animerag.batch.export import answer_object
+from animerag.batch.prefetch import QuestionPrefetcher
+from animerag.concurrency import fan_out
+from animerag.errors import InvalidInputError
+from animerag.models import Answer, AnswerStatus, Priority, Progress, Usage
+from animerag.rate_limits.budget import Budget, drawing_on
+from animerag.rate_limits.usage import Meter, metering
+from animerag.readers import confinement
+from animerag.readers.questions import QuestionRow, SheetOptions, asked_as
+from animerag.storage.batch_runs import FAILED, RowAnswer, RunOptions
+from animerag.telemetry.loop_lag import LoadShedder, PageActivity
+from animerag.telemetry.tracing import lane
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from animerag.answering.answering import Answering
+    from animerag.batch.estimate import BatchCosts, SheetEstimate
+    from animerag.jobs.jobs import Control, Job, Jobs
+    from animerag.ports import Locate, VectorHits, Vectors
+    from animerag.rate_limits import LevelChoice
+    from animerag.readers.questions import Sheet
+    from animerag.storage.batch_runs import RunRow, Runs
+
+log = logging.getLogger(__name__)
+
+Which = Literal["missing", "failed"]
+BATCH_JOB = "batch"
+
+_GRACE_S = 1.0  # answers that land so soon after Cancel are kept: they are paid for
+
+
+@dataclass(slots=True, kw_only=True)
+class RunProgress:
+    """A run at work, for pages to look at; only the run writes it."""
+
+    run_id: str | None
+    total: int
+    meter: Meter
+    began_s: float = field(default_factory=time.perf_counter)
+    done: int = 0
+    failed: int = 0
+    asking: int = 0
+    dearest_usd: float = 0.0
+    usage: Usage = field(default_factory=Usage)
+    stopped_by: str | None = None
+
+    @property
+    def elapsed_s(self) -> float:
+        """Return how long it has been at work."""
+        return time.perf_counter() - self.began_s
+
+    @property
+    def per_second(self) -> float:
+        """Return rows answered a second."""
+        return self.done / self.elapsed_s if self.elapsed_s > 0 else 0.0
+
+    @property
+    def left_s(self) -> float | None:
+        """Return the seconds left at this pace; None before the first answer."""
+        return (self.total - self.done) / self.per_second if self.done else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchReport:
+    """Answers in question order, as many as there were questions."""
+
+    rows: tuple[QuestionRow, ...]
+    answers: tuple[Answer, ...]
+    seconds: float
+
+    @property
+    def failed(self) -> int:
+        """Count the questions that ended in an error or were not reached."""
+        return sum(answer.status in (AnswerStatus.ERROR, AnswerStatus.CANCELLED) for answer in self.answers)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunReport:
+    """What one job did for a run; its answers are in the journal. `left` counts rows failed or not reached."""
+
+    run_id: str
+    answered: int
+    left: int
+    seconds: float
+    rate_limited: int = 0
+    retries: int = 0
+    peak_in_flight: int = 0
+    stopped_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Group:
+    """Rows that ask the same: the first is asked, the others share its answer."""
+
+    numbers: tuple[int, ...]
+    row: QuestionRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Landed:
+    """One group's answer, when it was begun, and how often a provider was called for it."""
+
+    group: _Group
+    answer: Answer
+    began_at: float
+    attempts: int
+
+    def with_usage(self, usage: Usage) -> _Landed:
+        """Add what was used beside the answer."""
+        return replace(self, answer=replace(self.answer, usage=self.answer.usage + usage))
+
+
+class Batch:
+    """Answers whole sheets of questions."""
+
+    def __init__(
+        self,
+        answering: Answering,
+        *,
+        level: Callable[[], int],
+        set_level: Callable[[LevelChoice], None] = lambda _: None,
+        runs: Runs | None = None,
+        costs: BatchCosts | None = None,
+        visits: PageActivity | None = None,
+    ) -> None:
+        """`runs` is the journal; without one only `run` can be used. `visits` tells whether pages are looked at."""
+        self._visits = visits or PageActivity()
+        self._answering = answering
+        self._level = level
+        self._runs = runs
+        self._costs = costs
+        self.set_level = set_level  # how many questions are in flight; may be called while a run is at work
+
+    @property
+    def runs(self) -> Runs:
+        """Return the journal."""
+        assert self._runs is not None, "this batch has no journal"
+        return self._runs
+
+    @property
+    def k(self) -> int:
+        """Return how many shows a question gets where nobody says."""
+        return self._answering.k
+
+    @property
+    def level(self) -> int:
+        """Return how many questions may be in flight now."""
+        return self._level()
+
+    # ── Before ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def estimate(self, rows: Sequence[QuestionRow], options: RunOptions) -> SheetEstimate:
+        """Say what answering rows would take. Raises LibraryError."""
+        assert self._costs is not None, "this batch knows no costs"
+        return await self._costs.estimate(rows, options)
+
+    async def begin(self, sheet: Sheet, options: RunOptions, *, sha256: str) -> str:
+        """Journal a sheet and return the run's id; nothing is asked yet.
+
+        Raises InvalidInputError for a cost cap that cannot be kept, LibraryError.
+        """
+        if options.max_cost_usd is not None and (await self.estimate(sheet.rows, options)).cost_usd is None:
+            raise InvalidInputError(
+                f"A cost cap cannot be kept: the price of {self._answering.model} is not known."
+                " Set ANIMERAG_PRICES, or leave the cap out."
+            )
+        return await self.runs.begin(sheet, options, sha256=sha256)
+
+    async def start(
+        self, jobs: Jobs, run_id: str, which: Which = "missing", *, concurrency: LevelChoice | None = None
+    ) -> Job:
+        """Start a job on a run. Raises InvalidInputError while another one works on it, LibraryError."""
+        run = await self.runs.get(run_id)
+        if run.at_work:
+            raise InvalidInputError("Another job works on this run already: wait for it or cancel it.")
+        work = partial(self.answer, run_id, which=which, concurrency=concurrency)
+        job = await jobs.start(work, kind=BATCH_JOB, title=run.name, key=f"batch:{run_id}")
+        await self.runs.note_job(run_id, job.id)
+        return job
+
+    async def read(self, path: Path, name: str, options: SheetOptions) -> Sheet:
+        """Read a sheet of questions. Raises InvalidInputError for a file that is none."""
+        return await asyncio.to_thread(confinement.read_questions, path, name, options)
+
+    # ── During ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def run(
+        self,
+        rows: Sequence[QuestionRow],
+        control: Control,
+        *,
+        k: int | None = None,
+        concurrency: int | None = None,
+        retrieval_only: bool = False,
+        on_answer: Callable[[int, Answer], Awaitable[None]] | None = None,
+    ) -> BatchReport:
+        """Answer rows without a journal; `on_answer` hears of each in order, as soon as all before it are there."""
+        answers: list[Answer | None] = [None] * len(rows)
+        options = RunOptions(k=k or self.k, retrieval_only=retrieval_only)
+        told = 0
+        with metering() as meter:
+            live = control.partial = RunProgress(run_id=None, total=len(rows), meter=meter)
+            groups = _grouped(dict(enumerate(rows)))
+            async for landed in self._ask_all(groups, control, live, options=options, concurrency=concurrency):
+                for number in landed.group.numbers:
+                    answers[number] = landed.answer
+                while told < len(rows) and (ready := answers[told]) is not None:
+                    if on_answer is not None:
+                        await on_answer(told, ready)
+                    told += 1
+        finished = tuple(answer or _not_reached(row, live) for answer, row in zip(answers, rows, strict=True))
+        if on_answer is not None and live.stopped_by is not None:
+            for number in range(told, len(rows)):
+                await on_answer(number, finished[number])
+        return BatchReport(rows=tuple(rows), answers=finished, seconds=live.elapsed_s)
+
+    async def answer(
+        self,
+        run_id: str,
+        control: Control,
+        *,
+        which: Which = "missing",
+        concurrency: LevelChoice | None = None,
+        on_told: Callable[[RowAnswer], Awaitable[None]] | None = None,
+    ) -> RunReport:
+        """Ask what a run misses, or what failed in it, and keep each answer as it lands. An old one stays until then.
+
+        A question that another row of the run has an answer to is not asked again.
+        Raises LibraryError when an answer cannot be kept.
+        """
+        run = await self.runs.get(run_id)
+        if concurrency is not None:
+            self.set_level(concurrency)
+        rows = {row.number: row for row in await self.runs.rows(run_id)}
+        statuses = (None, AnswerStatus.CANCELLED) if which == "missing" else FAILED
+        wanted = {number: row for number, row in rows.items() if row.status in statuses}
+        # What other jobs of the run have spent is gone; what rows cost from here on is reserved before each call.
+        cap = run.options.max_cost_usd
+        reached = None if cap is None else f"The cost cap of ${cap:,.2f} is reached: raise it and resume for the rest."
+        budget = None if cap is None else Budget(cap, taken_usd=run.usage.cost_usd or 0.0, reached=reached)
+        with metering() as meter, drawing_on(budget):
+            live = control.partial = RunProgress(run_id=run_id, total=len(wanted), meter=meter)
+            live.usage = Usage(cost_usd=run.usage.cost_usd)
+            try:
+                await self._share_answers(run_id, wanted, rows, live)
+                groups = _grouped({number: row.asked for number, row in wanted.items()})
+                keep = partial(self._keep, run_id, rows, on_told)
+                async for _ in self._ask_all(groups, control, live, options=run.options, keep=keep):
+                    pass
+            finally:
+                await asyncio.shield(self.runs.note_work(run_id, live.elapsed_s))
+        return RunReport(
+            run_id=run_id,
+            answered=live.done - live.failed,
+            left=live.failed + live.total - live.done,
+            seconds=live.elapsed_s,
+            rate_limited=meter.rate_limited,
+            retries=meter.retries,
+            peak_in_flight=meter.peak_in_flight,
+            stopped_by=live.stopped_by,
+        )
+
+    async def _share_answers(
+        self, run_id: str, wanted: dict[int, RunRow], rows: Mapping[int, RunRow], live: RunProgress
+    ) -> None:
+        """Give rows the answer that another row of the run has to the same question, and want them no more."""
+        held = {
+            asked_as(row.asked): row
+            for row in rows.values()
+            if row.status in (AnswerStatus.OK, AnswerStatus.NO_MATCH, AnswerStatus.REFUSED)
+        }
+        shared = [
+            RowAnswer(number=number, answer=_repeated(twin.answer, number, twin.number), began_at=time.time())
+            for number, row in wanted.items()
+            if (twin := held.get(asked_as(row.asked))) is not None and twin.answer is not None
+        ]
+        await self.runs.keep(run_id, shared)
+        for told in shared:
+            del wanted[told.number]
+        live.done += len(shared)
+
+    async def _keep(
+        self,
+        run_id: str,
+        rows: Mapping[int, RunRow],
+        on_told: Callable[[RowAnswer], Awaitable[None]] | None,
+        landed: _Landed,
+    ) -> None:
+        first, *others = landed.group.numbers
+        before = rows[first].answer
+        answer = {
+            **answer_object(first, landed.answer),
+            "attempts": landed.attempts + (before or {}).get("attempts", 0),
+            "same_as": None,
+        }
+        told = [RowAnswer(number=first, answer=answer, began_at=landed.began_at)]
+        told += [RowAnswer(number=n, answer=_repeated(answer, n, first), began_at=landed.began_at) for n in others]
+        await self.runs.keep(run_id, told)
+        if on_told is not None:
+            for one in told:
+                await on_told(one)
+
+    async def _ask_all(
+        self,
+        groups: Sequence[_Group],
+        control: Control,
+        live: RunProgress,
+        *,
+        options: RunOptions,
+        concurrency: int | None = None,
+        keep: Callable[[_Landed], Awaitable[None]] | None = None,
+    ) -> AsyncGenerator[_Landed, None]:
+        """Ask each group and yield what landed; groups that were not reached are left out."""
+        _show(control, live, "Embedding the questions")
+        if options.max_cost_usd is not None:
+            live.dearest_usd = (await self.estimate([group.row for group in groups], options)).each_usd
+        texts = [group.row.question.strip() for group in groups if group.row.problem is None]
+        ahead = QuestionPrefetcher(self._answering.retriever, texts, control)
+        gone = asyncio.create_task(_gone(control))
+
+        async def ask(group: _Group) -> _Landed | None:
+            text = group.row.question.strip()
+
+            async def locate() -> VectorHits | Vectors | None:
+                found = await ahead.locate(text)
+                if found is None and control.stopping:
+                    await asyncio.wait({gone})  # a stopped run embeds nothing more
+                return found
+
+            landed = await self._ask(group, locate, options, gone)
+            if landed is None:
+                return None
+            if landed.answer.nobody_served:  # it is not the question's fault: it is asked when the run is resumed
+                live.stopped_by = live.stopped_by or landed.answer.error
+                return None
+            landed = landed.with_usage(await ahead.usage(text))
+            if keep is not None:
+                await keep(landed)
+            return landed
+
+        room = LoadShedder(self._visits)
+
+        def limit() -> int:
+            if self._answering.somebody_waits:
+                return 1
+            level = room.of(concurrency or self._level())
+            # Where answers wait at the gate, the next ones are searched for meanwhile, so that no slot stays empty.
+            return level + max(1, level // 4) if self._answering.written_by_a_model else level
+
+        try:
+            todo = _until_stopped(groups, control, live, options)
+            async with room, contextlib.aclosing(fan_out(ask, todo, limit=limit)) as outcomes:
+                async for outcome in outcomes:
+                    live.asking -= 1
+                    if (landed := outcome.unwrap()) is not None:
+                        _count(live, landed)
+                        _show(control, live, "Answering")
+                        yield landed
+        finally:
+            gone.cancel()
+            await ahead.close()
+
+    async def _ask(
+        self,
+        group: _Group,
+        locate: Locate,
+        options: RunOptions,
+        gone: asyncio.Task[None],
+    ) -> _Landed | None:
+        """Ask one question; None where the run was stopped before the answer was there."""
+        began_at = time.time()
+        with lane(group.numbers[0]), metering() as meter:
+            asking = asyncio.create_task(self._answer(group.row, locate, options))
+            try:
+                await asyncio.wait({asking, gone}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                if not asking.done():
+                    asking.cancel()
+                    await asyncio.gather(asking, return_exceptions=True)
+        if asking.cancelled():
+            return None
+        answer = asking.result()
+        timings = replace(answer.timings, queue_s=meter.queued_s, throttle_s=meter.throttled_s)
+        return _Landed(group=group, answer=replace(answer, timings=timings), began_at=began_at, attempts=meter.requests)
+
+    async def _answer(self, row: QuestionRow, locate: Locate, options: RunOptions) -> Answer:
+        if row.problem is not None:
+            return Answer(question=row.question, status=AnswerStatus.ERROR, error=row.problem)
+        return await self._answering.ask(
+            row.question,
+            k=row.k or options.k,
+            priority=Priority.BATCH,
+            retrieval_only=options.retrieval_only,
+            vector=locate,
+            filters=row.filters,
+            use_cache=options.use_cache,
+        )
+
+
+def _until_stopped(
+    groups: Sequence[_Group], control: Control, live: RunProgress, options: RunOptions
+) -> Iterator[_Group]:
+    """Yield groups until somebody or something stops the run, or until one more might break the cap."""
+    # A group counts as being asked from here until its cost is counted: several may be drawn before any has begun.
+    cap = options.max_cost_usd
+    for group in groups:
+        if control.stopping or live.stopped_by:
+            return
+        if cap is not None and (live.usage.cost_usd or 0.0) + (live.asking + 1) * live.dearest_usd > cap:
+            live.stopped_by = f"The cost cap of ${cap:,.2f} is reached: raise it and resume for the rest."
+            return
+        live.asking += 1
+        yield group
+
+
+async def _gone(control: Control) -> None:
+    await control.stopped()
+    await asyncio.sleep(_GRACE_S)
+
+
+def _count(live: RunProgress, landed: _Landed) -> None:
+    live.done += len(landed.group.numbers)
+    live.failed += len(landed.group.numbers) * (landed.answer.status in FAILED)
+    live.usage += landed.answer.usage
+    live.dearest_usd = max(live.dearest_usd, landed.answer.usage.cost_usd or 0.0)
+
+
+def _show(control: Control, live: RunProgress, stage: str) -> None:
+    control.progress = Progress(done=live.done, total=live.total, stage=stage, elapsed_s=live.elapsed_s)
+
+
+def _grouped(rows: Mapping[int, QuestionRow]) -> list[_Group]:
+    """Put rows that ask the same together, in the order of the first of each; rows that cannot be asked stay alone."""
+    groups: dict[Any, list[int]] = {}
+    for number, row in rows.items():
+        alone = row.problem is not None or not row.question.strip()
+        groups.setdefault(number if alone else asked_as(row), []).append(number)
+    return [_Group(numbers=tuple(numbers), row=rows[numbers[0]]) for numbers in groups.values()]
+
+
+def _repeated(answer: Mapping[str, Any], number: int, same_as: int) -> dict[str, Any]:
+    """Return an answer as a row has it that asks the same: nothing was spent for it."""
+    usage = asdict(Usage(cost_usd=None if answer["usage"]["cost_usd"] is None else 0.0))
+    timings = dict.fromkeys(answer["timings"], 0.0)
+    return {**answer, "index": number, "usage": usage, "timings": timings, "attempts": 0, "same_as": same_as}
+
+
+def _not_reached(row: QuestionRow, live: RunProgress) -> Answer:
+    status = AnswerStatus.ERROR if live.stopped_by else AnswerStatus.CANCELLED
+    return Answer(question=row.question, status=status, error=live.stopped_by)

@@ -1,0 +1,155 @@
+"""The catalogue as a list: searched, narrowed, ordered, page by page; and what is missing from it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from animerag.models import Filters
+from animerag.storage import provenance
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
+
+    from animerag.indexing.indexer import Indexer
+    from animerag.models import RelatedShow, Show
+    from animerag.query.field_index import FieldIndex
+
+Order: TypeAlias = Literal["rating", "title", "year", "air_date", "episodes", "votes", "my_score"]
+PAGE = 200  # rows that a table draws at once without being felt
+_REMEMBERED = 16  # lists
+_FOLLOWS = ("sequel", "prequel")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """A page of the shows that were asked for, how many there are in all, and their ids in order."""
+
+    shows: Sequence[Show]
+    ids: Sequence[str]
+
+    @property
+    def total(self) -> int:
+        """Count the shows on all pages."""
+        return len(self.ids)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Missing:
+    """A show that others of the catalogue name as theirs and that it lacks."""
+
+    show: RelatedShow
+    named_by: Show
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vocabulary:
+    """Every tag, the most used first, and the files that told of shows, and of how many."""
+
+    tags: Sequence[str]
+    files: Mapping[str, int]
+
+
+class Browsing:
+    """Lists shows from their fields in memory; words of descriptions are Ask's."""
+
+    def __init__(self, indexer: Indexer, table: Callable[[], Awaitable[FieldIndex]]) -> None:
+        """`table` gives the fields of all shows as the catalogue has them now."""
+        self._indexer = indexer
+        self._library = indexer.library
+        self._table = table
+        self._asked: dict[Hashable, list[str]] = {}  # ids by what was asked, of one state of the catalogue
+        self._asked_of: FieldIndex | None = None
+
+    async def page(
+        self,
+        search: str = "",
+        filters: Filters | None = None,
+        *,
+        order: Order = "rating",
+        descending: bool = True,
+        file: str | None = None,
+        number: int = 0,
+    ) -> Page:
+        """Return page `number`, from 0 on, of the shows that have `search` in a title and meet `filters`.
+
+        `file` keeps those that this file told of. Shows without the field that orders come last. Raises LibraryError.
+        """
+        table = await self._table()
+        among = await provenance.ids_from(self._library, file) if file else None
+        if table is not self._asked_of:
+            self._asked, self._asked_of = {}, table
+
+        def listed() -> list[str]:
+            met = _met(table, search, filters or Filters(), among)
+            return _ordered(table, met, order, descending=descending)
+
+        asked, lists = (search, filters, order, descending, file, len(among or ())), self._asked
+        ids = lists.get(asked)
+        if ids is None:  # a page is drawn again and again with the same wishes
+            ids = await asyncio.to_thread(listed)
+            if len(lists) >= _REMEMBERED:
+                lists.clear()
+            lists[asked] = ids  # those of the same catalogue, whatever has come meanwhile
+        shown = (table.show(show_id) for show_id in ids[number * PAGE : (number + 1) * PAGE])
+        return Page(shows=[show for show in shown if show is not None], ids=ids)
+
+    async def vocabulary(self) -> Vocabulary:
+        """Return what conditions can be made of. Raises LibraryError."""
+        return Vocabulary(tags=(await self._table()).tags, files=await provenance.files(self._library))
+
+    async def missing(self) -> list[Missing]:
+        """Return sequels and prequels that shows name and the catalogue lacks, each once. Raises LibraryError."""
+        table, merged = await self._table(), await provenance.merged_ids(self._library)
+        return await asyncio.to_thread(_missing, table, merged.keys())
+
+    async def stubs(self) -> list[Show]:
+        """Return the shows without a description: a plot cannot find them. Raises LibraryError."""
+        table = await self._table()
+        found = (table.show(show_id) for show_id in await provenance.without_words(self._library))
+        return [show for show in found if show is not None]
+
+    async def nearest(self, show_id: str, k: int = 6) -> list[Show]:
+        """Return the shows whose descriptions mean the most alike, the nearest first; none without a vector.
+
+        Raises LibraryError, VectorStoreError, and ProviderError where the width of vectors must be asked for.
+        """
+        spec = await self._indexer.spec()
+        documents = await self._indexer.documents([show_id])
+        known = await self._indexer.known_vectors(spec, documents)
+        if not known:
+            return []
+        [vector] = known.values()
+        [neighbours] = await self._indexer.index.query(spec, vector[None, :], k=k + 1)
+        near = [one.id for one in neighbours if one.id != show_id][:k]
+        shows = await self._library.shows(near, records=False)
+        return [shows[one] for one in near if one in shows]
+
+
+def _met(table: FieldIndex, search: str, filters: Filters, among: set[str] | None) -> list[str]:
+    ids = [show_id for show_id in table.search_titles(search) if among is None or show_id in among]
+    return table.filter_ids(ids, filters) if filters else ids
+
+
+def _ordered(table: FieldIndex, ids: Sequence[str], order: Order, *, descending: bool) -> list[str]:
+    values = {show_id: _value(table, show_id, order) for show_id in ids}
+    known = [show_id for show_id in ids if values[show_id] is not None]
+    known.sort(key=lambda show_id: (values[show_id], show_id), reverse=descending)
+    return known + [show_id for show_id in ids if values[show_id] is None]
+
+
+def _value(table: FieldIndex, show_id: str, order: Order) -> str | float | None:
+    value = table.value(show_id, order)
+    return value.casefold() if isinstance(value, str) else value
+
+
+def _missing(table: FieldIndex, merged: Iterable[str]) -> list[Missing]:
+    gone = set(merged)
+    found: dict[str, Missing] = {}
+    for show in table.shows():
+        for item in show.relations:
+            follows = any(word in item.kind.casefold() for word in _FOLLOWS)
+            if follows and item.id and table.show(item.id) is None and item.id not in gone:
+                found.setdefault(item.id, Missing(show=item, named_by=show))
+    return sorted(found.values(), key=lambda one: one.named_by.title.casefold())

@@ -1,0 +1,104 @@
+"""`animerag doctor`, `info` and `simulate`: what is there, whether it agrees, and a provider to practise on."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import suppress
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from animerag import __version__, simulator
+from animerag.cli.job_runner import DONE, ROWS_LEFT, Commands, services
+from animerag.errors import AnimeRAGError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from animerag.composition import Services
+
+
+def add(commands: Commands) -> None:
+    """Add `simulate`, `doctor` and `info` to the command line."""
+    parser = commands.add_parser("simulate", help="run a provider to practise on, that speaks the OpenAI protocol")
+    simulator.add_arguments(parser)
+    parser.set_defaults(run=simulate)
+
+    parser = commands.add_parser("doctor", help="hold the index against the library")
+    parser.add_argument("--repair", action="store_true", help="mend what kept vectors can mend; spends nothing")
+    parser.add_argument("--json", action="store_true")
+    parser.set_defaults(run=doctor)
+
+    parser = commands.add_parser("info", help="say what is configured and stored")
+    parser.add_argument("--json", action="store_true")
+    parser.set_defaults(run=info)
+
+
+async def simulate(options: argparse.Namespace) -> int:
+    """Serve until stopped."""
+    from animerag.simulator.server import serve
+
+    await serve(simulator.settings_from(options), options.port)
+    return DONE
+
+
+async def doctor(options: argparse.Namespace) -> int:
+    """Check, and mend where asked to."""
+    async with services() as opened:
+        maintenance = opened.maintenance
+        report = await (maintenance.repair_alone(opened.jobs) if options.repair else maintenance.check())
+    if options.json:
+        print(json.dumps({"healthy": report.healthy, **asdict(report)}, ensure_ascii=False))
+    elif report.healthy:
+        print(f"Healthy: {report.shows:,} shows, {report.indexed:,} indexed, {report.repaired:,} repaired.")
+    else:
+        print(
+            f"{len(report.missing)} missing, {len(report.stray)} stray, {len(report.stale)} stale,"
+            f" {len(report.unsearchable)} unsearchable of {report.shows:,} shows. {_advice(repaired=options.repair)}"
+        )
+    if report.oversized:
+        told = f"The index takes {report.index_bytes / 2**20:,.0f} MB, many times what its vectors need: delete the"
+        print(f"{told} chroma folder of the data directory and run `animerag doctor --repair`.", file=sys.stderr)
+    return DONE if report.healthy else ROWS_LEFT
+
+
+def _advice(*, repaired: bool) -> str:
+    return "Run `animerag ingest --reindex`." if repaired else "Run `animerag doctor --repair`."
+
+
+async def info(options: argparse.Namespace) -> int:
+    """Tell what is configured and stored."""
+    async with services() as opened:
+        told = await _info_object(opened)
+    if options.json:
+        print(json.dumps(told, ensure_ascii=False))
+        return DONE
+    for name, value in told.items():
+        shown = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value
+        print(f"{name.replace('_', ' ')}: {shown}")
+    return DONE
+
+
+async def _info_object(opened: Services) -> dict[str, Any]:
+    settings = opened.settings
+    status = await opened.catalogue.status()
+    with suppress(AnimeRAGError):  # an address is worth telling, but only if there is one
+        await opened.index.start()
+    return {
+        "version": __version__,
+        "provider": opened.embedder.provider,
+        "chat_model": opened.answering.model,
+        "embedding_model": opened.embedder.model,
+        "dimensions": await opened.embedder.dimensions(),
+        "catalogue": {"shows": status.shows, "indexed": status.indexed},
+        "chroma": {"mode": opened.index.mode, "url": opened.index.url},
+        "data_dir": str(settings.data_dir),
+        "limits": {
+            "ingest_concurrency": settings.ingest_concurrency,
+            "query_concurrency": settings.query_concurrency,
+            "batch_size": settings.batch_size,
+            "max_rpm": settings.max_rpm,
+            "max_tpm": settings.max_tpm,
+            "max_cost_usd": settings.max_cost_usd,
+        },
+    }

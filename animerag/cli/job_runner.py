@@ -1,0 +1,142 @@
+"""What every command does: open the services, run a job under the eyes of the user, end with the right status."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+import threading
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from animerag.errors import AnimeRAGError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from animerag.composition import Services
+    from animerag.jobs.jobs import Control
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - it has no public name
+
+DONE, ROWS_LEFT, UNUSABLE, CANCELLED = 0, 1, 2, 130
+
+
+@asynccontextmanager
+async def services(*, warm: bool = False) -> AsyncIterator[Services]:
+    """Open the services on this command's own loop; `warm` where it is known that a question follows."""
+    from animerag.composition import open_services
+    from animerag.config import load_settings
+
+    async with open_services(load_settings(), warm=warm) as opened:
+        yield opened
+
+
+async def watched(
+    opened: Services,
+    work: Callable[[Control], Awaitable[Any]],
+    *,
+    kind: str,
+    title: str,
+    exclusive: bool = False,
+    key: str | None = None,
+    started: Callable[[str], Awaitable[None]] | None = None,
+) -> tuple[Any, bool]:
+    """Run a job with its progress on stderr; Ctrl-C asks it to stop and keeps what is done.
+
+    `started` hears the job's id.
+
+    Returns the report and whether somebody stopped it. Raises AnimeRAGError where the job failed.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as ProgressBar
+
+    failure: list[AnimeRAGError] = []
+
+    async def guarded(control: Control) -> Any:
+        try:
+            return await work(control)
+        except AnimeRAGError as error:
+            failure.append(error)
+            raise
+
+    job = await opened.jobs.start(guarded, kind=kind, title=title, key=key, exclusive=exclusive)
+    if started is not None:
+        await started(job.id)
+    on_interrupt(lambda: opened.jobs.cancel(job.id))
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with ProgressBar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        shown = bar.add_task("Starting", total=None)
+        waiting = asyncio.ensure_future(opened.jobs.wait(job))
+        while not waiting.done():
+            await asyncio.wait({waiting}, timeout=0.1)
+            progress = job.control.progress
+            if job.control.question is not None:
+                bar.stop()
+                reply = _asked(job.control.question)
+                either: set[asyncio.Future[Any]] = {reply, waiting}
+                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+                if reply.done():
+                    job.control.answer(yes=reply.result())
+                bar.start()
+            bar.update(shown, description=progress.stage, completed=progress.done, total=progress.total or None)
+    if failure:
+        raise failure[0]
+    if job.report is None:
+        raise AnimeRAGError(job.error or "The job ended without a report.")
+    return job.report, job.state == "cancelled"
+
+
+def _asked(question: str) -> asyncio.Future[bool]:
+    """Ask, and return what becomes the answer; Ctrl-C does not wait for it.
+
+    A daemon thread reads past Python's own buffer, whose lock would keep the interpreter from ending.
+    """
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    loop = asyncio.get_running_loop()
+    reply: asyncio.Future[bool] = loop.create_future()
+
+    def tell(yes: bool) -> None:
+        if not reply.done():
+            reply.set_result(yes)
+
+    def read() -> None:
+        try:
+            said = os.read(sys.stdin.fileno(), 1024).decode(errors="replace")
+        except (OSError, ValueError):  # nobody is there to ask
+            said = ""
+        with suppress(RuntimeError):  # the command has ended meanwhile
+            loop.call_soon_threadsafe(tell, said.strip().lower() in {"y", "yes"})
+
+    threading.Thread(target=read, name="answer", daemon=True).start()
+    return reply
+
+
+def discard_output() -> None:
+    """Keep the interpreter's last flush from failing too (docs.python.org/3/library/signal.html#note-on-sigpipe)."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def on_interrupt(stop: Callable[[], None]) -> None:
+    """Let Ctrl-C and a polite kill ask for the end instead of taking it."""
+    with suppress(NotImplementedError):  # Windows loops take no signal handlers; Ctrl-C then ends the command at once
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop)
+
+
+def positive(text: str) -> int:
+    """Read a number from 1 up."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return number
+
+
+def number_or_auto(text: str) -> int | str:
+    """Read a number from 1 up, or `auto`."""
+    return "auto" if text == "auto" else positive(text)

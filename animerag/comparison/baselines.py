@@ -1,0 +1,232 @@
+"""The yardsticks of Compare: what the project's founding note had, one after another or in a pool of threads.
+
+Real implementations on the vendors' synchronous clients with their own retries, as the note used them; the one module
+besides the adapters that imports openai and chromadb. Same batches, vectors, metadata, prompts and servers as ours.
+"""
+
+from __future__ import annotations
+
+import base64
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from animerag.answering.prompting import build_prompt
+from animerag.indexing.indexer import record_of
+from animerag.models import Source
+from animerag.rate_limits import Meter
+from animerag.telemetry.tracing import Span
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+    import httpx2
+    from chromadb.api.models.Collection import Collection
+
+    from animerag.comparison.runner import Endpoint
+    from animerag.models import Show
+    from animerag.ports import CollectionSpec, Vectors
+    from animerag.query.titles import AliasIndex
+    from animerag.text.cleaning import Document
+
+_TIMEOUT_S = 120.0
+_TOO_MANY_REQUESTS = 429
+
+
+@dataclass(slots=True)
+class BaselineStats:
+    """What a run of threads did; every method may be called from any of them."""
+
+    spans: list[Span] = field(default_factory=list)
+    latencies_s: list[float] = field(default_factory=list)
+    meter: Meter = field(default_factory=Meter)
+    lost: int = 0
+    rate_limited: int = 0
+    error: str | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @contextmanager
+    def request(self, name: str, lane: int) -> Iterator[None]:
+        """Time one call to the provider, with all tries that the vendor's client makes."""
+        started_s = time.perf_counter()
+        with self._lock:
+            self.meter.start(started_s)
+        try:
+            yield
+        finally:
+            ended_s = time.perf_counter()
+            with self._lock:
+                self.meter.end(ended_s)
+                self.latencies_s.append(ended_s - started_s)
+                self.spans.append(Span(name, started_s, ended_s, lane))
+
+    @contextmanager
+    def span(self, name: str, lane: int = 0) -> Iterator[None]:
+        """Time anything else."""
+        started_s = time.perf_counter()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.spans.append(Span(name, started_s, time.perf_counter(), lane))
+
+    def lose(self, items: int, error: Exception) -> None:
+        """Count items that failed for good."""
+        with self._lock:
+            self.lost += items
+            self.error = self.error or f"{type(error).__name__}: {error}"
+
+    def note_status(self, response: httpx2.Response) -> None:
+        """Count refusals, those that the vendor's client tried again included."""
+        with self._lock:
+            self.rate_limited += response.status_code == _TOO_MANY_REQUESTS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchFixture:
+    """What questions are asked of: the shows of the prepared collection, and a title match that takes its time."""
+
+    shows: Mapping[str, Show]
+    aliases: AliasIndex
+    alias_latency_s: float
+    k: int
+
+
+class Baseline:
+    """One run's synchronous clients. Use it from threads; never from the event loop."""
+
+    def __init__(
+        self, endpoint: Endpoint, spec: CollectionSpec, tally: BaselineStats, stopping: Callable[[], bool]
+    ) -> None:
+        """Open clients, which takes no part in the measured time."""
+        import openai
+
+        self._tally = tally
+        self._stopping = stopping
+        self._endpoint = endpoint
+        self._client = openai.OpenAI(
+            api_key=endpoint.api_key,
+            base_url=endpoint.base_url,
+            timeout=_TIMEOUT_S,
+            http_client=openai.DefaultHttpxClient(event_hooks={"response": [tally.note_status]}),
+        )
+        self._client.get("/models", cast_to=object)
+        self._collection = _collection(endpoint, spec)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def ingest(self, batches: Sequence[list[Document]], level: int, lock: AbstractContextManager[Any] | None) -> None:
+        """Embed and write each batch: `level` threads, and `lock` around the writes (None: none)."""
+
+        def take(numbered: tuple[int, list[Document]]) -> None:
+            lane, documents = numbered
+            if self._stopping():
+                return
+            try:
+                vectors = self._embed([document.text for document in documents], lane)
+                with lock or nullcontext(), self._tally.span("writing"):
+                    self._write(documents, vectors)
+            except Exception as error:  # noqa: BLE001 - a lost batch is a figure of this run, whatever raised it
+                self._tally.lose(len(documents), error)
+
+        _each(take, list(enumerate(batches)), level)
+
+    def answer(self, questions: Sequence[str], stand: SearchFixture, level: int) -> None:
+        """Answer each question: title match, embedding, vector search and answer one after another."""
+
+        def ask(numbered: tuple[int, str]) -> None:
+            lane, question = numbered
+            if self._stopping():
+                return
+            try:
+                named = self._match(question, stand, lane)
+                self._write_answer(question, [*named, *self._near(question, stand, lane)], stand, lane)
+            except Exception as error:  # noqa: BLE001 - as above
+                self._tally.lose(1, error)
+
+        _each(ask, list(enumerate(questions)), level)
+
+    def answer_overlapped(self, question: str, stand: SearchFixture) -> None:
+        """Answer one question: the title match in a thread beside embedding and vector search, then the answer."""
+        try:
+            with ThreadPoolExecutor(2) as pool:
+                named = pool.submit(self._match, question, stand, 0)
+                near = pool.submit(self._near, question, stand, 0)
+                found = [*named.result(), *near.result()]
+            self._write_answer(question, found, stand, 0)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._tally.lose(1, error)
+
+    def _embed(self, texts: list[str], lane: int) -> Vectors:
+        with self._tally.request("embedding", lane):
+            answer = self._client.embeddings.create(
+                model=self._endpoint.embedding_model, input=texts, encoding_format="base64"
+            )
+        # Typed as floats, but base64 is what was asked for: decoded as ours is.
+        encoded: list[Any] = [item.embedding for item in sorted(answer.data, key=lambda item: item.index)]
+        return np.stack([np.frombuffer(base64.b64decode(item), "<f4") for item in encoded])
+
+    def _write(self, documents: list[Document], vectors: Vectors) -> None:
+        records = [record_of(document, vector) for document, vector in zip(documents, vectors, strict=True)]
+        metadata: list[Any] = [{k: v for k, v in record.metadata.items() if v is not None} for record in records]
+        self._collection.upsert(ids=[record.id for record in records], embeddings=vectors, metadatas=metadata)
+
+    def _match(self, question: str, stand: SearchFixture, lane: int) -> list[str]:
+        with self._tally.span("alias", lane):
+            time.sleep(stand.alias_latency_s)
+            return [match.id for match in stand.aliases.match(question) if match.named]
+
+    def _near(self, question: str, stand: SearchFixture, lane: int) -> list[str]:
+        vector = self._embed([question], lane)
+        with self._tally.span("vectors", lane):
+            return self._collection.query(query_embeddings=vector, n_results=stand.k, include=["distances"])["ids"][0]
+
+    def _write_answer(self, question: str, found: Sequence[str], stand: SearchFixture, lane: int) -> str:
+        best = list(dict.fromkeys(found))[: stand.k]
+        prompt = build_prompt(question, [Source(show=stand.shows[key], evidence=(), score=0.0) for key in best])
+        with self._tally.request("model", lane):
+            text = self._complete(prompt.system, prompt.user)
+        if not text:
+            raise ValueError("the model sent no answer")
+        return text
+
+    def _complete(self, system: str, user: str) -> str:
+        model = self._endpoint.chat_model
+        if self._endpoint.api == "responses":
+            return self._client.responses.create(model=model, instructions=system, input=user).output_text
+        answer = self._client.chat.completions.create(
+            model=model, messages=[{"role": "system", "content": system}, {"role": "user", "content": user}]
+        )
+        return answer.choices[0].message.content or ""
+
+
+def _collection(endpoint: Endpoint, spec: CollectionSpec) -> Collection:
+    import chromadb
+    from chromadb.config import DEFAULT_DATABASE, DEFAULT_TENANT, Settings
+
+    client = chromadb.HttpClient(
+        host=endpoint.chroma_url,
+        headers={"x-chroma-token": endpoint.chroma_api_key} if endpoint.chroma_api_key else None,
+        settings=Settings(anonymized_telemetry=False, chroma_server_ssl_verify=True),
+        tenant=endpoint.chroma_tenant or DEFAULT_TENANT,
+        database=endpoint.chroma_database or DEFAULT_DATABASE,
+    )
+    return client.get_collection(spec.name, embedding_function=None)
+
+
+def _each(work: Callable[[Any], None], items: Sequence[Any], level: int) -> None:
+    """Do `work` on every item: in this thread, or in a pool of `level` of them."""
+    if level == 1:
+        for item in items:
+            work(item)
+        return
+    with ThreadPoolExecutor(level) as pool:
+        list(pool.map(work, items))

@@ -1,0 +1,179 @@
+"""The bench that Compare works on: providers to measure and scratch services, beside the runtime's own.
+
+With `runtime.py` it is the composition root: no other room puts adapters and services together.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from animerag.answering.answering import Answering
+from animerag.batch.runner import Batch
+from animerag.comparison.runner import Endpoint, ObservableProvider, Observed, Sandbox, SlowTitles
+from animerag.config import variable
+from animerag.indexing.indexer import Indexer
+from animerag.ingestion.importer import Ingestion
+from animerag.jobs.import_lock import ImportLock
+from animerag.models import Priority
+from animerag.rate_limits import Gate
+from animerag.simulator import SimulatorProcess, SimulatorSettings, parse_faults
+from animerag.storage.disk_space import Space
+from animerag.storage.library import Library
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+    from pathlib import Path
+
+    from animerag.comparison.experiment import ExperimentPlan
+    from animerag.config import Settings
+    from animerag.rate_limits import LevelChoice
+    from animerag.vector_store.chroma import ChromaIndex
+
+
+@dataclass(frozen=True, slots=True)
+class ScratchBench:
+    """The `Bench` of services.comparison; its methods are described there."""
+
+    settings: Settings
+    index: ChromaIndex
+    gate: Gate
+
+    @property
+    def directory(self) -> Path:
+        """Return where scratch catalogues lie."""
+        return self.settings.data_dir / "scratch"
+
+    @asynccontextmanager
+    async def provider(self, plan: ExperimentPlan, settings: Mapping[str, Any]) -> AsyncIterator[ObservableProvider]:
+        """Open the simulator, or point at the configured provider."""
+        await self.index.start()
+        if plan.against == "configured":
+            yield _BenchProvider(self._endpoint(self.settings.openai_base_url, self.settings.provider_key))
+            return
+        async with SimulatorProcess(_simulated(settings)) as simulator:
+            yield _BenchProvider(self._endpoint(simulator.url, None, simulated=True), simulator)
+
+    def _endpoint(self, base_url: str | None, key: str | None, *, simulated: bool = False) -> Endpoint:
+        from animerag.providers.openai import DIMENSIONS
+        from animerag.providers.openai_errors import NO_KEY
+
+        settings = self.settings
+        embedding_model = "text-embedding-3-small" if simulated else settings.embedding_model
+        return Endpoint(
+            base_url=base_url,
+            api_key=key or NO_KEY,
+            embedding_model=embedding_model,
+            chat_model="gpt-5-nano" if simulated else settings.chat_model,
+            api="responses" if simulated or settings.api == "auto" else settings.api,
+            dimensions=DIMENSIONS[embedding_model] if simulated else None,
+            simulated=simulated,
+            chroma_url=self.index.url or "",
+            chroma_api_key=settings.chroma_api_key.get_secret_value() if settings.chroma_api_key else None,
+            chroma_tenant=settings.chroma_tenant,
+            chroma_database=settings.chroma_database,
+        )
+
+    def check(self, settings: Mapping[str, Any]) -> None:
+        """Make the settings, for the sentence that says what is wrong with them."""
+        _simulated(settings)
+
+    @asynccontextmanager
+    async def scratch(
+        self, endpoint: Endpoint, directory: Path, *, level: LevelChoice, alias_latency_s: float, early_start: bool
+    ) -> AsyncIterator[Sandbox]:
+        """Open warmed services on a library of their own."""
+        from animerag.providers.openai import OpenAIChat, OpenAIConnection, OpenAIEmbedder
+
+        async with contextlib.AsyncExitStack() as stack:
+            library = await Library.open(directory / "library.db")
+            stack.push_async_callback(library.close)
+            # Limits that were configured are those of the user's own provider.
+            rpm, tpm = (None, None) if endpoint.simulated else (self.settings.max_rpm, self.settings.max_tpm)
+            gate = Gate(ingest=level, query=level, max_rpm=rpm, max_tpm=tpm)
+            connection = OpenAIConnection(api_key=endpoint.api_key, base_url=endpoint.base_url, gate=gate)
+            embedder = OpenAIEmbedder(
+                connection,
+                model=endpoint.embedding_model,
+                dimensions=endpoint.dimensions,
+                asked_dimensions=None if endpoint.simulated else self.settings.embedding_dimensions,
+            )
+            stack.push_async_callback(embedder.close)
+            await embedder.warm()
+            indexer = Indexer(library, self.index, embedder)
+            chat = OpenAIChat(connection, model=endpoint.chat_model, api=self.settings.api)
+            retriever = SlowTitles(indexer, alias_latency_s)
+            await retriever.warm()
+            answering = Answering(retriever, chat, early_start=early_start)
+            yield Sandbox(
+                indexer=indexer,
+                ingestion=Ingestion(
+                    indexer,
+                    ImportLock(directory / "import.lock"),
+                    Space(directory),
+                    batch_size=self.settings.batch_size,
+                    level=lambda: gate.level(Priority.INGEST),
+                    set_level=lambda choice: gate.set_level(Priority.INGEST, choice),
+                    rounds=lambda: gate.rounds(Priority.INGEST),
+                ),
+                answering=answering,
+                batch=Batch(answering, level=lambda: gate.level(Priority.BATCH)),
+            )
+
+    def why_not_configured(self) -> str | None:
+        """Say what the embedded default would do in an experiment: nothing worth measuring."""
+        settings = self.settings
+        for choice, does in ((settings.embedding_provider, "embeds"), (settings.chat_provider, "answers")):
+            if settings.provider_for(choice) == "local":
+                return (
+                    f"What {does} here is the embedded default: it waits on no network, so there is nothing to overlap."
+                    " Set OPENAI_API_KEY or OPENAI_BASE_URL to measure a provider of yours."
+                )
+        return None
+
+    def prices(self) -> dict[str, float | None]:
+        """Look the configured models up in the price table."""
+        from animerag.providers.pricing import OUTPUT, price_table
+
+        table, chat = price_table(self.settings.prices), self.settings.chat_model
+        return {
+            "embedding": table.get(self.settings.embedding_model),
+            "input": table.get(chat),
+            "output": table.get(chat + OUTPUT, table.get(chat)),
+        }
+
+    def fixed_by(self, setting: str) -> str | None:
+        """Name the variable that fixes a setting."""
+        return variable(setting) if setting in self.settings.fixed else None
+
+    def set_level(self, priority: Priority, level: int) -> None:
+        """Change the level of the gate that the app works through."""
+        self.gate.set_level(priority, level)
+
+
+@dataclass(frozen=True, slots=True)
+class _BenchProvider:
+    """A provider to measure; only the simulator tells what it saw."""
+
+    endpoint: Endpoint
+    simulator: SimulatorProcess | None = None
+
+    async def reset(self) -> None:
+        if self.simulator is not None:
+            await self.simulator.reset()
+
+    async def observed(self) -> Observed | None:
+        if self.simulator is None:
+            return None
+        stats = await self.simulator.stats(times=True)
+        spent_s = sum(visit.finished_s - visit.arrived_s for visit in stats.times if visit.finished_s is not None)
+        return Observed(provider_s=spent_s, rate_limited=stats.rate_limited)
+
+
+def _simulated(settings: Mapping[str, Any]) -> SimulatorSettings:
+    given = dict(settings)
+    if isinstance(given.get("faults"), str):
+        given["faults"] = parse_faults(given["faults"])
+    return SimulatorSettings(**given)

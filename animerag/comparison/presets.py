@@ -1,0 +1,115 @@
+"""Providers worth comparing against, as settings of the simulator, and what an experiment would take."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from animerag.comparison.experiment import YARDSTICK
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from animerag.comparison.experiment import ExperimentPlan
+
+# Measured on the real export: 223 tokens a description; eight sources and the instructions make the prompt.
+DOCUMENT_TOKENS, PROMPT_TOKENS, ANSWER_TOKENS = 230, 3000, 300
+_WRITTEN_A_SECOND = 1200  # by one writer to a Chroma server on the same machine
+_AROUND_S = 1.0  # scratch catalogue, clients and collection of one run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preset:
+    """A named provider; `provider` holds settings of the simulator by name."""
+
+    name: str
+    label: str
+    help: str
+    provider: Mapping[str, Any]
+
+
+def _preset(name: str, label: str, text: str, **provider: Any) -> Preset:
+    return Preset(name=name, label=label, help=text, provider=MappingProxyType(provider))
+
+
+PRESETS: Mapping[str, Preset] = MappingProxyType(
+    {
+        preset.name: preset
+        for preset in (
+            _preset(
+                "typical", "Typical API", "1.5 s for a request of 100 texts, 0.3 s for one question, 3 s an answer.",
+                embed_latency_s=0.3, embed_per_item_s=0.012, chat_latency_s=3.0,
+            ),
+            _preset(
+                "note", "As in the note", "2.9 s for a request of 100 texts: one at a time, 1458 shows take 45 s.",
+                embed_latency_s=0.3, embed_per_item_s=0.026, chat_latency_s=3.0,
+            ),
+            _preset(
+                "local", "Local server", "Quick to accept, slow to compute: 25 ms a text, 6 s an answer, no limits.",
+                embed_latency_s=0.02, embed_per_item_s=0.025, chat_latency_s=6.0,
+            ),
+            _preset(
+                "limited", "Rate-limited", "As typical, but 5 requests per 10 s: the rest is refused with 429.",
+                embed_latency_s=0.3, embed_per_item_s=0.012, chat_latency_s=3.0, requests_per_minute=30, burst=5,
+            ),
+            _preset(
+                "flaky", "Flaky", "As typical, scattered by a third; 1 request in 8 fails in one of four ways.",
+                embed_latency_s=0.3, embed_per_item_s=0.012, chat_latency_s=3.0, jitter=0.33,
+                faults="429@0.04,500@0.04,drop@0.03,slow=3@0.015",
+            ),
+        )
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExperimentEstimate:
+    """What an experiment takes, roughly; `cost_usd` is None where no price is known."""
+
+    seconds: float
+    requests: int
+    tokens: int
+    cost_usd: float | None
+
+
+def estimate(
+    plan: ExperimentPlan, provider: Mapping[str, Any], prices: Mapping[str, float | None]
+) -> ExperimentEstimate:
+    """Add up the runs of a plan. `prices` are USD per million tokens of `embedding`, `input` and `output`."""
+    settings = plan.settings()
+    modes = {mode for mode, _ in settings}
+    warming_s = sum(_run_s(plan.small(), max(plan.levels), mode == YARDSTICK, provider) for mode in modes)
+    measured_s = sum(_run_s(plan, level, mode == YARDSTICK, provider) for mode, level in settings)
+    seconds = plan.repeats * measured_s + plan.warmup * warming_s
+    runs = plan.repeats * len(settings)
+    embedded = runs * (plan.documents * DOCUMENT_TOKENS if plan.workload == "ingest" else plan.items * 20)
+    asked = 0 if plan.workload == "ingest" else runs * plan.items
+    used = {"embedding": embedded, "input": asked * PROMPT_TOKENS, "output": asked * ANSWER_TOKENS}
+    costs = [prices.get(name) for name, tokens in used.items() if tokens]
+    known = [cost for cost in costs if cost is not None]
+    cost_usd = sum((prices[name] or 0.0) * tokens / 1e6 for name, tokens in used.items() if tokens and prices.get(name))
+    return ExperimentEstimate(
+        seconds=seconds,
+        requests=runs * plan.requests * (1 if plan.workload == "ingest" else 2),
+        tokens=sum(used.values()),
+        cost_usd=cost_usd if len(known) == len(costs) else None,
+    )
+
+
+def _run_s(plan: ExperimentPlan, level: int, is_yardstick: bool, provider: Mapping[str, Any]) -> float:
+    level = 1 if is_yardstick else level
+    fixed_s, each_s = float(provider.get("embed_latency_s", 0.3)), float(provider.get("embed_per_item_s", 0.0))
+    chat_s = float(provider.get("chat_latency_s", 3.0))
+    rounds = math.ceil(plan.requests / level)
+    if plan.workload == "ingest":
+        written = plan.documents if is_yardstick else min(plan.documents, level * plan.batch_size)
+        seconds = rounds * (fixed_s + each_s * plan.batch_size) + written / _WRITTEN_A_SECOND
+    else:
+        seconds = rounds * (plan.alias_latency_s + fixed_s + each_s + chat_s)
+    rpm = provider.get("requests_per_minute")
+    if rpm:
+        calls = plan.requests * (1 if plan.workload == "ingest" else 2)
+        seconds = max(seconds, (calls - int(provider.get("burst") or rpm)) * 60 / int(rpm))
+    return seconds + _AROUND_S

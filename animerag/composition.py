@@ -1,0 +1,498 @@
+"""The composition root: one event loop in one thread, and the services that live on it. Knows nothing of pages.
+
+Pages use `Runtime`: `call` for what is short, `stream` for answers, jobs for the rest. The command line opens the same
+services on a loop of its own through `open_services`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import concurrent.futures
+import contextlib
+import ctypes
+import logging
+import queue
+import threading
+import weakref
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from itertools import repeat
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from animerag import logs
+from animerag.answering.answering import Answering
+from animerag.answering.daily_spending import DailySpending
+from animerag.batch.estimate import BatchCosts
+from animerag.batch.runner import Batch
+from animerag.catalogue.browsing import Browsing
+from animerag.catalogue.duplicates import SameShows
+from animerag.catalogue.editing import Editing
+from animerag.catalogue.status import Catalogue
+from animerag.comparison.environment import ScratchBench
+from animerag.comparison.runner import Comparison
+from animerag.config import Settings, load_settings
+from animerag.errors import AnimeRAGError, InvalidInputError, RuntimeClosedError
+from animerag.evaluation.evaluation import Evaluator
+from animerag.indexing.doctor import UNCLEAN_STOP, Maintenance
+from animerag.indexing.indexer import Indexer
+from animerag.ingestion import batching
+from animerag.ingestion.importer import Ingestion
+from animerag.ingestion.resumable import Uploads
+from animerag.jobs.import_lock import ImportLock
+from animerag.jobs.jobs import Jobs
+from animerag.models import Priority
+from animerag.providers import discovery
+from animerag.providers.pricing import price_table
+from animerag.rate_limits import Gate
+from animerag.retrieval.retriever import Retriever
+from animerag.saved_settings import ConnectionCheck, Preferences, saved_settings, tried
+from animerag.storage import process_locks
+from animerag.storage.answer_cache import AnswerCache
+from animerag.storage.batch_runs import Runs
+from animerag.storage.conversations import Conversations
+from animerag.storage.disk_space import Space
+from animerag.storage.library import Library
+from animerag.storage.private_files import tighten
+from animerag.storage.upload_files import UploadStore
+from animerag.telemetry.loop_lag import LoopLag, PageActivity
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
+
+    from filelock import FileLock
+
+    from animerag.ports import ChatModel, Embedder, Memory
+    from animerag.vector_store.chroma import ChromaIndex
+
+_M_ARENA_MAX, _HEAPS = -8, 2  # malloc.h: heaps of glibc's allocator; every thread may have one of its own otherwise
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+_LOCAL_LEVEL = 3  # batches on their way: two threads encode, the third keeps them from waiting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """Everything the app can do, on one loop."""
+
+    settings: Settings
+    library: Library
+    index: ChromaIndex
+    embedder: Embedder
+    gate: Gate
+    retriever: Retriever
+    answering: Answering
+    ingestion: Ingestion
+    batch: Batch
+    conversations: Conversations
+    preferences: Preferences
+    catalogue: Catalogue
+    browsing: Browsing
+    editing: Editing
+    maintenance: Maintenance
+    comparison: Comparison
+    uploads: Uploads
+    same_shows: SameShows
+    evaluator: Evaluator
+    jobs: Jobs
+    spool: UploadStore
+    visits: PageActivity
+
+
+@asynccontextmanager
+async def open_services(settings: Settings, *, warm: bool = True) -> AsyncIterator[Services]:
+    """Open the library and what stands on it, and close all of it at the end.
+
+    `warm` starts Chroma, encoder and titles in the background, for those who will need all three.
+    Raises LibraryError, SettingsError. A Chroma that does not start is told by the calls that need it; the rest works.
+    """
+    from animerag.vector_store.chroma import ChromaIndex
+
+    _few_heaps()
+    async with contextlib.AsyncExitStack() as stack:
+        stack.enter_context(logs.debugging(settings))
+        if settings.otlp_endpoint is not None:
+            await stack.enter_async_context(_exporting(settings.otlp_endpoint))
+        await asyncio.to_thread(tighten, settings.data_dir, settings.database_path)
+        library = await Library.open(settings.database_path)
+        stack.push_async_callback(library.close)
+        held = settings.data_dir / process_locks.DIRECTORY
+        lease = await asyncio.to_thread(process_locks.take, held)
+        stack.callback(process_locks.drop, lease)
+        cut_off = await _mark_interrupted(library, held)
+        left = await asyncio.to_thread(process_locks.clear_dead, held, Path(lease.lock_file))
+        if cut_off or left:
+            await library.set_meta(UNCLEAN_STOP, "yes")  # until a doctor has looked, whoever starts first
+        index = ChromaIndex(
+            None if settings.chroma_url else settings.data_dir / "chroma",
+            url=settings.chroma_url,
+            api_key=settings.chroma_api_key.get_secret_value() if settings.chroma_api_key else None,
+            tenant=settings.chroma_tenant,
+            database=settings.chroma_database,
+        )
+        stack.push_async_callback(index.close)
+        settings = settings.with_saved(await saved_settings(library))
+        gate = Gate(
+            ingest=settings.ingest_concurrency,
+            query=settings.query_concurrency,
+            max_rpm=settings.max_rpm,
+            max_tpm=settings.max_tpm,
+        )
+        embedder, chat = await _providers(settings, gate, stack, library)
+        kept = AnswerCache(library)
+        stack.push_async_callback(kept.close)
+        services = _assemble(settings, library, index, embedder=embedder, chat=chat, kept=kept, gate=gate, lease=lease)
+        stack.push_async_callback(services.jobs.close)
+        if warm:
+            stack.push_async_callback(_end, asyncio.create_task(_warm(services), name="warm-up"))
+        yield services
+
+
+def _exporting(endpoint: str) -> contextlib.AbstractAsyncContextManager[None]:
+    from animerag.telemetry.otlp import exporting
+
+    return exporting(endpoint)
+
+
+async def _providers(
+    settings: Settings, gate: Gate, stack: contextlib.AsyncExitStack, memory: Memory | None = None
+) -> tuple[Embedder, ChatModel]:
+    from animerag.providers.local import ExtractiveAnswerer, LocalEmbedder
+
+    local = LocalEmbedder()
+    stack.push_async_callback(local.close)
+    embedder: Embedder = local
+    chat: ChatModel = ExtractiveAnswerer(local)
+    embeds = settings.provider_for(settings.embedding_provider)
+    answers = settings.provider_for(settings.chat_provider)
+    if "openai" in (embeds, answers):
+        from animerag.providers.openai import OpenAIChat, OpenAIConnection, OpenAIEmbedder
+        from animerag.providers.pricing import DEFAULT_PRICES
+
+        connection = OpenAIConnection(api_key=settings.provider_key, base_url=settings.openai_base_url, gate=gate)
+        prices = {**DEFAULT_PRICES, **settings.prices}
+        if embeds == "openai":
+            embedder = OpenAIEmbedder(
+                connection,
+                model=settings.embedding_model,
+                prices=prices,
+                asked_dimensions=settings.embedding_dimensions,
+                memory=memory,
+            )
+            stack.push_async_callback(embedder.close)
+        if answers == "openai":
+            chat = OpenAIChat(
+                connection,
+                model=settings.chat_model,
+                api=settings.api,
+                reasoning_effort=settings.reasoning_effort,
+                verbosity=settings.verbosity,
+                prices=prices,
+            )
+            stack.push_async_callback(chat.close)
+    return embedder, chat
+
+
+async def _try_providers(settings: Settings) -> list[ConnectionCheck]:
+    """Try the models of settings that may not be in use, over connections and a gate of their own."""
+    async with contextlib.AsyncExitStack() as stack:
+        embedder, chat = await _providers(settings, Gate(), stack)
+
+        async def embed() -> str:
+            embedded = await embedder.embed(["check"], priority=Priority.LIVE)
+            return f"{embedder.model} answers, with {embedded.vectors.shape[1]:,} numbers a vector."
+
+        return [await tried("Vectors", embed), await tried("Answers", chat.check)]
+
+
+def _assemble(
+    settings: Settings,
+    library: Library,
+    index: ChromaIndex,
+    *,
+    embedder: Embedder,
+    chat: ChatModel,
+    kept: AnswerCache,
+    gate: Gate,
+    lease: FileLock,
+) -> Services:
+    embeds_here = embedder.provider == "local"
+
+    def level(priority: Priority, *, local: bool) -> Callable[[], int]:
+        return lambda: _LOCAL_LEVEL if local else gate.level(priority)
+
+    indexer = Indexer(library, index, embedder)
+    alone = ImportLock(settings.data_dir / "import.lock")
+    retriever = Retriever(indexer, at_work=lambda: alone.at_work)
+    answering = Answering(
+        retriever,
+        chat,
+        kept,
+        k=settings.sources,
+        language=settings.answer_language,
+        early_start=settings.early_start,
+        daily=DailySpending(library, settings.max_cost_usd),
+    )
+    ingestion = Ingestion(
+        indexer,
+        alone,
+        Space(settings.data_dir),
+        batch_size=_batch_size(settings),
+        level=level(Priority.INGEST, local=embeds_here),
+        set_level=lambda choice: gate.set_level(Priority.INGEST, choice),
+        rounds=lambda: repeat(_LOCAL_LEVEL) if embeds_here else gate.rounds(Priority.INGEST),
+        max_cost_usd=settings.max_cost_usd,
+        most=batching.USUAL
+        if embeds_here
+        else batching.MOST,  # a request of ours computes: progress is worth more than size
+    )
+    visits = PageActivity()
+    jobs = Jobs(library, lease.lock_file, on_start=gate.reset)  # a key may have been mended since it was refused
+    return Services(
+        settings=settings,
+        library=library,
+        index=index,
+        embedder=embedder,
+        gate=gate,
+        retriever=retriever,
+        answering=answering,
+        ingestion=ingestion,
+        batch=Batch(
+            answering,
+            level=lambda: gate.level(Priority.BATCH),
+            set_level=lambda choice: gate.set_level(Priority.BATCH, choice),
+            runs=Runs(library),
+            visits=visits,
+            costs=BatchCosts(library, embedder=embedder, chat=chat, prices=price_table(settings.prices)),
+        ),
+        conversations=Conversations(library),
+        preferences=Preferences(library, settings, try_out=_try_providers, find=discovery.find),
+        catalogue=Catalogue(indexer, ingestion),
+        browsing=Browsing(indexer, retriever.table),
+        editing=Editing(indexer, ingestion),
+        maintenance=Maintenance(indexer, alone, None if settings.chroma_url else settings.data_dir / "chroma"),
+        same_shows=SameShows(indexer, ingestion),
+        comparison=Comparison(library, index, ScratchBench(settings, index, gate)),
+        uploads=Uploads(library, ingestion, jobs, settings.data_dir / "inbox"),
+        evaluator=Evaluator(retriever),
+        jobs=jobs,
+        spool=UploadStore(settings.data_dir / "uploads"),
+        visits=visits,
+    )
+
+
+def _batch_size(settings: Settings) -> int | Literal["auto"]:
+    """A size that somebody gave is obeyed; otherwise `auto` concurrency also fills its waves."""
+    given = "batch_size" in settings.model_fields_set
+    return settings.batch_size if given or settings.ingest_concurrency != "auto" else "auto"
+
+
+def _few_heaps() -> None:
+    """Let all threads share two heaps: what a large import frees in one is otherwise kept there, 30 MB in all."""
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # there is no such choice outside glibc
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _HEAPS)
+
+
+async def _warm(services: Services) -> None:
+    """Pay for start-up while nobody waits; what fails here fails again, with its reason, where it is needed.
+
+    After an unclean stop the doctor looks at the index by himself.
+    """
+    steps = (services.embedder.warm(), services.index.start(), services.retriever.warm())
+    for outcome in await asyncio.gather(*steps, return_exceptions=True):
+        if isinstance(outcome, AnimeRAGError):
+            log.warning("warm-up: %s", outcome)
+        elif isinstance(outcome, Exception):
+            log.error("warm-up failed", exc_info=outcome)
+    try:
+        await services.maintenance.start_after_unclean_stop(services.jobs)
+    except InvalidInputError as error:  # something is at work already: at the next start, then
+        log.info("the index was not checked after an unclean stop: %s", error)
+    except AnimeRAGError as error:
+        log.warning("the index could not be checked after an unclean stop: %s", error)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def _mark_interrupted(library: Library, directory: Path) -> bool:
+    """Journal the end of jobs whose process is gone, and tell whether there were any."""
+    found = False
+    running = await library.jobs(state="running", limit=1000)
+    for job in running:
+        if await asyncio.to_thread(process_locks.is_free, directory, job.lease):
+            await library.end_job(job.id, state="interrupted", error="The app ended before the job did.")
+            found = True
+    return found
+
+
+class Runtime:
+    """One loop in one daemon thread with the services on it; safe to call from any other thread."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self._settings = settings or load_settings()
+        self._loop = asyncio.new_event_loop()
+        self._opened: concurrent.futures.Future[Services] = concurrent.futures.Future()
+        self._closing = asyncio.Event()
+        self._looking: concurrent.futures.Future[None] | None = None
+        self._lag_s: float | None = None
+        self._thread = threading.Thread(target=self._main, name="animerag-loop", daemon=True)
+        self._thread.start()
+        _close_at_exit(self)
+        try:
+            self._opened.result(timeout=30)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def services(self) -> Services:
+        """Return the services. Raises RuntimeClosedError when the loop has ended."""
+        self._check_alive()
+        return self._opened.result(timeout=0)
+
+    @property
+    def alive(self) -> bool:
+        """Tell whether the loop still runs."""
+        return self._thread.is_alive() and not self._loop.is_closed()
+
+    def call(self, work: Coroutine[Any, Any, T], timeout_s: float = 30.0) -> T:
+        """Run a short coroutine on the loop and return its result; a time-out or a stopped page cancels it.
+
+        Raises what the coroutine raises, TimeoutError, RuntimeClosedError, and RuntimeError from the loop's own thread.
+        """
+        future = self._submit(work)
+        try:
+            self.services.visits.note()
+            return future.result(timeout_s)
+        except concurrent.futures.CancelledError:
+            if self._closing.is_set():
+                raise RuntimeClosedError("The app's event loop has ended: try again.") from None
+            self._check_alive()
+            raise
+        except BaseException:  # a stopped page raises BaseException; its work must not go on unseen
+            future.cancel()
+            raise
+
+    def stream(self, events: AsyncGenerator[T, None], timeout_s: float = 180.0) -> Iterator[T]:
+        """Iterate over an async generator of the loop; leaving the iteration early closes it there.
+
+        `timeout_s` bounds the wait for each item. Raises what the generator raises, TimeoutError, RuntimeClosedError.
+        """
+        channel: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
+
+        async def pump() -> None:
+            try:
+                async with contextlib.aclosing(events):
+                    async for event in events:
+                        channel.put(("item", event))
+            except Exception as error:  # noqa: BLE001 - carried to the page's thread, which raises it
+                channel.put(("error", error))
+            finally:
+                channel.put(("end", None))
+
+        future = self._submit(pump())
+        try:
+            while True:
+                try:
+                    kind, value = channel.get(timeout=timeout_s)
+                except queue.Empty:
+                    self._check_alive()
+                    raise TimeoutError(f"Nothing arrived for {timeout_s:.0f} s.") from None
+                if kind == "error":
+                    raise value
+                if kind == "end":
+                    return
+                yield value
+        finally:
+            future.cancel()
+
+    def lag_s(self, look_s: float = 0.2) -> float | None:
+        """Return how late callbacks of the loop were at the last look: 95 % waited at most so many seconds.
+
+        Begins the next look and does not wait for it; None before the first has ended.
+        """
+
+        async def look() -> None:
+            async with LoopLag() as lag:
+                await asyncio.sleep(look_s)
+            self._lag_s = lag.p95_s
+
+        if self._looking is None or self._looking.done():
+            self._looking = self._submit(look())
+        return self._lag_s
+
+    def close(self) -> None:
+        """End jobs, services and loop, and wait for the thread."""
+        if self.alive and threading.current_thread() is not self._thread:
+            with contextlib.suppress(RuntimeError):  # the loop may close between the check and the call
+                self._loop.call_soon_threadsafe(self._closing.set)
+            self._thread.join(20)
+
+    def _submit(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+        if threading.current_thread() is self._thread:
+            work.close()
+            raise RuntimeError("The runtime was called from its own loop, which would wait for itself: await instead.")
+        try:
+            self._check_alive()
+            return asyncio.run_coroutine_threadsafe(work, self._loop)
+        except RuntimeError as error:
+            work.close()
+            raise RuntimeClosedError("The app's event loop has ended: restart the app.") from error
+        except RuntimeClosedError:
+            work.close()
+            raise
+
+    def _check_alive(self) -> None:
+        if not self.alive:
+            raise RuntimeClosedError("The app's event loop has ended: restart the app.")
+
+    def _main(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_until_complete(self._serve())
+        except Exception as error:
+            if not self._opened.done():
+                self._opened.set_exception(error)
+            else:
+                log.exception("the event loop failed")
+        finally:
+            _cancel_pending(self._loop)
+            self._loop.close()
+
+    async def _serve(self) -> None:
+        with logs.log_file(self._settings):
+            await self._open_until_closed()
+
+    async def _open_until_closed(self) -> None:
+        async with open_services(self._settings) as services:
+            self._opened.set_result(services)
+            await self._closing.wait()
+
+
+def _close_at_exit(runtime: Runtime) -> None:
+    """Close a runtime that is still open when the process ends: else every Ctrl-C would be an unclean stop."""
+    kept = weakref.ref(runtime)
+
+    def close() -> None:
+        if (opened := kept()) is not None:
+            opened.close()
+
+    # Ordinary exit handlers come after the interpreter has closed its pools of threads, which closing needs.
+    register = getattr(threading, "_register_atexit", atexit.register)
+    register(close)
+
+
+def _cancel_pending(loop: asyncio.AbstractEventLoop) -> None:
+    pending = asyncio.all_tasks(loop)
+    for task in pending:
+        task.cancel()
+    if pending:
+        loop.run_until_complete(asyncio.gather(*pending, return_exceptions=True))
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    loop.run_until_complete(loop.shutdown_default_executor())

@@ -1,0 +1,171 @@
+"""Doctor: hold the index against the library, id by id and hash by hash, and mend it without paying anybody."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from animerag.errors import AnimeRAGError, InvalidInputError
+from animerag.indexing.indexer import prefix_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from animerag.indexing.indexer import Indexer
+    from animerag.jobs.import_lock import ImportLock
+    from animerag.jobs.jobs import Control, Job, Jobs
+    from animerag.ports import CollectionSpec
+
+DOCTOR_JOB = "doctor"
+UNCLEAN_STOP = "unclean_stop"  # a fact of the library, until the index was looked at
+_CHUNK = 500
+# Chroma keeps a vector in its log and in its graph. Several times that is a leak, as other projects have seen it grow.
+_MUCH, _MUCH_A_NUMBER = 200 * 2**20, 5 * 2 * 4  # bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoctorReport:
+    """What differs: ids that Chroma lacks, has too many of, holds in an older form, or cannot find."""
+
+    shows: int
+    indexed: int
+    missing: tuple[str, ...] = ()
+    stray: tuple[str, ...] = ()
+    stale: tuple[str, ...] = ()
+    unsearchable: tuple[str, ...] = ()
+    repaired: int = 0
+    index_bytes: int = 0  # on disk; 0 where the server is elsewhere
+    oversized: bool = False
+
+    @property
+    def healthy(self) -> bool:
+        """Tell whether library and index agree and every vector finds itself."""
+        return not (self.missing or self.stray or self.stale or self.unsearchable)
+
+
+class Maintenance:
+    """Checks and repairs the index of the current model, which lies in `directory` unless its server is elsewhere."""
+
+    def __init__(self, indexer: Indexer, alone: ImportLock, directory: Path | None = None) -> None:
+        self._indexer = indexer
+        self._alone = alone
+        self._library = indexer.library
+        self._directory = directory
+
+    async def check(self) -> DoctorReport:
+        """Compare both sides and let every vector find itself. Raises LibraryError, VectorStoreError."""
+        spec = await self._indexer.spec()
+        held = await self._indexer.index.metadata(spec, ["content_hash", "text_hash"])
+        counts = await self._library.counts()
+        wanted = await self._library.hashes()
+        found = {show_id: (str(keys.get("content_hash")), str(keys.get("text_hash"))) for show_id, keys in held.items()}
+        both = [show_id for show_id in wanted if show_id in found]
+        stale = [show_id for show_id in both if wanted[show_id] != found[show_id]]
+        size = await self.index_bytes()
+        return DoctorReport(
+            shows=counts.shows,
+            indexed=len(both),
+            missing=tuple(show_id for show_id in wanted if show_id not in found),
+            stray=tuple(show_id for show_id in found if show_id not in wanted),
+            stale=tuple(stale),
+            index_bytes=size,
+            oversized=size > _MUCH + _MUCH_A_NUMBER * len(found) * spec.dimensions,
+            unsearchable=tuple(await self._indexer.unsearchable(spec, [i for i in both if i not in set(stale)])),
+        )
+
+    async def index_bytes(self) -> int:
+        """Return what the index takes on this machine's disk; 0 where its server is elsewhere."""
+        return await asyncio.to_thread(_size, self._directory) if self._directory else 0
+
+    async def repair(self) -> DoctorReport:
+        """Mend what kept vectors can mend; shows whose text was never embedded stay missing.
+
+        Nothing may be imported meanwhile: what an import has written and not yet noted looks stray or stale.
+        Raises LibraryError, VectorStoreError.
+        """
+        before = await self.check()
+        spec = await self._indexer.spec()
+        if before.stray:
+            await self._indexer.index.delete(spec, before.stray)
+            await self._library.forget_indexed(spec.name, before.stray)
+        if before.unsearchable:
+            # An entry that its own vector cannot find is mended by leaving the graph and joining it anew.
+            await self._indexer.index.delete(spec, before.unsearchable)
+        broken = [*before.missing, *before.stale, *before.unsearchable]
+        mended: set[str] = set(before.stray)
+        for start in range(0, len(broken), _CHUNK):
+            mended |= await self._write_again(spec, broken[start : start + _CHUNK])
+        await self._library.forget_indexed(spec.name, set(broken) - mended)
+        return replace(await self.check(), repaired=len(mended))
+
+    async def start_after_unclean_stop(self, jobs: Jobs) -> Job | None:
+        """Start a repair as a job, for a catalogue that a process was killed over since the last one.
+
+        Nothing to check is no job. Raises as `start_repair` does.
+        """
+        if not await self._library.get_meta(UNCLEAN_STOP) or not (await self._library.counts()).shows:
+            return None
+        return await self.start_repair(jobs, "Checking the index after an unclean stop")
+
+    async def start_repair(self, jobs: Jobs, title: str = "Repairing the index") -> Job:
+        """Start a repair as a job of its own: imports wait for its end.
+
+        Raises InvalidInputError while other jobs run, LibraryError.
+        """
+        return await jobs.start(self.repair_exclusively, kind=DOCTOR_JOB, title=title, key=DOCTOR_JOB, exclusive=True)
+
+    async def repair_alone(self, jobs: Jobs) -> DoctorReport:
+        """Repair as a job of its own and wait for it. Raises AnimeRAGError."""
+        job = await jobs.wait(await self.start_repair(jobs))
+        if not isinstance(job.report, DoctorReport):
+            raise AnimeRAGError(job.error or "The repair was cut off. Start it again.")
+        return job.report
+
+    async def other_indexes(self) -> list[tuple[CollectionSpec, int]]:
+        """Return this library's collections for other models, each with its number of vectors.
+
+        Raises LibraryError, VectorStoreError.
+        """
+        spec, prefix = await self._indexer.spec(), prefix_of(self._library.library_id)
+        return [found for found in await self._indexer.index.collections(prefix) if found[0].name != spec.name]
+
+    async def delete_index(self, spec: CollectionSpec) -> None:
+        """Delete the collection of another model, and the vectors that were kept for it.
+
+        Raises InvalidInputError for one that is not listed by `other_indexes`, LibraryError, VectorStoreError.
+        """
+        current = await self._indexer.spec()
+        if spec.name not in {other.name for other, _ in await self.other_indexes()}:
+            raise InvalidInputError("This index is in use, or it is gone already: look again.")
+        await self._indexer.index.drop(spec)
+        await self._library.forget_collection(spec.name)
+        if (spec.model, spec.dimensions) != (current.model, current.dimensions):  # else it differs by its texts alone
+            await self._library.forget_vectors(spec.model, spec.dimensions)
+
+    async def repair_exclusively(self, control: Control) -> DoctorReport:
+        """Repair, alone among processes, and note that the index was looked at. Raises as `repair` does."""
+        async with self._alone.held(control):
+            report = await self.repair()
+        await self._library.set_meta(UNCLEAN_STOP, "")
+        return report
+
+    async def _write_again(self, spec: CollectionSpec, ids: Sequence[str]) -> set[str]:
+        documents = await self._indexer.documents(ids)
+        vectors = await self._indexer.known_vectors(spec, documents)
+        known = [document for document in documents if document.text_hash in vectors]
+        await self._indexer.upsert(spec, known, vectors)
+        held = {document.show.id: document.hashes for document in known}
+        await self._library.note_indexed(spec.name, held)
+        return set(held)
+
+
+def _size(directory: Path) -> int:
+    """Return the bytes of a directory's files; those that vanish meanwhile are not counted."""
+    total = 0
+    for path in directory.rglob("*"):
+        with contextlib.suppress(OSError):
+            total += path.stat().st_size if path.is_file() else 0
+    return total

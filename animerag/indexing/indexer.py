@@ -1,0 +1,182 @@
+"""Vectors for shows: known ones from the library, missing ones from the embedder, all of them into the index.
+
+Order of every write: vectors are kept first, then Chroma, then the library notes "indexed". A crash in between
+costs a repetition, never a second payment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import random
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from animerag.models import Priority, Usage
+from animerag.ports import CollectionSpec, VectorRecord
+from animerag.text.cleaning import RECIPE, Document
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
+
+    from animerag.ports import Embedder, MetadataValue, VectorIndex, Vectors
+    from animerag.storage.library import Library
+
+
+_CHUNK = 500
+_TRIED = 20_000  # at 3,000 questions a second that is seconds; beyond, a sample has to do
+_TIES = 10  # shows with one and the same text share a place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Embedded:
+    """Vectors by text hash for some shows, and what getting them took."""
+
+    vectors: Mapping[str, Vectors]
+    requests: int
+    usage: Usage
+
+
+class Indexer:
+    """Keeps one collection in step with the library for the current embedding model."""
+
+    def __init__(self, library: Library, index: VectorIndex, embedder: Embedder) -> None:
+        self.library = library
+        self.index = index
+        self.embedder = embedder
+        self._coming: dict[str, asyncio.Future[None]] = {}  # texts that somebody in this process is embedding
+
+    async def spec(self) -> CollectionSpec:
+        """Return the collection for the current model. Raises ProviderError where its width must be asked for."""
+        dimensions = await self.embedder.dimensions()
+        return collection_for(self.library.library_id, self.embedder.model, dimensions)
+
+    async def kept(self, documents: Sequence[Document]) -> set[str]:
+        """Return the text hashes of these documents that have a vector already."""
+        hashes = {document.text_hash for document in documents}
+        return await self.library.kept_vectors(self.embedder.model, await self.embedder.dimensions(), hashes)
+
+    async def embed(
+        self, documents: Sequence[Document], kept: AbstractSet[str], *, priority: Priority = Priority.INGEST
+    ) -> Embedded:
+        """Return a vector for every document, asking the embedder only for texts that are not `kept`.
+
+        New vectors are kept in the library before this returns. Raises ProviderError, LibraryError.
+        """
+        texts = {document.text_hash: document.text for document in documents}
+        # Without any, nothing is awaited before the gate: batches come to it in the order of the file.
+        known = await self._known(kept & texts.keys())
+        missing = [key for key in texts if key not in known]
+        while coming := [self._coming[key] for key in missing if key in self._coming]:
+            await asyncio.wait(coming)  # another import is paying for these; it keeps them, or it failed
+            known |= await self._known(missing)
+            missing = [key for key in missing if key not in known]
+        if not missing:
+            return Embedded(vectors=known, requests=0, usage=Usage())
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._coming |= dict.fromkeys(missing, done)
+        try:
+            embedding = await self.embedder.embed([texts[key] for key in missing], priority=priority)
+            fresh = dict(zip(missing, embedding.vectors, strict=True))
+            await self.library.save_vectors(self.embedder.model, fresh)
+        finally:
+            for key in missing:
+                del self._coming[key]
+            done.set_result(None)
+        return Embedded(vectors=known | fresh, requests=1, usage=embedding.usage)
+
+    async def _known(self, hashes: Collection[str]) -> dict[str, Vectors]:
+        if not hashes:
+            return {}
+        return await self.library.vectors(self.embedder.model, await self.embedder.dimensions(), hashes)
+
+    async def upsert(self, spec: CollectionSpec, documents: Sequence[Document], vectors: Mapping[str, Vectors]) -> None:
+        """Write documents to the index; the caller notes them as indexed afterwards. Raises VectorStoreError."""
+        await self.index.upsert(spec, [record_of(document, vectors[document.text_hash]) for document in documents])
+
+    async def known_vectors(self, spec: CollectionSpec, documents: Sequence[Document]) -> dict[str, Vectors]:
+        """Return the kept vectors of these documents by text hash."""
+        hashes = [document.text_hash for document in documents]
+        return await self.library.vectors(spec.model, spec.dimensions, hashes)
+
+    async def unsearchable(self, spec: CollectionSpec, ids: Sequence[str]) -> list[str]:
+        """Return which of the stored ids (a sample of 20,000 where there are more) their own vector does not find."""
+        lost: list[str] = []
+        tried = ids if len(ids) <= _TRIED else random.sample(ids, _TRIED)
+        for start in range(0, len(tried), _CHUNK):
+            documents = await self.documents(tried[start : start + _CHUNK])
+            vectors = await self.known_vectors(spec, documents)
+            asked = [document for document in documents if document.text_hash in vectors]
+            if asked:
+                questions = np.stack([vectors[document.text_hash] for document in asked])
+                found = await self.index.query(spec, questions, k=_TIES)
+                for document, near in zip(asked, found, strict=True):
+                    if document.show.id not in {neighbour.id for neighbour in near}:
+                        lost.append(document.show.id)
+        return lost
+
+    async def repair_index(self, spec: CollectionSpec) -> int:
+        """Join anew whatever its own vector does not find; returns how many. Raises VectorStoreError.
+
+        Chroma's graph may lose the way to a neighbour when vectors are replaced in place (5 of 12 loads of 53).
+        Such an entry is mended by leaving the graph and joining again; nobody could find it in between anyway.
+        """
+        lost = await self.unsearchable(spec, list(await self.library.indexed(spec.name)))
+        if lost:
+            documents = await self.documents(lost)
+            vectors = await self.known_vectors(spec, documents)
+            await self.index.delete(spec, lost)
+            await self.upsert(spec, documents, vectors)
+        return len(lost)
+
+    async def remove_strays(self) -> int:
+        """Remove vectors whose show has left the catalogue; returns how many. Raises VectorStoreError."""
+        spec = await self.spec()
+        strays = await self.library.strays(spec.name)
+        if strays:
+            await self.index.delete(spec, strays)
+            await self.library.forget_indexed(spec.name, strays)
+        return len(strays)
+
+    async def documents(self, ids: Sequence[str]) -> list[Document]:
+        """Return what is indexed of shows, with the content hashes that are stored. Raises LibraryError.
+
+        An earlier version may have made those hashes otherwise; what is indexed is compared with them.
+        """
+        shows = await self.library.shows(ids)
+        stored = await self.library.fingerprints(shows)
+        documents = await asyncio.to_thread(lambda: [Document.of(show) for show in shows.values()])
+        return [
+            replace(document, content_hash=stored[document.show.id].content_hash)
+            for document in documents
+            if document.show.id in stored  # else deleted meanwhile
+        ]
+
+
+def collection_for(library_id: str, model: str, dimensions: int) -> CollectionSpec:
+    """Name the collection of a library, model, width and text recipe."""
+    key = hashlib.sha256(f"{model}\n{dimensions}\n{RECIPE}".encode()).hexdigest()[:10]
+    return CollectionSpec(name=f"{prefix_of(library_id)}{key}", model=model, dimensions=dimensions, recipe=RECIPE)
+
+
+def prefix_of(library_id: str) -> str:
+    """Return how the names of a library's collections begin."""
+    return f"animerag-{library_id}-"
+
+
+def record_of(document: Document, vector: Vectors) -> VectorRecord:
+    """Return what the index keeps of a document: its vector, and the metadata that filters and checks need."""
+    show = document.show
+    metadata: dict[str, MetadataValue] = {
+        "title": show.title,
+        "tags": list(show.tags) or None,
+        "year": show.year,
+        "episodes": show.episodes,
+        "rating": show.rating,
+        "text_hash": document.text_hash,
+        "content_hash": document.content_hash,
+    }
+    return VectorRecord(id=show.id, vector=vector, metadata=metadata)

@@ -1,0 +1,362 @@
+"""Which show is a row about? Ids of different worlds never overwrite each other, and nothing a file left out is erased.
+
+A file's ids are taken as the catalogue's when the titles of those that both know agree; otherwise they get a prefix.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from animerag.errors import InvalidInputError
+from animerag.models import RowError, Show
+from animerag.readers import cells
+from animerag.storage import provenance
+from animerag.storage.full_text import STOP_WORDS
+from animerag.text.cleaning import normalise
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from animerag.models import RelatedShow, StoredShow
+    from animerag.storage.library import Library
+
+SAME_WORLD = 0.8  # of the ids that file and catalogue share, so many must have a title in common
+_FEW = 5  # shared ids below which a share says little, and a file of the same name is taken at its word
+MADE_WORLDS = frozenset(("title", "note"))  # ids that we made from a row's own words
+_AT_ONCE = 50  # stored shows that are turned into values on the event loop in a few milliseconds
+_PREFIX = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+
+
+@dataclass(frozen=True, slots=True)
+class ShowFingerprint:
+    """What a show is recognised by: its titles, folded and hashed, its main title, and how its description begins."""
+
+    keys: tuple[int, ...]
+    title: str
+    beginning: int
+
+    def is_like(self, other: ShowFingerprint) -> bool:
+        """Tell whether both may be one show: a title in common, near main titles, or the same description."""
+        if not set(self.keys).isdisjoint(other.keys) or (self.beginning and self.beginning == other.beginning):
+            return True
+        mine, theirs = set(normalise(self.title).split()), set(normalise(other.title).split())
+        return 2 * len(mine & theirs) >= len(mine | theirs) > 0
+
+
+def fingerprint(title: str, titles: Iterable[str], description: str) -> ShowFingerprint:
+    """Return the face of a show; titles that are no names ("and...", "I") count only as main titles."""
+    folded = {key for key in map(normalise, titles) if key and names_something(key)} | {normalise(title)}
+    return ShowFingerprint(
+        tuple(map(hash, sorted(folded))), title, hash(start) if (start := normalise(description[:300])) else 0
+    )
+
+
+def names_something(folded: str) -> bool:
+    """Tell whether a title, normalised, is more than a letter or words that every sentence has."""
+    return len(folded) > 1 and any(word not in STOP_WORDS for word in folded.split())
+
+
+@dataclass(slots=True)
+class FileIds:
+    """The ids of one file and the faces behind them, gathered while it is read for the first time."""
+
+    file: str
+    world: str = ""
+    faces: dict[str, ShowFingerprint] = field(default_factory=dict)
+    overlays: set[str] = field(default_factory=set)
+
+    def add(self, show: Show) -> None:
+        """Note a row; of rows with one id the last counts, as it does in the catalogue."""
+        self.faces[show.id] = fingerprint(show.title, show.titles, show.description)
+        if show.overlay:
+            self.overlays.add(show.id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdPlan:
+    """What becomes of a file's ids: `told` says it in words, `prefix` is what its plain ids get."""
+
+    prefix: str
+    told: str
+    prefixes: Mapping[str, str]  # by the prefix that the file gives
+    renamed: Mapping[str, str]  # single ids, by the id that the file gives
+    refused: Mapping[str, str]  # why not, by the id that the file gives
+
+    def name(self, show: Show) -> Show | RowError:
+        """Return the show under its id in the catalogue, or the reason why its row is set aside."""
+        if show.id in self.refused:
+            file, line = (show.origin.file, show.origin.line) if show.origin else ("", 0)
+            reason, given = self.refused[show.id], cells.given(dict(show.record))
+            return RowError(file=file, line=line, id=show.id, stage="validate", reason=reason, given=given)
+        named = self.id_of(show.id)
+        origin = replace(show.origin, told_as=self._in_world(show.id)) if show.origin else None
+        if named == show.id and not any(self.prefixes.values()):
+            return replace(show, origin=origin)
+        relations, similar = self._related(show.relations), self._related(show.similar)
+        return replace(show, id=named, relations=relations, similar=similar, origin=origin)
+
+    def id_of(self, given: str) -> str:
+        """Return the catalogue's id for one that the file gives."""
+        return self.renamed.get(given) or self._in_world(given)
+
+    def _in_world(self, given: str) -> str:
+        own, bare = split_id(given)
+        return join_id(self.prefixes.get(own, own), bare)
+
+    def _related(self, items: Sequence[RelatedShow]) -> tuple[RelatedShow, ...]:
+        return tuple(replace(item, id=self.id_of(item.id)) for item in items)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Shared:
+    """How ids of a file stand to the catalogue's: of the known ones some agree, the others are refused with a sentence.
+
+    Unless they are corrections: the same file described the show before, so it may call it something else now.
+    """
+
+    known: int
+    agreed: int
+    corrected: int
+    refused: Mapping[str, str]
+
+    @property
+    def one_world(self) -> bool:
+        """Tell whether the ids mean the same: enough agree, or the few that there are come from the file itself."""
+        agreed = self.agreed + (self.corrected if self.known < _FEW else 0)
+        return self.known > 0 and agreed >= SAME_WORLD * self.known
+
+
+class Identity:
+    """Names the rows of one run's files, one file after the other."""
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
+        self._earlier: dict[
+            str, ShowFingerprint
+        ] = {}  # what files before this one in the run brought, by the catalogue's id
+        self._merged: dict[str, str] = {}
+
+    async def plan(self, seen: FileIds, *, prefix: str | None = None) -> IdPlan:
+        """Decide what becomes of a file's ids; `prefix` is its owner's choice, "" for none.
+
+        Raises InvalidInputError for a prefix that cannot be one, LibraryError.
+        """
+        if prefix and (not _PREFIX.fullmatch(prefix) or prefix in MADE_WORLDS):
+            raise InvalidInputError(f"{prefix[:40]!r} cannot be a prefix: use small letters, digits, - and _.")
+        self._merged = await provenance.merged_ids(self._library)
+        groups: dict[str, list[str]] = defaultdict(list)
+        for given in seen.faces:
+            groups[split_id(given)[0]].append(given)
+        prefixes: dict[str, str] = {}
+        told = ["The file gives no ids: they are made from its titles."] if groups.keys() <= MADE_WORLDS else []
+        refused: dict[str, str] = {}
+        for own, ids in groups.items():
+            if own in MADE_WORLDS:
+                continue
+            prefixes[own], said, clashes = await self._world(seen, own, ids, prefix)
+            told.append(said)
+            refused |= clashes
+        renamed = await self._renamed(seen, prefixes)
+        plan = IdPlan(
+            prefix=prefixes.get("", ""), told=" ".join(told), prefixes=prefixes, renamed=renamed, refused=refused
+        )
+        for given, known in seen.faces.items():
+            if given not in refused:
+                self._earlier[plan.id_of(given)] = known
+        return plan
+
+    async def complete(self, shows: Sequence[Show]) -> list[Show]:
+        """Give rows, named already, what the catalogue knows and they leave out. Raises LibraryError."""
+        known = await provenance.stored(self._library, [show.id for show in shows])
+        files = await provenance.files_of(self._library, known)
+        found: list[Show] = []
+        for start in range(0, len(shows), _AT_ONCE):
+            part = shows[start : start + _AT_ONCE]
+            stored = await self._library.shows([show.id for show in part if show.id in known])
+            found += [completed(show, stored.get(show.id), files.get(show.id, set())) for show in part]
+        return found
+
+    async def _world(
+        self, seen: FileIds, own: str, ids: list[str], wanted: str | None
+    ) -> tuple[str, str, Mapping[str, str]]:
+        """Return the prefix for the ids of one world in the file, a sentence, and the ids that clash there."""
+        if wanted is not None:
+            shared = await self._compare(seen, ids, wanted)
+            said = f"get the prefix {wanted}, as chosen" if wanted else "are kept as chosen"
+            return wanted, _said(said), shared.refused
+        known = sorted({"", own, *await provenance.prefixes(self._library), *_prefixes(self._earlier)} - MADE_WORLDS)
+        compared = {candidate: await self._compare(seen, ids, candidate) for candidate in known}
+        chosen = max(known, key=lambda candidate: (compared[candidate].one_world, compared[candidate].agreed))
+        shared = compared[chosen]
+        if shared.one_world:
+            under = f" under the prefix {chosen}" if chosen else ""
+            said = f"are the catalogue's{under}: {shared.agreed:,} of {shared.known:,} known ones agree"
+            return chosen, _said(said), shared.refused
+        shared = compared[own]
+        if not shared.known:
+            return own, _said("are new to the catalogue" if not own else f"are new, and have the prefix {own}"), {}
+        made = seen.world if seen.world and seen.world != own else _slug(seen.file)
+        while made in known:
+            made += "-2"
+        agree = f"{shared.agreed:,} of {shared.known:,} agree"
+        said = f"mean other shows than the catalogue's ({agree}): they get the prefix {made}"
+        return made, _said(said), {}
+
+    async def _compare(self, seen: FileIds, ids: list[str], prefix: str) -> _Shared:
+        """Hold a file's ids against the catalogue's under a prefix."""
+        under = {join_id(prefix, split_id(given)[1]): given for given in ids}
+        stored = await self._stored(under)
+        files = await provenance.files_of(self._library, {show.id for show in stored.values()})
+        own = {show_id for show_id, show in stored.items() if seen.file in files.get(show.id, ())}
+        faces = {show_id: self._earlier[show_id] for show_id in under if show_id in self._earlier}
+        return await asyncio.to_thread(lambda: _shared(seen, under, faces | _faces(stored), own))
+
+    async def _stored(self, ids: Iterable[str]) -> dict[str, StoredShow]:
+        """Return what is stored under ids, or under those they were merged into."""
+        standing = {show_id: self._merged.get(show_id, show_id) for show_id in ids}
+        found = await provenance.stored(self._library, standing.values())
+        return {show_id: found[other] for show_id, other in standing.items() if other in found}
+
+    async def _renamed(self, seen: FileIds, prefixes: Mapping[str, str]) -> dict[str, str]:
+        """Say which ids stand for another show: merged by their owner, or an entry of a list known by its title."""
+        renamed = {}
+        for given in seen.faces:
+            own, bare = split_id(given)
+            named = join_id(prefixes.get(own, own), bare)
+            if named in self._merged:
+                renamed[given] = self._merged[named]
+        if seen.overlays:
+            unknown = await self._unknown(seen, prefixes, renamed)
+            by_title = await self._by_title() if unknown else {}
+            for given in unknown:
+                found = {show_id for key in seen.faces[given].keys for show_id in by_title.get(key, ())}
+                if len(found) == 1:
+                    renamed[given] = found.pop()
+        return renamed
+
+    async def _unknown(self, seen: FileIds, prefixes: Mapping[str, str], renamed: Mapping[str, str]) -> list[str]:
+        named = {}
+        for given in seen.overlays:
+            own, bare = split_id(given)
+            named[given] = renamed.get(given) or join_id(prefixes.get(own, own), bare)
+        known = await provenance.stored(self._library, named.values())
+        return [given for given, show_id in named.items() if show_id not in known and show_id not in self._earlier]
+
+    async def _by_title(self) -> dict[int, list[str]]:
+        faces = await asyncio.to_thread(_faces, await provenance.stored(self._library))
+        found: dict[int, list[str]] = defaultdict(list)
+        for show_id, known in (faces | self._earlier).items():
+            for key in known.keys:
+                found[key].append(show_id)
+        return found
+
+
+def completed(show: Show, stored: Show | None, files: set[str]) -> Show:
+    """Return a row with what is stored of its show: what it leaves out stays, titles are united.
+
+    A row from the only file that ever described the show replaces it whole, so that a file can be corrected.
+    """
+    if stored is None:
+        return show
+    if show.overlay:
+        return replace(with_mine(stored, show, stored), overlay=True, origin=show.origin)
+    alone = not files - {show.origin.file if show.origin else ""}
+    return with_mine(show if alone else united(show, stored), show, stored)
+
+
+def joined(show: Show, earlier: Show) -> Show:
+    """Return what two rows of a run make of a show: the later wins, whole within a file, by fields across two."""
+    if show.overlay:
+        return with_mine(earlier, show, earlier)
+    across = show.origin and earlier.origin and show.origin.file != earlier.origin.file
+    return with_mine(united(show, earlier) if across else show, show, earlier)
+
+
+def united(show: Show, older: Show) -> Show:
+    """Return a show with what an older record of it has and it lacks, and the titles of both."""
+    return replace(
+        show,
+        titles=tuple(dict.fromkeys([*(show.titles or (show.title,)), *(older.titles or (older.title,))])),
+        tags=show.tags or older.tags,
+        description=show.description or older.description,
+        episodes=show.episodes or older.episodes,
+        year=show.year or older.year,
+        end_year=show.end_year or older.end_year,
+        rating=show.rating if show.rating is not None else older.rating,
+        votes=show.votes if show.votes is not None else older.votes,
+        relations=show.relations or older.relations,
+        similar=show.similar or older.similar,
+        **_type_of(show, older),
+        air_date=show.air_date or older.air_date,
+        end_date=show.end_date or older.end_date,
+        season=show.season or older.season,
+        airing=show.airing or older.airing,
+        restricted=older.restricted if show.restricted is None else show.restricted,
+        source=show.source or older.source,
+        duration=show.duration or older.duration,
+        studios=show.studios or older.studios,
+        tag_weights=show.tag_weights or older.tag_weights,
+    )
+
+
+def _type_of(show: Show, older: Show) -> dict[str, Any]:
+    """A type that a file records is worth more than one that was inferred."""
+    ranked = sorted((show, older), key=lambda one: (one.type is None, one.type_inferred))
+    return {"type": ranked[0].type, "type_inferred": ranked[0].type_inferred}
+
+
+def with_mine(show: Show, newer: Show, older: Show) -> Show:
+    """Return a show with what its owner thinks of it: the newer word where there is one."""
+    score, watched = newer.my_score, newer.episodes_watched
+    return replace(
+        show,
+        my_status=newer.my_status or older.my_status,
+        my_score=older.my_score if score is None else score,
+        episodes_watched=older.episodes_watched if watched is None else watched,
+        **(_type_of(older, newer) if newer.overlay else {}),
+    )
+
+
+def _faces(stored: Mapping[str, StoredShow]) -> dict[str, ShowFingerprint]:
+    return {show_id: fingerprint(show.title, show.titles, show.beginning) for show_id, show in stored.items()}
+
+
+def _shared(seen: FileIds, under: Mapping[str, str], faces: Mapping[str, ShowFingerprint], own: set[str]) -> _Shared:
+    clashes = {}
+    for show_id, there in faces.items():
+        here = seen.faces[under[show_id]]
+        if not there.is_like(here):
+            clashes[show_id] = f"The id {show_id} already is “{there.title}”, and this row is “{here.title}”."
+    refused = {under[show_id]: said for show_id, said in clashes.items() if show_id not in own}
+    return _Shared(
+        known=len(faces), agreed=len(faces) - len(clashes), corrected=len(clashes) - len(refused), refused=refused
+    )
+
+
+def split_id(show_id: str) -> tuple[str, str]:
+    """Return the prefix of an id, "" for none, and the rest."""
+    prefix, colon, bare = show_id.partition(":")
+    return (prefix, bare) if colon else ("", show_id)
+
+
+def join_id(prefix: str, bare: str) -> str:
+    """Return an id with a prefix, if it has one."""
+    return f"{prefix}:{bare}" if prefix else bare
+
+
+def _prefixes(ids: Iterable[str]) -> set[str]:
+    return {split_id(show_id)[0] for show_id in ids}
+
+
+def _slug(file: str) -> str:
+    plain = re.sub(r"[^a-z0-9]+", "-", PurePosixPath(file.replace("\\", "/")).stem.lower()).strip("-")[:24].strip("-")
+    return plain if _PREFIX.fullmatch(plain) and plain not in MADE_WORLDS else f"file-{plain}".rstrip("-")
+
+
+def _said(what: str) -> str:
+    return f"The file's ids {what}."

@@ -1,0 +1,95 @@
+"""What a file holds, gathered while it is read: counts, years, episodes, a few titles, and notes on mended rows."""
+
+from __future__ import annotations
+
+import statistics
+from array import array
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from animerag.models import FileReport, RowNote
+from animerag.readers.columns import FIELDS
+
+if TYPE_CHECKING:
+    from animerag.ingestion.entity_resolution import IdPlan
+    from animerag.models import Show
+    from animerag.readers import Detection
+
+_TITLES = 5
+MOST_NOTES = 500  # of a run: reports are kept with the job
+
+
+@dataclass(slots=True)
+class Survey:
+    """Of one file; `found` is what was understood of it before it was read."""
+
+    found: Detection
+    shows: int = 0
+    without_year: int = 0
+    years: tuple[int, int] | None = None
+    episodes: array[int] = field(default_factory=lambda: array("l"))
+    titles: list[str] = field(default_factory=list)
+    notes: list[RowNote] = field(default_factory=list)
+
+    def add(self, show: Show) -> None:
+        """Count a row that is a show."""
+        self.shows += 1
+        if show.year is None:
+            self.without_year += 1
+        else:
+            first, last = self.years or (show.year, show.year)
+            self.years = min(first, show.year), max(last, show.year)
+        if show.episodes is not None:
+            self.episodes.append(show.episodes)
+        if len(self.titles) < _TITLES and show.title not in self.titles:
+            self.titles.append(show.title)
+        if show.origin is not None and len(self.notes) < MOST_NOTES:
+            at = show.origin
+            self.notes += [RowNote(file=at.file, line=at.line, id=show.id, note=note) for note in at.notes]
+
+    def report(self, plan: IdPlan) -> FileReport:
+        """Return the account of the file once its ids are decided on."""
+        found, eps = self.found, self.episodes
+        return FileReport(
+            name=found.name,
+            format=found.label,
+            encoding=found.encoding,
+            reasons=found.reasons,
+            columns=found.fields,
+            ids=plan.told,
+            id_prefix=plan.prefix,
+            shows=self.shows,
+            years=self.years,
+            without_year=self.without_year,
+            episodes=(min(eps), statistics.median(eps), max(eps)) if eps else None,
+            titles=tuple(self.titles),
+        )
+
+
+def described(report: FileReport) -> list[str]:
+    """Tell a file's report in sentences, for the command line and the page alike."""
+    known = [f"{heading} → {FIELDS[field]}" for heading, field in report.columns.items() if field]
+    said = [f"{report.format[:1].upper()}{report.format[1:]}. {' '.join(report.reasons)}"]
+    if known:
+        left = [heading for heading, field in report.columns.items() if not field]
+        said.append(f"Columns: {', '.join(known)}.")
+        said += [f"Kept with the record only: {', '.join(left[:12])}."] if left else []
+    if report.shows:
+        said.append(f"{report.shows:,} {'show' if report.shows == 1 else 'shows'}{_years(report)}{_episodes(report)}.")
+        said.append(f"For example {', '.join(report.titles)}.")
+    return [*said, report.ids] if report.ids else said
+
+
+def _years(report: FileReport) -> str:
+    if report.years is None:
+        return ", none with a year"
+    first, last = report.years
+    unknown = f" ({report.without_year:,} without a year)" if report.without_year else ""
+    return f", {first} to {last}{unknown}" if first != last else f", {first}{unknown}"
+
+
+def _episodes(report: FileReport) -> str:
+    if report.episodes is None:
+        return ""
+    fewest, median, most = report.episodes
+    return f", {fewest:,} to {most:,} episodes (median {median:g})"

@@ -1,0 +1,396 @@
+"""Ingestion: files in, searchable shows out. Embeds wide, writes narrow, and accounts for every row.
+
+Pass 1 reads everything, so nothing is spent on a file that is broken; pass 2 feeds batches to the embedder, many in
+flight, and one writer merges what waits into the index and the library. Only what both hold is acknowledged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import itertools
+import logging
+import time
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+from animerag.catalogue.editing import edited
+from animerag.errors import AnimeRAGError, InvalidInputError, LibraryError, VectorStoreError
+from animerag.ingestion import batching
+from animerag.ingestion.counters import ImportCounters
+from animerag.ingestion.entity_resolution import Identity
+from animerag.ingestion.pipeline import Pipeline
+from animerag.ingestion.two_pass import LastRowWins, SourceFile, TwoPassReader
+from animerag.models import Concurrency, ImportKind, IngestReport, Usage
+from animerag.rate_limits import Meter, budgeted, estimate_tokens, metering
+from animerag.storage import provenance
+from animerag.storage.library import show_rows
+from animerag.telemetry.tracing import emit, recording
+from animerag.text.cleaning import Document
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from animerag.indexing.indexer import Indexer
+    from animerag.jobs.import_lock import ImportLock
+    from animerag.jobs.jobs import Control
+    from animerag.models import Show
+    from animerag.storage.disk_space import Space
+    from animerag.telemetry.tracing import Recorder
+
+__all__ = ["Ingestion", "SourceFile"]
+
+log = logging.getLogger(__name__)
+
+_LOCAL_RATE, _RATE_OF_A_SLOT = 100.0, 60.0  # shows a second, before anything was measured
+_ENOUGH = 200  # shows that a measured rate is believed of
+_CHARACTERS_A_TOKEN = 4
+_CHUNK = 500  # rows that are compared with the catalogue at a time
+MUCH, _FEW = 0.2, 20  # more unusable rows than that share, of so many at least, are asked about
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _RowOrigin:
+    """Where documents come from, as the import's record tells it."""
+
+    kind: ImportKind
+    names: str
+    digest: str
+
+
+class Ingestion:
+    """Takes files into the catalogue."""
+
+    def __init__(
+        self,
+        indexer: Indexer,
+        alone: ImportLock,
+        space: Space,
+        *,
+        batch_size: int | Literal["auto"],
+        level: Callable[[], int],
+        set_level: Callable[[int | Literal["auto"]], None],
+        rounds: Callable[[], Iterator[int]],
+        most: int = batching.MOST,
+        max_cost_usd: float | None = None,
+    ) -> None:
+        """`rounds` foretells the level of each round to come, `most` bounds the requests whose size is chosen here."""
+        self._indexer = indexer
+        self._library = indexer.library
+        self._alone = alone
+        self._space = space
+        self._batch_size = batch_size
+        self._level = level
+        self._set_level = set_level
+        self._rounds = rounds
+        self._most = most
+        self._max_cost_usd = max_cost_usd
+
+    async def run(
+        self,
+        files: Sequence[SourceFile],
+        control: Control,
+        *,
+        kind: ImportKind = ImportKind.OWN,
+        concurrency: int | Literal["auto"] | None = None,
+        batch_size: int | Literal["auto"] | None = None,
+        accept_bad_rows: bool = False,
+    ) -> IngestReport:
+        """Take files in and return what became of every row.
+
+        Where more than a fifth of the rows is unusable, `control` is asked first unless that is accepted.
+        A provider or store that fails part way ends the run early: `stopped_by` says why, `cancelled` how many rows
+        are left for the next run. Raises InvalidInputError when a file cannot be read, ProviderError or
+        VectorStoreError when nothing could be done at all.
+        """
+        if concurrency is not None:
+            self._set_level(concurrency)
+        async with self._alone.held(control), self._explained():
+            return await self._run(files, control, kind, concurrency, batch_size, accept_bad_rows=accept_bad_rows)
+
+    async def _run(
+        self,
+        files: Sequence[SourceFile],
+        control: Control,
+        kind: ImportKind,
+        concurrency: int | Literal["auto"] | None,
+        batch_size: int | Literal["auto"] | None,
+        *,
+        accept_bad_rows: bool,
+    ) -> IngestReport:
+        tally = ImportCounters(control=control)
+        with metering() as meter, recording() as recorder, budgeted(self._max_cost_usd):
+            control.partial = recorder
+            tally.show_progress("Reading")
+            winners = await self._read(files, tally, kind)
+            if accept_bad_rows or await _accepted(winners, tally):
+                names = ", ".join(file.name for file in files)
+                origin = _RowOrigin(kind=kind, names=names, digest=await asyncio.to_thread(_digest, files))
+                if batch_size is None and isinstance(concurrency, int) and self._batch_size == "auto":
+                    batch_size = batching.USUAL  # whoever fixes the level means the usual batches
+                documents = self._documents(winners, tally, kind)
+                await self._take_in(documents, len(winners), tally, origin, batch_size or self._batch_size)
+            if kind is ImportKind.OWN and tally.ingested + tally.unchanged:
+                await self._replace_sample(tally)
+            report = await self._report(tally, meter, concurrency)
+        if report.ingested >= _ENOUGH:
+            await self._library.set_meta(f"shows_per_s {self._indexer.embedder.model}", f"{report.throughput:.1f}")
+        self._tell("import", recorder, report)
+        checked_s = await self._check_graph(tally)
+        tally.show_progress("Done")
+        log.info("ingested %d of %d rows in %.1f s", report.ingested, report.read, report.seconds)
+        return replace(report, checked_s=checked_s)
+
+    async def take_in(
+        self, documents: Sequence[Document], control: Control, *, batch_size: int | Literal["auto"] | None = None
+    ) -> IngestReport:
+        """Take in documents that are in memory already; ids must differ. Raises as `run` does."""
+        tally = ImportCounters(control=control, read=len(documents))
+        with metering() as meter:
+            origin = _RowOrigin(kind=ImportKind.OWN, names="memory", digest="")
+
+            async def all_at_once() -> AsyncIterator[list[Document]]:
+                yield await self._to_do(documents, tally, ImportKind.OWN)
+
+            size = batch_size or self._batch_size
+            await self._take_in(all_at_once(), len(documents), tally, origin, size)
+            return await self._report(tally, meter, None)
+
+    async def store(self, document: Document, *, also: Callable[[AsyncConnection], Awaitable[None]]) -> None:
+        """Store one show and what `also` writes in one transaction.
+
+        The vector is kept and indexed first, so nothing is stored of a show that could not be embedded.
+        Raises ProviderError, VectorStoreError, LibraryError.
+        """
+        spec = await self._indexer.spec()
+        with budgeted(self._max_cost_usd):
+            embedded = await self._indexer.embed([document], await self._indexer.kept([document]))
+        import_id = await self._library.begin_import(ImportKind.OWN, "memory", "")
+        await self._indexer.upsert(spec, [document], embedded.vectors)
+        await self._library.store(show_rows([document], import_id), collection=spec.name, also=also)
+
+    async def check(self, files: Sequence[SourceFile]) -> IngestReport:
+        """Read files and say what a run would do, without spending or storing anything. Raises InvalidInputError.
+
+        `usage` estimates the tokens of texts that have no vector yet, and their cost where the price is known.
+        """
+        from animerag.jobs.jobs import Control
+
+        tally = ImportCounters(control=Control())
+        winners = await self._read(files, tally, ImportKind.OWN)
+        async with contextlib.aclosing(self._documents(winners, tally, ImportKind.OWN)) as parts:
+            async for todo in parts:
+                tally.ingested += len(todo)
+                kept = await self._indexer.kept(todo)
+                fresh = {document.text_hash: document.text for document in todo if document.text_hash not in kept}
+                tally.tokens += sum(map(estimate_tokens, fresh.values()))
+        counts = await self._library.counts()
+        usage = Usage(embedding_tokens=tally.tokens, cost_usd=self._indexer.embedder.cost_usd(tally.tokens))
+        return replace(tally.report(), catalogue=counts.shows, usage=usage)
+
+    async def missing(self) -> IngestReport:
+        """Say what indexing for the current model would take, without spending: shows, and tokens by their length."""
+        spec = await self._indexer.spec()
+        ids = await self._library.not_indexed(spec.name)
+        tokens = await self._library.characters_not_indexed(spec.name) // _CHARACTERS_A_TOKEN
+        usage = Usage(embedding_tokens=tokens, cost_usd=self._indexer.embedder.cost_usd(tokens))
+        return IngestReport(read=len(ids), ingested=len(ids), usage=usage)
+
+    async def expected_s(self, shows: int) -> float:
+        """Guess the seconds that so many shows will take: as the last large import did, or a usual provider does."""
+        seen = await self._library.get_meta(f"shows_per_s {self._indexer.embedder.model}")
+        usual = _LOCAL_RATE if self._indexer.embedder.provider == "local" else _RATE_OF_A_SLOT * self._level()
+        return shows / (float(seen) if seen else usual)
+
+    async def reindex(self, control: Control) -> IngestReport:
+        """Index every show that the current model has no vector for. Raises ProviderError, VectorStoreError."""
+        async with self._alone.held(control), self._explained():
+            return await self._reindex(control)
+
+    async def _reindex(self, control: Control) -> IngestReport:
+        tally = ImportCounters(control=control)
+        spec = await self._indexer.spec()
+        with metering() as meter, recording() as recorder, budgeted(self._max_cost_usd):
+            control.partial = recorder
+            ids = await self._library.not_indexed(spec.name)
+            tally.read = tally.total = len(ids)
+
+            async def stored() -> AsyncIterator[list[Document]]:
+                for start in range(0, len(ids), _CHUNK):
+                    yield await self._indexer.documents(ids[start : start + _CHUNK])
+
+            pipeline = Pipeline(self._indexer, spec, tally, level=self._level, begin_import=None)
+            await pipeline.run(stored(), self._sizes(len(ids), self._batch_size))
+            report = await self._report(tally, meter, None)
+        self._tell("reindex", recorder, report)
+        checked_s = await self._check_graph(tally)
+        tally.show_progress("Done")
+        return replace(report, checked_s=checked_s)
+
+    async def _read(self, files: Sequence[SourceFile], tally: ImportCounters, kind: ImportKind) -> LastRowWins:
+        """Read all files once, and decide which show each id of theirs means."""
+        identity = Identity(self._library)
+        winners = LastRowWins()
+        for file in files:
+            reading = await asyncio.to_thread(TwoPassReader.of, file)
+            tally.read += reading.read
+            tally.errors += reading.errors
+            tally.notes += reading.survey.notes
+            plan = None
+            if kind is ImportKind.OWN:
+                plan = await identity.plan(reading.seen, prefix=file.id_prefix)
+                tally.files.append(reading.survey.report(plan))
+            winners.add(reading, plan)
+        tally.total = len(winners) + len(tally.errors) + winners.refused
+        return winners
+
+    async def _documents(
+        self, winners: LastRowWins, tally: ImportCounters, kind: ImportKind
+    ) -> AsyncGenerator[list[Document], None]:
+        """Yield what is new or changed, a few hundred at a time, with what the catalogue adds to it."""
+        identity = Identity(self._library)
+        rows = winners.shows(tally)
+        while shows := await asyncio.to_thread(lambda: list(itertools.islice(rows, _CHUNK))):
+            if kind is ImportKind.OWN:
+                shows = await identity.complete(shows)
+                by_hand = await provenance.edits_of(self._library, [show.id for show in shows])
+                shows = [edited(show, by_hand[show.id]) if show.id in by_hand else show for show in shows]
+            yield await self._to_do(await asyncio.to_thread(_made, shows), tally, kind)
+
+    async def _take_in(
+        self,
+        documents: AsyncIterator[list[Document]],
+        expected: int,
+        tally: ImportCounters,
+        origin: _RowOrigin,
+        batch_size: int | Literal["auto"],
+    ) -> None:
+        tally.total = tally.total or expected
+        if not expected:
+            return
+        spec = await self._indexer.spec()
+        known = (await self._library.counts()).shows
+        await asyncio.to_thread(self._space.require, max(0, expected - known), spec.dimensions)
+        begin = partial(self._library.begin_import, origin.kind, origin.names, origin.digest)
+        pipeline = Pipeline(self._indexer, spec, tally, level=self._level, begin_import=begin)
+        await pipeline.run(documents, self._sizes(expected, batch_size))
+
+    def _sizes(self, documents: int, given: int | Literal["auto"]) -> list[int]:
+        if given == "auto":
+            return batching.sizes(documents, self._rounds(), most=self._most) or [batching.USUAL]
+        return [given]
+
+    async def _report(
+        self, tally: ImportCounters, meter: Meter, concurrency: int | Literal["auto"] | None
+    ) -> IngestReport:
+        report = tally.report()
+        counts = await self._library.counts()
+        if report.stopped_by:
+            report = replace(report, stopped_by=await asyncio.to_thread(self._space.explain, report.stopped_by))
+        return replace(report, catalogue=counts.shows, **_figures(meter, concurrency))
+
+    def _tell(self, name: str, recorder: Recorder, report: IngestReport) -> None:
+        emit(
+            name,
+            recorder.spans,
+            read=report.read,
+            stored=report.ingested,
+            embedding_model=self._indexer.embedder.model,
+            embedding_tokens=report.usage.embedding_tokens,
+            cost_usd=report.usage.cost_usd,
+        )
+
+    @contextlib.asynccontextmanager
+    async def _explained(self) -> AsyncIterator[None]:
+        try:
+            yield
+        except (LibraryError, VectorStoreError) as error:
+            raise type(error)(await asyncio.to_thread(self._space.explain, str(error))) from error
+
+    async def _check_graph(self, tally: ImportCounters) -> float:
+        """Let vectors look for themselves after a bulk load or replacements, and return the seconds it took.
+
+        Everything is stored and acknowledged by then; what the graph has lost is joined anew.
+        """
+        started_s = time.perf_counter()
+        bulk = tally.ingested * 10 >= (await self._library.counts()).shows
+        if not tally.ingested or not (tally.replaced or bulk) or tally.control.stopping:
+            return 0.0
+        tally.show_progress("Checking the index")
+        try:
+            await self._indexer.repair_index(await self._indexer.spec())
+        except AnimeRAGError as error:  # the shows are in; `doctor` looks again
+            log.warning("the index could not be checked: %s", error)
+        return time.perf_counter() - started_s
+
+    async def _to_do(self, documents: Sequence[Document], tally: ImportCounters, kind: ImportKind) -> list[Document]:
+        """Leave out what is stored and indexed already, as it is."""
+        spec = await self._indexer.spec()
+        ids = [document.show.id for document in documents]
+        stored = await self._library.fingerprints(ids)
+        held = await self._library.indexed(spec.name, ids)
+        todo = []
+        for document in documents:
+            known, now = stored.get(document.show.id), document.hashes
+            there = held.get(document.show.id)
+            if kind is ImportKind.SAMPLE and known is not None and not known.sample:
+                tally.unchanged += 1  # the sample never overwrites what somebody brought
+            elif (
+                known is not None
+                and (known.content_hash, known.text_hash) == now == there
+                and (
+                    kind is ImportKind.SAMPLE or not known.sample  # the same record, but from now on it is the owner's
+                )
+            ):
+                tally.unchanged += 1
+            else:
+                tally.changed += known is not None and not known.sample
+                tally.replaced += there is not None and there[1] != document.text_hash
+                todo.append(document)
+        return todo
+
+    async def _replace_sample(self, tally: ImportCounters) -> None:
+        removed = await self._library.remove_sample()
+        if removed:
+            tally.show_progress("Removing the sample")
+            with contextlib.suppress(AnimeRAGError):  # strays are journalled; the next run or doctor removes them
+                await self._indexer.remove_strays()
+
+
+def _made(shows: Sequence[Show]) -> list[Document]:
+    return [Document.of(show) for show in shows]
+
+
+async def _accepted(winners: LastRowWins, tally: ImportCounters) -> bool:
+    """Ask before a file goes in of which much is unusable: it may be the wrong one, or read as what it is not."""
+    bad = len(tally.errors) + winners.refused
+    if tally.read < _FEW or bad <= MUCH * tally.read:
+        return True
+    question = f"{bad:,} of {tally.read:,} rows cannot be used. Take in the others?"
+    return await tally.control.ask(question)
+
+
+def _figures(meter: Meter, concurrency: int | Literal["auto"] | None) -> dict[str, Any]:
+    return {
+        "concurrency": Concurrency(
+            set=concurrency or "auto", peak=meter.peak_in_flight, mean=round(meter.mean_in_flight, 2)
+        ),
+        "rate_limited": meter.rate_limited,
+        "retries": meter.retries,
+    }
+
+
+def _digest(files: Sequence[SourceFile]) -> str:
+    """Hash what the files hold. Raises InvalidInputError."""
+    digest = hashlib.sha256()
+    for file in files:
+        try:
+            with file.path.open("rb") as opened:
+                digest.update(hashlib.file_digest(opened, "sha256").digest())
+        except OSError as error:
+            raise InvalidInputError(f"{file.name} cannot be read: {error.strerror or error}.") from error
+    return digest.hexdigest()

@@ -1,0 +1,286 @@
+"""The pipeline of ingestion: documents → batches → embedder, many requests in flight → one writer that merges."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from animerag.concurrency import fan_out
+from animerag.errors import AnimeRAGError, OtherWidthError, RequestRefusedError, UnusableAnswerError
+from animerag.ingestion import batching
+from animerag.models import Priority, RowError
+from animerag.readers import cells
+from animerag.storage.library import show_rows
+from animerag.telemetry.tracing import lane, span
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
+
+    from animerag.indexing.indexer import Indexer
+    from animerag.ingestion.counters import ImportCounters
+    from animerag.ports import CollectionSpec, Vectors
+    from animerag.storage.library import ShowRows
+    from animerag.text.cleaning import Document
+
+_HEAD_START_S = 0.4  # for the requests of a wave to leave before a thread competes with the loop
+_MERGED_ROWS = 500  # what Chroma takes in one write at its best rate (docs/performance.md)
+
+
+@dataclass(frozen=True, slots=True)
+class _PendingWork:
+    """A batch to embed; `kept` are the hashes of its texts that have a vector already."""
+
+    number: int
+    documents: list[Document]
+    kept: AbstractSet[str]
+
+
+@dataclass(slots=True)
+class _EmbeddingBatch:
+    documents: list[Document]
+    vectors: Mapping[str, Vectors]
+    rows: ShowRows | None  # None where the shows are stored already
+
+
+class Pipeline:
+    """Batches → embedder, several at once → queue → one writer."""
+
+    def __init__(
+        self,
+        indexer: Indexer,
+        spec: CollectionSpec,
+        tally: ImportCounters,
+        *,
+        level: Callable[[], int],
+        begin_import: Callable[[], Awaitable[int]] | None,
+    ) -> None:
+        """`begin_import` records where the shows come from, once there is one; without it they are stored already."""
+        self._indexer = indexer
+        self._spec = spec
+        self._tally = tally
+        self._level = level
+        self._begin_import = begin_import
+        self._import_id: int | None = None
+        self._queue: asyncio.Queue[_EmbeddingBatch | None] = asyncio.Queue(maxsize=16)
+        self._failure: AnimeRAGError | None = None
+        self._ended = False
+        self._halving = asyncio.Lock()
+        self._halves_help = True  # until half a batch was answered with something of no use, too
+        self._preparing = asyncio.Semaphore(1)
+
+    async def run(self, todo: AsyncIterator[list[Document]], sizes: Iterable[int]) -> None:
+        """Work through documents, in batches of `sizes`, until they end, somebody stops, or something fails."""
+        tally = self._tally
+        writer = asyncio.create_task(self._write(), name="ingest-writer")
+        embedding = asyncio.create_task(self._embed_all(self._cut(todo, sizes)), name="ingest-embedding")
+        stop = asyncio.create_task(tally.control.stopped(), name="ingest-stop")
+        try:
+            await asyncio.wait({writer, embedding, stop}, return_when=asyncio.FIRST_COMPLETED)
+            if stop.done():
+                embedding.cancel()
+            if not writer.done():
+                await asyncio.gather(embedding, return_exceptions=True)
+                await self._finish(writer)
+            for task in (embedding, writer):
+                if task.done() and not task.cancelled() and task.exception() is not None:
+                    self._note_failure(task.exception())
+        finally:
+            for task in (writer, embedding, stop):
+                task.cancel()
+            await asyncio.gather(writer, embedding, stop, return_exceptions=True)
+        self._judge()
+
+    async def _finish(self, writer: asyncio.Task[None]) -> None:
+        """Hand over the end mark without waiting on a writer that has died meanwhile."""
+        mark = asyncio.create_task(self._queue.put(None))
+        await asyncio.wait({writer, mark}, return_when=asyncio.FIRST_COMPLETED)
+        if not mark.done():
+            mark.cancel()
+        await asyncio.gather(writer, mark, return_exceptions=True)
+
+    def _note_failure(self, error: BaseException | None) -> None:
+        if not isinstance(error, AnimeRAGError):
+            raise error if error is not None else RuntimeError("a task without an error failed")
+        self._failure = self._failure or error
+
+    def _judge(self) -> None:
+        """Nothing done at all is the caller's failure; part way is a report that says so."""
+        if self._failure is None:
+            return
+        if self._tally.ingested == 0:
+            raise self._failure
+        self._tally.stopped_by = str(self._failure)
+
+    async def _cut(self, todo: AsyncIterator[list[Document]], sizes: Iterable[int]) -> AsyncIterator[_PendingWork]:
+        """Yield the batches; which texts have a vector already is asked for many documents at once."""
+        cutter = batching.Cutter(sizes)
+        kept: set[str] = set()
+        async for documents in todo:
+            if documents and self._import_id is None and self._begin_import is not None:
+                self._import_id = await self._begin_import()
+            waiting = {document.text_hash for document in cutter.rest()}
+            kept = kept & waiting | await self._indexer.kept(
+                documents
+            )  # of a large import only what is still to be cut
+            for batch in cutter.add(documents):
+                yield self._work(batch, kept)
+        if rest := cutter.rest():
+            yield self._work(rest, kept)
+
+    def _work(self, batch: list[Document], kept: set[str]) -> _PendingWork:
+        self._tally.batches += 1
+        self._tally.show_progress("Embedding")
+        return _PendingWork(self._tally.batches - 1, batch, kept & {document.text_hash for document in batch})
+
+    async def _embed_all(self, batches: AsyncIterator[_PendingWork]) -> None:
+        """After a failure nothing new is started, but what is in flight may finish: it is being paid for."""
+        failure: Exception | None = None
+
+        async def unless_failed() -> AsyncIterator[_PendingWork]:
+            async for work in batches:
+                if failure is not None:
+                    return
+                yield work
+
+        def limit() -> int:
+            # The gate holds the level; as many again keep their vectors or wait, so that no slot of it stays empty.
+            return 2 * self._level()
+
+        async with contextlib.aclosing(fan_out(self._embed, unless_failed(), limit=limit)) as outcomes:
+            async for outcome in outcomes:
+                failure = failure or outcome.error
+        if failure is not None:
+            raise failure
+
+    async def _embed(self, work: _PendingWork) -> None:
+        with lane(work.number):
+            for batch in await self._embed_or_bisect(work.documents, work.kept):
+                await self._queue.put(batch)
+
+    async def _embed_or_bisect(
+        self, documents: list[Document], kept: AbstractSet[str], *, is_half: bool = False
+    ) -> list[_EmbeddingBatch]:
+        """Embed a batch; when the provider refuses it, halve it until the rows at fault stand alone.
+
+        Where the answer is of no use, a smaller one may be: one halving is paid for, then the job ends.
+        """
+        embedded_too = asyncio.Event()
+        preparing = asyncio.create_task(self._prepared(documents, embedded_too))
+        try:
+            embedded = await self._indexer.embed(documents, kept, priority=Priority.INGEST)
+            embedded_too.set()
+            rows = await preparing
+        except RequestRefusedError as error:
+            self._tally.requests += 1
+            if len(documents) == 1:
+                self._tally.errors.append(_refused(documents[0], error))
+                return []
+        except OtherWidthError:
+            raise
+        except UnusableAnswerError:
+            self._tally.requests += 1
+            if is_half or len(documents) == 1:
+                self._halves_help = False
+                raise
+            async with self._halving:  # the others wait for the first to learn whether it is worth paying for
+                if not self._halves_help:
+                    raise
+                return await self._halved(documents, kept, is_half=True)
+        else:
+            self._tally.requests += embedded.requests
+            self._tally.usage += embedded.usage
+            return [_EmbeddingBatch(documents, embedded.vectors, rows)]
+        finally:
+            preparing.cancel()
+        return await self._halved(documents, kept, is_half=is_half)
+
+    async def _halved(
+        self, documents: list[Document], kept: AbstractSet[str], *, is_half: bool
+    ) -> list[_EmbeddingBatch]:
+        half = len(documents) // 2
+        first = await self._embed_or_bisect(documents[:half], kept, is_half=is_half)
+        return first + await self._embed_or_bisect(documents[half:], kept, is_half=is_half)
+
+    async def _prepared(self, documents: Sequence[Document], embedded: asyncio.Event) -> ShowRows | None:
+        """Prepare what the library is going to keep while the provider works: afterwards everybody waits for it."""
+        if self._import_id is None:
+            return None
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(embedded.wait(), _HEAD_START_S)
+        async with self._preparing:
+            return await asyncio.to_thread(show_rows, documents, self._import_id)
+
+    async def _write(self) -> None:
+        """Merge whatever waits into one write; while the library commits one, Chroma takes the next."""
+        commit: asyncio.Task[None] | None = None
+        try:
+            while (merged := await self._waiting()) is not None:
+                if self._ended:
+                    break
+                with span("writing"):
+                    await self._indexer.upsert(self._spec, merged.documents, merged.vectors)
+                if commit is not None:
+                    await commit
+                commit = asyncio.create_task(self._commit(merged.documents, merged.rows), name="ingest-commit")
+            if commit is not None:
+                await commit
+            if merged is not None:
+                await self._write_last(merged)
+        finally:
+            if commit is not None:  # what Chroma holds may as well be acknowledged
+                await asyncio.gather(commit, return_exceptions=True)
+
+    async def _waiting(self) -> _EmbeddingBatch | None:
+        """Return all that waits, up to the size that Chroma likes best; None at the end."""
+        batch = None if self._ended else await self._queue.get()
+        if batch is None:
+            return None
+        merged = _EmbeddingBatch(list(batch.documents), dict(batch.vectors), batch.rows)
+        while len(merged.documents) < _MERGED_ROWS and not self._queue.empty() and not self._ended:
+            more = self._queue.get_nowait()
+            if more is None:
+                self._ended = True
+            else:
+                merged.documents += more.documents
+                merged.vectors = {**merged.vectors, **more.vectors}
+                merged.rows = merged.rows and more.rows and merged.rows + more.rows
+        return merged
+
+    async def _write_last(self, batch: _EmbeddingBatch) -> None:
+        """Write to both sides at once: nothing follows that could hide the library's time."""
+        upsert = asyncio.ensure_future(self._indexer.upsert(self._spec, batch.documents, batch.vectors))
+        try:
+            if batch.rows is None:
+                await upsert
+                await self._commit(batch.documents, None)
+            else:
+                with span("writing"):
+                    await self._indexer.library.store(batch.rows, collection=self._spec.name, once=upsert)
+                self._count(batch.documents)
+        finally:
+            upsert.cancel()
+            await asyncio.gather(upsert, return_exceptions=True)
+
+    async def _commit(self, documents: Sequence[Document], rows: ShowRows | None) -> None:
+        library = self._indexer.library
+        with span("writing"):
+            if rows is None:
+                held = {document.show.id: document.hashes for document in documents}
+                await library.note_indexed(self._spec.name, held)
+            else:
+                await library.store(rows, collection=self._spec.name)
+        self._count(documents)
+
+    def _count(self, documents: Sequence[Document]) -> None:
+        self._tally.ingested += len(documents)
+        self._tally.show_progress("Embedding")
+
+
+def _refused(document: Document, error: AnimeRAGError) -> RowError:
+    show = document.show
+    file, line = (show.origin.file, show.origin.line) if show.origin else ("", 0)
+    given = cells.given(dict(show.record))
+    return RowError(file=file, line=line, id=show.id, stage="embed", reason=str(error), given=given)

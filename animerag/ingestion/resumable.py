@@ -1,0 +1,142 @@
+"""Uploads: imports as jobs that can be brought to their end by another tab, another process, another day."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import json
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from animerag.batch.export import formula_safe
+from animerag.errors import InvalidInputError
+from animerag.ingestion.inbox import check_regular, read_inbox
+from animerag.ingestion.two_pass import SourceFile
+from animerag.readers import ReadOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from animerag.ingestion.importer import Ingestion
+    from animerag.jobs.jobs import Job, Jobs
+    from animerag.models import IngestReport, JobRecord, RowError
+    from animerag.storage.library import Library
+
+INGEST_JOB = "ingest"
+_LOOKED_AT = 50  # jobs of the journal
+
+
+class Uploads:
+    """Starts imports and finds those that were cut off."""
+
+    def __init__(self, library: Library, ingestion: Ingestion, jobs: Jobs, inbox: Path) -> None:
+        self._library = library
+        self._ingestion = ingestion
+        self._jobs = jobs
+        self.inbox = inbox
+
+    async def start(
+        self,
+        files: Sequence[SourceFile],
+        *,
+        concurrency: int | Literal["auto"] | None = None,
+        batch_size: int | Literal["auto"] | None = None,
+    ) -> Job:
+        """Start an import of files that stay where they are. Raises InvalidInputError, LibraryError."""
+        await self.check_inbox_files(files)
+        request = {
+            "files": [{**asdict(file), "path": str(file.path)} for file in files],
+            "concurrency": concurrency,
+            "batch_size": batch_size,
+        }
+        work = partial(self._ingestion.run, files, concurrency=concurrency, batch_size=batch_size)
+        title = ", ".join(file.name for file in files)
+        key = "ingest:" + ",".join(str(file.path) for file in files)
+        return await self._jobs.start(work, kind=INGEST_JOB, title=title, key=key, request=request)
+
+    async def unfinished(self) -> JobRecord | None:
+        """Return the newest import that its process did not bring to an end. Raises LibraryError."""
+        for record in await self._cut_off():
+            if await self._library.job_request(record.id) is not None:
+                return record
+        return None
+
+    async def what_is_left(self, job_id: str) -> IngestReport:
+        """Read the files of an import again and say what a resumed run would do. Raises InvalidInputError."""
+        files = _files(await self._request(job_id))
+        await self.check_inbox_files(files)
+        return await self._ingestion.check(files)
+
+    async def resume(self, job_id: str) -> Job:
+        """Start what is missing of an import. Raises InvalidInputError where nothing is known of it, LibraryError."""
+        request = await self._request(job_id)
+        level, size = request["concurrency"], request["batch_size"]
+        job = await self.start(_files(request), concurrency=level, batch_size=size)
+        await self.discard(job_id)
+        return job
+
+    async def _request(self, job_id: str) -> dict[str, Any]:
+        request = await self._library.job_request(job_id)
+        if request is None:
+            raise InvalidInputError("What this import was to do is not known any more: upload its file again.")
+        return request
+
+    async def discard(self, job_id: str) -> None:
+        """Offer an import no more; what it stored stays. Raises LibraryError."""
+        if any(record.id == job_id for record in await self._cut_off()):
+            await self._library.end_job(job_id, state="cancelled", error="Interrupted, and not taken up again.")
+
+    async def waiting_files(self) -> tuple[list[SourceFile], Sequence[str]]:
+        """Return the files in the inbox, for what is too large for a browser, and why other entries are left out."""
+        listing = await asyncio.to_thread(read_inbox, self.inbox)
+        return [SourceFile(path=path, name=path.name) for path in listing.files], listing.refused
+
+    async def check_inbox_files(self, files: Iterable[SourceFile]) -> None:
+        """Raise InvalidInputError where one of the files lies in the inbox and is not a regular file (any more)."""
+        for file in files:
+            if file.path.parent == self.inbox:
+                await asyncio.to_thread(check_regular, file.path)
+
+    async def _cut_off(self) -> list[JobRecord]:
+        records = await self._library.jobs(state="interrupted", limit=_LOOKED_AT)
+        return [record for record in records if record.kind == INGEST_JOB]
+
+
+def to_correct(rows: Iterable[RowError]) -> tuple[str, str]:
+    """Return the rows that were set aside as a file to be corrected and uploaded again: its ending and its text.
+
+    Rows of tables become a table with `line` and `reason` beside their own columns, anything else JSON lines.
+    """
+    told = [(row, _parsed(row.given)) for row in rows]
+    records = [(row, record) for row, record in told if isinstance(record, dict)]
+    flat = all(not isinstance(value, dict | list) for _, record in records for value in record.values())
+    if not (records and flat and len(records) == len(told)):
+        lines = [json.dumps(record, ensure_ascii=False, default=str) for _, record in told if record is not None]
+        return "jsonl", "\n".join(lines) + "\n"
+    headings = list(dict.fromkeys(name for _, record in records for name in record))
+    written = io.StringIO(newline="")
+    table = csv.writer(written)
+    table.writerow([*headings, "animerag line", "animerag reason"])
+    for row, record in records:
+        cells = ["" if record.get(name) is None else record[name] for name in headings]
+        table.writerow([formula_safe(str(cell)) for cell in [*cells, row.line, row.reason]])
+    return "csv", written.getvalue()
+
+
+def _parsed(given: str) -> Any:
+    if not given:
+        return None
+    try:
+        return json.loads(given)
+    except ValueError:
+        return given
+
+
+def _files(request: dict[str, Any]) -> list[SourceFile]:
+    return [
+        SourceFile(**{**file, "path": Path(file["path"]), "options": ReadOptions(**file["options"])})
+        for file in request["files"]
+    ]

@@ -1,0 +1,132 @@
+"""Files are read twice: first to validate, count and find the row that wins each id, then to feed what wins.
+
+The first reading happens in a process of its own, with limits (`readers.confinement`). Nothing of a row is held in
+between but its id and place, so that memory does not grow with a file.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from animerag import readers
+from animerag.errors import InvalidInputError
+from animerag.ingestion.entity_resolution import FileIds, IdPlan, joined
+from animerag.ingestion.file_summary import MOST_NOTES, Survey
+from animerag.models import RowError, RowNote, Show
+from animerag.readers import ReadOptions, confinement
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from animerag.ingestion.counters import ImportCounters
+
+_FILE = 40  # bits of a place below the number of its file
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceFile:
+    """A file to read; `name` is what the user calls it, whatever it is stored as."""
+
+    path: Path
+    name: str
+    options: ReadOptions = field(default_factory=ReadOptions)
+    id_prefix: str | None = None  # None leaves it to what the titles say, "" is none
+
+
+@dataclass(slots=True)
+class TwoPassReader:
+    """What the first reading of one file found."""
+
+    file: SourceFile
+    survey: Survey
+    seen: FileIds
+    read: int = 0
+    errors: list[RowError] = field(default_factory=list)
+    last: dict[str, int] = field(default_factory=dict)  # the position of the last show, by the id its row gives
+
+    @classmethod
+    def of(cls, file: SourceFile) -> TwoPassReader:
+        """Read a file whole. Raises InvalidInputError, also where it takes more memory or time than it may."""
+        found, parts = confinement.inspect(file.path, file.name, file.options)
+        reading = cls(file, Survey(found), FileIds(file=file.name, world=found.world))
+        position = 0
+        for row in itertools.chain.from_iterable(parts):
+            reading.read += 1
+            if isinstance(row, RowError):
+                reading.errors.append(row)
+                continue
+            reading.seen.add(row)
+            reading.survey.add(row)
+            reading.last[row.id] = position
+            position += 1
+        return reading
+
+    def again(self) -> Iterator[Show]:
+        """Yield the shows once more. Raises InvalidInputError."""
+        rows = readers.begin(self.file.path, self.file.name, self.file.options)[1]
+        return (row for row in rows if isinstance(row, Show))
+
+
+@dataclass(slots=True)
+class LastRowWins:
+    """The rows that count, of all files of a run: of those with one id the last, with what earlier ones add to it."""
+
+    readings: list[tuple[TwoPassReader, IdPlan | None]] = field(default_factory=list)
+    _places: dict[str, int] = field(default_factory=dict)  # of the row that wins, by the catalogue's id
+
+    def add(self, reading: TwoPassReader, plan: IdPlan | None) -> None:
+        """Take a file that comes after the others; without a plan its ids are the catalogue's."""
+        number = len(self.readings)
+        self.readings.append((reading, plan))
+        for given, position in reading.last.items():
+            if plan is None or given not in plan.refused:
+                show_id = plan.id_of(given) if plan else given
+                self._places[show_id] = max(self._places.get(show_id, 0), number << _FILE | position)
+        reading.last = {}
+        reading.seen.faces.clear()  # they have told what the ids mean
+
+    @property
+    def refused(self) -> int:
+        """Return how many ids mean another show in the catalogue."""
+        return sum(len(plan.refused) for _, plan in self.readings if plan)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def shows(self, tally: ImportCounters) -> Iterator[Show]:
+        """Yield the winning shows in the order of the files; the other rows are counted. Raises InvalidInputError."""
+        earlier: dict[str, Show] = {}
+        for number, (reading, plan) in enumerate(self.readings):
+            for position, given in enumerate(reading.again()):
+                row = plan.name(given) if plan else given
+                if isinstance(row, RowError):
+                    tally.errors.append(row)
+                    continue
+                place = number << _FILE | position
+                wins = self._places.get(row.id)
+                if wins is None or wins < place:
+                    raise InvalidInputError(f"{reading.file.name} was changed while it was read: start again.")
+                if row.id in earlier:
+                    before = earlier.pop(row.id)
+                    tally.notes += overridden(before, row) if len(tally.notes) < MOST_NOTES else []
+                    row = joined(row, before)
+                if place == wins:
+                    yield row
+                else:
+                    tally.duplicate += 1
+                    earlier[row.id] = row
+
+
+def overridden(earlier: Show, later: Show) -> list[RowNote]:
+    """Tell that a later row took the place of an earlier one; a list's word about a show takes nobody's."""
+    if earlier.origin is None or later.origin is None or later.overlay:
+        return []
+    where = f"line {later.origin.line}"
+    if later.origin.file != earlier.origin.file:
+        where += f" of {later.origin.file}"
+    who = "the same id" if later.title == earlier.title else f"the same id, “{later.title}”"
+    note = f"A later row with {who}, in {where}, took the place of this one."
+    return [RowNote(file=earlier.origin.file, line=earlier.origin.line, id=later.id, note=note)]

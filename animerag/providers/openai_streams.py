@@ -1,0 +1,144 @@
+"""A streamed answer, by the Responses API or by Chat Completions: its text, how it ended, what it used."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import from_json
+
+from animerag.models import AnswerStatus
+from animerag.providers.openai_payloads import at, text_at, tokens_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from animerag.models import Prompt
+
+
+class Reader(ABC):
+    """What has been read of one answer: `told` any text, how it ended, what it used."""
+
+    path: str
+    fixed_options: Mapping[str, Any]
+
+    def __init__(self, model: str) -> None:
+        self.model = model
+        self.told = False
+        self.status: AnswerStatus | None = None
+        self.failure: object = None  # what a stream told of its error
+        self.input_tokens = self.output_tokens = 0
+        self._refused = False
+
+    @abstractmethod
+    def chosen_options(self, effort: str, verbosity: str) -> dict[str, Any]:
+        """Return the user's options as this protocol spells them; empty ones are not sent."""
+
+    @abstractmethod
+    def request(self, prompt: Prompt) -> dict[str, Any]:
+        """Return the request without its options."""
+
+    def take(self, data: bytes) -> str:
+        """Take one event in and return its text, which may be empty. Raises ValueError for what is not JSON."""
+        if data.startswith(b"[DONE]"):
+            return ""
+        event = from_json(data)
+        if error := at(event, "error"):
+            self.failure = error
+            return ""
+        text = self.read(event)
+        self.told = self.told or bool(text)
+        return text
+
+    @abstractmethod
+    def read(self, event: object) -> str:
+        """Return an event's text."""
+
+    def _end(self, *, cut: bool = False, filtered: bool = False) -> None:
+        if self._refused or (filtered and not self.told):
+            self.status = AnswerStatus.REFUSED
+        else:
+            self.status = AnswerStatus.TRUNCATED if cut or filtered else AnswerStatus.OK
+
+
+class ResponsesReader(Reader):
+    """The Responses API: only `response.completed` is a good end, and failures arrive as events."""
+
+    path = "/responses"
+    fixed_options: Mapping[str, Any] = {"store": False}
+
+    def chosen_options(self, effort: str, verbosity: str) -> dict[str, Any]:
+        """Return `reasoning` and `text`."""
+        return {"reasoning": effort and {"effort": effort}, "text": verbosity and {"verbosity": verbosity}}
+
+    def request(self, prompt: Prompt) -> dict[str, Any]:
+        """Return instructions and input."""
+        return {"model": self.model, "instructions": prompt.system, "input": prompt.user}
+
+    def read(self, event: object) -> str:
+        """Return the text of a delta, or what a server sends whole at the end."""
+        match text_at(event, "type"):
+            case "response.output_text.delta":
+                return text_at(event, "delta")
+            case "response.refusal.delta":
+                self._refused = True
+                return text_at(event, "delta")
+            case "response.refusal.done":
+                self._refused = True
+            case "response.completed":
+                self._count(event)
+                self._end()
+                return "" if self.told else _whole_text(event)
+            case "response.incomplete":
+                self._count(event)
+                reason = text_at(event, "response", "incomplete_details", "reason")
+                self._end(cut=True, filtered=reason == "content_filter")
+            case "response.failed":
+                self.failure = at(event, "response", "error") or event
+            case "error":
+                self.failure = event
+        return ""
+
+    def _count(self, event: object) -> None:
+        usage = at(event, "response", "usage")
+        self.input_tokens, self.output_tokens = tokens_of(usage, "input_tokens"), tokens_of(usage, "output_tokens")
+
+
+def _whole_text(event: object) -> str:
+    """Return the text of a server that sends it with the end and nothing before."""
+    output = at(event, "response", "output")
+    contents = [at(item, "content") for item in output] if isinstance(output, list) else []
+    parts = [part for content in contents if isinstance(content, list) for part in content]
+    return "".join(text_at(part, "text") for part in parts if at(part, "type") == "output_text")
+
+
+class ChatReader(Reader):
+    """Chat Completions: a `finish_reason` is the end, the usage follows it."""
+
+    path = "/chat/completions"
+    fixed_options: Mapping[str, Any] = {"stream_options": {"include_usage": True}}
+
+    def chosen_options(self, effort: str, verbosity: str) -> dict[str, Any]:
+        """Return both by their plain names."""
+        return {"reasoning_effort": effort, "verbosity": verbosity}
+
+    def request(self, prompt: Prompt) -> dict[str, Any]:
+        """Return a system's and a user's message."""
+        messages = [{"role": "system", "content": prompt.system}, {"role": "user", "content": prompt.user}]
+        return {"model": self.model, "messages": messages}
+
+    def read(self, event: object) -> str:
+        """Return the text of the first choice."""
+        if usage := at(event, "usage"):
+            self.input_tokens = tokens_of(usage, "prompt_tokens")
+            self.output_tokens = tokens_of(usage, "completion_tokens")
+        choices = at(event, "choices")
+        if not isinstance(choices, list) or not choices:
+            return ""
+        refusal = text_at(choices[0], "delta", "refusal")
+        text = refusal or text_at(choices[0], "delta", "content")
+        self._refused = self._refused or bool(refusal)
+        reason = text_at(choices[0], "finish_reason")
+        if reason:
+            self._end(cut=reason == "length", filtered=reason == "content_filter")
+        return text

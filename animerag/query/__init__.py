@@ -1,0 +1,5 @@
+"""What a question means, decided without I/O: the titles, fields, conditions and intent in it.
+
+Knows nothing of vectors, models or storage.
+Way through: `titles` finds shows by name, `parser` reads conditions, `field_index` answers from fields.
+"""

@@ -1,0 +1,319 @@
+"""Who may go next: slots by priority, places in line, pacing and cool-down. Knows nothing of errors or retries."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import math
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from animerag.models import Priority
+from animerag.rate_limits.token_bucket import Pace
+from animerag.telemetry import tracing
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+    from animerag.errors import ProviderError
+    from animerag.rate_limits.concurrency import FixedLevel
+    from animerag.rate_limits.usage import Meter
+    from animerag.rate_limits.window import Grant
+
+LIVE_SHARE = 0.2
+DOWN_AFTER = 5  # failures in a row: one call of its own fails four times at most
+PROBE_S = 30.0  # between two looks at a provider that has stopped answering
+FIRST_GAP_S = 0.01  # longer than a refusal takes on loopback, and ten of them are nothing beside one answer
+
+
+@dataclass(slots=True, kw_only=True)
+class Model:
+    """What is known about one model's limits. `cautious`: requests leave one by one until one is answered.
+
+    `down_since` is when it stopped answering: bulk calls then leave one by one, at `probe_at` and so on.
+    """
+
+    name: str
+    cautious: bool
+    pace: Pace = field(default_factory=Pace)
+    last: int = 0
+    sent_at: float = -math.inf
+    in_flight: set[int] = field(default_factory=set)
+    broken_by: ProviderError | None = None
+    look_again_at: float = 0.0
+    has_answered: bool = False
+    served_at: float = -math.inf  # the last answer that was no refusal
+    failures: int = 0  # since its last answer
+    down_since: float | None = None
+    probe_at: float = 0.0
+    relapses: int = 0  # probes that were answered while the calls after them failed
+
+    @property
+    def alone(self) -> bool:
+        """Say whether the newest request is the only one under way, so that what its answer says is still true."""
+        return self.in_flight == {self.last}
+
+    def failed(self, now: float) -> None:
+        """Count a failure; where it has answered before, some in a row mean that it is away."""
+        self.failures += 1
+        if self.has_answered and self.down_since is None and self.failures >= DOWN_AFTER:
+            self.down_since, self.probe_at = now, now + PROBE_S
+
+    def answered(self) -> bool:
+        """Note a sign of life, and tell whether it was away until then."""
+        was_away = self.down_since is not None
+        self.has_answered, self.failures, self.down_since = True, 0, None
+        return was_away
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Call:
+    """One call on its way through the gate; it keeps its place over all its tries."""
+
+    priority: Priority
+    place: int
+    tokens: int
+    model: Model
+    meter: Meter
+    tries: int = 0
+    spent_s: float = 0.0
+    refused_at: float | None = None  # its first 429
+    number: int = 0  # of the request under way, 0 while there is none
+    round_number: int = 0
+    started_at: float = 0.0
+    granted: Grant | None = None  # of the configured tokens, to the request under way
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Waiter:
+    call: Call
+    admitted: asyncio.Future[None]
+    since: float
+    throttled_before_s: float
+    throttled_share: float = 0.0  # of its wait, known at the end
+
+
+@dataclass(slots=True, kw_only=True)
+class _Line:
+    """Waiters of one priority and model; `throttled_s` runs while anything but a slot holds their first one up."""
+
+    waiters: list[tuple[int, _Waiter]] = field(default_factory=list)
+    throttled: bool = False
+    throttled_s: float = 0.0
+    looked_at: float = 0.0
+
+    def look(self, now: float) -> None:
+        if self.throttled:
+            self.throttled_s += now - self.looked_at
+        self.looked_at = now
+
+    def first(self) -> _Waiter | None:
+        while self.waiters and self.waiters[0][1].admitted.done():
+            heapq.heappop(self.waiters)
+        if not self.waiters:
+            self.throttled = False
+            return None
+        return self.waiters[0][1]
+
+
+class Admission:
+    """Lets calls through: LIVE before BATCH before INGEST, within a priority and model first come, first served."""
+
+    def __init__(
+        self,
+        *,
+        ingest: FixedLevel,
+        query: FixedLevel,
+        capacity: int | None,
+        pace: Pace,
+        clock: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]],
+    ) -> None:
+        self.ingest, self.query = ingest, query
+        self.pace = pace  # configured limits, which hold for all models together
+        self.in_flight = dict.fromkeys(Priority, 0)
+        self.waiting = dict.fromkeys(Priority, 0)
+        self.closed_until = -math.inf
+        self.gap_s = FIRST_GAP_S
+        self._capacity = capacity
+        self._clock, self._sleep = clock, sleep
+        self._lines: dict[tuple[Priority, str], _Line] = {}
+        self._numbers = 0
+        self._timer: asyncio.Task[None] | None = None
+        self._timer_at = math.inf
+
+    def lane(self, priority: Priority) -> FixedLevel:
+        """Return the level that a priority counts against."""
+        return self.ingest if priority is Priority.INGEST else self.query
+
+    def level(self, priority: Priority) -> int:
+        """Return how many calls of a priority may be in flight; LIVE's share comes on top of what BATCH may take."""
+        level = self.lane(priority).now
+        if priority is Priority.LIVE and self._capacity is None:
+            return level + max(1, math.ceil(LIVE_SHARE * level))
+        return level
+
+    async def admit(self, call: Call) -> None:
+        """Wait until the call may go. Raises what `fail` was given; a cancelled wait leaves nothing behind."""
+        line = self._lines.setdefault((call.priority, call.model.name), _Line())
+        waiter = self._join(line, call)
+        try:
+            self.pump()
+            if not waiter.admitted.done():
+                began_s, throttled_first = time.perf_counter(), line.throttled
+                with tracing.showing("throttled" if throttled_first else "queue"):
+                    await waiter.admitted
+                _show_wait(began_s, waiter.throttled_share, throttled_first=throttled_first)
+        except asyncio.CancelledError:
+            if call.number:  # admitted and cancelled at the same moment
+                self.leave(call)
+            raise
+        finally:
+            if not waiter.admitted.done() or waiter.admitted.cancelled() or waiter.admitted.exception():
+                self._depart(line, waiter, self._clock())
+                self.pump()
+
+    def leave(self, call: Call) -> None:
+        """Give the slot back."""
+        self.in_flight[call.priority] -= 1
+        call.model.in_flight.discard(call.number)
+        call.number = 0
+        call.meter.end(self._clock())
+        self.pump()
+
+    def fail(self, model: Model, reason: Callable[[], ProviderError]) -> None:
+        """Send the waiting bulk calls of a model away with an error each."""
+        for (priority, name), line in self._lines.items():
+            if name == model.name and priority is not Priority.LIVE:
+                for _, waiter in line.waiters:
+                    if not waiter.admitted.done():
+                        waiter.admitted.set_exception(reason())
+
+    def throttled_s(self) -> float:
+        """Return the seconds until a call that has a slot but no leave may go; 0 where there is none."""
+        throttled = any(line.first() is not None and line.throttled for line in self._lines.values())
+        return max(0.0, self._timer_at - self._clock()) if throttled and math.isfinite(self._timer_at) else 0.0
+
+    def pump(self) -> None:
+        """Let through whoever may go now, and arrange to look again when the next one may."""
+        now = self._clock()
+        line, again_at = self._ready(now)
+        while line is not None:
+            self._let_through(line, now)
+            line, again_at = self._ready(now)
+        self._look_again(again_at)
+
+    def _join(self, line: _Line, call: Call) -> _Waiter:
+        now = self._clock()
+        line.look(now)
+        admitted = asyncio.get_running_loop().create_future()
+        waiter = _Waiter(call=call, admitted=admitted, since=now, throttled_before_s=line.throttled_s)
+        heapq.heappush(line.waiters, (call.place, waiter))
+        self.waiting[call.priority] += 1
+        return waiter
+
+    def _depart(self, line: _Line, waiter: _Waiter, now: float) -> None:
+        """Count a waiter out, with what it waited for."""
+        line.look(now)
+        self.waiting[waiter.call.priority] -= 1
+        throttled_s = line.throttled_s - waiter.throttled_before_s
+        waited_s = now - waiter.since
+        waiter.throttled_share = min(1.0, throttled_s / waited_s) if waited_s > 0 else 0.0
+        waiter.call.meter.waited(throttled_s=throttled_s, queued_s=max(0.0, waited_s - throttled_s))
+
+    def _ready(self, now: float) -> tuple[_Line | None, float]:
+        """Return the first line whose first waiter may go, or else when that may be."""
+        again_at = math.inf
+        held_up = set[str]()
+        all_held_up = False
+        for line, call in self._in_order():
+            line.look(now)
+            if not self._has_room(call.priority):
+                line.throttled = False
+                continue
+            common_s, own_s = self._common_wait_s(call, now), self._own_wait_s(call, now)
+            if common_s <= 0 and own_s <= 0 and not all_held_up and call.model.name not in held_up:
+                return line, again_at
+            # Whoever comes later must not take what an earlier one is waiting for.
+            line.throttled = True
+            all_held_up = all_held_up or common_s > 0
+            held_up.add(call.model.name)
+            wait_s = common_s if common_s > 0 else own_s
+            again_at = min(again_at, now + wait_s) if wait_s > 0 else again_at
+        return None, again_at
+
+    def _in_order(self) -> Iterator[tuple[_Line, Call]]:
+        firsts = [(line, waiter.call) for line in self._lines.values() if (waiter := line.first()) is not None]
+        return iter(sorted(firsts, key=lambda first: (first[1].priority, first[1].place)))
+
+    def _has_room(self, priority: Priority) -> bool:
+        if self._capacity is not None and sum(self.in_flight.values()) >= self._capacity:
+            return False
+        if priority is Priority.INGEST:
+            return self.in_flight[priority] < self.level(priority)
+        asked = self.in_flight[Priority.LIVE] + self.in_flight[Priority.BATCH]
+        return asked < self.level(Priority.LIVE) and (
+            priority is Priority.LIVE or self.in_flight[priority] < self.level(priority)
+        )
+
+    def _common_wait_s(self, call: Call, now: float) -> float:
+        return max(self.closed_until - now, self.pace.wait_s(call.tokens, now))
+
+    def _own_wait_s(self, call: Call, now: float) -> float:
+        gap_s = call.model.sent_at + self.gap_s - now if call.model.cautious else 0.0
+        probe_s = call.model.probe_at - now if _held_back(call) else 0.0
+        return max(gap_s, probe_s, call.model.pace.wait_s(call.tokens, now))
+
+    def _let_through(self, line: _Line, now: float) -> None:
+        waiter = heapq.heappop(line.waiters)[1]
+        call, model = waiter.call, waiter.call.model
+        self._depart(line, waiter, now)
+        self._numbers += 1
+        self.in_flight[call.priority] += 1
+        call.number = model.last = self._numbers
+        model.in_flight.add(call.number)
+        call.started_at = model.sent_at = now
+        if _held_back(call):
+            model.probe_at = now + PROBE_S
+        model.pace.spend(call.tokens, now)
+        call.granted = self.pace.spend(call.tokens, now)
+        call.round_number = self.lane(call.priority).begin(self._lane_in_flight(call.priority), now)
+        call.meter.start(now)
+        waiter.admitted.set_result(None)
+
+    def _lane_in_flight(self, priority: Priority) -> int:
+        if priority is Priority.INGEST:
+            return self.in_flight[priority]
+        return self.in_flight[Priority.LIVE] + self.in_flight[Priority.BATCH]
+
+    def _look_again(self, at: float) -> None:
+        if at == self._timer_at and self._timer is not None:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._timer_at = at
+        if math.isfinite(at):
+            self._timer = asyncio.get_running_loop().create_task(self._look_later(at - self._clock()))
+
+    async def _look_later(self, seconds: float) -> None:
+        await self._sleep(seconds)
+        self._timer, self._timer_at = None, math.inf
+        self.pump()
+
+
+def _held_back(call: Call) -> bool:
+    return call.model.down_since is not None and call.priority is not Priority.LIVE
+
+
+def _show_wait(began_s: float, throttled_share: float, *, throttled_first: bool) -> None:
+    """Record a wait that is over, by what held it up: a limit of the provider, or a slot, or one after the other."""
+    ended_s = time.perf_counter()
+    if 0.05 < throttled_share < 0.95:
+        share = throttled_share if throttled_first else 1 - throttled_share
+        turned_s = began_s + share * (ended_s - began_s)
+        tracing.add("throttled" if throttled_first else "queue", began_s, turned_s)
+        tracing.add("queue" if throttled_first else "throttled", turned_s, ended_s)
+    else:
+        tracing.add("throttled" if throttled_share >= 0.95 else "queue", began_s, ended_s)

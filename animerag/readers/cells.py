@@ -1,0 +1,182 @@
+"""Cells into values: text without control characters, numbers as people write them, lists, ids and statuses."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+import unicodedata
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from animerag.models import MyStatus
+
+# Control and invisible characters; U+200D stays, because emoji are joined by it.
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200c\u200e\u200f\u202a-\u202e\u2060-\u206f"
+    "\ufeff\ufff9-\ufffb\U000e0000-\U000e007f\ud800-\udfff]"
+)
+_ANSI = re.compile("\x1b\\[[0-9;]*[A-Za-z]")
+_BREAKS = re.compile("\r\n?|[\u2028\u2029]")
+_UNKNOWN_WORDS = "- -- ? ?? n/a na nan none null nil unknown tba tbd 未定 不明"
+_UNKNOWN = frozenset(("", *_UNKNOWN_WORDS.split()))
+_NUMBER = re.compile(r"([+-]?\d+(?:[.,]\d+)?)(?:\s*(?:eps?\.?|episodes?|話|年|点|/\s*10))?", re.IGNORECASE)
+_GROUPED = re.compile(r"\d{1,3}(?:[,.\s]\d{3})+")
+_YEAR = re.compile(r"(?<!\d)((?:19|20|21)\d\d)(?!\d)")
+_DATE = re.compile(r"(?<!\d)((?:19|20|21)\d\d)-\d\d-\d\d")
+_SLUG = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,63}")
+_STATUSES: dict[str, MyStatus] = {
+    "watching": "watching",
+    "currently watching": "watching",
+    "current": "watching",
+    "rewatching": "watching",
+    "repeating": "watching",
+    "1": "watching",
+    "completed": "completed",
+    "finished": "completed",
+    "2": "completed",
+    "on hold": "on_hold",
+    "paused": "on_hold",
+    "3": "on_hold",
+    "dropped": "dropped",
+    "4": "dropped",
+    "plan to watch": "plan_to_watch",
+    "planned": "plan_to_watch",
+    "planning": "plan_to_watch",
+    "ptw": "plan_to_watch",
+    "6": "plan_to_watch",
+}
+
+
+def text(value: Any, *, lines: bool = False) -> str:
+    """Return what is to be read of a text: no control or invisible characters; on one line unless `lines`."""
+    if isinstance(value, str) and value.isprintable():  # most are, and need no more
+        return value.strip()
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return ""
+    shown = _UNSEEN.sub("", _ANSI.sub("", _BREAKS.sub("\n", str(value))))
+    return shown.strip() if lines else shown.replace("\n", " ").replace("\t", " ").strip()
+
+
+def is_unknown(value: Any) -> bool:
+    """Tell whether a cell says that its value is not known."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return True
+    return isinstance(value, str) and value.strip().casefold() in _UNKNOWN
+
+
+class NumberParser:
+    """Reads a row's numbers and collects a note for each that is none: the field is left out, the row stays."""
+
+    def __init__(self, notes: Iterable[str] = ()) -> None:
+        self.notes = list(notes)
+
+    def whole(self, value: Any, low: int, high: int, label: str) -> int | None:
+        """Return a whole number within bounds; 0 below the bounds means unknown and is no fault."""
+        number = self.number(value, label, grouped=True)
+        if number is None or (number == 0 and low > 0):
+            return None
+        return int(number) if number.is_integer() and low <= number <= high else self._refuse(value, label)
+
+    def year(self, value: Any, label: str) -> int | None:
+        """Return a year from a number, or from within a date such as "Apr 3, 2012 to Sep 1, 2013" (its first)."""
+        if isinstance(value, str) and not is_unknown(value):
+            plain = unicodedata.normalize("NFKC", value[:200]).split(" to ")[0]
+            found = _DATE.findall(plain)[:1] or list(dict.fromkeys(_YEAR.findall(plain)))
+            if len(found) == 1:
+                return int(found[0])
+        return self.whole(value, 1900, 2200, label)
+
+    def score(self, value: Any, label: str) -> float | None:
+        """Return a score from 0 to 10; 0 means that there is none."""
+        number = self.number(value, label)
+        if not number:
+            return None
+        return round(number, 4) if 0 < number <= 10 else self._refuse(value, label)
+
+    def number(self, value: Any, label: str, *, grouped: bool = False) -> float | None:
+        """Return a number of any size; `grouped` reads 1,234 as a thousand and not as a decimal."""
+        if is_unknown(value):
+            return None
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return float(value) if abs(value) < 1e15 else self._refuse(value, label)
+        plain = unicodedata.normalize("NFKC", value).strip().strip("\"'") if isinstance(value, str) else ""
+        if grouped and len(plain) < 40 and _GROUPED.fullmatch(plain):
+            return float(re.sub(r"\D", "", plain))
+        found = _NUMBER.fullmatch(plain) if len(plain) < 40 else None
+        return float(found[1].replace(",", ".")) if found else self._refuse(value, label)
+
+    def _refuse(self, value: Any, label: str) -> Any:
+        self.notes.append(f"The {label} “{text(str(value)[:400])[:40]}” cannot be used and was left out.")
+        return None
+
+
+def show_id(value: Any, title: str, year: int | None, notes: list[str]) -> str:
+    """Return the id that a cell holds; where it holds none, one made from title and year, which stays the same."""
+    said = "" if value is None or isinstance(value, bool) else unicodedata.normalize("NFKC", str(value)).strip()
+    plain = re.fullmatch(r"0*([1-9][0-9]{0,18})(?:\.0+)?", said)
+    if plain:
+        if plain[1] != str(value).strip():
+            notes.append(f"The id “{text(str(value))[:40]}” was read as {plain[1]}.")
+        return plain[1]
+    if _SLUG.fullmatch(said) and not is_unknown(said):
+        return said
+    made = made_id("title", title, year)
+    if value is not None:
+        notes.append(f"“{text(said)[:40]}” is no id: the show got one made from its title, {made}.")
+    return made
+
+
+def made_id(world: str, *fields: object) -> str:
+    """Return an id made from what stays the same of a row without one."""
+    key = "\n".join(unicodedata.normalize("NFKC", str(field)).casefold() for field in fields)
+    return f"{world}:{hashlib.sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"
+
+
+def my_status(value: Any) -> MyStatus | None:
+    """Return a status of somebody's list in our words; None for what is none."""
+    return _STATUSES.get(re.sub(r"[\s_-]+", " ", str(value)).strip().casefold())
+
+
+def piped(value: Any) -> list[str]:
+    """Return the names of a list, or of a text that joins them by `|`."""
+    return _parts(value.split("|") if isinstance(value, str) else value if isinstance(value, list) else [])
+
+
+def names(value: Any) -> list[str]:
+    """Return the names of a list, or of a cell that joins them by `|` or `; `; "Steins;Gate" is one name."""
+    if isinstance(value, str) and not is_unknown(value):
+        mark = next((mark for mark in ("|", "; ") if mark in value), ";" if value.count(";") > 1 else None)
+        return _parts(text(value).split(mark) if mark else [text(value)])
+    return _parts(value) if isinstance(value, list | tuple) else []
+
+
+def tags(value: Any) -> list[str]:
+    """Return the tags of a list, or of a cell that joins them by `|`, `;` or `,`, or prints them in brackets."""
+    if isinstance(value, list | tuple):
+        return _parts(value)
+    if not isinstance(value, str) or is_unknown(value):
+        return []
+    joined = text(value)
+    if joined.startswith("[") and joined.endswith("]"):
+        joined = joined[1:-1].replace("'", "").replace('"', "")
+    mark = next((mark for mark in "|;," if mark in joined), None)
+    return _parts(joined.split(mark) if mark else [joined])
+
+
+def _parts(values: Iterable[Any]) -> list[str]:
+    """Lists hold texts, or objects with a name."""
+    found = (text(item.get("name") if isinstance(item, dict) else item) for item in values)
+    return [part for part in found if part]
+
+
+def given(value: Any) -> str:
+    """Return a row as it is handed back to its owner: JSON, or the text that it is."""
+    if isinstance(value, str):
+        return value
+    readable = json.dumps(value, ensure_ascii=False, default=str)
+    whole = readable.isascii() or not any("\ud800" <= c <= "\udfff" for c in readable)
+    return readable if whole else json.dumps(value, default=str)  # half of a surrogate pair stands escaped

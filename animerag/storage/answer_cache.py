@@ -1,0 +1,87 @@
+"""Answers that were written before: the same question over the same catalogue costs nothing again."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete, select
+from sqlalchemy.dialects.sqlite import insert
+
+from animerag.errors import LibraryError
+from animerag.storage.schema import answers
+from animerag.storage.serialization import CachedRetrieval, dump, load
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from animerag.models import Answer, Retrieval
+    from animerag.storage.library import Library
+
+log = logging.getLogger(__name__)
+
+
+class AnswerCache:
+    """A cache in the library. It is never needed: what it cannot read or keep is asked anew."""
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
+        self._unwritten: dict[str, tuple[int, CachedRetrieval]] = {}
+        self._writer: asyncio.Task[None] | None = None
+
+    async def key(self, **parts: Any) -> tuple[str, int]:
+        """Return the key of all that an answer depends on, the catalogue's revision among it, and that revision.
+
+        Raises LibraryError.
+        """
+        revision = await self._library.revision()
+        told = json.dumps([revision, sorted(parts.items())], default=repr, ensure_ascii=False)
+        return hashlib.sha256(told.encode()).hexdigest(), revision
+
+    async def get(self, key: str) -> CachedRetrieval | None:
+        """Return what was kept under a key."""
+        if key in self._unwritten:
+            return self._unwritten[key][1]
+        try:
+            told = await self._library.scalar(select(answers.c.told).where(answers.c.key == key))
+            return load(told) if told else None
+        except (LibraryError, ValueError) as error:
+            log.info("a kept answer could not be read: %s", error)
+            return None
+
+    def put(self, key: str, revision: int, found: Retrieval, answer: Answer) -> None:
+        """Keep an answer from now on; it is written aside, so that nobody waits for the disk."""
+        self._unwritten[key] = (revision, CachedRetrieval(found, answer))
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.create_task(self._write(), name="keep answers")
+
+    async def close(self) -> None:
+        """Wait until all is written."""
+        if self._writer is not None:
+            await self._writer
+
+    async def _write(self) -> None:
+        """Write what has come meanwhile in one commit, until there is nothing left; those of older catalogues go."""
+        while self._unwritten:
+            batch = dict(self._unwritten)
+            rows = await asyncio.to_thread(_rows, batch)
+            newest = max(revision for revision, _ in batch.values())
+            try:
+                async with self._library.writing() as connection:
+                    await connection.execute(delete(answers).where(answers.c.revision < newest))
+                    await connection.execute(insert(answers).on_conflict_do_nothing(), rows)
+            except LibraryError as error:
+                log.info("answers could not be kept: %s", error)
+            for key, kept in batch.items():
+                if self._unwritten.get(key) is kept:
+                    del self._unwritten[key]
+
+
+def _rows(batch: Mapping[str, tuple[int, CachedRetrieval]]) -> list[dict[str, Any]]:
+    return [
+        {"key": key, "revision": revision, "told": dump(kept.found, kept.answer)}
+        for key, (revision, kept) in batch.items()
+    ]

@@ -1,0 +1,167 @@
+"""Copies of a catalogue: one file with its library, vectors included, and the uploads that unfinished imports need.
+
+Chroma's directory is not in it: `doctor --repair` makes it anew from the library, and pays nobody for that.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import secrets
+import shutil
+import sqlite3
+import tempfile
+import zipfile
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+from animerag import __version__
+from animerag.errors import InvalidInputError, LibraryError
+from animerag.storage import process_locks
+from animerag.storage.schema import VERSION
+
+_ABOUT, _LIBRARY, _UPLOADS = "backup.json", "library.db", "uploads"
+_UPLOAD = re.compile(rf"{_UPLOADS}/[0-9a-f]{{64}}")
+
+
+def write(database: Path, data_dir: Path, target: Path) -> int:
+    """Copy the catalogue into a new zip file and return its shows; whoever works on it meanwhile may go on.
+
+    Raises InvalidInputError where there is no catalogue or the file exists, LibraryError where it cannot be written.
+    """
+    if not database.exists():
+        raise InvalidInputError(f"There is no catalogue at {database} to back up.")
+    if target.exists():
+        raise InvalidInputError(f"{target} exists already: name another file.")
+    unfinished = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")
+    try:
+        with tempfile.TemporaryDirectory(dir=target.absolute().parent) as directory:
+            copy = Path(directory) / _LIBRARY
+            _copy(database, copy)
+            schema, shows = _looked_into(copy)
+            about = {"created_at": _now().isoformat(timespec="seconds"), "version": __version__}
+            with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
+                file.writestr(_ABOUT, json.dumps({**about, "schema": schema, "shows": shows}, indent=2))
+                file.write(copy, _LIBRARY)
+                for upload in sorted((data_dir / _UPLOADS).glob("*")):
+                    if _UPLOAD.fullmatch(name := f"{_UPLOADS}/{upload.name}"):
+                        file.write(upload, name)
+        unfinished.replace(target)
+    except (OSError, sqlite3.Error) as error:
+        raise LibraryError(f"The backup {target} cannot be written: {_reason(error)}.") from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return shows
+
+
+def restore(source: Path, database: Path, data_dir: Path, *, replace: bool) -> int:
+    """Put a backup's catalogue in the place of what is there and return its shows; what was there is kept beside it.
+
+    The index must be repaired afterwards. Raises InvalidInputError where the file is no backup, a newer program made
+    it, something works on the directory, or shows are there and `replace` is not set; LibraryError.
+    """
+    if process_locks.any_alive(data_dir / process_locks.DIRECTORY):
+        raise InvalidInputError(f"An animerag is working on {data_dir}: stop it first.")
+    if _shows_in(database) and not replace:
+        raise InvalidInputError(f"{database} holds a catalogue: add --replace to put the backup in its place.")
+    try:
+        database.parent.mkdir(parents=True, exist_ok=True)
+        # Beside the library, whose last step is a rename: that is all or nothing.
+        with zipfile.ZipFile(source) as file, tempfile.TemporaryDirectory(dir=database.parent) as directory:
+            names = [name for name in file.namelist() if name == _LIBRARY or _UPLOAD.fullmatch(name)]
+            for name in names:  # no other name is taken out: a path could lead anywhere
+                _take_out(file, name, Path(directory) / name)
+            _, shows = _looked_into(Path(directory) / _LIBRARY)
+            _put_in_place(Path(directory), names, database, data_dir)
+    except (zipfile.BadZipFile, KeyError, sqlite3.DatabaseError) as error:
+        raise InvalidInputError(f"{source} is not a backup of animerag, or it is damaged.") from error
+    except OSError as error:
+        raise LibraryError(f"{source} cannot be restored: {_reason(error)}.") from error
+    return shows
+
+
+def keep_copy(database: Path, *, version: int) -> Path:
+    """Copy the library of an earlier schema `version` beside itself; returns the copy. Raises LibraryError.
+
+    Where another process brings the library to today's tables meanwhile, the copy that it made first stays.
+    """
+    kept = database.with_name(f"{database.name}.schema-{version}")
+    unfinished = kept.with_name(f"{kept.name}.{secrets.token_hex(4)}.part")
+    try:
+        _copy(database, unfinished)
+        schema, _ = _looked_into(unfinished)
+        if schema == version:
+            unfinished.replace(kept)
+    except (OSError, sqlite3.Error) as error:
+        raise LibraryError(
+            f"The library {database} is of an earlier version and could not be copied before its upgrade:"
+            f" {_reason(error)}. Make room on the disk and start again."
+        ) from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return kept
+
+
+def default_name() -> str:
+    """Return a file name with this moment in it."""
+    return f"animerag-{_now().astimezone():%Y-%m-%d-%H%M%S}.zip"
+
+
+def _copy(database: Path, target: Path) -> None:
+    """Copy one moment of a library that others may be writing. Raises sqlite3.Error."""
+    with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(target)) as into:
+        source.backup(into)
+
+
+def _take_out(file: zipfile.ZipFile, name: str, path: Path) -> None:
+    path.parent.mkdir(exist_ok=True)
+    with file.open(name) as packed, path.open("wb") as unpacked:
+        shutil.copyfileobj(packed, unpacked)
+        unpacked.flush()
+        os.fsync(unpacked.fileno())
+
+
+def _put_in_place(directory: Path, names: list[str], database: Path, data_dir: Path) -> None:
+    (data_dir / _UPLOADS).mkdir(parents=True, exist_ok=True)
+    for name in names:
+        if name != _LIBRARY:
+            shutil.move(directory / name, data_dir / name)  # the library may lie on another disk
+    if database.exists():
+        _copy(database, database.with_name(f"{database.name}.before-{_now():%Y%m%d-%H%M%S}"))
+        with closing(sqlite3.connect(database)) as old:
+            old.execute("PRAGMA journal_mode = DELETE")  # its log must not be taken for the new one's
+    (directory / _LIBRARY).replace(database)
+
+
+def _looked_into(path: Path) -> tuple[int, int]:
+    """Return a library's schema and shows.
+
+    Raises KeyError where there is none, InvalidInputError where a newer program made it, sqlite3.DatabaseError.
+    """
+    if not path.exists():
+        raise KeyError(_LIBRARY)
+    with closing(sqlite3.connect(path)) as connection:
+        if connection.execute("PRAGMA quick_check").fetchone() != ("ok",):
+            raise sqlite3.DatabaseError("damaged")
+        (schema,) = connection.execute("PRAGMA user_version").fetchone()
+        (shows,) = connection.execute("SELECT count(*) FROM shows").fetchone()
+    if schema > VERSION:
+        raise InvalidInputError(f"A newer animerag made this (schema {schema}, this one knows {VERSION}): upgrade it.")
+    return schema, shows
+
+
+def _shows_in(database: Path) -> int:
+    with contextlib.suppress(InvalidInputError, KeyError, sqlite3.DatabaseError):
+        return _looked_into(database)[1]
+    return 0
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error)

@@ -1,0 +1,323 @@
+"""The journal of question sheets: every answer is kept as it lands, so that a run goes on where it was stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import bindparam, delete, func, insert, select, update
+
+from animerag.errors import InvalidInputError
+from animerag.models import AnswerStatus, Filters, Usage
+from animerag.readers.questions import QuestionRow
+from animerag.storage.schema import jobs, run_rows, runs
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    from sqlalchemy import Row
+
+    from animerag.readers.questions import Sheet
+    from animerag.storage.library import Library
+
+FAILED = (AnswerStatus.ERROR, AnswerStatus.TRUNCATED)
+_AT_ONCE = 500  # rows that a sheet's beginning writes in one statement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """How a sheet is answered; `k` where a row has none of its own. `max_cost_usd` holds over all of a run's jobs."""
+
+    k: int = 8
+    use_cache: bool = True
+    retrieval_only: bool = False
+    max_cost_usd: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowAnswer:
+    """One row's outcome as it is kept: `answer` in the shape of `exports.answer_object`."""
+
+    number: int
+    answer: Mapping[str, Any]
+    began_at: float  # seconds since the epoch
+
+    @property
+    def status(self) -> AnswerStatus:
+        """Return how the question ended."""
+        return AnswerStatus(self.answer["status"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRow:
+    """One row of a run; `answer` is None until it was asked."""
+
+    number: int
+    asked: QuestionRow
+    answer: Mapping[str, Any] | None = None
+
+    @property
+    def status(self) -> AnswerStatus | None:
+        """Return how it ended, None when it was not asked yet."""
+        return AnswerStatus(self.answer["status"]) if self.answer is not None else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timed:
+    """When one question was asked and what took how long, in seconds; `began_at` since the epoch."""
+
+    number: int
+    status: AnswerStatus
+    began_at: float
+    timings: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchRun:
+    """A sheet that is or was answered: `counts` by status, rows not asked yet under None."""
+
+    id: str
+    created_at: str
+    name: str
+    headings: tuple[str, ...]
+    column: str
+    options: RunOptions
+    sha256: str
+    job_id: str | None
+    job_state: str | None  # as the journal has it: a job of a process that ended is "interrupted"
+    stopped_by: str | None  # why its last job left the rest unasked, unless somebody cancelled it
+    seconds: float
+    counts: Mapping[AnswerStatus | None, int] = field(default_factory=dict)
+    usage: Usage = field(default_factory=Usage)
+
+    @property
+    def total(self) -> int:
+        """Count the rows."""
+        return sum(self.counts.values())
+
+    @property
+    def missing(self) -> int:
+        """Count the rows that were not asked yet."""
+        return self.counts.get(None, 0)
+
+    @property
+    def failed(self) -> int:
+        """Count the rows that asking again may help."""
+        return sum(self.counts.get(status, 0) for status in FAILED)
+
+    @property
+    def unanswered(self) -> int:
+        """Count the rows without an answer: failed, cancelled, or not asked yet."""
+        return self.missing + self.failed + self.counts.get(AnswerStatus.CANCELLED, 0)
+
+    @property
+    def at_work(self) -> bool:
+        """Tell whether a job of any process works on it."""
+        return self.job_state == "running"
+
+
+class Runs:
+    """Question sheets in the library."""
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
+        self._unwritten: list[tuple[str, RowAnswer]] = []
+        self._writing = asyncio.Lock()
+
+    async def begin(self, sheet: Sheet, options: RunOptions, *, sha256: str) -> str:
+        """Keep a sheet, every row of it not asked yet, and return the run's id. Raises LibraryError."""
+        run_id = secrets.token_urlsafe(9)
+        rows = [
+            {"run_id": run_id, "number": number, "asked": _kept_row(row), "input_tokens": 0, "output_tokens": 0}
+            for number, row in enumerate(sheet.rows)
+        ]
+        async with self._library.writing() as connection:
+            await connection.execute(
+                insert(runs).values(
+                    id=run_id,
+                    created_at=datetime.now(UTC).isoformat(),
+                    name=sheet.name,
+                    sheet={"headings": list(sheet.headings), "column": sheet.column},
+                    options=asdict(options),
+                    sha256=sha256,
+                    seconds=0.0,
+                )
+            )
+            for start in range(0, len(rows), _AT_ONCE):
+                await connection.execute(insert(run_rows), rows[start : start + _AT_ONCE])
+                await asyncio.sleep(0)
+        return run_id
+
+    async def keep(self, run_id: str, told: Iterable[RowAnswer]) -> None:
+        """Keep answers; once this returns they are on the disk. Those that come together share one commit.
+
+        Raises LibraryError.
+        """
+        self._unwritten.extend((run_id, one) for one in told)
+        async with self._writing:  # whoever comes first writes what all have brought
+            batch, self._unwritten = self._unwritten, []
+            if not batch:
+                return
+            try:
+                async with self._library.writing() as connection:
+                    await connection.execute(_KEEP, [_kept_answer(run, one) for run, one in batch])
+            except BaseException:
+                self._unwritten = batch + self._unwritten
+                raise
+
+    async def note_job(self, run_id: str, job_id: str) -> None:
+        """Note which job works on a run."""
+        async with self._library.writing() as connection:
+            await connection.execute(update(runs).where(runs.c.id == run_id).values(job_id=job_id))
+
+    async def note_work(self, run_id: str, seconds: float) -> None:
+        """Add time at work."""
+        async with self._library.writing() as connection:
+            longer = {"seconds": runs.c.seconds + seconds}
+            await connection.execute(update(runs).where(runs.c.id == run_id).values(**longer))
+
+    async def latest(self, limit: int = 50) -> list[BatchRun]:
+        """Return the newest runs, newest first."""
+        return await self._runs(_RUN.order_by(runs.c.created_at.desc()).limit(limit))
+
+    async def get(self, run_id: str) -> BatchRun:
+        """Return one run. Raises InvalidInputError when there is none."""
+        found = await self._runs(_RUN.where(runs.c.id == run_id))
+        if not found:
+            raise InvalidInputError("This run is not there any more: it was deleted.")
+        return found[0]
+
+    async def of_file(self, sha256: str, column: str) -> BatchRun | None:
+        """Return the newest run over a file's questions."""
+        found = await self._runs(_RUN.where(runs.c.sha256 == sha256).order_by(runs.c.created_at.desc()))
+        return next((run for run in found if run.column == column), None)
+
+    async def rows(
+        self,
+        run_id: str,
+        *,
+        offset: int = 0,
+        limit: int | None = None,
+        statuses: Collection[AnswerStatus | None] | None = None,
+    ) -> list[RunRow]:
+        """Return rows in order; with `statuses` only those that ended so, None for not yet."""
+        wanted = select(run_rows.c.number, run_rows.c.asked, run_rows.c.told).where(run_rows.c.run_id == run_id)
+        if statuses is not None:
+            held = run_rows.c.status.in_([str(status) for status in statuses if status is not None])
+            wanted = wanted.where(held | run_rows.c.status.is_(None) if None in statuses else held)
+        found = wanted.order_by(run_rows.c.number).offset(offset).limit(limit)
+        return await self._library.read(
+            lambda connection: [
+                RunRow(number=row.number, asked=_row(row.asked), answer=row.told) for row in connection.execute(found)
+            ]
+        )
+
+    async def timed(self, run_id: str) -> list[Timed]:
+        """Return when each answered row was asked, in row order."""
+        wanted = select(run_rows.c.number, run_rows.c.status, run_rows.c.timings).where(
+            run_rows.c.run_id == run_id, run_rows.c.status.is_not(None)
+        )
+        return [
+            Timed(
+                number=row.number,
+                status=AnswerStatus(row.status),
+                began_at=row.timings["began_at"],
+                timings=row.timings,
+            )
+            for row in await self._library.rows(wanted.order_by(run_rows.c.number))
+        ]
+
+    async def delete(self, run_id: str) -> None:
+        """Forget a run and its answers. Raises InvalidInputError while something works on it."""
+        if (await self.get(run_id)).at_work:
+            raise InvalidInputError("This run is at work: cancel it first.")
+        async with self._library.writing() as connection:
+            await connection.execute(delete(runs).where(runs.c.id == run_id))
+
+    async def _runs(self, wanted: Any) -> list[BatchRun]:
+        found = await self._library.rows(wanted)
+        totals = await self._library.rows(_TOTALS.where(run_rows.c.run_id.in_([row.id for row in found])))
+        return [_run(row, [total for total in totals if total.run_id == row.id]) for row in found]
+
+
+_RUN = select(runs, jobs.c.state.label("job_state"), jobs.c.report.label("job_report")).outerjoin(
+    jobs, runs.c.job_id == jobs.c.id
+)
+_TOTALS = select(
+    run_rows.c.run_id,
+    run_rows.c.status,
+    func.count().label("number"),
+    func.sum(run_rows.c.input_tokens).label("input_tokens"),
+    func.sum(run_rows.c.output_tokens).label("output_tokens"),
+    func.sum(run_rows.c.cost_usd).label("cost_usd"),
+).group_by(run_rows.c.run_id, run_rows.c.status)
+_KEEP = (
+    update(run_rows)
+    .where(run_rows.c.run_id == bindparam("of_run"), run_rows.c.number == bindparam("of_number"))
+    .values(
+        {name: bindparam(f"new_{name}") for name in ("status", "told", "timings", "input_tokens", "output_tokens")}
+        | {"cost_usd": bindparam("new_cost_usd")}
+    )
+)
+
+
+def _kept_row(row: QuestionRow) -> dict[str, Any]:
+    """Return what is kept of a row: what is at its default is left out."""
+    kept: dict[str, Any] = {"question": row.question, "columns": dict(row.columns)}
+    filters = {name: value for name, value in asdict(row.filters).items() if value not in (None, (), "")}
+    more = {"k": row.k, "filters": filters, "expected_ids": list(row.expected_ids), "problem": row.problem}
+    return kept | {name: value for name, value in more.items() if value}
+
+
+def _row(kept: Mapping[str, Any]) -> QuestionRow:
+    filters: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in kept.get("filters", {}).items()
+    }
+    return QuestionRow(
+        question=kept["question"],
+        columns=kept["columns"],
+        k=kept.get("k"),
+        filters=Filters(**filters),
+        expected_ids=tuple(kept.get("expected_ids", ())),
+        problem=kept.get("problem"),
+    )
+
+
+def _kept_answer(run_id: str, told: RowAnswer) -> dict[str, Any]:
+    usage = told.answer["usage"]
+    return {
+        "of_run": run_id,
+        "of_number": told.number,
+        "new_status": told.answer["status"],
+        "new_told": dict(told.answer),
+        "new_timings": {**told.answer["timings"], "began_at": told.began_at},
+        "new_input_tokens": usage["input_tokens"] + usage["embedding_tokens"],
+        "new_output_tokens": usage["output_tokens"],
+        "new_cost_usd": usage["cost_usd"],
+    }
+
+
+def _run(row: Row[Any], totals: Sequence[Row[Any]]) -> BatchRun:
+    costs = [total.cost_usd for total in totals if total.cost_usd is not None]
+    return BatchRun(
+        id=row.id,
+        created_at=row.created_at,
+        name=row.name,
+        headings=tuple(row.sheet["headings"]),
+        column=row.sheet["column"],
+        options=RunOptions(**row.options),
+        sha256=row.sha256,
+        job_id=row.job_id,
+        job_state=row.job_state,
+        stopped_by=(row.job_report or {}).get("stopped_by"),
+        seconds=row.seconds,
+        counts={AnswerStatus(total.status) if total.status else None: total.number for total in totals},
+        usage=Usage(
+            input_tokens=sum(total.input_tokens for total in totals),
+            output_tokens=sum(total.output_tokens for total in totals),
+            cost_usd=sum(costs) if costs else None,
+        ),
+    )

@@ -1,0 +1,85 @@
+"""Conversations in the library: what was asked and answered, to be read on, reopened and exported."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from sqlalchemy import delete, func, insert, select, update
+
+from animerag.storage.schema import conversations, exchanges
+from animerag.storage.serialization import dump_exchange, load_exchange
+
+if TYPE_CHECKING:
+    from animerag.models import Exchange
+    from animerag.storage.library import Library
+
+_TITLE = 80  # characters of the first question
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversation:
+    """A conversation as a list shows it; `at` is when its last answer came, in UTC."""
+
+    id: str
+    title: str
+    at: str
+    exchanges: int
+
+
+class Conversations:
+    """Keeps conversations of one library. Every method raises LibraryError."""
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
+
+    async def latest(self, limit: int = 20) -> list[Conversation]:
+        """Return the conversations that were last gone on with."""
+        number = func.count(exchanges.c.number).label("number")
+        query = (
+            select(conversations, number)
+            .join(exchanges, exchanges.c.conversation_id == conversations.c.id)
+            .group_by(conversations.c.id)
+            .order_by(conversations.c.at.desc())
+            .limit(limit)
+        )
+        rows = await self._library.rows(query)
+        return [Conversation(id=row.id, title=row.title, at=row.at, exchanges=row.number) for row in rows]
+
+    async def exchanges(self, conversation_id: str) -> list[Exchange]:
+        """Return all of a conversation, oldest first; nothing where there is none, or another version wrote it."""
+        query = select(exchanges.c.told).where(exchanges.c.conversation_id == conversation_id)
+        rows = await self._library.rows(query.order_by(exchanges.c.number))
+        try:
+            return [load_exchange(row.told) for row in rows]
+        except ValueError:
+            return []
+
+    async def put(self, conversation_id: str | None, number: int, exchange: Exchange) -> str:
+        """Keep an exchange as the conversation's `number`th, in place of what it had from there on; returns its id.
+
+        Without an id a conversation is begun, named after its first question.
+        """
+        now = datetime.now(UTC).isoformat()
+        told = dump_exchange(exchange)
+        async with self._library.writing() as connection:
+            if conversation_id is None:
+                conversation_id = secrets.token_urlsafe(9)
+                title = " ".join(exchange.question.split())[:_TITLE]
+                await connection.execute(insert(conversations).values(id=conversation_id, title=title, at=now))
+            else:
+                changed = update(conversations).where(conversations.c.id == conversation_id).values(at=now)
+                await connection.execute(changed)
+            replaced = (exchanges.c.conversation_id == conversation_id) & (exchanges.c.number >= number)
+            await connection.execute(delete(exchanges).where(replaced))
+            await connection.execute(
+                insert(exchanges).values(conversation_id=conversation_id, number=number, told=told)
+            )
+        return conversation_id
+
+    async def delete(self, conversation_id: str) -> None:
+        """Forget a conversation."""
+        async with self._library.writing() as connection:
+            await connection.execute(delete(conversations).where(conversations.c.id == conversation_id))

@@ -1,0 +1,140 @@
+"""Full-text search (SQLite FTS5, BM25) over titles, tags and descriptions, beside the library's own tables.
+
+Chinese and Japanese are indexed as our own character pairs: FTS5's trigrams cannot match words of two characters.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sqlalchemy import Connection
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from animerag.text.cleaning import Document
+
+CREATE = (
+    "CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5("
+    "titles, tags, description, pairs, tokenize='porter unicode61 remove_diacritics 2')"
+)
+_INSERT = "INSERT INTO words (rowid, titles, tags, description, pairs) VALUES (?, ?, ?, ?, ?)"
+_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+_CJK = re.compile(r"[぀-ヿ㐀-䶿一-鿿豈-﫿ｦ-ﾟ]+")
+# Particles and question words carry no subject; dropping them also keeps 30,000-show searches fast.
+_STOP_PAIRS = frozenset(("です", "ます", "って", "なん", "すか", "どん", "んな", "教え", "えて"))
+_STOP_WORDS = (
+    "a about after all also am an and anime another any are as at be because been before being between both but by can "
+    "could did do does doing done each ever everyone few first find for from gets get gives give got had happens "
+    "happen has have he her here hers him his how i if in into is it its itself just kind like list lot many may "
+    "me more most much my name need new no not now of off on one only or other others our out over own part "
+    "please plot plz pls really same season series she should show shows so some someone something story such "
+    "summarise summarize summary tell than that the their them then there these they thing things this those "
+    "through to too under up us very want was watch watching we well were what when where which while who whom "
+    "whose why will with without would you your about called where's what's who's i'm don't whats"
+)
+STOP_WORDS = frozenset(_STOP_WORDS.split())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WordHit:
+    """A show the words found; `score` is BM25 turned positive, higher is better."""
+
+    id: str
+    score: float
+
+
+def terms(question: str) -> list[str]:
+    """Return the words of a question that may tell shows apart, folded, in order, each once."""
+    folded = unicodedata.normalize("NFKC", question).casefold()
+    found = [word.replace("’", "'") for word in _WORD.findall(_CJK.sub(" ", folded))]
+    return list(dict.fromkeys(word.removesuffix("'s") for word in found if word not in STOP_WORDS))
+
+
+def pairs(value: str) -> list[str]:
+    """Return the character pairs of every Chinese or Japanese run; a single character stands alone."""
+    found = []
+    for run in _CJK.findall(unicodedata.normalize("NFKC", value)):
+        found += [run[i : i + 2] for i in range(len(run) - 1)] or [run]
+    return found
+
+
+def match_expression(question: str) -> str | None:
+    """Return an FTS5 query that any of the question's words satisfies; None when it has none."""
+    wanted = terms(question) + [pair for pair in dict.fromkeys(pairs(question)) if pair not in _STOP_PAIRS]
+    return " OR ".join('"' + word.replace('"', '""') + '"' for word in wanted) or None
+
+
+async def put(connection: AsyncConnection, rows: Sequence[Mapping[str, object]]) -> None:
+    """Index what `row` made of shows, each with its `rowid`, replacing what stood there."""
+    if not rows:
+        return
+    await remove(connection, [row["rowid"] for row in rows])
+    columns = ("rowid", "titles", "tags", "description", "pairs")
+    await connection.exec_driver_sql(_INSERT, [tuple(row[name] for name in columns) for row in rows])
+
+
+async def remove(connection: AsyncConnection, numbers: Sequence[object]) -> None:
+    """Forget the shows with these row numbers."""
+    await connection.exec_driver_sql("DELETE FROM words WHERE rowid = ?", [(number,) for number in numbers])
+
+
+def search(
+    connection: Connection, question: str, *, k: int, names: bool = True, ids: Sequence[str] | None = None
+) -> list[WordHit]:
+    """Return up to `k` shows, of `ids` where given, that share words with the question, best first.
+
+    `names` says that the question has words of titles in it; else titles only mislead. Pairs (Chinese and Japanese)
+    weigh most, because few shows are described in both languages.
+    """
+    expression = match_expression(question)
+    if expression is None:
+        return []
+    weights = "5.0, 2.0, 1.0, 3.0" if names else "0.0, 0.5, 1.0, 3.0"
+    allowed = "SELECT number FROM shows WHERE id IN (SELECT value FROM json_each(:ids))"
+    among = "" if ids is None else f" AND rowid IN ({allowed})"
+    # The best are chosen before anything of them is looked up: half the time where a word is common. What scores no
+    # worse than the last of them is chosen too, or the order in which shows were stored would decide.
+    found = connection.execute(
+        text(
+            "WITH scored AS MATERIALIZED ("  # noqa: S608 - what is put in stands above
+            f" SELECT rowid AS number, round(-bm25(words, {weights}), 4) AS score FROM words"
+            f" WHERE words MATCH :expression{among}"
+            "), best AS (SELECT number, score, rank() OVER (ORDER BY score DESC) AS place FROM scored)"
+            " SELECT shows.id, best.score FROM best JOIN shows ON shows.number = best.number WHERE best.place <= :k"
+            " ORDER BY best.score DESC, coalesce(shows.votes, 0) DESC, shows.id LIMIT :k"
+        ),
+        {"expression": expression, "k": k} | ({} if ids is None else {"ids": json.dumps(list(ids))}),
+    )
+    return [WordHit(id=row.id, score=row.score) for row in found]
+
+
+def occurs(connection: Connection, phrase: str) -> bool:
+    """Tell whether any show has these words in a row in a title or in its description."""
+    said = " ".join(_WORD.findall(_CJK.sub(" ", phrase)))
+    if not said:
+        return bool(pairs(phrase))  # nothing that this could tell
+    found = connection.execute(
+        text("SELECT 1 FROM words WHERE words MATCH :phrase LIMIT 1"), {"phrase": f'{{titles description}} : "{said}"'}
+    )
+    return found.first() is not None
+
+
+def row(document: Document) -> dict[str, str]:
+    """Return what is indexed of a show; apart from `put`, so that a thread can do it."""
+    show = document.show
+    titles = " | ".join(show.titles or (show.title,))
+    tags = ", ".join(show.tags)
+    return {
+        "titles": titles,
+        "tags": tags,
+        "description": document.description,
+        "pairs": " ".join(pairs(f"{titles} {document.description}")),
+    }

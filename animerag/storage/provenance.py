@@ -1,0 +1,188 @@
+"""SQL for where shows come from: files that told of them, under which ids, what owners think, what was merged."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.dialects.sqlite import insert
+
+from animerag.models import ImportKind, Provenance, StoredShow
+from animerag.storage import full_text
+from animerag.storage.bulk_insert import chunks, insert_many, upsert
+from animerag.storage.schema import edits, imports, kept_apart, merges, my_list, provenance, shows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from sqlalchemy import Connection
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from animerag.storage.library import Library
+    from animerag.text.cleaning import Document
+
+_PUT_MINE = upsert(my_list, "show_id")
+_PUT_TOLD = upsert(provenance, "show_id", "file", "source_id")
+
+
+def rows(batch: Sequence[Document], import_id: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return what is kept of documents beside the shows: what owners think of them, and which files told of them."""
+    mine = [
+        {
+            "show_id": show.id,
+            "status": show.my_status,
+            "score": show.my_score,
+            "episodes_watched": show.episodes_watched,
+        }
+        for show in (document.show for document in batch)
+        if (show.my_status, show.my_score, show.episodes_watched) != (None, None, None)
+    ]
+    told = [
+        {
+            "show_id": show.id,
+            "file": show.origin.file,
+            "source_id": show.origin.told_as or show.id,
+            "overlay": int(show.overlay),
+            "import_id": import_id,
+        }
+        for show in (document.show for document in batch)
+        if show.origin is not None
+    ]
+    return mine, told
+
+
+async def put(connection: AsyncConnection, mine: Sequence[dict[str, Any]], told: Sequence[dict[str, Any]]) -> None:
+    """Keep what `rows` made, within a write of the shows themselves."""
+    await insert_many(connection, _PUT_MINE, mine)
+    await insert_many(connection, _PUT_TOLD, told)
+
+
+async def stored(library: Library, ids: Iterable[str] | None = None) -> dict[str, StoredShow]:
+    """Return those ids (or all) that somebody brought; the sample does not count, since it gives way."""
+    wanted = (
+        select(
+            shows.c.id,
+            shows.c.title,
+            shows.c.titles,
+            func.substr(shows.c.description, 1, 300).label("beginning"),
+            shows.c.year,
+            shows.c.episodes,
+        )
+        .join(imports, shows.c.import_id == imports.c.id)
+        .where(imports.c.kind != ImportKind.SAMPLE)
+    )
+    statements = [wanted] if ids is None else [wanted.where(shows.c.id.in_(part)) for part in chunks(ids)]
+
+    def read(connection: Connection) -> dict[str, StoredShow]:
+        rows = (row for statement in statements for row in connection.execute(statement))
+        return {row.id: StoredShow(**{**row._asdict(), "titles": tuple(row.titles)}) for row in rows}
+
+    return await library.read(read)
+
+
+async def prefixes(library: Library) -> list[str]:
+    """Return the prefixes of ids in the catalogue, such as `mal`."""
+    at = func.instr(shows.c.id, ":")
+    prefix = func.substr(shows.c.id, 1, at - 1).label("prefix")
+    return sorted(row.prefix for row in await library.rows(select(prefix).where(at > 1).distinct()))
+
+
+async def files_of(library: Library, ids: Iterable[str]) -> dict[str, set[str]]:
+    """Return, by show id, the files that described it."""
+    found: dict[str, set[str]] = {}
+    wanted = select(provenance.c.show_id, provenance.c.file).where(provenance.c.overlay == 0)
+    for row in await library.rows(*(wanted.where(provenance.c.show_id.in_(part)) for part in chunks(ids))):
+        found.setdefault(row.show_id, set()).add(row.file)
+    return found
+
+
+async def told_of(library: Library, show_id: str) -> list[Provenance]:
+    """Return which files told of a show, the newest first."""
+    wanted = (
+        select(provenance.c.file, provenance.c.source_id, provenance.c.overlay, imports.c.created_at.label("at"))
+        .join(imports, provenance.c.import_id == imports.c.id)
+        .where(provenance.c.show_id == show_id)
+        .order_by(imports.c.id.desc())
+    )
+    return [Provenance(**{**row._asdict(), "overlay": bool(row.overlay)}) for row in await library.rows(wanted)]
+
+
+async def merged_ids(library: Library) -> dict[str, str]:
+    """Return the ids that stand for another show since their owner merged them."""
+    rows = await library.rows(select(merges.c.source_id, merges.c.show_id))
+    return {row.source_id: row.show_id for row in rows}
+
+
+async def merge(connection: AsyncConnection, *, keep: str, other: str) -> None:
+    """Let `other` stand for `keep` from now on, and remove it; its vector becomes a stray."""
+    told = await connection.execute(select(provenance).where(provenance.c.show_id == other))
+    kept = [{**row._asdict(), "show_id": keep} for row in told]
+    await insert_many(connection, _PUT_TOLD, kept)
+    await connection.execute(update(merges).where(merges.c.show_id == other).values(show_id=keep))
+    await connection.execute(insert(merges).values(source_id=other, show_id=keep))
+    numbers = (await connection.execute(select(shows.c.number).where(shows.c.id == other))).scalars().all()
+    await full_text.remove(connection, numbers)
+    await connection.execute(delete(shows).where(shows.c.id == other))
+
+
+async def edits_of(library: Library, ids: Iterable[str] | None = None) -> dict[str, dict[str, Any]]:
+    """Return what their owner changed in shows, by id and field, as JSON keeps it."""
+    wanted = select(edits.c.show_id, edits.c.changes)
+    statements = [wanted] if ids is None else [wanted.where(edits.c.show_id.in_(part)) for part in chunks(ids)]
+    return {row.show_id: row.changes for row in await library.rows(*statements)}
+
+
+async def keep_edits(library: Library, show_id: str, changes: Mapping[str, Any]) -> None:
+    """Remember what an owner changed in a show, all of it; nothing at all forgets it. Raises LibraryError."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    async with library.writing() as connection:
+        if not changes:
+            await connection.execute(delete(edits).where(edits.c.show_id == show_id))
+            return
+        kept = insert(edits).values(show_id=show_id, changes=dict(changes), at=now)
+        fresh = {"changes": kept.excluded.changes, "at": kept.excluded.at}
+        await connection.execute(kept.on_conflict_do_update(index_elements=["show_id"], set_=fresh))
+
+
+async def remove(library: Library, ids: Iterable[str]) -> int:
+    """Remove shows, and return how many there were; their vectors become strays. Raises LibraryError."""
+    removed = 0
+    async with library.changing() as connection:
+        for part in chunks(ids):
+            numbers = (await connection.execute(select(shows.c.number).where(shows.c.id.in_(part)))).scalars().all()
+            await full_text.remove(connection, numbers)
+            await connection.execute(delete(shows).where(shows.c.number.in_(numbers)))
+            removed += len(numbers)
+    return removed
+
+
+async def ids_from(library: Library, file: str) -> set[str]:
+    """Return the ids of the shows that a file told of."""
+    return {row.show_id for row in await library.rows(select(provenance.c.show_id).where(provenance.c.file == file))}
+
+
+async def files(library: Library) -> dict[str, int]:
+    """Return the files that told of shows, and of how many, the richest first."""
+    counted = func.count(provenance.c.show_id.distinct()).label("shows")
+    wanted = select(provenance.c.file, counted).group_by(provenance.c.file).order_by(counted.desc())
+    return {row.file: row.shows for row in await library.rows(wanted)}
+
+
+async def without_words(library: Library) -> list[str]:
+    """Return the ids of shows without a description, so that only their names and fields can be found."""
+    rows = await library.rows(select(shows.c.id).where(func.trim(shows.c.description) == "").order_by(shows.c.title))
+    return [row.id for row in rows]
+
+
+async def apart(library: Library) -> set[tuple[str, str]]:
+    """Return the pairs that are to be kept apart, the smaller id first."""
+    rows = await library.rows(select(kept_apart.c.first, kept_apart.c.second))
+    return {(row.first, row.second) for row in rows}
+
+
+async def keep_apart(library: Library, one: str, two: str) -> None:
+    """Remember that two shows are two."""
+    first, second = sorted((one, two))
+    async with library.writing() as connection:
+        await connection.execute(insert(kept_apart).values(first=first, second=second).on_conflict_do_nothing())

@@ -1,0 +1,68 @@
+"""Answers as JSON and back: what the answer cache and conversations keep of one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import TYPE_CHECKING
+
+from animerag.models import Answer, Exchange, Prompt, Retrieval
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+
+@dataclass(frozen=True, slots=True)
+class CachedRetrieval:
+    """What was found for a question, and the answer that was written from it."""
+
+    found: Retrieval
+    answer: Answer
+
+
+def dump(found: Retrieval, answer: Answer) -> str:
+    """Return both as JSON; the sources stand there once."""
+    return _found().dump_json(CachedRetrieval(found, _bare(answer))).decode()
+
+
+def load(text: str) -> CachedRetrieval:
+    """Return what `dump` was given. Raises ValueError for text that another version wrote."""
+    kept = _found().validate_json(text)
+    return replace(kept, answer=_whole(kept.answer, kept.found))
+
+
+def dump_exchange(exchange: Exchange) -> str:
+    """Return an exchange as JSON."""
+    answer = exchange.answer and _bare(exchange.answer)
+    return _exchange().dump_json(replace(exchange, answer=answer)).decode()
+
+
+def load_exchange(text: str) -> Exchange:
+    """Return what `dump_exchange` was given. Raises ValueError for text that another version wrote."""
+    exchange = _exchange().validate_json(text)
+    if exchange.answer is not None and exchange.found is not None:
+        exchange.answer = _whole(exchange.answer, exchange.found)
+    return exchange
+
+
+def _bare(answer: Answer) -> Answer:
+    return replace(answer, sources=(), prompt=answer.prompt and replace(answer.prompt, sources=()))
+
+
+def _whole(answer: Answer, found: Retrieval) -> Answer:
+    prompt: Prompt | None = answer.prompt and replace(answer.prompt, sources=found.sources)
+    return replace(answer, sources=found.sources, prompt=prompt)
+
+
+@cache
+def _found() -> TypeAdapter[CachedRetrieval]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(CachedRetrieval)
+
+
+@cache
+def _exchange() -> TypeAdapter[Exchange]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Exchange)

@@ -1,0 +1,163 @@
+"""Spans: what ran when, on one monotonic clock. Knows nothing of providers, pages or charts."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One stretch of work, in seconds of `time.perf_counter`. `lane` groups spans of one item."""
+
+    name: str
+    start_s: float
+    end_s: float
+    lane: int = 0
+
+    @property
+    def seconds(self) -> float:
+        """Return how long it took."""
+        return self.end_s - self.start_s
+
+
+@dataclass(slots=True)
+class Recorder:
+    """Collects spans; tasks started under `recording` inherit it, and an outer recorder hears of them as well."""
+
+    spans: list[Span] = field(default_factory=list)
+    parent: Recorder | None = None
+    _open: dict[object, Span] = field(default_factory=dict)
+
+    @contextmanager
+    def showing(self, name: str, lane: int) -> Iterator[float]:
+        """Let `until` show this block while it lasts; gives when it began."""
+        key, start_s = object(), time.perf_counter()
+        for one in self._chain():
+            one._open[key] = Span(name, start_s, start_s, lane)  # noqa: SLF001 - the same class
+        try:
+            yield start_s
+        finally:
+            for one in self._chain():
+                del one._open[key]  # noqa: SLF001
+
+    def until(self, now_s: float, since_s: float = 0.0) -> list[Span]:
+        """Return what ended after `since_s`, and what is under way, as long as it has lasted; safe from any thread."""
+        going = [replace(span, end_s=now_s) for span in list(self._open.values())]
+        return [span for span in list(self.spans) if span.end_s > since_s] + going
+
+    def add(self, name: str, start_s: float, end_s: float, lane: int = 0) -> None:
+        """Record one span."""
+        for one in self._chain():
+            one.spans.append(Span(name, start_s, end_s, lane))
+
+    def _chain(self) -> Iterator[Recorder]:
+        one: Recorder | None = self
+        while one is not None:
+            yield one
+            one = one.parent
+
+    def total(self, name: str) -> float:
+        """Return the summed seconds of all spans called `name`."""
+        return sum(span.seconds for span in self.spans if span.name == name)
+
+
+_recorder: ContextVar[Recorder | None] = ContextVar("animerag_recorder", default=None)
+_lane: ContextVar[int] = ContextVar("animerag_lane", default=0)
+
+
+@contextmanager
+def recording(recorder: Recorder | None = None) -> Iterator[Recorder]:
+    """Collect the spans of this block and of the tasks it starts, in a new recorder or in one begun before."""
+    recorder = recorder or Recorder(parent=_recorder.get())
+    token = _recorder.set(recorder)
+    try:
+        yield recorder
+    finally:
+        _recorder.reset(token)
+
+
+@contextmanager
+def lane(number: int) -> Iterator[None]:
+    """Mark the spans of this block as belonging to item `number`."""
+    token = _lane.set(number)
+    try:
+        yield
+    finally:
+        _lane.reset(token)
+
+
+@contextmanager
+def span(name: str) -> Iterator[None]:
+    """Record this block as one span; free when nobody records."""
+    recorder = _recorder.get()
+    if recorder is None:
+        yield
+        return
+    number = _lane.get()
+    with recorder.showing(name, number) as start_s:
+        try:
+            yield
+        finally:
+            recorder.add(name, start_s, time.perf_counter(), number)
+
+
+@contextmanager
+def showing(name: str) -> Iterator[None]:
+    """Show this block while it lasts without recording it, where its name is known only at its end."""
+    recorder = _recorder.get()
+    if recorder is None:
+        yield
+        return
+    with recorder.showing(name, _lane.get()):
+        yield
+
+
+def add(name: str, start_s: float, end_s: float) -> None:
+    """Record a stretch whose name is known only at its end; free when nobody records."""
+    recorder = _recorder.get()
+    if recorder is not None:
+        recorder.add(name, start_s, end_s, _lane.get())
+
+
+# ── Traces: what a piece of work leaves to whoever wants to hear of it ───────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """A finished piece of work: its spans, models, tokens and status, never its texts."""
+
+    name: str
+    spans: Sequence[Span]
+    about: Mapping[str, str | int | float]
+
+
+_hearers: list[Callable[[Trace], None]] = []
+
+
+@contextmanager
+def subscribe(hear: Callable[[Trace], None]) -> Iterator[None]:
+    """Let `hear` know of every trace that ends meanwhile, on the loop that it ends on; it must not wait."""
+    _hearers.append(hear)
+    try:
+        yield
+    finally:
+        _hearers.remove(hear)
+
+
+def emit(name: str, spans: Sequence[Span], **about: str | float | None) -> None:
+    """Tell whoever listens of finished work; free when nobody does.
+
+    A `__` in a name stands for a dot, and None for no value.
+    """
+    if _hearers and spans:
+        known = {key.replace("__", "."): value for key, value in about.items() if value is not None}
+        trace = Trace(name=name, spans=tuple(spans), about=known)
+        for hear in _hearers:
+            hear(trace)

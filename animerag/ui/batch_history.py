@@ -1,0 +1,33 @@
+"""What Batch draws of earlier runs: a list to open one from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from animerag.ui import session
+from animerag.ui.components import kept
+from animerag.ui.text import duration
+
+if TYPE_CHECKING:
+    from animerag.storage.batch_runs import BatchRun
+
+
+def saved(shown: BatchRun | None) -> None:
+    """Draw the kept runs; choosing a row opens it."""
+    runs = [run for run in session.runs() if shown is None or run.id != shown.id]
+    if not runs:
+        return
+    kept("Earlier runs", list(map(_row, runs)), lambda place: session.open_run(runs[place].id), key="batch_saved")
+
+
+def _row(run: BatchRun) -> dict[str, Any]:
+    done = run.total - run.unanswered
+    state = "at work" if run.at_work else "done" if not run.unanswered else f"{run.unanswered:,} without an answer"
+    return {
+        "When": session.local_time(run.created_at),
+        "Sheet": run.name,
+        "Answered": f"{done:,} of {run.total:,}",
+        "State": state,
+        "At work": duration(run.seconds),
+        "Cost": None if run.usage.cost_usd is None else f"${run.usage.cost_usd:,.4f}",
+    }

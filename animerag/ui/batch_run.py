@@ -1,0 +1,256 @@
+"""What Batch draws of one run, at work or ended: how far it is, its answers, times and quality, and its files."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from math import ceil
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from animerag.batch import export
+from animerag.charts.batch import cumulative, latency, timeline
+from animerag.evaluation import run_quality
+from animerag.models import AnswerStatus
+from animerag.storage.batch_runs import FAILED
+from animerag.ui import evaluation, session
+from animerag.ui.batch import level_choice, tokens_and_cost
+from animerag.ui.compare import draw as draw_chart
+from animerag.ui.components import job_watched, show_error
+from animerag.ui.text import answer_markdown, counted, duration, escape, label
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from animerag.batch.runner import RunProgress
+    from animerag.jobs.jobs import Job
+    from animerag.storage.batch_runs import BatchRun, RunRow
+
+_MARKS = re.compile(r"\*\*|^> ", re.MULTILINE)  # of Markdown: a table shows text as it is
+_PAGE_ROWS = 50  # a table of thousands would be sent to the browser anew at every look
+_FILES = {".csv": "text/csv", ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}
+_FILES[".jsonl"] = "application/jsonl"
+_SHOWN: dict[str, tuple[AnswerStatus | None, ...] | None] = {
+    "All rows": None,
+    "Failed": FAILED,
+    "Not asked": (None, AnswerStatus.CANCELLED),
+}
+
+
+def draw(run: BatchRun) -> None:
+    """Draw a run: what it does or did first, details below."""
+    job = session.run_job(run)
+    running = job is not None and job.running
+    heading, close = st.columns([5, 1], vertical_alignment="center")
+    if not running:
+        heading.subheader(label(run.name), anchor=False)
+    if close.button("New sheet", icon=":material/add:", key="batch_new", width="stretch"):
+        session.open_run(None)
+        st.rerun()
+    if job is not None and running:
+        job_watched(job, _told, lambda _: _at_work(run.id))
+        st.caption("Each answer is kept as it lands. This goes on when you leave the page or close the tab.")
+        return
+    if run.at_work:
+        st.info("Another process answers this sheet: reload the page to see how far it is.", icon=":material/sync:")
+    else:
+        _ended(run, job)
+    _files(run)
+    _views(run)
+
+
+def _told(job: Job) -> str:
+    live: RunProgress | None = job.control.partial
+    if live is None or not live.done:
+        return "Stopping" if job.state == "cancelling" else job.control.progress.stage or "Starting"
+    left = f" · {duration(live.left_s)} left" if live.left_s else ""
+    gate = session.gate_now()
+    parts = [
+        f"{live.done:,} of {live.total:,} · {live.per_second:,.1f}/s{left}",
+        f"{live.meter.in_flight or live.asking} in flight",
+        *([gate.words()] if gate.cool_down_s >= 1 else []),
+        *([f"held up {live.meter.throttled_s:.0f} s by limits"] if live.meter.throttled_s >= 1 else []),
+        *([f"{live.failed:,} failed"] if live.failed else []),
+        *([tokens_and_cost(live.usage).replace("\\", "")] if live.usage.input_tokens else []),
+    ]
+    return ("Stopping · " if job.state == "cancelling" else "") + " · ".join(parts)
+
+
+def _at_work(run_id: str) -> None:
+    run = session.run(run_id)
+    level = level_choice()
+    if st.session_state.setdefault("batch_level_set", level) != level:
+        st.session_state["batch_level_set"] = level
+        session.set_batch_level(level)
+    _files(run)
+    _views(run)
+
+
+def _ended(run: BatchRun, job: Job | None) -> None:
+    done = run.total - run.unanswered
+    parts = [f"**{done:,} of {counted(run.total, 'question')} answered**", f"{duration(run.seconds)} at work"]
+    if run.usage.input_tokens:
+        parts.append(tokens_and_cost(run.usage))
+    st.markdown(" · ".join(parts))
+    if job is not None and job.state == "failed":
+        show_error(f"The run stopped. {job.error}")
+    elif run.stopped_by:
+        st.warning(escape(run.stopped_by), icon=":material/stop:")
+    elif run.missing:
+        said = "interrupted when the app ended" if run.job_state == "interrupted" else "stopped before its end"
+        st.warning(f"This run was {said}. What was answered is kept.", icon=":material/stop:")
+    counts = {str(status or "not asked").replace("_", " "): number for status, number in run.counts.items()}
+    st.caption(" · ".join(f"{number:,} {name}" for name, number in counts.items()))
+    with st.container(horizontal=True):
+        missing = run.missing + run.counts.get(AnswerStatus.CANCELLED, 0)
+        if missing and st.button(f"Resume, {missing:,} left", icon=":material/play_arrow:", key="batch_resume"):
+            session.continue_run(run, "missing")
+            st.rerun()
+        if run.failed and st.button(f"Retry {run.failed:,} failed", icon=":material/refresh:", key="batch_retry"):
+            session.continue_run(run, "failed")
+            st.rerun()
+
+
+def _files(run: BatchRun) -> None:
+    """Offer the sheet with what is answered so far, made when it is asked for, and a way to forget a run that ended."""
+    stem = label(run.name).rsplit(".", 1)[0].replace("\\", "") or "questions"
+    with st.container(horizontal=True):
+        for suffix, mime in _FILES.items():
+            st.download_button(
+                f"Download {suffix[1:].upper()}",
+                partial(_file, suffix, run.id),
+                file_name=f"{stem}-answers{suffix}",
+                mime=mime,
+                icon=":material/download:",
+                on_click="ignore",
+                key=f"batch_download_{suffix[1:]}",
+            )
+        if run.at_work:
+            return
+        with st.popover("Delete", icon=":material/delete:", key=f"batch_deleting_{run.id}"):
+            st.caption("Its answers cannot be had back.")
+            if st.button("Delete this run", key="batch_delete", type="primary"):
+                session.delete_run(run)
+                st.rerun()
+
+
+def _file(suffix: str, run_id: str) -> bytes:
+    return export.written(suffix, *session.whole_run(run_id))
+
+
+def _views(run: BatchRun) -> None:
+    views = {"Answers": _answers, "Timing": _timing}
+    if run_quality.has_ground_truth(run):
+        views["Quality"] = evaluation.draw
+    chosen = st.segmented_control(
+        "View", list(views), default="Answers", required=True, key="batch_view", label_visibility="collapsed"
+    )
+    views[chosen](run)
+
+
+# ── Answers ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _answers(run: BatchRun) -> None:
+    pages_place, filter_place = st.columns([3, 2], vertical_alignment="center")
+    shown = filter_place.segmented_control(
+        "Rows", list(_SHOWN), default="All rows", required=True, key="batch_rows", label_visibility="collapsed"
+    )
+    statuses = _SHOWN[shown]
+    number = run.total if statuses is None else sum(run.counts.get(status, 0) for status in statuses)
+    pages = max(1, ceil(number / _PAGE_ROWS))
+    page = 1
+    if pages > 1:
+        with pages_place:
+            page = st.pagination(pages, key=f"batch_page_{run.id}_{shown}")
+    rows = session.run_rows(run.id, offset=(page - 1) * _PAGE_ROWS, limit=_PAGE_ROWS, statuses=statuses)
+    if not rows:
+        st.caption("There are no such rows.")
+        return
+    waits = "waiting" if run.at_work else "not asked"
+    chosen = st.dataframe(
+        [_table_row(row, waits) for row in rows],
+        hide_index=True,
+        width="stretch",
+        height=min(35 * len(rows) + 38, 420),
+        placeholder="",
+        key=f"batch_table_{run.id}_{shown}_{page}",
+        on_select="rerun",
+        selection_mode="single-cell",  # a row would have to be ticked: by arrow keys none is
+        column_config={
+            "Row": st.column_config.NumberColumn(width=60),
+            "Question": st.column_config.TextColumn(width="medium"),
+            "Answer": st.column_config.TextColumn(width="large"),
+            "Status": st.column_config.TextColumn(width=90),
+            "Cited": st.column_config.TextColumn(width="medium"),
+            "Seconds": st.column_config.NumberColumn(width=80, format="%.2f"),
+        },
+    )["selection"]["cells"]
+    if chosen and chosen[0][0] < len(rows):
+        _whole_answer(rows[chosen[0][0]])
+    else:
+        st.caption("Click a row, or go through them with the arrow keys, for the whole answer and its sources.")
+
+
+def _table_row(row: RunRow, waits: str) -> dict[str, Any]:
+    answer = row.answer
+    if answer is None:
+        return {"Row": row.number + 1, "Question": row.asked.question, "Answer": "", "Status": waits, "Cited": ""}
+    same_as = answer.get("same_as")
+    return {
+        "Row": row.number + 1,
+        "Question": row.asked.question,
+        "Answer": _MARKS.sub("", answer["answer"] or answer["error"] or ""),
+        "Status": answer["status"].replace("_", " "),
+        "Cited": ", ".join(export.cited_titles(answer)),
+        "Seconds": answer["timings"]["total_s"] or None,
+        "Note": f"as row {same_as + 1}" if same_as is not None else "cached" if answer.get("cached") else "",
+    }
+
+
+def _whole_answer(row: RunRow) -> None:
+    answer = row.answer
+    left, right = st.columns([3, 2], gap="large")
+    with left.container(border=True):
+        st.text(row.asked.question)
+        if answer is None:
+            st.caption("Not asked yet.")
+            return
+        if answer["error"]:
+            show_error(answer["error"])
+        st.markdown(answer_markdown(answer["answer"] or "", sources=len(answer["context"])))
+        st.caption(label(_took(answer)))
+    with right:
+        st.markdown("**Sources**")
+        for number, found in enumerate(answer["context"], 1):
+            year = f" ({found['year']})" if found["year"] else ""
+            cited = "cited" if found["cited"] else "not cited"
+            st.markdown(label(f"{number} · {found['title']}{year}"))
+            st.caption(label(f"{cited} · {export.how_found(found)}"))
+
+
+def _took(answer: Mapping[str, Any]) -> str:
+    timings = answer["timings"]
+    parts = [f"{timings['total_s']:.2f} s in all", f"{timings['retrieve_s']:.2f} s to find the shows"]
+    if timings["queue_s"] + timings["throttle_s"] >= 0.01:
+        parts.append(f"{timings['queue_s'] + timings['throttle_s']:.2f} s waiting")
+    if timings["first_token_s"]:
+        parts.append(f"first words after {timings['first_token_s']:.2f} s")
+    return " · ".join([*parts, counted(answer.get("attempts", 0), "request"), answer["model"]])
+
+
+# ── Timing ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _timing(run: BatchRun) -> None:
+    timed = session.run_timed(run.id)
+    if not any(one.timings["total_s"] for one in timed):
+        st.caption("No answer has been timed yet.")
+        return
+    left, right = st.columns(2)
+    with left:
+        draw_chart(latency(timed), f"batch_latency_{run.id}")
+    with right:
+        draw_chart(cumulative(timed), f"batch_cumulative_{run.id}")
+    draw_chart(timeline(timed), f"batch_timeline_{run.id}")

@@ -1,0 +1,217 @@
+"""What Compare draws to choose an experiment: work, provider, modes, levels, numbers, and what all that takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from animerag.comparison.experiment import (
+    EARLY,
+    MAX_LEVEL,
+    UNLOCKED,
+    WORKLOADS,
+    ExperimentPlan,
+    Mode,
+    Workload,
+    modes_of,
+)
+from animerag.comparison.runner import PRESETS
+from animerag.ui.text import counted, duration, escape, label
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from animerag.comparison.runner import ExperimentEstimate
+
+OWN, CONFIGURED = "own numbers", "configured"
+WORKLOAD_NAMES: dict[Workload, str] = {"ingest": "Ingest", "batch": "Batch", "query": "One question"}
+_TOLD: dict[Workload, str] = {
+    "ingest": "Documents are embedded and stored, a batch a request.",
+    "batch": "Questions are answered, several at a time.",
+    "query": "One question is answered: title search and embedding one after the other, or both at once.",
+}
+_KEPT: Any = "session"  # a form that is closed or left for another page keeps what was chosen
+_COLUMNS = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Number:
+    """A number to fill in. All of its values are of one kind: int or float."""
+
+    name: str
+    label: str
+    low: Any
+    high: Any
+    step: Any
+    value: Any = None
+    empty: str = "none"
+
+    def draw(self) -> Any:
+        return st.number_input(
+            label(self.label),
+            self.low,
+            self.high,
+            self.value,
+            self.step,
+            format="%g" if isinstance(self.step, float) else None,
+            placeholder=self.empty,
+            key=f"compare_{self.name}",
+            persist_state=_KEPT,
+        )
+
+
+_COMMON = (
+    _Number(name="repeats", label="Repeats", low=1, high=50, step=1, value=3),
+    _Number(name="warmup", label="Warm-up runs", low=0, high=10, step=1, value=1),
+)
+_ALIAS = _Number(name="alias_latency_s", label="Title service, s", low=0.0, high=60.0, step=0.1, value=0.2)
+_NUMBERS: dict[Workload, tuple[_Number, ...]] = {
+    "ingest": (
+        _Number(name="documents", label="Documents", low=1, high=20_000, step=100, value=1458),
+        _Number(name="batch_size", label="Documents a request", low=1, high=2048, step=10, value=100),
+        *_COMMON,
+    ),
+    "batch": (_Number(name="questions", label="Questions", low=1, high=1000, step=1, value=10), *_COMMON, _ALIAS),
+    "query": (*_COMMON, _ALIAS),
+}
+_OWN = (
+    _Number(name="embed_latency_s", label="Embedding request, s", low=0.0, high=60.0, step=0.1),
+    _Number(name="embed_per_item_s", label="Each text adds, s", low=0.0, high=10.0, step=0.001),
+    _Number(name="chat_latency_s", label="Whole answer, s", low=0.0, high=300.0, step=0.1),
+    _Number(name="first_token_s", label="First word, s", low=0.0, high=300.0, step=0.1, empty="a quarter"),
+    _Number(name="jitter", label="Jitter, share of latency", low=0.0, high=1.0, step=0.05),
+    _Number(name="requests_per_minute", label="Requests a minute", low=1, high=100_000, step=10, empty="no limit"),
+    _Number(name="burst", label="Requests at once", low=1, high=100_000, step=1, empty="no limit"),
+)
+
+
+def choose(why_not_configured: str | None) -> ExperimentPlan:
+    """Draw what can be chosen and return it. Raises InvalidInputError for a choice that cannot be run."""
+    left, right = st.columns(2)
+    with left:
+        workload = _choose_workload()
+    with right:
+        against = _choose_against(why_not_configured)
+    modes = _choose_modes(workload)
+    levels = _choose_levels() if workload != "query" else (1,)
+    return ExperimentPlan(
+        workload=workload,
+        modes=modes,
+        levels=levels,
+        against="configured" if against == CONFIGURED else "simulated",
+        preset=against,
+        **_fill_in(_NUMBERS[workload]),
+    )
+
+
+def provider(plan: ExperimentPlan) -> Mapping[str, Any]:
+    """Return the simulator's settings that belong to a plan, drawing them where they are the user's own."""
+    if plan.against == "configured":
+        return {}
+    return _own_numbers() if plan.preset == OWN else PRESETS[plan.preset].provider
+
+
+def run_button(plan: ExperimentPlan, estimate: ExperimentEstimate, *, busy: bool) -> bool:
+    """Tell what a plan takes and draw Run: against a real provider only once that is confirmed."""
+    told = f"{counted(len(plan.order()), 'run')}, about {duration(estimate.seconds)}, {_cost(estimate)}"
+    agreed = True
+    if plan.against == "configured":
+        sent = f"{counted(estimate.requests, 'request')} with about {estimate.tokens:,} tokens"
+        st.warning(f"{sent} go to the configured provider: {_cost(estimate)}.", icon=":material/payments:")
+        agreed = st.checkbox("Send them", key=f"compare_agreed_{estimate.requests}")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        pressed = st.button("Run", key="compare_run", icon=":material/play_arrow:", disabled=busy or not agreed)
+        st.caption(told)
+    return pressed
+
+
+def _choose_workload() -> Workload:
+    workload = st.segmented_control(
+        "What",
+        WORKLOADS,
+        default="ingest",
+        required=True,
+        format_func=WORKLOAD_NAMES.__getitem__,
+        key="compare_workload",
+        persist_state=_KEPT,
+    )
+    st.caption(_TOLD[workload])
+    return workload
+
+
+def _choose_against(why_not_configured: str | None) -> str:
+    labels = {name: f"{preset.label}, simulated" for name, preset in PRESETS.items()}
+    labels[OWN] = "Own numbers, simulated"
+    if why_not_configured is None:
+        labels[CONFIGURED] = "The configured provider"
+    chosen: str = st.selectbox(
+        "Against",
+        list(labels),
+        format_func=lambda name: labels.get(name, name),
+        key="compare_against",
+        persist_state=_KEPT,
+    )
+    if chosen in PRESETS:
+        st.caption(escape(PRESETS[chosen].help))
+    if why_not_configured is not None:
+        st.caption("The configured provider is not among them.", help=escape(why_not_configured))
+    return chosen
+
+
+def _choose_modes(workload: Workload) -> tuple[Mode, ...]:
+    offered = modes_of(workload)
+    chosen = st.pills(
+        "Modes",
+        offered,
+        selection_mode="multi",
+        default=[mode for mode in offered if mode != UNLOCKED],
+        format_func=label,
+        key=f"compare_modes_{workload}",
+        persist_state=_KEPT,
+    )
+    if UNLOCKED in offered:
+        st.caption("threads-unlocked is off at first: a Chroma server punishes parallel writes.")
+    if EARLY in offered:
+        st.caption("async-early starts the model on the title match, where a question names one show.")
+    return tuple(mode for mode in offered if mode in chosen)
+
+
+def _choose_levels() -> tuple[int, ...]:
+    chosen = st.multiselect(
+        "Levels: requests in flight at once",
+        range(1, MAX_LEVEL + 1),
+        default=[1, 3, 5, 10],
+        key="compare_levels",
+        persist_state=_KEPT,
+    )
+    return tuple(sorted(chosen))
+
+
+def _fill_in(numbers: tuple[_Number, ...]) -> dict[str, Any]:
+    columns = st.columns(_COLUMNS)
+    told: dict[str, Any] = {}
+    for place, number in enumerate(numbers):
+        with columns[place % _COLUMNS]:
+            told[number.name] = number.draw()
+    return told
+
+
+def _own_numbers() -> dict[str, Any]:
+    """Draw the simulator's numbers, at first those of the typical preset; return those that are filled in."""
+    typical = PRESETS["typical"].provider
+    told = _fill_in(tuple(replace(number, value=typical.get(number.name)) for number in _OWN))
+    told["faults"] = st.text_input(
+        "Faults, each with its share of the requests",
+        placeholder="429@0.1, slow=3@0.01",
+        key="compare_faults",
+        persist_state=_KEPT,
+    )
+    return {name: value for name, value in told.items() if value not in (None, "")}
+
+
+def _cost(estimate: ExperimentEstimate) -> str:
+    if estimate.cost_usd is None:
+        return "at a cost that is not known"
+    return f"about \\${estimate.cost_usd:,.4f}" if estimate.cost_usd else "no cost"

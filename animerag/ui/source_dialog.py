@@ -1,0 +1,161 @@
+"""The context viewer: why a show was found, what of it the model was sent, and how an answer came about."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from animerag.charts.ask import waterfall
+from animerag.storage.full_text import terms
+from animerag.text.cleaning import clean, sentences
+from animerag.ui import session
+from animerag.ui.text import counted, escape, label, moment
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from animerag.models import Answer, Evidence, Exchange, RelatedShow, Source, Usage
+
+_TITLES, _RELATED = 12, 8
+
+
+def source(exchange: Exchange, number: int) -> None:
+    """Open a window on one source of an exchange."""
+
+    @st.dialog("Source", width="large")
+    def window() -> None:
+        assert exchange.found is not None
+        _source(exchange, exchange.found.sources[number - 1], number)
+
+    window()
+
+
+def how(exchange: Exchange) -> None:
+    """Open a window on how an answer came about: what ran when, and the exact prompt."""
+
+    @st.dialog("How this was answered", width="large")
+    def window() -> None:
+        answer = exchange.answer
+        if answer is None:
+            st.caption("It was stopped before the end.")
+            return
+        timing, prompt = st.tabs(["Timing", "Prompt"])
+        with timing:
+            _timing(answer)
+        with prompt:
+            _prompt(answer)
+
+    window()
+
+
+def found_by(evidence: Evidence) -> str:
+    """Say how one search found a show."""
+    if evidence.branch == "alias":
+        return f'alias "{evidence.detail}"'
+    if evidence.distance is None:
+        return f"{evidence.branch} #{evidence.rank}"
+    return f"vectors #{evidence.rank}, distance {evidence.distance:.2f} cosine"
+
+
+def spent(usage: Usage) -> str:
+    """Say what was used, in tokens and money."""
+    if not usage.tokens:
+        return "the server counted no tokens"
+    tokens = f"{usage.input_tokens + usage.embedding_tokens:,} + {usage.output_tokens:,} tokens"
+    return f"{tokens}, cost unknown" if usage.cost_usd is None else f"{tokens}, ${usage.cost_usd:.4f}"
+
+
+def _source(exchange: Exchange, source: Source, number: int) -> None:
+    show, answer = source.show, exchange.answer
+    st.subheader(label(f"{number} · {show.title}"), anchor=False)
+    facts = [str(show.year)] if show.year else []
+    facts += [counted(show.episodes, "episode")] if show.episodes else []
+    facts += [f"rated {show.rating:.2f} of 10"] if show.rating else []
+    facts += [show.my_status.replace("_", " ")] if show.my_status else []
+    st.caption(label(" · ".join([*facts, *show.tags])))
+    if answer is not None:
+        cited = "The answer cites it." if show.id in answer.citations else "The answer does not cite it."
+        st.markdown(cited)
+    st.markdown("**Found by** " + label(" · ".join(map(found_by, source.evidence)) or "the catalogue's fields"))
+    matched = {evidence.detail.casefold() for evidence in source.evidence if evidence.branch == "alias"}
+    st.markdown("**Titles** " + " · ".join(_title(title, matched) for title in show.titles[:_TITLES]))
+    _description(exchange, source, number)
+    _links("Relations", show.relations)
+    _links("Similar", show.similar)
+    st.page_link(
+        "pages/catalogue.py",
+        label="Show in the catalogue",
+        icon=":material/open_in_new:",
+        query_params={"show": show.id},
+    )
+
+
+def _title(title: str, matched: set[str]) -> str:
+    shown = label(title)
+    return f":violet-background[{shown}]" if title.casefold() in matched else shown
+
+
+def _description(exchange: Exchange, source: Source, number: int) -> None:
+    """Draw the description: what shares words with the question or is quoted is marked, what was cut is grey."""
+    text = clean(source.show.description)
+    if not text:
+        st.markdown("The catalogue has no description of it.")
+        return
+    prompt = exchange.answer.prompt if exchange.answer is not None else None
+    sent = prompt.sent[number - 1] if prompt is not None and number <= len(prompt.sent) else None
+    whole = text if sent is None else text[:sent]
+    wanted = set(terms(exchange.question))
+    st.markdown(" ".join(_marked(sentence, wanted, exchange.text) for sentence in sentences(whole)))
+    if sent is None:
+        if prompt is not None:
+            st.caption("The model was not sent this: it answered from the show that the question names.")
+        return
+    st.caption(f"{min(sent, len(text)):,} of {len(text):,} characters were sent to the model.")
+    if sent < len(text):
+        st.markdown(f":gray[{escape(text[sent:].strip())}]")
+
+
+def _marked(sentence: str, wanted: set[str], answer: str) -> str:
+    shown = label(sentence)
+    marks = sentence.strip() in answer or len(wanted & set(terms(sentence))) > 1
+    return f":violet-background[{shown}]" if marks else shown
+
+
+def _links(heading: str, related: Sequence[RelatedShow]) -> None:
+    if not related:
+        return
+    held = session.held([item.id for item in related])
+    st.markdown(f"**{heading}**")
+    for item in related[:_RELATED]:
+        year = f" ({item.year})" if item.year else ""
+        text = label(
+            f"{item.kind}: {item.title}{year}" if item.kind.casefold() != heading.casefold() else f"{item.title}{year}"
+        )
+        if item.id in held:
+            st.page_link("pages/catalogue.py", label=text, query_params={"show": item.id})
+        else:
+            st.caption(f"{text} · not in the catalogue")
+
+
+def _timing(answer: Answer) -> None:
+    timings = answer.timings
+    if answer.cached:
+        st.markdown("It was answered before: nothing was called, nothing was paid.")
+        return
+    st.plotly_chart(waterfall(answer.spans), key="ask_waterfall", config={"displayModeBar": False})
+    parts = [f"{moment(timings.total_s)} in all", f"{moment(timings.retrieve_s)} to find the shows"]
+    if timings.first_token_s:
+        parts.append(f"first word after {moment(timings.first_token_s)}")
+    parts.append(f"searching at the same time saved {timings.saved_s * 1000:,.0f} ms")
+    st.caption(label(" · ".join([*parts, spent(answer.usage)])))
+
+
+def _prompt(answer: Answer) -> None:
+    if answer.prompt is None:
+        st.markdown("No model was asked, so there is no prompt.")
+        return
+    st.caption("What the model was told to do")
+    st.code(answer.prompt.system, language=None, wrap_lines=True)
+    st.caption("What it was sent")
+    st.code(answer.prompt.user, language=None, wrap_lines=True)

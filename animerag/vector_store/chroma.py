@@ -1,0 +1,407 @@
+"""Chroma as the vector index: a local server that it finds or starts, or one that is reached by URL.
+
+Every error of chromadb and httpx ends here; nothing else in the package knows that Chroma speaks HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import warnings
+from dataclasses import dataclass, field
+from functools import partial
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
+from weakref import WeakKeyDictionary, WeakSet
+
+import numpy as np
+
+from animerag.errors import VectorStoreError
+from animerag.ports import CollectionSpec, MetadataValue, Neighbour, VectorRecord, Vectors
+from animerag.vector_store.chroma_server import ServerAddress, ServerLease
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from chromadb.api import AsyncClientAPI
+    from chromadb.api.models.AsyncCollection import AsyncCollection
+
+T = TypeVar("T")
+Page = TypeVar("Page", bound="Sequence[Any] | Vectors")
+
+_READ_S = 15.0
+_WRITE_S = 60.0
+_LISTED = 100  # collections a page
+_ROWS = 5000  # the server refuses more than 5461 rows a call
+_WRITE_BYTES = 3 * 2**20  # 500 rows of 1536: fewer cost the server time, more hold the loop; 40 MB are refused
+_EF_SEARCH = 2000  # candidates a search goes through: up to as many shows it misses none, however they were written
+_QUERY_ROWS = 50
+_QUERY_IDS = 30_000  # SQLite refuses more than 32,766 values in one statement
+
+
+class _Packable(np.ndarray[Any, Any]):
+    """A row that chromadb packs quickly: it draws the numbers out one by one, and numpy would make a scalar of each."""
+
+    def __iter__(self) -> Iterator[float]:  # type: ignore[override] # rows have one dimension, hence numbers
+        return iter(self.tolist())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Connection:
+    client: AsyncClientAPI
+    url: str
+    collections: dict[str, AsyncCollection] = field(default_factory=dict)
+
+
+class ChromaIndex:
+    """A `VectorIndex` over one Chroma server. Use and close it on one event loop; it connects at its first call.
+
+    Give either `directory`, whose server is found or started and is started anew when it dies, or the `url` of a
+    server that somebody else runs, with `api_key`, `tenant` and `database` where it wants them.
+    """
+
+    # chromadb's clients share one connection pool a loop, so only the last index of a loop may close it.
+    _by_loop: ClassVar[WeakKeyDictionary[asyncio.AbstractEventLoop, WeakSet[ChromaIndex]]] = WeakKeyDictionary()
+
+    def __init__(
+        self,
+        directory: Path | None = None,
+        *,
+        url: str | None = None,
+        api_key: str | None = None,
+        tenant: str | None = None,
+        database: str | None = None,
+    ) -> None:
+        if (directory is None) == (url is None):
+            raise ValueError("give either a directory or a URL")
+        self._lease = ServerLease(directory) if directory is not None else None
+        self._remote_url = url.rstrip("/") if url else None
+        self._api_key, self._tenant, self._database = api_key, tenant, database
+        self._connection: _Connection | None = None
+        self._connecting = asyncio.Lock()
+        self._closed = False
+
+    @property
+    def mode(self) -> Literal["local", "remote"]:
+        """Say whether the server is this machine's own."""
+        return "local" if self._lease else "remote"
+
+    @property
+    def url(self) -> str | None:
+        """Return the server's address; None while a local one is not connected."""
+        return self._connection.url if self._connection else self._remote_url
+
+    async def start(self) -> None:
+        """Connect now. Raises VectorStoreError."""
+        await self._call(_READ_S, _done)
+
+    async def close(self) -> None:
+        """Close connections and let go of the local server, which ends itself when nobody else uses it."""
+        self._closed = True
+        if self._lease:
+            await self._lease.release()  # also ends a start that is still waited for
+        async with self._connecting:
+            self._connection = None
+            sharing = self._by_loop.get(asyncio.get_running_loop())
+            if sharing is not None:
+                sharing.discard(self)
+                if not sharing:
+                    await _close_pool()
+
+    async def ensure(self, spec: CollectionSpec) -> None:
+        """Create the collection; see `VectorIndex.ensure`. Raises VectorStoreError."""
+
+        async def nothing(_collection: AsyncCollection) -> None:
+            """Opening it is all."""
+
+        await self._use(spec, _READ_S, nothing, create=True)
+
+    async def upsert(self, spec: CollectionSpec, records: Sequence[VectorRecord]) -> None:
+        """Write records; see `VectorIndex.upsert`. Raises VectorStoreError."""
+        _check_widths(spec, [record.vector.shape for record in records])
+        rows = min(_ROWS, max(1, _WRITE_BYTES // (4 * spec.dimensions)))
+        for chunk in _chunks(records, rows):
+            await self._write(spec, chunk)
+
+    async def query(
+        self, spec: CollectionSpec, vectors: Vectors, *, k: int, ids: Sequence[str] | None = None
+    ) -> list[list[Neighbour]]:
+        """Find neighbours; see `VectorIndex.query`. Raises VectorStoreError."""
+        _check_widths(spec, [row.shape for row in vectors])
+        # The nearest of all are among the nearest of each group, so groups of ids merge without loss; asking for more
+        # neighbours and filtering them here could miss every permitted one.
+        groups = [None] if ids is None else list(_chunks(list(dict.fromkeys(ids)), _QUERY_IDS))
+        found: list[list[Neighbour]] = []
+        for rows in _chunks(vectors, _QUERY_ROWS):
+            answers = [await self._use(spec, _READ_S, partial(_nearest, rows, k, group)) for group in groups]
+            found += [_merge([answer[row] for answer in answers if answer], k) for row in range(len(rows))]
+        return found
+
+    async def delete(self, spec: CollectionSpec, ids: Sequence[str]) -> None:
+        """Remove records; see `VectorIndex.delete`. Raises VectorStoreError."""
+
+        async def remove(collection: AsyncCollection) -> None:
+            for chunk in _chunks(list(dict.fromkeys(ids)), _ROWS):
+                await collection.delete(ids=chunk)
+
+        if ids:
+            await self._use(spec, _WRITE_S, remove)
+
+    async def metadata(self, spec: CollectionSpec, keys: Sequence[str]) -> dict[str, dict[str, MetadataValue]]:
+        """Read metadata; see `VectorIndex.metadata`. Raises VectorStoreError."""
+
+        async def read(collection: AsyncCollection) -> dict[str, dict[str, MetadataValue]]:
+            found: dict[str, dict[str, MetadataValue]] = {}
+            offset = 0
+            while (page := await collection.get(limit=_ROWS, offset=offset, include=["metadatas"]))["ids"]:
+                kept: Sequence[Any] = page["metadatas"] or []
+                for show_id, stored in zip(page["ids"], kept, strict=True):
+                    found[show_id] = {key: stored[key] for key in keys if stored and key in stored}
+                offset += len(page["ids"])
+            return found
+
+        return await self._use(spec, _WRITE_S, read) or {}
+
+    async def count(self, spec: CollectionSpec) -> int:
+        """Count records; see `VectorIndex.count`. Raises VectorStoreError."""
+        return await self._use(spec, _READ_S, lambda collection: collection.count()) or 0
+
+    async def collections(self, prefix: str) -> list[tuple[CollectionSpec, int]]:
+        """Return collections; see `VectorIndex.collections`. Raises VectorStoreError."""
+
+        async def look(connection: _Connection) -> list[tuple[CollectionSpec, int]]:
+            found: list[tuple[CollectionSpec, int]] = []
+            offset = 0
+            while page := await connection.client.list_collections(limit=_LISTED, offset=offset):
+                own = [one for one in page if one.name.startswith(prefix)]
+                found += [(_spec_of(one), await one.count()) for one in own]
+                offset += len(page)
+            return found
+
+        return await self._call(_WRITE_S, look)
+
+    async def drop(self, spec: CollectionSpec) -> None:
+        """Delete the collection; see `VectorIndex.drop`. Raises VectorStoreError."""
+
+        async def delete(connection: _Connection) -> None:
+            from chromadb.errors import NotFoundError
+
+            connection.collections.pop(spec.name, None)
+            try:
+                await connection.client.delete_collection(spec.name)
+            except NotFoundError:
+                return
+
+        await self._call(_WRITE_S, delete)
+
+    async def _write(self, spec: CollectionSpec, records: Sequence[VectorRecord]) -> None:
+        ids = [record.id for record in records]
+        vectors: Any = [np.asarray(record.vector, np.float32).view(_Packable) for record in records]
+        metadata: Any = [_storable(record.metadata) for record in records]
+        await self._use(
+            spec,
+            _WRITE_S,
+            lambda collection: collection.upsert(ids=ids, embeddings=vectors, metadatas=metadata),
+            create=True,
+        )
+
+    async def _use(
+        self,
+        spec: CollectionSpec,
+        limit_s: float,
+        work: Callable[[AsyncCollection], Awaitable[T]],
+        *,
+        create: bool = False,
+    ) -> T | None:
+        """Do `work` on the collection; None where it does not exist and is not to be created."""
+
+        async def attempt(connection: _Connection) -> T | None:
+            from chromadb.errors import NotFoundError
+
+            if known := connection.collections.get(spec.name):
+                try:
+                    return await work(known)
+                except NotFoundError:  # dropped, and perhaps created again, by somebody else
+                    connection.collections.pop(spec.name, None)
+            collection = await _open_collection(connection, spec, create=create)
+            return None if collection is None else await work(collection)
+
+        return await self._call(limit_s, attempt)
+
+    async def _call(self, limit_s: float, work: Callable[[_Connection], Awaitable[T]]) -> T:
+        """Do `work`, once more on a fresh server if ours has died, and translate what goes wrong."""
+        import httpx
+
+        tries = 2 if self._lease else 1
+        while True:
+            tries -= 1
+            connection = None
+            try:
+                connection = await self._connected()
+                async with asyncio.timeout(limit_s):
+                    return await work(connection)
+            except VectorStoreError:
+                raise
+            except httpx.TransportError as error:
+                if not tries:
+                    raise VectorStoreError(f"Chroma cannot be reached at {self.url}: {_reason(error)}.") from error
+                if connection is self._connection:
+                    self._connection = None
+            except TimeoutError as error:
+                raise VectorStoreError(f"Chroma at {self.url} did not answer within {limit_s:g} s.") from error
+            except Exception as error:  # chromadb raises bare Exception for replies it cannot read
+                raise VectorStoreError(f"Chroma refused a request: {_reason(error)}.") from error
+
+    async def _connected(self) -> _Connection:
+        async with self._connecting:
+            if self._closed:
+                raise VectorStoreError("The vector index is closed.")
+            if self._connection is None:
+                self._connection = await self._connect()
+            return self._connection
+
+    async def _connect(self) -> _Connection:
+        self._by_loop.setdefault(asyncio.get_running_loop(), WeakSet()).add(self)
+        address, chromadb = await asyncio.gather(self._address(), asyncio.to_thread(import_module, "chromadb"))
+        from chromadb.config import DEFAULT_DATABASE, DEFAULT_TENANT, Settings
+
+        settings = Settings(
+            anonymized_telemetry=False,
+            chroma_server_ssl_verify=True,  # without it chromadb verifies no certificate
+            # With a key, the server says which tenant and database it opens.
+            chroma_overwrite_singleton_tenant_database_access_from_auth=self._api_key is not None,
+        )
+        async with asyncio.timeout(_READ_S):
+            client = await chromadb.AsyncHttpClient(
+                host=address.url,
+                headers={"x-chroma-token": self._api_key} if self._api_key else None,
+                settings=settings,
+                tenant=address.tenant or DEFAULT_TENANT,
+                database=self._database or DEFAULT_DATABASE,
+            )
+        return _Connection(client=client, url=address.url)
+
+    async def _address(self) -> ServerAddress:
+        return await self._lease.address() if self._lease else ServerAddress(str(self._remote_url), self._tenant)
+
+
+async def _open_collection(connection: _Connection, spec: CollectionSpec, *, create: bool) -> AsyncCollection | None:
+    from chromadb.errors import NotFoundError
+
+    # No embedding function, ever: Chroma's default one would download a model.
+    try:
+        collection = await connection.client.get_collection(spec.name, embedding_function=None)
+    except NotFoundError:
+        if not create:
+            return None
+        collection = await connection.client.get_or_create_collection(
+            spec.name,
+            metadata={"model": spec.model, "dimensions": spec.dimensions, "recipe": spec.recipe},
+            # With Chroma's own 16 neighbours one show in some thousand is not found by its very vector; twice as many
+            # take a quarter more time to write.
+            configuration={
+                "hnsw": {"space": "cosine", "max_neighbors": 32, "ef_construction": 200, "ef_search": _EF_SEARCH}
+            },
+            embedding_function=None,
+        )
+    kept = collection.metadata or {}
+    for name in ("model", "dimensions", "recipe"):
+        if kept.get(name) != getattr(spec, name):
+            raise VectorStoreError(
+                f"The Chroma collection {spec.name} was made for {name} {kept.get(name)}, not {getattr(spec, name)}; "
+                "delete it and index again."
+            )
+    await _widen_search(collection)
+    connection.collections[spec.name] = collection
+    return collection
+
+
+async def _widen_search(collection: AsyncCollection) -> None:
+    """Let a collection of an earlier version search as widely as new ones do, from the next start of its server on."""
+    graph = collection.configuration_json.get("hnsw")
+    if graph and graph.get("ef_search", _EF_SEARCH) < _EF_SEARCH:
+        with warnings.catch_warnings():
+            # chromadb calls a collection without an embedding function a legacy one, after the change is made.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            await collection.modify(configuration={"hnsw": {"ef_search": _EF_SEARCH}})
+
+
+def _spec_of(collection: AsyncCollection) -> CollectionSpec:
+    kept = collection.metadata or {}
+    model, recipe = str(kept.get("model", "unknown")), str(kept.get("recipe", ""))
+    width = kept.get("dimensions")
+    return CollectionSpec(
+        name=collection.name, model=model, dimensions=width if isinstance(width, int) else 0, recipe=recipe
+    )
+
+
+async def _nearest(
+    rows: Vectors, k: int, ids: list[str] | None, collection: AsyncCollection
+) -> list[list[Neighbour]] | None:
+    from chromadb.errors import InternalError
+
+    try:
+        result = await collection.query(query_embeddings=rows, n_results=k, ids=ids, include=["distances"])
+    except InternalError:
+        # Chroma answers so when one of the ids is not in the collection: ask again for those that are.
+        stored = (await collection.get(ids=ids, include=[]))["ids"] if ids else []
+        if ids is None or len(stored) == len(ids):
+            raise
+        return await _nearest(rows, k, stored, collection) if stored else None
+    return [
+        [Neighbour(id=show_id, distance=distance) for show_id, distance in zip(row, distances, strict=True)]
+        for row, distances in zip(result["ids"], result["distances"] or [], strict=True)
+    ]
+
+
+def _reason(error: Exception) -> str:
+    return str(error).strip().rstrip(".") or type(error).__name__
+
+
+async def _done(_connection: _Connection) -> None:
+    """Ask for nothing more than the connection."""
+
+
+async def _close_pool() -> None:
+    """Close the one pool that all of chromadb's clients on this loop share."""
+    from chromadb.api.async_fastapi import AsyncFastAPI
+
+    pool = AsyncFastAPI._clients.pop(hash(asyncio.get_running_loop()), None)  # noqa: SLF001 - no public way is offered
+    if pool is not None:
+        await pool.aclose()
+
+
+def _chunks(items: Page, size: int) -> Iterator[Page]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]  # type: ignore[misc] # a slice of a sequence is of its kind
+
+
+def _merge(rankings: Sequence[Sequence[Neighbour]], k: int) -> list[Neighbour]:
+    return sorted((neighbour for ranking in rankings for neighbour in ranking), key=lambda one: one.distance)[:k]
+
+
+def _check_widths(spec: CollectionSpec, shapes: Sequence[tuple[int, ...]]) -> None:
+    # The first vector written would set the width of a new collection for good.
+    for shape in shapes:
+        if shape != (spec.dimensions,):
+            raise VectorStoreError(
+                f"A vector has the shape {shape}, but collection {spec.name} keeps {spec.dimensions} dimensions."
+            )
+
+
+def _storable(metadata: Mapping[str, MetadataValue]) -> dict[str, MetadataValue] | None:
+    return {key: _plain(value) for key, value in metadata.items()} or None
+
+
+def _plain(value: Any) -> Any:
+    """Return what Chroma takes: no numpy scalars; None, which removes a key, for what it would drop or refuse."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, (list, tuple)):
+        if set(map(type, value)) == {str}:  # tags, dozens a show: not worth a call each
+            return list(value)
+        return [plain for item in value if (plain := _plain(item)) is not None] or None
+    return value

@@ -1,0 +1,345 @@
+"""Chroma's server beside the app: the process that owns a directory, and how its users find or start it.
+
+`python -m animerag.vector_store.chroma_server DIR` is the server. DIR holds Chroma's `data/`, `server.lock` (held while the
+process lives), `server.json` (its address, once it answers), `server.log`, and `users/` with a lock for each user; when
+all of those are free, the server ends itself. It knows nothing of collections, and imports little, because it has to
+start fast and stay small. One subject, hence one file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+from filelock import FileLock, Timeout
+
+from animerag.errors import VectorStoreError
+from animerag.storage.private_files import restrict_umask
+from animerag.vector_store.chroma_tenant import create_tenant, rename_tenant
+
+GRACE_S = 15.0  # outlives a restart of the app and a gap between two commands
+START_LIMIT_S = 15.0  # a start takes about a second; a loaded machine needs a few
+_LOCK_PATIENCE_S = 2.0  # a dying server lets go within this, and a probe of the lock lasts microseconds
+_HEARTBEAT_S = 2.0
+_STARTING_TICK_S = 0.1
+_RUNNING_TICK_S = 0.5
+_CLIENT_TICK_S = 0.05
+_SHUTDOWN_S = 10.0
+_PORT_TRIES = 10
+_LOG_BYTES = 4 * 2**20  # Chroma writes about 3 kB a request
+_TAKEN = 3  # exit code: another process has this directory open
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_WINDOWS_FLAGS = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0) | getattr(subprocess, "CREATE_NO_WINDOW", 0)
+
+
+class ServerAddress(NamedTuple):
+    """Where a server answers, and the tenant that holds the index: None at one that an earlier version started."""
+
+    url: str
+    tenant: str | None
+
+
+class ServerFiles:
+    """The files in a server's directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self.root = directory.absolute()
+        self.data = self.root / "data"
+        self.lock = self.root / "server.lock"
+        self.address = self.root / "server.json"
+        self.tenants = self.root / "server.tenants"
+        self.log = self.root / "server.log"
+        self.users = self.root / "users"
+
+    def live_url(self) -> str | None:
+        """Return the address of the server that has this directory open and answers, or None."""
+        live = self.live()
+        return live.url if live else None
+
+    def live(self) -> ServerAddress | None:
+        """Return where the server that has this directory open answers, and the tenant to name there, or None."""
+        # The lock comes first: whoever takes it removes a dead server's address, whose port may be a stranger's by now.
+        if not self.address.exists() or _is_free(self.lock):
+            return None
+        try:
+            written = json.loads(self.address.read_text("utf-8"))
+            address = ServerAddress(str(written["url"]), written.get("tenant"))
+        except (OSError, ValueError, KeyError):
+            return None
+        return address if _answers(address.url) else None
+
+    def last_words(self) -> str:
+        """Return the last line that the server wrote."""
+        text = self.log.read_text("utf-8", errors="replace") if self.log.exists() else ""
+        lines = [line.strip() for line in _COLOURS.sub("", text).splitlines()]
+        return next((line.rstrip(".") for line in reversed(lines) if line), "it wrote nothing")
+
+
+class ServerLease:
+    """One user's claim on a directory's server: the server stays up while the claim is held.
+
+    Made cheaply; the first `url()` takes the user's lock and finds or starts the server.
+    """
+
+    def __init__(self, directory: Path, *, grace_s: float = GRACE_S) -> None:
+        self._files = ServerFiles(directory)
+        self._grace_s = grace_s
+        self._user: FileLock | None = None
+        self._turn = threading.Lock()
+        self._released = threading.Event()
+
+    async def url(self) -> str:
+        """Return the address of a server that answers, starting one where there is none; call again after a crash.
+
+        Raises VectorStoreError when it does not answer within `START_LIMIT_S`, or when the lease is released.
+        """
+        return (await self.address()).url
+
+    async def address(self) -> ServerAddress:
+        """Return what `url` does, with the tenant."""
+        return await asyncio.to_thread(self._find_or_start)
+
+    async def release(self) -> None:
+        """Give the claim up; also stops a `url()` that is still waiting."""
+        self._released.set()
+        await asyncio.to_thread(self._let_go)
+
+    def _find_or_start(self) -> ServerAddress:
+        with self._turn:
+            try:
+                self._hold()
+                return self._wait_for_server()
+            except OSError as error:
+                reason = error.strerror or error
+                raise VectorStoreError(f"Chroma's directory {self._files.root} cannot be used: {reason}.") from error
+
+    def _hold(self) -> None:
+        # A server may take a lock file away between its creation and our lock: then the name guards nothing.
+        while self._user is None or not Path(self._user.lock_file).exists():
+            self._files.users.mkdir(parents=True, exist_ok=True)
+            self._user = FileLock(self._files.users / f"{uuid4()}.lock", thread_local=False)
+            self._user.acquire(timeout=_LOCK_PATIENCE_S)
+
+    def _wait_for_server(self) -> ServerAddress:
+        deadline = time.monotonic() + START_LIMIT_S
+        process: subprocess.Popen[bytes] | None = None
+        crashes = 0
+        while not self._released.is_set():
+            if (live := self._files.live()) is not None:
+                return live
+            code = process.poll() if process else None
+            crashes += code not in (None, 0, _TAKEN)
+            # One crash may be bad luck, such as a port that went away late; two are the directory's own trouble.
+            if crashes > 1 or time.monotonic() > deadline:
+                raise VectorStoreError(
+                    f"Chroma could not be started on {self._files.data}: {self._files.last_words()}. "
+                    f"See {self._files.log}."
+                )
+            if process is None or code is not None:
+                process = _spawn(self._files, self._grace_s)
+            self._released.wait(_CLIENT_TICK_S)
+        raise VectorStoreError("The Chroma server is not wanted any more.")
+
+    def _let_go(self) -> None:
+        with self._turn:
+            if self._user is not None:
+                _remove(self._user)
+                self._user = None
+
+
+def _spawn(files: ServerFiles, grace_s: float) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "animerag.vector_store.chroma_server", str(files.root), "--grace", str(grace_s)]
+    with files.log.open("ab") as log:
+        try:
+            process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+                command,
+                cwd=Path(__file__).parents[2],  # where `animerag` can be imported, whatever the caller's directory is
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C at the app must not reach a server that others use
+                creationflags=_WINDOWS_FLAGS,
+            )
+        except OSError as error:
+            reason = error.strerror or error
+            raise VectorStoreError(f"Chroma could not be started by {sys.executable}: {reason}.") from error
+    # The server may outlive us or end before us; somebody has to collect its exit code in the second case.
+    threading.Thread(target=process.wait, name="animerag-chroma-wait", daemon=True).start()
+    return process
+
+
+class _Server:
+    """Chroma in this process, and the thread that announces it and ends it when its last user is gone."""
+
+    def __init__(self, files: ServerFiles, grace_s: float) -> None:
+        self._files = files
+        self._grace_s = grace_s
+        self._tenant = ""
+        self._url: str | None = None
+        self._announced = False
+
+    def run(self, first_port: int | None) -> None:
+        """Serve until the process is told to end. Raises whatever stops Chroma from opening its data."""
+        import chromadb_rust_bindings
+
+        self._tenant = rename_tenant(self._files.data, self._files.tenants)
+        threading.Thread(target=self._watch, name="watch", daemon=True).start()
+        port = first_port or _free_port()
+        for _ in range(_PORT_TRIES):
+            self._url = f"http://127.0.0.1:{port}"
+            options = ["--path", str(self._files.data), "--host", "127.0.0.1", "--port", str(port)]
+            chromadb_rust_bindings.cli(["chroma", "run", *options])
+            # It returns alike when it was told to end and when somebody else has the port.
+            if self._announced or not _is_taken(port):
+                return
+            self._url = None
+            port = _free_port()
+        sys.exit("Every port that was tried is taken")
+
+    def _watch(self) -> None:
+        last_seen = time.monotonic()
+        while True:
+            self._announce_after_a_tick()
+            _trim_log()
+            if _anybody(self._files.users):
+                last_seen = time.monotonic()
+            elif time.monotonic() - last_seen >= self._grace_s:
+                self._end()
+
+    def _announce_after_a_tick(self) -> None:
+        url = self._url
+        time.sleep(_RUNNING_TICK_S if self._announced else _STARTING_TICK_S)
+        # Chroma refuses a busy port within milliseconds, so after the tick an answer at this address is our own.
+        if self._announced or url is None or not _answers(url) or url != self._url:
+            return
+        if create_tenant(url, self._tenant):
+            with suppress(OSError):  # on Windows a reader may have the file open; the next tick tries again
+                self._announce(url)
+
+    def _announce(self, url: str) -> None:
+        draft = self._files.address.with_suffix(".new")
+        draft.write_text(
+            json.dumps({"url": url, "tenant": self._tenant, "pid": os.getpid(), "started": time.time()}), "utf-8"
+        )
+        draft.replace(self._files.address)
+        self._announced = True
+
+    def _end(self) -> None:
+        """End the process, unless a user came meanwhile: users lock first and look for the address after."""
+        try:
+            self._files.address.unlink(missing_ok=True)
+        except OSError:
+            return
+        if _anybody(self._files.users):
+            self._announced = False
+            return
+        os.kill(os.getpid(), signal.SIGTERM)  # Chroma finishes what it is doing and returns to `run`
+        time.sleep(_SHUTDOWN_S)
+        os._exit(1)
+
+
+def _anybody(users: Path) -> bool:
+    held = [path for path in users.glob("*.lock") if not _is_free(path, remove=True)]
+    return bool(held)
+
+
+def _is_free(path: Path, *, remove: bool = False) -> bool:
+    lock = FileLock(path)
+    try:
+        lock.acquire(blocking=False)
+    except OSError:  # held, or not ours to judge
+        return False
+    if remove:
+        _remove(lock)
+    else:
+        lock.release()
+    return True
+
+
+def _remove(lock: FileLock) -> None:
+    # While it is held, so that nobody can lock a name that is about to go; Windows removes it at the release instead.
+    with suppress(OSError):
+        Path(lock.lock_file).unlink(missing_ok=True)
+    lock.release()
+
+
+def _answers(url: str) -> bool:
+    from http.client import HTTPConnection, HTTPException  # takes no proxy from the environment
+
+    connection = HTTPConnection(urlsplit(url).netloc, timeout=_HEARTBEAT_S)
+    try:
+        connection.request("GET", "/api/v2/heartbeat")
+        return connection.getresponse().status == 200
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _free_port() -> int:
+    # Chroma takes port 0 but never tells which one it got.
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _is_taken(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+        return False
+
+
+def _redirect_output(log_path: Path) -> None:
+    with log_path.open("ab") as log:
+        os.ftruncate(log.fileno(), 0)
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+
+
+def _trim_log() -> None:
+    if os.fstat(1).st_size > _LOG_BYTES:
+        os.ftruncate(1, 0)
+        os.lseek(1, 0, os.SEEK_SET)
+
+
+def main() -> None:
+    """Serve the directory named on the command line; exit quietly when another process does so already."""
+    parser = argparse.ArgumentParser(description="Serve a Chroma directory until its last user is gone.")
+    parser.add_argument("directory", type=Path)
+    parser.add_argument("--grace", type=float, default=GRACE_S, help="seconds without users before it ends")
+    parser.add_argument("--port", type=int, help="the first port to try; a free one otherwise")
+    options = parser.parse_args()
+    restrict_umask()
+    files = ServerFiles(options.directory)
+    files.users.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(files.lock)
+    try:
+        lock.acquire(timeout=_LOCK_PATIENCE_S)
+    except Timeout:
+        sys.exit(_TAKEN)
+    files.address.unlink(missing_ok=True)
+    _redirect_output(files.log)
+    _Server(files, options.grace).run(options.port)
+    files.address.unlink(missing_ok=True)
+    os._exit(0)  # the lock must go with the process, not with the interpreter's clean-up
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,136 @@
+"""Cost caps against a server that counts no tokens, over real sockets."""
+
+import asyncio
+from datetime import UTC, datetime
+
+import pytest
+from aiohttp import web
+
+from animerag.answering.daily_spending import DailySpending
+from animerag.batch.estimate import source_tokens
+from animerag.errors import ProviderUnusableError
+from animerag.models import AnswerStatus, Finish, Priority, Prompt
+from animerag.providers.openai import OpenAIChat, OpenAIConnection, OpenAIEmbedder
+from animerag.rate_limits import Gate, budgeted
+from animerag.rate_limits.budget import drawing_on
+
+PROMPT = Prompt(question="Who?", sources=(), system="Answer.", user="Who sails? " * 50, sent=())
+DELTA = b'data: {"choices":[{"index":0,"delta":{"content":"Nobody does."}}]}\n\n'
+END = b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+
+
+@pytest.fixture
+async def silent_server():
+    """A server that answers well and sends no usage; an answer breaks off where the question asks for it."""
+
+    async def embeddings(request):
+        texts = (await request.json())["input"]
+        data = [{"index": n, "embedding": [1.0, 0.5, 0.25, float(n)]} for n in range(len(texts))]
+        return web.json_response({"data": data})
+
+    async def chat(request):
+        asked = await request.text()
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        await response.write(DELTA)
+        if "break off" not in asked:
+            await response.write(END)
+            await response.write_eof()
+        else:
+            request.transport.close()
+        return response
+
+    app = web.Application()
+    app.add_routes([web.post("/v1/embeddings", embeddings), web.post("/v1/chat/completions", chat)])
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    yield f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def connection(silent_server):
+    connection = OpenAIConnection(api_key=None, base_url=silent_server, gate=Gate())
+    yield connection
+    await connection.close()
+
+
+async def test_embeddings_that_nobody_counts_use_the_cap_up(connection):
+    embedder = OpenAIEmbedder(connection, model="m", prices={"m": 1_000_000.0 / 100})  # a cent a token
+    with budgeted(1.0):
+        for _ in range(5):
+            embedding = await embedder.embed(["a" * 60], priority=Priority.INGEST)  # 20 tokens
+            assert embedding.usage.estimated
+            assert embedding.usage.cost_usd == pytest.approx(0.2)
+        with pytest.raises(ProviderUnusableError, match=r"cap of \$1 is reached"):
+            await embedder.embed(["a" * 60], priority=Priority.INGEST)
+
+
+@pytest.mark.parametrize(("also", "status"), [("", AnswerStatus.OK), ("break off", AnswerStatus.TRUNCATED)])
+async def test_answers_that_nobody_counts_use_the_cap_up(connection, also, status):
+    chat = OpenAIChat(connection, model="m", api="chat", prices={"m": 100.0, "m:output": 100.0})
+    prompt = Prompt(question="Who?", sources=(), system=also, user=PROMPT.user, sent=())
+
+    async def finish():
+        events = [event async for event in chat.stream(prompt, priority=Priority.BATCH)]
+        assert isinstance(events[-1], Finish)
+        return events[-1]
+
+    with budgeted(0.07):  # one answer is expected to cost a little under 0.05
+        ended = await finish()
+        assert ended.status is status
+        assert ended.usage.estimated
+        assert 0.035 < ended.usage.cost_usd < 0.07
+        with pytest.raises(ProviderUnusableError, match="is reached"):
+            await finish()
+
+
+async def test_an_answer_that_nobody_reads_to_the_end_costs_what_was_expected(connection):
+    chat = OpenAIChat(connection, model="m", api="chat", prices={"m": 100.0, "m:output": 100.0})
+    with budgeted(0.07):
+        events = chat.stream(PROMPT, priority=Priority.LIVE)
+        await anext(events)
+        await events.aclose()
+        with pytest.raises(ProviderUnusableError, match="is reached"):
+            await anext(chat.stream(PROMPT, priority=Priority.LIVE))
+
+
+async def test_a_days_questions_are_remembered_over_a_restart_and_forgotten_at_midnight(services):
+    today = datetime(2026, 11, 29, 23, 59, tzinfo=UTC)
+    spent = DailySpending(services.library, 1.0, now=lambda: today)
+    with (await spent.budget()).spending(0.8) as settle:
+        settle(0.7)
+    await spent.save()
+
+    restarted = DailySpending(services.library, 1.0, now=lambda: today)
+    budget = await restarted.budget()
+    assert budget.taken_usd == pytest.approx(0.7)
+    refused = r"Today's cost cap of \$1 .* raise ANIMERAG_MAX_COST_USD, .* midnight UTC"
+    with pytest.raises(ProviderUnusableError, match=refused), budget.spending(0.4):
+        raise AssertionError("no call is made")
+
+    tomorrow = DailySpending(services.library, 1.0, now=lambda: today.replace(day=30))
+    assert (await tomorrow.budget()).taken_usd == 0
+
+
+async def test_two_processes_add_their_questions_up(services):
+    today = datetime(2026, 11, 29, tzinfo=UTC)
+    both = [DailySpending(services.library, 1.0, now=lambda: today) for _ in range(2)]
+
+    async def ask(spending):
+        with drawing_on(await spending.budget()), (await spending.budget()).spending(0.3) as settle:
+            settle(0.3)
+
+    await asyncio.gather(*map(ask, both))
+    for spending in both:
+        await spending.save()
+
+    after = DailySpending(services.library, 1.0, now=lambda: today)
+    assert (await after.budget()).taken_usd == pytest.approx(0.6)
+
+
+def test_an_estimate_stops_where_a_prompt_stops():
+    assert source_tokens(5, 400) == 5 * (400 + 60)
+    assert source_tokens(50, 400) == 3_000 + 50 * 60

@@ -1,0 +1,130 @@
+"""Shows changed and deleted by hand: what is changed outlasts later uploads, in library and index."""
+
+import pytest
+
+from animerag.errors import InvalidInputError
+from animerag.jobs.jobs import Control
+
+
+@pytest.fixture
+def source(export, record):
+    return lambda text="A surgeon saves a boy.", rating=800: export(
+        {**record(1, "Monster", text), "Rating": rating}, record(2, "Planetes", "Astronauts collect trash.")
+    )
+
+
+@pytest.fixture
+async def shows(services, source):
+    await services.ingestion.run([source()], Control())
+    return services
+
+
+async def test_a_change_is_searched_and_indexed_at_once(shows):
+    before = await shows.library.revision()
+    await shows.editing.edit("1", {"title": "Monstrum", "description": "A baker feeds pigeons.", "tags": ["bread"]})
+
+    assert await shows.library.revision() > before
+    assert (await shows.library.show("1")).title == "Monstrum"
+    found = await shows.retriever.search("somebody who bakes and gives bread to birds")
+    assert found.sources[0].show.id == "1"
+    assert (await shows.maintenance.check()).healthy
+    assert await shows.editing.changed("1") == ["description", "tags", "title"]
+
+
+async def test_a_change_outlasts_the_next_upload_of_its_file(shows, source):
+    await shows.editing.edit("1", {"title": "Monstrum", "rating": 9.5})
+    report = await shows.ingestion.run([source(text="A surgeon hunts a boy.", rating=700)], Control())
+
+    show = await shows.library.show("1")
+    assert (show.title, show.rating, show.description) == ("Monstrum", 9.5, "A surgeon hunts a boy.")
+    assert (report.ingested, report.unchanged) == (1, 1)
+    again = await shows.ingestion.run([source(text="A surgeon hunts a boy.", rating=700)], Control())
+    assert (again.ingested, again.unchanged) == (0, 2)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"title": "Monstrum"}, {"rating": 9.5}, {"year": 2004}, {"titles": ["M"]}, {"type": "movie"}]
+)
+async def test_a_change_of_one_field_is_stored_and_looks_unchanged_to_the_next_upload(shows, source, changes):
+    await shows.editing.edit("1", changes)
+    [(name, value)] = changes.items()
+    stored = getattr(await shows.library.show("1"), name)
+    assert (list(stored) if name == "titles" else stored) == value
+
+    again = await shows.ingestion.run([source()], Control())
+    assert (again.ingested, again.unchanged, again.embedding_requests) == (0, 2, 0)
+    assert (await shows.maintenance.check()).healthy
+
+
+async def test_changes_add_up_and_can_be_forgotten(shows, source):
+    await shows.editing.edit("1", {"title": "Monstrum"})
+    await shows.editing.edit("1", {"episodes": 74})
+    assert await shows.editing.changed("1") == ["episodes", "title"]
+
+    await shows.editing.forget("1")
+    await shows.ingestion.run([source()], Control())
+    assert (await shows.library.show("1")).title == "Monster"
+    assert await shows.editing.changed("1") == []
+
+
+async def test_what_its_owner_thinks_is_changed_without_embedding(shows):
+    before = await shows.ingestion.missing()
+    await shows.editing.edit("1", {"my_status": "completed", "my_score": 9.0})
+
+    show = await shows.library.show("1")
+    assert (show.my_status, show.my_score) == ("completed", 9.0)
+    assert before == await shows.ingestion.missing()
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"title": "  "}, "needs a title"),
+        ({"year": 12}, "Year must be between 1900 and 2200"),
+        ({"rating": 11}, "Rating must be between 0 and 10"),
+        ({"description": "x" * 100_001}, "longer than 100,000"),
+        ({"tags": [str(n) for n in range(201)]}, "more than 200 tags"),
+        ({"id": "2"}, "id cannot be changed"),
+    ],
+)
+async def test_what_cannot_be_is_refused_and_changes_nothing(shows, changes, sentence):
+    with pytest.raises(InvalidInputError, match=sentence):
+        await shows.editing.edit("1", {"episodes": 74, **changes})
+    assert (await shows.library.show("1")).episodes != 74
+    assert await shows.editing.changed("1") == []
+
+
+async def test_a_show_that_is_gone_cannot_be_changed(shows):
+    with pytest.raises(InvalidInputError, match="not in the catalogue any more"):
+        await shows.editing.edit("nobody", {"title": "x"})
+
+
+async def test_a_deleted_show_is_gone_everywhere_until_a_file_brings_it_back(shows, source):
+    await shows.editing.edit("1", {"title": "Monstrum"})
+    assert await shows.editing.delete(["1", "nobody"]) == 1
+
+    assert await shows.library.show("1") is None
+    found = await shows.retriever.search("A surgeon saves a boy.")
+    assert [one.show.id for one in found.sources] == ["2"]
+    health = await shows.maintenance.check()
+    assert (health.healthy, health.shows) == (True, 1)
+
+    report = await shows.ingestion.run([source()], Control())
+    assert (report.ingested, report.embedding_requests) == (1, 0)  # its vector was kept
+    assert (await shows.library.show("1")).title == "Monster"
+
+
+async def test_type_and_dates_can_be_changed_and_the_season_follows(shows, source):
+    changed = await shows.editing.edit("1", {"type": "ova", "air_date": "2004-04", "end_date": "2005-09-28"})
+    assert changed == await shows.library.show("1")
+    assert (changed.type, changed.type_inferred, changed.season) == ("ova", False, "spring")
+    await shows.ingestion.run([source(text="A surgeon hunts a boy.")], Control())
+    later = await shows.library.show("1")
+    assert (later.type, later.air_date, later.season) == ("ova", "2004-04", "spring")
+    assert (await shows.editing.edit("1", {"air_date": ""})).season is None
+
+
+@pytest.mark.parametrize("changes", [{"type": "book"}, {"air_date": "yesterday"}, {"end_date": "2012-02-30"}])
+async def test_no_such_type_or_date(shows, changes):
+    with pytest.raises(InvalidInputError):
+        await shows.editing.edit("1", changes)

@@ -1,0 +1,257 @@
+"""Reports: files that stand alone, tables that page and CLI share, and sentences about what to mistrust."""
+
+import csv
+import io
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+from animerag.charts import report as reports
+from animerag.charts import style as charts
+from animerag.comparison.experiment import Distribution, ExperimentPlan, to_object
+from tests.charts.test_figures import made_experiment, made_run, with_walls
+
+HOSTILE = '</script><script>alert(1)</script><img src="https://x.example/a.png">'
+
+
+class Elements(HTMLParser):
+    """What a browser makes of a page: its tags with their attributes, and its text outside scripts and styles."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.tags, self.text, self._raw = [], "", False
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        self._raw = tag in ("script", "style")
+
+    def handle_endtag(self, tag):
+        self._raw = False
+
+    def handle_data(self, data):
+        self.text += "" if self._raw else data
+
+
+def report(experiment):
+    """Return the report without plotly's own source, which is not ours to judge."""
+    return reports.experiment_html(experiment).replace(charts.plotly_js(), "")
+
+
+def read_csv(experiment):
+    return list(csv.DictReader(io.StringIO(reports.experiment_csv(experiment).decode("utf-8-sig"), newline="")))
+
+
+# ── HTML ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_report_carries_plotly_once_and_fetches_nothing():
+    whole = reports.experiment_html(made_experiment())
+
+    ours = whole.replace(charts.plotly_js(), "", 1)
+
+    assert len(whole) - len(ours) == len(charts.plotly_js())
+    assert "plotly.js v" not in ours
+    assert not [attributes for _, attributes in Elements(ours).tags if {"src", "href"} & attributes.keys()]
+    assert not re.search(r"url\(|@import|https?:", ours)
+    assert "default-src 'none'" in ours
+
+
+def test_nothing_of_a_report_can_be_sent_to_the_chart_makers_cloud():
+    page = report(made_experiment())
+
+    assert "showSendToCloud: false" in page
+    assert '"sendChartToCloud"' in page
+
+
+def test_hostile_text_stays_text():
+    experiment = replace(
+        made_experiment(preset=HOSTILE),
+        notes=(HOSTILE,),
+        settings={"base_url": HOSTILE},
+        runs=(made_run("async", 5), replace(made_run("sync", 1), error=HOSTILE)),
+    )
+
+    elements = Elements(report(experiment))
+
+    assert not [tag for tag, _ in elements.tags if tag == "img"]
+    assert sum(tag == "script" for tag, _ in elements.tags) == 4 + 2  # the figures' values, plotly, and ours
+    assert elements.text.count(HOSTILE) == 5  # plan, warning, cell of the failed run, two settings
+
+
+def test_the_report_survives_japanese():
+    experiment = replace(made_experiment(), notes=("鋼の錬金術師",))
+
+    assert "鋼の錬金術師" in Elements(report(experiment)).text
+
+
+def test_the_report_holds_figures_verdicts_and_tables():
+    experiment = made_experiment()
+
+    elements = Elements(report(experiment))
+
+    drawn = [attributes["data-chart"] for tag, attributes in elements.tags if "data-chart" in attributes]
+    assert drawn == ["wall-time", "throughput", "speed-up", "lanes"]
+    assert all(claim.verdict in elements.text for claim in experiment.claims)
+    assert sum(tag == "table" for tag, _ in elements.tags) == 3
+    assert "simulated" in elements.text
+
+
+def test_lanes_are_those_of_the_fastest_async_run():
+    experiment = with_walls(made_experiment(), "async", 5, 2.0, 2.2, 2.4)
+
+    assert "One run of async, 5 in flight, 2.0 s" in report(experiment)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"workload": "batch"}, {"workload": "query"}, {"modes": ("async",)}, {"repeats": 1}]
+)
+def test_every_kind_of_experiment_has_a_report(settings):
+    elements = Elements(report(made_experiment(**settings)))
+
+    assert "Modes and levels" in elements.text
+
+
+def test_an_experiment_that_was_stopped_at_once_has_a_report():
+    elements = Elements(report(replace(made_experiment(), runs=(), cancelled=True)))
+
+    assert "The experiment was cancelled" in elements.text
+    assert "Nothing has finished." in elements.text
+
+
+@pytest.mark.parametrize(("n", "is_few"), [(99, True), (100, False)])
+def test_a_p99_of_few_requests_is_greyed(n, is_few):
+    run = replace(made_run("async", 5), latency_s=Distribution.of([1.0] * n))
+
+    page = report(replace(made_experiment(), runs=(run,)))
+
+    assert ('class="number few"' in page) == is_few
+    assert ("the maximum by another name" in page) == is_few
+
+
+def test_the_report_reads_in_light_and_dark():
+    page = report(made_experiment())
+
+    assert "prefers-color-scheme: dark" in page
+    assert all(charts.ink(dark=dark)["font"]["color"] in page for dark in (True, False))
+
+
+# ── CSV ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_csv_has_a_row_a_run_with_figures_and_settings():
+    experiment = made_experiment(levels=(5,), repeats=2)
+
+    rows = read_csv(experiment)
+
+    assert [row["mode"] for row in rows] == ["sync", "sync", "threads", "threads", "async", "async"]
+    assert [row["repeat"] for row in rows] == ["1", "2"] * 3
+    assert {row["setting_documents"] for row in rows} == {"1458"}
+    assert {row["setting_embed_latency_s"] for row in rows} == {"0.3"}
+    assert rows[0]["setting_modes"] == "sync, threads, async"
+
+
+def test_the_csv_says_of_a_run_what_the_json_says():
+    run = made_run("async", 5, errors=3, rate_limited=2, retries=1, loop_lag_p95_s=0.012, throttled_s=0.5)
+    experiment = replace(made_experiment(), runs=(run,))
+
+    (row,) = read_csv(experiment)
+    (kept,) = to_object(experiment)["runs"]
+
+    assert float(row["wall_s"]) == pytest.approx(kept["wall_s"], abs=0.001)
+    assert float(row["latency_p95_s"]) == pytest.approx(kept["latency_s"]["p95"], abs=0.001)
+    assert (row["errors"], row["rate_limited"], row["retries"], row["throttled_s"]) == ("3", "2", "1", "0.5")
+    assert row["loop_lag_p95_ms"] == "12.0"
+
+
+def test_the_csv_opens_in_a_spreadsheet_and_runs_nothing_there():
+    run = replace(made_run("async", 5), error='=HYPERLINK("https://x.example")')
+    experiment = replace(made_experiment(), runs=(run,), settings={"=1+1": "@SUM(1)", "offset": -3, "名前": "鋼"})
+
+    rows = read_csv(experiment)
+
+    assert reports.experiment_csv(experiment).startswith(b"\xef\xbb\xbf")
+    cells = [cell for row in rows for cell in (*row.keys(), *row.values())]
+    assert not [cell for cell in cells if re.match(r"[=+@\t\r]", cell)]
+    assert rows[0]["error"] == '\'=HYPERLINK("https://x.example")'
+    assert (rows[0]["setting_offset"], rows[0]["setting_名前"]) == ("-3", "鋼")
+
+
+def test_a_run_without_requests_of_a_kind_has_no_latency_of_it():
+    (row,) = read_csv(replace(made_experiment(), runs=(replace(made_run("async", 5), ttft_s=Distribution()),)))
+
+    assert row["ttft_p50_s"] == ""
+
+
+# ── Tables and sentences ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_table_has_a_row_a_setting_with_units_in_its_columns():
+    rows = reports.table_rows(made_experiment())
+
+    assert [(row["Mode"], row["In flight"]) for row in rows[:3]] == [("sync", 1), ("threads", 1), ("threads", 3)]
+    assert rows[-1]["Attainable (×)"] == 7.5
+    assert {"Wall (s)", "CV (%)", "Throughput (documents/s)", "Speed-up (×)", "Efficiency (%)", "429s"} <= rows[
+        0
+    ].keys()
+
+
+def test_the_table_leaves_open_what_cannot_be_known():
+    (row,) = reports.table_rows(made_experiment(modes=("async",), levels=(5,)))
+
+    assert row["Speed-up (×)"] is None
+    assert row["Efficiency (%)"] is None
+
+
+def test_what_rounds_allow_is_not_said_of_one_question():
+    experiment = made_experiment(workload="query")
+
+    assert {row["Attainable (×)"] for row in reports.table_rows(experiment)} == {None}
+    assert "attainable" not in reports.key_figures(experiment)[0].detail
+
+
+def test_key_figures_name_their_setting():
+    figures = {figure.label: figure for figure in reports.key_figures(made_experiment())}
+
+    assert figures["Best speed-up"].detail == "async at 10; 7.5× is attainable"
+    assert figures["Recommended level"].value == "10"
+    assert figures["p95 of a request"].detail == "of 45 requests, async at 10"
+    assert figures["Spread of repeats"].value == "stable"
+
+
+def test_key_figures_leave_out_what_was_not_measured():
+    labels = [figure.label for figure in reports.key_figures(made_experiment(modes=("async",), repeats=1))]
+
+    assert labels == ["Recommended level", "p95 of a request"]
+
+
+def test_warnings_name_what_to_mistrust_once():
+    blocked = made_run("async", 5, loop_lag_p95_s=0.4, concurrency_mean=5.0, provider_s=8.0)
+    failed = made_run("threads", 5, repeat=1, error="The provider refused the key.")
+    experiment = with_walls(made_experiment(), "threads", 3, 8.0, 8.2, 14.0)
+    experiment = replace(
+        experiment,
+        runs=(*experiment.runs, blocked, failed, made_run("async", 3, errors=2)),
+        cancelled=True,
+        notes=(blocked.blocked, f"threads at 5 failed: {failed.error}", "Something else."),
+    )
+
+    told = reports.warnings(experiment)
+
+    parts = ("cancelled", "was blocked", "refused the key", "threads at 3 is suspect", "lost 2 items", "Something else")
+    assert [sum(part in sentence for sentence in told) for part in parts] == [1] * len(parts)
+
+
+def test_an_experiment_without_fault_has_no_warnings():
+    assert reports.warnings(made_experiment()) == []
+
+
+def test_the_plan_is_said_in_words():
+    said = reports.plan_sentence(ExperimentPlan(levels=(1, 5)))
+
+    assert "1,458 documents in 15 batches of 100" in said
+    assert "at 1 and 5 in flight" in said
+    assert "simulated" in said
+    assert "simulated" not in reports.plan_sentence(ExperimentPlan(against="configured"))

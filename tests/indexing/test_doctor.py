@@ -1,0 +1,75 @@
+"""Doctor: both sides, by id and hash, and repair without a single embedding call."""
+
+import pytest
+
+from animerag.jobs.jobs import Control
+from animerag.ports import VectorRecord
+
+
+class Forbidden:
+    """An embedder that must not be asked."""
+
+    def __init__(self, embedder):
+        self.provider, self.model, self.dimensions = embedder.provider, embedder.model, embedder.dimensions
+
+    async def embed(self, texts, *, priority):
+        raise AssertionError("doctor must not embed")
+
+
+@pytest.fixture
+async def spec(services, export, record):
+    rows = [record(number, f"T{number}", f"Text number {number}.") for number in range(1, 6)]
+    await services.ingestion.run([export(*rows)], Control())
+    services.maintenance._indexer.embedder = Forbidden(services.embedder)
+    return await services.maintenance._indexer.spec()
+
+
+async def test_a_dropped_collection_is_rebuilt_from_kept_vectors(services, spec):
+    await services.index.drop(spec)
+    sick = await services.maintenance.check()
+    assert (sick.healthy, len(sick.missing)) == (False, 5)
+    mended = await services.maintenance.repair()
+    assert (mended.healthy, mended.repaired, mended.indexed) == (True, 5, 5)
+
+
+async def test_strays_are_found_and_removed(services, spec):
+    vector = next(iter((await services.library.vectors(spec.model, spec.dimensions, await _hashes(services))).values()))
+    await services.index.upsert(spec, [VectorRecord(id="999", vector=vector, metadata={"title": "Stray"})])
+    assert (await services.maintenance.check()).stray == ("999",)
+    mended = await services.maintenance.repair()
+    assert (mended.healthy, mended.repaired) == (True, 1)
+
+
+async def test_an_older_form_is_found_by_its_hash_and_written_again(services, spec):
+    vectors = await services.library.vectors(spec.model, spec.dimensions, await _hashes(services))
+    old = VectorRecord(id="1", vector=next(iter(vectors.values())), metadata={"content_hash": "old"})
+    await services.index.upsert(spec, [old])
+    assert (await services.maintenance.check()).stale == ("1",)
+    assert (await services.maintenance.repair()).healthy
+
+
+async def test_a_vector_that_belongs_to_another_show_is_unsearchable_and_mended(services, spec):
+    content, text = (await services.library.hashes())["1"]
+    vectors = await services.library.vectors(spec.model, spec.dimensions, [text])
+    wrong = VectorRecord(id="1", vector=-vectors[text], metadata={"content_hash": content, "text_hash": text})
+    # Ten ties are allowed for, so more than ten others must be nearer than the show itself.
+    crowd = [VectorRecord(id=f"x{n}", vector=vectors[text], metadata={"title": "x"}) for n in range(12)]
+    await services.index.upsert(spec, [wrong, *crowd])
+    check = await services.maintenance.check()
+    assert check.unsearchable == ("1",)
+    assert (await services.maintenance.repair()).healthy
+
+
+async def test_what_was_never_embedded_stays_missing_and_is_named(services, spec, record, export):
+    from animerag.models import Show
+    from animerag.storage.library import show_rows
+    from animerag.text.cleaning import Document
+
+    number = await services.library.begin_import("own", "f", "h")
+    await services.library.store(show_rows([Document.of(Show(id="77", title="New"))], number), collection=None)
+    mended = await services.maintenance.repair()
+    assert (mended.healthy, mended.missing) == (False, ("77",))
+
+
+async def _hashes(services):
+    return [text for _, text in (await services.library.hashes()).values()]

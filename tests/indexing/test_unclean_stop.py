@@ -1,0 +1,73 @@
+"""What a killed process leaves is looked at once, by a doctor who is alone with the index."""
+
+import asyncio
+import os
+import time
+
+import pytest
+
+from animerag.composition import open_services
+from animerag.errors import InvalidInputError
+from animerag.indexing.doctor import DOCTOR_JOB
+from animerag.jobs.jobs import Control
+
+
+@pytest.fixture
+async def killed(settings, export, record):
+    """Leave a catalogue as a killed process does: a dead lock, and a job that is journalled as running."""
+
+    async def leave(*, job):
+        async with open_services(settings, warm=False) as services:
+            await services.ingestion.run([export(record(1, "A"))], Control())
+            if job:
+                await services.library.begin_job("x", owner="local", kind="ingest", title="t", lease="dead.lock")
+        left = settings.data_dir / "processes" / "dead.lock"
+        left.touch()
+        os.utime(left, (time.time() - 60, time.time() - 60))
+
+    return leave
+
+
+async def looked_at(settings):
+    async with open_services(settings) as services:
+        async with asyncio.timeout(20):
+            while (job := services.jobs.latest(DOCTOR_JOB)) is None:
+                await asyncio.sleep(0.01)
+        return (await services.jobs.wait(job)).report.healthy
+
+
+async def test_a_job_that_was_killed_calls_the_doctor(settings, killed):
+    await killed(job=True)
+    assert await looked_at(settings)
+
+
+async def test_a_command_in_between_leaves_the_doctor_his_work(settings, killed):
+    await killed(job=False)
+    async with open_services(settings, warm=False):
+        pass
+    assert await looked_at(settings)
+
+
+async def test_imports_wait_for_the_doctor_and_he_for_them(services, export, record, monkeypatch):
+    started, go_on = asyncio.Event(), asyncio.Event()
+    repair = services.maintenance.repair
+
+    async def slow():
+        started.set()
+        await go_on.wait()
+        return await repair()
+
+    monkeypatch.setattr(services.maintenance, "repair", slow)
+    await services.ingestion.run([export(record(1, "A"))], Control())
+    doctor = await services.maintenance.start_repair(services.jobs)
+    await started.wait()
+    job = await services.uploads.start([export(record(2, "B"), name="b.json")])
+    await asyncio.sleep(0)
+    assert job.control.progress.stage == "Waiting for the end of: Repairing the index"
+    go_on.set()
+    assert (await services.jobs.wait(doctor)).report.healthy
+    assert (await services.jobs.wait(job)).report.ingested == 1
+    held = await services.jobs.start(lambda control: control.stopped(), kind="ingest", title="a file")
+    with pytest.raises(InvalidInputError, match="Other jobs are running"):
+        await services.maintenance.repair_alone(services.jobs)
+    services.jobs.cancel(held.id)

@@ -1,0 +1,103 @@
+"""The same services over a provider that speaks the OpenAI protocol, on real sockets."""
+
+import pytest
+
+from animerag.composition import open_services
+from animerag.config import load_settings
+from animerag.errors import ProviderUnusableError
+from animerag.jobs.jobs import Control
+from animerag.models import AnswerStatus
+from animerag.simulator import SimulatorProcess, SimulatorSettings, parse_faults
+from animerag.simulator.server import listening
+
+
+@pytest.fixture
+def simulated(settings):
+    """Open services that embed and answer through a simulator with the given settings."""
+
+    def opened(url, **options):
+        chosen = {"openai_base_url": url, "data_dir": settings.data_dir, "chroma_url": settings.chroma_url}
+        return open_services(load_settings(**chosen, **options), warm=False)
+
+    return opened
+
+
+@pytest.fixture
+def source(export, record):
+    rows = [record(n, f"Title {n}", f"Somebody number {n} crosses the sea.") for n in range(1, 41)]
+    return export(record(99, "Monster", "A surgeon saves a boy."), *rows)
+
+
+async def test_shows_are_embedded_and_questions_answered_with_checked_citations(simulated, source):
+    async with listening(SimulatorSettings(embed_latency_s=0, chat_latency_s=0)) as url, simulated(url) as services:
+        report = await services.ingestion.run([source], Control(), batch_size=10)
+        answer = await services.answering.ask("What is Monster about?")
+        health = await services.maintenance.check()
+    assert (report.ingested, report.batches, report.embedding_requests) == (41, 5, 5)
+    assert report.usage.embedding_tokens > 0
+    assert health.healthy
+    assert (answer.status, answer.provider, answer.citations[0]) == (AnswerStatus.OK, "openai", "99")
+    assert "A surgeon saves a boy." in answer.text
+    assert answer.usage.input_tokens > 0
+
+
+async def test_faults_on_the_way_lose_nothing(simulated, source):
+    faults = parse_faults("429=0.05@0.2,500@0.08,drop@0.05")
+    told = SimulatorSettings(embed_latency_s=0, chat_latency_s=0, faults=faults, seed=4)
+    async with listening(told) as url, simulated(url) as services:
+        report = await services.ingestion.run([source], Control(), batch_size=4)
+    assert (report.ingested, report.cancelled, report.stopped_by) == (41, 0, None)
+    assert report.retries + report.rate_limited > 0
+
+
+async def test_a_key_without_quota_stops_the_job_at_once_with_a_plain_reason(simulated, source):
+    told = SimulatorSettings(embed_latency_s=0, faults=parse_faults("insufficient_quota@1"))
+    async with listening(told) as url, simulated(url) as services:
+        with pytest.raises(ProviderUnusableError):
+            await services.ingestion.run([source], Control(), batch_size=4)
+
+
+async def test_a_cost_cap_ends_an_import_before_it_is_passed_and_the_rest_is_done_later(simulated, source):
+    prices = {"text-embedding-3-small": 1000.0}  # USD a million tokens: a cent buys ten
+    async with SimulatorProcess(SimulatorSettings(embed_latency_s=0.02)) as provider:
+        async with simulated(provider.url, prices=prices, max_cost_usd=0.2) as services:
+            capped = await services.ingestion.run([source], Control(), batch_size=4, concurrency=3)
+        spent = (await provider.stats()).texts - 1
+        async with simulated(provider.url, prices=prices) as services:
+            rest = await services.ingestion.run([source], Control(), batch_size=4)
+        assert (await provider.stats()).texts == 41 + 1, "nothing is paid twice, and a word for the width"
+    assert "cost cap of $0.2 is reached" in capped.stopped_by
+    assert 0 < capped.ingested == spent < 41
+    assert capped.usage.cost_usd <= 0.2
+    assert capped.ingested + rest.ingested == 41
+
+
+async def test_a_cap_without_a_price_is_refused_before_anything_is_sent(simulated, source):
+    async with listening(SimulatorSettings(embed_latency_s=0)) as url:
+        async with simulated(url, embedding_model="my-own", max_cost_usd=1.0) as services:
+            with pytest.raises(ProviderUnusableError, match="ANIMERAG_PRICES"):
+                await services.ingestion.run([source], Control())
+
+
+async def test_a_chat_model_over_local_vectors_never_forces_a_new_index(simulated, source, settings):
+    async with open_services(settings, warm=False) as services:
+        await services.ingestion.run([source], Control())
+    async with listening(SimulatorSettings(chat_latency_s=0)) as url:
+        async with simulated(url, embedding_provider="local") as services:
+            status = await services.catalogue.status()
+            answer = await services.answering.ask("What is Monster about?")
+    assert (status.indexed, status.not_indexed) == (41, 0)
+    assert answer.provider == "openai"
+
+
+async def test_another_embedding_model_leaves_names_and_words_findable(simulated, source, settings):
+    async with open_services(settings, warm=False) as services:
+        await services.ingestion.run([source], Control())
+    async with listening(SimulatorSettings(embed_latency_s=0, chat_latency_s=0)) as url, simulated(url) as services:
+        before = await services.catalogue.status()
+        answer = await services.answering.ask("What is Monster about?")
+        report = await services.ingestion.reindex(Control())
+        after = await services.catalogue.status()
+    assert (before.indexed, before.not_indexed) == (0, 41)
+    assert answer.sources[0].show.id == "99"
+    assert (report.ingested, after.not_indexed) == (41, 0)

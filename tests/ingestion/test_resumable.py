@@ -1,0 +1,157 @@
+"""Imports that are cut off, asked about, and brought to their end; rows handed back to be corrected."""
+
+import asyncio
+import csv
+import io
+import json
+import os
+import socket
+import time
+
+import pytest
+
+from animerag.composition import open_services
+from animerag.errors import InvalidInputError
+from animerag.indexing.doctor import DOCTOR_JOB
+from animerag.ingestion.resumable import INGEST_JOB, to_correct
+from animerag.jobs.jobs import Control
+from animerag.models import RowError
+
+
+async def cut_off(services, files):
+    """Journal an import as a killed process leaves it."""
+    job = await services.uploads.start(files)
+    await services.jobs.wait(job)
+    await services.library.end_job(job.id, state="interrupted")
+    return job
+
+
+async def test_an_import_that_was_cut_off_is_found_and_only_what_is_missing_is_done(services, export, record):
+    rows = [record(n, f"Show {n}", f"Text {n}.") for n in range(1, 7)]
+    await services.ingestion.run([export(*rows[:4])], Control())
+    job = await cut_off(services, [export(*rows[:4], name="all.json")])
+    source = export(*rows, name="all.json")  # more of it than was done before the process died
+    found = await services.uploads.unfinished()
+    assert (found.id, found.title, found.kind) == (job.id, "all.json", INGEST_JOB)
+    left = await services.uploads.what_is_left(found.id)
+    assert (left.unchanged, left.ingested, left.read) == (4, 2, 6)
+    resumed = await services.jobs.wait(await services.uploads.resume(found.id))
+    assert (resumed.report.ingested, resumed.report.unchanged) == (2, 4)
+    assert await services.uploads.unfinished() is None
+    assert source.path.exists()
+
+
+async def test_a_discarded_import_is_offered_no_more_and_keeps_what_it_stored(services, export, record):
+    job = await cut_off(services, [export(record(1, "A"))])
+    await services.uploads.discard(job.id)
+    assert await services.uploads.unfinished() is None
+    assert (await services.library.counts()).shows == 1
+    with pytest.raises(InvalidInputError, match="upload its file again"):
+        await services.uploads.resume("unknown")
+
+
+@pytest.mark.parametrize(("yes", "stored"), [(True, 20), (False, 0)])
+async def test_a_file_of_which_much_is_unusable_is_asked_about(services, export, record, yes, stored):
+    rows = [*(record(n, f"Show {n}") for n in range(1, 21)), *({"AnimeID": n} for n in range(21, 31))]
+    job = await services.uploads.start([export(*rows)])
+    async with asyncio.timeout(20):
+        while job.control.question is None:
+            await asyncio.sleep(0.01)
+    assert job.control.question == "10 of 30 rows cannot be used. Take in the others?"
+    job.control.answer(yes=yes)
+    report = (await services.jobs.wait(job)).report
+    assert (report.ingested, report.quarantined, report.cancelled) == (stored, 10, 20 - stored)
+
+
+async def test_two_imports_of_the_same_texts_pay_once(services, export, record):
+    rows = [record(n, f"Show {n}", f"Text {n}.") for n in range(1, 30)]
+    one, two = export(*rows, name="one.json"), export(*rows, name="two.json")
+    reports = await asyncio.gather(
+        services.ingestion.run([one], Control(), batch_size=8), services.ingestion.run([two], Control(), batch_size=8)
+    )
+    assert sum(report.embedding_requests for report in reports) == 4
+    assert (await services.library.counts()).shows == 29
+
+
+async def test_the_inbox_lists_files_and_nothing_else(services):
+    inbox = services.uploads.inbox
+    inbox.mkdir(parents=True)
+    (inbox / "big.jsonl").write_text("{}")
+    (inbox / ".hidden").write_text("")
+    (inbox / "folder").mkdir()
+    files, refused = await services.uploads.waiting_files()
+    assert [source.name for source in files] == ["big.jsonl"]
+    assert refused == []
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFOs or links without rights on Windows")
+async def test_the_inbox_takes_regular_files_within_itself_only(services, tmp_path):
+    inbox = services.uploads.inbox
+    inbox.mkdir(parents=True)
+    (tmp_path / "secret.jsonl").write_text("{}")
+    (inbox / "good.jsonl").write_text("{}")
+    (inbox / "link.jsonl").symlink_to(tmp_path / "secret.jsonl")
+    (inbox / "inner.jsonl").symlink_to(inbox / "good.jsonl")
+    (inbox / "folder.jsonl").symlink_to(tmp_path)
+    (inbox / "zero.jsonl").symlink_to("/dev/zero")
+    os.mkfifo(inbox / "pipe.jsonl")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(os.path.relpath(inbox / "socket.jsonl"))
+        (inbox / os.fsdecode(b"latin-\xe9.jsonl")).write_text("{}")
+        files, refused = await services.uploads.waiting_files()
+
+    assert [source.name for source in files] == ["good.jsonl"]
+    assert len(refused) == 7
+    assert "link.jsonl in the inbox is a link: put the file itself there." in refused
+    assert "pipe.jsonl in the inbox is not a regular file: put a file there." in refused
+    assert all(sentence.isprintable() and sentence.endswith(".") for sentence in refused)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFOs or links without rights on Windows")
+async def test_a_file_of_the_inbox_that_became_a_link_is_not_imported(services, export, record, tmp_path):
+    inbox = services.uploads.inbox
+    inbox.mkdir(parents=True)
+    (inbox / "a.json").write_text("{}")
+    (chosen,), _ = await services.uploads.waiting_files()
+    chosen.path.unlink()
+    chosen.path.symlink_to(export(record(1, "Secret")).path)
+
+    with pytest.raises(InvalidInputError, match="is a link"):
+        await services.uploads.start([chosen])
+
+
+def row(given, line=3):
+    return RowError(file="f", line=line, id=None, stage="validate", reason="No title.", given=given)
+
+
+def test_rows_of_a_table_are_handed_back_as_a_table_that_no_spreadsheet_runs():
+    ending, text = to_correct([row('{"Name": "", "Plot": "=1+1"}'), row('{"Name": null, "Plot": "b"}', 4)])
+    assert ending == "csv"
+    table = list(csv.DictReader(io.StringIO(text)))
+    assert [r["Name"] for r in table] == ["", ""]
+    assert table[0]["Plot"] == "'=1+1"
+    assert [(r["animerag line"], r["animerag reason"]) for r in table] == [("3", "No title."), ("4", "No title.")]
+
+
+def test_other_rows_are_handed_back_as_json_lines():
+    ending, text = to_correct([row('{"AnimeID": 1, "tags": ["a"]}'), row("not json at all")])
+    assert ending == "jsonl"
+    assert [json.loads(line) for line in text.splitlines()] == [{"AnimeID": 1, "tags": ["a"]}, "not json at all"]
+
+
+async def test_an_unclean_stop_lets_the_doctor_look_by_himself(settings, export, record):
+    async with open_services(settings, warm=False) as services:
+        await services.ingestion.run([export(record(1, "A"))], Control())
+    left = settings.data_dir / "processes" / "dead.lock"
+    left.touch()
+    os.utime(left, (time.time() - 60, time.time() - 60))
+    async with open_services(settings) as services:
+        async with asyncio.timeout(20):
+            while (job := services.jobs.latest(DOCTOR_JOB)) is None:
+                await asyncio.sleep(0.01)
+            report = (await services.jobs.wait(job)).report
+        assert (report.healthy, report.shows) == (True, 1)
+        assert not left.exists()
+    async with open_services(settings) as services:
+        await services.index.start()
+        assert services.jobs.latest(DOCTOR_JOB) is None

@@ -1,0 +1,88 @@
+"""Tabs and processes that import one file at the same time: every show is embedded once, and all reports add up."""
+
+import asyncio
+
+import pytest
+
+from animerag.composition import open_services
+from animerag.config import load_settings
+from animerag.jobs.jobs import Control
+from animerag.simulator import SimulatorProcess, SimulatorSettings
+
+SHOWS = 60
+
+
+@pytest.fixture
+def source(export, record):
+    return export(*(record(n, f"Voyage {n}", f"The captain finds island {n * 7}.") for n in range(1, SHOWS + 1)))
+
+
+@pytest.fixture
+async def provider():
+    async with SimulatorProcess(SimulatorSettings(embed_latency_s=0.1)) as process:
+        yield process
+
+
+@pytest.fixture
+def process(settings, provider):
+    """Open services as one more process would."""
+
+    def opened():
+        chosen = {"openai_base_url": provider.url, "data_dir": settings.data_dir, "chroma_url": settings.chroma_url}
+        return open_services(load_settings(**chosen), warm=False)
+
+    return opened
+
+
+def run(services, source, control=None):
+    return services.ingestion.run([source], control or Control(), batch_size=10, concurrency=3)
+
+
+async def test_two_processes_with_one_file_pay_once(process, provider, source):
+    async with process() as one, process() as other:
+        reports = await asyncio.gather(run(one, source), run(other, source))
+        healthy = (await one.maintenance.check()).healthy
+    assert sorted((report.ingested, report.unchanged) for report in reports) == [(0, SHOWS), (SHOWS, 0)]
+    assert (await provider.stats()).texts == SHOWS + 1  # a word for the width
+    assert healthy
+
+
+async def test_two_tabs_with_one_file_pay_once(process, provider, source):
+    async with process() as services:
+        reports = await asyncio.gather(run(services, source), run(services, source))
+        assert (await services.library.counts()).shows == SHOWS
+        assert (await services.maintenance.check()).healthy
+    assert all(report.read == report.ingested + report.unchanged == SHOWS for report in reports)
+    assert (await provider.stats()).texts == SHOWS + 1  # a word for the width
+
+
+async def test_a_repair_leaves_alone_what_another_process_is_importing(process, provider, source):
+    async with process() as one, process() as other:
+        importing = asyncio.create_task(run(one, source))
+        while (await provider.stats()).texts == 0:
+            await asyncio.sleep(0.01)
+        repairing = Control()
+        repair = asyncio.create_task(other.maintenance.repair_exclusively(repairing))
+        while not repairing.progress.stage.startswith("Waiting for another process"):
+            await asyncio.sleep(0.01)
+        report = await importing
+        assert (await repair).repaired == 0
+        healthy = (await one.maintenance.check()).healthy
+    assert (report.ingested, healthy) == (SHOWS, True)
+
+
+async def test_a_stop_ends_the_wait_for_another_process(process, provider, source):
+    async with process() as one, process() as other:
+        control = Control()
+        first = asyncio.create_task(run(one, source))
+        while (await provider.stats()).texts == 0:
+            await asyncio.sleep(0.01)
+        second = asyncio.create_task(run(other, source, control))
+        while not control.progress.stage.startswith("Waiting for another process"):
+            await asyncio.sleep(0.01)
+        control.stop()
+        stopped = await second
+        assert not first.done()
+        assert (stopped.read, stopped.ingested + stopped.unchanged) == (SHOWS, 0)
+        assert stopped.cancelled == SHOWS
+        assert (await first).ingested == SHOWS

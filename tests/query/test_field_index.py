@@ -1,0 +1,138 @@
+"""What fields answer: filters over all shows, completely, in an order that does not depend on how they were stored."""
+
+import itertools
+
+import pytest
+
+from animerag.answering import field_answers
+from animerag.models import Filters, Show
+from animerag.query.field_index import FieldIndex, answer
+from animerag.query.parser import understand
+
+SHOWS = [
+    Show(id="1", title="Akira", tags=("Sci-Fi", "action"), year=1988, episodes=1, rating=8.2, votes=900),
+    Show(id="2", title="Patlabor", tags=("mecha", "sci-fi"), year=1989, episodes=47, rating=7.5),
+    Show(id="3", title="Macross", titles=("Macross", "超時空要塞"), tags=("mecha", "romance"), year=1982, episodes=36),
+    Show(
+        id="4", title="Mushishi", tags=("mystery",), year=2005, episodes=26, rating=8.7, votes=500, my_status="watched"
+    ),
+    Show(id="5", title="Unknown", tags=("mecha",), year=0, episodes=0, rating=0),
+    Show(id="6", title="Zeta", tags=("mecha",), year=1985, episodes=50, rating=8.2, votes=900),
+]
+TABLE = FieldIndex(SHOWS)
+
+
+@pytest.mark.parametrize(
+    ("filters", "met"),
+    [
+        (Filters(), ["4", "1", "6", "2", "3", "5"]),
+        (Filters(tags=("mecha",)), ["6", "2", "3", "5"]),
+        (Filters(tags=("MECHA", "sci-fi")), ["2"]),
+        (Filters(tags=("mecha", "no such tag")), []),
+        (Filters(tags=("mecha",), year_to=1985), ["6", "3"]),
+        (Filters(without_tags=("Mecha",)), ["4", "1"]),
+        (Filters(episodes_to=36), ["4", "1", "3"]),
+        (Filters(rating_from=8.2), ["4", "1", "6"]),
+        (Filters(votes_from=600), ["1", "6"]),
+        (Filters(statuses=("watched",)), ["4"]),
+        (Filters(statuses=("none",), rating_from=8), ["1", "6"]),
+        (Filters(title="超時空要塞"), ["3"]),
+        (Filters(title="macr"), []),
+    ],
+)
+def test_filters_keep_exactly_what_meets_them_the_best_rated_first(filters, met):
+    assert TABLE.matching(filters) == met
+    assert [show.id for show in SHOWS if TABLE.allows(show.id, filters)] == [s.id for s in SHOWS if s.id in met]
+    assert TABLE.filter_ids(["3", "6", "1"], filters) == [one for one in ("3", "6", "1") if one in met]
+
+
+def test_the_order_of_rows_makes_no_difference():
+    every = {tuple(FieldIndex(order).matching(Filters(tags=("mecha",)))) for order in itertools.permutations(SHOWS[1:])}
+    assert every == {("6", "2", "3", "5")}
+
+
+def test_letters_are_found_in_any_title_but_for_case_and_punctuation():
+    assert TABLE.search_titles("MACR") == TABLE.search_titles("空要") == ["3"]
+    assert len(TABLE.search_titles("")) == len(SHOWS)
+    assert TABLE.titled("macross")
+    assert not TABLE.titled("macr"), "words, not letters"
+    assert not TABLE.titled("?!")
+
+
+def facts_of(question):
+    understood = understand(question, TABLE.tag_names)
+    assert understood.whole, understood.left
+    return answer(understood, [], TABLE, Filters())
+
+
+@pytest.mark.parametrize(
+    ("question", "kind", "ids", "total"),
+    [
+        ("mecha shows before 1990 with fewer than 48 episodes", "list", ("2", "3"), 2),
+        ("how many mecha shows are there", "count", ("6", "2", "3", "5"), 4),
+        ("How many sci-fi shows from before 1989 do you have?", "count", ("1",), 1),
+        ("how many shows are there", "count", ("4", "1", "6", "2", "3", "5"), 6),
+        ("highest rated of 1989", "order", ("2",), 1),
+        ("top 2 rated mecha", "order", ("6", "2"), 2),
+    ],
+)
+def test_a_question_about_fields_is_answered_from_all_shows(question, kind, ids, total):
+    fact = facts_of(question)
+    assert (fact.kind, fact.ids, fact.total) == (kind, ids, total)
+
+
+def test_what_was_set_by_hand_holds_besides():
+    understood = understand("how many mecha shows are there", TABLE.tag_names)
+    assert answer(understood, [], TABLE, Filters(year_from=1985)).ids == ("6", "2")
+
+
+AIRED = FieldIndex(
+    [
+        Show(id="film", title="Film", type="movie", air_date="2019-10-05", season="fall", restricted=False),
+        Show(id="series", title="Series", type="tv", air_date="2019-10", season="fall", restricted=True),
+        Show(id="spring", title="Spring", type="tv", air_date="2020-04-01", season="spring", type_inferred=True),
+        Show(id="bare", title="Bare"),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("filters", "met"),
+    [
+        (Filters(types=("tv",)), {"series", "spring"}),
+        (Filters(types=("tv", "movie")), {"film", "series", "spring"}),
+        (Filters(seasons=("fall",)), {"film", "series"}),
+        (Filters(restricted=True), {"series"}),
+        (Filters(restricted=False), {"film"}),
+        (Filters(aired_from="2019-10"), {"film", "series", "spring"}),
+        (Filters(aired_from="2019-10-02"), {"film", "spring"}),  # the series may have begun on the first
+        (Filters(aired_to="2019"), {"film", "series"}),
+        (Filters(aired_to="2019-10"), {"film", "series"}),
+        (Filters(aired_to="2019-10-05"), {"film"}),
+        (Filters(aired_from="2020-04-01", aired_to="2020-04-01"), {"spring"}),
+    ],
+)
+def test_an_unknown_type_date_or_restriction_meets_no_condition(filters, met):
+    assert set(AIRED.matching(filters)) == met
+
+
+def test_conditions_on_types_seasons_and_dates_have_chips_and_can_be_taken_away():
+    filters = Filters(types=("movie", "ova"), seasons=("fall",), aired_from="2012-04", restricted=False)
+    chips = {condition.key: condition.label for condition in filters.conditions()}
+    assert chips == {
+        "types": "film or OVA",
+        "seasons": "fall",
+        "aired": "aired from 2012-04",
+        "restricted": "not for adults only",
+    }
+    assert not filters.without(chips)
+    tighter = Filters(aired_to="2012").joined(Filters(types=("ova", "tv"), aired_to="2012-04"))
+    assert tighter.aired_to == "2012-04"
+    assert filters.joined(tighter).types == ("ova",)
+
+
+def test_shows_without_the_field_of_an_order_are_counted_and_said():
+    fact = answer(understand("which mecha show has the most episodes?", TABLE.tag_names), [], TABLE, Filters())
+    assert (fact.ids[0], fact.total, fact.unknown) == ("6", 3, 1)
+    told = field_answers.render("most episodes", fact, {show.id: show for show in SHOWS}, ())
+    assert "1 show left out: the catalogue does not say how many episodes" in told

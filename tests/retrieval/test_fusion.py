@@ -1,0 +1,81 @@
+"""One list from three searches: what leads, what only adds, and when nothing is sure enough."""
+
+from animerag.models import Show
+from animerag.ports import Neighbour
+from animerag.query.titles import AliasMatch
+from animerag.retrieval.fusion import Candidates, Likeness, nothing_found, sources
+from animerag.storage.full_text import WordHit
+
+NEAR = [Neighbour(id="a", distance=0.40), Neighbour(id="b", distance=0.42), Neighbour(id="c", distance=0.60)]
+
+
+def match(show_id, title="Monster"):
+    return AliasMatch(id=show_id, title=title, phrase=title, named=True, exact=True, tokens=1, start=0, end=7)
+
+
+def test_likeness_orders_what_nothing_leads():
+    assert Candidates(neighbours=NEAR).ranked() == ["a", "b", "c"]
+
+
+def test_a_named_show_leads_however_far_it_is_and_stands_once():
+    found = Candidates(neighbours=NEAR, matches=[match("c")], hits=[WordHit(id="c", score=2.0)], lead=["c"])
+    assert found.ranked() == ["c", "a", "b"]
+    assert [one.branch for one in found.evidence()["c"]] == ["alias", "words", "vector"]
+
+
+def test_words_tell_near_shows_apart_and_do_not_overrule_meaning():
+    assert Candidates(neighbours=NEAR, hits=[WordHit(id="b", score=8.0)]).ranked() == ["b", "a", "c"]
+    assert Candidates(neighbours=NEAR, hits=[WordHit(id="c", score=20.0)]).ranked()[-1] == "c"
+
+
+def test_a_show_that_only_words_found_counts_as_the_farthest_that_vectors_found():
+    found = Candidates(neighbours=NEAR, hits=[WordHit(id="d", score=2.0)])
+    assert found.ranked() == ["a", "b", "d", "c"]
+    assert Candidates(hits=[WordHit(id="d", score=2.0)]).ranked() == ["d"]
+
+
+def test_a_preference_moves_a_show_up():
+    assert Candidates(neighbours=NEAR, preferred={"b"}).ranked() == ["b", "a", "c"]
+
+
+def test_the_nearest_passage_counts_for_long_questions_only():
+    near = {"a": Likeness(passage=0.3), "b": Likeness(passage=0.9), "c": Likeness(passage=0.3)}
+    assert Candidates(neighbours=NEAR, likeness=near, length=12).ranked()[0] == "b"
+    assert Candidates(neighbours=NEAR, likeness=near, length=0).ranked()[0] == "a"
+
+
+def test_tags_count_for_short_questions_only():
+    near = {"a": Likeness(passage=0.5, tags=0.1), "b": Likeness(passage=0.5, tags=0.5)}
+    assert Candidates(neighbours=NEAR, likeness=near, length=2).ranked()[0] == "b"
+    assert Candidates(neighbours=NEAR, likeness=near, length=12).ranked()[0] == "a"
+
+
+def test_a_show_that_was_not_looked_into_counts_as_the_least_like_by_its_tags():
+    near = {"a": Likeness(passage=0.6, tags=0.5), "b": Likeness(passage=0.6, tags=0.2)}
+    with_tags = Candidates(neighbours=NEAR, likeness=near, length=3).scores()
+    near = {"a": Likeness(passage=0.6), "b": Likeness(passage=0.6)}
+    without = Candidates(neighbours=NEAR, likeness=near, length=3).scores()
+    more = {show_id: round(with_tags[show_id] - without[show_id], 6) for show_id in "abc"}
+    assert more["a"] > more["b"] == more["c"] > 0
+
+
+def test_nothing_is_found_when_no_search_is_sure():
+    far = [Neighbour(id="a", distance=0.8)]
+    assert nothing_found(Candidates(neighbours=far))
+    assert not nothing_found(Candidates(neighbours=far, lead=["a"])), "a name is sure"
+    assert not nothing_found(Candidates(neighbours=NEAR))
+    assert nothing_found(Candidates())
+
+
+def test_a_show_that_has_left_the_catalogue_is_left_out():
+    found = Candidates(neighbours=NEAR)
+    shows = {one: Show(id=one, title=one) for one in ("a", "c")}
+    kept = sources(found, shows, found.ranked())
+    assert [source.show.id for source in kept] == ["a", "c"]
+    assert kept[0].evidence[0].rank == 1
+    assert kept[0].score > kept[1].score
+
+
+def test_what_scores_alike_is_ordered_by_votes_and_then_by_id():
+    near = [Neighbour(id=one, distance=0.4 + n * 1e-7) for n, one in enumerate("cbda")]
+    assert Candidates(neighbours=near, votes={"d": 7}).ranked() == ["d", "a", "b", "c"]

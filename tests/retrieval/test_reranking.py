@@ -1,0 +1,81 @@
+"""How near a question comes to the telling sentences and the tags of a show, with the real encoder."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from animerag.models import Priority, Show
+from animerag.providers.local import LocalEmbedder
+from animerag.retrieval.reranking import Passages
+
+FARM = "A family keeps cows. They rise at dawn. Milk is sold at the market. "
+SCENE = "An astronaut collects a screw that circles the Earth. It had killed his wife."
+PLAIN = Show(id="farm", title="Farm", description=FARM * 3)
+MIXED = Show(id="mixed", title="Mixed", description=FARM + SCENE + " " + FARM)
+EMPTY = Show(id="empty", title="Empty")
+
+
+class Counting:
+    """The real encoder, which notes what it is given."""
+
+    def __init__(self, embedder):
+        self.embedder = embedder
+        self.texts = []
+
+    async def embed(self, texts, *, priority):
+        self.texts += texts
+        return await self.embedder.embed(texts, priority=priority)
+
+
+@pytest.fixture
+async def embedder():
+    local = LocalEmbedder()
+    yield Counting(local)
+    await local.close()
+
+
+QUESTION = "a spaceman picks up a screw in orbit"
+
+
+async def asked(passages, embedder, shows):
+    vector = (await embedder.embedder.embed([QUESTION], priority=Priority.LIVE)).vectors[0]
+    return await passages.likeness(QUESTION, vector, shows, priority=Priority.LIVE)
+
+
+async def test_a_scene_is_found_inside_a_long_description_and_embedded_once(embedder):
+    passages = Passages(embedder)
+    near = await asked(passages, embedder, [PLAIN, MIXED, EMPTY])
+    assert near["mixed"].passage > near["farm"].passage + 0.2
+    assert near["empty"].passage == near["empty"].tags == 0.0
+    embedded = len(embedder.texts)
+    assert await asked(passages, embedder, [MIXED, PLAIN, EMPTY]) == near
+    assert len(embedder.texts) == embedded, "what was embedded is kept"
+
+
+async def test_only_the_two_passages_that_share_most_words_are_embedded(embedder):
+    await asked(Passages(embedder), embedder, [MIXED])
+    assert len(embedder.texts) == 2
+    assert all("screw" in text for text in embedder.texts)
+
+
+async def test_tags_tell_what_kind_of_show_it_is(embedder):
+    tagged = [replace(EMPTY, id="space", tags=("space", "science fiction")), replace(EMPTY, tags=("cooking", "food"))]
+    near = await asked(Passages(embedder), embedder, tagged)
+    assert near["space"].tags > near["empty"].tags
+
+
+async def test_a_changed_description_is_looked_into_anew(embedder):
+    passages = Passages(embedder)
+    before = await asked(passages, embedder, [PLAIN])
+    after = await asked(passages, embedder, [replace(PLAIN, description=SCENE)])
+    assert after["farm"].passage > before["farm"].passage + 0.2
+
+
+async def test_questions_at_once_get_by_where_next_to_nothing_is_kept(embedder, monkeypatch):
+    monkeypatch.setattr("animerag.retrieval.reranking._MOST_KEPT", 1)
+    passages = Passages(embedder)
+    alone = await asked(passages, embedder, [PLAIN, MIXED])
+    together = await asyncio.gather(*(asked(passages, embedder, shows) for shows in ([PLAIN, MIXED], [MIXED], [PLAIN])))
+    assert together[0] == alone
+    assert len(passages._kept) == 1

@@ -1,0 +1,144 @@
+"""Three searches at once, one ranked list."""
+
+import pytest
+
+from animerag.errors import InvalidInputError, LibraryError, VectorStoreError
+from animerag.ingestion.importer import SourceFile
+from animerag.jobs.jobs import Control
+from animerag.models import Show
+from animerag.query import field_index
+from animerag.retrieval import retriever as retrieval
+from animerag.text.cleaning import Document
+
+
+@pytest.fixture
+async def retriever(services, export, record):
+    rows = [
+        record(1, "Monster", "A surgeon hunts the boy whose life he saved.", AllTitles="Monster|モンスター"),
+        record(2, "Planetes", "Astronauts collect trash that circles the Earth.", AllTags="space|drama"),
+        record(3, "Kitchen Tale", "A cook prepares monster meat in a dungeon."),
+        record(4, "Stub", "A monster sleeps."),
+    ]
+    await services.ingestion.run([export(*rows)], Control())
+    return services.retriever
+
+
+async def test_a_named_show_comes_first_with_all_its_evidence(retriever):
+    found = await retriever.search("What is Monster about?")
+    first = found.sources[0]
+    assert first.show.id == "1"
+    assert first.found_by[0] == "alias"
+    assert not found.no_match
+
+
+async def test_a_plot_is_found_by_its_meaning(retriever):
+    found = await retriever.search("spacemen who tidy up junk in orbit")
+    assert found.sources[0].show.id == "2"
+    assert 0 < found.sources[0].distance < 1
+    assert "vector" in found.sources[0].found_by
+
+
+async def test_each_show_stands_once_and_k_bounds_the_list(retriever):
+    found = await retriever.search("monster meat", k=2)
+    ids = [source.show.id for source in found.sources]
+    assert len(ids) == len(set(ids)) == 2
+    assert ids[0] == "3"
+
+
+async def test_nothing_alike_is_no_match(retriever):
+    assert (await retriever.search("What is the capital of Mongolia?")).no_match
+
+
+@pytest.mark.parametrize("question", ["", "  \n", "x" * 5000])
+async def test_an_unusable_question_is_refused_with_a_sentence(retriever, question):
+    with pytest.raises(InvalidInputError, match=r"Question cannot be empty|shorten it"):
+        await retriever.search(question)
+
+
+async def test_a_failing_word_search_is_noted_and_the_answer_goes_on(retriever, services, monkeypatch):
+    async def fail(*_arguments, **_options):
+        raise LibraryError("The words are gone.")
+
+    monkeypatch.setattr(services.library, "search_words", fail)
+    found = await retriever.search("What is Monster about?")
+    assert found.sources[0].show.id == "1"
+    assert found.notes == ("Words were not searched: The words are gone.",)
+
+
+async def test_a_failing_vector_search_is_an_error_the_user_sees(retriever, services, monkeypatch):
+    async def fail(*_arguments, **_options):
+        raise VectorStoreError("Chroma is gone.")
+
+    monkeypatch.setattr(services.index, "query", fail)
+    with pytest.raises(VectorStoreError):
+        await retriever.search("What is Monster about?")
+
+
+async def test_a_show_stored_by_another_process_is_named_at_once(retriever, services, export, record):
+    assert not await retriever.names_a_show("Tell me about Zyxwell")
+    await services.ingestion.run([export(record(9, "Zyxwell", "New."))], Control())
+    assert (await retriever.search("Tell me about Zyxwell")).sources[0].show.id == "9"
+
+
+async def test_what_its_owner_has_watched_is_not_unwatched(services, tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_text("id,title,my_status\n1,Monster,completed\n2,Planetes,plan to watch\n3,Aria,\n", encoding="utf-8")
+    await services.ingestion.run([SourceFile(path=path, name=path.name)], Control())
+    unwatched = await services.retriever.search("Which shows are unwatched?")
+    assert set(unwatched.fact.ids) == {"2", "3"}
+    watched = await services.retriever.search("Which shows have I watched?")
+    assert watched.fact.ids == ("1",)
+
+
+async def test_titles_are_not_read_anew_for_every_question_of_an_import(services, export, record, monkeypatch):
+    read = 0
+    load = field_index.load
+
+    async def counted(library):
+        nonlocal read
+        read += 1
+        return await load(library)
+
+    await services.ingestion.run([export(record(1, "Monster", "A surgeon saves a boy."))], Control())
+    await services.retriever.match_titles("Monster")
+    monkeypatch.setattr(field_index, "load", counted)
+    async with services.ingestion._alone.held(Control()):
+        for number in range(2, 6):
+            document = Document.of(Show(id=str(number), title=f"Planetes {number}", description="They collect trash."))
+            await services.ingestion.take_in([document], Control())
+            assert [match.id for match in await services.retriever.match_titles("Monster")] == ["1"]
+        assert read == 0
+
+    # What came in is there as soon as the import has ended.
+    assert [match.id for match in await services.retriever.match_titles("Planetes 5")] == ["5"]
+    assert read == 1
+
+
+async def test_titles_are_read_anew_aside_while_an_import_lasts(services, export, record, monkeypatch):
+    monkeypatch.setattr(retrieval, "_RELOAD_S", 0.0)
+    await services.ingestion.run([export(record(1, "Monster", "A surgeon saves a boy."))], Control())
+    await services.retriever.match_titles("Monster")
+    services.retriever._load_took_s = 0.0
+    async with services.ingestion._alone.held(Control()):
+        document = Document.of(Show(id="2", title="Planetes", description="They collect trash."))
+        await services.ingestion.take_in([document], Control())
+        assert await services.retriever.match_titles("Planetes") == []
+        await services.retriever._reloading
+        assert [match.id for match in await services.retriever.match_titles("Planetes")] == ["2"]
+
+
+async def test_what_was_looked_into_once_is_not_embedded_again(retriever, monkeypatch):
+    question = "people who gather rubbish high above the planet in a space ship"
+    first = await retriever.search(question)
+    embedded, embed = [], retriever._indexer.embedder.embed
+
+    async def watched(texts, *, priority):
+        embedded.extend(texts)
+        return await embed(texts, priority=priority)
+
+    monkeypatch.setattr(retriever._indexer.embedder, "embed", watched)
+    again = await retriever.search(question)
+
+    assert first.sources[0].show.id == "2"
+    assert [source.show.id for source in again.sources] == [source.show.id for source in first.sources]
+    assert embedded == [question]

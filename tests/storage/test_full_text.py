@@ -1,0 +1,20 @@
+"""Words and character pairs."""
+
+from animerag.storage.full_text import match_expression, pairs, terms
+
+
+def test_question_words_are_dropped_and_names_stay():
+    assert terms("What is the plot of Hyouka's mystery?") == ["hyouka", "mystery"]
+
+
+def test_two_character_words_are_indexed_as_pairs():
+    assert pairs("進撃の巨人") == ["進撃", "撃の", "の巨", "巨人"]
+    assert pairs("鬼 vs 巨人") == ["鬼", "巨人"]
+
+
+def test_a_question_of_stop_words_only_has_nothing_to_match():
+    assert match_expression("what is it about?") is None
+
+
+def test_quotes_and_operators_of_a_question_are_only_text():
+    assert match_expression('rocket" OR NEAR(x*') == '"rocket" OR "near" OR "x"'

@@ -1,0 +1,203 @@
+"""The library: real SQLite, shows whole, one writer."""
+
+import asyncio
+import sqlite3
+
+import numpy as np
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from animerag.errors import LibraryError
+from animerag.models import ImportKind, RelatedShow, Show
+from animerag.storage.library import Library, show_rows
+from animerag.text.cleaning import Document
+
+
+@pytest.fixture
+async def library(tmp_path):
+    opened = await Library.open(tmp_path / "deep" / "library.db")
+    yield opened
+    await opened.close()
+
+
+async def put(library, *shows, kind=ImportKind.OWN, collection="c"):
+    number = await library.begin_import(kind, "file", "hash")
+    await library.store(show_rows([Document.of(show) for show in shows], number), collection=collection)
+
+
+SHOW = Show(
+    id="7",
+    title="銀河",
+    titles=("銀河", "Galaxy"),
+    tags=("space",),
+    description="A fleet.",
+    episodes=12,
+    year=1988,
+    rating=8.5,
+    votes=3,
+    relations=(RelatedShow(id="8", title="Next", kind="Sequel", year=1990),),
+    type="tv",
+    type_inferred=True,
+    air_date="1988-04",
+    end_date="1988-06-30",
+    season="spring",
+    airing="finished",
+    restricted=False,
+    source="novel",
+    duration=24,
+    studios=("スタジオ",),
+    tag_weights={"space": 0.5},
+    record={"AnimeID": 7, "nested": {"list": [1, None, "鬼"], "empty": {}}},
+)
+
+
+async def test_a_show_comes_back_whole(library):
+    await put(library, SHOW)
+    assert await library.show("7") == SHOW
+
+
+async def test_keys_that_vanished_are_gone_after_the_next_store(library):
+    await put(library, SHOW)
+    await put(library, Show(id="7", title="銀河", record={"AnimeID": 7}))
+    stored = await library.show("7")
+    assert (stored.record, stored.year, stored.tags) == ({"AnimeID": 7}, None, ())
+    assert [hit.id for hit in await library.search_words("fleet", k=5)] == []
+
+
+async def test_an_empty_batch_is_no_operation(library):
+    before = await library.revision()
+    await put(library)
+    assert await library.revision() == before
+
+
+async def test_words_find_titles_descriptions_and_two_character_japanese(library):
+    await put(library, SHOW, Show(id="9", title="Other", description="Nothing alike."))
+    for question in ("the fleets", "galaxy", "銀河の話", "space"):
+        assert [hit.id for hit in await library.search_words(question, k=5)] == ["7"], question
+
+
+async def test_the_sample_goes_and_own_shows_stay(library):
+    await put(library, SHOW, Show(id="9", title="Sample"), kind=ImportKind.SAMPLE)
+    await put(library, SHOW)
+    assert await library.remove_sample() == 1
+    assert (await library.counts()).shows == 1
+    assert await library.strays("c") == ["9"]
+
+
+async def test_vectors_are_kept_by_model_width_and_text(library):
+    vector = np.arange(4, dtype=np.float32)
+    await library.save_vectors("m", {"h": vector})
+    await library.save_vectors("m", {"h": vector + 1})
+    found = await library.vectors("m", 4, ["h", "absent"])
+    assert list(found) == ["h"]
+    np.testing.assert_array_equal(found["h"], vector)
+    assert await library.vectors("m", 5, ["h"]) == {}
+    assert await library.vectors("other", 4, ["h"]) == {}
+
+
+async def test_not_indexed_names_what_a_collection_lacks_or_holds_in_an_older_form(library):
+    await put(library, SHOW)
+    assert await library.not_indexed("c") == []
+    assert await library.not_indexed("another model") == ["7"]
+    await library.note_indexed("c", {"7": ("old", "old")})
+    assert await library.not_indexed("c") == ["7"]
+    assert await library.count_indexed("c") == 0
+
+
+async def test_two_processes_write_the_same_file_side_by_side(library, tmp_path):
+    other = await Library.open(tmp_path / "deep" / "library.db")
+
+    async def write(target, base):
+        for number in range(10):
+            await put(target, Show(id=f"{base}{number}", title="T"))
+
+    await asyncio.gather(write(library, "1"), write(other, "2"))
+    assert (await library.counts()).shows == 20
+    assert other.library_id == library.library_id
+    await other.close()
+
+
+async def test_reads_go_on_beside_a_write(library):
+    await put(library, SHOW)
+    async with library.writing() as connection:
+        await connection.execute(text("DELETE FROM shows"))
+        async with asyncio.timeout(5):
+            assert (await library.counts()).shows == 1, "a reader sees what was committed, and waits for nobody"
+
+
+@pytest.mark.parametrize("turns", range(1, 12))
+async def test_a_call_that_is_cancelled_leaves_no_lock_behind(library, turns):
+    calls = [asyncio.ensure_future(call) for call in (library.counts(), library.set_meta("a", "b"))]
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    for call in calls:
+        call.cancel()
+    await asyncio.gather(*calls, return_exceptions=True)
+    async with asyncio.timeout(5):
+        await library.set_meta("c", "d")
+
+
+async def test_vectors_that_are_brought_together_are_kept_together_or_fail_each(library, monkeypatch):
+    brought = [{f"h{number}": np.full(4, number, np.float32)} for number in range(5)]
+    await asyncio.gather(*(library.save_vectors("m", rows) for rows in brought))
+    assert len(await library.vectors("m", 4, [f"h{number}" for number in range(5)])) == 5
+    monkeypatch.setattr(library, "_engine", create_async_engine("sqlite+aiosqlite:////nowhere/at/all.db"))
+    outcomes = await asyncio.gather(*(library.save_vectors("m", rows) for rows in brought), return_exceptions=True)
+    assert all(isinstance(outcome, LibraryError) for outcome in outcomes)
+    monkeypatch.undo()
+
+
+@pytest.mark.parametrize("turns", range(1, 30, 2))
+async def test_a_save_that_is_cancelled_takes_nobody_with_it(library, turns):
+    first, second = (
+        asyncio.ensure_future(library.save_vectors("m", {name: np.ones(4, np.float32)})) for name in ("a", "b")
+    )
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    async with asyncio.timeout(5):
+        await second
+    assert "b" in await library.vectors("m", 4, ["a", "b"])
+
+
+async def test_a_failed_write_keeps_nothing_of_it(library):
+    with pytest.raises(LibraryError, match="could not be written"):
+        await library.store(show_rows([Document.of(SHOW)], 999), collection="c")
+    assert (await library.counts()).shows == 0
+
+
+async def test_a_newer_library_is_refused_with_a_sentence(tmp_path):
+    path = tmp_path / "library.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(LibraryError, match="newer animerag"):
+        await Library.open(path)
+
+
+async def test_a_file_that_is_no_library_is_refused_with_a_sentence(tmp_path):
+    path = tmp_path / "library.db"
+    path.write_bytes(b"not a database, but long enough to be read as one" * 30)
+    with pytest.raises(LibraryError, match="cannot be opened"):
+        await Library.open(path)
+
+
+async def test_more_ids_than_one_statement_takes(library):
+    ids = [str(number) for number in range(40_000)]
+    assert await library.fingerprints(ids) == {}
+
+
+async def test_a_read_that_is_given_up_harms_none_that_follow_and_a_closed_library_says_so(tmp_path):
+    library = await Library.open(tmp_path / "library.db")
+    reads = [asyncio.create_task(library.counts()) for _ in range(20)]
+    await asyncio.sleep(0)
+    for one in reads[::2]:
+        one.cancel()
+    done = await asyncio.gather(*reads, return_exceptions=True)
+    assert [one.shows for one in done[1::2]] == [0] * 10
+    assert (await library.counts()).shows == 0
+    await library.close()
+    with pytest.raises(LibraryError, match="closed"):
+        await library.counts()

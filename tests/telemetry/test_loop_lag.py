@@ -1,0 +1,74 @@
+"""The event loop's lag, on a loop that is really blocked."""
+
+import asyncio
+import time
+
+import pytest
+
+from animerag.telemetry.loop_lag import FREE, PERIOD_S, LoadShedder, LoopLag, PageActivity
+
+
+async def test_a_standstill_counts_for_as_long_as_it_lasted():
+    async with LoopLag() as lag:
+        for _ in range(4):
+            await asyncio.sleep(0)
+            time.sleep(0.2)
+    assert lag.max_s >= 0.2
+    assert lag.p95_s > 0.15, "every probe that fell due meanwhile is late, not only one"
+
+
+def test_probes_fall_due_at_a_steady_rate_whatever_the_loop_does():
+    lag = LoopLag(clock=lambda: 0.2 + PERIOD_S)
+    lag._due_s = PERIOD_S
+    lag._look()
+    assert len(lag._late_s) in (40, 41), "one every 5 ms, the sums of binary fractions permitting"
+    assert lag.max_s == pytest.approx(0.2)
+    assert lag.p95_s == pytest.approx(0.19, abs=0.006)
+    lag._look()
+    assert len(lag._late_s) in (40, 41), "nothing has fallen due since"
+
+
+def looked(room, late_s, times=8):
+    for _ in range(times):
+        room.note(late_s)
+
+
+def test_a_full_loop_gives_way_while_pages_are_looked_at_and_takes_it_back():
+    now = [0.0]
+    visits = PageActivity(clock=lambda: now[0])
+    room = LoadShedder(visits)
+    visits.note()
+    looked(room, 0.02)
+    assert room.of(64) == 48
+    looked(room, 0.02)
+    assert room.of(64) == 36
+    looked(room, 0.003)
+    assert room.of(64) == 36, "neither late nor prompt"
+    looked(room, 0.001)
+    assert 36 < room.of(64) < 40
+    now[0] = 6.0
+    looked(room, 0.02)
+    assert room.of(64) == 64, "nobody is there"
+
+
+def test_a_few_in_flight_and_a_single_standstill_change_nothing():
+    visits = PageActivity()
+    room = LoadShedder(visits)
+    visits.note()
+    looked(room, 0.5, times=3)
+    looked(room, 0.001, times=5)
+    assert room.of(64) == 64
+    for _ in range(50):
+        looked(room, 0.5)
+    assert room.of(64) == room.of(10) == FREE
+    assert room.of(3) == 3
+
+
+async def test_headroom_looks_by_itself():
+    visits = PageActivity()
+    visits.note()
+    async with LoadShedder(visits) as room:
+        for _ in range(40):
+            time.sleep(0.03)
+            await asyncio.sleep(0)
+        assert room.of(64) < 64

@@ -1,0 +1,219 @@
+"""The bridge between pages and the loop: the awkward cases by name."""
+
+import asyncio
+import contextlib
+import os
+import subprocess
+import sys
+import threading
+
+import pytest
+from animerag.event_loop import Runtime
+
+from animerag.errors import LibraryError, RuntimeClosedError
+from animerag.indexing.doctor import UNCLEAN_STOP
+
+
+@pytest.fixture
+def runtime(settings):
+    opened = Runtime(settings)
+    yield opened
+    opened.close()
+    assert not opened.alive
+
+
+class Cancelled:
+    """A coroutine that notes when it is cancelled."""
+
+    def __init__(self):
+        self.started = threading.Event()
+        self.seen = threading.Event()
+
+    async def run(self):
+        self.started.set()
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            self.seen.set()
+            raise
+
+
+def test_a_call_returns_the_result_and_raises_what_was_raised(runtime):
+    async def answer():
+        return 42
+
+    async def fail():
+        raise ValueError("no")
+
+    assert runtime.call(answer()) == 42
+    with pytest.raises(ValueError, match="no"):
+        runtime.call(fail())
+
+
+def test_a_call_from_the_loops_own_thread_is_refused(runtime):
+    async def inner():
+        return None
+
+    async def outer():
+        runtime.call(inner())
+
+    with pytest.raises(RuntimeError, match="own loop"):
+        runtime.call(outer())
+
+
+def test_a_timeout_cancels_the_work(runtime):
+    work = Cancelled()
+    with pytest.raises(TimeoutError):
+        runtime.call(work.run(), timeout_s=0.05)
+    assert work.seen.wait(5)
+
+
+def test_a_stream_gives_its_items_and_its_error(runtime):
+    async def events():
+        yield 1
+        yield 2
+        raise ValueError("three")
+
+    stream = runtime.stream(events())
+    assert [next(stream), next(stream)] == [1, 2]
+    with pytest.raises(ValueError, match="three"):
+        next(stream)
+
+
+def test_leaving_a_stream_early_closes_it_on_the_loop(runtime):
+    closed = threading.Event()
+
+    async def events():
+        try:
+            while True:
+                yield 1
+                await asyncio.sleep(0)
+        finally:
+            closed.set()
+
+    stream = runtime.stream(events())
+    next(stream)
+    stream.close()
+    assert closed.wait(5)
+
+
+def test_a_stream_that_goes_quiet_times_out(runtime):
+    async def events():
+        yield 1
+        await asyncio.sleep(60)
+
+    stream = runtime.stream(events(), timeout_s=2.0)  # the loop may be busy warming up for as long
+    next(stream)
+    with pytest.raises(TimeoutError):
+        next(stream)
+
+
+def test_a_stopped_page_leaves_its_job_at_work(runtime):
+    async def work(control):
+        await control.stopped()
+
+    jobs = runtime.services.jobs
+    job = runtime.call(jobs.start(work, kind="k", title="t"))
+    waiting = Cancelled()
+    with pytest.raises(TimeoutError):
+        runtime.call(waiting.run(), timeout_s=0.01)
+    assert job.running
+
+
+def test_close_cancels_what_is_pending_and_ends_the_thread(settings):
+    runtime = Runtime(settings)
+    work = Cancelled()
+    caller = threading.Thread(target=_quietly, args=(runtime, work))
+    caller.start()
+    assert work.started.wait(5)
+    runtime.close()
+    caller.join(5)
+    assert work.seen.is_set()
+    assert not caller.is_alive()
+
+
+def _quietly(runtime, work):
+    with contextlib.suppress(Exception, asyncio.CancelledError):
+        runtime.call(work.run())
+
+
+def test_a_dead_loop_is_noticed(settings):
+    runtime = Runtime(settings)
+    runtime.close()
+
+    async def nothing():
+        return None
+
+    with pytest.raises(RuntimeClosedError, match="restart the app"):
+        runtime.call(nothing())
+    with pytest.raises(RuntimeClosedError):
+        _ = runtime.services
+
+
+def test_a_library_that_cannot_be_opened_is_told_and_leaves_no_thread(settings):
+    settings.database_path.parent.mkdir(parents=True)
+    settings.database_path.write_bytes(b"no database at all, only text " * 40)
+    with pytest.raises(LibraryError, match="cannot be opened"):
+        Runtime(settings)
+    assert not [thread for thread in threading.enumerate() if thread.name == "animerag-loop"]
+
+
+def test_jobs_of_a_process_that_is_gone_are_found_interrupted(settings):
+    async def work(control):
+        await control.stopped()
+
+    runtime = Runtime(settings)
+    job = runtime.call(runtime.services.jobs.start(work, kind="k", title="t"))
+    # The journal as a killed process leaves it: running, under a lock that nobody holds.
+    runtime.close()
+    reopened = Runtime(settings)
+    library = reopened.services.library
+    reopened.call(library.begin_job("lost", owner="local", kind="k", title="t", lease="gone.lock"))
+    reopened.close()
+    last = Runtime(settings)
+    states = {record.id: record.state for record in last.call(last.services.library.jobs())}
+    last.close()
+    assert states == {job.id: "interrupted", "lost": "interrupted"}
+
+
+def test_a_call_that_closing_cuts_off_says_so(settings):
+    opened = Runtime(settings)
+    cut = Cancelled()
+    threading.Thread(target=lambda: (cut.started.wait(20), opened.close())).start()
+
+    with pytest.raises(RuntimeClosedError):
+        opened.call(cut.run())
+    assert cut.seen.is_set()
+
+
+def test_a_process_that_simply_ends_leaves_nothing_unclean_and_its_import_to_be_resumed(settings, export, record):
+    rows = [record(n, f"Voyage {n}", f"The captain number {n} walks through the rain. " * 20) for n in range(1, 3000)]
+    settings.data_dir.mkdir(parents=True)
+    program = f"""
+import sys, time
+from pathlib import Path
+from animerag.event_loop import Runtime
+from animerag.indexing.doctor import UNCLEAN_STOP
+from animerag.ingestion.importer import SourceFile
+runtime = Runtime()
+uploads = runtime.services.uploads
+job = runtime.call(uploads.start([SourceFile(path=Path({str(export(*rows).path)!r}), name="voyages")]))
+while not job.control.progress.done:
+    time.sleep(0.01)
+"""
+    environment = {
+        **os.environ,
+        "ANIMERAG_DATA_DIR": str(settings.data_dir),
+        "ANIMERAG_CHROMA_URL": settings.chroma_url,
+    }
+    subprocess.run([sys.executable, "-c", program], env=environment, check=True, timeout=50)
+    assert list((settings.data_dir / "processes").glob("*.lock")) == []
+    opened = Runtime(settings)
+    try:
+        services = opened.services
+        unfinished = opened.call(services.uploads.unfinished())
+        assert (unfinished.state, unfinished.title) == ("interrupted", "voyages")
+        assert not opened.call(services.library.get_meta(UNCLEAN_STOP))
+        assert opened.call(services.uploads.what_is_left(unfinished.id)).unchanged > 0, "what was stored stays"
+    finally:
+        opened.close()

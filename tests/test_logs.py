@@ -1,0 +1,154 @@
+"""The log says what happened and where, and nothing that anybody typed, stored or pays with; debugging looks closer."""
+
+import asyncio
+import json
+import logging
+import time
+
+import pytest
+
+from animerag import logs
+from animerag.composition import Runtime, open_services
+from animerag.config import load_settings
+from animerag.errors import InvalidInputError
+from animerag.jobs.jobs import Control
+from animerag.telemetry import tracing
+from animerag.telemetry.tracing import Span
+
+KEY = "sk-proj-abcdefghijklmnop"  # gitleaks:allow
+TEXT = "A surgeon saves a boy who becomes a monster. " * 20
+
+
+@pytest.fixture
+def logged(settings):
+    """Log some records and return what the file says then."""
+
+    def write(*records, **options):
+        own = load_settings(data_dir=settings.data_dir, openai_api_key=KEY, **options)
+        with logs.log_file(own) as path:
+            for level, message, *args in records:
+                logging.getLogger("animerag.test").log(level, message, *args)
+        return path.read_text(encoding="utf-8") if path.exists() else ""
+
+    return write
+
+
+def test_what_happened_is_kept_with_its_time_and_place(logged):
+    told = logged((logging.INFO, "ingested %d of %d rows", 3, 4), (logging.DEBUG, "unheard"))
+
+    assert "INFO" in told
+    assert "animerag.test ingested 3 of 4 rows" in told
+    assert "unheard" not in told
+    assert "unheard" in logged((logging.DEBUG, "unheard"), debug=True)
+
+
+@pytest.mark.parametrize("secret", [KEY, "sk-somebody-elses-1234567"])
+def test_no_key_is_kept(logged, secret):
+    assert secret not in logged((logging.WARNING, "refused: %s is no key", secret), (logging.WARNING, f"as {secret}"))
+
+
+def test_no_document_is_kept_whole_and_no_foreign_message_at_all(logged):
+    told = logged(
+        (logging.WARNING, "the provider refused: %s", TEXT),
+        (logging.WARNING, "unreadable: %s", ValueError(TEXT[:60])),
+        (logging.WARNING, "refused: %s", InvalidInputError("Row 3 has no title.")),
+    )
+
+    assert TEXT not in told
+    assert "A surgeon saves" not in told.split("\n")[1]
+    assert "unreadable: ValueError" in told
+    assert "Row 3 has no title." in told
+
+
+def test_an_error_is_kept_by_kind_and_frames(settings):
+    def fail():
+        raise ValueError(TEXT)
+
+    with logs.log_file(settings) as path:
+        try:
+            fail()
+        except ValueError:
+            logging.getLogger("animerag.test").exception("a page failed")
+
+    told = path.read_text(encoding="utf-8")
+    assert "a page failed" in told
+    assert "test_an_error_is_kept_by_kind_and_frames" in told
+    assert told.rstrip().endswith("ValueError")
+    assert "A surgeon saves" not in told
+
+
+def test_files_are_rotated_and_few_stay(settings, monkeypatch):
+    monkeypatch.setattr(logs, "_BYTES", 2000)
+    with logs.log_file(settings) as path:
+        for number in range(200):
+            logging.getLogger("animerag.test").warning("line %d of the log", number)
+
+    kept = sorted(path.parent.iterdir())
+    assert [one.name for one in kept] == ["animerag.log", "animerag.log.1", "animerag.log.2", "animerag.log.3"]
+    assert all(one.stat().st_size <= 2000 for one in kept)
+    assert "line 199 of the log" in path.read_text(encoding="utf-8")
+
+
+def test_the_app_keeps_its_log_in_the_data_directory_and_lets_go_of_it(settings):
+    runtime = Runtime(settings)
+    logging.getLogger("animerag.test").warning("seen while it runs")
+    runtime.close()
+    logging.getLogger("animerag.test").warning("seen after its end")
+
+    told = (settings.data_dir / "logs" / "animerag.log").read_text(encoding="utf-8")
+    assert "seen while it runs" in told
+    assert "seen after its end" not in told
+
+
+async def test_a_database_error_does_not_repeat_what_was_to_be_stored(services):
+    assert services.library._engine.sync_engine.hide_parameters
+    assert services.library._reader.hide_parameters
+
+
+async def test_debugging_names_tasks_logs_standstills_and_traces_all_work(settings, export, record, caplog):
+    own = load_settings(data_dir=settings.data_dir, chroma_url=settings.chroma_url, debug=True)
+    async with open_services(own, warm=False) as services:
+        assert asyncio.get_running_loop().get_debug()
+
+        async def stand_still():
+            time.sleep(0.1)
+
+        task = asyncio.create_task(stand_still())
+        assert task.get_name().endswith("stand_still")
+        await task
+        await asyncio.sleep(0)
+        await services.ingestion.run([export(record(1, "Monster", "A surgeon saves a boy."))], Control())
+        answer = await services.answering.ask("What is Monster about?")
+    assert not asyncio.get_running_loop().get_debug()
+
+    assert any("stand_still" in one.getMessage() for one in caplog.records if one.name == "asyncio")
+    events = json.loads((settings.data_dir / "logs" / "trace.json").read_text().rstrip().rstrip(",") + "]")
+    assert {"import", "answer", "embedding", "alias", "words", "vectors"} <= {event["name"] for event in events}
+    assert "surgeon" not in json.dumps(events)
+    [whole] = [event for event in events if event["name"] == "answer" and event["args"]]
+    parts = [event for event in events if whole["tid"] < event["tid"] < whole["tid"] + 1000]
+    assert whole["args"]["status"] == answer.status.value
+    assert min(part["ts"] for part in parts) == whole["ts"]
+    assert abs(whole["ts"] / 1e6 - time.time()) < 600
+
+
+def test_a_trace_file_that_is_full_makes_room(settings, monkeypatch):
+    monkeypatch.setattr(logs, "_TRACE_BYTES", 500)
+    traces = logs._TraceFile(settings.data_dir / "logs" / "trace.json")
+    for _ in range(10):
+        traces.add(tracing.Trace(name="answer", spans=[Span("alias", 0.0, 1.0)], about={}))
+
+    assert sorted(one.name for one in (settings.data_dir / "logs").iterdir()) == ["earlier-trace.json", "trace.json"]
+    for one in (settings.data_dir / "logs").iterdir():
+        assert json.loads(one.read_text().rstrip().rstrip(",") + "]")
+
+
+def test_nobody_listening_costs_nothing_and_listeners_hear_until_they_leave():
+    heard = []
+    tracing.emit("answer", [Span("alias", 0.0, 1.0)])
+    with tracing.subscribe(heard.append):
+        tracing.emit("answer", [Span("alias", 0.0, 1.0)], status="ok", cost_usd=None, gen_ai__request__model="m")
+        tracing.emit("nothing ran", [])
+    tracing.emit("answer", [Span("alias", 0.0, 1.0)])
+
+    assert [(one.name, one.about) for one in heard] == [("answer", {"status": "ok", "gen_ai.request.model": "m"})]

@@ -1,0 +1,133 @@
+"""Settings that are saved in the app: checked on a real provider, kept in the library, weaker than the environment."""
+
+import pytest
+
+from animerag.composition import open_services
+from animerag.config import load_settings
+from animerag.errors import SettingsError
+from animerag.models import ModelServer, Priority
+from animerag.saved_settings import Preferences, saved_settings
+from animerag.simulator import SimulatorSettings, parse_faults
+from animerag.simulator.server import listening
+
+QUICK = {"embed_latency_s": 0, "chat_latency_s": 0}
+
+
+@pytest.fixture
+def opened(settings):
+    """Open services over one data directory, as often as wanted."""
+    return lambda **options: open_services(
+        load_settings(data_dir=settings.data_dir, chroma_url=settings.chroma_url, **options), warm=False
+    )
+
+
+async def test_what_is_saved_counts_from_the_next_start_on(opened):
+    async with opened() as services:
+        await services.preferences.save(
+            {"ingest_concurrency": 7, "query_concurrency": 2, "sources": 3, "prices": {"mine": 1.5}}
+        )
+        assert services.gate.level(Priority.INGEST) != 7
+    async with opened() as services:
+        assert (services.gate.level(Priority.INGEST), services.gate.level(Priority.BATCH)) == (7, 2)
+        assert (services.answering.k, services.settings.prices) == (3, {"mine": 1.5})
+        await services.preferences.save({"sources": None, "ingest_concurrency": "auto"})
+    async with opened() as services:
+        assert (services.answering.k, services.settings.ingest_concurrency) == (8, "auto")
+        assert services.settings.saved == {"query_concurrency", "prices", "ingest_concurrency"}
+
+
+async def test_the_environment_wins_and_says_so(opened):
+    async with opened() as services:
+        await services.preferences.save({"sources": 3})
+    async with opened(sources=5) as services:
+        assert services.answering.k == 5
+        assert services.preferences.fixed == {"sources": "ANIMERAG_SOURCES"}
+        with pytest.raises(SettingsError, match="ANIMERAG_SOURCES is set in the environment"):
+            await services.preferences.save({"sources": 4})
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"sources": 0}, "Sources a question: 0 cannot"),
+        ({"ingest_concurrency": "many"}, "Imports, requests in flight"),
+        ({"prices": {"mine": "dear"}}, "dear"),
+        ({"openai_base_url": "ftp://somewhere"}, "http:// or https://"),
+        ({"openai_api_key": "sk-saved"}, "OPENAI_API_KEY can only be set in the environment"),
+        ({"data_dir": "/elsewhere"}, "ANIMERAG_DATA_DIR can only be set in the environment"),
+    ],
+)
+async def test_a_value_that_cannot_be_used_changes_nothing(opened, change, sentence):
+    async with opened() as services:
+        with pytest.raises(SettingsError, match=sentence):
+            await services.preferences.save({"batch_size": 20, **change})
+        assert await saved_settings(services.library) == {}
+
+
+async def test_a_provider_is_tried_before_it_counts(opened):
+    async with listening(SimulatorSettings(**QUICK)) as url:
+        async with opened() as services:
+            fresh = await services.preferences.save(
+                {"openai_base_url": url, "embedding_provider": "openai", "chat_provider": "openai"}
+            )
+            assert (fresh.openai_base_url, fresh.chat_provider) == (url, "openai")
+            with pytest.raises(SettingsError, match="does not list gpt-nobody-has"):
+                await services.preferences.save({"chat_model": "gpt-nobody-has", "sources": 4})
+        async with opened() as services:
+            assert (services.embedder.provider, services.answering.k) == ("openai", 8)
+            told = await services.preferences.check()
+            assert [one.ok for one in told] == [True, True]
+            assert "1,536 numbers a vector" in told[0].told
+            assert services.settings.chat_model in told[1].told
+
+
+async def test_a_provider_that_refuses_is_not_kept(opened):
+    refusing = SimulatorSettings(**QUICK, faults=parse_faults("401@1"))
+    async with listening(refusing) as url, opened() as services:
+        with pytest.raises(SettingsError, match=r"Nothing was changed\. Vectors: "):
+            await services.preferences.save({"openai_base_url": url, "embedding_provider": "openai"})
+        assert await saved_settings(services.library) == {}
+
+
+async def test_the_embedded_default_passes_its_own_check(opened):
+    async with opened() as services:
+        told = await services.preferences.check()
+    assert [one.ok for one in told] == [True, True]
+    assert "512 numbers" in told[0].told
+
+
+def of(services, *servers):
+    async def find():
+        return servers
+
+    return Preferences(services.library, services.settings, try_out=services.preferences.try_out, find=find)
+
+
+async def test_a_server_on_this_machine_is_offered_used_or_never_offered_again(opened):
+    async with listening(SimulatorSettings(**QUICK)) as url, opened() as services:
+        server = ModelServer(name="Ollama", url=url, models=("gpt-5-nano",))
+        preferences = of(services, server)
+        assert await preferences.offers() == [server]
+        await preferences.decline(server)
+        assert await preferences.offers() == []
+
+        await preferences.use(server, "gpt-5-nano")
+        async with opened() as again:
+            assert (again.embedder.provider, again.answering.written_by_a_model) == ("local", True)
+            assert await of(again, server).offers() == []  # somebody answers already
+
+
+@pytest.mark.parametrize("fixed", [{"openai_base_url": "http://127.0.0.1:9/v1"}, {"chat_provider": "local"}])
+async def test_nothing_is_offered_where_the_environment_has_decided(opened, fixed):
+    async with opened(**fixed) as services:
+        server = ModelServer(name="Ollama", url="http://127.0.0.1:11434/v1", models=("llama3.2",))
+        assert await of(services, server).offers() == []
+
+
+async def test_somebody_elses_edit_of_the_facts_stops_nothing(opened):
+    async with opened() as services:
+        await services.library.set_meta_all(
+            {"setting sources": "{", "setting batch_size": "-4", "setting nonsense": "1"}
+        )
+    async with opened() as services:
+        assert (services.answering.k, services.settings.batch_size) == (8, 100)

@@ -1,0 +1,51 @@
+"""Cleaning, sentences and hashes."""
+
+import pytest
+
+from animerag.models import Show
+from animerag.text.cleaning import Document, clean, content_hash, normalise, sentences, text_hash
+
+
+@pytest.mark.parametrize(
+    ("raw", "cleaned"),
+    [
+        ("[i]He[/i] runs.", "He runs."),
+        ("http://anidb.net/ch131160 [Ryza] is ordinary.", "Ryza is ordinary."),
+        ("It ends.\n\n[Written by MAL Rewrite]", "It ends."),
+        ("It ends.\n(Source: ANN)", "It ends."),
+        ("It ends.\nSource: ANN\nNote: early screening.", "It ends."),
+        ("A<br />B", "A B"),
+        ("<i>the move</i>ment &quot;X&quot; &amp;quot;Y&amp;quot; &lt;b&gt;Z&lt;/b&gt;", 'the movement "X" "Y" Z'),
+        ("before<script>alert(1)</script><img src=x onerror=alert(2)> after", "before after"),
+        ("Tom &amp; Jerry &mdash; it&#039;s R&D", "Tom & Jerry — it's R&D"),
+        ("plays &lt;Infinite Dendrogram&gt;<br>daily", "plays <Infinite Dendrogram> daily"),
+        ("5 < 6 and 7 > 6", "5 < 6 and 7 > 6"),
+    ],
+)
+def test_markup_and_credits_go_and_sentences_stay(raw, cleaned):
+    assert clean(raw) == cleaned
+
+
+def test_sentences_are_verbatim_pieces_of_the_text():
+    text = 'He said "Stop!" and left. Did she follow? Yes.\n彼は走る。彼女は待つ。'
+    found = sentences(text)
+    assert found == ['He said "Stop!"', "and left.", "Did she follow?", "Yes.", "彼は走る。", "彼女は待つ。"]
+    assert all(sentence in text for sentence in found)
+
+
+def test_spellings_of_one_title_compare_equal():
+    assert normalise("ＳＴＥＩＮＳ；ＧＡＴＥ") == normalise("Steins;Gate") == "steins gate"
+
+
+def test_titles_stay_out_of_the_vector_unless_there_is_nothing_else():
+    told = Show(id="1", title="Name", titles=("Name",), tags=("mecha",), description="A robot wakes.")
+    silent = Show(id="2", title="Name", titles=("Name", "Other"))
+    assert Document.of(told).text == "A robot wakes.\nTags: mecha"
+    assert Document.of(silent).text == "Name, Other"
+
+
+def test_a_changed_rating_changes_the_content_and_not_the_text():
+    before = Show(id="1", title="A", description="Same.", record={"Rating": 700})
+    after = Show(id="1", title="A", description="Same.", record={"Rating": 800})
+    assert content_hash(before) != content_hash(after)
+    assert text_hash(Document.of(before).text) == text_hash(Document.of(after).text)
