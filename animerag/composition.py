@@ -7,19 +7,14 @@ services on a loop of its own through `open_services`.
 from __future__ import annotations
 
 import asyncio
-import atexit
-import concurrent.futures
 import contextlib
 import ctypes
 import logging
-import queue
-import threading
-import weakref
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from animerag import logs
 from animerag.answering.answering import Answering
@@ -32,8 +27,7 @@ from animerag.catalogue.editing import Editing
 from animerag.catalogue.status import Catalogue
 from animerag.comparison.environment import ScratchBench
 from animerag.comparison.runner import Comparison
-from animerag.config import Settings, load_settings
-from animerag.errors import AnimeRAGError, InvalidInputError, RuntimeClosedError
+from animerag.errors import AnimeRAGError, InvalidInputError
 from animerag.evaluation.evaluation import Evaluator
 from animerag.indexing.doctor import UNCLEAN_STOP, Maintenance
 from animerag.indexing.indexer import Indexer
@@ -56,13 +50,14 @@ from animerag.storage.disk_space import Space
 from animerag.storage.library import Library
 from animerag.storage.private_files import tighten
 from animerag.storage.upload_files import UploadStore
-from animerag.telemetry.loop_lag import LoopLag, PageActivity
+from animerag.telemetry.load_shedding import PageActivity
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
+    from collections.abc import AsyncIterator, Callable
 
     from filelock import FileLock
 
+    from animerag.config import Settings
     from animerag.ports import ChatModel, Embedder, Memory
     from animerag.vector_store.chroma import ChromaIndex
 
@@ -329,170 +324,3 @@ async def _mark_interrupted(library: Library, directory: Path) -> bool:
             await library.end_job(job.id, state="interrupted", error="The app ended before the job did.")
             found = True
     return found
-
-
-class Runtime:
-    """One loop in one daemon thread with the services on it; safe to call from any other thread."""
-
-    def __init__(self, settings: Settings | None = None) -> None:
-        self._settings = settings or load_settings()
-        self._loop = asyncio.new_event_loop()
-        self._opened: concurrent.futures.Future[Services] = concurrent.futures.Future()
-        self._closing = asyncio.Event()
-        self._looking: concurrent.futures.Future[None] | None = None
-        self._lag_s: float | None = None
-        self._thread = threading.Thread(target=self._main, name="animerag-loop", daemon=True)
-        self._thread.start()
-        _close_at_exit(self)
-        try:
-            self._opened.result(timeout=30)
-        except BaseException:
-            self.close()
-            raise
-
-    @property
-    def services(self) -> Services:
-        """Return the services. Raises RuntimeClosedError when the loop has ended."""
-        self._check_alive()
-        return self._opened.result(timeout=0)
-
-    @property
-    def alive(self) -> bool:
-        """Tell whether the loop still runs."""
-        return self._thread.is_alive() and not self._loop.is_closed()
-
-    def call(self, work: Coroutine[Any, Any, T], timeout_s: float = 30.0) -> T:
-        """Run a short coroutine on the loop and return its result; a time-out or a stopped page cancels it.
-
-        Raises what the coroutine raises, TimeoutError, RuntimeClosedError, and RuntimeError from the loop's own thread.
-        """
-        future = self._submit(work)
-        try:
-            self.services.visits.note()
-            return future.result(timeout_s)
-        except concurrent.futures.CancelledError:
-            if self._closing.is_set():
-                raise RuntimeClosedError("The app's event loop has ended: try again.") from None
-            self._check_alive()
-            raise
-        except BaseException:  # a stopped page raises BaseException; its work must not go on unseen
-            future.cancel()
-            raise
-
-    def stream(self, events: AsyncGenerator[T, None], timeout_s: float = 180.0) -> Iterator[T]:
-        """Iterate over an async generator of the loop; leaving the iteration early closes it there.
-
-        `timeout_s` bounds the wait for each item. Raises what the generator raises, TimeoutError, RuntimeClosedError.
-        """
-        channel: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
-
-        async def pump() -> None:
-            try:
-                async with contextlib.aclosing(events):
-                    async for event in events:
-                        channel.put(("item", event))
-            except Exception as error:  # noqa: BLE001 - carried to the page's thread, which raises it
-                channel.put(("error", error))
-            finally:
-                channel.put(("end", None))
-
-        future = self._submit(pump())
-        try:
-            while True:
-                try:
-                    kind, value = channel.get(timeout=timeout_s)
-                except queue.Empty:
-                    self._check_alive()
-                    raise TimeoutError(f"Nothing arrived for {timeout_s:.0f} s.") from None
-                if kind == "error":
-                    raise value
-                if kind == "end":
-                    return
-                yield value
-        finally:
-            future.cancel()
-
-    def lag_s(self, look_s: float = 0.2) -> float | None:
-        """Return how late callbacks of the loop were at the last look: 95 % waited at most so many seconds.
-
-        Begins the next look and does not wait for it; None before the first has ended.
-        """
-
-        async def look() -> None:
-            async with LoopLag() as lag:
-                await asyncio.sleep(look_s)
-            self._lag_s = lag.p95_s
-
-        if self._looking is None or self._looking.done():
-            self._looking = self._submit(look())
-        return self._lag_s
-
-    def close(self) -> None:
-        """End jobs, services and loop, and wait for the thread."""
-        if self.alive and threading.current_thread() is not self._thread:
-            with contextlib.suppress(RuntimeError):  # the loop may close between the check and the call
-                self._loop.call_soon_threadsafe(self._closing.set)
-            self._thread.join(20)
-
-    def _submit(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
-        if threading.current_thread() is self._thread:
-            work.close()
-            raise RuntimeError("The runtime was called from its own loop, which would wait for itself: await instead.")
-        try:
-            self._check_alive()
-            return asyncio.run_coroutine_threadsafe(work, self._loop)
-        except RuntimeError as error:
-            work.close()
-            raise RuntimeClosedError("The app's event loop has ended: restart the app.") from error
-        except RuntimeClosedError:
-            work.close()
-            raise
-
-    def _check_alive(self) -> None:
-        if not self.alive:
-            raise RuntimeClosedError("The app's event loop has ended: restart the app.")
-
-    def _main(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        try:
-            self._loop.run_until_complete(self._serve())
-        except Exception as error:
-            if not self._opened.done():
-                self._opened.set_exception(error)
-            else:
-                log.exception("the event loop failed")
-        finally:
-            _cancel_pending(self._loop)
-            self._loop.close()
-
-    async def _serve(self) -> None:
-        with logs.log_file(self._settings):
-            await self._open_until_closed()
-
-    async def _open_until_closed(self) -> None:
-        async with open_services(self._settings) as services:
-            self._opened.set_result(services)
-            await self._closing.wait()
-
-
-def _close_at_exit(runtime: Runtime) -> None:
-    """Close a runtime that is still open when the process ends: else every Ctrl-C would be an unclean stop."""
-    kept = weakref.ref(runtime)
-
-    def close() -> None:
-        if (opened := kept()) is not None:
-            opened.close()
-
-    # Ordinary exit handlers come after the interpreter has closed its pools of threads, which closing needs.
-    register = getattr(threading, "_register_atexit", atexit.register)
-    register(close)
-
-
-def _cancel_pending(loop: asyncio.AbstractEventLoop) -> None:
-    pending = asyncio.all_tasks(loop)
-    for task in pending:
-        task.cancel()
-    if pending:
-        loop.run_until_complete(asyncio.gather(*pending, return_exceptions=True))
-    loop.run_until_complete(loop.shutdown_asyncgens())
-    loop.run_until_complete(loop.shutdown_default_executor())

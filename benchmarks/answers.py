@@ -23,13 +23,13 @@ import time
 from importlib.resources import files
 from pathlib import Path
 
-from animerag.comparison.experiment import percentile
 from animerag.composition import open_services
 from animerag.config import load_settings
 from animerag.ingestion.importer import SourceFile
 from animerag.jobs.jobs import Control
 from animerag.models import Answer, Priority, Retrieval
 from animerag.simulator import SimulatorProcess, SimulatorSettings
+from animerag.telemetry.statistics import percentile
 
 FIRST_S, EMBED_S, CHAT_S = 0.5, 0.3, 2.0
 AT_ONCE = SimulatorSettings(embed_latency_s=0, chat_latency_s=0, first_token_s=0)

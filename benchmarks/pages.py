@@ -23,8 +23,8 @@ from pathlib import Path
 
 from growth import MODEL, generate, ingest
 
-from animerag.comparison.experiment import percentile
 from animerag.simulator import SimulatorProcess, SimulatorSettings
+from animerag.telemetry.statistics import percentile
 
 ROOT = Path(__file__).parents[1]
 PAGES = ("Catalogue", "Batch", "Upload", "Compare", "Settings", "Ask")

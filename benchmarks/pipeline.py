@@ -35,7 +35,7 @@ from animerag.models import RowError
 from animerag.rate_limits import Gate
 from animerag.telemetry.loop_lag import LoopLag
 from animerag.telemetry.tracing import recording
-from animerag.text.cleaning import Document
+from animerag.text.documents import Document
 
 BATCH = 100
 

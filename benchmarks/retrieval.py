@@ -18,13 +18,13 @@ from importlib.resources import files
 from pathlib import Path
 
 from animerag import readers
-from animerag.comparison.experiment import percentile
 from animerag.composition import open_services
 from animerag.config import load_settings
 from animerag.ingestion.importer import SourceFile
 from animerag.jobs.jobs import Control
 from animerag.models import Priority
 from animerag.simulator import SimulatorProcess, SimulatorSettings
+from animerag.telemetry.statistics import percentile
 from animerag.text.cleaning import clean, sentences
 
 AT_ONCE = SimulatorSettings(embed_latency_s=0, chat_latency_s=0, dimensions=256)

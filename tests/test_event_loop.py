@@ -8,9 +8,9 @@ import sys
 import threading
 
 import pytest
-from animerag.event_loop import Runtime
 
 from animerag.errors import LibraryError, RuntimeClosedError
+from animerag.event_loop import Runtime
 from animerag.indexing.doctor import UNCLEAN_STOP
 
 

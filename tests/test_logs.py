@@ -8,9 +8,10 @@ import time
 import pytest
 
 from animerag import logs
-from animerag.composition import Runtime, open_services
+from animerag.composition import open_services
 from animerag.config import load_settings
 from animerag.errors import InvalidInputError
+from animerag.event_loop import Runtime
 from animerag.jobs.jobs import Control
 from animerag.telemetry import tracing
 from animerag.telemetry.tracing import Span

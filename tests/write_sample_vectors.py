@@ -9,7 +9,7 @@ from animerag import readers
 from animerag.catalogue import sample
 from animerag.models import Priority
 from animerag.providers.local import MODEL, LocalEmbedder
-from animerag.text.cleaning import Document, text_hash
+from animerag.text.documents import Document, text_hash
 
 
 async def sample_vectors():

@@ -20,7 +20,7 @@ from animerag.rate_limits.usage import Meter, metering
 from animerag.readers import confinement
 from animerag.readers.questions import QuestionRow, SheetOptions, asked_as
 from animerag.storage.batch_runs import FAILED, RowAnswer, RunOptions
-from animerag.telemetry.loop_lag import LoadShedder, PageActivity
+from animerag.telemetry.load_shedding import LoadShedder, PageActivity
 from animerag.telemetry.tracing import lane
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from animerag.errors import InvalidInputError
 from animerag.ingestion.entity_resolution import names_something, split_id, united, with_mine
 from animerag.storage import provenance
-from animerag.text.cleaning import Document, normalise
+from animerag.text.cleaning import normalise
+from animerag.text.documents import Document
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

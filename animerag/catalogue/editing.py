@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from animerag.errors import InvalidInputError
+from animerag.ingestion.overrides import _checked, edited
 from animerag.jobs.jobs import Control
-from animerag.models import TYPE_LABELS
-from animerag.readers import dates
 from animerag.storage import provenance
-from animerag.text.cleaning import Document
+from animerag.text.documents import Document
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,37 +16,6 @@ if TYPE_CHECKING:
     from animerag.indexing.indexer import Indexer
     from animerag.ingestion.importer import Ingestion
     from animerag.models import Show
-
-_BOUNDS: Mapping[str, tuple[float, float]] = {
-    "year": (1900, 2200),
-    "end_year": (1900, 2200),
-    "episodes": (0, 100_000),
-    "rating": (0, 10),
-    "my_score": (0, 10),
-    "episodes_watched": (0, 100_000),
-}
-_WORDS = {"title": 500, "description": 100_000}  # characters
-_LISTS = {"titles": 200, "tags": 200}  # entries
-_DATES = ("air_date", "end_date")
-_STATUS = "my_status"
-_TYPE = "type"
-_EDITED = "edited by hand"
-EDITABLE = (*_WORDS, *_LISTS, *_BOUNDS, *_DATES, _STATUS, _TYPE)
-
-
-def edited(show: Show, changes: Mapping[str, Any]) -> Show:
-    """Return a show with what its owner changed in it.
-
-    Its record says so as well: that is what a show's hash is made of, and without it a new title would look unchanged.
-    """
-    told: dict[str, Any] = {name: value for name, value in changes.items() if name in EDITABLE}
-    record = {**show.record, _EDITED: {**show.record.get(_EDITED, {}), **told}}
-    fields: dict[str, Any] = {name: tuple(value) if name in _LISTS else value for name, value in told.items()}
-    if _TYPE in told:
-        fields["type_inferred"] = False
-    if "air_date" in told:
-        fields["season"] = dates.season_of(told["air_date"])
-    return replace(show, record=record, **fields)
 
 
 class Editing:
@@ -92,33 +59,3 @@ class Editing:
         if removed:
             await self._indexer.remove_strays()
         return removed
-
-
-def _checked(name: str, value: Any) -> Any:
-    if name in _WORDS:
-        text = str(value or "").strip()
-        if name == "title" and not text:
-            raise InvalidInputError("A show needs a title.")
-        if len(text) > _WORDS[name]:
-            raise InvalidInputError(f"The {name} is longer than {_WORDS[name]:,} characters.")
-        return text
-    if name in _LISTS:
-        entries = list(dict.fromkeys(filter(None, (str(one).strip()[:500] for one in value or ()))))
-        if len(entries) > _LISTS[name]:
-            raise InvalidInputError(f"There are more than {_LISTS[name]} {name}.")
-        return entries
-    if name in _BOUNDS:
-        low, high = _BOUNDS[name]
-        if value is not None and not low <= value <= high:
-            raise InvalidInputError(f"{name.replace('_', ' ').capitalize()} must be between {low:g} and {high:g}.")
-        return value
-    if name in _DATES:
-        date = str(value or "").strip() or None
-        if date is not None and not dates.is_date(date):
-            raise InvalidInputError("Write a date as 2012-04-07, or as 2012-04 where the day is not known.")
-        return date
-    if name == _TYPE and value is not None and value not in TYPE_LABELS:
-        raise InvalidInputError(f"A type is one of {', '.join(TYPE_LABELS)}.")
-    if name in (_STATUS, _TYPE):
-        return value
-    raise InvalidInputError(f"{name} cannot be changed here.")

@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     import httpx2
     from chromadb.api.models.Collection import Collection
 
-    from animerag.comparison.runner import Endpoint
+    from animerag.comparison.ports import Endpoint
     from animerag.models import Show
     from animerag.ports import CollectionSpec, Vectors
     from animerag.query.titles import AliasIndex
-    from animerag.text.cleaning import Document
+    from animerag.text.documents import Document
 
 _TIMEOUT_S = 120.0
 _TOO_MANY_REQUESTS = 429

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from animerag.answering.answering import Answering
 from animerag.batch.runner import Batch
-from animerag.comparison.runner import Endpoint, ObservableProvider, Observed, Sandbox, SlowTitles
+from animerag.comparison.ports import Endpoint, ObservableProvider, Observed, Sandbox
+from animerag.comparison.runner import SlowTitles
 from animerag.config import variable
 from animerag.indexing.indexer import Indexer
 from animerag.ingestion.importer import Ingestion

@@ -9,6 +9,7 @@ from statistics import mean, median, pstdev
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from animerag.errors import InvalidInputError
+from animerag.telemetry.statistics import percentile
 from animerag.telemetry.tracing import Span
 
 if TYPE_CHECKING:
@@ -273,11 +274,6 @@ def modes_of(workload: Workload) -> tuple[Mode, ...]:
         "query": (UNLOCKED,),
     }
     return tuple(mode for mode in MODES if mode not in alike[workload])
-
-
-def percentile(ordered: Sequence[float], percent: float) -> float:
-    """Return the nearest-rank percentile of ascending values."""
-    return ordered[max(0, math.ceil(percent / 100 * len(ordered)) - 1)]
 
 
 def attainable(requests: int, level: int) -> float:

@@ -17,7 +17,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from animerag.comparison.experiment import (
     EARLY,
@@ -31,6 +31,7 @@ from animerag.comparison.experiment import (
     from_object,
     to_object,
 )
+from animerag.comparison.ports import Bench, Endpoint, ObservableProvider, Observed, Sandbox
 from animerag.comparison.presets import PRESETS, ExperimentEstimate, Preset, estimate
 from animerag.errors import AnimeRAGError, InvalidInputError
 from animerag.indexing.indexer import collection_for
@@ -44,24 +45,20 @@ from animerag.retrieval.retriever import DEFAULT_K, Retriever
 from animerag.saved_settings import SETTING
 from animerag.telemetry.loop_lag import LoopLag
 from animerag.telemetry.tracing import Span, recording
-from animerag.text.cleaning import Document
+from animerag.text.documents import Document
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-    from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
-    from animerag.answering.answering import Answering
-    from animerag.batch.runner import Batch
     from animerag.comparison.baselines import Baseline, SearchFixture
     from animerag.comparison.experiment import Mode, Workload
     from animerag.indexing.indexer import Indexer
-    from animerag.ingestion.importer import Ingestion
     from animerag.jobs.jobs import Control, Job, Jobs
     from animerag.models import Show
     from animerag.ports import VectorIndex
     from animerag.query.titles import AliasMatch
-    from animerag.rate_limits import LevelChoice, Meter
+    from animerag.rate_limits import Meter
     from animerag.storage.library import Library
 
 __all__ = [
@@ -84,99 +81,6 @@ RACE = ExperimentPlan(documents=500, levels=(5,), repeats=1, warmup=0, preset="t
 _SEARCHED = 200  # shows that questions are asked of: enough to choose from, two requests to prepare
 _KEPT_SPANS = 8000  # all repeats of a usual experiment; of a larger one the first repeat
 _LEFT_OVER_S = 3600.0  # a scratch directory that old belongs to a process that was killed
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
-    """Where the measured requests go: a provider and a Chroma server."""
-
-    base_url: str | None
-    api_key: str = field(repr=False)
-    embedding_model: str
-    chat_model: str
-    api: str
-    dimensions: int | None
-    simulated: bool = False
-    chroma_url: str = ""
-    chroma_api_key: str | None = field(default=None, repr=False)
-    chroma_tenant: str | None = None
-    chroma_database: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Observed:
-    """What a provider itself saw of a run: the seconds it spent on requests, and how many it refused."""
-
-    provider_s: float
-    rate_limited: int
-
-
-class ObservableProvider(Protocol):
-    """A provider for the length of an experiment."""
-
-    @property
-    def endpoint(self) -> Endpoint:
-        """Return where it is."""
-        ...
-
-    async def reset(self) -> None:
-        """Begin anew: limits unused, statistics at zero."""
-        ...
-
-    async def observed(self) -> Observed | None:
-        """Return what it saw since `reset`; None where it does not tell."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sandbox:
-    """Our own services over a catalogue that nobody will miss."""
-
-    indexer: Indexer
-    ingestion: Ingestion
-    answering: Answering
-    batch: Batch
-
-
-class Bench(Protocol):
-    """Opens what experiments need; the composition root has the only one."""
-
-    @property
-    def directory(self) -> Path:
-        """Return where scratch catalogues lie."""
-        ...
-
-    def provider(
-        self, plan: ExperimentPlan, settings: Mapping[str, Any]
-    ) -> AbstractAsyncContextManager[ObservableProvider]:
-        """Open the provider a plan is run against. Raises ProviderError, InvalidInputError."""
-        ...
-
-    def check(self, settings: Mapping[str, Any]) -> None:
-        """Raise InvalidInputError for settings that no simulator can have."""
-        ...
-
-    def scratch(
-        self, endpoint: Endpoint, directory: Path, *, level: LevelChoice, alias_latency_s: float, early_start: bool
-    ) -> AbstractAsyncContextManager[Sandbox]:
-        """Open warmed services on a library in `directory`, with a gate of their own at `level`."""
-        ...
-
-    def why_not_configured(self) -> str | None:
-        """Return why the configured provider cannot be measured, or None."""
-        ...
-
-    def prices(self) -> Mapping[str, float | None]:
-        """Return USD per million tokens of the configured models: `embedding`, `input`, `output`."""
-        ...
-
-    def fixed_by(self, setting: str) -> str | None:
-        """Return the environment variable that fixes a setting, or None."""
-        ...
-
-    def set_level(self, priority: Priority, level: int) -> None:
-        """Use a level from now on."""
-        ...
 
 
 class SlowTitles(Retriever):

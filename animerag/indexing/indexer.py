@@ -16,7 +16,7 @@ import numpy as np
 
 from animerag.models import Priority, Usage
 from animerag.ports import CollectionSpec, VectorRecord
-from animerag.text.cleaning import RECIPE, Document
+from animerag.text.documents import RECIPE, Document
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

@@ -10,7 +10,7 @@ from animerag.rate_limits import estimate_tokens
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from animerag.text.cleaning import Document
+    from animerag.text.documents import Document
 
 USUAL = 100  # documents in a request, unless somebody says otherwise or leaves it to `sizes`
 MOST, LEAST = 200, 64  # larger requests answer too late to be worth it; smaller ones only cost requests

@@ -16,8 +16,8 @@ from animerag.errors import InvalidInputError
 from animerag.models import RowError, Show
 from animerag.readers import cells
 from animerag.storage import provenance
-from animerag.storage.full_text import STOP_WORDS
 from animerag.text.cleaning import normalise
+from animerag.text.tokens import STOP_WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -16,11 +16,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from animerag.catalogue.editing import edited
 from animerag.errors import AnimeRAGError, InvalidInputError, LibraryError, VectorStoreError
 from animerag.ingestion import batching
 from animerag.ingestion.counters import ImportCounters
 from animerag.ingestion.entity_resolution import Identity
+from animerag.ingestion.overrides import edited
 from animerag.ingestion.pipeline import Pipeline
 from animerag.ingestion.two_pass import LastRowWins, SourceFile, TwoPassReader
 from animerag.models import Concurrency, ImportKind, IngestReport, Usage
@@ -28,7 +28,7 @@ from animerag.rate_limits import Meter, budgeted, estimate_tokens, metering
 from animerag.storage import provenance
 from animerag.storage.library import show_rows
 from animerag.telemetry.tracing import emit, recording
-from animerag.text.cleaning import Document
+from animerag.text.documents import Document
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence

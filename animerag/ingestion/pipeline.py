@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from animerag.ingestion.counters import ImportCounters
     from animerag.ports import CollectionSpec, Vectors
     from animerag.storage.library import ShowRows
-    from animerag.text.cleaning import Document
+    from animerag.text.documents import Document
 
 _HEAD_START_S = 0.4  # for the requests of a wave to leave before a thread competes with the loop
 _MERGED_ROWS = 500  # what Chroma takes in one write at its best rate (docs/performance.md)

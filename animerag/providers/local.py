@@ -21,9 +21,9 @@ from animerag.errors import ProviderUnusableError
 from animerag.models import AnswerStatus, Finish, Priority, ProviderName, Usage
 from animerag.ports import Embedding
 from animerag.rate_limits import Gate
-from animerag.storage.full_text import terms
 from animerag.telemetry.tracing import span
 from animerag.text.cleaning import clean, is_japanese, sentences
+from animerag.text.tokens import terms
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence

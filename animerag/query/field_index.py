@@ -5,7 +5,6 @@ Reads them with one statement and keeps no descriptions; 30,000 shows are answer
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from dataclasses import replace
@@ -13,13 +12,7 @@ from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select, type_coerce
-from sqlalchemy.types import Text
-
-from animerag.models import RESTRICTED_LABELS, FactAnswer, Filters, RelatedShow, Show, Sort
-from animerag.storage import show_details
-from animerag.storage.schema import my_list
-from animerag.storage.schema import shows as table
+from animerag.models import RESTRICTED_LABELS, FactAnswer, Filters, Show, Sort
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -27,7 +20,6 @@ if TYPE_CHECKING:
     from animerag.models import FactKind
     from animerag.query.parser import ParsedQuery
     from animerag.query.titles import AliasMatch
-    from animerag.storage.library import Library
 
 _PUNCTUATION = re.compile(r"[\W_]+")
 # What people say for tags that catalogues spell otherwise; used only where the catalogue has that tag.
@@ -72,44 +64,6 @@ _ALSO_CALLED = {
     "light novel": "ライトノベル",
     "visual novel": "ビジュアルノベル",
 }
-
-
-async def load(library: Library) -> list[dict[str, Any]]:
-    """Return a row a show with what titles, filters and relations need; `shows_of` makes shows of them in a thread.
-
-    Raises LibraryError.
-    """
-    columns = [column for column in table.c if column.name not in ("number", "record", "content_hash", "text_hash")]
-    # JSON stays text here: decoding 30,000 rows would hold the event loop for most of a second.
-    plain = [type_coerce(column, Text).label(column.name) if column.name in _JSON else column for column in columns]
-    mine = table.outerjoin(my_list, my_list.c.show_id == table.c.id)
-    query = select(*plain, my_list.c.status.label("my_status"), my_list.c.score.label("my_score")).select_from(mine)
-    # Shows are stored in the order in which requests end; titles that match alike must not depend on it.
-    query = query.order_by(func.coalesce(table.c.votes, 0).desc(), table.c.id)
-    return await library.read(lambda connection: [dict(row) for row in connection.execute(query).mappings()])
-
-
-_JSON = ("titles", "tags", "relations", "similar", *show_details.JSON)
-
-
-def shows_of(rows: Sequence[Mapping[str, Any]]) -> list[Show]:
-    """Return the shows that rows of `load` describe, without their records."""
-    return [_show(row) for row in rows]
-
-
-def _show(row: Mapping[str, Any]) -> Show:
-    known = {name: row[name] for name in _PLAIN}
-    return Show(
-        **known,
-        **show_details.from_columns(row),
-        titles=tuple(json.loads(row["titles"])),
-        tags=tuple(json.loads(row["tags"])),
-        relations=tuple(RelatedShow(**item) for item in json.loads(row["relations"])),
-        similar=tuple(RelatedShow(**item) for item in json.loads(row["similar"])),
-    )
-
-
-_PLAIN = ["id", "title", "description", "episodes", "year", "end_year", "rating", "votes", "my_status", "my_score"]
 
 
 class FieldIndex:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from animerag.storage.full_text import terms
+from animerag.text.tokens import terms
 
 _MAKERS = (
     r"voice (?:actors?|actress(?:es)?|cast)|voices|seiyuu|seiyu|director|author|writer|composer|producer|animators?|mangaka|"

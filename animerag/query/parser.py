@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from animerag.models import Filters, Sort
 from animerag.query import patterns
-from animerag.storage.full_text import terms
+from animerag.text.tokens import terms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

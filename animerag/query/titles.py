@@ -17,7 +17,7 @@ from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
 from animerag.query.out_of_scope import asked_title
-from animerag.storage.full_text import STOP_WORDS, terms
+from animerag.text.tokens import STOP_WORDS, terms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from animerag.errors import InvalidInputError
-from animerag.readers import columns, json_records, jsonl, mal_list, notes, offline_database, shoko, tables
+from animerag.readers import columns, file_type, json_records, jsonl, mal_list, notes, offline_database, shoko, tables
 from animerag.readers import encoding as sniff
 from animerag.readers.detection import Detection, Format, ReadOptions
 from animerag.readers.rows import MAX_ROWS
@@ -95,14 +95,14 @@ _Document = tuple[list[Any], str, str | None]  # the records, the text they stan
 
 
 def _detect(path: Path, name: str, given: ReadOptions) -> tuple[Detection, _Document | None]:
-    sniff.head(path, name)
-    if sniff.is_workbook(path, name):
+    file_type.head(path, name)
+    if file_type.is_workbook(path, name):
         written = _layout(path, name, given)
         assert written is not None
         return _table(written, name, given, "workbook"), None
     encoding = sniff.detect_encoding(path, name, given.encoding)
     with sniff.reading(path, name, encoding.name) as stream:
-        text = stream.read(sniff.HEAD_BYTES).removeprefix("\ufeff")
+        text = stream.read(file_type.HEAD_BYTES).removeprefix("\ufeff")
     start = text.lstrip()
     reason = f"Encoding {encoding.label}: {encoding.reason}."
     if start.startswith("<"):

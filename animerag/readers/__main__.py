@@ -21,7 +21,7 @@ from animerag.models import RowError, Show
 from animerag.readers import questions
 from animerag.readers.confinement import Limits
 from animerag.readers.detection import ReadOptions
-from animerag.text.cleaning import EMBEDDED_CHARACTERS
+from animerag.text.documents import EMBEDDED_CHARACTERS
 
 _PART = 500  # rows in a message
 _HELD = 2_000  # rows that an import has in memory at one time

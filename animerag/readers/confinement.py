@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from animerag.errors import InvalidInputError
 from animerag.models import Origin, RowError, Show
-from animerag.readers import encoding, questions
+from animerag.readers import file_type, questions
 from animerag.readers.columns import Column
 from animerag.readers.detection import Detection, ReadOptions
 from animerag.readers.questions import SheetOptions
@@ -57,7 +57,7 @@ class Limits:
     @classmethod
     def of(cls, path: Path, name: str) -> Limits:
         """Return the limits for a file of this size. Raises InvalidInputError when it cannot be read."""
-        size_mb, packed = encoding.stored_size(path, name) / _MB, encoding.is_packed(path, name)
+        size_mb, packed = file_type.stored_size(path, name) / _MB, file_type.is_packed(path, name)
         memory_mb = _MEMORY_MB + size_mb * (_PACKED_MEMORY_FACTOR if packed else _MEMORY_FACTOR)
         cpu_s = _CPU_S + size_mb * (_PACKED_CPU_S_A_MB if packed else _CPU_S_A_MB)
         return cls(round(min(memory_mb, _MOST_MEMORY_MB)), round(cpu_s))

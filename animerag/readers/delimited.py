@@ -10,7 +10,8 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from animerag.errors import InvalidInputError
-from animerag.readers.encoding import HEAD_BYTES, detect_encoding, reading
+from animerag.readers.encoding import detect_encoding, reading
+from animerag.readers.file_type import HEAD_BYTES
 from animerag.readers.rows import MAX_CELL_CHARACTERS, SAMPLE_ROWS, Layout, NoRowsError, Record, headings, is_header
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from xml.etree.ElementTree import ParseError
 
 from animerag.errors import InvalidInputError
 from animerag.models import Origin, RowError, Show
-from animerag.readers import cells, encoding, show_types
+from animerag.readers import cells, file_type, show_types
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +32,7 @@ _TYPES: tuple[ShowType | None, ...] = (
 
 def read(path: Path, name: str) -> Iterator[Show | RowError]:
     """Yield each entry as an overlay as the file streams. Raises InvalidInputError when it is broken."""
-    with encoding.open_bytes(path, name) as stream:
+    with file_type.open_bytes(path, name) as stream:
         for number, entry in enumerate(_entries(stream, name), 1):
             yield row(entry, name, number)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from animerag.errors import InvalidInputError
 from animerag.models import Filters, WatchState
-from animerag.readers import delimited, jsonl, sheets, tables
+from animerag.readers import delimited, file_type, jsonl, sheets, tables
 from animerag.readers import encoding as sniff
 from animerag.readers.rows import NoRowsError, Record
 
@@ -133,9 +133,9 @@ def read(path: Path, name: str, options: SheetOptions = SheetOptions()) -> Sheet
 
 
 def _table(path: Path, name: str, options: SheetOptions) -> _Table:
-    sniff.head(path, name)
+    file_type.head(path, name)
     try:
-        if sniff.is_workbook(path, name):
+        if file_type.is_workbook(path, name):
             return _of_layout(path, name, _layout(path, name, options))
         encoding = sniff.detect_encoding(path, name, options.encoding).name
         if options.delimiter == LINES:

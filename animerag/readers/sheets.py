@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from xml.etree.ElementTree import ParseError
 
 from animerag.errors import InvalidInputError
-from animerag.readers.encoding import open_bytes
+from animerag.readers.file_type import open_bytes
 from animerag.readers.rows import MAX_CELL_CHARACTERS, SAMPLE_ROWS, Layout, NoRowsError, Record, headings, is_header
 
 if TYPE_CHECKING:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from animerag.readers import delimited, sheets
-from animerag.readers import encoding as sniff
+from animerag.readers import delimited, file_type, sheets
 from animerag.readers.rows import Layout, NoRowsError, Row, checked
 
 if TYPE_CHECKING:
@@ -36,8 +35,8 @@ def layout(
 
     Raises InvalidInputError when the file is no table, cannot be decoded, or holds no row.
     """
-    sniff.head(path, name)
-    if sniff.is_workbook(path, name):
+    file_type.head(path, name)
+    if file_type.is_workbook(path, name):
         return sheets.layout(path, name, known=known, sheet=sheet, header=header)
     return delimited.layout(path, name, known=known, encoding=encoding, delimiter=delimiter, header=header)
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from animerag.retrieval.fusion import Likeness, rounded
-from animerag.storage.full_text import terms
 from animerag.text.cleaning import clean, sentences
+from animerag.text.tokens import terms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -24,9 +24,10 @@ from animerag.query.parser import ParsedQuery, understand
 from animerag.query.titles import AliasIndex, folded
 from animerag.retrieval.fusion import Candidates, nothing_found, rounded, sources
 from animerag.retrieval.reranking import Passages
-from animerag.storage.full_text import pairs, terms
+from animerag.storage import show_fields
 from animerag.telemetry.tracing import span
 from animerag.text.cleaning import is_japanese
+from animerag.text.tokens import pairs, terms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -370,7 +371,7 @@ class Retriever:
             revision = await self._library.revision()
             if self._catalogue is None or revision != self._catalogue.revision:
                 began_s = time.perf_counter()
-                rows = await field_index.load(self._library)
+                rows = await show_fields.load(self._library)
                 self._catalogue = await asyncio.to_thread(_catalogue_of, revision, rows)
                 self._loaded_s = time.perf_counter()
                 self._load_took_s = self._loaded_s - began_s
@@ -391,7 +392,7 @@ class Retriever:
 
 
 def _catalogue_of(revision: int, rows: Sequence[Mapping[str, Any]]) -> _CatalogueSnapshot:
-    shows = field_index.shows_of(rows)
+    shows = show_fields.shows_of(rows)
     return _CatalogueSnapshot(revision=revision, aliases=AliasIndex(shows), table=FieldIndex(shows))
 
 

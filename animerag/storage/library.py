@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, Row, Select
 
     from animerag.ports import Vectors
-    from animerag.text.cleaning import Document
+    from animerag.text.documents import Document
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from animerag.storage.library import Library
-    from animerag.text.cleaning import Document
+    from animerag.text.documents import Document
 
 _PUT_MINE = upsert(my_list, "show_id")
 _PUT_TOLD = upsert(provenance, "show_id", "file", "source_id")

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from animerag.catalogue.status import SAMPLE_JOB
-from animerag.composition import Runtime
 from animerag.errors import AnimeRAGError, InvalidInputError
+from animerag.event_loop import Runtime
 from animerag.ingestion.resumable import INGEST_JOB
 from animerag.models import Turn
 from animerag.readers import confinement

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from animerag.charts.ask import waterfall
-from animerag.storage.full_text import terms
 from animerag.text.cleaning import clean, sentences
+from animerag.text.tokens import terms
 from animerag.ui import session
 from animerag.ui.text import counted, escape, label, moment
 

@@ -12,7 +12,7 @@ from animerag.jobs.jobs import Control
 from animerag.models import RelatedShow, Show
 from animerag.readers import ReadOptions
 from animerag.storage.library import Library
-from animerag.text.cleaning import Document, content_hash
+from animerag.text.documents import Document, content_hash
 
 WORD = st.text("abc", min_size=1, max_size=3)
 SHOWS = st.builds(

@@ -14,12 +14,12 @@ from animerag.comparison.experiment import (
     attainable,
     claims,
     from_object,
-    percentile,
     recommend,
     summarise,
     to_object,
 )
 from animerag.errors import InvalidInputError
+from animerag.telemetry.statistics import percentile
 from animerag.telemetry.tracing import Span
 
 

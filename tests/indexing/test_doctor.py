@@ -63,7 +63,7 @@ async def test_a_vector_that_belongs_to_another_show_is_unsearchable_and_mended(
 async def test_what_was_never_embedded_stays_missing_and_is_named(services, spec, record, export):
     from animerag.models import Show
     from animerag.storage.library import show_rows
-    from animerag.text.cleaning import Document
+    from animerag.text.documents import Document
 
     number = await services.library.begin_import("own", "f", "h")
     await services.library.store(show_rows([Document.of(Show(id="77", title="New"))], number), collection=None)

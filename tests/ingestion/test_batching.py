@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from animerag.ingestion.batching import LEAST, MOST, cut, sizes
 from animerag.models import Show
 from animerag.rate_limits.concurrency import AutoLevel
-from animerag.text.cleaning import Document
+from animerag.text.documents import Document
 
 
 def document(number, words=3):

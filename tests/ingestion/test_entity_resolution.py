@@ -9,7 +9,7 @@ from animerag.ingestion.entity_resolution import FileIds, Identity, fingerprint,
 from animerag.models import ImportKind, Origin, RelatedShow, RowError, Show
 from animerag.storage import provenance
 from animerag.storage.library import Library, show_rows
-from animerag.text.cleaning import Document
+from animerag.text.documents import Document
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from animerag import readers
 from animerag.errors import InvalidInputError, RequestRefusedError, TransientProviderError, VectorStoreError
 from animerag.jobs.jobs import Control
 from animerag.models import ImportKind, Priority
-from animerag.text.cleaning import Document
+from animerag.text.documents import Document
 
 
 def adds_up(report):

@@ -14,7 +14,7 @@ from animerag.errors import ProviderUnusableError
 from animerag.models import Priority, Show
 from animerag.providers import local
 from animerag.providers.local import LocalEmbedder
-from animerag.text.cleaning import Document
+from animerag.text.documents import Document
 
 
 @pytest.fixture

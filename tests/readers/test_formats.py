@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from animerag.errors import InvalidInputError
 from animerag.models import RowError
-from animerag.text.cleaning import Document
+from animerag.text.documents import Document
 
 MAL_LIST = """<?xml version="1.0" encoding="UTF-8" ?>
 <myanimelist>

@@ -210,7 +210,7 @@ def test_gzip_is_inflated_up_to_a_limit(stored, monkeypatch):
     path = stored(gzip.compress(b"id,title\n" + b"1,A\n" * 100_000))
     assert path.stat().st_size < 5000
     assert sum(1 for _ in readers.read(path)) == 100_000
-    monkeypatch.setattr("animerag.readers.encoding.MAX_FILE_BYTES", 10_000)
+    monkeypatch.setattr("animerag.readers.file_type.MAX_FILE_BYTES", 10_000)
     with pytest.raises(InvalidInputError, match="unpacks to more than"):
         list(readers.read(path))
 

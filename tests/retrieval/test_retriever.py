@@ -8,7 +8,8 @@ from animerag.jobs.jobs import Control
 from animerag.models import Show
 from animerag.query import field_index
 from animerag.retrieval import retriever as retrieval
-from animerag.text.cleaning import Document
+from animerag.storage import show_fields
+from animerag.text.documents import Document
 
 
 @pytest.fixture
@@ -92,7 +93,7 @@ async def test_what_its_owner_has_watched_is_not_unwatched(services, tmp_path):
 
 async def test_titles_are_not_read_anew_for_every_question_of_an_import(services, export, record, monkeypatch):
     read = 0
-    load = field_index.load
+    load = show_fields.load
 
     async def counted(library):
         nonlocal read

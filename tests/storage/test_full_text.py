@@ -1,6 +1,7 @@
 """Words and character pairs."""
 
-from animerag.storage.full_text import match_expression, pairs, terms
+from animerag.storage.full_text import match_expression
+from animerag.text.tokens import pairs, terms
 
 
 def test_question_words_are_dropped_and_names_stay():

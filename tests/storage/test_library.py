@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from animerag.errors import LibraryError
 from animerag.models import ImportKind, RelatedShow, Show
 from animerag.storage.library import Library, show_rows
-from animerag.text.cleaning import Document
+from animerag.text.documents import Document
 
 
 @pytest.fixture

@@ -10,9 +10,8 @@ import pytest
 
 from animerag.errors import LibraryError
 from animerag.models import Filters
-from animerag.query import field_index
 from animerag.query.field_index import FieldIndex
-from animerag.storage import backup
+from animerag.storage import backup, show_fields
 from animerag.storage.library import Library
 from animerag.storage.schema import VERSION
 
@@ -95,7 +94,7 @@ async def test_stored_records_are_read_again_for_fields_that_came_later(tmp_path
     assert (note.type, bare.type, broken.type, bare.air_date, bare.restricted) == (None,) * 5
     assert (film.title, film.record) == ("A", RECORDS["1"])
     assert await library.not_indexed("c") == list(RECORDS)[1:], "what was indexed is still up to date"
-    in_memory = FieldIndex(field_index.shows_of(await field_index.load(library)))
+    in_memory = FieldIndex(show_fields.shows_of(await show_fields.load(library)))
     assert in_memory.matching(Filters(types=("web",))) == ["mal:2"]
     assert in_memory.show("mal:2").studios == ("Trigger",)
     await library.close()

@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from animerag.telemetry.loop_lag import FREE, PERIOD_S, LoadShedder, LoopLag, PageActivity
+from animerag.telemetry.load_shedding import FREE, LoadShedder, PageActivity
+from animerag.telemetry.loop_lag import PERIOD_S, LoopLag
 
 
 async def test_a_standstill_counts_for_as_long_as_it_lasted():

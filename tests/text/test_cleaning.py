@@ -3,7 +3,8 @@
 import pytest
 
 from animerag.models import Show
-from animerag.text.cleaning import Document, clean, content_hash, normalise, sentences, text_hash
+from animerag.text.cleaning import clean, normalise, sentences
+from animerag.text.documents import Document, content_hash, text_hash
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,83 @@
+"""The text of a show that is embedded, and the hashes that tell whether it has to be stored or embedded again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+from animerag.models import Show
+from animerag.text.cleaning import clean
+
+# Part of every collection's name: a change here means new vectors, so it is never edited in place.
+# Titles stay out of the text: they pull plot questions towards shows that merely sound alike (docs/quality.md).
+RECIPE = "description-tags-1"
+EMBEDDED_CHARACTERS = 6000  # beyond any honest synopsis; keeps one huge record from filling a request
+_NOT_STORED = ("record", "overlay", "origin")  # the record is hashed by itself; the others end with the reading
+_STORED = tuple(each.name for each in fields(Show) if each.name not in _NOT_STORED)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A show with the text that is embedded for it and both hashes, worked out once."""
+
+    show: Show
+    description: str  # cleaned
+    text: str
+    text_hash: str
+    content_hash: str
+
+    @classmethod
+    def of(cls, show: Show) -> Document:
+        """Make a show's document."""
+        description = clean(show.description)
+        text = _text(show, description)
+        return cls(show, description, text, text_hash(text), content_hash(show))
+
+    @property
+    def hashes(self) -> tuple[str, str]:
+        """Return (content hash, text hash), which tell whether a stored show is out of date."""
+        return self.content_hash, self.text_hash
+
+
+def _text(show: Show, body: str) -> str:
+    """Return what the vector of a show stands for; titles only where there is nothing else."""
+    parts = [body[:EMBEDDED_CHARACTERS]] if body else [", ".join(show.titles or (show.title,))]
+    if show.tags:
+        parts.append("Tags: " + ", ".join(show.tags))
+    return "\n".join(parts)
+
+
+def text_hash(text: str) -> str:
+    """Hash an embedding text together with the recipe it was made by."""
+    return _digest("text", RECIPE, unicodedata.normalize("NFC", text))
+
+
+def content_hash(show: Show) -> str:
+    """Hash every field that is stored of a show, and its record independent of key order.
+
+    The fields count beside the record: a merge, a corrected column mapping or a better reader changes them alone.
+    """
+    values = {name: getattr(show, name) for name in _STORED}
+    values |= {name: None if values[name] is None else float(values[name]) for name in ("rating", "my_score")}
+    told = json.dumps(values, ensure_ascii=False, sort_keys=True, default=_plain)
+    record = json.dumps(show.record, ensure_ascii=False, sort_keys=True, default=str)
+    return _digest("show", show.id, record, told)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return dict(value)
+    return [getattr(value, name) for name in ("id", "title", "kind", "year")]  # a related show
+
+
+def _digest(domain: str, *fields: str) -> str:
+    """Length prefixes keep ("ab", "c") apart from ("a", "bc")."""
+    digest = hashlib.sha256()
+    for value in (domain, *fields):
+        data = value.encode("utf-8", "surrogatepass")
+        digest.update(f"{len(data)}:".encode())
+        digest.update(data)
+    return digest.hexdigest()[:40]
