@@ -318,9 +318,9 @@ async def _end(task: asyncio.Task[None]) -> None:
 async def _mark_interrupted(library: Library, directory: Path) -> bool:
     """Journal the end of jobs whose process is gone, and tell whether there were any."""
     found = False
-    running = await library.jobs(state="running", limit=1000)
+    running = await library.journal.jobs(state="running", limit=1000)
     for job in running:
         if await asyncio.to_thread(process_locks.is_free, directory, job.lease):
-            await library.end_job(job.id, state="interrupted", error="The app ended before the job did.")
+            await library.journal.end(job.id, state="interrupted", error="The app ended before the job did.")
             found = True
     return found

@@ -168,10 +168,10 @@ def test_jobs_of_a_process_that_is_gone_are_found_interrupted(settings):
     runtime.close()
     reopened = Runtime(settings)
     library = reopened.services.library
-    reopened.call(library.begin_job("lost", owner="local", kind="k", title="t", lease="gone.lock"))
+    reopened.call(library.journal.begin("lost", owner="local", kind="k", title="t", lease="gone.lock"))
     reopened.close()
     last = Runtime(settings)
-    states = {record.id: record.state for record in last.call(last.services.library.jobs())}
+    states = {record.id: record.state for record in last.call(last.services.library.journal.jobs())}
     last.close()
     assert states == {job.id: "interrupted", "lost": "interrupted"}
 

@@ -52,7 +52,7 @@ class Catalogue:
         counts = await self._library.counts()
         try:
             spec = await self._indexer.spec()
-            indexed: int | None = await self._library.count_indexed(spec.name)
+            indexed: int | None = await self._library.embeddings.count_indexed(spec.name)
         except AnimeRAGError:
             indexed = None
         return Status(shows=counts.shows, sample=counts.sample, indexed=indexed)
@@ -74,7 +74,7 @@ class Catalogue:
     async def take_in_sample(self, control: Control) -> IngestReport:
         """Ingest the 150 shows that ship with the app; shows that somebody brought are left alone."""
         model = self._indexer.embedder.model
-        await self._library.save_vectors(model, await asyncio.to_thread(sample.vectors, model))
+        await self._library.embeddings.save(model, await asyncio.to_thread(sample.vectors, model))
         with sample.catalogue() as path:
             source = SourceFile(path=path, name="sample catalogue")
             report = await self._ingestion.run([source], control, kind=ImportKind.SAMPLE)

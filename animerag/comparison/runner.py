@@ -199,16 +199,16 @@ class Comparison:
 
     async def saved(self) -> list[Experiment]:
         """Return kept experiments without their spans, newest first."""
-        return [from_object(kept) for kept in await self._library.experiments()]
+        return [from_object(kept) for kept in await self._library.experiments.summaries()]
 
     async def load(self, experiment_id: str) -> Experiment | None:
         """Return one experiment whole, or None."""
-        kept = await self._library.experiment(experiment_id)
+        kept = await self._library.experiments.load(experiment_id)
         return from_object(kept) if kept else None
 
     async def delete(self, experiment_id: str) -> None:
         """Forget an experiment, also as the baseline."""
-        await self._library.delete_experiment(experiment_id)
+        await self._library.experiments.delete(experiment_id)
         if await self.baseline() == experiment_id:
             await self.set_baseline(None)
 
@@ -403,7 +403,9 @@ class Comparison:
             notes=tuple(notes),
         )
         if runs:
-            await self._library.keep_experiment(experiment.id, to_object(experiment), to_object(experiment, spans=True))
+            await self._library.experiments.save(
+                experiment.id, to_object(experiment), to_object(experiment, spans=True)
+            )
         return experiment
 
 

@@ -90,7 +90,7 @@ class Maintenance:
         spec = await self._indexer.spec()
         if before.stray:
             await self._indexer.index.delete(spec, before.stray)
-            await self._library.forget_indexed(spec.name, before.stray)
+            await self._library.embeddings.forget_indexed(spec.name, before.stray)
         if before.unsearchable:
             # An entry that its own vector cannot find is mended by leaving the graph and joining it anew.
             await self._indexer.index.delete(spec, before.unsearchable)
@@ -98,7 +98,7 @@ class Maintenance:
         mended: set[str] = set(before.stray)
         for start in range(0, len(broken), _CHUNK):
             mended |= await self._write_again(spec, broken[start : start + _CHUNK])
-        await self._library.forget_indexed(spec.name, set(broken) - mended)
+        await self._library.embeddings.forget_indexed(spec.name, set(broken) - mended)
         return replace(await self.check(), repaired=len(mended))
 
     async def start_after_unclean_stop(self, jobs: Jobs) -> Job | None:
@@ -141,9 +141,9 @@ class Maintenance:
         if spec.name not in {other.name for other, _ in await self.other_indexes()}:
             raise InvalidInputError("This index is in use, or it is gone already: look again.")
         await self._indexer.index.drop(spec)
-        await self._library.forget_collection(spec.name)
+        await self._library.embeddings.forget_collection(spec.name)
         if (spec.model, spec.dimensions) != (current.model, current.dimensions):  # else it differs by its texts alone
-            await self._library.forget_vectors(spec.model, spec.dimensions)
+            await self._library.embeddings.forget_model(spec.model, spec.dimensions)
 
     async def repair_exclusively(self, control: Control) -> DoctorReport:
         """Repair, alone among processes, and note that the index was looked at. Raises as `repair` does."""
@@ -158,7 +158,7 @@ class Maintenance:
         known = [document for document in documents if document.text_hash in vectors]
         await self._indexer.upsert(spec, known, vectors)
         held = {document.show.id: document.hashes for document in known}
-        await self._library.note_indexed(spec.name, held)
+        await self._library.embeddings.note_indexed(spec.name, held)
         return set(held)
 
 

@@ -57,7 +57,7 @@ class Indexer:
     async def kept(self, documents: Sequence[Document]) -> set[str]:
         """Return the text hashes of these documents that have a vector already."""
         hashes = {document.text_hash for document in documents}
-        return await self.library.kept_vectors(self.embedder.model, await self.embedder.dimensions(), hashes)
+        return await self.library.embeddings.known(self.embedder.model, await self.embedder.dimensions(), hashes)
 
     async def embed(
         self, documents: Sequence[Document], kept: AbstractSet[str], *, priority: Priority = Priority.INGEST
@@ -81,7 +81,7 @@ class Indexer:
         try:
             embedding = await self.embedder.embed([texts[key] for key in missing], priority=priority)
             fresh = dict(zip(missing, embedding.vectors, strict=True))
-            await self.library.save_vectors(self.embedder.model, fresh)
+            await self.library.embeddings.save(self.embedder.model, fresh)
         finally:
             for key in missing:
                 del self._coming[key]
@@ -91,7 +91,7 @@ class Indexer:
     async def _known(self, hashes: Collection[str]) -> dict[str, Vectors]:
         if not hashes:
             return {}
-        return await self.library.vectors(self.embedder.model, await self.embedder.dimensions(), hashes)
+        return await self.library.embeddings.load(self.embedder.model, await self.embedder.dimensions(), hashes)
 
     async def upsert(self, spec: CollectionSpec, documents: Sequence[Document], vectors: Mapping[str, Vectors]) -> None:
         """Write documents to the index; the caller notes them as indexed afterwards. Raises VectorStoreError."""
@@ -100,7 +100,7 @@ class Indexer:
     async def known_vectors(self, spec: CollectionSpec, documents: Sequence[Document]) -> dict[str, Vectors]:
         """Return the kept vectors of these documents by text hash."""
         hashes = [document.text_hash for document in documents]
-        return await self.library.vectors(spec.model, spec.dimensions, hashes)
+        return await self.library.embeddings.load(spec.model, spec.dimensions, hashes)
 
     async def unsearchable(self, spec: CollectionSpec, ids: Sequence[str]) -> list[str]:
         """Return which of the stored ids (a sample of 20,000 where there are more) their own vector does not find."""
@@ -124,7 +124,7 @@ class Indexer:
         Chroma's graph may lose the way to a neighbour when vectors are replaced in place (5 of 12 loads of 53).
         Such an entry is mended by leaving the graph and joining again; nobody could find it in between anyway.
         """
-        lost = await self.unsearchable(spec, list(await self.library.indexed(spec.name)))
+        lost = await self.unsearchable(spec, list(await self.library.embeddings.indexed(spec.name)))
         if lost:
             documents = await self.documents(lost)
             vectors = await self.known_vectors(spec, documents)
@@ -135,10 +135,10 @@ class Indexer:
     async def remove_strays(self) -> int:
         """Remove vectors whose show has left the catalogue; returns how many. Raises VectorStoreError."""
         spec = await self.spec()
-        strays = await self.library.strays(spec.name)
+        strays = await self.library.embeddings.strays(spec.name)
         if strays:
             await self.index.delete(spec, strays)
-            await self.library.forget_indexed(spec.name, strays)
+            await self.library.embeddings.forget_indexed(spec.name, strays)
         return len(strays)
 
     async def documents(self, ids: Sequence[str]) -> list[Document]:

@@ -195,8 +195,8 @@ class Ingestion:
     async def missing(self) -> IngestReport:
         """Say what indexing for the current model would take, without spending: shows, and tokens by their length."""
         spec = await self._indexer.spec()
-        ids = await self._library.not_indexed(spec.name)
-        tokens = await self._library.characters_not_indexed(spec.name) // _CHARACTERS_A_TOKEN
+        ids = await self._library.embeddings.not_indexed(spec.name)
+        tokens = await self._library.embeddings.characters_not_indexed(spec.name) // _CHARACTERS_A_TOKEN
         usage = Usage(embedding_tokens=tokens, cost_usd=self._indexer.embedder.cost_usd(tokens))
         return IngestReport(read=len(ids), ingested=len(ids), usage=usage)
 
@@ -216,7 +216,7 @@ class Ingestion:
         spec = await self._indexer.spec()
         with metering() as meter, recording() as recorder, budgeted(self._max_cost_usd):
             control.partial = recorder
-            ids = await self._library.not_indexed(spec.name)
+            ids = await self._library.embeddings.not_indexed(spec.name)
             tally.read = tally.total = len(ids)
 
             async def stored() -> AsyncIterator[list[Document]]:
@@ -332,7 +332,7 @@ class Ingestion:
         spec = await self._indexer.spec()
         ids = [document.show.id for document in documents]
         stored = await self._library.fingerprints(ids)
-        held = await self._library.indexed(spec.name, ids)
+        held = await self._library.embeddings.indexed(spec.name, ids)
         todo = []
         for document in documents:
             known, now = stored.get(document.show.id), document.hashes

@@ -269,7 +269,7 @@ class Pipeline:
         with span("writing"):
             if rows is None:
                 held = {document.show.id: document.hashes for document in documents}
-                await library.note_indexed(self._spec.name, held)
+                await library.embeddings.note_indexed(self._spec.name, held)
             else:
                 await library.store(rows, collection=self._spec.name)
         self._count(documents)

@@ -60,7 +60,7 @@ class Uploads:
     async def unfinished(self) -> JobRecord | None:
         """Return the newest import that its process did not bring to an end. Raises LibraryError."""
         for record in await self._cut_off():
-            if await self._library.job_request(record.id) is not None:
+            if await self._library.journal.request(record.id) is not None:
                 return record
         return None
 
@@ -79,7 +79,7 @@ class Uploads:
         return job
 
     async def _request(self, job_id: str) -> dict[str, Any]:
-        request = await self._library.job_request(job_id)
+        request = await self._library.journal.request(job_id)
         if request is None:
             raise InvalidInputError("What this import was to do is not known any more: upload its file again.")
         return request
@@ -87,7 +87,7 @@ class Uploads:
     async def discard(self, job_id: str) -> None:
         """Offer an import no more; what it stored stays. Raises LibraryError."""
         if any(record.id == job_id for record in await self._cut_off()):
-            await self._library.end_job(job_id, state="cancelled", error="Interrupted, and not taken up again.")
+            await self._library.journal.end(job_id, state="cancelled", error="Interrupted, and not taken up again.")
 
     async def waiting_files(self) -> tuple[list[SourceFile], Sequence[str]]:
         """Return the files in the inbox, for what is too large for a browser, and why other entries are left out."""
@@ -101,7 +101,7 @@ class Uploads:
                 await asyncio.to_thread(check_regular, file.path)
 
     async def _cut_off(self) -> list[JobRecord]:
-        records = await self._library.jobs(state="interrupted", limit=_LOOKED_AT)
+        records = await self._library.journal.jobs(state="interrupted", limit=_LOOKED_AT)
         return [record for record in records if record.kind == INGEST_JOB]
 
 

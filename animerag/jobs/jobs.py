@@ -135,10 +135,10 @@ class Jobs:
                     return job
             if sum(job.running for job in self._jobs.values()) >= MAX_RUNNING:
                 raise InvalidInputError(f"{MAX_RUNNING} jobs are running already: wait for one to end or cancel it.")
-            if exclusive and (self.running() or await self._library.jobs(state="running")):
+            if exclusive and (self.running() or await self._library.journal.jobs(state="running")):
                 raise InvalidInputError("Other jobs are running: wait for them or cancel them, then start again.")
             job_id = secrets.token_urlsafe(9)
-            await self._library.begin_job(
+            await self._library.journal.begin(
                 job_id, owner=owner, kind=kind, title=title, lease=self._lease, request=request
             )
             job = Job(id=job_id, kind=kind, title=title, key=key or job_id, owner=owner)
@@ -228,9 +228,9 @@ class Jobs:
             report = asdict(report)
         try:
             if state == "cancelled" and job.id in self._cut_off:
-                await self._library.end_job(job.id, state="interrupted", error="The app ended before the job did.")
+                await self._library.journal.end(job.id, state="interrupted", error="The app ended before the job did.")
             else:
-                await self._library.end_job(job.id, state=state, report=report, error=job.error)
+                await self._library.journal.end(job.id, state=state, report=report, error=job.error)
         except AnimeRAGError:
             log.exception("the end of job %s could not be journalled", job.kind)
 

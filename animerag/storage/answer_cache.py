@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from animerag.models import Answer, Retrieval
-    from animerag.storage.library import Library
+    from animerag.storage.database import Database
 
 log = logging.getLogger(__name__)
 
 
 class AnswerCache:
-    """A cache in the library. It is never needed: what it cannot read or keep is asked anew."""
+    """A cache in the database. It is never needed: what it cannot read or keep is asked anew."""
 
-    def __init__(self, library: Library) -> None:
-        self._library = library
+    def __init__(self, database: Database) -> None:
+        self._database = database
         self._unwritten: dict[str, tuple[int, CachedRetrieval]] = {}
         self._writer: asyncio.Task[None] | None = None
 
@@ -37,7 +37,7 @@ class AnswerCache:
 
         Raises LibraryError.
         """
-        revision = await self._library.revision()
+        revision = await self._database.revision()
         told = json.dumps([revision, sorted(parts.items())], default=repr, ensure_ascii=False)
         return hashlib.sha256(told.encode()).hexdigest(), revision
 
@@ -46,7 +46,7 @@ class AnswerCache:
         if key in self._unwritten:
             return self._unwritten[key][1]
         try:
-            told = await self._library.scalar(select(answers.c.told).where(answers.c.key == key))
+            told = await self._database.scalar(select(answers.c.told).where(answers.c.key == key))
             return load(told) if told else None
         except (LibraryError, ValueError) as error:
             log.info("a kept answer could not be read: %s", error)
@@ -70,7 +70,7 @@ class AnswerCache:
             rows = await asyncio.to_thread(_rows, batch)
             newest = max(revision for revision, _ in batch.values())
             try:
-                async with self._library.writing() as connection:
+                async with self._database.writing() as connection:
                     await connection.execute(delete(answers).where(answers.c.revision < newest))
                     await connection.execute(insert(answers).on_conflict_do_nothing(), rows)
             except LibraryError as error:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Row
 
     from animerag.readers.questions import Sheet
-    from animerag.storage.library import Library
+    from animerag.storage.database import Database
 
 FAILED = (AnswerStatus.ERROR, AnswerStatus.TRUNCATED)
 _AT_ONCE = 500  # rows that a sheet's beginning writes in one statement
@@ -120,10 +120,10 @@ class BatchRun:
 
 
 class Runs:
-    """Question sheets in the library."""
+    """Question sheets in the database."""
 
-    def __init__(self, library: Library) -> None:
-        self._library = library
+    def __init__(self, database: Database) -> None:
+        self._database = database
         self._unwritten: list[tuple[str, RowAnswer]] = []
         self._writing = asyncio.Lock()
 
@@ -134,7 +134,7 @@ class Runs:
             {"run_id": run_id, "number": number, "asked": _kept_row(row), "input_tokens": 0, "output_tokens": 0}
             for number, row in enumerate(sheet.rows)
         ]
-        async with self._library.writing() as connection:
+        async with self._database.writing() as connection:
             await connection.execute(
                 insert(runs).values(
                     id=run_id,
@@ -162,7 +162,7 @@ class Runs:
             if not batch:
                 return
             try:
-                async with self._library.writing() as connection:
+                async with self._database.writing() as connection:
                     await connection.execute(_KEEP, [_kept_answer(run, one) for run, one in batch])
             except BaseException:
                 self._unwritten = batch + self._unwritten
@@ -170,12 +170,12 @@ class Runs:
 
     async def note_job(self, run_id: str, job_id: str) -> None:
         """Note which job works on a run."""
-        async with self._library.writing() as connection:
+        async with self._database.writing() as connection:
             await connection.execute(update(runs).where(runs.c.id == run_id).values(job_id=job_id))
 
     async def note_work(self, run_id: str, seconds: float) -> None:
         """Add time at work."""
-        async with self._library.writing() as connection:
+        async with self._database.writing() as connection:
             longer = {"seconds": runs.c.seconds + seconds}
             await connection.execute(update(runs).where(runs.c.id == run_id).values(**longer))
 
@@ -209,7 +209,7 @@ class Runs:
             held = run_rows.c.status.in_([str(status) for status in statuses if status is not None])
             wanted = wanted.where(held | run_rows.c.status.is_(None) if None in statuses else held)
         found = wanted.order_by(run_rows.c.number).offset(offset).limit(limit)
-        return await self._library.read(
+        return await self._database.read(
             lambda connection: [
                 RunRow(number=row.number, asked=_row(row.asked), answer=row.told) for row in connection.execute(found)
             ]
@@ -227,19 +227,19 @@ class Runs:
                 began_at=row.timings["began_at"],
                 timings=row.timings,
             )
-            for row in await self._library.rows(wanted.order_by(run_rows.c.number))
+            for row in await self._database.rows(wanted.order_by(run_rows.c.number))
         ]
 
     async def delete(self, run_id: str) -> None:
         """Forget a run and its answers. Raises InvalidInputError while something works on it."""
         if (await self.get(run_id)).at_work:
             raise InvalidInputError("This run is at work: cancel it first.")
-        async with self._library.writing() as connection:
+        async with self._database.writing() as connection:
             await connection.execute(delete(runs).where(runs.c.id == run_id))
 
     async def _runs(self, wanted: Any) -> list[BatchRun]:
-        found = await self._library.rows(wanted)
-        totals = await self._library.rows(_TOTALS.where(run_rows.c.run_id.in_([row.id for row in found])))
+        found = await self._database.rows(wanted)
+        totals = await self._database.rows(_TOTALS.where(run_rows.c.run_id.in_([row.id for row in found])))
         return [_run(row, [total for total in totals if total.run_id == row.id]) for row in found]
 
 

@@ -14,7 +14,7 @@ from animerag.storage.serialization import dump_exchange, load_exchange
 
 if TYPE_CHECKING:
     from animerag.models import Exchange
-    from animerag.storage.library import Library
+    from animerag.storage.database import Database
 
 _TITLE = 80  # characters of the first question
 
@@ -30,10 +30,10 @@ class Conversation:
 
 
 class Conversations:
-    """Keeps conversations of one library. Every method raises LibraryError."""
+    """Keeps conversations of one database. Every method raises LibraryError."""
 
-    def __init__(self, library: Library) -> None:
-        self._library = library
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     async def latest(self, limit: int = 20) -> list[Conversation]:
         """Return the conversations that were last gone on with."""
@@ -45,13 +45,13 @@ class Conversations:
             .order_by(conversations.c.at.desc())
             .limit(limit)
         )
-        rows = await self._library.rows(query)
+        rows = await self._database.rows(query)
         return [Conversation(id=row.id, title=row.title, at=row.at, exchanges=row.number) for row in rows]
 
     async def exchanges(self, conversation_id: str) -> list[Exchange]:
         """Return all of a conversation, oldest first; nothing where there is none, or another version wrote it."""
         query = select(exchanges.c.told).where(exchanges.c.conversation_id == conversation_id)
-        rows = await self._library.rows(query.order_by(exchanges.c.number))
+        rows = await self._database.rows(query.order_by(exchanges.c.number))
         try:
             return [load_exchange(row.told) for row in rows]
         except ValueError:
@@ -64,7 +64,7 @@ class Conversations:
         """
         now = datetime.now(UTC).isoformat()
         told = dump_exchange(exchange)
-        async with self._library.writing() as connection:
+        async with self._database.writing() as connection:
             if conversation_id is None:
                 conversation_id = secrets.token_urlsafe(9)
                 title = " ".join(exchange.question.split())[:_TITLE]
@@ -81,5 +81,5 @@ class Conversations:
 
     async def delete(self, conversation_id: str) -> None:
         """Forget a conversation."""
-        async with self._library.writing() as connection:
+        async with self._database.writing() as connection:
             await connection.execute(delete(conversations).where(conversations.c.id == conversation_id))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-    from animerag.storage.library import Library
+    from animerag.storage.database import Database
     from animerag.text.documents import Document
 
 _PUT_MINE = upsert(my_list, "show_id")
@@ -58,7 +58,7 @@ async def put(connection: AsyncConnection, mine: Sequence[dict[str, Any]], told:
     await insert_many(connection, _PUT_TOLD, told)
 
 
-async def stored(library: Library, ids: Iterable[str] | None = None) -> dict[str, StoredShow]:
+async def stored(database: Database, ids: Iterable[str] | None = None) -> dict[str, StoredShow]:
     """Return those ids (or all) that somebody brought; the sample does not count, since it gives way."""
     wanted = (
         select(
@@ -78,26 +78,26 @@ async def stored(library: Library, ids: Iterable[str] | None = None) -> dict[str
         rows = (row for statement in statements for row in connection.execute(statement))
         return {row.id: StoredShow(**{**row._asdict(), "titles": tuple(row.titles)}) for row in rows}
 
-    return await library.read(read)
+    return await database.read(read)
 
 
-async def prefixes(library: Library) -> list[str]:
+async def prefixes(database: Database) -> list[str]:
     """Return the prefixes of ids in the catalogue, such as `mal`."""
     at = func.instr(shows.c.id, ":")
     prefix = func.substr(shows.c.id, 1, at - 1).label("prefix")
-    return sorted(row.prefix for row in await library.rows(select(prefix).where(at > 1).distinct()))
+    return sorted(row.prefix for row in await database.rows(select(prefix).where(at > 1).distinct()))
 
 
-async def files_of(library: Library, ids: Iterable[str]) -> dict[str, set[str]]:
+async def files_of(database: Database, ids: Iterable[str]) -> dict[str, set[str]]:
     """Return, by show id, the files that described it."""
     found: dict[str, set[str]] = {}
     wanted = select(provenance.c.show_id, provenance.c.file).where(provenance.c.overlay == 0)
-    for row in await library.rows(*(wanted.where(provenance.c.show_id.in_(part)) for part in chunks(ids))):
+    for row in await database.rows(*(wanted.where(provenance.c.show_id.in_(part)) for part in chunks(ids))):
         found.setdefault(row.show_id, set()).add(row.file)
     return found
 
 
-async def told_of(library: Library, show_id: str) -> list[Provenance]:
+async def told_of(database: Database, show_id: str) -> list[Provenance]:
     """Return which files told of a show, the newest first."""
     wanted = (
         select(provenance.c.file, provenance.c.source_id, provenance.c.overlay, imports.c.created_at.label("at"))
@@ -105,12 +105,12 @@ async def told_of(library: Library, show_id: str) -> list[Provenance]:
         .where(provenance.c.show_id == show_id)
         .order_by(imports.c.id.desc())
     )
-    return [Provenance(**{**row._asdict(), "overlay": bool(row.overlay)}) for row in await library.rows(wanted)]
+    return [Provenance(**{**row._asdict(), "overlay": bool(row.overlay)}) for row in await database.rows(wanted)]
 
 
-async def merged_ids(library: Library) -> dict[str, str]:
+async def merged_ids(database: Database) -> dict[str, str]:
     """Return the ids that stand for another show since their owner merged them."""
-    rows = await library.rows(select(merges.c.source_id, merges.c.show_id))
+    rows = await database.rows(select(merges.c.source_id, merges.c.show_id))
     return {row.source_id: row.show_id for row in rows}
 
 
@@ -126,17 +126,17 @@ async def merge(connection: AsyncConnection, *, keep: str, other: str) -> None:
     await connection.execute(delete(shows).where(shows.c.id == other))
 
 
-async def edits_of(library: Library, ids: Iterable[str] | None = None) -> dict[str, dict[str, Any]]:
+async def edits_of(database: Database, ids: Iterable[str] | None = None) -> dict[str, dict[str, Any]]:
     """Return what their owner changed in shows, by id and field, as JSON keeps it."""
     wanted = select(edits.c.show_id, edits.c.changes)
     statements = [wanted] if ids is None else [wanted.where(edits.c.show_id.in_(part)) for part in chunks(ids)]
-    return {row.show_id: row.changes for row in await library.rows(*statements)}
+    return {row.show_id: row.changes for row in await database.rows(*statements)}
 
 
-async def keep_edits(library: Library, show_id: str, changes: Mapping[str, Any]) -> None:
+async def keep_edits(database: Database, show_id: str, changes: Mapping[str, Any]) -> None:
     """Remember what an owner changed in a show, all of it; nothing at all forgets it. Raises LibraryError."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    async with library.writing() as connection:
+    async with database.writing() as connection:
         if not changes:
             await connection.execute(delete(edits).where(edits.c.show_id == show_id))
             return
@@ -145,10 +145,10 @@ async def keep_edits(library: Library, show_id: str, changes: Mapping[str, Any])
         await connection.execute(kept.on_conflict_do_update(index_elements=["show_id"], set_=fresh))
 
 
-async def remove(library: Library, ids: Iterable[str]) -> int:
+async def remove(database: Database, ids: Iterable[str]) -> int:
     """Remove shows, and return how many there were; their vectors become strays. Raises LibraryError."""
     removed = 0
-    async with library.changing() as connection:
+    async with database.changing() as connection:
         for part in chunks(ids):
             numbers = (await connection.execute(select(shows.c.number).where(shows.c.id.in_(part)))).scalars().all()
             await full_text.remove(connection, numbers)
@@ -157,32 +157,32 @@ async def remove(library: Library, ids: Iterable[str]) -> int:
     return removed
 
 
-async def ids_from(library: Library, file: str) -> set[str]:
+async def ids_from(database: Database, file: str) -> set[str]:
     """Return the ids of the shows that a file told of."""
-    return {row.show_id for row in await library.rows(select(provenance.c.show_id).where(provenance.c.file == file))}
+    return {row.show_id for row in await database.rows(select(provenance.c.show_id).where(provenance.c.file == file))}
 
 
-async def files(library: Library) -> dict[str, int]:
+async def files(database: Database) -> dict[str, int]:
     """Return the files that told of shows, and of how many, the richest first."""
     counted = func.count(provenance.c.show_id.distinct()).label("shows")
     wanted = select(provenance.c.file, counted).group_by(provenance.c.file).order_by(counted.desc())
-    return {row.file: row.shows for row in await library.rows(wanted)}
+    return {row.file: row.shows for row in await database.rows(wanted)}
 
 
-async def without_words(library: Library) -> list[str]:
+async def without_words(database: Database) -> list[str]:
     """Return the ids of shows without a description, so that only their names and fields can be found."""
-    rows = await library.rows(select(shows.c.id).where(func.trim(shows.c.description) == "").order_by(shows.c.title))
+    rows = await database.rows(select(shows.c.id).where(func.trim(shows.c.description) == "").order_by(shows.c.title))
     return [row.id for row in rows]
 
 
-async def apart(library: Library) -> set[tuple[str, str]]:
+async def apart(database: Database) -> set[tuple[str, str]]:
     """Return the pairs that are to be kept apart, the smaller id first."""
-    rows = await library.rows(select(kept_apart.c.first, kept_apart.c.second))
+    rows = await database.rows(select(kept_apart.c.first, kept_apart.c.second))
     return {(row.first, row.second) for row in rows}
 
 
-async def keep_apart(library: Library, one: str, two: str) -> None:
+async def keep_apart(database: Database, one: str, two: str) -> None:
     """Remember that two shows are two."""
     first, second = sorted((one, two))
-    async with library.writing() as connection:
+    async with database.writing() as connection:
         await connection.execute(insert(kept_apart).values(first=first, second=second).on_conflict_do_nothing())

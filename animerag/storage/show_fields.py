@@ -16,10 +16,10 @@ from animerag.storage.schema import shows as table
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from animerag.storage.library import Library
+    from animerag.storage.database import Database
 
 
-async def load(library: Library) -> list[dict[str, Any]]:
+async def load(database: Database) -> list[dict[str, Any]]:
     """Return a row a show with what titles, filters and relations need; `shows_of` makes shows of them in a thread.
 
     Raises LibraryError.
@@ -31,7 +31,7 @@ async def load(library: Library) -> list[dict[str, Any]]:
     query = select(*plain, my_list.c.status.label("my_status"), my_list.c.score.label("my_score")).select_from(mine)
     # Shows are stored in the order in which requests end; titles that match alike must not depend on it.
     query = query.order_by(func.coalesce(table.c.votes, 0).desc(), table.c.id)
-    return await library.read(lambda connection: [dict(row) for row in connection.execute(query).mappings()])
+    return await database.read(lambda connection: [dict(row) for row in connection.execute(query).mappings()])
 
 
 _JSON = ("titles", "tags", "relations", "similar", *show_details.JSON)

@@ -125,7 +125,7 @@ def latest(kind: str) -> Job | None:
 
 def journal() -> list[JobRecord]:
     """Return the newest jobs of this catalogue, whichever process ran them."""
-    return runtime().call(services().library.jobs())
+    return runtime().call(services().library.journal.jobs())
 
 
 def took_s(job: JobRecord) -> float:

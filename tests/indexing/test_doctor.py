@@ -33,7 +33,9 @@ async def test_a_dropped_collection_is_rebuilt_from_kept_vectors(services, spec)
 
 
 async def test_strays_are_found_and_removed(services, spec):
-    vector = next(iter((await services.library.vectors(spec.model, spec.dimensions, await _hashes(services))).values()))
+    vector = next(
+        iter((await services.library.embeddings.load(spec.model, spec.dimensions, await _hashes(services))).values())
+    )
     await services.index.upsert(spec, [VectorRecord(id="999", vector=vector, metadata={"title": "Stray"})])
     assert (await services.maintenance.check()).stray == ("999",)
     mended = await services.maintenance.repair()
@@ -41,7 +43,7 @@ async def test_strays_are_found_and_removed(services, spec):
 
 
 async def test_an_older_form_is_found_by_its_hash_and_written_again(services, spec):
-    vectors = await services.library.vectors(spec.model, spec.dimensions, await _hashes(services))
+    vectors = await services.library.embeddings.load(spec.model, spec.dimensions, await _hashes(services))
     old = VectorRecord(id="1", vector=next(iter(vectors.values())), metadata={"content_hash": "old"})
     await services.index.upsert(spec, [old])
     assert (await services.maintenance.check()).stale == ("1",)
@@ -50,7 +52,7 @@ async def test_an_older_form_is_found_by_its_hash_and_written_again(services, sp
 
 async def test_a_vector_that_belongs_to_another_show_is_unsearchable_and_mended(services, spec):
     content, text = (await services.library.hashes())["1"]
-    vectors = await services.library.vectors(spec.model, spec.dimensions, [text])
+    vectors = await services.library.embeddings.load(spec.model, spec.dimensions, [text])
     wrong = VectorRecord(id="1", vector=-vectors[text], metadata={"content_hash": content, "text_hash": text})
     # Ten ties are allowed for, so more than ten others must be nearer than the show itself.
     crowd = [VectorRecord(id=f"x{n}", vector=vectors[text], metadata={"title": "x"}) for n in range(12)]

@@ -20,7 +20,7 @@ async def killed(settings, export, record):
         async with open_services(settings, warm=False) as services:
             await services.ingestion.run([export(record(1, "A"))], Control())
             if job:
-                await services.library.begin_job("x", owner="local", kind="ingest", title="t", lease="dead.lock")
+                await services.library.journal.begin("x", owner="local", kind="ingest", title="t", lease="dead.lock")
         left = settings.data_dir / "processes" / "dead.lock"
         left.touch()
         os.utime(left, (time.time() - 60, time.time() - 60))

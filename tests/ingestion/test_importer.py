@@ -184,7 +184,7 @@ async def test_a_reindex_embeds_only_what_the_model_lacks(services, export, reco
     await services.ingestion.run([export(record(1, "A", "One."), record(2, "B", "Two."))], Control())
     spec = await services.ingestion._indexer.spec()
     await services.index.drop(spec)
-    await services.library.forget_indexed(spec.name, ["1", "2"])
+    await services.library.embeddings.forget_indexed(spec.name, ["1", "2"])
     report = await services.ingestion.reindex(Control())
     assert (report.read, report.ingested, report.embedding_requests) == (2, 2, 0)
     assert (await services.maintenance.check()).healthy

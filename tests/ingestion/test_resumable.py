@@ -22,7 +22,7 @@ async def cut_off(services, files):
     """Journal an import as a killed process leaves it."""
     job = await services.uploads.start(files)
     await services.jobs.wait(job)
-    await services.library.end_job(job.id, state="interrupted")
+    await services.library.journal.end(job.id, state="interrupted")
     return job
 
 

@@ -29,7 +29,7 @@ async def test_a_job_ends_with_its_report_and_is_journalled(jobs):
 
     job = await jobs.wait(await jobs.start(work, kind="ingest", title="file"))
     assert (job.state, job.report, job.running) == ("done", "report", False)
-    (record,) = await jobs._library.jobs()
+    (record,) = await jobs._library.journal.jobs()
     assert (record.id, record.state, record.lease) == (job.id, "done", "lease.lock")
 
 

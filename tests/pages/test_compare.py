@@ -36,7 +36,7 @@ def experiment(experiment_id="first", *, faster=1.0, cancelled=False):
 def keep(found):
     """Save an experiment where the page finds it."""
     library = session.services().library
-    session.runtime().call(library.keep_experiment(found.id, to_object(found), to_object(found, spans=True)))
+    session.runtime().call(library.experiments.save(found.id, to_object(found), to_object(found, spans=True)))
 
 
 def open_saved(app, experiment_id):

@@ -151,7 +151,7 @@ def test_shows_without_a_vector_for_this_model_are_told_with_what_indexing_takes
     services = session.services()
     spec = session.runtime().call(services.ingestion._indexer.spec())
     session.runtime().call(
-        services.library.forget_indexed(spec.name, list(session.runtime().call(services.library.hashes())))
+        services.library.embeddings.forget_indexed(spec.name, list(session.runtime().call(services.library.hashes())))
     )
     visit(sampled, "ask")
     assert "150 shows are not indexed for" in words(sampled)

@@ -82,27 +82,27 @@ async def test_the_sample_goes_and_own_shows_stay(library):
     await put(library, SHOW)
     assert await library.remove_sample() == 1
     assert (await library.counts()).shows == 1
-    assert await library.strays("c") == ["9"]
+    assert await library.embeddings.strays("c") == ["9"]
 
 
 async def test_vectors_are_kept_by_model_width_and_text(library):
     vector = np.arange(4, dtype=np.float32)
-    await library.save_vectors("m", {"h": vector})
-    await library.save_vectors("m", {"h": vector + 1})
-    found = await library.vectors("m", 4, ["h", "absent"])
+    await library.embeddings.save("m", {"h": vector})
+    await library.embeddings.save("m", {"h": vector + 1})
+    found = await library.embeddings.load("m", 4, ["h", "absent"])
     assert list(found) == ["h"]
     np.testing.assert_array_equal(found["h"], vector)
-    assert await library.vectors("m", 5, ["h"]) == {}
-    assert await library.vectors("other", 4, ["h"]) == {}
+    assert await library.embeddings.load("m", 5, ["h"]) == {}
+    assert await library.embeddings.load("other", 4, ["h"]) == {}
 
 
 async def test_not_indexed_names_what_a_collection_lacks_or_holds_in_an_older_form(library):
     await put(library, SHOW)
-    assert await library.not_indexed("c") == []
-    assert await library.not_indexed("another model") == ["7"]
-    await library.note_indexed("c", {"7": ("old", "old")})
-    assert await library.not_indexed("c") == ["7"]
-    assert await library.count_indexed("c") == 0
+    assert await library.embeddings.not_indexed("c") == []
+    assert await library.embeddings.not_indexed("another model") == ["7"]
+    await library.embeddings.note_indexed("c", {"7": ("old", "old")})
+    assert await library.embeddings.not_indexed("c") == ["7"]
+    assert await library.embeddings.count_indexed("c") == 0
 
 
 async def test_two_processes_write_the_same_file_side_by_side(library, tmp_path):
@@ -140,10 +140,10 @@ async def test_a_call_that_is_cancelled_leaves_no_lock_behind(library, turns):
 
 async def test_vectors_that_are_brought_together_are_kept_together_or_fail_each(library, monkeypatch):
     brought = [{f"h{number}": np.full(4, number, np.float32)} for number in range(5)]
-    await asyncio.gather(*(library.save_vectors("m", rows) for rows in brought))
-    assert len(await library.vectors("m", 4, [f"h{number}" for number in range(5)])) == 5
+    await asyncio.gather(*(library.embeddings.save("m", rows) for rows in brought))
+    assert len(await library.embeddings.load("m", 4, [f"h{number}" for number in range(5)])) == 5
     monkeypatch.setattr(library, "_engine", create_async_engine("sqlite+aiosqlite:////nowhere/at/all.db"))
-    outcomes = await asyncio.gather(*(library.save_vectors("m", rows) for rows in brought), return_exceptions=True)
+    outcomes = await asyncio.gather(*(library.embeddings.save("m", rows) for rows in brought), return_exceptions=True)
     assert all(isinstance(outcome, LibraryError) for outcome in outcomes)
     monkeypatch.undo()
 
@@ -151,7 +151,7 @@ async def test_vectors_that_are_brought_together_are_kept_together_or_fail_each(
 @pytest.mark.parametrize("turns", range(1, 30, 2))
 async def test_a_save_that_is_cancelled_takes_nobody_with_it(library, turns):
     first, second = (
-        asyncio.ensure_future(library.save_vectors("m", {name: np.ones(4, np.float32)})) for name in ("a", "b")
+        asyncio.ensure_future(library.embeddings.save("m", {name: np.ones(4, np.float32)})) for name in ("a", "b")
     )
     for _ in range(turns):
         await asyncio.sleep(0)
@@ -159,7 +159,7 @@ async def test_a_save_that_is_cancelled_takes_nobody_with_it(library, turns):
     await asyncio.gather(first, return_exceptions=True)
     async with asyncio.timeout(5):
         await second
-    assert "b" in await library.vectors("m", 4, ["a", "b"])
+    assert "b" in await library.embeddings.load("m", 4, ["a", "b"])
 
 
 async def test_a_failed_write_keeps_nothing_of_it(library):

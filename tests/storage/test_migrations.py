@@ -55,7 +55,7 @@ async def test_an_earlier_library_opens_whole(tmp_path, version):
     assert library.library_id == "abc"
     assert (await library.show("7")).title == "Monster"
     assert [hit.id for hit in await library.search_words("monster", k=3)] == ["7"]
-    assert (await library.vectors("m", 2, ["t"]))["t"].tolist() == [1.0, 0.0]
+    assert (await library.embeddings.load("m", 2, ["t"]))["t"].tolist() == [1.0, 0.0]
     assert await library.get_meta("setting ingest_concurrency") == "7"
     assert await library.revision() == 3
     await library.close()
@@ -93,7 +93,7 @@ async def test_stored_records_are_read_again_for_fields_that_came_later(tmp_path
     assert (inferred.type, inferred.type_inferred) == ("movie", True)
     assert (note.type, bare.type, broken.type, bare.air_date, bare.restricted) == (None,) * 5
     assert (film.title, film.record) == ("A", RECORDS["1"])
-    assert await library.not_indexed("c") == list(RECORDS)[1:], "what was indexed is still up to date"
+    assert await library.embeddings.not_indexed("c") == list(RECORDS)[1:], "what was indexed is still up to date"
     in_memory = FieldIndex(show_fields.shows_of(await show_fields.load(library)))
     assert in_memory.matching(Filters(types=("web",))) == ["mal:2"]
     assert in_memory.show("mal:2").studios == ("Trigger",)

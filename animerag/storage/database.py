@@ -1,0 +1,244 @@
+"""The database: one SQLite file, opened, versioned, read in threads and written one transaction at a time.
+
+Reads run side by side, each whole in a thread; writes go one at a time through `BEGIN IMMEDIATE`, so two processes may
+share the file. Knows no table but the one for settings and revision.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import secrets
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from sqlalchemy import create_engine, event, select, text
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from animerag.errors import LibraryError
+from animerag.storage import backup, migrations
+from animerag.storage import full_text as words
+from animerag.storage.schema import (
+    VERSION,
+    facts,
+    metadata,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+    from pathlib import Path
+
+    from sqlalchemy import Connection, Engine, Row, Select
+
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+_MOMENT_S = 0.2  # how late another process's change may be noticed
+_READERS = 4  # reads at once; one takes a millisecond, and Python runs one thread at a time
+
+
+class Database:
+    """One SQLite file; confined to the loop that opened it."""
+
+    def __init__(self, engine: AsyncEngine, reader: Engine, library_id: str) -> None:
+        """`engine` begins transactions that take the write lock first, `reader` none at all."""
+        self._engine = engine
+        self._reader = reader
+        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="animerag-library")
+        self._revision: int | None = None
+        self._bumped = self._closed = False
+        self._looked_s = 0.0
+        self.write_lock = asyncio.Lock()
+        self.library_id = library_id
+
+    @classmethod
+    async def open(cls, path: Path) -> Self:
+        """Open or create the library at `path`.
+
+        Raises LibraryError when the file is no library, is newer than this version, or cannot be written.
+        """
+        try:
+            await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
+            engine = create_async_engine(f"sqlite+aiosqlite:///{path}", json_serializer=to_json, hide_parameters=True)
+            event.listen(engine.sync_engine, "begin", _begin_immediate)
+            # Switching a connection to AUTOCOMMIT and back, and rolling back nothing, is most of a short read's time.
+            options = {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True}
+            reader = create_engine(f"sqlite:///{path}", pool_reset_on_return=None, hide_parameters=True, **options)
+            for each in (engine.sync_engine, reader):
+                event.listen(each, "connect", _configure)
+        except OSError as error:
+            raise LibraryError(f"The data directory {path.parent} cannot be written: {error.strerror}.") from error
+        try:
+            library_id = await _prepare(engine, path)
+        except SQLAlchemyError as error:
+            await engine.dispose()
+            raise LibraryError(
+                f"The library {path} cannot be opened ({reason_of(error)}). Move the file aside to start a new one."
+            ) from error
+        except LibraryError:
+            await engine.dispose()
+            raise
+        return cls(engine, reader, library_id)
+
+    async def close(self) -> None:
+        """Close every connection, after the reads that are under way."""
+        self._closed = True
+        await self._engine.dispose()
+        await asyncio.to_thread(self._readers.shutdown)
+        self._reader.dispose()
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """Return what `work` reads, in a thread that waits and makes objects beside the loop. Raises LibraryError.
+
+        Going to the thread once takes half of what an asynchronous driver takes, which goes there for every call, and
+        a fifth of its time on the loop.
+        """
+        if self._closed:
+            raise LibraryError("The library is closed: open it again.")
+
+        def reading() -> T:
+            with self._reader.connect() as connection:
+                return work(connection)
+
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._readers, reading)
+        except SQLAlchemyError as error:
+            raise LibraryError(f"The library could not be read ({reason_of(error)}).") from error
+
+    async def rows(self, *statements: Select[Any]) -> list[Row[Any]]:
+        """Return the rows of queries, one query after another. Raises LibraryError."""
+        return await self.read(lambda connection: [row for one in statements for row in connection.execute(one)])
+
+    async def scalar(self, statement: Select[Any]) -> Any:
+        """Return the first column of the first row of a query, or None. Raises LibraryError."""
+        return await self.read(lambda connection: connection.scalar(statement))
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        """Give a connection inside one transaction, kept whole or not at all. Raises LibraryError."""
+        async with self.write_lock, self.transaction() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def changing(self) -> AsyncIterator[AsyncConnection]:
+        """Give a connection as `writing` does, for what changes shows: others notice by the revision."""
+        async with self.writing() as connection:
+            yield connection
+            await self._bump_revision(connection)
+
+    async def _bump_revision(self, connection: AsyncConnection) -> None:
+        now = await connection.scalar(select(facts.c.value).where(facts.c.key == "revision"))
+        await _set_fact(connection, "revision", str(int(now or 0) + 1))
+        self._bumped = True
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        """Give a connection inside a transaction, for those who hold `write_lock`. Raises LibraryError."""
+        try:
+            async with self._engine.begin() as connection:
+                yield connection
+            if self._bumped:  # whoever read it while the transaction lasted has the old one
+                self._revision, self._bumped = None, False
+        except SQLAlchemyError as error:
+            raise LibraryError(
+                f"The library could not be written ({reason_of(error)}). Nothing of this step was kept."
+            ) from error
+
+    async def revision(self) -> int:
+        """Return a number that grows with every change of the shows; another process's is seen a moment later."""
+        now_s = time.monotonic()
+        if self._revision is None or now_s > self._looked_s + _MOMENT_S:
+            self._revision, self._looked_s = int(await self.get_meta("revision") or 0), now_s
+        return self._revision
+
+    async def get_meta(self, key: str) -> str | None:
+        """Return a single fact about this library."""
+        value: str | None = await self.scalar(select(facts.c.value).where(facts.c.key == key))
+        return value
+
+    async def facts(self, prefix: str) -> dict[str, str]:
+        """Return the facts whose key begins so, without that beginning; an empty value counts as none."""
+        rows = await self.rows(select(facts).where(facts.c.key.startswith(prefix, autoescape=True)))
+        return {row.key.removeprefix(prefix): row.value for row in rows if row.value}
+
+    async def set_meta(self, key: str, value: str) -> None:
+        """Keep a single fact about this library."""
+        await self.set_meta_all({key: value})
+
+    async def set_meta_all(self, values: Mapping[str, str]) -> None:
+        """Keep several facts at once."""
+        async with self.writing() as connection:
+            for key, value in values.items():
+                await _set_fact(connection, key, value)
+
+
+async def _prepare(engine: AsyncEngine, path: Path) -> str:
+    async with engine.begin() as connection:
+        version = await _version(connection)
+    if 0 < version < VERSION:
+        kept = await asyncio.to_thread(backup.keep_copy, path, version=version)
+        log.warning("the library is brought to today's version; as it was it is kept as %s", kept.name)
+    async with engine.begin() as connection:
+        version = await _version(connection)  # another process may have been quicker
+        if 0 < version < VERSION:
+            await connection.run_sync(partial(migrations.upgrade, version=version))
+        await connection.run_sync(metadata.create_all)
+        await connection.execute(text(words.CREATE))
+        await connection.execute(text(f"PRAGMA user_version = {VERSION}"))
+        known: str | None = await connection.scalar(select(facts.c.value).where(facts.c.key == "library_id"))
+        if known is None:
+            known = secrets.token_hex(6)
+            await _set_fact(connection, "library_id", known)
+        return known
+
+
+async def _version(connection: AsyncConnection) -> int:
+    version = int(await connection.scalar(text("PRAGMA user_version")) or 0)
+    if version > VERSION:
+        raise LibraryError(
+            f"The library was written by a newer animerag (schema {version}, this one knows {VERSION}): upgrade it."
+        )
+    return version
+
+
+def to_json(value: Any) -> str:
+    """Keep every script readable in the file, so that titles can be searched where they stand."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _configure(connection: Any, _record: object) -> None:
+    """Take transactions into our own hands: the driver would begin them late and commit behind our back."""
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA busy_timeout = 10000")
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+
+
+def _begin_immediate(connection: Any) -> None:
+    """A write that takes its lock first waits for others instead of failing half way."""
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+async def _set_fact(connection: AsyncConnection, key: str, value: str) -> None:
+    statement = insert(facts).values(key=key, value=value)
+    await connection.execute(statement.on_conflict_do_update(index_elements=["key"], set_={"value": value}))
+
+
+def reason_of(error: SQLAlchemyError) -> str:
+    """Return what the database itself says went wrong."""
+    return str(getattr(error, "orig", None) or error).rstrip(".")
+
+
+def now() -> str:
+    """Return the time as ISO 8601 text in UTC."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")

@@ -1,0 +1,52 @@
+"""Measured experiments, as summaries for lists and whole for a report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete, select
+from sqlalchemy.dialects.sqlite import insert
+
+from animerag.storage.schema import (
+    experiments,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+from animerag.storage.database import now
+
+if TYPE_CHECKING:
+    from animerag.storage.database import Database
+
+
+class ExperimentStore:
+    """Experiments by id."""
+
+    def __init__(self, database: Database) -> None:
+        """Work on an open database; nothing is read or written yet."""
+        self._database = database
+
+    async def save(self, experiment_id: str, summary: Mapping[str, Any], whole: Mapping[str, Any]) -> None:
+        """Keep what Compare measured."""
+        values = {"id": experiment_id, "created_at": now(), "summary": dict(summary), "whole": dict(whole)}
+        async with self._database.writing() as connection:
+            await connection.execute(insert(experiments).values(**values))
+
+    async def summaries(self) -> list[dict[str, Any]]:
+        """Return the summaries of all experiments, newest first."""
+        wanted = select(experiments.c.summary).order_by(experiments.c.created_at.desc()).limit(200)
+        return [row.summary for row in await self._database.rows(wanted)]
+
+    async def load(self, experiment_id: str) -> dict[str, Any] | None:
+        """Return one experiment whole, or None."""
+        kept: dict[str, Any] | None = await self._database.scalar(
+            select(experiments.c.whole).where(experiments.c.id == experiment_id)
+        )
+        return kept
+
+    async def delete(self, experiment_id: str) -> None:
+        """Forget an experiment; an unknown one is no error."""
+        async with self._database.writing() as connection:
+            await connection.execute(delete(experiments).where(experiments.c.id == experiment_id))

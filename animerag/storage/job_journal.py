@@ -1,0 +1,63 @@
+"""The journal of jobs: what was begun, by which process, with which request, and how it ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects.sqlite import insert
+
+from animerag.models import JobRecord
+from animerag.storage.schema import (
+    job_requests,
+    jobs,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+from animerag.storage.database import now
+
+if TYPE_CHECKING:
+    from animerag.storage.database import Database
+
+
+class JobJournal:
+    """Jobs as rows that outlive their process."""
+
+    def __init__(self, database: Database) -> None:
+        """Work on an open database; nothing is read or written yet."""
+        self._database = database
+
+    async def begin(
+        self, job_id: str, *, owner: str, kind: str, title: str, lease: str, request: Mapping[str, Any] | None = None
+    ) -> None:
+        """Journal a job before it starts; `request` is what another process needs to bring it to its end."""
+        values = {"id": job_id, "owner": owner, "kind": kind, "title": title, "lease": lease}
+        async with self._database.writing() as connection:
+            await connection.execute(insert(jobs).values(**values, state="running", created_at=now()))
+            if request is not None:
+                await connection.execute(insert(job_requests).values(job_id=job_id, request=dict(request)))
+
+    async def request(self, job_id: str) -> dict[str, Any] | None:
+        """Return what a job was asked to do, or None where that was not journalled."""
+        found: dict[str, Any] | None = await self._database.scalar(
+            select(job_requests.c.request).where(job_requests.c.job_id == job_id)
+        )
+        return found
+
+    async def end(
+        self, job_id: str, *, state: str, report: Mapping[str, Any] | None = None, error: str | None = None
+    ) -> None:
+        """Journal how a job ended."""
+        values = {"state": state, "report": report, "error": error, "finished_at": now()}
+        async with self._database.writing() as connection:
+            await connection.execute(update(jobs).where(jobs.c.id == job_id).values(**values))
+
+    async def jobs(self, *, state: str | None = None, limit: int = 20) -> list[JobRecord]:
+        """Return the newest jobs, newest first."""
+        wanted = select(jobs).order_by(jobs.c.created_at.desc()).limit(limit)
+        if state is not None:
+            wanted = wanted.where(jobs.c.state == state)
+        return [JobRecord(**row._asdict()) for row in await self._database.rows(wanted)]

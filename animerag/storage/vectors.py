@@ -1,0 +1,182 @@
+"""Vectors that were paid for, by the hash of their text, and what each collection of the index holds."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sqlalchemy import delete, func, or_, select
+from sqlalchemy.dialects.sqlite import insert
+
+from animerag.errors import LibraryError
+from animerag.storage.bulk_insert import chunks, insert_many, upsert
+from animerag.storage.schema import (
+    indexed,
+    shows,
+    vectors,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from animerag.ports import Vectors
+
+
+if TYPE_CHECKING:
+    from animerag.storage.database import Database
+
+_NOTE_INDEXED = upsert(indexed, "collection", "show_id")
+_KEEP_VECTOR = insert(vectors).on_conflict_do_nothing()
+
+
+async def record_indexed(connection: AsyncConnection, collection: str, held: Mapping[str, tuple[str, str]]) -> None:
+    """Note inside a transaction that `collection` holds these shows, as (content hash, text hash) by id."""
+    rows = [
+        {"collection": collection, "show_id": show_id, "content_hash": content, "text_hash": of_text}
+        for show_id, (content, of_text) in held.items()
+    ]
+    await insert_many(connection, _NOTE_INDEXED, rows)
+
+
+class EmbeddingStore:
+    """Every known vector by model, width and text hash, and the ledger of what is indexed."""
+
+    def __init__(self, database: Database) -> None:
+        """Work on an open database; nothing is read or written yet."""
+        self._database = database
+        self._unsaved: list[tuple[list[dict[str, Any]], asyncio.Future[None]]] = []
+
+    async def save(self, model: str, rows: Mapping[str, Vectors]) -> None:
+        """Keep vectors by the hash of their text, so that none is ever paid for twice."""
+        if not rows:
+            return
+        values = [
+            {"model": model, "dimensions": vector.shape[0], "text_hash": key, "vector": vector.astype("<f4").tobytes()}
+            for key, vector in rows.items()
+        ]
+        saved: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        saved.add_done_callback(lambda done: done.cancelled() or done.exception())  # its caller may have gone
+        self._unsaved.append((values, saved))
+        async with self._database.write_lock:
+            pending, self._unsaved = self._unsaved, []
+            if pending:  # else the batch before this one has taken it along
+                await self._save_together(pending)
+        await saved
+
+    async def _save_together(self, pending: Sequence[tuple[list[dict[str, Any]], asyncio.Future[None]]]) -> None:
+        """Keep what several callers brought in one transaction: a commit waits for the disk."""
+        try:
+            async with self._database.transaction() as connection:
+                for values, _ in pending:
+                    await insert_many(connection, _KEEP_VECTOR, values)
+        except LibraryError as error:
+            for _, saved in pending:
+                if not saved.done():
+                    saved.set_exception(error)
+            return
+        except BaseException:  # cancelled: the others wait for their turn still, and take their own along then
+            self._unsaved = [*pending, *self._unsaved]
+            raise
+        for _, saved in pending:
+            if not saved.done():  # its caller may have been cancelled
+                saved.set_result(None)
+
+    async def known(self, model: str, dimensions: int, text_hashes: Iterable[str]) -> set[str]:
+        """Return the hashes of those texts that have a vector."""
+        wanted = select(vectors.c.text_hash).where(vectors.c.model == model, vectors.c.dimensions == dimensions)
+        rows = await self._database.rows(
+            *(wanted.where(vectors.c.text_hash.in_(chunk)) for chunk in chunks(text_hashes))
+        )
+        return {row.text_hash for row in rows}
+
+    async def load(self, model: str, dimensions: int, text_hashes: Iterable[str]) -> dict[str, Vectors]:
+        """Return the vectors that are already known, each of shape (dimensions,)."""
+        wanted = select(vectors.c.text_hash, vectors.c.vector).where(
+            vectors.c.model == model, vectors.c.dimensions == dimensions
+        )
+        rows = await self._database.rows(
+            *(wanted.where(vectors.c.text_hash.in_(chunk)) for chunk in chunks(text_hashes))
+        )
+        return {row.text_hash: np.frombuffer(row.vector, "<f4") for row in rows}
+
+    async def indexed(self, collection: str, ids: Iterable[str] | None = None) -> dict[str, tuple[str, str]]:
+        """Return (content hash, text hash) by id of what `collection` is known to hold."""
+        wanted = select(indexed.c.show_id, indexed.c.content_hash, indexed.c.text_hash).where(
+            indexed.c.collection == collection
+        )
+        statements = [wanted] if ids is None else [wanted.where(indexed.c.show_id.in_(part)) for part in chunks(ids)]
+        return {row.show_id: (row.content_hash, row.text_hash) for row in await self._database.rows(*statements)}
+
+    async def count_indexed(self, collection: str) -> int:
+        """Count the shows whose current text `collection` holds."""
+        count = await self._database.scalar(
+            select(func.count())
+            .select_from(indexed.join(shows, indexed.c.show_id == shows.c.id))
+            .where(indexed.c.collection == collection, indexed.c.text_hash == shows.c.text_hash)
+        )
+        return count or 0
+
+    async def not_indexed(self, collection: str) -> list[str]:
+        """Return the ids of shows that `collection` lacks or holds in an older form."""
+        held = indexed.c
+        rows = await self._database.rows(
+            select(shows.c.id)
+            .outerjoin(indexed, (held.show_id == shows.c.id) & (held.collection == collection))
+            .where(
+                or_(
+                    held.show_id.is_(None),
+                    held.text_hash != shows.c.text_hash,
+                    held.content_hash != shows.c.content_hash,
+                )
+            )
+            .order_by(shows.c.number)
+        )
+        return [row.id for row in rows]
+
+    async def characters_not_indexed(self, collection: str) -> int:
+        """Count the characters of descriptions and tags whose current text `collection` lacks."""
+        held = indexed.c
+        length = func.length(shows.c.description) + func.length(shows.c.tags)
+        total = await self._database.scalar(
+            select(func.sum(length))
+            .select_from(shows.outerjoin(indexed, (held.show_id == shows.c.id) & (held.collection == collection)))
+            .where(or_(held.show_id.is_(None), held.text_hash != shows.c.text_hash))
+        )
+        return int(total or 0)
+
+    async def note_indexed(self, collection: str, held: Mapping[str, tuple[str, str]]) -> None:
+        """Note that `collection` holds these shows, as (content hash, text hash) by id."""
+        async with self._database.writing() as connection:
+            await record_indexed(connection, collection, held)
+
+    async def forget_indexed(self, collection: str, ids: Iterable[str]) -> None:
+        """Note that `collection` no longer holds these ids."""
+        async with self._database.writing() as connection:
+            for chunk in chunks(ids):
+                await connection.execute(
+                    delete(indexed).where(indexed.c.collection == collection, indexed.c.show_id.in_(chunk))
+                )
+
+    async def forget_collection(self, collection: str) -> None:
+        """Note that `collection` is gone."""
+        async with self._database.writing() as connection:
+            await connection.execute(delete(indexed).where(indexed.c.collection == collection))
+
+    async def forget_model(self, model: str, dimensions: int) -> None:
+        """Delete the kept vectors of a model; whoever uses it again pays for them again."""
+        async with self._database.writing() as connection:
+            await connection.execute(
+                delete(vectors).where(vectors.c.model == model, vectors.c.dimensions == dimensions)
+            )
+
+    async def strays(self, collection: str) -> list[str]:
+        """Return ids that `collection` holds and the catalogue no longer has."""
+        rows = await self._database.rows(
+            select(indexed.c.show_id)
+            .outerjoin(shows, indexed.c.show_id == shows.c.id)
+            .where(indexed.c.collection == collection, shows.c.id.is_(None))
+        )
+        return [row.show_id for row in rows]
