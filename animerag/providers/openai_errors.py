@@ -51,7 +51,7 @@ class AnswerTooLargeError(ProviderUnusableError):
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
+class _AnswerKind:
     """What a server answered: an HTTP status, 0 for an error inside a stream, its codes in small letters, its words."""
 
     status: int
@@ -71,7 +71,7 @@ class _Meaning:
     words: re.Pattern[str] | None = None
     fits_model: bool = False  # also where the words name the model that was asked for
 
-    def fits(self, answer: _Answer) -> bool:
+    def fits(self, answer: _AnswerKind) -> bool:
         """Tell whether the row says what this answer means."""
         if answer.status not in self.statuses:
             return False
@@ -190,7 +190,7 @@ def meaning(
         status = code  # gateways put the status that they got into the answer
     words = _words_of(body)
     codes = " ".join(text_at(body, name) for name in ("code", "type", "status")).lower()
-    answer = _Answer(status=status, codes=codes, words=words, model=model)
+    answer = _AnswerKind(status=status, codes=codes, words=words, model=model)
     row = next((row for row in _TABLE if row.fits(answer)), None)
     if row is None:
         return BrokeOffError("The provider's answer cannot be read. Try again.")

@@ -1,9 +1,9 @@
 """Chroma's server beside the app: the process that owns a directory, and how its users find or start it.
 
-`python -m animerag.vector_store.chroma_server DIR` is the server. DIR holds Chroma's `data/`, `server.lock` (held while the
-process lives), `server.json` (its address, once it answers), `server.log`, and `users/` with a lock for each user; when
-all of those are free, the server ends itself. It knows nothing of collections, and imports little, because it has to
-start fast and stay small. One subject, hence one file.
+`python -m animerag.vector_store.chroma_server DIR` is the server. DIR holds Chroma's `data/`, `server.lock` (held while
+the process lives), `server.json` (its address, once it answers), `server.log`, and `users/` with a lock for each user;
+when all of those are free, the server ends itself. It knows nothing of collections, and imports little, because it has
+to start fast and stay small. One subject, hence one file.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from animerag.errors import InvalidInputError, LibraryError, VectorStoreError
 from animerag.ingestion.importer import SourceFile
 from animerag.jobs.jobs import Control
 from animerag.models import Show
-from animerag.query import field_index
+from animerag.storage import show_fields
 from animerag.retrieval import retriever as retrieval
 from animerag.storage import show_fields
 from animerag.text.documents import Document
@@ -102,7 +102,7 @@ async def test_titles_are_not_read_anew_for_every_question_of_an_import(services
 
     await services.ingestion.run([export(record(1, "Monster", "A surgeon saves a boy."))], Control())
     await services.retriever.match_titles("Monster")
-    monkeypatch.setattr(field_index, "load", counted)
+    monkeypatch.setattr(show_fields, "load", counted)
     async with services.ingestion._alone.held(Control()):
         for number in range(2, 6):
             document = Document.of(Show(id=str(number), title=f"Planetes {number}", description="They collect trash."))
