@@ -6,7 +6,6 @@ from animerag.errors import InvalidInputError, LibraryError, VectorStoreError
 from animerag.ingestion.importer import SourceFile
 from animerag.jobs.jobs import Control
 from animerag.models import Show
-from animerag.storage import show_fields
 from animerag.retrieval import retriever as retrieval
 from animerag.storage import show_fields
 from animerag.text.documents import Document
