@@ -203,11 +203,13 @@ def variable(name: str) -> str:
 
 def _sentence(problem: Any) -> str:
     name = str(problem["loc"][0]) if problem["loc"] else "settings"
-    return f"{name if name.startswith('OPENAI') else variable(name)} cannot be used: {_reason(problem)}."
+    return f"{name if name.startswith('OPENAI') else variable(name)} cannot be used: {_complaint_of(problem)}."
 
 
 def _saved_sentence(problem: Any) -> str:
-    return f"{SAVABLE.get(_name(problem), _name(problem))}: {problem['input']!r} cannot be used: {_reason(problem)}."
+    return (
+        f"{SAVABLE.get(_name(problem), _name(problem))}: {problem['input']!r} cannot be used: {_complaint_of(problem)}."
+    )
 
 
 def _name(problem: Any) -> str:
@@ -215,7 +217,7 @@ def _name(problem: Any) -> str:
     return str(problem["loc"][0]).lower() if problem["loc"] else "settings"
 
 
-def _reason(problem: Any) -> str:
+def _complaint_of(problem: Any) -> str:
     return str(problem["msg"]).removeprefix("Value error, ").rstrip(".")
 
 

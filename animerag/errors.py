@@ -71,3 +71,9 @@ class RequestRefusedError(ProviderError):
 
 class ProviderUnusableError(ProviderError):
     """No request can succeed until key, permission, quota or address are mended."""
+
+
+def reason_of(error: BaseException) -> str:
+    """Return what went wrong in the words of the system or vendor below, without a full stop; never empty."""
+    cause = getattr(error, "orig", None) or getattr(error, "strerror", None) or error
+    return str(cause).strip().rstrip(".") or type(error).__name__

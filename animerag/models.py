@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping  # noqa: TC003 - kept answers are read back by these annotations
 from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
@@ -47,6 +48,8 @@ class Priority(IntEnum):
     BATCH = 1
     INGEST = 2
 
+
+_JAPANESE_WRITING = re.compile(r"[ぁ-ヿ一-鿿]")
 
 # ── Catalogue ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -114,6 +117,11 @@ class Show:
     episodes_watched: int | None = None
     overlay: bool = False
     origin: Origin | None = field(default=None, compare=False)
+
+    @property
+    def native_title(self) -> str | None:
+        """Return the first other title in Japanese writing, or None."""
+        return next((title for title in self.titles if title != self.title and _JAPANESE_WRITING.search(title)), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from animerag.text.cleaning import is_japanese
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
 
 MOST_LISTED = 100
 LISTED = ("list", "count", "order", "compare")  # kinds of facts that are told here; the others name a single show
-_NATIVE = re.compile(r"[ぁ-ヿ一-鿿]")
 _UNITS = {
     "episodes": ("{:,} episodes", "全{:,}話"),
     "votes": ("{:,} votes", "{:,}票"),
@@ -87,7 +85,7 @@ def _left_out(number: int, field: str, *, japanese: bool) -> str:
 
 
 def _line(show: Show, fact: FactAnswer, value: object, number: int | None, *, japanese: bool) -> str:
-    native = next((title for title in show.titles if _NATIVE.search(title)), show.title)
+    native = show.native_title or show.title
     parts = [str(show.year)] if show.year else []
     field = fact.sort.field if fact.sort else fact.field
     if field in _UNITS:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from statistics import quantiles
 from typing import TYPE_CHECKING
 
 import plotly.graph_objects as go
 
 from animerag.charts.style import MODE_COLOURS, SAID, STAGE_COLOURS, drawn, wrapped
 from animerag.storage.batch_runs import FAILED
+from animerag.telemetry.statistics import percentile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -149,5 +149,5 @@ def _offsets(timed: Sequence[Timed]) -> dict[int, float]:
 def _percentiles(seconds: Sequence[float]) -> dict[str, float]:
     if len(seconds) < 2:
         return {}
-    cuts = quantiles(seconds, n=100, method="inclusive")
-    return {"p50": cuts[49], "p95": cuts[94]}
+    ordered = sorted(seconds)
+    return {"p50": percentile(ordered, 50), "p95": percentile(ordered, 95)}

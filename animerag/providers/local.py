@@ -242,7 +242,7 @@ class _Japanese(_English):
     def headline(show: Show) -> str:
         facts = [f"{show.year}年"] if show.year else []
         facts += [f"全{show.episodes}話"] if show.episodes else []
-        native = next((title for title in show.titles if re.search(r"[ぁ-ヿ一-鿿]", title)), show.title)
+        native = show.native_title or show.title
         return f"**{native}**" + (f"（{'、'.join(facts)}）" if facts else "")
 
     @classmethod

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from animerag import __version__
-from animerag.errors import InvalidInputError, LibraryError
+from animerag.errors import InvalidInputError, LibraryError, reason_of
 from animerag.storage import process_locks
 from animerag.storage.schema import VERSION
 
@@ -51,7 +51,7 @@ def write(database: Path, data_dir: Path, target: Path) -> int:
                         file.write(upload, name)
         unfinished.replace(target)
     except (OSError, sqlite3.Error) as error:
-        raise LibraryError(f"The backup {target} cannot be written: {_reason(error)}.") from error
+        raise LibraryError(f"The backup {target} cannot be written: {reason_of(error)}.") from error
     finally:
         unfinished.unlink(missing_ok=True)
     return shows
@@ -79,7 +79,7 @@ def restore(source: Path, database: Path, data_dir: Path, *, replace: bool) -> i
     except (zipfile.BadZipFile, KeyError, sqlite3.DatabaseError) as error:
         raise InvalidInputError(f"{source} is not a backup of animerag, or it is damaged.") from error
     except OSError as error:
-        raise LibraryError(f"{source} cannot be restored: {_reason(error)}.") from error
+        raise LibraryError(f"{source} cannot be restored: {reason_of(error)}.") from error
     return shows
 
 
@@ -98,7 +98,7 @@ def keep_copy(database: Path, *, version: int) -> Path:
     except (OSError, sqlite3.Error) as error:
         raise LibraryError(
             f"The library {database} is of an earlier version and could not be copied before its upgrade:"
-            f" {_reason(error)}. Make room on the disk and start again."
+            f" {reason_of(error)}. Make room on the disk and start again."
         ) from error
     finally:
         unfinished.unlink(missing_ok=True)
@@ -161,7 +161,3 @@ def _shows_in(database: Path) -> int:
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def _reason(error: Exception) -> str:
-    return str(getattr(error, "strerror", None) or error)

@@ -22,7 +22,7 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from animerag.errors import LibraryError
+from animerag.errors import LibraryError, reason_of
 from animerag.storage import backup, migrations
 from animerag.storage import full_text as words
 from animerag.storage.schema import (
@@ -232,11 +232,6 @@ def _begin_immediate(connection: Any) -> None:
 async def _set_fact(connection: AsyncConnection, key: str, value: str) -> None:
     statement = insert(facts).values(key=key, value=value)
     await connection.execute(statement.on_conflict_do_update(index_elements=["key"], set_={"value": value}))
-
-
-def reason_of(error: SQLAlchemyError) -> str:
-    """Return what the database itself says went wrong."""
-    return str(getattr(error, "orig", None) or error).rstrip(".")
 
 
 def now() -> str:

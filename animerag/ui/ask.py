@@ -13,7 +13,6 @@ from animerag.batch.export import conversation_json, conversation_markdown
 from animerag.models import Answer, AnswerStatus, Exchange, Filters, Retrieval
 from animerag.text.cleaning import clean
 from animerag.ui import session, source_dialog
-from animerag.ui.catalogue import native_title
 from animerag.ui.components import EXAMPLES, error_boundary, show_error
 from animerag.ui.text import answer_markdown, counted, escape, label, moment
 
@@ -257,7 +256,7 @@ def _source(number: int, source: Source, cited: bool | None) -> None:
     year = f" ({show.year})" if show.year else ""
     with st.expander(f"{number:d} · {label(show.title + year)}", icon=":material/check:" if cited else None):
         st.text(clean(show.description) or "The catalogue has no description of it.")
-    native = native_title(show)
+    native = show.native_title
     told = [] if cited is None else ["cited" if cited else "not cited"]
     length = [counted(show.episodes, "episode")] if show.episodes else []
     parts = [*([native] if native else []), *length, *told, *map(source_dialog.found_by, source.evidence)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
@@ -35,12 +34,6 @@ _ORDERS: dict[Order, str] = {
 }
 _SEASONS: tuple[Season, ...] = ("winter", "spring", "summer", "fall")
 _FIRST_DAY, _LAST_DAY = date(1900, 1, 1), date(2200, 12, 31)
-_JAPANESE = re.compile(r"[ぁ-ヿ一-鿿]")
-
-
-def native_title(show: Show) -> str | None:
-    """Return the first title in Japanese writing, when the main one is not."""
-    return next((title for title in show.titles if title != show.title and _JAPANESE.search(title)), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,7 +163,7 @@ def _table(shows: Sequence[Show]) -> None:
         [
             {
                 "Title": show.title,
-                "Native title": native_title(show),
+                "Native title": show.native_title,
                 "Type": type_of(show),
                 "Year": show.year,
                 "Season": show.season and show.season.capitalize(),

@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary, WeakSet
 
 import numpy as np
 
-from animerag.errors import VectorStoreError
+from animerag.errors import VectorStoreError, reason_of
 from animerag.ports import CollectionSpec, MetadataValue, Neighbour, VectorRecord, Vectors
 from animerag.vector_store.chroma_server import ServerAddress, ServerLease
 
@@ -245,13 +245,13 @@ class ChromaIndex:
                 raise
             except httpx.TransportError as error:
                 if not tries:
-                    raise VectorStoreError(f"Chroma cannot be reached at {self.url}: {_reason(error)}.") from error
+                    raise VectorStoreError(f"Chroma cannot be reached at {self.url}: {reason_of(error)}.") from error
                 if connection is self._connection:
                     self._connection = None
             except TimeoutError as error:
                 raise VectorStoreError(f"Chroma at {self.url} did not answer within {limit_s:g} s.") from error
             except Exception as error:  # chromadb raises bare Exception for replies it cannot read
-                raise VectorStoreError(f"Chroma refused a request: {_reason(error)}.") from error
+                raise VectorStoreError(f"Chroma refused a request: {reason_of(error)}.") from error
 
     async def _connected(self) -> _Connection:
         async with self._connecting:
@@ -353,10 +353,6 @@ async def _nearest(
         [Neighbour(id=show_id, distance=distance) for show_id, distance in zip(row, distances, strict=True)]
         for row, distances in zip(result["ids"], result["distances"] or [], strict=True)
     ]
-
-
-def _reason(error: Exception) -> str:
-    return str(error).strip().rstrip(".") or type(error).__name__
 
 
 async def _done(_connection: _Connection) -> None:
