@@ -1,0 +1,277 @@
+"""Conditions in a question: phrases become comparisons, and "not", "or" and "but" put them together.
+
+A question is worked off: what a phrase explains is claimed, and what nobody claims is left for semantic search.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from animerag.query.lexicon import CJK, Mood, Unapplied, carrying, carrying_japanese, lexicon
+from animerag.query.plan import EVERYTHING, And, Not, Predicate, both, either, negated
+from animerag.query.quantities import PATTERNS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from animerag.query.lexicon import Gazetteer, Meaning
+    from animerag.query.plan import Condition
+
+SHOW = "\ue000"  # stands for every letter of a title that the question names
+_WORD = re.compile(rf"[{CJK}]+|[^\W_{CJK}{SHOW}]+(?:['’][^\W_{CJK}{SHOW}]+)*")
+_LONGEST_PHRASE = 6  # words
+_NOT = re.compile(
+    r"\b(?:anything but|everything but|all but|all except|other than|apart from|aside from|excluding|exclude|except(?: for)?|leave out"
+    r"|without(?: any)?|w/o|minus|isn['’]?t(?: about)?|is not(?: about)?|aren['’]?t|are not|don['’]?t (?:want|like|have|need)|do(?:es)? not (?:have|contain|include|involve)|doesn['’]?t (?:have|contain|include|involve)"
+    r"|wasn['’]?t|weren['’]?t|not (?:about|in|an?|the|any|for|too|so|tagged|from)|not|no|non|never|neither|nor|ohne|nicht|keine?n?|avoid|hate|sick of|tired of|no more)(?=[\s,-]|$)"
+)
+_NOT_AFTER = re.compile(r"[\s-](?:less|free)\b|(?:では|じゃ)ない|以外|のない|なし|抜き|を除く|を除いて")
+_OR = re.compile(r"\b(?:or|oder|either)\b|/|または|もしくは|か(?=\s*[^\s。？?])")
+_AND = re.compile(r"\b(?:and|und|plus|as well as|also|both)\b|&|,|、")
+_BUT = re.compile(r"\b(?:but|aber|though|yet)\b|;|\.\s")
+_ONE_OF_MANY = ("type", "season", "status", "year")  # a show has one value of these: "films and OVAs" are either
+_TAGGED = re.compile(r"\b(?:tags?|tagged|genres?)\W*$")
+_CHILD = re.compile(
+    r"\b(?:(?:ok(?:ay)?|fine|safe|suitable|appropriate|good|fit|great|nice)? ?(?:for|with) (?:an? |my |our |the |all )?(?:little |small |young |whole )*"
+    r"(?:(?P<age>\d{1,2})[\s-]?(?:years?|yr)s?[\s-]?olds?|kids?|child(?:ren)?|toddlers?|family|daughter|son|little (?:ones|brother|sister)|nephew|niece)\b"
+    r"|(?:family|child|kid)s?[\s-]friendly|(?:suitable|safe) for (?:kids|children)|kinder)|子供(?:向け|と)|家族で"
+)
+_GROWN = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """A span of the question and what it turned into; `value` is a condition, a mood, or a name of an operator."""
+
+    start: int
+    end: int
+    value: Meaning | str
+
+
+@dataclass(slots=True)
+class Question:
+    """A question in lower case, its titles blanked out, as it is worked off."""
+
+    text: str
+    claims: list[Annotation] = field(default_factory=list)
+    rest: str = ""
+
+    def __post_init__(self) -> None:
+        self.rest = self.text
+
+    def claim(self, start: int, end: int, value: Meaning | str) -> None:
+        """Take a span for a meaning; nothing else reads it again."""
+        self.claims.append(Annotation(start, end, value))
+        self.rest = self.rest[:start] + "\x00" * (end - start) + self.rest[end:]
+
+    def take(self, pattern: re.Pattern[str], value: Meaning | str) -> re.Match[str] | None:
+        """Annotation the first place of a pattern, if it has one."""
+        match = pattern.search(self.rest)
+        if match is None or not match.group().strip():
+            return None
+        self.claim(match.start(), match.end(), value)
+        return match
+
+    def words(self) -> Iterator[re.Match[str]]:
+        """Yield the words that nobody claimed."""
+        return _WORD.finditer(self.rest)
+
+
+def read_phrases(question: Question, vocabulary: Gazetteer, today: int) -> None:
+    """Annotation every phrase that is a condition, a mood or an operator; `today` is the year it is."""
+    _read_ages(question)
+    for pattern, read in PATTERNS:
+        for match in list(pattern.finditer(question.rest)):
+            condition = read(match, today) if match.group().strip() else None
+            if condition is not None:
+                start = match.start() + len(match.group()) - len(match.group().lstrip())
+                question.claim(start, match.end(), condition)
+    _read_vocabulary(question, vocabulary)
+    for name, pattern in (("not-after", _NOT_AFTER), ("not", _NOT), ("but", _BUT), ("or", _OR), ("and", _AND)):
+        for match in list(pattern.finditer(question.rest)):
+            question.claim(match.start(), match.end(), name)
+    question.claims.sort(key=lambda claim: claim.start)
+
+
+def suitable_for_children() -> Condition:
+    """Return what a child may see: not restricted, and none of the tags that the lexicon calls unsuitable."""
+    tags = (Not(Predicate("tag", "=", tag)) for tag in lexicon()["age"]["unsuitable"])
+    return And((Not(Predicate("restricted", "=", value=True)), *tags))
+
+
+def condition_of(question: Question) -> Condition:
+    """Put the claimed conditions together as the words between them say."""
+    return both(*_joined(_negations(question)))
+
+
+def leftovers(question: Question, besides: frozenset[str] = frozenset()) -> tuple[list[str], list[str]]:
+    """Return the words that are left for search, and those that read like a condition and are not applied.
+
+    `besides` are words that carry this question along.
+    """
+    left = []
+    for match in question.words():
+        word = match.group().replace("’", "'")
+        if re.match(rf"[{CJK}]", word):
+            left += [part for part in carrying_japanese().sub(" ", word).split() if part]
+        elif not {word.removesuffix("'s"), word.replace("'", "")} & (carrying() | besides):
+            left.append(word.removesuffix("'s"))
+    ignored = [claim.value.words for claim in question.claims if isinstance(claim.value, Unapplied)]
+    return left, ignored
+
+
+def _read_ages(question: Question) -> None:
+    match = _CHILD.search(question.rest)
+    if match is None or (match["age"] and int(match["age"]) >= _GROWN):
+        return
+    before = question.rest[: match.start()]
+    # "not for kids" asks for what is not made for them, rather than for what would harm them.
+    refused = re.search(r"(?:\bnot|n't)(?: \w+)?\s*$", before)
+    question.claim(match.start(), match.end(), Predicate("tag", "=", "kids") if refused else suitable_for_children())
+
+
+def _read_vocabulary(question: Question, vocabulary: Gazetteer) -> None:
+    words = [match for match in question.words() if not re.match(rf"[{CJK}]", match.group())]
+    at = 0
+    while at < len(words):
+        size = next(
+            (
+                n
+                for n in range(min(_LONGEST_PHRASE, len(words) - at), 0, -1)
+                if _is_phrase(question, vocabulary, words[at : at + n])
+            ),
+            0,
+        )
+        if size:
+            phrase = _phrase(words[at : at + size])
+            question.claim(words[at].start(), words[at + size - 1].end(), vocabulary.phrases[phrase])
+        at += size or 1
+    for name in vocabulary.unspaced:
+        for match in list(re.finditer(re.escape(name), question.rest)):
+            question.claim(match.start(), match.end(), vocabulary.phrases[name])
+
+
+def _phrase(words: Sequence[re.Match[str]]) -> str:
+    return " ".join(match.group().replace("’", "'").replace("'", " ") for match in words)
+
+
+def _is_phrase(question: Question, vocabulary: Gazetteer, words: Sequence[re.Match[str]]) -> bool:
+    phrase = _phrase(words)
+    if phrase not in vocabulary.phrases:
+        return False
+    between = question.rest[words[0].start() : words[-1].end()]
+    if re.search(rf"[\x00{SHOW},;.]", between):
+        return False
+    tagged = _TAGGED.search(question.rest[: words[0].start()])
+    return phrase not in vocabulary.plain or bool(tagged)
+
+
+def _is_condition(value: Meaning | str) -> bool:
+    return not isinstance(value, str | Mood | Unapplied)
+
+
+def _negations(question: Question) -> list[tuple[Annotation, bool]]:
+    """Return the claims, each with whether a negation governs it.
+
+    A negation governs the next condition, and those that "or", a comma or nothing ties to it: "no harem or ecchi".
+    """
+    found: list[tuple[Annotation, bool]] = []
+    negative, fresh, list_end = False, False, 0
+    for place, claim in enumerate(question.claims):
+        gap = question.rest[list_end : claim.start].replace("\x00", " ")
+        content = [m.group() for m in _WORD.finditer(gap) if m.group() not in carrying()]
+        if claim.value == "not":
+            negative, fresh = True, True
+        elif claim.value == "not-after":
+            for last in range(len(found) - 1, -1, -1):
+                if not isinstance(found[last][0].value, str):
+                    found[last] = (found[last][0], True)
+                    break
+        elif claim.value == "but" or (negative and not fresh and _ends_list(question, place)):
+            negative = False
+        elif _is_condition(claim.value) or isinstance(claim.value, Mood):
+            if negative and not fresh and content:
+                negative = False
+            if negative and not fresh and not _same_kind(found, claim):
+                negative = False
+            found.append((claim, negative))
+            fresh = False
+            list_end = claim.end
+            continue
+        list_end = claim.end
+        found.append((claim, False))
+    return found
+
+
+def _ends_list(question: Question, place: int) -> bool:
+    """Tell whether an "and" or a comma ends what a negation governs.
+
+    A comma goes on only where an "or" follows: "no harem, ecchi or gore" has three, "no harem, romance" one.
+    """
+    claim = question.claims[place]
+    if claim.value != "and":
+        return False
+    if question.text[claim.start : claim.end] not in (",", "、"):
+        return True
+    for later in question.claims[place + 1 :]:
+        if later.value == "or":
+            return False
+        if isinstance(later.value, str) and question.text[later.start : later.end] != ",":
+            return True
+    return True
+
+
+def _same_kind(found: list[tuple[Annotation, bool]], claim: Annotation) -> bool:
+    """Tell whether a condition goes on with a negated list: the last claims are a condition and an "or" or a comma."""
+    values = [one.value for one, _ in found[-2:]]
+    if len(values) < 2 or values[1] not in ("or", "and"):
+        return False
+    last, this = values[0], claim.value
+    fields = [one.field if isinstance(one, Predicate) else "tag" for one in (last, this)]
+    return fields[0] == fields[1]
+
+
+def _joined(claims: list[tuple[Annotation, bool]]) -> list[Condition]:
+    """Join neighbours that "or" ties, and those of which a show can have only one."""
+    parts: list[tuple[Condition, int]] = []  # a condition and the number of the clause it stands in
+    pending_or, clause, negatives = False, 0, []
+    for claim, negative in claims:
+        if isinstance(claim.value, str):
+            pending_or = claim.value == "or" or (pending_or and claim.value != "but")
+            clause += claim.value in ("but", "not")
+            continue
+        if not _is_condition(claim.value):
+            continue
+        condition: Condition = claim.value  # type: ignore[assignment]
+        if negative:
+            negatives.append(negated(condition))
+            pending_or = False
+        elif pending_or and parts and parts[-1][1] == clause:
+            parts[-1] = (either(parts[-1][0], condition), clause)
+            pending_or = False
+        else:
+            parts.append((condition, clause))
+            pending_or = False
+    return [*_exclusive([part for part, _ in parts]), *negatives]
+
+
+def _exclusive(parts: list[Condition]) -> list[Condition]:
+    """Join equalities of a field that has one value a show: both cannot hold."""
+    joined: dict[str, Condition] = {}
+    rest: list[Condition] = []
+    for part in parts:
+        name = _equal_field(part)
+        if name in _ONE_OF_MANY:
+            joined[name] = either(joined[name], part) if name in joined else part
+        else:
+            rest.append(part)
+    return [*joined.values(), *rest] if joined else rest
+
+
+def _equal_field(part: Condition) -> str:
+    if isinstance(part, Predicate) and part.operator == "=":
+        return part.field
+    names = {_equal_field(one) for one in part.parts} if not isinstance(part, Predicate | Not) and part.parts else set()
+    return names.pop() if len(names) == 1 and part is not EVERYTHING and not isinstance(part, And) else ""

@@ -1,0 +1,123 @@
+"""The words of questions and what they stand for, from `lexicon.toml`, matched with one catalogue's own tags."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from animerag.query.plan import Predicate, either
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from animerag.query.plan import Condition
+
+CJK = r"\u3005\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
+_CJK_RUN = re.compile(rf"[{CJK}]")
+_PUNCTUATION = re.compile(r"[\W_]+")
+_SHORT_ALIAS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Mood:
+    """A name of the lexicon's table of moods."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unapplied:
+    """Words that read like a condition and that no field says."""
+
+    words: str
+
+
+Meaning: TypeAlias = "Condition | Mood | Unapplied"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gazetteer:
+    """What phrases mean in one catalogue; `recorded` are the topics of `missing` that its files do record."""
+
+    phrases: Mapping[str, Meaning] = field(default_factory=dict)  # words with single spaces between them
+    unspaced: tuple[str, ...] = ()  # those in scripts without spaces, the longest first
+    plain: frozenset[str] = frozenset()  # tags that are ordinary words: they count only after "tag"
+    recorded: frozenset[str] = frozenset()
+
+
+@cache
+def lexicon() -> dict[str, Any]:
+    """Return the tables of the lexicon."""
+    return tomllib.loads(files("animerag.query").joinpath("lexicon.toml").read_text(encoding="utf-8"))
+
+
+@cache
+def carrying() -> frozenset[str]:
+    """Return words that mean nothing by themselves."""
+    return frozenset(lexicon()["carrying"]["words"].split())
+
+
+@cache
+def carrying_japanese() -> re.Pattern[str]:
+    """Return a pattern for particles and phrases that carry a Japanese question along."""
+    words = sorted(lexicon()["carrying"]["japanese"].split(), key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, words)))
+
+
+@cache
+def missing_patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """Return each topic that no record holds, with what asks for it."""
+    return tuple((topic, re.compile("|".join(patterns))) for topic, patterns in lexicon()["missing"].items())
+
+
+def vocabulary(tags: Iterable[str], recorded: Iterable[str] = ()) -> Gazetteer:
+    """Return the vocabulary of a catalogue with these tags."""
+    known = {tag.casefold() for tag in tags}
+    phrases: dict[str, Meaning] = {}
+    for table, field_name in (("types", "type"), ("sources", "tag"), ("tags", "tag")):
+        for names, spellings in lexicon()[table].items():
+            meaning = _meaning(names.split("|"), field_name, known)
+            if meaning is not None:
+                for spelling in (*(names.split("|") if field_name == "tag" else ()), *spellings):
+                    phrases.setdefault(words_of(spelling), meaning)
+    for tag in sorted(known):
+        own = Predicate("tag", "=", tag)
+        for form in _forms(words_of(tag)):
+            other = phrases.get(form)
+            if other is None:
+                phrases[form] = own
+            elif form == words_of(tag) and not isinstance(other, Mood | Unapplied):
+                phrases[form] = either(other, own) if "type=" not in str(other) else other
+    for name, mood in lexicon()["moods"].items():
+        for spelling in mood["words"]:
+            phrases.setdefault(words_of(spelling), Mood(name))
+    for spelling in lexicon()["unapplied"]["words"]:
+        phrases.setdefault(words_of(spelling), Unapplied(spelling))
+    phrases.pop("", None)
+    plain = frozenset(form for form in phrases if form in carrying() or form.isdigit() or len(form) < _SHORT_ALIAS)
+    unspaced = sorted((form for form in phrases if _CJK_RUN.search(form)), key=len, reverse=True)
+    return Gazetteer(phrases=phrases, unspaced=tuple(unspaced), plain=plain, recorded=frozenset(recorded))
+
+
+def words_of(text: str) -> str:
+    """Return folded words with single spaces between them."""
+    return _PUNCTUATION.sub(" ", text.casefold()).strip()
+
+
+def _meaning(names: list[str], field_name: str, known: set[str]) -> Condition | None:
+    if field_name == "type":
+        return Predicate("type", "=", names[0])
+    there = [Predicate("tag", "=", name) for name in names if name in known]
+    return either(*there) if there else None
+
+
+def _forms(word: str) -> tuple[str, ...]:
+    """Return a tag's name as one says it of one and of several."""
+    if _CJK_RUN.search(word):
+        return (word,)
+    plural = word.removesuffix("y") + "ies" if word.endswith("y") else word + "s"
+    return tuple(dict.fromkeys((word, plural, word.removesuffix("s"))))

@@ -1,0 +1,114 @@
+"""Which shows a question names, as places in it: matches of whole titles, and what a phrase expects to be one.
+
+"seasons of spy x family" names a show although every word of the title is an ordinary one: the phrase says so.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Protocol
+
+from animerag.query.lexicon import carrying
+from animerag.query.reader import Named
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from animerag.query.titles import AliasMatch
+
+_TITLE = r"(?P<a>[^?!,;]+?)"
+_END = r"\s*(?:[?!.,;]|$|\b(?:please|pls|plz)\b)"
+# Phrases that a title follows or stands in; a second one under `b`.
+_FRAMES = tuple(
+    re.compile(pattern)
+    for pattern in (
+        rf"\b(?:similar to|in the (?:style|vein|spirit) of|comparable to|reminiscent of)\s+{_TITLE}(?= but\b|{_END})",
+        rf"\b(?:anime|shows?|series|something|anything|movies?|films?|more|stuff|titles?|^)\s*like\s+{_TITLE}(?= but\b|{_END})",
+        rf"\b(?:if|since|because)?\s*i (?:really |just |also )?(?:lik|lov|enjoy)(?:e|ed)\s+{_TITLE}(?:\s+and\s+(?P<b>[^?!,;]+?))?(?= what\b| but\b|{_END})",
+        rf"\b(?:seasons?|parts?|sequels?|soundtrack|music|openings?|endings?|rating|score|genres?|tags|episodes|studio|director|author|plot|synopsis|summary) (?:of|to|for|in)\s+{_TITLE}(?= do i\b| are there\b| have i\b| is\b|{_END})",
+        rf"\b(?:how many|which|what) seasons (?:does|did|has|of|do)\s+{_TITLE}(?= have\b| got\b| are\b|{_END})",
+        rf"\b(?:all|every|list|the)(?: of)?(?: the)?\s+(?P<a>[^?!,;]+?)\s+seasons{_END}",
+        rf"\border (?:do|should|can|must) (?:i|we|you|one) (?:watch|see)\s+{_TITLE}(?= in\b|{_END})",
+        rf"\border (?:of|for|to watch)\s+(?:the )?{_TITLE}(?= series\b| in\b|{_END})",
+        rf"\bhow (?:do|should|can) (?:i|we|you) watch\s+{_TITLE}(?= in\b|{_END})",
+        r"^(?:the )?(?P<a>[^?!,;]+?)(?: series| franchise)?(?: with the (?:movies?|films?|ovas?))?,?\s+(?:(?:watch|viewing|chronological|release|right|correct|best|what|which|in) )+order\b",
+        r"^(?P<a>[^?!,;]+?)\s+order\b",
+        rf"\b(?:where|which) (?:do|should|to|can) (?:i )?(?:start|begin)(?: with)?\s+{_TITLE}{_END}",
+        rf"\b(?:after|follows|finished|done with|completed|just watched|seen|caught up with)\s+{_TITLE}(?= §|[,.;?!]| what\b| and\b|$)",
+        rf"\b(?:longer|shorter|older|newer|better|first|higher|more popular|episodes),?\s+(?P<a>[^?!,;]+?)\s+or\s+(?P<b>[^?!,;]+?){_END}",
+        rf"^(?P<a>[^?!,;]+?)\s+(?:vs\.?|versus|or)\s+(?P<b>[^?!,;]+?)(?=,|{_END})",
+        rf"\bcompare\s+(?P<a>[^?!,;]+?)\s+(?:and|with|to|vs\.?)\s+(?P<b>[^?!,;]+?){_END}",
+        rf"^(?:is|does|was|did|has)\s+(?P<a>[^?!,;]+?)\s+(?:better|longer|shorter|older|newer|higher|rated|have more|have fewer|more|worse)\b.*?\bthan\s+(?P<b>[^?!,;]+?){_END}",
+        rf"\b(?:longer|shorter|older|newer|better|higher|worse|later|earlier|popular|episodes|votes) than\s+{_TITLE}{_END}",
+        r"^(?:is|was)\s+(?P<a>[^?!,;]+?)\s+(?:an? (?:movie|film|ova|special|tv|series)|finished|still|on (?:netflix|crunchyroll))\b",
+        rf"\b(?:stream|watch|buy|find)\s+{_TITLE}(?= online\b| in\b| on\b|{_END})",
+        rf"\bhow many (?:episodes|eps) (?:does|do|did|has|are in|in)\s+{_TITLE}(?= have\b|{_END})",
+        rf"\b(?:who|what|which) (?:directed|made|wrote|animated|composed|produced|studio made|studio animated)\s+{_TITLE}{_END}",
+        rf"\b(?:voices?|voiced|plays?)\b.*?\b(?:in|from)\s+{_TITLE}{_END}",
+        rf"\b(?:before|after)\s+{_TITLE}\s+(?:aired|started|came out|was released|ended|premiered)\b",
+    )
+)
+
+
+class TitleIndex(Protocol):
+    """Finds titles in a text."""
+
+    def match(self, question: str) -> list[AliasMatch]:
+        """Return the shows that a text names, those surely meant first."""
+        ...
+
+
+def named_in(question: str, matches: Sequence[AliasMatch], titles: TitleIndex) -> list[Named]:
+    """Return where a folded question names shows, in its order.
+
+    `matches` are those of the whole question. Words that phrases expect to be a title are looked up alone, unless a
+    match has them.
+    """
+    text = question.lower() if len(question.lower()) == len(question) else question
+    found = _places(text, matches)
+    for start, end in expected(text):
+        if any(start < name.end and name.start < end for name in found):
+            continue
+        phrase = question[start:end]
+        own = [match for match in titles.match(phrase) if match.named]
+        ids = tuple(match.id for match in own if match.phrase == own[0].phrase)
+        if ids and _covers(own, phrase):
+            found.append(Named(start, end, ids))
+    return sorted(found, key=lambda name: name.start)
+
+
+def expected(text: str) -> Iterator[tuple[int, int]]:
+    """Yield the places in a question, in lower case, where phrases expect a title."""
+    for frame in _FRAMES:
+        for match in frame.finditer(text):
+            for group in ("a", "b"):
+                if match.groupdict().get(group) and match[group].strip():
+                    words = re.search(r"^(?:the (?:anime|show|series) )?(?P<title>.*?)\s*$", match[group])
+                    if words and words["title"]:
+                        yield match.start(group) + words.start("title"), match.start(group) + words.end("title")
+
+
+def _places(text: str, matches: Sequence[AliasMatch]) -> list[Named]:
+    """Return the places of matches, the longest first where they overlap; ordinary words alone are no title."""
+    spans: dict[tuple[int, int], list[str]] = {}
+    for match in matches:
+        if not match.named:
+            continue
+        start, end = match.start, match.end
+        at = text.find(match.phrase.lower(), start, end)
+        if at >= 0 and end - start > len(match.phrase):  # a run without spaces is one word for the titles
+            start, end = at, at + len(match.phrase)
+        words = re.findall(r"\w+", text[start:end])
+        if len(words) < len(text.split()) and all(word in carrying() for word in words):
+            continue
+        spans.setdefault((start, end), []).append(match.id)
+    found: list[Named] = []
+    for (start, end), ids in sorted(spans.items(), key=lambda item: item[0][0] - item[0][1]):
+        if all(end <= other.start or start >= other.end for other in found):
+            found.append(Named(start, end, tuple(ids)))
+    return found
+
+
+def _covers(matches: Sequence[AliasMatch], phrase: str) -> bool:
+    """Tell whether a title accounts for most of a phrase, rather than for a word of it."""
+    return bool(matches) and 2 * (matches[0].end - matches[0].start) >= len(phrase.strip())

@@ -1,0 +1,224 @@
+"""What a question asks, as a value: the plan that search, answers, pages and evaluation read alike.
+
+Pure: knows no catalogue, no clock and no I/O. Conditions are an expression of comparisons; `evaluate` gives it the
+semantics of unknown values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+Intent: TypeAlias = Literal[
+    "lookup",
+    "field",
+    "list",
+    "count",
+    "superlative",
+    "compare",
+    "recommend",
+    "similar",
+    "next",
+    "watch_order",
+    "seasons",
+    "stats",
+    "my_list",
+    "help",
+    "unsupported",
+]
+INTENTS: tuple[Intent, ...] = Intent.__args__  # type: ignore[attr-defined]
+FieldName: TypeAlias = Literal[
+    "type",
+    "year",
+    "season",
+    "air_date",
+    "end_year",
+    "status",
+    "episodes",
+    "rating",
+    "votes",
+    "duration",
+    "tag",
+    "restricted",
+    "my_status",
+    "my_score",
+    "my_progress",
+    "relation",
+    "title",
+    "studio",
+    "source",
+]
+Operator: TypeAlias = Literal["=", "<", "<=", ">", ">=", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Of:
+    """The same field of a show that the question names: "longer than X"."""
+
+    show: str
+
+
+Value: TypeAlias = str | int | float | bool | Of
+
+
+@dataclass(frozen=True, slots=True)
+class Predicate:
+    """One field compared with one value; `unknown` asks for shows whose field the catalogue does not know."""
+
+    field: FieldName
+    operator: Operator
+    value: Value = ""
+
+    def __str__(self) -> str:
+        if self.operator == "unknown":
+            return f"{self.field} unknown"
+        value = f"of {self.value.show}" if isinstance(self.value, Of) else _text(self.value)
+        return f"{self.field}{self.operator}{value}"
+
+
+@dataclass(frozen=True, slots=True)
+class And:
+    """All parts hold; without parts it holds for every show."""
+
+    parts: tuple[Condition, ...] = ()
+
+    def __str__(self) -> str:
+        return " and ".join(_grouped(part) for part in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Or:
+    """At least one part holds."""
+
+    parts: tuple[Condition, ...]
+
+    def __str__(self) -> str:
+        return " or ".join(_grouped(part) for part in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """The part does not hold, as far as its fields are known."""
+
+    part: Condition
+
+    def __str__(self) -> str:
+        return f"not {_grouped(self.part)}"
+
+
+Condition: TypeAlias = Predicate | And | Or | Not
+EVERYTHING = And()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """An order over a field; `underrated` is by rating among shows with few votes."""
+
+    field: Literal["year", "end_year", "episodes", "rating", "votes", "duration", "underrated"]
+    descending: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Everything a question asks for.
+
+    `shows` are ids of shows that it names. `condition` filters, always; `preferred` only ranks, as in a description of
+    a plot that mentions a year. `offset` skips ranks ("second best"). `number` is a season's number. `moods` are names
+    of the lexicon; `relative` says how a similar show should differ ("shorter", "darker"). `reference` points to the
+    conversation: the shows of the last answer ("those"), the one it was about ("it"), or the number of one of them.
+    `text` is left for semantic search. `ignored` are words that read like a condition and are not applied, `missing`
+    what is asked for and not recorded. `decided_by` says whether a rule or the nearest examples chose the intent, and
+    `overruled` is what the other would have chosen.
+    """
+
+    intent: Intent = "lookup"
+    shows: tuple[str, ...] = ()
+    condition: Condition = EVERYTHING
+    preferred: Condition = EVERYTHING
+    order: Order | None = None
+    limit: int | None = None
+    offset: int = 0
+    field: str | None = None
+    measure: Literal["count", "average", "median", "sum", ""] = ""
+    group: str = ""
+    number: int | None = None
+    moods: tuple[str, ...] = ()
+    relative: tuple[str, ...] = ()
+    reference: Literal["those", "it", ""] | int = ""
+    text: str = ""
+    ignored: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    decided_by: Literal["rule", "examples"] = "rule"
+    overruled: Intent | None = None
+
+    def conditions(self) -> list[str]:
+        """Return each condition as `result` gives it: "type=movie", "not tag=comedy"."""
+        return [str(part) for part in parts_of(self.condition)]
+
+
+def both(*conditions: Condition) -> Condition:
+    """Return what all conditions allow, flat and without repetitions."""
+    parts = tuple(dict.fromkeys(part for condition in conditions for part in parts_of(condition)))
+    return parts[0] if len(parts) == 1 else And(parts)
+
+
+def either(*conditions: Condition) -> Condition:
+    """Return what any of the conditions allows, flat and without repetitions."""
+    flat = (part for one in conditions for part in (one.parts if isinstance(one, Or) else (one,)))
+    parts = tuple(dict.fromkeys(flat))
+    return parts[0] if len(parts) == 1 else Or(parts)
+
+
+def negated(condition: Condition) -> Condition:
+    """Return the opposite: each part of an "or" negated by itself, so that every one can be taken away alone."""
+    if isinstance(condition, Not):
+        return condition.part
+    if isinstance(condition, Or):
+        return both(*(negated(part) for part in condition.parts))
+    return Not(condition)
+
+
+def parts_of(condition: Condition) -> tuple[Condition, ...]:
+    """Return the conditions that must all hold."""
+    return condition.parts if isinstance(condition, And) else (condition,)
+
+
+def comparisons(condition: Condition) -> Iterator[Predicate]:
+    """Yield every comparison of an expression, negated ones too."""
+    if isinstance(condition, Predicate):
+        yield condition
+    else:
+        for part in (condition.part,) if isinstance(condition, Not) else condition.parts:
+            yield from comparisons(part)
+
+
+def evaluate(condition: Condition, holds: Callable[[Predicate], bool | None]) -> bool | None:
+    """Tell whether a condition holds; None where that hangs on a value nobody knows.
+
+    `holds` says it of one comparison. A condition and its negation are both None where the value is unknown, so a show
+    meets neither.
+    """
+    if isinstance(condition, Predicate):
+        return holds(condition)
+    if isinstance(condition, Not):
+        part = evaluate(condition.part, holds)
+        return None if part is None else not part
+    decisive = isinstance(condition, Or)
+    unknown = False
+    for one in condition.parts:
+        value = evaluate(one, holds)
+        if value is decisive:
+            return decisive
+        unknown = unknown or value is None
+    return None if unknown else not decisive
+
+
+def _grouped(condition: Condition) -> str:
+    return f"({condition})" if isinstance(condition, And | Or) else str(condition)
+
+
+def _text(value: str | float) -> str:
+    return ("yes" if value else "no") if isinstance(value, bool) else str(value)

@@ -1,0 +1,310 @@
+"""Numbers, dates and ranges in a question: patterns, and the comparison that each of them means."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from animerag.query.lexicon import lexicon
+from animerag.query.plan import And, Predicate, both
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from animerag.query.plan import Condition, FieldName, Operator
+
+_WORDS: dict[str, int] = lexicon()["numbers"]
+_NUMBER = (
+    r"(?P<{0}>\d[\d,]*(?:\.\d+)?|(?:" + "|".join(sorted(_WORDS, key=len, reverse=True)) + r")\b)"
+    r"(?:\s*(?P<{0}_times>million|thousand|hundred|k\b|m\b|万))?"
+)
+_TIMES = {"million": 1_000_000, "m": 1_000_000, "thousand": 1000, "k": 1000, "hundred": 100, "万": 10_000}
+_COMPARE: dict[Operator, str] = {
+    ">=": r"at least|no fewer than|no less than|not less than|not (?:under|below)|minimum(?: of)?|min|mindestens|>=|≥",
+    "<=": r"at most|no more than|not more than|not (?:over|above)|up to|maximum(?: of)?|max|within|höchstens|maximal|<=|≤",
+    ">": r"more than|over|above|greater than|longer than|higher than|better than|exceeding|beyond|upwards of|mehr als|über|>",
+    "<": r"fewer than|less than|under|below|shorter than|lower than|worse than|weniger als|unter|<",
+    "=": r"exactly|precisely|just|only|of|is|are|at|genau|around|about|roughly|=",
+}
+_AFTER: dict[Operator, str] = {
+    ">=": r"\+|(?:or|and) (?:more|higher|above|better|longer|over|greater|up|upwards?)\b|minimum\b|oder mehr\b|plus\b",
+    "<=": r"(?:or|and) (?:less|fewer|lower|below|under|shorter|worse)\b|max(?:imum)?\b|tops\b|at most\b|oder weniger\b",
+}
+_PRE = r"(?:(?P<cmp>" + "|".join(f"(?:{words})" for words in _COMPARE.values()) + r")\s*)"
+_POST = r"(?:\s*(?P<post{0}>" + "|".join(f"(?:{words})" for words in _AFTER.values()) + r"))?"
+_UNITS: dict[FieldName, str] = {
+    "episodes": r"(?:episodes?|eps?|folgen|episoden)\b",
+    "votes": r"(?:votes?|voters?|people|users?|viewers?|ratings)\b",
+    "rating": r"(?:points?|stars?|out of (?:10|ten))\b|/\s*10\b",
+    "duration": r"(?:minutes?|mins?)\b",
+}
+_UNIT = r"(?:\s*-?\s*(?:" + "|".join(f"(?P<{name}>{unit})" for name, unit in _UNITS.items()) + r"))"
+_RATED = r"(?P<rated>\b(?:my )?(?:rat(?:ed|ing|ings)|scor(?:ed|es|e|ing)|bewertung|marks?)(?:\s+(?:of|is|are|at|that is|was))?\s*)"
+_Y = r"(?P<y>(?:19|20)\d\d)(?![\d,.]\d|\d|\s*(?:votes?|voters?|people|users?|episodes?|eps?|minutes?|話|票))"
+_AIRED = r"(?:(?:that |which )?(?:were |was |are )?(?:started|began|aired|airing|premiered|debuted|released|made|came out|broadcast)\s+)?"
+_SEASONS = {spelling: name for name, spellings in lexicon()["seasons"].items() for spelling in spellings}
+_SEASON = r"(?P<season>" + "|".join(sorted(_SEASONS, key=len, reverse=True)) + r")"
+_SAID_DECADES = {"sixties": 1960, "seventies": 1970, "eighties": 1980, "nineties": 1990, "noughties": 2000}
+_MONTHS = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+]
+_MONTH = r"(?P<month>" + "|".join(_MONTHS) + r")"
+
+
+def year_range(low: int | None, high: int | None, name: FieldName = "year") -> Condition:
+    """Return a condition on years, both ends within it."""
+    if low is not None and low == high:
+        return Predicate(name, "=", low)
+    ends = ((">=", low), ("<=", high))
+    return both(*(Predicate(name, operator, end) for operator, end in ends if end is not None))  # type: ignore[arg-type]
+
+
+def _number(match: re.Match[str], name: str) -> float:
+    said = match[name]
+    number = _WORDS[said] if said in _WORDS else float(said.replace(",", ""))
+    return number * _TIMES.get(match[f"{name}_times"] or "", 1)
+
+
+def _plain(number: float) -> float:
+    return int(number) if number == int(number) else number
+
+
+def _unit(match: re.Match[str]) -> FieldName | None:
+    groups = match.groupdict()
+    unit = next((name for name in _UNITS if groups.get(name)), None)
+    return unit or ("rating" if groups.get("rated") else None)
+
+
+def _operator(said: str, table: dict[Operator, str]) -> Operator | None:
+    return next((operator for operator, words in table.items() if re.fullmatch(words, said)), None)
+
+
+def _quantity(match: re.Match[str], _today: int) -> Condition | None:
+    said, after = (match["cmp"] or "").strip(), match["post1"] or match["post2"] or ""
+    operator: Operator = _operator(after, _AFTER) or _operator(said, _COMPARE) or "="
+    number, name = _plain(_number(match, "n")), _unit(match)
+    if name is None and said and operator != "=" and number <= 10 and not isinstance(number, int):
+        name = "rating"  # "over 8.5" says nothing else
+    if name is None and after and operator != "=" and number < 10:
+        name = "rating" if after == "+" else None
+    if name is None:
+        return None
+    if name == "rating" and match["rated"] and match["rated"].startswith("my "):
+        name = "my_score"
+    if name == "rating" and operator == "=" and isinstance(number, int) and number < 10:
+        return And(
+            (Predicate(name, ">=", number), Predicate(name, "<", number + 1))
+        )  # "rated 8": eight point something
+    if said in ("around", "about", "roughly") and name == "episodes":
+        return And((Predicate(name, ">=", round(number * 0.75)), Predicate(name, "<=", round(number * 1.25))))
+    return Predicate(name, operator, number)
+
+
+def _between(match: re.Match[str], _today: int) -> Condition | None:
+    name = _unit(match)
+    low, high = _plain(_number(match, "low")), _plain(_number(match, "high"))
+    if name is None and high <= 10:
+        name = "rating"
+    return None if name is None else And((Predicate(name, ">=", low), Predicate(name, "<=", high)))
+
+
+def _decade(match: re.Match[str], _today: int) -> Condition:
+    if match["spelled"]:
+        start = _SAID_DECADES[match["spelled"]]
+    elif match["ja"]:
+        start = int(match["ja"]) * 10
+    else:
+        decade = int(match["decade"])
+        start = (int(match["century"]) if match["century"] else 20 if decade < 3 else 19) * 100 + decade * 10
+    first, last = {"early": (0, 4), "mid": (3, 6), "late": (5, 9)}.get(match["part"] or "", (0, 9))
+    when = match["when"] or ""
+    if when in ("before", "older than", "pre"):
+        return year_range(None, start - 1)
+    if when in ("after", "newer than", "post"):
+        return year_range(start + 10, None)
+    if when == "since":
+        return year_range(start, None)
+    return year_range(start + first, start + last)
+
+
+def _season(match: re.Match[str], today: int) -> Condition:
+    season = Predicate("season", "=", _SEASONS[match["season"]])
+    groups = match.groupdict()
+    year = groups.get("y")
+    if year:
+        return both(season, Predicate("year", "=", int(year)))
+    this = {"this": 0, "last": -1, "next": 1}.get(groups.get("which") or "")
+    return season if this is None else both(season, Predicate("year", "=", today + this))
+
+
+def _month(match: re.Match[str], _today: int) -> Condition:
+    first = f"{match['y']}-{_MONTHS.index(match['month']) + 1:02}"
+    return And((Predicate("air_date", ">=", f"{first}-01"), Predicate("air_date", "<=", f"{first}-31")))
+
+
+def _relative_year(match: re.Match[str], today: int) -> Condition:
+    years = {"this": 0, "last": -1, "next": 1, "今年": 0, "去年": -1, "昨年": -1, "来年": 1}
+    return Predicate("year", "=", today + years[match["which"]])
+
+
+def _last_years(match: re.Match[str], today: int) -> Condition:
+    number = 10 if match["decade"] else int(_number(match, "n"))
+    return Predicate("year", ">", today - number)
+
+
+def _years(low: int | None, high: int | None, name: FieldName = "year") -> Callable[[re.Match[str], int], Condition]:
+    """Return a reader for "before 2010": the year's distance to each end of the range, None where that is open."""
+
+    def read(match: re.Match[str], _today: int) -> Condition:
+        year = int(match["y"])
+        return year_range(None if low is None else year + low, None if high is None else year + high, name)
+
+    return read
+
+
+def _fixed(condition: Condition) -> Callable[[re.Match[str], int], Condition]:
+    return lambda _match, _today: condition
+
+
+_JAPANESE_AFTER: dict[str, Operator] = {
+    "以上": ">=",
+    "以下": "<=",
+    "未満": "<",
+    "より多い": ">",
+    "を超える": ">",
+    "より少ない": "<",
+}
+_JAPANESE_UNITS: dict[str, FieldName] = {"話": "episodes", "票": "votes", "点": "rating", "分": "duration"}
+
+
+def _japanese_quantity(match: re.Match[str], _today: int) -> Condition | None:
+    name: FieldName | None = "rating" if match["rated"] else _JAPANESE_UNITS.get(match["unit"] or "")
+    if name is None:
+        return None
+    number = _plain(float(match["n"].replace(",", "")) * (10_000 if match["times"] else 1))
+    return Predicate(name, _JAPANESE_AFTER.get(match["post"] or "", "="), number)
+
+
+_BEFORE, _AFTERWARDS = r"before|prior to|older than|earlier than|pre-?|vor", r"after|later than|newer than|post-?|nach"
+
+# In the order in which they are tried: what a pattern explains is not read again.
+PATTERNS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], int], Condition | None]], ...] = tuple(
+    (re.compile(pattern), read)
+    for pattern, read in (
+        (
+            r"(?:between|from|in|zwischen)?\s*\b(?P<low>(?:19|20)\d\d)年?\s*(?:and|to|through|until|till|und|bis|-|–|—|~|〜|から)\s*(?P<high>(?:19|20)\d\d)\b(?!\s*(?:votes?|voters?|people|episodes?|eps?)\b)(?:年?(?:まで)?)(?:の間)?",
+            lambda match, _: year_range(int(match["low"]), int(match["high"])),
+        ),
+        (
+            (
+                rf"{_AIRED}(?:(?P<when>before|older than|after|newer than|since|pre|post)[\s-]+)?(?:(?:in|of|from|during|aus)\s+)?(?:the\s+|den\s+)?(?:(?P<part>early|mid|late)[\s-]+)?"
+                r"(?:\b(?P<century>19|20)?(?P<decade>\d)0(?:['’]?s|er)\b|\b(?P<spelled>sixties|seventies|eighties|nineties|noughties)\b|(?P<ja>(?:19|20)\d)0年代)"
+            ),
+            _decade,
+        ),
+        (
+            rf"{_AIRED}(?:(?:in|of|from|during)\s+)?(?:the )?\b{_SEASON}(?: season)?(?: of)?(?: anime)?[\s,-]+{_Y}\b",
+            _season,
+        ),
+        (rf"(?:(?:in|of|from)\s+)?\b{_Y}年?(?:の)?[\s-]*{_SEASON}(?![a-z])(?: season)?", _season),
+        (rf"(?:(?:in|from)\s+)?\b(?P<which>this|last|next) {_SEASON}\b(?: season)?", _season),
+        (rf"\b{_SEASON}(?= (?:anime|season|seasons|shows?|series|ones?|releases)\b)(?: seasons?)?", _season),
+        (rf"{_AIRED}\b(?:in|from) (?:any |the )?{_SEASON}\b(?=\W*$)", _season),
+        (rf"{_AIRED}(?:in|from)?\s*\b{_MONTH}(?: of)?,? {_Y}", _month),
+        (
+            rf"(?:that )?(?:finish(?:ed)?|end(?:ed|s)?|conclud(?:ed|es))(?: airing)?\s+(?:in|during)\s+{_Y}",
+            _years(0, 0, "end_year"),
+        ),
+        (rf"(?:that )?(?:finish(?:ed)?|end(?:ed|s)?)(?: airing)?\s+(?:{_BEFORE})\s*{_Y}", _years(None, -1, "end_year")),
+        (
+            rf"(?:that )?(?:finish(?:ed)?|end(?:ed|s)?)(?: airing)?\s+(?:{_AFTERWARDS}|since)\s*{_Y}",
+            _years(1, None, "end_year"),
+        ),
+        (rf"(?:from\s+)?{_AIRED}\b(?:{_BEFORE})\s*(?:the (?:year|end of) )?{_Y}", _years(None, -1)),
+        (rf"{_AIRED}\b(?:until|up to|till|by|bis|no later than|not after)\s+(?:the year )?{_Y}", _years(None, 0)),
+        (rf"(?:from |in )?\b{_Y}\s*(?:or|and|oder) (?:earlier|before|older|früher)", _years(None, 0)),
+        (rf"{_AIRED}\b(?:{_AFTERWARDS})\s*(?:the year )?{_Y}", _years(1, None)),
+        (rf"{_AIRED}\b(?:since|seit|ab|no earlier than|not before)\s+(?:the year )?{_Y}", _years(0, None)),
+        (
+            rf"(?:from |in )?\b{_Y}\s*(?:(?:or|and|oder) (?:later|newer|after|up|später)|on(?:wards?)?\b|\+)",
+            _years(0, None),
+        ),
+        (rf"{_Y}年(?:以降|から)", _years(0, None)),
+        (rf"{_Y}年(?:以前|まで)", _years(None, 0)),
+        (rf"{_Y}年(?:より前|前)", _years(None, -1)),
+        (rf"{_Y}年(?:より後|後)", _years(1, None)),
+        (rf"{_AIRED}(?:(?:in|of|from|during|for|aus)\s+)?(?:the year )?\b{_Y}年?", _years(0, 0)),
+        (r"(?:from |in )?(?:\b(?P<which>this|last|next) year\b(?:'s)?)", _relative_year),
+        (r"(?P<which>今年|去年|昨年|来年)", _relative_year),
+        (
+            rf"(?:in |from |of |during )?(?:the )?(?:last|past) (?:(?P<decade>decade)\b|{_NUMBER.format('n')} years\b)",
+            _last_years,
+        ),
+        (
+            rf"{_RATED}?\b(?:between|from|with)?\s*{_NUMBER.format('low')}\s*(?:and|to|-|–|—|~|〜)\s*{_NUMBER.format('high')}{_UNIT}?",
+            _between,
+        ),
+        (rf"{_RATED}?{_PRE}?(?<![\w.]){_NUMBER.format('n')}{_POST.format(1)}{_UNIT}?{_POST.format(2)}", _quantity),
+        (
+            r"(?P<rated>評価[がはの]?|スコア[がは]?)?(?:全)?(?P<n>\d[\d,]*(?:\.\d+)?)\s*(?P<times>万)?(?P<unit>話|票|点|分)?(?P<post>以上|以下|未満|より多い|を超える|より少ない)?",
+            _japanese_quantity,
+        ),
+        (r"\b(?:single|one)[\s-]episode\b|\bone[- ]shots?\b", _fixed(Predicate("episodes", "=", 1))),
+        (
+            r"\b(?:one|single|1)[\s-]cour\b",
+            _fixed(And((Predicate("episodes", ">=", 10), Predicate("episodes", "<=", 14)))),
+        ),
+        (
+            r"\b(?:two|double|2)[\s-]cours?\b",
+            _fixed(And((Predicate("episodes", ">=", 20), Predicate("episodes", "<=", 28)))),
+        ),
+        (
+            r"\b(?:an? )?(?:unknown|unspecified|missing|no known) (?:number of episodes|episode (?:counts?|numbers?)|episodes)|\bepisode count (?:is )?(?:unknown|missing)|\b(?:without|with no) (?:an? )?(?:episode count|number of episodes)|話数(?:が)?不明",
+            _fixed(Predicate("episodes", "unknown")),
+        ),
+        (
+            r"\b(?:without|with no|unknown|missing) (?:an? )?(?:rating|score)s?\b|\bunrated\b|\bnot rated\b|評価なし",
+            _fixed(Predicate("rating", "unknown")),
+        ),
+        (
+            r"\b(?:without|with no|unknown|missing) (?:an? )?(?:start |air |release )?(?:years?|dates?)\b",
+            _fixed(Predicate("year", "unknown")),
+        ),
+        (
+            r"\b(?:still|currently|not finished) (?:airing|running|ongoing)\b|\bongoing\b|放送中",
+            _fixed(Predicate("status", "=", "airing")),
+        ),
+        (
+            r"\b(?:finished|completed|complete) (?:airing|series|shows?)\b|\balready (?:ended|over)\b|完結",
+            _fixed(Predicate("status", "=", "finished")),
+        ),
+        (
+            r"\bshort(?:er)?(?= |$|,|\.|\?)(?! (?:guy|girl|boy|man|woman|kid|hair|stor))|\bkurze?\b|短い",
+            _fixed(Predicate("episodes", "<=", 13)),
+        ),
+        (
+            r"\b(?:long|long-running|long running|lengthy|lange?)(?= )(?! (?:hair|time|lost|ago|as|dead))|長い",
+            _fixed(Predicate("episodes", ">=", 40)),
+        ),
+        (
+            r"\b(?:nsfw|18\+|r-?18|adults? only|restricted|age[- ]restricted|adult(?= (?:anime|shows|content|titles)))\b",
+            _fixed(Predicate("restricted", "=", True)),
+        ),
+        (r"\b(?:sfw|safe for work|not restricted|unrestricted)\b", _fixed(Predicate("restricted", "=", False))),
+        (
+            r"\b(?:well[- ]rated|highly rated|high[- ]rated|good ratings?|high scores?|acclaimed)\b|高評価",
+            _fixed(Predicate("rating", ">=", 8)),
+        ),
+    )
+)

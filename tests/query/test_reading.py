@@ -1,0 +1,262 @@
+"""Questions become plans: what is asked for, which conditions bind, and where every word ends."""
+
+import re
+from itertools import combinations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from animerag.query.grammar import suitable_for_children
+from animerag.query.lexicon import carrying, vocabulary
+from animerag.query.plan import EVERYTHING, And, Not, Of, Or, Order, Plan, Predicate, both, either, evaluate
+from animerag.query.reader import Named, placed_words, plan_of, read
+from animerag.query.rendering import render
+
+TAGS = ("comedy", "romance", "horror", "isekai", "mecha", "harem", "ecchi", "gore", "drama", "mystery", "sports")
+WORDS = vocabulary((*TAGS, "kids", "manga", "light novel", "original work", "slice of life", "iyashikei", "shounen"))
+
+
+def understood(question, *, show=None, year=2026):
+    """Return the plan of a question; `show` is a title in it that names the show "1"."""
+    places = re.finditer(re.escape(show), question) if show else ()
+    names = [Named(found.start(), found.end(), ("1",)) for found in places]
+    return plan_of(read(question, names, WORDS, year))
+
+
+@pytest.mark.parametrize(
+    ("question", "intent", "conditions"),
+    [
+        ("which comedies do I have", "list", ["tag=comedy"]),
+        ("how many films are in here?", "count", ["type=movie"]),
+        ("everything that isn't a comedy", "list", ["not tag=comedy"]),
+        ("anything but isekai", "list", ["not tag=isekai"]),
+        ("mystery or horror", "list", ["tag=mystery or tag=horror"]),
+        ("no harem or ecchi, romance", "list", ["tag=romance", "not tag=harem", "not tag=ecchi"]),
+        ("romance w/o harem", "list", ["tag=romance", "not tag=harem"]),
+        ("gore-free horror", "list", ["tag=horror", "not tag=gore"]),
+        ("films and OVAs from the nineties", "list", ["type=movie or type=ova", "year>=1990", "year<=1999"]),
+        ("spring 2007 anime", "list", ["season=spring", "year=2007"]),
+        ("this year's movies", "list", ["year=2026", "type=movie"]),
+        ("short and not harem, nach 2015", "list", ["year>=2016", "episodes<=13", "not tag=harem"]),
+        ("mecha between 1990 and 1995", "list", ["year>=1990", "year<=1995", "tag=mecha"]),
+        ("dramas with more than two dozen episodes", "list", ["episodes>24", "tag=drama"]),
+        ("sports shows based on a manga", "list", ["tag=sports", "tag=manga"]),
+        ("shows with an unknown number of episodes", "list", ["episodes unknown"]),
+        ("ended before 2001 and rated at least 8", "list", ["end_year<=2000", "rating>=8"]),
+        ("2015年以降のホラー映画", "list", ["year>=2015", "type=movie", "tag=horror"]),
+        ("コメディ以外のアニメ", "list", ["not tag=comedy"]),
+    ],
+)
+def test_a_list_binds_every_condition(question, intent, conditions):
+    plan = understood(question)
+
+    assert plan.intent == intent
+    assert sorted(plan.conditions()) == sorted(conditions)
+    assert plan.text == ""
+
+
+@pytest.mark.parametrize(
+    ("question", "order", "limit"),
+    [
+        ("top 5 horror", Order(field="rating"), 5),
+        ("the three longest shows", Order(field="episodes"), 3),
+        ("newest movies, top 3", Order(field="year"), 3),
+        ("which comedy has the most votes", Order(field="votes"), 1),
+        ("worst isekai", Order(field="rating", descending=False), 1),
+        ("一番古い映画はどれ", Order(field="year", descending=False), 1),
+    ],
+)
+def test_a_superlative_is_an_order(question, order, limit):
+    plan = understood(question)
+
+    assert (plan.intent, plan.order, plan.limit) == ("superlative", order, limit)
+
+
+def test_a_rank_skips_those_before_it():
+    plan = understood("third best movie")
+
+    assert (plan.offset, plan.limit) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("question", "intent", "field"),
+    [
+        ("how many episodes does Monster have", "field", "episodes"),
+        ("when did Monster end", "field", "end_year"),
+        ("what is Monster based on", "field", "source"),
+        ("is Monster a film", "field", None),
+        ("Monsterは何話", "field", "episodes"),
+        ("what is Monster about?", "lookup", None),
+        ("anime like Monster", "similar", None),
+        ("Monster watch order", "watch_order", None),
+        ("all seasons of Monster", "seasons", None),
+        ("just finished Monster, what next?", "next", None),
+        ("who directed Monster", "unsupported", None),
+    ],
+)
+def test_a_question_about_a_show(question, intent, field):
+    plan = understood(question, show="Monster")
+
+    assert (plan.intent, plan.field, plan.shows) == (intent, field, ("1",))
+
+
+@pytest.mark.parametrize(
+    ("question", "intent"),
+    [
+        ("hello there", "help"),
+        ("what can I ask you?", "help"),
+        ("average rating per decade", "stats"),
+        ("which tag do I own most", "stats"),
+        ("what's on my watchlist", "my_list"),
+        ("what have I not seen yet", "my_list"),
+        ("something sad", "recommend"),
+        ("what should I watch tonight", "recommend"),
+        ("a boy finds a magic sword in a lake", "lookup"),
+    ],
+)
+def test_an_intent_is_recognised(question, intent):
+    assert understood(question).intent == intent
+
+
+def test_a_show_gives_a_bound():
+    plan = understood("everything longer than Monster", show="Monster")
+
+    assert plan.condition == Predicate("episodes", ">", Of("1"))
+    assert plan.shows == ()
+
+
+def test_what_no_record_holds_is_named():
+    assert understood("who composed the soundtrack of Monster", show="Monster").missing == ("soundtrack",)
+
+
+def test_a_topic_that_a_file_records_is_not_missing():
+    recorded = vocabulary(TAGS, recorded=["studio"])
+
+    assert plan_of(read("which studio made Monster", [Named(18, 25, ("1",))], recorded, 2026)).missing == ()
+
+
+def test_a_plot_only_prefers():
+    plan = understood("a girl plays in a horror house with a doll")
+
+    assert (plan.intent, plan.condition) == ("lookup", EVERYTHING)
+    assert plan.preferred == Predicate("tag", "=", "horror")
+
+
+def test_a_child_sees_nothing_unsuitable():
+    plan = understood("comedies ok for a 9-year-old?")
+
+    assert set(suitable_for_children().parts) < set(plan.condition.parts)
+
+
+def test_what_reads_like_a_condition_and_is_none_is_ignored():
+    assert understood("list all hand drawn comedies").ignored == ("hand drawn",)
+
+
+def test_examples_decide_where_no_rule_does_and_never_against_one():
+    unsure = read("a boy finds a magic sword in a lake", [], WORDS, 2026)
+    sure = read("top 5 horror", [], WORDS, 2026)
+    by_examples, by_rule = plan_of(unsure, ("recommend", 0.9)), plan_of(sure, ("recommend", 0.9))
+
+    assert (by_examples.intent, by_examples.decided_by, by_examples.overruled) == ("recommend", "examples", "lookup")
+    assert plan_of(unsure, ("recommend", 0.2)).intent == "lookup"
+    assert (by_rule.intent, by_rule.decided_by, by_rule.overruled) == ("superlative", "rule", "recommend")
+
+
+def tags():
+    return st.sampled_from(TAGS).map(lambda tag: Predicate("tag", "=", tag))
+
+
+def fields():
+    numbers = st.sampled_from(["<", "<=", ">", ">="])
+    return st.one_of(
+        tags(),
+        st.sampled_from(["movie", "ova", "tv"]).map(lambda name: Predicate("type", "=", name)),
+        st.integers(1960, 2030).map(lambda year: Predicate("year", "=", year)),
+        st.builds(Predicate, st.just("episodes"), numbers, st.integers(1, 500)),
+        st.builds(Predicate, st.just("votes"), numbers, st.integers(1000, 90_000)),
+    )
+
+
+def subject(part):
+    """Return what a part is about: a question says one thing of each field, and of each tag."""
+    inner = part.part if isinstance(part, Not) else part
+    return (inner.field, inner.value) if inner.field == "tag" else inner.field
+
+
+def plans():
+    parts = st.lists(st.one_of(fields(), tags().map(Not)), min_size=1, max_size=4, unique_by=subject)
+    return st.builds(
+        lambda intent, some: Plan(intent=intent, condition=both(*some)), st.sampled_from(["list", "count"]), parts
+    )
+
+
+@settings(max_examples=60)
+@given(plans())
+def test_a_plan_reads_back_from_its_words(plan):
+    again = understood(render(plan))
+
+    assert again.intent == plan.intent
+    assert set(again.conditions()) == set(plan.conditions())
+    assert (again.text, again.ignored, again.missing) == ("", (), ())
+
+
+SHOWS = [
+    {"tag": set(some), "episodes": episodes, "year": year, "type": kind, "votes": None}
+    for some in combinations(TAGS[:5], 2)
+    for episodes, year, kind in ((12, 1990, "tv"), (None, 2010, "movie"), (300, None, None))
+]
+
+
+def holds(show):
+    def compare(one):
+        if one.field == "tag":
+            return one.value in show["tag"]
+        value = show[one.field]
+        if value is None or one.operator == "=":
+            return None if value is None else value == one.value
+        ways = {"<": value < one.value, ">": value > one.value, "<=": value <= one.value, ">=": value >= one.value}
+        return ways[one.operator]
+
+    return compare
+
+
+def matching(condition):
+    return {number for number, show in enumerate(SHOWS) if evaluate(condition, holds(show))}
+
+
+def expressions():
+    def joined(inner):
+        some = st.lists(inner, min_size=1, max_size=3).map(tuple)
+        return st.one_of(inner.map(Not), some.map(And), some.map(Or))
+
+    return st.recursive(fields(), joined, max_leaves=5)
+
+
+@given(expressions(), expressions())
+def test_conditions_behave_like_sets(one, other):
+    assert matching(both(one, other)) == matching(one) & matching(other)
+    assert matching(either(one, other)) == matching(one) | matching(other)
+    assert not matching(one) & matching(Not(one))
+
+
+@given(tags())
+def test_a_negated_tag_is_the_complement(tag):
+    assert matching(tag) | matching(Not(tag)) == set(range(len(SHOWS)))
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "recommend me a sad romance movie from 2012 with robots and pirates",
+        "list every hand drawn horror show about a haunted lighthouse",
+        "best comedies, no ecchi, at least 20 episodes",
+        "which pirates sail with talking parrots?",
+    ],
+)
+def test_every_word_ends_in_one_place(question):
+    places = [word for word, _ in placed_words(read(question, [], WORDS, 2026))]
+    meaningful = {word for word in re.findall(r"[^\W_]+", question.lower()) if word not in carrying()}
+
+    assert len(places) == len(set(places))
+    assert meaningful - {"recommend"} <= set(places)
