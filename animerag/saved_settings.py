@@ -64,6 +64,10 @@ class Preferences:
         """Name the variable of each setting that an option, the environment or `.env` decides."""
         return {name: variable(name) for name in SAVABLE if name in self._settings.fixed}
 
+    async def current(self) -> Settings:
+        """Return the settings with what is saved by now; a level taken over in Compare counts without a restart."""
+        return self._settings.with_saved(await saved_settings(self._library))
+
     async def check(self) -> Sequence[ConnectionCheck]:
         """Try the models in use; one embedded word is all that is spent."""
         return await self.try_out(self._settings)

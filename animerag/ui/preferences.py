@@ -36,7 +36,7 @@ _VERBOSITIES = ("low", "medium", "high")
 
 def form() -> None:
     """Draw what can be changed; a change is tried, kept, and counts at once for every tab."""
-    settings = session.services().settings
+    settings = session.runtime().call(session.services().preferences.current())
     fixed = session.services().preferences.fixed
     if note := st.session_state.pop(_SAVED, None):
         st.success(label(note), icon=":material/check:")

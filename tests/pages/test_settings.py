@@ -5,6 +5,7 @@ import contextlib
 
 import pytest
 
+from animerag.config import SAVABLE
 from animerag.jobs.jobs import Control
 from animerag.providers import discovery
 from animerag.simulator import SimulatorProcess, SimulatorSettings
@@ -182,3 +183,12 @@ def test_a_server_that_was_declined_is_offered_only_in_settings(app):
     app.run()
     assert "found on this machine" not in said(app)
     assert "found on this machine" in said(visit(app, "settings"))
+
+
+def test_a_level_taken_over_in_compare_is_shown_at_once(sampled):
+    session.runtime().call(session.services().comparison.use_level("ingest", 7))
+    visit(sampled, "settings")
+    sampled.session_state["settings_more"] = True
+    sampled.run()
+    assert [field.value for field in sampled.text_input if field.label == SAVABLE["ingest_concurrency"]] == ["7"]
+    assert "settings_defaults" in [button.key for button in sampled.button]
