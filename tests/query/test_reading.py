@@ -136,6 +136,14 @@ def test_a_topic_that_a_file_records_is_not_missing():
     assert plan_of(read("which studio made Monster", [Named(18, 25, ("1",))], recorded, 2026)).missing == ()
 
 
+@pytest.mark.parametrize(
+    "question",
+    ["a girl finds bones in the forest", "a boy who pulls the trigger at sunrise", "a stream in the woods and a fox"],
+)
+def test_a_word_of_a_plot_is_no_topic(question):
+    assert understood(question).missing == ()
+
+
 def test_a_plot_only_prefers():
     plan = understood("a girl plays in a horror house with a doll")
 
