@@ -534,6 +534,8 @@ class FactAnswer:
     sort: Sort | None = None
     of: str | None = None
     unknown: int = 0  # shows that meet the filters and have no value to be ordered by
+    conditions: tuple[str, ...] = ()  # of the plan, as JSON gives them: "type=movie", "not tag=comedy"
+    labels: tuple[str, ...] = ()  # the same in words: "movies", "not comedy"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -559,7 +561,7 @@ class Retrieval:
 
     `understood` is what the question itself asks of the fields, as chips to remove. Where the whole question was
     understood it also restricts, else it only prefers. `filters` set by hand always restrict. `missing` says which
-    season of a show is asked for and not there.
+    season of a show is asked for and not there, or what is asked for and not recorded; `not_recorded` names the latter.
     """
 
     question: str
@@ -569,6 +571,7 @@ class Retrieval:
     filters: Filters = Filters()
     understood: Filters = Filters()
     missing: str = ""
+    not_recorded: tuple[str, ...] = ()
     ambiguities: tuple[Ambiguity, ...] = ()
     notes: tuple[str, ...] = ()
     timings: Timings = Timings()
@@ -601,6 +604,24 @@ class Prompt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What an answer says, as data: None of it is guessed from likeness.
+
+    `ids` are all shows the answer is about, in its order; `complete` tells that they are the whole set that meets every
+    condition of the question. `value` is the count or the field asked for. `ignored` are words that read like a
+    condition and were not applied, `missing` what is asked for and no record holds.
+    """
+
+    intent: str
+    ids: tuple[str, ...] = ()
+    complete: bool = False
+    value: int | float | str | None = None
+    conditions: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """One question's outcome; `citations` are ids of shows that `text` cites by the number of their source.
 
@@ -626,6 +647,7 @@ class Answer:
     spans: tuple[Span, ...] = ()
     cached: bool = False
     nobody_served: bool = False
+    result: Result | None = None
 
     @property
     def uncited(self) -> bool:

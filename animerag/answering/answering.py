@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from animerag.answering import field_answers
 from animerag.answering.prompting import build_prompt, cited
 from animerag.answering.prompts import ANSWER_VERSION
+from animerag.answering.result import result_of
 from animerag.errors import AnimeRAGError, TransientProviderError
 from animerag.models import Answer, AnswerStatus, Filters, Finish, Priority, Prompt, Retrieval, Timings, Turn, Usage
 from animerag.rate_limits import nobody_is_served
@@ -366,6 +367,7 @@ class Answering:
             question=question,
             status=AnswerStatus.OK,
             sources=found.sources,
+            result=result_of(found),
             notes=found.notes,
             timings=found.timings,
             usage=found.usage,

@@ -63,7 +63,8 @@ def render(question: str, fact: FactAnswer, shows: Mapping[str, Show], sources: 
 
 
 def _heading(fact: FactAnswer, *, japanese: bool) -> str:
-    conditions = ", ".join(condition.label for condition in fact.filters.conditions())
+    by_hand = [condition.label for condition in fact.filters.conditions()]
+    conditions = ", ".join([*fact.labels, *by_hand])
     order = _ORDERED[fact.sort.field, fact.sort.descending][japanese] if fact.sort else ""
     if fact.kind == "compare":
         return f"{order}：" if japanese else f"{order} first:"

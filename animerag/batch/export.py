@@ -75,6 +75,7 @@ def answer_object(index: int, answer: Answer) -> dict[str, Any]:
         "model": answer.model,
         "provider": answer.provider,
         "cached": answer.cached,
+        "result": asdict(answer.result) if answer.result else None,
     }
 
 

@@ -83,6 +83,7 @@ class FieldIndex:
             show.id: " ".join(f" {title_words(title)} |" for title in (show.title, *show.titles)) for show in best_first
         }
         self.tags = [tag for tag, _ in counted.most_common()]
+        self.has_statuses = any(show.my_status for show in self._shows.values())
         self.tag_names = _names_of(counted)
 
     def __len__(self) -> int:
@@ -167,6 +168,14 @@ class FieldIndex:
         if field == "restricted":
             return None if show.restricted is None else RESTRICTED_LABELS[show.restricted]
         return getattr(show, field) or None
+
+    def has_tag(self, show_id: str, tag: str) -> bool:
+        """Tell whether a show has a tag, given in lower case."""
+        return tag in self._tags_of[show_id]
+
+    def first(self, ids: Sequence[str], limit: int, field: str) -> list[str]:
+        """Return the first of ordered ids, and whatever ties with the last of them."""
+        return _first(ids, limit, self, field)
 
     def titled(self, words: str) -> bool:
         """Tell whether any title contains these words."""

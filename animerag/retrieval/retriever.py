@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,9 +19,13 @@ from animerag.errors import InvalidInputError, LibraryError
 from animerag.models import Ambiguity, Filters, NamedShow, Priority, Retrieval, Timings, Usage
 from animerag.ports import VectorHits
 from animerag.query import field_index
+from animerag.query.execution import carry_out, compares_with_a_show
 from animerag.query.field_index import FieldIndex
+from animerag.query.lexicon import vocabulary
+from animerag.query.names import named_in
 from animerag.query.out_of_scope import asked_title, asks_for_what_is_not_kept
 from animerag.query.parser import ParsedQuery, understand
+from animerag.query.reader import plan_of, read
 from animerag.query.titles import AliasIndex, folded
 from animerag.retrieval.fusion import Candidates, nothing_found, rounded, sources
 from animerag.retrieval.reranking import Passages
@@ -35,6 +40,8 @@ if TYPE_CHECKING:
     from animerag.indexing.indexer import Indexer
     from animerag.models import FactAnswer, Show
     from animerag.ports import Embedding, Locate, Neighbour, Vectors
+    from animerag.query.lexicon import Gazetteer
+    from animerag.query.plan import Plan
     from animerag.query.titles import AliasMatch
     from animerag.storage.full_text import WordHit
     from animerag.storage.library import Library
@@ -50,6 +57,10 @@ _RELOAD_S = 2.0  # seconds between two readings of the catalogue while an import
 _SPARE = 2  # shows that may have left the catalogue since they were found
 _LOOKED_INTO = 15  # candidates whose passages and tags are looked into, where that is free
 _OPTIONS = 6  # more choices than this are no help
+_NO_LIST = (
+    "The catalogue does not know what you have watched. Import your MyAnimeList export (XML) in Upload and ask again.",
+    "視聴状況の記録がありません。MyAnimeListのエクスポート（XML）をアップロードすると答えられます。",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +70,7 @@ class _CatalogueSnapshot:
     revision: int
     aliases: AliasIndex
     table: FieldIndex
+    vocabulary: Gazetteer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +90,7 @@ class _QuestionReading:
     beyond: bool = False  # it asks for what no record holds
     ambiguities: tuple[Ambiguity, ...] = ()
     missing: str = ""  # a sentence about the season of a show that is asked for and not there
+    not_recorded: tuple[str, ...] = ()  # topics that no record holds
     seconds: float = 0.0
 
     @property
@@ -168,6 +181,7 @@ class Retriever:
             understood=read.understood.filters,
             ambiguities=read.ambiguities,
             missing=read.missing,
+            not_recorded=read.not_recorded,
             notes=tuple(notes),
             usage=near.usage,
             timings=Timings(
@@ -393,7 +407,10 @@ class Retriever:
 
 def _catalogue_of(revision: int, rows: Sequence[Mapping[str, Any]]) -> _CatalogueSnapshot:
     shows = show_fields.shows_of(rows)
-    return _CatalogueSnapshot(revision=revision, aliases=AliasIndex(shows), table=FieldIndex(shows))
+    table = FieldIndex(shows)
+    recorded = ("studio",) if any(show.studios for show in shows) else ()
+    words = vocabulary(table.tags, recorded)
+    return _CatalogueSnapshot(revision=revision, aliases=AliasIndex(shows), table=table, vocabulary=words)
 
 
 def _understand(
@@ -422,6 +439,12 @@ def _understand(
     elif named:
         understood = replace(understood, filters=Filters())
     fact = field_index.answer(understood, named, table, by_hand)
+    plan = _planned(question, matches, catalogue)
+    about_shows = bool(named) and not compares_with_a_show(plan)
+    planned = None if ignore or about_shows else carry_out(plan, table, by_hand)
+    if planned is not None:
+        fact, lead, led_by = planned, [], {}
+        understood = replace(understood, filters=_as_filters(understood, planned, table, by_hand))
     if fact and fact.kind == "related":
         led_by = dict(zip(fact.ids, map(str, fact.values), strict=True))
         lead = [*led_by, *lead]
@@ -434,7 +457,14 @@ def _understand(
     allowed = table.matching(restricting) if restricting else None
     if allowed is not None:
         lead = [show_id for show_id in lead if show_id in set(allowed)]
-    soft = bool(understood.filters) and not whole
+    soft = bool(understood.filters) and not whole and planned is None
+    beyond = asks_for_what_is_not_kept(_blanked(question, named))
+    missing = _no_such_season(named[0], table, question) if named and named[0].season_missing else ""
+    not_recorded = plan.missing if beyond else ()
+    if plan.intent == "my_list" and not named and fact is None and not table.has_statuses:
+        missing, not_recorded = _NO_LIST[is_japanese(question)], ("watch status",)
+    elif not_recorded and not missing and not is_japanese(question):
+        missing = _not_recorded(not_recorded, [match.title for match in named])
     return _QuestionReading(
         matches=tuple(matches),
         understood=understood,
@@ -445,10 +475,34 @@ def _understand(
         led_by={show_id: how for show_id, how in led_by.items() if show_id in lead},
         votes=table.votes,
         names=catalogue.aliases.has_names(question),
-        beyond=asks_for_what_is_not_kept(_blanked(question, named)),
+        beyond=beyond,
+        not_recorded=not_recorded,
         ambiguities=_ambiguities(named, table),
-        missing=_no_such_season(named[0], table, question) if named and named[0].season_missing else "",
+        missing=missing,
     )
+
+
+def _planned(question: str, matches: Sequence[AliasMatch], catalogue: _CatalogueSnapshot) -> Plan:
+    """Return what the rules make of a question; pure, about a millisecond."""
+    text = folded(question)
+    names = named_in(text, matches, catalogue.aliases)
+    return plan_of(read(text, names, catalogue.vocabulary, datetime.now(UTC).year))
+
+
+def _as_filters(understood: ParsedQuery, planned: FactAnswer, table: FieldIndex, by_hand: Filters) -> Filters:
+    """Return the filters of a plan where they say just the same; chips can show no "or", and must not show less."""
+    same = set(table.matching(by_hand.joined(understood.filters))) == set(planned.ids)
+    return understood.filters if same and planned.kind != "order" else Filters()
+
+
+def _not_recorded(topics: Sequence[str], shows: Sequence[str]) -> str:
+    """Say what no record holds, and what can be asked of the shows instead."""
+    sentence = f"{_listed(topics).capitalize()}: not recorded in this catalogue."
+    return f"{sentence} About {shows[0]} you can ask for episodes, year, rating, tags and plot." if shows else sentence
+
+
+def _listed(words: Sequence[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else words[0]
 
 
 def _blanked(question: str, named: Sequence[AliasMatch]) -> str:

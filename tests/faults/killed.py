@@ -19,12 +19,13 @@ from animerag.jobs.jobs import Control
 from animerag.providers.openai import OpenAIEmbedder
 from animerag.storage import full_text
 from animerag.storage.library import Library
+from animerag.storage.vectors import EmbeddingStore
 from animerag.vector_store.chroma import ChromaIndex
 
 POINTS = {
     "before embedding": (OpenAIEmbedder, "embed", "before"),
     "after embedding": (OpenAIEmbedder, "embed", "after"),
-    "vectors kept": (Library, "save_vectors", "after"),
+    "vectors kept": (EmbeddingStore, "save", "after"),
     "before writing": (ChromaIndex, "upsert", "before"),
     "written, not noted": (ChromaIndex, "upsert", "after"),
     "inside the commit": (full_text, "put", "after"),

@@ -1,0 +1,93 @@
+"""Plans carried out over fields: sets, counts and orders, unknown values, and what is left to search."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from animerag.models import Filters, Show
+from animerag.query.execution import carry_out, is_whole
+from animerag.query.field_index import FieldIndex
+from animerag.query.lexicon import vocabulary
+from animerag.query.plan import And, Not, Of, Or, Plan, Predicate, evaluate
+from animerag.query.reader import plan_of, read
+
+SHOWS = (
+    Show(id="1", title="A", type="movie", year=1988, episodes=1, rating=8.1, tags=("Action",), season="summer"),
+    Show(id="2", title="B", type="tv", year=2019, episodes=12, rating=7.5, tags=("Comedy", "Isekai"), season="fall"),
+    Show(id="3", title="C", type="tv", year=2019, episodes=None, rating=9.0, tags=("Horror",), season="fall"),
+    Show(id="4", title="D", type=None, year=None, episodes=24, rating=6.0, tags=("Mystery",)),
+    Show(id="5", title="E", type="movie", year=2016, episodes=1, rating=8.9, tags=("Romance",), restricted=True),
+)
+TABLE = FieldIndex(SHOWS)
+WORDS = vocabulary(TABLE.tags)
+
+
+def asked(question):
+    return carry_out(plan_of(read(question, [], WORDS, 2026)), TABLE, Filters())
+
+
+@pytest.mark.parametrize(
+    ("question", "ids"),
+    [
+        ("how many movies do I have", {"1", "5"}),
+        ("anime that is not a comedy", {"1", "3", "4", "5"}),
+        ("anything but isekai", {"1", "3", "4", "5"}),
+        ("horror or mystery", {"3", "4"}),
+        ("fall 2019 anime", {"2", "3"}),
+        ("movies after 2000", {"5"}),
+        ("tv series with at least 12 episodes", {"2"}),
+    ],
+)
+def test_a_question_of_fields_gets_the_whole_set(question, ids):
+    assert set(asked(question).ids) == ids
+
+
+def test_an_order_counts_the_shows_without_a_value():
+    fact = asked("which show has the most episodes")
+
+    assert (fact.kind, fact.ids, fact.unknown) == ("order", ("4",), 1)
+
+
+@pytest.mark.parametrize("question", ["a boy who finds a notebook", "something sad", "only those", "who directed A"])
+def test_what_fields_do_not_answer_is_left_to_search(question):
+    assert asked(question) is None
+
+
+def test_a_bound_comes_from_another_show():
+    plan = Plan(intent="list", condition=Predicate("rating", ">", Of("1")))
+
+    assert set(carry_out(plan, TABLE, Filters()).ids) == {"3", "5"}
+
+
+def test_filters_set_by_the_user_hold_besides():
+    plan = Plan(intent="count", condition=Predicate("type", "=", "movie"))
+
+    assert carry_out(plan, TABLE, Filters(year_from=2000)).ids == ("5",)
+
+
+TESTS = st.one_of(
+    st.builds(Predicate, st.just("tag"), st.just("="), st.sampled_from(("comedy", "horror", "isekai"))),
+    st.builds(Predicate, st.just("year"), st.sampled_from(("<", "<=", ">", ">=", "=")), st.integers(1980, 2025)),
+    st.builds(Predicate, st.just("type"), st.just("="), st.sampled_from(("movie", "tv"))),
+    st.builds(Predicate, st.just("episodes"), st.sampled_from(("<", ">")), st.integers(0, 30)),
+)
+
+
+def ids_of(condition):
+    plan = Plan(intent="count", condition=condition)
+    assert is_whole(plan)
+    return set(carry_out(plan, TABLE, Filters()).ids)
+
+
+@given(TESTS, TESTS)
+def test_or_is_a_union_and_another_condition_never_adds_a_show(one, other):
+    assert ids_of(Or((one, other))) == ids_of(one) | ids_of(other)
+    assert ids_of(And((one, other))) == ids_of(one) & ids_of(other)
+
+
+@given(TESTS)
+def test_a_negation_is_the_rest_of_the_shows_whose_value_is_known(test):
+    known = {show.id for show in SHOWS if test.field == "tag" or getattr(show, test.field) is not None}
+
+    assert ids_of(Not(test)) == known - ids_of(test)
+    assert evaluate(Not(And(())), lambda _: None) is False
