@@ -137,9 +137,12 @@ async def open_services(settings: Settings, *, warm: bool = True) -> AsyncIterat
             max_tpm=settings.max_tpm,
         )
         embedder, chat = await _providers(settings, gate, stack, library)
-        kept = AnswerCache(library)
+        alone = ImportLock(settings.data_dir / "import.lock")
+        kept = AnswerCache(library, at_work=lambda: alone.at_work)
         stack.push_async_callback(kept.close)
-        services = _assemble(settings, library, index, embedder=embedder, chat=chat, kept=kept, gate=gate, lease=lease)
+        services = _assemble(
+            settings, library, index, embedder=embedder, chat=chat, kept=kept, gate=gate, alone=alone, lease=lease
+        )
         stack.push_async_callback(services.jobs.close)
         if warm:
             stack.push_async_callback(_end, asyncio.create_task(_warm(services), name="warm-up"))
@@ -212,6 +215,7 @@ def _assemble(
     chat: ChatModel,
     kept: AnswerCache,
     gate: Gate,
+    alone: ImportLock,
     lease: FileLock,
 ) -> Services:
     embeds_here = embedder.provider == "local"
@@ -220,7 +224,6 @@ def _assemble(
         return lambda: _LOCAL_LEVEL if local else gate.level(priority)
 
     indexer = Indexer(library, index, embedder)
-    alone = ImportLock(settings.data_dir / "import.lock")
     retriever = Retriever(indexer, at_work=lambda: alone.at_work)
     answering = Answering(
         retriever,

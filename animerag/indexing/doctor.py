@@ -87,6 +87,15 @@ class Maintenance:
         Raises LibraryError, VectorStoreError.
         """
         before = await self.check()
+        if before.healthy:
+            return before
+        try:
+            repaired = await self._repair(before)
+        finally:
+            await self._library.bump_revision()  # answers from before, or from half of a repair, are not given again
+        return replace(await self.check(), repaired=repaired)
+
+    async def _repair(self, before: DoctorReport) -> int:
         spec = await self._indexer.spec()
         if before.stray:
             await self._indexer.index.delete(spec, before.stray)
@@ -99,7 +108,7 @@ class Maintenance:
         for start in range(0, len(broken), _CHUNK):
             mended |= await self._write_again(spec, broken[start : start + _CHUNK])
         await self._library.embeddings.forget_indexed(spec.name, set(broken) - mended)
-        return replace(await self.check(), repaired=len(mended))
+        return len(mended)
 
     async def start_after_unclean_stop(self, jobs: Jobs) -> Job | None:
         """Start a repair as a job, for a catalogue that a process was killed over since the last one.

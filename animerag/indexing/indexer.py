@@ -128,8 +128,11 @@ class Indexer:
         if lost:
             documents = await self.documents(lost)
             vectors = await self.known_vectors(spec, documents)
-            await self.index.delete(spec, lost)
-            await self.upsert(spec, documents, vectors)
+            try:
+                await self.index.delete(spec, lost)
+                await self.upsert(spec, documents, vectors)
+            finally:
+                await self.library.bump_revision()  # answers from before lack what could not be found
         return len(lost)
 
     async def remove_strays(self) -> int:

@@ -12,23 +12,26 @@ from sqlalchemy import delete, select
 from sqlalchemy.dialects.sqlite import insert
 
 from animerag.errors import LibraryError
-from animerag.storage.schema import answers
+from animerag.storage.schema import answers, facts
 from animerag.storage.serialization import CachedRetrieval, dump, load
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from animerag.models import Answer, Retrieval
     from animerag.storage.database import Database
 
 log = logging.getLogger(__name__)
+_REVISION = select(facts.c.value).where(facts.c.key == "revision")
 
 
 class AnswerCache:
     """A cache in the database. It is never needed: what it cannot read or keep is asked anew."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, at_work: Callable[[], bool] = lambda: False) -> None:
+        """`at_work` tells whether an import or a repair changes catalogue or index: nothing is kept meanwhile."""
         self._database = database
+        self._at_work = at_work
         self._unwritten: dict[str, tuple[int, CachedRetrieval]] = {}
         self._writer: asyncio.Task[None] | None = None
 
@@ -53,7 +56,12 @@ class AnswerCache:
             return None
 
     def put(self, key: str, revision: int, found: Retrieval, answer: Answer) -> None:
-        """Keep an answer from now on; it is written aside, so that nobody waits for the disk."""
+        """Keep an answer from now on; it is written aside, so that nobody waits for the disk.
+
+        What comes while an import or a repair runs may rest on half of its work, and is not kept.
+        """
+        if self._at_work():
+            return
         self._unwritten[key] = (revision, CachedRetrieval(found, answer))
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write(), name="keep answers")
@@ -64,15 +72,19 @@ class AnswerCache:
             await self._writer
 
     async def _write(self) -> None:
-        """Write what has come meanwhile in one commit, until there is nothing left; those of older catalogues go."""
+        """Write what has come meanwhile in one commit, until there is nothing left; those of older catalogues go.
+
+        The revision is read within the write: the catalogue may have changed since an answer was computed.
+        """
         while self._unwritten:
             batch = dict(self._unwritten)
             rows = await asyncio.to_thread(_rows, batch)
-            newest = max(revision for revision, _ in batch.values())
             try:
                 async with self._database.writing() as connection:
-                    await connection.execute(delete(answers).where(answers.c.revision < newest))
-                    await connection.execute(insert(answers).on_conflict_do_nothing(), rows)
+                    revision = int(await connection.scalar(_REVISION) or 0)
+                    await connection.execute(delete(answers).where(answers.c.revision != revision))
+                    if current := [row for row in rows if row["revision"] == revision]:
+                        await connection.execute(insert(answers).on_conflict_do_nothing(), current)
             except LibraryError as error:
                 log.info("answers could not be kept: %s", error)
             for key, kept in batch.items():

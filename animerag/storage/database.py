@@ -133,6 +133,11 @@ class Database:
             yield connection
             await self._bump_revision(connection)
 
+    async def bump_revision(self) -> None:
+        """Say that answers may differ from now on though no show was written. Raises LibraryError."""
+        async with self.changing():
+            pass
+
     async def _bump_revision(self, connection: AsyncConnection) -> None:
         now = await connection.scalar(select(facts.c.value).where(facts.c.key == "revision"))
         await _set_fact(connection, "revision", str(int(now or 0) + 1))

@@ -73,5 +73,22 @@ async def test_what_was_never_embedded_stays_missing_and_is_named(services, spec
     assert (mended.healthy, mended.missing) == (False, ("77",))
 
 
+async def test_a_repair_outdates_answers_and_a_look_at_a_healthy_index_does_not(services, spec):
+    before = await services.library.revision()
+    assert (await services.maintenance.repair()).healthy
+    assert await services.library.revision() == before
+    await services.index.drop(spec)
+    await services.maintenance.repair()
+    assert await services.library.revision() > before
+
+
+async def test_a_repair_of_the_graph_outdates_answers(services, spec):
+    before = await services.library.revision()
+    indexer = services.maintenance._indexer
+    await services.index.delete(spec, ["1"])
+    assert await indexer.repair_index(spec) == 1
+    assert await services.library.revision() > before
+
+
 async def _hashes(services):
     return [text for _, text in (await services.library.hashes()).values()]
