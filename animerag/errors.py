@@ -5,6 +5,7 @@ AnimeRAGError
 │   └── SettingsError         a value from the command line, the environment or `.env`
 ├── LibraryError              the SQLite library cannot be opened, read or written
 ├── VectorStoreError          Chroma did not start, answer, or accept what was sent
+│   └── IndexBrokenError      its own data cannot be used: a new index from the library can
 ├── RuntimeClosedError        the event loop that does the work is gone
 └── ProviderError             an embedding or chat provider did not do its job
     ├── TransientProviderError    worth another try: time-outs, drops, 5xx, broken bodies
@@ -35,6 +36,10 @@ class LibraryError(AnimeRAGError):
 
 class VectorStoreError(AnimeRAGError):
     """Chroma did not start, answer, or accept what was sent; after a write the outcome is unknown."""
+
+
+class IndexBrokenError(VectorStoreError):
+    """Chroma fails on its own data."""
 
 
 class RuntimeClosedError(AnimeRAGError):

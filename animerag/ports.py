@@ -157,6 +157,14 @@ class VectorIndex(Protocol):
         """Return the named metadata keys of every record, by id. An absent collection is empty."""
         ...
 
+    async def vectors(self, spec: CollectionSpec, ids: Sequence[str]) -> dict[str, tuple[str, Vectors]]:
+        """Return the text hash and the vector of those records that exist, by id."""
+        ...
+
+    async def discard_broken(self, reason: str) -> bool:
+        """Put what is stored aside, for an index that fails on its own data; False where that is not ours to do."""
+        ...
+
     async def count(self, spec: CollectionSpec) -> int:
         """Return how many records the collection holds; 0 when it does not exist."""
         ...

@@ -49,12 +49,18 @@ async def doctor(options: argparse.Namespace) -> int:
         report = await (maintenance.repair_alone(opened.jobs) if options.repair else maintenance.check())
     if options.json:
         print(json.dumps({"healthy": report.healthy, **asdict(report)}, ensure_ascii=False))
+    elif report.damage:
+        print(
+            f"The library is damaged: {'; '.join(report.damage)}. Restore a backup with"
+            " `animerag restore FILE --replace`; what is there now is kept beside it."
+        )
     elif report.healthy:
         print(f"Healthy: {report.shows:,} shows, {report.indexed:,} indexed, {report.repaired:,} repaired.")
     else:
         print(
             f"{len(report.missing)} missing, {len(report.stray)} stray, {len(report.stale)} stale,"
-            f" {len(report.unsearchable)} unsearchable of {report.shows:,} shows. {_advice(repaired=options.repair)}"
+            f" {len(report.unsearchable)} unsearchable of {report.shows:,} shows,"
+            f" {len(report.unsound_vectors)} damaged vectors. {_advice(repaired=options.repair)}"
         )
     if report.oversized:
         told = f"The index takes {report.index_bytes / 2**20:,.0f} MB, many times what its vectors need: delete the"

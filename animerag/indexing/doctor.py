@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from animerag.errors import AnimeRAGError, InvalidInputError
+from animerag.errors import AnimeRAGError, IndexBrokenError, InvalidInputError, LibraryError
 from animerag.indexing.indexer import prefix_of
+from animerag.storage.integrity import is_sound
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +19,10 @@ if TYPE_CHECKING:
     from animerag.indexing.indexer import Indexer
     from animerag.jobs.import_lock import ImportLock
     from animerag.jobs.jobs import Control, Job, Jobs
-    from animerag.ports import CollectionSpec
+    from animerag.ports import CollectionSpec, Vectors
+    from animerag.storage.integrity import VectorKey
+
+log = logging.getLogger(__name__)
 
 DOCTOR_JOB = "doctor"
 UNCLEAN_STOP = "unclean_stop"  # a fact of the library, until the index was looked at
@@ -28,7 +33,10 @@ _MUCH, _MUCH_A_NUMBER = 200 * 2**20, 5 * 2 * 4  # bytes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DoctorReport:
-    """What differs: ids that Chroma lacks, has too many of, holds in an older form, or cannot find."""
+    """What differs: ids that Chroma lacks, has too many of, holds in an older form, or cannot find.
+
+    And what is wrong with the library itself: sentences on its pages and rows, text hashes of unsound vectors.
+    """
 
     shows: int
     indexed: int
@@ -36,14 +44,17 @@ class DoctorReport:
     stray: tuple[str, ...] = ()
     stale: tuple[str, ...] = ()
     unsearchable: tuple[str, ...] = ()
+    damage: tuple[str, ...] = ()
+    unsound_vectors: tuple[str, ...] = ()
     repaired: int = 0
     index_bytes: int = 0  # on disk; 0 where the server is elsewhere
     oversized: bool = False
 
     @property
     def healthy(self) -> bool:
-        """Tell whether library and index agree and every vector finds itself."""
-        return not (self.missing or self.stray or self.stale or self.unsearchable)
+        """Tell whether the library is sound, the index agrees with it and every vector finds itself."""
+        differs = self.missing or self.stray or self.stale or self.unsearchable
+        return not (differs or self.damage or self.unsound_vectors)
 
 
 class Maintenance:
@@ -56,7 +67,19 @@ class Maintenance:
         self._directory = directory
 
     async def check(self) -> DoctorReport:
-        """Compare both sides and let every vector find itself. Raises LibraryError, VectorStoreError."""
+        """Check the library, compare both sides and let every vector find itself.
+
+        A library with damaged pages or rows is not compared. Raises LibraryError, VectorStoreError.
+        """
+        integrity = await self._library.integrity()
+        if integrity.damage:
+            with contextlib.suppress(LibraryError):
+                return DoctorReport(shows=(await self._library.counts()).shows, indexed=0, damage=integrity.damage)
+            return DoctorReport(shows=0, indexed=0, damage=integrity.damage)
+        report = await self._compare()
+        return replace(report, unsound_vectors=tuple(key.text_hash for key in integrity.unsound_vectors))
+
+    async def _compare(self) -> DoctorReport:
         spec = await self._indexer.spec()
         held = await self._indexer.index.metadata(spec, ["content_hash", "text_hash"])
         counts = await self._library.counts()
@@ -83,19 +106,32 @@ class Maintenance:
     async def repair(self) -> DoctorReport:
         """Mend what kept vectors can mend; shows whose text was never embedded stay missing.
 
-        Nothing may be imported meanwhile: what an import has written and not yet noted looks stray or stale.
-        Raises LibraryError, VectorStoreError.
+        An index that fails on its own data is moved aside and made from the library. A library with damaged pages or
+        rows is left as it is. Nothing may be imported meanwhile: what an import has written and not yet noted looks
+        stray or stale. Raises LibraryError, VectorStoreError.
         """
+        try:
+            return await self._repair()
+        except IndexBrokenError as error:
+            if not await self._indexer.index.discard_broken(str(error)):
+                raise
+            log.warning("the index is moved aside and made again: %s", error)
+            return await self._repair()
+
+    async def _repair(self) -> DoctorReport:
+        integrity = await self._library.integrity()
+        if not integrity.damage and integrity.unsound_vectors:
+            await self._replace_unsound(integrity.unsound_vectors)
         before = await self.check()
-        if before.healthy:
+        if before.damage or before.healthy:
             return before
         try:
-            repaired = await self._repair(before)
+            repaired = await self._remove_differences(before)
         finally:
             await self._library.bump_revision()  # answers from before, or from half of a repair, are not given again
         return replace(await self.check(), repaired=repaired)
 
-    async def _repair(self, before: DoctorReport) -> int:
+    async def _remove_differences(self, before: DoctorReport) -> int:
         spec = await self._indexer.spec()
         if before.stray:
             await self._indexer.index.delete(spec, before.stray)
@@ -109,6 +145,18 @@ class Maintenance:
             mended |= await self._write_again(spec, broken[start : start + _CHUNK])
         await self._library.embeddings.forget_indexed(spec.name, set(broken) - mended)
         return len(mended)
+
+    async def _replace_unsound(self, unsound: Sequence[VectorKey]) -> None:
+        """Fetch from the index what it holds of the current model's damaged vectors; the others are deleted."""
+        spec = await self._indexer.spec()
+        current = (spec.model, spec.dimensions)
+        damaged = {key.text_hash: key for key in unsound if key[:2] == current}
+        of_text = {text: show_id for show_id, (_, text) in (await self._library.hashes()).items() if text in damaged}
+        sound: dict[VectorKey, Vectors] = {}
+        for text_hash, vector in (await self._indexer.index.vectors(spec, list(of_text.values()))).values():
+            if text_hash in damaged and is_sound(vector.astype("<f4").tobytes(), spec.dimensions):
+                sound[damaged[text_hash]] = vector
+        await self._library.embeddings.replace(unsound, sound)
 
     async def start_after_unclean_stop(self, jobs: Jobs) -> Job | None:
         """Start a repair as a job, for a catalogue that a process was killed over since the last one.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import random
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from animerag.ports import Embedder, MetadataValue, VectorIndex, Vectors
     from animerag.storage.library import Library
 
+
+log = logging.getLogger(__name__)
 
 _CHUNK = 500
 _TRIED = 20_000  # at 3,000 questions a second that is seconds; beyond, a sample has to do
@@ -47,6 +50,8 @@ class Indexer:
         self.library = library
         self.index = index
         self.embedder = embedder
+        self._restoring = asyncio.Lock()
+        self._compared = False
         self._coming: dict[str, asyncio.Future[None]] = {}  # texts that somebody in this process is embedding
 
     async def spec(self) -> CollectionSpec:
@@ -96,6 +101,25 @@ class Indexer:
     async def upsert(self, spec: CollectionSpec, documents: Sequence[Document], vectors: Mapping[str, Vectors]) -> None:
         """Write documents to the index; the caller notes them as indexed afterwards. Raises VectorStoreError."""
         await self.index.upsert(spec, [record_of(document, vectors[document.text_hash]) for document in documents])
+
+    async def restore_lost(self, spec: CollectionSpec) -> None:
+        """Write again, once a process, what the library noted as indexed and an index that began empty lacks.
+
+        Only kept vectors are written: nothing is embedded. Raises LibraryError, VectorStoreError.
+        """
+        async with self._restoring:
+            if self._compared:
+                return
+            # An import writes to the index first and notes it after, so an index in step never has less.
+            if await self.index.count(spec) < await self.library.embeddings.count_indexed(spec.name):
+                held = await self.index.metadata(spec, [])
+                lost = [show_id for show_id in await self.library.embeddings.indexed(spec.name) if show_id not in held]
+                log.warning("the index lacks %d shows: they are written again from kept vectors", len(lost))
+                for start in range(0, len(lost), _CHUNK):
+                    documents = await self.documents(lost[start : start + _CHUNK])
+                    vectors = await self.known_vectors(spec, documents)
+                    await self.upsert(spec, [one for one in documents if one.text_hash in vectors], vectors)
+            self._compared = True
 
     async def known_vectors(self, spec: CollectionSpec, documents: Sequence[Document]) -> dict[str, Vectors]:
         """Return the kept vectors of these documents by text hash."""

@@ -229,6 +229,7 @@ class Retriever:
         """Look around many questions' vectors in one call, for `search` to be given. Raises VectorStoreError."""
         spec = await self._indexer.spec()
         with span("vectors"):
+            await self._indexer.restore_lost(spec)
             found = await self._indexer.index.query(spec, np.stack(vectors), k=_CANDIDATES)
         return [VectorHits(vector=vector, neighbours=near) for vector, near in zip(vectors, found, strict=True)]
 
@@ -325,6 +326,7 @@ class Retriever:
             vector = vector.vector
         searched_s = time.perf_counter()
         with span("vectors"):
+            await self._indexer.restore_lost(spec)
             found = await self._indexer.index.query(spec, vector[None, :], k=_CANDIDATES, ids=read.allowed)
         return _Near(
             neighbours=found[0] if found else (),

@@ -20,7 +20,8 @@ from pathlib import Path
 
 from animerag import __version__
 from animerag.errors import InvalidInputError, LibraryError, reason_of
-from animerag.storage import process_locks
+from animerag.storage import integrity, process_locks
+from animerag.storage.page_check import damaged_pages, is_corruption
 from animerag.storage.schema import VERSION
 
 _ABOUT, _LIBRARY, _UPLOADS = "backup.json", "library.db", "uploads"
@@ -30,7 +31,8 @@ _UPLOAD = re.compile(rf"{_UPLOADS}/[0-9a-f]{{64}}")
 def write(database: Path, data_dir: Path, target: Path) -> int:
     """Copy the catalogue into a new zip file and return its shows; whoever works on it meanwhile may go on.
 
-    Raises InvalidInputError where there is no catalogue or the file exists, LibraryError where it cannot be written.
+    Raises InvalidInputError where there is no catalogue or the file exists, LibraryError where the catalogue is damaged
+    or the file cannot be written.
     """
     if not database.exists():
         raise InvalidInputError(f"There is no catalogue at {database} to back up.")
@@ -41,6 +43,7 @@ def write(database: Path, data_dir: Path, target: Path) -> int:
         with tempfile.TemporaryDirectory(dir=target.absolute().parent) as directory:
             copy = Path(directory) / _LIBRARY
             _copy(database, copy)
+            _require_sound(copy, database)
             schema, shows = _looked_into(copy)
             about = {"created_at": _now().isoformat(timespec="seconds"), "version": __version__}
             with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
@@ -49,8 +52,13 @@ def write(database: Path, data_dir: Path, target: Path) -> int:
                 for upload in sorted((data_dir / _UPLOADS).glob("*")):
                     if _UPLOAD.fullmatch(name := f"{_UPLOADS}/{upload.name}"):
                         file.write(upload, name)
+            with zipfile.ZipFile(unfinished) as file:
+                if (bad := file.testzip()) is not None:
+                    raise LibraryError(f"The backup {target} was not written as it was meant to be ({bad}): try again.")
         unfinished.replace(target)
     except (OSError, sqlite3.Error) as error:
+        if isinstance(error, sqlite3.Error) and is_corruption(error):
+            raise LibraryError(_refusal(database, str(error))) from error
         raise LibraryError(f"The backup {target} cannot be written: {reason_of(error)}.") from error
     finally:
         unfinished.unlink(missing_ok=True)
@@ -116,6 +124,19 @@ def _copy(database: Path, target: Path) -> None:
         source.backup(into)
 
 
+def _require_sound(copy: Path, database: Path) -> None:
+    """Raise LibraryError for the copy of a damaged library: it would take the place of a better one some day."""
+    if found := str(integrity.examine(copy)):
+        raise LibraryError(_refusal(database, found))
+
+
+def _refusal(database: Path, found: str) -> str:
+    return (
+        f"The library {database} is damaged and was not backed up: {found}. Run `animerag doctor --repair`;"
+        " where that does not help, restore an earlier backup."
+    )
+
+
 def _take_out(file: zipfile.ZipFile, name: str, path: Path) -> None:
     path.parent.mkdir(exist_ok=True)
     with file.open(name) as packed, path.open("wb") as unpacked:
@@ -130,10 +151,22 @@ def _put_in_place(directory: Path, names: list[str], database: Path, data_dir: P
         if name != _LIBRARY:
             shutil.move(directory / name, data_dir / name)  # the library may lie on another disk
     if database.exists():
-        _copy(database, database.with_name(f"{database.name}.before-{_now():%Y%m%d-%H%M%S}"))
+        _keep_beside(database, database.with_name(f"{database.name}.before-{_now():%Y%m%d-%H%M%S}"))
+    (directory / _LIBRARY).replace(database)
+
+
+def _keep_beside(database: Path, target: Path) -> None:
+    """Keep what is there under another name: a copy of a sound library, the very files of a damaged one."""
+    try:
+        _copy(database, target)
         with closing(sqlite3.connect(database)) as old:
             old.execute("PRAGMA journal_mode = DELETE")  # its log must not be taken for the new one's
-    (directory / _LIBRARY).replace(database)
+    except sqlite3.DatabaseError as error:
+        if not is_corruption(error):
+            raise
+        for end in ("", "-wal", "-shm"):
+            with contextlib.suppress(FileNotFoundError):
+                database.with_name(database.name + end).replace(target.with_name(target.name + end))
 
 
 def _looked_into(path: Path) -> tuple[int, int]:
@@ -143,9 +176,9 @@ def _looked_into(path: Path) -> tuple[int, int]:
     """
     if not path.exists():
         raise KeyError(_LIBRARY)
+    if damage := damaged_pages(path):
+        raise sqlite3.DatabaseError(damage)
     with closing(sqlite3.connect(path)) as connection:
-        if connection.execute("PRAGMA quick_check").fetchone() != ("ok",):
-            raise sqlite3.DatabaseError("damaged")
         (schema,) = connection.execute("PRAGMA user_version").fetchone()
         (shows,) = connection.execute("SELECT count(*) FROM shows").fetchone()
     if schema > VERSION:

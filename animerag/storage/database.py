@@ -9,12 +9,15 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import secrets
+import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from sqlalchemy import create_engine, event, select, text
@@ -23,7 +26,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from animerag.errors import LibraryError, reason_of
-from animerag.storage import backup, migrations
+from animerag.storage import backup, integrity, migrations
 from animerag.storage import full_text as words
 from animerag.storage.schema import (
     VERSION,
@@ -33,7 +36,6 @@ from animerag.storage.schema import (
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
-    from pathlib import Path
 
     from sqlalchemy import Connection, Engine, Row, Select
 
@@ -79,13 +81,18 @@ class Database:
             library_id = await _prepare(engine, path)
         except SQLAlchemyError as error:
             await engine.dispose()
-            raise LibraryError(
-                f"The library {path} cannot be opened ({reason_of(error)}). Move the file aside to start a new one."
-            ) from error
+            raise LibraryError(_cannot_open(path, error)) from error
         except LibraryError:
             await engine.dispose()
             raise
         return cls(engine, reader, library_id)
+
+    async def integrity(self) -> integrity.Integrity:
+        """Check pages, rows and vectors, in a thread and on a connection of its own. Raises LibraryError."""
+        try:
+            return await asyncio.to_thread(integrity.examine, Path(str(self._reader.url.database)))
+        except sqlite3.Error as error:
+            raise LibraryError(f"The library could not be checked ({error}).") from error
 
     async def close(self) -> None:
         """Close every connection, after the reads that are under way."""
@@ -202,6 +209,21 @@ async def _prepare(engine: AsyncEngine, path: Path) -> str:
             known = secrets.token_hex(6)
             await _set_fact(connection, "library_id", known)
         return known
+
+
+def _cannot_open(path: Path, error: SQLAlchemyError) -> str:
+    """Tell a directory that may not be written from a file that cannot be read."""
+    name = str(getattr(getattr(error, "orig", None), "sqlite_errorname", ""))
+    existing = [place for place in (path.parent, path) if place.exists()]
+    if name.startswith("SQLITE_READONLY") or not all(os.access(place, os.W_OK) for place in existing):
+        return (
+            f"The library {path} cannot be opened: it or its directory is read-only. Give yourself the right to write"
+            " there, or name another directory with ANIMERAG_DATA_DIR."
+        )
+    return (
+        f"The library {path} cannot be opened ({reason_of(error)}). Restore a backup with `animerag restore FILE`,"
+        " or move the file aside to start a new one."
+    )
 
 
 async def _version(connection: AsyncConnection) -> int:

@@ -11,6 +11,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from animerag.errors import LibraryError
 from animerag.storage.bulk_insert import chunks, insert_many, upsert
+from animerag.storage.integrity import VectorKey, is_sound
 from animerag.storage.schema import (
     indexed,
     shows,
@@ -93,14 +94,23 @@ class EmbeddingStore:
         return {row.text_hash for row in rows}
 
     async def load(self, model: str, dimensions: int, text_hashes: Iterable[str]) -> dict[str, Vectors]:
-        """Return the vectors that are already known, each of shape (dimensions,)."""
+        """Return the vectors that are already known, each of shape (dimensions,); damaged ones are left out."""
         wanted = select(vectors.c.text_hash, vectors.c.vector).where(
             vectors.c.model == model, vectors.c.dimensions == dimensions
         )
         rows = await self._database.rows(
             *(wanted.where(vectors.c.text_hash.in_(chunk)) for chunk in chunks(text_hashes))
         )
-        return {row.text_hash: np.frombuffer(row.vector, "<f4") for row in rows}
+        return {row.text_hash: np.frombuffer(row.vector, "<f4") for row in rows if is_sound(row.vector, dimensions)}
+
+    async def replace(self, unsound: Iterable[VectorKey], sound: Mapping[VectorKey, Vectors]) -> None:
+        """Put sound vectors in the place of damaged ones; those without are deleted, so that they are made again."""
+        async with self._database.writing() as connection:
+            for key in unsound:
+                place = delete(vectors).where(*(vectors.c[name] == value for name, value in key._asdict().items()))
+                await connection.execute(place)
+            rows = [{**key._asdict(), "vector": vector.astype("<f4").tobytes()} for key, vector in sound.items()]
+            await insert_many(connection, _KEEP_VECTOR, rows)
 
     async def indexed(self, collection: str, ids: Iterable[str] | None = None) -> dict[str, tuple[str, str]]:
         """Return (content hash, text hash) by id of what `collection` is known to hold."""

@@ -83,11 +83,15 @@ def doctor(report: DoctorReport) -> None:
     if report.healthy:
         st.success(f"Index and library agree on {counted(report.shows, 'show')}.{mended}", icon=":material/check:")
         return
+    if report.damage:
+        st.error(f"The library is damaged: {'; '.join(report.damage)}. Restore a backup.", icon=":material/error:")
+        return
     counts = {
         "missing": report.missing,
         "stray": report.stray,
         "out of date": report.stale,
         "unsearchable": report.unsearchable,
+        "damaged vectors": report.unsound_vectors,
     }
     found = ", ".join(f"{len(ids):,} {name}" for name, ids in counts.items() if ids)
     st.warning(f"Index and library differ: {found}.{mended}", icon=":material/warning:")

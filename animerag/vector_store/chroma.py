@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary, WeakSet
 
 import numpy as np
 
-from animerag.errors import VectorStoreError, reason_of
+from animerag.errors import IndexBrokenError, VectorStoreError, reason_of
 from animerag.ports import CollectionSpec, MetadataValue, Neighbour, VectorRecord, Vectors
 from animerag.vector_store.chroma_server import ServerAddress, ServerLease
 
@@ -109,6 +109,15 @@ class ChromaIndex:
                 if not sharing:
                     await _close_pool()
 
+    async def discard_broken(self, reason: str) -> bool:
+        """Let a local server move its data aside and begin without; see `VectorIndex.discard_broken`."""
+        if self._lease is None:
+            return False
+        await self._lease.report_broken(reason)
+        async with self._connecting:
+            self._connection = None
+        return True
+
     async def ensure(self, spec: CollectionSpec) -> None:
         """Create the collection; see `VectorIndex.ensure`. Raises VectorStoreError."""
 
@@ -159,6 +168,20 @@ class ChromaIndex:
                 for show_id, stored in zip(page["ids"], kept, strict=True):
                     found[show_id] = {key: stored[key] for key in keys if stored and key in stored}
                 offset += len(page["ids"])
+            return found
+
+        return await self._use(spec, _WRITE_S, read) or {}
+
+    async def vectors(self, spec: CollectionSpec, ids: Sequence[str]) -> dict[str, tuple[str, Vectors]]:
+        """Read vectors; see `VectorIndex.vectors`. Raises VectorStoreError."""
+
+        async def read(collection: AsyncCollection) -> dict[str, tuple[str, Vectors]]:
+            found: dict[str, tuple[str, Vectors]] = {}
+            for chunk in _chunks(ids, _QUERY_ROWS * 10):
+                page = await collection.get(ids=list(chunk), include=["embeddings", "metadatas"])
+                rows: Any = page["embeddings"]
+                for show_id, row, kept in zip(page["ids"], rows, page["metadatas"] or [], strict=True):
+                    found[show_id] = str((kept or {}).get("text_hash")), np.asarray(row, np.float32)
             return found
 
         return await self._use(spec, _WRITE_S, read) or {}
@@ -232,6 +255,7 @@ class ChromaIndex:
     async def _call(self, limit_s: float, work: Callable[[_Connection], Awaitable[T]]) -> T:
         """Do `work`, once more on a fresh server if ours has died, and translate what goes wrong."""
         import httpx
+        from chromadb.errors import InternalError
 
         tries = 2 if self._lease else 1
         while True:
@@ -245,11 +269,17 @@ class ChromaIndex:
                 raise
             except httpx.TransportError as error:
                 if not tries:
-                    raise VectorStoreError(f"Chroma cannot be reached at {self.url}: {reason_of(error)}.") from error
+                    raise IndexBrokenError(f"Chroma cannot be reached at {self.url}: {reason_of(error)}.") from error
                 if connection is self._connection:
                     self._connection = None
             except TimeoutError as error:
                 raise VectorStoreError(f"Chroma at {self.url} did not answer within {limit_s:g} s.") from error
+            except InternalError as error:
+                if "is full" in str(error):  # SQLite's words: the disk is at fault, not what is on it
+                    raise VectorStoreError(f"Chroma refused a request: {reason_of(error)}.") from error
+                raise IndexBrokenError(
+                    f"Chroma fails on its own data: {reason_of(error)}. Run `animerag doctor --repair`."
+                ) from error
             except Exception as error:  # chromadb raises bare Exception for replies it cannot read
                 raise VectorStoreError(f"Chroma refused a request: {reason_of(error)}.") from error
 

@@ -27,8 +27,9 @@ from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
-from animerag.errors import VectorStoreError
+from animerag.errors import IndexBrokenError, VectorStoreError
 from animerag.storage.private_files import restrict_umask
+from animerag.vector_store import broken_data
 from animerag.vector_store.chroma_tenant import create_tenant, rename_tenant
 
 GRACE_S = 15.0  # outlives a restart of the app and a gap between two commands
@@ -62,6 +63,7 @@ class ServerFiles:
         self.lock = self.root / "server.lock"
         self.address = self.root / "server.json"
         self.tenants = self.root / "server.tenants"
+        self.broken = self.root / "server.broken"  # a user found the data broken: the next start moves it aside
         self.log = self.root / "server.log"
         self.users = self.root / "users"
 
@@ -73,7 +75,7 @@ class ServerFiles:
     def live(self) -> ServerAddress | None:
         """Return where the server that has this directory open answers, and the tenant to name there, or None."""
         # The lock comes first: whoever takes it removes a dead server's address, whose port may be a stranger's by now.
-        if not self.address.exists() or _is_free(self.lock):
+        if not self.address.exists() or self.broken.exists() or _is_free(self.lock):
             return None
         try:
             written = json.loads(self.address.read_text("utf-8"))
@@ -113,6 +115,22 @@ class ServerLease:
         """Return what `url` does, with the tenant."""
         return await asyncio.to_thread(self._find_or_start)
 
+    async def report_broken(self, reason: str) -> None:
+        """Have the data moved aside: a running server ends, and the one that `url` starts next begins with none.
+
+        Raises VectorStoreError.
+        """
+        await asyncio.to_thread(self._report_broken, reason)
+
+    def _report_broken(self, reason: str) -> None:
+        try:
+            self._files.root.mkdir(parents=True, exist_ok=True)
+            self._files.broken.write_text(reason, "utf-8")
+        except OSError as error:
+            raise VectorStoreError(
+                f"Chroma's directory {self._files.root} cannot be written: {error.strerror}."
+            ) from error
+
     async def release(self) -> None:
         """Give the claim up; also stops a `url()` that is still waiting."""
         self._released.set()
@@ -145,7 +163,8 @@ class ServerLease:
             crashes += code not in (None, 0, _TAKEN)
             # One crash may be bad luck, such as a port that went away late; two are the directory's own trouble.
             if crashes > 1 or time.monotonic() > deadline:
-                raise VectorStoreError(
+                kind = IndexBrokenError if crashes > 1 else VectorStoreError
+                raise kind(
                     f"Chroma could not be started on {self._files.data}: {self._files.last_words()}. "
                     f"See {self._files.log}."
                 )
@@ -215,6 +234,8 @@ class _Server:
         while True:
             self._announce_after_a_tick()
             _trim_log()
+            if self._files.broken.exists():
+                self._end_now()
             if _anybody(self._files.users):
                 last_seen = time.monotonic()
             elif time.monotonic() - last_seen >= self._grace_s:
@@ -247,6 +268,9 @@ class _Server:
         if _anybody(self._files.users):
             self._announced = False
             return
+        self._end_now()
+
+    def _end_now(self) -> None:
         os.kill(os.getpid(), signal.SIGTERM)  # Chroma finishes what it is doing and returns to `run`
         time.sleep(_SHUTDOWN_S)
         os._exit(1)
@@ -319,6 +343,20 @@ def _trim_log() -> None:
         os.lseek(1, 0, os.SEEK_SET)
 
 
+def _move_broken_data(files: ServerFiles) -> None:
+    reason = broken_data.reason_to_move(files.data, files.broken)
+    if reason is None:
+        return
+    try:
+        moved = broken_data.move_aside(files.root, files.data)
+        files.broken.unlink(missing_ok=True)
+    except OSError as error:
+        sys.exit(f"Chroma's data is broken ({reason}) and cannot be moved aside: {error.strerror}")
+    if moved:
+        sys.stdout.write(f"Chroma's data is broken ({reason}): it was moved to {moved}\n")
+        sys.stdout.flush()
+
+
 def main() -> None:
     """Serve the directory named on the command line; exit quietly when another process does so already."""
     parser = argparse.ArgumentParser(description="Serve a Chroma directory until its last user is gone.")
@@ -336,6 +374,7 @@ def main() -> None:
         sys.exit(_TAKEN)
     files.address.unlink(missing_ok=True)
     _redirect_output(files.log)
+    _move_broken_data(files)
     _Server(files, options.grace).run(options.port)
     files.address.unlink(missing_ok=True)
     os._exit(0)  # the lock must go with the process, not with the interpreter's clean-up

@@ -139,7 +139,7 @@ async def test_a_call_that_is_cancelled_leaves_no_lock_behind(library, turns):
 
 
 async def test_vectors_that_are_brought_together_are_kept_together_or_fail_each(library, monkeypatch):
-    brought = [{f"h{number}": np.full(4, number, np.float32)} for number in range(5)]
+    brought = [{f"h{number}": np.full(4, number + 1, np.float32)} for number in range(5)]
     await asyncio.gather(*(library.embeddings.save("m", rows) for rows in brought))
     assert len(await library.embeddings.load("m", 4, [f"h{number}" for number in range(5)])) == 5
     monkeypatch.setattr(library, "_engine", create_async_engine("sqlite+aiosqlite:////nowhere/at/all.db"))

@@ -1,0 +1,113 @@
+"""Whether a library is sound: its pages, every row of every table, and every vector."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from sqlalchemy import JSON, Text
+
+from animerag.storage.page_check import damaged_pages, is_corruption, open_read_only
+from animerag.storage.schema import metadata, vectors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sqlalchemy import Table
+
+_NUMBER_BYTES = 4  # float32
+
+
+class VectorKey(NamedTuple):
+    """What names a stored vector."""
+
+    model: str
+    dimensions: int
+    text_hash: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Integrity:
+    """What is damaged: sentences on pages and rows, which only a backup repairs, and the keys of unsound vectors."""
+
+    damage: tuple[str, ...] = ()
+    unsound_vectors: tuple[VectorKey, ...] = ()
+
+    def __str__(self) -> str:
+        unsound = f"{len(self.unsound_vectors):,} vectors are unsound" if self.unsound_vectors else ""
+        return "; ".join([*self.damage, *filter(None, [unsound])])
+
+
+def is_sound(vector: bytes, dimensions: int) -> bool:
+    """Tell whether bytes are `dimensions` finite float32 numbers, not all of them zero."""
+    if len(vector) != dimensions * _NUMBER_BYTES:
+        return False
+    numbers = np.frombuffer(vector, "<f4")
+    return bool(np.isfinite(numbers).all() and numbers.any())
+
+
+def examine(path: Path) -> Integrity:
+    """Check a library's pages, decode all its rows and check its vectors.
+
+    Tables and columns that an earlier schema lacks are passed over. Raises sqlite3.Error where the file cannot be read
+    for a reason other than damage.
+    """
+    if (pages := damaged_pages(path)) is not None:
+        return Integrity(damage=(f"its pages are damaged ({pages})",))
+    try:
+        with closing(open_read_only(path)) as connection:
+            rows = tuple(_damaged_rows(connection))
+            return Integrity(damage=rows, unsound_vectors=tuple(_unsound_vectors(connection)))
+    except sqlite3.Error as error:
+        if is_corruption(error):
+            return Integrity(damage=(f"its pages are damaged ({error})",))
+        raise
+
+
+def _damaged_rows(connection: sqlite3.Connection) -> Iterator[str]:
+    existing = {name.decode() for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    for table in metadata.sorted_tables:
+        if table.name in existing and (bad := _undecodable(connection, table)):
+            columns = ", ".join(f"{name} of {count:,}" for name, count in sorted(bad.items()))
+            yield f"rows of the table {table.name} cannot be decoded ({columns})"
+
+
+def _undecodable(connection: sqlite3.Connection, table: Table) -> Counter[str]:
+    """Count by column the values of a table that are not the text or JSON they should be."""
+    cursor = connection.execute(f'SELECT * FROM "{table.name}"')  # noqa: S608 - a name of our own schema
+    places = [(number, str(about[0])) for number, about in enumerate(cursor.description)]
+    texts = [(n, name) for n, name in places if name in table.c and isinstance(table.c[name].type, (JSON, Text))]
+    bad: Counter[str] = Counter()
+    for row in cursor:
+        for number, name in texts:
+            if row[number] is not None and not _decodes(row[number], as_json=isinstance(table.c[name].type, JSON)):
+                bad[name] += 1
+    return bad
+
+
+def _decodes(value: object, *, as_json: bool) -> bool:
+    if not isinstance(value, bytes):
+        return False
+    try:
+        text = value.decode()
+        if as_json:
+            json.loads(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _unsound_vectors(connection: sqlite3.Connection) -> Iterator[VectorKey]:
+    try:
+        rows = connection.execute(f"SELECT model, dimensions, text_hash, vector FROM {vectors.name}")  # noqa: S608 - ours
+    except sqlite3.OperationalError:  # a schema before vectors were stored
+        return
+    for model, dimensions, text_hash, vector in rows:
+        if not is_sound(vector, dimensions):
+            yield VectorKey(model.decode(errors="replace"), dimensions, text_hash.decode(errors="replace"))
