@@ -153,6 +153,8 @@ def _table(shows: Sequence[Show]) -> None:
     key = session.fresh_key("catalogue_table")
 
     def choose() -> None:
+        if key != session.fresh_key("catalogue_table"):  # a late event of a table that was replaced meanwhile
+            return
         cells = st.session_state[key].selection.cells
         if cells and cells[0][0] < len(shows):
             st.query_params["show"] = shows[cells[0][0]].id

@@ -99,18 +99,23 @@ def _links(heading: str, related: Sequence[RelatedShow], known: set[str]) -> Non
 
 def open_show(show_id: str | None) -> None:
     """Show this one from now on, or none; an address with it can be kept and sent."""
+    _turn_to(show_id)
+    st.rerun()
+
+
+def _turn_to(show_id: str | None) -> None:
     session.renew("catalogue_table")  # the row that was chosen is no longer what is shown
     if show_id is None:
         st.query_params.pop("show", None)
     else:
         st.query_params["show"] = show_id
-    st.rerun()
 
 
 def _actions(show: Show) -> None:
     with st.container(horizontal=True, gap="small"):
-        if st.button("Close", icon=":material/close:", key="catalogue_close"):
-            open_show(None)
+        # A callback runs before anything is drawn: a click that is looked at further down is lost when a late selection
+        # of the table starts the page again.
+        st.button("Close", icon=":material/close:", key="catalogue_close", on_click=_turn_to, args=(None,))
         if st.button("Edit", icon=":material/edit:", key="catalogue_edit"):
             _edit(show)
         with st.popover("Delete", icon=":material/delete:"):
