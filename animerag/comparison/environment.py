@@ -73,7 +73,7 @@ class ScratchBench:
             simulated=simulated,
             chroma_url=self.index.url or "",
             chroma_api_key=settings.chroma_api_key.get_secret_value() if settings.chroma_api_key else None,
-            chroma_tenant=settings.chroma_tenant,
+            chroma_tenant=self.index.tenant,  # a local server's is made at its start
             chroma_database=settings.chroma_database,
         )
 

@@ -51,6 +51,7 @@ class _Packable(np.ndarray[Any, Any]):
 class _Connection:
     client: AsyncClientAPI
     url: str
+    tenant: str | None
     collections: dict[str, AsyncCollection] = field(default_factory=dict)
 
 
@@ -91,6 +92,11 @@ class ChromaIndex:
     def url(self) -> str | None:
         """Return the server's address; None while a local one is not connected."""
         return self._connection.url if self._connection else self._remote_url
+
+    @property
+    def tenant(self) -> str | None:
+        """Return the tenant that holds the index; None for the default one, or before a local server is connected."""
+        return self._connection.tenant if self._connection else self._tenant
 
     async def start(self) -> None:
         """Connect now. Raises VectorStoreError."""
@@ -310,7 +316,7 @@ class ChromaIndex:
                 tenant=address.tenant or DEFAULT_TENANT,
                 database=self._database or DEFAULT_DATABASE,
             )
-        return _Connection(client=client, url=address.url)
+        return _Connection(client=client, url=address.url, tenant=address.tenant)
 
     async def _address(self) -> ServerAddress:
         return await self._lease.address() if self._lease else ServerAddress(str(self._remote_url), self._tenant)
