@@ -50,7 +50,7 @@ class _Number:
 
     def draw(self) -> Any:
         return st.number_input(
-            label(self.label),
+            self.label,
             self.low,
             self.high,
             self.value,

@@ -83,13 +83,26 @@ class Judge:
             case ast.Name():
                 return constant(node.id) or self.safe_name(node.id, module, scope)
             case ast.Attribute():
-                return constant(node.attr) or (node.attr == "__getitem__" and self.safe(node.value, module, scope))
+                fetched = node.attr == "__getitem__" and self.safe(node.value, module, scope)
+                return constant(node.attr) or fetched or self.safe_field(node, module, scope)
             case ast.Lambda():
                 return self.safe(node.body, module, node)
             case ast.Call():
                 return self.safe_call(node, module, scope)
             case _:
                 return False
+
+    def safe_field(self, node, module, scope):
+        """Tell whether a field of `self` is safe: whoever makes its class in this module writes the value out."""
+        if not (isinstance(node.value, ast.Name) and node.value.id == "self"):
+            return False
+        owners = [one for one in ast.walk(module.tree) if isinstance(one, ast.ClassDef) and scope in one.body]
+        made = [
+            next((keyword.value for keyword in call.keywords if keyword.arg == node.attr), None)
+            for call in ast.walk(module.tree)
+            if isinstance(call, ast.Call) and owners and ast.unparse(call.func) == owners[0].name
+        ]
+        return bool(made) and all(isinstance(value, ast.Constant) for value in made)
 
     def safe_call(self, node, module, scope):
         function, arguments = node.func, [*node.args, *(keyword.value for keyword in node.keywords)]
