@@ -47,6 +47,7 @@ def arm(point, nth, data_dir):
         if now and when == "before":
             os.kill(os.getpid(), signal.SIGKILL)
         if now and when == "chroma":
+            await args[0].start()  # the server of an earlier run may have ended itself meanwhile
             os.kill(json.loads((data_dir / "chroma" / "server.json").read_text())["pid"], signal.SIGKILL)
         result = await original(*args, **kwargs)
         if now and when == "after":
