@@ -91,7 +91,9 @@ def _line(show: Show, fact: FactAnswer, value: object, number: int | None, *, ja
     field = fact.sort.field if fact.sort else fact.field
     if field in _UNITS:
         known = value if value is not None else getattr(show, field)
-        parts += [_UNITS[field][japanese].format(known)] if isinstance(known, int | float) else []
+        if isinstance(known, int | float):
+            unit = _UNITS[field][japanese]
+            parts.append((unit.removesuffix("s") if known == 1 else unit).format(known))
     if field != "episodes" and show.episodes:
         parts.append(
             f"全{show.episodes}話" if japanese else "1 episode" if show.episodes == 1 else f"{show.episodes} episodes"

@@ -44,6 +44,9 @@ def phrase(condition: Condition) -> str:
     if isinstance(condition, Or):
         return " or ".join(phrase(part) for part in condition.parts)
     if isinstance(condition, And):
+        fields = {part.field: part for part in condition.parts if isinstance(part, Predicate)}
+        if len(condition.parts) == len(fields) == 2 and fields.keys() == {"season", "year"}:
+            return f"from {fields['season'].value} {fields['year'].value}"
         return " and ".join(phrase(part) for part in condition.parts)
     return _compared(condition)
 

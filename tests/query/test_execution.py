@@ -53,6 +53,15 @@ def test_what_fields_do_not_answer_is_left_to_search(question):
     assert asked(question) is None
 
 
+def test_a_word_that_means_less_than_a_tag_is_no_condition():
+    words = vocabulary(("sports", "team sports"))
+
+    plan = plan_of(read("sports but not baseball", [], words, 2026))
+
+    assert not is_whole(plan)
+    assert "baseball" in plan.text
+
+
 def test_a_bound_comes_from_another_show():
     plan = Plan(intent="list", condition=Predicate("rating", ">", Of("1")))
 
