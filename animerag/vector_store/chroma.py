@@ -282,6 +282,9 @@ class ChromaIndex:
                 raise VectorStoreError(f"Chroma at {self.url} did not answer within {limit_s:g} s.") from error
             except InternalError as error:
                 if "is full" in str(error):  # SQLite's words: the disk is at fault, not what is on it
+                    if self._lease:  # Chroma can hang in later writes after that; a new server does not
+                        await self._lease.end_server()
+                        self._connection = None
                     raise VectorStoreError(f"Chroma refused a request: {reason_of(error)}.") from error
                 raise IndexBrokenError(
                     f"Chroma fails on its own data: {reason_of(error)}. Run `animerag doctor --repair`."

@@ -131,6 +131,17 @@ class ServerLease:
                 f"Chroma's directory {self._files.root} cannot be written: {error.strerror}."
             ) from error
 
+    async def end_server(self) -> None:
+        """End the server that runs now, so that the next call starts a new one; its users' calls go to that one."""
+        await asyncio.to_thread(self._end_server)
+
+    def _end_server(self) -> None:
+        if _is_free(self._files.lock):
+            return  # what the address says is a dead server's, and its number may be a stranger's by now
+        with suppress(OSError, ValueError, KeyError):
+            pid = int(json.loads(self._files.address.read_text("utf-8"))["pid"])
+            os.kill(pid, getattr(signal, "SIGKILL", signal.SIGTERM))
+
     async def release(self) -> None:
         """Give the claim up; also stops a `url()` that is still waiting."""
         self._released.set()

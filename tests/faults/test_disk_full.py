@@ -50,7 +50,8 @@ async def test_a_full_disk_loses_nothing_and_the_rest_follows_when_there_is_room
     assert (rest["stopped_by"], rest["catalogue"], rest["healthy"]) == (None, SHOWS, True)
     assert rest["ingested"] + rest["unchanged"] == SHOWS
     assert stopped.get("ingested", 0) <= rest["unchanged"] < SHOWS, "what was acknowledged is there"
-    assert paid <= SHOWS + 6 * 50, "what was on its way may be paid twice"
+    # One word more: it asks a server that is new for the width of its vectors.
+    assert paid <= SHOWS + 6 * 50 + 1, "what was on its way may be paid twice"
 
 
 def test_an_import_that_cannot_fit_is_refused_before_it_begins(small_disk):
