@@ -1,4 +1,4 @@
-"""Catalogue: find a show by any of its titles and fields, read all that files said about it, and mend it."""
+"""Catalogue: find a show by any of its titles and fields, read all there is about it, edit or delete it."""
 
 import streamlit as st
 
@@ -7,6 +7,8 @@ from animerag.ui import catalogue, components, navigation, session, show
 
 def page() -> None:
     st.title("Catalogue")
+    with components.error_boundary():
+        show.undo_deletion()
     if not components.catalogue_state(session.status()):
         return
     asked = catalogue.controls()

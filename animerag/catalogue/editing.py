@@ -1,13 +1,14 @@
-"""Shows changed or deleted by hand: a change outlasts what files say later, a deletion lasts until a file brings it."""
+"""Shows edited or deleted: an edit outlasts later imports, a deletion can be undone until the next one."""
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
-from animerag.errors import InvalidInputError
+from animerag.errors import AnimeRAGError, InvalidInputError
 from animerag.ingestion.overrides import _checked, edited
 from animerag.jobs.jobs import Control
-from animerag.storage import provenance
+from animerag.storage import deletions, provenance
 from animerag.text.documents import Document
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from animerag.indexing.indexer import Indexer
     from animerag.ingestion.importer import Ingestion
     from animerag.models import Show
+    from animerag.storage.deletions import DeletedShow
 
 
 class Editing:
@@ -51,11 +53,28 @@ class Editing:
         await provenance.keep_edits(self._library, show_id, {})
 
     async def delete(self, ids: Sequence[str]) -> int:
-        """Delete shows with their vectors in the index, and return how many there were.
+        """Delete shows and their vectors in the index, and return how many there were. Raises LibraryError.
 
-        Raises LibraryError; while Chroma is away the vectors stay strays, which nothing shows and a repair removes.
+        While Chroma is away the vectors stay strays, which no page shows and a repair removes.
         """
-        removed = await provenance.remove(self._library, ids)
+        removed = await deletions.remove(self._library, ids)
         if removed:
-            await self._indexer.remove_strays()
+            with contextlib.suppress(AnimeRAGError):  # they are journalled as strays
+                await self._indexer.remove_strays()
         return removed
+
+    async def deleted(self) -> Sequence[DeletedShow]:
+        """Return the shows that `undo` can restore, the one that was deleted last first. Raises LibraryError."""
+        return await deletions.listed(self._library)
+
+    async def undo(self, ids: Sequence[str]) -> Sequence[str]:
+        """Restore deleted shows with their edits, their owner's list and their stored vectors; returns their ids.
+
+        While Chroma is away they count as not indexed. Raises InvalidInputError after an import, LibraryError.
+        """
+        restored = await deletions.restore(self._library, ids)
+        if not restored:
+            raise InvalidInputError("This deletion cannot be undone any more: import the show's file again.")
+        with contextlib.suppress(AnimeRAGError):  # the library says what is not indexed
+            await self._indexer.write_again(await self._indexer.spec(), restored)
+        return restored

@@ -142,7 +142,7 @@ class Maintenance:
         broken = [*before.missing, *before.stale, *before.unsearchable]
         mended: set[str] = set(before.stray)
         for start in range(0, len(broken), _CHUNK):
-            mended |= await self._write_again(spec, broken[start : start + _CHUNK])
+            mended |= await self._indexer.write_again(spec, broken[start : start + _CHUNK])
         await self._library.embeddings.forget_indexed(spec.name, set(broken) - mended)
         return len(mended)
 
@@ -208,15 +208,6 @@ class Maintenance:
             report = await self.repair()
         await self._library.set_meta(UNCLEAN_STOP, "")
         return report
-
-    async def _write_again(self, spec: CollectionSpec, ids: Sequence[str]) -> set[str]:
-        documents = await self._indexer.documents(ids)
-        vectors = await self._indexer.known_vectors(spec, documents)
-        known = [document for document in documents if document.text_hash in vectors]
-        await self._indexer.upsert(spec, known, vectors)
-        held = {document.show.id: document.hashes for document in known}
-        await self._library.embeddings.note_indexed(spec.name, held)
-        return set(held)
 
 
 def _size(directory: Path) -> int:

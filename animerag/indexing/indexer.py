@@ -32,6 +32,9 @@ log = logging.getLogger(__name__)
 _CHUNK = 500
 _TRIED = 20_000  # at 3,000 questions a second that is seconds; beyond, a sample has to do
 _TIES = 10  # shows with one and the same text share a place
+_SAME = (
+    1e-4  # a distance that storing a vector with fewer bits can make; a vector that has changed is farther from itself
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +130,10 @@ class Indexer:
         return await self.library.embeddings.load(spec.model, spec.dimensions, hashes)
 
     async def unsearchable(self, spec: CollectionSpec, ids: Sequence[str]) -> list[str]:
-        """Return which of the stored ids (a sample of 20,000 where there are more) their own vector does not find."""
+        """Return which of the stored ids (a sample of 20,000 where there are more) their own vector does not find.
+
+        One that is found at a distance has changed in the index, and counts as well.
+        """
         lost: list[str] = []
         tried = ids if len(ids) <= _TRIED else random.sample(ids, _TRIED)
         for start in range(0, len(tried), _CHUNK):
@@ -138,7 +144,7 @@ class Indexer:
                 questions = np.stack([vectors[document.text_hash] for document in asked])
                 found = await self.index.query(spec, questions, k=_TIES)
                 for document, near in zip(asked, found, strict=True):
-                    if document.show.id not in {neighbour.id for neighbour in near}:
+                    if document.show.id not in {one.id for one in near if one.distance <= _SAME}:
                         lost.append(document.show.id)
         return lost
 
@@ -158,6 +164,19 @@ class Indexer:
             finally:
                 await self.library.bump_revision()  # answers from before lack what could not be found
         return len(lost)
+
+    async def write_again(self, spec: CollectionSpec, ids: Sequence[str]) -> set[str]:
+        """Write stored shows to the index from their stored vectors, note that it holds them, and return their ids.
+
+        Those without a vector are left out: nothing is embedded. Raises LibraryError, VectorStoreError.
+        """
+        documents = await self.documents(ids)
+        vectors = await self.known_vectors(spec, documents)
+        known = [document for document in documents if document.text_hash in vectors]
+        await self.upsert(spec, known, vectors)
+        held = {document.show.id: document.hashes for document in known}
+        await self.library.embeddings.note_indexed(spec.name, held)
+        return set(held)
 
     async def remove_strays(self) -> int:
         """Remove vectors whose show has left the catalogue; returns how many. Raises VectorStoreError."""

@@ -25,7 +25,7 @@ from animerag.ingestion.pipeline import Pipeline
 from animerag.ingestion.two_pass import LastRowWins, SourceFile, TwoPassReader
 from animerag.models import Concurrency, ImportKind, IngestReport, Usage
 from animerag.rate_limits import Meter, budgeted, estimate_tokens, metering
-from animerag.storage import provenance
+from animerag.storage import deletions, provenance
 from animerag.storage.library import show_rows
 from animerag.telemetry.tracing import emit, recording
 from animerag.text.documents import Document
@@ -128,6 +128,8 @@ class Ingestion:
             tally.show_progress("Reading")
             winners = await self._read(files, tally, kind)
             if accept_bad_rows or await _accepted(winners, tally):
+                if kind is ImportKind.OWN:
+                    await deletions.forget(self._library)
                 names = ", ".join(file.name for file in files)
                 origin = _RowOrigin(kind=kind, names=names, digest=await asyncio.to_thread(_digest, files))
                 if batch_size is None and isinstance(concurrency, int) and self._batch_size == "auto":

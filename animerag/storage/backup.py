@@ -22,7 +22,7 @@ from animerag import __version__
 from animerag.errors import InvalidInputError, LibraryError, reason_of
 from animerag.storage import integrity, process_locks
 from animerag.storage.page_check import damaged_pages, is_corruption
-from animerag.storage.schema import VERSION
+from animerag.storage.schema import BASELINE, VERSION
 
 _ABOUT, _LIBRARY, _UPLOADS = "backup.json", "library.db", "uploads"
 _UPLOAD = re.compile(rf"{_UPLOADS}/[0-9a-f]{{64}}")
@@ -183,6 +183,8 @@ def _looked_into(path: Path) -> tuple[int, int]:
         (shows,) = connection.execute("SELECT count(*) FROM shows").fetchone()
     if schema > VERSION:
         raise InvalidInputError(f"A newer animerag made this (schema {schema}, this one knows {VERSION}): upgrade it.")
+    if schema < BASELINE:
+        raise InvalidInputError(f"This is of a version that was never released (schema {schema}) and cannot be used.")
     return schema, shows
 
 

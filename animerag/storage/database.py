@@ -28,11 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from animerag.errors import LibraryError, reason_of
 from animerag.storage import backup, integrity, migrations
 from animerag.storage import full_text as words
-from animerag.storage.schema import (
-    VERSION,
-    facts,
-    metadata,
-)
+from animerag.storage.schema import BASELINE, VERSION, facts, metadata
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -231,6 +227,11 @@ async def _version(connection: AsyncConnection) -> int:
     if version > VERSION:
         raise LibraryError(
             f"The library was written by a newer animerag (schema {version}, this one knows {VERSION}): upgrade it."
+        )
+    if 0 < version < BASELINE:
+        raise LibraryError(
+            f"The library was written by a version of animerag that was never released (schema {version}) and cannot be"
+            " upgraded: name another directory with ANIMERAG_DATA_DIR and import your files there."
         )
     return version
 

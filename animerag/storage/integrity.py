@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import zlib
 from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass
@@ -44,9 +45,14 @@ class Integrity:
         return "; ".join([*self.damage, *filter(None, [unsound])])
 
 
-def is_sound(vector: bytes, dimensions: int) -> bool:
-    """Tell whether bytes are `dimensions` finite float32 numbers, not all of them zero."""
-    if len(vector) != dimensions * _NUMBER_BYTES:
+def checksum_of(vector: bytes) -> int:
+    """Return what is stored beside a vector to notice later that its bytes have changed."""
+    return zlib.crc32(vector)
+
+
+def is_sound(vector: bytes, dimensions: int, checksum: int | None = None) -> bool:
+    """Tell whether bytes are `dimensions` finite float32 numbers, not all zero, with their checksum if it is known."""
+    if len(vector) != dimensions * _NUMBER_BYTES or (checksum is not None and checksum != checksum_of(vector)):
         return False
     numbers = np.frombuffer(vector, "<f4")
     return bool(np.isfinite(numbers).all() and numbers.any())
@@ -55,8 +61,8 @@ def is_sound(vector: bytes, dimensions: int) -> bool:
 def examine(path: Path) -> Integrity:
     """Check a library's pages, decode all its rows and check its vectors.
 
-    Tables and columns that an earlier schema lacks are passed over. Raises sqlite3.Error where the file cannot be read
-    for a reason other than damage.
+    Tables and columns that a library lacks before its upgrade are passed over. Raises sqlite3.Error where the file
+    cannot be read for a reason other than damage.
     """
     if (pages := damaged_pages(path)) is not None:
         return Integrity(damage=(f"its pages are damaged ({pages})",))
@@ -104,10 +110,10 @@ def _decodes(value: object, *, as_json: bool) -> bool:
 
 
 def _unsound_vectors(connection: sqlite3.Connection) -> Iterator[VectorKey]:
-    try:
-        rows = connection.execute(f"SELECT model, dimensions, text_hash, vector FROM {vectors.name}")  # noqa: S608 - ours
-    except sqlite3.OperationalError:  # a schema before vectors were stored
-        return
-    for model, dimensions, text_hash, vector in rows:
-        if not is_sound(vector, dimensions):
+    columns = {row[1] for row in connection.execute(f"PRAGMA table_info({vectors.name})")}
+    checksum = "checksum" if b"checksum" in columns else "NULL"  # a library that is still to be upgraded has none
+    wanted = f"SELECT model, dimensions, text_hash, vector, {checksum} FROM {vectors.name}"  # noqa: S608 - names of ours
+    rows = connection.execute(wanted)
+    for model, dimensions, text_hash, vector, expected in rows:
+        if not is_sound(vector, dimensions, expected):
             yield VectorKey(model.decode(errors="replace"), dimensions, text_hash.decode(errors="replace"))

@@ -226,6 +226,12 @@ def show_rows(batch: Sequence[Document], import_id: int) -> ShowRows:
     )
 
 
+async def shows_in(connection: AsyncConnection, ids: Sequence[str]) -> dict[int, Show]:
+    """Return stored shows by their row number, as a transaction sees them."""
+    rows = await connection.execute(_WHOLE.where(shows.c.id.in_(ids)))
+    return {row.number: _show(row) for row in rows}
+
+
 def _show_row(document: Document, import_id: int) -> dict[str, Any]:
     show = document.show
     return {

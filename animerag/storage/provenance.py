@@ -145,18 +145,6 @@ async def keep_edits(database: Database, show_id: str, changes: Mapping[str, Any
         await connection.execute(kept.on_conflict_do_update(index_elements=["show_id"], set_=fresh))
 
 
-async def remove(database: Database, ids: Iterable[str]) -> int:
-    """Remove shows, and return how many there were; their vectors become strays. Raises LibraryError."""
-    removed = 0
-    async with database.changing() as connection:
-        for part in chunks(ids):
-            numbers = (await connection.execute(select(shows.c.number).where(shows.c.id.in_(part)))).scalars().all()
-            await full_text.remove(connection, numbers)
-            await connection.execute(delete(shows).where(shows.c.number.in_(numbers)))
-            removed += len(numbers)
-    return removed
-
-
 async def ids_from(database: Database, file: str) -> set[str]:
     """Return the ids of the shows that a file told of."""
     return {row.show_id for row in await database.rows(select(provenance.c.show_id).where(provenance.c.file == file))}

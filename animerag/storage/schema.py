@@ -17,7 +17,8 @@ from sqlalchemy import (
     text,
 )
 
-VERSION = 8
+VERSION = 9
+BASELINE = 8  # the oldest version that is upgraded; earlier ones were never released
 
 metadata = MetaData()
 
@@ -113,6 +114,17 @@ vectors = Table(
     Column("dimensions", Integer, primary_key=True),
     Column("text_hash", Text, primary_key=True),
     Column("vector", LargeBinary, nullable=False),
+    Column("checksum", Integer),  # of the bytes of `vector`
+)
+
+# Shows that were deleted since the last import, each with all its rows, so that a deletion can be undone.
+deletions = Table(
+    "deletions",
+    metadata,
+    Column("show_id", Text, primary_key=True),
+    Column("title", Text, nullable=False),
+    Column("at", Text, nullable=False),
+    Column("content", JSON, nullable=False),
 )
 
 # What each Chroma collection is known to hold. A row without its show is a vector still to be removed.

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from animerag.errors import LibraryError
 from animerag.storage.bulk_insert import chunks, insert_many, upsert
-from animerag.storage.integrity import VectorKey, is_sound
+from animerag.storage.integrity import VectorKey, checksum_of, is_sound
 from animerag.storage.schema import (
     indexed,
     shows,
@@ -54,10 +54,7 @@ class EmbeddingStore:
         """Keep vectors by the hash of their text, so that none is ever paid for twice."""
         if not rows:
             return
-        values = [
-            {"model": model, "dimensions": vector.shape[0], "text_hash": key, "vector": vector.astype("<f4").tobytes()}
-            for key, vector in rows.items()
-        ]
+        values = [_row(VectorKey(model, vector.shape[0], key), vector) for key, vector in rows.items()]
         saved: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         saved.add_done_callback(lambda done: done.cancelled() or done.exception())  # its caller may have gone
         self._unsaved.append((values, saved))
@@ -95,13 +92,14 @@ class EmbeddingStore:
 
     async def load(self, model: str, dimensions: int, text_hashes: Iterable[str]) -> dict[str, Vectors]:
         """Return the vectors that are already known, each of shape (dimensions,); damaged ones are left out."""
-        wanted = select(vectors.c.text_hash, vectors.c.vector).where(
+        wanted = select(vectors.c.text_hash, vectors.c.vector, vectors.c.checksum).where(
             vectors.c.model == model, vectors.c.dimensions == dimensions
         )
         rows = await self._database.rows(
             *(wanted.where(vectors.c.text_hash.in_(chunk)) for chunk in chunks(text_hashes))
         )
-        return {row.text_hash: np.frombuffer(row.vector, "<f4") for row in rows if is_sound(row.vector, dimensions)}
+        sound = (row for row in rows if is_sound(row.vector, dimensions, row.checksum))
+        return {row.text_hash: np.frombuffer(row.vector, "<f4") for row in sound}
 
     async def replace(self, unsound: Iterable[VectorKey], sound: Mapping[VectorKey, Vectors]) -> None:
         """Put sound vectors in the place of damaged ones; those without are deleted, so that they are made again."""
@@ -109,8 +107,7 @@ class EmbeddingStore:
             for key in unsound:
                 place = delete(vectors).where(*(vectors.c[name] == value for name, value in key._asdict().items()))
                 await connection.execute(place)
-            rows = [{**key._asdict(), "vector": vector.astype("<f4").tobytes()} for key, vector in sound.items()]
-            await insert_many(connection, _KEEP_VECTOR, rows)
+            await insert_many(connection, _KEEP_VECTOR, [_row(key, vector) for key, vector in sound.items()])
 
     async def indexed(self, collection: str, ids: Iterable[str] | None = None) -> dict[str, tuple[str, str]]:
         """Return (content hash, text hash) by id of what `collection` is known to hold."""
@@ -190,3 +187,8 @@ class EmbeddingStore:
             .where(indexed.c.collection == collection, shows.c.id.is_(None))
         )
         return [row.show_id for row in rows]
+
+
+def _row(key: VectorKey, vector: Vectors) -> dict[str, Any]:
+    stored = vector.astype("<f4").tobytes()
+    return {**key._asdict(), "vector": stored, "checksum": checksum_of(stored)}

@@ -119,10 +119,25 @@ def _actions(show: Show) -> None:
         if st.button("Edit", icon=":material/edit:", key="catalogue_edit"):
             _edit(show)
         with st.popover("Delete", icon=":material/delete:"):
-            st.caption("It leaves the catalogue and the index. A file that has it brings it back when it is uploaded.")
-            if st.button("Delete for good", key="catalogue_delete", type="primary"):
+            st.caption("Removes the show from the catalogue. You can undo this until the next import.")
+            if st.button("Delete show", key="catalogue_delete", type="primary"):
                 session.runtime().call(session.services().editing.delete([show.id]), timeout_s=_EDIT_S)
                 open_show(None)
+
+
+def undo_deletion() -> None:
+    """Name the show that was deleted last, and offer to restore it; nothing once a file was imported since."""
+    call, editing = session.runtime().call, session.services().editing
+    deleted = call(editing.deleted())
+    if not deleted:
+        return
+    last, before = deleted[0], len(deleted) - 1
+    more = f" You can undo {counted(before, 'earlier deletion')} as well, one after another." if before else ""
+    text, action = st.columns([5, 1], vertical_alignment="center")
+    text.info(f"{label(last.title)} was deleted.{more}", icon=":material/delete:")
+    if action.button("Undo", icon=":material/undo:", key="catalogue_undo", width="stretch"):
+        call(editing.undo([last.id]), timeout_s=_EDIT_S)
+        open_show(last.id)
 
 
 def _nearest(show: Show) -> None:

@@ -47,6 +47,12 @@ def test_a_show_is_found_as_its_letters_are_typed_and_then_changed(app_url, brow
     expect(page.get_by_text("Changed here: title, titles")).to_be_visible()
 
     page.get_by_role("button", name="Delete", exact=True).click()
-    page.get_by_role("button", name="Delete for good").click()
+    page.get_by_role("button", name="Delete show").click()
     expect(page.get_by_text("No show has this. Try fewer letters, or another script.")).to_be_visible(timeout=20_000)
+    page.reload()
+    expect(page.get_by_text("Planetes, the sweepers was deleted.")).to_be_visible(timeout=20_000)
+    shot("5-deleted")
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_role("heading", name="Planetes, the sweepers")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("was deleted.")).to_have_count(0)
     page.context.close()

@@ -1,8 +1,9 @@
-"""Shows changed and deleted by hand: what is changed outlasts later uploads, in library and index."""
+"""Shows edited and deleted: an edit outlasts later imports, a deletion can be undone until the next one."""
 
 import pytest
 
-from animerag.errors import InvalidInputError
+from animerag.composition import open_services
+from animerag.errors import InvalidInputError, VectorStoreError
 from animerag.jobs.jobs import Control
 
 
@@ -112,6 +113,76 @@ async def test_a_deleted_show_is_gone_everywhere_until_a_file_brings_it_back(sho
     report = await shows.ingestion.run([source()], Control())
     assert (report.ingested, report.embedding_requests) == (1, 0)  # its vector was kept
     assert (await shows.library.show("1")).title == "Monster"
+
+
+def forbid_embedding(services, monkeypatch):
+    async def refuse(*_, **__):
+        raise AssertionError("an undo must not embed")
+
+    monkeypatch.setattr(services.embedder, "embed", refuse)
+
+
+async def test_a_deletion_is_undone_whole_after_a_restart_without_embedding(shows, settings, monkeypatch):
+    await shows.editing.edit("1", {"title": "Monstrum", "my_score": 9.0})
+    before, files = await shows.library.show("1"), await shows.same_shows.told_of("1")
+    revision = await shows.library.revision()
+    await shows.editing.delete(["1"])
+    async with open_services(settings, warm=False) as reopened:
+        forbid_embedding(reopened, monkeypatch)
+        assert [one.title for one in await reopened.editing.deleted()] == ["Monstrum"]
+        assert await reopened.editing.undo(["1"]) == ["1"]
+        assert await reopened.editing.deleted() == []
+        assert await reopened.library.show("1") == before
+        assert await reopened.same_shows.told_of("1") == files
+        assert await reopened.editing.changed("1") == ["my_score", "title"]
+        assert [hit.id for hit in await reopened.library.search_words("surgeon", k=3)] == ["1"]
+        assert (await reopened.maintenance.check()).healthy
+        assert await reopened.library.revision() > revision + 1
+
+
+async def test_deletions_are_undone_in_any_order_and_each_once(shows):
+    await shows.editing.delete(["1"])
+    await shows.editing.delete(["2"])
+    assert [one.id for one in await shows.editing.deleted()] == ["2", "1"]
+    await shows.editing.undo(["1"])
+    await shows.editing.delete(["1"])
+    await shows.editing.undo(["2", "1"])
+    assert (await shows.library.counts()).shows == 2
+    with pytest.raises(InvalidInputError, match="cannot be undone any more"):
+        await shows.editing.undo(["1"])
+
+
+async def test_an_import_makes_deletions_final_and_an_edit_does_not(shows, export, record):
+    await shows.editing.delete(["1"])
+    await shows.editing.edit("2", {"year": 2003})
+    assert [one.id for one in await shows.editing.deleted()] == ["1"]
+    await shows.ingestion.run([export(record(3, "Mushishi"), name="more.json")], Control())
+    assert await shows.editing.deleted() == []
+    with pytest.raises(InvalidInputError, match="import the show's file again"):
+        await shows.editing.undo(["1"])
+
+
+async def test_a_file_that_cannot_be_read_leaves_a_deletion_to_be_undone(shows, tmp_path, source):
+    await shows.editing.delete(["1"])
+    broken = tmp_path / "broken.json"
+    broken.write_text("{")
+    with pytest.raises(InvalidInputError):
+        await shows.ingestion.run([type(source())(path=broken, name="broken.json")], Control())
+    assert [one.id for one in await shows.editing.deleted()] == ["1"]
+
+
+async def test_shows_are_deleted_and_restored_while_chroma_is_away_and_indexed_later(shows, monkeypatch):
+    async def away(*_, **__):
+        raise VectorStoreError("Chroma is away.")
+
+    for name in ("delete", "upsert"):
+        monkeypatch.setattr(shows.index, name, away)
+    await shows.editing.delete(["1"])
+    await shows.editing.undo(["1"])
+    assert (await shows.library.counts()).shows == 2
+    monkeypatch.undo()
+    forbid_embedding(shows, monkeypatch)
+    assert (await shows.maintenance.repair()).healthy
 
 
 async def test_type_and_dates_can_be_changed_and_the_season_follows(shows, source):

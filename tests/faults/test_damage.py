@@ -204,7 +204,9 @@ async def test_a_row_that_cannot_be_decoded_is_found_and_not_backed_up(library, 
 
 
 @pytest.mark.parametrize(
-    "broken", [b"", b"\0" * 2048, b"\xff" * 2048, b"\1" * 7], ids=["empty", "zero", "nan", "short"]
+    "broken",
+    [b"", b"\0" * 2048, b"\xff" * 2048, b"\1" * 7, b"\0\0\x80\x3f" * 512],
+    ids=["empty", "zero", "nan", "short", "changed"],
 )
 async def test_a_damaged_vector_comes_back_from_the_index(local, tmp_path, broken):
     with closing(sqlite3.connect(local.database_path)) as database, database:

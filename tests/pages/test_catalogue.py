@@ -64,6 +64,13 @@ def test_a_show_is_read_changed_and_deleted(sampled):
     assert len(listed(sampled)) == 149
     assert "Space Sweepers" not in listed(sampled)
 
+    sampled.run()
+    assert "Space Sweepers was deleted." in words(sampled)
+    sampled.button(key="catalogue_undo").click().run()
+    assert "Space Sweepers" in [one.value for one in sampled.subheader]
+    assert "Space Sweepers" in listed(sampled)
+    assert "was deleted" not in words(sampled)
+
 
 def test_what_is_missing_is_told(sampled):
     visit(sampled, "catalogue")

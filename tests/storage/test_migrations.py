@@ -1,21 +1,20 @@
-"""Libraries of every earlier version open with all that was in them, and get the tables of a new one."""
+"""A library of an earlier version opens with all that was in it, and gets the tables of a new one."""
 
 import asyncio
-import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from animerag.errors import LibraryError
-from animerag.models import Filters
-from animerag.query.field_index import FieldIndex
-from animerag.storage import backup, show_fields
+from animerag.composition import open_services
+from animerag.errors import InvalidInputError, LibraryError
+from animerag.storage import backup
+from animerag.storage.integrity import VectorKey
 from animerag.storage.library import Library
-from animerag.storage.schema import VERSION
+from animerag.storage.schema import BASELINE, VERSION
 
-SCHEMAS = Path(__file__).parent / "schemas"  # what each earlier version added, as it made it
+SCHEMA = Path(__file__).parent / "schemas" / f"{BASELINE}.sql"  # the tables as that version made them
 SHOW = (
     "INSERT INTO shows (id, title, titles, tags, description, rating, relations, similar, record, content_hash,"
     " text_hash, import_id)"
@@ -23,20 +22,17 @@ SHOW = (
 )
 
 
-def old(path, version):
-    """Write a library of an earlier version with a show, a vector and a chosen level in it."""
+def old(path):
+    """Write a library of the oldest version that is upgraded, with a show, a vector and a chosen level in it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with closing(sqlite3.connect(path)) as connection, connection:
-        for part in range(1, version + 1):
-            connection.executescript((SCHEMAS / f"{part}.sql").read_text())
+        connection.executescript(SCHEMA.read_text())
         connection.execute("INSERT INTO imports VALUES (1, 'file', 'a.json', 'x', '2026-01-01')")
         connection.execute(SHOW)
         connection.execute("INSERT INTO words (rowid, titles) VALUES (1, 'monster')")
         connection.execute("INSERT INTO vectors VALUES ('m', 2, 't', x'0000803f00000000')")
-        level = "ingest_concurrency" if version < 5 else "setting ingest_concurrency"
-        connection.executemany(
-            "INSERT INTO facts VALUES (?, ?)", [("library_id", "abc"), (level, "7"), ("revision", "3")]
-        )
+        facts = [("library_id", "abc"), ("setting ingest_concurrency", "7"), ("revision", "3")]
+        connection.executemany("INSERT INTO facts VALUES (?, ?)", facts)
     return path
 
 
@@ -48,9 +44,13 @@ def shape(path):
         return {name: (kind, connection.execute(columns, (name,)).fetchall()) for kind, name in named}
 
 
-@pytest.mark.parametrize("version", range(1, VERSION))
-async def test_an_earlier_library_opens_whole(tmp_path, version):
-    path = old(tmp_path / "library.db", version)
+def version_of(path):
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute("PRAGMA user_version").fetchone()[0]
+
+
+async def test_an_earlier_library_opens_whole(tmp_path):
+    path = old(tmp_path / "library.db")
     library = await Library.open(path)
     assert library.library_id == "abc"
     assert (await library.show("7")).title == "Monster"
@@ -61,95 +61,75 @@ async def test_an_earlier_library_opens_whole(tmp_path, version):
     await library.close()
 
 
-RECORDS = {
-    "1": {"AnimeID": 1, "MainTitle": "A", "AnimeType": 0, "Restricted": 0, "AirDate": "2019-10-05 00:00:00"},
-    "mal:2": {"mal_id": 2, "title": "B", "type": "ONA", "aired": "Apr 3, 2012 to ?", "studios": ["Trigger"]},
-    "mal:3": {"series_animedb_id": "3", "series_title": "C", "series_type": "OVA", "my_status": "Watching"},
-    "mal:4": {"sources": ["https://myanimelist.net/anime/4"], "title": "D", "animeSeason": {"season": "FALL"}},
-    "title:5": {"name": "E Movie", "edited by hand": {"title": "Plain"}},
-    "note:6": {"title": "A Movie", "text": "Watched a film."},
-    "7": {},
-    "8": {"AnimeID": "none", "MainTitle": None},
-}
-
-
-async def test_stored_records_are_read_again_for_fields_that_came_later(tmp_path):
-    path = old(tmp_path / "library.db", 7)
-    with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute("DELETE FROM shows")
-        for show_id, record in RECORDS.items():
-            title = record.get("title") or record.get("name") or "A"
-            connection.execute(
-                SHOW.replace("'7', 'Monster'", "?, ?").replace("'{}'", "?"), (show_id, title, json.dumps(record))
-            )
-        connection.execute("INSERT INTO indexed VALUES ('c', '1', 'c', 't')")
-    library = await Library.open(path)
-    shows = await library.shows(RECORDS)
-    film, web, ova, fall, inferred, note, bare, broken = (shows[show_id] for show_id in RECORDS)
-    assert (film.type, film.air_date, film.season, film.restricted) == ("movie", "2019-10-05", "fall", False)
-    assert (web.type, web.air_date, web.season, web.studios) == ("web", "2012-04-03", "spring", ("Trigger",))
-    assert (ova.type, ova.type_inferred) == ("ova", False)
-    assert fall.season == "fall"
-    assert (inferred.type, inferred.type_inferred) == ("movie", True)
-    assert (note.type, bare.type, broken.type, bare.air_date, bare.restricted) == (None,) * 5
-    assert (film.title, film.record) == ("A", RECORDS["1"])
-    assert await library.embeddings.not_indexed("c") == list(RECORDS)[1:], "what was indexed is still up to date"
-    in_memory = FieldIndex(show_fields.shows_of(await show_fields.load(library)))
-    assert in_memory.matching(Filters(types=("web",))) == ["mal:2"]
-    assert in_memory.show("mal:2").studios == ("Trigger",)
+async def test_an_earlier_data_directory_opens_and_its_vectors_get_checksums(settings):
+    old(settings.database_path)
+    async with open_services(settings, warm=False) as services:
+        assert (await services.catalogue.status()).shows == 1
+        assert await services.editing.delete(["7"]) == 1
+        assert await services.editing.undo(["7"]) == ["7"]
+    with closing(sqlite3.connect(settings.database_path)) as connection, connection:
+        connection.execute("UPDATE vectors SET vector = x'0000803f0000803f'")
+    library = await Library.open(settings.database_path)
+    assert (await library.integrity()).unsound_vectors == (VectorKey("m", 2, "t"),)
     await library.close()
 
 
-@pytest.mark.parametrize("version", range(1, VERSION))
-async def test_it_gets_the_tables_of_a_new_one(tmp_path, version):
-    path = old(tmp_path / "old" / "library.db", version)
+async def test_it_gets_the_tables_of_a_new_one(tmp_path):
+    path = old(tmp_path / "old" / "library.db")
     for one in (path, tmp_path / "new.db"):
         await (await Library.open(one)).close()
     assert shape(path) == shape(tmp_path / "new.db")
+    assert version_of(path) == VERSION
 
 
-async def test_it_is_kept_as_it_was(tmp_path):
-    path = old(tmp_path / "library.db", 1)
+@pytest.mark.parametrize("version", range(1, BASELINE))
+async def test_a_version_that_was_never_released_is_refused_and_left_as_it_is(tmp_path, version):
+    path = old(tmp_path / "library.db")
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"PRAGMA user_version = {version}")
+    with pytest.raises(LibraryError, match="never released.*ANIMERAG_DATA_DIR"):
+        await Library.open(path)
+    with pytest.raises(InvalidInputError, match="never released"):
+        backup.write(path, tmp_path, tmp_path / "backup.zip")
+    assert version_of(path) == version
+
+
+async def test_a_copy_of_it_stays_as_it_was(tmp_path):
+    path = old(tmp_path / "library.db")
     await (await Library.open(path)).close()
-    copy = tmp_path / "library.db.schema-1"
-    assert shape(copy).keys() == shape(old(tmp_path / "again.db", 1)).keys()
+    copy = tmp_path / f"library.db.schema-{BASELINE}"
+    assert shape(copy) == shape(old(tmp_path / "again.db"))
     await (await Library.open(path)).close()
     assert [each.name for each in tmp_path.glob("library.db.schema-*")] == [copy.name]
 
 
-async def test_a_part_of_version_3_is_completed(tmp_path):
-    path = old(tmp_path / "library.db", 3)
-    with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute("DROP TABLE job_requests")
-    await (await Library.open(path)).close()
-    assert {"job_requests", "run_rows"} <= shape(path).keys()
-
-
-async def test_nothing_changes_where_the_copy_has_no_room(tmp_path, monkeypatch):
-    path = old(tmp_path / "library.db", 2)
+async def test_nothing_changes_where_the_copy_has_no_room(tmp_path):
+    path = old(tmp_path / "library.db")
     before = shape(path)
-    (tmp_path / "library.db.schema-2").mkdir()  # in the way of the copy
+    (tmp_path / f"library.db.schema-{BASELINE}").mkdir()  # in the way of the copy
     with pytest.raises(LibraryError, match="could not be copied"):
         await Library.open(path)
     assert shape(path) == before
 
 
 def test_a_copy_of_what_another_process_has_upgraded_does_not_take_its_place(tmp_path):
-    path = old(tmp_path / "library.db", 1)
-    kept = backup.keep_copy(path, version=1)
+    path = old(tmp_path / "library.db")
+    copy = backup.keep_copy(path, version=BASELINE)
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA user_version = 5")
-    assert backup.keep_copy(path, version=1) == kept
-    with closing(sqlite3.connect(kept)) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+    assert backup.keep_copy(path, version=BASELINE) == copy
+    assert version_of(copy) == BASELINE
+
+
+def test_a_library_that_is_not_upgraded_yet_can_be_backed_up(tmp_path):
+    assert backup.write(old(tmp_path / "library.db"), tmp_path, tmp_path / "backup.zip") == 1
 
 
 async def test_two_processes_may_open_an_earlier_library_at_once(tmp_path):
-    path = old(tmp_path / "library.db", 1)
+    path = old(tmp_path / "library.db")
     one, other = await asyncio.gather(Library.open(path), Library.open(path))
     assert (await one.show("7")).title == (await other.show("7")).title
-    with closing(sqlite3.connect(tmp_path / "library.db.schema-1")) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (1,), "the copy is of the library as it was"
+    assert version_of(tmp_path / f"library.db.schema-{BASELINE}") == BASELINE, "the copy is of the library as it was"
     assert not list(tmp_path.glob("*.part"))
     await one.close()
     await other.close()

@@ -1,7 +1,7 @@
-"""Steps from the tables of each earlier version to today's, run by Alembic; what a new library has stands in schema.py.
+"""Steps from the baseline's tables to today's, run by Alembic; the tables of a new library are in schema.py.
 
-SQLite's `user_version` holds the number of the last step, and not a table of Alembic's: one number tells a library that
-needs nothing, and Alembic is not imported for it. `backups.keep_copy` copies a library before it is changed.
+SQLite's `user_version` holds the number of the last step instead of a table of Alembic's: one number tells that a
+library needs nothing, and Alembic is not imported for it. `backup.keep_copy` copies a library before it is changed.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
-
-_IN_PARTS = 3  # its tables came one after another under one number, so its step is run again
 
 
 def upgrade(connection: Connection, *, version: int) -> None:
@@ -29,5 +27,5 @@ def upgrade(connection: Connection, *, version: int) -> None:
     context = MigrationContext.configure(connection)
     with Operations.context(context):
         for step in reversed(list(steps.walk_revisions())):
-            if int(step.revision) > version or (int(step.revision) == version == _IN_PARTS):
+            if int(step.revision) > version:
                 step.module.upgrade()

@@ -1,0 +1,100 @@
+"""Deleted shows: removed with all their rows, and restored from them until the next import."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete, insert, select
+
+from animerag.storage import full_text
+from animerag.storage.bulk_insert import chunks, insert_many, upsert
+from animerag.storage.database import now, to_json
+from animerag.storage.library import shows_in
+from animerag.storage.schema import deletions, edits, my_list, provenance, shows
+from animerag.text.documents import Document
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from sqlalchemy import Row
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from animerag.storage.database import Database
+
+_PUT = upsert(deletions, "show_id")
+_BESIDE = (my_list, provenance, edits)  # tables whose rows go with their show
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeletedShow:
+    """A show that can be restored."""
+
+    id: str
+    title: str
+
+
+async def remove(database: Database, ids: Iterable[str]) -> int:
+    """Delete shows, and return how many there were; their vectors become strays. Raises LibraryError."""
+    removed = 0
+    async with database.changing() as connection:
+        for part in chunks(ids):
+            found = (await connection.execute(select(shows).where(shows.c.id.in_(part)))).all()
+            await insert_many(connection, _PUT, await _contents(connection, found))
+            await full_text.remove(connection, [row.number for row in found])
+            await connection.execute(delete(shows).where(shows.c.number.in_([row.number for row in found])))
+            removed += len(found)
+    return removed
+
+
+async def listed(database: Database) -> list[DeletedShow]:
+    """Return the shows that were deleted since the last import, the latest first. Raises LibraryError."""
+    wanted = select(deletions.c.show_id, deletions.c.title).order_by(deletions.c.at.desc(), deletions.c.show_id)
+    return [DeletedShow(id=row.show_id, title=row.title) for row in await database.rows(wanted)]
+
+
+async def restore(database: Database, ids: Iterable[str]) -> list[str]:
+    """Store deleted shows again, with all that was stored beside them, and return their ids. Raises LibraryError.
+
+    A show that is in the catalogue again is left as it is. The index is the caller's.
+    """
+    wanted = list(ids)
+    async with database.changing() as connection:
+        found = (await connection.execute(select(deletions).where(deletions.c.show_id.in_(wanted)))).all()
+        known = set((await connection.scalars(select(shows.c.id).where(shows.c.id.in_(wanted)))).all())
+        lost = [row.content for row in found if row.show_id not in known]
+        for content in lost:
+            await connection.execute(insert(shows).values(**content[shows.name]))
+            for table in _BESIDE:
+                if content[table.name]:
+                    await connection.execute(insert(table), content[table.name])
+        restored = [content[shows.name]["id"] for content in lost]
+        stored = await shows_in(connection, restored)
+        words = [{**full_text.row(Document.of(show)), "rowid": number} for number, show in stored.items()]
+        await full_text.put(connection, words)
+        await connection.execute(delete(deletions).where(deletions.c.show_id.in_(wanted)))
+    return restored
+
+
+async def forget(database: Database) -> None:
+    """Make the deletions so far final. Raises LibraryError."""
+    async with database.writing() as connection:
+        await connection.execute(delete(deletions))
+
+
+async def _contents(connection: AsyncConnection, found: Iterable[Row[Any]]) -> list[dict[str, Any]]:
+    """Return the rows of `deletions` for rows of `shows`."""
+    at = now()
+    contents: dict[str, dict[str, Any]] = {}
+    for row in found:
+        stored = {name: value for name, value in row._asdict().items() if name != "number"}
+        contents[row.id] = {shows.name: stored, **{table.name: [] for table in _BESIDE}}
+    for table in _BESIDE:
+        for row in (await connection.execute(select(table).where(table.c.show_id.in_(list(contents))))).all():
+            contents[row.show_id][table.name].append(row._asdict())
+    return [_deleted(content, at) for content in contents.values()]
+
+
+def _deleted(content: Mapping[str, Any], at: str) -> dict[str, Any]:
+    show = content[shows.name]
+    return {"show_id": show["id"], "title": show["title"], "at": at, "content": to_json(content)}

@@ -1,2 +1,0 @@
-CREATE INDEX shows_by_rating ON shows (rating DESC, title);
-PRAGMA user_version = 5;
