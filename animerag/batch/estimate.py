@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 from typing import TYPE_CHECKING
 
 from animerag.answering.prompting import DESCRIPTIONS_TOKENS
 from animerag.providers.pricing import cost_usd
 from animerag.rate_limits import estimate_tokens
 from animerag.readers.questions import asked_as
+from animerag.text.durations import TimeEstimate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from animerag.models import Show
     from animerag.ports import ChatModel, Embedder
+    from animerag.rate_limits import LevelChoice
     from animerag.readers.questions import QuestionRow
     from animerag.storage.batch_runs import RunOptions
     from animerag.storage.library import Library
@@ -23,6 +26,10 @@ _SOURCE_CHARACTERS = 1200  # what a prompt holds of a description, at most
 _SOURCE_FACTS_TOKENS = 60  # titles, year, tags
 _PROMPT_TOKENS, _ANSWER_TOKENS = 500, 250  # the instructions; a usual answer
 _SAMPLED_SHOWS = 100
+# Seconds a question before anything was measured, fast and slow: written by a model, quoted, or only searched for.
+_MODEL_S, _QUOTE_S = (1.5, 6.0), (0.02, 0.15)
+_AUTO_GROWS = 4  # how far `auto` usually raises its level while the provider stays prompt
+_ENOUGH = 5  # answers that a measured rate is believed of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +39,7 @@ class SheetEstimate:
     asked: int  # different questions
     tokens: int
     cost_usd: float | None
+    time: TimeEstimate
 
     @property
     def each_usd(self) -> float:
@@ -48,8 +56,13 @@ class BatchCosts:
         self._embedder, self._chat = embedder, chat
         self._prices = prices
 
-    async def estimate(self, rows: Sequence[QuestionRow], options: RunOptions) -> SheetEstimate:
-        """Say what answering rows takes; each question counts once. Raises LibraryError."""
+    async def estimate(
+        self, rows: Sequence[QuestionRow], options: RunOptions, *, concurrency: LevelChoice = "auto", level: int = 1
+    ) -> SheetEstimate:
+        """Say what answering rows takes at a level that is `concurrency` by choice and `level` now.
+
+        Each question counts once. Raises LibraryError.
+        """
         asked = {asked_as(row): row for row in rows if row.question.strip() and row.problem is None}
         questions = sum(estimate_tokens(row.question) for row in asked.values())
         read = written = 0
@@ -61,8 +74,28 @@ class BatchCosts:
             written = _ANSWER_TOKENS * len(asked)
         embedded = questions if self._embedder.provider != "local" else 0
         return SheetEstimate(
-            asked=len(asked), tokens=read + written + embedded, cost_usd=self._cost(embedded, read, written)
+            asked=len(asked),
+            tokens=read + written + embedded,
+            cost_usd=self._cost(embedded, read, written),
+            time=await self._time(len(asked), options, concurrency, level),
         )
+
+    async def note_speed(self, asked: int, seconds: float, options: RunOptions, concurrency: LevelChoice) -> None:
+        """Remember how fast a run was, for later estimates at the same level. Raises LibraryError."""
+        if asked >= _ENOUGH and seconds > 0:
+            await self._library.set_meta(self._speed_key(options, concurrency), f"{asked / seconds:.3f}")
+
+    async def _time(self, asked: int, options: RunOptions, concurrency: LevelChoice, level: int) -> TimeEstimate:
+        measured = await self._library.get_meta(self._speed_key(options, concurrency))
+        if measured:
+            return TimeEstimate(least_s=asked / float(measured), most_s=asked / float(measured))
+        quotes = self._chat.provider == "local" or options.retrieval_only
+        fast_s, slow_s = _QUOTE_S if quotes else _MODEL_S
+        most = level * _AUTO_GROWS if concurrency == "auto" and not quotes else level
+        return TimeEstimate(least_s=ceil(asked / most) * fast_s, most_s=ceil(asked / level) * slow_s)
+
+    def _speed_key(self, options: RunOptions, concurrency: LevelChoice) -> str:
+        return f"questions_per_s {'search' if options.retrieval_only else self._chat.model} {concurrency}"
 
     def _cost(self, embedded: int, read: int, written: int) -> float | None:
         costs = []

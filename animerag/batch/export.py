@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 ADDED = (
     *("answer", "cited_ids", "cited_titles", "sources", "status", "error"),
-    *("input_tokens", "output_tokens", "embedding_tokens", "cost_usd"),
+    *("input_tokens", "output_tokens", "embedding_tokens", "cost_usd", "usage_estimated"),
     *("queue_s", "throttle_s", "retrieve_s", "first_token_s", "total_s"),
     *("attempts", "cached", "same_as_row", "model", "provider"),
 )
@@ -198,6 +198,7 @@ def _added(row: RunRow, unasked: Unasked) -> list[Any]:
         answer["status"],
         answer["error"] or "",
         *(usage[name] for name in ("input_tokens", "output_tokens", "embedding_tokens", "cost_usd")),
+        "yes" if usage.get("estimated") else "no",
         *(timings[name] for name in ("queue_s", "throttle_s", "retrieve_s", "first_token_s", "total_s")),
         answer.get("attempts", ""),
         "yes" if answer.get("cached") else "no",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from animerag.errors import AnimeRAGError, ProviderError
+from animerag.errors import AnimeRAGError, OtherWidthError, ProviderError, ProviderUnusableError, UnusableAnswerError
 from animerag.models import Priority, Usage
 from animerag.rate_limits import estimate_tokens
 from animerag.retrieval.retriever import MAX_QUESTION_CHARACTERS
@@ -52,7 +52,10 @@ class QuestionPrefetcher:
         self._chunks: dict[int, asyncio.Task[dict[str, VectorHits]]] = {}
 
     async def locate(self, text: str) -> VectorHits | Vectors | None:
-        """Return what is known of a question; its vector alone, for it to search itself, where the chunk failed."""
+        """Return what is known of a question; its vector alone, for it to search itself, where the chunk failed.
+
+        Raises ProviderUnusableError where the provider's vectors cannot be used.
+        """
         prepared = await asyncio.shield(self._embedding)
         if text not in prepared:
             return None
@@ -63,8 +66,11 @@ class QuestionPrefetcher:
         return found.pop(text, None) or prepared[text].vector
 
     async def usage(self, text: str) -> Usage:
-        """Return a question's share of what the embedding took."""
-        prepared = await asyncio.shield(self._embedding)
+        """Return a question's share of what the embedding took, nothing where that failed."""
+        try:
+            prepared = await asyncio.shield(self._embedding)
+        except ProviderError:
+            return Usage()
         return prepared[text].usage if text in prepared else Usage()
 
     async def close(self) -> None:
@@ -103,9 +109,22 @@ async def _embed_together(retriever: Retriever, questions: Sequence[str], contro
     return {text: _Prepared(number, vector, usage) for number, (text, vector, usage) in enumerate(found)}
 
 
-async def _embed(retriever: Retriever, texts: Sequence[str]) -> list[tuple[str, Vectors, Usage]]:
+async def _embed(
+    retriever: Retriever, texts: Sequence[str], *, is_half: bool = False
+) -> list[tuple[str, Vectors, Usage]]:
+    """Embed texts in one request; none where that failed in a way that need not hold for each of them.
+
+    An answer of no use is most likely paid for: as in an import it is tried once more and halved once. Then the sheet
+    stops, since each question would pay for another one. Raises ProviderUnusableError.
+    """
     try:
         embedding = await retriever.embed(texts, priority=Priority.BATCH)
+    except UnusableAnswerError as error:
+        if is_half or len(texts) < 2 or isinstance(error, OtherWidthError):
+            raise ProviderUnusableError(str(error)) from error
+        half = len(texts) // 2
+        first = await _embed(retriever, texts[:half], is_half=True)
+        return first + await _embed(retriever, texts[half:], is_half=True)
     except ProviderError as error:
         log.info("%d questions were not embedded together: %s", len(texts), error)
         return []
@@ -113,6 +132,7 @@ async def _embed(retriever: Retriever, texts: Sequence[str]) -> list[tuple[str, 
     usage = Usage(
         embedding_tokens=round(embedding.usage.embedding_tokens / len(texts)),
         cost_usd=None if cost is None else cost / len(texts),
+        estimated=embedding.usage.estimated,
     )
     return [(text, vector, usage) for text, vector in zip(texts, embedding.vectors, strict=True)]
 

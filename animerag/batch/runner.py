@@ -90,7 +90,10 @@ class BatchReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunReport:
-    """What one job did for a run; its answers are in the journal. `left` counts rows failed or not reached."""
+    """What one job did for a run; its answers are in the journal. `left` counts rows failed or not reached.
+
+    `usage` is that of the whole run, earlier jobs included, as far as its cost goes.
+    """
 
     run_id: str
     answered: int
@@ -99,6 +102,7 @@ class RunReport:
     rate_limited: int = 0
     retries: int = 0
     peak_in_flight: int = 0
+    usage: Usage = field(default_factory=Usage)
     stopped_by: str | None = None
 
 
@@ -163,10 +167,13 @@ class Batch:
 
     # ── Before ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def estimate(self, rows: Sequence[QuestionRow], options: RunOptions) -> SheetEstimate:
+    async def estimate(
+        self, rows: Sequence[QuestionRow], options: RunOptions, *, concurrency: LevelChoice = "auto"
+    ) -> SheetEstimate:
         """Say what answering rows would take. Raises LibraryError."""
         assert self._costs is not None, "this batch knows no costs"
-        return await self._costs.estimate(rows, options)
+        level = self._level() if concurrency == "auto" else concurrency
+        return await self._costs.estimate(rows, options, concurrency=concurrency, level=level)
 
     async def begin(self, sheet: Sheet, options: RunOptions, *, sha256: str) -> str:
         """Journal a sheet and return the run's id; nothing is asked yet.
@@ -254,15 +261,18 @@ class Batch:
         budget = None if cap is None else Budget(cap, taken_usd=run.usage.cost_usd or 0.0, reached=reached)
         with metering() as meter, drawing_on(budget):
             live = control.partial = RunProgress(run_id=run_id, total=len(wanted), meter=meter)
-            live.usage = Usage(cost_usd=run.usage.cost_usd)
+            live.usage = Usage(cost_usd=run.usage.cost_usd, estimated=run.usage.estimated)
+            asked = 0
             try:
                 await self._share_answers(run_id, wanted, rows, live)
                 groups = _grouped({number: row.asked for number, row in wanted.items()})
                 keep = partial(self._keep, run_id, rows, on_told)
-                async for _ in self._ask_all(groups, control, live, options=run.options, keep=keep):
-                    pass
+                async for landed in self._ask_all(groups, control, live, options=run.options, keep=keep):
+                    asked += landed.attempts > 0 or not self._answering.written_by_a_model
             finally:
                 await asyncio.shield(self.runs.note_work(run_id, live.elapsed_s))
+            if self._costs is not None and concurrency is not None:
+                await self._costs.note_speed(asked, live.elapsed_s, run.options, concurrency)
         return RunReport(
             run_id=run_id,
             answered=live.done - live.failed,
@@ -271,6 +281,7 @@ class Batch:
             rate_limited=meter.rate_limited,
             retries=meter.retries,
             peak_in_flight=meter.peak_in_flight,
+            usage=live.usage,
             stopped_by=live.stopped_by,
         )
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from animerag.jobs.jobs import Control
     from animerag.models import IngestReport
+    from animerag.text.durations import TimeEstimate
 
 
 _NOTES = 20  # as many as a terminal shows at once
@@ -57,7 +58,8 @@ async def ingest(options: argparse.Namespace) -> int:
     async with services() as opened:
         ingestion = opened.ingestion
         if options.dry_run:
-            return _tell_ingest(await ingestion.check(files), options, dry_run=True)
+            report = await ingestion.check(files)
+            return _print_report(report, options, expected=await ingestion.expected_time(report.ingested))
 
         async def work(control: Control) -> IngestReport:
             if not files:
@@ -72,13 +74,15 @@ async def ingest(options: argparse.Namespace) -> int:
             )
 
         report, stopped = await watched(opened, work, kind="ingest", title=", ".join(file.name for file in files))
-        status = _tell_ingest(report, options, dry_run=False)
+        status = _print_report(report, options)
         return CANCELLED if stopped else status
 
 
-def _tell_ingest(report: IngestReport, options: argparse.Namespace, *, dry_run: bool) -> int:
+def _print_report(report: IngestReport, options: argparse.Namespace, *, expected: TimeEstimate | None = None) -> int:
+    """Print what was done or, with the time that is `expected`, what would be done; return the exit status."""
+    dry_run = expected is not None
     if options.json:
-        print(json.dumps(_ingest_object(report), ensure_ascii=False))
+        print(json.dumps(_ingest_object(report, expected), ensure_ascii=False))
     else:
         tell_files(report.files)
         verb = "would be stored" if dry_run else "stored"
@@ -87,9 +91,13 @@ def _tell_ingest(report: IngestReport, options: argparse.Namespace, *, dry_run: 
             f" {report.duplicate:,} repeated (the last row won), {report.quarantined:,} set aside,"
             f" {report.cancelled:,} not done. {report.catalogue:,} shows in the catalogue."
         )
-        if dry_run and report.usage.embedding_tokens:
-            cost = "of unknown cost" if report.usage.cost_usd is None else f"${report.usage.cost_usd:.4f}"
-            print(f"About {report.usage.embedding_tokens:,} tokens to embed, {cost}.")
+        if report.usage.embedding_tokens:
+            cost = "cost unknown" if report.usage.cost_usd is None else f"${report.usage.cost_usd:.4f}"
+            estimated = ", estimated: the provider reported no usage" if report.usage.estimated else ""
+            tokens = f"{report.usage.embedding_tokens:,} tokens"
+            print(f"About {tokens} to embed, {cost}." if dry_run else f"{tokens} embedded, {cost}{estimated}.")
+        if expected is not None and report.ingested:
+            print(f"The import will take about {expected.words()}.")
         for row in report.rows:
             print(f"  {row.file}:{row.line}: {row.reason}", file=sys.stderr)
         for note in report.notes[:_NOTES]:
@@ -101,8 +109,12 @@ def _tell_ingest(report: IngestReport, options: argparse.Namespace, *, dry_run: 
     return ROWS_LEFT if report.quarantined or report.cancelled else DONE
 
 
-def _ingest_object(report: IngestReport) -> dict[str, Any]:
-    usage = {"embedding_tokens": report.usage.embedding_tokens, "cost_usd": report.usage.cost_usd}
+def _ingest_object(report: IngestReport, expected: TimeEstimate | None) -> dict[str, Any]:
+    usage = {
+        "embedding_tokens": report.usage.embedding_tokens,
+        "cost_usd": report.usage.cost_usd,
+        "estimated": report.usage.estimated,
+    }
     return {
         "read": report.read,
         "ingested": report.ingested,
@@ -122,6 +134,7 @@ def _ingest_object(report: IngestReport) -> dict[str, Any]:
         "rate_limited": report.rate_limited,
         "retries": report.retries,
         "usage": usage,
+        "expected_s": [round(expected.least_s, 1), round(expected.most_s, 1)] if expected else None,
         "catalogue": report.catalogue,
         "stopped_by": report.stopped_by,
     }

@@ -29,6 +29,7 @@ from animerag.storage import deletions, provenance
 from animerag.storage.library import show_rows
 from animerag.telemetry.tracing import emit, recording
 from animerag.text.documents import Document
+from animerag.text.durations import TimeEstimate
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
@@ -46,8 +47,9 @@ __all__ = ["Ingestion", "SourceFile"]
 
 log = logging.getLogger(__name__)
 
-_LOCAL_RATE, _RATE_OF_A_SLOT = 100.0, 60.0  # shows a second, before anything was measured
-_ENOUGH = 200  # shows that a measured rate is believed of
+# Shows a second before anything was measured, slow and fast: of the embedded encoder, and of each request in flight.
+_LOCAL_RATES, _RATES_OF_A_SLOT = (40.0, 120.0), (18.0, 60.0)
+_ENOUGH = batching.USUAL  # shows that a measured rate is believed of: one batch
 _CHARACTERS_A_TOKEN = 4
 _CHUNK = 500  # rows that are compared with the catalogue at a time
 MUCH, _FEW = 0.2, 20  # more unusable rows than that share, of so many at least, are asked about
@@ -191,7 +193,8 @@ class Ingestion:
                 fresh = {document.text_hash: document.text for document in todo if document.text_hash not in kept}
                 tally.tokens += sum(map(estimate_tokens, fresh.values()))
         counts = await self._library.counts()
-        usage = Usage(embedding_tokens=tally.tokens, cost_usd=self._indexer.embedder.cost_usd(tally.tokens))
+        cost = self._indexer.embedder.cost_usd(tally.tokens)
+        usage = Usage(embedding_tokens=tally.tokens, cost_usd=cost, estimated=bool(tally.tokens))
         return replace(tally.report(), catalogue=counts.shows, usage=usage)
 
     async def missing(self) -> IngestReport:
@@ -199,14 +202,18 @@ class Ingestion:
         spec = await self._indexer.spec()
         ids = await self._library.embeddings.not_indexed(spec.name)
         tokens = await self._library.embeddings.characters_not_indexed(spec.name) // _CHARACTERS_A_TOKEN
-        usage = Usage(embedding_tokens=tokens, cost_usd=self._indexer.embedder.cost_usd(tokens))
+        cost = self._indexer.embedder.cost_usd(tokens)
+        usage = Usage(embedding_tokens=tokens, cost_usd=cost, estimated=bool(tokens))
         return IngestReport(read=len(ids), ingested=len(ids), usage=usage)
 
-    async def expected_s(self, shows: int) -> float:
-        """Guess the seconds that so many shows will take: as the last large import did, or a usual provider does."""
-        seen = await self._library.get_meta(f"shows_per_s {self._indexer.embedder.model}")
-        usual = _LOCAL_RATE if self._indexer.embedder.provider == "local" else _RATE_OF_A_SLOT * self._level()
-        return shows / (float(seen) if seen else usual)
+    async def expected_time(self, shows: int) -> TimeEstimate:
+        """Say how long so many shows will take: as long as the last import did, a range before there was one."""
+        measured = await self._library.get_meta(f"shows_per_s {self._indexer.embedder.model}")
+        if measured:
+            return TimeEstimate(least_s=shows / float(measured), most_s=shows / float(measured))
+        is_local = self._indexer.embedder.provider == "local"
+        slow, fast = _LOCAL_RATES if is_local else (self._level() * rate for rate in _RATES_OF_A_SLOT)
+        return TimeEstimate(least_s=shows / fast, most_s=shows / slow)
 
     async def reindex(self, control: Control) -> IngestReport:
         """Index every show that the current model has no vector for. Raises ProviderError, VectorStoreError."""

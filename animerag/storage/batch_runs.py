@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from animerag.storage.database import Database
 
 FAILED = (AnswerStatus.ERROR, AnswerStatus.TRUNCATED)
+_ESTIMATED = "usage_estimated"  # beside the timings, which are short: totals read them of every row
 _AT_ONCE = 500  # rows that a sheet's beginning writes in one statement
 
 
@@ -253,6 +254,7 @@ _TOTALS = select(
     func.sum(run_rows.c.input_tokens).label("input_tokens"),
     func.sum(run_rows.c.output_tokens).label("output_tokens"),
     func.sum(run_rows.c.cost_usd).label("cost_usd"),
+    func.max(run_rows.c.timings[_ESTIMATED].as_integer()).label("estimated"),
 ).group_by(run_rows.c.run_id, run_rows.c.status)
 _KEEP = (
     update(run_rows)
@@ -293,7 +295,7 @@ def _kept_answer(run_id: str, told: RowAnswer) -> dict[str, Any]:
         "of_number": told.number,
         "new_status": told.answer["status"],
         "new_told": dict(told.answer),
-        "new_timings": {**told.answer["timings"], "began_at": told.began_at},
+        "new_timings": {**told.answer["timings"], "began_at": told.began_at, _ESTIMATED: int(usage["estimated"])},
         "new_input_tokens": usage["input_tokens"] + usage["embedding_tokens"],
         "new_output_tokens": usage["output_tokens"],
         "new_cost_usd": usage["cost_usd"],
@@ -319,5 +321,6 @@ def _run(row: Row[Any], totals: Sequence[Row[Any]]) -> BatchRun:
             input_tokens=sum(total.input_tokens for total in totals),
             output_tokens=sum(total.output_tokens for total in totals),
             cost_usd=sum(costs) if costs else None,
+            estimated=any(total.estimated for total in totals),
         ),
     )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from animerag.text.durations import duration
 from animerag.ui import session
 from animerag.ui.components import kept
-from animerag.ui.text import duration
 
 if TYPE_CHECKING:
+    from animerag.models import Usage
     from animerag.storage.batch_runs import BatchRun
 
 
@@ -29,5 +30,11 @@ def _row(run: BatchRun) -> dict[str, Any]:
         "Answered": f"{done:,} of {run.total:,}",
         "State": state,
         "At work": duration(run.seconds),
-        "Cost": None if run.usage.cost_usd is None else f"${run.usage.cost_usd:,.4f}",
+        "Cost": _cost(run.usage),
     }
+
+
+def _cost(usage: Usage) -> str | None:
+    if usage.cost_usd is None:
+        return None
+    return f"${usage.cost_usd:,.4f}, estimated" if usage.estimated else f"${usage.cost_usd:,.4f}"

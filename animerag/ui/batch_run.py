@@ -14,11 +14,12 @@ from animerag.charts.batch import cumulative, latency, timeline
 from animerag.evaluation import run_quality
 from animerag.models import AnswerStatus
 from animerag.storage.batch_runs import FAILED
+from animerag.text.durations import duration
 from animerag.ui import evaluation, session
 from animerag.ui.batch import level_choice, tokens_and_cost
 from animerag.ui.compare import draw as draw_chart
 from animerag.ui.components import job_watched, show_error
-from animerag.ui.text import answer_markdown, counted, duration, escape, label
+from animerag.ui.text import answer_markdown, counted, escape, label
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

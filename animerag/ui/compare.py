@@ -11,9 +11,10 @@ import streamlit as st
 from animerag.charts import live as live_charts
 from animerag.charts import runs as run_charts
 from animerag.comparison.experiment import MODES, WITHIN, YARDSTICK
+from animerag.text.durations import duration
 from animerag.ui import session
 from animerag.ui.components import POLL_S, job_watched, show_error
-from animerag.ui.text import counted, duration, label
+from animerag.ui.text import counted, label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,11 +12,12 @@ from animerag.charts.experiment import claim_band, speedup, throughput, wall_tim
 from animerag.charts.runs import lanes
 from animerag.comparison.experiment import YARDSTICK, to_object
 from animerag.comparison.runner import PRESETS
+from animerag.text.durations import duration
 from animerag.ui import session
 from animerag.ui.compare import draw, use_level
 from animerag.ui.components import kept
 from animerag.ui.experiment_form import WORKLOAD_NAMES
-from animerag.ui.text import counted, duration, escape, label
+from animerag.ui.text import counted, escape, label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,7 +18,8 @@ from animerag.comparison.experiment import (
     modes_of,
 )
 from animerag.comparison.runner import PRESETS
-from animerag.ui.text import counted, duration, escape, label
+from animerag.text.durations import duration
+from animerag.ui.text import counted, escape, label
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

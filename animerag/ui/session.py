@@ -15,7 +15,7 @@ from animerag.event_loop import Runtime
 from animerag.ingestion.resumable import INGEST_JOB
 from animerag.models import Turn
 from animerag.readers import confinement
-from animerag.ui.text import counted, duration
+from animerag.ui.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from animerag.readers.questions import Sheet, SheetOptions
     from animerag.storage.batch_runs import BatchRun, RunOptions, RunRow, Timed
     from animerag.storage.conversations import Conversation
+    from animerag.text.durations import TimeEstimate
 
 T = TypeVar("T")
 
@@ -438,7 +439,7 @@ class Chosen:
     source: SourceFile
     detected: Detection | None = None
     report: IngestReport | None = None
-    expected_s: float = 0.0
+    expected: TimeEstimate | None = None
     trouble: str | None = None
     checked: tuple[Any, ...] = ()  # what `report` was made of
 
@@ -462,7 +463,7 @@ def look_into(file: Chosen) -> None:
         file.trouble = file.detected.problem
         if file.trouble is None:
             file.report = runtime().call(ingestion.check([source]), timeout_s=_CHECK_S)
-            file.expected_s = runtime().call(ingestion.expected_s(file.report.ingested))
+            file.expected = runtime().call(ingestion.expected_time(file.report.ingested))
     except InvalidInputError as error:
         file.trouble = str(error)
 
@@ -471,12 +472,12 @@ def indexing_takes() -> str:
     """Say what indexing for the current model would take, such as "about 289k tokens, $0.006, 5 s"."""
     ingestion = services().ingestion
     missing = runtime().call(ingestion.missing())
-    seconds = duration(max(runtime().call(ingestion.expected_s(missing.read)), 1.0))
+    time = runtime().call(ingestion.expected_time(missing.read)).words()
     tokens, cost = missing.usage.embedding_tokens, missing.usage.cost_usd
     if services().embedder.provider == "local":
-        return f"about {seconds} and costs nothing"
+        return f"about {time} and costs nothing"
     price = "an unknown price" if cost is None else f"${cost:.4f}"
-    return f"about {tokens:,} tokens, {price}, {seconds}"
+    return f"about {tokens:,} tokens, {price}, {time}"
 
 
 def unfinished() -> JobRecord | None:

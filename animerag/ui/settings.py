@@ -10,8 +10,9 @@ import streamlit as st
 from animerag import __version__
 from animerag.errors import RuntimeClosedError
 from animerag.models import Priority
+from animerag.text.durations import duration
 from animerag.ui import session
-from animerag.ui.text import counted, duration, label, moment
+from animerag.ui.text import counted, label, moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

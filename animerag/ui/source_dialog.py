@@ -63,7 +63,8 @@ def spent(usage: Usage) -> str:
     if not usage.tokens:
         return "the server counted no tokens"
     tokens = f"{usage.input_tokens + usage.embedding_tokens:,} + {usage.output_tokens:,} tokens"
-    return f"{tokens}, cost unknown" if usage.cost_usd is None else f"{tokens}, ${usage.cost_usd:.4f}"
+    spent = f"{tokens}, cost unknown" if usage.cost_usd is None else f"{tokens}, ${usage.cost_usd:.4f}"
+    return f"{spent}, estimated" if usage.estimated else spent
 
 
 def _source(exchange: Exchange, source: Source, number: int) -> None:

@@ -75,16 +75,6 @@ def moment(seconds: float) -> str:
     return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
 
 
-def duration(seconds: float) -> str:
-    """Return a stretch of time as precisely as people plan with it."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
-
-
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun, in the plural where that is due."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

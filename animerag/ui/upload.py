@@ -17,9 +17,11 @@ from animerag.models import Priority
 from animerag.readers import columns
 from animerag.readers.delimited import DELIMITERS
 from animerag.readers.encoding import ENCODINGS, encoding_label
+from animerag.text.durations import duration
 from animerag.ui import session
+from animerag.ui.batch import tokens_and_cost
 from animerag.ui.components import job_watched, show_error
-from animerag.ui.text import counted, duration, escape, label
+from animerag.ui.text import counted, escape, label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +36,7 @@ TYPES = ("json", "jsonl", "ndjson", "csv", "tsv", "xlsx", "xml", "gz", "txt", "m
 _NO_FIELD = "none"
 _WIDTHS = {
     "File": 160, "Detected": 130, "New": 52, "Changed": 72, "Same": 54, "Repeated": 78, "Unusable": 78, "Tokens": 66,
-    "Cost": 60, "About": 70,
+    "Cost": 60, "About": 84,
 }  # fmt: skip
 _WINDOW_S = 20.0  # of the lanes of a run at work
 _LEVELS = ("auto", 1, 3, 5, 10, 20)
@@ -132,7 +134,7 @@ def _row(file: Chosen) -> dict[str, Any]:
         "Unusable": report.quarantined,
         "Tokens": f"{tokens:,}",
         "Cost": "unknown" if cost is None else f"${cost:.4f}" if cost else "none",
-        "About": duration(file.expected_s) if report.ingested else "nothing to do",
+        "About": file.expected.words() if report.ingested and file.expected else "nothing to do",
     }
 
 
@@ -317,6 +319,8 @@ def ended(job: Job) -> None:
         st.warning("Cancelled. What is stored stays.", icon=":material/stop:")
     done = f"**{report.ingested:,} of {counted(report.read, 'row')} stored** from {label(job.title)}"
     st.markdown(f"{done} in {report.seconds:.1f} s · {counted(report.catalogue, 'show')} in the catalogue")
+    if report.usage.embedding_tokens:
+        st.caption(tokens_and_cost(report.usage))
     counts = {
         "Stored": report.ingested,
         "Unchanged": report.unchanged,

@@ -396,3 +396,19 @@ async def test_json_lines_carry_the_row_beside_the_answer(half_answered):
     first, _, third = map(json.loads, written(".jsonl", *half_answered).splitlines())
     assert (first["index"], first["columns"]["note"], first["citations"]) == (0, "@n\x0b", ["2"])
     assert (third["status"], third["answer"]) == ("cancelled", None)
+
+
+# ── Speed ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_the_expected_time_is_a_range_until_a_run_at_that_level_was_measured(stocked):
+    rows = sheet_of(*(f"What is Monster about {n}?" for n in range(6))).rows
+    before = (await stocked.batch.estimate(rows, RunOptions(), concurrency=3)).time
+    run_id = await begin(stocked, sheet_of(*rows))
+    await stocked.batch.answer(run_id, Control(), concurrency=3)
+    after = (await stocked.batch.estimate(rows, RunOptions(), concurrency=3)).time
+    other = (await stocked.batch.estimate(rows, RunOptions(), concurrency=1)).time
+    seconds = (await stocked.batch.runs.get(run_id)).seconds
+    assert before.least_s < before.most_s
+    assert after.least_s == after.most_s == pytest.approx(seconds, rel=0.2)
+    assert other.least_s < other.most_s, "another level was not measured"

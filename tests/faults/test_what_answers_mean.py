@@ -10,6 +10,8 @@ from animerag.errors import ProviderError, RateLimitedError
 from animerag.jobs.jobs import Control
 from animerag.models import AnswerStatus, Priority
 from animerag.rate_limits import admission, gate
+from animerag.readers.questions import QuestionRow, Sheet
+from animerag.storage.batch_runs import RunOptions
 from tests.raw_server import embedded, error, events, raw_server, reply, vector
 
 SHOWS, BATCH = 60, 10
@@ -112,6 +114,73 @@ async def test_answers_of_no_use_are_paid_little_for_and_stop_the_job(import_fro
     assert "cannot be used" in (str(outcome) if served == 0 else outcome.stopped_by)
     assert sizes.count(BATCH // 2) == 2, "one half is tried, twice"
     assert sizes.count(BATCH) <= served + 2 * 2, "each batch under way is tried twice"
+
+
+def sheet(count):
+    rows = tuple(QuestionRow(question=f"What does the captain find on voyage {n} at sea?") for n in range(count))
+    return Sheet(name="q", format="lines", headings=("question",), column="question", certain=True, rows=rows)
+
+
+@pytest.fixture
+def sheet_from(opened, source):
+    """Import through a good server and answer a sheet through one that behaves; returns the report and the run."""
+
+    async def run(server, behave):
+        async with opened(server) as services:
+            await services.ingestion.run([source], Control())
+            server.requests.clear()
+            server.answer = behave
+            run_id = await services.batch.begin(sheet(20), RunOptions(retrieval_only=True), sha256="0" * 64)
+            report = await services.batch.answer(run_id, Control(), concurrency=3)
+            return report, await services.batch.runs.get(run_id)
+
+    return run
+
+
+@pytest.mark.parametrize("answer", [twice, mixed])
+async def test_a_sheet_whose_embeddings_are_of_no_use_stops_after_one_halving(sheet_from, answer):
+    async with raw_server(embedded) as server:
+        report, run = await sheet_from(server, lambda r: answer(r) if len(r.texts) > 1 else embedded(r))
+        sizes = [len(request.texts) for request in server.requests]
+    assert "cannot be used" in report.stopped_by
+    assert (run.missing, run.failed) == (20, 0), "the questions wait for a resumption"
+    assert sizes == [20, 20, 10, 10]
+
+
+async def test_a_sheet_whose_embeddings_have_another_width_stops_at_once(sheet_from):
+    async with raw_server(embedded) as server:
+        report, run = await sheet_from(server, lambda request: embedded(request, width=9))
+        sizes = [len(request.texts) for request in server.requests]
+    assert "9 numbers instead of 8" in report.stopped_by
+    assert run.missing == 20
+    assert sizes == [20, 20]
+
+
+async def test_a_sheet_is_embedded_by_halves_where_a_server_serves_no_more(sheet_from):
+    async with raw_server(embedded) as server:
+        report, run = await sheet_from(server, lambda r: twice(r) if len(r.texts) > 10 else embedded(r))
+        sizes = [len(request.texts) for request in server.requests]
+    assert report.stopped_by is None
+    assert run.counts == {AnswerStatus.OK: 20}
+    assert sizes == [20, 20, 10, 10]
+
+
+def silent(request):
+    """Embed and report no usage."""
+    data = [{"index": n, "embedding": vector(text, 8)} for n, text in enumerate(request.texts)]
+    return reply(200, {"data": data})
+
+
+async def test_what_nobody_counted_is_called_estimated_in_both_reports(import_from, sheet_from):
+    async with raw_server(silent) as server:
+        imported = await import_from(server)
+    async with raw_server(embedded) as server:
+        counted, _ = await sheet_from(server, embedded)
+        report, run = await sheet_from(server, silent)
+    assert imported.usage.estimated
+    assert not counted.usage.estimated
+    assert report.usage.estimated
+    assert run.usage.estimated, "after a restart as well: the journal knows"
 
 
 async def test_a_server_that_serves_halves_only_is_used_by_halves(import_from):

@@ -236,3 +236,11 @@ async def test_documents_in_memory_are_taken_in_as_from_a_file(services, export,
     report = await services.ingestion.take_in(documents, Control())
     again = await services.ingestion.run([source], Control())
     assert (report.read, report.ingested, again.unchanged) == (2, 2, 2)
+
+
+async def test_the_expected_time_is_a_range_until_a_batch_was_measured(services, export, record):
+    before = await services.ingestion.expected_time(1000)
+    report = await services.ingestion.run([export(*(record(n, f"Voyage {n}") for n in range(1, 101)))], Control())
+    after = await services.ingestion.expected_time(1000)
+    assert before.least_s < before.most_s
+    assert after.least_s == after.most_s == pytest.approx(10 * report.seconds, rel=0.1)

@@ -1,0 +1,42 @@
+"""Stretches of time in words, and how long work is expected to take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_MINUTE_S = 60
+_UNDER_A_MINUTE = 100  # seconds that are still said as seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeEstimate:
+    """Seconds that work will take: between two ends, which are equal where its speed was measured before."""
+
+    least_s: float
+    most_s: float
+
+    def words(self) -> str:
+        """Return it as precisely as it is known: "12 s" where it was measured, else "15 to 50 s"."""
+        if self.least_s == self.most_s:
+            return duration(self.least_s)
+        least, most = _rough(self.least_s), _rough(self.most_s)
+        if least == most:
+            return least
+        number, unit = least.split(" ", 1)
+        shared = most.split(" ", 1)[1] == unit
+        return f"{number if shared else least} to {most}"
+
+
+def duration(seconds: float) -> str:
+    """Return a stretch of time as precisely as people plan with it."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < _UNDER_A_MINUTE:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / _MINUTE_S)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _rough(seconds: float) -> str:
+    """Return one end of a range: whole seconds, and at least one, since a tenth would pretend to be known."""
+    return f"{max(1, round(seconds))} s" if seconds < _UNDER_A_MINUTE else duration(seconds)

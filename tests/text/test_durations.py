@@ -1,0 +1,22 @@
+"""Expected times in words."""
+
+import pytest
+
+from animerag.text.durations import TimeEstimate
+
+
+@pytest.mark.parametrize(
+    ("least_s", "most_s", "words"),
+    [
+        (12.3, 12.3, "12 s"),
+        (0.42, 0.42, "0.4 s"),
+        (15.2, 49.8, "15 to 50 s"),
+        (0.2, 0.6, "1 s"),
+        (0.2, 4.4, "1 to 4 s"),
+        (70, 240, "70 s to 4 min"),
+        (180, 600, "3 to 10 min"),
+        (1800, 5400, "30 min to 1 h 30 min"),
+    ],
+)
+def test_a_range_names_its_unit_once_and_pretends_no_precision(least_s, most_s, words):
+    assert TimeEstimate(least_s=least_s, most_s=most_s).words() == words
