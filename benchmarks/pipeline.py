@@ -26,8 +26,8 @@ import numpy as np
 from animerag import readers
 from animerag.catalogue import sample
 from animerag.comparison.environment import ScratchBench
-from animerag.comparison.experiment import ExperimentPlan
-from animerag.comparison.runner import copy_of
+from animerag.comparison.plan import ExperimentPlan
+from animerag.comparison.site import copy_of
 from animerag.config import load_settings
 from animerag.indexing.indexer import record_of
 from animerag.jobs.jobs import Control

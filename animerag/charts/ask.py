@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import plotly.graph_objects as go
 
-from animerag.charts.style import SAID, STAGE_COLOURS, drawn, wrapped
+from animerag.charts.style import HOVER_TEXT, STAGE_COLOURS, drawn, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,7 +42,7 @@ def waterfall(spans: Sequence[Span]) -> go.Figure:
                 wrapped(f"{_CALLED.get(name, name)}: {span.seconds * 1000:,.0f} ms, from {span.start_s:.2f} s on")
                 for span in ours
             ],
-            hovertemplate=SAID,
+            hovertemplate=HOVER_TEXT,
             showlegend=False,
         )
         for name in names

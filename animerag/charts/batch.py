@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import plotly.graph_objects as go
 
-from animerag.charts.style import MODE_COLOURS, SAID, STAGE_COLOURS, drawn, wrapped
+from animerag.charts.style import HOVER_TEXT, MODE_COLOURS, STAGE_COLOURS, drawn, wrapped
 from animerag.storage.batch_runs import FAILED
 from animerag.telemetry.statistics import percentile
 
@@ -128,7 +128,7 @@ def _bars(stage: str, bars: Sequence[tuple[Timed, float, float]]) -> go.Bar:
         orientation="h",
         marker={"color": colour, "line": {"width": 0}},
         hovertext=[wrapped(f"Row {one.number + 1}, {name.lower()}: {seconds:.2f} s") for one, _, seconds in bars],
-        hovertemplate=SAID,
+        hovertemplate=HOVER_TEXT,
     )
 
 

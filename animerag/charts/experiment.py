@@ -9,10 +9,9 @@ import plotly.graph_objects as go
 
 from animerag.charts.style import (
     HATCHES,
-    ITEMS,
+    HOVER_TEXT,
     MODE_COLOURS,
     NEUTRAL,
-    SAID,
     drawn,
     faint,
     from_zero,
@@ -21,26 +20,26 @@ from animerag.charts.style import (
     words_at,
     wrapped,
 )
-from animerag.comparison.experiment import MODES, YARDSTICK, attainable
+from animerag.comparison.plan import ITEMS, MODES, SYNC, attainable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from animerag.charts.style import Figure
-    from animerag.comparison.experiment import Claim, Experiment, Level, MeasuredRun, Mode
+    from animerag.comparison.experiment import Experiment, Level
+    from animerag.comparison.measurements import MeasuredRun
+    from animerag.comparison.plan import Mode
 
-# Besides its colour everything has a shape: who is colour-blind, or prints in grey, reads the same chart.
+# Besides its colour everything has a shape: it reads the same in grey.
 _SYMBOLS: dict[Mode, str] = {
     "sync": "square",
     "threads": "diamond",
-    "threads-unlocked": "diamond-open",
     "async": "circle",
     "async-early": "circle-open",
 }
 _DASHES: dict[Mode, str] = {
     "sync": "dot",
     "threads": "solid",
-    "threads-unlocked": "dash",
     "async": "solid",
     "async-early": "dash",
 }
@@ -57,7 +56,7 @@ class _Point:
     value: float
     low: float
     high: float
-    said: str
+    hover: str
 
 
 def wall_time(experiment: Experiment) -> Figure:
@@ -69,8 +68,8 @@ def wall_time(experiment: Experiment) -> Figure:
     ]
     figure = _grouped(points, experiment, title="Wall time", unit="seconds")
     for point in points:
-        if point.level.mode == YARDSTICK and len(_categories(levels)) > 1:
-            _yardstick(figure, point, len(_categories(levels)))
+        if point.level.mode == SYNC and len(_categories(levels)) > 1:
+            _sync_line(figure, point, len(_categories(levels)))
     return figure
 
 
@@ -80,18 +79,18 @@ def throughput(experiment: Experiment) -> Figure:
     points = []
     for level in levels:
         rates = [run.throughput for run in _runs(experiment, level)]
-        said = f"{level.throughput:.3g} {items} a second"
-        points.append(_point(levels, level, (min(rates), level.throughput, max(rates)), said))
+        text = f"{level.throughput:.3g} {items} a second"
+        points.append(_point(levels, level, (min(rates), level.throughput, max(rates)), text))
     return _grouped(points, experiment, title="Throughput", unit=f"{items} a second")
 
 
 def speedup(experiment: Experiment) -> Figure:
-    """Draw how many times as fast as sync each mode is, between what arithmetic allows and what the note promises."""
+    """Draw how many times as fast as sync each mode is, beside what whole rounds of requests allow."""
     if experiment.plan.workload == "query":
         return _one_question(experiment)
     levels = experiment.levels
     most = max((level.concurrency for level in levels), default=1)
-    traces = [_promised(experiment.claims, most), _steps(experiment.plan.requests, most)]
+    traces: list[go.Scatter] = [_steps(experiment.plan.requests, most)]
     traces += [_line(mode, levels) for mode in _modes(levels) if any(level.speedup for level in levels)]
     figure = drawn(traces, title="Speed-up against sync", simulated=experiment.simulated, height=430)
     ticks = sorted({level.concurrency for level in levels})
@@ -121,7 +120,7 @@ def _grouped(points: Sequence[_Point], experiment: Experiment, *, title: str, un
     return figure
 
 
-def _point(levels: Sequence[Level], level: Level, measured: tuple[float, float, float], said: str) -> _Point:
+def _point(levels: Sequence[Level], level: Level, measured: tuple[float, float, float], text: str) -> _Point:
     low, value, high = measured
     # Modes that did not run at a level leave no hole: the bars of a level stand around its middle.
     here = [other.mode for other in levels if other.concurrency == level.concurrency]
@@ -135,7 +134,7 @@ def _point(levels: Sequence[Level], level: Level, measured: tuple[float, float, 
         value=value,
         low=low,
         high=high,
-        said=wrapped(f"{named(level.mode, level.concurrency)}: {said}, {spread}.{doubt}"),
+        hover=wrapped(f"{named(level.mode, level.concurrency)}: {text}, {spread}.{doubt}"),
     )
 
 
@@ -164,12 +163,12 @@ def _mode_bars(mode: Mode, points: Sequence[_Point]) -> go.Bar:
             "thickness": 2,
             "width": 5,
         },
-        hovertext=[point.said for point in ours],
-        hovertemplate=SAID,
+        hovertext=[point.hover for point in ours],
+        hovertemplate=HOVER_TEXT,
     )
 
 
-def _yardstick(figure: Figure, point: _Point, categories: int) -> None:
+def _sync_line(figure: Figure, point: _Point, categories: int) -> None:
     """Carry the level of sync over to the others, past its own bar and its neighbours' labels."""
     figure.add_shape(
         type="line",
@@ -177,17 +176,17 @@ def _yardstick(figure: Figure, point: _Point, categories: int) -> None:
         x1=categories - 0.5,
         y0=point.value,
         y1=point.value,
-        line={"color": MODE_COLOURS[YARDSTICK], "dash": "dot", "width": 1.5},
-        label={"text": YARDSTICK, "textposition": "end", "yanchor": "bottom"},
+        line={"color": MODE_COLOURS[SYNC], "dash": "dot", "width": 1.5},
+        label={"text": SYNC, "textposition": "end", "yanchor": "bottom"},
     )
 
 
 def _labels(points: Sequence[_Point]) -> go.Scatter:
-    # Where labels of all bars would run into each other, ours and the doubtful ones keep theirs.
+    # Where labels of all bars would run into each other, only ours and the doubtful ones have one.
     crowded = len(points) > _LABELLED_BARS
-    told = [point for point in points if not crowded or point.level.mode == "async" or point.level.suspect]
-    texts = [_short(point.value) + ("<br><b>suspect</b>" if point.level.suspect else "") for point in told]
-    return words_at([point.x for point in told], [point.high for point in told], texts, "top center")
+    labelled = [point for point in points if not crowded or point.level.mode == "async" or point.level.suspect]
+    texts = [_short(point.value) + ("<br><b>suspect</b>" if point.level.suspect else "") for point in labelled]
+    return words_at([point.x for point in labelled], [point.high for point in labelled], texts, "top center")
 
 
 def _line(mode: Mode, levels: Sequence[Level]) -> go.Scatter:
@@ -206,7 +205,7 @@ def _line(mode: Mode, levels: Sequence[Level]) -> go.Scatter:
             )
             for level in ours
         ],
-        hovertemplate=SAID,
+        hovertemplate=HOVER_TEXT,
     )
 
 
@@ -223,27 +222,7 @@ def _steps(requests: int, most: int) -> go.Scatter:
             f"{requests} equal requests, {level} in flight: at most {limit:.2f}× as fast."
             for level, limit in zip(levels, best, strict=True)
         ],
-        hovertemplate=SAID,
-    )
-
-
-def _promised(claims: Sequence[Claim], most: int) -> go.Bar:
-    return go.Bar(
-        name="the note's claim",
-        x=[claim.concurrency for claim in claims],
-        base=[claim.low for claim in claims],
-        y=[claim.high - claim.low for claim in claims],
-        width=max(0.7, most / 20),
-        marker={
-            "color": faint(NEUTRAL),
-            "line": {"color": NEUTRAL, "width": 2.5},  # without an edge a claim of one number would not be seen
-            "pattern": {"shape": "\\", "fgcolor": NEUTRAL},
-        },
-        hovertext=[
-            wrapped(f"The note promises {claim_band(claim)} at {claim.concurrency}. {claim.verdict}")
-            for claim in claims
-        ],
-        hovertemplate=SAID,
+        hovertemplate=HOVER_TEXT,
     )
 
 
@@ -266,37 +245,23 @@ def _one_question(experiment: Experiment) -> Figure:
             "thickness": 2,
         },
         hovertext=[wrapped(_question(level)) for level in levels],
-        hovertemplate=SAID,
+        hovertemplate=HOVER_TEXT,
         showlegend=False,
     )
     texts = [f"  {level.wall_s:.2f} s" + (" · <b>suspect</b>" if level.suspect else "") for level in levels]
-    took = words_at([level.slowest_s for level in levels], [level.mode for level in levels], texts, "middle right")
-    figure = drawn([bars, took], title="One question", simulated=experiment.simulated, height=150 + 56 * len(levels))
+    seconds = words_at([level.slowest_s for level in levels], [level.mode for level in levels], texts, "middle right")
+    figure = drawn([bars, seconds], title="One question", simulated=experiment.simulated, height=150 + 56 * len(levels))
     figure.update_xaxes(
         title_text="seconds, median", range=from_zero(level.slowest_s for level in levels), showgrid=True
     )
     figure.update_yaxes(autorange="reversed", type="category")
-    sync_s = next((level.wall_s for level in levels if level.mode == YARDSTICK), 0.0)
-    for claim in experiment.claims if sync_s else ():
-        figure.add_vrect(
-            x0=sync_s / claim.high,
-            x1=sync_s / claim.low,
-            fillcolor=NEUTRAL,
-            opacity=0.25,
-            line={"width": 0},
-            annotation={
-                "text": f"the note: {100 - 100 / claim.low:.0f} to {100 - 100 / claim.high:.0f} % less than sync",
-                "yanchor": "bottom",
-            },
-            annotation_position="top",
-        )
     if not levels:
         remark(figure, _NOTHING)
     return figure
 
 
 def _question(level: Level) -> str:
-    gain = f", {level.speedup:.2f}× as fast as sync" if level.speedup and level.mode != YARDSTICK else ""
+    gain = f", {level.speedup:.2f}× as fast as sync" if level.speedup and level.mode != SYNC else ""
     spread = f"{level.fastest_s:.2f} to {level.slowest_s:.2f} s in {level.n} runs"
     return f"{level.mode}: {level.wall_s:.2f} s{gain} ({spread})."
 
@@ -311,14 +276,9 @@ def _runs(experiment: Experiment, level: Level) -> list[MeasuredRun]:
 
 
 def _modes(levels: Iterable[Level]) -> list[Mode]:
-    found = {level.mode for level in levels}
-    return [mode for mode in MODES if mode in found]
+    present = {level.mode for level in levels}
+    return [mode for mode in MODES if mode in present]
 
 
 def _categories(levels: Iterable[Level]) -> list[int]:
     return sorted({level.concurrency for level in levels})
-
-
-def claim_band(claim: Claim) -> str:
-    """Say what is promised."""
-    return f"{claim.low:.3g}×" if claim.low == claim.high else f"{claim.low:.3g} to {claim.high:.3g}×"

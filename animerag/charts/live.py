@@ -17,7 +17,8 @@ from animerag.telemetry.tracing import Span
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from animerag.comparison.experiment import MeasuredRun, Mode
+    from animerag.comparison.measurements import MeasuredRun
+    from animerag.comparison.plan import Mode
 
 RACERS: tuple[Mode, ...] = ("sync", "threads", "async")
 _LANES = 4  # at least, so that what stands below does not jump
@@ -71,10 +72,10 @@ def _live(about: str, *parts: str) -> str:
 
 def _band(mode: Mode, spans: Sequence[Span], until_s: float, span_s: tuple[float, float], label: str) -> str:
     rows = _rows(request_rows(spans) + writer_rows(spans), span_s)
-    come = _percent(until_s, span_s)
-    mark = f'<div class="ar-mark" style="width:{come:.2f}%;background-color:{MODE_COLOURS[mode]}"></div>'
-    told = f'<b class="ar-end" style="left:{come:.2f}%">{html.escape(label)}</b>'
-    return f'<div class="ar-band"><span>{mode}</span><div class="ar-track">{rows}{mark}{told}</div></div>'
+    reached = _percent(until_s, span_s)
+    mark = f'<div class="ar-mark" style="width:{reached:.2f}%;background-color:{MODE_COLOURS[mode]}"></div>'
+    ending = f'<b class="ar-end" style="left:{reached:.2f}%">{html.escape(label)}</b>'
+    return f'<div class="ar-band"><span>{mode}</span><div class="ar-track">{rows}{mark}{ending}</div></div>'
 
 
 def _rows(rows: Iterable[Iterable[Span]], span_s: tuple[float, float]) -> str:

@@ -13,9 +13,9 @@ import plotly.graph_objects as go
 
 from animerag.charts.style import (
     HATCHES,
+    HOVER_TEXT,
     MODE_COLOURS,
     NEUTRAL,
-    SAID,
     STAGE_COLOURS,
     drawn,
     named,
@@ -23,13 +23,15 @@ from animerag.charts.style import (
     words_at,
     wrapped,
 )
-from animerag.comparison.experiment import WITHIN, YARDSTICK
+from animerag.comparison.experiment import SINGLE_RUN_NOISE
+from animerag.comparison.plan import SYNC
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from animerag.charts.style import Figure
-    from animerag.comparison.experiment import MeasuredRun, Mode
+    from animerag.comparison.measurements import MeasuredRun
+    from animerag.comparison.plan import Mode
     from animerag.telemetry.tracing import Span
 
 _FRAMES, _REPLAY_MS = 40, 4000
@@ -46,12 +48,12 @@ class _Bar:
     span: Span
     y: float
     thickness: float
-    said: str
+    hover: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Band:
-    """One mode's part of a race. `until_s` is how far it has come, `label` what stands at its end."""
+    """One mode's part of a race. `until_s` is where it ends, `label` what stands there."""
 
     name: str
     mode: Mode
@@ -64,7 +66,7 @@ def lanes(run: MeasuredRun, *, simulated: bool) -> Figure:
     """Draw what ran when in one run: what overlaps stands in different rows."""
     requests, writers = request_rows(run.spans), writer_rows(run.spans)
     rows = requests + writers
-    bars = [_Bar(span=span, y=y, thickness=0.82, said=_told(span)) for y, row in enumerate(rows) for span in row]
+    bars = [_Bar(span=span, y=y, thickness=0.82, hover=_described(span)) for y, row in enumerate(rows) for span in row]
     row_px = max(7.0, min(26.0, 620 / max(len(rows), 1)))
     figure = drawn(
         _stages(bars, labelled=len(bars) <= _LABELLED_SPANS),
@@ -88,7 +90,7 @@ def lanes(run: MeasuredRun, *, simulated: bool) -> Figure:
     # Labels of one size, or none: a shrunken word is no label.
     figure.update_layout(uniformtext={"minsize": 9, "mode": "hide"})
     if not bars:
-        remark(figure, "This run kept no spans.")
+        remark(figure, "This run has no recorded spans.")
     return figure
 
 
@@ -134,7 +136,7 @@ def writer_rows(spans: Iterable[Span]) -> list[list[Span]]:
 
 
 def _tracks(spans: Iterable[Span]) -> list[list[Span]]:
-    """Part what happens at the same time, such as an item's title match and its embedding."""
+    """Separate what happens at the same time, such as an item's title match and its embedding."""
     rows: list[list[Span]] = []
     for span in sorted(spans, key=attrgetter("start_s")):
         _place([span], rows)
@@ -155,16 +157,17 @@ def _place(track: Sequence[Span], rows: list[list[Span]], near: int | None = Non
 def _outcome(run: MeasuredRun, runs: Sequence[MeasuredRun]) -> str:
     if run.error is not None:
         return f"<b>failed</b><br>{wrapped(run.error, 32, lines=3)}"
-    took = f"<b>{run.wall_s:.1f} s</b>"
+    time = f"<b>{run.wall_s:.1f} s</b>"
     finished = [other for other in runs if other.error is None]
-    first = [other for other in finished if other.wall_s <= WITHIN * min(one.wall_s for one in finished)]
+    best_s = min(other.wall_s for other in finished)
+    first = [other for other in finished if other.wall_s <= best_s * (1 + SINGLE_RUN_NOISE)]
     wins = len(finished) > 1 and run in first
-    fastest = "among the fastest" if len(first) > 1 else "fastest"  # a few per cent are the machine's
-    sync_s = next((other.wall_s for other in finished if other.mode == YARDSTICK), 0.0)
-    if not sync_s or run.mode == YARDSTICK or not run.wall_s:
-        return f"{took} · {fastest}" if wins else took
+    place = "tied for fastest" if len(first) > 1 else "fastest"
+    sync_s = next((other.wall_s for other in finished if other.mode == SYNC), 0.0)
+    if not sync_s or run.mode == SYNC or not run.wall_s:
+        return f"{time} · {place}" if wins else time
     gain = f"{sync_s / run.wall_s:.1f}× as fast as sync"
-    return f"{took} · {fastest}<br>{gain},<br>{sync_s - run.wall_s:.1f} s saved" if wins else f"{took}<br>{gain}"
+    return f"{time} · {place}<br>{gain}" if wins else f"{time}<br>{gain}"
 
 
 def _rows(spans: Sequence[Span]) -> list[list[Span]]:
@@ -183,7 +186,7 @@ def _placed(bands: Sequence[_Band]) -> list[_Bar]:
             span=span,
             y=top + (number + 0.5 - len(band.rows) / 2) * height,
             thickness=0.86 * height,
-            said=f"{band.mode}: {_told(span)}",
+            hover=f"{band.mode}: {_described(span)}",
         )
         for top, band in enumerate(bands)
         for number, row in enumerate(band.rows)
@@ -213,7 +216,7 @@ def _banded(bands: Sequence[_Band], bars: Sequence[_Bar], *, reach_s: float, tit
 
 
 def _marks(bands: Sequence[_Band]) -> go.Bar:
-    """Underline each band in the colour of its mode, as far as it has come."""
+    """Underline each band in the colour of its mode, up to where it is."""
     height = _row_height(bands)
     return go.Bar(
         orientation="h",
@@ -225,7 +228,7 @@ def _marks(bands: Sequence[_Band]) -> go.Bar:
             "pattern": {"shape": [HATCHES.get(band.mode, "") for band in bands]},
         },
         hovertext=[f"{band.mode}: {band.until_s:.2f} s in all." for band in bands],
-        hovertemplate=SAID,
+        hovertemplate=HOVER_TEXT,
         showlegend=False,
     )
 
@@ -291,8 +294,8 @@ def _stages(bars: Sequence[_Bar], *, labelled: bool = False) -> list[go.Bar]:
             textposition="inside" if labelled and stage not in HATCHES else "none",
             insidetextanchor="middle",
             textangle=0,
-            hovertext=[bar.said for bar in ours],
-            hovertemplate=SAID,
+            hovertext=[bar.hover for bar in ours],
+            hovertemplate=HOVER_TEXT,
         )
         for stage, ours in _by_stage(bars).items()
     ]
@@ -304,7 +307,7 @@ def _by_stage(bars: Sequence[_Bar]) -> dict[str, list[_Bar]]:
     return {stage: [bar for bar in bars if bar.span.name == stage] for stage in order}
 
 
-def _told(span: Span) -> str:
+def _described(span: Span) -> str:
     stretch = f"{span.seconds:.2f} s, from {span.start_s:.2f} to {span.end_s:.2f} s."
     # A writer merges what several requests brought.
     whose = "" if span.name == "writing" else f" of request {span.lane + 1}"

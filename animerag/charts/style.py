@@ -1,4 +1,4 @@
-"""The style that all figures share, and with the other charts the only rooms that know plotly.
+"""The style that all figures share, with the other charts the only modules that know plotly.
 
 Backgrounds are transparent and text colours are left out, so that the page's theme, light or dark, supplies them.
 """
@@ -10,20 +10,18 @@ import textwrap
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import plotly.graph_objects as go
-from plotly.offline import get_plotlyjs
 
-from animerag.comparison.experiment import YARDSTICK
+from animerag.comparison.plan import SYNC
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from animerag.comparison.experiment import Mode
+    from animerag.comparison.plan import Mode
 
 Figure: TypeAlias = go.Figure
 MODE_COLOURS: dict[Mode, str] = {
     "sync": "#8B8D98",
     "threads": "#E2A336",
-    "threads-unlocked": "#E2A336",
     "async": "#5B5BD6",
     "async-early": "#5B5BD6",
 }
@@ -38,23 +36,10 @@ STAGE_COLOURS: dict[str, str] = {
     "writing": "#30A46C",
     "failed": "#E5484D",
 }
-ITEMS = {"ingest": "documents", "batch": "questions", "query": "questions"}
-HATCHES = {"threads-unlocked": "/", "async-early": "/", "queue": "/", "throttled": "x", "failed": "x"}
+HATCHES = {"async-early": "/", "queue": "/", "throttled": "x", "failed": "x"}
 NEUTRAL = "#8B8D98"  # reads on white and on near black alike
 _CLEAR = "rgba(0,0,0,0)"
-SAID = "%{hovertext}<extra></extra>"  # a sentence, and nothing of plotly's own beside it
-
-
-def plotly_js() -> str:
-    """Return the source of plotly.js, for pages that must not fetch it."""
-    return str(get_plotlyjs())
-
-
-def ink(*, dark: bool) -> dict[str, Any]:
-    """Return the part of a layout that depends on the background: text of at least 4.5:1, and the grid."""
-    text, grid = ("#ECEDF3", "#33364A") if dark else ("#1C1D26", "#DFE0E8")
-    axis = {"tickfont": {"color": text}, "title": {"font": {"color": text}}, "gridcolor": grid, "zerolinecolor": grid}
-    return {"font": {"color": text}, "xaxis": axis, "yaxis": axis}
+HOVER_TEXT = "%{hovertext}<extra></extra>"  # our sentence alone, without what plotly adds
 
 
 def drawn(traces: Sequence[Any], *, title: str, height: int, simulated: bool = False) -> Figure:
@@ -115,7 +100,7 @@ def remark(figure: Figure, sentence: str) -> None:
 
 def named(mode: Mode, concurrency: int, line: str = ", ") -> str:
     """Name a mode at a level."""
-    return mode if mode == YARDSTICK else f"{mode}{line}{concurrency} in flight"
+    return mode if mode == SYNC else f"{mode}{line}{concurrency} in flight"
 
 
 def faint(colour: str) -> str:

@@ -9,34 +9,41 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from animerag.cli.job_runner import CANCELLED, DONE, ROWS_LEFT, Commands, positive, services, watched
-from animerag.comparison.experiment import FEW, MODES, UNLOCKED, WORKLOADS, ExperimentPlan, to_object
+from animerag.comparison.measurements import FEW
+from animerag.comparison.plan import MODES, WORKLOADS, ExperimentPlan, modes_of
+from animerag.comparison.serialization import to_object
 from animerag.errors import InvalidInputError
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
 
-    from animerag.comparison.experiment import Experiment, Mode
+    from animerag.comparison.experiment import Experiment
+    from animerag.comparison.plan import Mode
     from animerag.comparison.presets import ExperimentEstimate
 
 _FORMATS = (".html", ".json", ".csv")
 # What fits a terminal; the files have the rest.
-_LEFT_OUT = ("Repeats", "Fastest (s)", "Slowest (s)", "Efficiency (%)")
+_HIDDEN = ("Repeats", "Fastest (s)", "Slowest (s)", "Efficiency (%)")
 
 
 def add(commands: Commands) -> None:
     """Add `compare` to the command line."""
-    parser = commands.add_parser("compare", help="race sync, threads and async over the same work")
+    parser = commands.add_parser("compare", help="measure sync, threads and async on the same work")
     parser.add_argument("workload", choices=WORKLOADS, help="documents, a sheet of questions, or one question")
-    parser.add_argument("--levels", type=_numbers, default=(1, 3, 5, 10), metavar="N,N", help="in flight (1,3,5,10)")
+    parser.add_argument(
+        "--levels", type=_numbers, default=(1, 3, 5, 10), metavar="N,N", help="requests in flight (1,3,5,10)"
+    )
     parser.add_argument(
         "--modes",
         type=_names,
         metavar="NAME,NAME",
-        help=f"of {', '.join(MODES)} (all that the work has, but threads-unlocked)",
+        help=f"of {', '.join(MODES)} (all that the work has)",
     )
     parser.add_argument("--repeats", type=positive, default=3, metavar="N", help="runs of each (3)")
-    parser.add_argument("--warmup", type=int, default=1, metavar="N", help="short runs of each mode before (1)")
+    parser.add_argument(
+        "--warmup", type=int, default=1, metavar="N", help="short runs of each mode before measuring (1)"
+    )
     parser.add_argument("--documents", type=positive, default=1458, metavar="N", help="for ingest (1458)")
     parser.add_argument("--questions", type=positive, default=10, metavar="N", help="for batch (10)")
     parser.add_argument("--batch-size", type=positive, default=100, metavar="N", help="documents a request (100)")
@@ -46,20 +53,20 @@ def add(commands: Commands) -> None:
     for flag, name, kind, text in (
         ("--embed-latency", "embed_latency_s", float, "seconds an embedding request takes, whatever its size"),
         ("--chat-latency", "chat_latency_s", float, "seconds an answer takes"),
-        ("--jitter", "jitter", float, "share of each latency that comes or goes by chance"),
-        ("--rpm", "requests_per_minute", int, "requests a minute that are let in"),
-        ("--burst", "burst", int, "requests let in at once"),
-        ("--faults", "faults", str, "what goes wrong how often, as for simulate"),
+        ("--jitter", "jitter", float, "share by which each latency varies at random"),
+        ("--rpm", "requests_per_minute", int, "requests a minute the provider accepts"),
+        ("--burst", "burst", int, "requests the provider accepts at once"),
+        ("--faults", "faults", str, "faults and their shares, as for simulate"),
     ):
         parser.add_argument(flag, dest=name, type=kind, metavar="X", help=text)
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of order, jitter and faults")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="for order, jitter and faults")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write a .html report, .json or .csv")
     parser.set_defaults(run=compare)  # fmt: skip
 
 
 async def compare(options: argparse.Namespace) -> int:
-    """Run an experiment. Raises InvalidInputError for a plan that cannot be, or while other jobs run."""
+    """Run an experiment. Raises InvalidInputError for a plan that cannot be run, or while other jobs run."""
     if options.out is not None and options.out.suffix.lower() not in _FORMATS:
         raise InvalidInputError(f"{options.out} cannot be written: name a file that ends in .html, .json or .csv.")
     plan, provider = _plan(options), _provider(options)
@@ -93,7 +100,7 @@ async def compare(options: argparse.Namespace) -> int:
 def _plan(options: argparse.Namespace) -> ExperimentPlan:
     return ExperimentPlan(
         workload=options.workload,
-        modes=cast("tuple[Mode, ...]", options.modes or tuple(mode for mode in MODES if mode != UNLOCKED)),
+        modes=cast("tuple[Mode, ...]", options.modes or modes_of(options.workload)),
         levels=options.levels,
         repeats=options.repeats,
         warmup=options.warmup,
@@ -130,26 +137,23 @@ def _print(experiment: Experiment) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from animerag.charts.report import table_rows
+    from animerag.comparison.summary import verdict
+    from animerag.comparison.tables import table_rows
 
     console = Console()
-    said = "simulated provider" if experiment.simulated else "configured provider"
+    provider = "simulated provider" if experiment.simulated else "configured provider"
     rows = table_rows(experiment)
-    told = [name for name in (rows[0] if rows else ()) if any(row[name] not in (None, "") for row in rows)]
-    table = Table(title=f"{experiment.plan.workload}, {experiment.plan.items:,} items, {said}")
-    told = [name for name in told if name not in _LEFT_OUT]
-    for name in told:
+    columns = [name for name in (rows[0] if rows else ()) if any(row[name] not in (None, "") for row in rows)]
+    table = Table(title=f"{experiment.plan.workload}, {experiment.plan.items:,} items, {provider}")
+    columns = [name for name in columns if name not in _HIDDEN]
+    for name in columns:
         table.add_column(name, justify="left" if name == "Mode" else "right", no_wrap=name == "Mode")
     for row in rows:
-        table.add_row(*(_cell(row[name]) for name in told))
+        table.add_row(*(_cell(row[name]) for name in columns))
     console.print(table)
-    one_question = experiment.plan.workload == "query"
-    if (best := experiment.recommended) and not one_question:
+    console.print(verdict(experiment), markup=False)
+    if (best := experiment.recommended) and experiment.plan.workload != "query":
         console.print(f"Recommended: {best.concurrency} in flight, {best.reason}", markup=False)
-    for claim in experiment.claims:
-        band = f"{claim.low:.2g}×" if claim.low == claim.high else f"{claim.low:.2g}–{claim.high:.2g}×"
-        at = "" if one_question else f" at {claim.concurrency}"
-        console.print(f"The note claims {band}{at}. {claim.verdict}", markup=False)
     for note in experiment.notes:
         console.print(note, markup=False)
     if any(0 < run.latency_s.n < FEW for run in experiment.runs):
@@ -163,7 +167,8 @@ def _cell(value: Mapping[str, Any] | str | float | None) -> str:
 
 
 def _write(path: Path, experiment: Experiment) -> None:
-    from animerag.charts.report import experiment_csv, experiment_html
+    from animerag.charts.report import experiment_html
+    from animerag.comparison.tables import experiment_csv
 
     if path.suffix.lower() == ".html":
         data = experiment_html(experiment).encode()

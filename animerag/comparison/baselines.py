@@ -1,7 +1,7 @@
-"""The yardsticks of Compare: what the project's founding note had, one after another or in a pool of threads.
+"""The baselines of Compare: the same work one request after another, or in a pool of threads.
 
-Real implementations on the vendors' synchronous clients with their own retries, as the note used them; the one module
-besides the adapters that imports openai and chromadb. Same batches, vectors, metadata, prompts and servers as ours.
+Real implementations on the vendors' synchronous clients with their own retries; the one module besides the adapters
+that imports openai and chromadb. Same batches, vectors, metadata, prompts and servers as ours.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import base64
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,6 @@ from animerag.telemetry.tracing import Span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from contextlib import AbstractContextManager
 
     import httpx2
     from chromadb.api.models.Collection import Collection
@@ -41,12 +40,12 @@ _TOO_MANY_REQUESTS = 429
 
 @dataclass(slots=True)
 class BaselineStats:
-    """What a run of threads did; every method may be called from any of them."""
+    """What a baseline's run did; every method may be called from any of them."""
 
     spans: list[Span] = field(default_factory=list)
     latencies_s: list[float] = field(default_factory=list)
     meter: Meter = field(default_factory=Meter)
-    lost: int = 0
+    failed: int = 0
     rate_limited: int = 0
     error: str | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -76,10 +75,10 @@ class BaselineStats:
             with self._lock:
                 self.spans.append(Span(name, started_s, time.perf_counter(), lane))
 
-    def lose(self, items: int, error: Exception) -> None:
+    def fail(self, items: int, error: Exception) -> None:
         """Count items that failed for good."""
         with self._lock:
-            self.lost += items
+            self.failed += items
             self.error = self.error or f"{type(error).__name__}: {error}"
 
     def note_status(self, response: httpx2.Response) -> None:
@@ -102,19 +101,19 @@ class Baseline:
     """One run's synchronous clients. Use it from threads; never from the event loop."""
 
     def __init__(
-        self, endpoint: Endpoint, spec: CollectionSpec, tally: BaselineStats, stopping: Callable[[], bool]
+        self, endpoint: Endpoint, spec: CollectionSpec, stats: BaselineStats, stopping: Callable[[], bool]
     ) -> None:
-        """Open clients, which takes no part in the measured time."""
+        """Open clients, outside the measured time."""
         import openai
 
-        self._tally = tally
+        self._stats = stats
         self._stopping = stopping
         self._endpoint = endpoint
         self._client = openai.OpenAI(
             api_key=endpoint.api_key,
             base_url=endpoint.base_url,
             timeout=_TIMEOUT_S,
-            http_client=openai.DefaultHttpxClient(event_hooks={"response": [tally.note_status]}),
+            http_client=openai.DefaultHttpxClient(event_hooks={"response": [stats.note_status]}),
         )
         self._client.get("/models", cast_to=object)
         self._collection = _collection(endpoint, spec)
@@ -123,23 +122,24 @@ class Baseline:
         """Close the connections."""
         self._client.close()
 
-    def ingest(self, batches: Sequence[list[Document]], level: int, lock: AbstractContextManager[Any] | None) -> None:
-        """Embed and write each batch: `level` threads, and `lock` around the writes (None: none)."""
+    def ingest(self, batches: Sequence[list[Document]], level: int) -> None:
+        """Embed and write each batch in `level` threads, one write at a time: Chroma is slower at parallel ones."""
+        lock = threading.Lock()
 
-        def take(numbered: tuple[int, list[Document]]) -> None:
+        def import_batch(numbered: tuple[int, list[Document]]) -> None:
             lane, documents = numbered
             if self._stopping():
                 return
             try:
                 vectors = self._embed([document.text for document in documents], lane)
-                with lock or nullcontext(), self._tally.span("writing"):
+                with lock, self._stats.span("writing"):
                     self._write(documents, vectors)
-            except Exception as error:  # noqa: BLE001 - a lost batch is a figure of this run, whatever raised it
-                self._tally.lose(len(documents), error)
+            except Exception as error:  # noqa: BLE001 - a failed batch is a figure of this run, whatever raised it
+                self._stats.fail(len(documents), error)
 
-        _each(take, list(enumerate(batches)), level)
+        _each(import_batch, list(enumerate(batches)), level)
 
-    def answer(self, questions: Sequence[str], stand: SearchFixture, level: int) -> None:
+    def answer(self, questions: Sequence[str], fixture: SearchFixture, level: int) -> None:
         """Answer each question: title match, embedding, vector search and answer one after another."""
 
         def ask(numbered: tuple[int, str]) -> None:
@@ -147,26 +147,26 @@ class Baseline:
             if self._stopping():
                 return
             try:
-                named = self._match(question, stand, lane)
-                self._write_answer(question, [*named, *self._near(question, stand, lane)], stand, lane)
+                by_title = self._match(question, fixture, lane)
+                self._write_answer(question, [*by_title, *self._near(question, fixture, lane)], fixture, lane)
             except Exception as error:  # noqa: BLE001 - as above
-                self._tally.lose(1, error)
+                self._stats.fail(1, error)
 
         _each(ask, list(enumerate(questions)), level)
 
-    def answer_overlapped(self, question: str, stand: SearchFixture) -> None:
+    def answer_overlapped(self, question: str, fixture: SearchFixture) -> None:
         """Answer one question: the title match in a thread beside embedding and vector search, then the answer."""
         try:
             with ThreadPoolExecutor(2) as pool:
-                named = pool.submit(self._match, question, stand, 0)
-                near = pool.submit(self._near, question, stand, 0)
-                found = [*named.result(), *near.result()]
-            self._write_answer(question, found, stand, 0)
+                by_title = pool.submit(self._match, question, fixture, 0)
+                by_vector = pool.submit(self._near, question, fixture, 0)
+                ids = [*by_title.result(), *by_vector.result()]
+            self._write_answer(question, ids, fixture, 0)
         except Exception as error:  # noqa: BLE001 - as above
-            self._tally.lose(1, error)
+            self._stats.fail(1, error)
 
     def _embed(self, texts: list[str], lane: int) -> Vectors:
-        with self._tally.request("embedding", lane):
+        with self._stats.request("embedding", lane):
             answer = self._client.embeddings.create(
                 model=self._endpoint.embedding_model, input=texts, encoding_format="base64"
             )
@@ -179,20 +179,20 @@ class Baseline:
         metadata: list[Any] = [{k: v for k, v in record.metadata.items() if v is not None} for record in records]
         self._collection.upsert(ids=[record.id for record in records], embeddings=vectors, metadatas=metadata)
 
-    def _match(self, question: str, stand: SearchFixture, lane: int) -> list[str]:
-        with self._tally.span("alias", lane):
-            time.sleep(stand.alias_latency_s)
-            return [match.id for match in stand.aliases.match(question) if match.named]
+    def _match(self, question: str, fixture: SearchFixture, lane: int) -> list[str]:
+        with self._stats.span("alias", lane):
+            time.sleep(fixture.alias_latency_s)
+            return [match.id for match in fixture.aliases.match(question) if match.named]
 
-    def _near(self, question: str, stand: SearchFixture, lane: int) -> list[str]:
+    def _near(self, question: str, fixture: SearchFixture, lane: int) -> list[str]:
         vector = self._embed([question], lane)
-        with self._tally.span("vectors", lane):
-            return self._collection.query(query_embeddings=vector, n_results=stand.k, include=["distances"])["ids"][0]
+        with self._stats.span("vectors", lane):
+            return self._collection.query(query_embeddings=vector, n_results=fixture.k, include=["distances"])["ids"][0]
 
-    def _write_answer(self, question: str, found: Sequence[str], stand: SearchFixture, lane: int) -> str:
-        best = list(dict.fromkeys(found))[: stand.k]
-        prompt = build_prompt(question, [Source(show=stand.shows[key], evidence=(), score=0.0) for key in best])
-        with self._tally.request("model", lane):
+    def _write_answer(self, question: str, ids: Sequence[str], fixture: SearchFixture, lane: int) -> str:
+        best = list(dict.fromkeys(ids))[: fixture.k]
+        prompt = build_prompt(question, [Source(show=fixture.shows[key], evidence=(), score=0.0) for key in best])
+        with self._stats.request("model", lane):
             text = self._complete(prompt.system, prompt.user)
         if not text:
             raise ValueError("the model sent no answer")

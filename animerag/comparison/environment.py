@@ -1,10 +1,11 @@
 """The bench that Compare works on: providers to measure and scratch services, beside the runtime's own.
 
-With `runtime.py` it is the composition root: no other room puts adapters and services together.
+With `composition.py` it is the composition root: no other room puts adapters and services together.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 from animerag.answering.answering import Answering
 from animerag.batch.runner import Batch
 from animerag.comparison.ports import Endpoint, ObservableProvider, Observed, Sandbox
-from animerag.comparison.runner import SlowTitles
 from animerag.config import variable
 from animerag.indexing.indexer import Indexer
 from animerag.ingestion.importer import Ingestion
 from animerag.jobs.import_lock import ImportLock
 from animerag.models import Priority
 from animerag.rate_limits import Gate
+from animerag.retrieval.retriever import Retriever
 from animerag.simulator import SimulatorProcess, SimulatorSettings, parse_faults
 from animerag.storage.disk_space import Space
 from animerag.storage.library import Library
@@ -28,15 +29,29 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
 
-    from animerag.comparison.experiment import ExperimentPlan
+    from animerag.comparison.plan import ExperimentPlan
     from animerag.config import Settings
+    from animerag.query.titles import AliasMatch
     from animerag.rate_limits import LevelChoice
     from animerag.vector_store.chroma import ChromaIndex
 
 
+class SlowTitles(Retriever):
+    """A retriever whose title match takes as long as a title service on a network would."""
+
+    def __init__(self, indexer: Indexer, latency_s: float) -> None:
+        super().__init__(indexer)
+        self._latency_s = latency_s
+
+    async def match_titles(self, question: str) -> list[AliasMatch]:
+        """Match after the latency."""
+        await asyncio.sleep(self._latency_s)
+        return await super().match_titles(question)
+
+
 @dataclass(frozen=True, slots=True)
 class ScratchBench:
-    """The `Bench` of services.comparison; its methods are described there."""
+    """The `Bench` of `ports.py`; its methods are described there."""
 
     settings: Settings
     index: ChromaIndex
@@ -48,7 +63,7 @@ class ScratchBench:
         return self.settings.data_dir / "scratch"
 
     @asynccontextmanager
-    async def provider(self, plan: ExperimentPlan, settings: Mapping[str, Any]) -> AsyncIterator[ObservableProvider]:
+    async def provider(self, plan: ExperimentPlan, settings: Mapping[str, object]) -> AsyncIterator[ObservableProvider]:
         """Open the simulator, or point at the configured provider."""
         await self.index.start()
         if plan.against == "configured":
@@ -77,7 +92,7 @@ class ScratchBench:
             chroma_database=settings.chroma_database,
         )
 
-    def check(self, settings: Mapping[str, Any]) -> None:
+    def check(self, settings: Mapping[str, object]) -> None:
         """Make the settings, for the sentence that says what is wrong with them."""
         _simulated(settings)
 
@@ -124,7 +139,7 @@ class ScratchBench:
             )
 
     def why_not_configured(self) -> str | None:
-        """Say what the embedded default would do in an experiment: nothing worth measuring."""
+        """Explain that the embedded default has nothing to measure; None for a provider on a network."""
         settings = self.settings
         for choice, does in ((settings.embedding_provider, "embeds"), (settings.chat_provider, "answers")):
             if settings.provider_for(choice) == "local":
@@ -156,7 +171,7 @@ class ScratchBench:
 
 @dataclass(frozen=True, slots=True)
 class _BenchProvider:
-    """A provider to measure; only the simulator tells what it saw."""
+    """A provider to measure; only the simulator reports what it saw."""
 
     endpoint: Endpoint
     simulator: SimulatorProcess | None = None
@@ -173,8 +188,8 @@ class _BenchProvider:
         return Observed(provider_s=spent_s, rate_limited=stats.rate_limited)
 
 
-def _simulated(settings: Mapping[str, Any]) -> SimulatorSettings:
-    given = dict(settings)
-    if isinstance(given.get("faults"), str):
-        given["faults"] = parse_faults(given["faults"])
-    return SimulatorSettings(**given)
+def _simulated(settings: Mapping[str, object]) -> SimulatorSettings:
+    values: dict[str, Any] = dict(settings)
+    if isinstance(values.get("faults"), str):
+        values["faults"] = parse_faults(values["faults"])
+    return SimulatorSettings(**values)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -12,9 +12,7 @@ if TYPE_CHECKING:
 
     from animerag.answering.answering import Answering
     from animerag.batch.runner import Batch
-    from animerag.comparison.experiment import (
-        ExperimentPlan,
-    )
+    from animerag.comparison.plan import ExperimentPlan
     from animerag.indexing.indexer import Indexer
     from animerag.ingestion.importer import Ingestion
     from animerag.models import Priority
@@ -55,17 +53,17 @@ class ObservableProvider(Protocol):
         ...
 
     async def reset(self) -> None:
-        """Begin anew: limits unused, statistics at zero."""
+        """Start over: limits unused, statistics at zero."""
         ...
 
     async def observed(self) -> Observed | None:
-        """Return what it saw since `reset`; None where it does not tell."""
+        """Return what it saw since `reset`; None where it does not report that."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sandbox:
-    """Our own services over a catalogue that nobody will miss."""
+    """Our own services over a scratch catalogue."""
 
     indexer: Indexer
     ingestion: Ingestion
@@ -82,12 +80,12 @@ class Bench(Protocol):
         ...
 
     def provider(
-        self, plan: ExperimentPlan, settings: Mapping[str, Any]
+        self, plan: ExperimentPlan, settings: Mapping[str, object]
     ) -> AbstractAsyncContextManager[ObservableProvider]:
         """Open the provider a plan is run against. Raises ProviderError, InvalidInputError."""
         ...
 
-    def check(self, settings: Mapping[str, Any]) -> None:
+    def check(self, settings: Mapping[str, object]) -> None:
         """Raise InvalidInputError for settings that no simulator can have."""
         ...
 

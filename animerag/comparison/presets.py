@@ -1,4 +1,4 @@
-"""Providers worth comparing against, as settings of the simulator, and what an experiment would take."""
+"""Providers worth comparing against, as settings of the simulator, and an estimate of what an experiment takes."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from animerag.comparison.experiment import YARDSTICK
+from animerag.comparison.plan import SYNC
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from animerag.comparison.experiment import ExperimentPlan
+    from animerag.comparison.plan import ExperimentPlan
 
 # Measured on the real export: 223 tokens a description; eight sources and the instructions make the prompt.
 DOCUMENT_TOKENS, PROMPT_TOKENS, ANSWER_TOKENS = 230, 3000, 300
@@ -43,7 +43,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
                 embed_latency_s=0.3, embed_per_item_s=0.012, chat_latency_s=3.0,
             ),
             _preset(
-                "note", "As in the note", "2.9 s for a request of 100 texts: one at a time, 1458 shows take 45 s.",
+                "note", "Slow embeddings", "2.9 s for a request of 100 texts: one at a time, 1458 shows take 45 s.",
                 embed_latency_s=0.3, embed_per_item_s=0.026, chat_latency_s=3.0,
             ),
             _preset(
@@ -66,7 +66,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExperimentEstimate:
-    """What an experiment takes, roughly; `cost_usd` is None where no price is known."""
+    """An estimate of what an experiment takes; `cost_usd` is None where no price is known."""
 
     seconds: float
     requests: int
@@ -80,8 +80,8 @@ def estimate(
     """Add up the runs of a plan. `prices` are USD per million tokens of `embedding`, `input` and `output`."""
     settings = plan.settings()
     modes = {mode for mode, _ in settings}
-    warming_s = sum(_run_s(plan.small(), max(plan.levels), mode == YARDSTICK, provider) for mode in modes)
-    measured_s = sum(_run_s(plan, level, mode == YARDSTICK, provider) for mode, level in settings)
+    warming_s = sum(_run_s(plan.small(), max(plan.usable_levels), mode == SYNC, provider) for mode in modes)
+    measured_s = sum(_run_s(plan, level, mode == SYNC, provider) for mode, level in settings)
     seconds = plan.repeats * measured_s + plan.warmup * warming_s
     runs = plan.repeats * len(settings)
     embedded = runs * (plan.documents * DOCUMENT_TOKENS if plan.workload == "ingest" else plan.items * 20)
@@ -98,13 +98,13 @@ def estimate(
     )
 
 
-def _run_s(plan: ExperimentPlan, level: int, is_yardstick: bool, provider: Mapping[str, Any]) -> float:
-    level = 1 if is_yardstick else level
+def _run_s(plan: ExperimentPlan, level: int, is_sync: bool, provider: Mapping[str, Any]) -> float:
+    level = 1 if is_sync else level
     fixed_s, each_s = float(provider.get("embed_latency_s", 0.3)), float(provider.get("embed_per_item_s", 0.0))
     chat_s = float(provider.get("chat_latency_s", 3.0))
     rounds = math.ceil(plan.requests / level)
     if plan.workload == "ingest":
-        written = plan.documents if is_yardstick else min(plan.documents, level * plan.batch_size)
+        written = plan.documents if is_sync else min(plan.documents, level * plan.batch_size)
         seconds = rounds * (fixed_s + each_s * plan.batch_size) + written / _WRITTEN_A_SECOND
     else:
         seconds = rounds * (plan.alias_latency_s + fixed_s + each_s + chat_s)

@@ -10,7 +10,8 @@ import streamlit as st
 
 from animerag.charts import live as live_charts
 from animerag.charts import runs as run_charts
-from animerag.comparison.experiment import MODES, WITHIN, YARDSTICK
+from animerag.comparison.plan import MODES
+from animerag.comparison.summary import verdict
 from animerag.text.durations import duration
 from animerag.ui import session
 from animerag.ui.components import POLL_S, job_watched, show_error
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
     from animerag.charts.style import Figure
-    from animerag.comparison.experiment import Experiment, Workload
-    from animerag.comparison.runner import ExperimentProgress
+    from animerag.comparison.experiment import Experiment
+    from animerag.comparison.plan import Workload
+    from animerag.comparison.progress import ExperimentProgress
     from animerag.jobs.jobs import Job
 
 _RACE = (
@@ -94,18 +96,8 @@ def _race_ended(experiment: Experiment) -> None:
 
 
 def winner(experiment: Experiment) -> str:
-    """Return one line about who was fastest and what that saves."""
-    levels = experiment.levels
-    if not levels:
-        return "no mode was finished"
-    best = min(levels, key=lambda level: level.wall_s)
-    yardstick = next((level for level in levels if level.mode == YARDSTICK), best)
-    simulated = ", simulated" if experiment.simulated else ""
-    if best is yardstick or best.speedup is None:
-        return f"{best.mode}, the fastest with {duration(best.wall_s)}{simulated}"
-    saved = duration(yardstick.wall_s - best.wall_s)
-    first = [level.mode for level in levels if level.wall_s <= WITHIN * best.wall_s]  # less than that is the machine's
-    return f"{' and '.join(first)}, {best.speedup:.1f}× as fast as sync: {saved} saved{simulated}"
+    """Return one line about which mode was fastest and what that saves."""
+    return f"{verdict(experiment)}{' Simulated provider.' if experiment.simulated else ''}"
 
 
 def draw(figure: Figure, key: str) -> None:

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from animerag.charts import report
-from animerag.charts.experiment import claim_band, speedup, throughput, wall_time
+from animerag.charts.experiment import speedup, throughput, wall_time
+from animerag.charts.report import experiment_html
 from animerag.charts.runs import lanes
-from animerag.comparison.experiment import YARDSTICK, to_object
-from animerag.comparison.runner import PRESETS
+from animerag.comparison.plan import SYNC
+from animerag.comparison.presets import PRESETS
+from animerag.comparison.serialization import to_object
+from animerag.comparison.summary import key_figures, plan_sentence, warnings
+from animerag.comparison.tables import experiment_csv, table_rows
 from animerag.text.durations import duration
 from animerag.ui import session
 from animerag.ui.compare import draw, use_level
@@ -22,7 +25,8 @@ from animerag.ui.text import counted, escape, label
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from animerag.comparison.experiment import Experiment, MeasuredRun
+    from animerag.comparison.experiment import Experiment
+    from animerag.comparison.measurements import MeasuredRun
 
 _WARNINGS = 3  # a busy machine makes every run say the same: more than that would push the figures out of sight
 
@@ -30,7 +34,7 @@ _WARNINGS = 3  # a busy machine makes every run say the same: more than that wou
 def result(experiment: Experiment, baseline: Experiment | None) -> None:
     """Draw an experiment: result first, details below."""
     st.subheader(label(_title(experiment)), anchor=False)
-    st.caption(label(f"{session.local_time(experiment.created_at)} · {report.plan_sentence(experiment.plan)}"))
+    st.caption(label(f"{session.local_time(experiment.created_at)} · {plan_sentence(experiment.plan)}"))
     if not experiment.levels:
         _warnings(experiment)
         st.info("No run was finished: there are no figures.", icon=":material/info:")
@@ -44,7 +48,7 @@ def result(experiment: Experiment, baseline: Experiment | None) -> None:
 
 def _key_figures(experiment: Experiment) -> None:
     simulated = ", simulated" if experiment.simulated else ""
-    figures = report.key_figures(experiment)
+    figures = key_figures(experiment)
     columns = st.columns(len(figures)) if figures else []
     told = st.container()
     for column, figure in zip(columns, figures, strict=True):
@@ -57,7 +61,7 @@ def _key_figures(experiment: Experiment) -> None:
 
 
 def _warnings(experiment: Experiment) -> None:
-    told = [escape(sentence) for sentence in report.warnings(experiment)]
+    told = [escape(sentence) for sentence in warnings(experiment)]
     if told:
         st.warning("  \n".join(told[:_WARNINGS]), icon=":material/warning:")
     if len(told) > _WARNINGS:
@@ -75,11 +79,6 @@ def _charts(experiment: Experiment) -> None:
     with right:
         draw(throughput(experiment), "compare_throughput")
     draw(speedup(experiment), "compare_speedup")
-    told = []
-    for claim in experiment.claims:
-        at = "" if experiment.plan.workload == "query" else f" at {claim.concurrency} in flight"
-        told.append(label(f"The note promises {claim_band(claim)}{at}. {claim.verdict}"))
-    st.caption("  \n".join(told))
     _lanes(experiment)
 
 
@@ -106,7 +105,7 @@ def _lanes(experiment: Experiment) -> None:
 def _table(experiment: Experiment, baseline: Experiment | None) -> None:
     """Draw all figures; where there is a baseline of the same kind its medians stand beside."""
     st.markdown("**All figures, simulated**" if experiment.simulated else "**All figures**")
-    rows = report.table_rows(experiment)
+    rows = table_rows(experiment)
     if baseline is not None and _comparable(experiment, baseline):
         before = {(level.mode, level.concurrency): level.wall_s for level in baseline.levels}
         for row, level in zip(rows, experiment.levels, strict=True):
@@ -132,14 +131,14 @@ def _comparable(experiment: Experiment, baseline: Experiment) -> bool:
 def _downloads(experiment: Experiment) -> None:
     files = (
         ("JSON", "application/json", lambda: json.dumps(to_object(experiment), indent=1).encode()),
-        ("CSV", "text/csv", lambda: report.experiment_csv(experiment)),
-        ("HTML", "text/html", lambda: report.experiment_html(experiment).encode()),
+        ("CSV", "text/csv", lambda: experiment_csv(experiment)),
+        ("HTML", "text/html", lambda: experiment_html(experiment).encode()),
     )
     with st.container(horizontal=True):
         for name, mime, make in files:
             st.download_button(
                 f"Download {name}",
-                make,  # made when it is asked for: the report carries a chart library of some megabytes
+                make,  # made when it is asked for
                 file_name=f"comparison-{experiment.plan.workload}.{name.lower()}",
                 mime=mime,
                 icon=":material/download:",
@@ -177,7 +176,7 @@ def saved(experiments: Sequence[Experiment], baseline_id: str | None) -> None:
 
 
 def _saved_row(experiment: Experiment, baseline_id: str | None) -> dict[str, Any]:
-    figures = {figure.label: figure.value for figure in report.key_figures(experiment)}
+    figures = {figure.label: figure.value for figure in key_figures(experiment)}
     notes = ["baseline"] if experiment.id == baseline_id else []
     notes += ["cancelled"] if experiment.cancelled else []
     return {
@@ -208,5 +207,5 @@ def _title(experiment: Experiment) -> str:
 
 
 def _run_name(run: MeasuredRun) -> str:
-    at = "" if run.mode == YARDSTICK else f" at {run.concurrency}"
+    at = "" if run.mode == SYNC else f" at {run.concurrency}"
     return f"{run.mode}{at}, repeat {run.repeat + 1} · {duration(run.wall_s)}"

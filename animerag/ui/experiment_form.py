@@ -7,24 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from animerag.comparison.experiment import (
-    EARLY,
-    MAX_LEVEL,
-    UNLOCKED,
-    WORKLOADS,
-    ExperimentPlan,
-    Mode,
-    Workload,
-    modes_of,
-)
-from animerag.comparison.runner import PRESETS
+from animerag.comparison.plan import EARLY, MAX_LEVEL, WORKLOADS, ExperimentPlan, Mode, Workload, modes_of
+from animerag.comparison.presets import PRESETS
 from animerag.text.durations import duration
 from animerag.ui.text import counted, escape, label
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from animerag.comparison.runner import ExperimentEstimate
+    from animerag.comparison.presets import ExperimentEstimate
 
 OWN, CONFIGURED = "own numbers", "configured"
 WORKLOAD_NAMES: dict[Workload, str] = {"ingest": "Ingest", "batch": "Batch", "query": "One question"}
@@ -167,13 +158,11 @@ def _choose_modes(workload: Workload) -> tuple[Mode, ...]:
         "Modes",
         offered,
         selection_mode="multi",
-        default=[mode for mode in offered if mode != UNLOCKED],
+        default=offered,
         format_func=label,
         key=f"compare_modes_{workload}",
         persist_state=_KEPT,
     )
-    if UNLOCKED in offered:
-        st.caption("threads-unlocked is off at first: a Chroma server punishes parallel writes.")
     if EARLY in offered:
         st.caption("async-early starts the model on the title match, where a question names one show.")
     return tuple(mode for mode in offered if mode in chosen)

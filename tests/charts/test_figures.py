@@ -12,14 +12,16 @@ from hypothesis import strategies as st
 from animerag.charts import experiment as charts_experiment
 from animerag.charts import runs as charts_runs
 from animerag.charts import style as charts
-from animerag.comparison.experiment import Distribution, Experiment, ExperimentPlan, MeasuredRun
+from animerag.comparison.experiment import Experiment
+from animerag.comparison.measurements import Distribution, MeasuredRun
+from animerag.comparison.plan import ExperimentPlan
 from animerag.telemetry.tracing import Span
 
 WRITE_S = 0.08
 
 
 def made_run(mode, level, *, requests=15, each_s=1.5, repeat=0, start_s=0.0, **figures):
-    """Return the run of an ideal provider: rounds of `level` requests, one writer, a wait for whoever is too many."""
+    """Return the run of an ideal provider: rounds of `level` requests, one writer, a wait for what is too many."""
     free_s, written_s, spans, latencies = [start_s] * level, start_s, [], []
     for number in range(requests):
         slot = min(range(level), key=free_s.__getitem__)
@@ -85,7 +87,7 @@ def bars_of(figure):
     )
 
 
-def said(figure):
+def hover_texts(figure):
     """Return all sentences that hovering shows."""
     return "\n".join(text for trace in figure.data for text in (trace.hovertext or ()))
 
@@ -167,7 +169,7 @@ def test_a_setting_whose_repeats_differ_is_marked_suspect():
     figure = charts_experiment.wall_time(experiment)
 
     assert [text for text in figure.data[-1].text if "suspect" in text] == ["8.20<br><b>suspect</b>"]
-    assert said(figure).count("Suspect") == 1
+    assert hover_texts(figure).count("Suspect") == 1
 
 
 def test_a_single_repeat_has_no_whiskers():
@@ -196,39 +198,23 @@ def test_attainable_is_what_whole_rounds_allow_at_every_level():
     assert list(steps.y) == [15 / math.ceil(15 / level) for level in range(1, 11)]
 
 
-def test_claims_are_bands_from_low_to_high():
-    band = trace(charts_experiment.speedup(made_experiment()), "the note's claim")
-
-    limits = [(x, base, base + height) for x, base, height in zip(band.x, band.base, band.y, strict=True)]
-    assert limits == [(3, 2.5, 2.5), (5, 3.0, 4.0), (10, 4.0, 5.0)]
-    assert band.marker.line.width > 0  # else the claim of one number would not be drawn
-
-
 def test_speedup_without_sync_says_why_it_is_empty():
     figure = charts_experiment.speedup(made_experiment(modes=("async",)))
 
     assert "Sync did not run" in figure.layout.annotations[0].text
-    assert [series.name for series in figure.data] == ["the note's claim", "attainable, n/⌈n/c⌉"]
+    assert [series.name for series in figure.data] == ["attainable, n/⌈n/c⌉"]
 
 
-def test_one_question_is_shown_beside_the_time_the_note_promises():
-    experiment = with_walls(made_experiment(workload="query"), "sync", 1, 4.0, 4.0, 4.0)
+def test_one_question_is_a_bar_for_each_mode():
+    figure = charts_experiment.speedup(made_experiment(workload="query"))
 
-    figure = charts_experiment.speedup(experiment)
-
-    band = figure.layout.shapes[0]
-    assert (band.x0, band.x1) == pytest.approx((0.7 * 4.0, 0.8 * 4.0))
     assert list(figure.data[0].y) == ["sync", "threads", "async"]
 
 
-def test_unlocked_threads_differ_from_threads_by_more_than_colour():
-    experiment = made_experiment(modes=("sync", "threads", "threads-unlocked"))
+def test_early_async_differs_from_async_by_more_than_colour():
+    bars = charts_experiment.wall_time(made_experiment(workload="query", modes=("sync", "async", "async-early")))
 
-    bars, lines = charts_experiment.wall_time(experiment), charts_experiment.speedup(experiment)
-
-    assert trace(bars, "threads").marker.pattern.shape != trace(bars, "threads-unlocked").marker.pattern.shape
-    assert trace(lines, "threads").line.dash != trace(lines, "threads-unlocked").line.dash
-    assert trace(lines, "threads").marker.symbol != trace(lines, "threads-unlocked").marker.symbol
+    assert trace(bars, "async").marker.pattern.shape != trace(bars, "async-early").marker.pattern.shape
 
 
 def figures(simulated):
@@ -269,25 +255,6 @@ def test_an_experiment_without_runs_is_drawn_as_such():
     assert [figure.layout.annotations[0].text for figure in drawn] == ["No run has finished."] * 3
 
 
-@pytest.mark.parametrize("dark", [True, False])
-def test_ink_stands_out_from_the_page(dark):
-    page = "#13141B" if dark else "#FFFFFF"
-
-    assert contrast(charts.ink(dark=dark)["font"]["color"], page) > 4.5
-
-
-def contrast(one, other):
-    """Return the contrast ratio of WCAG 2.2."""
-    lighter, darker = sorted((luminance(one), luminance(other)), reverse=True)
-    return (lighter + 0.05) / (darker + 0.05)
-
-
-def luminance(colour):
-    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
 # ── A run, and a race ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -318,26 +285,26 @@ def test_an_unknown_stage_is_drawn_and_cannot_write_markup():
 def test_a_run_without_spans_says_so():
     figure = charts_runs.lanes(made_run("async", 5, spans=()), simulated=False)
 
-    assert figure.layout.annotations[0].text == "This run kept no spans."
+    assert figure.layout.annotations[0].text == "This run has no recorded spans."
 
 
-def test_the_race_names_the_winner_and_what_it_saved():
+def test_the_race_names_the_winner_and_its_speed_up():
     runs = [made_run("sync", 1, wall_s=24.1), made_run("threads", 5, wall_s=6.2), made_run("async", 5, wall_s=5.0)]
 
     labels = charts_runs.race(runs, simulated=True).data[-1].text
 
     assert "24.1 s" in labels[0]
     assert "fastest" not in labels[0] + labels[1]
-    assert all(part in labels[2] for part in ("5.0 s", "fastest", "4.8× as fast as sync", "19.1 s saved"))
+    assert all(part in labels[2] for part in ("5.0 s", "fastest", "4.8× as fast as sync"))
 
 
-def test_a_race_within_a_few_per_cent_has_no_single_winner():
-    runs = [made_run("sync", 1, wall_s=8.1), made_run("threads", 5, wall_s=2.10), made_run("async", 5, wall_s=2.12)]
+def test_a_race_within_noise_has_no_single_winner():
+    runs = [made_run("sync", 1, wall_s=8.1), made_run("threads", 5, wall_s=2.10), made_run("async", 5, wall_s=2.32)]
 
     labels = charts_runs.race(runs, simulated=True).data[-1].text
 
     assert "fastest" not in labels[0]
-    assert all("among the fastest" in label for label in labels[1:])
+    assert all("tied for fastest" in label for label in labels[1:])
 
 
 def test_the_race_rests_at_its_end_and_its_last_frame_is_the_same():

@@ -3,7 +3,7 @@
 import re
 
 from animerag.charts import live as charts_live
-from animerag.comparison.experiment import MeasuredRun
+from animerag.comparison.measurements import MeasuredRun
 from animerag.telemetry.tracing import Span
 
 BAR = re.compile(r'<i class="ar-(\w+)" style="left:([\d.]+)%;width:([\d.]+)%;[^"]*" title="([^"]*)"></i>')

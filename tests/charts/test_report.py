@@ -1,23 +1,27 @@
-"""Reports: files that stand alone, tables that page and CLI share, and sentences about what to mistrust."""
+"""Reports: a file that stands by itself, tables that page and CLI share, and sentences about what to doubt."""
 
 import csv
 import io
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from xml.etree import ElementTree as ET
 
 import pytest
 
-from animerag.charts import report as reports
-from animerag.charts import style as charts
-from animerag.comparison.experiment import Distribution, ExperimentPlan, to_object
+from animerag.charts import static
+from animerag.charts.report import experiment_html
+from animerag.comparison import summary, tables
+from animerag.comparison.measurements import Distribution
+from animerag.comparison.plan import ExperimentPlan
+from animerag.comparison.serialization import to_object
 from tests.charts.test_figures import made_experiment, made_run, with_walls
 
 HOSTILE = '</script><script>alert(1)</script><img src="https://x.example/a.png">'
 
 
 class Elements(HTMLParser):
-    """What a browser makes of a page: its tags with their attributes, and its text outside scripts and styles."""
+    """What a browser makes of a page: its tags with their attributes, and its text outside styles."""
 
     def __init__(self, page):
         super().__init__()
@@ -26,7 +30,7 @@ class Elements(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         self.tags.append((tag, dict(attrs)))
-        self._raw = tag in ("script", "style")
+        self._raw = tag == "style"
 
     def handle_endtag(self, tag):
         self._raw = False
@@ -34,36 +38,27 @@ class Elements(HTMLParser):
     def handle_data(self, data):
         self.text += "" if self._raw else data
 
-
-def report(experiment):
-    """Return the report without plotly's own source, which is not ours to judge."""
-    return reports.experiment_html(experiment).replace(charts.plotly_js(), "")
+    def count(self, name):
+        return sum(tag == name for tag, _ in self.tags)
 
 
 def read_csv(experiment):
-    return list(csv.DictReader(io.StringIO(reports.experiment_csv(experiment).decode("utf-8-sig"), newline="")))
+    return list(csv.DictReader(io.StringIO(tables.experiment_csv(experiment).decode("utf-8-sig"), newline="")))
 
 
 # ── HTML ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_report_carries_plotly_once_and_fetches_nothing():
-    whole = reports.experiment_html(made_experiment())
+def test_the_report_is_small_runs_no_script_and_fetches_nothing():
+    runs = tuple(made_run("async", 10, requests=400, repeat=n) for n in range(20))
+    page = experiment_html(replace(made_experiment(), runs=runs))
 
-    ours = whole.replace(charts.plotly_js(), "", 1)
-
-    assert len(whole) - len(ours) == len(charts.plotly_js())
-    assert "plotly.js v" not in ours
-    assert not [attributes for _, attributes in Elements(ours).tags if {"src", "href"} & attributes.keys()]
-    assert not re.search(r"url\(|@import|https?:", ours)
-    assert "default-src 'none'" in ours
-
-
-def test_nothing_of_a_report_can_be_sent_to_the_chart_makers_cloud():
-    page = report(made_experiment())
-
-    assert "showSendToCloud: false" in page
-    assert '"sendChartToCloud"' in page
+    elements = Elements(page)
+    assert len(page.encode()) <= 700_000
+    assert elements.count("script") == 0
+    assert not [attributes for _, attributes in elements.tags if {"src", "href"} & attributes.keys()]
+    assert not re.search(r"url\(|@import|https?:", page)
+    assert "default-src 'none'" in page
 
 
 def test_hostile_text_stays_text():
@@ -74,68 +69,104 @@ def test_hostile_text_stays_text():
         runs=(made_run("async", 5), replace(made_run("sync", 1), error=HOSTILE)),
     )
 
-    elements = Elements(report(experiment))
+    elements = Elements(experiment_html(experiment))
 
-    assert not [tag for tag, _ in elements.tags if tag == "img"]
-    assert sum(tag == "script" for tag, _ in elements.tags) == 4 + 2  # the figures' values, plotly, and ours
+    assert elements.count("img") == elements.count("script") == 0
     assert elements.text.count(HOSTILE) == 5  # plan, warning, cell of the failed run, two settings
 
 
 def test_the_report_survives_japanese():
     experiment = replace(made_experiment(), notes=("鋼の錬金術師",))
 
-    assert "鋼の錬金術師" in Elements(report(experiment)).text
+    assert "鋼の錬金術師" in Elements(experiment_html(experiment)).text
 
 
-def test_the_report_holds_figures_verdicts_and_tables():
+def test_the_report_has_a_verdict_figures_and_tables():
     experiment = made_experiment()
 
-    elements = Elements(report(experiment))
+    elements = Elements(experiment_html(experiment))
 
-    drawn = [attributes["data-chart"] for tag, attributes in elements.tags if "data-chart" in attributes]
-    assert drawn == ["wall-time", "throughput", "speed-up", "lanes"]
-    assert all(claim.verdict in elements.text for claim in experiment.claims)
-    assert sum(tag == "table" for tag, _ in elements.tags) == 3
+    assert summary.verdict(experiment) in elements.text
+    titles = ["Speed-up against sync", "Wall time", "Throughput", "One run of async"]
+    assert all(title in elements.text for title in titles)
+    assert elements.count("figure") == 4
+    assert elements.count("table") == 3
     assert "simulated" in elements.text
 
 
 def test_lanes_are_those_of_the_fastest_async_run():
     experiment = with_walls(made_experiment(), "async", 5, 2.0, 2.2, 2.4)
 
-    assert "One run of async, 5 in flight, 2.0 s" in report(experiment)
+    assert "One run of async, 5 in flight, 2.0 s" in experiment_html(experiment)
 
 
 @pytest.mark.parametrize(
     "settings", [{"workload": "batch"}, {"workload": "query"}, {"modes": ("async",)}, {"repeats": 1}]
 )
 def test_every_kind_of_experiment_has_a_report(settings):
-    elements = Elements(report(made_experiment(**settings)))
+    elements = Elements(experiment_html(made_experiment(**settings)))
 
     assert "Modes and levels" in elements.text
 
 
 def test_an_experiment_that_was_stopped_at_once_has_a_report():
-    elements = Elements(report(replace(made_experiment(), runs=(), cancelled=True)))
+    elements = Elements(experiment_html(replace(made_experiment(), runs=(), cancelled=True)))
 
     assert "The experiment was cancelled" in elements.text
-    assert "Nothing has finished." in elements.text
+    assert elements.text.count("No run finished.") == 3, "the verdict and two tables"
+    assert elements.count("figure") == 0
 
 
 @pytest.mark.parametrize(("n", "is_few"), [(99, True), (100, False)])
 def test_a_p99_of_few_requests_is_greyed(n, is_few):
     run = replace(made_run("async", 5), latency_s=Distribution.of([1.0] * n))
 
-    page = report(replace(made_experiment(), runs=(run,)))
+    page = experiment_html(replace(made_experiment(), runs=(run,)))
 
-    assert ('class="number few"' in page) == is_few
+    assert page.count('class="number few"') == int(is_few)
     assert ("the maximum by another name" in page) == is_few
 
 
 def test_the_report_reads_in_light_and_dark():
-    page = report(made_experiment())
+    assert "prefers-color-scheme: dark" in experiment_html(made_experiment())
 
-    assert "prefers-color-scheme: dark" in page
-    assert all(charts.ink(dark=dark)["font"]["color"] in page for dark in (True, False))
+
+# ── Its figures ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def svgs(experiment):
+    drawn = re.findall(r'<svg viewBox="[^"]*" role="img".*?</svg>', experiment_html(experiment), re.DOTALL)
+    assert drawn
+    return [ET.fromstring(svg) for svg in drawn]
+
+
+@pytest.mark.parametrize("workload", ["ingest", "batch", "query"])
+def test_every_shape_is_inside_its_figure_and_has_a_title(workload):
+    for svg in svgs(made_experiment(workload=workload)):
+        _, _, width, height = map(float, svg.get("viewBox").split())
+        for box in svg.iter("rect"):
+            x, y, w, h = (float(box.get(name)) for name in ("x", "y", "width", "height"))
+            assert min(x, y, w, h) >= 0
+            assert x + w <= width + 0.01
+            assert y + h <= height + 0.01
+            assert box.find("title").text
+
+
+def test_bars_are_as_high_as_their_values_and_stand_beside_each_other():
+    experiment = with_walls(made_experiment(levels=(5,)), "async", 5, 5.0, 5.0, 5.0)
+    experiment = with_walls(experiment, "threads", 5, 10.0, 10.0, 10.0)
+
+    [figure] = [drawing for drawing in static.drawings(experiment) if drawing.title == "Wall time"]
+
+    bars = {box.kind: box for box in figure.boxes}
+    assert bars["mode-threads"].height == pytest.approx(2 * bars["mode-async"].height, abs=0.05)
+    assert bars["mode-threads"].x + bars["mode-threads"].width < bars["mode-async"].x
+    assert [label.text for label in figure.labels].count("5.00") == 1
+
+
+@pytest.mark.parametrize(("most", "steps"), [(1.0, [0, 0.2, 0.4, 0.6, 0.8, 1.0]), (47, [0, 10, 20, 30, 40]), (0, [0, 0.2, 0.4, 0.6, 0.8, 1.0])])  # fmt: skip  # noqa: E501
+def test_a_grid_has_round_numbers(most, steps):
+    assert static.steps_to(most) == pytest.approx(steps)
 
 
 # ── CSV ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -172,7 +203,7 @@ def test_the_csv_opens_in_a_spreadsheet_and_runs_nothing_there():
 
     rows = read_csv(experiment)
 
-    assert reports.experiment_csv(experiment).startswith(b"\xef\xbb\xbf")
+    assert tables.experiment_csv(experiment).startswith(b"\xef\xbb\xbf")
     cells = [cell for row in rows for cell in (*row.keys(), *row.values())]
     assert not [cell for cell in cells if re.match(r"[=+@\t\r]", cell)]
     assert rows[0]["error"] == '\'=HYPERLINK("https://x.example")'
@@ -189,7 +220,7 @@ def test_a_run_without_requests_of_a_kind_has_no_latency_of_it():
 
 
 def test_the_table_has_a_row_a_setting_with_units_in_its_columns():
-    rows = reports.table_rows(made_experiment())
+    rows = tables.table_rows(made_experiment())
 
     assert [(row["Mode"], row["In flight"]) for row in rows[:3]] == [("sync", 1), ("threads", 1), ("threads", 3)]
     assert rows[-1]["Attainable (×)"] == 7.5
@@ -199,7 +230,7 @@ def test_the_table_has_a_row_a_setting_with_units_in_its_columns():
 
 
 def test_the_table_leaves_open_what_cannot_be_known():
-    (row,) = reports.table_rows(made_experiment(modes=("async",), levels=(5,)))
+    (row,) = tables.table_rows(made_experiment(modes=("async",), levels=(5,)))
 
     assert row["Speed-up (×)"] is None
     assert row["Efficiency (%)"] is None
@@ -208,12 +239,12 @@ def test_the_table_leaves_open_what_cannot_be_known():
 def test_what_rounds_allow_is_not_said_of_one_question():
     experiment = made_experiment(workload="query")
 
-    assert {row["Attainable (×)"] for row in reports.table_rows(experiment)} == {None}
-    assert "attainable" not in reports.key_figures(experiment)[0].detail
+    assert {row["Attainable (×)"] for row in tables.table_rows(experiment)} == {None}
+    assert "attainable" not in summary.key_figures(experiment)[0].detail
 
 
 def test_key_figures_name_their_setting():
-    figures = {figure.label: figure for figure in reports.key_figures(made_experiment())}
+    figures = {figure.label: figure for figure in summary.key_figures(made_experiment())}
 
     assert figures["Best speed-up"].detail == "async at 10; 7.5× is attainable"
     assert figures["Recommended level"].value == "10"
@@ -222,12 +253,12 @@ def test_key_figures_name_their_setting():
 
 
 def test_key_figures_leave_out_what_was_not_measured():
-    labels = [figure.label for figure in reports.key_figures(made_experiment(modes=("async",), repeats=1))]
+    labels = [figure.label for figure in summary.key_figures(made_experiment(modes=("async",), repeats=1))]
 
     assert labels == ["Recommended level", "p95 of a request"]
 
 
-def test_warnings_name_what_to_mistrust_once():
+def test_warnings_name_each_reason_to_doubt_once():
     blocked = made_run("async", 5, loop_lag_p95_s=0.4, concurrency_mean=5.0, provider_s=8.0)
     failed = made_run("threads", 5, repeat=1, error="The provider refused the key.")
     experiment = with_walls(made_experiment(), "threads", 3, 8.0, 8.2, 14.0)
@@ -238,20 +269,27 @@ def test_warnings_name_what_to_mistrust_once():
         notes=(blocked.blocked, f"threads at 5 failed: {failed.error}", "Something else."),
     )
 
-    told = reports.warnings(experiment)
+    told = summary.warnings(experiment)
 
-    parts = ("cancelled", "was blocked", "refused the key", "threads at 3 is suspect", "lost 2 items", "Something else")
+    parts = (
+        "cancelled",
+        "was blocked",
+        "refused the key",
+        "threads at 3 is suspect",
+        "2 items failed in",
+        "Something else",
+    )
     assert [sum(part in sentence for sentence in told) for part in parts] == [1] * len(parts)
 
 
 def test_an_experiment_without_fault_has_no_warnings():
-    assert reports.warnings(made_experiment()) == []
+    assert summary.warnings(made_experiment()) == []
 
 
 def test_the_plan_is_said_in_words():
-    said = reports.plan_sentence(ExperimentPlan(levels=(1, 5)))
+    said = summary.plan_sentence(ExperimentPlan(levels=(1, 5)))
 
     assert "1,458 documents in 15 batches of 100" in said
     assert "at 1 and 5 in flight" in said
     assert "simulated" in said
-    assert "simulated" not in reports.plan_sentence(ExperimentPlan(against="configured"))
+    assert "simulated" not in summary.plan_sentence(ExperimentPlan(against="configured"))

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from animerag.comparison import runner as comparing
-from animerag.comparison.experiment import ExperimentPlan
+from animerag.comparison import site as sites
+from animerag.comparison.plan import ExperimentPlan
 from animerag.comparison.presets import PRESETS, estimate
 from animerag.comparison.runner import RACE, Comparison
 from animerag.composition import open_services
@@ -46,7 +46,7 @@ def watched(stocked, monkeypatch):
 @pytest.mark.timeout(120)
 async def test_every_mode_does_the_same_ingestion_and_agrees_with_the_provider(watched, stocked):
     comparison, seen = watched
-    modes = ("sync", "threads", "threads-unlocked", "async")
+    modes = ("sync", "threads", "async")
     plan = ExperimentPlan(documents=60, batch_size=10, levels=(3,), modes=modes, repeats=1, warmup=0)
     before = await stocked.library.counts()
     experiment = await comparison.run(plan, QUICK, Control())
@@ -162,7 +162,7 @@ async def test_one_question_overlaps_what_does_not_depend_on_each_other(watched)
 
 def test_no_two_questions_are_alike_however_few_shows_there_are():
     shows = [Show(id="1", title="Monster"), Show(id="2", title="Nana")]
-    asked = comparing.questions_about(shows, 5)
+    asked = sites.questions_about(shows, 5)
     assert asked[:3] == ["What is Monster about?", "What is Nana about?", "What is Monster about??"]
     assert len(set(asked)) == 5
 
@@ -252,8 +252,8 @@ async def test_what_a_killed_experiment_left_behind_is_removed(stocked, monkeypa
     left = stocked.comparison._bench.directory / "old" / "run"
     left.mkdir(parents=True)
     (left / "collection").write_text("animerag-gone-123", encoding="utf-8")
-    monkeypatch.setattr(comparing, "_LEFT_OVER_S", -1.0)
-    await stocked.comparison._clear_left_overs()
+    monkeypatch.setattr(sites, "_ABANDONED_S", -1.0)
+    await stocked.comparison._sites.remove_abandoned()
     assert not left.parent.exists()
 
 
@@ -264,7 +264,7 @@ async def test_the_embedded_default_is_not_measured_and_says_why(stocked):
         await stocked.comparison.start(stocked.jobs, ExperimentPlan(against="configured"), {})
 
 
-def test_the_note_lands_where_it_says_and_the_race_within_its_time():
+def test_estimates_of_the_presets_and_of_the_race():
     note = ExperimentPlan(modes=("sync",), repeats=1, warmup=0)
     assert 40 <= estimate(note, PRESETS["note"].provider, {}).seconds <= 50
     assert estimate(RACE, PRESETS[RACE.preset].provider, {}).seconds <= 17

@@ -2,7 +2,10 @@
 
 import pytest
 
-from animerag.comparison.experiment import Distribution, Experiment, ExperimentPlan, MeasuredRun, to_object
+from animerag.comparison.experiment import Experiment
+from animerag.comparison.measurements import Distribution, MeasuredRun
+from animerag.comparison.plan import ExperimentPlan
+from animerag.comparison.serialization import to_object
 from animerag.telemetry.tracing import Span
 from animerag.ui import session
 from tests.pages.screen import plain, until, visit, words

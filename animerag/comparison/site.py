@@ -1,0 +1,176 @@
+"""Where experiments work: scratch catalogues and collections, which are removed at the end, and the work itself."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import shutil
+import time
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from animerag.errors import InvalidInputError
+from animerag.indexing.indexer import collection_for
+from animerag.jobs.jobs import Control
+from animerag.ports import CollectionSpec
+from animerag.query.titles import AliasIndex
+from animerag.text.documents import Document
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
+    from pathlib import Path
+
+    from animerag.comparison.plan import ExperimentPlan
+    from animerag.comparison.ports import Bench, Endpoint, Sandbox
+    from animerag.models import Show
+    from animerag.ports import VectorIndex
+    from animerag.storage.library import Library
+
+_SEARCHED = 200  # shows that questions are asked of: enough to choose from, two requests to prepare
+_ABANDONED_S = 3600.0  # a scratch directory that old belongs to a process that was killed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExperimentWork:
+    """What all runs of an experiment do: documents to import, or questions and the shows they are asked of."""
+
+    plan: ExperimentPlan
+    documents: Sequence[Document]
+    questions: Sequence[str]
+    shows: Mapping[str, Show]
+
+
+@dataclass(slots=True, kw_only=True)
+class Site:
+    """Where an experiment works: its endpoint, its work, its directory; `searched` is what questions are asked of."""
+
+    work: ExperimentWork
+    endpoint: Endpoint
+    directory: Path
+    searched: CollectionSpec | None = None
+    dimensions: int | None = None
+    _aliases: AliasIndex | None = None
+
+    @property
+    def items(self) -> int:
+        """Return how many documents or questions one run works through."""
+        return self.work.plan.items
+
+    def small(self) -> Site:
+        """Return the same site with a few requests only, for warming up."""
+        plan = self.work.plan.small()
+        work = replace(
+            self.work,
+            plan=plan,
+            documents=self.work.documents[: plan.documents] if plan.workload == "ingest" else self.work.documents,
+            questions=self.work.questions[: plan.questions],
+        )
+        return replace(self, work=work)
+
+    def run_directory(self) -> Path:
+        """Return a new directory for an ingestion, the prepared one for questions."""
+        return self.directory / (secrets.token_hex(4) if self.work.plan.workload == "ingest" else "searched")
+
+    def aliases(self) -> AliasIndex:
+        """Return the titles of all shows, read once."""
+        if self._aliases is None:
+            self._aliases = AliasIndex(list(self.work.shows.values()))
+        return self._aliases
+
+
+class Sites:
+    """Prepares and removes what experiments work on."""
+
+    def __init__(self, library: Library, index: VectorIndex, bench: Bench) -> None:
+        self._library = library
+        self._index = index
+        self._bench = bench
+
+    @asynccontextmanager
+    async def open(self, endpoint: Endpoint, plan: ExperimentPlan) -> AsyncIterator[Site]:
+        """Prepare the work and, for questions, a catalogue to ask; remove all of it at the end.
+
+        Raises InvalidInputError when the catalogue is empty.
+        """
+        directory = self._bench.directory / secrets.token_hex(8)
+        if plan.workload == "ingest":
+            shows = await self._shows(plan.documents)
+        else:  # no copies: a name that two shows have identifies neither
+            shows = await self._shows(min(_SEARCHED, (await self._library.counts()).shows))
+        documents = await asyncio.to_thread(lambda: [Document.of(show) for show in shows])
+        questions = questions_about(shows, plan.questions)
+        work = ExperimentWork(
+            plan=plan, documents=documents, questions=questions, shows={show.id: show for show in shows}
+        )
+        site = Site(work=work, endpoint=endpoint, directory=directory, dimensions=endpoint.dimensions)
+        try:
+            if plan.workload != "ingest":
+                async with self.scratch(site, directory / "searched", level=10) as scratch:
+                    await scratch.ingestion.take_in(documents, Control())
+                    site.searched = await scratch.indexer.spec()
+            yield site
+        finally:
+            if site.searched:
+                await self._index.drop(site.searched)
+            await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
+
+    @asynccontextmanager
+    async def scratch(self, site: Site, directory: Path, *, level: int, early: bool = False) -> AsyncIterator[Sandbox]:
+        """Open our services on a library in `directory`."""
+        latency_s = 0.0 if early else site.work.plan.alias_latency_s
+        async with self._bench.scratch(
+            site.endpoint, directory, level=level, alias_latency_s=latency_s, early_start=early
+        ) as scratch:
+            spec = await scratch.indexer.spec()
+            await asyncio.to_thread(_note_collection, directory, spec)
+            yield scratch
+
+    async def new_collection(self, site: Site) -> CollectionSpec:
+        """Make an empty collection like those that our services write to."""
+        if site.dimensions is None:
+            async with self.scratch(site, site.run_directory(), level=1) as scratch:
+                site.dimensions = (await scratch.indexer.spec()).dimensions
+        spec = collection_for(secrets.token_hex(6), site.endpoint.embedding_model, site.dimensions)
+        await asyncio.to_thread(_note_collection, site.run_directory(), spec)
+        await self._index.ensure(spec)
+        return spec
+
+    async def remove_abandoned(self) -> None:
+        """Remove what experiments of killed processes left behind: directories and their collections."""
+
+        def old() -> list[Path]:
+            now = time.time()
+            return [path for path in self._bench.directory.glob("*/") if now - path.stat().st_mtime > _ABANDONED_S]
+
+        for directory in await asyncio.to_thread(old):
+            for note in directory.rglob("collection"):
+                name = await asyncio.to_thread(note.read_text, "utf-8")
+                await self._index.drop(CollectionSpec(name=name, model="", dimensions=1, recipe=""))
+            await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
+
+    async def _shows(self, number: int) -> list[Show]:
+        """Return as many shows as asked for: the catalogue's, repeated under new ids where it has fewer."""
+        ids = sorted(await self._library.hashes())[:number]
+        shows = list((await self._library.shows(ids)).values())
+        if not shows:
+            raise InvalidInputError("The catalogue is empty: upload an export first, or open the app for its sample.")
+        return [copy_of(shows[n % len(shows)], n // len(shows)) for n in range(number)]
+
+
+def questions_about(shows: Sequence[Show], number: int) -> list[str]:
+    """Return `number` different questions: a batch asks a repeated one once, the baselines would ask it again."""
+    return [f"What is {shows[n % len(shows)].title} about{'?' * (1 + n // len(shows))}" for n in range(number)]
+
+
+def copy_of(show: Show, copy: int) -> Show:
+    """Return the show itself, or its `copy`th copy: another id and a text of its own, so that no cache helps."""
+    if not copy:
+        return show
+    return replace(show, id=f"{show.id}-{copy}", description=f"{show.description} (copy {copy})")
+
+
+def _note_collection(directory: Path, spec: CollectionSpec) -> None:
+    """Write down the collection's name, so that a later experiment can remove it if this process is killed."""
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "collection").write_text(spec.name, encoding="utf-8")
