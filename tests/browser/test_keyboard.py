@@ -7,7 +7,7 @@ from importlib.resources import files
 
 import pytest
 
-pytestmark = [pytest.mark.browser, pytest.mark.long, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.browser, pytest.mark.exclusive, pytest.mark.long, pytest.mark.timeout(300)]
 
 STOPS = 60  # more than any page has
 # What has the focus: its kind, its name without icons, and whether the eye finds it. Fields and tables mark themselves.

@@ -8,7 +8,7 @@ import pytest
 
 from animerag.providers.discovery import USUAL
 
-pytestmark = [pytest.mark.browser, pytest.mark.long, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.exclusive, pytest.mark.long, pytest.mark.timeout(240)]
 
 
 @pytest.fixture

@@ -109,6 +109,7 @@ async def test_every_mode_answers_the_same_questions(watched):
     assert experiment.levels[-1].attainable == 3.0
 
 
+@pytest.mark.exclusive
 @pytest.mark.timeout(120)
 async def test_wall_times_agree_with_a_stopwatch_outside_the_process(watched):
     comparison, seen = watched
