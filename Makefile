@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.installed-run
-	$(BIN)/streamlit run app.py
+	$(BIN)/python -m animerag app
 
 # First what can run side by side, then what measures time. Each part ends with what was skipped and why.
 test: lint browser

@@ -1,3 +1,3 @@
-"""Ask a large anime catalogue things, one question or a thousand, without waiting."""
+"""Ask questions about an anime catalogue: one, or a thousand at once."""
 
 __version__ = "0.1.0"

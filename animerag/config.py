@@ -29,6 +29,25 @@ log = logging.getLogger(__name__)
 ProviderChoice = Literal["auto", "openai", "local"]
 Level = Annotated[int, Field(ge=1, le=256)] | Literal["auto"]
 
+_PACKAGE = Path(__file__).parent
+_BUNDLE = _PACKAGE / "bundle"  # setup.py puts the app's files there in a wheel; a checkout does not have it
+
+
+def app_script() -> Path:
+    """Return the script that `streamlit run` starts: the wheel's own, or the one at the top of the checkout."""
+    return (_BUNDLE if _BUNDLE.is_dir() else _PACKAGE.parent) / "app.py"
+
+
+def _default_data_dir() -> Path:
+    """Return `.animerag` here for a checkout and where one exists already, else the user's directory for data."""
+    here = Path(".animerag")
+    if here.is_dir() or not _BUNDLE.is_dir():
+        return here
+    from platformdirs import user_data_path
+
+    return user_data_path("animerag", appauthor=False)
+
+
 # What can be saved in the app, as users know it. Secrets and places cannot: whoever reaches the page shall not read or
 # move anything.
 SAVABLE = {
@@ -77,7 +96,7 @@ class Settings(BaseSettings):
     answer_language: str = Field("auto", max_length=40)  # of answers that a model writes; `auto`: as the question
     sources: int = Field(8, ge=1, le=50)  # shows that a question is answered from
     early_start: bool = False  # a model answers about the one show a question names, without waiting for the searches
-    data_dir: Path = Path(".animerag")
+    data_dir: Path = Field(default_factory=_default_data_dir)
     database_url: str | None = None
     chroma_url: str | None = None
     chroma_api_key: SecretStr | None = None

@@ -13,7 +13,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from animerag import __version__
-from animerag.cli import backup, compare, doctor, evaluate, ingest, query
+from animerag.cli import app, backup, compare, doctor, evaluate, ingest, query
 from animerag.cli.job_runner import CANCELLED, UNUSABLE, discard_output
 from animerag.errors import AnimeRAGError
 from animerag.storage.private_files import restrict_umask
@@ -24,11 +24,13 @@ if TYPE_CHECKING:
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the whole command line."""
-    parser = argparse.ArgumentParser(prog="animerag", description="Ask an anime catalogue things.")
+    about = "Ask questions about your anime catalogue. Without a command, the app opens."
+    parser = argparse.ArgumentParser(prog="animerag", description=about)
+    parser.set_defaults(run=app.run, port=None, no_browser=False)
     parser.add_argument("--version", action="version", version=f"animerag {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
 
-    for command in (ingest, query, compare, evaluate, doctor, backup):
+    for command in (app, ingest, query, compare, evaluate, doctor, backup):
         command.add(commands)
     return parser
 
