@@ -111,29 +111,30 @@ def draw(figure: Figure, key: str) -> None:
 def use_level(
     workload: Workload, level: int, name: str, *, key: str, places: tuple[DeltaGenerator, DeltaGenerator]
 ) -> None:
-    """Draw the button that takes over a level in the first place, what hinders it or is now in use in the second."""
+    """Draw the button that uses a level in the first place; in the second the reason why not, or what is now in use."""
     action, told = places
     call, service, used = session.runtime().call, session.services().comparison, f"compare_used_{key}"
-    fixed_by = call(service.level_fixed_by(workload))
+    reason = _why_not_used(workload, call(service.level_fixed_by(workload)))
     icon = ":material/tune:"
-    if action.button(label(name), icon=icon, key=f"compare_use_{key}", disabled=fixed_by is not None, width="stretch"):
+    if action.button(label(name), icon=icon, key=f"compare_use_{key}", disabled=reason is not None, width="stretch"):
         call(service.use_level(workload, level))
         st.session_state[used] = level
-    if fixed_by is not None:
-        told.caption(label(f"{fixed_by} fixes the level: unset it first."))
+    if reason is not None:
+        told.caption(label(reason))
     elif st.session_state.get(used) == level:
-        told.caption(f":material/check: {_in_use(workload, level)}")
+        work = "imports" if workload == "ingest" else "questions"
+        told.caption(f":material/check: Level {level} is now in use for {work}.")
 
 
-def _in_use(workload: Workload, level: int) -> str:
+def _why_not_used(workload: Workload, fixed_by: str | None) -> str | None:
+    """Return why a level that was measured cannot be used, or None."""
+    if fixed_by is not None:
+        return f"{fixed_by} fixes the level: unset it first."
     services = session.services()
-    if workload == "ingest":
-        embedded, work = services.embedder.provider == "local", "imports"
-    else:
-        embedded, work = not services.answering.written_by_a_model, "questions"
-    if embedded:
-        return f"Level {level} is kept for {work} by a provider on the network; the embedded one has its own."
-    return f"Level {level} is now in use for {work}."
+    embeds_here = services.embedder.provider == "local"
+    if embeds_here if workload == "ingest" else not services.answering.written_by_a_model:
+        return "The embedded provider waits on no network: connect a provider in Settings to use this level."
+    return None
 
 
 # ── Runs at work ─────────────────────────────────────────────────────────────────────────────────────────────────────

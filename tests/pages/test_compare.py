@@ -6,6 +6,7 @@ from animerag.comparison.experiment import Experiment
 from animerag.comparison.measurements import Distribution, MeasuredRun
 from animerag.comparison.plan import ExperimentPlan
 from animerag.comparison.serialization import to_object
+from animerag.models import Priority
 from animerag.telemetry.tracing import Span
 from animerag.ui import session
 from tests.pages.screen import plain, until, visit, words
@@ -160,11 +161,21 @@ def test_a_cancelled_experiment_says_so(sampled):
     assert "cancelled" in sampled.warning[0].value
 
 
-def test_a_level_is_taken_over_and_the_page_says_what_that_means(sampled):
+def test_a_level_cannot_be_used_by_the_embedded_provider_and_the_page_says_why(sampled):
     keep(experiment())
     open_saved(sampled, "first")
-    sampled.button(key="compare_use_first").click().run()
-    assert "Level 5 is kept for imports by a provider on the network" in words(sampled)
+    assert sampled.button(key="compare_use_first").disabled
+    assert "The embedded provider waits on no network" in words(sampled)
+
+
+def test_a_level_is_used_by_a_provider_on_the_network(app, monkeypatch):
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
+    app.run()
+    keep(experiment())
+    open_saved(app, "first")
+    app.button(key="compare_use_first").click().run()
+    assert "Level 5 is now in use for imports." in words(app)
+    assert session.gate_now().levels[Priority.INGEST] == 5
 
 
 def test_a_level_that_the_environment_fixes_cannot_be_taken_over(app, monkeypatch):
