@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from animerag.indexing.indexer import Indexer
     from animerag.models import FactAnswer, Show
-    from animerag.ports import Embedding, Locate, Neighbour, Vectors
+    from animerag.ports import CollectionSpec, Embedding, Locate, Neighbour, Vectors
     from animerag.query.lexicon import Gazetteer
     from animerag.query.plan import Plan
     from animerag.query.titles import AliasMatch
@@ -51,6 +51,8 @@ log = logging.getLogger(__name__)
 MAX_QUESTION_CHARACTERS = 4000
 DEFAULT_K = 8
 _CANDIDATES = 50  # a branch; deeper ones were never among the first five of any evaluation
+_MORE = 10  # neighbours beyond them, since shows that lie equally far are ordered before the list is cut
+_MOST = 2000  # neighbours that one search considers
 # Reading a question takes about 2 ms. One that fields answer whole needs no vector, so nothing is spent on it.
 _A_MOMENT_S = 0.01
 _RELOAD_S = 2.0  # seconds between two readings of the catalogue while an import changes it
@@ -230,7 +232,7 @@ class Retriever:
         spec = await self._indexer.spec()
         with span("vectors"):
             await self._indexer.restore_lost(spec)
-            found = await self._indexer.index.query(spec, np.stack(vectors), k=_CANDIDATES)
+            found = await self._neighbours(spec, np.stack(vectors))
         return [VectorHits(vector=vector, neighbours=near) for vector, near in zip(vectors, found, strict=True)]
 
     @property
@@ -327,7 +329,7 @@ class Retriever:
         searched_s = time.perf_counter()
         with span("vectors"):
             await self._indexer.restore_lost(spec)
-            found = await self._indexer.index.query(spec, vector[None, :], k=_CANDIDATES, ids=read.allowed)
+            found = await self._neighbours(spec, vector[None, :], read.allowed)
         return _Near(
             neighbours=found[0] if found else (),
             vector=vector,
@@ -336,13 +338,27 @@ class Retriever:
             vector_s=time.perf_counter() - searched_s,
         )
 
+    async def _neighbours(
+        self, spec: CollectionSpec, vectors: Vectors, ids: Sequence[str] | None = None
+    ) -> list[list[Neighbour]]:
+        """Return the candidates of each row, and all shows that lie as far as the last of them.
+
+        Raises VectorStoreError.
+        """
+        wanted = _CANDIDATES + _MORE
+        while True:
+            found = await self._indexer.index.query(spec, vectors, k=wanted, ids=ids)
+            if wanted >= _MOST or not any(_ends_in_a_tie(near, wanted) for near in found):
+                return found
+            wanted = min(_MOST, 4 * wanted)
+
     async def _candidates(
         self, question: str, read: _QuestionReading, hits: Sequence[WordHit], near: _Near, priority: Priority
     ) -> Candidates:
         candidates = Candidates(
             matches=read.matches,
             hits=hits,
-            neighbours=[replace(one, distance=rounded(one.distance)) for one in near.neighbours],
+            neighbours=_nearest(near.neighbours, read.votes),
             preferred=read.preferred,
             length=len(terms(question)) + len(pairs(question)) // 3,
             lead=read.lead,
@@ -405,6 +421,18 @@ class Retriever:
             await self._load()
         except LibraryError as error:  # a question that needs it says so
             log.warning("titles could not be read anew: %s", error)
+
+
+def _ends_in_a_tie(near: Sequence[Neighbour], wanted: int) -> bool:
+    """Tell whether shows that lie as far as the last candidate may have been left out of `wanted` neighbours."""
+    return len(near) >= wanted and rounded(near[_CANDIDATES - 1].distance) == rounded(near[-1].distance)
+
+
+def _nearest(near: Sequence[Neighbour], votes: Mapping[str, int]) -> list[Neighbour]:
+    """Return the candidates with their distances as they are ranked; of equal ones those with more votes."""
+    ranked = [replace(one, distance=rounded(one.distance)) for one in near]
+    ranked.sort(key=lambda one: (one.distance, -votes.get(one.id, 0), one.id))
+    return ranked[:_CANDIDATES]
 
 
 def _catalogue_of(revision: int, rows: Sequence[Mapping[str, Any]]) -> _CatalogueSnapshot:

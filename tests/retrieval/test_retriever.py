@@ -5,7 +5,7 @@ import pytest
 from animerag.errors import InvalidInputError, LibraryError, VectorStoreError
 from animerag.ingestion.importer import SourceFile
 from animerag.jobs.jobs import Control
-from animerag.models import Show
+from animerag.models import Priority, Show
 from animerag.retrieval import retriever as retrieval
 from animerag.storage import show_fields
 from animerag.text.documents import Document
@@ -142,3 +142,14 @@ async def test_what_was_looked_into_once_is_not_embedded_again(retriever, monkey
     assert first.sources[0].show.id == "2"
     assert [source.show.id for source in again.sources] == [source.show.id for source in first.sources]
     assert embedded == [question]
+
+
+async def test_of_many_shows_that_lie_equally_far_those_with_most_votes_are_candidates(services, export, record):
+    rows = [record(n, f"Copy {n}", "A lighthouse keeper writes letters.", VoteCount=n) for n in range(1, 91)]
+    await services.ingestion.run([export(*rows)], Control())
+    question = "somebody on an island sends mail"
+    embedding = await services.retriever.embed([question], priority=Priority.LIVE)
+    [hits] = await services.retriever.locate([embedding.vectors[0]])
+    for vector in (None, hits):
+        found = await services.retriever.search(question, k=5, vector=vector)
+        assert [source.show.id for source in found.sources] == ["90", "89", "88", "87", "86"]
