@@ -1,10 +1,12 @@
-"""Bounded fan-out: many items, a few at a time, an outcome for each; one failure never loses the rest."""
+"""Bounded work: many items, a few at a time, an outcome for each; one failure never loses the rest."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
+from collections import deque
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -99,3 +101,36 @@ async def _attempt(work: Callable[[Item], Awaitable[Result]], index: int, item: 
         return Outcome(index=index, item=item, value=await work(item))
     except Exception as error:  # noqa: BLE001 - the one seam where an item's failure becomes a value
         return Outcome(index=index, item=item, error=error)
+
+
+class Slots:
+    """A semaphore whose limit may change while it is used; whoever comes first is served first."""
+
+    def __init__(self, limit: Callable[[], int]) -> None:
+        """`limit` is asked again whenever somebody comes or leaves."""
+        self._limit = limit
+        self._held = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    @asynccontextmanager
+    async def held(self) -> AsyncIterator[None]:
+        """Hold a slot for a block, once one is free."""
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        self._serve()
+        try:
+            await turn
+            yield
+        finally:
+            if turn.done() and not turn.cancelled():
+                self._held -= 1
+            elif turn in self._waiting:
+                self._waiting.remove(turn)
+            self._serve()
+
+    def _serve(self) -> None:
+        while self._waiting and self._held < max(1, self._limit()):
+            turn = self._waiting.popleft()
+            if not turn.done():  # else its caller was cancelled
+                self._held += 1
+                turn.set_result(None)

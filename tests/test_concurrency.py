@@ -5,7 +5,7 @@ import contextlib
 
 import pytest
 
-from animerag.concurrency import fan_out
+from animerag.concurrency import Slots, fan_out
 
 
 async def test_one_failed_item_does_not_stop_the_others():
@@ -106,3 +106,67 @@ async def test_what_the_items_raise_reaches_the_caller():
     with pytest.raises(ValueError, match="no more"):
         async for _ in fan_out(work, broken(), limit=lambda: 2):
             pass
+
+
+async def test_slots_are_given_in_order_and_a_cancelled_wait_takes_none():
+    slots, order = Slots(lambda: 1), []
+
+    async def hold(name):
+        async with slots.held():
+            order.append(name)
+            await asyncio.sleep(0)
+
+    tasks = [asyncio.create_task(hold(name)) for name in "abcd"]
+    await asyncio.sleep(0)
+    tasks[1].cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert order == ["a", "c", "d"]
+    async with asyncio.timeout(5), slots.held():
+        pass
+
+
+async def test_a_limit_that_grows_lets_more_in():
+    limit, inside = 1, 0
+    slots, leave = Slots(lambda: limit), asyncio.Event()
+
+    async def hold():
+        nonlocal inside
+        async with slots.held():
+            inside += 1
+            await leave.wait()
+
+    tasks = [asyncio.create_task(hold()) for _ in range(3)]
+    await asyncio.sleep(0)
+    assert inside == 1
+    limit = 3
+    tasks.append(asyncio.create_task(hold()))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert inside == 3
+    leave.set()
+    await asyncio.gather(*tasks)
+    assert inside == 4
+
+
+async def test_a_holder_that_is_cancelled_in_the_moment_it_is_served_frees_its_slot():
+    slots = Slots(lambda: 1)
+    first, served = asyncio.Event(), []
+
+    async def hold(name, until=None):
+        async with slots.held():
+            served.append(name)
+            if until is not None:
+                await until.wait()
+
+    one, two, three = (
+        asyncio.create_task(hold("one", first)),
+        *(asyncio.create_task(hold(n)) for n in ("two", "three")),
+    )
+    await asyncio.sleep(0)
+    first.set()
+    await one  # "two" has its turn and has not run yet
+    two.cancel()
+    await asyncio.gather(two, three, return_exceptions=True)
+    assert served[-1] == "three"
+    async with asyncio.timeout(5), slots.held():
+        pass

@@ -7,7 +7,7 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from animerag.concurrency import fan_out
+from animerag.concurrency import Slots, fan_out
 from animerag.errors import AnimeRAGError, OtherWidthError, RequestRefusedError, UnusableAnswerError
 from animerag.ingestion import batching
 from animerag.models import Priority, RowError
@@ -70,6 +70,7 @@ class Pipeline:
         self._halving = asyncio.Lock()
         self._halves_help = True  # until half a batch was answered with something of no use, too
         self._preparing = asyncio.Semaphore(1)
+        self._unsaved = Slots(self._lanes)
 
     async def run(self, todo: AsyncIterator[list[Document]], sizes: Iterable[int]) -> None:
         """Work through documents, in batches of `sizes`, until they end, somebody stops, or something fails."""
@@ -145,15 +146,20 @@ class Pipeline:
                     return
                 yield work
 
-        def limit() -> int:
-            # The gate holds the level; as many again keep their vectors or wait, so that no slot of it stays empty.
-            return 2 * self._level()
-
-        async with contextlib.aclosing(fan_out(self._embed, unless_failed(), limit=limit)) as outcomes:
+        # Twice as many as there are lanes: the next batch of a lane is prepared before the lane is free.
+        waiting = fan_out(self._embed, unless_failed(), limit=lambda: 2 * self._level())
+        async with contextlib.aclosing(waiting) as outcomes:
             async for outcome in outcomes:
                 failure = failure or outcome.error
         if failure is not None:
             raise failure
+
+    def _lanes(self) -> int:
+        """Return how many batches may be on their way to the library: a process that is killed pays for these again.
+
+        The embedded provider costs nothing, so that others compute while vectors are being stored.
+        """
+        return 2 * self._level() if self._indexer.embedder.provider == "local" else self._level()
 
     async def _embed(self, work: _PendingWork) -> None:
         with lane(work.number):
@@ -170,7 +176,8 @@ class Pipeline:
         embedded_too = asyncio.Event()
         preparing = asyncio.create_task(self._prepared(documents, embedded_too))
         try:
-            embedded = await self._indexer.embed(documents, kept, priority=Priority.INGEST)
+            async with self._unsaved.held():
+                embedded = await self._indexer.embed(documents, kept, priority=Priority.INGEST)
             embedded_too.set()
             rows = await preparing
         except RequestRefusedError as error:

@@ -1,5 +1,7 @@
 """The same services over a provider that speaks the OpenAI protocol, on real sockets."""
 
+import asyncio
+
 import pytest
 
 from animerag.composition import open_services
@@ -70,6 +72,26 @@ async def test_a_cost_cap_ends_an_import_before_it_is_passed_and_the_rest_is_don
     assert 0 < capped.ingested == spent < 41
     assert capped.usage.cost_usd <= 0.2
     assert capped.ingested + rest.ingested == 41
+
+
+async def test_a_lane_sends_no_batch_before_the_vectors_of_its_last_one_are_stored(simulated, source, monkeypatch):
+    lanes, batch = 3, 4
+
+    async def never(*_):
+        await asyncio.Event().wait()
+
+    async with SimulatorProcess(SimulatorSettings(embed_latency_s=0.01)) as provider:
+        async with simulated(provider.url, ingest_concurrency=lanes) as services:
+            monkeypatch.setattr(services.library.embeddings, "save", never)
+            run = asyncio.create_task(services.ingestion.run([source], Control(), batch_size=batch))
+            while (await provider.stats()).texts < lanes * batch:
+                assert not run.done(), run
+            for _ in range(30):  # the time of many requests
+                await provider.stats()
+            run.cancel()
+            await asyncio.gather(run, return_exceptions=True)
+        paid = (await provider.stats()).texts
+    assert paid <= lanes * batch + 1, "a batch a lane, and a word for the width"
 
 
 async def test_a_cap_without_a_price_is_refused_before_anything_is_sent(simulated, source):
