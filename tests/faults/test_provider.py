@@ -87,23 +87,29 @@ class Provider:
         port = int(self.url.rsplit(":", 1)[1].removesuffix("/v1")) if self.url else 0
         self.url = await self._stack.enter_async_context(listening(self._settings, port))
 
-    async def down(self):
+    async def stats(self):
+        """Return what it was asked since it came up."""
         async with aiohttp.ClientSession() as session, session.get(self.url.removesuffix("/v1") + "/stats") as told:
-            self.texts += (await told.json())["texts"]
+            return await told.json()
+
+    async def down(self):
+        self.texts += (await self.stats())["texts"]
         await self._stack.aclose()
 
 
 @pytest.fixture
 async def provider():
-    # Slow enough that an import is under way, and not done, when two fifths of it have been seen.
+    # Slow enough that an import is under way, and not done, when two fifths of it have been answered.
     opened = Provider(embed_latency_s=0.3, chat_latency_s=0.05, first_token_s=0.01)
     await opened.up()
     yield opened
     await opened._stack.aclose()
 
 
-async def until(told):
-    while not told():
+async def until(run, seen):
+    """Wait until `seen` says so; a run that ends before is a failure, and says how it ended."""
+    while not await seen():
+        assert not run.done(), run
         await asyncio.sleep(0.01)
 
 
@@ -112,17 +118,26 @@ async def left_alone(settings, source, provider):
     """Import until the provider goes away at two fifths; yields the services and the run."""
     chosen = {"openai_base_url": provider.url, "data_dir": settings.data_dir, "chroma_url": settings.chroma_url}
     async with open_services(load_settings(**chosen, ingest_concurrency=LANES), warm=False) as services:
-        control = Control()
-        run = asyncio.create_task(services.ingestion.run([source], control, batch_size=BATCH))
-        await until(lambda: control.progress.done >= SHOWS * 0.4)
+        run = asyncio.create_task(services.ingestion.run([source], Control(), batch_size=BATCH))
+        await until(run, lambda: answered(provider, "texts", SHOWS * 0.4 + WORDS))
         await provider.down()
         yield services, run
+
+
+async def answered(provider, name, number):
+    """Tell whether the provider has counted so many texts or requests."""
+    counted = (await provider.stats())[name]
+    return (sum(counted.values()) if isinstance(counted, dict) else counted) >= number
 
 
 async def test_an_import_outlasts_a_provider_that_goes_away_and_comes_back(settings, source, provider, monkeypatch):
     monkeypatch.setattr(admission, "PROBE_S", 0.5)
     async with left_alone(settings, source, provider) as (services, run):
-        await until(lambda: "stopped answering" in services.gate.state().words())
+
+        async def noticed():
+            return "stopped answering" in services.gate.state().words()
+
+        await until(run, noticed)
         await provider.up()
         report = await run
         healthy = (await services.maintenance.check()).healthy
@@ -162,9 +177,8 @@ async def test_a_sheet_keeps_its_rows_for_later_while_the_provider_is_away(setti
     async with open_services(load_settings(**chosen), warm=False) as services:
         await services.ingestion.run([source], Control())
         run_id = await services.batch.begin(sheet, RunOptions(), sha256="0" * 64)
-        control = Control()
-        run = asyncio.create_task(services.batch.answer(run_id, control))
-        await until(lambda: control.progress.done >= SHOWS * 0.4)
+        run = asyncio.create_task(services.batch.answer(run_id, Control()))
+        await until(run, lambda: answered(provider, "requests", SHOWS * 0.4))
         await provider.down()
         report = await run
         assert "stopped answering" in report.stopped_by
