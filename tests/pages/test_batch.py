@@ -1,9 +1,10 @@
 """Batch in its states, over real services."""
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from animerag.readers.questions import QuestionRow, Sheet
-from animerag.storage.batch_runs import RunOptions
+from animerag.storage.batch_runs import RunOptions, RunRow
 from animerag.ui import session
 from tests.pages.screen import until, visit, words
 
@@ -135,6 +136,25 @@ def test_times_are_drawn(sampled):
     sampled.run()
     assert not sampled.exception
     assert len(sampled.get("plotly_chart")) == 3
+
+
+def test_the_citations_of_an_opened_row_are_those_of_its_sources():
+    found = {"title": "Monster", "year": 2004, "cited": True, "found_by": ["alias"], "distance": None, "evidence": []}
+    timings = dict.fromkeys(("total_s", "retrieve_s", "queue_s", "throttle_s", "first_token_s"), 0.0)
+    answer = {"answer": "A surgeon [1], and a boy [3].", "error": None, "context": [found, found], "timings": timings}
+    row = RunRow(number=0, asked=QuestionRow(question="What is it?"), answer={**answer, "model": "m"})
+
+    def draw(row):
+        from animerag.ui.batch_run import _whole_answer
+
+        _whole_answer(row)
+
+    page = AppTest.from_function(draw, kwargs={"row": row}).run()
+    assert not page.exception
+    drawn = "".join(element.value for element in page.markdown)
+    assert "surgeon :violet-badge[1]" in drawn
+    assert ":red-badge[3, no such source]" in drawn
+    assert ":red-badge[1" not in drawn
 
 
 def test_a_deleted_run_is_gone(sampled):

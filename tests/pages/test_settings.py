@@ -2,12 +2,15 @@
 
 import asyncio
 import contextlib
+import threading
+from pathlib import Path
 
 import pytest
 
 from animerag.config import SAVABLE
 from animerag.jobs.jobs import Control
 from animerag.providers import discovery
+from animerag.rate_limits import Gate
 from animerag.simulator import SimulatorProcess, SimulatorSettings
 from animerag.ui import session
 from tests.pages.screen import until, visit, words
@@ -141,6 +144,21 @@ def test_nothing_is_saved_while_a_job_runs(sampled):
     assert "1 job running: save when it has ended." in said(sampled)
     session.cancel_job(job)
     until(sampled, lambda _: not job.running)
+
+
+def test_pages_read_the_gate_on_its_loop_only(sampled, monkeypatch):
+    state, threads = Gate.state, set()
+
+    def watched(gate):
+        threads.add(threading.current_thread().name)
+        return state(gate)
+
+    monkeypatch.setattr(Gate, "state", watched)
+    visit(sampled, "settings")
+    assert threads == {"animerag-loop"}
+    root = Path(__file__).parents[2]
+    files = [*(root / "animerag" / "ui").glob("*.py"), *(root / "pages").glob("*.py")]
+    assert [file.name for file in files if ".gate." in file.read_text(encoding="utf-8")] == ["session.py"]
 
 
 def test_the_journal_the_gate_and_the_loop_are_shown(sampled):

@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 from dataclasses import replace
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import numpy as np
@@ -184,6 +185,22 @@ async def test_a_collection_made_for_something_else_is_refused(chroma_index, chr
     with pytest.raises(VectorStoreError, match=f"was made for {next(iter(change))} .*index again"):
         await other.count(replace(spec, **change))
     await other.close()
+
+
+async def test_a_collection_of_an_earlier_version_searches_as_widely_as_a_new_one(chroma_index, chroma_index_url, spec):
+    import chromadb
+
+    server = urlsplit(chroma_index_url)
+    client = await chromadb.AsyncHttpClient(host=server.hostname, port=server.port)
+    await client.create_collection(
+        spec.name,
+        metadata={"model": spec.model, "dimensions": spec.dimensions, "recipe": spec.recipe},
+        configuration={"hnsw": {"space": "cosine", "ef_search": 100}},
+        embedding_function=None,
+    )
+    await chroma_index.count(spec)
+    opened = await client.get_collection(spec.name, embedding_function=None)
+    assert opened.configuration_json["hnsw"]["ef_search"] == chroma._EF_SEARCH
 
 
 async def test_vectors_of_another_width_never_reach_a_new_collection(chroma_index, spec):
