@@ -49,6 +49,7 @@ from animerag.storage.conversations import Conversations
 from animerag.storage.disk_space import Space
 from animerag.storage.library import Library
 from animerag.storage.private_files import tighten
+from animerag.storage.upload_files import DIRECTORY as UPLOADS
 from animerag.storage.upload_files import UploadStore
 from animerag.telemetry.load_shedding import PageActivity
 
@@ -144,6 +145,7 @@ async def open_services(settings: Settings, *, warm: bool = True) -> AsyncIterat
             settings, library, index, embedder=embedder, chat=chat, kept=kept, gate=gate, alone=alone, lease=lease
         )
         stack.push_async_callback(services.jobs.close)
+        await services.uploads.clean()
         if warm:
             stack.push_async_callback(_end, asyncio.create_task(_warm(services), name="warm-up"))
         yield services
@@ -247,7 +249,7 @@ def _assemble(
         if embeds_here
         else batching.MOST,  # a request of ours computes: progress is worth more than size
     )
-    visits = PageActivity()
+    visits, spool = PageActivity(), UploadStore(settings.data_dir / UPLOADS)
     jobs = Jobs(library, lease.lock_file, on_start=gate.reset)  # a key may have been mended since it was refused
     return Services(
         settings=settings,
@@ -274,10 +276,10 @@ def _assemble(
         maintenance=Maintenance(indexer, alone, None if settings.chroma_url else settings.data_dir / "chroma"),
         same_shows=SameShows(indexer, ingestion),
         comparison=Comparison(library, index, ScratchBench(settings, index, gate)),
-        uploads=Uploads(library, ingestion, jobs, settings.data_dir / "inbox"),
+        uploads=Uploads(library, ingestion, jobs, spool=spool, inbox=settings.data_dir / "inbox"),
         evaluator=Evaluator(retriever),
         jobs=jobs,
-        spool=UploadStore(settings.data_dir / "uploads"),
+        spool=spool,
         visits=visits,
     )
 

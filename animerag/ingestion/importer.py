@@ -136,7 +136,7 @@ class Ingestion:
                 origin = _RowOrigin(kind=kind, names=names, digest=await asyncio.to_thread(_digest, files))
                 if batch_size is None and isinstance(concurrency, int) and self._batch_size == "auto":
                     batch_size = batching.USUAL  # whoever fixes the level means the usual batches
-                documents = self._documents(winners, tally, kind)
+                documents = self._documents(winners.shows(tally), tally, kind)
                 await self._take_in(documents, len(winners), tally, origin, batch_size or self._batch_size)
             if kind is ImportKind.OWN and tally.ingested + tally.unchanged:
                 await self._replace_sample(tally)
@@ -184,18 +184,49 @@ class Ingestion:
         """
         from animerag.jobs.jobs import Control
 
-        tally = ImportCounters(control=Control())
-        winners = await self._read(files, tally, ImportKind.OWN)
-        async with contextlib.aclosing(self._documents(winners, tally, ImportKind.OWN)) as parts:
+        counters = ImportCounters(control=Control())
+        winners = await self._read(files, counters, ImportKind.OWN)
+        await self._count(winners.shows(counters), counters, set())
+        return await self._estimated(counters)
+
+    async def check_each(self, files: Sequence[SourceFile]) -> list[IngestReport | InvalidInputError]:
+        """Check files as one import, as `check` does, and return a report for each, or why it cannot be read.
+
+        Of rows with one id in several files the last wins; in the report of an earlier file it counts as repeated.
+        """
+        from animerag.jobs.jobs import Control
+
+        identity, winners = Identity(self._library), LastRowWins()
+        each = [ImportCounters(control=Control()) for _ in files]
+        outcomes: dict[int, IngestReport | InvalidInputError] = {}
+        for place, (file, counters) in enumerate(zip(files, each, strict=True)):
+            try:
+                await self._read_file(file, identity, winners, counters, ImportKind.OWN)
+            except InvalidInputError as error:
+                outcomes[place] = error
+        earlier: dict[str, Show] = {}
+        known: set[str] = set()
+        readable = [place for place in range(len(files)) if place not in outcomes]
+        for number, place in enumerate(readable):
+            await self._count(winners.shows_of(number, each[place], earlier), each[place], known)
+            outcomes[place] = await self._estimated(each[place])
+        return [outcomes[place] for place in range(len(files))]
+
+    async def _count(self, rows: Iterator[Show], counters: ImportCounters, known: set[str]) -> None:
+        """Count what an import would do with rows, and the tokens of texts; those in `known` have a vector."""
+        async with contextlib.aclosing(self._documents(rows, counters, ImportKind.OWN)) as parts:
             async for todo in parts:
-                tally.ingested += len(todo)
-                kept = await self._indexer.kept(todo)
-                fresh = {document.text_hash: document.text for document in todo if document.text_hash not in kept}
-                tally.tokens += sum(map(estimate_tokens, fresh.values()))
-        counts = await self._library.counts()
-        cost = self._indexer.embedder.cost_usd(tally.tokens)
-        usage = Usage(embedding_tokens=tally.tokens, cost_usd=cost, estimated=bool(tally.tokens))
-        return replace(tally.report(), catalogue=counts.shows, usage=usage)
+                counters.ingested += len(todo)
+                known.update(await self._indexer.kept(todo))
+                fresh = {document.text_hash: document.text for document in todo if document.text_hash not in known}
+                counters.tokens += sum(map(estimate_tokens, fresh.values()))
+                known.update(fresh)
+
+    async def _estimated(self, counters: ImportCounters) -> IngestReport:
+        shows, tokens = (await self._library.counts()).shows, counters.tokens
+        cost = self._indexer.embedder.cost_usd(tokens)
+        usage = Usage(embedding_tokens=tokens, cost_usd=cost, estimated=bool(tokens))
+        return replace(counters.report(), catalogue=shows, usage=usage)
 
     async def missing(self) -> IngestReport:
         """Say what indexing for the current model would take, without spending: shows, and tokens by their length."""
@@ -242,27 +273,29 @@ class Ingestion:
 
     async def _read(self, files: Sequence[SourceFile], tally: ImportCounters, kind: ImportKind) -> LastRowWins:
         """Read all files once, and decide which show each id of theirs means."""
-        identity = Identity(self._library)
-        winners = LastRowWins()
+        identity, winners = Identity(self._library), LastRowWins()
         for file in files:
-            reading = await asyncio.to_thread(TwoPassReader.of, file)
-            tally.read += reading.read
-            tally.errors += reading.errors
-            tally.notes += reading.survey.notes
-            plan = None
-            if kind is ImportKind.OWN:
-                plan = await identity.plan(reading.seen, prefix=file.id_prefix)
-                tally.files.append(reading.survey.report(plan))
-            winners.add(reading, plan)
+            await self._read_file(file, identity, winners, tally, kind)
         tally.total = len(winners) + len(tally.errors) + winners.refused
         return winners
 
+    async def _read_file(
+        self, file: SourceFile, identity: Identity, winners: LastRowWins, counters: ImportCounters, kind: ImportKind
+    ) -> None:
+        reading = await asyncio.to_thread(TwoPassReader.of, file)
+        plan = await identity.plan(reading.seen, prefix=file.id_prefix) if kind is ImportKind.OWN else None
+        counters.read += reading.read
+        counters.errors += reading.errors
+        counters.notes += reading.survey.notes
+        if plan is not None:
+            counters.files.append(reading.survey.report(plan))
+        winners.add(reading, plan)
+
     async def _documents(
-        self, winners: LastRowWins, tally: ImportCounters, kind: ImportKind
+        self, rows: Iterator[Show], tally: ImportCounters, kind: ImportKind
     ) -> AsyncGenerator[list[Document], None]:
         """Yield what is new or changed, a few hundred at a time, with what the catalogue adds to it."""
         identity = Identity(self._library)
-        rows = winners.shows(tally)
         while shows := await asyncio.to_thread(lambda: list(itertools.islice(rows, _CHUNK))):
             if kind is ImportKind.OWN:
                 shows = await identity.complete(shows)

@@ -6,7 +6,9 @@ import asyncio
 import csv
 import io
 import json
+import time
 from dataclasses import asdict
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,27 +17,32 @@ from animerag.batch.export import formula_safe
 from animerag.errors import InvalidInputError
 from animerag.ingestion.inbox import check_regular, read_inbox
 from animerag.ingestion.two_pass import SourceFile
+from animerag.models import IngestReport
 from animerag.readers import ReadOptions
+from animerag.storage.upload_files import UNFINISHED, stored_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from animerag.ingestion.importer import Ingestion
     from animerag.jobs.jobs import Job, Jobs
-    from animerag.models import IngestReport, JobRecord, RowError
+    from animerag.models import JobRecord, RowError
     from animerag.storage.library import Library
+    from animerag.storage.upload_files import UploadStore
 
 INGEST_JOB = "ingest"
 _LOOKED_AT = 50  # jobs of the journal
 
 
 class Uploads:
-    """Starts imports and finds those that were cut off."""
+    """Starts imports, finds those that were cut off, and removes uploads that no import needs any more."""
 
-    def __init__(self, library: Library, ingestion: Ingestion, jobs: Jobs, inbox: Path) -> None:
+    def __init__(self, library: Library, ingestion: Ingestion, jobs: Jobs, *, spool: UploadStore, inbox: Path) -> None:
+        """`spool` holds what browsers uploaded, `inbox` what their owner put there."""
         self._library = library
         self._ingestion = ingestion
         self._jobs = jobs
+        self._spool = spool
         self.inbox = inbox
 
     async def start(
@@ -46,7 +53,7 @@ class Uploads:
         batch_size: int | Literal["auto"] | None = None,
     ) -> Job:
         """Start an import of files that stay where they are. Raises InvalidInputError, LibraryError."""
-        await self.check_inbox_files(files)
+        await self.check_files(files)
         request = {
             "files": [{**asdict(file), "path": str(file.path)} for file in files],
             "concurrency": concurrency,
@@ -55,7 +62,9 @@ class Uploads:
         work = partial(self._ingestion.run, files, concurrency=concurrency, batch_size=batch_size)
         title = ", ".join(file.name for file in files)
         key = "ingest:" + ",".join(str(file.path) for file in files)
-        return await self._jobs.start(work, kind=INGEST_JOB, title=title, key=key, request=request)
+        return await self._jobs.start(
+            work, kind=INGEST_JOB, title=title, key=key, request=request, after=lambda _: self.clean()
+        )
 
     async def unfinished(self) -> JobRecord | None:
         """Return the newest import that its process did not bring to an end. Raises LibraryError."""
@@ -66,15 +75,15 @@ class Uploads:
 
     async def what_is_left(self, job_id: str) -> IngestReport:
         """Read the files of an import again and say what a resumed run would do. Raises InvalidInputError."""
-        files = _files(await self._request(job_id))
-        await self.check_inbox_files(files)
+        files = self._files(await self._request(job_id))
+        await self.check_files(files)
         return await self._ingestion.check(files)
 
     async def resume(self, job_id: str) -> Job:
         """Start what is missing of an import. Raises InvalidInputError where nothing is known of it, LibraryError."""
         request = await self._request(job_id)
         level, size = request["concurrency"], request["batch_size"]
-        job = await self.start(_files(request), concurrency=level, batch_size=size)
+        job = await self.start(self._files(request), concurrency=level, batch_size=size)
         await self.discard(job_id)
         return job
 
@@ -87,18 +96,48 @@ class Uploads:
     async def discard(self, job_id: str) -> None:
         """Offer an import no more; what it stored stays. Raises LibraryError."""
         if any(record.id == job_id for record in await self._cut_off()):
-            await self._library.journal.end(job_id, state="cancelled", error="Interrupted, and not taken up again.")
+            await self._library.journal.end(job_id, state="cancelled", error="Interrupted, and not resumed.")
+            await self.clean()
+
+    async def clean(self, given_up: Iterable[Path] = ()) -> None:
+        """Remove uploads that no import needs any more, and those `given_up` before one was started.
+
+        What running and interrupted imports name stays, and so does what the last import of this process can resume.
+        Raises LibraryError.
+        """
+        needed: set[str] = set()
+        used = {path.name: time.time() for path in given_up}
+        last = self._jobs.latest(INGEST_JOB)
+        left = last is not None and isinstance(last.report, IngestReport) and last.report.cancelled > 0
+        for job in await self._library.journal.requests():
+            names = stored_names(job.request)
+            if job.state in UNFINISHED or (left and last is not None and job.id == last.id):
+                needed |= names
+            else:
+                at = datetime.fromisoformat(job.created_at).timestamp()
+                used |= {name: max(at, used.get(name, 0.0)) for name in names}
+        await asyncio.to_thread(self._spool.clean, needed, used)
 
     async def waiting_files(self) -> tuple[list[SourceFile], Sequence[str]]:
         """Return the files in the inbox, for what is too large for a browser, and why other entries are left out."""
         listing = await asyncio.to_thread(read_inbox, self.inbox)
         return [SourceFile(path=path, name=path.name) for path in listing.files], listing.refused
 
-    async def check_inbox_files(self, files: Iterable[SourceFile]) -> None:
-        """Raise InvalidInputError where one of the files lies in the inbox and is not a regular file (any more)."""
+    async def check_files(self, files: Iterable[SourceFile]) -> None:
+        """Raise InvalidInputError for a file of the inbox that is not a regular one, or one that is gone."""
         for file in files:
             if file.path.parent == self.inbox:
                 await asyncio.to_thread(check_regular, file.path)
+            elif not await asyncio.to_thread(file.path.exists):
+                raise InvalidInputError(f"{file.name} is not stored here any more: choose the file again.")
+
+    def _files(self, request: dict[str, Any]) -> list[SourceFile]:
+        return [
+            SourceFile(
+                **{**file, "path": self._spool.located(Path(file["path"])), "options": ReadOptions(**file["options"])}
+            )
+            for file in request["files"]
+        ]
 
     async def _cut_off(self) -> list[JobRecord]:
         records = await self._library.journal.jobs(state="interrupted", limit=_LOOKED_AT)
@@ -133,10 +172,3 @@ def _parsed(given: str) -> Any:
         return json.loads(given)
     except ValueError:
         return given
-
-
-def _files(request: dict[str, Any]) -> list[SourceFile]:
-    return [
-        SourceFile(**{**file, "path": Path(file["path"]), "options": ReadOptions(**file["options"])})
-        for file in request["files"]
-    ]

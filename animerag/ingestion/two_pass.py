@@ -96,28 +96,36 @@ class LastRowWins:
     def __len__(self) -> int:
         return len(self._places)
 
-    def shows(self, tally: ImportCounters) -> Iterator[Show]:
+    def shows(self, counters: ImportCounters) -> Iterator[Show]:
         """Yield the winning shows in the order of the files; the other rows are counted. Raises InvalidInputError."""
         earlier: dict[str, Show] = {}
-        for number, (reading, plan) in enumerate(self.readings):
-            for position, given in enumerate(reading.again()):
-                row = plan.name(given) if plan else given
-                if isinstance(row, RowError):
-                    tally.errors.append(row)
-                    continue
-                place = number << _FILE | position
-                wins = self._places.get(row.id)
-                if wins is None or wins < place:
-                    raise InvalidInputError(f"{reading.file.name} was changed while it was read: start again.")
-                if row.id in earlier:
-                    before = earlier.pop(row.id)
-                    tally.notes += overridden(before, row) if len(tally.notes) < MOST_NOTES else []
-                    row = joined(row, before)
-                if place == wins:
-                    yield row
-                else:
-                    tally.duplicate += 1
-                    earlier[row.id] = row
+        for number in range(len(self.readings)):
+            yield from self.shows_of(number, counters, earlier)
+
+    def shows_of(self, number: int, counters: ImportCounters, earlier: dict[str, Show]) -> Iterator[Show]:
+        """Yield the winning shows of the `number`th file; its other rows are counted. Raises InvalidInputError.
+
+        `earlier` holds the rows so far that a later one overrides; give the same to each file, in their order.
+        """
+        reading, plan = self.readings[number]
+        for position, given in enumerate(reading.again()):
+            row = plan.name(given) if plan else given
+            if isinstance(row, RowError):
+                counters.errors.append(row)
+                continue
+            place = number << _FILE | position
+            wins = self._places.get(row.id)
+            if wins is None or wins < place:
+                raise InvalidInputError(f"{reading.file.name} was changed while it was read: start again.")
+            if row.id in earlier:
+                before = earlier.pop(row.id)
+                counters.notes += overridden(before, row) if len(counters.notes) < MOST_NOTES else []
+                row = joined(row, before)
+            if place == wins:
+                yield row
+            else:
+                counters.duplicate += 1
+                earlier[row.id] = row
 
 
 def overridden(earlier: Show, later: Show) -> list[RowNote]:

@@ -121,11 +121,13 @@ class Jobs:
         owner: str = LOCAL_OWNER,
         exclusive: bool = False,
         request: Mapping[str, Any] | None = None,
+        after: Callable[[Job], Awaitable[None]] | None = None,
     ) -> Job:
         """Journal and start a job. A running job with the same `key` is returned instead of a second one.
 
         An `exclusive` job has the machine to itself: it is refused while others run, those of other processes on this
         catalogue included, and jobs that come later wait for its end. `request` is journalled for a later process.
+        `after` is called with the job once its end is journalled.
         Raises InvalidInputError when it is refused or too many jobs run already, LibraryError when it cannot be
         journalled.
         """
@@ -147,7 +149,7 @@ class Jobs:
             before = next((other for other in self._jobs.values() if other.running and other is self._exclusive), None)
             if exclusive:
                 self._exclusive = job
-            job.task = asyncio.create_task(self._run(job, work, before), name=f"job-{kind}-{job_id}")
+            job.task = asyncio.create_task(self._run(job, work, before, after), name=f"job-{kind}-{job_id}")
             return job
 
     def get(self, job_id: str) -> Job | None:
@@ -192,7 +194,13 @@ class Jobs:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _run(self, job: Job, work: Callable[[Control], Awaitable[Any]], before: Job | None) -> None:
+    async def _run(
+        self,
+        job: Job,
+        work: Callable[[Control], Awaitable[Any]],
+        before: Job | None,
+        after: Callable[[Job], Awaitable[None]] | None,
+    ) -> None:
         try:
             if before is not None:
                 job.control.progress = Progress(stage=f"Waiting for the end of: {before.title}")
@@ -211,6 +219,8 @@ class Jobs:
         finally:
             job.finished_s = time.monotonic()
             await self._journal_end(job, state)
+            if after is not None:
+                await _unfailing(after(job), job.kind)
             job.state = state
 
     async def _end_of(self, before: Job, waiting: Job) -> None:
@@ -238,3 +248,10 @@ class Jobs:
         ended = [job.id for job in self._jobs.values() if not job.running]
         for job_id in ended[: max(0, len(ended) - _KEPT)]:
             del self._jobs[job_id]
+
+
+async def _unfailing(work: Awaitable[None], kind: str) -> None:
+    try:
+        await work
+    except AnimeRAGError as error:
+        log.warning("after a job %s: %s", kind, error)

@@ -23,8 +23,10 @@ from animerag.errors import InvalidInputError, LibraryError, reason_of
 from animerag.storage import integrity, process_locks
 from animerag.storage.page_check import damaged_pages, is_corruption
 from animerag.storage.schema import BASELINE, VERSION
+from animerag.storage.upload_files import DIRECTORY as _UPLOADS
+from animerag.storage.upload_files import UNFINISHED, stored_names
 
-_ABOUT, _LIBRARY, _UPLOADS = "backup.json", "library.db", "uploads"
+_ABOUT, _LIBRARY = "backup.json", "library.db"
 _UPLOAD = re.compile(rf"{_UPLOADS}/[0-9a-f]{{64}}")
 
 
@@ -49,9 +51,9 @@ def write(database: Path, data_dir: Path, target: Path) -> int:
             with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
                 file.writestr(_ABOUT, json.dumps({**about, "schema": schema, "shows": shows}, indent=2))
                 file.write(copy, _LIBRARY)
-                for upload in sorted((data_dir / _UPLOADS).glob("*")):
-                    if _UPLOAD.fullmatch(name := f"{_UPLOADS}/{upload.name}"):
-                        file.write(upload, name)
+                for upload in sorted(_needed_uploads(copy)):
+                    with contextlib.suppress(FileNotFoundError):  # its import ended meanwhile
+                        file.write(data_dir / _UPLOADS / upload, f"{_UPLOADS}/{upload}")
             with zipfile.ZipFile(unfinished) as file:
                 if (bad := file.testzip()) is not None:
                     raise LibraryError(f"The backup {target} was not written as it was meant to be ({bad}): try again.")
@@ -122,6 +124,16 @@ def _copy(database: Path, target: Path) -> None:
     """Copy one moment of a library that others may be writing. Raises sqlite3.Error."""
     with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(target)) as into:
         source.backup(into)
+
+
+def _needed_uploads(library: Path) -> set[str]:
+    """Return the names of the uploads that unfinished jobs of a library need."""
+    states = ", ".join("?" * len(UNFINISHED))
+    wanted = f"SELECT request FROM job_requests JOIN jobs ON jobs.id = job_id WHERE state IN ({states})"  # noqa: S608
+    with closing(sqlite3.connect(library)) as connection:
+        return {
+            name for (request,) in connection.execute(wanted, UNFINISHED) for name in stored_names(json.loads(request))
+        }
 
 
 def _require_sound(copy: Path, database: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select, update
@@ -21,6 +22,16 @@ from animerag.storage.database import now
 
 if TYPE_CHECKING:
     from animerag.storage.database import Database
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRequest:
+    """What a job was asked to do."""
+
+    id: str
+    state: str
+    created_at: str
+    request: Mapping[str, Any]
 
 
 class JobJournal:
@@ -46,6 +57,13 @@ class JobJournal:
             select(job_requests.c.request).where(job_requests.c.job_id == job_id)
         )
         return found
+
+    async def requests(self) -> list[JobRequest]:
+        """Return every journalled request."""
+        wanted = select(jobs.c.id, jobs.c.state, jobs.c.created_at, job_requests.c.request).join(
+            job_requests, job_requests.c.job_id == jobs.c.id
+        )
+        return [JobRequest(**row._asdict()) for row in await self._database.rows(wanted)]
 
     async def end(
         self, job_id: str, *, state: str, report: Mapping[str, Any] | None = None, error: str | None = None

@@ -1,22 +1,39 @@
-"""Uploads on disk: kept under the hash of their content, whole and flushed before anybody is told "received"."""
+"""Uploads on disk: stored under the hash of their content, whole and flushed before they count as received."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
 import secrets
+import time
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
 
 from animerag.errors import LibraryError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from collections.abc import Set as AbstractSet
     from pathlib import Path
+
+DIRECTORY = "uploads"  # in the data directory
+UNFINISHED = ("running", "interrupted")  # states of jobs that still need the uploads they name
+_NAME = re.compile(r"[0-9a-f]{64}")
+_GRACE_S = 24 * 3600.0  # a page may hold a file that it was given, and start its import much later
+
+
+def stored_names(request: Mapping[str, Any]) -> set[str]:
+    """Return the names of the stored uploads that the journalled request of a job names."""
+    paths = [PurePath(str(file.get("path"))) for file in request.get("files", ())]
+    return {path.name for path in paths if path.parent.name == DIRECTORY and _NAME.fullmatch(path.name)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spooled:
-    """A kept upload."""
+    """A stored upload."""
 
     path: Path
     sha256: str
@@ -29,13 +46,15 @@ class UploadStore:
         self._directory = directory
 
     def keep(self, data: bytes | memoryview) -> Spooled:
-        """Write `data` and return where. Raises LibraryError when the disk does not take it."""
+        """Write `data` and return where; what is stored already counts as new. Raises LibraryError on a full disk."""
         digest = hashlib.sha256(data).hexdigest()
         path = self._directory / digest
         unfinished = self._directory / f"{digest}.{secrets.token_hex(4)}.part"
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
-            if not path.exists():
+            if path.exists():
+                os.utime(path)
+            else:
                 with unfinished.open("wb") as file:
                     file.write(data)
                     file.flush()
@@ -45,3 +64,22 @@ class UploadStore:
             unfinished.unlink(missing_ok=True)
             raise LibraryError(f"The upload could not be kept: {error.strerror or error}. Free some space.") from error
         return Spooled(path=path, sha256=digest)
+
+    def located(self, path: Path) -> Path:
+        """Return where an upload lies now: a data directory may have been moved, or restored elsewhere."""
+        return self._directory / path.name if path.parent.name == DIRECTORY and _NAME.fullmatch(path.name) else path
+
+    def clean(self, needed: AbstractSet[str], used: Mapping[str, float]) -> None:
+        """Remove the uploads that nothing needs any more.
+
+        `needed` names those that stay. Of the others, those go that were `used` (by name, in seconds since the epoch)
+        after they were stored, and those that were stored a day ago and never used.
+        """
+        if not self._directory.is_dir():
+            return
+        before = time.time() - _GRACE_S
+        for path in self._directory.iterdir():
+            with suppress(OSError):  # another process removed it, or reads it on Windows
+                stored = path.stat().st_mtime
+                if path.name not in needed and (stored < before or stored <= used.get(path.name, 0.0)):
+                    path.unlink()

@@ -441,7 +441,7 @@ class Chosen:
     report: IngestReport | None = None
     expected: TimeEstimate | None = None
     trouble: str | None = None
-    checked: tuple[Any, ...] = ()  # what `report` was made of
+    checked: tuple[Any, ...] = ()  # the files and the state of the catalogue that `report` was made of
 
 
 def chosen() -> list[Chosen]:
@@ -450,22 +450,32 @@ def chosen() -> list[Chosen]:
     return kept
 
 
-def look_into(file: Chosen) -> None:
-    """Read a file again if it, what its owner says about it, or the catalogue has changed."""
+def look_into(files: Sequence[Chosen]) -> None:
+    """Check the chosen files as one import, again if one of them, how it is read, or the catalogue has changed."""
     job = latest(INGEST_JOB)
-    now = (file.source, job and (job.id, job.state))
-    if file.checked == now:
+    now = (tuple(file.source for file in files), job and (job.id, job.state))
+    if all(file.checked == now for file in files):
         return
-    file.checked, file.trouble, file.report = now, None, None
-    ingestion, source = services().ingestion, file.source
-    try:
-        file.detected = confinement.detect(source.path, source.name, source.options)
-        file.trouble = file.detected.problem
-        if file.trouble is None:
-            file.report = runtime().call(ingestion.check([source]), timeout_s=_CHECK_S)
-            file.expected = runtime().call(ingestion.expected_time(file.report.ingested))
-    except InvalidInputError as error:
-        file.trouble = str(error)
+    for file in files:
+        file.checked, file.trouble, file.report = now, None, None
+        try:
+            file.detected = confinement.detect(file.source.path, file.source.name, file.source.options)
+            file.trouble = file.detected.problem
+        except InvalidInputError as error:
+            file.trouble = str(error)
+    ingestion, readable = services().ingestion, [file for file in files if file.trouble is None]
+    reports = runtime().call(ingestion.check_each([file.source for file in readable]), _CHECK_S * len(files))
+    for file, report in zip(readable, reports, strict=True):
+        if isinstance(report, InvalidInputError):
+            file.trouble = str(report)
+        else:
+            file.report = report
+            file.expected = runtime().call(ingestion.expected_time(report.ingested))
+
+
+def give_up(paths: Sequence[Path]) -> None:
+    """Let uploads go that this page needs no more, unless an import needs them."""
+    runtime().call(services().uploads.clean(paths))
 
 
 def indexing_takes() -> str:

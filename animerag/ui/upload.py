@@ -93,8 +93,7 @@ def _take(source: SourceFile) -> None:
 
 def preflight(files: list[Chosen]) -> None:
     """Tell what each file would do, let its reading be corrected, and start."""
-    for file in files:
-        session.look_into(file)
+    session.look_into(files)
     narrow = {name: st.column_config.Column(width=width) for name, width in _WIDTHS.items()}
     st.dataframe([_row(file) for file in files], hide_index=True, width="stretch", column_config=narrow)
     for number, file in enumerate(files):
@@ -111,9 +110,11 @@ def preflight(files: list[Chosen]) -> None:
         "Start", type="primary", icon=":material/play_arrow:", key="upload_start", disabled=not ready, width="stretch"
     ):
         session.runtime().call(session.services().uploads.start([file.source for file in ready]))
+        session.give_up([file.source.path for file in files if file not in ready])
         files.clear()
         st.rerun()
     if clear.button("Clear", icon=":material/close:", key="upload_clear"):
+        session.give_up([file.source.path for file in files])
         files.clear()
         st.rerun()
 
@@ -153,6 +154,7 @@ def _reading(number: int, file: Chosen) -> None:
         _set_aside(file.report)
     if st.button("Leave this file out", key=f"upload_drop_{number}", icon=":material/close:"):
         session.chosen().remove(file)
+        session.give_up([file.source.path])
         st.rerun()
 
 

@@ -78,6 +78,26 @@ async def test_a_check_spends_and_stores_nothing(services, export, record):
     assert (await services.library.counts()).shows == 0
 
 
+async def test_rows_that_two_files_share_are_repeated_in_the_first_and_priced_once(services, export, record):
+    one = export(record(1, "A", "Text."), record(2, "B", "More."), name="one.json")
+    two = export(record(2, "B", "More."), record(3, "C", "Text."), name="two.json")
+    first, second = await services.ingestion.check_each([one, two])
+    assert (first.read, first.ingested, first.duplicate) == (2, 1, 1)
+    assert (second.read, second.ingested, second.duplicate) == (2, 2, 0)
+    together, run = await services.ingestion.check([one, two]), await services.ingestion.run([one, two], Control())
+    assert first.usage.embedding_tokens + second.usage.embedding_tokens == together.usage.embedding_tokens
+    assert (run.ingested, run.duplicate) == (first.ingested + second.ingested, first.duplicate + second.duplicate)
+
+
+async def test_a_file_that_cannot_be_read_leaves_the_check_of_the_others_alone(services, export, record, tmp_path):
+    broken = tmp_path / "broken.json"
+    broken.write_text("{")
+    good = export(record(1, "A"))
+    error, report = await services.ingestion.check_each([type(good)(path=broken, name="broken.json"), good])
+    assert "broken.json" in str(error)
+    assert report.ingested == 1
+
+
 async def test_the_sample_is_replaced_by_the_first_own_upload(services, export, record):
     await services.ingestion.run([export(record(1, "A"), record(2, "B"))], Control(), kind=ImportKind.SAMPLE)
     report = await services.ingestion.run([export(record(2, "B"), record(3, "C"))], Control())

@@ -13,6 +13,7 @@ import pytest
 from animerag.composition import open_services
 from animerag.errors import InvalidInputError
 from animerag.indexing.doctor import DOCTOR_JOB
+from animerag.ingestion.importer import SourceFile
 from animerag.ingestion.resumable import INGEST_JOB, to_correct
 from animerag.jobs.jobs import Control
 from animerag.models import RowError
@@ -118,6 +119,78 @@ async def test_a_file_of_the_inbox_that_became_a_link_is_not_imported(services, 
 
     with pytest.raises(InvalidInputError, match="is a link"):
         await services.uploads.start([chosen])
+
+
+def uploaded(services, source):
+    """Store a file as the page does."""
+    return SourceFile(path=services.spool.keep(source.path.read_bytes()).path, name=source.name)
+
+
+def uploads(services):
+    return {path.name for path in (services.settings.data_dir / "uploads").iterdir()}
+
+
+async def test_an_upload_goes_when_its_import_has_ended(services, export, record):
+    file = uploaded(services, export(record(1, "A")))
+    await services.jobs.wait(await services.uploads.start([file]))
+    assert uploads(services) == set()
+    with pytest.raises(InvalidInputError, match="choose the file again"):
+        await services.uploads.start([file])
+
+
+async def test_an_upload_of_a_file_that_is_no_catalogue_goes_too(services, export):
+    file = SourceFile(path=services.spool.keep(b"{").path, name="x.json")
+    job = await services.jobs.wait(await services.uploads.start([file]))
+    assert (job.state, uploads(services)) == ("failed", set())
+
+
+async def test_an_upload_stays_until_its_interrupted_import_is_resumed(services, settings, export, record):
+    source = export(record(1, "A"))
+    file = uploaded(services, source)
+    job = await cut_off(services, [file])
+    file = uploaded(services, source)
+    await services.uploads.clean()
+    async with open_services(settings, warm=False):
+        assert uploads(services) == {file.path.name}
+    await services.jobs.wait(await services.uploads.resume(job.id))
+    assert uploads(services) == set()
+
+
+async def test_an_upload_goes_with_its_discarded_import(services, export, record):
+    source = export(record(1, "A"))
+    job = await cut_off(services, [uploaded(services, source)])
+    os.utime(uploaded(services, source).path, (0, 0))
+    await services.uploads.discard(job.id)
+    assert uploads(services) == set()
+
+
+async def test_an_upload_stays_while_the_rest_of_a_stopped_import_can_be_done(services, settings, export, record):
+    file = uploaded(services, export(*(record(n, f"Show {n}", f"Text {n}.") for n in range(1, 30))))
+    job = await services.uploads.start([file], batch_size=1)
+    while not job.control.progress.total:
+        await asyncio.sleep(0)
+    services.jobs.cancel(job.id)
+    assert (await services.jobs.wait(job)).report.cancelled
+    assert uploads(services) == {file.path.name}
+    rest = await services.jobs.wait(await services.uploads.resume(job.id))
+    assert (rest.report.cancelled, uploads(services)) == (0, set())
+
+
+async def test_what_was_chosen_and_not_started_stays_for_a_day_or_until_it_is_given_up(services, export, record):
+    chosen, old, given_up = (services.spool.keep(text).path for text in (b"chosen", b"old", b"given up"))
+    os.utime(old, (time.time() - 25 * 3600,) * 2)
+    await services.uploads.clean([given_up])
+    assert uploads(services) == {chosen.name}
+    await services.jobs.wait(await services.uploads.start([uploaded(services, export(record(1, "A")))]))
+    assert uploads(services) == {chosen.name}
+
+
+async def test_a_file_that_is_chosen_again_after_its_import_stays(services, export, record):
+    source = export(record(1, "A"))
+    await services.jobs.wait(await services.uploads.start([uploaded(services, source)]))
+    again = uploaded(services, source)
+    await services.uploads.clean()
+    assert uploads(services) == {again.path.name}
 
 
 def row(given, line=3):

@@ -71,18 +71,15 @@ async def test_a_repair_leaves_alone_what_another_process_is_importing(process, 
     assert (report.ingested, healthy) == (SHOWS, True)
 
 
-async def test_a_stop_ends_the_wait_for_another_process(process, provider, source):
+async def test_a_stop_ends_the_wait_for_another_process(process, source):
     async with process() as one, process() as other:
         control = Control()
-        first = asyncio.create_task(run(one, source))
-        while (await provider.stats()).texts == 0:
-            await asyncio.sleep(0.01)
-        second = asyncio.create_task(run(other, source, control))
-        while not control.progress.stage.startswith("Waiting for another process"):
-            await asyncio.sleep(0.01)
-        control.stop()
-        stopped = await second
-        assert not first.done()
-        assert (stopped.read, stopped.ingested + stopped.unchanged) == (SHOWS, 0)
-        assert stopped.cancelled == SHOWS
-        assert (await first).ingested == SHOWS
+        async with one.ingestion._alone.held(Control()):
+            waiting = asyncio.create_task(run(other, source, control))
+            while not control.progress.stage.startswith("Waiting for another process"):
+                assert not waiting.done(), waiting
+                await asyncio.sleep(0.01)
+            control.stop()
+            stopped = await waiting
+        assert (stopped.read, stopped.cancelled) == (SHOWS, SHOWS)
+        assert (await run(one, source)).ingested == SHOWS

@@ -70,6 +70,7 @@ def test_a_sheet_of_questions_is_answered_in_order(sampled):
         "Download JSONL",
     ]
     assert "Quality" not in sampled.get("button_group")[0].options
+    assert not list((session.services().settings.data_dir / "uploads").iterdir()), "the sheet is in the library"
     sampled.button(key="batch_new").click().run()
     assert "Earlier runs" in [heading.value for heading in sampled.subheader]
     assert sampled.file_uploader

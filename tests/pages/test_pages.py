@@ -73,6 +73,21 @@ def test_an_upload_replaces_the_sample_and_its_report_adds_up(sampled, record):
     assert list(sampled.dataframe[0].value.iloc[:, 0]) == ["Alpha", "Beta II"]
 
 
+def test_two_files_are_checked_as_one_import_and_leave_nothing_behind(sampled, settings, record):
+    one, two = (as_export(record(1, "Alpha"), record(n, "Beta")) for n in (2, 3))
+    visit(sampled, "upload")
+    files = [(name, data, "application/json") for name, data in (("one.json", one), ("two.json", two))]
+    sampled.file_uploader[0].set_value(files).run()
+    told = sampled.dataframe[0].value
+    assert (list(told["New"]), list(told["Repeated"])) == ([1, 2], [1, 0])
+    assert len(list((settings.data_dir / "uploads").iterdir())) == 2
+    sampled.button(key="upload_drop_1").click().run()
+    assert list(sampled.dataframe[0].value["New"]) == [2]
+    sampled.button(key="upload_start").click().run()
+    until(sampled, lambda page: "2 of 2 rows stored" in words(page))
+    assert not list((settings.data_dir / "uploads").iterdir())
+
+
 def test_a_truncated_file_gets_a_sentence_and_cannot_be_started(sampled):
     upload(sampled, b'{"AniDB_Anime": [{"AnimeID": 1')
     assert "not complete JSON" in sampled.error[0].value

@@ -12,6 +12,7 @@ import pytest
 from animerag.composition import open_services
 from animerag.config import load_settings
 from animerag.errors import InvalidInputError
+from animerag.ingestion.importer import SourceFile
 from animerag.jobs.jobs import Control
 from animerag.storage import backup
 
@@ -116,13 +117,27 @@ async def test_the_library_may_lie_elsewhere(settings, shows, tmp_path):
     assert not list((tmp_path / "other").glob("tmp*"))
 
 
-async def test_uploads_of_unfinished_imports_go_along(settings, elsewhere, shows, tmp_path):
+async def test_uploads_of_unfinished_imports_go_along_and_are_resumed_where_they_are_restored(
+    settings, elsewhere, shows, export, record
+):
     await fill(settings, shows)
     async with open_services(settings, warm=False) as services:
-        spooled = services.spool.keep(b"[]")
-    target, _ = backed_up(settings, tmp_path)
+        services.spool.keep(b"chosen, and not started")
+        more = export(record(3, "Mushishi", "A wanderer sees what others do not."), name="more.json")
+        stored = services.spool.keep(more.path.read_bytes())
+        job = await services.jobs.wait(await services.uploads.start([SourceFile(path=stored.path, name="more.json")]))
+        services.spool.keep(more.path.read_bytes())
+        await services.library.journal.end(job.id, state="interrupted")
+        await services.editing.delete(["3"])
+    target, _ = backed_up(settings, settings.data_dir.parent)
+    shutil.rmtree(settings.data_dir)
     back(target, elsewhere)
-    assert (elsewhere.data_dir / "uploads" / spooled.path.name).read_bytes() == b"[]"
+    assert [path.name for path in (elsewhere.data_dir / "uploads").iterdir()] == [stored.path.name]
+    async with open_services(elsewhere, warm=False) as services:
+        assert (await services.uploads.what_is_left(job.id)).ingested == 1
+        resumed = await services.jobs.wait(await services.uploads.resume(job.id))
+        assert resumed.report.ingested == 1
+    assert not list((elsewhere.data_dir / "uploads").iterdir())
 
 
 @pytest.mark.parametrize("content", [b"", b"no zip", None])
