@@ -58,8 +58,8 @@ async def ingest(options: argparse.Namespace) -> int:
     async with services() as opened:
         ingestion = opened.ingestion
         if options.dry_run:
-            report = await ingestion.check(files)
-            return _print_report(report, options, expected=await ingestion.expected_time(report.ingested))
+            report = await ingestion.preview.check(files)
+            return _print_report(report, options, expected=await ingestion.preview.expected_time(report.ingested))
 
         async def work(control: Control) -> IngestReport:
             if not files:

@@ -28,7 +28,6 @@ class ImportCounters:
     batches: int = 0
     requests: int = 0
     replaced: int = 0
-    tokens: int = 0  # estimated, of texts that have no vector yet
     errors: list[RowError] = field(default_factory=list)
     notes: list[RowNote] = field(default_factory=list)
     files: list[FileReport] = field(default_factory=list)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-import itertools
 import logging
 import time
 from dataclasses import dataclass, replace
@@ -19,38 +18,33 @@ from typing import TYPE_CHECKING, Any, Literal
 from animerag.errors import AnimeRAGError, InvalidInputError, LibraryError, VectorStoreError
 from animerag.ingestion import batching
 from animerag.ingestion.counters import ImportCounters
-from animerag.ingestion.entity_resolution import Identity
-from animerag.ingestion.overrides import edited
 from animerag.ingestion.pipeline import Pipeline
-from animerag.ingestion.two_pass import LastRowWins, SourceFile, TwoPassReader
-from animerag.models import Concurrency, ImportKind, IngestReport, Usage
-from animerag.rate_limits import Meter, budgeted, estimate_tokens, metering
-from animerag.storage import deletions, provenance
+from animerag.ingestion.preview import ImportPreview
+from animerag.ingestion.selection import Selection
+from animerag.ingestion.two_pass import LastRowWins, SourceFile
+from animerag.models import Concurrency, ImportKind, IngestReport
+from animerag.rate_limits import Meter, budgeted, metering
+from animerag.storage import deletions
 from animerag.storage.library import show_rows
 from animerag.telemetry.tracing import emit, recording
-from animerag.text.documents import Document
-from animerag.text.durations import TimeEstimate
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from animerag.indexing.indexer import Indexer
     from animerag.jobs.import_lock import ImportLock
     from animerag.jobs.jobs import Control
-    from animerag.models import Show
     from animerag.storage.disk_space import Space
     from animerag.telemetry.tracing import Recorder
+    from animerag.text.documents import Document
 
 __all__ = ["Ingestion", "SourceFile"]
 
 log = logging.getLogger(__name__)
 
-# Shows a second before anything was measured, slow and fast: of the embedded encoder, and of each request in flight.
-_LOCAL_RATES, _RATES_OF_A_SLOT = (40.0, 120.0), (18.0, 60.0)
 _ENOUGH = batching.USUAL  # shows that a measured rate is believed of: one batch
-_CHARACTERS_A_TOKEN = 4
 _CHUNK = 500  # rows that are compared with the catalogue at a time
 MUCH, _FEW = 0.2, 20  # more unusable rows than that share, of so many at least, are asked about
 
@@ -91,6 +85,8 @@ class Ingestion:
         self._rounds = rounds
         self._most = most
         self._max_cost_usd = max_cost_usd
+        self._selection = Selection(indexer)
+        self.preview = ImportPreview(indexer, self._selection, level=level)
 
     async def run(
         self,
@@ -128,7 +124,7 @@ class Ingestion:
         with metering() as meter, recording() as recorder, budgeted(self._max_cost_usd):
             control.partial = recorder
             tally.show_progress("Reading")
-            winners = await self._read(files, tally, kind)
+            winners = await self._selection.read(files, tally, kind)
             if accept_bad_rows or await _accepted(winners, tally):
                 if kind is ImportKind.OWN:
                     await deletions.forget(self._library)
@@ -136,13 +132,13 @@ class Ingestion:
                 origin = _RowOrigin(kind=kind, names=names, digest=await asyncio.to_thread(_digest, files))
                 if batch_size is None and isinstance(concurrency, int) and self._batch_size == "auto":
                     batch_size = batching.USUAL  # whoever fixes the level means the usual batches
-                documents = self._documents(winners.shows(tally), tally, kind)
+                documents = self._selection.documents(winners.shows(tally), tally, kind)
                 await self._take_in(documents, len(winners), tally, origin, batch_size or self._batch_size)
             if kind is ImportKind.OWN and tally.ingested + tally.unchanged:
                 await self._replace_sample(tally)
             report = await self._report(tally, meter, concurrency)
         if report.ingested >= _ENOUGH:
-            await self._library.set_meta(f"shows_per_s {self._indexer.embedder.model}", f"{report.throughput:.1f}")
+            await self.preview.note_speed(report.throughput)
         self._tell("import", recorder, report)
         checked_s = await self._check_graph(tally)
         tally.show_progress("Done")
@@ -158,7 +154,7 @@ class Ingestion:
             origin = _RowOrigin(kind=ImportKind.OWN, names="memory", digest="")
 
             async def all_at_once() -> AsyncIterator[list[Document]]:
-                yield await self._to_do(documents, tally, ImportKind.OWN)
+                yield await self._selection.new_or_changed(documents, tally, ImportKind.OWN)
 
             size = batch_size or self._batch_size
             await self._take_in(all_at_once(), len(documents), tally, origin, size)
@@ -176,75 +172,6 @@ class Ingestion:
         import_id = await self._library.begin_import(ImportKind.OWN, "memory", "")
         await self._indexer.upsert(spec, [document], embedded.vectors)
         await self._library.store(show_rows([document], import_id), collection=spec.name, also=also)
-
-    async def check(self, files: Sequence[SourceFile]) -> IngestReport:
-        """Read files and say what a run would do, without spending or storing anything. Raises InvalidInputError.
-
-        `usage` estimates the tokens of texts that have no vector yet, and their cost where the price is known.
-        """
-        from animerag.jobs.jobs import Control
-
-        counters = ImportCounters(control=Control())
-        winners = await self._read(files, counters, ImportKind.OWN)
-        await self._count(winners.shows(counters), counters, set())
-        return await self._estimated(counters)
-
-    async def check_each(self, files: Sequence[SourceFile]) -> list[IngestReport | InvalidInputError]:
-        """Check files as one import, as `check` does, and return a report for each, or why it cannot be read.
-
-        Of rows with one id in several files the last wins; in the report of an earlier file it counts as repeated.
-        """
-        from animerag.jobs.jobs import Control
-
-        identity, winners = Identity(self._library), LastRowWins()
-        each = [ImportCounters(control=Control()) for _ in files]
-        outcomes: dict[int, IngestReport | InvalidInputError] = {}
-        for place, (file, counters) in enumerate(zip(files, each, strict=True)):
-            try:
-                await self._read_file(file, identity, winners, counters, ImportKind.OWN)
-            except InvalidInputError as error:
-                outcomes[place] = error
-        earlier: dict[str, Show] = {}
-        known: set[str] = set()
-        readable = [place for place in range(len(files)) if place not in outcomes]
-        for number, place in enumerate(readable):
-            await self._count(winners.shows_of(number, each[place], earlier), each[place], known)
-            outcomes[place] = await self._estimated(each[place])
-        return [outcomes[place] for place in range(len(files))]
-
-    async def _count(self, rows: Iterator[Show], counters: ImportCounters, known: set[str]) -> None:
-        """Count what an import would do with rows, and the tokens of texts; those in `known` have a vector."""
-        async with contextlib.aclosing(self._documents(rows, counters, ImportKind.OWN)) as parts:
-            async for todo in parts:
-                counters.ingested += len(todo)
-                known.update(await self._indexer.kept(todo))
-                fresh = {document.text_hash: document.text for document in todo if document.text_hash not in known}
-                counters.tokens += sum(map(estimate_tokens, fresh.values()))
-                known.update(fresh)
-
-    async def _estimated(self, counters: ImportCounters) -> IngestReport:
-        shows, tokens = (await self._library.counts()).shows, counters.tokens
-        cost = self._indexer.embedder.cost_usd(tokens)
-        usage = Usage(embedding_tokens=tokens, cost_usd=cost, estimated=bool(tokens))
-        return replace(counters.report(), catalogue=shows, usage=usage)
-
-    async def missing(self) -> IngestReport:
-        """Say what indexing for the current model would take, without spending: shows, and tokens by their length."""
-        spec = await self._indexer.spec()
-        ids = await self._library.embeddings.not_indexed(spec.name)
-        tokens = await self._library.embeddings.characters_not_indexed(spec.name) // _CHARACTERS_A_TOKEN
-        cost = self._indexer.embedder.cost_usd(tokens)
-        usage = Usage(embedding_tokens=tokens, cost_usd=cost, estimated=bool(tokens))
-        return IngestReport(read=len(ids), ingested=len(ids), usage=usage)
-
-    async def expected_time(self, shows: int) -> TimeEstimate:
-        """Say how long so many shows will take: as long as the last import did, a range before there was one."""
-        measured = await self._library.get_meta(f"shows_per_s {self._indexer.embedder.model}")
-        if measured:
-            return TimeEstimate(least_s=shows / float(measured), most_s=shows / float(measured))
-        is_local = self._indexer.embedder.provider == "local"
-        slow, fast = _LOCAL_RATES if is_local else (self._level() * rate for rate in _RATES_OF_A_SLOT)
-        return TimeEstimate(least_s=shows / fast, most_s=shows / slow)
 
     async def reindex(self, control: Control) -> IngestReport:
         """Index every show that the current model has no vector for. Raises ProviderError, VectorStoreError."""
@@ -270,38 +197,6 @@ class Ingestion:
         checked_s = await self._check_graph(tally)
         tally.show_progress("Done")
         return replace(report, checked_s=checked_s)
-
-    async def _read(self, files: Sequence[SourceFile], tally: ImportCounters, kind: ImportKind) -> LastRowWins:
-        """Read all files once, and decide which show each id of theirs means."""
-        identity, winners = Identity(self._library), LastRowWins()
-        for file in files:
-            await self._read_file(file, identity, winners, tally, kind)
-        tally.total = len(winners) + len(tally.errors) + winners.refused
-        return winners
-
-    async def _read_file(
-        self, file: SourceFile, identity: Identity, winners: LastRowWins, counters: ImportCounters, kind: ImportKind
-    ) -> None:
-        reading = await asyncio.to_thread(TwoPassReader.of, file)
-        plan = await identity.plan(reading.seen, prefix=file.id_prefix) if kind is ImportKind.OWN else None
-        counters.read += reading.read
-        counters.errors += reading.errors
-        counters.notes += reading.survey.notes
-        if plan is not None:
-            counters.files.append(reading.survey.report(plan))
-        winners.add(reading, plan)
-
-    async def _documents(
-        self, rows: Iterator[Show], tally: ImportCounters, kind: ImportKind
-    ) -> AsyncGenerator[list[Document], None]:
-        """Yield what is new or changed, a few hundred at a time, with what the catalogue adds to it."""
-        identity = Identity(self._library)
-        while shows := await asyncio.to_thread(lambda: list(itertools.islice(rows, _CHUNK))):
-            if kind is ImportKind.OWN:
-                shows = await identity.complete(shows)
-                by_hand = await provenance.edits_of(self._library, [show.id for show in shows])
-                shows = [edited(show, by_hand[show.id]) if show.id in by_hand else show for show in shows]
-            yield await self._to_do(await asyncio.to_thread(_made, shows), tally, kind)
 
     async def _take_in(
         self,
@@ -369,42 +264,12 @@ class Ingestion:
             log.warning("the index could not be checked: %s", error)
         return time.perf_counter() - started_s
 
-    async def _to_do(self, documents: Sequence[Document], tally: ImportCounters, kind: ImportKind) -> list[Document]:
-        """Leave out what is stored and indexed already, as it is."""
-        spec = await self._indexer.spec()
-        ids = [document.show.id for document in documents]
-        stored = await self._library.fingerprints(ids)
-        held = await self._library.embeddings.indexed(spec.name, ids)
-        todo = []
-        for document in documents:
-            known, now = stored.get(document.show.id), document.hashes
-            there = held.get(document.show.id)
-            if kind is ImportKind.SAMPLE and known is not None and not known.sample:
-                tally.unchanged += 1  # the sample never overwrites what somebody brought
-            elif (
-                known is not None
-                and (known.content_hash, known.text_hash) == now == there
-                and (
-                    kind is ImportKind.SAMPLE or not known.sample  # the same record, but from now on it is the owner's
-                )
-            ):
-                tally.unchanged += 1
-            else:
-                tally.changed += known is not None and not known.sample
-                tally.replaced += there is not None and there[1] != document.text_hash
-                todo.append(document)
-        return todo
-
     async def _replace_sample(self, tally: ImportCounters) -> None:
         removed = await self._library.remove_sample()
         if removed:
             tally.show_progress("Removing the sample")
             with contextlib.suppress(AnimeRAGError):  # strays are journalled; the next run or doctor removes them
                 await self._indexer.remove_strays()
-
-
-def _made(shows: Sequence[Show]) -> list[Document]:
-    return [Document.of(show) for show in shows]
 
 
 async def _accepted(winners: LastRowWins, tally: ImportCounters) -> bool:

@@ -77,7 +77,7 @@ class Uploads:
         """Read the files of an import again and say what a resumed run would do. Raises InvalidInputError."""
         files = self._files(await self._request(job_id))
         await self.check_files(files)
-        return await self._ingestion.check(files)
+        return await self._ingestion.preview.check(files)
 
     async def resume(self, job_id: str) -> Job:
         """Start what is missing of an import. Raises InvalidInputError where nothing is known of it, LibraryError."""

@@ -49,24 +49,34 @@ class TwoPassReader:
 
     @classmethod
     def of(cls, file: SourceFile) -> TwoPassReader:
-        """Read a file whole. Raises InvalidInputError, also where it takes more memory or time than it may."""
+        """Read a file whole.
+
+        Raises InvalidInputError, also where it takes more memory or time than it may: a DetectedFileError once it is
+        known what the file is.
+        """
         found, parts = confinement.inspect(file.path, file.name, file.options)
+        if found.problem:
+            raise readers.DetectedFileError(found)
         reading = cls(file, Survey(found), FileIds(file=file.name, world=found.world))
-        position = 0
-        for row in itertools.chain.from_iterable(parts):
-            reading.read += 1
-            if isinstance(row, RowError):
-                reading.errors.append(row)
-                continue
-            reading.seen.add(row)
-            reading.survey.add(row)
-            reading.last[row.id] = position
-            position += 1
+        try:
+            for row in itertools.chain.from_iterable(parts):
+                reading._add(row)
+        except InvalidInputError as error:
+            raise readers.DetectedFileError(found, str(error)) from error
         return reading
+
+    def _add(self, row: Show | RowError) -> None:
+        self.read += 1
+        if isinstance(row, RowError):
+            self.errors.append(row)
+            return
+        self.seen.add(row)
+        self.survey.add(row)
+        self.last[row.id] = self.read - len(self.errors) - 1
 
     def again(self) -> Iterator[Show]:
         """Yield the shows once more. Raises InvalidInputError."""
-        rows = readers.begin(self.file.path, self.file.name, self.file.options)[1]
+        rows = readers.read_detected(self.file.path, self.survey.found, self.file.options)
         return (row for row in rows if isinstance(row, Show))
 
 

@@ -1,23 +1,35 @@
-"""Files in, shows out: `detect` says what was understood of a file, `read` turns it into `Show`s and `RowError`s.
+"""Files in, shows out: `detect` says what a file is, `read_detected` turns it into `Show`s and `RowError`s.
 
-Content decides, names do not. Nothing here knows of storage; both calls may be repeated.
+Content decides, names do not. Nothing here knows of storage; all calls may be repeated, and none holds a file whole.
+Way through: `detect` then `read_detected`, or `read` for both; `confinement` does it in a process with limits.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import partial
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from animerag.errors import InvalidInputError
-from animerag.readers import columns, file_type, json_records, jsonl, mal_list, notes, offline_database, shoko, tables
+from animerag.readers import (
+    columns,
+    file_type,
+    json_records,
+    json_stream,
+    jsonl,
+    mal_list,
+    notes,
+    offline_database,
+    shoko,
+    tables,
+)
 from animerag.readers import encoding as sniff
-from animerag.readers.detection import Detection, Format, ReadOptions
-from animerag.readers.rows import MAX_ROWS
+from animerag.readers.detection import DetectedFileError, Detection, Format, ReadOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from animerag.models import RowError, Show
@@ -25,7 +37,7 @@ if TYPE_CHECKING:
     from animerag.readers.encoding import Encoding
     from animerag.readers.rows import Layout
 
-__all__ = ["Detection", "ReadOptions", "begin", "detect", "read"]
+__all__ = ["DetectedFileError", "Detection", "ReadOptions", "detect", "read", "read_detected"]
 
 _EXPECTED = f'a Shoko export with its shows under "{shoko.KEY}", or a list of shows'
 _JSON_LIST = re.compile(r'\[\s*(?:[\[{"\]]|$)')
@@ -38,32 +50,25 @@ def detect(path: Path, name: str | None = None, options: ReadOptions | None = No
 
     Raises InvalidInputError when it is nothing that can be read, whatever its owner would say about it.
     """
-    return _detect(path, name or path.name, options or ReadOptions())[0]
+    return _detect(path, name or path.name, options or ReadOptions())
 
 
 def read(path: Path, name: str | None = None, options: ReadOptions | None = None) -> Iterator[Show | RowError]:
-    """Read a file's rows in order; CSV, TSV, Excel, JSON lines and XML as they stream.
+    """Read a file's rows in order, as they stream.
 
     Raises InvalidInputError, before the first row, when the file cannot be read as a whole or without an answer to
     `Detection.problem`; and mid-way when what streams turns out not to be what it began as.
     """
-    return begin(path, name, options)[1]
+    found = detect(path, name, options)
+    return read_detected(path, found, options)
 
 
-def begin(
-    path: Path, name: str | None = None, options: ReadOptions | None = None
-) -> tuple[Detection, Iterator[Show | RowError]]:
-    """Return what `detect` and `read` return, at the price of one. Raises InvalidInputError as `read` does."""
-    shown, given = name or path.name, options or ReadOptions()
-    found, document = _detect(path, shown, given)
+def read_detected(path: Path, found: Detection, options: ReadOptions | None = None) -> Iterator[Show | RowError]:
+    """Read the rows of a file that was detected with the same options. Raises InvalidInputError as `read` does."""
     if found.problem:
-        raise InvalidInputError(f"{found.problem} On the command line: --column title=HEADING.")
-    return found, _rows(path, found, given, document)
-
-
-def _rows(path: Path, found: Detection, given: ReadOptions, document: _Document | None) -> Iterator[Show | RowError]:
+        raise DetectedFileError(found)
     name, encoding = found.name, found.encoding or "utf-8"
-    id_field = given.id_field or shoko.ID_FIELD
+    id_field = (options or ReadOptions()).id_field or shoko.ID_FIELD
     if found.layout is not None:
         return _table_rows(path, name, found.layout, found.columns)
     if found.format == "jsonl":
@@ -72,14 +77,13 @@ def _rows(path: Path, found: Detection, given: ReadOptions, document: _Document 
         return mal_list.read(path, name)
     if found.format == "notes":
         return notes.read(path, name, encoding=encoding)
-    assert document is not None
-    records, source, key = document
-    lines = json_records.record_lines(source, len(records), key)
-    if found.format == "shoko":
-        return shoko.rows(records, lines, name, id_field=id_field)
+    numbered = partial(json_stream.records, path, name, encoding, found.place)
     if found.format == "offline_database":
-        return offline_database.rows(records, lines, name)
-    return json_records.rows(records, lines, name, found.columns)
+        return (offline_database.row(record, name, line) for line, record in numbered())
+    if found.format == "records":
+        return (json_records.row(record, found.columns, name, line) for line, record in numbered())
+    ids = shoko.moved_ids((record for _, record in numbered()), id_field) if id_field != shoko.ID_FIELD else None
+    return (shoko.row(record, name, line, id_field=id_field, ids=ids) for line, record in numbered())
 
 
 def _table_rows(path: Path, name: str, written: Layout, matched: Sequence[Column]) -> Iterator[Show | RowError]:
@@ -91,32 +95,29 @@ def _table_rows(path: Path, name: str, written: Layout, matched: Sequence[Column
         yield columns.show(cells, matched, file=name, line=row.line, notes=row.notes)
 
 
-_Document = tuple[list[Any], str, str | None]  # the records, the text they stand in, the key they stand under
-
-
-def _detect(path: Path, name: str, given: ReadOptions) -> tuple[Detection, _Document | None]:
+def _detect(path: Path, name: str, given: ReadOptions) -> Detection:
     file_type.head(path, name)
     if file_type.is_workbook(path, name):
         written = _layout(path, name, given)
         assert written is not None
-        return _table(written, name, given, "workbook"), None
+        return _table(written, name, given, "workbook")
     encoding = sniff.detect_encoding(path, name, given.encoding)
     with sniff.reading(path, name, encoding.name) as stream:
         text = stream.read(file_type.HEAD_BYTES).removeprefix("\ufeff")
     start = text.lstrip()
     reason = f"Encoding {encoding.label}: {encoding.reason}."
     if start.startswith("<"):
-        return _xml(start, name), None
+        return _xml(start, name)
     if start.startswith("{") or _JSON_LIST.match(start):
         if _is_jsonl(start):
-            return _jsonl(start, name, encoding.name, reason, given), None
+            return _jsonl(start, name, encoding.name, reason, given)
         return _json(path, name, encoding.name, reason, given)
     written = _layout(path, name, given, encoding)
     if written is not None and (_asked(given) or _is_table(written, text)):
-        return _table(written, name, given, "table"), None
+        return _table(written, name, given, "table")
     if PurePosixPath(name).suffix.lower() in _NO_NOTES:
         raise InvalidInputError(f"{name} holds no table and no list: its text has neither columns nor known headings.")
-    return Detection(name=name, format="notes", encoding=encoding.name, world=notes.WORLD, reasons=(reason,)), None
+    return Detection(name=name, format="notes", encoding=encoding.name, world=notes.WORLD, reasons=(reason,))
 
 
 def _layout(path: Path, name: str, given: ReadOptions, encoding: Encoding | None = None) -> Layout | None:
@@ -198,46 +199,40 @@ def _is_jsonl(start: str) -> bool:
 def _jsonl(start: str, name: str, encoding: str, reason: str, given: ReadOptions) -> Detection:
     parsed = [jsonl.parse_line(line)[0] for line in start.split("\n")[:200] if line.strip()]
     records = [record for record in parsed if isinstance(record, dict) and not jsonl.is_heading(record)]
-    told = records and (shoko.is_record(records[0]) or offline_database.is_record(records[0]))
-    return _of_records(
-        records, Detection(name=name, format="jsonl", encoding=encoding, reasons=(reason,)), given, told=bool(told)
-    )
+    fixed = bool(records) and (shoko.is_record(records[0]) or offline_database.is_record(records[0]))
+    found = Detection(name=name, format="jsonl", encoding=encoding, reasons=(reason,))
+    return _of_records(records, found, given, fixed=fixed)
 
 
-def _of_records(records: list[Any], found: Detection, given: ReadOptions, *, told: bool) -> Detection:
-    """Add columns and a sample to what was found; `told` where the records are of a shape with fixed fields."""
-    shown = [record for record in records[:_PREVIEW_ROWS] if isinstance(record, dict)]
-    matched = json_records.match_keys(records, {} if told else _given_columns(given), found.name)
+def _of_records(
+    records: Sequence[Mapping[str, object]], found: Detection, given: ReadOptions, *, fixed: bool
+) -> Detection:
+    """Add columns and a sample to a detection; `fixed` where the records are of a shape with fixed fields."""
+    shown = records[:_PREVIEW_ROWS]
+    matched = json_records.match_keys(records, {} if fixed else _given_columns(given), found.name)
     sample = tuple(tuple(json_records.cell(record.get(c.heading))[:200] for c in matched) for record in shown)
-    if told:
+    if fixed:
         return replace(found, columns=matched, sample=sample)
     problem = columns.problem(matched, found.name)
     return replace(found, columns=matched, sample=sample, world=columns.world_of(matched), problem=problem)
 
 
-def _json(path: Path, name: str, encoding: str, reason: str, given: ReadOptions) -> tuple[Detection, _Document]:
-    document, source = json_records.load(path, name, encoding)
-    records, key = _list_in(document, name)
-    first = next((record for record in records if isinstance(record, dict)), None)
+def _json(path: Path, name: str, encoding: str, reason: str, given: ReadOptions) -> Detection:
+    listed = json_stream.scan(path, name, encoding, (shoko.KEY, offline_database.KEY))
+    if isinstance(listed, json_stream.NoRecords):
+        raise InvalidInputError(f"{name} {_holds(listed)} where {_EXPECTED} was expected.")
+    first = listed.head[0] if listed.head else None
     kind: Format = "records"
-    if key == shoko.KEY or shoko.is_record(first) or first is None:
+    if listed.key == shoko.KEY or shoko.is_record(first) or first is None:
         kind = "shoko"
     elif offline_database.is_record(first):
         kind = "offline_database"
-    found = Detection(name=name, format=kind, encoding=encoding, reasons=(reason,))
-    return _of_records(records, found, given, told=kind != "records"), (records, source, key)
+    found = Detection(name=name, format=kind, encoding=encoding, reasons=(reason,), place=listed.place)
+    return _of_records(listed.head, found, given, fixed=kind != "records")
 
 
-def _list_in(document: Any, name: str) -> tuple[list[Any], str | None]:
-    key = None
-    if isinstance(document, dict):
-        key = next((k for k in (shoko.KEY, offline_database.KEY) if isinstance(document.get(k), list)), None)
-        if key is None:
-            found = ", ".join(f'"{own[:40]}"' for own in list(document)[:5]) or "nothing"
-            raise InvalidInputError(f"{name} has {found} where {_EXPECTED} was expected.")
-        document = document[key]
-    if not isinstance(document, list):
-        raise InvalidInputError(f"{name} holds {json_records.kind(document)} where {_EXPECTED} was expected.")
-    if len(document) > MAX_ROWS:
-        raise InvalidInputError(f"{name} has more than {MAX_ROWS:,} records: split it into smaller files.")
-    return document, key
+def _holds(document: json_stream.NoRecords) -> str:
+    if isinstance(document.value, dict):
+        keys = ", ".join(f'"{key[:40]}"' for key in document.keys)
+        return f"has {keys or 'nothing'}"
+    return f"holds {json_records.kind(document.value)}"

@@ -42,8 +42,6 @@ def main() -> None:
     try:
         if request["kind"] == "questions":
             questions.read(path, name, questions.SheetOptions(**options))
-        elif request["kind"] == "detect":
-            _say({"found": asdict(readers.detect(path, name, ReadOptions(**options)))})
         else:
             _rows(path, name, ReadOptions(**options))
         _say({"end": True})
@@ -56,12 +54,14 @@ def main() -> None:
 
 
 def _rows(path: Path, name: str, options: ReadOptions) -> None:
-    found, rows = readers.begin(path, name, options)
+    found = readers.detect(path, name, options)
     _say({"found": asdict(found)})
+    if found.problem:
+        return
     held: deque[Show | RowError] = deque(maxlen=_HELD)
     faults = 0
     part: list[Any] = []
-    for row in rows:
+    for row in readers.read_detected(path, found, options):
         held.append(row)
         faults += isinstance(row, RowError)
         if faults > _MOST_FAULTS:

@@ -1,6 +1,6 @@
 """A file's first reading in a process of its own, with limits of memory and time: a hostile file ends that one only.
 
-found, parts = confinement.inspect(path, name, options)
+found, parts = confinement.inspect(path, name, options)      # one process for both
 for part in parts: ...   # lists of Show (without description, tags and record) and RowError, in file order
 
 The process is `python -m animerag.readers`; what it finds comes back as JSON, a message a line. Only a file that it has
@@ -71,14 +71,11 @@ class Limits:
         return f"{name} cannot be read within {self.cpu_s:,} s of processor time, the limit for its size. {_REMEDY}"
 
 
-def detect(path: Path, name: str, options: ReadOptions) -> Detection:
-    """Return what a file is, as `readers.detect` does. Raises InvalidInputError, also for a limit that was reached."""
-    with _messages("detect", path, name, asdict(options)) as messages:
-        return _detection(next(messages)["found"])
-
-
 def inspect(path: Path, name: str, options: ReadOptions) -> tuple[Detection, Iterator[list[Show | RowError]]]:
-    """Read a file to its end. Raises InvalidInputError at once or mid-way, also for a limit that was reached."""
+    """Read a file to its end; no rows come where the detection has a problem.
+
+    Raises InvalidInputError at once or mid-way, also for a limit that was reached.
+    """
     parts = _inspected(path, name, options)
     found = next(parts)
     assert isinstance(found, Detection)

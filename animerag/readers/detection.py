@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from animerag.errors import InvalidInputError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -58,6 +60,7 @@ class Detection:
     reasons: tuple[str, ...] = ()
     problem: str | None = None
     layout: Layout | None = None
+    place: int | None = None  # of the list of records among the members of a JSON object
 
     @property
     def label(self) -> str:
@@ -73,3 +76,12 @@ class Detection:
     def fields(self) -> dict[str, str | None]:
         """Return the field of each heading; nothing where the format fixes them."""
         return {} if self.fixed else {column.heading: column.field for column in self.columns}
+
+
+class DetectedFileError(InvalidInputError):
+    """A file that was detected cannot be read: `detection` is what its owner may correct."""
+
+    def __init__(self, detection: Detection, message: str | None = None) -> None:
+        """Without a `message` the detection's own problem is what keeps the file from being read."""
+        super().__init__(message or f"{detection.problem} On the command line: --column title=HEADING.")
+        self.detection = detection

@@ -29,12 +29,6 @@ def is_record(record: Any) -> bool:
     return isinstance(record, dict) and isinstance(record.get("sources"), list) and "title" in record
 
 
-def rows(records: Sequence[Any], lines: Iterator[int], name: str) -> Iterator[Show | RowError]:
-    """Yield a show, or the reason why not, for each entry."""
-    for line, record in zip(lines, records, strict=True):
-        yield row(record, name, line)
-
-
 def row(record: Any, name: str, line: int) -> Show | RowError:
     """Turn one entry into a show; its id names the site, since each entry is known to several."""
     if not is_record(record):

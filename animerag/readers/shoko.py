@@ -13,7 +13,7 @@ from animerag.models import Origin, RelatedShow, RowError, Show
 from animerag.readers import cells, dates, details, json_records, show_types
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from animerag.models import ShowType
 
@@ -29,20 +29,14 @@ def is_record(record: Any) -> bool:
     return isinstance(record, dict) and (ID_FIELD in record or TABLE_KEY in record) and TITLE_FIELD in record
 
 
-def rows(
-    records: Sequence[Any], lines: Iterator[int], name: str, *, id_field: str = ID_FIELD
-) -> Iterator[Show | RowError]:
-    """Yield a show, or the reason why not, for each record."""
-    ids: dict[str | None, str | None] = {}
-    if id_field != ID_FIELD:
-        dicts = [record for record in records if isinstance(record, dict)]
-        ids = {_id(record.get(ID_FIELD)): _id(record.get(id_field)) for record in dicts}
-    for line, record in zip(lines, records, strict=True):
-        yield row(record, name, line, id_field=id_field, ids=ids)
+def moved_ids(records: Iterable[Any], id_field: str) -> dict[str, str]:
+    """Return the id under another `id_field` of each AnimeID, which relations refer to."""
+    pairs = ((_id(record.get(ID_FIELD)), _id(record.get(id_field))) for record in records if isinstance(record, dict))
+    return {own: other for own, other in pairs if own is not None and other is not None}
 
 
 def row(
-    record: Any, name: str, line: int, *, id_field: str = ID_FIELD, ids: Mapping[str | None, str | None] | None = None
+    record: Any, name: str, line: int, *, id_field: str = ID_FIELD, ids: Mapping[str, str] | None = None
 ) -> Show | RowError:
     """Turn one record into a show, or into the reason why it is none.
 
@@ -137,7 +131,7 @@ def _id(value: Any) -> str | None:
     return shown if re.fullmatch(r"[1-9][0-9]{0,18}", shown) else None
 
 
-def _moved(items: Sequence[RelatedShow], ids: Mapping[str | None, str | None]) -> tuple[RelatedShow, ...]:
+def _moved(items: Sequence[RelatedShow], ids: Mapping[str, str]) -> tuple[RelatedShow, ...]:
     return tuple(replace(item, id=moved) for item in items if (moved := ids.get(item.id)) is not None)
 
 

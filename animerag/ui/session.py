@@ -14,7 +14,6 @@ from animerag.errors import AnimeRAGError, InvalidInputError
 from animerag.event_loop import Runtime
 from animerag.ingestion.resumable import INGEST_JOB
 from animerag.models import Turn
-from animerag.readers import confinement
 from animerag.ui.text import counted
 
 if TYPE_CHECKING:
@@ -456,21 +455,10 @@ def look_into(files: Sequence[Chosen]) -> None:
     now = (tuple(file.source for file in files), job and (job.id, job.state))
     if all(file.checked == now for file in files):
         return
-    for file in files:
-        file.checked, file.trouble, file.report = now, None, None
-        try:
-            file.detected = confinement.detect(file.source.path, file.source.name, file.source.options)
-            file.trouble = file.detected.problem
-        except InvalidInputError as error:
-            file.trouble = str(error)
-    ingestion, readable = services().ingestion, [file for file in files if file.trouble is None]
-    reports = runtime().call(ingestion.check_each([file.source for file in readable]), _CHECK_S * len(files))
-    for file, report in zip(readable, reports, strict=True):
-        if isinstance(report, InvalidInputError):
-            file.trouble = str(report)
-        else:
-            file.report = report
-            file.expected = runtime().call(ingestion.expected_time(report.ingested))
+    preview = services().ingestion.preview.each([file.source for file in files])
+    for file, seen in zip(files, runtime().call(preview, _CHECK_S * len(files)), strict=True):
+        file.checked, file.detected = now, seen.detection or file.detected
+        file.report, file.expected, file.trouble = seen.report, seen.expected, seen.problem
 
 
 def give_up(paths: Sequence[Path]) -> None:
@@ -481,8 +469,8 @@ def give_up(paths: Sequence[Path]) -> None:
 def indexing_takes() -> str:
     """Say what indexing for the current model would take, such as "about 289k tokens, $0.006, 5 s"."""
     ingestion = services().ingestion
-    missing = runtime().call(ingestion.missing())
-    time = runtime().call(ingestion.expected_time(missing.read)).words()
+    missing = runtime().call(ingestion.preview.missing())
+    time = runtime().call(ingestion.preview.expected_time(missing.read)).words()
     tokens, cost = missing.usage.embedding_tokens, missing.usage.cost_usd
     if services().embedder.provider == "local":
         return f"about {time} and costs nothing"

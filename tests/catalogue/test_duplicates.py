@@ -74,7 +74,7 @@ async def test_a_hash_of_an_earlier_version_is_stored_again_and_not_embedded_aga
     async with services.library.writing() as connection:
         for table in (shows, indexed):
             await connection.execute(update(table).values(content_hash="of an earlier version"))
-    assert (await services.ingestion.missing()).read == 0
+    assert (await services.ingestion.preview.missing()).read == 0
     assert not (await services.maintenance.repair()).stale  # reads the hash that is stored
 
     again = await services.ingestion.run([source], Control())

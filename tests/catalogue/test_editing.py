@@ -69,12 +69,12 @@ async def test_changes_add_up_and_can_be_forgotten(shows, source):
 
 
 async def test_what_its_owner_thinks_is_changed_without_embedding(shows):
-    before = await shows.ingestion.missing()
+    before = await shows.ingestion.preview.missing()
     await shows.editing.edit("1", {"my_status": "completed", "my_score": 9.0})
 
     show = await shows.library.show("1")
     assert (show.my_status, show.my_score) == ("completed", 9.0)
-    assert before == await shows.ingestion.missing()
+    assert before == await shows.ingestion.preview.missing()
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ async def test_a_deleted_index_is_gone_with_its_vectors_and_the_one_in_use_stays
     assert await moved.maintenance.other_indexes() == []
     assert (await moved.maintenance.check()).healthy
     async with opened() as earlier:
-        missing = await earlier.ingestion.missing()
+        missing = await earlier.ingestion.preview.missing()
         assert (missing.read, (await earlier.catalogue.status()).not_indexed) == (3, 3)
         report = await earlier.ingestion.reindex(Control())
         assert report.embedding_requests == 1  # nothing of it was kept

@@ -49,7 +49,7 @@ async def test_a_table_goes_in_and_goes_in_once(services, take_in):
 
 async def test_check_tells_what_a_run_tells(services, source):
     file = source(CATALOGUE + "x,,,,,,,\n3,Gamma,,,,many,2001,\n1,Alpha,,Newer.,,,,\n")
-    checked, run = await services.ingestion.check([file]), await services.ingestion.run([file], Control())
+    checked, run = await services.ingestion.preview.check([file]), await services.ingestion.run([file], Control())
     assert (checked.files, checked.rows, checked.notes) == (run.files, run.rows, run.notes)
     assert (run.read, run.ingested, run.duplicate, run.quarantined) == (5, 3, 1, 1)
     assert [(error.line, error.reason) for error in run.rows] == [(4, "The row has no title.")]

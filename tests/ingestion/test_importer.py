@@ -73,7 +73,7 @@ async def test_a_broken_file_imports_nothing_even_beside_a_good_one(services, ex
 
 
 async def test_a_check_spends_and_stores_nothing(services, export, record):
-    report = await services.ingestion.check([export(record(1, "A"), record(1, "B"), {})])
+    report = await services.ingestion.preview.check([export(record(1, "A"), record(1, "B"), {})])
     assert (report.ingested, report.duplicate, report.quarantined) == (1, 1, 1)
     assert (await services.library.counts()).shows == 0
 
@@ -81,10 +81,13 @@ async def test_a_check_spends_and_stores_nothing(services, export, record):
 async def test_rows_that_two_files_share_are_repeated_in_the_first_and_priced_once(services, export, record):
     one = export(record(1, "A", "Text."), record(2, "B", "More."), name="one.json")
     two = export(record(2, "B", "More."), record(3, "C", "Text."), name="two.json")
-    first, second = await services.ingestion.check_each([one, two])
+    first, second = [seen.report for seen in await services.ingestion.preview.each([one, two])]
     assert (first.read, first.ingested, first.duplicate) == (2, 1, 1)
     assert (second.read, second.ingested, second.duplicate) == (2, 2, 0)
-    together, run = await services.ingestion.check([one, two]), await services.ingestion.run([one, two], Control())
+    together, run = (
+        await services.ingestion.preview.check([one, two]),
+        await services.ingestion.run([one, two], Control()),
+    )
     assert first.usage.embedding_tokens + second.usage.embedding_tokens == together.usage.embedding_tokens
     assert (run.ingested, run.duplicate) == (first.ingested + second.ingested, first.duplicate + second.duplicate)
 
@@ -93,7 +96,8 @@ async def test_a_file_that_cannot_be_read_leaves_the_check_of_the_others_alone(s
     broken = tmp_path / "broken.json"
     broken.write_text("{")
     good = export(record(1, "A"))
-    error, report = await services.ingestion.check_each([type(good)(path=broken, name="broken.json"), good])
+    bad, sound = await services.ingestion.preview.each([type(good)(path=broken, name="broken.json"), good])
+    error, report = bad.problem, sound.report
     assert "broken.json" in str(error)
     assert report.ingested == 1
 
@@ -259,8 +263,8 @@ async def test_documents_in_memory_are_taken_in_as_from_a_file(services, export,
 
 
 async def test_the_expected_time_is_a_range_until_a_batch_was_measured(services, export, record):
-    before = await services.ingestion.expected_time(1000)
+    before = await services.ingestion.preview.expected_time(1000)
     report = await services.ingestion.run([export(*(record(n, f"Voyage {n}") for n in range(1, 101)))], Control())
-    after = await services.ingestion.expected_time(1000)
+    after = await services.ingestion.preview.expected_time(1000)
     assert before.least_s < before.most_s
     assert after.least_s == after.most_s == pytest.approx(10 * report.seconds, rel=0.1)

@@ -94,9 +94,12 @@ def lists_of_nothing(directory):
     path = directory / "lists.json.gz"
     noise = os.urandom(300_000).hex()  # what no compression can shrink lowers the ratio
     with gzip.open(path, "wb") as file:
-        file.write(f'[{{"title": "Voyage", "noise": "{noise}", "list": [[]'.encode())
-        file.write(b",[]" * 11_000_000)
-        file.write(b"]}]")
+        file.write(f'[{{"title": "Voyage", "noise": "{noise}"}}'.encode())
+        for number in range(11):
+            file.write(f',{{"title": "Voyage {number}", "list": [[]'.encode())
+            file.write(b",[]" * 1_000_000)
+            file.write(b"]}")
+        file.write(b"]")
     return path
 
 
@@ -183,7 +186,6 @@ def test_an_honest_workbook_and_sheet_come_through(tmp_path):
 
     assert [row.title for part in parts for row in part] == ["Voyage"]
     assert found == readers.detect(path, path.name)
-    assert confinement.detect(path, path.name, ReadOptions()) == found
     assert [row.question for row in confinement.read_questions(asked, asked.name).rows] == ["Who sails?"]
 
 

@@ -1,0 +1,95 @@
+"""What an import has to do: of the rows that win their id, the shows that are new or changed."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from typing import TYPE_CHECKING
+
+from animerag.ingestion.entity_resolution import Identity
+from animerag.ingestion.overrides import edited
+from animerag.ingestion.two_pass import LastRowWins, TwoPassReader
+from animerag.models import ImportKind
+from animerag.storage import provenance
+from animerag.text.documents import Document
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Iterator, Sequence
+
+    from animerag.indexing.indexer import Indexer
+    from animerag.ingestion.counters import ImportCounters
+    from animerag.ingestion.two_pass import SourceFile
+    from animerag.models import Show
+    from animerag.readers import Detection
+
+_CHUNK = 500  # rows that are compared with the catalogue at a time
+
+
+class Selection:
+    """Reads files twice and compares them with the catalogue; it stores and spends nothing."""
+
+    def __init__(self, indexer: Indexer) -> None:
+        self._indexer = indexer
+        self._library = indexer.library
+
+    async def read(self, files: Sequence[SourceFile], counters: ImportCounters, kind: ImportKind) -> LastRowWins:
+        """Read all files once, and decide which show each of their ids means. Raises InvalidInputError."""
+        identity, winners = Identity(self._library), LastRowWins()
+        for file in files:
+            await self.read_file(file, identity, winners, counters, kind)
+        counters.total = len(winners) + len(counters.errors) + winners.refused
+        return winners
+
+    async def read_file(
+        self, file: SourceFile, identity: Identity, winners: LastRowWins, counters: ImportCounters, kind: ImportKind
+    ) -> Detection:
+        """Read a file that comes after those in `winners`, and say what it is. Raises InvalidInputError."""
+        reading = await asyncio.to_thread(TwoPassReader.of, file)
+        plan = await identity.plan(reading.seen, prefix=file.id_prefix) if kind is ImportKind.OWN else None
+        counters.read += reading.read
+        counters.errors += reading.errors
+        counters.notes += reading.survey.notes
+        if plan is not None:
+            counters.files.append(reading.survey.report(plan))
+        winners.add(reading, plan)
+        return reading.survey.found
+
+    async def documents(
+        self, rows: Iterator[Show], counters: ImportCounters, kind: ImportKind
+    ) -> AsyncGenerator[list[Document], None]:
+        """Yield what is new or changed, a few hundred at a time, with what the catalogue adds to it."""
+        identity = Identity(self._library)
+        while shows := await asyncio.to_thread(lambda: list(itertools.islice(rows, _CHUNK))):
+            if kind is ImportKind.OWN:
+                shows = await identity.complete(shows)
+                edits = await provenance.edits_of(self._library, [show.id for show in shows])
+                shows = [edited(show, edits[show.id]) if show.id in edits else show for show in shows]
+            yield await self.new_or_changed(await asyncio.to_thread(_documents, shows), counters, kind)
+
+    async def new_or_changed(
+        self, documents: Sequence[Document], counters: ImportCounters, kind: ImportKind
+    ) -> list[Document]:
+        """Leave out what is stored and indexed already, as it is."""
+        spec = await self._indexer.spec()
+        ids = [document.show.id for document in documents]
+        stored = await self._library.fingerprints(ids)
+        indexed = await self._library.embeddings.indexed(spec.name, ids)
+        changed = []
+        for document in documents:
+            known, there = stored.get(document.show.id), indexed.get(document.show.id)
+            # The sample never overwrites what an owner brought; an owner's row takes over the same one of the sample.
+            if (kind is ImportKind.SAMPLE and known is not None and not known.sample) or (
+                known is not None
+                and (known.content_hash, known.text_hash) == document.hashes == there
+                and (kind is ImportKind.SAMPLE or not known.sample)
+            ):
+                counters.unchanged += 1
+            else:
+                counters.changed += known is not None and not known.sample
+                counters.replaced += there is not None and there[1] != document.text_hash
+                changed.append(document)
+        return changed
+
+
+def _documents(shows: Sequence[Show]) -> list[Document]:
+    return [Document.of(show) for show in shows]
