@@ -1,9 +1,11 @@
 """The gate that every call to a provider goes through: slots, pacing, cool-down, retries, and what they cost a job."""
 
 from animerag.rate_limits.budget import budgeted, spending
+from animerag.rate_limits.circuit_breaker import nobody_is_served
 from animerag.rate_limits.concurrency import LevelChoice
-from animerag.rate_limits.gate import Gate, GateState, nobody_is_served
+from animerag.rate_limits.gate import Gate
 from animerag.rate_limits.headers import retry_after_s
+from animerag.rate_limits.state import GateState
 from animerag.rate_limits.token_bucket import estimate_tokens
 from animerag.rate_limits.usage import Meter, metering
 

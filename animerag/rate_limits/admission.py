@@ -38,7 +38,6 @@ class Model:
     cautious: bool
     pace: Pace = field(default_factory=Pace)
     last: int = 0
-    sent_at: float = -math.inf
     in_flight: set[int] = field(default_factory=set)
     broken_by: ProviderError | None = None
     look_again_at: float = 0.0
@@ -48,11 +47,6 @@ class Model:
     down_since: float | None = None
     probe_at: float = 0.0
     relapses: int = 0  # probes that were answered while the calls after them failed
-
-    @property
-    def alone(self) -> bool:
-        """Say whether the newest request is the only one under way, so that what its answer says is still true."""
-        return self.in_flight == {self.last}
 
     def failed(self, now: float) -> None:
         """Count a failure; where it has answered before, some in a row mean that it is away."""
@@ -142,6 +136,7 @@ class Admission:
         self._numbers = 0
         self._timer: asyncio.Task[None] | None = None
         self._timer_at = math.inf
+        self._felt_out_at = -math.inf  # when the last cautious request left
 
     def lane(self, priority: Priority) -> FixedLevel:
         """Return the level that a priority counts against."""
@@ -261,7 +256,7 @@ class Admission:
         return max(self.closed_until - now, self.pace.wait_s(call.tokens, now))
 
     def _own_wait_s(self, call: Call, now: float) -> float:
-        gap_s = call.model.sent_at + self.gap_s - now if call.model.cautious else 0.0
+        gap_s = self._felt_out_at + self.gap_s - now if call.model.cautious else 0.0
         probe_s = call.model.probe_at - now if _held_back(call) else 0.0
         return max(gap_s, probe_s, call.model.pace.wait_s(call.tokens, now))
 
@@ -273,7 +268,9 @@ class Admission:
         self.in_flight[call.priority] += 1
         call.number = model.last = self._numbers
         model.in_flight.add(call.number)
-        call.started_at = model.sent_at = now
+        call.started_at = now
+        if model.cautious:  # whatever its model: the limit may be one for all
+            self._felt_out_at = now
         if _held_back(call):
             model.probe_at = now + PROBE_S
         model.pace.spend(call.tokens, now)

@@ -12,11 +12,9 @@ import random
 import time
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from animerag.errors import (
-    ProviderError,
     ProviderUnusableError,
     RateLimitedError,
     RequestRefusedError,
@@ -24,8 +22,12 @@ from animerag.errors import (
     UnusableAnswerError,
 )
 from animerag.models import Priority
-from animerag.rate_limits.admission import Admission, Call, Model
+from animerag.rate_limits.admission import Admission, Call
+from animerag.rate_limits.circuit_breaker import CircuitBreaker, asks_long, long_wait
 from animerag.rate_limits.concurrency import level_for
+from animerag.rate_limits.headers import Limits
+from animerag.rate_limits.shared_limits import Models
+from animerag.rate_limits.state import GateState, state_of
 from animerag.rate_limits.token_bucket import Pace
 from animerag.rate_limits.usage import current_meter
 from animerag.rate_limits.window import WINDOW_S
@@ -45,47 +47,8 @@ INGEST_START, QUERY_START = 5, 3  # where `auto` begins
 TRIES = 4
 PAID_TRIES = 2  # where each was answered, and most likely paid for
 FIRST_PAUSE_S = 0.5
-PATIENCE_S = 120.0  # a provider that asks for more than this is not waited for
-BREAKER_S = 30.0  # how long bulk work believes that a key is bad before one call looks again
-DOWN_PATIENCE_S = 600.0  # bulk work waits so long for a provider that has stopped answering
-REFUSED_PATIENCE_S = 60.0  # a live call is refused with 429 for so long; bulk work waits as for one that is down
-RELAPSES = 2  # answered probes after which the calls themselves still failed
 LONGEST_GAP_S = 0.5
 LONGEST_GUESS_S = 8.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GateState:
-    """The gate at one moment, for a page to show. `reason` is why it is held up, empty while it is not."""
-
-    in_flight: Mapping[Priority, int]
-    waiting: Mapping[Priority, int]
-    levels: Mapping[Priority, int]
-    cool_down_s: float = 0.0
-    reason: str = ""
-    requests_left: int | None = None
-    tokens_left: int | None = None
-    reset_s: float | None = None
-    rate_limited: int = 0
-    retries: int = 0
-
-    @property
-    def total_in_flight(self) -> int:
-        """Return the calls under way, of all priorities."""
-        return sum(self.in_flight.values())
-
-    @property
-    def total_waiting(self) -> int:
-        """Return the calls that wait at the gate, of all priorities."""
-        return sum(self.waiting.values())
-
-    def words(self) -> str:
-        """Say it in one plain sentence."""
-        if self.cool_down_s > 0:
-            return f"waiting {math.ceil(self.cool_down_s)} s, {self.reason}"
-        if self.reason:
-            return self.reason
-        return f"{self.total_in_flight} in flight, {self.total_waiting or 'none'} waiting"
 
 
 class Gate:
@@ -119,8 +82,9 @@ class Gate:
             clock=clock,
             sleep=sleep,
         )
-        self._models: dict[str, Model] = {}
-        self._new_are_cautious = capacity is None
+        self._breaker = CircuitBreaker(self._admission, clock)
+        self._models = Models()
+        self._models.new_are_cautious = capacity is None
         self._places = 0
         self._closed_at = -math.inf
         self._refusals_in_a_row = 0
@@ -186,17 +150,18 @@ class Gate:
 
     def learn(self, headers: Mapping[str, str], *, model: str = "", unused_tokens: int = 0) -> None:
         """Take over limits from a response's headers; `unused_tokens` is by how much the estimate was too high."""
-        known = self._model(model)
-        announced = known.pace.learn(headers, self._clock(), alone=known.alone)
-        if headers and not announced and not known.pace.known:
-            self._new_are_cautious = False  # a provider that announces nothing here has nothing to feel out elsewhere
+        known, limits, call = self._models.get(model), Limits.of(headers), _current_call.get()
+        now = self._clock()
+        if limits is not None:
+            self._models.learn(known, limits, now if call is None else call.started_at, now)
+        elif headers and not known.pace.known:
+            self._models.new_are_cautious = False  # where nothing is announced there is nothing to feel out
         for pace in (known.pace, self._admission.pace):
             pace.tokens.give_back(unused_tokens)
-        call = _current_call.get()
         if unused_tokens and call is not None and call.granted is not None:
             call.granted.amount -= unused_tokens
             call.granted = None  # an answer is counted once
-        if announced or unused_tokens:
+        if limits is not None or unused_tokens:
             self._admission.pump()
 
     def level(self, priority: Priority) -> int:
@@ -217,53 +182,19 @@ class Gate:
 
     def reset(self) -> None:
         """Forget that the provider was unusable: whoever starts a job means it to be tried."""
-        for model in self._models.values():
+        for model in self._models:
             model.broken_by = None
             model.probe_at = 0.0
         self._admission.pump()
 
     def state(self) -> GateState:
         """Return what the gate does now."""
-        now = self._clock()
-        pace = self._tightest(now)
-        cool_down_s, reason = self._held_up(now)
-        return GateState(
-            in_flight=dict(self._admission.in_flight),
-            waiting=dict(self._admission.waiting),
-            levels={priority: self.level(priority) for priority in Priority},
-            cool_down_s=cool_down_s,
-            reason=reason,
-            requests_left=_whole(pace.left(now)[0]),
-            tokens_left=_whole(pace.left(now)[1]),
-            reset_s=max(0.0, pace.requests.reset_at - now) if pace.requests.known else None,
-            rate_limited=self._rate_limited,
-            retries=self._retries,
+        return state_of(
+            self._admission, list(self._models), self._clock(), rate_limited=self._rate_limited, retries=self._retries
         )
 
-    def _tightest(self, now: float) -> Pace:
-        paces = [self._admission.pace, *(model.pace for model in self._models.values())]
-        known = [pace for pace in paces if pace.known] or paces
-        return min(known, key=lambda pace: min(pace.requests.fullness(now), pace.tokens.fullness(now)))
-
-    def _held_up(self, now: float) -> tuple[float, str]:
-        if self._admission.closed_until > now:
-            return self._admission.closed_until - now, "the provider asked for it"
-        probes = [model.probe_at for model in self._models.values() if model.down_since is not None]
-        if probes and (self._admission.waiting[Priority.BATCH] or self._admission.waiting[Priority.INGEST]):
-            return max(0.0, min(probes) - now), "the provider has stopped answering"
-        throttled_s = self._admission.throttled_s()
-        if throttled_s > 0:
-            return throttled_s, "to stay within the provider's limits"
-        reasons = [model.broken_by for model in self._models.values() if model.broken_by is not None]
-        return 0.0, f"stopped: {reasons[0]}" if reasons else ""
-
-    def _model(self, name: str) -> Model:
-        if name not in self._models:
-            self._models[name] = Model(name=name, cautious=self._new_are_cautious)
-        return self._models[name]
-
     def _call(self, priority: Priority, tokens: int, name: str) -> Call:
-        model = self._model(name)
+        model = self._models.get(name)
         return Call(priority=priority, place=self._last_place(), tokens=tokens, model=model, meter=current_meter())
 
     def _last_place(self) -> int:
@@ -271,7 +202,7 @@ class Gate:
         return self._places
 
     async def _admit(self, call: Call) -> None:
-        self._ask_breaker(call)
+        self._breaker.check(call)
         await self._admission.admit(call)
 
     async def _succeed(
@@ -287,12 +218,13 @@ class Gate:
             try:
                 return await self._attempt(call, attempt, deadline_s, probe)
             except RateLimitedError as error:
-                if (error.retry_after_s or 0.0) > PATIENCE_S:
+                if asks_long(error):
                     raise
-                self._check_patience(call)
+                self._breaker.check_refusals(call)
             except TransientProviderError as error:
                 paid = isinstance(error, UnusableAnswerError)
-                if not paid and self._waits_for_return(call):
+                if not paid and self._breaker.is_away(call):  # at the end of its line, as if it were new
+                    call.tries, call.spent_s, call.place = 0, 0.0, self._last_place()
                     continue
                 pause_s = self._pause_s(call)
                 if call.tries >= (PAID_TRIES if paid else TRIES) or call.spent_s + pause_s >= deadline_s:
@@ -312,7 +244,7 @@ class Gate:
         try:
             if probe is not None and call.model.down_since is not None and call.priority is not Priority.LIVE:
                 await self._within(deadline_s, probe)
-                self._probe_answered(call.model)
+                self._breaker.probed(call.model)
             value = await self._within(max(0.0, deadline_s - call.spent_s), attempt)
             answered = True
             self._answered(call)
@@ -321,16 +253,16 @@ class Gate:
         except UnusableAnswerError:
             call.tries += 1
             call.spent_s += self._clock() - call.started_at
-            self._is_up(call.model)
+            self._breaker.answered(call.model)
             raise
         except TransientProviderError:
             self._failed(call)
             raise
         except RequestRefusedError:
-            self._is_up(call.model)
+            self._breaker.answered(call.model)
             raise
         except ProviderUnusableError as error:
-            self._break(call, error, BREAKER_S)
+            self._breaker.open(call, error)
             raise
         finally:
             if not answered:
@@ -349,22 +281,11 @@ class Gate:
         """Note a success: whatever was believed to be broken is not."""
         self._refusals_in_a_row = 0
         call.model.broken_by = None
-        self._is_up(call.model)
+        self._breaker.answered(call.model)
         call.model.served_at = self._clock()
-        call.model.pace.requests.accept(1, self._clock())
+        call.model.pace.requests.accept(self._clock())
         if call.started_at >= self._closed_at:
             call.model.cautious = False
-
-    def _is_up(self, model: Model) -> None:
-        model.relapses = 0
-        if model.answered():
-            self._admission.pump()
-
-    def _probe_answered(self, model: Model) -> None:
-        """Let the others go again; whether the provider is of any use, only their own calls can tell."""
-        model.relapses += 1
-        if model.answered():
-            self._admission.pump()
 
     def _sample(self, call: Call) -> None:
         now = self._clock()
@@ -376,37 +297,6 @@ class Gate:
         call.spent_s += self._clock() - call.started_at
         self._admission.lane(call.priority).fail()
         call.model.failed(self._clock())
-
-    def _waits_for_return(self, call: Call) -> bool:
-        """Send a bulk call to the end of its line while the provider is away; its failures are not the call's own.
-
-        Raises ProviderUnusableError where the provider has been away for too long.
-        """
-        model = call.model
-        if model.down_since is None or call.priority is Priority.LIVE:
-            return False
-        if self._clock() - model.down_since >= DOWN_PATIENCE_S or model.relapses >= RELAPSES:
-            self._give_up(call, "The provider has stopped answering")
-        call.tries, call.spent_s, call.place = 0, 0.0, self._last_place()
-        return True
-
-    def _check_patience(self, call: Call) -> None:
-        """End a call that nothing but 429s have answered for too long.
-
-        Raises RateLimitedError for a live call, ProviderUnusableError for bulk work.
-        """
-        now = self._clock()
-        call.refused_at = now if call.refused_at is None else call.refused_at
-        if call.priority is Priority.LIVE:
-            if now - call.refused_at >= REFUSED_PATIENCE_S:
-                raise RateLimitedError("The provider keeps asking to slow down. Try again in some minutes.")
-        elif now - max(call.refused_at, call.model.served_at) >= DOWN_PATIENCE_S:
-            self._give_up(call, "The provider only asks to slow down")
-
-    def _give_up(self, call: Call, why: str) -> NoReturn:
-        gone = f"{why}, and what waits for it was given up. Go on when it is back."
-        self._break(call, ProviderUnusableError(gone), BREAKER_S)
-        raise self._again(call.model)
 
     def _pause_s(self, call: Call) -> float:
         # The spread keeps calls that failed together from returning together.
@@ -429,9 +319,9 @@ class Gate:
         gap_s = max(self._admission.gap_s, 2 * (now - call.started_at))
         self._admission.gap_s = min(LONGEST_GAP_S, gap_s)
         stated_s = error.retry_after_s
-        if stated_s is not None and stated_s > PATIENCE_S:
-            self._break(call, error, stated_s)
-            raise _wait_long(stated_s) from error
+        if stated_s is not None and asks_long(error):
+            self._breaker.open(call, error, stated_s)
+            raise long_wait(stated_s) from error
         if call.started_at >= self._closed_at:
             self._close(call, stated_s, now)
         else:  # it left before the last refusal came back and only repeats it
@@ -447,50 +337,8 @@ class Gate:
         wait_s = max(stated_s or 0.0, guess_s)
         self._closed_at = now
         self._admission.closed_until = max(self._admission.closed_until, now + wait_s)
-        self._new_are_cautious = True
-        for model in self._models.values():
+        self._models.new_are_cautious = True
+        for model in self._models:
             model.cautious = True
         call.model.pace.refuse(call.tokens, wait_s, now)
         self._admission.lane(call.priority).refuse()
-
-    def _break(self, call: Call, reason: ProviderError, seconds: float) -> None:
-        """Let bulk work of this model fail at once, the waiting calls now and new ones for some time."""
-        model = call.model
-        model.broken_by = reason
-        model.look_again_at = self._clock() + seconds
-        self._admission.fail(model, lambda: self._again(model))
-
-    def _ask_breaker(self, call: Call) -> None:
-        """Send bulk calls away while the provider is known to refuse them; a live question always tries."""
-        model = call.model
-        if model.broken_by is None or call.priority is Priority.LIVE:
-            return
-        now = self._clock()
-        if now < model.look_again_at:
-            raise self._again(model)
-        if isinstance(model.broken_by, RateLimitedError):
-            model.broken_by = None  # the stated time is over
-        else:
-            model.look_again_at = now + BREAKER_S  # this one call looks, the others go on believing
-
-    def _again(self, model: Model) -> ProviderError:
-        # An exception raised in many tasks would collect the tracebacks of all: each gets its own.
-        if isinstance(model.broken_by, RateLimitedError):
-            return _wait_long(max(0.0, model.look_again_at - self._clock()))
-        return ProviderUnusableError(str(model.broken_by))
-
-
-def nobody_is_served(error: Exception) -> bool:
-    """Tell whether every other call of bulk work would end alike: whoever has more to ask keeps it for later."""
-    long = isinstance(error, RateLimitedError) and (error.retry_after_s or 0.0) > PATIENCE_S
-    return long or isinstance(error, ProviderUnusableError)
-
-
-def _wait_long(seconds: float) -> RateLimitedError:
-    minutes = math.ceil(seconds / 60)
-    span = f"{minutes} minutes" if minutes < 120 else f"{math.ceil(minutes / 60)} hours"
-    return RateLimitedError(f"The provider asks to wait {span}. Start again after that.", retry_after_s=seconds)
-
-
-def _whole(amount: float) -> int | None:
-    return max(0, int(amount)) if math.isfinite(amount) else None

@@ -28,6 +28,25 @@ class Announcement:
     precision_s: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one answer announces."""
+
+    requests: Announcement | None
+    tokens: Announcement | None
+
+    @classmethod
+    def of(cls, headers: Mapping[str, str]) -> Limits | None:
+        """Return what `headers` announce, or None where that is nothing."""
+        limits = cls(announcement(headers, "requests"), announcement(headers, "tokens"))
+        return None if limits == cls(None, None) else limits
+
+    @property
+    def numbers(self) -> tuple[float | None, float | None]:
+        """Return the limits themselves, in requests and tokens."""
+        return (self.requests.limit if self.requests else None, self.tokens.limit if self.tokens else None)
+
+
 def announcement(headers: Mapping[str, str], quantity: Quantity) -> Announcement | None:
     """Return what `x-ratelimit-*-{quantity}` say, or None where they say nothing usable."""
     given = _lowered(headers)

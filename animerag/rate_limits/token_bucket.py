@@ -1,7 +1,7 @@
-"""Requests and tokens a minute as leaking buckets, configured or guessed from what the provider announces.
+"""Requests and tokens a minute as leaking buckets, configured or as the provider announces them.
 
-Servers agree on header names, not on meanings: `limit` may be a minute's worth or the size of the bucket. Both readings
-are kept until an announcement contradicts the first.
+Headers are read as OpenAI documents them: `limit` is what a minute allows, `remaining` what may be sent at once, and
+`reset` the time until all of it may be. A server that means something else is learnt from its refusals.
 """
 
 from __future__ import annotations
@@ -10,21 +10,18 @@ import math
 from collections import deque
 from typing import TYPE_CHECKING
 
-from animerag.rate_limits.headers import announcement
 from animerag.rate_limits.window import WINDOW_S, Window
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from animerag.rate_limits.headers import Announcement
+    from animerag.rate_limits.headers import Announcement, Limits
     from animerag.rate_limits.window import Grant
 
 # Our clock starts when a request leaves, the server's when it arrives, and the first one also opens a connection.
 MARGIN_S = 0.05
 BURST_S = 5.0  # a configured limit may be enforced over a shorter time than the minute it is stated for
 HISTORY = 512
+SURPLUS = 3.0  # what an account may miss by rounding; more was never taken from the bucket that it is kept of
 IGNORED_RATE = 100.0  # requests a second: nothing that refusals teach is faster than this
-TOLERANCE = 0.05  # what servers of one provider may disagree about without proving a reading wrong
 
 
 def estimate_tokens(text: str) -> int:
@@ -48,8 +45,7 @@ class Bucket:
         self._at = 0.0
         self._spends: deque[tuple[float, float]] = deque(maxlen=HISTORY)
         self._certain: tuple[float, float] | None = None  # when a refusal told what is there, and how much
-        self._answered = 0.0
-        self._reading = _ServerReading(0.0)
+        self._announced: _AnnouncedLimit | None = None
         self._openings = _Openings()
         if per_minute is not None:
             self.rate = per_minute / 60
@@ -93,25 +89,44 @@ class Bucket:
         """Return what was taken but not used."""
         self._left = min(self._left + amount, self.capacity + self._margin)
 
-    def accept(self, amount: float, now: float) -> None:
-        """Note that `amount` was served."""
-        self._answered += amount
+    def absorb(self, other: Bucket) -> None:
+        """Count what was spent from another bucket as spent from this one, where that is worked out again."""
+        self._spends = deque(sorted([*self._spends, *other._spends]), maxlen=HISTORY)
+
+    def accept(self, now: float) -> None:
+        """Note that a request was served."""
         if self._openings.accept():
             self._settle(now)
 
-    def learn(self, said: Announcement, now: float, *, alone: bool) -> None:
-        """Take over an announcement. `alone` says that no other request can have changed it since."""
-        if said.limit != self._reading.limit:
-            self._reading = _ServerReading(said.limit)
-        self._reading.narrow(said)
-        self._reading.served(self._answered, now - self._spends[0][0] if self._spends else 0.0)
+    @property
+    def announced(self) -> float | None:
+        """Return the limit that the provider announced last."""
+        return self._announced.limit if self._announced else None
+
+    def hides(self, remaining: float, sent_at: float, now: float) -> bool:
+        """Tell whether more was left for a request that was sent then than this bucket accounts for."""
+        return self.known and remaining > self.left(now) + self.spent_since(sent_at) + SURPLUS
+
+    def spent_since(self, sent_at: float) -> float:
+        """Return what was taken out from that moment on."""
+        return sum(amount for moment, amount in self._spends if moment >= sent_at)
+
+    def hold_to(self, amount: float, now: float) -> None:
+        """Believe that no more than `amount` is left."""
+        self._left = min(self.left(now), amount)
+
+    def learn(self, told: Announcement, now: float, *, only: bool) -> None:
+        """Take over an announcement. `only` says that no other request can have changed it since."""
+        if self._announced is None or told.limit != self._announced.limit:
+            self._announced = _AnnouncedLimit(told.limit)
+        self._announced.take(told)
         self._settle(now)
-        self.reset_at = now + (said.reset_s or 0.0)
-        if said.remaining is not None:
+        self.reset_at = now + (told.reset_s or 0.0)
+        if told.remaining is not None:
             # Remaining is rounded down, so up to one more may be there.
-            self._left = min(self.left(now), said.remaining + 1)
-            if alone:
-                self._left = max(self._left, said.remaining)
+            self._left = min(self.left(now), told.remaining + 1)
+            if only:
+                self._left = max(self._left, told.remaining)
 
     def refuse(self, amount: float, wait_s: float, now: float) -> None:
         """Note a 429 that asked for `wait_s`: the refused amount was not used, and just it will be there then."""
@@ -126,8 +141,8 @@ class Bucket:
 
     def _settle(self, now: float) -> None:
         """Take the slower of what is announced and what refusals taught; work out again what is left if it changed."""
-        announced = self._reading.rate if self._reading.limit else math.inf
-        capacity = self._reading.capacity if self._reading.limit else 1.0
+        announced = self._announced.rate if self._announced else math.inf
+        capacity = self._announced.capacity if self._announced else 1.0
         self._refill(now)
         if self._openings.rate < announced:
             self.rate, self.capacity = self._openings.rate, capacity
@@ -150,7 +165,7 @@ class Bucket:
         refusal just what was refused will be there, unless a whole window opens then.
         """
         self._at, self._left = self._spends[0][0] if self._spends else now, self.capacity
-        if self._certain is not None and self._reading.is_a_minutes_worth:
+        if self._certain is not None:
             self._at, self._left = self._certain
         for moment, amount in self._spends:
             if moment >= self._at:
@@ -191,46 +206,26 @@ class _Openings:
         return math.isfinite(self.rate)
 
 
-class _ServerReading:
-    """What announcements of one `limit` mean: a minute's worth, until that is refuted, or the bucket's size."""
+class _AnnouncedLimit:
+    """What announcements of one `limit` say: so much a minute, and a bucket that the rest and its reset fill."""
 
     def __init__(self, limit: float) -> None:
         self.limit = limit
-        self._smallest, self._largest = 0.0, math.inf  # possible sizes of the bucket if `limit` is a minute's worth
-        self._fastest = math.inf  # the rate if `limit` is the bucket's size
+        self._size = 0.0  # 0 until it was announced
 
-    def narrow(self, said: Announcement) -> None:
-        """Use one announcement to rule readings out."""
-        if said.remaining is None or said.reset_s is None:
-            return
-        used = self.limit - said.remaining
-        if used <= 0 or said.reset_s <= 0:
-            return
-        soonest, latest = max(said.reset_s - said.precision_s, 0.001), said.reset_s + said.precision_s
-        a_minute = self.limit / 60
-        self._smallest = max(self._smallest, said.remaining + a_minute * soonest)
-        self._largest = min(self._largest, said.remaining + 1 + a_minute * latest)
-        contradicted = (used - 1) / latest > self._fastest * (1 + TOLERANCE)
-        self._fastest = used / soonest if contradicted else min(self._fastest, used / soonest)
-
-    def served(self, amount: float, seconds: float) -> None:
-        """Use what was let through so far: more than a minute's rate brings must have been in the bucket."""
-        self._smallest = max(self._smallest, amount - self.limit / 60 * seconds)
-
-    @property
-    def is_a_minutes_worth(self) -> bool:
-        """Tell whether the limit is what a minute brings."""
-        return self._smallest <= min(self._largest, self.limit) + TOLERANCE * self.limit
+    def take(self, told: Announcement) -> None:
+        """Take over one announcement: what is left, and what comes until the reset, is all that there can be."""
+        if told.remaining is not None and told.reset_s is not None:
+            arriving = self.rate * max(0.0, told.reset_s - told.precision_s)
+            self._size = max(self._size, told.remaining + arriving)
 
     @property
     def rate(self) -> float:
-        return self.limit / 60 if self.is_a_minutes_worth else self._fastest
+        return self.limit / 60
 
     @property
     def capacity(self) -> float:
-        if not self.is_a_minutes_worth:
-            return self.limit
-        return min(self.limit, max(1.0, self._smallest)) if self._smallest else self.limit
+        return min(self.limit, max(1.0, self._size)) if self._size else self.limit
 
 
 class Pace:
@@ -279,11 +274,19 @@ class Pace:
         self.requests.refuse(1, wait_s, now)
         self.tokens.give_back(tokens)
 
-    def learn(self, headers: Mapping[str, str], now: float, *, alone: bool) -> bool:
-        """Take over what `headers` announce; return whether they announce anything."""
-        requests, tokens = announcement(headers, "requests"), announcement(headers, "tokens")
-        if requests is not None:
-            self.requests.learn(requests, now, alone=alone)
-        if tokens is not None:
-            self.tokens.learn(tokens, now, alone=alone)
-        return requests is not None or tokens is not None
+    def absorb(self, other: Pace) -> None:
+        """Take over what was sent by another pace's account."""
+        self.requests.absorb(other.requests)
+        self.tokens.absorb(other.tokens)
+
+    @property
+    def announced(self) -> tuple[float | None, float | None]:
+        """Return the limits in requests and tokens that the provider announced last."""
+        return self.requests.announced, self.tokens.announced
+
+    def learn(self, limits: Limits, now: float, *, only: bool) -> None:
+        """Take over what an answer announces; `only` says that no other request can have changed it since."""
+        if limits.requests is not None:
+            self.requests.learn(limits.requests, now, only=only)
+        if limits.tokens is not None:
+            self.tokens.learn(limits.tokens, now, only=only)

@@ -14,7 +14,7 @@ from animerag.config import load_settings
 from animerag.errors import ProviderError
 from animerag.jobs.jobs import Control
 from animerag.models import AnswerStatus
-from animerag.rate_limits import admission, gate
+from animerag.rate_limits import admission, circuit_breaker
 from animerag.readers.questions import QuestionRow, Sheet
 from animerag.simulator import SimulatorProcess, SimulatorSettings, parse_faults
 from animerag.simulator.server import listening
@@ -151,7 +151,7 @@ async def test_an_import_gives_up_a_provider_that_stays_away_and_the_rest_is_pai
     settings, source, provider, monkeypatch
 ):
     monkeypatch.setattr(admission, "PROBE_S", 0.2)
-    monkeypatch.setattr(gate, "DOWN_PATIENCE_S", 0.5)
+    monkeypatch.setattr(circuit_breaker, "DOWN_PATIENCE_S", 0.5)
     async with left_alone(settings, source, provider) as (services, run):
         report = await run
         assert "stopped answering" in report.stopped_by
@@ -169,7 +169,7 @@ async def test_an_import_gives_up_a_provider_that_stays_away_and_the_rest_is_pai
 
 async def test_a_sheet_keeps_its_rows_for_later_while_the_provider_is_away(settings, source, provider, monkeypatch):
     monkeypatch.setattr(admission, "PROBE_S", 0.2)
-    monkeypatch.setattr(gate, "DOWN_PATIENCE_S", 0.5)
+    monkeypatch.setattr(circuit_breaker, "DOWN_PATIENCE_S", 0.5)
     chosen = {"openai_base_url": provider.url, "data_dir": settings.data_dir, "chroma_url": settings.chroma_url}
     chosen |= {"embedding_provider": "local", "query_concurrency": LANES}
     rows = tuple(QuestionRow(question=f"What does voyage {n} find on island {n * 7}?") for n in range(1, SHOWS + 1))

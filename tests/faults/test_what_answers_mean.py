@@ -9,7 +9,7 @@ from animerag.config import load_settings
 from animerag.errors import ProviderError, RateLimitedError
 from animerag.jobs.jobs import Control
 from animerag.models import AnswerStatus, Priority
-from animerag.rate_limits import admission, gate
+from animerag.rate_limits import admission, circuit_breaker, gate
 from animerag.readers.questions import QuestionRow, Sheet
 from animerag.storage.batch_runs import RunOptions
 from tests.raw_server import embedded, error, events, raw_server, reply, vector
@@ -222,12 +222,12 @@ async def test_a_provider_that_serves_the_probe_and_nothing_else_is_given_up(imp
         report = await import_from(server)
         bulk = [request for request in server.requests if len(request.texts) > 1]
     assert "stopped answering" in report.stopped_by
-    assert len(bulk) <= 2 + 2 * 3 * gate.RELAPSES
+    assert len(bulk) <= 2 + 2 * 3 * circuit_breaker.RELAPSES
 
 
 @pytest.mark.parametrize("headers", [{"retry-after": "0"}, {"retry-after": "soon"}, {}])
 async def test_429s_without_an_end_end_an_import(import_from, headers, monkeypatch):
-    monkeypatch.setattr(gate, "DOWN_PATIENCE_S", 1.0)
+    monkeypatch.setattr(circuit_breaker, "DOWN_PATIENCE_S", 1.0)
     refused = error(429, "slow down", "rate_limit_exceeded", headers)
     async with raw_server(after(2, lambda _: refused)) as server:
         report = await import_from(server)
@@ -237,7 +237,7 @@ async def test_429s_without_an_end_end_an_import(import_from, headers, monkeypat
 
 @pytest.mark.parametrize("headers", [{"retry-after": "0"}, {"retry-after": "soon"}])
 async def test_429s_without_an_end_end_a_question(opened, headers, monkeypatch):
-    monkeypatch.setattr(gate, "REFUSED_PATIENCE_S", 1.0)
+    monkeypatch.setattr(circuit_breaker, "REFUSED_PATIENCE_S", 1.0)
     async with raw_server(lambda _: error(429, "slow down", "rate_limit_exceeded", headers)) as server:
         async with opened(server) as services:
             with pytest.raises(RateLimitedError, match="keeps asking"):

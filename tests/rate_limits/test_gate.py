@@ -296,7 +296,6 @@ class LimitedServer:
         *,
         rate=0.5,
         capacity=5,
-        limit="minute",
         at="arrival",
         strict=False,
         window=None,
@@ -305,7 +304,7 @@ class LimitedServer:
         latency_s=LATENCY_S,
     ):
         self.fake, self.rate, self.capacity = fake, rate, capacity
-        self.limit, self.at, self.strict, self.window, self.jitter = limit, at, strict, window, jitter
+        self.at, self.strict, self.window, self.jitter = at, strict, window, jitter
         self.left, self.looked_at, self.latency_s = float(capacity - taken), 0.0, latency_s
         self.refusals = []
         self.served = []
@@ -325,30 +324,30 @@ class LimitedServer:
         if self.window:
             reset_s = self.looked_at + self.window - self.fake.now
         return {
-            "x-ratelimit-limit-requests": str(self.capacity if self.limit == "bucket" else round(self.rate * 60)),
+            "x-ratelimit-limit-requests": str(round(self.rate * 60)),
             "x-ratelimit-remaining-requests": str(math.floor(self.left + 1e-9)),
             "x-ratelimit-reset-requests": f"{reset_s:.3f}s",
         }
 
-    async def answer(self, gate, name):
+    async def answer(self, gate, name, model=""):
         await self.fake.sleep(0.002)
         self.refill()
         if self.left < 1 - 1e-9:
-            await self.refuse(gate)
+            await self.refuse(gate, model)
         self.left -= 1
         self.served.append(name)
         headers = self.headers()
         await self.fake.sleep(self.latency_s * (1 + self.jitter * (2 * self.chance.random() - 1)))
-        gate.learn(headers if self.at == "arrival" else self.headers())
+        gate.learn(headers if self.at == "arrival" else self.headers(), model=model)
 
-    async def refuse(self, gate):
+    async def refuse(self, gate, model):
         wait_s = self.window - (self.fake.now - self.looked_at) if self.window else (1 - self.left) / self.rate
         if self.strict:
             self.left, wait_s = 0.0, 1 / self.rate
         self.refusals.append(self.fake.now)
         headers = self.headers()
         await self.fake.sleep(0.002)
-        gate.learn(headers)
+        gate.learn(headers, model=model)
         raise slow_down(wait_s)
 
     def worst_window(self):
@@ -367,7 +366,6 @@ def through(server, gate, count):
         {},
         {"at": "response"},
         {"strict": True},
-        {"limit": "bucket"},
         {"at": "response", "jitter": 0.5},
         {"taken": 1},
         {"taken": 1, "at": "response", "latency_s": 0.5},
@@ -386,6 +384,38 @@ async def test_a_provider_of_five_in_ten_seconds_refuses_once_at_most(fake, leve
     assert fake.now <= 1.10 * (20 + 2 * ways.get("taken", 0) + server.latency_s)
 
 
+def through_models(servers, gate, count):
+    """Send calls to servers by the name of their model, one after the other."""
+
+    def call(number):
+        model = list(servers)[number % len(servers)]
+        return gate.run(lambda: servers[model].answer(gate, number, model), priority=INGEST, model=model)
+
+    return asyncio.gather(*map(call, range(count)))
+
+
+@pytest.mark.parametrize("level", [3, 5, 10, 20, "auto"])
+@pytest.mark.parametrize("ways", [{}, {"at": "response"}, {"at": "response", "jitter": 0.5}, {"taken": 2}])
+async def test_models_that_share_a_limit_are_counted_together(fake, level, ways):
+    server = LimitedServer(fake, **ways)
+    gate = fake.gate(ingest=level)
+
+    await fake.run(through_models({"chat": server, "embedding": server}, gate, 15))
+
+    assert server.worst_window() <= 1
+    assert fake.now <= 1.10 * (20 + 2 * ways.get("taken", 0) + server.latency_s)
+
+
+async def test_models_with_equal_limits_of_their_own_do_not_hold_each_other_up(fake):
+    servers = {name: LimitedServer(fake, rate=1, capacity=20) for name in ("chat", "embedding")}
+    gate = fake.gate(ingest=20)
+
+    await fake.run(through_models(servers, gate, 100))
+
+    assert all(server.worst_window() <= 1 for server in servers.values())
+    assert fake.now <= 1.4 * (30 + LATENCY_S), "and not the 80 s that one limit for both would take"
+
+
 async def test_thirty_in_ten_seconds_are_used_up(fake):
     server = LimitedServer(fake, rate=3, capacity=30)
     gate = fake.gate(ingest=20)
@@ -398,7 +428,7 @@ async def test_thirty_in_ten_seconds_are_used_up(fake):
 
 @pytest.mark.parametrize("level", [5, 10])
 async def test_windows_that_open_all_at_once_are_used_too(fake, level):
-    server = LimitedServer(fake, window=10, limit="bucket")
+    server = LimitedServer(fake, window=10)
     gate = fake.gate(ingest=level)
 
     await fake.run(through(server, gate, 15))

@@ -1,0 +1,94 @@
+"""What a gate does at one moment, for pages to show."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from animerag.models import Priority
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from animerag.rate_limits.admission import Admission, Model
+    from animerag.rate_limits.token_bucket import Pace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateState:
+    """The gate at one moment, for a page to show. `reason` is why it is held up, empty while it is not."""
+
+    in_flight: Mapping[Priority, int]
+    waiting: Mapping[Priority, int]
+    levels: Mapping[Priority, int]
+    cool_down_s: float = 0.0
+    reason: str = ""
+    requests_left: int | None = None
+    tokens_left: int | None = None
+    reset_s: float | None = None
+    rate_limited: int = 0
+    retries: int = 0
+
+    @property
+    def total_in_flight(self) -> int:
+        """Return the calls under way, of all priorities."""
+        return sum(self.in_flight.values())
+
+    @property
+    def total_waiting(self) -> int:
+        """Return the calls that wait at the gate, of all priorities."""
+        return sum(self.waiting.values())
+
+    def words(self) -> str:
+        """Say it in one plain sentence."""
+        if self.cool_down_s > 0:
+            return f"waiting {math.ceil(self.cool_down_s)} s, {self.reason}"
+        if self.reason:
+            return self.reason
+        return f"{self.total_in_flight} in flight, {self.total_waiting or 'none'} waiting"
+
+
+def state_of(
+    admission: Admission, models: Collection[Model], now: float, *, rate_limited: int, retries: int
+) -> GateState:
+    """Return what a gate does now; of several limits the tightest is told."""
+    models = list(models)
+    pace = _tightest(admission, models, now)
+    cool_down_s, reason = _held_up(admission, models, now)
+    return GateState(
+        in_flight=dict(admission.in_flight),
+        waiting=dict(admission.waiting),
+        levels={priority: admission.level(priority) for priority in Priority},
+        cool_down_s=cool_down_s,
+        reason=reason,
+        requests_left=_whole(pace.left(now)[0]),
+        tokens_left=_whole(pace.left(now)[1]),
+        reset_s=max(0.0, pace.requests.reset_at - now) if pace.requests.known else None,
+        rate_limited=rate_limited,
+        retries=retries,
+    )
+
+
+def _tightest(admission: Admission, models: Collection[Model], now: float) -> Pace:
+    paces = [admission.pace, *(model.pace for model in models)]
+    known = [pace for pace in paces if pace.known] or paces
+    return min(known, key=lambda pace: min(pace.requests.fullness(now), pace.tokens.fullness(now)))
+
+
+def _held_up(admission: Admission, models: Collection[Model], now: float) -> tuple[float, str]:
+    """Return for how long the gate is held up, 0 where nobody knows, and why."""
+    if admission.closed_until > now:
+        return admission.closed_until - now, "the provider asked for it"
+    probes = [model.probe_at for model in models if model.down_since is not None]
+    if probes and (admission.waiting[Priority.BATCH] or admission.waiting[Priority.INGEST]):
+        return max(0.0, min(probes) - now), "the provider has stopped answering"
+    throttled_s = admission.throttled_s()
+    if throttled_s > 0:
+        return throttled_s, "to stay within the provider's limits"
+    reasons = [model.broken_by for model in models if model.broken_by is not None]
+    return 0.0, f"stopped: {reasons[0]}" if reasons else ""
+
+
+def _whole(amount: float) -> int | None:
+    return max(0, int(amount)) if math.isfinite(amount) else None
