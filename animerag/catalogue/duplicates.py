@@ -1,4 +1,4 @@
-"""The same show from two worlds: pairs that look like one, merged or kept apart as their owner says."""
+"""The same show from two sites: pairs that look like one, merged or kept as two by the user."""
 
 from __future__ import annotations
 
@@ -73,9 +73,9 @@ class SameShows:
         """Never offer this pair again. Raises LibraryError."""
         await provenance.keep_apart(self._library, one, two)
 
-    async def told_of(self, show_id: str) -> list[Provenance]:
-        """Return which files told of a show, the newest first. Raises LibraryError."""
-        return await provenance.told_of(self._library, show_id)
+    async def provenance_of(self, show_id: str) -> list[Provenance]:
+        """Return the files that a show was imported from, the newest first. Raises LibraryError."""
+        return await provenance.origins_of(self._library, show_id)
 
 
 def _alike(shows: list[StoredShow]) -> Iterator[Pair]:

@@ -88,8 +88,8 @@ def _print_report(report: IngestReport, options: argparse.Namespace, *, expected
         verb = "would be stored" if dry_run else "stored"
         print(
             f"{report.read:,} read: {report.ingested:,} {verb}, {report.unchanged:,} unchanged,"
-            f" {report.duplicate:,} repeated (the last row won), {report.quarantined:,} set aside,"
-            f" {report.cancelled:,} not done. {report.catalogue:,} shows in the catalogue."
+            f" {report.duplicate:,} repeated (the last row counts), {report.quarantined:,} skipped,"
+            f" {report.cancelled:,} remaining. {report.catalogue:,} shows in the catalogue."
         )
         if report.usage.embedding_tokens:
             cost = "cost unknown" if report.usage.cost_usd is None else f"${report.usage.cost_usd:.4f}"

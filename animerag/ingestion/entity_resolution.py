@@ -1,6 +1,6 @@
-"""Which show is a row about? Ids of different worlds never overwrite each other, and nothing a file left out is erased.
+"""Which show a row is about: ids of different sites never overwrite each other, and what a file leaves out stays.
 
-A file's ids are taken as the catalogue's when the titles of those that both know agree; otherwise they get a prefix.
+A file's ids count as the catalogue's when the titles of the ids that both contain agree; otherwise they get a prefix.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from animerag.models import RelatedShow, StoredShow
     from animerag.storage.library import Library
 
-SAME_WORLD = 0.8  # of the ids that file and catalogue share, so many must have a title in common
-_FEW = 5  # shared ids below which a share says little, and a file of the same name is taken at its word
-MADE_WORLDS = frozenset(("title", "note"))  # ids that we made from a row's own words
+SAME_SITE = 0.8  # of the ids that file and catalogue share, so many must have a title in common
+_FEW = 5  # shared ids below which a share says little, and a file of the same name is trusted
+DERIVED_PREFIXES = frozenset(("title", "note"))  # of ids that are made from a row's text
 _AT_ONCE = 50  # stored shows that are turned into values on the event loop in a few milliseconds
 _PREFIX = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 
@@ -49,7 +49,7 @@ class ShowFingerprint:
 
 
 def fingerprint(title: str, titles: Iterable[str], description: str) -> ShowFingerprint:
-    """Return the face of a show; titles that are no names ("and...", "I") count only as main titles."""
+    """Return the fingerprint of a show; titles that are no names ("and...", "I") count only as main titles."""
     folded = {key for key in map(normalise, titles) if key and names_something(key)} | {normalise(title)}
     return ShowFingerprint(
         tuple(map(hash, sorted(folded))), title, hash(start) if (start := normalise(description[:300])) else 0
@@ -63,38 +63,38 @@ def names_something(folded: str) -> bool:
 
 @dataclass(slots=True)
 class FileIds:
-    """The ids of one file and the faces behind them, gathered while it is read for the first time."""
+    """The ids of one file and the fingerprints of their shows, collected while it is read for the first time."""
 
     file: str
-    world: str = ""
-    faces: dict[str, ShowFingerprint] = field(default_factory=dict)
+    site: str = ""
+    fingerprints: dict[str, ShowFingerprint] = field(default_factory=dict)
     overlays: set[str] = field(default_factory=set)
 
     def add(self, show: Show) -> None:
         """Note a row; of rows with one id the last counts, as it does in the catalogue."""
-        self.faces[show.id] = fingerprint(show.title, show.titles, show.description)
+        self.fingerprints[show.id] = fingerprint(show.title, show.titles, show.description)
         if show.overlay:
             self.overlays.add(show.id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdPlan:
-    """What becomes of a file's ids: `told` says it in words, `prefix` is what its plain ids get."""
+    """What becomes of a file's ids: `explanation` says it in words, `prefix` is what its plain ids get."""
 
     prefix: str
-    told: str
+    explanation: str
     prefixes: Mapping[str, str]  # by the prefix that the file gives
     renamed: Mapping[str, str]  # single ids, by the id that the file gives
     refused: Mapping[str, str]  # why not, by the id that the file gives
 
     def name(self, show: Show) -> Show | RowError:
-        """Return the show under its id in the catalogue, or the reason why its row is set aside."""
+        """Return the show under its id in the catalogue, or the reason why its row is skipped."""
         if show.id in self.refused:
             file, line = (show.origin.file, show.origin.line) if show.origin else ("", 0)
             reason, given = self.refused[show.id], cells.given(dict(show.record))
             return RowError(file=file, line=line, id=show.id, stage="validate", reason=reason, given=given)
         named = self.id_of(show.id)
-        origin = replace(show.origin, told_as=self._in_world(show.id)) if show.origin else None
+        origin = replace(show.origin, told_as=self._prefixed(show.id)) if show.origin else None
         if named == show.id and not any(self.prefixes.values()):
             return replace(show, origin=origin)
         relations, similar = self._related(show.relations), self._related(show.similar)
@@ -102,9 +102,9 @@ class IdPlan:
 
     def id_of(self, given: str) -> str:
         """Return the catalogue's id for one that the file gives."""
-        return self.renamed.get(given) or self._in_world(given)
+        return self.renamed.get(given) or self._prefixed(given)
 
-    def _in_world(self, given: str) -> str:
+    def _prefixed(self, given: str) -> str:
         own, bare = split_id(given)
         return join_id(self.prefixes.get(own, own), bare)
 
@@ -125,10 +125,10 @@ class _Shared:
     refused: Mapping[str, str]
 
     @property
-    def one_world(self) -> bool:
-        """Tell whether the ids mean the same: enough agree, or the few that there are come from the file itself."""
+    def same_site(self) -> bool:
+        """Tell whether the ids mean the same shows: enough agree, or the few that exist come from the file itself."""
         agreed = self.agreed + (self.corrected if self.known < _FEW else 0)
-        return self.known > 0 and agreed >= SAME_WORLD * self.known
+        return self.known > 0 and agreed >= SAME_SITE * self.known
 
 
 class Identity:
@@ -136,9 +136,7 @@ class Identity:
 
     def __init__(self, library: Library) -> None:
         self._library = library
-        self._earlier: dict[
-            str, ShowFingerprint
-        ] = {}  # what files before this one in the run brought, by the catalogue's id
+        self._earlier: dict[str, ShowFingerprint] = {}  # of earlier files of this import, by the catalogue's id
         self._merged: dict[str, str] = {}
 
     async def plan(self, seen: FileIds, *, prefix: str | None = None) -> IdPlan:
@@ -146,26 +144,32 @@ class Identity:
 
         Raises InvalidInputError for a prefix that cannot be one, LibraryError.
         """
-        if prefix and (not _PREFIX.fullmatch(prefix) or prefix in MADE_WORLDS):
+        if prefix and (not _PREFIX.fullmatch(prefix) or prefix in DERIVED_PREFIXES):
             raise InvalidInputError(f"{prefix[:40]!r} cannot be a prefix: use small letters, digits, - and _.")
         self._merged = await provenance.merged_ids(self._library)
         groups: dict[str, list[str]] = defaultdict(list)
-        for given in seen.faces:
+        for given in seen.fingerprints:
             groups[split_id(given)[0]].append(given)
         prefixes: dict[str, str] = {}
-        told = ["The file gives no ids: they are made from its titles."] if groups.keys() <= MADE_WORLDS else []
+        explanations = (
+            ["The file has no IDs: they are derived from its titles."] if groups.keys() <= DERIVED_PREFIXES else []
+        )
         refused: dict[str, str] = {}
         for own, ids in groups.items():
-            if own in MADE_WORLDS:
+            if own in DERIVED_PREFIXES:
                 continue
-            prefixes[own], said, clashes = await self._world(seen, own, ids, prefix)
-            told.append(said)
+            prefixes[own], sentence, clashes = await self._prefix(seen, own, ids, prefix)
+            explanations.append(sentence)
             refused |= clashes
         renamed = await self._renamed(seen, prefixes)
         plan = IdPlan(
-            prefix=prefixes.get("", ""), told=" ".join(told), prefixes=prefixes, renamed=renamed, refused=refused
+            prefix=prefixes.get("", ""),
+            explanation=" ".join(explanations),
+            prefixes=prefixes,
+            renamed=renamed,
+            refused=refused,
         )
-        for given, known in seen.faces.items():
+        for given, known in seen.fingerprints.items():
             if given not in refused:
                 self._earlier[plan.id_of(given)] = known
         return plan
@@ -181,51 +185,54 @@ class Identity:
             found += [completed(show, stored.get(show.id), files.get(show.id, set())) for show in part]
         return found
 
-    async def _world(
+    async def _prefix(
         self, seen: FileIds, own: str, ids: list[str], wanted: str | None
     ) -> tuple[str, str, Mapping[str, str]]:
-        """Return the prefix for the ids of one world in the file, a sentence, and the ids that clash there."""
+        """Return the prefix for the ids of one site in the file, a sentence about it, and the ids that clash."""
         if wanted is not None:
             shared = await self._compare(seen, ids, wanted)
-            said = f"get the prefix {wanted}, as chosen" if wanted else "are kept as chosen"
-            return wanted, _said(said), shared.refused
-        known = sorted({"", own, *await provenance.prefixes(self._library), *_prefixes(self._earlier)} - MADE_WORLDS)
+            sentence = f"get the prefix {wanted}, as you chose." if wanted else "stay as they are, as you chose."
+            return wanted, f"The file's IDs {sentence}", shared.refused
+        known = sorted(
+            {"", own, *await provenance.prefixes(self._library), *_prefixes(self._earlier)} - DERIVED_PREFIXES
+        )
         compared = {candidate: await self._compare(seen, ids, candidate) for candidate in known}
-        chosen = max(known, key=lambda candidate: (compared[candidate].one_world, compared[candidate].agreed))
+        chosen = max(known, key=lambda candidate: (compared[candidate].same_site, compared[candidate].agreed))
         shared = compared[chosen]
-        if shared.one_world:
-            under = f" under the prefix {chosen}" if chosen else ""
-            said = f"are the catalogue's{under}: {shared.agreed:,} of {shared.known:,} known ones agree"
-            return chosen, _said(said), shared.refused
+        if shared.same_site:
+            return chosen, _matching(shared, chosen), shared.refused
         shared = compared[own]
         if not shared.known:
-            return own, _said("are new to the catalogue" if not own else f"are new, and have the prefix {own}"), {}
-        made = seen.world if seen.world and seen.world != own else _slug(seen.file)
+            return own, f"The file's IDs are new to your catalogue{f' and have the prefix {own}' if own else ''}.", {}
+        made = seen.site if seen.site and seen.site != own else _slug(seen.file)
         while made in known:
             made += "-2"
-        agree = f"{shared.agreed:,} of {shared.known:,} agree"
-        said = f"mean other shows than the catalogue's ({agree}): they get the prefix {made}"
-        return made, _said(said), {}
+        agree = f"{shared.agreed:,} of {shared.known:,} match by title"
+        return (
+            made,
+            f"The file's IDs mean other shows than those in your catalogue ({agree}) and get the prefix {made}.",
+            {},
+        )
 
     async def _compare(self, seen: FileIds, ids: list[str], prefix: str) -> _Shared:
-        """Hold a file's ids against the catalogue's under a prefix."""
+        """Compare a file's ids with the catalogue's under a prefix."""
         under = {join_id(prefix, split_id(given)[1]): given for given in ids}
         stored = await self._stored(under)
         files = await provenance.files_of(self._library, {show.id for show in stored.values()})
         own = {show_id for show_id, show in stored.items() if seen.file in files.get(show.id, ())}
-        faces = {show_id: self._earlier[show_id] for show_id in under if show_id in self._earlier}
-        return await asyncio.to_thread(lambda: _shared(seen, under, faces | _faces(stored), own))
+        fingerprints = {show_id: self._earlier[show_id] for show_id in under if show_id in self._earlier}
+        return await asyncio.to_thread(lambda: _shared(seen, under, fingerprints | _fingerprints_of(stored), own))
 
     async def _stored(self, ids: Iterable[str]) -> dict[str, StoredShow]:
-        """Return what is stored under ids, or under those they were merged into."""
+        """Return what is stored under ids, or under the ids they were merged into."""
         standing = {show_id: self._merged.get(show_id, show_id) for show_id in ids}
         found = await provenance.stored(self._library, standing.values())
         return {show_id: found[other] for show_id, other in standing.items() if other in found}
 
     async def _renamed(self, seen: FileIds, prefixes: Mapping[str, str]) -> dict[str, str]:
-        """Say which ids stand for another show: merged by their owner, or an entry of a list known by its title."""
+        """Return the ids that stand for another show: merged by the user, or known by the title of a list's entry."""
         renamed = {}
-        for given in seen.faces:
+        for given in seen.fingerprints:
             own, bare = split_id(given)
             named = join_id(prefixes.get(own, own), bare)
             if named in self._merged:
@@ -234,9 +241,10 @@ class Identity:
             unknown = await self._unknown(seen, prefixes, renamed)
             by_title = await self._by_title() if unknown else {}
             for given in unknown:
-                found = {show_id for key in seen.faces[given].keys for show_id in by_title.get(key, ())}
-                if len(found) == 1:
-                    renamed[given] = found.pop()
+                keys = seen.fingerprints[given].keys
+                matches = {show_id for key in keys for show_id in by_title.get(key, ())}
+                if len(matches) == 1:
+                    renamed[given] = matches.pop()
         return renamed
 
     async def _unknown(self, seen: FileIds, prefixes: Mapping[str, str], renamed: Mapping[str, str]) -> list[str]:
@@ -248,9 +256,9 @@ class Identity:
         return [given for given, show_id in named.items() if show_id not in known and show_id not in self._earlier]
 
     async def _by_title(self) -> dict[int, list[str]]:
-        faces = await asyncio.to_thread(_faces, await provenance.stored(self._library))
+        fingerprints = await asyncio.to_thread(_fingerprints_of, await provenance.stored(self._library))
         found: dict[int, list[str]] = defaultdict(list)
-        for show_id, known in (faces | self._earlier).items():
+        for show_id, known in (fingerprints | self._earlier).items():
             for key in known.keys:
                 found[key].append(show_id)
         return found
@@ -265,8 +273,8 @@ def completed(show: Show, stored: Show | None, files: set[str]) -> Show:
         return show
     if show.overlay:
         return replace(with_mine(stored, show, stored), overlay=True, origin=show.origin)
-    alone = not files - {show.origin.file if show.origin else ""}
-    return with_mine(show if alone else united(show, stored), show, stored)
+    only_source = not files - {show.origin.file if show.origin else ""}
+    return with_mine(show if only_source else united(show, stored), show, stored)
 
 
 def joined(show: Show, earlier: Show) -> Show:
@@ -311,7 +319,7 @@ def _type_of(show: Show, older: Show) -> dict[str, Any]:
 
 
 def with_mine(show: Show, newer: Show, older: Show) -> Show:
-    """Return a show with what its owner thinks of it: the newer word where there is one."""
+    """Return a show with its owner's status, score and progress: the newer value where there is one."""
     score, watched = newer.my_score, newer.episodes_watched
     return replace(
         show,
@@ -322,19 +330,24 @@ def with_mine(show: Show, newer: Show, older: Show) -> Show:
     )
 
 
-def _faces(stored: Mapping[str, StoredShow]) -> dict[str, ShowFingerprint]:
+def _fingerprints_of(stored: Mapping[str, StoredShow]) -> dict[str, ShowFingerprint]:
     return {show_id: fingerprint(show.title, show.titles, show.beginning) for show_id, show in stored.items()}
 
 
-def _shared(seen: FileIds, under: Mapping[str, str], faces: Mapping[str, ShowFingerprint], own: set[str]) -> _Shared:
+def _shared(
+    seen: FileIds, under: Mapping[str, str], fingerprints: Mapping[str, ShowFingerprint], own: set[str]
+) -> _Shared:
     clashes = {}
-    for show_id, there in faces.items():
-        here = seen.faces[under[show_id]]
+    for show_id, there in fingerprints.items():
+        here = seen.fingerprints[under[show_id]]
         if not there.is_like(here):
-            clashes[show_id] = f"The id {show_id} already is “{there.title}”, and this row is “{here.title}”."
-    refused = {under[show_id]: said for show_id, said in clashes.items() if show_id not in own}
+            clashes[show_id] = f"The ID {show_id} is already “{there.title}”, and this row is “{here.title}”."
+    refused = {under[show_id]: sentence for show_id, sentence in clashes.items() if show_id not in own}
     return _Shared(
-        known=len(faces), agreed=len(faces) - len(clashes), corrected=len(clashes) - len(refused), refused=refused
+        known=len(fingerprints),
+        agreed=len(fingerprints) - len(clashes),
+        corrected=len(clashes) - len(refused),
+        refused=refused,
     )
 
 
@@ -355,8 +368,12 @@ def _prefixes(ids: Iterable[str]) -> set[str]:
 
 def _slug(file: str) -> str:
     plain = re.sub(r"[^a-z0-9]+", "-", PurePosixPath(file.replace("\\", "/")).stem.lower()).strip("-")[:24].strip("-")
-    return plain if _PREFIX.fullmatch(plain) and plain not in MADE_WORLDS else f"file-{plain}".rstrip("-")
+    return plain if _PREFIX.fullmatch(plain) and plain not in DERIVED_PREFIXES else f"file-{plain}".rstrip("-")
 
 
-def _said(what: str) -> str:
-    return f"The file's ids {what}."
+def _matching(shared: _Shared, prefix: str) -> str:
+    under = f" with the prefix {prefix}" if prefix else ""
+    if shared.known == shared.agreed == 1:
+        return f"The one ID already in your catalogue{under} matches by title."
+    number = f"All {shared.known:,}" if shared.agreed == shared.known else f"{shared.agreed:,} of the {shared.known:,}"
+    return f"{number} IDs already in your catalogue{under} match by title."

@@ -1,4 +1,4 @@
-"""What a file holds, gathered while it is read: counts, years, episodes, a few titles, and notes on mended rows."""
+"""A summary of a file, made while it is read: counts, years, episodes, a few titles, and notes on corrected rows."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from animerag.readers import Detection
 
 _TITLES = 5
-MOST_NOTES = 500  # of a run: reports are kept with the job
+MOST_NOTES = 500  # of an import: its report is stored with the job
 
 
 @dataclass(slots=True)
-class Survey:
-    """Of one file; `found` is what was understood of it before it was read."""
+class FileSummary:
+    """The summary of one file; `detection` says how it is read."""
 
-    found: Detection
+    detection: Detection
     shows: int = 0
     without_year: int = 0
     years: tuple[int, int] | None = None
@@ -48,15 +48,15 @@ class Survey:
             self.notes += [RowNote(file=at.file, line=at.line, id=show.id, note=note) for note in at.notes]
 
     def report(self, plan: IdPlan) -> FileReport:
-        """Return the account of the file once its ids are decided on."""
-        found, eps = self.found, self.episodes
+        """Return the report on the file, once it is known what its ids mean."""
+        detection, eps = self.detection, self.episodes
         return FileReport(
-            name=found.name,
-            format=found.label,
-            encoding=found.encoding,
-            reasons=found.reasons,
-            columns=found.fields,
-            ids=plan.told,
+            name=detection.name,
+            format=detection.label,
+            encoding=detection.encoding,
+            reasons=detection.reasons,
+            columns=detection.fields,
+            ids=plan.explanation,
             id_prefix=plan.prefix,
             shows=self.shows,
             years=self.years,
@@ -67,17 +67,19 @@ class Survey:
 
 
 def described(report: FileReport) -> list[str]:
-    """Tell a file's report in sentences, for the command line and the page alike."""
+    """Return a file's report in sentences, for the command line and the page."""
     known = [f"{heading} → {FIELDS[field]}" for heading, field in report.columns.items() if field]
-    said = [f"{report.format[:1].upper()}{report.format[1:]}. {' '.join(report.reasons)}"]
+    sentences = [f"{report.format[:1].upper()}{report.format[1:]}. {' '.join(report.reasons)}"]
     if known:
         left = [heading for heading, field in report.columns.items() if not field]
-        said.append(f"Columns: {', '.join(known)}.")
-        said += [f"Kept with the record only: {', '.join(left[:12])}."] if left else []
+        sentences.append(f"Columns: {', '.join(known)}.")
+        sentences += [f"Not mapped: {', '.join(left[:12])}."] if left else []
     if report.shows:
-        said.append(f"{report.shows:,} {'show' if report.shows == 1 else 'shows'}{_years(report)}{_episodes(report)}.")
-        said.append(f"For example {', '.join(report.titles)}.")
-    return [*said, report.ids] if report.ids else said
+        sentences.append(
+            f"{report.shows:,} {'show' if report.shows == 1 else 'shows'}{_years(report)}{_episodes(report)}."
+        )
+        sentences.append(f"Examples: {', '.join(report.titles)}.")
+    return [*sentences, report.ids] if report.ids else sentences
 
 
 def _years(report: FileReport) -> str:
@@ -92,4 +94,6 @@ def _episodes(report: FileReport) -> str:
     if report.episodes is None:
         return ""
     fewest, median, most = report.episodes
+    if fewest == most:
+        return f", {most:,} {'episode' if most == 1 else 'episodes'}"
     return f", {fewest:,} to {most:,} episodes (median {median:g})"

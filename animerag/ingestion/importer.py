@@ -277,7 +277,7 @@ async def _accepted(winners: LastRowWins, tally: ImportCounters) -> bool:
     bad = len(tally.errors) + winners.refused
     if tally.read < _FEW or bad <= MUCH * tally.read:
         return True
-    question = f"{bad:,} of {tally.read:,} rows cannot be used. Take in the others?"
+    question = f"{bad:,} of {tally.read:,} rows have errors. Import the rest?"
     return await tally.control.ask(question)
 
 

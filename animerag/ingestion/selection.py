@@ -48,11 +48,11 @@ class Selection:
         plan = await identity.plan(reading.seen, prefix=file.id_prefix) if kind is ImportKind.OWN else None
         counters.read += reading.read
         counters.errors += reading.errors
-        counters.notes += reading.survey.notes
+        counters.notes += reading.summary.notes
         if plan is not None:
-            counters.files.append(reading.survey.report(plan))
+            counters.files.append(reading.summary.report(plan))
         winners.add(reading, plan)
-        return reading.survey.found
+        return reading.summary.detection
 
     async def documents(
         self, rows: Iterator[Show], counters: ImportCounters, kind: ImportKind

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from animerag import readers
 from animerag.errors import InvalidInputError
 from animerag.ingestion.entity_resolution import FileIds, IdPlan, joined
-from animerag.ingestion.file_summary import MOST_NOTES, Survey
+from animerag.ingestion.file_summary import MOST_NOTES, FileSummary
 from animerag.models import RowError, RowNote, Show
 from animerag.readers import ReadOptions, confinement
 
@@ -41,7 +41,7 @@ class TwoPassReader:
     """What the first reading of one file found."""
 
     file: SourceFile
-    survey: Survey
+    summary: FileSummary
     seen: FileIds
     read: int = 0
     errors: list[RowError] = field(default_factory=list)
@@ -57,7 +57,7 @@ class TwoPassReader:
         found, parts = confinement.inspect(file.path, file.name, file.options)
         if found.problem:
             raise readers.DetectedFileError(found)
-        reading = cls(file, Survey(found), FileIds(file=file.name, world=found.world))
+        reading = cls(file, FileSummary(found), FileIds(file=file.name, site=found.world))
         try:
             for row in itertools.chain.from_iterable(parts):
                 reading._add(row)
@@ -71,12 +71,12 @@ class TwoPassReader:
             self.errors.append(row)
             return
         self.seen.add(row)
-        self.survey.add(row)
+        self.summary.add(row)
         self.last[row.id] = self.read - len(self.errors) - 1
 
     def again(self) -> Iterator[Show]:
         """Yield the shows once more. Raises InvalidInputError."""
-        rows = readers.read_detected(self.file.path, self.survey.found, self.file.options)
+        rows = readers.read_detected(self.file.path, self.summary.detection, self.file.options)
         return (row for row in rows if isinstance(row, Show))
 
 
@@ -96,7 +96,7 @@ class LastRowWins:
                 show_id = plan.id_of(given) if plan else given
                 self._places[show_id] = max(self._places.get(show_id, 0), number << _FILE | position)
         reading.last = {}
-        reading.seen.faces.clear()  # they have told what the ids mean
+        reading.seen.fingerprints.clear()  # nothing needs them once the ids are decided
 
     @property
     def refused(self) -> int:

@@ -97,8 +97,8 @@ async def files_of(database: Database, ids: Iterable[str]) -> dict[str, set[str]
     return found
 
 
-async def told_of(database: Database, show_id: str) -> list[Provenance]:
-    """Return which files told of a show, the newest first."""
+async def origins_of(database: Database, show_id: str) -> list[Provenance]:
+    """Return the files that a show was imported from, the newest first."""
     wanted = (
         select(provenance.c.file, provenance.c.source_id, provenance.c.overlay, imports.c.created_at.label("at"))
         .join(imports, provenance.c.import_id == imports.c.id)

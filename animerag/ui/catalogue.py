@@ -1,4 +1,4 @@
-"""What Catalogue draws: the shows that are asked for, and what is missing. One show: show.py."""
+"""What Catalogue draws: the list of shows, and what is missing from the catalogue. One show: show.py."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class BrowseRequest:
 
 
 def controls() -> BrowseRequest:
-    """Draw search, order and conditions, and return what they ask for."""
+    """Draw search, order and filters, and return what they ask for."""
     search, order, way, narrow = st.columns([4.2, 2, 1.8, 2], vertical_alignment="bottom")
     letters = search.text_input(
         "Search titles", key="catalogue_search", placeholder="Any title, in any script", type="search", live=True
@@ -90,12 +90,10 @@ def _conditions() -> tuple[Filters, str | None]:
     )
     aired_from = left.date_input("Aired from", None, _FIRST_DAY, _LAST_DAY, key="catalogue_aired_from")
     aired_to = right.date_input("Aired until", None, _FIRST_DAY, _LAST_DAY, key="catalogue_aired_to")
-    types = left.multiselect("Types, any of them", list(TYPE_LABELS), format_func=_type, key="catalogue_types")
-    seasons = right.multiselect("Seasons, any of them", _SEASONS, format_func=str.capitalize, key="catalogue_seasons")
-    tags = st.multiselect("Tags, all of them", vocabulary.tags, key="catalogue_tags")
-    statuses = st.multiselect(
-        "My status, any of them", list(STATUS_LABELS), format_func=_status, key="catalogue_statuses"
-    )
+    types = left.multiselect("Types (any)", list(TYPE_LABELS), format_func=_type, key="catalogue_types")
+    seasons = right.multiselect("Seasons (any)", _SEASONS, format_func=str.capitalize, key="catalogue_seasons")
+    tags = st.multiselect("Tags (all)", vocabulary.tags, key="catalogue_tags")
+    statuses = st.multiselect("My status (any)", list(STATUS_LABELS), format_func=_status, key="catalogue_statuses")
     files = vocabulary.files
     file = st.selectbox("From file", list(files), None, key="catalogue_file", placeholder="Any file") if files else None
     filters = Filters(
@@ -128,7 +126,7 @@ def _status(status: WatchState) -> str:
 
 
 def show_table(asked: BrowseRequest) -> None:
-    """Draw the shows that are asked for, a page at a time; a click or an arrow key on one opens it."""
+    """Draw the list, a page at a time; a click or an arrow key on a show opens it."""
     call = session.runtime().call
     number = st.session_state.get("catalogue_page", 1) - 1
     page = call(asked.page(number))
@@ -137,11 +135,11 @@ def show_table(asked: BrowseRequest) -> None:
         page = call(asked.page())
     conditions = [condition.label for condition in asked.filters.conditions()] + ([asked.file] if asked.file else [])
     if not page.total:
-        hint = "Try fewer letters, or another script." if not conditions else "Take a condition away under Filters."
-        st.info(f"No show has this. {hint}", icon=":material/search_off:")
+        hint = "Try fewer letters or another script." if not conditions else "Remove a filter."
+        st.info(f"No matches. {hint}", icon=":material/search_off:")
         return
-    told, turn = st.columns([4, 1], vertical_alignment="bottom")
-    told.caption(label(" · ".join([counted(page.total, "show"), *conditions])))
+    count, turn = st.columns([4, 1], vertical_alignment="bottom")
+    count.caption(label(" · ".join([counted(page.total, "show"), *conditions])))
     pages = -(-page.total // PAGE)
     if pages > 1:
         turn.number_input(f"Page, of {pages:,}", 1, pages, key="catalogue_page")
@@ -198,7 +196,7 @@ def _table(shows: Sequence[Show]) -> None:
 
 
 def _download(page: Page) -> None:
-    """Offer what is asked for as a table that this app, and a spreadsheet, can read again; made when asked for."""
+    """Offer the list as a CSV file that this app and spreadsheets can read; it is made on demand."""
 
     def made() -> bytes:
         shows = session.runtime().call(session.services().library.shows(page.ids))
@@ -216,7 +214,7 @@ def _download(page: Page) -> None:
 
 
 def gaps() -> None:
-    """Offer pairs that may be one show, and list sequels that are missing and shows that a plot cannot find."""
+    """List pairs that may be one show, missing sequels, and shows without a description."""
     services = session.services()
 
     async def look() -> tuple[list[Pair], list[Missing], list[Show]]:
@@ -227,26 +225,26 @@ def gaps() -> None:
     same_shows(pairs)
     if missing:
         with st.expander(f"{counted(len(missing), 'sequel')} missing", icon=":material/playlist_remove:"):
-            st.caption("Sequels and prequels that shows of the catalogue name, and that it lacks.")
+            st.caption("Sequels and prequels that your shows refer to and that are not in the catalogue.")
             rows = [
                 {
                     "Missing": one.show.title or one.show.id,
                     "Year": one.show.year,
-                    "Is": one.show.kind,
+                    "Relation": one.show.kind,
                     "Of": one.named_by.title,
-                    "Id": one.show.id,
+                    "ID": one.show.id,
                 }
                 for one in missing
             ]
             st.dataframe(rows, hide_index=True, width="stretch", height=min(35 * len(rows) + 38, 400))
     if stubs:
         with st.expander(f"{counted(len(stubs), 'show')} without a description", icon=":material/short_text:"):
-            st.caption("Only names and fields can find these. Write a description, or upload a file that has one.")
+            st.caption("Only names and fields find these. Edit a show, or import a file that has its description.")
             for place, show in enumerate(stubs[:_STUBS_SHOWN]):
                 if st.button(_heading(show), key=f"catalogue_stub_{place}", type="tertiary"):
                     open_show(show.id)
             if len(stubs) > _STUBS_SHOWN:
-                st.caption(f"The first {_STUBS_SHOWN} of {len(stubs):,}.")
+                st.caption(f"Showing {_STUBS_SHOWN} of {len(stubs):,}.")
 
 
 def _heading(show: Show) -> str:
@@ -254,17 +252,19 @@ def _heading(show: Show) -> str:
 
 
 def same_shows(pairs: Sequence[Pair]) -> None:
-    """Offer pairs that look like one show, from files of different sites, to be merged or kept as two."""
+    """Offer to merge pairs that look like one show, or to keep both."""
     service, call = session.services().same_shows, session.runtime().call
     if not pairs:
         return
     more = "at least " if len(pairs) == _PAIRS else ""
     with st.expander(f"{more}{counted(len(pairs), 'pair')} may be the same show", icon=":material/join:"):
-        st.caption("Their titles, year and episodes agree. Merging keeps the titles of both and what either lacks.")
+        st.caption(
+            "Their titles, year and episodes agree. Merging keeps both titles and fills in what one of them lacks."
+        )
         for pair in pairs[:_PAIRS_SHOWN]:
             one, two = pair.first, pair.second
-            said, merge, both = st.columns([4, 1, 1], vertical_alignment="center")
-            said.markdown(f"{_named(one)} and {_named(two)}")
+            names, merge, both = st.columns([4, 1, 1], vertical_alignment="center")
+            names.markdown(f"{_named(one)} and {_named(two)}")
             key = f"{one.id}_{two.id}"
             if merge.button("Merge", key=f"catalogue_merge_{key}", width="stretch"):
                 call(service.merge(one.id, two.id))

@@ -1,4 +1,4 @@
-"""What Catalogue draws of one show: all there is about it, what is near it, and how it is changed or deleted."""
+"""What Catalogue draws of one show: its record, similar shows, and the controls that edit or delete it."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _EDIT_S = 120.0  # a provider may have to embed a new description
 
 
 def draw(show: Show) -> None:
-    """Draw all there is about one show; what it points to and the catalogue has can be opened."""
+    """Draw a show; related shows that the catalogue contains can be opened."""
     call, services = session.runtime().call, session.services()
     known = session.held([item.id for item in (*show.relations, *show.similar)])
-    told, changed = call(services.same_shows.told_of(show.id)), call(services.editing.changed(show.id))
+    origins, edited = call(services.same_shows.provenance_of(show.id)), call(services.editing.changed(show.id))
     st.subheader(label(show.title), anchor=False)
     _actions(show)
     others = [title for title in show.titles if title != show.title]
@@ -53,26 +53,26 @@ def draw(show: Show) -> None:
     ]
     if any(mine):
         st.caption(label("My list: " + ", ".join(filter(None, mine))))
-    st.text(clean(show.description) or "The catalogue has no description of it.")
+    st.text(clean(show.description) or "No description.")
     if show.tags:
         st.caption(label(", ".join(show.tags)))
     _links("Relations", show.relations, known)
     _links("Similar", show.similar, known)
     _nearest(show)
-    if told:
-        files = ", ".join(f"{one.file} (id {one.source_id})" for one in told)
-        st.caption(label(f"From {files}"))
-    if changed:
-        st.caption(label(f"Changed here: {', '.join(name.replace('_', ' ') for name in changed)}"))
-        back = "The next upload of its file brings the file's own words back."
-        if st.button("Forget changes", key="catalogue_forget", type="tertiary", icon=":material/undo:", help=back):
+    if origins:
+        files = ", ".join(f"{one.file} (id {one.source_id})" for one in origins)
+        st.caption(label(f"Imported from {files}"))
+    if edited:
+        st.caption(label(f"Edited: {', '.join(name.replace('_', ' ') for name in edited)}"))
+        hint = "The next import of its file restores the values of the file."
+        if st.button("Discard edits", key="catalogue_forget", type="tertiary", icon=":material/undo:", help=hint):
             call(services.editing.forget(show.id))
             st.rerun()
 
 
 def _details(show: Show) -> list[str]:
-    """Return what is recorded of its dates and making, each in a few words."""
-    told = [
+    """Return its dates, source material and studios, as far as they are recorded."""
+    details = [
         season_of(show),
         f"aired {when}" if (when := aired(show)) else None,
         _AIRING[show.airing] if show.airing else None,
@@ -81,7 +81,7 @@ def _details(show: Show) -> list[str]:
         f"{counted(show.duration, 'minute')} an episode" if show.duration else None,
         f"by {', '.join(show.studios)}" if show.studios else None,
     ]
-    return [part for part in told if part]
+    return [part for part in details if part]
 
 
 def _links(heading: str, related: Sequence[RelatedShow], known: set[str]) -> None:
@@ -98,7 +98,7 @@ def _links(heading: str, related: Sequence[RelatedShow], known: set[str]) -> Non
 
 
 def open_show(show_id: str | None) -> None:
-    """Show this one from now on, or none; an address with it can be kept and sent."""
+    """Open a show, or close the open one; its address can be bookmarked."""
     _turn_to(show_id)
     st.rerun()
 
@@ -113,7 +113,7 @@ def _turn_to(show_id: str | None) -> None:
 
 def _actions(show: Show) -> None:
     with st.container(horizontal=True, gap="small"):
-        # A callback runs before anything is drawn: a click that is looked at further down is lost when a late selection
+        # A callback runs before anything is drawn: a click that is read further down is lost when a late selection
         # of the table starts the page again.
         st.button("Close", icon=":material/close:", key="catalogue_close", on_click=_turn_to, args=(None,))
         if st.button("Edit", icon=":material/edit:", key="catalogue_edit"):
@@ -141,11 +141,11 @@ def undo_deletion() -> None:
 
 
 def _nearest(show: Show) -> None:
-    """Draw the shows whose descriptions mean the most alike; an index that is away costs only this."""
+    """Draw the shows with the most similar descriptions; without the index only these are missing."""
     try:
         near = session.runtime().call(session.services().browsing.nearest(show.id))
     except AnimeRAGError as error:
-        st.caption(label(f"Near shows cannot be told: {error}"))
+        st.caption(label(f"Similar shows cannot be listed: {error}"))
         return
     if near:
         st.markdown("**Nearest by meaning**")
@@ -157,17 +157,17 @@ def _nearest(show: Show) -> None:
 
 @st.dialog("Edit", width="large")
 def _edit(show: Show) -> None:
-    st.caption("What is changed here outlasts later uploads.")
-    told: dict[str, Any] = {"title": st.text_input("Title", show.title, key="catalogue_edit_title")}
+    st.caption("Your edits are kept when you import the file again.")
+    fields: dict[str, Any] = {"title": st.text_input("Title", show.title, key="catalogue_edit_title")}
     others = "\n".join(title for title in show.titles if title != show.title)
-    titles = st.text_area("Other titles, a line each", others, height=100, key="catalogue_edit_titles")
-    told["description"] = st.text_area("Description", show.description, height=200, key="catalogue_edit_description")
+    titles = st.text_area("Other titles, one per line", others, height=100, key="catalogue_edit_titles")
+    fields["description"] = st.text_area("Description", show.description, height=200, key="catalogue_edit_description")
     tags = list(show.tags)
     known = list(dict.fromkeys([*tags, *session.tags()]))
-    told["tags"] = st.multiselect("Tags", known, tags, accept_new_options=True, key="catalogue_edit_tags")
+    fields["tags"] = st.multiselect("Tags", known, tags, accept_new_options=True, key="catalogue_edit_tags")
     kind, begins, ends = st.columns(3)
     types = list(TYPE_LABELS)
-    told["type"] = kind.selectbox(
+    fields["type"] = kind.selectbox(
         "Type",
         types,
         types.index(show.type) if show.type else None,
@@ -175,27 +175,27 @@ def _edit(show: Show) -> None:
         key="catalogue_edit_type",
     )
     shape = "2012-04-07, or 2012-04"
-    told["air_date"] = begins.text_input(
+    fields["air_date"] = begins.text_input(
         "Aired from", show.air_date or "", placeholder=shape, key="catalogue_edit_air_date"
     )
-    told["end_date"] = ends.text_input(
+    fields["end_date"] = ends.text_input(
         "Aired until", show.end_date or "", placeholder=shape, key="catalogue_edit_end_date"
     )
     year, episodes, rating, score = st.columns(4)
-    told["year"] = year.number_input("Year", 1900, 2200, show.year or None, key="catalogue_edit_year")
-    told["episodes"] = episodes.number_input(
+    fields["year"] = year.number_input("Year", 1900, 2200, show.year or None, key="catalogue_edit_year")
+    fields["episodes"] = episodes.number_input(
         "Episodes", 1, 100_000, show.episodes or None, key="catalogue_edit_episodes"
     )
-    told["rating"] = rating.number_input("Rating", 0.0, 10.0, show.rating, step=0.1, key="catalogue_edit_rating")
-    told["my_score"] = score.number_input("My score", 0.0, 10.0, show.my_score, step=0.5, key="catalogue_edit_score")
+    fields["rating"] = rating.number_input("Rating", 0.0, 10.0, show.rating, step=0.1, key="catalogue_edit_rating")
+    fields["my_score"] = score.number_input("My score", 0.0, 10.0, show.my_score, step=0.5, key="catalogue_edit_score")
     statuses = [status for status in STATUS_LABELS if status != "none"]
     now = statuses.index(show.my_status) if show.my_status else None
-    told["my_status"] = st.selectbox(
+    fields["my_status"] = st.selectbox(
         "My status", statuses, now, format_func=STATUS_LABELS.__getitem__, key="catalogue_edit_status"
     )
     if st.button("Save", type="primary", icon=":material/save:", key="catalogue_edit_save"):
-        named = [told["title"].strip(), *titles.splitlines()]
-        changes = {name: value for name, value in told.items() if _differs(value, getattr(show, name))}
+        named = [fields["title"].strip(), *titles.splitlines()]
+        changes = {name: value for name, value in fields.items() if _differs(value, getattr(show, name))}
         if titles != others or "title" in changes:
             changes["titles"] = named
         _save(show, changes)

@@ -1,10 +1,10 @@
-"""What Upload draws: files and what they would change, the run at work, and the account of every row."""
+"""What Upload draws: files and what they would change, a running import, and what became of every row."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import streamlit as st
 
@@ -35,10 +35,10 @@ MAX_MB = 50
 TYPES = ("json", "jsonl", "ndjson", "csv", "tsv", "xlsx", "xml", "gz", "txt", "md")
 _NO_FIELD = "none"
 _WIDTHS = {
-    "File": 160, "Detected": 130, "New": 52, "Changed": 72, "Same": 54, "Repeated": 78, "Unusable": 78, "Tokens": 66,
-    "Cost": 60, "About": 84,
+    "File": 160, "Detected": 130, "New": 52, "Changed": 72, "Unchanged": 84, "Repeated": 78, "Skipped": 66,
+    "Tokens": 66, "Cost": 60, "Est. time": 84,
 }  # fmt: skip
-_WINDOW_S = 20.0  # of the lanes of a run at work
+_WINDOW_S = 20.0  # of a running import's lanes
 _LEVELS = ("auto", 1, 3, 5, 10, 20)
 
 
@@ -46,18 +46,18 @@ _LEVELS = ("auto", 1, 3, 5, 10, 20)
 
 
 def choose_files() -> None:
-    """Draw the uploader and the inbox; what is chosen is spooled at once, and the browser's copy let go."""
+    """Draw the uploader and the inbox; a chosen file is stored at once, and the browser's copy is released."""
     files = st.file_uploader(
         "Files",
         type=list(TYPES),
         accept_multiple_files=True,
         max_upload_size=MAX_MB,
         key=session.fresh_key("upload_files"),
-        help="Shoko exports, CSV, TSV, Excel, JSON, JSON lines, MyAnimeList lists, notes.",
+        help="Shoko exports, CSV, TSV, Excel, JSON, JSON Lines, MyAnimeList lists, text notes.",
     )
     if files:
         for file in files:
-            _take(_kept(file.name, file.getbuffer()))
+            _choose(_stored(file.name, file.getbuffer()))
         session.renew("upload_files")
         st.rerun()
     uploads = session.services().uploads
@@ -65,25 +65,25 @@ def choose_files() -> None:
     for sentence in refused:
         st.caption(label(sentence))
     if not waiting:
-        st.caption(label(f"Larger than {MAX_MB} MB? Put it into {uploads.inbox}, or use animerag ingest PATH."))
+        st.caption(label(f"Larger than {MAX_MB} MB? Put the file into {uploads.inbox}, or run animerag ingest PATH."))
         return
     known = {file.source.path for file in session.chosen()}
     names = [source.name for source in waiting if source.path not in known]
     for name in st.pills(
         "In the inbox folder", names, selection_mode="multi", format_func=label, key=session.fresh_key("upload_inbox")
     ):
-        _take(next(source for source in waiting if source.name == name))
+        _choose(next(source for source in waiting if source.name == name))
         session.renew("upload_inbox")
         st.rerun()
 
 
-def _kept(name: str, data: memoryview) -> SourceFile:
+def _stored(name: str, data: memoryview) -> SourceFile:
     if len(data) > MAX_MB * 2**20:  # the browser alone enforces the widget's limit
         raise InvalidInputError(f"{name} is larger than {MAX_MB} MB: put it into the inbox folder instead.")
     return SourceFile(path=session.services().spool.keep(data).path, name=name)
 
 
-def _take(source: SourceFile) -> None:
+def _choose(source: SourceFile) -> None:
     if all(file.source.path != source.path for file in session.chosen()):
         session.chosen().append(session.Chosen(source))
 
@@ -92,19 +92,19 @@ def _take(source: SourceFile) -> None:
 
 
 def preflight(files: list[Chosen]) -> None:
-    """Tell what each file would do, let its reading be corrected, and start."""
+    """Show what each file would change, let its mapping be corrected, and start the import."""
     session.look_into(files)
     narrow = {name: st.column_config.Column(width=width) for name, width in _WIDTHS.items()}
     st.dataframe([_row(file) for file in files], hide_index=True, width="stretch", column_config=narrow)
     for number, file in enumerate(files):
         if file.trouble:
             show_error(file.trouble)
-        name = f"{label(file.source.name)}: how it is read"
+        name = f"{label(file.source.name)}: preview and mapping"
         with st.expander(name, expanded=bool(file.trouble and file.detected)):
             _reading(number, file)
     ready = [file for file in files if file.trouble is None]
     if 0 < len(ready) < len(files):
-        st.caption(f"{counted(len(files) - len(ready), 'file')} that cannot be read will be left out.")
+        st.caption(f"{counted(len(files) - len(ready), 'file')} that cannot be read will be skipped.")
     start, clear = st.columns([1, 4])
     if start.button(
         "Start", type="primary", icon=":material/play_arrow:", key="upload_start", disabled=not ready, width="stretch"
@@ -122,25 +122,25 @@ def preflight(files: list[Chosen]) -> None:
 def _row(file: Chosen) -> dict[str, Any]:
     report = file.report
     if report is None:
-        return {"File": file.source.name, "Detected": file.detected.label if file.detected else "not readable"}
-    understood = report.files[0]
+        return {"File": file.source.name, "Detected": file.detected.label if file.detected else "cannot be read"}
+    summary = report.files[0]
     tokens, cost = report.usage.embedding_tokens, report.usage.cost_usd
     return {
         "File": file.source.name,
-        "Detected": understood.format,
+        "Detected": summary.format,
         "New": report.ingested - report.changed,
         "Changed": report.changed,
-        "Same": report.unchanged,
+        "Unchanged": report.unchanged,
         "Repeated": report.duplicate,
-        "Unusable": report.quarantined,
+        "Skipped": report.quarantined,
         "Tokens": f"{tokens:,}",
         "Cost": "unknown" if cost is None else f"${cost:.4f}" if cost else "none",
-        "About": file.expected.words() if report.ingested and file.expected else "nothing to do",
+        "Est. time": file.expected.words() if report.ingested and file.expected else "nothing to do",
     }
 
 
 def _reading(number: int, file: Chosen) -> None:
-    """Draw what was understood of a file, and what its owner may say instead."""
+    """Draw how a file is read, and the controls that change it."""
     if file.report is not None:
         st.text("\n".join(described(file.report.files[0])))
     if file.detected is not None:
@@ -150,16 +150,16 @@ def _reading(number: int, file: Chosen) -> None:
             st.rerun()
         _preview(file.detected)
     if file.report is not None:
-        _notes(file.report)
-        _set_aside(file.report)
-    if st.button("Leave this file out", key=f"upload_drop_{number}", icon=":material/close:"):
+        _notes(file.report, "row")
+        _skipped(file.report)
+    if st.button("Remove file", key=f"upload_drop_{number}", icon=":material/close:"):
         session.chosen().remove(file)
         session.give_up([file.source.path])
         st.rerun()
 
 
 def _corrected(number: int, source: SourceFile, found: Detection) -> SourceFile:
-    """Return the source as its owner's choices have it; what is left alone is detected."""
+    """Return the source with the user's choices; what is not chosen is detected."""
     key = f"upload_{source.path.name[:12]}_{number}"
     options = source.options
     first, second, third = st.columns(3)
@@ -185,26 +185,24 @@ def _corrected(number: int, source: SourceFile, found: Detection) -> SourceFile:
         options = replace(options, delimiter=delimiter)
     if found.format == "shoko":
         fields = ("AnimeID", "AniDB_AnimeID")
-        given = second.selectbox("Id field", fields, index=None, placeholder=fields[0], key=f"{key}_id")
+        given = second.selectbox("ID field", fields, index=None, placeholder=fields[0], key=f"{key}_id")
         options = replace(options, id_field=given)
-    prefix = third.text_input(
-        "Prefix of its ids", value=source.id_prefix, placeholder="as the titles say", key=f"{key}_prefix"
-    )
+    prefix = third.text_input("ID prefix", value=source.id_prefix, placeholder="automatic", key=f"{key}_prefix")
     options = replace(options, columns=_columns(key, found))
     return replace(source, options=options, id_prefix=prefix or None)
 
 
 def _columns(key: str, found: Detection) -> dict[str, str]:
-    """Let every column be named; those that are guesses stand first and say so."""
+    """Draw a field for every column, the guessed ones first, and return what was chosen."""
     said: dict[str, str] = {}
     asked = [] if found.fixed else sorted(found.columns, key=lambda column: column.certain)
     if not asked:
         return said
     fields = [*columns.FIELDS, _NO_FIELD]
     for place, column in zip(_grid(len(asked), 4), asked, strict=True):
-        guess = column.field or "kept with the record only"
+        guess = column.field or "not mapped"
         chosen = place.selectbox(
-            label(column.heading) + ("" if column.certain else " (a guess)"),
+            label(column.heading) + ("" if column.certain else " (guessed)"),
             fields,
             index=None,
             placeholder=guess,
@@ -226,16 +224,16 @@ def _preview(found: Detection) -> None:
         st.dataframe(rows, hide_index=True, width="stretch")
 
 
-# ── At work ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── During ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def running(job: Job) -> None:
-    """Draw an ingestion at work."""
-    job_watched(job, _told, _lanes)
-    st.caption("Cancel keeps what is stored. This goes on when you leave the page or close the tab.")
+    """Draw a running import."""
+    job_watched(job, _progress, _lanes)
+    st.caption("You can leave this page; the import keeps running. Cancel keeps what is already saved.")
 
 
-def _told(job: Job) -> str:
+def _progress(job: Job) -> str:
     progress = job.control.progress
     stage = "Stopping" if job.state == "cancelling" else progress.stage or "Starting"
     if not progress.total or not progress.done:
@@ -246,7 +244,7 @@ def _told(job: Job) -> str:
 
 
 def _lanes(job: Job) -> None:
-    """Ask what the job asks; draw who waits for what, a row a request in flight."""
+    """Draw the job's question, or what each request in flight is waiting for."""
     if job.control.question is not None:
         _ask(job)
         return
@@ -266,14 +264,14 @@ def _lanes(job: Job) -> None:
 def _ask(job: Job) -> None:
     st.warning(escape(job.control.question or ""), icon=":material/help:")
     go_on, stop = st.columns([1, 4])
-    for place, name, yes in ((go_on, "Take in the others", True), (stop, "Stop", False)):
+    for place, name, yes in ((go_on, "Import the rest", True), (stop, "Stop", False)):
         if place.button(name, key=f"upload_answer_{yes}_{job.id}"):
             session.answer(job, yes=yes)
             st.rerun(scope="app")
 
 
 def _level(job: Job) -> None:
-    """Say what the gate does, and let the level be changed."""
+    """Show what the rate limits do, and let the level be changed."""
     words, choice = st.columns([4, 1], vertical_alignment="center")
     state = session.gate_now()
     words.caption(label(f"Level {state.levels[Priority.INGEST]}: {state.words()}"))
@@ -287,12 +285,12 @@ def _level(job: Job) -> None:
 
 
 def cut_off(record: JobRecord) -> None:
-    """Offer to go on with an import that a crash or a closed app has cut off."""
+    """Offer to resume an import that a crash or a closed app has interrupted."""
     left = session.what_is_left(record)
     uploads, call = session.services().uploads, session.runtime().call
     with st.container(border=True):
         if left is None:
-            st.markdown(f"**{label(record.title)}** was interrupted, and its file is not there any more.")
+            st.markdown(f"**{label(record.title)}** was interrupted, and its file is no longer stored.")
         else:
             done = left.read - left.ingested - left.quarantined
             st.markdown(f"**{label(record.title)}** was interrupted: {done:,} of {left.read:,} done.")
@@ -300,7 +298,12 @@ def cut_off(record: JobRecord) -> None:
         if left is not None and resume.button("Resume", type="primary", icon=":material/resume:", key="upload_resume"):
             call(uploads.resume(record.id))
             st.rerun()
-        if discard.button("Discard", icon=":material/delete:", key="upload_discard", help="What is stored stays."):
+        if discard.button(
+            "Discard",
+            icon=":material/delete:",
+            key="upload_discard",
+            help="What is already saved stays in the catalogue.",
+        ):
             call(uploads.discard(record.id))
             st.rerun()
 
@@ -309,16 +312,17 @@ def cut_off(record: JobRecord) -> None:
 
 
 def ended(job: Job) -> None:
-    """Draw what became of the last ingestion: result first, details below."""
+    """Draw the result of the last import, then its details."""
     if job.state == "failed" or job.report is None:
-        show_error(f"{job.title} was not taken in. {job.error or 'The job was stopped before it could report.'}")
-        st.caption("Nothing was lost: the catalogue is as it was. Mend the cause and choose the file again.")
+        show_error(f"{job.title} was not imported. {job.error or 'The import ended before it could report.'}")
+        st.caption("Your catalogue is unchanged. Fix the problem and choose the file again.")
         return
     report: IngestReport = job.report
     if report.stopped_by:
-        st.warning(escape(f"Stopped part way: {report.stopped_by}"), icon=":material/warning:")
+        st.warning(escape(f"Stopped early: {report.stopped_by}"), icon=":material/warning:")
     elif job.state == "cancelled":
-        st.warning("Cancelled. What is stored stays.", icon=":material/stop:")
+        saved = counted(report.ingested, "show") + (" was saved." if report.ingested == 1 else " were saved.")
+        st.warning(f"Cancelled. {saved}", icon=":material/stop:")
     done = f"**{report.ingested:,} of {counted(report.read, 'row')} stored** from {label(job.title)}"
     st.markdown(f"{done} in {report.seconds:.1f} s · {counted(report.catalogue, 'show')} in the catalogue")
     if report.usage.embedding_tokens:
@@ -327,36 +331,38 @@ def ended(job: Job) -> None:
         "Stored": report.ingested,
         "Unchanged": report.unchanged,
         "Repeated": report.duplicate,
-        "Set aside": report.quarantined,
-        "Not done": report.cancelled,
+        "Skipped": report.quarantined,
+        "Remaining": report.cancelled,
     }
     for column, (name, number) in zip(st.columns(len(counts)), counts.items(), strict=True):
-        said = "The last row with the same id won." if name == "Repeated" else None
-        column.metric(name, f"{number:,}", border=True, help=said)
-    if report.cancelled and st.button("Do the rest", icon=":material/resume:", key=f"upload_rest_{job.id}"):
+        hint = "Of rows with the same ID the last one counts." if name == "Repeated" else None
+        column.metric(name, f"{number:,}", border=True, help=hint)
+    left = report.cancelled
+    if left and st.button(f"Resume ({left:,} left)", icon=":material/resume:", key=f"upload_rest_{job.id}"):
         session.runtime().call(session.services().uploads.resume(job.id))
         st.rerun()
-    _notes(report)
-    _set_aside(report, job)
+    _notes(report, "saved row")
+    _skipped(report, job)
     with st.container(horizontal=True):
-        st.page_link("pages/ask.py", label="Ask about it", icon=":material/forum:")
-        st.page_link("pages/catalogue.py", label="Look at the catalogue", icon=":material/video_library:")
+        st.page_link("pages/ask.py", label="Ask a question", icon=":material/forum:")
+        st.page_link("pages/catalogue.py", label="Open the catalogue", icon=":material/video_library:")
 
 
-def _notes(report: IngestReport) -> None:
+def _notes(report: IngestReport, what: Literal["row", "saved row"]) -> None:
     if report.notes:
-        st.markdown(f"**{counted(len(report.notes), 'note')} on rows that went in**")
-        told = [{"File": n.file, "Line": n.line or None, "Id": n.id, "Note": n.note} for n in report.notes]
-        st.dataframe(told, hide_index=True, width="stretch")
+        number = len({(note.file, note.line) for note in report.notes})
+        st.markdown(f"**{counted(number, what)} with notes**")
+        rows = [{"File": n.file, "Line": n.line or None, "ID": n.id, "Note": n.note} for n in report.notes]
+        st.dataframe(rows, hide_index=True, width="stretch")
 
 
-def _set_aside(report: IngestReport, job: Job | None = None) -> None:
-    """List the rows that were set aside; after a run they can be taken home, corrected, and tried again."""
+def _skipped(report: IngestReport, job: Job | None = None) -> None:
+    """List the skipped rows; after an import they can be downloaded, corrected and tried again."""
     if not report.rows:
         return
-    st.markdown(f"**{counted(len(report.rows), 'row')} set aside**")
+    st.markdown(f"**{counted(len(report.rows), 'row')} skipped**")
     rows: Sequence[dict[str, Any]] = [
-        {"File": r.file, "Line": r.line or None, "Id": r.id, "Reason": r.reason, "What stands there": r.excerpt}
+        {"File": r.file, "Line": r.line or None, "ID": r.id, "Reason": r.reason, "Row content": r.excerpt}
         for r in report.rows
     ]
     st.dataframe(rows, hide_index=True, width="stretch")
@@ -365,13 +371,13 @@ def _set_aside(report: IngestReport, job: Job | None = None) -> None:
     ending, text = to_correct(report.rows)
     download, retry = st.columns([1, 3])
     download.download_button(
-        "Download to correct",
+        "Download skipped rows",
         text.encode("utf-8-sig" if ending == "csv" else "utf-8"),
-        file_name=f"set-aside.{ending}",
+        file_name=f"skipped-rows.{ending}",
         icon=":material/download:",
         key=f"upload_aside_{job.id}",
         on_click="ignore",
     )
-    if retry.button("Retry these", icon=":material/refresh:", key=f"upload_retry_{job.id}"):
-        _take(_kept(f"set-aside.{ending}", memoryview(text.encode())))
+    if retry.button("Try again", icon=":material/refresh:", key=f"upload_retry_{job.id}"):
+        _choose(_stored(f"skipped-rows.{ending}", memoryview(text.encode())))
         st.rerun()

@@ -44,11 +44,11 @@ def test_a_show_is_found_as_its_letters_are_typed_and_then_changed(app_url, brow
     dialog.get_by_label("Title", exact=True).fill("Planetes, the sweepers")
     dialog.get_by_role("button", name="Save").click()
     expect(page.get_by_role("heading", name="Planetes, the sweepers")).to_be_visible(timeout=30_000)
-    expect(page.get_by_text("Changed here: title, titles")).to_be_visible()
+    expect(page.get_by_text("Edited: title, titles")).to_be_visible()
 
     page.get_by_role("button", name="Delete", exact=True).click()
     page.get_by_role("button", name="Delete show").click()
-    expect(page.get_by_text("No show has this. Try fewer letters, or another script.")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("No matches. Try fewer letters or another script.")).to_be_visible(timeout=20_000)
     page.reload()
     expect(page.get_by_text("Planetes, the sweepers was deleted.")).to_be_visible(timeout=20_000)
     shot("5-deleted")

@@ -40,7 +40,7 @@ def test_files_are_checked_watched_stopped_and_brought_to_their_end(app_url, bro
     page.locator("input[type=file]").set_input_files([export, table])
     start = page.get_by_role("button", name="Start", exact=True)
     expect(start).to_be_enabled(timeout=30_000)
-    page.get_by_text("mine.csv: how it is read").click()
+    page.get_by_text("mine.csv: preview and mapping").click()
     expect(page.get_by_text(re.compile("Encoding windows-1252|Encoding cp1252|Windows"))).to_be_visible()
     shot("2-checked", 1500)
 
@@ -52,18 +52,18 @@ def test_files_are_checked_watched_stopped_and_brought_to_their_end(app_url, bro
     page.reload()
     expect(page.get_by_text(re.compile(r"of 902 shows · .* left"))).to_be_visible(timeout=30_000)
     page.get_by_role("button", name="Cancel").click()
-    rest = page.get_by_role("button", name="Do the rest")
+    rest = page.get_by_role("button", name=re.compile(r"Resume \("))
     expect(rest).to_be_visible(timeout=10_000)
-    expect(page.get_by_text("Cancelled. What is stored stays.")).to_be_visible()
+    expect(page.get_by_text(re.compile(r"Cancelled\. [\d,]+ shows were saved\."))).to_be_visible()
     shot("4-cancelled", 1100)
 
     # Only what is missing is done, and every row is accounted for.
     rest.click()
     expect(page.get_by_text("901 shows in the catalogue")).to_be_visible(timeout=60_000)
-    expect(page.get_by_text("1 row set aside")).to_be_visible()
+    expect(page.get_by_text("1 row skipped")).to_be_visible()
     shot("5-done", 1100)
     with page.expect_download() as download:
-        page.get_by_role("button", name="Download to correct").click()
+        page.get_by_role("button", name="Download skipped rows").click()
     given = download.value.path().read_text(encoding="utf-8-sig")
     assert '"901"' in given or "901" in given
     context.close()
@@ -104,7 +104,7 @@ def test_the_real_export_is_hastened_cancelled_killed_and_brought_to_its_end(
         expect(page.get_by_text(re.compile(r"[1-9]\d* of 1,458 shows · .* left"))).to_be_visible(timeout=30_000)
         shot("1-running")
         page.get_by_role("button", name="Cancel").click()
-        rest = page.get_by_role("button", name="Do the rest")
+        rest = page.get_by_role("button", name=re.compile(r"Resume \("))
         expect(rest).to_be_visible(timeout=10_000)
         rest.click()
         expect(page.get_by_text(re.compile(r"[1-9]\d* of 1,458 shows · .* left"))).to_be_visible(timeout=30_000)

@@ -124,7 +124,7 @@ def forbid_embedding(services, monkeypatch):
 
 async def test_a_deletion_is_undone_whole_after_a_restart_without_embedding(shows, settings, monkeypatch):
     await shows.editing.edit("1", {"title": "Monstrum", "my_score": 9.0})
-    before, files = await shows.library.show("1"), await shows.same_shows.told_of("1")
+    before, files = await shows.library.show("1"), await shows.same_shows.provenance_of("1")
     revision = await shows.library.revision()
     await shows.editing.delete(["1"])
     async with open_services(settings, warm=False) as reopened:
@@ -133,7 +133,7 @@ async def test_a_deletion_is_undone_whole_after_a_restart_without_embedding(show
         assert await reopened.editing.undo(["1"]) == ["1"]
         assert await reopened.editing.deleted() == []
         assert await reopened.library.show("1") == before
-        assert await reopened.same_shows.told_of("1") == files
+        assert await reopened.same_shows.provenance_of("1") == files
         assert await reopened.editing.changed("1") == ["my_score", "title"]
         assert [hit.id for hit in await reopened.library.search_words("surgeon", k=3)] == ["1"]
         assert (await reopened.maintenance.check()).healthy

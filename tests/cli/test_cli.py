@@ -43,7 +43,7 @@ def test_ingest_prints_one_object_that_adds_up(run, export, record):
     source = export(record(1, "A"), record(1, "B"), {"AnimeID": 9})
     status, out, _ = run("ingest", str(source.path), "--json")
     told = json.loads(out)
-    assert status == 1, "a row is set aside"
+    assert status == 1, "a row is skipped"
     assert (told["read"], told["ingested"], told["duplicate"], told["quarantined"]) == (3, 1, 1, 1)
     (row,) = told["rows"]
     assert (row["file"], row["line"], row["id"], row["stage"]) == ("export.json", 1, "9", "validate")

@@ -42,7 +42,7 @@ def test_a_table_that_needs_an_answer_says_so_and_takes_it(run, table):
     assert status == 0
     assert "Encoding Windows-1252" in out
     assert "2 shows, 1999 to 2001." in out
-    assert "For example Ä wie Anfang, Ende." in out
+    assert "Examples: Ä wie Anfang, Ende." in out
 
     status, out, _ = run("ingest", table, *columns, "--id-prefix", "mine", "--json")
     told = json.loads(out)

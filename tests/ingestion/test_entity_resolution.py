@@ -1,4 +1,4 @@
-"""Ids of different worlds, and what becomes of a show that several files tell of."""
+"""Ids of different sites, and what becomes of a show that several files describe."""
 
 from dataclasses import replace
 
@@ -36,8 +36,8 @@ def show(show_id, title, *, file="a.json", line=1, **fields):
     return Show(id=show_id, title=title, origin=Origin(file=file, line=line), **fields)
 
 
-def seen(*shows, file="b.csv", world=""):
-    gathered = FileIds(file=file, world=world)
+def seen(*shows, file="b.csv", site=""):
+    gathered = FileIds(file=file, site=site)
     for item in shows:
         gathered.add(item)
     return gathered
@@ -55,21 +55,21 @@ async def test_ids_are_the_catalogues_when_titles_of_four_in_five_agree(library,
 
     plan, found = await named(library, *mine, *strangers, show("11", "New"))
 
-    assert (plan.prefix, "8 of 10 known ones agree" in plan.told) == ("", True)
+    assert (plan.prefix, "8 of the 10 IDs already in your catalogue match" in plan.explanation) == ("", True)
     assert [item.id for item in found if isinstance(item, Show)] == [*map(str, range(1, 9)), "11"]
     assert [item.id for item in found if isinstance(item, RowError)] == ["9", "10"]
-    assert "already is “Show number 9 of the catalogue”, and this row is “Quite another”" in found[8].reason
+    assert "is already “Show number 9 of the catalogue”, and this row is “Quite another”" in found[8].reason
 
 
-async def test_ids_of_another_world_get_a_prefix_and_so_do_relations(library, keep):
+async def test_ids_of_another_site_get_a_prefix_and_so_do_relations(library, keep):
     await keep(show("1", "Alpha"), show("2", "Beta"))
     other = show("1", "Gamma", relations=(RelatedShow(id="2", title="Delta", kind="Sequel"),))
 
-    plan, (gamma, delta) = await named(library, other, show("2", "Delta"), world="mal")
+    plan, (gamma, delta) = await named(library, other, show("2", "Delta"), site="mal")
 
     assert (plan.prefix, gamma.id, delta.id) == ("mal", "mal:1", "mal:2")
     assert gamma.relations[0].id == "mal:2"
-    assert "0 of 2 agree" in plan.told
+    assert "0 of 2 match by title" in plan.explanation
 
 
 async def test_the_same_file_gets_the_same_prefix_again_even_under_another_name(library, keep):
@@ -81,7 +81,7 @@ async def test_the_same_file_gets_the_same_prefix_again_even_under_another_name(
     again, found = await named(library, show("1", "Gamma"), show("2", "Delta"), file="renamed.csv")
 
     assert (again.prefix, [item.id for item in found]) == ("my-dump", ["my-dump:1", "my-dump:2"])
-    assert "2 of 2 known ones agree" in again.told
+    assert "All 2 IDs already in your catalogue with the prefix" in again.explanation
 
 
 async def test_ids_with_a_prefix_lose_it_when_the_catalogue_knows_them_without(library, keep):
@@ -162,7 +162,7 @@ async def test_a_file_that_alone_described_a_show_may_take_things_back(library, 
 async def test_a_list_overlays_what_its_owner_thinks_and_nothing_else(library, keep):
     await keep(show("21", "One Piece", description="Pirates.", record={"x": 1}), show("5", "Five"))
     entry = show("mal:21", "One Piece", file="list.xml", overlay=True, my_status="watching", my_score=9.0)
-    _, (overlay,) = await named(library, entry, file="list.xml", world="mal")
+    _, (overlay,) = await named(library, entry, file="list.xml", site="mal")
 
     (found,) = await Identity(library).complete([overlay])
 
@@ -171,7 +171,7 @@ async def test_a_list_overlays_what_its_owner_thinks_and_nothing_else(library, k
     await keep(found, file="list.xml")
     stored = await library.show("21")
     assert (stored.my_status, stored.my_score, stored.episodes_watched) == ("watching", 9.0, None)
-    assert [told.file for told in await provenance.told_of(library, "21")] == ["list.xml", "a.json"]
+    assert [told.file for told in await provenance.origins_of(library, "21")] == ["list.xml", "a.json"]
     # The file itself, read again, keeps the overlay and is still free to correct the rest.
     (again,) = await Identity(library).complete([show("21", "One Piece", description="Pirates!")])
     assert (again.my_status, again.description) == ("watching", "Pirates!")
@@ -184,7 +184,7 @@ async def test_an_entry_of_a_list_is_found_by_its_title_in_a_catalogue_of_other_
         show("mal:21", "One Piece", overlay=True),
         show("mal:2", "Unknown here", overlay=True),
     ]
-    _, found = await named(library, *entries, file="list.xml", world="mal")
+    _, found = await named(library, *entries, file="list.xml", site="mal")
     assert [item.id for item in found] == ["2", "69", "mal:2"]
 
 
@@ -198,7 +198,7 @@ async def test_merged_ids_stand_for_the_show_that_was_kept(library, keep):
 
     assert await library.show("mal:7") is None
     assert await library.revision() > before
-    assert [told.source_id for told in await provenance.told_of(library, "1")] == ["mal:7", "1"]
+    assert [told.source_id for told in await provenance.origins_of(library, "1")] == ["mal:7", "1"]
     _, (found,) = await named(library, show("mal:7", "Alpha"), file="b.csv")
     assert (found.id, found.origin.told_as) == ("1", "mal:7")
 

@@ -60,14 +60,14 @@ async def test_a_second_file_adds_and_overwrites_and_erases_nothing(services, ta
     await take_in(CATALOGUE)
     report = await take_in("id\ttitle\tsynopsis\n1\tAl\tA boy finds two robots.\n3\tGamma\t\n", "dump.tsv")
     assert (report.ingested, report.catalogue) == (2, 3)
-    assert "1 of 1 known ones agree" in report.files[0].ids
+    assert "The one ID already in your catalogue matches by title." in report.files[0].ids
     show = await services.catalogue.show("1")
     assert (show.title, show.titles, show.year) == ("Al", ("Al", "Alpha", "A Tale"), 1999)
     assert show.description == "A boy finds two robots."
-    assert [told.file for told in await services.same_shows.told_of("1")] == ["dump.tsv", "catalogue.csv"]
+    assert [told.file for told in await services.same_shows.provenance_of("1")] == ["dump.tsv", "catalogue.csv"]
 
 
-async def test_a_file_of_another_world_never_overwrites(services, take_in):
+async def test_a_file_of_another_site_never_overwrites(services, take_in):
     await take_in(CATALOGUE)
     other = "MAL_ID,Name,Episodes,Year\n1,Delta,12,2011\n2,Epsilon,1,2012\n7,Alpha,12,1999\n"
     report = await take_in(other, "other.csv")
@@ -78,7 +78,7 @@ async def test_a_file_of_another_world_never_overwrites(services, take_in):
     assert (chosen.ingested, (await services.catalogue.show("mine:1")).title) == (1, "Zeta")
 
 
-async def test_one_show_of_two_worlds_is_found_and_merged_or_kept_apart(services, take_in):
+async def test_one_show_of_two_sites_is_offered_and_merged_or_left_as_two(services, take_in):
     await take_in(CATALOGUE)
     other = "MAL_ID,Name,Episodes,Year,Genre\n1,Delta,12,2011,\n2,Beta,24,2004,Art\n7,Alpha,12,1999,Robots\n"
     await take_in(other, "other.csv", id_prefix="mal")

@@ -58,7 +58,7 @@ async def test_a_file_of_which_much_is_unusable_is_asked_about(services, export,
     async with asyncio.timeout(20):
         while job.control.question is None:
             await asyncio.sleep(0.01)
-    assert job.control.question == "10 of 30 rows cannot be used. Take in the others?"
+    assert job.control.question == "10 of 30 rows have errors. Import the rest?"
     job.control.answer(yes=yes)
     report = (await services.jobs.wait(job)).report
     assert (report.ingested, report.quarantined, report.cancelled) == (stored, 10, 20 - stored)

@@ -41,7 +41,7 @@ def test_letters_order_and_conditions_narrow_the_list(sampled):
     assert "TV series" in words(sampled)
 
     sampled.number_input(key="catalogue_rating_from").set_value(10.0).run()
-    assert "No show has this. Take a condition away under Filters." in words(sampled)
+    assert "No matches. Remove a filter." in words(sampled)
 
 
 def test_a_show_is_read_changed_and_deleted(sampled):
@@ -54,11 +54,11 @@ def test_a_show_is_read_changed_and_deleted(sampled):
     session.runtime().call(session.services().editing.edit(show_id, {"title": "Space Sweepers", "my_score": 9.5}))
     sampled.run()
     assert "Space Sweepers" in [one.value for one in sampled.subheader]
-    assert "Changed here: my score, title" in words(sampled).replace("\\", "")
+    assert "Edited: my score, title" in words(sampled).replace("\\", "")
     assert "my score 9.5" in words(sampled).replace("\\", "")
 
     sampled.button(key="catalogue_forget").click().run()
-    assert "Changed here" not in words(sampled)
+    assert "Edited:" not in words(sampled)
 
     sampled.button(key="catalogue_delete").click().run()
     assert len(listed(sampled)) == 149

@@ -65,7 +65,7 @@ def test_an_upload_replaces_the_sample_and_its_report_adds_up(sampled, record):
     sampled.button(key="upload_start").click().run()
     until(sampled, lambda page: "rows stored" in words(page))
     told = {metric.label: metric.value for metric in sampled.metric}
-    assert told == {"Stored": "2", "Unchanged": "0", "Repeated": "1", "Set aside": "1", "Not done": "0"}
+    assert told == {"Stored": "2", "Unchanged": "0", "Repeated": "1", "Skipped": "1", "Remaining": "0"}
     visit(sampled, "ask")
     assert "Sample catalogue" not in words(sampled)
     assert not [button for button in sampled.button if button.label in EXAMPLES]
