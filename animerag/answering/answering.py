@@ -178,15 +178,12 @@ class Answering:
         asking = _Asking(await self.rewrite_followup(asked, history), priority, began_s, budget=current_budget())
         daily = self._daily if priority is Priority.LIVE else None
         if daily is not None:
-            asking.budget = await daily.budget()
+            asking.budget = daily.budget()
         standalone = None if asking.question == asked else asking.question
         filters, k = filters or Filters(), k or self._k
         asks_model = self.written_by_a_model and not retrieval_only
         keeps = self._kept if asks_model else None
-        async with contextlib.AsyncExitStack() as saved:
-            waiting = saved.enter_context(contextlib.ExitStack())
-            if daily is not None:
-                saved.push_async_callback(daily.save)
+        with contextlib.ExitStack() as waiting:
             if priority is Priority.LIVE:
                 waiting.enter_context(self._waited_for())
             if keeps is not None:

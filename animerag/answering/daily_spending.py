@@ -1,11 +1,12 @@
-"""What live questions may cost a day: the library remembers it, so that a restart does not begin the day again."""
+"""What live questions may cost a day: one sum in the library, which all processes on it draw on."""
 
 from __future__ import annotations
 
-import asyncio
+import logging
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from animerag.errors import LibraryError
 from animerag.rate_limits.budget import Budget
 
 if TYPE_CHECKING:
@@ -13,11 +14,13 @@ if TYPE_CHECKING:
 
     from animerag.storage.library import Library
 
+log = logging.getLogger(__name__)
+
 _FACT = "asked_usd "  # and the day in UTC
 
 
 class DailySpending:
-    """Keeps the one budget that all live questions of a day (UTC) share."""
+    """Gives each live question the budget of its day (UTC)."""
 
     def __init__(
         self, library: Library, cap_usd: float | None, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -25,34 +28,38 @@ class DailySpending:
         self._library = library
         self._cap_usd = cap_usd
         self._now = now
-        self._day = ""
-        self._budget: Budget | None = None
-        self._saved_usd = 0.0
-        self._saving = asyncio.Lock()
 
-    async def budget(self) -> Budget | None:
-        """Return today's budget with what was spent already; None without a cap. Raises LibraryError."""
+    def budget(self) -> Budget | None:
+        """Return today's budget; None without a cap."""
         if self._cap_usd is None:
             return None
-        async with self._saving:
-            day = self._now().date().isoformat()
-            if day != self._day or self._budget is None:
-                taken_usd = float(await self._library.get_meta(_FACT + day) or 0)
-                self._day, self._saved_usd = day, taken_usd
-                reached = (
-                    f"Today's cost cap of ${self._cap_usd:,.4g} for questions is reached:"
-                    " raise ANIMERAG_MAX_COST_USD, or ask again after midnight UTC, when it resets."
-                )
-                self._budget = Budget(self._cap_usd, taken_usd=taken_usd, reached=reached)
-        return self._budget
+        return _DayBudget(self._library, self._cap_usd, self._now().date().isoformat())
 
-    async def save(self) -> None:
-        """Add to the library's sum what was taken since the last time. Raises LibraryError."""
-        async with self._saving:
-            if self._budget is None or self._budget.taken_usd == self._saved_usd:
-                return
-            taken_usd = self._budget.taken_usd
-            # Another process may have added its own questions meanwhile.
-            before_usd = float(await self._library.get_meta(_FACT + self._day) or 0)
-            await self._library.set_meta(_FACT + self._day, repr(max(0.0, before_usd + taken_usd - self._saved_usd)))
-            self._saved_usd = taken_usd
+    async def taken_usd(self) -> float:
+        """Return what today's questions cost so far, with what calls under way are expected to cost."""
+        return float(await self._library.get_meta(_FACT + self._now().date().isoformat()) or 0)
+
+
+class _DayBudget(Budget):
+    """A budget that is kept in the library: a call is reserved there, in one transaction, before it is made.
+
+    After a crash a reservation stands: the call may have been paid for.
+    """
+
+    def __init__(self, library: Library, cap_usd: float, day: str) -> None:
+        reached = (
+            f"Today's cost cap of ${cap_usd:,.4g} for questions is reached:"
+            " raise ANIMERAG_MAX_COST_USD, or ask again after midnight UTC, when it resets."
+        )
+        super().__init__(cap_usd, reached=reached)
+        self._library = library
+        self._fact = _FACT + day
+
+    async def _reserve(self, expected_usd: float) -> bool:
+        return await self._library.add_to_meta(self._fact, expected_usd, most=self._cap_usd)
+
+    async def _correct(self, change_usd: float) -> None:
+        try:
+            await self._library.add_to_meta(self._fact, change_usd)
+        except LibraryError as error:  # the answer is there; what was reserved for it stays taken
+            log.warning("the cost of a question could not be settled: %s", error)

@@ -272,7 +272,7 @@ class OpenAIEmbedder:
         if not texts:
             return Embedding(vectors=np.empty((0, self._seen or 0), np.float32), usage=Usage())
         tokens = sum(map(estimate_tokens, texts))
-        with spending(self.cost_usd(tokens)) as settle:
+        async with spending(self.cost_usd(tokens)) as settle:
             embedding = await self._connection.gate.run(
                 partial(self._attempt, list(texts), tokens),
                 priority=priority,
@@ -390,24 +390,24 @@ class OpenAIChat:
             input_tokens=tokens - EXPECTED_OUTPUT_TOKENS,
             output_tokens=USUAL_OUTPUT_TOKENS,
         )
-        with spending(expected) as settle:
-            async with (
-                self._connection.gate.held(
-                    partial(self._open, prompt, tokens),
-                    priority=priority,
-                    tokens=tokens,
-                    model=self.model,
-                    deadline_s=CHAT_DEADLINE_S,
-                ) as (first, rest),
-                aclosing(rest),
-            ):
-                settle(_cost_of(first))  # an answer that is broken off from here on costs what was expected
-                yield first
-                with tracing.span("model"):
-                    async for piece in rest:
-                        if isinstance(piece, Finish):
-                            settle(piece.usage.cost_usd)
-                        yield piece
+        async with (
+            spending(expected) as settle,
+            self._connection.gate.held(
+                partial(self._open, prompt, tokens),
+                priority=priority,
+                tokens=tokens,
+                model=self.model,
+                deadline_s=CHAT_DEADLINE_S,
+            ) as (first, rest),
+            aclosing(rest),
+        ):
+            settle(_cost_of(first))  # an answer that is broken off from here on costs what was expected
+            yield first
+            with tracing.span("model"):
+                async for piece in rest:
+                    if isinstance(piece, Finish):
+                        settle(piece.usage.cost_usd)
+                    yield piece
 
     async def check(self) -> str:
         """Look for the model in the server's list: key, address and name are tried, and nothing is paid.

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import asyncio
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from animerag.errors import ProviderUnusableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+
+Settle: TypeAlias = "Callable[[float | None], None]"
 
 
 class Budget:
@@ -23,14 +27,9 @@ class Budget:
             f"The cost cap of ${cap_usd:,.4g} is reached: raise ANIMERAG_MAX_COST_USD and go on with the rest."
         )
 
-    @property
-    def taken_usd(self) -> float:
-        """Return what was spent, with what calls under way are expected to cost."""
-        return self._taken_usd
-
-    @contextmanager
-    def spending(self, expected_usd: float | None) -> Iterator[Callable[[float | None], None]]:
-        """Hold what a call is expected to cost while it is made; the block tells what it did cost.
+    @asynccontextmanager
+    async def spending(self, expected_usd: float | None) -> AsyncIterator[Settle]:
+        """Reserve what a call is expected to cost while it is made; the block reports what it did cost.
 
         A call that fails is taken to have cost nothing. Raises ProviderUnusableError, which ends the job, where the
         cap would not hold or the price is unknown.
@@ -40,9 +39,8 @@ class Budget:
                 "The cost cap cannot be kept, because the model's price is not known: set ANIMERAG_PRICES,"
                 " or unset ANIMERAG_MAX_COST_USD."
             )
-        if self._taken_usd + expected_usd > self._cap_usd:
+        if not await self._reserved(expected_usd):
             raise ProviderUnusableError(self._reached)
-        self._taken_usd += expected_usd
         cost_usd = 0.0
 
         def settle(counted_usd: float | None) -> None:
@@ -52,7 +50,28 @@ class Budget:
         try:
             yield settle
         finally:
-            self._taken_usd += cost_usd - expected_usd
+            await asyncio.shield(asyncio.ensure_future(self._correct(cost_usd - expected_usd)))
+
+    async def _reserved(self, expected_usd: float) -> bool:
+        """Reserve; who is cancelled meanwhile leaves nothing reserved."""
+        reserving = asyncio.ensure_future(self._reserve(expected_usd))
+        try:
+            return await asyncio.shield(reserving)
+        except asyncio.CancelledError:
+            if await reserving:
+                await self._correct(-expected_usd)
+            raise
+
+    async def _reserve(self, expected_usd: float) -> bool:
+        """Take an amount, unless the cap would not hold; return whether it was taken."""
+        if self._taken_usd + expected_usd > self._cap_usd:
+            return False
+        self._taken_usd += expected_usd
+        return True
+
+    async def _correct(self, change_usd: float) -> None:
+        """Add to what was taken, or give back where it is negative."""
+        self._taken_usd += change_usd
 
 
 _budget: ContextVar[Budget | None] = ContextVar("animerag_budget", default=None)
@@ -80,12 +99,12 @@ def current_budget() -> Budget | None:
     return _budget.get()
 
 
-@contextmanager
-def spending(expected_usd: float | None) -> Iterator[Callable[[float | None], None]]:
-    """Hold what a call is expected to cost against the job's budget, if it has one. Raises ProviderUnusableError."""
+@asynccontextmanager
+async def spending(expected_usd: float | None) -> AsyncIterator[Settle]:
+    """Reserve what a call is expected to cost in the context's budget, if it has one. Raises ProviderUnusableError."""
     budget = _budget.get()
     if budget is None:
         yield lambda _: None
         return
-    with budget.spending(expected_usd) as settle:
+    async with budget.spending(expected_usd) as settle:
         yield settle

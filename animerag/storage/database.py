@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from sqlalchemy import create_engine, event, select, text
+from sqlalchemy import Float, Text, cast, create_engine, event, select, text
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -185,6 +185,23 @@ class Database:
         async with self.writing() as connection:
             for key, value in values.items():
                 await _set_fact(connection, key, value)
+
+    async def add_to_meta(self, key: str, amount: float, *, most: float | None = None) -> bool:
+        """Add to a fact that is a number, 0 until then, in one transaction that other processes wait for.
+
+        Returns False, with nothing added, where the sum would exceed `most`. Raises LibraryError.
+        """
+        number = cast(facts.c.value, Float) + amount
+        put = insert(facts).values(key=key, value=repr(amount))
+        add = put.on_conflict_do_update(
+            index_elements=[facts.c.key],
+            set_={"value": cast(number, Text)},
+            where=None if most is None else number <= most,
+        )
+        if most is not None and amount > most:
+            return False
+        async with self.writing() as connection:
+            return (await connection.execute(add)).rowcount > 0
 
 
 async def _prepare(engine: AsyncEngine, path: Path) -> str:

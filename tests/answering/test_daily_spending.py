@@ -1,7 +1,9 @@
 """Cost caps against a server that counts no tokens, over real sockets."""
 
 import asyncio
+import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -12,7 +14,6 @@ from animerag.errors import ProviderUnusableError
 from animerag.models import AnswerStatus, Finish, Priority, Prompt
 from animerag.providers.openai import OpenAIChat, OpenAIConnection, OpenAIEmbedder
 from animerag.rate_limits import Gate, budgeted
-from animerag.rate_limits.budget import drawing_on
 
 PROMPT = Prompt(question="Who?", sources=(), system="Answer.", user="Who sails? " * 50, sent=())
 DELTA = b'data: {"choices":[{"index":0,"delta":{"content":"Nobody does."}}]}\n\n'
@@ -100,35 +101,84 @@ async def test_an_answer_that_nobody_reads_to_the_end_costs_what_was_expected(co
 async def test_a_days_questions_are_remembered_over_a_restart_and_forgotten_at_midnight(services):
     today = datetime(2026, 11, 29, 23, 59, tzinfo=UTC)
     spent = DailySpending(services.library, 1.0, now=lambda: today)
-    with (await spent.budget()).spending(0.8) as settle:
+    async with spent.budget().spending(0.8) as settle:
         settle(0.7)
-    await spent.save()
 
     restarted = DailySpending(services.library, 1.0, now=lambda: today)
-    budget = await restarted.budget()
-    assert budget.taken_usd == pytest.approx(0.7)
-    refused = r"Today's cost cap of \$1 .* raise ANIMERAG_MAX_COST_USD, .* midnight UTC"
-    with pytest.raises(ProviderUnusableError, match=refused), budget.spending(0.4):
-        raise AssertionError("no call is made")
+    assert await restarted.taken_usd() == pytest.approx(0.7)
+    with pytest.raises(
+        ProviderUnusableError, match=r"Today's cost cap of \$1 .* raise ANIMERAG_MAX_COST_USD, .* midnight"
+    ):
+        async with restarted.budget().spending(0.4):
+            raise AssertionError("no call is made")
 
     tomorrow = DailySpending(services.library, 1.0, now=lambda: today.replace(day=30))
-    assert (await tomorrow.budget()).taken_usd == 0
+    assert await tomorrow.taken_usd() == 0
 
 
-async def test_two_processes_add_their_questions_up(services):
-    today = datetime(2026, 11, 29, tzinfo=UTC)
-    both = [DailySpending(services.library, 1.0, now=lambda: today) for _ in range(2)]
+async def test_a_call_that_fails_or_is_cancelled_gives_its_reservation_back(services):
+    spending = DailySpending(services.library, 1.0)
+    with pytest.raises(KeyError):
+        async with spending.budget().spending(0.6):
+            raise KeyError("failed")
 
-    async def ask(spending):
-        with drawing_on(await spending.budget()), (await spending.budget()).spending(0.3) as settle:
-            settle(0.3)
+    async def hang():
+        async with spending.budget().spending(0.6):
+            await asyncio.Event().wait()
 
-    await asyncio.gather(*map(ask, both))
-    for spending in both:
-        await spending.save()
+    hanging = asyncio.create_task(hang())
+    while not await spending.taken_usd():
+        await asyncio.sleep(0)
+    hanging.cancel()
+    await asyncio.gather(hanging, return_exceptions=True)
+    assert await spending.taken_usd() == pytest.approx(0)
 
-    after = DailySpending(services.library, 1.0, now=lambda: today)
-    assert (await after.budget()).taken_usd == pytest.approx(0.6)
+
+ASK = """
+import asyncio, sys
+from pathlib import Path
+from animerag.answering.daily_spending import DailySpending
+from animerag.errors import ProviderUnusableError
+from animerag.storage.library import Library
+
+async def main():
+    library = await Library.open(Path(sys.argv[1]))
+    print("ready", flush=True)
+    sys.stdin.readline()
+    spending = DailySpending(library, 1.0)
+    made = 0
+    for _ in range(20):
+        try:
+            async with spending.budget().spending(0.1) as settle:
+                settle(0.06)
+                made += 1
+        except ProviderUnusableError:
+            pass
+    print(made)
+    await library.close()
+
+asyncio.run(main())
+"""
+
+
+async def test_two_processes_keep_one_cap_between_them(services, settings):
+    """Each call is reserved with 0.10 and costs 0.06: strictly counted 16 fit, or 15 where two are under way."""
+    asking = [
+        await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", ASK, settings.database_path),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            cwd=Path(__file__).parents[2],
+        )
+        for _ in range(2)
+    ]
+    for process in asking:
+        assert await process.stdout.readline() == b"ready\n"
+    made = sum([int((await process.communicate(b"go\n"))[0]) for process in asking])
+    taken_usd = await DailySpending(services.library, 1.0).taken_usd()
+    assert made in (15, 16)
+    assert taken_usd == pytest.approx(0.06 * made)
+    assert taken_usd <= 1.0
 
 
 def test_an_estimate_stops_where_a_prompt_stops():

@@ -1038,26 +1038,33 @@ def test_tokens_are_estimated_with_caution():
 
 async def test_a_cap_counts_what_is_under_way_and_is_settled_by_what_was_counted():
     with budgeted(1.0):
-        with spending(0.6) as settle:
-            with pytest.raises(ProviderUnusableError, match=r"cap of \$1 is reached"), spending(0.5):
-                raise AssertionError("no call is made")
+        async with spending(0.6) as settle:
+            with pytest.raises(ProviderUnusableError, match=r"cap of \$1 is reached"):
+                await refused(0.5)
             settle(0.1)
-        with spending(0.9) as settle:
+        async with spending(0.9) as settle:
             settle(None)  # not counted: the estimate stands
-        with pytest.raises(ProviderUnusableError, match="is reached"), spending(0.2):
-            raise AssertionError("no call is made")
+        with pytest.raises(ProviderUnusableError, match="is reached"):
+            await refused(0.2)
+
+
+async def refused(expected_usd):
+    async with spending(expected_usd):
+        raise AssertionError("no call is made")
 
 
 async def test_a_call_that_fails_costs_nothing_and_an_unknown_price_is_refused():
     with budgeted(1.0):
-        with pytest.raises(KeyError), spending(0.9):
-            raise KeyError("failed")
-        with spending(0.9):
+        with pytest.raises(KeyError):
+            async with spending(0.9):
+                raise KeyError("failed")
+        async with spending(0.9):
             pass
-        with pytest.raises(ProviderUnusableError, match="price is not known"), spending(None):
-            raise AssertionError("no call is made")
+        with pytest.raises(ProviderUnusableError, match="price is not known"):
+            await refused(None)
 
 
 async def test_without_a_cap_any_price_will_do():
-    with budgeted(None), spending(None) as settle:
-        settle(None)
+    with budgeted(None):
+        async with spending(None) as settle:
+            settle(None)
