@@ -1,60 +1,74 @@
-"""Compare: the same work one after another, by threads and by async, measured side by side."""
+"""Compare: the same work one request after another, by threads and by async, measured side by side."""
 
 import streamlit as st
 
+from animerag.comparison.experiment import Experiment
 from animerag.comparison.runner import COMPARE_JOB, RACE_JOB
-from animerag.ui import compare, components, experiment, experiment_form, navigation, session
+from animerag.ui import compare, compare_history, components, experiment, experiment_form, navigation, session
 
 
 def page() -> None:
     st.title("Compare")
-    jobs = session.services().jobs
     race, job = session.latest(RACE_JOB), session.latest(COMPARE_JOB)
     running = [other for other in session.all_jobs() if other.running]
-    if compare.race_button(busy=bool(running)):
-        session.runtime().call(session.services().comparison.start_race(jobs))
-        st.rerun()
     if any(other not in (race, job) for other in running):
         compare.waiting_for_others(running)
-    if race is not None:
-        compare.race(race, newest=job is None or race.started_s > job.started_s)
-    more = st.expander("More", key="compare_more", icon=":material/tune:", on_change="rerun")
-    if more.open:
-        with more, components.error_boundary():
-            choose(busy=bool(running))
-    if job is not None and job.running:
-        compare.running(job)
-    else:
-        ended()
-    if any(
-        not other.running for other in running
-    ):  # it ended while the page was drawn: the buttons above are of before
+    for name, tab in compare.tabs(job).items():
+        if tab.open:
+            with tab, components.error_boundary():
+                TABS[name](busy=bool(running))
+    if any(not other.running for other in running):  # it ended while the page was drawn: the buttons are out of date
         st.rerun()
 
 
-def choose(*, busy: bool) -> None:
-    """Choose a plan, hear what it takes, run it."""
-    service = session.services().comparison
-    chosen = experiment_form.choose(service.why_not_configured())
-    provider = experiment_form.provider(chosen)
-    if experiment_form.run_button(chosen, service.estimate(chosen, provider), busy=busy):
-        session.runtime().call(service.start(session.services().jobs, chosen, provider))
-        session.open_experiment(None)
+def race_tab(*, busy: bool) -> None:
+    """Choose a race and start it; draw it, or the last one."""
+    service, jobs = session.services().comparison, session.services().jobs
+    workload, started = compare.choose_race(busy=busy)
+    if started:
+        session.runtime().call(service.start_race(jobs, workload))
         st.rerun()
+    compare.race(session.latest(RACE_JOB), workload)
 
 
-def ended() -> None:
-    """Draw the experiment that was opened or has just ended, and the list of those that are kept."""
-    service, call, job = session.services().comparison, session.runtime().call, session.latest(COMPARE_JOB)
-    saved, baseline_id = call(service.saved()), call(service.baseline())
-    compare.ended_without_figures(job)
-    shown = session.experiment(job)
-    if shown is not None:
-        experiment.result(shown, next((one for one in saved if one.id == baseline_id), None))
-        experiment.keeping(shown, baseline_id)
-    elif not saved and session.latest(RACE_JOB) is None:
-        compare.empty()
-    experiment.saved(saved, baseline_id)
+def experiment_tab(*, busy: bool) -> None:
+    """Choose a plan on the left and run it on the right; below is the experiment that was opened or ended last."""
+    service, job = session.services().comparison, session.latest(COMPARE_JOB)
+    left, right = st.columns([5, 4], gap="large")
+    with left, components.error_boundary():
+        chosen = experiment_form.choose(service.why_not_configured())
+        provider = experiment_form.provider(chosen)
+        with right, st.container(border=True):
+            if experiment_form.run_button(chosen, service.estimate(chosen, provider), busy=busy):
+                session.runtime().call(service.start(session.services().jobs, chosen, provider))
+                session.open_experiment(None)
+                st.rerun()
+    with right:
+        if job is not None and job.running:
+            compare.running(job)
+            return
+        compare.ended_without_figures(job)
+    shown(session.experiment(job))
 
+
+def history_tab(*, busy: bool) -> None:  # noqa: ARG001 - nothing is started here
+    """Draw the saved experiments."""
+    service, call = session.services().comparison, session.runtime().call
+    compare_history.history(call(service.saved()), call(service.baseline()))
+
+
+def shown(found: Experiment | None) -> None:
+    """Draw the experiment that is shown, beside the baseline."""
+    if found is None:
+        return
+    service, call = session.services().comparison, session.runtime().call
+    baseline_id = call(service.baseline())
+    baseline = call(service.load(baseline_id)) if baseline_id else None
+    st.divider()
+    experiment.result(found, baseline)
+    compare_history.actions(found, baseline_id)
+
+
+TABS = {compare.RACE: race_tab, compare.EXPERIMENT: experiment_tab, compare.HISTORY: history_tab}
 
 navigation.run(page)

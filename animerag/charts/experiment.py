@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -100,6 +101,27 @@ def speedup(experiment: Experiment) -> Figure:
     if not any(level.speedup for level in levels):
         why = "Sync did not run: there is nothing to compare with." if levels else _NOTHING
         remark(figure, why)
+    return figure
+
+
+def overlay(experiments: Sequence[tuple[str, Experiment]]) -> Figure:
+    """Draw the speed-ups of several named experiments in one figure, each with a dash of its own."""
+    traces = []
+    for (name, experiment), dash in zip(experiments, itertools.cycle(("solid", "dot", "dash"))):
+        levels = experiment.levels
+        for mode in _modes(level for level in levels if level.speedup and level.mode != SYNC):
+            line = _line(mode, levels)
+            line.update(name=f"{mode}, {name}", line={"dash": dash})
+            traces.append(line)
+    simulated = any(experiment.simulated for _, experiment in experiments)
+    figure = drawn(traces, title="Speed-up against sync", simulated=simulated, height=430)
+    levels = [level for _, experiment in experiments for level in experiment.levels]
+    figure.update_xaxes(title_text="requests in flight", tickvals=_categories(levels), zeroline=False)
+    figure.update_yaxes(
+        title_text="times as fast", ticksuffix="×", range=from_zero((level.speedup or 0.0 for level in levels), 0.06)
+    )
+    if not traces:
+        remark(figure, "Sync did not run: there is nothing to compare with.")
     return figure
 
 

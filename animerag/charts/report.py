@@ -11,7 +11,7 @@ from jinja2 import Environment, StrictUndefined
 from animerag.charts.static import WIDTH, drawings
 from animerag.charts.style import MODE_COLOURS, NEUTRAL, STAGE_COLOURS
 from animerag.comparison.measurements import FEW
-from animerag.comparison.summary import key_figures, listed, plan_sentence, verdict, warnings
+from animerag.comparison.summary import doubt, key_figures, listed, plan_sentence, verdict, warnings
 from animerag.comparison.tables import P99, ordered_runs, plain, run_rows, table_rows
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def experiment_html(experiment: Experiment) -> str:
     return template.render(
         title=_title(experiment),
         verdict=verdict(experiment),
+        doubt=doubt(experiment),
         created_at=experiment.created_at.replace("T", " "),
         plan=plan_sentence(experiment.plan),
         simulated=experiment.simulated,

@@ -108,7 +108,7 @@ def race(runs: Sequence[MeasuredRun], *, simulated: bool) -> Figure:
     ]
     clock_s = max((run.wall_s for run in runs), default=0.0)
     # Room for the labels; those of several lines are also the wider ones.
-    reach_s = max((band.until_s / (0.78 if "<br>" in band.label else 0.9) for band in bands), default=0.0) or 1.0
+    reach_s = max((band.until_s / (0.72 if "<br>" in band.label else 0.82) for band in bands), default=0.0) or 1.0
     bars = _placed(bands)
     figure = _banded(bands, bars, reach_s=reach_s, title="Race", simulated=simulated)
     figure.frames = [_frame(bands, bars, clock_s * k / _FRAMES) for k in range(1, _FRAMES + 1)]

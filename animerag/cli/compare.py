@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from animerag.cli.job_runner import CANCELLED, DONE, ROWS_LEFT, Commands, positive, services, watched
 from animerag.comparison.measurements import FEW
 from animerag.comparison.plan import MODES, WORKLOADS, ExperimentPlan, modes_of
+from animerag.comparison.presets import PRESETS
 from animerag.comparison.serialization import to_object
 from animerag.errors import InvalidInputError
 
@@ -48,7 +49,7 @@ def add(commands: Commands) -> None:
     parser.add_argument("--questions", type=positive, default=10, metavar="N", help="for batch (10)")
     parser.add_argument("--batch-size", type=positive, default=100, metavar="N", help="documents a request (100)")
     parser.add_argument("--provider", choices=("simulated", "configured"), default="simulated")
-    parser.add_argument("--preset", default="typical", metavar="NAME", help="typical, note, local, limited or flaky")
+    parser.add_argument("--preset", default="typical", metavar="NAME", help=", ".join(PRESETS))
     parser.add_argument("--alias-latency", type=float, default=0.2, metavar="S", help="of a title service (0.2)")
     for flag, name, kind, text in (
         ("--embed-latency", "embed_latency_s", float, "seconds an embedding request takes, whatever its size"),
@@ -116,8 +117,6 @@ def _plan(options: argparse.Namespace) -> ExperimentPlan:
 
 def _provider(options: argparse.Namespace) -> dict[str, Any]:
     """Return the simulator's settings: the preset's, with the options' own numbers on top."""
-    from animerag.comparison.presets import PRESETS
-
     if options.preset not in PRESETS:
         raise InvalidInputError(f"There is no preset {options.preset!r}; there are {', '.join(PRESETS)}.")
     names = ("embed_latency_s", "chat_latency_s", "jitter", "requests_per_minute", "burst", "faults")
@@ -137,7 +136,7 @@ def _print(experiment: Experiment) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from animerag.comparison.summary import verdict
+    from animerag.comparison.summary import doubt, verdict
     from animerag.comparison.tables import table_rows
 
     console = Console()
@@ -151,7 +150,8 @@ def _print(experiment: Experiment) -> None:
     for row in rows:
         table.add_row(*(_cell(row[name]) for name in columns))
     console.print(table)
-    console.print(verdict(experiment), markup=False)
+    for sentence in filter(None, (verdict(experiment), doubt(experiment))):
+        console.print(sentence, markup=False)
     if (best := experiment.recommended) and experiment.plan.workload != "query":
         console.print(f"Recommended: {best.concurrency} in flight, {best.reason}", markup=False)
     for note in experiment.notes:

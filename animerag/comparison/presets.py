@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 DOCUMENT_TOKENS, PROMPT_TOKENS, ANSWER_TOKENS = 230, 3000, 300
 _WRITTEN_A_SECOND = 1200  # by one writer to a Chroma server on the same machine
 _AROUND_S = 1.0  # scratch catalogue, clients and collection of one run
+_START_S = 3.0  # the simulated provider, and the work
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +42,10 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             _preset(
                 "typical", "Typical API", "1.5 s for a request of 100 texts, 0.3 s for one question, 3 s an answer.",
                 embed_latency_s=0.3, embed_per_item_s=0.012, chat_latency_s=3.0,
+            ),
+            _preset(
+                "fast", "Fast model", "As typical, but 1 s an answer.",
+                embed_latency_s=0.3, embed_per_item_s=0.012, chat_latency_s=1.0,
             ),
             _preset(
                 "note", "Slow embeddings", "2.9 s for a request of 100 texts: one at a time, 1458 shows take 45 s.",
@@ -82,7 +87,7 @@ def estimate(
     modes = {mode for mode, _ in settings}
     warming_s = sum(_run_s(plan.small(), max(plan.usable_levels), mode == SYNC, provider) for mode in modes)
     measured_s = sum(_run_s(plan, level, mode == SYNC, provider) for mode, level in settings)
-    seconds = plan.repeats * measured_s + plan.warmup * warming_s
+    seconds = _START_S + plan.repeats * measured_s + plan.warmup * warming_s
     runs = plan.repeats * len(settings)
     embedded = runs * (plan.documents * DOCUMENT_TOKENS if plan.workload == "ingest" else plan.items * 20)
     asked = 0 if plan.workload == "ingest" else runs * plan.items

@@ -9,15 +9,17 @@ from __future__ import annotations
 import gc
 import logging
 import secrets
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from animerag.comparison.experiment import Experiment
 from animerag.comparison.measurements import MeasuredRun
 from animerag.comparison.measuring import MAIN_SPAN, Measurer, measured_run
-from animerag.comparison.plan import SYNC, ExperimentPlan
+from animerag.comparison.plan import SYNC, ExperimentPlan, Workload
 from animerag.comparison.presets import PRESETS, ExperimentEstimate, estimate
 from animerag.comparison.progress import ExperimentProgress
 from animerag.comparison.serialization import from_object, to_object
@@ -29,7 +31,7 @@ from animerag.saved_settings import SETTING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from animerag.comparison.plan import Mode, Workload
+    from animerag.comparison.plan import Mode
     from animerag.comparison.ports import Bench, ObservableProvider
     from animerag.comparison.site import Site
     from animerag.jobs.jobs import Control, Job, Jobs
@@ -39,8 +41,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 COMPARE_JOB, RACE_JOB = "compare", "race"
-# Five requests of 1.5 s: sync takes 8 s, the other two under 2 s each.
-RACE = ExperimentPlan(documents=500, levels=(5,), repeats=1, warmup=0, preset="typical")
+# Sync takes 12 s for eight answers, and 8 s for five embedding requests; the other two take under 2 s each.
+RACES: Mapping[Workload, ExperimentPlan] = MappingProxyType(
+    {
+        "batch": ExperimentPlan(workload="batch", questions=8, levels=(8,), repeats=1, warmup=0, preset="fast"),
+        "ingest": ExperimentPlan(documents=500, levels=(5,), repeats=1, warmup=0, preset="typical"),
+    }
+)
 _STORED_SPANS = 8000  # all repeats of a usual experiment; of a larger one the first repeat
 
 
@@ -75,13 +82,16 @@ class Comparison:
         if plan.against == "configured" and (reason := self.why_not_configured()):
             raise InvalidInputError(reason)
         self._bench.check(provider)
-        title = f"Race, {plan.documents} documents" if kind == RACE_JOB else f"Comparison, {plan.workload}"
+        name = "Race" if kind == RACE_JOB else "Comparison"
+        work_name = {"ingest": f"{plan.documents:,} documents", "batch": f"{plan.questions:,} questions"}
+        title = f"{name}, {work_name.get(plan.workload, 'one question')}"
         work = partial(self.run, plan, provider)
         return await jobs.start(work, kind=kind, title=title, key=COMPARE_JOB, exclusive=True)
 
-    async def start_race(self, jobs: Jobs) -> Job:
-        """Start the race: a small ingestion against the simulator, each mode once."""
-        return await self.start(jobs, RACE, PRESETS[RACE.preset].provider, kind=RACE_JOB)
+    async def start_race(self, jobs: Jobs, workload: Workload) -> Job:
+        """Start a race: a little work against the simulator, each mode once. Raises InvalidInputError."""
+        plan = RACES[workload]
+        return await self.start(jobs, plan, PRESETS[plan.preset].provider, kind=RACE_JOB)
 
     # During
 
@@ -93,7 +103,10 @@ class Comparison:
         )
         _report(control, 0, len(order), "Starting the provider")
         await self._sites.remove_abandoned()
-        async with self._bench.provider(plan, provider) as opened, self._sites.open(opened.endpoint, plan) as site:
+        async with AsyncExitStack() as stack:
+            opened = await stack.enter_async_context(self._bench.provider(plan, provider))
+            _report(control, 0, len(order), "Preparing the work")
+            site = await stack.enter_async_context(self._sites.open(opened.endpoint, plan))
             await self._warm_up(opened, site, control, live)
             for done, (repeat, mode, level) in enumerate(order):
                 if control.stopping:

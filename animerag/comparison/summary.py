@@ -82,11 +82,10 @@ def verdict(experiment: Experiment) -> str:
     if len({level.mode for level in levels}) == 1:
         return f"{setting_name(best.mode, best.concurrency)} took {best.wall_s:.1f} s."
     if len(first) > 1:
-        hint = _hint(first)
         if sync is None or sync in first:
-            return f"{name}: no difference beyond noise, {best.wall_s:.1f} s.{hint}"
+            return f"{name}: no difference beyond noise, {best.wall_s:.1f} s."
         about = f"{name}: both" if len(first) == 2 else f"{name}: all"
-        return f"{about} about {_gain(sync, best)}.{hint}"
+        return f"{about} about {_gain(sync, best)}."
     if sync is None or best is sync:
         return f"{setting_name(best.mode, best.concurrency)} is fastest: {best.wall_s:.1f} s."
     return f"{setting_name(best.mode, best.concurrency)} is fastest: {_gain(sync, best)}."
@@ -96,10 +95,12 @@ def _gain(sync: Level, best: Level) -> str:
     return f"{sync.wall_s / best.wall_s:.1f}× as fast as sync ({best.wall_s:.1f} s instead of {sync.wall_s:.1f} s)"
 
 
-def _hint(tied: Sequence[Level]) -> str:
-    if min(level.n for level in tied) > 1:
-        return ""
-    return f" A single run of each cannot show differences below {SINGLE_RUN_NOISE:.0%}: an experiment can."
+def doubt(experiment: Experiment) -> str | None:
+    """Say what a tie of single runs leaves open; None where repeats or a clear winner leave nothing open."""
+    tied = fastest_modes(experiment.levels)
+    if len(tied) < 2 or min(level.n for level in tied) > 1:
+        return None
+    return f"A single run of each cannot show differences below {SINGLE_RUN_NOISE:.0%}: an experiment can."
 
 
 def key_figures(experiment: Experiment) -> list[KeyFigure]:

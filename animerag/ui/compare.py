@@ -1,4 +1,4 @@
-"""What Compare draws while something is measured: the race, runs at work, and the level that is taken over."""
+"""What Compare draws around measurements: its tabs, the race, runs in progress, and the level to use."""
 
 from __future__ import annotations
 
@@ -10,17 +10,21 @@ import streamlit as st
 
 from animerag.charts import live as live_charts
 from animerag.charts import runs as run_charts
+from animerag.comparison.demo import demo_race
 from animerag.comparison.plan import MODES
-from animerag.comparison.summary import verdict
+from animerag.comparison.presets import PRESETS
+from animerag.comparison.runner import RACES
+from animerag.comparison.summary import doubt, verdict
 from animerag.text.durations import duration
 from animerag.ui import session
 from animerag.ui.components import POLL_S, job_watched, show_error
-from animerag.ui.text import counted, label
+from animerag.ui.text import counted, escape, label
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from streamlit.delta_generator import DeltaGenerator
+    from streamlit.elements.lib.mutable_tab_container import TabContainer
 
     from animerag.charts.style import Figure
     from animerag.comparison.experiment import Experiment
@@ -28,48 +32,84 @@ if TYPE_CHECKING:
     from animerag.comparison.progress import ExperimentProgress
     from animerag.jobs.jobs import Job
 
-_RACE = (
-    "500 documents are embedded and stored three times, one after another: sync, threads, async. "
-    "The provider is simulated."
-)
+RACE, EXPERIMENT, HISTORY = "Race", "Experiment", "History"
+TAB_KEY = "compare_tab"
+_RACE_WORK: dict[Workload, tuple[str, str]] = {
+    "batch": ("Questions", "8 questions are answered three times: one after another, then 8 at once"),
+    "ingest": (
+        "Import",
+        "500 documents are embedded and stored three times: one batch after another, then 5 at once",
+    ),
+}
 _AROUND_S = 1.0  # scratch catalogue and clients of one run, before its clock starts
+
+
+def tabs(experiment_job: Job | None) -> Mapping[str, TabContainer]:
+    """Draw the tabs: at first the race is open, or the experiment that is shown or running."""
+    if TAB_KEY not in st.session_state:  # as `default` it would open that tab again whenever it changes
+        shown = st.query_params.get("experiment") or (experiment_job is not None and experiment_job.running)
+        st.session_state[TAB_KEY] = EXPERIMENT if shown else RACE
+    names = (RACE, EXPERIMENT, HISTORY)
+    return dict(zip(names, st.tabs(names, key=TAB_KEY, on_change="rerun"), strict=True))
+
+
+def draw(figure: Figure, key: str) -> None:
+    """Draw a figure in the browser's theme: colours chosen here would stay when it turns dark without a rerun."""
+    title = figure.layout.title.text
+    st.plotly_chart(figure, key=key, width="stretch", theme="streamlit", config={"displayModeBar": False}, alt=title)
 
 
 # ── Race ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def race_button(*, busy: bool) -> bool:
-    """Draw the way into the race; tell whether it was taken."""
-    action, said = st.columns([1, 4], vertical_alignment="center")
-    said.caption(_RACE)
-    icon = ":material/sports_score:"
-    return action.button("Race · 15 s", type="primary", icon=icon, key="compare_race", disabled=busy, width="stretch")
+def choose_race(*, busy: bool) -> tuple[Workload, bool]:
+    """Draw what can be raced and the button that starts it; return the choice, and whether it was started."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        workload: Workload = st.segmented_control(
+            "What to race",
+            tuple(RACES),
+            default="batch",
+            required=True,
+            format_func=lambda work: _RACE_WORK[work][0],
+            key="compare_race_work",
+            persist_state="session",
+        )
+        plan = RACES[workload]
+        takes = session.services().comparison.estimate(plan, PRESETS[plan.preset].provider).seconds
+        name = f"Start race · about {5 * round(takes / 5):.0f} s"
+        icon = ":material/sports_score:"
+        started = st.button(name, type="primary", icon=icon, key="compare_race", disabled=busy)
+    st.caption(f"{_RACE_WORK[workload][1]} with threads and with async. The provider is simulated and costs nothing.")
+    return workload, started
 
 
-def race(job: Job, *, newest: bool) -> None:
-    """Draw the race at work or how it ended; folded away once something newer was measured."""
-    if job.running:
-        job_watched(job, _race_told, _race_at_work)
-    elif job.report is None or job.state == "failed":
-        show_error(f"The race was not finished. {job.error or 'It was stopped before it could report.'}")
-        st.caption("Nothing was lost: the race works on a catalogue of its own. Mend the cause and race again.")
-    elif newest and not st.query_params.get("experiment"):
-        _race_ended(job.report)
-    else:
-        with st.expander(label(f"Race: {winner(job.report)}")):
-            _race_ended(job.report)
+def race(job: Job | None, workload: Workload) -> None:
+    """Draw the race in progress, the last one of this work, or else the stored one."""
+    if job is not None and job.running:
+        job_watched(job, _race_status, _race_lanes, _fraction)
+    elif job is not None and (job.report is None or job.state == "failed"):
+        show_error(f"The race did not finish. {job.error or 'It was stopped before any mode finished.'}")
+        st.caption("Your data is safe: the race uses a temporary catalogue. Fix the problem and try again.")
+    elif job is not None and job.report.plan.workload == workload:
+        _race_result(job.report)
+    elif (demo := demo_race(workload)) is not None:
+        outcome(demo.experiment)
+        _race_chart(demo.experiment)
+        day = f"{session.local_time(demo.experiment.created_at):.10}"
+        st.caption(label(f"Recorded on {day} with the sample catalogue on {demo.machine}. Start a race to see yours."))
 
 
-def _race_told(job: Job) -> str:
+def _race_status(job: Job) -> str:
     live: ExperimentProgress | None = job.control.partial
     if job.state == "cancelling":
         return "Stopping"
     if live is None or live.current is None:
-        return f"Starting the simulated provider · {job.elapsed_s:.0f} s"
-    return f"{live.current[0]}, {len(live.finished)} of 3 finished · {job.elapsed_s:.0f} s"
+        return f"{job.control.progress.stage or 'Starting'} · {job.elapsed_s:.0f} s"
+    requests = f"{live.requests_done} of {counted(live.requests, 'request')}"
+    return f"{live.current[0]}: {requests}, {len(live.finished)} of 3 finished · {job.elapsed_s:.0f} s"
 
 
-def _race_at_work(job: Job) -> None:
+def _race_lanes(job: Job) -> None:
     live: ExperimentProgress | None = job.control.partial
     if live is None:
         return
@@ -79,30 +119,36 @@ def _race_at_work(job: Job) -> None:
     st.html(live_charts.race(live.finished, mode, tuple(live.spans), started_s, now_s))
 
 
-def _race_ended(experiment: Experiment) -> None:
+def _fraction(job: Job) -> float:
+    live: ExperimentProgress | None = job.control.partial
+    return 0.0 if live is None else live.fraction(time.perf_counter())
+
+
+def _race_result(experiment: Experiment) -> None:
     if experiment.cancelled:
-        st.warning("Cancelled: not every mode was run to its end.", icon=":material/stop:")
+        st.warning("Cancelled: not every mode finished.", icon=":material/stop:")
     if not experiment.runs:
         return
     line, action = st.columns([3, 1], vertical_alignment="center")
-    line.markdown(f"**{label(winner(experiment))}**")
-    best, told = experiment.recommended, st.container()
+    with line:
+        outcome(experiment)
+    best, note = experiment.recommended, st.container()
     if best is not None and not experiment.cancelled:
         name = f"Use level {best.concurrency}"
-        use_level(experiment.plan.workload, best.concurrency, name, key="race", places=(action, told))
+        use_level(experiment.plan.workload, best.concurrency, name, key="race", places=(action, note))
+    _race_chart(experiment)
+
+
+def _race_chart(experiment: Experiment) -> None:
     runs = sorted(experiment.runs, key=lambda run: MODES.index(run.mode))  # in the lanes they ran in
-    figure = run_charts.race(runs, simulated=experiment.simulated)
-    draw(figure, "compare_race_chart")
+    draw(run_charts.race(runs, simulated=experiment.simulated), "compare_race_chart")
 
 
-def winner(experiment: Experiment) -> str:
-    """Return one line about which mode was fastest and what that saves."""
-    return f"{verdict(experiment)}{' Simulated provider.' if experiment.simulated else ''}"
-
-
-def draw(figure: Figure, key: str) -> None:
-    """Draw a figure in the browser's theme: colours chosen here would stay when it turns dark without a rerun."""
-    st.plotly_chart(figure, key=key, width="stretch", theme="streamlit")
+def outcome(experiment: Experiment) -> None:
+    """Draw which mode was fastest and what that saves; quietly, how sure that is and that a provider was simulated."""
+    st.markdown(f"**{escape(verdict(experiment))}**")
+    notes = [doubt(experiment), "The provider was simulated." if experiment.simulated else None]
+    st.caption(escape(" ".join(filter(None, notes))))
 
 
 # ── Level ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -112,7 +158,7 @@ def use_level(
     workload: Workload, level: int, name: str, *, key: str, places: tuple[DeltaGenerator, DeltaGenerator]
 ) -> None:
     """Draw the button that uses a level in the first place; in the second the reason why not, or what is now in use."""
-    action, told = places
+    action, note = places
     call, service, used = session.runtime().call, session.services().comparison, f"compare_used_{key}"
     reason = _why_not_used(workload, call(service.level_fixed_by(workload)))
     icon = ":material/tune:"
@@ -120,10 +166,10 @@ def use_level(
         call(service.use_level(workload, level))
         st.session_state[used] = level
     if reason is not None:
-        told.caption(label(reason))
+        note.caption(label(reason))
     elif st.session_state.get(used) == level:
         work = "imports" if workload == "ingest" else "questions"
-        told.caption(f":material/check: Level {level} is now in use for {work}.")
+        note.caption(f":material/check: Level {level} is now in use for {work}.")
 
 
 def _why_not_used(workload: Workload, fixed_by: str | None) -> str | None:
@@ -137,45 +183,47 @@ def _why_not_used(workload: Workload, fixed_by: str | None) -> str | None:
     return None
 
 
-# ── Runs at work ─────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Experiments in progress ──────────────────────────────────────────────────────────────────────────────────────────
 
 
 def running(job: Job) -> None:
-    """Draw an experiment at work, run by run."""
-    job_watched(job, _runs_told, _runs_finished)
-    st.caption("Cancel keeps what is finished. This goes on when you leave the page or close the tab.")
+    """Draw an experiment in progress, run by run."""
+    job_watched(job, _experiment_status, _finished_runs, _fraction)
+    st.caption("Cancel saves the finished runs. You can leave this page; the experiment keeps running.")
 
 
 def waiting_for_others(jobs: Sequence[Job]) -> None:
-    """Say what has to end before anything can be measured, and look again once it has."""
+    """Say which jobs have to end before anything can be measured, and draw the page again once they have."""
 
     @st.fragment(run_every=POLL_S)
     def poll() -> None:
         names = ", ".join(job.title for job in jobs if job.running)
         if not names:
             st.rerun()
-        st.caption(label(f"Waiting for {names}: a measurement needs the machine for itself."))
+        st.caption(label(f"Waiting for {names}: a measurement needs the machine to itself."))
 
     poll()
 
 
-def _runs_told(job: Job) -> str:
+def _experiment_status(job: Job) -> str:
     live: ExperimentProgress | None = job.control.partial
     progress = job.control.progress
     if live is None or not progress.total:
         return "Starting the provider"
     if job.state == "cancelling":
         return f"Stopping, {progress.done} of {counted(progress.total, 'run')} finished"
+    if not live.measuring:
+        return f"{progress.stage} · {job.elapsed_s:.0f} s"
     left = ""
     if live.finished and live.current:
-        # Runs come in an order shuffled over modes and levels, so those to come are like those that went.
+        # Runs come in an order shuffled over modes and levels, so those to come are like those before.
         each_s = mean(run.wall_s for run in live.finished) + _AROUND_S
         left_s = each_s * (progress.total - progress.done) - (time.perf_counter() - live.started_s)
         left = f" · about {duration(max(left_s, 1.0))} left"
     return f"Run {min(progress.done + 1, progress.total)} of {progress.total} · {progress.stage}{left}"
 
 
-def _runs_finished(job: Job) -> None:
+def _finished_runs(job: Job) -> None:
     live: ExperimentProgress | None = job.control.partial
     rows = [
         {"Mode": run.mode, "Level": run.concurrency, "Repeat": run.repeat + 1, "Seconds": round(run.wall_s, 2)}
@@ -187,19 +235,10 @@ def _runs_finished(job: Job) -> None:
 
 def ended_without_figures(job: Job | None) -> None:
     """Say why an experiment has nothing to show."""
-    if job is None or (job.report is not None and job.report.runs):
+    if job is None or job.running or (job.report is not None and job.report.runs):
         return
     if job.state == "failed":
-        show_error(f"The experiment could not be run. {job.error}")
-        st.caption("Nothing was lost: the catalogue was not touched, and what you chose is still there under More.")
+        show_error(f"The experiment could not run. {job.error}")
+        st.caption("Your catalogue was not changed, and your choices are still in the form.")
     elif job.state == "cancelled":
-        st.warning("Cancelled before a run was finished: nothing was kept.", icon=":material/stop:")
-
-
-def empty() -> None:
-    """Say what this page is for and where to begin."""
-    st.info(
-        "Which way of calling a provider is fastest, and how many requests should be in flight? Race shows it in "
-        "fifteen seconds. More measures it in earnest: your own levels, repeats, and how far they spread.",
-        icon=":material/speed:",
-    )
+        st.warning("Cancelled before a run finished: nothing was saved.", icon=":material/stop:")

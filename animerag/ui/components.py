@@ -131,7 +131,12 @@ def _not_indexed(status: Status) -> None:
         st.rerun()
 
 
-def job_watched(job: Job, tell: Callable[[Job], str], draw: Callable[[Job], None] | None = None) -> None:
+def job_watched(
+    job: Job,
+    tell: Callable[[Job], str],
+    draw: Callable[[Job], None] | None = None,
+    fraction: Callable[[Job], float] = lambda job: job.control.progress.fraction,
+) -> None:
     """Poll a job: a bar that says what `tell` says, and Cancel; the page runs again once it has ended."""
 
     @st.fragment(run_every=POLL_S)
@@ -139,7 +144,7 @@ def job_watched(job: Job, tell: Callable[[Job], str], draw: Callable[[Job], None
         if not job.running:
             st.rerun()
         bar, action = st.columns([5, 1], vertical_alignment="center")
-        bar.progress(job.control.progress.fraction, label(tell(job)))
+        bar.progress(fraction(job), label(tell(job)))
         stopping = job.state == "cancelling"
         if action.button("Cancel", key=f"cancel_{job.id}", disabled=stopping, icon=":material/stop:", width="stretch"):
             session.cancel_job(job)

@@ -1,9 +1,9 @@
-"""What Compare draws of a finished experiment: key figures, charts, table and files, and the ones that were kept."""
+"""What Compare draws of a finished experiment: verdict, key figures, charts, table and files."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -17,14 +17,11 @@ from animerag.comparison.summary import key_figures, plan_sentence, warnings
 from animerag.comparison.tables import experiment_csv, table_rows
 from animerag.text.durations import duration
 from animerag.ui import session
-from animerag.ui.compare import draw, use_level
-from animerag.ui.components import kept
+from animerag.ui.compare import draw, outcome, use_level
 from animerag.ui.experiment_form import WORKLOAD_NAMES
 from animerag.ui.text import counted, escape, label
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from animerag.comparison.experiment import Experiment
     from animerag.comparison.measurements import MeasuredRun
 
@@ -33,12 +30,13 @@ _WARNINGS = 3  # a busy machine makes every run say the same: more than that wou
 
 def result(experiment: Experiment, baseline: Experiment | None) -> None:
     """Draw an experiment: result first, details below."""
-    st.subheader(label(_title(experiment)), anchor=False)
+    st.subheader(label(experiment_title(experiment)), anchor=False)
     st.caption(label(f"{session.local_time(experiment.created_at)} · {plan_sentence(experiment.plan)}"))
     if not experiment.levels:
         _warnings(experiment)
-        st.info("No run was finished: there are no figures.", icon=":material/info:")
+        st.info("No run finished: there are no figures.", icon=":material/info:")
         return
+    outcome(experiment)
     _key_figures(experiment)
     _warnings(experiment)
     _charts(experiment)
@@ -50,35 +48,36 @@ def _key_figures(experiment: Experiment) -> None:
     simulated = ", simulated" if experiment.simulated else ""
     figures = key_figures(experiment)
     columns = st.columns(len(figures)) if figures else []
-    told = st.container()
+    note = st.container()
     for column, figure in zip(columns, figures, strict=True):
         card = column.container(border=True, height="stretch")
         card.metric(label(figure.label), label(figure.value))
         card.caption(label(figure.detail.rstrip(".") + simulated))
         if figure.label == "Recommended level" and experiment.recommended:
             level = experiment.recommended.concurrency
-            use_level(experiment.plan.workload, level, "Use this level", key=experiment.id, places=(card, told))
+            use_level(experiment.plan.workload, level, "Use this level", key=experiment.id, places=(card, note))
 
 
 def _warnings(experiment: Experiment) -> None:
-    told = [escape(sentence) for sentence in warnings(experiment)]
-    if told:
-        st.warning("  \n".join(told[:_WARNINGS]), icon=":material/warning:")
-    if len(told) > _WARNINGS:
-        with st.expander(f"{counted(len(told) - _WARNINGS, 'warning')} more"):
-            st.markdown("  \n".join(told[_WARNINGS:]))
+    sentences = [escape(sentence) for sentence in warnings(experiment)]
+    if sentences:
+        st.warning("  \n".join(sentences[:_WARNINGS]), icon=":material/warning:")
+    if len(sentences) > _WARNINGS:
+        with st.expander(f"{counted(len(sentences) - _WARNINGS, 'warning')} more"):
+            st.markdown("  \n".join(sentences[_WARNINGS:]))
 
 
 # ── Charts ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _charts(experiment: Experiment) -> None:
-    left, right = st.columns(2)
-    with left:
-        draw(wall_time(experiment), "compare_wall_time")
-    with right:
-        draw(throughput(experiment), "compare_throughput")
     draw(speedup(experiment), "compare_speedup")
+    if experiment.plan.workload != "query":  # of one question, that figure has the wall times already
+        figures = {"Wall time": wall_time, "Throughput": throughput}
+        chosen = st.segmented_control(
+            "Also by level", list(figures), default="Wall time", required=True, key="compare_by_level"
+        )
+        draw(figures[chosen](experiment), "compare_by_level_chart")
     _lanes(experiment)
 
 
@@ -89,7 +88,7 @@ def _lanes(experiment: Experiment) -> None:
     best = experiment.recommended
     ours = ("async", best.concurrency) if best else None
     chosen = st.selectbox(
-        "Look into a run",
+        "Inspect a run",
         range(len(runs)),
         index=next((place for place, run in enumerate(runs) if (run.mode, run.concurrency) == ours), 0),
         format_func=lambda place: _run_name(runs[place]),
@@ -103,8 +102,7 @@ def _lanes(experiment: Experiment) -> None:
 
 
 def _table(experiment: Experiment, baseline: Experiment | None) -> None:
-    """Draw all figures; where there is a baseline of the same kind its medians stand beside."""
-    st.markdown("**All figures, simulated**" if experiment.simulated else "**All figures**")
+    """Draw all figures; where there is a baseline of the same kind, with its medians."""
     rows = table_rows(experiment)
     if baseline is not None and _comparable(experiment, baseline):
         before = {(level.mode, level.concurrency): level.wall_s for level in baseline.levels}
@@ -113,11 +111,15 @@ def _table(experiment: Experiment, baseline: Experiment | None) -> None:
             row["Baseline (s)"] = None if wall_s is None else round(wall_s, 3)
             row["Against baseline (%)"] = None if wall_s is None else round(100 * (level.wall_s / wall_s - 1), 1)
     order = [*_FIRST, *(name for name in (rows[0] if rows else ()) if name not in _FIRST)]
-    st.dataframe(rows, hide_index=True, width="stretch", column_order=order)
-    if baseline is not None and _comparable(experiment, baseline):
-        same = (baseline.plan, baseline.settings) == (experiment.plan, experiment.settings)
-        said = "the same plan" if same else "another plan, so differences need not come from the code"
-        st.caption(label(f"Baseline: {session.local_time(baseline.created_at)}, {_title(baseline)}; {said}."))
+    compared = baseline is not None and _comparable(experiment, baseline)
+    with st.expander("All figures, simulated" if experiment.simulated else "All figures", expanded=compared):
+        st.dataframe(rows, hide_index=True, width="stretch", column_order=order)
+        if baseline is not None and compared:
+            same = (baseline.plan, baseline.settings) == (experiment.plan, experiment.settings)
+            plan = "the same plan" if same else "another plan, so differences need not come from the code"
+            st.caption(
+                label(f"Baseline: {session.local_time(baseline.created_at)}, {experiment_title(baseline)}; {plan}.")
+            )
 
 
 _FIRST = ("Mode", "In flight", "Repeats", "Wall (s)", "Baseline (s)", "Against baseline (%)", "Speed-up (×)")
@@ -147,53 +149,11 @@ def _downloads(experiment: Experiment) -> None:
             )
 
 
-# ── Kept experiments ─────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def keeping(experiment: Experiment, baseline_id: str | None) -> None:
-    """Draw what can be done with a kept experiment."""
-    call, service = session.runtime().call, session.services().comparison
-    is_baseline = experiment.id == baseline_id
-    with st.container(horizontal=True, vertical_alignment="center"):
-        name = "No longer the baseline" if is_baseline else "Make it the baseline"
-        if st.button(name, icon=":material/flag:", key="compare_baseline"):
-            call(service.set_baseline(None if is_baseline else experiment.id))
-            st.rerun()
-        with st.popover("Delete", icon=":material/delete:", key=f"compare_deleting_{experiment.id}"):
-            st.caption("Its runs cannot be had back.")
-            if st.button("Delete this experiment", key="compare_delete"):
-                call(service.delete(experiment.id))
-                session.open_experiment(None)
-                st.rerun()
-
-
-def saved(experiments: Sequence[Experiment], baseline_id: str | None) -> None:
-    """Draw the kept experiments; choosing a row opens it."""
-    if not experiments:
-        return
-    rows = [_saved_row(experiment, baseline_id) for experiment in experiments]
-    kept("Saved experiments", rows, lambda place: session.open_experiment(experiments[place].id), key="compare_saved")
-
-
-def _saved_row(experiment: Experiment, baseline_id: str | None) -> dict[str, Any]:
-    figures = {figure.label: figure.value for figure in key_figures(experiment)}
-    notes = ["baseline"] if experiment.id == baseline_id else []
-    notes += ["cancelled"] if experiment.cancelled else []
-    return {
-        "When": session.local_time(experiment.created_at),
-        "What": _title(experiment),
-        "Runs": len(experiment.runs),
-        "Speed-up": figures.get("Best speed-up", ""),
-        "Level": figures.get("Recommended level", ""),
-        "Note": ", ".join(notes),
-    }
-
-
 # ── Words ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _title(experiment: Experiment) -> str:
-    """Say in a line what was measured, against what; a simulated provider says so."""
+def experiment_title(experiment: Experiment) -> str:
+    """Return in a line what was measured, and against what."""
     plan = experiment.plan
     work = {
         "ingest": f"Ingest, {counted(plan.documents, 'document')}",

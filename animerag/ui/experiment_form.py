@@ -1,4 +1,4 @@
-"""What Compare draws to choose an experiment: work, provider, modes, levels, numbers, and what all that takes."""
+"""The form of an experiment: work, provider, modes, levels, numbers, and an estimate of what that takes."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 OWN, CONFIGURED = "own numbers", "configured"
 WORKLOAD_NAMES: dict[Workload, str] = {"ingest": "Ingest", "batch": "Batch", "query": "One question"}
-_TOLD: dict[Workload, str] = {
+_ABOUT: dict[Workload, str] = {
     "ingest": "Documents are embedded and stored, a batch a request.",
     "batch": "Questions are answered, several at a time.",
     "query": "One question is answered: title search and embedding one after the other, or both at once.",
 }
-_KEPT: Any = "session"  # a form that is closed or left for another page keeps what was chosen
-_COLUMNS = 4
+_PERSISTS: Any = "session"  # the choices outlast a visit to another tab or page
+_COLUMNS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,7 @@ class _Number:
             format="%g" if isinstance(self.step, float) else None,
             placeholder=self.empty,
             key=f"compare_{self.name}",
-            persist_state=_KEPT,
+            persist_state=_PERSISTS,
         )
 
 
@@ -62,7 +62,7 @@ _ALIAS = _Number(name="alias_latency_s", label="Title service, s", low=0.0, high
 _NUMBERS: dict[Workload, tuple[_Number, ...]] = {
     "ingest": (
         _Number(name="documents", label="Documents", low=1, high=20_000, step=100, value=1458),
-        _Number(name="batch_size", label="Documents a request", low=1, high=2048, step=10, value=100),
+        _Number(name="batch_size", label="Documents per request", low=1, high=2048, step=10, value=100),
         *_COMMON,
     ),
     "batch": (_Number(name="questions", label="Questions", low=1, high=1000, step=1, value=10), *_COMMON, _ALIAS),
@@ -74,18 +74,15 @@ _OWN = (
     _Number(name="chat_latency_s", label="Whole answer, s", low=0.0, high=300.0, step=0.1),
     _Number(name="first_token_s", label="First word, s", low=0.0, high=300.0, step=0.1, empty="a quarter"),
     _Number(name="jitter", label="Jitter, share of latency", low=0.0, high=1.0, step=0.05),
-    _Number(name="requests_per_minute", label="Requests a minute", low=1, high=100_000, step=10, empty="no limit"),
+    _Number(name="requests_per_minute", label="Requests per minute", low=1, high=100_000, step=10, empty="no limit"),
     _Number(name="burst", label="Requests at once", low=1, high=100_000, step=1, empty="no limit"),
 )
 
 
 def choose(why_not_configured: str | None) -> ExperimentPlan:
     """Draw what can be chosen and return it. Raises InvalidInputError for a choice that cannot be run."""
-    left, right = st.columns(2)
-    with left:
-        workload = _choose_workload()
-    with right:
-        against = _choose_against(why_not_configured)
+    workload = _choose_workload()
+    against = _choose_against(why_not_configured)
     modes = _choose_modes(workload)
     levels = _choose_levels() if workload != "query" else (1,)
     return ExperimentPlan(
@@ -106,17 +103,18 @@ def provider(plan: ExperimentPlan) -> Mapping[str, Any]:
 
 
 def run_button(plan: ExperimentPlan, estimate: ExperimentEstimate, *, busy: bool) -> bool:
-    """Tell what a plan takes and draw Run: against a real provider only once that is confirmed."""
-    told = f"{counted(len(plan.order()), 'run')}, about {duration(estimate.seconds)}, {_cost(estimate)}"
+    """Say what a plan takes and draw Run: against a real provider only once that is confirmed."""
+    runs, requests = counted(len(plan.order()), "run"), counted(estimate.requests, "request")
+    st.markdown(f"**{runs}, about {duration(estimate.seconds)}, {_cost(estimate)}**")
+    st.caption(f"{requests} with about {estimate.tokens:,} tokens")
+    if plan.left_out:
+        st.info(label(plan.left_out), icon=":material/info:")
     agreed = True
     if plan.against == "configured":
-        sent = f"{counted(estimate.requests, 'request')} with about {estimate.tokens:,} tokens"
-        st.warning(f"{sent} go to the configured provider: {_cost(estimate)}.", icon=":material/payments:")
+        st.warning(f"{requests} go to the configured provider: {_cost(estimate)}.", icon=":material/payments:")
         agreed = st.checkbox("Send them", key=f"compare_agreed_{estimate.requests}")
-    with st.container(horizontal=True, vertical_alignment="center"):
-        pressed = st.button("Run", key="compare_run", icon=":material/play_arrow:", disabled=busy or not agreed)
-        st.caption(told)
-    return pressed
+    icon = ":material/play_arrow:"
+    return st.button("Run", key="compare_run", icon=icon, type="primary", disabled=busy or not agreed)
 
 
 def _choose_workload() -> Workload:
@@ -127,9 +125,9 @@ def _choose_workload() -> Workload:
         required=True,
         format_func=WORKLOAD_NAMES.__getitem__,
         key="compare_workload",
-        persist_state=_KEPT,
+        persist_state=_PERSISTS,
     )
-    st.caption(_TOLD[workload])
+    st.caption(_ABOUT[workload])
     return workload
 
 
@@ -143,12 +141,12 @@ def _choose_against(why_not_configured: str | None) -> str:
         list(labels),
         format_func=lambda name: labels.get(name, name),
         key="compare_against",
-        persist_state=_KEPT,
+        persist_state=_PERSISTS,
     )
     if chosen in PRESETS:
         st.caption(escape(PRESETS[chosen].help))
     if why_not_configured is not None:
-        st.caption("The configured provider is not among them.", help=escape(why_not_configured))
+        st.caption("Connect a provider in Settings to test it.", help=escape(why_not_configured))
     return chosen
 
 
@@ -161,7 +159,7 @@ def _choose_modes(workload: Workload) -> tuple[Mode, ...]:
         default=offered,
         format_func=label,
         key=f"compare_modes_{workload}",
-        persist_state=_KEPT,
+        persist_state=_PERSISTS,
     )
     if EARLY in offered:
         st.caption("async-early starts the model on the title match, where a question names one show.")
@@ -174,34 +172,34 @@ def _choose_levels() -> tuple[int, ...]:
         range(1, MAX_LEVEL + 1),
         default=[1, 3, 5, 10],
         key="compare_levels",
-        persist_state=_KEPT,
+        persist_state=_PERSISTS,
     )
     return tuple(sorted(chosen))
 
 
 def _fill_in(numbers: tuple[_Number, ...]) -> dict[str, Any]:
     columns = st.columns(_COLUMNS)
-    told: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for place, number in enumerate(numbers):
         with columns[place % _COLUMNS]:
-            told[number.name] = number.draw()
-    return told
+            values[number.name] = number.draw()
+    return values
 
 
 def _own_numbers() -> dict[str, Any]:
     """Draw the simulator's numbers, at first those of the typical preset; return those that are filled in."""
     typical = PRESETS["typical"].provider
-    told = _fill_in(tuple(replace(number, value=typical.get(number.name)) for number in _OWN))
-    told["faults"] = st.text_input(
+    values = _fill_in(tuple(replace(number, value=typical.get(number.name)) for number in _OWN))
+    values["faults"] = st.text_input(
         "Faults, each with its share of the requests",
         placeholder="429@0.1, slow=3@0.01",
         key="compare_faults",
-        persist_state=_KEPT,
+        persist_state=_PERSISTS,
     )
-    return {name: value for name, value in told.items() if value not in (None, "")}
+    return {name: value for name, value in values.items() if value not in (None, "")}
 
 
 def _cost(estimate: ExperimentEstimate) -> str:
     if estimate.cost_usd is None:
-        return "at a cost that is not known"
+        return "cost unknown"
     return f"about \\${estimate.cost_usd:,.4f}" if estimate.cost_usd else "no cost"

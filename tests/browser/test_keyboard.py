@@ -127,8 +127,8 @@ def test_a_stranger_without_a_mouse_does_all_five_tasks(app_url, browser, tmp_pa
 
     # The race, and its winner.
     keyboard.go("Compare")
-    keyboard.press("BUTTON", "Race")
-    expect(page.get_by_role("button", name="Use level 5")).to_be_visible(timeout=120_000)
+    keyboard.press("BUTTON", "Start race")
+    expect(page.get_by_role("button", name="Use level 8")).to_be_visible(timeout=120_000)
     expect(page.get_by_text("The embedded provider waits on no network")).to_be_visible(timeout=20_000)
 
     keyboard.go("Settings")

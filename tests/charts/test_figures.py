@@ -205,6 +205,15 @@ def test_speedup_without_sync_says_why_it_is_empty():
     assert [series.name for series in figure.data] == ["attainable, n/⌈n/c⌉"]
 
 
+def test_two_experiments_in_one_figure_differ_by_their_dash():
+    figure = charts_experiment.overlay([("before", made_experiment()), ("after", made_experiment(levels=(1, 5)))])
+
+    lines = {line.name: line for line in figure.data}
+    assert set(lines) == {"threads, before", "async, before", "threads, after", "async, after"}
+    assert lines["async, before"].line.dash != lines["async, after"].line.dash
+    assert list(lines["async, after"].x) == [1, 5]
+
+
 def test_one_question_is_a_bar_for_each_mode():
     figure = charts_experiment.speedup(made_experiment(workload="query"))
 

@@ -9,7 +9,7 @@ from animerag.comparison.experiment import Experiment, recommend, summarise
 from animerag.comparison.measurements import Distribution, MeasuredRun
 from animerag.comparison.plan import WORKLOADS, ExperimentPlan, attainable
 from animerag.comparison.serialization import from_object, to_object
-from animerag.comparison.summary import verdict
+from animerag.comparison.summary import doubt, verdict
 from animerag.errors import InvalidInputError
 from animerag.telemetry.statistics import percentile
 from animerag.telemetry.tracing import Span
@@ -122,9 +122,10 @@ def judged(*runs):
 
 
 def test_single_runs_that_differ_by_noise_are_tied():
-    said = judged(run("sync", 1, 8.1), run("threads", 5, 2.1), run("async", 5, 2.3))
-    assert said.startswith("threads ≈ async: both about 3.9× as fast as sync (2.1 s instead of 8.1 s).")
-    assert "cannot show differences below 15%" in said
+    runs = (run("sync", 1, 8.1), run("threads", 5, 2.1), run("async", 5, 2.3))
+    assert judged(*runs) == "threads ≈ async: both about 3.9× as fast as sync (2.1 s instead of 8.1 s)."
+    assert "cannot show differences below 15%" in doubt(Experiment(plan=PLAN, settings={}, runs=runs))
+    assert doubt(Experiment(plan=PLAN, settings={}, runs=runs[:2])) is None
 
 
 def test_repeats_that_agree_tell_smaller_differences_apart():
