@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from animerag.comparison.measurements import Distribution, MeasuredRun
 from animerag.comparison.plan import EARLY, OURS, SYNC
+from animerag.comparison.progress import drawn_spans
 from animerag.ingestion.batching import cut
 from animerag.models import Answer, AnswerStatus
 from animerag.rate_limits import metering
@@ -172,7 +173,10 @@ def measured_run(
     """Return the figures of a run of (mode, level, repeat), with what the provider itself saw of it."""
     mode, level, repeat = setting
     meter, wall_s, items = raw.meter, raw.ended_s - raw.started_s, work.plan.items
-    spans = (Span(span.name, span.start_s - raw.started_s, span.end_s - raw.started_s, span.lane) for span in raw.spans)
+    spans = (
+        Span(span.name, span.start_s - raw.started_s, span.end_s - raw.started_s, span.lane)
+        for span in drawn_spans(raw.spans)
+    )
     return MeasuredRun(
         mode=mode,
         concurrency=level,

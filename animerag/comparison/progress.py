@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from animerag.comparison.plan import Mode
     from animerag.telemetry.tracing import Span
 
+_ANSWER_SPAN = "answer"  # from the first word on; the model's second span covers the same time
 _HALF_PREPARED_S = 2.0  # how long preparing a run takes is not known: after each of these, half of the rest is shown
 
 
@@ -45,6 +46,11 @@ class ExperimentProgress:
         """Return how many requests of the current run have ended."""
         return min(len({span.lane for span in tuple(self.spans) if span.name == self.main_span}), self.requests)
 
+    @property
+    def drawn_spans(self) -> list[Span]:
+        """Return the spans so far that charts draw."""
+        return drawn_spans(self.spans)
+
     def fraction(self, now_s: float) -> float:
         """Return 0 to 1: the requests of all runs that are done.
 
@@ -58,3 +64,8 @@ class ExperimentProgress:
             current = 1.0 + self.requests_done if self.started_s else prepared
             done = 1 + len(self.finished) * each + (current if self.current else 0.0)
         return min(done / (1 + self.runs * each), 1.0)
+
+
+def drawn_spans(spans: Sequence[Span]) -> list[Span]:
+    """Return the spans that charts of runs draw: without those that cover the time of another of the same request."""
+    return [span for span in tuple(spans) if span.name != _ANSWER_SPAN]

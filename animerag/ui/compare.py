@@ -116,7 +116,7 @@ def _race_lanes(job: Job) -> None:
     mode = live.current[0] if live.current else None
     now_s = time.perf_counter()
     started_s = live.started_s or now_s  # until its clock starts, a mode stands at its line
-    st.html(live_charts.race(live.finished, mode, tuple(live.spans), started_s, now_s))
+    st.html(live_charts.race(live.finished, mode, live.drawn_spans, started_s, now_s))
 
 
 def _fraction(job: Job) -> float:

@@ -35,6 +35,12 @@ def test_requests_that_ended_count_once_whatever_their_spans(progress):
     assert progress.fraction(109.0) == pytest.approx((1 + 1 + 2) / 11)
 
 
+def test_an_answer_is_drawn_once(progress):
+    progress.spans = [Span("model", 1, 2, 0), Span("model", 2, 3, 0), Span("answer", 2, 3, 0)]
+
+    assert [span.name for span in progress.drawn_spans] == ["model", "model"]
+
+
 def test_a_warm_up_does_not_count(progress):
     progress.begin(("sync", 1, 0), measuring=False)
     progress.started_s, progress.spans = 105.0, [Span("model", 105, 106, 0)]
