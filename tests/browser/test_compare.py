@@ -59,7 +59,7 @@ def test_a_race_and_an_experiment_of_each_workload(app_url, browser, photograph)
         heading = {"ingest": "Ingest, 60 documents", "batch": "Batch, 4 questions", "query": "One question ·"}[name]
         expect(page.get_by_role("heading", name=f"{heading}")).to_be_visible(timeout=120_000)
         expect(page.get_by_text("Best speed-up", exact=True)).to_be_visible()
-        expect(page.locator(".js-plotly-plot")).to_have_count(2 if name == "query" else 3)
+        expect(page.locator(".js-plotly-plot")).to_have_count(2 if name == "query" else 3, timeout=30_000)
         expect(page.get_by_text("own numbers, simulated").first).to_be_visible()
         shot(f"{name}-done", 3200, schemes)
 
@@ -69,7 +69,7 @@ def test_a_race_and_an_experiment_of_each_workload(app_url, browser, photograph)
     expect(page.get_by_role("heading", name="Compare", exact=True)).to_be_visible(timeout=20_000)
     # A recorded race is there before the first click.
     expect(page.get_by_text(re.compile(r"^Recorded on 20\d\d-"))).to_be_visible(timeout=20_000)
-    expect(page.locator(".js-plotly-plot")).to_have_count(1)
+    expect(page.locator(".js-plotly-plot")).to_have_count(1, timeout=30_000)
     shot("1-recorded", 1100)
 
     # The race: drawn while it runs, then its verdict and the level to use.
