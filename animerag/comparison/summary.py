@@ -31,7 +31,7 @@ _WAYS: dict[Workload, dict[Mode, str]] = {
         "sync": "step after step (sync)",
         "threads": "with the title match in a thread beside the search (threads)",
         "async": "by the app's own pipeline (async)",
-        "async-early": "and with the model started on the title match alone (async-early)",
+        "async-early": "with the model started on the title match alone (async-early)",
     },
 }
 
@@ -45,9 +45,9 @@ class KeyFigure:
     detail: str
 
 
-def setting_name(mode: str, concurrency: int) -> str:
-    """Name a mode at a level."""
-    return mode if mode == SYNC else f"{mode} at {concurrency}"
+def setting_name(plan: ExperimentPlan, mode: str, concurrency: int) -> str:
+    """Name a mode at a level, where the plan has levels."""
+    return mode if mode == SYNC or plan.workload == "query" else f"{mode} at {concurrency}"
 
 
 def plan_sentence(plan: ExperimentPlan) -> str:
@@ -80,15 +80,15 @@ def verdict(experiment: Experiment) -> str:
     name = " ≈ ".join(level.mode for level in first)
     sync = next((level for level in levels if level.mode == SYNC), None)
     if len({level.mode for level in levels}) == 1:
-        return f"{setting_name(best.mode, best.concurrency)} took {best.wall_s:.1f} s."
+        return f"{setting_name(experiment.plan, best.mode, best.concurrency)} took {best.wall_s:.1f} s."
     if len(first) > 1:
         if sync is None or sync in first:
             return f"{name}: no difference beyond noise, {best.wall_s:.1f} s."
         about = f"{name}: both" if len(first) == 2 else f"{name}: all"
         return f"{about} about {_gain(sync, best)}."
     if sync is None or best is sync:
-        return f"{setting_name(best.mode, best.concurrency)} is fastest: {best.wall_s:.1f} s."
-    return f"{setting_name(best.mode, best.concurrency)} is fastest: {_gain(sync, best)}."
+        return f"{setting_name(experiment.plan, best.mode, best.concurrency)} is fastest: {best.wall_s:.1f} s."
+    return f"{setting_name(experiment.plan, best.mode, best.concurrency)} is fastest: {_gain(sync, best)}."
 
 
 def _gain(sync: Level, best: Level) -> str:
@@ -106,7 +106,7 @@ def doubt(experiment: Experiment) -> str | None:
 def key_figures(experiment: Experiment) -> list[KeyFigure]:
     """Return best speed-up, recommended level, p95 and stability, as far as they are known."""
     levels = experiment.levels
-    figures = [_best_speedup(experiment), _recommended(experiment), _p95(experiment, levels), _stability(levels)]
+    figures = [_best_speedup(experiment), _recommended(experiment), _p95(experiment, levels), _stability(experiment)]
     return [figure for figure in figures if figure is not None]
 
 
@@ -114,13 +114,13 @@ def warnings(experiment: Experiment) -> list[str]:
     """Return a sentence for each reason to doubt the figures."""
     sentences = ["The experiment was cancelled: only finished runs are shown."] if experiment.cancelled else []
     for run in experiment.runs:
-        where = f"{setting_name(run.mode, run.concurrency)}, repeat {run.repeat + 1}"
+        where = f"{setting_name(experiment.plan, run.mode, run.concurrency)}, repeat {run.repeat + 1}"
         if run.error is not None:
             sentences.append(f"{where} failed: {run.error}")
         if run.blocked is not None:
             sentences.append(f"{where}: {run.blocked}")
     for level in experiment.levels:
-        where = setting_name(level.mode, level.concurrency)
+        where = setting_name(experiment.plan, level.mode, level.concurrency)
         if level.suspect:
             sentences.append(f"{where} is suspect: its repeats have a CV of {level.cv:.0%}, above {SUSPECT_CV:.0%}.")
         if level.errors:
@@ -136,7 +136,7 @@ def _best_speedup(experiment: Experiment) -> KeyFigure | None:
         return None
     best = max(others, key=lambda level: level.speedup or 0.0)
     limit = "" if experiment.plan.workload == "query" else f"; {best.attainable:.1f}× is attainable"
-    detail = f"{setting_name(best.mode, best.concurrency)}{limit}"
+    detail = f"{setting_name(experiment.plan, best.mode, best.concurrency)}{limit}"
     return KeyFigure(label="Best speed-up", value=f"{best.speedup:.1f}×", detail=detail)
 
 
@@ -153,21 +153,21 @@ def _p95(experiment: Experiment, levels: Sequence[Level]) -> KeyFigure | None:
     runs = [run for run in experiment.runs if (run.mode, run.concurrency) == chosen and run.latency_s.n]
     if chosen is None or not runs:
         return None
-    detail = f"of {_number(sum(run.latency_s.n for run in runs), 'request')}, {setting_name(*chosen)}"
+    detail = f"of {_number(sum(run.latency_s.n for run in runs), 'request')}, {setting_name(experiment.plan, *chosen)}"
     return KeyFigure(
         label="p95 of a request", value=f"{median(run.latency_s.p95 for run in runs):.2f} s", detail=detail
     )
 
 
-def _stability(levels: Sequence[Level]) -> KeyFigure | None:
-    repeated = [level for level in levels if level.n > 1]
+def _stability(experiment: Experiment) -> KeyFigure | None:
+    repeated = [level for level in experiment.levels if level.n > 1]
     if not repeated:
         return None
     worst = max(repeated, key=lambda level: level.cv)
     return KeyFigure(
         label="Spread of repeats",
         value="suspect" if worst.suspect else "stable",
-        detail=f"CV at most {worst.cv:.0%}, {setting_name(worst.mode, worst.concurrency)}",
+        detail=f"CV at most {worst.cv:.0%}, {setting_name(experiment.plan, worst.mode, worst.concurrency)}",
     )
 
 
