@@ -20,7 +20,7 @@ WatchState = Literal["watching", "completed", "on_hold", "dropped", "plan_to_wat
 ShowType = Literal["movie", "ova", "tv", "special", "web", "other", "music"]
 Season = Literal["winter", "spring", "summer", "fall"]
 Airing = Literal["finished", "airing", "upcoming"]
-FactKind = Literal["list", "count", "order", "value", "compare", "related"]
+FactKind = Literal["list", "count", "order", "value", "compare", "picks", "sequence", "text", "related"]
 FactField = Literal[
     "year",
     "end_year",
@@ -38,6 +38,10 @@ FactField = Literal[
     "source",
     "duration",
     "studios",
+    "titles",
+    "my_status",
+    "my_score",
+    "episodes_watched",
 ]
 
 
@@ -511,31 +515,42 @@ class Sort:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FactAnswer:
-    """What the catalogue's own fields answer, completely; nothing here is guessed from likeness.
+    """What the catalogue's own fields answer, as `kind` says; `intent` is the plan's.
 
-    - `list`: every show that meets `filters`, in the order of `sort`. "Mecha shows before 1990"
-    - `count`: the same, asked how many; `total` is the answer. "How many shows are from 2012?"
-    - `order`: the first by `sort` of those that meet `filters`, ties included. "Highest rated of 2012"
+    - `list`: every show that meets the conditions. "Mecha shows before 1990"
+    - `count`: the same, asked how many. "How many shows are from 2012?"
+    - `order`: the first by `sort` of those that meet the conditions, ties included. "Highest rated of 2012"
     - `value`: `field` of the shows that are named. "How many episodes has X?"
     - `compare`: shows that are named, in the order of `sort`. "Which came first, X or Y?"
-    - `related`: shows that relations of the show `of` lead to. "What comes after X?"
+    - `picks`: a few shows, each with its reason. "Something like X"
+    - `sequence`: shows of a franchise in an order that matters. "Watch order of X"
+    - `text`: an answer without shows. "Average rating per decade", "What can you do?"
 
-    `ids` is complete and in order; `total` counts what meets the filters (for `order`: what was ranked). `values` runs
-    beside `ids`: the value of `field` (for tags and relations as text), None where the catalogue does not say; empty
-    where `field` is None. `sources` of the retrieval start with the first of `ids`.
+    `ids` are all shows of the answer, in order; `complete` tells that no other show belongs to it. `total` counts what
+    meets the conditions (for `order`: what was ranked). `values` and `reasons` run beside `ids` where they are not
+    empty: the value of `field` (for tags and relations as text), None where the catalogue does not say; and why a show
+    is there. `heading` and `remarks` are sentences before and after the shows. `value` is what the answer comes to.
     """
 
     kind: FactKind
-    ids: tuple[str, ...]
-    total: int
+    intent: str = ""
+    ids: tuple[str, ...] = ()
+    total: int = 0
     field: FactField | None = None
     values: tuple[int | float | str | None, ...] = ()
+    value: int | float | str | None = None
     filters: Filters = Filters()
     sort: Sort | None = None
-    of: str | None = None
-    unknown: int = 0  # shows that meet the filters and have no value to be ordered by
+    unknown: int = 0  # shows that meet the conditions and have no value to be ordered by
+    undecided: tuple[str, ...] = ()  # ids of shows that lack a field which a condition needs
     conditions: tuple[str, ...] = ()  # of the plan, as JSON gives them: "type=movie", "not tag=comedy"
     labels: tuple[str, ...] = ()  # the same in words: "movies", "not comedy"
+    complete: bool = False
+    ignored: tuple[str, ...] = ()  # words that read like a condition and were not applied
+    missing: tuple[str, ...] = ()  # what is asked for and not recorded
+    heading: str = ""
+    reasons: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -559,9 +574,9 @@ class Ambiguity:
 class Retrieval:
     """What the searches found for one question, best first; `no_match` when the catalogue has nothing on it.
 
-    `understood` is what the question itself asks of the fields, as chips to remove. Where the whole question was
-    understood it also restricts, else it only prefers. `filters` set by hand always restrict. `missing` says which
-    season of a show is asked for and not there, or what is asked for and not recorded; `not_recorded` names the latter.
+    `conditions` are read from the question and restrict what is found; `preferences` only rank it. `filters` were set
+    beside the question and always restrict. `intent` is the plan's. `missing` says which season of a show is asked for
+    and not there, or what is asked for and not recorded; `not_recorded` names the latter.
     """
 
     question: str
@@ -569,7 +584,11 @@ class Retrieval:
     no_match: bool = False
     fact: FactAnswer | None = None
     filters: Filters = Filters()
-    understood: Filters = Filters()
+    intent: str = "lookup"
+    conditions: tuple[Condition, ...] = ()
+    preferences: tuple[Condition, ...] = ()
+    ignored: tuple[str, ...] = ()  # words that read like a condition and were not applied
+    standalone: str | None = None  # a follow-up in full
     missing: str = ""
     not_recorded: tuple[str, ...] = ()
     ambiguities: tuple[Ambiguity, ...] = ()
@@ -657,11 +676,12 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """One earlier exchange of a conversation."""
+    """One earlier exchange of a conversation; `ids` are the shows that its answer was about, in its order."""
 
     question: str
     answer: str
     cited: tuple[str, ...] = ()
+    ids: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)

@@ -29,12 +29,6 @@ if TYPE_CHECKING:
     from animerag.retrieval.retriever import Retriever
     from animerag.storage.answer_cache import AnswerCache
 
-# What a follow-up leans on when it names no show of its own.
-_REFERS_BACK = re.compile(
-    r"\b(?:it|its|it's|they|them|their|that (?:one|show|series)|this (?:one|show|series)"
-    r"|the (?:first|second|third|next) season|the sequel|he|she|his|her)\b|それ|その|この作品|続編|二期|2期",
-    re.IGNORECASE,
-)
 _NOTHING = {
     False: "The catalogue has nothing on this.",
     True: "カタログには該当する作品がありません。",
@@ -48,6 +42,7 @@ class _Asking:
     question: str
     priority: Priority
     began_s: float
+    history: tuple[Turn, ...] = ()
     recorder: Recorder = field(default_factory=Recorder)
     budget: Budget | None = None  # the day's for a live question, the run's for a row of a sheet
 
@@ -175,11 +170,11 @@ class Answering:
         """
         began_s = time.perf_counter()
         asked = checked_question(question)
-        asking = _Asking(await self.rewrite_followup(asked, history), priority, began_s, budget=current_budget())
+        standalone = await self._retriever.standalone(asked, history)
+        asking = _Asking(asked, priority, began_s, history=tuple(history), budget=current_budget())
         daily = self._daily if priority is Priority.LIVE else None
         if daily is not None:
             asking.budget = daily.budget()
-        standalone = None if asking.question == asked else asking.question
         filters, k = filters or Filters(), k or self._k
         asks_model = self.written_by_a_model and not retrieval_only
         keeps = self._kept if asks_model else None
@@ -188,7 +183,8 @@ class Answering:
                 waiting.enter_context(self._waited_for())
             if keeps is not None:
                 key, revision = await keeps.key(
-                    question=asking.question,
+                    question=standalone or asked,
+                    leans_on=[[turn.question, *turn.ids] for turn in history] if standalone else [],
                     filters=asdict(filters),
                     ignore=sorted(ignore),
                     k=k,
@@ -230,7 +226,13 @@ class Answering:
         """Search, and answer from what is found or, after an early start, from the one show that is named."""
         with recording() as asking.recorder, drawing_on(asking.budget):
             search = self._retriever.search(
-                asking.question, k=k, priority=asking.priority, vector=vector, filters=filters, ignore=ignore
+                asking.question,
+                k=k,
+                priority=asking.priority,
+                vector=vector,
+                filters=filters,
+                ignore=ignore,
+                history=asking.history,
             )
             searching = asyncio.create_task(search, name="search")
         async with _ended(searching):
@@ -241,7 +243,9 @@ class Answering:
                 and self.written_by_a_model
                 and not retrieval_only
             ):
-                early = await self._retriever.exact_match(asking.question, filters=filters, ignore=ignore)
+                early = await self._retriever.exact_match(
+                    asking.question, filters=filters, ignore=ignore, history=asking.history
+                )
             found = early or await searching
             yield found
             answer = self._base(asking.question, found)
@@ -265,37 +269,29 @@ class Answering:
             status = AnswerStatus.NO_MATCH if found.no_match else AnswerStatus.OK
             yield asking.end(replace(answer, status=status))
             return
-        if found.no_match:
-            text = found.missing or _NOTHING[is_japanese(answer.question)]
+        fact = await self._fact(asking.question, found)
+        if found.no_match or found.missing:
+            text = found.missing or fact or _NOTHING[is_japanese(answer.question)]
             yield text
-            yield asking.end(replace(answer, text=text, status=AnswerStatus.NO_MATCH))
+            status = AnswerStatus.NO_MATCH if found.no_match else AnswerStatus.OK
+            yield asking.end(replace(answer, text=text, status=status, usage=answer.usage + Usage(cost_usd=0.0)))
             return
-        fact = await self._told(asking.question, found)
-        if fact is not None and not self.written_by_a_model:
+        if fact is not None and (not self.written_by_a_model or _says_all(found)):
             yield fact
             ids, _ = cited(fact, found.sources)
             usage = answer.usage + Usage(cost_usd=0.0)
             yield asking.end(replace(answer, text=fact, citations=ids, usage=usage))
             return
-        prompt = build_prompt(asking.question, found.sources, fact, language=self._language)
+        prompt = build_prompt(found.standalone or asking.question, found.sources, fact, language=self._language)
         async for event in self._write(asking, answer, prompt):
             yield event
 
-    async def _told(self, question: str, found: Retrieval) -> str | None:
-        """Return what fields answer, complete and in words, or None for what only the sources can answer."""
-        if found.fact is None or found.fact.kind not in field_answers.LISTED:
+    async def _fact(self, question: str, found: Retrieval) -> str | None:
+        """Return what fields answer, in words, or None for what only the sources can answer."""
+        if found.fact is None:
             return None
         shows = await self._retriever.shows(found.fact.ids[: field_answers.MOST_LISTED])
         return field_answers.render(question, found.fact, shows, found.sources)
-
-    async def rewrite_followup(self, question: str, history: Sequence[Turn]) -> str:
-        """Return the question as it stands alone: one that leans on the last answer gets that show's name."""
-        if not history or not history[-1].cited or await self._retriever.names_a_show(question):
-            return question
-        if not _REFERS_BACK.search(question):
-            return question
-        title = await self._retriever.title_of(history[-1].cited[0])
-        return f'{question} ("{title}")' if title else question
 
     async def _write(self, asking: _Asking, base: Answer, prompt: Prompt) -> AsyncGenerator[str | Answer, None]:
         pieces: list[str] = []
@@ -381,6 +377,11 @@ class Answering:
             model=self._chat.model,
             provider=self._chat.provider,
         )
+
+
+def _says_all(found: Retrieval) -> bool:
+    """Tell whether a model could only repeat what was found: a greeting, a figure."""
+    return found.fact is not None and found.fact.kind == "text"
 
 
 @contextlib.asynccontextmanager

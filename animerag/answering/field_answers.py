@@ -1,9 +1,13 @@
-"""What the catalogue's fields answer, in sentences: lists with counts, orders, comparisons. English and Japanese."""
+"""What the catalogue answers, in sentences: the figure first, then a few shows with why each is there.
+
+English and Japanese. A list shows its first shows; all of them are in `FactAnswer.ids`, for pages and scripts.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from animerag.models import TYPE_LABELS
 from animerag.text.cleaning import is_japanese
 
 if TYPE_CHECKING:
@@ -11,12 +15,10 @@ if TYPE_CHECKING:
 
     from animerag.models import FactAnswer, Show, Source
 
-MOST_LISTED = 100
-LISTED = ("list", "count", "order", "compare")  # kinds of facts that are told here; the others name a single show
+MOST_LISTED = 10
 _UNITS = {
-    "episodes": ("{:,} episodes", "全{:,}話"),
     "votes": ("{:,} votes", "{:,}票"),
-    "rating": ("{:.2f} of 10", "{:.2f}点"),
+    "duration": ("{:,} minutes an episode", "一話{:,}分"),
 }
 _FIELDS = {
     "episodes": ("how many episodes", "話数"),
@@ -24,6 +26,7 @@ _FIELDS = {
     "rating": ("the rating", "評価"),
     "year": ("the year", "放送年"),
     "end_year": ("the year of the end", "終了年"),
+    "duration": ("the running time", "一話の長さ"),
 }
 _ORDERED = {
     ("rating", True): ("Highest rated", "評価の高い順"),
@@ -36,45 +39,57 @@ _ORDERED = {
     ("year", False): ("Oldest", "古い順"),
     ("end_year", True): ("Latest to end", "終了の新しい順"),
     ("end_year", False): ("First to end", "終了の古い順"),
+    ("duration", True): ("Longest running time", "上映時間の長い順"),
+    ("duration", False): ("Shortest running time", "上映時間の短い順"),
 }
+_TYPES_JA = {"movie": "映画", "ova": "OVA", "tv": "TV", "special": "スペシャル", "web": "配信"}
+_NUMBERED = ("sequence", "order", "compare")
 
 
 def render(question: str, fact: FactAnswer, shows: Mapping[str, Show], sources: Sequence[Source]) -> str:
-    """Return a fact as text: its count or order first, then every show, cited where it is a source.
+    """Return a fact as text, each show cited where it is a source.
 
     `shows` has those of `fact.ids` that are to be listed; beyond `MOST_LISTED` the rest is only counted.
     """
     japanese = is_japanese(question)
     numbers = {source.show.id: number for number, source in enumerate(sources, 1)}
-    values = dict(zip(fact.ids, fact.values, strict=False))
-    lines = [
-        _line(shows[show_id], fact, values.get(show_id), numbers.get(show_id), japanese=japanese)
-        for show_id in fact.ids[:MOST_LISTED]
+    heading = fact.heading or _heading(fact, japanese=japanese)
+    if fact.kind in ("value", "compare") and fact.heading:
+        marks = "".join(f" [{numbers[show_id]}]" for show_id in fact.ids if show_id in numbers)
+        return f"{heading}{marks}\n"
+    mark = "{}. " if fact.kind in _NUMBERED else "- "
+    listed = [
+        mark.format(place + 1) + _line(shows[show_id], fact, place, numbers.get(show_id), japanese=japanese)
+        for place, show_id in enumerate(fact.ids[:MOST_LISTED])
         if show_id in shows
     ]
-    left = len(fact.ids) - len(lines)
+    left = len(fact.ids) - len(listed)
     if left > 0:
-        lines.append(f"ほか{left:,}作品" if japanese else f"and {left:,} more")
+        listed.append(f"\nほか{left:,}作品" if japanese else f"\nand {left:,} more.")
+    remarks = list(fact.remarks)
     if fact.unknown and fact.sort:
-        lines.append(_left_out(fact.unknown, fact.sort.field, japanese=japanese))
-    mark = "{}. " if fact.kind == "compare" else "- "
-    listed = "\n".join(mark.format(place) + line for place, line in enumerate(lines, 1))
-    return f"{_heading(fact, japanese=japanese)}\n\n{listed}\n"
+        remarks.append(_left_out(fact.unknown, fact.sort.field, japanese=japanese))
+    if fact.kind == "text":
+        remarks = [f"- {remark}" for remark in remarks]
+        return "\n\n".join(part for part in (heading, "\n".join(remarks)) if part) + "\n"
+    return "\n\n".join(part for part in (heading, "\n".join(listed), "\n\n".join(remarks)) if part) + "\n"
 
 
 def _heading(fact: FactAnswer, *, japanese: bool) -> str:
-    by_hand = [condition.label for condition in fact.filters.conditions()]
-    conditions = ", ".join([*fact.labels, *by_hand])
+    beside = [condition.label for condition in fact.filters.conditions()]
+    conditions = ", ".join([*fact.labels, *beside])
     order = _ORDERED[fact.sort.field, fact.sort.descending][japanese] if fact.sort else ""
-    if fact.kind == "compare":
-        return f"{order}：" if japanese else f"{order} first:"
-    if fact.kind == "order":
+    if fact.kind == "order" and fact.ids:
         if japanese:
             return f"{fact.total:,}作品から、{order}：" + (f"（{conditions}）" if conditions else "")
-        return f"{order} of the {_shows(fact.total)} found" + (f" ({conditions}):" if conditions else ":")
+        return f"{order} of {_shows(fact.total)}" + (f" ({conditions}):" if conditions else ":")
+    if not fact.ids:
+        if japanese:
+            return f"該当する作品は見つかりませんでした（0作品）。{conditions}"
+        return "No show in your catalogue matches" + (f": {conditions}." if conditions else ".")
     if japanese:
         return f"{fact.total:,}作品が見つかりました" + (f"（{conditions}）。" if conditions else "。")
-    return f"**{_shows(fact.total)}** found" + (f": {conditions}." if conditions else ".")
+    return f"**{_shows(fact.total)}**" + (f": {conditions}." if conditions else " in your catalogue.")
 
 
 def _left_out(number: int, field: str, *, japanese: bool) -> str:
@@ -85,21 +100,37 @@ def _left_out(number: int, field: str, *, japanese: bool) -> str:
     return f"{_shows(number)} left out: the catalogue does not say {name[0]}"
 
 
-def _line(show: Show, fact: FactAnswer, value: object, number: int | None, *, japanese: bool) -> str:
+def _line(show: Show, fact: FactAnswer, place: int, number: int | None, *, japanese: bool) -> str:
+    """Return one show: its title as its owner may know it, what it is, and why it is here."""
     native = show.native_title or show.title
+    english = None if japanese else english_title(show)
+    title = f"**{native if japanese else show.title}**" + (f" · {english}" if english else "")
     parts = [str(show.year)] if show.year else []
-    field = fact.sort.field if fact.sort else fact.field
-    if field in _UNITS:
-        known = value if value is not None else getattr(show, field)
-        if isinstance(known, int | float):
-            unit = _UNITS[field][japanese]
-            parts.append((unit.removesuffix("s") if known == 1 else unit).format(known))
-    if field != "episodes" and show.episodes:
-        parts.append(
-            f"全{show.episodes}話" if japanese else "1 episode" if show.episodes == 1 else f"{show.episodes} episodes"
-        )
-    about = f" ({', '.join(parts)})" if parts else ""
-    return f"**{native if japanese else show.title}**{about}" + (f" [{number}]" if number else "")
+    if show.type:
+        parts.append(_TYPES_JA.get(show.type, "") if japanese else TYPE_LABELS[show.type])
+    if show.episodes and show.type != "movie":
+        count = "1 episode" if show.episodes == 1 else f"{show.episodes:,} episodes"
+        parts.append(f"全{show.episodes}話" if japanese else count)
+    if show.rating:
+        parts.append(f"{show.rating:.2f}点" if japanese else f"rated {show.rating:.2f}")
+    field = fact.sort.field if fact.sort else None
+    if field in _UNITS and isinstance(value := getattr(show, field), int | float):
+        parts.append(_UNITS[field][japanese].format(value))
+    if field == "end_year" and show.end_year:
+        parts.append(f"終了{show.end_year}年" if japanese else f"ended in {show.end_year}")
+    about = f" ({', '.join(part for part in parts if part)})" if parts else ""
+    reason = fact.reasons[place] if place < len(fact.reasons) else ""
+    return title + about + (f": {reason}" if reason else "") + (f" [{number}]" if number else "")
+
+
+def english_title(show: Show) -> str | None:
+    """Return the first other title that is written in plain letters and differs in more than case, or None."""
+    own = "".join(filter(str.isalnum, show.title.casefold()))
+    for title in show.titles:
+        letters = "".join(filter(str.isalnum, title.casefold()))
+        if title.isascii() and len(letters) > 3 and letters != own and " " in title.strip():  # noqa: PLR2004 - no abbreviation
+            return title
+    return None
 
 
 def _shows(number: int) -> str:

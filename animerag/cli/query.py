@@ -249,7 +249,8 @@ async def _converse(opened: Services, options: argparse.Namespace) -> int:
             question, k=options.k, history=history, retrieval_only=options.retrieval_only
         )
         _print_answer(answer_object(index, answer), options)
-        history.append(Turn(question=question, answer=answer.text or "", cited=answer.citations))
+        ids = answer.result.ids if answer.result else ()
+        history.append(Turn(question=question, answer=answer.text or "", cited=answer.citations, ids=ids))
         index += 1
     return DONE
 

@@ -176,7 +176,7 @@ def expectations(rows: Iterable[QuestionRow]) -> list[Expectation]:
 
 def _outcome(number: int, expectation: Expectation, found: Retrieval) -> EvaluatedQuestion:
     sources = [source.show for source in found.sources]
-    complete = found.fact is not None and found.fact.kind != "related"
+    complete = found.fact is not None and bool(found.fact.ids) and found.fact.complete
     ids = found.fact.ids if complete and found.fact else tuple(show.id for show in sources)
     return EvaluatedQuestion(
         index=number,

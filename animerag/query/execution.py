@@ -1,98 +1,157 @@
-"""Carries a plan out over the catalogue's fields: which shows meet its condition, counted and ordered.
+"""Carries a plan out over the catalogue's fields: which shows meet its condition, counted, ordered and measured.
 
-Only plans that are understood whole are answered here: nothing left for search, nothing ignored, nothing missing.
+Only plans that are understood whole are answered here; `is_whole` says which. An unknown value meets neither a
+condition nor its opposite.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from animerag.models import FactAnswer, Filters, Sort
-from animerag.query.plan import Not, Of, Predicate, evaluate, parts_of
+from animerag.models import FactAnswer, Sort
+from animerag.query.lexicon import unsuitable_tags
+from animerag.query.plan import EVERYTHING, And, Of, comparisons, evaluate, parts_of
 from animerag.query.rendering import phrase
 
 if TYPE_CHECKING:
-    from animerag.models import FactKind, Show
-    from animerag.query.field_index import FieldIndex
-    from animerag.query.plan import Condition, Plan
+    from collections.abc import Iterable, Sequence
 
-_KINDS: dict[str, FactKind] = {"list": "list", "count": "count", "superlative": "order"}
-_ORDERS = frozenset(("year", "end_year", "episodes", "rating", "votes", "duration"))
-_TESTED = frozenset(
-    (
-        *("type", "year", "season", "air_date", "end_year", "status", "episodes", "rating", "votes", "duration"),
-        *("tag", "restricted"),
-    )
-)
+    from animerag.models import FactKind, Filters, Show
+    from animerag.query.field_index import FieldIndex
+    from animerag.query.plan import Condition, Plan, Predicate
+
+_KINDS: dict[str, FactKind] = {"list": "list", "my_list": "list", "count": "count", "superlative": "order"}
+_FIRST = 10  # shows of an order that says no number
+# Names of a plan's fields in a show.
+ATTRIBUTES = {"status": "airing", "my_progress": "episodes_watched"}
+_UNDERRATED_FROM = 7.0  # of 10
 
 
 def is_whole(plan: Plan) -> bool:
     """Tell whether fields alone answer the plan, with every word of the question in it."""
-    left_over = plan.text or plan.ignored or plan.missing or plan.moods or plan.reference or plan.measure
-    elsewhere = plan.shows or plan.number is not None or plan.offset or plan.group
-    if plan.intent not in _KINDS or left_over or elsewhere:
+    if plan.intent not in _KINDS or plan.text or plan.ignored or plan.missing or plan.moods or plan.measure:
         return False
-    if any(test.field not in _TESTED for test in _tests(plan.condition)):
+    if plan.shows and not compares_with_a_show(plan):
+        return False
+    if plan.reference or plan.number is not None or plan.group:
         return False
     if plan.intent == "superlative":
-        return plan.order is not None and plan.order.field in _ORDERS
-    return plan.order is None and (plan.intent == "count" or bool(parts_of(plan.condition)))
+        return plan.order is not None
+    if plan.order is not None and plan.intent != "my_list":
+        return False
+    return plan.intent in ("count", "my_list") or plan.condition != EVERYTHING or plan.among is not None
 
 
 def compares_with_a_show(plan: Plan) -> bool:
     """Tell whether a condition takes its value from a show: "longer than X"."""
-    return any(isinstance(test.value, Of) for test in _tests(plan.condition))
+    return any(isinstance(test.value, Of) for test in comparisons(plan.condition))
 
 
-def carry_out(plan: Plan, table: FieldIndex, by_hand: Filters) -> FactAnswer | None:
-    """Return every show that meets the plan and the filters set by hand, or None where the plan is not whole."""
+def carry_out(plan: Plan, table: FieldIndex, filters: Filters) -> FactAnswer | None:
+    """Return every show that meets the plan and the filters set beside it, or None where the plan is not whole."""
     if not is_whole(plan):
         return None
-    shows = [show for show in table.shows() if meets(show, plan.condition, table) and table.allows(show.id, by_hand)]
+    shows, undecided = selected(plan, table, filters)
     ids, sort, unknown = [show.id for show in shows], None, 0
     if plan.order is not None:
-        sort = Sort(field=plan.order.field, descending=plan.order.descending)  # type: ignore[arg-type]
-        ids = table.ordered(ids, sort)
-        unknown = len(shows) - len(ids)
+        sort, ids = _ordered(plan, shows, table)
+        unknown = len(shows) - len(ids) if plan.order.field != "underrated" else 0
     total = len(ids)
-    if sort and plan.limit:
-        ids = table.first(ids, plan.limit, sort.field)
+    if sort:
+        limit = plan.limit or _FIRST
+        ids = table.first(ids[plan.offset :], limit, sort.field)
     return FactAnswer(
-        kind=_KINDS[plan.intent],
+        kind="order" if sort else _KINDS[plan.intent],
+        intent=plan.intent,
         ids=tuple(ids),
         total=total,
+        value=total if plan.intent in ("count", "my_list") else None,
         field=sort.field if sort else None,
         values=tuple(table.value(show_id, sort.field) for show_id in ids) if sort else (),
-        filters=by_hand,
+        filters=filters,
         sort=sort,
         unknown=unknown,
+        undecided=tuple(show.id for show in undecided),
         conditions=tuple(plan.conditions()),
-        labels=tuple(phrase(part) for part in parts_of(plan.condition)),
+        labels=labels_of(plan.condition, table),
+        complete=True,
     )
 
 
+def selected(plan: Plan, table: FieldIndex, filters: Filters) -> tuple[list[Show], list[Show]]:
+    """Return the shows that meet a plan's condition, and those of which an unknown value leaves it open."""
+    among = None if plan.among is None else set(plan.among)
+    met, undecided = [], []
+    for show in table.shows():
+        if (among is not None and show.id not in among) or not table.allows(show.id, filters):
+            continue
+        verdict = verdict_of(show, plan.condition, table)
+        if verdict:
+            met.append(show)
+        elif verdict is None:
+            undecided.append(show)
+    return met, undecided
+
+
+def without_each(plan: Plan, table: FieldIndex, filters: Filters) -> list[tuple[Condition, int]]:
+    """Return how many shows would match without each condition in turn, for a plan that nothing matches."""
+    parts = parts_of(plan.condition)
+    counts = []
+    for left_out in parts:
+        rest = And(tuple(part for part in parts if part is not left_out))
+        number = sum(
+            verdict_of(show, rest, table) is True for show in table.shows() if table.allows(show.id, filters)
+        )
+        counts.append((left_out, number))
+    return counts
+
+
+def labels_of(condition: Condition, table: FieldIndex) -> tuple[str, ...]:
+    """Return each condition in words, a show that it compares with by its title."""
+    return tuple(phrase(part, table.title_of) for part in parts_of(condition))
+
+
 def meets(show: Show, condition: Condition, table: FieldIndex) -> bool:
-    """Tell whether a show surely meets a condition; an unknown value meets neither it nor its opposite."""
-    return evaluate(condition, lambda test: _holds(show, test, table)) is True
+    """Tell whether a show surely meets a condition."""
+    return verdict_of(show, condition, table) is True
 
 
-def _tests(condition: Condition) -> list[Predicate]:
-    if isinstance(condition, Predicate):
-        return [condition]
-    parts = (condition.part,) if isinstance(condition, Not) else condition.parts
-    return [test for part in parts for test in _tests(part)]
+def verdict_of(show: Show, condition: Condition, table: FieldIndex) -> bool | None:
+    """Tell whether a show meets a condition; None where an unknown value leaves it open."""
+    return evaluate(condition, lambda test: _holds(show, test, table))
+
+
+def _ordered(plan: Plan, shows: Sequence[Show], table: FieldIndex) -> tuple[Sort, list[str]]:
+    order = plan.order
+    if order is None:
+        raise ValueError("a plan without an order cannot be ordered")
+    if order.field == "underrated":
+        # Well rated, by fewer people than half of the others.
+        votes = sorted(show.votes for show in shows if show.votes)
+        middle = votes[len(votes) // 2] if votes else 0
+        few = [show.id for show in shows if show.votes and show.votes <= middle and (show.rating or 0) >= _UNDERRATED_FROM]
+        sort = Sort(field="rating")
+        return sort, table.ordered(few or [show.id for show in shows], sort)
+    sort = Sort(field=order.field, descending=order.descending)
+    return sort, table.ordered((show.id for show in shows), sort)
 
 
 def _holds(show: Show, test: Predicate, table: FieldIndex) -> bool | None:
     if test.field == "tag":
         return table.has_tag(show.id, str(test.value))
-    value = _value(show, test.field)
+    if test.field == "title":
+        return table.has_title(show.id, str(test.value))
+    if test.field == "suitable":
+        return not show.restricted and not any(table.has_tag(show.id, tag) for tag in unsuitable_tags())
+    if test.field == "studio":
+        return str(test.value).casefold() in {one.casefold() for one in show.studios} if show.studios else None
+    value = value_of(show, test.field)
     if test.operator == "unknown":
         return value is None
     wanted: Any = test.value
     if isinstance(wanted, Of):
         other = table.show(wanted.show)
-        wanted = _value(other, test.field) if other else None
+        wanted = value_of(other, test.field) if other else None
     if value is None or wanted is None:
         return None
     if test.field == "air_date":
@@ -100,11 +159,20 @@ def _holds(show: Show, test: Predicate, table: FieldIndex) -> bool | None:
     return _compared(value, test.operator, wanted)
 
 
-def _value(show: Show, field: str) -> Any:
+def value_of(show: Show, field: str) -> Any:
+    """Return a field by its name in a plan, None where it is unknown."""
     if field == "restricted":
         return show.restricted
+    if field == "my_status":
+        return show.my_status or "none"
     # 0 is how exports say "unknown".
-    return getattr(show, "airing" if field == "status" else field) or None
+    return getattr(show, ATTRIBUTES.get(field, field)) or None
+
+
+def decisive_fields(plan: Plan) -> Iterable[str]:
+    """Return the fields whose unknown values leave a plan's condition open."""
+    fields = (test.field for test in comparisons(plan.condition) if test.field not in ("tag", "title", "my_status", "suitable"))
+    return dict.fromkeys(fields)
 
 
 def _dated(value: str, operator: str, wanted: str) -> bool | None:

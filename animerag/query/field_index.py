@@ -7,64 +7,19 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import replace
 from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from animerag.models import RESTRICTED_LABELS, FactAnswer, Filters, Show, Sort
+from animerag.models import RESTRICTED_LABELS, Show
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-    from animerag.models import FactKind
-    from animerag.query.parser import ParsedQuery
-    from animerag.query.titles import AliasMatch
+    from animerag.models import Filters, Sort
+
 
 _PUNCTUATION = re.compile(r"[\W_]+")
-# What people say for tags that catalogues spell otherwise; used only where the catalogue has that tag.
-_ALSO_CALLED = {
-    "sci-fi": "science fiction|scifi|sf",
-    "science fiction": "sci-fi|scifi|sf",
-    "mecha": "giant robot|robot|ロボット|メカ",
-    "sports": "sport|スポーツ",
-    "comedy": "funny|comedic|コメディ|ギャグ",
-    "romance": "romantic|love story|恋愛|ラブストーリー",
-    "horror": "scary|ホラー",
-    "mystery": "ミステリー|推理",
-    "fantasy": "ファンタジー",
-    "action": "アクション",
-    "adventure": "冒険",
-    "drama": "ドラマ",
-    "school": "high school|学園",
-    "music": "musical|音楽",
-    "historical": "history|歴史",
-    "military": "war|軍事|戦争",
-    "psychological": "心理",
-    "supernatural": "超常",
-    "slice of life": "daily life|日常系",
-    "isekai": "other world|異世界",
-    "space": "outer space|宇宙",
-    "vampire": "吸血鬼",
-    "gourmet": "food|cooking|料理|グルメ",
-    "mahou shoujo": "magical girl|魔法少女",
-    "boys love": "bl|yaoi",
-    "girls love": "gl|yuri|百合",
-    "cgdct": "cute girls doing cute things",
-    "iyashikei": "healing|癒し系",
-    "childcare": "parenting|子育て",
-    "mythology": "myth|神話",
-    "shounen": "shonen|少年漫画",
-    "shoujo": "shojo|少女漫画",
-    "time travel": "タイムトラベル",
-    "detective": "探偵",
-    "samurai": "侍",
-    "racing": "レース",
-    "medical": "医療",
-    "light novel": "ライトノベル",
-    "visual novel": "ビジュアルノベル",
-}
-
 
 class FieldIndex:
     """Every show's fields, by id, and the vocabulary that questions may use for them."""
@@ -84,7 +39,11 @@ class FieldIndex:
         }
         self.tags = [tag for tag, _ in counted.most_common()]
         self.has_statuses = any(show.my_status for show in self._shows.values())
-        self.tag_names = _names_of(counted)
+        self.tag_counts: Mapping[str, int] = counted
+        self._called_similar: dict[str, list[tuple[str, int]]] = {}
+        for show in best_first:
+            for rank, item in enumerate(show.similar):
+                self._called_similar.setdefault(item.id, []).append((show.id, rank))
 
     def __len__(self) -> int:
         return len(self._shows)
@@ -92,6 +51,11 @@ class FieldIndex:
     def show(self, show_id: str) -> Show | None:
         """Return a show without its source's record, or None."""
         return self._shows.get(show_id)
+
+    def title_of(self, show_id: str) -> str:
+        """Return the main title of a show, or its id where the catalogue has no such show."""
+        show = self._shows.get(show_id)
+        return show.title if show else show_id
 
     def shows(self) -> Iterable[Show]:
         """Return all shows, without their sources' records."""
@@ -152,9 +116,15 @@ class FieldIndex:
         return tests
 
     def ordered(self, ids: Iterable[str], sort: Sort) -> list[str]:
-        """Return the ids in that order, those whose field is unknown left out."""
-        known = [(value, show_id) for show_id in ids if (value := self.value(show_id, sort.field))]
+        """Return the ids in that order, those whose field is unknown left out; years as exactly as dates are known."""
+        known = [(key, show_id) for show_id in ids if (key := self._rank(show_id, sort.field))]
         return [show_id for _, show_id in sorted(known, key=lambda pair: pair[0], reverse=sort.descending)]
+
+    def _rank(self, show_id: str, field: str) -> Any:
+        show = self._shows[show_id]
+        if field == "year" and show.year:
+            return show.air_date if show.air_date and show.air_date.startswith(str(show.year)) else str(show.year)
+        return self.value(show_id, field)
 
     def value(self, show_id: str, field: str) -> Any:
         """Return a field of a show; tags and relations as text, None where it is unknown."""
@@ -165,9 +135,23 @@ class FieldIndex:
             return ", ".join(f"{item.kind}: {item.title}" for item in show.relations) or None
         if field == "studios":
             return ", ".join(show.studios) or None
+        if field == "titles":
+            return " | ".join(title for title in show.titles if title != show.title) or None
         if field == "restricted":
             return None if show.restricted is None else RESTRICTED_LABELS[show.restricted]
         return getattr(show, field) or None
+
+    def tagged(self, tag: str) -> Sequence[Show]:
+        """Return the shows with a tag, given in lower case, best rated first."""
+        return self._tagged.get(tag, ())
+
+    def called_similar(self, show_id: str) -> Sequence[tuple[str, int]]:
+        """Return the shows that name this one as similar, each with its rank among those it names."""
+        return self._called_similar.get(show_id, ())
+
+    def has_title(self, show_id: str, words: str) -> bool:
+        """Tell whether a title of a show contains these words."""
+        return f" {title_words(words)} " in self._titles_of[show_id]
 
     def has_tag(self, show_id: str, tag: str) -> bool:
         """Tell whether a show has a tag, given in lower case."""
@@ -175,7 +159,11 @@ class FieldIndex:
 
     def first(self, ids: Sequence[str], limit: int, field: str) -> list[str]:
         """Return the first of ordered ids, and whatever ties with the last of them."""
-        return _first(ids, limit, self, field)
+        if len(ids) <= limit:
+            return list(ids)
+        last = self._rank(ids[limit - 1], field)
+        tied = (show_id for show_id in ids[limit:] if self._rank(show_id, field) == last)
+        return [*ids[:limit], *tied]
 
     def titled(self, words: str) -> bool:
         """Tell whether any title contains these words."""
@@ -209,137 +197,3 @@ def _aired(low: str | None, high: str | None, show: Show) -> bool:
 
 def _first_day(date: str) -> str:
     return date if len(date) == 10 else f"{date}-01" if len(date) == 7 else f"{date}-01-01"
-
-
-def _names_of(tags: Mapping[str, int]) -> dict[str, str]:
-    """Return every way to say a tag, with spaces for punctuation: itself, plural or singular, other words for it."""
-    names: dict[str, str] = {}
-    for tag in sorted(tags, key=lambda one: tags[one], reverse=True):
-        for said in (tag, *_ALSO_CALLED.get(tag, "").split("|")):
-            base = title_words(said)
-            for form in (base, base + "s", base.removesuffix("s"), base.removesuffix("y") + "ies"):
-                if len(form) > 1:
-                    names.setdefault(form, tag)
-    return {**names, **{title_words(tag): tag for tag in tags if title_words(tag)}}
-
-
-def answer(
-    understood: ParsedQuery, matches: Sequence[AliasMatch], table: FieldIndex, by_hand: Filters
-) -> FactAnswer | None:
-    """Return what fields answer of a question, or None where it was not understood whole or asks for something else.
-
-    `matches` are the shows that the question clearly names, `by_hand` the filters that hold besides.
-    """
-    if matches and understood.ask in ("value", "compare", "related"):
-        return _about(understood, matches, table) if understood.whole else None
-    filters = _listed(understood, matches, table)
-    if filters is None:
-        return None
-    filters = by_hand.joined(filters)
-    ids = table.matching(filters)
-    total, unknown = len(ids), 0
-    if understood.sort:
-        ids = table.ordered(ids, understood.sort)
-        total, unknown = len(ids), total - len(ids)
-    if understood.limit and understood.sort:
-        ids = _first(ids, understood.limit, table, understood.sort.field)
-    kind: FactKind = "count" if understood.ask == "count" else "order" if understood.limit else "list"
-    field = understood.sort.field if understood.sort else None
-    return FactAnswer(
-        kind=kind,
-        ids=tuple(ids),
-        total=total,
-        field=field,
-        values=tuple(table.value(show_id, field) for show_id in ids) if field else (),
-        filters=filters,
-        sort=understood.sort,
-        unknown=unknown,
-    )
-
-
-def _listed(understood: ParsedQuery, matches: Sequence[AliasMatch], table: FieldIndex) -> Filters | None:
-    """Return the filters of a question for a list; a franchise in one ("every X title") is words of its titles."""
-    if matches or understood.left:
-        words = " ".join(understood.left) or matches[0].phrase
-        asks_for_all = understood.lists and understood.ask in (None, "list", "count", "order")
-        if asks_for_all and not (matches and understood.left) and table.titled(words):
-            return replace(understood.filters, title=title_words(words))
-        return None
-    if understood.filters or understood.sort or understood.ask == "count":
-        return understood.filters
-    return None
-
-
-def _first(ids: Sequence[str], limit: int, table: FieldIndex, field: str) -> list[str]:
-    """Return the first ones, and whatever ties with the last of them."""
-    if len(ids) <= limit:
-        return list(ids)
-    last = table.value(ids[limit - 1], field)
-    tied = (show_id for show_id in ids[limit:] if table.value(show_id, field) == last)
-    return [*ids[:limit], *tied]
-
-
-def _about(understood: ParsedQuery, matches: Sequence[AliasMatch], table: FieldIndex) -> FactAnswer | None:
-    ids = list(dict.fromkeys(match.id for match in matches if match.exact)) or [match.id for match in matches]
-    if understood.ask == "related":
-        return _related(understood, ids[0], table)
-    if understood.sort:
-        ids = table.ordered(ids, understood.sort)
-    if understood.field is None or not ids:
-        return None
-    return FactAnswer(
-        kind="compare" if understood.ask == "compare" else "value",
-        ids=tuple(ids),
-        total=len(ids),
-        field=understood.field,
-        values=tuple(table.value(show_id, understood.field) for show_id in ids),
-        sort=understood.sort,
-    )
-
-
-_BEFORE, _AFTER = ("prequel", "parent story"), ("sequel",)
-
-
-def _related(understood: ParsedQuery, show_id: str, table: FieldIndex) -> FactAnswer:
-    """Follow relations one way to their end, or list them all; only shows that the catalogue has."""
-    kinds = {"after": _AFTER, "before": _BEFORE}.get(understood.direction)
-    found: dict[str, str] = {}
-    waiting = [show_id]
-    while waiting:
-        show = table.show(waiting.pop(0))
-        for item in show.relations if show else ():
-            kind = item.kind.casefold()
-            if item.id not in found and item.id != show_id and table.show(item.id) and (kinds is None or kind in kinds):
-                found[item.id] = kind
-                waiting += [item.id] if kinds else []
-    ids = tuple(found)
-    return FactAnswer(
-        kind="related", ids=ids, total=len(ids), field="relations", values=tuple(found.values()), of=show_id
-    )
-
-
-def similar_to(show_id: str, table: FieldIndex) -> dict[str, str]:
-    """Return the shows that the catalogue itself calls similar to one, nearest first, with words that say so."""
-    show = table.show(show_id)
-    return {item.id: f"similar to {show.title}" for item in show.similar if table.show(item.id)} if show else {}
-
-
-def relative(understood: ParsedQuery, show_id: str, table: FieldIndex) -> Filters:
-    """Return the filters of a question with the bounds that follow from the show it compares with."""
-    show = table.show(show_id)
-    filters = understood.filters
-    for word in understood.relative if show else ():
-        name, side, step = _RELATIVE[word]
-        value = getattr(show, name)
-        if value:
-            filters = filters.joined(Filters(**{f"{name}_{side}": round(value + step, 2)}))
-    return filters
-
-
-_RELATIVE: dict[str, tuple[str, str, float]] = {
-    "shorter": ("episodes", "to", -1),
-    "longer": ("episodes", "from", 1),
-    "newer": ("year", "from", 1),
-    "older": ("year", "to", -1),
-    "better": ("rating", "from", 0.01),
-}

@@ -25,7 +25,7 @@ _LONGEST_PHRASE = 6  # words
 _NOT = re.compile(
     r"\b(?:anything but|everything but|all but|all except|other than|apart from|aside from|excluding|exclude|except(?: for)?|leave out"
     r"|without(?: any)?|w/o|minus|isn['’]?t(?: about)?|is not(?: about)?|aren['’]?t|are not|don['’]?t (?:want|like|have|need)|do(?:es)? not (?:have|contain|include|involve)|doesn['’]?t (?:have|contain|include|involve)"
-    r"|wasn['’]?t|weren['’]?t|not (?:about|in|an?|the|any|for|too|so|tagged|from)|not|no|non|never|neither|nor|ohne|nicht|keine?n?|avoid|hate|sick of|tired of|no more)(?=[\s,-]|$)"
+    r"|wasn['’]?t|weren['’]?t|not (?:about|in|an?|the|any|for|too|so|tagged|from)|not|no|non|never|neither|nor|ohne|nicht|keine?n?|avoid|hate|sick of|tired of|no more)(?=[\s,\x00-]|$)"
 )
 _NOT_AFTER = re.compile(r"[\s-](?:less|free)\b|(?:では|じゃ)ない|以外|のない|なし|抜き|を除く|を除いて")
 _OR = re.compile(r"\b(?:or|oder|either)\b|/|または|もしくは|か(?=\s*[^\s。？?])")
@@ -39,6 +39,7 @@ _CHILD = re.compile(
     r"|(?:family|child|kid)s?[\s-]friendly|(?:suitable|safe) for (?:kids|children)|kinder)|子供(?:向け|と)|家族で"
 )
 _GROWN = 16
+SUITABLE = Predicate("suitable", "=", "children")  # not restricted, and none of the tags that the lexicon names
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +96,6 @@ def read_phrases(question: Question, vocabulary: Gazetteer, today: int) -> None:
     question.claims.sort(key=lambda claim: claim.start)
 
 
-def suitable_for_children() -> Condition:
-    """Return what a child may see: not restricted, and none of the tags that the lexicon calls unsuitable."""
-    tags = (Not(Predicate("tag", "=", tag)) for tag in lexicon()["age"]["unsuitable"])
-    return And((Not(Predicate("restricted", "=", value=True)), *tags))
-
-
 def condition_of(question: Question) -> Condition:
     """Put the claimed conditions together as the words between them say."""
     return both(*_joined(_negations(question)))
@@ -129,7 +124,8 @@ def _read_ages(question: Question) -> None:
     before = question.rest[: match.start()]
     # "not for kids" asks for what is not made for them, rather than for what would harm them.
     refused = re.search(r"(?:\bnot|n't)(?: \w+)?\s*$", before)
-    question.claim(match.start(), match.end(), Predicate("tag", "=", "kids") if refused else suitable_for_children())
+    start = match.start() + len(match.group()) - len(match.group().lstrip())
+    question.claim(start, match.end(), Predicate("tag", "=", "kids") if refused else SUITABLE)
 
 
 def _read_vocabulary(question: Question, vocabulary: Gazetteer) -> None:

@@ -56,6 +56,12 @@ def lexicon() -> dict[str, Any]:
 
 
 @cache
+def unsuitable_tags() -> frozenset[str]:
+    """Return the tags of shows that are not for children."""
+    return frozenset(lexicon()["age"]["unsuitable"])
+
+
+@cache
 def carrying() -> frozenset[str]:
     """Return words that mean nothing by themselves."""
     return frozenset(lexicon()["carrying"]["words"].split())

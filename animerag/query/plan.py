@@ -43,6 +43,7 @@ FieldName: TypeAlias = Literal[
     "duration",
     "tag",
     "restricted",
+    "suitable",
     "my_status",
     "my_score",
     "my_progress",
@@ -147,7 +148,13 @@ class Plan:
     number: int | None = None
     moods: tuple[str, ...] = ()
     relative: tuple[str, ...] = ()
-    reference: Literal["those", "it", ""] | int = ""
+    reference: Literal["those", "it", "other", ""] | int = ""
+    continues: bool = False
+    among: tuple[str, ...] | None = None
+    excluded: tuple[str, ...] = ()
+    franchise: bool = False
+    yes_no: bool = False
+    minutes: int | None = None
     text: str = ""
     ignored: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()

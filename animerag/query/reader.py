@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from animerag.query.grammar import (
     SHOW,
+    SUITABLE,
     Annotation,
     Question,
     condition_of,
@@ -17,7 +18,7 @@ from animerag.query.grammar import (
 )
 from animerag.query.intents import carrying_words, has_cue, is_sure, masked
 from animerag.query.lexicon import Mood, Unapplied, lexicon, missing_patterns
-from animerag.query.plan import EVERYTHING, Of, Order, Plan, Predicate, both, comparisons, either
+from animerag.query.plan import EVERYTHING, Of, Order, Plan, Predicate, both, comparisons, either, parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +48,7 @@ _REFERENCES = (
     (
         "those",
         re.compile(
-            r"\b(?:of|only|just|and|but|among|from) (?:those|these|them|the (?:two|three|ones?|list|results?))\b|\bthose\b|\bthese\b|\bthe (?:two|three|results?|list)\b|^(?:only|just|nur|without|no|not|and|but)\b(?! \ue000)|そのうち|その中|それら|^だけ|だけ$"
+            r"\b(?:of|only|just|and|but|among|from) (?:those|these|them|the (?:two|three|ones?|list|results?))\b|\bthose\b|\bthese\b|\bthe (?:two|three|results?|list)\b|^(?:only|just|nur|without|no|not|and|but)\b(?! \ue000)|\bwhich ones?\b|^(?:the )?(?:shortest|longest|best|newest|oldest|worst|latest)(?: ones?| rated| of them)*\W*$|^(?:more|another|something else|anything else|what else|others?)\W*$|そのうち|その中|それら|^だけ|だけ$"
         ),
     ),
     (
@@ -58,8 +59,12 @@ _REFERENCES = (
     ),
 )
 _NTH = re.compile(
-    r"\b(?:the|about the|number|no\.?) (?P<nth>first|second|third|fourth|fifth|last|\d{1,2}(?:st|nd|rd|th)?)(?: (?:one|show|of (?:those|these|them)))?\W*$|^(?P<no>no|nope|i mean|i meant),? the (?P<year>(?:19|20)\d\d) (?:one|version|show|series)"
+    r"\b(?:the|about the|number|no\.?) (?P<nth>first|second|third|fourth|fifth|last|\d{1,2}(?:st|nd|rd|th)?)(?: (?:one|show|of (?:those|these|them)))?\W*$"
 )
+_OTHER = re.compile(
+    r"^(?:no|nope|i mean|i meant|sorry|rather)?,? ?(?:i mean |i meant )?the (?:(?:19|20)\d\d|old(?:er)?|new(?:er)?|original|first|movie|film|tv|ova|other)(?: (?:one|version|show|series|anime|movie))\W*$|^(?:no|nope|i mean|i meant),? (?:the )?(?:19|20)\d\d\b"
+)
+_NO = re.compile(r"^(?:no|nope|i mean|i meant|sorry|rather)\b")
 _NTHS = {"first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5, "last": -1}
 _MORE = re.compile(r"^(?:and|und|what about|how about|now)\b")
 _RELATION: tuple[tuple[re.Pattern[str], FieldName, Operator], ...] = (
@@ -99,6 +104,44 @@ _RELATION: tuple[tuple[re.Pattern[str], FieldName, Operator], ...] = (
 _AIRED_AFTER = re.compile(
     r"\b(?:aired|started|came out|was released|ended|premiered|newer|older|later|earlier|recent|before)\b"
 )
+_SHORT = 6  # words
+_ORDERLY = re.compile(
+    r"\b(?:watch(?:ing)?|viewing|chronological|release|correct|right|best|what|which) order\b|\border (?:do|should|to watch|of watching)\b|\bwhere (?:do|should|to) (?:i )?(?:start|begin)\b|見る順|視聴順|どれから"
+)
+_SKIP = re.compile(r"\bskip(?:pable)?\b|\b(?:need|have) to watch\b|飛ばし")
+_STORY = re.compile(r"\b(?:chronological(?:ly)?|story|timeline|in-universe)\b|時系列|物語の順")
+_BEFORE = re.compile(r"\b(?:before|prequels?|precedes?)\b|前作|前日譚")
+_EXISTS = re.compile(
+    r"^(?:is|are|was|were) there\b|\b(?:any|all|every|list|which|what|how many)\b|^(?:show|give)\b|ある|全"
+)
+_HAS = re.compile(
+    rf"^(?:does|do|did|has|have) (?:i have |you have )?(?:the |an? |any )?{SHOW}+\W* (?:have|got|get)\b|{SHOW}\W*\s(?:movies|films|ovas|specials)\b|\b(?:movies|films|ovas|specials) (?:of|from|in|for) (?:the )?{SHOW}"
+)
+_RELATED = re.compile(
+    rf"\b(?:related|connected) to {SHOW}|\brelations? of {SHOW}|\bspin[- ]?offs? (?:of|from|to) {SHOW}|\b(?:whole|entire|full) {SHOW}+|{SHOW}\W* (?:franchise|universe)|\b(?:every|all)(?: of)?(?: the)?(?: shows?| anime| titles?)?(?: (?:of|in|from))?(?: the)? {SHOW}+(?: (?:shows?|series|titles?|anime|entries))?\W*$|関連"
+)
+_LACKING = re.compile(
+    r"\b(?:missing|lacking|don.?t (?:have|own)|do not (?:have|own)|lack|without|not (?:in|own))\b.{0,40}\b(?:sequels?|prequels?|parts)\b|\b(?:sequels?|prequels?)\b.{0,40}\b(?:missing|lack|don.?t (?:have|own)|do not (?:have|own)|am i without)\b|\bincomplete (?:franchises?|series)\b|\bwhat am i missing\b|足りない続編"
+)
+_ASKS_FOR_SHOWS = re.compile(
+    r"^(?:please |can you |could you )?(?:show|list|give|display|find|name|print|enumerate|zeig)\b|^(?:what|which)\b(?! (?:happens|is|was|are)\b)|^(?:all|every|everything|any|anything)\b|^(?:have you|do you|do i|do we|are there|is there)\b"
+)
+_ASKING = re.compile(
+    r"^(?:who|whose|what|which|where|when|how|is|are|was|were|does|do|did|has|can|could|tell|name|list|show|give|find|any|all|every|everything|anything|anime|movies?|films?|series|shows?|titles?|the (?:best|top))\b|[?？]\s*$|[\u3040-\u30ff\u4e00-\u9fff]"
+)
+_ABOUT_A = re.compile(r"\b(?:about|with|where|at|becomes?|as|has)\b(?: (?:an?|the|some|his|her|their|of))?(?: [\w-]+){0,2} $")
+_FEW, _MANY = 3, 6  # words beside the conditions of a list; a plot has more
+_OF_TWO = re.compile(r"\bof the (?:two|both)\b|どちら|どっち")
+_SMALL_TALK = {
+    "hello": re.compile(r"^(?:hi|hello|hey|hiya|howdy|yo|good |greetings|hallo|moin|servus|こん|おはよう|やあ|はじめ)"),
+    "thanks": re.compile(r"thank|thx|\bty\b|cheers|danke|ありがとう|^(?:ok|okay|cool|nice|great|awesome|perfect|lol|wow)\b"),
+    "bye": re.compile(r"bye|see you|good night|cya|さようなら"),
+}
+_MINUTES = re.compile(r"\b(?P<n>\d+(?:\.\d+)?|an?|one|two|three|four|five|six|eight|ten|half an)\s*-?\s*(?P<unit>hours?|h|minutes|mins?)\b")
+_BY_FIELD = re.compile(
+    r"\b(?:by|in|of)(?: the)?(?: number of| total| count of)? (?:episodes?|episode counts?|length|ratings?|scores?|votes?|popularity|years?|age)\b"
+)
+_BARE_TOP = re.compile(r"\btop\b|トップ")
 _YES_NO = re.compile(r"^(?:is|are|was|were|does|do|did|has|have)\b")
 _FRANCHISE = re.compile(r"\b(?:every|all(?: the)?|list|show me(?: all)?|which)\b")
 
@@ -137,6 +180,8 @@ def read(question: str, names: Sequence[Named], vocabulary: Gazetteer, today: in
     relative = _relative_conditions(reading, names, slots)
     mine = _own_list(reading)
     slots.update(_orders(reading, len(names), refers=bool(slots.get("reference"))))
+    if not names and has_cue("recommend", reading.text) and (minutes := _time_budget(reading)):
+        slots["minutes"] = minutes
     read_phrases(reading, vocabulary, today)
     condition = both(condition_of(reading), *relative)
     intent, by_rule = _intent(reading, names, condition=condition, slots=slots, missing=missing, mine=mine)
@@ -165,6 +210,8 @@ def plan_of(reading: Reading, likely: tuple[Intent, float] | None = None) -> Pla
     slots = dict(reading.slots)
     left, ignored = leftovers(reading.question, carrying_words(intent))
     moods = tuple(dict.fromkeys(claim.value.name for claim in reading.question.claims if isinstance(claim.value, Mood)))
+    if intent == "recommend" and SUITABLE in parts_of(reading.condition):
+        moods = (*moods, "for children")
     condition, preferred = reading.condition, EVERYTHING
     if intent == "lookup":
         condition, preferred = EVERYTHING, condition
@@ -198,12 +245,19 @@ def placed_words(reading: Reading) -> list[tuple[str, str]]:
 
 
 def _missing(reading: Question, vocabulary: Gazetteer) -> tuple[str, ...]:
+    """Return the topics that a question asks for and no record holds; a plot only mentions them."""
     if len(reading.text.split()) > _TOPIC_WORDS:
         return ()
     found = []
+    asks = SHOW in reading.text or bool(_ASKING.search(reading.text))
     for topic, pattern in missing_patterns():
-        if topic not in vocabulary.recorded and reading.take(pattern, "missing"):
-            found.append(topic)
+        match = pattern.search(reading.rest)
+        if topic in vocabulary.recorded or match is None or not match.group().strip():
+            continue
+        if not asks or _ABOUT_A.search(reading.text[: match.start()]):
+            continue
+        reading.claim(match.start(), match.end(), "missing")
+        found.append(topic)
     return tuple(found)
 
 
@@ -218,14 +272,30 @@ def _slots(reading: Question, names: Sequence[Named], vocabulary: Gazetteer) -> 
     del vocabulary
     reference: str | int = next((name for name, pattern in _REFERENCES if pattern.search(text)), "")
     nth = _NTH.search(text)
-    if nth and nth["nth"] and not names:
+    if nth and not names:
         reference = _NTHS.get(nth["nth"]) or int(re.sub(r"\D", "", nth["nth"]) or 1)
-    elif nth and nth["no"]:
-        reference = "it"
-        reading.claim(nth.start("no"), nth.end("no"), "reference")
-    if reference or _MORE.search(text):
-        slots["reference"] = reference or ("it" if names else "those")
+    elif not names and _OTHER.search(text):
+        reference = "other"
+        reading.take(_NO, "reference")
+    if reference:
+        slots["reference"] = reference
+    if _MORE.search(text):
+        slots["continues"] = True
+    if _YES_NO.match(reading.text.strip()):
+        slots["yes_no"] = True
     return slots
+
+
+def _time_budget(reading: Question) -> int | None:
+    """Read the time that there is: "I have three hours"; a length of episodes is a condition instead."""
+    match = _MINUTES.search(reading.rest)
+    if match is None or not re.search(r"\b(?:i|we)(?: only|.ve| have)? (?:have|got|ha)|\bin (?:under|less than)\b|\bfor (?:the next )?", reading.text[: match.start()] + " for "):
+        return None
+    number = match["n"]
+    words = lexicon()["numbers"]
+    value = 0.5 if number == "half an" else 1.0 if number in ("a", "an") else float(words.get(number, 0) or number)
+    reading.claim(match.start(), match.end(), "minutes")
+    return int(value * 60) if match["unit"].startswith("h") else int(value)
 
 
 def _relative_conditions(reading: Question, names: Sequence[Named], slots: dict[str, Any]) -> list[Condition]:
@@ -324,6 +394,9 @@ def _orders(reading: Question, names: int, *, refers: bool = False) -> dict[str,
         reading.claim(rank.start(), rank.end(), "limit")
     singular = bool(_SINGULAR.search(reading.text))
     order = _first_of(reading, "superlatives", "order")
+    if order or top:
+        reading.take(_BY_FIELD, "order")
+        reading.take(_BARE_TOP, "order")
     if order:
         field, way = order.split()[:2]
         slots["order"] = Order(field=field, descending=way == "desc")  # type: ignore[arg-type]
@@ -363,47 +436,97 @@ def _intent(
     if words > _LONG:
         return "lookup", True
     if has_cue("help", text) and not named and condition == EVERYTHING:
+        slots["field"] = next((name for name, pattern in _SMALL_TALK.items() if pattern.search(text)), None)
         return "help", True
     if missing:
         return "unsupported", True
-    refers = bool(slots.get("reference"))
-    if named or refers:
-        for intent in ("watch_order", "next", "similar"):
-            if has_cue(intent, text) and not slots.get("relative_shows"):
-                return intent, True
-    if mine:
-        return "my_list", True
-    if has_cue("watch_order", text) and words <= 6:
-        return "watch_order", True
-    if named and "number" not in slots and has_cue("seasons", text):
+    if _LACKING.search(text):
+        slots["field"] = "missing"
         return "seasons", True
+    franchise = _of_franchise(reading, names, condition, slots, text)
+    if franchise is not None:
+        return franchise, True
+    if mine and not slots.get("relative_shows"):
+        return ("recommend", True) if has_cue("recommend", text) and not named else ("my_list", True)
+    return _of_shows(reading, names, condition, slots, text) or _of_catalogue(reading, condition, slots, text, left)
+
+
+def _of_franchise(
+    reading: Question, names: Sequence[Named], condition: Condition, slots: dict[str, Any], text: str
+) -> Intent | None:
+    """Recognise what is asked of a franchise: its order, what comes next, its seasons, its parts of a kind."""
+    named, refers = bool(names), bool(slots.get("reference"))
+    words = len(text.split())
+    if has_cue("watch_order", text) and (named or refers or words <= _SHORT or _ORDERLY.search(text)):
+        slots["field"] = "skip" if _SKIP.search(text) else "story" if _STORY.search(text) else None
+        return "watch_order"
+    if named or refers:
+        for intent in ("next", "similar"):
+            if has_cue(intent, text) and not slots.get("relative_shows"):  # type: ignore[arg-type]
+                if intent == "next":
+                    slots["field"] = "before" if _BEFORE.search(text) else None
+                return intent  # type: ignore[return-value]
+    if named and has_cue("seasons", text) and ("number" not in slots or _EXISTS.search(text)):
+        return "seasons"
+    one = len({name.ids[0] for name in names}) == 1
+    if one and _RELATED.search(text):
+        slots["franchise"] = True
+        return "list"
+    if one and condition != EVERYTHING and not slots.get("relative_shows") and uses_field(condition, "type"):
+        if _EXISTS.search(text) or _HAS.search(text):
+            slots["franchise"] = True
+            return "count" if has_cue("count", text) else "list"
+    del reading
+    return None
+
+
+def _of_shows(
+    reading: Question, names: Sequence[Named], condition: Condition, slots: dict[str, Any], text: str
+) -> tuple[Intent, bool] | None:
+    """Recognise what is asked of the shows that are named."""
+    named = bool(names)
     if len({name.ids[0] for name in names}) > 1 and ("order" in slots or has_cue("compare", text)):
         return "compare", True
     if slots.get("relative_shows"):
         return "count" if has_cue("count", text) else "list", True
     if named and (slots.get("field") or (_YES_NO.match(text) and condition != EVERYTHING)):
         return "field", True
+    refers = slots.get("reference") == "it"
+    if refers and slots.get("field") and not slots.get("measure"):
+        return "field", True
     if slots.get("measure"):
         return "stats", True
     if named:
-        return ("lookup", True) if has_cue("lookup", text) or not left else ("lookup", False)
-    if refers and slots.get("order") and re.search(r"\bof the two\b|\bof them\b", text):
+        return ("lookup", True) if has_cue("lookup", text) or not leftovers(reading)[0] else ("lookup", False)
+    if slots.get("reference") and slots.get("order") and _OF_TWO.search(text):
         return "compare", True
+    return None
+
+
+def _of_catalogue(
+    reading: Question, condition: Condition, slots: dict[str, Any], text: str, left: Sequence[str]
+) -> tuple[Intent, bool]:
+    """Recognise what is asked of the catalogue as a whole."""
     if slots.get("order") is not None and (slots.get("limit") or not left or slots["order"].field == "underrated"):
         return "superlative", True
     if has_cue("count", text):
         return "count", not left
     moods = any(isinstance(claim.value, Mood) for claim in reading.claims)
     if has_cue("recommend", text) and (
-        moods or condition != EVERYTHING or not leftovers(reading, carrying_words("recommend"))[0]
+        moods or condition != EVERYTHING or slots.get("minutes") or not leftovers(reading, carrying_words("recommend"))[0]
     ):
         return "recommend", True
     if moods and len(left) <= 1:
         return "recommend", True
+    leans = slots.get("reference") in ("those", "other") and "number" not in slots
+    if leans and condition == EVERYTHING and not left:
+        return "recommend" if slots["reference"] == "those" else "lookup", True
     if condition != EVERYTHING and not left:
         return "list", True
-    if condition != EVERYTHING and has_cue("list", text):
-        return "list", False
+    asks = bool(_ASKS_FOR_SHOWS.match(text))
+    if has_cue("list", text) and (asks or len(left) <= _FEW) and len(left) <= _MANY:
+        if condition != EVERYTHING or (asks and left):
+            return "list", False
     return "lookup", False
 
 

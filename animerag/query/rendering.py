@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from animerag.models import STATUS_LABELS
 from animerag.query.plan import And, Not, Of, Or, Predicate, parts_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from animerag.query.plan import Condition, Order, Plan
 
 _TYPES = {"movie": "movies", "ova": "OVAs", "tv": "TV series", "special": "specials", "web": "web series"}
@@ -37,29 +40,44 @@ def render(plan: Plan) -> str:
     return f"list all {conditions}"
 
 
-def phrase(condition: Condition) -> str:
-    """Return a condition as one would say it: "movies", "not comedy", "with at least 12 episodes"."""
+def phrase(condition: Condition, title_of: Callable[[str], str] = str) -> str:
+    """Return a condition as one would say it: "movies", "not comedy", "with at least 12 episodes".
+
+    `title_of` gives the title of a show that the condition compares with, by its id.
+    """
     if isinstance(condition, Not):
-        return f"not {phrase(condition.part)}"
+        return f"not {phrase(condition.part, title_of)}"
     if isinstance(condition, Or):
-        return " or ".join(phrase(part) for part in condition.parts)
+        return " or ".join(phrase(part, title_of) for part in condition.parts)
     if isinstance(condition, And):
         fields = {part.field: part for part in condition.parts if isinstance(part, Predicate)}
         if len(condition.parts) == len(fields) == 2 and fields.keys() == {"season", "year"}:
             return f"from {fields['season'].value} {fields['year'].value}"
-        return " and ".join(phrase(part) for part in condition.parts)
-    return _compared(condition)
+        return " and ".join(phrase(part, title_of) for part in condition.parts)
+    if isinstance(condition.value, Of):
+        return _relation(condition, title_of(condition.value.show))
+    return _compared(condition, condition.value)
 
 
-def _compared(one: Predicate) -> str:
+def _relation(one: Predicate, title: str) -> str:
+    """Say a bound that a show gives: "more episodes than X"."""
+    name = {"rating": "rating", "year": "start year", "votes": "votes", "episodes": "episodes"}.get(one.field, one.field)
+    words = {">": "more {} than", "<": "fewer {} than", "=": "the same {} as"}
+    if one.field == "year":
+        words = {">": "newer than", "<": "older than", "=": "from the same year as"}
+    elif one.field == "rating":
+        words = {">": "rated higher than", "<": "rated lower than", "=": "rated like"}
+    return f"{words.get(one.operator, one.operator).format(name)} {title}"
+
+
+def _compared(one: Predicate, value: str | float) -> str:  # noqa: PLR0911 - a sentence for each field
     if one.operator == "unknown":
         return f"unknown {'episode count' if one.field == 'episodes' else one.field}"
-    value = one.value.show if isinstance(one.value, Of) else one.value
     if one.field == "type":
         return _TYPES.get(str(value), str(value))
     if one.field in ("year", "end_year"):
-        said = _YEARS[one.operator].format(value)
-        return f"ended {said.replace('from', 'in')}" if one.field == "end_year" else said
+        words = _YEARS[one.operator].format(value)
+        return f"ended {words.replace('from', 'in')}" if one.field == "end_year" else words
     if one.field in _UNITS:
         return _UNITS[one.field].format(_MORE_THAN[one.operator].format(value))
     if one.field == "season":
@@ -70,6 +88,14 @@ def _compared(one: Predicate) -> str:
         return "restricted" if value else "not restricted"
     if one.field == "air_date":
         return f"aired {_YEARS[one.operator].format(value)}"
+    if one.field == "my_status":
+        return STATUS_LABELS[value]  # type: ignore[index]
+    if one.field == "my_score":
+        return f"scored {_MORE_THAN[one.operator].format(value)} by you"
+    if one.field == "suitable":
+        return "suitable for children"
+    if one.field == "title":
+        return f"titled “{value}”"
     return str(value)
 
 

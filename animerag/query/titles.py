@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
-from animerag.query.out_of_scope import asked_title
+from animerag.query.asked_titles import asked_title
 from animerag.text.tokens import STOP_WORDS, terms
 
 if TYPE_CHECKING:

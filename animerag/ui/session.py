@@ -422,7 +422,12 @@ def forget_cached(name: str) -> None:
 def turns(exchanges: Sequence[Exchange]) -> list[Turn]:
     """Return what earlier exchanges say to the next question."""
     return [
-        Turn(question=exchange.question, answer=exchange.text, cited=exchange.answer.citations)
+        Turn(
+            question=exchange.question,
+            answer=exchange.text,
+            cited=exchange.answer.citations,
+            ids=exchange.answer.result.ids if exchange.answer.result else (),
+        )
         for exchange in exchanges
         if exchange.answer is not None
     ]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from animerag.query.out_of_scope import asked_title, asks_for_what_is_not_kept
+from animerag.query.asked_titles import asked_title, asks_for_what_is_not_kept
 
 
 @pytest.mark.parametrize(

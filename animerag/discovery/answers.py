@@ -1,0 +1,184 @@
+"""What a plan's answer is, where the shows in memory can give it: one way from each intent to its answer."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from animerag.discovery.collection import listed
+from animerag.discovery.orders import missing_sequels, next_after, part_of_franchise, season_of, seasons, watch_order
+from animerag.discovery.recommendations import recommend
+from animerag.discovery.similarity import similar
+from animerag.models import FactAnswer, Filters
+from animerag.query.execution import carry_out, decisive_fields, without_each
+from animerag.query.field_values import comparison_answer, value_answer, verdict_answer
+from animerag.query.plan import EVERYTHING
+from animerag.query.rendering import phrase
+from animerag.query.statistics import measure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from animerag.discovery.collection import Collection
+    from animerag.models import Show
+    from animerag.query.plan import Plan
+
+# These weigh how near shows are to a text or to a show, so a search has to measure that first.
+NEEDS_LIKENESS = ("recommend", "similar", "next")
+_FRANCHISE = ("watch_order", "seasons", "next", "similar")
+_NAMED_UNDECIDED = 3  # shows without a value that are named rather than counted
+_FIELDS = {
+    "episodes": "an episode count",
+    "rating": "a rating",
+    "year": "a year",
+    "votes": "votes",
+    "type": "a type",
+    "season": "a season",
+    "duration": "a running time",
+    "air_date": "a date",
+    "restricted": "an age restriction",
+    "status": "an airing status",
+    "end_year": "an end year",
+    "my_score": "a score of yours",
+}
+
+
+def answer(plan: Plan, collection: Collection, filters: Filters = Filters()) -> FactAnswer | None:
+    """Return what the catalogue in memory answers, or None for what only a search can."""
+    table, japanese = collection.table, collection.japanese
+    if plan.intent == "help":
+        return _help(plan, collection)
+    if plan.intent == "seasons" and plan.field == "missing":
+        return missing_sequels(collection, plan.shows)
+    if plan.intent in _FRANCHISE and not plan.shows:
+        return None
+    if plan.franchise and plan.shows:
+        return part_of_franchise(plan, collection)
+    if plan.intent == "watch_order":
+        return watch_order(plan, collection)
+    if plan.intent == "seasons":
+        return seasons(plan, collection)
+    if plan.intent == "next":
+        return next_after(plan, collection) or _nothing_follows(plan, collection)
+    if plan.intent == "similar":
+        return similar(plan, collection)
+    if plan.intent == "recommend":
+        return recommend(plan, collection)
+    if plan.intent == "compare":
+        return comparison_answer(plan, table, japanese=japanese)
+    if plan.intent == "field" and plan.shows:
+        if plan.field:
+            return value_answer(plan, table, japanese=japanese)
+        return verdict_answer(plan, table, japanese=japanese) if plan.condition != EVERYTHING else None
+    if plan.intent == "stats":
+        return measure(plan, table, filters, japanese=japanese)
+    fact = carry_out(plan, table, filters)
+    return None if fact is None else _explained(plan, fact, collection, filters)
+
+
+def resolved(plan: Plan, collection: Collection) -> Plan:
+    """Return the plan with a season's number turned into that season, where the catalogue has it."""
+    if plan.number is None or not plan.shows or plan.intent in ("seasons", "watch_order"):
+        return plan
+    show_id = season_of(plan.shows[0], plan.number, collection)
+    return plan if show_id is None else replace(plan, shows=(show_id, *plan.shows[1:]), number=None)
+
+
+def _explained(plan: Plan, fact: FactAnswer, collection: Collection, filters: Filters) -> FactAnswer:
+    """Add what was left open, and for an empty set which condition empties it."""
+    remarks = []
+    if fact.undecided:
+        names = listed([_FIELDS[name] for name in decisive_fields(plan) if name in _FIELDS][:2]).replace(" and ", " or ")
+        shows = collection.shows(fact.undecided)
+        who = (
+            listed([show.title for show in shows])
+            if len(shows) <= _NAMED_UNDECIDED
+            else f"{len(shows):,} shows"
+        )
+        have = "has" if len(shows) == 1 else "have"
+        verb = "is" if len(shows) == 1 else "are"
+        if names:
+            remarks.append(
+                collection.say(
+                    f"{who} {have} no record of {names} and {verb} not considered.", f"記録のない{len(shows):,}作品は除外。"
+                )
+            )
+    if not fact.ids and fact.kind in ("list", "order"):
+        counts = [(part, number) for part, number in without_each(plan, collection.table, filters) if number]
+        for part, number in sorted(counts, key=lambda one: -one[1])[:2]:
+            left = "1 show matches" if number == 1 else f"{number:,} shows match"
+            label = phrase(part, collection.table.title_of)
+            remarks.append(
+                collection.say(f"Without “{label}” {left}.", f"「{label}」を除くと{number:,}作品あります。")
+            )
+    return replace(fact, remarks=(*fact.remarks, *remarks))
+
+
+def _nothing_follows(plan: Plan, collection: Collection) -> FactAnswer:
+    """Say that a show has no sequel, and what is like it."""
+    show = collection.show(plan.shows[-1])
+    if plan.field == "before":
+        heading = collection.say(
+            f"{collection.name(show)} has no prequel that the catalogue knows of.",
+            f"{collection.name(show)}の前作は記録されていません。",
+        )
+        return FactAnswer(kind="text", intent="next", value="no", complete=True, heading=heading)
+    like = similar(replace(plan, intent="similar", condition=EVERYTHING), collection)
+    heading = collection.say(
+        f"{collection.name(show)} has no sequel that the catalogue knows of. Like it are:",
+        f"{collection.name(show)}の続編は記録されていません。似た作品：",
+    )
+    return replace(like, intent="next", heading=heading if like.ids else heading.split(". ")[0] + ".")
+
+
+def _help(plan: Plan, collection: Collection) -> FactAnswer:
+    """Say what can be asked, with shows of this catalogue; a greeting gets one friendly line."""
+    questions = starters(collection)
+    if plan.field == "thanks":
+        heading = collection.say("You're welcome. Enjoy the show!", "どういたしまして。楽しんでください！")
+        return FactAnswer(kind="text", intent="help", heading=heading)
+    if plan.field == "bye":
+        return FactAnswer(kind="text", intent="help", heading=collection.say("Enjoy the show!", "また、どうぞ！"))
+    lead = collection.say("Hello! ", "こんにちは！") if plan.field == "hello" else ""
+    heading = lead + collection.say(
+        "You can ask about a show, count and list shows, compare them, and get something to watch. For example:",
+        "作品について尋ねたり、一覧や数、比較、おすすめを聞くことができます。例えば：",
+    )
+    return FactAnswer(kind="text", intent="help", heading=heading, remarks=tuple(questions))
+
+
+def starters(collection: Collection, number: int = 6) -> list[str]:
+    """Return questions that this catalogue can answer, with shows and tags of its own; the same ones each time."""
+    shows = sorted(collection.table.shows(), key=lambda show: (-(show.votes or 0), -(show.rating or 0), show.id))
+    begun = [show for show in shows if not collection.franchises.of(show.id).before(show.id)]
+    chance = random.Random(len(shows))  # noqa: S311 - variety, not secrecy
+    names = _distinct(begun[:60], chance)
+    tags = [tag for tag in collection.table.tags[:12] if " " not in tag] or collection.table.tags[:1]
+    chance.shuffle(tags)
+    series = next((show for show in names if len(collection.franchises.of(show.id).seasons(show.id)) > 1), None)
+    questions = []
+    if names:
+        questions.append(collection.say(f"What is {names[0].title} about?", f"{_native(names[0])}はどんな話？"))
+    if any(show.type == "movie" for show in shows):
+        questions.append(collection.say("How many movies do I have?", "映画は何本ある？"))
+    if tags:
+        questions.append(collection.say(f"Best {tags[0]} anime after 2010", f"{tags[0]}で評価が高いアニメ"))
+    if series:
+        questions.append(collection.say(f"In what order do I watch {series.title}?", f"{_native(series)}の視聴順は？"))
+    if len(names) > 1:
+        questions.append(collection.say(f"Something like {names[1].title}", f"{_native(names[1])}に似たアニメ"))
+    questions.append(collection.say("Recommend me something sad", "泣けるアニメを教えて"))
+    if len(names) > 3:  # noqa: PLR2004 - two more shows to compare
+        questions.append(f"Which is longer, {names[2].title} or {names[3].title}?")
+    return questions[:number]
+
+
+def _distinct(shows: Iterable[Show], chance: random.Random) -> list[Show]:
+    short = [show for show in shows if len(show.title) <= 24]  # noqa: PLR2004 - a question is one line
+    chance.shuffle(short)
+    return short
+
+
+def _native(show: Show) -> str:
+    return show.native_title or show.title

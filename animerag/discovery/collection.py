@@ -1,0 +1,76 @@
+"""What discovery works on: the shows in memory with their franchises, and how a show is named in a sentence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from animerag.models import TYPE_LABELS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from animerag.discovery.franchises import Franchises
+    from animerag.models import Show
+    from animerag.query.field_index import FieldIndex
+
+_SEEN = ("completed", "dropped", "watching", "on_hold")
+_TYPE_JA = {"movie": "映画", "ova": "OVA", "tv": "TV", "special": "スペシャル", "web": "配信アニメ", "music": "音楽"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collection:
+    """The shows of a catalogue. `likeness` is the cosine similarity of shows that a vector search returned."""
+
+    table: FieldIndex
+    franchises: Franchises
+    likeness: Mapping[str, float] = field(default_factory=dict)
+    japanese: bool = False  # the language of the question
+
+    def show(self, show_id: str) -> Show:
+        """Return a show. Raises KeyError."""
+        show = self.table.show(show_id)
+        if show is None:
+            raise KeyError(show_id)
+        return show
+
+    def shows(self, ids: Sequence[str]) -> list[Show]:
+        """Return those of the shows that the catalogue has."""
+        return [show for one in ids if (show := self.table.show(one)) is not None]
+
+    def say(self, english: str, japanese: str) -> str:
+        """Return the sentence in the question's language."""
+        return japanese if self.japanese else english
+
+    def name(self, show: Show) -> str:
+        """Return a show's title for a sentence, in bold."""
+        return f"**{(show.native_title or show.title) if self.japanese else show.title}**"
+
+    def titled(self, show: Show) -> str:
+        """Return a show's title with its year."""
+        return self.name(show) + (f" ({show.year})" if show.year else "")
+
+    def length(self, show: Show) -> str:
+        """Say how long a show is, or what it is where that says more."""
+        if show.type == "movie":
+            return self.say("film", "映画")
+        if not show.episodes:
+            return TYPE_LABELS[show.type] if show.type and not self.japanese else _TYPE_JA.get(show.type or "", "")
+        if self.japanese:
+            return f"全{show.episodes}話"
+        return "1 episode" if show.episodes == 1 else f"{show.episodes:,} episodes"
+
+    def begun(self, show: Show) -> bool:
+        """Tell whether its owner has begun or seen a show, by the list."""
+        return show.my_status in _SEEN
+
+    def seen(self, show: Show) -> bool:
+        """Tell whether its owner has seen a show to the end, by the list."""
+        return show.my_status == "completed"
+
+
+def listed(words: Sequence[str], *, japanese: bool = False) -> str:
+    """Join words as a sentence does: "a, b and c"."""
+    if japanese:
+        return "、".join(words)
+    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)

@@ -1,0 +1,450 @@
+"""Franchises: which shows belong together, which follows which, and what is missing between them.
+
+Relations are followed transitively. Sequels, prequels, side stories, recaps and alternative versions make a franchise;
+a shared setting or character only a neighbourhood. Where a show has no relations its titles decide: "X Season 2" and
+"X: The Movie" belong to X.
+"""
+
+from __future__ import annotations
+
+import heapq
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping
+
+    from animerag.models import RelatedShow, Show
+
+Role: TypeAlias = Literal["main", "side story", "recap", "alternative version"]
+_Kind: TypeAlias = Literal["sequel", "prequel", "side", "parent", "recap", "full", "version", "neighbour"]
+
+# Names of relations in AniDB, MyAnimeList and AniList.
+_KINDS: dict[str, _Kind] = {
+    "sequel": "sequel",
+    "prequel": "prequel",
+    "side story": "side",
+    "parent story": "parent",
+    "parent": "parent",
+    "summary": "recap",
+    "compilation": "recap",
+    "full story": "full",
+    "contains": "full",
+    "alternative version": "version",
+    "alternative": "version",
+    "alternative setting": "neighbour",
+    "same setting": "neighbour",
+    "spin off": "neighbour",
+    "spinoff": "neighbour",
+    "character": "neighbour",
+    "other": "neighbour",
+}
+_UNDATED = "9999"
+_SERIES = ("tv", "web", None)
+
+_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
+_ROMAN = ("i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix")
+_ORDINAL = rf"(?:(?P<{{0}}n>\d\d?)(?:st|nd|rd|th)?|(?P<{{0}}o>{'|'.join(_ORDINALS)}))"
+_SEASON = re.compile(
+    rf"\b{_ORDINAL.format('a')}\s+season\b|\bseason\s+{_ORDINAL.format('b')}\b|第?\s*(?P<k>[1-9一二三四五六七八九])\s*(?:期|シーズン)",
+    re.IGNORECASE,
+)
+_PART = re.compile(
+    rf"\b(?:part|cour)\s+{_ORDINAL.format('a')}\b|\b(?:(?P<bn>\d\d?)(?:st|nd|rd|th)|(?P<bo>{'|'.join(_ORDINALS)}))\s+(?:part|cour)\b|第?\s*(?P<k>[2-9二三四五])\s*クール"
+    r"|\b(?P<late>kouhan(?:-?sen)?)\b",
+    re.IGNORECASE,
+)
+_NUMBER_AT_END = re.compile(r"[\s!](?P<n>[2-9])\s*$|\s(?P<r>ii|iii|iv|v|vi|vii|viii|ix)\s*$", re.IGNORECASE)
+_KANJI = "一二三四五六七八九"
+# What may follow a title in the title of a show that belongs to it.
+_CONTINUES = re.compile(
+    r"^\W*(?:$|[:：~〜–—-]|\s(?:[2-9]|ii|iii|iv|v|vi|vii)\b|\s*(?:the\s+)?(?:\d\d?(?:st|nd|rd|th)|first|second|third|fourth|fifth|sixth|final|last)?\s*"
+    r"(?:season|part|cour|movie|film|ova|oad|ona|special|specials|recap|prologue|picture drama)\b)",
+    re.IGNORECASE,
+)
+_SHORTEST_PREFIX = 4  # letters; a shorter title begins too many others
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One show of a franchise. `of` is what a side story or recap belongs to, or what it tells again.
+
+    `season` and `part` count the series of one line; None for films, specials and side stories.
+    """
+
+    show: Show
+    role: Role = "main"
+    of: str | None = None
+    season: int | None = None
+    part: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """A show that relations name and the catalogue lacks, or a season that the numbers of others leave out."""
+
+    title: str
+    kind: str
+    after: str  # the id of the show that names it
+    year: int | None = None
+    season: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Franchise:
+    """Shows that belong together, as released; `inferred` where titles rather than relations say so.
+
+    `edges` are pairs of ids, the earlier part of the story first. `neighbours` are ids of shows that share a world or
+    a character.
+    """
+
+    entries: tuple[Entry, ...]
+    edges: frozenset[tuple[str, str]] = frozenset()
+    gaps: tuple[Gap, ...] = ()
+    neighbours: tuple[str, ...] = ()
+    inferred: bool = False
+
+    @cached_property
+    def ids(self) -> tuple[str, ...]:
+        """Return the ids of all shows, as released."""
+        return tuple(entry.show.id for entry in self.entries)
+
+    def entry(self, show_id: str) -> Entry:
+        """Return a show's entry. Raises KeyError."""
+        return next(entry for entry in self.entries if entry.show.id == show_id)
+
+    def by_story(self) -> tuple[Entry, ...]:
+        """Return the entries with every part after what it continues."""
+        places = {show_id: place for place, show_id in enumerate(self.ids)}
+        return tuple(self.entries[places[show_id]] for show_id in _sorted(self.ids, self.edges, places))
+
+    def line(self, show_id: str) -> tuple[Entry, ...]:
+        """Return what sequels and prequels tie to a show, as released."""
+        tied = _reachable(show_id, _both_ways(self.edges))
+        return tuple(entry for entry in self.entries if entry.show.id in tied and entry.role == "main")
+
+    def seasons(self, show_id: str) -> tuple[Entry, ...]:
+        """Return the series of a show's line, or of the longest line where the show itself is beside it."""
+        for line in (self.line(show_id), *self._lines()):
+            series = tuple(entry for entry in line if entry.season is not None)
+            if series:
+                return _part_of(series, self.entry(show_id).show.title)
+        return ()
+
+    def after(self, show_id: str) -> tuple[Entry, ...]:
+        """Return what directly follows a show, as released; recaps of it do not."""
+        following = {later for earlier, later in self.edges if earlier == show_id}
+        return tuple(entry for entry in self.entries if entry.show.id in following and entry.role != "recap")
+
+    def before(self, show_id: str) -> tuple[Entry, ...]:
+        """Return what a show directly continues."""
+        preceding = {earlier for earlier, later in self.edges if later == show_id}
+        return tuple(entry for entry in self.entries if entry.show.id in preceding)
+
+    def _lines(self) -> Iterator[tuple[Entry, ...]]:
+        yield from sorted(map(self.line, self.ids), key=lambda line: (-len(line), [entry.show.id for entry in line]))
+
+
+class Franchises:
+    """Every show's franchise, from the shows in memory."""
+
+    def __init__(self, shows: Iterable[Show]) -> None:
+        self._shows = {show.id: show for show in shows}
+        self._links = {show.id: _links(show) for show in self._shows.values()}
+        self._guessed: set[str] = set()
+        strong = _Union(self._shows)
+        for show_id, links in self._links.items():
+            for item, kind in links:
+                if item.id in self._shows and kind != "neighbour":
+                    strong.join(show_id, item.id)
+        for show_id, other in self._by_title():
+            strong.join(show_id, other)
+            self._guessed |= {show_id, other}
+        self._groups = strong.groups()
+        self._made: dict[str, Franchise] = {}
+
+    def of(self, show_id: str) -> Franchise:
+        """Return a show's franchise; one that stands by itself is a franchise of one. Raises KeyError."""
+        root = self._groups[show_id][0]
+        if root not in self._made:
+            self._made[root] = self._make(self._groups[show_id])
+        return self._made[root]
+
+    def all(self) -> list[Franchise]:
+        """Return every franchise of two shows or more, and every one with a gap."""
+        roots = sorted(
+            {group[0] for one, group in self._groups.items() if len(group) > 1 or self._links[one]}
+        )
+        return [one for root in roots if len((one := self.of(root)).entries) > 1 or one.gaps]
+
+    def _make(self, group: Collection[str]) -> Franchise:
+        ordered = sorted(group, key=lambda one: _date(self._shows[one]))
+        edges = self._edges(ordered)
+        places = {show_id: place for place, show_id in enumerate(ordered)}
+        # What a date contradicts was made later, as films that tell how it began; only story order puts it first.
+        dated = {edge for edge in edges if places[edge[0]] < places[edge[1]] or _undated(self._shows, edge)}
+        ordered = _sorted(ordered, dated, places)
+        roles = {show_id: self._role(show_id, ordered) for show_id in ordered}
+        numbers = self._numbers(ordered, edges, roles)
+        entries = tuple(
+            Entry(
+                show=self._shows[show_id],
+                role=roles[show_id][0],
+                of=roles[show_id][1],
+                season=numbers.get(show_id, (None, None))[0],
+                part=numbers.get(show_id, (None, None))[1],
+            )
+            for show_id in ordered
+        )
+        neighbours = (
+            item.id for one in ordered for item, kind in self._links[one] if kind == "neighbour" and item.id not in group
+        )
+        return Franchise(
+            entries=entries,
+            edges=frozenset(edges),
+            gaps=tuple(self._gaps(entries)),
+            neighbours=tuple(dict.fromkeys(one for one in neighbours if one in self._shows)),
+            inferred=any(show_id in self._guessed for show_id in ordered),
+        )
+
+    def _edges(self, ordered: list[str]) -> set[tuple[str, str]]:
+        edges = set()
+        for show_id in ordered:
+            for item, kind in self._links[show_id]:
+                if item.id in self._shows and item.id != show_id and kind in ("sequel", "prequel"):
+                    edges.add((show_id, item.id) if kind == "sequel" else (item.id, show_id))
+        guessed = [one for one in ordered if one in self._guessed and not self._story_links(one)]
+        for show_id in guessed:
+            earlier = [one for one in ordered[: ordered.index(show_id)] if self._shows[one].type in _SERIES]
+            if earlier and self._shows[show_id].type in _SERIES:
+                edges.add((earlier[-1], show_id))
+        return edges
+
+    def _story_links(self, show_id: str) -> bool:
+        return any(kind != "neighbour" and item.id in self._shows for item, kind in self._links[show_id])
+
+    def _role(self, show_id: str, ordered: list[str]) -> tuple[Role, str | None]:
+        """Return what a show is within its franchise, and of which other show."""
+        before = set(ordered[: ordered.index(show_id)])
+        kinds: dict[str, str] = {}
+        for item, kind in self._links[show_id]:
+            if item.id in self._shows:
+                kinds.setdefault(kind, item.id)
+        for other in ordered:
+            for item, kind in self._links[other]:
+                if item.id == show_id and kind in ("side", "recap"):
+                    kinds.setdefault({"side": "parent", "recap": "full"}[kind], other)
+        if "full" in kinds:
+            return "recap", kinds["full"]
+        if "parent" in kinds and not kinds.keys() & {"sequel", "prequel"}:
+            return "side story", kinds["parent"]
+        version = kinds.get("version")
+        if version in before and not kinds.keys() & {"sequel", "prequel"}:
+            return "alternative version", version
+        return "main", version if version in before else None
+
+    def _numbers(
+        self, ordered: list[str], edges: set[tuple[str, str]], roles: Mapping[str, tuple[Role, str | None]]
+    ) -> dict[str, tuple[int, int | None]]:
+        """Number the series of each line; "Part 2" goes on with the season before it."""
+        numbers: dict[str, tuple[int, int | None]] = {}
+        ways = _both_ways(edges)
+        for start in ordered:
+            if start in numbers:
+                continue
+            tied = _reachable(start, ways)
+            line = [one for one in ordered if one in tied and roles[one][0] == "main" and _is_series(self._shows[one])]
+            current = 0
+            for show_id in line:
+                if show_id in numbers:
+                    continue
+                season, part = numbers_in(self._shows[show_id])
+                goes_on = part is not None and part > 1 and current > 0 and season in (None, current)
+                base = self._numbered_by_itself(show_id, season, current, line)
+                if base is not None:
+                    numbers[base] = 1, None
+                    current = season or 2
+                elif not goes_on:
+                    current = season if season and season > current else current + 1
+                numbers[show_id] = current, part if goes_on else None
+        return numbers
+
+    def _numbered_by_itself(self, show_id: str, season: int | None, current: int, line: list[str]) -> str | None:
+        """Return what a "2nd Season" late in a line is the second season of: a story within the story."""
+        if season != 2 or current < season:  # noqa: PLR2004 - the second season, where others number on
+            return None
+        title = self._shows[show_id].title
+        bases = [one for one in line[1 : line.index(show_id)] if _continues(title, self._shows[one].title)]
+        return bases[-1] if bases else None
+
+    def _gaps(self, entries: tuple[Entry, ...]) -> Iterator[Gap]:
+        named: set[str] = set()
+        for entry in entries:
+            for item, kind in self._links[entry.show.id]:
+                if kind in ("sequel", "prequel") and item.id not in self._shows and item.id not in named:
+                    named.add(item.id)
+                    yield Gap(title=item.title, kind=kind, after=entry.show.id, year=item.year)
+        seasons: dict[int, str] = {}
+        for entry in entries:
+            if entry.season and numbers_in(entry.show)[0]:
+                seasons.setdefault(entry.season, entry.show.id)
+        known = {entry.season for entry in entries if entry.season}
+        for number in range(2, max(seasons, default=0)):
+            if number not in known and not named:
+                last = max((one for one in seasons if one < number), default=min(seasons))
+                yield Gap(title="", kind="season", after=seasons[last], season=number)
+
+    def _by_title(self) -> Iterator[tuple[str, str]]:
+        """Yield pairs of shows that only their titles tie: one has no relations, and its title goes on from the other's."""
+        by_first: dict[str, list[Show]] = defaultdict(list)
+        for show in self._shows.values():
+            by_first[_words(show.title).split(" ")[0]].append(show)
+        for shows in by_first.values():
+            for show in shows:
+                if any(kind != "neighbour" for _, kind in self._links[show.id]):
+                    continue
+                base = min(
+                    (other for other in shows if other is not show and _continues(show.title, other.title)),
+                    key=lambda other: (-len(other.title), other.id),
+                    default=None,
+                )
+                if base is not None:
+                    yield show.id, base.id
+
+
+def _part_of(series: tuple[Entry, ...], title: str) -> tuple[Entry, ...]:
+    """Return the series that a title begins, where others come before it in a longer story; else all."""
+    own = tuple(entry for entry in series if entry.show.title == title or _continues(entry.show.title, title))
+    begins = bool(own) and own[0].season == 1 and own[0] is not series[0]
+    return own if begins and len(own) > 1 else series
+
+
+def numbers_in(show: Show) -> tuple[int | None, int | None]:
+    """Return the season and the part that a show's titles say, None where they say none."""
+    season = part = None
+    for title in (show.title, *show.titles):
+        found, piece = _SEASON.search(title), _PART.search(title)
+        if found and season is None:
+            season = _number(found)
+        if piece and part is None:
+            part = 2 if piece["late"] else _number(piece)
+    if season is None:
+        bare = _PART.sub("", show.title).strip()
+        at_end = _NUMBER_AT_END.search(bare)
+        if at_end:
+            season = int(at_end["n"]) if at_end["n"] else _ROMAN.index(at_end["r"].lower()) + 1
+    return season, part
+
+
+def _number(found: re.Match[str]) -> int:
+    groups = found.groupdict()
+    if kanji := groups.get("k"):
+        return int(kanji) if kanji.isdigit() else _KANJI.index(kanji) + 1
+    for name in ("a", "b"):
+        if groups.get(f"{name}n"):
+            return int(groups[f"{name}n"])
+        if groups.get(f"{name}o"):
+            return _ORDINALS.index(groups[f"{name}o"].lower()) + 1
+    return 1
+
+
+def _links(show: Show) -> list[tuple[RelatedShow, _Kind]]:
+    kinds = ((item, _KINDS.get(item.kind.casefold().replace("_", " ").replace("-", " "))) for item in show.relations)
+    return [(item, kind) for item, kind in kinds if kind is not None]
+
+
+def _is_series(show: Show) -> bool:
+    return show.type in _SERIES and (show.episodes or 2) > 1
+
+
+def _date(show: Show) -> tuple[str, str]:
+    return show.air_date or (f"{show.year}-99" if show.year else _UNDATED), show.id
+
+
+def _undated(shows: Mapping[str, Show], edge: tuple[str, str]) -> bool:
+    return any(not (shows[one].air_date or shows[one].year) for one in edge)
+
+
+def _words(text: str) -> str:
+    return re.sub(r"[\W_]+", " ", text.casefold()).strip()
+
+
+def _continues(title: str, other: str) -> bool:
+    """Tell whether a title is another one with a season, a kind or a subtitle behind it."""
+    if len(other) < _SHORTEST_PREFIX or not title.casefold().startswith(other.casefold()):
+        return False
+    rest = title[len(other) :]
+    return bool(rest.strip()) and bool(_CONTINUES.match(rest))
+
+
+def _both_ways(edges: Iterable[tuple[str, str]]) -> dict[str, set[str]]:
+    ways: dict[str, set[str]] = defaultdict(set)
+    for earlier, later in edges:
+        ways[earlier].add(later)
+        ways[later].add(earlier)
+    return ways
+
+
+def _reachable(start: str, ways: Mapping[str, set[str]]) -> set[str]:
+    found, waiting = {start}, [start]
+    while waiting:
+        fresh = ways.get(waiting.pop(), set()) - found
+        found |= fresh
+        waiting += fresh
+    return found
+
+
+def _sorted(ids: Iterable[str], edges: Iterable[tuple[str, str]], places: Mapping[str, int]) -> list[str]:
+    """Sort topologically, by place where edges leave a choice; of a circle the first by place comes first."""
+    left = set(ids)
+    after: dict[str, set[str]] = defaultdict(set)
+    waits = dict.fromkeys(left, 0)
+    for earlier, later in set(edges):
+        if earlier in left and later in left and later not in after[earlier]:
+            after[earlier].add(later)
+            waits[later] += 1
+    ready = [(places[one], one) for one in left if not waits[one]]
+    heapq.heapify(ready)
+    result: list[str] = []
+    while left:
+        if not ready:
+            first = min(left, key=places.__getitem__)
+            heapq.heappush(ready, (places[first], first))
+        _, show_id = heapq.heappop(ready)
+        if show_id not in left:
+            continue
+        left.remove(show_id)
+        result.append(show_id)
+        for later in after[show_id]:
+            waits[later] -= 1
+            if not waits[later] and later in left:
+                heapq.heappush(ready, (places[later], later))
+    return result
+
+
+class _Union:
+    """Disjoint sets of ids."""
+
+    def __init__(self, ids: Iterable[str]) -> None:
+        self._parents = {one: one for one in ids}
+
+    def join(self, one: str, other: str) -> None:
+        """Make the sets of two ids one."""
+        self._parents[self._root(one)] = self._root(other)
+
+    def groups(self) -> dict[str, tuple[str, ...]]:
+        """Return each id's whole set."""
+        members: dict[str, list[str]] = defaultdict(list)
+        for one in self._parents:
+            members[self._root(one)].append(one)
+        sets = {root: tuple(sorted(ids)) for root, ids in members.items()}
+        return {one: sets[self._root(one)] for one in self._parents}
+
+    def _root(self, one: str) -> str:
+        while self._parents[one] != one:
+            self._parents[one] = self._parents[self._parents[one]]
+            one = self._parents[one]
+        return one

@@ -1,0 +1,305 @@
+"""Answers from a franchise: in which order to watch it, its seasons, what comes next, and which of it there is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from animerag.discovery.collection import listed
+from animerag.models import FactAnswer
+from animerag.query.execution import meets
+from animerag.query.plan import EVERYTHING, parts_of
+from animerag.query.rendering import phrase
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from animerag.discovery.collection import Collection
+    from animerag.discovery.franchises import Entry, Franchise, Gap
+    from animerag.query.plan import Plan
+
+_NEIGHBOURS = 6  # shows of the same world that are worth a line
+
+
+def watch_order(plan: Plan, collection: Collection) -> FactAnswer:
+    """Return a franchise in the order to watch it: as released, or as the story goes where the question says so."""
+    franchise = collection.franchises.of(plan.shows[0])
+    if plan.field == "skip":
+        return _skipping(plan, franchise, collection)
+    told = plan.field == "story"
+    entries = franchise.by_story() if told else franchise.entries
+    first = collection.name(franchise.entries[0].show)
+    if len(entries) == 1:
+        heading = collection.say(
+            f"{first} stands by itself: the catalogue has no other part of it.",
+            f"{first}は単独の作品です。カタログにほかのシリーズはありません。",
+        )
+    elif told:
+        heading = collection.say(f"{first} in the order of its story:", f"{first}を物語の順に並べると：")
+    else:
+        heading = collection.say(f"Watch {first} in this order, as it was released:", f"{first}の視聴順（放送・公開順）：")
+    return FactAnswer(
+        kind="sequence",
+        intent="watch_order",
+        ids=tuple(entry.show.id for entry in entries),
+        total=len(entries),
+        complete=True,
+        heading=heading,
+        reasons=tuple(_role(entry, collection) for entry in entries),
+        remarks=tuple(_remarks(franchise, entries, collection, told=told)),
+    )
+
+
+def seasons(plan: Plan, collection: Collection) -> FactAnswer:
+    """Return the seasons of a show's line, or one of them where the question has its number."""
+    franchise = collection.franchises.of(plan.shows[0])
+    entries = franchise.seasons(plan.shows[0]) or tuple(franchise.line(plan.shows[0])) or franchise.entries
+    numbers = sorted({entry.season for entry in entries if entry.season})
+    name = collection.name(franchise.seasons(plan.shows[0])[0].show if numbers else collection.show(plan.shows[0]))
+    if plan.number is not None:
+        return _season(plan, entries, name, collection)
+    count = len(numbers) or len(entries)
+    parts = len(entries) - count
+    in_parts = f", in {len(entries)} parts" if parts > 0 and numbers else ""
+    seasons_of = "1 season" if count == 1 else f"{count} seasons"
+    return FactAnswer(
+        kind="sequence",
+        intent="seasons",
+        ids=tuple(entry.show.id for entry in entries),
+        total=len(entries),
+        value=count,
+        complete=True,
+        heading=collection.say(f"Your catalogue has {seasons_of} of {name}{in_parts}:", f"{name}は全{count}期：")
+        if numbers
+        else collection.say(f"Your catalogue has no series of {name}, only:", f"{name}のシリーズ：") ,
+        reasons=tuple(_season_name(entry, collection) for entry in entries),
+        remarks=tuple(_gaps(franchise.gaps, collection)),
+    )
+
+
+def season_of(show_id: str, number: int, collection: Collection) -> str | None:
+    """Return the id of a numbered season of a show's line, its first part; None where the catalogue lacks it."""
+    entries = collection.franchises.of(show_id).seasons(show_id)
+    return next((entry.show.id for entry in entries if entry.season == number), None)
+
+
+def next_after(plan: Plan, collection: Collection) -> FactAnswer | None:
+    """Return what to watch after a show: its sequels, or the gap where one is known; None where nothing follows."""
+    show = collection.show(plan.shows[-1])
+    franchise = collection.franchises.of(show.id)
+    backwards = plan.field == "before"
+    following = franchise.before(show.id) if backwards else franchise.after(show.id)
+    if not following and not backwards:
+        entry = franchise.entry(show.id)
+        following = franchise.after(entry.of) if entry.of else ()
+        following = tuple(one for one in following if one.show.id != show.id)
+    gaps = [gap for gap in franchise.gaps if gap.after == show.id and gap.kind == ("prequel" if backwards else "sequel")]
+    name = collection.name(show)
+    if not following:
+        if not gaps:
+            return None
+        return FactAnswer(kind="text", intent="next", heading=" ".join(_gaps(gaps, collection)), complete=True)
+    ids = [entry.show.id for entry in following]
+    later = [] if backwards else [one for one in _chain(franchise, ids) if one not in ids and one != show.id]
+    heading = (
+        collection.say(f"Before {name} comes:", f"{name}の前作：")
+        if backwards
+        else collection.say(f"After {name} comes:", f"{name}の次は：")
+    )
+    return FactAnswer(
+        kind="sequence",
+        intent="next",
+        ids=(*ids, *later),
+        total=len(ids) + len(later),
+        complete=True,
+        heading=heading,
+        reasons=(
+            *(_role(entry, collection) for entry in following),
+            *(collection.say("later", "その後") for _ in later),
+        ),
+        remarks=tuple(_gaps(gaps, collection)),
+    )
+
+
+def part_of_franchise(plan: Plan, collection: Collection) -> FactAnswer:
+    """Return which parts of a franchise meet the conditions: "is there a film of it?"."""
+    franchise = collection.franchises.of(plan.shows[0])
+    entries = [entry for entry in franchise.entries if meets(entry.show, plan.condition, collection.table)]
+    labels = tuple(phrase(part) for part in parts_of(plan.condition))
+    name = collection.name(franchise.entries[0].show)
+    what = f" ({listed(labels)})" if plan.condition != EVERYTHING else ""
+    if entries:
+        many = "1 show" if len(entries) == 1 else f"{len(entries)} shows"
+        heading = collection.say(f"Yes: your catalogue has {many} of {name}{what}.", f"{name}は{len(entries)}作品あります。")
+    else:
+        heading = collection.say(f"No: your catalogue has none of {name}{what}.", f"{name}の該当作品はありません。")
+    return FactAnswer(
+        kind="list" if entries else "text",
+        intent="count" if plan.intent == "count" else "list",
+        ids=tuple(entry.show.id for entry in entries),
+        total=len(entries),
+        value=len(entries) if plan.intent == "count" else "yes" if entries else "no",
+        conditions=tuple(plan.conditions()),
+        labels=labels,
+        complete=True,
+        heading=heading,
+        reasons=tuple(_role(entry, collection) for entry in entries),
+    )
+
+
+def missing_sequels(collection: Collection, only: Iterable[str] = ()) -> FactAnswer:
+    """Return what relations name and the catalogue lacks; of the franchises of `only`, or of all."""
+    wanted = set(only)
+    gaps = [
+        gap
+        for franchise in collection.franchises.all()
+        if not wanted or wanted & set(franchise.ids)
+        for gap in franchise.gaps
+    ]
+    ids = tuple(dict.fromkeys(gap.after for gap in gaps))
+    if not gaps:
+        return FactAnswer(
+            kind="text",
+            intent="seasons",
+            value=0,
+            complete=True,
+            heading=collection.say(
+                "Nothing is missing: every sequel and prequel that your catalogue knows of is in it.",
+                "カタログが知っている続編と前作はすべて揃っています。",
+            ),
+        )
+    count = "1 sequel or prequel" if len(gaps) == 1 else f"{len(gaps)} sequels and prequels"
+    by_show = {gap.after: gap for gap in reversed(gaps)}
+    return FactAnswer(
+        kind="sequence",
+        intent="seasons",
+        ids=ids,
+        total=len(gaps),
+        value=len(gaps),
+        complete=True,
+        heading=collection.say(f"{count} are not in your catalogue:", f"カタログにない続編・前作は{len(gaps)}件："),
+        reasons=tuple(collection.say("lacks ", "不足：") + _gap(by_show[show_id], collection) for show_id in ids),
+    )
+
+
+def _skipping(plan: Plan, franchise: Franchise, collection: Collection) -> FactAnswer:
+    """Say whether a part may be skipped: the show that is named, or the parts of the kind that is named."""
+    named = [franchise.entry(show_id) for show_id in plan.shows if show_id in franchise.ids]
+    if plan.condition != EVERYTHING:
+        chosen = [entry for entry in franchise.entries if meets(entry.show, plan.condition, collection.table)]
+    else:
+        chosen = named
+    if not chosen:
+        return part_of_franchise(plan, collection)
+    optional = all(entry.role != "main" for entry in chosen)
+    names = listed([collection.name(entry.show) for entry in chosen], japanese=collection.japanese)
+    are = "is" if len(chosen) == 1 else "are"
+    heading = (
+        collection.say(f"Yes. {names} {are} not part of the main story.", f"はい。{names}は本編ではありません。")
+        if optional
+        else collection.say(f"No. {names} {are} part of the main story.", f"いいえ。{names}は本編の一部です。")
+    )
+    return FactAnswer(
+        kind="sequence",
+        intent="watch_order",
+        ids=tuple(entry.show.id for entry in chosen),
+        total=len(chosen),
+        value="yes" if optional else "no",
+        heading=heading,
+        reasons=tuple(_role(entry, collection) for entry in chosen),
+    )
+
+
+def _season(plan: Plan, entries: Iterable[Entry], name: str, collection: Collection) -> FactAnswer:
+    ids = tuple(entry.show.id for entry in entries if entry.season == plan.number)
+    if ids:
+        heading = collection.say(f"Season {plan.number} of {name}:", f"{name}の第{plan.number}期：")
+    else:
+        heading = collection.say(
+            f"Your catalogue has {name}, and no season {plan.number} of it.",
+            f"カタログに{name}の第{plan.number}期はありません。",
+        )
+    return FactAnswer(
+        kind="sequence" if ids else "text",
+        intent="seasons",
+        ids=ids,
+        total=len(ids),
+        value="yes" if ids else "no",
+        complete=True,
+        heading=heading,
+    )
+
+
+def _chain(franchise: Franchise, ids: Iterable[str]) -> list[str]:
+    """Return everything that follows these shows, as released."""
+    found, waiting = set[str](), list(ids)
+    while waiting:
+        fresh = [entry.show.id for entry in franchise.after(waiting.pop()) if entry.show.id not in found]
+        found.update(fresh)
+        waiting += fresh
+    return [show_id for show_id in franchise.ids if show_id in found]
+
+
+def _role(entry: Entry, collection: Collection) -> str:
+    """Say what a part is, where that matters for watching it."""
+    of = collection.table.show(entry.of) if entry.of else None
+    if entry.role == "main":
+        if of is None:
+            return ""
+        return collection.say(f"tells {of.title} another way", f"{of.native_title or of.title}の別バージョン")
+    name = {
+        "side story": ("side story, optional", "外伝（任意）"),
+        "recap": ("recap, can be skipped", "総集編（省略可）"),
+        "alternative version": ("another version, optional", "別バージョン（任意）"),
+    }[entry.role]
+    return collection.say(name[0] + (f", of {of.title}" if of else ""), name[1])
+
+
+def _season_name(entry: Entry, collection: Collection) -> str:
+    if entry.season is None:
+        return ""
+    part = (f", part {entry.part}", f"（第{entry.part}部）") if entry.part else ("", "")
+    return collection.say(f"season {entry.season}{part[0]}", f"第{entry.season}期{part[1]}")
+
+
+def _remarks(
+    franchise: Franchise, entries: tuple[Entry, ...], collection: Collection, *, told: bool
+) -> Iterable[str]:
+    story = franchise.by_story()
+    if not told and story != entries:
+        names = listed([collection.name(entry.show) for entry in story[:3]], japanese=collection.japanese)
+        yield collection.say(f"In the order of the story it begins with {names}.", f"物語の順では{names}から始まります。")
+    yield from _gaps(franchise.gaps, collection)
+    begun = [entry for entry in entries if collection.begun(entry.show)]
+    left = [entry for entry in entries if entry.role == "main" and not collection.seen(entry.show)]
+    if begun and left:
+        yield collection.say(
+            f"By your list, go on with {collection.name(left[0].show)}.",
+            f"リストによると、次は{collection.name(left[0].show)}です。",
+        )
+    neighbours = collection.shows(franchise.neighbours[:_NEIGHBOURS])
+    if neighbours:
+        names = listed([collection.name(show) for show in neighbours], japanese=collection.japanese)
+        yield collection.say(f"Set beside it, and not needed: {names}.", f"関連作品（必須ではありません）：{names}。")
+    if franchise.inferred:
+        yield collection.say(
+            "Some of this is taken from the titles, as not every show has its relations recorded.",
+            "一部の作品は関連情報がないため、題名から推定しています。",
+        )
+
+
+def _gaps(gaps: Iterable[Gap], collection: Collection) -> list[str]:
+    names = [_gap(gap, collection) for gap in gaps]
+    if not names:
+        return []
+    return [
+        collection.say(
+            f"Not in your catalogue: {listed(names)}.", f"カタログにないもの：{listed(names, japanese=True)}。"
+        )
+    ]
+
+
+def _gap(gap: Gap, collection: Collection) -> str:
+    if gap.season is not None:
+        show = collection.show(gap.after)
+        return collection.say(f"season {gap.season} of {show.title}", f"{show.native_title or show.title}の第{gap.season}期")
+    return gap.title + (f" ({gap.year})" if gap.year else "")

@@ -1,0 +1,182 @@
+"""Recommendations: a few shows for a wish, each with its reason; never what its owner has begun, never a sequel first."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from animerag.discovery.collection import listed
+from animerag.discovery.similarity import one_of_each
+from animerag.models import FactAnswer
+from animerag.query.execution import meets
+from animerag.query.lexicon import lexicon
+from animerag.query.plan import Predicate, comparisons, parts_of
+from animerag.query.rendering import phrase
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from animerag.discovery.collection import Collection
+    from animerag.models import Show
+    from animerag.query.plan import Plan
+
+PICKS = 6
+_MOST = 8
+_RATING, _KNOWN, _MOOD, _TEXT, _TASTE = 1.0, 0.5, 1.2, 1.4, 1.0
+_FEW_VOTES = 300.0  # a rating from fewer voters leans on the average
+_NEWCOMER_EPISODES = 30
+_EPISODE_MIN, _FILM_MIN = 24, 100  # minutes, where a file does not say
+_LEAST_SCORES = 5  # of one's own, before they say anything about taste
+_DIGITS = 4
+
+
+def recommend(plan: Plan, collection: Collection) -> FactAnswer:
+    """Return three to eight shows that meet the plan's conditions and suit its moods, the best first."""
+    moods = [lexicon()["moods"][name] for name in plan.moods]
+    candidates = [show for show in collection.table.shows() if suits(show, plan, moods, collection)]
+    scores = _scores(candidates, plan, moods, collection)
+    order = sorted(scores, key=lambda one: (-scores[one], -(collection.show(one).votes or 0), one))
+    picked = [one for one in one_of_each(order, collection) if one in scores]
+    ids = tuple(picked[: min(plan.limit or PICKS, _MOST)])
+    labels = (*plan.moods, *(phrase(part) for part in parts_of(plan.condition)))
+    wish = f" ({listed(labels)})" if labels and len(labels) < 6 else ""  # noqa: PLR2004 - longer ones tell nothing
+    if not ids:
+        heading = collection.say(
+            f"Your catalogue has nothing to recommend{wish} that you have not begun.", "条件に合うおすすめはありません。"
+        )
+    else:
+        heading = collection.say(f"For you, from your catalogue{wish}:", f"おすすめ：{'、'.join(plan.moods)}")
+    return FactAnswer(
+        kind="picks" if ids else "text",
+        intent="recommend",
+        ids=ids,
+        total=len(scores),
+        conditions=tuple(plan.conditions()),
+        labels=labels,
+        ignored=plan.ignored,
+        heading=heading,
+        reasons=tuple(_reason(collection.show(one), plan, moods, collection) for one in ids),
+        remarks=() if collection.table.has_statuses or not ids else _no_list(collection),
+    )
+
+
+def suits(show: Show, plan: Plan, moods: list[dict[str, Any]], collection: Collection) -> bool:
+    """Tell whether a show may be recommended at all."""
+    if show.id in plan.excluded or collection.begun(show):
+        return False
+    if show.restricted and not any(one.field == "restricted" for one in comparisons(plan.condition)):
+        return False
+    if show.type in ("music", "other") or not meets(show, plan.condition, collection.table):
+        return False
+    tags = {tag.casefold() for tag in show.tags}
+    wanted = {str(one.value) for one in comparisons(plan.condition) if one.field == "tag"}
+    if any(tags & (set(mood.get("without", ())) - wanted) for mood in moods):
+        return False
+    if plan.minutes is not None and not _fits(show, plan.minutes):
+        return False
+    if "newcomer" in plan.moods and (show.episodes or 99) > _NEWCOMER_EPISODES:
+        return False
+    return may_begin(show, collection)
+
+
+def may_begin(show: Show, collection: Collection) -> bool:
+    """Tell whether nothing has to be seen before a show: it continues nothing, or all of that has been seen."""
+    franchise = collection.franchises.of(show.id)
+    entry = franchise.entry(show.id)
+    if entry.role == "recap":
+        return False
+    if entry.role != "main":
+        return entry.of is not None and collection.seen(collection.show(entry.of))
+    if any(gap.kind == "prequel" and gap.after == show.id for gap in franchise.gaps):
+        return False
+    return all(collection.seen(before.show) for before in franchise.before(show.id) if before.role != "recap")
+
+
+def _scores(
+    shows: Iterable[Show], plan: Plan, moods: list[dict[str, Any]], collection: Collection
+) -> dict[str, float]:
+    taste = _taste(collection)
+    low, high = _span(collection.likeness)
+    weighs_text = bool(plan.text) or any(mood["text"] for mood in moods)
+    scores = {}
+    for show in shows:
+        tags = {tag.casefold() for tag in show.tags}
+        fits = [_mood(tags, mood) for mood in moods if mood.get("tags")]
+        if fits and not any(fits) and show.id not in collection.likeness:
+            continue
+        near = (collection.likeness.get(show.id, low) - low) / (high - low) if high > low else 0.0
+        liked = [taste[tag] for tag in tags if tag in taste]
+        known = _KNOWN * (3 if "newcomer" in plan.moods else 1)
+        scores[show.id] = round(
+            _RATING * _quality(show)
+            + known * math.log10(1 + (show.votes or 0)) / 6
+            + (_MOOD * sum(fits) / len(fits) if fits else 0.0)
+            + (_TEXT * near if weighs_text else 0.0)
+            + (_TASTE * sum(liked) / len(liked) if liked else 0.0),
+            _DIGITS,
+        )
+    return scores
+
+
+def _span(likeness: Mapping[str, float]) -> tuple[float, float]:
+    return (min(likeness.values()), max(likeness.values())) if likeness else (0.0, 0.0)
+
+
+def _quality(show: Show) -> float:
+    """Return a rating from 0 to 1, towards the middle where few have voted."""
+    if not show.rating:
+        return 0.3
+    votes = float(show.votes or 0)
+    leaned = (show.rating * votes + 6.5 * _FEW_VOTES) / (votes + _FEW_VOTES) if show.votes else show.rating
+    return min(1.0, max(0.0, (leaned - 5.0) / 4.0))
+
+
+def _mood(tags: set[str], mood: dict[str, Any]) -> float:
+    """Return how much of a mood a show's tags have: the first tags of the table tell most."""
+    names = mood["tags"]
+    weights = [1 / (1 + place) for place in range(len(names))]
+    got = sum(weight for weight, name in zip(weights, names, strict=True) if name in tags)
+    return min(1.0, got / weights[0])
+
+
+def _taste(collection: Collection) -> dict[str, float]:
+    """Return for each tag how much above or below one's own average its shows are scored, from -1 to 1."""
+    scored = [(show, show.my_score) for show in collection.table.shows() if show.my_score]
+    if len(scored) < _LEAST_SCORES:
+        return {}
+    average = sum(score for _, score in scored) / len(scored)
+    by_tag: dict[str, list[float]] = defaultdict(list)
+    for show, score in scored:
+        for tag in show.tags:
+            by_tag[tag.casefold()].append(score - average)
+    # Two average scores beside one's own keep a tag that was met once from deciding anything.
+    return {tag: max(-1.0, min(1.0, sum(over) / (len(over) + 2) / 2)) for tag, over in by_tag.items()}
+
+
+def _fits(show: Show, minutes: int) -> bool:
+    if show.duration:
+        return show.duration * (show.episodes or 1) <= minutes
+    if show.type == "movie":
+        return minutes >= _FILM_MIN
+    return bool(show.episodes) and _EPISODE_MIN * (show.episodes or 0) <= minutes
+
+
+def _reason(show: Show, plan: Plan, moods: list[dict[str, Any]], collection: Collection) -> str:
+    tags = [tag.casefold() for tag in show.tags]
+    asked = [str(one.value) for one in comparisons(plan.condition) if isinstance(one, Predicate) and one.field == "tag"]
+    telling = [name for mood in moods for name in mood.get("tags", ()) if name in tags]
+    telling += [name for name in asked if name in tags]
+    parts = list(dict.fromkeys(telling))[:3] or list(show.tags[:2])
+    if show.episodes and show.type != "movie" and show.airing != "airing":
+        parts.append(collection.say(f"complete in {collection.length(show)}", collection.length(show)))
+    return ", ".join(parts)
+
+
+def _no_list(collection: Collection) -> tuple[str, ...]:
+    return (
+        collection.say(
+            "Your list is not known, so something you have seen may be among them: import it in Upload.",
+            "視聴リストがないため、すでに見た作品が含まれることがあります。",
+        ),
+    )

@@ -1,0 +1,68 @@
+"""Which title a question takes for granted, so that a catalogue without it can say so."""
+
+from __future__ import annotations
+
+import re
+
+from animerag.text.tokens import terms
+
+# Ways to ask about one title. What stands in for it is what the catalogue must have.
+_HAVE = re.compile(
+    r"^(?:do|have) (?:you|i|we) (?:have|got|own|know|list)(?: the (?:show|anime|series|movie|film))? (?P<name>.+)$",
+    re.IGNORECASE,
+)
+_DESCRIBED, _OWNED = 3, 6  # words in lower case that may be a title
+_FRAMES = (
+    re.compile(
+        r"^(?:please )?(?:tell me|talk|info|information|details?|explain)(?: more)? (?:about|on) (?P<name>.+)$",
+        re.IGNORECASE,
+    ),
+    re.compile(r"^what(?:['’]?s| is| was| are) (?P<name>.+?)(?: all)? about$", re.IGNORECASE),
+    re.compile(
+        r"^(?:(?:what|how)(?:['’]s| is| does| are)?|give me|i need|summari[sz]e|describe|recap|explain)?\s*(?:(?:me|a|the|short|brief|full|spoiler-free)\s+)*"
+        r"(?:plot|story|synopsis|summary|premise|storyline|anime adaptation|adaptation)s? (?:of|to|for) (?P<name>.+)$",
+        re.IGNORECASE,
+    ),
+    re.compile(r"^(?:summari[sz]e|describe|recap) (?P<name>.+)$", re.IGNORECASE),
+    re.compile(r"^what happens in (?P<name>.+)$", re.IGNORECASE),
+    re.compile(
+        r"^who(?:['’]s| is| are) (?:the )?(?:\w+ ){0,2}"
+        r"(?:characters?|hero(?:es|ine)?|protagonists?|leads?|villains?|cast) (?:in|of) (?P<name>.+)$",
+        re.IGNORECASE,
+    ),
+    _HAVE,
+    re.compile(r"^(?P<name>.+?) (?:plot|synopsis|summary|story)(?: (?:please|pls|plz))?$", re.IGNORECASE),
+    re.compile(
+        r"^(?:is there|have you got) (?:an? )?(?:anime|show|series) (?:called|named|titled) (?P<name>.+)$",
+        re.IGNORECASE,
+    ),
+)
+# "a show about robots" describes, "the one with robots" too; a title may start with "the" and a capital.
+_DESCRIBES = re.compile(
+    r"^(?:an?|some|any|anything|something|shows?|anime|series|titles?|movies?|films?|the (?:one|show|anime|series|movie|film)s?|that|those|this|it|them|all|every|more|other)\b",
+    re.IGNORECASE,
+)
+_TAKEN_FOR_GRANTED = re.compile(
+    r"\b(?:in|of|from|for|to) (?P<name>(?:the )?[A-Z]\w+(?:['’:]?\s+(?:(?:of|the|no|to|and|in|de|wa|ga)\s+)*[A-Z0-9]\w*)*)"
+)
+_SHORT = 5  # words beside the name: a longer question describes a plot, and a name in it is a place or a person
+_YEAR = re.compile(r"\s*\b(?:from|in|of)?\s*\(?(?:19|20)\d\d\)?\s*$")
+
+
+def asked_title(question: str) -> str | None:
+    """Return the words that a question uses as the title of a show, or None where it asks about no single title."""
+    plain = question.strip().rstrip("?!. ")
+    for frame in _FRAMES:
+        match = frame.match(plain)
+        if match:
+            name = _YEAR.sub("", match["name"]).strip(" \"'“”")
+            # Lower case throughout and many words describe; so does what starts like a description.
+            most = _OWNED if frame is _HAVE else _DESCRIBED
+            describes = _DESCRIBES.match(name) or (name == name.lower() and len(name.split()) > most)
+            return None if describes or not terms(name) else name
+    match = _TAKEN_FOR_GRANTED.search(plain)
+    if match:
+        rest = plain[: match.start()] + plain[match.end() :]
+        if len(terms(rest)) <= _SHORT:
+            return match["name"]
+    return None

@@ -1,0 +1,171 @@
+"""Follow-ups: a question that leans on the conversation becomes a plan that stands by itself. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from animerag.query.plan import EVERYTHING, Not, both, comparisons, negated, parts_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from animerag.query.plan import Condition, Plan
+
+_RECENT = 8  # shows that a conversation remembers as talked about
+_LISTS = ("list", "count", "superlative", "my_list")
+_PICKS = ("recommend", "similar")
+# Intents that "and X?" repeats for another show.
+_REPEATED = ("field", "seasons", "watch_order", "next", "similar", "unsupported")
+_MOST_WORDS = 12  # a longer question tells a plot, and its "it" is part of that
+_LEFT_WORDS = 3
+_EXCLUSIVE = ("year", "season", "type", "rating", "episodes", "status")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What a conversation has come to: the last plan, what its last list was over, and the shows talked about.
+
+    `ids` are the shows of the last answer in its order, `shows` those that the conversation was about, the latest last.
+    """
+
+    plan: Plan | None = None
+    scope: Condition = EVERYTHING
+    among: tuple[str, ...] | None = None
+    ids: tuple[str, ...] = ()
+    shows: tuple[str, ...] = ()
+
+    @property
+    def show(self) -> str | None:
+        """Return the show that "it" means."""
+        return self.shows[-1] if self.shows else None
+
+
+def advance(context: Context, plan: Plan, ids: Sequence[str], *, leaned: bool) -> Context:
+    """Return the context after a plan was answered with these shows; `leaned` where it went on from the context."""
+    if plan.intent == "help":
+        return context
+    scope, among = context.scope, context.among
+    # "Which of those is the shortest?" leaves "those" what they were.
+    if plan.intent in _LISTS and not (plan.intent == "superlative" and leaned):
+        scope, among = plan.condition, plan.among
+    elif plan.intent not in _LISTS:
+        scope, among = EVERYTHING, tuple(ids) or None
+    about = list(plan.shows)
+    if not about and ids and plan.intent in ("lookup", "superlative", *_PICKS):
+        about = [ids[0]]
+    if not about and len(ids) == 1:
+        about = [ids[0]]
+    shows = [one for one in context.shows if one not in about]
+    return Context(
+        plan=plan,
+        scope=scope,
+        among=among,
+        ids=tuple(ids) or context.ids,
+        shows=tuple([*shows, *about][-_RECENT:]),
+    )
+
+
+def resolve(plan: Plan, context: Context, *, words: int, alike: Callable[[str], Sequence[str]]) -> Plan:
+    """Return a plan that stands by itself.
+
+    `words` is how many the question has; `alike` gives the shows that share a show's name or franchise, itself among
+    them.
+    """
+    last = context.plan
+    leans = plan.reference != "" or plan.continues
+    if last is None or not leans or words > _MOST_WORDS:
+        return replace(plan, reference="", continues=False)
+    if plan.intent == "lookup" and len(plan.text.split()) > _LEFT_WORDS:
+        return replace(plan, reference="", continues=False)
+    plan, reference, continues = replace(plan, reference="", continues=False), plan.reference, plan.continues
+    if isinstance(reference, int):
+        return _nth(plan, reference, context)
+    if reference == "other" and context.show is not None:
+        return _another(plan, context, alike(context.show))
+    if plan.shows:
+        return _repeated(plan, last) if continues else plan
+    if plan.intent == "compare":
+        return replace(plan, shows=context.shows[-2:])
+    if plan.intent in ("similar", "next", "watch_order", "seasons", "field", "unsupported"):
+        return _about_it(plan, context)
+    if plan.intent in ("help", "stats"):
+        return plan
+    if reference == "it" and context.show is not None:
+        return _of_it(plan, context)
+    if plan.number is not None and context.show is not None:
+        return replace(plan, shows=(context.show,), text="")
+    return _narrow(plan, context, continues=continues)
+
+
+def _nth(plan: Plan, place: int, context: Context) -> Plan:
+    at = place - 1 if place > 0 else place
+    if not -len(context.ids) <= at < len(context.ids):
+        return plan
+    shows = (context.ids[at],)
+    if plan.intent in ("list", "superlative", "recommend", "count", "lookup"):
+        return replace(plan, intent="lookup", shows=shows, condition=EVERYTHING, order=None, limit=None, text="")
+    return replace(plan, shows=shows)
+
+
+def _another(plan: Plan, context: Context, alike: Sequence[str]) -> Plan:
+    """Return a look-up among the shows of that name: "no, the 2003 one"."""
+    among = [one for one in dict.fromkeys((*context.ids, *alike))]
+    last = context.plan
+    intent = last.intent if last is not None and last.intent in _REPEATED else "lookup"
+    field = last.field if last is not None and intent == "field" else None
+    return replace(plan, intent=intent, field=field, among=tuple(among), shows=(), text="")
+
+
+def _repeated(plan: Plan, last: Plan) -> Plan:
+    """Return the last question for other shows: "and Clannad?"."""
+    if plan.intent != "lookup" or last.intent not in _REPEATED:
+        return plan
+    return replace(last, shows=plan.shows, number=plan.number, text="", reference="")
+
+
+def _about_it(plan: Plan, context: Context) -> Plan:
+    return replace(plan, shows=(context.show,), text="") if context.show is not None else plan
+
+
+def _of_it(plan: Plan, context: Context) -> Plan:
+    """Return a question about the show that "it" means: a season, a film of it, whether something is so, itself."""
+    assert context.show is not None  # noqa: S101 - the caller has looked
+    shows = (context.show,)
+    if plan.number is not None:
+        return replace(plan, shows=shows, text="")
+    if plan.condition != EVERYTHING and plan.intent in ("list", "count", "lookup", "superlative"):
+        return replace(plan, intent="count" if plan.intent == "count" else "list", shows=shows, franchise=True, text="")
+    if plan.intent == "recommend":
+        return replace(plan, intent="similar", shows=shows, text="")
+    return replace(plan, shows=shows, text="")
+
+
+def _narrow(plan: Plan, context: Context, *, continues: bool) -> Plan:
+    """Return the last list, or the last picks, under the new conditions."""
+    last = context.plan
+    assert last is not None  # noqa: S101 - the caller has looked
+    if last.intent in _PICKS and plan.intent in ("list", "lookup", "recommend", "similar"):
+        if not parts_of(plan.condition) and not plan.moods and not plan.relative:
+            return replace(last, excluded=(*last.excluded, *context.ids))
+        condition = _merged(last.condition, plan.condition, continues=continues)
+        moods = tuple(dict.fromkeys((*last.moods, *plan.moods)))
+        return replace(last, condition=condition, moods=moods, relative=(*last.relative, *plan.relative))
+    condition = _merged(context.scope, plan.condition, continues=continues)
+    among = context.among if context.among is not None else None if context.scope != EVERYTHING else context.ids or None
+    intent = "list" if plan.intent in ("lookup", "recommend") else plan.intent
+    text = "" if plan.intent == "lookup" else plan.text
+    order = plan.order
+    return replace(plan, intent=intent, condition=condition, among=among, text=text, order=order)
+
+
+def _merged(scope: Condition, fresh: Condition, *, continues: bool) -> Condition:
+    """Join conditions. "And from 2017?" puts its year in the place of the old one; "only" and "without" narrow."""
+    kept = list(parts_of(scope))
+    wanted = set(parts_of(fresh))
+    if continues:
+        fields = {one.field for part in wanted if not isinstance(part, Not) for one in comparisons(part)}
+        kept = [part for part in kept if not {one.field for one in comparisons(part)} & (fields & set(_EXCLUSIVE))]
+    # What is now asked the other way round is not asked both ways.
+    kept = [part for part in kept if negated(part) not in wanted]
+    return both(*kept, fresh)

@@ -1,0 +1,266 @@
+"""Fields of the shows that a question names: the value of one, whether something is so, and two shows compared."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from animerag.models import RESTRICTED_LABELS, STATUS_LABELS, TYPE_LABELS, FactAnswer, Sort
+from animerag.query.execution import ATTRIBUTES, labels_of, verdict_of
+from animerag.query.plan import comparisons
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from animerag.models import FactField, Show
+    from animerag.query.field_index import FieldIndex
+    from animerag.query.plan import Plan
+
+# A plan's names for fields that a show calls otherwise.
+_NAMES = {**ATTRIBUTES, "suitable": "tags", "tag": "tags", "title": "titles", "relation": "relations", "studio": "studios"}
+_ORDERS: dict[tuple[str, bool], tuple[str, str]] = {
+    ("episodes", True): ("is longer", "の方が長い"),
+    ("episodes", False): ("is shorter", "の方が短い"),
+    ("year", True): ("is newer", "の方が新しい"),
+    ("year", False): ("came first", "の方が先"),
+    ("rating", True): ("is rated higher", "の方が評価が高い"),
+    ("rating", False): ("is rated lower", "の方が評価が低い"),
+    ("votes", True): ("has more votes", "の方が人気"),
+    ("votes", False): ("has fewer votes", "の方が票が少ない"),
+    ("duration", True): ("has longer episodes", "の方が一話が長い"),
+    ("duration", False): ("has shorter episodes", "の方が一話が短い"),
+}
+_SHOWN = ("type", "year", "episodes", "rating", "votes")  # fields of shows that are compared as a whole
+_AIRING = {
+    "finished": ("has finished airing", "は放送終了"),
+    "airing": ("is still airing", "は放送中"),
+    "upcoming": ("has not aired yet", "は放送前"),
+}
+_ARTICLE_AN = ("a", "e", "i", "o", "u")
+_DIGITS_OF_A_DAY = 10
+
+
+def field_name(plan: Plan) -> FactField | None:
+    """Return the show's name for the field that a plan asks for."""
+    return _NAMES.get(plan.field, plan.field) if plan.field else None  # type: ignore[return-value]
+
+
+def value_answer(plan: Plan, table: FieldIndex, *, japanese: bool) -> FactAnswer | None:
+    """Return a field of each show that is named, with a sentence for each; None where the plan names no field."""
+    name = field_name(plan)
+    shows = [show for one in plan.shows if (show := table.show(one)) is not None]
+    if name is None or not shows:
+        return None
+    values = tuple(table.value(show.id, name) for show in shows)
+    return FactAnswer(
+        kind="value",
+        intent="field",
+        ids=tuple(show.id for show in shows),
+        total=len(shows),
+        field=name,
+        values=values,
+        value=_plain(values[0]),
+        complete=True,
+        heading=" ".join(statement(show, name, table, japanese=japanese) for show in shows),
+    )
+
+
+def verdict_answer(plan: Plan, table: FieldIndex, *, japanese: bool) -> FactAnswer | None:
+    """Answer whether a show meets a condition: yes, no, or that it is not recorded."""
+    show = table.show(plan.shows[0])
+    if show is None:
+        return None
+    verdict = verdict_of(show, plan.condition, table)
+    fields: dict[str, None] = dict.fromkeys(_NAMES.get(test.field, test.field) for test in comparisons(plan.condition))
+    facts = " ".join(statement(show, name, table, japanese=japanese) for name in fields)
+    if verdict is None:
+        heading = facts
+    elif japanese:
+        heading = f"{'はい' if verdict else 'いいえ'}。{facts}"
+    else:
+        heading = f"{'Yes' if verdict else 'No'}. {facts}"
+    return FactAnswer(
+        kind="value",
+        intent="field",
+        ids=(show.id,),
+        total=1,
+        value=None if verdict is None else "yes" if verdict else "no",
+        conditions=tuple(plan.conditions()),
+        labels=labels_of(plan.condition, table),
+        complete=True,
+        heading=heading,
+    )
+
+
+def comparison_answer(plan: Plan, table: FieldIndex, *, japanese: bool) -> FactAnswer | None:
+    """Compare the shows that are named by one field, or by all that tell them apart."""
+    shows = [show for one in plan.shows if (show := table.show(one)) is not None]
+    if len(shows) < 2:  # noqa: PLR2004 - it takes two to compare
+        return None
+    order = plan.order
+    if order is None or order.field == "underrated":
+        facts = [" ".join(statement(show, name, table, japanese=japanese) for name in _SHOWN) for show in shows]
+        return FactAnswer(
+            kind="compare",
+            intent="compare",
+            ids=tuple(show.id for show in shows),
+            total=len(shows),
+            complete=True,
+            heading="\n\n".join(facts),
+        )
+    sort = Sort(field=order.field, descending=order.descending)
+    ids = table.ordered((show.id for show in shows), sort)
+    ids += [show.id for show in shows if show.id not in ids]
+    values = [table.value(show_id, sort.field) for show_id in ids]
+    return FactAnswer(
+        kind="compare",
+        intent="compare",
+        ids=tuple(ids),
+        total=len(ids),
+        field=sort.field,
+        values=tuple(values),
+        value=_winner(plan, ids, values, table),
+        sort=sort,
+        complete=True,
+        heading=_comparison(ids, values, sort, table, japanese=japanese),
+    )
+
+
+def statement(show: Show, name: str, table: FieldIndex, *, japanese: bool = False) -> str:
+    """Say one field of a show in a sentence, or that the catalogue does not have it."""
+    title = f"**{(show.native_title or show.title) if japanese else show.title}**"
+    value = table.value(show.id, name) if name != "my_status" else show.my_status
+    if japanese:
+        return f"{title}：{_FIELDS_JA.get(name, name)}は{_value_ja(show, name, value)}。"
+    if value is None:
+        return f"The catalogue does not say {_FIELDS.get(name, 'that')} of {title}."
+    return f"{title} {_predicate(show, name, value)}."
+
+
+def _predicate(show: Show, name: str, value: Any) -> str:  # noqa: C901, PLR0911, PLR0912 - a phrase for each field
+    if name == "episodes":
+        return "has 1 episode" if value == 1 else f"has {value:,} episodes"
+    if name == "votes":
+        return f"has {value:,} votes"
+    if name == "rating":
+        return f"is rated {value:.2f} of 10"
+    if name == "type":
+        label = TYPE_LABELS[show.type] if show.type else str(value)
+        article = "an" if label.lower().startswith(_ARTICLE_AN) else "a"
+        return f"is {article} {label}" + (", by its titles and episodes" if show.type_inferred else "")
+    if name == "year":
+        until = f" to {show.end_year}" if show.end_year and show.end_year != show.year else ""
+        return f"aired from {value}{until}" if until else f"aired in {value}"
+    if name == "end_year":
+        return f"ended in {value}"
+    if name == "air_date":
+        return f"began to air {'on' if len(value) == _DIGITS_OF_A_DAY else 'in'} {value}"
+    if name == "end_date":
+        return f"ended {'on' if len(value) == _DIGITS_OF_A_DAY else 'in'} {value}"
+    if name == "season":
+        return f"is from {value}" + (f" {show.year}" if show.year else "")
+    if name == "airing":
+        return _AIRING[value][0]
+    if name == "restricted":
+        return f"is {RESTRICTED_LABELS[bool(show.restricted)]}"
+    if name == "tags":
+        return f"is tagged {value}"
+    if name == "source":
+        return f"is based on: {value}"
+    if name == "duration":
+        return f"runs {value} minutes an episode" if (show.episodes or 2) > 1 else f"runs {value} minutes"
+    if name == "studios":
+        return f"was made by {value}"
+    if name == "titles":
+        return f"is also called {value.replace(' | ', ', ')}"
+    if name == "relations":
+        return f"is related to {value}"
+    if name == "my_status":
+        return f"is “{STATUS_LABELS[value]}” in your list"
+    if name == "my_score":
+        return f"has {value:g} of 10 from you"
+    return f"has {value}"
+
+
+_FIELDS = {
+    "episodes": "how many episodes there are",
+    "votes": "how many votes there are",
+    "rating": "the rating",
+    "type": "the type",
+    "year": "the year",
+    "end_year": "when the end was",
+    "air_date": "the first day",
+    "end_date": "the last day",
+    "season": "the season",
+    "airing": "whether it has finished",
+    "restricted": "the age restriction",
+    "tags": "the tags",
+    "source": "the source material",
+    "duration": "the running time",
+    "studios": "the studio",
+    "titles": "another title",
+    "relations": "any relations",
+    "my_status": "your status",
+    "my_score": "your score",
+}
+_FIELDS_JA = {
+    "episodes": "話数",
+    "votes": "票数",
+    "rating": "評価",
+    "type": "形式",
+    "year": "放送年",
+    "end_year": "終了年",
+    "air_date": "放送開始日",
+    "end_date": "放送終了日",
+    "season": "放送時期",
+    "airing": "放送状況",
+    "restricted": "年齢制限",
+    "tags": "タグ",
+    "source": "原作",
+    "duration": "一話の長さ",
+    "studios": "制作会社",
+    "titles": "別名",
+    "relations": "関連作品",
+    "my_status": "視聴状況",
+    "my_score": "自分の評価",
+}
+_UNITS_JA = {"episodes": "全{:,}話", "votes": "{:,}票", "rating": "10点中{:.2f}点", "year": "{}年", "duration": "{}分"}
+
+
+def _value_ja(show: Show, name: str, value: Any) -> str:
+    if value is None:
+        return "カタログに記録がありません"
+    if name == "airing":
+        return _AIRING[value][1].removeprefix("は")
+    if name == "type":
+        return {"movie": "映画", "tv": "テレビアニメ", "ova": "OVA", "special": "スペシャル", "web": "配信アニメ"}.get(
+            show.type or "", str(value)
+        )
+    return _UNITS_JA.get(name, "{}").format(value)
+
+
+def _winner(plan: Plan, ids: Sequence[str], values: Sequence[Any], table: FieldIndex) -> str | None:
+    """Return what a comparison comes to: yes or no, the title that wins, or None where that is not known."""
+    if values[1] is None:
+        return None
+    tied = values[0] == values[1]
+    if plan.yes_no:
+        return "no" if tied or ids[0] != plan.shows[0] else "yes"
+    return "both" if tied else table.title_of(ids[0])
+
+
+def _comparison(
+    ids: Sequence[str], values: Sequence[Any], sort: Sort, table: FieldIndex, *, japanese: bool
+) -> str:
+    shows = [show for one in ids if (show := table.show(one)) is not None]
+    facts = " ".join(statement(show, sort.field, table, japanese=japanese) for show in shows)
+    if values[1] is None:
+        return facts
+    names = [f"**{(show.native_title or show.title) if japanese else show.title}**" for show in shows]
+    if values[0] == values[1]:
+        return (f"{'と'.join(names)}は同じ。" if japanese else f"{' and '.join(names)} are equal. ") + facts
+    english, native = _ORDERS[sort.field, sort.descending]
+    return f"{names[0]}{native}。{facts}" if japanese else f"{names[0]} {english}. {facts}"
+
+
+def _plain(value: Any) -> int | float | str | None:
+    return value if isinstance(value, int | float | str) else None

@@ -1,0 +1,139 @@
+"""Questions about the whole: counts, averages and sums, in groups where the question says by what."""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from animerag.models import TYPE_LABELS, FactAnswer
+from animerag.query.execution import labels_of, selected, value_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from animerag.models import Filters, Show
+    from animerag.query.field_index import FieldIndex
+    from animerag.query.plan import Plan
+
+_ROWS = 12
+_IN_ORDER = ("decade", "year", "season")  # groups that have an order of their own
+_SEASONS = {"winter": "1", "spring": "2", "summer": "3", "fall": "4"}
+_MEASURES: dict[str, Callable[[Sequence[float]], float]] = {
+    "average": statistics.fmean,
+    "median": statistics.median,
+    "sum": sum,
+}
+_NAMES = {"rating": "rating", "episodes": "episodes", "votes": "votes", "duration": "minutes an episode", "year": "year"}
+_JAPANESE = {"rating": "評価", "episodes": "話数", "votes": "票数", "duration": "分数", "year": "年"}
+_MEASURES_JA = {"average": "平均", "median": "中央値", "sum": "合計", "count": "作品数"}
+
+
+def measure(plan: Plan, table: FieldIndex, filters: Filters, *, japanese: bool) -> FactAnswer | None:
+    """Return a measure of the shows that meet the plan's condition; None where it measures nothing."""
+    if not plan.measure:
+        return None
+    shows, _ = selected(plan, table, filters)
+    field = plan.field or ("rating" if plan.measure in ("average", "median") else "episodes")
+    groups: dict[str, list[Show]] = defaultdict(list)
+    for show in shows:
+        for name in _groups_of(show, plan.group):
+            groups[name].append(show)
+    measured = {
+        name: value for name, group in groups.items() if (value := _measured(plan, field, group)) is not None
+    }
+    labels = labels_of(plan.condition, table)
+    if not measured:
+        missing = () if field in ("rating", "episodes", "votes", "year") else (field,)
+        heading = "その値は記録されていません。" if japanese else f"The catalogue has no {_NAMES.get(field, field)} to measure."
+        return FactAnswer(kind="text", intent="stats", heading=heading, missing=missing)
+    rows = _rows(plan, measured, groups)
+    value: int | float | str
+    if not plan.group:
+        value = _rounded(measured[""])
+        lines: list[str] = []
+    else:
+        best = max(measured, key=lambda name: (measured[name], len(groups[name]), name))
+        value = best
+        lines = [_row(plan, field, name, measured[name], len(groups[name]), japanese=japanese) for name in rows[:_ROWS]]
+    return FactAnswer(
+        kind="text",
+        intent="stats",
+        total=len(shows),
+        value=value,
+        conditions=tuple(plan.conditions()),
+        labels=labels,
+        complete=True,
+        heading=_heading(plan, field, value, measured, len(shows), labels, japanese=japanese),
+        remarks=tuple(lines),
+    )
+
+
+def _groups_of(show: Show, group: str) -> Iterator[str]:
+    if not group:
+        yield ""
+    elif group == "tag":
+        yield from dict.fromkeys(tag.casefold() for tag in show.tags)
+    elif group == "decade":
+        if show.year:
+            yield f"{show.year // 10 * 10}s"
+    elif group == "type":
+        if show.type:
+            yield TYPE_LABELS[show.type]
+    elif group == "season":
+        if show.season and show.year:
+            yield f"{show.season} {show.year}"
+    elif (value := getattr(show, group, None)) is not None:
+        yield str(value)
+
+
+def _measured(plan: Plan, field: str, shows: Sequence[Show]) -> float | None:
+    if plan.measure == "count":
+        return len(shows)
+    values = [value for show in shows if isinstance(value := value_of(show, field), int | float)]
+    return _MEASURES[plan.measure](values) if values else None
+
+
+def _rows(plan: Plan, measured: dict[str, float], groups: dict[str, list[Show]]) -> list[str]:
+    if plan.group in _IN_ORDER:
+        names = sorted(measured, key=lambda name: (name.split()[-1], _SEASONS.get(name.split()[0], "")))
+        if len(names) <= _ROWS:
+            return names
+    return sorted(measured, key=lambda name: (-measured[name], -len(groups[name]), name))
+
+
+def _rounded(value: float) -> int | float:
+    return int(value) if value == int(value) else round(value, 2)
+
+
+def _row(plan: Plan, field: str, name: str, value: float, shows: int, *, japanese: bool) -> str:
+    counted = f"{shows:,}作品" if japanese else "1 show" if shows == 1 else f"{shows:,} shows"
+    if plan.measure == "count":
+        return f"{name}: {counted}"
+    unit = "" if field in ("rating", "year") or japanese else f" {_NAMES.get(field, field)}"
+    return f"{name}: {_rounded(value):,}{unit} ({counted})"
+
+
+def _heading(
+    plan: Plan,
+    field: str,
+    value: float | str,
+    measured: dict[str, float],
+    shows: int,
+    labels: Sequence[str],
+    *,
+    japanese: bool,
+) -> str:
+    of = f" ({', '.join(labels)})" if labels else ""
+    counted = f"{shows:,}作品" if japanese else "1 show" if shows == 1 else f"{shows:,} shows"
+    if japanese:
+        name = "" if plan.measure == "count" else _JAPANESE.get(field, field)
+        if not plan.group:
+            return f"{counted}の{name}の{_MEASURES_JA[plan.measure]}は{value:,}です{of}。"
+        return f"{counted}の{name}{_MEASURES_JA[plan.measure]}。最も高いのは{value}です{of}。"
+    what = "number of shows" if plan.measure == "count" else f"{plan.measure} {_NAMES.get(field, field)}"
+    what = what.replace("sum ", "total ")
+    if not plan.group:
+        return f"The {what} of {counted}{of} is {value:,}."
+    top = f"{_rounded(measured[str(value)]):,}"
+    return f"The {what} by {plan.group}, of {counted}{of}. Highest: {value}, with {top}."
