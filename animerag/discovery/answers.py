@@ -11,9 +11,9 @@ from animerag.discovery.orders import missing_sequels, next_after, part_of_franc
 from animerag.discovery.recommendations import recommend
 from animerag.discovery.similarity import similar
 from animerag.models import FactAnswer, Filters
-from animerag.query.execution import carry_out, decisive_fields, without_each
+from animerag.query.execution import carry_out, decisive_fields, span_of, without_each
 from animerag.query.field_values import comparison_answer, value_answer, verdict_answer
-from animerag.query.plan import EVERYTHING
+from animerag.query.plan import EVERYTHING, parts_of
 from animerag.query.rendering import phrase
 from animerag.query.statistics import measure
 
@@ -42,6 +42,17 @@ _FIELDS = {
     "end_year": "an end year",
     "my_score": "a score of yours",
 }
+
+
+_SPANS = {
+    "year": "The years in your catalogue",
+    "end_year": "The end years in your catalogue",
+    "episodes": "Its episode counts",
+    "rating": "Its ratings",
+    "votes": "Its votes",
+    "duration": "Its running times",
+}
+_GROUPED = dict.fromkeys(_SPANS, ",") | {"year": "", "end_year": ""}
 
 
 def answer(plan: Plan, collection: Collection, filters: Filters = Filters()) -> FactAnswer | None:
@@ -104,8 +115,18 @@ def _explained(plan: Plan, fact: FactAnswer, collection: Collection, filters: Fi
                     f"{who} {have} no record of {names} and {verb} not considered.", f"記録のない{len(shows):,}作品は除外。"
                 )
             )
-    if not fact.ids and fact.kind in ("list", "order"):
+    if fact.missing:
+        heading = collection.say(
+            "The running time of films is not recorded in this catalogue.", "映画の上映時間は記録されていません。"
+        )
+        return replace(fact, heading=heading)
+    if not fact.ids and fact.kind in ("list", "order", "count"):
+        if span := span_of(plan, collection.table):
+            name, least, most = span
+            words = _SPANS[name]
+            remarks.append(collection.say(f"{words} go from {least:{_GROUPED[name]}} to {most:{_GROUPED[name]}}.", f"範囲：{least}〜{most}"))
         counts = [(part, number) for part, number in without_each(plan, collection.table, filters) if number]
+        counts = counts if len(parts_of(plan.condition)) > 1 else []
         for part, number in sorted(counts, key=lambda one: -one[1])[:2]:
             left = "1 show matches" if number == 1 else f"{number:,} shows match"
             label = phrase(part, collection.table.title_of)

@@ -61,14 +61,16 @@ def seasons(plan: Plan, collection: Collection) -> FactAnswer:
     parts = len(entries) - count
     in_parts = f", in {len(entries)} parts" if parts > 0 and numbers else ""
     seasons_of = "1 season" if count == 1 else f"{count} seasons"
+    whole = not franchise.gaps
+    verdict = "" if not plan.yes_no else "Yes, as far as the catalogue knows. " if whole else "No. "
     return FactAnswer(
         kind="sequence",
         intent="seasons",
         ids=tuple(entry.show.id for entry in entries),
         total=len(entries),
-        value=count,
+        value=("yes" if whole else "no") if plan.yes_no else count,
         complete=True,
-        heading=collection.say(f"Your catalogue has {seasons_of} of {name}{in_parts}:", f"{name}は全{count}期：")
+        heading=collection.say(f"{verdict}Your catalogue has {seasons_of} of {name}{in_parts}:", f"{name}は全{count}期：")
         if numbers
         else collection.say(f"Your catalogue has no series of {name}, only:", f"{name}のシリーズ：") ,
         reasons=tuple(_season_name(entry, collection) for entry in entries),
@@ -168,7 +170,7 @@ def missing_sequels(collection: Collection, only: Iterable[str] = ()) -> FactAns
             ),
         )
     count = "1 sequel or prequel" if len(gaps) == 1 else f"{len(gaps)} sequels and prequels"
-    by_show = {gap.after: gap for gap in reversed(gaps)}
+    by_show = {show_id: [_gap(gap, collection) for gap in gaps if gap.after == show_id] for show_id in ids}
     return FactAnswer(
         kind="sequence",
         intent="seasons",
@@ -177,7 +179,7 @@ def missing_sequels(collection: Collection, only: Iterable[str] = ()) -> FactAns
         value=len(gaps),
         complete=True,
         heading=collection.say(f"{count} are not in your catalogue:", f"カタログにない続編・前作は{len(gaps)}件："),
-        reasons=tuple(collection.say("lacks ", "不足：") + _gap(by_show[show_id], collection) for show_id in ids),
+        reasons=tuple(collection.say("lacks ", "不足：") + listed(by_show[show_id]) for show_id in ids),
     )
 
 

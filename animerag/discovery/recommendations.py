@@ -39,7 +39,9 @@ def recommend(plan: Plan, collection: Collection) -> FactAnswer:
     order = sorted(scores, key=lambda one: (-scores[one], -(collection.show(one).votes or 0), one))
     picked = [one for one in one_of_each(order, collection) if one in scores]
     ids = tuple(picked[: min(plan.limit or PICKS, _MOST)])
-    labels = (*plan.moods, *(phrase(part) for part in parts_of(plan.condition)))
+    # A mood that follows from a condition says nothing beside it.
+    moods_named = [name for name in plan.moods if words_of_mood(name)]
+    labels = (*moods_named, *(phrase(part) for part in parts_of(plan.condition)))
     wish = f" ({listed(labels)})" if labels and len(labels) < 6 else ""  # noqa: PLR2004 - longer ones tell nothing
     if not ids:
         heading = collection.say(
@@ -59,6 +61,11 @@ def recommend(plan: Plan, collection: Collection) -> FactAnswer:
         reasons=tuple(_reason(collection.show(one), plan, moods, collection) for one in ids),
         remarks=() if collection.table.has_statuses or not ids else _no_list(collection),
     )
+
+
+def words_of_mood(name: str) -> list[str]:
+    """Return the words that ask for a mood; none for one that follows from a condition."""
+    return list(lexicon()["moods"][name]["words"])
 
 
 def suits(show: Show, plan: Plan, moods: list[dict[str, Any]], collection: Collection) -> bool:

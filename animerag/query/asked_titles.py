@@ -11,6 +11,8 @@ _HAVE = re.compile(
     r"^(?:do|have) (?:you|i|we) (?:have|got|own|know|list)(?: the (?:show|anime|series|movie|film))? (?P<name>.+)$",
     re.IGNORECASE,
 )
+# Names in capitals after the verb: "Is Elfen Lied for children?"
+_IS = re.compile(r"^(?:[Ii]s|[Ww]as|[Aa]re|[Dd]oes|[Dd]id|[Hh]as) (?P<name>[A-Z][\w'’:!-]*(?: (?:(?:no|of|the|to|wa|ga|and) )?[A-Z0-9][\w'’:!-]*)*)\b.*$")
 _DESCRIBED, _OWNED = 3, 6  # words in lower case that may be a title
 _FRAMES = (
     re.compile(
@@ -31,6 +33,7 @@ _FRAMES = (
         re.IGNORECASE,
     ),
     _HAVE,
+    _IS,
     re.compile(r"^(?P<name>.+?) (?:plot|synopsis|summary|story)(?: (?:please|pls|plz))?$", re.IGNORECASE),
     re.compile(
         r"^(?:is there|have you got) (?:an? )?(?:anime|show|series) (?:called|named|titled) (?P<name>.+)$",

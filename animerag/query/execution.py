@@ -6,12 +6,13 @@ condition nor its opposite.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from animerag.models import FactAnswer, Sort
 from animerag.query.lexicon import unsuitable_tags
 from animerag.query.plan import EVERYTHING, And, Of, comparisons, evaluate, parts_of
-from animerag.query.rendering import phrase
+from animerag.query.rendering import labelled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from animerag.query.plan import Condition, Plan, Predicate
 
 _KINDS: dict[str, FactKind] = {"list": "list", "my_list": "list", "count": "count", "superlative": "order"}
+_NUMBERS = ("year", "end_year", "episodes", "rating", "votes", "duration")
 _FIRST = 10  # shows of an order that says no number
 # Names of a plan's fields in a show.
 ATTRIBUTES = {"status": "airing", "my_progress": "episodes_watched"}
@@ -54,6 +56,9 @@ def carry_out(plan: Plan, table: FieldIndex, filters: Filters) -> FactAnswer | N
     shows, undecided = selected(plan, table, filters)
     ids, sort, unknown = [show.id for show in shows], None, 0
     if plan.order is not None:
+        plan = _of_films(plan, shows)
+        if plan.missing:
+            return FactAnswer(kind="text", intent=plan.intent, conditions=tuple(plan.conditions()), missing=plan.missing)
         sort, ids = _ordered(plan, shows, table)
         unknown = len(shows) - len(ids) if plan.order.field != "underrated" else 0
     total = len(ids)
@@ -106,9 +111,18 @@ def without_each(plan: Plan, table: FieldIndex, filters: Filters) -> list[tuple[
     return counts
 
 
+def span_of(plan: Plan, table: FieldIndex) -> tuple[str, Any, Any] | None:
+    """Return the field of a plan's only condition with the least and the greatest value in the catalogue."""
+    parts = list(comparisons(plan.condition))
+    if len({part.field for part in parts}) != 1 or parts[0].field not in _NUMBERS:
+        return None
+    values = [value for show in table.shows() if (value := value_of(show, parts[0].field)) is not None]
+    return (parts[0].field, min(values), max(values)) if values else None
+
+
 def labels_of(condition: Condition, table: FieldIndex) -> tuple[str, ...]:
     """Return each condition in words, a show that it compares with by its title."""
-    return tuple(phrase(part, table.title_of) for part in parts_of(condition))
+    return tuple(label for _, label in labelled(condition, table.title_of))
 
 
 def meets(show: Show, condition: Condition, table: FieldIndex) -> bool:
@@ -119,6 +133,16 @@ def meets(show: Show, condition: Condition, table: FieldIndex) -> bool:
 def verdict_of(show: Show, condition: Condition, table: FieldIndex) -> bool | None:
     """Tell whether a show meets a condition; None where an unknown value leaves it open."""
     return evaluate(condition, lambda test: _holds(show, test, table))
+
+
+def _of_films(plan: Plan, shows: Sequence[Show]) -> Plan:
+    """Return the plan with lengths as running times where all shows are films, which have an episode each."""
+    order = plan.order
+    if order is None or order.field != "episodes" or not shows or any(show.type != "movie" for show in shows):
+        return plan
+    if not any(show.duration for show in shows):
+        return replace(plan, missing=("duration",))
+    return replace(plan, order=replace(order, field="duration"))
 
 
 def _ordered(plan: Plan, shows: Sequence[Show], table: FieldIndex) -> tuple[Sort, list[str]]:

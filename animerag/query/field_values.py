@@ -132,7 +132,7 @@ def statement(show: Show, name: str, table: FieldIndex, *, japanese: bool = Fals
     if japanese:
         return f"{title}：{_FIELDS_JA.get(name, name)}は{_value_ja(show, name, value)}。"
     if value is None:
-        return f"The catalogue does not say {_FIELDS.get(name, 'that')} of {title}."
+        return f"The catalogue does not say {_FIELDS.get(name, 'that of {}').format(title)}."
     return f"{title} {_predicate(show, name, value)}."
 
 
@@ -182,25 +182,25 @@ def _predicate(show: Show, name: str, value: Any) -> str:  # noqa: C901, PLR0911
 
 
 _FIELDS = {
-    "episodes": "how many episodes there are",
-    "votes": "how many votes there are",
-    "rating": "the rating",
-    "type": "the type",
-    "year": "the year",
-    "end_year": "when the end was",
-    "air_date": "the first day",
-    "end_date": "the last day",
-    "season": "the season",
-    "airing": "whether it has finished",
-    "restricted": "the age restriction",
-    "tags": "the tags",
-    "source": "the source material",
-    "duration": "the running time",
-    "studios": "the studio",
-    "titles": "another title",
-    "relations": "any relations",
-    "my_status": "your status",
-    "my_score": "your score",
+    "episodes": "how many episodes {} has",
+    "votes": "how many votes {} has",
+    "rating": "how {} is rated",
+    "type": "what type {} is",
+    "year": "which year {} is from",
+    "end_year": "when {} ended",
+    "air_date": "when {} began to air",
+    "end_date": "when {} ended",
+    "season": "which season {} is from",
+    "airing": "whether {} has finished airing",
+    "restricted": "whether {} is for adults only",
+    "tags": "the tags of {}",
+    "source": "what {} is based on",
+    "duration": "how long an episode of {} runs",
+    "studios": "which studio made {}",
+    "titles": "another title of {}",
+    "relations": "what {} is related to",
+    "my_status": "whether you have watched {}",
+    "my_score": "how you scored {}",
 }
 _FIELDS_JA = {
     "episodes": "話数",

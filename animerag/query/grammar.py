@@ -38,6 +38,7 @@ _CHILD = re.compile(
     r"(?:(?P<age>\d{1,2})[\s-]?(?:years?|yr)s?[\s-]?olds?|kids?|child(?:ren)?|toddlers?|family|daughter|son|little (?:ones|brother|sister)|nephew|niece)\b"
     r"|(?:family|child|kid)s?[\s-]friendly|(?:suitable|safe) for (?:kids|children)|kinder)|子供(?:向け|と)|家族で"
 )
+_FOR_ADULTS = re.compile(r"\bfor (?:adults|grown[- ]?ups|mature (?:audiences?|viewers?))\b|大人向け")
 _GROWN = 16
 SUITABLE = Predicate("suitable", "=", "children")  # not restricted, and none of the tags that the lexicon names
 
@@ -118,6 +119,7 @@ def leftovers(question: Question, besides: frozenset[str] = frozenset()) -> tupl
 
 
 def _read_ages(question: Question) -> None:
+    question.take(_FOR_ADULTS, Not(SUITABLE))
     match = _CHILD.search(question.rest)
     if match is None or (match["age"] and int(match["age"]) >= _GROWN):
         return

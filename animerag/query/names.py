@@ -25,7 +25,7 @@ _FRAMES = tuple(
         rf"\b(?:similar to|in the (?:style|vein|spirit) of|comparable to|reminiscent of)\s+{_TITLE}(?= but\b|{_END})",
         rf"\b(?:anime|shows?|series|something|anything|movies?|films?|more|stuff|titles?|^)\s*like\s+{_TITLE}(?= but\b|{_END})",
         rf"\b(?:if|since|because)?\s*i (?:really |just |also )?(?:lik|lov|enjoy)(?:e|ed)\s+{_TITLE}(?:\s+and\s+(?P<b>[^?!,;]+?))?(?= what\b| but\b|{_END})",
-        rf"\b(?:seasons?|parts?|sequels?|soundtrack|music|openings?|endings?|rating|score|genres?|tags|episodes|studio|director|author|plot|synopsis|summary) (?:of|to|for|in)\s+{_TITLE}(?= do i\b| are there\b| have i\b| is\b|{_END})",
+        rf"\b(?:seasons?|parts?|sequels?|prequels?|soundtrack|music|openings?|endings?|rating|score|genres?|tags|episodes|studio|director|author|plot|synopsis|summary) (?:of|to|for|in)\s+{_TITLE}(?= do i\b| are there\b| have i\b| is\b|{_END})",
         rf"\b(?:how many|which|what) seasons (?:does|did|has|of|do)\s+{_TITLE}(?= have\b| got\b| are\b|{_END})",
         rf"\b(?:all|every|list|the)(?: of)?(?: the)?\s+(?P<a>[^?!,;]+?)\s+seasons{_END}",
         rf"\border (?:do|should|can|must) (?:i|we|you|one) (?:watch|see)\s+{_TITLE}(?= in\b|{_END})",
@@ -70,6 +70,8 @@ def named_in(question: str, matches: Sequence[AliasMatch], titles: TitleIndex) -
         if any(start < name.end and name.start < end for name in found):
             continue
         phrase = question[start:end]
+        if all(word in carrying() for word in re.findall(r"[\w'’]+", phrase.lower())) and phrase.islower():
+            continue
         own = [match for match in titles.match(phrase) if match.named]
         ids = tuple(match.id for match in own if match.phrase == own[0].phrase)
         if ids and _covers(own, phrase):

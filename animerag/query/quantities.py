@@ -270,15 +270,15 @@ PATTERNS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], int], Condition 
             _fixed(And((Predicate("episodes", ">=", 20), Predicate("episodes", "<=", 28)))),
         ),
         (
-            r"\b(?:an? )?(?:unknown|unspecified|missing|no known) (?:number of episodes|episode (?:counts?|numbers?)|episodes)|\bepisode count (?:is )?(?:unknown|missing)|\b(?:without|with no) (?:an? )?(?:episode count|number of episodes)|話数(?:が)?不明",
+            r"\b(?:an? )?(?:unknown|unspecified|missing|no known) (?:number of episodes|episode (?:counts?|numbers?)|episodes)|\bepisode count (?:is )?(?:unknown|missing)|\b(?:without|with no|have no|has no|lack) (?:an? )?(?:episode counts?|number of episodes)|話数(?:が)?不明",
             _fixed(Predicate("episodes", "unknown")),
         ),
         (
-            r"\b(?:without|with no|unknown|missing) (?:an? )?(?:rating|score)s?\b|\bunrated\b|\bnot rated\b|評価なし",
+            r"\b(?:without|with no|unknown|missing|have no|has no|lack|lacks|lacking) (?:an? )?(?:rating|score)s?\b|\bunrated\b|\bnot rated\b|評価なし",
             _fixed(Predicate("rating", "unknown")),
         ),
         (
-            r"\b(?:without|with no|unknown|missing) (?:an? )?(?:start |air |release )?(?:years?|dates?)\b",
+            r"\b(?:without|with no|unknown|missing|have no|has no|lack|lacks) (?:an? )?(?:start |air |release )?(?:years?|dates?)\b",
             _fixed(Predicate("year", "unknown")),
         ),
         (

@@ -124,12 +124,17 @@ _LACKING = re.compile(
     r"\b(?:missing|lacking|don.?t (?:have|own)|do not (?:have|own)|lack|without|not (?:in|own))\b.{0,40}\b(?:sequels?|prequels?|parts)\b|\b(?:sequels?|prequels?)\b.{0,40}\b(?:missing|lack|don.?t (?:have|own)|do not (?:have|own)|am i without)\b|\bincomplete (?:franchises?|series)\b|\bwhat am i missing\b|足りない続編"
 )
 _ASKS_FOR_SHOWS = re.compile(
-    r"^(?:please |can you |could you )?(?:show|list|give|display|find|name|print|enumerate|zeig)\b|^(?:what|which)\b(?! (?:happens|is|was|are)\b)|^(?:all|every|everything|any|anything)\b|^(?:have you|do you|do i|do we|are there|is there)\b"
+    r"^(?:please |can you |could you )?(?:show|list|give|display|find|name|print|enumerate|zeig)\b|^(?:what|which)\b(?!.?s\b)(?! (?:happens|is|was|are)\b)|^(?:all|every|everything|any|anything)\b|^(?:have you|do you|do i|do we|are there|is there)\b"
 )
 _ASKING = re.compile(
-    r"^(?:who|whose|what|which|where|when|how|is|are|was|were|does|do|did|has|can|could|tell|name|list|show|give|find|any|all|every|everything|anything|anime|movies?|films?|series|shows?|titles?|the (?:best|top))\b|[?？]\s*$|[\u3040-\u30ff\u4e00-\u9fff]"
+    r"^(?:who|whose|what|which|where|when|how|is|are|was|were|does|do|did|has|can|could|tell|name|list|show|give|find|any|all|every|everything|anything|anime|movies?|films?|series|shows?|titles?|studio|ghibli|good|best|great|popular|new|recommend|something|stuff|works|i want|the (?:best|top))\b|[?？]\s*$|[\u3040-\u30ff\u4e00-\u9fff]"
 )
 _ABOUT_A = re.compile(r"\b(?:about|with|where|at|becomes?|as|has)\b(?: (?:an?|the|some|his|her|their|of))?(?: [\w-]+){0,2} $")
+_ALL_OF = re.compile(r"\b(?:all|every|everything|list|how many|which|complete)\b|全")
+_GIVE = re.compile(r"^(?:please )?(?:give|show|find|suggest|recommend|pick|name)\b")
+_SO_MANY = re.compile(
+    r"\b(?P<n>[2-8]|two|three|four|five|six|seven|eight) (?=(?:[\w-]+ ){0,3}(?:movies|films|shows|anime|series|titles|things|ones|ovas)\b)"
+)
 _FEW, _MANY = 3, 6  # words beside the conditions of a list; a plot has more
 _OF_TWO = re.compile(r"\bof the (?:two|both)\b|どちら|どっち")
 _SMALL_TALK = {
@@ -180,6 +185,10 @@ def read(question: str, names: Sequence[Named], vocabulary: Gazetteer, today: in
     relative = _relative_conditions(reading, names, slots)
     mine = _own_list(reading)
     slots.update(_orders(reading, len(names), refers=bool(slots.get("reference"))))
+    if not names and (has_cue("recommend", reading.text) or _GIVE.match(reading.text)) and "limit" not in slots:
+        many = reading.take(_SO_MANY, "limit")
+        if many:
+            slots["limit"] = int(many["n"]) if many["n"].isdigit() else lexicon()["numbers"][many["n"]]
     if not names and has_cue("recommend", reading.text) and (minutes := _time_budget(reading)):
         slots["minutes"] = minutes
     read_phrases(reading, vocabulary, today)
@@ -521,6 +530,8 @@ def _of_catalogue(
     leans = slots.get("reference") in ("those", "other") and "number" not in slots
     if leans and condition == EVERYTHING and not left:
         return "recommend" if slots["reference"] == "those" else "lookup", True
+    if SUITABLE in parts_of(condition) and not left and not _ALL_OF.search(text):
+        return "recommend", True
     if condition != EVERYTHING and not left:
         return "list", True
     asks = bool(_ASKS_FOR_SHOWS.match(text))

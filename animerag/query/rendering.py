@@ -59,6 +59,41 @@ def phrase(condition: Condition, title_of: Callable[[str], str] = str) -> str:
     return _compared(condition, condition.value)
 
 
+def labelled(condition: Condition, title_of: Callable[[str], str] = str) -> list[tuple[tuple[str, ...], str]]:
+    """Return the conditions that must all hold as chips show them: the keys of each and its words.
+
+    Two bounds of one field are one chip: "2000 to 2009".
+    """
+    parts = list(parts_of(condition))
+    chips: list[tuple[tuple[str, ...], str]] = []
+    while parts:
+        part = parts.pop(0)
+        other = next((one for one in parts if _is_range(part, one)), None)
+        if other is None:
+            chips.append(((str(part),), phrase(part, title_of)))
+            continue
+        parts.remove(other)
+        low, high = sorted((part, other), key=lambda one: one.operator.startswith("<"))  # type: ignore[union-attr]
+        chips.append(((str(part), str(other)), _range(low, high)))  # type: ignore[arg-type]
+    return chips
+
+
+def _is_range(one: Condition, other: Condition) -> bool:
+    if not (isinstance(one, Predicate) and isinstance(other, Predicate) and one.field == other.field):
+        return False
+    if isinstance(one.value, Of) or isinstance(other.value, Of):
+        return False
+    return {one.operator, other.operator} == {">=", "<="}
+
+
+def _range(low: Predicate, high: Predicate) -> str:
+    if low.field == "air_date":
+        month = str(low.value)[:7]
+        return f"aired in {month}" if str(high.value).startswith(month) else f"aired {low.value} to {high.value}"
+    words = f"{low.value} to {high.value}"
+    return _UNITS[low.field].format(words) if low.field in _UNITS else words
+
+
 def _relation(one: Predicate, title: str) -> str:
     """Say a bound that a show gives: "more episodes than X"."""
     name = {"rating": "rating", "year": "start year", "votes": "votes", "episodes": "episodes"}.get(one.field, one.field)

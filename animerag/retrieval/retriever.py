@@ -20,9 +20,10 @@ from animerag.ports import VectorHits
 from animerag.query.asked_titles import asked_title
 from animerag.retrieval.fusion import Candidates, nothing_found, rounded, sources
 from animerag.retrieval.reranking import Passages
-from animerag.retrieval.understanding import CatalogueSnapshot, QuestionReading, finished, understand
+from animerag.retrieval.understanding import CatalogueSnapshot, QuestionReading, best_matches, finished, no_title, understand
 from animerag.storage import show_fields
 from animerag.telemetry.tracing import span
+from animerag.text.cleaning import is_japanese
 from animerag.text.tokens import pairs, terms
 
 if TYPE_CHECKING:
@@ -116,11 +117,13 @@ class Retriever:
         candidates = await self._candidates(read.standalone or question, read, hits, near, priority)
         ids = candidates.ranked()[: k + _SPARE]
         found = sources(candidates, await self._library.shows(ids, records=False), ids)[:k]
+        no_match, absent = await self._nothing(question, read, candidates)
+        fact = read.fact if no_match else read.fact or best_matches(read, question, [one.show.id for one in found])
         return Retrieval(
             question=question,
             sources=tuple(found),
-            no_match=await self._nothing(question, read, candidates),
-            fact=read.fact,
+            no_match=no_match,
+            fact=fact,
             filters=filters,
             intent=read.plan.intent,
             conditions=read.conditions,
@@ -128,7 +131,7 @@ class Retriever:
             ignored=read.plan.ignored,
             standalone=read.standalone or None,
             ambiguities=read.ambiguities,
-            missing=read.missing,
+            missing=read.missing or absent,
             not_recorded=read.not_recorded,
             notes=tuple(notes),
             usage=near.usage,
@@ -339,17 +342,17 @@ class Retriever:
         likeness = await self._passages.likeness(question, near.vector, list(shows.values()), priority=priority)
         return replace(candidates, likeness=likeness)
 
-    async def _nothing(self, question: str, read: QuestionReading, candidates: Candidates) -> bool:
-        """Tell whether the catalogue has nothing on a question, by what it asks for or by how little was found."""
+    async def _nothing(self, question: str, read: QuestionReading, candidates: Candidates) -> tuple[bool, str]:
+        """Tell whether the catalogue has nothing on a question, and say which title it lacks where it is that."""
         if read.fact is not None:
-            return not read.fact.ids and read.fact.intent in _SETS
+            return not read.fact.ids and read.fact.intent in _SETS, ""
         if read.beyond or read.missing:
-            return True
+            return True, ""
         if not candidates.lead:
             title = asked_title(question)
             if title and not await self._library.mentions(title):
-                return True
-        return nothing_found(candidates)
+                return True, no_title(title, japanese=is_japanese(question))
+        return nothing_found(candidates), ""
 
     async def _loaded(self) -> CatalogueSnapshot:
         """Return titles and fields as the catalogue has them now, whichever process changed it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 from animerag.discovery.answers import NEEDS_LIKENESS, answer, resolved
 from animerag.discovery.collection import Collection, listed
 from animerag.discovery.franchises import Franchises
-from animerag.models import Ambiguity, Condition, Filters, NamedShow
+from animerag.models import Ambiguity, Condition, FactAnswer, Filters, NamedShow
 from animerag.query.conversation import Context, advance, resolve
 from animerag.query.execution import labels_of, meets
 from animerag.query.field_index import FieldIndex
@@ -17,6 +18,7 @@ from animerag.query.lexicon import lexicon, vocabulary
 from animerag.query.names import named_in
 from animerag.query.plan import EVERYTHING, Plan, Predicate, both, parts_of
 from animerag.query.reader import plan_of, read
+from animerag.query.rendering import labelled
 from animerag.query.titles import AliasIndex, folded
 from animerag.storage import show_fields
 from animerag.text.cleaning import is_japanese
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
     from typing import Any
 
-    from animerag.models import FactAnswer, Turn
+    from animerag.models import Turn
     from animerag.query.lexicon import Gazetteer
     from animerag.query.plan import Condition as Expression
     from animerag.query.titles import AliasMatch
@@ -37,6 +39,8 @@ _NO_LIST = (
     "The catalogue does not know what you have watched. Import your MyAnimeList export (XML) in Upload and ask again.",
     "視聴状況の記録がありません。MyAnimeListのエクスポート（XML）をアップロードすると答えられます。",
 )
+_TITLE_WORDS = 3
+_DESCRIBES = re.compile(r"\b(?:with|about|where|who|that|featuring|in which)\b", re.IGNORECASE)
 _OF_FRANCHISES = ("watch_order", "seasons", "next", "similar")
 
 
@@ -148,7 +152,7 @@ def understand(
     matches = [match for match in matches if table.allows(match.id, filters)]
     collection = Collection(table=table, franchises=catalogue.franchises, japanese=is_japanese(question))
     plan, leaned = _in_conversation(question, matches, catalogue, history)
-    plan = _searchable(_titled(resolved(_less(plan, ignore), collection), table))
+    plan = _searchable(_titled(resolved(_less(plan, ignore), collection), question, catalogue))
     named = [match for match in matches if match.named]
     if plan.shows and not {match.id for match in named} & set(plan.shows):
         named = []
@@ -194,6 +198,37 @@ def finished(reading: QuestionReading, question: str, catalogue: CatalogueSnapsh
     if fact is None:
         return reading
     return replace(reading, fact=fact, lead=tuple(_sources_of(reading.plan, fact)), led_by=_led_by(fact))
+
+
+def best_matches(reading: QuestionReading, question: str, ids: Sequence[str]) -> FactAnswer | None:
+    """Return what a search found for a list of which not every word is a condition, and say so; None for other plans."""
+    plan, japanese = reading.plan, is_japanese(question)
+    if reading.fact is not None or plan.intent not in ("list", "count", "superlative") or reading.missing:
+        return None
+    beside = [*plan.ignored, *([plan.text] if plan.text else [])]
+    labels = tuple(one.label for one in reading.conditions)
+    if not beside or not ids:
+        return None
+    words = listed([f"“{one}”" for one in beside])
+    number = len(reading.allowed) if reading.allowed is not None else None
+    among = f" among {number:,} shows ({', '.join(labels)})" if number is not None and labels else ""
+    heading = f"{words}に近い作品：" if japanese else f"The best matches for {words}{among}:"
+    remark = (
+        "条件として数えられない言葉があるため、これは完全な一覧ではありません。"
+        if japanese
+        else f"This is no complete list: {words} {'is' if len(beside) == 1 else 'are'} not recorded as such."
+    )
+    return FactAnswer(
+        kind="list",
+        intent=plan.intent,
+        ids=tuple(ids),
+        total=len(ids),
+        conditions=tuple(plan.conditions()),
+        labels=labels,
+        ignored=tuple(beside),
+        heading=heading,
+        remarks=(remark,),
+    )
 
 
 def _sources_of(plan: Plan, fact: FactAnswer) -> list[str]:
@@ -267,11 +302,14 @@ def _with_show(plan: Plan, catalogue: CatalogueSnapshot) -> Plan:
     return replace(plan, shows=(best.id,), text="")
 
 
-def _titled(plan: Plan, table: FieldIndex) -> Plan:
+def _titled(plan: Plan, question: str, catalogue: CatalogueSnapshot) -> Plan:
     """Read words that a list leaves over as words of titles, where titles have them: "every Gundam series"."""
     if plan.intent not in ("list", "count", "superlative") or not plan.text or plan.among is not None:
         return plan
-    if not table.titled(plan.text):
+    words = plan.text.split()
+    if len(words) > _TITLE_WORDS or _DESCRIBES.search(question) or not catalogue.table.titled(plan.text):
+        return plan
+    if all(catalogue.aliases.is_ordinary(word) for word in words):
         return plan
     return replace(plan, text="", condition=both(plan.condition, Predicate("title", "=", plan.text)))
 
@@ -287,17 +325,15 @@ def _less(plan: Plan, ignore: AbstractSet[str]) -> Plan:
     """Return the plan without the conditions that somebody took away."""
     if not ignore:
         return plan
+    gone = {key for keys in ignore for key in keys.split(" and ")} | set(ignore)
     condition, preferred = (
-        both(*(part for part in parts_of(one) if str(part) not in ignore)) for one in (plan.condition, plan.preferred)
+        both(*(part for part in parts_of(one) if str(part) not in gone)) for one in (plan.condition, plan.preferred)
     )
     return replace(plan, condition=condition, preferred=preferred)
 
 
 def _chips(condition: Expression, table: FieldIndex) -> tuple[Condition, ...]:
-    labels = labels_of(condition, table)
-    return tuple(
-        Condition(key=str(part), label=label) for part, label in zip(parts_of(condition), labels, strict=True)
-    )
+    return tuple(Condition(key=" and ".join(keys), label=label) for keys, label in labelled(condition, table.title_of))
 
 
 def _absent(
@@ -311,7 +347,7 @@ def _absent(
     if plan.intent == "my_list" and not table.has_statuses:
         return _NO_LIST[japanese], ("watch status",), False
     if plan.intent in _OF_FRANCHISES and not plan.shows and plan.text and plan.field != "missing":
-        return _no_title(plan.text, japanese=japanese), (), False
+        return no_title(plan.text, japanese=japanese), (), False
     if named and named[0].season_missing and plan.number is not None and plan.intent not in ("seasons", "next"):
         return _no_such_season(named[0], table, japanese=japanese), (), False
     return "", (), False
@@ -353,7 +389,8 @@ def _not_recorded(topics: Sequence[str], shows: Sequence[str], *, japanese: bool
     return f"{sentence} About {shows[0]} you can ask for episodes, year, rating, tags and plot." if shows else sentence
 
 
-def _no_title(words: str, *, japanese: bool) -> str:
+def no_title(words: str, *, japanese: bool) -> str:
+    """Say that the catalogue has no show of that title."""
     return f"「{words}」はカタログにありません。" if japanese else f"“{words}” is not in your catalogue."
 
 
