@@ -19,7 +19,7 @@ ORDER = (
     *("errors", "telemetry", "models", "concurrency", "config"),
     *("text", "readers", "ports", "rate_limits", "logs"),
     *("storage", "vector_store", "providers", "jobs", "query", "simulator", "saved_settings"),
-    *("indexing", "retrieval", "answering", "evaluation", "batch", "ingestion", "catalogue", "comparison"),
+    *("discovery", "indexing", "retrieval", "answering", "evaluation", "batch", "ingestion", "catalogue", "comparison"),
     *("charts", "composition", "event_loop"),
     *("ui", "cli", "__main__"),
     *("pages", "app"),

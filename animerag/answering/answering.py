@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 import time
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING

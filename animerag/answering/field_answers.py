@@ -128,7 +128,7 @@ def english_title(show: Show) -> str | None:
     own = "".join(filter(str.isalnum, show.title.casefold()))
     for title in show.titles:
         letters = "".join(filter(str.isalnum, title.casefold()))
-        if title.isascii() and len(letters) > 3 and letters != own and " " in title.strip():  # noqa: PLR2004 - no abbreviation
+        if title.isascii() and len(letters) > 3 and letters != own and " " in title.strip():
             return title
     return None
 

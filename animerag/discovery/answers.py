@@ -100,19 +100,18 @@ def _explained(plan: Plan, fact: FactAnswer, collection: Collection, filters: Fi
     """Add what was left open, and for an empty set which condition empties it."""
     remarks = []
     if fact.undecided:
-        names = listed([_FIELDS[name] for name in decisive_fields(plan) if name in _FIELDS][:2]).replace(" and ", " or ")
-        shows = collection.shows(fact.undecided)
-        who = (
-            listed([show.title for show in shows])
-            if len(shows) <= _NAMED_UNDECIDED
-            else f"{len(shows):,} shows"
+        names = listed([_FIELDS[name] for name in decisive_fields(plan) if name in _FIELDS][:2]).replace(
+            " and ", " or "
         )
+        shows = collection.shows(fact.undecided)
+        who = listed([show.title for show in shows]) if len(shows) <= _NAMED_UNDECIDED else f"{len(shows):,} shows"
         have = "has" if len(shows) == 1 else "have"
         verb = "is" if len(shows) == 1 else "are"
         if names:
             remarks.append(
                 collection.say(
-                    f"{who} {have} no record of {names} and {verb} not considered.", f"記録のない{len(shows):,}作品は除外。"
+                    f"{who} {have} no record of {names} and {verb} not considered.",
+                    f"記録のない{len(shows):,}作品は除外。",
                 )
             )
     if fact.missing:
@@ -124,15 +123,17 @@ def _explained(plan: Plan, fact: FactAnswer, collection: Collection, filters: Fi
         if span := span_of(plan, collection.table):
             name, least, most = span
             words = _SPANS[name]
-            remarks.append(collection.say(f"{words} go from {least:{_GROUPED[name]}} to {most:{_GROUPED[name]}}.", f"範囲：{least}〜{most}"))
+            remarks.append(
+                collection.say(
+                    f"{words} go from {least:{_GROUPED[name]}} to {most:{_GROUPED[name]}}.", f"範囲：{least}〜{most}"
+                )
+            )
         counts = [(part, number) for part, number in without_each(plan, collection.table, filters) if number]
         counts = counts if len(parts_of(plan.condition)) > 1 else []
         for part, number in sorted(counts, key=lambda one: -one[1])[:2]:
             left = "1 show matches" if number == 1 else f"{number:,} shows match"
             label = phrase(part, collection.table.title_of)
-            remarks.append(
-                collection.say(f"Without “{label}” {left}.", f"「{label}」を除くと{number:,}作品あります。")
-            )
+            remarks.append(collection.say(f"Without “{label}” {left}.", f"「{label}」を除くと{number:,}作品あります。"))
     return replace(fact, remarks=(*fact.remarks, *remarks))
 
 
@@ -190,13 +191,13 @@ def starters(collection: Collection, number: int = 6) -> list[str]:
     if len(names) > 1:
         questions.append(collection.say(f"Something like {names[1].title}", f"{_native(names[1])}に似たアニメ"))
     questions.append(collection.say("Recommend me something sad", "泣けるアニメを教えて"))
-    if len(names) > 3:  # noqa: PLR2004 - two more shows to compare
+    if len(names) > 3:
         questions.append(f"Which is longer, {names[2].title} or {names[3].title}?")
     return questions[:number]
 
 
 def _distinct(shows: Iterable[Show], chance: random.Random) -> list[Show]:
-    short = [show for show in shows if len(show.title) <= 24]  # noqa: PLR2004 - a question is one line
+    short = [show for show in shows if len(show.title) <= 24]
     chance.shuffle(short)
     return short
 

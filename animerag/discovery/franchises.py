@@ -119,7 +119,8 @@ class Franchise:
     def by_story(self) -> tuple[Entry, ...]:
         """Return the entries with every part after what it continues."""
         places = {show_id: place for place, show_id in enumerate(self.ids)}
-        return tuple(self.entries[places[show_id]] for show_id in _sorted(self.ids, self.edges, places))
+        beside = {(entry.of, entry.show.id) for entry in self.entries if entry.of and entry.role != "main"}
+        return tuple(self.entries[places[show_id]] for show_id in _sorted(self.ids, {*self.edges, *beside}, places))
 
     def line(self, show_id: str) -> tuple[Entry, ...]:
         """Return what sequels and prequels tie to a show, as released."""
@@ -175,9 +176,7 @@ class Franchises:
 
     def all(self) -> list[Franchise]:
         """Return every franchise of two shows or more, and every one with a gap."""
-        roots = sorted(
-            {group[0] for one, group in self._groups.items() if len(group) > 1 or self._links[one]}
-        )
+        roots = sorted({group[0] for one, group in self._groups.items() if len(group) > 1 or self._links[one]})
         return [one for root in roots if len((one := self.of(root)).entries) > 1 or one.gaps]
 
     def _make(self, group: Collection[str]) -> Franchise:
@@ -200,7 +199,10 @@ class Franchises:
             for show_id in ordered
         )
         neighbours = (
-            item.id for one in ordered for item, kind in self._links[one] if kind == "neighbour" and item.id not in group
+            item.id
+            for one in ordered
+            for item, kind in self._links[one]
+            if kind == "neighbour" and item.id not in group
         )
         return Franchise(
             entries=entries,
@@ -263,7 +265,7 @@ class Franchises:
                     continue
                 season, part = numbers_in(self._shows[show_id])
                 goes_on = part is not None and part > 1 and current > 0 and season in (None, current)
-                base = self._numbered_by_itself(show_id, season, current, line)
+                base = None if goes_on else self._numbered_by_itself(show_id, season, current, line)
                 if base is not None:
                     numbers[base] = 1, None
                     current = season or 2
@@ -274,7 +276,7 @@ class Franchises:
 
     def _numbered_by_itself(self, show_id: str, season: int | None, current: int, line: list[str]) -> str | None:
         """Return what a "2nd Season" late in a line is the second season of: a story within the story."""
-        if season != 2 or current < season:  # noqa: PLR2004 - the second season, where others number on
+        if season != 2 or current < season:
             return None
         title = self._shows[show_id].title
         bases = [one for one in line[1 : line.index(show_id)] if _continues(title, self._shows[one].title)]
@@ -298,7 +300,7 @@ class Franchises:
                 yield Gap(title="", kind="season", after=seasons[last], season=number)
 
     def _by_title(self) -> Iterator[tuple[str, str]]:
-        """Yield pairs of shows that only their titles tie: one has no relations, and its title goes on from the other's."""
+        """Yield pairs of shows that only titles tie: one has no relations, and its title goes on from the other's."""
         by_first: dict[str, list[Show]] = defaultdict(list)
         for show in self._shows.values():
             by_first[_words(show.title).split(" ")[0]].append(show)

@@ -36,7 +36,9 @@ def watch_order(plan: Plan, collection: Collection) -> FactAnswer:
     elif told:
         heading = collection.say(f"{first} in the order of its story:", f"{first}を物語の順に並べると：")
     else:
-        heading = collection.say(f"Watch {first} in this order, as it was released:", f"{first}の視聴順（放送・公開順）：")
+        heading = collection.say(
+            f"Watch {first} in this order, as it was released:", f"{first}の視聴順（放送・公開順）："
+        )
     return FactAnswer(
         kind="sequence",
         intent="watch_order",
@@ -70,9 +72,11 @@ def seasons(plan: Plan, collection: Collection) -> FactAnswer:
         total=len(entries),
         value=("yes" if whole else "no") if plan.yes_no else count,
         complete=True,
-        heading=collection.say(f"{verdict}Your catalogue has {seasons_of} of {name}{in_parts}:", f"{name}は全{count}期：")
+        heading=collection.say(
+            f"{verdict}Your catalogue has {seasons_of} of {name}{in_parts}:", f"{name}は全{count}期："
+        )
         if numbers
-        else collection.say(f"Your catalogue has no series of {name}, only:", f"{name}のシリーズ：") ,
+        else collection.say(f"Your catalogue has no series of {name}, only:", f"{name}のシリーズ："),
         reasons=tuple(_season_name(entry, collection) for entry in entries),
         remarks=tuple(_gaps(franchise.gaps, collection)),
     )
@@ -94,7 +98,9 @@ def next_after(plan: Plan, collection: Collection) -> FactAnswer | None:
         entry = franchise.entry(show.id)
         following = franchise.after(entry.of) if entry.of else ()
         following = tuple(one for one in following if one.show.id != show.id)
-    gaps = [gap for gap in franchise.gaps if gap.after == show.id and gap.kind == ("prequel" if backwards else "sequel")]
+    gaps = [
+        gap for gap in franchise.gaps if gap.after == show.id and gap.kind == ("prequel" if backwards else "sequel")
+    ]
     name = collection.name(show)
     if not following:
         if not gaps:
@@ -131,7 +137,9 @@ def part_of_franchise(plan: Plan, collection: Collection) -> FactAnswer:
     what = f" ({listed(labels)})" if plan.condition != EVERYTHING else ""
     if entries:
         many = "1 show" if len(entries) == 1 else f"{len(entries)} shows"
-        heading = collection.say(f"Yes: your catalogue has {many} of {name}{what}.", f"{name}は{len(entries)}作品あります。")
+        heading = collection.say(
+            f"Yes: your catalogue has {many} of {name}{what}.", f"{name}は{len(entries)}作品あります。"
+        )
     else:
         heading = collection.say(f"No: your catalogue has none of {name}{what}.", f"{name}の該当作品はありません。")
     return FactAnswer(
@@ -263,13 +271,13 @@ def _season_name(entry: Entry, collection: Collection) -> str:
     return collection.say(f"season {entry.season}{part[0]}", f"第{entry.season}期{part[1]}")
 
 
-def _remarks(
-    franchise: Franchise, entries: tuple[Entry, ...], collection: Collection, *, told: bool
-) -> Iterable[str]:
+def _remarks(franchise: Franchise, entries: tuple[Entry, ...], collection: Collection, *, told: bool) -> Iterable[str]:
     story = franchise.by_story()
     if not told and story != entries:
         names = listed([collection.name(entry.show) for entry in story[:3]], japanese=collection.japanese)
-        yield collection.say(f"In the order of the story it begins with {names}.", f"物語の順では{names}から始まります。")
+        yield collection.say(
+            f"In the order of the story it begins with {names}.", f"物語の順では{names}から始まります。"
+        )
     yield from _gaps(franchise.gaps, collection)
     begun = [entry for entry in entries if collection.begun(entry.show)]
     left = [entry for entry in entries if entry.role == "main" and not collection.seen(entry.show)]
@@ -303,5 +311,7 @@ def _gaps(gaps: Iterable[Gap], collection: Collection) -> list[str]:
 def _gap(gap: Gap, collection: Collection) -> str:
     if gap.season is not None:
         show = collection.show(gap.after)
-        return collection.say(f"season {gap.season} of {show.title}", f"{show.native_title or show.title}の第{gap.season}期")
+        return collection.say(
+            f"season {gap.season} of {show.title}", f"{show.native_title or show.title}の第{gap.season}期"
+        )
     return gap.title + (f" ({gap.year})" if gap.year else "")

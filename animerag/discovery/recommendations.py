@@ -1,4 +1,7 @@
-"""Recommendations: a few shows for a wish, each with its reason; never what its owner has begun, never a sequel first."""
+"""Recommendations: a few shows for a wish, each with its reason.
+
+Never what its owner has begun, and never a sequel before what it continues.
+"""
 
 from __future__ import annotations
 
@@ -37,15 +40,15 @@ def recommend(plan: Plan, collection: Collection) -> FactAnswer:
     candidates = [show for show in collection.table.shows() if suits(show, plan, moods, collection)]
     scores = _scores(candidates, plan, moods, collection)
     order = sorted(scores, key=lambda one: (-scores[one], -(collection.show(one).votes or 0), one))
-    picked = [one for one in one_of_each(order, collection) if one in scores]
-    ids = tuple(picked[: min(plan.limit or PICKS, _MOST)])
+    ids = tuple(one_of_each(order, collection))[: min(plan.limit or PICKS, _MOST)]
     # A mood that follows from a condition says nothing beside it.
     moods_named = [name for name in plan.moods if words_of_mood(name)]
     labels = (*moods_named, *(phrase(part) for part in parts_of(plan.condition)))
-    wish = f" ({listed(labels)})" if labels and len(labels) < 6 else ""  # noqa: PLR2004 - longer ones tell nothing
+    wish = f" ({listed(labels)})" if labels and len(labels) < 6 else ""
     if not ids:
         heading = collection.say(
-            f"Your catalogue has nothing to recommend{wish} that you have not begun.", "条件に合うおすすめはありません。"
+            f"Your catalogue has nothing to recommend{wish} that you have not begun.",
+            "条件に合うおすすめはありません。",
         )
     else:
         heading = collection.say(f"For you, from your catalogue{wish}:", f"おすすめ：{'、'.join(plan.moods)}")
@@ -100,9 +103,7 @@ def may_begin(show: Show, collection: Collection) -> bool:
     return all(collection.seen(before.show) for before in franchise.before(show.id) if before.role != "recap")
 
 
-def _scores(
-    shows: Iterable[Show], plan: Plan, moods: list[dict[str, Any]], collection: Collection
-) -> dict[str, float]:
+def _scores(shows: Iterable[Show], plan: Plan, moods: list[dict[str, Any]], collection: Collection) -> dict[str, float]:
     taste = _taste(collection)
     low, high = _span(collection.likeness)
     weighs_text = bool(plan.text) or any(mood["text"] for mood in moods)

@@ -52,7 +52,7 @@ def similar(plan: Plan, collection: Collection) -> FactAnswer:
         and not collection.show(show_id).restricted
     ]
     order = sorted(allowed, key=lambda one: (-scores[one], -(collection.show(one).votes or 0), one))
-    ids = tuple(one_of_each(order, collection))[: plan.limit or PICKS]
+    ids = tuple(beginning(one, collection) for one in one_of_each(order, collection))[: plan.limit or PICKS]
     names = listed([collection.name(show) for show in bases], japanese=collection.japanese)
     wishes = listed(list(plan.relative))
     labels = tuple(phrase(part) for part in parts_of(plan.condition))
@@ -61,7 +61,8 @@ def similar(plan: Plan, collection: Collection) -> FactAnswer:
         heading = collection.say(f"Like {names}{also}:", f"{names}に似た作品：")
     else:
         heading = collection.say(
-            f"Your catalogue has nothing like {names}" + (f" that is {wishes}." if wishes else " under these conditions."),
+            f"Your catalogue has nothing like {names}"
+            + (f" that is {wishes}." if wishes else " under these conditions."),
             f"{names}に似た作品は見つかりません。",
         )
     return FactAnswer(
@@ -102,14 +103,13 @@ def likeness(bases: Sequence[Show], collection: Collection) -> dict[str, float]:
 
 
 def one_of_each(ids: Iterable[str], collection: Collection) -> Iterable[str]:
-    """Yield one show of each franchise, its beginning in place of a sequel."""
+    """Yield the first show of each franchise."""
     given: set[str] = set()
     for show_id in ids:
-        franchise = collection.franchises.of(show_id)
-        if franchise.ids[0] in given:
-            continue
-        given.add(franchise.ids[0])
-        yield beginning(show_id, collection)
+        first = collection.franchises.of(show_id).ids[0]
+        if first not in given:
+            given.add(first)
+            yield show_id
 
 
 def beginning(show_id: str, collection: Collection) -> str:

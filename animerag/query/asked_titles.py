@@ -1,5 +1,7 @@
 """Which title a question takes for granted, so that a catalogue without it can say so."""
 
+# ruff: noqa: E501 - patterns read better whole
+
 from __future__ import annotations
 
 import re
@@ -12,7 +14,9 @@ _HAVE = re.compile(
     re.IGNORECASE,
 )
 # Names in capitals after the verb: "Is Elfen Lied for children?"
-_IS = re.compile(r"^(?:[Ii]s|[Ww]as|[Aa]re|[Dd]oes|[Dd]id|[Hh]as) (?P<name>[A-Z][\w'’:!-]*(?: (?:(?:no|of|the|to|wa|ga|and) )?[A-Z0-9][\w'’:!-]*)*)\b.*$")
+_IS = re.compile(
+    r"^(?:[Ii]s|[Ww]as|[Aa]re|[Dd]oes|[Dd]id|[Hh]as) (?P<name>[A-Z][\w'’:!-]*(?: (?:(?:no|of|the|to|wa|ga|and) )?[A-Z0-9][\w'’:!-]*)*)\b.*$"
+)
 _DESCRIBED, _OWNED = 3, 6  # words in lower case that may be a title
 _FRAMES = (
     re.compile(

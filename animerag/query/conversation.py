@@ -110,7 +110,7 @@ def _nth(plan: Plan, place: int, context: Context) -> Plan:
 
 def _another(plan: Plan, context: Context, alike: Sequence[str]) -> Plan:
     """Return a look-up among the shows of that name: "no, the 2003 one"."""
-    among = [one for one in dict.fromkeys((*context.ids, *alike))]
+    among = dict.fromkeys((*context.ids, *alike))
     last = context.plan
     intent = last.intent if last is not None and last.intent in _REPEATED else "lookup"
     field = last.field if last is not None and intent == "field" else None
@@ -130,7 +130,7 @@ def _about_it(plan: Plan, context: Context) -> Plan:
 
 def _of_it(plan: Plan, context: Context) -> Plan:
     """Return a question about the show that "it" means: a season, a film of it, whether something is so, itself."""
-    assert context.show is not None  # noqa: S101 - the caller has looked
+    assert context.show is not None
     shows = (context.show,)
     if plan.number is not None:
         return replace(plan, shows=shows, text="")
@@ -144,7 +144,7 @@ def _of_it(plan: Plan, context: Context) -> Plan:
 def _narrow(plan: Plan, context: Context, *, continues: bool) -> Plan:
     """Return the last list, or the last picks, under the new conditions."""
     last = context.plan
-    assert last is not None  # noqa: S101 - the caller has looked
+    assert last is not None
     if last.intent in _PICKS and plan.intent in ("list", "lookup", "recommend", "similar"):
         if not parts_of(plan.condition) and not plan.moods and not plan.relative:
             return replace(last, excluded=(*last.excluded, *context.ids))

@@ -58,9 +58,11 @@ def carry_out(plan: Plan, table: FieldIndex, filters: Filters) -> FactAnswer | N
     if plan.order is not None:
         plan = _of_films(plan, shows)
         if plan.missing:
-            return FactAnswer(kind="text", intent=plan.intent, conditions=tuple(plan.conditions()), missing=plan.missing)
+            return FactAnswer(
+                kind="text", intent=plan.intent, conditions=tuple(plan.conditions()), missing=plan.missing
+            )
         sort, ids = _ordered(plan, shows, table)
-        unknown = len(shows) - len(ids) if plan.order.field != "underrated" else 0
+        unknown = 0 if plan.order is None or plan.order.field == "underrated" else len(shows) - len(ids)
     total = len(ids)
     if sort:
         limit = plan.limit or _FIRST
@@ -104,9 +106,7 @@ def without_each(plan: Plan, table: FieldIndex, filters: Filters) -> list[tuple[
     counts = []
     for left_out in parts:
         rest = And(tuple(part for part in parts if part is not left_out))
-        number = sum(
-            verdict_of(show, rest, table) is True for show in table.shows() if table.allows(show.id, filters)
-        )
+        number = sum(verdict_of(show, rest, table) is True for show in table.shows() if table.allows(show.id, filters))
         counts.append((left_out, number))
     return counts
 
@@ -153,7 +153,9 @@ def _ordered(plan: Plan, shows: Sequence[Show], table: FieldIndex) -> tuple[Sort
         # Well rated, by fewer people than half of the others.
         votes = sorted(show.votes for show in shows if show.votes)
         middle = votes[len(votes) // 2] if votes else 0
-        few = [show.id for show in shows if show.votes and show.votes <= middle and (show.rating or 0) >= _UNDERRATED_FROM]
+        few = [
+            show.id for show in shows if show.votes and show.votes <= middle and (show.rating or 0) >= _UNDERRATED_FROM
+        ]
         sort = Sort(field="rating")
         return sort, table.ordered(few or [show.id for show in shows], sort)
     sort = Sort(field=order.field, descending=order.descending)
@@ -195,7 +197,11 @@ def value_of(show: Show, field: str) -> Any:
 
 def decisive_fields(plan: Plan) -> Iterable[str]:
     """Return the fields whose unknown values leave a plan's condition open."""
-    fields = (test.field for test in comparisons(plan.condition) if test.field not in ("tag", "title", "my_status", "suitable"))
+    fields = (
+        test.field
+        for test in comparisons(plan.condition)
+        if test.field not in ("tag", "title", "my_status", "suitable")
+    )
     return dict.fromkeys(fields)
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _PUNCTUATION = re.compile(r"[\W_]+")
 
+
 class FieldIndex:
     """Every show's fields, by id, and the vocabulary that questions may use for them."""
 

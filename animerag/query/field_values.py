@@ -16,7 +16,14 @@ if TYPE_CHECKING:
     from animerag.query.plan import Plan
 
 # A plan's names for fields that a show calls otherwise.
-_NAMES = {**ATTRIBUTES, "suitable": "tags", "tag": "tags", "title": "titles", "relation": "relations", "studio": "studios"}
+_NAMES = {
+    **ATTRIBUTES,
+    "suitable": "tags",
+    "tag": "tags",
+    "title": "titles",
+    "relation": "relations",
+    "studio": "studios",
+}
 _ORDERS: dict[tuple[str, bool], tuple[str, str]] = {
     ("episodes", True): ("is longer", "の方が長い"),
     ("episodes", False): ("is shorter", "の方が短い"),
@@ -94,7 +101,7 @@ def verdict_answer(plan: Plan, table: FieldIndex, *, japanese: bool) -> FactAnsw
 def comparison_answer(plan: Plan, table: FieldIndex, *, japanese: bool) -> FactAnswer | None:
     """Compare the shows that are named by one field, or by all that tell them apart."""
     shows = [show for one in plan.shows if (show := table.show(one)) is not None]
-    if len(shows) < 2:  # noqa: PLR2004 - it takes two to compare
+    if len(shows) < 2:
         return None
     order = plan.order
     if order is None or order.field == "underrated":
@@ -136,7 +143,7 @@ def statement(show: Show, name: str, table: FieldIndex, *, japanese: bool = Fals
     return f"{title} {_predicate(show, name, value)}."
 
 
-def _predicate(show: Show, name: str, value: Any) -> str:  # noqa: C901, PLR0911, PLR0912 - a phrase for each field
+def _predicate(show: Show, name: str, value: Any) -> str:
     if name == "episodes":
         return "has 1 episode" if value == 1 else f"has {value:,} episodes"
     if name == "votes":
@@ -248,9 +255,7 @@ def _winner(plan: Plan, ids: Sequence[str], values: Sequence[Any], table: FieldI
     return "both" if tied else table.title_of(ids[0])
 
 
-def _comparison(
-    ids: Sequence[str], values: Sequence[Any], sort: Sort, table: FieldIndex, *, japanese: bool
-) -> str:
+def _comparison(ids: Sequence[str], values: Sequence[Any], sort: Sort, table: FieldIndex, *, japanese: bool) -> str:
     shows = [show for one in ids if (show := table.show(one)) is not None]
     facts = " ".join(statement(show, sort.field, table, japanese=japanese) for show in shows)
     if values[1] is None:

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from animerag.query.lexicon import CJK, Mood, Unapplied, carrying, carrying_japanese, lexicon
+from animerag.query.lexicon import CJK, Mood, Unapplied, carrying, carrying_japanese
 from animerag.query.plan import EVERYTHING, And, Not, Predicate, both, either, negated
 from animerag.query.quantities import PATTERNS
 

@@ -50,6 +50,11 @@ _FRAMES = tuple(
 )
 
 
+_AFTER_VERB = re.compile(
+    r"^(?:[Ii]s|[Ww]as|[Aa]re|[Dd]oes|[Dd]id|[Hh]as|[Dd]o|[Cc]an|[Ss]hould) (?P<a>[A-Z][^\s,?!]*(?: [A-Z0-9][^\s,?!]*)*)"
+)
+
+
 class TitleIndex(Protocol):
     """Finds titles in a text."""
 
@@ -66,7 +71,10 @@ def named_in(question: str, matches: Sequence[AliasMatch], titles: TitleIndex) -
     """
     text = question.lower() if len(question.lower()) == len(question) else question
     found = _places(text, matches)
-    for start, end in expected(text):
+    # "Is Another scary": a capital after the verb makes a name of an ordinary word.
+    after_verb = _AFTER_VERB.match(question)
+    capitals = [after_verb.span("a")] if after_verb else []
+    for start, end in (*expected(text), *capitals):
         if any(start < name.end and name.start < end for name in found):
             continue
         phrase = question[start:end]

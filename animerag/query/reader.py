@@ -129,7 +129,9 @@ _ASKS_FOR_SHOWS = re.compile(
 _ASKING = re.compile(
     r"^(?:who|whose|what|which|where|when|how|is|are|was|were|does|do|did|has|can|could|tell|name|list|show|give|find|any|all|every|everything|anything|anime|movies?|films?|series|shows?|titles?|studio|ghibli|good|best|great|popular|new|recommend|something|stuff|works|i want|the (?:best|top))\b|[?？]\s*$|[\u3040-\u30ff\u4e00-\u9fff]"
 )
-_ABOUT_A = re.compile(r"\b(?:about|with|where|at|becomes?|as|has)\b(?: (?:an?|the|some|his|her|their|of))?(?: [\w-]+){0,2} $")
+_ABOUT_A = re.compile(
+    r"\b(?:about|with|where|at|becomes?|as|has)\b(?: (?:an?|the|some|his|her|their|of))?(?: [\w-]+){0,2} $"
+)
 _ALL_OF = re.compile(r"\b(?:all|every|everything|list|how many|which|complete)\b|全")
 _GIVE = re.compile(r"^(?:please )?(?:give|show|find|suggest|recommend|pick|name)\b")
 _SO_MANY = re.compile(
@@ -139,10 +141,14 @@ _FEW, _MANY = 3, 6  # words beside the conditions of a list; a plot has more
 _OF_TWO = re.compile(r"\bof the (?:two|both)\b|どちら|どっち")
 _SMALL_TALK = {
     "hello": re.compile(r"^(?:hi|hello|hey|hiya|howdy|yo|good |greetings|hallo|moin|servus|こん|おはよう|やあ|はじめ)"),
-    "thanks": re.compile(r"thank|thx|\bty\b|cheers|danke|ありがとう|^(?:ok|okay|cool|nice|great|awesome|perfect|lol|wow)\b"),
+    "thanks": re.compile(
+        r"thank|thx|\bty\b|cheers|danke|ありがとう|^(?:ok|okay|cool|nice|great|awesome|perfect|lol|wow)\b"
+    ),
     "bye": re.compile(r"bye|see you|good night|cya|さようなら"),
 }
-_MINUTES = re.compile(r"\b(?P<n>\d+(?:\.\d+)?|an?|one|two|three|four|five|six|eight|ten|half an)\s*-?\s*(?P<unit>hours?|h|minutes|mins?)\b")
+_MINUTES = re.compile(
+    r"\b(?P<n>\d+(?:\.\d+)?|an?|one|two|three|four|five|six|eight|ten|half an)\s*-?\s*(?P<unit>hours?|h|minutes|mins?)\b"
+)
 _BY_FIELD = re.compile(
     r"\b(?:by|in|of)(?: the)?(?: number of| total| count of)? (?:episodes?|episode counts?|length|ratings?|scores?|votes?|popularity|years?|age)\b"
 )
@@ -298,7 +304,10 @@ def _slots(reading: Question, names: Sequence[Named], vocabulary: Gazetteer) -> 
 def _time_budget(reading: Question) -> int | None:
     """Read the time that there is: "I have three hours"; a length of episodes is a condition instead."""
     match = _MINUTES.search(reading.rest)
-    if match is None or not re.search(r"\b(?:i|we)(?: only|.ve| have)? (?:have|got|ha)|\bin (?:under|less than)\b|\bfor (?:the next )?", reading.text[: match.start()] + " for "):
+    if match is None or not re.search(
+        r"\b(?:i|we)(?: only|.ve| have)? (?:have|got|ha)|\bin (?:under|less than)\b|\bfor (?:the next )?",
+        reading.text[: match.start()] + " for ",
+    ):
         return None
     number = match["n"]
     words = lexicon()["numbers"]
@@ -380,7 +389,8 @@ def _orders(reading: Question, names: int, *, refers: bool = False) -> dict[str,
         order = _first_of(reading, "comparatives", "order")
         if order:
             field, way = order.split()[:2]
-            return {**slots, "order": Order(field=field, descending=way == "desc"), "field": field}  # type: ignore[arg-type]
+            found = {"order": Order(field=field, descending=way == "desc"), "field": field}  # type: ignore[arg-type]
+            return {**slots, **found, **({} if names else {"limit": 1})}
         return slots
     if names and (asked := _first_of(reading, "fields", "field")):
         return {**slots, "field": asked}
@@ -452,7 +462,7 @@ def _intent(
     if _LACKING.search(text):
         slots["field"] = "missing"
         return "seasons", True
-    franchise = _of_franchise(reading, names, condition, slots, text)
+    franchise = _of_franchise(names, condition, slots, text)
     if franchise is not None:
         return franchise, True
     if mine and not slots.get("relative_shows"):
@@ -460,9 +470,7 @@ def _intent(
     return _of_shows(reading, names, condition, slots, text) or _of_catalogue(reading, condition, slots, text, left)
 
 
-def _of_franchise(
-    reading: Question, names: Sequence[Named], condition: Condition, slots: dict[str, Any], text: str
-) -> Intent | None:
+def _of_franchise(names: Sequence[Named], condition: Condition, slots: dict[str, Any], text: str) -> Intent | None:
     """Recognise what is asked of a franchise: its order, what comes next, its seasons, its parts of a kind."""
     named, refers = bool(names), bool(slots.get("reference"))
     words = len(text.split())
@@ -470,22 +478,21 @@ def _of_franchise(
         slots["field"] = "skip" if _SKIP.search(text) else "story" if _STORY.search(text) else None
         return "watch_order"
     if named or refers:
-        for intent in ("next", "similar"):
-            if has_cue(intent, text) and not slots.get("relative_shows"):  # type: ignore[arg-type]
-                if intent == "next":
-                    slots["field"] = "before" if _BEFORE.search(text) else None
-                return intent  # type: ignore[return-value]
+        if has_cue("next", text) and not slots.get("relative_shows"):
+            slots["field"] = "before" if _BEFORE.search(text) else None
+            return "next"
+        if has_cue("similar", text) and not slots.get("relative_shows"):
+            return "similar"
     if named and has_cue("seasons", text) and ("number" not in slots or _EXISTS.search(text)):
         return "seasons"
     one = len({name.ids[0] for name in names}) == 1
     if one and _RELATED.search(text):
         slots["franchise"] = True
         return "list"
-    if one and condition != EVERYTHING and not slots.get("relative_shows") and uses_field(condition, "type"):
-        if _EXISTS.search(text) or _HAS.search(text):
-            slots["franchise"] = True
-            return "count" if has_cue("count", text) else "list"
-    del reading
+    of_a_kind = one and uses_field(condition, "type") and not slots.get("relative_shows")
+    if of_a_kind and (_EXISTS.search(text) or _HAS.search(text)):
+        slots["franchise"] = True
+        return "count" if has_cue("count", text) else "list"
     return None
 
 
@@ -522,7 +529,10 @@ def _of_catalogue(
         return "count", not left
     moods = any(isinstance(claim.value, Mood) for claim in reading.claims)
     if has_cue("recommend", text) and (
-        moods or condition != EVERYTHING or slots.get("minutes") or not leftovers(reading, carrying_words("recommend"))[0]
+        moods
+        or condition != EVERYTHING
+        or slots.get("minutes")
+        or not leftovers(reading, carrying_words("recommend"))[0]
     ):
         return "recommend", True
     if moods and len(left) <= 1:
@@ -535,9 +545,9 @@ def _of_catalogue(
     if condition != EVERYTHING and not left:
         return "list", True
     asks = bool(_ASKS_FOR_SHOWS.match(text))
-    if has_cue("list", text) and (asks or len(left) <= _FEW) and len(left) <= _MANY:
-        if condition != EVERYTHING or (asks and left):
-            return "list", False
+    short = len(left) <= (_MANY if asks else _FEW)
+    if has_cue("list", text) and short and (condition != EVERYTHING or (asks and left)):
+        return "list", False
     return "lookup", False
 
 

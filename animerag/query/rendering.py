@@ -96,7 +96,9 @@ def _range(low: Predicate, high: Predicate) -> str:
 
 def _relation(one: Predicate, title: str) -> str:
     """Say a bound that a show gives: "more episodes than X"."""
-    name = {"rating": "rating", "year": "start year", "votes": "votes", "episodes": "episodes"}.get(one.field, one.field)
+    name = {"rating": "rating", "year": "start year", "votes": "votes", "episodes": "episodes"}.get(
+        one.field, one.field
+    )
     words = {">": "more {} than", "<": "fewer {} than", "=": "the same {} as"}
     if one.field == "year":
         words = {">": "newer than", "<": "older than", "=": "from the same year as"}
@@ -105,7 +107,7 @@ def _relation(one: Predicate, title: str) -> str:
     return f"{words.get(one.operator, one.operator).format(name)} {title}"
 
 
-def _compared(one: Predicate, value: str | float) -> str:  # noqa: PLR0911 - a sentence for each field
+def _compared(one: Predicate, value: str | float) -> str:
     if one.operator == "unknown":
         return f"unknown {'episode count' if one.field == 'episodes' else one.field}"
     if one.field == "type":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from animerag.models import TYPE_LABELS, FactAnswer
@@ -24,7 +25,13 @@ _MEASURES: dict[str, Callable[[Sequence[float]], float]] = {
     "median": statistics.median,
     "sum": sum,
 }
-_NAMES = {"rating": "rating", "episodes": "episodes", "votes": "votes", "duration": "minutes an episode", "year": "year"}
+_NAMES = {
+    "rating": "rating",
+    "episodes": "episodes",
+    "votes": "votes",
+    "duration": "minutes an episode",
+    "year": "year",
+}
 _JAPANESE = {"rating": "評価", "episodes": "話数", "votes": "票数", "duration": "分数", "year": "年"}
 _MEASURES_JA = {"average": "平均", "median": "中央値", "sum": "合計", "count": "作品数"}
 
@@ -39,34 +46,42 @@ def measure(plan: Plan, table: FieldIndex, filters: Filters, *, japanese: bool) 
     for show in shows:
         for name in _groups_of(show, plan.group):
             groups[name].append(show)
-    measured = {
-        name: value for name, group in groups.items() if (value := _measured(plan, field, group)) is not None
-    }
+    measured = {name: _measured(plan, field, group) for name, group in groups.items()}
+    known = {name: number for name, number in measured.items() if number is not None}
     labels = labels_of(plan.condition, table)
-    if not measured:
+    if not known:
         missing = () if field in ("rating", "episodes", "votes", "year") else (field,)
-        heading = "その値は記録されていません。" if japanese else f"The catalogue has no {_NAMES.get(field, field)} to measure."
-        return FactAnswer(kind="text", intent="stats", heading=heading, missing=missing)
-    rows = _rows(plan, measured, groups)
-    value: int | float | str
-    if not plan.group:
-        value = _rounded(measured[""])
-        lines: list[str] = []
-    else:
-        best = max(measured, key=lambda name: (measured[name], len(groups[name]), name))
-        value = best
-        lines = [_row(plan, field, name, measured[name], len(groups[name]), japanese=japanese) for name in rows[:_ROWS]]
+        heading = f"The catalogue has no {_NAMES.get(field, field)} to measure."
+        return FactAnswer(
+            kind="text",
+            intent="stats",
+            heading="その値は記録されていません。" if japanese else heading,
+            missing=missing,
+        )
+    best = max(known, key=lambda name: (known[name], len(groups[name]), name))
+    rows = _rows(plan, known, groups)[:_ROWS] if plan.group else []
     return FactAnswer(
         kind="text",
         intent="stats",
         total=len(shows),
-        value=value,
+        value=best if plan.group else _rounded(known[""]),
         conditions=tuple(plan.conditions()),
         labels=labels,
         complete=True,
-        heading=_heading(plan, field, value, measured, len(shows), labels, japanese=japanese),
-        remarks=tuple(lines),
+        heading=_heading(_Measure(plan, field, best, known[best], len(shows)), labels, japanese=japanese),
+        remarks=tuple(_row(plan, field, name, known[name], len(groups[name]), japanese=japanese) for name in rows),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Measure:
+    """What was measured, and the group that has most of it."""
+
+    plan: Plan
+    field: str
+    best: str
+    value: float
+    shows: int
 
 
 def _groups_of(show: Show, group: str) -> Iterator[str]:
@@ -114,26 +129,17 @@ def _row(plan: Plan, field: str, name: str, value: float, shows: int, *, japanes
     return f"{name}: {_rounded(value):,}{unit} ({counted})"
 
 
-def _heading(
-    plan: Plan,
-    field: str,
-    value: float | str,
-    measured: dict[str, float],
-    shows: int,
-    labels: Sequence[str],
-    *,
-    japanese: bool,
-) -> str:
+def _heading(one: _Measure, labels: Sequence[str], *, japanese: bool) -> str:
+    plan, field, value = one.plan, one.field, f"{_rounded(one.value):,}"
     of = f" ({', '.join(labels)})" if labels else ""
-    counted = f"{shows:,}作品" if japanese else "1 show" if shows == 1 else f"{shows:,} shows"
+    counted = f"{one.shows:,}作品" if japanese else "1 show" if one.shows == 1 else f"{one.shows:,} shows"
     if japanese:
         name = "" if plan.measure == "count" else _JAPANESE.get(field, field)
         if not plan.group:
-            return f"{counted}の{name}の{_MEASURES_JA[plan.measure]}は{value:,}です{of}。"
-        return f"{counted}の{name}{_MEASURES_JA[plan.measure]}。最も高いのは{value}です{of}。"
-    what = "number of shows" if plan.measure == "count" else f"{plan.measure} {_NAMES.get(field, field)}"
-    what = what.replace("sum ", "total ")
+            return f"{counted}の{name}の{_MEASURES_JA[plan.measure]}は{value}です{of}。"
+        return f"{counted}の{name}{_MEASURES_JA[plan.measure]}。最も高いのは{one.best}（{value}）です{of}。"
+    name = "number of episodes" if field == "episodes" and plan.measure != "sum" else _NAMES.get(field, field)
+    what = "number of shows" if plan.measure == "count" else f"{plan.measure} {name}".replace("sum ", "total ")
     if not plan.group:
-        return f"The {what} of {counted}{of} is {value:,}."
-    top = f"{_rounded(measured[str(value)]):,}"
-    return f"The {what} by {plan.group}, of {counted}{of}. Highest: {value}, with {top}."
+        return f"The {what} of {counted}{of} is {value}."
+    return f"The {what} by {plan.group}, of {counted}{of}. Highest: {one.best}, with {value}."

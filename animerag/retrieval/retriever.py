@@ -20,7 +20,14 @@ from animerag.ports import VectorHits
 from animerag.query.asked_titles import asked_title
 from animerag.retrieval.fusion import Candidates, nothing_found, rounded, sources
 from animerag.retrieval.reranking import Passages
-from animerag.retrieval.understanding import CatalogueSnapshot, QuestionReading, best_matches, finished, no_title, understand
+from animerag.retrieval.understanding import (
+    CatalogueSnapshot,
+    QuestionReading,
+    best_matches,
+    finished,
+    no_title,
+    understand,
+)
 from animerag.storage import show_fields
 from animerag.telemetry.tracing import span
 from animerag.text.cleaning import is_japanese
@@ -222,7 +229,7 @@ class Retriever:
             with span("alias"):
                 matches = await self.match_titles(question)
                 catalogue = await self._loaded()
-                read = understand(question, matches, catalogue, filters, ignore, history)
+                read = understand(question, matches, catalogue, filters=filters, ignore=ignore, history=history)
         except LibraryError as error:
             if filters:
                 raise

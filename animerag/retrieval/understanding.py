@@ -140,6 +140,7 @@ def understand(
     question: str,
     matches: Sequence[AliasMatch],
     catalogue: CatalogueSnapshot,
+    *,
     filters: Filters = Filters(),
     ignore: AbstractSet[str] = frozenset(),
     history: Sequence[Turn] = (),
@@ -189,7 +190,9 @@ def understand(
     )
 
 
-def finished(reading: QuestionReading, question: str, catalogue: CatalogueSnapshot, likeness: Mapping[str, float]) -> QuestionReading:
+def finished(
+    reading: QuestionReading, question: str, catalogue: CatalogueSnapshot, likeness: Mapping[str, float]
+) -> QuestionReading:
     """Return the reading with the answer that had to wait for what a search measured."""
     collection = Collection(
         table=catalogue.table, franchises=catalogue.franchises, likeness=likeness, japanese=is_japanese(question)
@@ -201,7 +204,7 @@ def finished(reading: QuestionReading, question: str, catalogue: CatalogueSnapsh
 
 
 def best_matches(reading: QuestionReading, question: str, ids: Sequence[str]) -> FactAnswer | None:
-    """Return what a search found for a list of which not every word is a condition, and say so; None for other plans."""
+    """Return what a search found for a list of which not every word is a condition; None for other plans."""
     plan, japanese = reading.plan, is_japanese(question)
     if reading.fact is not None or plan.intent not in ("list", "count", "superlative") or reading.missing:
         return None

@@ -21,6 +21,17 @@ if TYPE_CHECKING:
 
     from animerag.models import Show, Source
 
+_INTENTS = {
+    "list": "a list",
+    "count": "a count",
+    "superlative": "a ranking",
+    "recommend": "a recommendation",
+    "similar": "similar shows",
+    "field": "a fact about a show",
+    "compare": "a comparison",
+    "stats": "a statistic",
+    "my_list": "a question about your list",
+}
 _SOURCES_PX = 420  # the page scrolls to its end: a longer list would push the answer out of sight
 
 
@@ -148,17 +159,21 @@ def _read_otherwise(item: Exchange) -> Exchange | None:
                 if st.button(label(option.title + year), key=f"ask_option_{option.id}"):
                     only = replace(item.filters, title=option.title, year_from=option.year, year_to=option.year)
                     return Exchange(item.question, filters=only, ignored=item.ignored)
-    by_hand = [(condition, True) for condition in found.filters.conditions()]
-    read = [(condition, False) for condition in found.understood.conditions()]
-    if not by_hand and not read:
+    beside = [(condition, True) for condition in found.filters.conditions()]
+    read = [(condition, False) for condition in found.conditions]
+    if found.preferences:
+        names = ", ".join(condition.label for condition in found.preferences)
+        st.caption(label(f"Preferred, not required: {names}"))
+    if not beside and not read:
         return None
-    with st.container(horizontal=True, gap="small"):
-        for condition, mine in [*by_hand, *read]:
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        st.caption(f"Understood as {_INTENTS.get(found.intent, 'a search')}:")
+        for condition, mine in [*beside, *read]:
             key = f"ask_drop_{mine}_{condition.key}"
             if st.button(label(condition.label), key=key, icon=":material/close:", help="Ask without this condition"):
-                kept = item.filters.without([condition.key]) if mine else item.filters
+                left = item.filters.without([condition.key]) if mine else item.filters
                 ignored = item.ignored if mine else (*item.ignored, condition.key)
-                return Exchange(item.question, filters=kept, ignored=ignored)
+                return Exchange(item.question, filters=left, ignored=ignored)
     return None
 
 

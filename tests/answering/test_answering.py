@@ -127,7 +127,7 @@ async def test_retrieval_only_writes_nothing(answering):
 async def test_a_follow_up_leans_on_the_last_answer(answering):
     history = [Turn(question="What is Monster about?", answer="…", cited=("1",))]
     answer = await answering.ask("How many episodes does it have?", history=history)
-    assert answer.text == "**Monster** has 74 episodes [1]."
+    assert answer.text == "**Monster** has 74 episodes. [1]\n"
     assert answer.question == "How many episodes does it have?"
 
 

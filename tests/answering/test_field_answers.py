@@ -12,25 +12,42 @@ SOURCES = (Source(show=NEW, evidence=(Evidence(branch="alias", rank=1),), score=
 def test_a_list_says_its_count_and_conditions_and_cites_what_is_a_source():
     fact = FactAnswer(kind="list", ids=("1", "2"), total=2, filters=Filters(tags=("mecha",), year_to=2012))
     text = field_answers.render("mecha until 2012", fact, SHOWS, SOURCES)
-    assert text.startswith("**2 shows** found: ")
-    assert "- **Old Robot** (1980, 50 episodes)\n- **New Robot** (2012, 1 episode) [1]" in text
+    assert text.startswith("**2 shows**: ")
+    assert "- **Old Robot** (1980, 50 episodes, rated 7.50)\n- **New Robot** (2012, 1 episode, rated 8.25) [1]" in text
 
 
 def test_what_is_not_listed_is_counted():
     fact = FactAnswer(kind="list", ids=tuple(map(str, range(1, 131))), total=130)
-    assert field_answers.render("all shows", fact, SHOWS, ()).rstrip().endswith("- and 128 more")
+    assert field_answers.render("all shows", fact, SHOWS, ()).rstrip().endswith("and 128 more.")
 
 
 def test_an_order_tells_what_was_ranked_by_what():
     fact = FactAnswer(kind="order", ids=("2",), total=7, sort=Sort(field="rating"), filters=Filters(year_from=2012))
     text = field_answers.render("highest rated since 2012", fact, SHOWS, SOURCES)
-    assert text.startswith("Highest rated of the 7 shows found (")
-    assert "**New Robot** (2012, 8.25 of 10, 1 episode) [1]" in text
+    assert text.startswith("Highest rated of 7 shows (")
+    assert "1. **New Robot** (2012, 1 episode, rated 8.25) [1]" in text
 
 
-def test_a_comparison_is_numbered_and_japanese_questions_get_japanese_answers():
-    fact = FactAnswer(kind="compare", ids=("1", "2"), total=2, sort=Sort(field="year", descending=False))
-    assert "1. **Old Robot** (1980" in field_answers.render("which came first", fact, SHOWS, SOURCES)
-    text = field_answers.render("どちらが先ですか", fact, SHOWS, SOURCES)
-    assert text.startswith("古い順：")
-    assert "1. **古いロボット** (1980, 全50話)" in text
+def test_picks_say_why_and_japanese_questions_get_japanese_titles():
+    fact = FactAnswer(
+        kind="picks", heading="For you:", ids=("2", "1"), reasons=("robots", ""), remarks=("That is all.",)
+    )
+    text = field_answers.render("something with robots", fact, SHOWS, SOURCES)
+    assert text == (
+        "For you:\n\n- **New Robot** (2012, 1 episode, rated 8.25): robots [1]\n"
+        "- **Old Robot** (1980, 50 episodes, rated 7.50)\n\nThat is all.\n"
+    )
+    assert "**古いロボット** (1980, 全50話, 7.50点)" in field_answers.render("ロボットは？", fact, SHOWS, SOURCES)
+
+
+def test_what_has_no_shows_is_text():
+    fact = FactAnswer(kind="text", heading="Ask this:", remarks=("One?", "Two?"))
+    assert field_answers.render("help", fact, {}, ()) == "Ask this:\n\n- One?\n- Two?\n"
+
+
+def test_a_title_stands_beside_its_english_name():
+    show = Show(
+        id="3", title="Shingeki no Kyojin", titles=("Shingeki no Kyojin", "進撃の巨人", "AoT", "Attack on Titan")
+    )
+    assert field_answers.english_title(show) == "Attack on Titan"
+    assert field_answers.english_title(OLD) is None

@@ -4,10 +4,8 @@ import itertools
 
 import pytest
 
-from animerag.answering import field_answers
 from animerag.models import Filters, Show
-from animerag.query.field_index import FieldIndex, answer
-from animerag.query.parser import understand
+from animerag.query.field_index import FieldIndex
 
 SHOWS = [
     Show(id="1", title="Akira", tags=("Sci-Fi", "action"), year=1988, episodes=1, rating=8.2, votes=900),
@@ -59,33 +57,6 @@ def test_letters_are_found_in_any_title_but_for_case_and_punctuation():
     assert not TABLE.titled("?!")
 
 
-def facts_of(question):
-    understood = understand(question, TABLE.tag_names)
-    assert understood.whole, understood.left
-    return answer(understood, [], TABLE, Filters())
-
-
-@pytest.mark.parametrize(
-    ("question", "kind", "ids", "total"),
-    [
-        ("mecha shows before 1990 with fewer than 48 episodes", "list", ("2", "3"), 2),
-        ("how many mecha shows are there", "count", ("6", "2", "3", "5"), 4),
-        ("How many sci-fi shows from before 1989 do you have?", "count", ("1",), 1),
-        ("how many shows are there", "count", ("4", "1", "6", "2", "3", "5"), 6),
-        ("highest rated of 1989", "order", ("2",), 1),
-        ("top 2 rated mecha", "order", ("6", "2"), 2),
-    ],
-)
-def test_a_question_about_fields_is_answered_from_all_shows(question, kind, ids, total):
-    fact = facts_of(question)
-    assert (fact.kind, fact.ids, fact.total) == (kind, ids, total)
-
-
-def test_what_was_set_by_hand_holds_besides():
-    understood = understand("how many mecha shows are there", TABLE.tag_names)
-    assert answer(understood, [], TABLE, Filters(year_from=1985)).ids == ("6", "2")
-
-
 AIRED = FieldIndex(
     [
         Show(id="film", title="Film", type="movie", air_date="2019-10-05", season="fall", restricted=False),
@@ -129,10 +100,3 @@ def test_conditions_on_types_seasons_and_dates_have_chips_and_can_be_taken_away(
     tighter = Filters(aired_to="2012").joined(Filters(types=("ova", "tv"), aired_to="2012-04"))
     assert tighter.aired_to == "2012-04"
     assert filters.joined(tighter).types == ("ova",)
-
-
-def test_shows_without_the_field_of_an_order_are_counted_and_said():
-    fact = answer(understand("which mecha show has the most episodes?", TABLE.tag_names), [], TABLE, Filters())
-    assert (fact.ids[0], fact.total, fact.unknown) == ("6", 3, 1)
-    told = field_answers.render("most episodes", fact, {show.id: show for show in SHOWS}, ())
-    assert "1 show left out: the catalogue does not say how many episodes" in told

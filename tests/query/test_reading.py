@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from animerag.query.grammar import suitable_for_children
+from animerag.query.grammar import SUITABLE
 from animerag.query.lexicon import carrying, vocabulary
 from animerag.query.plan import EVERYTHING, And, Not, Of, Or, Order, Plan, Predicate, both, either, evaluate
 from animerag.query.reader import Named, placed_words, plan_of, read
@@ -137,11 +137,86 @@ def test_a_topic_that_a_file_records_is_not_missing():
 
 
 @pytest.mark.parametrize(
+    ("question", "topic"),
+    [
+        ("Who voices the hero?", "voice actor"),
+        ("Which studio animated it?", "studio"),
+        ("What is the opening theme?", "soundtrack"),
+        ("Where can I watch it?", "streaming"),
+        ("Is it on Netflix?", "streaming"),
+        ("Which episode has the beach?", "episode title"),
+        ("When will the next season come out?", "upcoming"),
+        ("Do you know who directed it?", "director"),
+        ("films by Satoshi Kon", "director or studio"),
+        ("ghibli films", "studio"),
+        ("How tall is he?", "character"),
+        ("声優は誰ですか", "voice actor"),
+    ],
+)
+def test_what_a_question_asks_for_and_no_record_holds(question, topic):
+    plan = understood(question)
+
+    assert plan.intent == "unsupported"
+    assert topic in plan.missing
+
+
+@pytest.mark.parametrize(
     "question",
-    ["a girl finds bones in the forest", "a boy who pulls the trigger at sunrise", "a stream in the woods and a fox"],
+    [
+        "a girl finds bones in the forest",
+        "a boy who pulls the trigger at sunrise",
+        "a stream in the woods and a fox",
+        "a studio of animators who make their first show",
+        "staff at an animation studio struggle to finish a series",
+        "a boy is sold off to crawl through chimneys",
+        "anime about a voice actor",
+        "an actress, who performs for ghosts, at the height of her career",
+        "something to watch that is set in space",
+        "主人公は誰ですか",
+    ],
 )
 def test_a_word_of_a_plot_is_no_topic(question):
     assert understood(question).missing == ()
+
+
+@pytest.mark.parametrize(
+    ("question", "intent", "slots"),
+    [
+        ("is there a film of Monster", "list", {"franchise": True}),
+        ("how many Monster movies are there", "count", {"franchise": True}),
+        ("can I skip the Monster movie, what order", "watch_order", {"field": "skip"}),
+        ("chronological order of Monster", "watch_order", {"field": "story"}),
+        ("prequel to Monster", "next", {"field": "before"}),
+        ("is Monster a comedy", "field", {"yes_no": True}),
+        ("like Monster but shorter and darker", "similar", {"relative": ("shorter", "darker")}),
+    ],
+)
+def test_what_is_asked_of_a_franchise(question, intent, slots):
+    plan = understood(question, show="Monster")
+
+    assert plan.intent == intent
+    assert {name: getattr(plan, name) for name in slots} == slots
+
+
+@pytest.mark.parametrize(
+    ("question", "slots"),
+    [
+        ("give me 3 sad movies", {"limit": 3, "moods": ("sad",)}),
+        ("I have two hours, what should I watch", {"minutes": 120}),
+        ("something for my kids", {"moods": ("for children",)}),
+        ("which sequels am I missing", {"field": "missing"}),
+        ("least popular comedy", {"order": Order(field="votes", descending=False)}),
+        ("thanks a lot!", {"field": "thanks"}),
+        ("no, the 2003 one", {"reference": "other"}),
+        ("which of those is the shortest", {"reference": "those"}),
+        ("tell me about the second one", {"reference": 2}),
+        ("and its sequel?", {"continues": True}),
+    ],
+)
+def test_slots_of_a_question(question, slots):
+    plan = understood(question)
+
+    assert {name: getattr(plan, name) for name in slots} == slots
 
 
 def test_a_plot_only_prefers():
@@ -154,7 +229,7 @@ def test_a_plot_only_prefers():
 def test_a_child_sees_nothing_unsuitable():
     plan = understood("comedies ok for a 9-year-old?")
 
-    assert set(suitable_for_children().parts) < set(plan.condition.parts)
+    assert SUITABLE in plan.condition.parts
 
 
 def test_what_reads_like_a_condition_and_is_none_is_ignored():

@@ -75,7 +75,7 @@ async def test_a_failing_vector_search_is_an_error_the_user_sees(retriever, serv
 
 
 async def test_a_show_stored_by_another_process_is_named_at_once(retriever, services, export, record):
-    assert not await retriever.names_a_show("Tell me about Zyxwell")
+    assert not await retriever.match_titles("Tell me about Zyxwell")
     await services.ingestion.run([export(record(9, "Zyxwell", "New."))], Control())
     assert (await retriever.search("Tell me about Zyxwell")).sources[0].show.id == "9"
 

@@ -1,0 +1,193 @@
+"""What is answered of franchises, likeness and wishes, from plans."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from animerag.discovery.answers import answer, resolved, starters
+from animerag.models import Show
+from animerag.query.plan import And, Order, Plan, Predicate
+from tests.discovery.shows import SHOWS, collection
+
+ALL = collection()
+FILMS = Predicate("type", "=", "movie")
+
+
+def test_a_watch_order_is_numbered_and_says_what_is_optional():
+    fact = answer(Plan(intent="watch_order", shows=("two",)), ALL)
+
+    assert (fact.kind, fact.ids) == ("sequence", ("one", "side", "two", "half", "zero", "recap"))
+    assert "side story, optional" in fact.reasons[1]
+    assert "can be skipped" in fact.reasons[5]
+    assert "Not in your catalogue: Dawn: The Final (2016)." in fact.remarks
+
+
+def test_the_order_of_the_story_begins_with_what_was_made_later():
+    assert answer(Plan(intent="watch_order", shows=("one",), field="story"), ALL).ids[0] == "zero"
+
+
+@pytest.mark.parametrize(("show", "value"), [("side", "yes"), ("recap", "yes"), ("two", "no")])
+def test_only_what_is_beside_the_story_can_be_skipped(show, value):
+    assert answer(Plan(intent="watch_order", shows=(show,), field="skip"), ALL).value == value
+
+
+def test_seasons_are_counted_with_their_parts():
+    fact = answer(Plan(intent="seasons", shows=("one",)), ALL)
+
+    assert (fact.value, fact.ids, fact.complete) == (2, ("one", "two", "half"), True)
+    assert "in 3 parts" in fact.heading
+
+
+def test_a_season_that_is_not_there_is_said():
+    missing = answer(Plan(intent="seasons", shows=("one",), number=5), ALL)
+
+    assert (missing.ids, missing.value) == ((), "no")
+    assert resolved(Plan(intent="lookup", shows=("one",), number=2), ALL).shows == ("two",)
+
+
+@pytest.mark.parametrize(
+    ("plan", "ids"),
+    [
+        (Plan(intent="next", shows=("one",)), ("two", "half")),
+        (Plan(intent="next", shows=("one",), field="before"), ("zero",)),
+        (Plan(intent="list", shows=("one",), franchise=True, condition=FILMS), ("zero", "recap")),
+    ],
+)
+def test_what_comes_next_or_before_and_which_parts_there_are(plan, ids):
+    assert answer(plan, ALL).ids == ids
+
+
+def test_where_nothing_follows_it_says_so_and_names_what_is_like_it():
+    shows = [replace(show, similar=(), relations=()) for show in SHOWS if show.id in ("calm", "dark")]
+    fact = answer(Plan(intent="next", shows=("calm",)), collection(shows, likeness={"dark": 0.9}))
+
+    assert fact.ids == ("dark",)
+    assert "no sequel that the catalogue knows of" in fact.heading
+
+
+def test_missing_sequels_of_the_whole_catalogue():
+    fact = answer(Plan(intent="seasons", field="missing"), ALL)
+
+    assert (fact.value, fact.ids) == (1, ("two",))
+
+
+def test_similar_shows_are_none_of_the_same_franchise():
+    fact = answer(Plan(intent="similar", shows=("one",)), ALL)
+
+    assert fact.ids[0] == "calm"
+    assert not set(fact.ids) & {"one", "two", "half", "zero", "side", "recap", "adult"}
+    assert "called similar by viewers" in fact.reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("wish", "ids"), [("darker", {"dark"}), ("shorter", {"calm", "dark", "film"}), ("older", {"film", "loose"})]
+)
+def test_similar_shows_differ_as_wished(wish, ids):
+    likeness = dict.fromkeys([show.id for show in SHOWS], 0.5)
+    fact = answer(Plan(intent="similar", shows=("one",), relative=(wish,)), collection(likeness=likeness))
+
+    assert fact.ids
+    assert set(fact.ids) <= ids
+
+
+def test_a_recommendation_suits_its_mood_and_gives_a_reason():
+    fact = answer(Plan(intent="recommend", moods=("sad",)), ALL)
+
+    assert fact.ids[0] in ("film", "zero")
+    assert "drama" in fact.reasons[0]
+    assert "calm" not in fact.ids
+
+
+def test_what_is_for_adults_is_only_recommended_where_it_is_asked_for():
+    assert "adult" not in answer(Plan(intent="recommend"), ALL).ids
+    asked = Plan(intent="recommend", condition=Predicate("restricted", "=", value=True))
+    assert answer(asked, ALL).ids == ("adult",)
+
+
+def test_an_evening_has_an_end():
+    assert set(answer(Plan(intent="recommend", minutes=120), ALL).ids) == {"film", "zero"}
+
+
+STATUSES = (None, "completed", "dropped", "watching", "plan_to_watch")
+
+
+@settings(deadline=None)  # the first example reads the lexicon
+@given(st.lists(st.tuples(st.sampled_from(STATUSES), st.integers(0, 10)), min_size=len(SHOWS), max_size=len(SHOWS)))
+def test_nothing_begun_is_recommended_and_no_prequel_is_skipped(entries):
+    shows = [
+        replace(show, my_status=status, my_score=score or None)
+        for show, (status, score) in zip(SHOWS, entries, strict=True)
+    ]
+    mine = collection(shows)
+
+    for plan in (Plan(intent="recommend"), Plan(intent="similar", shows=("film",)), Plan(intent="recommend", limit=8)):
+        for show_id in answer(plan, mine).ids:
+            show = mine.show(show_id)
+            assert show.my_status in (None, "plan_to_watch")
+            if plan.intent == "recommend":
+                before = mine.franchises.of(show_id).before(show_id)
+                assert all(entry.show.my_status == "completed" for entry in before)
+
+
+def test_shows_that_share_tags_with_well_scored_ones_come_first():
+    liked = {"calm": 10, "dark": 2}
+    shows = [replace(show, my_score=liked.get(show.id, 6), my_status=None) for show in SHOWS]
+    shows += [
+        Show(
+            id="new calm",
+            title="Lake Two",
+            type="tv",
+            year=2020,
+            episodes=12,
+            rating=7.5,
+            votes=100,
+            tags=("iyashikei",),
+        ),
+        Show(id="new dark", title="Alley", type="tv", year=2020, episodes=12, rating=7.5, votes=100, tags=("gore",)),
+    ]
+    ids = answer(Plan(intent="recommend", limit=8), collection(shows)).ids
+
+    assert ids.index("new calm") < (ids.index("new dark") if "new dark" in ids else 99)
+
+
+def test_an_empty_set_says_which_condition_empties_it():
+    plan = Plan(intent="list", condition=Predicate("year", "=", 1950))
+    alone = answer(plan, ALL)
+    both = answer(replace(plan, condition=And((plan.condition, FILMS))), ALL)
+
+    assert alone.ids == ()
+    assert alone.remarks == ("The years in your catalogue go from 2000 to 2019.",)
+    assert "Without “from 1950” 3 shows match." in both.remarks
+
+
+def test_a_show_without_the_value_is_named():
+    shows = [*SHOWS, Show(id="bare", title="Bare", type="tv", year=2001)]
+    fact = answer(Plan(intent="count", condition=Predicate("episodes", ">", 20)), collection(shows))
+
+    assert (fact.value, fact.undecided) == (3, ("bare",))
+    assert fact.remarks == ("Bare has no record of an episode count and is not considered.",)
+
+
+def test_films_are_not_ordered_by_episodes():
+    longest = Plan(intent="superlative", condition=FILMS, order=Order(field="episodes"))
+    timed = [replace(show, duration=90 + len(show.title)) for show in SHOWS]
+
+    assert answer(longest, ALL).missing == ("duration",)
+    assert answer(longest, collection(timed)).ids[0] == "zero"
+
+
+def test_a_greeting_is_answered_and_help_names_shows_of_this_catalogue():
+    assert answer(Plan(intent="help", field="thanks"), ALL).remarks == ()
+    fact = answer(Plan(intent="help"), ALL)
+    assert fact.remarks == tuple(starters(ALL))
+    assert any(show.title in remark for remark in fact.remarks for show in SHOWS)
+    assert starters(ALL) == starters(ALL)
+
+
+def test_sentences_are_in_the_language_of_the_question():
+    japanese = collection(japanese=True)
+
+    assert "視聴順" in answer(Plan(intent="watch_order", shows=("one",)), japanese).heading
+    assert "夜明け" in answer(Plan(intent="watch_order", shows=("one",)), japanese).heading

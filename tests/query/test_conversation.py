@@ -1,0 +1,129 @@
+"""Follow-ups: what a question that leans on the conversation comes to."""
+
+import pytest
+
+from animerag.query.conversation import Context, advance, resolve
+from animerag.query.plan import EVERYTHING, And, Not, Order, Plan, Predicate
+
+HORROR, FILMS = Predicate("tag", "=", "horror"), Predicate("type", "=", "movie")
+IN_2016, IN_2017 = Predicate("year", "=", 2016), Predicate("year", "=", 2017)
+
+
+def after(*turns):
+    """Return the context after plans that were answered with these ids."""
+    context = Context()
+    for plan, ids in turns:
+        context = advance(context, plan, ids, leaned=False)
+    return context
+
+
+def resolved(plan, context, words=4):
+    return resolve(plan, context, words=words, alike=lambda show: (show, "namesake"))
+
+
+LISTED = after((Plan(intent="list", condition=And((HORROR, IN_2016))), ["a", "b", "c"]))
+TALKED = after((Plan(intent="lookup", shows=("x",)), ["x", "y"]))
+
+
+@pytest.mark.parametrize(
+    ("plan", "condition"),
+    [
+        (Plan(intent="list", condition=FILMS, reference="those"), {HORROR, IN_2016, FILMS}),
+        (Plan(intent="list", condition=Not(HORROR), reference="those"), {IN_2016, Not(HORROR)}),
+        (Plan(intent="list", condition=IN_2017, reference="those", continues=True), {HORROR, IN_2017}),
+        (Plan(intent="count", condition=FILMS, reference="those"), {HORROR, IN_2016, FILMS}),
+    ],
+)
+def test_a_list_goes_on_under_new_conditions(plan, condition):
+    result = resolved(plan, LISTED)
+
+    assert set(result.condition.parts) == condition
+    assert result.intent == plan.intent
+    assert result.reference == ""
+
+
+def test_what_those_means_outlasts_a_question_about_one_of_them():
+    shortest = resolved(Plan(intent="superlative", order=Order(field="episodes"), reference="those"), LISTED)
+    context = advance(LISTED, shortest, ["b"], leaned=True)
+
+    assert set(resolved(Plan(intent="list", condition=FILMS, reference="those"), context).condition.parts) == {
+        HORROR,
+        IN_2016,
+        FILMS,
+    }
+
+
+@pytest.mark.parametrize(
+    ("plan", "intent", "shows"),
+    [
+        (Plan(intent="field", field="episodes", reference="it"), "field", ("x",)),
+        (Plan(intent="similar", relative=("darker",), reference="it"), "similar", ("x",)),
+        (Plan(intent="lookup", number=2, reference="those"), "lookup", ("x",)),
+        (Plan(intent="lookup", reference=2), "lookup", ("y",)),
+        (Plan(intent="recommend", reference="it"), "similar", ("x",)),
+    ],
+)
+def test_it_means_the_show_that_was_talked_about(plan, intent, shows):
+    result = resolved(plan, TALKED)
+
+    assert (result.intent, result.shows) == (intent, shows)
+
+
+def test_a_film_of_it_is_looked_for_in_its_franchise():
+    result = resolved(Plan(intent="list", condition=FILMS, reference="it"), TALKED)
+
+    assert (result.shows, result.franchise, result.condition) == (("x",), True, FILMS)
+
+
+def test_another_of_that_name_is_one_of_its_namesakes():
+    result = resolved(Plan(intent="list", condition=IN_2016, reference="other"), TALKED)
+
+    assert result.among == ("x", "y", "namesake")
+    assert result.condition == IN_2016
+
+
+def test_and_another_show_repeats_the_question():
+    context = after((Plan(intent="field", field="episodes", shows=("x",)), ["x"]))
+    result = resolved(Plan(intent="lookup", shows=("y",), continues=True), context)
+
+    assert (result.intent, result.field, result.shows) == ("field", "episodes", ("y",))
+
+
+def test_the_two_are_the_last_two_shows():
+    context = after((Plan(intent="lookup", shows=("x",)), ["x"]), (Plan(intent="lookup", shows=("y",)), ["y"]))
+
+    assert resolved(Plan(intent="compare", reference="those"), context).shows == ("x", "y")
+
+
+def test_a_refusal_still_leaves_its_show():
+    context = after((Plan(intent="unsupported", shows=("x",), missing=("director",)), []))
+
+    assert resolved(Plan(intent="field", field="year", reference="it"), context).shows == ("x",)
+
+
+def test_more_picks_leave_out_those_that_were_seen():
+    context = after((Plan(intent="recommend", moods=("sad",)), ["a", "b"]))
+    more = resolved(Plan(intent="recommend", reference="those"), context)
+
+    assert (more.moods, more.excluded) == (("sad",), ("a", "b"))
+
+
+@pytest.mark.parametrize(
+    ("plan", "words"),
+    [
+        (Plan(intent="lookup", text="hero loses memory robot", reference="it"), 9),
+        (Plan(intent="list", condition=FILMS, reference="it"), 20),
+    ],
+)
+def test_a_plot_leans_on_nothing(plan, words):
+    result = resolved(plan, TALKED, words)
+
+    assert (result.shows, result.among, result.reference) == ((), None, "")
+
+
+def test_without_a_conversation_there_is_nothing_to_lean_on():
+    assert resolved(Plan(intent="list", condition=FILMS, reference="those"), Context()).condition == FILMS
+    assert resolved(Plan(intent="lookup", reference=2), Context()).shows == ()
+    assert Context().show is None
+    assert advance(TALKED, Plan(intent="help"), [], leaned=False) == TALKED
+    assert TALKED.scope == EVERYTHING

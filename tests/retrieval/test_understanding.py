@@ -1,0 +1,117 @@
+"""Whole conversations over a catalogue in memory: what every question comes to before anything is searched."""
+
+import pytest
+
+from animerag.discovery.franchises import Franchises
+from animerag.models import Turn
+from animerag.query.field_index import FieldIndex
+from animerag.query.lexicon import vocabulary
+from animerag.query.titles import AliasIndex
+from animerag.retrieval.understanding import CatalogueSnapshot, best_matches, finished, understand
+from tests.discovery.shows import SHOWS
+
+TABLE = FieldIndex(SHOWS)
+CATALOGUE = CatalogueSnapshot(
+    revision=1, aliases=AliasIndex(SHOWS), table=TABLE, franchises=Franchises(SHOWS), vocabulary=vocabulary(TABLE.tags)
+)
+
+
+def ask(question, history=()):
+    reading = understand(question, CATALOGUE.aliases.match(question), CATALOGUE, history=history)
+    return finished(reading, question, CATALOGUE, {}) if reading.needs_likeness else reading
+
+
+def converse(*questions):
+    """Ask one after another; return the readings."""
+    history, readings = [], []
+    for question in questions:
+        readings.append(ask(question, history))
+        ids = readings[-1].fact.ids if readings[-1].fact else readings[-1].lead
+        history.append(Turn(question=question, answer="", ids=tuple(ids)))
+    return readings
+
+
+@pytest.mark.parametrize(
+    ("question", "intent", "ids"),
+    [
+        ("in what order do I watch Dawn?", "watch_order", {"one", "side", "two", "half", "zero", "recap"}),
+        ("dawn watch order", "watch_order", {"one", "side", "two", "half", "zero", "recap"}),
+        ("how many films do I have", "count", {"zero", "recap", "film"}),
+        ("drama but not films", "list", {"one", "two", "half", "dark"}),
+        ("does Dawn have a movie?", "list", {"zero", "recap"}),
+        ("how many episodes does Quiet Lake have", "field", {"calm"}),
+        ("is Farewell older than Black Street?", "compare", {"film", "dark"}),
+        ("list all comet series", "list", {"loose", "loose2"}),
+        ("best rated film", "superlative", {"film"}),
+        ("what should I watch after Dawn", "next", {"two", "half"}),
+        ("average rating per type", "stats", set()),
+        ("hello", "help", set()),
+    ],
+)
+def test_a_question_is_answered_from_memory(question, intent, ids):
+    fact = ask(question).fact
+
+    assert fact is not None
+    assert (fact.intent, set(fact.ids)) == (intent, ids)
+
+
+@pytest.mark.parametrize(
+    ("question", "words"),
+    [
+        ("who directed Dawn", "Director: not recorded"),
+        ("what have I not watched yet", "does not know what you have watched"),
+        ("in what order do I watch Zyxwell", "“zyxwell” is not in your catalogue"),
+    ],
+)
+def test_what_is_not_there_is_said(question, words):
+    reading = ask(question)
+
+    assert words in reading.missing
+    assert reading.fact is None
+
+
+def test_ten_turns_keep_the_thread():
+    readings = converse(
+        "which dramas do I have",
+        "only films",
+        "which of those is the oldest?",
+        "tell me about Dawn",
+        "how many episodes does it have?",
+        "and its second season?",
+        "who directed it?",
+        "is there a film of it too?",
+        "something like it but darker",
+        "and Quiet Lake?",
+    )
+    found = [(one.fact.ids if one.fact else one.lead) for one in readings]
+
+    assert set(found[0]) == {"one", "two", "half", "zero", "dark", "film"}
+    assert set(found[1]) == {"zero", "film"}
+    assert found[2] == ("film",)
+    assert found[3][0] == "one"
+    assert readings[4].fact.value == 24
+    assert found[5][0] == "two"
+    assert readings[6].not_recorded == ("director",)
+    assert set(found[7]) == {"zero", "recap"}
+    assert found[8] == ("dark",)
+    assert readings[9].plan.shows == ("calm",)
+
+
+def test_conditions_are_chips_that_can_be_taken_away():
+    question = "dramas from 2010 to 2013"
+    chips = ask(question).conditions
+    assert [chip.label for chip in chips] == ["drama", "2010 to 2013"]
+
+    less = understand(question, [], CATALOGUE, ignore={chips[1].key})
+    assert [chip.label for chip in less.conditions] == ["drama"]
+    assert len(less.fact.ids) == 6
+
+
+def test_a_list_with_a_word_that_no_field_has_is_no_complete_list():
+    reading = ask("all dramas with a female lead")
+    fact = best_matches(reading, reading.plan.text, ["one"])
+
+    assert reading.fact is None
+    assert not fact.complete
+    assert "female lead" in fact.ignored
+    assert set(reading.allowed) == {"one", "two", "half", "zero", "dark", "film"}
