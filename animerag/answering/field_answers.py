@@ -5,6 +5,7 @@ English and Japanese. A list shows its first shows; all of them are in `FactAnsw
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from animerag.models import TYPE_LABELS
@@ -55,8 +56,7 @@ def render(question: str, fact: FactAnswer, shows: Mapping[str, Show], sources: 
     numbers = {source.show.id: number for number, source in enumerate(sources, 1)}
     heading = fact.heading or _heading(fact, japanese=japanese)
     if fact.kind in ("value", "compare") and fact.heading:
-        marks = "".join(f" [{numbers[show_id]}]" for show_id in fact.ids if show_id in numbers)
-        return f"{heading}{marks}\n"
+        return _cited(heading, [(shows[one], numbers[one]) for one in fact.ids if one in numbers and one in shows])
     mark = "{}. " if fact.kind in _NUMBERED else "- "
     listed = [
         mark.format(place + 1) + _line(shows[show_id], fact, place, numbers.get(show_id), japanese=japanese)
@@ -73,6 +73,21 @@ def render(question: str, fact: FactAnswer, shows: Mapping[str, Show], sources: 
         remarks = [f"- {remark}" for remark in remarks]
         return "\n\n".join(part for part in (heading, "\n".join(remarks)) if part) + "\n"
     return "\n\n".join(part for part in (heading, "\n".join(listed), "\n\n".join(remarks)) if part) + "\n"
+
+
+def _cited(text: str, sources: Sequence[tuple[Show, int]]) -> str:
+    """Return sentences with the number of its source before the end of the last one about each show."""
+    for show, number in sources:
+        ends = [
+            match
+            for title in (show.title, show.native_title)
+            if title
+            for match in re.finditer(rf"\*\*{re.escape(title)}\*\*.*?(?P<end>\.(?=\s|$)|。)", text, re.DOTALL)
+        ]
+        if ends:
+            at = max(match.start("end") for match in ends)
+            text = f"{text[:at]} [{number}]{text[at:]}"
+    return text
 
 
 def _heading(fact: FactAnswer, *, japanese: bool) -> str:

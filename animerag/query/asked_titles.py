@@ -59,6 +59,20 @@ _YEAR = re.compile(r"\s*\b(?:from|in|of)?\s*\(?(?:19|20)\d\d\)?\s*$")
 def asked_title(question: str) -> str | None:
     """Return the words that a question uses as the title of a show, or None where it asks about no single title."""
     plain = question.strip().rstrip("?!. ")
+    framed = framed_title(question)
+    if framed or any(frame.match(plain) for frame in _FRAMES):
+        return framed
+    match = _TAKEN_FOR_GRANTED.search(plain)
+    if match:
+        rest = plain[: match.start()] + plain[match.end() :]
+        if len(terms(rest)) <= _SHORT:
+            return match["name"]
+    return None
+
+
+def framed_title(question: str) -> str | None:
+    """Return the words in the place of a title: "what is X about", "do I have X"."""
+    plain = question.strip().rstrip("?!. ")
     for frame in _FRAMES:
         match = frame.match(plain)
         if match:
@@ -67,9 +81,4 @@ def asked_title(question: str) -> str | None:
             most = _OWNED if frame is _HAVE else _DESCRIBED
             describes = _DESCRIBES.match(name) or (name == name.lower() and len(name.split()) > most)
             return None if describes or not terms(name) else name
-    match = _TAKEN_FOR_GRANTED.search(plain)
-    if match:
-        rest = plain[: match.start()] + plain[match.end() :]
-        if len(terms(rest)) <= _SHORT:
-            return match["name"]
     return None

@@ -190,7 +190,7 @@ def read(question: str, names: Sequence[Named], vocabulary: Gazetteer, today: in
     slots = _slots(reading, names, vocabulary)
     relative = _relative_conditions(reading, names, slots)
     mine = _own_list(reading)
-    slots.update(_orders(reading, len(names), refers=bool(slots.get("reference"))))
+    slots.update(_orders(reading, len(names), slots.get("reference", "")))
     if not names and (has_cue("recommend", reading.text) or _GIVE.match(reading.text)) and "limit" not in slots:
         many = reading.take(_SO_MANY, "limit")
         if many:
@@ -369,7 +369,7 @@ def _claim_words(reading: Question, match: re.Match[str]) -> None:
             reading.claim(match.start() + part.start(), match.start() + part.end(), "cue")
 
 
-def _orders(reading: Question, names: int, *, refers: bool = False) -> dict[str, Any]:
+def _orders(reading: Question, names: int, reference: str | int = "") -> dict[str, Any]:
     """Read fields, measures and orders, which one word may mean: "longest", "most episodes", "rating"."""
     slots: dict[str, Any] = {}
     for measure, patterns in lexicon()["measures"].items():
@@ -392,9 +392,10 @@ def _orders(reading: Question, names: int, *, refers: bool = False) -> dict[str,
             found = {"order": Order(field=field, descending=way == "desc"), "field": field}  # type: ignore[arg-type]
             return {**slots, **found, **({} if names else {"limit": 1})}
         return slots
-    if names and (asked := _first_of(reading, "fields", "field")):
+    about_one = names or reference == "it" or isinstance(reference, int)
+    if about_one and (asked := _first_of(reading, "fields", "field")):
         return {**slots, "field": asked}
-    if names or (refers and has_cue("similar", reading.text)):
+    if names or (reference and has_cue("similar", reading.text)):
         relative = [
             name
             for name, patterns in lexicon()["relative"].items()
@@ -507,7 +508,7 @@ def _of_shows(
         return "count" if has_cue("count", text) else "list", True
     if named and (slots.get("field") or (_YES_NO.match(text) and condition != EVERYTHING)):
         return "field", True
-    refers = slots.get("reference") == "it"
+    refers = slots.get("reference") == "it" or isinstance(slots.get("reference"), int)
     if refers and slots.get("field") and not slots.get("measure"):
         return "field", True
     if slots.get("measure"):

@@ -17,7 +17,7 @@ import numpy as np
 from animerag.errors import InvalidInputError, LibraryError
 from animerag.models import Filters, Priority, Retrieval, Timings, Usage
 from animerag.ports import VectorHits
-from animerag.query.asked_titles import asked_title
+from animerag.query.asked_titles import asked_title, framed_title
 from animerag.retrieval.fusion import Candidates, nothing_found, rounded, sources
 from animerag.retrieval.reranking import Passages
 from animerag.retrieval.understanding import (
@@ -358,7 +358,7 @@ class Retriever:
         if not candidates.lead:
             title = asked_title(question)
             if title and not await self._library.mentions(title):
-                return True, no_title(title, japanese=is_japanese(question))
+                return True, no_title(title, japanese=is_japanese(question)) if framed_title(question) else ""
         return nothing_found(candidates), ""
 
     async def _loaded(self) -> CatalogueSnapshot:

@@ -71,9 +71,9 @@ def source(export, record):
         ("What year did Monster air?", "**Monster** aired from 2004 to 2005 [1]."),
         ("What is the rating of Monster?", "**Monster** is rated 8.87 of 10 [1]."),
         ("What genre is Monster?", "**Monster** is tagged drama, seinen [1]."),
-        ("モンスターは何話？", "**モンスター**：全74話 [1]。"),
-        ("How many episodes does Stub have?", "The catalogue does not say the episodes of **Stub** [1]."),
-        ("When did Stub air?", "The catalogue does not say the year of **Stub** [1]."),
+        ("モンスターは何話？", "**モンスター**：話数は全74話 [1]。"),
+        ("How many episodes does Stub have?", "The catalogue does not say how many episodes **Stub** has [1]."),
+        ("When did Stub air?", "The catalogue does not say which year **Stub** is from [1]."),
     ],
 )
 async def test_a_fact_comes_from_its_field(answering, question, told):
@@ -127,7 +127,7 @@ async def test_retrieval_only_writes_nothing(answering):
 async def test_a_follow_up_leans_on_the_last_answer(answering):
     history = [Turn(question="What is Monster about?", answer="…", cited=("1",))]
     answer = await answering.ask("How many episodes does it have?", history=history)
-    assert answer.text == "**Monster** has 74 episodes. [1]\n"
+    assert answer.text == "**Monster** has 74 episodes [1]."
     assert answer.question == "How many episodes does it have?"
 
 
