@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from animerag.batch.export import answer_object
 from animerag.batch.prefetch import QuestionPrefetcher
+from animerag.batch.threads import Threads, turn_of
 from animerag.concurrency import fan_out
 from animerag.errors import InvalidInputError
 from animerag.models import Answer, AnswerStatus, Priority, Progress, Usage
@@ -221,8 +222,9 @@ class Batch:
         told = 0
         with metering() as meter:
             live = control.partial = RunProgress(run_id=None, total=len(rows), meter=meter)
-            groups = _grouped(dict(enumerate(rows)))
-            async for landed in self._ask_all(groups, control, live, options=options, concurrency=concurrency):
+            groups, threads = _grouped(dict(enumerate(rows))), Threads(dict(enumerate(rows)))
+            work = self._ask_all(groups, control, live, options=options, threads=threads, concurrency=concurrency)
+            async for landed in work:
                 for number in landed.group.numbers:
                     answers[number] = landed.answer
                 while told < len(rows) and (ready := answers[told]) is not None:
@@ -266,8 +268,13 @@ class Batch:
             try:
                 await self._share_answers(run_id, wanted, rows, live)
                 groups = _grouped({number: row.asked for number, row in wanted.items()})
+                threads = Threads({number: row.asked for number, row in wanted.items()})
+                for number, row in rows.items():
+                    if number not in wanted and row.asked.thread and row.answer:
+                        threads.add_asked(number, row.asked.thread, turn_of(row.answer))
                 keep = partial(self._keep, run_id, rows, on_told)
-                async for landed in self._ask_all(groups, control, live, options=run.options, keep=keep):
+                work = self._ask_all(groups, control, live, options=run.options, threads=threads, keep=keep)
+                async for landed in work:
                     asked += landed.attempts > 0 or not self._answering.written_by_a_model
             finally:
                 await asyncio.shield(self.runs.note_work(run_id, live.elapsed_s))
@@ -297,7 +304,7 @@ class Batch:
         shared = [
             RowAnswer(number=number, answer=_repeated(twin.answer, number, twin.number), began_at=time.time())
             for number, row in wanted.items()
-            if (twin := held.get(asked_as(row.asked))) is not None and twin.answer is not None
+            if not row.asked.thread and (twin := held.get(asked_as(row.asked))) is not None and twin.answer is not None
         ]
         await self.runs.keep(run_id, shared)
         for told in shared:
@@ -332,6 +339,7 @@ class Batch:
         live: RunProgress,
         *,
         options: RunOptions,
+        threads: Threads,
         concurrency: int | None = None,
         keep: Callable[[_Landed], Awaitable[None]] | None = None,
     ) -> AsyncGenerator[_Landed, None]:
@@ -352,7 +360,12 @@ class Batch:
                     await asyncio.wait({gone})  # a stopped run embeds nothing more
                 return found
 
-            landed = await self._ask(group, locate, options, gone)
+            try:
+                landed = await self._ask(group, locate, options, gone, threads)
+            except BaseException:
+                threads.answered(group.numbers[0], None)
+                raise
+            threads.answered(group.numbers[0], landed.answer if landed is not None else None)
             if landed is None:
                 return None
             if landed.answer.nobody_served:  # it is not the question's fault: it is asked when the run is resumed
@@ -391,11 +404,12 @@ class Batch:
         locate: Locate,
         options: RunOptions,
         gone: asyncio.Task[None],
+        threads: Threads,
     ) -> _Landed | None:
         """Ask one question; None where the run was stopped before the answer was there."""
         began_at = time.time()
         with lane(group.numbers[0]), metering() as meter:
-            asking = asyncio.create_task(self._answer(group.row, locate, options))
+            asking = asyncio.create_task(self._answer(group, locate, options, threads))
             try:
                 await asyncio.wait({asking, gone}, return_when=asyncio.FIRST_COMPLETED)
             finally:
@@ -408,12 +422,14 @@ class Batch:
         timings = replace(answer.timings, queue_s=meter.queued_s, throttle_s=meter.throttled_s)
         return _Landed(group=group, answer=replace(answer, timings=timings), began_at=began_at, attempts=meter.requests)
 
-    async def _answer(self, row: QuestionRow, locate: Locate, options: RunOptions) -> Answer:
+    async def _answer(self, group: _Group, locate: Locate, options: RunOptions, threads: Threads) -> Answer:
+        row = group.row
         if row.problem is not None:
             return Answer(question=row.question, status=AnswerStatus.ERROR, error=row.problem)
         return await self._answering.ask(
             row.question,
             k=row.k or options.k,
+            history=await threads.history(group.numbers[0]),
             priority=Priority.BATCH,
             retrieval_only=options.retrieval_only,
             vector=locate,
@@ -455,10 +471,13 @@ def _show(control: Control, live: RunProgress, stage: str) -> None:
 
 
 def _grouped(rows: Mapping[int, QuestionRow]) -> list[_Group]:
-    """Put rows that ask the same together, in the order of the first of each; rows that cannot be asked stay alone."""
+    """Put rows that ask the same together, in the order of the first of each; rows that cannot be asked stay alone.
+
+    So do rows of a conversation, where the same words may ask something else.
+    """
     groups: dict[Any, list[int]] = {}
     for number, row in rows.items():
-        alone = row.problem is not None or not row.question.strip()
+        alone = row.problem is not None or not row.question.strip() or bool(row.thread)
         groups.setdefault(number if alone else asked_as(row), []).append(number)
     return [_Group(numbers=tuple(numbers), row=rows[numbers[0]]) for numbers in groups.values()]
 

@@ -52,7 +52,16 @@ class QuestionRow:
     @property
     def kind(self) -> str:
         """Return what the sheet calls this sort of question, or nothing."""
-        return next((str(value) for name, value in self.columns.items() if _plain(name) == "kind"), "")
+        return self._column("kind")
+
+    @property
+    def thread(self) -> str:
+        """Return the conversation that the row belongs to, or nothing; its rows are asked one after another."""
+        return self._column("thread")
+
+    def _column(self, wanted: str) -> str:
+        found = (value for name, value in self.columns.items() if _plain(name) == wanted and value is not None)
+        return str(next(found, "")).strip()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,9 +113,9 @@ class _Table:
     delimiter: str | None = None
 
 
-def asked_as(row: QuestionRow) -> tuple[str, int | None, Filters]:
-    """Return what makes two rows one question to ask."""
-    return row.question.strip(), row.k, row.filters
+def asked_as(row: QuestionRow) -> tuple[str, int | None, Filters, str]:
+    """Return what makes two rows one question to ask; in a conversation it also hangs on what was said before."""
+    return row.question.strip(), row.k, row.filters, row.thread
 
 
 def read(path: Path, name: str, options: SheetOptions = SheetOptions()) -> Sheet:

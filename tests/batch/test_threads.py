@@ -1,0 +1,58 @@
+"""Rows of one conversation are asked one after another, and rows of others do not wait for them."""
+
+import asyncio
+
+import pytest
+
+from animerag.batch.threads import Threads, turn_of
+from animerag.jobs.jobs import Control
+from animerag.models import Answer, AnswerStatus, Result, Turn
+from animerag.readers.questions import QuestionRow
+
+
+def row(question, thread=""):
+    return QuestionRow(question=question, columns={"thread": thread})
+
+
+def answer(question, *ids, status=AnswerStatus.OK):
+    return Answer(question=question, status=status, text="…", result=Result(intent="lookup", ids=ids))
+
+
+async def test_a_row_waits_for_those_before_it_and_gets_what_was_said():
+    threads = Threads({0: row("one", "a"), 1: row("other", "b"), 2: row("two", "a"), 3: row("three", "a")})
+    waiting = asyncio.create_task(threads.history(3))
+    assert await threads.history(1) == ()
+
+    threads.answered(0, answer("one", "x"))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    threads.answered(2, None)
+    assert await waiting == (Turn(question="one", answer="…", ids=("x",)),)
+
+
+async def test_what_failed_leaves_nothing_to_lean_on():
+    threads = Threads({0: row("one", "a"), 1: row("two", "a")})
+    threads.answered(0, answer("one", "x", status=AnswerStatus.ERROR))
+
+    assert await threads.history(1) == ()
+
+
+async def test_a_resumed_run_leans_on_what_was_answered_before():
+    threads = Threads({5: row("two", "a")})
+    threads.add_asked(2, "a", turn_of({"question": "one", "answer": "…", "result": {"ids": ["x"]}, "citations": []}))
+
+    assert await threads.history(5) == (Turn(question="one", answer="…", ids=("x",)),)
+
+
+@pytest.mark.parametrize("level", [1, 4])
+async def test_a_sheet_holds_its_conversations(services, export, record, level):
+    rows = [
+        record(1, "Monster", "A surgeon hunts a boy.", EpisodeCountNormal=74),
+        record(2, "Planetes", "Astronauts collect trash.", EpisodeCountNormal=26),
+    ]
+    await services.ingestion.run([export(*rows)], Control())
+    asked = [row("What is Monster about?", "a"), row("What is Planetes about?", "b")]
+    asked += [row("How many episodes does it have?", "a"), row("How many episodes does it have?", "b")]
+    report = await services.batch.run(asked, Control(), concurrency=level)
+
+    assert [one.result.value for one in report.answers[2:]] == [74, 26]
