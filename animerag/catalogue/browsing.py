@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from animerag.models import Filters
+from animerag.query.execution import meets
+from animerag.query.plan import EVERYTHING, parts_of
 from animerag.storage import provenance
 
 if TYPE_CHECKING:
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from animerag.indexing.indexer import Indexer
     from animerag.models import RelatedShow, Show
     from animerag.query.field_index import FieldIndex
+    from animerag.query.plan import Condition
 
 Order: TypeAlias = Literal["rating", "title", "year", "air_date", "episodes", "votes", "my_score"]
 PAGE = 200  # rows that a table draws at once without being felt
@@ -70,11 +73,13 @@ class Browsing:
         order: Order = "rating",
         descending: bool = True,
         file: str | None = None,
+        condition: Condition = EVERYTHING,
         number: int = 0,
     ) -> Page:
         """Return page `number`, from 0 on, of the shows that have `search` in a title and meet `filters`.
 
-        `file` keeps those that this file told of. Shows without the field that orders come last. Raises LibraryError.
+        `file` keeps those that this file described, `condition` those that meet the conditions of a question. Shows
+        without the field that orders come last. Raises LibraryError.
         """
         table = await self._table()
         among = await provenance.ids_from(self._library, file) if file else None
@@ -83,9 +88,12 @@ class Browsing:
 
         def listed() -> list[str]:
             met = _met(table, search, filters or Filters(), among)
+            if parts_of(condition):
+                met = [one for one in met if (show := table.show(one)) and meets(show, condition, table)]
             return _ordered(table, met, order, descending=descending)
 
-        asked, lists = (search, filters, order, descending, file, len(among or ())), self._asked
+        asked = (search, filters, order, descending, file, len(among or ()), condition)
+        lists = self._asked
         ids = lists.get(asked)
         if ids is None:  # a page is drawn again and again with the same wishes
             ids = await asyncio.to_thread(listed)

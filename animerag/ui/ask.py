@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from animerag.answering import field_answers
 from animerag.batch.export import conversation_json, conversation_markdown
 from animerag.models import Answer, AnswerStatus, Exchange, Filters, Retrieval
 from animerag.text.cleaning import clean
@@ -112,6 +113,7 @@ def exchange(item: Exchange, *, latest: bool) -> tuple[Exchange, bool] | None:
             st.markdown(answer_markdown(item.text, _sent(item)))
         if item.error:
             show_error(item.error)
+        _all_in_catalogue(item)
         _footnotes(item)
         if latest and _actions(item):
             again = (Exchange(item.question, filters=item.filters, ignored=item.ignored), False)
@@ -124,6 +126,20 @@ def exchange(item: Exchange, *, latest: bool) -> tuple[Exchange, bool] | None:
                     for number, source in enumerate(item.found.sources, 1):
                         st.caption(f"{number} · {label(_heading(source.show))}")
     return again
+
+
+def _all_in_catalogue(item: Exchange) -> None:
+    """Draw a link to the whole list of which the answer shows the first."""
+    fact = item.found.fact if item.found else None
+    if fact is None or not fact.complete or not fact.conditions or len(fact.ids) <= field_answers.MOST_LISTED:
+        return
+    where = " and ".join(f"({condition})" for condition in fact.conditions)
+    st.page_link(
+        "pages/catalogue.py",
+        label=f"All {len(fact.ids):,} in Catalogue",
+        icon=":material/video_library:",
+        query_params={"where": where},
+    )
 
 
 def _actions(item: Exchange) -> bool:

@@ -10,8 +10,12 @@ import streamlit as st
 
 from animerag.batch import export
 from animerag.catalogue.browsing import PAGE
+from animerag.errors import InvalidInputError
 from animerag.models import RESTRICTED_LABELS, STATUS_LABELS, TYPE_LABELS, Filters
+from animerag.query.condition_text import parse
+from animerag.query.plan import EVERYTHING, parts_of
 from animerag.ui import session
+from animerag.ui.components import show_error
 from animerag.ui.show import open_show
 from animerag.ui.text import counted, label, type_of
 
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
     from animerag.catalogue.browsing import Missing, Order, Page
     from animerag.catalogue.duplicates import Pair
     from animerag.models import Season, Show, ShowType, StoredShow, WatchState
+    from animerag.query.plan import Condition
 
 _PAIRS, _PAIRS_SHOWN, _STUBS_SHOWN = 50, 10, 20
 _ORDERS: dict[Order, str] = {
@@ -45,6 +50,7 @@ class BrowseRequest:
     order: Order
     descending: bool
     file: str | None
+    condition: Condition = EVERYTHING  # of the question whose answer is looked at
 
     async def page(self, number: int = 0) -> Page:
         """Return a page of what is asked for."""
@@ -54,6 +60,7 @@ class BrowseRequest:
             order=self.order,
             descending=self.descending,
             file=self.file,
+            condition=self.condition,
             number=number,
         )
 
@@ -69,7 +76,37 @@ def controls() -> BrowseRequest:
     with narrow.popover("Filters", icon=":material/filter_alt:", width="stretch"):
         filters, file = _conditions()
     down = (chosen != "title") ^ turned
-    return BrowseRequest(search=(letters or "").strip(), filters=filters, order=chosen, descending=down, file=file)
+    return BrowseRequest(
+        search=(letters or "").strip(),
+        filters=filters,
+        order=chosen,
+        descending=down,
+        file=file,
+        condition=_asked_condition(),
+    )
+
+
+def _asked_condition() -> Condition:
+    """Draw the conditions that a link brings, to be taken away, and return them."""
+    text = st.query_params.get("where")
+    if not text:
+        return EVERYTHING
+    try:
+        condition = parse(text)
+    except InvalidInputError as error:
+        show_error(str(error))
+        return EVERYTHING
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        st.caption("As you asked:")
+        for keys, words in session.labelled(condition):
+            hint = "Show more by removing this condition"
+            if st.button(label(words), key=f"catalogue_where_{keys}", icon=":material/close:", help=hint):
+                left = [f"({part})" for part in parts_of(condition) if str(part) not in keys]
+                st.query_params.pop("where")
+                if left:
+                    st.query_params["where"] = " and ".join(left)
+                st.rerun()
+    return condition
 
 
 def _conditions() -> tuple[Filters, str | None]:

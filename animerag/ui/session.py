@@ -14,6 +14,7 @@ from animerag.errors import AnimeRAGError, InvalidInputError
 from animerag.event_loop import Runtime
 from animerag.ingestion.resumable import INGEST_JOB
 from animerag.models import Turn
+from animerag.query.rendering import labelled as chips_of
 from animerag.ui.text import counted
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from animerag.ingestion.importer import SourceFile
     from animerag.jobs.jobs import Control, Job
     from animerag.models import AnswerStatus, Exchange, IngestReport, JobRecord, ModelServer, Priority
+    from animerag.query.plan import Condition
     from animerag.rate_limits import GateState, LevelChoice
     from animerag.readers import Detection
     from animerag.readers.questions import Sheet, SheetOptions
@@ -417,6 +419,12 @@ def cached_by_revision(name: str, look_up: Callable[[], Awaitable[T]]) -> T:
 def forget_cached(name: str) -> None:
     """Let this be looked up again."""
     st.session_state.pop(f"of_catalogue_{name}", None)
+
+
+def labelled(condition: Condition) -> list[tuple[tuple[str, ...], str]]:
+    """Return conditions as chips show them, shows that they compare with by title."""
+    table = runtime().call(services().retriever.table())
+    return chips_of(condition, table.title_of)
 
 
 def turns(exchanges: Sequence[Exchange]) -> list[Turn]:
