@@ -197,7 +197,7 @@ async def _providers(
 
 
 async def _try_providers(settings: Settings) -> list[ConnectionCheck]:
-    """Try the models of settings that may not be in use, over connections and a gate of their own."""
+    """Test the models of settings that may not be in use, over connections and a gate of their own."""
     async with contextlib.AsyncExitStack() as stack:
         embedder, chat = await _providers(settings, Gate(), stack)
 

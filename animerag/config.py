@@ -57,17 +57,17 @@ SAVABLE = {
     "embedding_model": "Model for vectors",
     "openai_base_url": "Address of the provider",
     "answer_language": "Language of answers",
-    "sources": "Sources a question",
+    "sources": "Sources per question",
     "early_start": "Answer a named show at once",
     "ingest_concurrency": "Imports, requests in flight",
     "query_concurrency": "Batch, questions in flight",
-    "batch_size": "Batch size, shows a request",
-    "max_rpm": "Requests a minute at most",
-    "max_tpm": "Tokens a minute at most",
-    "max_cost_usd": "Cost cap of a job, USD",
+    "batch_size": "Batch size, shows per request",
+    "max_rpm": "Requests per minute at most",
+    "max_tpm": "Tokens per minute at most",
+    "max_cost_usd": "Cost cap per job, USD",
     "reasoning_effort": "Reasoning",
     "verbosity": "Length of answers",
-    "prices": "Prices, USD a million tokens",
+    "prices": "Prices, USD per million tokens",
 }
 
 

@@ -59,6 +59,18 @@ def log_file(settings: Settings) -> Iterator[Path]:
         handler.close()
 
 
+def tail(path: Path, most_bytes: int = 20_000) -> str:
+    """Return the last lines of a log, whole ones only; nothing where there is none yet."""
+    try:
+        with path.open("rb") as file:
+            start = max(file.seek(0, 2) - most_bytes, 0)
+            file.seek(start)
+            text = file.read().decode("utf-8", "replace")
+    except OSError:
+        return ""
+    return text.split("\n", 1)[-1] if start else text
+
+
 class RedactingFormatter(logging.Formatter):
     """Writes what happened and where, without keys, without the words of documents, without values in tracebacks."""
 

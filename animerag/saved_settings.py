@@ -69,7 +69,7 @@ class Preferences:
         return self._settings.with_saved(await saved_settings(self._library))
 
     async def check(self) -> Sequence[ConnectionCheck]:
-        """Try the models in use; one embedded word is all that is spent."""
+        """Test the models in use; one embedded word is all that is spent."""
         return await self.try_out(self._settings)
 
     async def save(self, changes: Mapping[str, Any]) -> Settings:

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from animerag.models import Exchange
-from animerag.ui import ask, components, navigation, preferences, session
+from animerag.ui import ask, components, model_servers, navigation, session
 
 
 def page() -> None:
@@ -14,7 +14,7 @@ def page() -> None:
     ready = components.catalogue_state(status)
     if ready and not exchanges:
         with components.error_boundary():
-            preferences.offer(session.offers(), page="ask", declinable=True)
+            model_servers.offer(session.offers(), page="ask", declinable=True)
     filters = ask.filters(narrow, disabled=not ready)
     ask.conversations(earlier, exchanges)
     if exchanges:

@@ -97,7 +97,7 @@ def test_a_saved_value_that_cannot_be_used_is_left_out_or_refused(caplog):
     assert (settings.batch_size, settings.sources, settings.openai_api_key) == (100, 3, None)
     assert settings.saved == {"sources"}
     assert "batch_size" in caplog.text
-    with pytest.raises(SettingsError, match="Batch size, shows a request: 0 cannot be used"):
+    with pytest.raises(SettingsError, match="Batch size, shows per request: 0 cannot be used"):
         load_settings().with_saved(saved, strict=True)
 
 

@@ -49,7 +49,7 @@ async def test_the_environment_wins_and_says_so(opened):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"sources": 0}, "Sources a question: 0 cannot"),
+        ({"sources": 0}, "Sources per question: 0 cannot"),
         ({"ingest_concurrency": "many"}, "Imports, requests in flight"),
         ({"prices": {"mine": "dear"}}, "dear"),
         ({"openai_base_url": "ftp://somewhere"}, "http:// or https://"),

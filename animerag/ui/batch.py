@@ -153,7 +153,7 @@ def _options() -> tuple[RunOptions, LevelChoice]:
     with columns[0]:
         level = level_choice()
     k = columns[1].number_input(
-        "Sources a question", 1, MAX_K, services.batch.k, key="batch_k", persist_state="session"
+        "Sources per question", 1, MAX_K, services.batch.k, key="batch_k", persist_state="session"
     )
     cap = None
     if services.answering.written_by_a_model:

@@ -52,7 +52,7 @@ def error_boundary(tell: Callable[[str], None] = show_error) -> Iterator[None]:
         tell("This took too long: try again.")
     except Exception as error:
         log.exception("a page failed")
-        tell(f"Something unexpected went wrong ({type(error).__name__}): see the log.")
+        tell(f"Something unexpected went wrong ({type(error).__name__}): see the log under System.")
 
 
 def foot() -> None:
@@ -61,7 +61,7 @@ def foot() -> None:
     st.caption(label(f"{_who(services)} · {counted(session.look().shows, 'show')}"))
     running = sum(job.running for job in session.all_jobs())
     if running:
-        st.page_link("pages/settings.py", label=f"{counted(running, 'job')} running", icon=":material/sync:")
+        st.page_link("pages/system.py", label=f"{counted(running, 'job')} running", icon=":material/sync:")
 
 
 def _who(services: Services) -> str:

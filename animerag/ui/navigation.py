@@ -30,6 +30,7 @@ def pages() -> list[StreamlitPage]:
         st.Page("pages/upload.py", title="Upload", icon=":material/upload_file:", url_path="upload"),
         st.Page("pages/compare.py", title="Compare", icon=":material/speed:", url_path="compare"),
         st.Page("pages/settings.py", title="Settings", icon=":material/settings:", url_path="settings"),
+        st.Page("pages/system.py", title="System", icon=":material/monitor_heart:", url_path="system"),
     ]
 
 

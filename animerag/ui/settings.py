@@ -1,187 +1,223 @@
-"""What Settings draws: names and values, whether index and library agree, jobs and versions."""
+"""The form of Settings: what can be changed in the app, what the environment fixes, and the test of the models."""
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from animerag import __version__
-from animerag.errors import RuntimeClosedError
-from animerag.models import Priority
-from animerag.text.durations import duration
+from animerag.config import SAVABLE
+from animerag.errors import AnimeRAGError, SettingsError
+from animerag.providers.pricing import AS_OF
 from animerag.ui import session
-from animerag.ui.text import counted, label, moment
+from animerag.ui.components import show_error
+from animerag.ui.text import counted, label
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from animerag.catalogue.status import Status
-    from animerag.composition import Services
-    from animerag.indexing.doctor import DoctorReport
-    from animerag.models import JobRecord
-    from animerag.saved_settings import ConnectionCheck
+    from animerag.config import Settings
 
+_TEST_S = 180.0
+_FORM = "settings_form"
+_SAVED = "settings_saved"
 
-def provider(name: str) -> str:
-    """Name a provider as users know it."""
-    return "embedded, offline" if name == "local" else name
-
-
-def models(services: Services) -> dict[str, str]:
-    """Return who makes vectors and who writes answers, with the address of a server that is not OpenAI's."""
-    address = services.settings.openai_base_url
-    writer = "openai" if services.answering.written_by_a_model else "local"
-    told = {
-        "Vectors": (services.embedder.model, services.embedder.provider),
-        "Answers": (services.answering.model, writer),
-    }
-    return {
-        name: f"{model} ({address if who == 'openai' and address else provider(who)})"
-        for name, (model, who) in told.items()
-    }
+_PROVIDERS = {
+    "auto": "Automatic: a key or address if set, else embedded",
+    "openai": "OpenAI or a compatible server",
+    "local": "Embedded, offline",
+}
+_EFFORTS = ("low", "none", "minimal", "medium", "high")
+_LEVEL = "1 to 256, or auto"
+_VERBOSITIES = ("low", "medium", "high")
 
 
-def tried(outcomes: Sequence[ConnectionCheck]) -> None:
-    """Tell what trying the models found."""
-    for one in outcomes:
-        draw, icon = (st.success, ":material/check:") if one.ok else (st.error, ":material/error:")
-        draw(label(f"{one.role}: {one.told}"), icon=icon)
+def form() -> None:
+    """Draw what can be changed; a change is tested, saved, and applies at once to every tab."""
+    settings = session.runtime().call(session.services().preferences.current())
+    fixed = session.services().preferences.fixed
+    if note := st.session_state.pop(_SAVED, None):
+        st.success(label(note), icon=":material/check:")
+    fields = _Fields(settings, fixed)
+    about = "The provider is tested with one word first. Running questions in other tabs are stopped."
+    _draw(fields, _common, "Test and save", about)
+    more = st.expander("More", icon=":material/tune:", key="settings_more", on_change="rerun")
+    if more.open:  # a dozen controls that few need take as long to draw as the rest of the page
+        with more:
+            _draw(fields, _more, "Save", "The change applies at once. Running questions in other tabs are stopped.")
+    if fixed:
+        st.caption(label(f"Set by the environment: {', '.join(sorted(set(fixed.values())))}."))
+    _saved(settings, busy=bool(_running()))
 
 
-def facts(heading: str, told: Mapping[str, str]) -> None:
-    """Draw names and values that may hold any text."""
-    st.subheader(label(heading), anchor=False)
-    for name, value in told.items():
-        left, right = st.columns([1, 4])
-        left.caption(name)
-        right.text(value)
+def _draw(fields: _Fields, draw: Callable[[_Fields], dict[str, Any]], action: str, about: str) -> None:
+    """Draw some of the settings with a button of their own, and what happens when it is pressed."""
+    key, busy = f"settings_save{draw.__name__}", _running()
+    with st.form(f"{session.fresh_key(_FORM)}_{key}", border=True, enter_to_submit=False):
+        wanted = draw(fields)
+        pressed = st.form_submit_button(
+            label(action), type="primary", icon=":material/save:", disabled=bool(busy), key=key
+        )
+        st.caption(f"{counted(busy, 'job')} running: save when it has finished." if busy else about)
+    if pressed:
+        _save(fields.settings, wanted)
 
 
-def catalogue_facts(services: Services, status: Status, trouble: str | None, index_bytes: int) -> None:
-    """Draw counts, places and whether Chroma answers."""
-    settings = services.settings
-    path = settings.database_path
-    parts = [path, path.with_name(f"{path.name}-wal")]  # what SQLite has not folded into the file yet counts too
-    size = sum(part.stat().st_size for part in parts if part.exists()) / 2**20
-    indexed = "unknown" if status.indexed is None else f"{status.indexed:,} indexed, {status.not_indexed:,} not indexed"
-    on_disk = f" ({index_bytes / 2**20:.1f} MB)" if index_bytes else ""
-    facts(
-        "Catalogue",
-        {
-            "Shows": f"{status.shows:,}, {indexed}" + (", all from the sample" if status.sample_only else ""),
-            "Library": f"{path} ({size:.1f} MB)",
-            "Data directory": str(settings.data_dir),
-            "Chroma": trouble or f"{services.index.mode}, {services.index.url or 'not started yet'}{on_disk}",
-        },
-    )
+def _running() -> int:
+    return sum(job.running for job in session.all_jobs())
 
 
-def doctor(report: DoctorReport) -> None:
-    """Tell whether index and library agree."""
-    mended = f" {counted(report.repaired, 'show')} repaired." if report.repaired else ""
-    if report.healthy:
-        st.success(f"Index and library agree on {counted(report.shows, 'show')}.{mended}", icon=":material/check:")
-        return
-    if report.damage:
-        st.error(f"The library is damaged: {'; '.join(report.damage)}. Restore a backup.", icon=":material/error:")
-        return
-    counts = {
-        "missing": report.missing,
-        "stray": report.stray,
-        "out of date": report.stale,
-        "unsearchable": report.unsearchable,
-        "damaged vectors": report.unsound_vectors,
-    }
-    found = ", ".join(f"{len(ids):,} {name}" for name, ids in counts.items() if ids)
-    st.warning(f"Index and library differ: {found}.{mended}", icon=":material/warning:")
+class _Fields:
+    """Draws one setting each: its value, locked and named where the environment decides it."""
 
+    def __init__(self, settings: Settings, fixed: Mapping[str, str]) -> None:
+        self.settings = settings
+        self._fixed = fixed
 
-def gate() -> None:
-    """Draw what the provider's gate and the event loop do, twice a second."""
-    st.subheader("At work", anchor=False)
+    def _asked(self, name: str, about: str = "") -> dict[str, Any]:
+        fixed = name in self._fixed
+        text = f"{about} Set by {self._fixed[name]}: change it there." if fixed else about
+        return {"key": f"{session.fresh_key(_FORM)}_{name}", "disabled": fixed, "help": text.strip() or None}
 
-    @st.fragment(run_every=1.0)
-    def poll() -> None:
+    def choice(self, name: str, options: Sequence[str], shown: Callable[[str], str] = str) -> str:
+        now = str(getattr(self.settings, name))
+        options = options if now in options else [now, *options]
+        chosen: str = st.selectbox(SAVABLE[name], options, options.index(now), format_func=shown, **self._asked(name))
+        return chosen
+
+    def switch(self, name: str, about: str) -> bool:
+        now: bool = getattr(self.settings, name)
+        return st.toggle(SAVABLE[name], now, **self._asked(name, about))
+
+    def text(self, name: str, about: str = "") -> str | None:
+        now = getattr(self.settings, name)
+        value = st.text_input(SAVABLE[name], "" if now is None else str(now), **self._asked(name, about))
+        return value.strip() or None
+
+    def number(self, name: str, about: str = "", *, whole: bool = True) -> Any:
+        """Return a number, `auto`, None for nothing, or what was typed, for the check to name."""
+        typed = self.text(name, about)
         try:
-            state, lag_s = session.gate_now(), session.runtime().lag_s()
-        except RuntimeClosedError:  # settings are being saved; the next look finds other services
-            return
-        levels = {Priority.LIVE: "Questions", Priority.BATCH: "Batch", Priority.INGEST: "Imports"}
-        places = st.columns(len(levels) + 2)
-        for place, (priority, name) in zip(places, levels.items(), strict=False):
-            waiting = state.waiting.get(priority, 0)
-            delta = f"{waiting:,} waiting" if waiting else None
-            flying = f"{state.in_flight.get(priority, 0)} of {state.levels[priority]}"
-            place.metric(f"{name} in flight", label(flying), delta, delta_color="off", delta_arrow="off")
-        left = "–" if state.requests_left is None else f"{state.requests_left:,}"
-        places[-2].metric("Requests left", left, help="As the provider told with its last answer, if it did.")
-        late = "–" if lag_s is None else moment(lag_s)
-        places[-1].metric("Loop is late", late, help="What it makes others wait, 95 % of the time.")
-        if state.cool_down_s > 0:
-            st.warning(label(f"Waiting {state.cool_down_s:.0f} s: {state.reason}."), icon=":material/hourglass_top:")
-        told = []
-        if state.rate_limited:
-            told.append(f"{counted(state.rate_limited, 'time')} told to slow down")
-        if state.retries:
-            told.append(f"{counted(state.retries, 'call')} tried again")
-        if state.tokens_left is not None:
-            told.append(f"{state.tokens_left:,} tokens left")
-        if told:
-            st.caption(" · ".join(told))
+            return typed if typed in (None, "auto") else int(typed) if whole else float(typed)
+        except ValueError:
+            return typed
 
-    poll()
+    def prices(self) -> Callable[[], dict[str, Any]]:
+        """Return what reads the prices, which raises SettingsError."""
+        now = "\n".join(f"{model} = {price:g}" for model, price in self.settings.prices.items())
+        about = f"One line per model, such as: my-model = 0.05. OpenAI's default models have prices of {AS_OF}."
+        typed = st.text_area(SAVABLE["prices"], now, height=90, **self._asked("prices", about))
+        return partial(_prices, typed)
 
 
-def indexes() -> None:
-    """Draw the indexes of other models, each with a way to delete it."""
-    maintenance, call = session.services().maintenance, session.runtime().call
-    others = call(maintenance.other_indexes())
-    if not others:
-        return
-    st.subheader("Indexes of other models", anchor=False)
-    st.caption("They cost nothing but room. Whoever goes back to a model finds its index as it was.")
-    for spec, held in others:
-        line, action = st.columns([4, 1], vertical_alignment="center")
-        line.text(f"{spec.model}, {spec.dimensions:,} dimensions: {counted(held, 'vector')}")
-        with action.popover("Delete", icon=":material/delete:", width="stretch"):
-            st.caption("The index and the vectors kept for it go. Going back to this model embeds everything anew.")
-            if st.button("Delete for good", key=f"settings_delete_{spec.name}", type="primary"):
-                call(maintenance.delete_index(spec), timeout_s=120)
-                st.rerun()
+def _prices(typed: str) -> dict[str, Any]:
+    prices: dict[str, Any] = {}
+    for line in filter(str.strip, typed.splitlines()):
+        model, equals, price = line.rpartition("=")
+        try:
+            prices[model.strip()] = float(price)
+        except ValueError:
+            equals = ""
+        if not equals or not model.strip():
+            raise SettingsError(f"A price is written as: model = 0.05. This line is not: {line.strip()[:60]}")
+    return prices
 
 
-def jobs_table(jobs: Sequence[JobRecord]) -> None:
-    """Draw the newest jobs of the journal, whichever process ran them."""
-    st.subheader("Jobs", anchor=False)
-    if not jobs:
-        st.caption("None yet.")
-        return
-    rows = [
-        {
-            "Job": job.title,
-            "State": job.state,
-            "Owner": job.owner,
-            "Started": session.local_time(job.created_at),
-            "Took": duration(session.took_s(job)),
-            "What went wrong": job.error or "",
+def _common(fields: _Fields) -> dict[str, Any]:
+    left, right = st.columns(2)
+    with left:
+        wanted: dict[str, Any] = {
+            "chat_provider": fields.choice("chat_provider", list(_PROVIDERS), _PROVIDERS.__getitem__),
+            "chat_model": fields.text("chat_model", "Needs a provider."),
+            "openai_base_url": fields.text(
+                "openai_base_url",
+                "Empty means OpenAI. No key is sent to an address saved here: set both in the environment.",
+            ),
         }
-        for job in jobs
-    ]
-    st.dataframe(rows, hide_index=True, width="stretch")
+    with right:
+        wanted |= {
+            "embedding_provider": fields.choice("embedding_provider", list(_PROVIDERS), _PROVIDERS.__getitem__),
+            "embedding_model": fields.text("embedding_model", "Another model needs a new index."),
+            "answer_language": fields.text("answer_language", "`auto` is the language of the question."),
+        }
+    return wanted
 
 
-def versions() -> None:
-    """Draw the versions that matter in a bug report."""
-    st.subheader("Versions", anchor=False)
-    st.caption(label(" · ".join(map(_version, ("animerag", "streamlit", "chromadb", "openai", "aiohttp", "plotly")))))
+def _more(fields: _Fields) -> dict[str, Any]:
+    left, middle, right = st.columns(3)
+    with left:
+        wanted: dict[str, Any] = {
+            "sources": fields.number("sources"),
+            "ingest_concurrency": fields.number("ingest_concurrency", _LEVEL),
+            "query_concurrency": fields.number("query_concurrency", _LEVEL),
+        }
+    with middle:
+        wanted |= {
+            "batch_size": fields.number("batch_size", "1 to 2048"),
+            "max_rpm": fields.number("max_rpm", "Empty: as the provider reports"),
+            "max_tpm": fields.number("max_tpm", "Empty: as the provider reports"),
+        }
+    with right:
+        wanted |= {
+            "max_cost_usd": fields.number("max_cost_usd", "Empty: no cap", whole=False),
+            "reasoning_effort": fields.choice("reasoning_effort", _EFFORTS),
+            "verbosity": fields.choice("verbosity", _VERBOSITIES),
+        }
+    about = "A question that names one show is answered from that show alone, while the searches still run."
+    return {**wanted, "early_start": fields.switch("early_start", about), "prices": fields.prices()}
 
 
-def _version(package: str) -> str:
-    if package == "animerag":
-        return f"{package} {__version__}"
+def _save(settings: Settings, wanted: Mapping[str, Any]) -> None:
     try:
-        return f"{package} {version(package)}"
-    except PackageNotFoundError:
-        return f"{package} not installed"
+        values = {name: value() if callable(value) else value for name, value in wanted.items()}
+    except SettingsError as error:
+        show_error(str(error))
+        return
+    fixed, defaults = settings.fixed, type(settings).model_fields
+    changes = {
+        name: None if value == defaults[name].get_default(call_default_factory=True) else value
+        for name, value in values.items()
+        if name not in fixed and value != getattr(settings, name)
+    }
+    if not changes:
+        st.info("Nothing has changed.", icon=":material/info:")
+        return
+    try:
+        with st.spinner("Testing"):
+            session.save_settings(changes, _TEST_S)
+    except AnimeRAGError as error:
+        show_error(str(error))
+        return
+    _done(f"Saved: {_named(changes)}.")
+
+
+def _saved(settings: Settings, *, busy: bool) -> None:
+    if not settings.saved:
+        return
+    line, action = st.columns([4, 1], vertical_alignment="center")
+    line.caption(label(f"Saved in the app: {_named(settings.saved)}."))
+    if action.button("Reset to defaults", key="settings_defaults", disabled=busy, width="stretch"):
+        session.save_settings(dict.fromkeys(settings.saved), _TEST_S)
+        _done("All settings saved in the app are back to their defaults.")
+
+
+def _named(names: Collection[str]) -> str:
+    return "; ".join(shown for name, shown in SAVABLE.items() if name in names)
+
+
+def _done(note: str) -> None:
+    session.renew(_FORM)
+    st.session_state[_SAVED] = note
+    st.rerun()
+
+
+def connection_test() -> None:
+    """Draw the button that tests the models in use, and what the test found."""
+    if not st.button("Test the models", icon=":material/network_check:", key="settings_try"):
+        return
+    with st.spinner("Testing the models"):
+        checks = session.runtime().call(session.services().preferences.check(), timeout_s=120)
+    for check in checks:
+        draw, icon = (st.success, ":material/check:") if check.ok else (st.error, ":material/error:")
+        draw(label(f"{check.role}: {check.told}"), icon=icon)

@@ -130,8 +130,8 @@ def test_two_runs_lie_side_by_side_and_ten_thousand_rows_are_no_burden(url, brow
         sheet.writerows([row for row in asked if row["kind"] == "plot"][:12])
     for sources in ("8", "1"):
         bring(few, "12 questions, 0 empty")
-        page.get_by_label("Sources a question").fill(sources)
-        page.get_by_label("Sources a question").press("Enter")
+        page.get_by_label("Sources per question").fill(sources)
+        page.get_by_label("Sources per question").press("Enter")
         page.get_by_role("button", name="Start", exact=True).click()
         expect(page.get_by_text(re.compile(r"1[0-2] of 12 questions answered"))).to_be_visible(timeout=60_000)
         if sources == "8":

@@ -123,10 +123,10 @@ def test_a_newcomer_asks_uploads_and_downloads_answers(app_url, browser, export,
     page.goto(f"{app_url}/catalogue?show=1")
     expect(page.get_by_role("heading", name="Cowboy Bebop")).to_be_visible(timeout=20_000)
     shot("12-show")
-    visit("Settings")
+    visit("System")
     page.get_by_role("button", name="Check now").click()
     expect(page.get_by_text("Index and library agree")).to_be_visible(timeout=60_000)
-    shot("13-settings")
+    shot("13-system")
     context.close()
     assert hosts <= {"127.0.0.1"}
     assert errors == []

@@ -131,7 +131,7 @@ def test_a_stranger_without_a_mouse_does_all_five_tasks(app_url, browser, tmp_pa
     expect(page.get_by_role("button", name="Use level 8")).to_be_visible(timeout=120_000)
     expect(page.get_by_text("The embedded provider waits on no network")).to_be_visible(timeout=20_000)
 
-    keyboard.go("Settings")
+    keyboard.go("System")
     keyboard.press("BUTTON", "Check now")
     expect(page.get_by_text("Index and library agree")).to_be_visible(timeout=60_000)
     page.context.close()

@@ -6,7 +6,7 @@ import pytest
 
 pytestmark = [pytest.mark.browser, pytest.mark.long, pytest.mark.timeout(300)]
 
-PAGES = ("Ask", "Catalogue", "Batch", "Upload", "Compare", "Settings")
+PAGES = ("Ask", "Catalogue", "Batch", "Upload", "Compare", "Settings", "System")
 MOST_CONTROLS = 7
 
 KINDS = ["Button", "DownloadButton", "LinkButton", "PageLink", "Popover", "ChatInput", "FileUploader", "Selectbox"]

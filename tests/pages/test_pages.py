@@ -10,7 +10,7 @@ from animerag.ui.components import EXAMPLES
 from animerag.ui.text import answer_markdown, escape
 from tests.pages.screen import until, visit, words
 
-PAGES = ("ask", "catalogue", "batch", "upload", "compare", "settings")
+PAGES = ("ask", "catalogue", "batch", "upload", "compare", "settings", "system")
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -94,9 +94,9 @@ def test_a_truncated_file_gets_a_sentence_and_cannot_be_started(sampled):
     assert [button.disabled for button in sampled.button if button.label == "Start"] == [True]
 
 
-def test_doctor_speaks_on_the_settings_page(sampled):
-    visit(sampled, "settings")
-    sampled.button(key="settings_check").click().run()
+def test_the_index_is_checked_on_the_system_page(sampled):
+    visit(sampled, "system")
+    sampled.button(key="system_check").click().run()
     assert "Index and library agree on 150 shows" in sampled.success[0].value
 
 

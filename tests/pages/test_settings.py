@@ -1,16 +1,13 @@
-"""Settings: what can be changed in the app, tried before it counts, and what the environment has fixed."""
+"""Settings: what can be changed in the app, tested before it applies, and what the environment sets."""
 
 import asyncio
 import contextlib
-import threading
-from pathlib import Path
 
 import pytest
 
 from animerag.config import SAVABLE
 from animerag.jobs.jobs import Control
 from animerag.providers import discovery
-from animerag.rate_limits import Gate
 from animerag.simulator import SimulatorProcess, SimulatorSettings
 from animerag.ui import session
 from tests.pages.screen import until, visit, words
@@ -45,19 +42,19 @@ def opened(app):
     return app.run()
 
 
-def save(app, action="Try and save"):
+def save(app, action="Test and save"):
     [button] = [one for one in app.button if one.label == action]
     return button.click().run()
 
 
-def test_changes_are_kept_and_count_at_once_and_can_be_taken_back(sampled):
+def test_changes_apply_at_once_and_can_be_reset(sampled):
     opened(sampled)
     field(sampled, "sources").set_value("5")
     field(sampled, "ingest_concurrency").set_value("7")
     field(sampled, "prices", "text_area").set_value("mine = 0.5\n")
     save(sampled, "Save")
 
-    assert "Saved: Sources a question; Imports, requests in flight; Prices" in said(sampled)
+    assert "Saved: Sources per question; Imports, requests in flight; Prices" in said(sampled)
     assert (session.services().answering.k, session.services().settings.prices) == (5, {"mine": 0.5})
     assert field(sampled, "sources").value == "5"
 
@@ -70,28 +67,28 @@ def test_changes_are_kept_and_count_at_once_and_can_be_taken_back(sampled):
 @pytest.mark.parametrize(
     ("name", "kind", "value", "sentence"),
     [
-        ("sources", "text_input", "many", "Sources a question: 'many' cannot be used"),
-        ("batch_size", "text_input", "0", "Batch size, shows a request: 0 cannot be used"),
+        ("sources", "text_input", "many", "Sources per question: 'many' cannot be used"),
+        ("batch_size", "text_input", "0", "Batch size, shows per request: 0 cannot be used"),
         ("prices", "text_area", "mine: 5", "A price is written as: model = 0.05"),
         ("openai_base_url", "text_input", "localhost:11434", "must begin with http:// or https://"),
     ],
 )
-def test_what_cannot_be_used_is_told_and_changes_nothing(sampled, name, kind, value, sentence):
+def test_a_value_that_cannot_be_used_changes_nothing_and_says_why(sampled, name, kind, value, sentence):
     opened(sampled)
     field(sampled, name, kind).set_value(value)
-    save(sampled, "Try and save" if name == "openai_base_url" else "Save")
+    save(sampled, "Test and save" if name == "openai_base_url" else "Save")
 
     assert sentence in said(sampled)
     assert session.services().settings.saved == frozenset()
 
 
-def test_nothing_changed_is_said(sampled):
+def test_saving_without_a_change_says_so(sampled):
     visit(sampled, "settings")
     save(sampled)
-    assert "Nothing was changed." in said(sampled)
+    assert "Nothing has changed." in said(sampled)
 
 
-def test_the_environment_locks_its_settings_and_is_named(app, monkeypatch):
+def test_settings_of_the_environment_are_locked_and_name_it(app, monkeypatch):
     monkeypatch.setenv("ANIMERAG_SOURCES", "4")
     app.run()
     opened(until(app, lambda page: "Sample catalogue" in said(page)))
@@ -101,7 +98,7 @@ def test_the_environment_locks_its_settings_and_is_named(app, monkeypatch):
     assert "ANIMERAG_SOURCES" in said(app)
 
 
-def test_a_provider_is_tried_and_then_used_and_the_earlier_index_can_be_deleted(sampled, provider):
+def test_a_provider_is_tested_and_used_and_the_earlier_index_can_be_deleted(sampled, provider):
     visit(sampled, "settings")
     field(sampled, "openai_base_url").set_value(provider)
     field(sampled, "embedding_provider", "selectbox").set_value("openai")
@@ -116,9 +113,9 @@ def test_a_provider_is_tried_and_then_used_and_the_earlier_index_can_be_deleted(
     assert "not indexed" in said(visit(sampled, "ask"))
 
     session.runtime().call(session.services().ingestion.reindex(Control()), timeout_s=60)
-    visit(sampled, "settings")
+    visit(sampled, "system")
     assert "512 dimensions: 150 vectors" in said(sampled)
-    [delete] = [one for one in sampled.button if one.label == "Delete for good"]
+    [delete] = [one for one in sampled.button if one.label == "Delete index"]
     delete.click().run()
     assert "150 vectors" not in said(sampled)
 
@@ -139,35 +136,11 @@ def test_nothing_is_saved_while_a_job_runs(sampled):
 
     job = session.start_job(wait, kind="test", title="A job")
     visit(sampled, "settings")
-    [button] = [one for one in sampled.button if one.label == "Try and save"]
+    [button] = [one for one in sampled.button if one.label == "Test and save"]
     assert button.disabled
-    assert "1 job running: save when it has ended." in said(sampled)
+    assert "1 job running: save when it has finished." in said(sampled)
     session.cancel_job(job)
     until(sampled, lambda _: not job.running)
-
-
-def test_pages_read_the_gate_on_its_loop_only(sampled, monkeypatch):
-    state, threads = Gate.state, set()
-
-    def watched(gate):
-        threads.add(threading.current_thread().name)
-        return state(gate)
-
-    monkeypatch.setattr(Gate, "state", watched)
-    visit(sampled, "settings")
-    assert threads == {"animerag-loop"}
-    root = Path(__file__).parents[2]
-    files = [*(root / "animerag" / "ui").glob("*.py"), *(root / "pages").glob("*.py")]
-    assert [file.name for file in files if ".gate." in file.read_text(encoding="utf-8")] == ["session.py"]
-
-
-def test_the_journal_the_gate_and_the_loop_are_shown(sampled):
-    visit(sampled, "settings")
-
-    assert {metric.label for metric in sampled.metric} >= {"Questions in flight", "Imports in flight", "Loop is late"}
-    [table] = [one.value for one in sampled.dataframe if "Job" in one.value]
-    assert "sample" in table["Job"][0].lower()
-    assert list(table["State"]) == ["done"]
 
 
 @pytest.fixture
@@ -188,7 +161,7 @@ def test_a_server_on_this_machine_is_offered_and_used_when_chosen(app, found):
     assert session.services().answering.written_by_a_model
     assert session.services().embedder.provider == "local"
     assert "found on this machine" not in said(app)
-    assert f"gpt-5-nano (http://127.0.0.1:{found}/v1)" in said(visit(app, "settings"))
+    assert f"gpt-5-nano (http://127.0.0.1:{found}/v1)" in said(visit(app, "system"))
 
 
 @pytest.mark.usefixtures("found")
@@ -203,7 +176,7 @@ def test_a_server_that_was_declined_is_offered_only_in_settings(app):
     assert "found on this machine" in said(visit(app, "settings"))
 
 
-def test_a_level_taken_over_in_compare_is_shown_at_once(sampled):
+def test_a_level_used_from_compare_is_shown_at_once(sampled):
     session.runtime().call(session.services().comparison.use_level("ingest", 7))
     visit(sampled, "settings")
     sampled.session_state["settings_more"] = True

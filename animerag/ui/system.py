@@ -1,0 +1,188 @@
+"""What System draws: work in progress, models, catalogue and index, other indexes, jobs, log and versions."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from animerag import __version__
+from animerag.errors import RuntimeClosedError
+from animerag.logs import LOG, tail
+from animerag.models import Priority
+from animerag.text.durations import duration
+from animerag.ui import session
+from animerag.ui.text import counted, label, moment
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from animerag.catalogue.status import Status
+    from animerag.composition import Services
+    from animerag.indexing.doctor import DoctorReport
+    from animerag.models import JobRecord
+
+
+def provider(name: str) -> str:
+    """Name a provider for people."""
+    return "embedded, offline" if name == "local" else name
+
+
+def models(services: Services) -> dict[str, str]:
+    """Return who makes vectors and who writes answers, with the address of a server that is not OpenAI's."""
+    address = services.settings.openai_base_url
+    writer = "openai" if services.answering.written_by_a_model else "local"
+    writers = {
+        "Vectors": (services.embedder.model, services.embedder.provider),
+        "Answers": (services.answering.model, writer),
+    }
+    return {
+        name: f"{model} ({address if who == 'openai' and address else provider(who)})"
+        for name, (model, who) in writers.items()
+    }
+
+
+def facts(heading: str, values: Mapping[str, str]) -> None:
+    """Draw names and values that may hold any text."""
+    st.subheader(label(heading), anchor=False)
+    for name, value in values.items():
+        left, right = st.columns([1, 4])
+        left.caption(name)
+        right.text(value)
+
+
+def catalogue_facts(services: Services, status: Status, trouble: str | None, index_bytes: int) -> None:
+    """Draw counts, places and whether Chroma answers."""
+    settings = services.settings
+    path = settings.database_path
+    parts = [path, path.with_name(f"{path.name}-wal")]  # what SQLite has not folded into the file yet counts too
+    size = sum(part.stat().st_size for part in parts if part.exists()) / 2**20
+    indexed = "unknown" if status.indexed is None else f"{status.indexed:,} indexed, {status.not_indexed:,} not indexed"
+    on_disk = f" ({index_bytes / 2**20:.1f} MB)" if index_bytes else ""
+    facts(
+        "Catalogue",
+        {
+            "Shows": f"{status.shows:,}, {indexed}" + (", all from the sample" if status.sample_only else ""),
+            "Library": f"{path} ({size:.1f} MB)",
+            "Data directory": str(settings.data_dir),
+            "Chroma": trouble or f"{services.index.mode}, {services.index.url or 'not started yet'}{on_disk}",
+        },
+    )
+
+
+def doctor(report: DoctorReport) -> None:
+    """Say whether index and library agree."""
+    repaired = f" {counted(report.repaired, 'show')} repaired." if report.repaired else ""
+    if report.healthy:
+        st.success(f"Index and library agree on {counted(report.shows, 'show')}.{repaired}", icon=":material/check:")
+        return
+    if report.damage:
+        st.error(f"The library is damaged: {'; '.join(report.damage)}. Restore a backup.", icon=":material/error:")
+        return
+    counts = {
+        "missing": report.missing,
+        "stray": report.stray,
+        "out of date": report.stale,
+        "unsearchable": report.unsearchable,
+        "damaged vectors": report.unsound_vectors,
+    }
+    differences = ", ".join(f"{len(ids):,} {name}" for name, ids in counts.items() if ids)
+    st.warning(f"Index and library differ: {differences}.{repaired}", icon=":material/warning:")
+
+
+def gate() -> None:
+    """Draw what the provider's gate and the event loop do, once a second."""
+    st.subheader("In progress", anchor=False)
+
+    @st.fragment(run_every=1.0)
+    def poll() -> None:
+        try:
+            state, lag_s = session.gate_now(), session.runtime().lag_s()
+        except RuntimeClosedError:  # settings are being saved; the next poll reads the new services
+            return
+        levels = {Priority.LIVE: "Questions", Priority.BATCH: "Batch", Priority.INGEST: "Imports"}
+        places = st.columns(len(levels) + 2)
+        for place, (priority, name) in zip(places, levels.items(), strict=False):
+            waiting = state.waiting.get(priority, 0)
+            delta = f"{waiting:,} waiting" if waiting else None
+            flying = f"{state.in_flight.get(priority, 0)} of {state.levels[priority]}"
+            place.metric(f"{name} in flight", label(flying), delta, delta_color="off", delta_arrow="off")
+        left = "–" if state.requests_left is None else f"{state.requests_left:,}"
+        places[-2].metric("Requests left", left, help="As the provider reported with its last answer.")
+        lag = "–" if lag_s is None else moment(lag_s)
+        places[-1].metric("Event-loop lag (p95)", lag, help="How long the loop kept work waiting, 95th percentile.")
+        if state.cool_down_s > 0:
+            st.warning(label(f"Waiting {state.cool_down_s:.0f} s: {state.reason}."), icon=":material/hourglass_top:")
+        notes = []
+        if state.rate_limited:
+            notes.append(f"{counted(state.rate_limited, 'time')} asked to slow down")
+        if state.retries:
+            notes.append(f"{counted(state.retries, 'call')} retried")
+        if state.tokens_left is not None:
+            notes.append(f"{state.tokens_left:,} tokens left")
+        if notes:
+            st.caption(" · ".join(notes))
+
+    poll()
+
+
+def indexes() -> None:
+    """Draw the indexes of other models, each with a way to delete it."""
+    maintenance, call = session.services().maintenance, session.runtime().call
+    others = call(maintenance.other_indexes())
+    if not others:
+        return
+    st.subheader("Indexes of other models", anchor=False)
+    st.caption("They only take up disk space. If you return to a model, its index is used again.")
+    for spec, vectors in others:
+        line, action = st.columns([4, 1], vertical_alignment="center")
+        line.text(f"{spec.model}, {spec.dimensions:,} dimensions: {counted(vectors, 'vector')}")
+        with action.popover("Delete", icon=":material/delete:", width="stretch"):
+            st.caption("Deletes the index and its vectors. Returning to this model embeds everything again.")
+            if st.button("Delete index", key=f"system_delete_{spec.name}", type="primary"):
+                call(maintenance.delete_index(spec), timeout_s=120)
+                st.rerun()
+
+
+def jobs_table(jobs: Sequence[JobRecord]) -> None:
+    """Draw the newest jobs of the journal, whichever process ran them."""
+    st.subheader("Jobs", anchor=False)
+    if not jobs:
+        st.caption("No jobs yet.")
+        return
+    rows = [
+        {
+            "Job": job.title,
+            "State": job.state,
+            "Owner": job.owner,
+            "Started": session.local_time(job.created_at),
+            "Took": duration(session.took_s(job)),
+            "Error": job.error or "",
+        }
+        for job in jobs
+    ]
+    st.dataframe(rows, hide_index=True, width="stretch")
+
+
+def log_tail(services: Services) -> None:
+    """Draw the end of the log, once it is asked for."""
+    path = services.settings.data_dir / "logs" / LOG
+    opened = st.expander(label(f"Log: {path}"), icon=":material/article:", key="system_log", on_change="rerun")
+    if opened.open:
+        opened.code(tail(path) or "The log is empty.", language=None, height=400)
+
+
+def versions() -> None:
+    """Draw the versions that matter in a bug report."""
+    st.subheader("Versions", anchor=False)
+    st.caption(label(" · ".join(map(_version, ("animerag", "streamlit", "chromadb", "openai", "aiohttp", "plotly")))))
+
+
+def _version(package: str) -> str:
+    if package == "animerag":
+        return f"{package} {__version__}"
+    try:
+        return f"{package} {version(package)}"
+    except PackageNotFoundError:
+        return f"{package} not installed"

@@ -1,0 +1,38 @@
+"""System: what runs and where it is stored, whether index and library agree, jobs, log and versions."""
+
+import streamlit as st
+
+from animerag.ui import components, navigation, session, system
+
+
+def page() -> None:
+    st.title("System")
+    services = session.services()
+    system.gate()
+    system.facts("Models", system.models(services))
+    size = session.runtime().call(services.maintenance.index_bytes())
+    system.catalogue_facts(services, session.status(), session.chroma_trouble(), size)
+    check()
+    with components.error_boundary():
+        system.indexes()
+    system.jobs_table(session.journal())
+    system.log_tail(services)
+    system.versions()
+
+
+def check() -> None:
+    """Compare the index with the library, and repair it when asked to."""
+    maintenance = session.services().maintenance
+    with components.error_boundary(), st.container(horizontal=True, vertical_alignment="center"):
+        if st.button("Check now", icon=":material/stethoscope:", key="system_check"):
+            st.session_state["system_report"] = session.runtime().call(maintenance.check(), timeout_s=120)
+        report = st.session_state.get("system_report")
+        if report is None:
+            return
+        if not report.healthy and st.button("Repair", type="primary", key="system_repair"):
+            report = session.runtime().call(maintenance.repair_alone(session.services().jobs), timeout_s=120)
+            st.session_state["system_report"] = report
+        system.doctor(report)
+
+
+navigation.run(page)

@@ -1,0 +1,55 @@
+"""System: the gate and the loop, the journal, the log."""
+
+import logging
+import threading
+from pathlib import Path
+
+from animerag.logs import tail
+from animerag.rate_limits import Gate
+from tests.pages.screen import visit
+
+
+def test_pages_read_the_gate_on_its_loop_only(sampled, monkeypatch):
+    state, threads = Gate.state, set()
+
+    def watched(gate):
+        threads.add(threading.current_thread().name)
+        return state(gate)
+
+    monkeypatch.setattr(Gate, "state", watched)
+    visit(sampled, "system")
+    assert threads == {"animerag-loop"}
+    root = Path(__file__).parents[2]
+    files = [*(root / "animerag" / "ui").glob("*.py"), *(root / "pages").glob("*.py")]
+    assert [file.name for file in files if ".gate." in file.read_text(encoding="utf-8")] == ["session.py"]
+
+
+def test_the_journal_the_gate_and_the_loop_are_shown(sampled):
+    visit(sampled, "system")
+
+    assert {metric.label for metric in sampled.metric} >= {
+        "Questions in flight",
+        "Imports in flight",
+        "Event-loop lag (p95)",
+    }
+    [table] = [one.value for one in sampled.dataframe if "Job" in one.value]
+    assert "sample" in table["Job"][0].lower()
+    assert list(table["State"]) == ["done"]
+
+
+def test_the_end_of_the_log_is_shown_when_it_is_opened(sampled):
+    logging.getLogger("animerag.test").warning("a line for the log")
+    visit(sampled, "system")
+    assert not sampled.code
+    sampled.session_state["system_log"] = True
+    sampled.run()
+    assert "a line for the log" in sampled.code[0].value
+
+
+def test_the_tail_of_a_log_begins_with_a_whole_line(tmp_path):
+    path = tmp_path / "animerag.log"
+    assert tail(path) == ""
+    path.write_text("".join(f"line {number}\n" for number in range(1000)), encoding="utf-8")
+    lines = tail(path, most_bytes=100).splitlines()
+    assert lines[-1] == "line 999"
+    assert lines[0] in {f"line {number}" for number in range(980, 999)}
