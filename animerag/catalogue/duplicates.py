@@ -9,7 +9,8 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from animerag.errors import InvalidInputError
-from animerag.ingestion.entity_resolution import names_something, split_id, united, with_mine
+from animerag.ingestion.entity_resolution import split_id, united, with_mine
+from animerag.ingestion.fingerprints import names_something
 from animerag.storage import provenance
 from animerag.text.cleaning import normalise
 from animerag.text.documents import Document

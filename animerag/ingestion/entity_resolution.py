@@ -8,16 +8,15 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import defaultdict
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from animerag.errors import InvalidInputError
+from animerag.ingestion.fingerprints import FileIds, ShowFingerprint, fingerprint
 from animerag.models import RowError, Show
 from animerag.readers import cells
 from animerag.storage import provenance
-from animerag.text.cleaning import normalise
-from animerag.text.tokens import STOP_WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -29,52 +28,9 @@ SAME_SITE = 0.8  # of the ids that file and catalogue share, so many must have a
 _FEW = 5  # shared ids below which a share says little, and a file of the same name is trusted
 DERIVED_PREFIXES = frozenset(("title", "note"))  # of ids that are made from a row's text
 _AT_ONCE = 50  # stored shows that are turned into values on the event loop in a few milliseconds
+_COMPARED = 5_000  # ids that are compared with the catalogue at a time
+_FILE = 40  # bits of a row's place below the number of its file
 _PREFIX = re.compile(r"[a-z][a-z0-9_-]{0,31}")
-
-
-@dataclass(frozen=True, slots=True)
-class ShowFingerprint:
-    """What a show is recognised by: its titles, folded and hashed, its main title, and how its description begins."""
-
-    keys: tuple[int, ...]
-    title: str
-    beginning: int
-
-    def is_like(self, other: ShowFingerprint) -> bool:
-        """Tell whether both may be one show: a title in common, near main titles, or the same description."""
-        if not set(self.keys).isdisjoint(other.keys) or (self.beginning and self.beginning == other.beginning):
-            return True
-        mine, theirs = set(normalise(self.title).split()), set(normalise(other.title).split())
-        return 2 * len(mine & theirs) >= len(mine | theirs) > 0
-
-
-def fingerprint(title: str, titles: Iterable[str], description: str) -> ShowFingerprint:
-    """Return the fingerprint of a show; titles that are no names ("and...", "I") count only as main titles."""
-    folded = {key for key in map(normalise, titles) if key and names_something(key)} | {normalise(title)}
-    return ShowFingerprint(
-        tuple(map(hash, sorted(folded))), title, hash(start) if (start := normalise(description[:300])) else 0
-    )
-
-
-def names_something(folded: str) -> bool:
-    """Tell whether a title, normalised, is more than a letter or words that every sentence has."""
-    return len(folded) > 1 and any(word not in STOP_WORDS for word in folded.split())
-
-
-@dataclass(slots=True)
-class FileIds:
-    """The ids of one file and the fingerprints of their shows, collected while it is read for the first time."""
-
-    file: str
-    site: str = ""
-    fingerprints: dict[str, ShowFingerprint] = field(default_factory=dict)
-    overlays: set[str] = field(default_factory=set)
-
-    def add(self, show: Show) -> None:
-        """Note a row; of rows with one id the last counts, as it does in the catalogue."""
-        self.fingerprints[show.id] = fingerprint(show.title, show.titles, show.description)
-        if show.overlay:
-            self.overlays.add(show.id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +80,14 @@ class _Shared:
     corrected: int
     refused: Mapping[str, str]
 
+    def __add__(self, other: _Shared) -> _Shared:
+        return _Shared(
+            known=self.known + other.known,
+            agreed=self.agreed + other.agreed,
+            corrected=self.corrected + other.corrected,
+            refused={**self.refused, **other.refused},
+        )
+
     @property
     def same_site(self) -> bool:
         """Tell whether the ids mean the same shows: enough agree, or the few that exist come from the file itself."""
@@ -136,7 +100,8 @@ class Identity:
 
     def __init__(self, library: Library) -> None:
         self._library = library
-        self._earlier: dict[str, ShowFingerprint] = {}  # of earlier files of this import, by the catalogue's id
+        self._files: list[FileIds] = []
+        self._earlier: dict[str, int] = {}  # rows of files before this one in the run, by the catalogue's id
         self._merged: dict[str, str] = {}
 
     async def plan(self, seen: FileIds, *, prefix: str | None = None) -> IdPlan:
@@ -148,7 +113,7 @@ class Identity:
             raise InvalidInputError(f"{prefix[:40]!r} cannot be a prefix: use small letters, digits, - and _.")
         self._merged = await provenance.merged_ids(self._library)
         groups: dict[str, list[str]] = defaultdict(list)
-        for given in seen.fingerprints:
+        for given in seen.last:
             groups[split_id(given)[0]].append(given)
         prefixes: dict[str, str] = {}
         explanations = (
@@ -169,9 +134,10 @@ class Identity:
             renamed=renamed,
             refused=refused,
         )
-        for given, known in seen.fingerprints.items():
+        for given, position in seen.last.items():
             if given not in refused:
-                self._earlier[plan.id_of(given)] = known
+                self._earlier[plan.id_of(given)] = len(self._files) << _FILE | position
+        self._files.append(seen)
         return plan
 
     async def complete(self, shows: Sequence[Show]) -> list[Show]:
@@ -215,13 +181,20 @@ class Identity:
         )
 
     async def _compare(self, seen: FileIds, ids: list[str], prefix: str) -> _Shared:
-        """Compare a file's ids with the catalogue's under a prefix."""
-        under = {join_id(prefix, split_id(given)[1]): given for given in ids}
-        stored = await self._stored(under)
-        files = await provenance.files_of(self._library, {show.id for show in stored.values()})
-        own = {show_id for show_id, show in stored.items() if seen.file in files.get(show.id, ())}
-        fingerprints = {show_id: self._earlier[show_id] for show_id in under if show_id in self._earlier}
-        return await asyncio.to_thread(lambda: _shared(seen, under, fingerprints | _fingerprints_of(stored), own))
+        """Compare a file's ids with the catalogue's under a prefix, some thousands at a time."""
+        shared = _Shared(known=0, agreed=0, corrected=0, refused={})
+        for start in range(0, len(ids), _COMPARED):
+            under = {join_id(prefix, split_id(given)[1]): given for given in ids[start : start + _COMPARED]}
+            stored = await self._stored(under)
+            files = await provenance.files_of(self._library, {show.id for show in stored.values()})
+            own = {show_id for show_id, show in stored.items() if seen.file in files.get(show.id, ())}
+            earlier = {show_id: self._before(show_id) for show_id in under if show_id in self._earlier}
+            shared += await asyncio.to_thread(_shared, seen, under, earlier | _fingerprints_of(stored), own)
+        return shared
+
+    def _before(self, show_id: str) -> ShowFingerprint:
+        place = self._earlier[show_id]
+        return self._files[place >> _FILE].at(place & ~(-1 << _FILE))
 
     async def _stored(self, ids: Iterable[str]) -> dict[str, StoredShow]:
         """Return what is stored under ids, or under the ids they were merged into."""
@@ -232,7 +205,7 @@ class Identity:
     async def _renamed(self, seen: FileIds, prefixes: Mapping[str, str]) -> dict[str, str]:
         """Return the ids that stand for another show: merged by the user, or known by the title of a list's entry."""
         renamed = {}
-        for given in seen.fingerprints:
+        for given in seen.last:
             own, bare = split_id(given)
             named = join_id(prefixes.get(own, own), bare)
             if named in self._merged:
@@ -241,7 +214,7 @@ class Identity:
             unknown = await self._unknown(seen, prefixes, renamed)
             by_title = await self._by_title() if unknown else {}
             for given in unknown:
-                keys = seen.fingerprints[given].keys
+                keys = seen.of(given).keys
                 matches = {show_id for key in keys for show_id in by_title.get(key, ())}
                 if len(matches) == 1:
                     renamed[given] = matches.pop()
@@ -256,12 +229,13 @@ class Identity:
         return [given for given, show_id in named.items() if show_id not in known and show_id not in self._earlier]
 
     async def _by_title(self) -> dict[int, list[str]]:
-        fingerprints = await asyncio.to_thread(_fingerprints_of, await provenance.stored(self._library))
-        found: dict[int, list[str]] = defaultdict(list)
-        for show_id, known in (fingerprints | self._earlier).items():
+        stored = await asyncio.to_thread(_fingerprints_of, await provenance.stored(self._library))
+        by_title: dict[int, list[str]] = defaultdict(list)
+        for show_id in dict.fromkeys([*stored, *self._earlier]):
+            known = self._before(show_id) if show_id in self._earlier else stored[show_id]
             for key in known.keys:
-                found[key].append(show_id)
-        return found
+                by_title[key].append(show_id)
+        return by_title
 
 
 def completed(show: Show, stored: Show | None, files: set[str]) -> Show:
@@ -339,7 +313,7 @@ def _shared(
 ) -> _Shared:
     clashes = {}
     for show_id, there in fingerprints.items():
-        here = seen.fingerprints[under[show_id]]
+        here = seen.of(under[show_id])
         if not there.is_like(here):
             clashes[show_id] = f"The ID {show_id} is already “{there.title}”, and this row is “{here.title}”."
     refused = {under[show_id]: sentence for show_id, sentence in clashes.items() if show_id not in own}

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from animerag import readers
 from animerag.errors import InvalidInputError
-from animerag.ingestion.entity_resolution import FileIds, IdPlan, joined
+from animerag.ingestion.entity_resolution import IdPlan, joined
 from animerag.ingestion.file_summary import MOST_NOTES, FileSummary
+from animerag.ingestion.fingerprints import FileIds
 from animerag.models import RowError, RowNote, Show
 from animerag.readers import ReadOptions, confinement
 
@@ -45,7 +46,6 @@ class TwoPassReader:
     seen: FileIds
     read: int = 0
     errors: list[RowError] = field(default_factory=list)
-    last: dict[str, int] = field(default_factory=dict)  # the position of the last show, by the id its row gives
 
     @classmethod
     def of(cls, file: SourceFile) -> TwoPassReader:
@@ -72,7 +72,6 @@ class TwoPassReader:
             return
         self.seen.add(row)
         self.summary.add(row)
-        self.last[row.id] = self.read - len(self.errors) - 1
 
     def again(self) -> Iterator[Show]:
         """Yield the shows once more. Raises InvalidInputError."""
@@ -91,12 +90,11 @@ class LastRowWins:
         """Take a file that comes after the others; without a plan its ids are the catalogue's."""
         number = len(self.readings)
         self.readings.append((reading, plan))
-        for given, position in reading.last.items():
+        for given, position in reading.seen.last.items():
             if plan is None or given not in plan.refused:
                 show_id = plan.id_of(given) if plan else given
                 self._places[show_id] = max(self._places.get(show_id, 0), number << _FILE | position)
-        reading.last = {}
-        reading.seen.fingerprints.clear()  # nothing needs them once the ids are decided
+        reading.seen = FileIds(file=reading.file.name)  # what was read of it has said what the ids mean
 
     @property
     def refused(self) -> int:

@@ -25,7 +25,7 @@ from animerag.models import Priority
 from animerag.rate_limits.admission import Admission, Call
 from animerag.rate_limits.circuit_breaker import CircuitBreaker, asks_long, long_wait
 from animerag.rate_limits.concurrency import level_for
-from animerag.rate_limits.headers import Limits
+from animerag.rate_limits.headers import AnnouncedLimits
 from animerag.rate_limits.shared_limits import Models
 from animerag.rate_limits.state import GateState, state_of
 from animerag.rate_limits.token_bucket import Pace
@@ -150,7 +150,7 @@ class Gate:
 
     def learn(self, headers: Mapping[str, str], *, model: str = "", unused_tokens: int = 0) -> None:
         """Take over limits from a response's headers; `unused_tokens` is by how much the estimate was too high."""
-        known, limits, call = self._models.get(model), Limits.of(headers), _current_call.get()
+        known, limits, call = self._models.get(model), AnnouncedLimits.of(headers), _current_call.get()
         now = self._clock()
         if limits is not None:
             self._models.learn(known, limits, now if call is None else call.started_at, now)

@@ -29,14 +29,14 @@ class Announcement:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class AnnouncedLimits:
     """What one answer announces."""
 
     requests: Announcement | None
     tokens: Announcement | None
 
     @classmethod
-    def of(cls, headers: Mapping[str, str]) -> Limits | None:
+    def of(cls, headers: Mapping[str, str]) -> AnnouncedLimits | None:
         """Return what `headers` announce, or None where that is nothing."""
         limits = cls(announcement(headers, "requests"), announcement(headers, "tokens"))
         return None if limits == cls(None, None) else limits

@@ -14,7 +14,7 @@ from animerag.rate_limits.token_bucket import Pace
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from animerag.rate_limits.headers import Limits
+    from animerag.rate_limits.headers import AnnouncedLimits
 
 _NOTHING = (None, None)
 _PROOFS = 2  # announcements in a row that contradict a common account
@@ -39,7 +39,7 @@ class Models:
             self._join(self._models[name], self._announced())
         return self._models[name]
 
-    def learn(self, model: Model, limits: Limits, sent_at: float, now: float) -> None:
+    def learn(self, model: Model, limits: AnnouncedLimits, sent_at: float, now: float) -> None:
         """Take over what an answer announces to a request that was sent then."""
         partners = self._partners(model)
         if partners and (limits.numbers != model.pace.announced or self._contradicts(model, limits, sent_at, now)):
@@ -77,7 +77,7 @@ class Models:
                 model.pace = other.pace
                 return
 
-    def _part(self, model: Model, limits: Limits, sent_at: float, now: float) -> None:
+    def _part(self, model: Model, limits: AnnouncedLimits, sent_at: float, now: float) -> None:
         """Give a model a pace of its own; what left since the answered request may have been its calls."""
         since = model.pace.requests.spent_since(sent_at)
         model.pace = Pace()
@@ -86,7 +86,7 @@ class Models:
         if limits.requests is not None and limits.requests.remaining is not None:
             model.pace.requests.hold_to(limits.requests.remaining - since, now)
 
-    def _contradicts(self, model: Model, limits: Limits, sent_at: float, now: float) -> bool:
+    def _contradicts(self, model: Model, limits: AnnouncedLimits, sent_at: float, now: float) -> bool:
         remaining = limits.requests.remaining if limits.requests else None
         hidden = remaining is not None and model.pace.requests.hides(remaining, sent_at, now)
         self._contradictions[model.name] = self._contradictions.get(model.name, 0) + 1 if hidden else 0

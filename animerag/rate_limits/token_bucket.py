@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from animerag.rate_limits.window import WINDOW_S, Window
 
 if TYPE_CHECKING:
-    from animerag.rate_limits.headers import Announcement, Limits
+    from animerag.rate_limits.headers import AnnouncedLimits, Announcement
     from animerag.rate_limits.window import Grant
 
 # Our clock starts when a request leaves, the server's when it arrives, and the first one also opens a connection.
@@ -284,7 +284,7 @@ class Pace:
         """Return the limits in requests and tokens that the provider announced last."""
         return self.requests.announced, self.tokens.announced
 
-    def learn(self, limits: Limits, now: float, *, only: bool) -> None:
+    def learn(self, limits: AnnouncedLimits, now: float, *, only: bool) -> None:
         """Take over what an answer announces; `only` says that no other request can have changed it since."""
         if limits.requests is not None:
             self.requests.learn(limits.requests, now, only=only)

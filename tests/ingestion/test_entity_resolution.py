@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from animerag.errors import InvalidInputError
-from animerag.ingestion.entity_resolution import FileIds, Identity, fingerprint, names_something
+from animerag.ingestion.entity_resolution import Identity
+from animerag.ingestion.fingerprints import FileIds, fingerprint, names_something
 from animerag.models import ImportKind, Origin, RelatedShow, RowError, Show
 from animerag.storage import provenance
 from animerag.storage.library import Library, show_rows
@@ -208,3 +209,17 @@ def test_what_an_owner_thinks_changes_the_content_and_not_the_text():
     watched = Document.of(replace(plain, my_status="completed"))
     assert watched.text_hash == Document.of(plain).text_hash
     assert watched.content_hash != Document.of(plain).content_hash
+
+
+@pytest.mark.parametrize("titles", [["Alpha"], ["Alpha", "Beta", "二つ目"], []])
+def test_the_fingerprint_of_a_row_is_given_back_as_it_was_read(titles):
+    shows = [
+        Show(id="1", title="First", titles=("First", *titles), description="It begins."),
+        Show(id="2", title="Zweites ÄÖ", titles=tuple(titles)),
+        Show(id="1", title="First again", titles=("First",)),
+    ]
+    gathered = FileIds(file="x.csv")
+    for show in shows:
+        gathered.add(show)
+    assert gathered.of("1") == fingerprint("First again", ["First"], "")
+    assert [gathered.at(n) for n in range(3)] == [fingerprint(s.title, s.titles, s.description) for s in shows]
