@@ -1,13 +1,16 @@
-"""An import that is killed at a named point: `killed.py POINT NTH DATA_DIR EXPORT BATCH_SIZE [NAME=VALUE]…`.
+"""Imports in processes of their own, each killed at a named point: `killed.py` reads requests, a line of JSON each.
 
-It runs in a process of its own, with settings by their names. A point is a call that it makes; the process, or the
-Chroma server, gets SIGKILL before or after the NTH one.
+A request is [POINT, NTH, DATA_DIR, EXPORT, BATCH_SIZE, {NAME: VALUE}], the last one settings. A point is a call of the
+import; the process, or the Chroma server, gets SIGKILL before or after the NTH one. The reply is a line as well: [exit
+status, what the import reported or null]. Each process is forked from this one, which has loaded all modules: loading them
+costs more than the import.
 """
 
 import asyncio
 import json
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -64,17 +67,56 @@ async def run(data_dir, export, batch_size, told):
         try:
             report = await services.ingestion.run([source], Control(), batch_size=batch_size)
         except AnimeRAGError as error:
-            print(json.dumps({"error": str(error)}))
-            return
+            return {"error": str(error)}
         told = {"ingested": report.ingested, "unchanged": report.unchanged, "stopped_by": report.stopped_by}
         if report.stopped_by:  # the store may be unable to answer for now
-            print(json.dumps(told))
-            return
+            return told
         health = await services.maintenance.check()
-        print(json.dumps({**told, "catalogue": report.catalogue, "healthy": health.healthy}))
+        return {**told, "catalogue": report.catalogue, "healthy": health.healthy}
+
+
+def forked(request):
+    """Run one import in a child and return its exit status and report."""
+    point, nth, data_dir, export, batch_size, told = request
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        arm(point, nth, Path(data_dir))
+        report = asyncio.run(run(Path(data_dir), Path(export), batch_size, told))
+        os.write(writing, json.dumps(report).encode())
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        report = pipe.read()
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    return status, json.loads(report) if report else None
+
+
+class Importer:
+    """The caller's side: a server that forks imports, one at a time."""
+
+    def __init__(self):
+        command = [sys.executable, __file__]
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+        self._server = subprocess.Popen(
+            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def run(self, point, nth, data_dir, export, batch_size, **told):
+        """Return the exit status of an import, negative for the signal that ended it, and its report or None."""
+        request = [point, nth, str(data_dir), str(export), batch_size, told]
+        self._server.stdin.write(json.dumps(request) + "\n")
+        self._server.stdin.flush()
+        return json.loads(self._server.stdout.readline())
+
+    def close(self):
+        self._server.communicate(timeout=20)
+
+
+def serve():
+    for line in sys.stdin:
+        print(json.dumps(forked(json.loads(line))), flush=True)
 
 
 if __name__ == "__main__":
-    point, nth, data_dir, export, batch_size, *told = sys.argv[1:]
-    arm(point, int(nth), Path(data_dir))
-    asyncio.run(run(Path(data_dir), Path(export), int(batch_size), dict(one.split("=", 1) for one in told)))
+    serve()

@@ -6,10 +6,7 @@ The catalogue is what a plain dictionary says it is.
 import asyncio
 import json
 import signal
-import subprocess
-import sys
 import uuid
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -25,14 +22,13 @@ from animerag.jobs.jobs import Control
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 
-KILLER = Path(__file__).with_name("killed.py")
 POINTS = ("vectors kept", "before writing", "written, not noted", "inside the commit", "acknowledged", "never")
 IDS = st.sets(st.integers(1, 8), min_size=1)
 VERSIONS = st.integers(1, 3)
 FEW = settings(max_examples=12, stateful_step_count=8, deadline=None, suppress_health_check=list(HealthCheck))
 
 
-def machine_over(directory, chroma_url):
+def machine_over(directory, chroma_url, importer):
     """Return a state machine that works on catalogues in `directory`, a new one each time."""
 
     class Catalogue(RuleBasedStateMachine):
@@ -110,12 +106,12 @@ def machine_over(directory, chroma_url):
         @rule(ids=IDS, version=VERSIONS, point=st.sampled_from(POINTS), nth=st.integers(1, 2))
         def ingest_in_another_process_that_may_be_killed(self, ids, version, point, nth):
             self.others += 1
-            command = [sys.executable, str(KILLER), point, str(nth), str(self.path), str(self.file(ids, version).path)]
-            ended = subprocess.run([*command, "3", f"chroma_url={chroma_url}"], stdout=subprocess.PIPE, check=False)
-            assert ended.returncode in (0, -signal.SIGKILL)
+            export = self.file(ids, version).path
+            status, _ = importer.run(point, nth, self.path, export, 3, chroma_url=chroma_url)
+            assert status in (0, -signal.SIGKILL)
             stored = self.stored()
             assert all(stored.get(i) in (self.told.get(i), version) for i in ids), "old or new, nothing between"
-            if ended.returncode == 0:
+            if status == 0:
                 assert all(stored[i] == version for i in ids)
             self.told |= {i: stored[i] for i in ids if i in stored}
             self.runner.run(self.services.maintenance.repair())
@@ -138,8 +134,8 @@ def machine_over(directory, chroma_url):
     return Catalogue
 
 
-def test_any_order_of_imports_cancels_losses_and_repairs(tmp_path, chroma_index_url):
-    run_state_machine_as_test(machine_over(tmp_path, chroma_index_url), settings=FEW)
+def test_any_order_of_imports_cancels_losses_and_repairs(tmp_path, chroma_index_url, importer):
+    run_state_machine_as_test(machine_over(tmp_path, chroma_index_url, importer), settings=FEW)
 
 
 async def nothing(*_args, **_kwargs):
@@ -149,10 +145,10 @@ async def nothing(*_args, **_kwargs):
 @pytest.mark.parametrize(
     "skipped", ["animerag.indexing.indexer.Indexer.upsert", "animerag.storage.library.insert_many"]
 )
-def test_a_write_that_is_skipped_is_noticed(tmp_path, chroma_index_url, monkeypatch, skipped):
+def test_a_write_that_is_skipped_is_noticed(tmp_path, chroma_index_url, importer, monkeypatch, skipped):
     """The checks can fail: they do where one side of the write is taken away."""
     monkeypatch.setattr(skipped, nothing)
     with pytest.raises((AssertionError, LibraryError)):
         run_state_machine_as_test(
-            machine_over(tmp_path, chroma_index_url), settings=settings(FEW, phases=[Phase.generate])
+            machine_over(tmp_path, chroma_index_url, importer), settings=settings(FEW, phases=[Phase.generate])
         )

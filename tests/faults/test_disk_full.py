@@ -5,8 +5,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
@@ -17,7 +15,6 @@ from animerag.storage.disk_space import Space
 pytestmark = [pytest.mark.long, pytest.mark.timeout(180)]
 
 SHOWS = 1200
-KILLER = Path(__file__).with_name("killed.py")
 
 
 @pytest.fixture
@@ -32,19 +29,27 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "--lazy", place], check=True)
 
 
-async def test_a_full_disk_loses_nothing_and_the_rest_follows_when_there_is_room(small_disk, tmp_path, record):
+async def test_a_full_disk_loses_nothing_and_the_rest_follows_when_there_is_room(
+    small_disk, tmp_path, record, importer
+):
     export, ballast = tmp_path / "export.json", small_disk / "ballast"
     rows = [record(n, f"Voyage {n}", f"The captain finds island {n * 7}.") for n in range(1, SHOWS + 1)]
     export.write_text(json.dumps({"AniDB_Anime": rows}), encoding="utf-8")
     async with SimulatorProcess(SimulatorSettings(embed_latency_s=0.1)) as provider:
-        importing = await started(small_disk, export, provider.url)
+
+        def imported():
+            arguments = ("never", 1, small_disk / "data", export, 50)
+            return asyncio.to_thread(importer.run, *arguments, openai_base_url=provider.url)
+
+        importing = asyncio.create_task(imported())
         while (await provider.stats()).texts < SHOWS / 4:
             await asyncio.sleep(0.01)
         fill(ballast)
-        stopped = await outcome(importing)
+        stopped_with, stopped = await importing
         ballast.unlink()
-        rest = await outcome(await started(small_disk, export, provider.url))
+        ended_with, rest = await imported()
         paid = (await provider.stats()).texts
+    assert (stopped_with, ended_with) == (0, 0)
     assert "disk" in (stopped.get("stopped_by") or stopped.get("error"))
     assert "is full" in (stopped.get("stopped_by") or stopped.get("error"))
     assert (rest["stopped_by"], rest["catalogue"], rest["healthy"]) == (None, SHOWS, True)
@@ -67,14 +72,3 @@ def fill(path):
                 pass
         except OSError:
             return
-
-
-async def started(data_dir, export, url):
-    command = [sys.executable, str(KILLER), "never", "1", str(data_dir / "data"), str(export), "50"]
-    return await asyncio.create_subprocess_exec(*command, f"openai_base_url={url}", stdout=asyncio.subprocess.PIPE)
-
-
-async def outcome(process):
-    said, _ = await process.communicate()
-    assert process.returncode == 0
-    return json.loads(said)

@@ -10,8 +10,6 @@ import json
 import random
 import signal
 import sqlite3
-import sys
-from pathlib import Path
 
 import pytest
 
@@ -21,21 +19,11 @@ from tests.faults.killed import POINTS
 pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
 
 SHOWS, CHANGED, BATCH, LANES = 120, 40, 4, 3
-KILLER = Path(__file__).with_name("killed.py")
 
 
 @pytest.fixture
 def kills(request):
     return request.config.getoption("--kills")
-
-
-async def killed_at(point, nth, data_dir, export, url):
-    """Run the import in a process of its own; returns how it ended and what it said."""
-    command = [sys.executable, str(KILLER), point, str(nth), str(data_dir), str(export), str(BATCH)]
-    command.append(f"openai_base_url={url}")
-    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
-    said, _ = await process.communicate()
-    return process.returncode, json.loads(said) if said.strip() else None
 
 
 def acknowledged(data_dir):
@@ -56,23 +44,28 @@ def acknowledged(data_dir):
     return {show_id for show_id, _, _ in noted}
 
 
-async def test_an_import_survives_being_killed_anywhere(tmp_path, record, kills):
+async def test_an_import_survives_being_killed_anywhere(tmp_path, record, kills, importer):
     export, data_dir = tmp_path / "export.json", tmp_path / "data"
     days = dict.fromkeys(range(1, SHOWS + 1), 0)
     chance = random.Random(7)
     points = itertools.cycle([point for point in POINTS if point != "never"])
     before, died = set(), 0
     async with SimulatorProcess(SimulatorSettings(embed_latency_s=0.01)) as provider:
+
+        def imported(point, nth):
+            arguments = (point, nth, data_dir, export, BATCH)
+            return asyncio.to_thread(importer.run, *arguments, openai_base_url=provider.url)
+
         for day, point in enumerate(itertools.islice(points, kills), 1):
             days |= dict.fromkeys(chance.sample(sorted(days), CHANGED), day)  # there is always something to do
             write(export, record, days)
-            code, said = await killed_at(point, chance.randint(1, 2), data_dir, export, provider.url)
+            code, said = await imported(point, chance.randint(1, 2))
             died += code == -signal.SIGKILL
             assert code in (0, -signal.SIGKILL), (point, said)
             now = acknowledged(data_dir)
             assert before <= now, f"{point}: lost {sorted(before - now)}"
             before = now
-        code, said = await killed_at("never", 1, data_dir, export, provider.url)
+        code, said = await imported("never", 1)
         paid = (await provider.stats()).texts
     assert code == 0
     assert (said["catalogue"], said["healthy"], said["stopped_by"]) == (SHOWS, True, None)
