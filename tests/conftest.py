@@ -95,8 +95,10 @@ def real_library(real_export, chroma_index_url, tmp_path_factory, worker_id):
     async def prepare():
         async with open_services(load_settings(data_dir=directory, chroma_url=chroma_index_url), warm=False) as opened:
             report = await opened.ingestion.run([SourceFile(path=real_export, name=real_export.name)], Control())
-            assert (report.read, report.ingested + report.unchanged) == (1458, 1458)
-            assert (await opened.maintenance.repair()).healthy
+            assert (report.read, report.ingested + report.unchanged, report.catalogue) == (1458, 1458, 1458)
+            if report.unchanged:
+                await opened.maintenance.repair()
+            assert (await opened.maintenance.check()).healthy
 
     with pytest.MonkeyPatch.context() as patch, FileLock(shared / "real.lock"):
         for name in [name for name in os.environ if name.startswith(("ANIMERAG_", "OPENAI_"))]:
@@ -107,6 +109,15 @@ def real_library(real_export, chroma_index_url, tmp_path_factory, worker_id):
         if not finished.exists():
             shutil.copytree(directory, finished, ignore=shutil.ignore_patterns("*.lock"))
     return directory / "library.db"
+
+
+@pytest.fixture
+async def real_services(settings, real_library):
+    """All services over a copy of the real shows."""
+    settings.data_dir.mkdir(parents=True)
+    shutil.copy(real_library, settings.data_dir)
+    async with open_services(settings, warm=False) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 import contextlib
 import csv
-import shutil
 
 import pytest
 
@@ -46,15 +45,6 @@ def simulated(settings):
     return lambda url: open_services(
         load_settings(openai_base_url=url, data_dir=settings.data_dir, chroma_url=settings.chroma_url), warm=False
     )
-
-
-@pytest.fixture
-async def stocked(settings, real_library):
-    """All services over the real shows."""
-    settings.data_dir.mkdir(parents=True)
-    shutil.copy(real_library, settings.data_dir)
-    async with open_services(settings, warm=False) as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -328,14 +318,14 @@ def test_long_descriptions_share_the_budget_and_short_ones_are_sent_whole():
     assert prompt.user.count(" …") == 3
 
 
-async def test_every_quote_without_a_model_stands_in_its_source(stocked, real_export):
+async def test_every_quote_without_a_model_stands_in_its_source(real_services, real_export):
     questions = real_export.with_name("questions.csv")
     if not questions.exists():
         pytest.skip(f"{questions} is not here")
     quoted = 0
     with questions.open(encoding="utf-8-sig") as file:
         for row in csv.DictReader(file):
-            answer = await stocked.answering.ask(row["question"])
+            answer = await real_services.answering.ask(row["question"])
             assert answer.status in (AnswerStatus.OK, AnswerStatus.NO_MATCH), row
             assert "I think" not in answer.text
             shown = [clean(source.show.description) for source in answer.sources]

@@ -1,9 +1,9 @@
 """Imports in processes of their own, each killed at a named point: `killed.py` reads requests, a line of JSON each.
 
 A request is [POINT, NTH, DATA_DIR, EXPORT, BATCH_SIZE, {NAME: VALUE}], the last one settings. A point is a call of the
-import; the process, or the Chroma server, gets SIGKILL before or after the NTH one. The reply is a line as well: [exit
-status, what the import reported or null]. Each process is forked from this one, which has loaded all modules: loading them
-costs more than the import.
+import; the process, or the Chroma server, gets SIGKILL before or after the NTH one. The reply is a line as well:
+[exit status, what the import reported or null]. Each process is forked from this one, which has loaded all modules:
+loading them costs more than the import.
 """
 
 import asyncio

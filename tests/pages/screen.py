@@ -13,6 +13,7 @@ def until(app, seen, within_s=60):
     deadline = time.monotonic() + within_s
     while not seen(app):
         assert time.monotonic() < deadline, words(app)
+        time.sleep(0.1)  # as a page's timer waits: run back to back, the page would hold up the work it watches
         app.run()
         assert not app.exception
     return app
