@@ -33,10 +33,15 @@ class ConnectionCheck:
 
 async def saved_settings(library: Library) -> dict[str, Any]:
     """Return what was saved, by name. Raises LibraryError."""
+    return from_facts(await library.facts(SETTING))
+
+
+def from_facts(facts: Mapping[str, str]) -> dict[str, Any]:
+    """Return the settings that facts hold, by name; the facts' keys come without `SETTING`."""
     found = {}
-    for name, told in (await library.facts(SETTING)).items():
+    for name, value in facts.items():
         try:
-            found[name] = json.loads(told)
+            found[name] = json.loads(value)
         except ValueError:  # somebody's own edit
             continue
     return found

@@ -8,7 +8,8 @@ import numpy as np
 from animerag import readers
 from animerag.catalogue import sample
 from animerag.models import Priority
-from animerag.providers.local import MODEL, LocalEmbedder
+from animerag.providers.encoder_model import MODEL
+from animerag.providers.local import LocalEmbedder
 from animerag.text.documents import Document, text_hash
 
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
-from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from animerag import __version__, simulator
 from animerag.cli.job_runner import DONE, ROWS_LEFT, Commands, services
-from animerag.errors import AnimeRAGError
 
 if TYPE_CHECKING:
     import argparse
 
+    from animerag.catalogue.overview import Overview
     from animerag.composition import Services
 
 
@@ -74,8 +73,14 @@ def _advice(*, repaired: bool) -> str:
 
 async def info(options: argparse.Namespace) -> int:
     """Tell what is configured and stored."""
-    async with services() as opened:
-        told = await _info_object(opened)
+    from animerag.catalogue import overview
+    from animerag.config import load_settings
+
+    found = overview.read(load_settings())
+    if found is None:
+        async with services() as opened:
+            found = await _from_services(opened)
+    told = _info_object(found)
     if options.json:
         print(json.dumps(told, ensure_ascii=False))
         return DONE
@@ -85,26 +90,34 @@ async def info(options: argparse.Namespace) -> int:
     return DONE
 
 
-async def _info_object(opened: Services) -> dict[str, Any]:
-    settings = opened.settings
+async def _from_services(opened: Services) -> Overview:
+    from animerag.catalogue.overview import Overview
+
     status = await opened.catalogue.status()
-    with suppress(AnimeRAGError):  # an address is worth telling, but only if there is one
-        await opened.index.start()
+    return Overview(
+        settings=opened.settings,
+        provider=opened.embedder.provider,
+        chat_model=opened.answering.model,
+        embedding_model=opened.embedder.model,
+        dimensions=await opened.embedder.dimensions(),
+        shows=status.shows,
+        indexed=status.indexed,
+    )
+
+
+def _info_object(found: Overview) -> dict[str, Any]:
+    from animerag.catalogue.overview import chroma_address
+
+    settings = found.settings
+    limits = ("ingest_concurrency", "query_concurrency", "batch_size", "max_rpm", "max_tpm", "max_cost_usd")
     return {
         "version": __version__,
-        "provider": opened.embedder.provider,
-        "chat_model": opened.answering.model,
-        "embedding_model": opened.embedder.model,
-        "dimensions": await opened.embedder.dimensions(),
-        "catalogue": {"shows": status.shows, "indexed": status.indexed},
-        "chroma": {"mode": opened.index.mode, "url": opened.index.url},
+        "provider": found.provider,
+        "chat_model": found.chat_model,
+        "embedding_model": found.embedding_model,
+        "dimensions": found.dimensions,
+        "catalogue": {"shows": found.shows, "indexed": found.indexed},
+        "chroma": {"mode": "remote" if settings.chroma_url else "local", "url": chroma_address(settings)},
         "data_dir": str(settings.data_dir),
-        "limits": {
-            "ingest_concurrency": settings.ingest_concurrency,
-            "query_concurrency": settings.query_concurrency,
-            "batch_size": settings.batch_size,
-            "max_rpm": settings.max_rpm,
-            "max_tpm": settings.max_tpm,
-            "max_cost_usd": settings.max_cost_usd,
-        },
+        "limits": {name: getattr(settings, name) for name in limits},
     }

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from animerag.errors import AnimeRAGError, IndexBrokenError, InvalidInputError, LibraryError
-from animerag.indexing.indexer import prefix_of
+from animerag.indexing.collections import prefix_of
 from animerag.storage.integrity import is_sound
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ costs a repetition, never a second payment.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import random
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from animerag.indexing import collections
 from animerag.models import Priority, Usage
 from animerag.ports import CollectionSpec, VectorRecord
 from animerag.text.documents import RECIPE, Document
@@ -204,13 +204,8 @@ class Indexer:
 
 def collection_for(library_id: str, model: str, dimensions: int) -> CollectionSpec:
     """Name the collection of a library, model, width and text recipe."""
-    key = hashlib.sha256(f"{model}\n{dimensions}\n{RECIPE}".encode()).hexdigest()[:10]
-    return CollectionSpec(name=f"{prefix_of(library_id)}{key}", model=model, dimensions=dimensions, recipe=RECIPE)
-
-
-def prefix_of(library_id: str) -> str:
-    """Return how the names of a library's collections begin."""
-    return f"animerag-{library_id}-"
+    name = collections.name_of(library_id, model, dimensions)
+    return CollectionSpec(name=name, model=model, dimensions=dimensions, recipe=RECIPE)
 
 
 def record_of(document: Document, vector: Vectors) -> VectorRecord:

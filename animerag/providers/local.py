@@ -20,6 +20,7 @@ import numpy as np
 from animerag.errors import ProviderUnusableError
 from animerag.models import AnswerStatus, Finish, Priority, ProviderName, Usage
 from animerag.ports import Embedding
+from animerag.providers.encoder_model import DIMENSIONS, EXTRACTIVE, MODEL
 from animerag.rate_limits import Gate
 from animerag.telemetry.tracing import span
 from animerag.text.cleaning import clean, is_japanese, sentences
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from animerag.models import Prompt, Show, Source
     from animerag.ports import Vectors
 
-MODEL = "universal-sentence-encoder-multilingual-3"
-DIMENSIONS = 512
 _WEIGHTS_SHA256 = "0db566fd0af82cbf9f3a7eac3920ede5fb784a6882398563ca9b1bbd66fb37c9"
 _THREADS = 2
 _CHUNK = 16  # texts a thread takes at once: about 0.1 s, the longest that a live question waits behind an import
@@ -138,7 +137,7 @@ class ExtractiveAnswerer:
     """Answers by quoting: facts from fields, sentences verbatim from the shows that were found."""
 
     provider: ProviderName = "local"
-    model = "extractive"
+    model = EXTRACTIVE
 
     def __init__(self, embedder: LocalEmbedder) -> None:
         self._embedder = embedder

@@ -22,7 +22,7 @@ from animerag import __version__
 from animerag.errors import InvalidInputError, LibraryError, reason_of
 from animerag.storage import integrity, process_locks
 from animerag.storage.page_check import damaged_pages, is_corruption
-from animerag.storage.schema import BASELINE, VERSION
+from animerag.storage.schema_version import BASELINE, VERSION
 from animerag.storage.upload_files import DIRECTORY as _UPLOADS
 from animerag.storage.upload_files import UNFINISHED, stored_names
 

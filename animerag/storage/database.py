@@ -28,7 +28,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from animerag.errors import LibraryError, reason_of
 from animerag.storage import backup, integrity, migrations
 from animerag.storage import full_text as words
-from animerag.storage.schema import BASELINE, VERSION, facts, metadata
+from animerag.storage.schema import facts, metadata
+from animerag.storage.schema_version import BASELINE, VERSION
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping

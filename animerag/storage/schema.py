@@ -1,4 +1,4 @@
-"""The library's tables. A change of shape raises `VERSION` and comes with a step in `migrations/versions`."""
+"""The library's tables. A change of shape raises `schema_version.VERSION` and has a step in `migrations/versions`."""
 
 from __future__ import annotations
 
@@ -16,9 +16,6 @@ from sqlalchemy import (
     Text,
     text,
 )
-
-VERSION = 9
-BASELINE = 8  # the oldest version that is upgraded; earlier ones were never released
 
 metadata = MetaData()
 

@@ -13,7 +13,7 @@ from animerag.composition import open_services
 from animerag.config import load_settings
 from animerag.jobs.jobs import Control
 from animerag.models import AnswerStatus, Show
-from animerag.providers.local import MODEL
+from animerag.providers.encoder_model import MODEL
 from animerag.ui.components import EXAMPLES
 from tests.write_sample_vectors import sample_vectors
 

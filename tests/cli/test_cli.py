@@ -165,6 +165,28 @@ def test_doctor_and_info_tell_the_state(filled):
     assert told["chroma"]["mode"] == "remote"
 
 
+def test_info_says_the_same_without_opening_the_services(filled, monkeypatch):
+    quick = filled("info", "--json")
+    monkeypatch.setattr("animerag.catalogue.overview.read", lambda _: None)
+    assert filled("info", "--json") == quick
+
+
+def test_info_loads_nothing_heavy(filled, settings, chroma_index_url):
+    heavy = ("aiohttp", "chromadb", "numpy", "openai", "rich", "sqlalchemy", "streamlit")
+    program = (
+        f"import sys; from animerag.cli import main; main(['info']); print([n for n in {heavy} if n in sys.modules])"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment(settings, chroma_index_url),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "shows 2, indexed 2" in ended.stdout
+    assert ended.stdout.endswith("[]\n")
+
+
 def test_an_unusable_setting_is_two_and_named(run, monkeypatch):
     monkeypatch.setenv("ANIMERAG_BATCH_SIZE", "many")
     status, _, err = run("info")

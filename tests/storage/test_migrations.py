@@ -12,7 +12,7 @@ from animerag.errors import InvalidInputError, LibraryError
 from animerag.storage import backup
 from animerag.storage.integrity import VectorKey
 from animerag.storage.library import Library
-from animerag.storage.schema import BASELINE, VERSION
+from animerag.storage.schema_version import BASELINE, VERSION
 
 SCHEMA = Path(__file__).parent / "schemas" / f"{BASELINE}.sql"  # the tables as that version made them
 SHOW = (

@@ -1,0 +1,43 @@
+"""Counts and facts of a library, read by SQLite alone: for commands that answer before SQLAlchemy would be loaded."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from animerag.storage.schema_version import VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """Facts by key, the number of shows, and how many of them each collection holds in their current form."""
+
+    facts: Mapping[str, str]
+    shows: int
+    indexed: Mapping[str, int]
+
+
+def read(path: Path) -> Summary | None:
+    """Return the summary of a library; None for one that is missing, damaged or of another version."""
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            return _read(connection) if version == VERSION else None
+    except sqlite3.Error:
+        return None
+
+
+def _read(connection: sqlite3.Connection) -> Summary:
+    (shows,) = connection.execute("SELECT count(*) FROM shows").fetchone()
+    indexed = connection.execute(
+        "SELECT collection, count(*) FROM indexed JOIN shows ON shows.id = indexed.show_id"
+        " WHERE indexed.text_hash = shows.text_hash GROUP BY collection"
+    )
+    facts = connection.execute("SELECT key, value FROM facts")
+    return Summary(facts=dict(facts.fetchall()), shows=shows, indexed=dict(indexed.fetchall()))
