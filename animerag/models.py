@@ -42,6 +42,7 @@ FactField = Literal[
     "my_status",
     "my_score",
     "episodes_watched",
+    "difference",
 ]
 
 
@@ -509,7 +510,9 @@ def _range_label(name: str, low: float | str | None, high: float | str | None) -
 class Sort:
     """An order over a field; shows that lack the field come last."""
 
-    field: Literal["year", "end_year", "episodes", "rating", "votes", "air_date", "end_date", "duration"]
+    field: Literal[
+        "year", "end_year", "episodes", "rating", "votes", "air_date", "end_date", "duration", "my_score", "difference"
+    ]
     descending: bool = True
 
 

@@ -28,6 +28,8 @@ _FIELDS = {
     "year": ("the year", "放送年"),
     "end_year": ("the year of the end", "終了年"),
     "duration": ("the running time", "一話の長さ"),
+    "my_score": ("your score", "自分の評価"),
+    "difference": ("your score", "自分の評価"),
 }
 _ORDERED = {
     ("rating", True): ("Highest rated", "評価の高い順"),
@@ -40,6 +42,10 @@ _ORDERED = {
     ("year", False): ("Oldest", "古い順"),
     ("end_year", True): ("Latest to end", "終了の新しい順"),
     ("end_year", False): ("First to end", "終了の古い順"),
+    ("my_score", True): ("Your highest scores", "自分の評価の高い順"),
+    ("my_score", False): ("Your lowest scores", "自分の評価の低い順"),
+    ("difference", True): ("Where your score differs most from the rating", "評価との差が大きい順"),
+    ("difference", False): ("Where your score is nearest to the rating", "評価との差が小さい順"),
     ("duration", True): ("Longest running time", "上映時間の長い順"),
     ("duration", False): ("Shortest running time", "上映時間の短い順"),
 }
@@ -131,6 +137,8 @@ def _line(show: Show, fact: FactAnswer, place: int, number: int | None, *, japan
     field = fact.sort.field if fact.sort else None
     if field in _UNITS and isinstance(value := getattr(show, field), int | float):
         parts.append(_UNITS[field][japanese].format(value))
+    if field in ("my_score", "difference") and show.my_score:
+        parts.append(f"自分の評価{show.my_score:g}点" if japanese else f"{show.my_score:g} from you")
     if field == "end_year" and show.end_year:
         parts.append(f"終了{show.end_year}年" if japanese else f"ended in {show.end_year}")
     about = f" ({', '.join(part for part in parts if part)})" if parts else ""

@@ -6,23 +6,33 @@ condition nor its opposite.
 
 from __future__ import annotations
 
+import operator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from animerag.models import FactAnswer, Sort
 from animerag.query.lexicon import unsuitable_tags
-from animerag.query.plan import EVERYTHING, And, Of, comparisons, evaluate, parts_of
+from animerag.query.plan import EVERYTHING, And, Not, Of, Or, Predicate, comparisons, parts_of
 from animerag.query.rendering import labelled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from animerag.models import FactKind, Filters, Show
     from animerag.query.field_index import FieldIndex
-    from animerag.query.plan import Condition, Plan, Predicate
+    from animerag.query.plan import Condition, Plan
 
 _KINDS: dict[str, FactKind] = {"list": "list", "my_list": "list", "count": "count", "superlative": "order"}
 _NUMBERS = ("year", "end_year", "episodes", "rating", "votes", "duration")
+_OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
+    "=": operator.eq,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+Verdict: TypeAlias = "Callable[[Show], bool | None]"
+_OWN_ORDERS = ("underrated", "my_score", "difference")  # most shows have no place in them, which goes without saying
 _FIRST = 10  # shows of an order that says no number
 # Names of a plan's fields in a show.
 ATTRIBUTES = {"status": "airing", "my_progress": "episodes_watched"}
@@ -62,7 +72,7 @@ def carry_out(plan: Plan, table: FieldIndex, filters: Filters) -> FactAnswer | N
                 kind="text", intent=plan.intent, conditions=tuple(plan.conditions()), missing=plan.missing
             )
         sort, ids = _ordered(plan, shows, table)
-        unknown = 0 if plan.order is None or plan.order.field == "underrated" else len(shows) - len(ids)
+        unknown = 0 if plan.order is None or plan.order.field in _OWN_ORDERS else len(shows) - len(ids)
     total = len(ids)
     if sort:
         limit = plan.limit or _FIRST
@@ -88,11 +98,11 @@ def carry_out(plan: Plan, table: FieldIndex, filters: Filters) -> FactAnswer | N
 def selected(plan: Plan, table: FieldIndex, filters: Filters) -> tuple[list[Show], list[Show]]:
     """Return the shows that meet a plan's condition, and those of which an unknown value leaves it open."""
     among = None if plan.among is None else set(plan.among)
-    met, undecided = [], []
+    met, undecided, verdict_on = [], [], compiled(plan.condition, table)
     for show in table.shows():
         if (among is not None and show.id not in among) or not table.allows(show.id, filters):
             continue
-        verdict = verdict_of(show, plan.condition, table)
+        verdict = verdict_on(show)
         if verdict:
             met.append(show)
         elif verdict is None:
@@ -105,8 +115,8 @@ def without_each(plan: Plan, table: FieldIndex, filters: Filters) -> list[tuple[
     parts = parts_of(plan.condition)
     counts = []
     for left_out in parts:
-        rest = And(tuple(part for part in parts if part is not left_out))
-        number = sum(verdict_of(show, rest, table) is True for show in table.shows() if table.allows(show.id, filters))
+        rest = compiled(And(tuple(part for part in parts if part is not left_out)), table)
+        number = sum(rest(show) is True for show in table.shows() if table.allows(show.id, filters))
         counts.append((left_out, number))
     return counts
 
@@ -127,12 +137,34 @@ def labels_of(condition: Condition, table: FieldIndex) -> tuple[str, ...]:
 
 def meets(show: Show, condition: Condition, table: FieldIndex) -> bool:
     """Tell whether a show surely meets a condition."""
-    return verdict_of(show, condition, table) is True
+    return compiled(condition, table)(show) is True
 
 
 def verdict_of(show: Show, condition: Condition, table: FieldIndex) -> bool | None:
     """Tell whether a show meets a condition; None where an unknown value leaves it open."""
-    return evaluate(condition, lambda test: _holds(show, test, table))
+    return compiled(condition, table)(show)
+
+
+def compiled(condition: Condition, table: FieldIndex) -> Verdict:
+    """Return a condition as one function of a show, for catalogues of thousands: True, False, or None where open."""
+    if isinstance(condition, Predicate):
+        return _test(condition, table)
+    if isinstance(condition, Not):
+        part = compiled(condition.part, table)
+        return lambda show: None if (held := part(show)) is None else not held
+    parts = [compiled(part, table) for part in condition.parts]
+    decisive = isinstance(condition, Or)
+
+    def joined(show: Show) -> bool | None:
+        open_ = False
+        for one in parts:
+            held = one(show)
+            if held is decisive:
+                return decisive
+            open_ = open_ or held is None
+        return None if open_ else not decisive
+
+    return parts[0] if len(parts) == 1 else joined
 
 
 def _of_films(plan: Plan, shows: Sequence[Show]) -> Plan:
@@ -162,27 +194,31 @@ def _ordered(plan: Plan, shows: Sequence[Show], table: FieldIndex) -> tuple[Sort
     return sort, table.ordered((show.id for show in shows), sort)
 
 
-def _holds(show: Show, test: Predicate, table: FieldIndex) -> bool | None:
-    if test.field == "tag":
-        return table.has_tag(show.id, str(test.value))
-    if test.field == "title":
-        return table.has_title(show.id, str(test.value))
-    if test.field == "suitable":
-        return not show.restricted and not any(table.has_tag(show.id, tag) for tag in unsuitable_tags())
-    if test.field == "studio":
-        return str(test.value).casefold() in {one.casefold() for one in show.studios} if show.studios else None
-    value = value_of(show, test.field)
-    if test.operator == "unknown":
-        return value is None
+def _test(test: Predicate, table: FieldIndex) -> Verdict:
     wanted: Any = test.value
+    if test.field == "tag":
+        tagged = frozenset(show.id for show in table.tagged(str(wanted)))
+        return lambda show: show.id in tagged
+    if test.field == "title":
+        return lambda show: table.has_title(show.id, str(wanted))
+    if test.field == "suitable":
+        unsuitable = frozenset(show.id for tag in unsuitable_tags() for show in table.tagged(tag))
+        return lambda show: not show.restricted and show.id not in unsuitable
+    if test.field == "studio":
+        name = str(wanted).casefold()
+        return lambda show: name in {one.casefold() for one in show.studios} if show.studios else None
+    field = test.field
+    if test.operator == "unknown":
+        return lambda show: value_of(show, field) is None
     if isinstance(wanted, Of):
         other = table.show(wanted.show)
-        wanted = value_of(other, test.field) if other else None
-    if value is None or wanted is None:
-        return None
-    if test.field == "air_date":
-        return _dated(value, test.operator, str(wanted))
-    return _compared(value, test.operator, wanted)
+        wanted = value_of(other, field) if other else None
+    if wanted is None:
+        return lambda _: None
+    if field == "air_date":
+        return lambda show: _dated(value, test.operator, str(wanted)) if (value := value_of(show, field)) else None
+    compare = _OPERATORS[test.operator]
+    return lambda show: None if (value := value_of(show, field)) is None else bool(compare(value, wanted))
 
 
 def value_of(show: Show, field: str) -> Any:
@@ -205,18 +241,11 @@ def decisive_fields(plan: Plan) -> Iterable[str]:
     return dict.fromkeys(fields)
 
 
-def _dated(value: str, operator: str, wanted: str) -> bool | None:
+def _dated(value: str, comparison: str, wanted: str) -> bool | None:
     """Compare dates as far as both are known; None where the shorter one leaves it open."""
     size = min(len(value), len(wanted))
-    if operator == "=":
+    if comparison == "=":
         return value[:size] == wanted[:size] if len(value) >= len(wanted) else None
     if value[:size] != wanted[:size]:
-        return _compared(value[:size], operator, wanted[:size])
-    return operator in ("<=", ">=") if len(value) >= len(wanted) else None
-
-
-def _compared(value: Any, operator: str, wanted: Any) -> bool:
-    if operator == "=":
-        return bool(value == wanted)
-    below, same = value < wanted, value == wanted
-    return bool({"<": below, "<=": below or same, ">": not below and not same, ">=": not below}[operator])
+        return bool(_OPERATORS[comparison](value[:size], wanted[:size]))
+    return comparison in ("<=", ">=") if len(value) >= len(wanted) else None

@@ -136,6 +136,8 @@ class FieldIndex:
             return ", ".join(f"{item.kind}: {item.title}" for item in show.relations) or None
         if field == "studios":
             return ", ".join(show.studios) or None
+        if field == "difference":
+            return abs(show.my_score - show.rating) if show.my_score and show.rating else None
         if field == "titles":
             return " | ".join(title for title in show.titles if title != show.title) or None
         if field == "restricted":

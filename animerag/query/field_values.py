@@ -138,6 +138,8 @@ def statement(show: Show, name: str, table: FieldIndex, *, japanese: bool = Fals
     value = table.value(show.id, name) if name != "my_status" else show.my_status
     if japanese:
         return f"{title}：{_FIELDS_JA.get(name, name)}は{_value_ja(show, name, value)}。"
+    if name == "my_status" and value is None:
+        return f"{title} is not in your list."
     if value is None:
         return f"The catalogue does not say {_FIELDS.get(name, 'that of {}').format(title)}."
     return f"{title} {_predicate(show, name, value)}."
@@ -185,6 +187,9 @@ def _predicate(show: Show, name: str, value: Any) -> str:
         return f"is “{STATUS_LABELS[value]}” in your list"
     if name == "my_score":
         return f"has {value:g} of 10 from you"
+    if name == "episodes_watched":
+        of = f" of {show.episodes:,}" if show.episodes else ""
+        return f"has {value:,}{of} episodes watched in your list"
     return f"has {value}"
 
 
@@ -208,6 +213,7 @@ _FIELDS = {
     "relations": "what {} is related to",
     "my_status": "whether you have watched {}",
     "my_score": "how you scored {}",
+    "episodes_watched": "how many episodes of {} you have watched",
 }
 _FIELDS_JA = {
     "episodes": "話数",

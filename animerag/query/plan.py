@@ -116,9 +116,14 @@ EVERYTHING = And()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """An order over a field; `underrated` is by rating among shows with few votes."""
+    """An order over a field.
 
-    field: Literal["year", "end_year", "episodes", "rating", "votes", "duration", "underrated"]
+    `underrated` is by rating among shows with few votes, `difference` by how far one's own score is from the rating.
+    """
+
+    field: Literal[
+        "year", "end_year", "episodes", "rating", "votes", "duration", "underrated", "my_score", "difference"
+    ]
     descending: bool = True
 
 

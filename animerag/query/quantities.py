@@ -203,6 +203,10 @@ PATTERNS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], int], Condition 
     (re.compile(pattern), read)
     for pattern, read in (
         (
+            r"\bafter (?:only |just )?(?P<n>\d+|one|two|three|four|five|six) (?:episodes?|eps)\b",
+            lambda match, _: Predicate("my_progress", "<=", int(_WORDS.get(match["n"], 0) or match["n"])),
+        ),
+        (
             r"(?:between|from|in|zwischen)?\s*\b(?P<low>(?:19|20)\d\d)年?\s*(?:and|to|through|until|till|und|bis|-|–|—|~|〜|から)\s*(?P<high>(?:19|20)\d\d)\b(?!\s*(?:votes?|voters?|people|episodes?|eps?)\b)(?:年?(?:まで)?)(?:の間)?",
             lambda match, _: year_range(int(match["low"]), int(match["high"])),
         ),

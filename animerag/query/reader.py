@@ -189,7 +189,8 @@ def read(question: str, names: Sequence[Named], vocabulary: Gazetteer, today: in
     missing = _missing(reading, vocabulary)
     slots = _slots(reading, names, vocabulary)
     relative = _relative_conditions(reading, names, slots)
-    mine = _own_list(reading)
+    scored = _own_scores(reading)
+    mine = _own_list(reading) or ([EVERYTHING] if scored else [])
     slots.update(_orders(reading, len(names), slots.get("reference", "")))
     if not names and (has_cue("recommend", reading.text) or _GIVE.match(reading.text)) and "limit" not in slots:
         many = reading.take(_SO_MANY, "limit")
@@ -200,7 +201,8 @@ def read(question: str, names: Sequence[Named], vocabulary: Gazetteer, today: in
     read_phrases(reading, vocabulary, today)
     condition = both(condition_of(reading), *relative)
     intent, by_rule = _intent(reading, names, condition=condition, slots=slots, missing=missing, mine=mine)
-    if intent == "my_list":
+    condition = both(condition, *scored)
+    if intent in ("my_list", "field") and mine:
         condition = both(condition, *mine)
     return Reading(
         question=reading,
@@ -332,6 +334,24 @@ def _relative_conditions(reading: Question, names: Sequence[Named], slots: dict[
     if found:
         slots["relative_shows"] = True
     return found
+
+
+_SCORED = re.compile(
+    r"\b(?:i(?: have|.ve)?|did i|have i) (?:rated?|scored?|gave|give|given|voted)\b(?: it| them| an?)?\s*(?P<cmp>above|over|more than|at least|below|under|less than|at most|exactly)?\s*(?P<n>\d+(?:\.\d+)?|one|two|three|four|five|six|seven|eight|nine|ten)\b(?:\s*(?:or|and) (?P<post>more|higher|above|better|less|lower|below))?"
+)
+
+
+def _own_scores(reading: Question) -> list[Condition]:
+    """Read a bound on one's own score: "what did I rate above 8"."""
+    match = reading.take(_SCORED, "my list")
+    if match is None:
+        return []
+    number = float(lexicon()["numbers"].get(match["n"], 0) or match["n"])
+    after = ">=" if match["post"] in ("more", "higher", "above", "better") else "<=" if match["post"] else ""
+    before = {"above": ">", "over": ">", "more than": ">", "at least": ">=", "at most": "<="}
+    before |= {"below": "<", "under": "<", "less than": "<"}
+    operator: Operator = after or before.get(match["cmp"] or "", "=")  # type: ignore[assignment]
+    return [Predicate("my_score", operator, int(number) if number.is_integer() else number)]
 
 
 def _own_list(reading: Question) -> list[Condition]:
@@ -466,6 +486,17 @@ def _intent(
     franchise = _of_franchise(names, condition, slots, text)
     if franchise is not None:
         return franchise, True
+    if named and str(slots.get("field") or "").startswith("my_"):
+        return "field", True
+    if named and mine and not slots.get("relative_shows"):
+        slots["yes_no"] = True
+        return "field", True
+    own_order = slots.get("order") is not None and slots["order"].field in ("my_score", "difference")
+    if slots.get("measure") and mine:
+        slots["field"] = "my_score"
+        return "stats", True
+    if own_order:
+        return "my_list", True
     if mine and not slots.get("relative_shows"):
         return ("recommend", True) if has_cue("recommend", text) and not named else ("my_list", True)
     return _of_shows(reading, names, condition, slots, text) or _of_catalogue(reading, condition, slots, text, left)

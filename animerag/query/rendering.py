@@ -127,6 +127,8 @@ def _compared(one: Predicate, value: str | float) -> str:
         return f"aired {_YEARS[one.operator].format(value)}"
     if one.field == "my_status":
         return STATUS_LABELS[value]  # type: ignore[index]
+    if one.field == "my_progress":
+        return f"with {_MORE_THAN[one.operator].format(value)} episodes watched"
     if one.field == "my_score":
         return f"scored {_MORE_THAN[one.operator].format(value)} by you"
     if one.field == "suitable":

@@ -59,16 +59,19 @@ def measure(plan: Plan, table: FieldIndex, filters: Filters, *, japanese: bool) 
             missing=missing,
         )
     best = max(known, key=lambda name: (known[name], len(groups[name]), name))
+    number = len(shows)
+    if plan.measure != "count":
+        number = sum(value_of(show, field) is not None for show in shows)
     rows = _rows(plan, known, groups)[:_ROWS] if plan.group else []
     return FactAnswer(
         kind="text",
         intent="stats",
-        total=len(shows),
+        total=number,
         value=best if plan.group else _rounded(known[""]),
         conditions=tuple(plan.conditions()),
         labels=labels,
         complete=True,
-        heading=_heading(_Measure(plan, field, best, known[best], len(shows)), labels, japanese=japanese),
+        heading=_heading(_Measure(plan, field, best, known[best], number), labels, japanese=japanese),
         remarks=tuple(_row(plan, field, name, known[name], len(groups[name]), japanese=japanese) for name in rows),
     )
 

@@ -16,7 +16,7 @@ from animerag.query.execution import labels_of, meets
 from animerag.query.field_index import FieldIndex
 from animerag.query.lexicon import lexicon, vocabulary
 from animerag.query.names import named_in
-from animerag.query.plan import EVERYTHING, Plan, Predicate, both, parts_of
+from animerag.query.plan import EVERYTHING, Plan, Predicate, both, comparisons, parts_of
 from animerag.query.reader import plan_of, read
 from animerag.query.rendering import labelled
 from animerag.query.titles import AliasIndex, folded
@@ -347,7 +347,9 @@ def _absent(
     if plan.intent == "unsupported":
         titles = [table.title_of(one) for one in plan.shows]
         return _not_recorded(plan.missing, titles, japanese=japanese), plan.missing, True
-    if plan.intent == "my_list" and not table.has_statuses:
+    own = plan.intent == "my_list" or (plan.field or "").startswith("my_")
+    own = own or any(one.field.startswith("my_") for one in comparisons(both(plan.condition, plan.preferred)))
+    if own and not table.has_statuses:
         return _NO_LIST[japanese], ("watch status",), False
     if plan.intent in _OF_FRANCHISES and not plan.shows and plan.text and plan.field != "missing":
         return no_title(plan.text, japanese=japanese), (), False

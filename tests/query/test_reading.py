@@ -199,6 +199,39 @@ def test_what_is_asked_of_a_franchise(question, intent, slots):
 
 
 @pytest.mark.parametrize(
+    ("question", "conditions"),
+    [
+        ("what did I rate above 8", ["my_score>8"]),
+        ("shows I scored 10", ["my_score=10"]),
+        ("what did I drop after 2 episodes", ["my_progress<=2", "my_status=dropped"]),
+        ("unwatched movies", ["type=movie", "my_status=none or my_status=plan_to_watch"]),
+        ("finish what I started", ["my_status=watching"]),
+        ("my favourites", []),
+        ("where do my ratings differ most from the crowd", []),
+    ],
+)
+def test_the_own_list_gives_conditions_like_others(question, conditions):
+    plan = understood(question)
+
+    assert plan.intent == "my_list"
+    assert sorted(plan.conditions()) == sorted(conditions)
+
+
+@pytest.mark.parametrize(
+    ("question", "field", "condition"),
+    [
+        ("have I seen Monster", None, "my_status=completed"),
+        ("how far am I in Monster", "my_progress", ""),
+        ("what did I give Monster", "my_score", ""),
+    ],
+)
+def test_what_the_own_list_says_of_a_show(question, field, condition):
+    plan = understood(question, show="Monster")
+
+    assert (plan.intent, plan.shows, plan.field, str(plan.condition)) == ("field", ("1",), field, condition)
+
+
+@pytest.mark.parametrize(
     ("question", "slots"),
     [
         ("give me 3 sad movies", {"limit": 3, "moods": ("sad",)}),
