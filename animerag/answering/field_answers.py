@@ -73,6 +73,9 @@ def render(question: str, fact: FactAnswer, shows: Mapping[str, Show], sources: 
     if left > 0:
         listed.append(f"\nほか{left:,}作品" if japanese else f"\nand {left:,} more.")
     remarks = list(fact.remarks)
+    if fact.ignored and (fact.kind == "picks" or not fact.heading):
+        words = ", ".join(f"“{word}”" for word in fact.ignored)
+        remarks.append(f"条件にしていない言葉：{words}" if japanese else f"Not applied: {words}.")
     if fact.unknown and fact.sort:
         remarks.append(_left_out(fact.unknown, fact.sort.field, japanese=japanese))
     if fact.kind == "text":

@@ -84,8 +84,12 @@ def answer(plan: Plan, collection: Collection, filters: Filters = Filters()) -> 
         return verdict_answer(plan, table, japanese=japanese) if plan.condition != EVERYTHING else None
     if plan.intent == "stats":
         return measure(plan, table, filters, japanese=japanese)
-    fact = carry_out(plan, table, filters)
-    return None if fact is None else _explained(plan, fact, collection, filters)
+    fact = carry_out(replace(plan, ignored=()), table, filters)
+    if fact is None:
+        return None
+    if plan.ignored:
+        fact = replace(fact, complete=False, ignored=plan.ignored)
+    return _explained(plan, fact, collection, filters)
 
 
 def resolved(plan: Plan, collection: Collection) -> Plan:

@@ -259,19 +259,23 @@ class Franchises:
                 continue
             tied = _reachable(start, ways)
             line = [one for one in ordered if one in tied and roles[one][0] == "main" and _is_series(self._shows[one])]
-            current = 0
+            current, last_part = 0, 1
             for show_id in line:
                 if show_id in numbers:
                     continue
                 season, part = numbers_in(self._shows[show_id])
-                goes_on = part is not None and part > 1 and current > 0 and season in (None, current)
+                # "Part 2" goes on with a season; where the first part named is the third, parts count the series.
+                goes_on = part is not None and current > 0 and season in (None, current)
+                goes_on = goes_on and part in (last_part + 1, *([current] if last_part == current else []))
                 base = None if goes_on else self._numbered_by_itself(show_id, season, current, line)
                 if base is not None:
                     numbers[base] = 1, None
                     current = season or 2
                 elif not goes_on:
-                    current = season if season and season > current else current + 1
-                numbers[show_id] = current, part if goes_on else None
+                    number = season or part
+                    current = number if number and number > current else current + 1
+                last_part = part or 1
+                numbers[show_id] = current, part if goes_on and part != current else None
         return numbers
 
     def _numbered_by_itself(self, show_id: str, season: int | None, current: int, line: list[str]) -> str | None:

@@ -135,10 +135,11 @@ def part_of_franchise(plan: Plan, collection: Collection) -> FactAnswer:
     labels = tuple(phrase(part) for part in parts_of(plan.condition))
     name = collection.name(franchise.entries[0].show)
     what = f" ({listed(labels)})" if plan.condition != EVERYTHING else ""
+    yes = "Yes: y" if plan.yes_no else "Y"
     if entries:
         many = "1 show" if len(entries) == 1 else f"{len(entries)} shows"
         heading = collection.say(
-            f"Yes: your catalogue has {many} of {name}{what}.", f"{name}は{len(entries)}作品あります。"
+            f"{yes}our catalogue has {many} of {name}{what}.", f"{name}は{len(entries)}作品あります。"
         )
     else:
         heading = collection.say(f"No: your catalogue has none of {name}{what}.", f"{name}の該当作品はありません。")

@@ -72,6 +72,7 @@ def similar(plan: Plan, collection: Collection) -> FactAnswer:
         total=len(ids),
         conditions=tuple(plan.conditions()),
         labels=labels,
+        ignored=(*plan.ignored, *((plan.text,) if plan.text else ())),
         heading=heading,
         reasons=tuple(_reason(collection.show(one), bases, collection) for one in ids),
     )

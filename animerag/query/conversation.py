@@ -91,7 +91,8 @@ def resolve(plan: Plan, context: Context, *, words: int, alike: Callable[[str], 
         return _about_it(plan, context)
     if plan.intent in ("help", "stats"):
         return plan
-    if reference == "it" and context.show is not None:
+    many = last.intent in _LISTS and len(context.ids) > 1
+    if reference == "it" and context.show is not None and not many:
         return _of_it(plan, context)
     if plan.number is not None and context.show is not None:
         return replace(plan, shows=(context.show,), text="")

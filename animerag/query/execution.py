@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _KINDS: dict[str, FactKind] = {"list": "list", "my_list": "list", "count": "count", "superlative": "order"}
 _NUMBERS = ("year", "end_year", "episodes", "rating", "votes", "duration")
+_CONTINUES = ("prequel", "parent story")  # what a sequel is related to
 _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "=": operator.eq,
     "<": operator.lt,
@@ -201,6 +202,9 @@ def _test(test: Predicate, table: FieldIndex) -> Verdict:
         return lambda show: show.id in tagged
     if test.field == "title":
         return lambda show: table.has_title(show.id, str(wanted))
+    if test.field == "relation":
+        kinds = _CONTINUES if str(wanted) == "sequel" else (str(wanted),)
+        return lambda show: any(item.kind.casefold() in kinds for item in show.relations)
     if test.field == "suitable":
         unsuitable = frozenset(show.id for tag in unsuitable_tags() for show in table.tagged(tag))
         return lambda show: not show.restricted and show.id not in unsuitable
@@ -236,7 +240,7 @@ def decisive_fields(plan: Plan) -> Iterable[str]:
     fields = (
         test.field
         for test in comparisons(plan.condition)
-        if test.field not in ("tag", "title", "my_status", "suitable")
+        if test.field not in ("tag", "title", "my_status", "suitable", "relation")
     )
     return dict.fromkeys(fields)
 

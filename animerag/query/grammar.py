@@ -36,7 +36,7 @@ _TAGGED = re.compile(r"\b(?:tags?|tagged|genres?)\W*$")
 _CHILD = re.compile(
     r"\b(?:(?:ok(?:ay)?|fine|safe|suitable|appropriate|good|fit|great|nice)? ?(?:for|with) (?:an? |my |our |the |all )?(?:little |small |young |whole )*"
     r"(?:(?P<age>\d{1,2})[\s-]?(?:years?|yr)s?[\s-]?olds?|kids?|child(?:ren)?|toddlers?|family|daughter|son|little (?:ones|brother|sister)|nephew|niece)\b"
-    r"|(?:family|child|kid)s?[\s-]friendly|(?:suitable|safe) for (?:kids|children)|kinder)|子供(?:向け|と)|家族で"
+    r"|family (?:movie|film)(?: night)?|(?:family|child|kid)s?[\s-]friendly|(?:suitable|safe) for (?:kids|children)|kinder)|子供(?:向け|と)|家族で"
 )
 _FOR_ADULTS = re.compile(r"\bfor (?:adults|grown[- ]?ups|mature (?:audiences?|viewers?))\b|大人向け")
 _GROWN = 16
@@ -107,15 +107,27 @@ def leftovers(question: Question, besides: frozenset[str] = frozenset()) -> tupl
 
     `besides` are words that carry this question along.
     """
-    left = []
+    left: list[str] = []
+    refused: list[str] = []
     for match in question.words():
         word = match.group().replace("’", "'")
         if re.match(rf"[{CJK}]", word):
             left += [part for part in carrying_japanese().sub(" ", word).split() if part]
         elif not {word.removesuffix("'s"), word.replace("'", "")} & (carrying() | besides):
-            left.append(word.removesuffix("'s"))
-    ignored = [claim.value.words for claim in question.claims if isinstance(claim.value, Unapplied)]
+            # A search for what is not wanted would find just that.
+            (refused if _is_refused(question, match.start()) else left).append(word.removesuffix("'s"))
+    ignored = [f"not {word}" for word in refused]
+    ignored += [claim.value.words for claim in question.claims if isinstance(claim.value, Unapplied)]
     return left, ignored
+
+
+def _is_refused(question: Question, at: int) -> bool:
+    """Tell whether a negation stands before a word, with nothing between them that carries meaning."""
+    before = [claim for claim in question.claims if claim.end <= at]
+    if not before or before[-1].value != "not":
+        return False
+    between = question.text[before[-1].end : at]
+    return not re.search(r"[,;.]", between) and all(word in carrying() for word in re.findall(r"[\w']+", between))
 
 
 def _read_ages(question: Question) -> None:

@@ -104,7 +104,8 @@ def vocabulary(tags: Iterable[str], recorded: Iterable[str] = ()) -> Gazetteer:
     for spelling in lexicon()["unapplied"]["words"]:
         phrases.setdefault(words_of(spelling), Unapplied(spelling))
     phrases.pop("", None)
-    plain = frozenset(form for form in phrases if form in carrying() or form.isdigit() or len(form) < _SHORT_ALIAS)
+    ordinary = carrying() | set(lexicon()["plain"]["words"])
+    plain = frozenset(form for form in phrases if form in ordinary or form.isdigit() or len(form) < _SHORT_ALIAS)
     unspaced = sorted((form for form in phrases if _CJK_RUN.search(form)), key=len, reverse=True)
     return Gazetteer(phrases=phrases, unspaced=tuple(unspaced), plain=plain, recorded=frozenset(recorded))
 

@@ -45,14 +45,20 @@ _FRAMES = tuple(
         rf"\bhow many (?:episodes|eps) (?:does|do|did|has|are in|in)\s+{_TITLE}(?= have\b|{_END})",
         rf"\b(?:who|what|which) (?:directed|made|wrote|animated|composed|produced|studio made|studio animated)\s+{_TITLE}{_END}",
         rf"\b(?:voices?|voiced|plays?)\b.*?\b(?:in|from)\s+{_TITLE}{_END}",
+        r"\b(?:is|are) there (?:an?|any) (?P<a>[^?!,;]+?) (?:movie|film|ova|special|sequel|prequel|spin-?off|§\d+)s?\b",
+        r"\bwhich (?P<a>[^?!,;]+?) (?:should|do|can|must) (?:i|we|you|one) (?:start|begin|watch first)\b",
+        r"\b(?:in|of|from) the (?P<a>[^?!,;]+?) (?:franchise|universe|saga)\b",
         rf"\b(?:before|after)\s+{_TITLE}\s+(?:aired|started|came out|was released|ended|premiered)\b",
     )
 )
 
 
 _AFTER_VERB = re.compile(
-    r"^(?:[Ii]s|[Ww]as|[Aa]re|[Dd]oes|[Dd]id|[Hh]as|[Dd]o|[Cc]an|[Ss]hould) (?P<a>[A-Z][^\s,?!]*(?: [A-Z0-9][^\s,?!]*)*)"
+    r"^(?:[Ii]s|[Ww]as|[Aa]re|[Dd]oes|[Dd]id|[Hh]as|[Dd]o|[Cc]an|[Ss]hould) (?P<a>(?!I\b)[A-Z][^\s,?!]*(?: [A-Z0-9][^\s,?!]*)*)"
 )
+
+
+_BEHIND = 3
 
 
 class TitleIndex(Protocol):
@@ -70,7 +76,7 @@ def named_in(question: str, matches: Sequence[AliasMatch], titles: TitleIndex) -
     match has them.
     """
     text = question.lower() if len(question.lower()) == len(question) else question
-    found = _places(text, matches)
+    found = _places(question, matches)
     # "Is Another scary": a capital after the verb makes a name of an ordinary word.
     after_verb = _AFTER_VERB.match(question)
     capitals = [after_verb.span("a")] if after_verb else []
@@ -80,10 +86,16 @@ def named_in(question: str, matches: Sequence[AliasMatch], titles: TitleIndex) -
         phrase = question[start:end]
         if all(word in carrying() for word in re.findall(r"[\w'’]+", phrase.lower())) and phrase.islower():
             continue
-        own = [match for match in titles.match(phrase) if match.named]
-        ids = tuple(match.id for match in own if match.phrase == own[0].phrase)
-        if ids and _covers(own, phrase):
-            found.append(Named(start, end, ids))
+        # "AoT vs Demon Slayer rating": the words behind a title are none of it.
+        for _ in range(_BEHIND):
+            own = [match for match in titles.match(phrase) if match.named]
+            ids = tuple(match.id for match in own if match.phrase == own[0].phrase)
+            if ids and _covers(own, phrase):
+                found.append(Named(start, start + len(phrase), ids))
+                break
+            phrase = phrase.rpartition(" ")[0]
+            if not phrase:
+                break
     return sorted(found, key=lambda name: name.start)
 
 
@@ -98,8 +110,9 @@ def expected(text: str) -> Iterator[tuple[int, int]]:
                         yield match.start(group) + words.start("title"), match.start(group) + words.end("title")
 
 
-def _places(text: str, matches: Sequence[AliasMatch]) -> list[Named]:
+def _places(question: str, matches: Sequence[AliasMatch]) -> list[Named]:
     """Return the places of matches, the longest first where they overlap; ordinary words alone are no title."""
+    text = question.lower() if len(question.lower()) == len(question) else question
     spans: dict[tuple[int, int], list[str]] = {}
     for match in matches:
         if not match.named:
@@ -109,7 +122,8 @@ def _places(text: str, matches: Sequence[AliasMatch]) -> list[Named]:
         if at >= 0 and end - start > len(match.phrase):  # a run without spaces is one word for the titles
             start, end = at, at + len(match.phrase)
         words = re.findall(r"\w+", text[start:end])
-        if len(words) < len(text.split()) and all(word in carrying() for word in words):
+        written = start > 0 and question[start : start + 1].isupper()
+        if not written and len(words) < len(text.split()) and all(word in carrying() for word in words):
             continue
         spans.setdefault((start, end), []).append(match.id)
     found: list[Named] = []

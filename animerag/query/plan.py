@@ -148,7 +148,7 @@ class Plan:
     limit: int | None = None
     offset: int = 0
     field: str | None = None
-    measure: Literal["count", "average", "median", "sum", ""] = ""
+    measure: Literal["count", "average", "median", "sum", "share", ""] = ""
     group: str = ""
     number: int | None = None
     moods: tuple[str, ...] = ()

@@ -294,6 +294,22 @@ PATTERNS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], int], Condition 
             _fixed(Predicate("status", "=", "finished")),
         ),
         (
+            r"\b(?:that|which) (?:has |have |is |are )?(?:finished|ended|over|completed?)\b",
+            _fixed(Predicate("status", "=", "finished")),
+        ),
+        (
+            r"\b(?:recent|new|modern)(?= (?:anime|shows?|movies?|films?|series|titles?|stuff|releases?|ones)\b|\W*$)",
+            lambda _, today: Predicate("year", ">=", today - 3),
+        ),
+        (
+            r"\b(?:old|retro|vintage)(?= (?:anime|shows?|movies?|films?|series|titles?|stuff|ones|mecha)\b| but good|\W*$)",
+            _fixed(Predicate("year", "<=", 1999)),
+        ),
+        (
+            r"(?<=\bno )sequels?\b|(?<=\bnot )sequels?\b|(?<=\bwithout )sequels?\b",
+            _fixed(Predicate("relation", "=", "sequel")),
+        ),
+        (
             r"\bshort(?:er)?(?= |$|,|\.|\?)(?! (?:guy|girl|boy|man|woman|kid|hair|stor))|\bkurze?\b|短い",
             _fixed(Predicate("episodes", "<=", 13)),
         ),

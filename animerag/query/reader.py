@@ -18,7 +18,7 @@ from animerag.query.grammar import (
 )
 from animerag.query.intents import carrying_words, has_cue, is_sure, masked
 from animerag.query.lexicon import Mood, Unapplied, lexicon, missing_patterns
-from animerag.query.plan import EVERYTHING, Of, Order, Plan, Predicate, both, comparisons, either, parts_of
+from animerag.query.plan import EVERYTHING, And, Of, Or, Order, Plan, Predicate, both, comparisons, either, parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,17 +44,18 @@ _PLURAL = re.compile(
 _SINGULAR = re.compile(
     r"\b(?:which|what|whats|what's) (?:\w+ )?(?:show|series|title|anime|one|film|movie)? ?(?:is|was|has|s)\b|\bthe (?:\w+ )?(?:longest|shortest|oldest|newest|best|highest|worst|most|lowest|latest)\b|どれ|何ですか"
 )
+_ASKS_ONE = re.compile(r"^(?:which|what|whats)\b(?!.? are\b).{0,60}?(?:\b(?:is|was|has|had)\b|'s\b)|どれ|何ですか")
 _REFERENCES = (
     (
         "those",
         re.compile(
-            r"\b(?:of|only|just|and|but|among|from) (?:those|these|them|the (?:two|three|ones?|list|results?))\b|\bthose\b|\bthese\b|\bthe (?:two|three|results?|list)\b|^(?:only|just|nur|without|no|not|and|but)\b(?! \ue000)|\bwhich ones?\b|^(?:the )?(?:shortest|longest|best|newest|oldest|worst|latest)(?: ones?| rated| of them)*\W*$|^(?:more|another|something else|anything else|what else|others?)\W*$|そのうち|その中|それら|^だけ|だけ$"
+            r"\b(?:of|only|just|and|but|among|from) (?:those|these|them|the (?:two|three|ones?|list|results?))\b|\bthose\b|\bthese\b|\bthe (?:two|three|results?|list)\b|^(?:only|just|nur|without|no|not|and|but)\b(?! \ue000)|\bwhich ones?\b|^(?:the )?(?:shortest|longest|best|newest|oldest|worst|latest)(?: ones?| rated| of them)*\W*$|^(?:and )?how many(?: (?:are (?:there|they|those|these)|is that|of them|in total|altogether))?\W*$|^(?:more|another|something else|anything else|what else|others?)\W*$|そのうち|その中|それら|^だけ|だけ$"
         ),
     ),
     (
         "it",
         re.compile(
-            r"\b(?:its?|it's|that (?:one|show|series|anime|movie)|this (?:one|show|series|anime|movie)|the same (?:one|show))\b|^(?:and )?(?:the |its )?(?:§\d+|sequel|prequel)\b|\btoo\b|それ|その(?!うち|中)|この作品|続編は"
+            r"^(?:is|are|was) there (?:an?|any|another) (?:sequel|prequel|§\d+|movie|film|ova|special)s?(?: too)?\W*$|^any (?:sequel|prequel|movie|film|ova|special)s?\W*$|\b(?:its?|it's|that (?:one|show|series|anime|movie)|this (?:one|show|series|anime|movie)|the same (?:one|show))\b|^(?:and )?(?:the |its )?(?:§\d+|sequel|prequel)\b|\btoo\b|それ|その(?!うち|中)|この作品|続編は"
         ),
     ),
 )
@@ -120,6 +121,9 @@ _HAS = re.compile(
 _RELATED = re.compile(
     rf"\b(?:related|connected) to {SHOW}|\brelations? of {SHOW}|\bspin[- ]?offs? (?:of|from|to) {SHOW}|\b(?:whole|entire|full) {SHOW}+|{SHOW}\W* (?:franchise|universe)|\b(?:every|all)(?: of)?(?: the)?(?: shows?| anime| titles?)?(?: (?:of|in|from))?(?: the)? {SHOW}+(?: (?:shows?|series|titles?|anime|entries))?\W*$|関連"
 )
+_SEASONS_OF = re.compile(
+    r"\bseasons? of (?!(?:the|this|last|a|my)\b)|\b(?:all|every) [\w ]{2,30} seasons?\W*$|全シーズン"
+)
 _LACKING = re.compile(
     r"\b(?:missing|lacking|don.?t (?:have|own)|do not (?:have|own)|lack|without|not (?:in|own))\b.{0,40}\b(?:sequels?|prequels?|parts)\b|\b(?:sequels?|prequels?)\b.{0,40}\b(?:missing|lack|don.?t (?:have|own)|do not (?:have|own)|am i without)\b|\bincomplete (?:franchises?|series)\b|\bwhat am i missing\b|足りない続編"
 )
@@ -127,7 +131,7 @@ _ASKS_FOR_SHOWS = re.compile(
     r"^(?:please |can you |could you )?(?:show|list|give|display|find|name|print|enumerate|zeig)\b|^(?:what|which)\b(?!.?s\b)(?! (?:happens|is|was|are)\b)|^(?:all|every|everything|any|anything)\b|^(?:have you|do you|do i|do we|are there|is there)\b"
 )
 _ASKING = re.compile(
-    r"^(?:who|whose|what|which|where|when|how|is|are|was|were|does|do|did|has|can|could|tell|name|list|show|give|find|any|all|every|everything|anything|anime|movies?|films?|series|shows?|titles?|studio|ghibli|good|best|great|popular|new|recommend|something|stuff|works|i want|the (?:best|top))\b|[?？]\s*$|[\u3040-\u30ff\u4e00-\u9fff]"
+    r"^(?:who|whose|what|which|where|when|how|is|are|was|were|does|do|did|has|can|could|tell|name|list|show|give|find|any|all|every|everything|anything|anime|movies?|films?|series|shows?|titles?|studio|ghibli|good|best|great|popular|new|recommend|something|stuff|works|i want|one|two|three|five|ten|the (?:best|top))\b|[?？]\s*$|[\u3040-\u30ff\u4e00-\u9fff]"
 )
 _ABOUT_A = re.compile(
     r"\b(?:about|with|where|at|becomes?|as|has)\b(?: (?:an?|the|some|his|her|their|of))?(?: [\w-]+){0,2} $"
@@ -152,6 +156,20 @@ _MINUTES = re.compile(
 _BY_FIELD = re.compile(
     r"\b(?:by|in|of)(?: the)?(?: number of| total| count of)? (?:episodes?|episode counts?|length|ratings?|scores?|votes?|popularity|years?|age)\b"
 )
+_SORTED_BY = re.compile(
+    r"\b(?:order(?:ed)?|sort(?:ed)?|rank(?:ed)?|arranged?) by (?P<field>ratings?|scores?|years?|age|dates?|episodes?|length|votes?|popularity)\b(?P<up>,? (?:ascending|asc|lowest first|oldest first|shortest first|least first))?"
+)
+_SORT_FIELDS = {
+    "rating": "rating",
+    "score": "rating",
+    "year": "year",
+    "age": "year",
+    "date": "year",
+    "episode": "episodes",
+    "length": "episodes",
+    "vote": "votes",
+    "popularity": "votes",
+}
 _BARE_TOP = re.compile(r"\btop\b|トップ")
 _YES_NO = re.compile(r"^(?:is|are|was|were|does|do|did|has|have)\b")
 _FRANCHISE = re.compile(r"\b(?:every|all(?: the)?|list|show me(?: all)?|which)\b")
@@ -198,10 +216,16 @@ def read(question: str, names: Sequence[Named], vocabulary: Gazetteer, today: in
             slots["limit"] = int(many["n"]) if many["n"].isdigit() else lexicon()["numbers"][many["n"]]
     if not names and has_cue("recommend", reading.text) and (minutes := _time_budget(reading)):
         slots["minutes"] = minutes
+    more = _MORE_OF.search(reading.text)
     read_phrases(reading, vocabulary, today)
     condition = both(condition_of(reading), *relative)
     intent, by_rule = _intent(reading, names, condition=condition, slots=slots, missing=missing, mine=mine)
     condition = both(condition, *scored)
+    kinds = [*(condition.parts if isinstance(condition, And | Or) else ())]
+    if more and not names and len(kinds) > 1 and not scored:
+        condition = either(*kinds)
+        slots |= {"measure": "count", "group": "each"}
+        intent, by_rule = "stats", True
     if intent in ("my_list", "field") and mine:
         condition = both(condition, *mine)
     return Reading(
@@ -336,6 +360,7 @@ def _relative_conditions(reading: Question, names: Sequence[Named], slots: dict[
     return found
 
 
+_MORE_OF = re.compile(r"^(?:are|is|do|have|what|which)\b.{0,30}\bmore\b .{2,40}\b(?:or|than)\b (?!\d)[a-z]")
 _SCORED = re.compile(
     r"\b(?:i(?: have|.ve)?|did i|have i) (?:rated?|scored?|gave|give|given|voted)\b(?: it| them| an?)?\s*(?P<cmp>above|over|more than|at least|below|under|less than|at most|exactly)?\s*(?P<n>\d+(?:\.\d+)?|one|two|three|four|five|six|seven|eight|nine|ten)\b(?:\s*(?:or|and) (?P<post>more|higher|above|better|less|lower|below))?"
 )
@@ -426,13 +451,19 @@ def _orders(reading: Question, names: int, reference: str | int = "") -> dict[st
     if top:
         number = top["n"] or top["m"] or top["j"]
         slots["limit"] = int(number) if number.isdigit() else lexicon()["numbers"][number]
-        word = re.match(r"\D*", top.group()) if top["n"] or top["j"] else None
-        start = top.start() + (len(word.group()) if word and word.group().strip() != "first" else 0)
-        reading.claim(start, top.end(), "limit")
+        named = "n" if top["n"] else "m" if top["m"] else "j"
+        first = top.group().startswith("first")
+        reading.claim(top.start() if first else top.start(named), top.end(), "limit")
     if rank:
         slots |= {"offset": _RANKS[rank["rank"]], "limit": 1}
         reading.claim(rank.start(), rank.end(), "limit")
-    singular = bool(_SINGULAR.search(reading.text))
+    one = bool(_ASKS_ONE.search(reading.text))
+    singular = one or (bool(_SINGULAR.search(reading.text)) and not _PLURAL.search(reading.text))
+    by = _SORTED_BY.search(reading.rest)
+    if by:
+        slots["order"] = Order(field=_SORT_FIELDS[by["field"].rstrip("s")], descending=not by["up"])  # type: ignore[arg-type]
+        reading.claim(by.start(), by.end(), "order")
+        return slots
     order = _first_of(reading, "superlatives", "order")
     if order or top:
         reading.take(_BY_FIELD, "order")
@@ -515,7 +546,14 @@ def _of_franchise(names: Sequence[Named], condition: Condition, slots: dict[str,
             return "next"
         if has_cue("similar", text) and not slots.get("relative_shows"):
             return "similar"
-    if named and has_cue("seasons", text) and ("number" not in slots or _EXISTS.search(text)):
+    if not named and not refers and words <= _SHORT + 2 and _SEASONS_OF.search(text):
+        return "seasons"
+    if (
+        named
+        and slots.get("field") != "season"
+        and has_cue("seasons", text)
+        and ("number" not in slots or _EXISTS.search(text))
+    ):
         return "seasons"
     one = len({name.ids[0] for name in names}) == 1
     if one and _RELATED.search(text):

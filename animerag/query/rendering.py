@@ -131,6 +131,8 @@ def _compared(one: Predicate, value: str | float) -> str:
         return f"with {_MORE_THAN[one.operator].format(value)} episodes watched"
     if one.field == "my_score":
         return f"scored {_MORE_THAN[one.operator].format(value)} by you"
+    if one.field == "relation":
+        return f"{value}s"
     if one.field == "suitable":
         return "suitable for children"
     if one.field == "title":

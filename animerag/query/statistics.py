@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from animerag.models import TYPE_LABELS, FactAnswer
-from animerag.query.execution import labels_of, selected, value_of
+from animerag.query.execution import labels_of, meets, selected, value_of
+from animerag.query.plan import Or
+from animerag.query.rendering import phrase
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -42,8 +44,14 @@ def measure(plan: Plan, table: FieldIndex, filters: Filters, *, japanese: bool) 
         return None
     shows, _ = selected(plan, table, filters)
     field = plan.field or ("rating" if plan.measure in ("average", "median") else "episodes")
+    if plan.measure == "share":
+        return _share(plan, len(shows), len(table), labels_of(plan.condition, table), japanese=japanese)
     groups: dict[str, list[Show]] = defaultdict(list)
-    for show in shows:
+    if plan.group == "each":
+        for part in plan.condition.parts if isinstance(plan.condition, Or) else (plan.condition,):
+            groups[phrase(part, table.title_of)] = [show for show in shows if meets(show, part, table)]
+        shows = list({show.id: show for group in groups.values() for show in group}.values())
+    for show in shows if plan.group != "each" else ():
         for name in _groups_of(show, plan.group):
             groups[name].append(show)
     measured = {name: _measured(plan, field, group) for name, group in groups.items()}
@@ -85,6 +93,23 @@ class _Measure:
     best: str
     value: float
     shows: int
+
+
+def _share(plan: Plan, number: int, every: int, labels: Sequence[str], *, japanese: bool) -> FactAnswer:
+    """Say how many of all shows meet the conditions, in percent."""
+    percent = round(100 * number / every, 1) if every else 0.0
+    of = ", ".join(labels) or "shows"
+    english = f"{percent:g} % of your catalogue: {number:,} of {every:,} shows ({of})."
+    return FactAnswer(
+        kind="text",
+        intent="stats",
+        total=number,
+        value=percent,
+        conditions=tuple(plan.conditions()),
+        labels=tuple(labels),
+        complete=True,
+        heading=f"全{every:,}作品のうち{number:,}作品（{percent:g} %）です。" if japanese else english,
+    )
 
 
 def _groups_of(show: Show, group: str) -> Iterator[str]:
@@ -145,4 +170,6 @@ def _heading(one: _Measure, labels: Sequence[str], *, japanese: bool) -> str:
     what = "number of shows" if plan.measure == "count" else f"{plan.measure} {name}".replace("sum ", "total ")
     if not plan.group:
         return f"The {what} of {counted}{of} is {value}."
+    if plan.group == "each":
+        return f"More {one.best}: {value}."
     return f"The {what} by {plan.group}, of {counted}{of}. Highest: {one.best}, with {value}."

@@ -39,6 +39,7 @@ _NO_LIST = (
     "The catalogue does not know what you have watched. Import your MyAnimeList export (XML) in Upload and ask again.",
     "視聴状況の記録がありません。MyAnimeListのエクスポート（XML）をアップロードすると答えられます。",
 )
+_ALL_OF = r"\b(?:all|every|list|any|which)(?: the| of the)? {} (?:shows?|series|movies?|films?|anime|titles?|ovas?)\b"
 _TITLE_WORDS = 3
 _DESCRIBES = re.compile(r"\b(?:with|about|where|who|that|featuring|in which)\b", re.IGNORECASE)
 _OF_FRANCHISES = ("watch_order", "seasons", "next", "similar")
@@ -312,7 +313,8 @@ def _titled(plan: Plan, question: str, catalogue: CatalogueSnapshot) -> Plan:
     words = plan.text.split()
     if len(words) > _TITLE_WORDS or _DESCRIBES.search(question) or not catalogue.table.titled(plan.text):
         return plan
-    if all(catalogue.aliases.is_ordinary(word) for word in words):
+    between = re.search(_ALL_OF.format(re.escape(plan.text)), question, re.IGNORECASE)
+    if not between and all(catalogue.aliases.is_ordinary(word) for word in words):
         return plan
     return replace(plan, text="", condition=both(plan.condition, Predicate("title", "=", plan.text)))
 
