@@ -84,6 +84,9 @@ def answer(plan: Plan, collection: Collection, filters: Filters = Filters()) -> 
         return verdict_answer(plan, table, japanese=japanese) if plan.condition != EVERYTHING else None
     if plan.intent == "stats":
         return measure(plan, table, filters, japanese=japanese)
+    # Words that are wanted and no field has are searched for; what is refused can only be left unapplied.
+    if any(not word.startswith("not ") for word in plan.ignored):
+        return None
     fact = carry_out(replace(plan, ignored=()), table, filters)
     if fact is None:
         return None

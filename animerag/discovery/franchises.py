@@ -275,7 +275,7 @@ class Franchises:
                     number = season or part
                     current = number if number and number > current else current + 1
                 last_part = part or 1
-                numbers[show_id] = current, part if goes_on and part != current else None
+                numbers[show_id] = current, part if goes_on and (season is not None or part != current) else None
         return numbers
 
     def _numbered_by_itself(self, show_id: str, season: int | None, current: int, line: list[str]) -> str | None:

@@ -45,6 +45,15 @@ def test_a_second_part_belongs_to_its_season():
     ]
 
 
+def test_parts_that_count_the_series_are_its_seasons():
+    shows = [
+        Show(id="1", title="Odd", type="tv", year=2012, relations=(related("Sequel", "3"),)),
+        Show(id="3", title="Odd Part 3: Stars", type="tv", year=2014, relations=(related("Sequel", "4"),)),
+        Show(id="4", title="Odd Part 4: Gems", type="tv", year=2016),
+    ]
+    assert [entry.season for entry in Franchises(shows).of("1").seasons("1")][:2] == [1, 3]
+
+
 def test_what_follows_and_what_is_missing():
     assert [entry.show.id for entry in DAWN.after("one")] == ["two"]
     assert [entry.show.id for entry in DAWN.before("one")] == ["zero"]

@@ -115,3 +115,22 @@ def test_a_list_with_a_word_that_no_field_has_is_no_complete_list():
     assert not fact.complete
     assert "female lead" in fact.ignored
     assert set(reading.allowed) == {"one", "two", "half", "zero", "dark", "film"}
+
+
+def test_what_is_refused_and_no_field_has_is_said_and_not_searched_for():
+    fact = ask("dramas but not about pirates").fact
+
+    assert (fact.ignored, fact.complete, len(fact.ids)) == (("not pirates",), False, 6)
+
+
+@pytest.mark.parametrize(
+    ("question", "value"),
+    [
+        ("percentage of films", 25.0),
+        ("do I have more films than ovas", "movies"),
+        ("is there a sequel to Quiet Lake", None),
+        ("films sorted by year", None),
+    ],
+)
+def test_measures_and_orders(question, value):
+    assert ask(question).fact.value == value
