@@ -138,11 +138,19 @@ async def open_services(settings: Settings, *, warm: bool = True) -> AsyncIterat
             max_tpm=settings.max_tpm,
         )
         embedder, chat = await _providers(settings, gate, stack, library)
-        alone = ImportLock(settings.data_dir / "import.lock")
-        kept = AnswerCache(library, at_work=lambda: alone.at_work)
+        import_lock = ImportLock(settings.data_dir / "import.lock")
+        kept = AnswerCache(library, at_work=lambda: import_lock.at_work)
         stack.push_async_callback(kept.close)
         services = _assemble(
-            settings, library, index, embedder=embedder, chat=chat, kept=kept, gate=gate, alone=alone, lease=lease
+            settings,
+            library,
+            index,
+            embedder=embedder,
+            chat=chat,
+            kept=kept,
+            gate=gate,
+            import_lock=import_lock,
+            lease=lease,
         )
         stack.push_async_callback(services.jobs.close)
         await services.uploads.clean()
@@ -217,7 +225,7 @@ def _assemble(
     chat: ChatModel,
     kept: AnswerCache,
     gate: Gate,
-    alone: ImportLock,
+    import_lock: ImportLock,
     lease: FileLock,
 ) -> Services:
     embeds_here = embedder.provider == "local"
@@ -226,7 +234,7 @@ def _assemble(
         return lambda: _LOCAL_LEVEL if local else gate.level(priority)
 
     indexer = Indexer(library, index, embedder)
-    retriever = Retriever(indexer, at_work=lambda: alone.at_work)
+    retriever = Retriever(indexer, at_work=lambda: import_lock.at_work)
     answering = Answering(
         retriever,
         chat,
@@ -238,7 +246,7 @@ def _assemble(
     )
     ingestion = Ingestion(
         indexer,
-        alone,
+        import_lock,
         Space(settings.data_dir),
         batch_size=_batch_size(settings),
         level=level(Priority.INGEST, local=embeds_here),
@@ -273,7 +281,7 @@ def _assemble(
         catalogue=Catalogue(indexer, ingestion),
         browsing=Browsing(indexer, retriever.table),
         editing=Editing(indexer, ingestion),
-        maintenance=Maintenance(indexer, alone, None if settings.chroma_url else settings.data_dir / "chroma"),
+        maintenance=Maintenance(indexer, import_lock, None if settings.chroma_url else settings.data_dir / "chroma"),
         same_shows=SameShows(indexer, ingestion),
         comparison=Comparison(library, index, ScratchBench(settings, index, gate)),
         uploads=Uploads(library, ingestion, jobs, spool=spool, inbox=settings.data_dir / "inbox"),

@@ -37,7 +37,7 @@ async def measured(services, plan, times):
 async def main(options):
     with tempfile.TemporaryDirectory() as directory:
         async with open_services(load_settings(data_dir=Path(directory)), warm=False) as services:
-            await services.catalogue.take_in_sample(Control())
+            await services.catalogue.import_sample(Control())
             races = {
                 workload: to_object(await measured(services, plan, options.times), spans=True)
                 for workload, plan in RACES.items()

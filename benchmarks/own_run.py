@@ -20,7 +20,7 @@ from animerag.models import Priority
 async def take_in(services, work, level):
     """Take all documents in at this level; the one call to change when the API does."""
     services.gate.set_level(Priority.INGEST, level)
-    report = await services.ingestion.take_in(work, Control(), batch_size=BATCH)
+    report = await services.ingestion.import_documents(work, Control(), batch_size=BATCH)
     return report.ingested
 
 

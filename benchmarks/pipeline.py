@@ -62,7 +62,7 @@ async def ingest(bench, provider, work, level, index):
         async with LoopLag() as lag:
             with recording() as spans:
                 started_s = time.perf_counter()
-                report = await scratch.ingestion.take_in(work, Control(), batch_size=size)
+                report = await scratch.ingestion.import_documents(work, Control(), batch_size=size)
                 wall_s = time.perf_counter() - started_s
         await index.drop(spec)
     observed = await provider.observed()

@@ -48,7 +48,7 @@ class Missing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vocabulary:
-    """Every tag, the most used first, and the files that told of shows, and of how many."""
+    """Every tag, the most used first, and the files that shows were imported from, with the number of shows."""
 
     tags: Sequence[str]
     files: Mapping[str, int]
@@ -78,21 +78,21 @@ class Browsing:
     ) -> Page:
         """Return page `number`, from 0 on, of the shows that have `search` in a title and meet `filters`.
 
-        `file` keeps those that this file described, `condition` those that meet the conditions of a question. Shows
-        without the field that orders come last. Raises LibraryError.
+        `file` limits the list to shows imported from that file, `condition` to those that meet a question's conditions.
+        Shows without the field that orders come last. Raises LibraryError.
         """
         table = await self._table()
-        among = await provenance.ids_from(self._library, file) if file else None
+        allowed = await provenance.ids_from(self._library, file) if file else None
         if table is not self._asked_of:
             self._asked, self._asked_of = {}, table
 
         def listed() -> list[str]:
-            met = _met(table, search, filters or Filters(), among)
+            met = _met(table, search, filters or Filters(), allowed)
             if parts_of(condition):
                 met = [one for one in met if (show := table.show(one)) and meets(show, condition, table)]
             return _ordered(table, met, order, descending=descending)
 
-        asked = (search, filters, order, descending, file, len(among or ()), condition)
+        asked = (search, filters, order, descending, file, len(allowed or ()), condition)
         lists = self._asked
         ids = lists.get(asked)
         if ids is None:  # a page is drawn again and again with the same wishes
@@ -115,8 +115,8 @@ class Browsing:
     async def stubs(self) -> list[Show]:
         """Return the shows without a description: a plot cannot find them. Raises LibraryError."""
         table = await self._table()
-        found = (table.show(show_id) for show_id in await provenance.without_words(self._library))
-        return [show for show in found if show is not None]
+        shows = (table.show(show_id) for show_id in await provenance.without_words(self._library))
+        return [show for show in shows if show is not None]
 
     async def nearest(self, show_id: str, k: int = 6) -> list[Show]:
         """Return the shows whose descriptions mean the most alike, the nearest first; none without a vector.
@@ -135,8 +135,8 @@ class Browsing:
         return [shows[one] for one in near if one in shows]
 
 
-def _met(table: FieldIndex, search: str, filters: Filters, among: set[str] | None) -> list[str]:
-    ids = [show_id for show_id in table.search_titles(search) if among is None or show_id in among]
+def _met(table: FieldIndex, search: str, filters: Filters, allowed: set[str] | None) -> list[str]:
+    ids = [show_id for show_id in table.search_titles(search) if allowed is None or show_id in allowed]
     return table.filter_ids(ids, filters) if filters else ids
 
 
@@ -154,10 +154,10 @@ def _value(table: FieldIndex, show_id: str, order: Order) -> str | float | None:
 
 def _missing(table: FieldIndex, merged: Iterable[str]) -> list[Missing]:
     gone = set(merged)
-    found: dict[str, Missing] = {}
+    missing: dict[str, Missing] = {}
     for show in table.shows():
         for item in show.relations:
             follows = any(word in item.kind.casefold() for word in _FOLLOWS)
             if follows and item.id and table.show(item.id) is None and item.id not in gone:
-                found.setdefault(item.id, Missing(show=item, named_by=show))
-    return sorted(found.values(), key=lambda one: one.named_by.title.casefold())
+                missing.setdefault(item.id, Missing(show=item, named_by=show))
+    return sorted(missing.values(), key=lambda one: one.named_by.title.casefold())

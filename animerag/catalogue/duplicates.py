@@ -35,7 +35,7 @@ class Pair:
 
 
 class SameShows:
-    """Finds pairs and does with them what their owner says."""
+    """Finds pairs and merges them or keeps them as two."""
 
     def __init__(self, indexer: Indexer, ingestion: Ingestion) -> None:
         self._indexer = indexer
@@ -46,17 +46,17 @@ class SameShows:
         """Return pairs whose titles agree and whose year and episodes do not differ. Raises LibraryError."""
         shows = await provenance.stored(self._library)
         apart = await provenance.apart(self._library)
-        found: dict[tuple[str, str], Pair] = {}
+        pairs: dict[tuple[str, str], Pair] = {}
         for pair in _alike(list(shows.values())):
             key = (pair.first.id, pair.second.id)
             if key not in apart:
-                found.setdefault(key, pair)
-            if len(found) >= limit:
+                pairs.setdefault(key, pair)
+            if len(pairs) >= limit:
                 break
-        return list(found.values())
+        return list(pairs.values())
 
     async def merge(self, keep: str, other: str) -> Show:
-        """Make one show of two: `keep` gets what it lacks and both names; files that tell of `other` then mean `keep`.
+        """Make one show of two: `keep` gets what it lacks and both names; files that contain `other` then mean `keep`.
 
         All of it is stored in one step or nothing. Raises InvalidInputError for a show that is not there,
         ProviderError, VectorStoreError, LibraryError.
@@ -71,7 +71,7 @@ class SameShows:
         return merged
 
     async def keep_both(self, one: str, two: str) -> None:
-        """Never offer this pair again. Raises LibraryError."""
+        """Do not offer this pair again. Raises LibraryError."""
         await provenance.keep_apart(self._library, one, two)
 
     async def provenance_of(self, show_id: str) -> list[Provenance]:
@@ -89,10 +89,10 @@ def _alike(shows: list[StoredShow]) -> Iterator[Pair]:
         if len(called) > _CROWD:
             continue
         for one, two in combinations(sorted(called, key=lambda show: show.id), 2):
-            # Within one world a common synonym is no evidence: sequels share the Japanese title, say.
-            worlds = {split_id(one.id)[0], split_id(two.id)[0]}
+            # Within one site a common synonym is no evidence: sequels share the Japanese title, say.
+            sites = {split_id(one.id)[0], split_id(two.id)[0]}
             mains = key in {normalise(one.title)} & {normalise(two.title)}
-            if (len(worlds) == 2 or mains) and _agree(one, two):
+            if (len(sites) == 2 or mains) and _agree(one, two):
                 yield Pair(first=one, second=two, title=one.title if mains else key)
 
 

@@ -29,7 +29,7 @@ class Editing:
         self._ingestion = ingestion
 
     async def edit(self, show_id: str, changes: Mapping[str, Any]) -> Show:
-        """Change fields of a show, and keep the change over later uploads; a new description is embedded.
+        """Edit fields of a show; the edit outlasts later imports, and a new description is embedded.
 
         Raises InvalidInputError for an unknown show or a value that cannot be, and what an ingestion raises.
         """
@@ -37,7 +37,7 @@ class Editing:
         if show is None:
             raise InvalidInputError("This show is not in the catalogue any more.")
         checked = {name: _checked(name, value) for name, value in changes.items()}
-        report = await self._ingestion.take_in([Document.of(edited(show, checked))], Control())
+        report = await self._ingestion.import_documents([Document.of(edited(show, checked))], Control())
         if report.rows:
             raise InvalidInputError(f"The show could not be stored: {report.rows[0].reason}")
         before = (await provenance.edits_of(self._library, [show_id])).get(show_id, {})
@@ -49,7 +49,7 @@ class Editing:
         return sorted((await provenance.edits_of(self._library, [show_id])).get(show_id, {}))
 
     async def forget(self, show_id: str) -> None:
-        """Let files have the last word again; the next upload of one brings its own words back. Raises LibraryError."""
+        """Discard the edits of a show; the next import of its file restores the file's values. Raises LibraryError."""
         await provenance.keep_edits(self._library, show_id, {})
 
     async def delete(self, ids: Sequence[str]) -> int:

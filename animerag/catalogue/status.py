@@ -48,7 +48,7 @@ class Catalogue:
         self._ingestion = ingestion
 
     async def status(self) -> Status:
-        """Count shows and vectors from the library alone, so that it answers while Chroma is down."""
+        """Count shows and vectors from the library only, so that it works while Chroma is down."""
         counts = await self._library.counts()
         try:
             spec = await self._indexer.spec()
@@ -66,19 +66,19 @@ class Catalogue:
         return await self._library.shows(ids)
 
     async def start_sample(self, jobs: Jobs) -> Job | None:
-        """Start taking in the sample when nothing is there and nothing is on its way; returns that job."""
+        """Start to import the sample into an empty catalogue while no job runs; returns that job."""
         if jobs.running() or (await self._library.counts()).shows:
             return None
-        return await jobs.start(self.take_in_sample, kind=SAMPLE_JOB, title="Sample catalogue", key=SAMPLE_JOB)
+        return await jobs.start(self.import_sample, kind=SAMPLE_JOB, title="Sample catalogue", key=SAMPLE_JOB)
 
-    async def take_in_sample(self, control: Control) -> IngestReport:
-        """Ingest the 150 shows that ship with the app; shows that somebody brought are left alone."""
+    async def import_sample(self, control: Control) -> IngestReport:
+        """Import the 150 shows that ship with the app; the user's own shows stay as they are."""
         model = self._indexer.embedder.model
         await self._library.embeddings.save(model, await asyncio.to_thread(sample.vectors, model))
         with sample.catalogue() as path:
             source = SourceFile(path=path, name="sample catalogue")
             report = await self._ingestion.run([source], control, kind=ImportKind.SAMPLE)
-        if await self._library.has_own_shows():  # an upload finished while the sample was on its way
+        if await self._library.has_own_shows():  # an upload finished while the sample was imported
             await self._library.remove_sample()
             await self._indexer.remove_strays()
         return report

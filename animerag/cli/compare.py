@@ -79,7 +79,7 @@ async def compare(options: argparse.Namespace) -> int:
         if not (await opened.library.counts()).shows:
             from animerag.jobs.jobs import Control
 
-            await opened.catalogue.take_in_sample(Control())
+            await opened.catalogue.import_sample(Control())
         experiment, stopped = await watched(
             opened,
             lambda control: comparison.run(plan, provider, control),

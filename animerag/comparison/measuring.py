@@ -131,7 +131,7 @@ class _WorkResult:
 async def _our_work(scratch: Sandbox, work: ExperimentWork, control: Control, level: int) -> _WorkResult:
     plan = work.plan
     if plan.workload == "ingest":
-        report = await scratch.ingestion.take_in(work.documents, control.part(), batch_size=plan.batch_size)
+        report = await scratch.ingestion.import_documents(work.documents, control.part(), batch_size=plan.batch_size)
         return _WorkResult(failed=report.read - report.ingested, error=report.stopped_by)
     if plan.workload == "query":
         answers: Sequence[Answer] = [await scratch.answering.ask(work.questions[0])]

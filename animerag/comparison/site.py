@@ -107,7 +107,7 @@ class Sites:
         try:
             if plan.workload != "ingest":
                 async with self.scratch(site, directory / "searched", level=10) as scratch:
-                    await scratch.ingestion.take_in(documents, Control())
+                    await scratch.ingestion.import_documents(documents, Control())
                     site.searched = await scratch.indexer.spec()
             yield site
         finally:

@@ -1,4 +1,4 @@
-"""Doctor: hold the index against the library, id by id and hash by hash, and mend it without paying anybody."""
+"""Doctor: compare the index with the library, id by id and hash by hash, and repair it at no cost."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 DOCTOR_JOB = "doctor"
-UNCLEAN_STOP = "unclean_stop"  # a fact of the library, until the index was looked at
+UNCLEAN_STOP = "unclean_stop"  # a fact of the library, until the index has been checked
 _CHUNK = 500
-# Chroma keeps a vector in its log and in its graph. Several times that is a leak, as other projects have seen it grow.
+# Chroma stores a vector in its log and in its graph. Several times that is a leak, as other projects have seen.
 _MUCH, _MUCH_A_NUMBER = 200 * 2**20, 5 * 2 * 4  # bytes
 
 
@@ -60,14 +60,14 @@ class DoctorReport:
 class Maintenance:
     """Checks and repairs the index of the current model, which lies in `directory` unless its server is elsewhere."""
 
-    def __init__(self, indexer: Indexer, alone: ImportLock, directory: Path | None = None) -> None:
+    def __init__(self, indexer: Indexer, import_lock: ImportLock, directory: Path | None = None) -> None:
         self._indexer = indexer
-        self._alone = alone
+        self._import_lock = import_lock
         self._library = indexer.library
         self._directory = directory
 
     async def check(self) -> DoctorReport:
-        """Check the library, compare both sides and let every vector find itself.
+        """Check the library, compare both sides and look up every vector.
 
         A library with damaged pages or rows is not compared. Raises LibraryError, VectorStoreError.
         """
@@ -84,18 +84,20 @@ class Maintenance:
         held = await self._indexer.index.metadata(spec, ["content_hash", "text_hash"])
         counts = await self._library.counts()
         wanted = await self._library.hashes()
-        found = {show_id: (str(keys.get("content_hash")), str(keys.get("text_hash"))) for show_id, keys in held.items()}
-        both = [show_id for show_id in wanted if show_id in found]
-        stale = [show_id for show_id in both if wanted[show_id] != found[show_id]]
+        indexed = {
+            show_id: (str(keys.get("content_hash")), str(keys.get("text_hash"))) for show_id, keys in held.items()
+        }
+        both = [show_id for show_id in wanted if show_id in indexed]
+        stale = [show_id for show_id in both if wanted[show_id] != indexed[show_id]]
         size = await self.index_bytes()
         return DoctorReport(
             shows=counts.shows,
             indexed=len(both),
-            missing=tuple(show_id for show_id in wanted if show_id not in found),
-            stray=tuple(show_id for show_id in found if show_id not in wanted),
+            missing=tuple(show_id for show_id in wanted if show_id not in indexed),
+            stray=tuple(show_id for show_id in indexed if show_id not in wanted),
             stale=tuple(stale),
             index_bytes=size,
-            oversized=size > _MUCH + _MUCH_A_NUMBER * len(found) * spec.dimensions,
+            oversized=size > _MUCH + _MUCH_A_NUMBER * len(indexed) * spec.dimensions,
             unsearchable=tuple(await self._indexer.unsearchable(spec, [i for i in both if i not in set(stale)])),
         )
 
@@ -104,7 +106,7 @@ class Maintenance:
         return await asyncio.to_thread(_size, self._directory) if self._directory else 0
 
     async def repair(self) -> DoctorReport:
-        """Mend what kept vectors can mend; shows whose text was never embedded stay missing.
+        """Repair what stored vectors can repair; shows whose text was never embedded stay missing.
 
         An index that fails on its own data is moved aside and made from the library. A library with damaged pages or
         rows is left as it is. Nothing may be imported meanwhile: what an import has written and not yet noted looks
@@ -137,14 +139,14 @@ class Maintenance:
             await self._indexer.index.delete(spec, before.stray)
             await self._library.embeddings.forget_indexed(spec.name, before.stray)
         if before.unsearchable:
-            # An entry that its own vector cannot find is mended by leaving the graph and joining it anew.
+            # An entry that its own vector cannot find is repaired by leaving the graph and joining it again.
             await self._indexer.index.delete(spec, before.unsearchable)
         broken = [*before.missing, *before.stale, *before.unsearchable]
-        mended: set[str] = set(before.stray)
+        repaired_ids: set[str] = set(before.stray)
         for start in range(0, len(broken), _CHUNK):
-            mended |= await self._indexer.write_again(spec, broken[start : start + _CHUNK])
-        await self._library.embeddings.forget_indexed(spec.name, set(broken) - mended)
-        return len(mended)
+            repaired_ids |= await self._indexer.write_again(spec, broken[start : start + _CHUNK])
+        await self._library.embeddings.forget_indexed(spec.name, set(broken) - repaired_ids)
+        return len(repaired_ids)
 
     async def _replace_unsound(self, unsound: Sequence[VectorKey]) -> None:
         """Fetch from the index what it holds of the current model's damaged vectors; the others are deleted."""
@@ -187,10 +189,10 @@ class Maintenance:
         Raises LibraryError, VectorStoreError.
         """
         spec, prefix = await self._indexer.spec(), prefix_of(self._library.library_id)
-        return [found for found in await self._indexer.index.collections(prefix) if found[0].name != spec.name]
+        return [other for other in await self._indexer.index.collections(prefix) if other[0].name != spec.name]
 
     async def delete_index(self, spec: CollectionSpec) -> None:
-        """Delete the collection of another model, and the vectors that were kept for it.
+        """Delete the collection of another model, and the vectors that were stored for it.
 
         Raises InvalidInputError for one that is not listed by `other_indexes`, LibraryError, VectorStoreError.
         """
@@ -199,12 +201,12 @@ class Maintenance:
             raise InvalidInputError("This index is in use, or it is gone already: look again.")
         await self._indexer.index.drop(spec)
         await self._library.embeddings.forget_collection(spec.name)
-        if (spec.model, spec.dimensions) != (current.model, current.dimensions):  # else it differs by its texts alone
+        if (spec.model, spec.dimensions) != (current.model, current.dimensions):  # else it differs by its texts only
             await self._library.embeddings.forget_model(spec.model, spec.dimensions)
 
     async def repair_exclusively(self, control: Control) -> DoctorReport:
-        """Repair, alone among processes, and note that the index was looked at. Raises as `repair` does."""
-        async with self._alone.held(control):
+        """Repair while no other process imports or repairs, and note that it was done. Raises as `repair` does."""
+        async with self._import_lock.held(control):
             report = await self.repair()
         await self._library.set_meta(UNCLEAN_STOP, "")
         return report

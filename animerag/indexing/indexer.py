@@ -1,7 +1,7 @@
 """Vectors for shows: known ones from the library, missing ones from the embedder, all of them into the index.
 
-Order of every write: vectors are kept first, then Chroma, then the library notes "indexed". A crash in between
-costs a repetition, never a second payment.
+Every write stores vectors first, then writes to Chroma, then notes "indexed" in the library. After a crash the write is
+repeated, but nothing is embedded twice.
 """
 
 from __future__ import annotations
@@ -55,31 +55,31 @@ class Indexer:
         self.embedder = embedder
         self._restoring = asyncio.Lock()
         self._compared = False
-        self._coming: dict[str, asyncio.Future[None]] = {}  # texts that somebody in this process is embedding
+        self._coming: dict[str, asyncio.Future[None]] = {}  # texts that this process is embedding
 
     async def spec(self) -> CollectionSpec:
         """Return the collection for the current model. Raises ProviderError where its width must be asked for."""
         dimensions = await self.embedder.dimensions()
         return collection_for(self.library.library_id, self.embedder.model, dimensions)
 
-    async def kept(self, documents: Sequence[Document]) -> set[str]:
+    async def known_hashes(self, documents: Sequence[Document]) -> set[str]:
         """Return the text hashes of these documents that have a vector already."""
         hashes = {document.text_hash for document in documents}
         return await self.library.embeddings.known(self.embedder.model, await self.embedder.dimensions(), hashes)
 
     async def embed(
-        self, documents: Sequence[Document], kept: AbstractSet[str], *, priority: Priority = Priority.INGEST
+        self, documents: Sequence[Document], known_hashes: AbstractSet[str], *, priority: Priority = Priority.INGEST
     ) -> Embedded:
-        """Return a vector for every document, asking the embedder only for texts that are not `kept`.
+        """Return a vector for every document, asking the embedder only for texts that are not `known_hashes`.
 
-        New vectors are kept in the library before this returns. Raises ProviderError, LibraryError.
+        New vectors are stored in the library before this returns. Raises ProviderError, LibraryError.
         """
         texts = {document.text_hash: document.text for document in documents}
         # Without any, nothing is awaited before the gate: batches come to it in the order of the file.
-        known = await self._known(kept & texts.keys())
+        known = await self._known(known_hashes & texts.keys())
         missing = [key for key in texts if key not in known]
         while coming := [self._coming[key] for key in missing if key in self._coming]:
-            await asyncio.wait(coming)  # another import is paying for these; it keeps them, or it failed
+            await asyncio.wait(coming)  # another import is paying for these: it stores them, or it failed
             known |= await self._known(missing)
             missing = [key for key in missing if key not in known]
         if not missing:
@@ -108,7 +108,7 @@ class Indexer:
     async def restore_lost(self, spec: CollectionSpec) -> None:
         """Write again, once a process, what the library noted as indexed and an index that began empty lacks.
 
-        Only kept vectors are written: nothing is embedded. Raises LibraryError, VectorStoreError.
+        Only stored vectors are written: nothing is embedded. Raises LibraryError, VectorStoreError.
         """
         async with self._restoring:
             if self._compared:
@@ -117,7 +117,7 @@ class Indexer:
             if await self.index.count(spec) < await self.library.embeddings.count_indexed(spec.name):
                 held = await self.index.metadata(spec, [])
                 lost = [show_id for show_id in await self.library.embeddings.indexed(spec.name) if show_id not in held]
-                log.warning("the index lacks %d shows: they are written again from kept vectors", len(lost))
+                log.warning("the index lacks %d shows: they are written again from stored vectors", len(lost))
                 for start in range(0, len(lost), _CHUNK):
                     documents = await self.documents(lost[start : start + _CHUNK])
                     vectors = await self.known_vectors(spec, documents)
@@ -125,7 +125,7 @@ class Indexer:
             self._compared = True
 
     async def known_vectors(self, spec: CollectionSpec, documents: Sequence[Document]) -> dict[str, Vectors]:
-        """Return the kept vectors of these documents by text hash."""
+        """Return the stored vectors of these documents by text hash."""
         hashes = [document.text_hash for document in documents]
         return await self.library.embeddings.load(spec.model, spec.dimensions, hashes)
 
@@ -142,17 +142,17 @@ class Indexer:
             asked = [document for document in documents if document.text_hash in vectors]
             if asked:
                 questions = np.stack([vectors[document.text_hash] for document in asked])
-                found = await self.index.query(spec, questions, k=_TIES)
-                for document, near in zip(asked, found, strict=True):
+                results = await self.index.query(spec, questions, k=_TIES)
+                for document, near in zip(asked, results, strict=True):
                     if document.show.id not in {one.id for one in near if one.distance <= _SAME}:
                         lost.append(document.show.id)
         return lost
 
     async def repair_index(self, spec: CollectionSpec) -> int:
-        """Join anew whatever its own vector does not find; returns how many. Raises VectorStoreError.
+        """Write again what its own vector does not find; returns how many. Raises VectorStoreError.
 
         Chroma's graph may lose the way to a neighbour when vectors are replaced in place (5 of 12 loads of 53).
-        Such an entry is mended by leaving the graph and joining again; nobody could find it in between anyway.
+        Such an entry is repaired by leaving the graph and joining again; it could not be found in between anyway.
         """
         lost = await self.unsearchable(spec, list(await self.library.embeddings.indexed(spec.name)))
         if lost:
@@ -209,7 +209,7 @@ def collection_for(library_id: str, model: str, dimensions: int) -> CollectionSp
 
 
 def record_of(document: Document, vector: Vectors) -> VectorRecord:
-    """Return what the index keeps of a document: its vector, and the metadata that filters and checks need."""
+    """Return what the index stores of a document: its vector, and the metadata that filters and checks need."""
     show = document.show
     metadata: dict[str, MetadataValue] = {
         "title": show.title,

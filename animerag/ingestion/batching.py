@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from animerag.text.documents import Document
 
-USUAL = 100  # documents in a request, unless somebody says otherwise or leaves it to `sizes`
+USUAL = 100  # documents in a request, unless it is configured or left to `sizes`
 MOST, LEAST = 200, 64  # larger requests answer too late to be worth it; smaller ones only cost requests
 _REQUEST_TOKENS = 250_000  # below the API's 300,000 a request, since the estimate is one
 
@@ -20,22 +20,22 @@ _REQUEST_TOKENS = 250_000  # below the API's 300,000 a request, since the estima
 def sizes(documents: int, rounds: Iterator[int], *, most: int = MOST) -> list[int]:
     """Return the size of each request, as few rounds as `most` documents a request allow.
 
-    `rounds` tells the level of each round, without end. Early rounds take all they can and the last one shares out
+    `rounds` yields the level of each round, without end. Early rounds take all they can and the last one shares out
     the rest: what arrives before it is written while it is under way, what arrives with it has to wait.
     """
-    found: list[int] = []
+    batches: list[int] = []
     left = documents
     while left > 0:
         level = next(rounds)
         size = min(most, max(LEAST, math.ceil(left / level)))
         here = [size] * min(level, math.ceil(left / size))
-        found += here
+        batches += here
         left -= sum(here)
-    return found
+    return batches
 
 
 class Cutter:
-    """Cuts documents that come in turn into batches of the given sizes, the last of them for all that is left.
+    """Cuts a stream of documents into batches of the given sizes; the last size holds for the rest.
 
     A batch is smaller where its tokens would be too many for one request. Needs at least one size.
     """
@@ -47,7 +47,7 @@ class Cutter:
         self._tokens = 0
 
     def add(self, documents: Iterable[Document]) -> Iterator[list[Document]]:
-        """Take documents; yield the batches that are full."""
+        """Add documents and yield the batches that are full."""
         for document in documents:
             needed = estimate_tokens(document.text)
             if self._batch and (len(self._batch) >= self._size or self._tokens + needed > _REQUEST_TOKENS):

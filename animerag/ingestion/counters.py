@@ -1,4 +1,4 @@
-"""What a run of ingestion has done so far: every row of every file is in exactly one of its counts."""
+"""What an import has done so far: every row of every file is in exactly one of its counts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class ImportCounters:
-    """One run's mutable counts; the report is made of them at its end."""
+    """The mutable counts of one import; its report is made of them."""
 
     control: Control
     started_s: float = field(default_factory=time.perf_counter)
@@ -36,7 +36,7 @@ class ImportCounters:
     stopped_by: str | None = None
 
     def report(self) -> IngestReport:
-        """Return the account; what is in no other count was not done."""
+        """Return the report; rows that are in no other count remain to be done."""
         lost = self.read - self.ingested - self.unchanged - self.duplicate - len(self.errors)
         return IngestReport(
             read=self.read,
@@ -57,7 +57,7 @@ class ImportCounters:
         )
 
     def show_progress(self, stage: str) -> None:
-        """Tell whoever watches."""
+        """Publish how far the import is."""
         self.control.progress = Progress(
             done=self.unchanged + self.ingested + len(self.errors),
             total=self.total,

@@ -96,7 +96,7 @@ class _Shared:
 
 
 class Identity:
-    """Names the rows of one run's files, one file after the other."""
+    """Decides what the ids of an import's files mean, one file after the other."""
 
     def __init__(self, library: Library) -> None:
         self._library = library
@@ -141,15 +141,15 @@ class Identity:
         return plan
 
     async def complete(self, shows: Sequence[Show]) -> list[Show]:
-        """Give rows, named already, what the catalogue knows and they leave out. Raises LibraryError."""
+        """Complete rows that have the catalogue's ids with what they leave out and it has. Raises LibraryError."""
         known = await provenance.stored(self._library, [show.id for show in shows])
         files = await provenance.files_of(self._library, known)
-        found: list[Show] = []
+        rows: list[Show] = []
         for start in range(0, len(shows), _AT_ONCE):
             part = shows[start : start + _AT_ONCE]
             stored = await self._library.shows([show.id for show in part if show.id in known])
-            found += [completed(show, stored.get(show.id), files.get(show.id, set())) for show in part]
-        return found
+            rows += [completed(show, stored.get(show.id), files.get(show.id, set())) for show in part]
+        return rows
 
     async def _prefix(
         self, seen: FileIds, own: str, ids: list[str], wanted: str | None
@@ -199,8 +199,8 @@ class Identity:
     async def _stored(self, ids: Iterable[str]) -> dict[str, StoredShow]:
         """Return what is stored under ids, or under the ids they were merged into."""
         standing = {show_id: self._merged.get(show_id, show_id) for show_id in ids}
-        found = await provenance.stored(self._library, standing.values())
-        return {show_id: found[other] for show_id, other in standing.items() if other in found}
+        stored = await provenance.stored(self._library, standing.values())
+        return {show_id: stored[other] for show_id, other in standing.items() if other in stored}
 
     async def _renamed(self, seen: FileIds, prefixes: Mapping[str, str]) -> dict[str, str]:
         """Return the ids that stand for another show: merged by the user, or known by the title of a list's entry."""

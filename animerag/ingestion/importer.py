@@ -59,12 +59,12 @@ class _RowOrigin:
 
 
 class Ingestion:
-    """Takes files into the catalogue."""
+    """Imports files into the catalogue."""
 
     def __init__(
         self,
         indexer: Indexer,
-        alone: ImportLock,
+        import_lock: ImportLock,
         space: Space,
         *,
         batch_size: int | Literal["auto"],
@@ -74,10 +74,10 @@ class Ingestion:
         most: int = batching.MOST,
         max_cost_usd: float | None = None,
     ) -> None:
-        """`rounds` foretells the level of each round to come, `most` bounds the requests whose size is chosen here."""
+        """`rounds` predicts the level of each round, `most` bounds the requests whose size is chosen here."""
         self._indexer = indexer
         self._library = indexer.library
-        self._alone = alone
+        self._import_lock = import_lock
         self._space = space
         self._batch_size = batch_size
         self._level = level
@@ -98,7 +98,7 @@ class Ingestion:
         batch_size: int | Literal["auto"] | None = None,
         accept_bad_rows: bool = False,
     ) -> IngestReport:
-        """Take files in and return what became of every row.
+        """Import files and return what became of every row.
 
         Where more than a fifth of the rows is unusable, `control` is asked first unless that is accepted.
         A provider or store that fails part way ends the run early: `stopped_by` says why, `cancelled` how many rows
@@ -107,7 +107,7 @@ class Ingestion:
         """
         if concurrency is not None:
             self._set_level(concurrency)
-        async with self._alone.held(control), self._explained():
+        async with self._import_lock.held(control), self._explained():
             return await self._run(files, control, kind, concurrency, batch_size, accept_bad_rows=accept_bad_rows)
 
     async def _run(
@@ -120,100 +120,100 @@ class Ingestion:
         *,
         accept_bad_rows: bool,
     ) -> IngestReport:
-        tally = ImportCounters(control=control)
+        counters = ImportCounters(control=control)
         with metering() as meter, recording() as recorder, budgeted(self._max_cost_usd):
             control.partial = recorder
-            tally.show_progress("Reading")
-            winners = await self._selection.read(files, tally, kind)
-            if accept_bad_rows or await _accepted(winners, tally):
+            counters.show_progress("Reading")
+            winners = await self._selection.read(files, counters, kind)
+            if accept_bad_rows or await _accepted(winners, counters):
                 if kind is ImportKind.OWN:
                     await deletions.forget(self._library)
                 names = ", ".join(file.name for file in files)
                 origin = _RowOrigin(kind=kind, names=names, digest=await asyncio.to_thread(_digest, files))
                 if batch_size is None and isinstance(concurrency, int) and self._batch_size == "auto":
-                    batch_size = batching.USUAL  # whoever fixes the level means the usual batches
-                documents = self._selection.documents(winners.shows(tally), tally, kind)
-                await self._take_in(documents, len(winners), tally, origin, batch_size or self._batch_size)
-            if kind is ImportKind.OWN and tally.ingested + tally.unchanged:
-                await self._replace_sample(tally)
-            report = await self._report(tally, meter, concurrency)
+                    batch_size = batching.USUAL  # a fixed level goes with the usual batches
+                documents = self._selection.documents(winners.shows(counters), counters, kind)
+                await self._import(documents, len(winners), counters, origin, batch_size or self._batch_size)
+            if kind is ImportKind.OWN and counters.ingested + counters.unchanged:
+                await self._replace_sample(counters)
+            report = await self._report(counters, meter, concurrency)
         if report.ingested >= _ENOUGH:
             await self.preview.note_speed(report.throughput)
-        self._tell("import", recorder, report)
-        checked_s = await self._check_graph(tally)
-        tally.show_progress("Done")
+        self._emit("import", recorder, report)
+        checked_s = await self._check_graph(counters)
+        counters.show_progress("Done")
         log.info("ingested %d of %d rows in %.1f s", report.ingested, report.read, report.seconds)
         return replace(report, checked_s=checked_s)
 
-    async def take_in(
+    async def import_documents(
         self, documents: Sequence[Document], control: Control, *, batch_size: int | Literal["auto"] | None = None
     ) -> IngestReport:
-        """Take in documents that are in memory already; ids must differ. Raises as `run` does."""
-        tally = ImportCounters(control=control, read=len(documents))
+        """Import documents that are in memory; their ids must differ. Raises as `run` does."""
+        counters = ImportCounters(control=control, read=len(documents))
         with metering() as meter:
             origin = _RowOrigin(kind=ImportKind.OWN, names="memory", digest="")
 
             async def all_at_once() -> AsyncIterator[list[Document]]:
-                yield await self._selection.new_or_changed(documents, tally, ImportKind.OWN)
+                yield await self._selection.new_or_changed(documents, counters, ImportKind.OWN)
 
             size = batch_size or self._batch_size
-            await self._take_in(all_at_once(), len(documents), tally, origin, size)
-            return await self._report(tally, meter, None)
+            await self._import(all_at_once(), len(documents), counters, origin, size)
+            return await self._report(counters, meter, None)
 
     async def store(self, document: Document, *, also: Callable[[AsyncConnection], Awaitable[None]]) -> None:
         """Store one show and what `also` writes in one transaction.
 
-        The vector is kept and indexed first, so nothing is stored of a show that could not be embedded.
+        The vector is stored and indexed first, so nothing is stored of a show that could not be embedded.
         Raises ProviderError, VectorStoreError, LibraryError.
         """
         spec = await self._indexer.spec()
         with budgeted(self._max_cost_usd):
-            embedded = await self._indexer.embed([document], await self._indexer.kept([document]))
+            embedded = await self._indexer.embed([document], await self._indexer.known_hashes([document]))
         import_id = await self._library.begin_import(ImportKind.OWN, "memory", "")
         await self._indexer.upsert(spec, [document], embedded.vectors)
         await self._library.store(show_rows([document], import_id), collection=spec.name, also=also)
 
     async def reindex(self, control: Control) -> IngestReport:
         """Index every show that the current model has no vector for. Raises ProviderError, VectorStoreError."""
-        async with self._alone.held(control), self._explained():
+        async with self._import_lock.held(control), self._explained():
             return await self._reindex(control)
 
     async def _reindex(self, control: Control) -> IngestReport:
-        tally = ImportCounters(control=control)
+        counters = ImportCounters(control=control)
         spec = await self._indexer.spec()
         with metering() as meter, recording() as recorder, budgeted(self._max_cost_usd):
             control.partial = recorder
             ids = await self._library.embeddings.not_indexed(spec.name)
-            tally.read = tally.total = len(ids)
+            counters.read = counters.total = len(ids)
 
             async def stored() -> AsyncIterator[list[Document]]:
                 for start in range(0, len(ids), _CHUNK):
                     yield await self._indexer.documents(ids[start : start + _CHUNK])
 
-            pipeline = Pipeline(self._indexer, spec, tally, level=self._level, begin_import=None)
+            pipeline = Pipeline(self._indexer, spec, counters, level=self._level, begin_import=None)
             await pipeline.run(stored(), self._sizes(len(ids), self._batch_size))
-            report = await self._report(tally, meter, None)
-        self._tell("reindex", recorder, report)
-        checked_s = await self._check_graph(tally)
-        tally.show_progress("Done")
+            report = await self._report(counters, meter, None)
+        self._emit("reindex", recorder, report)
+        checked_s = await self._check_graph(counters)
+        counters.show_progress("Done")
         return replace(report, checked_s=checked_s)
 
-    async def _take_in(
+    async def _import(
         self,
         documents: AsyncIterator[list[Document]],
         expected: int,
-        tally: ImportCounters,
+        counters: ImportCounters,
         origin: _RowOrigin,
         batch_size: int | Literal["auto"],
     ) -> None:
-        tally.total = tally.total or expected
+        counters.total = counters.total or expected
         if not expected:
             return
         spec = await self._indexer.spec()
         known = (await self._library.counts()).shows
         await asyncio.to_thread(self._space.require, max(0, expected - known), spec.dimensions)
         begin = partial(self._library.begin_import, origin.kind, origin.names, origin.digest)
-        pipeline = Pipeline(self._indexer, spec, tally, level=self._level, begin_import=begin)
+        pipeline = Pipeline(self._indexer, spec, counters, level=self._level, begin_import=begin)
         await pipeline.run(documents, self._sizes(expected, batch_size))
 
     def _sizes(self, documents: int, given: int | Literal["auto"]) -> list[int]:
@@ -222,15 +222,15 @@ class Ingestion:
         return [given]
 
     async def _report(
-        self, tally: ImportCounters, meter: Meter, concurrency: int | Literal["auto"] | None
+        self, counters: ImportCounters, meter: Meter, concurrency: int | Literal["auto"] | None
     ) -> IngestReport:
-        report = tally.report()
+        report = counters.report()
         counts = await self._library.counts()
         if report.stopped_by:
             report = replace(report, stopped_by=await asyncio.to_thread(self._space.explain, report.stopped_by))
         return replace(report, catalogue=counts.shows, **_figures(meter, concurrency))
 
-    def _tell(self, name: str, recorder: Recorder, report: IngestReport) -> None:
+    def _emit(self, name: str, recorder: Recorder, report: IngestReport) -> None:
         emit(
             name,
             recorder.spans,
@@ -248,37 +248,37 @@ class Ingestion:
         except (LibraryError, VectorStoreError) as error:
             raise type(error)(await asyncio.to_thread(self._space.explain, str(error))) from error
 
-    async def _check_graph(self, tally: ImportCounters) -> float:
-        """Let vectors look for themselves after a bulk load or replacements, and return the seconds it took.
+    async def _check_graph(self, counters: ImportCounters) -> float:
+        """Look up every vector after a bulk load or replacements, repair what is lost, and return the seconds it took.
 
-        Everything is stored and acknowledged by then; what the graph has lost is joined anew.
+        Everything is stored and acknowledged by then.
         """
         started_s = time.perf_counter()
-        bulk = tally.ingested * 10 >= (await self._library.counts()).shows
-        if not tally.ingested or not (tally.replaced or bulk) or tally.control.stopping:
+        bulk = counters.ingested * 10 >= (await self._library.counts()).shows
+        if not counters.ingested or not (counters.replaced or bulk) or counters.control.stopping:
             return 0.0
-        tally.show_progress("Checking the index")
+        counters.show_progress("Checking the index")
         try:
             await self._indexer.repair_index(await self._indexer.spec())
-        except AnimeRAGError as error:  # the shows are in; `doctor` looks again
+        except AnimeRAGError as error:  # the shows are stored; `doctor` checks again
             log.warning("the index could not be checked: %s", error)
         return time.perf_counter() - started_s
 
-    async def _replace_sample(self, tally: ImportCounters) -> None:
+    async def _replace_sample(self, counters: ImportCounters) -> None:
         removed = await self._library.remove_sample()
         if removed:
-            tally.show_progress("Removing the sample")
+            counters.show_progress("Removing the sample")
             with contextlib.suppress(AnimeRAGError):  # strays are journalled; the next run or doctor removes them
                 await self._indexer.remove_strays()
 
 
-async def _accepted(winners: LastRowWins, tally: ImportCounters) -> bool:
-    """Ask before a file goes in of which much is unusable: it may be the wrong one, or read as what it is not."""
-    bad = len(tally.errors) + winners.refused
-    if tally.read < _FEW or bad <= MUCH * tally.read:
+async def _accepted(winners: LastRowWins, counters: ImportCounters) -> bool:
+    """Ask before importing a file with many unusable rows: it may be the wrong file, or read in a wrong way."""
+    bad = len(counters.errors) + winners.refused
+    if counters.read < _FEW or bad <= MUCH * counters.read:
         return True
-    question = f"{bad:,} of {tally.read:,} rows have errors. Import the rest?"
-    return await tally.control.ask(question)
+    question = f"{bad:,} of {counters.read:,} rows have errors. Import the rest?"
+    return await counters.control.ask(question)
 
 
 def _figures(meter: Meter, concurrency: int | Literal["auto"] | None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Changes an owner made to a show, which outlast later imports: what may be changed, and within which bounds."""
+"""Edits of shows, which outlast later imports: what may be edited, and within which bounds."""
 
 from __future__ import annotations
 
@@ -33,17 +33,14 @@ EDITABLE = (*_WORDS, *_LISTS, *_BOUNDS, *_DATES, _STATUS, _TYPE)
 
 
 def edited(show: Show, changes: Mapping[str, Any]) -> Show:
-    """Return a show with what its owner changed in it.
-
-    Its record says so as well: that is what a show's hash is made of, and without it a new title would look unchanged.
-    """
-    told: dict[str, Any] = {name: value for name, value in changes.items() if name in EDITABLE}
-    record = {**show.record, _EDITED: {**show.record.get(_EDITED, {}), **told}}
-    fields: dict[str, Any] = {name: tuple(value) if name in _LISTS else value for name, value in told.items()}
-    if _TYPE in told:
+    """Return a show with the edits of its owner, which its record names as well."""
+    edits: dict[str, Any] = {name: value for name, value in changes.items() if name in EDITABLE}
+    record = {**show.record, _EDITED: {**show.record.get(_EDITED, {}), **edits}}
+    fields: dict[str, Any] = {name: tuple(value) if name in _LISTS else value for name, value in edits.items()}
+    if _TYPE in edits:
         fields["type_inferred"] = False
-    if "air_date" in told:
-        fields["season"] = dates.season_of(told["air_date"])
+    if "air_date" in edits:
+        fields["season"] = dates.season_of(edits["air_date"])
     return replace(show, record=record, **fields)
 
 

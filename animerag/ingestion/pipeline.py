@@ -25,17 +25,17 @@ if TYPE_CHECKING:
     from animerag.storage.library import ShowRows
     from animerag.text.documents import Document
 
-_HEAD_START_S = 0.4  # for the requests of a wave to leave before a thread competes with the loop
+_HEAD_START_S = 0.4  # for requests to be sent before a thread competes with the loop
 _MERGED_ROWS = 500  # what Chroma takes in one write at its best rate (docs/performance.md)
 
 
 @dataclass(frozen=True, slots=True)
 class _PendingWork:
-    """A batch to embed; `kept` are the hashes of its texts that have a vector already."""
+    """A batch to embed; `known` are the hashes of its texts that have a vector already."""
 
     number: int
     documents: list[Document]
-    kept: AbstractSet[str]
+    known: AbstractSet[str]
 
 
 @dataclass(slots=True)
@@ -52,7 +52,7 @@ class Pipeline:
         self,
         indexer: Indexer,
         spec: CollectionSpec,
-        tally: ImportCounters,
+        counters: ImportCounters,
         *,
         level: Callable[[], int],
         begin_import: Callable[[], Awaitable[int]] | None,
@@ -60,7 +60,7 @@ class Pipeline:
         """`begin_import` records where the shows come from, once there is one; without it they are stored already."""
         self._indexer = indexer
         self._spec = spec
-        self._tally = tally
+        self._counters = counters
         self._level = level
         self._begin_import = begin_import
         self._import_id: int | None = None
@@ -73,11 +73,11 @@ class Pipeline:
         self._unsaved = Slots(self._lanes)
 
     async def run(self, todo: AsyncIterator[list[Document]], sizes: Iterable[int]) -> None:
-        """Work through documents, in batches of `sizes`, until they end, somebody stops, or something fails."""
-        tally = self._tally
+        """Work through documents, in batches of `sizes`, until they end, the job is stopped, or something fails."""
+        counters = self._counters
         writer = asyncio.create_task(self._write(), name="ingest-writer")
         embedding = asyncio.create_task(self._embed_all(self._cut(todo, sizes)), name="ingest-embedding")
-        stop = asyncio.create_task(tally.control.stopped(), name="ingest-stop")
+        stop = asyncio.create_task(counters.control.stopped(), name="ingest-stop")
         try:
             await asyncio.wait({writer, embedding, stop}, return_when=asyncio.FIRST_COMPLETED)
             if stop.done():
@@ -95,7 +95,7 @@ class Pipeline:
         self._judge()
 
     async def _finish(self, writer: asyncio.Task[None]) -> None:
-        """Hand over the end mark without waiting on a writer that has died meanwhile."""
+        """Pass the end mark on, without waiting for a writer that has failed meanwhile."""
         mark = asyncio.create_task(self._queue.put(None))
         await asyncio.wait({writer, mark}, return_when=asyncio.FIRST_COMPLETED)
         if not mark.done():
@@ -111,30 +111,30 @@ class Pipeline:
         """Nothing done at all is the caller's failure; part way is a report that says so."""
         if self._failure is None:
             return
-        if self._tally.ingested == 0:
+        if self._counters.ingested == 0:
             raise self._failure
-        self._tally.stopped_by = str(self._failure)
+        self._counters.stopped_by = str(self._failure)
 
     async def _cut(self, todo: AsyncIterator[list[Document]], sizes: Iterable[int]) -> AsyncIterator[_PendingWork]:
         """Yield the batches; which texts have a vector already is asked for many documents at once."""
         cutter = batching.Cutter(sizes)
-        kept: set[str] = set()
+        known: set[str] = set()
         async for documents in todo:
             if documents and self._import_id is None and self._begin_import is not None:
                 self._import_id = await self._begin_import()
             waiting = {document.text_hash for document in cutter.rest()}
-            kept = kept & waiting | await self._indexer.kept(
+            known = known & waiting | await self._indexer.known_hashes(
                 documents
             )  # of a large import only what is still to be cut
             for batch in cutter.add(documents):
-                yield self._work(batch, kept)
+                yield self._work(batch, known)
         if rest := cutter.rest():
-            yield self._work(rest, kept)
+            yield self._work(rest, known)
 
-    def _work(self, batch: list[Document], kept: set[str]) -> _PendingWork:
-        self._tally.batches += 1
-        self._tally.show_progress("Embedding")
-        return _PendingWork(self._tally.batches - 1, batch, kept & {document.text_hash for document in batch})
+    def _work(self, batch: list[Document], known: set[str]) -> _PendingWork:
+        self._counters.batches += 1
+        self._counters.show_progress("Embedding")
+        return _PendingWork(self._counters.batches - 1, batch, known & {document.text_hash for document in batch})
 
     async def _embed_all(self, batches: AsyncIterator[_PendingWork]) -> None:
         """After a failure nothing new is started, but what is in flight may finish: it is being paid for."""
@@ -163,13 +163,13 @@ class Pipeline:
 
     async def _embed(self, work: _PendingWork) -> None:
         with lane(work.number):
-            for batch in await self._embed_or_bisect(work.documents, work.kept):
+            for batch in await self._embed_or_bisect(work.documents, work.known):
                 await self._queue.put(batch)
 
     async def _embed_or_bisect(
-        self, documents: list[Document], kept: AbstractSet[str], *, is_half: bool = False
+        self, documents: list[Document], known: AbstractSet[str], *, is_half: bool = False
     ) -> list[_EmbeddingBatch]:
-        """Embed a batch; when the provider refuses it, halve it until the rows at fault stand alone.
+        """Embed a batch; when the provider refuses it, halve it until each row at fault is in a batch of its own.
 
         Where the answer is of no use, a smaller one may be: one halving is paid for, then the job ends.
         """
@@ -177,42 +177,42 @@ class Pipeline:
         preparing = asyncio.create_task(self._prepared(documents, embedded_too))
         try:
             async with self._unsaved.held():
-                embedded = await self._indexer.embed(documents, kept, priority=Priority.INGEST)
+                embedded = await self._indexer.embed(documents, known, priority=Priority.INGEST)
             embedded_too.set()
             rows = await preparing
         except RequestRefusedError as error:
-            self._tally.requests += 1
+            self._counters.requests += 1
             if len(documents) == 1:
-                self._tally.errors.append(_refused(documents[0], error))
+                self._counters.errors.append(_refused(documents[0], error))
                 return []
         except OtherWidthError:
             raise
         except UnusableAnswerError:
-            self._tally.requests += 1
+            self._counters.requests += 1
             if is_half or len(documents) == 1:
                 self._halves_help = False
                 raise
             async with self._halving:  # the others wait for the first to learn whether it is worth paying for
                 if not self._halves_help:
                     raise
-                return await self._halved(documents, kept, is_half=True)
+                return await self._halved(documents, known, is_half=True)
         else:
-            self._tally.requests += embedded.requests
-            self._tally.usage += embedded.usage
+            self._counters.requests += embedded.requests
+            self._counters.usage += embedded.usage
             return [_EmbeddingBatch(documents, embedded.vectors, rows)]
         finally:
             preparing.cancel()
-        return await self._halved(documents, kept, is_half=is_half)
+        return await self._halved(documents, known, is_half=is_half)
 
     async def _halved(
-        self, documents: list[Document], kept: AbstractSet[str], *, is_half: bool
+        self, documents: list[Document], known: AbstractSet[str], *, is_half: bool
     ) -> list[_EmbeddingBatch]:
         half = len(documents) // 2
-        first = await self._embed_or_bisect(documents[:half], kept, is_half=is_half)
-        return first + await self._embed_or_bisect(documents[half:], kept, is_half=is_half)
+        first = await self._embed_or_bisect(documents[:half], known, is_half=is_half)
+        return first + await self._embed_or_bisect(documents[half:], known, is_half=is_half)
 
     async def _prepared(self, documents: Sequence[Document], embedded: asyncio.Event) -> ShowRows | None:
-        """Prepare what the library is going to keep while the provider works: afterwards everybody waits for it."""
+        """Prepare the rows of the library while the provider works: afterwards the writer would wait for them."""
         if self._import_id is None:
             return None
         with contextlib.suppress(TimeoutError):
@@ -282,8 +282,8 @@ class Pipeline:
         self._count(documents)
 
     def _count(self, documents: Sequence[Document]) -> None:
-        self._tally.ingested += len(documents)
-        self._tally.show_progress("Embedding")
+        self._counters.ingested += len(documents)
+        self._counters.show_progress("Embedding")
 
 
 def _refused(document: Document, error: AnimeRAGError) -> RowError:

@@ -124,7 +124,7 @@ class ImportPreview:
         async with contextlib.aclosing(self._selection.documents(rows, counters, ImportKind.OWN)) as parts:
             async for todo in parts:
                 counters.ingested += len(todo)
-                known.update(await self._indexer.kept(todo))
+                known.update(await self._indexer.known_hashes(todo))
                 fresh = {document.text_hash: document.text for document in todo if document.text_hash not in known}
                 tokens += sum(map(estimate_tokens, fresh.values()))
                 known.update(fresh)

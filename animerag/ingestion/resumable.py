@@ -1,4 +1,4 @@
-"""Uploads: imports as jobs that can be brought to their end by another tab, another process, another day."""
+"""Uploads: imports as jobs that another tab or another process can resume, also days later."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Uploads:
         )
 
     async def unfinished(self) -> JobRecord | None:
-        """Return the newest import that its process did not bring to an end. Raises LibraryError."""
+        """Return the newest import that its process did not finish. Raises LibraryError."""
         for record in await self._cut_off():
             if await self._library.journal.request(record.id) is not None:
                 return record
@@ -94,7 +94,7 @@ class Uploads:
         return request
 
     async def discard(self, job_id: str) -> None:
-        """Offer an import no more; what it stored stays. Raises LibraryError."""
+        """Give an interrupted import up; what it stored stays. Raises LibraryError."""
         if any(record.id == job_id for record in await self._cut_off()):
             await self._library.journal.end(job_id, state="cancelled", error="Interrupted, and not resumed.")
             await self.clean()
@@ -145,15 +145,15 @@ class Uploads:
 
 
 def to_correct(rows: Iterable[RowError]) -> tuple[str, str]:
-    """Return the rows that were set aside as a file to be corrected and uploaded again: its ending and its text.
+    """Return the skipped rows as a file to be corrected and uploaded again: its suffix and its text.
 
     Rows of tables become a table with `line` and `reason` beside their own columns, anything else JSON lines.
     """
-    told = [(row, _parsed(row.given)) for row in rows]
-    records = [(row, record) for row, record in told if isinstance(record, dict)]
+    parsed = [(row, _parsed(row.given)) for row in rows]
+    records = [(row, record) for row, record in parsed if isinstance(record, dict)]
     flat = all(not isinstance(value, dict | list) for _, record in records for value in record.values())
-    if not (records and flat and len(records) == len(told)):
-        lines = [json.dumps(record, ensure_ascii=False, default=str) for _, record in told if record is not None]
+    if not (records and flat and len(records) == len(parsed)):
+        lines = [json.dumps(record, ensure_ascii=False, default=str) for _, record in parsed if record is not None]
         return "jsonl", "\n".join(lines) + "\n"
     headings = list(dict.fromkeys(name for _, record in records for name in record))
     written = io.StringIO(newline="")

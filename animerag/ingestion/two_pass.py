@@ -39,7 +39,7 @@ class SourceFile:
 
 @dataclass(slots=True)
 class TwoPassReader:
-    """What the first reading of one file found."""
+    """The result of the first reading of one file."""
 
     file: SourceFile
     summary: FileSummary
@@ -54,15 +54,15 @@ class TwoPassReader:
         Raises InvalidInputError, also where it takes more memory or time than it may: a DetectedFileError once it is
         known what the file is.
         """
-        found, parts = confinement.inspect(file.path, file.name, file.options)
-        if found.problem:
-            raise readers.DetectedFileError(found)
-        reading = cls(file, FileSummary(found), FileIds(file=file.name, site=found.world))
+        detection, parts = confinement.inspect(file.path, file.name, file.options)
+        if detection.problem:
+            raise readers.DetectedFileError(detection)
+        reading = cls(file, FileSummary(detection), FileIds(file=file.name, site=detection.world))
         try:
             for row in itertools.chain.from_iterable(parts):
                 reading._add(row)
         except InvalidInputError as error:
-            raise readers.DetectedFileError(found, str(error)) from error
+            raise readers.DetectedFileError(detection, str(error)) from error
         return reading
 
     def _add(self, row: Show | RowError) -> None:
@@ -81,13 +81,13 @@ class TwoPassReader:
 
 @dataclass(slots=True)
 class LastRowWins:
-    """The rows that count, of all files of a run: of those with one id the last, with what earlier ones add to it."""
+    """The rows that count, of all files of an import: of those with one id the last, completed by the earlier ones."""
 
     readings: list[tuple[TwoPassReader, IdPlan | None]] = field(default_factory=list)
     _places: dict[str, int] = field(default_factory=dict)  # of the row that wins, by the catalogue's id
 
     def add(self, reading: TwoPassReader, plan: IdPlan | None) -> None:
-        """Take a file that comes after the others; without a plan its ids are the catalogue's."""
+        """Add a file after the others; without a plan its ids are the catalogue's."""
         number = len(self.readings)
         self.readings.append((reading, plan))
         for given, position in reading.seen.last.items():
@@ -137,12 +137,12 @@ class LastRowWins:
 
 
 def overridden(earlier: Show, later: Show) -> list[RowNote]:
-    """Tell that a later row took the place of an earlier one; a list's word about a show takes nobody's."""
+    """Return a note that a later row replaced an earlier one; an entry of a user's list replaces none."""
     if earlier.origin is None or later.origin is None or later.overlay:
         return []
     where = f"line {later.origin.line}"
     if later.origin.file != earlier.origin.file:
         where += f" of {later.origin.file}"
     who = "the same id" if later.title == earlier.title else f"the same id, “{later.title}”"
-    note = f"A later row with {who}, in {where}, took the place of this one."
+    note = f"A later row with {who}, in {where}, replaced this one."
     return [RowNote(file=earlier.origin.file, line=earlier.origin.line, id=later.id, note=note)]

@@ -1,4 +1,4 @@
-"""One process at a time imports into a catalogue or repairs it; another one waits, and then finds it done."""
+"""One process at a time imports into a catalogue or repairs it; others wait."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ImportLock:
     """A lock between processes, freed by the kernel when one is killed; work within a process shares it.
 
     Two imports of one process share what they embed. Those of two processes would pay for the same shows twice, and
-    a repair would take what another process has written and not yet noted for strays.
+    a repair would remove what another process has written and not yet noted.
     """
 
     def __init__(self, path: Path) -> None:
@@ -32,7 +32,7 @@ class ImportLock:
 
     @contextlib.asynccontextmanager
     async def held(self, control: Control) -> AsyncIterator[None]:
-        """Hold the catalogue for a block, once no other process does; a stop ends the wait, and the block sees it."""
+        """Hold the lock for a block, once no other process does; a stop ends the wait without it."""
         while not (self._holders or self._taken()):
             if control.stopping:
                 yield

@@ -27,7 +27,7 @@ _KEPT = 50
 
 @dataclass(slots=True)
 class Control:
-    """How a job tells where it is and hears that it should stop."""
+    """How a job publishes its progress and learns that it should stop."""
 
     progress: Progress = field(default_factory=Progress)
     partial: Any = None  # what is finished so far, for pages that fill in while the job runs
@@ -58,15 +58,15 @@ class Control:
 
     @property
     def stopping(self) -> bool:
-        """Tell whether somebody asked to stop."""
+        """Tell whether the job was asked to stop."""
         return self._stop.is_set()
 
     def part(self) -> Control:
-        """Return a control for a part of the work: it stops with the whole, and nobody looks at its progress."""
+        """Return a control for a part of the work: it stops with the whole, and its progress is not shown."""
         return Control(_stop=self._stop)
 
     async def stopped(self) -> None:
-        """Return once somebody asks to stop."""
+        """Return once the job is asked to stop."""
         await self._stop.wait()
 
 
@@ -109,7 +109,7 @@ class Jobs:
         self._jobs: dict[str, Job] = {}
         self._starting = asyncio.Lock()
         self._exclusive: Job | None = None
-        self._cut_off: set[str] = set()  # jobs that nobody cancelled but the end of the app
+        self._cut_off: set[str] = set()  # jobs that the end of the app stopped
 
     async def start(
         self,
@@ -169,7 +169,7 @@ class Jobs:
         return [job for job in self._jobs.values() if job.running]
 
     def cancel(self, job_id: str) -> None:
-        """Ask a job to stop at its next safe point; a finished or unknown one is left alone."""
+        """Ask a job to stop at its next safe point; a finished or unknown one is ignored."""
         job = self._jobs.get(job_id)
         if job is not None and job.running:
             job.state = "cancelling"
@@ -232,7 +232,7 @@ class Jobs:
 
     async def _journal_end(self, job: Job, state: JobState) -> None:
         report = job.report
-        if hasattr(report, "journalled"):  # large results are kept elsewhere, and say where
+        if hasattr(report, "journalled"):  # large results are stored elsewhere, and say where
             report = report.journalled
         elif is_dataclass(report) and not isinstance(report, type):
             report = asdict(report)

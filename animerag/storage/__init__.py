@@ -1,5 +1,5 @@
-"""Everything that is kept: shows, vectors, full text, jobs, runs, conversations, settings, in one SQL database.
+"""Everything that is stored: shows, vectors, full text, jobs, runs, conversations, settings, in one SQL database.
 
 Knows nothing of providers, questions or pages. SQL and its dialects stay here.
-Way through: `library.Library` opens the database and stores shows; each other module is a table or a file it keeps.
+Way through: `library.Library` opens the database and stores shows; each other module is a table or a file.
 """

@@ -26,45 +26,45 @@ _REVISION = select(facts.c.value).where(facts.c.key == "revision")
 
 
 class AnswerCache:
-    """A cache in the database. It is never needed: what it cannot read or keep is asked anew."""
+    """A cache in the database. It is never needed: what it cannot read or store is asked again."""
 
     def __init__(self, database: Database, at_work: Callable[[], bool] = lambda: False) -> None:
-        """`at_work` tells whether an import or a repair changes catalogue or index: nothing is kept meanwhile."""
+        """`at_work` tells whether an import or a repair changes catalogue or index: nothing is stored meanwhile."""
         self._database = database
         self._at_work = at_work
         self._unwritten: dict[str, tuple[int, CachedRetrieval]] = {}
         self._writer: asyncio.Task[None] | None = None
 
     async def key(self, **parts: Any) -> tuple[str, int]:
-        """Return the key of all that an answer depends on, the catalogue's revision among it, and that revision.
+        """Return the key of all that an answer depends on, including the catalogue's revision, and that revision.
 
         Raises LibraryError.
         """
         revision = await self._database.revision()
-        told = json.dumps([revision, sorted(parts.items())], default=repr, ensure_ascii=False)
-        return hashlib.sha256(told.encode()).hexdigest(), revision
+        text = json.dumps([revision, sorted(parts.items())], default=repr, ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest(), revision
 
     async def get(self, key: str) -> CachedRetrieval | None:
-        """Return what was kept under a key."""
+        """Return what was stored under a key."""
         if key in self._unwritten:
             return self._unwritten[key][1]
         try:
-            told = await self._database.scalar(select(answers.c.told).where(answers.c.key == key))
-            return load(told) if told else None
+            text = await self._database.scalar(select(answers.c.told).where(answers.c.key == key))
+            return load(text) if text else None
         except (LibraryError, ValueError) as error:
-            log.info("a kept answer could not be read: %s", error)
+            log.info("a cached answer could not be read: %s", error)
             return None
 
     def put(self, key: str, revision: int, found: Retrieval, answer: Answer) -> None:
-        """Keep an answer from now on; it is written aside, so that nobody waits for the disk.
+        """Store an answer; it is written in the background, so that no question waits for the disk.
 
-        What comes while an import or a repair runs may rest on half of its work, and is not kept.
+        What comes while an import or a repair runs may rest on half of its work, and is not stored.
         """
         if self._at_work():
             return
         self._unwritten[key] = (revision, CachedRetrieval(found, answer))
         if self._writer is None or self._writer.done():
-            self._writer = asyncio.create_task(self._write(), name="keep answers")
+            self._writer = asyncio.create_task(self._write(), name="store answers")
 
     async def close(self) -> None:
         """Wait until all is written."""
@@ -86,14 +86,14 @@ class AnswerCache:
                     if current := [row for row in rows if row["revision"] == revision]:
                         await connection.execute(insert(answers).on_conflict_do_nothing(), current)
             except LibraryError as error:
-                log.info("answers could not be kept: %s", error)
-            for key, kept in batch.items():
-                if self._unwritten.get(key) is kept:
+                log.info("answers could not be stored: %s", error)
+            for key, cached in batch.items():
+                if self._unwritten.get(key) is cached:
                     del self._unwritten[key]
 
 
 def _rows(batch: Mapping[str, tuple[int, CachedRetrieval]]) -> list[dict[str, Any]]:
     return [
-        {"key": key, "revision": revision, "told": dump(kept.found, kept.answer)}
-        for key, (revision, kept) in batch.items()
+        {"key": key, "revision": revision, "told": dump(cached.found, cached.answer)}
+        for key, (revision, cached) in batch.items()
     ]

@@ -1,6 +1,6 @@
 """Copies of a catalogue: one file with its library, vectors included, and the uploads that unfinished imports need.
 
-Chroma's directory is not in it: `doctor --repair` makes it anew from the library, and pays nobody for that.
+Chroma's directory is not in it: `doctor --repair` makes it again from the library, at no cost.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _UPLOAD = re.compile(rf"{_UPLOADS}/[0-9a-f]{{64}}")
 
 
 def write(database: Path, data_dir: Path, target: Path) -> int:
-    """Copy the catalogue into a new zip file and return its shows; whoever works on it meanwhile may go on.
+    """Copy the catalogue into a new zip file and return its shows; it may be used meanwhile.
 
     Raises InvalidInputError where there is no catalogue or the file exists, LibraryError where the catalogue is damaged
     or the file cannot be written.
@@ -68,7 +68,7 @@ def write(database: Path, data_dir: Path, target: Path) -> int:
 
 
 def restore(source: Path, database: Path, data_dir: Path, *, replace: bool) -> int:
-    """Put a backup's catalogue in the place of what is there and return its shows; what was there is kept beside it.
+    """Put a backup's catalogue in the place of what is there and return its shows; what was there stays beside it.
 
     The index must be repaired afterwards. Raises InvalidInputError where the file is no backup, a newer program made
     it, something works on the directory, or shows are there and `replace` is not set; LibraryError.
@@ -93,18 +93,18 @@ def restore(source: Path, database: Path, data_dir: Path, *, replace: bool) -> i
     return shows
 
 
-def keep_copy(database: Path, *, version: int) -> Path:
+def copy_before_upgrade(database: Path, *, version: int) -> Path:
     """Copy the library of an earlier schema `version` beside itself; returns the copy. Raises LibraryError.
 
-    Where another process brings the library to today's tables meanwhile, the copy that it made first stays.
+    Where another process upgrades the library meanwhile, the copy that it made first stays.
     """
-    kept = database.with_name(f"{database.name}.schema-{version}")
-    unfinished = kept.with_name(f"{kept.name}.{secrets.token_hex(4)}.part")
+    copy = database.with_name(f"{database.name}.schema-{version}")
+    unfinished = copy.with_name(f"{copy.name}.{secrets.token_hex(4)}.part")
     try:
         _copy(database, unfinished)
         schema, _ = _looked_into(unfinished)
         if schema == version:
-            unfinished.replace(kept)
+            unfinished.replace(copy)
     except (OSError, sqlite3.Error) as error:
         raise LibraryError(
             f"The library {database} is of an earlier version and could not be copied before its upgrade:"
@@ -112,7 +112,7 @@ def keep_copy(database: Path, *, version: int) -> Path:
         ) from error
     finally:
         unfinished.unlink(missing_ok=True)
-    return kept
+    return copy
 
 
 def default_name() -> str:
@@ -138,13 +138,13 @@ def _needed_uploads(library: Path) -> set[str]:
 
 def _require_sound(copy: Path, database: Path) -> None:
     """Raise LibraryError for the copy of a damaged library: it would take the place of a better one some day."""
-    if found := str(integrity.examine(copy)):
-        raise LibraryError(_refusal(database, found))
+    if damage := str(integrity.examine(copy)):
+        raise LibraryError(_refusal(database, damage))
 
 
-def _refusal(database: Path, found: str) -> str:
+def _refusal(database: Path, damage: str) -> str:
     return (
-        f"The library {database} is damaged and was not backed up: {found}. Run `animerag doctor --repair`;"
+        f"The library {database} is damaged and was not backed up: {damage}. Run `animerag doctor --repair`;"
         " where that does not help, restore an earlier backup."
     )
 

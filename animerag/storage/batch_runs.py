@@ -1,4 +1,4 @@
-"""The journal of question sheets: every answer is kept as it lands, so that a run goes on where it was stopped."""
+"""The journal of question sheets: every answer is stored as it arrives, so that a run can be resumed."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class RunOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowAnswer:
-    """One row's outcome as it is kept: `answer` in the shape of `exports.answer_object`."""
+    """One row's outcome as it is stored: `answer` in the shape of `exports.answer_object`."""
 
     number: int
     answer: Mapping[str, Any]
@@ -89,7 +89,7 @@ class BatchRun:
     sha256: str
     job_id: str | None
     job_state: str | None  # as the journal has it: a job of a process that ended is "interrupted"
-    stopped_by: str | None  # why its last job left the rest unasked, unless somebody cancelled it
+    stopped_by: str | None  # why its last job left the rest unasked, unless it was cancelled
     seconds: float
     counts: Mapping[AnswerStatus | None, int] = field(default_factory=dict)
     usage: Usage = field(default_factory=Usage)
@@ -129,10 +129,10 @@ class Runs:
         self._writing = asyncio.Lock()
 
     async def begin(self, sheet: Sheet, options: RunOptions, *, sha256: str) -> str:
-        """Keep a sheet, every row of it not asked yet, and return the run's id. Raises LibraryError."""
+        """Store a sheet, none of its rows asked yet, and return the run's id. Raises LibraryError."""
         run_id = secrets.token_urlsafe(9)
         rows = [
-            {"run_id": run_id, "number": number, "asked": _kept_row(row), "input_tokens": 0, "output_tokens": 0}
+            {"run_id": run_id, "number": number, "asked": _stored_row(row), "input_tokens": 0, "output_tokens": 0}
             for number, row in enumerate(sheet.rows)
         ]
         async with self._database.writing() as connection:
@@ -152,19 +152,19 @@ class Runs:
                 await asyncio.sleep(0)
         return run_id
 
-    async def keep(self, run_id: str, told: Iterable[RowAnswer]) -> None:
-        """Keep answers; once this returns they are on the disk. Those that come together share one commit.
+    async def keep(self, run_id: str, answers: Iterable[RowAnswer]) -> None:
+        """Store answers; once this returns they are on the disk. Concurrent calls share one commit.
 
         Raises LibraryError.
         """
-        self._unwritten.extend((run_id, one) for one in told)
-        async with self._writing:  # whoever comes first writes what all have brought
+        self._unwritten.extend((run_id, one) for one in answers)
+        async with self._writing:  # the first caller writes what all have passed
             batch, self._unwritten = self._unwritten, []
             if not batch:
                 return
             try:
                 async with self._database.writing() as connection:
-                    await connection.execute(_KEEP, [_kept_answer(run, one) for run, one in batch])
+                    await connection.execute(_KEEP, [_stored_answer(run, one) for run, one in batch])
             except BaseException:
                 self._unwritten = batch + self._unwritten
                 raise
@@ -266,36 +266,36 @@ _KEEP = (
 )
 
 
-def _kept_row(row: QuestionRow) -> dict[str, Any]:
-    """Return what is kept of a row: what is at its default is left out."""
-    kept: dict[str, Any] = {"question": row.question, "columns": dict(row.columns)}
+def _stored_row(row: QuestionRow) -> dict[str, Any]:
+    """Return what is stored of a row; default values are left out."""
+    stored: dict[str, Any] = {"question": row.question, "columns": dict(row.columns)}
     filters = {name: value for name, value in asdict(row.filters).items() if value not in (None, (), "")}
     more = {"k": row.k, "filters": filters, "expected_ids": list(row.expected_ids), "problem": row.problem}
-    return kept | {name: value for name, value in more.items() if value}
+    return stored | {name: value for name, value in more.items() if value}
 
 
-def _row(kept: Mapping[str, Any]) -> QuestionRow:
+def _row(stored: Mapping[str, Any]) -> QuestionRow:
     filters: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in kept.get("filters", {}).items()
+        name: tuple(value) if isinstance(value, list) else value for name, value in stored.get("filters", {}).items()
     }
     return QuestionRow(
-        question=kept["question"],
-        columns=kept["columns"],
-        k=kept.get("k"),
+        question=stored["question"],
+        columns=stored["columns"],
+        k=stored.get("k"),
         filters=Filters(**filters),
-        expected_ids=tuple(kept.get("expected_ids", ())),
-        problem=kept.get("problem"),
+        expected_ids=tuple(stored.get("expected_ids", ())),
+        problem=stored.get("problem"),
     )
 
 
-def _kept_answer(run_id: str, told: RowAnswer) -> dict[str, Any]:
-    usage = told.answer["usage"]
+def _stored_answer(run_id: str, row: RowAnswer) -> dict[str, Any]:
+    usage = row.answer["usage"]
     return {
         "of_run": run_id,
-        "of_number": told.number,
-        "new_status": told.answer["status"],
-        "new_told": dict(told.answer),
-        "new_timings": {**told.answer["timings"], "began_at": told.began_at, _ESTIMATED: int(usage["estimated"])},
+        "of_number": row.number,
+        "new_status": row.answer["status"],
+        "new_told": dict(row.answer),
+        "new_timings": {**row.answer["timings"], "began_at": row.began_at, _ESTIMATED: int(usage["estimated"])},
         "new_input_tokens": usage["input_tokens"] + usage["embedding_tokens"],
         "new_output_tokens": usage["output_tokens"],
         "new_cost_usd": usage["cost_usd"],

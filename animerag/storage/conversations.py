@@ -30,7 +30,7 @@ class Conversation:
 
 
 class Conversations:
-    """Keeps conversations of one database. Every method raises LibraryError."""
+    """Stores the conversations of one database. Every method raises LibraryError."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -58,12 +58,12 @@ class Conversations:
             return []
 
     async def put(self, conversation_id: str | None, number: int, exchange: Exchange) -> str:
-        """Keep an exchange as the conversation's `number`th, in place of what it had from there on; returns its id.
+        """Store an exchange as the conversation's `number`th, in place of what it had from there on; returns its id.
 
         Without an id a conversation is begun, named after its first question.
         """
         now = datetime.now(UTC).isoformat()
-        told = dump_exchange(exchange)
+        content = dump_exchange(exchange)
         async with self._database.writing() as connection:
             if conversation_id is None:
                 conversation_id = secrets.token_urlsafe(9)
@@ -75,7 +75,7 @@ class Conversations:
             replaced = (exchanges.c.conversation_id == conversation_id) & (exchanges.c.number >= number)
             await connection.execute(delete(exchanges).where(replaced))
             await connection.execute(
-                insert(exchanges).values(conversation_id=conversation_id, number=number, told=told)
+                insert(exchanges).values(conversation_id=conversation_id, number=number, told=content)
             )
         return conversation_id
 

@@ -126,7 +126,7 @@ class Database:
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
-        """Give a connection inside one transaction, kept whole or not at all. Raises LibraryError."""
+        """Give a connection inside one transaction, committed whole or not at all. Raises LibraryError."""
         async with self.write_lock, self.transaction() as connection:
             yield connection
 
@@ -153,11 +153,11 @@ class Database:
         try:
             async with self._engine.begin() as connection:
                 yield connection
-            if self._bumped:  # whoever read it while the transaction lasted has the old one
+            if self._bumped:  # what was read during the transaction is the old one
                 self._revision, self._bumped = None, False
         except SQLAlchemyError as error:
             raise LibraryError(
-                f"The library could not be written ({reason_of(error)}). Nothing of this step was kept."
+                f"The library could not be written ({reason_of(error)}). Nothing of this step was stored."
             ) from error
 
     async def revision(self) -> int:
@@ -178,11 +178,11 @@ class Database:
         return {row.key.removeprefix(prefix): row.value for row in rows if row.value}
 
     async def set_meta(self, key: str, value: str) -> None:
-        """Keep a single fact about this library."""
+        """Store a single fact about this library."""
         await self.set_meta_all({key: value})
 
     async def set_meta_all(self, values: Mapping[str, str]) -> None:
-        """Keep several facts at once."""
+        """Store several facts at once."""
         async with self.writing() as connection:
             for key, value in values.items():
                 await _set_fact(connection, key, value)
@@ -209,8 +209,8 @@ async def _prepare(engine: AsyncEngine, path: Path) -> str:
     async with engine.begin() as connection:
         version = await _version(connection)
     if 0 < version < VERSION:
-        kept = await asyncio.to_thread(backup.keep_copy, path, version=version)
-        log.warning("the library is brought to today's version; as it was it is kept as %s", kept.name)
+        copy = await asyncio.to_thread(backup.copy_before_upgrade, path, version=version)
+        log.warning("the library is upgraded; a copy of it as it was is %s", copy.name)
     async with engine.begin() as connection:
         version = await _version(connection)  # another process may have been quicker
         if 0 < version < VERSION:

@@ -39,11 +39,11 @@ async def remove(database: Database, ids: Iterable[str]) -> int:
     removed = 0
     async with database.changing() as connection:
         for part in chunks(ids):
-            found = (await connection.execute(select(shows).where(shows.c.id.in_(part)))).all()
-            await insert_many(connection, _PUT, await _contents(connection, found))
-            await full_text.remove(connection, [row.number for row in found])
-            await connection.execute(delete(shows).where(shows.c.number.in_([row.number for row in found])))
-            removed += len(found)
+            rows = (await connection.execute(select(shows).where(shows.c.id.in_(part)))).all()
+            await insert_many(connection, _PUT, await _contents(connection, rows))
+            await full_text.remove(connection, [row.number for row in rows])
+            await connection.execute(delete(shows).where(shows.c.number.in_([row.number for row in rows])))
+            removed += len(rows)
     return removed
 
 
@@ -60,9 +60,9 @@ async def restore(database: Database, ids: Iterable[str]) -> list[str]:
     """
     wanted = list(ids)
     async with database.changing() as connection:
-        found = (await connection.execute(select(deletions).where(deletions.c.show_id.in_(wanted)))).all()
+        rows = (await connection.execute(select(deletions).where(deletions.c.show_id.in_(wanted)))).all()
         known = set((await connection.scalars(select(shows.c.id).where(shows.c.id.in_(wanted)))).all())
-        lost = [row.content for row in found if row.show_id not in known]
+        lost = [row.content for row in rows if row.show_id not in known]
         for content in lost:
             await connection.execute(insert(shows).values(**content[shows.name]))
             for table in _BESIDE:
@@ -82,11 +82,11 @@ async def forget(database: Database) -> None:
         await connection.execute(delete(deletions))
 
 
-async def _contents(connection: AsyncConnection, found: Iterable[Row[Any]]) -> list[dict[str, Any]]:
+async def _contents(connection: AsyncConnection, rows: Iterable[Row[Any]]) -> list[dict[str, Any]]:
     """Return the rows of `deletions` for rows of `shows`."""
     at = now()
     contents: dict[str, dict[str, Any]] = {}
-    for row in found:
+    for row in rows:
         stored = {name: value for name, value in row._asdict().items() if name != "number"}
         contents[row.id] = {shows.name: stored, **{table.name: [] for table in _BESIDE}}
     for table in _BESIDE:

@@ -29,7 +29,7 @@ class ExperimentStore:
         self._database = database
 
     async def save(self, experiment_id: str, summary: Mapping[str, Any], whole: Mapping[str, Any]) -> None:
-        """Keep what Compare measured."""
+        """Store what Compare measured."""
         values = {"id": experiment_id, "created_at": now(), "summary": dict(summary), "whole": dict(whole)}
         async with self._database.writing() as connection:
             await connection.execute(insert(experiments).values(**values))
@@ -41,10 +41,10 @@ class ExperimentStore:
 
     async def load(self, experiment_id: str) -> dict[str, Any] | None:
         """Return one experiment whole, or None."""
-        kept: dict[str, Any] | None = await self._database.scalar(
+        stored: dict[str, Any] | None = await self._database.scalar(
             select(experiments.c.whole).where(experiments.c.id == experiment_id)
         )
-        return kept
+        return stored
 
     async def delete(self, experiment_id: str) -> None:
         """Forget an experiment; an unknown one is no error."""

@@ -30,7 +30,7 @@ _INSERT = "INSERT INTO words (rowid, titles, tags, description, pairs) VALUES (?
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WordHit:
-    """A show the words found; `score` is BM25 turned positive, higher is better."""
+    """A show that shares words with a question; `score` is BM25 turned positive, higher is better."""
 
     id: str
     score: float
@@ -69,32 +69,33 @@ def search(
         return []
     weights = "5.0, 2.0, 1.0, 3.0" if names else "0.0, 0.5, 1.0, 3.0"
     allowed = "SELECT number FROM shows WHERE id IN (SELECT value FROM json_each(:ids))"
-    among = "" if ids is None else f" AND rowid IN ({allowed})"
+    restriction = "" if ids is None else f" AND rowid IN ({allowed})"
     # The best are chosen before anything of them is looked up: half the time where a word is common. What scores no
     # worse than the last of them is chosen too, or the order in which shows were stored would decide.
-    found = connection.execute(
+    rows = connection.execute(
         text(
             "WITH scored AS MATERIALIZED ("  # noqa: S608 - what is put in stands above
             f" SELECT rowid AS number, round(-bm25(words, {weights}), 4) AS score FROM words"
-            f" WHERE words MATCH :expression{among}"
+            f" WHERE words MATCH :expression{restriction}"
             "), best AS (SELECT number, score, rank() OVER (ORDER BY score DESC) AS place FROM scored)"
             " SELECT shows.id, best.score FROM best JOIN shows ON shows.number = best.number WHERE best.place <= :k"
             " ORDER BY best.score DESC, coalesce(shows.votes, 0) DESC, shows.id LIMIT :k"
         ),
         {"expression": expression, "k": k} | ({} if ids is None else {"ids": json.dumps(list(ids))}),
     )
-    return [WordHit(id=row.id, score=row.score) for row in found]
+    return [WordHit(id=row.id, score=row.score) for row in rows]
 
 
 def occurs(connection: Connection, phrase: str) -> bool:
     """Tell whether any show has these words in a row in a title or in its description."""
-    said = " ".join(_WORD.findall(_CJK.sub(" ", phrase)))
-    if not said:
+    quoted = " ".join(_WORD.findall(_CJK.sub(" ", phrase)))
+    if not quoted:
         return bool(pairs(phrase))  # nothing that this could tell
-    found = connection.execute(
-        text("SELECT 1 FROM words WHERE words MATCH :phrase LIMIT 1"), {"phrase": f'{{titles description}} : "{said}"'}
+    rows = connection.execute(
+        text("SELECT 1 FROM words WHERE words MATCH :phrase LIMIT 1"),
+        {"phrase": f'{{titles description}} : "{quoted}"'},
     )
-    return found.first() is not None
+    return rows.first() is not None
 
 
 def row(document: Document) -> dict[str, str]:

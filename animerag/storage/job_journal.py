@@ -44,7 +44,7 @@ class JobJournal:
     async def begin(
         self, job_id: str, *, owner: str, kind: str, title: str, lease: str, request: Mapping[str, Any] | None = None
     ) -> None:
-        """Journal a job before it starts; `request` is what another process needs to bring it to its end."""
+        """Journal a job before it starts; `request` is what another process needs to finish it."""
         values = {"id": job_id, "owner": owner, "kind": kind, "title": title, "lease": lease}
         async with self._database.writing() as connection:
             await connection.execute(insert(jobs).values(**values, state="running", created_at=now()))
@@ -53,10 +53,10 @@ class JobJournal:
 
     async def request(self, job_id: str) -> dict[str, Any] | None:
         """Return what a job was asked to do, or None where that was not journalled."""
-        found: dict[str, Any] | None = await self._database.scalar(
+        request: dict[str, Any] | None = await self._database.scalar(
             select(job_requests.c.request).where(job_requests.c.job_id == job_id)
         )
-        return found
+        return request
 
     async def requests(self) -> list[JobRequest]:
         """Return every journalled request."""

@@ -42,12 +42,12 @@ _PUT_SHOW = upsert(shows, "id")
 _MINE = (my_list.c.status.label("my_status"), my_list.c.score.label("my_score"), my_list.c.episodes_watched)
 _WITH_MINE = shows.outerjoin(my_list, my_list.c.show_id == shows.c.id)
 _WHOLE = select(shows, *_MINE).select_from(_WITH_MINE)
-_TOLD = select(*(column for column in shows.c if column.name != "record"), *_MINE).select_from(_WITH_MINE)
+_WITHOUT_RECORDS = select(*(column for column in shows.c if column.name != "record"), *_MINE).select_from(_WITH_MINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fingerprint:
-    """What decides whether a stored show is out of date, and who brought it."""
+    """What decides whether a stored show is out of date, and whether it is of the sample."""
 
     content_hash: str
     text_hash: str
@@ -56,19 +56,19 @@ class Fingerprint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShowRows:
-    """Rows ready to be written: one a show, what the full-text index is told by show id, and where shows come from."""
+    """Rows ready to be written: one a show, their words by show id, and where shows come from."""
 
     shows: Sequence[dict[str, Any]]
     words: Mapping[str, dict[str, str]]
     mine: Sequence[dict[str, Any]] = ()
-    told: Sequence[dict[str, Any]] = ()
+    origins: Sequence[dict[str, Any]] = ()
 
     def __add__(self, other: ShowRows) -> ShowRows:
         return ShowRows(
             shows=[*self.shows, *other.shows],
             words={**self.words, **other.words},
             mine=[*self.mine, *other.mine],
-            told=[*self.told, *other.told],
+            origins=[*self.origins, *other.origins],
         )
 
 
@@ -102,18 +102,18 @@ class Library(Database):
     ) -> None:
         """Write shows with their words, and note that `collection` holds them, in one transaction.
 
-        `also` writes more in the same transaction. Nothing is kept unless `once`, awaited before the end, succeeds.
+        `also` writes more in the same transaction. Nothing is stored unless `once`, awaited before the end, succeeds.
         Raises LibraryError and what `once` raises.
         """
         if not rows.shows:
             return
         async with self.writing() as connection:
             await insert_many(connection, _PUT_SHOW, rows.shows)
-            found = await connection.execute(
+            stored = await connection.execute(
                 select(shows.c.id, shows.c.number).where(shows.c.id.in_([row["id"] for row in rows.shows]))
             )
-            numbers = {row.id: row.number for row in found}
-            await provenance.put(connection, rows.mine, rows.told)
+            numbers = {row.id: row.number for row in stored}
+            await provenance.put(connection, rows.mine, rows.origins)
             await words.put(connection, [{**row, "rowid": numbers[show_id]} for show_id, row in rows.words.items()])
             if collection is not None:
                 held = {row["id"]: (row["content_hash"], row["text_hash"]) for row in rows.shows}
@@ -152,7 +152,7 @@ class Library(Database):
 
     async def shows(self, ids: Iterable[str], *, records: bool = True) -> dict[str, Show]:
         """Return those ids that are in the catalogue; without their `records` in half the time."""
-        wanted = _WHOLE if records else _TOLD
+        wanted = _WHOLE if records else _WITHOUT_RECORDS
         statements = [wanted.where(shows.c.id.in_(chunk)) for chunk in chunks(ids)]
 
         def read(connection: Connection) -> dict[str, Show]:
@@ -162,7 +162,7 @@ class Library(Database):
 
     async def best(self, limit: int) -> list[Show]:
         """Return so many shows, best rated first."""
-        wanted: Select[Any] = _TOLD.order_by(
+        wanted: Select[Any] = _WITHOUT_RECORDS.order_by(
             shows.c.rating.desc().nulls_last(), shows.c.votes.desc().nulls_last(), shows.c.title, shows.c.id
         ).limit(limit)
         return await self.read(lambda connection: [_show(row) for row in connection.execute(wanted)])
@@ -203,7 +203,7 @@ class Library(Database):
         return counts.shows > counts.sample
 
     async def remove_sample(self) -> int:
-        """Remove the shows that only the sample brought; their vectors become strays to be removed."""
+        """Remove the shows of the sample; their vectors become strays to be removed."""
         sample = select(imports.c.id).where(imports.c.kind == ImportKind.SAMPLE)
         async with self.writing() as connection:
             rows = await connection.execute(select(shows.c.number).where(shows.c.import_id.in_(sample)))
@@ -217,12 +217,12 @@ class Library(Database):
 
 def show_rows(batch: Sequence[Document], import_id: int) -> ShowRows:
     """Return what `store` writes of documents; half a second for 1,500 of them, so do it in a thread."""
-    mine, told = provenance.rows(batch, import_id)
+    mine, origins = provenance.rows(batch, import_id)
     return ShowRows(
         shows=[_show_row(document, import_id) for document in batch],
         words={document.show.id: words.row(document) for document in batch},
         mine=mine,
-        told=told,
+        origins=origins,
     )
 
 

@@ -49,11 +49,11 @@ def damaged_pages(path: Path, *, limit_s: float | None = None) -> str | None:
         with closing(open_read_only(path)) as connection:
             if deadline_s is not None:
                 connection.set_progress_handler(lambda: time.monotonic() > deadline_s, _STEPS)
-            found = [text.decode(errors="replace") for (text,) in connection.execute(f"PRAGMA quick_check({_MOST})")]
+            findings = [text.decode(errors="replace") for (text,) in connection.execute(f"PRAGMA quick_check({_MOST})")]
     except sqlite3.Error as error:
         if is_corruption(error):
             return str(error)
         if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
             return None
         raise
-    return None if found == ["ok"] else " ".join("; ".join(found).split())
+    return None if findings == ["ok"] else " ".join("; ".join(findings).split())

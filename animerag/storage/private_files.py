@@ -1,4 +1,4 @@
-"""Keep what animerag writes to its owner: new files by the process's umask, older ones by a look at each start."""
+"""Close what animerag writes to other users: new files by the process's umask, older ones at each start."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _OWN = ("chroma", "inbox", "logs", "processes", "scratch", "uploads")
 
 
 def restrict_umask() -> None:
-    """Give no file or directory that this process or its children make to anybody else; call it at process start."""
+    """Close new files and directories of this process and its children to other users; call it at process start."""
     os.umask(_OTHERS)
 
 
@@ -33,7 +33,7 @@ def tighten(data_dir: Path, database: Path) -> None:
         return
     refused = [path for path in _existing(data_dir, database) if not _tightened(path)]
     if refused:
-        log.warning("other users of this machine may be able to read %s: it belongs to somebody else", refused[0])
+        log.warning("other users of this machine may be able to read %s: it belongs to another user", refused[0])
 
 
 def _existing(data_dir: Path, database: Path) -> Iterator[Path]:
@@ -43,7 +43,7 @@ def _existing(data_dir: Path, database: Path) -> Iterator[Path]:
         closed = not data_dir.stat().st_mode & _OTHERS
     except OSError:  # there is none yet
         return
-    if closed:  # nobody else gets at what is inside
+    if closed:  # no other user reaches what is inside
         return
     for name in _OWN:
         for directory, _, files in os.walk(data_dir / name, topdown=False):

@@ -36,7 +36,7 @@ def drop(lease: FileLock) -> None:
 def clear_dead(directory: Path, own: Path) -> bool:
     """Remove what processes that were killed have left here, and tell whether there were any.
 
-    A lock that has just been made may not be held yet: it is left alone.
+    A lock that has just been made may not be held yet: it stays.
     """
     before = time.time() - _NEW_S
     others = [path for path in directory.glob("*.lock") if path.name != own.name and path.stat().st_mtime < before]

@@ -1,4 +1,4 @@
-"""SQL for where shows come from: files that told of them, under which ids, what owners think, what was merged."""
+"""SQL for where shows come from: their files and ids there, their owner's list, edits and merges."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from animerag.text.documents import Document
 
 _PUT_MINE = upsert(my_list, "show_id")
-_PUT_TOLD = upsert(provenance, "show_id", "file", "source_id")
+_PUT_ORIGIN = upsert(provenance, "show_id", "file", "source_id")
 
 
 def rows(batch: Sequence[Document], import_id: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Return what is kept of documents beside the shows: what owners think of them, and which files told of them."""
+    """Return the rows of documents beside the shows: their owner's list, and the files they come from."""
     mine = [
         {
             "show_id": show.id,
@@ -38,7 +38,7 @@ def rows(batch: Sequence[Document], import_id: int) -> tuple[list[dict[str, Any]
         for show in (document.show for document in batch)
         if (show.my_status, show.my_score, show.episodes_watched) != (None, None, None)
     ]
-    told = [
+    origins = [
         {
             "show_id": show.id,
             "file": show.origin.file,
@@ -49,17 +49,17 @@ def rows(batch: Sequence[Document], import_id: int) -> tuple[list[dict[str, Any]
         for show in (document.show for document in batch)
         if show.origin is not None
     ]
-    return mine, told
+    return mine, origins
 
 
-async def put(connection: AsyncConnection, mine: Sequence[dict[str, Any]], told: Sequence[dict[str, Any]]) -> None:
-    """Keep what `rows` made, within a write of the shows themselves."""
+async def put(connection: AsyncConnection, mine: Sequence[dict[str, Any]], origins: Sequence[dict[str, Any]]) -> None:
+    """Store what `rows` made, within a write of the shows themselves."""
     await insert_many(connection, _PUT_MINE, mine)
-    await insert_many(connection, _PUT_TOLD, told)
+    await insert_many(connection, _PUT_ORIGIN, origins)
 
 
 async def stored(database: Database, ids: Iterable[str] | None = None) -> dict[str, StoredShow]:
-    """Return those ids (or all) that somebody brought; the sample does not count, since it gives way."""
+    """Return those ids (or all) that are not of the sample."""
     wanted = (
         select(
             shows.c.id,
@@ -90,11 +90,11 @@ async def prefixes(database: Database) -> list[str]:
 
 async def files_of(database: Database, ids: Iterable[str]) -> dict[str, set[str]]:
     """Return, by show id, the files that described it."""
-    found: dict[str, set[str]] = {}
+    files: dict[str, set[str]] = {}
     wanted = select(provenance.c.show_id, provenance.c.file).where(provenance.c.overlay == 0)
     for row in await database.rows(*(wanted.where(provenance.c.show_id.in_(part)) for part in chunks(ids))):
-        found.setdefault(row.show_id, set()).add(row.file)
-    return found
+        files.setdefault(row.show_id, set()).add(row.file)
+    return files
 
 
 async def origins_of(database: Database, show_id: str) -> list[Provenance]:
@@ -116,9 +116,9 @@ async def merged_ids(database: Database) -> dict[str, str]:
 
 async def merge(connection: AsyncConnection, *, keep: str, other: str) -> None:
     """Let `other` stand for `keep` from now on, and remove it; its vector becomes a stray."""
-    told = await connection.execute(select(provenance).where(provenance.c.show_id == other))
-    kept = [{**row._asdict(), "show_id": keep} for row in told]
-    await insert_many(connection, _PUT_TOLD, kept)
+    rows = await connection.execute(select(provenance).where(provenance.c.show_id == other))
+    moved = [{**row._asdict(), "show_id": keep} for row in rows]
+    await insert_many(connection, _PUT_ORIGIN, moved)
     await connection.execute(update(merges).where(merges.c.show_id == other).values(show_id=keep))
     await connection.execute(insert(merges).values(source_id=other, show_id=keep))
     numbers = (await connection.execute(select(shows.c.number).where(shows.c.id == other))).scalars().all()
@@ -127,38 +127,38 @@ async def merge(connection: AsyncConnection, *, keep: str, other: str) -> None:
 
 
 async def edits_of(database: Database, ids: Iterable[str] | None = None) -> dict[str, dict[str, Any]]:
-    """Return what their owner changed in shows, by id and field, as JSON keeps it."""
+    """Return the edits of shows, by id and field, as JSON values."""
     wanted = select(edits.c.show_id, edits.c.changes)
     statements = [wanted] if ids is None else [wanted.where(edits.c.show_id.in_(part)) for part in chunks(ids)]
     return {row.show_id: row.changes for row in await database.rows(*statements)}
 
 
 async def keep_edits(database: Database, show_id: str, changes: Mapping[str, Any]) -> None:
-    """Remember what an owner changed in a show, all of it; nothing at all forgets it. Raises LibraryError."""
+    """Store the edits of a show in place of earlier ones; without any, forget them. Raises LibraryError."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     async with database.writing() as connection:
         if not changes:
             await connection.execute(delete(edits).where(edits.c.show_id == show_id))
             return
-        kept = insert(edits).values(show_id=show_id, changes=dict(changes), at=now)
-        fresh = {"changes": kept.excluded.changes, "at": kept.excluded.at}
-        await connection.execute(kept.on_conflict_do_update(index_elements=["show_id"], set_=fresh))
+        statement = insert(edits).values(show_id=show_id, changes=dict(changes), at=now)
+        fresh = {"changes": statement.excluded.changes, "at": statement.excluded.at}
+        await connection.execute(statement.on_conflict_do_update(index_elements=["show_id"], set_=fresh))
 
 
 async def ids_from(database: Database, file: str) -> set[str]:
-    """Return the ids of the shows that a file told of."""
+    """Return the ids of the shows that were imported from a file."""
     return {row.show_id for row in await database.rows(select(provenance.c.show_id).where(provenance.c.file == file))}
 
 
 async def files(database: Database) -> dict[str, int]:
-    """Return the files that told of shows, and of how many, the richest first."""
+    """Return the files that shows were imported from, with their number, the largest first."""
     counted = func.count(provenance.c.show_id.distinct()).label("shows")
     wanted = select(provenance.c.file, counted).group_by(provenance.c.file).order_by(counted.desc())
     return {row.file: row.shows for row in await database.rows(wanted)}
 
 
 async def without_words(database: Database) -> list[str]:
-    """Return the ids of shows without a description, so that only their names and fields can be found."""
+    """Return the ids of shows without a description, which only names and fields find."""
     rows = await database.rows(select(shows.c.id).where(func.trim(shows.c.description) == "").order_by(shows.c.title))
     return [row.id for row in rows]
 

@@ -67,7 +67,7 @@ shows = Table(
     Index("shows_fingerprints", "id", "text_hash", "content_hash"),  # counts need nothing else of a show
 )
 
-# What its owner thinks of a show.
+# Its owner's list: status, score and progress of a show.
 my_list = Table(
     "my_list",
     metadata,
@@ -77,7 +77,7 @@ my_list = Table(
     Column("episodes_watched", Integer),
 )
 
-# Which file told of which show, and under which id; `overlay` where it told only what its owner thinks of it.
+# The files that each show comes from, and its id there; `overlay` where a file has only its owner's list.
 provenance = Table(
     "provenance",
     metadata,
@@ -88,13 +88,13 @@ provenance = Table(
     Column("import_id", ForeignKey("imports.id"), nullable=False),
 )
 
-# Ids that their owner merged into another show, and pairs that they looked at and keep apart (the smaller id first).
+# Ids that their owner merged into another show, and pairs that they keep as two (the smaller id first).
 merges = Table("merges", metadata, Column("source_id", Text, primary_key=True), Column("show_id", Text, nullable=False))
 kept_apart = Table(
     "kept_apart", metadata, Column("first", Text, primary_key=True), Column("second", Text, primary_key=True)
 )
 
-# What an owner changed in a show by hand, by field; it holds over whatever files say later.
+# The edits of a show, by field; they outlast later imports.
 edits = Table(
     "edits",
     metadata,

@@ -1,4 +1,4 @@
-"""Answers as JSON and back: what the answer cache and conversations keep of one."""
+"""Answers as JSON and back: as the answer cache and conversations store them."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class CachedRetrieval:
 
 def dump(found: Retrieval, answer: Answer) -> str:
     """Return both as JSON; the sources stand there once."""
-    return _found().dump_json(CachedRetrieval(found, _bare(answer))).decode()
+    return _cached().dump_json(CachedRetrieval(found, _bare(answer))).decode()
 
 
 def load(text: str) -> CachedRetrieval:
     """Return what `dump` was given. Raises ValueError for text that another version wrote."""
-    kept = _found().validate_json(text)
-    return replace(kept, answer=_whole(kept.answer, kept.found))
+    cached = _cached().validate_json(text)
+    return replace(cached, answer=_whole(cached.answer, cached.found))
 
 
 def dump_exchange(exchange: Exchange) -> str:
@@ -55,7 +55,7 @@ def _whole(answer: Answer, found: Retrieval) -> Answer:
 
 
 @cache
-def _found() -> TypeAdapter[CachedRetrieval]:
+def _cached() -> TypeAdapter[CachedRetrieval]:
     from pydantic import TypeAdapter
 
     return TypeAdapter(CachedRetrieval)

@@ -32,7 +32,7 @@ def stored_names(request: Mapping[str, Any]) -> set[str]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spooled:
+class StoredUpload:
     """A stored upload."""
 
     path: Path
@@ -45,7 +45,7 @@ class UploadStore:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
-    def keep(self, data: bytes | memoryview) -> Spooled:
+    def store(self, data: bytes | memoryview) -> StoredUpload:
         """Write `data` and return where; what is stored already counts as new. Raises LibraryError on a full disk."""
         digest = hashlib.sha256(data).hexdigest()
         path = self._directory / digest
@@ -62,8 +62,10 @@ class UploadStore:
                 unfinished.replace(path)
         except OSError as error:
             unfinished.unlink(missing_ok=True)
-            raise LibraryError(f"The upload could not be kept: {error.strerror or error}. Free some space.") from error
-        return Spooled(path=path, sha256=digest)
+            raise LibraryError(
+                f"The upload could not be stored: {error.strerror or error}. Free some space."
+            ) from error
+        return StoredUpload(path=path, sha256=digest)
 
     def located(self, path: Path) -> Path:
         """Return where an upload lies now: a data directory may have been moved, or restored elsewhere."""

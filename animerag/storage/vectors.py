@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from animerag.storage.database import Database
 
 _NOTE_INDEXED = upsert(indexed, "collection", "show_id")
-_KEEP_VECTOR = insert(vectors).on_conflict_do_nothing()
+_PUT_VECTOR = insert(vectors).on_conflict_do_nothing()
 
 
 async def record_indexed(connection: AsyncConnection, collection: str, held: Mapping[str, tuple[str, str]]) -> None:
@@ -51,7 +51,7 @@ class EmbeddingStore:
         self._unsaved: list[tuple[list[dict[str, Any]], asyncio.Future[None]]] = []
 
     async def save(self, model: str, rows: Mapping[str, Vectors]) -> None:
-        """Keep vectors by the hash of their text, so that none is ever paid for twice."""
+        """Store vectors by the hash of their text, so that none is paid for twice."""
         if not rows:
             return
         values = [_row(VectorKey(model, vector.shape[0], key), vector) for key, vector in rows.items()]
@@ -65,11 +65,11 @@ class EmbeddingStore:
         await saved
 
     async def _save_together(self, pending: Sequence[tuple[list[dict[str, Any]], asyncio.Future[None]]]) -> None:
-        """Keep what several callers brought in one transaction: a commit waits for the disk."""
+        """Store what several callers passed in one transaction: a commit waits for the disk."""
         try:
             async with self._database.transaction() as connection:
                 for values, _ in pending:
-                    await insert_many(connection, _KEEP_VECTOR, values)
+                    await insert_many(connection, _PUT_VECTOR, values)
         except LibraryError as error:
             for _, saved in pending:
                 if not saved.done():
@@ -107,7 +107,7 @@ class EmbeddingStore:
             for key in unsound:
                 place = delete(vectors).where(*(vectors.c[name] == value for name, value in key._asdict().items()))
                 await connection.execute(place)
-            await insert_many(connection, _KEEP_VECTOR, [_row(key, vector) for key, vector in sound.items()])
+            await insert_many(connection, _PUT_VECTOR, [_row(key, vector) for key, vector in sound.items()])
 
     async def indexed(self, collection: str, ids: Iterable[str] | None = None) -> dict[str, tuple[str, str]]:
         """Return (content hash, text hash) by id of what `collection` is known to hold."""
@@ -173,7 +173,7 @@ class EmbeddingStore:
             await connection.execute(delete(indexed).where(indexed.c.collection == collection))
 
     async def forget_model(self, model: str, dimensions: int) -> None:
-        """Delete the kept vectors of a model; whoever uses it again pays for them again."""
+        """Delete the stored vectors of a model; using it again pays for them again."""
         async with self._database.writing() as connection:
             await connection.execute(
                 delete(vectors).where(vectors.c.model == model, vectors.c.dimensions == dimensions)

@@ -58,7 +58,7 @@ def _prepare(data: bytes, name: str) -> None:
     if len(data) > MAX_MB * 2**20:  # the browser alone enforces the widget's limit
         raise InvalidInputError(f"{name} is larger than {MAX_MB} MB: split it into several files.")
     digest = hashlib.sha256(data).hexdigest()
-    path = session.services().spool.keep(data).path
+    path = session.services().spool.store(data).path
     said = _said(digest)
     sheet = session.sheet(path, name, said)
     _as_understood(sheet, digest)

@@ -80,7 +80,7 @@ def choose_files() -> None:
 def _stored(name: str, data: memoryview) -> SourceFile:
     if len(data) > MAX_MB * 2**20:  # the browser alone enforces the widget's limit
         raise InvalidInputError(f"{name} is larger than {MAX_MB} MB: put it into the inbox folder instead.")
-    return SourceFile(path=session.services().spool.keep(data).path, name=name)
+    return SourceFile(path=session.services().spool.store(data).path, name=name)
 
 
 def _choose(source: SourceFile) -> None:

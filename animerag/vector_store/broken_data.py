@@ -1,7 +1,7 @@
-"""Chroma's data where it cannot be used any more: found at the start of its server, and moved aside.
+"""Chroma's data where it cannot be used any more: detected at the start of its server, and moved away.
 
-Everything in it can be written again from the library, so a new index costs nothing; what was there is left for whoever
-wants to look into it.
+Everything in it can be written again from the library, so a new index costs nothing; the old data stays for an
+investigation.
 """
 
 from __future__ import annotations

@@ -58,8 +58,8 @@ class _Connection:
 class ChromaIndex:
     """A `VectorIndex` over one Chroma server. Use and close it on one event loop; it connects at its first call.
 
-    Give either `directory`, whose server is found or started and is started anew when it dies, or the `url` of a
-    server that somebody else runs, with `api_key`, `tenant` and `database` where it wants them.
+    Give either `directory`, whose server is reused or started and is started again when it dies, or the `url` of a
+    server that runs elsewhere, with `api_key`, `tenant` and `database` where it wants them.
     """
 
     # chromadb's clients share one connection pool a loop, so only the last index of a loop may close it.
@@ -103,7 +103,7 @@ class ChromaIndex:
         await self._call(_READ_S, _done)
 
     async def close(self) -> None:
-        """Close connections and let go of the local server, which ends itself when nobody else uses it."""
+        """Close connections and let go of the local server, which ends itself when no other process uses it."""
         self._closed = True
         if self._lease:
             await self._lease.release()  # also ends a start that is still waited for
@@ -144,14 +144,14 @@ class ChromaIndex:
     ) -> list[list[Neighbour]]:
         """Find neighbours; see `VectorIndex.query`. Raises VectorStoreError."""
         _check_widths(spec, [row.shape for row in vectors])
-        # The nearest of all are among the nearest of each group, so groups of ids merge without loss; asking for more
+        # The nearest of all are in the nearest of some group, so groups of ids merge without loss; asking for more
         # neighbours and filtering them here could miss every permitted one.
         groups = [None] if ids is None else list(_chunks(list(dict.fromkeys(ids)), _QUERY_IDS))
-        found: list[list[Neighbour]] = []
+        results: list[list[Neighbour]] = []
         for rows in _chunks(vectors, _QUERY_ROWS):
             answers = [await self._use(spec, _READ_S, partial(_nearest, rows, k, group)) for group in groups]
-            found += [_merge([answer[row] for answer in answers if answer], k) for row in range(len(rows))]
-        return found
+            results += [_merge([answer[row] for answer in answers if answer], k) for row in range(len(rows))]
+        return results
 
     async def delete(self, spec: CollectionSpec, ids: Sequence[str]) -> None:
         """Remove records; see `VectorIndex.delete`. Raises VectorStoreError."""
@@ -167,14 +167,14 @@ class ChromaIndex:
         """Read metadata; see `VectorIndex.metadata`. Raises VectorStoreError."""
 
         async def read(collection: AsyncCollection) -> dict[str, dict[str, MetadataValue]]:
-            found: dict[str, dict[str, MetadataValue]] = {}
+            results: dict[str, dict[str, MetadataValue]] = {}
             offset = 0
             while (page := await collection.get(limit=_ROWS, offset=offset, include=["metadatas"]))["ids"]:
-                kept: Sequence[Any] = page["metadatas"] or []
-                for show_id, stored in zip(page["ids"], kept, strict=True):
-                    found[show_id] = {key: stored[key] for key in keys if stored and key in stored}
+                rows: Sequence[Any] = page["metadatas"] or []
+                for show_id, stored in zip(page["ids"], rows, strict=True):
+                    results[show_id] = {key: stored[key] for key in keys if stored and key in stored}
                 offset += len(page["ids"])
-            return found
+            return results
 
         return await self._use(spec, _WRITE_S, read) or {}
 
@@ -182,13 +182,13 @@ class ChromaIndex:
         """Read vectors; see `VectorIndex.vectors`. Raises VectorStoreError."""
 
         async def read(collection: AsyncCollection) -> dict[str, tuple[str, Vectors]]:
-            found: dict[str, tuple[str, Vectors]] = {}
+            results: dict[str, tuple[str, Vectors]] = {}
             for chunk in _chunks(ids, _QUERY_ROWS * 10):
                 page = await collection.get(ids=list(chunk), include=["embeddings", "metadatas"])
                 rows: Any = page["embeddings"]
-                for show_id, row, kept in zip(page["ids"], rows, page["metadatas"] or [], strict=True):
-                    found[show_id] = str((kept or {}).get("text_hash")), np.asarray(row, np.float32)
-            return found
+                for show_id, row, stored in zip(page["ids"], rows, page["metadatas"] or [], strict=True):
+                    results[show_id] = str((stored or {}).get("text_hash")), np.asarray(row, np.float32)
+            return results
 
         return await self._use(spec, _WRITE_S, read) or {}
 
@@ -200,13 +200,13 @@ class ChromaIndex:
         """Return collections; see `VectorIndex.collections`. Raises VectorStoreError."""
 
         async def look(connection: _Connection) -> list[tuple[CollectionSpec, int]]:
-            found: list[tuple[CollectionSpec, int]] = []
+            results: list[tuple[CollectionSpec, int]] = []
             offset = 0
             while page := await connection.client.list_collections(limit=_LISTED, offset=offset):
                 own = [one for one in page if one.name.startswith(prefix)]
-                found += [(_spec_of(one), await one.count()) for one in own]
+                results += [(_spec_of(one), await one.count()) for one in own]
                 offset += len(page)
-            return found
+            return results
 
         return await self._call(_WRITE_S, look)
 
@@ -251,7 +251,7 @@ class ChromaIndex:
             if known := connection.collections.get(spec.name):
                 try:
                     return await work(known)
-                except NotFoundError:  # dropped, and perhaps created again, by somebody else
+                except NotFoundError:  # dropped, and perhaps created again, by another process
                     connection.collections.pop(spec.name, None)
             collection = await _open_collection(connection, spec, create=create)
             return None if collection is None else await work(collection)
@@ -337,18 +337,18 @@ async def _open_collection(connection: _Connection, spec: CollectionSpec, *, cre
         collection = await connection.client.get_or_create_collection(
             spec.name,
             metadata={"model": spec.model, "dimensions": spec.dimensions, "recipe": spec.recipe},
-            # With Chroma's own 16 neighbours one show in some thousand is not found by its very vector; twice as many
+            # With Chroma's own 16 neighbours one show in some thousand does not find itself; twice as many
             # take a quarter more time to write.
             configuration={
                 "hnsw": {"space": "cosine", "max_neighbors": 32, "ef_construction": 200, "ef_search": _EF_SEARCH}
             },
             embedding_function=None,
         )
-    kept = collection.metadata or {}
+    stored = collection.metadata or {}
     for name in ("model", "dimensions", "recipe"):
-        if kept.get(name) != getattr(spec, name):
+        if stored.get(name) != getattr(spec, name):
             raise VectorStoreError(
-                f"The Chroma collection {spec.name} was made for {name} {kept.get(name)}, not {getattr(spec, name)}; "
+                f"The Chroma collection {spec.name} was made for {name} {stored.get(name)}, not {getattr(spec, name)}; "
                 "delete it and index again."
             )
     await _widen_search(collection)
@@ -367,9 +367,9 @@ async def _widen_search(collection: AsyncCollection) -> None:
 
 
 def _spec_of(collection: AsyncCollection) -> CollectionSpec:
-    kept = collection.metadata or {}
-    model, recipe = str(kept.get("model", "unknown")), str(kept.get("recipe", ""))
-    width = kept.get("dimensions")
+    stored = collection.metadata or {}
+    model, recipe = str(stored.get("model", "unknown")), str(stored.get("recipe", ""))
+    width = stored.get("dimensions")
     return CollectionSpec(
         name=collection.name, model=model, dimensions=width if isinstance(width, int) else 0, recipe=recipe
     )

@@ -63,7 +63,7 @@ class ServerFiles:
         self.lock = self.root / "server.lock"
         self.address = self.root / "server.json"
         self.tenants = self.root / "server.tenants"
-        self.broken = self.root / "server.broken"  # a user found the data broken: the next start moves it aside
+        self.broken = self.root / "server.broken"  # a user reported broken data: the next start moves it away
         self.log = self.root / "server.log"
         self.users = self.root / "users"
 
@@ -74,7 +74,7 @@ class ServerFiles:
 
     def live(self) -> ServerAddress | None:
         """Return where the server that has this directory open answers, and the tenant to name there, or None."""
-        # The lock comes first: whoever takes it removes a dead server's address, whose port may be a stranger's by now.
+        # The lock comes first: its holder removes a dead server's address, whose port may be a stranger's by now.
         if not self.address.exists() or self.broken.exists() or _is_free(self.lock):
             return None
         try:
@@ -116,7 +116,7 @@ class ServerLease:
         return await asyncio.to_thread(self._find_or_start)
 
     async def report_broken(self, reason: str) -> None:
-        """Have the data moved aside: a running server ends, and the one that `url` starts next begins with none.
+        """Have the data moved away: a running server ends, and the one that `url` starts next begins with none.
 
         Raises VectorStoreError.
         """
@@ -207,7 +207,7 @@ def _spawn(files: ServerFiles, grace_s: float) -> subprocess.Popen[bytes]:
         except OSError as error:
             reason = error.strerror or error
             raise VectorStoreError(f"Chroma could not be started by {sys.executable}: {reason}.") from error
-    # The server may outlive us or end before us; somebody has to collect its exit code in the second case.
+    # The server may outlive us or end before us; in the second case its exit code has to be collected.
     threading.Thread(target=process.wait, name="animerag-chroma-wait", daemon=True).start()
     return process
 
@@ -223,7 +223,7 @@ class _Server:
         self._announced = False
 
     def run(self, first_port: int | None) -> None:
-        """Serve until the process is told to end. Raises whatever stops Chroma from opening its data."""
+        """Serve until the process is asked to end. Raises whatever stops Chroma from opening its data."""
         import chromadb_rust_bindings
 
         self._tenant = rename_tenant(self._files.data, self._files.tenants)
@@ -233,7 +233,7 @@ class _Server:
             self._url = f"http://127.0.0.1:{port}"
             options = ["--path", str(self._files.data), "--host", "127.0.0.1", "--port", str(port)]
             chromadb_rust_bindings.cli(["chroma", "run", *options])
-            # It returns alike when it was told to end and when somebody else has the port.
+            # It returns alike when it was asked to end and when the port is taken.
             if self._announced or not _is_taken(port):
                 return
             self._url = None
@@ -306,7 +306,7 @@ def _is_free(path: Path, *, remove: bool = False) -> bool:
 
 
 def _remove(lock: FileLock) -> None:
-    # While it is held, so that nobody can lock a name that is about to go; Windows removes it at the release instead.
+    # While it is held, so that no process can lock a name that is about to go; Windows removes it at the release.
     with suppress(OSError):
         Path(lock.lock_file).unlink(missing_ok=True)
     lock.release()

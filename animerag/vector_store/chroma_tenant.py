@@ -1,7 +1,7 @@
 """The secret that opens a local Chroma server's data: the name of the tenant, made at each start.
 
 Chroma's server has no authentication of its own and listens on TCP only, which every user of the machine reaches. But
-it lists no tenants, and finds databases and collections by their tenant's name alone. A name that nobody can guess is a
+it lists no tenants, and finds databases and collections by their tenant's name only. A name that cannot be guessed is a
 token in every request's path: without it nothing of the index can be listed, read or changed.
 """
 

@@ -41,7 +41,7 @@ def test_shows_of_one_record_that_differ_in_a_field_differ_in_their_hash(one, tw
 async def two_shows(services):
     one = Show(id="1", title="Alpha", titles=("Alpha",), description="Two robots.", episodes=12)
     two = Show(id="x:1", title="Alpha", titles=("Alpha", "A Tale"), tags=("Mecha",), year=1999, my_score=9.0)
-    await services.ingestion.take_in([Document.of(one), Document.of(two)], Control())
+    await services.ingestion.import_documents([Document.of(one), Document.of(two)], Control())
     return services
 
 

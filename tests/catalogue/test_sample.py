@@ -71,7 +71,7 @@ def test_no_description_repeats_the_real_data(real_export):
 async def test_the_sample_answers_its_questions_and_every_example_finds_its_show_first(settings):
     assert set(EXAMPLES) == set(EXPECTED)
     async with open_services(load_settings(data_dir=settings.data_dir, chroma_url=settings.chroma_url)) as services:
-        report = await services.catalogue.take_in_sample(Control())
+        report = await services.catalogue.import_sample(Control())
         assert (report.ingested, report.catalogue) == (150, 150)
         for question, title in EXPECTED.items():
             answer = await services.answering.ask(question)

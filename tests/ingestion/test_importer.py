@@ -255,7 +255,7 @@ async def test_a_given_batch_size_is_obeyed_and_a_given_level_means_the_usual_ba
 async def test_documents_in_memory_are_taken_in_as_from_a_file(services, export, record):
     source = export(record(1, "A", "A robot wakes up."), record(2, "B", "A girl bakes bread."))
     documents = [Document.of(show) for show in readers.read(source.path, name="x")]
-    report = await services.ingestion.take_in(documents, Control())
+    report = await services.ingestion.import_documents(documents, Control())
     again = await services.ingestion.run([source], Control())
     assert (report.read, report.ingested, again.unchanged) == (2, 2, 2)
 

@@ -123,7 +123,7 @@ async def test_a_file_of_the_inbox_that_became_a_link_is_not_imported(services, 
 
 def uploaded(services, source):
     """Store a file as the page does."""
-    return SourceFile(path=services.spool.keep(source.path.read_bytes()).path, name=source.name)
+    return SourceFile(path=services.spool.store(source.path.read_bytes()).path, name=source.name)
 
 
 def uploads(services):
@@ -139,7 +139,7 @@ async def test_an_upload_goes_when_its_import_has_ended(services, export, record
 
 
 async def test_an_upload_of_a_file_that_is_no_catalogue_goes_too(services, export):
-    file = SourceFile(path=services.spool.keep(b"{").path, name="x.json")
+    file = SourceFile(path=services.spool.store(b"{").path, name="x.json")
     job = await services.jobs.wait(await services.uploads.start([file]))
     assert (job.state, uploads(services)) == ("failed", set())
 
@@ -177,7 +177,7 @@ async def test_an_upload_stays_while_the_rest_of_a_stopped_import_can_be_done(se
 
 
 async def test_what_was_chosen_and_not_started_stays_for_a_day_or_until_it_is_given_up(services, export, record):
-    chosen, old, given_up = (services.spool.keep(text).path for text in (b"chosen", b"old", b"given up"))
+    chosen, old, given_up = (services.spool.store(text).path for text in (b"chosen", b"old", b"given up"))
     os.utime(old, (time.time() - 25 * 3600,) * 2)
     await services.uploads.clean([given_up])
     assert uploads(services) == {chosen.name}

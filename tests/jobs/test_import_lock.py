@@ -74,7 +74,7 @@ async def test_a_repair_leaves_alone_what_another_process_is_importing(process, 
 async def test_a_stop_ends_the_wait_for_another_process(process, source):
     async with process() as one, process() as other:
         control = Control()
-        async with one.ingestion._alone.held(Control()):
+        async with one.ingestion._import_lock.held(Control()):
             waiting = asyncio.create_task(run(other, source, control))
             while not control.progress.stage.startswith("Waiting for another process"):
                 assert not waiting.done(), waiting

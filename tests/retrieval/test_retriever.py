@@ -102,10 +102,10 @@ async def test_titles_are_not_read_anew_for_every_question_of_an_import(services
     await services.ingestion.run([export(record(1, "Monster", "A surgeon saves a boy."))], Control())
     await services.retriever.match_titles("Monster")
     monkeypatch.setattr(show_fields, "load", counted)
-    async with services.ingestion._alone.held(Control()):
+    async with services.ingestion._import_lock.held(Control()):
         for number in range(2, 6):
             document = Document.of(Show(id=str(number), title=f"Planetes {number}", description="They collect trash."))
-            await services.ingestion.take_in([document], Control())
+            await services.ingestion.import_documents([document], Control())
             assert [match.id for match in await services.retriever.match_titles("Monster")] == ["1"]
         assert read == 0
 
@@ -119,9 +119,9 @@ async def test_titles_are_read_anew_aside_while_an_import_lasts(services, export
     await services.ingestion.run([export(record(1, "Monster", "A surgeon saves a boy."))], Control())
     await services.retriever.match_titles("Monster")
     services.retriever._load_took_s = 0.0
-    async with services.ingestion._alone.held(Control()):
+    async with services.ingestion._import_lock.held(Control()):
         document = Document.of(Show(id="2", title="Planetes", description="They collect trash."))
-        await services.ingestion.take_in([document], Control())
+        await services.ingestion.import_documents([document], Control())
         assert await services.retriever.match_titles("Planetes") == []
         await services.retriever._reloading
         assert [match.id for match in await services.retriever.match_titles("Planetes")] == ["2"]

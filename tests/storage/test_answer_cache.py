@@ -35,7 +35,7 @@ async def test_an_answer_that_an_earlier_revision_gave_is_not_written(services, 
 
 async def test_nothing_is_kept_while_an_import_or_a_repair_runs(services, cache, answered):
     key, revision = await cache.key(question="q")
-    async with services.maintenance._alone.held(Control()):
+    async with services.maintenance._import_lock.held(Control()):
         cache.put(key, revision, *answered)
         assert await cache.get(key) is None
     await cache.close()

@@ -122,11 +122,11 @@ async def test_uploads_of_unfinished_imports_go_along_and_are_resumed_where_they
 ):
     await fill(settings, shows)
     async with open_services(settings, warm=False) as services:
-        services.spool.keep(b"chosen, and not started")
+        services.spool.store(b"chosen, and not started")
         more = export(record(3, "Mushishi", "A wanderer sees what others do not."), name="more.json")
-        stored = services.spool.keep(more.path.read_bytes())
+        stored = services.spool.store(more.path.read_bytes())
         job = await services.jobs.wait(await services.uploads.start([SourceFile(path=stored.path, name="more.json")]))
-        services.spool.keep(more.path.read_bytes())
+        services.spool.store(more.path.read_bytes())
         await services.library.journal.end(job.id, state="interrupted")
         await services.editing.delete(["3"])
     target, _ = backed_up(settings, settings.data_dir.parent)

@@ -114,10 +114,10 @@ async def test_nothing_changes_where_the_copy_has_no_room(tmp_path):
 
 def test_a_copy_of_what_another_process_has_upgraded_does_not_take_its_place(tmp_path):
     path = old(tmp_path / "library.db")
-    copy = backup.keep_copy(path, version=BASELINE)
+    copy = backup.copy_before_upgrade(path, version=BASELINE)
     with closing(sqlite3.connect(path)) as connection:
         connection.execute(f"PRAGMA user_version = {VERSION}")
-    assert backup.keep_copy(path, version=BASELINE) == copy
+    assert backup.copy_before_upgrade(path, version=BASELINE) == copy
     assert version_of(copy) == BASELINE
 
 

@@ -27,7 +27,7 @@ def catalogue() -> AbstractContextManager[Path]:
 def vectors(model: str) -> dict[str, Vectors]:
     """Return the shows' vectors by text hash where `model` is the encoder that made them; for others nothing.
 
-    `tests/write_sample_vectors.py` makes the file anew.
+    `tests/write_sample_vectors.py` writes the file again.
     """
     with as_file(_HERE.joinpath("vectors.npz")) as path, np.load(path, allow_pickle=False) as kept:
         if str(kept["model"]) != model:

@@ -1,7 +1,7 @@
 """Steps from the baseline's tables to today's, run by Alembic; the tables of a new library are in schema.py.
 
 SQLite's `user_version` holds the number of the last step instead of a table of Alembic's: one number tells that a
-library needs nothing, and Alembic is not imported for it. `backup.keep_copy` copies a library before it is changed.
+library needs nothing, and Alembic is not imported for it. `backup.copy_before_upgrade` copies a library first.
 """
 
 from __future__ import annotations
