@@ -52,6 +52,7 @@ _DESCRIBES = re.compile(
 _TAKEN_FOR_GRANTED = re.compile(
     r"\b(?:in|of|from|for|to) (?P<name>(?:the )?[A-Z]\w+(?:['’:]?\s+(?:(?:of|the|no|to|and|in|de|wa|ga)\s+)*[A-Z0-9]\w*)*)"
 )
+_TELLS = re.compile(r"an? (?!good\b|great\b)", re.IGNORECASE)  # "a girl in Tokyo" begins a plot
 _SHORT = 5  # words beside the name: a longer question describes a plot, and a name in it is a place or a person
 _YEAR = re.compile(r"\s*\b(?:from|in|of)?\s*\(?(?:19|20)\d\d\)?\s*$")
 
@@ -63,7 +64,7 @@ def asked_title(question: str) -> str | None:
     if framed or any(frame.match(plain) for frame in _FRAMES):
         return framed
     match = _TAKEN_FOR_GRANTED.search(plain)
-    if match:
+    if match and not _TELLS.match(plain):
         rest = plain[: match.start()] + plain[match.end() :]
         if len(terms(rest)) <= _SHORT:
             return match["name"]

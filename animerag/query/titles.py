@@ -87,6 +87,7 @@ class _Token:
     folded: str
     start: int
     end: int
+    opens: bool  # a sentence, where a capital says nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +244,8 @@ class AliasIndex:
         rest = " ".join(token.raw for token in others if not token.folded.startswith(_MARK))  # "Monster season 2"
         if not terms(rest):
             return True
+        if place[0] > 0 and tokens[place[0] - 1].folded == "not":  # "something sad, not Clannad"
+            return False
         if not all(self.is_ordinary(tokens[i].folded) for i in place):
             return True
         if len(place) == 1 and len(tokens[place[0]].raw) == 1:
@@ -253,7 +256,7 @@ class AliasIndex:
         if written == as_titled and (title.isupper() or sum(word[0].isupper() for word in written) > 1):
             return True
         capitals = sum(word[0].isupper() for word in written)
-        return capitals == len(place) and place[0] > 0 and not title.isupper()
+        return capitals == len(place) and not tokens[place[0]].opens and not title.isupper()
 
     def _add(self, show: Show, title: str, season: int) -> None:
         tokens = _tokens(title)
@@ -416,10 +419,18 @@ def _stands_alone(text: str, start: int, end: int) -> bool:
 
 @lru_cache(maxsize=256)  # a title is cut up three times while it is learnt
 def _tokens(text: str) -> tuple[_Token, ...]:
+    plain = folded(text)
     return tuple(
-        _Token(found.group(), found.group().casefold(), found.start(), found.end())
-        for found in _TOKEN_OR_MARK.finditer(folded(text))
+        _Token(
+            found.group(),
+            found.group().casefold(),
+            found.start(),
+            found.end(),
+            _OPENS.search(plain, max(0, found.start() - 4), found.start()) is not None,
+        )
+        for found in _TOKEN_OR_MARK.finditer(plain)
     )
 
 
+_OPENS = re.compile(r"(?:^|[.!?…:;]\s+|\n)[\"'“‘(]*$")
 _TOKEN_OR_MARK = re.compile(rf"{_MARK}\d+|[^\W_]+")

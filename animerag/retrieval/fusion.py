@@ -1,4 +1,4 @@
-"""Which evidence leads: shows that are named or asked for by relation first, then likeness of meaning and of words.
+"""Which evidence leads: shows that are named or asked for by relation first, the others by a learnt weighted sum.
 
 Also decides when there is nothing: no name, no field, and no search that is sure enough.
 """
@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from animerag.models import Evidence, Source
+from animerag.retrieval.ranking_model import Features, ranking_model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,15 +20,12 @@ if TYPE_CHECKING:
     from animerag.query.titles import AliasMatch
     from animerag.storage.full_text import WordHit
 
-# One point of BM25 against cosine similarity: half as much and three times as much find fewer plots, on every
-# catalogue that was tried (docs/quality.md has the curve).
-_WORD_WEIGHT = 0.005
-# A long question retells a scene, and the nearest passage counts up to this much against the whole synopsis. A short
-# one names a kind of show: the fewer words it has, the more the tags count beside it.
-_PASSAGE_WEIGHT, _LONG = 0.3, 6
-_TAGS_WEIGHT, _TOO_LONG = 0.3, 12
-# Below this best score the catalogue has nothing on the question; calibrated on the sample's questions.
+# A long question retells a scene, as a passage does; a short one names a kind of show, as tags do. In words.
+_LONG, _TOO_LONG = 6, 12
+# Below this best likeness the catalogue has nothing on the question; calibrated on the sample's questions. Likeness is
+# not the score: a question about nothing in the catalogue may still share most of its words with some show.
 _NO_MATCH_BELOW = 0.25
+_POINT, _PASSAGE, _TAGS = 0.005, 0.3, 0.3  # what BM25, the nearest passage and the tags count beside the similarity
 _PREFERRED = 0.1
 _DIGITS = 4  # processors differ in the seventh digit of a similarity; no ranking hangs on the fifth
 
@@ -53,37 +51,70 @@ class Candidates:
     hits: Sequence[WordHit] = ()
     neighbours: Sequence[Neighbour] = ()
     preferred: AbstractSet[str] = frozenset()
-    likeness: Mapping[str, Likeness] = field(default_factory=dict)  # of those that were looked into
     length: int = 0  # of the question, in words that carry meaning
+    coverage: Mapping[str, float] = field(default_factory=dict)  # share of the question's words that each has
+    likeness: Mapping[str, Likeness] = field(default_factory=dict)  # of those that were looked into
     lead: Sequence[str] = ()
     led_by: Mapping[str, str] = field(default_factory=dict)
     votes: Mapping[str, int] = field(default_factory=dict)  # of each show, to order what scores alike
 
-    def scores(self) -> dict[str, float]:
-        """Return by id what orders the shows that nothing leads.
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Return the shows that vectors or words brought, each once."""
+        return tuple(dict.fromkeys((*(near.id for near in self.neighbours), *(hit.id for hit in self.hits))))
+
+    def features(self) -> dict[str, Features]:
+        """Return by id what is known of the shows that nothing leads.
 
         A show that the vector search did not return is taken to be as far as the farthest one it did, and one that was
-        not looked into as the least like by its tags.
+        not looked into to be as little like the question as the least of those that were.
         """
-        part = _PASSAGE_WEIGHT * min(1.0, self.length / _LONG) if self.likeness else 0.0
-        nothing = Likeness()
-        similarity = {
-            near.id: (1 - part) * (1.0 - near.distance) + part * self.likeness.get(near.id, nothing).passage
-            for near in self.neighbours
-        }
+        similarity = {near.id: 1.0 - near.distance for near in self.neighbours}
         words = {hit.id: hit.score for hit in self.hits}
-        tags = {show_id: near.tags for show_id, near in self.likeness.items()}
-        farthest, least = min(similarity.values(), default=0.0), min(tags.values(), default=0.0)
-        tags_weight = _TAGS_WEIGHT * max(0.0, 1 - self.length / _TOO_LONG)
+        farthest = min(similarity.values(), default=0.0)
+        long, short, root = (
+            min(1.0, self.length / _LONG),
+            max(0.0, 1 - self.length / _TOO_LONG),
+            self.length**0.5 or 1.0,
+        )
+        least = Likeness(
+            passage=min((near.passage for near in self.likeness.values()), default=0.0),
+            tags=min((near.tags for near in self.likeness.values()), default=0.0),
+        )
         return {
-            show_id: rounded(
-                similarity.get(show_id, farthest)
-                + _WORD_WEIGHT * words.get(show_id, 0.0)
-                + _PREFERRED * (show_id in self.preferred)
-                + tags_weight * tags.get(show_id, least)
+            show_id: Features(
+                similarity=similarity.get(show_id, farthest),
+                words=words.get(show_id, 0.0) / root,
+                coverage=self.coverage.get(show_id, 0.0),
+                passage=long * self.likeness.get(show_id, least).passage,
+                tags=short * self.likeness.get(show_id, least).tags,
             )
-            for show_id in dict.fromkeys((*similarity, *words))
+            for show_id in self.ids
         }
+
+    def scores(self) -> dict[str, float]:
+        """Return by id what orders the shows that nothing leads."""
+        model = ranking_model()
+        return {
+            show_id: rounded(model.score(features) + _PREFERRED * (show_id in self.preferred))
+            for show_id, features in self.features().items()
+        }
+
+    def likeness_of_best(self) -> float:
+        """Return how like the question the likeliest show is, for telling whether there is any."""
+        root = self.length**0.5 or 1.0
+        part = _PASSAGE * min(1.0, self.length / _LONG) if self.likeness else 0.0
+        return max(
+            (
+                (1 - part) * one.similarity
+                + (_PASSAGE * one.passage if self.likeness else 0.0)
+                + _POINT * one.words * root
+                + _TAGS * one.tags
+                + _PREFERRED * (show_id in self.preferred)
+                for show_id, one in self.features().items()
+            ),
+            default=0.0,
+        )
 
     def evidence(self) -> dict[str, list[Evidence]]:
         """Return by id how each show was found, strongest evidence first."""
@@ -120,6 +151,4 @@ def sources(candidates: Candidates, shows: Mapping[str, Show], ids: Sequence[str
 
 def nothing_found(candidates: Candidates) -> bool:
     """Tell whether no search is sure enough of anything."""
-    if candidates.lead:
-        return False
-    return max(candidates.scores().values(), default=0.0) < _NO_MATCH_BELOW
+    return not candidates.lead and candidates.likeness_of_best() < _NO_MATCH_BELOW

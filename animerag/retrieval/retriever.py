@@ -28,6 +28,7 @@ from animerag.retrieval.understanding import (
     no_title,
     understand,
 )
+from animerag.retrieval.word_coverage import coverage
 from animerag.storage import show_fields
 from animerag.telemetry.tracing import span
 from animerag.text.cleaning import is_japanese
@@ -48,7 +49,7 @@ log = logging.getLogger(__name__)
 
 MAX_QUESTION_CHARACTERS = 4000
 DEFAULT_K = 8
-_CANDIDATES = 50  # a branch; deeper ones were never among the first five of any evaluation
+_CANDIDATES = 100  # a branch; a plot in other words than its synopsis may lie that deep
 _MORE = 10  # neighbours beyond them, since shows that lie equally far are ordered before the list is cut
 _MOST = 2000  # neighbours that one search considers
 # Reading a question takes about 2 ms. One that fields answer whole needs no vector, so nothing is spent on it.
@@ -342,11 +343,16 @@ class Retriever:
             led_by=read.led_by,
             votes=read.votes,
         )
-        if read.lead or near.vector is None or self.embeds_over_a_network:
+        if read.lead:
             return candidates
-        nearest = candidates.ranked()[:_LOOKED_INTO]
-        shows = await self._library.shows(nearest, records=False)
-        likeness = await self._passages.likeness(question, near.vector, list(shows.values()), priority=priority)
+        shows = await self._library.shows(candidates.ids, records=False)
+        statistics = (await self._loaded()).statistics
+        covered = await asyncio.to_thread(coverage, question, list(shows.values()), statistics)
+        candidates = replace(candidates, coverage={show_id: rounded(share) for show_id, share in covered.items()})
+        if near.vector is None or self.embeds_over_a_network:
+            return candidates
+        best = [shows[show_id] for show_id in candidates.ranked()[:_LOOKED_INTO] if show_id in shows]
+        likeness = await self._passages.likeness(question, near.vector, best, priority=priority)
         return replace(candidates, likeness=likeness)
 
     async def _nothing(self, question: str, read: QuestionReading, candidates: Candidates) -> tuple[bool, str]:

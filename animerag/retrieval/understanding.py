@@ -20,6 +20,7 @@ from animerag.query.plan import EVERYTHING, Plan, Predicate, both, comparisons, 
 from animerag.query.reader import plan_of, read
 from animerag.query.rendering import labelled
 from animerag.query.titles import AliasIndex, folded
+from animerag.retrieval.word_coverage import WordStatistics
 from animerag.storage import show_fields
 from animerag.text.cleaning import is_japanese
 
@@ -54,6 +55,7 @@ class CatalogueSnapshot:
     table: FieldIndex
     franchises: Franchises
     vocabulary: Gazetteer
+    statistics: WordStatistics
 
     @classmethod
     def of(cls, revision: int, rows: Sequence[Mapping[str, Any]]) -> CatalogueSnapshot:
@@ -67,6 +69,7 @@ class CatalogueSnapshot:
             table=table,
             franchises=Franchises(shows),
             vocabulary=vocabulary(table.tags, recorded),
+            statistics=WordStatistics(shows),
         )
 
 

@@ -30,6 +30,7 @@ def test_a_question_about_one_title_names_it(question, title):
         "summarize the one with the robots",
         "a notebook that kills whoever is named in it",
         "What is it about?",
+        "a headless rider looks for her head in Tokyo",
         "two brothers who lose everything travel through Amestris to find a stone that heals",
         "describe the boy who sees how long people live",
     ],

@@ -42,6 +42,9 @@ def named(question):
         ("who are the main characters in monster", ["19"]),
         ("a girl meets another monster", []),
         ("Is attack on titan season two any good?", ["25"]),
+        ("He fights. Another boy sees it. Monster of a town", []),
+        ("A girl with a sword, not Clannad and not the one with a monster in school", []),
+        ("Is it not Clannad?", ["7"]),
     ],
 )
 def test_a_name_counts_where_the_question_writes_it_as_one(question, ids):

@@ -24,14 +24,24 @@ def test_a_named_show_leads_however_far_it_is_and_stands_once():
 
 
 def test_words_tell_near_shows_apart_and_do_not_overrule_meaning():
-    assert Candidates(neighbours=NEAR, hits=[WordHit(id="b", score=8.0)]).ranked() == ["b", "a", "c"]
-    assert Candidates(neighbours=NEAR, hits=[WordHit(id="c", score=20.0)]).ranked()[-1] == "c"
+    assert Candidates(neighbours=NEAR, hits=[WordHit(id="b", score=8.0)], length=4).ranked() == ["b", "a", "c"]
+    assert Candidates(neighbours=NEAR, hits=[WordHit(id="c", score=9.0)], length=4).ranked()[-1] == "c"
+
+
+def test_points_of_a_long_question_count_less():
+    hits = [WordHit(id="c", score=40.0)]
+    assert Candidates(neighbours=NEAR, hits=hits, length=1).ranked()[0] == "c"
+    assert Candidates(neighbours=NEAR, hits=hits, length=40).ranked()[-1] == "c"
+
+
+def test_a_show_that_has_more_of_the_questions_words_comes_first():
+    assert Candidates(neighbours=NEAR, coverage={"a": 0.2, "b": 0.6, "c": 0.2}).ranked() == ["b", "a", "c"]
 
 
 def test_a_show_that_only_words_found_counts_as_the_farthest_that_vectors_found():
-    found = Candidates(neighbours=NEAR, hits=[WordHit(id="d", score=2.0)])
+    found = Candidates(neighbours=NEAR, hits=[WordHit(id="d", score=2.0)], length=4)
     assert found.ranked() == ["a", "b", "d", "c"]
-    assert Candidates(hits=[WordHit(id="d", score=2.0)]).ranked() == ["d"]
+    assert Candidates(hits=[WordHit(id="d", score=2.0)], length=4).ranked() == ["d"]
 
 
 def test_a_preference_moves_a_show_up():
@@ -50,13 +60,12 @@ def test_tags_count_for_short_questions_only():
     assert Candidates(neighbours=NEAR, likeness=near, length=12).ranked()[0] == "a"
 
 
-def test_a_show_that_was_not_looked_into_counts_as_the_least_like_by_its_tags():
-    near = {"a": Likeness(passage=0.6, tags=0.5), "b": Likeness(passage=0.6, tags=0.2)}
-    with_tags = Candidates(neighbours=NEAR, likeness=near, length=3).scores()
-    near = {"a": Likeness(passage=0.6), "b": Likeness(passage=0.6)}
-    without = Candidates(neighbours=NEAR, likeness=near, length=3).scores()
-    more = {show_id: round(with_tags[show_id] - without[show_id], 6) for show_id in "abc"}
-    assert more["a"] > more["b"] == more["c"] > 0
+def test_a_show_that_was_not_looked_into_counts_as_the_least_like_of_those_that_were():
+    looked_into = {"a": Likeness(passage=0.6, tags=0.5), "b": Likeness(passage=0.5, tags=0.2)}
+    features = Candidates(neighbours=NEAR, likeness=looked_into, length=6).features()
+    assert (features["c"].passage, features["c"].tags) == (features["b"].passage, features["b"].tags)
+    assert features["a"].passage > features["b"].passage > 0
+    assert features["a"].tags > features["b"].tags > 0
 
 
 def test_nothing_is_found_when_no_search_is_sure():
@@ -65,6 +74,13 @@ def test_nothing_is_found_when_no_search_is_sure():
     assert not nothing_found(Candidates(neighbours=far, lead=["a"])), "a name is sure"
     assert not nothing_found(Candidates(neighbours=NEAR))
     assert nothing_found(Candidates())
+
+
+def test_shared_words_alone_do_not_make_a_match():
+    far = [Neighbour(id="a", distance=0.8)]
+    found = Candidates(neighbours=far, coverage={"a": 0.9})
+    assert nothing_found(found)
+    assert found.scores()["a"] > 0.25
 
 
 def test_a_show_that_has_left_the_catalogue_is_left_out():

@@ -8,11 +8,17 @@ from animerag.query.field_index import FieldIndex
 from animerag.query.lexicon import vocabulary
 from animerag.query.titles import AliasIndex
 from animerag.retrieval.understanding import CatalogueSnapshot, best_matches, finished, understand
+from animerag.retrieval.word_coverage import WordStatistics
 from tests.discovery.shows import SHOWS
 
 TABLE = FieldIndex(SHOWS)
 CATALOGUE = CatalogueSnapshot(
-    revision=1, aliases=AliasIndex(SHOWS), table=TABLE, franchises=Franchises(SHOWS), vocabulary=vocabulary(TABLE.tags)
+    revision=1,
+    aliases=AliasIndex(SHOWS),
+    table=TABLE,
+    franchises=Franchises(SHOWS),
+    vocabulary=vocabulary(TABLE.tags),
+    statistics=WordStatistics(SHOWS),
 )
 
 

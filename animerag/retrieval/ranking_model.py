@@ -1,0 +1,49 @@
+"""The learnt ranking: one weight for each piece of evidence, in a file with its provenance.
+
+`benchmarks/train_ranking.py` learns the weights from questions whose answers are known; docs/quality.md says how well.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, fields
+from functools import cache
+from importlib.resources import files
+from operator import mul
+
+FILE = "ranking_model.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Features:
+    """What the searches say of one candidate: cosine similarities from -1 to 1, shares from 0 to 1."""
+
+    similarity: float = 0.0  # of the question with description and tags
+    words: float = 0.0  # BM25 by the square root of the question's length: many words add up to many points
+    coverage: float = 0.0  # the share of the question's words that the show has, or has relatives of
+    passage: float = 0.0  # similarity of the nearest passage, the more, the longer the question
+    tags: float = 0.0  # similarity of the list of tags, the more, the shorter the question
+
+    def values(self) -> tuple[float, ...]:
+        """Return them in the order of their names in this class."""
+        return self.similarity, self.words, self.coverage, self.passage, self.tags
+
+
+@dataclass(frozen=True, slots=True)
+class RankingModel:
+    """A weight for each feature, in units of similarity: that of `similarity` is 1."""
+
+    weights: tuple[float, ...]
+
+    def score(self, features: Features) -> float:
+        """Return the weighted sum that candidates are ordered by."""
+        return math.fsum(map(mul, self.weights, features.values()))
+
+
+@cache
+def ranking_model() -> RankingModel:
+    """Return the package's own weights."""
+    text = files("animerag.retrieval").joinpath(FILE).read_text(encoding="utf-8")
+    weights = json.loads(text)["weights"]
+    return RankingModel(tuple(weights[each.name] for each in fields(Features)))

@@ -1,0 +1,62 @@
+"""How much of a question a show's description accounts for, word by word, where related words count in part.
+
+A word counts the more, the fewer shows have it or a word related to it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from animerag.retrieval.related_words import related_words
+from animerag.text.cleaning import clean
+from animerag.text.tokens import terms
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from animerag.models import Show
+
+_SAMPLE = 1000  # shows; more of them cost time at every change of the catalogue and weigh words no better
+
+
+class WordStatistics:
+    """In how many shows of a catalogue each word occurs."""
+
+    def __init__(self, shows: Sequence[Show]) -> None:
+        """Count the words of at most 1,000 shows, evenly spread over those given."""
+        sample = shows[:: max(1, -(-len(shows) // _SAMPLE))]
+        self._shows = len(sample)
+        self._counts = Counter(word for show in sample for word in words_of(show))
+
+    def weight(self, related: Mapping[str, float]) -> float:
+        """Return the inverse document frequency of a word given with its related ones."""
+        count = min(float(self._shows), sum(near * self._counts[word] for word, near in related.items()))
+        return math.log(1 + (self._shows - count + 0.5) / (count + 0.5))
+
+
+def coverage(question: str, shows: Iterable[Show], statistics: WordStatistics) -> dict[str, float]:
+    """Return by id the share of the question's words, by weight, that each show has in description or tags: 0 to 1."""
+    wanted = [related_words().of(word) for word in terms(question)]
+    weights = [statistics.weight(related) for related in wanted]
+    total = sum(weights)
+    if not total:
+        return {}
+    return {show.id: sum(map(_weighed, wanted, weights, [words_of(show)] * len(wanted))) / total for show in shows}
+
+
+def words_of(show: Show) -> frozenset[str]:
+    """Return the words of a show's description and tags that carry meaning, folded."""
+    return _words(show.description, show.tags)
+
+
+def _weighed(related: Mapping[str, float], weight: float, words: frozenset[str]) -> float:
+    """Return what one word of a question adds for a show that has these words: its nearest relative counts."""
+    return weight * max((near for word, near in related.items() if word in words), default=0.0)
+
+
+@lru_cache(maxsize=2000)  # the same shows are candidates again and again
+def _words(description: str, tags: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(terms(f"{clean(description)} {' '.join(tags)}"))

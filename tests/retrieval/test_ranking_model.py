@@ -1,0 +1,66 @@
+"""The learnt weights, and the script that learns them."""
+
+import importlib.util
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from animerag.retrieval.ranking_model import Features, RankingModel, ranking_model
+
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "train_ranking.py"
+
+
+@pytest.fixture(scope="module")
+def training():
+    spec = importlib.util.spec_from_file_location("train_ranking", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_a_score_is_the_weighted_sum_of_the_features():
+    model = RankingModel((1.0, 0.5, 0.25, 0.0, 2.0))
+    assert model.score(Features(similarity=0.4, words=2.0, coverage=0.4, passage=9.0, tags=0.1)) == pytest.approx(1.7)
+
+
+def test_the_packages_weights_are_in_units_of_similarity_and_every_feature_speaks_for_a_show():
+    weights = ranking_model().weights
+    assert weights[0] == 1.0
+    assert len(weights) == len(fields(Features))
+    assert min(weights) > 0
+
+
+def choices(training, wanted, number=60):
+    """Return questions whose right candidate is the one of which `wanted` holds most."""
+    chance = np.random.default_rng(1)
+    for n in range(number):
+        rows = chance.random((20, len(training.NAMES)))
+        right = np.zeros(20, bool)
+        right[np.argmax(rows @ wanted)] = True
+        yield training.Choice(f"catalogue {n % 3}", "sheet", "plot", rows, right)
+
+
+def test_what_decides_gets_the_weight_and_what_does_not_gets_little(training):
+    weights = training.learn(list(choices(training, np.array([1.0, 0.0, 2.0, 0.0, 0.0]))))
+    assert weights[0] == 1.0
+    assert 1.4 < weights[2] < 2.6
+    assert np.abs(weights[[1, 3, 4]]).max() < 0.4
+
+
+def test_questions_are_judged_by_weights_that_were_learnt_without_them(training):
+    easy = list(choices(training, np.array([1.0, 0.0, 2.0, 0.0, 0.0])))
+    _, found = training.places(easy)
+    first = {name: sum(place == 1 for place in places) for name, places in found.items()}
+    assert first["similarity"] < first["other catalogues"] <= len(easy)
+    assert first["other questions"] > 0.8 * len(easy)
+    # A catalogue whose right answers are the worst candidates: learnt from itself they come up, from the others not.
+    odd = [training.Choice("odd", "sheet", "plot", one.features, one.features[:, 1] < 0.05) for one in easy]
+    _, found = training.places(easy + odd)
+    assert sum(found["other catalogues"][len(easy) :]) > sum(found["same questions"][len(easy) :])
+
+
+def test_a_right_candidate_that_no_search_brought_is_behind_all(training):
+    rows = np.zeros((4, len(training.NAMES)))
+    assert training.place(training.Choice("c", "s", "plot", rows, np.zeros(4, bool)), np.ones(5)) == 5
