@@ -6,8 +6,6 @@ Every error of chromadb and httpx ends here; nothing else in the package knows t
 from __future__ import annotations
 
 import asyncio
-import math
-import warnings
 from dataclasses import dataclass, field
 from functools import partial
 from importlib import import_module
@@ -18,10 +16,11 @@ import numpy as np
 
 from animerag.errors import IndexBrokenError, VectorStoreError, reason_of
 from animerag.ports import CollectionSpec, MetadataValue, Neighbour, VectorRecord, Vectors
+from animerag.vector_store.chroma_collections import PackableRow, open_collection, spec_of, storable
 from animerag.vector_store.chroma_server import ServerAddress, ServerLease
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
     from pathlib import Path
 
     from chromadb.api import AsyncClientAPI
@@ -35,16 +34,8 @@ _WRITE_S = 60.0
 _LISTED = 100  # collections a page
 _ROWS = 5000  # the server refuses more than 5461 rows a call
 _WRITE_BYTES = 3 * 2**20  # 500 rows of 1536: fewer cost the server time, more hold the loop; 40 MB are refused
-_EF_SEARCH = 2000  # candidates a search goes through: up to as many shows it misses none, however they were written
 _QUERY_ROWS = 50
 _QUERY_IDS = 30_000  # SQLite refuses more than 32,766 values in one statement
-
-
-class _Packable(np.ndarray[Any, Any]):
-    """A row that chromadb packs quickly: it draws the numbers out one by one, and numpy would make a scalar of each."""
-
-    def __iter__(self) -> Iterator[float]:  # type: ignore[override] # rows have one dimension, hence numbers
-        return iter(self.tolist())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,7 +195,7 @@ class ChromaIndex:
             offset = 0
             while page := await connection.client.list_collections(limit=_LISTED, offset=offset):
                 own = [one for one in page if one.name.startswith(prefix)]
-                results += [(_spec_of(one), await one.count()) for one in own]
+                results += [(spec_of(one), await one.count()) for one in own]
                 offset += len(page)
             return results
 
@@ -226,8 +217,8 @@ class ChromaIndex:
 
     async def _write(self, spec: CollectionSpec, records: Sequence[VectorRecord]) -> None:
         ids = [record.id for record in records]
-        vectors: Any = [np.asarray(record.vector, np.float32).view(_Packable) for record in records]
-        metadata: Any = [_storable(record.metadata) for record in records]
+        vectors: Any = [np.asarray(record.vector, np.float32).view(PackableRow) for record in records]
+        metadata: Any = [storable(record.metadata) for record in records]
         await self._use(
             spec,
             _WRITE_S,
@@ -253,8 +244,11 @@ class ChromaIndex:
                     return await work(known)
                 except NotFoundError:  # dropped, and perhaps created again, by another process
                     connection.collections.pop(spec.name, None)
-            collection = await _open_collection(connection, spec, create=create)
-            return None if collection is None else await work(collection)
+            collection = await open_collection(connection.client, spec, create=create)
+            if collection is None:
+                return None
+            connection.collections[spec.name] = collection
+            return await work(collection)
 
         return await self._call(limit_s, attempt)
 
@@ -325,56 +319,6 @@ class ChromaIndex:
         return await self._lease.address() if self._lease else ServerAddress(str(self._remote_url), self._tenant)
 
 
-async def _open_collection(connection: _Connection, spec: CollectionSpec, *, create: bool) -> AsyncCollection | None:
-    from chromadb.errors import NotFoundError
-
-    # No embedding function, ever: Chroma's default one would download a model.
-    try:
-        collection = await connection.client.get_collection(spec.name, embedding_function=None)
-    except NotFoundError:
-        if not create:
-            return None
-        collection = await connection.client.get_or_create_collection(
-            spec.name,
-            metadata={"model": spec.model, "dimensions": spec.dimensions, "recipe": spec.recipe},
-            # With Chroma's own 16 neighbours one show in some thousand does not find itself; twice as many
-            # take a quarter more time to write.
-            configuration={
-                "hnsw": {"space": "cosine", "max_neighbors": 32, "ef_construction": 200, "ef_search": _EF_SEARCH}
-            },
-            embedding_function=None,
-        )
-    stored = collection.metadata or {}
-    for name in ("model", "dimensions", "recipe"):
-        if stored.get(name) != getattr(spec, name):
-            raise VectorStoreError(
-                f"The Chroma collection {spec.name} was made for {name} {stored.get(name)}, not {getattr(spec, name)}; "
-                "delete it and index again."
-            )
-    await _widen_search(collection)
-    connection.collections[spec.name] = collection
-    return collection
-
-
-async def _widen_search(collection: AsyncCollection) -> None:
-    """Let a collection of an earlier version search as widely as new ones do, from the next start of its server on."""
-    graph = collection.configuration_json.get("hnsw")
-    if graph and graph.get("ef_search", _EF_SEARCH) < _EF_SEARCH:
-        with warnings.catch_warnings():
-            # chromadb calls a collection without an embedding function a legacy one, after the change is made.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            await collection.modify(configuration={"hnsw": {"ef_search": _EF_SEARCH}})
-
-
-def _spec_of(collection: AsyncCollection) -> CollectionSpec:
-    stored = collection.metadata or {}
-    model, recipe = str(stored.get("model", "unknown")), str(stored.get("recipe", ""))
-    width = stored.get("dimensions")
-    return CollectionSpec(
-        name=collection.name, model=model, dimensions=width if isinstance(width, int) else 0, recipe=recipe
-    )
-
-
 async def _nearest(
     rows: Vectors, k: int, ids: list[str] | None, collection: AsyncCollection
 ) -> list[list[Neighbour]] | None:
@@ -423,20 +367,3 @@ def _check_widths(spec: CollectionSpec, shapes: Sequence[tuple[int, ...]]) -> No
             raise VectorStoreError(
                 f"A vector has the shape {shape}, but collection {spec.name} keeps {spec.dimensions} dimensions."
             )
-
-
-def _storable(metadata: Mapping[str, MetadataValue]) -> dict[str, MetadataValue] | None:
-    return {key: _plain(value) for key, value in metadata.items()} or None
-
-
-def _plain(value: Any) -> Any:
-    """Return what Chroma takes: no numpy scalars; None, which removes a key, for what it would drop or refuse."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, (list, tuple)):
-        if set(map(type, value)) == {str}:  # tags, dozens a show: not worth a call each
-            return list(value)
-        return [plain for item in value if (plain := _plain(item)) is not None] or None
-    return value

@@ -17,7 +17,7 @@ from filelock import FileLock
 
 from animerag.errors import VectorStoreError
 from animerag.ports import CollectionSpec, VectorRecord
-from animerag.vector_store import chroma
+from animerag.vector_store import chroma, chroma_collections
 from animerag.vector_store.chroma import ChromaIndex
 from animerag.vector_store.chroma_server import ServerFiles
 
@@ -200,7 +200,7 @@ async def test_a_collection_of_an_earlier_version_searches_as_widely_as_a_new_on
     )
     await chroma_index.count(spec)
     opened = await client.get_collection(spec.name, embedding_function=None)
-    assert opened.configuration_json["hnsw"]["ef_search"] == chroma._EF_SEARCH
+    assert opened.configuration_json["hnsw"]["ef_search"] == chroma_collections.EF_SEARCH
 
 
 async def test_vectors_of_another_width_never_reach_a_new_collection(chroma_index, spec):
