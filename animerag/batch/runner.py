@@ -6,18 +6,20 @@ import asyncio
 import contextlib
 import logging
 import time
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from animerag.batch.export import answer_object
+from animerag.batch.groups import LandedAnswer, RowGroup, grouped, repeated
 from animerag.batch.prefetch import QuestionPrefetcher
+from animerag.batch.progress import BatchReport, RunProgress, RunReport
 from animerag.batch.threads import Threads, turn_of
 from animerag.concurrency import fan_out
 from animerag.errors import InvalidInputError
-from animerag.models import Answer, AnswerStatus, Priority, Progress, Usage
+from animerag.models import Answer, AnswerStatus, Priority, Usage
 from animerag.rate_limits.budget import Budget, drawing_on
-from animerag.rate_limits.usage import Meter, metering
+from animerag.rate_limits.usage import metering
 from animerag.readers import confinement
 from animerag.readers.questions import QuestionRow, SheetOptions, asked_as
 from animerag.storage.batch_runs import FAILED, RowAnswer, RunOptions
@@ -42,91 +44,6 @@ Which = Literal["missing", "failed"]
 BATCH_JOB = "batch"
 
 _GRACE_S = 1.0  # answers that land so soon after Cancel are kept: they are paid for
-
-
-@dataclass(slots=True, kw_only=True)
-class RunProgress:
-    """A run at work, for pages to look at; only the run writes it."""
-
-    run_id: str | None
-    total: int
-    meter: Meter
-    began_s: float = field(default_factory=time.perf_counter)
-    done: int = 0
-    failed: int = 0
-    asking: int = 0
-    dearest_usd: float = 0.0
-    usage: Usage = field(default_factory=Usage)
-    stopped_by: str | None = None
-
-    @property
-    def elapsed_s(self) -> float:
-        """Return how long it has been at work."""
-        return time.perf_counter() - self.began_s
-
-    @property
-    def per_second(self) -> float:
-        """Return rows answered a second."""
-        return self.done / self.elapsed_s if self.elapsed_s > 0 else 0.0
-
-    @property
-    def left_s(self) -> float | None:
-        """Return the seconds left at this pace; None before the first answer."""
-        return (self.total - self.done) / self.per_second if self.done else None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchReport:
-    """Answers in question order, as many as there were questions."""
-
-    rows: tuple[QuestionRow, ...]
-    answers: tuple[Answer, ...]
-    seconds: float
-
-    @property
-    def failed(self) -> int:
-        """Count the questions that ended in an error or were not reached."""
-        return sum(answer.status in (AnswerStatus.ERROR, AnswerStatus.CANCELLED) for answer in self.answers)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunReport:
-    """What one job did for a run; its answers are in the journal. `left` counts rows failed or not reached.
-
-    `usage` is that of the whole run, earlier jobs included, as far as its cost goes.
-    """
-
-    run_id: str
-    answered: int
-    left: int
-    seconds: float
-    rate_limited: int = 0
-    retries: int = 0
-    peak_in_flight: int = 0
-    usage: Usage = field(default_factory=Usage)
-    stopped_by: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Group:
-    """Rows that ask the same: the first is asked, the others share its answer."""
-
-    numbers: tuple[int, ...]
-    row: QuestionRow
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Landed:
-    """One group's answer, when it was begun, and how often a provider was called for it."""
-
-    group: _Group
-    answer: Answer
-    began_at: float
-    attempts: int
-
-    def with_usage(self, usage: Usage) -> _Landed:
-        """Add what was used beside the answer."""
-        return replace(self, answer=replace(self.answer, usage=self.answer.usage + usage))
 
 
 class Batch:
@@ -219,21 +136,21 @@ class Batch:
         """Answer rows without a journal; `on_answer` hears of each in order, as soon as all before it are there."""
         answers: list[Answer | None] = [None] * len(rows)
         options = RunOptions(k=k or self.k, retrieval_only=retrieval_only)
-        told = 0
+        passed_on = 0
         with metering() as meter:
             live = control.partial = RunProgress(run_id=None, total=len(rows), meter=meter)
-            groups, threads = _grouped(dict(enumerate(rows))), Threads(dict(enumerate(rows)))
+            groups, threads = grouped(dict(enumerate(rows))), Threads(dict(enumerate(rows)))
             work = self._ask_all(groups, control, live, options=options, threads=threads, concurrency=concurrency)
             async for landed in work:
                 for number in landed.group.numbers:
                     answers[number] = landed.answer
-                while told < len(rows) and (ready := answers[told]) is not None:
+                while passed_on < len(rows) and (ready := answers[passed_on]) is not None:
                     if on_answer is not None:
-                        await on_answer(told, ready)
-                    told += 1
-        finished = tuple(answer or _not_reached(row, live) for answer, row in zip(answers, rows, strict=True))
+                        await on_answer(passed_on, ready)
+                    passed_on += 1
+        finished = tuple(answer or live.unreached(row) for answer, row in zip(answers, rows, strict=True))
         if on_answer is not None and live.stopped_by is not None:
-            for number in range(told, len(rows)):
+            for number in range(passed_on, len(rows)):
                 await on_answer(number, finished[number])
         return BatchReport(rows=tuple(rows), answers=finished, seconds=live.elapsed_s)
 
@@ -267,7 +184,7 @@ class Batch:
             asked = 0
             try:
                 await self._share_answers(run_id, wanted, rows, live)
-                groups = _grouped({number: row.asked for number, row in wanted.items()})
+                groups = grouped({number: row.asked for number, row in wanted.items()})
                 threads = Threads({number: row.asked for number, row in wanted.items()})
                 for number, row in rows.items():
                     if number not in wanted and row.asked.thread and row.answer:
@@ -302,13 +219,13 @@ class Batch:
             if row.status in (AnswerStatus.OK, AnswerStatus.NO_MATCH, AnswerStatus.REFUSED)
         }
         shared = [
-            RowAnswer(number=number, answer=_repeated(twin.answer, number, twin.number), began_at=time.time())
+            RowAnswer(number=number, answer=repeated(twin.answer, number, twin.number), began_at=time.time())
             for number, row in wanted.items()
             if not row.asked.thread and (twin := held.get(asked_as(row.asked))) is not None and twin.answer is not None
         ]
         await self.runs.keep(run_id, shared)
-        for told in shared:
-            del wanted[told.number]
+        for row in shared:
+            del wanted[row.number]
         live.done += len(shared)
 
     async def _keep(
@@ -316,7 +233,7 @@ class Batch:
         run_id: str,
         rows: Mapping[int, RunRow],
         on_told: Callable[[RowAnswer], Awaitable[None]] | None,
-        landed: _Landed,
+        landed: LandedAnswer,
     ) -> None:
         first, *others = landed.group.numbers
         before = rows[first].answer
@@ -325,43 +242,43 @@ class Batch:
             "attempts": landed.attempts + (before or {}).get("attempts", 0),
             "same_as": None,
         }
-        told = [RowAnswer(number=first, answer=answer, began_at=landed.began_at)]
-        told += [RowAnswer(number=n, answer=_repeated(answer, n, first), began_at=landed.began_at) for n in others]
-        await self.runs.keep(run_id, told)
+        answers = [RowAnswer(number=first, answer=answer, began_at=landed.began_at)]
+        answers += [RowAnswer(number=n, answer=repeated(answer, n, first), began_at=landed.began_at) for n in others]
+        await self.runs.keep(run_id, answers)
         if on_told is not None:
-            for one in told:
+            for one in answers:
                 await on_told(one)
 
     async def _ask_all(
         self,
-        groups: Sequence[_Group],
+        groups: Sequence[RowGroup],
         control: Control,
         live: RunProgress,
         *,
         options: RunOptions,
         threads: Threads,
         concurrency: int | None = None,
-        keep: Callable[[_Landed], Awaitable[None]] | None = None,
-    ) -> AsyncGenerator[_Landed, None]:
+        keep: Callable[[LandedAnswer], Awaitable[None]] | None = None,
+    ) -> AsyncGenerator[LandedAnswer, None]:
         """Ask each group and yield what landed; groups that were not reached are left out."""
-        _show(control, live, "Embedding the questions")
+        live.show(control, "Embedding the questions")
         if options.max_cost_usd is not None:
             live.dearest_usd = (await self.estimate([group.row for group in groups], options)).each_usd
         texts = [group.row.question.strip() for group in groups if group.row.problem is None]
-        ahead = QuestionPrefetcher(self._answering.retriever, texts, control)
-        gone = asyncio.create_task(_gone(control))
+        prefetcher = QuestionPrefetcher(self._answering.retriever, texts, control)
+        ended = asyncio.create_task(_grace_over(control))
 
-        async def ask(group: _Group) -> _Landed | None:
+        async def ask(group: RowGroup) -> LandedAnswer | None:
             text = group.row.question.strip()
 
             async def locate() -> VectorHits | Vectors | None:
-                found = await ahead.locate(text)
-                if found is None and control.stopping:
-                    await asyncio.wait({gone})  # a stopped run embeds nothing more
-                return found
+                located = await prefetcher.locate(text)
+                if located is None and control.stopping:
+                    await asyncio.wait({ended})  # a stopped run embeds nothing more
+                return located
 
             try:
-                landed = await self._ask(group, locate, options, gone, threads)
+                landed = await self._ask(group, locate, options, ended, threads)
             except BaseException:
                 threads.answered(group.numbers[0], None)
                 raise
@@ -371,7 +288,7 @@ class Batch:
             if landed.answer.nobody_served:  # it is not the question's fault: it is asked when the run is resumed
                 live.stopped_by = live.stopped_by or landed.answer.error
                 return None
-            landed = landed.with_usage(await ahead.usage(text))
+            landed = landed.with_usage(await prefetcher.usage(text))
             if keep is not None:
                 await keep(landed)
             return landed
@@ -391,27 +308,27 @@ class Batch:
                 async for outcome in outcomes:
                     live.asking -= 1
                     if (landed := outcome.unwrap()) is not None:
-                        _count(live, landed)
-                        _show(control, live, "Answering")
+                        live.count(len(landed.group.numbers), landed.answer)
+                        live.show(control, "Answering")
                         yield landed
         finally:
-            gone.cancel()
-            await ahead.close()
+            ended.cancel()
+            await prefetcher.close()
 
     async def _ask(
         self,
-        group: _Group,
+        group: RowGroup,
         locate: Locate,
         options: RunOptions,
-        gone: asyncio.Task[None],
+        ended: asyncio.Task[None],
         threads: Threads,
-    ) -> _Landed | None:
+    ) -> LandedAnswer | None:
         """Ask one question; None where the run was stopped before the answer was there."""
         began_at = time.time()
         with lane(group.numbers[0]), metering() as meter:
             asking = asyncio.create_task(self._answer(group, locate, options, threads))
             try:
-                await asyncio.wait({asking, gone}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({asking, ended}, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 if not asking.done():
                     asking.cancel()
@@ -420,9 +337,11 @@ class Batch:
             return None
         answer = asking.result()
         timings = replace(answer.timings, queue_s=meter.queued_s, throttle_s=meter.throttled_s)
-        return _Landed(group=group, answer=replace(answer, timings=timings), began_at=began_at, attempts=meter.requests)
+        return LandedAnswer(
+            group=group, answer=replace(answer, timings=timings), began_at=began_at, attempts=meter.requests
+        )
 
-    async def _answer(self, group: _Group, locate: Locate, options: RunOptions, threads: Threads) -> Answer:
+    async def _answer(self, group: RowGroup, locate: Locate, options: RunOptions, threads: Threads) -> Answer:
         row = group.row
         if row.problem is not None:
             return Answer(question=row.question, status=AnswerStatus.ERROR, error=row.problem)
@@ -439,8 +358,8 @@ class Batch:
 
 
 def _until_stopped(
-    groups: Sequence[_Group], control: Control, live: RunProgress, options: RunOptions
-) -> Iterator[_Group]:
+    groups: Sequence[RowGroup], control: Control, live: RunProgress, options: RunOptions
+) -> Iterator[RowGroup]:
     """Yield groups until somebody or something stops the run, or until one more might break the cap."""
     # A group counts as being asked from here until its cost is counted: several may be drawn before any has begun.
     cap = options.max_cost_usd
@@ -454,41 +373,6 @@ def _until_stopped(
         yield group
 
 
-async def _gone(control: Control) -> None:
+async def _grace_over(control: Control) -> None:
     await control.stopped()
     await asyncio.sleep(_GRACE_S)
-
-
-def _count(live: RunProgress, landed: _Landed) -> None:
-    live.done += len(landed.group.numbers)
-    live.failed += len(landed.group.numbers) * (landed.answer.status in FAILED)
-    live.usage += landed.answer.usage
-    live.dearest_usd = max(live.dearest_usd, landed.answer.usage.cost_usd or 0.0)
-
-
-def _show(control: Control, live: RunProgress, stage: str) -> None:
-    control.progress = Progress(done=live.done, total=live.total, stage=stage, elapsed_s=live.elapsed_s)
-
-
-def _grouped(rows: Mapping[int, QuestionRow]) -> list[_Group]:
-    """Put rows that ask the same together, in the order of the first of each; rows that cannot be asked stay alone.
-
-    So do rows of a conversation, where the same words may ask something else.
-    """
-    groups: dict[Any, list[int]] = {}
-    for number, row in rows.items():
-        alone = row.problem is not None or not row.question.strip() or bool(row.thread)
-        groups.setdefault(number if alone else asked_as(row), []).append(number)
-    return [_Group(numbers=tuple(numbers), row=rows[numbers[0]]) for numbers in groups.values()]
-
-
-def _repeated(answer: Mapping[str, Any], number: int, same_as: int) -> dict[str, Any]:
-    """Return an answer as a row has it that asks the same: nothing was spent for it."""
-    usage = asdict(Usage(cost_usd=None if answer["usage"]["cost_usd"] is None else 0.0))
-    timings = dict.fromkeys(answer["timings"], 0.0)
-    return {**answer, "index": number, "usage": usage, "timings": timings, "attempts": 0, "same_as": same_as}
-
-
-def _not_reached(row: QuestionRow, live: RunProgress) -> Answer:
-    status = AnswerStatus.ERROR if live.stopped_by else AnswerStatus.CANCELLED
-    return Answer(question=row.question, status=status, error=live.stopped_by)

@@ -6,7 +6,7 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from animerag.cli.job_runner import CANCELLED, DONE, ROWS_LEFT, Commands, number_or_auto, services, watched
 from animerag.cli.reading import add_reading, read_options, tell_files
@@ -109,7 +109,7 @@ def _print_report(report: IngestReport, options: argparse.Namespace, *, expected
     return ROWS_LEFT if report.quarantined or report.cancelled else DONE
 
 
-def _ingest_object(report: IngestReport, expected: TimeEstimate | None) -> dict[str, Any]:
+def _ingest_object(report: IngestReport, expected: TimeEstimate | None) -> dict[str, object]:
     usage = {
         "embedding_tokens": report.usage.embedding_tokens,
         "cost_usd": report.usage.cost_usd,

@@ -7,7 +7,7 @@ import logging
 import secrets
 import time
 from dataclasses import asdict, dataclass, field, is_dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from animerag.errors import AnimeRAGError, InvalidInputError
 from animerag.models import Progress
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from animerag.storage.library import Library
 
+P = TypeVar("P")
 log = logging.getLogger(__name__)
 
 JobState = Literal["running", "cancelling", "done", "failed", "cancelled"]
@@ -30,16 +31,20 @@ class Control:
     """How a job publishes its progress and learns that it should stop."""
 
     progress: Progress = field(default_factory=Progress)
-    partial: Any = None  # what is finished so far, for pages that fill in while the job runs
+    partial: object | None = None  # what is finished so far: each kind of work has its own class for it
     question: str | None = None  # what its owner has to answer before it goes on
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
     _answer: asyncio.Future[bool] | None = None
+
+    def partial_as(self, kind: type[P]) -> P | None:
+        """Return what is finished so far, for pages that fill in while the job runs; None before there is any."""
+        return self.partial if isinstance(self.partial, kind) else None
 
     async def ask(self, question: str) -> bool:
         """Wait for its owner's yes or no; a stop is a no."""
         self.question, self._answer = question, asyncio.get_running_loop().create_future()
         answer, stop = self._answer, asyncio.ensure_future(self.stopped())
-        either: set[asyncio.Future[Any]] = {answer, stop}
+        either: set[asyncio.Future[bool] | asyncio.Future[None]] = {answer, stop}
         try:
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             return answer.done() and answer.result()

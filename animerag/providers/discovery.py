@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from animerag.models import ModelServer
 
@@ -37,7 +37,7 @@ async def _look(port: int, name: str) -> ModelServer | None:
     return ModelServer(name=owner, url=f"http://127.0.0.1:{port}/v1", models=tuple(models))
 
 
-async def _listed(port: int) -> Any:
+async def _listed(port: int) -> object:
     """Ask for the list in plain HTTP/1.0: a port without a server costs next to nothing, and no client is imported."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=_MOST)
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic_core import from_json
@@ -36,7 +36,7 @@ def decoded(content: bytes, count: int) -> tuple[Vectors, int]:
     return _vectors(body.get("data"), count), used
 
 
-def _vectors(data: Any, count: int) -> Vectors:
+def _vectors(data: object, count: int) -> Vectors:
     """Return the vectors in the order of the texts. Raises UnusableAnswerError for less than all of them."""
     if not isinstance(data, list) or len(data) != count:
         raise unusable(f"it has {len(data) if isinstance(data, list) else 'no'} vectors for {count} texts")
@@ -53,7 +53,7 @@ def _vectors(data: Any, count: int) -> Vectors:
     return vectors
 
 
-def _vector(value: Any) -> Vectors:
+def _vector(value: object) -> Vectors:
     """Read base64 of little-endian float32, or the plain numbers that some servers send all the same."""
     try:
         if isinstance(value, str):
@@ -80,20 +80,20 @@ def other_width(width: int, expected: int) -> OtherWidthError:
     )
 
 
-def tokens_of(usage: Any, name: str) -> int:
+def tokens_of(usage: object, name: str) -> int:
     """Return a count of tokens, 0 where it is missing or no count."""
     value = at(usage, name)
     return value if type(value) is int and value > 0 else 0
 
 
-def at(value: Any, *names: str) -> Any:
+def at(value: object, *names: str) -> object:
     """Follow names into nested objects; None where one is missing."""
     for name in names:
         value = value.get(name) if isinstance(value, dict) else None
     return value
 
 
-def text_at(value: Any, *names: str) -> str:
+def text_at(value: object, *names: str) -> str:
     """Return a field that should be text, or nothing: what servers send is not checked before."""
     text = at(value, *names)
     return text if isinstance(text, str) else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic_core import from_json
 
@@ -20,7 +20,7 @@ class Reader(ABC):
     """What has been read of one answer: `told` any text, how it ended, what it used."""
 
     path: str
-    fixed_options: Mapping[str, Any]
+    fixed_options: Mapping[str, object]
 
     def __init__(self, model: str) -> None:
         self.model = model
@@ -31,11 +31,11 @@ class Reader(ABC):
         self._refused = False
 
     @abstractmethod
-    def chosen_options(self, effort: str, verbosity: str) -> dict[str, Any]:
+    def chosen_options(self, effort: str, verbosity: str) -> dict[str, object]:
         """Return the user's options as this protocol spells them; empty ones are not sent."""
 
     @abstractmethod
-    def request(self, prompt: Prompt) -> dict[str, Any]:
+    def request(self, prompt: Prompt) -> dict[str, object]:
         """Return the request without its options."""
 
     def take(self, data: bytes) -> str:
@@ -65,13 +65,13 @@ class ResponsesReader(Reader):
     """The Responses API: only `response.completed` is a good end, and failures arrive as events."""
 
     path = "/responses"
-    fixed_options: Mapping[str, Any] = {"store": False}
+    fixed_options: Mapping[str, object] = {"store": False}
 
-    def chosen_options(self, effort: str, verbosity: str) -> dict[str, Any]:
+    def chosen_options(self, effort: str, verbosity: str) -> dict[str, object]:
         """Return `reasoning` and `text`."""
         return {"reasoning": effort and {"effort": effort}, "text": verbosity and {"verbosity": verbosity}}
 
-    def request(self, prompt: Prompt) -> dict[str, Any]:
+    def request(self, prompt: Prompt) -> dict[str, object]:
         """Return instructions and input."""
         return {"model": self.model, "instructions": prompt.system, "input": prompt.user}
 
@@ -116,13 +116,13 @@ class ChatReader(Reader):
     """Chat Completions: a `finish_reason` is the end, the usage follows it."""
 
     path = "/chat/completions"
-    fixed_options: Mapping[str, Any] = {"stream_options": {"include_usage": True}}
+    fixed_options: Mapping[str, object] = {"stream_options": {"include_usage": True}}
 
-    def chosen_options(self, effort: str, verbosity: str) -> dict[str, Any]:
+    def chosen_options(self, effort: str, verbosity: str) -> dict[str, object]:
         """Return both by their plain names."""
         return {"reasoning_effort": effort, "verbosity": verbosity}
 
-    def request(self, prompt: Prompt) -> dict[str, Any]:
+    def request(self, prompt: Prompt) -> dict[str, object]:
         """Return a system's and a user's message."""
         messages = [{"role": "system", "content": prompt.system}, {"role": "user", "content": prompt.user}]
         return {"model": self.model, "messages": messages}

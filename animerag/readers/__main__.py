@@ -13,7 +13,6 @@ import traceback
 from collections import deque
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from animerag import readers
 from animerag.errors import InvalidInputError
@@ -60,7 +59,7 @@ def _rows(path: Path, name: str, options: ReadOptions) -> None:
         return
     held: deque[Show | RowError] = deque(maxlen=_HELD)
     faults = 0
-    part: list[Any] = []
+    part: list[object] = []
     for row in readers.read_detected(path, found, options):
         held.append(row)
         faults += isinstance(row, RowError)
@@ -77,7 +76,7 @@ def _rows(path: Path, name: str, options: ReadOptions) -> None:
     _say({"rows": part})
 
 
-def _told(show: Show) -> list[Any]:
+def _told(show: Show) -> list[object]:
     line, notes = (show.origin.line, [*show.origin.notes, *_cut(show)]) if show.origin else (0, [])
     titles = show.titles[:_MOST_TITLES]
     known = [show.id, show.title, titles, show.description[:_BEGINNING], show.year, show.episodes, show.overlay]
@@ -91,7 +90,7 @@ def _cut(show: Show) -> list[str]:
     return [f"Of the description's {long} characters the first {first} are found by meaning, all by words."]
 
 
-def _say(message: dict[str, Any]) -> None:
+def _say(message: dict[str, object]) -> None:
     sys.stdout.write(json.dumps(message))
     sys.stdout.write("\n")
     sys.stdout.flush()

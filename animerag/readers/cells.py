@@ -51,7 +51,7 @@ _STATUSES: dict[str, MyStatus] = {
 }
 
 
-def text(value: Any, *, lines: bool = False) -> str:
+def text(value: object, *, lines: bool = False) -> str:
     """Return what is to be read of a text: no control or invisible characters; on one line unless `lines`."""
     if isinstance(value, str) and value.isprintable():  # most are, and need no more
         return value.strip()
@@ -61,7 +61,7 @@ def text(value: Any, *, lines: bool = False) -> str:
     return shown.strip() if lines else shown.replace("\n", " ").replace("\t", " ").strip()
 
 
-def is_unknown(value: Any) -> bool:
+def is_unknown(value: object) -> bool:
     """Tell whether a cell says that its value is not known."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return True
@@ -74,14 +74,14 @@ class NumberParser:
     def __init__(self, notes: Iterable[str] = ()) -> None:
         self.notes = list(notes)
 
-    def whole(self, value: Any, low: int, high: int, label: str) -> int | None:
+    def whole(self, value: object, low: int, high: int, label: str) -> int | None:
         """Return a whole number within bounds; 0 below the bounds means unknown and is no fault."""
         number = self.number(value, label, grouped=True)
         if number is None or (number == 0 and low > 0):
             return None
         return int(number) if number.is_integer() and low <= number <= high else self._refuse(value, label)
 
-    def year(self, value: Any, label: str) -> int | None:
+    def year(self, value: object, label: str) -> int | None:
         """Return a year from a number, or from within a date such as "Apr 3, 2012 to Sep 1, 2013" (its first)."""
         if isinstance(value, str) and not is_unknown(value):
             plain = unicodedata.normalize("NFKC", value[:200]).split(" to ")[0]
@@ -90,14 +90,14 @@ class NumberParser:
                 return int(found[0])
         return self.whole(value, 1900, 2200, label)
 
-    def score(self, value: Any, label: str) -> float | None:
+    def score(self, value: object, label: str) -> float | None:
         """Return a score from 0 to 10; 0 means that there is none."""
         number = self.number(value, label)
         if not number:
             return None
         return round(number, 4) if 0 < number <= 10 else self._refuse(value, label)
 
-    def number(self, value: Any, label: str, *, grouped: bool = False) -> float | None:
+    def number(self, value: object, label: str, *, grouped: bool = False) -> float | None:
         """Return a number of any size; `grouped` reads 1,234 as a thousand and not as a decimal."""
         if is_unknown(value):
             return None
@@ -109,12 +109,12 @@ class NumberParser:
         found = _NUMBER.fullmatch(plain) if len(plain) < 40 else None
         return float(found[1].replace(",", ".")) if found else self._refuse(value, label)
 
-    def _refuse(self, value: Any, label: str) -> Any:
+    def _refuse(self, value: object, label: str) -> Any:
         self.notes.append(f"The {label} “{text(str(value)[:400])[:40]}” cannot be used and was left out.")
         return None
 
 
-def show_id(value: Any, title: str, year: int | None, notes: list[str]) -> str:
+def show_id(value: object, title: str, year: int | None, notes: list[str]) -> str:
     """Return the id that a cell holds; where it holds none, one made from title and year, which stays the same."""
     said = "" if value is None or isinstance(value, bool) else unicodedata.normalize("NFKC", str(value)).strip()
     plain = re.fullmatch(r"0*([1-9][0-9]{0,18})(?:\.0+)?", said)
@@ -136,17 +136,17 @@ def made_id(world: str, *fields: object) -> str:
     return f"{world}:{hashlib.sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"
 
 
-def my_status(value: Any) -> MyStatus | None:
+def my_status(value: object) -> MyStatus | None:
     """Return a status of somebody's list in our words; None for what is none."""
     return _STATUSES.get(re.sub(r"[\s_-]+", " ", str(value)).strip().casefold())
 
 
-def piped(value: Any) -> list[str]:
+def piped(value: object) -> list[str]:
     """Return the names of a list, or of a text that joins them by `|`."""
     return _parts(value.split("|") if isinstance(value, str) else value if isinstance(value, list) else [])
 
 
-def names(value: Any) -> list[str]:
+def names(value: object) -> list[str]:
     """Return the names of a list, or of a cell that joins them by `|` or `; `; "Steins;Gate" is one name."""
     if isinstance(value, str) and not is_unknown(value):
         mark = next((mark for mark in ("|", "; ") if mark in value), ";" if value.count(";") > 1 else None)
@@ -154,7 +154,7 @@ def names(value: Any) -> list[str]:
     return _parts(value) if isinstance(value, list | tuple) else []
 
 
-def tags(value: Any) -> list[str]:
+def tags(value: object) -> list[str]:
     """Return the tags of a list, or of a cell that joins them by `|`, `;` or `,`, or prints them in brackets."""
     if isinstance(value, list | tuple):
         return _parts(value)
@@ -167,13 +167,13 @@ def tags(value: Any) -> list[str]:
     return _parts(joined.split(mark) if mark else [joined])
 
 
-def _parts(values: Iterable[Any]) -> list[str]:
+def _parts(values: Iterable[object]) -> list[str]:
     """Lists hold texts, or objects with a name."""
     found = (text(item.get("name") if isinstance(item, dict) else item) for item in values)
     return [part for part in found if part]
 
 
-def given(value: Any) -> str:
+def given(value: object) -> str:
     """Return a row as it is handed back to its owner: JSON, or the text that it is."""
     if isinstance(value, str):
         return value

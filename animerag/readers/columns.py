@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections import defaultdict
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json, to_json
@@ -256,11 +257,11 @@ def problem(columns: Sequence[Column], name: str) -> str | None:
 
 
 def show(
-    cells: Mapping[str, Any], columns: Sequence[Column], *, file: str, line: int, notes: Sequence[str] = ()
+    cells: Mapping[str, object], columns: Sequence[Column], *, file: str, line: int, notes: Sequence[str] = ()
 ) -> Show | RowError:
     """Turn a row, by heading, into a show, or into the reason why it is none."""
-    by_field: dict[str, list[Any]] = defaultdict(list)
-    whole: dict[str, list[Any]] = defaultdict(list)
+    by_field: dict[str, list[object]] = defaultdict(list)
+    whole: dict[str, list[object]] = defaultdict(list)
     for column in columns:
         if column.field is not None and cells.get(column.heading) is not None:
             by_field[column.field].append(_cell(column, cells[column.heading]))
@@ -280,7 +281,7 @@ def show(
     show = Show(
         id=shown_id,
         title=title,
-        titles=tuple(dict.fromkeys([title, *(name for names in by_field["other_titles"] for name in names)])),
+        titles=tuple(dict.fromkeys([title, *chain.from_iterable(map(_names, by_field["other_titles"]))])),
         tags=tuple(dict.fromkeys(tag for tags in by_field["genres"] for tag in values.tags(tags))),
         description="" if values.is_unknown(synopsis) else values.text(synopsis, lines=True),
         episodes=_whole(read["episodes"]),
@@ -298,7 +299,7 @@ def show(
     return details.with_type(show)
 
 
-def _described(cells: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+def _described(cells: Mapping[str, Sequence[object]]) -> dict[str, Any]:
     """Return what whole cells, by field, say of a show's type, dates and making."""
     air_date = max(filter(None, map(dates.iso, cells.get("year", ()))), key=len, default=None)
     ends = [*map(dates.iso, cells.get("end_year", ())), *map(dates.last, cells.get("year", ()))]
@@ -321,15 +322,19 @@ def _described(cells: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
     }
 
 
-def _year_in(cell: Any) -> int | None:
+def _names(cell: object) -> list[str]:
+    return [name for name in cell if isinstance(name, str)] if isinstance(cell, list | tuple) else []
+
+
+def _year_in(cell: object) -> int | None:
     return values.NumberParser().year(cell.get("year") if isinstance(cell, dict) else cell, "year")
 
 
-def _first(cells: Sequence[Any]) -> Any:
+def _first(cells: Sequence[object]) -> object:
     return next((cell for cell in cells if not values.is_unknown(cell)), cells[0])
 
 
-def _cell(column: Column, value: Any) -> Any:
+def _cell(column: Column, value: object) -> object:
     """Titles that one cell joins are taken apart; a column of one title each keeps "Steins;Gate" whole."""
     if isinstance(value, dict) and column.field in {"year", "end_year"}:  # a date as the sites' interfaces give it
         return next((part for key in ("year", "from", "string") if (part := value.get(key)) is not None), None)
@@ -343,7 +348,7 @@ def _cell(column: Column, value: Any) -> Any:
     return values.names(value)
 
 
-def _slid(first: Mapping[str, Any]) -> str | None:
+def _slid(first: Mapping[str, object]) -> str | None:
     """Notice cells that stand in the wrong columns: no number of episodes is called "TV"."""
     for field in ("episodes", "year", "score"):
         if isinstance(cell := first.get(field), str) and fold(cell) in _TYPES:
@@ -351,7 +356,7 @@ def _slid(first: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _broken(cells: Mapping[str, Any]) -> str | None:
+def _broken(cells: Mapping[str, object]) -> str | None:
     try:
         to_json(dict(cells))
     except ValueError:

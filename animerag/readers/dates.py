@@ -36,7 +36,7 @@ _SEASONS: dict[str, Season] = {
 _SEASON = re.compile("|".join(rf"\b{name}\b" if name.isascii() else name for name in _SEASONS))
 
 
-def iso(value: Any) -> str | None:
+def iso(value: object) -> str | None:
     """Return the first date of a cell as ISO text, "2012-04-07" or "2012-04"; None where not even a month is known.
 
     A cell is a text in one of the usual spellings, or an object with `year`, `month` and `day`.
@@ -50,7 +50,7 @@ def iso(value: Any) -> str | None:
     return _found(first)
 
 
-def last(value: Any) -> str | None:
+def last(value: object) -> str | None:
     """Return the second date of a span such as "Apr 3, 2012 to Sep 1, 2013", as ISO text."""
     if isinstance(value, dict):
         return iso(value.get("to"))
@@ -60,7 +60,7 @@ def last(value: Any) -> str | None:
     return _found(parts[1]) if len(parts) == 2 else None
 
 
-def season(value: Any) -> Season | None:
+def season(value: object) -> Season | None:
     """Return the season that a cell names: "Fall 2019", "SUMMER", "2019年秋", or an object with `season`."""
     if isinstance(value, dict):
         value = value.get("season")
@@ -76,7 +76,7 @@ def season_of(air_date: str | None) -> Season | None:
     return quarters[(int(air_date[5:7]) - 1) // 3]
 
 
-def is_date(value: Any) -> bool:
+def is_date(value: object) -> bool:
     """Tell whether a text is an ISO date, whole or without its day, that a calendar has."""
     return isinstance(value, str) and iso(value) == value
 
@@ -86,7 +86,7 @@ def ordered(air_date: str | None, end_date: str | None) -> str | None:
     return None if air_date and end_date and f"{end_date}-99" < air_date else end_date
 
 
-def _object(value: dict[str, Any]) -> str | None:
+def _object(value: dict[str, object]) -> str | None:
     if value.get("from") is not None:
         return iso(value["from"])
     return _written(value.get("year"), value.get("month"), value.get("day"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from animerag.readers import cells, show_types
 
@@ -54,7 +54,7 @@ _LONGEST_MINUTES = 1000
 _HIGHEST_WEIGHTS = {"weight": 600, "rank": 100}  # AniDB, AniList
 
 
-def minutes(value: Any) -> int | None:
+def minutes(value: object) -> int | None:
     """Return the minutes of an episode: from a number of minutes, "24 min per ep", "1 hr 47 min" or `value`, `unit`.
 
     What is shorter than half a minute, or unknown, is None.
@@ -76,12 +76,12 @@ def minutes(value: Any) -> int | None:
     return whole if 0 < whole <= _LONGEST_MINUTES else None
 
 
-def airing(value: Any) -> Airing | None:
+def airing(value: object) -> Airing | None:
     """Return whether a show is on air, from a file's word for it; None for what is no such word."""
     return _AIRING.get(re.sub(r"[\s_-]+", " ", value).strip().casefold()) if isinstance(value, str) else None
 
 
-def restricted(value: Any) -> bool | None:
+def restricted(value: object) -> bool | None:
     """Tell whether a show is for adults only: from yes or no, 1 or 0, or an age rating; None where that is unknown."""
     if isinstance(value, bool):
         return value
@@ -89,13 +89,13 @@ def restricted(value: Any) -> bool | None:
     return True if _ADULT.fullmatch(plain) else False if _NOT_ADULT.fullmatch(plain) else None
 
 
-def source(value: Any) -> str | None:
+def source(value: object) -> str | None:
     """Return the kind of work a show was made from, in lower case; None where the file does not know."""
     plain = _kind_of_work(value)
     return None if cells.is_unknown(plain) or len(plain) > 40 or "://" in plain else plain
 
 
-def is_source(value: Any) -> bool:
+def is_source(value: object) -> bool:
     """Tell whether a cell names a kind of work that shows are made from."""
     return _kind_of_work(value) in _SOURCES | _OTHER_SOURCES
 
@@ -106,7 +106,7 @@ def source_of(tags: Iterable[str]) -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
-def studios(value: Any) -> tuple[str, ...]:
+def studios(value: object) -> tuple[str, ...]:
     """Return the studios of a list, a cell that joins them, or AniList's `nodes` and `edges`."""
     if isinstance(value, dict):
         edges = value.get("edges")
@@ -116,7 +116,7 @@ def studios(value: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in found if not cells.is_unknown(name) and name != "None found"))
 
 
-def tag_weights(value: Any) -> dict[str, float]:
+def tag_weights(value: object) -> dict[str, float]:
     """Return the weight of each tag from 0 to 1 where a list has objects with `name` and `rank` or `weight`."""
     found: dict[str, float] = {}
     for item in value if isinstance(value, list | tuple) else ():
@@ -143,7 +143,7 @@ def with_type(show: Show) -> Show:
     return show if kind is None else replace(show, type=kind, type_inferred=True)
 
 
-def _kind_of_work(value: Any) -> str:
+def _kind_of_work(value: object) -> str:
     plain = cells.text(value).casefold() if isinstance(value, str) else ""
     plain = re.sub(r"[\s_]+", " ", plain)
     return _SOURCE_ALSO.get(plain, plain)

@@ -40,7 +40,7 @@ def fault(error: ValueError, line: int) -> str:
     return f"is not complete JSON: it stops{where} ({what})."
 
 
-def row(record: Any, matched: Sequence[Column], name: str, line: int) -> Show | RowError:
+def row(record: object, matched: Sequence[Column], name: str, line: int) -> Show | RowError:
     """Turn one object into a show, or into the reason why it is none."""
     if not isinstance(record, dict):
         reason = f"The record is {kind(record)}, not an object."
@@ -48,7 +48,7 @@ def row(record: Any, matched: Sequence[Column], name: str, line: int) -> Show | 
     return columns.show(record, matched, file=name, line=line)
 
 
-def match_keys(records: Sequence[Any], given: dict[str, str], name: str) -> tuple[Column, ...]:
+def match_keys(records: Sequence[object], given: dict[str, str], name: str) -> tuple[Column, ...]:
     """Match the keys of the first objects with fields. Raises InvalidInputError as `columns.match` does."""
     objects = [record for record in records[:200] if isinstance(record, dict)]
     keys = list(dict.fromkeys(key for record in objects for key in record))
@@ -56,14 +56,14 @@ def match_keys(records: Sequence[Any], given: dict[str, str], name: str) -> tupl
     return columns.match(keys, sample, named=True, given=given, name=name)
 
 
-def cell(value: Any) -> str:
+def cell(value: object) -> str:
     """Return a value as a preview shows it."""
     if value is None:
         return ""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def kind(value: Any) -> str:
+def kind(value: object) -> str:
     """Name the kind of a JSON value."""
     names = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
     return names.get(type(value), "a number")

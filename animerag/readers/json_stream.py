@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 from animerag.errors import InvalidInputError
 from animerag.readers import encoding as sniff
@@ -19,7 +19,7 @@ from animerag.readers.json_records import fault, from_text
 from animerag.readers.rows import MAX_CELL_CHARACTERS, MAX_ROWS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 MAX_VALUE_CHARACTERS = 2 * MAX_CELL_CHARACTERS
@@ -38,7 +38,7 @@ class RecordList:
     key: str | None
     place: int | None
     count: int
-    head: tuple[Any, ...]  # the first objects
+    head: tuple[Mapping[str, object], ...]  # the first objects
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,7 @@ class NoRecords:
     """A whole document that holds something else: an object with these keys, or a single value."""
 
     keys: tuple[str, ...]
-    value: Any = None
+    value: object = None
 
 
 @dataclass(slots=True)
@@ -107,7 +107,7 @@ class _JsonText:
                 self._refuse_rest()
                 raise self._broken("expected value")
 
-    def parsed(self) -> Any:
+    def parsed(self) -> object:
         """Return the next value. Raises InvalidInputError as `value` does."""
         self.peek()
         line = self.line
@@ -137,7 +137,7 @@ class _JsonText:
         while True:
             if self.peek() != '"':
                 raise self._broken("key must be a string")
-            key = self.parsed()
+            key = str(self.parsed())
             self.take(":")
             yield key
             if self.peek() != ",":
@@ -198,7 +198,7 @@ def scan(path: Path, name: str, encoding: str, keys: Sequence[str]) -> RecordLis
         return found
 
 
-def records(path: Path, name: str, encoding: str, place: int | None) -> Iterator[tuple[int, Any]]:
+def records(path: Path, name: str, encoding: str, place: int | None) -> Iterator[tuple[int, object]]:
     """Yield each record of the list at `place` with its line. Raises InvalidInputError where the file has changed."""
     with sniff.reading(path, name, encoding) as stream:
         document = _JsonText(stream, name)
@@ -227,7 +227,8 @@ def _in_object(document: _JsonText, keys: Sequence[str]) -> RecordList | NoRecor
 
 
 def _list(document: _JsonText, key: str | None, place: int | None) -> RecordList:
-    count, head = 0, list[Any]()
+    count = 0
+    head: list[Mapping[str, object]] = []
     for _ in document.elements():
         record = document.parsed()
         count += 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from animerag.errors import InvalidInputError
 from animerag.models import RowError
@@ -38,7 +38,7 @@ def read(
                 yield _row(record, name, line, matched, id_field)
 
 
-def parse_line(source: str) -> tuple[Any, str | None]:
+def parse_line(source: str) -> tuple[object, str | None]:
     """Return what a line holds, or what is wrong with it."""
     if len(source) > MAX_LINE_CHARACTERS:
         return None, f"The line is longer than {MAX_LINE_CHARACTERS:,} characters."
@@ -51,12 +51,12 @@ def parse_line(source: str) -> tuple[Any, str | None]:
         return None, f"The line is not complete JSON ({said})."
 
 
-def is_heading(record: Any) -> bool:
+def is_heading(record: object) -> bool:
     """Tell whether a line describes the file and no show, as the first one of anime-offline-database does."""
     return isinstance(record, dict) and "license" in record and "title" not in record
 
 
-def _row(record: Any, name: str, line: int, matched: Sequence[Column], id_field: str) -> Show | RowError:
+def _row(record: object, name: str, line: int, matched: Sequence[Column], id_field: str) -> Show | RowError:
     if shoko.is_record(record):
         return shoko.row(record, name, line, id_field=id_field)
     if offline_database.is_record(record):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeGuard
 
 from pydantic_core import to_json
 
@@ -24,18 +24,19 @@ _SITES = {
 }
 
 
-def is_record(record: Any) -> bool:
+def is_record(record: object) -> TypeGuard[dict[str, object]]:
     """Tell whether a JSON value is an entry of the database."""
     return isinstance(record, dict) and isinstance(record.get("sources"), list) and "title" in record
 
 
-def row(record: Any, name: str, line: int) -> Show | RowError:
+def row(record: object, name: str, line: int) -> Show | RowError:
     """Turn one entry into a show; its id names the site, since each entry is known to several."""
     if not is_record(record):
         reason, said = "The record has no sources and title.", cells.given(record)
         return RowError(file=name, line=line, id=None, stage="validate", reason=reason, given=said)
     title = cells.text(record["title"])
-    sources = [source for source in record["sources"] if isinstance(source, str)]
+    listed = record["sources"]
+    sources = [source for source in listed if isinstance(source, str)] if isinstance(listed, list) else []
     season = record.get("animeSeason")
     numbers = cells.NumberParser()
     year = numbers.year(season.get("year") if isinstance(season, dict) else None, "year")
@@ -81,7 +82,7 @@ def id_of(sources: Sequence[str]) -> str | None:
     return None
 
 
-def _related(addresses: Any) -> Iterator[RelatedShow]:
+def _related(addresses: object) -> Iterator[RelatedShow]:
     """Related shows are told as addresses on every site; the ones on the preferred site are enough."""
     found = [address for address in addresses if isinstance(address, str)] if isinstance(addresses, list) else []
     for pattern in _SITES.values():

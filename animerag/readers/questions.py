@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from functools import partial
 from itertools import chain, islice
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, get_args
 
 from animerag.errors import InvalidInputError
 from animerag.models import Filters, WatchState
@@ -28,6 +28,8 @@ MAX_K = 50
 LINES = "lines"  # in place of a delimiter: a question a line
 
 Format = Literal["table", "workbook", "jsonl", "lines"]
+_Cells: TypeAlias = "tuple[tuple[object, ...], str | None]"  # and what is wrong with them
+T = TypeVar("T")
 
 _NAMES = ("question", "questions", "query", "prompt", "frage", "pregunta", "質問", "q")
 _SETTINGS = {"k", "kind", "expected_ids", "year", "tag", *(item.name for item in fields(Filters))}
@@ -43,7 +45,7 @@ class QuestionRow:
     """
 
     question: str
-    columns: Mapping[str, Any] = field(default_factory=dict)
+    columns: Mapping[str, object] = field(default_factory=dict)
     k: int | None = None
     filters: Filters = field(default_factory=Filters)
     expected_ids: tuple[str, ...] = ()
@@ -108,7 +110,7 @@ class _Table:
 
     format: Format
     headings: tuple[str, ...]
-    records: Sequence[tuple[tuple[Any, ...], str | None]]  # cells and fault; a cell may be None where JSON has no key
+    records: Sequence[_Cells]  # a cell may be None where JSON has no key
     encoding: str | None = None
     delimiter: str | None = None
 
@@ -199,7 +201,7 @@ def _below_header(found: Iterator[Record]) -> Iterator[Record]:
     return chain(kept, found)
 
 
-def _fitted(record: Record, layout: Layout) -> tuple[tuple[Any, ...], str | None]:
+def _fitted(record: Record, layout: Layout) -> _Cells:
     """Return as many cells as there are headings: a short row ends early, a long one is at fault."""
     width, cells = len(layout.headers), record.cells
     if width == 1 and len(cells) > 1:  # commas of a sentence that nobody quoted
@@ -233,14 +235,14 @@ def _of_objects(path: Path, name: str, encoding: str) -> _Table:
     return _Table(format="jsonl", headings=headings, records=records, encoding=encoding)
 
 
-def _object(line: str) -> tuple[dict[str, Any], str | None]:
+def _object(line: str) -> tuple[dict[str, object], str | None]:
     value, fault = jsonl.parse_line(line.lstrip("\ufeff"))
     if isinstance(value, dict):
         return {str(key): item for key, item in value.items()}, fault
     return {}, fault or "The line is no JSON object."
 
 
-def _limited(records: Iterable[Any], name: str) -> list[Any]:
+def _limited(records: Iterable[T], name: str) -> list[T]:
     kept = list(islice(records, MAX_QUESTIONS + 1))
     if len(kept) > MAX_QUESTIONS:
         raise InvalidInputError(f"{name} has more than {MAX_QUESTIONS:,} questions: split it into several files.")
@@ -298,7 +300,7 @@ def _plain(heading: str) -> str:
 # ── What a row asks for ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _row(headings: Sequence[str], place: int, cells: Sequence[Any], fault: str | None) -> QuestionRow:
+def _row(headings: Sequence[str], place: int, cells: Sequence[object], fault: str | None) -> QuestionRow:
     question = cells[place] if place < len(cells) else ""
     others = {
         heading: cell
@@ -319,14 +321,14 @@ def _with_settings(row: QuestionRow) -> QuestionRow:
     return QuestionRow(question=row.question, columns=row.columns, k=k, filters=filters, expected_ids=expected)
 
 
-def _k(given: Mapping[str, Any]) -> int | None:
+def _k(given: Mapping[str, object]) -> int | None:
     k: int | None = _number(given, "k", int)
     if k is not None and not 1 <= k <= MAX_K:
         raise ValueError(f"The column k must hold a number from 1 to {MAX_K}, not {k}.")
     return k
 
 
-def _filters(given: Mapping[str, Any]) -> Filters:
+def _filters(given: Mapping[str, object]) -> Filters:
     year = _number(given, "year", int)
     bounds: dict[str, Any] = {
         f"{name}_{end}": _number(given, f"{name}_{end}", float if name == "rating" else int)
@@ -357,6 +359,6 @@ def _number(given: Mapping[str, Any], name: str, kind: type[int | float]) -> Any
         raise ValueError(f"The column {name} must hold a number, not {str(given[name])[:40]}.") from None
 
 
-def _parts(value: Any) -> tuple[str, ...]:
+def _parts(value: object) -> tuple[str, ...]:
     items = value if isinstance(value, (list, tuple)) else _PARTS.split(str(value))
     return tuple(filter(None, (str(item).strip() for item in items)))

@@ -105,7 +105,7 @@ def _rows(sheet: Any, name: str) -> Iterator[tuple[Any, ...]]:
         yield row
 
 
-def cell_text(value: Any) -> str:
+def cell_text(value: object) -> str:
     """Return a cell as text: whole numbers without a fraction, dates as 2012-04-03."""
     if value is None:
         return ""

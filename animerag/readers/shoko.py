@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeGuard
 
 from pydantic_core import from_json, to_json
 
@@ -24,19 +24,19 @@ TABLE_KEY = "AniDB_AnimeID"
 _TYPES: tuple[ShowType, ...] = ("movie", "ova", "tv", "special", "web", "other", "music")
 
 
-def is_record(record: Any) -> bool:
+def is_record(record: object) -> TypeGuard[dict[str, object]]:
     """Tell whether a JSON value has the fields of a Shoko record."""
     return isinstance(record, dict) and (ID_FIELD in record or TABLE_KEY in record) and TITLE_FIELD in record
 
 
-def moved_ids(records: Iterable[Any], id_field: str) -> dict[str, str]:
+def moved_ids(records: Iterable[object], id_field: str) -> dict[str, str]:
     """Return the id under another `id_field` of each AnimeID, which relations refer to."""
     pairs = ((_id(record.get(ID_FIELD)), _id(record.get(id_field))) for record in records if isinstance(record, dict))
     return {own: other for own, other in pairs if own is not None and other is not None}
 
 
 def row(
-    record: Any, name: str, line: int, *, id_field: str = ID_FIELD, ids: Mapping[str, str] | None = None
+    record: object, name: str, line: int, *, id_field: str = ID_FIELD, ids: Mapping[str, str] | None = None
 ) -> Show | RowError:
     """Turn one record into a show, or into the reason why it is none.
 
@@ -53,7 +53,7 @@ def row(
         return RowError(file=name, line=line, id=shown_id, stage="validate", reason=str(error), given=said)
 
 
-def to_show(record: Any, *, id_field: str = ID_FIELD, origin: Origin | None = None) -> Show:
+def to_show(record: object, *, id_field: str = ID_FIELD, origin: Origin | None = None) -> Show:
     """Turn one record into a show; a field with an unusable value is left out, the rest is kept.
 
     Raises InvalidInputError when there is no usable id or title, or text that no store could keep.
@@ -114,7 +114,7 @@ def to_show(record: Any, *, id_field: str = ID_FIELD, origin: Origin | None = No
     return details.with_type(show)
 
 
-def _type(value: Any) -> ShowType | None:
+def _type(value: object) -> ShowType | None:
     """AniDB's types are numbered in Shoko's table; its interfaces write them out."""
     if isinstance(value, bool):
         return None
@@ -124,7 +124,7 @@ def _type(value: Any) -> ShowType | None:
     return _TYPES[place] if 0 <= place < len(_TYPES) else None
 
 
-def _id(value: Any) -> str | None:
+def _id(value: object) -> str | None:
     if isinstance(value, bool) or not isinstance(value, int | str):
         return None
     shown = str(value).strip()
@@ -135,7 +135,7 @@ def _moved(items: Sequence[RelatedShow], ids: Mapping[str, str]) -> tuple[Relate
     return tuple(replace(item, id=moved) for item in items if (moved := ids.get(item.id)) is not None)
 
 
-def _related(record: dict[str, Any], key: str, kind_field: str | None, notes: list[str]) -> tuple[RelatedShow, ...]:
+def _related(record: dict[str, object], key: str, kind_field: str | None, notes: list[str]) -> tuple[RelatedShow, ...]:
     """Relations are JSON inside the JSON; a broken one costs the links, not the show."""
     value = record.get(key)
     if isinstance(value, str):

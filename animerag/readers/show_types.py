@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from animerag.readers import cells
 
@@ -44,7 +44,7 @@ _FILM_MINUTES = 55
 _FILM_WORDS = re.compile(r"\b(?:film|movie|theatrical)\b", re.IGNORECASE)
 
 
-def named(value: Any) -> ShowType | None:
+def named(value: object) -> ShowType | None:
     """Return the type that a file's word for it means; None for what is no type."""
     text = cells.text(value)[:40] if isinstance(value, str) else ""
     return _TYPE_OF.get(_NOT_A_LETTER.sub("", text.casefold()))

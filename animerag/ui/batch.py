@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -83,9 +83,9 @@ def _said(digest: str) -> SheetOptions:
     """Return what was said about this file in the selects below, which are drawn once it is read."""
     state = st.session_state
 
-    def chosen(name: str) -> Any:
+    def chosen(name: str) -> str | None:
         value = state.get(f"batch_{name}_{digest}")
-        return None if value == _DETECT else value
+        return None if value in (None, _DETECT) else str(value)
 
     return SheetOptions(column=chosen("column"), encoding=chosen("encoding"), delimiter=chosen("delimiter"))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from animerag.text.durations import duration
 from animerag.ui import session
@@ -21,7 +21,7 @@ def saved(shown: BatchRun | None) -> None:
     kept("Earlier runs", list(map(_row, runs)), lambda place: session.open_run(runs[place].id), key="batch_saved")
 
 
-def _row(run: BatchRun) -> dict[str, Any]:
+def _row(run: BatchRun) -> dict[str, object]:
     done = run.total - run.unanswered
     state = "at work" if run.at_work else "done" if not run.unanswered else f"{run.unanswered:,} without an answer"
     return {

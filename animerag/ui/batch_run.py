@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from animerag.batch import export
+from animerag.batch.progress import RunProgress
 from animerag.charts.batch import cumulative, latency, timeline
 from animerag.evaluation import run_quality
 from animerag.models import AnswerStatus
@@ -24,7 +25,6 @@ from animerag.ui.text import answer_markdown, counted, escape, label
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from animerag.batch.runner import RunProgress
     from animerag.jobs.jobs import Job
     from animerag.storage.batch_runs import BatchRun, RunRow
 
@@ -62,7 +62,7 @@ def draw(run: BatchRun) -> None:
 
 
 def _told(job: Job) -> str:
-    live: RunProgress | None = job.control.partial
+    live = job.control.partial_as(RunProgress)
     if live is None or not live.done:
         return "Stopping" if job.state == "cancelling" else job.control.progress.stage or "Starting"
     left = f" · {duration(live.left_s)} left" if live.left_s else ""

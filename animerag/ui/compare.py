@@ -13,6 +13,7 @@ from animerag.charts import runs as run_charts
 from animerag.comparison.demo import demo_race
 from animerag.comparison.plan import MODES
 from animerag.comparison.presets import PRESETS
+from animerag.comparison.progress import ExperimentProgress
 from animerag.comparison.runner import RACES
 from animerag.comparison.summary import doubt, verdict
 from animerag.text.durations import duration
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from animerag.charts.style import Figure
     from animerag.comparison.experiment import Experiment
     from animerag.comparison.plan import Workload
-    from animerag.comparison.progress import ExperimentProgress
     from animerag.jobs.jobs import Job
 
 RACE, EXPERIMENT, HISTORY = "Race", "Experiment", "History"
@@ -100,7 +100,7 @@ def race(job: Job | None, workload: Workload) -> None:
 
 
 def _race_status(job: Job) -> str:
-    live: ExperimentProgress | None = job.control.partial
+    live = job.control.partial_as(ExperimentProgress)
     if job.state == "cancelling":
         return "Stopping"
     if live is None or live.current is None:
@@ -110,7 +110,7 @@ def _race_status(job: Job) -> str:
 
 
 def _race_lanes(job: Job) -> None:
-    live: ExperimentProgress | None = job.control.partial
+    live = job.control.partial_as(ExperimentProgress)
     if live is None:
         return
     mode = live.current[0] if live.current else None
@@ -120,7 +120,7 @@ def _race_lanes(job: Job) -> None:
 
 
 def _fraction(job: Job) -> float:
-    live: ExperimentProgress | None = job.control.partial
+    live = job.control.partial_as(ExperimentProgress)
     return 0.0 if live is None else live.fraction(time.perf_counter())
 
 
@@ -206,7 +206,7 @@ def waiting_for_others(jobs: Sequence[Job]) -> None:
 
 
 def _experiment_status(job: Job) -> str:
-    live: ExperimentProgress | None = job.control.partial
+    live = job.control.partial_as(ExperimentProgress)
     progress = job.control.progress
     if live is None or not progress.total:
         return "Starting the provider"
@@ -224,7 +224,7 @@ def _experiment_status(job: Job) -> str:
 
 
 def _finished_runs(job: Job) -> None:
-    live: ExperimentProgress | None = job.control.partial
+    live = job.control.partial_as(ExperimentProgress)
     rows = [
         {"Mode": run.mode, "Level": run.concurrency, "Repeat": run.repeat + 1, "Seconds": round(run.wall_s, 2)}
         for run in reversed(live.finished if live else [])

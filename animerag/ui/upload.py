@@ -17,6 +17,7 @@ from animerag.models import Priority
 from animerag.readers import columns
 from animerag.readers.delimited import DELIMITERS
 from animerag.readers.encoding import ENCODINGS, encoding_label
+from animerag.telemetry.tracing import Recorder
 from animerag.text.durations import duration
 from animerag.ui import session
 from animerag.ui.batch import tokens_and_cost
@@ -250,7 +251,7 @@ def _lanes(job: Job) -> None:
         return
     if session.services().embedder.provider != "local":
         _level(job)
-    recorder, now_s = job.control.partial, time.perf_counter()
+    recorder, now_s = job.control.partial_as(Recorder), time.perf_counter()
     if recorder is None:
         return
     started_s = now_s - job.elapsed_s

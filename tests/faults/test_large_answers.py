@@ -9,7 +9,7 @@ import pytest
 
 from animerag.errors import ProviderUnusableError
 from animerag.models import AnswerStatus, Finish, Priority, Prompt
-from animerag.providers import openai as adapter
+from animerag.providers import openai_chat, openai_embeddings
 from animerag.providers.openai import OpenAIChat, OpenAIConnection, OpenAIEmbedder
 from animerag.rate_limits import Gate
 from tests.raw_server import embedded, raw_server, reply
@@ -62,7 +62,8 @@ async def test_an_answer_without_an_end_is_read_up_to_its_cap_and_not_asked_for_
         with pytest.raises(ProviderUnusableError, match="larger than"):
             await embed(server.url)
         assert len(server.requests) == 1
-        most = adapter.FRAME_BYTES + 2 * adapter.WIDEST * adapter.NUMBER_BYTES if status == b"200 OK" else 2**16
+        vectors = openai_embeddings.FRAME_BYTES + 2 * openai_embeddings.WIDEST * openai_embeddings.NUMBER_BYTES
+        most = vectors if status == b"200 OK" else 2**16
         assert server.sent_bytes < most + 16 * MB, "beside what the sockets hold"
 
 
@@ -109,7 +110,7 @@ def said(text):
 async def test_an_answer_that_never_ends_is_cut_and_says_so():
     async with raw_server(lambda _: endless(HEAD.replace(b"json", b"event-stream"), said("word " * 50))) as server:
         text, finish = await answer(server.url)
-        assert (len(text), finish.status) == (adapter.TEXT_CHARACTERS, AnswerStatus.TRUNCATED)
+        assert (len(text), finish.status) == (openai_chat.TEXT_CHARACTERS, AnswerStatus.TRUNCATED)
         assert len(server.requests) == 1
 
 

@@ -15,7 +15,7 @@ from aiohttp import web
 
 from animerag.errors import ProviderUnusableError, RateLimitedError, RequestRefusedError, TransientProviderError
 from animerag.models import AnswerStatus, Finish, Priority, Prompt
-from animerag.providers import openai as adapter
+from animerag.providers import openai_chat, openai_embeddings
 from animerag.providers.openai import OpenAIChat, OpenAIConnection, OpenAIEmbedder
 from animerag.providers.pricing import DEFAULT_PRICES, cost_usd, price_table
 from animerag.rate_limits import Gate, metering
@@ -361,7 +361,7 @@ async def test_a_text_that_cannot_be_encoded_is_refused_without_a_request(server
 
 
 async def test_an_attempt_has_a_deadline_in_all(server, embedder, monkeypatch):
-    monkeypatch.setattr(adapter, "EMBEDDING_DEADLINE_S", 0.05)
+    monkeypatch.setattr(openai_embeddings, "EMBEDDING_DEADLINE_S", 0.05)
     server.script = [hangs, embeds(items(packed(vector(1))))]
 
     result = await embedder.embed(["a"], priority=Priority.INGEST)
@@ -688,7 +688,7 @@ async def test_cancelling_before_the_first_word_closes_it_at_the_server(server, 
 
 
 async def test_a_stream_that_never_ends_is_cut_at_the_deadline(server, chat, monkeypatch):
-    monkeypatch.setattr(adapter, "CHAT_DEADLINE_S", 0.2)
+    monkeypatch.setattr(openai_chat, "CHAT_DEADLINE_S", 0.2)
     server.script = [streams(says("Half"), then="hang")]
 
     text, finish = await answer(chat)
@@ -697,7 +697,7 @@ async def test_a_stream_that_never_ends_is_cut_at_the_deadline(server, chat, mon
 
 
 async def test_a_server_that_holds_the_line_after_the_end_is_not_waited_for(server, chat, monkeypatch):
-    monkeypatch.setattr(adapter, "DRAIN_S", 0.05)
+    monkeypatch.setattr(openai_chat, "DRAIN_S", 0.05)
     server.script = [streams(says("Hi"), completed(), then="hang")]
 
     _, finish = await answer(chat)

@@ -10,8 +10,9 @@ import pytest
 
 from animerag.errors import RequestRefusedError
 from animerag.models import AnswerStatus, Finish, Priority, Prompt
-from animerag.providers import openai as adapter
+from animerag.providers import openai_connection
 from animerag.providers.openai import OpenAIChat, OpenAIConnection, OpenAIEmbedder
+from animerag.providers.openai_streams import ResponsesReader
 from animerag.rate_limits import Gate, metering
 
 if "REAL_MODEL" not in os.environ:
@@ -51,7 +52,7 @@ async def answer(chat, asked=HELLO):
 
 
 async def test_warming_finds_the_models(connection, caplog):
-    with caplog.at_level(logging.DEBUG, adapter.__name__):
+    with caplog.at_level(logging.DEBUG, openai_connection.__name__):
         await connection.warm()
 
     assert "warm-up" not in caplog.text  # where it would say why not
@@ -75,7 +76,7 @@ async def test_responses_are_found_where_the_server_has_them(connection):
 
 
 async def test_a_route_that_the_server_lacks_is_replaced_by_chat_completions(connection, monkeypatch):
-    monkeypatch.setattr(adapter.ResponsesReader, "path", "/not-a-route")
+    monkeypatch.setattr(ResponsesReader, "path", "/not-a-route")
 
     pieces, finish = await answer(OpenAIChat(connection, model=MODEL))
 

@@ -1,0 +1,258 @@
+"""Answers from a server that speaks the OpenAI protocol, streamed, by the Responses API or by Chat Completions.
+
+How an answer's events are read: openai_streams.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from contextlib import aclosing
+from functools import partial
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from animerag.errors import ProviderUnusableError, UnusableAnswerError
+from animerag.models import AnswerStatus, Finish, Usage
+from animerag.providers.openai_connection import CHAT_DEADLINE_S
+from animerag.providers.openai_errors import (
+    AnswerTooLargeError,
+    BrokeOffError,
+    ContentFilteredError,
+    NoSuchRouteError,
+)
+from animerag.providers.openai_streams import ChatReader, ResponsesReader
+from animerag.providers.pricing import DEFAULT_PRICES, cost_usd
+from animerag.providers.sse import EventDecoder
+from animerag.rate_limits import estimate_tokens, spending
+from animerag.telemetry import tracing
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Mapping
+
+    from openai import AsyncStream
+
+    from animerag.models import Priority, Prompt, ProviderName
+    from animerag.providers.openai_connection import OpenAIConnection
+    from animerag.providers.openai_streams import Reader
+
+Api = Literal["auto", "responses", "chat"]
+_Pieces: TypeAlias = "AsyncGenerator[str | Finish, None]"
+
+log = logging.getLogger(__name__)
+
+EXPECTED_OUTPUT_TOKENS = 500  # of an answer with its reasoning, until the usage says how many it took
+USUAL_OUTPUT_TOKENS = 250  # what money is reserved for, as in the estimate of a sheet
+TEXT_CHARACTERS = 2**16  # of an answer, which is cut there
+EVENT_BYTES = 2**20
+DRAIN_S = 1.0  # after the end of an answer, for its usage and so that the connection can be used again
+
+_REASONS = re.compile(r"(gpt-5|o\d)")
+_TALKS = re.compile(r"gpt-5")
+
+# How a server that does not take an optional parameter calls it in its 400.
+_CALLED: Mapping[str, re.Pattern[str]] = {
+    "reasoning": re.compile(r"\breasoning(\b|_effort\b)"),
+    "reasoning_effort": re.compile(r"\breasoning(\b|_effort\b)"),
+    "text": re.compile(r"\bverbosity\b"),
+    "verbosity": re.compile(r"\bverbosity\b"),
+    "store": re.compile(r"\bstore\b"),
+    "stream_options": re.compile(r"\bstream_options\b"),
+}
+
+
+class OpenAIChat:
+    """Streams answers, by the Responses API where the server has it, by Chat Completions elsewhere."""
+
+    provider: ProviderName = "openai"
+
+    def __init__(
+        self,
+        connection: OpenAIConnection,
+        *,
+        model: str,
+        api: Api = "auto",
+        reasoning_effort: str = "low",
+        verbosity: str = "low",
+        prices: Mapping[str, float] = DEFAULT_PRICES,
+    ) -> None:
+        self.model = model
+        self._connection = connection
+        self._api = api
+        self._effort = reasoning_effort if _REASONS.match(model) else ""
+        self._verbosity = verbosity if _TALKS.match(model) else ""
+        self._prices = prices
+        self._refused_options = set[str]()
+
+    async def stream(self, prompt: Prompt, *, priority: Priority) -> AsyncGenerator[str | Finish, None]:
+        """Yield pieces of the answer and one `Finish`; closing the iterator closes the request at the server.
+
+        Before the first piece it tries again as the gate does; an answer that breaks off later ends as truncated.
+        Raises ProviderUnusableError, RequestRefusedError, TransientProviderError, RateLimitedError.
+        """
+        tokens = estimate_tokens(prompt.system) + estimate_tokens(prompt.user) + EXPECTED_OUTPUT_TOKENS
+        expected = cost_usd(
+            self._prices,
+            self.model,
+            input_tokens=tokens - EXPECTED_OUTPUT_TOKENS,
+            output_tokens=USUAL_OUTPUT_TOKENS,
+        )
+        async with (
+            spending(expected) as settle,
+            self._connection.gate.held(
+                partial(self._open, prompt, tokens),
+                priority=priority,
+                tokens=tokens,
+                model=self.model,
+                deadline_s=CHAT_DEADLINE_S,
+            ) as (first, rest),
+            aclosing(rest),
+        ):
+            settle(_cost_of(first))  # an answer that is broken off from here on costs what was expected
+            yield first
+            with tracing.span("model"):
+                async for piece in rest:
+                    if isinstance(piece, Finish):
+                        settle(piece.usage.cost_usd)
+                    yield piece
+
+    async def check(self) -> str:
+        """Look for the model in the server's list: key, address and name are tried, and nothing is paid.
+
+        Raises ProviderUnusableError, TransientProviderError.
+        """
+        try:
+            known = await self._connection.models()
+        except NoSuchRouteError:
+            known = []
+        if not known:
+            return f"The provider answers, and lists no models: a first question will tell whether it has {self.model}."
+        if self.model not in known and f"{self.model}:latest" not in known:  # as Ollama names what has no tag
+            some = ", ".join(sorted(known)[:8]) + (" …" if len(known) > 8 else "")
+            raise ProviderUnusableError(f"The provider does not list {self.model}. It has: {some}.")
+        return f"The provider answers, and lists {self.model}."
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._connection.close()
+
+    async def _open(self, prompt: Prompt, tokens: int) -> tuple[str | Finish, _Pieces]:
+        """Send the question and wait for the first piece."""
+        with tracing.span("model"):
+            if self._api == "chat" or (self._api == "auto" and self._connection.lacks_responses):
+                return await _begin(self._pieces(ChatReader(self.model), prompt, tokens))
+            try:
+                return await _begin(self._pieces(ResponsesReader(self.model), prompt, tokens))
+            except NoSuchRouteError:
+                if self._api == "responses":
+                    raise
+            begun = await _begin(self._pieces(ChatReader(self.model), prompt, tokens))
+            self._connection.lacks_responses = True
+            return begun
+
+    async def _pieces(self, reader: Reader, prompt: Prompt, tokens: int) -> _Pieces:
+        """Make one request and yield its answer, and a `Finish` unless nothing came of it."""
+        deadline = asyncio.get_running_loop().time() + CHAT_DEADLINE_S
+        written: list[str] = []
+        try:
+            with self._connection.translating(self.model):
+                async with asyncio.timeout_at(deadline):
+                    stream = await self._send(reader, prompt)
+                self._connection.gate.learn(stream.response.headers, model=self.model)
+                async with stream, aclosing(_texts(reader, stream, deadline)) as texts:
+                    async for text in texts:
+                        written.append(text)
+                        yield text
+        except ContentFilteredError:  # refused with a 400 before anything was worked on, and not paid for
+            yield Finish(status=AnswerStatus.REFUSED)
+            return
+        except (BrokeOffError, AnswerTooLargeError) as error:
+            if not reader.told and reader.status is None:
+                raise
+            log.info("answer broke off: %s", error)
+        if reader.failure is not None:
+            problem = self._connection.failure(reader.failure, self.model)
+            if not isinstance(problem, ContentFilteredError):
+                raise problem
+            reader.status = AnswerStatus.TRUNCATED if reader.told else AnswerStatus.REFUSED
+        yield self._finish(reader, tokens, "".join(written))
+
+    async def _send(self, reader: Reader, prompt: Prompt) -> AsyncStream[object]:
+        """Start the stream; options that the server does not take are left out from then on."""
+        import openai
+
+        while True:
+            options = {**reader.fixed_options, **self._options(reader)}
+            options = {name: value for name, value in options.items() if name not in self._refused_options}
+            try:
+                return await self._connection.stream(reader.path, {**reader.request(prompt), **options})
+            except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
+                blamed = _blamed(error.param or error.message, options)
+                if not blamed:
+                    raise
+                self._refused_options |= blamed
+                log.info("the server does not take %s", ", ".join(sorted(blamed)))
+
+    def _options(self, reader: Reader) -> dict[str, object]:
+        chosen = reader.chosen_options(self._effort, self._verbosity)
+        return {name: value for name, value in chosen.items() if value}
+
+    def _finish(self, reader: Reader, tokens: int, written: str) -> Finish:
+        if reader.status is None and not reader.told:
+            raise BrokeOffError("The provider ended its answer before the first word. Try again.")
+        status = reader.status or AnswerStatus.TRUNCATED
+        if status is AnswerStatus.OK and not reader.told:
+            raise UnusableAnswerError("The provider's answer is empty. Try again.")
+        if reader.input_tokens + reader.output_tokens == 0:
+            # Not counted, or broken off before the count: the estimate stands, as it did for the budget.
+            read, answered = tokens - EXPECTED_OUTPUT_TOKENS, max(USUAL_OUTPUT_TOKENS, estimate_tokens(written))
+            cost = cost_usd(self._prices, self.model, input_tokens=read, output_tokens=answered)
+            usage = Usage(input_tokens=read, output_tokens=answered, cost_usd=cost, estimated=True)
+            return Finish(status=status, usage=usage)
+        used = reader.input_tokens + reader.output_tokens
+        self._connection.gate.learn({}, model=self.model, unused_tokens=tokens - used)
+        cost = cost_usd(self._prices, self.model, input_tokens=reader.input_tokens, output_tokens=reader.output_tokens)
+        usage = Usage(input_tokens=reader.input_tokens, output_tokens=reader.output_tokens, cost_usd=cost)
+        return Finish(status=status, usage=usage)
+
+
+def _cost_of(piece: str | Finish) -> float | None:
+    return piece.usage.cost_usd if isinstance(piece, Finish) else None
+
+
+async def _begin(pieces: _Pieces) -> tuple[str | Finish, _Pieces]:
+    """Wait for the first piece; an attempt that has none leaves nothing open."""
+    begun = False
+    try:
+        first = await anext(pieces)
+        begun = True
+    finally:
+        if not begun:
+            await pieces.aclose()
+    return first, pieces
+
+
+async def _texts(reader: Reader, stream: AsyncStream[object], deadline: float) -> AsyncGenerator[str, None]:
+    """Yield the text of a stream's events until its end, or until a moment after what must have been the end."""
+    loop, events = asyncio.get_running_loop(), EventDecoder()
+    chunk: bytes | None = b""
+    left = TEXT_CHARACTERS
+    async with aclosing(stream.response.aiter_bytes()) as chunks:
+        while chunk is not None:
+            latest = deadline if reader.status is None else min(deadline, loop.time() + DRAIN_S)
+            async with asyncio.timeout_at(latest):
+                chunk = await anext(chunks, None)
+            for data in events.finish() if chunk is None else events.feed(chunk):
+                if text := reader.take(data):
+                    yield text[:left]
+                left -= len(text)
+                if left < 0:
+                    reader.status = AnswerStatus.TRUNCATED
+                if left < 0 or reader.failure is not None:
+                    return
+            if events.pending_bytes > EVENT_BYTES:
+                raise AnswerTooLargeError(EVENT_BYTES)
+
+
+def _blamed(complaint: str, options: Mapping[str, object]) -> set[str]:
+    return {name for name in options if _CALLED[name].search(complaint)}

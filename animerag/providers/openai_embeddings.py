@@ -1,0 +1,182 @@
+"""Vectors from a server that speaks the OpenAI protocol: what one request means, and how wide its vectors are."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from animerag.errors import ProviderUnusableError
+from animerag.models import Priority, Usage
+from animerag.ports import Embedding
+from animerag.providers.openai_payloads import ErrorInAnswer, decoded, other_width
+from animerag.providers.pricing import DEFAULT_PRICES, cost_usd
+from animerag.rate_limits import estimate_tokens, spending
+from animerag.telemetry import tracing
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import httpx2
+
+    from animerag.models import ProviderName
+    from animerag.ports import Memory
+    from animerag.providers.openai_connection import OpenAIConnection
+
+log = logging.getLogger(__name__)
+
+EMBEDDING_DEADLINE_S = 30.0  # of one attempt
+CALL_DEADLINE_S = 60.0  # of an embedding with all its attempts
+DIMENSIONS: Mapping[str, int] = {
+    "text-embedding-3-small": 1536,
+    "text-embedding-3-large": 3072,
+    "text-embedding-ada-002": 1536,
+}
+# Of an answer: a number as text, everything else, and the width where it is not known.
+NUMBER_BYTES, FRAME_BYTES, WIDEST = 30, 2**20, 4096
+PROBE = "width"  # the text that is embedded to learn the width, or whether the provider is back
+
+_SHORTENS = re.compile(r"text-embedding-3")  # the official models that take `dimensions`
+_WIDTH = re.compile(r"\bdimensions?\b|matryoshka", re.IGNORECASE)  # what a server that does not take it complains of
+
+
+class OpenAIEmbedder:
+    """Embeds texts through an OpenAI-compatible server."""
+
+    provider: ProviderName = "openai"
+
+    def __init__(
+        self,
+        connection: OpenAIConnection,
+        *,
+        model: str,
+        prices: Mapping[str, float] = DEFAULT_PRICES,
+        dimensions: int | None = None,
+        asked_dimensions: int | None = None,
+        memory: Memory | None = None,
+    ) -> None:
+        """`dimensions` is the width of the vectors where the caller knows it from earlier answers.
+
+        `asked_dimensions` is asked for, where the server takes that. `memory` keeps the width that a server answers.
+        """
+        self.model = model
+        self._connection = connection
+        self._prices = prices
+        self._seen = self._remembered = dimensions
+        self._table_width: int | None = None  # other servers serve other models under OpenAI's names
+        if connection.is_openai:
+            asked_dimensions = asked_dimensions if _SHORTENS.match(model) else None
+            self._table_width = asked_dimensions or DIMENSIONS.get(model)
+        self._asked = asked_dimensions
+        self._memory = memory
+        self._fact = f"embedding_width {connection.address} {model} {asked_dimensions or ''}".strip()
+        self._asking = asyncio.Lock()
+        self._outdated = False
+
+    async def dimensions(self) -> int:
+        """Return the width of the vectors, from the table for OpenAI's own models.
+
+        object other server is asked once, with a short text; the memory keeps its answer. Raises as `embed`.
+        """
+        async with self._asking:
+            if self._outdated:
+                self._seen, self._outdated = None, False
+                await self._keep_width(None)
+            width = self._seen or self._table_width
+            if width is None and self._memory is not None:
+                remembered = await self._memory.get_meta(self._fact) or ""
+                width = self._seen = self._remembered = int(remembered) if remembered.isdecimal() else None
+            if width is None:
+                width = (await self.embed([PROBE], priority=Priority.LIVE)).vectors.shape[1]
+            return width
+
+    async def embed(self, texts: Sequence[str], *, priority: Priority) -> Embedding:
+        """Embed `texts` in one request; tries again where that may help.
+
+        Raises ProviderUnusableError, RequestRefusedError (a text may be too long: split the batch),
+        TransientProviderError after the last try, RateLimitedError where the wait would be minutes.
+        """
+        if not texts:
+            return Embedding(vectors=np.empty((0, self._seen or 0), np.float32), usage=Usage())
+        tokens = sum(map(estimate_tokens, texts))
+        async with spending(self.cost_usd(tokens)) as settle:
+            embedding = await self._connection.gate.run(
+                partial(self._attempt, list(texts), tokens),
+                priority=priority,
+                tokens=tokens,
+                model=self.model,
+                deadline_s=CALL_DEADLINE_S,
+                probe=partial(self._attempt, [PROBE], estimate_tokens(PROBE)),
+            )
+            settle(embedding.usage.cost_usd)
+        await self._keep_width(self._seen)
+        return embedding
+
+    def cost_usd(self, tokens: int) -> float | None:
+        """Return what embedding so many tokens costs; None where the price is unknown."""
+        return cost_usd(self._prices, self.model, input_tokens=tokens)
+
+    async def warm(self) -> None:
+        """Import the SDK and connect."""
+        await self._connection.warm()
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._connection.close()
+
+    async def _attempt(self, texts: list[str], tokens: int) -> Embedding:
+        with tracing.span("embedding"), self._connection.translating(self.model):
+            async with asyncio.timeout(EMBEDDING_DEADLINE_S):
+                response = await self._send(texts)
+            # A hundred vectors take 10 ms to decode, and the answers of a wave arrive together.
+            try:
+                vectors, used = await asyncio.to_thread(decoded, response.content, len(texts))
+            except ErrorInAnswer as reported:
+                raise self._connection.failure(reported.error, self.model) from None
+        self._check_width(vectors.shape[1])
+        unused = tokens - used if used else 0
+        self._connection.gate.learn(response.headers, model=self.model, unused_tokens=unused)
+        counted = used or tokens  # a server that counts nothing is not free
+        cost = cost_usd(self._prices, self.model, input_tokens=counted)
+        usage = Usage(embedding_tokens=counted, cost_usd=cost, estimated=not used)
+        return Embedding(vectors=vectors, usage=usage)
+
+    async def _send(self, texts: list[str]) -> httpx2.Response:
+        """Send one request; a width that the server does not let itself be asked for is left out from then on."""
+        import openai
+
+        width = self._seen or self._table_width or WIDEST
+        limit_bytes = len(texts) * width * NUMBER_BYTES + FRAME_BYTES
+        request: dict[str, object] = {"model": self.model, "input": texts, "encoding_format": "base64"}
+        if self._asked is None:
+            return await self._connection.post("/embeddings", request, limit_bytes=limit_bytes)
+        try:
+            asking = {**request, "dimensions": self._asked}
+            return await self._connection.post("/embeddings", asking, limit_bytes=limit_bytes)
+        except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
+            if not _WIDTH.search(error.param or error.message):
+                raise
+            if self._connection.is_openai:
+                raise ProviderUnusableError(
+                    f"{self.model} has no vectors of {self._asked} numbers. Change ANIMERAG_EMBEDDING_DIMENSIONS."
+                ) from None
+            log.info("the server does not let itself be asked for %d dimensions", self._asked)
+            self._asked = None
+        return await self._connection.post("/embeddings", request, limit_bytes=limit_bytes)
+
+    def _check_width(self, width: int) -> None:
+        expected = self._seen or self._table_width
+        if expected is not None and width != expected:
+            self._outdated = not self._connection.is_openai
+            raise other_width(width, expected)
+        self._seen, self._outdated = width, False
+
+    async def _keep_width(self, width: int | None) -> None:
+        """Keep the width for later processes. No width lets the next one ask again."""
+        if self._memory is not None and self._table_width is None and width != self._remembered:
+            await self._memory.set_meta(self._fact, str(width or ""))
+            self._remembered = width
