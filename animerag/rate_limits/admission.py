@@ -71,6 +71,7 @@ class Call:
     model: Model
     meter: Meter
     tries: int = 0
+    paid_tries: int = 0  # that were answered with something of no use
     spent_s: float = 0.0
     refused_at: float | None = None  # its first 429
     number: int = 0  # of the request under way, 0 while there is none

@@ -227,7 +227,8 @@ class Gate:
                     call.tries, call.spent_s, call.place = 0, 0.0, self._last_place()
                     continue
                 pause_s = self._pause_s(call)
-                if call.tries >= (PAID_TRIES if paid else TRIES) or call.spent_s + pause_s >= deadline_s:
+                enough = call.tries >= TRIES or call.paid_tries >= PAID_TRIES
+                if enough or call.spent_s + pause_s >= deadline_s:
                     raise
                 await self._pause(call, pause_s)
 
@@ -252,6 +253,7 @@ class Gate:
             self._refused(call, error)
         except UnusableAnswerError:
             call.tries += 1
+            call.paid_tries += 1
             call.spent_s += self._clock() - call.started_at
             self._breaker.answered(call.model)
             raise

@@ -13,7 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from animerag.errors import ProviderUnusableError, RateLimitedError, RequestRefusedError, TransientProviderError
+from animerag.errors import (
+    ProviderUnusableError,
+    RateLimitedError,
+    RequestRefusedError,
+    TransientProviderError,
+    UnusableAnswerError,
+)
 from animerag.models import Priority
 from animerag.rate_limits import Gate, budgeted, estimate_tokens, metering, nobody_is_served, retry_after_s, spending
 from animerag.rate_limits.concurrency import AutoLevel
@@ -647,6 +653,14 @@ async def test_passing_trouble_is_tried_four_times(fake):
 
     with pytest.raises(TransientProviderError, match="trouble"):
         await fake.run(gate.run(failing(*[trouble] * 4), priority=INGEST))
+
+
+async def test_a_failure_in_passing_takes_no_paid_try(fake):
+    passing, useless = TransientProviderError("passing"), UnusableAnswerError("useless")
+    attempt = failing(passing, useless)
+    assert await fake.run(fake.gate().run(attempt, priority=INGEST)) == "done"
+    with pytest.raises(UnusableAnswerError):
+        await fake.run(fake.gate().run(failing(useless, passing, useless), priority=INGEST))
 
 
 async def test_tries_end_at_the_deadline(fake):
