@@ -6,22 +6,25 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import zipfile
 from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.browser, pytest.mark.long, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.long, pytest.mark.timeout(300)]
 
 REPO = Path(__file__).resolve().parents[2]
 SOURCES = (
     *("animerag", "pages", ".streamlit", "app.py", "setup.py", "pyproject.toml", "MANIFEST.in"),
     *("requirements.txt", "README.md", "LICENSE"),
 )
+PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
+OFFLINE = ["--no-deps", "--no-index"]
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory):
-    """The directory of programs of an environment with the wheel, which borrows the dependencies of this one."""
+def wheel(tmp_path_factory):
+    """The wheel, built from a copy of the sources without the network."""
     place = tmp_path_factory.mktemp("wheel")
     for name in SOURCES:
         source, copy = REPO / name, place / "source" / name
@@ -30,14 +33,19 @@ def installed(tmp_path_factory):
         else:
             copy.parent.mkdir(exist_ok=True)
             shutil.copy(source, copy)
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
-    offline = ["--no-deps", "--no-build-isolation", "--no-index"]
-    run([*pip, "wheel", *offline, "--wheel-dir", place / "dist", place / "source"])
-    (wheel,) = (place / "dist").glob("animerag-*.whl")
-    run([sys.executable, "-m", "venv", "--without-pip", place / "environment"])
-    python = place / "environment" / "bin" / "python"
-    run([*pip, "--python", python, "install", "--no-deps", "--no-index", "--no-compile", wheel])
-    (site,) = (place / "environment" / "lib").glob("python*/site-packages")
+    run([*PIP, "wheel", *OFFLINE, "--no-build-isolation", "--wheel-dir", place / "dist", place / "source"])
+    (built,) = (place / "dist").glob("animerag-*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def installed(wheel, tmp_path_factory):
+    """The directory of programs of an environment with the wheel, which borrows the dependencies of this one."""
+    environment = tmp_path_factory.mktemp("environment")
+    run([sys.executable, "-m", "venv", "--without-pip", environment])
+    python = environment / "bin" / "python"
+    run([*PIP, "--python", python, "install", *OFFLINE, "--no-compile", wheel])
+    (site,) = (environment / "lib").glob("python*/site-packages")
     (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
     return python.parent
 
@@ -45,6 +53,15 @@ def installed(tmp_path_factory):
 def run(command):
     ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def test_the_wheel_has_every_file_of_the_package_and_the_app(wheel):
+    package = [path for path in (REPO / "animerag").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    app = [REPO / "app.py", REPO / ".streamlit" / "config.toml", *(REPO / "pages").glob("*.py")]
+    wanted = {path.relative_to(REPO).as_posix() for path in package}
+    wanted |= {f"animerag/bundle/{path.relative_to(REPO).as_posix()}" for path in app}
+
+    assert wanted - set(zipfile.ZipFile(wheel).namelist()) == set()
 
 
 def test_the_installed_command_opens_an_app_that_answers(installed, browser, tmp_path):
