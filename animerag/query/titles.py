@@ -7,20 +7,32 @@ Spelling is forgiven word by word: an unknown word is read as the title word nea
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
 from animerag.query.asked_titles import asked_title
+from animerag.query.title_spellings import (
+    BEFORE_SUBTITLE,
+    LONGEST_TITLE,
+    MARK,
+    SHORTEST_HEAD,
+    WHOLE,
+    YEAR,
+    Token,
+    base,
+    beginnings,
+    season_of,
+    spellings,
+    title_tokens,
+)
 from animerag.text.tokens import STOP_WORDS, terms
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from animerag.models import Show
 
@@ -28,12 +40,8 @@ _TOKEN = re.compile(r"[^\W_]+")
 _UNSPACED = re.compile(r"[぀-ヿ㐀-鿿豈-﫿]")  # scripts that write words without spaces
 _KANJI, _KATAKANA = re.compile(r"[㐀-鿿豈-﫿々]"), re.compile(r"[゠-ヿ]")
 _QUOTED = re.compile(r"[\"“„「『«]([^\"”“」』»]{1,200})[\"”“」』»]|\balias:\s*(\S.*)$", re.IGNORECASE)
-_YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
-_SUBTITLE = re.compile(r":\s|\s[-–~～]\s?")
-_ACCENTS = re.compile(
-    "[\u0300-\u036f]"
-)  # of Latin, Greek and Cyrillic; Japanese voicing marks are letters, not accents
-_LONGEST_TITLE = 16  # tokens; longer ones are found by their words
+_NUMBERED = re.compile(r"([^\W\d_]{2,})([2-9])")  # "JJK3"
+_FEW_WORDS = 3  # a question of so few may be part of a title
 _LONGEST_UNSPACED = 40  # characters
 _JOINED_TOKENS = 4  # "dan da dan" for "Dandadan"
 _SURELY_JOINED = 6  # letters below which joined words meet by chance
@@ -41,23 +49,11 @@ _MISSPELT = 5  # letters; in shorter words one wrong letter makes another word
 _MISSPELT_TWICE = 8
 _NO_CHANCE = 4  # ordinary words in a row that make a title are that title
 _INITIALS = range(3, 7)
-_INITIALS_SHARED = 3  # more shows with the same initials than this and the letters name none of them
+_INITIALS_SHARED = 3  # more franchises with the same initials than this and the letters name none of them
 
-_ORDINALS = ["first", "second", "third", "fourth", "fifth", "sixth", "seventh"]
-_CARDINALS = ("one", "two", "three", "four", "five", "six", "seven")
-_ROMAN = ["ii", "iii", "iv", "v", "vi", "vii"]
-_NUMBER = rf"(\d\d?)(?:st|nd|rd|th)?|({'|'.join(_ORDINALS)})"
-_WRITTEN = "|".join((*_CARDINALS, *_ROMAN))
-_SEASON = re.compile(
-    rf"\b(?:(?:{_NUMBER})[\s-]+(?:season|cour|part)|(?:season|part|cour)\s+(?:(\d\d?)|({_WRITTEN}))|s0?(\d))\b"
-    r"|第?\s*([0-9一二三四五六])\s*(?:期|シーズン)|シーズン\s*([0-9])",
-    re.IGNORECASE,
-)
-_KANJI_NUMBERS = "一二三四五六"
-_MARK = "§"  # what a season becomes: "2nd Season" and "第2期" are both §2
+_SEASON_DIGITS = tuple("23456789")
 
-# How a show carries a name, best first.
-_WHOLE, _SHORTENED, _BEFORE_SUBTITLE, _BY_INITIALS, _IN_PART = range(5)
+_BY_INITIALS, _IN_PART = 3, 4  # how a show carries a name, after the levels of spellings
 _SHARED = 4  # more shows with such words in a title than this and the words name none of them
 
 
@@ -79,15 +75,6 @@ class AliasMatch:
     start: int
     end: int
     season_missing: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Token:
-    raw: str
-    folded: str
-    start: int
-    end: int
-    opens: bool  # a sentence, where a capital says nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +104,7 @@ class AliasIndex:
         for show in shows:
             self._learn_ordinary(show.description, seen)
             titles = show.titles or (show.title,)
-            season = max((_season_of(_tokens(title)) for title in titles), default=1)
+            season = max((season_of(title_tokens(title)) for title in titles), default=1)
             for title in dict.fromkeys((show.title, *titles)):
                 self._add(show, title, season)
         self._by_length: dict[int, list[str]] = defaultdict(list)
@@ -126,11 +113,11 @@ class AliasIndex:
 
     def match(self, question: str) -> list[AliasMatch]:
         """Return the shows a question names: those surely meant first, the longest match first, each show once."""
-        tokens = _tokens(question)
+        tokens = title_tokens(question)
         found = _TitleHit(question)
         quoted = [first or second for first, second in _QUOTED.findall(question)]
         for phrase in quoted:
-            key = tuple(token.folded for token in _tokens(phrase))
+            key = tuple(token.folded for token in title_tokens(phrase))
             names = self._spaced.get(key) or self._joined.get("".join(key), [])
             place = [token for token in tokens if token.folded in key]
             if place:
@@ -138,14 +125,17 @@ class AliasIndex:
         asked = _asked(question)
         self._match_spaced(tokens, found, asked)
         self._match_unspaced(tokens, found)
-        for part in [asked, *(tuple(token.folded for token in _tokens(phrase)) for phrase in quoted)]:
+        few = tuple(token.folded for token in tokens if token.folded not in STOP_WORDS)
+        few = few if max(map(len, few), default=0) >= SHORTEST_HEAD else ()
+        parts = [asked, *(tuple(token.folded for token in title_tokens(phrase)) for phrase in quoted)]
+        for part in [*parts, few] if len(few) <= _FEW_WORDS else parts:
             if not any(match.named for match in found.matches()):
                 self._match_part(tokens, part, found)
         return found.matches()
 
     def has_names(self, question: str) -> bool:
         """Tell whether the question seems to have a word of a title in it: no common word, and written as a name."""
-        tokens = _tokens(question)
+        tokens = title_tokens(question)
         any_capitals = any(token.raw[0].isupper() for token in tokens)
         return any(
             (token.raw[0].isupper() or not any_capitals) and token.folded in self.words
@@ -155,14 +145,14 @@ class AliasIndex:
 
     def is_ordinary(self, word: str) -> bool:
         """Tell whether a folded word is used as a common word, or is too little to be a name."""
-        return word in self._ordinary or word.isdigit() or len(word) == 1 or word.startswith(_MARK)
+        return word in self._ordinary or word.isdigit() or len(word) == 1 or word.startswith(MARK)
 
-    def _match_spaced(self, tokens: Sequence[_Token], found: _TitleHit, asked: tuple[str, ...]) -> None:
+    def _match_spaced(self, tokens: Sequence[Token], found: _TitleHit, asked: tuple[str, ...]) -> None:
         mended = [self._mend(token) for token in tokens]
         taken: set[int] = set()
         spans = (
             (length, start)
-            for length in range(min(_LONGEST_TITLE, len(tokens)), 0, -1)
+            for length in range(min(LONGEST_TITLE, len(tokens)), 0, -1)
             for start in range(len(tokens) - length + 1)
         )
         for length, start in spans:
@@ -178,23 +168,32 @@ class AliasIndex:
                 span = tokens[start : start + length]
                 found.take(named or names, span, named=bool(named), exact=exact, tokens=length)
 
-    def _names_at(self, tokens: Sequence[_Token], mended: Sequence[str], place: range) -> tuple[Sequence[_Name], bool]:
+    def _names_at(self, tokens: Sequence[Token], mended: Sequence[str], place: range) -> tuple[Sequence[_Name], bool]:
         """Return the shows that carry the words at a place as a name, and whether they are spelt as in the title."""
         written = tuple(tokens[i].folded for i in place)
+        if len(place) == 2 and written[1] in _SEASON_DIGITS and written not in self._spaced:
+            return self._numbered(written[0], tokens[place[0]], int(written[1])), False
+        if len(place) == 1 and written not in self._spaced and (number := _NUMBERED.fullmatch(written[0])):
+            return self._numbered(number[1], tokens[place[0]], int(number[2])), False
         if names := self._spaced.get(written):
             return names, True
         joined = "".join(written)
         if len(place) <= _JOINED_TOKENS and len(joined) >= _SURELY_JOINED and (names := self._joined.get(joined)):
             return names, True
         if len(place) == 1 and (names := self._initials.get(joined)) and self._are_initials(tokens[place[0]]):
-            return ([] if len({name.id for name in names}) > _INITIALS_SHARED else names), False
+            return ([] if len({base(name.title) for name in names}) > _INITIALS_SHARED else names), False
         meant = tuple(mended[i] for i in place)
         return (self._spaced.get(meant, ()) if meant != written else ()), False
 
-    def _are_initials(self, token: _Token) -> bool:
+    def _numbered(self, word: str, token: Token, season: int) -> list[_Name]:
+        """Return the shows of that season which a word names by itself: "jjk 2", "JJK2"."""
+        names = self._spaced.get((word,)) or (self._initials.get(word, []) if self._are_initials(token) else [])
+        return [name for name in names if name.season == season] or list(names)
+
+    def _are_initials(self, token: Token) -> bool:
         return sum(map(str.isupper, token.raw)) > 1 or not self.is_ordinary(token.folded)
 
-    def _mend(self, token: _Token) -> str:
+    def _mend(self, token: Token) -> str:
         """Return the title word that a misspelt word is nearest to, or the word itself."""
         word = token.folded
         if len(word) < _MISSPELT or word in self.words or self.is_ordinary(word) or not word.isalpha():
@@ -204,8 +203,8 @@ class AliasIndex:
         best = process.extractOne(word, near, scorer=OSA.distance, score_cutoff=wrong)
         return best[0] if best else word
 
-    def _match_unspaced(self, tokens: Sequence[_Token], found: _TitleHit) -> None:
-        letters = [(letter, token) for token in tokens for letter in token.folded if not letter.startswith(_MARK)]
+    def _match_unspaced(self, tokens: Sequence[Token], found: _TitleHit) -> None:
+        letters = [(letter, token) for token in tokens for letter in token.folded if not letter.startswith(MARK)]
         text = "".join(letter for letter, _ in letters)
         at = 0
         while at < len(text) - 1:
@@ -227,23 +226,25 @@ class AliasIndex:
                 )
             at = max(best, at + 1)
 
-    def _match_part(self, tokens: Sequence[_Token], part: tuple[str, ...], found: _TitleHit) -> None:
+    def _match_part(self, tokens: Sequence[Token], part: tuple[str, ...], found: _TitleHit) -> None:
         """Take words that are used as a title for those few shows that have all of them in a title of theirs."""
-        rare = [names for word in part if (names := self._parts.get(word)) is not None]
+        rare = [names for word in part if (names := self._parts.get(word))]
         if not rare or all(self.is_ordinary(word) for word in part):
             return
-        found_in = [name for name in min(rare, key=len) if _inside(part, _tokens(name.title))]
+        found_in = [name for name in min(rare, key=len) if _inside(part, title_tokens(name.title))]
         names = [replace(name, level=_IN_PART) for name in found_in]
         place = [token for token in tokens if token.folded in part]
+        place = place[:1] + place[1:][-1:]
         if place and len({name.id for name in names}) <= _SHARED:
-            found.take(names, place[:1] + place[-1:], named=True, exact=False, tokens=len(part))
+            found.take(names, place, named=True, exact=False, tokens=len(part))
 
-    def _is_named(self, tokens: Sequence[_Token], place: range, title: str) -> bool:
+    def _is_named(self, tokens: Sequence[Token], place: range, title: str) -> bool:
         """Ordinary words are a name when capitals say so, or when the question asks about nothing else."""
-        others = (token for i, token in enumerate(tokens) if i not in place)
-        rest = " ".join(token.raw for token in others if not token.folded.startswith(_MARK))  # "Monster season 2"
+        others = [token for i, token in enumerate(tokens) if i not in place]
+        rest = " ".join(token.raw for token in others if not token.folded.startswith(MARK))  # "Monster season 2"
         if not terms(rest):
-            return True
+            words = [tokens[i] for i in place]
+            return len(others) == 0 or any(token.folded not in STOP_WORDS or token.raw[0].isupper() for token in words)
         if place[0] > 0 and tokens[place[0] - 1].folded == "not":  # "something sad, not Clannad"
             return False
         if not all(self.is_ordinary(tokens[i].folded) for i in place):
@@ -252,23 +253,27 @@ class AliasIndex:
             return False
         if len(place) >= _NO_CHANCE:
             return True
-        written, as_titled = [tokens[i].raw for i in place], [token.raw for token in _tokens(title)]
+        written, as_titled = [tokens[i].raw for i in place], [token.raw for token in title_tokens(title)]
         if written == as_titled and (title.isupper() or sum(word[0].isupper() for word in written) > 1):
             return True
         capitals = sum(word[0].isupper() for word in written)
         return capitals == len(place) and not tokens[place[0]].opens and not title.isupper()
 
     def _add(self, show: Show, title: str, season: int) -> None:
-        tokens = _tokens(title)
-        if not tokens or len(tokens) > _LONGEST_TITLE:
+        tokens = title_tokens(title)
+        if not tokens:
             return
-        whole = _Name(show.id, title, show.year, season, _WHOLE, title == show.title, show.votes or 0)
-        for key, level in _spellings(title, tokens):
-            self._spaced[key].append(whole if level == _WHOLE else replace(whole, level=level))
+        whole = _Name(show.id, title, show.year, season, WHOLE, title == show.title, show.votes or 0)
+        for key in beginnings(title, tokens):
+            self._spaced[key].append(replace(whole, level=BEFORE_SUBTITLE))
+        if len(tokens) > LONGEST_TITLE:
+            return
+        for key, level in spellings(title, tokens):
+            self._spaced[key].append(whole if level == WHOLE else replace(whole, level=level))
         joined = "".join(token.folded for token in tokens)
         if len(joined) > (1 if _UNSPACED.search(joined) else _SURELY_JOINED - 1):
             self._joined[joined].append(whole)
-        words = [token.folded for token in tokens if not token.folded.startswith(_MARK)]
+        words = [token.folded for token in tokens if not token.folded.startswith(MARK)]
         if len(words) > 1:
             for word in dict.fromkeys(words):
                 self._learn_part(word, whole)
@@ -295,14 +300,14 @@ class _TitleHit:
     """Collects matches: each show once, the surest way it is named."""
 
     def __init__(self, question: str) -> None:
-        self._years = {int(year) for year in _YEAR.findall(question)}
-        self._seasons = {int(token.folded[1:]) for token in _tokens(question) if token.folded.startswith(_MARK)}
+        self._years = {int(year) for year in YEAR.findall(question)}
+        self._seasons = {int(token.folded[1:]) for token in title_tokens(question) if token.folded.startswith(MARK)}
         self._by_id: dict[str, AliasMatch] = {}
 
     def take(
         self,
         names: Iterable[_Name],
-        span: Sequence[_Token],
+        span: Sequence[Token],
         *,
         named: bool,
         exact: bool,
@@ -351,60 +356,16 @@ class _TitleHit:
         return sorted(self._by_id.values(), key=lambda match: (not match.named, -match.tokens))
 
 
-def folded(text: str) -> str:
-    """Fold width and accents; seasons become one mark, whatever the language: "2nd Season" and "第2期" are "§2"."""
-    plain = text
-    if not text.isascii():
-        plain = unicodedata.normalize("NFKC", _ACCENTS.sub("", unicodedata.normalize("NFKD", text)))
-    return _SEASON.sub(lambda found: f" {_MARK}{_season_number(found)} ", plain)
-
-
-def _season_number(found: re.Match[str]) -> int:
-    said = next(group for group in found.groups() if group)
-    for numbers, first in ((_ORDINALS, 1), (_CARDINALS, 1), (_ROMAN, 2), (_KANJI_NUMBERS, 1)):
-        if said.lower() in numbers:
-            return numbers.index(said.lower()) + first
-    return int(said)
-
-
-def _season_of(tokens: Sequence[_Token]) -> int:
-    """Return the season a title says, 1 where it says none: "II", "2" and "§2" at its end."""
-    last = tokens[-1].folded if len(tokens) > 1 else ""
-    marked = next((token.folded for token in tokens if token.folded.startswith(_MARK)), "")
-    if marked:
-        return int(marked[1:])
-    if last in _ROMAN:
-        return _ROMAN.index(last) + 2
-    return int(last) if last.isdigit() and 1 < int(last) < 10 else 1
-
-
-def _spellings(title: str, tokens: Sequence[_Token]) -> Iterator[tuple[tuple[str, ...], int]]:
-    """Yield the title as it is, with its season said otherwise, without a year at its end, without its subtitle."""
-    whole = tuple(token.folded for token in tokens)
-    yield whole, _WHOLE
-    season = _season_of(tokens)
-    if season > 1 and whole[-1] in (f"{_MARK}{season}", str(season), *_ROMAN):
-        others = {f"{_MARK}{season}", str(season), *_ROMAN[season - 2 : season - 1]}
-        for said in others - {whole[-1]}:
-            yield (*whole[:-1], said), _WHOLE
-    elif season == 1:
-        yield (*whole, f"{_MARK}1"), _WHOLE
-    if len(whole) > 1 and _YEAR.fullmatch(whole[-1]):
-        yield whole[:-1], _SHORTENED
-    before = tuple(token.folded for token in _tokens(_SUBTITLE.split(title)[0]))
-    if len(before) < len(whole) and len("".join(before)) >= _MISSPELT:
-        yield before, _BEFORE_SUBTITLE
-
-
-def _inside(part: tuple[str, ...], tokens: Sequence[_Token]) -> bool:
-    """Tell whether these words stand in a row among the tokens."""
-    words = [token.folded for token in tokens]
-    return any(tuple(words[at : at + len(part)]) == part for at in range(len(words) - len(part) + 1))
+def _inside(part: tuple[str, ...], tokens: Sequence[Token]) -> bool:
+    """Tell whether these words stand in a row among the tokens, joined or not: "dressup" is "dress up"."""
+    words, wanted = [token.folded for token in tokens], "".join(part)
+    ends = (range(at + 1, len(words) + 1) for at in range(len(words)))
+    return any("".join(words[at:end]) == wanted for at, rest in enumerate(ends) for end in rest)
 
 
 def _asked(question: str) -> tuple[str, ...]:
     """Return the tokens that the question uses as a title, whatever they are."""
-    return tuple(token.folded for token in _tokens(asked_title(question) or ""))
+    return tuple(token.folded for token in title_tokens(asked_title(question) or ""))
 
 
 def _stands_alone(text: str, start: int, end: int) -> bool:
@@ -415,22 +376,3 @@ def _stands_alone(text: str, start: int, end: int) -> bool:
         if start and kind.match(text[start]) and kind.match(text[start - 1]):
             return False
     return True
-
-
-@lru_cache(maxsize=256)  # a title is cut up three times while it is learnt
-def _tokens(text: str) -> tuple[_Token, ...]:
-    plain = folded(text)
-    return tuple(
-        _Token(
-            found.group(),
-            found.group().casefold(),
-            found.start(),
-            found.end(),
-            _OPENS.search(plain, max(0, found.start() - 4), found.start()) is not None,
-        )
-        for found in _TOKEN_OR_MARK.finditer(plain)
-    )
-
-
-_OPENS = re.compile(r"(?:^|[.!?…:;]\s+|\n)[\"'“‘(]*$")
-_TOKEN_OR_MARK = re.compile(rf"{_MARK}\d+|[^\W_]+")

@@ -19,7 +19,8 @@ from animerag.query.names import named_in
 from animerag.query.plan import EVERYTHING, Plan, Predicate, both, comparisons, parts_of
 from animerag.query.reader import plan_of, read
 from animerag.query.rendering import labelled
-from animerag.query.titles import AliasIndex, folded
+from animerag.query.title_spellings import folded
+from animerag.query.titles import AliasIndex
 from animerag.retrieval.word_coverage import WordStatistics
 from animerag.storage import show_fields
 from animerag.text.cleaning import is_japanese

@@ -71,7 +71,7 @@ PARTS = AliasIndex(
     ("question", "ids"),
     [
         ("What is SNAFU about?", ["1"]),
-        ("tell me about the romantic comedy snafu", []),  # not in a row, as the title has it
+        ("tell me about the snafu romantic comedy", []),  # not in a row, as the title has it
         ("「銀の匙」はどんな話ですか？", ["2"]),
         ("What is Silver Spoon about?", ["2"]),
         ("What is Space Pirate about?", []),  # six shows share it
@@ -86,3 +86,65 @@ def test_words_of_a_title_that_few_shows_have_name_them_where_a_title_is_meant(q
 
 def test_an_empty_catalogue_names_nothing():
     assert AliasIndex([]).match("What is Monster about?") == []
+
+
+PARTS_OF_TITLES = AliasIndex(
+    [
+        Show(id="jojo4", title="JoJo no Kimyou na Bouken Part 4: Diamond", titles=("JoJo's Bizarre Adventure Part 4",)),
+        Show(id="jojo5", title="JoJo no Kimyou na Bouken Part 5: Ougon no Kaze"),
+        Show(id="jjk1", title="Jujutsu Kaisen", titles=("Jujutsu Kaisen", "JJK")),
+        Show(id="jjk2", title="Jujutsu Kaisen 2nd Season", titles=("Jujutsu Kaisen 2nd Season", "JJK")),
+        Show(id="voice", title="Koe no Katachi", titles=("Koe no Katachi", "A Silent Voice")),
+        Show(id="dress", title="Sono Bisque Doll", titles=("Sono Bisque Doll", "My Dress-Up Darling")),
+        Show(id="nhk", title="NHK ni Youkoso!", description="A silent voice at the gate of the dungeon."),
+        Show(
+            id="dungeon", title="Is It Wrong to Try to Pick Up Girls in a Dungeon, My Lord and Master of the Old Tower?"
+        ),
+        Show(
+            id="gate",
+            title="Gate: Jieitai Kanochi nite",
+            description="A silent voice is all that it gives, and a gate.",
+        ),
+        *(Show(id=f"hero{n}", title=f"Boku no Hero Academia Season {n}") for n in range(1, 7)),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "first"),
+    [
+        ("jojo part 4", "jojo4"),
+        ("what is jojo part 5 about", "jojo5"),
+        ("jjk 2", "jjk2"),
+        ("JJK2", "jjk2"),
+        ("JJK3", "jjk1"),  # there is none
+        ("bnha 3", "hero3"),
+        ("bnha", "hero1"),
+        ("silent voice", "voice"),
+        ("dressup darling", "dress"),
+        ("nhk anime", "nhk"),
+        ("hi", None),
+        ("is it wrong to try to pick up girls", "dungeon"),
+        ("is it wrong to try to pick up girls in a dungeon", "dungeon"),
+        ("When did Gate start airing?", "gate"),
+        ("a silent voice speaks to a boy through a gate", None),
+        ("she tried to pick up girls", None),
+        ("he is told to try to pick flowers in 2 gardens", None),
+    ],
+)
+def test_a_title_is_found_by_its_beginning_by_its_number_and_by_a_rare_part(question, first):
+    matches = [match.id for match in PARTS_OF_TITLES.match(question) if match.named]
+    assert (matches[0] if matches else None) == first
+
+
+def test_a_part_of_one_word_is_the_phrase_once():
+    assert [match.phrase for match in PARTS_OF_TITLES.match("nhk anime")] == ["nhk"]
+
+
+def test_stop_words_alone_are_a_name_where_they_are_all_there_is_or_have_a_capital():
+    titles = AliasIndex([Show(id="1", title="Another"), Show(id="2", title="IS")])
+    named_of = {
+        question: [match.id for match in titles.match(question) if match.named]
+        for question in ("another", "is that Another?", "she is just another one")
+    }
+    assert named_of == {"another": ["1"], "is that Another?": ["1"], "she is just another one": []}

@@ -1,0 +1,134 @@
+"""A title cut into tokens, and the ways to spell it: seasons said otherwise, without subtitle, by its beginning."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
+_SUBTITLE = re.compile(r":\s|\s[-–~～]\s?")
+_CLAUSE_END = re.compile(r"[,.?!;:]\s")
+_ARTICLES = ("the", "a", "an")
+_HEAD = 4  # words before a comma or a question mark that name a longer title
+_BEGINNING = 6  # words that a title begins with, and no other words with them, name it
+SHORTEST_HEAD = 3  # letters before a subtitle
+_ACCENTS = re.compile(
+    "[\u0300-\u036f]"
+)  # of Latin, Greek and Cyrillic; Japanese voicing marks are letters, not accents
+LONGEST_TITLE = 16  # tokens; longer ones are found by their words
+
+_ORDINALS = ["first", "second", "third", "fourth", "fifth", "sixth", "seventh"]
+_CARDINALS = ("one", "two", "three", "four", "five", "six", "seven")
+_ROMAN = ["ii", "iii", "iv", "v", "vi", "vii"]
+_NUMBER = rf"(\d\d?)(?:st|nd|rd|th)?|({'|'.join(_ORDINALS)})"
+_WRITTEN = "|".join((*_CARDINALS, *_ROMAN))
+_SEASON = re.compile(
+    rf"\b(?:(?:{_NUMBER})[\s-]+(?:season|cour|part)|(?:season|part|cour)\s+(?:(\d\d?)|({_WRITTEN}))|s0?(\d))\b"
+    r"|第?\s*([0-9一二三四五六])\s*(?:期|シーズン)|シーズン\s*([0-9])",
+    re.IGNORECASE,
+)
+_KANJI_NUMBERS = "一二三四五六"
+MARK = "§"  # what a season becomes: "2nd Season" and "第2期" are both §2
+_OPENS = re.compile(r"(?:^|[.!?…:;]\s+|\n)[\"'“‘(]*$")
+_TOKEN_OR_MARK = re.compile(rf"{MARK}\d+|[^\W_]+")
+
+# How a show carries a name, best first.
+WHOLE, SHORTENED, BEFORE_SUBTITLE = range(3)
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A word of a text as it is written and folded, a mark of a season, and its place in the folded text."""
+
+    raw: str
+    folded: str
+    start: int
+    end: int
+    opens: bool  # a sentence, where a capital says nothing
+
+
+def folded(text: str) -> str:
+    """Fold width and accents; seasons become one mark, whatever the language: "2nd Season" and "第2期" are "§2"."""
+    plain = text
+    if not text.isascii():
+        plain = unicodedata.normalize("NFKC", _ACCENTS.sub("", unicodedata.normalize("NFKD", text)))
+    return _SEASON.sub(lambda found: f" {MARK}{_season_number(found)} ", plain)
+
+
+def _season_number(found: re.Match[str]) -> int:
+    said = next(group for group in found.groups() if group)
+    for numbers, first in ((_ORDINALS, 1), (_CARDINALS, 1), (_ROMAN, 2), (_KANJI_NUMBERS, 1)):
+        if said.lower() in numbers:
+            return numbers.index(said.lower()) + first
+    return int(said)
+
+
+def season_of(tokens: Sequence[Token]) -> int:
+    """Return the season a title says, 1 where it says none: "II", "2" and "§2" at its end."""
+    last = tokens[-1].folded if len(tokens) > 1 else ""
+    marked = next((token.folded for token in tokens if token.folded.startswith(MARK)), "")
+    if marked:
+        return int(marked[1:])
+    if last in _ROMAN:
+        return _ROMAN.index(last) + 2
+    return int(last) if last.isdigit() and 1 < int(last) < 10 else 1
+
+
+def spellings(title: str, tokens: Sequence[Token]) -> Iterator[tuple[tuple[str, ...], int]]:
+    """Yield the title as it is, with its season said otherwise, without a year at its end, without its subtitle."""
+    whole = tuple(token.folded for token in tokens)
+    yield whole, WHOLE
+    season = season_of(tokens)
+    if season > 1 and whole[-1] in (f"{MARK}{season}", str(season), *_ROMAN):
+        others = {f"{MARK}{season}", str(season), *_ROMAN[season - 2 : season - 1]}
+        for said in others - {whole[-1]}:
+            yield (*whole[:-1], said), WHOLE
+    elif season == 1:
+        yield (*whole, f"{MARK}1"), WHOLE
+    if len(whole) > 1 and YEAR.fullmatch(whole[-1]):
+        yield whole[:-1], SHORTENED
+    before = tuple(token.folded for token in title_tokens(_SUBTITLE.split(title)[0]))
+    if len(before) < len(whole) and len("".join(before)) >= SHORTEST_HEAD:
+        yield before, BEFORE_SUBTITLE
+    if len(whole) > 2 and whole[0] in _ARTICLES:
+        yield whole[1:], SHORTENED
+    if len(before) > 2 and before[-1].startswith(MARK) and len(whole[0]) >= SHORTEST_HEAD:
+        yield (whole[0], before[-1]), SHORTENED  # "JoJo part 4"
+
+
+def beginnings(title: str, tokens: Sequence[Token]) -> Iterator[tuple[str, ...]]:
+    """Yield what a long title begins with: up to its first comma or question mark, and any six words or more."""
+    whole = tuple(token.folded for token in tokens)
+    head = tuple(token.folded for token in title_tokens(_CLAUSE_END.split(title)[0]))
+    if _HEAD <= len(head) < min(len(whole), _BEGINNING):
+        yield head
+    for length in range(_BEGINNING, min(len(whole), LONGEST_TITLE + 1)):
+        yield whole[:length]
+
+
+def base(title: str) -> tuple[str, ...]:
+    """Return the words of a title without seasons, numbers and a subtitle, which a franchise has in common."""
+    words = (token.folded for token in title_tokens(_SUBTITLE.split(title)[0]))
+    return tuple(word for word in words if not word.startswith(MARK) and not word.isdigit() and word not in _ROMAN)
+
+
+@lru_cache(maxsize=256)  # a title is cut up three times while it is learnt
+def title_tokens(text: str) -> tuple[Token, ...]:
+    """Return the words and season marks of a title or a question, in order."""
+    plain = folded(text)
+    return tuple(
+        Token(
+            found.group(),
+            found.group().casefold(),
+            found.start(),
+            found.end(),
+            _OPENS.search(plain, max(0, found.start() - 4), found.start()) is not None,
+        )
+        for found in _TOKEN_OR_MARK.finditer(plain)
+    )
