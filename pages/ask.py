@@ -3,22 +3,22 @@
 import streamlit as st
 
 from animerag.models import Exchange
-from animerag.ui import ask, components, model_servers, navigation, session
+from animerag.ui import ask, components, conversation, model_servers, navigation, session
 
 
 def page() -> None:
     heading, narrow, earlier, new = st.columns([3, 2, 2, 2], vertical_alignment="bottom")
     heading.title("Ask")
-    exchanges = session.conversation()
+    exchanges = conversation.current()
     status = session.status()
     ready = components.catalogue_state(status)
     if ready and not exchanges:
         with components.error_boundary():
-            model_servers.offer(session.offers(), page="ask", declinable=True)
+            model_servers.offer(model_servers.found(), page="ask", declinable=True)
     filters = ask.filters(narrow, disabled=not ready)
     ask.conversations(earlier, exchanges)
     if exchanges:
-        begin = {"on_click": session.open_conversation, "args": (None,), "help": "Begin a new conversation"}
+        begin = {"on_click": conversation.open_one, "args": (None,), "help": "Begin a new conversation"}
         new.button("New", icon=":material/add_comment:", width="stretch", **begin)
     clicked = ask.examples() if ready and status.sample_only else None
     again = None
@@ -38,10 +38,10 @@ def page() -> None:
 def answer(exchanges: list[Exchange], *, use_cache: bool = True) -> None:
     """Stream the last exchange's answer; what has arrived is kept even when the user stops it."""
     exchange = exchanges[-1]
-    keep = session.keep_conversation(exchanges)
+    keep = conversation.store(exchanges)
     asked = session.services().answering.stream(
         exchange.question,
-        history=session.turns(exchanges[:-1]),
+        history=conversation.turns(exchanges[:-1]),
         filters=exchange.filters,
         ignore=exchange.ignored,
         retrieval_only=bool(st.session_state.get("ask_retrieval_only")),

@@ -2,14 +2,14 @@
 
 import streamlit as st
 
-from animerag.ui import batch, batch_history, batch_run, components, navigation, session
+from animerag.ui import batch, batch_history, batch_run, batch_runs, components, navigation, session
 
 
 def page() -> None:
     st.title("Batch")
     if not components.catalogue_state(session.status()):
         return
-    shown = session.run_shown()
+    shown = batch_runs.shown()
     if shown is not None:
         with components.error_boundary():
             batch_run.draw(shown)

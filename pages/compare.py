@@ -9,8 +9,9 @@ from animerag.ui import compare, compare_history, components, experiment, experi
 
 def page() -> None:
     st.title("Compare")
-    race, job = session.latest(RACE_JOB), session.latest(COMPARE_JOB)
-    running = [other for other in session.all_jobs() if other.running]
+    jobs = session.services().jobs
+    race, job = jobs.latest(RACE_JOB), jobs.latest(COMPARE_JOB)
+    running = [other for other in jobs.all() if other.running]
     if any(other not in (race, job) for other in running):
         compare.waiting_for_others(running)
     for name, tab in compare.tabs(job).items():
@@ -28,27 +29,28 @@ def race_tab(*, busy: bool) -> None:
     if started:
         session.runtime().call(service.start_race(jobs, workload))
         st.rerun()
-    compare.race(session.latest(RACE_JOB), workload)
+    compare.race(jobs.latest(RACE_JOB), workload)
 
 
 def experiment_tab(*, busy: bool) -> None:
     """Choose a plan on the left and run it on the right; below is the experiment that was opened or ended last."""
-    service, job = session.services().comparison, session.latest(COMPARE_JOB)
+    service, jobs = session.services().comparison, session.services().jobs
+    job = jobs.latest(COMPARE_JOB)
     left, right = st.columns([5, 4], gap="large")
     with left, components.error_boundary():
         chosen = experiment_form.choose(service.why_not_configured())
         provider = experiment_form.provider(chosen)
         with right, st.container(border=True):
             if experiment_form.run_button(chosen, service.estimate(chosen, provider), busy=busy):
-                session.runtime().call(service.start(session.services().jobs, chosen, provider))
-                session.open_experiment(None)
+                session.runtime().call(service.start(jobs, chosen, provider))
+                compare.open_experiment(None)
                 st.rerun()
     with right:
         if job is not None and job.running:
             compare.running(job)
             return
         compare.ended_without_figures(job)
-    shown(session.experiment(job))
+    shown(compare.shown_experiment(job))
 
 
 def history_tab(*, busy: bool) -> None:  # noqa: ARG001 - nothing is started here

@@ -2,13 +2,13 @@
 
 import streamlit as st
 
-from animerag.ui import components, model_servers, navigation, session, settings
+from animerag.ui import components, model_servers, navigation, settings
 
 
 def page() -> None:
     st.title("Settings")
     with components.error_boundary():
-        model_servers.offer(session.offers(declined=True), page="settings", declinable=False)
+        model_servers.offer(model_servers.found(declined=True), page="settings", declinable=False)
     settings.form()
     with components.error_boundary():
         settings.connection_test()

@@ -11,11 +11,11 @@ def page() -> None:
     system.gate()
     system.facts("Models", system.models(services))
     size = session.runtime().call(services.maintenance.index_bytes())
-    system.catalogue_facts(services, session.status(), session.chroma_trouble(), size)
+    system.catalogue_facts(services, session.status(), system.chroma_trouble(), size)
     check()
     with components.error_boundary():
         system.indexes()
-    system.jobs_table(session.journal())
+    system.jobs_table(session.runtime().call(services.library.journal.jobs()))
     system.log_tail(services)
     system.versions()
 

@@ -8,11 +8,11 @@ from animerag.ui import navigation, session, upload
 
 def page() -> None:
     st.title("Upload")
-    job = session.latest(INGEST_JOB)
+    job = session.services().jobs.latest(INGEST_JOB)
     if job is not None and job.running:
         upload.running(job)
         return
-    record = session.unfinished()
+    record = session.runtime().call(session.services().uploads.unfinished())
     if record is not None:
         upload.cut_off(record)
     upload.choose_files()

@@ -13,7 +13,7 @@ from animerag.answering import field_answers
 from animerag.batch.export import conversation_json, conversation_markdown
 from animerag.models import Answer, AnswerStatus, Exchange, Filters, Retrieval
 from animerag.text.cleaning import clean
-from animerag.ui import session, source_dialog
+from animerag.ui import conversation, session, source_dialog
 from animerag.ui.components import EXAMPLES, error_boundary, show_error
 from animerag.ui.text import answer_markdown, counted, escape, label, moment
 
@@ -73,7 +73,7 @@ def conversations(place: Any, exchanges: Sequence[Exchange]) -> None:
                     made = partial(written, list(exchanges))
                     name = f"conversation.{ending}"
                     st.download_button(f"Download .{ending}", made, file_name=name, key=f"ask_export_{ending}")
-        earlier = session.conversations()
+        earlier = session.runtime().call(session.services().conversations.latest())
         if not earlier:
             st.caption("What you ask is kept here, on this machine only.")
         for one in earlier:
@@ -82,7 +82,7 @@ def conversations(place: Any, exchanges: Sequence[Exchange]) -> None:
             open_it.button(
                 label(told),
                 key=f"ask_open_{one.id}",
-                on_click=session.open_conversation,
+                on_click=conversation.open_one,
                 args=(one.id,),
                 type="tertiary",
             )
@@ -91,7 +91,7 @@ def conversations(place: Any, exchanges: Sequence[Exchange]) -> None:
                 icon=":material/delete:",
                 key=f"ask_delete_{one.id}",
                 help="Delete this conversation",
-                on_click=session.delete_conversation,
+                on_click=conversation.delete,
                 args=(one.id,),
                 type="tertiary",
             )

@@ -14,7 +14,7 @@ from animerag.readers.delimited import DELIMITERS
 from animerag.readers.encoding import ENCODINGS, encoding_label
 from animerag.readers.questions import LINES, MAX_K, SheetOptions
 from animerag.storage.batch_runs import RunOptions
-from animerag.ui import session
+from animerag.ui import batch_runs, session
 from animerag.ui.text import counted, label
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def _prepare(data: bytes, name: str) -> None:
     digest = hashlib.sha256(data).hexdigest()
     path = session.services().spool.store(data).path
     said = _said(digest)
-    sheet = session.sheet(path, name, said)
+    sheet = batch_runs.sheet(path, name, said)
     _as_understood(sheet, digest)
     _counts(sheet)
     _preview(sheet)
@@ -69,7 +69,7 @@ def _prepare(data: bytes, name: str) -> None:
         pressed = st.button("Start", type="primary", icon=":material/play_arrow:", key="batch_start")
         st.caption(_takes(sheet, options, level))
     if pressed:
-        session.start_run(sheet, options, sha256=digest, concurrency=level)
+        batch_runs.start(sheet, options, sha256=digest, concurrency=level)
         session.give_up([path])
         session.renew("batch_file")
         session.renew("batch_lines")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from animerag.text.durations import duration
-from animerag.ui import session
+from animerag.ui import batch_runs, session
 from animerag.ui.components import kept
 
 if TYPE_CHECKING:
@@ -15,10 +15,14 @@ if TYPE_CHECKING:
 
 def saved(shown: BatchRun | None) -> None:
     """Draw the kept runs; choosing a row opens it."""
-    runs = [run for run in session.runs() if shown is None or run.id != shown.id]
+    runs = [
+        run
+        for run in session.runtime().call(session.services().batch.runs.latest())
+        if shown is None or run.id != shown.id
+    ]
     if not runs:
         return
-    kept("Earlier runs", list(map(_row, runs)), lambda place: session.open_run(runs[place].id), key="batch_saved")
+    kept("Earlier runs", list(map(_row, runs)), lambda place: batch_runs.open_one(runs[place].id), key="batch_saved")
 
 
 def _row(run: BatchRun) -> dict[str, object]:

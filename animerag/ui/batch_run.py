@@ -16,7 +16,7 @@ from animerag.evaluation import run_quality
 from animerag.models import AnswerStatus
 from animerag.storage.batch_runs import FAILED
 from animerag.text.durations import duration
-from animerag.ui import evaluation, session
+from animerag.ui import batch_runs, evaluation, session
 from animerag.ui.batch import level_choice, tokens_and_cost
 from animerag.ui.compare import draw as draw_chart
 from animerag.ui.components import job_watched, show_error
@@ -25,6 +25,7 @@ from animerag.ui.text import answer_markdown, counted, escape, label
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from animerag.batch.runner import Which
     from animerag.jobs.jobs import Job
     from animerag.storage.batch_runs import BatchRun, RunRow
 
@@ -41,13 +42,13 @@ _SHOWN: dict[str, tuple[AnswerStatus | None, ...] | None] = {
 
 def draw(run: BatchRun) -> None:
     """Draw a run: what it does or did first, details below."""
-    job = session.run_job(run)
+    job = session.services().jobs.get(run.job_id) if run.job_id else None
     running = job is not None and job.running
     heading, close = st.columns([5, 1], vertical_alignment="center")
     if not running:
         heading.subheader(label(run.name), anchor=False)
     if close.button("New sheet", icon=":material/add:", key="batch_new", width="stretch"):
-        session.open_run(None)
+        batch_runs.open_one(None)
         st.rerun()
     if job is not None and running:
         job_watched(job, _told, lambda _: _at_work(run.id))
@@ -79,11 +80,11 @@ def _told(job: Job) -> str:
 
 
 def _at_work(run_id: str) -> None:
-    run = session.run(run_id)
+    run = session.runtime().call(session.services().batch.runs.get(run_id))
     level = level_choice()
     if st.session_state.setdefault("batch_level_set", level) != level:
         st.session_state["batch_level_set"] = level
-        session.set_batch_level(level)
+        session.on_loop(lambda: session.services().batch.set_level(level))
     _files(run)
     _views(run)
 
@@ -106,11 +107,15 @@ def _ended(run: BatchRun, job: Job | None) -> None:
     with st.container(horizontal=True):
         missing = run.missing + run.counts.get(AnswerStatus.CANCELLED, 0)
         if missing and st.button(f"Resume, {missing:,} left", icon=":material/play_arrow:", key="batch_resume"):
-            session.continue_run(run, "missing")
-            st.rerun()
+            _continue(run, "missing")
         if run.failed and st.button(f"Retry {run.failed:,} failed", icon=":material/refresh:", key="batch_retry"):
-            session.continue_run(run, "failed")
-            st.rerun()
+            _continue(run, "failed")
+
+
+def _continue(run: BatchRun, which: Which) -> None:
+    services = session.services()
+    session.runtime().call(services.batch.start(services.jobs, run.id, which))
+    st.rerun()
 
 
 def _files(run: BatchRun) -> None:
@@ -132,12 +137,14 @@ def _files(run: BatchRun) -> None:
         with st.popover("Delete", icon=":material/delete:", key=f"batch_deleting_{run.id}"):
             st.caption("Its answers cannot be had back.")
             if st.button("Delete this run", key="batch_delete", type="primary"):
-                session.delete_run(run)
+                session.runtime().call(session.services().batch.runs.delete(run.id))
+                batch_runs.open_one(None)
                 st.rerun()
 
 
 def _file(suffix: str, run_id: str) -> bytes:
-    return export.written(suffix, *session.whole_run(run_id))
+    call, runs = session.runtime().call, session.services().batch.runs
+    return export.written(suffix, call(runs.get(run_id)), call(runs.rows(run_id)))
 
 
 def _views(run: BatchRun) -> None:
@@ -165,7 +172,10 @@ def _answers(run: BatchRun) -> None:
     if pages > 1:
         with pages_place:
             page = st.pagination(pages, key=f"batch_page_{run.id}_{shown}")
-    rows = session.run_rows(run.id, offset=(page - 1) * _PAGE_ROWS, limit=_PAGE_ROWS, statuses=statuses)
+    runs = session.services().batch.runs
+    rows = session.runtime().call(
+        runs.rows(run.id, offset=(page - 1) * _PAGE_ROWS, limit=_PAGE_ROWS, statuses=statuses)
+    )
     if not rows:
         st.caption("There are no such rows.")
         return
@@ -245,7 +255,7 @@ def _took(answer: Mapping[str, Any]) -> str:
 
 
 def _timing(run: BatchRun) -> None:
-    timed = session.run_timed(run.id)
+    timed = session.runtime().call(session.services().batch.runs.timed(run.id))
     if not any(one.timings["total_s"] for one in timed):
         st.caption("No answer has been timed yet.")
         return

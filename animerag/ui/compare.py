@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 RACE, EXPERIMENT, HISTORY = "Race", "Experiment", "History"
 TAB_KEY = "compare_tab"
+HISTORY_KEY = "compare_saved"
 _RACE_WORK: dict[Workload, tuple[str, str]] = {
     "batch": ("Questions", "8 questions are answered three times: one after another, then 8 at once"),
     "ingest": (
@@ -183,7 +184,7 @@ def _why_not_used(workload: Workload, fixed_by: str | None) -> str | None:
     return None
 
 
-# ── Experiments in progress ──────────────────────────────────────────────────────────────────────────────────────────
+# ── Experiments ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def running(job: Job) -> None:
@@ -231,6 +232,27 @@ def _finished_runs(job: Job) -> None:
     ]
     if rows:
         st.dataframe(rows, hide_index=True, width="stretch", height=220)
+
+
+def shown_experiment(job: Job | None) -> Experiment | None:
+    """Return the experiment to show: the one that was opened, else that of the latest job unless it was deleted."""
+    opened = st.query_params.get("experiment") or (job.report.id if job is not None and job.report else None)
+    if opened is None:
+        return None
+    found: Experiment | None = st.session_state.get("compare_shown")
+    if found is None or found.id != opened:
+        found = st.session_state["compare_shown"] = session.runtime().call(session.services().comparison.load(opened))
+    return found
+
+
+def open_experiment(experiment_id: str | None) -> None:
+    """Show a saved experiment from now on, or none; its address can be bookmarked and shared."""
+    st.session_state.pop("compare_shown", None)
+    session.renew(HISTORY_KEY)  # untick its row
+    if experiment_id is None:
+        st.query_params.pop("experiment", None)
+    else:
+        st.query_params["experiment"] = experiment_id
 
 
 def ended_without_figures(job: Job | None) -> None:

@@ -9,7 +9,7 @@ import streamlit as st
 from animerag.charts.experiment import overlay
 from animerag.comparison.summary import key_figures, verdict
 from animerag.ui import session
-from animerag.ui.compare import EXPERIMENT, TAB_KEY, draw, outcome
+from animerag.ui.compare import EXPERIMENT, HISTORY_KEY, TAB_KEY, draw, open_experiment, outcome
 from animerag.ui.experiment import experiment_title
 from animerag.ui.text import escape, label
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from animerag.comparison.experiment import Experiment
 
-_LIST = "compare_saved"
 _ROW_PX, _MOST_ROWS = 35, 12
 
 
@@ -30,7 +29,7 @@ def history(experiments: Sequence[Experiment], baseline_id: str | None) -> None:
     st.caption("Tick one experiment to open it, two to compare them. On the keyboard, Shift + Space ticks a row.")
     selection = st.dataframe(
         [_row(experiment, baseline_id) for experiment in experiments],
-        key=session.fresh_key(_LIST),
+        key=session.fresh_key(HISTORY_KEY),
         on_select="rerun",
         selection_mode="multi-row",
         hide_index=True,
@@ -48,7 +47,7 @@ def history(experiments: Sequence[Experiment], baseline_id: str | None) -> None:
 
 def open_one(experiment_id: str) -> None:
     """Show an experiment in its tab; for callbacks, before the tabs are drawn again."""
-    session.open_experiment(experiment_id)
+    open_experiment(experiment_id)
     st.session_state[TAB_KEY] = EXPERIMENT
 
 
@@ -90,5 +89,5 @@ def actions(experiment: Experiment, baseline_id: str | None) -> None:
             st.caption("This cannot be undone.")
             if st.button("Delete this experiment", key="compare_delete"):
                 call(service.delete(experiment.id))
-                session.open_experiment(None)
+                open_experiment(None)
                 st.rerun()

@@ -59,7 +59,7 @@ def foot() -> None:
     """Draw the sidebar's last line: who answers, how many shows, what runs."""
     services = session.services()
     st.caption(label(f"{_who(services)} · {counted(session.look().shows, 'show')}"))
-    running = sum(job.running for job in session.all_jobs())
+    running = sum(job.running for job in session.services().jobs.all())
     if running:
         st.page_link("pages/system.py", label=f"{counted(running, 'job')} running", icon=":material/sync:")
 
@@ -74,7 +74,7 @@ def _who(services: Services) -> str:
 
 def catalogue_state(status: Status) -> bool:
     """Draw what there is to say about the catalogue; tell whether it can be asked."""
-    job = session.latest(SAMPLE_JOB)
+    job = session.services().jobs.latest(SAMPLE_JOB)
     if job is not None and job.running:
         _sample_running(job)
         return False
@@ -85,7 +85,7 @@ def catalogue_state(status: Status) -> bool:
         line, link = st.columns([3, 1], vertical_alignment="center")  # 4 to 1 cuts the link off at 1280 pixels
         line.caption(f"Sample catalogue, {counted(status.shows, 'show')}. Upload your own: it replaces the sample.")
         link.page_link("pages/upload.py", label="Upload your own", icon=":material/upload_file:")
-    running = any(job.running for job in session.all_jobs())
+    running = any(job.running for job in session.services().jobs.all())
     if status.not_indexed and not running:
         _not_indexed(status)
     return True

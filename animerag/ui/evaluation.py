@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from animerag.evaluation import run_quality
-from animerag.ui import session
+from animerag.ui import batch_runs, session
 from animerag.ui.text import counted, label
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from animerag.evaluation.evaluation import EvaluatedQuestion, Evaluation
     from animerag.storage.batch_runs import BatchRun
@@ -21,19 +21,20 @@ _FIGURES = ("hit@1", "hit@3", "hit@5", "mrr")
 
 def draw(run: BatchRun) -> None:
     """Draw how good a run was, and beside another one where one is chosen."""
-    judged = run_quality.evaluated(session.run_rows(run.id))
+    call, runs = session.runtime().call, session.services().batch.runs
+    judged = run_quality.evaluated(call(runs.rows(run.id)))
     if not judged.outcomes:
         st.caption("No row was answered yet.")
         return
     told = judged.as_json()
-    others = [other for other in session.runs() if other.id != run.id and run_quality.has_ground_truth(other)]
+    others = [other for other in call(runs.latest()) if other.id != run.id and run_quality.has_ground_truth(other)]
     chosen = st.selectbox(
         "Beside another run",
         [None, *others],
-        format_func=lambda other: "none" if other is None else session.run_title(other),
+        format_func=lambda other: "none" if other is None else batch_runs.title(other),
         key=f"batch_beside_{run.id}",
     )
-    before = None if chosen is None else run_quality.evaluated(session.run_rows(chosen.id))
+    before = None if chosen is None else run_quality.evaluated(call(runs.rows(chosen.id)))
     _figures(told, None if before is None else before.as_json())
     st.dataframe(_kinds(told), hide_index=True, width="stretch", placeholder="")
     if before is not None:
@@ -78,13 +79,19 @@ def _misses(judged: Evaluation) -> None:
             "Row": miss.index + 1,
             "Kind": miss.expectation.kind,
             "Question": miss.expectation.question,
-            "Expected": ", ".join(session.titles(miss.expectation.expected[:3])) or "nothing",
+            "Expected": ", ".join(_titles(miss.expectation.expected[:3])) or "nothing",
             "Found instead": ", ".join(miss.titles) or "nothing",
         }
         for miss in judged.misses
     ]
     if rows:
         st.dataframe(rows, hide_index=True, width="stretch")
+
+
+def _titles(ids: Sequence[str]) -> list[str]:
+    """Return the titles of shows; an id that is not in the catalogue stands for itself."""
+    shows = session.runtime().call(session.services().library.shows(ids))
+    return [shows[show_id].title if show_id in shows else show_id for show_id in ids]
 
 
 def _place(outcome: EvaluatedQuestion) -> str:

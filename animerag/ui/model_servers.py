@@ -19,6 +19,17 @@ if TYPE_CHECKING:
 _TEST_S = 180.0
 
 
+def found(*, declined: bool = False) -> list[ModelServer]:
+    """Return servers on this machine that could write answers, looked for once in a session."""
+    key = "offers_all" if declined else "offers"
+    servers: list[ModelServer] | None = st.session_state.get(key)
+    if servers is None:
+        servers = st.session_state[key] = session.runtime().call(
+            session.services().preferences.offers(declined=declined)
+        )
+    return servers
+
+
 def offer(servers: Sequence[ModelServer], *, page: str, declinable: bool) -> None:
     """Offer servers on this machine that could write answers; none is used until it is chosen."""
     for server in servers:
@@ -46,5 +57,6 @@ def _offered(server: ModelServer, *, page: str, declinable: bool) -> None:
             return
         st.rerun()
     if declinable and decline.button("Not now", key=f"{key}_decline", width="stretch"):
-        session.decline_server(server)
+        session.runtime().call(session.services().preferences.decline(server))
+        st.session_state.pop("offers", None)
         st.rerun()

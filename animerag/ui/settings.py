@@ -65,7 +65,7 @@ def _draw(fields: _Fields, draw: Callable[[_Fields], dict[str, Any]], action: st
 
 
 def _running() -> int:
-    return sum(job.running for job in session.all_jobs())
+    return sum(job.running for job in session.services().jobs.all())
 
 
 class _Fields:

@@ -25,7 +25,8 @@ _EDIT_S = 120.0  # a provider may have to embed a new description
 def draw(show: Show) -> None:
     """Draw a show; related shows that the catalogue contains can be opened."""
     call, services = session.runtime().call, session.services()
-    known = session.held([item.id for item in (*show.relations, *show.similar)])
+    related = [item.id for item in (*show.relations, *show.similar)]
+    known = set(call(services.library.shows(related, records=False)))
     origins, edited = call(services.same_shows.provenance_of(show.id)), call(services.editing.changed(show.id))
     st.subheader(label(show.title), anchor=False)
     _actions(show)

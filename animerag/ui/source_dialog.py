@@ -126,7 +126,7 @@ def _marked(sentence: str, wanted: set[str], answer: str) -> str:
 def _links(heading: str, related: Sequence[RelatedShow]) -> None:
     if not related:
         return
-    held = session.held([item.id for item in related])
+    held = session.runtime().call(session.services().library.shows([item.id for item in related], records=False))
     st.markdown(f"**{heading}**")
     for item in related[:_RELATED]:
         year = f" ({item.year})" if item.year else ""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from animerag import __version__
-from animerag.errors import RuntimeClosedError
+from animerag.errors import AnimeRAGError, RuntimeClosedError
 from animerag.logs import LOG, tail
 from animerag.models import Priority
 from animerag.text.durations import duration
@@ -71,6 +72,17 @@ def catalogue_facts(services: Services, status: Status, trouble: str | None, ind
     )
 
 
+def chroma_trouble() -> str | None:
+    """Return why Chroma cannot be reached, or None when it can."""
+    try:
+        session.runtime().call(session.services().index.start())
+    except AnimeRAGError as error:
+        return str(error)
+    except TimeoutError:
+        return "Chroma did not answer in time."
+    return None
+
+
 def doctor(report: DoctorReport) -> None:
     """Say whether index and library agree."""
     repaired = f" {counted(report.repaired, 'show')} repaired." if report.repaired else ""
@@ -111,7 +123,7 @@ def gate() -> None:
         left = "–" if state.requests_left is None else f"{state.requests_left:,}"
         places[-2].metric("Requests left", left, help="As the provider reported with its last answer.")
         lag = "–" if lag_s is None else moment(lag_s)
-        places[-1].metric("Event-loop lag (p95)", lag, help="How long the loop kept work waiting, 95th percentile.")
+        places[-1].metric("Loop lag (p95)", lag, help="How long the loop kept work waiting, 95th percentile.")
         if state.cool_down_s > 0:
             st.warning(label(f"Waiting {state.cool_down_s:.0f} s: {state.reason}."), icon=":material/hourglass_top:")
         notes = []
@@ -157,7 +169,7 @@ def jobs_table(jobs: Sequence[JobRecord]) -> None:
             "State": job.state,
             "Owner": job.owner,
             "Started": session.local_time(job.created_at),
-            "Took": duration(session.took_s(job)),
+            "Took": duration(_took_s(job)),
             "Error": job.error or "",
         }
         for job in jobs
@@ -171,6 +183,12 @@ def log_tail(services: Services) -> None:
     opened = st.expander(label(f"Log: {path}"), icon=":material/article:", key="system_log", on_change="rerun")
     if opened.open:
         opened.code(tail(path) or "The log is empty.", language=None, height=400)
+
+
+def _took_s(job: JobRecord) -> float:
+    """Return how long a job took, or has taken so far."""
+    end = datetime.fromisoformat(job.finished_at) if job.finished_at else datetime.now(UTC)
+    return max((end - datetime.fromisoformat(job.created_at)).total_seconds(), 0.0)
 
 
 def versions() -> None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from animerag.jobs.jobs import Job
     from animerag.models import IngestReport, JobRecord
+    from animerag.rate_limits import LevelChoice
     from animerag.readers import Detection
     from animerag.ui.session import Chosen
 
@@ -40,7 +41,7 @@ _WIDTHS = {
     "Tokens": 66, "Cost": 60, "Est. time": 84,
 }  # fmt: skip
 _WINDOW_S = 20.0  # of a running import's lanes
-_LEVELS = ("auto", 1, 3, 5, 10, 20)
+_LEVELS: tuple[LevelChoice, ...] = ("auto", 1, 3, 5, 10, 20)
 
 
 # ── Choosing ─────────────────────────────────────────────────────────────────────────────────────────────────────────

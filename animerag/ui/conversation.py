@@ -1,0 +1,72 @@
+"""The conversation that Ask shows, in this tab and in the library."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from animerag.models import Turn
+from animerag.ui import session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from animerag.models import Exchange
+
+
+def current() -> list[Exchange]:
+    """Return the conversation that the address names, else the one of this tab, oldest exchange first."""
+    wanted, shown = st.query_params.get("chat"), st.session_state.get("ask_chat")
+    if wanted and wanted != shown:
+        open_one(wanted)
+    elif shown:  # back from another page, whose address does not name it
+        st.query_params["chat"] = shown
+    exchanges: list[Exchange] = st.session_state.setdefault("ask_conversation", [])
+    return exchanges
+
+
+def open_one(conversation_id: str | None) -> None:
+    """Show an earlier conversation, or start a new one."""
+    exchanges = (
+        session.runtime().call(session.services().conversations.exchanges(conversation_id)) if conversation_id else []
+    )
+    st.session_state["ask_conversation"] = exchanges
+    st.session_state["ask_chat"] = conversation_id if exchanges else None
+    st.query_params.pop("chat", None)
+    if exchanges and conversation_id:
+        st.query_params["chat"] = conversation_id
+
+
+def store(exchanges: Sequence[Exchange]) -> Callable[[], None]:
+    """Store the last exchange, and return what stores it again, even while the page is being stopped."""
+    loop, stored = session.runtime(), session.services().conversations
+    number, exchange = len(exchanges) - 1, exchanges[-1]
+    chat = loop.call(stored.put(st.session_state.get("ask_chat"), number, exchange))
+    st.session_state["ask_chat"] = st.query_params["chat"] = chat
+
+    def again() -> None:
+        loop.call(stored.put(chat, number, exchange))
+
+    return again
+
+
+def delete(conversation_id: str) -> None:
+    """Delete a conversation."""
+    session.runtime().call(session.services().conversations.delete(conversation_id))
+    if st.session_state.get("ask_chat") == conversation_id:
+        open_one(None)
+
+
+def turns(exchanges: Sequence[Exchange]) -> list[Turn]:
+    """Return what earlier exchanges say to the next question."""
+    return [
+        Turn(
+            question=exchange.question,
+            answer=exchange.text,
+            cited=exchange.answer.citations,
+            ids=exchange.answer.result.ids if exchange.answer.result else (),
+        )
+        for exchange in exchanges
+        if exchange.answer is not None
+    ]
