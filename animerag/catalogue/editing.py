@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from animerag.errors import AnimeRAGError, InvalidInputError
 from animerag.ingestion.overrides import _checked, edited
@@ -28,7 +28,7 @@ class Editing:
         self._library = indexer.library
         self._ingestion = ingestion
 
-    async def edit(self, show_id: str, changes: Mapping[str, Any]) -> Show:
+    async def edit(self, show_id: str, changes: Mapping[str, object]) -> Show:
         """Edit fields of a show; the edit outlasts later imports, and a new description is embedded.
 
         Raises InvalidInputError for an unknown show or a value that cannot be, and what an ingestion raises.

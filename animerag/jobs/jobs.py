@@ -118,14 +118,14 @@ class Jobs:
 
     async def start(
         self,
-        work: Callable[[Control], Awaitable[Any]],
+        work: Callable[[Control], Awaitable[object]],
         *,
         kind: str,
         title: str,
         key: str | None = None,
         owner: str = LOCAL_OWNER,
         exclusive: bool = False,
-        request: Mapping[str, Any] | None = None,
+        request: Mapping[str, object] | None = None,
         after: Callable[[Job], Awaitable[None]] | None = None,
     ) -> Job:
         """Journal and start a job. A running job with the same `key` is returned instead of a second one.
@@ -202,7 +202,7 @@ class Jobs:
     async def _run(
         self,
         job: Job,
-        work: Callable[[Control], Awaitable[Any]],
+        work: Callable[[Control], Awaitable[object]],
         before: Job | None,
         after: Callable[[Job], Awaitable[None]] | None,
     ) -> None:

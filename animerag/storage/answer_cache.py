@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import json
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, select
 from sqlalchemy.dialects.sqlite import insert
@@ -35,7 +35,7 @@ class AnswerCache:
         self._unwritten: dict[str, tuple[int, CachedRetrieval]] = {}
         self._writer: asyncio.Task[None] | None = None
 
-    async def key(self, **parts: Any) -> tuple[str, int]:
+    async def key(self, **parts: object) -> tuple[str, int]:
         """Return the key of all that an answer depends on, including the catalogue's revision, and that revision.
 
         Raises LibraryError.
@@ -92,7 +92,7 @@ class AnswerCache:
                     del self._unwritten[key]
 
 
-def _rows(batch: Mapping[str, tuple[int, CachedRetrieval]]) -> list[dict[str, Any]]:
+def _rows(batch: Mapping[str, tuple[int, CachedRetrieval]]) -> list[dict[str, object]]:
     return [
         {"key": key, "revision": revision, "told": dump(cached.found, cached.answer)}
         for key, (revision, cached) in batch.items()

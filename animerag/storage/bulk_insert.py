@@ -7,7 +7,7 @@ statement is compiled once, and its rows reach the driver's thread as they are: 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite import insert
@@ -30,7 +30,7 @@ def chunks(values: Iterable[str]) -> Iterator[list[str]]:
         yield listed[start : start + _CHUNK]
 
 
-async def insert_many(connection: AsyncConnection, statement: Insert, rows: Sequence[Mapping[str, Any]]) -> None:
+async def insert_many(connection: AsyncConnection, statement: Insert, rows: Sequence[Mapping[str, object]]) -> None:
     """Insert rows that all have the same columns, with values as SQLite stores them."""
     if rows:
         written, names = _compiled(statement, tuple(rows[0]))

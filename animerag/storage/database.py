@@ -254,7 +254,7 @@ async def _version(connection: AsyncConnection) -> int:
     return version
 
 
-def to_json(value: Any) -> str:
+def to_json(value: object) -> str:
     """Keep every script readable in the file, so that titles can be searched where they stand."""
     return json.dumps(value, ensure_ascii=False)
 

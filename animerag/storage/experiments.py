@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, select
 from sqlalchemy.dialects.sqlite import insert
@@ -28,20 +28,20 @@ class ExperimentStore:
         """Work on an open database; nothing is read or written yet."""
         self._database = database
 
-    async def save(self, experiment_id: str, summary: Mapping[str, Any], whole: Mapping[str, Any]) -> None:
+    async def save(self, experiment_id: str, summary: Mapping[str, object], whole: Mapping[str, object]) -> None:
         """Store what Compare measured."""
         values = {"id": experiment_id, "created_at": now(), "summary": dict(summary), "whole": dict(whole)}
         async with self._database.writing() as connection:
             await connection.execute(insert(experiments).values(**values))
 
-    async def summaries(self) -> list[dict[str, Any]]:
+    async def summaries(self) -> list[dict[str, object]]:
         """Return the summaries of all experiments, newest first."""
         wanted = select(experiments.c.summary).order_by(experiments.c.created_at.desc()).limit(200)
         return [row.summary for row in await self._database.rows(wanted)]
 
-    async def load(self, experiment_id: str) -> dict[str, Any] | None:
+    async def load(self, experiment_id: str) -> dict[str, object] | None:
         """Return one experiment whole, or None."""
-        stored: dict[str, Any] | None = await self._database.scalar(
+        stored: dict[str, object] | None = await self._database.scalar(
             select(experiments.c.whole).where(experiments.c.id == experiment_id)
         )
         return stored

@@ -31,7 +31,7 @@ class JobRequest:
     id: str
     state: str
     created_at: str
-    request: Mapping[str, Any]
+    request: Mapping[str, object]
 
 
 class JobJournal:
@@ -42,7 +42,7 @@ class JobJournal:
         self._database = database
 
     async def begin(
-        self, job_id: str, *, owner: str, kind: str, title: str, lease: str, request: Mapping[str, Any] | None = None
+        self, job_id: str, *, owner: str, kind: str, title: str, lease: str, request: Mapping[str, object] | None = None
     ) -> None:
         """Journal a job before it starts; `request` is what another process needs to finish it."""
         values = {"id": job_id, "owner": owner, "kind": kind, "title": title, "lease": lease}
@@ -66,7 +66,7 @@ class JobJournal:
         return [JobRequest(**row._asdict()) for row in await self._database.rows(wanted)]
 
     async def end(
-        self, job_id: str, *, state: str, report: Mapping[str, Any] | None = None, error: str | None = None
+        self, job_id: str, *, state: str, report: Mapping[str, object] | None = None, error: str | None = None
     ) -> None:
         """Journal how a job ended."""
         values = {"state": state, "report": report, "error": error, "finished_at": now()}

@@ -60,8 +60,8 @@ class ShowRows:
 
     shows: Sequence[dict[str, Any]]
     words: Mapping[str, dict[str, str]]
-    mine: Sequence[dict[str, Any]] = ()
-    origins: Sequence[dict[str, Any]] = ()
+    mine: Sequence[dict[str, object]] = ()
+    origins: Sequence[dict[str, object]] = ()
 
     def __add__(self, other: ShowRows) -> ShowRows:
         return ShowRows(
@@ -232,7 +232,7 @@ async def shows_in(connection: AsyncConnection, ids: Sequence[str]) -> dict[int,
     return {row.number: _show(row) for row in rows}
 
 
-def _show_row(document: Document, import_id: int) -> dict[str, Any]:
+def _show_row(document: Document, import_id: int) -> dict[str, object]:
     show = document.show
     return {
         "id": show.id,
@@ -255,7 +255,7 @@ def _show_row(document: Document, import_id: int) -> dict[str, Any]:
     }
 
 
-def _related(item: RelatedShow) -> dict[str, Any]:
+def _related(item: RelatedShow) -> dict[str, object]:
     # dataclasses.asdict copies deeply, which is half the time of a row.
     return {"id": item.id, "title": item.title, "kind": item.kind, "year": item.year}
 

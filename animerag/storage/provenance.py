@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert
@@ -26,9 +26,9 @@ _PUT_MINE = upsert(my_list, "show_id")
 _PUT_ORIGIN = upsert(provenance, "show_id", "file", "source_id")
 
 
-def rows(batch: Sequence[Document], import_id: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def rows(batch: Sequence[Document], import_id: int) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
     """Return the rows of documents beside the shows: their owner's list, and the files they come from."""
-    mine = [
+    mine: list[dict[str, object]] = [
         {
             "show_id": show.id,
             "status": show.my_status,
@@ -38,7 +38,7 @@ def rows(batch: Sequence[Document], import_id: int) -> tuple[list[dict[str, Any]
         for show in (document.show for document in batch)
         if (show.my_status, show.my_score, show.episodes_watched) != (None, None, None)
     ]
-    origins = [
+    origins: list[dict[str, object]] = [
         {
             "show_id": show.id,
             "file": show.origin.file,
@@ -52,7 +52,9 @@ def rows(batch: Sequence[Document], import_id: int) -> tuple[list[dict[str, Any]
     return mine, origins
 
 
-async def put(connection: AsyncConnection, mine: Sequence[dict[str, Any]], origins: Sequence[dict[str, Any]]) -> None:
+async def put(
+    connection: AsyncConnection, mine: Sequence[dict[str, object]], origins: Sequence[dict[str, object]]
+) -> None:
     """Store what `rows` made, within a write of the shows themselves."""
     await insert_many(connection, _PUT_MINE, mine)
     await insert_many(connection, _PUT_ORIGIN, origins)
@@ -126,14 +128,14 @@ async def merge(connection: AsyncConnection, *, keep: str, other: str) -> None:
     await connection.execute(delete(shows).where(shows.c.id == other))
 
 
-async def edits_of(database: Database, ids: Iterable[str] | None = None) -> dict[str, dict[str, Any]]:
+async def edits_of(database: Database, ids: Iterable[str] | None = None) -> dict[str, dict[str, object]]:
     """Return the edits of shows, by id and field, as JSON values."""
     wanted = select(edits.c.show_id, edits.c.changes)
     statements = [wanted] if ids is None else [wanted.where(edits.c.show_id.in_(part)) for part in chunks(ids)]
     return {row.show_id: row.changes for row in await database.rows(*statements)}
 
 
-async def keep_edits(database: Database, show_id: str, changes: Mapping[str, Any]) -> None:
+async def keep_edits(database: Database, show_id: str, changes: Mapping[str, object]) -> None:
     """Store the edits of a show in place of earlier ones; without any, forget them. Raises LibraryError."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     async with database.writing() as connection:

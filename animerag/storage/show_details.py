@@ -14,7 +14,7 @@ PLAIN = ("type", "air_date", "end_date", "season", "airing", "restricted", "sour
 JSON = ("studios", "tag_weights")
 
 
-def to_columns(show: Show) -> dict[str, Any]:
+def to_columns(show: Show) -> dict[str, object]:
     """Return the columns by name, with JSON as text."""
     plain = {name: getattr(show, name) for name in PLAIN}
     return {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sqlalchemy import delete, func, or_, select
@@ -48,7 +48,7 @@ class EmbeddingStore:
     def __init__(self, database: Database) -> None:
         """Work on an open database; nothing is read or written yet."""
         self._database = database
-        self._unsaved: list[tuple[list[dict[str, Any]], asyncio.Future[None]]] = []
+        self._unsaved: list[tuple[list[dict[str, object]], asyncio.Future[None]]] = []
 
     async def save(self, model: str, rows: Mapping[str, Vectors]) -> None:
         """Store vectors by the hash of their text, so that none is paid for twice."""
@@ -64,7 +64,7 @@ class EmbeddingStore:
                 await self._save_together(pending)
         await saved
 
-    async def _save_together(self, pending: Sequence[tuple[list[dict[str, Any]], asyncio.Future[None]]]) -> None:
+    async def _save_together(self, pending: Sequence[tuple[list[dict[str, object]], asyncio.Future[None]]]) -> None:
         """Store what several callers passed in one transaction: a commit waits for the disk."""
         try:
             async with self._database.transaction() as connection:
@@ -189,6 +189,6 @@ class EmbeddingStore:
         return [row.show_id for row in rows]
 
 
-def _row(key: VectorKey, vector: Vectors) -> dict[str, Any]:
+def _row(key: VectorKey, vector: Vectors) -> dict[str, object]:
     stored = vector.astype("<f4").tobytes()
     return {**key._asdict(), "vector": stored, "checksum": checksum_of(stored)}

@@ -202,11 +202,11 @@ def _edit(show: Show) -> None:
         _save(show, changes)
 
 
-def _differs(value: Any, before: Any) -> bool:
+def _differs(value: object, before: object) -> bool:
     return (tuple(value) if isinstance(value, list) else value or None) != (before or None)
 
 
-def _save(show: Show, changes: dict[str, Any]) -> None:
+def _save(show: Show, changes: dict[str, object]) -> None:
     if changes:
         try:
             session.runtime().call(session.services().editing.edit(show.id, changes), timeout_s=_EDIT_S)

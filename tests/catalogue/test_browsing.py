@@ -53,7 +53,7 @@ async def ids(services, *args, **kwargs):
         ("%", ["2", "1", "3", "5", "4"]),  # punctuation alone asks for nothing
     ],
 )
-async def test_letters_are_found_inside_any_title(shows, search, found):
+async def test_letters_match_inside_any_title(shows, search, found):
     assert await ids(shows, search) == found
 
 

@@ -154,7 +154,7 @@ async def test_a_broken_index_answers_the_first_question(local, damage, monkeypa
     assert len(moved) == (damage is not without_directory)
 
 
-async def test_an_index_that_fails_while_it_is_used_is_moved_aside_by_a_repair(local):
+async def test_an_index_that_fails_while_it_is_used_is_moved_away_by_a_repair(local):
     async with open_services(local, warm=False) as opened:
         await opened.index.start()
         await opened.maintenance.check()
@@ -195,7 +195,7 @@ async def test_a_library_without_its_log_opens_or_says_why(library):
 
 
 @pytest.mark.parametrize("value", ['{"half', b"\xff\xfe\x00"], ids=["json", "utf-8"])
-async def test_a_row_that_cannot_be_decoded_is_found_and_not_backed_up(library, tmp_path, value):
+async def test_a_row_that_cannot_be_decoded_is_reported_and_not_backed_up(library, tmp_path, value):
     with closing(sqlite3.connect(library)) as database, database:
         database.execute("UPDATE shows SET tags = CAST(? AS TEXT) WHERE id = '3'", (value,))
     assert "shows cannot be decoded (tags of 1)" in await named(library)

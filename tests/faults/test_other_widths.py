@@ -45,7 +45,7 @@ async def test_many_who_need_the_width_ask_for_it_once(opened):
         assert len(server.requests) == 1
 
 
-async def test_widths_are_kept_by_address_and_model(opened):
+async def test_widths_are_stored_by_address_and_model(opened):
     async with raw_server(embedded) as one, raw_server(lambda request: embedded(request, 16)) as other:
         for server, model, width in ((one, "a", 8), (other, "a", 16), (one, "b", 8), (one, "a", 8)):
             async with opened(server, embedding_model=model) as services:

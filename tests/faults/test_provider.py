@@ -67,7 +67,7 @@ async def test_what_goes_wrong_now_and_then_loses_nothing(import_from, kind):
 
 
 @pytest.mark.parametrize("kind", ["401", "403", "404", "insufficient_quota"])
-async def test_a_provider_that_cannot_be_used_is_left_alone_at_once(import_from, kind):
+async def test_a_provider_that_cannot_be_used_is_not_asked_again(import_from, kind):
     async with SimulatorProcess(told(f"{kind}@1")) as provider:
         error, shows = await import_from(provider.url)
         stats = await provider.stats()
@@ -114,7 +114,7 @@ async def until(run, seen):
 
 
 @contextlib.asynccontextmanager
-async def left_alone(settings, source, provider):
+async def abandoned(settings, source, provider):
     """Import until the provider goes away at two fifths; yields the services and the run."""
     chosen = {"openai_base_url": provider.url, "data_dir": settings.data_dir, "chroma_url": settings.chroma_url}
     async with open_services(load_settings(**chosen, ingest_concurrency=LANES), warm=False) as services:
@@ -132,7 +132,7 @@ async def answered(provider, name, number):
 
 async def test_an_import_outlasts_a_provider_that_goes_away_and_comes_back(settings, source, provider, monkeypatch):
     monkeypatch.setattr(admission, "PROBE_S", 0.5)
-    async with left_alone(settings, source, provider) as (services, run):
+    async with abandoned(settings, source, provider) as (services, run):
 
         async def noticed():
             return "stopped answering" in services.gate.state().words()
@@ -152,7 +152,7 @@ async def test_an_import_gives_up_a_provider_that_stays_away_and_the_rest_is_pai
 ):
     monkeypatch.setattr(admission, "PROBE_S", 0.2)
     monkeypatch.setattr(circuit_breaker, "DOWN_PATIENCE_S", 0.5)
-    async with left_alone(settings, source, provider) as (services, run):
+    async with abandoned(settings, source, provider) as (services, run):
         report = await run
         assert "stopped answering" in report.stopped_by
         assert 0 < report.ingested < SHOWS

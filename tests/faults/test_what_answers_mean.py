@@ -83,7 +83,7 @@ async def test_key_and_credit_stop_an_import_on_its_way_after_one_call(import_fr
     assert len(bulk) == 4
 
 
-async def test_a_row_that_is_refused_is_left_out_alone(import_from):
+async def test_only_the_row_that_is_refused_is_left_out(import_from):
     def behave(request):
         return TOO_LONG if any("island 119." in text for text in request.texts) else embedded(request)
 

@@ -24,25 +24,25 @@ async def spec(services, export, record):
     return await services.maintenance._indexer.spec()
 
 
-async def test_a_dropped_collection_is_rebuilt_from_kept_vectors(services, spec):
+async def test_a_dropped_collection_is_rebuilt_from_stored_vectors(services, spec):
     await services.index.drop(spec)
     sick = await services.maintenance.check()
     assert (sick.healthy, len(sick.missing)) == (False, 5)
-    mended = await services.maintenance.repair()
-    assert (mended.healthy, mended.repaired, mended.indexed) == (True, 5, 5)
+    repaired = await services.maintenance.repair()
+    assert (repaired.healthy, repaired.repaired, repaired.indexed) == (True, 5, 5)
 
 
-async def test_strays_are_found_and_removed(services, spec):
+async def test_strays_are_reported_and_removed(services, spec):
     vector = next(
         iter((await services.library.embeddings.load(spec.model, spec.dimensions, await _hashes(services))).values())
     )
     await services.index.upsert(spec, [VectorRecord(id="999", vector=vector, metadata={"title": "Stray"})])
     assert (await services.maintenance.check()).stray == ("999",)
-    mended = await services.maintenance.repair()
-    assert (mended.healthy, mended.repaired) == (True, 1)
+    repaired = await services.maintenance.repair()
+    assert (repaired.healthy, repaired.repaired) == (True, 1)
 
 
-async def test_an_older_form_is_found_by_its_hash_and_written_again(services, spec):
+async def test_an_older_form_is_recognised_by_its_hash_and_written_again(services, spec):
     vectors = await services.library.embeddings.load(spec.model, spec.dimensions, await _hashes(services))
     old = VectorRecord(id="1", vector=next(iter(vectors.values())), metadata={"content_hash": "old"})
     await services.index.upsert(spec, [old])
@@ -50,7 +50,7 @@ async def test_an_older_form_is_found_by_its_hash_and_written_again(services, sp
     assert (await services.maintenance.repair()).healthy
 
 
-async def test_a_vector_that_belongs_to_another_show_is_unsearchable_and_mended(services, spec):
+async def test_a_vector_that_belongs_to_another_show_is_unsearchable_and_repaired(services, spec):
     content, text = (await services.library.hashes())["1"]
     vectors = await services.library.embeddings.load(spec.model, spec.dimensions, [text])
     wrong = VectorRecord(id="1", vector=-vectors[text], metadata={"content_hash": content, "text_hash": text})
@@ -80,8 +80,8 @@ async def test_what_was_never_embedded_stays_missing_and_is_named(services, spec
 
     number = await services.library.begin_import("own", "f", "h")
     await services.library.store(show_rows([Document.of(Show(id="77", title="New"))], number), collection=None)
-    mended = await services.maintenance.repair()
-    assert (mended.healthy, mended.missing) == (False, ("77",))
+    repaired = await services.maintenance.repair()
+    assert (repaired.healthy, repaired.missing) == (False, ("77",))
 
 
 async def test_a_repair_outdates_answers_and_a_look_at_a_healthy_index_does_not(services, spec):

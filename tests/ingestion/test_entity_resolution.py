@@ -154,7 +154,7 @@ async def test_the_newest_file_wins_and_what_it_leaves_out_stays(library, keep):
     assert (found.tags, found.record) == (("drama",), {"b": 1})
 
 
-async def test_a_file_that_alone_described_a_show_may_take_things_back(library, keep):
+async def test_the_only_file_that_described_a_show_can_remove_values(library, keep):
     await keep(show("1", "Alpha", titles=("Alpha", "Wrong"), year=1999))
     (found,) = await Identity(library).complete([show("1", "Alpha")])
     assert (found.titles, found.year) == (("Alpha",), None)
@@ -178,7 +178,7 @@ async def test_a_list_overlays_what_its_owner_thinks_and_nothing_else(library, k
     assert (again.my_status, again.description) == ("watching", "Pirates!")
 
 
-async def test_an_entry_of_a_list_is_found_by_its_title_in_a_catalogue_of_other_ids(library, keep):
+async def test_an_entry_of_a_list_is_matched_by_its_title_in_a_catalogue_of_other_ids(library, keep):
     await keep(show("1", "Seikai no Monshou"), show("2", "Cowboy Bebop"), show("69", "One Piece"))
     entries = [
         show("mal:1", "Cowboy Bebop", overlay=True),
@@ -189,7 +189,7 @@ async def test_an_entry_of_a_list_is_found_by_its_title_in_a_catalogue_of_other_
     assert [item.id for item in found] == ["2", "69", "mal:2"]
 
 
-async def test_merged_ids_stand_for_the_show_that_was_kept(library, keep):
+async def test_merged_ids_stand_for_the_remaining_show(library, keep):
     await keep(show("1", "Alpha"), show("2", "Beta"))
     await keep(show("mal:7", "Alpha", file="b.csv"), file="b.csv")
     before = await library.revision()

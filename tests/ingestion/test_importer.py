@@ -51,7 +51,7 @@ async def test_the_last_of_two_rows_with_one_id_wins_and_is_counted(services, ex
     assert (await services.library.show("1")).title == "New"
 
 
-async def test_broken_rows_are_set_aside_and_the_rest_goes_in(services, export, record):
+async def test_broken_rows_are_skipped_and_the_rest_is_stored(services, export, record):
     report = await services.ingestion.run([export(record(1, "A"), {"AnimeID": 2}, None)], Control())
     assert (report.ingested, report.quarantined) == (1, 2)
     assert [(row.line, row.id) for row in report.rows] == [(1, "2"), (1, None)]
@@ -92,7 +92,9 @@ async def test_rows_that_two_files_share_are_repeated_in_the_first_and_priced_on
     assert (run.ingested, run.duplicate) == (first.ingested + second.ingested, first.duplicate + second.duplicate)
 
 
-async def test_a_file_that_cannot_be_read_leaves_the_check_of_the_others_alone(services, export, record, tmp_path):
+async def test_a_file_that_cannot_be_read_does_not_keep_the_others_from_being_checked(
+    services, export, record, tmp_path
+):
     broken = tmp_path / "broken.json"
     broken.write_text("{")
     good = export(record(1, "A"))
@@ -140,7 +142,7 @@ class Refusing:
         return await self._embedder.embed(texts, priority=priority)
 
 
-async def test_a_refused_batch_is_halved_until_the_rows_at_fault_stand_alone(services, export, record):
+async def test_a_refused_batch_is_halved_until_only_the_rows_at_fault_are_skipped(services, export, record):
     rows = [
         record(number, f"T{number}", "POISON" if number in (3, 7) else f"Text {number}.") for number in range(1, 11)
     ]
@@ -170,7 +172,7 @@ async def test_a_provider_that_never_works_fails_the_run(services, export, recor
         await services.ingestion.run([export(record(1, "A"))], Control())
 
 
-async def test_a_store_that_fails_is_told_and_nothing_is_acknowledged(services, export, record, monkeypatch):
+async def test_a_store_that_fails_is_reported_and_nothing_is_acknowledged(services, export, record, monkeypatch):
     async def fail(*_arguments):
         raise VectorStoreError("Chroma is gone.")
 

@@ -27,7 +27,7 @@ async def cut_off(services, files):
     return job
 
 
-async def test_an_import_that_was_cut_off_is_found_and_only_what_is_missing_is_done(services, export, record):
+async def test_an_interrupted_import_is_offered_and_only_its_rest_is_done(services, export, record):
     rows = [record(n, f"Show {n}", f"Text {n}.") for n in range(1, 7)]
     await services.ingestion.run([export(*rows[:4])], Control())
     job = await cut_off(services, [export(*rows[:4], name="all.json")])

@@ -56,7 +56,7 @@ async def test_two_tabs_with_one_file_pay_once(process, provider, source):
     assert (await provider.stats()).texts == SHOWS + 1  # a word for the width
 
 
-async def test_a_repair_leaves_alone_what_another_process_is_importing(process, provider, source):
+async def test_a_repair_does_not_touch_what_another_process_is_importing(process, provider, source):
     async with process() as one, process() as other:
         importing = asyncio.create_task(run(one, source))
         while (await provider.stats()).texts == 0:

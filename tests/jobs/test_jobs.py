@@ -48,7 +48,7 @@ async def test_cancel_lets_the_work_end_at_a_safe_point(jobs):
     assert (job.state, job.report) == ("cancelled", "kept")
 
 
-async def test_a_failure_is_told_in_a_sentence_and_an_unexpected_one_without_its_text(jobs):
+async def test_a_failure_becomes_a_sentence_and_an_unexpected_one_loses_its_text(jobs):
     async def expected(_control):
         raise InvalidInputError("The file is empty.")
 
@@ -77,7 +77,7 @@ async def test_a_waiter_that_gives_up_leaves_the_job_at_work(jobs):
     assert job.running
 
 
-async def test_an_exclusive_job_is_alone_and_later_ones_wait_for_it(jobs):
+async def test_an_exclusive_job_runs_by_itself_and_later_ones_wait_for_it(jobs):
     order = []
 
     async def note(control):

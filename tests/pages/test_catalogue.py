@@ -1,4 +1,4 @@
-"""Catalogue: searched, narrowed, ordered; a show read, mended and deleted."""
+"""Catalogue: searched, narrowed, ordered; a show read, edited, deleted and restored."""
 
 from animerag.ui import session
 from tests.pages.screen import visit, words
@@ -72,7 +72,7 @@ def test_a_show_is_read_changed_and_deleted(sampled):
     assert "was deleted" not in words(sampled)
 
 
-def test_what_is_missing_is_told(sampled):
+def test_missing_sequels_are_listed(sampled):
     visit(sampled, "catalogue")
     missing = session.runtime().call(session.services().browsing.missing())
     tables = [one.value for one in sampled.dataframe if "Missing" in one.value]

@@ -18,7 +18,7 @@ def cache(services):
     return services.answering._kept
 
 
-async def test_an_answer_of_this_revision_is_kept(cache, answered):
+async def test_an_answer_of_this_revision_is_stored(cache, answered):
     key, revision = await cache.key(question="q")
     cache.put(key, revision, *answered)
     await cache.close()
@@ -33,7 +33,7 @@ async def test_an_answer_that_an_earlier_revision_gave_is_not_written(services, 
     assert await cache.get(key) is None
 
 
-async def test_nothing_is_kept_while_an_import_or_a_repair_runs(services, cache, answered):
+async def test_nothing_is_stored_while_an_import_or_a_repair_runs(services, cache, answered):
     key, revision = await cache.key(question="q")
     async with services.maintenance._import_lock.held(Control()):
         cache.put(key, revision, *answered)

@@ -74,7 +74,7 @@ async def test_it_is_one_moment_of_a_catalogue_that_others_write(settings, shows
     assert 2 <= shows_in_it <= 292
 
 
-async def test_what_was_there_is_kept_beside_it(settings, shows, export, record, tmp_path):
+async def test_the_replaced_library_stays_beside_the_restored_one(settings, shows, export, record, tmp_path):
     await fill(settings, shows)
     target, _ = backed_up(settings, tmp_path)
     await fill(settings, export(record(3, "Mushishi"), name="more.json"))
@@ -174,7 +174,7 @@ async def test_a_newer_one_is_refused(settings, elsewhere, shows, tmp_path):
     assert not (tmp_path / "kept.zip").exists()
 
 
-async def test_an_existing_file_is_left_alone(settings, shows, tmp_path):
+async def test_an_existing_file_is_not_overwritten(settings, shows, tmp_path):
     await fill(settings, shows)
     target, _ = backed_up(settings, tmp_path)
     before = target.read_bytes()

@@ -85,7 +85,7 @@ async def test_the_sample_goes_and_own_shows_stay(library):
     assert await library.embeddings.strays("c") == ["9"]
 
 
-async def test_vectors_are_kept_by_model_width_and_text(library):
+async def test_vectors_are_stored_by_model_width_and_text(library):
     vector = np.arange(4, dtype=np.float32)
     await library.embeddings.save("m", {"h": vector})
     await library.embeddings.save("m", {"h": vector + 1})
@@ -138,7 +138,7 @@ async def test_a_call_that_is_cancelled_leaves_no_lock_behind(library, turns):
         await library.set_meta("c", "d")
 
 
-async def test_vectors_that_are_brought_together_are_kept_together_or_fail_each(library, monkeypatch):
+async def test_vectors_saved_at_once_share_a_commit_or_fail_each(library, monkeypatch):
     brought = [{f"h{number}": np.full(4, number + 1, np.float32)} for number in range(5)]
     await asyncio.gather(*(library.embeddings.save("m", rows) for rows in brought))
     assert len(await library.embeddings.load("m", 4, [f"h{number}" for number in range(5)])) == 5

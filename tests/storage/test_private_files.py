@@ -58,7 +58,7 @@ def test_an_existing_data_directory_is_closed_to_others(tmp_path):
     assert stat.S_IMODE(elsewhere.stat().st_mode) == 0o644
 
 
-def test_a_database_elsewhere_is_closed_and_its_neighbours_are_left_alone(tmp_path):
+def test_a_database_elsewhere_is_closed_and_its_neighbours_are_not(tmp_path):
     for name in ("anime.db", "anime.db-wal", "other.db"):
         (tmp_path / name).write_text("")
         (tmp_path / name).chmod(0o664)

@@ -64,7 +64,7 @@ async def kill_server(directory):
     lock.release()
 
 
-async def test_what_was_written_is_found_nearest_first(chroma_index, spec):
+async def test_what_was_written_is_returned_nearest_first(chroma_index, spec):
     await chroma_index.upsert(
         spec, [record("a", axis(0), n=1), record("b", axis(1), n=2), record("c", [1, 1, 0, 0], n=3)]
     )
@@ -218,7 +218,7 @@ async def test_what_chroma_cannot_take_is_a_vector_store_error(chroma_index, spe
         await chroma_index.upsert(spec, [bad])
 
 
-async def test_a_collection_recreated_by_somebody_else_is_found_again(chroma_index, chroma_index_url, spec):
+async def test_a_collection_recreated_by_another_process_is_opened_again(chroma_index, chroma_index_url, spec):
     await chroma_index.upsert(spec, [record("a", axis(0))])
     other = ChromaIndex(url=chroma_index_url)
     await other.drop(spec)
@@ -232,7 +232,7 @@ async def test_a_collection_recreated_by_somebody_else_is_found_again(chroma_ind
     await other.close()
 
 
-async def test_closing_one_index_leaves_the_connections_of_another_alone(chroma_index, chroma_index_url, spec):
+async def test_closing_one_index_does_not_close_the_connections_of_another(chroma_index, chroma_index_url, spec):
     other = ChromaIndex(url=chroma_index_url)
     await asyncio.gather(other.start(), chroma_index.upsert(spec, [record("a", axis(0))]))
 

@@ -113,7 +113,7 @@ async def test_twenty_of_twenty_cold_starts_succeed(tmp_path):
     await start_and_crash(tmp_path, times=20)
 
 
-async def test_a_lease_starts_the_server_anew_after_a_crash(tmp_path):
+async def test_a_lease_starts_the_server_again_after_a_crash(tmp_path):
     async with lease_on(tmp_path) as lease:
         first = await lease.url()
         await kill_hard(tmp_path)
@@ -339,7 +339,7 @@ def ask(url, path, body=None):
         return refusal.code, refusal.read().decode()
 
 
-async def test_without_the_name_made_at_the_start_nothing_of_the_index_is_found(tmp_path):
+async def test_without_the_name_made_at_the_start_the_index_is_not_listed(tmp_path):
     collections = "/api/v2/tenants/{}/databases/default_database/collections"
     names = []
     for start in range(3):
@@ -360,7 +360,7 @@ async def test_without_the_name_made_at_the_start_nothing_of_the_index_is_found(
     assert all(len(name) > 40 for name in names)
 
 
-async def test_an_index_of_an_earlier_version_is_found_again(tmp_path):
+async def test_an_index_of_an_earlier_version_is_opened_again(tmp_path):
     collections = "/api/v2/tenants/{}/databases/default_database/collections"
     async with lease_on(tmp_path) as lease:
         url, _ = await lease.address()
