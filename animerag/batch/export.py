@@ -164,9 +164,9 @@ def answers_xlsx(headings: Sequence[str], column: str, rows: Iterable[RunRow], *
         text = _NO_XML.sub("", value)[:_LONGEST_CELL]
         if not text.startswith(("=", "#")):
             return text
-        kept = WriteOnlyCell(sheet, text)
-        kept.data_type = "s"  # openpyxl takes these for formulas and error codes
-        return kept
+        text_cell = WriteOnlyCell(sheet, text)
+        text_cell.data_type = "s"  # openpyxl takes these for formulas and error codes
+        return text_cell
 
     for cells in _table(headings, column, rows, unasked):
         sheet.append([cell(value) for value in cells])
@@ -194,7 +194,7 @@ def _added(row: RunRow, unasked: Unasked) -> list[Any]:
         answer["answer"] or "",
         "|".join(answer["citations"]),
         " | ".join(cited_titles(answer)),
-        " | ".join(f"{found['title']} ({how_found(found)})" for found in answer["context"]),
+        " | ".join(f"{source['title']} ({how_found(source)})" for source in answer["context"]),
         answer["status"],
         answer["error"] or "",
         *(usage[name] for name in ("input_tokens", "output_tokens", "embedding_tokens", "cost_usd")),
@@ -210,17 +210,17 @@ def _added(row: RunRow, unasked: Unasked) -> list[Any]:
 
 def cited_titles(answer: Mapping[str, Any]) -> list[str]:
     """Return the titles that an answer object cites, in the order of its citations."""
-    titles = {found["anime_id"]: found["title"] for found in answer["context"]}
+    titles = {source["anime_id"]: source["title"] for source in answer["context"]}
     return [titles[show_id] for show_id in answer["citations"]]
 
 
-def how_found(found: Mapping[str, Any]) -> str:
+def how_found(source: Mapping[str, Any]) -> str:
     """Say how a source of an answer object was found: `alias "AoT", vector #1, distance 0.31`."""
     parts = [
         f'{item["branch"]} "{item["detail"]}"' if item["detail"] else f"{item['branch']} #{item['rank']}"
-        for item in found["evidence"]
+        for item in source["evidence"]
     ]
-    return ", ".join(parts if found["distance"] is None else [*parts, f"distance {found['distance']:.2f}"])
+    return ", ".join(parts if source["distance"] is None else [*parts, f"distance {source['distance']:.2f}"])
 
 
 def _whole(row: RunRow, unasked: Unasked) -> dict[str, Any]:

@@ -62,8 +62,8 @@ class QuestionPrefetcher:
         number = prepared[text].number // _SEARCHED_TOGETHER
         if number not in self._chunks:
             self._chunks[number] = asyncio.create_task(self._look(number, prepared), name="search-ahead")
-        found = await asyncio.shield(self._chunks[number])
-        return found.pop(text, None) or prepared[text].vector
+        located = await asyncio.shield(self._chunks[number])
+        return located.pop(text, None) or prepared[text].vector
 
     async def usage(self, text: str) -> Usage:
         """Return a question's share of what the embedding took, nothing where that failed."""
@@ -84,11 +84,11 @@ class QuestionPrefetcher:
         start = number * _SEARCHED_TOGETHER
         texts = list(islice(prepared, start, start + _SEARCHED_TOGETHER))
         try:
-            found = await self._retriever.locate([prepared[text].vector for text in texts])
+            located = await self._retriever.locate([prepared[text].vector for text in texts])
         except AnimeRAGError as error:
             log.info("%d questions are searched for one by one: %s", len(texts), error)
             return {}
-        return dict(zip(texts, found, strict=True))
+        return dict(zip(texts, located, strict=True))
 
 
 async def _embed_together(retriever: Retriever, questions: Sequence[str], control: Control) -> dict[str, _Prepared]:
@@ -105,8 +105,8 @@ async def _embed_together(retriever: Retriever, questions: Sequence[str], contro
         stop.cancel()
         requests.cancel()
         await asyncio.gather(requests, return_exceptions=True)
-    found = [embedded for part in parts for embedded in part]
-    return {text: _Prepared(number, vector, usage) for number, (text, vector, usage) in enumerate(found)}
+    located = [embedded for part in parts for embedded in part]
+    return {text: _Prepared(number, vector, usage) for number, (text, vector, usage) in enumerate(located)}
 
 
 async def _embed(

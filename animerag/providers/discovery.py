@@ -20,17 +20,17 @@ _NAME = 200  # characters
 
 async def find(ports: Mapping[int, str] = USUAL) -> list[ModelServer]:
     """Return the servers that list a model which can answer, in the order of the ports; takes at most 0.2 s."""
-    found = await asyncio.gather(*(_look(port, name) for port, name in ports.items()))
-    return [server for server in found if server is not None and server.models]
+    servers = await asyncio.gather(*(_look(port, name) for port, name in ports.items()))
+    return [server for server in servers if server is not None and server.models]
 
 
 async def _look(port: int, name: str) -> ModelServer | None:
     try:
         async with asyncio.timeout(WITHIN_S):
-            told = await _listed(port)
+            answer = await _listed(port)
     except (OSError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
         return None  # nobody there, somebody slow, or another kind of server
-    listed = told.get("data") if isinstance(told, dict) else None
+    listed = answer.get("data") if isinstance(answer, dict) else None
     entries = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
     models = [str(one["id"])[:_NAME] for one in entries if isinstance(one.get("id"), str) and _answers(one["id"])]
     owner = next((_OWNERS[str(one.get("owned_by"))] for one in entries if str(one.get("owned_by")) in _OWNERS), name)

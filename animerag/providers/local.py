@@ -165,24 +165,24 @@ class ExtractiveAnswerer:
 
     @staticmethod
     def _about(source: Source, number: int, wording: type[_English]) -> str:
-        told = sentences(clean(source.show.description))
-        quote = _quote(_fitting(told, 420)) if told else wording.no_description
+        phrases = sentences(clean(source.show.description))
+        quote = _quote(_fitting(phrases, 420)) if phrases else wording.no_description
         return f"{wording.headline(source.show)} [{number}]\n\n{quote}"
 
     async def _closest(self, prompt: Prompt, wording: type[_English], priority: Priority) -> str:
         best, *others = prompt.sources
-        told = sentences(clean(best.show.description))[:24]
-        quote = _quote([await self._telling(prompt.question, told, priority)]) if told else wording.no_description
+        phrases = sentences(clean(best.show.description))[:24]
+        quote = _quote([await self._telling(prompt.question, phrases, priority)]) if phrases else wording.no_description
         also = "".join(f"\n- {wording.headline(source.show)} [{number}]" for number, source in enumerate(others[:3], 2))
         return f"{wording.closest(best.show)} [1]\n\n{quote}" + (f"\n\n{wording.also}\n{also}" if also else "")
 
-    async def _telling(self, question: str, told: list[str], priority: Priority) -> str:
+    async def _telling(self, question: str, phrases: list[str], priority: Priority) -> str:
         """Return the sentence nearest to the question."""
-        vectors = (await self._embedder.embed([question, *told], priority=priority)).vectors
+        vectors = (await self._embedder.embed([question, *phrases], priority=priority)).vectors
         likeness = np.round(vectors[1:] @ vectors[0], 4)  # as searches do: of sentences that are alike the first
         wanted = set(terms(question))
-        shared = np.array([len(wanted & set(terms(sentence))) for sentence in told])
-        return told[int(np.argmax(likeness + 0.05 * shared))]
+        shared = np.array([len(wanted & set(terms(sentence))) for sentence in phrases])
+        return phrases[int(np.argmax(likeness + 0.05 * shared))]
 
 
 _FACTS = {
@@ -218,16 +218,16 @@ class _English:
     @staticmethod
     def fact(show: Show, asked: Sequence[str], number: int) -> str:
         years = f"{show.year} to {show.end_year}" if show.end_year and show.end_year != show.year else str(show.year)
-        told = {
+        phrases = {
             "episodes": f"has {show.episodes} episode{'s' if show.episodes != 1 else ''}" if show.episodes else None,
             "year": f"aired in {years}" if show.year and "to" not in years else f"aired from {years}",
             "rating": f"is rated {show.rating:.2f} of 10" if show.rating else None,
             "tags": f"is tagged {', '.join(show.tags[:8])}" if show.tags else None,
         }
         if not show.year:
-            told["year"] = None
-        known = [told[name] for name in asked if told[name]]
-        missing = [name for name in asked if not told[name]]
+            phrases["year"] = None
+        known = [phrases[name] for name in asked if phrases[name]]
+        missing = [name for name in asked if not phrases[name]]
         parts = [f"**{show.title}** {' and '.join(str(item) for item in known)} [{number}]."] if known else []
         parts += [f"The catalogue does not say the {name} of **{show.title}** [{number}]." for name in missing]
         return " ".join(parts) + "\n"
@@ -250,26 +250,26 @@ class _Japanese(_English):
 
     @classmethod
     def fact(cls, show: Show, asked: Sequence[str], number: int) -> str:
-        told = {
+        phrases = {
             "episodes": f"全{show.episodes}話" if show.episodes else None,
             "year": f"放送開始は{show.year}年" if show.year else None,
             "rating": f"評価は10点中{show.rating:.2f}点" if show.rating else None,
             "tags": f"タグは{'、'.join(show.tags[:8])}" if show.tags else None,
         }
-        known = "、".join(str(told[name]) for name in asked if told[name])
+        known = "、".join(str(phrases[name]) for name in asked if phrases[name])
         native = cls.headline(show).split("（")[0]
         return f"{native}：{known or 'カタログに記載がありません'} [{number}]。\n"
 
 
-def _fitting(told: Sequence[str], characters: int) -> list[str]:
+def _fitting(phrases: Sequence[str], characters: int) -> list[str]:
     """Return the first sentences that fit, and at least one."""
-    chosen = [told[0]]
-    for sentence in told[1:]:
+    chosen = [phrases[0]]
+    for sentence in phrases[1:]:
         if sum(map(len, chosen)) + len(sentence) > characters:
             break
         chosen.append(sentence)
     return chosen
 
 
-def _quote(told: Sequence[str]) -> str:
-    return "> " + " ".join(told)
+def _quote(phrases: Sequence[str]) -> str:
+    return "> " + " ".join(phrases)

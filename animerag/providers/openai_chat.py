@@ -167,14 +167,14 @@ class OpenAIChat:
             yield Finish(status=AnswerStatus.REFUSED)
             return
         except (BrokeOffError, AnswerTooLargeError) as error:
-            if not reader.told and reader.status is None:
+            if not reader.has_text and reader.status is None:
                 raise
             log.info("answer broke off: %s", error)
         if reader.failure is not None:
             problem = self._connection.failure(reader.failure, self.model)
             if not isinstance(problem, ContentFilteredError):
                 raise problem
-            reader.status = AnswerStatus.TRUNCATED if reader.told else AnswerStatus.REFUSED
+            reader.status = AnswerStatus.TRUNCATED if reader.has_text else AnswerStatus.REFUSED
         yield self._finish(reader, tokens, "".join(written))
 
     async def _send(self, reader: Reader, prompt: Prompt) -> AsyncStream[object]:
@@ -198,10 +198,10 @@ class OpenAIChat:
         return {name: value for name, value in chosen.items() if value}
 
     def _finish(self, reader: Reader, tokens: int, written: str) -> Finish:
-        if reader.status is None and not reader.told:
+        if reader.status is None and not reader.has_text:
             raise BrokeOffError("The provider ended its answer before the first word. Try again.")
         status = reader.status or AnswerStatus.TRUNCATED
-        if status is AnswerStatus.OK and not reader.told:
+        if status is AnswerStatus.OK and not reader.has_text:
             raise UnusableAnswerError("The provider's answer is empty. Try again.")
         if reader.input_tokens + reader.output_tokens == 0:
             # Not counted, or broken off before the count: the estimate stands, as it did for the budget.

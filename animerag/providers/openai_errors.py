@@ -213,8 +213,8 @@ def _innermost(body: object) -> object:
 
 def _words_of(body: object) -> str:
     """Return what a server says in words; pages of HTML say nothing."""
-    said = body if isinstance(body, str) else text_at(body, "message") or text_at(body, "detail")
-    return "" if said.lstrip().startswith("<") else said[:_READ_CHARACTERS]
+    text = body if isinstance(body, str) else text_at(body, "message") or text_at(body, "detail")
+    return "" if text.lstrip().startswith("<") else text[:_READ_CHARACTERS]
 
 
 def appendix(message: str, hide: str) -> str:

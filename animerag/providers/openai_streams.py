@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 class Reader(ABC):
-    """What has been read of one answer: `told` any text, how it ended, what it used."""
+    """What has been read of one answer: `has_text` once there is any, how it ended, what it used."""
 
     path: str
     fixed_options: Mapping[str, object]
 
     def __init__(self, model: str) -> None:
         self.model = model
-        self.told = False
+        self.has_text = False
         self.status: AnswerStatus | None = None
         self.failure: object = None  # what a stream told of its error
         self.input_tokens = self.output_tokens = 0
@@ -47,7 +47,7 @@ class Reader(ABC):
             self.failure = error
             return ""
         text = self.read(event)
-        self.told = self.told or bool(text)
+        self.has_text = self.has_text or bool(text)
         return text
 
     @abstractmethod
@@ -55,7 +55,7 @@ class Reader(ABC):
         """Return an event's text."""
 
     def _end(self, *, cut: bool = False, filtered: bool = False) -> None:
-        if self._refused or (filtered and not self.told):
+        if self._refused or (filtered and not self.has_text):
             self.status = AnswerStatus.REFUSED
         else:
             self.status = AnswerStatus.TRUNCATED if cut or filtered else AnswerStatus.OK
@@ -88,7 +88,7 @@ class ResponsesReader(Reader):
             case "response.completed":
                 self._count(event)
                 self._end()
-                return "" if self.told else _whole_text(event)
+                return "" if self.has_text else _whole_text(event)
             case "response.incomplete":
                 self._count(event)
                 reason = text_at(event, "response", "incomplete_details", "reason")

@@ -115,18 +115,18 @@ class Bucket:
         """Believe that no more than `amount` is left."""
         self._left = min(self.left(now), amount)
 
-    def learn(self, told: Announcement, now: float, *, only: bool) -> None:
+    def learn(self, announcement: Announcement, now: float, *, only: bool) -> None:
         """Take over an announcement. `only` says that no other request can have changed it since."""
-        if self._announced is None or told.limit != self._announced.limit:
-            self._announced = _AnnouncedLimit(told.limit)
-        self._announced.take(told)
+        if self._announced is None or announcement.limit != self._announced.limit:
+            self._announced = _AnnouncedLimit(announcement.limit)
+        self._announced.take(announcement)
         self._settle(now)
-        self.reset_at = now + (told.reset_s or 0.0)
-        if told.remaining is not None:
+        self.reset_at = now + (announcement.reset_s or 0.0)
+        if announcement.remaining is not None:
             # Remaining is rounded down, so up to one more may be there.
-            self._left = min(self.left(now), told.remaining + 1)
+            self._left = min(self.left(now), announcement.remaining + 1)
             if only:
-                self._left = max(self._left, told.remaining)
+                self._left = max(self._left, announcement.remaining)
 
     def refuse(self, amount: float, wait_s: float, now: float) -> None:
         """Note a 429 that asked for `wait_s`: the refused amount was not used, and just it will be there then."""
@@ -213,11 +213,11 @@ class _AnnouncedLimit:
         self.limit = limit
         self._size = 0.0  # 0 until it was announced
 
-    def take(self, told: Announcement) -> None:
+    def take(self, announcement: Announcement) -> None:
         """Take over one announcement: what is left, and what comes until the reset, is all that there can be."""
-        if told.remaining is not None and told.reset_s is not None:
-            arriving = self.rate * max(0.0, told.reset_s - told.precision_s)
-            self._size = max(self._size, told.remaining + arriving)
+        if announcement.remaining is not None and announcement.reset_s is not None:
+            arriving = self.rate * max(0.0, announcement.reset_s - announcement.precision_s)
+            self._size = max(self._size, announcement.remaining + arriving)
 
     @property
     def rate(self) -> float:

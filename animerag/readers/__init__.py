@@ -59,29 +59,29 @@ def read(path: Path, name: str | None = None, options: ReadOptions | None = None
     Raises InvalidInputError, before the first row, when the file cannot be read as a whole or without an answer to
     `Detection.problem`; and mid-way when what streams turns out not to be what it began as.
     """
-    found = detect(path, name, options)
-    return read_detected(path, found, options)
+    detection = detect(path, name, options)
+    return read_detected(path, detection, options)
 
 
-def read_detected(path: Path, found: Detection, options: ReadOptions | None = None) -> Iterator[Show | RowError]:
+def read_detected(path: Path, detection: Detection, options: ReadOptions | None = None) -> Iterator[Show | RowError]:
     """Read the rows of a file that was detected with the same options. Raises InvalidInputError as `read` does."""
-    if found.problem:
-        raise DetectedFileError(found)
-    name, encoding = found.name, found.encoding or "utf-8"
+    if detection.problem:
+        raise DetectedFileError(detection)
+    name, encoding = detection.name, detection.encoding or "utf-8"
     id_field = (options or ReadOptions()).id_field or shoko.ID_FIELD
-    if found.layout is not None:
-        return _table_rows(path, name, found.layout, found.columns)
-    if found.format == "jsonl":
-        return jsonl.read(path, name, encoding=encoding, matched=found.columns, id_field=id_field)
-    if found.format == "mal_list":
+    if detection.layout is not None:
+        return _table_rows(path, name, detection.layout, detection.columns)
+    if detection.format == "jsonl":
+        return jsonl.read(path, name, encoding=encoding, matched=detection.columns, id_field=id_field)
+    if detection.format == "mal_list":
         return mal_list.read(path, name)
-    if found.format == "notes":
+    if detection.format == "notes":
         return notes.read(path, name, encoding=encoding)
-    numbered = partial(json_stream.records, path, name, encoding, found.place)
-    if found.format == "offline_database":
+    numbered = partial(json_stream.records, path, name, encoding, detection.place)
+    if detection.format == "offline_database":
         return (offline_database.row(record, name, line) for line, record in numbered())
-    if found.format == "records":
-        return (json_records.row(record, found.columns, name, line) for line, record in numbered())
+    if detection.format == "records":
+        return (json_records.row(record, detection.columns, name, line) for line, record in numbered())
     ids = shoko.moved_ids((record for _, record in numbered()), id_field) if id_field != shoko.ID_FIELD else None
     return (shoko.row(record, name, line, id_field=id_field, ids=ids) for line, record in numbered())
 
@@ -200,21 +200,21 @@ def _jsonl(start: str, name: str, encoding: str, reason: str, given: ReadOptions
     parsed = [jsonl.parse_line(line)[0] for line in start.split("\n")[:200] if line.strip()]
     records = [record for record in parsed if isinstance(record, dict) and not jsonl.is_heading(record)]
     fixed = bool(records) and (shoko.is_record(records[0]) or offline_database.is_record(records[0]))
-    found = Detection(name=name, format="jsonl", encoding=encoding, reasons=(reason,))
-    return _of_records(records, found, given, fixed=fixed)
+    detection = Detection(name=name, format="jsonl", encoding=encoding, reasons=(reason,))
+    return _of_records(records, detection, given, fixed=fixed)
 
 
 def _of_records(
-    records: Sequence[Mapping[str, object]], found: Detection, given: ReadOptions, *, fixed: bool
+    records: Sequence[Mapping[str, object]], detection: Detection, given: ReadOptions, *, fixed: bool
 ) -> Detection:
     """Add columns and a sample to a detection; `fixed` where the records are of a shape with fixed fields."""
     shown = records[:_PREVIEW_ROWS]
-    matched = json_records.match_keys(records, {} if fixed else _given_columns(given), found.name)
+    matched = json_records.match_keys(records, {} if fixed else _given_columns(given), detection.name)
     sample = tuple(tuple(json_records.cell(record.get(c.heading))[:200] for c in matched) for record in shown)
     if fixed:
-        return replace(found, columns=matched, sample=sample)
-    problem = columns.problem(matched, found.name)
-    return replace(found, columns=matched, sample=sample, world=columns.world_of(matched), problem=problem)
+        return replace(detection, columns=matched, sample=sample)
+    problem = columns.problem(matched, detection.name)
+    return replace(detection, columns=matched, sample=sample, world=columns.world_of(matched), problem=problem)
 
 
 def _json(path: Path, name: str, encoding: str, reason: str, given: ReadOptions) -> Detection:
@@ -227,8 +227,8 @@ def _json(path: Path, name: str, encoding: str, reason: str, given: ReadOptions)
         kind = "shoko"
     elif offline_database.is_record(first):
         kind = "offline_database"
-    found = Detection(name=name, format=kind, encoding=encoding, reasons=(reason,), place=listed.place)
-    return _of_records(listed.head, found, given, fixed=kind != "records")
+    detection = Detection(name=name, format=kind, encoding=encoding, reasons=(reason,), place=listed.place)
+    return _of_records(listed.head, detection, given, fixed=kind != "records")
 
 
 def _holds(document: json_stream.NoRecords) -> str:

@@ -53,14 +53,14 @@ def main() -> None:
 
 
 def _rows(path: Path, name: str, options: ReadOptions) -> None:
-    found = readers.detect(path, name, options)
-    _say({"found": asdict(found)})
-    if found.problem:
+    detection = readers.detect(path, name, options)
+    _say({"found": asdict(detection)})
+    if detection.problem:
         return
     held: deque[Show | RowError] = deque(maxlen=_HELD)
     faults = 0
     part: list[object] = []
-    for row in readers.read_detected(path, found, options):
+    for row in readers.read_detected(path, detection, options):
         held.append(row)
         faults += isinstance(row, RowError)
         if faults > _MOST_FAULTS:
@@ -69,14 +69,14 @@ def _rows(path: Path, name: str, options: ReadOptions) -> None:
                 f"{name} has more than {_MOST_FAULTS:,} rows that cannot be used; the last one: {reason} Is it what you"
                 " meant to choose, and are its encoding, separator and columns as you said?"
             )
-        part.append(asdict(row) if isinstance(row, RowError) else _told(row))
+        part.append(asdict(row) if isinstance(row, RowError) else _row(row))
         if len(part) == _PART:
             _say({"rows": part})
             part = []
     _say({"rows": part})
 
 
-def _told(show: Show) -> list[object]:
+def _row(show: Show) -> list[object]:
     line, notes = (show.origin.line, [*show.origin.notes, *_cut(show)]) if show.origin else (0, [])
     titles = show.titles[:_MOST_TITLES]
     known = [show.id, show.title, titles, show.description[:_BEGINNING], show.year, show.episodes, show.overlay]

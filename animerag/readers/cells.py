@@ -85,9 +85,9 @@ class NumberParser:
         """Return a year from a number, or from within a date such as "Apr 3, 2012 to Sep 1, 2013" (its first)."""
         if isinstance(value, str) and not is_unknown(value):
             plain = unicodedata.normalize("NFKC", value[:200]).split(" to ")[0]
-            found = _DATE.findall(plain)[:1] or list(dict.fromkeys(_YEAR.findall(plain)))
-            if len(found) == 1:
-                return int(found[0])
+            result = _DATE.findall(plain)[:1] or list(dict.fromkeys(_YEAR.findall(plain)))
+            if len(result) == 1:
+                return int(result[0])
         return self.whole(value, 1900, 2200, label)
 
     def score(self, value: object, label: str) -> float | None:
@@ -106,8 +106,8 @@ class NumberParser:
         plain = unicodedata.normalize("NFKC", value).strip().strip("\"'") if isinstance(value, str) else ""
         if grouped and len(plain) < 40 and _GROUPED.fullmatch(plain):
             return float(re.sub(r"\D", "", plain))
-        found = _NUMBER.fullmatch(plain) if len(plain) < 40 else None
-        return float(found[1].replace(",", ".")) if found else self._refuse(value, label)
+        result = _NUMBER.fullmatch(plain) if len(plain) < 40 else None
+        return float(result[1].replace(",", ".")) if result else self._refuse(value, label)
 
     def _refuse(self, value: object, label: str) -> Any:
         self.notes.append(f"The {label} “{text(str(value)[:400])[:40]}” cannot be used and was left out.")
@@ -116,17 +116,17 @@ class NumberParser:
 
 def show_id(value: object, title: str, year: int | None, notes: list[str]) -> str:
     """Return the id that a cell holds; where it holds none, one made from title and year, which stays the same."""
-    said = "" if value is None or isinstance(value, bool) else unicodedata.normalize("NFKC", str(value)).strip()
-    plain = re.fullmatch(r"0*([1-9][0-9]{0,18})(?:\.0+)?", said)
+    message = "" if value is None or isinstance(value, bool) else unicodedata.normalize("NFKC", str(value)).strip()
+    plain = re.fullmatch(r"0*([1-9][0-9]{0,18})(?:\.0+)?", message)
     if plain:
         if plain[1] != str(value).strip():
             notes.append(f"The id “{text(str(value))[:40]}” was read as {plain[1]}.")
         return plain[1]
-    if _SLUG.fullmatch(said) and not is_unknown(said):
-        return said
+    if _SLUG.fullmatch(message) and not is_unknown(message):
+        return message
     made = made_id("title", title, year)
     if value is not None:
-        notes.append(f"“{text(said)[:40]}” is no id: the show got one made from its title, {made}.")
+        notes.append(f"“{text(message)[:40]}” is no id: the show got one made from its title, {made}.")
     return made
 
 
@@ -169,8 +169,8 @@ def tags(value: object) -> list[str]:
 
 def _parts(values: Iterable[object]) -> list[str]:
     """Lists hold texts, or objects with a name."""
-    found = (text(item.get("name") if isinstance(item, dict) else item) for item in values)
-    return [part for part in found if part]
+    result = (text(item.get("name") if isinstance(item, dict) else item) for item in values)
+    return [part for part in result if part]
 
 
 def given(value: object) -> str:

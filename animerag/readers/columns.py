@@ -190,8 +190,8 @@ def _chosen(headings: Sequence[str], given: Mapping[str, str], name: str) -> dic
         if not places and heading.isdigit() and 1 <= int(heading) <= len(headings):
             places = [int(heading) - 1]
         if not places:
-            found = ", ".join(headings[:12]) or "nothing"
-            raise InvalidInputError(f"{name} has no column {heading[:40]}; it has {found}.")
+            result = ", ".join(headings[:12]) or "nothing"
+            raise InvalidInputError(f"{name} has no column {heading[:40]}; it has {result}.")
         if field in chosen.values() and field not in _MANY:
             raise InvalidInputError(f"{name}: more than one column was chosen as {FIELDS[field]}.")
         chosen[places[0]] = None if field == "none" else field
@@ -205,16 +205,16 @@ def _by_name(headings: Sequence[str]) -> dict[int, str]:
         field = _FIELD_OF.get(fold(heading))
         if field is not None:
             fits[field].append((_RANK[fold(heading)], place))
-    found = {}
+    result = {}
     for field, places in fits.items():
         for _, place in sorted(places)[: None if field in _MANY else 1]:
-            found[place] = field
-    return found
+            result[place] = field
+    return result
 
 
 def _by_content(sample: Sequence[Sequence[str]], width: int) -> dict[int, str]:
     """Guess from the cells where no heading helps: for a person to confirm, never to be trusted."""
-    found: dict[int, str] = {}
+    result: dict[int, str] = {}
     lengths = []
     for place in range(width):
         cells = [row[place].strip() for row in sample if place < len(row) and row[place].strip()]
@@ -225,18 +225,18 @@ def _by_content(sample: Sequence[Sequence[str]], width: int) -> dict[int, str]:
         if len(whole) == len(cells):
             years = all(1900 <= number <= 2200 for number in whole)
             distinct = len(set(whole)) == len(whole)
-            found[place] = "year" if years else "id" if distinct and place == 0 else "episodes"
+            result[place] = "year" if years else "id" if distinct and place == 0 else "episodes"
         elif all(re.fullmatch(r"\d{1,2}[.,]\d+", cell) for cell in cells):
-            found[place] = "score"
+            result[place] = "score"
         else:
             lengths.append((average, place))
     texts = sorted(place for _, place in lengths)
     if texts:
-        found[texts[0]] = "title"
+        result[texts[0]] = "title"
         longest = max(lengths)
         if longest[0] > 80 and longest[1] != texts[0]:
-            found[longest[1]] = "synopsis"
-    return found
+            result[longest[1]] = "synopsis"
+    return result
 
 
 def world_of(columns: Sequence[Column]) -> str:
@@ -247,10 +247,10 @@ def world_of(columns: Sequence[Column]) -> str:
 def problem(columns: Sequence[Column], name: str) -> str | None:
     """Return why a table cannot be read as it stands, in a sentence; None when it can."""
     titles = [column for column in columns if column.field == "title"]
-    found = ", ".join(column.heading for column in columns[:12])
+    result = ", ".join(column.heading for column in columns[:12])
     if not titles:
         missing = "title or id column" if not any(c.field == "id" for c in columns) else "title column"
-        return f"{name} has no {missing} that we know; it has {found}. {_CHOOSE}."
+        return f"{name} has no {missing} that we know; it has {result}. {_CHOOSE}."
     if not titles[0].certain:
         return f"{name} names no columns: its first row is data. {_CHOOSE}; {titles[0].heading} may be it."
     return None
@@ -270,9 +270,9 @@ def show(
     title = values.text(first.get("title"))
     fault = _slid(first) or ("The row has no title." if not title else _broken(cells))
     if fault:
-        said = values.text(first.get("id"))[:64] or None
+        excerpt = values.text(first.get("id"))[:64] or None
         given = values.given(dict(cells))
-        return RowError(file=file, line=line, id=said, stage="validate", reason=fault, given=given)
+        return RowError(file=file, line=line, id=excerpt, stage="validate", reason=fault, given=given)
     numbers = values.NumberParser(notes)
     read = {field: reader(numbers, first.get(field), FIELDS[field]) for field, reader in _NUMBERS.items()}
     year = _whole(read["year"]) or next(filter(None, map(_year_in, whole["season"])), None)

@@ -77,9 +77,9 @@ def inspect(path: Path, name: str, options: ReadOptions) -> tuple[Detection, Ite
     Raises InvalidInputError at once or mid-way, also for a limit that was reached.
     """
     parts = _inspected(path, name, options)
-    found = next(parts)
-    assert isinstance(found, Detection)
-    return found, parts  # type: ignore[return-value] # only the first is a Detection
+    detection = next(parts)
+    assert isinstance(detection, Detection)
+    return detection, parts  # type: ignore[return-value] # only the first is a Detection
 
 
 def read_questions(path: Path, name: str, options: SheetOptions | None = None) -> Sheet:

@@ -47,7 +47,7 @@ def iso(value: object) -> str | None:
         return None
     plain = unicodedata.normalize("NFKC", value[:300]).casefold()
     first = _TO.split(plain)[0]
-    return _found(first)
+    return _in_text(first)
 
 
 def last(value: object) -> str | None:
@@ -57,15 +57,15 @@ def last(value: object) -> str | None:
     if not isinstance(value, str):
         return None
     parts = _TO.split(unicodedata.normalize("NFKC", value[:300]).casefold())
-    return _found(parts[1]) if len(parts) == 2 else None
+    return _in_text(parts[1]) if len(parts) == 2 else None
 
 
 def season(value: object) -> Season | None:
     """Return the season that a cell names: "Fall 2019", "SUMMER", "2019年秋", or an object with `season`."""
     if isinstance(value, dict):
         value = value.get("season")
-    found = _SEASON.search(value[:60].casefold()) if isinstance(value, str) else None
-    return _SEASONS[found[0]] if found else None
+    match = _SEASON.search(value[:60].casefold()) if isinstance(value, str) else None
+    return _SEASONS[match[0]] if match else None
 
 
 def season_of(air_date: str | None) -> Season | None:
@@ -92,19 +92,19 @@ def _object(value: dict[str, object]) -> str | None:
     return _written(value.get("year"), value.get("month"), value.get("day"))
 
 
-def _found(text: str) -> str | None:
-    if found := (_ISO.search(text) or _JAPANESE.search(text)):
-        return _written(*found.groups())
-    if found := _DAY_FIRST.search(text):
-        return _written(found[3], _MONTHS.index(found[2]) + 1, found[1])
-    if found := _MONTH_FIRST.search(text):
-        return _written(found[3], _MONTHS.index(found[1]) + 1, found[2])
-    if found := _DAYS.search(text):
-        one, two = int(found[1]), int(found[2])
+def _in_text(text: str) -> str | None:
+    if match := (_ISO.search(text) or _JAPANESE.search(text)):
+        return _written(*match.groups())
+    if match := _DAY_FIRST.search(text):
+        return _written(match[3], _MONTHS.index(match[2]) + 1, match[1])
+    if match := _MONTH_FIRST.search(text):
+        return _written(match[3], _MONTHS.index(match[1]) + 1, match[2])
+    if match := _DAYS.search(text):
+        one, two = int(match[1]), int(match[2])
         # Which of both is the month is known only where one cannot be.
         if one == two or one > 12 >= two:
-            return _written(found[3], two, one)
-        return _written(found[3], one, two) if two > 12 >= one else None
+            return _written(match[3], two, one)
+        return _written(match[3], one, two) if two > 12 >= one else None
     return None
 
 

@@ -45,8 +45,8 @@ def layout(
     """Find out how a text table is written; what is given is taken as given. Raises InvalidInputError."""
     if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n\0 '):
         raise InvalidInputError(f"{delimiter[:20]!r} cannot separate columns: give one character, or \\t for a tab.")
-    found = detect_encoding(path, name, encoding)
-    lines = _first_lines(path, name, found.name)
+    result = detect_encoding(path, name, encoding)
+    lines = _first_lines(path, name, result.name)
     dialect = _dialect(lines, delimiter, known)
     records = [record.cells for record in _sound(lines, dialect)]
     if not records:
@@ -54,14 +54,14 @@ def layout(
     has_header = is_header(records, known) if header is None else header
     mark = DELIMITERS.get(dialect.delimiter, repr(dialect.delimiter))
     return Layout(
-        encoding=found.name,
+        encoding=result.name,
         delimiter=dialect.delimiter,
         quoted=dialect.quoted,
         has_header=has_header,
         headers=headings(records[0], has_header=has_header),
         sample=tuple(records[1 if has_header else 0 :][:20]),
         reasons=(
-            f"Encoding {found.label}: {found.reason}.",
+            f"Encoding {result.label}: {result.reason}.",
             f"Columns are separated by a {mark}." if len(records[0]) > 1 else "There is one column.",
             "The first row names the columns." if has_header else "The first row names no columns: it is data.",
         ),
@@ -108,18 +108,18 @@ def _dialect(lines: list[str], given: str | None, known: Callable[[str], bool]) 
 
 
 def _fit(lines: list[str], choice: _Dialect, known: Callable[[str], bool]) -> tuple[int, float]:
-    found = [record for record in islice(_records(iter(lines), choice), SAMPLE_ROWS) if not record.blank]
-    sound = [record.cells for record in found if record.fault is None]
+    result = [record for record in islice(_records(iter(lines), choice), SAMPLE_ROWS) if not record.blank]
+    sound = [record.cells for record in result if record.fault is None]
     if not sound:
         return 0, 0.0
     width, often = max(Counter(map(len, sound)).items(), key=lambda item: (item[1], item[0]))
-    share = often / len(found) if width > 1 else 0.0
+    share = often / len(result) if width > 1 else 0.0
     return sum(known(cell) for cell in sound[0]), round(share, 1)
 
 
 def _sound(lines: list[str], dialect: _Dialect) -> Iterator[Record]:
-    found = islice(_records(iter(lines), dialect), SAMPLE_ROWS)
-    return (record for record in found if record.fault is None and not record.blank)
+    result = islice(_records(iter(lines), dialect), SAMPLE_ROWS)
+    return (record for record in result if record.fault is None and not record.blank)
 
 
 def _records(lines: Iterator[str], dialect: _Dialect) -> Iterator[Record]:
@@ -148,10 +148,10 @@ def _reader(source: Iterator[str], dialect: _Dialect) -> Iterator[list[str]]:
 
 
 def _fault(error: csv.Error) -> str:
-    said = str(error)
-    if "limit" in said:
+    message = str(error)
+    if "limit" in message:
         return f"A cell is longer than {MAX_CELL_CHARACTERS:,} characters."
-    if "end of data" in said:
+    if "end of data" in message:
         return "A quote opens in this row and is not closed."
     return "A quote in this row is not closed, or stands in the middle of a quoted cell."
 

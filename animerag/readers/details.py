@@ -66,13 +66,13 @@ def minutes(value: object) -> int | None:
         return None
     plain = unicodedata.normalize("NFKC", str(value)[:60]).casefold().strip()
     if clock := _CLOCK.fullmatch(plain):
-        found = int(clock[1]) * 60 + int(clock[2]) + int(clock[3]) / 60
+        result = int(clock[1]) * 60 + int(clock[2]) + int(clock[3]) / 60
     elif re.fullmatch(r"\d{1,4}(?:\.\d+)?", plain):
-        found = float(plain)
+        result = float(plain)
     else:
         units = ((_HOURS, 60.0), (_MINUTES, 1.0), (_SECONDS, 1 / 60))
-        found = sum(float(hit[1]) * of_a_minute for words, of_a_minute in units if (hit := words.search(plain)))
-    whole = int(found + 0.5)
+        result = sum(float(hit[1]) * of_a_minute for words, of_a_minute in units if (hit := words.search(plain)))
+    whole = int(result + 0.5)
     return whole if 0 < whole <= _LONGEST_MINUTES else None
 
 
@@ -102,8 +102,8 @@ def is_source(value: object) -> bool:
 
 def source_of(tags: Iterable[str]) -> str | None:
     """Return the one kind of work that tags name; None where they name none, or several."""
-    found = {plain for tag in tags if (plain := _kind_of_work(tag).removeprefix("based on a ")) in _SOURCES}
-    return found.pop() if len(found) == 1 else None
+    result = {plain for tag in tags if (plain := _kind_of_work(tag).removeprefix("based on a ")) in _SOURCES}
+    return result.pop() if len(result) == 1 else None
 
 
 def studios(value: object) -> tuple[str, ...]:
@@ -112,21 +112,21 @@ def studios(value: object) -> tuple[str, ...]:
         edges = value.get("edges")
         nodes = [edge.get("node") for edge in edges if isinstance(edge, dict)] if isinstance(edges, list) else []
         value = value.get("nodes") or nodes
-    found = cells.tags(value)
-    return tuple(dict.fromkeys(name for name in found if not cells.is_unknown(name) and name != "None found"))
+    result = cells.tags(value)
+    return tuple(dict.fromkeys(name for name in result if not cells.is_unknown(name) and name != "None found"))
 
 
 def tag_weights(value: object) -> dict[str, float]:
     """Return the weight of each tag from 0 to 1 where a list has objects with `name` and `rank` or `weight`."""
-    found: dict[str, float] = {}
+    result: dict[str, float] = {}
     for item in value if isinstance(value, list | tuple) else ():
         folded = {str(key).casefold(): own for key, own in item.items()} if isinstance(item, dict) else {}
         for key, highest in _HIGHEST_WEIGHTS.items():
             weight = folded.get(key)
             if isinstance(weight, int | float) and not isinstance(weight, bool) and 0 < weight <= highest:
-                found[cells.text(folded.get("name"))] = round(weight / highest, 4)
-    found.pop("", None)
-    return found
+                result[cells.text(folded.get("name"))] = round(weight / highest, 4)
+    result.pop("", None)
+    return result
 
 
 def with_type(show: Show) -> Show:

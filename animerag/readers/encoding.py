@@ -118,15 +118,15 @@ def detect_encoding(path: Path, name: str, given: str | Encoding | None = None) 
 
 def _named(given: str) -> str:
     try:
-        found = codecs.lookup(given)
+        result = codecs.lookup(given)
     except (LookupError, ValueError) as error:
         raise InvalidInputError(
             f"There is no encoding called {given[:40]}: use utf-8, utf-16, cp1252, shift_jis or euc_jp."
         ) from error
-    if not found._is_text_encoding:  # noqa: SLF001 - the only way to ask; base64 and zip are codecs, too
+    if not result._is_text_encoding:  # noqa: SLF001 - the only way to ask; base64 and zip are codecs, too
         raise InvalidInputError(f"{given[:40]} is no encoding of text.")
     # What is called Shift-JIS in the wild is Microsoft's superset of it.
-    return {"shift_jis": "cp932", "ascii": "utf-8", "iso8859-1": "cp1252"}.get(found.name, found.name)
+    return {"shift_jis": "cp932", "ascii": "utf-8", "iso8859-1": "cp1252"}.get(result.name, result.name)
 
 
 def _check(path: Path, name: str, encoding: str) -> None:
@@ -201,6 +201,6 @@ def _plausibility(text: str) -> float:
 
 
 def _around(text: str) -> Iterator[tuple[str, str, str]]:
-    for found in re.finditer(r"[^\x00-\x7f]", text):
-        at = found.start()
-        yield text[at - 1 : at] or " ", found.group(), text[at + 1 : at + 2] or " "
+    for result in re.finditer(r"[^\x00-\x7f]", text):
+        at = result.start()
+        yield text[at - 1 : at] or " ", result.group(), text[at + 1 : at + 2] or " "

@@ -189,13 +189,13 @@ def scan(path: Path, name: str, encoding: str, keys: Sequence[str]) -> RecordLis
     with sniff.reading(path, name, encoding) as stream:
         document = _JsonText(stream, name)
         if document.peek() == "[":
-            found: RecordList | NoRecords = _list(document, None, None)
+            result: RecordList | NoRecords = _list(document, None, None)
         elif document.peek() == "{":
-            found = _in_object(document, keys)
+            result = _in_object(document, keys)
         else:
-            found = NoRecords(keys=(), value=document.parsed())
+            result = NoRecords(keys=(), value=document.parsed())
         document.finish()
-        return found
+        return result
 
 
 def records(path: Path, name: str, encoding: str, place: int | None) -> Iterator[tuple[int, object]]:

@@ -45,10 +45,10 @@ def parse_line(source: str) -> tuple[object, str | None]:
     try:
         return json_records.from_text(source.strip()), None
     except ValueError as error:
-        said = str(error).split(" at line ")[0]
-        if "trailing characters" in said:
+        message = str(error).split(" at line ")[0]
+        if "trailing characters" in message:
             return None, "The line holds more than one JSON value."
-        return None, f"The line is not complete JSON ({said})."
+        return None, f"The line is not complete JSON ({message})."
 
 
 def is_heading(record: object) -> bool:

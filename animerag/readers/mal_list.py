@@ -60,8 +60,8 @@ def row(entry: dict[str, str], name: str, number: int) -> Show | RowError:
     given = entry.get("series_animedb_id", "")
     if not title:
         reason = "The entry has no series_title."
-        said = cells.given(entry)
-        return RowError(file=name, line=number, id=given or None, stage="validate", reason=reason, given=said)
+        excerpt = cells.given(entry)
+        return RowError(file=name, line=number, id=given or None, stage="validate", reason=reason, given=excerpt)
     numbers = cells.NumberParser()
     status: Any = entry.get("my_status", "")
     mine = cells.my_status(status)
@@ -83,7 +83,7 @@ def row(entry: dict[str, str], name: str, number: int) -> Show | RowError:
     )
 
 
-def _type(told: str) -> ShowType | None:
-    if told.isascii() and told.isdigit():
-        return _TYPES[int(told)] if len(told) == 1 and int(told) < len(_TYPES) else None
-    return show_types.named(told)
+def _type(fields: str) -> ShowType | None:
+    if fields.isascii() and fields.isdigit():
+        return _TYPES[int(fields)] if len(fields) == 1 and int(fields) < len(_TYPES) else None
+    return show_types.named(fields)

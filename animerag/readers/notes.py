@@ -70,8 +70,8 @@ def _marked(path: Path, name: str, encoding: str) -> Iterator[tuple[int, int, st
         for line, raw in enumerate(physical_lines(stream), 1):
             content = raw.rstrip("\r\n")
             fenced ^= bool(_FENCE.match(content))
-            found = None if fenced else HEADING.fullmatch(content)
-            yield (line, len(found[1]), cells.text(found[2])) if found else (line, 0, content)
+            result = None if fenced else HEADING.fullmatch(content)
+            yield (line, len(result[1]), cells.text(result[2])) if result else (line, 0, content)
 
 
 def _passages(body: str) -> list[str]:

@@ -32,8 +32,8 @@ def is_record(record: object) -> TypeGuard[dict[str, object]]:
 def row(record: object, name: str, line: int) -> Show | RowError:
     """Turn one entry into a show; its id names the site, since each entry is known to several."""
     if not is_record(record):
-        reason, said = "The record has no sources and title.", cells.given(record)
-        return RowError(file=name, line=line, id=None, stage="validate", reason=reason, given=said)
+        reason, excerpt = "The record has no sources and title.", cells.given(record)
+        return RowError(file=name, line=line, id=None, stage="validate", reason=reason, given=excerpt)
     title = cells.text(record["title"])
     listed = record["sources"]
     sources = [source for source in listed if isinstance(source, str)] if isinstance(listed, list) else []
@@ -47,8 +47,8 @@ def row(record: object, name: str, line: int) -> Show | RowError:
         title = ""
     if not title:
         reason = "The record has no title, or broken Unicode."
-        said = cells.given(record)
-        return RowError(file=name, line=line, id=shown_id, stage="validate", reason=reason, given=said)
+        excerpt = cells.given(record)
+        return RowError(file=name, line=line, id=shown_id, stage="validate", reason=reason, given=excerpt)
     score = record.get("score")
     mean = score.get("arithmeticMean") if isinstance(score, dict) else score
     tags = tuple(dict.fromkeys(cells.tags(record.get("tags"))))
@@ -77,16 +77,16 @@ def id_of(sources: Sequence[str]) -> str | None:
     """Return an id such as `mal:21` from the addresses of an entry."""
     for site, pattern in _SITES.items():
         for source in sources:
-            if found := pattern.match(source):
-                return f"{site}:{found[1]}"
+            if matched := pattern.match(source):
+                return f"{site}:{matched[1]}"
     return None
 
 
 def _related(addresses: object) -> Iterator[RelatedShow]:
     """Related shows are told as addresses on every site; the ones on the preferred site are enough."""
-    found = [address for address in addresses if isinstance(address, str)] if isinstance(addresses, list) else []
+    matched = [address for address in addresses if isinstance(address, str)] if isinstance(addresses, list) else []
     for pattern in _SITES.values():
-        known = [address for address in found if pattern.match(address)]
+        known = [address for address in matched if pattern.match(address)]
         if known:
             ids = [id_of([address]) or "" for address in known]
             yield from (RelatedShow(id=shown, title=shown, kind="related") for shown in ids)

@@ -62,8 +62,8 @@ class QuestionRow:
         return self._column("thread")
 
     def _column(self, wanted: str) -> str:
-        found = (value for name, value in self.columns.items() if _plain(name) == wanted and value is not None)
-        return str(next(found, "")).strip()
+        result = (value for name, value in self.columns.items() if _plain(name) == wanted and value is not None)
+        return str(next(result, "")).strip()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,25 +180,25 @@ def _layout(path: Path, name: str, options: SheetOptions) -> Layout:
 
 def _of_layout(path: Path, name: str, layout: Layout) -> _Table:
     read_records = sheets.records if layout.sheet is not None else delimited.records
-    found: Iterator[Record] = (record for record in read_records(path, name, layout) if not record.blank)
+    result: Iterator[Record] = (record for record in read_records(path, name, layout) if not record.blank)
     if layout.has_header:
-        found = _below_header(found)
+        result = _below_header(result)
     return _Table(
         format="table" if layout.sheet is None else "workbook",
         headings=_distinct(layout.headers),
-        records=_limited((_fitted(record, layout) for record in found), name),
+        records=_limited((_fitted(record, layout) for record in result), name),
         encoding=layout.encoding,
         delimiter=layout.delimiter,
     )
 
 
-def _below_header(found: Iterator[Record]) -> Iterator[Record]:
-    kept = []
-    for record in found:
+def _below_header(result: Iterator[Record]) -> Iterator[Record]:
+    limited = []
+    for record in result:
         if record.fault is None:
             break
-        kept.append(record)
-    return chain(kept, found)
+        limited.append(record)
+    return chain(limited, result)
 
 
 def _fitted(record: Record, layout: Layout) -> _Cells:
@@ -243,12 +243,12 @@ def _object(line: str) -> tuple[dict[str, object], str | None]:
 
 
 def _limited(records: Iterable[T], name: str) -> list[T]:
-    kept = list(islice(records, MAX_QUESTIONS + 1))
-    if len(kept) > MAX_QUESTIONS:
+    limited = list(islice(records, MAX_QUESTIONS + 1))
+    if len(limited) > MAX_QUESTIONS:
         raise InvalidInputError(f"{name} has more than {MAX_QUESTIONS:,} questions: split it into several files.")
-    if not kept:
+    if not limited:
         raise InvalidInputError(f"{name} has no questions.")
-    return kept
+    return limited
 
 
 def _distinct(headings: Sequence[str]) -> tuple[str, ...]:

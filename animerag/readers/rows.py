@@ -81,8 +81,8 @@ def checked(records: Iterable[Record], name: str, written: Layout) -> Iterator[R
             fault = f"The row has {len(cells)} cells where {width} were expected."
         if fault is not None:
             shown = next(iter(cells), "").strip()[:64] or None
-            said = values.given(dict(zip_longest(written.headers, cells[:width], fillvalue="")) if cells else "")
-            yield RowError(file=name, line=record.line, id=shown, stage="read", reason=fault, given=said)
+            excerpt = values.given(dict(zip_longest(written.headers, cells[:width], fillvalue="")) if cells else "")
+            yield RowError(file=name, line=record.line, id=shown, stage="read", reason=fault, given=excerpt)
         else:
             yield Row(line=record.line, cells=cells[:width], notes=record.notes)
 

@@ -49,8 +49,8 @@ def row(
         return replace(show, relations=_moved(show.relations, ids or {}), similar=_moved(show.similar, ids or {}))
     except InvalidInputError as error:
         shown_id = str(record[id_field])[:64] if isinstance(record, dict) and id_field in record else None
-        said = cells.given(record)
-        return RowError(file=name, line=line, id=shown_id, stage="validate", reason=str(error), given=said)
+        excerpt = cells.given(record)
+        return RowError(file=name, line=line, id=shown_id, stage="validate", reason=str(error), given=excerpt)
 
 
 def to_show(record: object, *, id_field: str = ID_FIELD, origin: Origin | None = None) -> Show:
@@ -145,11 +145,11 @@ def _related(record: dict[str, object], key: str, kind_field: str | None, notes:
             notes.append(f"The field {key} is not complete JSON and was left out.")
     if not isinstance(value, list):
         return ()
-    found = []
+    result = []
     for item in value:
         shown_id = _id(item.get("anime_id")) if isinstance(item, dict) else None
         if shown_id is not None:
             kind = cells.text(item.get(kind_field)) if kind_field else "similar"
             year = cells.NumberParser().whole(item.get("begin_year"), 1900, 2200, "year")
-            found.append(RelatedShow(id=shown_id, title=cells.text(item.get("title_main")), kind=kind, year=year))
-    return tuple(found)
+            result.append(RelatedShow(id=shown_id, title=cells.text(item.get("title_main")), kind=kind, year=year))
+    return tuple(result)

@@ -59,8 +59,8 @@ def _prepare(data: bytes, name: str) -> None:
         raise InvalidInputError(f"{name} is larger than {MAX_MB} MB: split it into several files.")
     digest = hashlib.sha256(data).hexdigest()
     path = session.services().spool.store(data).path
-    said = _said(digest)
-    sheet = batch_runs.sheet(path, name, said)
+    reading = _chosen_reading(digest)
+    sheet = batch_runs.sheet(path, name, reading)
     _as_understood(sheet, digest)
     _counts(sheet)
     _preview(sheet)
@@ -79,7 +79,7 @@ def _prepare(data: bytes, name: str) -> None:
 # ── As it was understood ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _said(digest: str) -> SheetOptions:
+def _chosen_reading(digest: str) -> SheetOptions:
     """Return what was said about this file in the selects below, which are drawn once it is read."""
     state = st.session_state
 
@@ -101,11 +101,11 @@ def _as_understood(sheet: Sheet, digest: str) -> None:
     )
     if sheet.format == "workbook":
         return
-    found = encoding_label(sheet.encoding or "")
+    detected = encoding_label(sheet.encoding or "")
     columns[1].selectbox(
         "Encoding",
         [_DETECT, *ENCODINGS],
-        format_func=lambda name: f"Detected: {found}" if name == _DETECT else encoding_label(name),
+        format_func=lambda name: f"Detected: {detected}" if name == _DETECT else encoding_label(name),
         key=f"batch_encoding_{digest}",
     )
     if sheet.format == "jsonl":

@@ -51,7 +51,7 @@ def draw(run: BatchRun) -> None:
         batch_runs.open_one(None)
         st.rerun()
     if job is not None and running:
-        job_watched(job, _told, lambda _: _at_work(run.id))
+        job_watched(job, _status, lambda _: _at_work(run.id))
         st.caption("Each answer is kept as it lands. This goes on when you leave the page or close the tab.")
         return
     if run.at_work:
@@ -62,7 +62,7 @@ def draw(run: BatchRun) -> None:
     _views(run)
 
 
-def _told(job: Job) -> str:
+def _status(job: Job) -> str:
     live = job.control.partial_as(RunProgress)
     if live is None or not live.done:
         return "Stopping" if job.state == "cancelling" else job.control.progress.stage or "Starting"
@@ -100,8 +100,8 @@ def _ended(run: BatchRun, job: Job | None) -> None:
     elif run.stopped_by:
         st.warning(escape(run.stopped_by), icon=":material/stop:")
     elif run.missing:
-        said = "interrupted when the app ended" if run.job_state == "interrupted" else "stopped before its end"
-        st.warning(f"This run was {said}. What was answered is kept.", icon=":material/stop:")
+        reason = "interrupted when the app ended" if run.job_state == "interrupted" else "stopped before its end"
+        st.warning(f"This run was {reason}. What was answered is kept.", icon=":material/stop:")
     counts = {str(status or "not asked").replace("_", " "): number for status, number in run.counts.items()}
     st.caption(" · ".join(f"{number:,} {name}" for name, number in counts.items()))
     with st.container(horizontal=True):
@@ -234,11 +234,11 @@ def _whole_answer(row: RunRow) -> None:
         st.caption(label(_took(answer)))
     with right:
         st.markdown("**Sources**")
-        for number, found in enumerate(answer["context"], 1):
-            year = f" ({found['year']})" if found["year"] else ""
-            cited = "cited" if found["cited"] else "not cited"
-            st.markdown(label(f"{number} · {found['title']}{year}"))
-            st.caption(label(f"{cited} · {export.how_found(found)}"))
+        for number, source in enumerate(answer["context"], 1):
+            year = f" ({source['year']})" if source["year"] else ""
+            cited = "cited" if source["cited"] else "not cited"
+            st.markdown(label(f"{number} · {source['title']}{year}"))
+            st.caption(label(f"{cited} · {export.how_found(source)}"))
 
 
 def _took(answer: Mapping[str, Any]) -> str:
