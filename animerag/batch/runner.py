@@ -294,14 +294,7 @@ class Batch:
             return landed
 
         room = LoadShedder(self._visits)
-
-        def limit() -> int:
-            if self._answering.somebody_waits:
-                return 1
-            level = room.of(concurrency or self._level())
-            # Where answers wait at the gate, the next ones are searched for meanwhile, so that no slot stays empty.
-            return level + max(1, level // 4) if self._answering.written_by_a_model else level
-
+        limit = partial(self._limit, room, concurrency)
         try:
             todo = _until_stopped(groups, control, live, options)
             async with room, contextlib.aclosing(fan_out(ask, todo, limit=limit)) as outcomes:
@@ -314,6 +307,14 @@ class Batch:
         finally:
             ended.cancel()
             await prefetcher.close()
+
+    def _limit(self, room: LoadShedder, concurrency: int | None) -> int:
+        """Return how many questions may be under way now."""
+        if self._answering.somebody_waits:
+            return 1
+        level = room.of(concurrency or self._level())
+        # Where answers wait at the gate, the next ones are searched for meanwhile, so that no slot stays empty.
+        return level + max(1, level // 4) if self._answering.written_by_a_model else level
 
     async def _ask(
         self,
