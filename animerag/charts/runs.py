@@ -201,9 +201,7 @@ def _banded(bands: Sequence[_Band], bars: Sequence[_Bar], *, reach_s: float, tit
         simulated=simulated,
         height=170 + _BAND_PX * max(len(bands), 1),
     )
-    figure.update_xaxes(
-        title_text="seconds since the start of each", range=[0, reach_s], showgrid=True, fixedrange=True
-    )
+    figure.update_xaxes(title_text="seconds", range=[0, reach_s], showgrid=True, fixedrange=True)
     figure.update_yaxes(
         tickvals=list(range(len(bands))),
         ticktext=[band.name for band in bands],

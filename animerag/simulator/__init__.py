@@ -1,4 +1,4 @@
-"""A provider to practise on: speaks the OpenAI protocol on loopback, in its own process, as slow and strict as told.
+"""A provider to practise on: the OpenAI protocol on loopback, in its own process, as slow and strict as configured.
 
 Light to import; `animerag.simulator.server` has `create_app`, `listening` and `serve`, and loads aiohttp and NumPy.
 """

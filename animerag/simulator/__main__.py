@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until told to stop; return the exit status, 2 for options that cannot be used."""
+    """Serve until stopped; return the exit status, 2 for options that cannot be used."""
     parser = argparse.ArgumentParser(prog="python -m animerag.simulator", description=__doc__)
     add_arguments(parser)
     parser.add_argument("--watch-stdin", action="store_true", help="end when standard input does")

@@ -75,7 +75,7 @@ class SimulatorProcess:
         return SimulatorStats(**given)
 
     async def reset(self) -> None:
-        """Begin anew: statistics at zero, buckets full, the same chances again."""
+        """Start over: statistics at zero, buckets full, the same random numbers again."""
         await self._call("POST", "/reset")
 
     async def _call(self, method: str, path: str) -> bytes:

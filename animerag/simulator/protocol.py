@@ -40,7 +40,7 @@ _REFUSALS: dict[str, tuple[int, str, str | None, str]] = {
 
 
 class RefusedError(Exception):
-    """A request that gets an error body; `retry_after_s` is told in the headers."""
+    """A request that gets an error body; `retry_after_s` goes into the headers."""
 
     def __init__(
         self, status: int, kind: str, code: str | None, message: str, *, retry_after_s: float | None = None
@@ -317,7 +317,7 @@ def _chat_stream(exchange: _HttpExchange, *, wants_usage: bool) -> Stream:
     if wants_usage:
         closing += b"data: " + _json({**head, "choices": [], "usage": _chat_usage(exchange)}) + b"\n\n"
     first, *rest = (chunk({"content": piece}) for piece in exchange.pieces)
-    # The role comes with the first word, or whoever times the first chunk would see an answer that has not begun.
+    # The role comes with the first word, or a client that times the first chunk would see an answer that has not begun.
     opened = chunk({"role": "assistant", "content": ""}) + first
     return Stream(opening=b"", deltas=(opened, *rest), closing=closing + b"data: [DONE]\n\n")
 

@@ -1,4 +1,4 @@
-"""The simulated provider's HTTP: admits, waits as long as told, goes wrong as told, answers, and counts all of it."""
+"""The simulated provider's HTTP: admits, waits, fails as configured, answers, and counts all of it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 _MAX_BODY_BYTES = 64 * 2**20  # 2048 texts, the most one request may hold, exceed aiohttp's 1 MiB
 _BACKLOG = 1024  # hundreds of clients connect at once; a full backlog would cost them a second each
-_GRACE_S = 0.1  # nobody waits for an answer when the simulator is told to end
+_GRACE_S = 0.1  # nobody waits for an answer when the simulator is stopped
 _HTML = "<html><body>Bad gateway</body></html>"  # what a proxy in between says, with a 200
 _MODELS = ("gpt-5-nano", "text-embedding-3-small")
 

@@ -1,4 +1,4 @@
-"""What a simulated provider is told to be: how slow, how strict, how unreliable. Knows the flags, nothing of HTTP."""
+"""How slow, strict and unreliable a simulated provider is. Knows the flags, nothing of HTTP."""
 
 from __future__ import annotations
 

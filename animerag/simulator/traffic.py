@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 Endpoint = Literal["embeddings", "responses", "chat"]
-_ROUNDING = 1e-9  # whoever waits exactly as long as told must be let in
+_ROUNDING = 1e-9  # a client that waits exactly as long as asked is let in
 _KEPT_VISITS = 100_000
 
 

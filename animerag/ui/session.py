@@ -136,8 +136,8 @@ def set_level(priority: Priority, choice: LevelChoice) -> None:
 def local_time(created_at: str, *, precise: bool = False) -> str:
     """Return a moment in the browser's time zone, to the minute, or `precise` to the second."""
     zone = ZoneInfo(st.context.timezone) if st.context.timezone else None
-    told = datetime.fromisoformat(created_at).astimezone(zone)
-    return f"{told:%Y-%m-%d %H:%M:%S}" if precise else f"{told:%Y-%m-%d %H:%M}"
+    moment = datetime.fromisoformat(created_at).astimezone(zone)
+    return f"{moment:%Y-%m-%d %H:%M:%S}" if precise else f"{moment:%Y-%m-%d %H:%M}"
 
 
 def tags() -> list[str]:
