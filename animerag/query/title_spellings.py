@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from animerag.text.tokens import STOP_WORDS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -98,7 +100,12 @@ def spellings(title: str, tokens: Sequence[Token]) -> Iterator[tuple[tuple[str, 
         yield before, BEFORE_SUBTITLE
     if len(whole) > 2 and whole[0] in _ARTICLES:
         yield whole[1:], SHORTENED
-    if len(before) > 2 and before[-1].startswith(MARK) and len(whole[0]) >= SHORTEST_HEAD:
+    if (
+        len(before) > 2
+        and before[-1].startswith(MARK)
+        and len(whole[0]) >= SHORTEST_HEAD
+        and whole[0] not in STOP_WORDS
+    ):
         yield (whole[0], before[-1]), SHORTENED  # "JoJo part 4"
 
 

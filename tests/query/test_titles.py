@@ -124,6 +124,7 @@ PARTS_OF_TITLES = AliasIndex(
         ("dressup darling", "dress"),
         ("nhk anime", "nhk"),
         ("hi", None),
+        ("and the second season?", None),
         ("is it wrong to try to pick up girls", "dungeon"),
         ("is it wrong to try to pick up girls in a dungeon", "dungeon"),
         ("When did Gate start airing?", "gate"),
