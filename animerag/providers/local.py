@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from animerag.ports import Embedding
 from animerag.providers.encoder_model import DIMENSIONS, EXTRACTIVE, MODEL
 from animerag.rate_limits import Gate
 from animerag.telemetry.tracing import span
-from animerag.text.cleaning import clean, is_japanese, sentences
+from animerag.text.cleaning import clean, is_japanese, plot, stands_by_itself
 from animerag.text.tokens import terms
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 _WEIGHTS_SHA256 = "0db566fd0af82cbf9f3a7eac3920ede5fb784a6882398563ca9b1bbd66fb37c9"
 _THREADS = 2
+_LEANS_ON = 2  # sentences before the one that is quoted, at most
+_LINE = 120  # characters
 _CHUNK = 16  # texts a thread takes at once: about 0.1 s, the longest that a live question waits behind an import
 
 
@@ -165,24 +168,30 @@ class ExtractiveAnswerer:
 
     @staticmethod
     def _about(source: Source, number: int, wording: type[_English]) -> str:
-        phrases = sentences(clean(source.show.description))
+        phrases = plot(clean(source.show.description))
         quote = _quote(_fitting(phrases, 420)) if phrases else wording.no_description
         return f"{wording.headline(source.show)} [{number}]\n\n{quote}"
 
     async def _closest(self, prompt: Prompt, wording: type[_English], priority: Priority) -> str:
         best, *others = prompt.sources
-        phrases = sentences(clean(best.show.description))[:24]
-        quote = _quote([await self._telling(prompt.question, phrases, priority)]) if phrases else wording.no_description
-        also = "".join(f"\n- {wording.headline(source.show)} [{number}]" for number, source in enumerate(others[:3], 2))
+        phrases = plot(clean(best.show.description))[:24]
+        quote = _quote(await self._telling(prompt.question, phrases, priority)) if phrases else wording.no_description
+        also = "".join(
+            f"\n- {wording.headline(source.show)} [{number}]{_line_of(source.show)}"
+            for number, source in enumerate(others[:3], 2)
+        )
         return f"{wording.closest(best.show)} [1]\n\n{quote}" + (f"\n\n{wording.also}\n{also}" if also else "")
 
-    async def _telling(self, question: str, phrases: list[str], priority: Priority) -> str:
-        """Return the sentence nearest to the question."""
+    async def _telling(self, question: str, phrases: list[str], priority: Priority) -> list[str]:
+        """Return the sentence nearest to the question, after those that it cannot be understood without."""
         vectors = (await self._embedder.embed([question, *phrases], priority=priority)).vectors
         likeness = np.round(vectors[1:] @ vectors[0], 4)  # as searches do: of sentences that are alike the first
         wanted = set(terms(question))
         shared = np.array([len(wanted & set(terms(sentence))) for sentence in phrases])
-        return phrases[int(np.argmax(likeness + 0.05 * shared))]
+        nearest = int(np.argmax(likeness + 0.05 * shared))
+        earliest = max(0, nearest - _LEANS_ON)
+        starts = (place for place in range(nearest, earliest - 1, -1) if stands_by_itself(phrases[place]))
+        return phrases[next(starts, earliest) : nearest + 1]
 
 
 _FACTS = {
@@ -269,6 +278,12 @@ def _fitting(phrases: Sequence[str], characters: int) -> list[str]:
             break
         chosen.append(sentence)
     return chosen
+
+
+def _line_of(show: Show) -> str:
+    """Return how a show's description begins, as the end of a line; nothing where it has none."""
+    phrases = plot(clean(show.description))
+    return f": {shorten(phrases[0], _LINE, placeholder=' …')}" if phrases else ""
 
 
 def _quote(phrases: Sequence[str]) -> str:

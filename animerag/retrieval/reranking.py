@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from animerag.retrieval.fusion import Likeness, rounded
-from animerag.text.cleaning import clean, sentences
+from animerag.text.cleaning import clean, plot
 from animerag.text.tokens import terms
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Passages:
 
 
 def _telling(show: Show, words: frozenset[str]) -> list[str]:
-    told = sentences(clean(show.description))
+    told = plot(clean(show.description))
     starts = range(max(1, len(told) - _SENTENCES + 1)) if told else ()
     passages = [" ".join(told[start : start + _SENTENCES]) for start in starts][:_PASSAGES]
     return sorted(passages, key=lambda passage: -len(words.intersection(terms(passage))))[:_TELLING]

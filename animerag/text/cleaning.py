@@ -20,6 +20,23 @@ _HTML_TAG = re.compile(
 _CREDITS = re.compile(
     r"\[Written by [^\]]*\]|\(Source:[^)]*\)|^\s*(?:\* Based on|Source:|Note:).*$", re.IGNORECASE | re.MULTILINE
 )
+_NOTE = re.compile(
+    r"[(\[*]*(?:source|notes?|n\.b\.|credits?)\s*[:：]"
+    r"|[(\[*]*(?:pre-?)?(?:aired|streamed|screened|broadcast|premiered|bundled|included|released)\b"
+    r"|welcome to [^.!?]{1,40}[.!]?$"
+    r"|.*\b(?:was|were|will be) (?:pre-?)?(?:aired|streamed|screened|broadcast|bundled|shown)\b.*"
+    r"\b(?:early|prior|advance|ahead|before|theaters?|theatres?|cinemas?|blu-?rays?|dvds?|volumes?|events?|channels?)\b",
+    re.IGNORECASE,
+)
+# What points back to a sentence before: a quote that begins so cannot be understood.
+_LEANING = re.compile(
+    r"[\"'“‘(]*(?:(?:he|she|they|it|this|these|those|that|his|her|hers|their|its|him|them|but|and|however|meanwhile"
+    r"|instead|then|thus|therefore|so|yet|also|moreover|furthermore|afterwards?|consequently|nevertheless|unfortunately"
+    r"|fortunately|both|another|such|there|here|now|soon|later|eventually|as a result)\b)"
+    r"|[（「『]?(?:しかし|だが|そして|そこで|彼は|彼女は|彼らは|それは|その|この|ところが)",
+    re.IGNORECASE,
+)
+_LEANING_CASE = re.compile(r"[\"'“‘(]*[a-z]")
 _SPACE = re.compile(r"\s+")
 _SENTENCE_END = re.compile(r"(?<=[.!?。！？])[\"'”’)\]」』]*\s+|(?<=[。！？])(?=[^\s」』])|\n+")
 _KANA = re.compile(r"[ぁ-ヿ]")
@@ -58,6 +75,21 @@ def sentences(text: str) -> list[str]:
         start = mark.end()
     found.append(text[start:].strip())
     return [sentence for sentence in found if sentence]
+
+
+def plot(text: str) -> list[str]:
+    """Return the sentences of cleaned text in a row, less the notes at either end; all of them where nothing is left.
+
+    Notes say where the text comes from, when or how a show was first seen, or greet: none of it is plot.
+    """
+    found = sentences(text)
+    telling = [place for place, sentence in enumerate(found) if not _NOTE.match(sentence)]
+    return found[telling[0] : telling[-1] + 1] if telling else found
+
+
+def stands_by_itself(sentence: str) -> bool:
+    """Tell whether a sentence can be understood without the one before it."""
+    return not _LEANING.match(sentence) and not _LEANING_CASE.match(sentence)
 
 
 def is_japanese(text: str) -> bool:

