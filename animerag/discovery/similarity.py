@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 PICKS = 6
 # Shares of the score, chosen by hiding votes and asking for them again (`benchmarks/similar.py`).
-_VOTES, _VECTOR, _TAGS, _LIKED = 1.0, 0.7, 0.8, 0.2
+_VOTES, _VECTOR, _TAGS, _LIKED = 1.0, 1.2, 0.5, 0.2
 _RANK = 0.12  # how much less each further vote of a show's list counts
 _FURTHEST = 0.2  # cosine similarity below which two shows have nothing in common
 _DIGITS = 4

@@ -53,6 +53,8 @@ def found_by(evidence: Evidence) -> str:
     """Say how one search found a show."""
     if evidence.branch == "alias":
         return f'alias "{evidence.detail}"'
+    if evidence.branch == "relation":
+        return evidence.detail
     if evidence.distance is None:
         return f"{evidence.branch} #{evidence.rank}"
     return f"vectors #{evidence.rank}, distance {evidence.distance:.2f} cosine"
