@@ -20,7 +20,7 @@ def page() -> None:
     if exchanges:
         begin = {"on_click": conversation.open_one, "args": (None,), "help": "Begin a new conversation"}
         new.button("New", icon=":material/add_comment:", width="stretch", **begin)
-    clicked = ask.examples() if ready and status.sample_only else None
+    clicked = ask.examples(sample=status.sample_only) if ready and not exchanges else None
     again = None
     for exchange in exchanges:
         again = ask.exchange(exchange, latest=exchange is exchanges[-1])

@@ -195,8 +195,9 @@ def starters(collection: Collection, number: int = 6) -> list[str]:
         questions.append(collection.say(f"Best {tags[0]} anime after 2010", f"{tags[0]}で評価が高いアニメ"))
     if series:
         questions.append(collection.say(f"In what order do I watch {series.title}?", f"{_native(series)}の視聴順は？"))
-    if len(names) > 1:
-        questions.append(collection.say(f"Something like {names[1].title}", f"{_native(names[1])}に似たアニメ"))
+    liked = next((show for show in names[1:] if show is not series), None)
+    if liked:
+        questions.append(collection.say(f"Something like {liked.title}", f"{_native(liked)}に似たアニメ"))
     questions.append(collection.say("Recommend me something sad", "泣けるアニメを教えて"))
     if len(names) > 3:
         questions.append(f"Which is longer, {names[2].title} or {names[3].title}?")

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from animerag.discovery.answers import starters
+from animerag.discovery.collection import Collection
 from animerag.errors import InvalidInputError, LibraryError
 from animerag.models import Filters, Priority, Retrieval, Timings, Usage
 from animerag.ports import VectorHits
@@ -37,6 +39,7 @@ from animerag.text.tokens import pairs, terms
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from animerag.discovery.franchises import Franchise
     from animerag.indexing.indexer import Indexer
     from animerag.models import Show, Turn
     from animerag.ports import CollectionSpec, Embedding, Locate, Neighbour, Vectors
@@ -216,6 +219,16 @@ class Retriever:
     async def table(self) -> FieldIndex:
         """Return the fields of all shows as the catalogue has them now. Raises LibraryError."""
         return (await self._loaded()).table
+
+    async def franchise(self, show_id: str) -> Franchise | None:
+        """Return the franchise of a show; None where the catalogue has no such show. Raises LibraryError."""
+        catalogue = await self._loaded()
+        return catalogue.franchises.of(show_id) if catalogue.table.show(show_id) else None
+
+    async def starters(self) -> list[str]:
+        """Return questions that this catalogue can answer, with shows of its own. Raises LibraryError."""
+        catalogue = await self._loaded()
+        return starters(Collection(table=catalogue.table, franchises=catalogue.franchises))
 
     async def tags(self) -> list[str]:
         """Return every tag of the catalogue, the most used first, for filters set by hand. Raises LibraryError."""

@@ -36,12 +36,13 @@ _INTENTS = {
 _SOURCES_PX = 420  # the page scrolls to its end: a longer list would push the answer out of sight
 
 
-def examples() -> str | None:
-    """Draw the example questions; return the one that was clicked."""
+def examples(*, sample: bool) -> str | None:
+    """Draw questions to begin with, about the sample or about shows of one's own; return the one that was clicked."""
     clicked = None
+    own = () if sample else session.cached_by_revision("starters", session.services().retriever.starters)
     with st.container(horizontal=True, gap="small"):
-        for number, example in enumerate(EXAMPLES):
-            if st.button(example, key=f"ask_example_{number}"):
+        for number, example in enumerate(own or EXAMPLES):
+            if st.button(label(example), key=f"ask_example_{number}"):
                 clicked = example
     return clicked
 
@@ -183,7 +184,7 @@ def _read_otherwise(item: Exchange) -> Exchange | None:
     if not beside and not read:
         return None
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        st.caption(f"Understood as {_INTENTS.get(found.intent, 'a search')}:")
+        st.caption(f"Understood as {_INTENTS.get(found.intent, 'a search')}:", width="content")
         for condition, mine in [*beside, *read]:
             key = f"ask_drop_{mine}_{condition.key}"
             if st.button(label(condition.label), key=key, icon=":material/close:", help="Ask without this condition"):

@@ -97,7 +97,7 @@ def _asked_condition() -> Condition:
         show_error(str(error))
         return EVERYTHING
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        st.caption("As you asked:")
+        st.caption("As you asked:", width="content")
         for keys, words in session.labelled(condition):
             hint = "Show more by removing this condition"
             if st.button(label(words), key=f"catalogue_where_{keys}", icon=":material/close:", help=hint):

@@ -9,7 +9,7 @@ import streamlit as st
 from animerag.errors import AnimeRAGError
 from animerag.models import RESTRICTED_LABELS, STATUS_LABELS, TYPE_LABELS
 from animerag.text.cleaning import clean
-from animerag.ui import session
+from animerag.ui import franchise, session
 from animerag.ui.components import show_error
 from animerag.ui.text import aired, counted, label, season_of, type_of
 
@@ -58,6 +58,7 @@ def draw(show: Show) -> None:
     if show.tags:
         st.caption(label(", ".join(show.tags)))
     _links("Relations", show.relations, known)
+    franchise.draw(show.id, open_show)
     _links("Similar", show.similar, known)
     _nearest(show)
     if origins:
