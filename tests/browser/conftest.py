@@ -17,6 +17,7 @@ import pytest
 
 REPO = Path(__file__).resolve().parents[2]
 READABLE = 4.5
+PATIENCE_MS = 20_000  # another worker's app and browser may have the processor; what is there is seen at once
 # Gives each visible text whose contrast with what is behind it is less than `least`, with its ratio.
 # Relative luminance and contrast as https://www.w3.org/TR/WCAG22/#dfn-contrast-ratio defines them.
 CONTRAST = """least => {
@@ -194,8 +195,9 @@ def _wait_for_health(url, process):
 @pytest.fixture
 def browser(chromium):
     """A Chromium of the machine."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=chromium, args=ARGS)
         yield opened

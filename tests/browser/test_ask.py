@@ -71,7 +71,7 @@ def test_a_conversation_with_a_model(app_over, browser, elsewhere, photograph):
         shot("stopped")
 
         page.get_by_role("button", name="Why this show").first.click()
-        expect(page.get_by_role("dialog").get_by_text("Found by")).to_be_visible(timeout=10_000)
+        expect(page.get_by_role("dialog").get_by_text("Found by")).to_be_visible(timeout=30_000)
         shot("source")
         page.keyboard.press("Escape")
 
@@ -84,7 +84,7 @@ def test_a_conversation_with_a_model(app_over, browser, elsewhere, photograph):
         expect(page.get_by_text("Stopped before the end.")).to_have_count(0, timeout=20_000)
         page.get_by_role("button", name="Earlier").click()
         earlier = page.get_by_role("button", name=re.compile("What is Monster about.*4 questions"))
-        expect(earlier).to_be_visible(timeout=10_000)
+        expect(earlier).to_be_visible(timeout=30_000)
         shot("conversations")
         earlier.click()
         expect(page.get_by_text("Stopped before the end.")).to_be_visible(timeout=20_000)

@@ -21,7 +21,7 @@ def test_a_show_is_found_as_its_letters_are_typed_and_then_changed(app_url, brow
 
     # No Enter: the list follows the letters.
     page.get_by_label("Search titles").press_sequentially("planetes", delay=40)
-    expect(page.get_by_text("1 show", exact=True)).to_be_visible(timeout=10_000)
+    expect(page.get_by_text("1 show", exact=True)).to_be_visible(timeout=30_000)
     page.get_by_role("button", name="Filters").click()
     expect(page.get_by_label("From year")).to_be_visible()
     shot("2-filters")
@@ -36,7 +36,7 @@ def test_a_show_is_found_as_its_letters_are_typed_and_then_changed(app_url, brow
 
     page.get_by_role("button", name="Edit").click()
     dialog = page.get_by_role("dialog")
-    expect(dialog.get_by_label("Title", exact=True)).to_have_value("Planetes", timeout=10_000)
+    expect(dialog.get_by_label("Title", exact=True)).to_have_value("Planetes", timeout=30_000)
     shot("4-edit", 1100)
     dialog.get_by_label("Title", exact=True).fill(" ")
     dialog.get_by_role("button", name="Save").click()
