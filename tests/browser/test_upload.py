@@ -72,7 +72,7 @@ def test_files_are_checked_watched_stopped_and_brought_to_their_end(app_url, bro
 @pytest.fixture
 def provider():
     """The address of a simulated provider that takes its time, in a process of its own."""
-    command = [sys.executable, "-m", "animerag", "simulate", "--embed-latency", "1.5"]
+    command = [sys.executable, "-m", "animerag", "simulate", "--embed-latency", "3"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as simulator:
         yield re.search(r"http://[^\"]+", simulator.stdout.readline())[0]
         simulator.terminate()
