@@ -137,7 +137,7 @@ class Ingestion:
             if kind is ImportKind.OWN and counters.ingested + counters.unchanged:
                 await self._replace_sample(counters)
             report = await self._report(counters, meter, concurrency)
-        if report.ingested >= _ENOUGH:
+        if report.ingested >= _ENOUGH and report.embedding_requests:  # vectors that were there already say nothing
             await self.preview.note_speed(report.throughput)
         self._emit("import", recorder, report)
         checked_s = await self._check_graph(counters)

@@ -268,3 +268,12 @@ async def test_the_expected_time_is_a_range_until_a_batch_was_measured(services,
     after = await services.ingestion.preview.expected_time(1000)
     assert before.least_s < before.most_s
     assert after.least_s == after.most_s == pytest.approx(10 * report.seconds, rel=0.1)
+
+
+async def test_an_import_of_vectors_that_were_there_measures_nothing(services, export, record):
+    await services.ingestion.run([export(*(record(n, f"Voyage {n}") for n in range(1, 101)))], Control())
+    known = await services.ingestion.preview.expected_time(1000)
+    again = export(*(record(n, f"Voyage {n}", EpisodeCountNormal=12) for n in range(1, 101)), name="again.json")
+    report = await services.ingestion.run([again], Control())
+    assert (report.changed, report.embedding_requests) == (100, 0)
+    assert await services.ingestion.preview.expected_time(1000) == known
