@@ -139,7 +139,6 @@ def _common(fields: _Fields) -> dict[str, Any]:
         wanted |= {
             "embedding_provider": fields.choice("embedding_provider", list(_PROVIDERS), _PROVIDERS.__getitem__),
             "embedding_model": fields.text("embedding_model", "Another model needs a new index."),
-            "answer_language": fields.text("answer_language", "`auto` is the language of the question."),
         }
     return wanted
 
@@ -163,6 +162,7 @@ def _more(fields: _Fields) -> dict[str, Any]:
             "max_cost_usd": fields.number("max_cost_usd", "Empty: no cap", whole=False),
             "reasoning_effort": fields.choice("reasoning_effort", _EFFORTS),
             "verbosity": fields.choice("verbosity", _VERBOSITIES),
+            "answer_language": fields.text("answer_language", "`auto` is the language of the question."),
         }
     about = "A question that names one show is answered from that show alone, while the searches still run."
     return {**wanted, "early_start": fields.switch("early_start", about), "prices": fields.prices()}
