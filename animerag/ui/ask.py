@@ -42,7 +42,7 @@ def examples(*, sample: bool) -> str | None:
     own = () if sample else session.cached_by_revision("starters", session.services().retriever.starters)
     with st.container(horizontal=True, gap="small"):
         for number, example in enumerate(own or EXAMPLES):
-            if st.button(example if sample else label(example), key=f"ask_example_{number}"):
+            if st.button(label(example), key=f"ask_example_{number}"):
                 clicked = example
     return clicked
 

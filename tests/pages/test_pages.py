@@ -40,8 +40,7 @@ def test_every_page_opens_on_an_empty_catalogue(app, page):
 
 
 def test_an_empty_start_takes_in_the_sample_and_answers_an_example(sampled):
-    example = next(button for button in sampled.button if button.label == EXAMPLES[1])
-    example.click().run()
+    sampled.button(key="ask_example_1").click().run()
     shown = words(sampled)
     assert "Shingeki no Kyojin" in shown
     assert "No language model wrote this" in shown
@@ -68,7 +67,9 @@ def test_an_upload_replaces_the_sample_and_its_report_adds_up(sampled, record):
     assert told == {"Stored": "2", "Unchanged": "0", "Repeated": "1", "Skipped": "1", "Remaining": "0"}
     visit(sampled, "ask")
     assert "Sample catalogue" not in words(sampled)
-    assert not [button for button in sampled.button if button.label in EXAMPLES]
+    starters = {button.label for button in sampled.button if (button.key or "").startswith("ask_example_")}
+    assert starters
+    assert not {label.replace("\\", "") for label in starters} & set(EXAMPLES)
     visit(sampled, "catalogue")
     assert list(sampled.dataframe[0].value.iloc[:, 0]) == ["Alpha", "Beta II"]
 
