@@ -14,7 +14,7 @@ def page() -> None:
     running = [other for other in jobs.all() if other.running]
     if any(other not in (race, job) for other in running):
         compare.waiting_for_others(running)
-    for name, tab in compare.tabs(job).items():
+    for name, tab in compare.open_tabs(job).items():
         if tab.open:
             with tab, components.error_boundary():
                 TABS[name](busy=bool(running))

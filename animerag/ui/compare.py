@@ -45,7 +45,7 @@ _RACE_WORK: dict[Workload, tuple[str, str]] = {
 _AROUND_S = 1.0  # scratch catalogue and clients of one run, before its clock starts
 
 
-def tabs(experiment_job: Job | None) -> Mapping[str, TabContainer]:
+def open_tabs(experiment_job: Job | None) -> Mapping[str, TabContainer]:
     """Draw the tabs: at first the race is open, or the experiment that is shown or running."""
     if TAB_KEY not in st.session_state:  # as `default` it would open that tab again whenever it changes
         shown = st.query_params.get("experiment") or (experiment_job is not None and experiment_job.running)
