@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from animerag.discovery.collection import listed
+from animerag.discovery.franchises import Entry
 from animerag.models import FactAnswer
 from animerag.query.execution import meets
 from animerag.query.plan import EVERYTHING, parts_of
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from animerag.discovery.collection import Collection
-    from animerag.discovery.franchises import Entry, Franchise, Gap
+    from animerag.discovery.franchises import Franchise, Gap
     from animerag.query.plan import Plan
 
 _NEIGHBOURS = 6  # shows of the same world that are worth a line
@@ -131,7 +132,8 @@ def next_after(plan: Plan, collection: Collection) -> FactAnswer | None:
 def part_of_franchise(plan: Plan, collection: Collection) -> FactAnswer:
     """Return which parts of a franchise meet the conditions: "is there a film of it?"."""
     franchise = collection.franchises.of(plan.shows[0])
-    entries = [entry for entry in franchise.entries if meets(entry.show, plan.condition, collection.table)]
+    others = [Entry(show=show) for show in collection.shows(plan.among or ()) if show.id not in franchise.ids]
+    entries = [entry for entry in (*franchise.entries, *others) if meets(entry.show, plan.condition, collection.table)]
     labels = tuple(phrase(part) for part in parts_of(plan.condition))
     name = collection.name(franchise.entries[0].show)
     what = f" ({listed(labels)})" if plan.condition != EVERYTHING else ""

@@ -31,6 +31,9 @@ _TOGETHER = 500  # questions in one embedding request
 _AT_ONCE = 4
 
 
+_SETS = ("list", "count", "order")  # answers whose ids are the whole set
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expectation:
     """A question with the ids of the shows that answer it; none where the catalogue has no answer."""
@@ -176,7 +179,7 @@ def expectations(rows: Iterable[QuestionRow]) -> list[Expectation]:
 
 def _outcome(number: int, expectation: Expectation, found: Retrieval) -> EvaluatedQuestion:
     sources = [source.show for source in found.sources]
-    complete = found.fact is not None and bool(found.fact.ids) and found.fact.complete
+    complete = found.fact is not None and found.fact.complete and found.fact.kind in _SETS
     ids = found.fact.ids if complete and found.fact else tuple(show.id for show in sources)
     return EvaluatedQuestion(
         index=number,

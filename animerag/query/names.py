@@ -59,6 +59,27 @@ _AFTER_VERB = re.compile(
 
 
 _BEHIND = 3
+_BEHIND_TITLES = frozenset(
+    [
+        "rating",
+        "ratings",
+        "score",
+        "scores",
+        "episodes",
+        "eps",
+        "length",
+        "votes",
+        "popularity",
+        "movie",
+        "movies",
+        "film",
+        "films",
+        "series",
+        "anime",
+        "show",
+        "shows",
+    ]
+)
 
 
 class TitleIndex(Protocol):
@@ -93,8 +114,8 @@ def named_in(question: str, matches: Sequence[AliasMatch], titles: TitleIndex) -
             if ids and _covers(own, phrase):
                 found.append(Named(start, start + len(phrase), ids))
                 break
-            phrase = phrase.rpartition(" ")[0]
-            if not phrase:
+            phrase, _, last = phrase.rpartition(" ")
+            if not phrase or last.lower() not in _BEHIND_TITLES:
                 break
     return sorted(found, key=lambda name: name.start)
 

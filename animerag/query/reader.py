@@ -142,6 +142,8 @@ _SO_MANY = re.compile(
     r"\b(?P<n>[2-8]|two|three|four|five|six|seven|eight) (?=(?:[\w-]+ ){0,3}(?:movies|films|shows|anime|series|titles|things|ones|ovas)\b)"
 )
 _FEW, _MANY = 3, 6  # words beside the conditions of a list; a plot has more
+_DESCRIBES = re.compile(r"^(?:an?|that|the one)\b")
+_TELLS = re.compile(r"\b(?:about|where|who|whose|in which)\b")  # a plot follows
 _OF_TWO = re.compile(r"\bof the (?:two|both)\b|どちら|どっち")
 _SMALL_TALK = {
     "hello": re.compile(r"^(?:hi|hello|hey|hiya|howdy|yo|good |greetings|hallo|moin|servus|こん|おはよう|やあ|はじめ)"),
@@ -605,8 +607,10 @@ def _of_catalogue(
         or not leftovers(reading, carrying_words("recommend"))[0]
     ):
         return "recommend", True
-    if moods and len(left) <= 1:
+    if moods and len(left) <= 1 and not _TELLS.search(text):
         return "recommend", True
+    if moods and _DESCRIBES.match(text) and _TELLS.search(text):
+        return "lookup", True
     leans = slots.get("reference") in ("those", "other") and "number" not in slots
     if leans and condition == EVERYTHING and not left:
         return "recommend" if slots["reference"] == "those" else "lookup", True

@@ -160,6 +160,7 @@ def understand(
     plan, leaned = _in_conversation(question, matches, catalogue, history)
     plan = _searchable(_titled(resolved(_less(plan, ignore), collection), question, catalogue))
     named = [match for match in matches if match.named]
+    plan = _with_titled(plan, named, question, table)
     if plan.shows and not {match.id for match in named} & set(plan.shows):
         named = []
     whole_title = named and not plan.shows  # words that only look like a title: the plan read them otherwise
@@ -323,6 +324,14 @@ def _titled(plan: Plan, question: str, catalogue: CatalogueSnapshot) -> Plan:
     return replace(plan, text="", condition=both(plan.condition, Predicate("title", "=", plan.text)))
 
 
+def _with_titled(plan: Plan, named: Sequence[AliasMatch], question: str, table: FieldIndex) -> Plan:
+    """Let "all X series" have every show of that title, and not only those that relations tie to one of them."""
+    phrase = next((match.phrase for match in named if match.id in plan.shows), "")
+    if not plan.franchise or not phrase or not re.search(_ALL_OF.format(re.escape(phrase)), question, re.IGNORECASE):
+        return plan
+    return replace(plan, among=tuple(show.id for show in table.shows() if table.has_title(show.id, phrase)))
+
+
 def _searchable(plan: Plan) -> Plan:
     """Return a list of nothing but words that no field has as a look-up of those words."""
     if plan.intent != "list" or parts_of(plan.condition) or plan.among is not None or not plan.text:
@@ -366,7 +375,8 @@ def _absent(
 
 def _lead(plan: Plan, fact: FactAnswer | None, named: Sequence[AliasMatch]) -> list[str]:
     if fact is not None:
-        return _sources_of(plan, fact)
+        namesakes = [match.id for match in named] if fact.kind == "value" else []
+        return [*_sources_of(plan, fact), *namesakes]
     if plan.intent in ("list", "count", "superlative", "recommend"):
         return []
     return [*plan.shows, *(match.id for match in named)]

@@ -113,6 +113,7 @@ def test_a_question_about_a_show(question, intent, field):
         ("something sad", "recommend"),
         ("what should I watch tonight", "recommend"),
         ("a boy finds a magic sword in a lake", "lookup"),
+        ("a sad film about romance and the sea", "lookup"),
     ],
 )
 def test_an_intent_is_recognised(question, intent):

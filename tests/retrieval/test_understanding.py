@@ -3,13 +3,13 @@
 import pytest
 
 from animerag.discovery.franchises import Franchises
-from animerag.models import Turn
+from animerag.models import Show, Turn
 from animerag.query.field_index import FieldIndex
 from animerag.query.lexicon import vocabulary
 from animerag.query.titles import AliasIndex
 from animerag.retrieval.understanding import CatalogueSnapshot, best_matches, finished, understand
 from animerag.retrieval.word_coverage import WordStatistics
-from tests.discovery.shows import SHOWS
+from tests.discovery.shows import SHOWS, related
 
 TABLE = FieldIndex(SHOWS)
 CATALOGUE = CatalogueSnapshot(
@@ -140,3 +140,23 @@ def test_what_is_refused_and_no_field_has_is_said_and_not_searched_for():
 )
 def test_measures_and_orders(question, value):
     assert ask(question).fact.value == value
+
+
+def test_all_of_a_title_has_what_relations_do_not_tie():
+    shows = [
+        Show(id="1", title="Comet", type="tv", episodes=12, relations=(related("Sequel", "2"),)),
+        Show(id="2", title="Night Train", type="tv", episodes=12),
+        Show(id="3", title="Comet Chronicles", type="tv", episodes=12),
+    ]
+    table = FieldIndex(shows)
+    catalogue = CatalogueSnapshot(
+        revision=1,
+        aliases=AliasIndex(shows),
+        table=table,
+        franchises=Franchises(shows),
+        vocabulary=vocabulary(table.tags),
+        statistics=WordStatistics(shows),
+    )
+    reading = understand("List all Comet series", catalogue.aliases.match("List all Comet series"), catalogue)
+
+    assert set(reading.fact.ids) == {"1", "2", "3"}
