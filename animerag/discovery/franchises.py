@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from animerag.discovery.title_numbers import numbers_in
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
@@ -45,20 +47,6 @@ _KINDS: dict[str, _Kind] = {
 _UNDATED = "9999"
 _SERIES = ("tv", "web", None)
 
-_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
-_ROMAN = ("i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix")
-_ORDINAL = rf"(?:(?P<{{0}}n>\d\d?)(?:st|nd|rd|th)?|(?P<{{0}}o>{'|'.join(_ORDINALS)}))"
-_SEASON = re.compile(
-    rf"\b{_ORDINAL.format('a')}\s+season\b|\bseason\s+{_ORDINAL.format('b')}\b|第?\s*(?P<k>[1-9一二三四五六七八九])\s*(?:期|シーズン)",
-    re.IGNORECASE,
-)
-_PART = re.compile(
-    rf"\b(?:part|cour)\s+{_ORDINAL.format('a')}\b|\b(?:(?P<bn>\d\d?)(?:st|nd|rd|th)|(?P<bo>{'|'.join(_ORDINALS)}))\s+(?:part|cour)\b|第?\s*(?P<k>[2-9二三四五])\s*クール"
-    r"|\b(?P<late>kouhan(?:-?sen)?)\b",
-    re.IGNORECASE,
-)
-_NUMBER_AT_END = re.compile(r"[\s!](?P<n>[2-9])\s*$|\s(?P<r>ii|iii|iv|v|vi|vii|viii|ix)\s*$", re.IGNORECASE)
-_KANJI = "一二三四五六七八九"
 # What may follow a title in the title of a show that belongs to it.
 _CONTINUES = re.compile(
     r"^\W*(?:$|[:：~〜–—-]|\s(?:[2-9]|ii|iii|iv|v|vi|vii)\b|\s*(?:the\s+)?(?:\d\d?(?:st|nd|rd|th)|first|second|third|fourth|fifth|sixth|final|last)?\s*"
@@ -326,35 +314,6 @@ def _part_of(series: tuple[Entry, ...], title: str) -> tuple[Entry, ...]:
     own = tuple(entry for entry in series if entry.show.title == title or _continues(entry.show.title, title))
     begins = bool(own) and own[0].season == 1 and own[0] is not series[0]
     return own if begins and len(own) > 1 else series
-
-
-def numbers_in(show: Show) -> tuple[int | None, int | None]:
-    """Return the season and the part that a show's titles say, None where they say none."""
-    season = part = None
-    for title in (show.title, *show.titles):
-        found, piece = _SEASON.search(title), _PART.search(title)
-        if found and season is None:
-            season = _number(found)
-        if piece and part is None:
-            part = 2 if piece["late"] else _number(piece)
-    if season is None:
-        bare = _PART.sub("", show.title).strip()
-        at_end = _NUMBER_AT_END.search(bare)
-        if at_end:
-            season = int(at_end["n"]) if at_end["n"] else _ROMAN.index(at_end["r"].lower()) + 1
-    return season, part
-
-
-def _number(found: re.Match[str]) -> int:
-    groups = found.groupdict()
-    if kanji := groups.get("k"):
-        return int(kanji) if kanji.isdigit() else _KANJI.index(kanji) + 1
-    for name in ("a", "b"):
-        if groups.get(f"{name}n"):
-            return int(groups[f"{name}n"])
-        if groups.get(f"{name}o"):
-            return _ORDINALS.index(groups[f"{name}o"].lower()) + 1
-    return 1
 
 
 def _links(show: Show) -> list[tuple[RelatedShow, _Kind]]:

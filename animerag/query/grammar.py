@@ -44,6 +44,15 @@ SUITABLE = Predicate("suitable", "=", "children")  # not restricted, and none of
 
 
 @dataclass(frozen=True, slots=True)
+class Named:
+    """Where a question names shows; `ids` are those the name fits, the surest first."""
+
+    start: int
+    end: int
+    ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Annotation:
     """A span of the question and what it turned into; `value` is a condition, a mood, or a name of an operator."""
 

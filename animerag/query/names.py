@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Protocol
 
+from animerag.query.grammar import Named
 from animerag.query.lexicon import carrying
-from animerag.query.reader import Named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

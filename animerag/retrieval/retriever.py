@@ -20,16 +20,10 @@ from animerag.errors import InvalidInputError, LibraryError
 from animerag.models import Filters, Priority, Retrieval, Timings, Usage
 from animerag.ports import VectorHits
 from animerag.query.asked_titles import asked_title, framed_title
+from animerag.retrieval.absences import no_title
 from animerag.retrieval.fusion import Candidates, nothing_found, rounded, sources
 from animerag.retrieval.reranking import Passages
-from animerag.retrieval.understanding import (
-    CatalogueSnapshot,
-    QuestionReading,
-    best_matches,
-    finished,
-    no_title,
-    understand,
-)
+from animerag.retrieval.understanding import CatalogueSnapshot, QuestionReading, best_matches, finished, understand
 from animerag.retrieval.word_coverage import coverage
 from animerag.storage import show_fields
 from animerag.telemetry.tracing import span

@@ -16,11 +16,12 @@ from animerag.query.execution import labels_of, meets
 from animerag.query.field_index import FieldIndex
 from animerag.query.lexicon import lexicon, vocabulary
 from animerag.query.names import named_in
-from animerag.query.plan import EVERYTHING, Plan, Predicate, both, comparisons, parts_of
+from animerag.query.plan import EVERYTHING, Plan, Predicate, both, parts_of
 from animerag.query.reader import plan_of, read
 from animerag.query.rendering import labelled
 from animerag.query.title_spellings import folded
 from animerag.query.titles import AliasIndex
+from animerag.retrieval.absences import OF_FRANCHISES, absence_of
 from animerag.retrieval.word_coverage import WordStatistics
 from animerag.storage import show_fields
 from animerag.text.cleaning import is_japanese
@@ -37,14 +38,9 @@ if TYPE_CHECKING:
 
 _OPTIONS = 6  # more choices than this are no help
 _TURNS = 12  # of a conversation that a follow-up may lean on
-_NO_LIST = (
-    "The catalogue does not know what you have watched. Import your MyAnimeList export (XML) in Upload and ask again.",
-    "視聴状況の記録がありません。MyAnimeListのエクスポート（XML）をアップロードすると答えられます。",
-)
 _ALL_OF = r"\b(?:all|every|list|any|which)(?: the| of the)? {} (?:shows?|series|movies?|films?|anime|titles?|ovas?)\b"
 _TITLE_WORDS = 3
 _DESCRIBES = re.compile(r"\b(?:with|about|where|who|that|featuring|in which)\b", re.IGNORECASE)
-_OF_FRANCHISES = ("watch_order", "seasons", "next", "similar")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +160,7 @@ def understand(
     if plan.shows and not {match.id for match in named} & set(plan.shows):
         named = []
     whole_title = named and not plan.shows  # words that only look like a title: the plan read them otherwise
-    missing, not_recorded, beyond = _absent(question, plan, named, catalogue)
+    missing, not_recorded, beyond = absence_of(question, plan, named, table)
     fact = None
     if not missing and not beyond and plan.intent not in NEEDS_LIKENESS:
         fact = answer(plan, collection, filters)
@@ -299,7 +295,7 @@ def _picked(plan: Plan, table: FieldIndex) -> Plan:
 
 def _with_show(plan: Plan, catalogue: CatalogueSnapshot) -> Plan:
     """Find the show that words mean which are only part of titles: "monogatari watch order"."""
-    if plan.shows or plan.intent not in _OF_FRANCHISES or not plan.text or plan.field == "missing":
+    if plan.shows or plan.intent not in OF_FRANCHISES or not plan.text or plan.field == "missing":
         return plan
     words = plan.text
     ids = catalogue.table.search_titles(words)
@@ -354,25 +350,6 @@ def _chips(condition: Expression, table: FieldIndex) -> tuple[Condition, ...]:
     return tuple(Condition(key=" and ".join(keys), label=label) for keys, label in labelled(condition, table.title_of))
 
 
-def _absent(
-    question: str, plan: Plan, named: Sequence[AliasMatch], catalogue: CatalogueSnapshot
-) -> tuple[str, tuple[str, ...], bool]:
-    """Return a sentence about what is not there, the topics that no record holds, and whether it asks for such."""
-    table, japanese = catalogue.table, is_japanese(question)
-    if plan.intent == "unsupported":
-        titles = [table.title_of(one) for one in plan.shows]
-        return _not_recorded(plan.missing, titles, japanese=japanese), plan.missing, True
-    own = plan.intent == "my_list" or (plan.field or "").startswith("my_")
-    own = own or any(one.field.startswith("my_") for one in comparisons(both(plan.condition, plan.preferred)))
-    if own and not table.has_statuses:
-        return _NO_LIST[japanese], ("watch status",), False
-    if plan.intent in _OF_FRANCHISES and not plan.shows and plan.text and plan.field != "missing":
-        return no_title(plan.text, japanese=japanese), (), False
-    if named and named[0].season_missing and plan.number is not None and plan.intent not in ("seasons", "next"):
-        return _no_such_season(named[0], table, japanese=japanese), (), False
-    return "", (), False
-
-
 def _lead(plan: Plan, fact: FactAnswer | None, named: Sequence[AliasMatch]) -> list[str]:
     if fact is not None:
         namesakes = [match.id for match in named] if fact.kind == "value" else []
@@ -399,27 +376,6 @@ def _led_by(fact: FactAnswer | None) -> dict[str, str]:
     if fact is None or not any(fact.reasons):
         return {}
     return {show_id: why for show_id, why in zip(fact.ids, fact.reasons, strict=False) if why}
-
-
-def _not_recorded(topics: Sequence[str], shows: Sequence[str], *, japanese: bool) -> str:
-    """Say what no record holds, and what can be asked of the shows instead."""
-    if japanese:
-        names = lexicon()["missing_ja"]
-        return f"{'、'.join(names.get(one, one) for one in topics)}はこのカタログに記録がありません。"
-    sentence = f"{listed(topics).capitalize()}: not recorded in this catalogue."
-    return f"{sentence} About {shows[0]} you can ask for episodes, year, rating, tags and plot." if shows else sentence
-
-
-def no_title(words: str, *, japanese: bool) -> str:
-    """Say that the catalogue has no show of that title."""
-    return f"「{words}」はカタログにありません。" if japanese else f"“{words}” is not in your catalogue."
-
-
-def _no_such_season(match: AliasMatch, table: FieldIndex, *, japanese: bool) -> str:
-    title, season = table.title_of(match.id), match.season_missing
-    if japanese:
-        return f"カタログに「{title}」の第{season}期はありません。"
-    return f"The catalogue has {title}, and no season {season} of it."
 
 
 def _ambiguities(named: Sequence[AliasMatch], table: FieldIndex) -> tuple[Ambiguity, ...]:

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from animerag.discovery.franchises import Franchises, numbers_in
+from animerag.discovery.franchises import Franchises
+from animerag.discovery.title_numbers import numbers_in
 from animerag.models import Show
 from tests.discovery.shows import SHOWS, related
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from animerag.query.grammar import SUITABLE
+from animerag.query.grammar import SUITABLE, Named
 from animerag.query.lexicon import carrying, vocabulary
 from animerag.query.plan import EVERYTHING, And, Not, Of, Or, Order, Plan, Predicate, both, either, evaluate
-from animerag.query.reader import Named, placed_words, plan_of, read
+from animerag.query.reader import placed_words, plan_of, read
 from animerag.query.rendering import render
 
 TAGS = ("comedy", "romance", "horror", "isekai", "mecha", "harem", "ecchi", "gore", "drama", "mystery", "sports")

@@ -1,0 +1,196 @@
+"""Which intent a question has, by its cues and by what it is about. Pure."""
+
+# ruff: noqa: E501 - patterns read better whole
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from animerag.query.grammar import SHOW, SUITABLE, leftovers
+from animerag.query.intents import carrying_words, has_cue
+from animerag.query.lexicon import Mood
+from animerag.query.plan import EVERYTHING, comparisons, parts_of
+from animerag.query.slots import YES_NO
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from animerag.query.grammar import Named, Question
+    from animerag.query.plan import Condition, FieldName, Intent
+
+_LONG = 24  # words; who writes so many describes a plot
+_SHORT = 6  # words
+_ORDERLY = re.compile(
+    r"\b(?:watch(?:ing)?|viewing|chronological|release|correct|right|best|what|which) order\b|\border (?:do|should|to watch|of watching)\b|\bwhere (?:do|should|to) (?:i )?(?:start|begin)\b|見る順|視聴順|どれから"
+)
+_SKIP = re.compile(r"\bskip(?:pable)?\b|\b(?:need|have) to watch\b|飛ばし")
+_STORY = re.compile(r"\b(?:chronological(?:ly)?|story|timeline|in-universe)\b|時系列|物語の順")
+_BEFORE = re.compile(r"\b(?:before|prequels?|precedes?)\b|前作|前日譚")
+_EXISTS = re.compile(
+    r"^(?:is|are|was|were) there\b|\b(?:any|all|every|list|which|what|how many)\b|^(?:show|give)\b|ある|全"
+)
+_HAS = re.compile(
+    rf"^(?:does|do|did|has|have) (?:i have |you have )?(?:the |an? |any )?{SHOW}+\W* (?:have|got|get)\b|{SHOW}\W*\s(?:movies|films|ovas|specials)\b|\b(?:movies|films|ovas|specials) (?:of|from|in|for) (?:the )?{SHOW}"
+)
+_RELATED = re.compile(
+    rf"\b(?:related|connected) to {SHOW}|\brelations? of {SHOW}|\bspin[- ]?offs? (?:of|from|to) {SHOW}|\b(?:whole|entire|full) {SHOW}+|{SHOW}\W* (?:franchise|universe)|\b(?:every|all)(?: of)?(?: the)?(?: shows?| anime| titles?)?(?: (?:of|in|from))?(?: the)? {SHOW}+(?: (?:shows?|series|titles?|anime|entries))?\W*$|関連"
+)
+_SEASONS_OF = re.compile(
+    r"\bseasons? of (?!(?:the|this|last|a|my)\b)|\b(?:all|every) [\w ]{2,30} seasons?\W*$|全シーズン"
+)
+_LACKING = re.compile(
+    r"\b(?:missing|lacking|don.?t (?:have|own)|do not (?:have|own)|lack|without|not (?:in|own))\b.{0,40}\b(?:sequels?|prequels?|parts)\b|\b(?:sequels?|prequels?)\b.{0,40}\b(?:missing|lack|don.?t (?:have|own)|do not (?:have|own)|am i without)\b|\bincomplete (?:franchises?|series)\b|\bwhat am i missing\b|足りない続編"
+)
+_ASKS_FOR_SHOWS = re.compile(
+    r"^(?:please |can you |could you )?(?:show|list|give|display|find|name|print|enumerate|zeig)\b|^(?:what|which)\b(?!.?s\b)(?! (?:happens|is|was|are)\b)|^(?:all|every|everything|any|anything)\b|^(?:have you|do you|do i|do we|are there|is there)\b"
+)
+_ALL_OF = re.compile(r"\b(?:all|every|everything|list|how many|which|complete)\b|全")
+_DESCRIBES = re.compile(r"^(?:an?|that|the one)\b")
+_TELLS = re.compile(r"\b(?:about|where|who|whose|in which)\b")  # a plot follows
+_FEW, _MANY = 3, 6  # words beside the conditions of a list; a plot has more
+_OF_TWO = re.compile(r"\bof the (?:two|both)\b|どちら|どっち")
+_SMALL_TALK = {
+    "hello": re.compile(r"^(?:hi|hello|hey|hiya|howdy|yo|good |greetings|hallo|moin|servus|こん|おはよう|やあ|はじめ)"),
+    "thanks": re.compile(
+        r"thank|thx|\bty\b|cheers|danke|ありがとう|^(?:ok|okay|cool|nice|great|awesome|perfect|lol|wow)\b"
+    ),
+    "bye": re.compile(r"bye|see you|good night|cya|さようなら"),
+}
+
+
+def recognise(
+    reading: Question,
+    names: Sequence[Named],
+    *,
+    condition: Condition,
+    slots: dict[str, Any],
+    missing: tuple[str, ...],
+    mine: list[Condition],
+) -> tuple[Intent, bool]:
+    """Return the intent that rules see and whether a cue says so, rather than what is left over."""
+    text, named = reading.text.strip(), bool(names)
+    left, _ = leftovers(reading)
+    words = len(text.split())
+    if words > _LONG:
+        return "lookup", True
+    if has_cue("help", text) and not named and condition == EVERYTHING:
+        slots["field"] = next((name for name, pattern in _SMALL_TALK.items() if pattern.search(text)), None)
+        return "help", True
+    if missing:
+        return "unsupported", True
+    if _LACKING.search(text):
+        slots["field"] = "missing"
+        return "seasons", True
+    franchise = _of_franchise(names, condition, slots, text)
+    if franchise is not None:
+        return franchise, True
+    if named and str(slots.get("field") or "").startswith("my_"):
+        return "field", True
+    if named and mine and not slots.get("relative_shows"):
+        slots["yes_no"] = True
+        return "field", True
+    own_order = slots.get("order") is not None and slots["order"].field in ("my_score", "difference")
+    if slots.get("measure") and mine:
+        slots["field"] = "my_score"
+        return "stats", True
+    if own_order:
+        return "my_list", True
+    if mine and not slots.get("relative_shows"):
+        return ("recommend", True) if has_cue("recommend", text) and not named else ("my_list", True)
+    return _of_shows(reading, names, condition, slots, text) or _of_catalogue(reading, condition, slots, text, left)
+
+
+def _of_franchise(names: Sequence[Named], condition: Condition, slots: dict[str, Any], text: str) -> Intent | None:
+    """Recognise what is asked of a franchise: its order, what comes next, its seasons, its parts of a kind."""
+    named, refers = bool(names), bool(slots.get("reference"))
+    words = len(text.split())
+    if has_cue("watch_order", text) and (named or refers or words <= _SHORT or _ORDERLY.search(text)):
+        slots["field"] = "skip" if _SKIP.search(text) else "story" if _STORY.search(text) else None
+        return "watch_order"
+    if named or refers:
+        if has_cue("next", text) and not slots.get("relative_shows"):
+            slots["field"] = "before" if _BEFORE.search(text) else None
+            return "next"
+        if has_cue("similar", text) and not slots.get("relative_shows"):
+            return "similar"
+    if not named and not refers and words <= _SHORT + 2 and _SEASONS_OF.search(text):
+        return "seasons"
+    if (
+        named
+        and slots.get("field") != "season"
+        and has_cue("seasons", text)
+        and ("number" not in slots or _EXISTS.search(text))
+    ):
+        return "seasons"
+    one = len({name.ids[0] for name in names}) == 1
+    if one and _RELATED.search(text):
+        slots["franchise"] = True
+        return "list"
+    of_a_kind = one and uses_field(condition, "type") and not slots.get("relative_shows")
+    if of_a_kind and (_EXISTS.search(text) or _HAS.search(text)):
+        slots["franchise"] = True
+        return "count" if has_cue("count", text) else "list"
+    return None
+
+
+def _of_shows(
+    reading: Question, names: Sequence[Named], condition: Condition, slots: dict[str, Any], text: str
+) -> tuple[Intent, bool] | None:
+    """Recognise what is asked of the shows that are named."""
+    named = bool(names)
+    if len({name.ids[0] for name in names}) > 1 and ("order" in slots or has_cue("compare", text)):
+        return "compare", True
+    if slots.get("relative_shows"):
+        return "count" if has_cue("count", text) else "list", True
+    if named and (slots.get("field") or (YES_NO.match(text) and condition != EVERYTHING)):
+        return "field", True
+    refers = slots.get("reference") == "it" or isinstance(slots.get("reference"), int)
+    if refers and slots.get("field") and not slots.get("measure"):
+        return "field", True
+    if slots.get("measure"):
+        return "stats", True
+    if named:
+        return ("lookup", True) if has_cue("lookup", text) or not leftovers(reading)[0] else ("lookup", False)
+    if slots.get("reference") and slots.get("order") and _OF_TWO.search(text):
+        return "compare", True
+    return None
+
+
+def _of_catalogue(
+    reading: Question, condition: Condition, slots: dict[str, Any], text: str, left: Sequence[str]
+) -> tuple[Intent, bool]:
+    """Recognise what is asked of the catalogue as a whole."""
+    if slots.get("order") is not None and (slots.get("limit") or not left or slots["order"].field == "underrated"):
+        return "superlative", True
+    if has_cue("count", text):
+        return "count", not left
+    moods = any(isinstance(claim.value, Mood) for claim in reading.claims)
+    if has_cue("recommend", text) and (
+        moods
+        or condition != EVERYTHING
+        or slots.get("minutes")
+        or not leftovers(reading, carrying_words("recommend"))[0]
+    ):
+        return "recommend", True
+    if moods and len(left) <= 1 and not _TELLS.search(text):
+        return "recommend", True
+    if moods and _DESCRIBES.match(text) and _TELLS.search(text):
+        return "lookup", True
+    leans = slots.get("reference") in ("those", "other") and "number" not in slots
+    if leans and condition == EVERYTHING and not left:
+        return "recommend" if slots["reference"] == "those" else "lookup", True
+    if SUITABLE in parts_of(condition) and not left and not _ALL_OF.search(text):
+        return "recommend", True
+    if condition != EVERYTHING and not left:
+        return "list", True
+    asks = bool(_ASKS_FOR_SHOWS.match(text))
+    short = len(left) <= (_MANY if asks else _FEW)
+    if has_cue("list", text) and short and (condition != EVERYTHING or (asks and left)):
+        return "list", False
+    return "lookup", False
+
+
+def uses_field(condition: Condition, field: FieldName) -> bool:
+    """Tell whether an expression compares this field."""
+    return any(one.field == field for one in comparisons(condition))

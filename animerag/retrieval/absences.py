@@ -1,0 +1,63 @@
+"""What a question asks for and the catalogue does not have: a topic, a title, a season, an own list. In sentences."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from animerag.discovery.collection import listed
+from animerag.query.lexicon import lexicon
+from animerag.query.plan import both, comparisons
+from animerag.text.cleaning import is_japanese
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from animerag.query.field_index import FieldIndex
+    from animerag.query.plan import Plan
+    from animerag.query.titles import AliasMatch
+
+_NO_LIST = (
+    "The catalogue does not know what you have watched. Import your MyAnimeList export (XML) in Upload and ask again.",
+    "視聴状況の記録がありません。MyAnimeListのエクスポート（XML）をアップロードすると答えられます。",
+)
+OF_FRANCHISES = ("watch_order", "seasons", "next", "similar")  # intents that need a show
+
+
+def absence_of(
+    question: str, plan: Plan, named: Sequence[AliasMatch], table: FieldIndex
+) -> tuple[str, tuple[str, ...], bool]:
+    """Return a sentence about what is not there, the topics that no record holds, and whether it asks for such."""
+    japanese = is_japanese(question)
+    if plan.intent == "unsupported":
+        titles = [table.title_of(one) for one in plan.shows]
+        return not_recorded(plan.missing, titles, japanese=japanese), plan.missing, True
+    own = plan.intent == "my_list" or (plan.field or "").startswith("my_")
+    own = own or any(one.field.startswith("my_") for one in comparisons(both(plan.condition, plan.preferred)))
+    if own and not table.has_statuses:
+        return _NO_LIST[japanese], ("watch status",), False
+    if plan.intent in OF_FRANCHISES and not plan.shows and plan.text and plan.field != "missing":
+        return no_title(plan.text, japanese=japanese), (), False
+    if named and named[0].season_missing and plan.number is not None and plan.intent not in ("seasons", "next"):
+        return _no_such_season(named[0], table, japanese=japanese), (), False
+    return "", (), False
+
+
+def not_recorded(topics: Sequence[str], shows: Sequence[str], *, japanese: bool) -> str:
+    """Say what no record holds, and what can be asked of the shows instead."""
+    if japanese:
+        names = lexicon()["missing_ja"]
+        return f"{'、'.join(names.get(one, one) for one in topics)}はこのカタログに記録がありません。"
+    sentence = f"{listed(topics).capitalize()}: not recorded in this catalogue."
+    return f"{sentence} About {shows[0]} you can ask for episodes, year, rating, tags and plot." if shows else sentence
+
+
+def no_title(words: str, *, japanese: bool) -> str:
+    """Say that the catalogue has no show of that title."""
+    return f"「{words}」はカタログにありません。" if japanese else f"“{words}” is not in your catalogue."
+
+
+def _no_such_season(match: AliasMatch, table: FieldIndex, *, japanese: bool) -> str:
+    title, season = table.title_of(match.id), match.season_missing
+    if japanese:
+        return f"カタログに「{title}」の第{season}期はありません。"
+    return f"The catalogue has {title}, and no season {season} of it."
