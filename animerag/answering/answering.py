@@ -69,7 +69,7 @@ class Answering:
         early_start: bool = False,
         daily: DailySpending | None = None,
     ) -> None:
-        """`kept` remembers what a model wrote; without it every question is asked anew.
+        """`kept` is the cache of what a model wrote; without it every question is asked again.
 
         `k` is how many shows a question gets where it does not say; a model answers in `language`, `auto` in the
         question's own. With `early_start` a live question that names one show beyond doubt is answered from that show
@@ -162,7 +162,7 @@ class Answering:
         After an early start the first retrieval is the one show that the question names, and the whole of it comes
         before the answer.
 
-        `filters` are conditions set by hand, `ignore` keys of understood ones that somebody took away. What a model
+        `filters` are set beside the question, `ignore` are keys of conditions in it that the user removed. What a model
         wrote before to the same question over the same catalogue is given again, unless `use_cache` is refused.
         Raises InvalidInputError, ProviderError or VectorStoreError when there is nothing to show; a failure while
         the text arrives ends in an answer that says so.

@@ -26,15 +26,15 @@ def watch_order(plan: Plan, collection: Collection) -> FactAnswer:
     franchise = collection.franchises.of(plan.shows[0])
     if plan.field == "skip":
         return _skipping(plan, franchise, collection)
-    told = plan.field == "story"
-    entries = franchise.by_story() if told else franchise.entries
+    by_story = plan.field == "story"
+    entries = franchise.by_story() if by_story else franchise.entries
     first = collection.name(franchise.entries[0].show)
     if len(entries) == 1:
         heading = collection.say(
             f"{first} stands by itself: the catalogue has no other part of it.",
             f"{first}は単独の作品です。カタログにほかのシリーズはありません。",
         )
-    elif told:
+    elif by_story:
         heading = collection.say(f"{first} in the order of its story:", f"{first}を物語の順に並べると：")
     else:
         heading = collection.say(
@@ -48,7 +48,7 @@ def watch_order(plan: Plan, collection: Collection) -> FactAnswer:
         complete=True,
         heading=heading,
         reasons=tuple(_role(entry, collection) for entry in entries),
-        remarks=tuple(_remarks(franchise, entries, collection, told=told)),
+        remarks=tuple(_remarks(franchise, entries, collection, by_story=by_story)),
     )
 
 
@@ -274,9 +274,11 @@ def _season_name(entry: Entry, collection: Collection) -> str:
     return collection.say(f"season {entry.season}{part[0]}", f"第{entry.season}期{part[1]}")
 
 
-def _remarks(franchise: Franchise, entries: tuple[Entry, ...], collection: Collection, *, told: bool) -> Iterable[str]:
+def _remarks(
+    franchise: Franchise, entries: tuple[Entry, ...], collection: Collection, *, by_story: bool
+) -> Iterable[str]:
     story = franchise.by_story()
-    if not told and story != entries:
+    if not by_story and story != entries:
         names = listed([collection.name(entry.show) for entry in story[:3]], japanese=collection.japanese)
         yield collection.say(
             f"In the order of the story it begins with {names}.", f"物語の順では{names}から始まります。"

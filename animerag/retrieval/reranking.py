@@ -42,8 +42,8 @@ class Passages:
         """
         words = frozenset(terms(question))
         texts = {show.id: (_telling(show, words), ", ".join(show.tags)) for show in shows}
-        told = [text for passages, tags in texts.values() for text in (*passages, tags) if text]
-        vectors = await self._vectors(told, priority)
+        wanted = [text for passages, tags in texts.values() for text in (*passages, tags) if text]
+        vectors = await self._vectors(wanted, priority)
         near = {}
         for show_id, (passages, tags) in texts.items():
             passage = max((rounded(float(vectors[text] @ vector)) for text in passages), default=0.0)
@@ -66,7 +66,7 @@ class Passages:
 
 
 def _telling(show: Show, words: frozenset[str]) -> list[str]:
-    told = plot(clean(show.description))
-    starts = range(max(1, len(told) - _SENTENCES + 1)) if told else ()
-    passages = [" ".join(told[start : start + _SENTENCES]) for start in starts][:_PASSAGES]
+    lines = plot(clean(show.description))
+    starts = range(max(1, len(lines) - _SENTENCES + 1)) if lines else ()
+    passages = [" ".join(lines[start : start + _SENTENCES]) for start in starts][:_PASSAGES]
     return sorted(passages, key=lambda passage: -len(words.intersection(terms(passage))))[:_TELLING]

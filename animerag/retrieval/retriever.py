@@ -1,7 +1,7 @@
 """Retrieval: title match, word match and vector search at the same time, then one ranked list, each show once.
 
-What a question asks of fields ("mecha before 1990") is answered from the catalogue's fields, completely. Filters, set
-by hand or understood, restrict every search.
+What the shows in memory can answer ("mecha before 1990", "watch order of X") needs no search. Filters of the user and
+conditions of the question restrict every search.
 """
 
 from __future__ import annotations
@@ -225,7 +225,7 @@ class Retriever:
         return starters(Collection(table=catalogue.table, franchises=catalogue.franchises))
 
     async def tags(self) -> list[str]:
-        """Return every tag of the catalogue, the most used first, for filters set by hand. Raises LibraryError."""
+        """Return every tag of the catalogue, the most used first, for the filters of Ask. Raises LibraryError."""
         return (await self._loaded()).table.tags
 
     async def _read(
@@ -378,7 +378,7 @@ class Retriever:
         """Return titles and fields as the catalogue has them now, whichever process changed it.
 
         While an import changes them every moment they are those of some seconds ago: every question would otherwise
-        read the whole catalogue anew, which takes most of a second at 1,500 shows.
+        read the whole catalogue again, which takes most of a second at 1,500 shows.
         """
         revision = await self._library.revision()
         kept = self._catalogue
@@ -400,7 +400,7 @@ class Retriever:
             return self._catalogue
 
     def _reload_soon(self) -> None:
-        """Read the catalogue anew aside, unless that has just been done: it may take a tenth of the time."""
+        """Read the catalogue again in the background, unless that was just done: it may take a tenth of the time."""
         rest_s = max(_RELOAD_S, 10 * self._load_took_s)
         going = self._reloading is not None and not self._reloading.done()
         if not going and time.perf_counter() > self._loaded_s + rest_s:
@@ -410,7 +410,7 @@ class Retriever:
         try:
             await self._load()
         except LibraryError as error:  # a question that needs it says so
-            log.warning("titles could not be read anew: %s", error)
+            log.warning("titles could not be read again: %s", error)
 
 
 def _ends_in_a_tie(near: Sequence[Neighbour], wanted: int) -> bool:
