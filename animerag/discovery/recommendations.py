@@ -7,21 +7,22 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from animerag.discovery.collection import listed
 from animerag.discovery.similarity import one_of_each
 from animerag.models import FactAnswer
 from animerag.query.execution import meets
-from animerag.query.lexicon import lexicon
+from animerag.query.lexicon import mood_entries
 from animerag.query.plan import Predicate, comparisons, parts_of
 from animerag.query.rendering import phrase
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from animerag.discovery.collection import Collection
     from animerag.models import Show
+    from animerag.query.lexicon import MoodEntry
     from animerag.query.plan import Plan
 
 PICKS = 6
@@ -36,7 +37,7 @@ _DIGITS = 4
 
 def recommend(plan: Plan, collection: Collection) -> FactAnswer:
     """Return three to eight shows that meet the plan's conditions and suit its moods, the best first."""
-    moods = [lexicon()["moods"][name] for name in plan.moods]
+    moods = mood_entries(plan.moods)
     candidates = [show for show in collection.table.shows() if suits(show, plan, moods, collection)]
     scores = _scores(candidates, plan, moods, collection)
     order = sorted(scores, key=lambda one: (-scores[one], -(collection.show(one).votes or 0), one))
@@ -68,10 +69,10 @@ def recommend(plan: Plan, collection: Collection) -> FactAnswer:
 
 def words_of_mood(name: str) -> list[str]:
     """Return the words that ask for a mood; none for one that follows from a condition."""
-    return list(lexicon()["moods"][name]["words"])
+    return list(mood_entries([name])[0]["words"])
 
 
-def suits(show: Show, plan: Plan, moods: list[dict[str, Any]], collection: Collection) -> bool:
+def suits(show: Show, plan: Plan, moods: Sequence[MoodEntry], collection: Collection) -> bool:
     """Tell whether a show may be recommended at all."""
     if show.id in plan.excluded or collection.begun(show):
         return False
@@ -103,7 +104,7 @@ def may_begin(show: Show, collection: Collection) -> bool:
     return all(collection.seen(before.show) for before in franchise.before(show.id) if before.role != "recap")
 
 
-def _scores(shows: Iterable[Show], plan: Plan, moods: list[dict[str, Any]], collection: Collection) -> dict[str, float]:
+def _scores(shows: Iterable[Show], plan: Plan, moods: Sequence[MoodEntry], collection: Collection) -> dict[str, float]:
     taste = _taste(collection)
     low, high = _span(collection.likeness)
     weighs_text = bool(plan.text) or any(mood["text"] for mood in moods)
@@ -140,7 +141,7 @@ def _quality(show: Show) -> float:
     return min(1.0, max(0.0, (leaned - 5.0) / 4.0))
 
 
-def _mood(tags: set[str], mood: dict[str, Any]) -> float:
+def _mood(tags: set[str], mood: MoodEntry) -> float:
     """Return how much of a mood a show's tags have: the first tags of the table tell most."""
     names = mood["tags"]
     weights = [1 / (1 + place) for place in range(len(names))]
@@ -170,7 +171,7 @@ def _fits(show: Show, minutes: int) -> bool:
     return bool(show.episodes) and _EPISODE_MIN * (show.episodes or 0) <= minutes
 
 
-def _reason(show: Show, plan: Plan, moods: list[dict[str, Any]], collection: Collection) -> str:
+def _reason(show: Show, plan: Plan, moods: Sequence[MoodEntry], collection: Collection) -> str:
     tags = [tag.casefold() for tag in show.tags]
     asked = [str(one.value) for one in comparisons(plan.condition) if isinstance(one, Predicate) and one.field == "tag"]
     telling = [name for mood in moods for name in mood.get("tags", ()) if name in tags]

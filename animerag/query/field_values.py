@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from animerag.models import RESTRICTED_LABELS, STATUS_LABELS, TYPE_LABELS, FactAnswer, Sort
 from animerag.query.execution import ATTRIBUTES, labels_of, verdict_of
@@ -44,6 +44,7 @@ _AIRING = {
 }
 _ARTICLE_AN = ("a", "e", "i", "o", "u")
 _DIGITS_OF_A_DAY = 10
+FieldValue: TypeAlias = int | float | str | None
 
 
 def field_name(plan: Plan) -> FactField | None:
@@ -251,7 +252,7 @@ def _value_ja(show: Show, name: str, value: Any) -> str:
     return _UNITS_JA.get(name, "{}").format(value)
 
 
-def _winner(plan: Plan, ids: Sequence[str], values: Sequence[Any], table: FieldIndex) -> str | None:
+def _winner(plan: Plan, ids: Sequence[str], values: Sequence[FieldValue], table: FieldIndex) -> str | None:
     """Return what a comparison comes to: yes or no, the title that wins, or None where that is not known."""
     if values[1] is None:
         return None
@@ -261,7 +262,9 @@ def _winner(plan: Plan, ids: Sequence[str], values: Sequence[Any], table: FieldI
     return "both" if tied else table.title_of(ids[0])
 
 
-def _comparison(ids: Sequence[str], values: Sequence[Any], sort: Sort, table: FieldIndex, *, japanese: bool) -> str:
+def _comparison(
+    ids: Sequence[str], values: Sequence[FieldValue], sort: Sort, table: FieldIndex, *, japanese: bool
+) -> str:
     shows = [show for one in ids if (show := table.show(one)) is not None]
     facts = " ".join(statement(show, sort.field, table, japanese=japanese) for show in shows)
     if values[1] is None:
@@ -273,5 +276,5 @@ def _comparison(ids: Sequence[str], values: Sequence[Any], sort: Sort, table: Fi
     return f"{names[0]}{native}。{facts}" if japanese else f"{names[0]} {english}. {facts}"
 
 
-def _plain(value: Any) -> int | float | str | None:
+def _plain(value: object) -> int | float | str | None:
     return value if isinstance(value, int | float | str) else None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from animerag.query.lexicon import CJK, Mood, Unapplied, carrying, carrying_japanese
 from animerag.query.plan import EVERYTHING, And, Not, Predicate, both, either, negated
@@ -41,6 +41,8 @@ _CHILD = re.compile(
 _FOR_ADULTS = re.compile(r"\bfor (?:adults|grown[- ]?ups|mature (?:audiences?|viewers?))\b|大人向け")
 _GROWN = 16
 SUITABLE = Predicate("suitable", "=", "children")  # not restricted, and none of the tags that the lexicon names
+# What a question says beside its conditions, by the names of a plan.
+Slots: TypeAlias = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

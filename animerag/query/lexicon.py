@@ -7,7 +7,7 @@ import tomllib
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
 
 from animerag.query.plan import Predicate, either
 
@@ -53,6 +53,20 @@ class Gazetteer:
 def lexicon() -> dict[str, Any]:
     """Return the tables of the lexicon."""
     return tomllib.loads(files("animerag.query").joinpath("lexicon.toml").read_text(encoding="utf-8"))
+
+
+class MoodEntry(TypedDict, total=False):
+    """A mood of the lexicon: the words that ask for it, the tags that suit or spoil it, and what to search for."""
+
+    words: list[str]
+    tags: list[str]
+    without: list[str]
+    text: str
+
+
+def mood_entries(names: Iterable[str]) -> list[MoodEntry]:
+    """Return the lexicon's entries of these moods."""
+    return [lexicon()["moods"][name] for name in names]
 
 
 @cache

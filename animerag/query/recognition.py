@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from animerag.query.grammar import SHOW, SUITABLE, leftovers
 from animerag.query.intents import carrying_words, has_cue
@@ -16,7 +16,7 @@ from animerag.query.slots import YES_NO
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from animerag.query.grammar import Named, Question
+    from animerag.query.grammar import Named, Question, Slots
     from animerag.query.plan import Condition, FieldName, Intent
 
 _LONG = 24  # words; who writes so many describes a plot
@@ -64,7 +64,7 @@ def recognise(
     names: Sequence[Named],
     *,
     condition: Condition,
-    slots: dict[str, Any],
+    slots: Slots,
     missing: tuple[str, ...],
     mine: list[Condition],
 ) -> tuple[Intent, bool]:
@@ -101,7 +101,7 @@ def recognise(
     return _of_shows(reading, names, condition, slots, text) or _of_catalogue(reading, condition, slots, text, left)
 
 
-def _of_franchise(names: Sequence[Named], condition: Condition, slots: dict[str, Any], text: str) -> Intent | None:
+def _of_franchise(names: Sequence[Named], condition: Condition, slots: Slots, text: str) -> Intent | None:
     """Recognise what is asked of a franchise: its order, what comes next, its seasons, its parts of a kind."""
     named, refers = bool(names), bool(slots.get("reference"))
     words = len(text.split())
@@ -135,7 +135,7 @@ def _of_franchise(names: Sequence[Named], condition: Condition, slots: dict[str,
 
 
 def _of_shows(
-    reading: Question, names: Sequence[Named], condition: Condition, slots: dict[str, Any], text: str
+    reading: Question, names: Sequence[Named], condition: Condition, slots: Slots, text: str
 ) -> tuple[Intent, bool] | None:
     """Recognise what is asked of the shows that are named."""
     named = bool(names)
@@ -158,7 +158,7 @@ def _of_shows(
 
 
 def _of_catalogue(
-    reading: Question, condition: Condition, slots: dict[str, Any], text: str, left: Sequence[str]
+    reading: Question, condition: Condition, slots: Slots, text: str, left: Sequence[str]
 ) -> tuple[Intent, bool]:
     """Recognise what is asked of the catalogue as a whole."""
     if slots.get("order") is not None and (slots.get("limit") or not left or slots["order"].field == "underrated"):

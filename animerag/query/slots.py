@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from animerag.query.grammar import SHOW
 from animerag.query.intents import has_cue
@@ -16,7 +16,7 @@ from animerag.query.plan import EVERYTHING, Of, Order, Predicate, either
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from animerag.query.grammar import Named, Question
+    from animerag.query.grammar import Named, Question, Slots
     from animerag.query.lexicon import Gazetteer
     from animerag.query.plan import Condition, FieldName, Operator
 
@@ -148,9 +148,9 @@ def missing_topics(reading: Question, vocabulary: Gazetteer) -> tuple[str, ...]:
     return tuple(found)
 
 
-def read_slots(reading: Question, names: Sequence[Named], vocabulary: Gazetteer) -> dict[str, Any]:
+def read_slots(reading: Question, names: Sequence[Named], vocabulary: Gazetteer) -> Slots:
     """Read what is not a condition: a field, a measure, a season's number, how to differ, a reference."""
-    slots: dict[str, Any] = {}
+    slots: Slots = {}
     text = reading.rest
     mark = _SEASON_MARK.search(text)
     if mark:
@@ -188,7 +188,7 @@ def time_budget(reading: Question) -> int | None:
     return int(value * 60) if match["unit"].startswith("h") else int(value)
 
 
-def relative_conditions(reading: Question, names: Sequence[Named], slots: dict[str, Any]) -> list[Condition]:
+def relative_conditions(reading: Question, names: Sequence[Named], slots: Slots) -> list[Condition]:
     """Read bounds that a show gives: "longer than X", "before X aired"; not in a comparison of two shows."""
     if len(names) != 1 or YES_NO.match(reading.text):
         return []
@@ -255,9 +255,9 @@ def _claim_words(reading: Question, match: re.Match[str]) -> None:
             reading.claim(match.start() + part.start(), match.start() + part.end(), "cue")
 
 
-def read_orders(reading: Question, names: int, reference: str | int = "") -> dict[str, Any]:
+def read_orders(reading: Question, names: int, reference: str | int = "") -> Slots:
     """Read fields, measures and orders, which one word may mean: "longest", "most episodes", "rating"."""
-    slots: dict[str, Any] = {}
+    slots: Slots = {}
     for measure, patterns in lexicon()["measures"].items():
         if names or not _compiled(tuple(patterns)).search(reading.rest):
             continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -19,6 +19,8 @@ from animerag.ui.text import answer_markdown, counted, escape, label, moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from streamlit.delta_generator import DeltaGenerator
 
     from animerag.models import Show, Source
 
@@ -47,7 +49,7 @@ def examples(*, sample: bool) -> str | None:
     return clicked
 
 
-def filters(place: Any, *, disabled: bool) -> Filters:
+def filters(place: DeltaGenerator, *, disabled: bool) -> Filters:
     """Draw the conditions that hold for every question until they are taken away, and return them."""
     with place.popover("Filters", icon=":material/filter_alt:", disabled=disabled, width="stretch"):
         if disabled:
@@ -64,7 +66,7 @@ def filters(place: Any, *, disabled: bool) -> Filters:
     return Filters(year_from=year_from, year_to=year_to, episodes_to=episodes_to, tags=tuple(tags))
 
 
-def conversations(place: Any, exchanges: Sequence[Exchange]) -> None:
+def conversations(place: DeltaGenerator, exchanges: Sequence[Exchange]) -> None:
     """Draw earlier conversations to go on with, and this one's export."""
     with place.popover("Earlier", icon=":material/history:", width="stretch"):
         if exchanges:
@@ -218,7 +220,7 @@ def stream(item: Exchange, events: Iterator[Retrieval | str | Answer]) -> None:
                 place.markdown(answer_markdown(item.text, _sent(item)))
 
 
-def _exchange_frame(item: Exchange) -> tuple[Any, Any]:
+def _exchange_frame(item: Exchange) -> tuple[DeltaGenerator, DeltaGenerator]:
     with st.chat_message("user", avatar=":material/person:"):
         st.text(item.question)
     left, right = st.columns([3, 2], gap="large")

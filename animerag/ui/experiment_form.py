@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import streamlit as st
 
@@ -24,6 +24,7 @@ _ABOUT: dict[Workload, str] = {
     "batch": "Questions are answered, several at a time.",
     "query": "One question is answered: title search and embedding one after the other, or both at once.",
 }
+Values: TypeAlias = dict[str, Any]  # settings of an experiment by their names
 _PERSISTS: Any = "session"  # the choices outlast a visit to another tab or page
 _COLUMNS = 2
 
@@ -34,10 +35,10 @@ class _Number:
 
     name: str
     label: str
-    low: Any
-    high: Any
-    step: Any
-    value: Any = None
+    low: float
+    high: float
+    step: float
+    value: float | None = None
     empty: str = "none"
 
     def draw(self) -> Any:
@@ -177,16 +178,16 @@ def _choose_levels() -> tuple[int, ...]:
     return tuple(sorted(chosen))
 
 
-def _fill_in(numbers: tuple[_Number, ...]) -> dict[str, Any]:
+def _fill_in(numbers: tuple[_Number, ...]) -> Values:
     columns = st.columns(_COLUMNS)
-    values: dict[str, Any] = {}
+    values: Values = {}
     for place, number in enumerate(numbers):
         with columns[place % _COLUMNS]:
             values[number.name] = number.draw()
     return values
 
 
-def _own_numbers() -> dict[str, Any]:
+def _own_numbers() -> Values:
     """Draw the simulator's numbers, at first those of the typical preset; return those that are filled in."""
     typical = PRESETS["typical"].provider
     values = _fill_in(tuple(replace(number, value=typical.get(number.name)) for number in _OWN))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import streamlit as st
 
@@ -32,6 +32,8 @@ _EFFORTS = ("low", "none", "minimal", "medium", "high")
 _LEVEL = "1 to 256, or auto"
 _VERBOSITIES = ("low", "medium", "high")
 
+Values: TypeAlias = dict[str, Any]  # settings by their names
+
 
 def form() -> None:
     """Draw what can be changed; a change is tested, saved, and applies at once to every tab."""
@@ -51,7 +53,7 @@ def form() -> None:
     _saved(settings, busy=bool(_running()))
 
 
-def _draw(fields: _Fields, draw: Callable[[_Fields], dict[str, Any]], action: str, about: str) -> None:
+def _draw(fields: _Fields, draw: Callable[[_Fields], Values], action: str, about: str) -> None:
     """Draw some of the settings with a button of their own, and what happens when it is pressed."""
     key, busy = f"settings_save{draw.__name__}", _running()
     with st.form(f"{session.fresh_key(_FORM)}_{key}", border=True, enter_to_submit=False):
@@ -75,7 +77,7 @@ class _Fields:
         self.settings = settings
         self._fixed = fixed
 
-    def _asked(self, name: str, about: str = "") -> dict[str, Any]:
+    def _asked(self, name: str, about: str = "") -> Values:
         fixed = name in self._fixed
         text = f"{about} Set by {self._fixed[name]}: change it there." if fixed else about
         return {"key": f"{session.fresh_key(_FORM)}_{name}", "disabled": fixed, "help": text.strip() or None}
@@ -103,7 +105,7 @@ class _Fields:
         except ValueError:
             return typed
 
-    def prices(self) -> Callable[[], dict[str, Any]]:
+    def prices(self) -> Callable[[], Values]:
         """Return what reads the prices, which raises SettingsError."""
         now = "\n".join(f"{model} = {price:g}" for model, price in self.settings.prices.items())
         about = f"One line per model, such as: my-model = 0.05. OpenAI's default models have prices of {AS_OF}."
@@ -111,8 +113,8 @@ class _Fields:
         return partial(_prices, typed)
 
 
-def _prices(typed: str) -> dict[str, Any]:
-    prices: dict[str, Any] = {}
+def _prices(typed: str) -> Values:
+    prices: Values = {}
     for line in filter(str.strip, typed.splitlines()):
         model, equals, price = line.rpartition("=")
         try:
@@ -124,10 +126,10 @@ def _prices(typed: str) -> dict[str, Any]:
     return prices
 
 
-def _common(fields: _Fields) -> dict[str, Any]:
+def _common(fields: _Fields) -> Values:
     left, right = st.columns(2)
     with left:
-        wanted: dict[str, Any] = {
+        wanted: Values = {
             "chat_provider": fields.choice("chat_provider", list(_PROVIDERS), _PROVIDERS.__getitem__),
             "chat_model": fields.text("chat_model", "Needs a provider."),
             "openai_base_url": fields.text(
@@ -143,10 +145,10 @@ def _common(fields: _Fields) -> dict[str, Any]:
     return wanted
 
 
-def _more(fields: _Fields) -> dict[str, Any]:
+def _more(fields: _Fields) -> Values:
     left, middle, right = st.columns(3)
     with left:
-        wanted: dict[str, Any] = {
+        wanted: Values = {
             "sources": fields.number("sources"),
             "ingest_concurrency": fields.number("ingest_concurrency", _LEVEL),
             "query_concurrency": fields.number("query_concurrency", _LEVEL),
