@@ -49,6 +49,8 @@ class Keyboard:
     def go(self, name):
         from playwright.sync_api import expect
 
+        # A rerun that a table's selection has just asked for would take the page back.
+        expect(self.page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
         self.press("A", name)
         expect(self.page.get_by_role("heading", name=name, exact=True)).to_be_visible(timeout=20_000)
         expect(self.page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
