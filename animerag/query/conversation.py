@@ -74,6 +74,9 @@ def resolve(plan: Plan, context: Context, *, words: int, alike: Callable[[str], 
     """
     last = context.plan
     leans = plan.reference != "" or plan.continues
+    if plan.field == "why":
+        # An answer says why each show is in it, so it is given again.
+        return replace(plan, intent="help", field=None, reference="") if last is None else last
     if last is None or not leans or words > _MOST_WORDS:
         return replace(plan, reference="", continues=False)
     if plan.intent == "lookup" and len(plan.text.split()) > _LEFT_WORDS:

@@ -77,6 +77,8 @@ def recognise(
     if has_cue("help", text) and not named and condition == EVERYTHING:
         slots["field"] = next((name for name, pattern in _SMALL_TALK.items() if pattern.search(text)), None)
         return "help", True
+    if slots.get("field") == "why":
+        return "recommend", True
     if missing:
         return "unsupported", True
     if _LACKING.search(text):

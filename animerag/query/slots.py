@@ -125,6 +125,9 @@ _SORT_FIELDS = {
     "popularity": "votes",
 }
 _BARE_TOP = re.compile(r"\btop\b|トップ")
+_WHY = re.compile(
+    r"^why\b(?: (?:is |are )?(?:this|these|those|that|it|them)(?: ones?)?)?\W*$|^(?:なぜ|どうして)[？?]?$"
+)
 YES_NO = re.compile(r"^(?:is|are|was|were|does|do|did|has|have)\b")
 _SCORED = re.compile(
     r"\b(?:i(?: have|.ve)?|did i|have i) (?:rated?|scored?|gave|give|given|voted)\b(?: it| them| an?)?\s*(?P<cmp>above|over|more than|at least|below|under|less than|at most|exactly)?\s*(?P<n>\d+(?:\.\d+)?|one|two|three|four|five|six|seven|eight|nine|ten)\b(?:\s*(?:or|and) (?P<post>more|higher|above|better|less|lower|below))?"
@@ -168,6 +171,9 @@ def read_slots(reading: Question, names: Sequence[Named], vocabulary: Gazetteer)
         slots["reference"] = reference
     if _MORE.search(text):
         slots["continues"] = True
+    if _WHY.match(reading.text.strip()):
+        slots |= {"reference": "those", "field": "why"}
+        reading.take(_WHY, "reference")
     if YES_NO.match(reading.text.strip()):
         slots["yes_no"] = True
     return slots

@@ -101,6 +101,13 @@ def test_a_refusal_still_leaves_its_show():
     assert resolved(Plan(intent="field", field="year", reference="it"), context).shows == ("x",)
 
 
+def test_why_gives_the_answer_with_its_reasons_again():
+    sad = Plan(intent="recommend", moods=("sad",))
+
+    assert resolved(Plan(intent="recommend", field="why", reference="those"), after((sad, ["a"]))) == sad
+    assert resolved(Plan(intent="recommend", field="why", reference="those"), Context()).intent == "help"
+
+
 def test_more_picks_leave_out_those_that_were_seen():
     context = after((Plan(intent="recommend", moods=("sad",)), ["a", "b"]))
     more = resolved(Plan(intent="recommend", reference="those"), context)

@@ -103,6 +103,13 @@ def test_ten_turns_keep_the_thread():
     assert readings[9].plan.shows == ("calm",)
 
 
+def test_why_repeats_the_reasons():
+    picks, why = converse("recommend me something sad", "why these?")
+
+    assert why.fact == picks.fact
+    assert all(why.fact.reasons)
+
+
 def test_conditions_are_chips_that_can_be_taken_away():
     question = "dramas from 2010 to 2013"
     chips = ask(question).conditions
