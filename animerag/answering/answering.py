@@ -169,7 +169,6 @@ class Answering:
         """
         began_s = time.perf_counter()
         asked = checked_question(question)
-        standalone = await self._retriever.standalone(asked, history)
         asking = _Asking(asked, priority, began_s, history=tuple(history), budget=current_budget())
         daily = self._daily if priority is Priority.LIVE else None
         if daily is not None:
@@ -181,6 +180,7 @@ class Answering:
             if priority is Priority.LIVE:
                 waiting.enter_context(self._waited_for())
             if keeps is not None:
+                standalone = await self._retriever.standalone(asked, history)
                 key, revision = await keeps.key(
                     question=standalone or asked,
                     leans_on=[[turn.question, *turn.ids] for turn in history] if standalone else [],
@@ -204,7 +204,7 @@ class Answering:
                     else:
                         waiting.close()
                     if isinstance(event, Answer):
-                        answer = replace(event, question=question, standalone=standalone)
+                        answer = replace(event, question=question, standalone=found.standalone)
                         yield answer
                     else:
                         yield event

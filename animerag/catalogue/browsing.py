@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from animerag.models import Filters
-from animerag.query.execution import meets
+from animerag.query.execution import matcher
 from animerag.query.plan import EVERYTHING, parts_of
 from animerag.storage import provenance
 
@@ -89,7 +89,8 @@ class Browsing:
         def listed() -> list[str]:
             met = _met(table, search, filters or Filters(), allowed)
             if parts_of(condition):
-                met = [one for one in met if (show := table.show(one)) and meets(show, condition, table)]
+                meets = matcher(condition, table)
+                met = [one for one in met if (show := table.show(one)) and meets(show)]
             return _ordered(table, met, order, descending=descending)
 
         asked = (search, filters, order, descending, file, len(allowed or ()), condition)

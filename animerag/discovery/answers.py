@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from animerag.discovery.collection import listed
 from animerag.discovery.orders import missing_sequels, next_after, part_of_franchise, season_of, seasons, watch_order
-from animerag.discovery.recommendations import recommend
+from animerag.discovery.recommendations import recommend, weighs_likeness
 from animerag.discovery.similarity import similar
 from animerag.models import FactAnswer, Filters
 from animerag.query.execution import carry_out, decisive_fields, span_of, without_each
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from animerag.models import Show
     from animerag.query.plan import Plan
 
-# These weigh how near shows are to a text or to a show, so a search has to measure that first.
-NEEDS_LIKENESS = ("recommend", "similar", "next")
 _FRANCHISE = ("watch_order", "seasons", "next", "similar")
 _NAMED_UNDECIDED = 3  # shows without a value that are named rather than counted
 _FIELDS = {
@@ -42,8 +40,6 @@ _FIELDS = {
     "end_year": "an end year",
     "my_score": "a score of yours",
 }
-
-
 _SPANS = {
     "year": "The years in your catalogue",
     "end_year": "The end years in your catalogue",
@@ -71,11 +67,11 @@ def answer(plan: Plan, collection: Collection, filters: Filters = Filters()) -> 
     if plan.intent == "seasons":
         return seasons(plan, collection)
     if plan.intent == "next":
-        return next_after(plan, collection) or _nothing_follows(plan, collection)
+        return next_after(plan, collection) or _nothing_follows(plan, collection, filters)
     if plan.intent == "similar":
-        return similar(plan, collection)
+        return similar(plan, collection, filters)
     if plan.intent == "recommend":
-        return recommend(plan, collection)
+        return recommend(plan, collection, filters)
     if plan.intent == "compare":
         return comparison_answer(plan, table, japanese=japanese)
     if plan.intent == "field" and plan.shows:
@@ -93,6 +89,15 @@ def answer(plan: Plan, collection: Collection, filters: Filters = Filters()) -> 
     if plan.ignored:
         fact = replace(fact, complete=False, ignored=plan.ignored)
     return _explained(plan, fact, collection, filters)
+
+
+def needs_likeness(plan: Plan, collection: Collection) -> bool:
+    """Tell whether a search has to measure first how near shows are to a text or to a show."""
+    if plan.intent == "recommend":
+        return weighs_likeness(plan)
+    if plan.intent not in ("similar", "next") or not plan.shows:
+        return False
+    return plan.intent == "similar" or next_after(plan, collection) is None
 
 
 def resolved(plan: Plan, collection: Collection) -> Plan:
@@ -144,7 +149,7 @@ def _explained(plan: Plan, fact: FactAnswer, collection: Collection, filters: Fi
     return replace(fact, remarks=(*fact.remarks, *remarks))
 
 
-def _nothing_follows(plan: Plan, collection: Collection) -> FactAnswer:
+def _nothing_follows(plan: Plan, collection: Collection, filters: Filters) -> FactAnswer:
     """Say that a show has no sequel, and what is like it."""
     show = collection.show(plan.shows[-1])
     if plan.field == "before":
@@ -153,7 +158,7 @@ def _nothing_follows(plan: Plan, collection: Collection) -> FactAnswer:
             f"{collection.name(show)}の前作は記録されていません。",
         )
         return FactAnswer(kind="text", intent="next", value="no", complete=True, heading=heading)
-    like = similar(replace(plan, intent="similar", condition=EVERYTHING), collection)
+    like = similar(replace(plan, intent="similar", condition=EVERYTHING), collection, filters)
     heading = collection.say(
         f"{collection.name(show)} has no sequel that the catalogue knows of. Like it are:",
         f"{collection.name(show)}の続編は記録されていません。似た作品：",

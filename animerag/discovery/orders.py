@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from animerag.discovery.collection import listed
 from animerag.discovery.franchises import Entry
 from animerag.models import FactAnswer
-from animerag.query.execution import meets
+from animerag.query.execution import matcher
 from animerag.query.plan import EVERYTHING, parts_of
 from animerag.query.rendering import phrase
 
@@ -133,7 +133,8 @@ def part_of_franchise(plan: Plan, collection: Collection) -> FactAnswer:
     """Return which parts of a franchise meet the conditions: "is there a film of it?"."""
     franchise = collection.franchises.of(plan.shows[0])
     others = [Entry(show=show) for show in collection.shows(plan.among or ()) if show.id not in franchise.ids]
-    entries = [entry for entry in (*franchise.entries, *others) if meets(entry.show, plan.condition, collection.table)]
+    meets = matcher(plan.condition, collection.table)
+    entries = [entry for entry in (*franchise.entries, *others) if meets(entry.show)]
     labels = tuple(phrase(part) for part in parts_of(plan.condition))
     name = collection.name(franchise.entries[0].show)
     what = f" ({listed(labels)})" if plan.condition != EVERYTHING else ""
@@ -198,7 +199,8 @@ def _skipping(plan: Plan, franchise: Franchise, collection: Collection) -> FactA
     """Say whether a part may be skipped: the show that is named, or the parts of the kind that is named."""
     named = [franchise.entry(show_id) for show_id in plan.shows if show_id in franchise.ids]
     if plan.condition != EVERYTHING:
-        chosen = [entry for entry in franchise.entries if meets(entry.show, plan.condition, collection.table)]
+        meets = matcher(plan.condition, collection.table)
+        chosen = [entry for entry in franchise.entries if meets(entry.show)]
     else:
         chosen = named
     if not chosen:

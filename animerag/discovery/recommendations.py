@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from animerag.discovery.collection import listed
 from animerag.discovery.similarity import one_of_each
-from animerag.models import FactAnswer
-from animerag.query.execution import meets
+from animerag.models import FactAnswer, Filters
+from animerag.query.execution import matcher
 from animerag.query.lexicon import mood_entries
 from animerag.query.plan import Predicate, comparisons, parts_of
 from animerag.query.rendering import phrase
@@ -35,10 +35,15 @@ _LEAST_SCORES = 5  # of one's own, before they say anything about taste
 _DIGITS = 4
 
 
-def recommend(plan: Plan, collection: Collection) -> FactAnswer:
+def recommend(plan: Plan, collection: Collection, filters: Filters = Filters()) -> FactAnswer:
     """Return three to eight shows that meet the plan's conditions and suit its moods, the best first."""
     moods = mood_entries(plan.moods)
-    candidates = [show for show in collection.table.shows() if suits(show, plan, moods, collection)]
+    meets = matcher(plan.condition, collection.table)
+    candidates = [
+        show
+        for show in collection.table.shows()
+        if meets(show) and collection.table.allows(show.id, filters) and suits(show, plan, moods, collection)
+    ]
     scores = _scores(candidates, plan, moods, collection)
     order = sorted(scores, key=lambda one: (-scores[one], -(collection.show(one).votes or 0), one))
     ids = tuple(one_of_each(order, collection))[: min(plan.limit or PICKS, _MOST)]
@@ -67,18 +72,23 @@ def recommend(plan: Plan, collection: Collection) -> FactAnswer:
     )
 
 
+def weighs_likeness(plan: Plan) -> bool:
+    """Tell whether a wish says anything that shows can be more or less like."""
+    return bool(plan.text) or any(mood["text"] for mood in mood_entries(plan.moods))
+
+
 def words_of_mood(name: str) -> list[str]:
     """Return the words that ask for a mood; none for one that follows from a condition."""
     return list(mood_entries([name])[0]["words"])
 
 
 def suits(show: Show, plan: Plan, moods: Sequence[MoodEntry], collection: Collection) -> bool:
-    """Tell whether a show may be recommended at all."""
+    """Tell whether a show that meets the plan's condition may be recommended."""
     if show.id in plan.excluded or collection.begun(show):
         return False
     if show.restricted and not any(one.field == "restricted" for one in comparisons(plan.condition)):
         return False
-    if show.type in ("music", "other") or not meets(show, plan.condition, collection.table):
+    if show.type in ("music", "other"):
         return False
     tags = {tag.casefold() for tag in show.tags}
     wanted = {str(one.value) for one in comparisons(plan.condition) if one.field == "tag"}
@@ -107,7 +117,7 @@ def may_begin(show: Show, collection: Collection) -> bool:
 def _scores(shows: Iterable[Show], plan: Plan, moods: Sequence[MoodEntry], collection: Collection) -> dict[str, float]:
     taste = _taste(collection)
     low, high = _span(collection.likeness)
-    weighs_text = bool(plan.text) or any(mood["text"] for mood in moods)
+    weighs_text = weighs_likeness(plan)
     scores = {}
     for show in shows:
         tags = {tag.casefold() for tag in show.tags}

@@ -7,8 +7,8 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from animerag.discovery.collection import listed
-from animerag.models import FactAnswer
-from animerag.query.execution import meets
+from animerag.models import FactAnswer, Filters
+from animerag.query.execution import matcher
 from animerag.query.lexicon import lexicon
 from animerag.query.plan import parts_of
 from animerag.query.rendering import phrase
@@ -37,17 +37,19 @@ _BOUNDS = {
 _MOODS = {"darker": "dark", "lighter": "cheerful"}
 
 
-def similar(plan: Plan, collection: Collection) -> FactAnswer:
+def similar(plan: Plan, collection: Collection, filters: Filters = Filters()) -> FactAnswer:
     """Return the shows nearest to those that the plan names, none of their own franchises and one of each other."""
     bases = collection.shows(plan.shows)
     own = _own(bases, collection) | set(plan.excluded)
     scores = likeness(bases, collection)
+    meets = matcher(plan.condition, collection.table)
     allowed = [
         show_id
         for show_id in scores
         if show_id not in own
         and _differs(collection.show(show_id), plan.relative, bases)
-        and meets(collection.show(show_id), plan.condition, collection.table)
+        and meets(collection.show(show_id))
+        and collection.table.allows(show_id, filters)
         and not collection.begun(collection.show(show_id))
         and not collection.show(show_id).restricted
     ]

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import operator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from animerag.models import FactAnswer, Sort
 from animerag.query.lexicon import unsuitable_tags
-from animerag.query.plan import EVERYTHING, And, Not, Of, Or, Predicate, comparisons, parts_of
+from animerag.query.plan import EVERYTHING, And, Of, comparisons, compiled, parts_of
 from animerag.query.rendering import labelled
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from animerag.models import FactKind, Filters, Show
     from animerag.query.field_index import FieldIndex
-    from animerag.query.plan import Condition, Plan
+    from animerag.query.plan import Condition, Plan, Predicate, Verdict
 
 _KINDS: dict[str, FactKind] = {"list": "list", "my_list": "list", "count": "count", "superlative": "order"}
 _NUMBERS = ("year", "end_year", "episodes", "rating", "votes", "duration")
@@ -32,7 +32,6 @@ _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
-Verdict: TypeAlias = "Callable[[Show], bool | None]"
 _OWN_ORDERS = ("underrated", "my_score", "difference")  # most shows have no place in them, which goes without saying
 _FIRST = 10  # shows of an order that says no number
 # Names of a plan's fields in a show.
@@ -99,7 +98,7 @@ def carry_out(plan: Plan, table: FieldIndex, filters: Filters) -> FactAnswer | N
 def selected(plan: Plan, table: FieldIndex, filters: Filters) -> tuple[list[Show], list[Show]]:
     """Return the shows that meet a plan's condition, and those of which an unknown value leaves it open."""
     among = None if plan.among is None else set(plan.among)
-    met, undecided, verdict_on = [], [], compiled(plan.condition, table)
+    met, undecided, verdict_on = [], [], verdicts(plan.condition, table)
     for show in table.shows():
         if (among is not None and show.id not in among) or not table.allows(show.id, filters):
             continue
@@ -116,8 +115,8 @@ def without_each(plan: Plan, table: FieldIndex, filters: Filters) -> list[tuple[
     parts = parts_of(plan.condition)
     counts = []
     for left_out in parts:
-        rest = compiled(And(tuple(part for part in parts if part is not left_out)), table)
-        number = sum(rest(show) is True for show in table.shows() if table.allows(show.id, filters))
+        rest = matcher(And(tuple(part for part in parts if part is not left_out)), table)
+        number = sum(rest(show) for show in table.shows() if table.allows(show.id, filters))
         counts.append((left_out, number))
     return counts
 
@@ -136,36 +135,15 @@ def labels_of(condition: Condition, table: FieldIndex) -> tuple[str, ...]:
     return tuple(label for _, label in labelled(condition, table.title_of))
 
 
-def meets(show: Show, condition: Condition, table: FieldIndex) -> bool:
-    """Tell whether a show surely meets a condition."""
-    return compiled(condition, table)(show) is True
+def verdicts(condition: Condition, table: FieldIndex) -> Verdict[Show]:
+    """Return a condition as a function of a show: whether it holds, None where an unknown value leaves it open."""
+    return compiled(condition, lambda test: _test(test, table))
 
 
-def verdict_of(show: Show, condition: Condition, table: FieldIndex) -> bool | None:
-    """Tell whether a show meets a condition; None where an unknown value leaves it open."""
-    return compiled(condition, table)(show)
-
-
-def compiled(condition: Condition, table: FieldIndex) -> Verdict:
-    """Return a condition as one function of a show, for catalogues of thousands: True, False, or None where open."""
-    if isinstance(condition, Predicate):
-        return _test(condition, table)
-    if isinstance(condition, Not):
-        part = compiled(condition.part, table)
-        return lambda show: None if (held := part(show)) is None else not held
-    parts = [compiled(part, table) for part in condition.parts]
-    decisive = isinstance(condition, Or)
-
-    def joined(show: Show) -> bool | None:
-        open_ = False
-        for one in parts:
-            held = one(show)
-            if held is decisive:
-                return decisive
-            open_ = open_ or held is None
-        return None if open_ else not decisive
-
-    return parts[0] if len(parts) == 1 else joined
+def matcher(condition: Condition, table: FieldIndex) -> Callable[[Show], bool]:
+    """Return a condition as a function that tells whether a show surely meets it."""
+    verdict = verdicts(condition, table)
+    return lambda show: verdict(show) is True
 
 
 def _of_films(plan: Plan, shows: Sequence[Show]) -> Plan:
@@ -195,7 +173,7 @@ def _ordered(plan: Plan, shows: Sequence[Show], table: FieldIndex) -> tuple[Sort
     return sort, table.ordered((show.id for show in shows), sort)
 
 
-def _test(test: Predicate, table: FieldIndex) -> Verdict:
+def _test(test: Predicate, table: FieldIndex) -> Verdict[Show]:
     wanted: Any = test.value
     if test.field == "tag":
         tagged = frozenset(show.id for show in table.tagged(str(wanted)))

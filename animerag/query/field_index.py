@@ -156,10 +156,6 @@ class FieldIndex:
         """Tell whether a title of a show contains these words."""
         return f" {title_words(words)} " in self._titles_of[show_id]
 
-    def has_tag(self, show_id: str, tag: str) -> bool:
-        """Tell whether a show has a tag, given in lower case."""
-        return tag in self._tags_of[show_id]
-
     def first(self, ids: Sequence[str], limit: int, field: str) -> list[str]:
         """Return the first of ordered ids, and whatever ties with the last of them."""
         if len(ids) <= limit:

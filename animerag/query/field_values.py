@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from animerag.models import RESTRICTED_LABELS, STATUS_LABELS, TYPE_LABELS, FactAnswer, Sort
-from animerag.query.execution import ATTRIBUTES, labels_of, verdict_of
+from animerag.query.execution import ATTRIBUTES, labels_of, verdicts
 from animerag.query.plan import comparisons
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def verdict_answer(plan: Plan, table: FieldIndex, *, japanese: bool) -> FactAnsw
     show = table.show(plan.shows[0])
     if show is None:
         return None
-    verdict = verdict_of(show, plan.condition, table)
+    verdict = verdicts(plan.condition, table)(show)
     fields: dict[str, None] = dict.fromkeys(_NAMES.get(test.field, test.field) for test in comparisons(plan.condition))
     facts = " ".join(statement(show, name, table, japanese=japanese) for name in fields)
     if verdict is None:

@@ -1,17 +1,20 @@
 """What a question asks, as a value: the plan that search, answers, pages and evaluation read alike.
 
-Pure: knows no catalogue, no clock and no I/O. Conditions are an expression of comparisons; `evaluate` gives it the
+Pure: knows no catalogue, no clock and no I/O. Conditions are an expression of comparisons; `compiled` gives it the
 semantics of unknown values.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
+T = TypeVar("T")
+Verdict: TypeAlias = Callable[[T], bool | None]
 Intent: TypeAlias = Literal[
     "lookup",
     "field",
@@ -207,25 +210,30 @@ def comparisons(condition: Condition) -> Iterator[Predicate]:
             yield from comparisons(part)
 
 
-def evaluate(condition: Condition, holds: Callable[[Predicate], bool | None]) -> bool | None:
-    """Tell whether a condition holds; None where that hangs on a value nobody knows.
+def compiled(condition: Condition, test: Callable[[Predicate], Verdict[T]]) -> Verdict[T]:
+    """Return a condition as one function: True, False, or None where that hangs on a value nobody knows.
 
-    `holds` says it of one comparison. A condition and its negation are both None where the value is unknown, so a show
-    meets neither.
+    `test` gives the function of one comparison. A condition and its negation are both None where the value is unknown,
+    so a show meets neither.
     """
     if isinstance(condition, Predicate):
-        return holds(condition)
+        return test(condition)
     if isinstance(condition, Not):
-        part = evaluate(condition.part, holds)
-        return None if part is None else not part
+        part = compiled(condition.part, test)
+        return lambda one: None if (held := part(one)) is None else not held
+    parts = [compiled(one, test) for one in condition.parts]
     decisive = isinstance(condition, Or)
-    unknown = False
-    for one in condition.parts:
-        value = evaluate(one, holds)
-        if value is decisive:
-            return decisive
-        unknown = unknown or value is None
-    return None if unknown else not decisive
+
+    def joined(one: T) -> bool | None:
+        unknown = False
+        for part in parts:
+            held = part(one)
+            if held is decisive:
+                return decisive
+            unknown = unknown or held is None
+        return None if unknown else not decisive
+
+    return parts[0] if len(parts) == 1 else joined
 
 
 def _grouped(condition: Condition) -> str:

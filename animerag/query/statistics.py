@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from animerag.models import TYPE_LABELS, FactAnswer
-from animerag.query.execution import labels_of, meets, selected, value_of
+from animerag.query.execution import labels_of, matcher, selected, value_of
 from animerag.query.plan import Or
 from animerag.query.rendering import phrase
 
@@ -49,7 +49,7 @@ def measure(plan: Plan, table: FieldIndex, filters: Filters, *, japanese: bool) 
     groups: dict[str, list[Show]] = defaultdict(list)
     if plan.group == "each":
         for part in plan.condition.parts if isinstance(plan.condition, Or) else (plan.condition,):
-            groups[phrase(part, table.title_of)] = [show for show in shows if meets(show, part, table)]
+            groups[phrase(part, table.title_of)] = list(filter(matcher(part, table), shows))
         shows = list({show.id: show for group in groups.values() for show in group}.values())
     for show in shows if plan.group != "each" else ():
         for name in _groups_of(show, plan.group):

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from animerag.discovery.answers import NEEDS_LIKENESS, answer, resolved
+from animerag.discovery.answers import answer, needs_likeness, resolved
 from animerag.discovery.collection import Collection, listed
 from animerag.discovery.franchises import Franchises
 from animerag.models import Ambiguity, Condition, FactAnswer, Filters, NamedShow
 from animerag.query.conversation import Context, advance, resolve
-from animerag.query.execution import labels_of, meets
+from animerag.query.execution import labels_of, matcher, selected
 from animerag.query.field_index import FieldIndex
 from animerag.query.lexicon import lexicon, vocabulary
 from animerag.query.names import named_in
@@ -81,6 +81,7 @@ class QuestionReading:
     plan: Plan = field(default_factory=Plan)
     matches: tuple[AliasMatch, ...] = ()
     fact: FactAnswer | None = None
+    needs_likeness: bool = False  # its answer weighs how near shows are to a text or a show
     filters: Filters = Filters()
     conditions: tuple[Condition, ...] = ()
     preferences: tuple[Condition, ...] = ()
@@ -108,11 +109,6 @@ class QuestionReading:
         if self.needs_likeness:
             return self.plan.intent != "recommend" or self.search_text is not None
         return bool(self.standalone)
-
-    @property
-    def needs_likeness(self) -> bool:
-        """Tell whether the answer weighs how near shows are to a text or a show."""
-        return self.fact is None and self.plan.intent in NEEDS_LIKENESS and not self.missing
 
     @property
     def search_text(self) -> str | None:
@@ -159,27 +155,24 @@ def understand(
     plan = _with_titled(plan, named, question, table)
     if plan.shows and not {match.id for match in named} & set(plan.shows):
         named = []
-    whole_title = named and not plan.shows  # words that only look like a title: the plan read them otherwise
     missing, not_recorded, beyond = absence_of(question, plan, named, table)
-    fact = None
-    if not missing and not beyond and plan.intent not in NEEDS_LIKENESS:
-        fact = answer(plan, collection, filters)
-    lead = _lead(plan, fact, [] if whole_title and fact else named)
+    answerable = not missing and not beyond
+    waits = answerable and needs_likeness(plan, collection)
+    fact = answer(plan, collection, filters) if answerable and not waits else None
+    lead = _lead(plan, fact, named)
     allowed = _allowed(plan, table, filters)
     if allowed is not None:
         lead = [show_id for show_id in lead if fact is not None or show_id in set(allowed)]
-    soft = both(plan.preferred, EVERYTHING)
     return QuestionReading(
         plan=plan,
         matches=tuple(matches),
         fact=fact,
+        needs_likeness=waits,
         filters=filters,
         conditions=_chips(plan.condition, table),
         preferences=_chips(plan.preferred, table),
         allowed=None if allowed is None else tuple(allowed),
-        preferred=frozenset(show.id for show in table.shows() if meets(show, soft, table))
-        if parts_of(soft)
-        else frozenset(),
+        preferred=_preferred(plan, table),
         lead=tuple(dict.fromkeys(lead)),
         led_by=_led_by(fact),
         votes=table.votes,
@@ -202,7 +195,9 @@ def finished(
     fact = answer(reading.plan, collection, reading.filters)
     if fact is None:
         return reading
-    return replace(reading, fact=fact, lead=tuple(_sources_of(reading.plan, fact)), led_by=_led_by(fact))
+    return replace(
+        reading, fact=fact, needs_likeness=False, lead=tuple(_sources_of(reading.plan, fact)), led_by=_led_by(fact)
+    )
 
 
 def best_matches(reading: QuestionReading, question: str, ids: Sequence[str]) -> FactAnswer | None:
@@ -286,7 +281,8 @@ def _picked(plan: Plan, table: FieldIndex) -> Plan:
     if plan.intent not in ("lookup", "field", "seasons", "watch_order", "similar", "next") or plan.shows:
         return plan
     condition = both(plan.condition, plan.preferred)
-    shows = [show for one in plan.among or () if (show := table.show(one)) and meets(show, condition, table)]
+    meets = matcher(condition, table)
+    shows = [show for one in plan.among or () if (show := table.show(one)) and meets(show)]
     if not shows:
         return plan
     best = max(shows, key=lambda show: (show.votes or 0, show.id)) if parts_of(condition) else shows[-1]
@@ -364,12 +360,13 @@ def _allowed(plan: Plan, table: FieldIndex, filters: Filters) -> list[str] | Non
     binding = plan.condition if plan.intent != "field" else EVERYTHING
     if not filters and not parts_of(binding) and plan.among is None:
         return None
-    among = None if plan.among is None else set(plan.among)
-    return [
-        show.id
-        for show in table.shows()
-        if table.allows(show.id, filters) and (among is None or show.id in among) and meets(show, binding, table)
-    ]
+    return [show.id for show in selected(replace(plan, condition=binding), table, filters)[0]]
+
+
+def _preferred(plan: Plan, table: FieldIndex) -> frozenset[str]:
+    if not parts_of(plan.preferred):
+        return frozenset()
+    return frozenset(show.id for show in filter(matcher(plan.preferred, table), table.shows()))
 
 
 def _led_by(fact: FactAnswer | None) -> dict[str, str]:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from animerag.discovery.answers import answer, resolved, starters
-from animerag.models import Show
+from animerag.discovery.answers import answer, needs_likeness, resolved, starters
+from animerag.models import Filters, Show
 from animerag.query.plan import And, Order, Plan, Predicate
 from tests.discovery.shows import SHOWS, collection
 
@@ -191,3 +191,27 @@ def test_sentences_are_in_the_language_of_the_question():
 
     assert "視聴順" in answer(Plan(intent="watch_order", shows=("one",)), japanese).heading
     assert "夜明け" in answer(Plan(intent="watch_order", shows=("one",)), japanese).heading
+
+
+@pytest.mark.parametrize("plan", [Plan(intent="recommend"), Plan(intent="similar", shows=("one",))])
+def test_filters_of_the_user_hold_for_picks_too(plan):
+    likeness = dict.fromkeys([show.id for show in SHOWS], 0.5)
+    ids = answer(plan, collection(likeness=likeness), Filters(types=("movie",))).ids
+
+    assert ids
+    assert {ALL.show(show_id).type for show_id in ids} == {"movie"}
+
+
+@pytest.mark.parametrize(
+    ("plan", "needed"),
+    [
+        (Plan(intent="recommend", condition=FILMS), False),
+        (Plan(intent="recommend", moods=("sad",)), True),
+        (Plan(intent="recommend", text="pirates"), True),
+        (Plan(intent="next", shows=("one",)), False),
+        (Plan(intent="next", shows=("calm",)), True),
+        (Plan(intent="similar", shows=("one",)), True),
+    ],
+)
+def test_only_what_weighs_likeness_waits_for_a_search(plan, needed):
+    assert needs_likeness(plan, ALL) is needed

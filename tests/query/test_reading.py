@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from animerag.query.grammar import SUITABLE, Named
 from animerag.query.lexicon import carrying, vocabulary
-from animerag.query.plan import EVERYTHING, And, Not, Of, Or, Order, Plan, Predicate, both, either, evaluate
+from animerag.query.plan import EVERYTHING, And, Not, Of, Or, Order, Plan, Predicate, both, compiled, either
 from animerag.query.reader import placed_words, plan_of, read
 from animerag.query.rendering import render
 
@@ -339,7 +339,8 @@ def holds(show):
 
 
 def matching(condition):
-    return {number for number, show in enumerate(SHOWS) if evaluate(condition, holds(show))}
+    verdict = compiled(condition, lambda one: lambda show: holds(show)(one))
+    return {number for number, show in enumerate(SHOWS) if verdict(show)}
 
 
 def expressions():
