@@ -43,18 +43,22 @@ def similar(plan: Plan, collection: Collection, filters: Filters = Filters()) ->
     own = _own(bases, collection) | set(plan.excluded)
     scores = likeness(bases, collection)
     meets = matcher(plan.condition, collection.table)
-    allowed = [
-        show_id
-        for show_id in scores
-        if show_id not in own
-        and _differs(collection.show(show_id), plan.relative, bases)
-        and meets(collection.show(show_id))
-        and collection.table.allows(show_id, filters)
-        and not collection.begun(collection.show(show_id))
-        and not collection.show(show_id).restricted
-    ]
+
+    def suits(show: Show) -> bool:
+        return (
+            show.id not in own
+            and _differs(show, plan.relative, bases)
+            and meets(show)
+            and collection.table.allows(show.id, filters)
+            and not collection.begun(show)
+            and not show.restricted
+        )
+
+    allowed = [one for one in scores if suits(collection.show(one))]
     order = sorted(allowed, key=lambda one: (-scores[one], -(collection.show(one).votes or 0), one))
-    ids = tuple(beginning(one, collection) for one in one_of_each(order, collection))[: plan.limit or PICKS]
+    # A series begins at its beginning, unless that is not what was wished for.
+    starts = ((one, beginning(one, collection)) for one in one_of_each(order, collection))
+    ids = tuple(start if suits(collection.show(start)) else one for one, start in starts)[: plan.limit or PICKS]
     names = listed([collection.name(show) for show in bases], japanese=collection.japanese)
     wishes = listed(list(plan.relative))
     labels = tuple(phrase(part) for part in parts_of(plan.condition))

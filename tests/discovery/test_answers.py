@@ -215,3 +215,13 @@ def test_filters_of_the_user_hold_for_picks_too(plan):
 )
 def test_only_what_weighs_likeness_waits_for_a_search(plan, needed):
     assert needs_likeness(plan, ALL) is needed
+
+
+def test_the_beginning_of_a_series_does_not_break_a_wish():
+    likeness = {"two": 0.9, "film": 0.1}
+    newer = answer(Plan(intent="similar", shows=("film",), relative=("newer",)), collection(likeness=likeness))
+    short = Plan(intent="similar", shows=("film",), condition=Predicate("episodes", "<=", 12))
+
+    assert newer.ids[0] == "one"
+    assert "one" not in answer(short, collection(likeness=likeness)).ids
+    assert "two" in answer(short, collection(likeness=likeness)).ids
