@@ -124,6 +124,9 @@ _SORT_FIELDS = {
     "vote": "votes",
     "popularity": "votes",
 }
+_FIRST_AT_END = re.compile(
+    r"\b(?:best|highest|lowest|worst|newest|oldest|longest|shortest|popular|rated|scored) first\W*$"
+)
 _BARE_TOP = re.compile(r"\btop\b|トップ")
 _WHY = re.compile(
     r"^why\b(?: (?:is |are )?(?:this|these|those|that|it|them)(?: ones?)?)?\W*$|^(?:なぜ|どうして)[？?]?$"
@@ -318,7 +321,9 @@ def read_orders(reading: Question, names: int, reference: str | int = "") -> Slo
     if order:
         field, way = order.split()[:2]
         slots["order"] = Order(field=field, descending=way == "desc")  # type: ignore[arg-type]
-        if "limit" not in slots and (singular or not _PLURAL.search(reading.rest)):
+        # "Best rated first" orders all of them.
+        alone = singular or not _PLURAL.search(reading.rest)
+        if "limit" not in slots and alone and not _FIRST_AT_END.search(reading.text):
             slots["limit"] = 1
     elif top:
         slots["order"] = Order(field="rating")

@@ -64,6 +64,7 @@ def test_a_list_binds_every_condition(question, intent, conditions):
         ("newest movies, top 3", Order(field="year"), 3),
         ("which comedy has the most votes", Order(field="votes"), 1),
         ("worst isekai", Order(field="rating", descending=False), 1),
+        ("romance but no ecchi, best rated first", Order(field="rating"), None),
         ("一番古い映画はどれ", Order(field="year", descending=False), 1),
     ],
 )
