@@ -24,6 +24,7 @@ from animerag.batch.runner import Batch
 from animerag.catalogue.browsing import Browsing
 from animerag.catalogue.duplicates import SameShows
 from animerag.catalogue.editing import Editing
+from animerag.catalogue.my_list import MyList
 from animerag.catalogue.status import Catalogue
 from animerag.comparison.environment import ScratchBench
 from animerag.comparison.runner import Comparison
@@ -88,6 +89,7 @@ class Services:
     catalogue: Catalogue
     browsing: Browsing
     editing: Editing
+    my_list: MyList
     maintenance: Maintenance
     comparison: Comparison
     uploads: Uploads
@@ -257,6 +259,7 @@ def _assemble(
         if embeds_here
         else batching.MOST,  # a request of ours computes: progress is worth more than size
     )
+    editing = Editing(indexer, ingestion)
     visits, spool = PageActivity(), UploadStore(settings.data_dir / UPLOADS)
     jobs = Jobs(library, lease.lock_file, on_start=gate.reset)  # a key may have been mended since it was refused
     return Services(
@@ -280,7 +283,8 @@ def _assemble(
         preferences=Preferences(library, settings, try_out=_try_providers, find=discovery.find),
         catalogue=Catalogue(indexer, ingestion),
         browsing=Browsing(indexer, retriever.table),
-        editing=Editing(indexer, ingestion),
+        editing=editing,
+        my_list=MyList(library, editing),
         maintenance=Maintenance(indexer, import_lock, None if settings.chroma_url else settings.data_dir / "chroma"),
         same_shows=SameShows(indexer, ingestion),
         comparison=Comparison(library, index, ScratchBench(settings, index, gate)),
