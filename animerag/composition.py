@@ -37,7 +37,7 @@ from animerag.ingestion.importer import Ingestion
 from animerag.ingestion.resumable import Uploads
 from animerag.jobs.import_lock import ImportLock
 from animerag.jobs.jobs import Jobs
-from animerag.models import Priority
+from animerag.models.providers import Priority
 from animerag.providers import discovery
 from animerag.providers.pricing import price_table
 from animerag.rate_limits import Gate

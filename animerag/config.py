@@ -20,7 +20,7 @@ from animerag.errors import SettingsError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from animerag.models import ProviderName
+    from animerag.models.providers import ProviderName
 
 _HOST = re.compile(r"[a-z0-9_]([a-z0-9._-]*[a-z0-9_])?")  # what browsers send of a name: punycode, lower case
 

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 
-    from animerag.models import Finish, Priority, Prompt, ProviderName, Usage
+    from animerag.models.answers import Finish, Prompt
+    from animerag.models.providers import Priority, ProviderName, Usage
 
 Vectors: TypeAlias = NDArray[np.float32]
 MetadataValue: TypeAlias = "str | int | float | bool | list[str] | None"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from animerag.config import Settings
-    from animerag.models import ModelServer
+    from animerag.models.providers import ModelServer
     from animerag.storage.library import Library
 
 SETTING = "setting "  # how the keys of the library's facts begin

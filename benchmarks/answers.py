@@ -27,7 +27,9 @@ from animerag.composition import open_services
 from animerag.config import load_settings
 from animerag.ingestion.importer import SourceFile
 from animerag.jobs.jobs import Control
-from animerag.models import Answer, Priority, Retrieval
+from animerag.models.answers import Answer
+from animerag.models.providers import Priority
+from animerag.models.retrieval import Retrieval
 from animerag.simulator import SimulatorProcess, SimulatorSettings
 from animerag.telemetry.statistics import percentile
 

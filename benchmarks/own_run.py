@@ -14,7 +14,7 @@ from pipeline import BATCH, documents
 from animerag.composition import open_services
 from animerag.config import load_settings
 from animerag.jobs.jobs import Control
-from animerag.models import Priority
+from animerag.models.providers import Priority
 
 
 async def take_in(services, work, level):

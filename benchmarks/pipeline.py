@@ -31,7 +31,7 @@ from animerag.comparison.site import copy_of
 from animerag.config import load_settings
 from animerag.indexing.indexer import record_of
 from animerag.jobs.jobs import Control
-from animerag.models import RowError
+from animerag.models.imports import RowError
 from animerag.rate_limits import Gate
 from animerag.telemetry.loop_lag import LoopLag
 from animerag.telemetry.tracing import recording

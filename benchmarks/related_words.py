@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from wordfreq import top_n_list
 
-from animerag.models import Priority
+from animerag.models.providers import Priority
 from animerag.providers.local import LocalEmbedder
 from animerag.retrieval import related_words
 from animerag.text.tokens import STOP_WORDS

@@ -22,7 +22,7 @@ from animerag.composition import open_services
 from animerag.config import load_settings
 from animerag.ingestion.importer import SourceFile
 from animerag.jobs.jobs import Control
-from animerag.models import Priority
+from animerag.models.providers import Priority
 from animerag.simulator import SimulatorProcess, SimulatorSettings
 from animerag.telemetry.statistics import percentile
 from animerag.text.cleaning import clean, sentences

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from animerag.models import Exchange
+from animerag.models.answers import Exchange
 from animerag.ui import ask, components, conversation, model_servers, navigation, session
 
 

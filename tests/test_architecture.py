@@ -198,7 +198,7 @@ def test_every_room_has_its_place_in_the_order_and_says_its_job():
         ("animerag/batch/runner.py", "from ..event_loop import Runtime"),
         ("animerag/batch/runner.py", "if TYPE_CHECKING:\n    from animerag.cli import query"),
         ("animerag/vector_store/chroma.py", "import animerag.indexing.indexer"),
-        ("animerag/models.py", "from animerag.text.cleaning import clean"),
+        ("animerag/models/shows.py", "from animerag.text.cleaning import clean"),
         ("animerag/newcomer.py", "from animerag.batch.runner import Batch"),
         ("animerag/cli/query.py", "from animerag.providers import openai"),
         ("animerag/composition.py", "import streamlit as st"),

@@ -5,7 +5,7 @@ import pytest
 from animerag.composition import open_services
 from animerag.config import load_settings
 from animerag.errors import SettingsError
-from animerag.models import ModelServer, Priority
+from animerag.models.providers import ModelServer, Priority
 from animerag.saved_settings import Preferences, saved_settings
 from animerag.simulator import SimulatorSettings, parse_faults
 from animerag.simulator.server import listening

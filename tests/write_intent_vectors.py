@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from animerag.models import Priority
+from animerag.models.providers import Priority
 from animerag.providers.local import LocalEmbedder
 from animerag.query import intents
 

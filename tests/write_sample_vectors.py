@@ -7,7 +7,7 @@ import numpy as np
 
 from animerag import readers
 from animerag.catalogue import sample
-from animerag.models import Priority
+from animerag.models.providers import Priority
 from animerag.providers.encoder_model import MODEL
 from animerag.providers.local import LocalEmbedder
 from animerag.text.documents import Document, text_hash

@@ -13,7 +13,10 @@ from animerag.answering.prompting import build_prompt, cited
 from animerag.answering.prompts import ANSWER_VERSION
 from animerag.answering.result import result_of
 from animerag.errors import AnimeRAGError, TransientProviderError
-from animerag.models import Answer, AnswerStatus, Filters, Finish, Priority, Prompt, Retrieval, Timings, Turn, Usage
+from animerag.models.answers import Answer, AnswerStatus, Finish, Prompt, Turn
+from animerag.models.filters import Filters
+from animerag.models.providers import Priority, Usage
+from animerag.models.retrieval import Retrieval, Timings
 from animerag.rate_limits import nobody_is_served
 from animerag.rate_limits.budget import Budget, current_budget, drawing_on
 from animerag.retrieval.retriever import DEFAULT_K, checked_question

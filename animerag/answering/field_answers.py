@@ -8,13 +8,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from animerag.models import TYPE_LABELS
+from animerag.models.shows import TYPE_LABELS
 from animerag.text.cleaning import is_japanese
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from animerag.models import FactAnswer, Show, Source
+    from animerag.models.retrieval import FactAnswer, Source
+    from animerag.models.shows import Show
 
 MOST_LISTED = 10
 _UNITS = {

@@ -7,14 +7,15 @@ import secrets
 from typing import TYPE_CHECKING
 
 from animerag.answering.prompts import answer_prompt
-from animerag.models import Prompt
+from animerag.models.answers import Prompt
 from animerag.rate_limits import estimate_tokens
 from animerag.text.cleaning import clean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from animerag.models import Show, Source
+    from animerag.models.retrieval import Source
+    from animerag.models.shows import Show
 
 DESCRIPTIONS_TOKENS = 3_000  # of all sources together; what one leaves over the others may use
 _CITATION = re.compile(r"\[(\d{1,3})\]")

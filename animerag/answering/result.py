@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from animerag.models import Result
+from animerag.models.answers import Result
 
 if TYPE_CHECKING:
-    from animerag.models import Retrieval
+    from animerag.models.retrieval import Retrieval
 
 
 def result_of(found: Retrieval) -> Result:

@@ -15,7 +15,7 @@ from animerag.text.durations import TimeEstimate
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from animerag.models import Show
+    from animerag.models.shows import Show
     from animerag.ports import ChatModel, Embedder
     from animerag.rate_limits import LevelChoice
     from animerag.readers.questions import QuestionRow

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from animerag.models import Answer, Exchange, Show, Source
+    from animerag.models.answers import Answer, Exchange
+    from animerag.models.retrieval import Source
+    from animerag.models.shows import Show
     from animerag.storage.batch_runs import BatchRun, RunRow
 
 ADDED = (

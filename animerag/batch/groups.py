@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from animerag.models import Usage
+from animerag.models.providers import Usage
 from animerag.readers.questions import asked_as
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from animerag.models import Answer
+    from animerag.models.answers import Answer
     from animerag.readers.questions import QuestionRow
 
 

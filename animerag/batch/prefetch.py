@@ -12,7 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from animerag.errors import AnimeRAGError, OtherWidthError, ProviderError, ProviderUnusableError, UnusableAnswerError
-from animerag.models import Priority, Usage
+from animerag.models.providers import Priority, Usage
 from animerag.rate_limits import estimate_tokens
 from animerag.retrieval.retriever import MAX_QUESTION_CHARACTERS
 

@@ -6,7 +6,9 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from animerag.models import Answer, AnswerStatus, Progress, Usage
+from animerag.models.answers import Answer, AnswerStatus
+from animerag.models.jobs import Progress
+from animerag.models.providers import Usage
 from animerag.storage.batch_runs import FAILED
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ from animerag.batch.progress import BatchReport, RunProgress, RunReport
 from animerag.batch.threads import Threads, turn_of
 from animerag.concurrency import fan_out
 from animerag.errors import InvalidInputError
-from animerag.models import Answer, AnswerStatus, Priority, Usage
+from animerag.models.answers import Answer, AnswerStatus
+from animerag.models.providers import Priority, Usage
 from animerag.rate_limits.budget import Budget, drawing_on
 from animerag.rate_limits.usage import metering
 from animerag.readers import confinement

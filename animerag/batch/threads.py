@@ -6,12 +6,12 @@ import asyncio
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from animerag.models import AnswerStatus, Turn
+from animerag.models.answers import AnswerStatus, Turn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from animerag.models import Answer
+    from animerag.models.answers import Answer
     from animerag.readers.questions import QuestionRow
 
 

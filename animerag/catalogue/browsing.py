@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from animerag.models import Filters
+from animerag.models.filters import Filters
 from animerag.query.execution import matcher
 from animerag.query.plan import EVERYTHING, parts_of
 from animerag.storage import provenance
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 
     from animerag.indexing.indexer import Indexer
-    from animerag.models import RelatedShow, Show
+    from animerag.models.shows import RelatedShow, Show
     from animerag.query.field_index import FieldIndex
     from animerag.query.plan import Condition
 

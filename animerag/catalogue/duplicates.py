@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from animerag.indexing.indexer import Indexer
     from animerag.ingestion.importer import Ingestion
-    from animerag.models import Provenance, Show, StoredShow
+    from animerag.models.shows import Provenance, Show, StoredShow
 
 _CROWD = 12  # shows that share a title beyond this are a franchise, not copies
 

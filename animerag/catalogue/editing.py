@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from animerag.indexing.indexer import Indexer
     from animerag.ingestion.importer import Ingestion
-    from animerag.models import Show
+    from animerag.models.shows import Show
     from animerag.storage.deletions import DeletedShow
 
 

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 from animerag.catalogue import sample
 from animerag.errors import AnimeRAGError
 from animerag.ingestion.importer import SourceFile
-from animerag.models import ImportKind
+from animerag.models.imports import ImportKind
 
 if TYPE_CHECKING:
     from animerag.indexing.indexer import Indexer
     from animerag.ingestion.importer import Ingestion
     from animerag.jobs.jobs import Control, Job, Jobs
-    from animerag.models import IngestReport, Show
+    from animerag.models.imports import IngestReport
+    from animerag.models.shows import Show
 
 SAMPLE_JOB = "sample"
 

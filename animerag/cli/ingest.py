@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import argparse
 
     from animerag.jobs.jobs import Control
-    from animerag.models import IngestReport
+    from animerag.models.imports import IngestReport
     from animerag.text.durations import TimeEstimate
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from animerag.composition import Services
     from animerag.jobs.jobs import Control
-    from animerag.models import Answer, Turn
+    from animerag.models.answers import Answer, Turn
     from animerag.readers.questions import QuestionRow, Sheet
     from animerag.storage.batch_runs import BatchRun, RowAnswer
 
@@ -200,7 +200,7 @@ class _InOrder:
     def end(self, rows: Sequence[QuestionRow], stopped_by: str) -> None:
         """Print what else was answered, and of the other rows why they were not."""
         from animerag.batch.export import answer_object
-        from animerag.models import Answer, AnswerStatus
+        from animerag.models.answers import Answer, AnswerStatus
 
         for number in range(self._next, len(rows)):
             unasked = Answer(question=rows[number].question, status=AnswerStatus.ERROR, error=stopped_by)
@@ -239,7 +239,7 @@ async def _answer_lines(opened: Services, options: argparse.Namespace) -> int:
 
 async def _converse(opened: Services, options: argparse.Namespace) -> int:
     from animerag.batch.export import answer_object
-    from animerag.models import Turn
+    from animerag.models.answers import Turn
 
     history: list[Turn] = []
     index = 0

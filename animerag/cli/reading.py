@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable
 
-    from animerag.models import FileReport
+    from animerag.models.imports import FileReport
     from animerag.readers import ReadOptions
 
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from animerag.answering.prompting import build_prompt
 from animerag.indexing.indexer import record_of
-from animerag.models import Source
+from animerag.models.retrieval import Source
 from animerag.rate_limits import Meter
 from animerag.telemetry.tracing import Span
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from chromadb.api.models.Collection import Collection
 
     from animerag.comparison.ports import Endpoint
-    from animerag.models import Show
+    from animerag.models.shows import Show
     from animerag.ports import CollectionSpec, Vectors
     from animerag.query.titles import AliasIndex
     from animerag.text.documents import Document

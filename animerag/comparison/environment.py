@@ -18,7 +18,7 @@ from animerag.config import variable
 from animerag.indexing.indexer import Indexer
 from animerag.ingestion.importer import Ingestion
 from animerag.jobs.import_lock import ImportLock
-from animerag.models import Priority
+from animerag.models.providers import Priority
 from animerag.rate_limits import Gate
 from animerag.retrieval.retriever import Retriever
 from animerag.simulator import SimulatorProcess, SimulatorSettings, parse_faults

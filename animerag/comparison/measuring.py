@@ -13,7 +13,7 @@ from animerag.comparison.measurements import Distribution, MeasuredRun
 from animerag.comparison.plan import EARLY, OURS, SYNC
 from animerag.comparison.progress import drawn_spans
 from animerag.ingestion.batching import cut
-from animerag.models import Answer, AnswerStatus
+from animerag.models.answers import Answer, AnswerStatus
 from animerag.rate_limits import metering
 from animerag.readers.questions import QuestionRow
 from animerag.retrieval.retriever import DEFAULT_K

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from animerag.comparison.plan import ExperimentPlan
     from animerag.indexing.indexer import Indexer
     from animerag.ingestion.importer import Ingestion
-    from animerag.models import Priority
+    from animerag.models.providers import Priority
     from animerag.rate_limits import LevelChoice
 
 

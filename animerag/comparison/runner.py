@@ -25,7 +25,8 @@ from animerag.comparison.progress import ExperimentProgress
 from animerag.comparison.serialization import from_object, to_object
 from animerag.comparison.site import Sites
 from animerag.errors import AnimeRAGError, InvalidInputError
-from animerag.models import Priority, Progress
+from animerag.models.jobs import Progress
+from animerag.models.providers import Priority
 from animerag.saved_settings import SETTING
 
 if TYPE_CHECKING:

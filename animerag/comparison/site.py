@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from animerag.comparison.plan import ExperimentPlan
     from animerag.comparison.ports import Bench, Endpoint, Sandbox
-    from animerag.models import Show
+    from animerag.models.shows import Show
     from animerag.ports import VectorIndex
     from animerag.storage.library import Library
 

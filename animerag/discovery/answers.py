@@ -10,7 +10,8 @@ from animerag.discovery.collection import listed
 from animerag.discovery.orders import missing_sequels, next_after, part_of_franchise, season_of, seasons, watch_order
 from animerag.discovery.recommendations import recommend, weighs_likeness
 from animerag.discovery.similarity import similar
-from animerag.models import FactAnswer, Filters
+from animerag.models.filters import Filters
+from animerag.models.retrieval import FactAnswer
 from animerag.query.execution import carry_out, decisive_fields, span_of, without_each
 from animerag.query.field_values import comparison_answer, value_answer, verdict_answer
 from animerag.query.plan import EVERYTHING, parts_of
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from animerag.discovery.collection import Collection
-    from animerag.models import Show
+    from animerag.models.shows import Show
     from animerag.query.plan import Plan
 
 _FRANCHISE = ("watch_order", "seasons", "next", "similar")

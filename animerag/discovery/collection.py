@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from animerag.models import TYPE_LABELS
+from animerag.models.shows import TYPE_LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from animerag.discovery.franchises import Franchises
-    from animerag.models import Show
+    from animerag.models.shows import Show
     from animerag.query.field_index import FieldIndex
 
 _SEEN = ("completed", "dropped", "watching", "on_hold")

@@ -19,7 +19,7 @@ from animerag.discovery.title_numbers import numbers_in
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
-    from animerag.models import RelatedShow, Show
+    from animerag.models.shows import RelatedShow, Show
 
 Role: TypeAlias = Literal["main", "side story", "recap", "alternative version"]
 _Kind: TypeAlias = Literal["sequel", "prequel", "side", "parent", "recap", "full", "version", "neighbour"]

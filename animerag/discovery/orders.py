@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from animerag.discovery.collection import listed
 from animerag.discovery.franchises import Entry
-from animerag.models import FactAnswer
+from animerag.models.retrieval import FactAnswer
 from animerag.query.execution import matcher
 from animerag.query.plan import EVERYTHING, parts_of
 from animerag.query.rendering import phrase

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from animerag.discovery.collection import listed
 from animerag.discovery.similarity import one_of_each
-from animerag.models import FactAnswer, Filters
+from animerag.models.filters import Filters
+from animerag.models.retrieval import FactAnswer
 from animerag.query.execution import matcher
 from animerag.query.lexicon import mood_entries
 from animerag.query.plan import Predicate, comparisons, parts_of
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from animerag.discovery.collection import Collection
-    from animerag.models import Show
+    from animerag.models.shows import Show
     from animerag.query.lexicon import MoodEntry
     from animerag.query.plan import Plan
 

@@ -7,7 +7,8 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from animerag.discovery.collection import listed
-from animerag.models import FactAnswer, Filters
+from animerag.models.filters import Filters
+from animerag.models.retrieval import FactAnswer
 from animerag.query.execution import matcher
 from animerag.query.lexicon import lexicon
 from animerag.query.plan import parts_of
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from animerag.discovery.collection import Collection
-    from animerag.models import Show
+    from animerag.models.shows import Show
     from animerag.query.plan import Plan
 
 PICKS = 6

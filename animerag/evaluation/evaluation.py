@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 from animerag.concurrency import fan_out
 from animerag.errors import InvalidInputError
-from animerag.models import Filters, Priority, Progress
+from animerag.models.filters import Filters
+from animerag.models.jobs import Progress
+from animerag.models.providers import Priority
 from animerag.retrieval.retriever import DEFAULT_K
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from animerag.jobs.jobs import Control
-    from animerag.models import Retrieval
+    from animerag.models.retrieval import Retrieval
     from animerag.readers.questions import QuestionRow
     from animerag.retrieval.retriever import Retriever
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from animerag.evaluation.evaluation import UNKNOWN, EvaluatedQuestion, Evaluation, Expectation
-from animerag.models import AnswerStatus
+from animerag.models.answers import AnswerStatus
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

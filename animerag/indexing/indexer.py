@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from animerag.indexing import collections
-from animerag.models import Priority, Usage
+from animerag.models.providers import Priority, Usage
 from animerag.ports import CollectionSpec, VectorRecord
 from animerag.text.documents import RECIPE, Document
 

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from animerag.ingestion.file_summary import MOST_NOTES
-from animerag.models import IngestReport, Progress, Usage
+from animerag.models.imports import IngestReport
+from animerag.models.jobs import Progress
+from animerag.models.providers import Usage
 
 if TYPE_CHECKING:
     from animerag.jobs.jobs import Control
-    from animerag.models import FileReport, RowError, RowNote
+    from animerag.models.imports import FileReport, RowError, RowNote
 
 
 @dataclass(slots=True)

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from animerag.errors import InvalidInputError
 from animerag.ingestion.fingerprints import FileIds, ShowFingerprint, fingerprint
-from animerag.models import RowError, Show
+from animerag.models.imports import RowError
 from animerag.readers import cells
 from animerag.storage import provenance
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from animerag.models import RelatedShow, StoredShow
+    from animerag.models.shows import RelatedShow, Show, StoredShow
     from animerag.storage.library import Library
 
 SAME_SITE = 0.8  # of the ids that file and catalogue share, so many must have a title in common

@@ -7,12 +7,12 @@ from array import array
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from animerag.models import FileReport, RowNote
+from animerag.models.imports import FileReport, RowNote
 from animerag.readers.columns import FIELDS
 
 if TYPE_CHECKING:
     from animerag.ingestion.entity_resolution import IdPlan
-    from animerag.models import Show
+    from animerag.models.shows import Show
     from animerag.readers import Detection
 
 _TITLES = 5

@@ -12,7 +12,7 @@ from animerag.text.tokens import STOP_WORDS
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from animerag.models import Show
+    from animerag.models.shows import Show
 
 
 @dataclass(frozen=True, slots=True)

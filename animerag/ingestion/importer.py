@@ -22,7 +22,7 @@ from animerag.ingestion.pipeline import Pipeline
 from animerag.ingestion.preview import ImportPreview
 from animerag.ingestion.selection import Selection
 from animerag.ingestion.two_pass import LastRowWins, SourceFile
-from animerag.models import Concurrency, ImportKind, IngestReport
+from animerag.models.imports import Concurrency, ImportKind, IngestReport
 from animerag.rate_limits import Meter, budgeted, metering
 from animerag.storage import deletions
 from animerag.storage.library import show_rows

@@ -6,13 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from animerag.errors import InvalidInputError
-from animerag.models import TYPE_LABELS
+from animerag.models.shows import TYPE_LABELS
 from animerag.readers import dates
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from animerag.models import Show
+    from animerag.models.shows import Show
 
 
 _BOUNDS: Mapping[str, tuple[float, float]] = {

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from animerag.concurrency import Slots, fan_out
 from animerag.errors import AnimeRAGError, OtherWidthError, RequestRefusedError, UnusableAnswerError
 from animerag.ingestion import batching
-from animerag.models import Priority, RowError
+from animerag.models.imports import RowError
+from animerag.models.providers import Priority
 from animerag.readers import cells
 from animerag.storage.library import show_rows
 from animerag.telemetry.tracing import lane, span

@@ -12,7 +12,8 @@ from animerag.ingestion.counters import ImportCounters
 from animerag.ingestion.entity_resolution import Identity
 from animerag.ingestion.two_pass import LastRowWins
 from animerag.jobs.jobs import Control
-from animerag.models import ImportKind, IngestReport, Usage
+from animerag.models.imports import ImportKind, IngestReport
+from animerag.models.providers import Usage
 from animerag.rate_limits import estimate_tokens
 from animerag.readers import DetectedFileError
 from animerag.text.durations import TimeEstimate
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from animerag.indexing.indexer import Indexer
     from animerag.ingestion.selection import Selection
     from animerag.ingestion.two_pass import SourceFile
-    from animerag.models import Show
+    from animerag.models.shows import Show
     from animerag.readers import Detection
 
 # Shows a second before anything was measured, slow and fast: of the embedded encoder, and of each request in flight.

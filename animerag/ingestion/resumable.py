@@ -17,7 +17,7 @@ from animerag.batch.export import formula_safe
 from animerag.errors import InvalidInputError
 from animerag.ingestion.inbox import check_regular, read_inbox
 from animerag.ingestion.two_pass import SourceFile
-from animerag.models import IngestReport
+from animerag.models.imports import IngestReport
 from animerag.readers import ReadOptions
 from animerag.storage.upload_files import UNFINISHED, stored_names
 
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from animerag.ingestion.importer import Ingestion
     from animerag.jobs.jobs import Job, Jobs
-    from animerag.models import JobRecord, RowError
+    from animerag.models.imports import RowError
+    from animerag.models.jobs import JobRecord
     from animerag.storage.library import Library
     from animerag.storage.upload_files import UploadStore
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from animerag.ingestion.entity_resolution import Identity
 from animerag.ingestion.overrides import edited
 from animerag.ingestion.two_pass import LastRowWins, TwoPassReader
-from animerag.models import ImportKind
+from animerag.models.imports import ImportKind
 from animerag.storage import provenance
 from animerag.text.documents import Document
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from animerag.indexing.indexer import Indexer
     from animerag.ingestion.counters import ImportCounters
     from animerag.ingestion.two_pass import SourceFile
-    from animerag.models import Show
+    from animerag.models.shows import Show
     from animerag.readers import Detection
 
 _CHUNK = 500  # rows that are compared with the catalogue at a time

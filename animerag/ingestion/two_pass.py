@@ -15,7 +15,8 @@ from animerag.errors import InvalidInputError
 from animerag.ingestion.entity_resolution import IdPlan, joined
 from animerag.ingestion.file_summary import MOST_NOTES, FileSummary
 from animerag.ingestion.fingerprints import FileIds
-from animerag.models import RowError, RowNote, Show
+from animerag.models.imports import RowError, RowNote
+from animerag.models.shows import Show
 from animerag.readers import ReadOptions, confinement
 
 if TYPE_CHECKING:

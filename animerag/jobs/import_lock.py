@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from animerag.models import Progress
+from animerag.models.jobs import Progress
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, is_dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from animerag.errors import AnimeRAGError, InvalidInputError
-from animerag.models import Progress
+from animerag.models.jobs import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping

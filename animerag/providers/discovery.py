@@ -6,7 +6,7 @@ import asyncio
 import json
 from typing import TYPE_CHECKING
 
-from animerag.models import ModelServer
+from animerag.models.providers import ModelServer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from animerag.errors import ProviderUnusableError
-from animerag.models import AnswerStatus, Finish, Priority, ProviderName, Usage
+from animerag.models.answers import AnswerStatus, Finish
+from animerag.models.providers import Priority, ProviderName, Usage
 from animerag.ports import Embedding
 from animerag.providers.encoder_model import DIMENSIONS, EXTRACTIVE, MODEL
 from animerag.rate_limits import Gate
@@ -30,7 +31,9 @@ from animerag.text.tokens import terms
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
-    from animerag.models import Prompt, Show, Source
+    from animerag.models.answers import Prompt
+    from animerag.models.retrieval import Source
+    from animerag.models.shows import Show
     from animerag.ports import Vectors
 
 _WEIGHTS_SHA256 = "0db566fd0af82cbf9f3a7eac3920ede5fb784a6882398563ca9b1bbd66fb37c9"

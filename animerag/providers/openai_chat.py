@@ -13,7 +13,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from animerag.errors import ProviderUnusableError, UnusableAnswerError
-from animerag.models import AnswerStatus, Finish, Usage
+from animerag.models.answers import AnswerStatus, Finish
+from animerag.models.providers import Usage
 from animerag.providers.openai_connection import CHAT_DEADLINE_S
 from animerag.providers.openai_errors import (
     AnswerTooLargeError,
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 
     from openai import AsyncStream
 
-    from animerag.models import Priority, Prompt, ProviderName
+    from animerag.models.answers import Prompt
+    from animerag.models.providers import Priority, ProviderName
     from animerag.providers.openai_connection import OpenAIConnection
     from animerag.providers.openai_streams import Reader
 

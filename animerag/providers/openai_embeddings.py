@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from animerag.errors import ProviderUnusableError
-from animerag.models import Priority, Usage
+from animerag.models.providers import Priority, Usage
 from animerag.ports import Embedding
 from animerag.providers.openai_payloads import ErrorInAnswer, decoded, other_width
 from animerag.providers.pricing import DEFAULT_PRICES, cost_usd
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     import httpx2
 
-    from animerag.models import ProviderName
+    from animerag.models.providers import ProviderName
     from animerag.ports import Memory
     from animerag.providers.openai_connection import OpenAIConnection
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from pydantic_core import from_json
 
-from animerag.models import AnswerStatus
+from animerag.models.answers import AnswerStatus
 from animerag.providers.openai_payloads import at, text_at, tokens_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from animerag.models import Prompt
+    from animerag.models.answers import Prompt
 
 
 class Reader(ABC):

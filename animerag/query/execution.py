@@ -10,7 +10,8 @@ import operator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from animerag.models import FactAnswer, Sort
+from animerag.models.filters import Sort
+from animerag.models.retrieval import FactAnswer
 from animerag.query.lexicon import unsuitable_tags
 from animerag.query.plan import EVERYTHING, And, Of, comparisons, compiled, parts_of
 from animerag.query.rendering import labelled
@@ -18,7 +19,9 @@ from animerag.query.rendering import labelled
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from animerag.models import FactKind, Filters, Show
+    from animerag.models.filters import Filters
+    from animerag.models.retrieval import FactKind
+    from animerag.models.shows import Show
     from animerag.query.field_index import FieldIndex
     from animerag.query.plan import Condition, Plan, Predicate, Verdict
 

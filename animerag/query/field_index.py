@@ -11,12 +11,13 @@ from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from animerag.models import RESTRICTED_LABELS, Show
+from animerag.models.filters import RESTRICTED_LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-    from animerag.models import Filters, Sort
+    from animerag.models.filters import Filters, Sort
+    from animerag.models.shows import Show
 
 
 _PUNCTUATION = re.compile(r"[\W_]+")

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from animerag.models import RESTRICTED_LABELS, STATUS_LABELS, TYPE_LABELS, FactAnswer, Sort
+from animerag.models.filters import RESTRICTED_LABELS, STATUS_LABELS, Sort
+from animerag.models.retrieval import FactAnswer
+from animerag.models.shows import TYPE_LABELS
 from animerag.query.execution import ATTRIBUTES, labels_of, verdicts
 from animerag.query.plan import comparisons
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from animerag.models import FactField, Show
+    from animerag.models.retrieval import FactField
+    from animerag.models.shows import Show
     from animerag.query.field_index import FieldIndex
     from animerag.query.plan import Plan
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from animerag.models import STATUS_LABELS
+from animerag.models.filters import STATUS_LABELS
 from animerag.query.plan import And, Not, Of, Or, Predicate, parts_of
 
 if TYPE_CHECKING:

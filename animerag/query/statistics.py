@@ -7,7 +7,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from animerag.models import TYPE_LABELS, FactAnswer
+from animerag.models.retrieval import FactAnswer
+from animerag.models.shows import TYPE_LABELS
 from animerag.query.execution import labels_of, matcher, selected, value_of
 from animerag.query.plan import Or
 from animerag.query.rendering import phrase
@@ -15,7 +16,8 @@ from animerag.query.rendering import phrase
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from animerag.models import Filters, Show
+    from animerag.models.filters import Filters
+    from animerag.models.shows import Show
     from animerag.query.field_index import FieldIndex
     from animerag.query.plan import Plan
 

@@ -34,7 +34,7 @@ from animerag.text.tokens import STOP_WORDS, terms
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from animerag.models import Show
+    from animerag.models.shows import Show
 
 _TOKEN = re.compile(r"[^\W_]+")
 _UNSPACED = re.compile(r"[぀-ヿ㐀-鿿豈-﫿]")  # scripts that write words without spaces

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from animerag.models import Priority
+from animerag.models.providers import Priority
 from animerag.rate_limits.token_bucket import Pace
 from animerag.telemetry import tracing
 

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, NoReturn
 
 from animerag.errors import ProviderError, ProviderUnusableError, RateLimitedError
-from animerag.models import Priority
+from animerag.models.providers import Priority
 
 if TYPE_CHECKING:
     from collections.abc import Callable

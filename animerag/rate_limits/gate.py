@@ -21,7 +21,7 @@ from animerag.errors import (
     TransientProviderError,
     UnusableAnswerError,
 )
-from animerag.models import Priority
+from animerag.models.providers import Priority
 from animerag.rate_limits.admission import Admission, Call
 from animerag.rate_limits.circuit_breaker import CircuitBreaker, asks_long, long_wait
 from animerag.rate_limits.concurrency import level_for

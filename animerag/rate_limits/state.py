@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from animerag.models import Priority
+from animerag.models.providers import Priority
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from animerag.models import RowError, Show
+    from animerag.models.imports import RowError
+    from animerag.models.shows import Show
     from animerag.readers.columns import Column
     from animerag.readers.encoding import Encoding
     from animerag.readers.rows import Layout

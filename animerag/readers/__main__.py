@@ -13,14 +13,18 @@ import traceback
 from collections import deque
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from animerag import readers
 from animerag.errors import InvalidInputError
-from animerag.models import RowError, Show
+from animerag.models.imports import RowError
 from animerag.readers import questions
 from animerag.readers.confinement import Limits
 from animerag.readers.detection import ReadOptions
 from animerag.text.documents import EMBEDDED_CHARACTERS
+
+if TYPE_CHECKING:
+    from animerag.models.shows import Show
 
 _PART = 500  # rows in a message
 _HELD = 2_000  # rows that an import has in memory at one time

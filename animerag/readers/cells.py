@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from animerag.models import MyStatus
+    from animerag.models.shows import MyStatus
 
 # Control and invisible characters; U+200D stays, because emoji are joined by it.
 _UNSEEN = re.compile(

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import from_json, to_json
 
 from animerag.errors import InvalidInputError
-from animerag.models import Origin, RowError, Show
+from animerag.models.imports import RowError
+from animerag.models.shows import Origin, Show
 from animerag.readers import cells as values
 from animerag.readers import dates, details, show_types
 

@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from animerag.errors import InvalidInputError
-from animerag.models import Origin, RowError, Show
+from animerag.models.imports import RowError
+from animerag.models.shows import Origin, Show
 from animerag.readers import file_type, questions
 from animerag.readers.columns import Column
 from animerag.readers.detection import Detection, ReadOptions

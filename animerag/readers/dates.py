@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from animerag.readers import cells
 
 if TYPE_CHECKING:
-    from animerag.models import Season
+    from animerag.models.shows import Season
 
 _FIRST_YEAR, _LAST_YEAR = 1900, 2200
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")

@@ -12,7 +12,7 @@ from animerag.readers import cells, show_types
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from animerag.models import Airing, Show
+    from animerag.models.shows import Airing, Show
 
 _AIRING: dict[str, Airing] = {
     "finished airing": "finished",

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json
 
-from animerag.models import RowError
+from animerag.models.imports import RowError
 from animerag.readers import cells, columns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from animerag.models import Show
+    from animerag.models.shows import Show
     from animerag.readers.columns import Column
 
 _ENDLESS_NUMBER = re.compile(r"[0-9]{4001}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from animerag.errors import InvalidInputError
-from animerag.models import RowError
+from animerag.models.imports import RowError
 from animerag.readers import encoding as sniff
 from animerag.readers import json_records, offline_database, shoko
 from animerag.readers.delimited import MAX_LINE_CHARACTERS, physical_lines
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from animerag.models import Show
+    from animerag.models.shows import Show
     from animerag.readers.columns import Column
 
 

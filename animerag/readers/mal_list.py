@@ -6,14 +6,15 @@ from typing import IO, TYPE_CHECKING, Any
 from xml.etree.ElementTree import ParseError
 
 from animerag.errors import InvalidInputError
-from animerag.models import Origin, RowError, Show
+from animerag.models.imports import RowError
+from animerag.models.shows import Origin, Show
 from animerag.readers import cells, file_type, show_types
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from animerag.models import ShowType
+    from animerag.models.shows import ShowType
 
 ROOT = "myanimelist"
 TITLE_FIELD = "series_title"

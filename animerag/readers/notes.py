@@ -6,7 +6,7 @@ import re
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from animerag.models import Origin, Show
+from animerag.models.shows import Origin, Show
 from animerag.readers import cells
 from animerag.readers import encoding as sniff
 from animerag.readers.delimited import physical_lines

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, TypeGuard
 
 from pydantic_core import to_json
 
-from animerag.models import Origin, RelatedShow, RowError, Show
+from animerag.models.imports import RowError
+from animerag.models.shows import Origin, RelatedShow, Show
 from animerag.readers import cells, dates, details, show_types
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, get_args
 
 from animerag.errors import InvalidInputError
-from animerag.models import Filters, WatchState
+from animerag.models.filters import Filters, WatchState
 from animerag.readers import delimited, file_type, jsonl, sheets, tables
 from animerag.readers import encoding as sniff
 from animerag.readers.rows import NoRowsError, Record

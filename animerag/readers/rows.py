@@ -7,7 +7,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from animerag.errors import InvalidInputError
-from animerag.models import RowError
+from animerag.models.imports import RowError
 from animerag.readers import cells as values
 
 if TYPE_CHECKING:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, TypeGuard
 from pydantic_core import from_json, to_json
 
 from animerag.errors import InvalidInputError
-from animerag.models import Origin, RelatedShow, RowError, Show
+from animerag.models.imports import RowError
+from animerag.models.shows import Origin, RelatedShow, Show
 from animerag.readers import cells, dates, details, json_records, show_types
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from animerag.models import ShowType
+    from animerag.models.shows import ShowType
 
 KEY = "AniDB_Anime"
 ID_FIELD = "AnimeID"

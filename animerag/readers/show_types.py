@@ -10,7 +10,7 @@ from animerag.readers import cells
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from animerag.models import ShowType
+    from animerag.models.shows import ShowType
 
 _NAMES: dict[ShowType, str] = {
     "tv": "tv tvseries tvshort tvshow series テレビ テレビアニメ tvアニメ",

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from animerag.models import RowError
+    from animerag.models.imports import RowError
     from animerag.readers.encoding import Encoding
 
 __all__ = ["Layout", "NoRowsError", "Row", "layout", "rows"]

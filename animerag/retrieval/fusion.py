@@ -8,14 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from animerag.models import Evidence, Source
+from animerag.models.retrieval import Evidence, Source
 from animerag.retrieval.ranking_model import Features, ranking_model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
-    from animerag.models import Show
+    from animerag.models.shows import Show
     from animerag.ports import Neighbour
     from animerag.query.titles import AliasMatch
     from animerag.storage.full_text import WordHit

@@ -17,7 +17,8 @@ from animerag.text.tokens import terms
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from animerag.models import Priority, Show
+    from animerag.models.providers import Priority
+    from animerag.models.shows import Show
     from animerag.ports import Embedder, Vectors
 
 _SENTENCES = 2

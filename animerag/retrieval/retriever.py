@@ -17,7 +17,9 @@ import numpy as np
 from animerag.discovery.answers import starters
 from animerag.discovery.collection import Collection
 from animerag.errors import InvalidInputError, LibraryError
-from animerag.models import Filters, Priority, Retrieval, Timings, Usage
+from animerag.models.filters import Filters
+from animerag.models.providers import Priority, Usage
+from animerag.models.retrieval import Retrieval, Timings
 from animerag.ports import VectorHits
 from animerag.query.asked_titles import asked_title, framed_title
 from animerag.retrieval.absences import no_title
@@ -35,7 +37,8 @@ if TYPE_CHECKING:
 
     from animerag.discovery.franchises import Franchise
     from animerag.indexing.indexer import Indexer
-    from animerag.models import Show, Turn
+    from animerag.models.answers import Turn
+    from animerag.models.shows import Show
     from animerag.ports import CollectionSpec, Embedding, Locate, Neighbour, Vectors
     from animerag.query.field_index import FieldIndex
     from animerag.query.titles import AliasMatch

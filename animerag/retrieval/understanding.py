@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 from animerag.discovery.answers import answer, needs_likeness, resolved
 from animerag.discovery.collection import Collection, listed
 from animerag.discovery.franchises import Franchises
-from animerag.models import Ambiguity, Condition, FactAnswer, Filters, NamedShow
+from animerag.models.filters import Condition, Filters
+from animerag.models.retrieval import Ambiguity, FactAnswer
+from animerag.models.shows import NamedShow
 from animerag.query.conversation import Context, advance, resolve
 from animerag.query.execution import labels_of, matcher, selected
 from animerag.query.field_index import FieldIndex
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
     from typing import Any
 
-    from animerag.models import Turn
+    from animerag.models.answers import Turn
     from animerag.query.lexicon import Gazetteer
     from animerag.query.plan import Condition as Expression
     from animerag.query.titles import AliasMatch

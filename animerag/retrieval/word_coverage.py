@@ -17,7 +17,7 @@ from animerag.text.tokens import terms
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from animerag.models import Show
+    from animerag.models.shows import Show
 
 _SAMPLE = 1000  # shows; more of them cost time at every change of the catalogue and weigh words no better
 

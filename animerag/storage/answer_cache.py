@@ -18,7 +18,8 @@ from animerag.storage.serialization import CachedRetrieval, dump, load
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from animerag.models import Answer, Retrieval
+    from animerag.models.answers import Answer
+    from animerag.models.retrieval import Retrieval
     from animerag.storage.database import Database
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from animerag.errors import InvalidInputError
-from animerag.models import AnswerStatus, Filters, Usage
+from animerag.models.answers import AnswerStatus
+from animerag.models.filters import Filters
+from animerag.models.providers import Usage
 from animerag.readers.questions import QuestionRow
 from animerag.storage.schema import jobs, run_rows, runs
 

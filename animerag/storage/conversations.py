@@ -13,7 +13,7 @@ from animerag.storage.schema import conversations, exchanges
 from animerag.storage.serialization import dump_exchange, load_exchange
 
 if TYPE_CHECKING:
-    from animerag.models import Exchange
+    from animerag.models.answers import Exchange
     from animerag.storage.database import Database
 
 _TITLE = 80  # characters of the first question

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select, update
 from sqlalchemy.dialects.sqlite import insert
 
-from animerag.models import JobRecord
+from animerag.models.jobs import JobRecord
 from animerag.storage.schema import (
     job_requests,
     jobs,

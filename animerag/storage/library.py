@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.sqlite import insert
 
-from animerag.models import ImportKind, RelatedShow, Show
+from animerag.models.imports import ImportKind
+from animerag.models.shows import RelatedShow, Show
 from animerag.storage import full_text as words
 from animerag.storage import provenance, show_details
 from animerag.storage.bulk_insert import chunks, insert_many, upsert

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 
-from animerag.models import ImportKind, Provenance, StoredShow
+from animerag.models.imports import ImportKind
+from animerag.models.shows import Provenance, StoredShow
 from animerag.storage import full_text
 from animerag.storage.bulk_insert import chunks, insert_many, upsert
 from animerag.storage.schema import edits, imports, kept_apart, merges, my_list, provenance, shows

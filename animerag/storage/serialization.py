@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
-from animerag.models import Answer, Exchange, Prompt, Retrieval
+from animerag.models.answers import Answer, Exchange, Prompt
+from animerag.models.retrieval import Retrieval  # noqa: TC001 - read by the type adapter at run time
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter

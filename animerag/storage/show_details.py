@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from animerag.models import Show
+    from animerag.models.shows import Show
 
 PLAIN = ("type", "air_date", "end_date", "season", "airing", "restricted", "source", "duration")
 JSON = ("studios", "tag_weights")

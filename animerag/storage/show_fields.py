@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select, type_coerce
 from sqlalchemy.types import Text
 
-from animerag.models import RelatedShow, Show
+from animerag.models.shows import RelatedShow, Show
 from animerag.storage import show_details
 from animerag.storage.schema import my_list
 from animerag.storage.schema import shows as table

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
-from animerag.models import Show
+from animerag.models.shows import Show
 from animerag.text.cleaning import clean
 
 # Part of every collection's name: a change here means new vectors, so it is never edited in place.

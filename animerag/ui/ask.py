@@ -11,7 +11,9 @@ import streamlit as st
 
 from animerag.answering import field_answers
 from animerag.batch.export import conversation_json, conversation_markdown
-from animerag.models import Answer, AnswerStatus, Exchange, Filters, Retrieval
+from animerag.models.answers import Answer, AnswerStatus, Exchange
+from animerag.models.filters import Filters
+from animerag.models.retrieval import Retrieval
 from animerag.text.cleaning import clean
 from animerag.ui import conversation, session, source_dialog
 from animerag.ui.components import EXAMPLES, error_boundary, show_error
@@ -22,7 +24,8 @@ if TYPE_CHECKING:
 
     from streamlit.delta_generator import DeltaGenerator
 
-    from animerag.models import Show, Source
+    from animerag.models.retrieval import Source
+    from animerag.models.shows import Show
 
 _INTENTS = {
     "list": "a list",

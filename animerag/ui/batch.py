@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from animerag.errors import InvalidInputError
-from animerag.models import Usage
+from animerag.models.providers import Usage
 from animerag.readers.delimited import DELIMITERS
 from animerag.readers.encoding import ENCODINGS, encoding_label
 from animerag.readers.questions import LINES, MAX_K, SheetOptions

@@ -9,7 +9,7 @@ from animerag.ui import batch_runs, session
 from animerag.ui.components import kept
 
 if TYPE_CHECKING:
-    from animerag.models import Usage
+    from animerag.models.providers import Usage
     from animerag.storage.batch_runs import BatchRun
 
 

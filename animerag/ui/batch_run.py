@@ -13,7 +13,7 @@ from animerag.batch import export
 from animerag.batch.progress import RunProgress
 from animerag.charts.batch import cumulative, latency, timeline
 from animerag.evaluation import run_quality
-from animerag.models import AnswerStatus
+from animerag.models.answers import AnswerStatus
 from animerag.storage.batch_runs import FAILED
 from animerag.text.durations import duration
 from animerag.ui import batch_runs, evaluation, session

@@ -11,7 +11,8 @@ import streamlit as st
 from animerag.batch import export
 from animerag.catalogue.browsing import PAGE
 from animerag.errors import InvalidInputError
-from animerag.models import RESTRICTED_LABELS, STATUS_LABELS, TYPE_LABELS, Filters
+from animerag.models.filters import RESTRICTED_LABELS, STATUS_LABELS, Filters
+from animerag.models.shows import TYPE_LABELS
 from animerag.query.condition_text import parse
 from animerag.query.plan import EVERYTHING, parts_of
 from animerag.ui import session
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 
     from animerag.catalogue.browsing import Missing, Order, Page
     from animerag.catalogue.duplicates import Pair
-    from animerag.models import Season, Show, ShowType, StoredShow, WatchState
+    from animerag.models.filters import WatchState
+    from animerag.models.shows import Season, Show, ShowType, StoredShow
     from animerag.query.plan import Condition
 
 _PAIRS, _PAIRS_SHOWN, _STUBS_SHOWN = 50, 10, 20

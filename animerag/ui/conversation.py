@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from animerag.models import Turn
+from animerag.models.answers import Turn
 from animerag.ui import session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from animerag.models import Exchange
+    from animerag.models.answers import Exchange
 
 
 def current() -> list[Exchange]:

@@ -14,7 +14,7 @@ from animerag.ui.text import escape, label
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from animerag.models import ModelServer
+    from animerag.models.providers import ModelServer
 
 _TEST_S = 180.0
 

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from animerag.composition import Services
     from animerag.ingestion.importer import SourceFile
     from animerag.jobs.jobs import Control, Job
-    from animerag.models import IngestReport, JobRecord, ModelServer, Priority
+    from animerag.models.imports import IngestReport
+    from animerag.models.jobs import JobRecord
+    from animerag.models.providers import ModelServer, Priority
     from animerag.query.plan import Condition
     from animerag.rate_limits import GateState, LevelChoice
     from animerag.readers import Detection

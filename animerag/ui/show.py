@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from animerag.errors import AnimeRAGError
-from animerag.models import RESTRICTED_LABELS, STATUS_LABELS, TYPE_LABELS
+from animerag.models.filters import RESTRICTED_LABELS, STATUS_LABELS
+from animerag.models.shows import TYPE_LABELS
 from animerag.text.cleaning import clean
 from animerag.ui import franchise, session
 from animerag.ui.components import show_error
@@ -16,7 +17,7 @@ from animerag.ui.text import aired, counted, label, season_of, type_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from animerag.models import RelatedShow, Show
+    from animerag.models.shows import RelatedShow, Show
 
 _AIRING = {"finished": "finished airing", "airing": "on air", "upcoming": "not yet aired"}
 _EDIT_S = 120.0  # a provider may have to embed a new description

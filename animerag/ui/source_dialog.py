@@ -15,7 +15,10 @@ from animerag.ui.text import counted, escape, label, moment
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from animerag.models import Answer, Evidence, Exchange, RelatedShow, Source, Usage
+    from animerag.models.answers import Answer, Exchange
+    from animerag.models.providers import Usage
+    from animerag.models.retrieval import Evidence, Source
+    from animerag.models.shows import RelatedShow
 
 _TITLES, _RELATED = 12, 8
 

@@ -11,7 +11,7 @@ import streamlit as st
 from animerag import __version__
 from animerag.errors import AnimeRAGError, RuntimeClosedError
 from animerag.logs import LOG, tail
-from animerag.models import Priority
+from animerag.models.providers import Priority
 from animerag.text.durations import duration
 from animerag.ui import session
 from animerag.ui.text import counted, label, moment
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from animerag.catalogue.status import Status
     from animerag.composition import Services
     from animerag.indexing.doctor import DoctorReport
-    from animerag.models import JobRecord
+    from animerag.models.jobs import JobRecord
 
 
 def provider(name: str) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from animerag.models import TYPE_LABELS
+from animerag.models.shows import TYPE_LABELS
 
 if TYPE_CHECKING:
-    from animerag.models import Show
+    from animerag.models.shows import Show
 
 _JOINER = "\u2060"  # takes no room, and parts what Markdown would make a link or an icon of
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")

@@ -13,7 +13,7 @@ from animerag.errors import InvalidInputError
 from animerag.ingestion.file_summary import described
 from animerag.ingestion.importer import SourceFile
 from animerag.ingestion.resumable import to_correct
-from animerag.models import Priority
+from animerag.models.providers import Priority
 from animerag.readers import columns
 from animerag.readers.delimited import DELIMITERS
 from animerag.readers.encoding import ENCODINGS, encoding_label
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from animerag.jobs.jobs import Job
-    from animerag.models import IngestReport, JobRecord
+    from animerag.models.imports import IngestReport
+    from animerag.models.jobs import JobRecord
     from animerag.rate_limits import LevelChoice
     from animerag.readers import Detection
     from animerag.ui.session import Chosen

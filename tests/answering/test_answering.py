@@ -11,7 +11,10 @@ from animerag.composition import open_services
 from animerag.config import load_settings
 from animerag.errors import TransientProviderError
 from animerag.jobs.jobs import Control
-from animerag.models import Answer, AnswerStatus, Exchange, Filters, Finish, Retrieval, Show, Source, Turn
+from animerag.models.answers import Answer, AnswerStatus, Exchange, Finish, Turn
+from animerag.models.filters import Filters
+from animerag.models.retrieval import Retrieval, Source
+from animerag.models.shows import Show
 from animerag.rate_limits import estimate_tokens
 from animerag.simulator import SimulatorProcess, SimulatorSettings, parse_faults
 from animerag.storage.answer_cache import AnswerCache

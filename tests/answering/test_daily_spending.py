@@ -11,7 +11,8 @@ from aiohttp import web
 from animerag.answering.daily_spending import DailySpending
 from animerag.batch.estimate import source_tokens
 from animerag.errors import ProviderUnusableError
-from animerag.models import AnswerStatus, Finish, Priority, Prompt
+from animerag.models.answers import AnswerStatus, Finish, Prompt
+from animerag.models.providers import Priority
 from animerag.providers.openai import OpenAIChat, OpenAIConnection, OpenAIEmbedder
 from animerag.rate_limits import Gate, budgeted
 

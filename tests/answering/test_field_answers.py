@@ -1,7 +1,9 @@
 """Facts in sentences."""
 
 from animerag.answering import field_answers
-from animerag.models import Evidence, FactAnswer, Filters, Show, Sort, Source
+from animerag.models.filters import Filters, Sort
+from animerag.models.retrieval import Evidence, FactAnswer, Source
+from animerag.models.shows import Show
 
 OLD = Show(id="1", title="Old Robot", titles=("Old Robot", "古いロボット"), year=1980, episodes=50, rating=7.5)
 NEW = Show(id="2", title="New Robot", year=2012, episodes=1, rating=8.25)

@@ -12,7 +12,7 @@ from animerag.composition import open_services
 from animerag.config import load_settings
 from animerag.ingestion.importer import SourceFile
 from animerag.jobs.jobs import Control
-from animerag.models import Priority
+from animerag.models.providers import Priority
 
 QUESTIONS = (
     "Astronauts who collect trash in orbit",

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from animerag import readers
 from animerag.batch.export import formula_safe, shows_csv
-from animerag.models import Show
+from animerag.models.shows import Show
 
 
 def runs(cell):

@@ -19,7 +19,7 @@ from animerag.composition import open_services
 from animerag.config import load_settings
 from animerag.errors import InvalidInputError
 from animerag.jobs.jobs import Control
-from animerag.models import Answer, AnswerStatus
+from animerag.models.answers import Answer, AnswerStatus
 from animerag.readers.questions import QuestionRow, Sheet
 from animerag.simulator import SimulatorProcess, SimulatorSettings, parse_faults
 from animerag.storage.batch_runs import RowAnswer, RunOptions

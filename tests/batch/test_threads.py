@@ -6,7 +6,7 @@ import pytest
 
 from animerag.batch.threads import Threads, turn_of
 from animerag.jobs.jobs import Control
-from animerag.models import Answer, AnswerStatus, Result, Turn
+from animerag.models.answers import Answer, AnswerStatus, Result, Turn
 from animerag.readers.questions import QuestionRow
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from animerag.catalogue import browsing
 from animerag.jobs.jobs import Control
-from animerag.models import Filters
+from animerag.models.filters import Filters
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from animerag.errors import LibraryError
 from animerag.ingestion.two_pass import SourceFile
 from animerag.jobs.jobs import Control
-from animerag.models import RelatedShow, Show
+from animerag.models.shows import RelatedShow, Show
 from animerag.readers import ReadOptions
 from animerag.storage.library import Library
 from animerag.text.documents import Document, content_hash

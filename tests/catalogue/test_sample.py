@@ -12,7 +12,8 @@ from animerag.catalogue import sample
 from animerag.composition import open_services
 from animerag.config import load_settings
 from animerag.jobs.jobs import Control
-from animerag.models import AnswerStatus, Show
+from animerag.models.answers import AnswerStatus
+from animerag.models.shows import Show
 from animerag.providers.encoder_model import MODEL
 from animerag.ui.components import EXAMPLES
 from tests.write_sample_vectors import sample_vectors

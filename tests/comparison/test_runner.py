@@ -13,7 +13,8 @@ from animerag.composition import open_services
 from animerag.config import load_settings
 from animerag.errors import InvalidInputError
 from animerag.jobs.jobs import Control
-from animerag.models import Priority, Show
+from animerag.models.providers import Priority
+from animerag.models.shows import Show
 from animerag.simulator import SimulatorProcess, SimulatorSettings
 
 QUICK = {"embed_latency_s": 0.15, "chat_latency_s": 0.3, "first_token_s": 0.1}

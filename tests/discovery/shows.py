@@ -2,7 +2,7 @@
 
 from animerag.discovery.collection import Collection
 from animerag.discovery.franchises import Franchises
-from animerag.models import RelatedShow, Show
+from animerag.models.shows import RelatedShow, Show
 from animerag.query.field_index import FieldIndex
 
 

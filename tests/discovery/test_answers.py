@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from animerag.discovery.answers import answer, needs_likeness, resolved, starters
-from animerag.models import Filters, Show
+from animerag.models.filters import Filters
+from animerag.models.shows import Show
 from animerag.query.plan import And, Order, Plan, Predicate
 from tests.discovery.shows import SHOWS, collection
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from animerag.discovery.franchises import Franchises
 from animerag.discovery.title_numbers import numbers_in
-from animerag.models import Show
+from animerag.models.shows import Show
 from tests.discovery.shows import SHOWS, related
 
 FRANCHISES = Franchises(SHOWS)

@@ -16,7 +16,7 @@ from animerag.config import load_settings
 from animerag.errors import AnimeRAGError, LibraryError
 from animerag.ingestion.importer import SourceFile
 from animerag.jobs.jobs import Control
-from animerag.models import Priority
+from animerag.models.providers import Priority
 from animerag.storage import backup
 from animerag.storage.library import Library
 from animerag.vector_store import chroma

@@ -8,7 +8,8 @@ import zlib
 import pytest
 
 from animerag.errors import ProviderUnusableError
-from animerag.models import AnswerStatus, Finish, Priority, Prompt
+from animerag.models.answers import AnswerStatus, Finish, Prompt
+from animerag.models.providers import Priority
 from animerag.providers import openai_chat, openai_embeddings
 from animerag.providers.openai import OpenAIChat, OpenAIConnection, OpenAIEmbedder
 from animerag.rate_limits import Gate

@@ -13,7 +13,7 @@ from animerag.composition import open_services
 from animerag.config import load_settings
 from animerag.errors import ProviderError
 from animerag.jobs.jobs import Control
-from animerag.models import AnswerStatus
+from animerag.models.answers import AnswerStatus
 from animerag.rate_limits import admission, circuit_breaker
 from animerag.readers.questions import QuestionRow, Sheet
 from animerag.simulator import SimulatorProcess, SimulatorSettings, parse_faults

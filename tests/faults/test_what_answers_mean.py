@@ -8,7 +8,8 @@ from animerag.composition import open_services
 from animerag.config import load_settings
 from animerag.errors import ProviderError, RateLimitedError
 from animerag.jobs.jobs import Control
-from animerag.models import AnswerStatus, Priority
+from animerag.models.answers import AnswerStatus
+from animerag.models.providers import Priority
 from animerag.rate_limits import admission, circuit_breaker, gate
 from animerag.readers.questions import QuestionRow, Sheet
 from animerag.storage.batch_runs import RunOptions

@@ -74,7 +74,7 @@ async def test_a_vector_that_changed_in_the_index_is_noticed_though_it_is_still_
 
 
 async def test_what_was_never_embedded_stays_missing_and_is_named(services, spec, record, export):
-    from animerag.models import Show
+    from animerag.models.shows import Show
     from animerag.storage.library import show_rows
     from animerag.text.documents import Document
 

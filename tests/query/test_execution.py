@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from animerag.models import Filters, Show
+from animerag.models.filters import Filters
+from animerag.models.shows import Show
 from animerag.query.execution import carry_out, is_whole
 from animerag.query.field_index import FieldIndex
 from animerag.query.lexicon import vocabulary

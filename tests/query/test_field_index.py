@@ -4,7 +4,8 @@ import itertools
 
 import pytest
 
-from animerag.models import Filters, Show
+from animerag.models.filters import Filters
+from animerag.models.shows import Show
 from animerag.query.field_index import FieldIndex
 
 SHOWS = [

@@ -2,7 +2,8 @@
 
 import pytest
 
-from animerag.models import Filters, Show
+from animerag.models.filters import Filters
+from animerag.models.shows import Show
 from animerag.query.field_index import FieldIndex
 from animerag.query.field_values import comparison_answer, value_answer, verdict_answer
 from animerag.query.plan import Order, Plan, Predicate

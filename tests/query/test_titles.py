@@ -2,7 +2,7 @@
 
 import pytest
 
-from animerag.models import Show
+from animerag.models.shows import Show
 from animerag.query.titles import AliasIndex
 
 CATALOGUE = [

@@ -20,7 +20,7 @@ from animerag.errors import (
     TransientProviderError,
     UnusableAnswerError,
 )
-from animerag.models import Priority
+from animerag.models.providers import Priority
 from animerag.rate_limits import Gate, budgeted, estimate_tokens, metering, nobody_is_served, retry_after_s, spending
 from animerag.rate_limits.concurrency import AutoLevel
 from animerag.rate_limits.headers import announcement

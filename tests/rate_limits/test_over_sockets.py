@@ -4,7 +4,8 @@ import asyncio
 import time
 from collections import defaultdict
 
-from animerag.models import Priority, Prompt
+from animerag.models.answers import Prompt
+from animerag.models.providers import Priority
 from animerag.providers.openai import OpenAIChat, OpenAIConnection, OpenAIEmbedder
 from animerag.rate_limits import Gate
 from animerag.rate_limits.window import JITTER_S

@@ -11,7 +11,7 @@ import pytest
 
 from animerag import readers
 from animerag.errors import InvalidInputError
-from animerag.models import RowError
+from animerag.models.imports import RowError
 from animerag.readers import ReadOptions, confinement
 from animerag.readers.confinement import Limits
 

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from animerag.errors import InvalidInputError
-from animerag.models import RowError
+from animerag.models.imports import RowError
 from animerag.text.documents import Document
 
 MAL_LIST = """<?xml version="1.0" encoding="UTF-8" ?>

@@ -6,7 +6,7 @@ import openpyxl
 import pytest
 
 from animerag.errors import InvalidInputError
-from animerag.models import Filters
+from animerag.models.filters import Filters
 from animerag.readers.questions import LINES, MAX_QUESTIONS, SheetOptions, read
 
 

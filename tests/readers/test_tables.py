@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from animerag import readers
 from animerag.errors import InvalidInputError
-from animerag.models import RowError
+from animerag.models.imports import RowError
 from animerag.readers import ReadOptions, tables
 
 PROPERTY = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -6,7 +6,8 @@ import pytest
 
 from animerag import readers
 from animerag.errors import InvalidInputError
-from animerag.models import RowError, Show
+from animerag.models.imports import RowError
+from animerag.models.shows import Show
 from animerag.readers import ReadOptions
 from animerag.text.cleaning import clean, normalise
 

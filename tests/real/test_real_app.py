@@ -9,7 +9,8 @@ import pytest
 from animerag.composition import open_services
 from animerag.config import load_settings
 from animerag.jobs.jobs import Control
-from animerag.models import Answer, AnswerStatus, Retrieval, Turn
+from animerag.models.answers import Answer, AnswerStatus, Turn
+from animerag.models.retrieval import Retrieval
 from animerag.providers import discovery
 
 if "REAL_MODEL" not in os.environ:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from animerag.errors import RequestRefusedError
-from animerag.models import AnswerStatus, Finish, Priority, Prompt
+from animerag.models.answers import AnswerStatus, Finish, Prompt
+from animerag.models.providers import Priority
 from animerag.providers import openai_connection
 from animerag.providers.openai import OpenAIChat, OpenAIConnection, OpenAIEmbedder
 from animerag.providers.openai_streams import ResponsesReader

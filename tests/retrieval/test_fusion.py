@@ -1,6 +1,6 @@
 """One list from three searches: what leads, what only adds, and when nothing is sure enough."""
 
-from animerag.models import Show
+from animerag.models.shows import Show
 from animerag.ports import Neighbour
 from animerag.query.titles import AliasMatch
 from animerag.retrieval.fusion import Candidates, Likeness, nothing_found, sources

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from animerag.models import Priority, Show
+from animerag.models.providers import Priority
+from animerag.models.shows import Show
 from animerag.providers.local import LocalEmbedder
 from animerag.retrieval.reranking import Passages
 

@@ -5,7 +5,8 @@ import pytest
 from animerag.errors import InvalidInputError, LibraryError, VectorStoreError
 from animerag.ingestion.importer import SourceFile
 from animerag.jobs.jobs import Control
-from animerag.models import Priority, Show
+from animerag.models.providers import Priority
+from animerag.models.shows import Show
 from animerag.retrieval import retriever as retrieval
 from animerag.storage import show_fields
 from animerag.text.documents import Document

@@ -3,7 +3,8 @@
 import pytest
 
 from animerag.discovery.franchises import Franchises
-from animerag.models import Show, Turn
+from animerag.models.answers import Turn
+from animerag.models.shows import Show
 from animerag.query.field_index import FieldIndex
 from animerag.query.lexicon import vocabulary
 from animerag.query.titles import AliasIndex

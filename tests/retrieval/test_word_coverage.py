@@ -1,6 +1,6 @@
 """How much of a question a description accounts for, with the package's table of related words."""
 
-from animerag.models import Show
+from animerag.models.shows import Show
 from animerag.retrieval.related_words import RelatedWords, related_words
 from animerag.retrieval.word_coverage import WordStatistics, coverage, words_of
 

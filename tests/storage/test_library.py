@@ -9,7 +9,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from animerag.errors import LibraryError
-from animerag.models import ImportKind, RelatedShow, Show
+from animerag.models.imports import ImportKind
+from animerag.models.shows import RelatedShow, Show
 from animerag.storage.library import Library, show_rows
 from animerag.text.documents import Document
 

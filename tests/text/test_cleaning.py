@@ -2,7 +2,7 @@
 
 import pytest
 
-from animerag.models import Show
+from animerag.models.shows import Show
 from animerag.text.cleaning import clean, normalise, plot, sentences, stands_by_itself
 from animerag.text.documents import Document, content_hash, text_hash
 

@@ -1,0 +1,119 @@
+"""Answers, the prompts they are written from, and the conversations they belong to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from animerag.models.filters import Filters
+from animerag.models.providers import ProviderName, Usage
+from animerag.models.retrieval import Retrieval, Source, Timings
+from animerag.telemetry.tracing import Span
+
+
+class AnswerStatus(StrEnum):
+    """How a question ended."""
+
+    OK = "ok"
+    NO_MATCH = "no_match"
+    REFUSED = "refused"
+    TRUNCATED = "truncated"
+    ERROR = "error"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """All a chat model gets: the question, its sources in citation order, and the text that carries both.
+
+    `sent` runs beside `sources`: how many characters of each one's cleaned description the text has, the rest is cut.
+    """
+
+    question: str
+    sources: tuple[Source, ...]
+    system: str
+    user: str
+    sent: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What an answer says, as data: None of it is guessed from likeness.
+
+    `ids` are all shows the answer is about, in its order; `complete` tells that they are the whole set that meets every
+    condition of the question. `value` is the count or the field asked for. `ignored` are words that read like a
+    condition and were not applied, `missing` what is asked for and no record holds.
+    """
+
+    intent: str
+    ids: tuple[str, ...] = ()
+    complete: bool = False
+    value: int | float | str | None = None
+    conditions: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """One question's outcome; `citations` are ids of shows that `text` cites by the number of their source.
+
+    `wrong_citations` are numbers in it that no source has. `standalone` is the question as it was asked of the
+    catalogue, where a follow-up leaned on what came before. `spans` count from the question's beginning. A `cached`
+    answer was written earlier and cost nothing now. After an error with `nobody_served` other questions end alike.
+    """
+
+    question: str
+    status: AnswerStatus
+    text: str | None = None
+    error: str | None = None
+    citations: tuple[str, ...] = ()
+    wrong_citations: tuple[int, ...] = ()
+    sources: tuple[Source, ...] = ()
+    notes: tuple[str, ...] = ()
+    timings: Timings = Timings()
+    usage: Usage = Usage()
+    model: str = ""
+    provider: ProviderName = "local"
+    standalone: str | None = None
+    prompt: Prompt | None = None
+    spans: tuple[Span, ...] = ()
+    cached: bool = False
+    nobody_served: bool = False
+    result: Result | None = None
+
+    @property
+    def uncited(self) -> bool:
+        """Tell whether a model answered and named no source for it."""
+        return self.prompt is not None and self.status is AnswerStatus.OK and not self.citations
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """One earlier exchange of a conversation; `ids` are the shows that its answer was about, in its order."""
+
+    question: str
+    answer: str
+    cited: tuple[str, ...] = ()
+    ids: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Exchange:
+    """A question of a conversation and what has come back so far; `answer` stays None when it was stopped."""
+
+    question: str
+    filters: Filters = Filters()
+    ignored: tuple[str, ...] = ()  # keys of conditions that were understood and taken away
+    found: Retrieval | None = None
+    text: str = ""
+    answer: Answer | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finish:
+    """The last event of an answer's stream: how it ended and what it used."""
+
+    status: AnswerStatus
+    usage: Usage = Usage()

@@ -1,0 +1,102 @@
+"""Imports: what became of each row and each file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+from animerag.models.providers import Usage
+
+
+class ImportKind(StrEnum):
+    """Where shows came from; the first import by an owner replaces the sample."""
+
+    SAMPLE = "sample"
+    OWN = "own"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowError:
+    """A row that was set aside, with enough to find and mend it; `given` is what stands there, JSON where it parsed."""
+
+    file: str
+    line: int
+    id: str | None
+    stage: Literal["read", "validate", "embed", "store"]
+    reason: str
+    given: str = ""
+
+    @property
+    def excerpt(self) -> str:
+        """Return the beginning of what stands there, on one line."""
+        return " ".join(self.given.split())[:200]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowNote:
+    """What was mended or left out of a row that went in."""
+
+    file: str
+    line: int
+    id: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileReport:
+    """What was understood of a file and what is in it; `ids` says in words what its ids were taken for."""
+
+    name: str
+    format: str
+    encoding: str | None
+    reasons: tuple[str, ...]
+    columns: Mapping[str, str | None]  # the field of each heading
+    ids: str
+    id_prefix: str
+    shows: int
+    years: tuple[int, int] | None  # the first and the last
+    without_year: int
+    episodes: tuple[int, float, int] | None  # fewest, median, most
+    titles: tuple[str, ...]  # a few
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Concurrency:
+    """Requests in flight: what was set, the most at once, and the mean over the run."""
+
+    set: int | Literal["auto"] = 1
+    peak: int = 0
+    mean: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestReport:
+    """What became of every row: read = ingested + unchanged + duplicate + quarantined + cancelled."""
+
+    read: int = 0
+    ingested: int = 0
+    changed: int = 0  # of those ingested, how many were in the catalogue before
+    unchanged: int = 0
+    duplicate: int = 0
+    quarantined: int = 0
+    cancelled: int = 0
+    rows: tuple[RowError, ...] = ()
+    notes: tuple[RowNote, ...] = ()
+    files: tuple[FileReport, ...] = ()
+    batches: int = 0
+    embedding_requests: int = 0
+    seconds: float = 0.0  # until everything that could be stored was stored and acknowledged
+    checked_s: float = 0.0  # after that, for letting vectors look for themselves
+    concurrency: Concurrency = Concurrency()
+    rate_limited: int = 0
+    retries: int = 0
+    usage: Usage = Usage()
+    catalogue: int = 0
+    stopped_by: str | None = None
+
+    @property
+    def throughput(self) -> float:
+        """Shows stored a second."""
+        return self.ingested / self.seconds if self.seconds else 0.0

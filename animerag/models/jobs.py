@@ -1,0 +1,37 @@
+"""Jobs: their progress, and their records in the journal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a job is: `done` of `total` items, `stage` in words a user reads."""
+
+    done: int = 0
+    total: int = 0
+    stage: str = ""
+    elapsed_s: float = 0.0
+
+    @property
+    def fraction(self) -> float:
+        """Return 0 to 1; 0 while the total is unknown."""
+        return min(1.0, self.done / self.total) if self.total else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRecord:
+    """A job as the journal knows it."""
+
+    id: str
+    owner: str
+    kind: str
+    title: str
+    state: str
+    lease: str
+    report: dict[str, Any] | None
+    error: str | None
+    created_at: str
+    finished_at: str | None

@@ -1,0 +1,54 @@
+"""Providers of models: their names, the servers found on this machine, and what a call used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Literal
+
+ProviderName = Literal["openai", "local"]
+
+
+class Priority(IntEnum):
+    """Who goes first where requests queue; lower is sooner."""
+
+    LIVE = 0
+    BATCH = 1
+    INGEST = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Tokens that a provider counted; `cost_usd` is None where no price is known, never 0."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    embedding_tokens: int = 0
+    cost_usd: float | None = None
+    estimated: bool = False  # a part of it: the provider counted nothing
+
+    @property
+    def tokens(self) -> int:
+        """Count all tokens."""
+        return self.input_tokens + self.output_tokens + self.embedding_tokens
+
+    def __add__(self, other: Usage) -> Usage:
+        costs = [cost for cost in (self.cost_usd, other.cost_usd) if cost is not None]
+        if any(one.cost_usd is None and one.tokens for one in (self, other)):
+            costs = []  # with one unknown part the sum is unknown
+        return Usage(
+            input_tokens=self.input_tokens + other.input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+            embedding_tokens=self.embedding_tokens + other.embedding_tokens,
+            cost_usd=sum(costs) if costs else None,
+            estimated=self.estimated or other.estimated,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelServer:
+    """A server of models on this machine: its maker's name, its address, and what it can answer with."""
+
+    name: str
+    url: str
+    models: tuple[str, ...]

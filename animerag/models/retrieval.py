@@ -1,0 +1,161 @@
+"""The result of a search: sources with their evidence, and what the fields of shows answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from animerag.models.filters import Condition, Filters, Sort
+from animerag.models.providers import Usage
+from animerag.models.shows import NamedShow, Show
+
+Branch = Literal["alias", "words", "vector", "relation"]
+FactKind = Literal["list", "count", "order", "value", "compare", "picks", "sequence", "text", "related"]
+FactField = Literal[
+    "year",
+    "end_year",
+    "episodes",
+    "rating",
+    "votes",
+    "tags",
+    "relations",
+    "type",
+    "air_date",
+    "end_date",
+    "season",
+    "airing",
+    "restricted",
+    "source",
+    "duration",
+    "studios",
+    "titles",
+    "my_status",
+    "my_score",
+    "episodes_watched",
+    "difference",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """How one search found a show: its rank there (1 is best) and, for vectors, Chroma's raw cosine distance."""
+
+    branch: Branch
+    rank: int
+    detail: str = ""
+    distance: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A show that may answer the question, with all evidence for it; `score` only orders, it is no probability."""
+
+    show: Show
+    evidence: tuple[Evidence, ...]
+    score: float
+
+    @property
+    def found_by(self) -> tuple[Branch, ...]:
+        """Name the searches that found it, strongest evidence first."""
+        return tuple(item.branch for item in self.evidence)
+
+    @property
+    def distance(self) -> float | None:
+        """Return the cosine distance; None where the vector search did not find it."""
+        return next((item.distance for item in self.evidence if item.distance is not None), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timings:
+    """Seconds by stage; branches overlap, so their sum exceeds `retrieve_s`."""
+
+    queue_s: float = 0.0
+    throttle_s: float = 0.0
+    alias_s: float = 0.0
+    words_s: float = 0.0
+    embed_s: float = 0.0
+    vector_s: float = 0.0
+    retrieve_s: float = 0.0
+    first_token_s: float = 0.0
+    chat_s: float = 0.0
+    total_s: float = 0.0
+
+    @property
+    def saved_s(self) -> float:
+        """Return how much sooner the sources were there because the searches ran at the same time."""
+        return max(0.0, self.alias_s + self.words_s + self.embed_s + self.vector_s - self.retrieve_s)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FactAnswer:
+    """What the catalogue's own fields answer, as `kind` says; `intent` is the plan's.
+
+    - `list`: every show that meets the conditions. "Mecha shows before 1990"
+    - `count`: the same, asked how many. "How many shows are from 2012?"
+    - `order`: the first by `sort` of those that meet the conditions, ties included. "Highest rated of 2012"
+    - `value`: `field` of the shows that are named. "How many episodes has X?"
+    - `compare`: shows that are named, in the order of `sort`. "Which came first, X or Y?"
+    - `picks`: a few shows, each with its reason. "Something like X"
+    - `sequence`: shows of a franchise in an order that matters. "Watch order of X"
+    - `text`: an answer without shows. "Average rating per decade", "What can you do?"
+
+    `ids` are all shows of the answer, in order; `complete` tells that no other show belongs to it. `total` counts what
+    meets the conditions (for `order`: what was ranked). `values` and `reasons` run beside `ids` where they are not
+    empty: the value of `field` (for tags and relations as text), None where the catalogue does not say; and why a show
+    is there. `heading` and `remarks` are sentences before and after the shows. `value` is what the answer comes to.
+    """
+
+    kind: FactKind
+    intent: str = ""
+    ids: tuple[str, ...] = ()
+    total: int = 0
+    field: FactField | None = None
+    values: tuple[int | float | str | None, ...] = ()
+    value: int | float | str | None = None
+    filters: Filters = Filters()
+    sort: Sort | None = None
+    unknown: int = 0  # shows that meet the conditions and have no value to be ordered by
+    undecided: tuple[str, ...] = ()  # ids of shows that lack a field which a condition needs
+    conditions: tuple[str, ...] = ()  # of the plan, as JSON gives them: "type=movie", "not tag=comedy"
+    labels: tuple[str, ...] = ()  # the same in words: "movies", "not comedy"
+    complete: bool = False
+    ignored: tuple[str, ...] = ()  # words that read like a condition and were not applied
+    missing: tuple[str, ...] = ()  # what is asked for and not recorded
+    heading: str = ""
+    reasons: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ambiguity:
+    """Words of the question that name several shows ("Berserk": 1997 or 2016?); all are among the sources."""
+
+    phrase: str
+    options: tuple[NamedShow, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retrieval:
+    """What the searches found for one question, best first; `no_match` when the catalogue has nothing on it.
+
+    `conditions` are read from the question and restrict what is found; `preferences` only rank it. `filters` were set
+    beside the question and always restrict. `intent` is the plan's. `missing` says which season of a show is asked for
+    and not there, or what is asked for and not recorded; `not_recorded` names the latter.
+    """
+
+    question: str
+    sources: tuple[Source, ...] = ()
+    no_match: bool = False
+    fact: FactAnswer | None = None
+    filters: Filters = Filters()
+    intent: str = "lookup"
+    conditions: tuple[Condition, ...] = ()
+    preferences: tuple[Condition, ...] = ()
+    ignored: tuple[str, ...] = ()  # words that read like a condition and were not applied
+    standalone: str | None = None  # a follow-up in full
+    missing: str = ""
+    not_recorded: tuple[str, ...] = ()
+    ambiguities: tuple[Ambiguity, ...] = ()
+    notes: tuple[str, ...] = ()
+    timings: Timings = Timings()
+    usage: Usage = Usage()

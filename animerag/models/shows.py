@@ -1,0 +1,124 @@
+"""Shows of the catalogue, and where each was read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+ShowType = Literal["movie", "ova", "tv", "special", "web", "other", "music"]
+Season = Literal["winter", "spring", "summer", "fall"]
+Airing = Literal["finished", "airing", "upcoming"]
+MyStatus = Literal["watching", "completed", "on_hold", "dropped", "plan_to_watch"]
+TYPE_LABELS: dict[ShowType, str] = {
+    "movie": "film",
+    "ova": "OVA",
+    "tv": "TV series",
+    "special": "TV special",
+    "web": "web series",
+    "other": "other",
+    "music": "music video",
+}
+_JAPANESE_WRITING = re.compile(r"[ぁ-ヿ一-鿿]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelatedShow:
+    """A show that another one points to; it need not be in the catalogue."""
+
+    id: str
+    title: str
+    kind: str
+    year: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where a show was read: file, line, and in words what of the row was mended or left out."""
+
+    file: str
+    line: int
+    notes: tuple[str, ...] = ()
+    told_as: str = ""  # the id that the file gives, in its world; "" where it is the show's own
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Show:
+    """One catalogue record; `record` is the source's own object, whole, so that nothing a file said is lost.
+
+    `overlay` marks a row that tells what its owner thinks of a show (`my_status`, `my_score` from 0 to 10,
+    `episodes_watched`) and describes it only as far as to know it again. `origin` is known while a file is read.
+
+    Fields that a file does not record are None or empty. `type_inferred` marks a type that follows from titles and
+    episodes. `air_date` and `end_date` are ISO dates as far as they are known: "2012-04-07" or "2012-04". `season` is
+    the quarter of the year in which the show began to air (winter: January to March) or what a file calls it; its year
+    is `year`. `restricted` is true of shows for adults only. `tag_weights` run from 0 to 1 and name tags as `tags` do.
+    `source` is the kind of work it was made from ("manga"), `duration` counts minutes an episode.
+    """
+
+    id: str
+    title: str
+    titles: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    description: str = ""
+    episodes: int | None = None
+    year: int | None = None
+    end_year: int | None = None
+    rating: float | None = None
+    votes: int | None = None
+    relations: tuple[RelatedShow, ...] = ()
+    similar: tuple[RelatedShow, ...] = ()
+    type: ShowType | None = None
+    type_inferred: bool = False
+    air_date: str | None = None
+    end_date: str | None = None
+    season: Season | None = None
+    airing: Airing | None = None
+    restricted: bool | None = None
+    source: str | None = None
+    duration: int | None = None
+    studios: tuple[str, ...] = ()
+    tag_weights: Mapping[str, float] = field(default_factory=dict)
+    record: Mapping[str, Any] = field(default_factory=dict)
+    my_status: MyStatus | None = None
+    my_score: float | None = None
+    episodes_watched: int | None = None
+    overlay: bool = False
+    origin: Origin | None = field(default=None, compare=False)
+
+    @property
+    def native_title(self) -> str | None:
+        """Return the first other title in Japanese writing, or None."""
+        return next((title for title in self.titles if title != self.title and _JAPANESE_WRITING.search(title)), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredShow:
+    """As much of a stored show as it takes to know it again."""
+
+    id: str
+    title: str
+    titles: tuple[str, ...]
+    beginning: str  # of its description
+    year: int | None
+    episodes: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """A file that told of a show, under the id it gave."""
+
+    file: str
+    source_id: str
+    overlay: bool
+    at: str  # when, in UTC
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedShow:
+    """A show as a choice offers it."""
+
+    id: str
+    title: str
+    year: int | None = None
