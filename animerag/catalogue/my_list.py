@@ -6,11 +6,11 @@ import asyncio
 from typing import TYPE_CHECKING, get_args
 
 from animerag.errors import InvalidInputError
-from animerag.models import MyStatus
+from animerag.models.shows import MyStatus
 
 if TYPE_CHECKING:
     from animerag.catalogue.editing import Editing
-    from animerag.models import Show
+    from animerag.models.shows import Show
     from animerag.storage.library import Library
 
 _STATUSES = get_args(MyStatus)
