@@ -25,6 +25,7 @@ from animerag.catalogue.browsing import Browsing
 from animerag.catalogue.duplicates import SameShows
 from animerag.catalogue.editing import Editing
 from animerag.catalogue.my_list import MyList
+from animerag.catalogue.statistics import Statistics
 from animerag.catalogue.status import Catalogue
 from animerag.comparison.environment import ScratchBench
 from animerag.comparison.runner import Comparison
@@ -94,6 +95,7 @@ class Services:
     comparison: Comparison
     uploads: Uploads
     same_shows: SameShows
+    statistics: Statistics
     evaluator: Evaluator
     jobs: Jobs
     spool: UploadStore
@@ -260,6 +262,7 @@ def _assemble(
         else batching.MOST,  # a request of ours computes: progress is worth more than size
     )
     editing = Editing(indexer, ingestion)
+    catalogue, same_shows = Catalogue(indexer, ingestion), SameShows(indexer, ingestion)
     visits, spool = PageActivity(), UploadStore(settings.data_dir / UPLOADS)
     jobs = Jobs(library, lease.lock_file, on_start=gate.reset)  # a key may have been mended since it was refused
     return Services(
@@ -281,12 +284,13 @@ def _assemble(
         ),
         conversations=Conversations(library),
         preferences=Preferences(library, settings, try_out=_try_providers, find=discovery.find),
-        catalogue=Catalogue(indexer, ingestion),
+        catalogue=catalogue,
         browsing=Browsing(indexer, retriever.table),
         editing=editing,
         my_list=MyList(library, editing),
         maintenance=Maintenance(indexer, import_lock, None if settings.chroma_url else settings.data_dir / "chroma"),
-        same_shows=SameShows(indexer, ingestion),
+        same_shows=same_shows,
+        statistics=Statistics(library, catalogue, same_shows),
         comparison=Comparison(library, index, ScratchBench(settings, index, gate)),
         uploads=Uploads(library, ingestion, jobs, spool=spool, inbox=settings.data_dir / "inbox"),
         evaluator=Evaluator(retriever),

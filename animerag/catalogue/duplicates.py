@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import partial
@@ -46,14 +47,7 @@ class SameShows:
         """Return pairs whose titles agree and whose year and episodes do not differ. Raises LibraryError."""
         shows = await provenance.stored(self._library)
         apart = await provenance.apart(self._library)
-        pairs: dict[tuple[str, str], Pair] = {}
-        for pair in _alike(list(shows.values())):
-            key = (pair.first.id, pair.second.id)
-            if key not in apart:
-                pairs.setdefault(key, pair)
-            if len(pairs) >= limit:
-                break
-        return list(pairs.values())
+        return await asyncio.to_thread(_first_pairs, list(shows.values()), apart, limit)
 
     async def merge(self, keep: str, other: str) -> Show:
         """Make one show of two: `keep` gets what it lacks and both names; files that contain `other` then mean `keep`.
@@ -77,6 +71,17 @@ class SameShows:
     async def provenance_of(self, show_id: str) -> list[Provenance]:
         """Return the files that a show was imported from, the newest first. Raises LibraryError."""
         return await provenance.origins_of(self._library, show_id)
+
+
+def _first_pairs(shows: list[StoredShow], apart: set[tuple[str, str]], limit: int) -> list[Pair]:
+    pairs: dict[tuple[str, str], Pair] = {}
+    for pair in _alike(shows):
+        key = (pair.first.id, pair.second.id)
+        if key not in apart:
+            pairs.setdefault(key, pair)
+        if len(pairs) >= limit:
+            break
+    return list(pairs.values())
 
 
 def _alike(shows: list[StoredShow]) -> Iterator[Pair]:

@@ -24,6 +24,7 @@ from sqlalchemy import Float, Text, cast, create_engine, event, select, text
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.schema import CreateIndex
 
 from animerag.errors import LibraryError, reason_of
 from animerag.storage import backup, integrity, migrations
@@ -216,6 +217,7 @@ async def _prepare(engine: AsyncEngine, path: Path) -> str:
         if 0 < version < VERSION:
             await connection.run_sync(partial(migrations.upgrade, version=version))
         await connection.run_sync(metadata.create_all)
+        await connection.run_sync(_add_indexes)
         await connection.execute(text(words.CREATE))
         await connection.execute(text(f"PRAGMA user_version = {VERSION}"))
         known: str | None = await connection.scalar(select(facts.c.value).where(facts.c.key == "library_id"))
@@ -223,6 +225,13 @@ async def _prepare(engine: AsyncEngine, path: Path) -> str:
             known = secrets.token_hex(6)
             await _set_fact(connection, "library_id", known)
         return known
+
+
+def _add_indexes(connection: Connection) -> None:
+    """Create the indexes that tables of an earlier version lack: they change no shape, so they need no step."""
+    for table in metadata.sorted_tables:
+        for index in table.indexes:
+            connection.execute(CreateIndex(index, if_not_exists=True))
 
 
 def _cannot_open(path: Path, error: SQLAlchemyError) -> str:

@@ -64,6 +64,11 @@ shows = Table(
     Column("studios", JSON),
     Column("tag_weights", JSON),  # by tag, 0 to 1
     Index("shows_by_rating", text("rating DESC"), "title"),  # the order that Catalogue lists them in
+    # A row is wide, and the figures of the collection read something of all of them.
+    Index("shows_figures", "id", "year", "type", "episodes", "duration", "rating"),
+    Index("shows_tags", "tags", "tag_weights"),
+    Index("shows_relations", "relations", sqlite_where=text("relations <> '[]'")),
+    Index("shows_without_description", "title", sqlite_where=text("trim(description) = ''")),
     Index("shows_fingerprints", "id", "text_hash", "content_hash"),  # counts need nothing else of a show
 )
 

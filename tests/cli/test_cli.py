@@ -291,3 +291,19 @@ def test_bytes_that_are_not_utf8_are_a_sentence(tmp_path):
     assert ended.returncode == 2
     assert b"Traceback" not in ended.stderr
     assert b"is not UTF-8" in ended.stderr
+
+
+def test_stats_prints_the_figures_for_people_and_as_one_object(filled):
+    _, shown, _ = filled("stats")
+    status, out, _ = filled("stats", "--json")
+    told = json.loads(out)
+    assert status == 0
+    assert (told["shows"], told["episodes"], told["attention"]["skipped_rows"]) == (2, 74, 0)
+    assert "Shows: 2, 0 of them films" in shown
+    assert "Episodes: 74" in shown
+
+
+def test_stats_of_an_empty_catalogue_say_what_to_do(run):
+    status, out, _ = run("stats")
+    assert status == 0
+    assert "animerag ingest PATH" in out
