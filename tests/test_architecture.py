@@ -34,7 +34,7 @@ VENDORS = {
     "plotly": ("animerag/charts/*.py",),
     "alembic": ("animerag/storage/*",),
     "aiosqlite": ("animerag/storage/*",),
-    "sqlite3": ("animerag/storage/*", "animerag/vector_store/chroma_tenant.py"),
+    "sqlite3": ("animerag/storage/*", "animerag/vector_store/chroma_tenant.py", "animerag/readers/shoko_schema.py"),
 }
 # Rooms that a page or a command may not reach into: it calls services.
 BEHIND_SERVICES = {

@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from animerag.cli.job_runner import CANCELLED, DONE, ROWS_LEFT, Commands, number_or_auto, services, watched
-from animerag.cli.reading import add_reading, read_options, tell_files
+from animerag.cli.reading import add_reading, read_options, tell_files, with_user
 from animerag.errors import InvalidInputError
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
+    from animerag.composition import Services
+    from animerag.ingestion.importer import SourceFile
     from animerag.jobs.jobs import Control
     from animerag.models.imports import IngestReport
     from animerag.text.durations import TimeEstimate
@@ -31,7 +34,7 @@ def add(commands: Commands) -> None:
         nargs="*",
         type=Path,
         metavar="PATH",
-        help="Shoko export, CSV, TSV, Excel, JSON, JSON lines, MyAnimeList XML, or notes",
+        help="Shoko database or export, CSV, TSV, Excel, JSON, JSON lines, MyAnimeList XML, or notes",
     )
     parser.add_argument("--batch-size", type=number_or_auto, metavar="N|auto", help="shows in one embedding request")
     parser.add_argument("--concurrency", type=number_or_auto, metavar="N|auto", help="requests in flight")
@@ -55,27 +58,39 @@ async def ingest(options: argparse.Namespace) -> int:
     files = [
         SourceFile(path=path, name=path.name, options=reading, id_prefix=options.id_prefix) for path in options.paths
     ]
+    from animerag.readers import DetectedFileError
+
     async with services() as opened:
-        ingestion = opened.ingestion
-        if options.dry_run:
-            report = await ingestion.preview.check(files)
-            return _print_report(report, options, expected=await ingestion.preview.expected_time(report.ingested))
+        while True:
+            try:
+                return await _ingested(opened, files, options)
+            except DetectedFileError as error:
+                if not error.detection.users or options.json or not sys.stdin.isatty():
+                    raise
+                files = with_user(files, error.detection)
 
-        async def work(control: Control) -> IngestReport:
-            if not files:
-                return await ingestion.reindex(control)
-            return await ingestion.run(
-                files,
-                control,
-                concurrency=options.concurrency,
-                batch_size=options.batch_size,
-                # Who cannot be asked has decided by starting the command: good rows go in, bad ones are told.
-                accept_bad_rows=options.accept_bad_rows or options.json or not sys.stdin.isatty(),
-            )
 
-        report, stopped = await watched(opened, work, kind="ingest", title=", ".join(file.name for file in files))
-        status = _print_report(report, options)
-        return CANCELLED if stopped else status
+async def _ingested(opened: Services, files: Sequence[SourceFile], options: argparse.Namespace) -> int:
+    ingestion = opened.ingestion
+    if options.dry_run:
+        report = await ingestion.preview.check(files)
+        return _print_report(report, options, expected=await ingestion.preview.expected_time(report.ingested))
+
+    async def work(control: Control) -> IngestReport:
+        if not files:
+            return await ingestion.reindex(control)
+        return await ingestion.run(
+            files,
+            control,
+            concurrency=options.concurrency,
+            batch_size=options.batch_size,
+            # Without a terminal nobody can be asked: good rows are imported, bad ones are listed.
+            accept_bad_rows=options.accept_bad_rows or options.json or not sys.stdin.isatty(),
+        )
+
+    report, stopped = await watched(opened, work, kind="ingest", title=", ".join(file.name for file in files))
+    status = _print_report(report, options)
+    return CANCELLED if stopped else status
 
 
 def _print_report(report: IngestReport, options: argparse.Namespace, *, expected: TimeEstimate | None = None) -> int:

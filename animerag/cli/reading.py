@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from animerag.errors import InvalidInputError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
+    from animerag.ingestion.importer import SourceFile
     from animerag.models.imports import FileReport
-    from animerag.readers import ReadOptions
+    from animerag.readers import Detection, ReadOptions
 
 
 def add_reading(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +31,9 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
         help="what a column is; the heading may be its number; repeatable, for example title=English",
     )
     parser.add_argument("--id-field", metavar="NAME", help="the field that is a show's id (Shoko: AnimeID)")
+    parser.add_argument(
+        "--shoko-user", metavar="NAME", help="whose watch state to read from a Shoko database; '' for nobody's"
+    )
     parser.add_argument("--id-prefix", metavar="PREFIX", help="put before the ids of these files; '' for none")
 
 
@@ -43,6 +49,7 @@ def read_options(options: argparse.Namespace) -> ReadOptions:
         header=False if options.no_header else None,
         id_field=options.id_field,
         columns=columns,
+        user=options.shoko_user,
     )
 
 
@@ -51,6 +58,19 @@ def _column(given: str) -> tuple[str, str]:
     if not equals or not heading:
         raise InvalidInputError(f"--column {given[:60]} is no FIELD=HEADING, such as title=English.")
     return heading, field
+
+
+def with_user(files: Sequence[SourceFile], detection: Detection) -> list[SourceFile]:
+    """Ask once whose watch state of a Shoko database is meant. Raises InvalidInputError for a name it does not have."""
+    print(f"{detection.problem} Name: ", end="", file=sys.stderr, flush=True)
+    given = sys.stdin.readline().strip()
+    user = next((name for name in detection.users if name.casefold() == given.casefold()), None)
+    if user is None:
+        raise InvalidInputError(f"“{given[:60]}” is none of {', '.join(detection.users)}. Or use --shoko-user NAME.")
+    return [
+        replace(file, options=replace(file.options, user=user)) if file.name == detection.name else file
+        for file in files
+    ]
 
 
 def tell_files(files: Iterable[FileReport]) -> None:

@@ -283,6 +283,13 @@ def united(show: Show, older: Show) -> Show:
         duration=show.duration or older.duration,
         studios=show.studios or older.studios,
         tag_weights=show.tag_weights or older.tag_weights,
+        owned_episodes=older.owned_episodes if show.owned_episodes is None else show.owned_episodes,
+        missing_episodes=older.missing_episodes if show.missing_episodes is None else show.missing_episodes,
+        audio_languages=show.audio_languages or older.audio_languages,
+        subtitle_languages=show.subtitle_languages or older.subtitle_languages,
+        resolution=show.resolution or older.resolution,
+        file_size=show.file_size or older.file_size,
+        spoiler_tags=show.spoiler_tags or older.spoiler_tags,
     )
 
 

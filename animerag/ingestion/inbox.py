@@ -31,7 +31,7 @@ def read_inbox(directory: Path) -> InboxListing:
     files: list[Path] = []
     refused: list[str] = []
     for path in sorted(directory.iterdir()):
-        if path.name.startswith(".") or (path.is_dir() and not path.is_symlink()):
+        if path.name.startswith(".") or (path.is_dir() and not path.is_symlink()) or _beside_database(path):
             continue
         try:
             check_regular(path)
@@ -40,6 +40,12 @@ def read_inbox(directory: Path) -> InboxListing:
         else:
             files.append(path)
     return InboxListing(files, refused)
+
+
+def _beside_database(path: Path) -> bool:
+    """Tell whether a file is the log of a database that lies beside it."""
+    name, _, ending = path.name.rpartition("-")
+    return ending in ("wal", "shm", "journal") and path.with_name(name).exists() if name else False
 
 
 def check_regular(path: Path) -> None:

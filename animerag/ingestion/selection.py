@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from animerag.ingestion.entity_resolution import Identity
 from animerag.ingestion.overrides import edited
 from animerag.ingestion.two_pass import LastRowWins, TwoPassReader
 from animerag.models.imports import ImportKind
+from animerag.readers import DetectedFileError
 from animerag.storage import provenance
 from animerag.text.documents import Document
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from animerag.models.shows import Show
     from animerag.readers import Detection
 
+_SHOKO_USER = "shoko_user"
 _CHUNK = 500  # rows that are compared with the catalogue at a time
 
 
@@ -44,7 +47,7 @@ class Selection:
         self, file: SourceFile, identity: Identity, winners: LastRowWins, counters: ImportCounters, kind: ImportKind
     ) -> Detection:
         """Read a file that comes after those in `winners`, and say what it is. Raises InvalidInputError."""
-        reading = await asyncio.to_thread(TwoPassReader.of, file)
+        reading = await self._read(file)
         plan = await identity.plan(reading.seen, prefix=file.id_prefix) if kind is ImportKind.OWN else None
         counters.read += reading.read
         counters.errors += reading.errors
@@ -53,6 +56,19 @@ class Selection:
             counters.files.append(reading.summary.report(plan))
         winners.add(reading, plan)
         return reading.summary.detection
+
+    async def _read(self, file: SourceFile) -> TwoPassReader:
+        """Read a file once; whose watch state a Shoko database is read for is remembered for the next one."""
+        chosen = await self._library.get_meta(_SHOKO_USER)
+        if file.options.user and file.options.user != chosen:
+            await self._library.set_meta(_SHOKO_USER, file.options.user)
+        try:
+            return await asyncio.to_thread(TwoPassReader.of, file)
+        except DetectedFileError as error:
+            if file.options.user is not None or chosen not in error.detection.users:
+                raise
+        again = replace(file, options=replace(file.options, user=chosen))
+        return await asyncio.to_thread(TwoPassReader.of, again)
 
     async def documents(
         self, rows: Iterator[Show], counters: ImportCounters, kind: ImportKind

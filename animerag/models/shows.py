@@ -55,6 +55,10 @@ class Show:
     the quarter of the year in which the show began to air (winter: January to March) or what a file calls it; its year
     is `year`. `restricted` is true of shows for adults only. `tag_weights` run from 0 to 1 and name tags as `tags` do.
     `source` is the kind of work it was made from ("manga"), `duration` counts minutes an episode.
+
+    What its owner has on disk: `owned_episodes`, `missing_episodes` of those that aired, `file_size` in bytes, the
+    languages of all files by English name, and the `resolution` of the largest ("1080p"). `spoiler_tags` are those of
+    `tags` that give away how the story goes.
     """
 
     id: str
@@ -84,6 +88,13 @@ class Show:
     my_status: MyStatus | None = None
     my_score: float | None = None
     episodes_watched: int | None = None
+    owned_episodes: int | None = None
+    missing_episodes: int | None = None
+    audio_languages: tuple[str, ...] = ()
+    subtitle_languages: tuple[str, ...] = ()
+    resolution: str | None = None
+    file_size: int | None = None
+    spoiler_tags: tuple[str, ...] = ()
     overlay: bool = False
     origin: Origin | None = field(default=None, compare=False)
 

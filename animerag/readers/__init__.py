@@ -23,6 +23,7 @@ from animerag.readers import (
     notes,
     offline_database,
     shoko,
+    shoko_database,
     tables,
 )
 from animerag.readers import encoding as sniff
@@ -68,6 +69,8 @@ def read_detected(path: Path, detection: Detection, options: ReadOptions | None 
     """Read the rows of a file that was detected with the same options. Raises InvalidInputError as `read` does."""
     if detection.problem:
         raise DetectedFileError(detection)
+    if detection.format == "shoko_database":
+        return shoko_database.read(path, detection.name, options or ReadOptions())
     name, encoding = detection.name, detection.encoding or "utf-8"
     id_field = (options or ReadOptions()).id_field or shoko.ID_FIELD
     if detection.layout is not None:
@@ -97,6 +100,8 @@ def _table_rows(path: Path, name: str, written: Layout, matched: Sequence[Column
 
 
 def _detect(path: Path, name: str, given: ReadOptions) -> Detection:
+    if file_type.is_database(path, name):
+        return shoko_database.detect(path, name, given)
     file_type.head(path, name)
     if file_type.is_workbook(path, name):
         written = _layout(path, name, given)

@@ -200,7 +200,13 @@ def _detection(given: dict[str, Any]) -> Detection:
             **{**layout, **{key: tuple(layout[key]) for key in ("headers", "reasons")}, "sample": _cells(layout)}
         )
     columns = tuple(Column(**{**column, "cells": tuple(column["cells"])}) for column in given["columns"])
-    changed = {"columns": columns, "layout": layout, "sample": _cells(given), "reasons": tuple(given["reasons"])}
+    changed = {
+        "columns": columns,
+        "layout": layout,
+        "sample": _cells(given),
+        "reasons": tuple(given["reasons"]),
+        "users": tuple(given["users"]),
+    }
     return Detection(**{**given, **changed})
 
 

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from animerag.readers.columns import Column
     from animerag.readers.rows import Layout
 
-Format = Literal["shoko", "table", "workbook", "jsonl", "records", "offline_database", "mal_list", "notes"]
+Format = Literal[
+    "shoko", "table", "workbook", "jsonl", "records", "offline_database", "mal_list", "notes", "shoko_database"
+]
 LABELS: dict[Format, str] = {
     "shoko": "Shoko/AniDB export",
     "table": "table in text (CSV or TSV)",
@@ -23,6 +25,7 @@ LABELS: dict[Format, str] = {
     "offline_database": "anime-offline-database",
     "mal_list": "MyAnimeList user list",
     "notes": "notes in plain text or Markdown",
+    "shoko_database": "Shoko database",
 }
 
 
@@ -31,6 +34,7 @@ class ReadOptions:
     """What the owner of a file says about it; None or empty leaves it to detection.
 
     `columns` maps headings, or column numbers from 1, to fields: `columns.FIELDS`, or `none` to leave a column out.
+    `user` names whose watch state a Shoko database is read for; "" reads nobody's.
     """
 
     encoding: str | None = None
@@ -39,13 +43,15 @@ class ReadOptions:
     sheet: str | None = None
     id_field: str | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
+    user: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Detection:
     """What a file is, how it is written and what its columns mean.
 
-    `problem` is a sentence where the file cannot be read before somebody answers it, by `ReadOptions.columns`.
+    `problem` is a sentence where the file cannot be read before somebody answers it, by `ReadOptions.columns` or, where
+    there are `users` to choose from, by `ReadOptions.user`.
     `sample` has the first rows in the order of `columns`; `world` is the site whose ids these are, "" if unknown.
     """
 
@@ -61,6 +67,7 @@ class Detection:
     problem: str | None = None
     layout: Layout | None = None
     place: int | None = None  # of the list of records among the members of a JSON object
+    users: tuple[str, ...] = ()  # of a Shoko database, who have watched something
 
     @property
     def label(self) -> str:
@@ -70,7 +77,7 @@ class Detection:
     @property
     def fixed(self) -> bool:
         """Tell whether the format itself says what its fields are, so that there is nothing to choose."""
-        return self.format in {"shoko", "offline_database", "mal_list", "notes"}
+        return self.format in {"shoko", "offline_database", "mal_list", "notes", "shoko_database"}
 
     @property
     def fields(self) -> dict[str, str | None]:
@@ -83,5 +90,6 @@ class DetectedFileError(InvalidInputError):
 
     def __init__(self, detection: Detection, message: str | None = None) -> None:
         """Without a `message` the detection's own problem is what keeps the file from being read."""
-        super().__init__(message or f"{detection.problem} On the command line: --column title=HEADING.")
+        option = "--shoko-user NAME" if detection.users else "--column title=HEADING"
+        super().__init__(message or f"{detection.problem} On the command line: {option}.")
         self.detection = detection

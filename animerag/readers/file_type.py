@@ -15,10 +15,12 @@ if TYPE_CHECKING:
 
 
 MAX_FILE_BYTES = 512 * 1024 * 1024  # also what a compressed file may inflate to
+MAX_DATABASE_BYTES = 16 * 2**30  # of which only a few tables are read
 MAX_RATIO = 100  # of unpacked to packed; records reach 5 to 20
 _RATIO_FROM = 2**20  # bytes below which no ratio is looked at
 HEAD_BYTES = 256 * 1024  # what a first look takes in
 BURSTS = f"unpacks to more than {MAX_RATIO} times its size, the limit: unpack it and choose the file inside."
+_SQLITE = b"SQLite format 3"
 _GZIP = b"\x1f\x8b"
 _ZIP = b"PK\x03\x04"
 _WORKBOOK = "xl/workbook.xml"
@@ -39,7 +41,7 @@ _MAGIC = {
     b"RIFF": "a sound or a picture, not a table",
     b"BM": "",  # a bitmap only with its reserved zero bytes: see _mistaken
     b"%PDF": "a PDF document: export it as a table first",
-    b"SQLite format 3": "an SQLite database: export a table from it first",
+    _SQLITE: "a compressed SQLite database: unpack it first",
     b"PAR1": "a Parquet file: export it as CSV first",
 }
 
@@ -50,7 +52,7 @@ def stored_size(path: Path, name: str) -> int:
         size = path.stat().st_size
     except OSError as error:
         raise InvalidInputError(f"{name} cannot be read: {error.strerror or error}.") from error
-    if size > MAX_FILE_BYTES:
+    if size > MAX_FILE_BYTES and not (size <= MAX_DATABASE_BYTES and is_database(path, name)):
         raise InvalidInputError(f"{name} is larger than {MAX_FILE_BYTES // 2**20} MB: split it into smaller files.")
     return size
 
@@ -59,6 +61,12 @@ def is_packed(path: Path, name: str) -> bool:
     """Tell whether a file is compressed: gzip, or the ZIP archive that a workbook is. Raises InvalidInputError."""
     with _open(path, name) as stream:
         return stream.peek(4)[:4].startswith((_GZIP, _ZIP))
+
+
+def is_database(path: Path, name: str) -> bool:
+    """Tell whether a file is an SQLite database. Raises InvalidInputError."""
+    with _open(path, name) as stream:
+        return stream.peek(len(_SQLITE)).startswith(_SQLITE)
 
 
 def open_bytes(path: Path, name: str) -> IO[bytes]:

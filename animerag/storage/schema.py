@@ -63,6 +63,7 @@ shows = Table(
     Column("duration", Integer),  # minutes an episode
     Column("studios", JSON),
     Column("tag_weights", JSON),  # by tag, 0 to 1
+    Column("collection", JSON),  # episodes and files that its owner has, and tags that are spoilers, as far as known
     Index("shows_by_rating", text("rating DESC"), "title"),  # the order that Catalogue lists them in
     # A row is wide, and the figures of the collection read something of all of them.
     Index("shows_figures", "id", "year", "type", "episodes", "duration", "rating"),

@@ -17,6 +17,11 @@ RECIPE = "description-tags-1"
 EMBEDDED_CHARACTERS = 6000  # beyond any honest synopsis; keeps one huge record from filling a request
 _NOT_STORED = ("record", "overlay", "origin")  # the record is hashed by itself; the others end with the reading
 _STORED = tuple(each.name for each in fields(Show) if each.name not in _NOT_STORED)
+# Fields that came later count only where they are known, so that what is stored already keeps its hash.
+_LATER = (
+    *("owned_episodes", "missing_episodes", "audio_languages", "subtitle_languages", "resolution", "file_size"),
+    "spoiler_tags",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,7 @@ def content_hash(show: Show) -> str:
     The fields count beside the record: a merge, a corrected column mapping or a better reader changes them alone.
     """
     values = {name: getattr(show, name) for name in _STORED}
+    values = {name: value for name, value in values.items() if name not in _LATER or value not in (None, ())}
     values |= {name: None if values[name] is None else float(values[name]) for name in ("rating", "my_score")}
     told = json.dumps(values, ensure_ascii=False, sort_keys=True, default=_plain)
     record = json.dumps(show.record, ensure_ascii=False, sort_keys=True, default=str)

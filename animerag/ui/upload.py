@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from animerag.ui.session import Chosen
 
 MAX_MB = 50
-TYPES = ("json", "jsonl", "ndjson", "csv", "tsv", "xlsx", "xml", "gz", "txt", "md")
+TYPES = ("json", "jsonl", "ndjson", "csv", "tsv", "xlsx", "xml", "gz", "txt", "md", "db3", "db", "sqlite")
 _NO_FIELD = "none"
 _WIDTHS = {
     "File": 160, "Detected": 130, "New": 52, "Changed": 72, "Unchanged": 84, "Repeated": 78, "Skipped": 66,
@@ -56,7 +56,7 @@ def choose_files() -> None:
         accept_multiple_files=True,
         max_upload_size=MAX_MB,
         key=session.fresh_key("upload_files"),
-        help="Shoko exports, CSV, TSV, Excel, JSON, JSON Lines, MyAnimeList lists, text notes.",
+        help="Shoko databases and exports, CSV, TSV, Excel, JSON, JSON Lines, MyAnimeList lists, text notes.",
     )
     if files:
         for file in files:
@@ -190,6 +190,16 @@ def _corrected(number: int, source: SourceFile, found: Detection) -> SourceFile:
         fields = ("AnimeID", "AniDB_AnimeID")
         given = second.selectbox("ID field", fields, index=None, placeholder=fields[0], key=f"{key}_id")
         options = replace(options, id_field=given)
+    if found.users:
+        chosen = first.selectbox(
+            "Watch state of",
+            found.users,
+            index=None,
+            placeholder="choose a user" if found.problem else found.users[0],
+            format_func=label,
+            key=f"{key}_user",
+        )
+        options = replace(options, user=chosen)
     prefix = third.text_input("ID prefix", value=source.id_prefix, placeholder="automatic", key=f"{key}_prefix")
     options = replace(options, columns=_columns(key, found))
     return replace(source, options=options, id_prefix=prefix or None)

@@ -1,0 +1,12 @@
+"""What its owner has of a show: episodes, files and their languages; and the tags that are spoilers."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0010"
+down_revision = "0009"
+
+
+def upgrade() -> None:
+    """Add the column; shows that are stored have nothing in it until their file is imported again."""
+    op.add_column("shows", sa.Column("collection", sa.JSON))
