@@ -5,7 +5,7 @@ import sqlite3
 import struct
 from contextlib import closing
 
-ANIME = """CREATE TABLE AniDB_Anime (AniDB_AnimeID INTEGER PRIMARY KEY AUTOINCREMENT, AnimeID INTEGER NOT NULL,
+ANIME = """CREATE TABLE AniDB_Anime (AniDB_AnimeID INTEGER PRIMARY KEY, AnimeID INTEGER NOT NULL,
  EpisodeCount INTEGER NOT NULL, AirDate DATETIME NULL, EndDate DATETIME NULL, BeginYear INTEGER NOT NULL,
  EndYear INTEGER NOT NULL, AnimeType INTEGER NOT NULL, MainTitle TEXT NOT NULL, AllTitles TEXT NOT NULL,
  AllTags TEXT NOT NULL, Description TEXT NOT NULL, EpisodeCountNormal INTEGER NOT NULL,
@@ -14,7 +14,7 @@ ANIME = """CREATE TABLE AniDB_Anime (AniDB_AnimeID INTEGER PRIMARY KEY AUTOINCRE
 SHARED = (
     ANIME,
     (
-        "CREATE TABLE AniDB_Anime_Title (AniDB_Anime_TitleID INTEGER PRIMARY KEY AUTOINCREMENT, AnimeID INTEGER NOT NULL,"
+        "CREATE TABLE AniDB_Anime_Title (AniDB_Anime_TitleID INTEGER PRIMARY KEY, AnimeID INTEGER NOT NULL,"
         " TitleType TEXT NOT NULL, Language TEXT NOT NULL, Title TEXT NULL)"
     ),
     (
@@ -26,20 +26,20 @@ SHARED = (
         " AnimeID INTEGER NOT NULL, SimilarAnimeID INTEGER NOT NULL, Approval INTEGER NOT NULL, Total INTEGER NOT NULL)"
     ),
     (
-        "CREATE TABLE AniDB_Episode (AniDB_EpisodeID INTEGER PRIMARY KEY AUTOINCREMENT, EpisodeID INTEGER NOT NULL,"
+        "CREATE TABLE AniDB_Episode (AniDB_EpisodeID INTEGER PRIMARY KEY, EpisodeID INTEGER NOT NULL,"
         " AnimeID INTEGER NOT NULL, LengthSeconds INTEGER NOT NULL, EpisodeNumber INTEGER NOT NULL,"
         " EpisodeType INTEGER NOT NULL)"
     ),
     (
-        "CREATE TABLE AnimeSeries (AnimeSeriesID INTEGER PRIMARY KEY AUTOINCREMENT, AniDB_ID INTEGER NOT NULL,"
+        "CREATE TABLE AnimeSeries (AnimeSeriesID INTEGER PRIMARY KEY, AniDB_ID INTEGER NOT NULL,"
         " MissingEpisodeCount INTEGER NOT NULL)"
     ),
     (
-        "CREATE TABLE AnimeEpisode (AnimeEpisodeID INTEGER PRIMARY KEY AUTOINCREMENT, AnimeSeriesID INTEGER NOT NULL,"
+        "CREATE TABLE AnimeEpisode (AnimeEpisodeID INTEGER PRIMARY KEY, AnimeSeriesID INTEGER NOT NULL,"
         " AniDB_EpisodeID INTEGER NOT NULL)"
     ),
     (
-        "CREATE TABLE JMMUser (JMMUserID INTEGER PRIMARY KEY AUTOINCREMENT, Username TEXT, Password TEXT,"
+        "CREATE TABLE JMMUser (JMMUserID INTEGER PRIMARY KEY, Username TEXT, Password TEXT,"
         " IsAdmin INTEGER NOT NULL, IsAniDBUser INTEGER NOT NULL)"
     ),
     (
@@ -49,61 +49,58 @@ SHARED = (
         " StoppedCount INTEGER NOT NULL)"
     ),
     (
-        "CREATE TABLE CrossRef_File_Episode (CrossRef_File_EpisodeID INTEGER PRIMARY KEY AUTOINCREMENT, Hash TEXT NULL,"
+        "CREATE TABLE CrossRef_File_Episode (CrossRef_File_EpisodeID INTEGER PRIMARY KEY, Hash TEXT NULL,"
         " FileSize INTEGER NOT NULL, AnimeID INTEGER NOT NULL, EpisodeID INTEGER NOT NULL)"
     ),
 )
 NEW = (
     *SHARED,
     (
-        "CREATE TABLE AniDB_Tag (AniDB_TagID INTEGER PRIMARY KEY AUTOINCREMENT, TagID INTEGER NOT NULL,"
+        "CREATE TABLE AniDB_Tag (AniDB_TagID INTEGER PRIMARY KEY, TagID INTEGER NOT NULL,"
         " GlobalSpoiler INTEGER NOT NULL, TagName TEXT NOT NULL, TagNameOverride TEXT DEFAULT NULL)"
     ),
     (
-        "CREATE TABLE AniDB_Anime_Tag (AniDB_Anime_TagID INTEGER PRIMARY KEY AUTOINCREMENT, AnimeID INTEGER NOT NULL,"
+        "CREATE TABLE AniDB_Anime_Tag (AniDB_Anime_TagID INTEGER PRIMARY KEY, AnimeID INTEGER NOT NULL,"
         " TagID INTEGER NOT NULL, Weight INTEGER NULL, LocalSpoiler INTEGER NOT NULL DEFAULT 0)"
     ),
     (
-        "CREATE TABLE AnimeSeries_User (AnimeSeries_UserID INTEGER PRIMARY KEY AUTOINCREMENT, JMMUserID INTEGER NOT NULL,"
+        "CREATE TABLE AnimeSeries_User (AnimeSeries_UserID INTEGER PRIMARY KEY, JMMUserID INTEGER NOT NULL,"
         " AnimeSeriesID INTEGER NOT NULL, WatchedEpisodeCount INTEGER NOT NULL, AbsoluteUserRating INTEGER,"
         " UserRatingVoteType INTEGER)"
     ),
     (
-        "CREATE TABLE VideoLocal (VideoLocalID INTEGER PRIMARY KEY AUTOINCREMENT, Hash TEXT NOT NULL,"
+        "CREATE TABLE VideoLocal (VideoLocalID INTEGER PRIMARY KEY, Hash TEXT NOT NULL,"
         " FileSize INTEGER NOT NULL, IsIgnored INTEGER NOT NULL, FileName TEXT NOT NULL DEFAULT '', MediaBlob BLOB NULL)"
     ),
     (
-        "CREATE TABLE StoredReleaseInfo (StoredReleaseInfoID INTEGER PRIMARY KEY AUTOINCREMENT, ED2K TEXT NOT NULL,"
+        "CREATE TABLE StoredReleaseInfo (StoredReleaseInfoID INTEGER PRIMARY KEY, ED2K TEXT NOT NULL,"
         " FileSize INTEGER NOT NULL, AudioLanguages TEXT, SubtitleLanguages TEXT)"
     ),
 )
 OLD = (
     *SHARED,
     (
-        "CREATE TABLE AniDB_Tag (AniDB_TagID INTEGER PRIMARY KEY AUTOINCREMENT, TagID INTEGER NOT NULL,"
+        "CREATE TABLE AniDB_Tag (AniDB_TagID INTEGER PRIMARY KEY, TagID INTEGER NOT NULL,"
         " Spoiler INTEGER NOT NULL, LocalSpoiler INTEGER NOT NULL, GlobalSpoiler INTEGER NOT NULL, TagName TEXT NOT NULL)"
     ),
     (
-        "CREATE TABLE AniDB_Anime_Tag (AniDB_Anime_TagID INTEGER PRIMARY KEY AUTOINCREMENT, AnimeID INTEGER NOT NULL,"
+        "CREATE TABLE AniDB_Anime_Tag (AniDB_Anime_TagID INTEGER PRIMARY KEY, AnimeID INTEGER NOT NULL,"
         " TagID INTEGER NOT NULL, Approval INTEGER NOT NULL, Weight INTEGER NULL)"
     ),
     (
-        "CREATE TABLE AnimeSeries_User (AnimeSeries_UserID INTEGER PRIMARY KEY AUTOINCREMENT, JMMUserID INTEGER NOT NULL,"
+        "CREATE TABLE AnimeSeries_User (AnimeSeries_UserID INTEGER PRIMARY KEY, JMMUserID INTEGER NOT NULL,"
         " AnimeSeriesID INTEGER NOT NULL, WatchedEpisodeCount INTEGER NOT NULL)"
     ),
     (
-        "CREATE TABLE AniDB_Vote (AniDB_VoteID INTEGER PRIMARY KEY AUTOINCREMENT, EntityID INTEGER NOT NULL,"
+        "CREATE TABLE AniDB_Vote (AniDB_VoteID INTEGER PRIMARY KEY, EntityID INTEGER NOT NULL,"
         " VoteValue INTEGER NOT NULL, VoteType INTEGER NOT NULL)"
     ),
     (
-        "CREATE TABLE VideoLocal (VideoLocalID INTEGER PRIMARY KEY AUTOINCREMENT, Hash TEXT NOT NULL,"
+        "CREATE TABLE VideoLocal (VideoLocalID INTEGER PRIMARY KEY, Hash TEXT NOT NULL,"
         " FileSize INTEGER NOT NULL, IsIgnored INTEGER NOT NULL, VideoResolution TEXT NOT NULL DEFAULT '')"
     ),
-    (
-        "CREATE TABLE AniDB_File (AniDB_FileID INTEGER PRIMARY KEY AUTOINCREMENT, FileID INTEGER NOT NULL,"
-        " Hash TEXT NOT NULL)"
-    ),
-    "CREATE TABLE Language (LanguageID INTEGER PRIMARY KEY AUTOINCREMENT, LanguageName TEXT NOT NULL)",
+    ("CREATE TABLE AniDB_File (AniDB_FileID INTEGER PRIMARY KEY, FileID INTEGER NOT NULL, Hash TEXT NOT NULL)"),
+    "CREATE TABLE Language (LanguageID INTEGER PRIMARY KEY, LanguageName TEXT NOT NULL)",
     (
         "CREATE TABLE CrossRef_Languages_AniDB_File (CrossRef_Languages_AniDB_FileID INTEGER PRIMARY KEY AUTOINCREMENT,"
         " FileID INTEGER NOT NULL, LanguageID INTEGER NOT NULL)"
