@@ -7,14 +7,15 @@ import io
 import json
 import re
 import unicodedata
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from animerag.models.stored_answers import StoredAnswer
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from animerag.models.answers import Answer, Exchange
-    from animerag.models.retrieval import Source
     from animerag.models.shows import Show
     from animerag.storage.batch_runs import BatchRun, RunRow
 
@@ -64,21 +65,7 @@ def formula_safe(value: str) -> str:
 
 def answer_object(index: int, answer: Answer) -> dict[str, Any]:
     """Return an answer in the JSON shape that scripts rely on (`docs/configuration.md`)."""
-    return {
-        "index": index,
-        "question": answer.question,
-        "answer": answer.text,
-        "status": str(answer.status),
-        "error": answer.error,
-        "citations": list(answer.citations),
-        "context": [_context(source, answer) for source in answer.sources],
-        "timings": {name: round(seconds, 4) for name, seconds in asdict(answer.timings).items()},
-        "usage": asdict(answer.usage),
-        "model": answer.model,
-        "provider": answer.provider,
-        "cached": answer.cached,
-        "result": asdict(answer.result) if answer.result else None,
-    }
+    return StoredAnswer.of(index, answer).as_json()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +94,7 @@ def written(suffix: str, run: BatchRun, rows: Iterable[RunRow]) -> bytes:
 
 def answers_jsonl(rows: Iterable[RunRow], *, unasked: Unasked) -> bytes:
     """Return one JSON object a row, in question order: the answer, and the row's own columns under `columns`."""
-    return "".join(f"{json.dumps(_whole(row, unasked), ensure_ascii=False)}\n" for row in rows).encode()
+    return "".join(f"{json.dumps(_row_object(row, unasked), ensure_ascii=False)}\n" for row in rows).encode()
 
 
 def answers_csv(headings: Sequence[str], column: str, rows: Iterable[RunRow], *, unasked: Unasked) -> bytes:
@@ -188,50 +175,34 @@ def _table(headings: Sequence[str], column: str, rows: Iterable[RunRow], unasked
 def _added(row: RunRow, unasked: Unasked) -> list[Any]:
     answer = row.answer
     if answer is None:
-        told = {"status": unasked.status, "error": unasked.error or ""}
-        return [told.get(name, "") for name in ADDED]
-    usage, timings = answer["usage"], answer["timings"]
-    same_as = answer.get("same_as")
+        known = {"status": unasked.status, "error": unasked.error or ""}
+        return [known.get(name, "") for name in ADDED]
+    usage, timings = answer.usage, answer.timings
     return [
-        answer["answer"] or "",
-        "|".join(answer["citations"]),
-        " | ".join(cited_titles(answer)),
-        " | ".join(f"{source['title']} ({how_found(source)})" for source in answer["context"]),
-        answer["status"],
-        answer["error"] or "",
-        *(usage[name] for name in ("input_tokens", "output_tokens", "embedding_tokens", "cost_usd")),
-        "yes" if usage.get("estimated") else "no",
-        *(timings[name] for name in ("queue_s", "throttle_s", "retrieve_s", "first_token_s", "total_s")),
-        answer.get("attempts", ""),
-        "yes" if answer.get("cached") else "no",
-        "" if same_as is None else same_as + 1,
-        answer["model"],
-        answer["provider"],
+        answer.text or "",
+        "|".join(answer.citations),
+        " | ".join(answer.cited_titles),
+        " | ".join(f"{source.title} ({source.how_found})" for source in answer.sources),
+        str(answer.status),
+        answer.error or "",
+        *(usage.input_tokens, usage.output_tokens, usage.embedding_tokens, usage.cost_usd),
+        "yes" if usage.estimated else "no",
+        *(timings.queue_s, timings.throttle_s, timings.retrieve_s, timings.first_token_s, timings.total_s),
+        "" if answer.attempts is None else answer.attempts,
+        "yes" if answer.cached else "no",
+        "" if answer.same_as is None else answer.same_as + 1,
+        answer.model,
+        answer.provider,
     ]
 
 
-def cited_titles(answer: Mapping[str, Any]) -> list[str]:
-    """Return the titles that an answer object cites, in the order of its citations."""
-    titles = {source["anime_id"]: source["title"] for source in answer["context"]}
-    return [titles[show_id] for show_id in answer["citations"]]
-
-
-def how_found(source: Mapping[str, Any]) -> str:
-    """Say how a source of an answer object was found: `alias "AoT", vector #1, distance 0.31`."""
-    parts = [
-        f'{item["branch"]} "{item["detail"]}"' if item["detail"] else f"{item['branch']} #{item['rank']}"
-        for item in source["evidence"]
-    ]
-    return ", ".join(parts if source["distance"] is None else [*parts, f"distance {source['distance']:.2f}"])
-
-
-def _whole(row: RunRow, unasked: Unasked) -> dict[str, Any]:
+def _row_object(row: RunRow, unasked: Unasked) -> dict[str, Any]:
     if row.answer is None:
-        known = {"index": row.number, "question": row.asked.question, "answer": None}
-        told = {**known, "status": unasked.status, "error": unasked.error}
+        answer = {"index": row.number, "question": row.asked.question, "answer": None}
+        answer |= {"status": unasked.status, "error": unasked.error}
     else:
-        told = dict(row.answer)
-    return {**told, "columns": dict(row.asked.columns)}
+        answer = row.answer.as_json()
+    return {**answer, "columns": dict(row.asked.columns)}
 
 
 def _cell(value: Any) -> Any:
@@ -241,24 +212,10 @@ def _cell(value: Any) -> Any:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _context(source: Source, answer: Answer) -> dict[str, Any]:
-    return {
-        "anime_id": source.show.id,
-        "title": source.show.title,
-        "year": source.show.year,
-        "episodes": source.show.episodes,
-        "found_by": list(source.found_by),
-        "evidence": [{"branch": item.branch, "rank": item.rank, "detail": item.detail} for item in source.evidence],
-        "distance": source.distance,
-        "score": round(source.score, 4),
-        "cited": source.show.id in answer.citations,
-    }
-
-
 def conversation_json(exchanges: Sequence[Exchange]) -> bytes:
     """Return a conversation as a JSON array of answers, each with its sources."""
-    told = [answer_object(number, exchange.answer) for number, exchange in enumerate(exchanges) if exchange.answer]
-    return json.dumps(told, ensure_ascii=False, indent=2).encode()
+    answers = [answer_object(number, exchange.answer) for number, exchange in enumerate(exchanges) if exchange.answer]
+    return json.dumps(answers, ensure_ascii=False, indent=2).encode()
 
 
 def conversation_markdown(exchanges: Sequence[Exchange]) -> bytes:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from animerag.models.providers import Usage
 from animerag.readers.questions import asked_as
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from animerag.models.answers import Answer
+    from animerag.models.providers import Usage
     from animerag.readers.questions import QuestionRow
 
 
@@ -47,10 +47,3 @@ def grouped(rows: Mapping[int, QuestionRow]) -> list[RowGroup]:
         single = row.problem is not None or not row.question.strip() or bool(row.thread)
         groups.setdefault(number if single else asked_as(row), []).append(number)
     return [RowGroup(numbers=tuple(numbers), row=rows[numbers[0]]) for numbers in groups.values()]
-
-
-def repeated(answer: Mapping[str, Any], number: int, same_as: int) -> dict[str, Any]:
-    """Return an answer as a row has it that asks the same: nothing was spent for it."""
-    usage = asdict(Usage(cost_usd=None if answer["usage"]["cost_usd"] is None else 0.0))
-    timings = dict.fromkeys(answer["timings"], 0.0)
-    return {**answer, "index": number, "usage": usage, "timings": timings, "attempts": 0, "same_as": same_as}

@@ -10,15 +10,15 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-from animerag.batch.export import answer_object
-from animerag.batch.groups import LandedAnswer, RowGroup, grouped, repeated
+from animerag.batch.groups import LandedAnswer, RowGroup, grouped
 from animerag.batch.prefetch import QuestionPrefetcher
 from animerag.batch.progress import BatchReport, RunProgress, RunReport
-from animerag.batch.threads import Threads, turn_of
+from animerag.batch.threads import Threads
 from animerag.concurrency import fan_out
 from animerag.errors import InvalidInputError
 from animerag.models.answers import Answer, AnswerStatus
 from animerag.models.providers import Priority, Usage
+from animerag.models.stored_answers import StoredAnswer
 from animerag.rate_limits.budget import Budget, drawing_on
 from animerag.rate_limits.usage import metering
 from animerag.readers import confinement
@@ -162,7 +162,7 @@ class Batch:
         *,
         which: Which = "missing",
         concurrency: LevelChoice | None = None,
-        on_told: Callable[[RowAnswer], Awaitable[None]] | None = None,
+        on_stored: Callable[[RowAnswer], Awaitable[None]] | None = None,
     ) -> RunReport:
         """Ask what a run misses, or what failed in it, and keep each answer as it lands. An old one stays until then.
 
@@ -189,8 +189,8 @@ class Batch:
                 threads = Threads({number: row.asked for number, row in wanted.items()})
                 for number, row in rows.items():
                     if number not in wanted and row.asked.thread and row.answer:
-                        threads.add_asked(number, row.asked.thread, turn_of(row.answer))
-                keep = partial(self._keep, run_id, rows, on_told)
+                        threads.add_asked(number, row.asked.thread, row.answer.turn)
+                keep = partial(self._keep, run_id, rows, on_stored)
                 work = self._ask_all(groups, control, live, options=run.options, threads=threads, keep=keep)
                 async for landed in work:
                     asked += landed.attempts > 0 or not self._answering.written_by_a_model
@@ -220,35 +220,32 @@ class Batch:
             if row.status in (AnswerStatus.OK, AnswerStatus.NO_MATCH, AnswerStatus.REFUSED)
         }
         shared = [
-            RowAnswer(number=number, answer=repeated(twin.answer, number, twin.number), began_at=time.time())
+            RowAnswer(answer=twin.answer.repeated(number), began_at=time.time())
             for number, row in wanted.items()
             if not row.asked.thread and (twin := held.get(asked_as(row.asked))) is not None and twin.answer is not None
         ]
         await self.runs.keep(run_id, shared)
         for row in shared:
-            del wanted[row.number]
+            del wanted[row.answer.number]
         live.done += len(shared)
 
     async def _keep(
         self,
         run_id: str,
         rows: Mapping[int, RunRow],
-        on_told: Callable[[RowAnswer], Awaitable[None]] | None,
+        on_stored: Callable[[RowAnswer], Awaitable[None]] | None,
         landed: LandedAnswer,
     ) -> None:
         first, *others = landed.group.numbers
         before = rows[first].answer
-        answer = {
-            **answer_object(first, landed.answer),
-            "attempts": landed.attempts + (before or {}).get("attempts", 0),
-            "same_as": None,
-        }
-        answers = [RowAnswer(number=first, answer=answer, began_at=landed.began_at)]
-        answers += [RowAnswer(number=n, answer=repeated(answer, n, first), began_at=landed.began_at) for n in others]
+        attempts = landed.attempts + ((before.attempts or 0) if before else 0)
+        answer = StoredAnswer.of(first, landed.answer, attempts=attempts)
+        stored = [answer, *(answer.repeated(number) for number in others)]
+        answers = [RowAnswer(answer=one, began_at=landed.began_at) for one in stored]
         await self.runs.keep(run_id, answers)
-        if on_told is not None:
+        if on_stored is not None:
             for one in answers:
-                await on_told(one)
+                await on_stored(one)
 
     async def _ask_all(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from animerag.models.answers import AnswerStatus, Turn
 
@@ -54,10 +54,3 @@ class Threads:
             ids = answer.result.ids if answer.result else answer.citations
             self._turns[number] = Turn(question=answer.question, answer=answer.text or "", ids=ids)
         self._answered[number].set()
-
-
-def turn_of(answer: Mapping[str, Any]) -> Turn:
-    """Return the turn of an answer in the JSON shape that the journal keeps."""
-    result = answer.get("result") or {}
-    ids = result.get("ids") or answer.get("citations") or ()
-    return Turn(question=str(answer.get("question", "")), answer=str(answer.get("answer") or ""), ids=tuple(ids))

@@ -25,11 +25,13 @@ from animerag.errors import InvalidInputError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from animerag.composition import Services
     from animerag.jobs.jobs import Control
     from animerag.models.answers import Answer, Turn
+    from animerag.models.retrieval import Evidence
+    from animerag.models.stored_answers import StoredAnswer
     from animerag.readers.questions import QuestionRow, Sheet
     from animerag.storage.batch_runs import BatchRun, RowAnswer
 
@@ -96,15 +98,15 @@ async def _answer_questions(opened: Services, options: argparse.Namespace) -> in
     rows = [QuestionRow(question=question) for question in options.question]
 
     async def work(control: Control) -> Any:
-        async def tell(index: int, answer: Answer) -> None:
-            from animerag.batch.export import answer_object
+        async def show(index: int, answer: Answer) -> None:
+            from animerag.models.stored_answers import StoredAnswer
 
             if not control.stopping:
-                _print_or_stop(answer_object(index, answer), options, control)
+                _print_or_stop(StoredAnswer.of(index, answer), options, control)
 
         level = options.concurrency if isinstance(options.concurrency, int) else None
         return await opened.batch.run(
-            rows, control, k=options.k, concurrency=level, retrieval_only=options.retrieval_only, on_answer=tell
+            rows, control, k=options.k, concurrency=level, retrieval_only=options.retrieval_only, on_answer=show
         )
 
     report, stopped = await watched(opened, work, kind="batch", title="questions")
@@ -120,20 +122,20 @@ async def _answer_sheet(opened: Services, sheet: Sheet, options: argparse.Namesp
     printer = _InOrder(options)
 
     async def work(control: Control) -> Any:
-        async def tell(told: RowAnswer) -> None:
+        async def show(row: RowAnswer) -> None:
             if options.out is None and not control.stopping:
-                printer.add(told.number, told.answer, control)
+                printer.add(row.answer, control)
 
         if options.out is None:  # what an earlier try has answered
             for row in await opened.batch.runs.rows(run.id, statuses=[status for status in run.counts if status]):
                 if row.answer is not None and row.status != "cancelled":
-                    printer.add(row.number, row.answer, control)
+                    printer.add(row.answer, control)
         return await opened.batch.answer(
             run.id,
             control,
             which="failed" if options.retry_failed else "missing",
             concurrency=options.concurrency,
-            on_told=tell,
+            on_stored=show,
         )
 
     try:
@@ -188,23 +190,24 @@ class _InOrder:
 
     def __init__(self, options: argparse.Namespace) -> None:
         self._options = options
-        self._waiting: dict[int, Mapping[str, Any]] = {}
+        self._waiting: dict[int, StoredAnswer] = {}
         self._next = 0
 
-    def add(self, number: int, answer: Mapping[str, Any], control: Control) -> None:
-        self._waiting[number] = answer
+    def add(self, answer: StoredAnswer, control: Control) -> None:
+        self._waiting[answer.number] = answer
         while (ready := self._waiting.pop(self._next, None)) is not None:
             _print_or_stop(ready, self._options, control)
             self._next += 1
 
     def end(self, rows: Sequence[QuestionRow], stopped_by: str) -> None:
         """Print what else was answered, and of the other rows why they were not."""
-        from animerag.batch.export import answer_object
-        from animerag.models.answers import Answer, AnswerStatus
+        from animerag.models.answers import AnswerStatus
+        from animerag.models.stored_answers import StoredAnswer
 
         for number in range(self._next, len(rows)):
-            unasked = Answer(question=rows[number].question, status=AnswerStatus.ERROR, error=stopped_by)
-            _print_answer(self._waiting.get(number) or answer_object(number, unasked), self._options)
+            question = rows[number].question
+            unasked = StoredAnswer(number=number, question=question, status=AnswerStatus.ERROR, error=stopped_by)
+            _print_answer(self._waiting.get(number) or unasked, self._options)
 
 
 async def _write_out(opened: Services, run_id: str, path: Path) -> None:
@@ -226,20 +229,20 @@ async def _write_out(opened: Services, run_id: str, path: Path) -> None:
 
 async def _answer_lines(opened: Services, options: argparse.Namespace) -> int:
     """Answer each line as it arrives, so that another program can keep the pipe open."""
-    from animerag.batch.export import answer_object
+    from animerag.models.stored_answers import StoredAnswer
 
     index, failed = 0, False
     while line := await asyncio.to_thread(sys.stdin.readline):
         if line.strip():
             answer = await opened.answering.ask(line, k=options.k, retrieval_only=options.retrieval_only)
-            _print_answer(answer_object(index, answer), options)
+            _print_answer(StoredAnswer.of(index, answer), options)
             index, failed = index + 1, failed or answer.error is not None
     return ROWS_LEFT if failed else DONE
 
 
 async def _converse(opened: Services, options: argparse.Namespace) -> int:
-    from animerag.batch.export import answer_object
     from animerag.models.answers import Turn
+    from animerag.models.stored_answers import StoredAnswer
 
     history: list[Turn] = []
     index = 0
@@ -248,7 +251,7 @@ async def _converse(opened: Services, options: argparse.Namespace) -> int:
         answer = await opened.answering.ask(
             question, k=options.k, history=history, retrieval_only=options.retrieval_only
         )
-        _print_answer(answer_object(index, answer), options)
+        _print_answer(StoredAnswer.of(index, answer), options)
         ids = answer.result.ids if answer.result else ()
         history.append(Turn(question=question, answer=answer.text or "", cited=answer.citations, ids=ids))
         index += 1
@@ -261,7 +264,7 @@ def _ask_line() -> str:
     return sys.stdin.readline()
 
 
-def _print_or_stop(answer: Mapping[str, Any], options: argparse.Namespace, control: Control) -> None:
+def _print_or_stop(answer: StoredAnswer, options: argparse.Namespace, control: Control) -> None:
     try:
         _print_answer(answer, options)
     except BrokenPipeError:  # whoever read our output has left: nothing more to ask for
@@ -269,29 +272,29 @@ def _print_or_stop(answer: Mapping[str, Any], options: argparse.Namespace, contr
         control.stop()
 
 
-def _print_answer(answer: Mapping[str, Any], options: argparse.Namespace) -> None:
+def _print_answer(answer: StoredAnswer, options: argparse.Namespace) -> None:
     if options.output_format == "json":
-        print(json.dumps(answer, ensure_ascii=False), flush=True)
+        print(json.dumps(answer.as_json(), ensure_ascii=False), flush=True)
         return
-    if answer["index"]:
+    if answer.number:
         print()
-    print(f"{answer['question']}\n{answer['answer'] or answer['error'] or _found(answer)}", flush=True)
+    print(f"{answer.question}\n{answer.text or answer.error or _found(answer)}", flush=True)
     if options.show_context:
         _print_context(answer)
 
 
-def _found(answer: Mapping[str, Any]) -> str:
-    shows = len(answer["context"])
-    return f"{shows} shows found." if answer["status"] == "ok" else "The catalogue has nothing on this."
+def _found(answer: StoredAnswer) -> str:
+    shows = len(answer.sources)
+    return f"{shows} shows found." if answer.status == "ok" else "The catalogue has nothing on this."
 
 
-def _print_context(answer: Mapping[str, Any]) -> None:
-    for number, found in enumerate(answer["context"], 1):
-        how = " · ".join(_evidence(**item) for item in found["evidence"])
-        distance = "" if found["distance"] is None else f" · distance {found['distance']:.2f} cosine"
-        year = f" ({found['year']})" if found["year"] else ""
-        print(f"  [{number}] {found['title']}{year} · id {found['anime_id']} · {how}{distance}", flush=True)
+def _print_context(answer: StoredAnswer) -> None:
+    for number, source in enumerate(answer.sources, 1):
+        how = " · ".join(map(_evidence, source.evidence))
+        distance = "" if source.distance is None else f" · distance {source.distance:.2f} cosine"
+        year = f" ({source.year})" if source.year else ""
+        print(f"  [{number}] {source.title}{year} · id {source.show_id} · {how}{distance}", flush=True)
 
 
-def _evidence(branch: str, rank: int, detail: str) -> str:
-    return f'alias "{detail}"' if branch == "alias" else f"{branch} #{rank}"
+def _evidence(item: Evidence) -> str:
+    return f'alias "{item.detail}"' if item.branch == "alias" else f"{item.branch} #{item.rank}"

@@ -43,8 +43,8 @@ def evaluated(rows: Sequence[RunRow]) -> Evaluation:
                     kind=row.asked.kind or UNKNOWN,
                     filters=row.asked.filters,
                 ),
-                found=tuple(found["anime_id"] for found in row.answer["context"]),
-                titles=tuple(found["title"] for found in row.answer["context"][:3]),
+                found=tuple(source.show_id for source in row.answer.sources),
+                titles=tuple(source.title for source in row.answer.sources[:3]),
                 no_match=row.status is AnswerStatus.NO_MATCH,
             )
             for row in rows

@@ -50,7 +50,7 @@ class AnswerCache:
         if key in self._unwritten:
             return self._unwritten[key][1]
         try:
-            text = await self._database.scalar(select(answers.c.told).where(answers.c.key == key))
+            text = await self._database.scalar(select(answers.c.content).where(answers.c.key == key))
             return load(text) if text else None
         except (LibraryError, ValueError) as error:
             log.info("a cached answer could not be read: %s", error)
@@ -95,6 +95,6 @@ class AnswerCache:
 
 def _rows(batch: Mapping[str, tuple[int, CachedRetrieval]]) -> list[dict[str, object]]:
     return [
-        {"key": key, "revision": revision, "told": dump(cached.found, cached.answer)}
+        {"key": key, "revision": revision, "content": dump(cached.found, cached.answer)}
         for key, (revision, cached) in batch.items()
     ]

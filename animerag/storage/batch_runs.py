@@ -14,6 +14,7 @@ from animerag.errors import InvalidInputError
 from animerag.models.answers import AnswerStatus
 from animerag.models.filters import Filters
 from animerag.models.providers import Usage
+from animerag.models.stored_answers import StoredAnswer
 from animerag.readers.questions import QuestionRow
 from animerag.storage.schema import jobs, run_rows, runs
 
@@ -42,16 +43,10 @@ class RunOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowAnswer:
-    """One row's outcome as it is stored: `answer` in the shape of `exports.answer_object`."""
+    """The answer of one row, and when the question was asked."""
 
-    number: int
-    answer: Mapping[str, Any]
+    answer: StoredAnswer
     began_at: float  # seconds since the epoch
-
-    @property
-    def status(self) -> AnswerStatus:
-        """Return how the question ended."""
-        return AnswerStatus(self.answer["status"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,12 +55,12 @@ class RunRow:
 
     number: int
     asked: QuestionRow
-    answer: Mapping[str, Any] | None = None
+    answer: StoredAnswer | None = None
 
     @property
     def status(self) -> AnswerStatus | None:
-        """Return how it ended, None when it was not asked yet."""
-        return AnswerStatus(self.answer["status"]) if self.answer is not None else None
+        """Return how the question ended; None when it was not asked yet."""
+        return self.answer.status if self.answer is not None else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,14 +202,19 @@ class Runs:
         statuses: Collection[AnswerStatus | None] | None = None,
     ) -> list[RunRow]:
         """Return rows in order; with `statuses` only those that ended so, None for not yet."""
-        wanted = select(run_rows.c.number, run_rows.c.asked, run_rows.c.told).where(run_rows.c.run_id == run_id)
+        wanted = select(run_rows.c.number, run_rows.c.asked, run_rows.c.answer).where(run_rows.c.run_id == run_id)
         if statuses is not None:
             held = run_rows.c.status.in_([str(status) for status in statuses if status is not None])
             wanted = wanted.where(held | run_rows.c.status.is_(None) if None in statuses else held)
         found = wanted.order_by(run_rows.c.number).offset(offset).limit(limit)
         return await self._database.read(
             lambda connection: [
-                RunRow(number=row.number, asked=_row(row.asked), answer=row.told) for row in connection.execute(found)
+                RunRow(
+                    number=row.number,
+                    asked=_row(row.asked),
+                    answer=StoredAnswer.from_json(row.answer) if row.answer is not None else None,
+                )
+                for row in connection.execute(found)
             ]
         )
 
@@ -262,7 +262,7 @@ _KEEP = (
     update(run_rows)
     .where(run_rows.c.run_id == bindparam("of_run"), run_rows.c.number == bindparam("of_number"))
     .values(
-        {name: bindparam(f"new_{name}") for name in ("status", "told", "timings", "input_tokens", "output_tokens")}
+        {name: bindparam(f"new_{name}") for name in ("status", "answer", "timings", "input_tokens", "output_tokens")}
         | {"cost_usd": bindparam("new_cost_usd")}
     )
 )
@@ -291,16 +291,16 @@ def _row(stored: Mapping[str, Any]) -> QuestionRow:
 
 
 def _stored_answer(run_id: str, row: RowAnswer) -> dict[str, Any]:
-    usage = row.answer["usage"]
+    answer, usage = row.answer, row.answer.usage
     return {
         "of_run": run_id,
-        "of_number": row.number,
-        "new_status": row.answer["status"],
-        "new_told": dict(row.answer),
-        "new_timings": {**row.answer["timings"], "began_at": row.began_at, _ESTIMATED: int(usage["estimated"])},
-        "new_input_tokens": usage["input_tokens"] + usage["embedding_tokens"],
-        "new_output_tokens": usage["output_tokens"],
-        "new_cost_usd": usage["cost_usd"],
+        "of_number": answer.number,
+        "new_status": str(answer.status),
+        "new_answer": answer.as_json(),
+        "new_timings": {**asdict(answer.timings), "began_at": row.began_at, _ESTIMATED: int(usage.estimated)},
+        "new_input_tokens": usage.input_tokens + usage.embedding_tokens,
+        "new_output_tokens": usage.output_tokens,
+        "new_cost_usd": usage.cost_usd,
     }
 
 

@@ -50,10 +50,10 @@ class Conversations:
 
     async def exchanges(self, conversation_id: str) -> list[Exchange]:
         """Return all of a conversation, oldest first; nothing where there is none, or another version wrote it."""
-        query = select(exchanges.c.told).where(exchanges.c.conversation_id == conversation_id)
+        query = select(exchanges.c.content).where(exchanges.c.conversation_id == conversation_id)
         rows = await self._database.rows(query.order_by(exchanges.c.number))
         try:
-            return [load_exchange(row.told) for row in rows]
+            return [load_exchange(row.content) for row in rows]
         except ValueError:
             return []
 
@@ -75,7 +75,7 @@ class Conversations:
             replaced = (exchanges.c.conversation_id == conversation_id) & (exchanges.c.number >= number)
             await connection.execute(delete(exchanges).where(replaced))
             await connection.execute(
-                insert(exchanges).values(conversation_id=conversation_id, number=number, told=content)
+                insert(exchanges).values(conversation_id=conversation_id, number=number, content=content)
             )
         return conversation_id
 

@@ -194,20 +194,20 @@ run_rows = Table(
     Column("number", Integer, primary_key=True),
     Column("asked", JSON, nullable=False),
     Column("status", Text),
-    Column("told", JSON),
+    Column("answer", JSON),
     Column("timings", JSON),  # and when it began, for charts over thousands of rows
     Column("input_tokens", Integer, nullable=False, default=0),
     Column("output_tokens", Integer, nullable=False, default=0),
     Column("cost_usd", Float),
 )
 
-# Answers that models wrote, by all they depend on; `told` is JSON with what was found for them.
+# Answers that models wrote, by all they depend on; `content` is JSON with the sources they were written from.
 answers = Table(
     "answers",
     metadata,
     Column("key", Text, primary_key=True),
     Column("revision", Integer, nullable=False, index=True),
-    Column("told", Text, nullable=False),
+    Column("content", Text, nullable=False),
 )
 
 conversations = Table(
@@ -223,5 +223,5 @@ exchanges = Table(
     metadata,
     Column("conversation_id", ForeignKey("conversations.id", ondelete="CASCADE"), primary_key=True),
     Column("number", Integer, primary_key=True),
-    Column("told", Text, nullable=False),
+    Column("content", Text, nullable=False),
 )

@@ -23,10 +23,9 @@ from animerag.ui.components import job_watched, show_error
 from animerag.ui.text import answer_markdown, counted, escape, label
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from animerag.batch.runner import Which
     from animerag.jobs.jobs import Job
+    from animerag.models.stored_answers import StoredAnswer
     from animerag.storage.batch_runs import BatchRun, RunRow
 
 _MARKS = re.compile(r"\*\*|^> ", re.MULTILINE)  # of Markdown: a table shows text as it is
@@ -208,16 +207,21 @@ def _table_row(row: RunRow, waits: str) -> dict[str, Any]:
     answer = row.answer
     if answer is None:
         return {"Row": row.number + 1, "Question": row.asked.question, "Answer": "", "Status": waits, "Cited": ""}
-    same_as = answer.get("same_as")
     return {
         "Row": row.number + 1,
         "Question": row.asked.question,
-        "Answer": _MARKS.sub("", answer["answer"] or answer["error"] or ""),
-        "Status": answer["status"].replace("_", " "),
-        "Cited": ", ".join(export.cited_titles(answer)),
-        "Seconds": answer["timings"]["total_s"] or None,
-        "Note": f"as row {same_as + 1}" if same_as is not None else "cached" if answer.get("cached") else "",
+        "Answer": _MARKS.sub("", answer.text or answer.error or ""),
+        "Status": answer.status.replace("_", " "),
+        "Cited": ", ".join(answer.cited_titles),
+        "Seconds": answer.timings.total_s or None,
+        "Note": _note(answer),
     }
+
+
+def _note(answer: StoredAnswer) -> str:
+    if answer.same_as is not None:
+        return f"as row {answer.same_as + 1}"
+    return "cached" if answer.cached else ""
 
 
 def _whole_answer(row: RunRow) -> None:
@@ -228,27 +232,27 @@ def _whole_answer(row: RunRow) -> None:
         if answer is None:
             st.caption("Not asked yet.")
             return
-        if answer["error"]:
-            show_error(answer["error"])
-        st.markdown(answer_markdown(answer["answer"] or "", sources=len(answer["context"])))
+        if answer.error:
+            show_error(answer.error)
+        st.markdown(answer_markdown(answer.text or "", sources=len(answer.sources)))
         st.caption(label(_took(answer)))
     with right:
         st.markdown("**Sources**")
-        for number, source in enumerate(answer["context"], 1):
-            year = f" ({source['year']})" if source["year"] else ""
-            cited = "cited" if source["cited"] else "not cited"
-            st.markdown(label(f"{number} · {source['title']}{year}"))
-            st.caption(label(f"{cited} · {export.how_found(source)}"))
+        for number, source in enumerate(answer.sources, 1):
+            year = f" ({source.year})" if source.year else ""
+            cited = "cited" if source.cited else "not cited"
+            st.markdown(label(f"{number} · {source.title}{year}"))
+            st.caption(label(f"{cited} · {source.how_found}"))
 
 
-def _took(answer: Mapping[str, Any]) -> str:
-    timings = answer["timings"]
-    parts = [f"{timings['total_s']:.2f} s in all", f"{timings['retrieve_s']:.2f} s to find the shows"]
-    if timings["queue_s"] + timings["throttle_s"] >= 0.01:
-        parts.append(f"{timings['queue_s'] + timings['throttle_s']:.2f} s waiting")
-    if timings["first_token_s"]:
-        parts.append(f"first words after {timings['first_token_s']:.2f} s")
-    return " · ".join([*parts, counted(answer.get("attempts", 0), "request"), answer["model"]])
+def _took(answer: StoredAnswer) -> str:
+    timings = answer.timings
+    parts = [f"{timings.total_s:.2f} s in all", f"{timings.retrieve_s:.2f} s to find the shows"]
+    if timings.queue_s + timings.throttle_s >= 0.01:
+        parts.append(f"{timings.queue_s + timings.throttle_s:.2f} s waiting")
+    if timings.first_token_s:
+        parts.append(f"first words after {timings.first_token_s:.2f} s")
+    return " · ".join([*parts, counted(answer.attempts or 0, "request"), answer.model])
 
 
 # ── Timing ───────────────────────────────────────────────────────────────────────────────────────────────────────────

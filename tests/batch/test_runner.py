@@ -14,12 +14,13 @@ from contextlib import asynccontextmanager
 import openpyxl
 import pytest
 
-from animerag.batch.export import answer_object, formula_safe, written
+from animerag.batch.export import formula_safe, written
 from animerag.composition import open_services
 from animerag.config import load_settings
 from animerag.errors import InvalidInputError
 from animerag.jobs.jobs import Control
-from animerag.models.answers import Answer, AnswerStatus
+from animerag.models.answers import AnswerStatus
+from animerag.models.stored_answers import StoredAnswer
 from animerag.readers.questions import QuestionRow, Sheet
 from animerag.simulator import SimulatorProcess, SimulatorSettings, parse_faults
 from animerag.storage.batch_runs import RowAnswer, RunOptions
@@ -96,8 +97,8 @@ async def test_a_run_is_kept_row_by_row_and_can_be_opened_again(stocked):
     run, kept = await stocked.batch.runs.get(run_id), await stocked.batch.runs.rows(run_id)
     assert [row.asked for row in kept] == list(rows)
     assert [row.status for row in kept] == ["ok", "error", "error", "ok"]
-    assert [len(row.answer["context"]) for row in kept] == [1, 0, 0, 1]
-    assert (kept[2].answer["error"], kept[3].answer["same_as"]) == (rows[2].problem, 0)
+    assert [len(row.answer.sources) for row in kept] == [1, 0, 0, 1]
+    assert (kept[2].answer.error, kept[3].answer.same_as) == (rows[2].problem, 0)
     assert (run.counts, run.total, run.missing, run.failed) == ({"ok": 2, "error": 2}, 4, 0, 2)
     assert (report.answered, report.left) == (2, 2)
     assert run.seconds > 0
@@ -115,11 +116,11 @@ async def test_answers_of_one_moment_share_a_commit_and_a_failed_one_is_written_
 
     monkeypatch.setattr(stocked.library, "writing", counted)
 
-    def told(number):
-        return RowAnswer(number=number, answer=answer_object(number, Answer(question="", status="ok")), began_at=0.0)
+    def row(number):
+        return RowAnswer(answer=StoredAnswer(number=number, question="", status=AnswerStatus.OK), began_at=0.0)
 
     outcomes = await asyncio.gather(
-        *(stocked.batch.runs.keep(run_id, [told(n)]) for n in range(6)), return_exceptions=True
+        *(stocked.batch.runs.keep(run_id, [row(n)]) for n in range(6)), return_exceptions=True
     )
     assert [type(outcome) for outcome in outcomes] == [InvalidInputError] + [type(None)] * 5
     assert len(writes) == 3, "one failed, one took over its answer, one had all that came meanwhile"
@@ -187,7 +188,7 @@ async def test_questions_are_embedded_in_one_request_and_repeated_ones_asked_onc
         rows = await services.batch.runs.rows(run_id)
     assert stats.requests["embeddings"] == 1
     assert sum(stats.requests.values()) == 41
-    assert [row.answer["same_as"] for row in rows[40:]] == list(range(20))
+    assert [row.answer.same_as for row in rows[40:]] == list(range(20))
     assert run.counts == {"ok": 60}
     assert run.usage.input_tokens > 0
     assert run.usage.cost_usd > 0
@@ -209,7 +210,7 @@ async def test_vectors_are_searched_in_chunks_and_find_what_each_alone_would(pro
         await services.batch.answer(run_id, Control(), concurrency=16)
         rows = await services.batch.runs.rows(run_id)
     assert sorted(calls) == [20, 50, 50]
-    found = [(item["anime_id"], item["distance"]) for item in rows[7].answer["context"]]
+    found = [(item.show_id, item.distance) for item in rows[7].answer.sources]
     assert found == [(source.show.id, pytest.approx(source.distance, abs=1e-5)) for source in alone.sources]
 
 
@@ -220,12 +221,12 @@ async def test_faults_cost_no_row_its_place(provider):
         run_id = await begin(services, sheet_of(*questions))
         report = await services.batch.answer(run_id, Control())
         rows = await services.batch.runs.rows(run_id)
-    assert [row.answer["question"] for row in rows] == questions
+    assert [row.answer.question for row in rows] == questions
     assert all(row.status in ("ok", "truncated", "error") for row in rows)
     assert sum(row.status == "ok" for row in rows) >= 35
-    assert all(row.answer["error"] for row in rows if row.status == "error")
+    assert all(row.answer.error for row in rows if row.status == "error")
     assert report.rate_limited + report.retries > 0
-    assert sum(row.answer["attempts"] for row in rows) > 40
+    assert sum(row.answer.attempts for row in rows) > 40
 
 
 async def test_retry_asks_what_failed_and_the_old_error_stays_until_then(provider):
@@ -314,7 +315,7 @@ async def test_a_stopped_command_is_resumed_and_no_question_is_paid_twice(stocke
             assert (
                 out.read_bytes().count(b'"status": "cancelled"') == 30 - out.read_bytes().count(b'"status": "ok"') > 0
             )
-        kept = {row.number: row.answer for row in await runs.rows(found[0].id) if row.answer}
+        kept = {row.number: row.answer.as_json() for row in await runs.rows(found[0].id) if row.answer}
         await asyncio.sleep(0.5)  # what was in flight ends at the provider
         paid = (await simulator.stats()).requests["responses"]
         again = await asyncio.create_subprocess_exec(*command, "--resume", env=environment, stderr=subprocess.PIPE)
@@ -354,12 +355,12 @@ async def half_answered(stocked):
     run_id = await begin(stocked, sheet_of(*rows, answer="", note=""))
     control = Control()
 
-    async def stop_at_the_second(told):
-        if told.number == 1:
+    async def stop_at_the_second(stored):
+        if stored.answer.number == 1:
             control.stop()
 
     stocked.batch.set_level(1)
-    await stocked.batch.answer(run_id, control, on_told=stop_at_the_second)
+    await stocked.batch.answer(run_id, control, on_stored=stop_at_the_second)
     return await stocked.batch.runs.get(run_id), await stocked.batch.runs.rows(run_id)
 
 

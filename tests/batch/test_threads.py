@@ -4,9 +4,10 @@ import asyncio
 
 import pytest
 
-from animerag.batch.threads import Threads, turn_of
+from animerag.batch.threads import Threads
 from animerag.jobs.jobs import Control
 from animerag.models.answers import Answer, AnswerStatus, Result, Turn
+from animerag.models.stored_answers import StoredAnswer
 from animerag.readers.questions import QuestionRow
 
 
@@ -39,7 +40,14 @@ async def test_what_failed_leaves_nothing_to_lean_on():
 
 async def test_a_resumed_run_leans_on_what_was_answered_before():
     threads = Threads({5: row("two", "a")})
-    threads.add_asked(2, "a", turn_of({"question": "one", "answer": "…", "result": {"ids": ["x"]}, "citations": []}))
+    stored = {
+        "index": 2,
+        "question": "one",
+        "answer": "…",
+        "status": "ok",
+        "result": {"intent": "lookup", "ids": ["x"]},
+    }
+    threads.add_asked(2, "a", StoredAnswer.from_json(stored).turn)
 
     assert await threads.history(5) == (Turn(question="one", answer="…", ids=("x",)),)
 

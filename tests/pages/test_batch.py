@@ -3,6 +3,7 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from animerag.models.stored_answers import StoredAnswer
 from animerag.readers.questions import QuestionRow, Sheet
 from animerag.storage.batch_runs import RunOptions, RunRow
 from animerag.ui import session
@@ -140,10 +141,10 @@ def test_times_are_drawn(sampled):
 
 
 def test_the_citations_of_an_opened_row_are_those_of_its_sources():
-    found = {"title": "Monster", "year": 2004, "cited": True, "found_by": ["alias"], "distance": None, "evidence": []}
-    timings = dict.fromkeys(("total_s", "retrieve_s", "queue_s", "throttle_s", "first_token_s"), 0.0)
-    answer = {"answer": "A surgeon [1], and a boy [3].", "error": None, "context": [found, found], "timings": timings}
-    row = RunRow(number=0, asked=QuestionRow(question="What is it?"), answer={**answer, "model": "m"})
+    source = {"anime_id": "19", "title": "Monster", "year": 2004, "cited": True}
+    answer = {"index": 0, "question": "What is it?", "status": "ok", "answer": "A surgeon [1], and a boy [3]."}
+    stored = StoredAnswer.from_json({**answer, "context": [source, source], "model": "m"})
+    row = RunRow(number=0, asked=QuestionRow(question="What is it?"), answer=stored)
 
     def draw(row):
         from animerag.ui.batch_run import _whole_answer

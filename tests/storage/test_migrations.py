@@ -1,6 +1,7 @@
 """A library of an earlier version opens with all that was in it, and gets the tables of a new one."""
 
 import asyncio
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -9,28 +10,76 @@ import pytest
 
 from animerag.composition import open_services
 from animerag.errors import InvalidInputError, LibraryError
+from animerag.models.stored_answers import StoredAnswer
 from animerag.storage import backup
+from animerag.storage.batch_runs import Runs
+from animerag.storage.conversations import Conversations
 from animerag.storage.integrity import VectorKey
 from animerag.storage.library import Library
 from animerag.storage.schema_version import BASELINE, VERSION
 
-SCHEMA = Path(__file__).parent / "schemas" / f"{BASELINE}.sql"  # the tables as that version made them
+SCHEMAS = Path(__file__).parent / "schemas"  # the tables as each earlier version made them
 SHOW = (
     "INSERT INTO shows (id, title, titles, tags, description, rating, relations, similar, record, content_hash,"
     " text_hash, import_id)"
     " VALUES ('7', 'Monster', '[\"Monster\"]', '[]', 'A surgeon.', 8.9, '[]', '[]', '{}', 'c', 't', 1)"
 )
+ANSWER = {
+    "index": 0,
+    "question": "What is Monster about?",
+    "answer": "A surgeon [1].",
+    "status": "ok",
+    "error": None,
+    "citations": ["7"],
+    "context": [
+        {
+            "anime_id": "7",
+            "title": "Monster",
+            "year": 2004,
+            "episodes": 74,
+            "found_by": ["alias", "vector"],
+            "evidence": [
+                {"branch": "alias", "rank": 1, "detail": "Monster"},
+                {"branch": "vector", "rank": 2, "detail": ""},
+            ],
+            "distance": 0.31,
+            "score": 0.9,
+            "cited": True,
+        }
+    ],
+    "timings": {"queue_s": 0.0, "retrieve_s": 0.02, "total_s": 0.4},
+    "usage": {"input_tokens": 90, "output_tokens": 9, "embedding_tokens": 8, "cost_usd": 0.01, "estimated": False},
+    "model": "m",
+    "provider": "openai",
+    "cached": False,
+    "result": {"intent": "lookup", "ids": ["7"], "complete": False, "value": None, "conditions": []},
+    "attempts": 2,
+    "same_as": None,
+}
+EXCHANGE = {"question": "Who is it?", "found": {"question": "Who is it?", "sources": []}, "text": "A surgeon."}
 
 
-def old(path):
-    """Write a library of the oldest version that is upgraded, with a show, a vector and a chosen level in it."""
+def old(path, version=BASELINE):
+    """Write a library of an earlier version: a show, a vector, a chosen level, a run, and a conversation."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with closing(sqlite3.connect(path)) as connection, connection:
-        connection.executescript(SCHEMA.read_text())
+        connection.executescript((SCHEMAS / f"{version}.sql").read_text())
         connection.execute("INSERT INTO imports VALUES (1, 'file', 'a.json', 'x', '2026-01-01')")
         connection.execute(SHOW)
         connection.execute("INSERT INTO words (rowid, titles) VALUES (1, 'monster')")
-        connection.execute("INSERT INTO vectors VALUES ('m', 2, 't', x'0000803f00000000')")
+        vector = "INSERT INTO vectors (model, dimensions, text_hash, vector) VALUES ('m', 2, 't', x'0000803f00000000')"
+        connection.execute(vector)
+        connection.execute(
+            "INSERT INTO runs (id, created_at, name, sheet, options, sha256, seconds)"
+            " VALUES ('r', '2026-01-01', 'q.csv', '{\"headings\": [\"question\"], \"column\": \"question\"}', '{}', 'x', 1)"
+        )
+        connection.execute(
+            "INSERT INTO run_rows (run_id, number, asked, status, told, timings, input_tokens, output_tokens)"
+            " VALUES ('r', 0, '{\"question\": \"What is Monster about?\", \"columns\": {}}', 'ok', ?, '{}', 98, 9)",
+            (json.dumps(ANSWER),),
+        )
+        connection.execute("INSERT INTO conversations VALUES ('c', 'Who is it?', '2026-01-01')")
+        connection.execute("INSERT INTO exchanges VALUES ('c', 0, ?)", (json.dumps(EXCHANGE),))
         facts = [("library_id", "abc"), ("setting ingest_concurrency", "7"), ("revision", "3")]
         connection.executemany("INSERT INTO facts VALUES (?, ?)", facts)
     return path
@@ -49,8 +98,9 @@ def version_of(path):
         return connection.execute("PRAGMA user_version").fetchone()[0]
 
 
-async def test_an_earlier_library_opens_whole(tmp_path):
-    path = old(tmp_path / "library.db")
+@pytest.mark.parametrize("version", range(BASELINE, VERSION))
+async def test_an_earlier_library_opens_whole(tmp_path, version):
+    path = old(tmp_path / "library.db", version)
     library = await Library.open(path)
     assert library.library_id == "abc"
     assert (await library.show("7")).title == "Monster"
@@ -58,7 +108,28 @@ async def test_an_earlier_library_opens_whole(tmp_path):
     assert (await library.embeddings.load("m", 2, ["t"]))["t"].tolist() == [1.0, 0.0]
     assert await library.get_meta("setting ingest_concurrency") == "7"
     assert await library.revision() == 3
+    (exchange,) = await Conversations(library).exchanges("c")
+    assert (exchange.question, exchange.text) == ("Who is it?", "A surgeon.")
     await library.close()
+
+
+@pytest.mark.parametrize("version", range(BASELINE, VERSION))
+async def test_an_answer_of_an_earlier_version_is_read_whole(tmp_path, version):
+    library = await Library.open(old(tmp_path / "library.db", version))
+    (row,) = await Runs(library).rows("r")
+    answer = row.answer
+    await library.close()
+    assert (answer.status, answer.text, answer.citations, answer.attempts) == ("ok", "A surgeon [1].", ("7",), 2)
+    assert (answer.sources[0].how_found, answer.cited_titles) == (
+        'alias "Monster", vector #2, distance 0.31',
+        ("Monster",),
+    )
+    assert (answer.usage.tokens, answer.timings.total_s, answer.result.ids) == (107, 0.4, ("7",))
+    written = answer.as_json()
+    assert {name: written[name] for name in ANSWER if name not in ("timings", "result")} == {
+        name: value for name, value in ANSWER.items() if name not in ("timings", "result")
+    }
+    assert StoredAnswer.from_json(json.loads(json.dumps(written))) == answer
 
 
 async def test_an_earlier_data_directory_opens_and_its_vectors_get_checksums(settings):
@@ -74,8 +145,9 @@ async def test_an_earlier_data_directory_opens_and_its_vectors_get_checksums(set
     await library.close()
 
 
-async def test_it_gets_the_tables_of_a_new_one(tmp_path):
-    path = old(tmp_path / "old" / "library.db")
+@pytest.mark.parametrize("version", range(BASELINE, VERSION))
+async def test_it_gets_the_tables_of_a_new_one(tmp_path, version):
+    path = old(tmp_path / "old" / "library.db", version)
     for one in (path, tmp_path / "new.db"):
         await (await Library.open(one)).close()
     assert shape(path) == shape(tmp_path / "new.db")
