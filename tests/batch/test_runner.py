@@ -315,7 +315,11 @@ async def test_a_stopped_command_is_resumed_and_no_question_is_paid_twice(stocke
             assert (
                 out.read_bytes().count(b'"status": "cancelled"') == 30 - out.read_bytes().count(b'"status": "ok"') > 0
             )
-        kept = {row.number: row.answer.as_json() for row in await runs.rows(found[0].id) if row.answer}
+        kept = {
+            row.number: json.loads(json.dumps(row.answer.as_json()))
+            for row in await runs.rows(found[0].id)
+            if row.answer
+        }
         await asyncio.sleep(0.5)  # what was in flight ends at the provider
         paid = (await simulator.stats()).requests["responses"]
         again = await asyncio.create_subprocess_exec(*command, "--resume", env=environment, stderr=subprocess.PIPE)

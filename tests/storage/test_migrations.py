@@ -71,7 +71,8 @@ def old(path, version=BASELINE):
         connection.execute(vector)
         connection.execute(
             "INSERT INTO runs (id, created_at, name, sheet, options, sha256, seconds)"
-            " VALUES ('r', '2026-01-01', 'q.csv', '{\"headings\": [\"question\"], \"column\": \"question\"}', '{}', 'x', 1)"
+            " VALUES ('r', '2026-01-01', 'q.csv', ?, '{}', 'x', 1)",
+            (json.dumps({"headings": ["question"], "column": "question"}),),
         )
         connection.execute(
             "INSERT INTO run_rows (run_id, number, asked, status, told, timings, input_tokens, output_tokens)"
