@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 SIZE = (240, 360)  # pixels at most, enough for a card on a screen of twice the usual density
 MOST_BYTES = 8 * 2**20  # of a file
-# A decoded pixel takes up to 4 bytes, and what a progressive JPEG or an animated WebP holds beside it as many again.
-MOST_PIXELS = {"JPEG": 6_500_000, "PNG": 6_500_000, "WEBP": 3_000_000}
+# Decoding takes at the worst 6 bytes a pixel of a JPEG, 8 of a PNG and 18 of a WebP: below 50 MB in all.
+MOST_PIXELS = {"JPEG": 6_500_000, "PNG": 4_500_000, "WEBP": 2_200_000}
 _QUALITY = 82
 _PAPER = (255, 255, 255)  # behind what is transparent
 
