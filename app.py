@@ -6,8 +6,8 @@ from animerag.ui import navigation
 
 if __name__ == "__main__":  # as Streamlit runs it for each session
     navigation.entered()
-    page = st.navigation(navigation.pages())
-    navigation.shell()
+    page = st.navigation(navigation.pages(), expanded=True)
+    navigation.shell(page.title)
     page.run()
 else:  # as the server imports it once; Streamlit finds this call by reading the source
     app = st.App(__file__, middleware=navigation.start_server())

@@ -1,13 +1,13 @@
-"""Ask: one question at a time, its sources before its first word."""
+"""Ask: one question at a time; the newest answer first, its sources below it."""
 
 import streamlit as st
 
 from animerag.models.answers import Exchange
-from animerag.ui import ask, components, conversation, model_servers, navigation, session
+from animerag.ui import ask, ask_sources, components, conversation, model_servers, navigation, session
 
 
 def page() -> None:
-    heading, narrow, earlier, new = st.columns([3, 2, 2, 2], vertical_alignment="bottom")
+    heading, narrow = st.columns([5, 1.4], vertical_alignment="bottom")
     heading.title("Ask")
     exchanges = conversation.current()
     status = session.status()
@@ -16,30 +16,34 @@ def page() -> None:
         with components.error_boundary():
             model_servers.offer(model_servers.found(), page="ask", declinable=True)
     filters = ask.filters(narrow, disabled=not ready)
-    ask.conversations(earlier, exchanges)
-    if exchanges:
-        begin = {"on_click": conversation.open_one, "args": (None,), "help": "Begin a new conversation"}
-        new.button("New", icon=":material/add_comment:", width="stretch", **begin)
+    with navigation.sidebar(), components.error_boundary():
+        ask.history(exchanges)
+    with st.container():  # in a container it stays here: at the foot of the page it would scroll away from the answer
+        typed = st.chat_input("Ask about your catalogue", key="ask_question", submit_mode="stop", disabled=not ready)
     clicked = ask.examples(sample=status.sample_only) if ready and not exchanges else None
-    again = None
-    for exchange in exchanges:
-        again = ask.exchange(exchange, latest=exchange is exchanges[-1])
-    ask.total(exchanges)
-    typed = st.chat_input("Ask about the catalogue", key="ask_question", submit_mode="stop", disabled=not ready)
+    newest, earlier = st.empty(), st.container()
     question = typed or clicked
     if question:
         exchanges.append(Exchange(str(question), filters=filters))
-        answer(exchanges)
-    elif again is not None:
-        exchanges[-1], kept_will_do = again  # the same question, read otherwise, takes its place
-        answer(exchanges, use_cache=kept_will_do)
+    with earlier:
+        ask.earlier(exchanges[:-1])
+    if question:
+        answer(newest, exchanges)
+    elif exchanges:
+        with newest.container():
+            again = ask.exchange(exchanges[-1])
+            ask.total(exchanges)
+        ask_sources.open_cited()
+        if again is not None:
+            exchanges[-1], cached_is_enough = again  # the same question, understood differently, takes its place
+            answer(newest, exchanges, use_cache=cached_is_enough)
 
 
-def answer(exchanges: list[Exchange], *, use_cache: bool = True) -> None:
-    """Stream the last exchange's answer; what has arrived is kept even when the user stops it."""
+def answer(place: st.delta_generator.DeltaGenerator, exchanges: list[Exchange], *, use_cache: bool = True) -> None:
+    """Stream the last exchange's answer; what has arrived is stored even when the user stops it."""
     exchange = exchanges[-1]
-    keep = conversation.store(exchanges)
-    asked = session.services().answering.stream(
+    store_again = conversation.store(exchanges)
+    events = session.services().answering.stream(
         exchange.question,
         history=conversation.turns(exchanges[:-1]),
         filters=exchange.filters,
@@ -48,9 +52,10 @@ def answer(exchanges: list[Exchange], *, use_cache: bool = True) -> None:
         use_cache=use_cache,
     )
     try:
-        ask.stream(exchange, session.runtime().stream(asked))
+        with place.container():
+            ask.stream(exchange, session.runtime().stream(events))
     finally:
-        keep()
+        store_again()
     st.rerun()
 
 

@@ -1,4 +1,4 @@
-"""What Ask draws: questions, answers with their footnotes, and the sources beside them."""
+"""What Ask draws: questions and answers, with notes and the conversations before. Sources: ask_sources.py."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from animerag.batch.export import conversation_json, conversation_markdown
 from animerag.models.answers import Answer, AnswerStatus, Exchange
 from animerag.models.filters import Filters
 from animerag.models.retrieval import Retrieval
-from animerag.text.cleaning import clean
-from animerag.ui import conversation, session, source_dialog
+from animerag.ui import ask_sources, conversation, session, source_dialog
 from animerag.ui.components import EXAMPLES, error_boundary, show_error
 from animerag.ui.text import answer_markdown, counted, escape, label, moment
 
@@ -24,8 +23,8 @@ if TYPE_CHECKING:
 
     from streamlit.delta_generator import DeltaGenerator
 
-    from animerag.models.retrieval import Source
     from animerag.models.shows import Show
+    from animerag.storage.conversations import Conversation
 
 _INTENTS = {
     "list": "a list",
@@ -38,11 +37,12 @@ _INTENTS = {
     "stats": "a statistic",
     "my_list": "a question about your list",
 }
-_SOURCES_PX = 420  # the page scrolls to its end: a longer list would push the answer out of sight
+_HISTORY = 8  # conversations in the sidebar
+_TITLE = 48  # characters of a conversation's title there
 
 
 def examples(*, sample: bool) -> str | None:
-    """Draw questions to begin with, about the sample or about shows of one's own; return the one that was clicked."""
+    """Draw questions to start with, about the sample or your own shows; return the one that was clicked."""
     clicked = None
     own = () if sample else session.cached_by_revision("starters", session.services().retriever.starters)
     with st.container(horizontal=True, gap="small"):
@@ -53,85 +53,126 @@ def examples(*, sample: bool) -> str | None:
 
 
 def filters(place: DeltaGenerator, *, disabled: bool) -> Filters:
-    """Draw the conditions that hold for every question until they are taken away, and return them."""
+    """Draw the conditions that apply to every question until they are removed, and return them."""
     with place.popover("Filters", icon=":material/filter_alt:", disabled=disabled, width="stretch"):
         if disabled:
             return Filters()
         year_from = st.number_input("From year", 1900, 2200, value=None, key="ask_year_from")
         year_to = st.number_input("To year", 1900, 2200, value=None, key="ask_year_to")
         episodes_to = st.number_input("Episodes at most", 1, 10_000, value=None, key="ask_episodes_to")
-        tags = st.multiselect("Tags, all of them", session.tags(), key="ask_tags")
+        tags = st.multiselect("Tags (all)", session.tags(), key="ask_tags")
         st.toggle(
-            "Only find shows",
+            "Search only, no answer",
             key="ask_retrieval_only",
-            help="No answer is written, so a question costs no more than its embedding.",
+            help="Lists the shows that match. No model is asked.",
         )
     return Filters(year_from=year_from, year_to=year_to, episodes_to=episodes_to, tags=tuple(tags))
 
 
-def conversations(place: DeltaGenerator, exchanges: Sequence[Exchange]) -> None:
-    """Draw earlier conversations to go on with, and this one's export."""
-    with place.popover("Earlier", icon=":material/history:", width="stretch"):
-        if exchanges:
-            with st.container(horizontal=True, gap="small"):
-                for ending, written in (("md", conversation_markdown), ("json", conversation_json)):
-                    # The file is made when it is asked for, not at every rerun.
-                    made = partial(written, list(exchanges))
-                    name = f"conversation.{ending}"
-                    st.download_button(f"Download .{ending}", made, file_name=name, key=f"ask_export_{ending}")
-        earlier = session.runtime().call(session.services().conversations.latest())
-        if not earlier:
-            st.caption("What you ask is kept here, on this machine only.")
-        for one in earlier:
-            open_it, away = st.columns([6, 1], vertical_alignment="center")
-            told = f"{one.title} · {session.local_time(one.at)}, {counted(one.exchanges, 'question')}"
-            open_it.button(
-                label(told),
-                key=f"ask_open_{one.id}",
-                on_click=conversation.open_one,
-                args=(one.id,),
-                type="tertiary",
-            )
-            away.button(
-                "",
-                icon=":material/delete:",
-                key=f"ask_delete_{one.id}",
-                help="Delete this conversation",
-                on_click=conversation.delete,
-                args=(one.id,),
-                type="tertiary",
-            )
+def history(exchanges: Sequence[Exchange]) -> None:
+    """Draw the latest conversations to open again, a button for a new one, and this one's files."""
+    if exchanges:
+        icon = ":material/add_comment:"
+        st.button("New chat", icon=icon, key="ask_new", width="stretch", on_click=conversation.open_one, args=(None,))
+    stored = session.runtime().call(session.services().conversations.latest())
+    if not stored:
+        return
+    st.caption("History")
+    for one in stored[:_HISTORY]:
+        _past(one)
+    if len(stored) > _HISTORY:
+        with st.popover("Older", icon=":material/history:", width="stretch"):
+            for one in stored[_HISTORY:]:
+                _past(one)
+    if exchanges:
+        _export(exchanges)
 
 
-def exchange(item: Exchange, *, latest: bool) -> tuple[Exchange, bool] | None:
-    """Draw one question with its answer, and the sources beside the latest one.
+def _past(one: Conversation) -> None:
+    open_it, delete = st.columns([6, 1], vertical_alignment="center", gap="xsmall", wrap=False)
+    title = one.title if len(one.title) <= _TITLE else f"{one.title[: _TITLE - 1]}…"
+    open_it.button(
+        label(title),
+        key=f"ask_open_{one.id}",
+        help=label(f"{session.local_time(one.at)} · {counted(one.exchanges, 'question')}"),
+        on_click=conversation.open_one,
+        args=(one.id,),
+        type="tertiary",
+    )
+    delete.button(
+        "",
+        icon=":material/delete:",
+        key=f"ask_delete_{one.id}",
+        help="Delete this conversation",
+        on_click=conversation.delete,
+        args=(one.id,),
+        type="tertiary",
+    )
 
-    Returns what is to be asked in place of the latest one when something of it was clicked, and whether a kept answer
-    will do.
+
+def _export(exchanges: Sequence[Exchange]) -> None:
+    with st.popover("Download this chat", icon=":material/download:", width="stretch"):
+        for ending, written in (("md", conversation_markdown), ("json", conversation_json)):
+            made = partial(written, list(exchanges))  # on demand, not at every rerun
+            name = f"conversation.{ending}"
+            st.download_button(f"Download .{ending}", made, file_name=name, key=f"ask_export_{ending}")
+
+
+def exchange(item: Exchange) -> tuple[Exchange, bool] | None:
+    """Draw the newest question with its answer and sources.
+
+    Returns what to ask in its place when a condition was removed or a retry asked for, and whether a cached answer will
+    do; else None.
     """
-    again = None
-    left, right = _exchange_frame(item)
-    with left:
-        if latest:
-            otherwise = _read_otherwise(item)
-            again = (otherwise, True) if otherwise is not None else None
+    _question(item)
+    again: tuple[Exchange, bool] | None = None
+    about: dict[int, str] = {}
+    with _assistant():
+        differently = _understood_as(item)
+        again = (differently, True) if differently is not None else None
         if item.text:
-            st.markdown(answer_markdown(item.text, _sent(item)))
+            text, about = ask_sources.list_as_cards(item.text, _sent(item))
+            st.markdown(answer_markdown(text, _sent(item), linked=True))
         if item.error:
             show_error(item.error)
-        _all_in_catalogue(item)
-        _footnotes(item)
-        if latest and _actions(item):
-            again = (Exchange(item.question, filters=item.filters, ignored=item.ignored), False)
-    with right:
         if item.found is not None and item.found.sources:
-            if latest:
-                _sources(item, buttons=True)
-            else:
+            ask_sources.draw(item, about, buttons=True)
+        _all_in_catalogue(item)
+        _notes(item)
+        if _foot(item):
+            again = (Exchange(item.question, filters=item.filters, ignored=item.ignored), False)
+    return again
+
+
+def earlier(exchanges: Sequence[Exchange]) -> None:
+    """Draw the questions before the newest with their answers, newest first."""
+    if not exchanges:
+        return
+    st.divider()
+    st.caption("Earlier in this chat")
+    for item in reversed(exchanges):
+        _question(item)
+        with _assistant():
+            if item.text:
+                st.markdown(answer_markdown(item.text, _sent(item)))
+            if item.error:
+                show_error(item.error)
+            _notes(item)
+            if item.answer is not None:
+                st.caption(_written_by(item.answer))
+            if item.found is not None and item.found.sources:
                 with st.expander(counted(len(item.found.sources), "source")):
                     for number, source in enumerate(item.found.sources, 1):
                         st.caption(f"{number} · {label(_heading(source.show))}")
-    return again
+
+
+def _question(item: Exchange) -> None:
+    with st.chat_message("user", avatar=":material/person:"):
+        st.text(item.question)
+
+
+def _assistant() -> DeltaGenerator:
+    return st.chat_message("assistant", avatar=":material/movie:")
 
 
 def _all_in_catalogue(item: Exchange) -> None:
@@ -148,33 +189,33 @@ def _all_in_catalogue(item: Exchange) -> None:
     )
 
 
-def _actions(item: Exchange) -> bool:
-    """Draw what can be done with the latest answer; return whether it is to be asked anew."""
+def _foot(item: Exchange) -> bool:
+    """Draw who wrote the answer, how long it took, and what can be done with it; return whether to retry it."""
     answer = item.answer
-    with st.container(horizontal=True, gap="small"):
-        if answer is not None and st.button(
-            "How this was answered", key="ask_how", icon=":material/timeline:", type="tertiary"
-        ):
-            source_dialog.how(item)
-        anew = answer is None or answer.cached or answer.status in (AnswerStatus.ERROR, AnswerStatus.TRUNCATED)
-        return anew and st.button("Ask anew", key="ask_anew", icon=":material/refresh:", type="tertiary")
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        if answer is not None:
+            st.caption(_written_by(answer), width="content")
+            if st.button("Details", key="ask_how", icon=":material/timeline:", type="tertiary"):
+                source_dialog.how(item)
+        retry = answer is None or answer.cached or answer.status in (AnswerStatus.ERROR, AnswerStatus.TRUNCATED)
+        return retry and st.button("Retry", key="ask_retry", icon=":material/refresh:", type="tertiary")
 
 
 def total(exchanges: Sequence[Exchange]) -> None:
-    """Draw what a conversation has used, where a model was paid."""
+    """Draw what a conversation has used, where a model on the network answered."""
     answers = [one.answer for one in exchanges if one.answer is not None and one.answer.provider != "local"]
     if len(answers) > 1:
         usage = sum((answer.usage for answer in answers[1:]), answers[0].usage)
-        st.caption(label(f"This conversation: {counted(len(answers), 'answer')}, {source_dialog.spent(usage)}."))
+        st.caption(label(f"This chat: {counted(len(answers), 'answer')}, {source_dialog.spent(usage)}."))
 
 
-def _read_otherwise(item: Exchange) -> Exchange | None:
-    """Draw the conditions that were read out of a question, to be taken away, and shows that share its name."""
+def _understood_as(item: Exchange) -> Exchange | None:
+    """Draw the conditions that were read from a question and shows that share its name; return what to ask instead."""
     found = item.found
     if found is None:
         return None
     for ambiguity in found.ambiguities:
-        st.caption(label(f"“{ambiguity.phrase}” is the name of several shows. Only one of them:"))
+        st.caption(label(f"“{ambiguity.phrase}” is the name of several shows. Choose one:"))
         with st.container(horizontal=True, gap="small"):
             for option in ambiguity.options:
                 year = f" ({option.year})" if option.year else ""
@@ -200,21 +241,19 @@ def _read_otherwise(item: Exchange) -> Exchange | None:
 
 
 def stream(item: Exchange, events: Iterator[Retrieval | str | Answer]) -> None:
-    """Draw an answer while it comes: the sources first, then its words."""
-    left, right = _exchange_frame(item)
-    with left:
-        place = st.empty()
-        place.caption("Searching titles, words and vectors")
-    beside = right.empty()
+    """Draw an answer as it arrives: the sources first, then its words."""
+    _question(item)
+    with _assistant():
+        place, below = st.empty(), st.empty()
+    place.caption("Searching titles, words and plots")
     with error_boundary(lambda sentence: setattr(item, "error", sentence)), contextlib.closing(events):  # type: ignore[type-var]
         for event in events:
             if isinstance(event, Retrieval):
                 item.found = event
                 if not item.text:
-                    shows = counted(len(event.sources), "show")
-                    place.caption(f"Found {shows} in {event.timings.retrieve_s * 1000:.0f} ms")
-                with beside.container():
-                    _sources(item, buttons=False)
+                    place.caption(f"Reading {counted(len(event.sources), 'show')}")
+                with below.container():
+                    ask_sources.draw(item, {}, buttons=False)
             elif isinstance(event, Answer):
                 item.answer, item.error = event, event.error
                 item.text = event.text or item.text
@@ -223,81 +262,48 @@ def stream(item: Exchange, events: Iterator[Retrieval | str | Answer]) -> None:
                 place.markdown(answer_markdown(item.text, _sent(item)))
 
 
-def _exchange_frame(item: Exchange) -> tuple[DeltaGenerator, DeltaGenerator]:
-    with st.chat_message("user", avatar=":material/person:"):
-        st.text(item.question)
-    left, right = st.columns([3, 2], gap="large")
-    return left.chat_message("assistant", avatar=":material/movie:"), right
-
-
 def _sent(item: Exchange) -> int:
-    """Count the sources that the text may cite: those the model was sent, where the answer is whole."""
+    """Count the sources that the text may cite: those that the model was sent, once the answer is complete."""
     if item.answer is not None and item.answer.prompt is not None:
         return len(item.answer.prompt.sources)
     return len(item.found.sources) if item.found else 0
 
 
-def _footnotes(item: Exchange) -> None:
+def _notes(item: Exchange) -> None:
+    """Draw what the reader has to know of an answer before relying on it."""
     answer = item.answer
     if answer is None:
         if item.error is None:
             st.caption("Stopped before the end.")
         return
     if answer.text is None and answer.status is AnswerStatus.OK:
-        st.caption("These shows were found; no answer was written, as the filters say.")
+        st.caption("Search only: no answer was written, as chosen under Filters.")
     if answer.standalone:
-        st.caption(label(f"Asked as: {answer.standalone}"))
+        st.caption(label(f"Understood as: {answer.standalone}"))
     if answer.status is AnswerStatus.TRUNCATED:
         st.warning("The answer was cut short by the model's limit.", icon=":material/content_cut:")
     if answer.status is AnswerStatus.REFUSED:
-        st.warning("The model refused to answer this.", icon=":material/block:")
+        st.warning("The model declined to answer this.", icon=":material/block:")
     if answer.uncited:
-        st.warning("The answer names no source: check it before you rely on it.", icon=":material/help:")
+        st.warning("The answer cites no source: check it before you rely on it.", icon=":material/help:")
     if answer.wrong_citations:
         numbers = ", ".join(map(str, answer.wrong_citations))
-        st.warning(f"The answer cites what it was not sent: {numbers}.", icon=":material/error:")
+        st.warning(f"The answer cites sources that do not exist: {numbers}.", icon=":material/error:")
     for note in answer.notes:
         st.caption(escape(note))
-    st.caption(_told(answer))
 
 
-def _told(answer: Answer) -> str:
+def _written_by(answer: Answer) -> str:
     """Say who wrote an answer, how long it took and what it cost."""
     timings = answer.timings
     if answer.cached:
-        return escape(f"Written by {answer.model} earlier, over the same catalogue: nothing was paid for it now.")
-    took = [f"{moment(timings.total_s)} in all", f"{moment(timings.retrieve_s)} of it to find the shows"]
+        return escape(f"Written by {answer.model} for the same question earlier, at no new cost")
+    took = [moment(timings.total_s), f"search {moment(timings.retrieve_s)}"]
     if answer.provider == "local":
-        return "No language model wrote this: facts and quotes from your catalogue.  \n" + ", ".join(took)
+        return " · ".join(["Quoted from your catalogue (no language model connected)", *took])
     if timings.first_token_s:
-        took.insert(1, f"first word after {moment(timings.first_token_s)}")
-    return f"{escape(f'Written by {answer.model}.')}  \n{label(' · '.join([*took, source_dialog.spent(answer.usage)]))}"
-
-
-def _sources(item: Exchange, *, buttons: bool) -> None:
-    st.markdown("**Sources**")
-    assert item.found is not None
-    with st.container(height=_SOURCES_PX, border=False):
-        for number, source in enumerate(item.found.sources, 1):
-            cited = None if item.answer is None else source.show.id in item.answer.citations
-            _source(number, source, cited)
-            if buttons and st.button(
-                "Why this show", key=f"ask_source_{number}", icon=":material/manage_search:", type="tertiary"
-            ):
-                source_dialog.source(item, number)
-
-
-def _source(number: int, source: Source, cited: bool | None) -> None:
-    """Draw one source: what it is, how it was found, and the text that stands behind a citation."""
-    show = source.show
-    year = f" ({show.year})" if show.year else ""
-    with st.expander(f"{number:d} · {label(show.title + year)}", icon=":material/check:" if cited else None):
-        st.text(clean(show.description) or "The catalogue has no description of it.")
-    native = show.native_title
-    told = [] if cited is None else ["cited" if cited else "not cited"]
-    length = [counted(show.episodes, "episode")] if show.episodes else []
-    parts = [*([native] if native else []), *length, *told, *map(source_dialog.found_by, source.evidence)]
-    st.caption(label(" · ".join(parts)))
+        took.append(f"first words {moment(timings.first_token_s)}")
+    return label(" · ".join([f"Written by {answer.model}", *took, source_dialog.spent(answer.usage)]))
 
 
 def _heading(show: Show) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from animerag.text.durations import duration
 from animerag.ui import batch_runs, session
-from animerag.ui.components import kept
+from animerag.ui.components import past_work
 
 if TYPE_CHECKING:
     from animerag.models.providers import Usage
@@ -22,7 +22,9 @@ def saved(shown: BatchRun | None) -> None:
     ]
     if not runs:
         return
-    kept("Earlier runs", list(map(_row, runs)), lambda place: batch_runs.open_one(runs[place].id), key="batch_saved")
+    past_work(
+        "Earlier runs", list(map(_row, runs)), lambda place: batch_runs.open_one(runs[place].id), key="batch_saved"
+    )
 
 
 def _row(run: BatchRun) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""What every page draws: the seam around it, the sidebar's foot, the catalogue's state, a job at work."""
+"""What every page draws: errors, the sidebar's last line, the state of the catalogue, and running jobs."""
 
 from __future__ import annotations
 
@@ -42,21 +42,21 @@ def show_error(sentence: str) -> None:
 
 @contextlib.contextmanager
 def error_boundary(tell: Callable[[str], None] = show_error) -> Iterator[None]:
-    """Turn whatever goes wrong inside into one sentence; the page goes on below."""
+    """Turn an error inside into one sentence; what follows on the page is still drawn."""
     try:
         yield
     except AnimeRAGError as error:
         tell(str(error))
     except TimeoutError:
         log.warning("a page waited too long", exc_info=True)
-        tell("This took too long: try again.")
+        tell("This took too long. Try again.")
     except Exception as error:
         log.exception("a page failed")
-        tell(f"Something unexpected went wrong ({type(error).__name__}): see the log under System.")
+        tell(f"Unexpected error ({type(error).__name__}). The log under System has the details.")
 
 
 def foot() -> None:
-    """Draw the sidebar's last line: who answers, how many shows, what runs."""
+    """Draw the sidebar's last lines: the model, how many shows, running jobs."""
     services = session.services()
     st.caption(label(f"{_who(services)} · {counted(session.look().shows, 'show')}"))
     running = sum(job.running for job in session.services().jobs.all())
@@ -65,7 +65,7 @@ def foot() -> None:
 
 
 def _who(services: Services) -> str:
-    """Name the writer of answers: a model at OpenAI or at a server's address, or nobody."""
+    """Name the model that writes answers and where it runs."""
     if not services.answering.written_by_a_model:
         return "Embedded, offline"
     address = urlsplit(services.settings.openai_base_url or "").netloc
@@ -73,7 +73,7 @@ def _who(services: Services) -> str:
 
 
 def catalogue_state(status: Status) -> bool:
-    """Draw what there is to say about the catalogue; tell whether it can be asked."""
+    """Draw the state of the catalogue; return whether it can be searched."""
     job = session.services().jobs.latest(SAMPLE_JOB)
     if job is not None and job.running:
         _sample_running(job)
@@ -83,7 +83,7 @@ def catalogue_state(status: Status) -> bool:
         return False
     if status.sample_only:
         line, link = st.columns([3, 1], vertical_alignment="center")  # 4 to 1 cuts the link off at 1280 pixels
-        line.caption(f"Sample catalogue, {counted(status.shows, 'show')}. Upload your own: it replaces the sample.")
+        line.caption(f"Sample catalogue, {counted(status.shows, 'show')}. Your first upload will replace it.")
         link.page_link("pages/upload.py", label="Upload your own", icon=":material/upload_file:")
     running = any(job.running for job in session.services().jobs.all())
     if status.not_indexed and not running:
@@ -97,19 +97,19 @@ def _sample_running(job: Job) -> None:
         if not job.running:
             st.rerun()
         progress = job.control.progress
-        shows = f", {progress.total:,} shows" if progress.total else ""
-        st.progress(progress.fraction, f"Taking in the sample catalogue{shows}; your first own upload replaces it")
+        number = f"{progress.total:,} " if progress.total else ""
+        st.progress(progress.fraction, f"Loading {number}sample shows. Your first upload will replace them.")
 
     poll()
 
 
 def _empty(job: Job | None) -> None:
     if job is not None and job.error:
-        show_error(f"The sample catalogue could not be taken in. {job.error}")
-    st.info("The catalogue is empty. Upload an export, or take in the sample.", icon=":material/inbox:")
+        show_error(f"The sample could not be loaded. {job.error}")
+    st.info("The catalogue is empty. Upload an export, or load the sample.", icon=":material/inbox:")
     upload, retry = st.columns([1, 4], vertical_alignment="center")
     upload.page_link("pages/upload.py", label="Upload", icon=":material/upload_file:")
-    if retry.button("Take in the sample", icon=":material/refresh:", key="sample_again"):
+    if retry.button("Load the sample", icon=":material/refresh:", key="sample_again"):
         services = session.services()
         session.runtime().call(services.catalogue.start_sample(services.jobs))
         st.rerun()
@@ -121,7 +121,7 @@ def _not_indexed(status: Status) -> None:
     some = "1 show is" if status.not_indexed == 1 else f"{status.not_indexed:,} shows are"
     takes = session.indexing_takes()
     banner.warning(
-        f"{some} not indexed for {label(services.embedder.model)}. Titles and words find them; meaning does not yet."
+        f"{some} not indexed for {label(services.embedder.model)}. Titles and words find them, plots do not."
         f" Indexing takes {takes}.",
         icon=":material/warning:",
     )
@@ -137,7 +137,7 @@ def job_watched(
     draw: Callable[[Job], None] | None = None,
     fraction: Callable[[Job], float] = lambda job: job.control.progress.fraction,
 ) -> None:
-    """Poll a job: a bar that says what `tell` says, and Cancel; the page runs again once it has ended."""
+    """Poll a job: a bar with the words of `tell`, and Cancel; the page is drawn again when it has ended."""
 
     @st.fragment(run_every=POLL_S)
     def poll() -> None:
@@ -156,8 +156,8 @@ def job_watched(
     poll()
 
 
-def kept(heading: str, rows: Sequence[dict[str, Any]], opened: Callable[[int], None], *, key: str) -> None:
-    """Draw what was kept of earlier work, a row each; `opened` is called with the place of one that was chosen."""
+def past_work(heading: str, rows: Sequence[dict[str, Any]], opened: Callable[[int], None], *, key: str) -> None:
+    """Draw earlier work, a row each; `opened` is called with the place of the row that was ticked."""
     st.subheader(label(heading), anchor=False)
     st.caption("Tick a row to open it. On the keyboard, Shift + Space does.")
     key = session.fresh_key(key)

@@ -5,6 +5,7 @@ Nothing heavy is imported before the sidebar is drawn: what is behind the pages 
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -14,24 +15,33 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from starlette.middleware import Middleware
+    from streamlit.delta_generator import DeltaGenerator
     from streamlit.navigation.page import StreamlitPage
 
 _THROUGH_APP = "through_app"
 # A Material icon would be fetched from its maker's server by every browser.
 _ICON = str(files("animerag.ui").joinpath("icon.png"))
+_LOGO = str(files("animerag.ui").joinpath("logo.svg"))
+_sidebar: ContextVar[DeltaGenerator] = ContextVar("sidebar")  # of the run of a page, which has a thread of its own
 
 
-def pages() -> list[StreamlitPage]:
-    """Return the pages in the order of the sidebar."""
-    return [
-        st.Page("pages/ask.py", title="Ask", icon=":material/forum:", url_path="ask", default=True),
-        st.Page("pages/catalogue.py", title="Catalogue", icon=":material/video_library:", url_path="catalogue"),
-        st.Page("pages/batch.py", title="Batch", icon=":material/list_alt:", url_path="batch"),
-        st.Page("pages/upload.py", title="Upload", icon=":material/upload_file:", url_path="upload"),
-        st.Page("pages/compare.py", title="Compare", icon=":material/speed:", url_path="compare"),
-        st.Page("pages/settings.py", title="Settings", icon=":material/settings:", url_path="settings"),
-        st.Page("pages/system.py", title="System", icon=":material/monitor_heart:", url_path="system"),
-    ]
+def pages() -> dict[str, list[StreamlitPage]]:
+    """Return the pages in the order of the sidebar, in its groups."""
+    return {
+        "Your shows": [
+            st.Page("pages/ask.py", title="Ask", icon=":material/forum:", url_path="ask", default=True),
+            st.Page("pages/catalogue.py", title="Catalogue", icon=":material/video_library:", url_path="catalogue"),
+            st.Page("pages/upload.py", title="Upload", icon=":material/upload_file:", url_path="upload"),
+        ],
+        "Many questions": [
+            st.Page("pages/batch.py", title="Batch", icon=":material/list_alt:", url_path="batch"),
+            st.Page("pages/compare.py", title="Compare", icon=":material/speed:", url_path="compare"),
+        ],
+        "This app": [
+            st.Page("pages/settings.py", title="Settings", icon=":material/settings:", url_path="settings"),
+            st.Page("pages/system.py", title="System", icon=":material/monitor_heart:", url_path="system"),
+        ],
+    }
 
 
 def entered() -> None:
@@ -40,14 +50,23 @@ def entered() -> None:
     st.session_state[_THROUGH_APP] = True
 
 
-def shell() -> None:
-    """Draw what all pages have: the style of charts, and the sidebar's foot."""
+def shell(title: str) -> None:
+    """Draw what all pages have: the tab's title, the style, the logo, and the sidebar's last line."""
+    st.set_page_config(page_title=f"{title} · animerag")
+    st.logo(_LOGO, icon_image=_ICON, size="large")
     with st.spinner("Opening the catalogue"):
         from animerag.ui import components
 
     st.html(components.STYLE)
-    with st.sidebar, components.error_boundary():
-        components.foot()
+    with st.sidebar:
+        _sidebar.set(st.container())
+        with components.error_boundary():
+            components.foot()
+
+
+def sidebar() -> DeltaGenerator:
+    """Return where a page draws its own controls in the sidebar, above the last line."""
+    return _sidebar.get(st.sidebar)  # a page that runs without app.py has no part of its own there
 
 
 def run(page: Callable[[], None]) -> None:

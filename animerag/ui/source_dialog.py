@@ -1,4 +1,4 @@
-"""The context viewer: why a show was found, what of it the model was sent, and how an answer came about."""
+"""The windows behind an answer: a source with its match and what of it the model was sent; timing, prompt, text."""
 
 from __future__ import annotations
 
@@ -35,19 +35,21 @@ def source(exchange: Exchange, number: int) -> None:
 
 
 def how(exchange: Exchange) -> None:
-    """Open a window on how an answer came about: what ran when, and the exact prompt."""
+    """Open a window on how an answer was made: what ran when, the exact prompt, and its text to copy."""
 
-    @st.dialog("How this was answered", width="large")
+    @st.dialog("Answer details", width="large")
     def window() -> None:
         answer = exchange.answer
         if answer is None:
-            st.caption("It was stopped before the end.")
+            st.caption("Stopped before the end.")
             return
-        timing, prompt = st.tabs(["Timing", "Prompt"])
+        timing, prompt, text = st.tabs(["Timing", "Prompt", "Text"])
         with timing:
             _timing(answer)
         with prompt:
             _prompt(answer)
+        with text:
+            st.code(exchange.text, language=None, wrap_lines=True)
 
     window()
 
@@ -55,18 +57,18 @@ def how(exchange: Exchange) -> None:
 def found_by(evidence: Evidence) -> str:
     """Say how one search found a show."""
     if evidence.branch == "alias":
-        return f'alias "{evidence.detail}"'
+        return f'title "{evidence.detail}"'
     if evidence.branch == "relation":
         return evidence.detail
     if evidence.distance is None:
-        return f"{evidence.branch} #{evidence.rank}"
-    return f"vectors #{evidence.rank}, distance {evidence.distance:.2f} cosine"
+        return f"{evidence.branch} no. {evidence.rank}"
+    return f"plot no. {evidence.rank} (cosine distance {evidence.distance:.2f})"
 
 
 def spent(usage: Usage) -> str:
     """Say what was used, in tokens and money."""
     if not usage.tokens:
-        return "the server counted no tokens"
+        return "no token count from the server"
     tokens = f"{usage.input_tokens + usage.embedding_tokens:,} + {usage.output_tokens:,} tokens"
     spent = f"{tokens}, cost unknown" if usage.cost_usd is None else f"{tokens}, ${usage.cost_usd:.4f}"
     return f"{spent}, estimated" if usage.estimated else spent
@@ -81,9 +83,8 @@ def _source(exchange: Exchange, source: Source, number: int) -> None:
     facts += [show.my_status.replace("_", " ")] if show.my_status else []
     st.caption(label(" · ".join([*facts, *show.tags])))
     if answer is not None:
-        cited = "The answer cites it." if show.id in answer.citations else "The answer does not cite it."
-        st.markdown(cited)
-    st.markdown("**Found by** " + label(" · ".join(map(found_by, source.evidence)) or "the catalogue's fields"))
+        st.markdown("Cited in the answer." if show.id in answer.citations else "Not cited in the answer.")
+    st.markdown("**Matched by** " + label(" · ".join(map(found_by, source.evidence)) or "its fields"))
     matched = {evidence.detail.casefold() for evidence in source.evidence if evidence.branch == "alias"}
     st.markdown("**Titles** " + " · ".join(_title(title, matched) for title in show.titles[:_TITLES]))
     _description(exchange, source, number)
@@ -91,7 +92,7 @@ def _source(exchange: Exchange, source: Source, number: int) -> None:
     _links("Similar", show.similar)
     st.page_link(
         "pages/catalogue.py",
-        label="Show in the catalogue",
+        label="Open in Catalogue",
         icon=":material/open_in_new:",
         query_params={"show": show.id},
     )
@@ -106,7 +107,7 @@ def _description(exchange: Exchange, source: Source, number: int) -> None:
     """Draw the description: what shares words with the question or is quoted is marked, what was cut is grey."""
     text = clean(source.show.description)
     if not text:
-        st.markdown("The catalogue has no description of it.")
+        st.markdown("No description.")
         return
     prompt = exchange.answer.prompt if exchange.answer is not None else None
     sent = prompt.sent[number - 1] if prompt is not None and number <= len(prompt.sent) else None
@@ -115,7 +116,7 @@ def _description(exchange: Exchange, source: Source, number: int) -> None:
     st.markdown(" ".join(_marked(sentence, wanted, exchange.text) for sentence in sentences(whole)))
     if sent is None:
         if prompt is not None:
-            st.caption("The model was not sent this: it answered from the show that the question names.")
+            st.caption("Not sent to the model, which answered from the show named in the question.")
         return
     st.caption(f"{min(sent, len(text)):,} of {len(text):,} characters were sent to the model.")
     if sent < len(text):
@@ -147,13 +148,13 @@ def _links(heading: str, related: Sequence[RelatedShow]) -> None:
 def _timing(answer: Answer) -> None:
     timings = answer.timings
     if answer.cached:
-        st.markdown("It was answered before: nothing was called, nothing was paid.")
+        st.markdown("Answered from the cache: no request was made.")
         return
     st.plotly_chart(waterfall(answer.spans), key="ask_waterfall", config={"displayModeBar": False})
-    parts = [f"{moment(timings.total_s)} in all", f"{moment(timings.retrieve_s)} to find the shows"]
+    parts = [f"{moment(timings.total_s)} total", f"search {moment(timings.retrieve_s)}"]
     if timings.first_token_s:
-        parts.append(f"first word after {moment(timings.first_token_s)}")
-    parts.append(f"searching at the same time saved {timings.saved_s * 1000:,.0f} ms")
+        parts.append(f"first words {moment(timings.first_token_s)}")
+    parts.append(f"parallel searches saved {moment(timings.saved_s)}")
     st.caption(label(" · ".join([*parts, spent(answer.usage)])))
 
 
@@ -161,7 +162,7 @@ def _prompt(answer: Answer) -> None:
     if answer.prompt is None:
         st.markdown("No model was asked, so there is no prompt.")
         return
-    st.caption("What the model was told to do")
+    st.caption("Instructions")
     st.code(answer.prompt.system, language=None, wrap_lines=True)
-    st.caption("What it was sent")
+    st.caption("Question and sources")
     st.code(answer.prompt.user, language=None, wrap_lines=True)

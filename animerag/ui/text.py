@@ -29,16 +29,16 @@ def label(text: str) -> str:
     return _inert(" ".join(text.split()))
 
 
-def answer_markdown(text: str, sources: int = 0) -> str:
+def answer_markdown(text: str, sources: int = 0, *, linked: bool = False) -> str:
     """Return an answer's Markdown with its bold names, quotes, lists and citations, and everything else inert.
 
-    A citation is a badge, red where there is no such source among so many.
+    A citation is a badge, red where there is no such source; `linked` makes it a link to `#source-N` of the page.
     """
     blocks: list[str] = []
     previous = ""
     for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n"):
         marker, rest = (part or "" for part in _block(line))
-        body = _CITATION.sub(lambda found: _badge(int(found[1]), sources), _inline(rest.strip()))
+        body = _CITATION.sub(lambda found: _badge(int(found[1]), sources, linked=linked), _inline(rest.strip()))
         kind = (
             ">" if marker.startswith(">") else "1" if marker[:1].isdigit() else "-" if marker else "p" if body else ""
         )
@@ -57,8 +57,10 @@ def _block(line: str) -> tuple[str | None, str | None]:
     return (found.group(1), found.group(2)) if found else (None, line)
 
 
-def _badge(number: int, sources: int) -> str:
-    return f":violet-badge[{number}]" if 0 < number <= sources else f":red-badge[{number}, no such source]"
+def _badge(number: int, sources: int, *, linked: bool) -> str:
+    if not 0 < number <= sources:
+        return f":red-badge[{number}, no such source]"
+    return f":violet-badge[[{number}](#source-{number})]" if linked else f":violet-badge[{number}]"
 
 
 def _inline(text: str) -> str:
@@ -71,12 +73,12 @@ def _inert(text: str) -> str:
 
 
 def moment(seconds: float) -> str:
-    """Return a short time as a stopwatch tells it."""
-    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
+    """Return a short time as people read it: `0.5 s`, or `12 ms` below a tenth of a second."""
+    return f"{seconds * 1000:.0f} ms" if seconds < 0.1 else f"{seconds:.1f} s"
 
 
 def counted(number: int, noun: str) -> str:
-    """Return a number with its noun, in the plural where that is due."""
+    """Return a number with its noun in the singular or plural."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 

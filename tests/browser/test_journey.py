@@ -63,18 +63,16 @@ def test_a_newcomer_asks_uploads_and_downloads_answers(app_url, browser, export,
 
     # The empty start takes in the sample by itself; a click on an example is answered from it.
     page.goto(app_url)
-    expect(page.get_by_text("Taking in the sample catalogue")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("sample shows. Your first upload")).to_be_visible(timeout=20_000)
     shot("1-taking-in-the-sample")
     expect(page.get_by_text("Sample catalogue, 150 shows.")).to_be_visible(timeout=60_000)
     shot("2-sample")
     page.get_by_role("button", name="What is AoT about?").click()
-    expect(page.get_by_text("No language model wrote this")).to_be_visible(timeout=20_000)
-    source = page.get_by_test_id("stExpander").filter(has_text="Shingeki no Kyojin").first
-    expect(source).to_be_visible()
-    source.locator("summary").click()
+    expect(page.get_by_text("Quoted from your catalogue")).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("button", name=re.compile("^1 · Shingeki no Kyojin"))).to_be_visible()
     shot("3-answer")
-    page.get_by_role("button", name="Why this show").first.click()
-    expect(page.get_by_role("dialog").get_by_text("Show in the catalogue")).to_be_visible(timeout=30_000)
+    page.locator('a[href$="#source-1"]').first.click()  # the citation opens its source
+    expect(page.get_by_role("dialog").get_by_text("Open in Catalogue")).to_be_visible(timeout=30_000)
     page.keyboard.press("Escape")
 
     # The first own upload replaces the sample.
@@ -94,8 +92,8 @@ def test_a_newcomer_asks_uploads_and_downloads_answers(app_url, browser, export,
     box = page.get_by_test_id("stChatInput").locator("textarea")
     box.fill("What is Monster about?")
     box.press("Enter")
-    expect(page.get_by_text("No language model wrote this")).to_have_count(2, timeout=20_000)
-    expect(page.get_by_test_id("stExpander").filter(has_text="Monster").first).to_be_visible()
+    expect(page.get_by_text("Quoted from your catalogue")).to_have_count(2, timeout=20_000)
+    expect(page.get_by_role("button", name=re.compile("^1 · Monster"))).to_be_visible()
     shot("8-own-answer")
 
     # A sheet of questions comes back answered, in its order.

@@ -74,15 +74,15 @@ def test_a_stranger_without_a_mouse_does_all_five_tasks(app_url, browser, tmp_pa
 
     # Ask, by an example and in words of one's own; why a show was found.
     keyboard.press("BUTTON", "What is AoT about?")
-    expect(page.get_by_text("No language model wrote this")).to_be_visible(timeout=20_000)
-    keyboard.press("BUTTON", "Why this show")
-    expect(page.get_by_role("dialog").get_by_text("Show in the catalogue")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("Quoted from your catalogue")).to_be_visible(timeout=20_000)
+    keyboard.press("A", "1")
+    expect(page.get_by_role("dialog").get_by_text("Open in Catalogue")).to_be_visible(timeout=30_000)
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
-    keyboard.to("TEXTAREA", "Ask about the catalogue")
+    keyboard.to("TEXTAREA", "Ask about your catalogue")
     page.keyboard.type("When did Monster air?")
     page.keyboard.press("Enter")
-    expect(page.get_by_text("No language model wrote this")).to_have_count(2, timeout=20_000)
+    expect(page.get_by_text("Quoted from your catalogue")).to_have_count(2, timeout=20_000)
 
     # The catalogue: letters, then the list by its arrow keys, a show beside it.
     keyboard.go("Catalogue")

@@ -43,8 +43,8 @@ def test_an_empty_start_takes_in_the_sample_and_answers_an_example(sampled):
     sampled.button(key="ask_example_1").click().run()
     shown = words(sampled)
     assert "Shingeki no Kyojin" in shown
-    assert "No language model wrote this" in shown
-    assert any("Shingeki no Kyojin" in expander.label for expander in sampled.expander)
+    assert "Quoted from your catalogue" in shown
+    assert any("Shingeki no Kyojin" in button.label for button in sampled.button)
 
 
 def test_a_typed_question_and_its_follow_up_make_a_conversation(sampled):
@@ -106,7 +106,7 @@ HOSTILE = (
     ":material/lock: :red[big] $E=mc^2$ # head https://evil.example www.evil.example a@evil.example ![r][1]"
 )
 LIVE = re.compile(
-    r"(?<!\\)!\[|(?<!\\)\]\(|(?<!\\)<\w|:material/\w|(?<!\\):red(?!-badge\[\d+, no such source\])|(?<!\\)\$|https?://|\bwww\.|\w@\w"
+    r"(?<!\\)!\[|(?<!\\)\]\((?!#source-\d+\)\])|(?<!\\)<\w|:material/\w|(?<!\\):red(?!-badge\[\d+, no such source\])|(?<!\\)\$|https?://|\bwww\.|\w@\w"
 )
 
 
@@ -188,7 +188,7 @@ def test_what_was_read_out_of_a_question_is_shown_and_can_be_taken_away(sampled,
     visit(sampled, "ask")
     sampled.chat_input[0].set_value("mecha shows before 1990").run()
     assert "**1 show**" in words(sampled)
-    assert "**Old Robot**" in words(sampled)
+    assert "Old Robot" in sampled.button(key="ask_source_1").label
     chips = {button.label: button for button in sampled.button if (button.key or "").startswith("ask_drop_")}
     assert set(chips) == {"until 1989", "mecha"}
     chips["until 1989"].click().run()
@@ -198,6 +198,6 @@ def test_what_was_read_out_of_a_question_is_shown_and_can_be_taken_away(sampled,
     sampled.chat_input[0].set_value("What is Twin about?").run()
     assert "is the name of several shows" in words(sampled)
     sampled.button(key="ask_option_4").click().run()
-    told = words(sampled)
+    told = plain(sampled)
     assert "A second film." in told
-    assert "A first film." not in told.split("What is Twin about?")[-1]
+    assert "A first film." not in told

@@ -1,0 +1,112 @@
+"""What Ask draws of an answer's sources: a card each, and the list of an answer as cards."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from animerag.ui import source_dialog
+from animerag.ui.text import counted, label
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from animerag.models.answers import Exchange
+    from animerag.models.retrieval import Source
+
+_LISTED = re.compile(r"- \*\*.+?\*\*(?: · )?(?P<about>.*?) ?\[(?P<number>\d{1,3})\]")
+_CARD_PX = 230
+_STRONG = 3  # places from the top of a search's results
+_BRANCHES = {"alias": "title", "words": "words", "vector": "plot"}
+# A citation is a link to #source-N; this makes a click on it press the button of that source.
+_OPEN_CITED = """<script>
+if (!window.animeragCitations) {
+  window.animeragCitations = true;
+  document.addEventListener("click", event => {
+    const link = event.target.closest('a[href*="#source-"]');
+    if (!link) return;
+    event.preventDefault();
+    event.stopPropagation();
+    document.querySelector(`.st-key-ask_source_${link.hash.replace("#source-", "")} button`)?.click();
+  }, true);
+}
+</script>"""
+
+
+def open_cited() -> None:
+    """Let a click on a citation open its source."""
+    st.html(_OPEN_CITED, unsafe_allow_javascript=True)
+
+
+def list_as_cards(text: str, sources: int) -> tuple[str, dict[int, str]]:
+    """Return an answer without its list, and what the list says of each source by its number.
+
+    The list stays in the text, and nothing is returned beside it, unless every line of it cites one of the sources.
+    """
+    lines = text.splitlines()
+    listed = [line for line in lines if line.startswith("- ")]
+    parsed = [match for line in listed if (match := _LISTED.fullmatch(line))]
+    about = {int(match["number"]): match["about"].strip() for match in parsed}
+    if not listed or len(about) < len(listed) or not all(0 < number <= sources for number in about):
+        return text, {}
+    left = "\n".join(line for line in lines if not line.startswith("- "))
+    return re.sub(r"\n{3,}", "\n\n", left).strip(), about
+
+
+def draw(item: Exchange, about: Mapping[int, str], *, buttons: bool) -> None:
+    """Draw a card for each source that the answer uses; the others are folded below."""
+    assert item.found is not None
+    numbered = list(enumerate(item.found.sources, 1))
+    answer = item.answer
+    if answer is None or not answer.citations:
+        used, others = numbered, []
+    else:
+        cited = set(answer.citations)
+        used = [one for one in numbered if one[1].show.id in cited or one[0] in about]
+        others = [one for one in numbered if one not in used]
+    _cards(item, used, about, buttons=buttons)
+    if others:
+        with st.expander(f"{counted(len(others), 'more show')} considered", icon=":material/manage_search:"):
+            _cards(item, others, about, buttons=buttons)
+
+
+def _cards(item: Exchange, sources: Sequence[tuple[int, Source]], about: Mapping[int, str], *, buttons: bool) -> None:
+    with st.grid("auto", min_column_width=_CARD_PX):
+        for number, source in sources:
+            with st.container(border=True, height="stretch", gap="xsmall"):
+                _card(item, number, source, about.get(number), buttons=buttons)
+
+
+def _card(item: Exchange, number: int, source: Source, about: str | None, *, buttons: bool) -> None:
+    show = source.show
+    name = label(f"{number} · {show.title}")
+    if not buttons:
+        st.markdown(f"**{name}**")
+    elif st.button(name, key=f"ask_source_{number}", type="tertiary", help="Open this source"):
+        source_dialog.source(item, number)
+    if about is not None:
+        st.caption(label(_without_brackets(about)))
+        return
+    facts = [show.native_title, str(show.year or ""), counted(show.episodes, "episode") if show.episodes else ""]
+    st.caption(label(" · ".join(filter(None, facts))))
+    if matched := match(source):
+        st.caption(label(matched))
+
+
+def _without_brackets(about: str) -> str:
+    """Return what stands in brackets at the beginning as plain words: "(1985, OVA): short" as "1985, OVA. short"."""
+    first, closing, rest = about.partition(")")
+    return f"{first[1:]}{rest.replace(':', '.', 1)}" if about.startswith("(") and closing else about
+
+
+def match(source: Source) -> str:
+    """Say how well a source matches the question, and by what: "Strong match: title, plot"."""
+    named = [_BRANCHES[one.branch] for one in source.evidence if one.branch in _BRANCHES]
+    related = [one.detail for one in source.evidence if one.branch == "relation"]
+    if not named:
+        return related[0] if related else ""
+    near = sum(one.rank <= _STRONG or one.branch == "alias" for one in source.evidence if one.branch in _BRANCHES)
+    strength = "Strong match" if near > 1 or "title" in named else "Good match" if near else "Weak match"
+    return f"{strength}: {', '.join(named)}"
