@@ -22,6 +22,8 @@ from animerag.answering.daily_spending import DailySpending
 from animerag.batch.estimate import BatchCosts
 from animerag.batch.runner import Batch
 from animerag.catalogue.browsing import Browsing
+from animerag.catalogue.covers import DIRECTORY as COVERS
+from animerag.catalogue.covers import Covers
 from animerag.catalogue.duplicates import SameShows
 from animerag.catalogue.editing import Editing
 from animerag.catalogue.my_list import MyList
@@ -96,6 +98,7 @@ class Services:
     uploads: Uploads
     same_shows: SameShows
     statistics: Statistics
+    covers: Covers
     evaluator: Evaluator
     jobs: Jobs
     spool: UploadStore
@@ -291,6 +294,7 @@ def _assemble(
         maintenance=Maintenance(indexer, import_lock, None if settings.chroma_url else settings.data_dir / "chroma"),
         same_shows=same_shows,
         statistics=Statistics(library, catalogue, same_shows),
+        covers=Covers(library, [*filter(None, [settings.covers]), settings.data_dir / COVERS]),
         comparison=Comparison(library, index, ScratchBench(settings, index, gate)),
         uploads=Uploads(library, ingestion, jobs, spool=spool, inbox=settings.data_dir / "inbox"),
         evaluator=Evaluator(retriever),

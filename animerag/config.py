@@ -98,6 +98,7 @@ class Settings(BaseSettings):
     early_start: bool = False  # a model answers about the one show a question names, without waiting for the searches
     data_dir: Path = Field(default_factory=_default_data_dir)
     database_url: str | None = None
+    covers: Path | None = None  # a folder of covers, or of Shoko's images, besides `covers` in the data directory
     chroma_url: str | None = None
     chroma_api_key: SecretStr | None = None
     chroma_tenant: str | None = None
@@ -114,10 +115,10 @@ class Settings(BaseSettings):
     debug: bool = False
     _saved: frozenset[str] = PrivateAttr(frozenset())
 
-    @field_validator("data_dir")
+    @field_validator("data_dir", "covers")
     @classmethod
-    def _absolute(cls, value: Path) -> Path:
-        return value.expanduser().absolute()
+    def _absolute(cls, value: Path | None) -> Path | None:
+        return value and value.expanduser().absolute()
 
     @field_validator("hosts", mode="before")
     @classmethod

@@ -33,6 +33,7 @@ VENDORS = {
     "chromadb_rust_bindings": ("animerag/vector_store/*.py",),
     "plotly": ("animerag/charts/*.py",),
     "alembic": ("animerag/storage/*",),
+    "PIL": ("animerag/catalogue/thumbnails.py",),
     "aiosqlite": ("animerag/storage/*",),
     "sqlite3": ("animerag/storage/*", "animerag/vector_store/chroma_tenant.py", "animerag/readers/shoko_schema.py"),
 }

@@ -1,0 +1,105 @@
+"""Covers from folders of this machine: found by a show's id or by Shoko's name of the picture, and made small.
+
+Nothing is fetched. A file counts only as a regular one inside its folder; decoding runs in a thread, one at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import stat
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from animerag.catalogue import thumbnails
+from animerag.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from animerag.models.shows import Show
+    from animerag.storage.library import Library
+
+log = logging.getLogger(__name__)
+
+DIRECTORY = "covers"  # in the data directory
+_ENDINGS = (".jpg", ".jpeg", ".png", ".webp")
+_NAME = re.compile(r"\w[\w.-]{0,120}")
+_PICTURE = ("Picname", "PicName", "picname", "Picture", "picture")  # what a show's record may call its picture
+_ANIDB_ID = ("AnimeID", "AniDB_AnimeID")
+_REMEMBERED = 400  # covers; a small one takes 20 KB
+
+
+class Covers:
+    """Small covers of shows, from the first folder that has one."""
+
+    def __init__(self, library: Library, folders: Sequence[Path]) -> None:
+        """`folders` hold `<id>.jpg` and the like, or are Shoko's folder of images."""
+        self._library = library
+        self._folders = folders
+        self._made: OrderedDict[tuple[str, int, int], bytes | None] = OrderedDict()
+        self._one_at_a_time = asyncio.Lock()
+
+    async def of(self, ids: Sequence[str]) -> dict[str, bytes]:
+        """Return JPEGs by show id, of those that have a usable cover. Raises LibraryError."""
+        if not await asyncio.to_thread(self._any_folder):
+            return {}
+        shows = await self._library.shows(ids)
+        async with self._one_at_a_time:
+            return await asyncio.to_thread(self._thumbnails, list(shows.values()))
+
+    def _any_folder(self) -> bool:
+        return any(folder.is_dir() for folder in self._folders)
+
+    def _thumbnails(self, shows: Sequence[Show]) -> dict[str, bytes]:
+        made = ((show.id, self._thumbnail(show)) for show in shows)
+        return {show_id: small for show_id, small in made if small is not None}
+
+    def _thumbnail(self, show: Show) -> bytes | None:
+        for folder in self._folders:
+            for name in _names(show):
+                if (small := self._made_of(folder, folder / name)) is not None:
+                    return small
+        return None
+
+    def _made_of(self, folder: Path, path: Path) -> bytes | None:
+        """Return a file's thumbnail; None where there is no file, or none that may be used."""
+        try:
+            resolved = path.resolve(strict=True)
+            state = resolved.stat()
+            if not stat.S_ISREG(state.st_mode) or not resolved.is_relative_to(folder.resolve()):
+                return None
+        except (OSError, RuntimeError):  # RuntimeError: links that lead in a circle
+            return None
+        key = (str(resolved), state.st_mtime_ns, state.st_size)
+        if key not in self._made:
+            self._made[key] = _read(resolved)
+            while len(self._made) > _REMEMBERED:
+                self._made.popitem(last=False)
+        self._made.move_to_end(key)
+        return self._made[key]
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        with path.open("rb") as file:  # it may have grown since its size was asked for
+            return thumbnails.thumbnail(file.read(thumbnails.MOST_BYTES + 1))
+    except InvalidInputError as error:
+        log.warning("a cover cannot be used: %s", error)
+    except (OSError, MemoryError) as error:
+        log.warning("a cover cannot be read: %s", type(error).__name__)
+    return None
+
+
+def _names(show: Show) -> Iterator[str]:
+    """Yield the paths, relative to a folder, at which a show's cover may be."""
+    named = show.id.replace(":", "_")
+    if _NAME.fullmatch(named):
+        yield from (named + ending for ending in _ENDINGS)
+    picture = next((show.record[name] for name in _PICTURE if show.record.get(name)), None)
+    anidb = str(next((show.record[name] for name in _ANIDB_ID if show.record.get(name)), show.id))
+    # Shoko files AniDB's pictures by the first two digits of the show's id.
+    if isinstance(picture, str) and _NAME.fullmatch(picture) and anidb.isdecimal():
+        yield from (f"AniDB/{anidb[:2]}/{picture}", f"{anidb[:2]}/{picture}")

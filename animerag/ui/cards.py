@@ -1,0 +1,124 @@
+"""A show as a card, the same on every page: cover or tile, title, facts, one reason, and your list by one click."""
+
+from __future__ import annotations
+
+import hashlib
+import html
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from animerag.errors import AnimeRAGError
+from animerag.ui import session
+from animerag.ui.text import counted, escape, label, type_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Sequence
+
+    from animerag.models.shows import Show
+
+_WIDTH_PX = 168  # of a card at least: two beside each other on a phone
+_TILES = 6  # colours in style.css
+_INITIALS, _NATIVE = 3, 8  # letters on a tile
+_STORE_S = 120.0  # a provider may have to embed the show first
+SCORES = tuple(range(10, 0, -1))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """A show, and in a few words why it is here."""
+
+    show: Show
+    reason: str = ""
+
+
+def grid(cards: Sequence[Card], *, key: str) -> None:
+    """Draw cards beside each other, as many as fit. `key` names the grid among those of its page."""
+    covers = session.runtime().call(session.services().covers.of([card.show.id for card in cards]))
+    with st.grid("auto", min_column_width=_WIDTH_PX, gap="small"):
+        for card in cards:
+            with st.container(border=True, gap="xsmall"):
+                _picture(card.show, covers.get(card.show.id), tall=bool(covers))
+                _words(card)
+                _actions(card.show, f"{key}_{card.show.id}")
+
+
+def facts(show: Show) -> str:
+    """Return year, type, length and rating of a show on one line, as far as they are known."""
+    parts = [
+        str(show.year) if show.year else "",
+        type_of(show) or "",
+        counted(show.episodes, "episode") if show.episodes and show.type != "movie" else "",
+        f"★ {show.rating:.1f}" if show.rating else "",
+    ]
+    return " · ".join(filter(None, parts))
+
+
+def _picture(show: Show, cover: bytes | None, *, tall: bool) -> None:
+    """Draw the cover, or a tile made of the title; tiles are as tall as covers where there are any."""
+    if cover is not None:
+        st.image(cover, width="stretch", alt=f"Cover of {show.title}")
+        return
+    shape = "ar-tile ar-tile-tall" if tall else "ar-tile"
+    colour = hashlib.sha256(show.title.encode()).digest()[0] % _TILES
+    st.html(f'<div class="{shape} ar-tile-{colour}" aria-hidden="true">{html.escape(_tile_words(show))}</div>')
+
+
+def _tile_words(show: Show) -> str:
+    """Return the title in its own script, else its initials."""
+    if show.native_title:
+        native = show.native_title
+        return native if len(native) <= _NATIVE else f"{native[: _NATIVE - 1]}…"
+    words = ("".join(letter for letter in word if letter.isalnum()) for word in show.title.split())
+    return "".join(word[0].upper() for word in words if word)[:_INITIALS] or "?"
+
+
+def _words(card: Card) -> None:
+    show = card.show
+    st.page_link("pages/catalogue.py", label=label(show.title), query_params={"show": show.id}, width="stretch")
+    if about := facts(show):
+        st.caption(label(about))
+    if card.reason:
+        st.caption(label(card.reason))
+
+
+def _actions(show: Show, key: str) -> None:
+    """Draw what one click changes in your list."""
+    mine = session.services().my_list
+    with st.container(horizontal=True, gap="xsmall"):
+        if show.my_status == "completed":
+            st.caption(":material/check: Watched", width="content")
+        else:
+            told = f"{show.title} is marked as watched."
+            st.button("Watched", key=f"{key}_watched", on_click=_store, args=(mine.watched, show.id, told))
+            if show.type != "movie" and (show.episodes or 2) > 1:
+                number = (show.episodes_watched or 0) + 1
+                told = f"Episode {number:,} of {show.title} is marked as watched."
+                hint = f"Mark episode {number:,} as watched"
+                st.button("+1", key=f"{key}_next", on_click=_store, args=(mine.next_episode, show.id, told), help=hint)
+        st.menu_button(
+            f"★ {show.my_score:g}" if show.my_score else "Score",
+            SCORES,
+            key=f"{key}_score",
+            on_click=_score,
+            args=(show.id, f"{key}_score", show.title),
+            help="Score from 1 to 10",
+        )
+
+
+def _score(show_id: str, key: str, title: str) -> None:
+    score = st.session_state.get(key)
+    if score is not None:
+        told = f"{title} is scored {score:g}."
+        _store(lambda one: session.services().my_list.update(one, score=float(score)), show_id, told)
+
+
+def _store(change: Callable[[str], Coroutine[Any, Any, Show]], show_id: str, told: str) -> None:
+    """Change the list, and say so; a callback runs before the page is drawn, so what went wrong is a message too."""
+    try:
+        session.runtime().call(change(show_id), _STORE_S)
+    except AnimeRAGError as error:
+        st.toast(escape(str(error)), icon=":material/error:")
+        return
+    st.toast(escape(told), icon=":material/check:")
