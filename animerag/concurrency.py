@@ -1,4 +1,4 @@
-"""Bounded work: many items, a few at a time, an outcome for each; one failure never loses the rest."""
+"""Runs work on many items with bounded concurrency; each item has its own outcome, so a failure affects no other."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome(Generic[Item, Result]):
-    """What became of one item: `value`, or the `error` that stopped it."""
+    """The result of one item: its `value`, or the `error` that it raised."""
 
     index: int
     item: Item
@@ -39,15 +39,15 @@ async def fan_out(
     *,
     limit: Callable[[], int],
 ) -> AsyncGenerator[Outcome[Item, Result], None]:
-    """Run `work` on every item with at most `limit()` at once; yield outcomes as they finish.
+    """Run `work` on every item with at most `limit()` in flight; yield outcomes as they finish.
 
-    `items` is drawn from lazily, so memory holds only what is in flight; where it is asynchronous, work goes on while
-    the next item is on its way. `limit` is asked again before each start, so it may change meanwhile. Closing the
-    iterator, or cancelling its consumer, cancels what is in flight. Raises what `items` raises.
+    `items` is read lazily, so memory holds only what is in flight; an asynchronous iterator is awaited while work
+    continues. `limit` is called before each start and may change. Closing the iterator or cancelling its consumer
+    cancels what is in flight. Raises what `items` raises.
     """
     running: set[asyncio.Task[Outcome[Item, Result]]] = set()
     source = items if isinstance(items, AsyncIterator) else iter(items)
-    drawing: asyncio.Task[tuple[Item, ...]] | None = None  # of the next item, where it takes time
+    drawing: asyncio.Task[tuple[Item, ...]] | None = None  # the next item of an asynchronous iterator
     index = 0
     exhausted = False
     try:
@@ -79,7 +79,7 @@ async def fan_out(
 
 
 async def _next(source: AsyncIterator[Item]) -> tuple[Item, ...]:
-    """Return the next item, or nothing at the end."""
+    """Return the next item, or an empty tuple at the end."""
     async for item in source:
         return (item,)
     return ()
@@ -99,22 +99,22 @@ def _start(
 async def _attempt(work: Callable[[Item], Awaitable[Result]], index: int, item: Item) -> Outcome[Item, Result]:
     try:
         return Outcome(index=index, item=item, value=await work(item))
-    except Exception as error:  # noqa: BLE001 - the one seam where an item's failure becomes a value
+    except Exception as error:  # noqa: BLE001 - the one place where an item's failure becomes a value
         return Outcome(index=index, item=item, error=error)
 
 
 class Slots:
-    """A semaphore whose limit may change while it is used; whoever comes first is served first."""
+    """A first-in, first-out semaphore whose limit may change while it is in use."""
 
     def __init__(self, limit: Callable[[], int]) -> None:
-        """`limit` is asked again whenever somebody comes or leaves."""
+        """`limit` is called whenever a slot is requested or released."""
         self._limit = limit
         self._held = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     @asynccontextmanager
     async def held(self) -> AsyncIterator[None]:
-        """Hold a slot for a block, once one is free."""
+        """Wait for a free slot and hold it for a block."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
         self._serve()

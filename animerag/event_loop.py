@@ -1,6 +1,6 @@
-"""One event loop in one daemon thread with the services on it, for callers on any other thread.
+"""One event loop in a daemon thread, with the services on it, for callers on any other thread.
 
-`call` runs what is short, `stream` iterates over an answer, jobs do the rest. Knows nothing of pages.
+`call` runs short work, `stream` iterates over an answer, and jobs do everything else. Knows nothing of pages.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ log = logging.getLogger(__name__)
 
 
 class Runtime:
-    """One loop in one daemon thread with the services on it; safe to call from any other thread."""
+    """The event loop with the services on it; safe to call from any other thread."""
 
     def __init__(self, settings: Settings | None = None) -> None:
         self._settings = settings or load_settings()
         self._loop = asyncio.new_event_loop()
         self._opened: concurrent.futures.Future[Services] = concurrent.futures.Future()
         self._closing = asyncio.Event()
-        self._looking: concurrent.futures.Future[None] | None = None
+        self._measuring: concurrent.futures.Future[None] | None = None
         self._lag_s: float | None = None
         self._thread = threading.Thread(target=self._main, name="animerag-loop", daemon=True)
         self._thread.start()
@@ -55,11 +55,11 @@ class Runtime:
 
     @property
     def alive(self) -> bool:
-        """Tell whether the loop still runs."""
+        """Return whether the loop is running."""
         return self._thread.is_alive() and not self._loop.is_closed()
 
     def call(self, work: Coroutine[Any, Any, T], timeout_s: float = 30.0) -> T:
-        """Run a short coroutine on the loop and return its result; a time-out or a stopped page cancels it.
+        """Run a short coroutine on the loop and return its result; a timeout or a stopped page cancels it.
 
         Raises what the coroutine raises, TimeoutError, RuntimeClosedError, and RuntimeError from the loop's own thread.
         """
@@ -72,12 +72,12 @@ class Runtime:
                 raise RuntimeClosedError("The app's event loop has ended: try again.") from None
             self._check_alive()
             raise
-        except BaseException:  # a stopped page raises BaseException; its work must not go on unseen
+        except BaseException:  # a stopped page raises BaseException; its work must stop, too
             future.cancel()
             raise
 
     def stream(self, events: AsyncGenerator[T, None], timeout_s: float = 180.0) -> Iterator[T]:
-        """Iterate over an async generator of the loop; leaving the iteration early closes it there.
+        """Iterate over an async generator on the loop; leaving the iteration early closes the generator.
 
         `timeout_s` bounds the wait for each item. Raises what the generator raises, TimeoutError, RuntimeClosedError.
         """
@@ -100,7 +100,7 @@ class Runtime:
                     kind, value = channel.get(timeout=timeout_s)
                 except queue.Empty:
                     self._check_alive()
-                    raise TimeoutError(f"Nothing arrived for {timeout_s:.0f} s.") from None
+                    raise TimeoutError(f"Nothing arrived for {timeout_s:.0f} s: try again.") from None
                 if kind == "error":
                     raise value
                 if kind == "end":
@@ -109,23 +109,23 @@ class Runtime:
         finally:
             future.cancel()
 
-    def lag_s(self, look_s: float = 0.2) -> float | None:
-        """Return how late callbacks of the loop were at the last look: 95 % waited at most so many seconds.
+    def lag_s(self, measure_s: float = 0.2) -> float | None:
+        """Return the event-loop lag in seconds (p95) of the last measurement; None before the first one has ended.
 
-        Begins the next look and does not wait for it; None before the first has ended.
+        Starts the next measurement without waiting for it.
         """
 
-        async def look() -> None:
+        async def measure() -> None:
             async with LoopLag() as lag:
-                await asyncio.sleep(look_s)
+                await asyncio.sleep(measure_s)
             self._lag_s = lag.p95_s
 
-        if self._looking is None or self._looking.done():
-            self._looking = self._submit(look())
+        if self._measuring is None or self._measuring.done():
+            self._measuring = self._submit(measure())
         return self._lag_s
 
     def close(self) -> None:
-        """End jobs, services and loop, and wait for the thread."""
+        """Stop the jobs, the services and the loop, and wait for the thread."""
         if self.alive and threading.current_thread() is not self._thread:
             with contextlib.suppress(RuntimeError):  # the loop may close between the check and the call
                 self._loop.call_soon_threadsafe(self._closing.set)
@@ -134,7 +134,9 @@ class Runtime:
     def _submit(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
         if threading.current_thread() is self._thread:
             work.close()
-            raise RuntimeError("The runtime was called from its own loop, which would wait for itself: await instead.")
+            raise RuntimeError(
+                "The runtime was called from its own loop, which would block: await the coroutine instead."
+            )
         try:
             self._check_alive()
             return asyncio.run_coroutine_threadsafe(work, self._loop)
@@ -173,14 +175,14 @@ class Runtime:
 
 
 def _close_at_exit(runtime: Runtime) -> None:
-    """Close a runtime that is still open when the process ends: else every Ctrl-C would be an unclean stop."""
-    kept = weakref.ref(runtime)
+    """Close the runtime when the process ends: otherwise every Ctrl-C would be an unclean stop."""
+    reference = weakref.ref(runtime)
 
     def close() -> None:
-        if (opened := kept()) is not None:
+        if (opened := reference()) is not None:
             opened.close()
 
-    # Ordinary exit handlers come after the interpreter has closed its pools of threads, which closing needs.
+    # Ordinary exit handlers run after the interpreter has closed the thread pools that closing needs.
     register = getattr(threading, "_register_atexit", atexit.register)
     register(close)
 

@@ -1,4 +1,4 @@
-"""Settings that were chosen in the app: checked before they count, kept in the library, weaker than the environment."""
+"""Settings that are saved in the app: checked, stored in the library, and overridden by the environment."""
 
 from __future__ import annotations
 
@@ -16,39 +16,39 @@ if TYPE_CHECKING:
     from animerag.models.providers import ModelServer
     from animerag.storage.library import Library
 
-SETTING = "setting "  # how the keys of the library's facts begin
+SETTING = "setting "  # prefix of the keys in the library's metadata
 _DECLINED = "declined "
-# A change of one of these is tried on the provider before it is kept.
+# A change of one of these is tested on the provider before it is saved.
 _PROVIDER = {"embedding_provider", "chat_provider", "openai_base_url", "chat_model", "embedding_model"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionCheck:
-    """What a try of one of the two models found, in a sentence."""
+    """The result of testing one of the two models, as a sentence."""
 
     role: str  # "Vectors" or "Answers"
     ok: bool
-    told: str
+    message: str
 
 
 async def saved_settings(library: Library) -> dict[str, Any]:
-    """Return what was saved, by name. Raises LibraryError."""
+    """Return the saved settings by name. Raises LibraryError."""
     return from_facts(await library.facts(SETTING))
 
 
 def from_facts(facts: Mapping[str, str]) -> dict[str, Any]:
-    """Return the settings that facts hold, by name; the facts' keys come without `SETTING`."""
-    found = {}
+    """Return the settings that are stored as metadata, by name; the keys come without `SETTING`."""
+    settings = {}
     for name, value in facts.items():
         try:
-            found[name] = json.loads(value)
-        except ValueError:  # somebody's own edit
+            settings[name] = json.loads(value)
+        except ValueError:  # edited outside the app
             continue
-    return found
+    return settings
 
 
 class Preferences:
-    """What can be changed in the app. A change counts for services that are opened after it."""
+    """Reads and saves settings. A change takes effect when the services are opened again."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class Preferences:
         try_out: Callable[[Settings], Awaitable[Sequence[ConnectionCheck]]],
         find: Callable[[], Awaitable[Sequence[ModelServer]]],
     ) -> None:
-        """`try_out` tries the models of settings on their providers, `find` looks for servers on this machine."""
+        """`try_out` tests the models of some settings, `find` looks for model servers on this machine."""
         self._library = library
         self._settings = settings
         self.try_out = try_out
@@ -66,21 +66,21 @@ class Preferences:
 
     @property
     def fixed(self) -> dict[str, str]:
-        """Name the variable of each setting that an option, the environment or `.env` decides."""
+        """Return the variable of each setting that is fixed by an option, the environment or `.env`."""
         return {name: variable(name) for name in SAVABLE if name in self._settings.fixed}
 
     async def current(self) -> Settings:
-        """Return the settings with what is saved by now; a level taken over in Compare counts without a restart."""
+        """Return the settings with all saved values, including a level that Compare has saved since the start."""
         return self._settings.with_saved(await saved_settings(self._library))
 
     async def check(self) -> Sequence[ConnectionCheck]:
-        """Test the models in use; one embedded word is all that is spent."""
+        """Test the models in use; this embeds one word."""
         return await self.try_out(self._settings)
 
     async def save(self, changes: Mapping[str, Any]) -> Settings:
-        """Keep changed settings, None for the default, and return the settings that count from the next start on.
+        """Save changed settings, None for the default; return the settings that apply from the next start.
 
-        Raises SettingsError where a value cannot be used or the provider does not take it; then nothing is kept.
+        Raises SettingsError, and saves nothing, if a value cannot be used or the provider rejects it.
         """
         for name in changes:
             if name not in SAVABLE:
@@ -94,15 +94,18 @@ class Preferences:
         if _PROVIDER & changes.keys():
             for checked in await self.try_out(fresh):
                 if not checked.ok:
-                    raise SettingsError(f"Nothing was changed. {checked.role}: {checked.told}")
-        told = {name: "" if value is None else json.dumps(value, ensure_ascii=False) for name, value in changes.items()}
-        await self._library.set_meta_all({f"{SETTING}{name}": value for name, value in told.items()})
+                    raise SettingsError(f"Your settings were not changed. {checked.role}: {checked.message}")
+        texts = {
+            name: "" if value is None else json.dumps(value, ensure_ascii=False) for name, value in changes.items()
+        }
+        await self._library.set_meta_all({f"{SETTING}{name}": text for name, text in texts.items()})
         return fresh
 
     async def offers(self, *, declined: bool = False) -> list[ModelServer]:
-        """Return servers on this machine that could write answers, where nobody does and nothing forbids it.
+        """Return model servers on this machine that could write answers.
 
-        Those that were declined are left out, unless `declined` asks for them.
+        None are offered while a chat model is in use or the environment fixes one. Servers that were declined are left
+        out unless `declined` is set.
         """
         needed = {"chat_provider", "embedding_provider", "openai_base_url", "chat_model"}
         if self._settings.provider_for(self._settings.chat_provider) != "local" or needed & self.fixed.keys():
@@ -111,32 +114,26 @@ class Preferences:
         return [server for server in await self._find() if server.url not in known]
 
     async def decline(self, server: ModelServer) -> None:
-        """Never offer this server again."""
+        """Do not offer this server again."""
         await self._library.set_meta(f"{_DECLINED}{server.url}", "yes")
 
     async def use(self, server: ModelServer, model: str) -> Settings:
-        """Let a server on this machine write the answers; vectors stay as they are. Raises SettingsError."""
+        """Let a server on this machine write the answers; the vectors do not change. Raises SettingsError."""
         embeds = self._settings.provider_for(self._settings.embedding_provider)
-        return await self.save(
-            {
-                "chat_provider": "openai",
-                "embedding_provider": embeds,
-                "openai_base_url": server.url,
-                "chat_model": model,
-            }
-        )
+        chat = {"chat_provider": "openai", "openai_base_url": server.url, "chat_model": model}
+        return await self.save({**chat, "embedding_provider": embeds})
 
 
 async def tried(role: str, attempt: Callable[[], Awaitable[str]]) -> ConnectionCheck:
-    """Return what `attempt` says, or the sentence that it fails with."""
+    """Return the message of a successful or failed attempt."""
     try:
-        return ConnectionCheck(role=role, ok=True, told=await attempt())
+        return ConnectionCheck(role=role, ok=True, message=await attempt())
     except AnimeRAGError as error:
-        return ConnectionCheck(role=role, ok=False, told=str(error))
+        return ConnectionCheck(role=role, ok=False, message=str(error))
 
 
 def _without(settings: Settings, names: Sequence[str]) -> Settings:
-    """Return settings in which what was saved under these names is at its default again."""
+    """Return settings with these names set to their defaults."""
     defaults = {name: type(settings).model_fields[name].get_default(call_default_factory=True) for name in names}
     return settings.model_copy(update=defaults)
 

@@ -77,14 +77,14 @@ async def test_a_provider_is_tried_before_it_counts(opened):
             assert (services.embedder.provider, services.answering.k) == ("openai", 8)
             told = await services.preferences.check()
             assert [one.ok for one in told] == [True, True]
-            assert "1,536 numbers a vector" in told[0].told
-            assert services.settings.chat_model in told[1].told
+            assert "1,536 numbers a vector" in told[0].message
+            assert services.settings.chat_model in told[1].message
 
 
 async def test_a_provider_that_refuses_is_not_kept(opened):
     refusing = SimulatorSettings(**QUICK, faults=parse_faults("401@1"))
     async with listening(refusing) as url, opened() as services:
-        with pytest.raises(SettingsError, match=r"Nothing was changed\. Vectors: "):
+        with pytest.raises(SettingsError, match=r"Your settings were not changed\. Vectors: "):
             await services.preferences.save({"openai_base_url": url, "embedding_provider": "openai"})
         assert await saved_settings(services.library) == {}
 
@@ -93,7 +93,7 @@ async def test_the_embedded_default_passes_its_own_check(opened):
     async with opened() as services:
         told = await services.preferences.check()
     assert [one.ok for one in told] == [True, True]
-    assert "512 numbers" in told[0].told
+    assert "512 numbers" in told[0].message
 
 
 def of(services, *servers):

@@ -1,5 +1,5 @@
-"""Runs a sheet of questions: each once, a few in flight, journalled as it lands, exported in order.
+"""Runs a sheet of questions: asks each distinct question once, several in flight, and journals every answer.
 
-Knows nothing of how one question is answered, nor of files on disk beyond an export.
-Way through: `runner.Batch` groups rows, `prefetch` embeds ahead of them, `estimate` prices them, `export` writes.
+Knows nothing of how a question is answered, nor of files except for exports.
+Way through: `runner.Batch` groups rows, `prefetch` embeds them together, `estimate` prices them, `export` writes.
 """

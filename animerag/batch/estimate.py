@@ -1,4 +1,4 @@
-"""What a sheet of questions will take, before anything is spent, by the length of questions and shows."""
+"""Estimates the tokens, cost and time of a sheet before anything is spent, from the length of questions and shows."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
     from animerag.storage.batch_runs import RunOptions
     from animerag.storage.library import Library
 
-_SOURCE_CHARACTERS = 1200  # what a prompt holds of a description, at most
+_SOURCE_CHARACTERS = 1200  # of a description in a prompt, at most
 _SOURCE_FACTS_TOKENS = 60  # titles, year, tags
 _PROMPT_TOKENS, _ANSWER_TOKENS = 500, 250  # the instructions; a usual answer
 _SAMPLED_SHOWS = 100
-# Seconds a question before anything was measured, fast and slow: written by a model, quoted, or only searched for.
+# Seconds per question, fast and slow, until a run has been measured: for a model's answer; for a quote or a search.
 _MODEL_S, _QUOTE_S = (1.5, 6.0), (0.02, 0.15)
-_AUTO_GROWS = 4  # how far `auto` usually raises its level while the provider stays prompt
-_ENOUGH = 5  # answers that a measured rate is believed of
+_AUTO_GROWS = 4  # the factor by which `auto` usually raises its level while the provider stays fast
+_ENOUGH = 5  # answers that make a measured rate reliable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SheetEstimate:
-    """What a sheet is expected to take; `cost_usd` is None where no price is known, 0 for the embedded provider."""
+    """The expected use of a sheet; `cost_usd` is None without a known price, 0 for the embedded provider."""
 
     asked: int  # different questions
     tokens: int
@@ -48,10 +48,10 @@ class SheetEstimate:
 
 
 class BatchCosts:
-    """Estimates tokens and cost by the models in use."""
+    """Estimates tokens, cost and time for the models in use."""
 
     def __init__(self, library: Library, *, embedder: Embedder, chat: ChatModel, prices: Mapping[str, float]) -> None:
-        """`prices` are USD a million tokens, by model."""
+        """`prices` are USD per million tokens, by model."""
         self._library = library
         self._embedder, self._chat = embedder, chat
         self._prices = prices
@@ -59,9 +59,9 @@ class BatchCosts:
     async def estimate(
         self, rows: Sequence[QuestionRow], options: RunOptions, *, concurrency: LevelChoice = "auto", level: int = 1
     ) -> SheetEstimate:
-        """Say what answering rows takes at a level that is `concurrency` by choice and `level` now.
+        """Estimate what answering rows takes; `concurrency` is the chosen level and `level` the current one.
 
-        Each question counts once. Raises LibraryError.
+        Repeated questions count once. Raises LibraryError.
         """
         asked = {asked_as(row): row for row in rows if row.question.strip() and row.problem is None}
         questions = sum(estimate_tokens(row.question) for row in asked.values())
@@ -81,7 +81,7 @@ class BatchCosts:
         )
 
     async def note_speed(self, asked: int, seconds: float, options: RunOptions, concurrency: LevelChoice) -> None:
-        """Remember how fast a run was, for later estimates at the same level. Raises LibraryError."""
+        """Store the speed of a run for later estimates at the same level. Raises LibraryError."""
         if asked >= _ENOUGH and seconds > 0:
             await self._library.set_meta(self._speed_key(options, concurrency), f"{asked / seconds:.3f}")
 
@@ -108,7 +108,7 @@ class BatchCosts:
 
 
 def source_tokens(count: int, description: int) -> int:
-    """Return the tokens of a prompt's `count` sources: their descriptions share what a prompt holds, facts do not."""
+    """Return the tokens of `count` sources in a prompt, where only descriptions share an upper limit."""
     return min(count * description, DESCRIPTIONS_TOKENS) + count * _SOURCE_FACTS_TOKENS
 
 

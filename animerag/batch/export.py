@@ -1,4 +1,4 @@
-"""Answers and shows out: CSV, Excel and JSON lines. Spreadsheets never run a cell of ours as a formula."""
+"""Exports answers and shows as CSV, Excel and JSON lines, so that no spreadsheet runs a cell as a formula."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ADDED = (
 )
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\0")
-_NO_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")  # what a workbook cannot hold
+_NO_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")  # characters that a workbook cannot hold
 _LONGEST_CELL = 32_767  # characters, Excel's limit
 
 
@@ -58,7 +58,7 @@ _SHOW_HEADINGS = [
 
 
 def formula_safe(value: str) -> str:
-    """Prefix a cell that a spreadsheet would run (OWASP ASVS 5.0, 1.2.10); the text itself is unchanged."""
+    """Prefix a cell that a spreadsheet would run with an apostrophe (OWASP ASVS 5.0, 1.2.10)."""
     folded = unicodedata.normalize("NFKC", value)
     return f"'{value}" if folded.lstrip(" ").startswith(_FORMULA) or folded.startswith(_FORMULA) else value
 
@@ -70,21 +70,21 @@ def answer_object(index: int, answer: Answer) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Unasked:
-    """What is said of a row that was not asked."""
+    """The status and the error of rows that were not asked."""
 
     status: str
     error: str | None = None
 
     @classmethod
     def of(cls, run: BatchRun) -> Unasked:
-        """Return what is true of a run's rows: they wait, something stopped the run before them, or somebody did."""
+        """Return the status by the state of the run: waiting, stopped with an error, or cancelled."""
         if run.at_work:
             return cls("waiting")
         return cls("error", run.stopped_by) if run.stopped_by else cls("cancelled")
 
 
 def written(suffix: str, run: BatchRun, rows: Iterable[RunRow]) -> bytes:
-    """Return a run as a file that ends in `.csv`, `.xlsx` or `.jsonl`, half-way as well."""
+    """Return a finished or unfinished run as a file of the type `.csv`, `.xlsx` or `.jsonl`."""
     unasked = Unasked.of(run)
     if suffix == ".jsonl":
         return answers_jsonl(rows, unasked=unasked)
@@ -93,14 +93,14 @@ def written(suffix: str, run: BatchRun, rows: Iterable[RunRow]) -> bytes:
 
 
 def answers_jsonl(rows: Iterable[RunRow], *, unasked: Unasked) -> bytes:
-    """Return one JSON object a row, in question order: the answer, and the row's own columns under `columns`."""
+    """Return one JSON object per row, in question order: the answer, and the columns of the sheet under `columns`."""
     return "".join(f"{json.dumps(_row_object(row, unasked), ensure_ascii=False)}\n" for row in rows).encode()
 
 
 def answers_csv(headings: Sequence[str], column: str, rows: Iterable[RunRow], *, unasked: Unasked) -> bytes:
-    """Return the sheet's own columns and the answers as CSV for a spreadsheet: UTF-8 with a byte-order mark.
+    """Return the columns of the sheet and the answers as CSV for a spreadsheet: UTF-8 with a byte-order mark.
 
-    `column` is the heading that holds the questions.
+    `column` is the heading of the questions.
     """
     out = io.StringIO(newline="")
     table = csv.writer(out)
@@ -110,7 +110,7 @@ def answers_csv(headings: Sequence[str], column: str, rows: Iterable[RunRow], *,
 
 
 def shows_csv(shows: Iterable[Show]) -> bytes:
-    """Return shows as CSV for a spreadsheet, under headings that ingestion understands."""
+    """Return shows as CSV for a spreadsheet, with headings that an import recognises."""
     out = io.StringIO(newline="")
     table = csv.writer(out)
     table.writerow(_SHOW_HEADINGS)
@@ -123,7 +123,7 @@ def shows_csv(shows: Iterable[Show]) -> bytes:
 
 
 def _described(show: Show) -> list[Any]:
-    """Return type, dates and making; an inferred type stays out, or it would come back as a recorded one."""
+    """Return type, dates, source, duration and studios; an inferred type would be imported as a recorded one."""
     restricted = None if show.restricted is None else "yes" if show.restricted else "no"
     return [
         None if show.type_inferred else show.type,
@@ -139,7 +139,7 @@ def _described(show: Show) -> list[Any]:
 
 
 def answers_xlsx(headings: Sequence[str], column: str, rows: Iterable[RunRow], *, unasked: Unasked) -> bytes:
-    """Return the same table as an Excel workbook, whose text cells are text whatever they begin with."""
+    """Return the same table as an Excel workbook; text that looks like a formula stays text."""
     from openpyxl import Workbook
     from openpyxl.cell import WriteOnlyCell
 
@@ -154,7 +154,7 @@ def answers_xlsx(headings: Sequence[str], column: str, rows: Iterable[RunRow], *
         if not text.startswith(("=", "#")):
             return text
         text_cell = WriteOnlyCell(sheet, text)
-        text_cell.data_type = "s"  # openpyxl takes these for formulas and error codes
+        text_cell.data_type = "s"  # openpyxl would write a formula or an error code
         return text_cell
 
     for cells in _table(headings, column, rows, unasked):
@@ -165,7 +165,7 @@ def answers_xlsx(headings: Sequence[str], column: str, rows: Iterable[RunRow], *
 
 
 def _table(headings: Sequence[str], column: str, rows: Iterable[RunRow], unasked: Unasked) -> Iterator[list[Any]]:
-    # A column of the sheet that is called like one of ours keeps its place under a name of its own.
+    # A column of the sheet with the name of an added one is renamed and keeps its place.
     yield [*(f"{name} (yours)" if name in ADDED else name for name in headings), *ADDED]
     for row in rows:
         own = [row.asked.question if name == column else _cell(row.asked.columns.get(name)) for name in headings]
@@ -206,7 +206,7 @@ def _row_object(row: RunRow, unasked: Unasked) -> dict[str, Any]:
 
 
 def _cell(value: Any) -> Any:
-    """Return a carried value as a cell: text as it is, what else JSON lines may hold as JSON."""
+    """Return a value of the sheet as a cell: text as it is, other JSON values as JSON."""
     if value is None or isinstance(value, str):
         return value or ""
     return json.dumps(value, ensure_ascii=False)
@@ -219,7 +219,7 @@ def conversation_json(exchanges: Sequence[Exchange]) -> bytes:
 
 
 def conversation_markdown(exchanges: Sequence[Exchange]) -> bytes:
-    """Return a conversation as Markdown, its sources by number below each answer."""
+    """Return a conversation as Markdown, with the numbered sources below each answer."""
     parts = []
     for exchange in exchanges:
         sources = exchange.found.sources if exchange.found else ()

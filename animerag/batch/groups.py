@@ -1,4 +1,4 @@
-"""Rows that ask the same: one of them is asked, and all have its answer."""
+"""Groups the rows of a sheet that ask the same question, so that it is asked once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowGroup:
-    """Rows that ask the same: the first is asked, the others share its answer."""
+    """Rows with the same question: the first is asked, the others share its answer."""
 
     numbers: tuple[int, ...]
     row: QuestionRow
@@ -25,7 +25,7 @@ class RowGroup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LandedAnswer:
-    """One group's answer, when it was begun, and how often a provider was called for it."""
+    """The answer of a group, when it was started, and how many requests it took."""
 
     group: RowGroup
     answer: Answer
@@ -33,14 +33,15 @@ class LandedAnswer:
     attempts: int
 
     def with_usage(self, usage: Usage) -> LandedAnswer:
-        """Add what was used beside the answer."""
+        """Add usage that is not counted in the answer."""
         return replace(self, answer=replace(self.answer, usage=self.answer.usage + usage))
 
 
 def grouped(rows: Mapping[int, QuestionRow]) -> list[RowGroup]:
-    """Put rows that ask the same together, in the order of the first of each; rows that cannot be asked stay alone.
+    """Group rows with the same question, in the order of the first row of each group.
 
-    So do rows of a conversation, where the same words may ask something else.
+    Rows that cannot be asked are not grouped, nor are rows of a conversation, where the same words may mean something
+    else.
     """
     groups: dict[object, list[int]] = {}
     for number, row in rows.items():

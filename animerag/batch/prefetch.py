@@ -1,6 +1,6 @@
-"""What a sheet's questions share: one embedding of all of them, and looks around many vectors at once.
+"""Embeds and searches the questions of a sheet together instead of one by one.
 
-Where a shared request fails, its questions do for themselves what it was to do, each with its own error.
+If a shared request fails, each of its questions is embedded or searched on its own and gets its own error.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ log = logging.getLogger(__name__)
 
 _TEXTS_A_REQUEST = 2048  # the API's limit for one embedding request
 _TOKENS_A_REQUEST = 200_000  # below its 300,000, since ours are estimated
-_SEARCHED_TOGETHER = 50  # vectors in one call to Chroma: more would hold up a live question
+_SEARCHED_TOGETHER = 50  # vectors in one call to Chroma: more would delay a live question
 
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """The `number`th question's vector, and its share of what the embedding took."""
+    """The vector of the `number`th question, and its share of the embedding's usage."""
 
     number: int
     vector: Vectors
@@ -40,33 +40,33 @@ class _Prepared:
 
 
 class QuestionPrefetcher:
-    """Embeds all questions together and looks around in chunks; titles and words are searched for meanwhile.
+    """Embeds all questions together and searches their vectors in chunks.
 
-    A chunk is looked around when the first question of it is asked.
+    A chunk is searched when its first question is asked; titles and words are searched meanwhile.
     """
 
     def __init__(self, retriever: Retriever, questions: Sequence[str], control: Control) -> None:
-        """Begin with the embedding; a stop of `control` ends it."""
+        """Start the embedding; stopping `control` ends it."""
         self._retriever = retriever
         self._embedding = asyncio.ensure_future(_embed_together(retriever, questions, control))
         self._chunks: dict[int, asyncio.Task[dict[str, VectorHits]]] = {}
 
     async def locate(self, text: str) -> VectorHits | Vectors | None:
-        """Return what is known of a question; its vector alone, for it to search itself, where the chunk failed.
+        """Return the hits of a question, or only its vector if the shared search failed; None if it was not embedded.
 
-        Raises ProviderUnusableError where the provider's vectors cannot be used.
+        Raises ProviderUnusableError if the provider's vectors cannot be used.
         """
         prepared = await asyncio.shield(self._embedding)
         if text not in prepared:
             return None
         number = prepared[text].number // _SEARCHED_TOGETHER
         if number not in self._chunks:
-            self._chunks[number] = asyncio.create_task(self._look(number, prepared), name="search-ahead")
+            self._chunks[number] = asyncio.create_task(self._search(number, prepared), name="prefetch-search")
         located = await asyncio.shield(self._chunks[number])
         return located.pop(text, None) or prepared[text].vector
 
     async def usage(self, text: str) -> Usage:
-        """Return a question's share of what the embedding took, nothing where that failed."""
+        """Return a question's share of the embedding's usage, none if the embedding failed."""
         try:
             prepared = await asyncio.shield(self._embedding)
         except ProviderError:
@@ -74,25 +74,25 @@ class QuestionPrefetcher:
         return prepared[text].usage if text in prepared else Usage()
 
     async def close(self) -> None:
-        """End what is still looking."""
+        """Cancel what is still running."""
         tasks = [self._embedding, *self._chunks.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _look(self, number: int, prepared: Mapping[str, _Prepared]) -> dict[str, VectorHits]:
+    async def _search(self, number: int, prepared: Mapping[str, _Prepared]) -> dict[str, VectorHits]:
         start = number * _SEARCHED_TOGETHER
         texts = list(islice(prepared, start, start + _SEARCHED_TOGETHER))
         try:
             located = await self._retriever.locate([prepared[text].vector for text in texts])
         except AnimeRAGError as error:
-            log.info("%d questions are searched for one by one: %s", len(texts), error)
+            log.info("%d questions are searched one by one: %s", len(texts), error)
             return {}
         return dict(zip(texts, located, strict=True))
 
 
 async def _embed_together(retriever: Retriever, questions: Sequence[str], control: Control) -> dict[str, _Prepared]:
-    """Embed all questions in as few requests as the limits allow: one round trip instead of one a question."""
+    """Embed all questions in as few requests as the limits allow: one round trip instead of one per question."""
     wanted = list(dict.fromkeys(text for text in questions if 0 < len(text) <= MAX_QUESTION_CHARACTERS))
     if len(wanted) < 2 or control.stopping or not retriever.embeds_over_a_network:
         return {}
@@ -112,10 +112,10 @@ async def _embed_together(retriever: Retriever, questions: Sequence[str], contro
 async def _embed(
     retriever: Retriever, texts: Sequence[str], *, is_half: bool = False
 ) -> list[tuple[str, Vectors, Usage]]:
-    """Embed texts in one request; none where that failed in a way that need not hold for each of them.
+    """Embed texts in one request; return an empty list if each of them may still succeed on its own.
 
-    An answer of no use is most likely paid for: as in an import it is tried once more and halved once. Then the sheet
-    stops, since each question would pay for another one. Raises ProviderUnusableError.
+    An unusable answer has most likely been paid for. As in an import, the request is tried once more and halved once;
+    then the sheet stops, because every question would pay again. Raises ProviderUnusableError.
     """
     try:
         embedding = await retriever.embed(texts, priority=Priority.BATCH)
@@ -138,7 +138,7 @@ async def _embed(
 
 
 def _cut(texts: Sequence[str]) -> Iterator[list[str]]:
-    """Cut texts into requests that keep the limits of count and tokens."""
+    """Cut texts into requests within the limits of count and tokens."""
     request: list[str] = []
     tokens = 0
     for text in texts:

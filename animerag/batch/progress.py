@@ -1,4 +1,4 @@
-"""How far a run of questions is while it is at work, and what its job reports at the end."""
+"""The progress of a running sheet, and the report of its job at the end."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, kw_only=True)
 class RunProgress:
-    """A run at work, for pages to look at; only the run writes it."""
+    """The progress of a run: written by the run, read by pages."""
 
     run_id: str | None
     total: int
@@ -33,40 +33,40 @@ class RunProgress:
     stopped_by: str | None = None
 
     def count(self, rows: int, answer: Answer) -> None:
-        """Note an answer that as many rows share."""
+        """Count an answer that `rows` rows share."""
         self.done += rows
         self.failed += rows * (answer.status in FAILED)
         self.usage += answer.usage
         self.dearest_usd = max(self.dearest_usd, answer.usage.cost_usd or 0.0)
 
     def show(self, control: Control, stage: str) -> None:
-        """Show how far the run is."""
+        """Publish the progress of the run."""
         control.progress = Progress(done=self.done, total=self.total, stage=stage, elapsed_s=self.elapsed_s)
 
     def unreached(self, row: QuestionRow) -> Answer:
-        """Return what becomes of a row that was not asked."""
+        """Return the answer of a row that was not asked."""
         status = AnswerStatus.ERROR if self.stopped_by else AnswerStatus.CANCELLED
         return Answer(question=row.question, status=status, error=self.stopped_by)
 
     @property
     def elapsed_s(self) -> float:
-        """Return how long it has been at work."""
+        """Return the seconds since the start."""
         return time.perf_counter() - self.began_s
 
     @property
     def per_second(self) -> float:
-        """Return rows answered a second."""
+        """Return the rows answered per second."""
         return self.done / self.elapsed_s if self.elapsed_s > 0 else 0.0
 
     @property
     def left_s(self) -> float | None:
-        """Return the seconds left at this pace; None before the first answer."""
+        """Return the remaining seconds at this rate; None before the first answer."""
         return (self.total - self.done) / self.per_second if self.done else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchReport:
-    """Answers in question order, as many as there were questions."""
+    """The answers in question order, one for each question."""
 
     rows: tuple[QuestionRow, ...]
     answers: tuple[Answer, ...]
@@ -74,15 +74,15 @@ class BatchReport:
 
     @property
     def failed(self) -> int:
-        """Count the questions that ended in an error or were not reached."""
+        """Return the number of questions that failed or were not asked."""
         return sum(answer.status in (AnswerStatus.ERROR, AnswerStatus.CANCELLED) for answer in self.answers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunReport:
-    """What one job did for a run; its answers are in the journal. `left` counts rows failed or not reached.
+    """The result of one job of a run; the answers are in the journal. `left` counts rows that failed or were not asked.
 
-    `usage` is that of the whole run, earlier jobs included, as far as its cost goes.
+    The cost in `usage` is that of the whole run, earlier jobs included.
     """
 
     run_id: str

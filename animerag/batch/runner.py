@@ -1,4 +1,4 @@
-"""Batch: many questions, a few at a time, each answer kept as it lands; one bad row never hurts another."""
+"""Answers sheets of questions, several at a time; journals each answer at once, and isolates rows that fail."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 Which = Literal["missing", "failed"]
 BATCH_JOB = "batch"
 
-_GRACE_S = 1.0  # answers that land so soon after Cancel are kept: they are paid for
+_GRACE_S = 1.0  # answers that arrive this soon after Cancel are stored, because they are paid for
 
 
 class Batch:
@@ -60,13 +60,13 @@ class Batch:
         costs: BatchCosts | None = None,
         visits: PageActivity | None = None,
     ) -> None:
-        """`runs` is the journal; without one only `run` can be used. `visits` tells whether pages are looked at."""
+        """`runs` is the journal; without it only `run` can be used. `visits` shows whether somebody views a page."""
         self._visits = visits or PageActivity()
         self._answering = answering
         self._level = level
         self._runs = runs
         self._costs = costs
-        self.set_level = set_level  # how many questions are in flight; may be called while a run is at work
+        self.set_level = set_level  # questions in flight; may be called during a run
 
     @property
     def runs(self) -> Runs:
@@ -76,53 +76,49 @@ class Batch:
 
     @property
     def k(self) -> int:
-        """Return how many shows a question gets where nobody says."""
+        """Return the default number of sources per question."""
         return self._answering.k
 
     @property
     def level(self) -> int:
-        """Return how many questions may be in flight now."""
+        """Return the current number of questions in flight."""
         return self._level()
-
-    # ── Before ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def estimate(
         self, rows: Sequence[QuestionRow], options: RunOptions, *, concurrency: LevelChoice = "auto"
     ) -> SheetEstimate:
-        """Say what answering rows would take. Raises LibraryError."""
+        """Estimate what answering rows would take. Raises LibraryError."""
         assert self._costs is not None, "this batch knows no costs"
         level = self._level() if concurrency == "auto" else concurrency
         return await self._costs.estimate(rows, options, concurrency=concurrency, level=level)
 
     async def begin(self, sheet: Sheet, options: RunOptions, *, sha256: str) -> str:
-        """Journal a sheet and return the run's id; nothing is asked yet.
+        """Journal a sheet without asking anything; return the id of the run.
 
-        Raises InvalidInputError for a cost cap that cannot be kept, LibraryError.
+        Raises InvalidInputError for a cost cap without a known price, LibraryError.
         """
         if options.max_cost_usd is not None and (await self.estimate(sheet.rows, options)).cost_usd is None:
             raise InvalidInputError(
-                f"A cost cap cannot be kept: the price of {self._answering.model} is not known."
-                " Set ANIMERAG_PRICES, or leave the cap out."
+                f"A cost cap needs a price, and the price of {self._answering.model} is not known:"
+                " set ANIMERAG_PRICES, or remove the cap."
             )
         return await self.runs.begin(sheet, options, sha256=sha256)
 
     async def start(
         self, jobs: Jobs, run_id: str, which: Which = "missing", *, concurrency: LevelChoice | None = None
     ) -> Job:
-        """Start a job on a run. Raises InvalidInputError while another one works on it, LibraryError."""
+        """Start a job for a run. Raises InvalidInputError while the run has another job, LibraryError."""
         run = await self.runs.get(run_id)
         if run.at_work:
-            raise InvalidInputError("Another job works on this run already: wait for it or cancel it.")
+            raise InvalidInputError("This run already has a job: wait for it, or cancel it.")
         work = partial(self.answer, run_id, which=which, concurrency=concurrency)
         job = await jobs.start(work, kind=BATCH_JOB, title=run.name, key=f"batch:{run_id}")
         await self.runs.note_job(run_id, job.id)
         return job
 
     async def read(self, path: Path, name: str, options: SheetOptions) -> Sheet:
-        """Read a sheet of questions. Raises InvalidInputError for a file that is none."""
+        """Read a sheet of questions. Raises InvalidInputError for any other file."""
         return await asyncio.to_thread(confinement.read_questions, path, name, options)
-
-    # ── During ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def run(
         self,
@@ -134,10 +130,10 @@ class Batch:
         retrieval_only: bool = False,
         on_answer: Callable[[int, Answer], Awaitable[None]] | None = None,
     ) -> BatchReport:
-        """Answer rows without a journal; `on_answer` hears of each in order, as soon as all before it are there."""
+        """Answer rows without a journal; `on_answer` is called in question order, as soon as that is possible."""
         answers: list[Answer | None] = [None] * len(rows)
         options = RunOptions(k=k or self.k, retrieval_only=retrieval_only)
-        passed_on = 0
+        reported = 0
         with metering() as meter:
             live = control.partial = RunProgress(run_id=None, total=len(rows), meter=meter)
             groups, threads = grouped(dict(enumerate(rows))), Threads(dict(enumerate(rows)))
@@ -145,13 +141,13 @@ class Batch:
             async for landed in work:
                 for number in landed.group.numbers:
                     answers[number] = landed.answer
-                while passed_on < len(rows) and (ready := answers[passed_on]) is not None:
+                while reported < len(rows) and (ready := answers[reported]) is not None:
                     if on_answer is not None:
-                        await on_answer(passed_on, ready)
-                    passed_on += 1
+                        await on_answer(reported, ready)
+                    reported += 1
         finished = tuple(answer or live.unreached(row) for answer, row in zip(answers, rows, strict=True))
         if on_answer is not None and live.stopped_by is not None:
-            for number in range(passed_on, len(rows)):
+            for number in range(reported, len(rows)):
                 await on_answer(number, finished[number])
         return BatchReport(rows=tuple(rows), answers=finished, seconds=live.elapsed_s)
 
@@ -164,10 +160,10 @@ class Batch:
         concurrency: LevelChoice | None = None,
         on_stored: Callable[[RowAnswer], Awaitable[None]] | None = None,
     ) -> RunReport:
-        """Ask what a run misses, or what failed in it, and keep each answer as it lands. An old one stays until then.
+        """Ask the missing or the failed questions of a run, and store each answer as it arrives.
 
-        A question that another row of the run has an answer to is not asked again.
-        Raises LibraryError when an answer cannot be kept.
+        An earlier answer stays until it is replaced. A question that another row has answered is not asked again.
+        Raises LibraryError when an answer cannot be stored.
         """
         run = await self.runs.get(run_id)
         if concurrency is not None:
@@ -175,10 +171,11 @@ class Batch:
         rows = {row.number: row for row in await self.runs.rows(run_id)}
         statuses = (None, AnswerStatus.CANCELLED) if which == "missing" else FAILED
         wanted = {number: row for number, row in rows.items() if row.status in statuses}
-        # What other jobs of the run have spent is gone; what rows cost from here on is reserved before each call.
+        # Earlier jobs of the run count towards its cap; from here on each call reserves its cost in advance.
         cap = run.options.max_cost_usd
-        reached = None if cap is None else f"The cost cap of ${cap:,.2f} is reached: raise it and resume for the rest."
-        budget = None if cap is None else Budget(cap, taken_usd=run.usage.cost_usd or 0.0, reached=reached)
+        budget = None
+        if cap is not None:
+            budget = Budget(cap, taken_usd=run.usage.cost_usd or 0.0, reached=_cap_reached(cap))
         with metering() as meter, drawing_on(budget):
             live = control.partial = RunProgress(run_id=run_id, total=len(wanted), meter=meter)
             live.usage = Usage(cost_usd=run.usage.cost_usd, estimated=run.usage.estimated)
@@ -213,8 +210,8 @@ class Batch:
     async def _share_answers(
         self, run_id: str, wanted: dict[int, RunRow], rows: Mapping[int, RunRow], live: RunProgress
     ) -> None:
-        """Give rows the answer that another row of the run has to the same question, and want them no more."""
-        held = {
+        """Give rows the answer of another row with the same question, and remove them from `wanted`."""
+        answered = {
             asked_as(row.asked): row
             for row in rows.values()
             if row.status in (AnswerStatus.OK, AnswerStatus.NO_MATCH, AnswerStatus.REFUSED)
@@ -222,7 +219,9 @@ class Batch:
         shared = [
             RowAnswer(answer=twin.answer.repeated(number), began_at=time.time())
             for number, row in wanted.items()
-            if not row.asked.thread and (twin := held.get(asked_as(row.asked))) is not None and twin.answer is not None
+            if not row.asked.thread
+            and (twin := answered.get(asked_as(row.asked))) is not None
+            and twin.answer is not None
         ]
         await self.runs.keep(run_id, shared)
         for row in shared:
@@ -258,7 +257,7 @@ class Batch:
         concurrency: int | None = None,
         keep: Callable[[LandedAnswer], Awaitable[None]] | None = None,
     ) -> AsyncGenerator[LandedAnswer, None]:
-        """Ask each group and yield what landed; groups that were not reached are left out."""
+        """Ask each group and yield its answer; groups that were not asked are left out."""
         live.show(control, "Embedding the questions")
         if options.max_cost_usd is not None:
             live.dearest_usd = (await self.estimate([group.row for group in groups], options)).each_usd
@@ -272,7 +271,7 @@ class Batch:
             async def locate() -> VectorHits | Vectors | None:
                 located = await prefetcher.locate(text)
                 if located is None and control.stopping:
-                    await asyncio.wait({ended})  # a stopped run embeds nothing more
+                    await asyncio.wait({ended})  # a stopped run embeds nothing else
                 return located
 
             try:
@@ -283,7 +282,7 @@ class Batch:
             threads.answered(group.numbers[0], landed.answer if landed is not None else None)
             if landed is None:
                 return None
-            if landed.answer.nobody_served:  # it is not the question's fault: it is asked when the run is resumed
+            if landed.answer.nobody_served:  # not the question's fault: it is asked when the run is resumed
                 live.stopped_by = live.stopped_by or landed.answer.error
                 return None
             landed = landed.with_usage(await prefetcher.usage(text))
@@ -307,11 +306,11 @@ class Batch:
             await prefetcher.close()
 
     def _limit(self, room: LoadShedder, concurrency: int | None) -> int:
-        """Return how many questions may be under way now."""
+        """Return how many questions may be in flight now."""
         if self._answering.somebody_waits:
             return 1
         level = room.of(concurrency or self._level())
-        # Where answers wait at the gate, the next ones are searched for meanwhile, so that no slot stays empty.
+        # While answers wait at the gate, the next questions are searched, so that no slot stays empty.
         return level + max(1, level // 4) if self._answering.written_by_a_model else level
 
     async def _ask(
@@ -322,7 +321,7 @@ class Batch:
         ended: asyncio.Task[None],
         threads: Threads,
     ) -> LandedAnswer | None:
-        """Ask one question; None where the run was stopped before the answer was there."""
+        """Ask one question; return None if the run was stopped before the answer."""
         began_at = time.time()
         with lane(group.numbers[0]), metering() as meter:
             asking = asyncio.create_task(self._answer(group, locate, options, threads))
@@ -359,17 +358,21 @@ class Batch:
 def _until_stopped(
     groups: Sequence[RowGroup], control: Control, live: RunProgress, options: RunOptions
 ) -> Iterator[RowGroup]:
-    """Yield groups until somebody or something stops the run, or until one more might break the cap."""
-    # A group counts as being asked from here until its cost is counted: several may be drawn before any has begun.
+    """Yield groups until the run is stopped, or until one more might exceed the cap."""
+    # A group counts as asked from here until its cost is known: several may be drawn before the first one starts.
     cap = options.max_cost_usd
     for group in groups:
         if control.stopping or live.stopped_by:
             return
         if cap is not None and (live.usage.cost_usd or 0.0) + (live.asking + 1) * live.dearest_usd > cap:
-            live.stopped_by = f"The cost cap of ${cap:,.2f} is reached: raise it and resume for the rest."
+            live.stopped_by = _cap_reached(cap)
             return
         live.asking += 1
         yield group
+
+
+def _cap_reached(cap_usd: float) -> str:
+    return f"The cost cap of ${cap_usd:,.2f} is reached: raise it, then resume."
 
 
 async def _grace_over(control: Control) -> None:

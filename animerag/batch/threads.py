@@ -1,4 +1,4 @@
-"""Rows of a sheet that are one conversation: each waits for the one before it and may lean on all of them."""
+"""Conversations in a sheet: rows with the same `thread` are asked in order, each with the history of the others."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from animerag.readers.questions import QuestionRow
 
 
-_LEANED_ON = (AnswerStatus.OK, AnswerStatus.NO_MATCH, AnswerStatus.TRUNCATED)
+_IN_HISTORY = (AnswerStatus.OK, AnswerStatus.NO_MATCH, AnswerStatus.TRUNCATED)
 
 
 class Threads:
-    """The conversations of a sheet, by the numbers of their rows."""
+    """The conversations of a sheet, by row number."""
 
     def __init__(self, rows: Mapping[int, QuestionRow]) -> None:
-        """`rows` are those that are going to be asked."""
+        """`rows` are the rows that will be asked."""
         self._turns: dict[int, Turn] = {}
         self._threads = {number: row.thread for number, row in rows.items() if row.thread}
         self._answered = {number: asyncio.Event() for number in self._threads}
@@ -31,12 +31,12 @@ class Threads:
             self._members[self._threads[number]].append(number)
 
     def add_asked(self, number: int, thread: str, turn: Turn) -> None:
-        """Note the turn of a row that an earlier run has answered."""
+        """Add the turn of a row that was answered earlier."""
         self._turns[number] = turn
         self._members[thread] = sorted({*self._members[thread], number})
 
     async def history(self, number: int) -> tuple[Turn, ...]:
-        """Return what was said before a row in its conversation, once all of that has been answered."""
+        """Wait for the earlier rows of a conversation, and return their turns."""
         thread = self._threads.get(number)
         if thread is None:
             return ()
@@ -47,10 +47,10 @@ class Threads:
         return tuple(self._turns[one] for one in earlier if one in self._turns)
 
     def answered(self, number: int, answer: Answer | None) -> None:
-        """Let the next row of the conversation be asked; a row without an answer leaves nothing to lean on."""
+        """Release the next row of the conversation; a row without an answer adds no turn."""
         if number not in self._answered:
             return
-        if answer is not None and answer.status in _LEANED_ON:
+        if answer is not None and answer.status in _IN_HISTORY:
             ids = answer.result.ids if answer.result else answer.citations
             self._turns[number] = Turn(question=answer.question, answer=answer.text or "", ids=ids)
         self._answered[number].set()

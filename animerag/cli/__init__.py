@@ -1,7 +1,7 @@
 """The command line: the same services as the pages, from a shell.
 
-Knows nothing of widgets and holds no logic of its own: a command reads options, calls one service and prints.
-Way through: `main` picks the command, `job_runner` shows progress, each other module is a command.
+Contains neither widgets nor business logic: a command reads its options, calls one service and prints the result.
+Way through: `main` picks the command, `job_runner` shows progress, and every other module is a command.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Return the whole command line."""
+    """Build the parser with all commands."""
     about = "Ask questions about your anime catalogue. Without a command, the app opens."
     parser = argparse.ArgumentParser(prog="animerag", description=about)
     parser.set_defaults(run=app.run, port=None, no_browser=False)
@@ -53,13 +53,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return UNUSABLE
     except KeyboardInterrupt:
         return CANCELLED
-    except BrokenPipeError:  # the reader of our output has left
+    except BrokenPipeError:  # the program that reads our output has closed the pipe
         discard_output()
         return CANCELLED
 
 
 def _is_utf8(word: str) -> bool:
-    """Tell whether a word can be printed and stored: bytes that are not UTF-8 come as halves of surrogate pairs."""
+    """Return whether a word is valid UTF-8: Python passes other bytes on as lone surrogates."""
     try:
         word.encode("utf-8")
     except UnicodeEncodeError:

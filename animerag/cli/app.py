@@ -1,4 +1,4 @@
-"""`animerag app`, and `animerag` without a command: the app, from a checkout or a wheel, in any directory."""
+"""`animerag app`, or `animerag` without a command: open the app, from a checkout or a wheel, in any directory."""
 
 from __future__ import annotations
 
@@ -21,16 +21,14 @@ _HOST = "127.0.0.1"  # as .streamlit/config.toml has it
 
 def add(commands: Commands) -> None:
     """Add `app` to the command line."""
-    parser = commands.add_parser("app", help="open the app in a browser; the same as no command")
-    parser.add_argument(
-        "--port", type=int, metavar="N", help="the app's port; the default is the first free one from 8501"
-    )
-    parser.add_argument("--no-browser", action="store_true", help="only print the address")
+    parser = commands.add_parser("app", help="open the app in a browser (the default command)")
+    parser.add_argument("--port", type=int, metavar="N", help="port of the app (default: the first free one from 8501)")
+    parser.add_argument("--no-browser", action="store_true", help="print the address without opening a browser")
     parser.set_defaults(run=run)
 
 
 async def run(options: argparse.Namespace) -> int:
-    """Become the app's server. Raises InvalidInputError for a port that is taken or none, SettingsError."""
+    """Replace this process with the app's server. Raises InvalidInputError for an unusable port, SettingsError."""
     from animerag.config import app_script, load_settings
 
     if options.port is not None:
@@ -44,7 +42,7 @@ async def run(options: argparse.Namespace) -> int:
 
 
 def server_options(options: argparse.Namespace) -> list[str]:
-    """Return what Streamlit is told beside its configuration file."""
+    """Return the options for Streamlit that its configuration file does not set."""
     port = [] if options.port is None else [f"--server.port={options.port}"]
     return [*port, f"--server.headless={str(options.no_browser).lower()}", "--server.showEmailPrompt=false"]
 
@@ -54,7 +52,9 @@ def _check(port: int) -> None:
     if not 1 <= port <= 65_535:
         raise InvalidInputError(f"{port} is not a port: use a number from 1 to 65535.")
     with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # what has just ended does not count
+        probe.setsockopt(
+            socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
+        )  # a socket that was just closed does not block the port
         try:
             probe.bind((_HOST, port))
         except OSError as error:

@@ -1,4 +1,4 @@
-"""`animerag backup` and `animerag restore`: a catalogue in one file, and back."""
+"""`animerag backup` and `animerag restore`: save a catalogue in one file, and restore it."""
 
 from __future__ import annotations
 
@@ -7,37 +7,40 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from animerag.cli.job_runner import DONE, ROWS_LEFT, Commands, services
+from animerag.text.counting import counted
 
 if TYPE_CHECKING:
     import argparse
 
 
 def add(commands: Commands) -> None:
-    """Add both to the command line."""
-    parser = commands.add_parser("backup", help="copy the catalogue into one file, while it is used if need be")
-    parser.add_argument("file", nargs="?", type=Path, help="a .zip that does not exist yet; named after the time")
+    """Add `backup` and `restore` to the command line."""
+    parser = commands.add_parser("backup", help="save the catalogue in one file, even while the app is running")
+    parser.add_argument("file", nargs="?", type=Path, help="a new .zip file (default: a name with the current time)")
     parser.set_defaults(run=backup)
 
-    parser = commands.add_parser("restore", help="put a backup in the place of the catalogue")
-    parser.add_argument("file", type=Path)
-    parser.add_argument("--replace", action="store_true", help="also where shows are; what was there is kept beside it")
+    parser = commands.add_parser("restore", help="restore the catalogue from a backup")
+    parser.add_argument("file", type=Path, help="the backup")
+    parser.add_argument(
+        "--replace", action="store_true", help="replace a catalogue with shows; its files stay beside it"
+    )
     parser.set_defaults(run=restore)
 
 
 async def backup(options: argparse.Namespace) -> int:
-    """Write the file."""
+    """Write the backup."""
     from animerag.config import load_settings
     from animerag.storage import backup as backups
 
     settings = load_settings()
     target = options.file or Path(backups.default_name())
     shows = await asyncio.to_thread(backups.write, settings.database_path, settings.data_dir, target)
-    print(f"{shows:,} shows in {target} ({target.stat().st_size / 2**20:,.1f} MB).")
+    print(f"Saved {counted(shows, 'show')} to {target} ({target.stat().st_size / 2**20:,.1f} MB).")
     return DONE
 
 
 async def restore(options: argparse.Namespace) -> int:
-    """Read the file, and make the index anew from it."""
+    """Restore the backup and rebuild the index."""
     from animerag.config import load_settings
     from animerag.storage import backup as backups
 
@@ -47,6 +50,6 @@ async def restore(options: argparse.Namespace) -> int:
     async with services() as opened:
         report = await opened.maintenance.repair_alone(opened.jobs)
     left = len(report.missing)
-    rest = f" {left:,} have no vector for the current model: `animerag ingest --reindex` makes them." if left else ""
-    print(f"{shows:,} shows are back, {report.indexed:,} of them indexed.{rest}")
+    rest = f" {left:,} still need a vector for the current model: run `animerag ingest --reindex`." if left else ""
+    print(f"Restored {counted(shows, 'show')}; {report.indexed:,} are in the search index.{rest}")
     return ROWS_LEFT if left else DONE

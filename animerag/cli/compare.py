@@ -8,12 +8,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from animerag.cli.job_runner import CANCELLED, DONE, ROWS_LEFT, Commands, positive, services, watched
+from animerag.cli.job_runner import CANCELLED, DONE, ROWS_LEFT, Commands, positive, run_job, services
 from animerag.comparison.measurements import FEW
 from animerag.comparison.plan import MODES, WORKLOADS, ExperimentPlan, modes_of
 from animerag.comparison.presets import PRESETS
 from animerag.comparison.serialization import to_object
 from animerag.errors import InvalidInputError
+from animerag.text.counting import counted
+from animerag.text.durations import duration
 
 if TYPE_CHECKING:
     import argparse
@@ -24,14 +26,18 @@ if TYPE_CHECKING:
     from animerag.comparison.presets import ExperimentEstimate
 
 _FORMATS = (".html", ".json", ".csv")
-# What fits a terminal; the files have the rest.
+# Too many columns for a terminal; files have these as well.
 _HIDDEN = ("Repeats", "Fastest (s)", "Slowest (s)", "Efficiency (%)")
 
 
 def add(commands: Commands) -> None:
     """Add `compare` to the command line."""
     parser = commands.add_parser("compare", help="measure sync, threads and async on the same work")
-    parser.add_argument("workload", choices=WORKLOADS, help="documents, a sheet of questions, or one question")
+    parser.add_argument(
+        "workload",
+        choices=WORKLOADS,
+        help="importing documents (ingest), a sheet of questions (batch) or one question (query)",
+    )
     parser.add_argument(
         "--levels", type=_numbers, default=(1, 3, 5, 10), metavar="N,N", help="requests in flight (1,3,5,10)"
     )
@@ -39,35 +45,38 @@ def add(commands: Commands) -> None:
         "--modes",
         type=_names,
         metavar="NAME,NAME",
-        help=f"of {', '.join(MODES)} (all that the work has)",
+        help=f"modes to compare: {', '.join(MODES)} (default: all that apply)",
     )
-    parser.add_argument("--repeats", type=positive, default=3, metavar="N", help="runs of each (3)")
     parser.add_argument(
-        "--warmup", type=int, default=1, metavar="N", help="short runs of each mode before measuring (1)"
+        "--repeats", type=positive, default=3, metavar="N", help="measured runs of each mode and level (3)"
     )
-    parser.add_argument("--documents", type=positive, default=1458, metavar="N", help="for ingest (1458)")
-    parser.add_argument("--questions", type=positive, default=10, metavar="N", help="for batch (10)")
-    parser.add_argument("--batch-size", type=positive, default=100, metavar="N", help="documents a request (100)")
-    parser.add_argument("--provider", choices=("simulated", "configured"), default="simulated")
-    parser.add_argument("--preset", default="typical", metavar="NAME", help=", ".join(PRESETS))
-    parser.add_argument("--alias-latency", type=float, default=0.2, metavar="S", help="of a title service (0.2)")
+    parser.add_argument(
+        "--warmup", type=int, default=1, metavar="N", help="short runs of each mode before the measured ones (1)"
+    )
+    parser.add_argument("--documents", type=positive, default=1458, metavar="N", help="documents to import (1458)")
+    parser.add_argument("--questions", type=positive, default=10, metavar="N", help="questions to answer (10)")
+    parser.add_argument("--batch-size", type=positive, default=100, metavar="N", help="documents per request (100)")
+    choices = ("simulated", "configured")
+    parser.add_argument("--provider", choices=choices, default="simulated", help="your own costs money (simulated)")
+    parser.add_argument("--preset", default="typical", metavar="NAME", help=f"one of {', '.join(PRESETS)} (typical)")
+    parser.add_argument("--alias-latency", type=float, default=0.2, metavar="S", help="seconds per title match (0.2)")
     for flag, name, kind, text in (
-        ("--embed-latency", "embed_latency_s", float, "seconds an embedding request takes, whatever its size"),
-        ("--chat-latency", "chat_latency_s", float, "seconds an answer takes"),
-        ("--jitter", "jitter", float, "share by which each latency varies at random"),
-        ("--rpm", "requests_per_minute", int, "requests a minute the provider accepts"),
-        ("--burst", "burst", int, "requests the provider accepts at once"),
-        ("--faults", "faults", str, "faults and their shares, as for simulate"),
+        ("--embed-latency", "embed_latency_s", float, "seconds per embedding request, whatever its size"),
+        ("--chat-latency", "chat_latency_s", float, "seconds per answer"),
+        ("--jitter", "jitter", float, "share by which each latency varies at random, 0 to 1"),
+        ("--rpm", "requests_per_minute", int, "requests per minute that the provider accepts"),
+        ("--burst", "burst", int, "requests that the provider accepts at once"),
+        ("--faults", "faults", str, "faults and their rates, as for `animerag simulate`"),
     ):
         parser.add_argument(flag, dest=name, type=kind, metavar="X", help=text)
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="for order, jitter and faults")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="random seed for order, jitter and faults (0)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="write a .html report, .json or .csv")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write a report (.html), or the figures (.json, .csv)")
     parser.set_defaults(run=compare)  # fmt: skip
 
 
 async def compare(options: argparse.Namespace) -> int:
-    """Run an experiment. Raises InvalidInputError for a plan that cannot be run, or while other jobs run."""
+    """Run an experiment. Raises InvalidInputError for a plan that cannot run, and while other jobs are running."""
     if options.out is not None and options.out.suffix.lower() not in _FORMATS:
         raise InvalidInputError(f"{options.out} cannot be written: name a file that ends in .html, .json or .csv.")
     plan, provider = _plan(options), _provider(options)
@@ -80,7 +89,7 @@ async def compare(options: argparse.Namespace) -> int:
             from animerag.jobs.jobs import Control
 
             await opened.catalogue.import_sample(Control())
-        experiment, stopped = await watched(
+        experiment, stopped = await run_job(
             opened,
             lambda control: comparison.run(plan, provider, control),
             kind="compare",
@@ -116,20 +125,20 @@ def _plan(options: argparse.Namespace) -> ExperimentPlan:
 
 
 def _provider(options: argparse.Namespace) -> dict[str, Any]:
-    """Return the simulator's settings: the preset's, with the options' own numbers on top."""
+    """Return the settings of the simulator: those of the preset, overridden by options."""
     if options.preset not in PRESETS:
-        raise InvalidInputError(f"There is no preset {options.preset!r}; there are {', '.join(PRESETS)}.")
+        raise InvalidInputError(f"{options.preset!r} is not a preset: use {', '.join(PRESETS)}.")
     names = ("embed_latency_s", "chat_latency_s", "jitter", "requests_per_minute", "burst", "faults")
     own = {name: value for name in names if (value := getattr(options, name)) is not None}
     if "embed_latency_s" in own:
-        own["embed_per_item_s"] = 0.0  # a given latency is the whole of it
+        own["embed_per_item_s"] = 0.0  # --embed-latency is the whole latency of a request
     return {**PRESETS[options.preset].provider, **own, "seed": options.seed}
 
 
 def _announced(plan: ExperimentPlan, needs: ExperimentEstimate) -> str:
-    cost = "at unknown cost" if needs.cost_usd is None else f"${needs.cost_usd:.4f}" if needs.cost_usd else "no cost"
-    work = f"{needs.requests:,} requests, {needs.tokens:,} tokens"
-    return f"{len(plan.order())} runs, about {needs.seconds:.0f} s, {work}, {cost}."
+    cost = "cost unknown" if needs.cost_usd is None else f"${needs.cost_usd:.4f}" if needs.cost_usd else "no cost"
+    work = f"{counted(needs.requests, 'request')}, {counted(needs.tokens, 'token')}"
+    return f"{counted(len(plan.order()), 'run')}, about {duration(needs.seconds)}, {work}, {cost}."
 
 
 def _print(experiment: Experiment) -> None:
@@ -157,7 +166,7 @@ def _print(experiment: Experiment) -> None:
     for note in experiment.notes:
         console.print(note, markup=False)
     if any(0 < run.latency_s.n < FEW for run in experiment.runs):
-        console.print(f"A 99th percentile of fewer than {FEW} requests is their slowest.", markup=False)
+        console.print(f"With fewer than {FEW} requests, the 99th percentile is the slowest request.", markup=False)
 
 
 def _cell(value: Mapping[str, Any] | str | float | None) -> str:

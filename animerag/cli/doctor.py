@@ -1,4 +1,4 @@
-"""`animerag doctor`, `info` and `simulate`: what is there, whether it agrees, and a provider to practise on."""
+"""`animerag doctor`, `info` and `simulate`: check the index, show the configuration, simulate a provider."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 def add(commands: Commands) -> None:
     """Add `simulate`, `doctor` and `info` to the command line."""
-    parser = commands.add_parser("simulate", help="run a provider to practise on, that speaks the OpenAI protocol")
+    parser = commands.add_parser("simulate", help="run a simulated provider that speaks the OpenAI protocol")
     simulator.add_arguments(parser)
     parser.set_defaults(run=simulate)
 
-    parser = commands.add_parser("doctor", help="hold the index against the library")
-    parser.add_argument("--repair", action="store_true", help="mend what kept vectors can mend; spends nothing")
-    parser.add_argument("--json", action="store_true")
+    parser = commands.add_parser("doctor", help="check the library and the search index")
+    parser.add_argument("--repair", action="store_true", help="repair the index from stored vectors, at no cost")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(run=doctor)
 
-    parser = commands.add_parser("info", help="say what is configured and stored")
-    parser.add_argument("--json", action="store_true")
+    parser = commands.add_parser("info", help="show the configuration and the size of the catalogue")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(run=info)
 
 
@@ -42,7 +42,7 @@ async def simulate(options: argparse.Namespace) -> int:
 
 
 async def doctor(options: argparse.Namespace) -> int:
-    """Check, and mend where asked to."""
+    """Check the library and the index; repair the index with --repair."""
     async with services() as opened:
         maintenance = opened.maintenance
         report = await (maintenance.repair_alone(opened.jobs) if options.repair else maintenance.check())
@@ -51,7 +51,7 @@ async def doctor(options: argparse.Namespace) -> int:
     elif report.damage:
         print(
             f"The library is damaged: {'; '.join(report.damage)}. Restore a backup with"
-            " `animerag restore FILE --replace`; what is there now is kept beside it."
+            " `animerag restore FILE --replace`; the damaged files stay beside it."
         )
     elif report.healthy:
         print(f"Healthy: {report.shows:,} shows, {report.indexed:,} indexed, {report.repaired:,} repaired.")
@@ -62,8 +62,9 @@ async def doctor(options: argparse.Namespace) -> int:
             f" {len(report.unsound_vectors)} damaged vectors. {_advice(repaired=options.repair)}"
         )
     if report.oversized:
-        told = f"The index takes {report.index_bytes / 2**20:,.0f} MB, many times what its vectors need: delete the"
-        print(f"{told} chroma folder of the data directory and run `animerag doctor --repair`.", file=sys.stderr)
+        size = f"The index takes {report.index_bytes / 2**20:,.0f} MB, far more than its vectors need."
+        remedy = "Delete the chroma folder in the data directory, then run `animerag doctor --repair`."
+        print(size, remedy, file=sys.stderr)
     return DONE if report.healthy else ROWS_LEFT
 
 
@@ -72,19 +73,19 @@ def _advice(*, repaired: bool) -> str:
 
 
 async def info(options: argparse.Namespace) -> int:
-    """Tell what is configured and stored."""
+    """Print the configuration and the size of the catalogue."""
     from animerag.catalogue import overview
     from animerag.config import load_settings
 
-    found = overview.read(load_settings())
-    if found is None:
+    state = overview.read(load_settings())
+    if state is None:
         async with services() as opened:
-            found = await _from_services(opened)
-    told = _info_object(found)
+            state = await _from_services(opened)
+    values = _info_object(state)
     if options.json:
-        print(json.dumps(told, ensure_ascii=False))
+        print(json.dumps(values, ensure_ascii=False))
         return DONE
-    for name, value in told.items():
+    for name, value in values.items():
         shown = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value
         print(f"{name.replace('_', ' ')}: {shown}")
     return DONE
@@ -105,18 +106,18 @@ async def _from_services(opened: Services) -> Overview:
     )
 
 
-def _info_object(found: Overview) -> dict[str, Any]:
+def _info_object(state: Overview) -> dict[str, Any]:
     from animerag.catalogue.overview import chroma_address
 
-    settings = found.settings
+    settings = state.settings
     limits = ("ingest_concurrency", "query_concurrency", "batch_size", "max_rpm", "max_tpm", "max_cost_usd")
     return {
         "version": __version__,
-        "provider": found.provider,
-        "chat_model": found.chat_model,
-        "embedding_model": found.embedding_model,
-        "dimensions": found.dimensions,
-        "catalogue": {"shows": found.shows, "indexed": found.indexed},
+        "provider": state.provider,
+        "chat_model": state.chat_model,
+        "embedding_model": state.embedding_model,
+        "dimensions": state.dimensions,
+        "catalogue": {"shows": state.shows, "indexed": state.indexed},
         "chroma": {"mode": "remote" if settings.chroma_url else "local", "url": chroma_address(settings)},
         "data_dir": str(settings.data_dir),
         "limits": {name: getattr(settings, name) for name in limits},

@@ -1,4 +1,4 @@
-"""`animerag evaluate`: how often the right shows are found, from a sheet of questions with known answers."""
+"""`animerag evaluate`: measure how often the right shows are found, by a sheet of questions with known answers."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from animerag.cli.job_runner import CANCELLED, DONE, Commands, positive, services, watched
+from animerag.cli.job_runner import CANCELLED, DONE, Commands, positive, run_job, services
 from animerag.errors import InvalidInputError
+from animerag.text.counting import counted
 
 if TYPE_CHECKING:
     import argparse
@@ -22,15 +23,17 @@ _COLUMNS = ("hit@1", "hit@3", "hit@5", "mrr", "precision", "recall", "f1", "no_m
 def add(commands: Commands) -> None:
     """Add `evaluate` to the command line."""
     parser = commands.add_parser("evaluate", help="measure how often the right shows are found")
-    parser.add_argument("file", metavar="FILE", help="CSV with question, expected_ids (joined with |) and perhaps kind")
-    parser.add_argument("-k", type=positive, default=8, metavar="N", help="sources a question (8)")
-    parser.add_argument("--against", type=Path, metavar="FILE", help="an earlier --json output, to show what changed")
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument(
+        "file", metavar="FILE", help="CSV with question, expected_ids (separated by |) and, optionally, kind"
+    )
+    parser.add_argument("-k", type=positive, default=8, metavar="N", help="sources per question (8)")
+    parser.add_argument("--against", type=Path, metavar="FILE", help="an earlier --json output to compare with")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(run=evaluate)
 
 
 async def evaluate(options: argparse.Namespace) -> int:
-    """Ask every question of the file and print the figures. Raises InvalidInputError for a file that has no answers."""
+    """Ask every question of the file and print the figures. Raises InvalidInputError for a file without answers."""
     from animerag.evaluation.evaluation import expectations
     from animerag.readers import confinement
 
@@ -44,40 +47,42 @@ async def evaluate(options: argparse.Namespace) -> int:
         async def work(control: Any) -> Evaluation:
             return await opened.evaluator.run(wanted, control, k=options.k)
 
-        report, cancelled = await watched(opened, work, kind="evaluate", title=Path(options.file).name)
-    told = report.as_json()
+        report, cancelled = await run_job(opened, work, kind="evaluate", title=Path(options.file).name)
+    figures = report.as_json()
     if options.json:
-        print(json.dumps(told, ensure_ascii=False))
+        print(json.dumps(figures, ensure_ascii=False))
     else:
-        _tell(told, before)
+        _print(figures, before)
     return CANCELLED if cancelled else DONE
 
 
 def _earlier(path: Path) -> dict[str, Any]:
     try:
-        told: dict[str, Any] = json.loads(path.read_bytes())
-        told["kinds"].items()
+        figures: dict[str, Any] = json.loads(path.read_bytes())
+        figures["kinds"].items()
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
-        raise InvalidInputError(f"{path} is no output of `animerag evaluate --json`.") from error
-    return told
+        raise InvalidInputError(
+            f"{path} is not an output of `animerag evaluate --json`: choose one, or leave --against out."
+        ) from error
+    return figures
 
 
-def _tell(told: Mapping[str, Any], before: Mapping[str, Any] | None) -> None:
+def _print(figures: Mapping[str, Any], before: Mapping[str, Any] | None) -> None:
     from rich.console import Console
     from rich.table import Table
 
     table = Table("kind", "n", *_COLUMNS)
-    for kind, figures in {**told["kinds"], "all answerable": told}.items():
-        old = (before["kinds"].get(kind, {}) if kind in told["kinds"] else before) if before else {}
-        number = figures.get("n", told["questions"])
-        table.add_row(kind, str(number), *(_cell(figures.get(name), old.get(name)) for name in _COLUMNS))
+    for kind, row in {**figures["kinds"], "all answerable": figures}.items():
+        old = (before["kinds"].get(kind, {}) if kind in figures["kinds"] else before) if before else {}
+        number = row.get("n", figures["questions"])
+        table.add_row(kind, str(number), *(_cell(row.get(name), old.get(name)) for name in _COLUMNS))
     console = Console(width=140)
     console.print(table)
-    console.print(f"Told there is nothing although there is: {told['wrongly_no_match']} questions.")
-    for miss in told["misses"]:
+    console.print(f"False no-match: {counted(figures['wrongly_no_match'], 'question')}.")
+    for miss in figures["misses"]:
         expected = ", ".join(miss["expected"][:5]) or "nothing"
-        found = "nothing" if miss["no_match"] else ", ".join(miss["titles"])
-        console.print(f"  {miss['kind']}: {miss['question']}\n    expected {expected}; found {found}", markup=False)
+        shows = "nothing" if miss["no_match"] else ", ".join(miss["titles"])
+        console.print(f"  {miss['kind']}: {miss['question']}\n    expected {expected}; found {shows}", markup=False)
 
 
 def _cell(value: float | None, before: float | None) -> str:

@@ -1,4 +1,4 @@
-"""`animerag ingest`: files in, a report out."""
+"""`animerag ingest`: import files and print a report."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from animerag.cli.job_runner import CANCELLED, DONE, ROWS_LEFT, Commands, number_or_auto, services, watched
-from animerag.cli.reading import add_reading, read_options, tell_files, with_user
+from animerag.cli.job_runner import CANCELLED, DONE, ROWS_LEFT, Commands, number_or_auto, run_job, services
+from animerag.cli.reading import add_reading, print_files, read_options, with_user
 from animerag.errors import InvalidInputError
+from animerag.text.counting import counted
 
 if TYPE_CHECKING:
     import argparse
@@ -23,12 +24,12 @@ if TYPE_CHECKING:
     from animerag.text.durations import TimeEstimate
 
 
-_NOTES = 20  # as many as a terminal shows at once
+_NOTES = 20  # fit on one screen of a terminal
 
 
 def add(commands: Commands) -> None:
     """Add `ingest` to the command line."""
-    parser = commands.add_parser("ingest", help="take files into the catalogue")
+    parser = commands.add_parser("ingest", help="import files into the catalogue")
     parser.add_argument(
         "paths",
         nargs="*",
@@ -36,22 +37,22 @@ def add(commands: Commands) -> None:
         metavar="PATH",
         help="Shoko database or export, CSV, TSV, Excel, JSON, JSON lines, MyAnimeList XML, or notes",
     )
-    parser.add_argument("--batch-size", type=number_or_auto, metavar="N|auto", help="shows in one embedding request")
+    parser.add_argument("--batch-size", type=number_or_auto, metavar="N|auto", help="shows per embedding request")
     parser.add_argument("--concurrency", type=number_or_auto, metavar="N|auto", help="requests in flight")
     add_reading(parser)
-    parser.add_argument("--dry-run", action="store_true", help="read and count; spend and store nothing")
-    parser.add_argument("--reindex", action="store_true", help="index shows that the current model has no vector for")
+    parser.add_argument("--dry-run", action="store_true", help="report what would be stored; store and spend nothing")
+    parser.add_argument("--reindex", action="store_true", help="index the shows without a vector for the current model")
     parser.add_argument(
-        "--accept-bad-rows", action="store_true", help="do not ask where more than a fifth of the rows is unusable"
+        "--accept-bad-rows", action="store_true", help="do not ask when more than a fifth of the rows cannot be used"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(run=ingest)
 
 
 async def ingest(options: argparse.Namespace) -> int:
-    """Take files in. Raises AnimeRAGError where nothing could be done."""
+    """Import files. Raises AnimeRAGError if nothing could be imported."""
     if not options.paths and not options.reindex:
-        raise InvalidInputError("Name at least one file to ingest, or give --reindex.")
+        raise InvalidInputError("Name at least one file, or use --reindex.")
     from animerag.ingestion.importer import SourceFile
 
     reading = read_options(options)
@@ -84,32 +85,32 @@ async def _ingested(opened: Services, files: Sequence[SourceFile], options: argp
             control,
             concurrency=options.concurrency,
             batch_size=options.batch_size,
-            # Without a terminal nobody can be asked: good rows are imported, bad ones are listed.
+            # Without a terminal there is nobody to ask: good rows are imported, bad ones are reported.
             accept_bad_rows=options.accept_bad_rows or options.json or not sys.stdin.isatty(),
         )
 
-    report, stopped = await watched(opened, work, kind="ingest", title=", ".join(file.name for file in files))
+    report, stopped = await run_job(opened, work, kind="ingest", title=", ".join(file.name for file in files))
     status = _print_report(report, options)
     return CANCELLED if stopped else status
 
 
 def _print_report(report: IngestReport, options: argparse.Namespace, *, expected: TimeEstimate | None = None) -> int:
-    """Print what was done or, with the time that is `expected`, what would be done; return the exit status."""
+    """Print what was imported, or what would be where a time is `expected`; return the exit status."""
     dry_run = expected is not None
     if options.json:
         print(json.dumps(_ingest_object(report, expected), ensure_ascii=False))
     else:
-        tell_files(report.files)
+        print_files(report.files)
         verb = "would be stored" if dry_run else "stored"
         print(
             f"{report.read:,} read: {report.ingested:,} {verb}, {report.unchanged:,} unchanged,"
             f" {report.duplicate:,} repeated (the last row counts), {report.quarantined:,} skipped,"
-            f" {report.cancelled:,} remaining. {report.catalogue:,} shows in the catalogue."
+            f" {report.cancelled:,} remaining. {counted(report.catalogue, 'show')} in the catalogue."
         )
         if report.usage.embedding_tokens:
             cost = "cost unknown" if report.usage.cost_usd is None else f"${report.usage.cost_usd:.4f}"
             estimated = ", estimated: the provider reported no usage" if report.usage.estimated else ""
-            tokens = f"{report.usage.embedding_tokens:,} tokens"
+            tokens = counted(report.usage.embedding_tokens, "token")
             print(f"About {tokens} to embed, {cost}." if dry_run else f"{tokens} embedded, {cost}{estimated}.")
         if expected is not None and report.ingested:
             print(f"The import will take about {expected.words()}.")
@@ -118,9 +119,9 @@ def _print_report(report: IngestReport, options: argparse.Namespace, *, expected
         for note in report.notes[:_NOTES]:
             print(f"  {note.file}:{note.line}: {note.note}", file=sys.stderr)
         if len(report.notes) > _NOTES:
-            print(f"  {len(report.notes) - _NOTES:,} more notes: --json prints all.", file=sys.stderr)
+            print(f"  {len(report.notes) - _NOTES:,} more notes: use --json to see all.", file=sys.stderr)
     if report.stopped_by:
-        print(f"Stopped: {report.stopped_by} Run the command again to do the rest.", file=sys.stderr)
+        print(f"Stopped: {report.stopped_by} Run the command again to continue.", file=sys.stderr)
     return ROWS_LEFT if report.quarantined or report.cancelled else DONE
 
 

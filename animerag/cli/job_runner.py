@@ -1,4 +1,4 @@
-"""What every command does: open the services, run a job under the eyes of the user, end with the right status."""
+"""Shared by all commands: open the services, run a job with a progress bar, return the right exit status."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DONE, ROWS_LEFT, UNUSABLE, CANCELLED = 0, 1, 2, 130
 
 @asynccontextmanager
 async def services(*, warm: bool = False) -> AsyncIterator[Services]:
-    """Open the services on this command's own loop; `warm` where it is known that a question follows."""
+    """Open the services on this command's event loop; `warm` prepares them for a question."""
     from animerag.composition import open_services
     from animerag.config import load_settings
 
@@ -34,7 +34,7 @@ async def services(*, warm: bool = False) -> AsyncIterator[Services]:
         yield opened
 
 
-async def watched(
+async def run_job(
     opened: Services,
     work: Callable[[Control], Awaitable[Any]],
     *,
@@ -44,11 +44,10 @@ async def watched(
     key: str | None = None,
     started: Callable[[str], Awaitable[None]] | None = None,
 ) -> tuple[Any, bool]:
-    """Run a job with its progress on stderr; Ctrl-C asks it to stop and keeps what is done.
+    """Run a job with a progress bar on stderr; Ctrl-C stops it and finished work stays.
 
-    `started` hears the job's id.
-
-    Returns the report and whether somebody stopped it. Raises AnimeRAGError where the job failed.
+    `started` is called with the job's id. Returns the report and whether the job was stopped. Raises AnimeRAGError
+    if the job failed.
     """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
@@ -92,45 +91,45 @@ async def watched(
 
 
 def _asked(question: str) -> asyncio.Future[bool]:
-    """Ask, and return what becomes the answer; Ctrl-C does not wait for it.
+    """Ask a yes-or-no question without blocking the event loop, so that Ctrl-C still works.
 
-    A daemon thread reads past Python's own buffer, whose lock would keep the interpreter from ending.
+    A daemon thread reads the file descriptor itself: the lock of `sys.stdin` would keep the interpreter from exiting.
     """
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
     loop = asyncio.get_running_loop()
     reply: asyncio.Future[bool] = loop.create_future()
 
-    def tell(yes: bool) -> None:
+    def answer(yes: bool) -> None:
         if not reply.done():
             reply.set_result(yes)
 
     def read() -> None:
         try:
-            said = os.read(sys.stdin.fileno(), 1024).decode(errors="replace")
-        except (OSError, ValueError):  # nobody is there to ask
-            said = ""
-        with suppress(RuntimeError):  # the command has ended meanwhile
-            loop.call_soon_threadsafe(tell, said.strip().lower() in {"y", "yes"})
+            line = os.read(sys.stdin.fileno(), 1024).decode(errors="replace")
+        except (OSError, ValueError):  # no terminal
+            line = ""
+        with suppress(RuntimeError):  # the command has ended
+            loop.call_soon_threadsafe(answer, line.strip().lower() in {"y", "yes"})
 
     threading.Thread(target=read, name="answer", daemon=True).start()
     return reply
 
 
 def discard_output() -> None:
-    """Keep the interpreter's last flush from failing too (docs.python.org/3/library/signal.html#note-on-sigpipe)."""
+    """Keep the interpreter's final flush from failing, too (docs.python.org/3/library/signal.html#note-on-sigpipe)."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def on_interrupt(stop: Callable[[], None]) -> None:
-    """Let Ctrl-C and a polite kill ask for the end instead of taking it."""
-    with suppress(NotImplementedError):  # Windows loops take no signal handlers; Ctrl-C then ends the command at once
+    """Call `stop` on Ctrl-C and SIGTERM instead of ending the process."""
+    with suppress(NotImplementedError):  # event loops on Windows take no signal handlers; Ctrl-C then ends the command
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop)
 
 
 def positive(text: str) -> int:
-    """Read a number from 1 up."""
+    """Parse a whole number of at least 1."""
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError("must be 1 or more")
@@ -138,5 +137,5 @@ def positive(text: str) -> int:
 
 
 def number_or_auto(text: str) -> int | str:
-    """Read a number from 1 up, or `auto`."""
+    """Parse a whole number of at least 1, or `auto`."""
     return "auto" if text == "auto" else positive(text)

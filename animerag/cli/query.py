@@ -1,4 +1,4 @@
-"""`animerag query`: questions in from options, files, pipes or a conversation; answers out as text, JSON or a file."""
+"""`animerag query`: answer questions from options, a file, a pipe or a conversation; print them or write a file."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from animerag.cli.job_runner import (
     discard_output,
     number_or_auto,
     positive,
+    run_job,
     services,
-    watched,
 )
 from animerag.errors import InvalidInputError
+from animerag.text.counting import counted
 
 if TYPE_CHECKING:
     import argparse
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from animerag.composition import Services
     from animerag.jobs.jobs import Control
     from animerag.models.answers import Answer, Turn
-    from animerag.models.retrieval import Evidence
     from animerag.models.stored_answers import StoredAnswer
     from animerag.readers.questions import QuestionRow, Sheet
     from animerag.storage.batch_runs import BatchRun, RowAnswer
@@ -43,31 +43,34 @@ def add(commands: Commands) -> None:
     parser = commands.add_parser("query", help="ask questions")
     parser.add_argument("-q", "--question", action="append", default=[], metavar="TEXT", help="a question; repeatable")
     parser.add_argument(
-        "-f", "--file", metavar="FILE|-", help="CSV, TSV, XLSX or JSONL with a question column, or text"
+        "-f",
+        "--file",
+        metavar="FILE|-",
+        help="CSV, TSV, XLSX or JSON lines with a question column, or text; - is standard input",
     )
-    parser.add_argument("--column", metavar="NAME", help="the column that holds the questions (question)")
-    parser.add_argument("--encoding", metavar="E", help="the file's encoding, where detection is wrong")
-    parser.add_argument("--delimiter", metavar="C", help="what separates columns; `lines`: a question a line")
-    parser.add_argument("--stdin", action="store_true", help="answer questions as their lines arrive")
-    parser.add_argument("-i", "--interactive", action="store_true", help="keep a conversation")
+    parser.add_argument("--column", metavar="NAME", help="column that holds the questions (question)")
+    parser.add_argument("--encoding", metavar="E", help="encoding of the file, if detection gets it wrong")
+    parser.add_argument("--delimiter", metavar="C", help="column separator; `lines` means one question per line")
+    parser.add_argument("--stdin", action="store_true", help="answer questions from standard input as they arrive")
+    parser.add_argument("-i", "--interactive", action="store_true", help="start a conversation")
     parser.add_argument("-n", "--concurrency", type=number_or_auto, metavar="N|auto", help="questions in flight")
-    parser.add_argument("-k", type=positive, metavar="N", help="sources a question")
-    parser.add_argument("-c", "--show-context", action="store_true", help="print the sources and how they were found")
-    parser.add_argument("--output-format", choices=("text", "json"), default="text")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="write answers to a .csv, .xlsx or .jsonl file")
-    parser.add_argument("--resume", action="store_true", help="ask only what the last run over the file left out")
-    parser.add_argument("--retry-failed", action="store_true", help="ask only what failed in it")
+    parser.add_argument("-k", type=positive, metavar="N", help="sources per question")
+    parser.add_argument("-c", "--show-context", action="store_true", help="print the sources and why each was found")
+    parser.add_argument("--output-format", choices=("text", "json"), default="text", help="what to print (text)")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write the answers to a .csv, .xlsx or .jsonl file")
+    parser.add_argument("--resume", action="store_true", help="continue the last run of this file")
+    parser.add_argument("--retry-failed", action="store_true", help="ask the failed questions of that run again")
     parser.add_argument("--retrieval-only", action="store_true", help="find shows without writing an answer")
     parser.set_defaults(run=query)
 
 
 async def query(options: argparse.Namespace) -> int:
-    """Ask. Raises InvalidInputError for wrong use or a file without questions."""
+    """Answer questions. Raises InvalidInputError for wrong use or a file without questions."""
     from animerag.retrieval.retriever import checked_question
 
     chosen = [bool(options.question), options.file is not None, options.stdin, options.interactive]
     if sum(chosen) != 1:
-        raise InvalidInputError("Ask with exactly one of -q, -f, --stdin or -i.")
+        raise InvalidInputError("Use exactly one of -q, -f, --stdin and -i.")
     _check_out(options)
     for question in options.question:
         checked_question(question)
@@ -86,13 +89,13 @@ async def query(options: argparse.Namespace) -> int:
 
 def _check_out(options: argparse.Namespace) -> None:
     if options.out is not None and options.out.suffix.lower() not in FORMATS:
-        raise InvalidInputError(f"{options.out} cannot be written: --out takes a name ending in {', '.join(FORMATS)}.")
+        raise InvalidInputError(f"{options.out} cannot be written: name a file that ends in {', '.join(FORMATS)}.")
     if options.file in (None, "-") and (options.out or options.resume or options.retry_failed):
-        raise InvalidInputError("--out, --resume and --retry-failed belong to a file of questions: name one with -f.")
+        raise InvalidInputError("--out, --resume and --retry-failed need a file of questions: name one with -f.")
 
 
 async def _answer_questions(opened: Services, options: argparse.Namespace) -> int:
-    """Answer what -q asks: a handful, printed in order and not journalled."""
+    """Answer the questions of -q and print them in order; they are not journalled."""
     from animerag.readers.questions import QuestionRow
 
     rows = [QuestionRow(question=question) for question in options.question]
@@ -109,7 +112,7 @@ async def _answer_questions(opened: Services, options: argparse.Namespace) -> in
             rows, control, k=options.k, concurrency=level, retrieval_only=options.retrieval_only, on_answer=show
         )
 
-    report, stopped = await watched(opened, work, kind="batch", title="questions")
+    report, stopped = await run_job(opened, work, kind="batch", title="questions")
     return CANCELLED if stopped else ROWS_LEFT if report.failed else DONE
 
 
@@ -117,7 +120,7 @@ async def _answer_questions(opened: Services, options: argparse.Namespace) -> in
 
 
 async def _answer_sheet(opened: Services, sheet: Sheet, options: argparse.Namespace) -> int:
-    """Answer a file as a journalled run; without --out answers are printed in order as they come."""
+    """Answer a file as a journalled run; without --out, print the answers in order."""
     run = await _run(opened, sheet, options)
     printer = _InOrder(options)
 
@@ -126,7 +129,7 @@ async def _answer_sheet(opened: Services, sheet: Sheet, options: argparse.Namesp
             if options.out is None and not control.stopping:
                 printer.add(row.answer, control)
 
-        if options.out is None:  # what an earlier try has answered
+        if options.out is None:  # answers of earlier jobs of this run
             for row in await opened.batch.runs.rows(run.id, statuses=[status for status in run.counts if status]):
                 if row.answer is not None and row.status != "cancelled":
                     printer.add(row.answer, control)
@@ -139,10 +142,10 @@ async def _answer_sheet(opened: Services, sheet: Sheet, options: argparse.Namesp
         )
 
     try:
-        report, stopped = await watched(
+        report, stopped = await run_job(
             opened, work, kind="batch", title=run.name, key=run.id, started=partial(opened.batch.runs.note_job, run.id)
         )
-    finally:  # whatever ended it, what is done is kept
+    finally:  # however the job ended, finished answers are written
         if options.out is not None:
             await _write_out(opened, run.id, options.out)
     if report.stopped_by:
@@ -151,7 +154,7 @@ async def _answer_sheet(opened: Services, sheet: Sheet, options: argparse.Namesp
             printer.end(sheet.rows, report.stopped_by)
     left = (await opened.batch.runs.get(run.id)).unanswered
     if left:
-        print(f"{left:,} questions have no answer: the same command with --resume asks only those.", file=sys.stderr)
+        print(f"{counted(left, 'question')} left: run the same command with --resume to continue.", file=sys.stderr)
     return CANCELLED if stopped else ROWS_LEFT if left else DONE
 
 
@@ -159,18 +162,18 @@ def _sheet(options: argparse.Namespace) -> Sheet:
     from animerag.readers import confinement, questions
 
     path = Path(options.file)
-    said = questions.SheetOptions(column=options.column, encoding=options.encoding, delimiter=options.delimiter)
-    sheet = confinement.read_questions(path, path.name, said)
+    reading = questions.SheetOptions(column=options.column, encoding=options.encoding, delimiter=options.delimiter)
+    sheet = confinement.read_questions(path, path.name, reading)
     if not sheet.certain:
         raise InvalidInputError(
             f"{path.name} has no column named question; its columns are {', '.join(sheet.headings[:8])}:"
-            " name one with --column."
+            " choose one with --column."
         )
     return sheet
 
 
 async def _run(opened: Services, sheet: Sheet, options: argparse.Namespace) -> BatchRun:
-    """Return the run to work on: with --resume the last one over these questions, else a new one."""
+    """Return the run to continue with --resume or --retry-failed, otherwise a new run."""
     from animerag.storage.batch_runs import RunOptions
 
     batch = opened.batch
@@ -181,12 +184,12 @@ async def _run(opened: Services, sheet: Sheet, options: argparse.Namespace) -> B
         chosen = RunOptions(k=options.k or batch.k, retrieval_only=options.retrieval_only, max_cost_usd=cap)
         return await batch.runs.get(await batch.begin(sheet, chosen, sha256=digest))
     if earlier.at_work:
-        raise InvalidInputError(f"{sheet.name} is being answered already: wait for it, or cancel it.")
+        raise InvalidInputError(f"{sheet.name} is already being answered: wait for that run, or cancel it.")
     return earlier
 
 
 class _InOrder:
-    """Prints answers in question order, each as soon as all before it are printed."""
+    """Prints answers in the order of the questions, each as soon as those before it are printed."""
 
     def __init__(self, options: argparse.Namespace) -> None:
         self._options = options
@@ -200,7 +203,7 @@ class _InOrder:
             self._next += 1
 
     def end(self, rows: Sequence[QuestionRow], stopped_by: str) -> None:
-        """Print what else was answered, and of the other rows why they were not."""
+        """Print the remaining answers, and the reason for each row without one."""
         from animerag.models.answers import AnswerStatus
         from animerag.models.stored_answers import StoredAnswer
 
@@ -221,7 +224,10 @@ async def _write_out(opened: Services, run_id: str, path: Path) -> None:
         unfinished.replace(path)
     except OSError as error:
         raise InvalidInputError(f"{path} cannot be written: {error.strerror or error}.") from error
-    print(f"{run.total - run.unanswered:,} of {run.total:,} questions answered, written to {path}.", file=sys.stderr)
+    print(
+        f"{run.total - run.unanswered:,} of {counted(run.total, 'question')} answered; written to {path}.",
+        file=sys.stderr,
+    )
 
 
 # ── One after another ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -246,7 +252,7 @@ async def _converse(opened: Services, options: argparse.Namespace) -> int:
 
     history: list[Turn] = []
     index = 0
-    print("Ask away; an empty line ends the conversation.", file=sys.stderr)
+    print("Ask a question; an empty line ends the conversation.", file=sys.stderr)
     while question := (await asyncio.to_thread(_ask_line)).strip():
         answer = await opened.answering.ask(
             question, k=options.k, history=history, retrieval_only=options.retrieval_only
@@ -267,7 +273,7 @@ def _ask_line() -> str:
 def _print_or_stop(answer: StoredAnswer, options: argparse.Namespace, control: Control) -> None:
     try:
         _print_answer(answer, options)
-    except BrokenPipeError:  # whoever read our output has left: nothing more to ask for
+    except BrokenPipeError:  # the program that reads our output has closed the pipe
         discard_output()
         control.stop()
 
@@ -278,23 +284,19 @@ def _print_answer(answer: StoredAnswer, options: argparse.Namespace) -> None:
         return
     if answer.number:
         print()
-    print(f"{answer.question}\n{answer.text or answer.error or _found(answer)}", flush=True)
+    print(f"{answer.question}\n{answer.text or answer.error or _search_result(answer)}", flush=True)
     if options.show_context:
         _print_context(answer)
 
 
-def _found(answer: StoredAnswer) -> str:
-    shows = len(answer.sources)
-    return f"{shows} shows found." if answer.status == "ok" else "The catalogue has nothing on this."
+def _search_result(answer: StoredAnswer) -> str:
+    number = len(answer.sources)
+    return f"{counted(number, 'show')} found." if answer.status == "ok" else "No show in the catalogue matches."
 
 
 def _print_context(answer: StoredAnswer) -> None:
     for number, source in enumerate(answer.sources, 1):
-        how = " · ".join(map(_evidence, source.evidence))
+        how = " · ".join(item.text for item in source.evidence)
         distance = "" if source.distance is None else f" · distance {source.distance:.2f} cosine"
         year = f" ({source.year})" if source.year else ""
         print(f"  [{number}] {source.title}{year} · id {source.show_id} · {how}{distance}", flush=True)
-
-
-def _evidence(item: Evidence) -> str:
-    return f'alias "{item.detail}"' if item.branch == "alias" else f"{item.branch} #{item.rank}"

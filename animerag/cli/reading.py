@@ -1,4 +1,4 @@
-"""How `ingest` is told to read its files, and how it tells what it understood of them."""
+"""The options of `ingest` that say how to read a file, and the summary of what was read."""
 
 from __future__ import annotations
 
@@ -18,27 +18,29 @@ if TYPE_CHECKING:
 
 
 def add_reading(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say what detection should not guess."""
-    parser.add_argument("--encoding", metavar="NAME", help="of text: utf-8, utf-16, cp1252, shift_jis, euc_jp, …")
-    parser.add_argument("--delimiter", metavar="CHAR", help="between the columns of a table in text; \\t is a tab")
-    parser.add_argument("--sheet", metavar="NAME", help="of an Excel workbook")
+    """Add the options that override detection."""
+    parser.add_argument(
+        "--encoding", metavar="NAME", help="encoding of text files: utf-8, utf-16, cp1252, shift_jis, euc_jp, …"
+    )
+    parser.add_argument("--delimiter", metavar="CHAR", help="column separator of text tables; \\t is a tab")
+    parser.add_argument("--sheet", metavar="NAME", help="sheet of an Excel workbook to read")
     parser.add_argument("--no-header", action="store_true", help="the first row of a table is data")
     parser.add_argument(
         "--column",
         action="append",
         default=[],
         metavar="FIELD=HEADING",
-        help="what a column is; the heading may be its number; repeatable, for example title=English",
+        help="field that a column fills, such as title=English; the heading may be a column number; repeatable",
     )
-    parser.add_argument("--id-field", metavar="NAME", help="the field that is a show's id (Shoko: AnimeID)")
+    parser.add_argument("--id-field", metavar="NAME", help="field that holds a show's id (Shoko: AnimeID)")
     parser.add_argument(
-        "--shoko-user", metavar="NAME", help="whose watch state to read from a Shoko database; '' for nobody's"
+        "--shoko-user", metavar="NAME", help="user whose watch state is read from a Shoko database; '' for none"
     )
-    parser.add_argument("--id-prefix", metavar="PREFIX", help="put before the ids of these files; '' for none")
+    parser.add_argument("--id-prefix", metavar="PREFIX", help="prefix for the ids in these files; '' for none")
 
 
 def read_options(options: argparse.Namespace) -> ReadOptions:
-    """Return what the options say. Raises InvalidInputError for a column that is no FIELD=HEADING."""
+    """Return the reading options. Raises InvalidInputError for a --column that is not FIELD=HEADING."""
     from animerag.readers import ReadOptions
 
     columns = dict(_column(given) for given in options.column)  # by heading: each has one field
@@ -56,25 +58,25 @@ def read_options(options: argparse.Namespace) -> ReadOptions:
 def _column(given: str) -> tuple[str, str]:
     field, equals, heading = given.partition("=")
     if not equals or not heading:
-        raise InvalidInputError(f"--column {given[:60]} is no FIELD=HEADING, such as title=English.")
+        raise InvalidInputError(f"--column {given[:60]} is not FIELD=HEADING: write it like title=English.")
     return heading, field
 
 
 def with_user(files: Sequence[SourceFile], detection: Detection) -> list[SourceFile]:
-    """Ask once whose watch state of a Shoko database is meant. Raises InvalidInputError for a name it does not have."""
+    """Ask whose watch state to read from a Shoko database. Raises InvalidInputError for an unknown name."""
     print(f"{detection.problem} Name: ", end="", file=sys.stderr, flush=True)
     given = sys.stdin.readline().strip()
     user = next((name for name in detection.users if name.casefold() == given.casefold()), None)
     if user is None:
-        raise InvalidInputError(f"“{given[:60]}” is none of {', '.join(detection.users)}. Or use --shoko-user NAME.")
+        raise InvalidInputError(f"“{given[:60]}” is not a user of this database: use {', '.join(detection.users)}.")
     return [
         replace(file, options=replace(file.options, user=user)) if file.name == detection.name else file
         for file in files
     ]
 
 
-def tell_files(files: Iterable[FileReport]) -> None:
-    """Print what was understood of each file."""
+def print_files(files: Iterable[FileReport]) -> None:
+    """Print a summary of each file."""
     from animerag.ingestion.file_summary import described
 
     for file in files:

@@ -1,4 +1,4 @@
-"""One process at a time imports into a catalogue or repairs it; others wait."""
+"""Lets one process at a time import into a catalogue or repair it."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
     from animerag.jobs.jobs import Control
 
-_LOOK_AGAIN_S = 0.2
+_POLL_S = 0.2
 
 
 class ImportLock:
-    """A lock between processes, freed by the kernel when one is killed; work within a process shares it.
+    """A lock between processes, shared within a process, which the kernel frees when a process is killed.
 
-    Two imports of one process share what they embed. Those of two processes would pay for the same shows twice, and
-    a repair would remove what another process has written and not yet noted.
+    Two imports in one process share their embeddings. Two processes would pay for the same shows twice, and a repair
+    would delete vectors that another process has written but not yet recorded.
     """
 
     def __init__(self, path: Path) -> None:
@@ -32,14 +32,14 @@ class ImportLock:
 
     @contextlib.asynccontextmanager
     async def held(self, control: Control) -> AsyncIterator[None]:
-        """Hold the lock for a block, once no other process does; a stop ends the wait without it."""
+        """Hold the lock for a block as soon as no other process does; a stop ends the wait without the lock."""
         while not (self._holders or self._taken()):
             if control.stopping:
                 yield
                 return
-            control.progress = Progress(stage="Waiting for another process that imports or repairs")
+            control.progress = Progress(stage="Waiting for an import or repair in another process")
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(control.stopped(), _LOOK_AGAIN_S)
+                await asyncio.wait_for(control.stopped(), _POLL_S)
         self._holders += 1
         try:
             yield
@@ -50,7 +50,7 @@ class ImportLock:
 
     @property
     def at_work(self) -> bool:
-        """Tell whether any process imports or repairs at this moment."""
+        """Return whether any process is importing or repairing."""
         if self._holders:
             return True
         if not self._taken():

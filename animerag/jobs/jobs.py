@@ -1,4 +1,4 @@
-"""Long work: started once, journalled, watched from any tab, cancelled gently. Knows nothing of what the work is."""
+"""Runs long work as jobs: journalled, visible in every tab, and cancelled at a safe point. Knows no kind of work."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ P = TypeVar("P")
 log = logging.getLogger(__name__)
 
 JobState = Literal["running", "cancelling", "done", "failed", "cancelled"]
-LOCAL_OWNER = "local"  # without a login the command line and all tabs are one owner
+LOCAL_OWNER = "local"  # without a login, the command line and all tabs have one owner
 MAX_RUNNING = 50
-_KEPT = 50
+_MOST_ENDED = 50
 
 
 @dataclass(slots=True)
 class Control:
-    """How a job publishes its progress and learns that it should stop."""
+    """The channel between a job and its observers: progress, questions, and the request to stop."""
 
     progress: Progress = field(default_factory=Progress)
-    partial: object | None = None  # what is finished so far: each kind of work has its own class for it
-    question: str | None = None  # what its owner has to answer before it goes on
+    partial: object | None = None  # partial results; each kind of work has its own class
+    question: str | None = None  # the owner must answer it before the work continues
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
     _answer: asyncio.Future[bool] | None = None
 
     def partial_as(self, kind: type[P]) -> P | None:
-        """Return what is finished so far, for pages that fill in while the job runs; None before there is any."""
+        """Return the partial results if they are of the given kind, otherwise None."""
         return self.partial if isinstance(self.partial, kind) else None
 
     async def ask(self, question: str) -> bool:
-        """Wait for its owner's yes or no; a stop is a no."""
+        """Wait until the owner answers yes or no; a stop counts as no."""
         self.question, self._answer = question, asyncio.get_running_loop().create_future()
         answer, stop = self._answer, asyncio.ensure_future(self.stopped())
         either: set[asyncio.Future[bool] | asyncio.Future[None]] = {answer, stop}
@@ -53,31 +53,31 @@ class Control:
             stop.cancel()
 
     def answer(self, *, yes: bool) -> None:
-        """Answer what is asked; without a question nothing happens."""
+        """Answer the open question, if there is one."""
         if self._answer is not None and not self._answer.done():
             self._answer.set_result(yes)
 
     def stop(self) -> None:
-        """Ask the work to end at the next safe point."""
+        """Ask the work to stop at the next safe point."""
         self._stop.set()
 
     @property
     def stopping(self) -> bool:
-        """Tell whether the job was asked to stop."""
+        """Return whether the job was asked to stop."""
         return self._stop.is_set()
 
     def part(self) -> Control:
-        """Return a control for a part of the work: it stops with the whole, and its progress is not shown."""
+        """Return a control for a part of the work that stops with the whole; its progress is not shown."""
         return Control(_stop=self._stop)
 
     async def stopped(self) -> None:
-        """Return once the job is asked to stop."""
+        """Wait until the job is asked to stop."""
         await self._stop.wait()
 
 
 @dataclass(slots=True, kw_only=True)
 class Job:
-    """One piece of long work; pages only read it."""
+    """A piece of long work; pages only read it."""
 
     id: str
     kind: str
@@ -94,17 +94,17 @@ class Job:
 
     @property
     def running(self) -> bool:
-        """Tell whether work still goes on, be it to stop."""
+        """Return whether the job is at work, stopping included."""
         return self.state in ("running", "cancelling")
 
     @property
     def elapsed_s(self) -> float:
-        """Return how long it has run or ran."""
+        """Return the seconds from the start to the end, or until now."""
         return (self.finished_s or time.monotonic()) - self.started_s
 
 
 class Jobs:
-    """The jobs of this process, newest last; confined to its loop, but for `get`, `latest` and `all`."""
+    """The jobs of this process, newest last; only `get`, `latest` and `all` may be called from other threads."""
 
     def __init__(self, library: Library, lease: str, *, on_start: Callable[[], None] = lambda: None) -> None:
         """`on_start` is called before each job."""
@@ -114,7 +114,7 @@ class Jobs:
         self._jobs: dict[str, Job] = {}
         self._starting = asyncio.Lock()
         self._exclusive: Job | None = None
-        self._cut_off: set[str] = set()  # jobs that the end of the app stopped
+        self._cut_off: set[str] = set()  # jobs that were running when the app ended
 
     async def start(
         self,
@@ -128,22 +128,21 @@ class Jobs:
         request: Mapping[str, object] | None = None,
         after: Callable[[Job], Awaitable[None]] | None = None,
     ) -> Job:
-        """Journal and start a job. A running job with the same `key` is returned instead of a second one.
+        """Journal and start a job, or return the running job with the same `key`.
 
-        An `exclusive` job has the machine to itself: it is refused while others run, those of other processes on this
-        catalogue included, and jobs that come later wait for its end. `request` is journalled for a later process.
-        `after` is called with the job once its end is journalled.
-        Raises InvalidInputError when it is refused or too many jobs run already, LibraryError when it cannot be
-        journalled.
+        An `exclusive` job is refused while other jobs run, also in other processes on this catalogue; later jobs wait
+        for its end. `request` is journalled so that a later process can resume the job. `after` is called with the job
+        once its end is journalled. Raises InvalidInputError if the job is refused or too many jobs are running,
+        LibraryError if it cannot be journalled.
         """
         async with self._starting:
             for job in self._jobs.values():
                 if job.running and key is not None and job.key == key:
                     return job
             if sum(job.running for job in self._jobs.values()) >= MAX_RUNNING:
-                raise InvalidInputError(f"{MAX_RUNNING} jobs are running already: wait for one to end or cancel it.")
+                raise InvalidInputError(f"{MAX_RUNNING} jobs are already running: wait for one to end, or cancel it.")
             if exclusive and (self.running() or await self._library.journal.jobs(state="running")):
-                raise InvalidInputError("Other jobs are running: wait for them or cancel them, then start again.")
+                raise InvalidInputError("Other jobs are running: wait for them or cancel them, then try again.")
             job_id = secrets.token_urlsafe(9)
             await self._library.journal.begin(
                 job_id, owner=owner, kind=kind, title=title, lease=self._lease, request=request
@@ -158,7 +157,7 @@ class Jobs:
             return job
 
     def get(self, job_id: str) -> Job | None:
-        """Return a job of this process; safe from any thread."""
+        """Return a job of this process by its id; safe from any thread."""
         return self._jobs.get(job_id)
 
     def latest(self, kind: str) -> Job | None:
@@ -170,24 +169,24 @@ class Jobs:
         return list(self._jobs.values())[::-1]
 
     def running(self) -> list[Job]:
-        """Return the jobs that are still at work."""
+        """Return the running jobs."""
         return [job for job in self._jobs.values() if job.running]
 
     def cancel(self, job_id: str) -> None:
-        """Ask a job to stop at its next safe point; a finished or unknown one is ignored."""
+        """Ask a job to stop at its next safe point; a finished or unknown job is ignored."""
         job = self._jobs.get(job_id)
         if job is not None and job.running:
             job.state = "cancelling"
             job.control.stop()
 
     async def wait(self, job: Job) -> Job:
-        """Return the job once it has ended; cancelling the caller leaves the job at work."""
+        """Wait for the end of a job; cancelling the caller does not stop the job."""
         if job.task is not None:
             await asyncio.shield(asyncio.gather(job.task, return_exceptions=True))
         return job
 
     async def close(self) -> None:
-        """Stop what runs, giving each job the chance to end at a safe point; the journal calls it interrupted."""
+        """Stop all jobs at a safe point and journal them as interrupted."""
         running = [job for job in self._jobs.values() if job.running and job.task is not None]
         self._cut_off = {job.id for job in running if job.state == "running"}
         for job in running:
@@ -208,7 +207,7 @@ class Jobs:
     ) -> None:
         try:
             if before is not None:
-                job.control.progress = Progress(stage=f"Waiting for the end of: {before.title}")
+                job.control.progress = Progress(stage=f"Waiting for {before.title} to end")
                 await self._end_of(before, job)
             self._on_start()
             job.report = await work(job.control)
@@ -220,7 +219,7 @@ class Jobs:
             state, job.error = "failed", str(error)
         except Exception as error:
             log.exception("job %s failed", job.kind)
-            state, job.error = "failed", f"Something unexpected went wrong ({type(error).__name__}): see the log."
+            state, job.error = "failed", f"An unexpected error occurred ({type(error).__name__}): see the log."
         finally:
             job.finished_s = time.monotonic()
             await self._journal_end(job, state)
@@ -237,7 +236,7 @@ class Jobs:
 
     async def _journal_end(self, job: Job, state: JobState) -> None:
         report = job.report
-        if hasattr(report, "journalled"):  # large results are stored elsewhere, and say where
+        if hasattr(report, "journalled"):  # large results are stored elsewhere; the journal gets their id
             report = report.journalled
         elif is_dataclass(report) and not isinstance(report, type):
             report = asdict(report)
@@ -251,7 +250,7 @@ class Jobs:
 
     def _forget_oldest(self) -> None:
         ended = [job.id for job in self._jobs.values() if not job.running]
-        for job_id in ended[: max(0, len(ended) - _KEPT)]:
+        for job_id in ended[: max(0, len(ended) - _MOST_ENDED)]:
             del self._jobs[job_id]
 
 
@@ -259,4 +258,4 @@ async def _unfailing(work: Awaitable[None], kind: str) -> None:
     try:
         await work
     except AnimeRAGError as error:
-        log.warning("after a job %s: %s", kind, error)
+        log.warning("the follow-up of a %s job failed: %s", kind, error)

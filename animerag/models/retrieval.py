@@ -45,6 +45,14 @@ class Evidence:
     detail: str = ""
     distance: float | None = None
 
+    @property
+    def text(self) -> str:
+        """Describe the evidence: the title that matched, the relation, or the rank in a search."""
+        if self.branch == "relation" and self.detail:
+            return self.detail
+        name = "title" if self.branch == "alias" else self.branch
+        return f'{name} "{self.detail}"' if self.detail else f"{name} #{self.rank}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:

@@ -33,10 +33,8 @@ class StoredSource:
 
     @property
     def how_found(self) -> str:
-        """Describe the evidence in one line: `alias "AoT", vector #1, distance 0.31`."""
-        parts = [
-            f'{item.branch} "{item.detail}"' if item.detail else f"{item.branch} #{item.rank}" for item in self.evidence
-        ]
+        """Describe the evidence in one line: `title "AoT", vector #1, distance 0.31`."""
+        parts = [item.text for item in self.evidence]
         return ", ".join(parts if self.distance is None else [*parts, f"distance {self.distance:.2f}"])
 
     @classmethod

@@ -222,4 +222,4 @@ def connection_test() -> None:
         checks = session.runtime().call(session.services().preferences.check(), timeout_s=120)
     for check in checks:
         draw, icon = (st.success, ":material/check:") if check.ok else (st.error, ":material/error:")
-        draw(label(f"{check.role}: {check.told}"), icon=icon)
+        draw(label(f"{check.role}: {check.message}"), icon=icon)

@@ -143,7 +143,7 @@ async def test_runs_are_listed_newest_first_found_by_their_file_and_deleted(stoc
 async def test_a_run_has_one_job_at_a_time_and_is_not_deleted_under_it(stocked):
     run_id = await begin(stocked, sheet_of(*(f"What is Monster about {n}?" for n in range(200))))
     job = await stocked.batch.start(stocked.jobs, run_id)
-    with pytest.raises(InvalidInputError, match="works on this run already"):
+    with pytest.raises(InvalidInputError, match="This run already has a job"):
         await stocked.batch.start(stocked.jobs, run_id)
     with pytest.raises(InvalidInputError, match="cancel it first"):
         await stocked.batch.runs.delete(run_id)
@@ -374,7 +374,7 @@ async def test_the_sheet_comes_back_as_csv_with_its_columns_and_the_answers(half
     first, second, third = csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""))
     assert (first["question"], first["answer (yours)"], first["note"]) == ("'=What is Nana about?", "mine", "'@n\x0b")
     assert (first["cited_ids"], first["cited_titles"], first["status"]) == ("2", "Nana", "ok")
-    assert 'Nana (alias "Nana"' in first["sources"]
+    assert 'Nana (title "Nana"' in first["sources"]
     assert "vector #1, distance 0." in first["sources"]
     assert (second["note"], second["attempts"], second["cached"], second["same_as_row"]) == (
         "two\nlines",

@@ -70,8 +70,8 @@ def test_a_dry_run_stores_nothing(run, export, record):
         (("query",), "exactly one of"),
         (("query", "-q", "a", "-i"), "exactly one of"),
         (("query", "-q", "a", "--out", "x.docx"), ".csv, .xlsx, .jsonl"),
-        (("query", "-q", "a", "--out", "x.csv"), "belong to a file of questions"),
-        (("query", "-q", "a", "--retry-failed"), "belong to a file of questions"),
+        (("query", "-q", "a", "--out", "x.csv"), "need a file of questions"),
+        (("query", "-q", "a", "--retry-failed"), "need a file of questions"),
         (("query", "-f", "absent.csv"), "absent.csv cannot be read"),
         (("query", "-q", "What is Monster about?"), "The catalogue is empty"),
     ],
@@ -86,7 +86,7 @@ def test_a_question_is_answered_with_its_sources(filled):
     status, out, _ = filled("query", "-q", "What is Monster about?", "-c")
     assert status == 0
     assert "A surgeon." in out
-    assert 'id 1 · alias "Monster"' in out
+    assert 'id 1 · title "Monster"' in out
 
 
 def test_json_is_an_object_a_line_in_question_order(filled):
@@ -118,13 +118,13 @@ def test_a_sheet_without_out_is_printed_in_order_with_its_context(filled, tmp_pa
     status, out, _ = filled("query", "-f", str(tmp_path / "q.tsv"), "-n", "2", "-c")
     assert status == 0
     assert out.index("A band plays.") < out.index("A surgeon.")
-    assert 'id 1 · alias "Monster"' in out
+    assert 'id 1 · title "Monster"' in out
 
 
 def test_a_column_that_is_only_guessed_must_be_named(filled, tmp_path):
     (tmp_path / "q.csv").write_text("n,text\n1,What is Nana about?\n", encoding="utf-8")
     status, _, err = filled("query", "-f", str(tmp_path / "q.csv"))
-    assert (status, "name one with --column" in err) == (2, True)
+    assert (status, "choose one with --column" in err) == (2, True)
     status, out, _ = filled("query", "-f", str(tmp_path / "q.csv"), "--column", "text", "--output-format", "json")
     assert (status, json.loads(out)["citations"]) == (0, ["2"])
 
@@ -261,10 +261,10 @@ def environment(settings, chroma_index_url):
 
 def test_a_backup_comes_back(filled, tmp_path, settings, monkeypatch):
     kept = tmp_path / "kept.zip"
-    assert filled("backup", str(kept))[1].startswith("2 shows in ")
+    assert filled("backup", str(kept))[1].startswith("Saved 2 shows to ")
     assert filled("restore", str(kept))[0] == 2, "shows are there"
     status, out, _ = filled("restore", str(kept), "--replace")
-    assert (status, out) == (0, "2 shows are back, 2 of them indexed.\n")
+    assert (status, out) == (0, "Restored 2 shows; 2 are in the search index.\n")
 
 
 @pytest.mark.parametrize(

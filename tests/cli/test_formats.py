@@ -55,7 +55,7 @@ def test_a_table_that_needs_an_answer_says_so_and_takes_it(run, table):
     [
         (["--encoding", "utf-8"], "is not text in UTF-8"),
         (["--encoding", "klingon"], "no encoding called klingon"),
-        (["--column", "Titel"], "is no FIELD=HEADING"),
+        (["--column", "Titel"], "is not FIELD=HEADING"),
         (["--column", "name=Titel"], "There is no field name"),
         (["--delimiter", "xx", "--column", "title=Titel"], "cannot separate columns"),
         (["--column", "title=Titel", "--id-prefix", "A B"], "cannot be a prefix"),

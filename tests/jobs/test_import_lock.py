@@ -63,7 +63,7 @@ async def test_a_repair_does_not_touch_what_another_process_is_importing(process
             await asyncio.sleep(0.01)
         repairing = Control()
         repair = asyncio.create_task(other.maintenance.repair_exclusively(repairing))
-        while not repairing.progress.stage.startswith("Waiting for another process"):
+        while not repairing.progress.stage.startswith("Waiting for an import or repair"):
             await asyncio.sleep(0.01)
         report = await importing
         assert (await repair).repaired == 0
@@ -76,7 +76,7 @@ async def test_a_stop_ends_the_wait_for_another_process(process, source):
         control = Control()
         async with one.ingestion._import_lock.held(Control()):
             waiting = asyncio.create_task(run(other, source, control))
-            while not control.progress.stage.startswith("Waiting for another process"):
+            while not control.progress.stage.startswith("Waiting for an import or repair"):
                 assert not waiting.done(), waiting
                 await asyncio.sleep(0.01)
             control.stop()

@@ -65,7 +65,7 @@ async def test_a_failure_becomes_a_sentence_and_an_unexpected_one_loses_its_text
 async def test_too_many_jobs_are_refused(jobs):
     for number in range(MAX_RUNNING):
         await jobs.start(until_stopped, kind="k", title="f", key=str(number))
-    with pytest.raises(InvalidInputError, match="running already"):
+    with pytest.raises(InvalidInputError, match="already running"):
         await jobs.start(until_stopped, kind="k", title="f")
 
 
@@ -92,7 +92,7 @@ async def test_an_exclusive_job_runs_by_itself_and_later_ones_wait_for_it(jobs):
     race = await jobs.start(until_stopped, kind="compare", title="a race", exclusive=True)
     later = await jobs.start(note, kind="ingest", title="a file")
     await asyncio.sleep(0)
-    assert later.control.progress.stage == "Waiting for the end of: a race"
+    assert later.control.progress.stage == "Waiting for a race to end"
     assert not order
     jobs.cancel(race.id)
     await jobs.wait(later)
