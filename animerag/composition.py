@@ -63,14 +63,14 @@ if TYPE_CHECKING:
     from filelock import FileLock
 
     from animerag.config import Settings
-    from animerag.ports import ChatModel, Embedder, Memory
-    from animerag.vector_store.chroma import ChromaIndex
+    from animerag.ports import ChatModel, CollectionSpec, Embedder, Memory, OpenIndex
 
 _M_ARENA_MAX, _HEAPS = -8, 2  # malloc.h: heaps of glibc's allocator; every thread may have one of its own otherwise
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
+_EXACT_BYTES = 64 * 2**20  # 30,000 shows of 512 numbers: read in 0.2 s, compared in 10 ms
 _LOCAL_LEVEL = 3  # batches on their way: two threads encode, the third keeps them from waiting
 
 
@@ -80,7 +80,7 @@ class Services:
 
     settings: Settings
     library: Library
-    index: ChromaIndex
+    index: OpenIndex
     embedder: Embedder
     gate: Gate
     retriever: Retriever
@@ -106,14 +106,13 @@ class Services:
 
 
 @asynccontextmanager
-async def open_services(settings: Settings, *, warm: bool = True) -> AsyncIterator[Services]:
+async def open_services(settings: Settings, *, warm: bool = True, serverless: bool = False) -> AsyncIterator[Services]:
     """Open the library and what stands on it, and close all of it at the end.
 
-    `warm` starts Chroma, encoder and titles in the background, for those who will need all three.
+    `warm` starts Chroma, encoder and titles in the background, for those who will need all three. `serverless` searches
+    a small catalogue in this process where no Chroma server runs: for commands that ask and change nothing.
     Raises LibraryError, SettingsError. A Chroma that does not start is told by the calls that need it; the rest works.
     """
-    from animerag.vector_store.chroma import ChromaIndex
-
     _few_heaps()
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(logs.debugging(settings))
@@ -129,14 +128,6 @@ async def open_services(settings: Settings, *, warm: bool = True) -> AsyncIterat
         left = await asyncio.to_thread(process_locks.clear_dead, held, Path(lease.lock_file))
         if cut_off or left:
             await library.set_meta(UNCLEAN_STOP, "yes")  # until a doctor has looked, whoever starts first
-        index = ChromaIndex(
-            None if settings.chroma_url else settings.data_dir / "chroma",
-            url=settings.chroma_url,
-            api_key=settings.chroma_api_key.get_secret_value() if settings.chroma_api_key else None,
-            tenant=settings.chroma_tenant,
-            database=settings.chroma_database,
-        )
-        stack.push_async_callback(index.close)
         settings = settings.with_saved(await saved_settings(library))
         gate = Gate(
             ingest=settings.ingest_concurrency,
@@ -145,6 +136,8 @@ async def open_services(settings: Settings, *, warm: bool = True) -> AsyncIterat
             max_tpm=settings.max_tpm,
         )
         embedder, chat = await _providers(settings, gate, stack, library)
+        index = await _vector_index(settings, library, embedder, serverless=serverless)
+        stack.push_async_callback(index.close)
         import_lock = ImportLock(settings.data_dir / "import.lock")
         kept = AnswerCache(library, at_work=lambda: import_lock.at_work)
         stack.push_async_callback(kept.close)
@@ -211,6 +204,35 @@ async def _providers(
     return embedder, chat
 
 
+async def _vector_index(settings: Settings, library: Library, embedder: Embedder, *, serverless: bool) -> OpenIndex:
+    """Return Chroma, or where that is wanted and enough, a search over the library's own vectors."""
+    directory = settings.data_dir / "chroma"
+    if serverless and not settings.chroma_url and await library.embeddings.size_bytes(embedder.model) <= _EXACT_BYTES:
+        from animerag.vector_store.chroma_server import ServerFiles
+
+        if await asyncio.to_thread(ServerFiles(directory).live_url) is None:
+            return _exact_index(library)
+    from animerag.vector_store.chroma import ChromaIndex
+
+    return ChromaIndex(
+        None if settings.chroma_url else directory,
+        url=settings.chroma_url,
+        api_key=settings.chroma_api_key.get_secret_value() if settings.chroma_api_key else None,
+        tenant=settings.chroma_tenant,
+        database=settings.chroma_database,
+    )
+
+
+def _exact_index(library: Library) -> OpenIndex:
+    from animerag.vector_store.exact import ExactIndex, StoredVectors
+
+    async def load(spec: CollectionSpec) -> StoredVectors:
+        ids, hashes, matrix = await library.embeddings.of_shows(spec.model, spec.dimensions)
+        return StoredVectors(ids=tuple(ids), text_hashes=tuple(hashes), matrix=matrix)
+
+    return ExactIndex(library.revision, load)
+
+
 async def _try_providers(settings: Settings) -> list[ConnectionCheck]:
     """Test the models of settings that may not be in use, over connections and a gate of their own."""
     async with contextlib.AsyncExitStack() as stack:
@@ -226,7 +248,7 @@ async def _try_providers(settings: Settings) -> list[ConnectionCheck]:
 def _assemble(
     settings: Settings,
     library: Library,
-    index: ChromaIndex,
+    index: OpenIndex,
     *,
     embedder: Embedder,
     chat: ChatModel,
@@ -327,6 +349,8 @@ async def _warm(services: Services) -> None:
             log.warning("warm-up: %s", outcome)
         elif isinstance(outcome, Exception):
             log.error("warm-up failed", exc_info=outcome)
+    if services.index.mode == "in process":  # nothing can be repaired from here: the next start with Chroma looks
+        return
     try:
         await services.maintenance.start_after_unclean_stop(services.jobs)
     except InvalidInputError as error:  # something is at work already: at the next start, then

@@ -6,7 +6,7 @@ Adapters implement these protocols and translate every vendor exception into `an
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -176,4 +176,31 @@ class VectorIndex(Protocol):
 
     async def drop(self, spec: CollectionSpec) -> None:
         """Delete the collection; an absent one is no error."""
+        ...
+
+
+class OpenIndex(VectorIndex, Protocol):
+    """An index with a life of its own: where it answers, and its start and end."""
+
+    @property
+    def mode(self) -> Literal["local", "remote", "in process"]:
+        """Say where it works: in this machine's server, in another's, or in this process and for reading only."""
+        ...
+
+    @property
+    def url(self) -> str | None:
+        """Return the server's address; None while none is connected."""
+        ...
+
+    @property
+    def tenant(self) -> str | None:
+        """Return the tenant that holds the index; None for the default one."""
+        ...
+
+    async def start(self) -> None:
+        """Connect now."""
+        ...
+
+    async def close(self) -> None:
+        """Close connections."""
         ...

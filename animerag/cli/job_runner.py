@@ -25,12 +25,12 @@ DONE, ROWS_LEFT, UNUSABLE, CANCELLED = 0, 1, 2, 130
 
 
 @asynccontextmanager
-async def services(*, warm: bool = False) -> AsyncIterator[Services]:
-    """Open the services on this command's event loop; `warm` prepares them for a question."""
+async def services(*, warm: bool = False, serverless: bool = False) -> AsyncIterator[Services]:
+    """Open the services on this command's own loop, as `open_services` does."""
     from animerag.composition import open_services
     from animerag.config import load_settings
 
-    async with open_services(load_settings(), warm=warm) as opened:
+    async with open_services(load_settings(), warm=warm, serverless=serverless) as opened:
         yield opened
 
 

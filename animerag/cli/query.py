@@ -75,7 +75,7 @@ async def query(options: argparse.Namespace) -> int:
     for question in options.question:
         checked_question(question)
     sheet = None if options.file in (None, "-") else await asyncio.to_thread(_sheet, options)
-    async with services(warm=True) as opened:
+    async with services(warm=True, serverless=True) as opened:
         if not (await opened.library.counts()).shows:
             raise InvalidInputError("The catalogue is empty: run `animerag ingest PATH` first.")
         if options.interactive:

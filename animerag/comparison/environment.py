@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
     from animerag.comparison.plan import ExperimentPlan
     from animerag.config import Settings
+    from animerag.ports import OpenIndex
     from animerag.query.titles import AliasMatch
     from animerag.rate_limits import LevelChoice
-    from animerag.vector_store.chroma import ChromaIndex
 
 
 class SlowTitles(Retriever):
@@ -54,7 +54,7 @@ class ScratchBench:
     """The `Bench` of `ports.py`; its methods are described there."""
 
     settings: Settings
-    index: ChromaIndex
+    index: OpenIndex
     gate: Gate
 
     @property

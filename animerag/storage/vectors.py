@@ -101,6 +101,27 @@ class EmbeddingStore:
         sound = (row for row in rows if is_sound(row.vector, dimensions, row.checksum))
         return {row.text_hash: np.frombuffer(row.vector, "<f4") for row in sound}
 
+    async def size_bytes(self, model: str) -> int:
+        """Return what all vectors of a model take in memory at most, as 32-bit numbers."""
+        of_model = select(func.count() * func.max(vectors.c.dimensions)).where(vectors.c.model == model)
+        return 4 * int(await self._database.scalar(of_model) or 0)
+
+    async def of_shows(self, model: str, dimensions: int) -> tuple[list[str], list[str], Vectors]:
+        """Return ids, text hashes and vectors (n, dimensions), float32, of all shows that have one, in their order.
+
+        Damaged vectors are left out.
+        """
+        held = vectors.c
+        rows = await self._database.rows(
+            select(shows.c.id, held.text_hash, held.vector, held.checksum)
+            .join(vectors, held.text_hash == shows.c.text_hash)
+            .where(held.model == model, held.dimensions == dimensions)
+            .order_by(shows.c.number)
+        )
+        sound = [row for row in rows if is_sound(row.vector, dimensions, row.checksum)]
+        matrix = np.frombuffer(b"".join(row.vector for row in sound), "<f4").reshape(-1, dimensions)
+        return [row.id for row in sound], [row.text_hash for row in sound], matrix
+
     async def replace(self, unsound: Iterable[VectorKey], sound: Mapping[VectorKey, Vectors]) -> None:
         """Put sound vectors in the place of damaged ones; those without are deleted, so that they are made again."""
         async with self._database.writing() as connection:
