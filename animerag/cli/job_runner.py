@@ -31,7 +31,9 @@ async def services(*, warm: bool = False, serverless: bool = False) -> AsyncIter
 
     settings = load_settings()
     if warm and settings.provider_for(settings.embedding_provider) == "local":
-        threading.Thread(target=_load_encoder, name="animerag-load").start()
+        from animerag.indexing.encoder import load_encoder
+
+        threading.Thread(target=load_encoder, name="animerag-load").start()  # beside the imports that follow
     from animerag.composition import open_services
 
     async with open_services(settings, warm=warm, serverless=serverless) as opened:

@@ -36,8 +36,8 @@ def read(path: Path) -> Summary | None:
 def _read(connection: sqlite3.Connection) -> Summary:
     (shows,) = connection.execute("SELECT count(*) FROM shows").fetchone()
     indexed = connection.execute(
-        "SELECT collection, count(*) FROM indexed JOIN shows ON shows.id = indexed.show_id"
-        " WHERE indexed.text_hash = shows.text_hash GROUP BY collection"
+        "SELECT indexed.collection, count(*) FROM indexed JOIN shows ON shows.id = indexed.show_id"
+        " WHERE indexed.text_hash = shows.text_hash GROUP BY indexed.collection"
     )
     facts = connection.execute("SELECT key, value FROM facts")
     return Summary(facts=dict(facts.fetchall()), shows=shows, indexed=dict(indexed.fetchall()))
