@@ -70,7 +70,8 @@ NEW = (
     ),
     (
         "CREATE TABLE VideoLocal (VideoLocalID INTEGER PRIMARY KEY, Hash TEXT NOT NULL,"
-        " FileSize INTEGER NOT NULL, IsIgnored INTEGER NOT NULL, FileName TEXT NOT NULL DEFAULT '', MediaBlob BLOB NULL)"
+        " FileSize INTEGER NOT NULL, IsIgnored INTEGER NOT NULL, FileName TEXT NOT NULL DEFAULT '',"
+        " MediaBlob BLOB NULL)"
     ),
     (
         "CREATE TABLE StoredReleaseInfo (StoredReleaseInfoID INTEGER PRIMARY KEY, ED2K TEXT NOT NULL,"
@@ -81,7 +82,8 @@ OLD = (
     *SHARED,
     (
         "CREATE TABLE AniDB_Tag (AniDB_TagID INTEGER PRIMARY KEY, TagID INTEGER NOT NULL,"
-        " Spoiler INTEGER NOT NULL, LocalSpoiler INTEGER NOT NULL, GlobalSpoiler INTEGER NOT NULL, TagName TEXT NOT NULL)"
+        " Spoiler INTEGER NOT NULL, LocalSpoiler INTEGER NOT NULL, GlobalSpoiler INTEGER NOT NULL,"
+        " TagName TEXT NOT NULL)"
     ),
     (
         "CREATE TABLE AniDB_Anime_Tag (AniDB_Anime_TagID INTEGER PRIMARY KEY, AnimeID INTEGER NOT NULL,"

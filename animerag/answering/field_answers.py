@@ -9,6 +9,7 @@ import re
 from typing import TYPE_CHECKING
 
 from animerag.models.shows import TYPE_LABELS
+from animerag.query import local_files
 from animerag.text.cleaning import is_japanese
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ _FIELDS = {
     "year": ("the year", "放送年"),
     "end_year": ("the year of the end", "終了年"),
     "duration": ("the running time", "一話の長さ"),
+    "file_size": ("how large its files are", "ファイルの大きさ"),
+    "missing_episodes": ("how many episodes are missing", "足りない話数"),
+    "owned_episodes": ("how many episodes you own", "所有話数"),
     "my_score": ("your score", "自分の評価"),
     "difference": ("your score", "自分の評価"),
 }
@@ -47,6 +51,12 @@ _ORDERED = {
     ("my_score", False): ("Your lowest scores", "自分の評価の低い順"),
     ("difference", True): ("Where your score differs most from the rating", "評価との差が大きい順"),
     ("difference", False): ("Where your score is nearest to the rating", "評価との差が小さい順"),
+    ("file_size", True): ("Largest on disk", "ファイルの大きい順"),
+    ("file_size", False): ("Smallest on disk", "ファイルの小さい順"),
+    ("missing_episodes", True): ("Most missing episodes", "足りない話数の多い順"),
+    ("missing_episodes", False): ("Fewest missing episodes", "足りない話数の少ない順"),
+    ("owned_episodes", True): ("Most episodes on disk", "所有話数の多い順"),
+    ("owned_episodes", False): ("Fewest episodes on disk", "所有話数の少ない順"),
     ("duration", True): ("Longest running time", "上映時間の長い順"),
     ("duration", False): ("Shortest running time", "上映時間の短い順"),
 }
@@ -139,6 +149,8 @@ def _line(show: Show, fact: FactAnswer, place: int, number: int | None, *, japan
     if show.rating:
         parts.append(f"{show.rating:.2f}点" if japanese else f"rated {show.rating:.2f}")
     field = fact.sort.field if fact.sort else None
+    if field in ("file_size", "missing_episodes", "owned_episodes") and (said := local_files.statement(show, field)):
+        parts.append(said)
     if field in _UNITS and isinstance(value := getattr(show, field), int | float):
         parts.append(_UNITS[field][japanese].format(value))
     if field in ("my_score", "difference") and show.my_score:

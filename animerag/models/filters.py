@@ -146,6 +146,18 @@ class Sort:
     """An order over a field; shows that lack the field come last."""
 
     field: Literal[
-        "year", "end_year", "episodes", "rating", "votes", "air_date", "end_date", "duration", "my_score", "difference"
-    ]
+        "year",
+        "end_year",
+        "episodes",
+        "rating",
+        "votes",
+        "air_date",
+        "end_date",
+        "duration",
+        "my_score",
+        "difference",
+        "file_size",
+        "missing_episodes",
+        "owned_episodes",
+    ]  # fmt: skip
     descending: bool = True

@@ -33,6 +33,12 @@ FactField = Literal[
     "my_score",
     "episodes_watched",
     "difference",
+    "owned_episodes",
+    "missing_episodes",
+    "audio_languages",
+    "subtitle_languages",
+    "resolution",
+    "file_size",
 ]
 
 

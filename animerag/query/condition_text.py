@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, get_args
 
 from animerag.errors import InvalidInputError
+from animerag.query.local_files import NUMBERS
 from animerag.query.plan import And, FieldName, Not, Of, Or, Predicate, both
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ _DEEPEST = 20  # conditions within conditions
 _PREDICATE = re.compile(
     rf"(?P<field>{'|'.join(get_args(FieldName))})(?:(?P<operator><=|>=|=|<|>)(?P<value>.*)| unknown)", re.DOTALL
 )
-_NUMBERS = ("year", "end_year", "episodes", "rating", "votes", "duration", "my_score", "my_progress")
+_NUMBERS = ("year", "end_year", "episodes", "rating", "votes", "duration", "my_score", "my_progress", *NUMBERS)
 
 
 def parse(text: str) -> Condition:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from animerag.models.filters import Sort
 from animerag.models.retrieval import FactAnswer
+from animerag.query import local_files
 from animerag.query.lexicon import unsuitable_tags
 from animerag.query.plan import EVERYTHING, And, Of, comparisons, compiled, parts_of
 from animerag.query.rendering import labelled
@@ -38,7 +39,7 @@ _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
 _OWN_ORDERS = ("underrated", "my_score", "difference")  # most shows have no place in them, which goes without saying
 _FIRST = 10  # shows of an order that says no number
 # Names of a plan's fields in a show.
-ATTRIBUTES = {"status": "airing", "my_progress": "episodes_watched"}
+ATTRIBUTES = {"status": "airing", "my_progress": "episodes_watched", **local_files.LANGUAGES}
 _UNDERRATED_FROM = 7.0  # of 10
 
 
@@ -189,6 +190,8 @@ def _test(test: Predicate, table: FieldIndex) -> Verdict[Show]:
     if test.field == "suitable":
         unsuitable = frozenset(show.id for tag in unsuitable_tags() for show in table.tagged(tag))
         return lambda show: not show.restricted and show.id not in unsuitable
+    if test.field in local_files.LANGUAGES and test.operator == "=":
+        return local_files.speaks(str(wanted), test.field)
     if test.field == "studio":
         name = str(wanted).casefold()
         return lambda show: name in {one.casefold() for one in show.studios} if show.studios else None
@@ -210,6 +213,8 @@ def value_of(show: Show, field: str) -> Any:
     """Return a field by its name in a plan, None where it is unknown."""
     if field == "restricted":
         return show.restricted
+    if field in local_files.NUMBERS:
+        return local_files.value_of(show, field)
     if field == "my_status":
         return show.my_status or "none"
     # 0 is how exports say "unknown".

@@ -135,6 +135,10 @@ class FieldIndex:
             return ", ".join(show.tags) or None
         if field == "relations":
             return ", ".join(f"{item.kind}: {item.title}" for item in show.relations) or None
+        if field in ("owned_episodes", "missing_episodes"):
+            return getattr(show, field)
+        if field in ("audio_languages", "subtitle_languages"):
+            return ", ".join(getattr(show, field)) or None
         if field == "studios":
             return ", ".join(show.studios) or None
         if field == "difference":

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from animerag.models.filters import RESTRICTED_LABELS, STATUS_LABELS, Sort
 from animerag.models.retrieval import FactAnswer
 from animerag.models.shows import TYPE_LABELS
+from animerag.query import local_files
 from animerag.query.execution import ATTRIBUTES, labels_of, verdicts
 from animerag.query.plan import comparisons
 
@@ -144,6 +145,8 @@ def statement(show: Show, name: str, table: FieldIndex, *, japanese: bool = Fals
         return f"{title}：{_FIELDS_JA.get(name, name)}は{_value_ja(show, name, value)}。"
     if name == "my_status" and value is None:
         return f"{title} is not in your list."
+    if of_files := local_files.statement(show, name):
+        return f"{title} {of_files}."
     if value is None:
         return f"The catalogue does not say {_FIELDS.get(name, 'that of {}').format(title)}."
     return f"{title} {_predicate(show, name, value)}."
@@ -218,6 +221,12 @@ _FIELDS = {
     "my_status": "whether you have watched {}",
     "my_score": "how you scored {}",
     "episodes_watched": "how many episodes of {} you have watched",
+    "owned_episodes": "how many episodes of {} you own",
+    "missing_episodes": "how many episodes of {} are missing",
+    "file_size": "how large the files of {} are",
+    "resolution": "which resolution {} has",
+    "audio_languages": "which languages {} can be heard in",
+    "subtitle_languages": "which subtitles {} has",
 }
 _FIELDS_JA = {
     "episodes": "話数",
@@ -239,6 +248,12 @@ _FIELDS_JA = {
     "relations": "関連作品",
     "my_status": "視聴状況",
     "my_score": "自分の評価",
+    "owned_episodes": "所有話数",
+    "missing_episodes": "足りない話数",
+    "file_size": "ファイルの大きさ（バイト）",
+    "resolution": "解像度",
+    "audio_languages": "音声",
+    "subtitle_languages": "字幕",
 }
 _UNITS_JA = {"episodes": "全{:,}話", "votes": "{:,}票", "rating": "10点中{:.2f}点", "year": "{}年", "duration": "{}分"}
 

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from animerag.query import local_files
 from animerag.query.lexicon import CJK, Mood, Unapplied, carrying, carrying_japanese
 from animerag.query.plan import EVERYTHING, And, Not, Predicate, both, either, negated
 from animerag.query.quantities import PATTERNS
@@ -95,6 +96,8 @@ class Question:
 def read_phrases(question: Question, vocabulary: Gazetteer, today: int) -> None:
     """Annotation every phrase that is a condition, a mood or an operator; `today` is the year it is."""
     _read_ages(question)
+    for start, end, on_files in local_files.read(question.rest, vocabulary.recorded):
+        question.claim(start, end, on_files)
     for pattern, read in PATTERNS:
         for match in list(pattern.finditer(question.rest)):
             condition = read(match, today) if match.group().strip() else None

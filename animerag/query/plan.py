@@ -54,6 +54,12 @@ FieldName: TypeAlias = Literal[
     "title",
     "studio",
     "source",
+    "owned_episodes",
+    "missing_episodes",
+    "audio_language",
+    "subtitle_language",
+    "resolution",
+    "file_size",
 ]
 Operator: TypeAlias = Literal["=", "<", "<=", ">", ">=", "unknown"]
 
@@ -125,8 +131,9 @@ class Order:
     """
 
     field: Literal[
-        "year", "end_year", "episodes", "rating", "votes", "duration", "underrated", "my_score", "difference"
-    ]
+        "year", "end_year", "episodes", "rating", "votes", "duration", "underrated", "my_score", "difference",
+        "file_size", "missing_episodes", "owned_episodes",
+    ]  # fmt: skip
     descending: bool = True
 
 

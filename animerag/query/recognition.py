@@ -81,7 +81,7 @@ def recognise(
         return "recommend", True
     if missing:
         return "unsupported", True
-    if _LACKING.search(text):
+    if _LACKING.search(text) and not uses_field(condition, "missing_episodes"):
         slots["field"] = "missing"
         return "seasons", True
     franchise = _of_franchise(names, condition, slots, text)

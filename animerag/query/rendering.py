@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from animerag.models.filters import STATUS_LABELS
+from animerag.query import local_files
 from animerag.query.plan import And, Not, Of, Or, Predicate, parts_of
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ _ORDERS = {
     ("year", True): "newest",
     ("year", False): "oldest",
     ("underrated", True): "underrated",
+    ("file_size", True): "largest on disk",
+    ("file_size", False): "smallest on disk",
 }
 _STATES = {"airing": "still airing", "finished": "finished airing"}
 
@@ -108,6 +111,8 @@ def _relation(one: Predicate, title: str) -> str:
 
 
 def _compared(one: Predicate, value: str | float) -> str:
+    if one.field in local_files.NUMBERS or one.field in local_files.LANGUAGES:
+        return local_files.phrase(one)
     if one.operator == "unknown":
         return f"unknown {'episode count' if one.field == 'episodes' else one.field}"
     if one.field == "type":

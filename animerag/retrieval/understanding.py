@@ -13,6 +13,7 @@ from animerag.discovery.franchises import Franchises
 from animerag.models.filters import Condition, Filters
 from animerag.models.retrieval import Ambiguity, FactAnswer
 from animerag.models.shows import NamedShow
+from animerag.query import local_files
 from animerag.query.conversation import Context, advance, resolve
 from animerag.query.execution import labels_of, matcher, selected
 from animerag.query.field_index import FieldIndex
@@ -61,7 +62,8 @@ class CatalogueSnapshot:
         """Make one from the rows of the shows' fields; takes some tenths of a second for thousands."""
         shows = show_fields.shows_of(rows)
         table = FieldIndex(shows)
-        recorded = ("studio",) if any(show.studios for show in shows) else ()
+        recorded = local_files.recorded(shows)
+        recorded += ("studio",) if any(show.studios for show in shows) else ()
         return cls(
             revision=revision,
             aliases=AliasIndex(shows),

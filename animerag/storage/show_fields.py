@@ -28,7 +28,9 @@ async def load(database: Database) -> list[dict[str, Any]]:
     # JSON stays text here: decoding 30,000 rows would hold the event loop for most of a second.
     plain = [type_coerce(column, Text).label(column.name) if column.name in _JSON else column for column in columns]
     mine = table.outerjoin(my_list, my_list.c.show_id == table.c.id)
-    query = select(*plain, my_list.c.status.label("my_status"), my_list.c.score.label("my_score")).select_from(mine)
+    query = select(
+        *plain, my_list.c.status.label("my_status"), my_list.c.score.label("my_score"), my_list.c.episodes_watched
+    ).select_from(mine)
     # Shows are stored in the order in which requests end; titles that match alike must not depend on it.
     query = query.order_by(func.coalesce(table.c.votes, 0).desc(), table.c.id)
     return await database.read(lambda connection: [dict(row) for row in connection.execute(query).mappings()])
@@ -54,4 +56,16 @@ def _show(row: Mapping[str, Any]) -> Show:
     )
 
 
-_PLAIN = ["id", "title", "description", "episodes", "year", "end_year", "rating", "votes", "my_status", "my_score"]
+_PLAIN = [
+    "id",
+    "title",
+    "description",
+    "episodes",
+    "year",
+    "end_year",
+    "rating",
+    "votes",
+    "my_status",
+    "my_score",
+    "episodes_watched",
+]

@@ -9,13 +9,14 @@ import streamlit as st
 from animerag.errors import AnimeRAGError
 from animerag.models.filters import RESTRICTED_LABELS, STATUS_LABELS
 from animerag.models.shows import TYPE_LABELS
+from animerag.query.local_files import size_text
 from animerag.text.cleaning import clean
 from animerag.ui import franchise, session
 from animerag.ui.components import show_error
 from animerag.ui.text import aired, counted, label, season_of, type_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Coroutine, Sequence
 
     from animerag.models.shows import RelatedShow, Show
 
@@ -55,9 +56,15 @@ def draw(show: Show) -> None:
     ]
     if any(mine):
         st.caption(label("My list: " + ", ".join(filter(None, mine))))
+    _my_list(show)
+    if on_disk := _files(show):
+        st.caption(label("On disk: " + " · ".join(on_disk)))
     st.text(clean(show.description) or "No description.")
-    if show.tags:
-        st.caption(label(", ".join(show.tags)))
+    if plain := [tag for tag in show.tags if tag not in show.spoiler_tags]:
+        st.caption(label(", ".join(plain)))
+    if show.spoiler_tags:
+        with st.expander("Tags with spoilers"):
+            st.caption(label(", ".join(show.spoiler_tags)))
     _links("Relations", show.relations, known)
     franchise.draw(show.id, open_show)
     _links("Similar", show.similar, known)
@@ -85,6 +92,54 @@ def _details(show: Show) -> list[str]:
         f"by {', '.join(show.studios)}" if show.studios else None,
     ]
     return [part for part in details if part]
+
+
+def _files(show: Show) -> list[str]:
+    """Return what its owner has on disk, as far as it is recorded."""
+    if show.owned_episodes is None:
+        return []
+    of = f" of {show.episodes:,}" if show.episodes else ""
+    parts = [
+        f"{show.owned_episodes:,}{of} episodes",
+        f"{counted(show.missing_episodes, 'episode')} missing" if show.missing_episodes else None,
+        show.resolution,
+        size_text(show.file_size) if show.file_size else None,
+        f"audio {', '.join(show.audio_languages)}" if show.audio_languages else None,
+        f"subtitles {', '.join(show.subtitle_languages)}" if show.subtitle_languages else None,
+    ]
+    return [part for part in parts if part]
+
+
+def _my_list(show: Show) -> None:
+    """Draw the buttons that change its owner's list by one click."""
+    mine = session.services().my_list
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        watched = show.my_status == "completed"
+        if st.button("Watched", icon=":material/check:", key="catalogue_watched", disabled=watched):
+            _changed(mine.watched(show.id))
+        ended = bool(show.episodes) and (show.episodes_watched or 0) >= (show.episodes or 0)
+        if st.button("+1 episode", icon=":material/exposure_plus_1:", key="catalogue_next", disabled=ended):
+            _changed(mine.next_episode(show.id))
+        score = st.selectbox(
+            "My score",
+            range(10, 0, -1),
+            index=None,
+            placeholder="Score" if show.my_score is None else f"Score: {show.my_score:g}",
+            key=f"catalogue_score_{show.id}_{show.my_score}",
+            label_visibility="collapsed",
+            width=120,
+        )
+        if score is not None and score != show.my_score:
+            _changed(mine.update(show.id, score=score))
+
+
+def _changed(change: Coroutine[Any, Any, Show]) -> None:
+    try:
+        session.runtime().call(change, timeout_s=_EDIT_S)
+    except AnimeRAGError as error:
+        show_error(str(error))
+        return
+    st.rerun()
 
 
 def _links(heading: str, related: Sequence[RelatedShow], known: set[str]) -> None:

@@ -1,7 +1,7 @@
 """Catalogue: searched, narrowed, ordered; a show read, edited, deleted and restored."""
 
 from animerag.ui import session
-from tests.pages.screen import visit, words
+from tests.pages.screen import plain, visit, words
 
 
 def listed(app):
@@ -77,3 +77,19 @@ def test_missing_sequels_are_listed(sampled):
     missing = session.runtime().call(session.services().browsing.missing())
     tables = [one.value for one in sampled.dataframe if "Missing" in one.value]
     assert bool(missing) == bool(tables)
+
+
+def test_your_list_changes_by_one_click(sampled):
+    visit(sampled, "catalogue")
+    opened(sampled, "Planetes")
+    sampled.button(key="catalogue_next").click().run()
+    assert "My list: watching, 1 episode watched" in plain(words(sampled))
+
+    [score] = [box for box in sampled.selectbox if box.key.startswith("catalogue_score_")]
+    score.set_value(9).run()
+    assert "my score 9" in plain(words(sampled))
+
+    sampled.button(key="catalogue_watched").click().run()
+    assert "My list: completed, my score 9, 26 episodes watched" in plain(words(sampled))
+    assert sampled.button(key="catalogue_next").disabled
+    assert sampled.button(key="catalogue_watched").disabled
