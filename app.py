@@ -10,4 +10,4 @@ if __name__ == "__main__":  # as Streamlit runs it for each session
     navigation.shell(page.title)
     page.run()
 else:  # as the server imports it once; Streamlit finds this call by reading the source
-    app = st.App(__file__, middleware=navigation.start_server())
+    app = st.App(__file__, middleware=navigation.start_server(), lifespan=navigation.lifespan)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _HOST = re.compile(r"[a-z0-9_]([a-z0-9._-]*[a-z0-9_])?")  # what browsers send of a name: punycode, lower case
 
+_TOKEN = re.compile(r"[!-~]+")  # what an Authorization header carries as it is
+
 log = logging.getLogger(__name__)
 
 ProviderChoice = Literal["auto", "openai", "local"]
@@ -111,6 +113,7 @@ class Settings(BaseSettings):
     max_cost_usd: float | None = Field(None, ge=0)
     prices: dict[str, float] = Field(default_factory=dict)  # USD a million tokens, by model
     hosts: Annotated[tuple[str, ...], NoDecode] = ()  # names the app may be reached by, besides those of loopback
+    api_token: SecretStr | None = None  # opens /mcp, /v1 and /api on the app's port
     otlp_endpoint: str | None = None
     debug: bool = False
     _saved: frozenset[str] = PrivateAttr(frozenset())
@@ -133,6 +136,13 @@ class Settings(BaseSettings):
                     "separated by commas, such as anime.example,192.168.1.5"
                 )
         return hosts
+
+    @field_validator("api_token")
+    @classmethod
+    def _fit_for_a_header(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _TOKEN.fullmatch(value.get_secret_value()):
+            raise ValueError("it may have letters, digits and punctuation of ASCII only, and no spaces")
+        return value
 
     @field_validator("database_url")
     @classmethod

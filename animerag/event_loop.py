@@ -22,10 +22,12 @@ from animerag.errors import RuntimeClosedError
 from animerag.telemetry.loop_lag import LoopLag
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Coroutine, Iterator
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
+
+_ENDED = "The app's event loop has ended: try again."
 
 
 class Runtime:
@@ -69,7 +71,7 @@ class Runtime:
             return future.result(timeout_s)
         except concurrent.futures.CancelledError:
             if self._closing.is_set():
-                raise RuntimeClosedError("The app's event loop has ended: try again.") from None
+                raise RuntimeClosedError(_ENDED) from None
             self._check_alive()
             raise
         except BaseException:  # a stopped page raises BaseException; its work must stop, too
@@ -82,18 +84,7 @@ class Runtime:
         `timeout_s` bounds the wait for each item. Raises what the generator raises, TimeoutError, RuntimeClosedError.
         """
         channel: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
-
-        async def pump() -> None:
-            try:
-                async with contextlib.aclosing(events):
-                    async for event in events:
-                        channel.put(("item", event))
-            except Exception as error:  # noqa: BLE001 - carried to the page's thread, which raises it
-                channel.put(("error", error))
-            finally:
-                channel.put(("end", None))
-
-        future = self._submit(pump())
+        future = self._submit(_pump(events, channel.put))
         try:
             while True:
                 try:
@@ -104,6 +95,43 @@ class Runtime:
                 if kind == "error":
                     raise value
                 if kind == "end":
+                    return
+                yield value
+        finally:
+            future.cancel()
+
+    async def result(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine on this loop and await it on another one; who cancels the wait cancels the work.
+
+        Raises what the coroutine raises, RuntimeClosedError, and RuntimeError from the loop's own thread.
+        """
+        future = self._submit(work)
+        self.services.visits.note()
+        with self._closed_as_error():
+            return await asyncio.wrap_future(future)
+
+    async def events(self, events: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
+        """Yield on another loop what an async generator of this loop yields; closing this closes that.
+
+        Raises what the generator raises, RuntimeClosedError, and RuntimeError from the loop's own thread.
+        """
+        caller = asyncio.get_running_loop()
+        channel: asyncio.Queue[tuple[str, Any]] = asyncio.Queue()
+
+        def put(item: tuple[str, Any]) -> None:
+            with contextlib.suppress(RuntimeError):  # the caller's loop has ended: nobody waits any more
+                caller.call_soon_threadsafe(channel.put_nowait, item)
+
+        future = self._submit(_pump(events, put))
+        self.services.visits.note()
+        try:
+            while True:
+                kind, value = await channel.get()
+                if kind == "error":
+                    raise value
+                if kind == "end":
+                    if future.cancelled() or self._closing.is_set():
+                        raise RuntimeClosedError(_ENDED)
                     return
                 yield value
         finally:
@@ -130,6 +158,17 @@ class Runtime:
             with contextlib.suppress(RuntimeError):  # the loop may close between the check and the call
                 self._loop.call_soon_threadsafe(self._closing.set)
             self._thread.join(20)
+
+    @contextlib.contextmanager
+    def _closed_as_error(self) -> Iterator[None]:
+        """Tell work that ended with the loop from work that its caller cancelled."""
+        try:
+            yield
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if self._closing.is_set() and not (task and task.cancelling()):
+                raise RuntimeClosedError(_ENDED) from None
+            raise
 
     def _submit(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
         if threading.current_thread() is self._thread:
@@ -172,6 +211,18 @@ class Runtime:
         async with open_services(self._settings) as services:
             self._opened.set_result(services)
             await self._closing.wait()
+
+
+async def _pump(events: AsyncGenerator[Any, None], put: Callable[[tuple[str, Any]], None]) -> None:
+    """Carry what a generator yields, its error and its end to another thread."""
+    try:
+        async with contextlib.aclosing(events):
+            async for event in events:
+                put(("item", event))
+    except Exception as error:  # noqa: BLE001 - raised where the events are read
+        put(("error", error))
+    finally:
+        put(("end", None))
 
 
 def _close_at_exit(runtime: Runtime) -> None:

@@ -21,6 +21,7 @@ ORDER = (
     *("storage", "vector_store", "providers", "jobs", "query", "simulator", "saved_settings"),
     *("discovery", "indexing", "retrieval", "answering", "evaluation", "batch", "ingestion", "catalogue", "comparison"),
     *("charts", "composition", "event_loop"),
+    "api",
     *("ui", "cli", "__main__"),
     *("pages", "app"),
 )
@@ -35,12 +36,15 @@ VENDORS = {
     "alembic": ("animerag/storage/*",),
     "PIL": ("animerag/catalogue/thumbnails.py",),
     "aiosqlite": ("animerag/storage/*",),
+    "mcp": ("animerag/api/mcp_server.py",),
+    "mcp_types": ("animerag/api/mcp_server.py",),
     "sqlite3": ("animerag/storage/*", "animerag/vector_store/chroma_tenant.py", "animerag/readers/shoko_schema.py"),
 }
 # Rooms that a page or a command may not reach into: it calls services.
 BEHIND_SERVICES = {
     "pages": {"storage", "providers", "vector_store", "rate_limits", "composition", "query", "jobs"},
     "cli": {"ui", "providers"},
+    "api": {"storage", "providers", "vector_store", "rate_limits", "charts", "jobs"},
     "charts": {"providers", "vector_store", "answering", "retrieval", "ingestion", "indexing"},
 }
 ENVIRONMENT = {"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"}

@@ -151,11 +151,12 @@ def test_a_dead_loop_is_noticed(settings):
 
 
 def test_a_library_that_cannot_be_opened_is_told_and_leaves_no_thread(settings):
+    before = set(threading.enumerate())
     settings.database_path.parent.mkdir(parents=True)
     settings.database_path.write_bytes(b"no database at all, only text " * 40)
     with pytest.raises(LibraryError, match="cannot be opened"):
         Runtime(settings)
-    assert not [thread for thread in threading.enumerate() if thread.name == "animerag-loop"]
+    assert not [thread for thread in set(threading.enumerate()) - before if thread.name == "animerag-loop"]
 
 
 def test_jobs_of_a_process_that_is_gone_are_found_interrupted(settings):

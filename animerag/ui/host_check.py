@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 _DEFAULT_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
+_FORBIDDEN = 403
 _POLICY_VIOLATION = 1008  # RFC 6455, 7.4.1
 _SHOWN = 100  # characters of a header in a sentence
 
@@ -33,17 +34,25 @@ class HostCheck:
 
     `hosts` are further names the app may be reached by. An origin has to be the address that was asked for, its port
     included; one of `hosts` passes with any port, because a reverse proxy shows another address than the app has.
+    `written` returns the body of a refusal for paths that are no page; a request to one of those needs no Origin,
+    because it needs a token.
     """
 
-    def __init__(self, app: ASGIApp, hosts: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        hosts: Iterable[str] = (),
+        written: Callable[[str, int, str], bytes | None] = lambda _path, _status, _reason: None,
+    ) -> None:
         self._app = app
         self._named = frozenset(hosts)
+        self._written = written
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 403 with a sentence."""
         reason = self._objection(scope) if scope["type"] in {"http", "websocket"} else None
         if reason is not None:
-            await _refuse(scope, send, reason)
+            await _refuse(scope, send, reason, self._written)
         else:
             await self._app(_as_the_browser_sees_it(scope), receive, send)
 
@@ -60,6 +69,8 @@ class HostCheck:
             )
         if not origins:
             if scope["type"] == "websocket" or scope["method"] in _READING:
+                return None
+            if self._written(scope["path"], _FORBIDDEN, "") is not None:
                 return None
             return "A request that changes something needs an Origin header: send the app's own address in it."
         return self._objection_to_origin(origins[0], host)
@@ -104,18 +115,19 @@ def _shown(header: str) -> str:
     return repr(header[:_SHOWN])
 
 
-async def _refuse(scope: Scope, send: Send, reason: str) -> None:
+async def _refuse(scope: Scope, send: Send, reason: str, written: Callable[[str, int, str], bytes | None]) -> None:
     websocket = scope["type"] == "websocket"
     if websocket and "websocket.http.response" not in scope.get("extensions", {}):
         await send({"type": "websocket.close", "code": _POLICY_VIOLATION, "reason": reason[:_SHOWN]})
         return
     kind = "websocket.http.response" if websocket else "http.response"
-    body = f"{reason}\n".encode()
+    json = None if websocket else written(scope["path"], _FORBIDDEN, reason)
+    body = f"{reason}\n".encode() if json is None else json
     headers: list[Any] = [
-        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-type", b"text/plain; charset=utf-8" if json is None else b"application/json"),
         (b"content-length", str(len(body)).encode()),
         (b"x-content-type-options", b"nosniff"),
         (b"connection", b"close"),  # what a refused upload still sends is not read
     ]
-    await send({"type": f"{kind}.start", "status": 403, "headers": headers})
+    await send({"type": f"{kind}.start", "status": _FORBIDDEN, "headers": headers})
     await send({"type": f"{kind}.body", "body": body})

@@ -5,6 +5,7 @@ Nothing heavy is imported before the sidebar is drawn: what is behind the pages 
 
 from __future__ import annotations
 
+import contextlib
 from contextvars import ContextVar
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -12,13 +13,17 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     from starlette.middleware import Middleware
     from streamlit.delta_generator import DeltaGenerator
     from streamlit.navigation.page import StreamlitPage
 
+    from animerag.api.doors import Doors
+    from animerag.event_loop import Runtime
+
 _THROUGH_APP = "through_app"
+_started: list[Doors] = []  # of this server; Streamlit asks for middleware and lifespan apart
 # A Material icon would be fetched from its maker's server by every browser.
 _ICON = str(files("animerag.ui").joinpath("icon.png"))
 _LOGO = str(files("animerag.ui").joinpath("logo.svg"))
@@ -60,7 +65,7 @@ def shell(title: str) -> None:
     st.html(components.STYLE)
     with st.sidebar:
         _sidebar.set(st.container())
-        with components.error_boundary():
+        with components.error_boundary(), st.spinner("Opening the catalogue"):
             components.foot()
 
 
@@ -90,6 +95,7 @@ def start_server() -> list[Middleware]:
     """Prepare the server's process, once, and return what every request passes before Streamlit sees it."""
     from starlette.middleware import Middleware
 
+    from animerag.api.doors import BesidePages, Doors, refusal
     from animerag.config import load_settings
     from animerag.errors import SettingsError
     from animerag.storage.private_files import restrict_umask
@@ -97,11 +103,28 @@ def start_server() -> list[Middleware]:
 
     restrict_umask()
 
-    try:
-        hosts = load_settings().hosts
-    except SettingsError:  # the page will say so, on this machine only
-        hosts = ()
-    return [Middleware(HostCheck, hosts=hosts)]
+    hosts: tuple[str, ...] = ()
+    token = None
+    # The page will say so, on this machine only.
+    with contextlib.suppress(SettingsError):
+        settings = load_settings()
+        hosts, token = settings.hosts, settings.api_token
+    doors = Doors(token.get_secret_value() if token else None, _runtime)
+    _started.append(doors)
+    return [Middleware(HostCheck, hosts=hosts, written=refusal), Middleware(BesidePages, doors=doors)]
+
+
+@contextlib.asynccontextmanager
+async def lifespan(app: object) -> AsyncIterator[None]:
+    """Run the doors for programs as long as the server runs."""
+    async with _started[-1].lifespan(app):
+        yield
+
+
+def _runtime() -> Runtime:
+    from animerag.ui import session
+
+    return session.runtime()
 
 
 def _name() -> None:

@@ -39,7 +39,7 @@ _CHECK_S = 120.0  # reading 50 MB of JSON
 
 
 # The key of a cached resource is its source: an edit here, even of a comment, would open a second runtime.
-@st.cache_resource(on_release=Runtime.close, show_spinner="Opening the catalogue")
+@st.cache_resource(on_release=Runtime.close, show_spinner=False)  # it may be opened where no page is
 def runtime() -> Runtime:
     """Return the app's one runtime."""
     return Runtime()

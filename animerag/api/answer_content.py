@@ -1,0 +1,77 @@
+"""An answer as a chat message: its text as it arrives, then its sources as text and as annotations."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from animerag.models import Answer, Source
+
+# Clients draw Markdown and fetch its images; a description in the catalogue must not have them call a stranger.
+_LIVE = re.compile(r"!(?=\[)|<(?=[A-Za-z/!?])")
+
+
+class AnswerContent:
+    """Collects a message; `text` is what was given out so far. Images and HTML of a text are escaped."""
+
+    def __init__(self, base_url: str) -> None:
+        """`base_url` is where the app is: annotations lead to the shows in its catalogue."""
+        self._base_url = base_url
+        self._pieces: list[str] = []
+        self._held = ""
+        self.annotations: list[dict[str, Any]] = []
+
+    @property
+    def text(self) -> str:
+        """Return the whole message so far."""
+        return "".join(self._pieces)
+
+    def add(self, piece: str) -> str:
+        """Take the next piece of an answer and return what can be sent of it."""
+        piece = self._held + piece
+        self._held = piece[-1:] if piece[-1:] in ("!", "<") else ""  # what follows decides about it
+        return self._give(_inert(piece[: len(piece) - len(self._held)]))
+
+    def end(self, answer: Answer) -> str:
+        """Return what is left to send: the end of the text, and the sources that it cites."""
+        ending = self._held + (self._sources(answer, len(self.text) + len(self._held)) if answer.sources else "")
+        self._held = ""
+        return self._give(ending)
+
+    def _sources(self, answer: Answer, place: int) -> str:
+        cited = [pair for pair in enumerate(answer.sources, 1) if pair[1].show.id in answer.citations]
+        if not cited and answer.prompt is not None and answer.text:
+            cited = list(enumerate(answer.sources, 1))  # a model that named none was sent all of them
+        if not cited:
+            return ""
+        listed = "\n\nSources:"
+        for number, source in cited:
+            entry = _entry(number, source)
+            start = place + len(listed) + 1
+            listed += f"\n{entry}"
+            self.annotations.append(self._annotation(source, start, start + len(entry)))
+        return listed
+
+    def _annotation(self, source: Source, start: int, end: int) -> dict[str, Any]:
+        url = f"{self._base_url}/catalogue?show={quote(source.show.id, safe='')}"
+        cited = {"url": url, "title": source.show.title, "start_index": start, "end_index": end}
+        return {"type": "url_citation", "url_citation": cited}
+
+    def _give(self, text: str) -> str:
+        self._pieces.append(text)
+        return text
+
+
+def _entry(number: int, source: Source) -> str:
+    year = f" ({source.show.year})" if source.show.year else ""
+    return f"[{number}] {_inert(_on_one_line(source.show.title))}{year} · id {_on_one_line(source.show.id)}"
+
+
+def _inert(text: str) -> str:
+    return _LIVE.sub(lambda found: f"{found[0]}\\" if found[0] == "!" else f"\\{found[0]}", text)
+
+
+def _on_one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,63 @@
+"""Questions as the doors ask them: of the same service as the pages, with the same priority and caps."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+from animerag.api.door_errors import DoorError
+from animerag.models import Answer, Filters, Retrieval
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Sequence
+
+    from animerag.composition import Services
+    from animerag.models import Show, Turn
+
+EMPTY = "The catalogue is empty: open the app for its sample, or import a file with `animerag ingest`."
+
+
+async def answered(
+    services: Services, question: str, *, history: Sequence[Turn] = (), k: int | None = None
+) -> AsyncGenerator[Retrieval | str | Answer, None]:
+    """Yield what Answering yields. Raises what it raises, and DoorError for an empty catalogue."""
+    await check_not_empty(services)
+    async with aclosing(services.answering.stream(question, history=history, k=k)) as events:
+        async for event in events:
+            yield event
+
+
+async def searched(
+    services: Services, question: str, *, k: int | None = None, filters: Filters | None = None
+) -> tuple[Retrieval, Answer]:
+    """Return the shows that a question finds, without an answer in words. Raises AnimeRAGError."""
+    await check_not_empty(services)
+    found, answer = Retrieval(question=question), None
+    async with aclosing(services.answering.stream(question, k=k, filters=filters, retrieval_only=True)) as events:
+        async for event in events:
+            if isinstance(event, Retrieval):
+                found = event
+            elif isinstance(event, Answer):
+                answer = event
+    if answer is None:
+        raise RuntimeError("a search ended without an answer")
+    return found, answer
+
+
+async def show_of_id(services: Services, show_id: str) -> Show:
+    """Return a show by its id. Raises DoorError where the catalogue has none such, LibraryError."""
+    await check_not_empty(services)
+    show = await services.catalogue.show(show_id)
+    if show is None:
+        raise DoorError(
+            f"The catalogue has no show with the id {show_id[:80]!r}: search for its title first.",
+            status=404,
+            code="no_such_show",
+        )
+    return show
+
+
+async def check_not_empty(services: Services) -> None:
+    """Raise DoorError where the catalogue has no shows."""
+    if not len(await services.retriever.table()):
+        raise DoorError(EMPTY, status=409, code="empty_catalogue")

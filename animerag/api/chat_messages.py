@@ -1,0 +1,153 @@
+"""What a client of Chat Completions sends, checked: the question, and the conversation before it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import from_json
+
+from animerag.api.door_errors import DoorError
+from animerag.models import Turn
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MODEL = "animerag"
+_REMEMBERED = 2048  # answers whose shows are remembered
+_SPEAKERS = ("system", "developer", "user", "assistant", "tool", "function")
+_SOURCE = re.compile(r"^\[\d{1,3}\] .* · id (\S.*)$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatRequest:
+    """A checked request; `history` are pairs of an earlier question and its answer, the oldest first."""
+
+    question: str
+    history: tuple[tuple[str, str], ...] = ()
+    stream: bool = False
+    include_usage: bool = False
+
+
+def read(body: bytes) -> ChatRequest:
+    """Return what a request asks. Raises DoorError that names the field which cannot be used."""
+    try:
+        given = from_json(body)
+    except ValueError:
+        raise DoorError("The body is not JSON: send an object with model and messages.") from None
+    if not isinstance(given, dict):
+        raise DoorError("The body is not a JSON object: send one with model and messages.")
+    _check_model(given.get("model"))
+    _check_options(given)
+    stream, options = given.get("stream"), given.get("stream_options")
+    if stream not in (None, True, False):
+        raise DoorError("stream is true or false.", param="stream")
+    if options is not None and not isinstance(options, dict):
+        raise DoorError("stream_options is an object.", param="stream_options")
+    question, history = _conversation(given.get("messages"))
+    include_usage = bool(options and options.get("include_usage"))
+    return ChatRequest(question=question, history=history, stream=bool(stream), include_usage=include_usage)
+
+
+class ShowsOfAnswers:
+    """Remembers which shows an answer was about, so that a conversation that comes back can refer to them.
+
+    A client sends back words only. What this process has forgotten is read from the sources below an answer.
+    """
+
+    def __init__(self) -> None:
+        self._ids: OrderedDict[bytes, tuple[str, ...]] = OrderedDict()
+
+    def remember(self, question: str, answer: str, ids: tuple[str, ...]) -> None:
+        """Remember the shows of an answer, as its client has received it."""
+        self._ids[_key(question, answer)] = ids
+        while len(self._ids) > _REMEMBERED:
+            self._ids.popitem(last=False)
+
+    def turns(self, history: tuple[tuple[str, str], ...]) -> list[Turn]:
+        """Return earlier exchanges with the shows that they were about."""
+        return [Turn(question=question, answer=answer, ids=self._of(question, answer)) for question, answer in history]
+
+    def _of(self, question: str, answer: str) -> tuple[str, ...]:
+        known = self._ids.get(_key(question, answer))
+        return known if known is not None else tuple(dict.fromkeys(_SOURCE.findall(answer)))
+
+
+def _key(question: str, answer: str) -> bytes:
+    return hashlib.sha256(f"{question.strip()}\0{answer.strip()}".encode("utf-8", "replace")).digest()
+
+
+def check_model(name: str) -> None:
+    """Raise DoorError unless this is the model that the API has."""
+    if name != MODEL:
+        raise DoorError(
+            f"There is no model {name[:80]!r}: this API has one, {MODEL!r}.",
+            status=404,
+            code="model_not_found",
+            param="model",
+        )
+
+
+def _check_model(name: object) -> None:
+    if not isinstance(name, str) or not name:
+        raise DoorError(f"Name the model: this API has one, {MODEL!r}.", param="model")
+    check_model(name)
+
+
+def _check_options(given: Mapping[str, Any]) -> None:
+    """Refuse what would change an answer and cannot be done; options of sampling have no meaning here."""
+    if given.get("n") not in (None, 1):
+        raise DoorError("A question has one answer here: leave n out.", param="n")
+    if given.get("tool_choice") not in (None, "none", "auto"):
+        raise DoorError("This model calls no tools: leave tool_choice out.", param="tool_choice")
+    wanted = given.get("response_format")
+    if wanted is not None and not (isinstance(wanted, dict) and wanted.get("type") == "text"):
+        raise DoorError(
+            "Answers are text, with the data in `result`: leave response_format out.", param="response_format"
+        )
+
+
+def _conversation(messages: object) -> tuple[str, tuple[tuple[str, str], ...]]:
+    if not isinstance(messages, list) or not messages:
+        raise DoorError("Send messages: a list whose last message is the user's question.", param="messages")
+    history: list[tuple[str, str]] = []
+    asked, last = None, len(messages) - 1
+    while last >= 0 and isinstance(messages[last], dict) and messages[last].get("role") in ("system", "developer"):
+        last -= 1
+    for place, message in enumerate(messages):
+        where = f"messages[{place}]"
+        if not isinstance(message, dict) or message.get("role") not in _SPEAKERS:
+            raise DoorError(f"A message is an object with a role, one of {', '.join(_SPEAKERS)}.", param=where)
+        text = _text(message.get("content"), where, strict=place == last and message["role"] == "user")
+        if message["role"] == "user":
+            if asked is not None:
+                history.append((asked, ""))
+            asked = text
+        elif message["role"] == "assistant" and asked is not None and text:
+            history.append((asked, text))
+            asked = None
+    if last < 0 or messages[last].get("role") != "user" or asked is None:
+        raise DoorError("The last message has to be the user's: it is the question.", param="messages")
+    if not asked.strip():
+        raise DoorError("The question is empty: write one.", param=f"messages[{last}].content")
+    return asked, tuple((question, answer) for question, answer in history if question.strip())
+
+
+def _text(content: object, where: str, *, strict: bool) -> str:
+    """Return the text of a message; `strict` refuses parts that are not text, which would change the question."""
+    if content is None or isinstance(content, str):
+        return content or ""
+    if not isinstance(content, list):
+        raise DoorError("The content of a message is text, or a list of parts.", param=f"{where}.content")
+    texts = []
+    for part in content:
+        if isinstance(part, str):
+            texts.append(part)
+        elif isinstance(part, dict) and isinstance(part.get("text"), str):
+            texts.append(part["text"])
+        elif strict:
+            raise DoorError("This model reads text only: take the image, sound or file out.", param=f"{where}.content")
+    return "\n".join(texts)

@@ -1,0 +1,79 @@
+"""Shows as JSON: all that is known of one, or a line of it; fields that no file records are left out."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from animerag.models import Result
+from animerag.query.plan import parts_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from animerag.models import RelatedShow, Show
+    from animerag.query.plan import Condition, Intent
+
+DESCRIPTION_CHARACTERS = 4000
+_LISTED = 60  # tags, titles and relations
+
+
+def whole(show: Show) -> dict[str, Any]:
+    """Return everything that the catalogue knows of a show, its description cut at 4,000 characters."""
+    known = {
+        **line(show),
+        "titles": [title for title in show.titles if title != show.title][:_LISTED],
+        "end_year": show.end_year,
+        "votes": show.votes,
+        "season": show.season,
+        "air_date": show.air_date,
+        "end_date": show.end_date,
+        "airing": show.airing,
+        "source": show.source,
+        "duration_minutes": show.duration,
+        "studios": list(show.studios),
+        "tags": list(show.tags)[:_LISTED],
+        "my_status": show.my_status,
+        "my_score": show.my_score,
+        "episodes_watched": show.episodes_watched,
+        "relations": [_related(item) for item in show.relations[:_LISTED]],
+        "description": show.description[:DESCRIPTION_CHARACTERS],
+    }
+    shown = {name: value for name, value in known.items() if value is not None and value not in ("", [])}
+    # What is false is known all the same.
+    return shown | ({} if show.restricted is None else {"adults_only": show.restricted})
+
+
+def line(show: Show) -> dict[str, Any]:
+    """Return what tells a show from others: id, title, year, type, episodes and rating."""
+    named = {
+        "id": show.id,
+        "title": show.title,
+        "year": show.year,
+        "type": show.type,
+        "episodes": show.episodes,
+        "rating": show.rating,
+    }
+    return {name: value for name, value in named.items() if value is not None}
+
+
+def result(
+    intent: Intent,
+    ids: Sequence[str] = (),
+    *,
+    complete: bool = False,
+    value: float | str | None = None,
+    conditions: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Return a `result` as every answer has it (docs/configuration.md), for what was looked up and not asked."""
+    return asdict(Result(intent=intent, ids=tuple(ids), complete=complete, value=value, conditions=tuple(conditions)))
+
+
+def _related(item: RelatedShow) -> dict[str, Any]:
+    known = {"id": item.id, "title": item.title, "kind": item.kind, "year": item.year}
+    return {name: value for name, value in known.items() if value not in (None, "")}
+
+
+def conditions_of(condition: Condition) -> list[str]:
+    """Return each condition as `result` gives it: "type=movie", "not tag=comedy"."""
+    return [str(part) for part in parts_of(condition)]

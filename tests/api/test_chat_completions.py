@@ -1,0 +1,279 @@
+"""The catalogue as a model: the openai SDK, our own adapter and curl over a real socket, and requests that err."""
+
+import asyncio
+import json
+import shutil
+import subprocess
+import time
+
+import openai
+import pytest
+
+from animerag.api.answer_content import AnswerContent
+from animerag.api.chat_messages import MODEL, ShowsOfAnswers, read
+from animerag.api.door_errors import DoorError
+from animerag.models import Answer, AnswerStatus, Finish, Priority, Prompt, Show, Source
+from animerag.providers.openai import OpenAIChat, OpenAIConnection
+from animerag.rate_limits import Gate
+from tests.api.conftest import TOKEN
+
+QUESTION = "What is Cowboy Bebop about?"
+
+
+@pytest.fixture
+def sdk(doors):
+    with openai.OpenAI(base_url=f"{doors.url}/v1", api_key=TOKEN, max_retries=0, timeout=30) as client:
+        yield client
+
+
+def said(*messages):
+    """Return messages of alternating speakers, the user's first."""
+    return [{"role": ("user", "assistant")[n % 2], "content": text} for n, text in enumerate(messages)]
+
+
+def test_the_sdk_lists_the_model_and_gets_an_answer_with_its_sources(sdk, doors):
+    assert [model.id for model in sdk.models.list()] == [MODEL]
+    assert sdk.models.retrieve(MODEL).owned_by == "animerag"
+
+    answer = sdk.chat.completions.create(model=MODEL, messages=said(QUESTION))
+
+    message = answer.choices[0].message
+    assert message.content.startswith("**Cowboy Bebop**")
+    assert message.content.endswith("Sources:\n[1] Cowboy Bebop (1998) · id 1")
+    (cited,) = [note.url_citation for note in message.annotations]
+    assert (cited.url, cited.title) == (f"{doors.url}/catalogue?show=1", "Cowboy Bebop")
+    assert message.content[cited.start_index : cited.end_index] == "[1] Cowboy Bebop (1998) · id 1"
+    assert answer.choices[0].finish_reason == "stop"
+    assert answer.model_extra["result"]["ids"][0] == "1"
+
+
+def test_a_streamed_answer_has_the_same_words_data_and_usage(sdk):
+    whole = sdk.chat.completions.create(model=MODEL, messages=said(QUESTION))
+    with sdk.chat.completions.create(
+        model=MODEL, messages=said(QUESTION), stream=True, stream_options={"include_usage": True}
+    ) as stream:
+        chunks = list(stream)
+
+    text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
+    assert text == whole.choices[0].message.content
+    *_, annotated, last, counted = chunks
+    assert annotated.choices[0].delta.model_extra["annotations"][0]["type"] == "url_citation"
+    assert last.choices[0].finish_reason == "stop"
+    assert last.model_extra["result"] == whole.model_extra["result"]
+    assert (counted.choices, counted.usage.total_tokens) == ([], 0)
+    assert len({chunk.id for chunk in chunks}) == 1
+
+
+def test_an_answer_is_the_one_that_the_pages_give(sdk, doors):
+    services = doors.runtime.services
+    own = doors.runtime.call(services.answering.ask("mecha anime before 1990"))
+
+    answer = sdk.chat.completions.create(model=MODEL, messages=said("mecha anime before 1990"))
+
+    assert answer.choices[0].message.content.startswith(own.text)
+    assert answer.model_extra["result"]["ids"] == list(own.result.ids)
+    assert answer.model_extra["result"]["complete"] is True
+
+
+def test_earlier_messages_are_a_thread(sdk):
+    first = sdk.chat.completions.create(model=MODEL, messages=said("mecha anime before 1990"))
+    words = first.choices[0].message.content
+    ids = first.model_extra["result"]["ids"]
+
+    second = sdk.chat.completions.create(
+        model=MODEL, messages=said("mecha anime before 1990", words, "and the second one?")
+    )
+    without = sdk.chat.completions.create(model=MODEL, messages=said("and the second one?"))
+
+    assert second.model_extra["result"]["ids"][0] == ids[1]
+    assert without.model_extra["result"]["ids"][:1] != ids[1:2]
+
+
+def test_a_thread_of_another_process_is_known_by_its_sources():
+    memory = ShowsOfAnswers()
+    answer = "Two shows.\n\nSources:\n[1] X · id 12\n[2] Title · id 3 (1999) · id mal:7\nnot one · id 9"
+
+    (turn,) = memory.turns((("which?", answer),))
+    assert turn.ids == ("12", "mal:7")
+
+    memory.remember("which?", answer, ("5",))
+    assert memory.turns((("which?", f"{answer}\n"),))[0].ids == ("5",)
+
+
+async def test_our_own_adapter_reads_the_answer(doors):
+    connection = OpenAIConnection(api_key=TOKEN, base_url=f"{doors.url}/v1", gate=Gate())
+    chat = OpenAIChat(connection, model=MODEL)
+    try:
+        assert "lists animerag" in await chat.check()
+        prompt = Prompt(question=QUESTION, sources=(), system="Be brief.", user=QUESTION)
+        pieces = [piece async for piece in chat.stream(prompt, priority=Priority.LIVE)]
+    finally:
+        await chat.close()
+
+    *texts, finish = pieces
+    assert isinstance(finish, Finish)
+    assert finish.status is AnswerStatus.OK
+    assert "".join(texts).startswith("**Cowboy Bebop**")
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_curl_streams(doors):
+    body = json.dumps({"model": MODEL, "messages": said(QUESTION), "stream": True})
+    command = ["curl", "-sN", f"{doors.url}/v1/chat/completions", "-H", f"Authorization: Bearer {TOKEN}"]
+    command += ["-H", "Content-Type: application/json", "-d", body]
+
+    lines = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout.splitlines()
+
+    assert lines[-2:] == ["data: [DONE]", ""] or lines[-1] == "data: [DONE]"
+    assert all(json.loads(line[6:])["object"] == "chat.completion.chunk" for line in lines[:-2] if line)
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "change"),
+    [
+        (openai.NotFoundError, 404, {"model": "gpt-5-nano"}),
+        (openai.BadRequestError, 400, {"model": ""}),
+        (openai.BadRequestError, 400, {"messages": []}),
+        (openai.BadRequestError, 400, {"messages": [{"role": "system", "content": "Be brief."}]}),
+        (openai.BadRequestError, 400, {"messages": said("a", "b")}),
+        (openai.BadRequestError, 400, {"messages": said("   ")}),
+        (openai.BadRequestError, 400, {"messages": said("x" * 5000)}),
+        (openai.BadRequestError, 400, {"messages": said(None)}),
+        (openai.BadRequestError, 400, {"messages": said(7)}),
+        (openai.BadRequestError, 400, {"messages": [{"role": "pirate", "content": "a"}]}),
+        (openai.BadRequestError, 400, {"messages": ["a"]}),
+        (openai.BadRequestError, 400, {"n": 2}),
+        (openai.BadRequestError, 400, {"tool_choice": "required"}),
+        (openai.BadRequestError, 400, {"response_format": {"type": "json_object"}}),
+        (
+            openai.BadRequestError,
+            400,
+            {"messages": said([{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}])},
+        ),
+    ],
+)
+def test_what_cannot_be_answered_is_refused_with_a_sentence_about_the_field(sdk, error, status, change):
+    with pytest.raises(error) as refused:
+        sdk.chat.completions.create(**{"model": MODEL, "messages": said(QUESTION)} | change)
+
+    assert refused.value.status_code == status
+    assert refused.value.message
+    assert refused.value.body["message"].endswith(".")
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b"null", b'"x"', b"\xff\xfe", b"[" * 100_000, b'{"model": "animerag"}']
+)
+def test_broken_json_is_a_sentence(client, body):
+    headers = {"Content-Type": "application/json"}
+    refused = client.post("/v1/chat/completions", content=body, headers=headers)
+
+    assert refused.status_code == 400
+    assert refused.json()["error"]["type"] == "invalid_request_error"
+
+
+def test_another_content_type_is_refused_and_paths_that_are_not_there_say_what_is(client):
+    form = client.post("/v1/chat/completions", content="{}", headers={"Content-Type": "text/plain"})
+    lost = client.post("/v1/responses", json={})
+    wrong = client.get("/v1/chat/completions")
+
+    assert (form.status_code, lost.status_code, wrong.status_code) == (415, 404, 405)
+    assert "/v1/chat/completions" in lost.json()["error"]["message"]
+
+
+def test_what_clients_add_is_read_past():
+    asked = read(
+        json.dumps(
+            {
+                "model": MODEL,
+                "temperature": 0.2,
+                "tool_choice": "auto",
+                "tools": [{"type": "function", "function": {"name": "f"}}],
+                "messages": [
+                    {"role": "system", "content": "Be brief."},
+                    {"role": "user", "content": [{"type": "text", "text": "first"}, {"type": "image_url"}]},
+                    {"role": "assistant", "content": None, "tool_calls": [{}]},
+                    {"role": "tool", "content": "42"},
+                    {"role": "assistant", "content": "answer"},
+                    {"role": "user", "content": "again"},
+                    {"role": "user", "content": [{"type": "text", "text": "and"}, {"type": "text", "text": "now?"}]},
+                    {"role": "system", "content": "Stay brief."},
+                ],
+            }
+        ).encode()
+    )
+
+    assert asked.question == "and\nnow?"
+    assert asked.history == (("first", "answer"), ("again", ""))
+
+
+def test_an_answer_that_a_client_leaves_is_not_gone_on_with(doors):
+    """Closing the connection cancels the question on the services' loop."""
+    began, cancelled = [], []
+    answering = doors.runtime.services.answering
+    real = type(answering)._fresh
+
+    async def slow(self, *given, **options):
+        began.append(1)
+        try:
+            await asyncio.sleep(60)
+            async for event in real(self, *given, **options):
+                yield event
+        finally:
+            cancelled.append(1)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(answering), "_fresh", slow)
+        for stream in (True, False):
+            with openai.OpenAI(base_url=f"{doors.url}/v1", api_key=TOKEN, max_retries=0, timeout=0.4) as sdk:
+                with pytest.raises(openai.APITimeoutError):
+                    sdk.chat.completions.create(model=MODEL, messages=said("left alone"), stream=stream)
+        deadline = time.monotonic() + 5
+        while len(cancelled) < 2 and time.monotonic() < deadline:
+            time.sleep(0.02)
+
+    assert len(began) == len(cancelled) == 2
+
+
+async def test_fifty_at_once_all_get_their_own_answer(doors):
+    titles = ["Cowboy Bebop", "Mushishi", "Clannad", "Gintama", "Nichijou"] * 10
+    async with openai.AsyncOpenAI(base_url=f"{doors.url}/v1", api_key=TOKEN, max_retries=0, timeout=50) as sdk:
+        answers = await asyncio.gather(
+            *(sdk.chat.completions.create(model=MODEL, messages=said(f"What is {title} about?")) for title in titles)
+        )
+
+    assert all(f"**{title}" in answer.choices[0].message.content for title, answer in zip(titles, answers, strict=True))
+
+
+def _source(title, show_id="1"):
+    return Source(show=Show(id=show_id, title=title), evidence=(), score=1.0)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
+def test_images_and_html_of_a_text_are_not_live_however_it_is_cut(size):
+    hostile = "Look ![x](http://evil.example/p.png) and ![y][z] <img src=x> a < b! [fine] <b>!"
+    content = AnswerContent("http://127.0.0.1")
+    given = "".join(content.add(hostile[at : at + size]) for at in range(0, len(hostile), size))
+    answer = Answer(question="q", status=AnswerStatus.OK, text=hostile, sources=(_source("![t](u)\n\n# x", "a/b c"),))
+    given += content.end(answer)
+
+    assert given == r"Look !\[x](http://evil.example/p.png) and !\[y][z] \<img src=x> a < b! [fine] \<b>!"
+    assert content.text == given
+
+
+def test_a_title_stays_on_its_line_and_an_id_is_quoted_in_the_address():
+    source = _source("![t](u)\n\n[9] Other · id 77", "a/b c")
+    content = AnswerContent("http://127.0.0.1")
+    content.add("Text [1]")
+    content.end(Answer(question="q", status=AnswerStatus.OK, text="Text [1]", sources=(source,), citations=("a/b c",)))
+
+    assert content.text.endswith("Sources:\n[1] !\\[t](u) [9] Other · id 77 · id a/b c")
+    assert content.annotations[0]["url_citation"]["url"] == "http://127.0.0.1/catalogue?show=a%2Fb%20c"
+    assert ShowsOfAnswers().turns((("q", content.text),))[0].ids == ("a/b c",)
+
+
+@pytest.mark.parametrize("last", ["assistant", "tool", "function"])
+def test_the_last_message_has_to_be_the_users(last):
+    messages = [{"role": "user", "content": "a"}, {"role": last, "content": "b"}]
+    with pytest.raises(DoorError, match="last message"):
+        read(json.dumps({"model": MODEL, "messages": messages}).encode())
