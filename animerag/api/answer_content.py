@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 if TYPE_CHECKING:
-    from animerag.models import Answer, Source
+    from animerag.models.answers import Answer
+    from animerag.models.retrieval import Source
 
 # Clients draw Markdown and fetch its images; a description in the catalogue must not have them call a stranger.
 _LIVE = re.compile(r"!(?=\[)|<(?=[A-Za-z/!?])")

@@ -6,13 +6,16 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from animerag.api.door_errors import DoorError
-from animerag.models import Answer, Filters, Retrieval
+from animerag.models.answers import Answer
+from animerag.models.retrieval import Retrieval
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
     from animerag.composition import Services
-    from animerag.models import Show, Turn
+    from animerag.models.answers import Turn
+    from animerag.models.filters import Filters
+    from animerag.models.shows import Show
 
 EMPTY = "The catalogue is empty: open the app for its sample, or import a file with `animerag ingest`."
 

@@ -14,7 +14,8 @@ from animerag.api.answer_content import AnswerContent
 from animerag.api.asking import answered
 from animerag.api.chat_messages import MODEL, ShowsOfAnswers, check_model, read
 from animerag.api.door_errors import DoorError, door_error, encoded, error_body
-from animerag.models import Answer, AnswerStatus, Retrieval
+from animerag.models.answers import Answer, AnswerStatus
+from animerag.models.retrieval import Retrieval
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping

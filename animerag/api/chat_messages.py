@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import from_json
 
 from animerag.api.door_errors import DoorError
-from animerag.models import Turn
+from animerag.models.answers import Turn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

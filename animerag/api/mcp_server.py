@@ -21,11 +21,11 @@ from pydantic import Field, ValidationError
 from animerag import __version__
 from animerag.api import mcp_tools, show_json
 from animerag.api.asking import show_of_id
-from animerag.api.catalogue_figures import collection_stats
 from animerag.api.door_errors import FAILED, DoorError
 from animerag.api.mcp_tools import MOST_LISTED, Order, SearchConditions
 from animerag.errors import AnimeRAGError
-from animerag.models import Airing, Season, ShowType, WatchState  # noqa: TC001 - the SDK reads the annotations
+from animerag.models.filters import WatchState  # noqa: TC001 - the SDK reads the annotations
+from animerag.models.shows import Airing, Season, ShowType  # noqa: TC001 - the SDK reads the annotations
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
@@ -128,7 +128,7 @@ def build(backend: Backend) -> CatalogueServer:
     @server.tool(annotations=_READ_ONLY, name="collection_stats")
     async def stats() -> dict[str, Any]:
         """Return figures of the whole catalogue: shows by type and decade, episodes, tags, studios, the own list."""
-        return await called(collection_stats)
+        return await called(mcp_tools.collection_stats)
 
     @server.resource(
         _URI,

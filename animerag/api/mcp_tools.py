@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from animerag.api import show_json
 from animerag.api.asking import answered, check_not_empty, searched, show_of_id
 from animerag.api.door_errors import DoorError
-from animerag.models import Airing, Answer, AnswerStatus, Filters, Season, ShowType, WatchState
+from animerag.catalogue.statistics import as_json
+from animerag.models.answers import Answer, AnswerStatus
+from animerag.models.filters import Filters, WatchState
 from animerag.query.execution import selected
 from animerag.query.field_index import title_words
 from animerag.query.plan import EVERYTHING, Not, Plan, Predicate, both, either
@@ -18,7 +20,8 @@ if TYPE_CHECKING:
 
     from animerag.composition import Services
     from animerag.discovery.franchises import Entry, Gap
-    from animerag.models import Retrieval, Show, Source
+    from animerag.models.retrieval import Retrieval, Source
+    from animerag.models.shows import Airing, Season, Show, ShowType
     from animerag.query.plan import Condition, FieldName, Operator
 
 Order: TypeAlias = Literal["rating", "title", "year", "air_date", "episodes", "votes", "my_score"]
@@ -226,6 +229,15 @@ async def recommend(services: Services, *, wish: str = "", like: str = "", limit
     fact = found.fact
     result = asdict(answer.result) | {"ids": ids} if answer.result else show_json.result("recommend", ids)
     return {"understood_as": question, "picks": picks, "notes": list(fact.remarks) if fact else [], "result": result}
+
+
+async def collection_stats(services: Services) -> dict[str, Any]:
+    """Return the figures that Home and `animerag stats` show, without those of each year. Raises AnimeRAGError."""
+    await check_not_empty(services)
+    figures, attention = await services.statistics.collection(), await services.statistics.attention()
+    known = as_json(figures, attention)
+    del known["years"]
+    return {**known, "result": show_json.result("stats", value=figures.shows, complete=True)}
 
 
 async def find_id(services: Services, name: str) -> str:

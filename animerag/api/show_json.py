@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from animerag.models import Result
+from animerag.models.answers import Result
 from animerag.query.plan import parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from animerag.models import RelatedShow, Show
+    from animerag.models.shows import RelatedShow, Show
     from animerag.query.plan import Condition, Intent
 
 DESCRIPTION_CHARACTERS = 4000

@@ -12,7 +12,10 @@ import pytest
 from animerag.api.answer_content import AnswerContent
 from animerag.api.chat_messages import MODEL, ShowsOfAnswers, read
 from animerag.api.door_errors import DoorError
-from animerag.models import Answer, AnswerStatus, Finish, Priority, Prompt, Show, Source
+from animerag.models.answers import Answer, AnswerStatus, Finish, Prompt
+from animerag.models.providers import Priority
+from animerag.models.retrieval import Source
+from animerag.models.shows import Show
 from animerag.providers.openai import OpenAIChat, OpenAIConnection
 from animerag.rate_limits import Gate
 from tests.api.conftest import TOKEN
