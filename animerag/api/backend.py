@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from animerag.api.door_errors import DoorError
+from animerag.errors import AnimeRAGError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
@@ -117,6 +118,11 @@ class RuntimeBackend:
     def __init__(self, runtime: Callable[[], Runtime]) -> None:
         self._runtime = runtime
         self._turns = Turns()
+
+    async def open(self) -> None:
+        """Open the services before somebody waits for them; what fails here fails again where it is needed."""
+        with suppress(AnimeRAGError):
+            await asyncio.to_thread(self._runtime)
 
     async def run(self, work: Callable[[Services], Coroutine[Any, Any, T]]) -> T:
         """Call a service."""

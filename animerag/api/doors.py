@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, get_args
@@ -55,9 +56,11 @@ class Doors:
 
     @asynccontextmanager
     async def lifespan(self, _app: object = None) -> AsyncIterator[None]:
-        """Run what has to run as long as the app does: the sessions of MCP."""
+        """Run what has to run as long as the app does: the sessions of MCP, and services that are ready to answer."""
         async with AsyncExitStack() as stack:
             if self._open:
+                opening = asyncio.create_task(self._backend.open(), name="open the services")
+                stack.push_async_callback(_ended, opening)
                 self._mcp = await stack.enter_async_context(_mcp(self._backend))
             yield
             self._mcp = None
@@ -85,6 +88,11 @@ class BesidePages:
         """Pass the request to its door, or on to the pages."""
         app = self._doors if scope["type"] == "http" and door_of(scope["path"]) else self._app
         await app(scope, receive, send)
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 from urllib.parse import quote
 
@@ -28,7 +28,7 @@ from animerag.models.filters import WatchState  # noqa: TC001 - the SDK reads th
 from animerag.models.shows import Airing, Season, ShowType  # noqa: TC001 - the SDK reads the annotations
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -101,7 +101,8 @@ class CatalogueServer(MCPServer[Any]):
 
 def build(backend: Backend) -> CatalogueServer:
     """Return the server with its tools and resources."""
-    server = CatalogueServer(backend)
+    with _own_logging():
+        server = CatalogueServer(backend)
 
     async def called(work: Work) -> dict[str, Any]:
         try:
@@ -265,6 +266,17 @@ async def over_http(backend: Backend) -> AsyncIterator[ASGIApp]:
 
     async with manager.run():
         yield serve
+
+
+@contextmanager
+def _own_logging() -> Iterator[None]:
+    """Keep the SDK from giving the process a logging of its own: it does so where the root has no handler."""
+    holder = logging.NullHandler()
+    logging.getLogger().addHandler(holder)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(holder)
 
 
 def _sentence(tool: str, error: ValidationError) -> str:

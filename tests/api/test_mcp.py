@@ -266,6 +266,16 @@ def test_without_the_extra_the_other_doors_are_open(without_mcp, sample_runtime)
     assert refused.json()["error"]["message"] == doors_module.NO_MCP
 
 
+def test_the_sdk_sets_up_no_logging_of_its_own(doors, monkeypatch):
+    import logging
+
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "handlers", [])
+    build(RuntimeBackend(lambda: doors.runtime))
+
+    assert root.handlers == []
+
+
 def test_the_command_is_in_the_help():
     shown = subprocess.run(
         [sys.executable, "-m", "animerag", "mcp", "--help"], capture_output=True, text=True, check=True, cwd=ROOT
