@@ -1,100 +1,93 @@
-"""Answering: retrieve, prompt, stream, and check every citation against what was sent."""
+"""Answers a question: retrieves, then writes from fields, by a model or as quotes, and reuses stored answers."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import time
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from animerag.answering import field_answers
+from animerag.answering.pending import PendingQuestion
 from animerag.answering.prompting import build_prompt, cited
 from animerag.answering.prompts import ANSWER_VERSION
 from animerag.answering.result import result_of
-from animerag.errors import AnimeRAGError, TransientProviderError
-from animerag.models.answers import Answer, AnswerStatus, Finish, Prompt, Turn
-from animerag.models.filters import Filters
-from animerag.models.providers import Priority, Usage
+from animerag.answering.writing import write
+from animerag.errors import AnimeRAGError
+from animerag.models.answers import Answer, AnswerStatus
+from animerag.models.providers import Usage
 from animerag.models.retrieval import Retrieval, Timings
 from animerag.rate_limits import nobody_is_served
-from animerag.rate_limits.budget import Budget, current_budget, drawing_on
+from animerag.rate_limits.budget import current_budget, drawing_on
 from animerag.retrieval.retriever import DEFAULT_K, checked_question
-from animerag.telemetry.tracing import Recorder, Span, emit, recording
+from animerag.telemetry.tracing import emit, recording
 from animerag.text.cleaning import is_japanese
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+    from typing import Unpack
 
     from animerag.answering.daily_spending import DailySpending
-    from animerag.ports import ChatModel, Locate, VectorHits, Vectors
+    from animerag.answering.pending import AskOptions
+    from animerag.ports import ChatModel
     from animerag.retrieval.retriever import Retriever
     from animerag.storage.answer_cache import AnswerCache
+    from animerag.storage.serialization import CachedRetrieval
 
-_NOTHING = {
+_NO_MATCH = {
     False: "The catalogue has nothing on this.",
     True: "カタログには該当する作品がありません。",
 }
 
 
-@dataclass(slots=True)
-class _Asking:
-    """One question on its way: as it stands alone, since when, and what ran for it."""
+@dataclass(frozen=True, slots=True)
+class _CacheEntry:
+    """Where an answer is stored in the cache, and what is stored there now."""
 
-    question: str
-    priority: Priority
-    began_s: float
-    history: tuple[Turn, ...] = ()
-    recorder: Recorder = field(default_factory=Recorder)
-    budget: Budget | None = None  # the day's for a live question, the run's for a row of a sheet
-
-    def end(self, answer: Answer) -> Answer:
-        """Return the answer with the time it took, and its spans from the question's beginning."""
-        timings = replace(answer.timings, total_s=time.perf_counter() - self.began_s)
-        spans = tuple(
-            Span(one.name, one.start_s - self.began_s, one.end_s - self.began_s)
-            for one in sorted(self.recorder.spans, key=lambda one: one.start_s)
-        )
-        return replace(answer, timings=timings, spans=spans)
+    key: str
+    revision: int
+    standalone: str | None  # the question in full, where it is a follow-up
+    stored: CachedRetrieval | None
 
 
 class Answering:
-    """Answers questions from the catalogue, one at a time or streamed."""
+    """Answers questions from the catalogue, whole or streamed."""
 
     def __init__(
         self,
         retriever: Retriever,
         chat: ChatModel,
-        kept: AnswerCache | None = None,
+        cache: AnswerCache | None = None,
         *,
         k: int = DEFAULT_K,
         language: str = "auto",
         early_start: bool = False,
         daily: DailySpending | None = None,
     ) -> None:
-        """`kept` is the cache of what a model wrote; without it every question is asked again.
+        """`cache` stores the answers of models; without it, every question is answered again.
 
-        `k` is how many shows a question gets where it does not say; a model answers in `language`, `auto` in the
-        question's own. With `early_start` a live question that names one show beyond doubt is answered from that show
-        alone, without waiting for the searches; what they find is shown beside the answer.
+        `k` is the default number of shows to search for. A model answers in `language`; `auto` is the question's own.
+        With `early_start`, a live question that names exactly one show is answered from that show before the searches
+        have ended; their results are shown beside the answer. `daily` caps what live questions cost per day.
         """
-        self._early_start = early_start
-        self._daily = daily  # caps what live questions cost a day
-        self._k = k
-        self._language = language
         self._retriever = retriever
         self._chat = chat
-        self._kept = kept
-        self._live = 0
+        self._cache = cache
+        self._k = k
+        self._language = language
+        self._early_start = early_start
+        self._daily = daily
+        self._waiting = 0  # live questions whose first word has not come
 
     @property
     def retriever(self) -> Retriever:
-        """Return what finds the shows."""
+        """Return the retriever that finds the shows."""
         return self._retriever
 
     @property
     def k(self) -> int:
-        """Return how many shows a question gets where it does not say."""
+        """Return the default number of shows to search for."""
         return self._k
 
     @property
@@ -104,40 +97,19 @@ class Answering:
 
     @property
     def written_by_a_model(self) -> bool:
-        """Tell whether a language model writes the answers, or they are quotes only."""
+        """Tell whether a language model writes the answers; otherwise they are quotes only."""
         return self._chat.provider != "local"
 
     @property
     def somebody_waits(self) -> bool:
-        """Tell whether a live question waits for its first word; a batch begins nothing meanwhile."""
-        return self._live > 0
+        """Tell whether a live question is waiting for its first word; batches start nothing until it has come."""
+        return self._waiting > 0
 
-    async def ask(
-        self,
-        question: str,
-        *,
-        k: int | None = None,
-        history: Sequence[Turn] = (),
-        priority: Priority = Priority.LIVE,
-        retrieval_only: bool = False,
-        vector: Vectors | VectorHits | Locate | None = None,
-        filters: Filters | None = None,
-        use_cache: bool = True,
-    ) -> Answer:
-        """Return the whole answer; what goes wrong for this question becomes its status, never an exception."""
-        events = self.stream(
-            question,
-            k=k,
-            history=history,
-            priority=priority,
-            retrieval_only=retrieval_only,
-            vector=vector,
-            filters=filters,
-            use_cache=use_cache,
-        )
+    async def ask(self, question: str, **options: Unpack[AskOptions]) -> Answer:
+        """Return the whole answer; an error becomes the answer's status and is never raised."""
         answer: Answer | None = None
         try:
-            async with contextlib.aclosing(events):
+            async with contextlib.aclosing(self.stream(question, **options)) as events:
                 async for event in events:
                     if isinstance(event, Answer):
                         answer = event
@@ -148,196 +120,142 @@ class Answering:
         return answer
 
     async def stream(
-        self,
-        question: str,
-        *,
-        k: int | None = None,
-        history: Sequence[Turn] = (),
-        priority: Priority = Priority.LIVE,
-        retrieval_only: bool = False,
-        vector: Vectors | VectorHits | Locate | None = None,
-        filters: Filters | None = None,
-        ignore: Sequence[str] = (),
-        use_cache: bool = True,
+        self, question: str, **options: Unpack[AskOptions]
     ) -> AsyncGenerator[Retrieval | str | Answer, None]:
-        """Yield the retrieval first, then pieces of text, then the finished answer.
+        """Yield the retrieval, then pieces of text, then the finished answer.
 
-        After an early start the first retrieval is the one show that the question names, and the whole of it comes
-        before the answer.
+        After an early start the first retrieval holds only the show that the question names; the complete retrieval
+        follows just before the answer. The stored answer of a model is returned again for the same question over an
+        unchanged catalogue, unless `use_cache` is false.
 
-        `filters` are set beside the question, `ignore` are keys of conditions in it that the user removed. What a model
-        wrote before to the same question over the same catalogue is given again, unless `use_cache` is refused.
-        Raises InvalidInputError, ProviderError or VectorStoreError when there is nothing to show; a failure while
-        the text arrives ends in an answer that says so.
+        Raises InvalidInputError, ProviderError or VectorStoreError when there is nothing to show. A failure while
+        the text arrives is reported in the answer.
         """
-        began_s = time.perf_counter()
-        asked = checked_question(question)
-        asking = _Asking(asked, priority, began_s, history=tuple(history), budget=current_budget())
-        daily = self._daily if priority is Priority.LIVE else None
-        if daily is not None:
-            asking.budget = daily.budget()
-        filters, k = filters or Filters(), k or self._k
-        asks_model = self.written_by_a_model and not retrieval_only
-        keeps = self._kept if asks_model else None
+        pending = self._pending(question, options)
         with contextlib.ExitStack() as waiting:
-            if priority is Priority.LIVE:
-                waiting.enter_context(self._waited_for())
-            if keeps is not None:
-                standalone = await self._retriever.standalone(asked, history)
-                key, revision = await keeps.key(
-                    question=standalone or asked,
-                    leans_on=[[turn.question, *turn.ids] for turn in history] if standalone else [],
-                    filters=asdict(filters),
-                    ignore=sorted(ignore),
-                    k=k,
-                    models=(self._chat.model, self._retriever.model),
-                    prompt=(ANSWER_VERSION, self._language, self._early_start),
-                )
-                kept = await keeps.get(key) if use_cache else None
-                if kept is not None:
-                    yield kept.found
-                    yield kept.answer.text or ""
-                    yield _again(asking, replace(kept.answer, question=question, standalone=standalone))
-                    return
-            events = self._fresh(asking, k, vector, filters, ignore, retrieval_only=retrieval_only)
-            async with contextlib.aclosing(events):
+            if pending.live:
+                waiting.enter_context(self._waiting_for_first_word())
+            entry = await self._cache_entry(pending)
+            if entry is not None and entry.stored is not None and options.get("use_cache", True):
+                yield entry.stored.retrieval
+                yield entry.stored.answer.text or ""
+                yield _reused(pending, replace(entry.stored.answer, question=question, standalone=entry.standalone))
+                return
+            async with contextlib.aclosing(self._fresh(pending)) as events:
                 async for event in events:
                     if isinstance(event, Retrieval):
-                        found = event
-                    else:
-                        waiting.close()
+                        retrieval = event
+                        yield event
+                        continue
+                    waiting.close()
                     if isinstance(event, Answer):
-                        answer = replace(event, question=question, standalone=found.standalone)
+                        answer = replace(event, question=question, standalone=retrieval.standalone)
                         yield answer
                     else:
                         yield event
-        self._tell(asking, answer)
-        if keeps is not None and answer.prompt is not None and answer.status is AnswerStatus.OK:
-            keeps.put(key, revision, found, answer)
+        self._emit(pending, answer)
+        if self._cache is not None and entry is not None and answer.prompt and answer.status is AnswerStatus.OK:
+            self._cache.put(entry.key, entry.revision, retrieval, answer)
 
-    async def _fresh(
-        self,
-        asking: _Asking,
-        k: int,
-        vector: Vectors | VectorHits | Locate | None,
-        filters: Filters,
-        ignore: Sequence[str],
-        *,
-        retrieval_only: bool,
-    ) -> AsyncGenerator[Retrieval | str | Answer, None]:
-        """Search, and answer from what is found or, after an early start, from the one show that is named."""
-        with recording() as asking.recorder, drawing_on(asking.budget):
+    def _pending(self, question: str, options: AskOptions) -> PendingQuestion:
+        pending = PendingQuestion.of(checked_question(question), options, default_k=self._k, budget=current_budget())
+        if self._daily is not None and pending.live:
+            pending.budget = self._daily.budget()
+        return pending
+
+    async def _cache_entry(self, pending: PendingQuestion) -> _CacheEntry | None:
+        """Look the question up in the cache; None where its answer is not to be stored."""
+        if self._cache is None or pending.retrieval_only or not self.written_by_a_model:
+            return None
+        standalone = await self._retriever.standalone(pending.text, pending.history)
+        key, revision = await self._cache.key(
+            question=standalone or pending.text,
+            leans_on=[[turn.question, *turn.ids] for turn in pending.history] if standalone else [],
+            filters=asdict(pending.filters),
+            ignore=sorted(pending.ignore),
+            k=pending.k,
+            models=(self._chat.model, self._retriever.model),
+            prompt=(ANSWER_VERSION, self._language, self._early_start),
+        )
+        return _CacheEntry(key, revision, standalone, await self._cache.get(key))
+
+    async def _fresh(self, pending: PendingQuestion) -> AsyncGenerator[Retrieval | str | Answer, None]:
+        """Search, and answer from the results or, after an early start, from the one show that is named."""
+        with recording() as pending.recorder, drawing_on(pending.budget):
             search = self._retriever.search(
-                asking.question,
-                k=k,
-                priority=asking.priority,
-                vector=vector,
-                filters=filters,
-                ignore=ignore,
-                history=asking.history,
+                pending.text,
+                k=pending.k,
+                priority=pending.priority,
+                vector=pending.vector,
+                filters=pending.filters,
+                ignore=pending.ignore,
+                history=pending.history,
             )
             searching = asyncio.create_task(search, name="search")
         async with _ended(searching):
-            early = None
-            if (
-                self._early_start
-                and asking.priority is Priority.LIVE
-                and self.written_by_a_model
-                and not retrieval_only
-            ):
-                early = await self._retriever.exact_match(
-                    asking.question, filters=filters, ignore=ignore, history=asking.history
-                )
-            found = early or await searching
-            yield found
-            answer = self._base(asking.question, found)
-            events = self._answer(asking, answer, found, retrieval_only=retrieval_only)
-            async with contextlib.aclosing(events):
+            early = await self._named_show(pending)
+            retrieval = early or await searching
+            yield retrieval
+            answer = self._base(pending.text, retrieval)
+            async with contextlib.aclosing(self._answer(pending, answer, retrieval)) as events:
                 async for event in events:
                     if isinstance(event, Answer):
                         answer = event
                     else:
                         yield event
             if early is not None:
-                found, answer = await _joined(early, searching, answer)
-                answer = asking.end(answer)
-                yield found
+                retrieval, answer = await _merged(early, searching, answer)
+                answer = pending.finish(answer)
+                yield retrieval
             yield answer
 
-    async def _answer(
-        self, asking: _Asking, answer: Answer, found: Retrieval, *, retrieval_only: bool
-    ) -> AsyncGenerator[str | Answer, None]:
-        if retrieval_only:
-            status = AnswerStatus.NO_MATCH if found.no_match else AnswerStatus.OK
-            yield asking.end(replace(answer, status=status))
-            return
-        fact = await self._fact(asking.question, found)
-        if found.no_match or found.missing:
-            text = found.missing or fact or _NOTHING[is_japanese(answer.question)]
-            yield text
-            status = AnswerStatus.NO_MATCH if found.no_match else AnswerStatus.OK
-            yield asking.end(replace(answer, text=text, status=status, usage=answer.usage + Usage(cost_usd=0.0)))
-            return
-        if fact is not None and (not self.written_by_a_model or _says_all(found)):
-            yield fact
-            ids, _ = cited(fact, found.sources)
-            usage = answer.usage + Usage(cost_usd=0.0)
-            yield asking.end(replace(answer, text=fact, citations=ids, usage=usage))
-            return
-        prompt = build_prompt(found.standalone or asking.question, found.sources, fact, language=self._language)
-        async for event in self._write(asking, answer, prompt):
-            yield event
-
-    async def _fact(self, question: str, found: Retrieval) -> str | None:
-        """Return what fields answer, in words, or None for what only the sources can answer."""
-        if found.fact is None:
+    async def _named_show(self, pending: PendingQuestion) -> Retrieval | None:
+        """Return the one show that a question names, where it may be answered from that show at once."""
+        if not (self._early_start and pending.live and self.written_by_a_model) or pending.retrieval_only:
             return None
-        shows = await self._retriever.shows(found.fact.ids[: field_answers.MOST_LISTED])
-        return field_answers.render(question, found.fact, shows, found.sources)
+        return await self._retriever.exact_match(
+            pending.text, filters=pending.filters, ignore=pending.ignore, history=pending.history
+        )
 
-    async def _write(self, asking: _Asking, base: Answer, prompt: Prompt) -> AsyncGenerator[str | Answer, None]:
-        pieces: list[str] = []
-        chat_s = time.perf_counter()
-        first_s = 0.0
-        finish: Finish | None = None
-        answer = replace(base, prompt=prompt) if self.written_by_a_model else base
-        try:
-            async with contextlib.aclosing(self._chat.stream(prompt, priority=asking.priority)) as events:
-                async for event in _recorded(events, asking):
-                    if isinstance(event, Finish):
-                        finish = event
-                        continue
-                    first_s = first_s or time.perf_counter()
-                    pieces.append(event)
-                    yield event
-            text = "".join(pieces).strip()
-            # A refusal may come without a word, and asking again would be paid for and refused again.
-            if finish is None or not (text or finish.status is AnswerStatus.REFUSED):
-                raise TransientProviderError("The model sent no answer: ask again.")
-            ids, wrong = cited(text, base.sources)
-            usage = base.usage + finish.usage
-            answer = replace(
-                answer, text=text or None, status=finish.status, citations=ids, wrong_citations=wrong, usage=usage
-            )
-        except AnimeRAGError as error:
-            answer = replace(
-                answer,
-                text="".join(pieces) or None,
-                status=AnswerStatus.ERROR,
-                error=str(error),
-                nobody_served=nobody_is_served(error),
-            )
-        now_s = time.perf_counter()
-        if first_s:
-            asking.recorder.add("answer", first_s, now_s)
-        timings = replace(base.timings, first_token_s=max(0.0, first_s - asking.began_s), chat_s=now_s - chat_s)
-        yield asking.end(replace(answer, timings=timings))
+    async def _answer(
+        self, pending: PendingQuestion, answer: Answer, retrieval: Retrieval
+    ) -> AsyncGenerator[str | Answer, None]:
+        status = AnswerStatus.NO_MATCH if retrieval.no_match else AnswerStatus.OK
+        if pending.retrieval_only:
+            yield pending.finish(replace(answer, status=status))
+            return
+        fact = await self._fact(pending.text, retrieval)
+        free = answer.usage + Usage(cost_usd=0.0)
+        if retrieval.no_match or retrieval.missing:
+            text = retrieval.missing or fact or _NO_MATCH[is_japanese(answer.question)]
+            yield text
+            yield pending.finish(replace(answer, text=text, status=status, usage=free))
+            return
+        if fact is not None and (not self.written_by_a_model or _is_complete_text(retrieval)):
+            yield fact
+            ids, _ = cited(fact, retrieval.sources)
+            yield pending.finish(replace(answer, text=fact, citations=ids, usage=free))
+            return
+        question = retrieval.standalone or pending.text
+        prompt = build_prompt(question, retrieval.sources, fact, language=self._language)
+        if self.written_by_a_model:
+            answer = replace(answer, prompt=prompt)
+        async with contextlib.aclosing(write(self._chat, pending, answer, prompt)) as events:
+            async for event in events:
+                yield event
 
-    def _tell(self, asking: _Asking, answer: Answer) -> None:
+    async def _fact(self, question: str, retrieval: Retrieval) -> str | None:
+        """Return the answer of the fields as text; None where only the sources can answer."""
+        if retrieval.fact is None:
+            return None
+        shows = await self._retriever.shows(retrieval.fact.ids[: field_answers.MOST_LISTED])
+        return field_answers.render(question, retrieval.fact, shows, retrieval.sources)
+
+    def _emit(self, pending: PendingQuestion, answer: Answer) -> None:
         model = answer.model if answer.provider == "openai" and answer.prompt is not None else None
         emit(
             "answer",
-            asking.recorder.spans,
+            pending.recorder.spans,
             status=answer.status.value,
             sources=len(answer.sources),
             embedding_model=self._retriever.model,
@@ -350,22 +268,22 @@ class Answering:
         )
 
     @contextlib.contextmanager
-    def _waited_for(self) -> Iterator[None]:
-        self._live += 1
+    def _waiting_for_first_word(self) -> Iterator[None]:
+        self._waiting += 1
         try:
             yield
         finally:
-            self._live -= 1
+            self._waiting -= 1
 
-    def _base(self, question: str, found: Retrieval) -> Answer:
+    def _base(self, question: str, retrieval: Retrieval) -> Answer:
         return Answer(
             question=question,
             status=AnswerStatus.OK,
-            sources=found.sources,
-            result=result_of(found),
-            notes=found.notes,
-            timings=found.timings,
-            usage=found.usage,
+            sources=retrieval.sources,
+            result=result_of(retrieval),
+            notes=retrieval.notes,
+            timings=retrieval.timings,
+            usage=retrieval.usage,
             model=self._chat.model,
             provider=self._chat.provider,
         )
@@ -381,14 +299,14 @@ class Answering:
         )
 
 
-def _says_all(found: Retrieval) -> bool:
-    """Tell whether a model could only repeat what was found: a greeting, a figure."""
-    return found.fact is not None and found.fact.kind == "text"
+def _is_complete_text(retrieval: Retrieval) -> bool:
+    """Tell whether a model could only repeat the fields' answer: a greeting, a figure."""
+    return retrieval.fact is not None and retrieval.fact.kind == "text"
 
 
 @contextlib.asynccontextmanager
 async def _ended(searching: asyncio.Task[Retrieval]) -> AsyncIterator[None]:
-    """Leave no search behind, however the block ends."""
+    """End the search however the block ends."""
     try:
         yield
     finally:
@@ -396,34 +314,24 @@ async def _ended(searching: asyncio.Task[Retrieval]) -> AsyncIterator[None]:
         await asyncio.gather(searching, return_exceptions=True)
 
 
-async def _joined(early: Retrieval, searching: asyncio.Task[Retrieval], answer: Answer) -> tuple[Retrieval, Answer]:
-    """Put what the searches found beside the one show that an answer was written from; it stays the first source."""
+async def _merged(early: Retrieval, searching: asyncio.Task[Retrieval], answer: Answer) -> tuple[Retrieval, Answer]:
+    """Add the results of the searches to an early answer; the show it was written from stays the first source."""
     try:
-        found = await searching
+        retrieval = await searching
     except AnimeRAGError as error:
-        note = f"The answer is from the show that the question names; others were not searched: {error}"
+        note = f"This answer uses only the show that the question names. The search for others failed: {error}"
         return early, replace(answer, notes=(*answer.notes, note))
     named = early.sources[0].show.id
-    first = [source for source in found.sources if source.show.id == named] or list(early.sources)
-    rest = [source for source in found.sources if source.show.id != named]
-    found = replace(found, sources=(*first, *rest))
+    first = [source for source in retrieval.sources if source.show.id == named] or list(early.sources)
+    rest = [source for source in retrieval.sources if source.show.id != named]
+    retrieval = replace(retrieval, sources=(*first, *rest))
     own = answer.timings
-    timings = replace(found.timings, retrieve_s=own.retrieve_s, first_token_s=own.first_token_s, chat_s=own.chat_s)
-    usage, notes = answer.usage + found.usage, (*answer.notes, *found.notes)
-    return found, replace(answer, sources=found.sources, notes=notes, usage=usage, timings=timings)
+    timings = replace(retrieval.timings, retrieve_s=own.retrieve_s, first_token_s=own.first_token_s, chat_s=own.chat_s)
+    usage, notes = answer.usage + retrieval.usage, (*answer.notes, *retrieval.notes)
+    return retrieval, replace(answer, sources=retrieval.sources, notes=notes, usage=usage, timings=timings)
 
 
-async def _recorded(events: AsyncGenerator[str | Finish, None], asking: _Asking) -> AsyncIterator[str | Finish]:
-    """Record the wait for the first event, and let it draw on the budget; what follows is the answer itself."""
-    with recording(asking.recorder), drawing_on(asking.budget):
-        first = await anext(events, None)
-    if first is not None:
-        yield first
-    async for event in events:
-        yield event
-
-
-def _again(asking: _Asking, answer: Answer) -> Answer:
-    """Return a kept answer as one that cost nothing now."""
-    timings = Timings(total_s=time.perf_counter() - asking.began_s)
+def _reused(pending: PendingQuestion, answer: Answer) -> Answer:
+    """Return a stored answer as one that cost nothing now."""
+    timings = Timings(total_s=time.perf_counter() - pending.began_s)
     return replace(answer, usage=Usage(cost_usd=0.0), timings=timings, spans=(), cached=True)

@@ -1,4 +1,4 @@
-"""What an answer says as data, for scripts: the shows it is about, and whether they are all of them."""
+"""The result of an answer as data, for scripts: the shows it is about, and whether the list is complete."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ if TYPE_CHECKING:
     from animerag.models.retrieval import Retrieval
 
 
-def result_of(found: Retrieval) -> Result:
-    """Return the result of what was found; where fields say nothing it is a lookup of the sources, never complete."""
-    fact = found.fact
-    if found.not_recorded:
-        return Result(intent=found.intent, missing=found.not_recorded)
-    conditions = tuple(one.key for one in found.conditions)
+def result_of(retrieval: Retrieval) -> Result:
+    """Return the result of a retrieval; where no field answers, it is a lookup of the sources and never complete."""
+    fact = retrieval.fact
+    if retrieval.not_recorded:
+        return Result(intent=retrieval.intent, missing=retrieval.not_recorded)
+    conditions = tuple(one.key for one in retrieval.conditions)
     if fact is None:
-        ids = () if found.no_match else tuple(source.show.id for source in found.sources)
-        return Result(intent=found.intent, ids=ids, conditions=conditions, ignored=found.ignored)
+        ids = () if retrieval.no_match else tuple(source.show.id for source in retrieval.sources)
+        return Result(intent=retrieval.intent, ids=ids, conditions=conditions, ignored=retrieval.ignored)
     return Result(
         intent=fact.intent,
         ids=fact.ids,

@@ -222,7 +222,7 @@ def conversation_markdown(exchanges: Sequence[Exchange]) -> bytes:
     """Return a conversation as Markdown, with the numbered sources below each answer."""
     parts = []
     for exchange in exchanges:
-        sources = exchange.found.sources if exchange.found else ()
+        sources = exchange.retrieval.sources if exchange.retrieval else ()
         listed = [f"{n}. {s.show.title}{f' ({s.show.year})' if s.show.year else ''}" for n, s in enumerate(sources, 1)]
         parts += [f"## {exchange.question}", exchange.text or exchange.error or "No answer.", "\n".join(listed)]
     return "\n\n".join(filter(None, parts)).encode()

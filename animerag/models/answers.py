@@ -105,7 +105,7 @@ class Exchange:
     question: str
     filters: Filters = Filters()
     ignored: tuple[str, ...] = ()  # keys of conditions that were understood and taken away
-    found: Retrieval | None = None
+    retrieval: Retrieval | None = None
     text: str = ""
     answer: Answer | None = None
     error: str | None = None

@@ -56,14 +56,14 @@ class AnswerCache:
             log.info("a cached answer could not be read: %s", error)
             return None
 
-    def put(self, key: str, revision: int, found: Retrieval, answer: Answer) -> None:
+    def put(self, key: str, revision: int, retrieval: Retrieval, answer: Answer) -> None:
         """Store an answer; it is written in the background, so that no question waits for the disk.
 
         What comes while an import or a repair runs may rest on half of its work, and is not stored.
         """
         if self._at_work():
             return
-        self._unwritten[key] = (revision, CachedRetrieval(found, answer))
+        self._unwritten[key] = (revision, CachedRetrieval(retrieval, answer))
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write(), name="store answers")
 
@@ -95,6 +95,6 @@ class AnswerCache:
 
 def _rows(batch: Mapping[str, tuple[int, CachedRetrieval]]) -> list[dict[str, object]]:
     return [
-        {"key": key, "revision": revision, "content": dump(cached.found, cached.answer)}
+        {"key": key, "revision": revision, "content": dump(cached.retrieval, cached.answer)}
         for key, (revision, cached) in batch.items()
     ]

@@ -1,4 +1,4 @@
-"""Answers as JSON and back: as the answer cache and conversations store them."""
+"""Answers as JSON and back, as the answer cache and conversations store them."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CachedRetrieval:
-    """What was found for a question, and the answer that was written from it."""
+    """The sources of a question, and the answer that was written from them."""
 
-    found: Retrieval
+    retrieval: Retrieval
     answer: Answer
 
 
-def dump(found: Retrieval, answer: Answer) -> str:
-    """Return both as JSON; the sources stand there once."""
-    return _cached().dump_json(CachedRetrieval(found, _bare(answer))).decode()
+def dump(retrieval: Retrieval, answer: Answer) -> str:
+    """Return both as JSON, with the sources once."""
+    return _cached().dump_json(CachedRetrieval(retrieval, _bare(answer))).decode()
 
 
 def load(text: str) -> CachedRetrieval:
     """Return what `dump` was given. Raises ValueError for text that another version wrote."""
     cached = _cached().validate_json(text)
-    return replace(cached, answer=_whole(cached.answer, cached.found))
+    return replace(cached, answer=_whole(cached.answer, cached.retrieval))
 
 
 def dump_exchange(exchange: Exchange) -> str:
@@ -41,8 +41,8 @@ def dump_exchange(exchange: Exchange) -> str:
 def load_exchange(text: str) -> Exchange:
     """Return what `dump_exchange` was given. Raises ValueError for text that another version wrote."""
     exchange = _exchange().validate_json(text)
-    if exchange.answer is not None and exchange.found is not None:
-        exchange.answer = _whole(exchange.answer, exchange.found)
+    if exchange.answer is not None and exchange.retrieval is not None:
+        exchange.answer = _whole(exchange.answer, exchange.retrieval)
     return exchange
 
 
@@ -50,9 +50,9 @@ def _bare(answer: Answer) -> Answer:
     return replace(answer, sources=(), prompt=answer.prompt and replace(answer.prompt, sources=()))
 
 
-def _whole(answer: Answer, found: Retrieval) -> Answer:
-    prompt: Prompt | None = answer.prompt and replace(answer.prompt, sources=found.sources)
-    return replace(answer, sources=found.sources, prompt=prompt)
+def _whole(answer: Answer, retrieval: Retrieval) -> Answer:
+    prompt: Prompt | None = answer.prompt and replace(answer.prompt, sources=retrieval.sources)
+    return replace(answer, sources=retrieval.sources, prompt=prompt)
 
 
 @cache

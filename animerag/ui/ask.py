@@ -135,7 +135,7 @@ def exchange(item: Exchange) -> tuple[Exchange, bool] | None:
             st.markdown(answer_markdown(text, _sent(item), linked=True))
         if item.error:
             show_error(item.error)
-        if item.found is not None and item.found.sources:
+        if item.retrieval is not None and item.retrieval.sources:
             ask_sources.draw(item, about, buttons=True)
         _all_in_catalogue(item)
         _notes(item)
@@ -160,9 +160,9 @@ def earlier(exchanges: Sequence[Exchange]) -> None:
             _notes(item)
             if item.answer is not None:
                 st.caption(_written_by(item.answer))
-            if item.found is not None and item.found.sources:
-                with st.expander(counted(len(item.found.sources), "source")):
-                    for number, source in enumerate(item.found.sources, 1):
+            if item.retrieval is not None and item.retrieval.sources:
+                with st.expander(counted(len(item.retrieval.sources), "source")):
+                    for number, source in enumerate(item.retrieval.sources, 1):
                         st.caption(f"{number} · {label(_heading(source.show))}")
 
 
@@ -177,7 +177,7 @@ def _assistant() -> DeltaGenerator:
 
 def _all_in_catalogue(item: Exchange) -> None:
     """Draw a link to the whole list of which the answer shows the first."""
-    fact = item.found.fact if item.found else None
+    fact = item.retrieval.fact if item.retrieval else None
     if fact is None or not fact.complete or not fact.conditions or len(fact.ids) <= field_answers.MOST_LISTED:
         return
     where = " and ".join(f"({condition})" for condition in fact.conditions)
@@ -211,7 +211,7 @@ def total(exchanges: Sequence[Exchange]) -> None:
 
 def _understood_as(item: Exchange) -> Exchange | None:
     """Draw the conditions that were read from a question and shows that share its name; return what to ask instead."""
-    found = item.found
+    found = item.retrieval
     if found is None:
         return None
     for ambiguity in found.ambiguities:
@@ -249,7 +249,7 @@ def stream(item: Exchange, events: Iterator[Retrieval | str | Answer]) -> None:
     with error_boundary(lambda sentence: setattr(item, "error", sentence)), contextlib.closing(events):  # type: ignore[type-var]
         for event in events:
             if isinstance(event, Retrieval):
-                item.found = event
+                item.retrieval = event
                 if not item.text:
                     place.caption(f"Reading {counted(len(event.sources), 'show')}")
                 with below.container():
@@ -266,7 +266,7 @@ def _sent(item: Exchange) -> int:
     """Count the sources that the text may cite: those that the model was sent, once the answer is complete."""
     if item.answer is not None and item.answer.prompt is not None:
         return len(item.answer.prompt.sources)
-    return len(item.found.sources) if item.found else 0
+    return len(item.retrieval.sources) if item.retrieval else 0
 
 
 def _notes(item: Exchange) -> None:

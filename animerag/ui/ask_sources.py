@@ -57,8 +57,8 @@ def list_as_cards(text: str, sources: int) -> tuple[str, dict[int, str]]:
 
 def draw(item: Exchange, about: Mapping[int, str], *, buttons: bool) -> None:
     """Draw a card for each source that the answer uses; the others are folded below."""
-    assert item.found is not None
-    numbered = list(enumerate(item.found.sources, 1))
+    assert item.retrieval is not None
+    numbered = list(enumerate(item.retrieval.sources, 1))
     answer = item.answer
     if answer is None or not answer.citations:
         used, others = numbered, []

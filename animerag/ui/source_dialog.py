@@ -28,8 +28,8 @@ def source(exchange: Exchange, number: int) -> None:
 
     @st.dialog("Source", width="large")
     def window() -> None:
-        assert exchange.found is not None
-        _source(exchange, exchange.found.sources[number - 1], number)
+        assert exchange.retrieval is not None
+        _source(exchange, exchange.retrieval.sources[number - 1], number)
 
     window()
 

@@ -283,7 +283,7 @@ async def test_a_search_that_fails_after_an_early_answer_is_noted(services, simu
         async with simulated(provider.url) as refused:
             answer = await Answering(refused.retriever, chat, early_start=True).ask("What is Monster about?")
     assert (answer.text, answer.status, answer.citations) == ("A surgeon [1].", AnswerStatus.OK, ("99",))
-    assert "others were not searched" in answer.notes[-1]
+    assert "The search for others failed" in answer.notes[-1]
 
 
 async def test_a_conversation_is_kept_and_comes_back_whole(services, answering):
@@ -293,7 +293,7 @@ async def test_a_conversation_is_kept_and_comes_back_whole(services, answering):
     async for event in answering.stream(first.question):
         match event:
             case Retrieval():
-                first.found = event
+                first.retrieval = event
             case Answer():
                 first.answer, first.text = event, event.text
     number = await kept.put(None, 0, first)

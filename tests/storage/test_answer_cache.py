@@ -15,7 +15,7 @@ async def answered(services, export, record):
 
 @pytest.fixture
 def cache(services):
-    return services.answering._kept
+    return services.answering._cache
 
 
 async def test_an_answer_of_this_revision_is_stored(cache, answered):

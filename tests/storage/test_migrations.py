@@ -112,6 +112,7 @@ async def test_an_earlier_library_opens_whole(tmp_path, version):
     assert await library.revision() == 3
     (exchange,) = await Conversations(library).exchanges("c")
     assert (exchange.question, exchange.text) == ("Who is it?", "A surgeon.")
+    assert exchange.retrieval.question == "Who is it?"
     await library.close()
 
 
