@@ -1,4 +1,4 @@
-"""What Catalogue draws of a show's franchise: the order to watch it, and how its parts hang together."""
+"""What Catalogue draws of a show's franchise: its parts in order of release, and a graph of what continues what."""
 
 from __future__ import annotations
 

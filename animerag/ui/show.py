@@ -21,17 +21,31 @@ if TYPE_CHECKING:
     from animerag.models.shows import RelatedShow, Show
 
 _AIRING = {"finished": "finished airing", "airing": "on air", "upcoming": "not yet aired"}
+_LIST = "catalogue_list"
 _EDIT_S = 120.0  # a provider may have to embed a new description
 
 
 def draw(show: Show) -> None:
-    """Draw a show; related shows that the catalogue contains can be opened."""
+    """Draw a show: what it is and what you think of it on the left, on the right what it belongs to."""
     call, services = session.runtime().call, session.services()
     related = [item.id for item in (*show.relations, *show.similar)]
     known = set(call(services.library.shows(related, records=False)))
-    origins, edited = call(services.same_shows.provenance_of(show.id)), call(services.editing.changed(show.id))
     st.subheader(label(show.title), anchor=False)
     _actions(show)
+    about, beside = st.columns([3, 2], gap="large")
+    with about:
+        _facts(show)
+        st.text(clean(show.description) or "No description.")
+        _tags(show)
+        _provenance(show)
+    with beside:
+        franchise.draw(show.id, open_show)
+        _links("Relations", show.relations, known)
+        _links("Similar", show.similar, known)
+        _nearest(show)
+
+
+def _facts(show: Show) -> None:
     others = [title for title in show.titles if title != show.title]
     if others:
         st.text(" · ".join(others))
@@ -56,19 +70,22 @@ def draw(show: Show) -> None:
     ]
     if any(mine):
         st.caption(label("My list: " + ", ".join(filter(None, mine))))
-    _my_list(show)
     if on_disk := _files(show):
         st.caption(label("On disk: " + " · ".join(on_disk)))
-    st.text(clean(show.description) or "No description.")
+
+
+def _tags(show: Show) -> None:
     if plain := [tag for tag in show.tags if tag not in show.spoiler_tags]:
         st.caption(label(", ".join(plain)))
     if show.spoiler_tags:
         with st.expander("Tags with spoilers"):
             st.caption(label(", ".join(show.spoiler_tags)))
-    _links("Relations", show.relations, known)
-    franchise.draw(show.id, open_show)
-    _links("Similar", show.similar, known)
-    _nearest(show)
+
+
+def _provenance(show: Show) -> None:
+    """Draw which files it came from, and what of it was edited, with a way to discard that."""
+    call, services = session.runtime().call, session.services()
+    origins, edited = call(services.same_shows.provenance_of(show.id)), call(services.editing.changed(show.id))
     if origins:
         files = ", ".join(f"{one.file} (id {one.source_id})" for one in origins)
         st.caption(label(f"Imported from {files}"))
@@ -155,6 +172,28 @@ def _links(heading: str, related: Sequence[RelatedShow], known: set[str]) -> Non
             open_show(item.id)
 
 
+def remember_list(ids: Sequence[str]) -> None:
+    """Let `navigate` go through this list."""
+    st.session_state[_LIST] = ids
+
+
+def navigate(show_id: str) -> None:
+    """Draw the way back to the list, and to the shows before and after this one in it."""
+    ids: Sequence[str] = st.session_state.get(_LIST, ())
+    place = ids.index(show_id) if show_id in ids else None
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        # A callback runs before anything is drawn: a click that is read further down is lost when a late selection
+        # of the table starts the page again.
+        st.button("All shows", icon=":material/arrow_back:", key="catalogue_close", on_click=_turn_to, args=(None,))
+        if place is None:
+            return
+        before, after = ids[place - 1] if place else None, ids[place + 1] if place + 1 < len(ids) else None
+        for name, icon, there in (("Previous", "chevron_left", before), ("Next", "chevron_right", after)):
+            key = f"catalogue_list_{name.lower()}"
+            st.button(name, icon=f":material/{icon}:", key=key, disabled=not there, on_click=_turn_to, args=(there,))
+        st.caption(f"{place + 1:,} of {len(ids):,}", width="content")
+
+
 def open_show(show_id: str | None) -> None:
     """Open a show, or close the open one; its address can be bookmarked."""
     _turn_to(show_id)
@@ -170,21 +209,19 @@ def _turn_to(show_id: str | None) -> None:
 
 
 def _actions(show: Show) -> None:
-    with st.container(horizontal=True, gap="small"):
-        # A callback runs before anything is drawn: a click that is read further down is lost when a late selection
-        # of the table starts the page again.
-        st.button("Close", icon=":material/close:", key="catalogue_close", on_click=_turn_to, args=(None,))
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        _my_list(show)
         if st.button("Edit", icon=":material/edit:", key="catalogue_edit"):
             _edit(show)
         with st.popover("Delete", icon=":material/delete:"):
-            st.caption("Removes the show from the catalogue. You can undo this until the next import.")
+            st.caption("Removes the show from your catalogue. You can undo this until the next import.")
             if st.button("Delete show", key="catalogue_delete", type="primary"):
                 session.runtime().call(session.services().editing.delete([show.id]), timeout_s=_EDIT_S)
                 open_show(None)
 
 
 def undo_deletion() -> None:
-    """Name the show that was deleted last, and offer to restore it; nothing once a file was imported since."""
+    """Name the show that was deleted last and offer to restore it, until the next import."""
     call, editing = session.runtime().call, session.services().editing
     deleted = call(editing.deleted())
     if not deleted:
@@ -199,7 +236,7 @@ def undo_deletion() -> None:
 
 
 def _nearest(show: Show) -> None:
-    """Draw the shows with the most similar descriptions; without the index only these are missing."""
+    """Draw the shows with the most similar descriptions, or say why the index cannot name them."""
     try:
         near = session.runtime().call(session.services().browsing.nearest(show.id))
     except AnimeRAGError as error:
@@ -215,7 +252,7 @@ def _nearest(show: Show) -> None:
 
 @st.dialog("Edit", width="large")
 def _edit(show: Show) -> None:
-    st.caption("Your edits are kept when you import the file again.")
+    st.caption("Your edits stay when you import the file again.")
     fields: dict[str, Any] = {"title": st.text_input("Title", show.title, key="catalogue_edit_title")}
     others = "\n".join(title for title in show.titles if title != show.title)
     titles = st.text_area("Other titles, one per line", others, height=100, key="catalogue_edit_titles")

@@ -46,6 +46,21 @@ def test_a_show_is_found_as_its_letters_are_typed_and_then_changed(app_url, brow
     expect(page.get_by_role("heading", name="Planetes, the sweepers")).to_be_visible(timeout=30_000)
     expect(page.get_by_text("Edited: title, titles")).to_be_visible()
 
+    # The list is as it was: its search is in the address, through a reload and another page.
+    page.get_by_role("button", name="All shows").click()
+    expect(page.get_by_text("1 show", exact=True)).to_be_visible(timeout=20_000)
+    assert "q=planetes" in page.url
+    page.reload()
+    expect(page.get_by_text("1 show", exact=True)).to_be_visible(timeout=30_000)
+    page.get_by_test_id("stSidebarNav").get_by_role("link", name="Upload", exact=True).click()
+    expect(page.get_by_role("heading", name="Upload", exact=True)).to_be_visible(timeout=20_000)
+    page.get_by_test_id("stSidebarNav").get_by_role("link", name="Catalogue", exact=True).click()
+    expect(page.get_by_text("1 show", exact=True)).to_be_visible(timeout=20_000)
+    canvas = page.get_by_test_id("stDataFrame").first
+    canvas.hover(position={"x": 60, "y": 50})
+    canvas.click(position={"x": 90, "y": 52})
+    expect(page.get_by_text("Nearest by meaning")).to_be_visible(timeout=20_000)
+
     page.get_by_role("button", name="Delete", exact=True).click()
     page.get_by_role("button", name="Delete show").click()
     expect(page.get_by_text("No matches. Try fewer letters or another script.")).to_be_visible(timeout=20_000)

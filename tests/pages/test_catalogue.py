@@ -1,6 +1,8 @@
 """Catalogue: searched, narrowed, ordered; a show read, edited, deleted and restored."""
 
+from animerag.query.condition_text import parse
 from animerag.ui import session
+from animerag.ui.catalogue_filters import PRESETS
 from tests.pages.screen import plain, visit, words
 
 
@@ -20,28 +22,63 @@ def test_letters_order_and_conditions_narrow_the_list(sampled):
     assert len(listed(sampled)) == 150
     first = listed(sampled)[0]
 
-    sampled.toggle(key="catalogue_turned").set_value(True).run()
+    sampled.toggle(key="reverse").set_value(True).run()
     assert listed(sampled)[0] != first
 
-    sampled.selectbox(key="catalogue_order").set_value("title").run()
-    sampled.toggle(key="catalogue_turned").set_value(False).run()
+    sampled.selectbox(key="order").set_value("title").run()
+    sampled.toggle(key="reverse").set_value(False).run()
     assert listed(sampled) == sorted(listed(sampled), key=str.casefold)
 
-    sampled.text_input(key="catalogue_search").set_value("monst").run()
+    sampled.text_input(key="q").set_value("monst").run()
     assert listed(sampled) == ["Monster"]
-    sampled.text_input(key="catalogue_search").set_value("").run()
-    sampled.number_input(key="catalogue_year_to").set_value(1990).run()
+    sampled.text_input(key="q").set_value("").run()
+    sampled.number_input(key="to").set_value(1990).run()
     older = len(listed(sampled))
     assert 0 < older < 150
     assert "before 1991" in words(sampled) or "1990" in words(sampled)
 
-    sampled.multiselect(key="catalogue_types").set_value(["tv"]).run()
+    sampled.multiselect(key="type").set_value(["tv"]).run()
     [table] = [one.value for one in sampled.dataframe if "Native title" in one.value]
     assert set(table["Type"]) == {"TV series (inferred)"}
     assert "TV series" in words(sampled)
 
-    sampled.number_input(key="catalogue_rating_from").set_value(10.0).run()
+    sampled.number_input(key="min_rating").set_value(10.0).run()
     assert "No matches. Remove a filter." in words(sampled)
+
+    sampled.button(key="catalogue_clear").click().run()
+    assert len(listed(sampled)) == 150
+    assert "catalogue_clear" not in [button.key for button in sampled.button]
+
+
+def test_presets_are_conditions_of_the_list(sampled):
+    visit(sampled, "catalogue")
+    for name, text in PRESETS.items():
+        sampled.session_state["preset"] = [name]
+        sampled.run()
+        asked = session.services().browsing.page(condition=parse(text))
+        assert f"{session.runtime().call(asked).total:,} show" in words(sampled) or "No matches" in words(sampled)
+
+
+def test_a_link_lists_what_it_promises_whatever_was_searched_before(sampled):
+    visit(sampled, "catalogue")
+    sampled.text_input(key="q").set_value("monst").run()
+    assert listed(sampled) == ["Monster"]
+    sampled.query_params["where"] = "year<=1989"
+    sampled.run()
+    assert "Monster" not in listed(sampled)
+    assert sampled.text_input(key="q").value == ""
+
+
+def test_a_show_leads_to_its_neighbours_in_the_list(sampled):
+    visit(sampled, "catalogue")
+    first, second = listed(sampled)[:2]
+    opened(sampled, first)
+    assert sampled.button(key="catalogue_list_previous").disabled
+    sampled.button(key="catalogue_list_next").click().run()
+    assert second in [one.value.replace("\\", "") for one in sampled.subheader]
+    assert "2 of 150" in words(sampled)
+    sampled.button(key="catalogue_close").click().run()
+    assert len(listed(sampled)) == 150
 
 
 def test_a_show_is_read_changed_and_deleted(sampled):
@@ -68,8 +105,9 @@ def test_a_show_is_read_changed_and_deleted(sampled):
     assert "Space Sweepers was deleted." in words(sampled)
     sampled.button(key="catalogue_undo").click().run()
     assert "Space Sweepers" in [one.value for one in sampled.subheader]
-    assert "Space Sweepers" in listed(sampled)
     assert "was deleted" not in words(sampled)
+    sampled.button(key="catalogue_close").click().run()
+    assert "Space Sweepers" in listed(sampled)
 
 
 def test_missing_sequels_are_listed(sampled):
