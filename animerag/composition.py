@@ -135,7 +135,7 @@ async def open_services(settings: Settings, *, warm: bool = True, serverless: bo
             max_rpm=settings.max_rpm,
             max_tpm=settings.max_tpm,
         )
-        embedder, chat = await _providers(settings, gate, stack, library)
+        encoder, embedder, chat = await _providers(settings, gate, stack, library)
         index = await _vector_index(settings, library, embedder, serverless=serverless)
         stack.push_async_callback(index.close)
         import_lock = ImportLock(settings.data_dir / "import.lock")
@@ -145,6 +145,7 @@ async def open_services(settings: Settings, *, warm: bool = True, serverless: bo
             settings,
             library,
             index,
+            encoder=encoder,
             embedder=embedder,
             chat=chat,
             kept=kept,
@@ -167,7 +168,8 @@ def _exporting(endpoint: str) -> contextlib.AbstractAsyncContextManager[None]:
 
 async def _providers(
     settings: Settings, gate: Gate, stack: contextlib.AsyncExitStack, memory: Memory | None = None
-) -> tuple[Embedder, ChatModel]:
+) -> tuple[Embedder, Embedder, ChatModel]:
+    """Return the embedded encoder, which recognises intents in any case, what embeds shows, and what answers."""
     from animerag.providers.local import ExtractiveAnswerer, LocalEmbedder
 
     local = LocalEmbedder()
@@ -201,7 +203,7 @@ async def _providers(
                 prices=prices,
             )
             stack.push_async_callback(chat.close)
-    return embedder, chat
+    return local, embedder, chat
 
 
 async def _vector_index(settings: Settings, library: Library, embedder: Embedder, *, serverless: bool) -> OpenIndex:
@@ -236,7 +238,7 @@ def _exact_index(library: Library) -> OpenIndex:
 async def _try_providers(settings: Settings) -> list[ConnectionCheck]:
     """Test the models of settings that may not be in use, over connections and a gate of their own."""
     async with contextlib.AsyncExitStack() as stack:
-        embedder, chat = await _providers(settings, Gate(), stack)
+        _, embedder, chat = await _providers(settings, Gate(), stack)
 
         async def embed() -> str:
             embedded = await embedder.embed(["check"], priority=Priority.LIVE)
@@ -250,6 +252,7 @@ def _assemble(
     library: Library,
     index: OpenIndex,
     *,
+    encoder: Embedder,
     embedder: Embedder,
     chat: ChatModel,
     kept: AnswerCache,
@@ -263,7 +266,7 @@ def _assemble(
         return lambda: _LOCAL_LEVEL if local else gate.level(priority)
 
     indexer = Indexer(library, index, embedder)
-    retriever = Retriever(indexer, at_work=lambda: import_lock.at_work)
+    retriever = Retriever(indexer, at_work=lambda: import_lock.at_work, encoder=encoder)
     answering = Answering(
         retriever,
         chat,

@@ -84,7 +84,7 @@ def answer(plan: Plan, collection: Collection, filters: Filters = Filters()) -> 
     # Words that are wanted and no field has are searched for; what is refused can only be left unapplied.
     if any(not word.startswith("not ") for word in plan.ignored):
         return None
-    fact = carry_out(replace(plan, ignored=()), table, filters)
+    fact = carry_out(replace(plan, ignored=()), table, filters, japanese=japanese)
     if fact is None:
         return None
     if plan.ignored:
@@ -145,8 +145,10 @@ def _explained(plan: Plan, fact: FactAnswer, collection: Collection, filters: Fi
         counts = counts if len(parts_of(plan.condition)) > 1 else []
         for part, number in sorted(counts, key=lambda one: -one[1])[:2]:
             left = "1 show matches" if number == 1 else f"{number:,} shows match"
-            label = phrase(part, collection.table.title_of)
-            remarks.append(collection.say(f"Without “{label}” {left}.", f"「{label}」を除くと{number:,}作品あります。"))
+            label = phrase(part, collection.table.title_of, japanese=collection.japanese)
+            remarks.append(
+                collection.say(f"Leaving out “{label}”, {left}.", f"「{label}」を除くと{number:,}作品あります。")
+            )
     return replace(fact, remarks=(*fact.remarks, *remarks))
 
 

@@ -135,7 +135,7 @@ def part_of_franchise(plan: Plan, collection: Collection) -> FactAnswer:
     others = [Entry(show=show) for show in collection.shows(plan.among or ()) if show.id not in franchise.ids]
     meets = matcher(plan.condition, collection.table)
     entries = [entry for entry in (*franchise.entries, *others) if meets(entry.show)]
-    labels = tuple(phrase(part) for part in parts_of(plan.condition))
+    labels = tuple(phrase(part, japanese=collection.japanese) for part in parts_of(plan.condition))
     name = collection.name(franchise.entries[0].show)
     what = f" ({listed(labels)})" if plan.condition != EVERYTHING else ""
     yes = "Yes: y" if plan.yes_no else "Y"

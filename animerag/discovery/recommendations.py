@@ -50,7 +50,8 @@ def recommend(plan: Plan, collection: Collection, filters: Filters = Filters()) 
     ids = tuple(one_of_each(order, collection))[: min(plan.limit or PICKS, _MOST)]
     # A mood that follows from a condition says nothing beside it.
     moods_named = [name for name in plan.moods if words_of_mood(name)]
-    labels = (*moods_named, *(phrase(part) for part in parts_of(plan.condition)))
+    moods_named = [_mood_label(name, collection) for name in moods_named]
+    labels = (*moods_named, *(phrase(part, japanese=collection.japanese) for part in parts_of(plan.condition)))
     wish = f" ({listed(labels)})" if labels and len(labels) < 6 else ""
     if not ids:
         heading = collection.say(
@@ -58,7 +59,7 @@ def recommend(plan: Plan, collection: Collection, filters: Filters = Filters()) 
             "条件に合うおすすめはありません。",
         )
     else:
-        heading = collection.say(f"For you, from your catalogue{wish}:", f"おすすめ：{'、'.join(plan.moods)}")
+        heading = collection.say(f"For you, from your catalogue{wish}:", f"おすすめ：{'、'.join(labels)}")
     return FactAnswer(
         kind="picks" if ids else "text",
         intent="recommend",
@@ -76,6 +77,12 @@ def recommend(plan: Plan, collection: Collection, filters: Filters = Filters()) 
 def weighs_likeness(plan: Plan) -> bool:
     """Tell whether a wish says anything that shows can be more or less like."""
     return bool(plan.text) or any(mood["text"] for mood in mood_entries(plan.moods))
+
+
+def _mood_label(name: str, collection: Collection) -> str:
+    """Return a mood as an answer calls it: in Japanese the first of the words that ask for it."""
+    own = next((word for word in words_of_mood(name) if not word.isascii()), name)
+    return collection.say(name, own)
 
 
 def words_of_mood(name: str) -> list[str]:

@@ -62,7 +62,7 @@ def similar(plan: Plan, collection: Collection, filters: Filters = Filters()) ->
     ids = tuple(start if suits(collection.show(start)) else one for one, start in starts)[: plan.limit or PICKS]
     names = listed([collection.name(show) for show in bases], japanese=collection.japanese)
     wishes = listed(list(plan.relative))
-    labels = tuple(phrase(part) for part in parts_of(plan.condition))
+    labels = tuple(phrase(part, japanese=collection.japanese) for part in parts_of(plan.condition))
     also = "".join(f", {word}" for word in (*plan.relative, *labels))
     if ids:
         heading = collection.say(f"Like {names}{also}:", f"{names}に似た作品：")

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import operator
 from dataclasses import replace
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from animerag.models.filters import Sort
 from animerag.models.retrieval import FactAnswer
 from animerag.query import local_files
 from animerag.query.lexicon import unsuitable_tags
-from animerag.query.plan import EVERYTHING, And, Of, comparisons, compiled, parts_of
+from animerag.query.plan import EVERYTHING, FOLLOWED, And, Of, comparisons, compiled, parts_of
 from animerag.query.rendering import labelled
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ _OWN_ORDERS = ("underrated", "my_score", "difference")  # most shows have no pla
 _FIRST = 10  # shows of an order that says no number
 # Names of a plan's fields in a show.
 ATTRIBUTES = {"status": "airing", "my_progress": "episodes_watched", **local_files.LANGUAGES}
+_MANY = {"tag": "tags", "relation": "relations", "studio": "studios", "title": "titles"}  # fields of many values
 _UNDERRATED_FROM = 7.0  # of 10
 
 
@@ -63,8 +65,11 @@ def compares_with_a_show(plan: Plan) -> bool:
     return any(isinstance(test.value, Of) for test in comparisons(plan.condition))
 
 
-def carry_out(plan: Plan, table: FieldIndex, filters: Filters) -> FactAnswer | None:
-    """Return every show that meets the plan and the filters set beside it, or None where the plan is not whole."""
+def carry_out(plan: Plan, table: FieldIndex, filters: Filters, *, japanese: bool = False) -> FactAnswer | None:
+    """Return every show that meets the plan and the filters set beside it, or None where the plan is not whole.
+
+    `japanese` is the language of the labels.
+    """
     if not is_whole(plan):
         return None
     shows, undecided = selected(plan, table, filters)
@@ -94,7 +99,7 @@ def carry_out(plan: Plan, table: FieldIndex, filters: Filters) -> FactAnswer | N
         unknown=unknown,
         undecided=tuple(show.id for show in undecided),
         conditions=tuple(plan.conditions()),
-        labels=labels_of(plan.condition, table),
+        labels=labels_of(plan.condition, table, japanese=japanese),
         complete=True,
     )
 
@@ -128,15 +133,15 @@ def without_each(plan: Plan, table: FieldIndex, filters: Filters) -> list[tuple[
 def span_of(plan: Plan, table: FieldIndex) -> tuple[str, Any, Any] | None:
     """Return the field of a plan's only condition with the least and the greatest value in the catalogue."""
     parts = list(comparisons(plan.condition))
-    if len({part.field for part in parts}) != 1 or parts[0].field not in _NUMBERS:
+    if len({part.field for part in parts}) != 1 or parts[0].field not in _NUMBERS or parts[0].operator == "unknown":
         return None
     values = [value for show in table.shows() if (value := value_of(show, parts[0].field)) is not None]
     return (parts[0].field, min(values), max(values)) if values else None
 
 
-def labels_of(condition: Condition, table: FieldIndex) -> tuple[str, ...]:
+def labels_of(condition: Condition, table: FieldIndex, *, japanese: bool = False) -> tuple[str, ...]:
     """Return each condition in words, a show that it compares with by its title."""
-    return tuple(label for _, label in labelled(condition, table.title_of))
+    return tuple(label for _, label in labelled(condition, table.title_of, japanese=japanese))
 
 
 def verdicts(condition: Condition, table: FieldIndex) -> Verdict[Show]:
@@ -179,13 +184,17 @@ def _ordered(plan: Plan, shows: Sequence[Show], table: FieldIndex) -> tuple[Sort
 
 def _test(test: Predicate, table: FieldIndex) -> Verdict[Show]:
     wanted: Any = test.value
+    if test.operator == "unknown":
+        unknown = test.field
+        many = attrgetter(_MANY[unknown]) if unknown in _MANY else None
+        return (lambda show: not many(show)) if many else (lambda show: value_of(show, unknown) is None)
     if test.field == "tag":
         tagged = frozenset(show.id for show in table.tagged(str(wanted)))
         return lambda show: show.id in tagged
     if test.field == "title":
         return lambda show: table.has_title(show.id, str(wanted))
     if test.field == "relation":
-        kinds = _CONTINUES if str(wanted) == "sequel" else (str(wanted),)
+        kinds = {"sequel": _CONTINUES, FOLLOWED: ("sequel",)}.get(str(wanted), (str(wanted),))
         return lambda show: any(item.kind.casefold() in kinds for item in show.relations)
     if test.field == "suitable":
         unsuitable = frozenset(show.id for tag in unsuitable_tags() for show in table.tagged(tag))
@@ -196,8 +205,6 @@ def _test(test: Predicate, table: FieldIndex) -> Verdict[Show]:
         name = str(wanted).casefold()
         return lambda show: name in {one.casefold() for one in show.studios} if show.studios else None
     field = test.field
-    if test.operator == "unknown":
-        return lambda show: value_of(show, field) is None
     if isinstance(wanted, Of):
         other = table.show(wanted.show)
         wanted = value_of(other, field) if other else None

@@ -97,7 +97,7 @@ def verdict_answer(plan: Plan, table: FieldIndex, *, japanese: bool) -> FactAnsw
         total=1,
         value=None if verdict is None else "yes" if verdict else "no",
         conditions=tuple(plan.conditions()),
-        labels=labels_of(plan.condition, table),
+        labels=labels_of(plan.condition, table, japanese=japanese),
         complete=True,
         heading=heading,
     )

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from animerag.query import local_files
+from animerag.query.clauses import Annotation, is_condition, joined
 from animerag.query.lexicon import CJK, Mood, Unapplied, carrying, carrying_japanese
-from animerag.query.plan import EVERYTHING, And, Not, Predicate, both, either, negated
+from animerag.query.plan import Not, Or, Predicate, both
 from animerag.query.quantities import PATTERNS
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ _NOT_AFTER = re.compile(r"[\s-](?:less|free)\b|(?:では|じゃ)ない|以外|�
 _OR = re.compile(r"\b(?:or|oder|either)\b|/|または|もしくは|か(?=\s*[^\s。？?])")
 _AND = re.compile(r"\b(?:and|und|plus|as well as|also|both)\b|&|,|、")
 _BUT = re.compile(r"\b(?:but|aber|though|yet)\b|;|\.\s")
-_ONE_OF_MANY = ("type", "season", "status", "year")  # a show has one value of these: "films and OVAs" are either
+_SERIES = re.compile(r"(?<!the )(?<!this )(?<!that )(?<!of )\bseries\b")
+_TELEVISED = Or((Predicate("type", "=", "tv"), Predicate("type", "=", "web")))
 _TAGGED = re.compile(r"\b(?:tags?|tagged|genres?)\W*$")
 _CHILD = re.compile(
     r"\b(?:(?:ok(?:ay)?|fine|safe|suitable|appropriate|good|fit|great|nice)? ?(?:for|with) (?:an? |my |our |the |all )?(?:little |small |young |whole )*"
@@ -55,15 +57,6 @@ class Named:
     ids: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Annotation:
-    """A span of the question and what it turned into; `value` is a condition, a mood, or a name of an operator."""
-
-    start: int
-    end: int
-    value: Meaning | str
-
-
 @dataclass(slots=True)
 class Question:
     """A question in lower case, its titles blanked out, as it is worked off."""
@@ -81,7 +74,7 @@ class Question:
         self.rest = self.rest[:start] + "\x00" * (end - start) + self.rest[end:]
 
     def take(self, pattern: re.Pattern[str], value: Meaning | str) -> re.Match[str] | None:
-        """Annotation the first place of a pattern, if it has one."""
+        """Claim the first place of a pattern, if it has one."""
         match = pattern.search(self.rest)
         if match is None or not match.group().strip():
             return None
@@ -94,7 +87,7 @@ class Question:
 
 
 def read_phrases(question: Question, vocabulary: Gazetteer, today: int) -> None:
-    """Annotation every phrase that is a condition, a mood or an operator; `today` is the year it is."""
+    """Claim every phrase that is a condition, a mood or an operator; `today` is the year it is."""
     _read_ages(question)
     for start, end, on_files in local_files.read(question.rest, vocabulary.recorded):
         question.claim(start, end, on_files)
@@ -105,15 +98,25 @@ def read_phrases(question: Question, vocabulary: Gazetteer, today: int) -> None:
                 start = match.start() + len(match.group()) - len(match.group().lstrip())
                 question.claim(start, match.end(), condition)
     _read_vocabulary(question, vocabulary)
+    _read_series(question)
     for name, pattern in (("not-after", _NOT_AFTER), ("not", _NOT), ("but", _BUT), ("or", _OR), ("and", _AND)):
         for match in list(pattern.finditer(question.rest)):
             question.claim(match.start(), match.end(), name)
     question.claims.sort(key=lambda claim: claim.start)
 
 
+def _read_series(question: Question) -> None:
+    """Read "series" as a type where another type stands beside it: "films from 1995 and series from 2005"."""
+    types = [claim for claim in question.claims if isinstance(claim.value, Predicate) and claim.value.field == "type"]
+    for match in list(_SERIES.finditer(question.rest)):
+        beside = [claim for claim in types if claim.end < match.start() - 1 or claim.start > match.end() + 1]
+        if beside and beside == types:
+            question.claim(match.start(), match.end(), _TELEVISED)
+
+
 def condition_of(question: Question) -> Condition:
     """Put the claimed conditions together as the words between them say."""
-    return both(*_joined(_negations(question)))
+    return both(*joined(_negations(question)))
 
 
 def leftovers(question: Question, besides: frozenset[str] = frozenset()) -> tuple[list[str], list[str]]:
@@ -192,10 +195,6 @@ def _is_phrase(question: Question, vocabulary: Gazetteer, words: Sequence[re.Mat
     return phrase not in vocabulary.plain or bool(tagged)
 
 
-def _is_condition(value: Meaning | str) -> bool:
-    return not isinstance(value, str | Mood | Unapplied)
-
-
 def _negations(question: Question) -> list[tuple[Annotation, bool]]:
     """Return the claims, each with whether a negation governs it.
 
@@ -215,7 +214,7 @@ def _negations(question: Question) -> list[tuple[Annotation, bool]]:
                     break
         elif claim.value == "but" or (negative and not fresh and _ends_list(question, place)):
             negative = False
-        elif _is_condition(claim.value) or isinstance(claim.value, Mood):
+        elif is_condition(claim.value) or isinstance(claim.value, Mood):
             if negative and not fresh and content:
                 negative = False
             if negative and not fresh and not _same_kind(found, claim):
@@ -255,47 +254,3 @@ def _same_kind(found: list[tuple[Annotation, bool]], claim: Annotation) -> bool:
     last, this = values[0], claim.value
     fields = [one.field if isinstance(one, Predicate) else "tag" for one in (last, this)]
     return fields[0] == fields[1]
-
-
-def _joined(claims: list[tuple[Annotation, bool]]) -> list[Condition]:
-    """Join neighbours that "or" ties, and those of which a show can have only one."""
-    parts: list[tuple[Condition, int]] = []  # a condition and the number of the clause it stands in
-    pending_or, clause, negatives = False, 0, []
-    for claim, negative in claims:
-        if isinstance(claim.value, str):
-            pending_or = claim.value == "or" or (pending_or and claim.value != "but")
-            clause += claim.value in ("but", "not")
-            continue
-        if not _is_condition(claim.value):
-            continue
-        condition: Condition = claim.value  # type: ignore[assignment]
-        if negative:
-            negatives.append(negated(condition))
-            pending_or = False
-        elif pending_or and parts and parts[-1][1] == clause:
-            parts[-1] = (either(parts[-1][0], condition), clause)
-            pending_or = False
-        else:
-            parts.append((condition, clause))
-            pending_or = False
-    return [*_exclusive([part for part, _ in parts]), *negatives]
-
-
-def _exclusive(parts: list[Condition]) -> list[Condition]:
-    """Join equalities of a field that has one value a show: both cannot hold."""
-    joined: dict[str, Condition] = {}
-    rest: list[Condition] = []
-    for part in parts:
-        name = _equal_field(part)
-        if name in _ONE_OF_MANY:
-            joined[name] = either(joined[name], part) if name in joined else part
-        else:
-            rest.append(part)
-    return [*joined.values(), *rest] if joined else rest
-
-
-def _equal_field(part: Condition) -> str:
-    if isinstance(part, Predicate) and part.operator == "=":
-        return part.field
-    names = {_equal_field(one) for one in part.parts} if not isinstance(part, Predicate | Not) and part.parts else set()
-    return names.pop() if len(names) == 1 and part is not EVERYTHING and not isinstance(part, And) else ""

@@ -1,9 +1,10 @@
-"""What a question is after: cues decide where they can, the nearest examples where they cannot."""
+"""What a question is after: cues decide where they can, examples where they cannot."""
 
 from __future__ import annotations
 
 import re
 import tomllib
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import as_file, files
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,23 @@ if TYPE_CHECKING:
     from animerag.query.plan import Intent
 
 _NEAREST = 3
-_SURE = 0.62  # mean likeness of the three nearest examples from which they are believed
+_RIDGE = 1.0
+_SURE = 0.3  # how far the likeliest intent is before the next from which the examples are believed (docs/quality.md)
+_DIGITS = 4  # processors differ in the seventh
+
+
+@dataclass(frozen=True, slots=True)
+class Likely:
+    """What the examples say of a question: an intent, how far it is before the next, and its nearest examples."""
+
+    intent: Intent
+    margin: float
+    nearest: tuple[str, ...]
+
+    @property
+    def is_sure(self) -> bool:
+        """Tell whether the examples are clear enough to decide."""
+        return self.margin >= _SURE
 
 
 @cache
@@ -61,26 +78,28 @@ def _labels() -> np.ndarray[Any, np.dtype[np.str_]]:
     return np.array([intent for intent, _ in examples()])
 
 
-def nearest(vector: Vectors) -> tuple[Intent, float]:
-    """Return the intent of the nearest examples and the mean likeness of its three nearest.
+@cache
+def _weights() -> tuple[list[Intent], Vectors]:
+    """Return the intents and the weights (513, intents) that tell their examples apart, by ridge regression."""
+    rows = _with_constant(_vectors()[1])
+    intents = sorted(set(_labels().tolist()))
+    wanted = np.where(_labels()[:, None] == np.array(intents)[None, :], 1.0, -1.0)
+    weights = np.linalg.solve(rows.T @ rows + _RIDGE * np.eye(rows.shape[1]), rows.T @ wanted)
+    return intents, weights.astype(np.float32)
 
-    `vector` of shape (512,) is the embedded encoder's, of the question with each title replaced by X.
+
+def _with_constant(vectors: Vectors) -> Vectors:
+    return np.hstack([vectors, np.ones((len(vectors), 1), np.float32)])
+
+
+def likely(vector: Vectors) -> Likely:
+    """Return what the examples say of a question.
+
+    `vector` of shape (512,) is the embedded encoder's, of the question with its titles replaced by X and Y.
     """
-    _, vectors = _vectors()
-    likeness = vectors @ vector
-    best: dict[str, float] = {}
-    for intent in table():
-        own = np.sort(likeness[_labels() == intent])[-_NEAREST:]
-        best[intent] = float(own.mean())
-    intent = max(best, key=lambda name: best[name])
-    return intent, best[intent]  # type: ignore[return-value]
-
-
-def is_sure(likeness: float) -> bool:
-    """Tell whether examples are near enough to decide."""
-    return likeness >= _SURE
-
-
-def masked(text: str) -> str:
-    """Return a question with titles replaced by X, as the examples name them."""
-    return re.sub(f"{SHOW}+", "X", text)
+    intents, weights = _weights()
+    scores = np.round((_with_constant(vector[None, :]) @ weights)[0], _DIGITS)
+    second, best = np.argsort(scores, kind="stable")[-2:]
+    likeness = np.round(_vectors()[1] @ vector, _DIGITS)
+    nearest = np.argsort(np.where(_labels() == intents[best], -likeness, 1.0), kind="stable")[:_NEAREST]
+    return Likely(intents[best], float(scores[best] - scores[second]), tuple(examples()[one][1] for one in nearest))

@@ -52,6 +52,7 @@ FieldName: TypeAlias = Literal[
     "my_progress",
     "relation",
     "title",
+    "description",
     "studio",
     "source",
     "owned_episodes",
@@ -61,6 +62,7 @@ FieldName: TypeAlias = Literal[
     "resolution",
     "file_size",
 ]
+FOLLOWED = "has sequel"  # as a relation: what the catalogue's relations say has a sequel
 Operator: TypeAlias = Literal["=", "<", "<=", ">", ">=", "unknown"]
 
 
@@ -76,7 +78,7 @@ Value: TypeAlias = str | int | float | bool | Of
 
 @dataclass(frozen=True, slots=True)
 class Predicate:
-    """One field compared with one value; `unknown` asks for shows whose field the catalogue does not know."""
+    """One field compared with one value; `unknown` asks for shows of which the catalogue has no value or text."""
 
     field: FieldName
     operator: Operator

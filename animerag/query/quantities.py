@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from animerag.query.absent_values import PATTERNS as ABSENT
 from animerag.query.lexicon import lexicon
-from animerag.query.plan import And, Predicate, both
+from animerag.query.plan import FOLLOWED, And, Not, Predicate, both
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -123,7 +124,8 @@ def _decade(match: re.Match[str], _today: int) -> Condition:
     if match["spelled"]:
         start = _SAID_DECADES[match["spelled"]]
     elif match["ja"]:
-        start = int(match["ja"]) * 10
+        tens = int(match["ja"])
+        start = 10 * (tens if tens >= 100 else tens + (200 if tens < 3 else 190))
     else:
         decade = int(match["decade"])
         start = (int(match["century"]) if match["century"] else 20 if decade < 3 else 19) * 100 + decade * 10
@@ -202,18 +204,19 @@ _BEFORE, _AFTERWARDS = r"before|prior to|older than|earlier than|pre-?|vor", r"a
 PATTERNS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], int], Condition | None]], ...] = tuple(
     (re.compile(pattern), read)
     for pattern, read in (
+        *ABSENT,
         (
             r"\bafter (?:only |just )?(?P<n>\d+|one|two|three|four|five|six) (?:episodes?|eps)\b",
             lambda match, _: Predicate("my_progress", "<=", int(_WORDS.get(match["n"], 0) or match["n"])),
         ),
         (
-            r"(?:between|from|in|zwischen)?\s*\b(?P<low>(?:19|20)\d\d)年?\s*(?:and|to|through|until|till|und|bis|-|–|—|~|〜|から)\s*(?P<high>(?:19|20)\d\d)\b(?!\s*(?:votes?|voters?|people|episodes?|eps?)\b)(?:年?(?:まで)?)(?:の間)?",
+            r"(?:\b(?P<both>between|zwischen)\b|from|in)?\s*\b(?P<low>(?:19|20)\d\d)年?\s*(?:(?(both)(?:and|und)|to)|to|through|until|till|bis|-|–|—|~|〜|から)\s*(?P<high>(?:19|20)\d\d)\b(?!\s*(?:votes?|voters?|people|episodes?|eps?)\b)(?:年?(?:まで)?)(?:の間)?",
             lambda match, _: year_range(int(match["low"]), int(match["high"])),
         ),
         (
             (
                 rf"{_AIRED}(?:(?P<when>before|older than|after|newer than|since|pre|post)[\s-]+)?(?:(?:in|of|from|during|aus)\s+)?(?:the\s+|den\s+)?(?:(?P<part>early|mid|late)[\s-]+)?"
-                r"(?:\b(?P<century>19|20)?(?P<decade>\d)0(?:['’]?s|er)\b|\b(?P<spelled>sixties|seventies|eighties|nineties|noughties)\b|(?P<ja>(?:19|20)\d)0年代)"
+                r"(?:\b(?P<century>19|20)?(?P<decade>\d)0(?:['’]?s|er)\b|\b(?P<spelled>sixties|seventies|eighties|nineties|noughties)\b|(?P<ja>(?:19|20)\d|(?<!\d)\d)0年代)"
             ),
             _decade,
         ),
@@ -274,18 +277,6 @@ PATTERNS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], int], Condition 
             _fixed(And((Predicate("episodes", ">=", 20), Predicate("episodes", "<=", 28)))),
         ),
         (
-            r"\b(?:an? )?(?:unknown|unspecified|missing|no known) (?:number of episodes|episode (?:counts?|numbers?)|episodes)|\bepisode count (?:is )?(?:unknown|missing)|\b(?:without|with no|have no|has no|lack) (?:an? )?(?:episode counts?|number of episodes)|話数(?:が)?不明",
-            _fixed(Predicate("episodes", "unknown")),
-        ),
-        (
-            r"\b(?:without|with no|unknown|missing|have no|has no|lack|lacks|lacking) (?:an? )?(?:rating|score)s?\b|\bunrated\b|\bnot rated\b|評価なし",
-            _fixed(Predicate("rating", "unknown")),
-        ),
-        (
-            r"\b(?:without|with no|unknown|missing|have no|has no|lack|lacks) (?:an? )?(?:start |air |release )?(?:years?|dates?)\b",
-            _fixed(Predicate("year", "unknown")),
-        ),
-        (
             r"\b(?:still|currently|not finished) (?:airing|running|ongoing)\b|\bongoing\b|放送中",
             _fixed(Predicate("status", "=", "airing")),
         ),
@@ -306,9 +297,14 @@ PATTERNS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], int], Condition 
             _fixed(Predicate("year", "<=", 1999)),
         ),
         (
-            r"(?<=\bno )sequels?\b|(?<=\bnot )sequels?\b|(?<=\bwithout )sequels?\b",
-            _fixed(Predicate("relation", "=", "sequel")),
+            r"\b(?:without|with no|have no|has no|(?:don.?t|doesn.?t|do not|does not) have|never got|got no) (?:an? |any )?sequels?\b|続編(?:が|の)ない",
+            _fixed(Not(Predicate("relation", "=", FOLLOWED))),
         ),
+        (
+            r"\b(?:with|have|has|having|got) (?:an? )?sequels?\b|続編(?:が|の)ある",
+            _fixed(Predicate("relation", "=", FOLLOWED)),
+        ),
+        (r"(?<=\bno )sequels?\b|(?<=\bnot )sequels?\b", _fixed(Predicate("relation", "=", "sequel"))),
         (
             r"\bshort(?:er)?(?= |$|,|\.|\?)(?! (?:guy|girl|boy|man|woman|kid|hair|stor))|\bkurze?\b|短い",
             _fixed(Predicate("episodes", "<=", 13)),

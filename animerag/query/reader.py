@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal
 
-from animerag.query.grammar import SHOW, SUITABLE, Annotation, Question, condition_of, leftovers, read_phrases
-from animerag.query.intents import carrying_words, has_cue, is_sure, masked
-from animerag.query.lexicon import Mood, Unapplied, lexicon
+from animerag.query.grammar import SHOW, SUITABLE, Named, Question, condition_of, leftovers, read_phrases
+from animerag.query.intents import Likely, carrying_words, has_cue
+from animerag.query.lexicon import Gazetteer, Mood, Unapplied, lexicon
 from animerag.query.plan import EVERYTHING, And, Or, Plan, both, either, parts_of
 from animerag.query.recognition import recognise
 from animerag.query.slots import (
@@ -24,10 +25,23 @@ from animerag.query.slots import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from animerag.query.grammar import Named
-    from animerag.query.lexicon import Gazetteer
     from animerag.query.plan import Condition, Intent
 
+_PLACEHOLDERS = "XYZ"
+_SEARCHING = ("list", "recommend", "lookup")  # intents for which words that are no condition are searched for
+_OF_A_SHOW = ("field", "compare", "similar", "next", "watch_order", "seasons", "unsupported")
+_OF_THE_WHOLE = ("list", "count", "superlative", "stats", "help", "my_list", "recommend")
+# Slots that examples lend to a question, by intent.
+_LENDING: dict[Intent, tuple[str, ...]] = {
+    "field": ("field",),
+    "compare": ("order", "field"),
+    "watch_order": ("field",),
+    "next": ("field",),
+    "superlative": ("order", "limit"),
+    "stats": ("measure", "group", "field"),
+    "help": ("field",),
+}
+_SPARE = 3  # words that a question about the whole may have beside what is understood
 _GIVE = re.compile(r"^(?:please )?(?:give|show|find|suggest|recommend|pick|name)\b")
 _SO_MANY = re.compile(
     r"\b(?P<n>[2-8]|two|three|four|five|six|seven|eight) (?=(?:[\w-]+ ){0,3}(?:movies|films|shows|anime|series|titles|things|ones|ovas)\b)"
@@ -37,7 +51,10 @@ _MORE_OF = re.compile(r"^(?:are|is|do|have|what|which)\b.{0,30}\bmore\b .{2,40}\
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """A question as far as rules understand it; `plan_of` makes the plan, with the nearest examples where they help."""
+    """A question as far as rules understand it; `plan_of` makes the plan, with the examples where they help.
+
+    `masked` is what examples are compared with: the question with its titles replaced by X and Y.
+    """
 
     question: Question
     names: tuple[Named, ...]
@@ -47,12 +64,15 @@ class Reading:
     masked: str
     missing: tuple[str, ...] = ()
     slots: tuple[tuple[str, Any], ...] = ()
+    mine: tuple[Condition, ...] = ()  # conditions on one's own list
 
 
 def read(question: str, names: Sequence[Named], vocabulary: Gazetteer, today: int) -> Reading:
     """Read a question, its accents and widths folded. `names` do not overlap; `today` is the year it is."""
     text = "".join(letter.lower() if len(letter.lower()) == 1 else letter for letter in question).replace("’", "'")
-    for name in names:
+    masked = question
+    for place, name in reversed(list(enumerate(names))):
+        masked = masked[: name.start] + _PLACEHOLDERS[place % len(_PLACEHOLDERS)] + masked[name.end :]
         text = text[: name.start] + SHOW * (name.end - name.start) + text[name.end :]
     reading = Question(text)
     missing = missing_topics(reading, vocabulary)
@@ -85,26 +105,32 @@ def read(question: str, names: Sequence[Named], vocabulary: Gazetteer, today: in
         intent=intent,
         by_rule=by_rule,
         condition=condition,
-        masked=masked(text),
+        masked=masked,
         missing=missing,
         slots=tuple(slots.items()),
+        mine=tuple(mine),
     )
 
 
-def plan_of(reading: Reading, likely: tuple[Intent, float] | None = None) -> Plan:
-    """Return the plan; `likely` is what the nearest examples say and how near they are."""
-    intent, decided, overruled = reading.intent, "rule", None
-    if likely is not None and likely[0] != intent and is_sure(likely[1]) and _possible(likely[0], reading):
+def plan_of(reading: Reading, likely: Likely | None = None) -> Plan:
+    """Return the plan; `likely` is what the examples say, who decide where no cue does."""
+    intent, slots = reading.intent, dict(reading.slots)
+    condition, missing, text = reading.condition, reading.missing, True
+    decided: Literal["rule", "examples"] = "rule"
+    overruled: Intent | None = None
+    if likely is not None and likely.intent != intent and likely.is_sure:
         if reading.by_rule:
-            overruled = likely[0]
-        else:
-            decided, overruled, intent = "examples", intent, likely[0]
-    slots = dict(reading.slots)
+            overruled = likely.intent
+        elif (lent := _lent(likely, reading)) is not None:
+            decided, overruled, intent = "examples", intent, likely.intent
+            slots = {**dict(lent.slots), **slots}
+            condition, missing = both(condition, *lent.mine), missing or lent.missing
+            text = intent in _SEARCHING
     left, ignored = leftovers(reading.question, carrying_words(intent))
     moods = tuple(dict.fromkeys(claim.value.name for claim in reading.question.claims if isinstance(claim.value, Mood)))
-    if intent == "recommend" and SUITABLE in parts_of(reading.condition):
+    if intent == "recommend" and SUITABLE in parts_of(condition):
         moods = (*moods, "for children")
-    condition, preferred = reading.condition, EVERYTHING
+    preferred: Condition = EVERYTHING
     if intent == "lookup":
         condition, preferred = EVERYTHING, condition
         ignored = []
@@ -117,10 +143,10 @@ def plan_of(reading: Reading, likely: tuple[Intent, float] | None = None) -> Pla
         condition=condition,
         preferred=preferred,
         moods=moods,
-        text=" ".join(left),
+        text=" ".join(left) if text else "",
         ignored=tuple(ignored),
-        missing=reading.missing,
-        decided_by=decided,  # type: ignore[arg-type]
+        missing=missing,
+        decided_by=decided,
         overruled=overruled,
         **slots,
     )
@@ -136,25 +162,51 @@ def placed_words(reading: Reading) -> list[tuple[str, str]]:
     return places + [(word, "text") for word in leftovers(reading.question, carrying_words(reading.intent))[0]]
 
 
-def _possible(intent: Intent, reading: Reading) -> bool:
-    """Tell whether a question has what an intent needs; examples alone do not know."""
-    names = len({name.ids[0] for name in reading.names})
-    slots = dict(reading.slots)
-    if intent == "compare":
-        return names > 1
-    if intent in ("similar", "next", "watch_order", "seasons"):
-        return names > 0
-    if intent == "field":
-        return names > 0 and bool(slots.get("field"))
-    if intent in ("count", "list"):
-        return names == 0 and (reading.condition != EVERYTHING)
-    if intent == "superlative":
-        return slots.get("order") is not None
-    if intent in ("my_list", "unsupported", "help", "stats"):
-        return False
-    if intent == "recommend":
-        return names == 0
-    return True
+@dataclass(frozen=True, slots=True)
+class _Lent:
+    """What a question that resembles an example has from it: slots, topics that no record holds, the own list."""
+
+    slots: tuple[tuple[str, Any], ...] = ()
+    missing: tuple[str, ...] = ()
+    mine: tuple[Condition, ...] = ()
 
 
-__all__ = ["Annotation", "Reading", "placed_words", "plan_of", "read"]
+def _lent(likely: Likely, reading: Reading) -> _Lent | None:
+    """Return what the nearest examples lend to a question, or None where the question lacks what the intent needs."""
+    intent, names = likely.intent, len({name.ids[0] for name in reading.names})
+    needs_shows = 2 if intent == "compare" else int(intent in _OF_A_SHOW)
+    if names < needs_shows or (names and intent in _OF_THE_WHOLE):
+        return None
+    lent = _agreed([_lendable(_example(text)) for text in likely.nearest], intent)
+    slots = dict(lent.slots) if lent else {}
+    everything = reading.condition == EVERYTHING
+    left = len(leftovers(reading.question, carrying_words(intent))[0])
+    needed = {
+        "field": "field" in slots and everything,
+        "unsupported": lent is not None and bool(lent.missing),
+        "superlative": "order" in slots,
+        "stats": "measure" in slots and left <= _SPARE,
+        "help": everything,
+        "my_list": lent is not None and bool(lent.mine),
+        "list": not everything and left <= _SPARE,
+        "recommend": left < _SPARE or not everything,
+    }
+    return (lent or _Lent()) if needed.get(intent, True) else None
+
+
+def _agreed(lent: Sequence[_Lent], intent: Intent) -> _Lent | None:
+    """Return what two of the nearest examples lend alike, as far as the intent has use for it."""
+    names = _LENDING.get(intent, ())
+    useful = [replace(one, slots=tuple((name, value) for name, value in one.slots if name in names)) for one in lent]
+    return next((one for place, one in enumerate(useful) if one in useful[place + 1 :]), None)
+
+
+def _lendable(example: Reading) -> _Lent:
+    return _Lent(slots=example.slots, missing=example.missing, mine=example.mine)
+
+
+@cache
+def _example(text: str) -> Reading:
+    """Read an example, in which X and Y stand for titles."""
+    names = [Named(found.start(), found.end(), (found.group(),)) for found in re.finditer(r"\b[XY](?![a-z])", text)]
+    return read(text, names, Gazetteer(), 0)

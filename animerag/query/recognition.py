@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _LONG = 24  # words; who writes so many describes a plot
 _SHORT = 6  # words
+_ALONE = 1  # words beside a title that is asked about by itself
 _ORDERLY = re.compile(
     r"\b(?:watch(?:ing)?|viewing|chronological|release|correct|right|best|what|which) order\b|\border (?:do|should|to watch|of watching)\b|\bwhere (?:do|should|to) (?:i )?(?:start|begin)\b|見る順|視聴順|どれから"
 )
@@ -40,7 +41,7 @@ _SEASONS_OF = re.compile(
     r"\bseasons? of (?!(?:the|this|last|a|my)\b)|\b(?:all|every) [\w ]{2,30} seasons?\W*$|全シーズン"
 )
 _LACKING = re.compile(
-    r"\b(?:missing|lacking|don.?t (?:have|own)|do not (?:have|own)|lack|without|not (?:in|own))\b.{0,40}\b(?:sequels?|prequels?|parts)\b|\b(?:sequels?|prequels?)\b.{0,40}\b(?:missing|lack|don.?t (?:have|own)|do not (?:have|own)|am i without)\b|\bincomplete (?:franchises?|series)\b|\bwhat am i missing\b|足りない続編"
+    r"\b(?:missing|lacking|(?:i|we) (?:don.?t|do not) (?:have|own)|lack|without (?:their|its|the)|not (?:in|own))\b.{0,40}\b(?:sequels?|prequels?|parts)\b|\b(?:sequels?|prequels?)\b.{0,40}\b(?:missing|lack|don.?t (?:have|own)|do not (?:have|own)|am i without)\b|\bincomplete (?:franchises?|series)\b|\bwhat am i missing\b|足りない続編"
 )
 _ASKS_FOR_SHOWS = re.compile(
     r"^(?:please |can you |could you )?(?:show|list|give|display|find|name|print|enumerate|zeig)\b|^(?:what|which)\b(?!.?s\b)(?! (?:happens|is|was|are)\b)|^(?:all|every|everything|any|anything)\b|^(?:have you|do you|do i|do we|are there|is there)\b"
@@ -100,7 +101,7 @@ def recognise(
         return "my_list", True
     if mine and not slots.get("relative_shows"):
         return ("recommend", True) if has_cue("recommend", text) and not named else ("my_list", True)
-    return _of_shows(reading, names, condition, slots, text) or _of_catalogue(reading, condition, slots, text, left)
+    return _of_shows(names, condition, slots, text) or _of_catalogue(reading, condition, slots, text, left)
 
 
 def _of_franchise(names: Sequence[Named], condition: Condition, slots: Slots, text: str) -> Intent | None:
@@ -136,9 +137,7 @@ def _of_franchise(names: Sequence[Named], condition: Condition, slots: Slots, te
     return None
 
 
-def _of_shows(
-    reading: Question, names: Sequence[Named], condition: Condition, slots: Slots, text: str
-) -> tuple[Intent, bool] | None:
+def _of_shows(names: Sequence[Named], condition: Condition, slots: Slots, text: str) -> tuple[Intent, bool] | None:
     """Recognise what is asked of the shows that are named."""
     named = bool(names)
     if len({name.ids[0] for name in names}) > 1 and ("order" in slots or has_cue("compare", text)):
@@ -153,7 +152,8 @@ def _of_shows(
     if slots.get("measure"):
         return "stats", True
     if named:
-        return ("lookup", True) if has_cue("lookup", text) or not leftovers(reading)[0] else ("lookup", False)
+        beside = re.sub(rf"{SHOW}+", " ", text).split()
+        return "lookup", has_cue("lookup", text) or len(beside) <= _ALONE
     if slots.get("reference") and slots.get("order") and _OF_TWO.search(text):
         return "compare", True
     return None

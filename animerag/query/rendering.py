@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from animerag.models.filters import STATUS_LABELS
 from animerag.query import local_files
-from animerag.query.plan import And, Not, Of, Or, Predicate, parts_of
+from animerag.query.japanese_rendering import japanese_phrase, japanese_range
+from animerag.query.plan import FOLLOWED, And, Not, Of, Or, Predicate, comparisons, parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +18,15 @@ _TYPES = {"movie": "movies", "ova": "OVAs", "tv": "TV series", "special": "speci
 _MORE_THAN = {"<": "under {}", "<=": "at most {}", "=": "exactly {}", ">": "over {}", ">=": "at least {}"}
 _YEARS = {"<": "before {}", "<=": "until {}", "=": "from {}", ">": "after {}", ">=": "since {}"}
 _UNITS = {"episodes": "with {} episodes", "votes": "with {} votes", "rating": "rated {}", "duration": "with {} minutes"}
+_NOUNS = {
+    "episodes": "an episode count",
+    "tag": "tags",
+    "votes": "votes",
+    "duration": "a running time",
+    "relation": "related shows",
+    "end_year": "an end year",
+    "air_date": "an air date",
+}
 _ORDERS = {
     ("rating", True): "highest rated",
     ("rating", False): "lowest rated",
@@ -30,6 +40,7 @@ _ORDERS = {
     ("file_size", True): "largest on disk",
     ("file_size", False): "smallest on disk",
 }
+_FOLLOWED_LABEL = "with a sequel"
 _STATES = {"airing": "still airing", "finished": "finished airing"}
 
 
@@ -43,26 +54,37 @@ def render(plan: Plan) -> str:
     return f"list all {conditions}"
 
 
-def phrase(condition: Condition, title_of: Callable[[str], str] = str) -> str:
+def phrase(condition: Condition, title_of: Callable[[str], str] = str, *, japanese: bool = False) -> str:
     """Return a condition as one would say it: "movies", "not comedy", "with at least 12 episodes".
 
     `title_of` gives the title of a show that the condition compares with, by its id.
     """
+    if japanese:
+        return japanese_phrase(condition, title_of)
     if isinstance(condition, Not):
+        if isinstance(condition.part, Predicate) and condition.part.operator == "unknown":
+            return phrase(condition.part, title_of).replace("without", "with", 1)
+        if isinstance(condition.part, Predicate) and condition.part.value == FOLLOWED:
+            return "without a sequel"
         return f"not {phrase(condition.part, title_of)}"
     if isinstance(condition, Or):
+        if {str(part) for part in condition.parts} == {"type=tv", "type=web"}:
+            return "series"
         return " or ".join(phrase(part, title_of) for part in condition.parts)
     if isinstance(condition, And):
         fields = {part.field: part for part in condition.parts if isinstance(part, Predicate)}
         if len(condition.parts) == len(fields) == 2 and fields.keys() == {"season", "year"}:
             return f"from {fields['season'].value} {fields['year'].value}"
-        return " and ".join(phrase(part, title_of) for part in condition.parts)
+        parts = sorted(condition.parts, key=_as_said)
+        return " ".join(_dated(label) for _, label in labelled(And(tuple(parts)), title_of))
     if isinstance(condition.value, Of):
         return _relation(condition, title_of(condition.value.show))
     return _compared(condition, condition.value)
 
 
-def labelled(condition: Condition, title_of: Callable[[str], str] = str) -> list[tuple[tuple[str, ...], str]]:
+def labelled(
+    condition: Condition, title_of: Callable[[str], str] = str, *, japanese: bool = False
+) -> list[tuple[tuple[str, ...], str]]:
     """Return the conditions that must all hold as chips show them: the keys of each and its words.
 
     Two bounds of one field are one chip: "2000 to 2009".
@@ -73,12 +95,23 @@ def labelled(condition: Condition, title_of: Callable[[str], str] = str) -> list
         part = parts.pop(0)
         other = next((one for one in parts if _is_range(part, one)), None)
         if other is None:
-            chips.append(((str(part),), phrase(part, title_of)))
+            chips.append(((str(part),), phrase(part, title_of, japanese=japanese)))
             continue
         parts.remove(other)
         low, high = sorted((part, other), key=lambda one: one.operator.startswith("<"))  # type: ignore[union-attr]
-        chips.append(((str(part), str(other)), _range(low, high)))  # type: ignore[arg-type]
+        words = japanese_range(low, high) if japanese else _range(low, high)  # type: ignore[arg-type]
+        chips.append(((str(part), str(other)), words))
     return chips
+
+
+def _as_said(part: Condition) -> int:
+    """Order the parts of a phrase: "horror movies from 1980 to 1989"."""
+    fields = {test.field for test in comparisons(part)}
+    return 0 if fields == {"tag"} else 1 if fields == {"type"} else 2
+
+
+def _dated(label: str) -> str:
+    return f"from {label}" if label[:1].isdigit() else label
 
 
 def _is_range(one: Condition, other: Condition) -> bool:
@@ -114,7 +147,7 @@ def _compared(one: Predicate, value: str | float) -> str:
     if one.field in local_files.NUMBERS or one.field in local_files.LANGUAGES:
         return local_files.phrase(one)
     if one.operator == "unknown":
-        return f"unknown {'episode count' if one.field == 'episodes' else one.field}"
+        return f"without {_NOUNS.get(one.field) or f'a {one.field}'}"
     if one.field == "type":
         return _TYPES.get(str(value), str(value))
     if one.field in ("year", "end_year"):
@@ -137,7 +170,7 @@ def _compared(one: Predicate, value: str | float) -> str:
     if one.field == "my_score":
         return f"scored {_MORE_THAN[one.operator].format(value)} by you"
     if one.field == "relation":
-        return f"{value}s"
+        return _FOLLOWED_LABEL if value == FOLLOWED else f"{value}s"
     if one.field == "suitable":
         return "suitable for children"
     if one.field == "title":

@@ -94,6 +94,13 @@ _RELATION: tuple[tuple[re.Pattern[str], FieldName, Operator], ...] = (
     ),
     (re.compile(rf"\b(?:same year as|from the year of) ({SHOW}+)"), "year", "="),
     (re.compile(rf"\b(?:more popular than|more votes than) ({SHOW}+)"), "votes", ">"),
+    (re.compile(rf"({SHOW}+)より(?:も)?(?:長い|話数の多い)"), "episodes", ">"),
+    (re.compile(rf"({SHOW}+)より(?:も)?(?:短い|話数の少ない)"), "episodes", "<"),
+    (re.compile(rf"({SHOW}+)より(?:も)?(?:評価[がの]高い|面白い)"), "rating", ">"),
+    (re.compile(rf"({SHOW}+)より(?:も)?評価[がの]低い"), "rating", "<"),
+    (re.compile(rf"({SHOW}+)より(?:も)?(?:新しい|後の)"), "year", ">"),
+    (re.compile(rf"({SHOW}+)より(?:も)?(?:古い|前の)"), "year", "<"),
+    (re.compile(rf"({SHOW}+)より(?:も)?人気(?:の|が)ある?"), "votes", ">"),
 )
 _AIRED_AFTER = re.compile(
     r"\b(?:aired|started|came out|was released|ended|premiered|newer|older|later|earlier|recent|before)\b"

@@ -46,19 +46,19 @@ def measure(plan: Plan, table: FieldIndex, filters: Filters, *, japanese: bool) 
         return None
     shows, _ = selected(plan, table, filters)
     field = plan.field or ("rating" if plan.measure in ("average", "median") else "episodes")
+    labels = labels_of(plan.condition, table, japanese=japanese)
     if plan.measure == "share":
-        return _share(plan, len(shows), len(table), labels_of(plan.condition, table), japanese=japanese)
+        return _share(plan, len(shows), len(table), labels, japanese=japanese)
     groups: dict[str, list[Show]] = defaultdict(list)
     if plan.group == "each":
         for part in plan.condition.parts if isinstance(plan.condition, Or) else (plan.condition,):
-            groups[phrase(part, table.title_of)] = list(filter(matcher(part, table), shows))
+            groups[phrase(part, table.title_of, japanese=japanese)] = list(filter(matcher(part, table), shows))
         shows = list({show.id: show for group in groups.values() for show in group}.values())
     for show in shows if plan.group != "each" else ():
         for name in _groups_of(show, plan.group):
             groups[name].append(show)
     measured = {name: _measured(plan, field, group) for name, group in groups.items()}
     known = {name: number for name, number in measured.items() if number is not None}
-    labels = labels_of(plan.condition, table)
     if not known:
         missing = () if field in ("rating", "episodes", "votes", "year") else (field,)
         heading = f"The catalogue has no {_NAMES.get(field, field)} to measure."

@@ -38,7 +38,8 @@ _SEASON = re.compile(
 _KANJI_NUMBERS = "一二三四五六"
 MARK = "§"  # what a season becomes: "2nd Season" and "第2期" are both §2
 _OPENS = re.compile(r"(?:^|[.!?…:;]\s+|\n)[\"'“‘(]*$")
-_TOKEN_OR_MARK = re.compile(rf"{MARK}\d+|[^\W_]+")
+_UNSPACED = "぀-ヿ㐀-鿿豈-﫿々"  # a title in Latin letters may be followed by one of these without a space
+_TOKEN_OR_MARK = re.compile(rf"{MARK}\d+|[{_UNSPACED}]+|[^\W_{_UNSPACED}]+")
 
 # How a show carries a name, best first.
 WHOLE, SHORTENED, BEFORE_SUBTITLE = range(3)

@@ -15,6 +15,7 @@ from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
 from animerag.query.asked_titles import asked_title
+from animerag.query.lexicon import carrying
 from animerag.query.title_spellings import (
     BEFORE_SUBTITLE,
     LONGEST_TITLE,
@@ -196,7 +197,8 @@ class AliasIndex:
     def _mend(self, token: Token) -> str:
         """Return the title word that a misspelt word is nearest to, or the word itself."""
         word = token.folded
-        if len(word) < _MISSPELT or word in self.words or self.is_ordinary(word) or not word.isalpha():
+        known = word in self.words or self.is_ordinary(word) or word in carrying()
+        if len(word) < _MISSPELT or known or not word.isalpha():
             return word
         wrong = 2 if len(word) >= _MISSPELT_TWICE else 1
         near = [other for size in range(len(word) - wrong, len(word) + wrong + 1) for other in self._by_length[size]]

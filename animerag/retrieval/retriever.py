@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,23 +24,25 @@ from animerag.models.retrieval import Retrieval, Timings
 from animerag.ports import VectorHits
 from animerag.query.asked_titles import asked_title, framed_title
 from animerag.retrieval.absences import no_title
+from animerag.retrieval.example_intents import ExampleIntents
 from animerag.retrieval.fusion import Candidates, nothing_found, rounded, sources
+from animerag.retrieval.neighbours import Neighbourhood, around, before_the_last, nearest
 from animerag.retrieval.reranking import Passages
-from animerag.retrieval.understanding import CatalogueSnapshot, QuestionReading, best_matches, finished, understand
+from animerag.retrieval.snapshots import Snapshots
+from animerag.retrieval.understanding import QuestionReading, best_matches, finished, understand
 from animerag.retrieval.word_coverage import coverage
-from animerag.storage import show_fields
 from animerag.telemetry.tracing import span
 from animerag.text.cleaning import is_japanese
 from animerag.text.tokens import pairs, terms
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from animerag.discovery.franchises import Franchise
     from animerag.indexing.indexer import Indexer
     from animerag.models.answers import Turn
     from animerag.models.shows import Show
-    from animerag.ports import CollectionSpec, Embedding, Locate, Neighbour, Vectors
+    from animerag.ports import Embedder, Embedding, Locate, Vectors
     from animerag.query.field_index import FieldIndex
     from animerag.query.titles import AliasMatch
     from animerag.storage.full_text import WordHit
@@ -49,42 +52,30 @@ log = logging.getLogger(__name__)
 
 MAX_QUESTION_CHARACTERS = 4000
 DEFAULT_K = 8
-_CANDIDATES = 100  # a branch; a plot in other words than its synopsis may lie that deep
-_MORE = 10  # neighbours beyond them, since shows that lie equally far are ordered before the list is cut
-_MOST = 2000  # neighbours that one search considers
+CANDIDATES = 100  # a branch; a plot in other words than its synopsis may lie that deep
 # Reading a question takes about 2 ms. One that fields answer whole needs no vector, so nothing is spent on it.
 _A_MOMENT_S = 0.01
-_RELOAD_S = 2.0  # seconds between two readings of the catalogue while an import changes it
 _SPARE = 2  # shows that may have left the catalogue since they were found
 _LOOKED_INTO = 15  # candidates whose passages and tags are looked into, where that is free
 _SETS = ("list", "superlative", "recommend", "similar", "my_list")  # answers that are nothing where they are empty
 _WEIGHED = 200  # shows whose likeness recommendations and similar shows are ranked by
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Near:
-    """The vector branch's yield and what it took."""
-
-    neighbours: Sequence[Neighbour] = ()
-    vector: Vectors | None = None
-    usage: Usage = Usage()
-    embed_s: float = 0.0
-    vector_s: float = 0.0
-
-
 class Retriever:
     """Finds the shows that a question is about."""
 
-    def __init__(self, indexer: Indexer, at_work: Callable[[], bool] = lambda: False) -> None:
-        """`at_work` tells whether an import changes the catalogue all the time."""
+    def __init__(
+        self, indexer: Indexer, at_work: Callable[[], bool] = lambda: False, encoder: Embedder | None = None
+    ) -> None:
+        """`at_work` tells whether an import changes the catalogue all the time.
+
+        `encoder` is the embedded one, which recognises intents by example whatever embeds the shows.
+        """
         self._indexer = indexer
-        self._at_work = at_work
-        self._reloading: asyncio.Task[None] | None = None
-        self._loaded_s, self._load_took_s = 0.0, 0.0
         self._library: Library = indexer.library
         self._passages = Passages(indexer.embedder)
-        self._catalogue: CatalogueSnapshot | None = None
-        self._loading = asyncio.Lock()
+        self._catalogue = Snapshots(indexer.library, at_work)
+        self._examples = ExampleIntents(encoder or indexer.embedder)
 
     async def search(
         self,
@@ -108,20 +99,12 @@ class Retriever:
         question = checked_question(question)
         started_s = time.perf_counter()
         notes: list[str] = []
-        reading = asyncio.create_task(self._read(question, filters, frozenset(ignore), history, notes), name="alias")
-        searches = (
-            asyncio.create_task(self._search_words(question, reading, notes), name="words"),
-            asyncio.create_task(self._near(question, reading, priority, vector), name="vectors"),
+        read, (hits, words_s), near = await self._branches(
+            question, filters, frozenset(ignore), history, priority=priority, vector=vector, notes=notes
         )
-        try:
-            read, (hits, words_s), near = await asyncio.gather(reading, *searches)
-        finally:
-            for task in (reading, *searches):
-                task.cancel()
-            await asyncio.gather(reading, *searches, return_exceptions=True)
         if read.needs_likeness:
             likeness = {one.id: 1.0 - rounded(one.distance) for one in near.neighbours}
-            read = finished(read, question, await self._loaded(), likeness)
+            read = finished(read, question, await self._catalogue.current(), likeness)
         candidates = await self._candidates(read.standalone or question, read, hits, near, priority)
         ids = candidates.ranked()[: k + _SPARE]
         found = sources(candidates, await self._library.shows(ids, records=False), ids)[:k]
@@ -152,6 +135,32 @@ class Retriever:
             ),
         )
 
+    async def _branches(
+        self,
+        question: str,
+        filters: Filters,
+        ignore: frozenset[str],
+        history: Sequence[Turn],
+        *,
+        priority: Priority,
+        vector: Vectors | VectorHits | Locate | None,
+        notes: list[str],
+    ) -> tuple[QuestionReading, tuple[list[WordHit], float], Neighbourhood]:
+        """Read the question and search by words and by meaning, all at the same time."""
+        reading = asyncio.create_task(
+            self._read(question, filters, ignore, history, notes, priority=priority), name="alias"
+        )
+        searches = (
+            asyncio.create_task(self._search_words(question, reading, notes), name="words"),
+            asyncio.create_task(self._near(question, reading, priority, vector), name="vectors"),
+        )
+        try:
+            return await asyncio.gather(reading, *searches)
+        finally:
+            for task in (reading, *searches):
+                task.cancel()
+            await asyncio.gather(reading, *searches, return_exceptions=True)
+
     async def exact_match(
         self, question: str, *, filters: Filters = Filters(), ignore: Iterable[str] = (), history: Sequence[Turn] = ()
     ) -> Retrieval | None:
@@ -162,7 +171,7 @@ class Retriever:
         question = checked_question(question)
         started_s = time.perf_counter()
         notes: list[str] = []
-        read = await self._read(question, filters, frozenset(ignore), history, notes)
+        read = await self._read(question, filters, frozenset(ignore), history, notes, priority=Priority.LIVE)
         if not read.one_show or notes:
             return None
         candidates = Candidates(matches=[match for match in read.matches if match.id in read.lead], lead=read.lead)
@@ -173,12 +182,12 @@ class Retriever:
         return Retrieval(question=question, sources=tuple(found), filters=filters, timings=timings) if found else None
 
     async def warm(self) -> None:
-        """Load titles and fields, so that the first question does not wait for them."""
-        await self._loaded()
+        """Load titles, fields and the examples of intents, so that the first question does not wait for them."""
+        await asyncio.gather(self._catalogue.current(), self._examples.warm())
 
     async def match_titles(self, question: str) -> list[AliasMatch]:
         """Return the shows whose titles stand in the question. Raises LibraryError."""
-        return (await self._loaded()).aliases.match(question)
+        return (await self._catalogue.current()).aliases.match(question)
 
     async def embed(self, questions: Sequence[str], *, priority: Priority) -> Embedding:
         """Embed questions together, for `search` to be given their vectors. Raises ProviderError."""
@@ -189,7 +198,7 @@ class Retriever:
         spec = await self._indexer.spec()
         with span("vectors"):
             await self._indexer.restore_lost(spec)
-            found = await self._neighbours(spec, np.stack(vectors))
+            found = await around(self._indexer.index, spec, np.stack(vectors), CANDIDATES)
         return [VectorHits(vector=vector, neighbours=near) for vector, near in zip(vectors, found, strict=True)]
 
     @property
@@ -206,7 +215,7 @@ class Retriever:
         """Return the question as it stands alone, where it leans on the conversation. Raises LibraryError."""
         if not history:
             return None
-        catalogue = await self._loaded()
+        catalogue = await self._catalogue.current()
         return understand(question, catalogue.aliases.match(question), catalogue, history=history).standalone or None
 
     async def shows(self, ids: Iterable[str]) -> dict[str, Show]:
@@ -215,32 +224,44 @@ class Retriever:
 
     async def table(self) -> FieldIndex:
         """Return the fields of all shows as the catalogue has them now. Raises LibraryError."""
-        return (await self._loaded()).table
+        return (await self._catalogue.current()).table
 
     async def franchise(self, show_id: str) -> Franchise | None:
         """Return the franchise of a show; None where the catalogue has no such show. Raises LibraryError."""
-        catalogue = await self._loaded()
+        catalogue = await self._catalogue.current()
         return catalogue.franchises.of(show_id) if catalogue.table.show(show_id) else None
 
     async def starters(self) -> list[str]:
         """Return questions that this catalogue can answer, with shows of its own. Raises LibraryError."""
-        catalogue = await self._loaded()
+        catalogue = await self._catalogue.current()
         return starters(Collection(table=catalogue.table, franchises=catalogue.franchises))
 
     async def tags(self) -> list[str]:
         """Return every tag of the catalogue, the most used first, for the filters of Ask. Raises LibraryError."""
-        return (await self._loaded()).table.tags
+        return (await self._catalogue.current()).table.tags
 
     async def _read(
-        self, question: str, filters: Filters, ignore: frozenset[str], history: Sequence[Turn], notes: list[str]
+        self,
+        question: str,
+        filters: Filters,
+        ignore: frozenset[str],
+        history: Sequence[Turn],
+        notes: list[str],
+        *,
+        priority: Priority,
     ) -> QuestionReading:
         """Match titles and understand facts. Without filters of its own, a failure costs only this branch."""
         started_s = time.perf_counter()
         try:
             with span("alias"):
                 matches = await self.match_titles(question)
-                catalogue = await self._loaded()
-                read = understand(question, matches, catalogue, filters=filters, ignore=ignore, history=history)
+                catalogue = await self._catalogue.current()
+                read_with = partial(
+                    understand, question, matches, catalogue, filters=filters, ignore=ignore, history=history
+                )
+                read = read_with()
+                if read.undecided and (likely := await self._examples.compare(read.undecided, priority)):
+                    read = read_with(likely=likely)
         except LibraryError as error:
             if filters:
                 raise
@@ -259,7 +280,7 @@ class Retriever:
         try:
             with span("words"):
                 text = read.standalone or question
-                hits = await self._library.search_words(text, k=_CANDIDATES, names=read.names, ids=read.allowed)
+                hits = await self._library.search_words(text, k=CANDIDATES, names=read.names, ids=read.allowed)
                 return hits, time.perf_counter() - started_s
         except LibraryError as error:
             log.warning("word search failed: %s", error)
@@ -272,61 +293,50 @@ class Retriever:
         reading: asyncio.Task[QuestionReading],
         priority: Priority,
         given: Vectors | VectorHits | Locate | None,
-    ) -> _Near:
+    ) -> Neighbourhood:
         """Embed at once, and look around as soon as it is known where one may look."""
-        await asyncio.wait({reading}, timeout=_A_MOMENT_S)
+        # Reading may encode the question itself, to compare it with examples.
+        await asyncio.wait({reading}, timeout=_A_MOMENT_S if self.embeds_over_a_network else None)
         if reading.done() and not reading.exception() and reading.result().complete:
-            return _Near()
+            return Neighbourhood()
         started_s = time.perf_counter()
         usage = Usage()
         spec = await self._indexer.spec()
         vector: Vectors | VectorHits | None = None
         if not (reading.done() and not reading.exception() and reading.result().own_vector):
             vector = await given() if callable(given) else given
+            if vector is None and not self.embeds_over_a_network:
+                vector = self._examples.vector(question)
             if vector is None:
                 embedding = await self.embed([question], priority=priority)
                 vector, usage = embedding.vectors[0], embedding.usage
         read = await asyncio.shield(reading)
         if read.complete:
-            return _Near(usage=usage, embed_s=time.perf_counter() - started_s)
+            return Neighbourhood(usage=usage, embed_s=time.perf_counter() - started_s)
         if read.own_vector:
             vector, paid = await self._own_vector(read, priority)
             usage = usage + paid
         embedded_s = time.perf_counter()
         if isinstance(vector, VectorHits):
             if read.allowed is None and not read.needs_likeness:
-                return _Near(neighbours=vector.neighbours)
+                return Neighbourhood(neighbours=vector.neighbours)
             vector = vector.vector
         if vector is None:
-            return _Near(usage=usage, embed_s=embedded_s - started_s)
+            return Neighbourhood(usage=usage, embed_s=embedded_s - started_s)
         with span("vectors"):
             await self._indexer.restore_lost(spec)
             if read.needs_likeness:
                 found = await self._indexer.index.query(spec, vector[None, :], k=_WEIGHED, ids=read.allowed)
-                found = [_before_the_last(near, _WEIGHED) for near in found]
+                found = [before_the_last(near, _WEIGHED) for near in found]
             else:
-                found = await self._neighbours(spec, vector[None, :], read.allowed)
-        return _Near(
+                found = await around(self._indexer.index, spec, vector[None, :], CANDIDATES, read.allowed)
+        return Neighbourhood(
             neighbours=found[0] if found else (),
             vector=vector,
             usage=usage,
             embed_s=embedded_s - started_s,
             vector_s=time.perf_counter() - embedded_s,
         )
-
-    async def _neighbours(
-        self, spec: CollectionSpec, vectors: Vectors, ids: Sequence[str] | None = None
-    ) -> list[list[Neighbour]]:
-        """Return the candidates of each row, and all shows that lie as far as the last of them.
-
-        Raises VectorStoreError.
-        """
-        wanted = _CANDIDATES + _MORE
-        while True:
-            found = await self._indexer.index.query(spec, vectors, k=wanted, ids=ids)
-            if wanted >= _MOST or not any(_ends_in_a_tie(near, wanted) for near in found):
-                return found
-            wanted = min(_MOST, 4 * wanted)
 
     async def _own_vector(self, read: QuestionReading, priority: Priority) -> tuple[Vectors | None, Usage]:
         """Return what to look around in the place of the question: named shows, a mood, or the question in full."""
@@ -341,12 +351,12 @@ class Retriever:
         return embedding.vectors[0], embedding.usage
 
     async def _candidates(
-        self, question: str, read: QuestionReading, hits: Sequence[WordHit], near: _Near, priority: Priority
+        self, question: str, read: QuestionReading, hits: Sequence[WordHit], near: Neighbourhood, priority: Priority
     ) -> Candidates:
         candidates = Candidates(
             matches=read.matches,
             hits=hits,
-            neighbours=_nearest(near.neighbours, read.votes),
+            neighbours=nearest(near.neighbours, read.votes, CANDIDATES),
             preferred=read.preferred,
             length=len(terms(question)) + len(pairs(question)) // 3,
             lead=read.lead,
@@ -356,7 +366,7 @@ class Retriever:
         if read.lead:
             return candidates
         shows = await self._library.shows(candidates.ids, records=False)
-        statistics = (await self._loaded()).statistics
+        statistics = (await self._catalogue.current()).statistics
         covered = await asyncio.to_thread(coverage, question, list(shows.values()), statistics)
         candidates = replace(candidates, coverage={show_id: rounded(share) for show_id, share in covered.items()})
         if near.vector is None or self.embeds_over_a_network:
@@ -376,63 +386,6 @@ class Retriever:
             if title and not await self._library.mentions(title):
                 return True, no_title(title, japanese=is_japanese(question)) if framed_title(question) else ""
         return nothing_found(candidates), ""
-
-    async def _loaded(self) -> CatalogueSnapshot:
-        """Return titles and fields as the catalogue has them now, whichever process changed it.
-
-        While an import changes them every moment they are those of some seconds ago: every question would otherwise
-        read the whole catalogue again, which takes most of a second at 1,500 shows.
-        """
-        revision = await self._library.revision()
-        kept = self._catalogue
-        if kept is not None and (kept.revision == revision or self._at_work()):
-            if kept.revision != revision:
-                self._reload_soon()
-            return kept
-        return await self._load()
-
-    async def _load(self) -> CatalogueSnapshot:
-        async with self._loading:
-            revision = await self._library.revision()
-            if self._catalogue is None or revision != self._catalogue.revision:
-                began_s = time.perf_counter()
-                rows = await show_fields.load(self._library)
-                self._catalogue = await asyncio.to_thread(CatalogueSnapshot.of, revision, rows)
-                self._loaded_s = time.perf_counter()
-                self._load_took_s = self._loaded_s - began_s
-            return self._catalogue
-
-    def _reload_soon(self) -> None:
-        """Read the catalogue again in the background, unless that was just done: it may take a tenth of the time."""
-        rest_s = max(_RELOAD_S, 10 * self._load_took_s)
-        going = self._reloading is not None and not self._reloading.done()
-        if not going and time.perf_counter() > self._loaded_s + rest_s:
-            self._reloading = asyncio.create_task(self._reload(), name="reload titles")
-
-    async def _reload(self) -> None:
-        try:
-            await self._load()
-        except LibraryError as error:  # a question that needs it says so
-            log.warning("titles could not be read again: %s", error)
-
-
-def _ends_in_a_tie(near: Sequence[Neighbour], wanted: int) -> bool:
-    """Tell whether shows that lie as far as the last candidate may have been left out of `wanted` neighbours."""
-    return len(near) >= wanted and rounded(near[_CANDIDATES - 1].distance) == rounded(near[-1].distance)
-
-
-def _nearest(near: Sequence[Neighbour], votes: Mapping[str, int]) -> list[Neighbour]:
-    """Return the candidates with their distances as they are ranked; of equal ones those with more votes."""
-    ranked = [replace(one, distance=rounded(one.distance)) for one in near]
-    ranked.sort(key=lambda one: (one.distance, -votes.get(one.id, 0), one.id))
-    return ranked[:_CANDIDATES]
-
-
-def _before_the_last(near: Sequence[Neighbour], wanted: int) -> list[Neighbour]:
-    """Return the neighbours without those as far as the last one, where others as far may have been left out."""
-    if len(near) < wanted:
-        return list(near)
-    return [one for one in near if rounded(one.distance) < rounded(near[-1].distance)]
 
 
 def checked_question(question: str) -> str:

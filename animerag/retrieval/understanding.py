@@ -2,76 +2,34 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from animerag.discovery.answers import answer, needs_likeness, resolved
 from animerag.discovery.collection import Collection, listed
-from animerag.discovery.franchises import Franchises
 from animerag.models.filters import Condition, Filters
 from animerag.models.retrieval import Ambiguity, FactAnswer
 from animerag.models.shows import NamedShow
-from animerag.query import local_files
-from animerag.query.conversation import Context, advance, resolve
-from animerag.query.execution import labels_of, matcher, selected
-from animerag.query.field_index import FieldIndex
-from animerag.query.lexicon import lexicon, vocabulary
-from animerag.query.names import named_in
-from animerag.query.plan import EVERYTHING, Plan, Predicate, both, parts_of
-from animerag.query.reader import plan_of, read
+from animerag.query.execution import matcher, selected
+from animerag.query.lexicon import lexicon
+from animerag.query.plan import EVERYTHING, Plan, parts_of
 from animerag.query.rendering import labelled
-from animerag.query.title_spellings import folded
-from animerag.query.titles import AliasIndex
-from animerag.retrieval.absences import OF_FRANCHISES, absence_of
-from animerag.retrieval.word_coverage import WordStatistics
-from animerag.storage import show_fields
+from animerag.retrieval.absences import absence_of
+from animerag.retrieval.planning import Examples, in_conversation, in_full, searchable, titled, with_titled, without
 from animerag.text.cleaning import is_japanese
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from collections.abc import Set as AbstractSet
-    from typing import Any
 
     from animerag.models.answers import Turn
-    from animerag.query.lexicon import Gazetteer
+    from animerag.query.field_index import FieldIndex
+    from animerag.query.intents import Likely
     from animerag.query.plan import Condition as Expression
     from animerag.query.titles import AliasMatch
+    from animerag.retrieval.snapshots import CatalogueSnapshot
 
 _OPTIONS = 6  # more choices than this are no help
-_TURNS = 12  # of a conversation that a follow-up may lean on
-_ALL_OF = r"\b(?:all|every|list|any|which)(?: the| of the)? {} (?:shows?|series|movies?|films?|anime|titles?|ovas?)\b"
-_TITLE_WORDS = 3
-_DESCRIBES = re.compile(r"\b(?:with|about|where|who|that|featuring|in which)\b", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CatalogueSnapshot:
-    """What is kept in memory of the shows, as of one revision."""
-
-    revision: int
-    aliases: AliasIndex
-    table: FieldIndex
-    franchises: Franchises
-    vocabulary: Gazetteer
-    statistics: WordStatistics
-
-    @classmethod
-    def of(cls, revision: int, rows: Sequence[Mapping[str, Any]]) -> CatalogueSnapshot:
-        """Make one from the rows of the shows' fields; takes some tenths of a second for thousands."""
-        shows = show_fields.shows_of(rows)
-        table = FieldIndex(shows)
-        recorded = local_files.recorded(shows)
-        recorded += ("studio",) if any(show.studios for show in shows) else ()
-        return cls(
-            revision=revision,
-            aliases=AliasIndex(shows),
-            table=table,
-            franchises=Franchises(shows),
-            vocabulary=vocabulary(table.tags, recorded),
-            statistics=WordStatistics(shows),
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +58,7 @@ class QuestionReading:
     missing: str = ""
     not_recorded: tuple[str, ...] = ()  # topics that no record holds
     standalone: str = ""  # the question in full, where it leans on the conversation
+    undecided: tuple[str, ...] = ()  # what examples are still to be compared with, since no cue decides
     seconds: float = 0.0
 
     @property
@@ -145,18 +104,21 @@ def understand(
     filters: Filters = Filters(),
     ignore: AbstractSet[str] = frozenset(),
     history: Sequence[Turn] = (),
+    likely: Mapping[str, Likely] | None = None,
 ) -> QuestionReading:
     """Put together what titles, fields and the conversation say; pure, a few milliseconds.
 
-    `ignore` are conditions, as `Plan.conditions` names them, that somebody took away.
+    `ignore` are conditions, as `Plan.conditions` names them, that somebody took away. `likely` is what examples say of
+    questions that no cue decides, by `undecided`.
     """
     table = catalogue.table
     matches = [match for match in matches if table.allows(match.id, filters)]
     collection = Collection(table=table, franchises=catalogue.franchises, japanese=is_japanese(question))
-    plan, leaned = _in_conversation(question, matches, catalogue, history)
-    plan = _searchable(_titled(resolved(_less(plan, ignore), collection), question, catalogue))
+    examples = Examples(likely or {})
+    plan, leaned = in_conversation(question, matches, catalogue, history, examples)
+    plan = searchable(titled(resolved(without(plan, ignore), collection), question, catalogue))
     named = [match for match in matches if match.named]
-    plan = _with_titled(plan, named, question, table)
+    plan = with_titled(plan, named, question, table)
     if plan.shows and not {match.id for match in named} & set(plan.shows):
         named = []
     missing, not_recorded, beyond = absence_of(question, plan, named, table)
@@ -173,8 +135,8 @@ def understand(
         fact=fact,
         needs_likeness=waits,
         filters=filters,
-        conditions=_chips(plan.condition, table),
-        preferences=_chips(plan.preferred, table),
+        conditions=_chips(plan.condition, table, japanese=collection.japanese),
+        preferences=_chips(plan.preferred, table, japanese=collection.japanese),
         allowed=None if allowed is None else tuple(allowed),
         preferred=_preferred(plan, table),
         lead=tuple(dict.fromkeys(lead)),
@@ -185,7 +147,8 @@ def understand(
         not_recorded=not_recorded,
         ambiguities=() if leaned else _ambiguities(named, table),
         missing=missing,
-        standalone=_in_full(question, plan, table) if leaned else "",
+        standalone=in_full(question, plan, table) if leaned else "",
+        undecided=tuple(examples.asked),
     )
 
 
@@ -241,113 +204,9 @@ def _sources_of(plan: Plan, fact: FactAnswer) -> list[str]:
     return list(dict.fromkeys((*before, *fact.ids, *plan.shows)))
 
 
-def _in_conversation(
-    question: str, matches: Sequence[AliasMatch], catalogue: CatalogueSnapshot, history: Sequence[Turn]
-) -> tuple[Plan, bool]:
-    """Return the question's plan as it stands by itself, and whether it leaned on what was said before."""
-    context = Context()
-    for turn in history[-_TURNS:]:
-        own = catalogue.aliases.match(turn.question)
-        plan, leaned = _plan(turn.question, own, catalogue, context)
-        context = advance(context, plan, turn.ids or turn.cited, leaned=leaned)
-    return _plan(question, matches, catalogue, context)
-
-
-def _in_full(question: str, plan: Plan, table: FieldIndex) -> str:
-    """Return a follow-up with the shows or conditions that it leans on."""
-    names = [table.title_of(one) for one in plan.shows]
-    labels = labels_of(plan.condition, table)
-    about = ", ".join((*names, *labels)) or ", ".join(table.title_of(one) for one in (plan.among or ())[:8])
-    return f"{question} ({about})" if about else question
-
-
-def _plan(
-    question: str, matches: Sequence[AliasMatch], catalogue: CatalogueSnapshot, context: Context
-) -> tuple[Plan, bool]:
-    text = folded(question)
-    names = named_in(text, matches, catalogue.aliases)
-    plan = plan_of(read(text, names, catalogue.vocabulary, datetime.now(UTC).year))
-    leaned = context.plan is not None and (plan.reference != "" or plan.continues)
-
-    def alike(show_id: str) -> Sequence[str]:
-        show = catalogue.table.show(show_id)
-        if show is None:
-            return ()
-        same = [match.id for match in catalogue.aliases.match(show.title)]
-        return (*catalogue.franchises.of(show_id).ids, *same)
-
-    plan = resolve(plan, context, words=len(question.split()), alike=alike)
-    return _picked(plan, catalogue.table) if plan.among is not None else _with_show(plan, catalogue), leaned
-
-
-def _picked(plan: Plan, table: FieldIndex) -> Plan:
-    """Return a look-up among shows of one name as a look-up of the one that its condition leaves: the best known."""
-    if plan.intent not in ("lookup", "field", "seasons", "watch_order", "similar", "next") or plan.shows:
-        return plan
-    condition = both(plan.condition, plan.preferred)
-    meets = matcher(condition, table)
-    shows = [show for one in plan.among or () if (show := table.show(one)) and meets(show)]
-    if not shows:
-        return plan
-    best = max(shows, key=lambda show: (show.votes or 0, show.id)) if parts_of(condition) else shows[-1]
-    return replace(plan, shows=(best.id,), condition=EVERYTHING, preferred=EVERYTHING, among=None)
-
-
-def _with_show(plan: Plan, catalogue: CatalogueSnapshot) -> Plan:
-    """Find the show that words mean which are only part of titles: "monogatari watch order"."""
-    if plan.shows or plan.intent not in OF_FRANCHISES or not plan.text or plan.field == "missing":
-        return plan
-    words = plan.text
-    ids = catalogue.table.search_titles(words)
-    if not ids:
-        return plan
-    shows = [show for one in ids if (show := catalogue.table.show(one)) is not None]
-    begins = [show for show in shows if any(title.casefold().startswith(words) for title in (show.title, *show.titles))]
-    best = max(begins or shows, key=lambda show: (show.votes or 0, show.id))
-    return replace(plan, shows=(best.id,), text="")
-
-
-def _titled(plan: Plan, question: str, catalogue: CatalogueSnapshot) -> Plan:
-    """Read words that a list leaves over as words of titles, where titles have them: "every Gundam series"."""
-    if plan.intent not in ("list", "count", "superlative") or not plan.text or plan.among is not None:
-        return plan
-    words = plan.text.split()
-    if len(words) > _TITLE_WORDS or _DESCRIBES.search(question) or not catalogue.table.titled(plan.text):
-        return plan
-    between = re.search(_ALL_OF.format(re.escape(plan.text)), question, re.IGNORECASE)
-    if not between and all(catalogue.aliases.is_ordinary(word) for word in words):
-        return plan
-    return replace(plan, text="", condition=both(plan.condition, Predicate("title", "=", plan.text)))
-
-
-def _with_titled(plan: Plan, named: Sequence[AliasMatch], question: str, table: FieldIndex) -> Plan:
-    """Let "all X series" have every show of that title, and not only those that relations tie to one of them."""
-    phrase = next((match.phrase for match in named if match.id in plan.shows), "")
-    if not plan.franchise or not phrase or not re.search(_ALL_OF.format(re.escape(phrase)), question, re.IGNORECASE):
-        return plan
-    return replace(plan, among=tuple(show.id for show in table.shows() if table.has_title(show.id, phrase)))
-
-
-def _searchable(plan: Plan) -> Plan:
-    """Return a list of nothing but words that no field has as a look-up of those words."""
-    if plan.intent != "list" or parts_of(plan.condition) or plan.among is not None or not plan.text:
-        return plan
-    return replace(plan, intent="lookup")
-
-
-def _less(plan: Plan, ignore: AbstractSet[str]) -> Plan:
-    """Return the plan without the conditions that somebody took away."""
-    if not ignore:
-        return plan
-    gone = {key for keys in ignore for key in keys.split(" and ")} | set(ignore)
-    condition, preferred = (
-        both(*(part for part in parts_of(one) if str(part) not in gone)) for one in (plan.condition, plan.preferred)
-    )
-    return replace(plan, condition=condition, preferred=preferred)
-
-
-def _chips(condition: Expression, table: FieldIndex) -> tuple[Condition, ...]:
-    return tuple(Condition(key=" and ".join(keys), label=label) for keys, label in labelled(condition, table.title_of))
+def _chips(condition: Expression, table: FieldIndex, *, japanese: bool) -> tuple[Condition, ...]:
+    chips = labelled(condition, table.title_of, japanese=japanese)
+    return tuple(Condition(key=" and ".join(keys), label=label) for keys, label in chips)
 
 
 def _lead(plan: Plan, fact: FactAnswer | None, named: Sequence[AliasMatch]) -> list[str]:

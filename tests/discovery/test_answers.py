@@ -160,7 +160,7 @@ def test_an_empty_set_says_which_condition_empties_it():
 
     assert alone.ids == ()
     assert alone.remarks == ("The years in your catalogue go from 2000 to 2019.",)
-    assert "Without “from 1950” 3 shows match." in both.remarks
+    assert "Leaving out “from 1950”, 3 shows match." in both.remarks
 
 
 def test_a_show_without_the_value_is_named():

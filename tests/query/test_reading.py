@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from animerag.query.condition_text import parse
 from animerag.query.grammar import SUITABLE, Named
+from animerag.query.intents import Likely
 from animerag.query.lexicon import carrying, vocabulary
 from animerag.query.plan import EVERYTHING, And, Not, Of, Or, Order, Plan, Predicate, both, compiled, either
 from animerag.query.reader import placed_words, plan_of, read
@@ -54,6 +56,64 @@ def test_a_list_binds_every_condition(question, intent, conditions):
     assert plan.intent == intent
     assert sorted(plan.conditions()) == sorted(conditions)
     assert plan.text == ""
+
+
+@pytest.mark.parametrize(
+    ("question", "condition"),
+    [
+        (
+            "films from the 90s and series from the 2000s",
+            "(type=movie and year>=1990 and year<=1999) or ((type=tv or type=web) and year>=2000 and year<=2009)",
+        ),
+        ("isekai from 2018 or mecha from 1995", "(year=2018 and tag=isekai) or (year=1995 and tag=mecha)"),
+        (
+            "films until 1990 and OVAs since 2001, rated at least 7, no gore",
+            "((year<=1990 and type=movie) or (year>=2001 and type=ova)) and rating>=7 and not tag=gore",
+        ),
+        ("films and series from 1999", "(type=movie or type=tv or type=web) and year=1999"),
+        ("comedies from 2010 and 2015", "(year=2010 or year=2015) and tag=comedy"),
+    ],
+)
+def test_parts_with_conditions_of_their_own_are_alternatives(question, condition):
+    plan = understood(question)
+
+    assert plan.text == ""
+    assert _same(plan.condition, parse(condition))
+
+
+def _same(one, other):
+    if isinstance(one, Predicate | Not):
+        return str(one) == str(other)
+    return type(one) is type(other) and {str(_sorted(part)) for part in one.parts} == {
+        str(_sorted(part)) for part in other.parts
+    }
+
+
+def _sorted(condition):
+    """Return a condition with the parts of an "and" and an "or" in one order."""
+    if isinstance(condition, Predicate | Not):
+        return condition
+    return type(condition)(tuple(sorted(map(_sorted, condition.parts), key=str)))
+
+
+@pytest.mark.parametrize(
+    ("question", "conditions"),
+    [
+        ("which shows have no description", ["description unknown"]),
+        ("comedies without tags or without a rating", ["tag=comedy", "tag unknown or rating unknown"]),
+        ("shows with no year and no episode count", ["year unknown", "episodes unknown"]),
+        ("movies whose rating is missing", ["type=movie", "rating unknown"]),
+        ("unrated horror", ["tag=horror", "rating unknown"]),
+        ("horror with no rating above 8", ["tag=horror", "not rating>8"]),
+        ("films without a sequel", ["type=movie", "not relation=has sequel"]),
+        ("あらすじのない映画", ["type=movie", "description unknown"]),
+    ],
+)
+def test_what_a_show_lacks_is_a_condition(question, conditions):
+    plan = understood(question)
+
+    assert sorted(plan.conditions()) == sorted(conditions)
+    assert (plan.intent, plan.text) == ("list", "")
 
 
 @pytest.mark.parametrize(
@@ -272,12 +332,13 @@ def test_what_reads_like_a_condition_and_is_none_is_ignored():
 
 
 def test_examples_decide_where_no_rule_does_and_never_against_one():
-    unsure = read("a boy finds a magic sword in a lake", [], WORDS, 2026)
+    unsure = read("a boy at a lake", [], WORDS, 2026)
     sure = read("top 5 horror", [], WORDS, 2026)
-    by_examples, by_rule = plan_of(unsure, ("recommend", 0.9)), plan_of(sure, ("recommend", 0.9))
+    clear, unclear = (Likely("recommend", margin, ("surprise me",)) for margin in (0.9, 0.2))
+    by_examples, by_rule = plan_of(unsure, clear), plan_of(sure, clear)
 
     assert (by_examples.intent, by_examples.decided_by, by_examples.overruled) == ("recommend", "examples", "lookup")
-    assert plan_of(unsure, ("recommend", 0.2)).intent == "lookup"
+    assert plan_of(unsure, unclear).intent == "lookup"
     assert (by_rule.intent, by_rule.decided_by, by_rule.overruled) == ("superlative", "rule", "recommend")
 
 

@@ -31,6 +31,8 @@ def named(question):
         ("what's aot about", ["16"]),
         ("Tell me about attack on titan season 2", ["25"]),
         ("進撃の巨人は何話？", ["16"]),
+        ("Clannadのような話", ["7"]),
+        ("Monsterは何話", ["19"]),
         ("How does Demon Slayer start?", ["38"]),
         ("Tell me about K", ["14"]),
         ("Is Another scary?", ["11"]),

@@ -14,7 +14,8 @@ from animerag.query.field_index import FieldIndex
 from animerag.query.lexicon import vocabulary
 from animerag.query.plan import Predicate, parts_of
 from animerag.query.titles import AliasIndex
-from animerag.retrieval.understanding import CatalogueSnapshot, finished, understand
+from animerag.retrieval.snapshots import CatalogueSnapshot
+from animerag.retrieval.understanding import finished, understand
 from animerag.retrieval.word_coverage import WordStatistics
 from tests.discovery.shows import SHOWS
 from tests.shoko_server import ShokoDatabase, streams

@@ -2,12 +2,14 @@
 
 import pytest
 
-from animerag.errors import InvalidInputError, LibraryError, VectorStoreError
+from animerag.errors import InvalidInputError, LibraryError, ProviderUnusableError, VectorStoreError
 from animerag.ingestion.importer import SourceFile
 from animerag.jobs.jobs import Control
 from animerag.models.providers import Priority
 from animerag.models.shows import Show
-from animerag.retrieval import retriever as retrieval
+from animerag.providers.local import LocalEmbedder
+from animerag.retrieval import snapshots
+from animerag.retrieval.example_intents import ExampleIntents
 from animerag.storage import show_fields
 from animerag.text.documents import Document
 
@@ -116,16 +118,48 @@ async def test_titles_are_not_read_anew_for_every_question_of_an_import(services
 
 
 async def test_titles_are_read_anew_aside_while_an_import_lasts(services, export, record, monkeypatch):
-    monkeypatch.setattr(retrieval, "_RELOAD_S", 0.0)
+    monkeypatch.setattr(snapshots, "_RELOAD_S", 0.0)
     await services.ingestion.run([export(record(1, "Monster", "A surgeon saves a boy."))], Control())
     await services.retriever.match_titles("Monster")
-    services.retriever._load_took_s = 0.0
+    services.retriever._catalogue._load_took_s = 0.0
     async with services.ingestion._import_lock.held(Control()):
         document = Document.of(Show(id="2", title="Planetes", description="They collect trash."))
         await services.ingestion.import_documents([document], Control())
         assert await services.retriever.match_titles("Planetes") == []
-        await services.retriever._reloading
+        await services.retriever._catalogue._reloading
         assert [match.id for match in await services.retriever.match_titles("Planetes")] == ["2"]
+
+
+@pytest.mark.parametrize(("question", "intent"), [("entertain me", "recommend"), ("what continues Planetes", "next")])
+async def test_a_question_without_a_cue_is_recognised_by_examples(retriever, question, intent):
+    assert (await retriever.search(question)).intent == intent
+
+
+async def test_a_question_is_encoded_once_for_its_intent_and_its_search(retriever, monkeypatch):
+    question = "people who collect rubbish"
+    embedded, embed = [], retriever._indexer.embedder.embed
+
+    async def watched(texts, *, priority):
+        embedded.extend(texts)
+        return await embed(texts, priority=priority)
+
+    monkeypatch.setattr(retriever._indexer.embedder, "embed", watched)
+    await retriever.search(question)
+
+    assert embedded.count(question) == 1
+
+
+async def test_without_its_encoder_a_question_is_read_by_rules(monkeypatch):
+    async def broken(texts, *, priority):
+        raise ProviderUnusableError("The embedded encoder is not installed.")
+
+    encoder = LocalEmbedder()
+    monkeypatch.setattr(encoder, "embed", broken)
+    examples = ExampleIntents(encoder)
+
+    assert await examples.compare(["entertain me"], Priority.LIVE) == {}
+    assert await examples.compare(["surprise us"], Priority.LIVE) == {}
+    await encoder.close()
 
 
 async def test_what_was_looked_into_once_is_not_embedded_again(retriever, monkeypatch):
@@ -142,7 +176,7 @@ async def test_what_was_looked_into_once_is_not_embedded_again(retriever, monkey
 
     assert first.sources[0].show.id == "2"
     assert [source.show.id for source in again.sources] == [source.show.id for source in first.sources]
-    assert embedded == [question]
+    assert embedded == []
 
 
 async def test_of_many_shows_that_lie_equally_far_those_with_most_votes_are_candidates(services, export, record):

@@ -6,9 +6,11 @@ from animerag.discovery.franchises import Franchises
 from animerag.models.answers import Turn
 from animerag.models.shows import Show
 from animerag.query.field_index import FieldIndex
+from animerag.query.intents import Likely
 from animerag.query.lexicon import vocabulary
 from animerag.query.titles import AliasIndex
-from animerag.retrieval.understanding import CatalogueSnapshot, best_matches, finished, understand
+from animerag.retrieval.snapshots import CatalogueSnapshot
+from animerag.retrieval.understanding import best_matches, finished, understand
 from animerag.retrieval.word_coverage import WordStatistics
 from tests.discovery.shows import SHOWS, related
 
@@ -75,6 +77,24 @@ def test_what_is_not_there_is_said(question, words):
 
     assert words in reading.missing
     assert reading.fact is None
+
+
+def test_examples_decide_what_no_cue_does_in_a_conversation_too():
+    history = [Turn(question="a successor to Dawn", answer="", ids=("two",))]
+    matches = CATALOGUE.aliases.match("and Quiet Lake?")
+    open_ones = understand("and Quiet Lake?", matches, CATALOGUE, history=history).undecided
+    likely = {text: Likely("next", 0.9, ("what comes after X",)) for text in open_ones if "successor" in text}
+    reading = understand("and Quiet Lake?", matches, CATALOGUE, history=history, likely=likely)
+
+    assert "a successor to X" in open_ones
+    assert (reading.plan.intent, reading.plan.shows) == ("next", ("calm",))
+
+
+def test_a_japanese_question_has_japanese_conditions():
+    reading = ask("ドラマの映画")
+
+    assert [chip.label for chip in reading.conditions] == ["映画", "ドラマ"]
+    assert reading.fact.labels == ("映画", "ドラマ")
 
 
 def test_ten_turns_keep_the_thread():

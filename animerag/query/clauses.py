@@ -1,0 +1,155 @@
+"""How the conditions of a question go together: "and" and "or", values that exclude each other, and alternatives.
+
+"Films from 1995 and series from 2005" are two alternatives, each with conditions of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from animerag.query.lexicon import Mood, Unapplied
+from animerag.query.plan import EVERYTHING, And, Not, Predicate, both, comparisons, either, negated
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from animerag.query.lexicon import Meaning
+    from animerag.query.plan import Condition
+
+_ONE_OF_MANY = ("type", "season", "status", "year")  # a show has one value of these: "films and OVAs" are either
+_NUMBERS = ("year", "end_year", "episodes", "rating", "votes", "duration")
+_SEPARATORS = ("and", "or", "but")
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """A span of the question and what it turned into; `value` is a condition, a mood, or a name of an operator."""
+
+    start: int
+    end: int
+    value: Meaning | str
+
+
+Claims = list[tuple[Annotation, bool]]  # each with whether a negation governs it
+
+
+def is_condition(value: Meaning | str) -> bool:
+    """Tell whether a claim is a condition."""
+    return not isinstance(value, str | Mood | Unapplied)
+
+
+def joined(claims: Sequence[tuple[Annotation, bool]]) -> list[Condition]:
+    """Return the conditions that must all hold; each claim comes with whether a negation governs it."""
+    alternatives, shared = _alternatives(claims)
+    if not alternatives:
+        return _joined(claims)
+    return [either(*(both(*_joined(one)) for one in alternatives)), *_joined(shared)]
+
+
+def _alternatives(claims: Sequence[tuple[Annotation, bool]]) -> tuple[list[Claims], Claims]:
+    """Return the parts of a question that have conditions of their own, and what holds for all; none where it is one.
+
+    Parts are alternatives where each has conditions on two fields at least, and no show can meet both or their fields
+    are the same.
+    """
+    refused: Claims = [(claim, negative) for claim, negative in claims if negative and is_condition(claim.value)]
+    parts: list[Claims] = [[]]
+    for claim, negative in claims:
+        if claim.value in _SEPARATORS and _fields(parts[-1]):
+            parts.append([])
+        if not negative:
+            parts[-1].append((claim, negative))
+    parts = [part for part in parts if _fields(part)]
+    alternatives: list[Claims] = []
+    waiting: Claims = []
+    for place, part in enumerate(parts):
+        others = {name for other in parts if other is not part for name in _fields(other)}
+        if len(_fields(part)) > 1:
+            alternatives.append([*waiting, *part])
+            waiting = []
+        elif _fields(part).isdisjoint(others):
+            refused = [*refused, *part]  # "..., rated above 8" goes for all
+        elif alternatives and (place == len(parts) - 1 or _fields(part) <= _fields(parts[place - 1][-1:])):
+            alternatives[-1] += part
+        else:
+            waiting += part
+    pairs = list(pairwise(alternatives))
+    if waiting or not pairs or not all(_exclude(one, other) for one, other in pairs):
+        return [], []
+    return alternatives, refused
+
+
+def _fields(claims: Sequence[tuple[Annotation, bool]]) -> set[str]:
+    return {test.field for claim, _ in claims if is_condition(claim.value) for test in comparisons(claim.value)}  # type: ignore[arg-type]
+
+
+def _exclude(one: Claims, other: Claims) -> bool:
+    if _fields(one) == _fields(other):
+        return True
+    mine, its = _tests(one), _tests(other)
+    for name in _NUMBERS:
+        low, high = zip(_bounds(mine, name), _bounds(its, name), strict=True)
+        if max(low) > min(high):
+            return True
+    kinds = [{test.value for test in tests if test.field == "type"} for tests in (mine, its)]
+    return bool(kinds[0] and kinds[1]) and kinds[0].isdisjoint(kinds[1])
+
+
+def _tests(claims: Claims) -> list[Predicate]:
+    return [test for claim, _ in claims if is_condition(claim.value) for test in comparisons(claim.value)]  # type: ignore[arg-type]
+
+
+def _bounds(tests: Sequence[Predicate], name: str) -> tuple[float, float]:
+    """Return between which values a field lies by these tests, both ends within it."""
+    low, high = float("-inf"), float("inf")
+    for test in tests:
+        if test.field == name and isinstance(test.value, int | float):
+            low = max(low, test.value) if test.operator in ("=", ">", ">=") else low
+            high = min(high, test.value) if test.operator in ("=", "<", "<=") else high
+    return low, high
+
+
+def _joined(claims: Sequence[tuple[Annotation, bool]]) -> list[Condition]:
+    """Join neighbours that "or" ties, and those of which a show can have only one."""
+    parts: list[tuple[Condition, int]] = []  # a condition and the number of the clause it stands in
+    pending_or, clause, negatives = False, 0, []
+    for claim, negative in claims:
+        if isinstance(claim.value, str):
+            pending_or = claim.value == "or" or (pending_or and claim.value != "but")
+            clause += claim.value in ("but", "not")
+            continue
+        if not is_condition(claim.value):
+            continue
+        condition: Condition = claim.value  # type: ignore[assignment]
+        if negative:
+            negatives.append(negated(condition))
+            pending_or = False
+        elif pending_or and parts and parts[-1][1] == clause:
+            parts[-1] = (either(parts[-1][0], condition), clause)
+            pending_or = False
+        else:
+            parts.append((condition, clause))
+            pending_or = False
+    return [*_exclusive([part for part, _ in parts]), *negatives]
+
+
+def _exclusive(parts: list[Condition]) -> list[Condition]:
+    """Join equalities of a field that has one value a show: both cannot hold."""
+    joined: dict[str, Condition] = {}
+    rest: list[Condition] = []
+    for part in parts:
+        name = _equal_field(part)
+        if name in _ONE_OF_MANY:
+            joined[name] = either(joined[name], part) if name in joined else part
+        else:
+            rest.append(part)
+    return [*joined.values(), *rest] if joined else rest
+
+
+def _equal_field(part: Condition) -> str:
+    if isinstance(part, Predicate) and part.operator == "=":
+        return part.field
+    names = {_equal_field(one) for one in part.parts} if not isinstance(part, Predicate | Not) and part.parts else set()
+    return names.pop() if len(names) == 1 and part is not EVERYTHING and not isinstance(part, And) else ""

@@ -1,0 +1,166 @@
+"""A question's plan over one catalogue and in its conversation: whole, with the shows that words of titles mean."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from animerag.query.asked_titles import framed_title
+from animerag.query.conversation import Context, advance, resolve
+from animerag.query.execution import labels_of, matcher
+from animerag.query.names import named_in
+from animerag.query.plan import EVERYTHING, Predicate, both, parts_of
+from animerag.query.reader import plan_of, read
+from animerag.query.title_spellings import folded
+from animerag.retrieval.absences import OF_FRANCHISES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from collections.abc import Set as AbstractSet
+
+    from animerag.models.answers import Turn
+    from animerag.query.field_index import FieldIndex
+    from animerag.query.intents import Likely
+    from animerag.query.plan import Plan
+    from animerag.query.reader import Reading
+    from animerag.query.titles import AliasMatch
+    from animerag.retrieval.snapshots import CatalogueSnapshot
+
+_LONGEST_UTTERANCE = 80  # characters; who writes more describes a plot
+_TURNS = 12  # of a conversation that a follow-up may lean on
+_ALL_OF = r"\b(?:all|every|list|any|which)(?: the| of the)? {} (?:shows?|series|movies?|films?|anime|titles?|ovas?)\b"
+_TITLE_WORDS = 3
+_DESCRIBES = re.compile(r"\b(?:with|about|where|who|that|featuring|in which)\b", re.IGNORECASE)
+
+
+class Examples:
+    """What examples say of the questions of a conversation; `asked` collects those that are to be compared first."""
+
+    def __init__(self, likely: Mapping[str, Likely]) -> None:
+        self._likely = likely
+        self.asked: list[str] = []
+
+    def of(self, reading: Reading) -> Likely | None:
+        """Return what they say of a question that no cue decides and that is short enough to be like an example."""
+        text = reading.masked
+        if reading.by_rule or len(text) > _LONGEST_UTTERANCE or framed_title(text):
+            return None
+        if text not in self._likely:
+            self.asked.append(text)
+        return self._likely.get(text)
+
+
+def in_conversation(
+    question: str,
+    matches: Sequence[AliasMatch],
+    catalogue: CatalogueSnapshot,
+    history: Sequence[Turn],
+    examples: Examples,
+) -> tuple[Plan, bool]:
+    """Return the question's plan as it stands by itself, and whether it leaned on what was said before."""
+    context = Context()
+    for turn in history[-_TURNS:]:
+        own = catalogue.aliases.match(turn.question)
+        plan, leaned = _plan(turn.question, own, catalogue, context, examples)
+        context = advance(context, plan, turn.ids or turn.cited, leaned=leaned)
+    return _plan(question, matches, catalogue, context, examples)
+
+
+def in_full(question: str, plan: Plan, table: FieldIndex) -> str:
+    """Return a follow-up with the shows or conditions that it leans on."""
+    names = [table.title_of(one) for one in plan.shows]
+    labels = labels_of(plan.condition, table)
+    about = ", ".join((*names, *labels)) or ", ".join(table.title_of(one) for one in (plan.among or ())[:8])
+    return f"{question} ({about})" if about else question
+
+
+def _plan(
+    question: str,
+    matches: Sequence[AliasMatch],
+    catalogue: CatalogueSnapshot,
+    context: Context,
+    examples: Examples,
+) -> tuple[Plan, bool]:
+    text = folded(question)
+    names = named_in(text, matches, catalogue.aliases)
+    reading = read(text, names, catalogue.vocabulary, datetime.now(UTC).year)
+    plan = plan_of(reading, examples.of(reading))
+    leaned = context.plan is not None and (plan.reference != "" or plan.continues)
+
+    def alike(show_id: str) -> Sequence[str]:
+        show = catalogue.table.show(show_id)
+        if show is None:
+            return ()
+        same = [match.id for match in catalogue.aliases.match(show.title)]
+        return (*catalogue.franchises.of(show_id).ids, *same)
+
+    plan = resolve(plan, context, words=len(question.split()), alike=alike)
+    return _picked(plan, catalogue.table) if plan.among is not None else _with_show(plan, catalogue), leaned
+
+
+def _picked(plan: Plan, table: FieldIndex) -> Plan:
+    """Return a look-up among shows of one name as a look-up of the one that its condition leaves: the best known."""
+    if plan.intent not in ("lookup", "field", "seasons", "watch_order", "similar", "next") or plan.shows:
+        return plan
+    condition = both(plan.condition, plan.preferred)
+    meets = matcher(condition, table)
+    shows = [show for one in plan.among or () if (show := table.show(one)) and meets(show)]
+    if not shows:
+        return plan
+    best = max(shows, key=lambda show: (show.votes or 0, show.id)) if parts_of(condition) else shows[-1]
+    return replace(plan, shows=(best.id,), condition=EVERYTHING, preferred=EVERYTHING, among=None)
+
+
+def _with_show(plan: Plan, catalogue: CatalogueSnapshot) -> Plan:
+    """Find the show that words mean which are only part of titles: "monogatari watch order"."""
+    if plan.shows or plan.intent not in OF_FRANCHISES or not plan.text or plan.field == "missing":
+        return plan
+    words = plan.text
+    ids = catalogue.table.search_titles(words)
+    if not ids:
+        return plan
+    shows = [show for one in ids if (show := catalogue.table.show(one)) is not None]
+    begins = [show for show in shows if any(title.casefold().startswith(words) for title in (show.title, *show.titles))]
+    best = max(begins or shows, key=lambda show: (show.votes or 0, show.id))
+    return replace(plan, shows=(best.id,), text="")
+
+
+def titled(plan: Plan, question: str, catalogue: CatalogueSnapshot) -> Plan:
+    """Read words that a list leaves over as words of titles, where titles have them: "every Gundam series"."""
+    if plan.intent not in ("list", "count", "superlative") or not plan.text or plan.among is not None:
+        return plan
+    words = plan.text.split()
+    if len(words) > _TITLE_WORDS or _DESCRIBES.search(question) or not catalogue.table.titled(plan.text):
+        return plan
+    between = re.search(_ALL_OF.format(re.escape(plan.text)), question, re.IGNORECASE)
+    if not between and all(catalogue.aliases.is_ordinary(word) for word in words):
+        return plan
+    return replace(plan, text="", condition=both(plan.condition, Predicate("title", "=", plan.text)))
+
+
+def with_titled(plan: Plan, named: Sequence[AliasMatch], question: str, table: FieldIndex) -> Plan:
+    """Let "all X series" have every show of that title, and not only those that relations tie to one of them."""
+    phrase = next((match.phrase for match in named if match.id in plan.shows), "")
+    if not plan.franchise or not phrase or not re.search(_ALL_OF.format(re.escape(phrase)), question, re.IGNORECASE):
+        return plan
+    return replace(plan, among=tuple(show.id for show in table.shows() if table.has_title(show.id, phrase)))
+
+
+def searchable(plan: Plan) -> Plan:
+    """Return a list of nothing but words that no field has as a look-up of those words."""
+    if plan.intent != "list" or parts_of(plan.condition) or plan.among is not None or not plan.text:
+        return plan
+    return replace(plan, intent="lookup")
+
+
+def without(plan: Plan, ignore: AbstractSet[str]) -> Plan:
+    """Return the plan without the conditions that somebody took away."""
+    if not ignore:
+        return plan
+    gone = {key for keys in ignore for key in keys.split(" and ")} | set(ignore)
+    condition, preferred = (
+        both(*(part for part in parts_of(one) if str(part) not in gone)) for one in (plan.condition, plan.preferred)
+    )
+    return replace(plan, condition=condition, preferred=preferred)

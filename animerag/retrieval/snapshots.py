@@ -1,0 +1,106 @@
+"""The catalogue in memory, read again whenever any process has changed it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from animerag.discovery.franchises import Franchises
+from animerag.errors import LibraryError
+from animerag.query import local_files
+from animerag.query.field_index import FieldIndex
+from animerag.query.lexicon import Gazetteer, vocabulary
+from animerag.query.titles import AliasIndex
+from animerag.retrieval.word_coverage import WordStatistics
+from animerag.storage import show_fields
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from animerag.storage.library import Library
+
+log = logging.getLogger(__name__)
+
+_RELOAD_S = 2.0  # seconds between two readings of the catalogue while an import changes it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogueSnapshot:
+    """What is kept in memory of the shows, as of one revision."""
+
+    revision: int
+    aliases: AliasIndex
+    table: FieldIndex
+    franchises: Franchises
+    vocabulary: Gazetteer
+    statistics: WordStatistics
+
+    @classmethod
+    def of(cls, revision: int, rows: Sequence[Mapping[str, Any]]) -> CatalogueSnapshot:
+        """Make one from the rows of the shows' fields; takes some tenths of a second for thousands."""
+        shows = show_fields.shows_of(rows)
+        table = FieldIndex(shows)
+        recorded = local_files.recorded(shows)
+        recorded += ("studio",) if any(show.studios for show in shows) else ()
+        return cls(
+            revision=revision,
+            aliases=AliasIndex(shows),
+            table=table,
+            franchises=Franchises(shows),
+            vocabulary=vocabulary(table.tags, recorded),
+            statistics=WordStatistics(shows),
+        )
+
+
+class Snapshots:
+    """Titles and fields of all shows, as of the latest revision."""
+
+    def __init__(self, library: Library, at_work: Callable[[], bool]) -> None:
+        """`at_work` tells whether an import changes the catalogue all the time."""
+        self._library = library
+        self._at_work = at_work
+        self._held: CatalogueSnapshot | None = None
+        self._loading = asyncio.Lock()
+        self._reloading: asyncio.Task[None] | None = None
+        self._loaded_s, self._load_took_s = 0.0, 0.0
+
+    async def current(self) -> CatalogueSnapshot:
+        """Return titles and fields as the catalogue has them now. Raises LibraryError.
+
+        While an import changes them every moment they are those of some seconds ago: every question would otherwise
+        read the whole catalogue again, which takes most of a second at 1,500 shows.
+        """
+        revision = await self._library.revision()
+        held = self._held
+        if held is not None and (held.revision == revision or self._at_work()):
+            if held.revision != revision:
+                self._reload_soon()
+            return held
+        return await self._load()
+
+    async def _load(self) -> CatalogueSnapshot:
+        async with self._loading:
+            revision = await self._library.revision()
+            if self._held is None or revision != self._held.revision:
+                began_s = time.perf_counter()
+                rows = await show_fields.load(self._library)
+                self._held = await asyncio.to_thread(CatalogueSnapshot.of, revision, rows)
+                self._loaded_s = time.perf_counter()
+                self._load_took_s = self._loaded_s - began_s
+            return self._held
+
+    def _reload_soon(self) -> None:
+        """Read the catalogue again in the background, unless that was just done: it may take a tenth of the time."""
+        rest_s = max(_RELOAD_S, 10 * self._load_took_s)
+        going = self._reloading is not None and not self._reloading.done()
+        if not going and time.perf_counter() > self._loaded_s + rest_s:
+            self._reloading = asyncio.create_task(self._reload(), name="reload titles")
+
+    async def _reload(self) -> None:
+        try:
+            await self._load()
+        except LibraryError as error:  # a question that needs it says so
+            log.warning("titles could not be read again: %s", error)
