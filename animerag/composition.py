@@ -38,6 +38,8 @@ from animerag.indexing.indexer import Indexer
 from animerag.ingestion import batching
 from animerag.ingestion.importer import Ingestion
 from animerag.ingestion.resumable import Uploads
+from animerag.ingestion.shoko_sync import DIRECTORY as SHOKO
+from animerag.ingestion.shoko_sync import ShokoSync
 from animerag.jobs.import_lock import ImportLock
 from animerag.jobs.jobs import Jobs
 from animerag.models.providers import Priority
@@ -96,6 +98,7 @@ class Services:
     maintenance: Maintenance
     comparison: Comparison
     uploads: Uploads
+    shoko_sync: ShokoSync
     same_shows: SameShows
     statistics: Statistics
     covers: Covers
@@ -321,6 +324,11 @@ def _assemble(
         statistics=Statistics(library, catalogue, same_shows),
         covers=Covers(library, [*filter(None, [settings.covers]), settings.data_dir / COVERS]),
         comparison=Comparison(library, index, ScratchBench(settings, index, gate)),
+        shoko_sync=ShokoSync(
+            ingestion,
+            settings.data_dir / SHOKO,
+            settings.shoko_key.get_secret_value() if settings.shoko_key else None,
+        ),
         uploads=Uploads(library, ingestion, jobs, spool=spool, inbox=settings.data_dir / "inbox"),
         evaluator=Evaluator(retriever),
         jobs=jobs,

@@ -42,7 +42,7 @@ def log_file(settings: Settings) -> Iterator[Path]:
         handler = RotatingFileHandler(path, maxBytes=_BYTES, backupCount=_KEPT, encoding="utf-8", delay=True)
     except OSError as error:
         raise LibraryError(f"The data directory {settings.data_dir} cannot be written: {error.strerror}.") from error
-    known = (settings.openai_api_key, settings.chroma_api_key, settings.api_token)
+    known = (settings.openai_api_key, settings.chroma_api_key, settings.api_token, settings.shoko_key)
     secrets = [one.get_secret_value() for one in known if one]
     handler.setFormatter(RedactingFormatter([secret for secret in secrets if secret]))
     handler.setLevel(logging.DEBUG if settings.debug else logging.INFO)

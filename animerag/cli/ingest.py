@@ -98,15 +98,10 @@ def _print_report(report: IngestReport, options: argparse.Namespace, *, expected
     """Print what was imported, or what would be where a time is `expected`; return the exit status."""
     dry_run = expected is not None
     if options.json:
-        print(json.dumps(_ingest_object(report, expected), ensure_ascii=False))
+        print(json.dumps(ingest_object(report, expected), ensure_ascii=False))
     else:
         print_files(report.files)
-        verb = "would be stored" if dry_run else "stored"
-        print(
-            f"{report.read:,} read: {report.ingested:,} {verb}, {report.unchanged:,} unchanged,"
-            f" {report.duplicate:,} repeated (the last row counts), {report.quarantined:,} skipped,"
-            f" {report.cancelled:,} remaining. {counted(report.catalogue, 'show')} in the catalogue."
-        )
+        print_counts(report, "would be stored" if dry_run else "stored")
         if report.usage.embedding_tokens:
             cost = "cost unknown" if report.usage.cost_usd is None else f"${report.usage.cost_usd:.4f}"
             estimated = ", estimated: the provider reported no usage" if report.usage.estimated else ""
@@ -114,8 +109,6 @@ def _print_report(report: IngestReport, options: argparse.Namespace, *, expected
             print(f"About {tokens} to embed, {cost}." if dry_run else f"{tokens} embedded, {cost}{estimated}.")
         if expected is not None and report.ingested:
             print(f"The import will take about {expected.words()}.")
-        for row in report.rows:
-            print(f"  {row.file}:{row.line}: {row.reason}", file=sys.stderr)
         for note in report.notes[:_NOTES]:
             print(f"  {note.file}:{note.line}: {note.note}", file=sys.stderr)
         if len(report.notes) > _NOTES:
@@ -125,7 +118,19 @@ def _print_report(report: IngestReport, options: argparse.Namespace, *, expected
     return ROWS_LEFT if report.quarantined or report.cancelled else DONE
 
 
-def _ingest_object(report: IngestReport, expected: TimeEstimate | None) -> dict[str, object]:
+def print_counts(report: IngestReport, verb: str = "stored") -> None:
+    """Print what became of the rows, and of each that is skipped the reason."""
+    print(
+        f"{report.read:,} read: {report.ingested:,} {verb}, {report.unchanged:,} unchanged,"
+        f" {report.duplicate:,} repeated (the last row counts), {report.quarantined:,} skipped,"
+        f" {report.cancelled:,} remaining. {report.catalogue:,} shows in the catalogue."
+    )
+    for row in report.rows:
+        print(f"  {row.file}:{row.line}: {row.reason}", file=sys.stderr)
+
+
+def ingest_object(report: IngestReport, expected: TimeEstimate | None) -> dict[str, object]:
+    """Return a report as `--json` prints it."""
     usage = {
         "embedding_tokens": report.usage.embedding_tokens,
         "cost_usd": report.usage.cost_usd,

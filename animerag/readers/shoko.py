@@ -11,7 +11,7 @@ from pydantic_core import from_json, to_json
 from animerag.errors import InvalidInputError
 from animerag.models.imports import RowError
 from animerag.models.shows import Origin, RelatedShow, Show
-from animerag.readers import cells, dates, details, json_records, show_types
+from animerag.readers import cells, dates, details, json_records, shoko_collection, show_types
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -112,7 +112,7 @@ def to_show(record: object, *, id_field: str = ID_FIELD, origin: Origin | None =
         record=record,
         origin=None if origin is None else replace(origin, notes=tuple(numbers.notes)),
     )
-    return details.with_type(show)
+    return shoko_collection.completed(details.with_type(show), record)
 
 
 def _type(value: object) -> ShowType | None:

@@ -7,12 +7,11 @@ language, tags by weight, and files; only `AniDB_Anime` is needed, and whatever 
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from animerag.errors import InvalidInputError
-from animerag.models.shows import MyStatus, Show
-from animerag.readers import details, shoko, shoko_files, shoko_schema
+from animerag.readers import shoko, shoko_files, shoko_schema
 from animerag.readers.detection import Detection
 from animerag.readers.shoko_schema import MAIN
 
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from animerag.models.imports import RowError
+    from animerag.models.shows import Show
     from animerag.readers.detection import ReadOptions
     from animerag.readers.shoko_files import LocalFiles
     from animerag.readers.shoko_schema import Schema
@@ -101,10 +101,9 @@ def read(path: Path, name: str, options: ReadOptions) -> Iterator[Show | RowErro
         line = 0
         for start in range(0, len(ids), _AT_ONCE):
             part = ids[start : start + _AT_ONCE]
-            for record, mine, files in _records(schema, part[0], part[-1], user):
+            for record in _records(schema, part[0], part[-1], user):
                 line += 1
-                show = shoko.row(record, name, line, id_field=id_field, ids=moved)
-                yield _completed(show, record, mine, files) if isinstance(show, Show) else show
+                yield shoko.row(record, name, line, id_field=id_field, ids=moved)
         for record in _without_number(schema):
             line += 1
             yield shoko.row(record, name, line, id_field=id_field, ids=moved)
@@ -116,44 +115,26 @@ def _without_number(schema: Schema) -> Iterator[dict[str, Any]]:
         yield {"AnimeID": None if isinstance(anime, bytes | float) else anime, "MainTitle": title}
 
 
-def _completed(show: Show, record: Mapping[str, Any], mine: Mapping[str, Any], files: LocalFiles | None) -> Show:
-    """Return a show with weights, spoilers, files and its owner's list, which an export does not have."""
-    tags: Sequence[Mapping[str, Any]] = record["tags"]
-    counted = mine.get("watched")
-    watched = counted if isinstance(counted, int) and counted > 0 else None
-    if watched and show.episodes:
-        watched = min(watched, show.episodes)
-    status: MyStatus | None = None
-    if watched:
-        status = "completed" if watched == show.episodes else "watching"
-    fields: dict[str, Any] = {"my_status": status, "my_score": mine.get("score"), "episodes_watched": watched}
-    if files is not None:
-        owned = len(files.episodes)
-        missing = mine.get("missing")
-        if not isinstance(missing, int):
-            missing = None
-        if missing is None and show.episodes:
-            missing = max(0, show.episodes - owned)
-        fields |= {
-            "owned_episodes": owned,
-            "missing_episodes": missing if files.sizes else None,
-            "audio_languages": tuple(files.audio),
-            "subtitle_languages": tuple(files.subtitles),
-            "resolution": shoko_files.resolution_of(files.largest[2]),
-            "file_size": sum(files.sizes.values()) or None,
-        }
-    return replace(
-        show,
-        tag_weights=details.tag_weights(list(tags)),
-        spoiler_tags=tuple(dict.fromkeys(tag["name"] for tag in tags if tag["spoiler"])),
-        **fields,
-    )
+def _collection(mine: Mapping[str, Any], files: LocalFiles | None, episodes: object) -> dict[str, Any]:
+    """Return what the record says of files and of its owner's list."""
+    own: dict[str, Any] = {"watched": mine.get("watched"), "score": mine.get("score")}
+    if files is None:
+        return own
+    missing = mine.get("missing")
+    if missing is None and isinstance(episodes, int) and episodes > 0:
+        missing = max(0, episodes - len(files.episodes))
+    return own | {
+        "owned": len(files.episodes),
+        "missing": missing if files.sizes else None,
+        "size": sum(files.sizes.values()),
+        "resolution": files.largest[2],
+        "audio": list(files.audio),
+        "subtitles": list(files.subtitles),
+    }
 
 
-def _records(
-    schema: Schema, low: int, high: int, user: ShokoUser | None
-) -> Iterator[tuple[dict[str, Any], dict[str, Any], LocalFiles | None]]:
-    """Yield what is recorded of each show within the bounds: its record, its owner's list, its files."""
+def _records(schema: Schema, low: int, high: int, user: ShokoUser | None) -> Iterator[dict[str, Any]]:
+    """Yield the record of each show within the bounds."""
     names = [column for column in schema.columns(MAIN) if column not in _NOT_COPIED]
     shows = schema.rows(
         f"SELECT {', '.join(names)} FROM {MAIN} WHERE AnimeID BETWEEN ? AND ? ORDER BY AnimeID",  # noqa: S608 - as above
@@ -173,7 +154,8 @@ def _records(
         if not record.get("VoteCount") and record.get("TempVoteCount"):  # what is still on air has no other votes
             record["Rating"], record["VoteCount"] = record.get("TempRating"), record["TempVoteCount"]
         own = None if files is None else files.get(anime, shoko_files.LocalFiles())
-        yield record, mine[anime], own
+        record["collection"] = _collection(mine[anime], own, record.get("EpisodeCountNormal"))
+        yield record
 
 
 def _joined(first: Sequence[str], stored: object, last: Sequence[str] = ()) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
     from animerag.readers.shoko_schema import Schema
 
 _EPISODE = 1  # AniDB's number for an episode that is no special, opening or trailer
-_HEIGHTS = (2160, 1440, 1080, 720, 576, 480, 360, 240)
-_SIZE = re.compile(r"(\d{2,5})\s*[xX×]\s*(\d{2,5})")
 _VIDEO, _AUDIO, _TEXT = 1, 2, 3  # kinds of streams
 
 
@@ -126,12 +123,3 @@ def _streams(blob: object) -> Sequence[tuple[int, dict[str, Any]]]:
         [[tracks, *_], *_] = message_pack.loads(blob)
         return [(kind, own) for kind, own in tracks if isinstance(own, dict)]
     return []
-
-
-def resolution_of(text: str) -> str | None:
-    """Return the usual name of a resolution: "1920x800" is "1080p"; None where the text names none."""
-    match = _SIZE.search(text)
-    if match is None:
-        return None
-    height = max(int(match[2]), int(match[1]) * 9 / 16)  # of a picture without the bars above and below
-    return f"{min(_HEIGHTS, key=lambda one: abs(one - height))}p"

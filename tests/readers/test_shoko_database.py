@@ -12,7 +12,7 @@ from animerag import readers
 from animerag.errors import InvalidInputError
 from animerag.models.imports import RowError
 from animerag.readers import ReadOptions, confinement, languages, message_pack
-from animerag.readers.shoko_files import resolution_of
+from animerag.readers.resolutions import resolution_of
 from tests.shoko_server import NEW, OLD, ShokoDatabase, of_export, streams
 
 VIDEO, AUDIO, TEXT = 1, 2, 3

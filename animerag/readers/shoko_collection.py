@@ -1,0 +1,70 @@
+"""What a Shoko record has beside an export: weights and spoiler flags of tags, files, and its owner's list.
+
+`tags` is a list of objects with `name`, `weight` and `spoiler`. `collection` is an object, any part of which may be
+left out: `owned` and `missing` episodes, `size` in bytes, `resolution`, lists `audio` and `subtitles`, `watched`
+episodes, and `score` from 0 to 10.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from animerag.readers import cells, details, languages, resolutions
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from animerag.models.shows import MyStatus, Show
+
+_MOST = 100_000  # episodes
+_MOST_BYTES = 2**60
+
+
+def completed(show: Show, record: Mapping[str, Any]) -> Show:
+    """Return a show with what its record says beside an export; a value that cannot be is left out."""
+    tags = [one for one in _list(record.get("tags")) if isinstance(one, dict) and isinstance(one.get("name"), str)]
+    own = record.get("collection")
+    if not tags and not isinstance(own, dict):
+        return show
+    fields: dict[str, Any] = {
+        "tag_weights": details.tag_weights(tags),
+        "spoiler_tags": tuple(dict.fromkeys(cells.text(tag["name"]) for tag in tags if tag.get("spoiler") is True)),
+    }
+    if isinstance(own, dict):
+        fields |= _files(own) | _mine(own, show.episodes)
+    return replace(show, **fields)
+
+
+def _files(own: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "owned_episodes": _number(own.get("owned")),
+        "missing_episodes": _number(own.get("missing")),
+        "audio_languages": languages.names_of(own.get("audio")),
+        "subtitle_languages": languages.names_of(own.get("subtitles")),
+        "resolution": resolutions.resolution_of(str(own.get("resolution") or "")),
+        "file_size": _number(own.get("size"), _MOST_BYTES) or None,
+    }
+
+
+def _mine(own: Mapping[str, Any], episodes: int | None) -> dict[str, Any]:
+    """Return status, progress and score; a show of which nothing was watched has no status."""
+    watched = _number(own.get("watched")) or None
+    if watched and episodes:
+        watched = min(watched, episodes)
+    status: MyStatus | None = None
+    if watched:
+        status = "completed" if watched == episodes else "watching"
+    score = own.get("score")
+    if not isinstance(score, int | float) or isinstance(score, bool) or not 0 < score <= 10:
+        score = None
+    return {"my_status": status, "episodes_watched": watched, "my_score": score}
+
+
+def _number(value: object, most: int = _MOST) -> int | None:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return value if whole and 0 <= value <= most else None  # type: ignore[operator, return-value]
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
