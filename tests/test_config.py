@@ -135,3 +135,12 @@ def test_every_setting_knows_its_variable(monkeypatch):
         monkeypatch.setenv(variable(name), value)
 
     assert load_settings().fixed == {"sources", "openai_base_url"}
+
+
+@pytest.mark.parametrize("token", ["two words", "schlüssel", "tab\there", " "])
+def test_a_token_that_no_header_can_carry_is_refused_without_being_shown(monkeypatch, token):
+    monkeypatch.setenv("ANIMERAG_API_TOKEN", token)
+
+    with pytest.raises(SettingsError, match="ANIMERAG_API_TOKEN") as refused:
+        load_settings()
+    assert not token.strip() or token not in str(refused.value)

@@ -71,7 +71,7 @@ def _entry(number: int, source: Source) -> str:
 
 
 def _inert(text: str) -> str:
-    return _LIVE.sub(lambda found: f"{found[0]}\\" if found[0] == "!" else f"\\{found[0]}", text)
+    return _LIVE.sub(lambda match: f"{match[0]}\\" if match[0] == "!" else f"\\{match[0]}", text)
 
 
 def _on_one_line(text: str) -> str:

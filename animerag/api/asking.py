@@ -35,16 +35,16 @@ async def searched(
 ) -> tuple[Retrieval, Answer]:
     """Return the shows that a question finds, without an answer in words. Raises AnimeRAGError."""
     await check_not_empty(services)
-    found, answer = Retrieval(question=question), None
+    retrieval, answer = Retrieval(question=question), None
     async with aclosing(services.answering.stream(question, k=k, filters=filters, retrieval_only=True)) as events:
         async for event in events:
             if isinstance(event, Retrieval):
-                found = event
+                retrieval = event
             elif isinstance(event, Answer):
                 answer = event
     if answer is None:
         raise RuntimeError("a search ended without an answer")
-    return found, answer
+    return retrieval, answer
 
 
 async def show_of_id(services: Services, show_id: str) -> Show:

@@ -187,8 +187,8 @@ def _data(answer: Answer) -> dict[str, Any]:
     """Return what an answer is as data, beside what the protocol has a place for."""
     from animerag.batch.export import answer_object
 
-    told = answer_object(0, answer)
-    return {name: told[name] for name in ("status", "citations", "result")}
+    whole = answer_object(0, answer)
+    return {name: whole[name] for name in ("status", "citations", "result")}
 
 
 def _usage(answer: Answer) -> dict[str, int]:

@@ -17,6 +17,7 @@ from mcp.server.mcpserver.resources import ResourceSecurity
 from mcp_types import Resource as ListedResource
 from mcp_types import ToolAnnotations
 from pydantic import Field, ValidationError
+from pydantic_core import from_json
 
 from animerag import __version__
 from animerag.api import mcp_tools, show_json
@@ -30,7 +31,7 @@ from animerag.models.shows import Airing, Season, ShowType  # noqa: TC001 - the 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from animerag.api.backend import Backend
     from animerag.composition import Services
@@ -171,6 +172,17 @@ def _add_search(server: CatalogueServer, called: Caller) -> None:
         aired_from: Date = None,
         aired_to: Date = None,
         my_score_from: Score = None,
+        owned_from: Annotated[Number, Field(description="Episodes on disk.")] = None,
+        missing_from: Annotated[Number, Field(description="Episodes that aired and are not on disk.")] = None,
+        missing_to: Number = None,
+        resolution_from: Annotated[Number, Field(description="Height in pixels, such as 720.")] = None,
+        resolution_to: Number = None,
+        audio_language: Annotated[
+            ShortText, Field(description="In English, such as German; `dubbed`: any but the original.")
+        ] = None,
+        subtitle_language: Annotated[
+            ShortText, Field(description="In English, such as German; `any`: whichever.")
+        ] = None,
         airing: Airing | None = None,
         studio: ShortText = None,
         source: Annotated[ShortText, Field(description="What it was made from, such as manga.")] = None,
@@ -201,6 +213,13 @@ def _add_search(server: CatalogueServer, called: Caller) -> None:
             aired_from=aired_from,
             aired_to=aired_to,
             my_score_from=my_score_from,
+            owned_from=owned_from,
+            missing_from=missing_from,
+            missing_to=missing_to,
+            resolution_from=resolution_from,
+            resolution_to=resolution_to,
+            audio_language=audio_language,
+            subtitle_language=subtitle_language,
             airing=airing,
             studio=studio,
             source=source,
@@ -262,10 +281,34 @@ async def over_http(backend: Backend) -> AsyncIterator[ASGIApp]:
                 status=405,
                 code="method_not_allowed",
             )
-        await manager.handle_request(scope, receive, send)
+        await manager.handle_request(scope, await _checked(scope, receive), send)
 
     async with manager.run():
         yield serve
+
+
+async def _checked(scope: Scope, receive: Receive) -> Receive:
+    """Return what gives the body again. Raises DoorError for one that is no message: the SDK's errors are terse."""
+    kind = next((value for name, value in scope["headers"] if name.lower() == b"content-type"), b"")
+    if not kind.lower().startswith(b"application/json"):
+        raise DoorError("Send JSON, with the header `Content-Type: application/json`.", status=415)
+    first = await receive()  # the whole body: the door has read it
+    try:
+        message = from_json(first.get("body", b""))
+    except ValueError:
+        raise DoorError("The body is not JSON: send one JSON-RPC message.") from None
+    if (
+        not isinstance(message, dict)
+        or message.get("jsonrpc") != "2.0"
+        or not {"method", "result", "error"} & message.keys()
+    ):
+        raise DoorError("The body is not a JSON-RPC 2.0 message: send one object with jsonrpc, id and method.")
+    unread = [first]
+
+    async def again() -> Message:
+        return unread.pop() if unread else await receive()
+
+    return again
 
 
 @contextmanager

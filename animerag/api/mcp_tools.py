@@ -42,6 +42,13 @@ _BOUNDS: dict[str, tuple[FieldName, Operator]] = {
     "aired_from": ("air_date", ">="),
     "aired_to": ("air_date", "<="),
     "my_score_from": ("my_score", ">="),
+    "owned_from": ("owned_episodes", ">="),
+    "missing_from": ("missing_episodes", ">="),
+    "missing_to": ("missing_episodes", "<="),
+    "resolution_from": ("resolution", ">="),
+    "resolution_to": ("resolution", "<="),
+    "audio_language": ("audio_language", "="),
+    "subtitle_language": ("subtitle_language", "="),
     "airing": ("status", "="),
     "studio": ("studio", "="),
     "source": ("source", "="),
@@ -73,6 +80,13 @@ class SearchConditions:
     aired_from: str | None = None
     aired_to: str | None = None
     my_score_from: float | None = None
+    owned_from: int | None = None
+    missing_from: int | None = None
+    missing_to: int | None = None
+    resolution_from: int | None = None
+    resolution_to: int | None = None
+    audio_language: str | None = None
+    subtitle_language: str | None = None
     airing: Airing | None = None
     studio: str | None = None
     source: str | None = None
@@ -157,8 +171,8 @@ async def _best_matches(
 ) -> dict[str, Any]:
     _, answer = await searched(services, about, k=MOST_LISTED, filters=conditions.filters())
     meets = set(allowed)
-    found = [] if answer.status is AnswerStatus.NO_MATCH else list(answer.sources)
-    sources = [source for source in found if source.show.id in meets][:limit]
+    best = [] if answer.status is AnswerStatus.NO_MATCH else list(answer.sources)
+    sources = [source for source in best if source.show.id in meets][:limit]
     return {
         "shows": [_matched(source) for source in sources],
         "notes": [*notes, "These are the best matches, not all shows that could match."],
@@ -217,8 +231,8 @@ async def recommend(services: Services, *, wish: str = "", like: str = "", limit
         question += f" but {wish.strip()}" if wish.strip() else ""
     else:
         question = f"Recommend me something {wish.strip()}".strip()
-    found, answer = await searched(services, question, k=MOST_LISTED)
-    reasons = _reasons(found)
+    retrieval, answer = await searched(services, question, k=MOST_LISTED)
+    reasons = _reasons(retrieval)
     ids = [one for one in (answer.result.ids if answer.result else ()) if answer.status is AnswerStatus.OK][:limit]
     shows = await services.retriever.shows(ids)
     picks = [
@@ -226,7 +240,7 @@ async def recommend(services: Services, *, wish: str = "", like: str = "", limit
         for one in ids
         if one in shows
     ]
-    fact = found.fact
+    fact = retrieval.fact
     result = asdict(answer.result) | {"ids": ids} if answer.result else show_json.result("recommend", ids)
     return {"understood_as": question, "picks": picks, "notes": list(fact.remarks) if fact else [], "result": result}
 
@@ -281,9 +295,9 @@ def _matched(source: Source) -> dict[str, Any]:
 
 
 def _part(place: int, entry: Entry) -> dict[str, Any]:
-    told = {"role": entry.role, "of": entry.of, "season": entry.season, "part": entry.part}
+    shown = {"role": entry.role, "of": entry.of, "season": entry.season, "part": entry.part}
     return {"place": place, **show_json.line(entry.show)} | {
-        name: value for name, value in told.items() if value is not None
+        name: value for name, value in shown.items() if value is not None
     }
 
 
@@ -292,8 +306,8 @@ def _gap(gap: Gap) -> dict[str, Any]:
     return {name: value for name, value in known.items() if value not in (None, "")}
 
 
-def _reasons(found: Retrieval) -> dict[str, str]:
-    fact = found.fact
+def _reasons(retrieval: Retrieval) -> dict[str, str]:
+    fact = retrieval.fact
     return {one: why for one, why in zip(fact.ids, fact.reasons, strict=False) if why} if fact else {}
 
 

@@ -29,7 +29,7 @@ def sdk(doors):
         yield client
 
 
-def said(*messages):
+def thread(*messages):
     """Return messages of alternating speakers, the user's first."""
     return [{"role": ("user", "assistant")[n % 2], "content": text} for n, text in enumerate(messages)]
 
@@ -38,7 +38,7 @@ def test_the_sdk_lists_the_model_and_gets_an_answer_with_its_sources(sdk, doors)
     assert [model.id for model in sdk.models.list()] == [MODEL]
     assert sdk.models.retrieve(MODEL).owned_by == "animerag"
 
-    answer = sdk.chat.completions.create(model=MODEL, messages=said(QUESTION))
+    answer = sdk.chat.completions.create(model=MODEL, messages=thread(QUESTION))
 
     message = answer.choices[0].message
     assert message.content.startswith("**Cowboy Bebop**")
@@ -51,9 +51,9 @@ def test_the_sdk_lists_the_model_and_gets_an_answer_with_its_sources(sdk, doors)
 
 
 def test_a_streamed_answer_has_the_same_words_data_and_usage(sdk):
-    whole = sdk.chat.completions.create(model=MODEL, messages=said(QUESTION))
+    whole = sdk.chat.completions.create(model=MODEL, messages=thread(QUESTION))
     with sdk.chat.completions.create(
-        model=MODEL, messages=said(QUESTION), stream=True, stream_options={"include_usage": True}
+        model=MODEL, messages=thread(QUESTION), stream=True, stream_options={"include_usage": True}
     ) as stream:
         chunks = list(stream)
 
@@ -71,7 +71,7 @@ def test_an_answer_is_the_one_that_the_pages_give(sdk, doors):
     services = doors.runtime.services
     own = doors.runtime.call(services.answering.ask("mecha anime before 1990"))
 
-    answer = sdk.chat.completions.create(model=MODEL, messages=said("mecha anime before 1990"))
+    answer = sdk.chat.completions.create(model=MODEL, messages=thread("mecha anime before 1990"))
 
     assert answer.choices[0].message.content.startswith(own.text)
     assert answer.model_extra["result"]["ids"] == list(own.result.ids)
@@ -79,14 +79,14 @@ def test_an_answer_is_the_one_that_the_pages_give(sdk, doors):
 
 
 def test_earlier_messages_are_a_thread(sdk):
-    first = sdk.chat.completions.create(model=MODEL, messages=said("mecha anime before 1990"))
+    first = sdk.chat.completions.create(model=MODEL, messages=thread("mecha anime before 1990"))
     words = first.choices[0].message.content
     ids = first.model_extra["result"]["ids"]
 
     second = sdk.chat.completions.create(
-        model=MODEL, messages=said("mecha anime before 1990", words, "and the second one?")
+        model=MODEL, messages=thread("mecha anime before 1990", words, "and the second one?")
     )
-    without = sdk.chat.completions.create(model=MODEL, messages=said("and the second one?"))
+    without = sdk.chat.completions.create(model=MODEL, messages=thread("and the second one?"))
 
     assert second.model_extra["result"]["ids"][0] == ids[1]
     assert without.model_extra["result"]["ids"][:1] != ids[1:2]
@@ -121,7 +121,7 @@ async def test_our_own_adapter_reads_the_answer(doors):
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_curl_streams(doors):
-    body = json.dumps({"model": MODEL, "messages": said(QUESTION), "stream": True})
+    body = json.dumps({"model": MODEL, "messages": thread(QUESTION), "stream": True})
     command = ["curl", "-sN", f"{doors.url}/v1/chat/completions", "-H", f"Authorization: Bearer {TOKEN}"]
     command += ["-H", "Content-Type: application/json", "-d", body]
 
@@ -138,11 +138,11 @@ def test_curl_streams(doors):
         (openai.BadRequestError, 400, {"model": ""}),
         (openai.BadRequestError, 400, {"messages": []}),
         (openai.BadRequestError, 400, {"messages": [{"role": "system", "content": "Be brief."}]}),
-        (openai.BadRequestError, 400, {"messages": said("a", "b")}),
-        (openai.BadRequestError, 400, {"messages": said("   ")}),
-        (openai.BadRequestError, 400, {"messages": said("x" * 5000)}),
-        (openai.BadRequestError, 400, {"messages": said(None)}),
-        (openai.BadRequestError, 400, {"messages": said(7)}),
+        (openai.BadRequestError, 400, {"messages": thread("a", "b")}),
+        (openai.BadRequestError, 400, {"messages": thread("   ")}),
+        (openai.BadRequestError, 400, {"messages": thread("x" * 5000)}),
+        (openai.BadRequestError, 400, {"messages": thread(None)}),
+        (openai.BadRequestError, 400, {"messages": thread(7)}),
         (openai.BadRequestError, 400, {"messages": [{"role": "pirate", "content": "a"}]}),
         (openai.BadRequestError, 400, {"messages": ["a"]}),
         (openai.BadRequestError, 400, {"n": 2}),
@@ -151,13 +151,13 @@ def test_curl_streams(doors):
         (
             openai.BadRequestError,
             400,
-            {"messages": said([{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}])},
+            {"messages": thread([{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}])},
         ),
     ],
 )
 def test_what_cannot_be_answered_is_refused_with_a_sentence_about_the_field(sdk, error, status, change):
     with pytest.raises(error) as refused:
-        sdk.chat.completions.create(**{"model": MODEL, "messages": said(QUESTION)} | change)
+        sdk.chat.completions.create(**{"model": MODEL, "messages": thread(QUESTION)} | change)
 
     assert refused.value.status_code == status
     assert refused.value.message
@@ -230,7 +230,7 @@ def test_an_answer_that_a_client_leaves_is_not_gone_on_with(doors):
         for stream in (True, False):
             with openai.OpenAI(base_url=f"{doors.url}/v1", api_key=TOKEN, max_retries=0, timeout=0.4) as sdk:
                 with pytest.raises(openai.APITimeoutError):
-                    sdk.chat.completions.create(model=MODEL, messages=said("left alone"), stream=stream)
+                    sdk.chat.completions.create(model=MODEL, messages=thread("left alone"), stream=stream)
         deadline = time.monotonic() + 5
         while len(cancelled) < 2 and time.monotonic() < deadline:
             time.sleep(0.02)
@@ -242,7 +242,7 @@ async def test_fifty_at_once_all_get_their_own_answer(doors):
     titles = ["Cowboy Bebop", "Mushishi", "Clannad", "Gintama", "Nichijou"] * 10
     async with openai.AsyncOpenAI(base_url=f"{doors.url}/v1", api_key=TOKEN, max_retries=0, timeout=50) as sdk:
         answers = await asyncio.gather(
-            *(sdk.chat.completions.create(model=MODEL, messages=said(f"What is {title} about?")) for title in titles)
+            *(sdk.chat.completions.create(model=MODEL, messages=thread(f"What is {title} about?")) for title in titles)
         )
 
     assert all(f"**{title}" in answer.choices[0].message.content for title, answer in zip(titles, answers, strict=True))

@@ -1,7 +1,9 @@
 """The catalogue as an MCP server: the official client over stdio, over the app's port, and in this process."""
 
 import json
+import logging
 import os
+import re
 import subprocess
 import sys
 from contextlib import asynccontextmanager
@@ -15,8 +17,12 @@ from mcp.shared.exceptions import MCPError
 
 from animerag import cli
 from animerag.api import doors as doors_module
+from animerag.api import show_json
 from animerag.api.backend import LocalBackend, RuntimeBackend
 from animerag.api.mcp_server import build
+from animerag.api.mcp_tools import SearchConditions
+from animerag.jobs.jobs import Control
+from animerag.models.shows import Show
 from tests.api.conftest import TOKEN, served
 
 ROOT = Path(__file__).parents[2]
@@ -45,6 +51,27 @@ class EachCall:
 def client(doors):
     """A client in this process, over the same services."""
     return EachCall(build(RuntimeBackend(lambda: doors.runtime)))
+
+
+def documented():
+    """Return the entries of `mcpServers` in docs/mcp.md, in their order."""
+    blocks = re.findall(r"```json\n(.*?)```", (ROOT / "docs" / "mcp.md").read_text(encoding="utf-8"), re.DOTALL)
+    return [json.loads(block)["mcpServers"]["animerag"] for block in blocks]
+
+
+async def test_the_configuration_in_the_documents_works_over_http(doors):
+    entry = documented()[1]
+    headers = {name: value.replace("YOUR-TOKEN", TOKEN) for name, value in entry["headers"].items()}
+    async with httpx2.AsyncClient(headers=headers, timeout=30) as http:
+        url = entry["url"].replace("http://127.0.0.1:8501", doors.url)
+        async with Client(streamable_http_client(url, http_client=http)) as client:
+            assert {tool.name for tool in (await client.list_tools()).tools} == TOOLS
+
+
+def test_every_tool_is_in_the_documents():
+    text = (ROOT / "docs" / "mcp.md").read_text(encoding="utf-8")
+
+    assert set(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)) == TOOLS
 
 
 async def data(client, tool, **arguments):
@@ -83,7 +110,9 @@ async def test_the_official_client_gets_everything_over_the_apps_port(doors, mod
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a shell copies the output")
-async def test_the_official_client_gets_everything_over_stdio_and_stdout_has_messages_only(doors, tmp_path):
+async def test_the_configuration_in_the_documents_works_over_stdio_and_stdout_has_messages_only(doors, tmp_path):
+    entry = documented()[0]
+    assert (entry["command"], list(entry["env"])) == ("animerag", ["ANIMERAG_DATA_DIR"])
     wire = tmp_path / "stdout"
     environment = {
         "ANIMERAG_DATA_DIR": str(doors.data_dir),
@@ -91,7 +120,7 @@ async def test_the_official_client_gets_everything_over_stdio_and_stdout_has_mes
         "ANIMERAG_DEBUG": "1",
         "PYTHONPATH": str(ROOT),
     }
-    shell = f"exec '{sys.executable}' -m animerag mcp | tee '{wire}'"
+    shell = f"exec '{sys.executable}' -m animerag {' '.join(entry['args'])} | tee '{wire}'"
     server = StdioServerParameters(command="sh", args=["-c", shell], env=environment, cwd=tmp_path)
 
     async with Client(server) as opened:
@@ -100,6 +129,51 @@ async def test_the_official_client_gets_everything_over_stdio_and_stdout_has_mes
     lines = wire.read_text(encoding="utf-8").splitlines()
     assert lines
     assert all(json.loads(line)["jsonrpc"] == "2.0" for line in lines)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b"null", b"[" * 100_000, b"\xff", b'{"id": 1}', b'{"jsonrpc": "2.0"}']
+)
+def test_what_is_no_message_is_a_sentence_in_json_rpc(doors, body):
+    headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
+    refused = httpx2.post(f"{doors.url}/mcp", content=body, headers=headers)
+    other = httpx2.post(f"{doors.url}/mcp", content=body, headers=headers | {"Content-Type": "text/plain"})
+
+    assert (refused.status_code, other.status_code) == (400, 415)
+    assert refused.json()["error"]["message"].startswith("The body is not")
+
+
+@pytest.mark.parametrize("path", ["/mcp/x", "/mcp/mcp", "/mcp//"])
+def test_there_is_one_address(doors, path):
+    lost = httpx2.post(f"{doors.url}{path}", json={}, headers={"Authorization": f"Bearer {TOKEN}"})
+
+    assert lost.status_code == 404
+    assert "/mcp" in lost.json()["error"]["message"]
+
+
+def test_what_is_on_disk_can_be_asked_for_and_is_shown():
+    whole = show_json.whole(
+        Show(
+            id="1",
+            title="t",
+            tags=("mecha", "he dies"),
+            spoiler_tags=("he dies",),
+            owned_episodes=3,
+            missing_episodes=0,
+            subtitle_languages=("German",),
+            resolution="720p",
+            file_size=10,
+        )
+    )
+    conditions = SearchConditions(missing_from=1, resolution_to=720, subtitle_language="German").condition()
+
+    assert (whole["tags"], whole["spoiler_tags"]) == (["mecha"], ["he dies"])
+    assert (whole["owned_episodes"], whole["missing_episodes"], whole["file_size_bytes"]) == (3, 0, 10)
+    assert set(show_json.conditions_of(conditions)) == {
+        "missing_episodes>=1",
+        "resolution<=720",
+        "subtitle_language=German",
+    }
 
 
 async def test_a_wrong_token_gets_a_json_rpc_error(doors):
@@ -198,11 +272,11 @@ async def test_figures_add_up(client):
     ],
 )
 async def test_wrong_arguments_are_a_sentence(client, tool, arguments, about):
-    told = await refusal(client, tool, **arguments)
+    sentence = await refusal(client, tool, **arguments)
 
-    assert about in told
-    assert "Error executing" not in told
-    assert "pydantic" not in told
+    assert about in sentence
+    assert "Error executing" not in sentence
+    assert "pydantic" not in sentence
 
 
 @pytest.mark.parametrize("uri", ["animerag://shows/none", "animerag://shows/..%2F..%2Fetc", "file:///etc/passwd"])
@@ -221,8 +295,6 @@ async def test_hostile_texts_pass_as_data(services, export, record):
         "a\u2028b\x1b[31m",
     ]
     shows = [record(n, f"{text} {n}", f"{text} a tale of robots") for n, text in enumerate(texts, 1)]
-    from animerag.jobs.jobs import Control
-
     await services.ingestion.run([export(*shows)], Control())
     async with Client(build(LocalBackend(services))) as opened:
         found = await data(opened, "search_shows", limit=50)
@@ -267,8 +339,6 @@ def test_without_the_extra_the_other_doors_are_open(without_mcp, sample_runtime)
 
 
 def test_the_sdk_sets_up_no_logging_of_its_own(doors, monkeypatch):
-    import logging
-
     root = logging.getLogger()
     monkeypatch.setattr(root, "handlers", [])
     build(RuntimeBackend(lambda: doors.runtime))

@@ -26,14 +26,16 @@ ATTACK = """async base => {
   return {
     socket: await socket(base.replace('http', 'ws') + '/_stcore/stream'),
     read: await status('/_stcore/health'),
+    api: await status('/v1/models', {headers: {Authorization: 'Bearer TOKEN'}}),
     upload: await status('/_stcore/upload_file/s/f', {method: 'PUT', body: 'x'}),
   };
 }"""
+TOKEN = "a-token-of-the-tests-0815"
 
 
 @pytest.fixture(scope="module")
 def address(app_of_module):
-    with app_of_module(ANIMERAG_HOSTS=f"{NAMED}, Other.Example.") as url:
+    with app_of_module(ANIMERAG_HOSTS=f"{NAMED}, Other.Example.", ANIMERAG_API_TOKEN=TOKEN) as url:
         yield url
 
 
@@ -160,6 +162,19 @@ def test_an_upload_without_an_origin_is_refused(ask):
     assert "needs an Origin" in body
 
 
+@pytest.mark.parametrize("target", ["/v1/models", "/api/search?q=a", "/mcp", "/v1", "/api/", "/mcp/x"])
+def test_programs_need_the_token_and_never_reach_the_pages(ask, target):
+    for method in ("GET", "POST", "PUT", "DELETE", "OPTIONS"):
+        assert ask(target, method=method)[0] == 401
+        assert ask(target, method=method, more=[f"Authorization: Bearer {TOKEN}x"])[0] in (401, 429)
+        status, body = ask(target, method=method, more=[f"Authorization: Bearer {TOKEN}"])
+        assert "<html" not in body
+        if (target, method) != ("/v1/models", "GET"):
+            assert status in (400, 404, 405, 409, 415) or (target.startswith("/api/search") and status == 200)
+    status, body = ask("/v1/models", more=[f"Authorization: Bearer {TOKEN}"])
+    assert (status, '"animerag"' in body) == (SERVED, True)
+
+
 @pytest.fixture
 def victim(chromium):
     """A page in a Chromium whose names under .example lead to this machine."""
@@ -184,9 +199,9 @@ def test_a_page_of_another_site_reaches_nothing_in_a_real_browser(address, victi
         victim.route(f"{site}/attack", lambda route: route.fulfill(content_type="text/html", body="<p>kittens</p>"))
         victim.goto(f"{site}/attack")
         own = site if "evil" in site else address
-        assert victim.evaluate(ATTACK, own) in (
-            {"socket": "refused", "read": REFUSED, "upload": REFUSED},
-            {"socket": "refused", "read": "refused", "upload": "refused"},
+        assert victim.evaluate(ATTACK.replace("TOKEN", TOKEN), own) in (
+            {"socket": "refused", "read": REFUSED, "api": REFUSED, "upload": REFUSED},
+            {"socket": "refused", "read": "refused", "api": "refused", "upload": "refused"},
         ), site
 
     victim.goto(f"http://evil.example:{port}/")
