@@ -215,6 +215,6 @@ while not job.control.progress.done:
         unfinished = opened.call(services.uploads.unfinished())
         assert (unfinished.state, unfinished.title) == ("interrupted", "voyages")
         assert not opened.call(services.library.get_meta(UNCLEAN_STOP))
-        assert opened.call(services.uploads.what_is_left(unfinished.id)).unchanged > 0, "what was stored stays"
+        assert opened.call(services.uploads.remaining(unfinished.id)).unchanged > 0, "what was stored stays"
     finally:
         opened.close()

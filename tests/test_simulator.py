@@ -516,13 +516,13 @@ async def test_a_seed_repeats_its_faults_exactly():
     [
         ("500", "'500' has no rate"),
         ("500@", "'500@' has no rate"),
-        ("500@often", "'500@often' holds something that is no number"),
-        ("slow=x@0.1", "'slow=x@0.1' holds something that is no number"),
-        ("teapot@0.1", "There is no fault called 'teapot'"),
+        ("500@often", "'500@often' contains something that is not a number"),
+        ("slow=x@0.1", "'slow=x@0.1' contains something that is not a number"),
+        ("teapot@0.1", "'teapot' is not a fault"),
         ("500@1.5", "The rate of 500 must be between 0 and 1, not 1.5."),
         ("500@nan", "must be between 0 and 1"),
         ("500=3@0.1", "only slow and 429 take a number"),
-        ("slow=0@0.1", "only slow and 429 take a number above 0"),
+        ("slow=0@0.1", "and it must be above 0"),
     ],
 )
 def test_a_fault_that_cannot_be_read_is_told_in_a_sentence(spec, says):
@@ -545,11 +545,11 @@ def test_faults_are_written_as_they_are_read():
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ({"embed_latency_s": -1}, "--embed-latency must be a number of seconds from 0 up, not -1."),
+        ({"embed_latency_s": -1}, "--embed-latency must be a number of seconds of at least 0, not -1."),
         ({"chat_latency_s": math.nan}, "--chat-latency must be"),
         ({"jitter": 2}, "--jitter must be between 0 and 1, not 2."),
         ({"requests_per_minute": 0}, "--rpm must be 1 or more, not 0."),
-        ({"burst": 5}, "--burst only means something beside --rpm"),
+        ({"burst": 5}, "--burst needs --rpm"),
         ({"dimensions": 0}, "--dim must be between 1 and 4096, not 0."),
         ({"faults": parse_faults("500@0.6,429@0.6")}, "must not exceed 1"),
     ],

@@ -1,5 +1,5 @@
-"""Figures from plain values, and the HTML report of a comparison.
+"""Draws figures from plain values, and the HTML report of a comparison.
 
-Knows nothing of services, storage or Streamlit: what it draws is handed to it.
-Way through: `style` sets the look, a module draws each kind of figure; `report` writes a file with those of `static`.
+Knows nothing of services, storage or Streamlit: callers pass the values to draw.
+Way through: `style` defines the look, each other module draws one kind of figure; `report` writes those of `static`.
 """

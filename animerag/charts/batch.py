@@ -1,4 +1,4 @@
-"""Figures of a run over a sheet of questions: how long answers took, when each was asked, how many were there when."""
+"""The figures of a run of a sheet: time to answer, timeline, and answers over time."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 _BINS = 40
 _ROW_PX, _MOST_PX, _LEAST_PX = 14, 900, 260
-_PAUSE_S = 5.0  # a longer one, between two jobs of a run, is cut short
-_STAGED_ROWS = 1500  # beyond that a browser has too many bars to draw: one a question, by how it ended
+_PAUSE_S = 5.0  # longer pauses, between two jobs of a run, are cut out
+_STAGED_ROWS = 1500  # with more questions, one bar each: a browser cannot draw all their stages
 
 
 def latency(timed: Sequence[Timed]) -> Figure:
-    """Draw how many questions took how long, from being asked to the end of the answer."""
+    """Draw the distribution of the time from question to answer."""
     seconds = sorted(one.timings["total_s"] for one in timed if one.timings["total_s"])
     figure = drawn(
         [
@@ -51,7 +51,7 @@ def latency(timed: Sequence[Timed]) -> Figure:
 
 
 def timeline(timed: Sequence[Timed]) -> Figure:
-    """Draw one bar a question, in the order of the sheet: when it was asked, and what took how long."""
+    """Draw one bar per question, in the order of the sheet: when it was asked, and how long each stage took."""
     asked = [one for one in timed if one.timings["total_s"]]
     offsets = _offsets(asked)
     stages = _stages if len(asked) <= _STAGED_ROWS else _whole
@@ -64,17 +64,17 @@ def timeline(timed: Sequence[Timed]) -> Figure:
                 at_s += seconds
     figure = drawn(
         [_bars(stage, bars) for stage, bars in sorted(traces.items(), key=lambda item: list(_ORDER).index(item[0]))],
-        title="Timeline, one bar a question",
+        title="Timeline, one bar per question",
         height=int(min(_MOST_PX, max(_LEAST_PX, 130 + _ROW_PX * len(asked)))),
     )
-    figure.update_xaxes(title_text="seconds since the start, pauses cut out", rangemode="tozero")
+    figure.update_xaxes(title_text="seconds since the start, without pauses", rangemode="tozero")
     figure.update_yaxes(title_text="row of the sheet", autorange="reversed")
     figure.update_layout(bargap=0.15)
     return figure
 
 
 def cumulative(timed: Sequence[Timed]) -> Figure:
-    """Draw how many answers were there at each moment."""
+    """Draw the number of answers over time."""
     asked = [one for one in timed if one.timings["total_s"]]
     offsets = _offsets(asked)
     ends = sorted(offsets[one.number] + one.timings["total_s"] for one in asked)
@@ -92,7 +92,7 @@ def cumulative(timed: Sequence[Timed]) -> Figure:
         title="Answers over time",
         height=320,
     )
-    figure.update_xaxes(title_text="seconds since the start, pauses cut out", rangemode="tozero")
+    figure.update_xaxes(title_text="seconds since the start, without pauses", rangemode="tozero")
     figure.update_yaxes(title_text="answers", rangemode="tozero")
     return figure
 
@@ -100,14 +100,14 @@ def cumulative(timed: Sequence[Timed]) -> Figure:
 _ORDER = {
     "vectors": ("Searching", STAGE_COLOURS["vectors"]),
     "queue": ("Waiting for a slot", STAGE_COLOURS["queue"]),
-    "throttled": ("Held up by limits", STAGE_COLOURS["throttled"]),
+    "throttled": ("Waiting for the rate limit", STAGE_COLOURS["throttled"]),
     "model": ("Model", STAGE_COLOURS["model"]),
     "failed": ("Failed", STAGE_COLOURS["failed"]),
 }
 
 
 def _stages(one: Timed) -> list[tuple[str, float]]:
-    """Cut a question's time into what it was spent on; the search comes first, then the wait for the model."""
+    """Divide a question's time into stages: search, waiting, and the model."""
     timings = one.timings
     before = {"vectors": timings["retrieve_s"], "queue": timings["queue_s"], "throttled": timings["throttle_s"]}
     rest = max(0.0, timings["total_s"] - sum(before.values()))
@@ -133,7 +133,7 @@ def _bars(stage: str, bars: Sequence[tuple[Timed, float, float]]) -> go.Bar:
 
 
 def _offsets(timed: Sequence[Timed]) -> dict[int, float]:
-    """Return when each row was asked, in seconds since the first, less the pauses between jobs."""
+    """Return when each row was asked, in seconds since the first, without the pauses between jobs."""
     offsets: dict[int, float] = {}
     busy_until = cut = 0.0
     for one in sorted(timed, key=lambda one: one.began_at):

@@ -1,4 +1,4 @@
-"""Figures of an experiment: wall time, throughput and speed-up of each mode and level, from plain values."""
+"""The figures of an experiment: wall time, throughput and speed-up of each mode and level."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from animerag.comparison.measurements import MeasuredRun
     from animerag.comparison.plan import Mode
 
-# Besides its colour everything has a shape: it reads the same in grey.
+# Modes differ by shape as well as by colour.
 _SYMBOLS: dict[Mode, str] = {
     "sync": "square",
     "threads": "diamond",
@@ -50,7 +50,7 @@ _LABELLED_BARS = 14
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Point:
-    """One bar of a grouped chart: a median with its spread, its place and its sentence."""
+    """One bar of a grouped chart: a median with its spread, position and hover text."""
 
     level: Level
     x: float
@@ -61,7 +61,7 @@ class _Point:
 
 
 def wall_time(experiment: Experiment) -> Figure:
-    """Draw the median wall time of each mode and level, from the fastest to the slowest repeat."""
+    """Draw the median wall time of each mode and level, with the range of its repeats."""
     levels = experiment.levels
     points = [
         _point(levels, level, (level.fastest_s, level.wall_s, level.slowest_s), f"{level.wall_s:.2f} s")
@@ -75,18 +75,18 @@ def wall_time(experiment: Experiment) -> Figure:
 
 
 def throughput(experiment: Experiment) -> Figure:
-    """Draw items a second of each mode and level, from the slowest to the fastest repeat."""
+    """Draw the median throughput of each mode and level, with the range of its repeats."""
     levels, items = experiment.levels, ITEMS[experiment.plan.workload]
     points = []
     for level in levels:
         rates = [run.throughput for run in _runs(experiment, level)]
-        text = f"{level.throughput:.3g} {items} a second"
+        text = f"{level.throughput:.3g} {items} per second"
         points.append(_point(levels, level, (min(rates), level.throughput, max(rates)), text))
-    return _grouped(points, experiment, title="Throughput", unit=f"{items} a second")
+    return _grouped(points, experiment, title="Throughput", unit=f"{items} per second")
 
 
 def speedup(experiment: Experiment) -> Figure:
-    """Draw how many times as fast as sync each mode is, beside what whole rounds of requests allow."""
+    """Draw the speed-up of each mode against sync, beside the attainable speed-up."""
     if experiment.plan.workload == "query":
         return _one_question(experiment)
     levels = experiment.levels
@@ -99,13 +99,13 @@ def speedup(experiment: Experiment) -> Figure:
     highest = [attainable(experiment.plan.requests, most), *(level.speedup or 0.0 for level in levels)]
     figure.update_yaxes(title_text="times as fast", ticksuffix="×", range=from_zero(highest, 0.06))
     if not any(level.speedup for level in levels):
-        why = "Sync did not run: there is nothing to compare with." if levels else _NOTHING
+        why = "Sync did not run, so there is no speed-up." if levels else _NOTHING
         remark(figure, why)
     return figure
 
 
 def overlay(experiments: Sequence[tuple[str, Experiment]]) -> Figure:
-    """Draw the speed-ups of several named experiments in one figure, each with a dash of its own."""
+    """Draw the speed-ups of several named experiments in one figure, each with its own dash."""
     traces = []
     for (name, experiment), dash in zip(experiments, itertools.cycle(("solid", "dot", "dash"))):
         levels = experiment.levels
@@ -121,7 +121,7 @@ def overlay(experiments: Sequence[tuple[str, Experiment]]) -> Figure:
         title_text="times as fast", ticksuffix="×", range=from_zero((level.speedup or 0.0 for level in levels), 0.06)
     )
     if not traces:
-        remark(figure, "Sync did not run: there is nothing to compare with.")
+        remark(figure, "Sync did not run, so there is no speed-up.")
     return figure
 
 
@@ -144,12 +144,12 @@ def _grouped(points: Sequence[_Point], experiment: Experiment, *, title: str, un
 
 def _point(levels: Sequence[Level], level: Level, measured: tuple[float, float, float], text: str) -> _Point:
     low, value, high = measured
-    # Modes that did not run at a level leave no hole: the bars of a level stand around its middle.
+    # Bars are centred on their level, so that a mode that did not run leaves no gap.
     here = [other.mode for other in levels if other.concurrency == level.concurrency]
     offset = (here.index(level.mode) - (len(here) - 1) / 2) * _bar_width(levels)
-    several = f"the median of {level.n} repeats, {low:.3g} to {high:.3g}, CV {level.cv:.0%}"
+    several = f"median of {level.n} repeats, {low:.3g} to {high:.3g}, CV {100 * level.cv:.0f} %"
     spread = several if level.n > 1 else "one run"
-    doubt = " Suspect: the repeats differ too much to be believed." if level.suspect else ""
+    doubt = " Suspect: the repeats vary too much." if level.suspect else ""
     return _Point(
         level=level,
         x=_categories(levels).index(level.concurrency) + offset,
@@ -191,7 +191,7 @@ def _mode_bars(mode: Mode, points: Sequence[_Point]) -> go.Bar:
 
 
 def _sync_line(figure: Figure, point: _Point, categories: int) -> None:
-    """Carry the level of sync over to the others, past its own bar and its neighbours' labels."""
+    """Draw a line at the value of sync across the other levels, past its own bar and the labels beside it."""
     figure.add_shape(
         type="line",
         x0=round(point.x) + 0.5,
@@ -204,7 +204,7 @@ def _sync_line(figure: Figure, point: _Point, categories: int) -> None:
 
 
 def _labels(points: Sequence[_Point]) -> go.Scatter:
-    # Where labels of all bars would run into each other, only ours and the doubtful ones have one.
+    # If the labels of all bars would overlap, only async and suspect ones have labels.
     crowded = len(points) > _LABELLED_BARS
     labelled = [point for point in points if not crowded or point.level.mode == "async" or point.level.suspect]
     texts = [_short(point.value) + ("<br><b>suspect</b>" if point.level.suspect else "") for point in labelled]
@@ -223,7 +223,8 @@ def _line(mode: Mode, levels: Sequence[Level]) -> go.Scatter:
         hovertext=[
             wrapped(
                 f"{named(level.mode, level.concurrency)}: {level.speedup:.2f}× as fast as sync, "
-                f"an efficiency of {level.efficiency:.0%}." + (" Suspect: the repeats differ." if level.suspect else "")
+                f"efficiency {100 * (level.efficiency or 0):.0f} %."
+                + (" Suspect: the repeats vary." if level.suspect else "")
             )
             for level in ours
         ],

@@ -1,7 +1,7 @@
-"""Work while it runs, as HTML that a page replaces twice a second.
+"""Draws running work as HTML, which a page replaces twice per second.
 
-The page gives a plotly figure a new identity with every change of its data and hides it until it is drawn again, so
-that on a busy machine it is never seen. HTML is there at once. The style is `ui/style.css`.
+Streamlit hides a plotly figure after every change of its data until it is drawn again, so that on a busy machine it is
+never visible. HTML appears immediately. Its style is in `ui/style.css`.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from animerag.comparison.plan import Mode
 
 RACERS: tuple[Mode, ...] = ("sync", "threads", "async")
-_LANES = 4  # at least, so that what stands below does not jump
+_LANES = 4  # at least, so that what is below does not jump
 
 
 def lanes(spans: Sequence[Span], started_s: float, now_s: float, *, window_s: float) -> str:
-    """Draw the last `window_s` seconds of work, a row a request in flight; all times are of `perf_counter`."""
+    """Draw the last `window_s` seconds of work, one row per request in flight; times are those of `perf_counter`."""
     from_s = max(now_s - window_s, started_s)
     shown = [
         Span(one.name, max(one.start_s, from_s) - started_s, one.end_s - started_s, one.lane)
@@ -36,14 +36,14 @@ def lanes(spans: Sequence[Span], started_s: float, now_s: float, *, window_s: fl
     rows = request_rows(shown) + writer_rows(shown)
     rows += [[] for _ in range(_LANES - len(rows))]
     drawn = _rows(rows, span_s)
-    about = f"What the last {span_s[1] - span_s[0]:.0f} seconds went to, a row a request."
+    about = f"The work of the last {span_s[1] - span_s[0]:.0f} seconds, one row per request."
     return _live(about, _legend(shown), drawn, _axis(span_s))
 
 
 def race(
     done: Sequence[MeasuredRun], current: Mode | None, spans: Sequence[Span], started_s: float, now_s: float
 ) -> str:
-    """Draw a race on one clock: finished runs, and the spans so far of `current`, in seconds of `perf_counter`."""
+    """Draw a race on one clock: the finished runs, and the spans of the `current` one; times of `perf_counter`."""
     elapsed_s = max(now_s - started_s, 0.0) if current else 0.0
     finished = {run.mode: run for run in done}
     longest_s = max([elapsed_s, *(run.wall_s for run in done)])
@@ -63,7 +63,7 @@ def race(
         else:
             bands.append(_band(mode, (), 0.0, span_s, "waiting" if current else ""))
     axis = f'<div class="ar-band"><span></span>{_axis(span_s)}</div>'
-    return _live("The race so far, simulated, a band a mode.", _legend(shown), "".join(bands), axis)
+    return _live("The race so far, simulated, one band per mode.", _legend(shown), "".join(bands), axis)
 
 
 def _live(about: str, *parts: str) -> str:
@@ -120,6 +120,6 @@ def _percent(at_s: float, span_s: tuple[float, float]) -> float:
 
 
 def _step_s(seconds: float) -> float:
-    """Return the next round number of seconds: an axis that grows seldom does not jump."""
+    """Return the next round number of seconds, so that the axis seldom changes."""
     steps = (factor * 10.0**power for power in itertools.count() for factor in (1, 1.5, 2, 3, 5, 7.5))
     return next(step for step in steps if step >= max(seconds, 5))

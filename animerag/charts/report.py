@@ -1,4 +1,4 @@
-"""The HTML report of an experiment: one file with figures and tables that needs nothing else, filled in by Jinja2."""
+"""Writes the HTML report of an experiment: one self-contained file with figures and tables, rendered by Jinja2."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class _ReportCell:
-    """A cell as it is shown, with its CSS classes."""
+    """A formatted cell with its CSS classes."""
 
     text: str
     kind: str = ""
@@ -31,14 +31,14 @@ class _ReportCell:
 
 @dataclass(frozen=True, slots=True)
 class _ReportTable:
-    """A table as it is shown."""
+    """A formatted table."""
 
     headings: Sequence[str]
     rows: Sequence[Sequence[_ReportCell]]
 
 
 def experiment_html(experiment: Experiment) -> str:
-    """Return one HTML file with figures and tables inside; opening it fetches nothing and runs no script."""
+    """Return the report as one HTML file, which fetches nothing and runs no script."""
     source = files("animerag.charts").joinpath("report.html").read_text(encoding="utf-8")
     template = Environment(autoescape=True, undefined=StrictUndefined).from_string(source)
     few = _few(experiment)
@@ -73,7 +73,7 @@ def _settings(experiment: Experiment) -> list[tuple[str, object]]:
 
 
 def _few(experiment: Experiment) -> set[int]:
-    """Return the rows of runs whose p99 has too few requests behind it."""
+    """Return the rows of runs with too few requests for a p99."""
     return {row for row, run in enumerate(ordered_runs(experiment)) if 0 < run.latency_s.n < FEW}
 
 

@@ -1,4 +1,4 @@
-"""Figures of single runs: what ran when in one, and several of them racing on one clock."""
+"""The figures of single runs: the timeline of one run, and a race of several on one clock."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ if TYPE_CHECKING:
     from animerag.telemetry.tracing import Span
 
 _FRAMES, _REPLAY_MS = 40, 4000
-_SLOTS = 6  # five requests and a writer: fewer rows leave room, so that a bar is as thick in all bands
-_SHARE = 0.84  # of a band is bars, the rest is air and the line in the mode's colour
+_SLOTS = 6  # rows per band at least (five requests and a writer), so that bars are equally thick in all bands
+_SHARE = 0.84  # of a band's height for bars; the rest is space and the line in the mode's colour
 _BAND_PX = 104
 _LABELLED_SPANS = 120
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Bar:
-    """A span with its place on the y-axis."""
+    """A span with its position on the y-axis."""
 
     span: Span
     y: float
@@ -53,7 +53,7 @@ class _Bar:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Band:
-    """One mode's part of a race. `until_s` is where it ends, `label` what stands there."""
+    """One mode's part of a race, which ends at `until_s` with a `label`."""
 
     name: str
     mode: Mode
@@ -63,7 +63,7 @@ class _Band:
 
 
 def lanes(run: MeasuredRun, *, simulated: bool) -> Figure:
-    """Draw what ran when in one run: what overlaps stands in different rows."""
+    """Draw the timeline of one run; overlapping spans are in different rows."""
     requests, writers = request_rows(run.spans), writer_rows(run.spans)
     rows = requests + writers
     bars = [_Bar(span=span, y=y, thickness=0.82, hover=_described(span)) for y, row in enumerate(rows) for span in row]
@@ -87,15 +87,15 @@ def lanes(run: MeasuredRun, *, simulated: bool) -> Figure:
         zeroline=False,
         fixedrange=True,
     )
-    # Labels of one size, or none: a shrunken word is no label.
+    # Labels that do not fit are hidden instead of shrunk.
     figure.update_layout(uniformtext={"minsize": 9, "mode": "hide"})
     if not bars:
-        remark(figure, "This run has no recorded spans.")
+        remark(figure, "No spans were recorded for this run.")
     return figure
 
 
 def race(runs: Sequence[MeasuredRun], *, simulated: bool) -> Figure:
-    """Draw runs of several modes on one clock, finished, with a button that replays them growing."""
+    """Draw finished runs of several modes on one clock, with a button that replays them."""
     bands = [
         _Band(
             name=named(run.mode, run.concurrency, line="<br>"),
@@ -107,7 +107,7 @@ def race(runs: Sequence[MeasuredRun], *, simulated: bool) -> Figure:
         for run in runs
     ]
     clock_s = max((run.wall_s for run in runs), default=0.0)
-    # Room for the labels; those of several lines are also the wider ones.
+    # Space for the labels; those with several lines are wider.
     reach_s = max((band.until_s / (0.72 if "<br>" in band.label else 0.82) for band in bands), default=0.0) or 1.0
     bars = _placed(bands)
     figure = _banded(bands, bars, reach_s=reach_s, title="Race", simulated=simulated)
@@ -117,7 +117,7 @@ def race(runs: Sequence[MeasuredRun], *, simulated: bool) -> Figure:
 
 
 def request_rows(spans: Iterable[Span]) -> list[list[Span]]:
-    """Pack everything but writing into rows without overlaps; what belongs to one item shares a row or is near it."""
+    """Pack all spans except writing into rows without overlaps; spans of one item are in the same or nearby rows."""
     by_lane = itertools.groupby(
         sorted((span for span in spans if span.name != "writing"), key=attrgetter("lane")), key=attrgetter("lane")
     )
@@ -131,12 +131,12 @@ def request_rows(spans: Iterable[Span]) -> list[list[Span]]:
 
 
 def writer_rows(spans: Iterable[Span]) -> list[list[Span]]:
-    """Pack the writing into rows without overlaps: one, where there is a single writer."""
+    """Pack the writing spans into rows without overlaps: one row for a single writer."""
     return _tracks(span for span in spans if span.name == "writing")
 
 
 def _tracks(spans: Iterable[Span]) -> list[list[Span]]:
-    """Separate what happens at the same time, such as an item's title match and its embedding."""
+    """Separate spans that overlap, such as an item's title match and its embedding."""
     rows: list[list[Span]] = []
     for span in sorted(spans, key=attrgetter("start_s")):
         _place([span], rows)
@@ -144,7 +144,7 @@ def _tracks(spans: Iterable[Span]) -> list[list[Span]]:
 
 
 def _place(track: Sequence[Span], rows: list[list[Span]], near: int | None = None) -> int:
-    """Append a track to the first row that is free, or to the free one next to `near`; return the row's number."""
+    """Append a track to the first free row, or to the free row nearest to `near`; return its number."""
     free = [number for number, row in enumerate(rows) if row[-1].end_s <= track[0].start_s]
     if not free:
         rows.append([])
@@ -179,7 +179,7 @@ def _row_height(bands: Sequence[_Band]) -> float:
 
 
 def _placed(bands: Sequence[_Band]) -> list[_Bar]:
-    """Place each band's rows around its middle; a row is as high in one band as in another."""
+    """Place the rows of each band around its middle; rows have the same height in all bands."""
     height = _row_height(bands)
     return [
         _Bar(
@@ -214,7 +214,7 @@ def _banded(bands: Sequence[_Band], bars: Sequence[_Bar], *, reach_s: float, tit
 
 
 def _marks(bands: Sequence[_Band]) -> go.Bar:
-    """Underline each band in the colour of its mode, up to where it is."""
+    """Underline each band in the colour of its mode, up to its end."""
     height = _row_height(bands)
     return go.Bar(
         orientation="h",
@@ -225,7 +225,7 @@ def _marks(bands: Sequence[_Band]) -> go.Bar:
             "color": [MODE_COLOURS[band.mode] for band in bands],
             "pattern": {"shape": [HATCHES.get(band.mode, "") for band in bands]},
         },
-        hovertext=[f"{band.mode}: {band.until_s:.2f} s in all." for band in bands],
+        hovertext=[f"{band.mode}: {band.until_s:.2f} s total." for band in bands],
         hovertemplate=HOVER_TEXT,
         showlegend=False,
     )
@@ -260,13 +260,13 @@ def _replay_button() -> dict[str, Any]:
         "type": "buttons",
         "showactive": False,
         "buttons": [{"label": "Replay", "method": "animate", "args": [None, how]}],
-        # Below the ticks at the right: legend, title and toolbar are at the top, the axis title in the middle.
+        # Below the axis at the right: legend, title and toolbar are at the top, the axis title is in the middle.
         "x": 1,
         "xanchor": "right",
         "y": 0,
         "yanchor": "top",
         "pad": {"t": 30, "r": 0},
-        # Plotly paints a hovered button almost white in every theme, so the button is light in every theme.
+        # Plotly makes a hovered button almost white in every theme, so the button is light in every theme.
         "bgcolor": "#E9E9FB",
         "bordercolor": "#5B5BD6",
         "font": {"color": "#34349B"},
@@ -287,7 +287,7 @@ def _stages(bars: Sequence[_Bar], *, labelled: bool = False) -> list[go.Bar]:
                 "pattern": {"shape": HATCHES.get(stage, "")},
                 "line": {"width": 0},
             },
-            # Plotly picks the colour of a label by the bar's, which hatching does not fill.
+            # Plotly chooses a label's colour by the bar's, which hatching does not fill.
             text=html.escape(stage),
             textposition="inside" if labelled and stage not in HATCHES else "none",
             insidetextanchor="middle",
@@ -307,7 +307,7 @@ def _by_stage(bars: Sequence[_Bar]) -> dict[str, list[_Bar]]:
 
 def _described(span: Span) -> str:
     stretch = f"{span.seconds:.2f} s, from {span.start_s:.2f} to {span.end_s:.2f} s."
-    # A writer merges what several requests brought.
+    # One write contains the results of several requests.
     whose = "" if span.name == "writing" else f" of request {span.lane + 1}"
     return html.escape(f"{span.name}{whose} took {stretch}")
 

@@ -1,4 +1,4 @@
-"""Figures of the HTML report: shapes with their places, which its template draws as SVG without any script."""
+"""The figures of the HTML report: shapes with positions, which its template renders as SVG without scripts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LANE_PX = 16.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Box:
-    """A rectangle; `kind` is its CSS class, `title` what a pointer over it shows."""
+    """A rectangle; `kind` is its CSS class, `title` its tooltip."""
 
     x: float
     y: float
@@ -37,7 +37,7 @@ class Box:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stroke:
-    """A line through points, as SVG writes them."""
+    """A line through points in SVG notation."""
 
     points: str
     kind: str
@@ -45,7 +45,7 @@ class Stroke:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Label:
-    """Words at a place; `anchor` is start, middle or end."""
+    """Text at a position; `anchor` is start, middle or end."""
 
     x: float
     y: float
@@ -55,7 +55,7 @@ class Label:
 
 @dataclass(slots=True, kw_only=True)
 class Drawing:
-    """A figure of the report: `about` says what it shows, `legend` pairs names with CSS classes."""
+    """A figure of the report; `about` describes it, `legend` pairs names with CSS classes."""
 
     title: str
     about: str
@@ -67,7 +67,7 @@ class Drawing:
 
 
 def drawings(experiment: Experiment) -> list[Drawing]:
-    """Return the figures of an experiment's report; without finished runs there are none."""
+    """Return the figures of an experiment's report; none without finished runs."""
     if not experiment.levels:
         return []
     if experiment.plan.workload == "query":
@@ -83,7 +83,7 @@ def drawings(experiment: Experiment) -> list[Drawing]:
 
 
 def steps_to(most: float, count: int = 5) -> list[float]:
-    """Return round numbers from 0 up to at most `most`, about `count` of them."""
+    """Return about `count` round numbers from 0 to at most `most`."""
     raw = (most or 1.0) / count
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= raw)
@@ -92,7 +92,7 @@ def steps_to(most: float, count: int = 5) -> list[float]:
 
 @dataclass(frozen=True, slots=True)
 class _Scale:
-    """Maps values onto a stretch of pixels."""
+    """Maps values to pixels."""
 
     most: float
     from_px: float
@@ -103,7 +103,7 @@ class _Scale:
 
 
 def _framed(drawing: Drawing, most: float, unit: str) -> _Scale:
-    """Add a grid with its numbers for values from 0 to `most`; return where they are."""
+    """Add a labelled grid for values from 0 to `most`; return its scale."""
     y = _Scale(most * 1.12, drawing.height - _BOTTOM, _TOP)
     for value in steps_to(most * 1.12):
         drawing.lines.append(_line([(_LEFT, y(value)), (WIDTH - _RIGHT, y(value))], "grid"))
@@ -116,7 +116,7 @@ def _wall_time(experiment: Experiment) -> Drawing:
     return _bars(
         experiment,
         title="Wall time",
-        about="Median wall time of each mode and level; whiskers from the fastest to the slowest repeat.",
+        about="Median wall time of each mode and level; whiskers show the fastest and the slowest repeat.",
         unit="seconds",
         values=lambda level: (level.fastest_s, level.wall_s, level.slowest_s),
     )
@@ -131,8 +131,8 @@ def _throughput(experiment: Experiment) -> Drawing:
     return _bars(
         experiment,
         title="Throughput",
-        about="Median throughput of each mode and level; whiskers from the slowest to the fastest repeat.",
-        unit=f"{ITEMS[experiment.plan.workload]} a second",
+        about="Median throughput of each mode and level; whiskers show the slowest and the fastest repeat.",
+        unit=f"{ITEMS[experiment.plan.workload]} per second",
         values=rates,
     )
 
@@ -152,7 +152,7 @@ def _bars(
     group = (WIDTH - _LEFT - _RIGHT) / len(places)
     width = min(0.8 * group / len(modes), 90.0)
     for level in levels:
-        # Modes that did not run at a level leave no hole: the bars of a level stand around its middle.
+        # Bars are centred on their level, so that a mode that did not run leaves no gap.
         here = [other.mode for other in levels if other.concurrency == level.concurrency]
         middle = _LEFT + group * (places.index(level.concurrency) + 0.5)
         x = middle + (here.index(level.mode) - (len(here) - 1) / 2) * width
@@ -187,7 +187,7 @@ def _speedup(experiment: Experiment) -> Drawing:
     limits = [attainable(experiment.plan.requests, level) for level in range(1, most + 1)]
     drawing = Drawing(
         title="Speed-up against sync",
-        about="How many times as fast as sync each mode is, and what n requests at c in flight allow at most, n/⌈n/c⌉.",
+        about="Speed-up of each mode against sync, and the attainable speed-up of n requests at c in flight, n/⌈n/c⌉.",
         height=_HEIGHT,
         legend=[*((mode, f"mode-{mode}") for mode in _modes(levels)), ("attainable", "limit")],
     )
@@ -211,7 +211,7 @@ def _one_question(experiment: Experiment) -> Drawing:
     levels, left, row = experiment.levels, 110, 46
     drawing = Drawing(
         title="One question",
-        about="Median wall time of each mode, with the fastest and the slowest repeat.",
+        about="Median wall time of each mode; whiskers show the fastest and the slowest repeat.",
         height=_TOP + row * len(levels) + 12,
     )
     x = _Scale(max(level.slowest_s for level in levels) * 1.15, left, WIDTH - _RIGHT)
@@ -243,7 +243,7 @@ def _lanes(run: MeasuredRun) -> Drawing:
     height = _TOP + row * (len(requests) + len(writers)) + _BOTTOM
     drawing = Drawing(
         title=f"One run of {named(run.mode, run.concurrency)}, {run.wall_s:.1f} s",
-        about=f"What ran when in the fastest run of {run.mode}, a row for each request in flight.",
+        about=f"Timeline of the fastest {run.mode} run, one row per request in flight.",
         height=round(height, 2),
         legend=[(stage, f"stage-{stage}") for stage in STAGE_COLOURS if stage in names],
     )
@@ -272,7 +272,7 @@ def _lanes(run: MeasuredRun) -> Drawing:
 
 
 def short(value: float) -> str:
-    """Return a number with three digits at most."""
+    """Return a number with about three digits."""
     return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 

@@ -1,6 +1,6 @@
-"""The style that all figures share, with the other charts the only modules that know plotly.
+"""The common style of all figures. Only the modules of this package import plotly.
 
-Backgrounds are transparent and text colours are left out, so that the page's theme, light or dark, supplies them.
+Backgrounds are transparent and text colours are not set, so that the page's theme, light or dark, applies.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ STAGE_COLOURS: dict[str, str] = {
     "failed": "#E5484D",
 }
 HATCHES = {"async-early": "/", "queue": "/", "throttled": "x", "failed": "x"}
-NEUTRAL = "#8B8D98"  # reads on white and on near black alike
+NEUTRAL = "#8B8D98"  # readable on white and on near black
 _CLEAR = "rgba(0,0,0,0)"
-HOVER_TEXT = "%{hovertext}<extra></extra>"  # our sentence alone, without what plotly adds
+HOVER_TEXT = "%{hovertext}<extra></extra>"  # only our sentence, without plotly's additions
 
 
 def drawn(traces: Sequence[Any], *, title: str, height: int, simulated: bool = False) -> Figure:
-    """Return a figure in the style that all of ours share."""
+    """Return a figure in the common style."""
     figure = go.Figure(data=traces)
     figure.update_layout(
-        # Not the process's default: under Streamlit that is a set of placeholders that only its own page replaces.
+        # Not the default template: Streamlit sets one with placeholders that only its own page replaces.
         template=go.layout.Template(),
         title={
             "text": f"{title} · simulated" if simulated else title,
@@ -63,7 +63,7 @@ def drawn(traces: Sequence[Any], *, title: str, height: int, simulated: bool = F
         paper_bgcolor=_CLEAR,
         plot_bgcolor=_CLEAR,
         modebar={"bgcolor": _CLEAR, "color": NEUTRAL, "activecolor": MODE_COLOURS["async"]},
-        barmode="overlay",  # every bar says itself where it stands
+        barmode="overlay",  # bars have explicit positions
         hovermode="closest",
         hoverlabel={"align": "left", "namelength": -1},
         legend={"orientation": "h", "x": 0, "xanchor": "left", "y": 1, "yanchor": "bottom", "bgcolor": _CLEAR},
@@ -74,7 +74,7 @@ def drawn(traces: Sequence[Any], *, title: str, height: int, simulated: bool = F
 
 
 def words_at(x: Sequence[float], y: Sequence[object], texts: Sequence[str], at: str, size: int = 12) -> go.Scatter:
-    """Write words into a figure, without marks."""
+    """Return a trace of text without markers."""
     return go.Scatter(
         x=x,
         y=y,
@@ -89,26 +89,26 @@ def words_at(x: Sequence[float], y: Sequence[object], texts: Sequence[str], at: 
 
 
 def from_zero(values: Iterable[float], room: float = 0.16) -> list[float]:
-    """Return the range of an axis with room for what stands above the highest value."""
+    """Return the range of an axis, with space above the highest value."""
     return [0.0, max(values, default=0.0) * (1 + room) or 1.0]
 
 
 def remark(figure: Figure, sentence: str) -> None:
-    """Say in a figure why it is empty."""
+    """Write into a figure why it is empty."""
     figure.add_annotation(text=sentence, x=0.02, y=0.97, xref="paper", yref="paper", xanchor="left", showarrow=False)
 
 
 def named(mode: Mode, concurrency: int, line: str = ", ") -> str:
-    """Name a mode at a level."""
+    """Return the name of a mode at a level."""
     return mode if mode == SYNC else f"{mode}{line}{concurrency} in flight"
 
 
 def faint(colour: str) -> str:
-    """Return a colour that lets half of what is behind it through."""
+    """Return a half-transparent colour."""
     red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
     return f"rgba({red},{green},{blue},0.45)"
 
 
 def wrapped(sentence: str, width: int = 60, lines: int = 12) -> str:
-    """Return a text that plotly draws as it is, in lines: hover boxes are as wide as their longest line."""
+    """Return escaped text in lines, because hover boxes are as wide as their longest line."""
     return "<br>".join(html.escape(line) for line in textwrap.wrap(sentence, width, max_lines=lines, placeholder=" …"))

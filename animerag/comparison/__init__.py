@@ -1,6 +1,6 @@
-"""Measures the same work done one call at a time, with threads and with async, at several levels.
+"""Measures the same work in sync, threads and async modes at several concurrency levels.
 
-Knows nothing of the owner's catalogue, which it never changes, nor of charts.
-Way through: `plan` and `presets` say what is measured; `runner` runs it: `site` prepares, `measuring`
-times a run of ours or of `baselines`; `experiment` does the arithmetic, `summary` and `tables` present it.
+Never changes the user's catalogue, and knows nothing of charts.
+Way through: `plan` and `presets` define an experiment; `runner` runs it: `site` prepares the work, `measuring` times
+one run of the app's services or of `baselines`; `experiment` computes, `summary` and `tables` present the results.
 """

@@ -1,7 +1,7 @@
-"""The baselines of Compare: the same work one request after another, or in a pool of threads.
+"""The baselines of Compare: the same work one request after another, or in a thread pool.
 
-Real implementations on the vendors' synchronous clients with their own retries; the one module besides the adapters
-that imports openai and chromadb. Same batches, vectors, metadata, prompts and servers as ours.
+They use the vendors' synchronous clients with the retries of these; besides the adapters, only this module imports
+openai and chromadb. Batches, vectors, metadata, prompts and servers are those of the app's own pipeline.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _TOO_MANY_REQUESTS = 429
 
 @dataclass(slots=True)
 class BaselineStats:
-    """What a baseline's run did; every method may be called from any of them."""
+    """The figures of a baseline's run; every method may be called from any of its threads."""
 
     spans: list[Span] = field(default_factory=list)
     latencies_s: list[float] = field(default_factory=list)
@@ -52,7 +52,7 @@ class BaselineStats:
 
     @contextmanager
     def request(self, name: str, lane: int) -> Iterator[None]:
-        """Time one call to the provider, with all tries that the vendor's client makes."""
+        """Time one call to the provider, including the retries of the vendor's client."""
         started_s = time.perf_counter()
         with self._lock:
             self.meter.start(started_s)
@@ -67,7 +67,7 @@ class BaselineStats:
 
     @contextmanager
     def span(self, name: str, lane: int = 0) -> Iterator[None]:
-        """Time anything else."""
+        """Time any other step."""
         started_s = time.perf_counter()
         try:
             yield
@@ -76,20 +76,20 @@ class BaselineStats:
                 self.spans.append(Span(name, started_s, time.perf_counter(), lane))
 
     def fail(self, items: int, error: Exception) -> None:
-        """Count items that failed for good."""
+        """Count items that failed."""
         with self._lock:
             self.failed += items
             self.error = self.error or f"{type(error).__name__}: {error}"
 
     def note_status(self, response: httpx2.Response) -> None:
-        """Count refusals, those that the vendor's client tried again included."""
+        """Count responses with status 429, including those that the vendor's client retried."""
         with self._lock:
             self.rate_limited += response.status_code == _TOO_MANY_REQUESTS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchFixture:
-    """What questions are asked of: the shows of the prepared collection, and a title match that takes its time."""
+    """What questions are answered from: the shows in the prepared collection, and a title match with a latency."""
 
     shows: Mapping[str, Show]
     aliases: AliasIndex
@@ -98,12 +98,12 @@ class SearchFixture:
 
 
 class Baseline:
-    """One run's synchronous clients. Use it from threads; never from the event loop."""
+    """The synchronous clients of one run. Use them from threads, never from the event loop."""
 
     def __init__(
         self, endpoint: Endpoint, spec: CollectionSpec, stats: BaselineStats, stopping: Callable[[], bool]
     ) -> None:
-        """Open clients, outside the measured time."""
+        """Open the clients, outside the measured time."""
         import openai
 
         self._stats = stats
@@ -123,7 +123,7 @@ class Baseline:
         self._client.close()
 
     def ingest(self, batches: Sequence[list[Document]], level: int) -> None:
-        """Embed and write each batch in `level` threads, one write at a time: Chroma is slower at parallel ones."""
+        """Embed and write batches in `level` threads, one write at a time: parallel writes to Chroma are slower."""
         lock = threading.Lock()
 
         def import_batch(numbered: tuple[int, list[Document]]) -> None:
@@ -134,13 +134,13 @@ class Baseline:
                 vectors = self._embed([document.text for document in documents], lane)
                 with lock, self._stats.span("writing"):
                     self._write(documents, vectors)
-            except Exception as error:  # noqa: BLE001 - a failed batch is a figure of this run, whatever raised it
+            except Exception as error:  # noqa: BLE001 - a failed batch is counted, whatever the error
                 self._stats.fail(len(documents), error)
 
         _each(import_batch, list(enumerate(batches)), level)
 
     def answer(self, questions: Sequence[str], fixture: SearchFixture, level: int) -> None:
-        """Answer each question: title match, embedding, vector search and answer one after another."""
+        """Answer each question in sequence: title match, embedding, vector search, answer."""
 
         def ask(numbered: tuple[int, str]) -> None:
             lane, question = numbered
@@ -155,7 +155,7 @@ class Baseline:
         _each(ask, list(enumerate(questions)), level)
 
     def answer_overlapped(self, question: str, fixture: SearchFixture) -> None:
-        """Answer one question: the title match in a thread beside embedding and vector search, then the answer."""
+        """Answer one question, with the title match in a thread beside embedding and vector search."""
         try:
             with ThreadPoolExecutor(2) as pool:
                 by_title = pool.submit(self._match, question, fixture, 0)
@@ -170,7 +170,7 @@ class Baseline:
             answer = self._client.embeddings.create(
                 model=self._endpoint.embedding_model, input=texts, encoding_format="base64"
             )
-        # Typed as floats, but base64 is what was asked for: decoded as ours is.
+        # The client types them as floats, but the request asked for base64.
         encoded: list[Any] = [item.embedding for item in sorted(answer.data, key=lambda item: item.index)]
         return np.stack([np.frombuffer(base64.b64decode(item), "<f4") for item in encoded])
 
@@ -223,7 +223,7 @@ def _collection(endpoint: Endpoint, spec: CollectionSpec) -> Collection:
 
 
 def _each(work: Callable[[Any], None], items: Sequence[Any], level: int) -> None:
-    """Do `work` on every item: in this thread, or in a pool of `level` of them."""
+    """Run `work` on every item, in this thread or in a pool of `level` threads."""
     if level == 1:
         for item in items:
             work(item)

@@ -1,6 +1,6 @@
-"""Races that were measured once and ship with the package, for a page to show before the first one is run here.
+"""Recorded races that ship with the package; the page shows them until a race has been run.
 
-`benchmarks/demo_race.py` measures them again.
+`benchmarks/demo_race.py` records them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoRace:
-    """A stored race, and the class of machine it was measured on."""
+    """A recorded race, and the class of machine that ran it."""
 
     experiment: Experiment
     machine: str
@@ -28,7 +28,7 @@ class DemoRace:
 
 @cache
 def demo_race(workload: Workload) -> DemoRace | None:
-    """Return the stored race of a workload, or None where there is none."""
+    """Return the recorded race of a workload, or None."""
     stored = json.loads(files("animerag.comparison").joinpath("demo.json").read_text(encoding="utf-8"))
     race = stored["races"].get(workload)
     return DemoRace(experiment=from_object(race), machine=stored["machine"]) if race else None

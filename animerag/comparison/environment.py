@@ -1,6 +1,6 @@
-"""The bench that Compare works on: providers to measure and scratch services, beside the runtime's own.
+"""Builds what experiments use: a provider to measure, and services on a scratch catalogue.
 
-With `composition.py` it is the composition root: no other room puts adapters and services together.
+Only this module and `composition.py` connect adapters with services.
 """
 
 from __future__ import annotations
@@ -37,21 +37,21 @@ if TYPE_CHECKING:
 
 
 class SlowTitles(Retriever):
-    """A retriever whose title match takes as long as a title service on a network would."""
+    """A retriever whose title match takes as long as a title service on a network."""
 
     def __init__(self, indexer: Indexer, latency_s: float) -> None:
         super().__init__(indexer)
         self._latency_s = latency_s
 
     async def match_titles(self, question: str) -> list[AliasMatch]:
-        """Match after the latency."""
+        """Match titles after the latency."""
         await asyncio.sleep(self._latency_s)
         return await super().match_titles(question)
 
 
 @dataclass(frozen=True, slots=True)
 class ScratchBench:
-    """The `Bench` of `ports.py`; its methods are described there."""
+    """Opens providers and scratch services for experiments."""
 
     settings: Settings
     index: OpenIndex
@@ -59,12 +59,12 @@ class ScratchBench:
 
     @property
     def directory(self) -> Path:
-        """Return where scratch catalogues lie."""
+        """Return the directory of scratch catalogues."""
         return self.settings.data_dir / "scratch"
 
     @asynccontextmanager
     async def provider(self, plan: ExperimentPlan, settings: Mapping[str, object]) -> AsyncIterator[ObservableProvider]:
-        """Open the simulator, or point at the configured provider."""
+        """Open the provider of a plan: the simulator or the configured one. Raises ProviderError, InvalidInputError."""
         await self.index.start()
         if plan.against == "configured":
             yield _BenchProvider(self._endpoint(self.settings.openai_base_url, self.settings.provider_key))
@@ -88,25 +88,25 @@ class ScratchBench:
             simulated=simulated,
             chroma_url=self.index.url or "",
             chroma_api_key=settings.chroma_api_key.get_secret_value() if settings.chroma_api_key else None,
-            chroma_tenant=self.index.tenant,  # a local server's is made at its start
+            chroma_tenant=self.index.tenant,  # that of a local server is new at each start
             chroma_database=settings.chroma_database,
         )
 
     def check(self, settings: Mapping[str, object]) -> None:
-        """Make the settings, for the sentence that says what is wrong with them."""
+        """Raise InvalidInputError for settings that the simulator cannot have."""
         _simulated(settings)
 
     @asynccontextmanager
     async def scratch(
         self, endpoint: Endpoint, directory: Path, *, level: LevelChoice, alias_latency_s: float, early_start: bool
     ) -> AsyncIterator[Sandbox]:
-        """Open warmed services on a library of their own."""
+        """Open warm services on a library in `directory`, with a gate of their own at `level`."""
         from animerag.providers.openai import OpenAIChat, OpenAIConnection, OpenAIEmbedder
 
         async with contextlib.AsyncExitStack() as stack:
             library = await Library.open(directory / "library.db")
             stack.push_async_callback(library.close)
-            # Limits that were configured are those of the user's own provider.
+            # The configured limits are those of the user's own provider.
             rpm, tpm = (None, None) if endpoint.simulated else (self.settings.max_rpm, self.settings.max_tpm)
             gate = Gate(ingest=level, query=level, max_rpm=rpm, max_tpm=tpm)
             connection = OpenAIConnection(api_key=endpoint.api_key, base_url=endpoint.base_url, gate=gate)
@@ -139,18 +139,18 @@ class ScratchBench:
             )
 
     def why_not_configured(self) -> str | None:
-        """Explain that the embedded default has nothing to measure; None for a provider on a network."""
+        """Return why the configured provider cannot be measured; None if it can."""
         settings = self.settings
         for choice, does in ((settings.embedding_provider, "embeds"), (settings.chat_provider, "answers")):
             if settings.provider_for(choice) == "local":
                 return (
-                    f"What {does} here is the embedded default: it waits on no network, so there is nothing to overlap."
-                    " Set OPENAI_API_KEY or OPENAI_BASE_URL to measure a provider of yours."
+                    f"The embedded default {does} here. It uses no network, so there is nothing to overlap:"
+                    " set OPENAI_API_KEY or OPENAI_BASE_URL to measure your own provider."
                 )
         return None
 
     def prices(self) -> dict[str, float | None]:
-        """Look the configured models up in the price table."""
+        """Return USD per million tokens of the configured models: `embedding`, `input`, `output`."""
         from animerag.providers.pricing import OUTPUT, price_table
 
         table, chat = price_table(self.settings.prices), self.settings.chat_model
@@ -161,17 +161,17 @@ class ScratchBench:
         }
 
     def fixed_by(self, setting: str) -> str | None:
-        """Name the variable that fixes a setting."""
+        """Return the environment variable that fixes a setting, or None."""
         return variable(setting) if setting in self.settings.fixed else None
 
     def set_level(self, priority: Priority, level: int) -> None:
-        """Change the level of the gate that the app works through."""
+        """Set the level of the app's own gate."""
         self.gate.set_level(priority, level)
 
 
 @dataclass(frozen=True, slots=True)
 class _BenchProvider:
-    """A provider to measure; only the simulator reports what it saw."""
+    """A provider for the length of an experiment; only the simulator reports its own figures."""
 
     endpoint: Endpoint
     simulator: SimulatorProcess | None = None

@@ -1,4 +1,4 @@
-"""A finished experiment as a value, and the arithmetic that follows from its runs. No clock, no I/O."""
+"""A finished experiment, and the figures computed from its runs. No clock, no I/O."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from animerag.comparison.measurements import MeasuredRun
     from animerag.comparison.plan import ExperimentPlan, Mode
 
-SUSPECT_CV = 0.20  # repeats that differ by more than a fifth say more about the machine than about the code
-WITHIN = 1.05  # a lower level that is this near the fastest is the better choice
-SINGLE_RUN_NOISE = 0.15  # the same work differs by that much from run to run on a shared machine
+SUSPECT_CV = 0.20  # a larger coefficient of variation says more about the machine than about the code
+WITHIN = 1.05  # a lower level is recommended if it takes at most this factor of the fastest time
+SINGLE_RUN_NOISE = 0.15  # how much single runs of the same work differ on a shared machine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Level:
-    """One mode at one level over its repeats. `speedup` is against sync in the same experiment, where that ran."""
+    """The repeats of one mode at one level. `speedup` compares with sync in the same experiment, if that ran."""
 
     mode: Mode
     concurrency: int
@@ -40,13 +40,13 @@ class Level:
 
     @property
     def suspect(self) -> bool:
-        """Tell whether the repeats differ too much to be believed."""
+        """Return whether the repeats differ too much to be reliable."""
         return self.cv > SUSPECT_CV
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recommendation:
-    """The level to use, and why."""
+    """The recommended level and the reason."""
 
     concurrency: int
     reason: str
@@ -54,7 +54,7 @@ class Recommendation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Experiment:
-    """A finished or cancelled experiment; everything shown is computed from `plan`, `settings` and `runs`."""
+    """A finished or cancelled experiment; all figures are computed from `plan`, `settings` and `runs`."""
 
     plan: ExperimentPlan
     settings: Mapping[str, object]
@@ -66,27 +66,27 @@ class Experiment:
 
     @property
     def levels(self) -> list[Level]:
-        """Return every mode and level that ran, by mode and in ascending order."""
+        """Return every mode and level that ran, ordered by mode and level."""
         return summarise(self.plan, self.runs)
 
     @property
     def recommended(self) -> Recommendation | None:
-        """Return the level to use for this workload; None where async did not run."""
+        """Return the recommended level for this workload; None if async did not run."""
         return recommend(self.levels)
 
     @property
     def journalled(self) -> dict[str, str]:
-        """Return what the journal of jobs stores: where to find the rest."""
+        """Return what the job journal stores: the id under which the experiment is saved."""
         return {"experiment": self.id}
 
     @property
     def simulated(self) -> bool:
-        """Tell whether the provider was the simulator: every figure then says so."""
+        """Return whether the provider was the simulator, which every figure then shows."""
         return self.plan.against == "simulated"
 
 
 def summarise(plan: ExperimentPlan, runs: Sequence[MeasuredRun]) -> list[Level]:
-    """Return medians and spread by mode and level. Runs that failed altogether do not count."""
+    """Return medians and spread by mode and level. Failed runs do not count."""
     by_setting: dict[tuple[Mode, int], list[MeasuredRun]] = {}
     for run in runs:
         if run.error is None:
@@ -120,7 +120,7 @@ def _level(plan: ExperimentPlan, runs: Sequence[MeasuredRun], sync_s: float | No
 
 
 def recommend(levels: Sequence[Level]) -> Recommendation | None:
-    """Return the lowest async level without losses that is within 5 % of the fastest."""
+    """Return the lowest async level without errors whose time is within 5 % of the fastest."""
     ours = [level for level in levels if level.mode == "async"]
     whole = [level for level in ours if not level.errors] or ours
     if not whole:
@@ -130,7 +130,7 @@ def recommend(levels: Sequence[Level]) -> Recommendation | None:
     gain = f", {best.speedup:.1f}× as fast as one at a time" if best.speedup else ""
     if best is fastest:
         beyond = [level for level in ours if level.concurrency > best.concurrency]
-        why = "the fastest level" + (", and more in flight brings nothing" if beyond else " that was tried")
+        why = "the fastest level" + ("; higher levels bring no gain" if beyond else " that was measured")
     else:
         why = f"within 5 % of level {fastest.concurrency}, with fewer requests in flight"
     failed = f"; {best.errors} failed" if best.errors else ""
@@ -138,14 +138,14 @@ def recommend(levels: Sequence[Level]) -> Recommendation | None:
 
 
 def noise(one: Level, other: Level) -> float:
-    """Return the share by which two medians may differ by chance: two standard errors, or 15 % of single runs."""
+    """Return the share by which two medians may differ by chance: two standard errors, or 15 % for single runs."""
     if min(one.n, other.n) < 2:
         return SINGLE_RUN_NOISE
     return max(WITHIN - 1, 2 * math.hypot(one.cv / math.sqrt(one.n), other.cv / math.sqrt(other.n)))
 
 
 def fastest_modes(levels: Sequence[Level]) -> list[Level]:
-    """Return the best level of each mode that no other mode beats by more than noise, in the order of modes."""
+    """Return the best level of each mode that no other mode beats by more than noise, ordered by mode."""
     best: dict[Mode, Level] = {}
     for level in sorted(levels, key=lambda level: (level.errors > 0, level.wall_s)):
         best.setdefault(level.mode, level)

@@ -1,4 +1,4 @@
-"""What one run measured, and how many seconds its requests took. No clock, no I/O."""
+"""The figures of one run, and the distribution of its request latencies. No clock, no I/O."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from animerag.comparison.plan import Mode
     from animerag.telemetry.tracing import Span
 
-FEW = 100  # below that many requests a 99th percentile is the maximum by another name
-_BLOCKED_S = 0.1  # an event loop that comes back later than this was blocked
-_OVERDUE = 1.25  # requests in flight for a quarter longer than the provider needed were not being waited for
+FEW = 100  # with fewer requests, the 99th percentile is just the maximum
+_BLOCKED_S = 0.1  # a larger event-loop lag counts as blocked
+_OVERDUE = 1.25  # requests in flight longer than this factor of the provider's time were held up in this process
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Distribution:
-    """Seconds of `n` requests. Percentiles by the nearest rank; all 0 when there were none."""
+    """Seconds of `n` requests, with nearest-rank percentiles; all 0 without requests."""
 
     n: int = 0
     mean: float = 0.0
@@ -34,17 +34,14 @@ class Distribution:
 
     @classmethod
     def of(cls, values: Iterable[float]) -> Distribution:
-        """Summarise values."""
+        """Return the distribution of some values."""
         ordered = sorted(values)
         if not ordered:
             return cls()
         return cls(
             n=len(ordered),
             mean=mean(ordered),
-            p50=percentile(ordered, 50),
-            p90=percentile(ordered, 90),
-            p95=percentile(ordered, 95),
-            p99=percentile(ordered, 99),
+            **{f"p{share}": percentile(ordered, share) for share in (50, 90, 95, 99)},
             min=ordered[0],
             max=ordered[-1],
         )
@@ -52,10 +49,9 @@ class Distribution:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasuredRun:
-    """One run as it was measured. Spans are in seconds since its start.
+    """The figures of one run. Spans are in seconds since its start.
 
-    `provider_s` is the sum of what the provider itself spent on the requests, where it reports that (the simulator
-    does).
+    `provider_s` is the time that the provider itself spent on all requests, which only the simulator reports.
     """
 
     mode: Mode
@@ -79,25 +75,25 @@ class MeasuredRun:
 
     @property
     def throughput(self) -> float:
-        """Return items a second, without those that failed."""
+        """Return the items per second, without failed ones."""
         return (self.items - self.errors) / self.wall_s if self.wall_s else 0.0
 
     @property
     def blocked(self) -> str | None:
         """Describe a blocked event loop, or return None.
 
-        By Little's law (Operations Research 9, 1961) requests in flight are their rate times their latency. Counted
-        here that is the time they were waited for; counted by the provider, the time it needed. A loop that stands
-        still makes the first longer than the second.
+        By Little's law (Operations Research 9, 1961), the mean requests in flight are the request rate times the
+        latency. Measured here, the latency is the time that this process waited; measured by the provider, it is the
+        time that it needed. A blocked loop makes the first longer than the second.
         """
         waited_s = self.concurrency_mean * self.wall_s
         lag = f"lag p95 {self.loop_lag_p95_s * 1000:.0f} ms, longest {self.loop_lag_max_s * 1000:.0f} ms"
         overdue = self.provider_s is not None and waited_s > _OVERDUE * self.provider_s
         if self.loop_lag_p95_s > _BLOCKED_S and overdue:
             return (
-                f"The event loop was blocked ({lag}): requests were in flight for {waited_s:.1f} s in total, of which "
-                f"the provider needed {self.provider_s:.1f} s. Something in this process computes on the loop."
+                f"The event loop was blocked ({lag}): requests were in flight for {waited_s:.1f} s in total, and the "
+                f"provider needed {self.provider_s:.1f} s of that. Code in this process runs too long on the loop."
             )
         if self.loop_lag_p95_s > _BLOCKED_S:
-            return f"The event loop was blocked ({lag}). Something in this process computes on the loop."
+            return f"The event loop was blocked ({lag}). Code in this process runs too long on the loop."
         return None

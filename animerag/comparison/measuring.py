@@ -1,4 +1,4 @@
-"""One run, measured: our services on the event loop, or a baseline in threads, each on what the site prepared."""
+"""Measures one run: the app's services on the event loop, or a baseline in threads."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
     from animerag.ports import VectorIndex
     from animerag.rate_limits import Meter
 
-# The span that stands for one request of a workload's main kind.
+# The span of one request of the workload's main kind.
 MAIN_SPAN: dict[Workload, str] = {"ingest": "embedding", "batch": "model", "query": "model"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawRun:
-    """One run's raw figures, with times and spans in seconds of `time.perf_counter`."""
+    """The raw figures of one run; times and spans are those of `time.perf_counter`."""
 
     started_s: float
     ended_s: float
@@ -52,7 +52,7 @@ class RawRun:
 
 
 class Measurer:
-    """Runs a site's work in one mode at one level."""
+    """Runs the work of a site in one mode at one level."""
 
     def __init__(self, index: VectorIndex, sites: Sites) -> None:
         self._index = index
@@ -121,7 +121,7 @@ class Measurer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _WorkResult:
-    """How a run's work ended: what failed, the first error, and when first words came."""
+    """The outcome of a run's work: failed items, the first error, and times to the first token."""
 
     failed: int
     error: str | None
@@ -147,7 +147,7 @@ async def _our_work(scratch: Sandbox, work: ExperimentWork, control: Control, le
 
 
 def _baseline_work(baseline: Baseline, work: ExperimentWork, fixture: SearchFixture, mode: Mode, level: int) -> None:
-    """Do a run's work in the form that `mode` stands for."""
+    """Do the work of a run in a mode."""
     if work.plan.workload == "ingest":
         baseline.ingest(list(cut(work.documents, [work.plan.batch_size])), level)
     elif work.plan.workload == "query" and mode != SYNC:
@@ -157,7 +157,7 @@ def _baseline_work(baseline: Baseline, work: ExperimentWork, fixture: SearchFixt
 
 
 async def _in_thread(work: Callable[[], None], stop: threading.Event) -> None:
-    """Run blocking work in a thread of its own; a cancelled caller makes it stop and waits until it has."""
+    """Run blocking work in a thread; if the caller is cancelled, stop the work and wait for its end."""
     running = asyncio.ensure_future(asyncio.to_thread(work))
     try:
         await asyncio.shield(running)
@@ -170,7 +170,7 @@ async def _in_thread(work: Callable[[], None], stop: threading.Event) -> None:
 def measured_run(
     setting: tuple[Mode, int, int], work: ExperimentWork, raw: RawRun, observed: Observed | None
 ) -> MeasuredRun:
-    """Return the figures of a run of (mode, level, repeat), with what the provider itself saw of it."""
+    """Return the figures of a run of (mode, level, repeat), with those that the provider reports."""
     mode, level, repeat = setting
     meter, wall_s, items = raw.meter, raw.ended_s - raw.started_s, work.plan.items
     spans = (
@@ -200,7 +200,7 @@ def measured_run(
 
 
 def _latencies(spans: Sequence[Span], name: str) -> list[float]:
-    """Return the seconds from the first to the last span of each lane: an answer's first words and the rest are two."""
+    """Return the latency of each lane from its first to its last span: an answer has one for its first words."""
     lanes: dict[int, list[Span]] = {}
     for span in spans:
         if span.name == name:

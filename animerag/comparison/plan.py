@@ -1,4 +1,4 @@
-"""What an experiment compares: kinds of work, modes, levels, and how many runs that makes. No clock, no I/O."""
+"""The plan of an experiment: workload, modes, levels and repeats, and the runs that follow. No clock, no I/O."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, cast, get_args
 
 from animerag.errors import InvalidInputError
+from animerag.text.counting import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,22 +18,22 @@ Mode = Literal["sync", "threads", "async", "async-early"]
 Against = Literal["simulated", "configured"]
 WORKLOADS: tuple[Workload, ...] = get_args(Workload)
 MODES: tuple[Mode, ...] = get_args(Mode)
-SYNC: Mode = "sync"  # what the other modes are compared with
-OURS: tuple[Mode, ...] = ("async", "async-early")  # what the app's own services run
-EARLY: Mode = "async-early"  # one question only: the model starts on the title match alone
+SYNC: Mode = "sync"  # the baseline of every speed-up
+OURS: tuple[Mode, ...] = ("async", "async-early")  # the modes of the app's own services
+EARLY: Mode = "async-early"  # a single question: the model starts as soon as a title matches
 ITEMS: dict[Workload, str] = {"ingest": "documents", "batch": "questions", "query": "questions"}
-_RENAMED: dict[str, Mode] = {"threads-unlocked": "threads"}  # names that scripts and older experiments use
+_RENAMED: dict[str, Mode] = {"threads-unlocked": "threads"}  # names in scripts and in older experiments
 
 MAX_LEVEL = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExperimentPlan:
-    """What to run. Raises InvalidInputError for a plan that cannot be run.
+    """The plan of an experiment. Raises InvalidInputError for a plan that cannot run.
 
-    `documents` counts for ingest, `questions` for batch;
-    `alias_latency_s` stands for a slow title service and is slept in every mode alike, but for `async-early`, whose
-    point is titles in memory. `warmup` runs are made of each mode, on a few requests, before anything counts.
+    `documents` applies to ingest and `questions` to batch. `alias_latency_s` simulates a slow title service in every
+    mode except `async-early`, which needs titles in memory. `warmup` is the number of short runs of each mode before
+    the measured ones.
     """
 
     workload: Workload = "ingest"
@@ -49,59 +50,60 @@ class ExperimentPlan:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _require(self.workload in WORKLOADS, f"There is no workload {self.workload!r}: choose from {_list(WORKLOADS)}.")
+        _require(self.workload in WORKLOADS, f"{self.workload!r} is not a workload: use {_list(WORKLOADS)}.")
         object.__setattr__(self, "modes", tuple(dict.fromkeys(map(mode_named, self.modes))))
         unknown = [mode for mode in self.modes if mode not in MODES]
-        _require(not unknown, f"There is no mode {', '.join(unknown)}: choose from {_list(MODES)}.")
+        _require(not unknown, f"{', '.join(unknown)} is not a mode: use {_list(MODES)}.")
         _require(any(mode in self.modes for mode in modes_of(self.workload)), "Choose at least one mode.")
         _require(
             bool(self.levels) and all(1 <= level <= MAX_LEVEL for level in self.levels),
-            f"Levels must be numbers from 1 to {MAX_LEVEL}.",
+            f"Levels must be whole numbers from 1 to {MAX_LEVEL}.",
         )
         for name, most in (("repeats", 50), ("documents", 20_000), ("questions", 1000), ("batch_size", 2048)):
-            _require(1 <= getattr(self, name) <= most, f"{name.replace('_', ' ')} must be from 1 to {most:,}.")
-        _require(0 <= self.warmup <= 10, "warmup must be from 0 to 10.")
-        _require(0 <= self.alias_latency_s <= 60, "The title service's latency must be from 0 to 60 seconds.")
+            _require(
+                1 <= getattr(self, name) <= most, f"{name.replace('_', ' ').capitalize()} must be from 1 to {most:,}."
+            )
+        _require(0 <= self.warmup <= 10, "Warmup must be from 0 to 10.")
+        _require(0 <= self.alias_latency_s <= 60, "The latency of the title service must be from 0 to 60 s.")
 
     @property
     def items(self) -> int:
-        """Return how many documents or questions one run works through."""
+        """Return the number of documents or questions in one run."""
         return {"ingest": self.documents, "batch": self.questions, "query": 1}[self.workload]
 
     @property
     def requests(self) -> int:
-        """Return how many requests of the workload's main kind one run makes: embeddings or answers."""
+        """Return the number of requests of the main kind in one run: embeddings or answers."""
         return math.ceil(self.documents / self.batch_size) if self.workload == "ingest" else self.items
 
     @property
     def usable_levels(self) -> tuple[int, ...]:
-        """Return the chosen levels that the work can fill, in ascending order; a single question has one."""
+        """Return the chosen levels that the work can fill, in ascending order; a single question has one level."""
         if self.workload == "query":
             return (1,)
         return tuple(sorted({level for level in self.levels if level <= self.requests})) or (self.requests,)
 
     @property
     def left_out(self) -> str | None:
-        """Say which of the chosen levels are not measured, and why; None where all are."""
+        """Return which chosen levels are not measured and why; None if all are."""
         idle = sorted(set(self.levels) - set(self.usable_levels))
         if self.workload == "query" or not idle:
             return None
         instead = "" if set(self.usable_levels) <= set(self.levels) else f" Level {self.requests} is measured instead."
-        requests = f"{self.requests} request{'' if self.requests == 1 else 's'}"
-        levels = f"level{'' if len(idle) == 1 else 's'} {_list(idle)} {'is' if len(idle) == 1 else 'are'} left out"
-        return f"This work makes {requests}, so {levels}: there is nothing to fill more slots with.{instead}"
+        levels = f"level {idle[0]} is" if len(idle) == 1 else f"levels {_list(idle)} are"
+        return f"This work makes only {counted(self.requests, 'request')}, so {levels} left out.{instead}"
 
     def settings(self) -> list[tuple[Mode, int]]:
-        """Return every pair of mode and level, sync once; a single question has no levels."""
+        """Return every pair of mode and level; sync has one level, and so has a single question."""
         modes = [mode for mode in modes_of(self.workload) if mode in self.modes]
         return [(mode, level) for mode in modes for level in ((1,) if mode == SYNC else self.usable_levels)]
 
     def order(self) -> list[tuple[int, Mode, int]]:
-        """Return (repeat, mode, level) of all runs: repeats one after another, each in an order of its own by `seed`.
+        """Return (repeat, mode, level) of all runs, shuffled within each repeat by `seed`.
 
-        Interleaved, a machine that slows down half way slows all settings alike.
+        Interleaving makes a machine that slows down affect all settings alike.
         """
-        chance = random.Random(self.seed)  # noqa: S311 - an order, not a secret
+        chance = random.Random(self.seed)  # noqa: S311 - for an order, not for secrets
         runs: list[tuple[int, Mode, int]] = []
         for repeat in range(self.repeats):
             settings = self.settings()
@@ -110,22 +112,22 @@ class ExperimentPlan:
         return runs
 
     def small(self) -> ExperimentPlan:
-        """Return the same plan with a few requests only, for warming up."""
+        """Return the plan with only a few requests, for warming up."""
         return replace(self, documents=min(self.documents, 3 * self.batch_size), questions=min(self.questions, 3))
 
 
 def mode_named(name: str) -> Mode:
-    """Return the mode that a name means today; a name that none has comes back as it is, for the plan to refuse."""
+    """Return the current name of a mode; an unknown name is returned unchanged, and the plan refuses it."""
     return _RENAMED.get(name) or cast("Mode", name)
 
 
 def modes_of(workload: Workload) -> tuple[Mode, ...]:
-    """Return the modes that differ for this kind of work: only one question can start early."""
+    """Return the modes of a workload: only a single question can start early."""
     return MODES if workload == "query" else tuple(mode for mode in MODES if mode != EARLY)
 
 
 def attainable(requests: int, level: int) -> float:
-    """Return the best speed-up of `requests` equal requests: they go in ⌈n/c⌉ rounds."""
+    """Return the highest possible speed-up of n equal requests, which take ⌈n/c⌉ rounds."""
     return requests / math.ceil(requests / level)
 
 

@@ -1,4 +1,4 @@
-"""Providers worth comparing against, as settings of the simulator, and an estimate of what an experiment takes."""
+"""Presets for the simulated provider, and an estimate of what an experiment takes."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
     from animerag.comparison.plan import ExperimentPlan
 
-# Measured on the real export: 223 tokens a description; eight sources and the instructions make the prompt.
+# Measured on a real export: 223 tokens per description; a prompt has eight sources and the instructions.
 DOCUMENT_TOKENS, PROMPT_TOKENS, ANSWER_TOKENS = 230, 3000, 300
-_WRITTEN_A_SECOND = 1200  # by one writer to a Chroma server on the same machine
-_AROUND_S = 1.0  # scratch catalogue, clients and collection of one run
-_START_S = 3.0  # the simulated provider, and the work
+_WRITTEN_A_SECOND = 1200  # documents, by one writer to a Chroma server on the same machine
+_AROUND_S = 1.0  # per run: scratch catalogue, clients and collection
+_START_S = 3.0  # for the simulated provider and the preparation of the work
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preset:
-    """A named provider; `provider` holds settings of the simulator by name."""
+    """A named provider; `provider` has settings of the simulator."""
 
     name: str
     label: str
@@ -40,27 +40,27 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
         preset.name: preset
         for preset in (
             _preset(
-                "typical", "Typical API", "1.5 s for a request of 100 texts, 0.3 s for one question, 3 s an answer.",
+                "typical", "Typical API", "1.5 s per request of 100 texts, 0.3 s per question, 3 s per answer.",
                 embed_latency_s=0.3, embed_per_item_s=0.012, chat_latency_s=3.0,
             ),
             _preset(
-                "fast", "Fast model", "As typical, but 1 s an answer.",
+                "fast", "Fast model", "Like typical, but 1 s per answer.",
                 embed_latency_s=0.3, embed_per_item_s=0.012, chat_latency_s=1.0,
             ),
             _preset(
-                "note", "Slow embeddings", "2.9 s for a request of 100 texts: one at a time, 1458 shows take 45 s.",
+                "note", "Slow embeddings", "2.9 s per request of 100 texts: one at a time, 1,458 shows take 45 s.",
                 embed_latency_s=0.3, embed_per_item_s=0.026, chat_latency_s=3.0,
             ),
             _preset(
-                "local", "Local server", "Quick to accept, slow to compute: 25 ms a text, 6 s an answer, no limits.",
+                "local", "Local server", "Low latency but slow computation: 25 ms per text, 6 s per answer, no limits.",
                 embed_latency_s=0.02, embed_per_item_s=0.025, chat_latency_s=6.0,
             ),
             _preset(
-                "limited", "Rate-limited", "As typical, but 5 requests per 10 s: the rest is refused with 429.",
+                "limited", "Rate-limited", "Like typical, but only 5 requests per 10 s; others get status 429.",
                 embed_latency_s=0.3, embed_per_item_s=0.012, chat_latency_s=3.0, requests_per_minute=30, burst=5,
             ),
             _preset(
-                "flaky", "Flaky", "As typical, scattered by a third; 1 request in 8 fails in one of four ways.",
+                "flaky", "Flaky", "Like typical, but latencies vary by a third and 1 request in 8 fails.",
                 embed_latency_s=0.3, embed_per_item_s=0.012, chat_latency_s=3.0, jitter=0.33,
                 faults="429@0.04,500@0.04,drop@0.03,slow=3@0.015",
             ),
@@ -71,7 +71,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExperimentEstimate:
-    """An estimate of what an experiment takes; `cost_usd` is None where no price is known."""
+    """What an experiment is expected to take; `cost_usd` is None without a known price."""
 
     seconds: float
     requests: int
@@ -82,7 +82,7 @@ class ExperimentEstimate:
 def estimate(
     plan: ExperimentPlan, provider: Mapping[str, Any], prices: Mapping[str, float | None]
 ) -> ExperimentEstimate:
-    """Add up the runs of a plan. `prices` are USD per million tokens of `embedding`, `input` and `output`."""
+    """Estimate a plan. `prices` are USD per million tokens of `embedding`, `input` and `output`."""
     settings = plan.settings()
     modes = {mode for mode, _ in settings}
     warming_s = sum(_run_s(plan.small(), max(plan.usable_levels), mode == SYNC, provider) for mode in modes)

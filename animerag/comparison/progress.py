@@ -1,4 +1,4 @@
-"""An experiment while it runs, as a page reads it: what is finished, what is at work, and how far all of it is."""
+"""The progress of a running experiment: finished runs, the current run, and the overall fraction."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from animerag.comparison.plan import Mode
     from animerag.telemetry.tracing import Span
 
-_ANSWER_SPAN = "answer"  # from the first word on; the model's second span covers the same time
-_HALF_PREPARED_S = 2.0  # how long preparing a run takes is not known: after each of these, half of the rest is shown
+_ANSWER_SPAN = "answer"  # from the first token on; the model's second span covers the same time
+_HALF_PREPARED_S = 2.0  # preparing a run takes an unknown time: each of these periods shows half of the rest
 
 
 @dataclass(slots=True)
 class ExperimentProgress:
-    """An experiment under way. Spans and times are in seconds of `time.perf_counter`.
+    """The progress of an experiment. Spans and times are those of `time.perf_counter`.
 
-    `requests` is how many requests of the main kind each of `runs` makes; `main_span` is the name of their spans.
+    Each of `runs` makes `requests` requests of the main kind; `main_span` is the name of their spans.
     """
 
     runs: int
@@ -32,29 +32,29 @@ class ExperimentProgress:
     current: tuple[Mode, int, int] | None = None
     measuring: bool = False  # False while the provider starts and modes warm up
     waiting_since_s: float = field(default_factory=time.perf_counter)
-    started_s: float = 0.0  # 0 until the current run's clock has started
+    started_s: float = 0.0  # 0 until the clock of the current run has started
     spans: Sequence[Span] = ()
 
     def begin(self, setting: tuple[Mode, int, int], *, measuring: bool) -> None:
-        """Note that a run of (mode, level, repeat) is being prepared."""
+        """Start the preparation of a run of (mode, level, repeat)."""
         self.spans, self.started_s, self.current, self.measuring = (), 0.0, setting, measuring
         if measuring:
             self.waiting_since_s = time.perf_counter()
 
     @property
     def requests_done(self) -> int:
-        """Return how many requests of the current run have ended."""
+        """Return the number of requests in the current run that have ended."""
         return min(len({span.lane for span in tuple(self.spans) if span.name == self.main_span}), self.requests)
 
     @property
     def drawn_spans(self) -> list[Span]:
-        """Return the spans so far that charts draw."""
+        """Return the spans so far, for charts."""
         return drawn_spans(self.spans)
 
     def fraction(self, now_s: float) -> float:
-        """Return 0 to 1: the requests of all runs that are done.
+        """Return the share of all requests that are done, from 0 to 1.
 
-        Starting, and preparing each run, count as one more request each, part of which is done at any time.
+        The start and the preparation of each run count as one request each and grow with time.
         """
         each = self.requests + 1
         prepared = 1 - math.exp2(-max(now_s - self.waiting_since_s, 0.0) / _HALF_PREPARED_S)
@@ -67,5 +67,5 @@ class ExperimentProgress:
 
 
 def drawn_spans(spans: Sequence[Span]) -> list[Span]:
-    """Return the spans that charts of runs draw: without those that cover the time of another of the same request."""
+    """Return the spans for charts, without those that cover the time of another span of the same request."""
     return [span for span in tuple(spans) if span.name != _ANSWER_SPAN]

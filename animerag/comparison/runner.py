@@ -1,7 +1,7 @@
-"""Comparison: the same work by sync, threads and async on scratch catalogues; nothing of the user's is touched.
+"""Runs experiments: the same work by sync, threads and async on scratch catalogues, never on the user's.
 
-Every run has a new library, collection and gate, and clients that are connected before its clock starts. Runs follow
-each other in an order shuffled by the plan's seed and have the process to themselves: a comparison is an exclusive job.
+Every run has a new library, collection and gate, and clients that connect before its clock starts. Runs follow one
+another in an order shuffled by the plan's seed. A comparison is an exclusive job.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 COMPARE_JOB, RACE_JOB = "compare", "race"
-# Sync takes 12 s for eight answers, and 8 s for five embedding requests; the other two take under 2 s each.
+# Sync takes 12 s for eight answers and 8 s for five embedding requests; threads and async take less than 2 s each.
 RACES: Mapping[Workload, ExperimentPlan] = MappingProxyType(
     {
         "batch": ExperimentPlan(workload="batch", questions=8, levels=(8,), repeats=1, warmup=0, preset="fast"),
         "ingest": ExperimentPlan(documents=500, levels=(5,), repeats=1, warmup=0, preset="typical"),
     }
 )
-_STORED_SPANS = 8000  # all repeats of a usual experiment; of a larger one the first repeat
+_STORED_SPANS = 8000  # enough for a usual experiment; of a larger one, only the first repeat's are stored
 
 
 class Comparison:
@@ -61,24 +61,22 @@ class Comparison:
         self._sites = Sites(library, index, bench)
         self._measurer = Measurer(index, self._sites)
 
-    # Before
-
     def estimate(self, plan: ExperimentPlan, provider: Mapping[str, object]) -> ExperimentEstimate:
         """Estimate what a plan takes."""
         free = {"embedding": 0.0, "input": 0.0, "output": 0.0}
         return estimate(plan, provider, free if plan.against == "simulated" else self._bench.prices())
 
     def why_not_configured(self) -> str | None:
-        """Return a sentence why the configured provider cannot be measured; None when it can."""
+        """Return why the configured provider cannot be measured; None if it can."""
         return self._bench.why_not_configured()
 
     async def start(
         self, jobs: Jobs, plan: ExperimentPlan, provider: Mapping[str, object], *, kind: str = COMPARE_JOB
     ) -> Job:
-        """Start an experiment as a job that has the process to itself; its report is the Experiment.
+        """Start an experiment as an exclusive job, whose report is the Experiment.
 
-        Raises InvalidInputError while other jobs run, for a provider that is not configured, and for numbers of a
-        simulated one that mean nothing.
+        Raises InvalidInputError while other jobs run, for a provider that is not configured, and for invalid settings
+        of the simulator.
         """
         if plan.against == "configured" and (reason := self.why_not_configured()):
             raise InvalidInputError(reason)
@@ -90,14 +88,12 @@ class Comparison:
         return await jobs.start(work, kind=kind, title=title, key=COMPARE_JOB, exclusive=True)
 
     async def start_race(self, jobs: Jobs, workload: Workload) -> Job:
-        """Start a race: a little work against the simulator, each mode once. Raises InvalidInputError."""
+        """Start a race: a little work against the simulator, once per mode. Raises InvalidInputError."""
         plan = RACES[workload]
         return await self.start(jobs, plan, PRESETS[plan.preset].provider, kind=RACE_JOB)
 
-    # During
-
     async def run(self, plan: ExperimentPlan, provider: Mapping[str, object], control: Control) -> Experiment:
-        """Run a plan; stopping it keeps the runs that are finished. Raises ProviderError, VectorStoreError."""
+        """Run a plan; if it is stopped, finished runs count. Raises ProviderError, VectorStoreError."""
         order = plan.order()
         live = control.partial = ExperimentProgress(
             runs=len(order), requests=plan.requests, main_span=MAIN_SPAN[plan.workload]
@@ -116,7 +112,7 @@ class Comparison:
                 _report(control, done, len(order), f"{mode}{at}, repeat {repeat + 1} of {plan.repeats}")
                 live.begin((mode, level, repeat), measuring=True)
                 run = await self._measure(opened, site, control, live, (mode, level, repeat))
-                if not control.stopping:  # a run that was stopped half way measured nothing
+                if not control.stopping:  # an interrupted run has no valid figures
                     live.finished.append(run)
         live.current = None
         _report(control, len(live.finished), len(order), "Done")
@@ -153,41 +149,39 @@ class Comparison:
             )
         return measured_run(setting, site.work, raw, await provider.observed())
 
-    # After
-
     async def saved(self) -> list[Experiment]:
         """Return stored experiments without their spans, newest first."""
         return [from_object(stored) for stored in await self._library.experiments.summaries()]
 
     async def load(self, experiment_id: str) -> Experiment | None:
-        """Return one experiment whole, or None."""
+        """Return one complete experiment, or None."""
         stored = await self._library.experiments.load(experiment_id)
         return from_object(stored) if stored else None
 
     async def delete(self, experiment_id: str) -> None:
-        """Delete an experiment, also as the baseline."""
+        """Delete an experiment; if it is the baseline, there is none afterwards."""
         await self._library.experiments.delete(experiment_id)
         if await self.baseline() == experiment_id:
             await self.set_baseline(None)
 
     async def baseline(self) -> str | None:
-        """Return the id of the experiment that others are compared with."""
+        """Return the id of the baseline experiment, or None."""
         return await self._library.get_meta("comparison_baseline") or None
 
     async def set_baseline(self, experiment_id: str | None) -> None:
-        """Choose the experiment that others are compared with."""
+        """Set or clear the baseline experiment."""
         await self._library.set_meta("comparison_baseline", experiment_id or "")
 
     async def use_level(self, workload: Workload, level: int) -> None:
-        """Use a level for this kind of work from now on, and after the next start. Raises InvalidInputError."""
+        """Use a level for this workload from now on, and save it. Raises InvalidInputError if it is fixed."""
         setting = _setting(workload)
         if name := self._bench.fixed_by(setting):
-            raise InvalidInputError(f"The level is fixed by {name}: change it there.")
+            raise InvalidInputError(f"The level is set by {name}: change it there.")
         await self._library.set_meta(f"{SETTING}{setting}", str(level))
         self._bench.set_level(Priority.INGEST if workload == "ingest" else Priority.BATCH, level)
 
     async def level_fixed_by(self, workload: Workload) -> str | None:
-        """Return the environment variable that fixes the level of this kind of work, or None."""
+        """Return the environment variable that sets the level of this workload, or None."""
         return self._bench.fixed_by(_setting(workload))
 
     async def _store(

@@ -1,4 +1,4 @@
-"""Experiments as JSON: the shape that scripts rely on, and the one that the library stores."""
+"""Experiments as JSON, for scripts and for the library."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def to_object(experiment: Experiment, *, spans: bool = False) -> dict[str, Any]:
-    """Return an experiment in the JSON shape that scripts rely on; with `spans` all that `from_object` needs."""
+    """Return an experiment in its public JSON form; `spans` adds those, which `from_object` needs for charts."""
     best = experiment.recommended
     return {
         "workload": experiment.plan.workload,
@@ -49,7 +49,7 @@ def from_object(stored: Mapping[str, Any]) -> Experiment:
 
 
 def _is_measured_today(run: Mapping[str, Any], modes: tuple[str, ...]) -> bool:
-    """Leave out runs of a former mode where its successor ran beside it: their medians must not mix."""
+    """Return False for a run of a renamed mode whose successor also ran: their medians must not mix."""
     return run["mode"] == mode_named(run["mode"]) or mode_named(run["mode"]) not in modes
 
 

@@ -1,4 +1,4 @@
-"""Where experiments work: scratch catalogues and collections, which are removed at the end, and the work itself."""
+"""Prepares the work of experiments, and the scratch catalogues and collections, which are removed at the end."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from animerag.ports import VectorIndex
     from animerag.storage.library import Library
 
-_SEARCHED = 200  # shows that questions are asked of: enough to choose from, two requests to prepare
-_ABANDONED_S = 3600.0  # a scratch directory that old belongs to a process that was killed
+_SEARCHED = 200  # shows to answer questions from: enough to choose from, and embedded in two requests
+_ABANDONED_S = 3600.0  # an older scratch directory belongs to a killed process
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExperimentWork:
-    """What all runs of an experiment do: documents to import, or questions and the shows they are asked of."""
+    """The work of every run: documents to import, or questions and the shows to answer them from."""
 
     plan: ExperimentPlan
     documents: Sequence[Document]
@@ -43,7 +43,7 @@ class ExperimentWork:
 
 @dataclass(slots=True, kw_only=True)
 class Site:
-    """Where an experiment works: its endpoint, its work, its directory; `searched` is what questions are asked of."""
+    """An experiment's work, endpoint and directory; `searched` is the collection that questions are answered from."""
 
     work: ExperimentWork
     endpoint: Endpoint
@@ -54,11 +54,11 @@ class Site:
 
     @property
     def items(self) -> int:
-        """Return how many documents or questions one run works through."""
+        """Return the number of documents or questions in one run."""
         return self.work.plan.items
 
     def small(self) -> Site:
-        """Return the same site with a few requests only, for warming up."""
+        """Return the site with only a few requests, for warming up."""
         plan = self.work.plan.small()
         work = replace(
             self.work,
@@ -69,18 +69,18 @@ class Site:
         return replace(self, work=work)
 
     def run_directory(self) -> Path:
-        """Return a new directory for an ingestion, the prepared one for questions."""
+        """Return a new directory for an import, or the prepared one for questions."""
         return self.directory / (secrets.token_hex(4) if self.work.plan.workload == "ingest" else "searched")
 
     def aliases(self) -> AliasIndex:
-        """Return the titles of all shows, read once."""
+        """Return the title index of all shows."""
         if self._aliases is None:
             self._aliases = AliasIndex(list(self.work.shows.values()))
         return self._aliases
 
 
 class Sites:
-    """Prepares and removes what experiments work on."""
+    """Prepares and removes scratch catalogues and collections."""
 
     def __init__(self, library: Library, index: VectorIndex, bench: Bench) -> None:
         self._library = library
@@ -89,14 +89,14 @@ class Sites:
 
     @asynccontextmanager
     async def open(self, endpoint: Endpoint, plan: ExperimentPlan) -> AsyncIterator[Site]:
-        """Prepare the work and, for questions, a catalogue to ask; remove all of it at the end.
+        """Prepare the work and, for questions, a catalogue; remove everything at the end.
 
-        Raises InvalidInputError when the catalogue is empty.
+        Raises InvalidInputError if the user's catalogue is empty.
         """
         directory = self._bench.directory / secrets.token_hex(8)
         if plan.workload == "ingest":
             shows = await self._shows(plan.documents)
-        else:  # no copies: a name that two shows have identifies neither
+        else:  # no copies: a title that two shows share identifies neither
             shows = await self._shows(min(_SEARCHED, (await self._library.counts()).shows))
         documents = await asyncio.to_thread(lambda: [Document.of(show) for show in shows])
         questions = questions_about(shows, plan.questions)
@@ -117,7 +117,7 @@ class Sites:
 
     @asynccontextmanager
     async def scratch(self, site: Site, directory: Path, *, level: int, early: bool = False) -> AsyncIterator[Sandbox]:
-        """Open our services on a library in `directory`."""
+        """Open the app's services on a library in `directory`."""
         latency_s = 0.0 if early else site.work.plan.alias_latency_s
         async with self._bench.scratch(
             site.endpoint, directory, level=level, alias_latency_s=latency_s, early_start=early
@@ -127,7 +127,7 @@ class Sites:
             yield scratch
 
     async def new_collection(self, site: Site) -> CollectionSpec:
-        """Make an empty collection like those that our services write to."""
+        """Create an empty collection like those of the app's services."""
         if site.dimensions is None:
             async with self.scratch(site, site.run_directory(), level=1) as scratch:
                 site.dimensions = (await scratch.indexer.spec()).dimensions
@@ -137,7 +137,7 @@ class Sites:
         return spec
 
     async def remove_abandoned(self) -> None:
-        """Remove what experiments of killed processes left behind: directories and their collections."""
+        """Remove the directories and collections of killed processes."""
 
         def old() -> list[Path]:
             now = time.time()
@@ -150,27 +150,27 @@ class Sites:
             await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
 
     async def _shows(self, number: int) -> list[Show]:
-        """Return as many shows as asked for: the catalogue's, repeated under new ids where it has fewer."""
+        """Return `number` shows of the catalogue, repeated under new ids if it has fewer."""
         ids = sorted(await self._library.hashes())[:number]
         shows = list((await self._library.shows(ids)).values())
         if not shows:
-            raise InvalidInputError("The catalogue is empty: upload an export first, or open the app for its sample.")
+            raise InvalidInputError("The catalogue is empty: import a file first, or open the app to load the sample.")
         return [copy_of(shows[n % len(shows)], n // len(shows)) for n in range(number)]
 
 
 def questions_about(shows: Sequence[Show], number: int) -> list[str]:
-    """Return `number` different questions: a batch asks a repeated one once, the baselines would ask it again."""
+    """Return `number` different questions: a batch would ask repeated ones once, the baselines every time."""
     return [f"What is {shows[n % len(shows)].title} about{'?' * (1 + n // len(shows))}" for n in range(number)]
 
 
 def copy_of(show: Show, copy: int) -> Show:
-    """Return the show itself, or its `copy`th copy: another id and a text of its own, so that no cache helps."""
+    """Return the show, or its `copy`th copy with another id and text, so that no cache helps."""
     if not copy:
         return show
     return replace(show, id=f"{show.id}-{copy}", description=f"{show.description} (copy {copy})")
 
 
 def _note_collection(directory: Path, spec: CollectionSpec) -> None:
-    """Write down the collection's name, so that a later experiment can remove it if this process is killed."""
+    """Record the collection's name, so that a later experiment can remove it if this process is killed."""
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "collection").write_text(spec.name, encoding="utf-8")

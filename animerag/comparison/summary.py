@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from animerag.comparison.experiment import SINGLE_RUN_NOISE, SUSPECT_CV, fastest_modes
 from animerag.comparison.plan import SYNC
+from animerag.text.counting import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from animerag.comparison.experiment import Experiment, Level
     from animerag.comparison.plan import ExperimentPlan, Mode, Workload
 
-# What a mode stands for is not the same in every workload: only an import writes, only one question has overlap.
+# A mode means something else in each workload: only an import writes, only a single question overlaps its steps.
 _WAYS: dict[Workload, dict[Mode, str]] = {
     "ingest": {
         "sync": "one after another (sync)",
@@ -31,14 +32,14 @@ _WAYS: dict[Workload, dict[Mode, str]] = {
         "sync": "step after step (sync)",
         "threads": "with the title match in a thread beside the search (threads)",
         "async": "by the app's own pipeline (async)",
-        "async-early": "with the model started on the title match alone (async-early)",
+        "async-early": "with the model started as soon as a title matches (async-early)",
     },
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyFigure:
-    """One of the few numbers that stand above everything else."""
+    """A headline figure."""
 
     label: str
     value: str
@@ -46,24 +47,24 @@ class KeyFigure:
 
 
 def setting_name(plan: ExperimentPlan, mode: str, concurrency: int) -> str:
-    """Name a mode at a level, where the plan has levels."""
+    """Return the name of a mode with its level, if the plan has levels."""
     return mode if mode == SYNC or plan.workload == "query" else f"{mode} at {concurrency}"
 
 
 def plan_sentence(plan: ExperimentPlan) -> str:
-    """Say in words what ran."""
+    """Describe in words what ran."""
     work = {
-        "ingest": f"{_number(plan.documents, 'document')} in {plan.requests:,} batches of {plan.batch_size:,}",
-        "batch": _number(plan.questions, "question"),
+        "ingest": f"{counted(plan.documents, 'document')} in {plan.requests:,} batches of {plan.batch_size:,}",
+        "batch": counted(plan.questions, "question"),
         "query": "One question",
     }[plan.workload]
     ways = listed([_WAYS[plan.workload][mode] for mode in dict.fromkeys(mode for mode, _ in plan.settings())])
     levels = "" if plan.workload == "query" else f", at {listed(map(str, plan.usable_levels))} in flight"
-    warm_up = f"after {_number(plan.warmup, 'warm-up')}" if plan.warmup else "without warm-up"
+    warm_up = f"after {counted(plan.warmup, 'warm-up')}" if plan.warmup else "without warm-up"
     sentences = [
         f"{work}, {ways}{levels}.",
-        f"{_number(plan.repeats, 'repeat')} of each {warm_up}, in an order shuffled by seed {plan.seed}.",
-        f"Provider: simulated (preset “{plan.preset}”)." if plan.against == "simulated" else "Provider: as configured.",
+        f"{counted(plan.repeats, 'repeat')} of each {warm_up}, in an order shuffled by seed {plan.seed}.",
+        f"Provider: simulated (preset “{plan.preset}”)." if plan.against == "simulated" else "Provider: configured.",
     ]
     if plan.workload != "ingest":
         sentences.append(f"The title service takes {plan.alias_latency_s:g} s.")
@@ -71,7 +72,7 @@ def plan_sentence(plan: ExperimentPlan) -> str:
 
 
 def verdict(experiment: Experiment) -> str:
-    """Say which mode is fastest and what that saves; modes that differ by no more than noise are tied."""
+    """Return which mode is fastest and its gain; modes within noise of each other are tied."""
     levels = experiment.levels
     first = fastest_modes(levels)
     if not first:
@@ -96,23 +97,23 @@ def _gain(sync: Level, best: Level) -> str:
 
 
 def doubt(experiment: Experiment) -> str | None:
-    """Say what a tie of single runs leaves open; None where repeats or a clear winner leave nothing open."""
+    """Return the limits of a tie between single runs; None if there are repeats or a clear winner."""
     tied = fastest_modes(experiment.levels)
     if len(tied) < 2 or min(level.n for level in tied) > 1:
         return None
-    return f"A single run of each cannot show differences below {SINGLE_RUN_NOISE:.0%}: an experiment can."
+    return f"Single runs cannot show differences below {100 * SINGLE_RUN_NOISE:.0f} %: use an experiment with repeats."
 
 
 def key_figures(experiment: Experiment) -> list[KeyFigure]:
-    """Return best speed-up, recommended level, p95 and stability, as far as they are known."""
+    """Return the best speed-up, the recommended level, the p95 latency and the stability, if known."""
     levels = experiment.levels
     figures = [_best_speedup(experiment), _recommended(experiment), _p95(experiment, levels), _stability(experiment)]
     return [figure for figure in figures if figure is not None]
 
 
 def warnings(experiment: Experiment) -> list[str]:
-    """Return a sentence for each reason to doubt the figures."""
-    sentences = ["The experiment was cancelled: only finished runs are shown."] if experiment.cancelled else []
+    """Return a sentence for each reason to distrust the figures."""
+    sentences = ["The experiment was cancelled; only finished runs are shown."] if experiment.cancelled else []
     for run in experiment.runs:
         where = f"{setting_name(experiment.plan, run.mode, run.concurrency)}, repeat {run.repeat + 1}"
         if run.error is not None:
@@ -122,10 +123,12 @@ def warnings(experiment: Experiment) -> list[str]:
     for level in experiment.levels:
         where = setting_name(experiment.plan, level.mode, level.concurrency)
         if level.suspect:
-            sentences.append(f"{where} is suspect: its repeats have a CV of {level.cv:.0%}, above {SUSPECT_CV:.0%}.")
+            sentences.append(
+                f"{where} is suspect: its repeats vary by {_percent(level.cv)} (CV), more than {_percent(SUSPECT_CV)}."
+            )
         if level.errors:
-            sentences.append(f"{_number(level.errors, 'item')} failed in {where}, over all its repeats.")
-    # Notes repeat what runs report; here that stands beside its run already.
+            sentences.append(f"{counted(level.errors, 'item')} failed in {where}, over all its repeats.")
+    # Notes repeat what runs report, which is already listed by run.
     of_runs = [text for run in experiment.runs for text in (run.error, run.blocked) if text]
     return sentences + [note for note in experiment.notes if not any(text in note for text in of_runs)]
 
@@ -153,9 +156,9 @@ def _p95(experiment: Experiment, levels: Sequence[Level]) -> KeyFigure | None:
     runs = [run for run in experiment.runs if (run.mode, run.concurrency) == chosen and run.latency_s.n]
     if chosen is None or not runs:
         return None
-    detail = f"of {_number(sum(run.latency_s.n for run in runs), 'request')}, {setting_name(experiment.plan, *chosen)}"
+    detail = f"of {counted(sum(run.latency_s.n for run in runs), 'request')}, {setting_name(experiment.plan, *chosen)}"
     return KeyFigure(
-        label="p95 of a request", value=f"{median(run.latency_s.p95 for run in runs):.2f} s", detail=detail
+        label="Request latency (p95)", value=f"{median(run.latency_s.p95 for run in runs):.2f} s", detail=detail
     )
 
 
@@ -165,17 +168,17 @@ def _stability(experiment: Experiment) -> KeyFigure | None:
         return None
     worst = max(repeated, key=lambda level: level.cv)
     return KeyFigure(
-        label="Spread of repeats",
+        label="Variation of repeats",
         value="suspect" if worst.suspect else "stable",
-        detail=f"CV at most {worst.cv:.0%}, {setting_name(experiment.plan, worst.mode, worst.concurrency)}",
+        detail=f"CV at most {_percent(worst.cv)}, {setting_name(experiment.plan, worst.mode, worst.concurrency)}",
     )
 
 
-def _number(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
 
 
 def listed(words: Iterable[str]) -> str:
-    """Join words as a sentence lists them."""
+    """Join words as in a sentence: "a, b and c"."""
     *first, last = words or [""]
     return f"{', '.join(first)} and {last}" if first else last

@@ -1,4 +1,4 @@
-"""An experiment as rows: one for each mode and level, one for each run, and the runs as CSV."""
+"""An experiment as tables: one row per mode and level, one row per run, and the runs as CSV."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Row: TypeAlias = dict[str, Cell]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunColumn:
-    """A figure of a run: its name for scripts, its heading for people, and where it comes from."""
+    """A figure of a run: its name in CSV, its heading, and the function that returns it."""
 
     name: str
     heading: str
@@ -30,7 +30,7 @@ class RunColumn:
     digits: int = 3
 
     def cell(self, run: MeasuredRun) -> Cell:
-        """Return the run's figure, rounded."""
+        """Return the figure of a run, rounded."""
         value = self.value(run)
         return round(value, self.digits) if isinstance(value, float) else value
 
@@ -48,14 +48,14 @@ def _count(name: str, heading: str, value: Callable[[MeasuredRun], int]) -> RunC
 
 
 P99 = _seconds("latency_p99", "Latency p99", lambda run: run.latency_s.p99 if run.latency_s.n else None)
-# A run without requests of a kind has no latency, which is not the same as one of 0 s.
+# A run without requests of a kind has no latency, which is not the same as 0 s.
 COLUMNS = (
     RunColumn(name="mode", heading="Mode", value=lambda run: run.mode),
     _count("concurrency", "In flight", lambda run: run.concurrency),
     _count("repeat", "Repeat", lambda run: run.repeat + 1),
     _seconds("wall", "Wall", lambda run: None if run.error else run.wall_s),
     _count("items", "Items", lambda run: run.items),
-    RunColumn(name="throughput", heading="Items a second", value=lambda run: run.throughput, digits=2),
+    RunColumn(name="throughput", heading="Items per second", value=lambda run: run.throughput, digits=2),
     _count("errors", "Errors", lambda run: run.errors),
     _count("rate_limited", "429s", lambda run: run.rate_limited),
     _count("retries", "Retries", lambda run: run.retries),
@@ -74,13 +74,13 @@ COLUMNS = (
     _seconds("ttft_p95", "First token p95", lambda run: run.ttft_s.p95 if run.ttft_s.n else None),
     _milliseconds("loop_lag_p95", "Loop lag p95", lambda run: run.loop_lag_p95_s),
     _milliseconds("loop_lag_max", "Loop lag max", lambda run: run.loop_lag_max_s),
-    _seconds("provider", "Provider's own time", lambda run: run.provider_s),
-    RunColumn(name="error", heading="Failed because", value=lambda run: run.error),
+    _seconds("provider", "Provider time", lambda run: run.provider_s),
+    RunColumn(name="error", heading="Error", value=lambda run: run.error),
 )
 
 
 def table_rows(experiment: Experiment) -> list[Row]:
-    """Return the table of modes and levels, with units in the column names."""
+    """Return the table of modes and levels, with units in the headings."""
     items = ITEMS[experiment.plan.workload]
     return [
         {
@@ -94,28 +94,28 @@ def table_rows(experiment: Experiment) -> list[Row]:
             f"Throughput ({items}/s)": round(level.throughput, 2),
             "Speed-up (×)": None if level.speedup is None else round(level.speedup, 2),
             "Efficiency (%)": None if level.efficiency is None else round(100 * level.efficiency, 1),
-            # Rounds of requests bound many of them, not the steps of one question.
+            # Rounds limit many requests, not the steps of a single question.
             "Attainable (×)": None if experiment.plan.workload == "query" else round(level.attainable, 2),
             "Errors": level.errors,
             "429s": level.rate_limited,
-            "Remark": "suspect" if level.suspect else "",
+            "Note": "suspect" if level.suspect else "",
         }
         for level in experiment.levels
     ]
 
 
 def run_rows(experiment: Experiment) -> list[Row]:
-    """Return the table of single runs, with units in the column names."""
+    """Return the table of runs, with units in the headings."""
     return [{column.heading: column.cell(run) for column in COLUMNS} for run in ordered_runs(experiment)]
 
 
 def ordered_runs(experiment: Experiment) -> list[MeasuredRun]:
-    """Return runs by mode, level and repeat, not in the shuffled order they were made in."""
+    """Return the runs by mode, level and repeat."""
     return sorted(experiment.runs, key=lambda run: (MODES.index(run.mode), run.concurrency, run.repeat))
 
 
 def experiment_csv(experiment: Experiment) -> bytes:
-    """Return a row a run with all its figures and the settings, for a spreadsheet: UTF-8 with a byte-order mark."""
+    """Return one row per run with all figures and settings, for a spreadsheet: UTF-8 with a byte-order mark."""
     settings = {
         "experiment": experiment.id,
         "created_at": experiment.created_at,
@@ -131,7 +131,7 @@ def experiment_csv(experiment: Experiment) -> bytes:
 
 
 def plain(value: object) -> str:
-    """Return a setting as text; a list as its items."""
+    """Return a setting as text, a list as its items."""
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 

@@ -1,6 +1,6 @@
-"""Imports files: bytes to shows, new or changed ones embedded many at a time, stored by one writer.
+"""Imports files: reads shows, embeds the new and changed ones in concurrent batches, and stores them with one writer.
 
-Knows nothing of pages, and of file formats only what `readers` hands over.
-Way through: `importer.Ingestion` reads and resolves ids (`entity_resolution`), `batching` cuts, `pipeline` embeds
-and stores.
+Knows nothing of pages, nor of file formats beyond what `readers` returns.
+Way through: `importer.Ingestion` runs an import; `two_pass` reads, `entity_resolution` resolves ids, `batching` cuts
+batches, `pipeline` embeds and stores them.
 """

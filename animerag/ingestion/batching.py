@@ -1,4 +1,4 @@
-"""How documents are cut into requests: sizes that fill the rounds a level of concurrency works in, and token limits."""
+"""Cuts documents into embedding requests that fill the rounds of a concurrency level and keep the token limit."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ if TYPE_CHECKING:
 
     from animerag.text.documents import Document
 
-USUAL = 100  # documents in a request, unless it is configured or left to `sizes`
-MOST, LEAST = 200, 64  # larger requests answer too late to be worth it; smaller ones only cost requests
-_REQUEST_TOKENS = 250_000  # below the API's 300,000 a request, since the estimate is one
+USUAL = 100  # documents in a request, unless configured or chosen by `sizes`
+MOST, LEAST = 200, 64  # larger requests take too long; smaller ones only add requests
+_REQUEST_TOKENS = 250_000  # below the API's 300,000, because tokens are estimated
 
 
 def sizes(documents: int, rounds: Iterator[int], *, most: int = MOST) -> list[int]:
-    """Return the size of each request, as few rounds as `most` documents a request allow.
+    """Return the size of each request, so that as few rounds as possible are needed.
 
-    `rounds` yields the level of each round, without end. Early rounds take all they can and the last one shares out
-    the rest: what arrives before it is written while it is under way, what arrives with it has to wait.
+    `rounds` yields the level of each round, without end; `most` bounds a request. Early rounds are as large as
+    possible and the last one is split evenly: its documents are the only ones that are not written during a request.
     """
     batches: list[int] = []
     left = documents
@@ -35,9 +35,9 @@ def sizes(documents: int, rounds: Iterator[int], *, most: int = MOST) -> list[in
 
 
 class Cutter:
-    """Cuts a stream of documents into batches of the given sizes; the last size holds for the rest.
+    """Cuts a stream of documents into batches of the given sizes; the last size applies to the rest.
 
-    A batch is smaller where its tokens would be too many for one request. Needs at least one size.
+    A batch is smaller if its tokens would not fit one request. Needs at least one size.
     """
 
     def __init__(self, given: Iterable[int]) -> None:
@@ -58,12 +58,12 @@ class Cutter:
             self._tokens += needed
 
     def rest(self) -> list[Document]:
-        """Return what has not filled a batch."""
+        """Return the documents that do not fill a batch yet."""
         return self._batch
 
 
 def cut(documents: Iterable[Document], given: Iterable[int]) -> Iterator[list[Document]]:
-    """Cut documents that are all there, as a Cutter does."""
+    """Cut a complete sequence of documents into batches."""
     cutter = Cutter(given)
     yield from cutter.add(documents)
     if rest := cutter.rest():

@@ -1,4 +1,4 @@
-"""What an import has done so far: every row of every file is in exactly one of its counts."""
+"""Counts what an import has done; every row of every file is in exactly one of the counts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class ImportCounters:
-    """The mutable counts of one import; its report is made of them."""
+    """The counts of a running import, from which its report is made."""
 
     control: Control
     started_s: float = field(default_factory=time.perf_counter)
@@ -38,7 +38,7 @@ class ImportCounters:
     stopped_by: str | None = None
 
     def report(self) -> IngestReport:
-        """Return the report; rows that are in no other count remain to be done."""
+        """Return the report; rows without another outcome count as remaining."""
         lost = self.read - self.ingested - self.unchanged - self.duplicate - len(self.errors)
         return IngestReport(
             read=self.read,
@@ -59,7 +59,7 @@ class ImportCounters:
         )
 
     def show_progress(self, stage: str) -> None:
-        """Publish how far the import is."""
+        """Publish the progress of the import."""
         self.control.progress = Progress(
             done=self.unchanged + self.ingested + len(self.errors),
             total=self.total,

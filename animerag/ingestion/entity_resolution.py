@@ -1,6 +1,7 @@
-"""Which show a row is about: ids of different sites never overwrite each other, and what a file leaves out stays.
+"""Decides which show a row describes, so that ids of different sites never overwrite each other.
 
-A file's ids count as the catalogue's when the titles of the ids that both contain agree; otherwise they get a prefix.
+A file's ids are taken as the catalogue's if the titles of shared ids match; otherwise they get a prefix. A row keeps
+the stored values of fields that its file leaves out.
 """
 
 from __future__ import annotations
@@ -24,27 +25,34 @@ if TYPE_CHECKING:
     from animerag.models.shows import RelatedShow, Show, StoredShow
     from animerag.storage.library import Library
 
-SAME_SITE = 0.8  # of the ids that file and catalogue share, so many must have a title in common
-_FEW = 5  # shared ids below which a share says little, and a file of the same name is trusted
-DERIVED_PREFIXES = frozenset(("title", "note"))  # of ids that are made from a row's text
-_AT_ONCE = 50  # stored shows that are turned into values on the event loop in a few milliseconds
+SAME_SITE = 0.8  # the share of common ids whose titles must match
+_FEW = 5  # below so many common ids the share means little, and a file of the same name is trusted
+DERIVED_PREFIXES = frozenset(("title", "note"))  # of ids that are derived from a row's text
+_AT_ONCE = 50  # stored shows that are decoded on the event loop in a few milliseconds
 _COMPARED = 5_000  # ids that are compared with the catalogue at a time
-_FILE = 40  # bits of a row's place below the number of its file
+_FILE = 40  # bits for a row's position, below those for the number of its file
+# Fields that are taken from an older record where a row leaves them out, and what such a row has instead.
+_COMPLETED = (
+    *("tags", "description", "episodes", "year", "end_year", "rating", "votes", "relations", "similar", "air_date"),
+    *("end_date", "season", "airing", "restricted", "source", "duration", "studios", "tag_weights", "owned_episodes"),
+    *("missing_episodes", "audio_languages", "subtitle_languages", "resolution", "file_size", "spoiler_tags"),
+)
+_MISSING: tuple[object, ...] = (None, "", (), {})
 _PREFIX = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdPlan:
-    """What becomes of a file's ids: `explanation` says it in words, `prefix` is what its plain ids get."""
+    """How a file's ids map to the catalogue's; `explanation` is for people, `prefix` is that of ids without one."""
 
     prefix: str
     explanation: str
     prefixes: Mapping[str, str]  # by the prefix that the file gives
     renamed: Mapping[str, str]  # single ids, by the id that the file gives
-    refused: Mapping[str, str]  # why not, by the id that the file gives
+    refused: Mapping[str, str]  # the reason, by the id that the file gives
 
     def name(self, show: Show) -> Show | RowError:
-        """Return the show under its id in the catalogue, or the reason why its row is skipped."""
+        """Return the show with its id in the catalogue, or the reason why its row is skipped."""
         if show.id in self.refused:
             file, line = (show.origin.file, show.origin.line) if show.origin else ("", 0)
             reason, given = self.refused[show.id], cells.given(dict(show.record))
@@ -57,7 +65,7 @@ class IdPlan:
         return replace(show, id=named, relations=relations, similar=similar, origin=origin)
 
     def id_of(self, given: str) -> str:
-        """Return the catalogue's id for one that the file gives."""
+        """Return the catalogue's id for an id of the file."""
         return self.renamed.get(given) or self._prefixed(given)
 
     def _prefixed(self, given: str) -> str:
@@ -70,54 +78,56 @@ class IdPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Shared:
-    """How ids of a file stand to the catalogue's: of the known ones some agree, the others are refused with a sentence.
+    """The ids that a file shares with the catalogue: those whose titles match, corrections, and refused ones.
 
-    Unless they are corrections: the same file described the show before, so it may call it something else now.
+    A correction is a mismatch in a file that described the show before: it may rename its own shows.
     """
 
     known: int
-    agreed: int
+    matching: int
     corrected: int
     refused: Mapping[str, str]
 
     def __add__(self, other: _Shared) -> _Shared:
         return _Shared(
             known=self.known + other.known,
-            agreed=self.agreed + other.agreed,
+            matching=self.matching + other.matching,
             corrected=self.corrected + other.corrected,
             refused={**self.refused, **other.refused},
         )
 
     @property
     def same_site(self) -> bool:
-        """Tell whether the ids mean the same shows: enough agree, or the few that exist come from the file itself."""
-        agreed = self.agreed + (self.corrected if self.known < _FEW else 0)
-        return self.known > 0 and agreed >= SAME_SITE * self.known
+        """Return whether the ids mean the same shows: enough titles match, or the few mismatches are corrections."""
+        matching = self.matching + (self.corrected if self.known < _FEW else 0)
+        return self.known > 0 and matching >= SAME_SITE * self.known
 
 
 class Identity:
-    """Decides what the ids of an import's files mean, one file after the other."""
+    """Decides what the ids of an import's files mean, one file after another."""
 
     def __init__(self, library: Library) -> None:
         self._library = library
         self._files: list[FileIds] = []
-        self._earlier: dict[str, int] = {}  # rows of files before this one in the run, by the catalogue's id
+        self._earlier: dict[str, int] = {}  # positions of rows in earlier files of this import, by the catalogue's id
         self._merged: dict[str, str] = {}
 
     async def plan(self, seen: FileIds, *, prefix: str | None = None) -> IdPlan:
-        """Decide what becomes of a file's ids; `prefix` is its owner's choice, "" for none.
+        """Decide what a file's ids mean; `prefix` is the user's choice, "" for none.
 
-        Raises InvalidInputError for a prefix that cannot be one, LibraryError.
+        Raises InvalidInputError for an invalid prefix, LibraryError.
         """
         if prefix and (not _PREFIX.fullmatch(prefix) or prefix in DERIVED_PREFIXES):
-            raise InvalidInputError(f"{prefix[:40]!r} cannot be a prefix: use small letters, digits, - and _.")
+            raise InvalidInputError(
+                f"{prefix[:40]!r} is not a valid prefix: use a lower-case letter, then letters, digits, - and _."
+            )
         self._merged = await provenance.merged_ids(self._library)
         groups: dict[str, list[str]] = defaultdict(list)
         for given in seen.last:
             groups[split_id(given)[0]].append(given)
         prefixes: dict[str, str] = {}
         explanations = (
-            ["The file has no IDs: they are derived from its titles."] if groups.keys() <= DERIVED_PREFIXES else []
+            ["The file has no IDs, so they are derived from the titles."] if groups.keys() <= DERIVED_PREFIXES else []
         )
         refused: dict[str, str] = {}
         for own, ids in groups.items():
@@ -141,7 +151,7 @@ class Identity:
         return plan
 
     async def complete(self, shows: Sequence[Show]) -> list[Show]:
-        """Complete rows that have the catalogue's ids with what they leave out and it has. Raises LibraryError."""
+        """Fill the fields that rows leave out with the stored values of their shows. Raises LibraryError."""
         known = await provenance.stored(self._library, [show.id for show in shows])
         files = await provenance.files_of(self._library, known)
         rows: list[Show] = []
@@ -154,7 +164,7 @@ class Identity:
     async def _prefix(
         self, seen: FileIds, own: str, ids: list[str], wanted: str | None
     ) -> tuple[str, str, Mapping[str, str]]:
-        """Return the prefix for the ids of one site in the file, a sentence about it, and the ids that clash."""
+        """Return the prefix for the ids of one site in the file, an explanation, and the refused ids."""
         if wanted is not None:
             shared = await self._compare(seen, ids, wanted)
             sentence = f"get the prefix {wanted}, as you chose." if wanted else "stay as they are, as you chose."
@@ -163,7 +173,7 @@ class Identity:
             {"", own, *await provenance.prefixes(self._library), *_prefixes(self._earlier)} - DERIVED_PREFIXES
         )
         compared = {candidate: await self._compare(seen, ids, candidate) for candidate in known}
-        chosen = max(known, key=lambda candidate: (compared[candidate].same_site, compared[candidate].agreed))
+        chosen = max(known, key=lambda candidate: (compared[candidate].same_site, compared[candidate].matching))
         shared = compared[chosen]
         if shared.same_site:
             return chosen, _matching(shared, chosen), shared.refused
@@ -173,16 +183,16 @@ class Identity:
         made = seen.site if seen.site and seen.site != own else _slug(seen.file)
         while made in known:
             made += "-2"
-        agree = f"{shared.agreed:,} of {shared.known:,} match by title"
+        agree = f"{shared.matching:,} of {shared.known:,} match by title"
         return (
             made,
-            f"The file's IDs mean other shows than those in your catalogue ({agree}) and get the prefix {made}.",
+            f"The file's IDs mean other shows than those in your catalogue ({agree}), so they get the prefix {made}.",
             {},
         )
 
     async def _compare(self, seen: FileIds, ids: list[str], prefix: str) -> _Shared:
-        """Compare a file's ids with the catalogue's under a prefix, some thousands at a time."""
-        shared = _Shared(known=0, agreed=0, corrected=0, refused={})
+        """Compare a file's ids, under a prefix, with the catalogue's."""
+        shared = _Shared(known=0, matching=0, corrected=0, refused={})
         for start in range(0, len(ids), _COMPARED):
             under = {join_id(prefix, split_id(given)[1]): given for given in ids[start : start + _COMPARED]}
             stored = await self._stored(under)
@@ -239,9 +249,9 @@ class Identity:
 
 
 def completed(show: Show, stored: Show | None, files: set[str]) -> Show:
-    """Return a row with what is stored of its show: what it leaves out stays, titles are united.
+    """Return a row with the stored values of fields that it leaves out, and with the titles of both.
 
-    A row from the only file that ever described the show replaces it whole, so that a file can be corrected.
+    A row of the only file that has described the show replaces it, so that corrections can also remove values.
     """
     if stored is None:
         return show
@@ -252,7 +262,7 @@ def completed(show: Show, stored: Show | None, files: set[str]) -> Show:
 
 
 def joined(show: Show, earlier: Show) -> Show:
-    """Return what two rows of a run make of a show: the later wins, whole within a file, by fields across two."""
+    """Merge two rows of one import: the later one wins, as a whole within a file, field by field across files."""
     if show.overlay:
         return with_mine(earlier, show, earlier)
     across = show.origin and earlier.origin and show.origin.file != earlier.origin.file
@@ -260,47 +270,23 @@ def joined(show: Show, earlier: Show) -> Show:
 
 
 def united(show: Show, older: Show) -> Show:
-    """Return a show with what an older record of it has and it lacks, and the titles of both."""
+    """Return a show with the fields that only an older record has, and the titles of both."""
     return replace(
         show,
+        **{name: getattr(older if getattr(show, name) in _MISSING else show, name) for name in _COMPLETED},
         titles=tuple(dict.fromkeys([*(show.titles or (show.title,)), *(older.titles or (older.title,))])),
-        tags=show.tags or older.tags,
-        description=show.description or older.description,
-        episodes=show.episodes or older.episodes,
-        year=show.year or older.year,
-        end_year=show.end_year or older.end_year,
-        rating=show.rating if show.rating is not None else older.rating,
-        votes=show.votes if show.votes is not None else older.votes,
-        relations=show.relations or older.relations,
-        similar=show.similar or older.similar,
         **_type_of(show, older),
-        air_date=show.air_date or older.air_date,
-        end_date=show.end_date or older.end_date,
-        season=show.season or older.season,
-        airing=show.airing or older.airing,
-        restricted=older.restricted if show.restricted is None else show.restricted,
-        source=show.source or older.source,
-        duration=show.duration or older.duration,
-        studios=show.studios or older.studios,
-        tag_weights=show.tag_weights or older.tag_weights,
-        owned_episodes=older.owned_episodes if show.owned_episodes is None else show.owned_episodes,
-        missing_episodes=older.missing_episodes if show.missing_episodes is None else show.missing_episodes,
-        audio_languages=show.audio_languages or older.audio_languages,
-        subtitle_languages=show.subtitle_languages or older.subtitle_languages,
-        resolution=show.resolution or older.resolution,
-        file_size=show.file_size or older.file_size,
-        spoiler_tags=show.spoiler_tags or older.spoiler_tags,
     )
 
 
 def _type_of(show: Show, older: Show) -> dict[str, Any]:
-    """A type that a file records is worth more than one that was inferred."""
+    """Prefer a recorded type to an inferred one."""
     ranked = sorted((show, older), key=lambda one: (one.type is None, one.type_inferred))
     return {"type": ranked[0].type, "type_inferred": ranked[0].type_inferred}
 
 
 def with_mine(show: Show, newer: Show, older: Show) -> Show:
-    """Return a show with its owner's status, score and progress: the newer value where there is one."""
+    """Return a show with the user's status, score and progress: the newer values where they exist."""
     score, watched = newer.my_score, newer.episodes_watched
     return replace(
         show,
@@ -326,20 +312,20 @@ def _shared(
     refused = {under[show_id]: sentence for show_id, sentence in clashes.items() if show_id not in own}
     return _Shared(
         known=len(fingerprints),
-        agreed=len(fingerprints) - len(clashes),
+        matching=len(fingerprints) - len(clashes),
         corrected=len(clashes) - len(refused),
         refused=refused,
     )
 
 
 def split_id(show_id: str) -> tuple[str, str]:
-    """Return the prefix of an id, "" for none, and the rest."""
+    """Split an id into its prefix ("" for none) and the rest."""
     prefix, colon, bare = show_id.partition(":")
     return (prefix, bare) if colon else ("", show_id)
 
 
 def join_id(prefix: str, bare: str) -> str:
-    """Return an id with a prefix, if it has one."""
+    """Return an id with its prefix, if there is one."""
     return f"{prefix}:{bare}" if prefix else bare
 
 
@@ -354,7 +340,9 @@ def _slug(file: str) -> str:
 
 def _matching(shared: _Shared, prefix: str) -> str:
     under = f" with the prefix {prefix}" if prefix else ""
-    if shared.known == shared.agreed == 1:
+    if shared.known == shared.matching == 1:
         return f"The one ID already in your catalogue{under} matches by title."
-    number = f"All {shared.known:,}" if shared.agreed == shared.known else f"{shared.agreed:,} of the {shared.known:,}"
+    number = (
+        f"All {shared.known:,}" if shared.matching == shared.known else f"{shared.matching:,} of the {shared.known:,}"
+    )
     return f"{number} IDs already in your catalogue{under} match by title."

@@ -1,4 +1,4 @@
-"""A summary of a file, made while it is read: counts, years, episodes, a few titles, and notes on corrected rows."""
+"""Summarises a file while it is read: counts, years, episodes, a few titles, and notes on its rows."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from animerag.models.imports import FileReport, RowNote
 from animerag.readers.columns import FIELDS
+from animerag.text.counting import counted
 
 if TYPE_CHECKING:
     from animerag.ingestion.entity_resolution import IdPlan
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from animerag.readers import Detection
 
 _TITLES = 5
-MOST_NOTES = 500  # of an import: its report is stored with the job
+MOST_NOTES = 500  # per import, because the report is stored with the job
 
 
 @dataclass(slots=True)
@@ -32,7 +33,7 @@ class FileSummary:
     notes: list[RowNote] = field(default_factory=list)
 
     def add(self, show: Show) -> None:
-        """Count a row that is a show."""
+        """Add a show to the summary."""
         self.shows += 1
         if show.year is None:
             self.without_year += 1
@@ -48,7 +49,7 @@ class FileSummary:
             self.notes += [RowNote(file=at.file, line=at.line, id=show.id, note=note) for note in at.notes]
 
     def report(self, plan: IdPlan) -> FileReport:
-        """Return the report on the file, once it is known what its ids mean."""
+        """Return the report on the file; `plan` says what its ids mean."""
         detection, eps = self.detection, self.episodes
         return FileReport(
             name=detection.name,
@@ -67,7 +68,7 @@ class FileSummary:
 
 
 def described(report: FileReport) -> list[str]:
-    """Return a file's report in sentences, for the command line and the page."""
+    """Return the report on a file as sentences."""
     known = [f"{heading} → {FIELDS[field]}" for heading, field in report.columns.items() if field]
     sentences = [f"{report.format[:1].upper()}{report.format[1:]}. {' '.join(report.reasons)}"]
     if known:
@@ -75,9 +76,7 @@ def described(report: FileReport) -> list[str]:
         sentences.append(f"Columns: {', '.join(known)}.")
         sentences += [f"Not mapped: {', '.join(left[:12])}."] if left else []
     if report.shows:
-        sentences.append(
-            f"{report.shows:,} {'show' if report.shows == 1 else 'shows'}{_years(report)}{_episodes(report)}."
-        )
+        sentences.append(f"{counted(report.shows, 'show')}{_years(report)}{_episodes(report)}.")
         sentences.append(f"Examples: {', '.join(report.titles)}.")
     return [*sentences, report.ids] if report.ids else sentences
 
@@ -95,5 +94,5 @@ def _episodes(report: FileReport) -> str:
         return ""
     fewest, median, most = report.episodes
     if fewest == most:
-        return f", {most:,} {'episode' if most == 1 else 'episodes'}"
+        return f", {counted(most, 'episode')}"
     return f", {fewest:,} to {most:,} episodes (median {median:g})"

@@ -1,4 +1,4 @@
-"""What shows are recognised by, and the ids of a file with that of each row, kept small: files have 200,000 rows."""
+"""Fingerprints that recognise a show, and the ids of a file with them, in little memory: files have 200,000 rows."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ShowFingerprint:
-    """What a show is recognised by: its titles, folded and hashed, its main title, and how its description begins."""
+    """The hashes of a show's normalised titles, its main title, and the hash of how its description begins."""
 
     keys: tuple[int, ...]
     title: str
     beginning: int
 
     def is_like(self, other: ShowFingerprint) -> bool:
-        """Tell whether both may be one show: a title in common, near main titles, or the same description."""
+        """Return whether both may be one show: a common title, similar main titles, or the same description."""
         if not set(self.keys).isdisjoint(other.keys) or (self.beginning and self.beginning == other.beginning):
             return True
         mine, theirs = set(normalise(self.title).split()), set(normalise(other.title).split())
@@ -32,7 +32,7 @@ class ShowFingerprint:
 
 
 def fingerprint(title: str, titles: Iterable[str], description: str) -> ShowFingerprint:
-    """Return the fingerprint of a show; titles that are no names ("and...", "I") count only as main titles."""
+    """Return the fingerprint of a show; other titles that are not names ("and...", "I") do not count."""
     folded = {key for key in map(normalise, titles) if key and names_something(key)} | {normalise(title)}
     return ShowFingerprint(
         tuple(map(hash, sorted(folded))), title, hash(start) if (start := normalise(description[:300])) else 0
@@ -40,19 +40,19 @@ def fingerprint(title: str, titles: Iterable[str], description: str) -> ShowFing
 
 
 def names_something(folded: str) -> bool:
-    """Tell whether a title, normalised, is more than a letter or words that every sentence has."""
+    """Return whether a normalised title is more than a letter or common words."""
     return len(folded) > 1 and any(word not in STOP_WORDS for word in folded.split())
 
 
 class FileIds:
-    """The ids of one file and what each row is recognised by, gathered while it is read for the first time.
+    """The ids of one file with the fingerprint of each row, collected during the first reading.
 
-    `last` has the position of the last row with an id: it counts, as it does in the catalogue. Fingerprints are held as
-    plain numbers, a sixth of what objects would take.
+    `last` has the position of the last row with each id, which is the one that counts. Fingerprints are stored in
+    arrays, which take a sixth of the memory of objects.
     """
 
     def __init__(self, file: str, site: str = "") -> None:
-        """`site` is the site whose ids these are, "" where that is unknown."""
+        """`site` is the site that the ids come from, "" if unknown."""
         self.file = file
         self.site = site
         self.last: dict[str, int] = {}
@@ -62,7 +62,7 @@ class FileIds:
         self._beginnings = array("q")
 
     def add(self, show: Show) -> None:
-        """Note a row that comes after the others."""
+        """Add the next row."""
         known = fingerprint(show.title, show.titles, show.description)
         self.last[show.id] = len(self._beginnings)
         self._keys.extend(known.keys)
@@ -74,11 +74,11 @@ class FileIds:
             self.overlays.add(show.id)
 
     def of(self, given: str) -> ShowFingerprint:
-        """Return what the last row with an id is recognised by."""
+        """Return the fingerprint of the last row with an id."""
         return self.at(self.last[given])
 
     def at(self, position: int) -> ShowFingerprint:
-        """Return what a row is recognised by."""
+        """Return the fingerprint of a row by its position."""
         before = position - 1
         keys = self._keys[self._keys_end[before] if position else 0 : self._keys_end[position]]
         title = self._titles[self._titles_end[before] if position else 0 : self._titles_end[position]]

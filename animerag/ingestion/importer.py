@@ -1,7 +1,7 @@
-"""Ingestion: files in, searchable shows out. Embeds wide, writes narrow, and accounts for every row.
+"""Imports files as searchable shows, and accounts for every row.
 
-Pass 1 reads everything, so nothing is spent on a file that is broken; pass 2 feeds batches to the embedder, many in
-flight, and one writer merges what waits into the index and the library. Only what both hold is acknowledged.
+The first pass reads everything, so that nothing is spent on a broken file. The second pass embeds batches
+concurrently, and one writer stores them in the index and the library. A show counts as stored when both have it.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ __all__ = ["Ingestion", "SourceFile"]
 
 log = logging.getLogger(__name__)
 
-_ENOUGH = batching.USUAL  # shows that a measured rate is believed of: one batch
-_CHUNK = 500  # rows that are compared with the catalogue at a time
-MUCH, _FEW = 0.2, 20  # more unusable rows than that share, of so many at least, are asked about
+_ENOUGH = batching.USUAL  # shows that make a measured rate reliable: one batch
+_CHUNK = 500  # shows that are read from the library at a time
+MUCH, _FEW = 0.2, 20  # the import asks first if more than this share of at least so many rows cannot be used
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _RowOrigin:
-    """Where documents come from, as the import's record tells it."""
+    """Where documents come from, for the import's record."""
 
     kind: ImportKind
     names: str
@@ -74,7 +74,7 @@ class Ingestion:
         most: int = batching.MOST,
         max_cost_usd: float | None = None,
     ) -> None:
-        """`rounds` predicts the level of each round, `most` bounds the requests whose size is chosen here."""
+        """`rounds` predicts the level of each round, `most` bounds the size of automatic batches."""
         self._indexer = indexer
         self._library = indexer.library
         self._import_lock = import_lock
@@ -98,12 +98,12 @@ class Ingestion:
         batch_size: int | Literal["auto"] | None = None,
         accept_bad_rows: bool = False,
     ) -> IngestReport:
-        """Import files and return what became of every row.
+        """Import files and report what happened to every row.
 
-        Where more than a fifth of the rows is unusable, `control` is asked first unless that is accepted.
-        A provider or store that fails part way ends the run early: `stopped_by` says why, `cancelled` how many rows
-        are left for the next run. Raises InvalidInputError when a file cannot be read, ProviderError or
-        VectorStoreError when nothing could be done at all.
+        If more than a fifth of the rows cannot be used, the import asks first, unless `accept_bad_rows` is set. A
+        provider or store that fails on the way ends the import early: `stopped_by` gives the reason and `cancelled`
+        the number of remaining rows. Raises InvalidInputError if a file cannot be read, ProviderError or
+        VectorStoreError if nothing could be stored.
         """
         if concurrency is not None:
             self._set_level(concurrency)
@@ -131,13 +131,15 @@ class Ingestion:
                 names = ", ".join(file.name for file in files)
                 origin = _RowOrigin(kind=kind, names=names, digest=await asyncio.to_thread(_digest, files))
                 if batch_size is None and isinstance(concurrency, int) and self._batch_size == "auto":
-                    batch_size = batching.USUAL  # a fixed level goes with the usual batches
+                    batch_size = batching.USUAL  # a fixed level uses batches of the usual size
                 documents = self._selection.documents(winners.shows(counters), counters, kind)
                 await self._import(documents, len(winners), counters, origin, batch_size or self._batch_size)
             if kind is ImportKind.OWN and counters.ingested + counters.unchanged:
                 await self._replace_sample(counters)
             report = await self._report(counters, meter, concurrency)
-        if report.ingested >= _ENOUGH and report.embedding_requests:  # vectors that were there already say nothing
+        if (
+            report.ingested >= _ENOUGH and report.embedding_requests
+        ):  # stored vectors say nothing about the provider's speed
             await self.preview.note_speed(report.throughput)
         self._emit("import", recorder, report)
         checked_s = await self._check_graph(counters)
@@ -148,7 +150,7 @@ class Ingestion:
     async def import_documents(
         self, documents: Sequence[Document], control: Control, *, batch_size: int | Literal["auto"] | None = None
     ) -> IngestReport:
-        """Import documents that are in memory; their ids must differ. Raises as `run` does."""
+        """Import documents from memory; their ids must differ. Raises what `run` raises."""
         counters = ImportCounters(control=control, read=len(documents))
         with metering() as meter:
             origin = _RowOrigin(kind=ImportKind.OWN, names="memory", digest="")
@@ -161,9 +163,9 @@ class Ingestion:
             return await self._report(counters, meter, None)
 
     async def store(self, document: Document, *, also: Callable[[AsyncConnection], Awaitable[None]]) -> None:
-        """Store one show and what `also` writes in one transaction.
+        """Store one show, and what `also` writes, in one transaction.
 
-        The vector is stored and indexed first, so nothing is stored of a show that could not be embedded.
+        The show is embedded and indexed first, so that a failure stores nothing.
         Raises ProviderError, VectorStoreError, LibraryError.
         """
         spec = await self._indexer.spec()
@@ -174,7 +176,7 @@ class Ingestion:
         await self._library.store(show_rows([document], import_id), collection=spec.name, also=also)
 
     async def reindex(self, control: Control) -> IngestReport:
-        """Index every show that the current model has no vector for. Raises ProviderError, VectorStoreError."""
+        """Index every show without a vector for the current model. Raises ProviderError, VectorStoreError."""
         async with self._import_lock.held(control), self._explained():
             return await self._reindex(control)
 
@@ -249,9 +251,9 @@ class Ingestion:
             raise type(error)(await asyncio.to_thread(self._space.explain, str(error))) from error
 
     async def _check_graph(self, counters: ImportCounters) -> float:
-        """Look up every vector after a bulk load or replacements, repair what is lost, and return the seconds it took.
+        """Check the index after a bulk load or replacements, repair it, and return the seconds that this took.
 
-        Everything is stored and acknowledged by then.
+        All shows are stored by then.
         """
         started_s = time.perf_counter()
         bulk = counters.ingested * 10 >= (await self._library.counts()).shows
@@ -260,7 +262,7 @@ class Ingestion:
         counters.show_progress("Checking the index")
         try:
             await self._indexer.repair_index(await self._indexer.spec())
-        except AnimeRAGError as error:  # the shows are stored; `doctor` checks again
+        except AnimeRAGError as error:  # the shows are stored, and `animerag doctor` checks again
             log.warning("the index could not be checked: %s", error)
         return time.perf_counter() - started_s
 
@@ -268,12 +270,12 @@ class Ingestion:
         removed = await self._library.remove_sample()
         if removed:
             counters.show_progress("Removing the sample")
-            with contextlib.suppress(AnimeRAGError):  # strays are journalled; the next run or doctor removes them
+            with contextlib.suppress(AnimeRAGError):  # strays are recorded; the next import or `doctor` removes them
                 await self._indexer.remove_strays()
 
 
 async def _accepted(winners: LastRowWins, counters: ImportCounters) -> bool:
-    """Ask before importing a file with many unusable rows: it may be the wrong file, or read in a wrong way."""
+    """Ask before importing files with many unusable rows: a file or its column mapping may be wrong."""
     bad = len(counters.errors) + winners.refused
     if counters.read < _FEW or bad <= MUCH * counters.read:
         return True
@@ -292,7 +294,7 @@ def _figures(meter: Meter, concurrency: int | Literal["auto"] | None) -> dict[st
 
 
 def _digest(files: Sequence[SourceFile]) -> str:
-    """Hash what the files hold. Raises InvalidInputError."""
+    """Hash the content of the files. Raises InvalidInputError."""
     digest = hashlib.sha256()
     for file in files:
         try:

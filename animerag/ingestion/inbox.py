@@ -1,4 +1,4 @@
-"""The inbox folder: regular files within it, and nothing that leads elsewhere."""
+"""The inbox folder: only regular files in it are imported, nothing that leads elsewhere."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-# A link is not followed, and to open a FIFO that nobody writes does not wait. Windows has neither flag.
+# Links are not followed, and opening a FIFO without a writer does not block. Windows has none of these flags.
 _SAFELY = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
 
 
 @dataclass(frozen=True, slots=True)
 class InboxListing:
-    """The files that can be imported, and a sentence for each entry that cannot."""
+    """The files that can be imported, and for each other entry the reason why it cannot."""
 
     files: Sequence[Path]
     refused: Sequence[str]
 
 
 def read_inbox(directory: Path) -> InboxListing:
-    """Return what the inbox holds, by name; folders and hidden files are left out. Makes the folder if need be."""
+    """List the inbox by name, without folders and hidden files; create the folder if it is missing."""
     directory.mkdir(parents=True, exist_ok=True)
     files: list[Path] = []
     refused: list[str] = []
@@ -49,20 +49,22 @@ def _beside_database(path: Path) -> bool:
 
 
 def check_regular(path: Path) -> None:
-    """Raise InvalidInputError, with cause and remedy, unless `path` itself is a regular file that can be read."""
+    """Raise InvalidInputError, with cause and remedy, unless `path` is a readable regular file."""
     name = path.name.encode("utf-8", "backslashreplace").decode()
     if name != path.name:
-        raise InvalidInputError(f"{name} in the inbox has a name that is not UTF-8: rename it.")
+        raise InvalidInputError(f"The name of {name} in the inbox is not valid UTF-8: rename the file.")
     if path.is_symlink():
         raise InvalidInputError(f"{name} in the inbox is a link: put the file itself there.")
     try:
-        if not stat.S_ISREG(path.lstat().st_mode):  # to open a device can already do something
+        if not stat.S_ISREG(path.lstat().st_mode):  # merely opening a device can have an effect
             raise InvalidInputError(f"{name} in the inbox is not a regular file: put a file there.")
         opened = os.open(path, _SAFELY)
     except OSError as error:
-        raise InvalidInputError(f"{name} in the inbox cannot be read: {error.strerror}.") from error
+        raise InvalidInputError(
+            f"{name} in the inbox cannot be read ({error.strerror}): check its permissions."
+        ) from error
     try:
-        if not stat.S_ISREG(os.fstat(opened).st_mode):  # it was replaced since
+        if not stat.S_ISREG(os.fstat(opened).st_mode):  # it has just been replaced
             raise InvalidInputError(f"{name} in the inbox is not a regular file: put a file there.")
     finally:
         os.close(opened)

@@ -1,4 +1,4 @@
-"""Edits of shows, which outlast later imports: what may be edited, and within which bounds."""
+"""Edits of shows, which later imports keep: the fields that can be edited, and their limits."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ EDITABLE = (*_WORDS, *_LISTS, *_BOUNDS, *_DATES, _STATUS, _TYPE)
 
 
 def edited(show: Show, changes: Mapping[str, Any]) -> Show:
-    """Return a show with the edits of its owner, which its record names as well."""
+    """Return a show with the user's edits, which its record lists, too."""
     edits: dict[str, Any] = {name: value for name, value in changes.items() if name in EDITABLE}
     record = {**show.record, _EDITED: {**show.record.get(_EDITED, {}), **edits}}
     fields: dict[str, Any] = {name: tuple(value) if name in _LISTS else value for name, value in edits.items()}
@@ -48,14 +48,14 @@ def _checked(name: str, value: Any) -> Any:
     if name in _WORDS:
         text = str(value or "").strip()
         if name == "title" and not text:
-            raise InvalidInputError("A show needs a title.")
+            raise InvalidInputError("A show needs a title: enter one.")
         if len(text) > _WORDS[name]:
-            raise InvalidInputError(f"The {name} is longer than {_WORDS[name]:,} characters.")
+            raise InvalidInputError(f"The {name} is longer than {_WORDS[name]:,} characters: shorten it.")
         return text
     if name in _LISTS:
         entries = list(dict.fromkeys(filter(None, (str(one).strip()[:500] for one in value or ()))))
         if len(entries) > _LISTS[name]:
-            raise InvalidInputError(f"There are more than {_LISTS[name]} {name}.")
+            raise InvalidInputError(f"There are more than {_LISTS[name]} {name}: remove some.")
         return entries
     if name in _BOUNDS:
         low, high = _BOUNDS[name]
@@ -68,7 +68,7 @@ def _checked(name: str, value: Any) -> Any:
             raise InvalidInputError("Write a date as 2012-04-07, or as 2012-04 where the day is not known.")
         return date
     if name == _TYPE and value is not None and value not in TYPE_LABELS:
-        raise InvalidInputError(f"A type is one of {', '.join(TYPE_LABELS)}.")
+        raise InvalidInputError(f"{value} is not a type: use {', '.join(TYPE_LABELS)}.")
     if name in (_STATUS, _TYPE):
         return value
-    raise InvalidInputError(f"{name} cannot be changed here.")
+    raise InvalidInputError(f"The field {name} cannot be edited.")

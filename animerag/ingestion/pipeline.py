@@ -1,4 +1,4 @@
-"""The pipeline of ingestion: documents → batches → embedder, many requests in flight → one writer that merges."""
+"""The import pipeline: documents → batches → embedding requests in flight → one writer that merges batches."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from animerag.storage.library import ShowRows
     from animerag.text.documents import Document
 
-_HEAD_START_S = 0.4  # for requests to be sent before a thread competes with the loop
-_MERGED_ROWS = 500  # what Chroma takes in one write at its best rate (docs/performance.md)
+_HEAD_START_S = 0.4  # lets requests leave before a thread competes with the loop
+_MERGED_ROWS = 500  # per write, where Chroma is fastest (docs/performance.md)
 
 
 @dataclass(frozen=True, slots=True)
 class _PendingWork:
-    """A batch to embed; `known` are the hashes of its texts that have a vector already."""
+    """A batch to embed; `known` has the hashes of texts that already have a vector."""
 
     number: int
     documents: list[Document]
@@ -43,11 +43,11 @@ class _PendingWork:
 class _EmbeddingBatch:
     documents: list[Document]
     vectors: Mapping[str, Vectors]
-    rows: ShowRows | None  # None where the shows are stored already
+    rows: ShowRows | None  # None if the shows are already stored
 
 
 class Pipeline:
-    """Batches → embedder, several at once → queue → one writer."""
+    """Embeds batches concurrently, and passes them through a queue to one writer."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class Pipeline:
         level: Callable[[], int],
         begin_import: Callable[[], Awaitable[int]] | None,
     ) -> None:
-        """`begin_import` records where the shows come from, once there is one; without it they are stored already."""
+        """`begin_import` records the import when its first show arrives; without it the shows are already stored."""
         self._indexer = indexer
         self._spec = spec
         self._counters = counters
@@ -69,12 +69,12 @@ class Pipeline:
         self._failure: AnimeRAGError | None = None
         self._ended = False
         self._halving = asyncio.Lock()
-        self._halves_help = True  # until half a batch was answered with something of no use, too
+        self._halves_help = True  # until half a batch gets an unusable answer, too
         self._preparing = asyncio.Semaphore(1)
         self._unsaved = Slots(self._lanes)
 
     async def run(self, todo: AsyncIterator[list[Document]], sizes: Iterable[int]) -> None:
-        """Work through documents, in batches of `sizes`, until they end, the job is stopped, or something fails."""
+        """Import documents in batches of `sizes` until they end, the job is stopped, or something fails."""
         counters = self._counters
         writer = asyncio.create_task(self._write(), name="ingest-writer")
         embedding = asyncio.create_task(self._embed_all(self._cut(todo, sizes)), name="ingest-embedding")
@@ -96,7 +96,7 @@ class Pipeline:
         self._judge()
 
     async def _finish(self, writer: asyncio.Task[None]) -> None:
-        """Pass the end mark on, without waiting for a writer that has failed meanwhile."""
+        """Queue the end mark, without waiting for a writer that has failed."""
         mark = asyncio.create_task(self._queue.put(None))
         await asyncio.wait({writer, mark}, return_when=asyncio.FIRST_COMPLETED)
         if not mark.done():
@@ -109,7 +109,7 @@ class Pipeline:
         self._failure = self._failure or error
 
     def _judge(self) -> None:
-        """Nothing done at all is the caller's failure; part way is a report that says so."""
+        """Raise a failure if nothing was stored; otherwise report it in `stopped_by`."""
         if self._failure is None:
             return
         if self._counters.ingested == 0:
@@ -117,16 +117,15 @@ class Pipeline:
         self._counters.stopped_by = str(self._failure)
 
     async def _cut(self, todo: AsyncIterator[list[Document]], sizes: Iterable[int]) -> AsyncIterator[_PendingWork]:
-        """Yield the batches; which texts have a vector already is asked for many documents at once."""
+        """Yield the batches, looking stored vectors up for many documents at a time."""
         cutter = batching.Cutter(sizes)
         known: set[str] = set()
         async for documents in todo:
             if documents and self._import_id is None and self._begin_import is not None:
                 self._import_id = await self._begin_import()
             waiting = {document.text_hash for document in cutter.rest()}
-            known = known & waiting | await self._indexer.known_hashes(
-                documents
-            )  # of a large import only what is still to be cut
+            # Hashes of documents that are already in a batch are dropped, or a large import would collect them all.
+            known = known & waiting | await self._indexer.known_hashes(documents)
             for batch in cutter.add(documents):
                 yield self._work(batch, known)
         if rest := cutter.rest():
@@ -138,7 +137,7 @@ class Pipeline:
         return _PendingWork(self._counters.batches - 1, batch, known & {document.text_hash for document in batch})
 
     async def _embed_all(self, batches: AsyncIterator[_PendingWork]) -> None:
-        """After a failure nothing new is started, but what is in flight may finish: it is being paid for."""
+        """Embed all batches; after a failure none is started, but those in flight finish, because they are paid for."""
         failure: Exception | None = None
 
         async def unless_failed() -> AsyncIterator[_PendingWork]:
@@ -147,7 +146,7 @@ class Pipeline:
                     return
                 yield work
 
-        # Twice as many as there are lanes: the next batch of a lane is prepared before the lane is free.
+        # Twice the number of lanes, so that the next batch of a lane is prepared before the lane is free.
         waiting = fan_out(self._embed, unless_failed(), limit=lambda: 2 * self._level())
         async with contextlib.aclosing(waiting) as outcomes:
             async for outcome in outcomes:
@@ -156,9 +155,9 @@ class Pipeline:
             raise failure
 
     def _lanes(self) -> int:
-        """Return how many batches may be on their way to the library: a process that is killed pays for these again.
+        """Return how many embedded batches may wait to be stored: a killed process pays for these again.
 
-        The embedded provider costs nothing, so that others compute while vectors are being stored.
+        With the embedded provider, which costs nothing, some compute while others are stored.
         """
         return 2 * self._level() if self._indexer.embedder.provider == "local" else self._level()
 
@@ -170,9 +169,9 @@ class Pipeline:
     async def _embed_or_bisect(
         self, documents: list[Document], known: AbstractSet[str], *, is_half: bool = False
     ) -> list[_EmbeddingBatch]:
-        """Embed a batch; when the provider refuses it, halve it until each row at fault is in a batch of its own.
+        """Embed a batch; if the provider refuses it, halve it until each bad row is in a batch of its own.
 
-        Where the answer is of no use, a smaller one may be: one halving is paid for, then the job ends.
+        An unusable answer is paid for, so the batch is halved only once; then the job ends.
         """
         embedded_too = asyncio.Event()
         preparing = asyncio.create_task(self._prepared(documents, embedded_too))
@@ -193,7 +192,7 @@ class Pipeline:
             if is_half or len(documents) == 1:
                 self._halves_help = False
                 raise
-            async with self._halving:  # the others wait for the first to learn whether it is worth paying for
+            async with self._halving:  # the other batches wait to see whether halving helps
                 if not self._halves_help:
                     raise
                 return await self._halved(documents, known, is_half=True)
@@ -213,7 +212,7 @@ class Pipeline:
         return first + await self._embed_or_bisect(documents[half:], known, is_half=is_half)
 
     async def _prepared(self, documents: Sequence[Document], embedded: asyncio.Event) -> ShowRows | None:
-        """Prepare the rows of the library while the provider works: afterwards the writer would wait for them."""
+        """Prepare the rows of the library while the provider works, so that the writer does not wait for them."""
         if self._import_id is None:
             return None
         with contextlib.suppress(TimeoutError):
@@ -222,7 +221,7 @@ class Pipeline:
             return await asyncio.to_thread(show_rows, documents, self._import_id)
 
     async def _write(self) -> None:
-        """Merge whatever waits into one write; while the library commits one, Chroma takes the next."""
+        """Merge queued batches into one write; Chroma writes the next one while the library commits."""
         commit: asyncio.Task[None] | None = None
         try:
             while (merged := await self._waiting()) is not None:
@@ -238,11 +237,11 @@ class Pipeline:
             if merged is not None:
                 await self._write_last(merged)
         finally:
-            if commit is not None:  # what Chroma holds may as well be acknowledged
+            if commit is not None:  # finish acknowledging what Chroma has
                 await asyncio.gather(commit, return_exceptions=True)
 
     async def _waiting(self) -> _EmbeddingBatch | None:
-        """Return all that waits, up to the size that Chroma likes best; None at the end."""
+        """Return the queued batches as one, up to the size at which Chroma is fastest; None at the end."""
         batch = None if self._ended else await self._queue.get()
         if batch is None:
             return None
@@ -258,7 +257,7 @@ class Pipeline:
         return merged
 
     async def _write_last(self, batch: _EmbeddingBatch) -> None:
-        """Write to both sides at once: nothing follows that could hide the library's time."""
+        """Write the last batch to Chroma and the library at the same time: no later write can overlap with it."""
         upsert = asyncio.ensure_future(self._indexer.upsert(self._spec, batch.documents, batch.vectors))
         try:
             if batch.rows is None:

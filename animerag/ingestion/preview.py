@@ -1,4 +1,4 @@
-"""What an import or a new index would take, before anything is stored or spent: rows, tokens, cost and time."""
+"""Previews an import or a new index: rows, tokens, cost and time, before anything is stored or spent."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     from animerag.models.shows import Show
     from animerag.readers import Detection
 
-# Shows a second before anything was measured, slow and fast: of the embedded encoder, and of each request in flight.
+# Shows per second, slow and fast, until an import has been measured: embedded encoder; per request in flight.
 _LOCAL_RATES, _RATES_OF_A_SLOT = (40.0, 120.0), (18.0, 60.0)
 _CHARACTERS_A_TOKEN = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilePreview:
-    """What one file is and what importing it would do; without a report the `problem` says why it cannot be read."""
+    """What one file is and what importing it would do; without a report, `problem` says why it cannot be read."""
 
     detection: Detection | None = None
     report: IngestReport | None = None
@@ -43,7 +43,7 @@ class FilePreview:
 
 
 class ImportPreview:
-    """Says what work would take."""
+    """Estimates what an import or a new index would take."""
 
     def __init__(self, indexer: Indexer, selection: Selection, *, level: Callable[[], int]) -> None:
         self._indexer = indexer
@@ -52,9 +52,9 @@ class ImportPreview:
         self._level = level
 
     async def each(self, files: Sequence[SourceFile]) -> list[FilePreview]:
-        """Preview files as one import, each read by one process. Raises ProviderError, LibraryError.
+        """Preview files as one import. Raises ProviderError, LibraryError.
 
-        Of rows with one id in several files the last wins; in the report of an earlier file it counts as repeated.
+        If several files have rows with the same id, the last row wins and the others count as repeated.
         """
         identity, winners = Identity(self._library), LastRowWins()
         counters = [ImportCounters(control=Control()) for _ in files]
@@ -82,28 +82,28 @@ class ImportPreview:
     ) -> FilePreview:
         try:
             report = await self._report(rows, counters, known)
-        except InvalidInputError as error:  # it was changed meanwhile
+        except InvalidInputError as error:  # the file has changed in the meantime
             return FilePreview(detection=detection, problem=str(error))
         return FilePreview(detection=detection, report=report, expected=await self.expected_time(report.ingested))
 
     async def check(self, files: Sequence[SourceFile]) -> IngestReport:
-        """Read files and say what a run would do. Raises InvalidInputError.
+        """Read files and report what an import would do. Raises InvalidInputError.
 
-        `usage` estimates the tokens of texts that have no vector yet, and their cost where the price is known.
+        `usage` estimates the tokens of texts without a vector, and their cost if the price is known.
         """
         counters = ImportCounters(control=Control())
         winners = await self._selection.read(files, counters, ImportKind.OWN)
         return await self._report(winners.shows(counters), counters, set())
 
     async def missing(self) -> IngestReport:
-        """Say what indexing for the current model would take: shows, and tokens by their length."""
+        """Report what indexing for the current model would take: shows, and tokens estimated by length."""
         spec = await self._indexer.spec()
         ids = await self._library.embeddings.not_indexed(spec.name)
         tokens = await self._library.embeddings.characters_not_indexed(spec.name) // _CHARACTERS_A_TOKEN
         return IngestReport(read=len(ids), ingested=len(ids), usage=self._estimated(tokens))
 
     async def expected_time(self, shows: int) -> TimeEstimate:
-        """Say how long so many shows will take: as long as the last import did, a range before there was one."""
+        """Estimate the time for a number of shows: from the last import, or as a range before there was one."""
         measured = await self._library.get_meta(self._speed_key)
         if measured:
             return TimeEstimate(least_s=shows / float(measured), most_s=shows / float(measured))
@@ -112,7 +112,7 @@ class ImportPreview:
         return TimeEstimate(least_s=shows / fast, most_s=shows / slow)
 
     async def note_speed(self, shows_per_s: float) -> None:
-        """Remember how fast an import was. Raises LibraryError."""
+        """Store the speed of an import for later estimates. Raises LibraryError."""
         await self._library.set_meta(self._speed_key, f"{shows_per_s:.1f}")
 
     @property
@@ -120,7 +120,7 @@ class ImportPreview:
         return f"shows_per_s {self._indexer.embedder.model}"
 
     async def _report(self, rows: Iterator[Show], counters: ImportCounters, known: set[str]) -> IngestReport:
-        """Count what an import would do with rows, and the tokens of texts; those in `known` have a vector."""
+        """Report what an import would do with rows, and the tokens of texts whose hashes are not in `known`."""
         tokens = 0
         async with contextlib.aclosing(self._selection.documents(rows, counters, ImportKind.OWN)) as parts:
             async for todo in parts:

@@ -1,4 +1,4 @@
-"""Uploads: imports as jobs that another tab or another process can resume, also days later."""
+"""Runs imports as jobs that another tab or process can resume, even days later."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
     from animerag.storage.upload_files import UploadStore
 
 INGEST_JOB = "ingest"
-_LOOKED_AT = 50  # jobs of the journal
+_JOBS_READ = 50  # jobs of the journal
 
 
 class Uploads:
-    """Starts imports, finds those that were cut off, and removes uploads that no import needs any more."""
+    """Starts imports, finds interrupted ones, and removes uploads that no import needs."""
 
     def __init__(self, library: Library, ingestion: Ingestion, jobs: Jobs, *, spool: UploadStore, inbox: Path) -> None:
-        """`spool` holds what browsers uploaded, `inbox` what their owner put there."""
+        """`spool` stores files uploaded in a browser, `inbox` is the folder for larger files."""
         self._library = library
         self._ingestion = ingestion
         self._jobs = jobs
@@ -53,7 +53,7 @@ class Uploads:
         concurrency: int | Literal["auto"] | None = None,
         batch_size: int | Literal["auto"] | None = None,
     ) -> Job:
-        """Start an import of files that stay where they are. Raises InvalidInputError, LibraryError."""
+        """Start an import of files, without copying them. Raises InvalidInputError, LibraryError."""
         await self.check_files(files)
         request = {
             "files": [{**asdict(file), "path": str(file.path)} for file in files],
@@ -68,20 +68,20 @@ class Uploads:
         )
 
     async def unfinished(self) -> JobRecord | None:
-        """Return the newest import that its process did not finish. Raises LibraryError."""
-        for record in await self._cut_off():
+        """Return the newest interrupted import. Raises LibraryError."""
+        for record in await self._interrupted():
             if await self._library.journal.request(record.id) is not None:
                 return record
         return None
 
-    async def what_is_left(self, job_id: str) -> IngestReport:
-        """Read the files of an import again and say what a resumed run would do. Raises InvalidInputError."""
+    async def remaining(self, job_id: str) -> IngestReport:
+        """Read the files of an import again and report what resuming it would do. Raises InvalidInputError."""
         files = self._files(await self._request(job_id))
         await self.check_files(files)
         return await self._ingestion.preview.check(files)
 
     async def resume(self, job_id: str) -> Job:
-        """Start what is missing of an import. Raises InvalidInputError where nothing is known of it, LibraryError."""
+        """Start the rest of an import. Raises InvalidInputError if the import is unknown, LibraryError."""
         request = await self._request(job_id)
         level, size = request["concurrency"], request["batch_size"]
         job = await self.start(self._files(request), concurrency=level, batch_size=size)
@@ -96,14 +96,14 @@ class Uploads:
 
     async def discard(self, job_id: str) -> None:
         """Give an interrupted import up; what it stored stays. Raises LibraryError."""
-        if any(record.id == job_id for record in await self._cut_off()):
+        if any(record.id == job_id for record in await self._interrupted()):
             await self._library.journal.end(job_id, state="cancelled", error="Interrupted, and not resumed.")
             await self.clean()
 
     async def clean(self, given_up: Iterable[Path] = ()) -> None:
-        """Remove uploads that no import needs any more, and those `given_up` before one was started.
+        """Remove uploads that no import needs, and those `given_up` before an import was started.
 
-        What running and interrupted imports name stays, and so does what the last import of this process can resume.
+        Files of running and interrupted imports stay, and so do files that the last import of this process can resume.
         Raises LibraryError.
         """
         needed: set[str] = set()
@@ -120,17 +120,17 @@ class Uploads:
         await asyncio.to_thread(self._spool.clean, needed, used)
 
     async def waiting_files(self) -> tuple[list[SourceFile], Sequence[str]]:
-        """Return the files in the inbox, for what is too large for a browser, and why other entries are left out."""
+        """Return the files in the inbox, and the reasons why other entries are left out."""
         listing = await asyncio.to_thread(read_inbox, self.inbox)
         return [SourceFile(path=path, name=path.name) for path in listing.files], listing.refused
 
     async def check_files(self, files: Iterable[SourceFile]) -> None:
-        """Raise InvalidInputError for a file of the inbox that is not a regular one, or one that is gone."""
+        """Raise InvalidInputError for a file that is gone, or an entry of the inbox that is not a regular file."""
         for file in files:
             if file.path.parent == self.inbox:
                 await asyncio.to_thread(check_regular, file.path)
             elif not await asyncio.to_thread(file.path.exists):
-                raise InvalidInputError(f"{file.name} is not stored here any more: choose the file again.")
+                raise InvalidInputError(f"The uploaded file {file.name} was removed: choose it again.")
 
     def _files(self, request: dict[str, Any]) -> list[SourceFile]:
         return [
@@ -140,15 +140,15 @@ class Uploads:
             for file in request["files"]
         ]
 
-    async def _cut_off(self) -> list[JobRecord]:
-        records = await self._library.journal.jobs(state="interrupted", limit=_LOOKED_AT)
+    async def _interrupted(self) -> list[JobRecord]:
+        records = await self._library.journal.jobs(state="interrupted", limit=_JOBS_READ)
         return [record for record in records if record.kind == INGEST_JOB]
 
 
 def to_correct(rows: Iterable[RowError]) -> tuple[str, str]:
-    """Return the skipped rows as a file to be corrected and uploaded again: its suffix and its text.
+    """Return the skipped rows as a file to correct and upload again: its suffix and its text.
 
-    Rows of tables become a table with `line` and `reason` beside their own columns, anything else JSON lines.
+    Rows of tables become a CSV table with their line and reason, other rows become JSON lines.
     """
     parsed = [(row, _parsed(row.given)) for row in rows]
     records = [(row, record) for row, record in parsed if isinstance(record, dict)]

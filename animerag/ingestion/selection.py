@@ -1,4 +1,4 @@
-"""What an import has to do: of the rows that win their id, the shows that are new or changed."""
+"""Selects what an import has to store: among the last rows of each id, the new and changed shows."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _CHUNK = 500  # rows that are compared with the catalogue at a time
 
 
 class Selection:
-    """Reads files twice and compares them with the catalogue; it stores and spends nothing."""
+    """Reads files twice and compares them with the catalogue; stores and spends nothing."""
 
     def __init__(self, indexer: Indexer) -> None:
         self._indexer = indexer
         self._library = indexer.library
 
     async def read(self, files: Sequence[SourceFile], counters: ImportCounters, kind: ImportKind) -> LastRowWins:
-        """Read all files once, and decide which show each of their ids means. Raises InvalidInputError."""
+        """Read all files once and decide which show each id means. Raises InvalidInputError."""
         identity, winners = Identity(self._library), LastRowWins()
         for file in files:
             await self.read_file(file, identity, winners, counters, kind)
@@ -46,7 +46,7 @@ class Selection:
     async def read_file(
         self, file: SourceFile, identity: Identity, winners: LastRowWins, counters: ImportCounters, kind: ImportKind
     ) -> Detection:
-        """Read a file that comes after those in `winners`, and say what it is. Raises InvalidInputError."""
+        """Read the file that follows those in `winners`, and return its detection. Raises InvalidInputError."""
         reading = await self._read(file)
         plan = await identity.plan(reading.seen, prefix=file.id_prefix) if kind is ImportKind.OWN else None
         counters.read += reading.read
@@ -73,7 +73,7 @@ class Selection:
     async def documents(
         self, rows: Iterator[Show], counters: ImportCounters, kind: ImportKind
     ) -> AsyncGenerator[list[Document], None]:
-        """Yield what is new or changed, a few hundred at a time, with what the catalogue adds to it."""
+        """Yield new and changed shows, a few hundred at a time, completed from the catalogue."""
         identity = Identity(self._library)
         while shows := await asyncio.to_thread(lambda: list(itertools.islice(rows, _CHUNK))):
             if kind is ImportKind.OWN:
@@ -85,7 +85,7 @@ class Selection:
     async def new_or_changed(
         self, documents: Sequence[Document], counters: ImportCounters, kind: ImportKind
     ) -> list[Document]:
-        """Leave out what is stored and indexed already, as it is."""
+        """Return the documents that are not stored and indexed in the same form."""
         spec = await self._indexer.spec()
         ids = [document.show.id for document in documents]
         stored = await self._library.fingerprints(ids)
@@ -93,7 +93,7 @@ class Selection:
         changed = []
         for document in documents:
             known, there = stored.get(document.show.id), indexed.get(document.show.id)
-            # The sample never overwrites what an owner brought; an owner's row takes over the same one of the sample.
+            # The sample never overwrites a user's show; a user's row replaces the same row of the sample.
             if (kind is ImportKind.SAMPLE and known is not None and not known.sample) or (
                 known is not None
                 and (known.content_hash, known.text_hash) == document.hashes == there

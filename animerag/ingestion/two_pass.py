@@ -1,7 +1,7 @@
-"""Files are read twice: first to validate, count and find the row that wins each id, then to feed what wins.
+"""Reads files twice: first to validate and count rows and to find the last row of each id, then to import those.
 
-The first reading happens in a process of its own, with limits (`readers.confinement`). Nothing of a row is held in
-between but its id and place, so that memory does not grow with a file.
+The first reading runs in a separate process with limits (`readers.confinement`). Between the readings only the id and
+the position of each row stay in memory.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
 
     from animerag.ingestion.counters import ImportCounters
 
-_FILE = 40  # bits of a place below the number of its file
+_FILE = 40  # bits for a row's position, below those for the number of its file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceFile:
-    """A file to read; `name` is what the user calls it, whatever it is stored as."""
+    """A file to read; `name` is the user's name for it, which may differ from the stored one."""
 
     path: Path
     name: str
     options: ReadOptions = field(default_factory=ReadOptions)
-    id_prefix: str | None = None  # None leaves it to what the titles say, "" is none
+    id_prefix: str | None = None  # None decides by the titles, "" means no prefix
 
 
 @dataclass(slots=True)
@@ -50,15 +50,15 @@ class TwoPassReader:
 
     @classmethod
     def of(cls, file: SourceFile) -> TwoPassReader:
-        """Read a file whole.
+        """Read a whole file.
 
-        Raises InvalidInputError, also where it takes more memory or time than it may: a DetectedFileError once it is
-        known what the file is.
+        Raises InvalidInputError, also for exceeded limits of memory or time: a DetectedFileError once the format of
+        the file is known.
         """
         detection, parts = confinement.inspect(file.path, file.name, file.options)
         if detection.problem:
             raise readers.DetectedFileError(detection)
-        reading = cls(file, FileSummary(detection), FileIds(file=file.name, site=detection.world))
+        reading = cls(file, FileSummary(detection), FileIds(file=file.name, site=detection.site))
         try:
             for row in itertools.chain.from_iterable(parts):
                 reading._add(row)
@@ -75,46 +75,46 @@ class TwoPassReader:
         self.summary.add(row)
 
     def again(self) -> Iterator[Show]:
-        """Yield the shows once more. Raises InvalidInputError."""
+        """Read the shows again. Raises InvalidInputError."""
         rows = readers.read_detected(self.file.path, self.summary.detection, self.file.options)
         return (row for row in rows if isinstance(row, Show))
 
 
 @dataclass(slots=True)
 class LastRowWins:
-    """The rows that count, of all files of an import: of those with one id the last, completed by the earlier ones."""
+    """The last row of each id in all files of an import; each file is completed by the earlier ones."""
 
     readings: list[tuple[TwoPassReader, IdPlan | None]] = field(default_factory=list)
-    _places: dict[str, int] = field(default_factory=dict)  # of the row that wins, by the catalogue's id
+    _places: dict[str, int] = field(default_factory=dict)  # of the last row, by the catalogue's id
 
     def add(self, reading: TwoPassReader, plan: IdPlan | None) -> None:
-        """Add a file after the others; without a plan its ids are the catalogue's."""
+        """Add the next file; without a plan its ids are the catalogue's."""
         number = len(self.readings)
         self.readings.append((reading, plan))
         for given, position in reading.seen.last.items():
             if plan is None or given not in plan.refused:
                 show_id = plan.id_of(given) if plan else given
                 self._places[show_id] = max(self._places.get(show_id, 0), number << _FILE | position)
-        reading.seen = FileIds(file=reading.file.name)  # what was read of it has said what the ids mean
+        reading.seen = FileIds(file=reading.file.name)  # not needed any longer: the plan is made
 
     @property
     def refused(self) -> int:
-        """Return how many ids mean another show in the catalogue."""
+        """Return the number of ids that mean another show in the catalogue."""
         return sum(len(plan.refused) for _, plan in self.readings if plan)
 
     def __len__(self) -> int:
         return len(self._places)
 
     def shows(self, counters: ImportCounters) -> Iterator[Show]:
-        """Yield the winning shows in the order of the files; the other rows are counted. Raises InvalidInputError."""
+        """Yield the last row of each id, in the order of the files; count the other rows. Raises InvalidInputError."""
         earlier: dict[str, Show] = {}
         for number in range(len(self.readings)):
             yield from self.shows_of(number, counters, earlier)
 
     def shows_of(self, number: int, counters: ImportCounters, earlier: dict[str, Show]) -> Iterator[Show]:
-        """Yield the winning shows of the `number`th file; its other rows are counted. Raises InvalidInputError.
+        """Yield the last rows in the `number`th file; count its other rows. Raises InvalidInputError.
 
-        `earlier` holds the rows so far that a later one overrides; give the same to each file, in their order.
+        `earlier` collects rows that a later one overrides; pass the same dict for each file, in order.
         """
         reading, plan = self.readings[number]
         for position, given in enumerate(reading.again()):
@@ -125,7 +125,7 @@ class LastRowWins:
             place = number << _FILE | position
             wins = self._places.get(row.id)
             if wins is None or wins < place:
-                raise InvalidInputError(f"{reading.file.name} was changed while it was read: start again.")
+                raise InvalidInputError(f"{reading.file.name} changed while it was being read: start the import again.")
             if row.id in earlier:
                 before = earlier.pop(row.id)
                 counters.notes += overridden(before, row) if len(counters.notes) < MOST_NOTES else []
@@ -138,7 +138,7 @@ class LastRowWins:
 
 
 def overridden(earlier: Show, later: Show) -> list[RowNote]:
-    """Return a note that a later row replaced an earlier one; an entry of a user's list replaces none."""
+    """Return a note that a later row replaced an earlier one; entries of a user's list replace nothing."""
     if earlier.origin is None or later.origin is None or later.overlay:
         return []
     where = f"line {later.origin.line}"

@@ -1,4 +1,9 @@
-"""The gate that every call to a provider goes through: slots, pacing, cool-down, retries, and what they cost a job."""
+"""The gate for all calls to a provider: slots, pacing, cool-down, retries and cost caps.
+
+Knows no vendor.
+Way through: `gate.Gate` runs a call; `admission` decides when it may start, `token_bucket`, `window` and
+`shared_limits` hold the limits, `circuit_breaker` stops calls that cannot succeed, `budget` and `usage` count.
+"""
 
 from animerag.rate_limits.budget import budgeted, spending
 from animerag.rate_limits.circuit_breaker import nobody_is_served

@@ -1,4 +1,4 @@
-"""Who may go next: slots by priority, places in line, pacing and cool-down. Knows nothing of errors or retries."""
+"""Decides which call starts next, by priority, order, pacing and cool-down. Knows nothing of errors or retries."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from animerag.rate_limits.window import Grant
 
 LIVE_SHARE = 0.2
-DOWN_AFTER = 5  # failures in a row: one call of its own fails four times at most
-PROBE_S = 30.0  # between two looks at a provider that has stopped answering
-FIRST_GAP_S = 0.01  # longer than a refusal takes on loopback, and ten of them are nothing beside one answer
+DOWN_AFTER = 5  # failures in a row; a single call fails at most four times
+PROBE_S = 30.0  # between two probes of a provider that has stopped answering
+FIRST_GAP_S = 0.01  # longer than a refusal takes on loopback, and negligible beside an answer
 
 
 @dataclass(slots=True, kw_only=True)
 class Model:
-    """What is known about one model's limits. `cautious`: requests leave one by one until one is answered.
+    """The state of one model. While it is `cautious`, requests start one by one until one is answered.
 
-    `down_since` is when it stopped answering: bulk calls then leave one by one, at `probe_at` and so on.
+    `down_since` is when it stopped answering; bulk calls then start one by one, the next at `probe_at`.
     """
 
     name: str
@@ -40,22 +40,22 @@ class Model:
     last: int = 0
     in_flight: set[int] = field(default_factory=set)
     broken_by: ProviderError | None = None
-    look_again_at: float = 0.0
+    retry_at: float = 0.0
     has_answered: bool = False
-    served_at: float = -math.inf  # the last answer that was no refusal
-    failures: int = 0  # since its last answer
+    served_at: float = -math.inf  # when a call last succeeded
+    failures: int = 0  # since the last answer
     down_since: float | None = None
     probe_at: float = 0.0
-    relapses: int = 0  # probes that were answered while the calls after them failed
+    relapses: int = 0  # successful probes whose following calls failed
 
     def failed(self, now: float) -> None:
-        """Count a failure; where it has answered before, some in a row mean that it is away."""
+        """Count a failure; several in a row mean that a model that has answered before is down."""
         self.failures += 1
         if self.has_answered and self.down_since is None and self.failures >= DOWN_AFTER:
             self.down_since, self.probe_at = now, now + PROBE_S
 
     def answered(self) -> bool:
-        """Note a sign of life, and tell whether it was away until then."""
+        """Record an answer; return whether the model was down until then."""
         was_away = self.down_since is not None
         self.has_answered, self.failures, self.down_since = True, 0, None
         return was_away
@@ -63,7 +63,7 @@ class Model:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Call:
-    """One call on its way through the gate; it keeps its place over all its tries."""
+    """One call at the gate; it keeps its place in line during retries."""
 
     priority: Priority
     place: int
@@ -71,13 +71,13 @@ class Call:
     model: Model
     meter: Meter
     tries: int = 0
-    paid_tries: int = 0  # that were answered with something of no use
+    paid_tries: int = 0  # with an unusable answer
     spent_s: float = 0.0
     refused_at: float | None = None  # its first 429
-    number: int = 0  # of the request under way, 0 while there is none
+    number: int = 0  # of the request in flight, 0 without one
     round_number: int = 0
     started_at: float = 0.0
-    granted: Grant | None = None  # of the configured tokens, to the request under way
+    granted: Grant | None = None  # of the configured tokens, for the request in flight
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -86,22 +86,22 @@ class _Waiter:
     admitted: asyncio.Future[None]
     since: float
     throttled_before_s: float
-    throttled_share: float = 0.0  # of its wait, known at the end
+    throttled_share: float = 0.0  # of the wait, known at the end
 
 
 @dataclass(slots=True, kw_only=True)
 class _Line:
-    """Waiters of one priority and model; `throttled_s` runs while anything but a slot holds their first one up."""
+    """The waiting calls of one priority and model; `throttled_s` grows while the first has a slot but must wait."""
 
     waiters: list[tuple[int, _Waiter]] = field(default_factory=list)
     throttled: bool = False
     throttled_s: float = 0.0
-    looked_at: float = 0.0
+    updated_at: float = 0.0
 
-    def look(self, now: float) -> None:
+    def update(self, now: float) -> None:
         if self.throttled:
-            self.throttled_s += now - self.looked_at
-        self.looked_at = now
+            self.throttled_s += now - self.updated_at
+        self.updated_at = now
 
     def first(self) -> _Waiter | None:
         while self.waiters and self.waiters[0][1].admitted.done():
@@ -113,7 +113,7 @@ class _Line:
 
 
 class Admission:
-    """Lets calls through: LIVE before BATCH before INGEST, within a priority and model first come, first served."""
+    """Admits calls: LIVE before BATCH before INGEST, first in, first out within a priority and model."""
 
     def __init__(
         self,
@@ -126,7 +126,7 @@ class Admission:
         sleep: Callable[[float], Awaitable[None]],
     ) -> None:
         self.ingest, self.query = ingest, query
-        self.pace = pace  # configured limits, which hold for all models together
+        self.pace = pace  # the configured limits, which apply to all models together
         self.in_flight = dict.fromkeys(Priority, 0)
         self.waiting = dict.fromkeys(Priority, 0)
         self.closed_until = -math.inf
@@ -137,21 +137,21 @@ class Admission:
         self._numbers = 0
         self._timer: asyncio.Task[None] | None = None
         self._timer_at = math.inf
-        self._felt_out_at = -math.inf  # when the last cautious request left
+        self._cautious_at = -math.inf  # when the last cautious request started
 
     def lane(self, priority: Priority) -> FixedLevel:
-        """Return the level that a priority counts against."""
+        """Return the level of a priority."""
         return self.ingest if priority is Priority.INGEST else self.query
 
     def level(self, priority: Priority) -> int:
-        """Return how many calls of a priority may be in flight; LIVE's share comes on top of what BATCH may take."""
+        """Return how many calls of a priority may be in flight; LIVE has a share on top of BATCH's level."""
         level = self.lane(priority).now
         if priority is Priority.LIVE and self._capacity is None:
             return level + max(1, math.ceil(LIVE_SHARE * level))
         return level
 
     async def admit(self, call: Call) -> None:
-        """Wait until the call may go. Raises what `fail` was given; a cancelled wait leaves nothing behind."""
+        """Wait until the call may start. Raises the error given to `fail`; a cancelled wait releases everything."""
         line = self._lines.setdefault((call.priority, call.model.name), _Line())
         waiter = self._join(line, call)
         try:
@@ -162,7 +162,7 @@ class Admission:
                     await waiter.admitted
                 _show_wait(began_s, waiter.throttled_share, throttled_first=throttled_first)
         except asyncio.CancelledError:
-            if call.number:  # admitted and cancelled at the same moment
+            if call.number:  # admitted and cancelled at the same time
                 self.leave(call)
             raise
         finally:
@@ -171,7 +171,7 @@ class Admission:
                 self.pump()
 
     def leave(self, call: Call) -> None:
-        """Give the slot back."""
+        """Release the slot of a call."""
         self.in_flight[call.priority] -= 1
         call.model.in_flight.discard(call.number)
         call.number = 0
@@ -179,7 +179,7 @@ class Admission:
         self.pump()
 
     def fail(self, model: Model, reason: Callable[[], ProviderError]) -> None:
-        """Send the waiting bulk calls of a model away with an error each."""
+        """Fail the waiting bulk calls of a model, each with an error of its own."""
         for (priority, name), line in self._lines.items():
             if name == model.name and priority is not Priority.LIVE:
                 for _, waiter in line.waiters:
@@ -187,22 +187,22 @@ class Admission:
                         waiter.admitted.set_exception(reason())
 
     def throttled_s(self) -> float:
-        """Return the seconds until a call that has a slot but no leave may go; 0 where there is none."""
+        """Return the seconds until a call that has a slot but must wait may start; 0 without such a call."""
         throttled = any(line.first() is not None and line.throttled for line in self._lines.values())
         return max(0.0, self._timer_at - self._clock()) if throttled and math.isfinite(self._timer_at) else 0.0
 
     def pump(self) -> None:
-        """Let through whoever may go now, and arrange to look again when the next one may."""
+        """Admit all calls that may start now, and schedule the next check."""
         now = self._clock()
-        line, again_at = self._ready(now)
+        line, check_at = self._ready(now)
         while line is not None:
             self._let_through(line, now)
-            line, again_at = self._ready(now)
-        self._look_again(again_at)
+            line, check_at = self._ready(now)
+        self._schedule(check_at)
 
     def _join(self, line: _Line, call: Call) -> _Waiter:
         now = self._clock()
-        line.look(now)
+        line.update(now)
         admitted = asyncio.get_running_loop().create_future()
         waiter = _Waiter(call=call, admitted=admitted, since=now, throttled_before_s=line.throttled_s)
         heapq.heappush(line.waiters, (call.place, waiter))
@@ -210,8 +210,8 @@ class Admission:
         return waiter
 
     def _depart(self, line: _Line, waiter: _Waiter, now: float) -> None:
-        """Count a waiter out, with what it waited for."""
-        line.look(now)
+        """Remove a waiting call and record what it waited for."""
+        line.update(now)
         self.waiting[waiter.call.priority] -= 1
         throttled_s = line.throttled_s - waiter.throttled_before_s
         waited_s = now - waiter.since
@@ -219,25 +219,25 @@ class Admission:
         waiter.call.meter.waited(throttled_s=throttled_s, queued_s=max(0.0, waited_s - throttled_s))
 
     def _ready(self, now: float) -> tuple[_Line | None, float]:
-        """Return the first line whose first waiter may go, or else when that may be."""
-        again_at = math.inf
+        """Return the first line whose first call may start, otherwise the time of the next check."""
+        check_at = math.inf
         held_up = set[str]()
         all_held_up = False
         for line, call in self._in_order():
-            line.look(now)
+            line.update(now)
             if not self._has_room(call.priority):
                 line.throttled = False
                 continue
             common_s, own_s = self._common_wait_s(call, now), self._own_wait_s(call, now)
             if common_s <= 0 and own_s <= 0 and not all_held_up and call.model.name not in held_up:
-                return line, again_at
-            # Whoever comes later must not take what an earlier one is waiting for.
+                return line, check_at
+            # Later calls must not take what an earlier one is waiting for.
             line.throttled = True
             all_held_up = all_held_up or common_s > 0
             held_up.add(call.model.name)
             wait_s = common_s if common_s > 0 else own_s
-            again_at = min(again_at, now + wait_s) if wait_s > 0 else again_at
-        return None, again_at
+            check_at = min(check_at, now + wait_s) if wait_s > 0 else check_at
+        return None, check_at
 
     def _in_order(self) -> Iterator[tuple[_Line, Call]]:
         firsts = [(line, waiter.call) for line in self._lines.values() if (waiter := line.first()) is not None]
@@ -257,7 +257,7 @@ class Admission:
         return max(self.closed_until - now, self.pace.wait_s(call.tokens, now))
 
     def _own_wait_s(self, call: Call, now: float) -> float:
-        gap_s = self._felt_out_at + self.gap_s - now if call.model.cautious else 0.0
+        gap_s = self._cautious_at + self.gap_s - now if call.model.cautious else 0.0
         probe_s = call.model.probe_at - now if _held_back(call) else 0.0
         return max(gap_s, probe_s, call.model.pace.wait_s(call.tokens, now))
 
@@ -270,8 +270,8 @@ class Admission:
         call.number = model.last = self._numbers
         model.in_flight.add(call.number)
         call.started_at = now
-        if model.cautious:  # whatever its model: the limit may be one for all
-            self._felt_out_at = now
+        if model.cautious:  # for all models, which may share a limit
+            self._cautious_at = now
         if _held_back(call):
             model.probe_at = now + PROBE_S
         model.pace.spend(call.tokens, now)
@@ -285,7 +285,7 @@ class Admission:
             return self.in_flight[priority]
         return self.in_flight[Priority.LIVE] + self.in_flight[Priority.BATCH]
 
-    def _look_again(self, at: float) -> None:
+    def _schedule(self, at: float) -> None:
         if at == self._timer_at and self._timer is not None:
             return
         if self._timer is not None:
@@ -293,9 +293,9 @@ class Admission:
             self._timer = None
         self._timer_at = at
         if math.isfinite(at):
-            self._timer = asyncio.get_running_loop().create_task(self._look_later(at - self._clock()))
+            self._timer = asyncio.get_running_loop().create_task(self._check_later(at - self._clock()))
 
-    async def _look_later(self, seconds: float) -> None:
+    async def _check_later(self, seconds: float) -> None:
         await self._sleep(seconds)
         self._timer, self._timer_at = None, math.inf
         self.pump()
@@ -306,7 +306,7 @@ def _held_back(call: Call) -> bool:
 
 
 def _show_wait(began_s: float, throttled_share: float, *, throttled_first: bool) -> None:
-    """Record a wait that is over, by what held it up: a limit of the provider, or a slot, or one after the other."""
+    """Record a finished wait by its cause: a rate limit, a slot, or one after the other."""
     ended_s = time.perf_counter()
     if 0.05 < throttled_share < 0.95:
         share = throttled_share if throttled_first else 1 - throttled_share

@@ -1,4 +1,4 @@
-"""How many requests may be in flight: a fixed number, or one that feels its way to where the provider slows down."""
+"""The concurrency level: a fixed number, or one that adapts to where the provider slows down."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
 LevelChoice: TypeAlias = "int | Literal['auto']"
 
-MAXIMUM = 64  # twice what any provider measured so far rewarded
+MAXIMUM = 64  # twice the highest level that helped with any measured provider
 SMALLEST_ROUND = 4
-BASELINE_SAMPLES = 16  # enough for a median that answers scattered by half do not shift by a third
-KNEE_LATENCY = 1.3  # times the baseline, while ...
-KNEE_THROUGHPUT = 1.2  # ... a doubled level brought less than this
-SLOW_LATENCY = 1.5  # once the knee is known, this alone says that the level is past it
+BASELINE_SAMPLES = 16  # enough for a stable median when latencies vary by half
+KNEE_LATENCY = 1.3  # the knee: latency grew by this factor, while ...
+KNEE_THROUGHPUT = 1.2  # ... doubling the level raised the throughput by less than this factor
+SLOW_LATENCY = 1.5  # once the knee is known, this factor means that the level is beyond it
 
 
 class FixedLevel:
-    """A number the user chose; nothing that happens changes it."""
+    """A fixed level, which never changes."""
 
     choice: LevelChoice
 
@@ -31,27 +31,27 @@ class FixedLevel:
         self.now = level
 
     def begin(self, in_flight: int, now: float) -> int:
-        """Note a request that starts as the `in_flight`th; return the round it belongs to."""
+        """Record the start of a request, the `in_flight`th at that time; return its round."""
         del in_flight, now
         return 0
 
     def succeed(self, round_number: int, model: str, seconds: float, now: float) -> None:
-        """Note a request that was answered after `seconds`."""
+        """Record a request that was answered after `seconds`."""
 
     def fail(self) -> None:
-        """Note a request that failed in passing: the round is not clean."""
+        """Record a transient failure: the round is not clean."""
 
     def refuse(self) -> None:
-        """Note a 429."""
+        """Record a 429."""
 
     def rounds(self) -> Iterator[int]:
-        """Foretell the level of each round to come."""
+        """Predict the level of each coming round."""
         return repeat(self.now)
 
 
 @dataclass(slots=True)
 class _Round:
-    """A level's worth of requests that follow one another; those of the next begin when its answers come in."""
+    """As many requests as the level; the next round starts when answers of this one arrive."""
 
     began_at: float = 0.0
     started: int = 0
@@ -61,10 +61,10 @@ class _Round:
 
 
 class AutoLevel(FixedLevel):
-    """Doubles per clean round up to the first 429 or the knee, then adds one a round and backs off by shares.
+    """Doubles after each clean round up to the first 429 or the knee, then adds one per round and backs off by shares.
 
-    While it doubles, every prompt answer already lets two requests follow: a round whose answers come one by one is
-    not held up by its last one. What the round has shown is judged at its end.
+    While it doubles, every fast answer admits two requests, so that a round does not wait for its last answer. The
+    level is decided at the end of the round.
     """
 
     def __init__(self, start: int, maximum: int = MAXIMUM) -> None:
@@ -73,7 +73,7 @@ class AutoLevel(FixedLevel):
         self._maximum = maximum
         self._doubling = True
         self._start = start
-        self._base = start  # the level this round began with
+        self._base = start  # the level at the start of this round
         self._before = start  # the level before the last doubling
         self._throughput: float | None = None
         self._firsts: dict[str, list[float]] = {}
@@ -81,7 +81,7 @@ class AutoLevel(FixedLevel):
         self._rounds: dict[int, _Round] = {}
 
     def begin(self, in_flight: int, now: float) -> int:
-        """Note a request that starts as the `in_flight`th; return the round it belongs to."""
+        """Record the start of a request, the `in_flight`th at that time; return its round."""
         number = self._number
         current = self._rounds.get(number)
         if current is not None and current.samples and current.started >= self._size:
@@ -92,7 +92,7 @@ class AutoLevel(FixedLevel):
         return number
 
     def succeed(self, round_number: int, model: str, seconds: float, now: float) -> None:
-        """Take a sample; a full round moves the level."""
+        """Record a latency; a full round changes the level."""
         firsts = self._firsts.setdefault(model, [])
         if len(firsts) < BASELINE_SAMPLES:
             firsts.append(seconds)
@@ -110,7 +110,7 @@ class AutoLevel(FixedLevel):
             self._end_round(own, now)
 
     def fail(self) -> None:
-        """Keep the rounds under way from raising the level."""
+        """Keep the current rounds from raising the level."""
         for own in self._rounds.values():
             own.clean = False
 
@@ -123,7 +123,7 @@ class AutoLevel(FixedLevel):
         self._rounds.clear()
 
     def rounds(self) -> Iterator[int]:
-        """Foretell the level of each round, as long as all of them are clean."""
+        """Predict the level of each round if all of them are clean."""
         level = self._base
         while True:
             yield level
@@ -134,7 +134,7 @@ class AutoLevel(FixedLevel):
         return max(self._base, SMALLEST_ROUND)
 
     def _give_up_stragglers(self, following: _Round, now: float) -> None:
-        """End a round that cancelled or failed calls will never fill, once the next one could be judged."""
+        """End a round that cancelled or failed calls left incomplete, once the next one is complete."""
         late = self._rounds.get(self._number)
         if len(following.samples) >= self._size and late is not None and late.samples:
             self._end_round(late, now)
@@ -146,7 +146,7 @@ class AutoLevel(FixedLevel):
         if self._doubling:
             self._double_or_stop(ended, knee=slowdown > KNEE_LATENCY and not grew)
         elif slowdown > SLOW_LATENCY:
-            # Not below where it began: answers also come late because this machine is busy writing what they brought.
+            # Not below the start: answers are also slow when this machine is busy writing earlier ones.
             self.now = max(min(self._start, self._base), self._base * 3 // 4)
         elif ended.full and ended.clean:
             self.now = min(self._maximum, self._base + 1)
@@ -166,12 +166,12 @@ class AutoLevel(FixedLevel):
             self.now = self._base
 
     def _slowdown(self, ended: _Round) -> float:
-        """Return the round's median latency over the first ones', for the model that was called most."""
+        """Return the round's median latency relative to the first requests, for the most frequent model."""
         model, _ = Counter(model for model, _ in ended.samples).most_common(1)[0]
         typical = median(seconds for name, seconds in ended.samples if name == model)
         return typical / max(median(self._firsts[model]), 1e-9)
 
 
 def level_for(choice: LevelChoice, start: int) -> FixedLevel:
-    """Return the level for a choice; `start` is where `auto` begins."""
+    """Return the level for a choice; `auto` starts at `start`."""
     return AutoLevel(start) if choice == "auto" else FixedLevel(max(1, choice))

@@ -1,7 +1,7 @@
-"""The gate: the one place where calls to a provider are admitted, tried again and given up.
+"""The gate: the only place where calls to a provider are admitted, retried and given up.
 
-It knows priorities, models as names of separate limits, and `animerag.errors`; it knows no vendor. All of it belongs to
-the event loop that uses it.
+It knows priorities, models as names of separate limits, and `animerag.errors`, but no vendor. It belongs to the event
+loop that uses it.
 """
 
 from __future__ import annotations
@@ -40,24 +40,24 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# The call whose answer is read in this context: what an answer says of its tokens belongs to it and to no other.
+# The call whose answer is read in this context, which the token usage in the answer belongs to.
 _current_call: ContextVar[Call | None] = ContextVar("animerag_call", default=None)
 
-INGEST_START, QUERY_START = 5, 3  # where `auto` begins
+INGEST_START, QUERY_START = 5, 3  # the first levels of `auto`
 TRIES = 4
-PAID_TRIES = 2  # where each was answered, and most likely paid for
+PAID_TRIES = 2  # with an unusable answer, which has most likely been paid for
 FIRST_PAUSE_S = 0.5
 LONGEST_GAP_S = 0.5
 LONGEST_GUESS_S = 8.0
 
 
 class Gate:
-    """Admission and the one retry layer for all calls to one provider.
+    """Admission and the only retry layer for all calls to one provider.
 
-    LIVE goes before BATCH, BATCH before INGEST; within a priority first come, first served. INGEST has its own level,
-    LIVE and BATCH share one, on top of which a fifth (at least 1) is LIVE's alone. With `capacity` the gate guards
-    threads of our own instead of a provider: at most that many in all, only order, no shares and no feeling out.
-    `max_rpm` and `max_tpm` are never exceeded in any `window_s` seconds, as far as the tokens are known beforehand.
+    LIVE goes before BATCH, and BATCH before INGEST; within a priority, first in, first out. INGEST has its own level;
+    LIVE and BATCH share one, and LIVE may use a fifth more (at least 1). With `capacity`, the gate guards the app's own
+    threads instead of a provider: at most that many calls in total, in order. `max_rpm` and `max_tpm` hold in every
+    period of `window_s` seconds, as far as tokens can be estimated.
     """
 
     def __init__(
@@ -100,16 +100,16 @@ class Gate:
         deadline_s: float = 60.0,
         probe: Callable[[], Awaitable[object]] | None = None,
     ) -> T:
-        """Await `attempt` once admitted, and again where that may help; return what it returns.
+        """Await `attempt` once it is admitted, retry it if that may help, and return its result.
 
-        `tokens` is the estimate that token limits are paced by; `model` names the limits that apply. A RateLimitedError
-        closes the gate for everybody and is tried again, for a minute if live and otherwise until nobody has been
-        served for ten; a TransientProviderError is tried 4 times in all, an UnusableAnswerError twice, within
-        `deadline_s` of attempts and pauses; waiting at the gate does not count. Where a model that has answered before
-        fails five times in a row, bulk calls wait for it, up to ten minutes, and one each half minute tries: with
-        `probe`, a cheap call, before its own. Raises what the last attempt raised; RateLimitedError where the provider
-        asks for more than two minutes; ProviderUnusableError without an attempt where another call of bulk work was
-        just told so, and where the provider stays away.
+        `tokens` is the estimate for the token limits; `model` names the limits that apply. A RateLimitedError closes
+        the gate for all calls and is retried: for a minute if live, otherwise until no call has succeeded for ten
+        minutes. A TransientProviderError is tried 4 times in total and an UnusableAnswerError twice, within
+        `deadline_s` of attempts and pauses; waiting at the gate does not count. If a model that has answered before
+        fails five times in a row, bulk calls wait for it for up to ten minutes, and one of them tries every 30 s,
+        preceded by `probe`, a cheap call. Raises the error of the last attempt; RateLimitedError if the provider asks
+        for a wait of more than two minutes; ProviderUnusableError, without an attempt, if another bulk call has just
+        got it or the provider stays down.
         """
         async with self.held(
             attempt, priority=priority, tokens=tokens, model=model, deadline_s=deadline_s, probe=probe
@@ -127,7 +127,7 @@ class Gate:
         deadline_s: float = 60.0,
         probe: Callable[[], Awaitable[object]] | None = None,
     ) -> AsyncIterator[T]:
-        """Do as `run` does, but keep the slot until the block ends: for streams, whose `attempt` opens them."""
+        """Do what `run` does, but hold the slot until the block ends: for streams, which `attempt` opens."""
         call = self._call(priority, tokens, model)
         value = await self._succeed(call, attempt, deadline_s, probe)
         try:
@@ -138,7 +138,7 @@ class Gate:
 
     @asynccontextmanager
     async def slot(self, *, priority: Priority, tokens: int = 0, model: str = "") -> AsyncIterator[None]:
-        """Hold a slot during the block; what happens in it is the caller's own affair."""
+        """Hold a slot for a block, without retries."""
         call = self._call(priority, tokens, model)
         await self._admit(call)
         try:
@@ -149,18 +149,18 @@ class Gate:
             self._admission.leave(call)
 
     def learn(self, headers: Mapping[str, str], *, model: str = "", unused_tokens: int = 0) -> None:
-        """Take over limits from a response's headers; `unused_tokens` is by how much the estimate was too high."""
+        """Learn the limits in the headers of a response; `unused_tokens` is the unused part of the estimate."""
         known, limits, call = self._models.get(model), AnnouncedLimits.of(headers), _current_call.get()
         now = self._clock()
         if limits is not None:
             self._models.learn(known, limits, now if call is None else call.started_at, now)
         elif headers and not known.pace.known:
-            self._models.new_are_cautious = False  # where nothing is announced there is nothing to feel out
+            self._models.new_are_cautious = False  # a provider without such headers has no limits to find out
         for pace in (known.pace, self._admission.pace):
             pace.tokens.give_back(unused_tokens)
         if unused_tokens and call is not None and call.granted is not None:
             call.granted.amount -= unused_tokens
-            call.granted = None  # an answer is counted once
+            call.granted = None  # count each answer once
         if limits is not None or unused_tokens:
             self._admission.pump()
 
@@ -169,11 +169,11 @@ class Gate:
         return self._admission.level(priority)
 
     def rounds(self, priority: Priority) -> Iterator[int]:
-        """Foretell the level of each round to come, without end, as long as nothing slows down."""
+        """Predict the level of each coming round, without end, if the provider does not slow down."""
         return self._admission.lane(priority).rounds()
 
     def set_level(self, priority: Priority, choice: LevelChoice) -> None:
-        """Change a level while running; LIVE and BATCH share theirs. What is in flight stays."""
+        """Change a level; LIVE and BATCH share one. Calls in flight continue."""
         if priority is Priority.INGEST:
             self._admission.ingest = level_for(choice, INGEST_START)
         else:
@@ -181,14 +181,14 @@ class Gate:
         self._admission.pump()
 
     def reset(self) -> None:
-        """Forget that the provider was unusable: whoever starts a job means it to be tried."""
+        """Forget that the provider was unusable, because a new job should try it."""
         for model in self._models:
             model.broken_by = None
             model.probe_at = 0.0
         self._admission.pump()
 
     def state(self) -> GateState:
-        """Return what the gate does now."""
+        """Return the current state of the gate."""
         return state_of(
             self._admission, list(self._models), self._clock(), rate_limited=self._rate_limited, retries=self._retries
         )
@@ -223,7 +223,7 @@ class Gate:
                 self._breaker.check_refusals(call)
             except TransientProviderError as error:
                 paid = isinstance(error, UnusableAnswerError)
-                if not paid and self._breaker.is_away(call):  # at the end of its line, as if it were new
+                if not paid and self._breaker.is_away(call):  # at the end of the line, like a new call
                     call.tries, call.spent_s, call.place = 0, 0.0, self._last_place()
                     continue
                 pause_s = self._pause_s(call)
@@ -239,7 +239,7 @@ class Gate:
         deadline_s: float,
         probe: Callable[[], Awaitable[object]] | None,
     ) -> T:
-        """Make one attempt. What a failure says is taken in before its slot is free for the next call."""
+        """Make one attempt; a failure is recorded before its slot is free for the next call."""
         answered = False
         _current_call.set(call)
         try:
@@ -276,11 +276,11 @@ class Gate:
             async with asyncio.timeout(seconds):
                 return await attempt()
         except TimeoutError as error:
-            message = f"The provider did not answer within {seconds:.0f} s. Try again later."
+            message = f"The provider did not answer within {seconds:.0f} s: try again later."
             raise TransientProviderError(message) from error
 
     def _answered(self, call: Call) -> None:
-        """Note a success: whatever was believed to be broken is not."""
+        """Record a success: the provider works."""
         self._refusals_in_a_row = 0
         call.model.broken_by = None
         self._breaker.answered(call.model)
@@ -301,7 +301,7 @@ class Gate:
         call.model.failed(self._clock())
 
     def _pause_s(self, call: Call) -> float:
-        # The spread keeps calls that failed together from returning together.
+        # Random pauses keep calls that failed together from retrying together.
         return float(FIRST_PAUSE_S * 2 ** (call.tries - 1) * (0.75 + 0.5 * self._chance()))
 
     async def _pause(self, call: Call, pause_s: float) -> None:
@@ -313,11 +313,11 @@ class Gate:
             await self._sleep(pause_s)
 
     def _refused(self, call: Call, error: RateLimitedError) -> NoReturn:
-        """Close the gate for everybody and raise; beyond anybody's patience with a sentence that says so."""
+        """Close the gate for all calls and raise; a wait beyond the limit of patience ends bulk work."""
         now = self._clock()
         self._rate_limited += 1
         call.meter.count(rate_limited=1)
-        # A gap of twice the time that a refusal takes lets the next one be seen before another request leaves.
+        # A gap of twice the time of a refusal shows the next refusal before another request starts.
         gap_s = max(self._admission.gap_s, 2 * (now - call.started_at))
         self._admission.gap_s = min(LONGEST_GAP_S, gap_s)
         stated_s = error.retry_after_s
@@ -326,14 +326,14 @@ class Gate:
             raise long_wait(stated_s) from error
         if call.started_at >= self._closed_at:
             self._close(call, stated_s, now)
-        else:  # it left before the last refusal came back and only repeats it
+        else:  # it started before the last refusal arrived and only repeats it
             self._admission.closed_until = max(self._admission.closed_until, now + (stated_s or 0.0))
             call.model.pace.requests.give_back(1)
         raise error
 
     def _close(self, call: Call, stated_s: float | None, now: float) -> None:
         self._refusals_in_a_row += 1
-        # The first refusal is taken at its word; where nothing but refusals follows, the word was not worth much.
+        # The stated wait is trusted once; if only refusals follow, it was too short.
         trusted = stated_s is not None and self._refusals_in_a_row == 1
         guess_s = 0.0 if trusted else min(LONGEST_GUESS_S, 0.25 * 2**self._refusals_in_a_row)
         wait_s = max(stated_s or 0.0, guess_s)

@@ -1,4 +1,4 @@
-"""What a provider says about its limits in response headers; knows names and formats, decides nothing."""
+"""Parses rate-limit and retry headers. Makes no decisions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PART = re.compile(r"(\d+)(?:\.(\d+))?(ms|s|m|h|d)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Announcement:
-    """One limit as announced: `remaining` of `limit`, full again in `reset_s`, which is exact to `precision_s`."""
+    """One announced limit: `remaining` of `limit`, full again in `reset_s`, which is exact to `precision_s`."""
 
     limit: float
     remaining: float | None = None
@@ -30,25 +30,25 @@ class Announcement:
 
 @dataclass(frozen=True, slots=True)
 class AnnouncedLimits:
-    """What one answer announces."""
+    """The limits that one response announces."""
 
     requests: Announcement | None
     tokens: Announcement | None
 
     @classmethod
     def of(cls, headers: Mapping[str, str]) -> AnnouncedLimits | None:
-        """Return what `headers` announce, or None where that is nothing."""
+        """Return the limits in `headers`, or None if there are none."""
         limits = cls(announcement(headers, "requests"), announcement(headers, "tokens"))
         return None if limits == cls(None, None) else limits
 
     @property
     def numbers(self) -> tuple[float | None, float | None]:
-        """Return the limits themselves, in requests and tokens."""
+        """Return the limits per minute, in requests and in tokens."""
         return (self.requests.limit if self.requests else None, self.tokens.limit if self.tokens else None)
 
 
 def announcement(headers: Mapping[str, str], quantity: Quantity) -> Announcement | None:
-    """Return what `x-ratelimit-*-{quantity}` say, or None where they say nothing usable."""
+    """Return the announcement in `x-ratelimit-*-{quantity}`, or None if it is missing or invalid."""
     given = _lowered(headers)
     limit = _number(given.get(f"x-ratelimit-limit-{quantity}"))
     if not limit:
@@ -59,9 +59,9 @@ def announcement(headers: Mapping[str, str], quantity: Quantity) -> Announcement
 
 
 def retry_after_s(headers: Mapping[str, str], now: float) -> float | None:
-    """Return the seconds a response asks to wait, or None where it does not say so in an understood way.
+    """Return the seconds that a response asks to wait, or None.
 
-    `retry-after-ms` beats `Retry-After`, which may be seconds or an HTTP date; `now` is seconds since the epoch.
+    `retry-after-ms` wins over `Retry-After`, which may be seconds or an HTTP date; `now` is seconds since the epoch.
     """
     given = _lowered(headers)
     milliseconds = _number(given.get("retry-after-ms"))
@@ -93,7 +93,7 @@ def _until(text: str | None, now: float) -> float | None:
 
 
 def _duration(text: str | None) -> tuple[float | None, float]:
-    """Read `6m0s`, `1.25s`, `20ms` or plain seconds, and how exact the writing is."""
+    """Parse `6m0s`, `1.25s`, `20ms` or plain seconds; also return the precision of the notation."""
     written = (text or "").strip().lower()
     plain = _number(written)
     if plain is not None:

@@ -1,7 +1,8 @@
-"""Which models draw on one limit: what each announces is learnt, and models that announce the same one share it.
+"""Learns the announced limits of models, and which models share one.
 
-A key's limit counts the calls of all its models; a provider may also give each its own, and then both announce the same
-numbers by chance. That shows when more is left for one than their common account allows: from then on they are apart.
+Models that announce the same numbers are taken to share one limit, because a key's limit may count the calls of all its
+models. If a provider gives each model its own limit with the same numbers, one of them soon has more left than a shared
+limit allows, and the two are separated.
 """
 
 from __future__ import annotations
@@ -17,33 +18,33 @@ if TYPE_CHECKING:
     from animerag.rate_limits.headers import AnnouncedLimits
 
 _NOTHING = (None, None)
-_PROOFS = 2  # announcements in a row that contradict a common account
+_PROOFS = 2  # announcements in a row that contradict a shared limit
 
 
 class Models:
-    """The models of one provider, by name, each with the pace that its calls keep to."""
+    """The models of one provider by name, each with the pace of its calls."""
 
     def __init__(self) -> None:
         self._models: dict[str, Model] = {}
         self._contradictions: dict[str, int] = {}
-        self._apart: set[str] = set()
+        self._separated: set[str] = set()
         self.new_are_cautious = True
 
     def __iter__(self) -> Iterator[Model]:
         return iter(self._models.values())
 
     def get(self, name: str) -> Model:
-        """Return a model, known or new."""
+        """Return a model, creating it if it is new."""
         if name not in self._models:
             self._models[name] = Model(name=name, cautious=self.new_are_cautious)
             self._join(self._models[name], self._announced())
         return self._models[name]
 
     def learn(self, model: Model, limits: AnnouncedLimits, sent_at: float, now: float) -> None:
-        """Take over what an answer announces to a request that was sent then."""
+        """Learn the announcement in the answer to a request that was sent at `sent_at`."""
         partners = self._partners(model)
         if partners and (limits.numbers != model.pace.announced or self._contradicts(model, limits, sent_at, now)):
-            self._part(model, limits, sent_at, now)
+            self._separate(model, limits, sent_at, now)
             return
         if not partners:
             self._join(model, limits.numbers)
@@ -54,10 +55,10 @@ class Models:
         model.pace.learn(limits, now, only=only)
 
     def _gather(self, model: Model) -> None:
-        """Let models that nothing was announced to share this one's limit until they announce one of their own."""
+        """Let models without an announcement share this model's limit until they have their own."""
         for other in self:
             unknown = other.pace is not model.pace and other.pace.announced == _NOTHING
-            if unknown and not self._apart & {model.name, other.name}:
+            if unknown and not self._separated & {model.name, other.name}:
                 model.pace.absorb(other.pace)
                 other.pace = model.pace
 
@@ -68,20 +69,20 @@ class Models:
         return [other for other in self if other is not model and other.pace is model.pace]
 
     def _join(self, model: Model, numbers: tuple[float | None, float | None]) -> None:
-        """Let a model share the pace of one that announces these numbers, unless either is known to be apart."""
-        if model.name in self._apart or numbers == _NOTHING:
+        """Let a model share the pace of another with the same numbers, unless either has been separated."""
+        if model.name in self._separated or numbers == _NOTHING:
             return
         for other in self:
-            if other.pace is not model.pace and other.name not in self._apart and other.pace.announced == numbers:
+            if other.pace is not model.pace and other.name not in self._separated and other.pace.announced == numbers:
                 other.pace.absorb(model.pace)
                 model.pace = other.pace
                 return
 
-    def _part(self, model: Model, limits: AnnouncedLimits, sent_at: float, now: float) -> None:
-        """Give a model a pace of its own; what left since the answered request may have been its calls."""
+    def _separate(self, model: Model, limits: AnnouncedLimits, sent_at: float, now: float) -> None:
+        """Give a model its own pace; requests since the answered one may have been its own."""
         since = model.pace.requests.spent_since(sent_at)
         model.pace = Pace()
-        self._apart.add(model.name)
+        self._separated.add(model.name)
         model.pace.learn(limits, now, only=False)
         if limits.requests is not None and limits.requests.remaining is not None:
             model.pace.requests.hold_to(limits.requests.remaining - since, now)

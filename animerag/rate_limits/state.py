@@ -1,4 +1,4 @@
-"""What a gate does at one moment, for pages to show."""
+"""The state of a gate at one moment, for pages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateState:
-    """The gate at one moment, for a page to show. `reason` is why it is held up, empty while it is not."""
+    """The state of a gate; `reason` says why calls must wait, "" if they need not."""
 
     in_flight: Mapping[Priority, int]
     waiting: Mapping[Priority, int]
@@ -32,16 +32,16 @@ class GateState:
 
     @property
     def total_in_flight(self) -> int:
-        """Return the calls under way, of all priorities."""
+        """Return the number of calls in flight, of all priorities."""
         return sum(self.in_flight.values())
 
     @property
     def total_waiting(self) -> int:
-        """Return the calls that wait at the gate, of all priorities."""
+        """Return the number of calls waiting at the gate, of all priorities."""
         return sum(self.waiting.values())
 
     def words(self) -> str:
-        """Say it in one plain sentence."""
+        """Return the state as one sentence."""
         if self.cool_down_s > 0:
             return f"waiting {math.ceil(self.cool_down_s)} s, {self.reason}"
         if self.reason:
@@ -52,7 +52,7 @@ class GateState:
 def state_of(
     admission: Admission, models: Collection[Model], now: float, *, rate_limited: int, retries: int
 ) -> GateState:
-    """Return what a gate does now; of several limits the tightest is told."""
+    """Return the state of a gate; of several limits, the tightest."""
     models = list(models)
     pace = _tightest(admission, models, now)
     cool_down_s, reason = _held_up(admission, models, now)
@@ -77,12 +77,12 @@ def _tightest(admission: Admission, models: Collection[Model], now: float) -> Pa
 
 
 def _held_up(admission: Admission, models: Collection[Model], now: float) -> tuple[float, str]:
-    """Return for how long the gate is held up, 0 where nobody knows, and why."""
+    """Return how long calls must wait (0 if unknown) and why."""
     if admission.closed_until > now:
-        return admission.closed_until - now, "the provider asked for it"
+        return admission.closed_until - now, "because the provider asked for it"
     probes = [model.probe_at for model in models if model.down_since is not None]
     if probes and (admission.waiting[Priority.BATCH] or admission.waiting[Priority.INGEST]):
-        return max(0.0, min(probes) - now), "the provider has stopped answering"
+        return max(0.0, min(probes) - now), "because the provider has stopped answering"
     throttled_s = admission.throttled_s()
     if throttled_s > 0:
         return throttled_s, "to stay within the provider's limits"

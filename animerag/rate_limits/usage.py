@@ -1,4 +1,4 @@
-"""What the gate did for one job: counts and waiting, collected through a context variable."""
+"""Counts the requests, retries and waiting times of one job through a context variable."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Meter:
-    """Counts of one job. Seconds of waiting are summed over its calls, so they may exceed the wall clock."""
+    """The counts of one job. Waiting times are summed over its calls, so they may exceed the wall time."""
 
-    requests: int = 0  # sent, refused and failed ones included
+    requests: int = 0  # including refused and failed ones
     rate_limited: int = 0
     retries: int = 0
-    throttled_s: float = 0.0  # cool-down, pacing, pauses before another try
+    throttled_s: float = 0.0  # cool-down, pacing, and pauses before retries
     queued_s: float = 0.0  # waiting for a slot
     peak_in_flight: int = 0
     in_flight: int = 0
@@ -29,36 +29,36 @@ class Meter:
 
     @property
     def in_flight_s(self) -> float:
-        """Seconds in flight, summed over all requests that have ended."""
+        """Seconds in flight, summed over all finished requests."""
         return self._area
 
     @property
     def mean_in_flight(self) -> float:
-        """Requests in flight, averaged over the time from the first one's start to the last change."""
+        """Mean requests in flight, from the start of the first to the last change."""
         if self._first_at is None:
             return 0.0
         elapsed_s = self._changed_at - self._first_at
         return self._area / elapsed_s if elapsed_s > 0 else 0.0
 
     def start(self, now: float) -> None:
-        """Note a request that leaves at `now`."""
+        """Record the start of a request."""
         for meter in self._chain():
             meter._move(1, now)  # noqa: SLF001 - the same class
             meter.requests += 1
 
     def end(self, now: float) -> None:
-        """Note that a request has ended."""
+        """Record the end of a request."""
         for meter in self._chain():
             meter._move(-1, now)  # noqa: SLF001
 
     def waited(self, *, queued_s: float = 0.0, throttled_s: float = 0.0) -> None:
-        """Add waiting."""
+        """Add waiting times."""
         for meter in self._chain():
             meter.queued_s += queued_s
             meter.throttled_s += throttled_s
 
     def count(self, *, rate_limited: int = 0, retries: int = 0) -> None:
-        """Add refusals and further tries."""
+        """Add refusals and retries."""
         for meter in self._chain():
             meter.rate_limited += rate_limited
             meter.retries += retries
@@ -83,7 +83,7 @@ _meter: ContextVar[Meter | None] = ContextVar("animerag_meter", default=None)
 
 @contextmanager
 def metering() -> Iterator[Meter]:
-    """Count the provider calls of this block and of the tasks it starts; an outer meter counts them as well."""
+    """Count the provider calls of a block and of the tasks that it starts; an outer meter counts them as well."""
     meter = Meter(_parent=_meter.get())
     token = _meter.set(meter)
     try:
@@ -93,5 +93,5 @@ def metering() -> Iterator[Meter]:
 
 
 def current_meter() -> Meter:
-    """Return the meter of this context; without one, a meter that nobody reads."""
+    """Return the meter of this context, or a new one without a parent."""
     return _meter.get() or Meter()

@@ -1,4 +1,4 @@
-"""A sliding window over what was sent: never more than the set number within any minute, as the provider counts it."""
+"""A sliding window: never more than the limit within any minute, as the provider counts."""
 
 from __future__ import annotations
 
@@ -6,22 +6,21 @@ from collections import deque
 from dataclasses import dataclass
 
 WINDOW_S = 60.0
-# The provider counts what arrives, we count what leaves: one request may take this much longer on its
-# way than another.
+# The provider counts when requests arrive, this window when they leave; transit times may differ by this much.
 JITTER_S = 0.3
 _ROUNDING = 1e-9
 
 
 @dataclass(slots=True, eq=False)
 class Grant:
-    """What one request was let through with. Its amount shrinks when the provider counts less than was estimated."""
+    """The amount that a request was admitted with; it shrinks if the provider counts less than estimated."""
 
     at: float
     amount: float
 
 
 class Window:
-    """Lets at most `limit` units through in any `seconds`; None is no limit."""
+    """Admits at most `limit` units in any `seconds`; None is no limit."""
 
     def __init__(self, limit: float | None, *, seconds: float = WINDOW_S) -> None:
         self._limit = limit
@@ -29,7 +28,7 @@ class Window:
         self._grants: deque[Grant] = deque()
 
     def wait_s(self, amount: float, now: float) -> float:
-        """Return the seconds until `amount` fits; more than the limit waits for an empty window."""
+        """Return the seconds until `amount` fits; an amount above the limit waits for an empty window."""
         if self._limit is None or amount <= 0:
             return 0.0
         self._expire(now)
@@ -43,7 +42,7 @@ class Window:
         return max(0.0, grant.at + self._seconds - now)
 
     def spend(self, amount: float, now: float) -> Grant:
-        """Note a request that goes."""
+        """Record the start of a request."""
         grant = Grant(now, amount)
         if self._limit is not None:
             self._expire(now)
@@ -51,7 +50,7 @@ class Window:
         return grant
 
     def left(self, now: float) -> float:
-        """Return what still fits now; infinite without a limit."""
+        """Return the units left now, infinite without a limit."""
         if self._limit is None:
             return float("inf")
         self._expire(now)

@@ -1,7 +1,7 @@
-"""Files in, shows out: `detect` says what a file is, `read_detected` turns it into `Show`s and `RowError`s.
+"""Reads files into shows: `detect` recognises the format, `read_detected` yields `Show`s and `RowError`s.
 
-Content decides, names do not. Nothing here knows of storage; all calls may be repeated, and none holds a file whole.
-Way through: `detect` then `read_detected`, or `read` for both; `confinement` does it in a process with limits.
+Formats are recognised by content, never by file name. Knows nothing of storage, and never holds a whole file.
+Way through: `detect`, then `read_detected`, or `read` for both; `confinement` does this in a process with limits.
 """
 
 from __future__ import annotations
@@ -48,25 +48,25 @@ _PREVIEW_ROWS = 20
 
 
 def detect(path: Path, name: str | None = None, options: ReadOptions | None = None) -> Detection:
-    """Say what a file is and what its columns mean; `name` is what the user calls it.
+    """Recognise the format of a file and the meaning of its columns; `name` is the user's name for it.
 
-    Raises InvalidInputError when it is nothing that can be read, whatever its owner would say about it.
+    Raises InvalidInputError if no options could make the file readable.
     """
     return _detect(path, name or path.name, options or ReadOptions())
 
 
 def read(path: Path, name: str | None = None, options: ReadOptions | None = None) -> Iterator[Show | RowError]:
-    """Read a file's rows in order, as they stream.
+    """Read the rows of a file in order, as a stream.
 
-    Raises InvalidInputError, before the first row, when the file cannot be read as a whole or without an answer to
-    `Detection.problem`; and mid-way when what streams turns out not to be what it began as.
+    Raises InvalidInputError: before the first row if the file cannot be read or `Detection.problem` needs an answer,
+    later if the file turns out to be broken.
     """
     detection = detect(path, name, options)
     return read_detected(path, detection, options)
 
 
 def read_detected(path: Path, detection: Detection, options: ReadOptions | None = None) -> Iterator[Show | RowError]:
-    """Read the rows of a file that was detected with the same options. Raises InvalidInputError as `read` does."""
+    """Read the rows of a file that was detected with the same options. Raises what `read` raises."""
     if detection.problem:
         raise DetectedFileError(detection)
     if detection.format == "shoko_database":
@@ -122,12 +122,14 @@ def _detect(path: Path, name: str, given: ReadOptions) -> Detection:
     if written is not None and (_asked(given) or _is_table(written, text)):
         return _table(written, name, given, "table")
     if PurePosixPath(name).suffix.lower() in _NO_NOTES:
-        raise InvalidInputError(f"{name} holds no table and no list: its text has neither columns nor known headings.")
-    return Detection(name=name, format="notes", encoding=encoding.name, world=notes.WORLD, reasons=(reason,))
+        raise InvalidInputError(
+            f"{name} contains neither a table nor a list: check its format, or choose its separator."
+        )
+    return Detection(name=name, format="notes", encoding=encoding.name, site=notes.PREFIX, reasons=(reason,))
 
 
 def _layout(path: Path, name: str, given: ReadOptions, encoding: Encoding | None = None) -> Layout | None:
-    """Return how a table is written; None for text of which not one row can be read."""
+    """Return the layout of a table; None for text without a readable row."""
     try:
         return tables.layout(
             path,
@@ -145,12 +147,12 @@ def _layout(path: Path, name: str, given: ReadOptions, encoding: Encoding | None
 
 
 def _asked(given: ReadOptions) -> bool:
-    """Tell whether the owner calls it a table."""
+    """Return whether the options say that the file is a table."""
     return given.delimiter is not None or given.header is not None or bool(given.columns)
 
 
 def _is_table(written: Layout, text: str) -> bool:
-    """Tell whether text is a table: by headings that we know, or by rows of one width and no Markdown."""
+    """Return whether text is a table: by known headings, or by rows of one width without Markdown headings."""
     if any(columns.is_known(heading) for heading in written.headers):
         return True
     if any(notes.HEADING.fullmatch(line) for line in text.splitlines()):
@@ -163,7 +165,7 @@ def _table(written: Layout, name: str, given: ReadOptions, kind: Format) -> Dete
     doubled = {heading for heading in written.headers if written.headers.count(heading) > 1}
     if doubled:
         called = ", ".join(sorted(doubled))[:80]
-        raise InvalidInputError(f"{name} has more than one column called {called}: rename one.")
+        raise InvalidInputError(f"{name} has more than one column named {called}: rename one of them.")
     matched = columns.match(
         written.headers, written.sample, named=written.has_header, given=_given_columns(given), name=name
     )
@@ -175,7 +177,7 @@ def _table(written: Layout, name: str, given: ReadOptions, kind: Format) -> Dete
         has_header=written.has_header,
         columns=matched,
         sample=written.sample,
-        world=columns.world_of(matched),
+        site=columns.site_of(matched),
         reasons=written.reasons,
         problem=columns.problem(matched, name),
         layout=written,
@@ -189,12 +191,14 @@ def _given_columns(given: ReadOptions) -> dict[str, str]:
 
 def _xml(start: str, name: str) -> Detection:
     if f"<{mal_list.ROOT}" not in start[:20_000]:
-        raise InvalidInputError(f"{name} is XML or HTML, but no list that MyAnimeList exports.")
-    return Detection(name=name, format="mal_list", world="mal", reasons=("An export of a MyAnimeList user.",))
+        raise InvalidInputError(
+            f"{name} is XML or HTML but not a MyAnimeList export: export your list again, or use another format."
+        )
+    return Detection(name=name, format="mal_list", site="mal", reasons=("A MyAnimeList user's export.",))
 
 
 def _is_jsonl(start: str) -> bool:
-    """Tell JSON lines from one JSON document: more than one line, and lines that are objects by themselves."""
+    """Return whether text is JSON lines, not one JSON document: several lines, each an object by itself."""
     lines = [line.strip() for line in start.split("\n")[:21] if line.strip()]
     if len(lines) < 2 or not lines[0].startswith("{"):
         return False
@@ -213,20 +217,20 @@ def _jsonl(start: str, name: str, encoding: str, reason: str, given: ReadOptions
 def _of_records(
     records: Sequence[Mapping[str, object]], detection: Detection, given: ReadOptions, *, fixed: bool
 ) -> Detection:
-    """Add columns and a sample to a detection; `fixed` where the records are of a shape with fixed fields."""
+    """Add columns and a sample to a detection; `fixed` for formats with fixed fields."""
     shown = records[:_PREVIEW_ROWS]
     matched = json_records.match_keys(records, {} if fixed else _given_columns(given), detection.name)
     sample = tuple(tuple(json_records.cell(record.get(c.heading))[:200] for c in matched) for record in shown)
     if fixed:
         return replace(detection, columns=matched, sample=sample)
     problem = columns.problem(matched, detection.name)
-    return replace(detection, columns=matched, sample=sample, world=columns.world_of(matched), problem=problem)
+    return replace(detection, columns=matched, sample=sample, site=columns.site_of(matched), problem=problem)
 
 
 def _json(path: Path, name: str, encoding: str, reason: str, given: ReadOptions) -> Detection:
     listed = json_stream.scan(path, name, encoding, (shoko.KEY, offline_database.KEY))
     if isinstance(listed, json_stream.NoRecords):
-        raise InvalidInputError(f"{name} {_holds(listed)} where {_EXPECTED} was expected.")
+        raise InvalidInputError(f"{name} {_holds(listed)}; animerag expects {_EXPECTED}.")
     first = listed.head[0] if listed.head else None
     kind: Format = "records"
     if listed.key == shoko.KEY or shoko.is_record(first) or first is None:

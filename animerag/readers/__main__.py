@@ -1,7 +1,7 @@
-"""`python -m animerag.readers`: reads one file under limits and writes what it finds to standard output.
+"""`python -m animerag.readers`: read one file under limits and write the result to standard output.
 
-Standard input has the request and standard output the messages of `confinement`. The rows that an import would hold at
-one time are held here as well, so that a file which would fill its memory fills this one's first.
+Standard input has the request, standard output the messages for `confinement`. This process holds as many rows as an
+import would, so that a file that exhausts memory fails here first.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from animerag.models.shows import Show
 
 _PART = 500  # rows in a message
-_HELD = 2_000  # rows that an import has in memory at one time
-_MOST_FAULTS = 50_000  # each is kept for a report, so that somebody can correct it
-_MOST_TITLES = 500  # of one show, to know it by
-_BEGINNING = 300  # characters of a description, to know the show by
+_HELD = 2_000  # rows that an import has in memory at a time
+_MOST_FAULTS = 50_000  # each one goes into the report
+_MOST_TITLES = 500  # of one show, for its fingerprint
+_BEGINNING = 300  # characters of a description, for the fingerprint
 _MB = 2**20
-_SPARE_MB = 64  # above the limit that the caller watches
+_SPARE_MB = 64  # above the limit at which the caller kills this process
 
 
 def main() -> None:
@@ -40,25 +40,25 @@ def main() -> None:
     request = json.load(sys.stdin)
     limits = Limits(**request["limits"])
     path, name, options = Path(request["path"]), request["name"], request["options"]
-    sys.modules["numpy"] = None  # type: ignore[assignment] # openpyxl would import it for types that no file holds
+    sys.modules["numpy"] = None  # type: ignore[assignment] # openpyxl would import it for types that no file contains
     _limit(limits)
     try:
         if request["kind"] == "questions":
             questions.read(path, name, questions.SheetOptions(**options))
         else:
             _rows(path, name, ReadOptions(**options))
-        _say({"end": True})
+        _send({"end": True})
     except InvalidInputError as error:
-        _say({"fault": limits.memory_fault(name) if _of_memory(error) else str(error)})
+        _send({"fault": limits.memory_fault(name) if _of_memory(error) else str(error)})
     except MemoryError:
-        _say({"fault": limits.memory_fault(name)})
+        _send({"fault": limits.memory_fault(name)})
     except Exception:  # noqa: BLE001 - the parent raises it again
-        _say({"bug": traceback.format_exc()})
+        _send({"bug": traceback.format_exc()})
 
 
 def _rows(path: Path, name: str, options: ReadOptions) -> None:
     detection = readers.detect(path, name, options)
-    _say({"found": asdict(detection)})
+    _send({"detection": asdict(detection)})
     if detection.problem:
         return
     held: deque[Show | RowError] = deque(maxlen=_HELD)
@@ -70,14 +70,14 @@ def _rows(path: Path, name: str, options: ReadOptions) -> None:
         if faults > _MOST_FAULTS:
             reason = row.reason if isinstance(row, RowError) else ""
             raise InvalidInputError(
-                f"{name} has more than {_MOST_FAULTS:,} rows that cannot be used; the last one: {reason} Is it what you"
-                " meant to choose, and are its encoding, separator and columns as you said?"
+                f"{name} has more than {_MOST_FAULTS:,} rows that cannot be used; the last: {reason} Check the file,"
+                " its encoding, its separator and its columns."
             )
         part.append(asdict(row) if isinstance(row, RowError) else _row(row))
         if len(part) == _PART:
-            _say({"rows": part})
+            _send({"rows": part})
             part = []
-    _say({"rows": part})
+    _send({"rows": part})
 
 
 def _row(show: Show) -> list[object]:
@@ -91,29 +91,29 @@ def _cut(show: Show) -> list[str]:
     if len(show.description) <= EMBEDDED_CHARACTERS:
         return []
     long, first = f"{len(show.description):,}", f"{EMBEDDED_CHARACTERS:,}"
-    return [f"Of the description's {long} characters the first {first} are found by meaning, all by words."]
+    return [f"The description has {long} characters: search by meaning covers the first {first}, word search all."]
 
 
-def _say(message: dict[str, object]) -> None:
+def _send(message: dict[str, object]) -> None:
     sys.stdout.write(json.dumps(message))
     sys.stdout.write("\n")
     sys.stdout.flush()
 
 
 def _of_memory(error: BaseException) -> bool:
-    """Tell whether a parser complained of its input because it got no memory."""
+    """Return whether a parser reported an input error because it ran out of memory."""
     cause = error.__cause__
     return isinstance(cause, MemoryError) or "out of memory" in str(cause)
 
 
 def _limit(limits: Limits) -> None:
-    """Limit this process; where the system has no such limits the caller's watchdog ends it."""
+    """Limit this process; where the system has no such limits, the caller's watchdog ends it."""
     try:
         import resource
     except ImportError:
         return
     data = (limits.memory_mb + _SPARE_MB) * _MB
-    with contextlib.suppress(OSError):  # there is no such file but on Linux
+    with contextlib.suppress(OSError):  # the file exists on Linux only
         size = Path("/proc/self/statm").read_text(encoding="ascii").split()[5]
         data += int(size) * resource.getpagesize()
     for kind, soft, hard in (

@@ -1,4 +1,4 @@
-"""Headings into fields, and a row's cells into a show. One vocabulary for CSV, workbooks and JSON records."""
+"""Maps headings to fields and rows to shows, with one vocabulary for CSV, workbooks and JSON records."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from animerag.readers import dates, details, show_types
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-# What a column can be, as a chooser names it. Several columns may be titles or genres.
+# The fields that a column can fill, and their labels. Several columns may be titles or genres.
 FIELDS = {
     "id": "id",
     "title": "title",
@@ -43,14 +43,14 @@ FIELDS = {
     "my_score": "my score",
     "episodes_watched": "episodes watched",
 }
-_CHOOSE = "Choose the column that is the title"
-_OF_A_HUNDRED = frozenset(("averagescore", "meanscore"))  # AniList counts to 100
+_CHOOSE = "Choose the title column"
+_OF_A_HUNDRED = frozenset(("averagescore", "meanscore"))  # AniList's scores go up to 100
 _JOINED_NAMES = frozenset(
     ["synonyms", "othertitles", "alternativetitles", "titlesynonyms", "aliases", "othernames", "alltitles", "別名"]
 )
-_MANY = {"other_titles", "genres", "year", "end_year"}  # of several years or dates the first that is known counts
+_MANY = {"other_titles", "genres", "year", "end_year"}  # of several years or dates, the first known one counts
 
-# Headings by field, folded: letters and digits only. The order is that of preference where two would fit one field.
+# Headings by field, folded to letters and digits; if two columns fit one field, the earlier heading wins.
 _HEADINGS = {
     "id": "id animeid malid uid animedbid seriesanimedbid aniid anilistid anidbid aid showid 番号 作品id",
     "title": "title name animetitle animename maintitle titleromaji romaji seriestitle showtitle 題名 タイトル 作品名",
@@ -78,15 +78,9 @@ _HEADINGS = {
 }
 _FIELD_OF = {heading: field for field, headings in _HEADINGS.items() for heading in headings.split()}
 _RANK = {heading: rank for headings in _HEADINGS.values() for rank, heading in enumerate(headings.split())}
-_WORLD_OF = {
-    "malid": "mal",
-    "seriesanimedbid": "mal",
-    "animedbid": "mal",
-    "anilistid": "anilist",
-    "anidbid": "anidb",
-    "aid": "anidb",
-}
-# How a field's cells are read, where they are numbers.
+_SITES = {**dict.fromkeys(("malid", "seriesanimedbid", "animedbid"), "mal"), "anilistid": "anilist"}
+_SITES |= dict.fromkeys(("anidbid", "aid"), "anidb")
+# The parsers of numeric fields.
 _NUMBERS: dict[str, Callable[[values.NumberParser, Any, str], float | None]] = {
     "episodes": lambda numbers, cell, label: numbers.whole(cell, 1, 100_000, label),
     "year": values.NumberParser.year,
@@ -96,7 +90,7 @@ _NUMBERS: dict[str, Callable[[values.NumberParser, Any, str], float | None]] = {
     "my_score": values.NumberParser.score,
     "episodes_watched": lambda numbers, cell, label: numbers.whole(cell, 0, 100_000, label),
 }
-# Fields whose heading is no proof: a "Season" may be a number, a "Source" an address.
+# Fields whose heading proves nothing: a "Season" may be a number, a "Source" an address.
 _WORDS: dict[str, Callable[[Any], object]] = {
     "type": show_types.named,
     "season": dates.season,
@@ -110,22 +104,22 @@ _TYPES = frozenset(["tv", "movie", "ova", "ona", "music", "tvshort", "tvspecial"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """One column: its heading, the field it fills (None: kept with the record alone), and whether that is sure."""
+    """One column: its heading, the field it fills (None: stored with the record only), and whether that is certain."""
 
     place: int
     heading: str
     field: str | None
     certain: bool
-    cells: tuple[str, ...] = ()  # a few, for whoever chooses
+    cells: tuple[str, ...] = ()  # a few examples
 
 
 def is_known(heading: str) -> bool:
-    """Tell whether a heading is one that we understand."""
+    """Return whether a heading is known."""
     return fold(heading) in _FIELD_OF
 
 
 def fold(heading: str) -> str:
-    """Return what of a heading counts: its letters and digits, in lower case, Latin ones without accents."""
+    """Fold a heading to its letters and digits, in lower case and without Latin accents."""
     plain = re.sub("[\u0300-\u036f]", "", unicodedata.normalize("NFKD", heading))
     return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", plain).casefold())
 
@@ -133,9 +127,9 @@ def fold(heading: str) -> str:
 def match(
     headings: Sequence[str], sample: Sequence[Sequence[str]], *, named: bool, given: Mapping[str, str], name: str
 ) -> tuple[Column, ...]:
-    """Say what each column is. `named` is false where the file names none; `given` maps headings to fields.
+    """Map each column to a field. `named` is false for a file without headings; `given` maps headings to fields.
 
-    Raises InvalidInputError when a given field or heading does not exist.
+    Raises InvalidInputError if a given field or heading does not exist.
     """
     chosen = _chosen(headings, given, name)
     guessed = _by_name(headings) if named else _by_content(sample, len(headings))
@@ -163,7 +157,7 @@ def _any_number(field: str, sample: Sequence[Sequence[str]], place: int) -> bool
 
 
 def _age_rating(heading: str, sample: Sequence[Sequence[str]], place: int) -> str | None:
-    """Notice that a "Rating" is no score but says who may watch."""
+    """Recognise a "Rating" column that holds age ratings instead of scores."""
     is_score = _FIELD_OF.get(fold(heading)) != "score" or _any_number("score", sample, place)
     return None if is_score or not _any_word("restricted", sample, place) else "restricted"
 
@@ -174,7 +168,7 @@ def _any_word(field: str, sample: Sequence[Sequence[str]], place: int) -> bool:
 
 
 def _loaded(cell: str) -> Any:
-    """Return the object that a cell holds as JSON, else the cell."""
+    """Return the object that a cell contains as JSON, otherwise the cell."""
     try:
         return from_json(cell) if cell.startswith("{") else cell
     except ValueError:
@@ -186,21 +180,23 @@ def _chosen(headings: Sequence[str], given: Mapping[str, str], name: str) -> dic
     for heading, key in given.items():
         field = key.strip().lower().replace(" ", "_").replace("-", "_")
         if field not in {*FIELDS, "none"}:
-            raise InvalidInputError(f"There is no field {key[:40]}: use one of {', '.join(FIELDS)}, or none.")
+            raise InvalidInputError(f"{key[:40]} is not a field: use one of {', '.join(FIELDS)}, or none.")
         places = [i for i, own in enumerate(headings) if own == heading or fold(own) == fold(heading) != ""]
         if not places and heading.isdigit() and 1 <= int(heading) <= len(headings):
             places = [int(heading) - 1]
         if not places:
             result = ", ".join(headings[:12]) or "nothing"
-            raise InvalidInputError(f"{name} has no column {heading[:40]}; it has {result}.")
+            raise InvalidInputError(f"{name} has no column {heading[:40]}: choose from {result}.")
         if field in chosen.values() and field not in _MANY:
-            raise InvalidInputError(f"{name}: more than one column was chosen as {FIELDS[field]}.")
+            raise InvalidInputError(
+                f"{name} has only one column for {FIELDS[field]}, and you chose several: choose one."
+            )
         chosen[places[0]] = None if field == "none" else field
     return chosen
 
 
 def _by_name(headings: Sequence[str]) -> dict[int, str]:
-    """Give each field the column that fits it best; some take all."""
+    """Assign each field its best column by heading; some fields take all that fit."""
     fits: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for place, heading in enumerate(headings):
         field = _FIELD_OF.get(fold(heading))
@@ -214,7 +210,7 @@ def _by_name(headings: Sequence[str]) -> dict[int, str]:
 
 
 def _by_content(sample: Sequence[Sequence[str]], width: int) -> dict[int, str]:
-    """Guess from the cells where no heading helps: for a person to confirm, never to be trusted."""
+    """Guess the fields from the cells of a file without headings, for a person to confirm."""
     result: dict[int, str] = {}
     lengths = []
     for place in range(width):
@@ -240,27 +236,27 @@ def _by_content(sample: Sequence[Sequence[str]], width: int) -> dict[int, str]:
     return result
 
 
-def world_of(columns: Sequence[Column]) -> str:
-    """Name the site that the ids come from, where the heading says so."""
-    return next((_WORLD_OF.get(fold(column.heading), "") for column in columns if column.field == "id"), "")
+def site_of(columns: Sequence[Column]) -> str:
+    """Return the site that the ids come from, if the heading tells, else ""."""
+    return next((_SITES.get(fold(column.heading), "") for column in columns if column.field == "id"), "")
 
 
 def problem(columns: Sequence[Column], name: str) -> str | None:
-    """Return why a table cannot be read as it stands, in a sentence; None when it can."""
+    """Return why a table cannot be read without a choice, as a sentence; None if it can."""
     titles = [column for column in columns if column.field == "title"]
     result = ", ".join(column.heading for column in columns[:12])
     if not titles:
         missing = "title or id column" if not any(c.field == "id" for c in columns) else "title column"
-        return f"{name} has no {missing} that we know; it has {result}. {_CHOOSE}."
+        return f"{name} has no known {missing}; its columns are {result}. {_CHOOSE}."
     if not titles[0].certain:
-        return f"{name} names no columns: its first row is data. {_CHOOSE}; {titles[0].heading} may be it."
+        return f"{name} has no headings. {_CHOOSE}; it may be {titles[0].heading}."
     return None
 
 
 def show(
     cells: Mapping[str, object], columns: Sequence[Column], *, file: str, line: int, notes: Sequence[str] = ()
 ) -> Show | RowError:
-    """Turn a row, by heading, into a show, or into the reason why it is none."""
+    """Return a row, given by heading, as a show, or the reason why it cannot be used."""
     by_field: dict[str, list[object]] = defaultdict(list)
     whole: dict[str, list[object]] = defaultdict(list)
     for column in columns:
@@ -301,7 +297,7 @@ def show(
 
 
 def _described(cells: Mapping[str, Sequence[object]]) -> dict[str, Any]:
-    """Return what whole cells, by field, say of a show's type, dates and making."""
+    """Return type, dates, source, duration, studios and tag weights from cells by field."""
     air_date = max(filter(None, map(dates.iso, cells.get("year", ()))), key=len, default=None)
     ends = [*map(dates.iso, cells.get("end_year", ())), *map(dates.last, cells.get("year", ()))]
     seasons = (dates.season(cell) for field in ("season", "year") for cell in cells.get(field, ()))
@@ -336,8 +332,8 @@ def _first(cells: Sequence[object]) -> object:
 
 
 def _cell(column: Column, value: object) -> object:
-    """Titles that one cell joins are taken apart; a column of one title each keeps "Steins;Gate" whole."""
-    if isinstance(value, dict) and column.field in {"year", "end_year"}:  # a date as the sites' interfaces give it
+    """Prepare a cell by its column: split joined titles, read date objects, scale scores up to 100."""
+    if isinstance(value, dict) and column.field in {"year", "end_year"}:  # a date from a site's API
         return next((part for key in ("year", "from", "string") if (part := value.get(key)) is not None), None)
     if column.field == "score" and fold(column.heading) in _OF_A_HUNDRED:
         number = values.NumberParser().whole(value, 11, 100, "")
@@ -350,10 +346,10 @@ def _cell(column: Column, value: object) -> object:
 
 
 def _slid(first: Mapping[str, object]) -> str | None:
-    """Notice cells that stand in the wrong columns: no number of episodes is called "TV"."""
+    """Recognise cells in the wrong columns: a number of episodes is never "TV"."""
     for field in ("episodes", "year", "score"):
         if isinstance(cell := first.get(field), str) and fold(cell) in _TYPES:
-            return f"The cells seem to have slid to the side: {FIELDS[field]} says “{values.text(cell)}”."
+            return f"The cells seem to be in the wrong columns: {FIELDS[field]} is “{values.text(cell)}”."
     return None
 
 
@@ -361,7 +357,7 @@ def _broken(cells: Mapping[str, object]) -> str | None:
     try:
         to_json(dict(cells))
     except ValueError:
-        return "The row has broken Unicode (half of a surrogate pair)."
+        return "The row contains invalid Unicode (half of a surrogate pair)."
     return None
 
 

@@ -1,10 +1,10 @@
-"""A file's first reading in a process of its own, with limits of memory and time: a hostile file ends that one only.
+"""Reads a file for the first time in a separate process with limits, so that a hostile file ends only that process.
 
-found, parts = confinement.inspect(path, name, options)      # one process for both
-for part in parts: ...   # lists of Show (without description, tags and record) and RowError, in file order
+detection, parts = confinement.inspect(path, name, options)      # one process for both
+for part in parts: ...   # lists of Show (without tags and record) and RowError, in file order
 
-The process is `python -m animerag.readers`; what it finds comes back as JSON, a message a line. Only a file that it has
-read to the end may be read in this process: the import reads the same rows and keeps fewer of them at a time.
+The process is `python -m animerag.readers`; its results arrive as JSON, one message per line. Only a file that it has
+read to the end is read in this process: the import holds fewer rows at a time.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ if TYPE_CHECKING:
 
 _IMPORT_ROOT = Path(__file__).parents[2]
 _MB = 2**20
-# What a file may cost: so much in any case, and more for each of its bytes, which say more where they are compressed.
+# The limits: a fixed part, and a part that grows with the file, faster if it is compressed.
 _MEMORY_MB, _MEMORY_FACTOR, _PACKED_MEMORY_FACTOR, _MOST_MEMORY_MB = 256, 8, 32, 4096
 _CPU_S, _CPU_S_A_MB, _PACKED_CPU_S_A_MB = 10, 1, 8
-_WALL_FACTOR, _WALL_S = 10, 60  # of a busy machine, and where the system limits no processor time
+_WALL_FACTOR, _WALL_S = 10, 60  # generous, for busy machines and systems that do not limit processor time
 _WATCH_S = 0.03
-_STUCK_S = 3.0  # without processor time, at more than half of the memory: it waits for what does not come
+_STUCK_S = 3.0  # idle for this long at more than half of its memory, the process waits for memory in vain
 _PAGE_BYTES = mmap.PAGESIZE
 _KILLED_BY_MEMORY = {"SIGABRT", "SIGBUS", "SIGKILL", "SIGSEGV"}
 _REMEDY = "Split it into smaller files, or save it as CSV or JSON lines."
@@ -50,41 +50,41 @@ _REMEDY = "Split it into smaller files, or save it as CSV or JSON lines."
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the reading of one file may cost: MB of memory, seconds of processor time."""
+    """The limits for reading one file: MB of memory and seconds of processor time."""
 
     memory_mb: int
     cpu_s: int
 
     @classmethod
     def of(cls, path: Path, name: str) -> Limits:
-        """Return the limits for a file of this size. Raises InvalidInputError when it cannot be read."""
+        """Return the limits for a file, by its size. Raises InvalidInputError if it cannot be opened."""
         size_mb, packed = file_type.stored_size(path, name) / _MB, file_type.is_packed(path, name)
         memory_mb = _MEMORY_MB + size_mb * (_PACKED_MEMORY_FACTOR if packed else _MEMORY_FACTOR)
         cpu_s = _CPU_S + size_mb * (_PACKED_CPU_S_A_MB if packed else _CPU_S_A_MB)
         return cls(round(min(memory_mb, _MOST_MEMORY_MB)), round(cpu_s))
 
     def memory_fault(self, name: str) -> str:
-        """Say that a file takes too much memory."""
+        """Return the error sentence for too much memory."""
         return f"{name} cannot be read within {self.memory_mb:,} MB of memory, the limit for its size. {_REMEDY}"
 
     def cpu_fault(self, name: str) -> str:
-        """Say that a file takes too long."""
+        """Return the error sentence for too much processor time."""
         return f"{name} cannot be read within {self.cpu_s:,} s of processor time, the limit for its size. {_REMEDY}"
 
 
 def inspect(path: Path, name: str, options: ReadOptions) -> tuple[Detection, Iterator[list[Show | RowError]]]:
-    """Read a file to its end; no rows come where the detection has a problem.
+    """Detect a file and read it to its end; a detection with a problem has no rows.
 
-    Raises InvalidInputError at once or mid-way, also for a limit that was reached.
+    Raises InvalidInputError at the start or later, also when a limit is exceeded.
     """
     parts = _inspected(path, name, options)
     detection = next(parts)
     assert isinstance(detection, Detection)
-    return detection, parts  # type: ignore[return-value] # only the first is a Detection
+    return detection, parts  # type: ignore[return-value] # only the first item is a Detection
 
 
 def read_questions(path: Path, name: str, options: SheetOptions | None = None) -> Sheet:
-    """Read a sheet as `questions.read` does. Raises InvalidInputError, also for a limit that was reached."""
+    """Read a sheet as `questions.read` does. Raises InvalidInputError, also when a limit is exceeded."""
     options = options or SheetOptions()
     with _messages("questions", path, name, asdict(options)) as messages:
         for _ in messages:
@@ -94,7 +94,7 @@ def read_questions(path: Path, name: str, options: SheetOptions | None = None) -
 
 def _inspected(path: Path, name: str, options: ReadOptions) -> Iterator[Detection | list[Show | RowError]]:
     with _messages("shows", path, name, asdict(options)) as messages:
-        yield _detection(next(messages)["found"])
+        yield _detection(next(messages)["detection"])
         for message in messages:
             yield [_row(name, given) for given in message["rows"]]
 
@@ -107,7 +107,7 @@ def _messages(kind: str, path: Path, name: str, options: dict[str, Any]) -> Iter
         [sys.executable, "-m", "animerag.readers"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,  # what an allocator prints before it gives up
+        stderr=subprocess.DEVNULL,  # allocators print messages before they give up
         cwd=_IMPORT_ROOT,  # the package need not be installed, and the caller may be anywhere
     )
     watchdog = _Watchdog(process, limits)
@@ -126,29 +126,29 @@ def _messages(kind: str, path: Path, name: str, options: dict[str, Any]) -> Iter
 
 
 class _Watchdog(threading.Thread):
-    """Kills a process whose memory exceeds its limit, or that takes far too long, and knows which it was.
+    """Kills a process that exceeds its memory or takes far too long, and records which of the two it was.
 
-    The limit that the system sets is a little higher and the last resort: a parser which gets no memory may say
-    something else, or wait for itself without end.
+    The system's own limit is slightly higher and the last resort: a parser that gets no memory may report another
+    error, or hang.
     """
 
     def __init__(self, process: subprocess.Popen[bytes], limits: Limits) -> None:
-        super().__init__(name="watchdog of a file's reading", daemon=True)
+        super().__init__(name="reader-watchdog", daemon=True)
         self._process = process
         self._limits = limits
         self._done = threading.Event()
         self.fault: str | None = None  # "memory" or "time", once it has killed
 
     def stop(self) -> None:
-        """Let the process be."""
+        """Stop watching."""
         self._done.set()
 
     def run(self) -> None:
-        """Watch."""
+        """Watch the process until it ends or must be killed."""
         deadline_s = time.monotonic() + _WALL_S + _WALL_FACTOR * self._limits.cpu_s
         used, since_s = "", time.monotonic()
         while not self._done.wait(_WATCH_S):
-            memory_mb, now = self._look()
+            memory_mb, now = self._usage()
             if now != used:
                 used, since_s = now, time.monotonic()
             starved = memory_mb > self._limits.memory_mb / 2 and time.monotonic() - since_s > _STUCK_S
@@ -160,8 +160,8 @@ class _Watchdog(threading.Thread):
                 self._process.kill()
                 return
 
-    def _look(self) -> tuple[float, str]:
-        """Return the process's resident memory in MB, and what changes while it works; (0, "") where none is known."""
+    def _usage(self) -> tuple[float, str]:
+        """Return the process's resident memory in MB, and a value that changes while it works; (0, "") if unknown."""
         directory = Path("/proc") / str(self._process.pid)
         try:
             stat = (directory / "stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
@@ -190,7 +190,7 @@ def _read(process: subprocess.Popen[bytes], name: str, limits: Limits, watchdog:
         raise InvalidInputError(limits.cpu_fault(name))
     if ended in _KILLED_BY_MEMORY:
         raise InvalidInputError(limits.memory_fault(name))
-    raise InvalidInputError(f"{name} was not read to its end: the process that reads it was stopped. Try again.")
+    raise InvalidInputError(f"The process that reads {name} was stopped before the end: try again.")
 
 
 def _detection(given: dict[str, Any]) -> Detection:

@@ -1,4 +1,4 @@
-"""Dates as files write them, whole or in part, and the seasons of a year in which shows begin to air."""
+"""Parses dates as files write them, complete or partial, and the seasons in which shows start to air."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ _SEASON = re.compile("|".join(rf"\b{name}\b" if name.isascii() else name for nam
 
 
 def iso(value: object) -> str | None:
-    """Return the first date of a cell as ISO text, "2012-04-07" or "2012-04"; None where not even a month is known.
+    """Return the first date in a cell as ISO text, "2012-04-07" or "2012-04"; None if the month is unknown.
 
-    A cell is a text in one of the usual spellings, or an object with `year`, `month` and `day`.
+    A cell is text in a common notation, or an object with `year`, `month` and `day`.
     """
     if isinstance(value, dict):
         return _object(value)
@@ -51,7 +51,7 @@ def iso(value: object) -> str | None:
 
 
 def last(value: object) -> str | None:
-    """Return the second date of a span such as "Apr 3, 2012 to Sep 1, 2013", as ISO text."""
+    """Return the second date of a range such as "Apr 3, 2012 to Sep 1, 2013", as ISO text."""
     if isinstance(value, dict):
         return iso(value.get("to"))
     if not isinstance(value, str):
@@ -61,7 +61,7 @@ def last(value: object) -> str | None:
 
 
 def season(value: object) -> Season | None:
-    """Return the season that a cell names: "Fall 2019", "SUMMER", "2019年秋", or an object with `season`."""
+    """Return the season in a cell: "Fall 2019", "SUMMER", "2019年秋", or an object with `season`."""
     if isinstance(value, dict):
         value = value.get("season")
     match = _SEASON.search(value[:60].casefold()) if isinstance(value, str) else None
@@ -69,7 +69,7 @@ def season(value: object) -> Season | None:
 
 
 def season_of(air_date: str | None) -> Season | None:
-    """Return the quarter of the year that an ISO date falls into, as the season of what began to air then."""
+    """Return the season of an ISO date, which is the quarter of its year."""
     if not air_date:
         return None
     quarters: tuple[Season, ...] = ("winter", "spring", "summer", "fall")
@@ -77,12 +77,12 @@ def season_of(air_date: str | None) -> Season | None:
 
 
 def is_date(value: object) -> bool:
-    """Tell whether a text is an ISO date, whole or without its day, that a calendar has."""
+    """Return whether a value is a valid ISO date, with or without a day."""
     return isinstance(value, str) and iso(value) == value
 
 
 def ordered(air_date: str | None, end_date: str | None) -> str | None:
-    """Return the end date, or None where it is before the air date."""
+    """Return the end date, or None if it is before the air date."""
     return None if air_date and end_date and f"{end_date}-99" < air_date else end_date
 
 
@@ -101,7 +101,7 @@ def _in_text(text: str) -> str | None:
         return _written(match[3], _MONTHS.index(match[1]) + 1, match[2])
     if match := _DAYS.search(text):
         one, two = int(match[1]), int(match[2])
-        # Which of both is the month is known only where one cannot be.
+        # The order of day and month is known only if one number cannot be a month.
         if one == two or one > 12 >= two:
             return _written(match[3], two, one)
         return _written(match[3], one, two) if two > 12 >= one else None
@@ -111,7 +111,7 @@ def _in_text(text: str) -> str | None:
 def _written(year: Any, month: Any, day: Any) -> str | None:
     try:
         numbers = [int(part) for part in (year, month, day) if part not in (None, "", 0, "0", "00")]
-        known = date(*[*numbers, 1][:3]) if len(numbers) > 1 else None  # one of two is year and month
+        known = date(*[*numbers, 1][:3]) if len(numbers) > 1 else None  # two numbers are year and month
     except (TypeError, ValueError, OverflowError):
         return None
     if known is None or not _FIRST_YEAR <= known.year <= _LAST_YEAR:

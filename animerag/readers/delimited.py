@@ -1,4 +1,4 @@
-"""Tables in text: delimiter, quotes, and records with their line numbers; a broken one never takes another along."""
+"""Reads text tables: detects delimiter and quotes, and yields records with lines; a broken one affects no other."""
 
 from __future__ import annotations
 
@@ -42,15 +42,15 @@ def layout(
     delimiter: str | None = None,
     header: bool | None = None,
 ) -> Layout:
-    """Find out how a text table is written; what is given is taken as given. Raises InvalidInputError."""
+    """Detect how a text table is written; given values are not detected. Raises InvalidInputError."""
     if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n\0 '):
-        raise InvalidInputError(f"{delimiter[:20]!r} cannot separate columns: give one character, or \\t for a tab.")
+        raise InvalidInputError(f"{delimiter[:20]!r} cannot separate columns: use one character, or \\t for a tab.")
     result = detect_encoding(path, name, encoding)
     lines = _first_lines(path, name, result.name)
     dialect = _dialect(lines, delimiter, known)
     records = [record.cells for record in _sound(lines, dialect)]
     if not records:
-        raise NoRowsError(f"{name} holds no row that could be read.")
+        raise NoRowsError(f"{name} has no readable row: check its format and encoding.")
     has_header = is_header(records, known) if header is None else header
     mark = DELIMITERS.get(dialect.delimiter, repr(dialect.delimiter))
     return Layout(
@@ -69,14 +69,14 @@ def layout(
 
 
 def records(path: Path, name: str, written: Layout) -> Iterator[Record]:
-    """Yield every record of the file as it comes. Raises InvalidInputError when the file stops being text."""
+    """Yield the records of the file as a stream. Raises InvalidInputError if the file stops being text."""
     dialect = _Dialect(written.delimiter or ",", quoted=written.quoted)
     with reading(path, name, written.encoding or "utf-8") as stream:
         yield from _records(physical_lines(stream), dialect)
 
 
 def physical_lines(stream: IO[str]) -> Iterator[str]:
-    """Yield lines with their ends; of an endless one only so much that `MAX_LINE_CHARACTERS` notices it."""
+    """Yield lines with their ends; an overlong line is cut just beyond `MAX_LINE_CHARACTERS`."""
     first = True
     while line := stream.readline(MAX_LINE_CHARACTERS + 2):
         yield line.removeprefix("\ufeff") if first else line
@@ -92,13 +92,13 @@ def _first_lines(path: Path, name: str, encoding: str) -> list[str]:
         text = stream.read(HEAD_BYTES).removeprefix("\ufeff")
         whole = not stream.read(1)
     lines = list(io.StringIO(text, newline=""))
-    return lines if whole or len(lines) < 2 else lines[:-1]  # the last one is cut
+    return lines if whole or len(lines) < 2 else lines[:-1]  # the last one is incomplete
 
 
 def _dialect(lines: list[str], given: str | None, known: Callable[[str], bool]) -> _Dialect:
-    """Choose what makes the first row hold most known names, and the rows most often one width.
+    """Choose the dialect with the most known headings and the most rows of one width.
 
-    Quotes are taken for letters only where as quotes they would spoil most rows.
+    Quotes count as letters only if they would break most rows as quotes.
     """
     choices = [_Dialect(mark, quoted=True) for mark in ([given] if given else DELIMITERS)]
     best = max(choices, key=lambda choice: _fit(lines, choice, known))
@@ -123,7 +123,7 @@ def _sound(lines: list[str], dialect: _Dialect) -> Iterator[Record]:
 
 
 def _records(lines: Iterator[str], dialect: _Dialect) -> Iterator[Record]:
-    """Yield records; after a fault reading goes on with the line below the first one of the record at fault."""
+    """Yield records; after a broken record, continue with the line below its first one."""
     source = _Lines(lines)
     table = _reader(source, dialect)
     while True:
@@ -134,7 +134,7 @@ def _records(lines: Iterator[str], dialect: _Dialect) -> Iterator[Record]:
             return
         except csv.Error as error:
             yield Record(line=source.first, fault=_fault(error))
-            source.give_back()
+            source.push_back()
             table = _reader(source, dialect)
         else:
             notes = ("Zero bytes were removed.",) if source.had_zero_bytes else ()
@@ -152,12 +152,12 @@ def _fault(error: csv.Error) -> str:
     if "limit" in message:
         return f"A cell is longer than {MAX_CELL_CHARACTERS:,} characters."
     if "end of data" in message:
-        return "A quote opens in this row and is not closed."
-    return "A quote in this row is not closed, or stands in the middle of a quoted cell."
+        return "A quote in this row is not closed."
+    return "A quote in this row is not closed, or is inside a quoted cell without being doubled."
 
 
 class _Lines:
-    """Lines for the csv module, which can be given back when the record they were to make is none."""
+    """Lines for the csv module that can be pushed back if their record is broken."""
 
     def __init__(self, lines: Iterator[str]) -> None:
         self._lines = lines
@@ -174,8 +174,8 @@ class _Lines:
         self._size = 0
         self.had_zero_bytes = False
 
-    def give_back(self) -> None:
-        """Give back all lines of the record but the first."""
+    def push_back(self) -> None:
+        """Push back all lines of the record except the first."""
         self._again.extendleft(reversed(self._taken[1:]))
         del self._taken[1:]
 

@@ -1,4 +1,4 @@
-"""What files record of a show beside its story: minutes an episode, source material, studios, whether it is on air."""
+"""Parses production details: minutes per episode, source material, studios, airing status, age rating, tag weights."""
 
 from __future__ import annotations
 
@@ -15,20 +15,9 @@ if TYPE_CHECKING:
     from animerag.models.shows import Airing, Show
 
 _AIRING: dict[str, Airing] = {
-    "finished airing": "finished",
-    "finished": "finished",
-    "completed": "finished",
-    "ended": "finished",
-    "currently airing": "airing",
-    "airing": "airing",
-    "ongoing": "airing",
-    "releasing": "airing",
-    "not yet aired": "upcoming",
-    "not yet released": "upcoming",
-    "upcoming": "upcoming",
-    "放送終了": "finished",
-    "放送中": "airing",
-    "放送予定": "upcoming",
+    **dict.fromkeys(("finished airing", "finished", "completed", "ended", "放送終了"), "finished"),
+    **dict.fromkeys(("currently airing", "airing", "ongoing", "releasing", "放送中"), "airing"),
+    **dict.fromkeys(("not yet aired", "not yet released", "upcoming", "放送予定"), "upcoming"),
 }
 _SOURCES = frozenset(
     (
@@ -38,7 +27,7 @@ _SOURCES = frozenset(
     )
 )
 _SOURCE_ALSO = {"original work": "original", "4 koma manga": "4-koma manga", "mixed media": "mixed media"}
-_OTHER_SOURCES = frozenset(("music", "other"))  # which as tags say something else
+_OTHER_SOURCES = frozenset(("music", "other"))  # as tags, these mean something else
 _ADULT = re.compile(
     r"rx\b.*|hentai|18\+?|r-?18\+?|nc-17|adults?( only)?|x|1|true|yes|y|black|成人.*|18禁", re.IGNORECASE
 )
@@ -55,9 +44,9 @@ _HIGHEST_WEIGHTS = {"weight": 600, "rank": 100}  # AniDB, AniList
 
 
 def minutes(value: object) -> int | None:
-    """Return the minutes of an episode: from a number of minutes, "24 min per ep", "1 hr 47 min" or `value`, `unit`.
+    """Return the minutes per episode from a number, "24 min per ep", "1 hr 47 min", or `value` and `unit`.
 
-    What is shorter than half a minute, or unknown, is None.
+    Durations under half a minute and unknown ones are None.
     """
     if isinstance(value, dict):
         unit, value = str(value.get("unit", "")).casefold(), value.get("value")
@@ -77,12 +66,12 @@ def minutes(value: object) -> int | None:
 
 
 def airing(value: object) -> Airing | None:
-    """Return whether a show is on air, from a file's word for it; None for what is no such word."""
+    """Return the airing status for a word in a file; None for any other word."""
     return _AIRING.get(re.sub(r"[\s_-]+", " ", value).strip().casefold()) if isinstance(value, str) else None
 
 
 def restricted(value: object) -> bool | None:
-    """Tell whether a show is for adults only: from yes or no, 1 or 0, or an age rating; None where that is unknown."""
+    """Return whether a show is for adults only, from yes or no, 1 or 0, or an age rating; None if unknown."""
     if isinstance(value, bool):
         return value
     plain = unicodedata.normalize("NFKC", str(value)).strip() if isinstance(value, str | int) else ""
@@ -90,24 +79,24 @@ def restricted(value: object) -> bool | None:
 
 
 def source(value: object) -> str | None:
-    """Return the kind of work a show was made from, in lower case; None where the file does not know."""
+    """Return the source material of a show in lower case; None if the file does not know."""
     plain = _kind_of_work(value)
     return None if cells.is_unknown(plain) or len(plain) > 40 or "://" in plain else plain
 
 
 def is_source(value: object) -> bool:
-    """Tell whether a cell names a kind of work that shows are made from."""
+    """Return whether a cell names source material."""
     return _kind_of_work(value) in _SOURCES | _OTHER_SOURCES
 
 
 def source_of(tags: Iterable[str]) -> str | None:
-    """Return the one kind of work that tags name; None where they name none, or several."""
+    """Return the source material that tags name; None if they name none, or several."""
     result = {plain for tag in tags if (plain := _kind_of_work(tag).removeprefix("based on a ")) in _SOURCES}
     return result.pop() if len(result) == 1 else None
 
 
 def studios(value: object) -> tuple[str, ...]:
-    """Return the studios of a list, a cell that joins them, or AniList's `nodes` and `edges`."""
+    """Return the studios in a list, in a cell, or in AniList's `nodes` and `edges`."""
     if isinstance(value, dict):
         edges = value.get("edges")
         nodes = [edge.get("node") for edge in edges if isinstance(edge, dict)] if isinstance(edges, list) else []
@@ -117,7 +106,7 @@ def studios(value: object) -> tuple[str, ...]:
 
 
 def tag_weights(value: object) -> dict[str, float]:
-    """Return the weight of each tag from 0 to 1 where a list has objects with `name` and `rank` or `weight`."""
+    """Return the weight of each tag, from 0 to 1, if a list has objects with `name` and `rank` or `weight`."""
     result: dict[str, float] = {}
     for item in value if isinstance(value, list | tuple) else ():
         folded = {str(key).casefold(): own for key, own in item.items()} if isinstance(item, dict) else {}
@@ -130,7 +119,7 @@ def tag_weights(value: object) -> dict[str, float]:
 
 
 def with_type(show: Show) -> Show:
-    """Return a show with the type that its titles and episodes tell, marked as inferred, where its file has none."""
+    """Return a show with an inferred type if its file has none."""
     if show.type is not None:
         return show
     kind = show_types.inferred(

@@ -1,4 +1,4 @@
-"""What was understood of a file before it is read: for a preview, for questions to its owner, and for the reader."""
+"""The detected format of a file, for the preview and for the reader, and the options that override it."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ Format = Literal[
 ]
 LABELS: dict[Format, str] = {
     "shoko": "Shoko/AniDB export",
-    "table": "table in text (CSV or TSV)",
+    "table": "text table (CSV or TSV)",
     "workbook": "Excel workbook",
     "jsonl": "JSON lines",
     "records": "list of JSON objects",
     "offline_database": "anime-offline-database",
     "mal_list": "MyAnimeList user list",
-    "notes": "notes in plain text or Markdown",
+    "notes": "notes (plain text or Markdown)",
     "shoko_database": "Shoko database",
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadOptions:
-    """What the owner of a file says about it; None or empty leaves it to detection.
+    """The user's choices for reading a file; None or empty values are detected.
 
-    `columns` maps headings, or column numbers from 1, to fields: `columns.FIELDS`, or `none` to leave a column out.
+    `columns` maps headings, or column numbers from 1, to fields: one of `columns.FIELDS`, or `none` for no field.
     `user` names whose watch state a Shoko database is read for; "" reads nobody's.
     """
 
@@ -48,11 +48,11 @@ class ReadOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Detection:
-    """What a file is, how it is written and what its columns mean.
+    """The format of a file, how it is written, and the meaning of its columns.
 
-    `problem` is a sentence where the file cannot be read before somebody answers it, by `ReadOptions.columns` or, where
-    there are `users` to choose from, by `ReadOptions.user`.
-    `sample` has the first rows in the order of `columns`; `world` is the site whose ids these are, "" if unknown.
+    `problem` is a sentence if the file cannot be read until the user sets `ReadOptions.columns` or, to choose one of
+    `users`, `ReadOptions.user`. `sample` has the first rows in the order of `columns`; `site` is the site that the ids
+    come from, "" if unknown.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Detection:
     has_header: bool = False
     columns: tuple[Column, ...] = ()
     sample: tuple[tuple[str, ...], ...] = ()
-    world: str = ""
+    site: str = ""
     reasons: tuple[str, ...] = ()
     problem: str | None = None
     layout: Layout | None = None
@@ -71,25 +71,25 @@ class Detection:
 
     @property
     def label(self) -> str:
-        """Name the format in words."""
+        """Return the name of the format."""
         return LABELS[self.format]
 
     @property
     def fixed(self) -> bool:
-        """Tell whether the format itself says what its fields are, so that there is nothing to choose."""
+        """Return whether the format has fixed fields, so that there is nothing to choose."""
         return self.format in {"shoko", "offline_database", "mal_list", "notes", "shoko_database"}
 
     @property
     def fields(self) -> dict[str, str | None]:
-        """Return the field of each heading; nothing where the format fixes them."""
+        """Return the field of each heading; empty for formats with fixed fields."""
         return {} if self.fixed else {column.heading: column.field for column in self.columns}
 
 
 class DetectedFileError(InvalidInputError):
-    """A file that was detected cannot be read: `detection` is what its owner may correct."""
+    """A detected file cannot be read; the user may correct its `detection`."""
 
     def __init__(self, detection: Detection, message: str | None = None) -> None:
-        """Without a `message` the detection's own problem is what keeps the file from being read."""
+        """Without a `message`, the error is the problem of the detection."""
         option = "--shoko-user NAME" if detection.users else "--column title=HEADING"
         super().__init__(message or f"{detection.problem} On the command line: {option}.")
         self.detection = detection

@@ -1,7 +1,4 @@
-"""What a file is, told by its bytes: compression, what it is by mistake, and the encoding of its text.
-
-Names decide nothing here, and nothing is decoded with replacement characters.
-"""
+"""Detects the encoding of a text file from its bytes, never from its name; decodes without replacement characters."""
 
 from __future__ import annotations
 
@@ -24,7 +21,7 @@ if TYPE_CHECKING:
 
 _BOMS = {
     codecs.BOM_UTF8: "utf-8-sig",
-    codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16, whose mark it begins with
+    codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16, because its mark starts with that of UTF-16
     codecs.BOM_UTF32_BE: "utf-32",
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
@@ -40,13 +37,13 @@ _NAMES = {
     "cp932": "Shift-JIS",
     "euc_jp": "EUC-JP",
 }
-ENCODINGS = ("utf-8", "utf-16", "utf-16-le", "utf-16-be", "cp1252", "cp932", "euc_jp")  # what a chooser offers
+ENCODINGS = ("utf-8", "utf-16", "utf-16-le", "utf-16-be", "cp1252", "cp932", "euc_jp")  # the choices on the page
 _GUESSES = ("cp932", "euc_jp", "cp1252")
 _JAPANESE = re.compile(r"[\u3000-\u30ff\u3400-\u9fff\uff01-\uff5e]")
 _TYPOGRAPHIC = frozenset("‘’“”–—…•€™©®°·«»¡¿½\u00a0")
 
 
-# A file that ends in the middle of a character was cut: what is whole of it is read, and nothing else is let through.
+# A file that ends in the middle of a character was truncated: it is read up to there. Other errors are raised.
 _CUT_END = "animerag-cut-end"
 
 
@@ -62,25 +59,25 @@ codecs.register_error(_CUT_END, _drop_cut_end)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Encoding:
-    """How a file's text is encoded, as Python names it, and why we think so."""
+    """The encoding of a text file by its Python name, and the reason for it."""
 
     name: str
     reason: str
 
     @property
     def label(self) -> str:
-        """Return the name that people know."""
+        """Return the common name of the encoding."""
         return encoding_label(self.name)
 
 
 def encoding_label(name: str) -> str:
-    """Return the name of an encoding that people know."""
+    """Return the common name of an encoding."""
     return _NAMES.get(name, name)
 
 
 @contextmanager
 def reading(path: Path, name: str, encoding: str) -> Iterator[IO[str]]:
-    """Open a file as text with its own line ends. Raises InvalidInputError when it stops being such text."""
+    """Open a file as text with its own line ends. Raises InvalidInputError when it cannot be decoded."""
     try:
         with io.TextIOWrapper(open_bytes(path, name), encoding=encoding, errors=_CUT_END, newline="") as stream:
             yield stream
@@ -90,11 +87,10 @@ def reading(path: Path, name: str, encoding: str) -> Iterator[IO[str]]:
 
 
 def detect_encoding(path: Path, name: str, given: str | Encoding | None = None) -> Encoding:
-    """Return the encoding of a text file: the given one, the marked one, or the one that reads the whole file best.
+    """Return the encoding of a text file: the given one, that of its byte-order mark, or the most plausible one.
 
-    An `Encoding` is what an earlier call returned, and is not looked into again.
-
-    Raises InvalidInputError when none does, or the given one is unknown or does not fit.
+    An `Encoding` from an earlier call is returned as it is. Raises InvalidInputError if no encoding fits, or if the
+    given one is unknown or does not fit.
     """
     if isinstance(given, Encoding):
         return given
@@ -110,7 +106,7 @@ def detect_encoding(path: Path, name: str, given: str | Encoding | None = None) 
         return Encoding(name=marked, reason="byte-order mark")
     wide = _wide(data)
     if wide and _decodes(path, name, wide):
-        return Encoding(name=wide, reason="every other byte of plain letters is zero")
+        return Encoding(name=wide, reason="every second byte of plain letters is zero")
     if _decodes(path, name, "utf-8"):
         return Encoding(name="utf-8", reason="the whole file is valid UTF-8")
     return _guess(path, name)
@@ -121,11 +117,11 @@ def _named(given: str) -> str:
         result = codecs.lookup(given)
     except (LookupError, ValueError) as error:
         raise InvalidInputError(
-            f"There is no encoding called {given[:40]}: use utf-8, utf-16, cp1252, shift_jis or euc_jp."
+            f"{given[:40]} is not a known encoding: use utf-8, utf-16, cp1252, shift_jis or euc_jp."
         ) from error
-    if not result._is_text_encoding:  # noqa: SLF001 - the only way to ask; base64 and zip are codecs, too
-        raise InvalidInputError(f"{given[:40]} is no encoding of text.")
-    # What is called Shift-JIS in the wild is Microsoft's superset of it.
+    if not result._is_text_encoding:  # noqa: SLF001 - the only test; base64 and zip are codecs, too
+        raise InvalidInputError(f"{given[:40]} is not a text encoding: use utf-8, utf-16, cp1252, shift_jis or euc_jp.")
+    # Files that claim to be Shift-JIS usually use Microsoft's superset of it.
     return {"shift_jis": "cp932", "ascii": "utf-8", "iso8859-1": "cp1252"}.get(result.name, result.name)
 
 
@@ -147,7 +143,7 @@ def _decodes(path: Path, name: str, encoding: str) -> bool:
 
 
 def _wide(data: bytes) -> str | None:
-    """Recognise UTF-16 without a mark: most line ends and separators then have a zero for their other byte."""
+    """Recognise UTF-16 without a mark: the other byte of most line ends and separators is zero."""
     even = data[: min(len(data) // 2 * 2, 65536)]
     marks = "\n\r,;\t"
     plain = sum(even.count(mark.encode()) for mark in marks)
@@ -170,32 +166,32 @@ def _guess(path: Path, name: str) -> Encoding:
     best, encoding = max(scored, default=(0.0, ""))
     if best <= 0:
         raise InvalidInputError(
-            f"{name} is in no encoding we can recognise (not UTF-8, UTF-16, Shift-JIS, EUC-JP or Windows-1252):"
+            f"The encoding of {name} was not recognised (not UTF-8, UTF-16, Shift-JIS, EUC-JP or Windows-1252):"
             " choose its encoding."
         )
-    return Encoding(name=encoding, reason=f"not UTF-8; it reads best as {encoding_label(encoding)}")
+    return Encoding(name=encoding, reason=f"not UTF-8; {encoding_label(encoding)} fits best")
 
 
 def _plausibility(text: str) -> float:
-    """Say, up to 1, how much the non-ASCII characters look like writing and not like noise."""
+    """Score how plausible the non-ASCII characters are as text; 1 is the best."""
     total, number = 0.0, 0
     for before, character, after in _around(text):
         number += 1
         if _JAPANESE.match(character):
-            # Western letters misread as Japanese stand alone among ASCII; real Japanese comes in runs.
+            # Western letters misread as Japanese are single characters between ASCII; real Japanese comes in runs.
             total += 1.0 if _JAPANESE.match(before) or _JAPANESE.match(after) else -0.6
-        elif character in "ÂÃ" and not after.isascii():  # UTF-8 that was taken for Western once
+        elif character in "ÂÃ" and not after.isascii():  # UTF-8 that was once decoded as Western
             total -= 3.0
         elif character in _TYPOGRAPHIC:
             total += 0.9
         elif character.isalpha() and ord(character) < 0x250:
             quiet = sum(not (ord(c) > 127 and not c.isalpha() and c not in _TYPOGRAPHIC) for c in (before, after))
             total += 0.9 if quiet == 2 else -1.0
-        elif 0xFF61 <= ord(character) <= 0xFF9F:  # half-width katakana: rare, and what other encodings turn into
+        elif 0xFF61 <= ord(character) <= 0xFF9F:  # half-width katakana: rare, and a frequent result of misreading
             total -= 0.3
         elif unicodedata.category(character) in {"Cc", "Co", "Cn"}:
             total -= 3.0
-        else:  # a symbol: alone it may be meant, in a row it is noise
+        else:  # a single symbol may be intended, a run of them is noise
             total += 0.5 if before.isascii() and after.isascii() else -0.5
     return total / number if number else 0.0
 

@@ -1,4 +1,4 @@
-"""What a file is by its first bytes, and how its bytes are opened, compressed or not, within limits."""
+"""Recognises file types by their first bytes, and opens files, compressed or not, within limits."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-MAX_FILE_BYTES = 512 * 1024 * 1024  # also what a compressed file may inflate to
-MAX_DATABASE_BYTES = 16 * 2**30  # of which only a few tables are read
-MAX_RATIO = 100  # of unpacked to packed; records reach 5 to 20
-_RATIO_FROM = 2**20  # bytes below which no ratio is looked at
-HEAD_BYTES = 256 * 1024  # what a first look takes in
+MAX_FILE_BYTES = 512 * 1024 * 1024  # also the limit for an unpacked file
+MAX_DATABASE_BYTES = 16 * 2**30  # only a few of its tables are read
+MAX_RATIO = 100  # unpacked to packed size; real files reach 5 to 20
+_RATIO_FROM = 2**20  # bytes; the ratio of smaller files does not matter
+HEAD_BYTES = 256 * 1024  # read for the detection
 BURSTS = f"unpacks to more than {MAX_RATIO} times its size, the limit: unpack it and choose the file inside."
 _SQLITE = b"SQLite format 3"
 _GZIP = b"\x1f\x8b"
 _ZIP = b"PK\x03\x04"
 _WORKBOOK = "xl/workbook.xml"
-# The first bytes of what people choose by mistake, so that the refusal can name it.
+# The first bytes of files that people choose by mistake, so that the error can name them.
 _MAGIC = {
     _ZIP: "a ZIP archive: unpack it and choose the file inside",
     b"PK\x05\x06": "an empty ZIP archive",
@@ -39,7 +39,7 @@ _MAGIC = {
     b"\xff\xd8\xff": "a JPEG picture, not a table",
     b"GIF8": "a GIF picture, not a table",
     b"RIFF": "a sound or a picture, not a table",
-    b"BM": "",  # a bitmap only with its reserved zero bytes: see _mistaken
+    b"BM": "",  # a bitmap only if its reserved bytes are zero: see _mistaken
     b"%PDF": "a PDF document: export it as a table first",
     _SQLITE: "a compressed SQLite database: unpack it first",
     b"PAR1": "a Parquet file: export it as CSV first",
@@ -47,7 +47,7 @@ _MAGIC = {
 
 
 def stored_size(path: Path, name: str) -> int:
-    """Return the bytes of a file as it is stored. Raises InvalidInputError when it is missing or too large."""
+    """Return the size of a file on disk in bytes. Raises InvalidInputError if it is missing or too large."""
     try:
         size = path.stat().st_size
     except OSError as error:
@@ -58,7 +58,7 @@ def stored_size(path: Path, name: str) -> int:
 
 
 def is_packed(path: Path, name: str) -> bool:
-    """Tell whether a file is compressed: gzip, or the ZIP archive that a workbook is. Raises InvalidInputError."""
+    """Return whether a file is compressed, as gzip or as a workbook's ZIP archive. Raises InvalidInputError."""
     with _open(path, name) as stream:
         return stream.peek(4)[:4].startswith((_GZIP, _ZIP))
 
@@ -70,7 +70,7 @@ def is_database(path: Path, name: str) -> bool:
 
 
 def open_bytes(path: Path, name: str) -> IO[bytes]:
-    """Open a file, inflating gzip as it is read. Raises InvalidInputError when it is missing or too large."""
+    """Open a file, unpacking gzip while reading. Raises InvalidInputError if it is missing or too large."""
     size = stored_size(path, name)
     stream = _open(path, name)
     if stream.peek(2)[:2] != _GZIP:
@@ -86,7 +86,7 @@ def _open(path: Path, name: str) -> io.BufferedReader:
 
 
 class _Inflating(io.RawIOBase):
-    """A gzip file read through a limit, so that a small file cannot become an endless one."""
+    """A gzip file with a limit on its unpacked size, against decompression bombs."""
 
     def __init__(self, stream: IO[bytes], name: str, size: int) -> None:
         self._stream = stream
@@ -118,11 +118,11 @@ class _Inflating(io.RawIOBase):
 
 
 def head(path: Path, name: str) -> bytes:
-    """Return the first bytes of a file, inflated. Raises InvalidInputError for what is empty or no text."""
+    """Return the first unpacked bytes of a file. Raises InvalidInputError if it is empty or a known binary format."""
     with open_bytes(path, name) as stream:
         data = stream.read(HEAD_BYTES)
     if not data.strip(b" \t\r\n\f\0\xef\xbb\xbf\xfe\xff"):
-        raise InvalidInputError(f"{name} is empty.")
+        raise InvalidInputError(f"{name} is empty: choose another file.")
     mistaken = None if is_workbook(path, name) else _mistaken(data)
     if mistaken:
         raise InvalidInputError(f"{name} is {mistaken}.")
@@ -136,7 +136,7 @@ def _mistaken(data: bytes) -> str | None:
 
 
 def is_workbook(path: Path, name: str) -> bool:
-    """Tell whether a file is an Excel workbook. Raises InvalidInputError where it would unpack to too much."""
+    """Return whether a file is an Excel workbook. Raises InvalidInputError if it would unpack to too much."""
     with open_bytes(path, name) as stream:
         if stream.read(4) != _ZIP:
             return False
@@ -145,7 +145,7 @@ def is_workbook(path: Path, name: str) -> bool:
             names = archive.namelist()
             entries = archive.infolist()
     except (OSError, zipfile.BadZipFile, NotImplementedError, ValueError) as error:
-        raise InvalidInputError(f"{name} is a damaged ZIP archive or workbook.") from error
+        raise InvalidInputError(f"{name} is a damaged ZIP archive or workbook: save or download it again.") from error
     if _WORKBOOK not in names:
         return False
     if sum(entry.file_size for entry in entries) > MAX_FILE_BYTES:

@@ -1,9 +1,9 @@
-"""JSON read as it streams: the records of one long list, each with its line, and no more of the text than one needs.
+"""Reads JSON as a stream: the records of one long list with their lines, holding little more than one record.
 
-found = json_stream.scan(path, name, encoding, keys)      # complete, or refused in a sentence
-for line, record in json_stream.records(path, name, encoding, found.place): ...
+listed = json_stream.scan(path, name, encoding, keys)      # raises an error sentence for broken JSON
+for line, record in json_stream.records(path, name, encoding, listed.place): ...
 
-A value is cut out of the text by Python's own parser, which only looks for its end, and parsed strictly by pydantic's.
+Python's own parser finds the end of each value; pydantic's parser then parses the value strictly.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 MAX_VALUE_CHARACTERS = 2 * MAX_CELL_CHARACTERS
 _PIECE = 2**18  # characters
 _HEAD = 200  # records that columns are matched by
-_KEYS = 5  # of an object without a list of records, named in the refusal
+_KEYS = 5  # of an object without a list of records, for the error sentence
 _SPACE = re.compile(r"[ \t\r\n]*")
-_MAY_GO_ON = re.compile(r"[0-9.eE+-]*\Z")  # the rest of the buffer, where it may belong to the number before it
+_MAY_GO_ON = re.compile(r"[0-9.eE+-]*\Z")  # the rest of the buffer may belong to the number before it
 _WALK = json.JSONDecoder(parse_int=str, parse_float=str)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordList:
-    """Where a document has its records: under a `key`, as its member number `place`, or as the whole of it."""
+    """Where the records of a document are: under a `key`, its member number `place`, or the whole document."""
 
     key: str | None
     place: int | None
@@ -43,7 +43,7 @@ class RecordList:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoRecords:
-    """A whole document that holds something else: an object with these keys, or a single value."""
+    """A document without records: an object with these keys, or a single value."""
 
     keys: tuple[str, ...]
     value: object = None
@@ -51,7 +51,7 @@ class NoRecords:
 
 @dataclass(slots=True)
 class _JsonText:
-    """A window on the text of a document, moved along as it is read."""
+    """A window on the text of a document that moves as it is read."""
 
     stream: IO[str]
     name: str
@@ -64,13 +64,13 @@ class _JsonText:
 
     @property
     def line(self) -> int:
-        """Return the line that is read, counted from 1."""
+        """Return the current line, counted from 1."""
         self._line += self._buffer.count("\n", self._counted, self._at)
         self._counted = self._at
         return self._line
 
     def peek(self) -> str:
-        """Return the next character that is no space, "" at the end."""
+        """Return the next character that is not a space, "" at the end."""
         while True:
             space = _SPACE.match(self._buffer, self._at)
             self._at = space.end() if space else self._at
@@ -80,13 +80,13 @@ class _JsonText:
                 return ""
 
     def take(self, mark: str) -> None:
-        """Pass over a mark. Raises InvalidInputError where another character stands."""
+        """Skip a mark. Raises InvalidInputError for any other character."""
         if self.peek() != mark:
             raise self._broken(f"expected `{mark}`" if self.peek() else "EOF while parsing")
         self._at += 1
 
     def value(self) -> str:
-        """Return the text of the next value. Raises InvalidInputError where it is broken, too long or too deep."""
+        """Return the text of the next value. Raises InvalidInputError if it is broken, too long or too deep."""
         self.peek()
         while True:
             try:
@@ -101,14 +101,14 @@ class _JsonText:
                 return source
             if len(self._buffer) - self._at > MAX_VALUE_CHARACTERS:
                 raise InvalidInputError(
-                    f"{self.name} holds a record of more than {MAX_VALUE_CHARACTERS:,} characters at line {self.line}."
+                    f"{self.name} has a record of more than {MAX_VALUE_CHARACTERS:,} characters at line {self.line}."
                 )
             if not self._more() and end is None:
                 self._refuse_rest()
                 raise self._broken("expected value")
 
     def parsed(self) -> object:
-        """Return the next value. Raises InvalidInputError as `value` does."""
+        """Parse and return the next value. Raises what `value` raises."""
         self.peek()
         line = self.line
         source = self.value()
@@ -118,7 +118,7 @@ class _JsonText:
             raise InvalidInputError(f"{self.name} {fault(error, line)}") from error
 
     def elements(self) -> Iterator[int]:
-        """Stop at each element of a list, at the line that is yielded; the caller reads it before the next."""
+        """Stop at each element of a list and yield its line; the caller must read the element."""
         self.take("[")
         if self.peek() == "]":
             return self.take("]")
@@ -130,7 +130,7 @@ class _JsonText:
             self.take(",")
 
     def members(self) -> Iterator[str]:
-        """Stop at the value of each member of an object, whose key is yielded; the caller reads it before the next."""
+        """Stop at the value of each member of an object and yield its key; the caller must read the value."""
         self.take("{")
         if self.peek() == "}":
             return self.take("}")
@@ -145,7 +145,7 @@ class _JsonText:
             self.take(",")
 
     def skip(self) -> None:
-        """Pass over a value, however large, in parts that are checked."""
+        """Skip a value of any size, checking it part by part."""
         mark = self.peek()
         for _ in self.elements() if mark == "[" else self.members() if mark == "{" else ():
             self.parsed()
@@ -153,12 +153,12 @@ class _JsonText:
             self.parsed()
 
     def finish(self) -> None:
-        """Check that nothing follows. Raises InvalidInputError."""
+        """Raise InvalidInputError if anything follows."""
         if self.peek():
             raise self._broken("trailing characters")
 
     def _more(self) -> bool:
-        """Read on, at least as much as is waiting, and let go what was read."""
+        """Read more text, at least as much as is unread, and drop what was read."""
         line = self.line
         piece = self.stream.read(max(_PIECE, len(self._buffer) - self._at))
         if not self._began:
@@ -169,7 +169,7 @@ class _JsonText:
         return not self._ended
 
     def _refuse_rest(self) -> None:
-        """Raise what the strict parser says of the value that begins here, if it finds fault with it at all."""
+        """Raise the strict parser's error for the value that starts here, if it has one."""
         line = self.line
         try:
             from_text(self._buffer[self._at :])
@@ -182,9 +182,9 @@ class _JsonText:
 
 
 def scan(path: Path, name: str, encoding: str, keys: Sequence[str]) -> RecordList | NoRecords:
-    """Read a document whole, and say where its records are: the whole list, or the list under the first of `keys`.
+    """Read a whole document and return where its records are: the document, or the list under the first of `keys`.
 
-    Raises InvalidInputError where it is no complete JSON, is nested too deeply or has too many records.
+    Raises InvalidInputError if it is not complete JSON, is nested too deeply or has too many records.
     """
     with sniff.reading(path, name, encoding) as stream:
         document = _JsonText(stream, name)
@@ -199,7 +199,7 @@ def scan(path: Path, name: str, encoding: str, keys: Sequence[str]) -> RecordLis
 
 
 def records(path: Path, name: str, encoding: str, place: int | None) -> Iterator[tuple[int, object]]:
-    """Yield each record of the list at `place` with its line. Raises InvalidInputError where the file has changed."""
+    """Yield the records of the list at `place` with their lines. Raises InvalidInputError if the file has changed."""
     with sniff.reading(path, name, encoding) as stream:
         document = _JsonText(stream, name)
         if place is None:
@@ -217,7 +217,7 @@ def _in_object(document: _JsonText, keys: Sequence[str]) -> RecordList | NoRecor
     names: dict[str, None] = {}
     for place, key in enumerate(document.members()):
         names[key] = None
-        lists.pop(key, None)  # of two members with one key the last counts
+        lists.pop(key, None)  # of two members with the same key, the last counts
         if key in keys and document.peek() == "[":
             lists[key] = _list(document, key, place)
         else:

@@ -1,4 +1,4 @@
-"""JSON lines, read as they stream: an object a line, each line on its own."""
+"""Reads JSON lines as a stream: one object per line, each line independent of the others."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def read(
     path: Path, name: str, *, encoding: str, matched: Sequence[Column], id_field: str
 ) -> Iterator[Show | RowError]:
-    """Yield a show, or the reason why not, for each line that is not blank. Raises InvalidInputError mid-way."""
+    """Yield a show or a row error for each line that is not blank. Raises InvalidInputError for too many lines."""
     number = 0
     with sniff.reading(path, name, encoding) as stream:
         for line, source in enumerate(physical_lines(stream), 1):
@@ -39,7 +39,7 @@ def read(
 
 
 def parse_line(source: str) -> tuple[object, str | None]:
-    """Return what a line holds, or what is wrong with it."""
+    """Return the value of a line, or what is wrong with it."""
     if len(source) > MAX_LINE_CHARACTERS:
         return None, f"The line is longer than {MAX_LINE_CHARACTERS:,} characters."
     try:
@@ -47,12 +47,12 @@ def parse_line(source: str) -> tuple[object, str | None]:
     except ValueError as error:
         message = str(error).split(" at line ")[0]
         if "trailing characters" in message:
-            return None, "The line holds more than one JSON value."
+            return None, "The line contains more than one JSON value."
         return None, f"The line is not complete JSON ({message})."
 
 
 def is_heading(record: object) -> bool:
-    """Tell whether a line describes the file and no show, as the first one of anime-offline-database does."""
+    """Return whether a line describes the file instead of a show, like the first line of anime-offline-database."""
     return isinstance(record, dict) and "license" in record and "title" not in record
 
 

@@ -1,4 +1,4 @@
-"""The list that MyAnimeList gives its users, `.xml` or `.xml.gz`: what they think of shows, not what these are."""
+"""Reads a MyAnimeList user's list (`.xml` or `.xml.gz`): status, score and progress, not descriptions."""
 
 from __future__ import annotations
 
@@ -20,19 +20,12 @@ ROOT = "myanimelist"
 TITLE_FIELD = "series_title"
 
 
-_TYPES: tuple[ShowType | None, ...] = (
-    None,
-    "tv",
-    "ova",
-    "movie",
-    "special",
-    "web",
-    "music",
-)  # as old lists number them
+# Old lists have numbers for types.
+_TYPES: tuple[ShowType | None, ...] = (None, "tv", "ova", "movie", "special", "web", "music")
 
 
 def read(path: Path, name: str) -> Iterator[Show | RowError]:
-    """Yield each entry as an overlay as the file streams. Raises InvalidInputError when it is broken."""
+    """Yield each entry as an overlay on the catalogue. Raises InvalidInputError if the file is broken."""
     with file_type.open_bytes(path, name) as stream:
         for number, entry in enumerate(_entries(stream, name), 1):
             yield row(entry, name, number)
@@ -50,13 +43,15 @@ def _entries(stream: IO[bytes], name: str) -> Iterator[dict[str, str]]:
                 yield {child.tag: (child.text or "").strip() for child in element}
                 root.clear()
     except DefusedXmlException as error:
-        raise InvalidInputError(f"{name} defines entities of its own, which a list has no need of.") from error
+        raise InvalidInputError(
+            f"{name} defines XML entities, which a MyAnimeList export never does: export the list again."
+        ) from error
     except (ParseError, LookupError, ValueError) as error:
         raise InvalidInputError(f"{name} is not complete XML ({error}): export the list again.") from error
 
 
 def row(entry: dict[str, str], name: str, number: int) -> Show | RowError:
-    """Turn one entry into an overlay, or into the reason why it is none."""
+    """Return an entry as an overlay, or the reason why it cannot be used."""
     title = cells.text(entry.get(TITLE_FIELD))
     given = entry.get("series_animedb_id", "")
     if not title:
@@ -67,7 +62,7 @@ def row(entry: dict[str, str], name: str, number: int) -> Show | RowError:
     status: Any = entry.get("my_status", "")
     mine = cells.my_status(status)
     if status and mine is None:
-        numbers.notes.append(f"The status “{cells.text(status)[:40]}” is none that we know and was left out.")
+        numbers.notes.append(f"The status “{cells.text(status)[:40]}” is not known and was left out.")
     known = given.isascii() and given.isdigit() and given.strip("0") and len(given) < 19
     return Show(
         id=f"mal:{int(given)}" if known else cells.made_id("title", title, None),

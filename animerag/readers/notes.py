@@ -1,4 +1,4 @@
-"""Notes in plain text or Markdown: each heading with what stands below it; without headings, passages of the text."""
+"""Reads notes in plain text or Markdown: one show per heading; without headings, one note per passage."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-WORLD = "note"
+PREFIX = "note"
 HEADING = re.compile(r"(#{1,6})[ \t]+(\S.*?)[ \t]*#*[ \t]*")
 _FENCE = re.compile(r"[ ]{0,3}(```|~~~)")
-_PASSAGE_CHARACTERS = 2500  # below what is embedded of one show, so that no part of a note goes unfound
+_PASSAGE_CHARACTERS = 2500  # less than is embedded of one show, so that every part can be found
 
 
 def read(path: Path, name: str, *, encoding: str) -> Iterator[Show]:
-    """Yield a show for each heading, or a note for each passage of a text that has none."""
+    """Yield a show for each heading, or a note for each passage of text without headings."""
     seen: dict[str, int] = {}
     for line, title, body in _sections(path, name, encoding):
         for place, passage in enumerate(_passages(body) or [""], 1):
@@ -34,7 +34,7 @@ def _note(name: str, line: int, title: str, body: str, seen: dict[str, int]) -> 
     seen[title] = seen.get(title, 0) + 1
     own = PurePosixPath(name.replace("\\", "/")).stem
     return Show(
-        id=cells.made_id(WORLD, own, title, seen[title]),
+        id=cells.made_id(PREFIX, own, title, seen[title]),
         title=title,
         titles=(title,),
         description=body,
@@ -44,9 +44,9 @@ def _note(name: str, line: int, title: str, body: str, seen: dict[str, int]) -> 
 
 
 def _sections(path: Path, name: str, encoding: str) -> Iterator[tuple[int, str, str]]:
-    """Yield (line, heading, text below it); the text before the first heading has none.
+    """Yield (line, heading, text below it); text before the first heading has none.
 
-    A heading with nothing but deeper headings below it only groups those, and is passed over.
+    A heading that only groups deeper headings is skipped.
     """
     at, above, heading = 1, 0, ""
     body: list[str] = []
@@ -64,7 +64,7 @@ def _sections(path: Path, name: str, encoding: str) -> Iterator[tuple[int, str, 
 
 
 def _marked(path: Path, name: str, encoding: str) -> Iterator[tuple[int, int, str]]:
-    """Yield (line, depth of the heading or 0, text); what stands between fences is never a heading."""
+    """Yield (line, depth of the heading or 0, text); lines between fences are never headings."""
     fenced = False
     with sniff.reading(path, name, encoding) as stream:
         for line, raw in enumerate(physical_lines(stream), 1):
@@ -75,7 +75,7 @@ def _marked(path: Path, name: str, encoding: str) -> Iterator[tuple[int, int, st
 
 
 def _passages(body: str) -> list[str]:
-    """Cut a long text at blank lines into pieces that are found on their own."""
+    """Cut long text at blank lines into passages that can be found separately."""
     pieces: list[str] = []
     for paragraph in re.split(r"\n\s*\n", body):
         if pieces and len(pieces[-1]) + len(paragraph) < _PASSAGE_CHARACTERS:

@@ -1,4 +1,4 @@
-"""anime-offline-database: titles, synonyms and tags of every show, without descriptions; ids stand in its addresses."""
+"""Reads anime-offline-database: titles, synonyms and tags without descriptions; ids are part of its addresses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 KEY = "data"
 
-# The sites whose number is taken as the id, best first.
+# The sites that ids are taken from, the preferred one first.
 _SITES = {
     "mal": re.compile(r"https?://myanimelist\.net/anime/(\d+)"),
     "anidb": re.compile(r"https?://anidb\.net/(?:anime/|a)(\d+)"),
@@ -26,12 +26,12 @@ _SITES = {
 
 
 def is_record(record: object) -> TypeGuard[dict[str, object]]:
-    """Tell whether a JSON value is an entry of the database."""
+    """Return whether a JSON value is an entry of the database."""
     return isinstance(record, dict) and isinstance(record.get("sources"), list) and "title" in record
 
 
 def row(record: object, name: str, line: int) -> Show | RowError:
-    """Turn one entry into a show; its id names the site, since each entry is known to several."""
+    """Return an entry as a show whose id names its site, or the reason why it cannot be used."""
     if not is_record(record):
         reason, excerpt = "The record has no sources and title.", cells.given(record)
         return RowError(file=name, line=line, id=None, stage="validate", reason=reason, given=excerpt)
@@ -47,7 +47,7 @@ def row(record: object, name: str, line: int) -> Show | RowError:
     except ValueError:
         title = ""
     if not title:
-        reason = "The record has no title, or broken Unicode."
+        reason = "The record has no title, or contains invalid Unicode."
         excerpt = cells.given(record)
         return RowError(file=name, line=line, id=shown_id, stage="validate", reason=reason, given=excerpt)
     score = record.get("score")
@@ -75,7 +75,7 @@ def row(record: object, name: str, line: int) -> Show | RowError:
 
 
 def id_of(sources: Sequence[str]) -> str | None:
-    """Return an id such as `mal:21` from the addresses of an entry."""
+    """Return an id such as `mal:21` from an entry's addresses."""
     for site, pattern in _SITES.items():
         for source in sources:
             if matched := pattern.match(source):
@@ -84,7 +84,7 @@ def id_of(sources: Sequence[str]) -> str | None:
 
 
 def _related(addresses: object) -> Iterator[RelatedShow]:
-    """Related shows are told as addresses on every site; the ones on the preferred site are enough."""
+    """Yield the related shows on the most preferred site; the entry lists them for every site."""
     matched = [address for address in addresses if isinstance(address, str)] if isinstance(addresses, list) else []
     for pattern in _SITES.values():
         known = [address for address in matched if pattern.match(address)]

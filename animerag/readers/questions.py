@@ -1,4 +1,4 @@
-"""Sheets of questions out of tables, workbooks, JSON lines and lines: a row in is a row out, even a broken one."""
+"""Reads sheets of questions from tables, workbooks, JSON lines and text; every row is returned, even a broken one."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 COLUMN = "question"
 MAX_QUESTIONS = 10_000
 MAX_K = 50
-LINES = "lines"  # in place of a delimiter: a question a line
+LINES = "lines"  # instead of a delimiter: one question per line
 
 Format = Literal["table", "workbook", "jsonl", "lines"]
-_Cells: TypeAlias = "tuple[tuple[object, ...], str | None]"  # and what is wrong with them
+_Cells: TypeAlias = "tuple[tuple[object, ...], str | None]"  # with what is wrong with them
 T = TypeVar("T")
 
 _NAMES = ("question", "questions", "query", "prompt", "frage", "pregunta", "質問", "q")
@@ -39,9 +39,9 @@ _SCORED_ROWS = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuestionRow:
-    """A question and the columns that came with it, which are carried through untouched.
+    """A question and the other columns of its row, which exports return unchanged.
 
-    `problem` says why the row cannot be asked; it is carried through all the same.
+    `problem` says why the row cannot be asked.
     """
 
     question: str
@@ -53,12 +53,12 @@ class QuestionRow:
 
     @property
     def kind(self) -> str:
-        """Return what the sheet calls this sort of question, or nothing."""
+        """Return the sheet's name for this kind of question, or ""."""
         return self._column("kind")
 
     @property
     def thread(self) -> str:
-        """Return the conversation that the row belongs to, or nothing; its rows are asked one after another."""
+        """Return the conversation that the row belongs to, or ""."""
         return self._column("thread")
 
     def _column(self, wanted: str) -> str:
@@ -68,7 +68,7 @@ class QuestionRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SheetOptions:
-    """What the owner of a sheet says about it; None leaves it to detection. `delimiter` may be `LINES`."""
+    """The user's choices for reading a sheet; None is detected. `delimiter` may be `LINES`."""
 
     column: str | None = None
     encoding: str | None = None
@@ -77,7 +77,7 @@ class SheetOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sheet:
-    """Questions in the order of the file. `column` holds them; it is a guess where not `certain`."""
+    """Questions in the order of the file; their `column` is a guess unless `certain`."""
 
     name: str
     format: Format
@@ -90,47 +90,47 @@ class Sheet:
 
     @property
     def empty(self) -> int:
-        """Count the rows without a question."""
+        """Return the number of rows without a question."""
         return sum(not row.question.strip() for row in self.rows)
 
     @property
     def repeated(self) -> int:
-        """Count the rows that ask what an earlier one asks, in the same way."""
+        """Return the number of rows that repeat an earlier question with the same settings."""
         return len(self.rows) - self.empty - len({asked_as(row) for row in self.rows if row.question.strip()})
 
     @property
     def unusable(self) -> int:
-        """Count the rows that have a question and still cannot be asked."""
+        """Return the number of rows with a question that cannot be asked."""
         return sum(row.problem is not None and bool(row.question.strip()) for row in self.rows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Table:
-    """Cells under headings, before one column is known to hold the questions."""
+    """Cells with headings, before the question column is known."""
 
     format: Format
     headings: tuple[str, ...]
-    records: Sequence[_Cells]  # a cell may be None where JSON has no key
+    records: Sequence[_Cells]  # a cell is None if a JSON object lacks the key
     encoding: str | None = None
     delimiter: str | None = None
 
 
 def asked_as(row: QuestionRow) -> tuple[str, int | None, Filters, str]:
-    """Return what makes two rows one question to ask; in a conversation it also hangs on what was said before."""
+    """Return the key of a question: rows with equal keys are asked once."""
     return row.question.strip(), row.k, row.filters, row.thread
 
 
 def read(path: Path, name: str, options: SheetOptions = SheetOptions()) -> Sheet:
-    """Read the questions of a file.
+    """Read the questions in a file.
 
-    Raises InvalidInputError when it is no table, has no question, or too many.
+    Raises InvalidInputError if it is not a table, or has no question or too many.
     """
     table = _table(path, name, options)
     column, certain = _question_column(table, name, options.column)
     place = table.headings.index(column)
     rows = tuple(_row(table.headings, place, cells, fault) for cells, fault in table.records)
     if not any(row.question.strip() for row in rows):
-        raise InvalidInputError(f"{name} has no questions: the column {column} is empty in all of its rows.")
+        raise InvalidInputError(f"{name} has no questions: the column {column} is empty. Choose another column.")
     return Sheet(
         name=name,
         format=table.format,
@@ -155,7 +155,7 @@ def _table(path: Path, name: str, options: SheetOptions) -> _Table:
             return _of_objects(path, name, encoding)
         layout = _layout(path, name, options)
     except NoRowsError as error:
-        raise InvalidInputError(f"{name} has no questions.") from error
+        raise InvalidInputError(f"{name} has no questions: write one per row.") from error
     named = any(_plain(heading) in _NAMES for heading in layout.headers)
     if options.delimiter is None and not named and PurePath(name).suffix.lower() in ("", ".txt", ".md"):
         return _of_lines(path, name, encoding)
@@ -163,7 +163,7 @@ def _table(path: Path, name: str, options: SheetOptions) -> _Table:
 
 
 def _layout(path: Path, name: str, options: SheetOptions) -> Layout:
-    """Find out how a table is written; a first row of plain words above questions names the columns."""
+    """Detect how a table is written; plain words above questions are headings."""
 
     def known(heading: str) -> bool:
         return _plain(heading) in (*_NAMES, *_SETTINGS, _plain(options.column or ""))
@@ -202,13 +202,13 @@ def _below_header(result: Iterator[Record]) -> Iterator[Record]:
 
 
 def _fitted(record: Record, layout: Layout) -> _Cells:
-    """Return as many cells as there are headings: a short row ends early, a long one is at fault."""
+    """Return as many cells as there are headings: fill up a short row, report a long one."""
     width, cells = len(layout.headers), record.cells
-    if width == 1 and len(cells) > 1:  # commas of a sentence that nobody quoted
+    if width == 1 and len(cells) > 1:  # a sentence with commas that is not quoted
         return ((layout.delimiter or ",").join(cells),), record.fault
     fault = record.fault
     if any(cell.strip() for cell in cells[width:]):
-        fault = f"The row has {len(cells)} cells where {width} were expected: quote cells that hold a separator."
+        fault = f"The row has {len(cells)} cells instead of {width}: quote cells that contain a separator."
     return (*cells[:width], *[""] * (width - len(cells))), fault
 
 
@@ -239,15 +239,15 @@ def _object(line: str) -> tuple[dict[str, object], str | None]:
     value, fault = jsonl.parse_line(line.lstrip("\ufeff"))
     if isinstance(value, dict):
         return {str(key): item for key, item in value.items()}, fault
-    return {}, fault or "The line is no JSON object."
+    return {}, fault or "The line is not a JSON object."
 
 
 def _limited(records: Iterable[T], name: str) -> list[T]:
     limited = list(islice(records, MAX_QUESTIONS + 1))
     if len(limited) > MAX_QUESTIONS:
-        raise InvalidInputError(f"{name} has more than {MAX_QUESTIONS:,} questions: split it into several files.")
+        raise InvalidInputError(f"{name} has more than {MAX_QUESTIONS:,} questions: split it into smaller files.")
     if not limited:
-        raise InvalidInputError(f"{name} has no questions.")
+        raise InvalidInputError(f"{name} has no questions: write one per row.")
     return limited
 
 
@@ -260,7 +260,7 @@ def _distinct(headings: Sequence[str]) -> tuple[str, ...]:
     return tuple(named)
 
 
-# ── Which column ─────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── The question column ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _question_column(table: _Table, name: str, given: str | None) -> tuple[str, bool]:
@@ -268,7 +268,7 @@ def _question_column(table: _Table, name: str, given: str | None) -> tuple[str, 
     shown = ", ".join(heading[:30] for heading in table.headings[:8]) or "none"
     if given is not None:
         if _plain(given) not in by_name:
-            raise InvalidInputError(f"{name} has no column named {given[:40]}; its columns are {shown}.")
+            raise InvalidInputError(f"{name} has no column named {given[:40]}: choose from {shown}.")
         return by_name[_plain(given)], True
     known = next((by_name[wanted] for wanted in _NAMES if wanted in by_name), None)
     if known is not None:
@@ -276,19 +276,19 @@ def _question_column(table: _Table, name: str, given: str | None) -> tuple[str, 
     scores = {heading: _likeness(table, place) for place, heading in enumerate(table.headings)}
     best = max(scores, key=scores.__getitem__, default="")
     if not best or scores[best] <= 0:
-        raise InvalidInputError(f"{name} has no column that looks like questions; its columns are {shown}.")
+        raise InvalidInputError(f"{name} has no column that looks like questions: choose one of {shown}.")
     return best, False
 
 
 def _likeness(table: _Table, place: int) -> float:
-    """Say how much a column looks like questions: sentences, most of all those that end in a question mark."""
+    """Score how much a column looks like questions: sentences, especially those with a question mark."""
     cells = [str(cells[place] or "").strip() for cells, _ in table.records[:_SCORED_ROWS] if place < len(cells)]
     asking = sum(cell.endswith(("?", "\uff1f")) for cell in cells)
     return (asking + sum(map(_looks_asked, cells))) / max(1, len(cells))
 
 
 def _looks_asked(cell: str) -> bool:
-    """Tell a sentence from a word: spaces, a question mark, or a good length without either, as in Japanese."""
+    """Return whether a cell looks like a sentence: three words, a question mark, or eight Japanese characters."""
     text = cell.strip()
     return len(text.split()) >= 3 or text.endswith(("?", "\uff1f")) or (len(text) >= 8 and not text.isascii())
 
@@ -297,7 +297,7 @@ def _plain(heading: str) -> str:
     return heading.strip().lower().replace(" ", "_")
 
 
-# ── What a row asks for ──────────────────────────────────────────────────────────────────────────────────────────────
+# ── The settings of a row ────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _row(headings: Sequence[str], place: int, cells: Sequence[object], fault: str | None) -> QuestionRow:
@@ -324,7 +324,7 @@ def _with_settings(row: QuestionRow) -> QuestionRow:
 def _k(given: Mapping[str, object]) -> int | None:
     k: int | None = _number(given, "k", int)
     if k is not None and not 1 <= k <= MAX_K:
-        raise ValueError(f"The column k must hold a number from 1 to {MAX_K}, not {k}.")
+        raise ValueError(f"k must be a number from 1 to {MAX_K}, not {k}.")
     return k
 
 
@@ -340,7 +340,7 @@ def _filters(given: Mapping[str, object]) -> Filters:
     statuses = _parts(given.get("statuses", ()))
     if unknown := set(statuses) - set(get_args(WatchState)):
         allowed = ", ".join(get_args(WatchState))
-        raise ValueError(f"The column statuses holds {', '.join(sorted(unknown))[:40]}; it takes {allowed}.")
+        raise ValueError(f"{', '.join(sorted(unknown))[:40]} is not a status: use {allowed}.")
     return Filters(
         **bounds,
         tags=_parts(given.get("tags", ())) + _parts(given.get("tag", ())),
@@ -356,7 +356,7 @@ def _number(given: Mapping[str, Any], name: str, kind: type[int | float]) -> Any
         value = float(str(given[name]).strip().replace(",", "."))
         return value if kind is float else int(str(value).removesuffix(".0"))
     except (ValueError, OverflowError):
-        raise ValueError(f"The column {name} must hold a number, not {str(given[name])[:40]}.") from None
+        raise ValueError(f"{name} must be a number, not {str(given[name])[:40]}.") from None
 
 
 def _parts(value: object) -> tuple[str, ...]:

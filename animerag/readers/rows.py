@@ -1,4 +1,4 @@
-"""Rows of a table, wherever it is written: what a layout says, which row names the columns, which rows are sound."""
+"""Rows of text tables and workbooks alike: the layout, the detection of headings, and the check of each row."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LONGEST_HEADING = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """What stands in the file at `line`, counted from 1: cells, or a fault in words; `notes` say what was mended."""
+    """One record of the file at `line`, counted from 1: cells, or a `fault`; `notes` say what was corrected."""
 
     line: int
     cells: tuple[str, ...] = ()
@@ -30,13 +30,13 @@ class Record:
 
     @property
     def blank(self) -> bool:
-        """Tell whether there is nothing to be read here."""
+        """Return whether the record is empty."""
         return self.fault is None and not any(cell.strip() for cell in self.cells)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One record: `line` is where it begins, counted from 1; `notes` say in words what was mended."""
+    """A valid record: `line` is where it starts, counted from 1; `notes` say what was corrected."""
 
     line: int
     cells: tuple[str, ...]
@@ -45,7 +45,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """How a table is written. `headers` has a name for every column: the file's own, or "column 1" and so on."""
+    """How a table is written. `headers` names every column: the file's headings, or "column 1" and so on."""
 
     encoding: str | None  # None in a workbook
     delimiter: str | None
@@ -58,11 +58,11 @@ class Layout:
 
 
 class NoRowsError(InvalidInputError):
-    """Of a table not one row could be read."""
+    """A table has no readable row."""
 
 
 def checked(records: Iterable[Record], name: str, written: Layout) -> Iterator[Row | RowError]:
-    """Yield the rows below the header; blank ones are passed over. Raises InvalidInputError when there are too many."""
+    """Yield the rows below the header, without blank ones. Raises InvalidInputError if there are too many."""
     width = len(written.headers)
     header_left = written.has_header
     number = 0
@@ -78,7 +78,7 @@ def checked(records: Iterable[Record], name: str, written: Layout) -> Iterator[R
         cells = record.cells
         fault = record.fault
         if fault is None and (len(cells) < width or any(cell.strip() for cell in cells[width:])):
-            fault = f"The row has {len(cells)} cells where {width} were expected."
+            fault = f"The row has {len(cells)} cells instead of {width}."
         if fault is not None:
             shown = next(iter(cells), "").strip()[:64] or None
             excerpt = values.given(dict(zip_longest(written.headers, cells[:width], fillvalue="")) if cells else "")
@@ -88,7 +88,7 @@ def checked(records: Iterable[Record], name: str, written: Layout) -> Iterator[R
 
 
 def headings(first: Sequence[str], *, has_header: bool) -> tuple[str, ...]:
-    """Return a name for every column; trailing blank headings are no columns."""
+    """Return a name for every column; trailing blank headings do not count."""
     if not has_header:
         return tuple(f"column {place}" for place in range(1, len(first) + 1))
     named = [" ".join(cell.split()) for cell in first]
@@ -98,7 +98,7 @@ def headings(first: Sequence[str], *, has_header: bool) -> tuple[str, ...]:
 
 
 def is_header(records: Sequence[Sequence[str]], known: Callable[[str], bool]) -> bool:
-    """Tell whether the first record names columns: by names we know, else by looking like names at all."""
+    """Return whether the first record is a header: by known headings, otherwise by the form of its cells."""
     first = [cell.strip() for cell in records[0]]
     hits = sum(known(cell) for cell in first)
     numbers = sum(_is_number(cell) for cell in first)

@@ -1,4 +1,4 @@
-"""Tables in Excel workbooks, read as they stream; every cell becomes the text that a CSV export would hold."""
+"""Reads Excel workbooks as a stream; every cell becomes the text that a CSV export would contain."""
 
 from __future__ import annotations
 
@@ -18,44 +18,34 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-MAX_LINES = 1_048_576  # as many as Excel has; blank ones count, since a workbook need not write them down
+MAX_LINES = 1_048_576  # Excel's limit; blank lines count, although a workbook need not contain them
 MAX_COLUMNS = 2_000
 MAX_CELLS = 20_000_000  # blank ones count as well
 MAX_SHARED_TEXTS = 2_000_000
 _TAGS_A_TEXT = 4  # <si><t>…</t></si>, more where it has fonts
-_MAX_TAGS = 500_000  # of a part that is parsed whole: styles, the list of sheets, what belongs to what
+_MAX_TAGS = 500_000  # of a part that is parsed whole: styles, the list of sheets, relationships
 _SHARED = "xl/sharedstrings.xml"
 _SHEETS = "xl/worksheets/sheet"
 
-# What openpyxl lets through from damaged files, seen by damaging some.
+# The exceptions that openpyxl raised for damaged files in tests.
 _DAMAGE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    ParseError,
-    OSError,
-    EOFError,
-    ValueError,
-    TypeError,
-    KeyError,
-    IndexError,
-    AttributeError,
-    NotImplementedError,
-    AssertionError,
+    *(zipfile.BadZipFile, zlib.error, ParseError, OSError, EOFError, ValueError, TypeError, KeyError, IndexError),
+    *(AttributeError, NotImplementedError, AssertionError),
 )
 
 
 def layout(
     path: Path, name: str, *, known: Callable[[str], bool], sheet: str | None = None, header: bool | None = None
 ) -> Layout:
-    """Choose the sheet with most known headings, the first one where none has any. Raises InvalidInputError."""
+    """Choose the sheet with the most known headings, or the first one. Raises InvalidInputError."""
     with _opened(path, name) as book:
         wanted = [sheet] if sheet is not None else list(book.sheetnames)
         if sheet is not None and sheet not in book.sheetnames:
-            raise InvalidInputError(f"{name} has no sheet {sheet[:40]}; it has {', '.join(book.sheetnames[:10])}.")
+            raise InvalidInputError(f"{name} has no sheet {sheet[:40]}: choose from {', '.join(book.sheetnames[:10])}.")
         firsts = {title: _first(book, title, name) for title in wanted if hasattr(book[title], "iter_rows")}
     filled = {title: cells for title, cells in firsts.items() if cells}
     if not filled:
-        raise NoRowsError(f"{name} holds no row that could be read.")
+        raise NoRowsError(f"{name} has no readable row: check that it contains a table.")
     chosen = max(filled, key=lambda title: sum(map(known, filled[title][0])))
     cells = filled[chosen]
     has_header = is_header(cells, known) if header is None else header
@@ -69,14 +59,14 @@ def layout(
         sample=tuple(row[: len(headers)] for row in cells[1 if has_header else 0 :][:20]),
         sheet=chosen,
         reasons=(
-            f"An Excel workbook; the sheet {chosen} is read.",
+            f"An Excel workbook, sheet {chosen}.",
             "The first row names the columns." if has_header else "The first row names no columns: it is data.",
         ),
     )
 
 
 def records(path: Path, name: str, written: Layout) -> Iterator[Record]:
-    """Yield the rows of the layout's sheet; short ones are filled up, since a workbook leaves empty cells out."""
+    """Yield the rows of the layout's sheet; short rows are filled up, because workbooks omit empty cells."""
     width = len(written.headers)
     with _opened(path, name) as book:
         for line, values in enumerate(_rows(book[written.sheet], name), 1):
@@ -88,7 +78,7 @@ def records(path: Path, name: str, written: Layout) -> Iterator[Record]:
 
 
 def _rows(sheet: Any, name: str) -> Iterator[tuple[Any, ...]]:
-    """Yield the values of each row. Raises InvalidInputError where the sheet is larger than a sheet of shows can be."""
+    """Yield the values of each row. Raises InvalidInputError if the sheet is too large."""
     cells = 0
     for line, row in enumerate(sheet.iter_rows(values_only=True), 1):
         cells += len(row)
@@ -99,8 +89,8 @@ def _rows(sheet: Any, name: str) -> Iterator[tuple[Any, ...]]:
         ):
             if size > most:
                 raise InvalidInputError(
-                    f"{name} has more than {most:,} {what} in the sheet {sheet.title}, blank ones included:"
-                    " delete the empty ones, or save it as CSV and choose that."
+                    f"{name} has more than {most:,} {what} in the sheet {sheet.title}, including blank ones:"
+                    " delete the blank ones, or save the sheet as CSV."
                 )
         yield row
 
@@ -129,11 +119,11 @@ def _opened(path: Path, name: str) -> Iterator[Any]:
 
     _check_parts(path, name)
     book = None
-    stream = open_bytes(path, name)  # given a path, openpyxl would judge the file by its name
+    stream = open_bytes(path, name)  # with a path, openpyxl would go by the file's name
     try:
         book = openpyxl.load_workbook(stream, read_only=True, data_only=True)
         for sheet in book.worksheets:
-            sheet.reset_dimensions()  # some writers state a wrong size, which would cut rows off
+            sheet.reset_dimensions()  # some writers state a wrong size, which would hide rows
         yield book
     except _DAMAGE as error:
         raise InvalidInputError(f"{name} is a damaged workbook: open it in a spreadsheet and save it again.") from error
@@ -144,12 +134,12 @@ def _opened(path: Path, name: str) -> Iterator[Any]:
 
 
 def _check_parts(path: Path, name: str) -> None:
-    """Count what is parsed whole when a workbook is opened. Raises InvalidInputError where there is too much of it."""
+    """Check the size of parts that openpyxl parses whole. Raises InvalidInputError if one is too large."""
     try:
         with zipfile.ZipFile(path) as archive:
             for entry in archive.infolist():
                 part = entry.filename.lower()
-                if part.startswith(_SHEETS):  # read as it streams; a part that only calls itself so meets other limits
+                if part.startswith(_SHEETS):  # streamed; a part that only has such a name meets other limits
                     continue
                 most = MAX_SHARED_TEXTS * _TAGS_A_TEXT if part == _SHARED else _MAX_TAGS
                 if entry.file_size > most and _tags(archive, entry, most) > most:

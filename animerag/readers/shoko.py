@@ -1,4 +1,4 @@
-"""Shoko/AniDB export: `{"AniDB_Anime": [ ... ]}`, or the bare list. Titles and tags are joined with `|`."""
+"""Reads a Shoko/AniDB export: `{"AniDB_Anime": [ ... ]}`, or the bare list. Titles and tags are separated by `|`."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _TYPES: tuple[ShowType, ...] = ("movie", "ova", "tv", "special", "web", "other",
 
 
 def is_record(record: object) -> TypeGuard[dict[str, object]]:
-    """Tell whether a JSON value has the fields of a Shoko record."""
+    """Return whether a JSON value has the fields of a Shoko record."""
     return isinstance(record, dict) and (ID_FIELD in record or TABLE_KEY in record) and TITLE_FIELD in record
 
 
 def moved_ids(records: Iterable[object], id_field: str) -> dict[str, str]:
-    """Return the id under another `id_field` of each AnimeID, which relations refer to."""
+    """Map each AnimeID, which relations refer to, to the id under another `id_field`."""
     pairs = ((_id(record.get(ID_FIELD)), _id(record.get(id_field))) for record in records if isinstance(record, dict))
     return {own: other for own, other in pairs if own is not None and other is not None}
 
@@ -39,9 +39,9 @@ def moved_ids(records: Iterable[object], id_field: str) -> dict[str, str]:
 def row(
     record: object, name: str, line: int, *, id_field: str = ID_FIELD, ids: Mapping[str, str] | None = None
 ) -> Show | RowError:
-    """Turn one record into a show, or into the reason why it is none.
+    """Return a record as a show, or the reason why it cannot be used.
 
-    Relations tell AnimeIDs: under another `id_field` those are kept whose id there `ids` knows.
+    Relations refer to AnimeIDs: with another `id_field`, only those in `ids` are read.
     """
     try:
         show = to_show(record, id_field=id_field, origin=Origin(file=name, line=line))
@@ -55,9 +55,9 @@ def row(
 
 
 def to_show(record: object, *, id_field: str = ID_FIELD, origin: Origin | None = None) -> Show:
-    """Turn one record into a show; a field with an unusable value is left out, the rest is kept.
+    """Return a record as a show, without the fields whose values cannot be used.
 
-    Raises InvalidInputError when there is no usable id or title, or text that no store could keep.
+    Raises InvalidInputError without a usable id or title, or for text that cannot be stored.
     """
     if not isinstance(record, dict):
         raise InvalidInputError(f"The record is {json_records.kind(record)}, not an object.")
@@ -69,24 +69,24 @@ def to_show(record: object, *, id_field: str = ID_FIELD, origin: Origin | None =
     title = cells.text(record.get(TITLE_FIELD))
     if not title and titles:
         title = titles[0]
-        notes.append(f"{TITLE_FIELD} is blank: the first of AllTitles took its place.")
+        notes.append(f"{TITLE_FIELD} is blank: the first of AllTitles was used.")
     if not title:
         raise InvalidInputError(f"The record has no {TITLE_FIELD}.")
     try:
         to_json(record)
     except ValueError as error:
-        raise InvalidInputError("The record has broken Unicode (half of a surrogate pair).") from error
+        raise InvalidInputError("The record contains invalid Unicode (half of a surrogate pair).") from error
     numbers = cells.NumberParser(notes)
     year = numbers.whole(record.get("BeginYear"), 1900, 2200, "first year")
     end_year = numbers.whole(record.get("EndYear"), 1900, 2200, "last year")
     if year and end_year and end_year < year:
-        numbers.notes.append(f"The last year {end_year} is before the first one and was left out.")
+        numbers.notes.append(f"The last year {end_year} is before the first year and was left out.")
         end_year = None
     description = record.get("Description")
     if description is not None and not isinstance(description, str):
         numbers.notes.append(f"The description is {json_records.kind(description)} and was left out.")
         description = None
-    hundredths = numbers.whole(record.get("Rating"), 1, 1000, "rating")  # 0 means that nobody has voted
+    hundredths = numbers.whole(record.get("Rating"), 1, 1000, "rating")  # 0 means no votes
     relations = _related(record, "relations", "relation_type", numbers.notes)
     tags = tuple(dict.fromkeys(cells.piped(record.get("AllTags"))))
     air_date = dates.iso(record.get("AirDate"))
@@ -116,7 +116,7 @@ def to_show(record: object, *, id_field: str = ID_FIELD, origin: Origin | None =
 
 
 def _type(value: object) -> ShowType | None:
-    """AniDB's types are numbered in Shoko's table; its interfaces write them out."""
+    """Return the type: Shoko's table has numbers, its API has names."""
     if isinstance(value, bool):
         return None
     place = int(value) if isinstance(value, int) or (isinstance(value, str) and value.isdecimal()) else None
@@ -137,7 +137,7 @@ def _moved(items: Sequence[RelatedShow], ids: Mapping[str, str]) -> tuple[Relate
 
 
 def _related(record: dict[str, object], key: str, kind_field: str | None, notes: list[str]) -> tuple[RelatedShow, ...]:
-    """Relations are JSON inside the JSON; a broken one costs the links, not the show."""
+    """Return the related shows, which are JSON within the JSON; if that is broken, only the links are left out."""
     value = record.get(key)
     if isinstance(value, str):
         try:

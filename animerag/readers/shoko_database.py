@@ -54,7 +54,7 @@ _OTHERS = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShokoUser:
-    """Somebody who uses the server, by number and name; `votes` where ratings sent to AniDB are theirs."""
+    """A user of the server by number and name; `votes` if the ratings sent to AniDB are theirs."""
 
     number: int
     name: str
@@ -62,7 +62,7 @@ class ShokoUser:
 
 
 def detect(path: Path, name: str, options: ReadOptions) -> Detection:
-    """Say what the database holds. Raises InvalidInputError where it is none of Shoko's, or damaged."""
+    """Detect what the database contains. Raises InvalidInputError if it is not Shoko's, or is damaged."""
     with shoko_schema.opened(path, name) as schema:
         parts = {part: _has(schema, part) for part in _PARTS}
         users = _users(schema)
@@ -81,7 +81,7 @@ def detect(path: Path, name: str, options: ReadOptions) -> Detection:
     return Detection(
         name=name,
         format="shoko_database",
-        world="anidb",
+        site="anidb",
         reasons=tuple(reasons),
         problem=problem,
         users=tuple(user.name for user in users),

@@ -1,4 +1,4 @@
-"""What kind of show something is: what files call it, or what its titles and episodes tell where they do not."""
+"""Returns the type of a show: by a file's word for it, or inferred from titles, episodes and minutes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NAMES: dict[ShowType, str] = {
 }
 _TYPE_OF = {name: kind for kind, names in _NAMES.items() for name in names.split()}
 _NOT_A_LETTER = re.compile(r"[\W_]+")
-# Words of titles that say it, the surest first. Capitals count in abbreviations: "Nova" and "Ona" are names.
+# Words in titles that tell the type, the most reliable first. Abbreviations need capitals: "Nova" and "Ona" are names.
 _IN_TITLES: tuple[tuple[ShowType, re.Pattern[str]], ...] = (
     ("special", re.compile(r"\b(?:TV[ -])?(?:Specials?|SPECIALS?)\s*$|\bTV[ -]Special\b|スペシャル\s*$")),
     ("ova", re.compile(r"\b(?:OVA|OAV|OAD)s?\b")),
@@ -39,13 +39,13 @@ _IN_TITLES: tuple[tuple[ShowType, re.Pattern[str]], ...] = (
     ),
 )
 _MOST_EPISODES: dict[ShowType, int] = {"movie": 3, "special": 6, "ova": 24}
-_SERIES_EPISODES = 10  # 98 of 100 shows this long were made for television
+_SERIES_EPISODES = 10  # 98 % of shows this long were made for television
 _FILM_MINUTES = 55
 _FILM_WORDS = re.compile(r"\b(?:film|movie|theatrical)\b", re.IGNORECASE)
 
 
 def named(value: object) -> ShowType | None:
-    """Return the type that a file's word for it means; None for what is no type."""
+    """Return the type for a word in a file; None for any other word."""
     text = cells.text(value)[:40] if isinstance(value, str) else ""
     return _TYPE_OF.get(_NOT_A_LETTER.sub("", text.casefold()))
 
@@ -53,7 +53,7 @@ def named(value: object) -> ShowType | None:
 def inferred(
     title: str, titles: Sequence[str], *, episodes: int | None, duration: int | None = None, description: str = ""
 ) -> ShowType | None:
-    """Return the type that titles, episodes, minutes an episode and the description tell; None where it stays open."""
+    """Infer the type from titles, episodes, minutes per episode and description; None if they do not tell."""
     for names in ([title], titles):
         for kind, words in _IN_TITLES:
             fits = (episodes or 0) <= _MOST_EPISODES.get(kind, 100_000)

@@ -1,4 +1,4 @@
-"""Tables out of CSV, TSV and Excel files alike. Knows nothing of shows: questions are read through it as well.
+"""Reads tables from CSV, TSV and Excel files alike. Knows nothing of shows: sheets of questions use it, too.
 
 written = tables.layout(path, name, known=lambda heading: heading == "question")
 for row in tables.rows(path, name, written): ...   # Row or RowError, in file order
@@ -31,9 +31,9 @@ def layout(
     header: bool | None = None,
     sheet: str | None = None,
 ) -> Layout:
-    """Find out how a table is written; what is given is taken as given. `known` tells headings that are expected.
+    """Detect how a table is written; given values are not detected. `known` recognises the expected headings.
 
-    Raises InvalidInputError when the file is no table, cannot be decoded, or holds no row.
+    Raises InvalidInputError if the file is not a table, cannot be decoded, or has no row.
     """
     file_type.head(path, name)
     if file_type.is_workbook(path, name):
@@ -42,9 +42,9 @@ def layout(
 
 
 def rows(path: Path, name: str, written: Layout) -> Iterator[Row | RowError]:
-    """Yield the rows below the header as they are read; blank ones are passed over, broken ones are RowErrors.
+    """Yield the rows below the header as a stream, without blank ones; broken rows are RowErrors.
 
-    Raises InvalidInputError when the file stops being readable or has too many rows.
+    Raises InvalidInputError if the file stops being readable or has too many rows.
     """
     read = sheets.records if written.sheet is not None else delimited.records
     return checked(read(path, name, written), name, written)

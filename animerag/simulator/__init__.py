@@ -1,6 +1,7 @@
-"""A provider to practise on: the OpenAI protocol on loopback, in its own process, as slow and strict as configured.
+"""A simulated provider: the OpenAI protocol on loopback, in a separate process, with configurable speed and limits.
 
-Light to import; `animerag.simulator.server` has `create_app`, `listening` and `serve`, and loads aiohttp and NumPy.
+This module is light to import; `simulator.server` has `create_app`, `listening` and `serve`, and needs aiohttp and
+NumPy. Way through: `process` starts `server`, which answers with `protocol` and `content`; `traffic` limits and counts.
 """
 
 from animerag.simulator.process import SimulatorProcess

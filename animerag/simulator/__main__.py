@@ -1,4 +1,4 @@
-"""`python -m animerag.simulator`: serve until a signal comes or, when asked, until standard input ends."""
+"""`python -m animerag.simulator`: serve a simulated provider until a signal or, if asked, the end of standard input."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until stopped; return the exit status, 2 for options that cannot be used."""
+    """Serve until stopped; return the exit status, 2 for invalid options."""
     parser = argparse.ArgumentParser(prog="python -m animerag.simulator", description=__doc__)
     add_arguments(parser)
-    parser.add_argument("--watch-stdin", action="store_true", help="end when standard input does")
+    parser.add_argument("--watch-stdin", action="store_true", help="stop when standard input ends")
     given = parser.parse_args(arguments)
     try:
         asyncio.run(serve(settings_from(given), given.port, watch_stdin=given.watch_stdin))

@@ -1,4 +1,4 @@
-"""A simulator in a process of its own, so that its work never takes time from the client that is being measured."""
+"""Runs the simulator in a separate process, so that its work does not slow down the measured client."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _IMPORT_ROOT = Path(__file__).parents[2]
 
 
 class SimulatorProcess:
-    """Starts a simulator and ends it, whatever happens in between; belongs to the event loop that entered it.
+    """Starts a simulator and always stops it; belongs to the event loop that entered it.
 
-    Entering raises ProviderUnusableError when the simulator does not start. If this process dies, the simulator sees
-    its standard input end and goes as well.
+    Entering raises ProviderUnusableError if the simulator does not start. If this process dies, the simulator's
+    standard input ends and it stops as well.
     """
 
     def __init__(self, settings: SimulatorSettings) -> None:
@@ -69,13 +69,13 @@ class SimulatorProcess:
             await self._stop(self._process)
 
     async def stats(self, *, times: bool = False) -> SimulatorStats:
-        """Return what the simulator saw since it started or was reset; `times` adds every request's."""
+        """Return the simulator's statistics since its start or reset; `times` adds the times of every request."""
         given = json.loads(await self._call("GET", "/stats?times=1" if times else "/stats"))
         given["times"] = tuple(Visit(**visit) for visit in given["times"])
         return SimulatorStats(**given)
 
     async def reset(self) -> None:
-        """Start over: statistics at zero, buckets full, the same random numbers again."""
+        """Reset the statistics, the rate limits and the random numbers."""
         await self._call("POST", "/reset")
 
     async def _call(self, method: str, path: str) -> bytes:
@@ -93,7 +93,7 @@ class SimulatorProcess:
         except TimeoutError:
             line = b""
         if not line:
-            raise ProviderUnusableError("The simulated provider did not start; its messages are on standard error.")
+            raise ProviderUnusableError("The simulated provider did not start: see its messages on standard error.")
         return str(json.loads(line)["url"])
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""OpenAI's shapes: requests checked as the API checks them, answers as JSON or events, refusals. No HTTP in here."""
+"""The OpenAI protocol without HTTP: checks requests like the API, and builds JSON answers, event streams and errors."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _REFUSALS: dict[str, tuple[int, str, str | None, str]] = {
 
 
 class RefusedError(Exception):
-    """A request that gets an error body; `retry_after_s` goes into the headers."""
+    """A request that is answered with an error; `retry_after_s` goes into the headers."""
 
     def __init__(
         self, status: int, kind: str, code: str | None, message: str, *, retry_after_s: float | None = None
@@ -53,7 +53,7 @@ class RefusedError(Exception):
 
 
 def refuse_by(fault: Fault) -> None:
-    """Raise the RefusedError that a fault means, if it means one."""
+    """Raise the RefusedError of a fault, if it has one."""
     if fault.kind in _REFUSALS:
         status, kind, code, message = _REFUSALS[fault.kind]
         wait_s = (fault.value or 1.0) if fault.kind == "429" else None
@@ -61,7 +61,7 @@ def refuse_by(fault: Fault) -> None:
 
 
 def over_limit(unit: str, limit: int, wait_s: float) -> RefusedError:
-    """Return the 429 of a bucket; `wait_s` is infinite for a request that is larger than the bucket."""
+    """Return the 429 of a rate limit; `wait_s` is infinite for a request that exceeds the whole limit."""
     per_minute = f"on {unit} per min ({'RPM' if unit == 'requests' else 'TPM'}): Limit {limit}"
     if wait_s == math.inf:
         message, retry_after_s = f"Request too large {per_minute}. The request must be reduced to run.", None
@@ -71,7 +71,7 @@ def over_limit(unit: str, limit: int, wait_s: float) -> RefusedError:
 
 
 def duration(seconds: float) -> str:
-    """Write seconds as OpenAI's headers do: `120ms`, `1s`, `6m0s`."""
+    """Format seconds like OpenAI's headers: `120ms`, `1s`, `6m0s`."""
     milliseconds = math.ceil(round(seconds * 1000, 6))
     if 0 < milliseconds < 1000:
         return f"{milliseconds}ms"
@@ -81,7 +81,7 @@ def duration(seconds: float) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stream:
-    """Server-sent events: `opening` goes out at once, `deltas` bit by bit, `closing` at the end."""
+    """Server-sent events: `opening` is sent first, then the `deltas` one by one, then `closing`."""
 
     opening: bytes
     deltas: tuple[bytes, ...]
@@ -90,7 +90,7 @@ class Stream:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What a request will get: `tokens` in and out, and a body that is made only when it is sent."""
+    """The reply to a request: its tokens, and functions for its body, which is built when it is sent."""
 
     tokens: int
     body: Callable[[], bytes]
@@ -134,7 +134,7 @@ def _embeddings(
     return f'{{"object":"list","data":[{items}],"model":{json.dumps(model)},"usage":{usage}}}'.encode()
 
 
-# A comparison embeds the same texts at every level, so their JSON is worth keeping: 8 KB a text, 30 KB as numbers.
+# A comparison embeds the same texts at every level, so their JSON is cached: 8 KB per text, 30 KB as numbers.
 @lru_cache(maxsize=4096)
 def _base64(text: str, dimensions: int) -> str:
     return f'"{base64.b64encode(vector(text, dimensions).tobytes()).decode()}"'
@@ -147,7 +147,7 @@ def _floats(text: str, dimensions: int) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _HttpExchange:
-    """A question with its answer, before it takes the shape of one of the two APIs."""
+    """A question and its answer, in a form that both APIs share."""
 
     model: str
     text: str
@@ -162,10 +162,10 @@ class _HttpExchange:
 
 
 def _exchange(payload: dict[str, Any], messages: object) -> _HttpExchange:
-    said = [("user", messages)] if isinstance(messages, str) else _messages(messages)
-    texts = [str(payload.get("instructions") or ""), *(text for _, text in said)]
+    turns = [("user", messages)] if isinstance(messages, str) else _messages(messages)
+    texts = [str(payload.get("instructions") or ""), *(text for _, text in turns)]
     _refuse_poison(texts)
-    text = answer(next((text for role, text in reversed(said) if role == "user"), ""))
+    text = answer(next((text for role, text in reversed(turns) if role == "user"), ""))
     return _HttpExchange(
         model=_model(payload),
         text=text,
@@ -190,7 +190,7 @@ def _text(content: object) -> str:
 
 
 def responses_reply(payload: dict[str, Any]) -> Reply:
-    """Answer `POST /v1/responses`, as a stream if asked. Raises RefusedError."""
+    """Answer `POST /v1/responses`, as a stream if requested. Raises RefusedError."""
     exchange = _exchange(payload, payload.get("input"))
     return Reply(
         tokens=exchange.input_tokens + exchange.output_tokens,
@@ -268,7 +268,7 @@ def _response_stream(exchange: _HttpExchange) -> Stream:
 
 
 def chat_reply(payload: dict[str, Any]) -> Reply:
-    """Answer `POST /v1/chat/completions`, as a stream if asked. Raises RefusedError."""
+    """Answer `POST /v1/chat/completions`, as a stream if requested. Raises RefusedError."""
     exchange = _exchange(payload, payload.get("messages"))
     wants_usage = bool((payload.get("stream_options") or {}).get("include_usage"))
     return Reply(
@@ -317,7 +317,7 @@ def _chat_stream(exchange: _HttpExchange, *, wants_usage: bool) -> Stream:
     if wants_usage:
         closing += b"data: " + _json({**head, "choices": [], "usage": _chat_usage(exchange)}) + b"\n\n"
     first, *rest = (chunk({"content": piece}) for piece in exchange.pieces)
-    # The role comes with the first word, or a client that times the first chunk would see an answer that has not begun.
+    # The role is sent with the first word: a client that times the first chunk must not see an empty one.
     opened = chunk({"role": "assistant", "content": ""}) + first
     return Stream(opening=b"", deltas=(opened, *rest), closing=closing + b"data: [DONE]\n\n")
 

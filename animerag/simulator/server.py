@@ -1,4 +1,4 @@
-"""The simulated provider's HTTP: admits, waits, fails as configured, answers, and counts all of it."""
+"""The simulated provider's HTTP server: admits requests, waits, fails as configured, answers and counts."""
 
 from __future__ import annotations
 
@@ -36,22 +36,22 @@ if TYPE_CHECKING:
     from animerag.simulator.settings import Fault, SimulatorSettings
 
 _MAX_BODY_BYTES = 64 * 2**20  # 2048 texts, the most one request may hold, exceed aiohttp's 1 MiB
-_BACKLOG = 1024  # hundreds of clients connect at once; a full backlog would cost them a second each
-_GRACE_S = 0.1  # nobody waits for an answer when the simulator is stopped
-_HTML = "<html><body>Bad gateway</body></html>"  # what a proxy in between says, with a 200
+_BACKLOG = 1024  # hundreds of clients connect at the same time; a full backlog would delay them by a second
+_GRACE_S = 0.1  # for answers in progress when the simulator is stopped
+_HTML = "<html><body>Bad gateway</body></html>"  # the answer of a proxy in between, with status 200
 _MODELS = ("gpt-5-nano", "text-embedding-3-small")
 
 
 class Dice:
-    """Seeded chance: the n-th request after a start meets the same fate in every run."""
+    """Seeded random numbers: the n-th request gets the same fault and latency in every run."""
 
     def __init__(self, settings: SimulatorSettings) -> None:
         self._settings = settings
-        self._fault = random.Random(f"faults {settings.seed}")  # noqa: S311 - chance for a rehearsal, not for secrets
+        self._fault = random.Random(f"faults {settings.seed}")  # noqa: S311 - for a simulation, not for secrets
         self._pace = random.Random(f"jitter {settings.seed}")  # noqa: S311 - as above
 
     def fault(self) -> Fault | None:
-        """Throw for what goes wrong with the next request, if anything."""
+        """Return the fault of the next request, if any."""
         thrown = self._fault.random()
         for fault in self._settings.faults:
             if thrown < fault.rate:
@@ -60,13 +60,13 @@ class Dice:
         return None
 
     def pace(self) -> float:
-        """Throw for the next request's latency, as a share of the usual."""
+        """Return the latency of the next request, as a factor."""
         jitter = self._settings.jitter
         return self._pace.uniform(1 - jitter, 1 + jitter)
 
 
 class _Simulator:
-    """One provider; belongs to one event loop."""
+    """One simulated provider; belongs to one event loop."""
 
     def __init__(self, settings: SimulatorSettings) -> None:
         self._settings = settings
@@ -108,7 +108,7 @@ class _Simulator:
     async def _receive(
         self, request: web.Request, endpoint: Endpoint, read: Callable[[dict[str, Any]], Reply]
     ) -> web.StreamResponse:
-        ledger = self._ledger  # a reset must not make this request leave a ledger that it never entered
+        ledger = self._ledger  # after a reset, this request still belongs to the old statistics
         visit = ledger.arrive(endpoint)
         fault, pace = self._dice.fault(), self._dice.pace()
         try:
@@ -157,9 +157,9 @@ class _Simulator:
         return web.Response(body=body, content_type="application/json", headers=self._limit_headers())
 
     async def _worked_on(self, reply: Reply, pace: float) -> bytes:
-        """Return the body after its latency, made in the middle of it.
+        """Return the body after its latency; it is built halfway.
 
-        Requests arrive and leave in bursts; work done then would delay the others.
+        Requests arrive and leave in bursts, and work at those times would delay others.
         """
         begun_s = asyncio.get_running_loop().time()
         wait_s = pace * self._latency_s(reply)
@@ -181,8 +181,8 @@ class _Simulator:
         if stream.opening:
             await response.write(stream.opening)
         deltas = stream.deltas
-        kept = len(deltas) // 2 if is_cut else len(deltas)
-        for delta, due_s in zip(deltas[:kept], self._schedule(len(deltas)), strict=False):
+        number = len(deltas) // 2 if is_cut else len(deltas)
+        for delta, due_s in zip(deltas[:number], self._schedule(len(deltas)), strict=False):
             await _sleep_until(begun_s + pace * due_s)
             await response.write(delta)
         if is_cut:
@@ -263,16 +263,18 @@ def create_app(settings: SimulatorSettings) -> web.Application:
 async def listening(settings: SimulatorSettings, port: int = 0, host: str = "127.0.0.1") -> AsyncIterator[str]:
     """Serve on this event loop and yield the base URL for clients; port 0 takes a free one.
 
-    Raises InvalidInputError when the port cannot be had.
+    Raises InvalidInputError when the port is not available.
     """
-    # Cancellation: a client that went away must not stay in flight until its latency is over.
+    # With handler cancellation, a client that disconnects does not stay in flight for its whole latency.
     runner = web.AppRunner(create_app(settings), access_log=None, handler_cancellation=True, shutdown_timeout=_GRACE_S)
     await runner.setup()
     try:
         try:
             await web.TCPSite(runner, host, port, backlog=_BACKLOG).start()
         except (OSError, OverflowError) as error:
-            raise InvalidInputError(f"Port {port} on {host} cannot be used: {error}. Choose another, or 0.") from error
+            raise InvalidInputError(
+                f"Port {port} on {host} is not available ({error}): choose another, or 0."
+            ) from error
         yield f"http://{host}:{runner.addresses[0][1]}/v1"
     finally:
         await runner.cleanup()
@@ -283,7 +285,7 @@ async def serve(
 ) -> None:
     """Serve until SIGINT, SIGTERM or, with `watch_stdin`, the end of standard input; only in the main thread.
 
-    Prints `{"url": …}` once requests are welcome. Raises InvalidInputError when the port cannot be had.
+    Prints `{"url": …}` once it accepts requests. Raises InvalidInputError when the port is not available.
     """
     stop = asyncio.Event()
     with _stopped_by_signals(stop):

@@ -1,4 +1,4 @@
-"""How slow, strict and unreliable a simulated provider is. Knows the flags, nothing of HTTP."""
+"""The latency, limits and faults of a simulated provider, and their command-line options."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _EXAMPLE = "Write faults like 429@0.1,500@0.05,drop@0.02."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """Something that goes wrong for a share of the requests, `rate` of 1.
+    """A fault that affects a share of the requests, `rate` of 1.
 
-    `value` is the factor of `slow` (10 by default) or the seconds that a `429` asks for (1 by default).
+    `value` is the factor of `slow` (default 10) or the seconds that a `429` asks for (default 1).
     Raises InvalidInputError.
     """
 
@@ -34,12 +34,12 @@ class Fault:
 
     def __post_init__(self) -> None:
         if self.kind not in _KINDS:
-            raise InvalidInputError(f"There is no fault called {self.kind!r}; there are {', '.join(_KINDS)}.")
+            raise InvalidInputError(f"{self.kind!r} is not a fault: use {', '.join(_KINDS)}.")
         if not 0 <= self.rate <= 1:
             raise InvalidInputError(f"The rate of {self.kind} must be between 0 and 1, not {self.rate:g}.")
         if self.value is not None and not (self.kind in {"slow", "429"} and 0 < self.value < math.inf):
             raise InvalidInputError(
-                f"{self.kind}={self.value:g} says nothing: only slow and 429 take a number above 0."
+                f"{self.kind}={self.value:g} is not valid: only slow and 429 take a number, and it must be above 0."
             )
 
     def __str__(self) -> str:
@@ -47,7 +47,7 @@ class Fault:
 
 
 def parse_faults(spec: str) -> tuple[Fault, ...]:
-    """Read `429@0.1,slow=30@0.01`: kinds with the share of requests they strike, `=` giving a fault's own number.
+    """Parse `429@0.1,slow=30@0.01`: each fault with its rate, after an optional number with `=`.
 
     Raises InvalidInputError.
     """
@@ -60,7 +60,7 @@ def _fault(rule: str) -> Fault:
     try:
         numbers = float(rate), float(value) if equals else None
     except ValueError:
-        missing = f"{rule!r} has no rate" if not at or not rate else f"{rule!r} holds something that is no number"
+        missing = f"{rule!r} has no rate" if not at or not rate else f"{rule!r} contains something that is not a number"
         raise InvalidInputError(f"{missing}. {_EXAMPLE}") from None
     return Fault(kind=cast("FaultKind", kind), rate=numbers[0], value=numbers[1])
 
@@ -71,49 +71,49 @@ def _setting(default: Any, flag: str, convert: Callable[[str], object], text: st
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatorSettings:
-    """A provider's speed, limits and faults. Raises InvalidInputError for numbers that mean nothing.
+    """The latency, limits and faults of a provider. Raises InvalidInputError for invalid numbers.
 
-    `burst` is how many requests a full bucket admits at once; without it a whole minute's worth is.
+    `burst` is how many requests are accepted at once; the default is the limit per minute.
     """
 
-    # The pace at which questions were rehearsed when targets were set: 0.3 s for the vector, 3 s for the answer.
-    embed_latency_s: float = _setting(0.3, "--embed-latency", float, "seconds an embedding request takes")
-    embed_per_item_s: float = _setting(0.0, "--embed-per-item", float, "seconds each text adds to that")
-    chat_latency_s: float = _setting(3.0, "--chat-latency", float, "seconds a whole answer takes")
+    # The latencies that the project's targets assume: 0.3 s per embedding, 3 s per answer.
+    embed_latency_s: float = _setting(0.3, "--embed-latency", float, "seconds per embedding request")
+    embed_per_item_s: float = _setting(0.0, "--embed-per-item", float, "seconds that each text adds")
+    chat_latency_s: float = _setting(3.0, "--chat-latency", float, "seconds per answer")
     first_token_s: float | None = _setting(
-        None, "--first-token", float, "seconds to the first word of a streamed answer (a quarter of the whole)"
+        None, "--first-token", float, "seconds to the first token of a streamed answer (default: a quarter)"
     )
-    jitter: float = _setting(0.0, "--jitter", float, "share of each latency that comes or goes by chance, 0 to 1")
-    requests_per_minute: int | None = _setting(None, "--rpm", int, "requests a minute that are let in")
-    tokens_per_minute: int | None = _setting(None, "--tpm", int, "tokens a minute that are let in")
-    burst: int | None = _setting(None, "--burst", int, "requests let in at once: 5 per 10 s is --rpm 30 --burst 5")
+    jitter: float = _setting(0.0, "--jitter", float, "share by which each latency varies at random, 0 to 1")
+    requests_per_minute: int | None = _setting(None, "--rpm", int, "accepted requests per minute")
+    tokens_per_minute: int | None = _setting(None, "--tpm", int, "accepted tokens per minute")
+    burst: int | None = _setting(None, "--burst", int, "requests accepted at once: 5 per 10 s is --rpm 30 --burst 5")
     faults: tuple[Fault, ...] = _setting(
-        (), "--faults", parse_faults, "what goes wrong how often: 429@0.1,500@0.05,drop@0.02,slow@0.01,"
-        "truncated@0.01,malformed@0.01; also a status such as 503, or insufficient_quota"
+        (), "--faults", parse_faults, "faults and their rates: 429@0.1,500@0.05,drop@0.02,slow@0.01,"
+        "truncated@0.01,malformed@0.01; also 503 and other statuses, or insufficient_quota"
     )  # fmt: skip
-    dimensions: int = _setting(1536, "--dim", int, "width of the vectors")
-    seed: int = _setting(0, "--seed", int, "repeats jitter and faults")
+    dimensions: int = _setting(1536, "--dim", int, "dimensions of the vectors")
+    seed: int = _setting(0, "--seed", int, "random seed for jitter and faults")
 
     def __post_init__(self) -> None:
         for name in ("embed_latency_s", "embed_per_item_s", "chat_latency_s", "first_token_s"):
             seconds = getattr(self, name)
-            self._require(seconds is None or 0 <= seconds < math.inf, name, "a number of seconds from 0 up")
+            self._require(seconds is None or 0 <= seconds < math.inf, name, "a number of seconds of at least 0")
         self._require(0 <= self.jitter <= 1, "jitter", "between 0 and 1")
         for name in ("requests_per_minute", "tokens_per_minute", "burst"):
             count = getattr(self, name)
             self._require(count is None or count >= 1, name, "1 or more")
         self._require(1 <= self.dimensions <= 4096, "dimensions", "between 1 and 4096")
         if self.burst is not None and self.requests_per_minute is None:
-            raise InvalidInputError("--burst only means something beside --rpm: give both, or neither.")
+            raise InvalidInputError("--burst needs --rpm: use both, or neither.")
         if sum(fault.rate for fault in self.faults) > 1 + 1e-9:
-            raise InvalidInputError("The rates of all faults together must not exceed 1, the whole of the requests.")
+            raise InvalidInputError("The rates of all faults must not exceed 1 in total: lower some of them.")
 
     def _require(self, holds: bool, name: str, wanted: str) -> None:
         if not holds:
             raise InvalidInputError(f"{_flags()[name]} must be {wanted}, not {getattr(self, name):g}.")
 
     def arguments(self) -> list[str]:
-        """Return the command line that makes these settings again."""
+        """Return the command-line options for these settings."""
         given = {flag: getattr(self, name) for name, flag in _flags().items()}
         given["--faults"] = ",".join(str(fault) for fault in self.faults) or None
         return [f"{flag}={value}" for flag, value in given.items() if value is not None]
@@ -124,7 +124,7 @@ def _flags() -> dict[str, str]:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the flags of `animerag simulate`; those left out are None in the namespace."""
+    """Add the options of `animerag simulate`; missing ones are None in the namespace."""
     parser.add_argument("--port", type=int, default=0, metavar="N", help="port on 127.0.0.1 (default: a free one)")
     for item in fields(SimulatorSettings):
         convert = item.metadata["convert"]
@@ -132,7 +132,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             item.metadata["flag"],
             dest=item.name,
-            # A faulty SPEC is refused by settings_from, in a sentence; argparse would say "invalid value".
+            # An invalid SPEC is refused by settings_from in a sentence; argparse would only say "invalid value".
             type=str if convert is parse_faults else convert,
             metavar={int: "N", float: "X"}.get(convert, "SPEC"),
             help=item.metadata["help"] + default,
@@ -140,7 +140,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def settings_from(namespace: argparse.Namespace) -> SimulatorSettings:
-    """Make settings from parsed flags; what is missing or None keeps its default. Raises InvalidInputError."""
+    """Return settings from parsed options; missing values have defaults. Raises InvalidInputError."""
     named = {item.name: getattr(namespace, item.name, None) for item in fields(SimulatorSettings)}
     given = {name: value for name, value in named.items() if value is not None}
     if isinstance(given.get("faults"), str):

@@ -1,4 +1,4 @@
-"""Who may come in and who came: token buckets as providers keep them, and the statistics of one simulated provider."""
+"""The rate limits of a simulated provider, as token buckets, and its statistics."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 Endpoint = Literal["embeddings", "responses", "chat"]
-_ROUNDING = 1e-9  # a client that waits exactly as long as asked is let in
-_KEPT_VISITS = 100_000
+_ROUNDING = 1e-9  # a client that waits exactly as long as asked is accepted
+_MOST_VISITS = 100_000
 
 
 class SimulatedBucket:
-    """A limit in requests or tokens: starts full with `capacity`, refills all the time at `per_minute`."""
+    """A limit in requests or tokens: starts full with `capacity`, refills continuously at `per_minute`."""
 
     def __init__(self, *, per_minute: int, capacity: int, clock: Callable[[], float] = time.monotonic) -> None:
         self.per_minute = per_minute
@@ -27,24 +27,24 @@ class SimulatedBucket:
         self._filled_at_s = clock()
 
     def wait_s(self, amount: int) -> float:
-        """Return the seconds until `amount` is there: 0 when it is, infinity when it never will be."""
+        """Return the seconds until `amount` is available, infinity if it never will be."""
         if amount > self._capacity:
             return math.inf
         missing = amount - self._refilled()
         return missing * 60 / self.per_minute if missing > _ROUNDING else 0.0
 
     def take(self, amount: int) -> None:
-        """Use up `amount`."""
+        """Take units out."""
         self._level = self._refilled() - amount
 
     @property
     def remaining(self) -> int:
-        """Whole units there now."""
+        """Whole units left now."""
         return max(0, math.floor(self._refilled() + _ROUNDING))
 
     @property
     def reset_s(self) -> float:
-        """Seconds until it is full again."""
+        """Seconds until the bucket is full."""
         return (self._capacity - self._refilled()) * 60 / self.per_minute
 
     def _refilled(self) -> float:
@@ -56,7 +56,7 @@ class SimulatedBucket:
 
 @dataclass(slots=True, kw_only=True)
 class Visit:
-    """One request, in seconds since the statistics began; `status` is an HTTP status, `drop` or, if it left, `gone`."""
+    """One request, in seconds since the statistics began; `status` is an HTTP status, `drop`, or `gone`."""
 
     endpoint: Endpoint
     arrived_s: float
@@ -66,7 +66,7 @@ class Visit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatorStats:
-    """What a provider saw since it began; `peak_in_flight` has a number per endpoint and `overall`."""
+    """The statistics of a provider; `peak_in_flight` has a number per endpoint and `overall`."""
 
     requests: dict[str, int]
     in_flight: int
@@ -80,7 +80,7 @@ class SimulatorStats:
 
 
 class Ledger:
-    """Keeps the statistics while requests come and go."""
+    """Collects the statistics."""
 
     def __init__(self) -> None:
         self.rate_limited = 0
@@ -92,10 +92,10 @@ class Ledger:
         self._in_flight: Counter[str] = Counter()
         self._peak: Counter[str] = Counter()
         self._statuses: Counter[str] = Counter()
-        self._visits: deque[Visit] = deque(maxlen=_KEPT_VISITS)
+        self._visits: deque[Visit] = deque(maxlen=_MOST_VISITS)
 
     def arrive(self, endpoint: Endpoint) -> Visit:
-        """Count a request in."""
+        """Record the arrival of a request."""
         visit = Visit(endpoint=endpoint, arrived_s=time.perf_counter() - self._began_s)
         self._visits.append(visit)
         self._requests[endpoint] += 1
@@ -105,13 +105,13 @@ class Ledger:
         return visit
 
     def leave(self, visit: Visit) -> None:
-        """Count a request out, with the status it was given."""
+        """Record the end of a request with its status."""
         visit.finished_s = time.perf_counter() - self._began_s
         self._statuses[visit.status] += 1
         self._in_flight.subtract((visit.endpoint, "overall"))
 
     def stats(self, *, times: bool = False) -> SimulatorStats:
-        """Return the numbers so far; `times` adds every visit."""
+        """Return the statistics so far; `times` adds every request."""
         return SimulatorStats(
             requests=dict(self._requests),
             in_flight=self._in_flight["overall"],

@@ -229,7 +229,7 @@ def what_is_left(record: JobRecord) -> IngestReport | None:
     kept: dict[str, IngestReport | None] = st.session_state.setdefault("upload_left", {})
     if record.id not in kept:
         try:
-            kept[record.id] = runtime().call(services().uploads.what_is_left(record.id), timeout_s=_CHECK_S)
+            kept[record.id] = runtime().call(services().uploads.remaining(record.id), timeout_s=_CHECK_S)
         except InvalidInputError:
             kept[record.id] = None
     return kept[record.id]

@@ -110,7 +110,7 @@ def test_hostile_text_is_shown_and_never_lives(url, browser, export, questions, 
     is_dead("source")
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Details").click()
-    expect(page.get_by_role("dialog").get_by_text("What ran when")).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("dialog").get_by_text("Timeline")).to_be_visible(timeout=30_000)
     is_dead("timing")
     page.get_by_role("tab", name="Prompt").click()
     is_dead("prompt")

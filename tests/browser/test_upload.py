@@ -47,7 +47,7 @@ def test_files_are_checked_watched_stopped_and_brought_to_their_end(app_url, bro
     # Watched in lanes, stopped half way; a reload and another page change nothing.
     start.click()
     expect(page.get_by_text(re.compile(r"of 902 shows · .* left"))).to_be_visible(timeout=30_000)
-    expect(page.get_by_role("img", name=re.compile("seconds went to"))).to_be_visible()
+    expect(page.get_by_role("img", name=re.compile("The work of the last"))).to_be_visible()
     shot("3-running")
     page.reload()
     expect(page.get_by_text(re.compile(r"of 902 shows · .* left"))).to_be_visible(timeout=30_000)

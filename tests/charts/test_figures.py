@@ -294,7 +294,7 @@ def test_an_unknown_stage_is_drawn_and_cannot_write_markup():
 def test_a_run_without_spans_says_so():
     figure = charts_runs.lanes(made_run("async", 5, spans=()), simulated=False)
 
-    assert figure.layout.annotations[0].text == "This run has no recorded spans."
+    assert figure.layout.annotations[0].text == "No spans were recorded for this run."
 
 
 def test_the_race_names_the_winner_and_its_speed_up():

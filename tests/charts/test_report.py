@@ -124,7 +124,7 @@ def test_a_p99_of_few_requests_is_greyed(n, is_few):
     page = experiment_html(replace(made_experiment(), runs=(run,)))
 
     assert page.count('class="number few"') == int(is_few)
-    assert ("the maximum by another name" in page) == is_few
+    assert ("the p99 is the slowest request" in page) == is_few
 
 
 def test_the_report_reads_in_light_and_dark():
@@ -249,7 +249,7 @@ def test_key_figures_name_their_setting():
     assert figures["Best speed-up"].detail == "async at 10; 7.5× is attainable"
     assert figures["Recommended level"].value == "10"
     assert figures["p95 of a request"].detail == "of 45 requests, async at 10"
-    assert figures["Spread of repeats"].value == "stable"
+    assert figures["Variation of repeats"].value == "stable"
 
 
 def test_key_figures_leave_out_what_was_not_measured():

@@ -35,7 +35,7 @@ def table(tmp_path):
 
 def test_a_table_that_needs_an_answer_says_so_and_takes_it(run, table):
     status, _, err = run("ingest", table)
-    assert (status, "has Nr, Titel, Jahr. Choose the column that is the title" in err) == (2, True)
+    assert (status, "its columns are Nr, Titel, Jahr. Choose the title column" in err) == (2, True)
 
     columns = ["--column", "title=Titel", "--column", "year=3", "--column", "id=Nr"]
     status, out, _ = run("ingest", table, *columns, "--dry-run")
@@ -58,7 +58,7 @@ def test_a_table_that_needs_an_answer_says_so_and_takes_it(run, table):
         (["--column", "Titel"], "is not FIELD=HEADING"),
         (["--column", "name=Titel"], "There is no field name"),
         (["--delimiter", "xx", "--column", "title=Titel"], "cannot separate columns"),
-        (["--column", "title=Titel", "--id-prefix", "A B"], "cannot be a prefix"),
+        (["--column", "title=Titel", "--id-prefix", "A B"], "is not a valid prefix"),
     ],
 )
 def test_an_option_that_does_not_fit_is_two_and_a_sentence(run, table, options, says):

@@ -152,10 +152,10 @@ def test_littles_law_detects_a_blocked_loop():
     calm = run("async", 10, 3.0, concurrency_mean=7.5, provider_s=22.5, loop_lag_p95_s=0.004)
     assert calm.blocked is None
     held_up = replace(calm, wall_s=6.0, loop_lag_p95_s=0.4, loop_lag_max_s=1.2)
-    assert "requests were in flight for 45.0 s in total, of which the provider needed 22.5 s" in held_up.blocked
+    assert "requests were in flight for 45.0 s in total, and the provider needed 22.5 s" in held_up.blocked
     assert "lag p95 400 ms" in held_up.blocked
-    untold = replace(held_up, provider_s=None)
-    assert untold.blocked.startswith("The event loop was blocked")
+    unknown = replace(held_up, provider_s=None)
+    assert unknown.blocked.startswith("The event loop was blocked")
 
 
 def test_repeats_come_one_after_another_each_in_an_order_of_its_own():
@@ -174,14 +174,14 @@ def test_a_single_question_has_no_levels():
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        ({"workload": "dance"}, "no workload 'dance'"),
-        ({"modes": ("sync", "magic")}, "no mode magic"),
+        ({"workload": "dance"}, "'dance' is not a workload"),
+        ({"modes": ("sync", "magic")}, "magic is not a mode"),
         ({"modes": ()}, "at least one mode"),
         ({"levels": (0,)}, "from 1 to 64"),
         ({"levels": ()}, "from 1 to 64"),
-        ({"repeats": 0}, "repeats must be from 1 to 50"),
-        ({"documents": 10**6}, "documents must be from 1 to 20,000"),
-        ({"alias_latency_s": -1}, "latency must be from 0"),
+        ({"repeats": 0}, "Repeats must be from 1 to 50"),
+        ({"documents": 10**6}, "Documents must be from 1 to 20,000"),
+        ({"alias_latency_s": -1}, "title service must be from 0"),
     ],
 )
 def test_a_plan_that_cannot_run_is_refused_with_a_sentence(wrong, says):

@@ -232,7 +232,7 @@ async def test_429s_without_an_end_end_an_import(import_from, headers, monkeypat
     refused = error(429, "slow down", "rate_limit_exceeded", headers)
     async with raw_server(after(2, lambda _: refused)) as server:
         report = await import_from(server)
-    assert "only asks to slow down" in report.stopped_by
+    assert "keeps refusing requests" in report.stopped_by
     assert (report.ingested, report.cancelled) == (2 * BATCH, SHOWS - 2 * BATCH)
 
 
@@ -241,7 +241,7 @@ async def test_429s_without_an_end_end_a_question(opened, headers, monkeypatch):
     monkeypatch.setattr(circuit_breaker, "REFUSED_PATIENCE_S", 1.0)
     async with raw_server(lambda _: error(429, "slow down", "rate_limit_exceeded", headers)) as server:
         async with opened(server) as services:
-            with pytest.raises(RateLimitedError, match="keeps asking"):
+            with pytest.raises(RateLimitedError, match="keeps refusing"):
                 await services.embedder.embed(["a"], priority=Priority.LIVE)
 
 

@@ -99,7 +99,7 @@ async def test_a_chosen_prefix_is_obeyed_and_a_bad_one_refused(library, keep):
     _, found = await named(library, show("1", "Gamma"), prefix="")
     assert isinstance(found[0], RowError)
     for bad in ("Mine", "a b", "title", "x:y"):
-        with pytest.raises(InvalidInputError, match="cannot be a prefix"):
+        with pytest.raises(InvalidInputError, match="is not a valid prefix"):
             await named(library, show("1", "Alpha"), prefix=bad)
 
 

@@ -125,7 +125,7 @@ async def test_notes_are_found_by_their_text(services, take_in):
 
 async def test_a_file_that_needs_an_answer_is_refused_and_read_once_it_has_one(services, take_in):
     text = "1,Alpha,A boy finds a robot.\n2,Beta,A girl paints.\n"
-    with pytest.raises(InvalidInputError, match="Choose the column that is the title"):
+    with pytest.raises(InvalidInputError, match="Choose the title column"):
         await take_in(text)
     report = await take_in(text, options=ReadOptions(columns={"1": "id", "2": "title", "3": "synopsis"}))
     assert (report.ingested, (await services.catalogue.show("2")).title) == (2, "Beta")

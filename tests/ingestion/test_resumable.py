@@ -34,7 +34,7 @@ async def test_an_interrupted_import_is_offered_and_only_its_rest_is_done(servic
     source = export(*rows, name="all.json")  # more of it than was done before the process died
     found = await services.uploads.unfinished()
     assert (found.id, found.title, found.kind) == (job.id, "all.json", INGEST_JOB)
-    left = await services.uploads.what_is_left(found.id)
+    left = await services.uploads.remaining(found.id)
     assert (left.unchanged, left.ingested, left.read) == (4, 2, 6)
     resumed = await services.jobs.wait(await services.uploads.resume(found.id))
     assert (resumed.report.ingested, resumed.report.unchanged) == (2, 4)

@@ -88,7 +88,7 @@ def test_a_plan_is_priced_before_it_runs(sampled):
 def test_a_plan_that_cannot_run_gets_a_sentence_and_no_button(sampled):
     opened(sampled)
     sampled.multiselect(key="compare_levels").set_value([]).run()
-    assert "Levels must be numbers from 1 to 64" in sampled.error[0].value
+    assert "Levels must be whole numbers from 1 to 64" in sampled.error[0].value
     assert "compare_run" not in [button.key for button in sampled.button if not button.disabled]
 
 

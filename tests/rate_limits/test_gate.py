@@ -598,7 +598,7 @@ async def test_the_gate_says_why_it_waits(fake):
         await call
         return words
 
-    assert await fake.run(story()) == "waiting 6 s, the provider asked for it"
+    assert await fake.run(story()) == "waiting 6 s, because the provider asked for it"
     assert gate.state().words() == "0 in flight, none waiting"
     assert gate.state().rate_limited == 1
 
@@ -1074,7 +1074,7 @@ async def test_a_call_that_fails_costs_nothing_and_an_unknown_price_is_refused()
                 raise KeyError("failed")
         async with spending(0.9):
             pass
-        with pytest.raises(ProviderUnusableError, match="price is not known"):
+        with pytest.raises(ProviderUnusableError, match="the price of this model is not known"):
             await refused(None)
 
 

@@ -60,10 +60,10 @@ def test_a_list_of_a_user_overlays_status_score_and_episodes_watched(read_bytes,
 @pytest.mark.parametrize(
     ("data", "says"),
     [
-        ("<html><body>no</body></html>", "no list that MyAnimeList exports"),
+        ("<html><body>no</body></html>", "not a MyAnimeList export"),
         (MAL_LIST[:500], "is not complete XML"),
-        ('<!DOCTYPE l [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><myanimelist>&b;</myanimelist>', "entities of its own"),
-        ('<!DOCTYPE l SYSTEM "http://127.0.0.1:9/x"><myanimelist></myanimelist>', "entities of its own"),
+        ('<!DOCTYPE l [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><myanimelist>&b;</myanimelist>', "defines XML entities"),
+        ('<!DOCTYPE l SYSTEM "http://127.0.0.1:9/x"><myanimelist></myanimelist>', "defines XML entities"),
     ],
 )
 def test_xml_that_is_no_list_is_refused(read_bytes, data, says):
@@ -197,7 +197,7 @@ def test_a_long_text_is_cut_into_passages_at_blank_lines(read_bytes):
 
 
 def test_a_file_that_calls_itself_a_table_is_not_taken_for_notes(read_bytes):
-    with pytest.raises(InvalidInputError, match="holds no table and no list"):
+    with pytest.raises(InvalidInputError, match="contains neither a table nor a list"):
         read_bytes("Just some words.\nNothing else.", name="shows.csv")
 
 

@@ -72,7 +72,7 @@ def test_json_lines_keep_their_values(sheet):
 def test_a_broken_json_line_keeps_its_place(sheet):
     found = sheet('{"question": "One?"}\n{"question": \n[1]\n{"question": "Four?"}\n', "q.jsonl")
     assert [row.problem is None for row in found.rows] == [True, False, False, True]
-    assert found.rows[2].problem == "The line is no JSON object."
+    assert found.rows[2].problem == "The line is not a JSON object."
 
 
 def test_a_workbook_is_read_whatever_stands_in_its_cells(tmp_path):
@@ -105,11 +105,11 @@ def test_rows_say_how_they_want_to_be_asked(sheet):
 @pytest.mark.parametrize(
     ("heading", "value", "says"),
     [
-        ("k", "many", "k must hold a number, not many"),
-        ("k", "0", "k must hold a number from 1 to 50"),
-        ("k", "1.5", "k must hold a number"),
-        ("year", "ninety", "year must hold a number"),
-        ("statuses", "seen", "it takes watching"),
+        ("k", "many", "k must be a number, not many"),
+        ("k", "0", "k must be a number from 1 to 50"),
+        ("k", "1.5", "k must be a number"),
+        ("year", "ninety", "year must be a number"),
+        ("statuses", "seen", "use watching"),
     ],
 )
 def test_a_row_that_wants_the_impossible_is_told_so_and_hurts_nobody(sheet, heading, value, says):

@@ -166,7 +166,7 @@ def test_numbers_and_dates_of_a_workbook_are_read_as_an_export_would_write_them(
     book.save(path)
     found = readers.detect(path)
     (show,) = readers.read(path)
-    assert (found.format, found.layout.sheet, found.world) == ("workbook", "Shows", "mal")
+    assert (found.format, found.layout.sheet, found.site) == ("workbook", "Shows", "mal")
     assert (show.id, show.rating, show.year, show.episodes) == ("21", 8.72, 1999, 1100)
 
 
@@ -218,12 +218,12 @@ def test_gzip_is_inflated_up_to_a_limit(stored, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"encoding": "utf-99"}, "no encoding called utf-99"),
-        ({"encoding": "base64"}, "no encoding of text"),
+        ({"encoding": "utf-99"}, "utf-99 is not a known encoding"),
+        ({"encoding": "base64"}, "is not a text encoding"),
         ({"encoding": "ascii", "delimiter": "ab"}, "cannot separate columns"),
         ({"encoding": "utf-16"}, "is not text in UTF-16"),
-        ({"columns": {"title": "titel"}}, "no field titel"),
-        ({"columns": {"Nombre": "title"}}, "no column Nombre; it has id, title"),
+        ({"columns": {"title": "titel"}}, "titel is not a field"),
+        ({"columns": {"Nombre": "title"}}, "no column Nombre: choose from id, title"),
     ],
 )
 def test_an_option_that_does_not_fit_is_refused_in_a_sentence(stored, options, says):
@@ -255,7 +255,7 @@ def test_an_encoding_is_told_wherever_the_first_letter_stands_that_needs_it(stor
 
 def test_text_that_was_decoded_wrongly_before_is_refused(stored):
     path = stored("id,title\n1,Pokémon à volonté\n".encode() + b"2,\xe9\n")
-    with pytest.raises(InvalidInputError, match="no encoding we can recognise"):
+    with pytest.raises(InvalidInputError, match="was not recognised"):
         tables.layout(path, "x", known=known)
 
 

@@ -87,7 +87,7 @@ def test_ids_that_are_none_cost_no_show(read):
     assert len({show.id for show in shows}) == len(shows) == 12
     assert [show.id for show in shows if not show.id.startswith("title:")] == ["12189", "abc", "7", "123"]
     assert len(notes(shows)) == 11
-    assert all("is no id" in told or "was read as" in told for told in notes(shows).values())
+    assert all("is not an id" in told or "was read as" in told for told in notes(shows).values())
 
 
 def test_rows_of_another_width_are_listed_and_shift_nothing(read):
@@ -98,12 +98,12 @@ def test_rows_of_another_width_are_listed_and_shift_nothing(read):
 
 
 def test_slid_columns_are_refused_for_want_of_a_title_and_noticed_when_one_is_chosen(read):
-    with pytest.raises(InvalidInputError, match="no title or id column"):
+    with pytest.raises(InvalidInputError, match="no known title or id column"):
         read("real_shifted_columns.csv")
     shows, errors = read("real_shifted_columns.csv", columns={"English": "title"})
     assert len(shows) + len(errors) == 30
     assert errors
-    assert all("slid" in error.reason or "no title" in error.reason for error in errors)
+    assert all("wrong columns" in error.reason or "no title" in error.reason for error in errors)
 
 
 @pytest.mark.parametrize(
@@ -114,9 +114,9 @@ def test_slid_columns_are_refused_for_want_of_a_title_and_noticed_when_one_is_ch
         ("actually_zip.csv", "is a ZIP archive"),
         ("actually_png.csv", "is a PNG picture"),
         ("truncated.json", "is not complete JSON: it stops at line 726"),
-        ("wrong_key.json", '"anime", "version" where a Shoko export with its shows under "AniDB_Anime"'),
+        ("wrong_key.json", '"anime", "version"; animerag expects a Shoko export with its shows under "AniDB_Anime"'),
         ("deep_nesting.json", "nested too deeply"),
-        ("headerless.csv", "names no columns: its first row is data"),
+        ("headerless.csv", "has no headings"),
     ],
 )
 def test_what_cannot_be_read_is_refused_in_a_sentence_before_the_first_row(ugly, name, says):
@@ -203,7 +203,7 @@ def test_odd_letters_are_found_by_plain_ones_and_control_characters_are_gone(rea
 
 def test_headings_of_a_well_known_dump_are_understood(ugly, read):
     shows, _ = read("kaggle_headers.csv")
-    assert readers.detect(ugly / "kaggle_headers.csv").world == "mal"
+    assert readers.detect(ugly / "kaggle_headers.csv").site == "mal"
     assert all(show.description and show.tags and show.rating for show in shows)
     assert {(show.episodes, show.year) for show in shows} == {(None, None)}
 
@@ -230,7 +230,7 @@ def test_numbers_that_are_none_are_left_out_and_told(read):
 def test_an_unclosed_quote_costs_its_own_row_only(read):
     shows, errors = read("unclosed_quote.csv")
     assert len(shows) == 5
-    assert [(error.line, error.reason) for error in errors] == [(4, "A quote opens in this row and is not closed.")]
+    assert [(error.line, error.reason) for error in errors] == [(4, "A quote in this row is not closed.")]
 
 
 def test_a_row_without_a_title_is_set_aside_and_shows_of_one_name_are_kept_apart(read):

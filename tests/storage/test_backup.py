@@ -134,7 +134,7 @@ async def test_uploads_of_unfinished_imports_go_along_and_are_resumed_where_they
     back(target, elsewhere)
     assert [path.name for path in (elsewhere.data_dir / "uploads").iterdir()] == [stored.path.name]
     async with open_services(elsewhere, warm=False) as services:
-        assert (await services.uploads.what_is_left(job.id)).ingested == 1
+        assert (await services.uploads.remaining(job.id)).ingested == 1
         resumed = await services.jobs.wait(await services.uploads.resume(job.id))
         assert resumed.report.ingested == 1
     assert not list((elsewhere.data_dir / "uploads").iterdir())
