@@ -70,8 +70,8 @@ def _rows(path: Path, name: str, options: ReadOptions) -> None:
         if faults > _MOST_FAULTS:
             reason = row.reason if isinstance(row, RowError) else ""
             raise InvalidInputError(
-                f"{name} has more than {_MOST_FAULTS:,} rows that cannot be used; the last: {reason} Check the file,"
-                " its encoding, its separator and its columns."
+                f"{name} has more than {_MOST_FAULTS:,} rows that cannot be used; the last one: {reason}"
+                " Check the file, its encoding, its separator and its columns."
             )
         part.append(asdict(row) if isinstance(row, RowError) else _row(row))
         if len(part) == _PART:

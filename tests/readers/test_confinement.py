@@ -120,9 +120,9 @@ def useless_rows(directory):
     [
         (bursting_workbook, "bomb.xlsx unpacks to more than 100 times its size, the limit: save it as CSV"),
         (endless_shared_texts, "shared.xlsx has more than 2,000,000 shared texts: save it as CSV"),
-        (far_row, "rows.xlsx has more than 1,048,576 rows in the sheet Sheet, blank ones included"),
-        (far_columns, "columns.xlsx has more than 2,000 columns in the sheet Sheet, blank ones included"),
-        (many_cells, "cells.xlsx has more than 20,000,000 cells in the sheet Sheet, blank ones included"),
+        (far_row, "rows.xlsx has more than 1,048,576 rows in the sheet Sheet, including blank ones"),
+        (far_columns, "columns.xlsx has more than 2,000 columns in the sheet Sheet, including blank ones"),
+        (many_cells, "cells.xlsx has more than 20,000,000 cells in the sheet Sheet, including blank ones"),
         (gzip_bomb, "bomb.json.gz unpacks to more than 100 times its size, the limit: unpack it"),
         (lists_of_nothing, r"lists.json.gz cannot be read within 2\d\d MB of memory, the limit for its size. Split it"),
         (open_quotes, r"quotes.csv cannot be read within \d s of processor time, the limit for its size. Split it"),
