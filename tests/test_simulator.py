@@ -665,7 +665,7 @@ async def test_options_that_cannot_be_used_are_exit_status_2():
 async def test_a_port_in_use_is_a_sentence():
     async with listening(fast()) as url:
         port = int(url.removesuffix("/v1").rpartition(":")[2])
-        with pytest.raises(InvalidInputError, match=f"Port {port} on 127.0.0.1 cannot be used"):
+        with pytest.raises(InvalidInputError, match=f"Port {port} on 127.0.0.1 is not available"):
             await serve(fast(), port)
 
 

@@ -130,7 +130,7 @@ class Uploads:
             if file.path.parent == self.inbox:
                 await asyncio.to_thread(check_regular, file.path)
             elif not await asyncio.to_thread(file.path.exists):
-                raise InvalidInputError(f"The uploaded file {file.name} was removed: choose it again.")
+                raise InvalidInputError(f"{file.name} is no longer stored here: choose the file again.")
 
     def _files(self, request: dict[str, Any]) -> list[SourceFile]:
         return [

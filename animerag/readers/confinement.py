@@ -190,7 +190,7 @@ def _read(process: subprocess.Popen[bytes], name: str, limits: Limits, watchdog:
         raise InvalidInputError(limits.cpu_fault(name))
     if ended in _KILLED_BY_MEMORY:
         raise InvalidInputError(limits.memory_fault(name))
-    raise InvalidInputError(f"The process that reads {name} was stopped before the end: try again.")
+    raise InvalidInputError(f"{name} was not read completely because its process was stopped: try again.")
 
 
 def _detection(given: dict[str, Any]) -> Detection:

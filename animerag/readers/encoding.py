@@ -166,7 +166,7 @@ def _guess(path: Path, name: str) -> Encoding:
     best, encoding = max(scored, default=(0.0, ""))
     if best <= 0:
         raise InvalidInputError(
-            f"The encoding of {name} was not recognised (not UTF-8, UTF-16, Shift-JIS, EUC-JP or Windows-1252):"
+            f"{name} has an unknown encoding (not UTF-8, UTF-16, Shift-JIS, EUC-JP or Windows-1252):"
             " choose its encoding."
         )
     return Encoding(name=encoding, reason=f"not UTF-8; {encoding_label(encoding)} fits best")

@@ -272,9 +272,8 @@ async def listening(settings: SimulatorSettings, port: int = 0, host: str = "127
         try:
             await web.TCPSite(runner, host, port, backlog=_BACKLOG).start()
         except (OSError, OverflowError) as error:
-            raise InvalidInputError(
-                f"Port {port} on {host} is not available ({error}): choose another, or 0."
-            ) from error
+            reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else error
+            raise InvalidInputError(f"Port {port} on {host} is not available ({reason}): choose another.") from error
         yield f"http://{host}:{runner.addresses[0][1]}/v1"
     finally:
         await runner.cleanup()

@@ -186,7 +186,7 @@ def test_throughput_counts_what_did_not_fail_from_slowest_to_fastest():
 
     ours = trace(figure, "async")
     assert (ours.y[0], ours.error_y.array[0], ours.error_y.arrayminus[0]) == pytest.approx((9.9, 0.1, 0.1))
-    assert figure.layout.yaxis.title.text == "documents a second"
+    assert figure.layout.yaxis.title.text == "documents per second"
 
 
 def test_attainable_is_what_whole_rounds_allow_at_every_level():

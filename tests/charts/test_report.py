@@ -248,14 +248,14 @@ def test_key_figures_name_their_setting():
 
     assert figures["Best speed-up"].detail == "async at 10; 7.5× is attainable"
     assert figures["Recommended level"].value == "10"
-    assert figures["p95 of a request"].detail == "of 45 requests, async at 10"
+    assert figures["Request latency (p95)"].detail == "of 45 requests, async at 10"
     assert figures["Variation of repeats"].value == "stable"
 
 
 def test_key_figures_leave_out_what_was_not_measured():
     labels = [figure.label for figure in summary.key_figures(made_experiment(modes=("async",), repeats=1))]
 
-    assert labels == ["Recommended level", "p95 of a request"]
+    assert labels == ["Recommended level", "Request latency (p95)"]
 
 
 def test_warnings_name_each_reason_to_doubt_once():

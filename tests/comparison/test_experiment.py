@@ -90,7 +90,7 @@ def test_each_kind_of_work_has_the_modes_that_differ_for_it():
 def test_levels_that_the_work_cannot_fill_are_left_out_with_the_reason():
     plan = ExperimentPlan(documents=300, levels=(1, 3, 5, 10))
     assert plan.usable_levels == (1, 3)
-    assert plan.left_out.startswith("This work makes 3 requests, so levels 5 and 10 are left out")
+    assert plan.left_out.startswith("This work makes only 3 requests, so levels 5 and 10 are left out")
     assert {level for _, level in plan.settings()} == {1, 3}
 
     only_too_many = replace(plan, levels=(8,))
@@ -124,7 +124,7 @@ def judged(*runs):
 def test_single_runs_that_differ_by_noise_are_tied():
     runs = (run("sync", 1, 8.1), run("threads", 5, 2.1), run("async", 5, 2.3))
     assert judged(*runs) == "threads ≈ async: both about 3.9× as fast as sync (2.1 s instead of 8.1 s)."
-    assert "cannot show differences below 15%" in doubt(Experiment(plan=PLAN, settings={}, runs=runs))
+    assert "cannot show differences below 15 %" in doubt(Experiment(plan=PLAN, settings={}, runs=runs))
     assert doubt(Experiment(plan=PLAN, settings={}, runs=runs[:2])) is None
 
 

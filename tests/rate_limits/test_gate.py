@@ -760,7 +760,7 @@ async def test_bulk_work_outlasts_a_provider_that_goes_away_and_hardly_asks_mean
 
     words, live = await fake.run(story())
 
-    assert re.fullmatch(r"waiting \d+ s, the provider has stopped answering", words)
+    assert re.fullmatch(r"waiting \d+ s, because the provider has stopped answering", words)
     assert live < 110, "somebody who waits is told after four tries"
     meanwhile = [at for at in attempts if 12 < at < 310]
     assert len(meanwhile) <= 3 + 4 + 300 / 30 + 1, "once each half minute, beside the first failures and the live ones"

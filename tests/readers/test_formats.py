@@ -215,7 +215,7 @@ def test_an_age_rating_is_no_score_and_my_columns_are_mine(read_bytes):
 
 
 def test_two_columns_of_one_name_are_refused(read_bytes):
-    with pytest.raises(InvalidInputError, match="more than one column called title"):
+    with pytest.raises(InvalidInputError, match="more than one column named title"):
         read_bytes("id,title,title\n1,A,B\n")
 
 

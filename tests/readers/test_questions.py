@@ -40,7 +40,7 @@ def test_a_western_excel_export_is_read_as_it_is(sheet):
 def test_encoding_delimiter_and_column_can_be_said(sheet):
     found = sheet("a|b\nx?|What is é?\n".encode("cp1252"), column="B", encoding="cp1252", delimiter="|")
     assert [row.question for row in found.rows] == ["What is é?"]
-    with pytest.raises(InvalidInputError, match="no column named c; its columns are a, b"):
+    with pytest.raises(InvalidInputError, match="no column named c: choose from a, b"):
         sheet("a|b\nx|What is y?\n", column="c", delimiter="|")
 
 
@@ -151,7 +151,7 @@ def test_ten_thousand_questions_are_read_and_one_more_is_refused(sheet):
         (b"", "is empty"),
         (b"question\n", "has no questions"),
         (b"question,k\n,1\n", "the column question is empty"),
-        (b"id,score\n1,2\n3,4\n", "no column that looks like questions; its columns are id, score"),
+        (b"id,score\n1,2\n3,4\n", "no column that looks like questions: choose one of id, score"),
         (b"PK\x03\x04\0", "ZIP archive"),
         (b"%PDF-1.7 x", "PDF"),
     ],

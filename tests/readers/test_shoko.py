@@ -96,7 +96,7 @@ def test_a_blank_main_title_is_made_good_by_the_other_titles(read, record):
         (b"[" * 20_000, "nested too deeply"),
         (b'{"AniDB_Anime": [{"AnimeID": NaN}]}', "not complete JSON"),
         ("{}".encode("utf-16"), "has nothing; animerag expects"),
-        (b'{"AniDB_Anime": "\x81\xff"}', "was not recognised"),
+        (b'{"AniDB_Anime": "\x81\xff"}', "has an unknown encoding"),
     ],
 )
 def test_a_file_that_is_no_export_gets_a_sentence_before_the_first_row(read_bytes, data, says):

@@ -255,7 +255,7 @@ def test_an_encoding_is_told_wherever_the_first_letter_stands_that_needs_it(stor
 
 def test_text_that_was_decoded_wrongly_before_is_refused(stored):
     path = stored("id,title\n1,Pokémon à volonté\n".encode() + b"2,\xe9\n")
-    with pytest.raises(InvalidInputError, match="was not recognised"):
+    with pytest.raises(InvalidInputError, match="has an unknown encoding"):
         tables.layout(path, "x", known=known)
 
 
