@@ -70,7 +70,7 @@ def _prepare(data: bytes, name: str) -> None:
         st.caption(_takes(sheet, options, level))
     if pressed:
         batch_runs.start(sheet, options, sha256=digest, concurrency=level)
-        session.give_up([path])
+        session.runtime().call(session.services().uploads.clean([path]))
         session.renew("batch_file")
         session.renew("batch_lines")
         st.rerun()

@@ -119,7 +119,7 @@ def _not_indexed(status: Status) -> None:
     services = session.services()
     banner, action = st.columns([5, 1], vertical_alignment="center")
     some = "1 show is" if status.not_indexed == 1 else f"{status.not_indexed:,} shows are"
-    takes = session.indexing_takes()
+    takes = _indexing_takes()
     banner.warning(
         f"{some} not indexed for {label(services.embedder.model)}. Titles and words find them, plots do not."
         f" Indexing takes {takes}.",
@@ -129,6 +129,18 @@ def _not_indexed(status: Status) -> None:
         title = f"Indexing for {services.embedder.model}"
         session.start_job(services.ingestion.reindex, kind="reindex", title=title, key="reindex")
         st.rerun()
+
+
+def _indexing_takes() -> str:
+    """Say what indexing for the current model takes: "about 289,000 tokens, $0.0060, 5 s"."""
+    ingestion = session.services().ingestion
+    missing = session.runtime().call(ingestion.preview.missing())
+    time = session.runtime().call(ingestion.preview.expected_time(missing.read)).words()
+    tokens, cost = missing.usage.embedding_tokens, missing.usage.cost_usd
+    if session.services().embedder.provider == "local":
+        return f"about {time} and costs nothing"
+    price = "an unknown price" if cost is None else f"${cost:.4f}"
+    return f"about {tokens:,} tokens, {price}, {time}"
 
 
 def job_watched(

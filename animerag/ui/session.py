@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 from zoneinfo import ZoneInfo
@@ -12,30 +11,22 @@ import streamlit as st
 from animerag.catalogue.status import SAMPLE_JOB
 from animerag.errors import InvalidInputError
 from animerag.event_loop import Runtime
-from animerag.ingestion.resumable import INGEST_JOB
 from animerag.query.rendering import labelled as chips_of
 from animerag.ui.text import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Awaitable, Callable, Mapping
 
     from animerag.catalogue.status import Status
     from animerag.composition import Services
-    from animerag.ingestion.importer import SourceFile
     from animerag.jobs.jobs import Control, Job
-    from animerag.models.imports import IngestReport
-    from animerag.models.jobs import JobRecord
-    from animerag.models.providers import ModelServer, Priority
+    from animerag.models.providers import ModelServer
     from animerag.query.plan import Condition
-    from animerag.rate_limits import GateState, LevelChoice
-    from animerag.readers import Detection
-    from animerag.text.durations import TimeEstimate
+    from animerag.rate_limits import GateState
 
 T = TypeVar("T")
 
 _STATUS = "status_of_this_run"
-_CHECK_S = 120.0  # reading 50 MB of JSON
 
 
 # The key of a cached resource is its source: an edit here, even of a comment, would open a second runtime.
@@ -125,16 +116,6 @@ def cancel_job(job: Job) -> None:
     on_loop(lambda: services().jobs.cancel(job.id))
 
 
-def answer(job: Job, *, yes: bool) -> None:
-    """Answer what a job asks."""
-    on_loop(lambda: job.control.answer(yes=yes))
-
-
-def set_level(priority: Priority, choice: LevelChoice) -> None:
-    """Change how many requests may be in flight while work goes on."""
-    on_loop(lambda: services().gate.set_level(priority, choice))
-
-
 def local_time(created_at: str, *, precise: bool = False) -> str:
     """Return a moment in the browser's time zone, to the minute, or `precise` to the second."""
     zone = ZoneInfo(st.context.timezone) if st.context.timezone else None
@@ -174,65 +155,7 @@ def labelled(condition: Condition) -> list[tuple[tuple[str, ...], str]]:
     return chips_of(condition, table.title_of)
 
 
-# ── Upload ───────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@dataclass(slots=True)
-class Chosen:
-    """A file that was chosen: spooled, and as its owner has it read."""
-
-    source: SourceFile
-    detected: Detection | None = None
-    report: IngestReport | None = None
-    expected: TimeEstimate | None = None
-    trouble: str | None = None
-    checked: tuple[Any, ...] = ()  # the files and the state of the catalogue that `report` was made of
-
-
-def chosen() -> list[Chosen]:
-    """Return the files that this session has chosen and not started."""
-    kept: list[Chosen] = st.session_state.setdefault("upload_chosen", [])
-    return kept
-
-
-def look_into(files: Sequence[Chosen]) -> None:
-    """Check the chosen files as one import, again if one of them, how it is read, or the catalogue has changed."""
-    job = services().jobs.latest(INGEST_JOB)
-    now = (tuple(file.source for file in files), job and (job.id, job.state))
-    if all(file.checked == now for file in files):
-        return
-    preview = services().ingestion.preview.each([file.source for file in files])
-    for file, seen in zip(files, runtime().call(preview, _CHECK_S * len(files)), strict=True):
-        file.checked, file.detected = now, seen.detection or file.detected
-        file.report, file.expected, file.trouble = seen.report, seen.expected, seen.problem
-
-
-def give_up(paths: Sequence[Path]) -> None:
-    """Let uploads go that this page needs no more, unless an import needs them."""
-    runtime().call(services().uploads.clean(paths))
-
-
-def indexing_takes() -> str:
-    """Say what indexing for the current model would take, such as "about 289k tokens, $0.006, 5 s"."""
-    ingestion = services().ingestion
-    missing = runtime().call(ingestion.preview.missing())
-    time = runtime().call(ingestion.preview.expected_time(missing.read)).words()
-    tokens, cost = missing.usage.embedding_tokens, missing.usage.cost_usd
-    if services().embedder.provider == "local":
-        return f"about {time} and costs nothing"
-    price = "an unknown price" if cost is None else f"${cost:.4f}"
-    return f"about {tokens:,} tokens, {price}, {time}"
-
-
-def what_is_left(record: JobRecord) -> IngestReport | None:
-    """Say what an unfinished import still has to do, read once; None where its files are gone."""
-    kept: dict[str, IngestReport | None] = st.session_state.setdefault("upload_left", {})
-    if record.id not in kept:
-        try:
-            kept[record.id] = runtime().call(services().uploads.remaining(record.id), timeout_s=_CHECK_S)
-        except InvalidInputError:
-            kept[record.id] = None
-    return kept[record.id]
+# ── Widgets ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def fresh_key(name: str) -> str:

@@ -40,7 +40,7 @@ def test_files_are_checked_watched_stopped_and_brought_to_their_end(app_url, bro
     page.locator("input[type=file]").set_input_files([export, table])
     start = page.get_by_role("button", name="Start", exact=True)
     expect(start).to_be_enabled(timeout=30_000)
-    page.get_by_text("mine.csv: preview and mapping").click()
+    page.get_by_text("Preview and mapping").nth(1).click()
     expect(page.get_by_text(re.compile("Encoding windows-1252|Encoding cp1252|Windows"))).to_be_visible()
     shot("2-checked", 1500)
 

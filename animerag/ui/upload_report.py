@@ -1,0 +1,92 @@
+"""What Upload draws of an import that has ended: every row accounted for, and what to do next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import streamlit as st
+
+from animerag.ingestion.resumable import to_correct
+from animerag.ui import session, upload_files
+from animerag.ui.batch import tokens_and_cost
+from animerag.ui.components import show_error
+from animerag.ui.text import counted, escape, label
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from animerag.jobs.jobs import Job
+    from animerag.models.imports import IngestReport
+
+
+def ended(job: Job) -> None:
+    """Draw the result of the last import, then its details."""
+    if job.state == "failed" or job.report is None:
+        show_error(f"{job.title} was not imported. {job.error or 'The import ended before it could report.'}")
+        st.caption("Your catalogue is unchanged. Fix the problem and choose the file again.")
+        return
+    report: IngestReport = job.report
+    if report.stopped_by:
+        st.warning(escape(f"Stopped early: {report.stopped_by}"), icon=":material/warning:")
+    elif job.state == "cancelled":
+        saved = counted(report.ingested, "show") + (" was saved." if report.ingested == 1 else " were saved.")
+        st.warning(f"Cancelled. {saved}", icon=":material/stop:")
+    done = f"**{report.ingested:,} of {counted(report.read, 'row')} stored** from {label(job.title)}"
+    st.markdown(f"{done} in {report.seconds:.1f} s · {counted(report.catalogue, 'show')} in the catalogue")
+    if report.usage.embedding_tokens:
+        st.caption(tokens_and_cost(report.usage))
+    counts = {
+        "Stored": report.ingested,
+        "Unchanged": report.unchanged,
+        "Repeated": report.duplicate,
+        "Skipped": report.quarantined,
+        "Remaining": report.cancelled,
+    }
+    for column, (name, number) in zip(st.columns(len(counts)), counts.items(), strict=True):
+        hint = "Of rows with the same ID the last one counts." if name == "Repeated" else None
+        column.metric(name, f"{number:,}", border=True, help=hint)
+    left = report.cancelled
+    if left and st.button(f"Resume ({left:,} left)", icon=":material/resume:", key=f"upload_rest_{job.id}"):
+        session.runtime().call(session.services().uploads.resume(job.id))
+        st.rerun()
+    notes(report, "saved row")
+    skipped(report, job)
+    with st.container(horizontal=True):
+        st.page_link("pages/ask.py", label="Ask a question", icon=":material/forum:")
+        st.page_link("pages/catalogue.py", label="Open the catalogue", icon=":material/video_library:")
+
+
+def notes(report: IngestReport, what: Literal["row", "saved row"]) -> None:
+    """List the rows that were read with a change or an omission."""
+    if report.notes:
+        number = len({(note.file, note.line) for note in report.notes})
+        st.markdown(f"**{counted(number, what)} with notes**")
+        rows = [{"File": n.file, "Line": n.line or None, "ID": n.id, "Note": n.note} for n in report.notes]
+        st.dataframe(rows, hide_index=True, width="stretch")
+
+
+def skipped(report: IngestReport, job: Job | None = None) -> None:
+    """List the skipped rows; after an import they can be downloaded, corrected and tried again."""
+    if not report.rows:
+        return
+    st.markdown(f"**{counted(len(report.rows), 'row')} skipped**")
+    rows: Sequence[dict[str, Any]] = [
+        {"File": r.file, "Line": r.line or None, "ID": r.id, "Reason": r.reason, "Row content": r.excerpt}
+        for r in report.rows
+    ]
+    st.dataframe(rows, hide_index=True, width="stretch")
+    if job is None:
+        return
+    ending, text = to_correct(report.rows)
+    download, retry = st.columns([1, 3])
+    download.download_button(
+        "Download skipped rows",
+        text.encode("utf-8-sig" if ending == "csv" else "utf-8"),
+        file_name=f"skipped-rows.{ending}",
+        icon=":material/download:",
+        key=f"upload_aside_{job.id}",
+        on_click="ignore",
+    )
+    if retry.button("Try again", icon=":material/refresh:", key=f"upload_retry_{job.id}"):
+        upload_files.choose(upload_files.stored(f"skipped-rows.{ending}", memoryview(text.encode())))
+        st.rerun()

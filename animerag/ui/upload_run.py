@@ -1,0 +1,124 @@
+"""What Upload draws of an import that runs or was interrupted."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from animerag.charts import live as live_charts
+from animerag.errors import InvalidInputError
+from animerag.models.providers import Priority
+from animerag.telemetry.tracing import Recorder
+from animerag.text.durations import duration
+from animerag.ui import session
+from animerag.ui.components import job_watched
+from animerag.ui.text import escape, label
+
+if TYPE_CHECKING:
+    from animerag.jobs.jobs import Job
+    from animerag.models.imports import IngestReport
+    from animerag.models.jobs import JobRecord
+    from animerag.rate_limits import LevelChoice
+
+LEVELS: tuple[LevelChoice, ...] = ("auto", 1, 3, 5, 10, 20)
+_WINDOW_S = 20.0  # of a running import's lanes
+_READ_S = 120.0  # reading 50 MB of JSON
+
+
+def running(job: Job) -> None:
+    """Draw a running import."""
+    job_watched(job, _progress, _lanes)
+    st.caption("You can leave this page; the import keeps running. Cancel keeps what is already saved.")
+
+
+def _progress(job: Job) -> str:
+    progress = job.control.progress
+    stage = "Stopping" if job.state == "cancelling" else progress.stage or "Starting"
+    if not progress.total or not progress.done:
+        return stage
+    rate = progress.done / max(job.elapsed_s, 0.001)
+    left = duration(max((progress.total - progress.done) / rate, 1.0))
+    return f"{stage} · {progress.done:,} of {progress.total:,} shows · {rate:,.0f} shows/s · about {left} left"
+
+
+def _lanes(job: Job) -> None:
+    """Draw the job's question, or what each request in flight is waiting for."""
+    if job.control.question is not None:
+        _ask(job)
+        return
+    if session.services().embedder.provider != "local":
+        _level(job)
+    recorder, now_s = job.control.partial_as(Recorder), time.perf_counter()
+    if recorder is None:
+        return
+    started_s = now_s - job.elapsed_s
+    spans = recorder.until(now_s, now_s - _WINDOW_S)
+    if session.services().embedder.provider == "local":  # hundreds of small pieces wait for two threads
+        spans = [span for span in spans if span.name != "queue"]
+    if spans:
+        st.html(live_charts.lanes(spans, started_s, now_s, window_s=_WINDOW_S))
+
+
+def _ask(job: Job) -> None:
+    st.warning(escape(job.control.question or ""), icon=":material/help:")
+    go_on, stop = st.columns([1, 4])
+    for place, name, yes in ((go_on, "Import the rest", True), (stop, "Stop", False)):
+        if place.button(name, key=f"upload_answer_{yes}_{job.id}"):
+            _answer(job, yes=yes)
+            st.rerun(scope="app")
+
+
+def _answer(job: Job, *, yes: bool) -> None:
+    session.on_loop(lambda: job.control.answer(yes=yes))
+
+
+def _level(job: Job) -> None:
+    """Show what the rate limits do, and let the level be changed."""
+    words, choice = st.columns([4, 1], vertical_alignment="center")
+    state = session.gate_now()
+    words.caption(label(f"Level {state.levels[Priority.INGEST]}: {state.words()}"))
+    chosen = choice.selectbox(
+        "Requests in flight", LEVELS, index=None, placeholder="change the level", key=f"upload_level_{job.id}",
+        label_visibility="collapsed",
+    )  # fmt: skip
+    if chosen is not None and chosen != st.session_state.get(f"upload_level_set_{job.id}"):
+        session.on_loop(lambda: session.services().gate.set_level(Priority.INGEST, chosen))
+        st.session_state[f"upload_level_set_{job.id}"] = chosen
+
+
+def cut_off(record: JobRecord) -> None:
+    """Offer to resume an import that a crash or a closed app has interrupted."""
+    left = _left(record)
+    uploads, call = session.services().uploads, session.runtime().call
+    with st.container(border=True):
+        if left is None:
+            st.markdown(f"**{label(record.title)}** was interrupted, and its file is no longer stored.")
+        else:
+            done = left.read - left.ingested - left.quarantined
+            st.markdown(f"**{label(record.title)}** was interrupted: {done:,} of {left.read:,} done.")
+        resume, discard = st.columns([1, 4])
+        if left is not None and resume.button("Resume", type="primary", icon=":material/resume:", key="upload_resume"):
+            call(uploads.resume(record.id))
+            st.rerun()
+        if discard.button(
+            "Discard",
+            icon=":material/delete:",
+            key="upload_discard",
+            help="What is already saved stays in the catalogue.",
+        ):
+            call(uploads.discard(record.id))
+            st.rerun()
+
+
+def _left(record: JobRecord) -> IngestReport | None:
+    """Return what an unfinished import still has to do, read once; None where its files are gone."""
+    read: dict[str, IngestReport | None] = st.session_state.setdefault("upload_left", {})
+    if record.id not in read:
+        uploads = session.services().uploads
+        try:
+            read[record.id] = session.runtime().call(uploads.remaining(record.id), timeout_s=_READ_S)
+        except InvalidInputError:
+            read[record.id] = None
+    return read[record.id]
