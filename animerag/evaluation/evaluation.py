@@ -92,7 +92,7 @@ class Evaluation:
         """Return the figures of each kind, in order of appearance."""
         by_kind: dict[str, list[EvaluatedQuestion]] = defaultdict(list)
         for outcome in self.outcomes:
-            by_kind[_kind(outcome.expectation)].append(outcome)
+            by_kind[kind_of(outcome.expectation)].append(outcome)
         return {kind: _figures(kind, outcomes) for kind, outcomes in by_kind.items()}
 
     @property
@@ -117,7 +117,7 @@ class Evaluation:
                 {
                     "index": outcome.index,
                     "question": outcome.expectation.question,
-                    "kind": _kind(outcome.expectation),
+                    "kind": kind_of(outcome.expectation),
                     "expected": list(outcome.expectation.expected),
                     "found": list(outcome.found[:DEFAULT_K]),
                     "titles": list(outcome.titles),
@@ -192,7 +192,8 @@ def _outcome(number: int, expectation: Expectation, found: Retrieval) -> Evaluat
     )
 
 
-def _kind(expectation: Expectation) -> str:
+def kind_of(expectation: Expectation) -> str:
+    """Return the kind of a question as figures are grouped."""
     return expectation.kind if expectation.expected or expectation.kind != UNKNOWN else UNANSWERABLE
 
 

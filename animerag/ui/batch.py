@@ -32,13 +32,13 @@ def choose() -> None:
     """Take a file or pasted lines, show what was understood, and start. Raises InvalidInputError."""
     file_tab, text_tab = st.tabs(["File", "Pasted lines"])
     file = file_tab.file_uploader(
-        "CSV, TSV, Excel or JSON lines with a column of questions, or text with a question a line",
+        "CSV, TSV, Excel or JSON Lines with a column of questions, or text with one question per line",
         type=["csv", "tsv", "xlsx", "jsonl", "ndjson", "txt", "md"],
         max_upload_size=MAX_MB,
         key=session.fresh_key("batch_file"),
     )
     lines = text_tab.text_area(
-        "Questions, one a line; cells copied from a spreadsheet work as well",
+        "Questions, one per line; cells copied from a spreadsheet work as well",
         key=session.fresh_key("batch_lines"),
         height=160,
     )
@@ -48,7 +48,7 @@ def choose() -> None:
         _prepare(lines.encode(), "pasted lines.txt")
     else:
         st.info(
-            "Choose a file or paste questions: the same rows come back with answers, in the same order. "
+            "Choose a file or paste questions. You get the same rows back with answers, in the same order. "
             "Nothing is asked before you start.",
             icon=":material/info:",
         )
@@ -61,7 +61,7 @@ def _prepare(data: bytes, name: str) -> None:
     path = session.services().spool.store(data).path
     reading = _chosen_reading(digest)
     sheet = batch_runs.sheet(path, name, reading)
-    _as_understood(sheet, digest)
+    _how_read(sheet, digest)
     _counts(sheet)
     _preview(sheet)
     options, level = _options()
@@ -76,11 +76,11 @@ def _prepare(data: bytes, name: str) -> None:
         st.rerun()
 
 
-# ── As it was understood ─────────────────────────────────────────────────────────────────────────────────────────────
+# ── How the sheet is read ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _chosen_reading(digest: str) -> SheetOptions:
-    """Return what was said about this file in the selects below, which are drawn once it is read."""
+    """Return what was chosen for this file in the selects below, which are drawn once it is read."""
     state = st.session_state
 
     def chosen(name: str) -> str | None:
@@ -90,14 +90,14 @@ def _chosen_reading(digest: str) -> SheetOptions:
     return SheetOptions(column=chosen("column"), encoding=chosen("encoding"), delimiter=chosen("delimiter"))
 
 
-def _as_understood(sheet: Sheet, digest: str) -> None:
+def _how_read(sheet: Sheet, digest: str) -> None:
     columns = st.columns(3)
     columns[0].selectbox(
         "Questions are in",
         sheet.headings,
         index=sheet.headings.index(sheet.column),
         key=f"batch_column_{digest}",
-        help=None if sheet.certain else "Guessed by what the cells look like.",
+        help=None if sheet.certain else "Guessed from the cells.",
     )
     if sheet.format == "workbook":
         return
@@ -110,7 +110,7 @@ def _as_understood(sheet: Sheet, digest: str) -> None:
     )
     if sheet.format == "jsonl":
         return
-    marks = {**DELIMITERS, LINES: "none, a question a line"}
+    marks = {**DELIMITERS, LINES: "none, one question per line"}
     shown = marks.get(sheet.delimiter or "", repr(sheet.delimiter))
     columns[2].selectbox(
         "Columns are separated by",
@@ -126,7 +126,7 @@ def _counts(sheet: Sheet) -> None:
         parts.append(f"{sheet.unusable:,} cannot be asked")
     st.markdown(f"**{', '.join(parts)}**")
     if sheet.empty or sheet.unusable:
-        st.caption("Rows that cannot be asked stay in the sheet and say why.")
+        st.caption("Rows that cannot be asked stay in the sheet, with the reason.")
 
 
 def _preview(sheet: Sheet) -> None:
@@ -170,16 +170,16 @@ def _options() -> tuple[RunOptions, LevelChoice]:
 
 
 def level_choice() -> LevelChoice:
-    """Draw how many questions may be in flight: `auto`, or a number; the same before a run and during it."""
+    """Draw how many questions may be in flight, `auto` or a number, before a run and during it."""
     services = session.services()
     auto, fixed = st.columns([2, 5], vertical_alignment="center")
     is_auto = services.settings.query_concurrency == "auto"
-    if auto.toggle("Auto", value=is_auto, key="batch_auto", persist_state="session"):
-        fixed.caption(f"Up to {services.batch.level} in flight now; grows while the provider keeps up.")
+    if auto.toggle("Automatic level", value=is_auto, key="batch_auto", persist_state="session"):
+        fixed.caption(f"Up to {services.batch.level} questions in flight now; more while the provider keeps up.")
         return "auto"
     configured = services.settings.query_concurrency
     usual = _USUAL_LEVEL if configured == "auto" else min(configured, MAX_LEVEL)
-    return int(fixed.slider("In flight", 1, MAX_LEVEL, usual, key="batch_level", persist_state="session"))
+    return int(fixed.slider("Questions in flight", 1, MAX_LEVEL, usual, key="batch_level", persist_state="session"))
 
 
 def _takes(sheet: Sheet, options: RunOptions, level: LevelChoice) -> str:
@@ -198,5 +198,7 @@ def tokens_and_cost(usage: Usage) -> str:
     """Say what was used, fit for a caption: `61k tokens, $0.02`, and whether the provider counted all of it."""
     number = usage.input_tokens + usage.output_tokens + usage.embedding_tokens
     tokens = f"{number / 1000:,.0f}k tokens" if number >= 10_000 else f"{number:,} tokens"
-    spent = f"{tokens}, cost not known" if usage.cost_usd is None else f"{tokens}, \\${usage.cost_usd:,.4f}"
+    if usage.cost_usd == 0:
+        return f"{tokens}, no cost"
+    spent = f"{tokens}, cost unknown" if usage.cost_usd is None else f"{tokens}, \\${usage.cost_usd:,.4f}"
     return f"{spent}, estimated" if usage.estimated else spent

@@ -1,4 +1,4 @@
-"""What Batch draws of earlier runs: a list to open one from."""
+"""What Batch draws of earlier runs: a list; a tick opens one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def saved(shown: BatchRun | None) -> None:
-    """Draw the kept runs; choosing a row opens it."""
+    """Draw the saved runs; a tick opens one."""
     runs = [
         run
         for run in session.runtime().call(session.services().batch.runs.latest())
@@ -29,13 +29,13 @@ def saved(shown: BatchRun | None) -> None:
 
 def _row(run: BatchRun) -> dict[str, object]:
     done = run.total - run.unanswered
-    state = "at work" if run.at_work else "done" if not run.unanswered else f"{run.unanswered:,} without an answer"
+    state = "running" if run.at_work else "done" if not run.unanswered else f"{run.unanswered:,} left"
     return {
         "When": session.local_time(run.created_at),
         "Sheet": run.name,
         "Answered": f"{done:,} of {run.total:,}",
         "State": state,
-        "At work": duration(run.seconds),
+        "Duration": duration(run.seconds),
         "Cost": _cost(run.usage),
     }
 

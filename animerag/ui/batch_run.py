@@ -1,4 +1,4 @@
-"""What Batch draws of one run, at work or ended: how far it is, its answers, times and quality, and its files."""
+"""What Batch draws of one run: its progress or result, answers, timing and quality, and its files."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _SHOWN: dict[str, tuple[AnswerStatus | None, ...] | None] = {
 
 
 def draw(run: BatchRun) -> None:
-    """Draw a run: what it does or did first, details below."""
+    """Draw a run: its progress or result first, details below."""
     job = session.services().jobs.get(run.job_id) if run.job_id else None
     running = job is not None and job.running
     heading, close = st.columns([5, 1], vertical_alignment="center")
@@ -51,10 +51,10 @@ def draw(run: BatchRun) -> None:
         st.rerun()
     if job is not None and running:
         job_watched(job, _status, lambda _: _at_work(run.id))
-        st.caption("Each answer is kept as it lands. This goes on when you leave the page or close the tab.")
+        st.caption("Each answer is saved as it arrives. You can leave this page; the run continues.")
         return
     if run.at_work:
-        st.info("Another process answers this sheet: reload the page to see how far it is.", icon=":material/sync:")
+        st.info("Another process is answering this sheet. Reload the page to see its progress.", icon=":material/sync:")
     else:
         _ended(run, job)
     _files(run)
@@ -71,7 +71,7 @@ def _status(job: Job) -> str:
         f"{live.done:,} of {live.total:,} · {live.per_second:,.1f}/s{left}",
         f"{live.meter.in_flight or live.asking} in flight",
         *([gate.words()] if gate.cool_down_s >= 1 else []),
-        *([f"held up {live.meter.throttled_s:.0f} s by limits"] if live.meter.throttled_s >= 1 else []),
+        *([f"{live.meter.throttled_s:.0f} s spent waiting for rate limits"] if live.meter.throttled_s >= 1 else []),
         *([f"{live.failed:,} failed"] if live.failed else []),
         *([tokens_and_cost(live.usage).replace("\\", "")] if live.usage.input_tokens else []),
     ]
@@ -90,7 +90,7 @@ def _at_work(run_id: str) -> None:
 
 def _ended(run: BatchRun, job: Job | None) -> None:
     done = run.total - run.unanswered
-    parts = [f"**{done:,} of {counted(run.total, 'question')} answered**", f"{duration(run.seconds)} at work"]
+    parts = [f"**{done:,} of {counted(run.total, 'question')} answered**", f"{duration(run.seconds)} total"]
     if run.usage.input_tokens:
         parts.append(tokens_and_cost(run.usage))
     st.markdown(" · ".join(parts))
@@ -99,13 +99,13 @@ def _ended(run: BatchRun, job: Job | None) -> None:
     elif run.stopped_by:
         st.warning(escape(run.stopped_by), icon=":material/stop:")
     elif run.missing:
-        reason = "interrupted when the app ended" if run.job_state == "interrupted" else "stopped before its end"
-        st.warning(f"This run was {reason}. What was answered is kept.", icon=":material/stop:")
+        reason = "interrupted when the app ended" if run.job_state == "interrupted" else "stopped early"
+        st.warning(f"This run was {reason}. Its answers are saved.", icon=":material/stop:")
     counts = {str(status or "not asked").replace("_", " "): number for status, number in run.counts.items()}
     st.caption(" · ".join(f"{number:,} {name}" for name, number in counts.items()))
     with st.container(horizontal=True):
         missing = run.missing + run.counts.get(AnswerStatus.CANCELLED, 0)
-        if missing and st.button(f"Resume, {missing:,} left", icon=":material/play_arrow:", key="batch_resume"):
+        if missing and st.button(f"Resume ({missing:,} left)", icon=":material/play_arrow:", key="batch_resume"):
             _continue(run, "missing")
         if run.failed and st.button(f"Retry {run.failed:,} failed", icon=":material/refresh:", key="batch_retry"):
             _continue(run, "failed")
@@ -118,7 +118,7 @@ def _continue(run: BatchRun, which: Which) -> None:
 
 
 def _files(run: BatchRun) -> None:
-    """Offer the sheet with what is answered so far, made when it is asked for, and a way to forget a run that ended."""
+    """Offer the sheet with its answers so far, made on demand, and a way to delete a run that has ended."""
     stem = label(run.name).rsplit(".", 1)[0].replace("\\", "") or "questions"
     with st.container(horizontal=True):
         for suffix, mime in _FILES.items():
@@ -134,7 +134,7 @@ def _files(run: BatchRun) -> None:
         if run.at_work:
             return
         with st.popover("Delete", icon=":material/delete:", key=f"batch_deleting_{run.id}"):
-            st.caption("Its answers cannot be had back.")
+            st.caption("This cannot be undone.")
             if st.button("Delete this run", key="batch_delete", type="primary"):
                 session.runtime().call(session.services().batch.runs.delete(run.id))
                 batch_runs.open_one(None)
@@ -147,13 +147,17 @@ def _file(suffix: str, run_id: str) -> bytes:
 
 
 def _views(run: BatchRun) -> None:
-    views = {"Answers": _answers, "Timing": _timing}
-    if run_quality.has_ground_truth(run):
-        views["Quality"] = evaluation.draw
+    judged = run_quality.has_ground_truth(run) and not run.at_work
+    names = ["Quality", "Answers", "Timing"] if judged else ["Answers", "Timing"]
     chosen = st.segmented_control(
-        "View", list(views), default="Answers", required=True, key="batch_view", label_visibility="collapsed"
+        "View",
+        names,
+        default=names[0],
+        required=True,
+        key="batch_view_quality" if judged else "batch_view",
+        label_visibility="collapsed",
     )
-    views[chosen](run)
+    {"Quality": evaluation.draw, "Answers": _answers, "Timing": _timing}[chosen](run)
 
 
 # ── Answers ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -176,7 +180,7 @@ def _answers(run: BatchRun) -> None:
         runs.rows(run.id, offset=(page - 1) * _PAGE_ROWS, limit=_PAGE_ROWS, statuses=statuses)
     )
     if not rows:
-        st.caption("There are no such rows.")
+        st.caption("No rows like this.")
         return
     waits = "waiting" if run.at_work else "not asked"
     chosen = st.dataframe(
@@ -200,7 +204,7 @@ def _answers(run: BatchRun) -> None:
     if chosen and chosen[0][0] < len(rows):
         _whole_answer(rows[chosen[0][0]])
     else:
-        st.caption("Click a row, or go through them with the arrow keys, for the whole answer and its sources.")
+        st.caption("Click a row, or use the arrow keys, to see the whole answer and its sources.")
 
 
 def _table_row(row: RunRow, waits: str) -> dict[str, Any]:
@@ -225,33 +229,41 @@ def _note(answer: StoredAnswer) -> str:
 
 
 def _whole_answer(row: RunRow) -> None:
-    answer = row.answer
     left, right = st.columns([3, 2], gap="large")
     with left.container(border=True):
-        st.text(row.asked.question)
-        if answer is None:
-            st.caption("Not asked yet.")
-            return
-        if answer.error:
-            show_error(answer.error)
-        st.markdown(answer_markdown(answer.text or "", sources=len(answer.sources)))
-        st.caption(label(_took(answer)))
-    with right:
-        st.markdown("**Sources**")
-        for number, source in enumerate(answer.sources, 1):
-            year = f" ({source.year})" if source.year else ""
-            cited = "cited" if source.cited else "not cited"
-            st.markdown(label(f"{number} · {source.title}{year}"))
-            st.caption(label(f"{cited} · {source.how_found}"))
+        _answer(row)
+    if row.answer is not None:
+        with right:
+            _sources(row.answer)
+
+
+def _answer(row: RunRow) -> None:
+    st.text(row.asked.question)
+    answer = row.answer
+    if answer is None:
+        st.caption("Not asked yet.")
+        return
+    if answer.error:
+        show_error(answer.error)
+    st.markdown(answer_markdown(answer.text or "", sources=len(answer.sources)))
+    st.caption(label(_took(answer)))
+
+
+def _sources(answer: StoredAnswer) -> None:
+    st.markdown("**Sources**")
+    for number, source in enumerate(answer.sources, 1):
+        name = label(f"{number} · {source.title}" + (f" ({source.year})" if source.year else ""))
+        st.page_link("pages/catalogue.py", label=name, query_params={"show": source.show_id})
+        st.caption(label(f"{'cited' if source.cited else 'not cited'} · {source.how_found}"))
 
 
 def _took(answer: StoredAnswer) -> str:
     timings = answer.timings
-    parts = [f"{timings.total_s:.2f} s in all", f"{timings.retrieve_s:.2f} s to find the shows"]
+    parts = [f"{timings.total_s:.2f} s total", f"search {timings.retrieve_s:.2f} s"]
     if timings.queue_s + timings.throttle_s >= 0.01:
         parts.append(f"{timings.queue_s + timings.throttle_s:.2f} s waiting")
     if timings.first_token_s:
-        parts.append(f"first words after {timings.first_token_s:.2f} s")
+        parts.append(f"first words {timings.first_token_s:.2f} s")
     return " · ".join([*parts, counted(answer.attempts or 0, "request"), answer.model])
 
 
@@ -261,7 +273,7 @@ def _took(answer: StoredAnswer) -> str:
 def _timing(run: BatchRun) -> None:
     timed = session.runtime().call(session.services().batch.runs.timed(run.id))
     if not any(one.timings["total_s"] for one in timed):
-        st.caption("No answer has been timed yet.")
+        st.caption("No timings yet.")
         return
     left, right = st.columns(2)
     with left:

@@ -1,4 +1,4 @@
-"""What Batch draws where the sheet knows the answers: hits by kind, misses, and two runs side by side."""
+"""What Batch draws where the sheet knows the answers: shares by kind, misses, and two runs side by side."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from animerag.evaluation import run_quality
+from animerag.evaluation.evaluation import kind_of
 from animerag.ui import batch_runs, session
 from animerag.ui.text import counted, label
 
@@ -16,42 +17,62 @@ if TYPE_CHECKING:
     from animerag.evaluation.evaluation import EvaluatedQuestion, Evaluation
     from animerag.storage.batch_runs import BatchRun
 
-_FIGURES = ("hit@1", "hit@3", "hit@5", "mrr")
+_FIGURES = {"hit@1": "Found first", "hit@3": "In the top 3", "hit@5": "In the top 5", "mrr": "Mean reciprocal rank"}
 
 
 def draw(run: BatchRun) -> None:
-    """Draw how good a run was, and beside another one where one is chosen."""
+    """Draw how often a run found the right shows, compared with another run where one is chosen."""
     call, runs = session.runtime().call, session.services().batch.runs
     judged = run_quality.evaluated(call(runs.rows(run.id)))
     if not judged.outcomes:
-        st.caption("No row was answered yet.")
+        st.caption("No row is answered yet.")
         return
-    told = judged.as_json()
+    figures = judged.as_json()
     others = [other for other in call(runs.latest()) if other.id != run.id and run_quality.has_ground_truth(other)]
-    chosen = st.selectbox(
-        "Beside another run",
-        [None, *others],
-        format_func=lambda other: "none" if other is None else batch_runs.title(other),
-        key=f"batch_beside_{run.id}",
-    )
+    chosen = None
+    if others:
+        chosen = st.selectbox(
+            "Compare with",
+            [None, *others],
+            format_func=lambda other: "none" if other is None else batch_runs.title(other),
+            key=f"batch_beside_{run.id}",
+        )
     before = None if chosen is None else run_quality.evaluated(call(runs.rows(chosen.id)))
-    _figures(told, None if before is None else before.as_json())
-    st.dataframe(_kinds(told), hide_index=True, width="stretch", placeholder="")
+    _figures(figures, None if before is None else before.as_json())
+    _kinds(judged)
     if before is not None:
         _changes(before, judged)
     _misses(judged)
 
 
-def _figures(told: Mapping[str, Any], before: Mapping[str, Any] | None) -> None:
-    for column, name in zip(st.columns(len(_FIGURES)), _FIGURES, strict=True):
-        delta = None if before is None else round(told[name] - before[name], 3)
-        shown = name.upper() if name == "mrr" else name.capitalize()
-        column.metric(shown, f"{told[name]:.3f}", delta=delta, border=True)
-    st.caption(f"Over {counted(told['questions'], 'answered row')}; hits count rows that expect a show.")
+def _figures(figures: Mapping[str, Any], before: Mapping[str, Any] | None) -> None:
+    for column, (name, words) in zip(st.columns(len(_FIGURES)), _FIGURES.items(), strict=True):
+        delta = None if before is None else f"{100 * (figures[name] - before[name]):+.0f} points"
+        column.metric(words, f"{100 * figures[name]:.0f} %", delta=label(delta) if delta else None, border=True)
+    st.caption(f"Of {counted(figures['questions'], 'answered row')}; the figures count rows that expect a show.")
 
 
-def _kinds(told: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return [{"Kind": kind, **figures} for kind, figures in told["kinds"].items()]
+def _kinds(judged: Evaluation) -> None:
+    """Draw a bar for each kind of question: how many of its rows are right."""
+    rows = []
+    for kind, figures in judged.kinds.items():
+        outcomes = [one for one in judged.outcomes if kind_of(one.expectation) == kind]
+        shares = {words: figures.get(name) for name, words in _FIGURES.items()}
+        right = sum(one.hit for one in outcomes)
+        rows.append({"Kind": kind, "Questions": len(outcomes), "Right": right / len(outcomes), **shares})
+    percent = {words: st.column_config.NumberColumn(format="percent") for words in _FIGURES.values()}
+    st.dataframe(
+        rows,
+        hide_index=True,
+        width="stretch",
+        placeholder="",
+        column_config={
+            "Right": st.column_config.ProgressColumn(
+                format="percent", min_value=0.0, max_value=1.0, help="A show in the top 5, or the complete list"
+            ),
+            **percent,
+        },
+    )
 
 
 def _changes(before: Evaluation, after: Evaluation) -> None:
@@ -62,9 +83,9 @@ def _changes(before: Evaluation, after: Evaluation) -> None:
         {
             "": change.kind,
             "Question": change.question,
-            "Place there": _place(change.before),
-            "Place here": _place(change.after),
-            "Found here": ", ".join(change.after.titles),
+            "Rank there": _place(change.before),
+            "Rank here": _place(change.after),
+            "Listed here": ", ".join(change.after.titles),
         }
         for change in changed
     ]
@@ -80,7 +101,7 @@ def _misses(judged: Evaluation) -> None:
             "Kind": miss.expectation.kind,
             "Question": miss.expectation.question,
             "Expected": ", ".join(_titles(miss.expectation.expected[:3])) or "nothing",
-            "Found instead": ", ".join(miss.titles) or "nothing",
+            "Listed instead": ", ".join(miss.titles) or "nothing",
         }
         for miss in judged.misses
     ]

@@ -152,7 +152,7 @@ def test_two_runs_lie_side_by_side_and_ten_thousand_rows_are_no_burden(url, brow
     page.get_by_test_id("stPagination").get_by_text("2", exact=True).click()
     shot("10-many")
     page.get_by_role("button", name="Cancel").click()
-    expect(page.get_by_role("button", name=re.compile("Resume, 9,"))).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("button", name=re.compile(r"Resume \(9,"))).to_be_visible(timeout=30_000)
     with page.expect_download(timeout=60_000) as download:
         page.get_by_role("button", name="Download CSV").click()
     rows = list(csv.DictReader(io.StringIO(Path(download.value.path()).read_text(encoding="utf-8-sig"), newline="")))
