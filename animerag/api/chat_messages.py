@@ -12,11 +12,14 @@ from pydantic_core import from_json
 
 from animerag.api.door_errors import DoorError
 from animerag.models.answers import Turn
+from animerag.retrieval.retriever import MAX_QUESTION_CHARACTERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MODEL = "animerag"
+_TURNS = 12  # of a conversation that a question may refer to
+_IDS = 500  # of an answer that come from its text
 _REMEMBERED = 2048  # answers whose shows are remembered
 _SPEAKERS = ("system", "developer", "user", "assistant", "tool", "function")
 _SOURCE = re.compile(r"^\[\d{1,3}\] .* · id (\S.*)$", re.MULTILINE)
@@ -73,7 +76,7 @@ class ShowsOfAnswers:
 
     def _of(self, question: str, answer: str) -> tuple[str, ...]:
         known = self._ids.get(_key(question, answer))
-        return known if known is not None else tuple(dict.fromkeys(_SOURCE.findall(answer)))
+        return known if known is not None else tuple(dict.fromkeys(_SOURCE.findall(answer)[:_IDS]))
 
 
 def _key(question: str, answer: str) -> bytes:
@@ -101,8 +104,9 @@ def _check_options(given: Mapping[str, Any]) -> None:
     """Refuse what would change an answer and cannot be done; options of sampling have no meaning here."""
     if given.get("n") not in (None, 1):
         raise DoorError("A question has one answer here: leave n out.", param="n")
-    if given.get("tool_choice") not in (None, "none", "auto"):
-        raise DoorError("This model calls no tools: leave tool_choice out.", param="tool_choice")
+    for name in ("tool_choice", "function_call"):
+        if given.get(name) not in (None, "none", "auto"):
+            raise DoorError(f"This model calls no tools: leave {name} out.", param=name)
     wanted = given.get("response_format")
     if wanted is not None and not (isinstance(wanted, dict) and wanted.get("type") == "text"):
         raise DoorError(
@@ -133,7 +137,9 @@ def _conversation(messages: object) -> tuple[str, tuple[tuple[str, str], ...]]:
         raise DoorError("The last message has to be the user's: it is the question.", param="messages")
     if not asked.strip():
         raise DoorError("The question is empty: write one.", param=f"messages[{last}].content")
-    return asked, tuple((question, answer) for question, answer in history if question.strip())
+    # What is longer than a question may be was never answered, and reading it would hold up everybody.
+    usable = [pair for pair in history[-_TURNS:] if 0 < len(pair[0].strip()) <= MAX_QUESTION_CHARACTERS]
+    return asked, tuple(usable)
 
 
 def _text(content: object, where: str, *, strict: bool) -> str:

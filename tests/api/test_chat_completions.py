@@ -275,6 +275,19 @@ def test_a_title_stays_on_its_line_and_an_id_is_quoted_in_the_address():
     assert ShowsOfAnswers().turns((("q", content.text),))[0].ids == ("a/b c",)
 
 
+def test_a_long_conversation_costs_no_more_than_its_end(client):
+    """A client may send anything as an earlier message, and reading must not hold up the services' loop."""
+    huge = [{"role": "user", "content": "q " * 200_000}, {"role": "assistant", "content": "x"}]
+    many = thread(*["hi"] * 9_000)
+    body = {"model": MODEL, "messages": [*many, *huge, {"role": "user", "content": "What is Mushishi about?"}]}
+
+    began_s = time.perf_counter()
+    answer = client.post("/v1/chat/completions", json=body)
+
+    assert time.perf_counter() - began_s < 10
+    assert answer.json()["result"]["ids"][0] == "457"
+
+
 @pytest.mark.parametrize("last", ["assistant", "tool", "function"])
 def test_the_last_message_has_to_be_the_users(last):
     messages = [{"role": "user", "content": "a"}, {"role": last, "content": "b"}]
