@@ -12,7 +12,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AliasChoices, Field, PrivateAttr, SecretStr, ValidationError, field_validator
+from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from animerag.errors import SettingsError
@@ -100,9 +100,7 @@ class Settings(BaseSettings):
     early_start: bool = False  # a model answers about the one show a question names, without waiting for the searches
     data_dir: Path = Field(default_factory=_default_data_dir)
     database_url: str | None = None
-    shoko_key: SecretStr | None = Field(
-        None, validation_alias=AliasChoices("ANIMERAG_SHOKO_KEY", "ANIMERAG_SHOKO_API_KEY")
-    )  # of a user of Shoko Server, for `animerag sync shoko`
+    shoko_key: SecretStr | None = None  # of a user of Shoko Server, for `animerag sync shoko`
     covers: Path | None = None  # a folder of covers, or of Shoko's images, besides `covers` in the data directory
     chroma_url: str | None = None
     chroma_api_key: SecretStr | None = None

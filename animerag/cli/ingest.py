@@ -40,6 +40,9 @@ def add(commands: Commands) -> None:
     parser.add_argument("--batch-size", type=number_or_auto, metavar="N|auto", help="shows per embedding request")
     parser.add_argument("--concurrency", type=number_or_auto, metavar="N|auto", help="requests in flight")
     add_reading(parser)
+    parser.add_argument(
+        "--enrich", action="store_true", help="the files are references: complete the shows that are there, add none"
+    )
     parser.add_argument("--dry-run", action="store_true", help="report what would be stored; store and spend nothing")
     parser.add_argument("--reindex", action="store_true", help="index the shows without a vector for the current model")
     parser.add_argument(
@@ -57,7 +60,8 @@ async def ingest(options: argparse.Namespace) -> int:
 
     reading = read_options(options)
     files = [
-        SourceFile(path=path, name=path.name, options=reading, id_prefix=options.id_prefix) for path in options.paths
+        SourceFile(path=path, name=path.name, options=reading, id_prefix=options.id_prefix, enrich=options.enrich)
+        for path in options.paths
     ]
     from animerag.readers import DetectedFileError
 

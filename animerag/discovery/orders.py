@@ -315,10 +315,18 @@ def _gaps(gaps: Iterable[Gap], collection: Collection) -> list[str]:
     ]
 
 
+_KIND_JA = {"sequel": "続編", "prequel": "前作"}
+
+
 def _gap(gap: Gap, collection: Collection) -> str:
     if gap.season is not None:
         show = collection.show(gap.after)
         return collection.say(
             f"season {gap.season} of {show.title}", f"{show.native_title or show.title}の第{gap.season}期"
+        )
+    if not gap.title:  # a database may know of it no more than its number
+        name = collection.show(gap.after)
+        return collection.say(
+            f"a {gap.kind} of {name.title}", f"{name.native_title or name.title}の{_KIND_JA[gap.kind]}"
         )
     return gap.title + (f" ({gap.year})" if gap.year else "")

@@ -50,6 +50,7 @@ class IdPlan:
     prefixes: Mapping[str, str]  # by the prefix that the file gives
     renamed: Mapping[str, str]  # single ids, by the id that the file gives
     refused: Mapping[str, str]  # the reason, by the id that the file gives
+    unmatched: frozenset[str] = frozenset()  # ids of a reference file that are about no show of the catalogue
 
     def name(self, show: Show) -> Show | RowError:
         """Return the show with its id in the catalogue, or the reason why its row is skipped."""

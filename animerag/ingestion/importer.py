@@ -133,7 +133,9 @@ class Ingestion:
                 if batch_size is None and isinstance(concurrency, int) and self._batch_size == "auto":
                     batch_size = batching.USUAL  # a fixed level uses batches of the usual size
                 documents = self._selection.documents(winners.shows(counters), counters, kind)
-                await self._import(documents, len(winners), counters, origin, batch_size or self._batch_size)
+                await self._import(
+                    documents, len(winners) or winners.unmatched, counters, origin, batch_size or self._batch_size
+                )
             if kind is ImportKind.OWN and counters.ingested + counters.unchanged:
                 await self._replace_sample(counters)
             report = await self._report(counters, meter, concurrency)

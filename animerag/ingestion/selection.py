@@ -7,6 +7,7 @@ import itertools
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from animerag.ingestion import enrichment
 from animerag.ingestion.entity_resolution import Identity
 from animerag.ingestion.overrides import edited
 from animerag.ingestion.two_pass import LastRowWins, TwoPassReader
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from animerag.indexing.indexer import Indexer
     from animerag.ingestion.counters import ImportCounters
+    from animerag.ingestion.entity_resolution import IdPlan
     from animerag.ingestion.two_pass import SourceFile
     from animerag.models.shows import Show
     from animerag.readers import Detection
@@ -48,7 +50,12 @@ class Selection:
     ) -> Detection:
         """Read the file that follows those in `winners`, and return its detection. Raises InvalidInputError."""
         reading = await self._read(file)
-        plan = await identity.plan(reading.seen, prefix=file.id_prefix) if kind is ImportKind.OWN else None
+        plan: IdPlan | None = None
+        if file.enrich:
+            plan = await enrichment.plan(self._library, reading.seen, reading.entries)
+            reading.entries = {}
+        elif kind is ImportKind.OWN:
+            plan = await identity.plan(reading.seen, prefix=file.id_prefix)
         counters.read += reading.read
         counters.errors += reading.errors
         counters.notes += reading.summary.notes
@@ -77,10 +84,16 @@ class Selection:
         identity = Identity(self._library)
         while shows := await asyncio.to_thread(lambda: list(itertools.islice(rows, _CHUNK))):
             if kind is ImportKind.OWN:
-                shows = await identity.complete(shows)
+                shows = [*await identity.complete(own_rows(shows)), *await self._enriched(shows)]
                 edits = await provenance.edits_of(self._library, [show.id for show in shows])
                 shows = [edited(show, edits[show.id]) if show.id in edits else show for show in shows]
             yield await self.new_or_changed(await asyncio.to_thread(_documents, shows), counters, kind)
+
+    async def _enriched(self, shows: Sequence[Show]) -> list[Show]:
+        """Return the shows that rows of reference files complete."""
+        references = [show for show in shows if show.origin is not None and show.origin.reference]
+        stored = await self._library.shows([show.id for show in references])
+        return [enrichment.enriched(stored[show.id], show) for show in references if show.id in stored]
 
     async def new_or_changed(
         self, documents: Sequence[Document], counters: ImportCounters, kind: ImportKind
@@ -105,6 +118,11 @@ class Selection:
                 counters.replaced += there is not None and there[1] != document.text_hash
                 changed.append(document)
         return changed
+
+
+def own_rows(shows: Sequence[Show]) -> list[Show]:
+    """Return the rows that are not of reference files."""
+    return [show for show in shows if show.origin is None or not show.origin.reference]
 
 
 def _documents(shows: Sequence[Show]) -> list[Document]:

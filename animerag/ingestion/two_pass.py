@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from animerag import readers
 from animerag.errors import InvalidInputError
+from animerag.ingestion.enrichment import NamedEntry
 from animerag.ingestion.entity_resolution import IdPlan, joined
 from animerag.ingestion.file_summary import MOST_NOTES, FileSummary
 from animerag.ingestion.fingerprints import FileIds
@@ -36,6 +37,7 @@ class SourceFile:
     name: str
     options: ReadOptions = field(default_factory=ReadOptions)
     id_prefix: str | None = None  # None decides by the titles, "" means no prefix
+    enrich: bool = False  # it is a reference: it completes shows that are there and adds none
 
 
 @dataclass(slots=True)
@@ -47,6 +49,7 @@ class TwoPassReader:
     seen: FileIds
     read: int = 0
     errors: list[RowError] = field(default_factory=list)
+    entries: dict[str, NamedEntry] = field(default_factory=dict)  # of a reference file, by id
 
     @classmethod
     def of(cls, file: SourceFile) -> TwoPassReader:
@@ -72,6 +75,8 @@ class TwoPassReader:
             self.errors.append(row)
             return
         self.seen.add(row)
+        if self.file.enrich:
+            self.entries[row.id] = NamedEntry(title=row.title, year=row.year)
         self.summary.add(row)
 
     def again(self) -> Iterator[Show]:
@@ -92,7 +97,7 @@ class LastRowWins:
         number = len(self.readings)
         self.readings.append((reading, plan))
         for given, position in reading.seen.last.items():
-            if plan is None or given not in plan.refused:
+            if plan is None or (given not in plan.refused and given not in plan.unmatched):
                 show_id = plan.id_of(given) if plan else given
                 self._places[show_id] = max(self._places.get(show_id, 0), number << _FILE | position)
         reading.seen = FileIds(file=reading.file.name)  # not needed any longer: the plan is made
@@ -101,6 +106,11 @@ class LastRowWins:
     def refused(self) -> int:
         """Return the number of ids that mean another show in the catalogue."""
         return sum(len(plan.refused) for _, plan in self.readings if plan)
+
+    @property
+    def unmatched(self) -> int:
+        """Return how many ids of reference files are about no show of the catalogue."""
+        return sum(len(plan.unmatched) for _, plan in self.readings if plan)
 
     def __len__(self) -> int:
         return len(self._places)
@@ -118,6 +128,9 @@ class LastRowWins:
         """
         reading, plan = self.readings[number]
         for position, given in enumerate(reading.again()):
+            if plan and given.id in plan.unmatched:
+                counters.unchanged += 1
+                continue
             row = plan.name(given) if plan else given
             if isinstance(row, RowError):
                 counters.errors.append(row)

@@ -40,6 +40,7 @@ class Origin:
     file: str
     line: int
     notes: tuple[str, ...] = ()
+    reference: bool = False  # the file only completes what is known of shows that are there
     told_as: str = ""  # the id that the file gives, in its world; "" where it is the show's own
 
 

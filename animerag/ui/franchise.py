@@ -31,7 +31,7 @@ def draw(show_id: str, open_show: Callable[[str], None]) -> None:
         elif st.button(words, key=f"catalogue_part_{place}", type="tertiary", icon=":material/arrow_forward:"):
             open_show(entry.show.id)
     for gap in franchise.gaps:
-        name = gap.title or f"Season {gap.season}"
+        name = gap.title or (f"Season {gap.season}" if gap.season else f"A {gap.kind}")
         st.caption(label(f"{name}" + (f" ({gap.year})" if gap.year else "") + " · not in your catalogue"))
     if 1 < len(franchise.entries) <= _MOST_DRAWN:
         st.graphviz_chart(graph(franchise, show_id), width="stretch")

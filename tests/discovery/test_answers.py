@@ -10,7 +10,7 @@ from animerag.discovery.answers import answer, needs_likeness, resolved, starter
 from animerag.models.filters import Filters
 from animerag.models.shows import Show
 from animerag.query.plan import And, Order, Plan, Predicate
-from tests.discovery.shows import SHOWS, collection
+from tests.discovery.shows import SHOWS, collection, related
 
 ALL = collection()
 FILMS = Predicate("type", "=", "movie")
@@ -226,3 +226,10 @@ def test_the_beginning_of_a_series_does_not_break_a_wish():
     assert newer.ids[0] == "one"
     assert "one" not in answer(short, collection(likeness=likeness)).ids
     assert "two" in answer(short, collection(likeness=likeness)).ids
+
+
+def test_a_gap_that_is_known_by_its_number_only_is_named_by_what_it_follows():
+    nameless = Show(id="a", title="Lone", relations=(related("Sequel", "99", ""),))
+    fact = answer(Plan(intent="watch_order", shows=("a",)), collection([nameless]))
+
+    assert "Not in your catalogue: a sequel of Lone." in fact.remarks
