@@ -29,6 +29,7 @@ from animerag.catalogue.editing import Editing
 from animerag.catalogue.my_list import MyList
 from animerag.catalogue.statistics import Statistics
 from animerag.catalogue.status import Catalogue
+from animerag.catalogue.suggestions import Suggestions
 from animerag.comparison.environment import ScratchBench
 from animerag.comparison.runner import Comparison
 from animerag.errors import AnimeRAGError, InvalidInputError
@@ -102,6 +103,7 @@ class Services:
     same_shows: SameShows
     statistics: Statistics
     covers: Covers
+    suggestions: Suggestions
     evaluator: Evaluator
     jobs: Jobs
     spool: UploadStore
@@ -322,6 +324,7 @@ def _assemble(
         maintenance=Maintenance(indexer, import_lock, None if settings.chroma_url else settings.data_dir / "chroma"),
         same_shows=same_shows,
         statistics=Statistics(library, catalogue, same_shows),
+        suggestions=Suggestions(retriever.collection),
         covers=Covers(library, [*filter(None, [settings.covers]), settings.data_dir / COVERS]),
         comparison=Comparison(library, index, ScratchBench(settings, index, gate)),
         shoko_sync=ShokoSync(

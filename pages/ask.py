@@ -22,7 +22,7 @@ def page() -> None:
         typed = st.chat_input("Ask about your catalogue", key="ask_question", submit_mode="stop", disabled=not ready)
     clicked = ask.examples(sample=status.sample_only) if ready and not exchanges else None
     newest, earlier = st.empty(), st.container()
-    question = typed or clicked
+    question = typed or clicked or (conversation.asked_elsewhere() if ready else None)
     if question:
         exchanges.append(Exchange(str(question), filters=filters))
     with earlier:

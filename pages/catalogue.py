@@ -20,8 +20,12 @@ def page() -> None:
         else:
             show.draw(opened)
         return
+    first = st.query_params.get("gaps")  # a link from Home: what it names comes before the list
+    if first:
+        catalogue_gaps.gaps(first)
     catalogue.show_table(catalogue_filters.controls())
-    catalogue_gaps.gaps()
+    if not first:
+        catalogue_gaps.gaps()
 
 
 navigation.run(page)

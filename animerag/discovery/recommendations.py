@@ -136,7 +136,7 @@ def _scores(shows: Iterable[Show], plan: Plan, moods: Sequence[MoodEntry], colle
         liked = [taste[tag] for tag in tags if tag in taste]
         known = _KNOWN * (3 if "newcomer" in plan.moods else 1)
         scores[show.id] = round(
-            _RATING * _quality(show)
+            _RATING * quality(show)
             + known * math.log10(1 + (show.votes or 0)) / 6
             + (_MOOD * sum(fits) / len(fits) if fits else 0.0)
             + (_TEXT * near if weighs_text else 0.0)
@@ -150,7 +150,7 @@ def _span(likeness: Mapping[str, float]) -> tuple[float, float]:
     return (min(likeness.values()), max(likeness.values())) if likeness else (0.0, 0.0)
 
 
-def _quality(show: Show) -> float:
+def quality(show: Show) -> float:
     """Return a rating from 0 to 1, towards the middle where few have voted."""
     if not show.rating:
         return 0.3

@@ -17,6 +17,7 @@ _DEEPEST = 20  # conditions within conditions
 _PREDICATE = re.compile(
     rf"(?P<field>{'|'.join(get_args(FieldName))})(?:(?P<operator><=|>=|=|<|>)(?P<value>.*)| unknown)", re.DOTALL
 )
+_BEGINS = re.compile(rf"\s*(?:\(|not |(?:{'|'.join(get_args(FieldName))})(?:<=|>=|=|<|>| unknown))")
 _NUMBERS = ("year", "end_year", "episodes", "rating", "votes", "duration", "my_score", "my_progress", *NUMBERS)
 
 
@@ -43,11 +44,11 @@ def _expression(text: str, depth: int) -> Condition:
 
 
 def _split(text: str, word: str) -> list[str]:
-    """Split at a word outside of brackets."""
+    """Split at a word outside of brackets, where a condition follows: the words of a value may be the same."""
     parts, depth, start, at = [], 0, 0, 0
     while at < len(text):
         depth += {"(": 1, ")": -1}.get(text[at], 0)
-        if depth == 0 and text.startswith(word, at):
+        if depth == 0 and text.startswith(word, at) and _BEGINS.match(text, at + len(word)):
             parts.append(text[start:at].strip())
             at += len(word)
             start = at

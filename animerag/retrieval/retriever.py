@@ -226,6 +226,11 @@ class Retriever:
         """Return the fields of all shows as the catalogue has them now. Raises LibraryError."""
         return (await self._catalogue.current()).table
 
+    async def collection(self) -> Collection:
+        """Return the shows in memory with their franchises. Raises LibraryError."""
+        catalogue = await self._catalogue.current()
+        return Collection(table=catalogue.table, franchises=catalogue.franchises)
+
     async def franchise(self, show_id: str) -> Franchise | None:
         """Return the franchise of a show; None where the catalogue has no such show. Raises LibraryError."""
         catalogue = await self._catalogue.current()
@@ -233,8 +238,7 @@ class Retriever:
 
     async def starters(self) -> list[str]:
         """Return questions that this catalogue can answer, with shows of its own. Raises LibraryError."""
-        catalogue = await self._catalogue.current()
-        return starters(Collection(table=catalogue.table, franchises=catalogue.franchises))
+        return starters(await self.collection())
 
     async def tags(self) -> list[str]:
         """Return every tag of the catalogue, the most used first, for the filters of Ask. Raises LibraryError."""

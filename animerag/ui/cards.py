@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import html
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
 _WIDTH_PX = 168  # of a card at least: two beside each other on a phone
 _TILES = 6  # colours in style.css
-_INITIALS, _NATIVE = 3, 8  # letters on a tile
+_INITIALS, _NATIVE = 3, 14  # letters on a tile
+_WORD = re.compile(r"[^\W_]+")
 _STORE_S = 120.0  # a provider may have to embed the show first
 SCORES = tuple(range(10, 0, -1))
 
@@ -38,7 +40,7 @@ def grid(cards: Sequence[Card], *, key: str) -> None:
     covers = session.runtime().call(session.services().covers.of([card.show.id for card in cards]))
     with st.grid("auto", min_column_width=_WIDTH_PX, gap="small"):
         for card in cards:
-            with st.container(border=True, gap="xsmall"):
+            with st.container(border=True, height="stretch", gap="xsmall", key=f"card_{key}_{card.show.id}"):
                 _picture(card.show, covers.get(card.show.id), tall=bool(covers))
                 _words(card)
                 _actions(card.show, f"{key}_{card.show.id}")
@@ -70,8 +72,7 @@ def _tile_words(show: Show) -> str:
     if show.native_title:
         native = show.native_title
         return native if len(native) <= _NATIVE else f"{native[: _NATIVE - 1]}…"
-    words = ("".join(letter for letter in word if letter.isalnum()) for word in show.title.split())
-    return "".join(word[0].upper() for word in words if word)[:_INITIALS] or "?"
+    return "".join(word[0].upper() for word in _WORD.findall(show.title))[:_INITIALS] or "?"
 
 
 def _words(card: Card) -> None:

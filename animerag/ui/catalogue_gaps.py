@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 _PAIRS, _PAIRS_SHOWN, _STUBS_SHOWN = 50, 10, 20
 
 
-def gaps() -> None:
-    """List pairs that may be one show, missing sequels, and shows without a description."""
+def gaps(opened: str = "") -> None:
+    """List pairs that may be one show, missing sequels, and shows without a description.
+
+    `opened` names the list that is open from the start: `pairs`, `missing` or `stubs`.
+    """
     services = session.services()
 
     async def list_gaps() -> tuple[list[Pair], list[Missing], list[Show]]:
@@ -30,9 +33,10 @@ def gaps() -> None:
 
     with st.skeleton(height=120):
         pairs, missing, stubs = session.cached_by_revision("gaps", list_gaps)
-    same_shows(pairs)
+    same_shows(pairs, opened=opened == "pairs")
     if missing:
-        with st.expander(f"{counted(len(missing), 'sequel')} missing", icon=":material/playlist_remove:"):
+        icon = ":material/playlist_remove:"
+        with st.expander(f"{counted(len(missing), 'sequel')} missing", icon=icon, expanded=opened == "missing"):
             st.caption("Sequels and prequels of your shows that are not in your catalogue.")
             rows = [
                 {
@@ -46,7 +50,8 @@ def gaps() -> None:
             ]
             st.dataframe(rows, hide_index=True, width="stretch", height=min(35 * len(rows) + 38, 400))
     if stubs:
-        with st.expander(f"{counted(len(stubs), 'show')} without a description", icon=":material/short_text:"):
+        heading, icon = f"{counted(len(stubs), 'show')} without a description", ":material/short_text:"
+        with st.expander(heading, icon=icon, expanded=opened == "stubs"):
             st.caption(
                 "You can find these by title and fields only. Edit a show, or import a file with its description."
             )
@@ -61,13 +66,14 @@ def _heading(show: Show) -> str:
     return label(show.title + (f" ({show.year})" if show.year else ""))
 
 
-def same_shows(pairs: Sequence[Pair]) -> None:
+def same_shows(pairs: Sequence[Pair], *, opened: bool = False) -> None:
     """Offer to merge pairs that look like one show, or to keep both."""
     service, call = session.services().same_shows, session.runtime().call
     if not pairs:
         return
     more = "at least " if len(pairs) == _PAIRS else ""
-    with st.expander(f"{more}{counted(len(pairs), 'pair')} may be the same show", icon=":material/join:"):
+    heading = f"{more}{counted(len(pairs), 'pair')} may be the same show"
+    with st.expander(heading, icon=":material/join:", expanded=opened):
         st.caption(
             "Their titles, year and episodes agree. Merging keeps all titles and fills in what one of them lacks."
         )

@@ -126,9 +126,15 @@ def _not_indexed(status: Status) -> None:
         icon=":material/warning:",
     )
     if action.button("Index now", key="index_now", width="stretch"):
-        title = f"Indexing for {services.embedder.model}"
-        session.start_job(services.ingestion.reindex, kind="reindex", title=title, key="reindex")
-        st.rerun()
+        start_indexing()
+
+
+def start_indexing() -> None:
+    """Index the shows that the model in use has no vector for, as a job."""
+    services = session.services()
+    title = f"Indexing for {services.embedder.model}"
+    session.start_job(services.ingestion.reindex, kind="reindex", title=title, key="reindex")
+    st.rerun()
 
 
 def _indexing_takes() -> str:

@@ -38,6 +38,17 @@ def open_one(conversation_id: str | None) -> None:
         st.query_params["chat"] = conversation_id
 
 
+def ask_next(question: str) -> None:
+    """Let Ask answer this question when it is opened next."""
+    st.session_state["ask_next"] = question
+
+
+def asked_elsewhere() -> str | None:
+    """Return the question that another page handed over, once."""
+    question: str | None = st.session_state.pop("ask_next", None)
+    return question
+
+
 def store(exchanges: Sequence[Exchange]) -> Callable[[], None]:
     """Store the last exchange, and return what stores it again, even while the page is being stopped."""
     loop, stored = session.runtime(), session.services().conversations

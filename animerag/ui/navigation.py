@@ -34,7 +34,8 @@ def pages() -> dict[str, list[StreamlitPage]]:
     """Return the pages in the order of the sidebar, in its groups."""
     return {
         "Your shows": [
-            st.Page("pages/ask.py", title="Ask", icon=":material/forum:", url_path="ask", default=True),
+            st.Page("pages/home.py", title="Home", icon=":material/home:", url_path="home", default=True),
+            st.Page("pages/ask.py", title="Ask", icon=":material/forum:", url_path="ask"),
             st.Page("pages/catalogue.py", title="Catalogue", icon=":material/video_library:", url_path="catalogue"),
             st.Page("pages/upload.py", title="Upload", icon=":material/upload_file:", url_path="upload"),
         ],

@@ -69,7 +69,7 @@ def test_a_stranger_without_a_mouse_does_all_five_tasks(app_url, browser, tmp_pa
 
     page = browser.new_context(color_scheme="light", viewport={"width": 1280, "height": 720}).new_page()
     keyboard = Keyboard(page)
-    page.goto(app_url)
+    page.goto(f"{app_url}/ask")
     expect(page.get_by_text("Sample catalogue, 150 shows.")).to_be_visible(timeout=60_000)
 
     # Ask, by an example and in words of one's own; why a show was found.

@@ -6,7 +6,7 @@ import pytest
 
 pytestmark = [pytest.mark.browser, pytest.mark.long, pytest.mark.timeout(300)]
 
-PAGES = ("Ask", "Catalogue", "Batch", "Upload", "Compare", "Settings", "System")
+PAGES = ("Home", "Ask", "Catalogue", "Batch", "Upload", "Compare", "Settings", "System")
 MOST_CONTROLS = 7
 
 KINDS = ["Button", "DownloadButton", "LinkButton", "PageLink", "Popover", "ChatInput", "FileUploader", "Selectbox"]
@@ -33,7 +33,7 @@ def opened(app_url, browser):
         page = context.new_page()
         page.goto(app_url)
         expect(page.get_by_text(re.compile("150 shows")).first).to_be_visible(timeout=60_000)
-        if name != "Ask":
+        if name != "Home":
             page.get_by_test_id("stSidebarNav").get_by_role("link", name=name, exact=True).click()
         expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible(timeout=20_000)
         at_rest(page)

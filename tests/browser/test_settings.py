@@ -39,7 +39,7 @@ def test_a_local_server_is_taken_up_and_settings_are_changed(app_url, browser, p
         page.get_by_test_id("stSidebarNav").get_by_role("link", name=name, exact=True).click()
 
     # Offered on Ask, and only used when chosen.
-    page.goto(app_url)
+    page.goto(f"{app_url}/ask")
     expect(page.get_by_text("Sample catalogue, 150 shows.")).to_be_visible(timeout=60_000)
     expect(page.get_by_text(f"{local_server} found on this machine: gpt-5-nano.")).to_be_visible()
     expect(page.get_by_text("Embedded, offline · 150 shows")).to_be_visible()

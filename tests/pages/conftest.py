@@ -7,7 +7,7 @@ import streamlit as st
 from streamlit import config
 from streamlit.testing.v1 import AppTest
 
-from tests.pages.screen import until, words
+from tests.pages.screen import until, visit, words
 
 ROOT = Path(__file__).parents[2]
 
@@ -26,6 +26,7 @@ def app(settings, monkeypatch):
 
 @pytest.fixture
 def sampled(app):
-    """The app once the sample is in."""
+    """The app on Ask, once the sample is in."""
     app.run()
+    visit(app, "ask")
     return until(app, lambda page: "Sample catalogue, 150 shows" in words(page))

@@ -10,7 +10,7 @@ from animerag.ui.components import EXAMPLES
 from animerag.ui.text import answer_markdown, escape
 from tests.pages.screen import until, visit, words
 
-PAGES = ("ask", "catalogue", "batch", "upload", "compare", "settings", "system")
+PAGES = ("home", "ask", "catalogue", "batch", "upload", "compare", "settings", "system")
 
 pytestmark = pytest.mark.timeout(120)
 

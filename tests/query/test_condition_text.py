@@ -12,7 +12,7 @@ from animerag.query.plan import And, Not, Of, Or, Predicate
 def predicates():
     return st.one_of(
         st.builds(
-            Predicate, st.just("tag"), st.just("="), st.sampled_from(["slice of life", "sci-fi", "4-koma manga"])
+            Predicate, st.just("tag"), st.just("="), st.sampled_from(["slice of life", "law and order", "4-koma manga"])
         ),
         st.builds(Predicate, st.just("year"), st.sampled_from(["<", "<=", "=", ">"]), st.integers(1900, 2100)),
         st.builds(Predicate, st.just("rating"), st.just(">="), st.sampled_from([7, 8.5])),

@@ -1,0 +1,105 @@
+"""What to watch, from the catalogue and its owner's list: the best unseen, what was begun, and what comes next."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from animerag.discovery.recommendations import quality, suits
+from animerag.discovery.similarity import one_of_each
+from animerag.query.plan import Plan
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+    from animerag.discovery.collection import Collection
+    from animerag.models.shows import Show
+
+_STARTED = ("watching", "on_hold")
+_CONSIDERED = 200  # unseen shows that the best of each franchise are taken from
+_WISH = Plan(intent="recommend")  # for nothing in particular
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suggestion:
+    """A show, and why it is suggested."""
+
+    show: Show
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suggested:
+    """Three lists, the most pressing show of each first."""
+
+    unseen: tuple[Suggestion, ...]
+    started: tuple[Suggestion, ...]
+    following: tuple[Suggestion, ...]
+
+
+class Suggestions:
+    """Suggests shows from those in memory."""
+
+    def __init__(self, collection: Callable[[], Awaitable[Collection]]) -> None:
+        """`collection` gives the shows and franchises as the catalogue has them now."""
+        self._collection = collection
+
+    async def suggested(self, most: int) -> Suggested:
+        """Return up to `most` shows of each kind. Raises LibraryError."""
+        collection = await self._collection()
+        return await asyncio.to_thread(_suggested, collection, most)
+
+
+def _suggested(collection: Collection, most: int) -> Suggested:
+    started = tuple(islice(_started(collection), most))
+    following = tuple(islice(_following(collection), most))
+    taken = {one.show.id for one in (*started, *following)}
+    unseen = (one for one in _unseen(collection) if one.show.id not in taken)
+    return Suggested(unseen=tuple(islice(unseen, most)), started=started, following=following)
+
+
+def _unseen(collection: Collection) -> Iterator[Suggestion]:
+    """Yield the best rated shows that can be begun, one of each franchise."""
+    by_quality = sorted(collection.table.shows(), key=lambda show: (-quality(show), -(show.votes or 0), show.id))
+    fitting = (show.id for show in by_quality if show.rating and suits(show, _WISH, (), collection))
+    for show_id in one_of_each(list(islice(fitting, _CONSIDERED)), collection):
+        show = collection.show(show_id)
+        yield Suggestion(
+            show=show, reason=f"Rated by {show.votes:,} people" if show.votes else ", ".join(show.tags[:2])
+        )
+
+
+def _started(collection: Collection) -> Iterator[Suggestion]:
+    """Yield shows that were begun and not finished, the one with the fewest episodes left first."""
+    begun = [show for show in collection.table.shows() if show.my_status in _STARTED]
+    for show in sorted(begun, key=lambda show: (_left(show), -quality(show), show.id)):
+        yield Suggestion(show=show, reason=_next_episode(show))
+
+
+def _next_episode(show: Show) -> str:
+    watched, paused = show.episodes_watched or 0, show.my_status == "on_hold"
+    if show.type == "movie" or show.episodes == 1:
+        return "On hold" if paused else "Started"
+    if show.episodes and watched >= show.episodes:
+        return "Every episode watched"
+    of = f" of {show.episodes:,}" if show.episodes else ""
+    return f"Next: episode {watched + 1:,}{of}" + (", on hold" if paused else "")
+
+
+def _left(show: Show) -> float:
+    return show.episodes - (show.episodes_watched or 0) if show.episodes else float("inf")
+
+
+def _following(collection: Collection) -> Iterator[Suggestion]:
+    """Yield unseen sequels of what was completed, those of the best liked first."""
+    completed = [show for show in collection.table.shows() if collection.seen(show)]
+    liked = sorted(completed, key=lambda show: (-(show.my_score or 0), -quality(show), show.id))
+    given: set[str] = set()
+    for show in liked:
+        for entry in collection.franchises.of(show.id).after(show.id):
+            after = entry.show
+            if after.id not in given and not collection.begun(after) and entry.role == "main":
+                given.add(after.id)
+                yield Suggestion(show=after, reason=f"Continues {show.title}")

@@ -1,0 +1,174 @@
+"""What Home draws: figures, a question box, cards, what needs attention, recent jobs. Charts: home_charts.py."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from animerag.ingestion.resumable import INGEST_JOB
+from animerag.ui import cards, components, conversation, session
+from animerag.ui.components import EXAMPLES
+from animerag.ui.text import counted, label
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from streamlit.delta_generator import DeltaGenerator
+
+    from animerag.catalogue.statistics import CollectionStatistics
+    from animerag.catalogue.status import Status
+    from animerag.catalogue.suggestions import Suggestion
+    from animerag.models.jobs import JobRecord
+
+_CARDS, _MORE_CARDS = 4, 8
+_JOBS, _JOBS_SEARCHED = 5, 40
+_RATINGS = range(1, 11)
+
+
+def first_steps() -> None:
+    """Draw the three steps of somebody who has nothing of their own here yet."""
+    with st.grid(3, min_column_width=220):
+        with _step("1 · Look around", "Browse the sample: 150 shows, each with its titles and relations."):
+            st.page_link("pages/catalogue.py", label="Open Catalogue", icon=":material/video_library:")
+        with _step("2 · Bring your file", "A Shoko export, CSV, Excel, JSON or a MyAnimeList list."):
+            st.page_link("pages/upload.py", label="Upload", icon=":material/upload_file:")
+        with _step("3 · Ask", "About a plot, a title, a list, or what to watch next."):
+            st.page_link("pages/ask.py", label="Ask a question", icon=":material/forum:")
+
+
+def _step(name: str, about: str) -> DeltaGenerator:
+    box = st.container(border=True, gap="xsmall")
+    box.markdown(f"**{label(name)}**")
+    box.caption(label(about))
+    return box
+
+
+def question_box() -> None:
+    """Draw the box for a question; the answer opens in Ask."""
+    with st.container():  # by itself it would stick to the foot of the window
+        asked = st.chat_input("Ask about your collection", key="home_question")
+    if asked:
+        _ask(asked)
+
+
+def starters(status: Status) -> None:
+    """Draw questions that this catalogue can answer; the answer opens in Ask."""
+    own = () if status.sample_only else session.cached_by_revision("starters", session.services().retriever.starters)
+    key = session.fresh_key("home_starters")
+    asked = st.pills(
+        "Questions to begin with", own or EXAMPLES, format_func=label, key=key, label_visibility="collapsed"
+    )
+    if asked:
+        session.renew("home_starters")
+        _ask(asked)
+
+
+def _ask(question: str) -> None:
+    conversation.open_one(None)
+    conversation.ask_next(question)
+    st.switch_page("pages/ask.py")
+
+
+def figures(found: CollectionStatistics) -> None:
+    """Draw the collection in numbers, with a small chart where there is a distribution."""
+    years = [sum(row.values()) for row in found.years.values()]
+    ratings = [found.ratings.get(rating, 0) for rating in _RATINGS]
+    with st.grid(5 if found.listed else 4, min_column_width=150, key="home_figures"):
+        _metric("Shows", f"{found.shows:,}", counted(found.films, "film"), chart=years)
+        _metric("Episodes", f"{found.episodes:,}", f"{found.hours:,.0f} hours known" if found.timed else None)
+        if found.median_rating is not None:
+            _metric("Median rating", f"{found.median_rating:.2f}", chart=ratings)
+        if found.listed:
+            _metric("Seen", f"{found.seen:,}", f"{found.unseen:,} unseen")
+        _metric("Missing sequels", f"{found.missing_sequels:,}")
+
+
+def _metric(name: str, value: str, more: str | None = None, chart: Sequence[int] = ()) -> None:
+    bars = list(chart) if len(chart) > 1 else None
+    st.metric(
+        label(name),
+        label(value),
+        label(more) if more else None,
+        delta_color="off",
+        delta_arrow="off",
+        chart_data=bars,
+        chart_type="bar",
+        border=True,
+        height="stretch",
+    )
+
+
+def suggestions() -> None:
+    """Draw what to watch as cards; lists that are empty are left out."""
+    service = session.services().suggestions
+    found = session.cached_by_revision("suggested", lambda: service.suggested(_MORE_CARDS))
+    for heading, key, shows in (
+        ("Finish what you started", "started", found.started[:_CARDS]),
+        ("Next in your franchises", "following", found.following[:_CARDS]),
+        ("Best rated you have not watched", "unseen", found.unseen),
+    ):
+        if shows:
+            st.subheader(heading, anchor=False)
+            _cards(shows, key)
+
+
+def _cards(shows: Sequence[Suggestion], key: str) -> None:
+    cards.grid([cards.Card(show=one.show, reason=one.reason) for one in shows], key=f"home_{key}")
+
+
+def attention() -> None:
+    """Draw what needs attention: a count and a way to it each."""
+    found = session.runtime().call(session.services().statistics.attention())
+    if not any(asdict(found).values()):
+        return
+    st.subheader("Needs attention", anchor=False)
+    with st.grid("auto", min_column_width=210):
+        _gap(found.missing_sequels, "missing sequel", "missing sequels", "missing")
+        _gap(found.duplicates, "pair may be one show", "pairs may be one show", "pairs")
+        _gap(found.without_description, "show without a description", "shows without a description", "stubs")
+        if found.not_indexed:
+            with _counted(found.not_indexed, "show is not indexed", "shows are not indexed"):
+                if st.button("Index now", key="home_index"):
+                    components.start_indexing()
+        if found.skipped_rows:
+            with _counted(found.skipped_rows, "skipped row", "skipped rows"):
+                if st.button("Show the reasons", key="home_skipped"):
+                    _skipped()
+
+
+def _gap(count: int, one: str, many: str, gaps: str) -> None:
+    if count:
+        with _counted(count, one, many):
+            st.page_link("pages/catalogue.py", label="Show in Catalogue", query_params={"gaps": gaps})
+
+
+def _counted(count: int, one: str, many: str) -> DeltaGenerator:
+    box = st.container(border=True, gap="xsmall")
+    box.markdown(f"**{count:,}** {label(one if count == 1 else many)}")
+    return box
+
+
+@st.dialog("Skipped rows of the last import", width="large")
+def _skipped() -> None:
+    jobs = session.runtime().call(session.services().library.journal.jobs(limit=_JOBS_SEARCHED))
+    report = next((job.report for job in jobs if job.kind == INGEST_JOB and job.report), {})
+    rows = [{"File": row["file"], "Line": row["line"], "Reason": row["reason"]} for row in report.get("rows", [])]
+    st.dataframe(rows, hide_index=True, width="stretch")
+    st.caption("Correct these rows in the file and upload it again: what is unchanged is recognised and costs nothing.")
+
+
+def recent_jobs() -> None:
+    """Draw the latest jobs."""
+    jobs = session.runtime().call(session.services().library.journal.jobs(limit=_JOBS))
+    if not jobs:
+        return
+    heading, link = st.columns([4, 1], vertical_alignment="bottom")
+    heading.subheader("Recent jobs", anchor=False)
+    link.page_link("pages/system.py", label="All jobs", icon=":material/monitor_heart:")
+    st.dataframe([_job_row(job) for job in jobs], hide_index=True, width="stretch")
+
+
+def _job_row(job: JobRecord) -> dict[str, str]:
+    return {"Job": job.title, "State": job.state, "Started": session.local_time(job.created_at)}

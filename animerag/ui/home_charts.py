@@ -1,0 +1,62 @@
+"""The charts of Home: a click on a mark, or a choice below the chart, opens Catalogue with that filter."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from animerag.ui import session
+from animerag.ui.text import label
+
+if TYPE_CHECKING:
+    from animerag.catalogue.statistics import CollectionStatistics
+
+
+def draw(found: CollectionStatistics) -> None:
+    """Draw every chart that has something to show."""
+    from animerag.charts import collection
+
+    figures = {
+        "years": (collection.years(found.years), "year and type") if len(found.years) > 1 else None,
+        "tags": (collection.tags(found.tags), "tag") if found.tags else None,
+        "scores": (collection.scores(found.scores), "score") if found.scores else None,
+        "decades": (collection.decades(found.decades), "decade and status") if found.listed else None,
+    }
+    shown = {key: figure for key, figure in figures.items() if figure is not None}
+    if not shown:
+        return
+    with st.grid(2, min_column_width=340, gap="medium"):
+        for key, (figure, what) in shown.items():
+            with st.container(border=True):
+                _chart(figure, collection.filters_of(figure), key, what)
+
+
+def _chart(figure: Any, filters: dict[str, str], key: str, what: str) -> None:
+    """Draw a chart, and below it the same choice as a list, for who uses no mouse."""
+    name = session.fresh_key(f"home_{key}")
+    chosen = st.plotly_chart(
+        figure,
+        key=name,
+        on_select="rerun",
+        selection_mode="points",
+        config={"displayModeBar": False, "scrollZoom": False},
+        alt=f"{figure.layout.title.text}. The list below has the same figures to choose from.",
+    )
+    listed = st.selectbox(
+        f"Show one {label(what)} in Catalogue",
+        list(filters),
+        None,
+        key=f"{name}_list",
+        placeholder=f"Open a {what} in Catalogue",
+        label_visibility="collapsed",
+    )
+    points = [point.get("customdata") for point in chosen["selection"]["points"]] if chosen else []
+    where = filters.get(listed) if listed else next((_text(data) for data in points if data), None)
+    if where:
+        session.renew(f"home_{key}")
+        st.switch_page("pages/catalogue.py", query_params={"where": where})
+
+
+def _text(data: Any) -> str:
+    return str(data[0] if isinstance(data, list | tuple) else data)

@@ -1,0 +1,119 @@
+"""Home, the page the app opens on: figures, questions, cards, charts, and what needs attention."""
+
+import json
+
+import pytest
+
+from animerag.ui import session
+from animerag.ui.components import EXAMPLES
+from tests.pages.screen import plain, until, visit, words
+
+pytestmark = pytest.mark.timeout(120)
+
+SHEET = """id,title,year,episodes,type,rating,votes,genres,description,my_status,my_score,episodes_watched
+1,Alpha,1994,26,tv,8.5,900,drama,A harbour.,completed,9,26
+2,Alpha 2nd Season,1996,13,tv,8.1,800,drama,The harbour again.,,,
+3,Beta,2004,12,tv,7.0,700,action,A train.,watching,,5
+4,Gamma,2011,1,movie,9.0,500,mystery,,,,
+5,![x](https://evil.example/p.png) :red[Delta],2012,12,tv,9.2,400,law and order,A court.,,,
+,,2013,,,,,,,,,
+"""
+
+
+@pytest.fixture
+def owned(app):
+    """The app on Home, over a list of its owner's own."""
+    app.run()
+    until(app, lambda page: "Sample catalogue, 150 shows" in words(page))
+    visit(app, "upload").file_uploader[0].set_value(("mine.csv", SHEET.encode(), "text/csv")).run()
+    app.button(key="upload_start").click().run()
+    until(app, lambda page: "5 of 6 rows stored" in words(page))
+    visit(app, "home")
+    assert not app.exception
+    return app
+
+
+def figures_of(app):
+    return {metric.label: plain(metric.value) for metric in app.metric}
+
+
+def links(app):
+    return {(one.proto.page, one.proto.query_string, plain(one.proto.label)) for one in app.get("page_link")}
+
+
+def labels(app):
+    return {plain(label) for _, _, label in links(app)}
+
+
+def charts(app):
+    return {json.loads(one.proto.spec)["layout"]["title"]["text"] for one in app.get("plotly_chart")}
+
+
+def test_home_is_the_first_page_and_shows_three_steps_until_an_import(app):
+    app.run()
+    until(app, lambda page: "Sample catalogue, 150 shows" in words(page))
+    assert app.title[0].value == "Home"
+    assert "1 · Look around" in plain(words(app))
+    assert figures_of(app)["Shows"] == "150"
+    assert [plain(one) for one in app.button_group[0].options] == list(EXAMPLES)
+
+
+def test_home_tells_of_the_collection_and_what_to_watch(owned):
+    figures = figures_of(owned)
+    shown = plain(words(owned))
+
+    assert figures == {"Shows": "5", "Episodes": "64", "Median rating": "8.50", "Seen": "1", "Missing sequels": "0"}
+    assert "Look around" not in shown
+    headings = [heading.value for heading in owned.subheader]
+    assert headings[:3] == ["Finish what you started", "Next in your franchises", "Best rated you have not watched"]
+    assert "Next: episode 6 of 12" in shown
+    assert "Continues Alpha" in shown
+    assert charts(owned) == {
+        "Shows by year and type",
+        "Tags, with their shows",
+        "Your scores against the ratings",
+        "Your list by decade",
+    }
+    assert "1 show without a description" in shown.replace("**", "")
+    assert "1 skipped row" in shown.replace("**", "")
+
+
+def test_one_click_on_a_card_changes_the_list(owned):
+    owned.button(key="home_started_3_next").click().run()
+    assert "Next: episode 7 of 12" in plain(words(owned))
+    owned.button(key="home_started_3_watched").click().run()
+    mine = session.runtime().call(session.services().catalogue.show("3"))
+    assert (mine.my_status, mine.episodes_watched) == ("completed", 12)
+    assert "Beta" not in labels(owned), "what is finished is no longer suggested"
+    assert figures_of(owned)["Seen"] == "2"
+
+
+def test_a_question_of_home_is_answered_in_ask(owned):
+    owned.chat_input[0].set_value("How many episodes does Beta have?").run()
+    assert owned.title[0].value == "Ask"
+    assert "has 12 episodes" in words(owned)
+    visit(owned, "home")
+    owned.chat_input[0].set_value("What is Alpha about?").run()
+    assert [message.name for message in owned.chat_message].count("user") == 1, "a new conversation"
+
+
+def test_a_choice_of_a_chart_leads_to_catalogue(owned):
+    chosen = owned.selectbox(key="home_decades_0_list")
+    statuses = {"1990s · completed", "1990s · not in my list", "2000s · watching", "2010s · not in my list"}
+    assert set(chosen.options) == statuses
+    chosen.set_value("1990s · completed").run()
+    assert owned.title[0].value == "Catalogue"
+
+
+def test_a_title_on_a_card_is_never_live_markdown(owned):
+    live = [label for _, _, label in links(owned) if "evil" in label]
+    assert live, "the show is on a card"
+    raw = [one.proto.label for one in owned.get("page_link") if "evil" in one.proto.label]
+    assert all("\\[" in label and "\\:red" in label for label in raw)
+
+
+def test_what_needs_attention_is_a_click_away(owned):
+    owned.button(key="home_skipped").click().run()
+    (skipped,) = [one.value for one in owned.dataframe if "Reason" in one.value]
+    assert (list(skipped["File"]), list(skipped["Line"])) == (["mine.csv"], [7])
+    assert ("catalogue", "gaps=stubs", "Show in Catalogue") in links(owned)
