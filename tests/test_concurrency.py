@@ -77,7 +77,7 @@ async def test_closing_early_cancels_what_is_in_flight():
     assert sorted(cancelled) == [1, 2]
 
 
-async def test_items_that_take_time_to_come_do_not_hold_up_what_is_at_work():
+async def test_slow_items_do_not_delay_running_work():
     done = []
     next_may_come = asyncio.Event()
 
@@ -125,7 +125,7 @@ async def test_slots_are_given_in_order_and_a_cancelled_wait_takes_none():
         pass
 
 
-async def test_a_limit_that_grows_lets_more_in():
+async def test_a_higher_limit_admits_more():
     limit, inside = 1, 0
     slots, leave = Slots(lambda: limit), asyncio.Event()
 
@@ -148,7 +148,7 @@ async def test_a_limit_that_grows_lets_more_in():
     assert inside == 4
 
 
-async def test_a_holder_that_is_cancelled_in_the_moment_it_is_served_frees_its_slot():
+async def test_a_holder_cancelled_while_it_gets_its_slot_frees_it():
     slots = Slots(lambda: 1)
     first, served = asyncio.Event(), []
 

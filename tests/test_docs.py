@@ -1,4 +1,4 @@
-"""What the documents promise: commands that parse, questions the app can answer, every dependency explained."""
+"""The documents are correct: commands parse, questions are examples of the app, every dependency is explained."""
 
 import argparse
 import ast
@@ -138,7 +138,7 @@ def test_the_readme_fits_on_a_few_screens():
     assert len(README.read_text(encoding="utf-8").splitlines()) <= 120
 
 
-def test_the_container_gets_all_files_that_the_app_needs_and_no_others():
+def test_the_container_has_exactly_the_files_that_the_app_needs():
     import yaml
 
     lines = (ROOT / "Dockerfile").read_text(encoding="utf-8").splitlines()

@@ -1,4 +1,4 @@
-"""The bridge between pages and the loop: the awkward cases by name."""
+"""The bridge between pages and the event loop, case by case."""
 
 import asyncio
 import contextlib
@@ -97,7 +97,7 @@ def test_leaving_a_stream_early_closes_it_on_the_loop(runtime):
     assert closed.wait(5)
 
 
-def test_a_stream_that_goes_quiet_times_out(runtime):
+def test_a_silent_stream_times_out(runtime):
     async def events():
         yield 1
         await asyncio.sleep(60)
@@ -108,7 +108,7 @@ def test_a_stream_that_goes_quiet_times_out(runtime):
         next(stream)
 
 
-def test_a_stopped_page_leaves_its_job_at_work(runtime):
+def test_a_stopped_page_does_not_stop_its_job(runtime):
     async def work(control):
         await control.stopped()
 
@@ -137,7 +137,7 @@ def _quietly(runtime, work):
         runtime.call(work.run())
 
 
-def test_a_dead_loop_is_noticed(settings):
+def test_an_ended_loop_is_noticed(settings):
     runtime = Runtime(settings)
     runtime.close()
 
@@ -150,7 +150,7 @@ def test_a_dead_loop_is_noticed(settings):
         _ = runtime.services
 
 
-def test_a_library_that_cannot_be_opened_is_told_and_leaves_no_thread(settings):
+def test_a_library_that_cannot_be_opened_is_reported_and_leaves_no_thread(settings):
     before = set(threading.enumerate())
     settings.database_path.parent.mkdir(parents=True)
     settings.database_path.write_bytes(b"no database at all, only text " * 40)
@@ -159,7 +159,7 @@ def test_a_library_that_cannot_be_opened_is_told_and_leaves_no_thread(settings):
     assert not [thread for thread in set(threading.enumerate()) - before if thread.name == "animerag-loop"]
 
 
-def test_jobs_of_a_process_that_is_gone_are_found_interrupted(settings):
+def test_jobs_of_an_ended_process_are_interrupted(settings):
     async def work(control):
         await control.stopped()
 
@@ -177,7 +177,7 @@ def test_jobs_of_a_process_that_is_gone_are_found_interrupted(settings):
     assert states == {job.id: "interrupted", "lost": "interrupted"}
 
 
-def test_a_call_that_closing_cuts_off_says_so(settings):
+def test_a_call_interrupted_by_closing_has_a_clear_error(settings):
     opened = Runtime(settings)
     cut = Cancelled()
     threading.Thread(target=lambda: (cut.started.wait(20), opened.close())).start()
@@ -187,7 +187,7 @@ def test_a_call_that_closing_cuts_off_says_so(settings):
     assert cut.seen.is_set()
 
 
-def test_a_process_that_simply_ends_leaves_nothing_unclean_and_its_import_to_be_resumed(settings, export, record):
+def test_a_process_that_ends_leaves_a_clean_index_and_a_resumable_import(settings, export, record):
     rows = [record(n, f"Voyage {n}", f"The captain number {n} walks through the rain. " * 20) for n in range(1, 3000)]
     settings.data_dir.mkdir(parents=True)
     program = f"""

@@ -1,4 +1,4 @@
-"""Every command that the guide and the owner's document show is run, in order, by the real command line."""
+"""Every command in the guide and in operations.md runs, in order, on the real command line."""
 
 import os
 import subprocess

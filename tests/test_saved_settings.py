@@ -1,4 +1,4 @@
-"""Settings that are saved in the app: checked on a real provider, kept in the library, weaker than the environment."""
+"""Settings saved in the app: tested on a real provider, stored in the library, overridden by the environment."""
 
 import pytest
 
@@ -21,7 +21,7 @@ def opened(settings):
     )
 
 
-async def test_what_is_saved_counts_from_the_next_start_on(opened):
+async def test_saved_settings_apply_from_the_next_start(opened):
     async with opened() as services:
         await services.preferences.save(
             {"ingest_concurrency": 7, "query_concurrency": 2, "sources": 3, "prices": {"mine": 1.5}}
@@ -36,7 +36,7 @@ async def test_what_is_saved_counts_from_the_next_start_on(opened):
         assert services.settings.saved == {"query_concurrency", "prices", "ingest_concurrency"}
 
 
-async def test_the_environment_wins_and_says_so(opened):
+async def test_the_environment_wins_and_is_named(opened):
     async with opened() as services:
         await services.preferences.save({"sources": 3})
     async with opened(sources=5) as services:
@@ -64,7 +64,7 @@ async def test_a_value_that_cannot_be_used_changes_nothing(opened, change, sente
         assert await saved_settings(services.library) == {}
 
 
-async def test_a_provider_is_tried_before_it_counts(opened):
+async def test_a_provider_is_tested_before_it_is_saved(opened):
     async with listening(SimulatorSettings(**QUICK)) as url:
         async with opened() as services:
             fresh = await services.preferences.save(
@@ -81,7 +81,7 @@ async def test_a_provider_is_tried_before_it_counts(opened):
             assert services.settings.chat_model in told[1].message
 
 
-async def test_a_provider_that_refuses_is_not_kept(opened):
+async def test_a_provider_that_refuses_is_not_saved(opened):
     refusing = SimulatorSettings(**QUICK, faults=parse_faults("401@1"))
     async with listening(refusing) as url, opened() as services:
         with pytest.raises(SettingsError, match=r"Your settings were not changed\. Vectors: "):
@@ -118,13 +118,13 @@ async def test_a_server_on_this_machine_is_offered_used_or_never_offered_again(o
 
 
 @pytest.mark.parametrize("fixed", [{"openai_base_url": "http://127.0.0.1:9/v1"}, {"chat_provider": "local"}])
-async def test_nothing_is_offered_where_the_environment_has_decided(opened, fixed):
+async def test_nothing_is_offered_if_the_environment_sets_the_provider(opened, fixed):
     async with opened(**fixed) as services:
         server = ModelServer(name="Ollama", url="http://127.0.0.1:11434/v1", models=("llama3.2",))
         assert await of(services, server).offers() == []
 
 
-async def test_somebody_elses_edit_of_the_facts_stops_nothing(opened):
+async def test_invalid_saved_settings_are_ignored(opened):
     async with opened() as services:
         await services.library.set_meta_all(
             {"setting sources": "{", "setting batch_size": "-4", "setting nonsense": "1"}

@@ -1,4 +1,4 @@
-"""The simulated provider over real sockets, asked by the real SDK and by bare HTTP."""
+"""The simulated provider over real sockets, called by the real SDK and by plain HTTP."""
 
 import argparse
 import asyncio
@@ -107,7 +107,7 @@ async def vectors(caller, *texts, **options):
 # Embeddings
 
 
-async def test_base64_and_float_say_the_same():
+async def test_base64_and_float_vectors_are_equal():
     async with simulator() as caller:
         as_base64 = await vectors(caller, "one", "two")
         as_floats = await vectors(caller, "one", "two", encoding_format="float")
@@ -173,14 +173,14 @@ async def test_embedding_usage_counts_every_text():
         {"input": "x"},
     ],
 )
-async def test_a_request_that_the_api_would_not_take_is_a_400(payload):
+async def test_a_request_that_the_api_would_refuse_gets_a_400(payload):
     async with simulator() as caller:
         response, body = await caller.embed(payload)
     assert response.status == 400
     assert json.loads(body)["error"]["type"] == "invalid_request_error"
 
 
-async def test_a_body_that_is_no_json_is_a_400():
+async def test_a_body_that_is_not_json_gets_a_400():
     async with simulator() as caller, caller.session.post(f"{caller.url}/responses", data=b"{") as response:
         assert response.status == 400
 
@@ -188,7 +188,7 @@ async def test_a_body_that_is_no_json_is_a_400():
 # Answers
 
 
-async def test_responses_answer_whole_and_with_usage():
+async def test_responses_have_a_complete_answer_and_usage():
     async with simulator() as caller:
         reply = await caller.openai.responses.create(model="gpt-5-nano", input=PROMPT, instructions="Be brief.")
     assert (reply.status, reply.model, reply.output_text) == ("completed", "gpt-5-nano", ANSWER)
@@ -304,7 +304,7 @@ async def test_times_come_when_asked_for_and_span_the_latency():
     assert visit["finished_s"] - visit["arrived_s"] >= 0.149
 
 
-async def test_who_goes_away_is_no_longer_in_flight():
+async def test_a_disconnected_client_is_not_in_flight():
     async with simulator(chat_latency_s=60) as caller:
         request = asyncio.create_task(caller.post("/responses", ASK))
         while not (await caller.stats())["in_flight"]:
@@ -338,7 +338,7 @@ def test_a_bucket_refills_all_the_time_up_to_its_capacity():
     assert bucket.wait_s(6) == math.inf
 
 
-def test_waiting_just_as_long_as_told_is_enough():
+def test_waiting_exactly_as_long_as_asked_is_enough():
     now_s = 0.1
     bucket = SimulatedBucket(per_minute=7, capacity=1, clock=lambda: now_s)
     for _ in range(100):
@@ -356,7 +356,7 @@ def test_durations_are_written_as_openai_does(seconds, text):
     assert duration(seconds) == text
 
 
-async def test_a_full_bucket_lets_the_burst_in_and_says_when_to_come_again():
+async def test_a_full_bucket_accepts_the_burst_and_then_names_the_wait():
     async with simulator(requests_per_minute=6, burst=2) as caller:
         first, _ = await caller.embed()
         await caller.embed()
@@ -383,7 +383,7 @@ async def test_tokens_have_their_own_bucket():
     assert "tokens per min (TPM): Limit 5" in json.loads(body)["error"]["message"]
 
 
-async def test_a_request_larger_than_the_bucket_is_not_told_to_come_again():
+async def test_a_request_larger_than_the_bucket_gets_no_wait():
     async with simulator(tokens_per_minute=1) as caller:
         refused, body = await caller.embed()
     assert refused.status == 429
@@ -525,7 +525,7 @@ async def test_a_seed_repeats_its_faults_exactly():
         ("slow=0@0.1", "and it must be above 0"),
     ],
 )
-def test_a_fault_that_cannot_be_read_is_told_in_a_sentence(spec, says):
+def test_an_invalid_fault_is_refused_with_a_reason(spec, says):
     with pytest.raises(InvalidInputError) as caught:
         parse_faults(spec)
     assert says in str(caught.value)
@@ -554,7 +554,7 @@ def test_faults_are_written_as_they_are_read():
         ({"faults": parse_faults("500@0.6,429@0.6")}, "must not exceed 1"),
     ],
 )
-def test_numbers_that_mean_nothing_are_refused_in_a_sentence(given, says):
+def test_invalid_numbers_are_refused_with_a_reason(given, says):
     with pytest.raises(InvalidInputError, match=says):
         SimulatorSettings(**given)
 
@@ -611,7 +611,7 @@ async def test_a_process_serves_counts_and_leaves_nothing_behind():
         os.kill(pid, 0)
 
 
-async def test_a_process_ends_while_it_still_has_someone_waiting():
+async def test_a_process_ends_while_a_client_is_waiting():
     async with aiohttp.ClientSession() as session:
         async with SimulatorProcess(fast(chat_latency_s=600)) as process:
             request = asyncio.create_task(session.post(f"{process.url}/responses", json=ASK))
@@ -630,7 +630,7 @@ async def test_an_error_inside_still_ends_the_process():
 
 
 @pytest.mark.skipif(os.name != "posix", reason="there is no program that does nothing but fail")
-async def test_a_process_that_does_not_start_says_so(monkeypatch):
+async def test_a_process_that_does_not_start_has_a_clear_error(monkeypatch):
     monkeypatch.setattr(sys, "executable", "false")
     with pytest.raises(ProviderUnusableError, match="did not start"):
         await SimulatorProcess(fast()).__aenter__()
@@ -655,14 +655,14 @@ async def test_the_module_outlives_stdin_and_ends_on_a_signal(number):
     assert (process.returncode, out, err) == (0, b"", b"")
 
 
-async def test_options_that_cannot_be_used_are_exit_status_2():
+async def test_invalid_options_exit_with_2():
     process = await run_module("--faults", "500@9")
     out, err = await process.communicate()
     assert (process.returncode, out) == (2, b"")
     assert err.decode().strip() == "The rate of 500 must be between 0 and 1, not 9."
 
 
-async def test_a_port_in_use_is_a_sentence():
+async def test_a_used_port_is_refused_with_a_reason():
     async with listening(fast()) as url:
         port = int(url.removesuffix("/v1").rpartition(":")[2])
         with pytest.raises(InvalidInputError, match=f"Port {port} on 127.0.0.1 is not available"):

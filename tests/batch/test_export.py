@@ -1,4 +1,4 @@
-"""Exports: no cell of ours runs in a spreadsheet, and a catalogue that went out comes in again."""
+"""Exports: no cell runs in a spreadsheet, and an exported catalogue can be imported."""
 
 import csv
 import io
@@ -24,7 +24,7 @@ def runs(cell):
 @example("  -Kan no Kanojo")
 @example("\t=2+5")
 @example("@SUM(1)")
-def test_no_text_runs_and_none_is_changed(text):
+def test_no_exported_text_runs_as_a_formula_or_changes(text):
     safe = formula_safe(text)
     assert not runs(safe)
     assert safe in {text, f"'{text}"}
@@ -38,7 +38,7 @@ def test_no_cell_of_a_catalogue_runs(texts):
     assert not any(runs(cell) for cell in rows[1])
 
 
-def test_a_catalogue_that_went_out_comes_in_again(tmp_path):
+def test_an_exported_catalogue_can_be_imported(tmp_path):
     show = Show(
         id="21",
         title="One Piece",
@@ -70,7 +70,7 @@ def test_a_catalogue_that_went_out_comes_in_again(tmp_path):
         assert getattr(found, field) == getattr(show, field), field
 
 
-def test_an_inferred_type_is_inferred_again_and_never_becomes_a_recorded_one(tmp_path):
+def test_an_inferred_type_stays_inferred_after_export_and_import(tmp_path):
     path = tmp_path / "catalogue.csv"
     path.write_bytes(shows_csv([Show(id="1", title="A Movie", type="movie", type_inferred=True)]))
     (found,) = readers.read(path)

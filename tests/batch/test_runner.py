@@ -51,7 +51,7 @@ async def begin(services, sheet, **options):
 # ── In order, without a journal ──────────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_answers_keep_the_order_and_one_bad_row_hurts_nobody(stocked):
+async def test_answers_are_in_order_and_a_bad_row_affects_no_other(stocked):
     questions = ["What is Nana about?", "", "What is Monster about?", "x" * 5000, "Tell me about Nana"]
     heard = []
 
@@ -85,7 +85,7 @@ async def test_a_stopped_batch_still_has_a_row_for_every_question(stocked):
 # ── The journal ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_a_run_is_kept_row_by_row_and_can_be_opened_again(stocked):
+async def test_a_run_is_stored_row_by_row_and_can_be_opened_again(stocked):
     rows = (
         QuestionRow(question="What is Nana about?", columns={"n": "1"}, k=1, expected_ids=("2",)),
         QuestionRow(question="", columns={"n": "2"}),
@@ -104,7 +104,7 @@ async def test_a_run_is_kept_row_by_row_and_can_be_opened_again(stocked):
     assert run.seconds > 0
 
 
-async def test_answers_of_one_moment_share_a_commit_and_a_failed_one_is_written_later(stocked, monkeypatch):
+async def test_simultaneous_answers_share_a_commit_and_a_failed_commit_is_repeated(stocked, monkeypatch):
     run_id = await begin(stocked, sheet_of(*"abcdef"))
     writing, writes = stocked.library.writing, []
 
@@ -127,7 +127,7 @@ async def test_answers_of_one_moment_share_a_commit_and_a_failed_one_is_written_
     assert [row.status for row in await stocked.batch.runs.rows(run_id)] == ["ok"] * 6
 
 
-async def test_runs_are_listed_newest_first_found_by_their_file_and_deleted(stocked):
+async def test_runs_are_listed_newest_first_looked_up_by_file_and_deleted(stocked):
     first, second = [await begin(stocked, sheet_of("Why?")) for _ in range(2)]
     runs = stocked.batch.runs
     assert [run.id for run in await runs.latest()] == [second, first]
@@ -140,7 +140,7 @@ async def test_runs_are_listed_newest_first_found_by_their_file_and_deleted(stoc
         await runs.get(second)
 
 
-async def test_a_run_has_one_job_at_a_time_and_is_not_deleted_under_it(stocked):
+async def test_a_run_has_one_job_at_a_time_and_cannot_be_deleted_meanwhile(stocked):
     run_id = await begin(stocked, sheet_of(*(f"What is Monster about {n}?" for n in range(200))))
     job = await stocked.batch.start(stocked.jobs, run_id)
     with pytest.raises(InvalidInputError, match="This run already has a job"):
@@ -194,7 +194,7 @@ async def test_questions_are_embedded_in_one_request_and_repeated_ones_asked_onc
     assert run.usage.cost_usd > 0
 
 
-async def test_vectors_are_searched_in_chunks_and_find_what_each_alone_would(provider, monkeypatch):
+async def test_vectors_searched_in_chunks_have_the_same_hits_as_single_ones(provider, monkeypatch):
     questions = [f"Who is number {n} and what does he do at sea?" for n in range(120)]
     async with provider(embedding="openai", options={"query_concurrency": 16}) as (services, _):
         await services.ingestion.reindex(Control())
@@ -214,7 +214,7 @@ async def test_vectors_are_searched_in_chunks_and_find_what_each_alone_would(pro
     assert found == [(source.show.id, pytest.approx(source.distance, abs=1e-5)) for source in alone.sources]
 
 
-async def test_faults_cost_no_row_its_place(provider):
+async def test_rows_stay_in_place_when_requests_fail(provider):
     questions = [f"What is Monster about {n}?" for n in range(40)]
     faults = parse_faults("429=0.1@0.1,500@0.1,drop@0.05,malformed@0.05,truncated@0.05")
     async with provider(faults=faults, seed=5, options={"query_concurrency": 8}) as (services, _):
@@ -265,7 +265,7 @@ async def test_concurrency_can_be_changed_while_a_run_is_at_work(provider):
         assert (await simulator.stats()).peak_in_flight["responses"] == 12
 
 
-async def test_a_cost_cap_holds_and_the_rest_can_be_had_later(provider):
+async def test_a_cost_cap_is_respected_and_the_rest_can_be_resumed(provider):
     questions = [f"What is Monster about {n}?" for n in range(30)]
     async with provider() as (services, _):
         whole = await begin(services, sheet_of(*questions))
@@ -280,7 +280,7 @@ async def test_a_cost_cap_holds_and_the_rest_can_be_had_later(provider):
     assert 0 < run.missing < 30
 
 
-async def test_a_cap_that_cannot_be_kept_is_refused(provider):
+async def test_a_cap_without_a_known_price_is_refused(provider):
     async with provider(options={"chat_model": "of-unknown-price"}) as (services, _):
         with pytest.raises(InvalidInputError, match="price of of-unknown-price is not known"):
             await begin(services, sheet_of("Why?"), max_cost_usd=1.0)
@@ -289,7 +289,7 @@ async def test_a_cap_that_cannot_be_kept_is_refused(provider):
 @pytest.mark.timeout(120)
 @pytest.mark.skipif(os.name == "nt", reason="signals as terminals send them")
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT])
-async def test_a_stopped_command_is_resumed_and_no_question_is_paid_twice(stocked, settings, tmp_path, sent):
+async def test_a_stopped_command_resumes_without_paying_for_a_question_twice(stocked, settings, tmp_path, sent):
     questions = tmp_path / "q.csv"
     questions.write_text("question\n" + "".join(f"What is Monster about {n}?\n" for n in range(30)), encoding="utf-8")
     out = tmp_path / "a.jsonl"

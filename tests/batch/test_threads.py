@@ -1,4 +1,4 @@
-"""Rows of one conversation are asked one after another, and rows of others do not wait for them."""
+"""Rows of one conversation are asked in order, and other rows do not wait for them."""
 
 import asyncio
 
@@ -19,7 +19,7 @@ def answer(question, *ids, status=AnswerStatus.OK):
     return Answer(question=question, status=status, text="…", result=Result(intent="lookup", ids=ids))
 
 
-async def test_a_row_waits_for_those_before_it_and_gets_what_was_said():
+async def test_a_row_waits_for_earlier_rows_and_gets_their_turns():
     threads = Threads({0: row("one", "a"), 1: row("other", "b"), 2: row("two", "a"), 3: row("three", "a")})
     waiting = asyncio.create_task(threads.history(3))
     assert await threads.history(1) == ()
@@ -31,14 +31,14 @@ async def test_a_row_waits_for_those_before_it_and_gets_what_was_said():
     assert await waiting == (Turn(question="one", answer="…", ids=("x",)),)
 
 
-async def test_what_failed_leaves_nothing_to_lean_on():
+async def test_a_failed_row_adds_no_turn():
     threads = Threads({0: row("one", "a"), 1: row("two", "a")})
     threads.answered(0, answer("one", "x", status=AnswerStatus.ERROR))
 
     assert await threads.history(1) == ()
 
 
-async def test_a_resumed_run_leans_on_what_was_answered_before():
+async def test_a_resumed_run_uses_the_turns_of_earlier_jobs():
     threads = Threads({5: row("two", "a")})
     stored = {
         "index": 2,

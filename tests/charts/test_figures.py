@@ -1,4 +1,4 @@
-"""Figures: what each has to show, and the arithmetic of rows, bands and frames."""
+"""Figures: what each one shows, and the arithmetic of rows, bands and frames."""
 
 import itertools
 import math
@@ -126,14 +126,14 @@ def test_one_at_a_time_takes_one_row():
     assert len(charts_runs.request_rows(made_run("sync", 1).spans)) == 1
 
 
-def test_what_a_request_does_in_turn_stays_in_one_row():
+def test_the_steps_of_a_request_are_in_one_row():
     waits, works = Span("queue", 0.0, 1.0, 1), Span("embedding", 1.0, 2.0, 1)
     other = Span("embedding", 0.0, 0.5, 0)
 
     assert charts_runs.request_rows([works, other, waits]) == [[other], [waits, works]]
 
 
-def test_what_a_question_does_at_the_same_time_stands_in_neighbouring_rows():
+def test_simultaneous_steps_of_a_question_are_in_neighbouring_rows():
     questions = [[Span("alias", 0, 1, n), Span("words", 0, 0.1, n), Span("model", 1, 3, n)] for n in range(3)]
 
     rows = charts_runs.request_rows(itertools.chain(*questions))
@@ -145,7 +145,7 @@ def test_what_a_question_does_at_the_same_time_stands_in_neighbouring_rows():
 # ── An experiment ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_wall_time_has_a_series_a_mode_with_the_spread_of_its_repeats():
+def test_wall_time_has_one_series_per_mode_with_the_range_of_its_repeats():
     experiment = with_walls(made_experiment(), "async", 5, 5.0, 5.5, 4.8)
 
     ours = trace(charts_experiment.wall_time(experiment), "async")
@@ -155,7 +155,7 @@ def test_wall_time_has_a_series_a_mode_with_the_spread_of_its_repeats():
     assert (ours.error_y.array[at], ours.error_y.arrayminus[at]) == pytest.approx((0.5, 0.2))
 
 
-def test_levels_are_categories_and_modes_stand_around_them():
+def test_levels_are_categories_and_modes_are_grouped_around_them():
     figure = charts_experiment.wall_time(made_experiment())
 
     assert list(figure.layout.xaxis.ticktext) == ["1", "3", "5", "10"]
@@ -267,7 +267,7 @@ def test_an_experiment_without_runs_is_drawn_as_such():
 # ── A run, and a race ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_lanes_have_a_trace_a_stage_in_its_colour_and_the_writer_at_the_bottom():
+def test_lanes_have_one_trace_per_stage_and_the_writer_at_the_bottom():
     figure = charts_runs.lanes(made_run("async", 5), simulated=True)
 
     colours = {stage.name: stage.marker.color for stage in figure.data}
@@ -282,7 +282,7 @@ def test_bars_of_lanes_do_not_overlap():
     assert all(y != next_y or end <= start + 1e-9 for (y, _, end), (next_y, start, _) in itertools.pairwise(bars))
 
 
-def test_an_unknown_stage_is_drawn_and_cannot_write_markup():
+def test_an_unknown_stage_is_drawn_without_markup():
     run = made_run("async", 1, spans=(Span('<a href="https://x.example">', 0.0, 1.0),))
 
     figure = charts_runs.lanes(run, simulated=False)
@@ -291,7 +291,7 @@ def test_an_unknown_stage_is_drawn_and_cannot_write_markup():
     assert "&lt;a" in figure.data[0].name
 
 
-def test_a_run_without_spans_says_so():
+def test_a_run_without_spans_has_a_remark():
     figure = charts_runs.lanes(made_run("async", 5, spans=()), simulated=False)
 
     assert figure.layout.annotations[0].text == "No spans were recorded for this run."
@@ -344,7 +344,7 @@ def test_the_replay_takes_four_seconds_whatever_the_race_took():
     assert how["frame"]["duration"] * 40 == 4000
 
 
-def test_a_mode_that_failed_takes_part_with_its_reason():
+def test_a_failed_mode_is_shown_with_its_reason():
     failed = MeasuredRun(mode="threads", concurrency=5, repeat=0, wall_s=0.0, items=5, error="The <provider> is down.")
 
     labels = charts_runs.race([made_run("sync", 1), failed], simulated=True).data[-1].text

@@ -1,4 +1,4 @@
-"""Work while it runs, drawn as HTML: what stands where, and what a page may do with it."""
+"""Running work, drawn as HTML: positions, legends and escaping."""
 
 import re
 
@@ -13,7 +13,7 @@ def bars(drawn):
     return [(name, float(left), float(width), said) for name, left, width, said in BAR.findall(drawn)]
 
 
-def test_the_window_moves_with_the_work_and_cuts_what_began_before_it():
+def test_the_window_moves_and_cuts_earlier_spans():
     spans = [
         Span("embedding", 100.0, 104.0, 0),
         Span("embedding", 108.0, 114.0, 1),
@@ -29,7 +29,7 @@ def test_the_window_moves_with_the_work_and_cuts_what_began_before_it():
     assert re.findall(r"<span>([\d.]+) s</span>", drawn) == ["10.0", "12.5", "15.0", "17.5", "20.0"]
 
 
-def test_what_overlaps_stands_in_rows_of_its_own_and_few_rows_keep_the_height():
+def test_overlapping_spans_are_in_separate_rows_and_the_height_is_constant():
     spans = [Span("embedding", 0.0, 4.0, lane) for lane in range(6)]
 
     assert charts_live.lanes(spans, 0.0, 5.0, window_s=20.0).count('class="ar-row"') == 6
@@ -37,7 +37,7 @@ def test_what_overlaps_stands_in_rows_of_its_own_and_few_rows_keep_the_height():
     assert charts_live.lanes([], 5.0, 5.0, window_s=20.0).count('class="ar-row"') == 4
 
 
-def test_every_stage_stands_once_in_the_legend():
+def test_every_stage_is_in_the_legend_once():
     spans = [Span("queue", 0.0, 1.0, 0), Span("embedding", 1.0, 2.0, 0), Span("embedding", 2.0, 3.0, 1)]
 
     legend = charts_live.lanes(spans, 0.0, 3.0, window_s=20.0).split('class="ar-legend">')[1].split("</div>")[0]
@@ -55,7 +55,7 @@ def test_a_race_counts_from_the_start_of_each_mode():
     assert re.findall(r'class="ar-band"><span>(\w*)', drawn) == ["sync", "threads", "async", ""]
 
 
-def test_a_race_keeps_who_is_finished_and_who_failed():
+def test_a_race_shows_finished_and_failed_modes():
     done = [
         MeasuredRun(mode="sync", concurrency=1, repeat=0, wall_s=4.0, items=5, spans=(Span("embedding", 0.0, 4.0, 0),)),
         MeasuredRun(mode="threads", concurrency=5, repeat=0, wall_s=0.0, items=5, error="The provider is down."),
@@ -77,7 +77,7 @@ def test_the_axis_of_a_race_grows_in_few_steps_and_ends_beyond_now():
     assert all(end > now / 2 for now, end in enumerate(ends))
 
 
-def test_nothing_a_span_says_becomes_markup():
+def test_names_of_spans_are_escaped():
     drawn = charts_live.lanes([Span('"><b>x', 0.0, 1.0, 0)], 0.0, 1.0, window_s=20.0)
 
     assert "<b>" not in drawn

@@ -1,4 +1,4 @@
-"""Reports: a file that stands by itself, tables that page and CLI share, and sentences about what to doubt."""
+"""Reports: a self-contained file, tables that page and CLI share, and warnings."""
 
 import csv
 import io
@@ -109,7 +109,7 @@ def test_every_kind_of_experiment_has_a_report(settings):
     assert "Modes and levels" in elements.text
 
 
-def test_an_experiment_that_was_stopped_at_once_has_a_report():
+def test_an_experiment_that_was_stopped_immediately_has_a_report():
     elements = Elements(experiment_html(replace(made_experiment(), runs=(), cancelled=True)))
 
     assert "The experiment was cancelled" in elements.text
@@ -184,7 +184,7 @@ def test_the_csv_has_a_row_a_run_with_figures_and_settings():
     assert rows[0]["setting_modes"] == "sync, threads, async"
 
 
-def test_the_csv_says_of_a_run_what_the_json_says():
+def test_the_csv_and_the_json_of_a_run_agree():
     run = made_run("async", 5, errors=3, rate_limited=2, retries=1, loop_lag_p95_s=0.012, throttled_s=0.5)
     experiment = replace(made_experiment(), runs=(run,))
 
@@ -236,7 +236,7 @@ def test_the_table_leaves_open_what_cannot_be_known():
     assert row["Efficiency (%)"] is None
 
 
-def test_what_rounds_allow_is_not_said_of_one_question():
+def test_one_question_has_no_attainable_speed_up():
     experiment = made_experiment(workload="query")
 
     assert {row["Attainable (×)"] for row in tables.table_rows(experiment)} == {None}
@@ -286,7 +286,7 @@ def test_an_experiment_without_fault_has_no_warnings():
     assert summary.warnings(made_experiment()) == []
 
 
-def test_the_plan_is_said_in_words():
+def test_the_plan_is_described_in_words():
     said = summary.plan_sentence(ExperimentPlan(levels=(1, 5)))
 
     assert "1,458 documents in 15 batches of 100" in said

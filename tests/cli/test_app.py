@@ -1,4 +1,4 @@
-"""`animerag app`: where it keeps its data, what it starts, and ports that cannot be used."""
+"""`animerag app`: its data directory, the server that it starts, and unusable ports."""
 
 import socket
 import sys
@@ -52,7 +52,7 @@ def test_port_and_no_browser_are_passed_on(started, unused_tcp_port):
     assert {f"--server.port={unused_tcp_port}", "--server.headless=true"} <= set(started[0])
 
 
-def test_a_port_that_is_taken_or_none_is_refused(started, capsys):
+def test_an_invalid_or_used_port_is_refused(started, capsys):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -66,7 +66,7 @@ def test_a_port_that_is_taken_or_none_is_refused(started, capsys):
     assert started == []
 
 
-def test_a_wheel_keeps_data_in_the_users_directory_or_where_some_is_already(wheel, monkeypatch, settings):
+def test_a_wheel_stores_data_in_the_users_directory_or_in_an_existing_one(wheel, monkeypatch, settings):
     assert load_settings().data_dir == wheel / "share" / "animerag"
     assert config.app_script() == wheel / "bundle" / "app.py"
 

@@ -1,4 +1,4 @@
-"""The command line as scripts use it: exit codes, JSON on stdout, words on stderr."""
+"""The command line as scripts use it: exit status, JSON on stdout, messages on stderr."""
 
 import csv
 import io
@@ -39,7 +39,7 @@ def filled(run, export, record):
     return run
 
 
-def test_ingest_prints_one_object_that_adds_up(run, export, record):
+def test_ingest_prints_one_object_whose_counts_add_up(run, export, record):
     source = export(record(1, "A"), record(1, "B"), {"AnimeID": 9})
     status, out, _ = run("ingest", str(source.path), "--json")
     told = json.loads(out)
@@ -50,7 +50,7 @@ def test_ingest_prints_one_object_that_adds_up(run, export, record):
     assert {"batches", "embedding_requests", "seconds", "throughput", "concurrency", "usage", "catalogue"} <= set(told)
 
 
-def test_a_second_run_says_unchanged(filled, tmp_path):
+def test_a_second_import_reports_unchanged_shows(filled, tmp_path):
     status, out, _ = filled("ingest", str(tmp_path / "export.json"), "--json")
     assert (status, json.loads(out)["unchanged"], json.loads(out)["embedding_requests"]) == (0, 2, 0)
 
@@ -76,7 +76,7 @@ def test_a_dry_run_stores_nothing(run, export, record):
         (("query", "-q", "What is Monster about?"), "The catalogue is empty"),
     ],
 )
-def test_wrong_use_is_two_and_a_sentence(run, arguments, says):
+def test_wrong_use_exits_with_2_and_a_reason(run, arguments, says):
     status, out, err = run(*arguments)
     assert (status, out) == (2, "")
     assert says in err
@@ -89,7 +89,7 @@ def test_a_question_is_answered_with_its_sources(filled):
     assert 'id 1 · title "Monster"' in out
 
 
-def test_json_is_an_object_a_line_in_question_order(filled):
+def test_json_has_one_object_per_line_in_question_order(filled):
     status, out, _ = filled("query", "-q", "Nana?", "-q", "What is Monster about?", "--output-format", "json")
     first, second = map(json.loads, out.splitlines())
     assert (status, first["index"], second["index"]) == (0, 0, 1)
@@ -121,7 +121,7 @@ def test_a_sheet_without_out_is_printed_in_order_with_its_context(filled, tmp_pa
     assert 'id 1 · title "Monster"' in out
 
 
-def test_a_column_that_is_only_guessed_must_be_named(filled, tmp_path):
+def test_a_guessed_column_must_be_confirmed(filled, tmp_path):
     (tmp_path / "q.csv").write_text("n,text\n1,What is Nana about?\n", encoding="utf-8")
     status, _, err = filled("query", "-f", str(tmp_path / "q.csv"))
     assert (status, "choose one with --column" in err) == (2, True)
@@ -129,7 +129,7 @@ def test_a_column_that_is_only_guessed_must_be_named(filled, tmp_path):
     assert (status, json.loads(out)["citations"]) == (0, ["2"])
 
 
-def test_resuming_a_finished_sheet_asks_nothing_and_writes_it_again(filled, tmp_path):
+def test_resuming_a_finished_sheet_asks_nothing_and_rewrites_the_file(filled, tmp_path):
     (tmp_path / "q.txt").write_text("What is Nana about?\n", encoding="utf-8")
     asked = ("query", "-f", str(tmp_path / "q.txt"), "--out", str(tmp_path / "a.jsonl"), "--resume")
     assert filled(*asked)[0] == 0
@@ -138,7 +138,7 @@ def test_resuming_a_finished_sheet_asks_nothing_and_writes_it_again(filled, tmp_
     assert (tmp_path / "a.jsonl").read_bytes() == first
 
 
-def test_standard_input_streams_a_line_an_answer(filled):
+def test_standard_input_is_answered_line_by_line(filled):
     status, out, _ = filled("query", "--stdin", "--output-format", "json", stdin="Nana?\n\nMonster?\n")
     assert status == 0
     assert [json.loads(line)["citations"] for line in out.splitlines()] == [["2"], ["1"]]
@@ -156,7 +156,7 @@ def test_retrieval_only_calls_no_model(filled):
     assert (status, told["answer"], told["status"], told["context"][0]["anime_id"]) == (0, None, "ok", "1")
 
 
-def test_doctor_and_info_tell_the_state(filled):
+def test_doctor_and_info_show_the_state(filled):
     status, out, _ = filled("doctor", "--json")
     assert (status, json.loads(out)["healthy"], json.loads(out)["indexed"]) == (0, True, 2)
     status, out, _ = filled("info", "--json")
@@ -165,7 +165,7 @@ def test_doctor_and_info_tell_the_state(filled):
     assert told["chroma"]["mode"] == "remote"
 
 
-def test_info_says_the_same_without_opening_the_services(filled, monkeypatch):
+def test_info_is_the_same_without_opening_the_services(filled, monkeypatch):
     quick = filled("info", "--json")
     monkeypatch.setattr("animerag.catalogue.overview.read", lambda _: None)
     assert filled("info", "--json") == quick
@@ -187,14 +187,14 @@ def test_info_loads_nothing_heavy(filled, settings, chroma_index_url):
     assert ended.stdout.endswith("[]\n")
 
 
-def test_an_unusable_setting_is_two_and_named(run, monkeypatch):
+def test_an_invalid_setting_exits_with_2_and_its_name(run, monkeypatch):
     monkeypatch.setenv("ANIMERAG_BATCH_SIZE", "many")
     status, _, err = run("info")
     assert status == 2
     assert "ANIMERAG_BATCH_SIZE" in err
 
 
-def test_a_reader_that_leaves_ends_the_command_without_a_traceback(filled, settings, chroma_index_url):
+def test_a_closed_pipe_ends_the_command_without_a_traceback(filled, settings, chroma_index_url):
     # More than a pipe holds, so that the command notices; different ones, since repeated questions are asked once.
     questions = [part for n in range(150) for part in ("-q", f"What is Monster about, part {n}?")]
     command = [sys.executable, "-m", "animerag", "query", "-c", *questions]
@@ -259,7 +259,7 @@ def environment(settings, chroma_index_url):
     }
 
 
-def test_a_backup_comes_back(filled, tmp_path, settings, monkeypatch):
+def test_a_backup_can_be_restored(filled, tmp_path, settings, monkeypatch):
     kept = tmp_path / "kept.zip"
     assert filled("backup", str(kept))[1].startswith("Saved 2 shows to ")
     assert filled("restore", str(kept))[0] == 2, "shows are there"
@@ -277,7 +277,7 @@ def test_a_backup_comes_back(filled, tmp_path, settings, monkeypatch):
         ("\udcff",),
     ],
 )
-def test_an_argument_that_is_not_utf8_is_a_sentence(run, words):
+def test_an_argument_that_is_not_utf8_is_refused_with_a_reason(run, words):
     status, out, err = run(*words)
     assert (status, out) == (2, "")
     assert "is not UTF-8" in err
@@ -285,7 +285,7 @@ def test_an_argument_that_is_not_utf8_is_a_sentence(run, words):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="arguments are UTF-16 on Windows")
-def test_bytes_that_are_not_utf8_are_a_sentence(tmp_path):
+def test_bytes_that_are_not_utf8_are_refused_with_a_reason(tmp_path):
     command = [sys.executable, "-m", "animerag", "query", "-q", b"\xff"]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=50, check=False)
     assert ended.returncode == 2

@@ -1,4 +1,4 @@
-"""`animerag ingest` over other files than exports: what it understood is told and can be corrected."""
+"""`animerag ingest` with files other than exports: it reports how they were read, and options correct that."""
 
 import io
 import json
@@ -33,7 +33,7 @@ def table(tmp_path):
     return str(path)
 
 
-def test_a_table_that_needs_an_answer_says_so_and_takes_it(run, table):
+def test_a_table_without_a_title_column_is_read_once_you_name_it(run, table):
     status, _, err = run("ingest", table)
     assert (status, "its columns are Nr, Titel, Jahr. Choose the title column" in err) == (2, True)
 
@@ -61,13 +61,13 @@ def test_a_table_that_needs_an_answer_says_so_and_takes_it(run, table):
         (["--column", "title=Titel", "--id-prefix", "A B"], "is not a valid prefix"),
     ],
 )
-def test_an_option_that_does_not_fit_is_two_and_a_sentence(run, table, options, says):
+def test_an_option_that_does_not_fit_exits_with_2_and_a_reason(run, table, options, says):
     status, out, err = run("ingest", table, *options)
     assert (status, out) == (2, "")
     assert says in err
 
 
-def test_notes_on_rows_that_went_in_are_no_failure(run, tmp_path):
+def test_notes_on_imported_rows_are_not_failures(run, tmp_path):
     path = tmp_path / "shows.csv"
     path.write_text(
         "id,title,episodes\n1,Show 1,12\n" + "".join(f"{n},Show {n},many\n" for n in range(2, 32)), encoding="utf-8"

@@ -1,4 +1,4 @@
-"""The races that ship with the package: they are those that the page would run today."""
+"""The recorded races match those that the page would run."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from animerag.comparison.runner import RACES
 
 
 @pytest.mark.parametrize("workload", RACES)
-def test_the_recorded_race_is_the_one_that_a_click_starts(workload):
+def test_the_recorded_race_matches_the_race_that_a_click_starts(workload):
     demo = demo_race(workload)
 
     stale = "RACES or its preset has changed: benchmarks/demo_race.py records the races again"

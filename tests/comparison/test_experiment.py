@@ -1,4 +1,4 @@
-"""The arithmetic of comparisons, against cases worked out by hand."""
+"""The arithmetic of comparisons, checked with known results."""
 
 import json
 from dataclasses import replace
@@ -72,7 +72,7 @@ def test_the_lowest_level_near_the_fastest_is_recommended():
     assert "4.9×" in chosen.reason
 
 
-def test_a_level_that_loses_work_is_not_recommended():
+def test_a_level_with_errors_is_not_recommended():
     runs = (run("async", 3, 9.0), run("async", 10, 3.0, errors=200))
     assert recommend(summarise(PLAN, runs)).concurrency == 3
     assert recommend(summarise(PLAN, (run("sync", 1, 9.0),))) is None
@@ -128,7 +128,7 @@ def test_single_runs_that_differ_by_noise_are_tied():
     assert doubt(Experiment(plan=PLAN, settings={}, runs=runs[:2])) is None
 
 
-def test_repeats_that_agree_tell_smaller_differences_apart():
+def test_consistent_repeats_show_smaller_differences():
     runs = [run(mode, level, wall + n / 100, n) for mode, level, wall in (("sync", 1, 8), ("threads", 5, 2.2), ("async", 5, 2)) for n in range(5)]  # fmt: skip  # noqa: E501
     assert judged(*runs).startswith("async at 5 is fastest: 4.0× as fast as sync")
 
@@ -144,7 +144,7 @@ def test_a_verdict_needs_no_sync_and_no_finished_run():
     assert judged(run("sync", 1, 2.0), run("async", 5, 9.0)) == "sync is fastest: 2.0 s."
 
 
-def test_a_mode_that_loses_work_does_not_win():
+def test_a_mode_with_errors_does_not_win():
     assert judged(run("threads", 5, 4.0), run("async", 5, 2.0, errors=9)) == "threads at 5 is fastest: 4.0 s."
 
 
@@ -158,7 +158,7 @@ def test_littles_law_detects_a_blocked_loop():
     assert unknown.blocked.startswith("The event loop was blocked")
 
 
-def test_repeats_come_one_after_another_each_in_an_order_of_its_own():
+def test_repeats_follow_one_another_each_in_its_own_order():
     order = PLAN.order()
     assert order == ExperimentPlan(levels=(3, 5, 10), repeats=3).order(), "the same seed, the same order"
     assert order != replace(PLAN, seed=1).order()
@@ -184,7 +184,7 @@ def test_a_single_question_has_no_levels():
         ({"alias_latency_s": -1}, "title service must be from 0"),
     ],
 )
-def test_a_plan_that_cannot_run_is_refused_with_a_sentence(wrong, says):
+def test_a_plan_that_cannot_run_is_refused_with_a_reason(wrong, says):
     with pytest.raises(InvalidInputError, match=says):
         ExperimentPlan(**wrong)
 

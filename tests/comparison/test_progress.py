@@ -1,4 +1,4 @@
-"""How far an experiment is, from its first second on."""
+"""The progress of an experiment, from its first second on."""
 
 import pytest
 
@@ -12,7 +12,7 @@ def progress():
     return ExperimentProgress(runs=2, requests=4, main_span="model", waiting_since_s=100.0)
 
 
-def test_starting_is_seen_to_go_on_and_never_counts_as_more_than_one_request(progress):
+def test_the_start_shows_progress_and_counts_as_at_most_one_request(progress):
     shares = [progress.fraction(100.0 + seconds) for seconds in (0, 1, 10, 1000)]
 
     assert shares == sorted(shares)
@@ -48,7 +48,7 @@ def test_a_warm_up_does_not_count(progress):
     assert progress.fraction(106.0) < 1 / 11
 
 
-def test_all_runs_finished_is_the_whole(progress):
+def test_finished_runs_are_100_percent(progress):
     progress.begin(("sync", 1, 0), measuring=True)
     progress.finished = [MeasuredRun(mode="sync", concurrency=1, repeat=n, wall_s=1.0, items=4) for n in range(2)]
     progress.current = None

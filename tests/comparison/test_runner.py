@@ -1,4 +1,4 @@
-"""Comparisons on real sockets: every mode does the same work, and what it says agrees with what the provider saw."""
+"""Comparisons on real sockets: every mode does the same work, and its figures match those of the provider."""
 
 import asyncio
 import time
@@ -125,7 +125,7 @@ async def test_wall_times_agree_with_a_stopwatch_outside_the_process(watched):
 
 
 @pytest.mark.timeout(120)
-async def test_a_configured_provider_is_measured_where_it_is(settings, export, record):
+async def test_a_configured_provider_is_measured_at_its_address(settings, export, record):
     told = SimulatorSettings(embed_latency_s=0.1, chat_latency_s=0.2)
     async with SimulatorProcess(told) as elsewhere:
         own = {"data_dir": settings.data_dir, "chroma_url": settings.chroma_url, "openai_base_url": elsewhere.url}
@@ -146,7 +146,7 @@ async def test_a_configured_provider_is_measured_where_it_is(settings, export, r
 
 
 @pytest.mark.timeout(120)
-async def test_one_question_overlaps_what_does_not_depend_on_each_other(watched):
+async def test_one_question_overlaps_independent_steps(watched):
     comparison, seen = watched
     modes = ("sync", "threads", "async", "async-early")
     plan = ExperimentPlan(workload="query", modes=modes, repeats=1, warmup=0, alias_latency_s=0.3)
@@ -169,7 +169,7 @@ def test_no_two_questions_are_alike_however_few_shows_there_are():
     assert len(set(asked)) == 5
 
 
-async def test_a_flaky_provider_costs_ours_nothing_and_is_counted(watched):
+async def test_a_flaky_provider_costs_async_no_work_and_is_counted(watched):
     comparison, seen = watched
     flaky = {**QUICK, "embed_latency_s": 0.02, "faults": "429=0.05@0.2,500@0.1,drop@0.05", "seed": 3}
     plan = ExperimentPlan(documents=60, batch_size=3, levels=(4,), modes=("async",), repeats=1, warmup=0)
@@ -208,7 +208,7 @@ async def test_stopping_keeps_the_runs_that_are_finished(stocked):
     assert [run.wall_s for run in kept.runs] == [round(run.wall_s, 4) for run in experiment.runs]
 
 
-async def test_a_comparison_has_the_process_to_itself(stocked):
+async def test_a_comparison_is_an_exclusive_job(stocked):
     release = asyncio.Event()
 
     async def other(_control):
@@ -231,7 +231,7 @@ async def test_a_comparison_has_the_process_to_itself(stocked):
     assert [one.id for one in await stocked.comparison.saved()] == [job.report.id]
 
 
-async def test_a_level_is_used_kept_and_left_to_the_environment(stocked):
+async def test_a_level_is_used_and_saved_unless_the_environment_sets_it(stocked):
     await stocked.comparison.use_level("ingest", 9)
     assert stocked.gate.level(Priority.INGEST) == 9
     assert await stocked.library.get_meta("setting ingest_concurrency") == "9"
@@ -250,7 +250,7 @@ async def test_saved_experiments_are_listed_opened_chosen_and_deleted(stocked):
     assert await stocked.comparison.baseline() is None
 
 
-async def test_what_a_killed_experiment_left_behind_is_removed(stocked, monkeypatch):
+async def test_leftovers_of_a_killed_experiment_are_removed(stocked, monkeypatch):
     left = stocked.comparison._bench.directory / "old" / "run"
     left.mkdir(parents=True)
     (left / "collection").write_text("animerag-gone-123", encoding="utf-8")
@@ -259,7 +259,7 @@ async def test_what_a_killed_experiment_left_behind_is_removed(stocked, monkeypa
     assert not left.parent.exists()
 
 
-async def test_the_embedded_default_is_not_measured_and_says_why(stocked):
+async def test_the_embedded_default_is_refused_with_a_reason(stocked):
     reason = stocked.comparison.why_not_configured()
     assert "waits on no network" in reason
     with pytest.raises(InvalidInputError, match="waits on no network"):

@@ -1,4 +1,4 @@
-"""Sizes of requests: few rounds, all documents, the last round no larger than it has to be."""
+"""Sizes of requests: few rounds, all documents, and a last round as small as possible."""
 
 from itertools import count, repeat
 
@@ -27,7 +27,7 @@ def document(number, words=3):
         (0, repeat(5), []),
     ],
 )
-def test_early_rounds_take_all_they_can_and_the_last_shares_the_rest(documents, rounds, expected):
+def test_early_rounds_are_full_and_the_last_one_is_split_evenly(documents, rounds, expected):
     assert sizes(documents, rounds) == expected
 
 
@@ -38,7 +38,7 @@ def test_the_sizes_hold_every_document_within_bounds(documents, level, grows):
     assert all(LEAST <= size <= MOST for size in found)
 
 
-def test_auto_foretells_doubling_until_it_has_found_its_level():
+def test_auto_predicts_doubling_until_its_level_is_known():
     level = AutoLevel(5, maximum=30)
     rounds = level.rounds()
     assert [next(rounds) for _ in range(4)] == [5, 10, 20, 30]
@@ -47,7 +47,7 @@ def test_auto_foretells_doubling_until_it_has_found_its_level():
     assert [next(rounds) for _ in range(3)] == [2, 3, 4]
 
 
-def test_documents_are_cut_by_size_and_the_last_size_serves_the_rest():
+def test_documents_are_cut_by_size_and_the_last_size_applies_to_the_rest():
     batches = list(cut(map(document, range(10)), [4, 2]))
     assert [len(batch) for batch in batches] == [4, 2, 2, 2]
     assert [document.show.id for batch in batches for document in batch] == [str(number) for number in range(10)]

@@ -1,4 +1,4 @@
-"""Ids of different sites, and what becomes of a show that several files describe."""
+"""Ids of different sites, and shows that several files describe."""
 
 from dataclasses import replace
 
@@ -92,7 +92,7 @@ async def test_ids_with_a_prefix_lose_it_when_the_catalogue_knows_them_without(l
     assert [item.id for item in found] == ["21", "99", "title:abc"]
 
 
-async def test_a_chosen_prefix_is_obeyed_and_a_bad_one_refused(library, keep):
+async def test_a_chosen_prefix_is_used_and_an_invalid_one_refused(library, keep):
     await keep(show("1", "Alpha"))
     _, found = await named(library, show("1", "Alpha"), prefix="mine")
     assert found[0].id == "mine:1"
@@ -103,13 +103,13 @@ async def test_a_chosen_prefix_is_obeyed_and_a_bad_one_refused(library, keep):
             await named(library, show("1", "Alpha"), prefix=bad)
 
 
-async def test_the_sample_has_no_say_in_what_ids_mean(library, keep):
+async def test_the_sample_does_not_decide_what_ids_mean(library, keep):
     await keep(show("1", "Alpha"), show("2", "Beta"), kind=ImportKind.SAMPLE)
     plan, _ = await named(library, show("1", "Gamma"), show("2", "Delta"))
     assert plan.prefix == ""
 
 
-async def test_a_file_later_in_a_run_is_held_against_the_earlier_ones(library):
+async def test_a_later_file_of_an_import_is_compared_with_the_earlier_ones(library):
     identity = Identity(library)
     await identity.plan(seen(show("1", "Alpha"), show("2", "Beta"), file="a.json"))
     plan = await identity.plan(seen(show("1", "Gamma"), show("2", "Delta"), file="b.csv"))
@@ -138,7 +138,7 @@ async def test_a_file_may_rename_its_own_shows(library, keep):
     assert plan.prefix == "a"
 
 
-def test_junk_synonyms_make_no_two_shows_alike():
+def test_junk_synonyms_do_not_make_shows_equal():
     one, two = fingerprint("Alpha", ["Alpha", "and...", "I"], ""), fingerprint("Beta", ["Beta", "and...", "I"], "")
     assert not one.is_like(two)
     assert fingerprint("I", ["I"], "").is_like(fingerprint("I", ["I"], ""))
@@ -161,7 +161,7 @@ async def test_the_only_file_that_described_a_show_can_remove_values(library, ke
     assert (found.titles, found.year) == (("Alpha",), None)
 
 
-async def test_a_list_overlays_what_its_owner_thinks_and_nothing_else(library, keep):
+async def test_a_user_list_changes_status_score_and_progress_only(library, keep):
     await keep(show("21", "One Piece", description="Pirates.", record={"x": 1}), show("5", "Five"))
     entry = show("mal:21", "One Piece", file="list.xml", overlay=True, my_status="watching", my_score=9.0)
     _, (overlay,) = await named(library, entry, file="list.xml", site="mal")
@@ -205,7 +205,7 @@ async def test_merged_ids_stand_for_the_remaining_show(library, keep):
     assert (found.id, found.origin.told_as) == ("1", "mal:7")
 
 
-def test_what_an_owner_thinks_changes_the_content_and_not_the_text():
+def test_your_status_and_score_change_the_content_but_not_the_embedded_text():
     plain = show("1", "Alpha", description="Text.")
     watched = Document.of(replace(plain, my_status="completed"))
     assert watched.text_hash == Document.of(plain).text_hash
@@ -213,7 +213,7 @@ def test_what_an_owner_thinks_changes_the_content_and_not_the_text():
 
 
 @pytest.mark.parametrize("titles", [["Alpha"], ["Alpha", "Beta", "二つ目"], []])
-def test_the_fingerprint_of_a_row_is_given_back_as_it_was_read(titles):
+def test_the_stored_fingerprint_of_a_row_is_the_one_that_was_added(titles):
     shows = [
         Show(id="1", title="First", titles=("First", *titles), description="It begins."),
         Show(id="2", title="Zweites ÄÖ", titles=tuple(titles)),

@@ -1,4 +1,4 @@
-"""Files of every kind taken in for real: ids, overlaps, overlays and merges, with real encoder, SQLite and Chroma."""
+"""Imports of every format: ids, overlaps, overlays and merges, with the real encoder, SQLite and Chroma."""
 
 import pytest
 
@@ -37,7 +37,7 @@ def take_in(services, source):
     return run
 
 
-async def test_a_table_goes_in_and_goes_in_once(services, take_in):
+async def test_a_table_is_imported_once(services, take_in):
     first, again = await take_in(CATALOGUE), await take_in(CATALOGUE)
     assert (first.ingested, again.ingested, again.unchanged, again.catalogue) == (2, 0, 2, 2)
     show = await services.catalogue.show("1")
@@ -47,7 +47,7 @@ async def test_a_table_goes_in_and_goes_in_once(services, take_in):
     assert report.columns["synopsis"] == "synopsis"
 
 
-async def test_check_tells_what_a_run_tells(services, source):
+async def test_a_check_reports_what_an_import_reports(services, source):
     file = source(CATALOGUE + "x,,,,,,,\n3,Gamma,,,,many,2001,\n1,Alpha,,Newer.,,,,\n")
     checked, run = await services.ingestion.preview.check([file]), await services.ingestion.run([file], Control())
     assert (checked.files, checked.rows, checked.notes) == (run.files, run.rows, run.notes)
@@ -56,7 +56,7 @@ async def test_check_tells_what_a_run_tells(services, source):
     assert [(note.line, note.note.split(" ")[0]) for note in run.notes] == [(5, "The"), (2, "A")]
 
 
-async def test_a_second_file_adds_and_overwrites_and_erases_nothing(services, take_in):
+async def test_a_second_file_adds_and_updates_but_erases_nothing(services, take_in):
     await take_in(CATALOGUE)
     report = await take_in("id\ttitle\tsynopsis\n1\tAl\tA boy finds two robots.\n3\tGamma\t\n", "dump.tsv")
     assert (report.ingested, report.catalogue) == (2, 3)
@@ -123,7 +123,7 @@ async def test_notes_are_found_by_their_text(services, take_in):
     assert found.sources[0].show.id.startswith("note:")
 
 
-async def test_a_file_that_needs_an_answer_is_refused_and_read_once_it_has_one(services, take_in):
+async def test_a_file_that_needs_a_choice_is_refused_until_it_is_made(services, take_in):
     text = "1,Alpha,A boy finds a robot.\n2,Beta,A girl paints.\n"
     with pytest.raises(InvalidInputError, match="Choose the title column"):
         await take_in(text)
@@ -133,7 +133,7 @@ async def test_a_file_that_needs_an_answer_is_refused_and_read_once_it_has_one(s
 
 @pytest.mark.long
 @pytest.mark.timeout(300)
-async def test_every_ugly_file_goes_in_twice_with_the_same_catalogue(services, ugly):
+async def test_every_ugly_file_gives_the_same_catalogue_when_imported_twice(services, ugly):
     told = {}
     for path in sorted(ugly.glob("*.*")):
         if path.name == "README.md":

@@ -18,7 +18,7 @@ def adds_up(report):
     return report.read == parts
 
 
-async def test_shows_go_in_once_and_a_second_run_pays_nothing(services, export, record):
+async def test_shows_are_imported_once_and_a_second_import_costs_nothing(services, export, record):
     source = export(record(1, "A", "A robot wakes up."), record(2, "B", "A girl bakes bread."))
     first = await services.ingestion.run([source], Control())
     second = await services.ingestion.run([source], Control())
@@ -38,7 +38,7 @@ async def test_a_changed_rating_updates_the_show_without_a_new_vector(services, 
     assert (await services.index.metadata(spec, ["rating"]))["1"] == {"rating": 8.0}
 
 
-async def test_a_key_that_vanished_is_gone_from_both_sides(services, export, record):
+async def test_a_field_that_a_file_dropped_is_removed_from_library_and_index(services, export, record):
     await services.ingestion.run([export(record(1, "A", "Text.", BeginYear=1999, AllTags="x|y"))], Control())
     await services.ingestion.run([export(record(1, "A", "Text."))], Control())
     spec = await services.ingestion._indexer.spec()
@@ -59,7 +59,7 @@ async def test_broken_rows_are_skipped_and_the_rest_is_stored(services, export, 
     assert adds_up(report)
 
 
-async def test_an_empty_list_is_no_operation(services, export):
+async def test_an_empty_list_changes_nothing(services, export):
     report = await services.ingestion.run([export()], Control())
     assert (report.read, report.catalogue, report.stopped_by) == (0, 0, None)
 
@@ -93,9 +93,7 @@ async def test_rows_that_two_files_share_are_repeated_in_the_first_and_priced_on
     assert (run.ingested, run.duplicate) == (first.ingested + second.ingested, first.duplicate + second.duplicate)
 
 
-async def test_a_file_that_cannot_be_read_does_not_keep_the_others_from_being_checked(
-    services, export, record, tmp_path
-):
+async def test_an_unreadable_file_does_not_stop_the_check_of_the_others(services, export, record, tmp_path):
     broken = tmp_path / "broken.json"
     broken.write_text("{")
     good = export(record(1, "A"))
@@ -113,7 +111,7 @@ async def test_the_sample_is_replaced_by_the_first_own_upload(services, export, 
     assert (check.healthy, check.shows) == (True, 2)
 
 
-async def test_the_sample_never_overwrites_what_somebody_brought(services, export, record):
+async def test_the_sample_never_overwrites_your_shows(services, export, record):
     await services.ingestion.run([export(record(1, "Mine"))], Control())
     await services.ingestion.run([export(record(1, "Sample"))], Control(), kind=ImportKind.SAMPLE)
     assert (await services.library.show("1")).title == "Mine"
@@ -154,7 +152,7 @@ async def test_a_refused_batch_is_halved_until_only_the_rows_at_fault_are_skippe
     assert adds_up(report)
 
 
-async def test_a_provider_that_fails_part_way_keeps_what_is_done_and_says_why(services, export, record):
+async def test_a_provider_that_fails_midway_leaves_stored_shows_and_a_reason(services, export, record):
     rows = [record(number, f"T{number}", f"Text {number}.") for number in range(1, 9)]
     down = Refusing(services.embedder, fail_after=2, error=TransientProviderError("The provider is down."))
     services.ingestion._indexer.embedder = down
@@ -186,7 +184,7 @@ async def test_a_store_that_fails_is_reported_and_nothing_is_acknowledged(servic
     assert (report.ingested, report.embedding_requests) == (1, 0), "the vector was paid for once and kept"
 
 
-async def test_stopping_keeps_what_is_done_and_the_report_adds_up(services, export, record):
+async def test_a_stopped_import_keeps_stored_shows_and_its_counts_add_up(services, export, record):
     control = Control()
     started = asyncio.Event()
     original = services.embedder.embed
@@ -248,14 +246,14 @@ async def test_every_show_finds_itself_after_many_descriptions_have_changed(serv
     assert (await services.maintenance.check()).healthy
 
 
-async def test_a_given_batch_size_is_obeyed_and_a_given_level_means_the_usual_batches(services, export, record):
+async def test_a_given_batch_size_is_used_and_a_given_level_means_usual_batches(services, export, record):
     source = export(*(record(number, f"Show {number}", f"Text {number}.") for number in range(1, 8)))
     report = await services.ingestion.run([source], Control(), batch_size=2)
     assert report.batches == 4
     assert report.checked_s > 0, "a bulk load is checked after it was acknowledged"
 
 
-async def test_documents_in_memory_are_taken_in_as_from_a_file(services, export, record):
+async def test_documents_in_memory_are_imported_like_a_file(services, export, record):
     source = export(record(1, "A", "A robot wakes up."), record(2, "B", "A girl bakes bread."))
     documents = [Document.of(show) for show in readers.read(source.path, name="x")]
     report = await services.ingestion.import_documents(documents, Control())
@@ -271,7 +269,7 @@ async def test_the_expected_time_is_a_range_until_a_batch_was_measured(services,
     assert after.least_s == after.most_s == pytest.approx(10 * report.seconds, rel=0.1)
 
 
-async def test_an_import_of_vectors_that_were_there_measures_nothing(services, export, record):
+async def test_an_import_of_stored_vectors_does_not_count_as_a_measurement(services, export, record):
     await services.ingestion.run([export(*(record(n, f"Voyage {n}") for n in range(1, 101)))], Control())
     known = await services.ingestion.preview.expected_time(1000)
     again = export(*(record(n, f"Voyage {n}", EpisodeCountNormal=12) for n in range(1, 101)), name="again.json")

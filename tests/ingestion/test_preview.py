@@ -1,4 +1,4 @@
-"""Previews: what a file is and would do, from one process."""
+"""Previews: the format of a file and its changes, from one process."""
 
 import subprocess
 
@@ -21,7 +21,7 @@ def started(monkeypatch):
     return processes
 
 
-async def test_a_preview_takes_one_process_and_says_what_the_file_is_and_would_do(services, export, record, started):
+async def test_a_preview_takes_one_process_and_describes_the_file_and_its_changes(services, export, record, started):
     source = export(record(1, "Monster", "A surgeon."), record(2, "Nana"), {})
     (preview,) = await services.ingestion.preview.each([source])
     assert (preview.detection.format, preview.problem) == ("shoko", None)
@@ -30,7 +30,7 @@ async def test_a_preview_takes_one_process_and_says_what_the_file_is_and_would_d
     assert len(started) == 1
 
 
-async def test_a_file_whose_columns_are_unknown_keeps_its_detection_for_its_owner(services, tmp_path, started):
+async def test_a_file_with_unknown_columns_keeps_its_detection_for_corrections(services, tmp_path, started):
     path = tmp_path / "numbers.csv"
     path.write_text("a,b\n1,2\n3,4\n", encoding="utf-8")
     (preview,) = await services.ingestion.preview.each([SourceFile(path=path, name=path.name)])

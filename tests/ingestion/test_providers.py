@@ -43,7 +43,7 @@ async def test_shows_are_embedded_and_questions_answered_with_checked_citations(
     assert answer.usage.input_tokens > 0
 
 
-async def test_faults_on_the_way_lose_nothing(simulated, source):
+async def test_faults_during_an_import_lose_no_show(simulated, source):
     faults = parse_faults("429=0.05@0.2,500@0.08,drop@0.05")
     told = SimulatorSettings(embed_latency_s=0, chat_latency_s=0, faults=faults, seed=4)
     async with listening(told) as url, simulated(url) as services:
@@ -59,7 +59,7 @@ async def test_a_key_without_quota_stops_the_job_at_once_with_a_plain_reason(sim
             await services.ingestion.run([source], Control(), batch_size=4)
 
 
-async def test_a_cost_cap_ends_an_import_before_it_is_passed_and_the_rest_is_done_later(simulated, source):
+async def test_a_cost_cap_stops_an_import_in_time_and_the_rest_can_be_resumed(simulated, source):
     prices = {"text-embedding-3-small": 1000.0}  # USD a million tokens: a cent buys ten
     async with SimulatorProcess(SimulatorSettings(embed_latency_s=0.02)) as provider:
         async with simulated(provider.url, prices=prices, max_cost_usd=0.2) as services:
@@ -74,7 +74,7 @@ async def test_a_cost_cap_ends_an_import_before_it_is_passed_and_the_rest_is_don
     assert capped.ingested + rest.ingested == 41
 
 
-async def test_a_lane_sends_no_batch_before_the_vectors_of_its_last_one_are_stored(simulated, source, monkeypatch):
+async def test_a_lane_sends_a_batch_only_after_its_last_vectors_are_stored(simulated, source, monkeypatch):
     lanes, batch = 3, 4
 
     async def never(*_):
@@ -112,7 +112,7 @@ async def test_a_chat_model_over_local_vectors_never_forces_a_new_index(simulate
     assert answer.provider == "openai"
 
 
-async def test_another_embedding_model_leaves_names_and_words_findable(simulated, source, settings):
+async def test_titles_and_words_are_found_after_a_change_of_the_embedding_model(simulated, source, settings):
     async with open_services(settings, warm=False) as services:
         await services.ingestion.run([source], Control())
     async with listening(SimulatorSettings(embed_latency_s=0, chat_latency_s=0)) as url, simulated(url) as services:

@@ -1,4 +1,4 @@
-"""Imports that are cut off, asked about, and brought to their end; rows handed back to be corrected."""
+"""Interrupted imports, confirmations, the removal of uploads, and skipped rows to correct."""
 
 import asyncio
 import csv
@@ -27,7 +27,7 @@ async def cut_off(services, files):
     return job
 
 
-async def test_an_interrupted_import_is_offered_and_only_its_rest_is_done(services, export, record):
+async def test_an_interrupted_import_is_offered_and_only_the_rest_is_imported(services, export, record):
     rows = [record(n, f"Show {n}", f"Text {n}.") for n in range(1, 7)]
     await services.ingestion.run([export(*rows[:4])], Control())
     job = await cut_off(services, [export(*rows[:4], name="all.json")])
@@ -42,7 +42,7 @@ async def test_an_interrupted_import_is_offered_and_only_its_rest_is_done(servic
     assert source.path.exists()
 
 
-async def test_a_discarded_import_is_offered_no_more_and_keeps_what_it_stored(services, export, record):
+async def test_a_discarded_import_is_not_offered_again_and_its_shows_stay(services, export, record):
     job = await cut_off(services, [export(record(1, "A"))])
     await services.uploads.discard(job.id)
     assert await services.uploads.unfinished() is None
@@ -52,7 +52,7 @@ async def test_a_discarded_import_is_offered_no_more_and_keeps_what_it_stored(se
 
 
 @pytest.mark.parametrize(("yes", "stored"), [(True, 20), (False, 0)])
-async def test_a_file_of_which_much_is_unusable_is_asked_about(services, export, record, yes, stored):
+async def test_a_file_with_many_unusable_rows_needs_a_confirmation(services, export, record, yes, stored):
     rows = [*(record(n, f"Show {n}") for n in range(1, 21)), *({"AnimeID": n} for n in range(21, 31))]
     job = await services.uploads.start([export(*rows)])
     async with asyncio.timeout(20):
@@ -86,7 +86,7 @@ async def test_the_inbox_lists_files_and_nothing_else(services):
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFOs or links without rights on Windows")
-async def test_the_inbox_takes_regular_files_within_itself_only(services, tmp_path):
+async def test_only_regular_files_in_the_inbox_are_accepted(services, tmp_path):
     inbox = services.uploads.inbox
     inbox.mkdir(parents=True)
     (tmp_path / "secret.jsonl").write_text("{}")
@@ -130,7 +130,7 @@ def uploads(services):
     return {path.name for path in (services.settings.data_dir / "uploads").iterdir()}
 
 
-async def test_an_upload_goes_when_its_import_has_ended(services, export, record):
+async def test_an_upload_is_removed_after_its_import(services, export, record):
     file = uploaded(services, export(record(1, "A")))
     await services.jobs.wait(await services.uploads.start([file]))
     assert uploads(services) == set()
@@ -138,7 +138,7 @@ async def test_an_upload_goes_when_its_import_has_ended(services, export, record
         await services.uploads.start([file])
 
 
-async def test_an_upload_of_a_file_that_is_no_catalogue_goes_too(services, export):
+async def test_an_upload_that_is_not_a_catalogue_is_removed_too(services, export):
     file = SourceFile(path=services.spool.store(b"{").path, name="x.json")
     job = await services.jobs.wait(await services.uploads.start([file]))
     assert (job.state, uploads(services)) == ("failed", set())
@@ -156,7 +156,7 @@ async def test_an_upload_stays_until_its_interrupted_import_is_resumed(services,
     assert uploads(services) == set()
 
 
-async def test_an_upload_goes_with_its_discarded_import(services, export, record):
+async def test_an_upload_is_removed_with_its_discarded_import(services, export, record):
     source = export(record(1, "A"))
     job = await cut_off(services, [uploaded(services, source)])
     os.utime(uploaded(services, source).path, (0, 0))
@@ -164,7 +164,7 @@ async def test_an_upload_goes_with_its_discarded_import(services, export, record
     assert uploads(services) == set()
 
 
-async def test_an_upload_stays_while_the_rest_of_a_stopped_import_can_be_done(services, settings, export, record):
+async def test_an_upload_stays_while_its_stopped_import_can_be_resumed(services, settings, export, record):
     file = uploaded(services, export(*(record(n, f"Show {n}", f"Text {n}.") for n in range(1, 30))))
     job = await services.uploads.start([file], batch_size=1)
     while not job.control.progress.total:
@@ -176,7 +176,7 @@ async def test_an_upload_stays_while_the_rest_of_a_stopped_import_can_be_done(se
     assert (rest.report.cancelled, uploads(services)) == (0, set())
 
 
-async def test_what_was_chosen_and_not_started_stays_for_a_day_or_until_it_is_given_up(services, export, record):
+async def test_an_upload_without_an_import_stays_for_a_day_or_until_it_is_discarded(services, export, record):
     chosen, old, given_up = (services.spool.store(text).path for text in (b"chosen", b"old", b"given up"))
     os.utime(old, (time.time() - 25 * 3600,) * 2)
     await services.uploads.clean([given_up])
@@ -197,7 +197,7 @@ def row(given, line=3):
     return RowError(file="f", line=line, id=None, stage="validate", reason="No title.", given=given)
 
 
-def test_rows_of_a_table_are_handed_back_as_a_table_that_no_spreadsheet_runs():
+def test_skipped_rows_of_a_table_are_returned_as_a_safe_table():
     ending, text = to_correct([row('{"Name": "", "Plot": "=1+1"}'), row('{"Name": null, "Plot": "b"}', 4)])
     assert ending == "csv"
     table = list(csv.DictReader(io.StringIO(text)))
@@ -206,13 +206,13 @@ def test_rows_of_a_table_are_handed_back_as_a_table_that_no_spreadsheet_runs():
     assert [(r["animerag line"], r["animerag reason"]) for r in table] == [("3", "No title."), ("4", "No title.")]
 
 
-def test_other_rows_are_handed_back_as_json_lines():
+def test_other_skipped_rows_are_returned_as_json_lines():
     ending, text = to_correct([row('{"AnimeID": 1, "tags": ["a"]}'), row("not json at all")])
     assert ending == "jsonl"
     assert [json.loads(line) for line in text.splitlines()] == [{"AnimeID": 1, "tags": ["a"]}, "not json at all"]
 
 
-async def test_an_unclean_stop_lets_the_doctor_look_by_himself(settings, export, record):
+async def test_the_index_is_checked_after_an_unclean_stop(settings, export, record):
     async with open_services(settings, warm=False) as services:
         await services.ingestion.run([export(record(1, "A"))], Control())
     left = settings.data_dir / "processes" / "dead.lock"

@@ -1,4 +1,4 @@
-"""Tabs and processes that import one file at the same time: every show is embedded once, and all reports add up."""
+"""Tabs and processes that import one file at the same time: each show is embedded once, and all reports add up."""
 
 import asyncio
 

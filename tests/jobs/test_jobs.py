@@ -48,7 +48,7 @@ async def test_cancel_lets_the_work_end_at_a_safe_point(jobs):
     assert (job.state, job.report) == ("cancelled", "kept")
 
 
-async def test_a_failure_becomes_a_sentence_and_an_unexpected_one_loses_its_text(jobs):
+async def test_a_failure_has_a_reason_and_an_unexpected_one_hides_its_text(jobs):
     async def expected(_control):
         raise InvalidInputError("The file is empty.")
 
@@ -69,7 +69,7 @@ async def test_too_many_jobs_are_refused(jobs):
         await jobs.start(until_stopped, kind="k", title="f")
 
 
-async def test_a_waiter_that_gives_up_leaves_the_job_at_work(jobs):
+async def test_cancelling_a_wait_does_not_stop_the_job(jobs):
     job = await jobs.start(until_stopped, kind="k", title="f")
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.01):
@@ -77,7 +77,7 @@ async def test_a_waiter_that_gives_up_leaves_the_job_at_work(jobs):
     assert job.running
 
 
-async def test_an_exclusive_job_runs_by_itself_and_later_ones_wait_for_it(jobs):
+async def test_an_exclusive_job_runs_alone_and_later_jobs_wait(jobs):
     order = []
 
     async def note(control):

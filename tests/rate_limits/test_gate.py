@@ -1,4 +1,4 @@
-"""The gate under a clock of its own: slots, places in line, pacing, cool-down, retries, levels and counts."""
+"""The gate with a fake clock: slots, order, pacing, cool-down, retries, levels and counts."""
 
 import asyncio
 import heapq
@@ -433,7 +433,7 @@ async def test_thirty_in_ten_seconds_are_used_up(fake):
 
 
 @pytest.mark.parametrize("level", [5, 10])
-async def test_windows_that_open_all_at_once_are_used_too(fake, level):
+async def test_windows_that_open_as_a_whole_are_used_too(fake, level):
     server = LimitedServer(fake, window=10)
     gate = fake.gate(ingest=level)
 
@@ -454,7 +454,7 @@ async def test_a_provider_that_announces_nothing_is_learnt_from_its_refusals(fak
     assert fake.now <= 1.10 * (20 + LATENCY_S)
 
 
-async def test_an_unlimited_provider_pays_next_to_nothing_for_the_caution(fake):
+async def test_caution_costs_almost_nothing_with_an_unlimited_provider(fake):
     gate = fake.gate(ingest=5)
 
     await fake.run(asyncio.gather(*(gate.run(work(fake, 1.5), priority=INGEST) for _ in range(15))))
@@ -462,7 +462,7 @@ async def test_an_unlimited_provider_pays_next_to_nothing_for_the_caution(fake):
     assert fake.now <= 4.5 + 0.05
 
 
-async def test_configured_limits_are_kept_from_the_first_request(fake):
+async def test_configured_limits_apply_from_the_first_request(fake):
     gate = fake.gate(ingest=50, max_rpm=60)
     started = []
 
@@ -505,7 +505,7 @@ def test_no_minute_holds_more_than_the_set_number_as_the_provider_counts(limits,
         assert sum(within) <= most
 
 
-async def test_a_minute_is_used_up_but_never_exceeded(fake):
+async def test_a_minute_is_fully_used_but_never_exceeded(fake):
     gate = fake.gate(ingest=50, max_rpm=60)
     started = []
 
@@ -603,7 +603,7 @@ async def test_the_gate_says_why_it_waits(fake):
     assert gate.state().rate_limited == 1
 
 
-async def test_a_pause_of_minutes_is_told_instead_of_waited_for(fake):
+async def test_a_wait_of_minutes_is_reported_instead_of_waited(fake):
     gate = fake.gate(ingest=1)
 
     async def story():
@@ -622,7 +622,7 @@ async def test_a_pause_of_minutes_is_told_instead_of_waited_for(fake):
 
 
 @pytest.mark.parametrize("stated", [1.0, 0.05, None])
-async def test_a_storm_of_refusals_costs_few_requests_and_no_call(fake, stated):
+async def test_many_refusals_cost_few_requests_and_no_call(fake, stated):
     gate = fake.gate()
     attempts = []
 
@@ -643,7 +643,7 @@ async def test_a_storm_of_refusals_costs_few_requests_and_no_call(fake, stated):
 # Other failures
 
 
-async def test_passing_trouble_is_tried_four_times(fake):
+async def test_transient_errors_are_tried_four_times(fake):
     gate = fake.gate()
     trouble = TransientProviderError("The provider has trouble.")
 
@@ -655,7 +655,7 @@ async def test_passing_trouble_is_tried_four_times(fake):
         await fake.run(gate.run(failing(*[trouble] * 4), priority=INGEST))
 
 
-async def test_a_failure_in_passing_takes_no_paid_try(fake):
+async def test_a_transient_failure_is_not_a_paid_try(fake):
     passing, useless = TransientProviderError("passing"), UnusableAnswerError("useless")
     attempt = failing(passing, useless)
     assert await fake.run(fake.gate().run(attempt, priority=INGEST)) == "done"
@@ -695,7 +695,7 @@ async def test_waiting_at_the_gate_does_not_count_against_the_deadline(fake):
 
 
 @pytest.mark.parametrize("error", [RequestRefusedError("no."), ProviderUnusableError("no key."), KeyError("a bug")])
-async def test_what_no_second_try_can_mend_is_raised_at_once(fake, error):
+async def test_permanent_errors_are_raised_without_a_retry(fake, error):
     gate = fake.gate()
 
     with metering() as meter, pytest.raises(type(error)):
@@ -744,7 +744,7 @@ def away(fake, since_s, until_s):
     return attempt, attempts
 
 
-async def test_bulk_work_outlasts_a_provider_that_goes_away_and_hardly_asks_meanwhile(fake):
+async def test_bulk_work_waits_for_a_provider_that_is_down_with_few_probes(fake):
     gate = fake.gate(query=3)
     attempt, attempts = away(fake, 10, 310)
 
@@ -767,7 +767,7 @@ async def test_bulk_work_outlasts_a_provider_that_goes_away_and_hardly_asks_mean
     assert fake.now < 310 + 30 + 60
 
 
-async def test_bulk_work_gives_a_provider_up_that_stays_away_and_tries_again_when_asked_to(fake):
+async def test_bulk_work_gives_up_a_provider_that_stays_down_until_a_reset(fake):
     gate = fake.gate(query=3)
     attempt, attempts = away(fake, 5, 2000)
 
@@ -794,7 +794,7 @@ async def test_bulk_work_gives_a_provider_up_that_stays_away_and_tries_again_whe
     assert again == 1
 
 
-async def test_one_bad_call_and_a_provider_that_never_answered_are_not_waited_for(fake):
+async def test_bulk_work_does_not_wait_after_one_bad_call_or_for_an_unknown_provider(fake):
     gate = fake.gate(query=1)
     trouble = TransientProviderError("The provider has trouble.")
 
@@ -824,7 +824,7 @@ async def test_a_request_that_is_refused_shows_that_the_provider_is_back(fake):
     assert fake.now < 45
 
 
-async def test_bulk_work_looks_again_after_half_a_minute_or_a_reset(fake):
+async def test_bulk_work_probes_again_after_30_s_or_a_reset(fake):
     gate = fake.gate()
     bad_key = ProviderUnusableError("The provider refuses the key.")
 
@@ -865,7 +865,7 @@ def crowded(fake, room, jitter, seed):
 
 
 @pytest.mark.parametrize("seed", range(5))
-async def test_scattered_answers_are_not_taken_for_a_knee(fake, seed):
+async def test_varying_latencies_are_not_mistaken_for_a_knee(fake, seed):
     gate = fake.gate()
     attempt = crowded(fake, 1000, 0.5, seed)
 
@@ -1017,7 +1017,7 @@ def test_retry_after_is_read_in_every_form_and_garbage_ignored(headers, seconds)
 
 @settings(max_examples=50, deadline=None)
 @given(text=st.text(max_size=40))
-def test_no_header_can_break_the_reading(text):
+def test_no_header_breaks_the_parser(text):
     headers = {"retry-after": text, "retry-after-ms": text}
     limits = dict.fromkeys(
         [f"x-ratelimit-{part}-requests" for part in ("limit", "remaining", "reset")],
@@ -1050,7 +1050,7 @@ def test_tokens_are_estimated_with_caution():
 # Budgets
 
 
-async def test_a_cap_counts_what_is_under_way_and_is_settled_by_what_was_counted():
+async def test_a_cap_includes_calls_in_flight_and_is_corrected_by_their_usage():
     with budgeted(1.0):
         async with spending(0.6) as settle:
             with pytest.raises(ProviderUnusableError, match=r"cap of \$1 is reached"):

@@ -1,4 +1,4 @@
-"""Configured and announced limits against the simulator, which counts requests where they arrive."""
+"""Configured and announced limits with the simulator, which counts requests on arrival."""
 
 import asyncio
 import time

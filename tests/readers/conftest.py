@@ -1,4 +1,4 @@
-"""Fixtures of the readers: a file of given bytes, read or detected."""
+"""Fixtures for the readers: read or detect a file with given bytes."""
 
 import pytest
 

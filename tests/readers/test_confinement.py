@@ -1,4 +1,4 @@
-"""Small files that would fill the memory or never end: each is refused in a sentence, and costs this process little."""
+"""Small files that would exhaust memory or never end are refused with a reason, at little cost to this process."""
 
 import gzip
 import os
@@ -132,7 +132,7 @@ def useless_rows(directory):
         ),
     ],
 )
-def test_a_hostile_file_is_refused_in_a_sentence_and_little_memory(tmp_path, make, sentence, monkeypatch):
+def test_a_hostile_file_is_refused_with_a_reason_in_little_memory(tmp_path, make, sentence, monkeypatch):
     monkeypatch.setattr(confinement, "_CPU_S", 2 if make is open_quotes else 30)
     path = make(tmp_path)
     before_mb, started_s = memory_mb(), time.perf_counter()
@@ -145,7 +145,7 @@ def test_a_hostile_file_is_refused_in_a_sentence_and_little_memory(tmp_path, mak
     assert time.perf_counter() - started_s < 45
 
 
-def test_json_that_is_nested_without_end_is_refused_by_its_depth(tmp_path):
+def test_endlessly_nested_json_is_refused(tmp_path):
     path = tmp_path / "deep.json"
     path.write_text('[{"title": ' + "[" * 1_000_000, encoding="utf-8")
 
@@ -153,7 +153,7 @@ def test_json_that_is_nested_without_end_is_refused_by_its_depth(tmp_path):
         confinement.inspect(path, path.name, ReadOptions())
 
 
-def test_one_line_of_200_mb_is_refused_and_not_held(tmp_path):
+def test_a_line_of_200_mb_is_refused_without_loading_it(tmp_path):
     path = tmp_path / "line.csv"
     with path.open("wb") as file:
         file.write(b"title,year\nVoyage,1999\n")
@@ -177,7 +177,7 @@ def test_a_sheet_of_questions_is_read_under_the_same_limits(tmp_path):
         confinement.read_questions(path, path.name)
 
 
-def test_an_honest_workbook_and_sheet_come_through(tmp_path):
+def test_ordinary_workbooks_and_sheets_pass_the_limits(tmp_path):
     path = workbook(tmp_path / "sound.xlsx")
     asked = tmp_path / "asked.csv"
     asked.write_text("question,kind\nWho sails?,fact\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Type, dates, season and making of a show, from every kind of file; and what is inferred where a file has no type."""
+"""Type, dates, season and production details in every format, and the inferred type if a file has none."""
 
 import json
 
@@ -108,7 +108,7 @@ def test_an_episode_has_minutes(cell, minutes):
         ("", None),
     ],
 )
-def test_age_ratings_tell_what_is_for_adults_only(cell, adult):
+def test_age_ratings_show_what_is_for_adults_only(cell, adult):
     assert details.restricted(cell) is adult
 
 
@@ -119,7 +119,7 @@ def test_shoko_numbers_its_types(read_bytes, number, kind):
         assert (show.type, show.type_inferred) == (kind, False)
 
 
-def test_a_shoko_record_tells_dates_season_restriction_and_source(read_bytes):
+def test_a_shoko_record_has_dates_season_restriction_and_source(read_bytes):
     show = shoko(
         read_bytes,
         AirDate="2019-10-05 00:00:00",
@@ -131,7 +131,7 @@ def test_a_shoko_record_tells_dates_season_restriction_and_source(read_bytes):
     assert (show.restricted, show.source) == (True, "light novel")
 
 
-def test_what_a_shoko_record_does_not_say_is_unknown(read_bytes):
+def test_fields_missing_in_a_shoko_record_are_unknown(read_bytes):
     show = shoko(read_bytes, AnimeType=99, AirDate=None, EndDate="0001-01-01 00:00:00", AllTags="manga|game")
     assert (show.type, show.air_date, show.end_date, show.season, show.restricted) == (None,) * 5
     assert show.source is None, "two kinds of work are no answer"
@@ -142,7 +142,7 @@ def test_an_end_before_the_beginning_is_left_out(read_bytes):
     assert shoko(read_bytes, AirDate="2019-10-05", EndDate="2019-10").end_date == "2019-10"
 
 
-def test_anime_offline_database_tells_type_season_duration_and_studios(read_bytes):
+def test_anime_offline_database_has_type_season_duration_and_studios(read_bytes):
     entry = {
         "sources": ["https://myanimelist.net/anime/1535"],
         "title": "Death Note",
@@ -159,13 +159,13 @@ def test_anime_offline_database_tells_type_season_duration_and_studios(read_byte
 
 
 @pytest.mark.parametrize(("word", "kind"), [("TV", "tv"), ("3", "movie"), ("Movie", "movie"), ("9", None)])
-def test_a_list_of_a_user_tells_types(read_bytes, word, kind):
+def test_a_user_list_has_types(read_bytes, word, kind):
     entry = f"<anime><series_title>A</series_title><series_type>{word}</series_type></anime>"
     (show,) = read_bytes(f'<?xml version="1.0"?><myanimelist>{entry}</myanimelist>')
     assert show.type == kind
 
 
-def test_columns_of_a_table_tell_them(read_bytes, detect_bytes):
+def test_tables_have_columns_for_details(read_bytes, detect_bytes):
     data = (
         "MAL_ID,Name,Score,Type,Episodes,Aired,Premiered,Studios,Source,Duration,Rating,Status\n"
         '1,Bebop,8.7,TV,26,"Apr 3, 1998 to Apr 24, 1999",Spring 1998,"Sunrise, Bones",Original,24 min. per ep.,'
@@ -183,7 +183,7 @@ def test_columns_of_a_table_tell_them(read_bytes, detect_bytes):
     assert (later.air_date, later.season, later.source, later.duration, later.studios) == (None, None, None, None, ())
 
 
-def test_objects_of_the_sites_tell_them(read_bytes):
+def test_objects_of_the_sites_have_details(read_bytes):
     anilist = {
         "id": 1,
         "title": "A",
@@ -206,17 +206,17 @@ def test_objects_of_the_sites_tell_them(read_bytes):
     assert (show.tags, show.tag_weights) == (("Space", "Police"), {"Space": 0.8})
 
 
-def test_a_season_with_a_year_tells_the_year(read_bytes):
+def test_a_season_with_a_year_gives_the_year(read_bytes):
     first, second = read_bytes("id,title,season\n1,A,Fall 2019\n2,B,2020年春\n")
     assert (first.season, first.year, second.season, second.year) == ("fall", 2019, "spring", 2020)
 
 
-def test_headings_that_mean_something_else_are_left_alone(detect_bytes):
+def test_headings_with_another_meaning_are_ignored(detect_bytes):
     data = "id,title,season,source,status,type,duration\n1,A,2,https://example.org/1,Watching,Action,long\n"
     assert {c.field for c in detect_bytes(data).columns} == {"id", "title", None}
 
 
-def test_columns_can_be_chosen_for_them(read_bytes):
+def test_columns_can_be_assigned_to_details(read_bytes):
     (show,) = read_bytes("id,title,what\n1,A,ONA\n", columns={"what": "type"})
     assert show.type == "web"
 
@@ -238,17 +238,17 @@ def test_columns_can_be_chosen_for_them(read_bytes):
         ("Plain", (), None, None),
     ],
 )
-def test_titles_and_episodes_tell_a_type(title, others, episodes, kind):
+def test_a_type_is_inferred_from_titles_and_episodes(title, others, episodes, kind):
     assert show_types.inferred(title, others, episodes=episodes) == kind
 
 
-def test_one_long_episode_or_one_that_is_called_a_film_is_a_film():
+def test_a_long_episode_or_one_described_as_a_film_is_a_movie():
     assert show_types.inferred("Plain", (), episodes=1, duration=107) == "movie"
     assert show_types.inferred("Plain", (), episodes=1, duration=24) is None
     assert show_types.inferred("Plain", (), episodes=1, description="The film tells of a dog.") == "movie"
 
 
-def test_an_inferred_type_says_so(read_bytes):
+def test_an_inferred_type_is_marked(read_bytes):
     table = "id,title,type,episodes\n1,A Movie,,1\n2,B Movie,OVA,1\n3,C,,\n"
     found = [(show.type, show.type_inferred) for show in read_bytes(table)]
     assert found == [("movie", True), ("ova", False), (None, False)]

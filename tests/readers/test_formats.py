@@ -1,4 +1,4 @@
-"""One format after another: what is recognised, what becomes a show, and what is told of the rest."""
+"""Every format: what is recognised, what becomes a show, and what is reported about the rest."""
 
 import gzip
 import json
@@ -66,7 +66,7 @@ def test_a_list_of_a_user_overlays_status_score_and_episodes_watched(read_bytes,
         ('<!DOCTYPE l SYSTEM "http://127.0.0.1:9/x"><myanimelist></myanimelist>', "defines XML entities"),
     ],
 )
-def test_xml_that_is_no_list_is_refused(read_bytes, data, says):
+def test_xml_other_than_a_list_is_refused(read_bytes, data, says):
     with pytest.raises(InvalidInputError, match=says):
         read_bytes(data)
 
@@ -105,7 +105,7 @@ def test_json_lines_keep_real_lists_and_nulls(read_bytes, detect_bytes):
     assert (second.id, second.title, second.origin.line) == ("2", "86", 3)
 
 
-def test_one_object_a_line_is_told_from_one_document(detect_bytes):
+def test_json_lines_are_distinguished_from_one_document(detect_bytes):
     assert detect_bytes('[{"id": 1, "title": "A"},\n{"id": 2, "title": "B"}]').format == "records"
     assert detect_bytes('{"id": 1, "title": "A"}\n{"id": 2, "title": "B"}').format == "jsonl"
     assert detect_bytes('{"id": 1, "title": \n{"id": 2, "title": "B"}\n{"id": 3, "title": "C"}').format == "jsonl"
@@ -155,7 +155,7 @@ def test_headings_of_the_common_dumps(read_bytes, heading, cells, expected):
     assert (show.title, show.tags[0], show.origin.notes) == ("A", "Action", ())
 
 
-def test_a_page_of_an_interface_is_read_as_a_list(read_bytes):
+def test_a_page_of_an_api_is_read_as_a_list(read_bytes):
     entry = {
         "mal_id": 1,
         "title": "A",
@@ -196,7 +196,7 @@ def test_a_long_text_is_cut_into_passages_at_blank_lines(read_bytes):
     assert "".join(note.description for note in found).count("Paragraph") == 20
 
 
-def test_a_file_that_calls_itself_a_table_is_not_taken_for_notes(read_bytes):
+def test_a_file_named_like_a_table_is_not_read_as_notes(read_bytes):
     with pytest.raises(InvalidInputError, match="contains neither a table nor a list"):
         read_bytes("Just some words.\nNothing else.", name="shows.csv")
 
@@ -253,7 +253,7 @@ RECORDS = st.dictionaries(st.sampled_from(KEYS), VALUES)
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(value=VALUES | st.lists(RECORDS, min_size=1), records=st.lists(RECORDS | VALUES, min_size=2))
-def test_any_json_is_read_or_refused_in_a_sentence(read_bytes, value, records):
+def test_any_json_is_read_or_refused_with_a_reason(read_bytes, value, records):
     lines = "\n".join(json.dumps(record) for record in records)
     for data in (json.dumps(value), json.dumps({"AniDB_Anime": records}), json.dumps({"data": records}), lines):
         try:
@@ -264,7 +264,7 @@ def test_any_json_is_read_or_refused_in_a_sentence(read_bytes, value, records):
             assert isinstance(row, RowError) or (row.id and row.title and Document.of(row).content_hash)
 
 
-def test_lines_are_counted_in_the_list_and_nowhere_else(read_bytes):
+def test_records_have_the_lines_of_their_list(read_bytes):
     data = (
         '{"note": ["AniDB_Anime", "["],\n"AniDB_Anime": [],\n"AniDB_Anime": [\n{"AnimeID": 1, "MainTitle": "A"},\n\n7]}'
     )
@@ -272,7 +272,7 @@ def test_lines_are_counted_in_the_list_and_nowhere_else(read_bytes):
     assert (show.origin.line, error.line) == (4, 6)
 
 
-def test_a_number_without_end_is_refused(read_bytes):
+def test_an_endless_number_is_refused(read_bytes):
     with pytest.raises(InvalidInputError, match="more than 4,000 digits"):
         read_bytes('[{"id": 1, "title": "A", "x": ' + "9" * 5000 + "}]")
     bad, show = read_bytes('{"id": 1, "title": "A", "x": ' + "9" * 5000 + '}\n{"id": 2, "title": "B"}')

@@ -1,4 +1,4 @@
-"""JSON as it streams: every record with its line, wherever a piece of the text ends, and little memory."""
+"""JSON as a stream: every record has its line, wherever a chunk of the text ends, in little memory."""
 
 import json
 import os
@@ -58,7 +58,7 @@ def test_each_record_has_the_line_that_it_begins_on(tmp_path):
         ("[1" + "0" * 4001 + "]", "a number of more than 4,000 digits"),
     ],
 )
-def test_what_is_broken_is_refused_with_its_line_before_a_record_is_read(tmp_path, text, says):
+def test_broken_json_is_refused_with_its_line_before_the_first_record(tmp_path, text, says):
     path = tmp_path / "x.json"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(InvalidInputError, match=says):
@@ -72,7 +72,7 @@ def test_the_first_key_wins_and_of_two_members_with_one_key_the_last(tmp_path):
     assert (found.key, found.place, [record for _, record in numbered]) == ("first", 2, [2, 3])
 
 
-def test_a_record_without_end_is_refused(tmp_path, monkeypatch):
+def test_an_endless_record_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(json_stream, "MAX_VALUE_CHARACTERS", 1000)
     monkeypatch.setattr(json_stream, "_PIECE", 100)
     path = tmp_path / "x.json"

@@ -1,4 +1,4 @@
-"""Sheets of questions as people bring them: a row in is a row out."""
+"""Sheets of questions as people write them: every row is returned."""
 
 import json
 
@@ -37,7 +37,7 @@ def test_a_western_excel_export_is_read_as_it_is(sheet):
     assert found.rows[1].columns == {"Bemerkung": "5,5"}
 
 
-def test_encoding_delimiter_and_column_can_be_said(sheet):
+def test_encoding_delimiter_and_column_can_be_chosen(sheet):
     found = sheet("a|b\nx?|What is é?\n".encode("cp1252"), column="B", encoding="cp1252", delimiter="|")
     assert [row.question for row in found.rows] == ["What is é?"]
     with pytest.raises(InvalidInputError, match="no column named c: choose from a, b"):
@@ -45,7 +45,7 @@ def test_encoding_delimiter_and_column_can_be_said(sheet):
 
 
 @pytest.mark.parametrize(("name", "options"), [("q.txt", {}), ("pasted", {}), ("q.csv", {"delimiter": LINES})])
-def test_text_is_a_question_a_line(sheet, name, options):
+def test_text_has_one_question_per_line(sheet, name, options):
     found = sheet("One, two?\n\n Three; four? \n", name, **options)
     assert [row.question for row in found.rows] == ["One, two?", "Three; four?"]
     assert (found.format, found.headings) == ("lines", ("question",))
@@ -75,7 +75,7 @@ def test_a_broken_json_line_keeps_its_place(sheet):
     assert found.rows[2].problem == "The line is not a JSON object."
 
 
-def test_a_workbook_is_read_whatever_stands_in_its_cells(tmp_path):
+def test_a_workbook_is_read_with_any_types_of_cells(tmp_path):
     book = openpyxl.Workbook()
     for cells in (["No", "Question", "k"], [1, "What is Monster?", 5], [2, "=1+1", None], [3.0, None, 2], [4, 2004]):
         book.active.append(cells)
@@ -92,7 +92,7 @@ def test_a_formula_in_text_is_a_question_like_any_other(sheet):
     assert sheet('question\n"=HYPERLINK(""http://x"",""y"")"\n').rows[0].question == '=HYPERLINK("http://x","y")'
 
 
-def test_rows_say_how_they_want_to_be_asked(sheet):
+def test_rows_can_have_settings(sheet):
     found = sheet(
         "question,K,year_from,year to,tag,rating_from,expected_ids,kind\nWhat?,4,1990,1999,mecha|space,7.5,19;20,plot\n"
     )
@@ -112,7 +112,7 @@ def test_rows_say_how_they_want_to_be_asked(sheet):
         ("statuses", "seen", "use watching"),
     ],
 )
-def test_a_row_that_wants_the_impossible_is_told_so_and_hurts_nobody(sheet, heading, value, says):
+def test_a_row_with_invalid_settings_has_a_reason_and_affects_no_other(sheet, heading, value, says):
     first, second = sheet(f"question,{heading}\nWhat?,{value}\nWhy?,\n").rows
     assert says in first.problem
     assert second.problem is None
@@ -125,11 +125,11 @@ def test_a_row_with_too_many_cells_keeps_its_place(sheet):
     assert found.unusable == 1
 
 
-def test_two_columns_of_one_name_are_both_kept(sheet):
+def test_two_columns_with_the_same_name_are_both_returned(sheet):
     assert sheet("question,note,note\nWhat?,a,b\n").rows[0].columns == {"note": "a", "note (2)": "b"}
 
 
-def test_a_column_of_questions_without_a_name_we_know_is_a_guess(sheet):
+def test_a_question_column_with_an_unknown_name_is_a_guess(sheet):
     found = sheet("nr,topic,text\n1,Monster,What is it about?\n2,Nana,Who sings in it?\n")
     assert (found.column, found.certain) == ("text", False)
 
@@ -156,6 +156,6 @@ def test_ten_thousand_questions_are_read_and_one_more_is_refused(sheet):
         (b"%PDF-1.7 x", "PDF"),
     ],
 )
-def test_an_unusable_sheet_gets_a_sentence(sheet, data, says):
+def test_an_unusable_sheet_is_refused_with_a_reason(sheet, data, says):
     with pytest.raises(InvalidInputError, match=says):
         sheet(data)

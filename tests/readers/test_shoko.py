@@ -16,7 +16,7 @@ def read(read_bytes):
     return lambda *records: read_bytes(json.dumps({"AniDB_Anime": records}).encode())
 
 
-def test_a_record_becomes_a_show_and_stays_whole(read, record):
+def test_a_record_becomes_a_show_and_is_stored_completely(read, record):
     source = record(
         7,
         "Main",
@@ -50,7 +50,7 @@ def test_a_record_becomes_a_show_and_stays_whole(read, record):
         ([1], "is a list"),
     ],
 )
-def test_a_broken_row_is_set_aside_with_its_line_and_the_rest_goes_in(read_bytes, record, broken, reason):
+def test_a_broken_row_is_skipped_with_its_line_and_the_rest_is_read(read_bytes, record, broken, reason):
     data = json.dumps({"AniDB_Anime": [record(1, "A"), broken, record(2, "B")]}, indent=1).encode()
     first, bad, last = read_bytes(data)
     assert (first.id, last.id) == ("1", "2")
@@ -60,7 +60,7 @@ def test_a_broken_row_is_set_aside_with_its_line_and_the_rest_goes_in(read_bytes
     assert line[:1] == json.dumps(broken)[:1]
 
 
-def test_half_a_surrogate_pair_is_set_aside_before_anything_is_paid_for_it(read_bytes):
+def test_half_a_surrogate_pair_is_skipped_before_it_costs_anything(read_bytes):
     data = b'{"AniDB_Anime": [{"AnimeID": 1, "MainTitle": "\\ud800"}, {"AnimeID": 2, "MainTitle": "B"}]}'
     try:
         rows = read_bytes(data)
@@ -69,13 +69,13 @@ def test_half_a_surrogate_pair_is_set_aside_before_anything_is_paid_for_it(read_
     assert [type(row) for row in rows] == [RowError, Show]
 
 
-def test_a_value_that_cannot_be_used_costs_the_field_and_not_the_show(read, record):
+def test_an_unusable_value_leaves_out_the_field_but_not_the_show(read, record):
     (show,) = read(record(1, "A", {"no": "text"}, EpisodeCountNormal="twelve", BeginYear=-4, relations="[{"))
     assert (show.description, show.episodes, show.year, show.relations) == ("", None, None, ())
     assert [note.split(" ")[1] for note in show.origin.notes] == ["first", "description", "field", "number"]
 
 
-def test_a_blank_main_title_is_made_good_by_the_other_titles(read, record):
+def test_a_blank_main_title_is_replaced_by_another_title(read, record):
     (show,) = read(record(1, " ", AllTitles="|| |Fairy Tail|FAIRY TAIL|"))
     assert show.titles == ("Fairy Tail", "FAIRY TAIL")
     assert "MainTitle is blank" in show.origin.notes[0]
@@ -99,7 +99,7 @@ def test_a_blank_main_title_is_made_good_by_the_other_titles(read, record):
         (b'{"AniDB_Anime": "\x81\xff"}', "has an unknown encoding"),
     ],
 )
-def test_a_file_that_is_no_export_gets_a_sentence_before_the_first_row(read_bytes, data, says):
+def test_other_files_are_refused_with_a_reason_before_the_first_row(read_bytes, data, says):
     with pytest.raises(InvalidInputError) as refused:
         read_bytes(data, name="file.json")
     assert says in str(refused.value)

@@ -1,4 +1,4 @@
-"""Tables: whatever was written comes back, in any encoding and with any delimiter; a bad row costs itself alone."""
+"""Tables are read as they were written, in any encoding and with any delimiter; a bad row affects no other."""
 
 import csv
 import datetime as dt
@@ -76,7 +76,7 @@ def kept(rows):
 
 @PROPERTY
 @given(data=st.data(), delimiter=st.sampled_from(list(",;\t|")), encoding=st.sampled_from(list(WRITABLE)))
-def test_any_table_of_text_comes_back(stored, data, delimiter, encoding):
+def test_any_text_table_is_read_as_it_was_written(stored, data, delimiter, encoding):
     rows = data.draw(cells_of(WRITABLE[encoding]))
     path = stored(written(rows, encoding, delimiter))
     layout = tables.layout(path, "x", known=known, encoding=encoding, delimiter=delimiter)
@@ -86,7 +86,7 @@ def test_any_table_of_text_comes_back(stored, data, delimiter, encoding):
 
 @PROPERTY
 @given(data=st.data(), delimiter=st.sampled_from(list(",;\t|")), encoding=st.sampled_from(list(WRITABLE)))
-def test_a_table_tells_by_itself_how_it_is_written(stored, data, delimiter, encoding):
+def test_encoding_and_delimiter_of_a_table_are_detected(stored, data, delimiter, encoding):
     rows = data.draw(cells_of(WRITABLE[encoding]))
     rows = [(cells[0], cells[1], SENTENCES.get(encoding, "") + cells[2].strip('"')) for cells in rows]
     path = stored(written(rows, encoding, delimiter))
@@ -97,7 +97,7 @@ def test_a_table_tells_by_itself_how_it_is_written(stored, data, delimiter, enco
 
 @PROPERTY
 @given(rows=cells_of(st.characters(exclude_categories=["Cs", "Cc", "Cn", "Co"], include_characters="\n\t")))
-def test_any_workbook_comes_back(tmp_path, rows):
+def test_any_workbook_is_read_as_it_was_written(tmp_path, rows):
     book = openpyxl.Workbook()
     for cells in [HEADERS, *rows]:
         book.active.append(cells)
@@ -141,7 +141,7 @@ def test_a_damaged_workbook_raises_nothing_but_our_own_error(stored, workbook, a
     assert refused is None or refused.endswith(".")
 
 
-def test_a_workbook_that_would_blow_up_is_refused(stored, workbook):
+def test_a_workbook_that_unpacks_to_too_much_is_refused(stored, workbook):
     entities = "".join(f'<!ENTITY a{n} "{f"&a{n - 1};" * 10}">' for n in range(1, 10))
     bomb = f'<!DOCTYPE worksheet [<!ENTITY a0 "lol">{entities}]>'
     out = io.BytesIO()
@@ -189,7 +189,7 @@ def test_tab_separated_text_may_use_quotes_as_letters(stored):
     assert [row.cells[1] for row in tables.rows(path, "x", layout)] == ['"Kings" are back', '"A" and "B"', "C"]
 
 
-def test_a_row_beyond_the_cell_limit_is_set_aside_and_the_next_ones_are_read(stored):
+def test_a_row_beyond_the_cell_limit_is_skipped_and_the_next_ones_are_read(stored):
     path = stored("id,title\n1,A\n2," + "x" * 2_000_001 + "\n3," + "y" * 9_000_000 + "\n4,B\n")
     layout = tables.layout(path, "x", known=known)
     found = list(tables.rows(path, "x", layout))
@@ -226,7 +226,7 @@ def test_gzip_is_inflated_up_to_a_limit(stored, monkeypatch):
         ({"columns": {"Nombre": "title"}}, "no column Nombre: choose from id, title"),
     ],
 )
-def test_an_option_that_does_not_fit_is_refused_in_a_sentence(stored, options, says):
+def test_an_option_that_does_not_fit_is_refused_with_a_reason(stored, options, says):
     path = stored("id,title\n1,Á\n")
     with pytest.raises(InvalidInputError, match=says):
         list(readers.read(path, "x", ReadOptions(**options)))
@@ -246,7 +246,7 @@ def test_an_option_that_does_not_fit_is_refused_in_a_sentence(stored, options, s
     ],
 )
 @pytest.mark.parametrize("before", [0, 30_000])
-def test_an_encoding_is_told_wherever_the_first_letter_stands_that_needs_it(stored, text, encoding, before):
+def test_an_encoding_is_detected_wherever_its_first_special_letter_is(stored, text, encoding, before):
     lines = ["id,title", *(f"{number},Plain" for number in range(before)), f"7,{text}"]
     path = stored("\n".join(lines).encode(encoding))
     layout = tables.layout(path, "x", known=known)

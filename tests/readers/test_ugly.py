@@ -1,4 +1,4 @@
-"""Every ugly file of the shared folder, read as its README says a correct reader does."""
+"""Every ugly file of the shared folder is read as its README demands."""
 
 from pathlib import Path
 
@@ -81,7 +81,7 @@ def test_records_over_many_lines_keep_their_breaks(read):
     assert '\n\n"Well," he said' in shows[0].description.replace("\r\n", "\n")
 
 
-def test_ids_that_are_none_cost_no_show(read):
+def test_invalid_ids_do_not_cost_a_show(read):
     shows, errors = read("missing_ids.csv")
     assert errors == []
     assert len({show.id for show in shows}) == len(shows) == 12
@@ -97,7 +97,7 @@ def test_rows_of_another_width_are_listed_and_shift_nothing(read):
     assert all(show.year and show.rating for show in shows)
 
 
-def test_slid_columns_are_refused_for_want_of_a_title_and_noticed_when_one_is_chosen(read):
+def test_shifted_columns_are_refused_without_a_title_and_noticed_with_one(read):
     with pytest.raises(InvalidInputError, match="no known title or id column"):
         read("real_shifted_columns.csv")
     shows, errors = read("real_shifted_columns.csv", columns={"English": "title"})
@@ -119,7 +119,7 @@ def test_slid_columns_are_refused_for_want_of_a_title_and_noticed_when_one_is_ch
         ("headerless.csv", "has no headings"),
     ],
 )
-def test_what_cannot_be_read_is_refused_in_a_sentence_before_the_first_row(ugly, name, says):
+def test_unreadable_files_are_refused_with_a_reason_before_the_first_row(ugly, name, says):
     with pytest.raises(InvalidInputError) as refused:
         readers.read(ugly / name)
     assert says in str(refused.value)
@@ -127,7 +127,7 @@ def test_what_cannot_be_read_is_refused_in_a_sentence_before_the_first_row(ugly,
     assert str(refused.value).endswith(".")
 
 
-def test_a_table_without_headings_is_read_once_somebody_says_what_is_what(ugly, read):
+def test_a_table_without_headings_is_read_once_its_columns_are_assigned(ugly, read):
     columns = readers.detect(ugly / "headerless.csv").columns
     guesses = {column.heading: column.field for column in columns if not column.certain}
     assert guesses["column 2"] == "title"
@@ -140,7 +140,7 @@ def test_a_header_alone_is_no_row_and_no_error(read):
     assert read("header_only.csv") == ([], [])
 
 
-def test_a_huge_cell_and_a_huge_record_are_read_whole(read):
+def test_huge_cells_and_records_are_read_completely(read):
     assert len(read("field_over_csv_limit.csv")[0][0].description) == 200_000
     assert len(read("one_huge_record.json")[0][0].description) > 900_000
 
@@ -151,7 +151,7 @@ def test_formulas_are_text(read):
     assert shows[3].record["title"] == "\t=2+5"
 
 
-def test_zero_bytes_are_dropped_and_told(read):
+def test_zero_bytes_are_removed_with_a_note(read):
     shows, errors = read("nul_bytes.csv")
     assert (len(shows), errors) == (6, [])
     assert notes(shows) == {2: "Zero bytes were removed."}
@@ -163,7 +163,7 @@ def test_a_gzip_file_is_unpacked_whatever_it_is_called(read):
     assert (len(shows), errors) == (5, [])
 
 
-def test_bad_values_cost_their_field_and_are_told(read):
+def test_bad_values_leave_out_their_field_with_a_note(read):
     shows, errors = read("shoko_bad_values.json")
     assert len(shows) == 16
     assert [error.reason for error in errors] == [
@@ -187,13 +187,13 @@ def test_good_lines_are_read_between_bad_ones(read):
     assert shows[0].titles[:3] == ("Deaimon", "Deaimon: Recipe for Happiness", "であいもん")
 
 
-def test_orders_to_the_model_are_text(read):
+def test_instructions_to_the_model_are_plain_text(read):
     shows, _ = read("prompt_injection.csv")
     assert shows[2].title == "{question} {context} %s ${HOME}"
     assert "</context>" in shows[1].description
 
 
-def test_odd_letters_are_found_by_plain_ones_and_control_characters_are_gone(read):
+def test_odd_letters_match_plain_ones_and_control_characters_are_removed(read):
     shows, _ = read("odd_unicode.csv")
     keys = {normalise(title) for show in shows for title in show.titles}
     assert {"zero width show", "full width", "gundam", normalise("ガンダム é nausicaä")} <= keys
@@ -208,7 +208,7 @@ def test_headings_of_a_well_known_dump_are_understood(ugly, read):
     assert {(show.episodes, show.year) for show in shows} == {(None, None)}
 
 
-def test_numbers_that_are_none_are_left_out_and_told(read):
+def test_invalid_numbers_are_left_out_with_a_note(read):
     shows, errors = read("unparseable_numbers.csv")
     assert (len(shows), errors) == (10, [])
     found = {show.id: (show.episodes, show.year, show.rating) for show in shows}
@@ -233,7 +233,7 @@ def test_an_unclosed_quote_costs_its_own_row_only(read):
     assert [(error.line, error.reason) for error in errors] == [(4, "A quote in this row is not closed.")]
 
 
-def test_a_row_without_a_title_is_set_aside_and_shows_of_one_name_are_kept_apart(read):
+def test_a_row_without_a_title_is_skipped_and_shows_with_one_name_stay_separate(read):
     shows, errors = read("same_name_different_shows.csv")
     assert [(error.line, error.id) for error in errors] == [(6, "4005")]
     assert [(show.id, show.title) for show in shows] == [
@@ -245,7 +245,7 @@ def test_a_row_without_a_title_is_set_aside_and_shows_of_one_name_are_kept_apart
     ]
 
 
-def test_markup_is_cleaned_for_search_and_nothing_is_left_to_run(read):
+def test_markup_is_removed_for_search(read):
     for show in read("html_entities.csv")[0]:
         cleaned = clean(show.description)
         for trace in (
