@@ -1,16 +1,17 @@
-"""How soon one question is answered: first word and overhead over a simulated provider, and answers without a model.
+"""Measure the latency of one question: first word and overhead with a simulated provider, and answers without a model.
 
     .venv/bin/python benchmarks/answers.py --export FILE          # all parts, about two minutes
     .venv/bin/python benchmarks/answers.py --export FILE first overhead alone busy
 
-- `first`: the first word, beside the provider's own time to it and what retrieval took (target: 30 ms more than both).
-- `overhead`: a whole question over a provider that answers at once (target: 25 ms), less what the same provider takes
-  when it is asked directly, by the same client, for one embedding and one answer.
-- `alone`: without a model, every question of the sample (target: 150 ms): as soon as the app has started, and asked
-  again, when what was looked into for them is kept.
-- `busy`: ten people ask while an import runs: the median first word, to its time without one (target: 1.3).
+- `first`: the time to the first word beyond retrieval and the provider's own time (target: 30 ms).
+- `overhead`: a whole question with a provider that answers immediately (target: 25 ms), beyond the time of the same two
+  calls made directly with the same client.
+- `alone`: every question of the sample without a model (target: 150 ms), right after the start and repeated with warm
+  caches.
+- `busy`: ten people ask during an import: the median time to the first word, relative to the time without an import
+  (target: 1.3).
 
-Prints one JSON object a part; medians, and the 95th percentile where there are enough.
+Prints one JSON object per part, with medians and, for enough questions, the 95th percentile.
 """
 
 import argparse
@@ -40,14 +41,14 @@ TIMES = 20
 
 
 def asked():
-    """Return the sample's questions about plots: nothing in them names a show."""
+    """Return the sample's questions about plots, which name no show."""
     text = files("animerag.catalogue.sample").joinpath("questions.csv").read_text(encoding="utf-8")
     return [row["question"] for row in csv.DictReader(text.splitlines()) if row["kind"] in ("plot", "mood")]
 
 
 @contextlib.asynccontextmanager
 async def over(options, directory, provider):
-    """Open warm services over the export and a simulated provider; give them with the provider's connection."""
+    """Open warm services with the export and a simulated provider; yield them with the provider's connection."""
     source = SourceFile(path=options.export, name=options.export.name)
     async with SimulatorProcess(AT_ONCE) as quick, open_services(at(directory, quick.url), warm=False) as services:
         await services.ingestion.run([source], Control())
@@ -62,14 +63,14 @@ def at(directory, url):
 
 
 async def names(services):
-    """Return questions that name a show: a simulated provider's vectors mean nothing, and find nothing."""
+    """Return questions that name a show, because vectors of the simulated provider have no meaning."""
     shows = await services.library.best(300)
     plain = [show.title for show in shows if len(show.title) > 8 and show.title.replace(" ", "").isalpha()]
     return [f"What is {title} about?" for title in plain[:TIMES]]
 
 
 async def first_word_s(services, question):
-    """Ask, and return the seconds to the first word and those of retrieval."""
+    """Ask a question; return the seconds to the first word and the seconds of retrieval."""
     began_s, found_s, word_s = time.perf_counter(), 0.0, None
     async with contextlib.aclosing(services.answering.stream(question, use_cache=False)) as events:
         async for event in events:
@@ -139,7 +140,7 @@ async def busy(options, directory):
         path.write_text(lines)
         control = Control()
         importing = asyncio.create_task(services.ingestion.run([SourceFile(path=path, name=path.name)], control))
-        while not control.progress.done:  # noqa: ASYNC110 - nobody tells an onlooker of the first batch
+        while not control.progress.done:  # noqa: ASYNC110 - there is no event for the first batch
             await asyncio.sleep(0.05)
         during = []
         while not importing.done() and len(during) < 30:

@@ -1,7 +1,7 @@
-"""How fast a sheet of questions is answered over a simulated provider: ratios to one question after another.
+"""Measure how fast a sheet is answered with a simulated provider, relative to one question after another.
 
-Each part is up to a minute's work: `batch.py --export FILE small`, `hundred`, `thousand`, `limited`, `live`, `page`.
-Prints one JSON object a part.
+Each part takes up to a minute: `batch.py --export FILE small`, `hundred`, `thousand`, `limited`, `live`, `page`.
+Prints one JSON object per part.
 """
 
 import argparse
@@ -31,7 +31,7 @@ REPO = Path(__file__).resolve().parents[1]
 
 
 def questions(titles, number):
-    """Return different questions that the catalogue can answer: it is named in each."""
+    """Return different questions, each of which names a show."""
     again = len(titles)
     return [f"What is {titles[n % again]} about{'?' * (1 + n // again)}" for n in range(number)]
 
@@ -45,7 +45,7 @@ async def sheet(services, number):
 
 @contextlib.asynccontextmanager
 async def over(export, directory, provider):
-    """Open services over a stocked catalogue and a simulated provider."""
+    """Open services with a filled catalogue and a simulated provider."""
     with_index = SimulatorSettings(embed_latency_s=0.0, chat_latency_s=0.0)
     source = SourceFile(path=export, name=export.name)
     async with SimulatorProcess(with_index) as quick, open_services(at(directory, quick.url)) as services:
@@ -71,7 +71,7 @@ async def one_at_a_time(services, number):
 
 
 async def batch(services, number, level, **options):
-    """Answer a sheet, journal and all, and return the seconds it took."""
+    """Answer a journalled sheet; return the seconds that it took."""
     asked = await sheet(services, number)
     started_s = time.perf_counter()
     run_id = await services.batch.begin(asked, RunOptions(use_cache=False, **options), sha256="0" * 64)
@@ -84,7 +84,7 @@ async def batch(services, number, level, **options):
 
 
 def ratio(number, level, seconds, single_s):
-    """Return the speed-up and how much it is of what equal answers allow."""
+    """Return the speed-up and its share of the attainable speed-up."""
     speedup, attainable = single_s / seconds, number / math.ceil(number / level)
     return {
         "questions": number,
@@ -124,7 +124,7 @@ async def thousand(export, directory):
 async def limited(export, directory):
     provider = QUICK | {"requests_per_minute": 30, "burst": 5}
     async with over(export, directory, provider) as (services, simulator):
-        await asyncio.sleep(10)  # the bucket is full again
+        await asyncio.sleep(10)  # until the bucket is full
         seconds, report = await batch(services, 20, 5)
         sent = sum((await simulator.stats()).requests.values())
         floor_s = (21 - 5) / 0.5 + QUICK[
@@ -160,7 +160,7 @@ async def live(export, directory):
 
 
 async def page(export, directory):
-    """Time full reruns of the page during a run of 1,000; a browser asks for less, the fragment alone."""
+    """Time full reruns of the page during a run of 1,000; a browser only reruns the fragment."""
     async with over(export, directory, QUICK) as (services, simulator):
         run_id = await services.batch.begin(await sheet(services, 1000), RunOptions(), sha256="0" * 64)
         url = simulator.url
@@ -186,7 +186,7 @@ def reruns(directory, url, run_id):
         started_s = time.perf_counter()
         app.run()
         taken.append(time.perf_counter() - started_s)
-        time.sleep(max(0.0, 0.5 - taken[-1]))  # as often as a browser looks
+        time.sleep(max(0.0, 0.5 - taken[-1]))  # as often as a browser polls
     run = session.runtime().call(session.services().batch.runs.get(run_id))
     session.runtime().close()
     cuts = statistics.quantiles(taken, n=20)

@@ -1,9 +1,9 @@
-"""Measure the races that ship with the package as a demo, on the sample and against the simulated provider.
+"""Record the races that ship with the package, with the sample and the simulated provider.
 
     .venv/bin/python benchmarks/demo_race.py [--out animerag/comparison/demo.json]
 
-Each race is run `--times` times on a quiet machine; the one with the median sync time is stored, with its date and the
-class of machine. Run it again when `RACES` in animerag/comparison/runner.py changes: a test says so.
+Each race runs `--times` times on a quiet machine; the one with the median sync time is stored with its date and the
+class of machine. Record them again when `RACES` in animerag/comparison/runner.py changes: a test fails then.
 """
 
 import argparse

@@ -1,10 +1,10 @@
-"""A catalogue that grows: `animerag ingest` of generated shows, its rate and memory on the way, and a bare writer's.
+"""Measure the rate and the memory of `animerag ingest` as a catalogue grows, beside a bare Chroma writer.
 
     .venv/bin/python benchmarks/growth.py --shows 10000
     .venv/bin/python benchmarks/growth.py --shows 100000 --dim 384
 
-The import runs as its users run it, in a process of its own over a simulated provider; how far it is, is read from its
-library from outside. The bare writer then gives as many vectors, 500 a request, to a Chroma server of the same kind.
+The import runs in a separate process with a simulated provider; its progress is read from its library. The bare writer
+then sends the same number of vectors, 500 per request, to a Chroma server of the same kind.
 """
 
 import argparse
@@ -28,13 +28,13 @@ from animerag.vector_store.chroma_tenant import create_tenant
 
 WRITE = 500  # documents in one write of the bare writer
 PARTS = 10
-FEW = 50  # shows of the file whose import is held against the large one's memory
-MODEL = {"ANIMERAG_EMBEDDING_MODEL": "simulated"}  # of a width that nobody can know beforehand
+FEW = 50  # shows of the small import whose memory is the baseline
+MODEL = {"ANIMERAG_EMBEDDING_MODEL": "simulated"}  # a model with unknown dimensions
 WORDS = ["captain", "island", "storm", "letter", "garden", "robot", "festival", "teacher", "ghost", "river", "dragon"]
 
 
 def generate(path, number, words):
-    """Write shows as JSON lines, each of its own text."""
+    """Write shows as JSON lines, each with its own text."""
     chance = random.Random(1)
     with path.open("w", encoding="utf-8") as file:
         for n in range(number):
@@ -44,7 +44,7 @@ def generate(path, number, words):
 
 
 async def ingest(path, data_dir, url, number):
-    """Run the import; returns (seconds, shows) on the way, and the peak of its resident memory in MB."""
+    """Run the import; return samples of (seconds, shows), and the peak of its resident memory in MB."""
     environment = {**os.environ, "ANIMERAG_DATA_DIR": str(data_dir), "OPENAI_BASE_URL": url, **MODEL}
     command = [sys.executable, "-m", "animerag", "ingest", str(path), "--concurrency", "10", "--json"]
     started_s = time.perf_counter()
@@ -74,7 +74,7 @@ def memory_mb(pid):
 
 
 def noted(path):
-    """Return how many shows the library calls indexed, or None before it exists."""
+    """Return the number of indexed shows, or None before the library exists."""
     try:
         with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
             return connection.execute("SELECT count(*) FROM indexed").fetchone()[0]
@@ -83,15 +83,15 @@ def noted(path):
 
 
 def rates(track, number):
-    """Return shows a second in each tenth of the way."""
-    first_seen = {shows: at_s for at_s, shows in reversed(track)}  # after the last show every vector looks for itself
+    """Return shows per second in each tenth of the import."""
+    first_seen = {shows: at_s for at_s, shows in reversed(track)}  # after the last show, every vector is looked up
     shows, seconds = zip((0, track[0][0]), *sorted(first_seen.items()), strict=True)
     at = np.interp([number * part / PARTS for part in range(PARTS + 1)], shows, seconds)
     return [round(number / PARTS / (after - before)) for before, after in itertools.pairwise(at)]
 
 
 async def bare(directory, number, dimensions):
-    """Return the shows a second of one plain client in each tenth."""
+    """Return the shows per second of a plain client in each tenth."""
     lease = ServerLease(directory)
     url = await lease.url()
     create_tenant(url, "default_tenant")

@@ -1,6 +1,6 @@
-"""One run of our own pipeline in its own process, started by peers.py: prints its seconds and how many it stored.
+"""Run the app's own pipeline once in a separate process, for peers.py; print its seconds and the stored shows.
 
-Under the rules of peer_runs.py; the Chroma server runs already, as it does beside the app.
+The rules are those of peer_runs.py. The Chroma server is already running, as it is beside the app.
 """
 
 import asyncio
@@ -17,8 +17,8 @@ from animerag.jobs.jobs import Control
 from animerag.models.providers import Priority
 
 
-async def take_in(services, work, level):
-    """Take all documents in at this level; the one call to change when the API does."""
+async def import_all(services, work, level):
+    """Import all documents at this level."""
     services.gate.set_level(Priority.INGEST, level)
     report = await services.ingestion.import_documents(work, Control(), batch_size=BATCH)
     return report.ingested
@@ -31,7 +31,7 @@ async def run(work, level, url, chroma_url, directory):
         await services.index.ensure(spec)
         await services.embedder.embed(["warm"], priority=Priority.LIVE)
         started_s = time.perf_counter()
-        stored = await take_in(services, work, level)
+        stored = await import_all(services, work, level)
         wall_s = time.perf_counter() - started_s
         await services.index.drop(spec)
     return {"wall_s": wall_s, "stored": stored}

@@ -1,10 +1,10 @@
-"""How long pages take in a real browser: first paint, page changes and reruns, idle and while a sheet is answered.
+"""Measure pages in Chromium: first paint, page changes and reruns, idle and during a sheet.
 
     .venv/bin/python benchmarks/pages.py --shows 1458
     .venv/bin/python benchmarks/pages.py --shows 30000
 
-The app runs in a process of its own over generated shows and a simulated provider. A page change is over when its
-heading and everything below it is drawn and the page says that its script has ended; a rerun likewise.
+The app runs in a separate process with generated shows and a simulated provider. A page change or a rerun ends when the
+whole page is drawn and its script has ended.
 """
 
 import argparse
@@ -29,8 +29,8 @@ from animerag.telemetry.statistics import percentile
 ROOT = Path(__file__).parents[1]
 PAGES = ("Catalogue", "Batch", "Upload", "Compare", "Settings", "Ask", "Home")
 QUESTIONS = 2000
-# Clicks, and gives the milliseconds until the page's script has begun and ended and its heading stands there. A script
-# may begin and end between two looks of a timer, so every change of its state is noted.
+# Clicks, and returns the milliseconds until the page's script has started and ended and its heading is visible. A
+# script may start and end between two ticks of a timer, so every change of its state is recorded.
 CLICK = """([target, heading]) => new Promise((done, failed) => {
   const began = performance.now(), app = document.querySelector('[data-testid="stApp"]');
   const named = () => [...document.querySelectorAll('h1')].some(h => h.textContent.includes(heading));
@@ -51,7 +51,7 @@ CLICK = """([target, heading]) => new Promise((done, failed) => {
 
 @contextmanager
 def app(data_dir, **told):
-    """Start the app in a process of its own, whatever the shell has set, and give its address."""
+    """Start the app in a separate process with a clean environment; yield its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -72,8 +72,8 @@ def app(data_dir, **told):
         process.wait(20)
 
 
-def looked_at(address, sheet, times):
-    """Return milliseconds by what was measured."""
+def measurements(address, sheet, times):
+    """Return milliseconds by measurement."""
     from playwright.sync_api import expect, sync_playwright
 
     found = {}
@@ -94,7 +94,7 @@ def looked_at(address, sheet, times):
             return page.evaluate(CLICK, [link.element_handle(), name])
 
         def reran():
-            page.wait_for_timeout(100)  # as a hand does; what is left of the last rerun may take the toggle's place
+            page.wait_for_timeout(100)  # like a person; elements of the last rerun may still be in the toggle's place
             toggle = page.get_by_test_id("stCheckbox").first.locator("input")
             return page.evaluate(CLICK, [toggle.element_handle(), None])
 
@@ -118,7 +118,7 @@ def looked_at(address, sheet, times):
         expect(page.get_by_role("button", name="Cancel")).to_be_visible(timeout=60_000)
         round_of("while a sheet is answered")
         went("Batch")
-        expect(page.get_by_role("button", name="Cancel")).to_be_visible()  # it was at work until the end
+        expect(page.get_by_role("button", name="Cancel")).to_be_visible()  # the sheet was running until the end
         browser.close()
     return found
 
@@ -134,7 +134,7 @@ async def run(options):
         async with SimulatorProcess(settings) as simulator:
             await ingest(directory / "shows.jsonl", directory / "data", simulator.url, options.shows)
             with app(directory / "data", OPENAI_BASE_URL=simulator.url, **MODEL) as address:
-                found = await asyncio.to_thread(looked_at, address, sheet, options.times)
+                found = await asyncio.to_thread(measurements, address, sheet, options.times)
     for label, values in found.items():
         ordered = sorted(values)
         told = {"n": len(ordered), "p50_ms": round(percentile(ordered, 50)), "p95_ms": round(percentile(ordered, 95))}

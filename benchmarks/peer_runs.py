@@ -1,7 +1,7 @@
-"""One run of a peer in its own process, started by peers.py with the peers' own interpreter: prints what it took.
+"""Run another library once in a separate process with its own interpreter, for peers.py; print its figures.
 
-The clock starts after imports, clients and the collection, and after one word was embedded: their SDK imports most of
-itself at its first call. Documents, batches and the provider are the same for all.
+The clock starts after imports, clients and the collection, and after one word is embedded, because the SDK imports most
+of itself at its first call. Documents, batches and the provider are the same for all.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ def langchain(url, directory):
 
 
 def langchain_sync(documents, url, directory, _level):
-    """Embed, write, one after another."""
+    """Embed and write one batch after another."""
     from langchain_core.documents import Document
 
     embeddings, store = langchain(url, directory)
@@ -41,7 +41,7 @@ def langchain_sync(documents, url, directory, _level):
 
 
 def langchain_best(documents, url, directory, level):
-    """Embed asynchronously and write in one thread: the best that its parts allow."""
+    """Embed asynchronously and write in one thread: the fastest combination of its parts."""
     embeddings, store = langchain(url, directory)
     collection = store._collection
 
@@ -95,7 +95,7 @@ def llamaindex(documents, url, directory, level):
         pipeline.run(nodes=nodes)
         return time.perf_counter() - started_s
 
-    # One worker means no bound at all to `arun`: it sends everything at once.
+    # With one worker, `arun` has no limit and sends everything at the same time.
     return asyncio.run(work()) if level > 1 else work_in_turn(), collection.count()
 
 

@@ -1,8 +1,9 @@
-"""Ingestion beside LangChain and LlamaIndex: the same documents, batches and simulated provider, a process a run.
+"""Compare imports with LangChain and LlamaIndex: the same documents, batches and provider, one process per run.
 
     .venv/bin/python benchmarks/peers.py --export shoko_export.json
 
-Makes a virtual environment for the peers the first time. Runs are interleaved; medians, and ratios to LangChain's sync.
+Creates a virtual environment for the other libraries the first time. Runs are interleaved; prints medians, and ratios
+to LangChain one after another.
 """
 
 import argparse
@@ -36,7 +37,7 @@ YARDSTICK, CONCURRENT, BARE = "langchain", ("langchain-best", "llamaindex", "ani
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """Where all runs work: the peers' interpreter, the documents as they take them, provider and Chroma server."""
+    """What all runs share: the other libraries' interpreter, the documents, the provider and the Chroma server."""
 
     python: Path
     documents: Path
@@ -45,7 +46,7 @@ class Site:
 
 
 def peers_python(directory):
-    """Return the peers' interpreter, installing it and them where they are missing."""
+    """Return the interpreter of the other libraries; install them if they are missing."""
     python = directory / ("Scripts" if os.name == "nt" else "bin") / "python"
     stamp = directory / "installed"
     if not stamp.exists():
@@ -56,14 +57,14 @@ def peers_python(directory):
 
 
 def plain(document):
-    """Return a document as the peers take it: Chroma's metadata without lists, which LlamaIndex refuses."""
+    """Return a document for the other libraries: metadata without lists, which LlamaIndex refuses."""
     show = document.show
     told = {"title": show.title, "year": show.year, "episodes": show.episodes, "rating": show.rating}
     return {"id": show.id, "text": document.text, "metadata": {k: v for k, v in told.items() if v is not None}}
 
 
 def in_own_process(variant, level, options, site):
-    """Run a variant once, on a fresh directory that is also its working directory: no `.env` of anybody's counts."""
+    """Run a variant once in a new working directory, so that no `.env` applies."""
     with tempfile.TemporaryDirectory() as directory:
         if variant == "animerag":
             export = options.export.absolute() if options.export else ""
@@ -88,8 +89,8 @@ def requests_of(options):
     return math.ceil(options.documents / BATCH)
 
 
-def last_wave(options, level):
-    """Return how many documents the last wave of requests brings; level 0 stands for all in one."""
+def last_round(options, level):
+    """Return the number of documents in the last round of requests; level 0 means all in one."""
     requests = requests_of(options)
     return options.documents - BATCH * (requests - (requests % level or level)) if level else options.documents
 
@@ -113,7 +114,7 @@ async def run(options):
                 for variant, level in settings:
                     await simulator.reset()
                     if variant == BARE:
-                        wall_s = await asyncio.to_thread(bare_write, index.url, work, last_wave(options, level))
+                        wall_s = await asyncio.to_thread(bare_write, index.url, work, last_round(options, level))
                     else:
                         wall_s = await asyncio.to_thread(in_own_process, variant, level, options, site)
                     figures = {"wall_s": wall_s, **seen(await simulator.stats())}
@@ -124,7 +125,7 @@ async def run(options):
 
 
 def seen(stats):
-    """Return what the provider saw; the request that warms a client is not counted."""
+    """Return the provider's statistics without the request that warms a client."""
     requests = stats.requests.get("embeddings", 0)
     return {"peak": stats.peak_in_flight.get("embeddings", 0), "requests": max(0, requests - 1)}
 

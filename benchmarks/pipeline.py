@@ -1,11 +1,11 @@
-"""The pipeline's overhead: what an ingestion takes beyond the provider's rounds and the bare write of the last wave.
+"""Measure the overhead of the import pipeline beyond the provider's rounds and the bare write of the last round.
 
-With jitter, rounds are no floor: it is then the time these answers take at that level with nothing between them, and
-the bare write is that of the last request.
+With jitter, the floor is the time that the same answers take at that level, and the bare write is that of the last
+request.
 
     .venv/bin/python benchmarks/pipeline.py --export shoko_export.json
 
-Fixed levels and `auto` run interleaved over the same simulated provider and Chroma server, each on a scratch catalogue.
+Fixed levels and `auto` run interleaved with the same simulated provider and Chroma server, each on a scratch catalogue.
 """
 
 import argparse
@@ -41,7 +41,7 @@ BATCH = 100
 
 
 def documents(export, number):
-    """Return documents made from an export, or from the sample, repeated under new ids where there are too few."""
+    """Return documents from an export or the sample, repeated under new ids if there are too few."""
     if export is None:
         with sample.catalogue() as path:
             rows = list(readers.read(path, name="sample"))
@@ -52,7 +52,7 @@ def documents(export, number):
 
 
 async def ingest(bench, provider, work, level, index):
-    """Take everything in once; returns seconds, the loop's lag, the requests and the refusals."""
+    """Import everything once; return seconds, event-loop lag, requests and refusals."""
     directory = bench.directory / secrets.token_hex(6)
     await provider.reset()
     async with bench.scratch(provider.endpoint, directory, level=level, alias_latency_s=0) as scratch:
@@ -78,7 +78,7 @@ async def ingest(bench, provider, work, level, index):
 
 
 def floor(spans, level):
-    """Return when the last answer could come at the earliest: these requests, in this order, `level` at a time."""
+    """Return the earliest time of the last answer for these requests, in this order, `level` at a time."""
     requests = sorted((one for one in spans if one.name == "embedding"), key=lambda one: one.start_s)
     free_at = [0.0] * level
     for request in requests:
@@ -87,7 +87,7 @@ def floor(spans, level):
 
 
 def bare_write(url, work, rows, dimensions=1536):
-    """Return the seconds one plain client takes to write the last `rows` documents, after all the others."""
+    """Return the seconds that a plain client takes to write the last `rows` documents, after all others."""
     vectors = np.random.default_rng(0).standard_normal((len(work), dimensions)).astype(np.float32)
     client = chromadb.HttpClient(host=url)
     name = f"bare-{secrets.token_hex(4)}"
@@ -131,7 +131,7 @@ async def run(options):
                 for level in order:
                     figures = await ingest(bench, provider, work, level, index)
                     last = BATCH
-                    if level != "auto" and not options.jitter:  # the whole last wave comes at once
+                    if level != "auto" and not options.jitter:  # the whole last round arrives together
                         last = len(work) - BATCH * (requests - (requests % level or level))
                     figures["bare_s"] = await asyncio.to_thread(bare_write, index.url, work, last)
                     results.setdefault(level, []).append(figures)

@@ -1,10 +1,9 @@
-"""Write the table of related words that comes with the package: which English words mean nearly the same.
+"""Write the table of related English words that ships with the package.
 
     pip install wordfreq && .venv/bin/python benchmarks/related_words.py
 
-The words are the 30,000 most used of English as `wordfreq` 3.1 (CC BY-SA 4.0) orders them, without stop words. Nearness
-is the cosine similarity of their vectors by the embedded encoder, from 0.5 (0) to 1 (1). Only the order of the words is
-taken from the list, no frequency. Takes about two minutes.
+The words are the 30,000 most frequent ones in `wordfreq` 3.1 (CC BY-SA 4.0), without stop words; only their order is
+used. The similarity is the cosine similarity of the encoder's vectors, scaled from 0.5 (0) to 1 (1). Takes two minutes.
 """
 
 import asyncio
@@ -24,7 +23,7 @@ TOGETHER = 1024
 
 
 def english():
-    """Return the words, the most used first."""
+    """Return the words, the most frequent first."""
     usable = (word for word in top_n_list("en", 2 * WORDS) if re.fullmatch("[a-z]{3,}", word))
     return [word for word in usable if word not in STOP_WORDS][:WORDS]
 
@@ -39,7 +38,7 @@ async def encoded(words):
 
 
 def nearest(vectors):
-    """Return for each word the places of its nearest words, best first, and how near they are from 0 to 255."""
+    """Return for each word the positions of its nearest words, best first, and their similarities from 0 to 255."""
     for start in range(0, len(vectors), TOGETHER):
         similarity = np.round(vectors[start : start + TOGETHER] @ vectors.T, 4)
         similarity[np.arange(len(similarity)), start + np.arange(len(similarity))] = 0

@@ -1,10 +1,9 @@
-"""How long finding takes beside the embedding, over many shows: each search for itself, and all of them together.
+"""Measure search in many shows without the embedding: each search separately, and all of them together.
 
     .venv/bin/python benchmarks/retrieval.py --export FILE --shows 30000
 
-The shows are made of the export's own words: titles of words from its titles, descriptions of sentences from its
-descriptions, so that words are as common as they are in a real catalogue. The simulated provider embeds at once, and
-its time is taken off. Targets at 30,000: titles p95 5 ms, words p50 15 and p95 40 ms, all of it p95 80 ms.
+The shows consist of the export's own words and sentences, so that word frequencies are realistic. The time of the
+simulated provider is subtracted. Targets at 30,000: titles p95 5 ms, words p50 15 and p95 40 ms, everything p95 80 ms.
 """
 
 import argparse
@@ -31,7 +30,7 @@ AT_ONCE = SimulatorSettings(embed_latency_s=0, chat_latency_s=0, dimensions=256)
 
 
 def made(export, number):
-    """Return `number` shows of the export's words, as JSON lines, and some of their titles."""
+    """Write `number` shows made of the export's words as JSON lines; return some of their titles."""
     chance = random.Random(0)
     shows = list(readers.read(export))
     words = [word for show in shows for word in show.title.split()]
@@ -79,7 +78,7 @@ async def run(options):
 
 
 async def measured(services, questions):
-    """Return the seconds that each part took, by what it is."""
+    """Return the seconds of each part, by its name."""
     retriever, taken = services.retriever, {"titles": [], "words": [], "vectors": [], "all, beside the embedding": []}
     for question in questions[:5]:
         await retriever.search(question)

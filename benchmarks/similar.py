@@ -1,7 +1,7 @@
-"""How often a hidden "similar" vote is found again: ours beside popularity, plain vectors and plain tags.
+"""Measure how often a hidden "similar" vote is recovered, beside popularity, plain vectors and plain tags.
 
-For each show of the library in `ANIMERAG_DATA_DIR` that names at least three similar ones, one of them is hidden, both
-ways round, and the first ten of each method are looked at. Nothing is written.
+For each show in `ANIMERAG_DATA_DIR` with at least three similar shows, one of them is hidden in both directions, and
+the first ten results of each method are checked. Nothing is written.
 """
 
 import argparse

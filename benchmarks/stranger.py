@@ -1,9 +1,9 @@
-"""Five tasks of a stranger in a real browser: load a file, ask, see why this show, run a batch, win the race.
+"""Measure five tasks of a new user in Chromium: load a file, ask, see why this show, run a batch, win the race.
 
     .venv/bin/python benchmarks/stranger.py --export FILE --questions FILE
 
-Each begins where one would start, and tells its clicks (typing is none) and the seconds until what was wanted is there.
-Both should stay within three clicks and 60 seconds. The app is new, without a key; screenshots go to `--shots`.
+Prints the clicks of each task (typing does not count) and the seconds until its result. The targets are three clicks
+and 60 s. The app is new and has no key; screenshots go to `--shots`.
 """
 
 import argparse
@@ -23,7 +23,7 @@ WITHIN_MS = 240_000
 
 
 class Stranger:
-    """Clicks and counts."""
+    """A user whose clicks are counted."""
 
     def __init__(self, page, shots):
         self.page, self.shots = page, shots
@@ -41,7 +41,7 @@ class Stranger:
         expect(self.page.get_by_role("heading", name=name, exact=True)).to_be_visible(timeout=WITHIN_MS)
 
     def choose(self, path):
-        """Choose a file: a click on "Browse", and one in the machine's own dialog that counts as its second half."""
+        """Choose a file: one click on "Browse", and one in the system's dialog, which counts as well."""
         self.page.get_by_test_id("stFileUploader").locator("input[type=file]").set_input_files(path)
         self.clicks += 1
 

@@ -1,15 +1,15 @@
-"""Learn the weights of the ranking from questions whose answers are known, and say what they gain where.
+"""Learn the weights of the ranking from questions with known answers, and print the gain.
 
     .venv/bin/python benchmarks/train_ranking.py \
         --on export.json --ask questions.csv --ask asked.csv \
         --on anime.csv --with anime.jsonl --ask benchmarks/held_out.csv --ask benchmarks/plots.csv --write
 
-Each `--on` begins a catalogue, `--with` adds a file to it, `--ask` gives a sheet of questions on it. The sample and its
-sheet always take part. Only plots, moods and Japanese questions count that fields and titles leave to the searches.
+Each `--on` starts a catalogue, `--with` adds a file to it, `--ask` adds a sheet of questions about it. The sample and
+its sheet are always included. Only plots, moods and Japanese questions that need the searches are used.
 
-Ordering is learnt as a choice among candidates (a conditional logit with a ridge penalty), by Newton's method in numpy.
-Printed are the hits among the first and first five, learnt from the same questions, from the other nine tenths of them,
-and from the other catalogues alone, beside those of cosine similarity. `--write` saves the weights of all questions.
+The ranking is learnt as a choice among candidates (a conditional logit with a ridge penalty), by Newton's method in
+numpy. Prints the hits in the top 1 and top 5 with weights from the same questions, by cross-validation (ten folds), and
+from the other catalogues, beside those of cosine similarity. `--write` saves the weights from all questions.
 """
 
 import argparse
@@ -42,7 +42,7 @@ NAMES = [each.name for each in fields(Features)]
 
 @dataclass(frozen=True)
 class Choice:
-    """The candidates of one question: a row of features each, and which of them are right."""
+    """The candidates of one question: a row of features each, and which are correct."""
 
     catalogue: str
     sheet: str
@@ -52,7 +52,7 @@ class Choice:
 
 
 async def choices_on(catalogue, sheets, kept):
-    """Return the choices that the searches leave open on one catalogue."""
+    """Return the choices that the searches leave open in one catalogue."""
     with tempfile.TemporaryDirectory() as name:
         directory = kept / catalogue[0].stem if kept else Path(name)
         async with open_services(load_settings(data_dir=directory), warm=False) as services:
@@ -81,7 +81,7 @@ async def choices_on(catalogue, sheets, kept):
 
 
 def learn(choices):
-    """Return the weights that make the right candidates likeliest, that of similarity being 1."""
+    """Return the weights that maximise the likelihood of the correct candidates; that of similarity is 1."""
     usable = [one for one in choices if one.right.any()]
     scale = np.concatenate([one.features for one in usable]).std(axis=0) + 1e-9
     data = [(one.features / scale, one.right, KINDS[one.kind]) for one in usable]
@@ -115,7 +115,7 @@ def _likelihood(weights, data):
 
 
 def place(choice, weights):
-    """Return the place of the best right candidate, from 1."""
+    """Return the rank of the best correct candidate, from 1."""
     if not choice.right.any():
         return len(choice.right) + 1
     scores = np.round(choice.features @ weights, 4)
@@ -123,7 +123,7 @@ def place(choice, weights):
 
 
 def places(choices):
-    """Return the places of each choice: by similarity, by all weights, by those of other questions and catalogues."""
+    """Return the ranks of each choice: by similarity, by all weights, by those of other questions and catalogues."""
     same = learn(choices)
     found = {
         "similarity": [place(one, np.eye(len(NAMES))[0]) for one in choices],
@@ -196,6 +196,6 @@ if __name__ == "__main__":
     parser.add_argument("--on", type=Path, action=_Begin)
     parser.add_argument("--with", dest="more", type=Path, action=_Add)
     parser.add_argument("--ask", type=Path, action=_Add)
-    parser.add_argument("--data", type=Path, help="where imported catalogues stay for the next time")
+    parser.add_argument("--data", type=Path, help="directory that stores imported catalogues for the next run")
     parser.add_argument("--write", action="store_true")
     asyncio.run(main(parser.parse_args()))
