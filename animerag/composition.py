@@ -13,7 +13,6 @@ import logging
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import repeat
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from animerag import logs
@@ -49,7 +48,6 @@ from animerag.providers.pricing import price_table
 from animerag.rate_limits import Gate
 from animerag.retrieval.retriever import Retriever
 from animerag.saved_settings import ConnectionCheck, Preferences, saved_settings, tried
-from animerag.storage import process_locks
 from animerag.storage.answer_cache import AnswerCache
 from animerag.storage.batch_runs import Runs
 from animerag.storage.conversations import Conversations
@@ -63,10 +61,9 @@ from animerag.telemetry.load_shedding import PageActivity
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from filelock import FileLock
-
     from animerag.config import Settings
     from animerag.ports import ChatModel, CollectionSpec, Embedder, Memory, OpenIndex
+    from animerag.storage.locks import Locks
 
 _M_ARENA_MAX, _HEAPS = -8, 2  # malloc.h: heaps of glibc's allocator; every thread may have one of its own otherwise
 
@@ -126,11 +123,10 @@ async def open_services(settings: Settings, *, warm: bool = True, serverless: bo
         await asyncio.to_thread(tighten, settings.data_dir, settings.database_path)
         library = await Library.open(settings.database_path)
         stack.push_async_callback(library.close)
-        held = settings.data_dir / process_locks.DIRECTORY
-        lease = await asyncio.to_thread(process_locks.take, held)
-        stack.callback(process_locks.drop, lease)
-        cut_off = await _mark_interrupted(library, held)
-        left = await asyncio.to_thread(process_locks.clear_dead, held, Path(lease.lock_file))
+        locks = await library.locks(settings.data_dir)
+        stack.callback(locks.close)
+        cut_off = await _mark_interrupted(library, locks)
+        left = await asyncio.to_thread(locks.clear_dead)
         if cut_off or left:
             await library.set_meta(UNCLEAN_STOP, "yes")  # until a doctor has looked, whoever starts first
         settings = settings.with_saved(await saved_settings(library))
@@ -143,7 +139,7 @@ async def open_services(settings: Settings, *, warm: bool = True, serverless: bo
         encoder, embedder, chat = await _providers(settings, gate, stack, library)
         index = await _vector_index(settings, library, embedder, serverless=serverless)
         stack.push_async_callback(index.close)
-        import_lock = ImportLock(settings.data_dir / "import.lock")
+        import_lock = ImportLock(locks.imports)
         kept = AnswerCache(library, at_work=lambda: import_lock.at_work)
         stack.push_async_callback(kept.close)
         services = _assemble(
@@ -156,7 +152,7 @@ async def open_services(settings: Settings, *, warm: bool = True, serverless: bo
             kept=kept,
             gate=gate,
             import_lock=import_lock,
-            lease=lease,
+            lease=locks.lease,
         )
         stack.push_async_callback(services.jobs.close)
         await services.uploads.clean()
@@ -263,7 +259,7 @@ def _assemble(
     kept: AnswerCache,
     gate: Gate,
     import_lock: ImportLock,
-    lease: FileLock,
+    lease: str,
 ) -> Services:
     embeds_here = embedder.provider == "local"
 
@@ -297,7 +293,7 @@ def _assemble(
     editing = Editing(indexer, ingestion)
     catalogue, same_shows = Catalogue(indexer, ingestion), SameShows(indexer, ingestion)
     visits, spool = PageActivity(), UploadStore(settings.data_dir / UPLOADS)
-    jobs = Jobs(library, lease.lock_file, on_start=gate.reset)  # a key may have been mended since it was refused
+    jobs = Jobs(library, lease, on_start=gate.reset)  # a key may have been mended since it was refused
     return Services(
         settings=settings,
         library=library,
@@ -378,12 +374,12 @@ async def _end(task: asyncio.Task[None]) -> None:
     await asyncio.gather(task, return_exceptions=True)
 
 
-async def _mark_interrupted(library: Library, directory: Path) -> bool:
+async def _mark_interrupted(library: Library, locks: Locks) -> bool:
     """Journal the end of jobs whose process is gone, and tell whether there were any."""
     found = False
     running = await library.journal.jobs(state="running", limit=1000)
     for job in running:
-        if await asyncio.to_thread(process_locks.is_free, directory, job.lease):
+        if await asyncio.to_thread(locks.is_free, job.lease):
             await library.journal.end(job.id, state="interrupted", error="The app ended before the job did.")
             found = True
     return found

@@ -5,6 +5,7 @@
 
 import ast
 import fnmatch
+import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
@@ -35,10 +36,26 @@ VENDORS = {
     "plotly": ("animerag/charts/*.py",),
     "alembic": ("animerag/storage/*",),
     "PIL": ("animerag/catalogue/thumbnails.py",),
-    "aiosqlite": ("animerag/storage/*",),
+    "aiosqlite": ("animerag/storage/sqlite/*",),
+    "psycopg": ("animerag/storage/postgresql/*",),
     "mcp": ("animerag/api/mcp_server.py",),
     "mcp_types": ("animerag/api/mcp_server.py",),
-    "sqlite3": ("animerag/storage/*", "animerag/vector_store/chroma_tenant.py", "animerag/readers/shoko_schema.py"),
+    "sqlite3": (
+        "animerag/storage/sqlite/*",
+        "animerag/storage/backup.py",
+        "animerag/vector_store/chroma_tenant.py",
+        "animerag/readers/shoko_schema.py",
+    ),
+}
+# What only one database understands stands in the package of its dialect.
+SPEAK_BOTH = {
+    "storage/backup.py",  # a backup is a SQLite file
+    "storage/dialects.py",
+    "storage/migrations/versions/0011_column_names.py",  # a step from before there was another database
+}
+DIALECTS = {
+    "sqlite": re.compile(r"PRAGMA|fts5|json_(each|extract)|INDEXED BY|instr\(|BEGIN IMMEDIATE|dialects[.]sqlite"),
+    "postgresql": re.compile(r"tsvector|tsquery|pg_[a-z]+|unnest|strpos\(|psycopg[^\]]|dialects[.]postgresql"),
 }
 # Rooms that a page or a command may not reach into: it calls services.
 BEHIND_SERVICES = {
@@ -171,6 +188,31 @@ def class_names(root):
 
 def test_every_import_points_down_and_vendors_stay_in_their_rooms():
     assert wrong_arrows(ROOT) == []
+
+
+def foreign_words(root):
+    """Return the lines of storage and of what is above it that have words of a dialect outside its package."""
+    for file in sorted((root / "animerag").rglob("*.py")):
+        path = file.relative_to(root / "animerag")
+        if path.parts[0] in ("readers", "vector_store") or path.as_posix() in SPEAK_BOTH:
+            continue  # readers and Chroma's room open files of other programs
+        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+            for dialect, words in DIALECTS.items():
+                if path.parts[:2] != ("storage", dialect) and words.search(line.split("import ")[0].split("#")[0]):
+                    yield f"{path}:{number}: {line.strip()}"
+
+
+def test_words_of_a_dialect_stay_in_its_package():
+    assert list(foreign_words(ROOT)) == []
+
+
+def test_a_word_of_a_dialect_elsewhere_is_found(tmp_path):
+    room = tmp_path / "animerag" / "storage"
+    (room / "sqlite").mkdir(parents=True)
+    (room / "sqlite" / "backend.py").write_text('"PRAGMA x"\nimport tsvector\n', encoding="utf-8")
+    (room / "library.py").write_text('"PRAGMA x"\n', encoding="utf-8")
+
+    assert list(foreign_words(tmp_path)) == ['storage/library.py:1: "PRAGMA x"']
 
 
 def test_there_is_no_import_circle():

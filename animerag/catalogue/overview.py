@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from animerag.indexing.collections import name_of
 from animerag.providers.encoder_model import DIMENSIONS, EXTRACTIVE, MODEL
 from animerag.saved_settings import SETTING, from_facts
-from animerag.storage import summary
+from animerag.storage.sqlite import summary
 from animerag.vector_store.chroma_server import ServerFiles
 
 if TYPE_CHECKING:

@@ -106,6 +106,8 @@ class ScratchBench:
         async with contextlib.AsyncExitStack() as stack:
             library = await Library.open(directory / "library.db")
             stack.push_async_callback(library.close)
+            locks = await library.locks(directory)
+            stack.callback(locks.close)
             # The configured limits are those of the user's own provider.
             rpm, tpm = (None, None) if endpoint.simulated else (self.settings.max_rpm, self.settings.max_tpm)
             gate = Gate(ingest=level, query=level, max_rpm=rpm, max_tpm=tpm)
@@ -127,7 +129,7 @@ class ScratchBench:
                 indexer=indexer,
                 ingestion=Ingestion(
                     indexer,
-                    ImportLock(directory / "import.lock"),
+                    ImportLock(locks.imports),
                     Space(directory),
                     batch_size=self.settings.batch_size,
                     level=lambda: gate.level(Priority.INGEST),

@@ -6,34 +6,32 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-from filelock import FileLock, Timeout
-
 from animerag.models.jobs import Progress
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
     from animerag.jobs.jobs import Control
+    from animerag.storage.locks import Lock
 
 _POLL_S = 0.2
 
 
 class ImportLock:
-    """A lock between processes, shared within a process, which the kernel frees when a process is killed.
+    """A lock between processes, shared within a process, which a process that is killed gives back.
 
     Two imports in one process share their embeddings. Two processes would pay for the same shows twice, and a repair
     would delete vectors that another process has written but not yet recorded.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._lock = FileLock(path, thread_local=False)
+    def __init__(self, lock: Lock) -> None:
+        self._lock = lock
         self._holders = 0
 
     @contextlib.asynccontextmanager
     async def held(self, control: Control) -> AsyncIterator[None]:
         """Hold the lock for a block as soon as no other process does; a stop ends the wait without the lock."""
-        while not (self._holders or self._taken()):
+        while not (self._holders or self._lock.acquire()):
             if control.stopping:
                 yield
                 return
@@ -53,14 +51,7 @@ class ImportLock:
         """Return whether any process is importing or repairing."""
         if self._holders:
             return True
-        if not self._taken():
+        if not self._lock.acquire():
             return True
         self._lock.release()
         return False
-
-    def _taken(self) -> bool:
-        try:
-            self._lock.acquire(blocking=False)
-        except Timeout:
-            return False
-        return True

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from animerag.models.shows import Show
     from animerag.ports import Neighbour
     from animerag.query.titles import AliasMatch
-    from animerag.storage.full_text import WordHit
+    from animerag.storage.word_hits import WordHit
 
 # A long question retells a scene, as a passage does; a short one names a kind of show, as tags do. In words.
 _LONG, _TOO_LONG = 6, 12

@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     from animerag.ports import Embedder, Embedding, Locate, Vectors
     from animerag.query.field_index import FieldIndex
     from animerag.query.titles import AliasMatch
-    from animerag.storage.full_text import WordHit
     from animerag.storage.library import Library
+    from animerag.storage.word_hits import WordHit
 
 log = logging.getLogger(__name__)
 

@@ -9,9 +9,9 @@ import logging
 from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, select
-from sqlalchemy.dialects.sqlite import insert
 
 from animerag.errors import LibraryError
+from animerag.storage.bulk_insert import add, insert_many
 from animerag.storage.schema import answers, facts
 from animerag.storage.serialization import CachedRetrieval, dump, load
 
@@ -84,8 +84,7 @@ class AnswerCache:
                 async with self._database.writing() as connection:
                     revision = int(await connection.scalar(_REVISION) or 0)
                     await connection.execute(delete(answers).where(answers.c.revision != revision))
-                    if current := [row for row in rows if row["revision"] == revision]:
-                        await connection.execute(insert(answers).on_conflict_do_nothing(), current)
+                    await insert_many(connection, add(answers), [row for row in rows if row["revision"] == revision])
             except LibraryError as error:
                 log.info("answers could not be stored: %s", error)
             for key, cached in batch.items():

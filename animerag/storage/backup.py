@@ -20,9 +20,9 @@ from pathlib import Path
 
 from animerag import __version__
 from animerag.errors import InvalidInputError, LibraryError, reason_of
-from animerag.storage import integrity, process_locks
-from animerag.storage.page_check import damaged_pages, is_corruption
 from animerag.storage.schema_version import BASELINE, VERSION
+from animerag.storage.sqlite import integrity, process_locks
+from animerag.storage.sqlite.page_check import damaged_pages, is_corruption
 from animerag.storage.upload_files import DIRECTORY as _UPLOADS
 from animerag.storage.upload_files import UNFINISHED, stored_names
 

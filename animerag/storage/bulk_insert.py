@@ -1,23 +1,23 @@
 """Many rows in one call of the database driver.
 
 SQLAlchemy prepares every parameter of every row on the event loop: a third of a second for 1,500 shows. Here a
-statement is compiled once, and its rows reach the driver's thread as they are: JSON columns as text, blobs as bytes.
+statement is compiled once, and its rows reach the driver as they are: JSON columns as text, blobs as bytes.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy.dialects import sqlite
-from sqlalchemy.dialects.sqlite import insert
+from animerag.storage.dialects import dialect_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy import Table
-    from sqlalchemy.dialects.sqlite import Insert
     from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from animerag.storage.dialects import Insert
 
 
 _CHUNK = 5000  # SQLite takes 32,766 variables a statement; Chroma's limit is near this one
@@ -30,22 +30,50 @@ def chunks(values: Iterable[str]) -> Iterator[list[str]]:
         yield listed[start : start + _CHUNK]
 
 
-async def insert_many(connection: AsyncConnection, statement: Insert, rows: Sequence[Mapping[str, object]]) -> None:
-    """Insert rows that all have the same columns, with values as SQLite stores them."""
-    if rows:
-        written, names = _compiled(statement, tuple(rows[0]))
-        await connection.exec_driver_sql(written, [tuple(row[name] for name in names) for row in rows])
+@dataclass(frozen=True, slots=True)
+class Put:
+    """How rows of a table are written that may exist: by `keys`, and in their place if `replace` is set."""
+
+    table: Table
+    keys: tuple[str, ...] = ()
+    replace: bool = False
+
+    def statement(self, insert: Insert) -> Insert:
+        """Return the statement, from an insert into the table."""
+        if not self.replace:
+            return insert.on_conflict_do_nothing()
+        columns = (column for column in self.table.c if not column.primary_key)
+        changed = {column.name: insert.excluded[column.name] for column in columns if column.name not in self.keys}
+        return insert.on_conflict_do_update(index_elements=list(self.keys), set_=changed)
 
 
-def upsert(table: Table, *keys: str) -> Insert:
-    """Return the statement that writes rows of a table, in place of those with the same keys."""
-    statement = insert(table)
-    changed = {c.name: statement.excluded[c.name] for c in table.c if c.name not in keys and not c.primary_key}
-    return statement.on_conflict_do_update(index_elements=list(keys), set_=changed)
+def upsert(table: Table, *keys: str) -> Put:
+    """Write rows of a table in place of those with the same keys."""
+    return Put(table, keys, replace=True)
 
 
-@lru_cache(maxsize=32)
-def _compiled(statement: Insert, columns: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
-    """Return the statement as SQLite reads it, and the columns in the order of its question marks."""
-    compiled = statement.compile(dialect=sqlite.dialect(), column_keys=list(columns))
-    return str(compiled), tuple(compiled.positiontup or ())
+def add(table: Table) -> Put:
+    """Write rows of a table and leave those that exist as they are."""
+    return Put(table)
+
+
+async def insert_many(connection: AsyncConnection, put: Put, rows: Sequence[Mapping[str, object]]) -> None:
+    """Insert rows that all have the same columns, with values as the database stores them."""
+    if not rows:
+        return
+    written, names = _compiled(put, tuple(rows[0]), connection)
+    values: list[Any] = [tuple(row[name] for name in names) for row in rows] if names else list(rows)
+    await connection.exec_driver_sql(written, values)
+
+
+_COMPILED: dict[tuple[Put, tuple[str, ...], str], tuple[str, tuple[str, ...]]] = {}
+
+
+def _compiled(put: Put, columns: tuple[str, ...], connection: AsyncConnection) -> tuple[str, tuple[str, ...]]:
+    """Return the statement as the driver reads it, and the columns in the order of its marks; none for named marks."""
+    key = (put, columns, connection.dialect.name)
+    if key not in _COMPILED:
+        statement = put.statement(dialect_of(connection).insert(put.table))
+        compiled = statement.compile(dialect=connection.dialect, column_keys=list(columns))
+        _COMPILED[key] = str(compiled), tuple(compiled.positiontup or ())
+    return _COMPILED[key]

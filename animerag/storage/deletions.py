@@ -9,9 +9,9 @@ from sqlalchemy import delete, insert, select
 
 from animerag.storage import full_text
 from animerag.storage.bulk_insert import chunks, insert_many, upsert
-from animerag.storage.database import now, to_json
 from animerag.storage.library import shows_in
 from animerag.storage.schema import deletions, edits, my_list, provenance, shows
+from animerag.storage.serialization import now, to_json
 from animerag.text.documents import Document
 
 if TYPE_CHECKING:

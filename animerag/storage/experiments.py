@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, select
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import delete, insert, select
 
 from animerag.storage.schema import (
     experiments,
 )
+from animerag.storage.serialization import now
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-
-from animerag.storage.database import now
-
-if TYPE_CHECKING:
     from animerag.storage.database import Database
 
 

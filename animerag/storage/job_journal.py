@@ -5,22 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select, update
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import insert, select, update
 
 from animerag.models.jobs import JobRecord
 from animerag.storage.schema import (
     job_requests,
     jobs,
 )
+from animerag.storage.serialization import now
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-
-from animerag.storage.database import now
-
-if TYPE_CHECKING:
     from animerag.storage.database import Database
 
 

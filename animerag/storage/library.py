@@ -1,8 +1,4 @@
-"""The SQL library: shows, imports, vectors and jobs in one SQLite file. The record of truth; Chroma is rebuilt from it.
-
-Reads run side by side, each whole in a thread; writes go one at a time through `BEGIN IMMEDIATE`, so two processes may
-share the file.
-"""
+"""The SQL library: shows, imports, vectors and jobs in one database. The record of truth; Chroma is rebuilt from it."""
 
 from __future__ import annotations
 
@@ -10,15 +6,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, func, select
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import delete, func, insert, select
 
 from animerag.models.imports import ImportKind
 from animerag.models.shows import RelatedShow, Show
 from animerag.storage import full_text as words
 from animerag.storage import provenance, show_details
 from animerag.storage.bulk_insert import chunks, insert_many, upsert
-from animerag.storage.database import Database, now, to_json
+from animerag.storage.database import Database
 from animerag.storage.experiments import ExperimentStore
 from animerag.storage.job_journal import JobJournal
 from animerag.storage.schema import (
@@ -26,14 +21,17 @@ from animerag.storage.schema import (
     my_list,
     shows,
 )
+from animerag.storage.serialization import now, to_json
 from animerag.storage.vectors import EmbeddingStore, record_indexed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
-    from sqlalchemy import Connection, Engine, Row, Select
-    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+    from sqlalchemy import Connection, Row, Select
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from animerag.storage.engines import DatabaseEngine
+    from animerag.storage.word_hits import WordHit
     from animerag.text.documents import Document
 
 
@@ -82,11 +80,11 @@ class Counts:
 
 
 class Library(Database):
-    """One catalogue in one SQLite file; confined to the loop that opened it."""
+    """One catalogue in one database; confined to the loop that opened it."""
 
-    def __init__(self, engine: AsyncEngine, reader: Engine, library_id: str) -> None:
+    def __init__(self, backend: DatabaseEngine, library_id: str) -> None:
         """Give each part of the library its name: embeddings, the journal of jobs, experiments."""
-        super().__init__(engine, reader, library_id)
+        super().__init__(backend, library_id)
         self.embeddings = EmbeddingStore(self)
         self.journal = JobJournal(self)
         self.experiments = ExperimentStore(self)
@@ -170,7 +168,7 @@ class Library(Database):
 
     async def search_words(
         self, question: str, *, k: int, names: bool = True, ids: Sequence[str] | None = None
-    ) -> list[words.WordHit]:
+    ) -> list[WordHit]:
         """Return up to `k` shows, of `ids` where given, that share words with the question; see `words.search`."""
         return await self.read(partial(words.search, question=question, k=k, names=names, ids=ids))
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, func, select, update
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import delete, func, insert, select, update
 
 from animerag.models.imports import ImportKind
 from animerag.models.shows import Provenance, StoredShow
 from animerag.storage import full_text
-from animerag.storage.bulk_insert import chunks, insert_many, upsert
+from animerag.storage.bulk_insert import add, chunks, insert_many, upsert
+from animerag.storage.dialects import dialect_of
 from animerag.storage.schema import edits, imports, kept_apart, merges, my_list, provenance, shows
+from animerag.storage.serialization import to_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -86,9 +87,13 @@ async def stored(database: Database, ids: Iterable[str] | None = None) -> dict[s
 
 async def prefixes(database: Database) -> list[str]:
     """Return the prefixes of ids in the catalogue, such as `mal`."""
-    at = func.instr(shows.c.id, ":")
-    prefix = func.substr(shows.c.id, 1, at - 1).label("prefix")
-    return sorted(row.prefix for row in await database.rows(select(prefix).where(at > 1).distinct()))
+
+    def read(connection: Connection) -> list[str]:
+        at = dialect_of(connection).position(shows.c.id, ":")
+        prefix = func.substr(shows.c.id, 1, at - 1).label("prefix")
+        return sorted(row.prefix for row in connection.execute(select(prefix).where(at > 1).distinct()))
+
+    return await database.read(read)
 
 
 async def files_of(database: Database, ids: Iterable[str]) -> dict[str, set[str]]:
@@ -143,9 +148,8 @@ async def keep_edits(database: Database, show_id: str, changes: Mapping[str, obj
         if not changes:
             await connection.execute(delete(edits).where(edits.c.show_id == show_id))
             return
-        statement = insert(edits).values(show_id=show_id, changes=dict(changes), at=now)
-        fresh = {"changes": statement.excluded.changes, "at": statement.excluded.at}
-        await connection.execute(statement.on_conflict_do_update(index_elements=["show_id"], set_=fresh))
+        row = {"show_id": show_id, "changes": to_json(dict(changes)), "at": now}
+        await insert_many(connection, upsert(edits, "show_id"), [row])
 
 
 async def ids_from(database: Database, file: str) -> set[str]:
@@ -176,4 +180,4 @@ async def keep_apart(database: Database, one: str, two: str) -> None:
     """Remember that two shows are two."""
     first, second = sorted((one, two))
     async with database.writing() as connection:
-        await connection.execute(insert(kept_apart).values(first=first, second=second).on_conflict_do_nothing())
+        await insert_many(connection, add(kept_apart), [{"first": first, "second": second}])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -19,6 +21,16 @@ class CachedRetrieval:
 
     retrieval: Retrieval
     answer: Answer
+
+
+def to_json(value: object) -> str:
+    """Return JSON that leaves every script readable, so that titles can be searched where they stand."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def now() -> str:
+    """Return the time as ISO 8601 text in UTC."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
 def dump(retrieval: Retrieval, answer: Answer) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select, type_coerce
+from sqlalchemy import cast, func, select
 from sqlalchemy.types import Text
 
 from animerag.models.shows import RelatedShow, Show
@@ -26,7 +26,7 @@ async def load(database: Database) -> list[dict[str, Any]]:
     """
     columns = [column for column in table.c if column.name not in ("number", "record", "content_hash", "text_hash")]
     # JSON stays text here: decoding 30,000 rows would hold the event loop for most of a second.
-    plain = [type_coerce(column, Text).label(column.name) if column.name in _JSON else column for column in columns]
+    plain = [cast(column, Text).label(column.name) if column.name in _JSON else column for column in columns]
     mine = table.outerjoin(my_list, my_list.c.show_id == table.c.id)
     query = select(
         *plain, my_list.c.status.label("my_status"), my_list.c.score.label("my_score"), my_list.c.episodes_watched

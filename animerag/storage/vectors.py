@@ -6,11 +6,10 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import numpy as np
-from sqlalchemy import delete, func, or_, select
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import Text, cast, delete, func, or_, select
 
 from animerag.errors import LibraryError
-from animerag.storage.bulk_insert import chunks, insert_many, upsert
+from animerag.storage.bulk_insert import add, chunks, insert_many, upsert
 from animerag.storage.integrity import VectorKey, checksum_of, is_sound
 from animerag.storage.schema import (
     indexed,
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from animerag.storage.database import Database
 
 _NOTE_INDEXED = upsert(indexed, "collection", "show_id")
-_PUT_VECTOR = insert(vectors).on_conflict_do_nothing()
+_PUT_VECTOR = add(vectors)
 
 
 async def record_indexed(connection: AsyncConnection, collection: str, held: Mapping[str, tuple[str, str]]) -> None:
@@ -167,7 +166,7 @@ class EmbeddingStore:
     async def characters_not_indexed(self, collection: str) -> int:
         """Count the characters of descriptions and tags whose current text `collection` lacks."""
         held = indexed.c
-        length = func.length(shows.c.description) + func.length(shows.c.tags)
+        length = func.length(shows.c.description) + func.length(cast(shows.c.tags, Text))
         total = await self._database.scalar(
             select(func.sum(length))
             .select_from(shows.outerjoin(indexed, (held.show_id == shows.c.id) & (held.collection == collection)))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from animerag.storage.page_check import evidently_damaged
+from animerag.storage.sqlite.page_check import evidently_damaged
 
 if TYPE_CHECKING:
     from pathlib import Path

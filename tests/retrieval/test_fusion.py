@@ -4,7 +4,7 @@ from animerag.models.shows import Show
 from animerag.ports import Neighbour
 from animerag.query.titles import AliasMatch
 from animerag.retrieval.fusion import Candidates, Likeness, nothing_found, sources
-from animerag.storage.full_text import WordHit
+from animerag.storage.word_hits import WordHit
 
 NEAR = [Neighbour(id="a", distance=0.40), Neighbour(id="b", distance=0.42), Neighbour(id="c", distance=0.60)]
 

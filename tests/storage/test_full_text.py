@@ -1,6 +1,7 @@
 """Words and character pairs."""
 
-from animerag.storage.full_text import match_expression
+from animerag.storage.full_text import wanted_words
+from animerag.storage.sqlite.full_text import match_expression
 from animerag.text.tokens import pairs, terms
 
 
@@ -14,8 +15,8 @@ def test_two_character_words_are_indexed_as_pairs():
 
 
 def test_a_question_of_stop_words_only_has_nothing_to_match():
-    assert match_expression("what is it about?") is None
+    assert wanted_words("what is it about?") == []
 
 
 def test_quotes_and_operators_of_a_question_are_only_text():
-    assert match_expression('rocket" OR NEAR(x*') == '"rocket" OR "near" OR "x"'
+    assert match_expression(wanted_words('rocket" OR NEAR(x*')) == '"rocket" OR "near" OR "x"'

@@ -6,13 +6,59 @@ import contextlib
 import time
 import uuid
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from animerag.errors import LibraryError
 
+if TYPE_CHECKING:
+    from animerag.storage.locks import Lock
+
 DIRECTORY = "processes"  # in the data directory
 _NEW_S = 5.0
+
+
+class LockFile:
+    """A lock that the kernel gives back when the process that holds it ends."""
+
+    def __init__(self, path: Path) -> None:
+        self._lock = FileLock(path, thread_local=False)
+
+    def acquire(self) -> bool:
+        """Take the lock unless another process holds it, and tell whether it was taken."""
+        try:
+            self._lock.acquire(blocking=False)
+        except Timeout:
+            return False
+        return True
+
+    def release(self) -> None:
+        """Give the lock back."""
+        self._lock.release()
+
+
+class LockFiles:
+    """The locks of a data directory, and this process's lease among them."""
+
+    def __init__(self, data_dir: Path) -> None:
+        """Take the lease. Raises LibraryError."""
+        self._directory = data_dir / DIRECTORY
+        self._held = take(self._directory)
+        self.lease = self._held.lock_file
+        self.imports: Lock = LockFile(data_dir / "import.lock")
+
+    def is_free(self, lease: str) -> bool:
+        """Tell whether a lease's process has ended; what it left is then removed."""
+        return is_free(self._directory, lease)
+
+    def clear_dead(self) -> bool:
+        """Remove what killed processes left, and tell whether there were any."""
+        return clear_dead(self._directory, Path(self.lease))
+
+    def close(self) -> None:
+        """Give back the lease."""
+        drop(self._held)
 
 
 def take(directory: Path) -> FileLock:

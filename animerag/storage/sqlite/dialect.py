@@ -1,0 +1,28 @@
+"""SQLite's dialect of SQL."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func
+from sqlalchemy.dialects.sqlite import insert
+
+from animerag.storage.sqlite import full_text, statistics
+
+if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement, Table
+    from sqlalchemy.dialects.sqlite import Insert
+
+
+class _SQLiteDialect:
+    full_text = full_text
+    statistics = statistics
+
+    def insert(self, table: Table) -> Insert:
+        return insert(table)
+
+    def position(self, text: ColumnElement[Any], part: str) -> ColumnElement[int]:
+        return func.instr(text, part)
+
+
+SQLITE = _SQLiteDialect()

@@ -1,0 +1,154 @@
+"""A library in one SQLite file: opened, versioned, and written through `BEGIN IMMEDIATE`, so processes may share it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sqlite3
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import create_engine, event, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.schema import CreateIndex
+
+from animerag.errors import LibraryError, reason_of
+from animerag.storage import backup, facts, migrations
+from animerag.storage.schema import metadata
+from animerag.storage.schema_version import BASELINE, VERSION
+from animerag.storage.serialization import to_json
+from animerag.storage.sqlite import full_text, integrity
+from animerag.storage.sqlite.process_locks import LockFiles
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sqlalchemy import Connection
+
+    from animerag.storage.integrity import Integrity
+    from animerag.storage.locks import Locks
+
+log = logging.getLogger(__name__)
+
+
+class SQLite:
+    """One file."""
+
+    errors: tuple[type[Exception], ...] = (SQLAlchemyError,)
+
+    def __init__(self, path: Path) -> None:
+        """Open engines on a file, which need not exist. Raises LibraryError."""
+        self._path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise LibraryError(f"The data directory {path.parent} cannot be written: {error.strerror}.") from error
+        self.engine = create_async_engine(f"sqlite+aiosqlite:///{path}", json_serializer=to_json, hide_parameters=True)
+        event.listen(self.engine.sync_engine, "begin", _begin_immediate)
+        # Switching a connection to AUTOCOMMIT and back, and rolling back nothing, is most of a short read's time.
+        options = {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True}
+        self.reader = create_engine(f"sqlite:///{path}", pool_reset_on_return=None, hide_parameters=True, **options)
+        for each in (self.engine.sync_engine, self.reader):
+            event.listen(each, "connect", _configure)
+
+    def __str__(self) -> str:
+        return str(self._path)
+
+    async def prepare(self) -> str:
+        """Bring the tables to the current schema, after a copy of an older file, and return the library's id."""
+        async with self.engine.begin() as connection:
+            version = await _version(connection)
+        if 0 < version < VERSION:
+            copy = await asyncio.to_thread(backup.copy_before_upgrade, self._path, version=version)
+            log.warning("the library is upgraded; a copy of it as it was is %s", copy.name)
+        async with self.engine.begin() as connection:
+            version = await _version(connection)  # another process may have been quicker
+            if 0 < version < VERSION:
+                await connection.run_sync(partial(migrations.upgrade, version=version))
+            await connection.run_sync(metadata.create_all)
+            await connection.run_sync(_add_indexes)
+            await connection.execute(text(full_text.CREATE))
+            await connection.execute(text(f"PRAGMA user_version = {VERSION}"))
+            return await facts.library_id(connection)
+
+    def integrity(self) -> Integrity:
+        """Check pages, rows and vectors. Raises LibraryError."""
+        try:
+            return integrity.examine(self._path)
+        except sqlite3.Error as error:
+            raise LibraryError(f"The library could not be checked ({error}).") from error
+
+    def size_bytes(self) -> int:
+        """Return the size of the file, with what SQLite has not written back into it yet."""
+        parts = [self._path, self._path.with_name(f"{self._path.name}-wal")]
+        return sum(part.stat().st_size for part in parts if part.exists())
+
+    def locks(self, data_dir: Path, library_id: str) -> Locks:  # noqa: ARG002 - a data directory has one library
+        """Return lock files in the data directory. Raises LibraryError."""
+        return LockFiles(data_dir)
+
+    def cannot_open(self, error: Exception) -> str:
+        """Return a sentence that tells a directory that may not be written from a file that cannot be read."""
+        return _cannot_open(self._path, error)
+
+    def reason(self, error: Exception) -> str:
+        """Return SQLite's own words."""
+        return reason_of(error)
+
+    def is_gone(self, error: Exception) -> bool:  # noqa: ARG002 - a file does not go away
+        """Return False: a second look at a file says the same."""
+        return False
+
+
+def _add_indexes(connection: Connection) -> None:
+    """Create the indexes that tables of an earlier version lack: they change no shape, so they need no step."""
+    for table in metadata.sorted_tables:
+        for index in table.indexes:
+            connection.execute(CreateIndex(index, if_not_exists=True))
+
+
+def _cannot_open(path: Path, error: Exception) -> str:
+    """Return a sentence that tells a directory that may not be written from a file that cannot be read."""
+    name = str(getattr(getattr(error, "orig", None), "sqlite_errorname", ""))
+    existing = [place for place in (path.parent, path) if place.exists()]
+    if name.startswith("SQLITE_READONLY") or not all(os.access(place, os.W_OK) for place in existing):
+        return (
+            f"The library {path} cannot be opened: it or its directory is read-only. Give yourself the right to write"
+            " there, or name another directory with ANIMERAG_DATA_DIR."
+        )
+    return (
+        f"The library {path} cannot be opened ({reason_of(error)}). Restore a backup with `animerag restore FILE`,"
+        " or move the file aside to start a new one."
+    )
+
+
+async def _version(connection: AsyncConnection) -> int:
+    version = int(await connection.scalar(text("PRAGMA user_version")) or 0)
+    if version > VERSION:
+        raise LibraryError(
+            f"The library was written by a newer animerag (schema {version}, this one knows {VERSION}): upgrade it."
+        )
+    if 0 < version < BASELINE:
+        raise LibraryError(
+            f"The library was written by a version of animerag that was never released (schema {version}) and cannot be"
+            " upgraded: name another directory with ANIMERAG_DATA_DIR and import your files there."
+        )
+    return version
+
+
+def _configure(connection: Any, _record: object) -> None:
+    """Take transactions into our own hands: the driver would begin them late and commit behind our back."""
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA busy_timeout = 10000")
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+
+
+def _begin_immediate(connection: Any) -> None:
+    """A write that takes its lock first waits for others instead of failing half way."""
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
