@@ -138,7 +138,7 @@ def _left_out(number: int, field: str, *, japanese: bool) -> str:
 def _line(show: Show, fact: FactAnswer, place: int, number: int | None, *, japanese: bool) -> str:
     """Return one show: its title as its owner may know it, what it is, and why it is here."""
     native = show.native_title or show.title
-    english = None if japanese else english_title(show)
+    english = None if japanese else show.english_title
     title = f"**{native if japanese else show.title}**" + (f" · {english}" if english else "")
     parts = [str(show.year)] if show.year else []
     if show.type:
@@ -160,16 +160,6 @@ def _line(show: Show, fact: FactAnswer, place: int, number: int | None, *, japan
     about = f" ({', '.join(part for part in parts if part)})" if parts else ""
     reason = fact.reasons[place] if place < len(fact.reasons) else ""
     return title + about + (f": {reason}" if reason else "") + (f" [{number}]" if number else "")
-
-
-def english_title(show: Show) -> str | None:
-    """Return the first other title that is written in plain letters and differs in more than case, or None."""
-    own = "".join(filter(str.isalnum, show.title.casefold()))
-    for title in show.titles:
-        letters = "".join(filter(str.isalnum, title.casefold()))
-        if title.isascii() and len(letters) > 3 and letters != own and " " in title.strip():
-            return title
-    return None
 
 
 def _shows(number: int) -> str:

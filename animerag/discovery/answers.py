@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from animerag.discovery.collection import listed
 from animerag.discovery.orders import missing_sequels, next_after, part_of_franchise, season_of, seasons, watch_order
+from animerag.discovery.presence import presence, tie
 from animerag.discovery.recommendations import recommend, weighs_likeness
 from animerag.discovery.similarity import similar
 from animerag.models.filters import Filters
@@ -16,7 +17,7 @@ from animerag.query.execution import carry_out, decisive_fields, span_of, withou
 from animerag.query.field_values import comparison_answer, value_answer, verdict_answer
 from animerag.query.plan import EVERYTHING, parts_of
 from animerag.query.rendering import phrase
-from animerag.query.statistics import measure
+from animerag.query.statistics import best_of_each, measure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -73,12 +74,18 @@ def answer(plan: Plan, collection: Collection, filters: Filters = Filters()) -> 
         return similar(plan, collection, filters)
     if plan.intent == "recommend":
         return recommend(plan, collection, filters)
+    if plan.intent == "compare" and plan.field == "relation" and len(plan.shows) > 1:
+        return tie(plan, collection)
     if plan.intent == "compare":
         return comparison_answer(plan, table, japanese=japanese)
+    if plan.field == "owned" and plan.shows:
+        return presence(plan, collection)
     if plan.intent == "field" and plan.shows:
         if plan.field:
             return value_answer(plan, table, japanese=japanese)
         return verdict_answer(plan, table, japanese=japanese) if plan.condition != EVERYTHING else None
+    if plan.intent == "superlative" and plan.group:
+        return best_of_each(plan, table, filters, japanese=japanese)
     if plan.intent == "stats":
         return measure(plan, table, filters, japanese=japanese)
     # Words that are wanted and no field has are searched for; what is refused can only be left unapplied.

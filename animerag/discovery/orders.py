@@ -227,9 +227,11 @@ def _skipping(plan: Plan, franchise: Franchise, collection: Collection) -> FactA
 def _season(plan: Plan, entries: Iterable[Entry], name: str, collection: Collection) -> FactAnswer:
     ids = tuple(entry.show.id for entry in entries if entry.season == plan.number)
     if ids:
-        heading = collection.say(f"Season {plan.number} of {name}:", f"{name}の第{plan.number}期：")
+        yes = collection.say("Yes. ", "はい。") if plan.yes_no else ""
+        heading = yes + collection.say(f"Season {plan.number} of {name}:", f"{name}の第{plan.number}期：")
     else:
-        heading = collection.say(
+        no = collection.say("No. ", "いいえ。") if plan.yes_no else ""
+        heading = no + collection.say(
             f"Your catalogue has {name}, and no season {plan.number} of it.",
             f"カタログに{name}の第{plan.number}期はありません。",
         )

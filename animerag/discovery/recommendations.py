@@ -54,8 +54,9 @@ def recommend(plan: Plan, collection: Collection, filters: Filters = Filters()) 
     labels = (*moods_named, *(phrase(part, japanese=collection.japanese) for part in parts_of(plan.condition)))
     wish = f" ({listed(labels)})" if labels and len(labels) < 6 else ""
     if not ids:
+        within = f" within {plan.minutes} minutes" if plan.minutes else ""
         heading = collection.say(
-            f"Your catalogue has nothing to recommend{wish} that you have not begun.",
+            f"Your catalogue has nothing to recommend{wish}{within} that you have not begun.",
             "条件に合うおすすめはありません。",
         )
     else:

@@ -104,6 +104,16 @@ class Show:
         """Return the first other title in Japanese writing, or None."""
         return next((title for title in self.titles if title != self.title and _JAPANESE_WRITING.search(title)), None)
 
+    @property
+    def english_title(self) -> str | None:
+        """Return the first other title that is written in plain letters and differs in more than case, or None."""
+        own = "".join(filter(str.isalnum, self.title.casefold()))
+        for title in self.titles:
+            letters = "".join(filter(str.isalnum, title.casefold()))
+            if title.isascii() and len(letters) > 3 and letters != own and " " in title.strip():
+                return title
+        return None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredShow:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _LONGEST = 2000  # characters
 _DEEPEST = 20  # conditions within conditions
 _PREDICATE = re.compile(
-    rf"(?P<field>{'|'.join(get_args(FieldName))})(?:(?P<operator><=|>=|=|<|>)(?P<value>.*)| unknown)", re.DOTALL
+    rf"(?P<field>{'|'.join(get_args(FieldName))})(?:(?P<operator><=|>=|\^=|=|<|>)(?P<value>.*)| unknown)", re.DOTALL
 )
 _BEGINS = re.compile(rf"\s*(?:\(|not |(?:{'|'.join(get_args(FieldName))})(?:<=|>=|=|<|>| unknown))")
 _NUMBERS = ("year", "end_year", "episodes", "rating", "votes", "duration", "my_score", "my_progress", *NUMBERS)

@@ -191,6 +191,11 @@ def _test(test: Predicate, table: FieldIndex) -> Verdict[Show]:
     if test.field == "tag":
         tagged = frozenset(show.id for show in table.tagged(str(wanted)))
         return lambda show: show.id in tagged
+    if test.field == "title" and test.operator == "^=":
+        beginning = str(wanted).casefold()
+        return lambda show: any(
+            title.casefold().startswith(beginning) for title in (show.title, show.english_title or "")
+        )
     if test.field == "title":
         return lambda show: table.has_title(show.id, str(wanted))
     if test.field == "relation":

@@ -123,7 +123,7 @@ def _compared(one: Predicate, value: str | float) -> str:
     if one.field == "suitable":
         return "子供向け"
     if one.field == "title":
-        return f"題名に「{value}」"
+        return f"題名が「{value}」で始まる" if one.operator == "^=" else f"題名に「{value}」"
     return _tags().get(str(value), str(value))
 
 

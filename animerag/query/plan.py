@@ -63,7 +63,7 @@ FieldName: TypeAlias = Literal[
     "file_size",
 ]
 FOLLOWED = "has sequel"  # as a relation: what the catalogue's relations say has a sequel
-Operator: TypeAlias = Literal["=", "<", "<=", ">", ">=", "unknown"]
+Operator: TypeAlias = Literal["=", "<", "<=", ">", ">=", "^=", "unknown"]  # ^=: begins with
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +160,7 @@ class Plan:
     limit: int | None = None
     offset: int = 0
     field: str | None = None
-    measure: Literal["count", "average", "median", "sum", "share", ""] = ""
+    measure: Literal["count", "distinct", "average", "median", "sum", "share", ""] = ""
     group: str = ""
     number: int | None = None
     moods: tuple[str, ...] = ()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from animerag.query.absent_values import PATTERNS as ABSENT
 from animerag.query.lexicon import lexicon
 from animerag.query.plan import FOLLOWED, And, Not, Predicate, both
+from animerag.query.title_words import PATTERNS as TITLE_WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,8 +23,8 @@ _NUMBER = (
 _TIMES = {"million": 1_000_000, "m": 1_000_000, "thousand": 1000, "k": 1000, "hundred": 100, "万": 10_000}
 _COMPARE: dict[Operator, str] = {
     ">=": r"at least|no fewer than|no less than|not less than|not (?:under|below)|minimum(?: of)?|min|mindestens|>=|≥",
-    "<=": r"at most|no more than|not more than|not (?:over|above)|up to|maximum(?: of)?|max|within|höchstens|maximal|<=|≤",
-    ">": r"more than|over|above|greater than|longer than|higher than|better than|exceeding|beyond|upwards of|mehr als|über|>",
+    "<=": r"at most|no more than|not more than|not (?:over|above)|up to|maximum(?: of)?|max|within|hochstens|maximal|<=|≤",
+    ">": r"more than|over|above|greater than|longer than|higher than|better than|exceeding|beyond|upwards of|mehr als|uber|>",
     "<": r"fewer than|less than|under|below|shorter than|lower than|worse than|weniger als|unter|<",
     "=": r"exactly|precisely|just|only|of|is|are|at|genau|around|about|roughly|=",
 }
@@ -205,6 +206,7 @@ PATTERNS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], int], Condition 
     (re.compile(pattern), read)
     for pattern, read in (
         *ABSENT,
+        *TITLE_WORDS,
         (
             r"\bafter (?:only |just )?(?P<n>\d+|one|two|three|four|five|six) (?:episodes?|eps)\b",
             lambda match, _: Predicate("my_progress", "<=", int(_WORDS.get(match["n"], 0) or match["n"])),
@@ -240,11 +242,11 @@ PATTERNS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], int], Condition 
         ),
         (rf"(?:from\s+)?{_AIRED}\b(?:{_BEFORE})\s*(?:the (?:year|end of) )?{_Y}", _years(None, -1)),
         (rf"{_AIRED}\b(?:until|up to|till|by|bis|no later than|not after)\s+(?:the year )?{_Y}", _years(None, 0)),
-        (rf"(?:from |in )?\b{_Y}\s*(?:or|and|oder) (?:earlier|before|older|früher)", _years(None, 0)),
+        (rf"(?:from |in )?\b{_Y}\s*(?:or|and|oder) (?:earlier|before|older|fruher)", _years(None, 0)),
         (rf"{_AIRED}\b(?:{_AFTERWARDS})\s*(?:the year )?{_Y}", _years(1, None)),
         (rf"{_AIRED}\b(?:since|seit|ab|no earlier than|not before)\s+(?:the year )?{_Y}", _years(0, None)),
         (
-            rf"(?:from |in )?\b{_Y}\s*(?:(?:or|and|oder) (?:later|newer|after|up|später)|on(?:wards?)?\b|\+)",
+            rf"(?:from |in )?\b{_Y}\s*(?:(?:or|and|oder) (?:later|newer|after|up|spater)|on(?:wards?)?\b|\+)",
             _years(0, None),
         ),
         (rf"{_Y}年(?:以降|から)", _years(0, None)),

@@ -47,6 +47,21 @@ _ASKS_FOR_SHOWS = re.compile(
     r"^(?:please |can you |could you )?(?:show|list|give|display|find|name|print|enumerate|zeig)\b|^(?:what|which)\b(?!.?s\b)(?! (?:happens|is|was|are)\b)|^(?:all|every|everything|any|anything)\b|^(?:have you|do you|do i|do we|are there|is there)\b"
 )
 _ALL_OF = re.compile(r"\b(?:all|every|everything|list|how many|which|complete)\b|全")
+_IN_MINE = (
+    r"(?:in|part of) (?:my|the|our|your|this) (?:anime )?(?:collection|library|catalogu?e|database|shelf|shelves)"
+)
+_OWNED = re.compile(
+    rf"^(?:do|have) (?:i|we|you) (?:already )?(?:have|own|got|possess)(?: the)?(?: (?:anime|show|series))? {SHOW}+(?: (?:anime|series))?\W*(?:(?:{_IN_MINE}|on disk|here|already|yet)\W*)?$|^(?:is|are)(?: the)? {SHOW}+\W* {_IN_MINE}|^{SHOW}+[はがを]?(?:持って|あります|ある[？?])"
+)
+_OWNED_TITLE = re.compile(
+    rf"^(?:is|are) (?!there\b|any\b|some|every|all|it\b|this|that|my\b|the \w+est\b)(?P<is>[^?]{{2,60}}?) {_IN_MINE}\W*$|^(?:do|have) (?:i|we) (?:have|own|got) (?!any|some|every|all\b|an?\b|the\b|more|enough|many|much|no\b|shows?\b|anime\b|stuff|titles?\b|to\b|time\b|\d|§)(?P<have>[^?]{{2,60}}?)(?: already| yet)?(?: {_IN_MINE})?\W*$"
+)
+_SEASON_EXISTS = re.compile(
+    r"^(?:is|are|was|were) there(?: an?| any)?\s+§\d+|^(?:does|do|did|has|have|is) .{1,60}\s§\d+\W*$|^(?:do|have) (?:i|we) (?:have|own|got)\b.*§\d+|§\d+.{0,30}\b(?:exists?|available|out yet)\b|§\d+[はが]?(?:ある|あります|出て)"
+)
+_TIED = re.compile(
+    rf"\b(?:related|connected|linked|relation(?:ship)?|connection|anything to do with|same (?:universe|franchise|series|story|world))\b|{SHOW}.*関係|{SHOW}.*つなが"
+)
 _DESCRIBES = re.compile(r"^(?:an?|that|the one)\b")
 _TELLS = re.compile(r"\b(?:about|where|who|whose|in which)\b")  # a plot follows
 _FEW, _MANY = 3, 6  # words beside the conditions of a list; a plot has more
@@ -82,6 +97,8 @@ def recognise(
         return "recommend", True
     if missing:
         return "unsupported", True
+    if condition == EVERYTHING and _asks_for_presence(reading, slots, named=named):
+        return "field", True
     if _LACKING.search(text) and not uses_field(condition, "missing_episodes"):
         slots["field"] = "missing"
         return "seasons", True
@@ -92,6 +109,8 @@ def recognise(
         return "field", True
     if named and mine and not slots.get("relative_shows"):
         slots["yes_no"] = True
+        if mine == [EVERYTHING]:
+            slots["field"] = "my_status"
         return "field", True
     own_order = slots.get("order") is not None and slots["order"].field in ("my_score", "difference")
     if slots.get("measure") and mine:
@@ -117,6 +136,9 @@ def _of_franchise(names: Sequence[Named], condition: Condition, slots: Slots, te
             return "next"
         if has_cue("similar", text) and not slots.get("relative_shows"):
             return "similar"
+    if named and "number" in slots and _SEASON_EXISTS.search(text):
+        slots.pop("field", None)
+        return "seasons"
     if not named and not refers and words <= _SHORT + 2 and _SEASONS_OF.search(text):
         return "seasons"
     if (
@@ -140,6 +162,9 @@ def _of_franchise(names: Sequence[Named], condition: Condition, slots: Slots, te
 def _of_shows(names: Sequence[Named], condition: Condition, slots: Slots, text: str) -> tuple[Intent, bool] | None:
     """Recognise what is asked of the shows that are named."""
     named = bool(names)
+    if len({name.ids[0] for name in names}) == 2 and _TIED.search(text):
+        slots["field"] = "relation"
+        return "compare", True
     if len({name.ids[0] for name in names}) > 1 and ("order" in slots or has_cue("compare", text)):
         return "compare", True
     if slots.get("relative_shows"):
@@ -163,11 +188,13 @@ def _of_catalogue(
     reading: Question, condition: Condition, slots: Slots, text: str, left: Sequence[str]
 ) -> tuple[Intent, bool]:
     """Recognise what is asked of the catalogue as a whole."""
+    if slots.get("order") is not None and slots.get("group"):
+        return "superlative", True
     if slots.get("order") is not None and (slots.get("limit") or not left or slots["order"].field == "underrated"):
         return "superlative", True
     if has_cue("count", text):
         return "count", not left
-    moods = any(isinstance(claim.value, Mood) for claim in reading.claims)
+    moods = _moods(reading)
     if has_cue("recommend", text) and (
         moods
         or condition != EVERYTHING
@@ -191,6 +218,25 @@ def _of_catalogue(
     if has_cue("list", text) and short and (condition != EVERYTHING or (asks and left)):
         return "list", False
     return "lookup", False
+
+
+def _asks_for_presence(reading: Question, slots: Slots, *, named: bool) -> bool:
+    """Recognise "do I have X", also of a title that nothing in the catalogue has; that is left as `text`."""
+    text = reading.text.strip()
+    if named:
+        asks = bool(_OWNED.search(text))
+    else:
+        title = _OWNED_TITLE.search(text)
+        asks = title is not None and not slots.keys() - {"yes_no"} and not _moods(reading)
+        if title and asks:
+            slots["text"] = (title["is"] or title["have"]).strip()
+    if asks:
+        slots["field"] = "owned"
+    return asks
+
+
+def _moods(reading: Question) -> bool:
+    return any(isinstance(claim.value, Mood) for claim in reading.claims)
 
 
 def uses_field(condition: Condition, field: FieldName) -> bool:

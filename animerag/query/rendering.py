@@ -174,7 +174,7 @@ def _compared(one: Predicate, value: str | float) -> str:
     if one.field == "suitable":
         return "suitable for children"
     if one.field == "title":
-        return f"titled “{value}”"
+        return f"with a title that begins with “{value}”" if one.operator == "^=" else f"titled “{value}”"
     return str(value)
 
 

@@ -134,6 +134,7 @@ _SORT_FIELDS = {
 _FIRST_AT_END = re.compile(
     r"\b(?:best|highest|lowest|worst|newest|oldest|longest|shortest|popular|rated|scored) first\W*$"
 )
+_EACH = re.compile(r"\b(?:each|every|per|by)\b|ごと|別")
 _BARE_TOP = re.compile(r"\btop\b|トップ")
 _WHY = re.compile(
     r"^why\b(?: (?:is |are )?(?:this|these|those|that|it|them)(?: ones?)?)?\W*$|^(?:なぜ|どうして)[？?]?$"
@@ -193,7 +194,7 @@ def time_budget(reading: Question) -> int | None:
     """Read the time that there is: "I have three hours"; a length of episodes is a condition instead."""
     match = _MINUTES.search(reading.rest)
     if match is None or not re.search(
-        r"\b(?:i|we)(?: only|.ve| have)? (?:have|got|ha)|\bin (?:under|less than)\b|\bfor (?:the next )?",
+        r"\b(?:i|we)(?: only|.ve| have)? (?:have|got|ha)|\b(?:in )?(?:under|less than|at most|up to|within|no more than)\b|\bfor (?:the next )?",
         reading.text[: match.start()] + " for ",
     ):
         return None
@@ -281,7 +282,7 @@ def read_orders(reading: Question, names: int, reference: str | int = "") -> Slo
         if group := _first_of(reading, "groups", "group"):
             slots["group"] = group
         measured = _first_of(reading, "fields", "field") or _measured(reading)
-        if measure == "count" and not group:
+        if measure in ("count", "distinct") and not group:
             del slots["measure"]
             break
         slots["field"] = measured
@@ -328,6 +329,9 @@ def read_orders(reading: Question, names: int, reference: str | int = "") -> Slo
     if order:
         field, way = order.split()[:2]
         slots["order"] = Order(field=field, descending=way == "desc")  # type: ignore[arg-type]
+        if _EACH.search(reading.rest) and (group := _first_of(reading, "groups", "group")):
+            slots["group"] = group
+            return slots
         # "Best rated first" orders all of them.
         alone = singular or not _PLURAL.search(reading.rest)
         if "limit" not in slots and alone and not _FIRST_AT_END.search(reading.text):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from animerag.models.filters import Sort
 from animerag.models.retrieval import FactAnswer
 from animerag.models.shows import TYPE_LABELS
 from animerag.query.execution import labels_of, matcher, selected, value_of
@@ -14,7 +15,7 @@ from animerag.query.plan import Or
 from animerag.query.rendering import phrase
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from animerag.models.filters import Filters
     from animerag.models.shows import Show
@@ -22,6 +23,17 @@ if TYPE_CHECKING:
     from animerag.query.plan import Plan
 
 _ROWS = 12
+_MOST_GROUPS = 40
+_BY = {
+    "rating": "rating",
+    "votes": "votes",
+    "episodes": "number of episodes",
+    "duration": "running time",
+    "year": "year",
+    "end_year": "end year",
+    "my_score": "your score",
+    "difference": "how far your score is from the rating",
+}
 _IN_ORDER = ("decade", "year", "season")  # groups that have an order of their own
 _SEASONS = {"winter": "1", "spring": "2", "summer": "3", "fall": "4"}
 _MEASURES: dict[str, Callable[[Sequence[float]], float]] = {
@@ -57,6 +69,8 @@ def measure(plan: Plan, table: FieldIndex, filters: Filters, *, japanese: bool) 
     for show in shows if plan.group != "each" else ():
         for name in _groups_of(show, plan.group):
             groups[name].append(show)
+    if plan.measure == "distinct":
+        return _distinct(plan, groups, labels, japanese=japanese)
     measured = {name: _measured(plan, field, group) for name, group in groups.items()}
     known = {name: number for name, number in measured.items() if number is not None}
     if not known:
@@ -97,6 +111,36 @@ class _Measure:
     shows: int
 
 
+def best_of_each(plan: Plan, table: FieldIndex, filters: Filters, *, japanese: bool) -> FactAnswer | None:
+    """Return the first show of each group by the plan's order: "the best of each decade"; None without a group."""
+    if plan.order is None or not plan.group or plan.order.field == "underrated":
+        return None
+    sort = Sort(field=plan.order.field, descending=plan.order.descending)
+    groups: dict[str, list[str]] = defaultdict(list)
+    for show in selected(plan, table, filters)[0]:
+        for name in _groups_of(show, plan.group):
+            groups[name].append(show.id)
+    ranked = {name: table.ordered(ids, sort) for name, ids in groups.items()}
+    sizes = {name: float(len(ids)) for name, ids in ranked.items() if ids}
+    names = _rows(plan, sizes, {name: [] for name in sizes})[:_MOST_GROUPS]
+    labels = labels_of(plan.condition, table, japanese=japanese)
+    of = f" ({', '.join(labels)})" if labels else ""
+    left = len(sizes) - len(names)
+    return FactAnswer(
+        kind="sequence",
+        intent="superlative",
+        ids=tuple(ranked[name][0] for name in names),
+        total=len(sizes),
+        sort=sort,
+        conditions=tuple(plan.conditions()),
+        labels=labels,
+        complete=not left,
+        heading=f"それぞれの1位{of}：" if japanese else f"The first of each {plan.group}{of}, by {_BY[sort.field]}:",
+        reasons=tuple(names),
+        remarks=(f"{left:,} more {plan.group}s are left out.",) if left and not japanese else (),
+    )
+
+
 def _share(plan: Plan, number: int, every: int, labels: Sequence[str], *, japanese: bool) -> FactAnswer:
     """Say how many of all shows meet the conditions, in percent."""
     percent = round(100 * number / every, 1) if every else 0.0
@@ -114,11 +158,35 @@ def _share(plan: Plan, number: int, every: int, labels: Sequence[str], *, japane
     )
 
 
+def _distinct(plan: Plan, groups: Mapping[str, Sequence[Show]], labels: Sequence[str], *, japanese: bool) -> FactAnswer:
+    """Say how many values of a field there are, and which have the most shows."""
+    names = sorted(groups, key=lambda name: (-len(groups[name]), name))
+    many, what = len(names), plan.group if len(names) == 1 else f"{plan.group}s"
+    of = f" ({', '.join(labels)})" if labels else ""
+    english = f"Your catalogue has {many:,} {what}{of}." if names else f"The catalogue records no {plan.group}s{of}."
+    return FactAnswer(
+        kind="text",
+        intent="stats",
+        total=many,
+        value=many,
+        conditions=tuple(plan.conditions()),
+        labels=tuple(labels),
+        complete=True,
+        heading=f"{many:,}種類あります{of}。" if japanese else english,
+        remarks=tuple(
+            _row(replace(plan, measure="count"), "", name, 0, len(groups[name]), japanese=japanese)
+            for name in names[:_ROWS]
+        ),
+    )
+
+
 def _groups_of(show: Show, group: str) -> Iterator[str]:
     if not group:
         yield ""
     elif group == "tag":
         yield from dict.fromkeys(tag.casefold() for tag in show.tags)
+    elif group == "studio":
+        yield from dict.fromkeys(show.studios)
     elif group == "decade":
         if show.year:
             yield f"{show.year // 10 * 10}s"

@@ -48,6 +48,7 @@ _JOINED_TOKENS = 4  # "dan da dan" for "Dandadan"
 _SURELY_JOINED = 6  # letters below which joined words meet by chance
 _MISSPELT = 5  # letters; in shorter words one wrong letter makes another word
 _MISSPELT_TWICE = 8
+_OPERATORS = ("AND", "OR", "NOT")  # in capitals they join conditions, though a title may be called so
 _NO_CHANCE = 4  # ordinary words in a row that make a title are that title
 _INITIALS = range(3, 7)
 _INITIALS_SHARED = 3  # more franchises with the same initials than this and the letters name none of them
@@ -251,7 +252,7 @@ class AliasIndex:
             return False
         if not all(self.is_ordinary(tokens[i].folded) for i in place):
             return True
-        if len(place) == 1 and len(tokens[place[0]].raw) == 1:
+        if len(place) == 1 and (len(tokens[place[0]].raw) == 1 or tokens[place[0]].raw in _OPERATORS):
             return False
         if len(place) >= _NO_CHANCE:
             return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from animerag.discovery.collection import listed
@@ -35,8 +36,10 @@ def absence_of(
     own = own or any(one.field.startswith("my_") for one in comparisons(both(plan.condition, plan.preferred)))
     if own and not table.has_statuses:
         return _NO_LIST[japanese], ("watch status",), False
-    if plan.intent in OF_FRANCHISES and not plan.shows and plan.text and plan.field != "missing":
-        return no_title(plan.text, japanese=japanese), (), False
+    wants_a_show = plan.intent in OF_FRANCHISES or plan.field == "owned"
+    if wants_a_show and not plan.shows and plan.text and plan.field != "missing":
+        as_typed = re.search(re.escape(plan.text), question, re.IGNORECASE)
+        return no_title(as_typed.group() if as_typed else plan.text, japanese=japanese), (), False
     if named and named[0].season_missing and plan.number is not None and plan.intent not in ("seasons", "next"):
         return _no_such_season(named[0], table, japanese=japanese), (), False
     return "", (), False

@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 _LONGEST_UTTERANCE = 80  # characters; who writes more describes a plot
 _TURNS = 12  # of a conversation that a follow-up may lean on
 _ALL_OF = r"\b(?:all|every|list|any|which)(?: the| of the)? {} (?:shows?|series|movies?|films?|anime|titles?|ovas?)\b"
+_IN_THE_TITLE = (
+    r"\b(?:with|has|have|having|contain(?:s|ing)?) (?:the words? )?[\"'“]?{}[\"'”]?"
+    r" in (?:the|its|their|a) (?:titles?|names?)\b"
+)
 _TITLE_WORDS = 3
 _DESCRIBES = re.compile(r"\b(?:with|about|where|who|that|featuring|in which)\b", re.IGNORECASE)
 
@@ -115,7 +119,8 @@ def _picked(plan: Plan, table: FieldIndex) -> Plan:
 
 def _with_show(plan: Plan, catalogue: CatalogueSnapshot) -> Plan:
     """Find the show that words mean which are only part of titles: "monogatari watch order"."""
-    if plan.shows or plan.intent not in OF_FRANCHISES or not plan.text or plan.field == "missing":
+    wants_a_show = plan.intent in OF_FRANCHISES or plan.field == "owned"
+    if plan.shows or not wants_a_show or not plan.text or plan.field == "missing":
         return plan
     words = plan.text
     ids = catalogue.table.search_titles(words)
@@ -141,8 +146,14 @@ def titled(plan: Plan, question: str, catalogue: CatalogueSnapshot) -> Plan:
 
 
 def with_titled(plan: Plan, named: Sequence[AliasMatch], question: str, table: FieldIndex) -> Plan:
-    """Let "all X series" have every show of that title, and not only those that relations tie to one of them."""
+    """Let "all X series" and "with X in the title" have every show of that title, whatever ties them to each other."""
     phrase = next((match.phrase for match in named if match.id in plan.shows), "")
+    if phrase and re.search(_IN_THE_TITLE.format(re.escape(phrase)), question, re.IGNORECASE):
+        intent = plan.intent if plan.intent in ("count", "superlative") else "list"
+        condition = both(plan.condition, plan.preferred, Predicate("title", "=", phrase.casefold()))
+        return replace(
+            plan, intent=intent, shows=(), franchise=False, condition=condition, preferred=EVERYTHING, text=""
+        )
     if not plan.franchise or not phrase or not re.search(_ALL_OF.format(re.escape(phrase)), question, re.IGNORECASE):
         return plan
     return replace(plan, among=tuple(show.id for show in table.shows() if table.has_title(show.id, phrase)))

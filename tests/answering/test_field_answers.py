@@ -51,5 +51,5 @@ def test_a_title_stands_beside_its_english_name():
     show = Show(
         id="3", title="Shingeki no Kyojin", titles=("Shingeki no Kyojin", "進撃の巨人", "AoT", "Attack on Titan")
     )
-    assert field_answers.english_title(show) == "Attack on Titan"
-    assert field_answers.english_title(OLD) is None
+    assert show.english_title == "Attack on Titan"
+    assert OLD.english_title is None

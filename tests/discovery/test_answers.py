@@ -233,3 +233,55 @@ def test_a_gap_that_is_known_by_its_number_only_is_named_by_what_it_follows():
     fact = answer(Plan(intent="watch_order", shows=("a",)), collection([nameless]))
 
     assert "Not in your catalogue: a sequel of Lone." in fact.remarks
+
+
+def test_a_show_that_is_there_is_said_to_be_there():
+    fact = answer(Plan(intent="field", shows=("one",), field="owned"), ALL)
+
+    assert (fact.value, fact.ids, fact.complete) == ("yes", ("one",), True)
+    assert fact.heading == "Yes. Your catalogue has **Dawn** (2010, 24 episodes)."
+
+
+@pytest.mark.parametrize(
+    ("shows", "sentence"),
+    [
+        (("one", "two"), "**Dawn Season 2** is the sequel of **Dawn**."),
+        (("two", "one"), "**Dawn** is the prequel of **Dawn Season 2**."),
+        (("one", "side"), "is a side story of **Dawn**."),
+        (("side", "two"), "belong to one franchise, through other shows of it."),
+        (("one", "calm"), "The catalogue knows of no relation between **Dawn** and"),
+    ],
+)
+def test_how_two_shows_belong_together_is_said(shows, sentence):
+    assert sentence in answer(Plan(intent="compare", shows=shows, field="relation"), ALL).heading
+
+
+def test_a_season_asked_for_by_number_is_there_or_not():
+    there = answer(Plan(intent="seasons", shows=("one",), number=2, yes_no=True), ALL)
+    absent = answer(Plan(intent="seasons", shows=("one",), number=7, yes_no=True), ALL)
+
+    assert there.heading.startswith("Yes. Season 2 of **Dawn**")
+    assert absent.heading.startswith("No. Your catalogue has **Dawn**, and no season 7")
+
+
+def test_the_first_of_each_group_is_named_with_its_group():
+    fact = answer(Plan(intent="superlative", order=Order(field="rating"), group="decade"), ALL)
+    shows = [ALL.show(show_id) for show_id in fact.ids]
+
+    assert list(fact.reasons) == sorted({f"{show.year // 10 * 10}s" for show in ALL.table.shows() if show.year})
+    for decade, best in zip(fact.reasons, shows, strict=True):
+        rivals = [show.rating for show in ALL.table.shows() if show.year and f"{show.year // 10 * 10}s" == decade]
+        assert best.rating == max(rating for rating in rivals if rating is not None)
+
+
+def test_different_values_of_a_field_are_counted():
+    fact = answer(Plan(intent="stats", measure="distinct", group="tag"), ALL)
+
+    assert fact.value == len({tag for show in ALL.table.shows() for tag in show.tags})
+    assert fact.heading == f"Your catalogue has {fact.value} tags."
+
+
+def test_a_title_is_found_by_its_beginning():
+    fact = answer(Plan(intent="list", condition=Predicate("title", "^=", "dawn s")), ALL)
+
+    assert set(fact.ids) == {"two", "half"}

@@ -48,6 +48,11 @@ def understood(question, *, show=None, year=2026):
         ("ended before 2001 and rated at least 8", "list", ["end_year<=2000", "rating>=8"]),
         ("2015年以降のホラー映画", "list", ["year>=2015", "type=movie", "tag=horror"]),
         ("コメディ以外のアニメ", "list", ["not tag=comedy"]),
+        ("anime that start with the letter Q", "list", ["title^=Q"]),
+        ('dramas whose title begins with "blue"', "list", ["tag=drama", "title^=blue"]),
+        ("movies with ocean in the title", "list", ["type=movie", "title=ocean"]),
+        ("comedy AND drama, NOT romance", "list", ["tag=comedy", "tag=drama", "not tag=romance"]),
+        ("hochstens zwolf Folgen, Mystery", "list", ["episodes<=12", "tag=mystery"]),
     ],
 )
 def test_a_list_binds_every_condition(question, intent, conditions):
@@ -440,3 +445,38 @@ def test_every_word_ends_in_one_place(question):
 
     assert len(places) == len(set(places))
     assert meaningful - {"recommend"} <= set(places)
+
+
+@pytest.mark.parametrize(
+    ("question", "show", "intent", "slots"),
+    [
+        ("do I have Dawn", "Dawn", "field", {"field": "owned"}),
+        ("is Dawn in our library?", "Dawn", "field", {"field": "owned"}),
+        ("is Blue Noon in my collection", None, "field", {"field": "owned", "text": "blue noon"}),
+        ("do we own Blue Noon already?", None, "field", {"field": "owned", "text": "blue noon"}),
+        ("is there a §3 of Dawn", "Dawn", "seasons", {"number": 3, "yes_no": True}),
+        ("do I have the §2 of Dawn", "Dawn", "seasons", {"number": 2}),
+        ("is Dawn worth watching", "Dawn", "field", {"field": "rating"}),
+        ("is Dawn on my list", "Dawn", "field", {"field": "my_status"}),
+        ("how many different genres are there", None, "stats", {"measure": "distinct", "group": "tag"}),
+        ("highest rated of each decade", None, "superlative", {"group": "decade"}),
+        ("a good first anime for my sister", None, "recommend", {"moods": ("newcomer",)}),
+        ("anything under an hour that we can watch right now", None, "recommend", {"minutes": 60}),
+    ],
+)
+def test_everyday_questions_have_the_intent_they_have(question, show, intent, slots):
+    plan = understood(question, show=show)
+
+    assert plan.intent == intent
+    assert {name: getattr(plan, name) for name in slots} == slots
+
+
+@pytest.mark.parametrize(
+    "question", ["do I have any mystery", "do I have something sad", "is there anything in my library with gore"]
+)
+def test_what_is_described_is_no_title(question):
+    assert understood(question).field != "owned"
+
+
+def test_a_plot_that_starts_with_something_is_no_title():
+    assert understood("a story that starts with a murder").conditions() == []

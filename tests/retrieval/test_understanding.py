@@ -69,7 +69,7 @@ def test_a_question_is_answered_from_memory(question, intent, ids):
     [
         ("who directed Dawn", "Director: not recorded"),
         ("what have I not watched yet", "does not know what you have watched"),
-        ("in what order do I watch Zyxwell", "“zyxwell” is not in your catalogue"),
+        ("in what order do I watch Zyxwell", "“Zyxwell” is not in your catalogue"),
     ],
 )
 def test_what_is_not_there_is_said(question, words):

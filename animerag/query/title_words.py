@@ -1,0 +1,47 @@
+"""Words of titles as conditions: "that start with the letter Z", "with “Kimi” in the title"."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from animerag.query.plan import Predicate
+
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Callable
+
+    from animerag.query.plan import Condition
+
+_BEGINS = r"(?:(?:titles?|names?)(?: that| which)? )?(?:starts?|starting|begins?|beginning)(?: out)? with"
+_END = r"(?=[\"'”’]?\s*(?:$|[,.?!]|and\b|or\b|but\b))"
+_QUOTED = r"[\"'“‘「](?P<words>[^\"'“”‘’「」]{1,40})[\"'”’」]"
+
+
+def _condition(match: re.Match[str], _today: int) -> Condition:
+    groups = match.groupdict()
+    said = groups.get("letter") or groups.get("words") or ""
+    return Predicate("title", "^=", said.upper() if len(said) == 1 else said.strip())
+
+
+def _contained(match: re.Match[str], _today: int) -> Condition:
+    return Predicate("title", "=", match["contained"].strip())
+
+
+# Patterns over a question in lower case, each with what its match means. A plot "starts with a murder": only a letter,
+# or words in quotation marks, are the beginning of a title.
+PATTERNS: tuple[tuple[str, Callable[[re.Match[str], int], Condition]], ...] = (
+    (
+        rf"\b(?:(?:that|which|whose) )?{_BEGINS} (?:the |an? )?(?:capital )?(?:letters? )?[\"'“‘]?(?P<letter>\w){_END}",
+        _condition,
+    ),
+    (rf"\b(?:(?:that|which|whose) )?{_BEGINS} (?:the )?(?:words? )?{_QUOTED}", _condition),
+    (
+        (
+            r"\b(?:with|has|have|having|contain(?:s|ing)?) (?:the words? )?[\"'“]?(?P<contained>[\w' -]{1,30}?)[\"'”]?"
+            r" in (?:the|its|their|a) (?:titles?|names?)\b"
+        ),
+        _contained,
+    ),
+    (r"\b(?:under|with) (?:the )?letter [\"'“‘]?(?P<letter>\w)\b", _condition),
+    (r"[「\"“]?(?P<letter>\w)[」\"”]?から始まる|[「\"“](?P<words>[^」\"”]{1,40})[」\"”](?:から|で)始まる", _condition),
+)
