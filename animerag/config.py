@@ -117,6 +117,7 @@ class Settings(BaseSettings):
     api_token: SecretStr | None = None  # opens /mcp, /v1 and /api on the app's port
     otlp_endpoint: str | None = None
     debug: bool = False
+    demo: bool = False  # for public hosting: the sample alone, read-only, without a provider
     _saved: frozenset[str] = PrivateAttr(frozenset())
 
     @field_validator("data_dir", "covers")
@@ -215,9 +216,17 @@ def load_settings(**options: Any) -> Settings:
     _keep_loopback_off_the_proxy()
     given = {name: value for name, value in options.items() if value is not None}
     try:
-        return Settings(**given)
+        settings = Settings(**given)
     except ValidationError as error:
         raise SettingsError(" ".join(_sentence(problem) for problem in error.errors())) from None
+    return _as_demo(settings) if settings.demo else settings
+
+
+def _as_demo(settings: Settings) -> Settings:
+    """Keep strangers away from the owner's catalogue and key: a demo has its own data, and asks no provider."""
+    own = {"data_dir": settings.data_dir / "demo", "database_url": None, "covers": None, "api_token": None}
+    local = {"embedding_provider": "local", "chat_provider": "local", "openai_api_key": None, "openai_base_url": None}
+    return settings.model_copy(update={**own, **local})
 
 
 def _is_ipv6(host: str) -> bool:

@@ -16,7 +16,8 @@ def page() -> None:
     else:
         with components.error_boundary():
             batch.choose()
-    batch_history.saved(shown)
+    if not session.is_demo():
+        batch_history.saved(shown)
 
 
 navigation.run(page)

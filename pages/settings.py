@@ -14,4 +14,4 @@ def page() -> None:
         settings.connection_test()
 
 
-navigation.run(page)
+navigation.run(page, for_owner=True)

@@ -35,4 +35,4 @@ def check() -> None:
         system.doctor(report)
 
 
-navigation.run(page)
+navigation.run(page, for_owner=True)

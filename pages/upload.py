@@ -27,4 +27,4 @@ def page() -> None:
         )
 
 
-navigation.run(page)
+navigation.run(page, for_owner=True)

@@ -74,7 +74,7 @@ def history(exchanges: Sequence[Exchange]) -> None:
     if exchanges:
         icon = ":material/add_comment:"
         st.button("New chat", icon=icon, key="ask_new", width="stretch", on_click=conversation.open_one, args=(None,))
-    stored = session.runtime().call(session.services().conversations.latest())
+    stored = [] if session.is_demo() else session.runtime().call(session.services().conversations.latest())
     if not stored:
         return
     st.caption("History")

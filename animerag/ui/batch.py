@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 MAX_MB = 50
 MAX_LEVEL = 64
+DEMO_ROWS = 20  # questions of a sheet, where strangers share a machine
 _USUAL_LEVEL = 3
 _PREVIEWED = 5
 _DETECT = "detect"
@@ -61,6 +62,8 @@ def _prepare(data: bytes, name: str) -> None:
     path = session.services().spool.store(data).path
     reading = _chosen_reading(digest)
     sheet = batch_runs.sheet(path, name, reading)
+    if session.is_demo() and len(sheet.rows) > DEMO_ROWS:
+        raise InvalidInputError(f"The demo answers at most {DEMO_ROWS} questions at a time: shorten the sheet.")
     _how_read(sheet, digest)
     _counts(sheet)
     _preview(sheet)

@@ -131,7 +131,7 @@ def _files(run: BatchRun) -> None:
                 on_click="ignore",
                 key=f"batch_download_{suffix[1:]}",
             )
-        if run.at_work:
+        if run.at_work or session.is_demo():
             return
         with st.popover("Delete", icon=":material/delete:", key=f"batch_deleting_{run.id}"):
             st.caption("This cannot be undone.")

@@ -86,6 +86,8 @@ def _words(card: Card) -> None:
 
 def _actions(show: Show, key: str) -> None:
     """Draw what one click changes in your list."""
+    if session.is_demo():
+        return
     mine = session.services().my_list
     with st.container(horizontal=True, gap="xsmall"):
         if show.my_status == "completed":

@@ -69,7 +69,7 @@ def _heading(show: Show) -> str:
 def same_shows(pairs: Sequence[Pair], *, opened: bool = False) -> None:
     """Offer to merge pairs that look like one show, or to keep both."""
     service, call = session.services().same_shows, session.runtime().call
-    if not pairs:
+    if not pairs or session.is_demo():
         return
     more = "at least " if len(pairs) == _PAIRS else ""
     heading = f"{more}{counted(len(pairs), 'pair')} may be the same show"

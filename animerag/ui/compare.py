@@ -50,7 +50,7 @@ def open_tabs(experiment_job: Job | None) -> Mapping[str, TabContainer]:
     if TAB_KEY not in st.session_state:  # as `default` it would open that tab again whenever it changes
         shown = st.query_params.get("experiment") or (experiment_job is not None and experiment_job.running)
         st.session_state[TAB_KEY] = EXPERIMENT if shown else RACE
-    names = (RACE, EXPERIMENT, HISTORY)
+    names = (RACE,) if session.is_demo() else (RACE, EXPERIMENT, HISTORY)
     return dict(zip(names, st.tabs(names, key=TAB_KEY, on_change="rerun"), strict=True))
 
 
@@ -175,6 +175,8 @@ def use_level(
 
 def _why_not_used(workload: Workload, fixed_by: str | None) -> str | None:
     """Return why a level that was measured cannot be used, or None."""
+    if session.is_demo():
+        return "The demo cannot be changed."
     if fixed_by is not None:
         return f"{fixed_by} fixes the level: unset it first."
     services = session.services()

@@ -60,7 +60,7 @@ def foot() -> None:
     services = session.services()
     st.caption(label(f"{_who(services)} · {counted(session.look().shows, 'show')}"))
     running = sum(job.running for job in session.services().jobs.all())
-    if running:
+    if running and not session.is_demo():
         st.page_link("pages/system.py", label=f"{counted(running, 'job')} running", icon=":material/sync:")
 
 
@@ -82,6 +82,9 @@ def catalogue_state(status: Status) -> bool:
         _empty(job)
         return False
     if status.sample_only:
+        if session.is_demo():
+            st.caption(f"A demo with {counted(status.shows, 'show')}. Nothing you do here changes them.")
+            return True
         line, link = st.columns([3, 1], vertical_alignment="center")  # 4 to 1 cuts the link off at 1280 pixels
         line.caption(f"Sample catalogue, {counted(status.shows, 'show')}. Your first upload will replace it.")
         link.page_link("pages/upload.py", label="Upload your own", icon=":material/upload_file:")
@@ -108,7 +111,8 @@ def _empty(job: Job | None) -> None:
         show_error(f"The sample could not be loaded. {job.error}")
     st.info("The catalogue is empty. Upload an export, or load the sample.", icon=":material/inbox:")
     upload, retry = st.columns([1, 4], vertical_alignment="center")
-    upload.page_link("pages/upload.py", label="Upload", icon=":material/upload_file:")
+    if not session.is_demo():
+        upload.page_link("pages/upload.py", label="Upload", icon=":material/upload_file:")
     if retry.button("Load the sample", icon=":material/refresh:", key="sample_again"):
         services = session.services()
         session.runtime().call(services.catalogue.start_sample(services.jobs))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from contextvars import ContextVar
+from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from animerag.event_loop import Runtime
 
 _THROUGH_APP = "through_app"
+_OWNERS = ("upload", "settings", "system")  # pages that only the owner of a catalogue may see
 _started: list[Doors] = []  # of this server; Streamlit asks for middleware and lifespan apart
 # A Material icon would be fetched from its maker's server by every browser.
 _ICON = str(files("animerag.ui").joinpath("icon.png"))
@@ -31,8 +33,8 @@ _sidebar: ContextVar[DeltaGenerator] = ContextVar("sidebar")  # of the run of a 
 
 
 def pages() -> dict[str, list[StreamlitPage]]:
-    """Return the pages in the order of the sidebar, in its groups."""
-    return {
+    """Return the pages in the order of the sidebar, in its groups; a demo has none that changes anything."""
+    groups = {
         "Your shows": [
             st.Page("pages/home.py", title="Home", icon=":material/home:", url_path="home", default=True),
             st.Page("pages/ask.py", title="Ask", icon=":material/forum:", url_path="ask"),
@@ -48,6 +50,22 @@ def pages() -> dict[str, list[StreamlitPage]]:
             st.Page("pages/system.py", title="System", icon=":material/monitor_heart:", url_path="system"),
         ],
     }
+    if is_demo():
+        shown = {name: [page for page in group if page.url_path not in _OWNERS] for name, group in groups.items()}
+        return {name: group for name, group in shown.items() if group}
+    return groups
+
+
+@cache  # reading the environment takes longer than drawing a page's controls
+def is_demo() -> bool:
+    """Tell whether strangers may use this app, who must not change anything."""
+    from animerag.config import load_settings
+    from animerag.errors import SettingsError
+
+    try:
+        return load_settings().demo
+    except SettingsError:  # the page will say so
+        return False
 
 
 def entered() -> None:
@@ -75,8 +93,8 @@ def sidebar() -> DeltaGenerator:
     return _sidebar.get(st.sidebar)  # a page that runs without app.py has no part of its own there
 
 
-def run(page: Callable[[], None]) -> None:
-    """Run a page; whatever goes wrong in it becomes a sentence.
+def run(page: Callable[[], None], *, for_owner: bool = False) -> None:
+    """Run a page; whatever goes wrong in it becomes a sentence. A page `for_owner` stays closed in a demo.
 
     A server whose very first request is for a page runs that file alone, by Streamlit's older rules for a folder called
     `pages`. Naming the pages ends that mode, and the next run goes through app.py.
@@ -88,6 +106,9 @@ def run(page: Callable[[], None]) -> None:
 
     from animerag.ui.components import error_boundary
 
+    if for_owner and is_demo():
+        st.info("The demo cannot be changed.", icon=":material/lock:")
+        return
     with error_boundary():
         page()
 

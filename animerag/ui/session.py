@@ -41,6 +41,11 @@ def services() -> Services:
     return runtime().services
 
 
+def is_demo() -> bool:
+    """Tell whether strangers use this app: nothing can be changed then, and nobody sees what others ask."""
+    return services().settings.demo
+
+
 def on_loop(work: Callable[[], T]) -> T:
     """Run something short on the services' loop, where what belongs to the loop may be read and changed."""
 

@@ -89,7 +89,7 @@ def _provenance(show: Show) -> None:
     if origins:
         files = ", ".join(f"{one.file} (id {one.source_id})" for one in origins)
         st.caption(label(f"Imported from {files}"))
-    if edited:
+    if edited and not session.is_demo():
         st.caption(label(f"Edited: {', '.join(name.replace('_', ' ') for name in edited)}"))
         hint = "The next import of its file restores the values of the file."
         if st.button("Discard edits", key="catalogue_forget", type="tertiary", icon=":material/undo:", help=hint):
@@ -209,6 +209,8 @@ def _turn_to(show_id: str | None) -> None:
 
 
 def _actions(show: Show) -> None:
+    if session.is_demo():
+        return
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         _my_list(show)
         if st.button("Edit", icon=":material/edit:", key="catalogue_edit"):
@@ -224,7 +226,7 @@ def undo_deletion() -> None:
     """Name the show that was deleted last and offer to restore it, until the next import."""
     call, editing = session.runtime().call, session.services().editing
     deleted = call(editing.deleted())
-    if not deleted:
+    if not deleted or session.is_demo():
         return
     last, before = deleted[0], len(deleted) - 1
     more = f" You can undo {counted(before, 'earlier deletion')} as well, one after another." if before else ""
