@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from animerag.discovery.collection import listed
 from animerag.discovery.similarity import one_of_each
+from animerag.discovery.title_numbers import numbers_in
 from animerag.models.filters import Filters
 from animerag.models.retrieval import FactAnswer
 from animerag.query.execution import matcher
@@ -120,6 +121,8 @@ def may_begin(show: Show, collection: Collection) -> bool:
         return entry.of is not None and collection.seen(collection.show(entry.of))
     if any(gap.kind == "prequel" and gap.after == show.id for gap in franchise.gaps):
         return False
+    if not franchise.before(show.id) and (numbers_in(show)[0] or 1) > 1:
+        return False  # "3rd Season" continues what the catalogue does not have
     return all(collection.seen(before.show) for before in franchise.before(show.id) if before.role != "recap")
 
 

@@ -41,7 +41,7 @@ _UNITS: dict[FieldName, str] = {
     "duration": r"(?:minutes?|mins?)\b",
 }
 _UNIT = r"(?:\s*-?\s*(?:" + "|".join(f"(?P<{name}>{unit})" for name, unit in _UNITS.items()) + r"))"
-_RATED = r"(?P<rated>\b(?:my )?(?:rat(?:ed|ing|ings)|scor(?:ed|es|e|ing)|bewertung|marks?)(?:\s+(?:of|is|are|at|that is|was))?\s*)"
+_RATED = r"(?P<rated>\b(?:my |(?:an? )?(?:average|mean) )?(?:rat(?:ed|ing|ings)|scor(?:ed|es|e|ing)|bewertung|marks?)(?:\s+(?:of|is|are|at|that is|was))?\s*)"
 _Y = r"(?P<y>(?:19|20)\d\d)(?![\d,.]\d|\d|\s*(?:votes?|voters?|people|users?|episodes?|eps?|minutes?|話|票))"
 _AIRED = r"(?:(?:that |which )?(?:were |was |are )?(?:started|began|aired|airing|premiered|debuted|released|made|came out|broadcast)\s+)?"
 _SEASONS = {spelling: name for name, spellings in lexicon()["seasons"].items() for spelling in spellings}

@@ -46,7 +46,9 @@ _GIVE = re.compile(r"^(?:please )?(?:give|show|find|suggest|recommend|pick|name)
 _SO_MANY = re.compile(
     r"\b(?P<n>[2-8]|two|three|four|five|six|seven|eight) (?=(?:[\w-]+ ){0,3}(?:movies|films|shows|anime|series|titles|things|ones|ovas)\b)"
 )
-_MORE_OF = re.compile(r"^(?:are|is|do|have|what|which)\b.{0,30}\bmore\b .{2,40}\b(?:or|than)\b (?!\d)[a-z]")
+_MORE_OF = re.compile(
+    r"^compare (?:my |the )?(?:number of )?(?:[\w-]+ ){0,2}[\w-]+ (?:and|with|to|vs\.?) [a-z]|^(?:are|is|do|have|what|which)\b.{0,30}\bmore\b .{2,40}\b(?:or|than)\b (?!\d)[a-z]"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -59,6 +59,9 @@ _OWNED_TITLE = re.compile(
 _SEASON_EXISTS = re.compile(
     r"^(?:is|are|was|were) there(?: an?| any)?\s+§\d+|^(?:does|do|did|has|have|is) .{1,60}\s§\d+\W*$|^(?:do|have) (?:i|we) (?:have|own|got)\b.*§\d+|§\d+.{0,30}\b(?:exists?|available|out yet)\b|§\d+[はが]?(?:ある|あります|出て)"
 )
+_OCCASION = re.compile(
+    r"\bfor (?:an? |our |my |the )?(?:first |cosy |cozy |rainy |lazy |quiet )*(?:date|weekend|tonight|halloween|christmas|party|(?:movie|family|date|girls|boys) night|evening|beginners?|newcomers?|girlfriend|boyfriend|wife|husband|mom|mum|dad|parents)\b"
+)
 _TIED = re.compile(
     rf"\b(?:related|connected|linked|relation(?:ship)?|connection|anything to do with|same (?:universe|franchise|series|story|world))\b|{SHOW}.*関係|{SHOW}.*つなが"
 )
@@ -188,6 +191,12 @@ def _of_catalogue(
     reading: Question, condition: Condition, slots: Slots, text: str, left: Sequence[str]
 ) -> tuple[Intent, bool]:
     """Recognise what is asked of the catalogue as a whole."""
+    order = slots.get("order")
+    if order is not None and order.field == "rating" and order.descending and _OCCASION.search(text):
+        # "The best film for a date" wishes for one, and for no other order than that of all wishes.
+        del slots["order"]
+        slots.pop("limit", None)
+        return "recommend", True
     if slots.get("order") is not None and slots.get("group"):
         return "superlative", True
     if slots.get("order") is not None and (slots.get("limit") or not left or slots["order"].field == "underrated"):

@@ -111,9 +111,14 @@ _ASKING = re.compile(
 _ABOUT_A = re.compile(
     r"\b(?:about|with|where|at|becomes?|as|has)\b(?: (?:an?|the|some|his|her|their|of))?(?: [\w-]+){0,2} $"
 )
+_SPANS = {"weekend": 960, "day": 600, "evening": 240, "night": 240, "afternoon": 240, "lunch break": 45}  # minutes
+_SPAN = re.compile(
+    rf"\b(?:in|over|within|for|during) (?:just )?(?:an?|one|a single|this|the|my) (?P<span>{'|'.join(_SPANS)})\b"
+)
 _MINUTES = re.compile(
     r"\b(?P<n>\d+(?:\.\d+)?|an?|one|two|three|four|five|six|eight|ten|half an)\s*-?\s*(?P<unit>hours?|h|minutes|mins?)\b"
 )
+_FINISHES = re.compile(r"\b(?:finish|binge|complete|watch all|get through|whole|through)\b")
 _BY_FIELD = re.compile(
     r"\b(?:by|in|of)(?: the)?(?: number of| total| count of)? (?:episodes?|episode counts?|length|ratings?|scores?|votes?|popularity|years?|age)\b"
 )
@@ -134,6 +139,7 @@ _SORT_FIELDS = {
 _FIRST_AT_END = re.compile(
     r"\b(?:best|highest|lowest|worst|newest|oldest|longest|shortest|popular|rated|scored) first\W*$"
 )
+_OF_FEW = re.compile(r"^(?!.*\bthan (?:in )?\d).*\b(?:which of|of the two|the two)\b")
 _EACH = re.compile(r"\b(?:each|every|per|by)\b|ごと|別")
 _BARE_TOP = re.compile(r"\btop\b|トップ")
 _WHY = re.compile(
@@ -192,6 +198,10 @@ def read_slots(reading: Question, names: Sequence[Named], vocabulary: Gazetteer)
 
 def time_budget(reading: Question) -> int | None:
     """Read the time that there is: "I have three hours"; a length of episodes is a condition instead."""
+    span = _SPAN.search(reading.rest)
+    if span and _FINISHES.search(reading.text):
+        reading.claim(span.start(), span.end(), "minutes")
+        return _SPANS[span["span"]]
     match = _MINUTES.search(reading.rest)
     if match is None or not re.search(
         r"\b(?:i|we)(?: only|.ve| have)? (?:have|got|ha)|\b(?:in )?(?:under|less than|at most|up to|within|no more than)\b|\bfor (?:the next )?",
@@ -288,7 +298,7 @@ def read_orders(reading: Question, names: int, reference: str | int = "") -> Slo
         slots["field"] = measured
         reading.take(_compiled(tuple(patterns)), "measure")
         return slots
-    if names > 1 or (names == 0 and slots == {} and re.search(r"\b(?:which of|of the two|the two)\b", reading.text)):
+    if names > 1 or (names == 0 and slots == {} and _OF_FEW.search(reading.text)):
         order = _first_of(reading, "comparatives", "order")
         if order:
             field, way = order.split()[:2]

@@ -285,3 +285,10 @@ def test_a_title_is_found_by_its_beginning():
     fact = answer(Plan(intent="list", condition=Predicate("title", "^=", "dawn s")), ALL)
 
     assert set(fact.ids) == {"two", "half"}
+
+
+def test_a_later_season_without_the_earlier_ones_is_not_recommended():
+    later = Show(id="later", title="Noon Season 3", type="tv", episodes=12, year=2020, rating=9.9, votes=90_000)
+    first = replace(later, id="first", title="Evening", rating=6.0)
+
+    assert answer(Plan(intent="recommend"), collection([later, first])).ids == ("first",)
