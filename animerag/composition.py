@@ -1,7 +1,7 @@
-"""The composition root: one event loop in one thread, and the services that live on it. Knows nothing of pages.
+"""The composition root: builds the services from the settings, and closes them. Knows nothing of pages.
 
-Pages use `Runtime`: `call` for what is short, `stream` for answers, jobs for the rest. The command line opens the same
-services on a loop of its own through `open_services`.
+Pages reach the services through `event_loop.Runtime`; the command line opens them on its own loop with
+`open_services`.
 """
 
 from __future__ import annotations
@@ -65,18 +65,18 @@ if TYPE_CHECKING:
     from animerag.ports import ChatModel, CollectionSpec, Embedder, Memory, OpenIndex
     from animerag.storage.locks import Locks
 
-_M_ARENA_MAX, _HEAPS = -8, 2  # malloc.h: heaps of glibc's allocator; every thread may have one of its own otherwise
+_M_ARENA_MAX, _HEAPS = -8, 2  # malloc.h: the number of glibc heaps; by default every thread may get its own
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 _EXACT_BYTES = 64 * 2**20  # 30,000 shows of 512 numbers: read in 0.2 s, compared in 10 ms
-_LOCAL_LEVEL = 3  # batches on their way: two threads encode, the third keeps them from waiting
+_LOCAL_LEVEL = 3  # batches in flight: two threads encode, and a third batch keeps them busy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """Everything the app can do, on one loop."""
+    """Everything the app can do; all of it belongs to one event loop."""
 
     settings: Settings
     library: Library
@@ -109,11 +109,12 @@ class Services:
 
 @asynccontextmanager
 async def open_services(settings: Settings, *, warm: bool = True, serverless: bool = False) -> AsyncIterator[Services]:
-    """Open the library and what stands on it, and close all of it at the end.
+    """Open the library and all services, and close them at the end.
 
-    `warm` starts Chroma, encoder and titles in the background, for those who will need all three. `serverless` searches
+    `warm` loads Chroma, the encoder and the titles in the background. `serverless` searches
     a small catalogue in this process where no Chroma server runs: for commands that ask and change nothing.
-    Raises LibraryError, SettingsError. A Chroma that does not start is told by the calls that need it; the rest works.
+    Raises LibraryError, SettingsError. If Chroma does not start, the calls that need it
+    raise; everything else works.
     """
     _few_heaps()
     async with contextlib.AsyncExitStack() as stack:
@@ -128,7 +129,7 @@ async def open_services(settings: Settings, *, warm: bool = True, serverless: bo
         cut_off = await _mark_interrupted(library, locks)
         left = await asyncio.to_thread(locks.clear_dead)
         if cut_off or left:
-            await library.set_meta(UNCLEAN_STOP, "yes")  # until a doctor has looked, whoever starts first
+            await library.set_meta(UNCLEAN_STOP, "yes")  # until a process has checked the index
         settings = settings.with_saved(await saved_settings(library))
         gate = Gate(
             ingest=settings.ingest_concurrency,
@@ -140,8 +141,8 @@ async def open_services(settings: Settings, *, warm: bool = True, serverless: bo
         index = await _vector_index(settings, library, embedder, serverless=serverless)
         stack.push_async_callback(index.close)
         import_lock = ImportLock(locks.imports)
-        kept = AnswerCache(library, at_work=lambda: import_lock.at_work)
-        stack.push_async_callback(kept.close)
+        cache = AnswerCache(library, at_work=lambda: import_lock.at_work)
+        stack.push_async_callback(cache.close)
         services = _assemble(
             settings,
             library,
@@ -149,7 +150,7 @@ async def open_services(settings: Settings, *, warm: bool = True, serverless: bo
             encoder=encoder,
             embedder=embedder,
             chat=chat,
-            kept=kept,
+            cache=cache,
             gate=gate,
             import_lock=import_lock,
             lease=locks.lease,
@@ -208,7 +209,7 @@ async def _providers(
 
 
 async def _vector_index(settings: Settings, library: Library, embedder: Embedder, *, serverless: bool) -> OpenIndex:
-    """Return Chroma, or where that is wanted and enough, a search over the library's own vectors."""
+    """Return Chroma, or an exact search over the library's vectors where `serverless` allows it."""
     directory = settings.data_dir / "chroma"
     if serverless and not settings.chroma_url and await library.embeddings.size_bytes(embedder.model) <= _EXACT_BYTES:
         from animerag.vector_store.chroma_server import ServerFiles
@@ -237,13 +238,13 @@ def _exact_index(library: Library) -> OpenIndex:
 
 
 async def _try_providers(settings: Settings) -> list[ConnectionCheck]:
-    """Test the models of settings that may not be in use, over connections and a gate of their own."""
+    """Test the models of settings that are not in use yet, over separate connections."""
     async with contextlib.AsyncExitStack() as stack:
         _, embedder, chat = await _providers(settings, Gate(), stack)
 
         async def embed() -> str:
             embedded = await embedder.embed(["check"], priority=Priority.LIVE)
-            return f"{embedder.model} answers, with {embedded.vectors.shape[1]:,} numbers a vector."
+            return f"{embedder.model} works: its vectors have {embedded.vectors.shape[1]:,} dimensions."
 
         return [await tried("Vectors", embed), await tried("Answers", chat.check)]
 
@@ -256,7 +257,7 @@ def _assemble(
     encoder: Embedder,
     embedder: Embedder,
     chat: ChatModel,
-    kept: AnswerCache,
+    cache: AnswerCache,
     gate: Gate,
     import_lock: ImportLock,
     lease: str,
@@ -271,7 +272,7 @@ def _assemble(
     answering = Answering(
         retriever,
         chat,
-        kept,
+        cache,
         k=settings.sources,
         language=settings.answer_language,
         early_start=settings.early_start,
@@ -286,14 +287,12 @@ def _assemble(
         set_level=lambda choice: gate.set_level(Priority.INGEST, choice),
         rounds=lambda: repeat(_LOCAL_LEVEL) if embeds_here else gate.rounds(Priority.INGEST),
         max_cost_usd=settings.max_cost_usd,
-        most=batching.USUAL
-        if embeds_here
-        else batching.MOST,  # a request of ours computes: progress is worth more than size
+        most=batching.USUAL if embeds_here else batching.MOST,  # the local encoder gains nothing from large batches
     )
     editing = Editing(indexer, ingestion)
     catalogue, same_shows = Catalogue(indexer, ingestion), SameShows(indexer, ingestion)
     visits, spool = PageActivity(), UploadStore(settings.data_dir / UPLOADS)
-    jobs = Jobs(library, lease, on_start=gate.reset)  # a key may have been mended since it was refused
+    jobs = Jobs(library, lease, on_start=gate.reset)  # a rejected key may have been replaced since
     return Services(
         settings=settings,
         library=library,
@@ -337,21 +336,21 @@ def _assemble(
 
 
 def _batch_size(settings: Settings) -> int | Literal["auto"]:
-    """A size that somebody gave is obeyed; otherwise `auto` concurrency also fills its waves."""
+    """Return the configured size; with automatic concurrency and no such size, it is automatic, too."""
     given = "batch_size" in settings.model_fields_set
     return settings.batch_size if given or settings.ingest_concurrency != "auto" else "auto"
 
 
 def _few_heaps() -> None:
-    """Let all threads share two heaps: what a large import frees in one is otherwise kept there, 30 MB in all."""
-    with contextlib.suppress(AttributeError, OSError, TypeError):  # there is no such choice outside glibc
+    """Let all threads share two heaps; otherwise memory that a large import frees stays in its heap, 30 MB in all."""
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # glibc only
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _HEAPS)
 
 
 async def _warm(services: Services) -> None:
-    """Pay for start-up while nobody waits; what fails here fails again, with its reason, where it is needed.
+    """Load what the first question needs; a failure is raised again, with its reason, where the part is needed.
 
-    After an unclean stop the doctor looks at the index by himself.
+    After an unclean stop, also check and repair the index.
     """
     steps = (services.embedder.warm(), services.index.start(), services.retriever.warm())
     for outcome in await asyncio.gather(*steps, return_exceptions=True):
@@ -363,7 +362,7 @@ async def _warm(services: Services) -> None:
         return
     try:
         await services.maintenance.start_after_unclean_stop(services.jobs)
-    except InvalidInputError as error:  # something is at work already: at the next start, then
+    except InvalidInputError as error:  # another job is running: the next start tries again
         log.info("the index was not checked after an unclean stop: %s", error)
     except AnimeRAGError as error:
         log.warning("the index could not be checked after an unclean stop: %s", error)
@@ -375,11 +374,11 @@ async def _end(task: asyncio.Task[None]) -> None:
 
 
 async def _mark_interrupted(library: Library, locks: Locks) -> bool:
-    """Journal the end of jobs whose process is gone, and tell whether there were any."""
-    found = False
+    """Record the end of jobs whose process has ended, and tell whether there were any."""
+    interrupted = False
     running = await library.journal.jobs(state="running", limit=1000)
     for job in running:
         if await asyncio.to_thread(locks.is_free, job.lease):
             await library.journal.end(job.id, state="interrupted", error="The app ended before the job did.")
-            found = True
-    return found
+            interrupted = True
+    return interrupted

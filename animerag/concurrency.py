@@ -131,6 +131,6 @@ class Slots:
     def _serve(self) -> None:
         while self._waiting and self._held < max(1, self._limit()):
             turn = self._waiting.popleft()
-            if not turn.done():  # else its caller was cancelled
+            if not turn.done():  # otherwise its caller was cancelled
                 self._held += 1
                 turn.set_result(None)

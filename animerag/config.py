@@ -162,28 +162,28 @@ class Settings(BaseSettings):
 
     @property
     def fixed(self) -> frozenset[str]:
-        """Name the settings that an option, the environment or `.env` decides; saved ones do not count there."""
+        """Return the settings that an option, the environment or `.env` sets; saved ones are not included."""
         return frozenset(self.model_fields_set) - self._saved
 
     @property
     def saved(self) -> frozenset[str]:
-        """Name the settings that were saved in the app and count."""
+        """Return the settings whose saved values are in use."""
         return self._saved
 
     @property
     def provider_key(self) -> str | None:
         """Return the key that calls to the provider carry.
 
-        An address that was saved in the app gets none: who can reach the page could otherwise send the key anywhere.
+        An address saved in the app gets none: anyone who can open the page could otherwise send the key anywhere.
         """
         if self.openai_api_key is None or "openai_base_url" in self._saved:
             return None
         return self.openai_api_key.get_secret_value()
 
     def with_saved(self, saved: Mapping[str, Any], *, strict: bool = False) -> Settings:
-        """Return these settings with what was saved in the app for those that nothing else decides.
+        """Return these settings with the values saved in the app, where nothing else sets them.
 
-        A saved value that cannot be used is left out; with `strict` it raises SettingsError.
+        An invalid saved value is left out; with `strict`, it raises SettingsError.
         """
         wanted = {name: value for name, value in saved.items() if name in SAVABLE and name not in self.fixed}
         try:
@@ -192,13 +192,13 @@ class Settings(BaseSettings):
             if strict:
                 raise SettingsError(" ".join(_saved_sentence(problem) for problem in error.errors())) from None
             bad = {_name(problem) for problem in error.errors()}
-            if not bad & wanted.keys():  # it is the environment that has changed and cannot be used any more
+            if not bad & wanted.keys():  # the environment itself has become invalid
                 raise SettingsError(" ".join(_sentence(problem) for problem in error.errors())) from None
             log.warning("saved settings that cannot be used are left out: %s", ", ".join(sorted(bad)))
             return self.with_saved({name: value for name, value in wanted.items() if name not in bad})
-        found = self.model_copy(update={name: getattr(checked, name) for name in wanted})
-        found._saved = frozenset(wanted)  # noqa: SLF001 - ours
-        return found
+        merged = self.model_copy(update={name: getattr(checked, name) for name in wanted})
+        merged._saved = frozenset(wanted)  # noqa: SLF001 - ours
+        return merged
 
     @property
     def database_path(self) -> Path:
@@ -209,11 +209,11 @@ class Settings(BaseSettings):
 
 
 def load_settings(**options: Any) -> Settings:
-    """Read the environment and `.env`; `options` that are not None win.
+    """Read the environment and `.env`; `options` that are not None take precedence.
 
-    Raises SettingsError naming the setting and what was wrong with it.
+    Raises SettingsError with the name of the setting and the reason.
     """
-    _keep_loopback_off_the_proxy()
+    _exclude_loopback_from_proxies()
     given = {name: value for name, value in options.items() if value is not None}
     try:
         settings = Settings(**given)
@@ -261,8 +261,8 @@ def _complaint_of(problem: Any) -> str:
     return str(problem["msg"]).removeprefix("Value error, ").rstrip(".")
 
 
-def _keep_loopback_off_the_proxy() -> None:
-    """A proxy set for the world must not swallow calls to our own loopback servers."""
+def _exclude_loopback_from_proxies() -> None:
+    """Exclude loopback addresses from a proxy: the app talks to servers of its own there."""
     for name in ("NO_PROXY", "no_proxy"):
         hosts = [host for host in os.environ.get(name, "").split(",") if host]
         os.environ[name] = ",".join(dict.fromkeys([*hosts, "127.0.0.1", "localhost"]))

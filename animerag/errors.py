@@ -1,17 +1,17 @@
-"""Everything that can go wrong, as one tree; each message is a sentence that says what to do.
+"""All errors of the package in one tree; each message names the cause and the remedy.
 
 AnimeRAGError
 ├── InvalidInputError         a file, question or option that cannot be used as given
 │   └── SettingsError         a value from the command line, the environment or `.env`
 ├── LibraryError              the SQLite library cannot be opened, read or written
 ├── VectorStoreError          Chroma did not start, answer, or accept what was sent
-│   └── IndexBrokenError      its own data cannot be used: a new index from the library can
-├── RuntimeClosedError        the event loop that does the work is gone
-└── ProviderError             an embedding or chat provider did not do its job
-    ├── TransientProviderError    worth another try: time-outs, drops, 5xx, broken bodies
-    │   ├── RateLimitedError      a 429: wait `retry_after_s`, then go on
-    │   └── UnusableAnswerError   an answer that came and was paid for, but cannot be used
-    ├── RequestRefusedError       a 4xx for this very request; another try says the same
+│   └── IndexBrokenError      its data is damaged: rebuild the index from the library
+├── RuntimeClosedError        the event loop has ended
+└── ProviderError             an embedding or chat provider failed
+    ├── TransientProviderError    a retry may help: timeouts, dropped connections, 5xx, broken bodies
+    │   ├── RateLimitedError      a 429: wait `retry_after_s`, then continue
+    │   └── UnusableAnswerError   an answer that arrived and was charged, but cannot be used
+    ├── RequestRefusedError       a 4xx for this request; a retry would fail as well
     └── ProviderUnusableError     key, permission, quota or address: stop the job
 """
 
@@ -39,23 +39,23 @@ class VectorStoreError(AnimeRAGError):
 
 
 class IndexBrokenError(VectorStoreError):
-    """Chroma fails on its own data."""
+    """Chroma's data is damaged."""
 
 
 class RuntimeClosedError(AnimeRAGError):
-    """The event loop that does the work has ended."""
+    """The event loop has ended."""
 
 
 class ProviderError(AnimeRAGError):
-    """An embedding or chat provider did not do its job."""
+    """An embedding or chat provider failed."""
 
 
 class TransientProviderError(ProviderError):
-    """The same request may succeed when it is sent again."""
+    """The same request may succeed if it is sent again."""
 
 
 class RateLimitedError(TransientProviderError):
-    """The provider asked everybody to wait."""
+    """The provider asked to wait before any further request."""
 
     def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
         super().__init__(message)
@@ -63,22 +63,22 @@ class RateLimitedError(TransientProviderError):
 
 
 class UnusableAnswerError(TransientProviderError):
-    """The provider answered, and most likely charged for it, but the answer cannot be used: one more try is enough."""
+    """The provider sent, and probably charged for, an answer that cannot be used: retry once."""
 
 
 class OtherWidthError(UnusableAnswerError):
-    """The vectors have another width than those before: the server may serve another model under the name."""
+    """The vectors have a different number of dimensions than before: the server may have changed the model."""
 
 
 class RequestRefusedError(ProviderError):
-    """The provider refuses this very request, whoever sends it and whenever."""
+    """The provider rejects this request, and would reject it again."""
 
 
 class ProviderUnusableError(ProviderError):
-    """No request can succeed until key, permission, quota or address are mended."""
+    """No request can succeed until the key, permission, quota or address is corrected."""
 
 
 def reason_of(error: BaseException) -> str:
-    """Return what went wrong in the words of the system or vendor below, without a full stop; never empty."""
+    """Return the message of a system or vendor error without a full stop; never empty."""
     cause = getattr(error, "orig", None) or getattr(error, "strerror", None) or error
     return str(cause).strip().rstrip(".") or type(error).__name__

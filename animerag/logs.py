@@ -1,4 +1,4 @@
-"""What a process tells about itself: its log, and with ANIMERAG_DEBUG asyncio's checks and a trace of all work."""
+"""The log of a process, and, with ANIMERAG_DEBUG, asyncio's checks and a trace of all work."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 
 LOG, TRACES = "animerag.log", "trace.json"
 _LOGGERS = ("animerag", "asyncio")
-_BYTES, _KEPT = 1_000_000, 3  # a file, and how many earlier ones stay
+_BYTES, _KEPT = 1_000_000, 3  # of a file, and the number of earlier files
 _TRACE_BYTES = 10_000_000
-_LONGEST = 300  # characters of a message: a sentence of ours is shorter, a document is not
-_SLOW_S = 0.05  # a page that is drawn meanwhile would be seen to wait
+_LONGEST = 300  # characters of a message: long enough for our sentences, too short for a document
+_SLOW_S = 0.05  # long enough for a page to feel slow
 _KEY = re.compile(r"\b(?:sk|pk|ck|key)-[\w-]{6,}", re.IGNORECASE)
 
 
 @contextmanager
 def log_file(settings: Settings) -> Iterator[Path]:
-    """Keep the log of this process in the data directory, in files that are rotated. Raises LibraryError."""
+    """Write the log of this process to rotated files in the data directory. Raises LibraryError."""
     path = settings.data_dir / "logs" / LOG
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -61,7 +61,7 @@ def log_file(settings: Settings) -> Iterator[Path]:
 
 
 def tail(path: Path, most_bytes: int = 20_000) -> str:
-    """Return the last lines of a log, whole ones only; nothing where there is none yet."""
+    """Return the last complete lines of a log; an empty result if there is no log yet."""
     try:
         with path.open("rb") as file:
             start = max(file.seek(0, 2) - most_bytes, 0)
@@ -73,44 +73,44 @@ def tail(path: Path, most_bytes: int = 20_000) -> str:
 
 
 class RedactingFormatter(logging.Formatter):
-    """Writes what happened and where, without keys, without the words of documents, without values in tracebacks."""
+    """Formats records without keys, texts of documents, or values in tracebacks."""
 
     def __init__(self, secrets: list[str]) -> None:
         super().__init__("%(asctime)s %(levelname)s %(process)d %(name)s %(message)s")
         self._secrets = secrets
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the record's line, and below it where an error came from."""
+        """Return the record's line, followed by the origin of an error."""
         named = tuple(_named(one) for one in record.args) if isinstance(record.args, tuple) else record.args
         bare = logging.makeLogRecord(record.__dict__ | {"args": named, "exc_text": None})
-        told = super().format(bare)
+        text = super().format(bare)
         for secret in self._secrets:
-            told = told.replace(secret, "[key]")
-        return _KEY.sub("[key]", told)
+            text = text.replace(secret, "[key]")
+        return _KEY.sub("[key]", text)
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the library's name
-        """Return the line, its message cut to what a sentence of ours takes."""
+        """Return the line with its message cut to the length of our longest sentences."""
         line = " ".join(record.message.split())
         record.message = line if len(line) <= _LONGEST else f"{line[:_LONGEST]} …"
         return str(super().formatMessage(record))
 
     def formatException(self, ei: Any) -> str:  # noqa: N802 - the library's name
-        """Return the frames and the kind of an error: its message may hold what somebody typed or stored."""
+        """Return the frames and the type of an error: its message may contain user input."""
         kind, error, trace = ei
-        told = f": {error}" if isinstance(error, AnimeRAGError) else ""
-        return f"{''.join(traceback.format_tb(trace))}{kind.__name__}{told[:_LONGEST]}"
+        message = f": {error}" if isinstance(error, AnimeRAGError) else ""
+        return f"{''.join(traceback.format_tb(trace))}{kind.__name__}{message[:_LONGEST]}"
 
 
 def _named(value: object) -> object:
-    """Return a foreign error's kind; its message may hold what somebody typed or stored."""
+    """Return the type of a foreign error: its message may contain user input."""
     return type(value).__name__ if isinstance(value, BaseException) and not isinstance(value, AnimeRAGError) else value
 
 
 @contextmanager
 def debugging(settings: Settings) -> Iterator[None]:
-    """Let the running loop look after itself and keep a trace of all work, where ANIMERAG_DEBUG asks for it.
+    """Turn on asyncio's debug mode and write a trace of all work, if ANIMERAG_DEBUG is set.
 
-    Callbacks that take 50 ms or more are logged, tasks are named after what they run, and `logs/trace.json` can be
+    Callbacks that take 50 ms or more are logged, tasks are named after their coroutines, and `logs/trace.json` can be
     opened in any viewer of Chrome's trace events, such as Perfetto.
     """
     if not settings.debug:
@@ -137,7 +137,7 @@ def _named_task(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Any],
 
 
 class _TraceFile:
-    """Appends traces as Chrome's trace events: an array whose end may be missing, so that it is whole after a crash."""
+    """Appends traces as Chrome's trace events; their array needs no closing bracket, so a crash leaves a valid file."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -145,7 +145,7 @@ class _TraceFile:
         self._traces = 0
 
     def add(self, trace: Trace) -> None:
-        """Write the spans of a trace below their whole, each lane in a row of its own."""
+        """Write a trace and its spans, each lane in a row of its own."""
         self._traces += 1
         row, wall_s = self._traces * 1000, time.time() - time.perf_counter()
         start_s, end_s = min(one.start_s for one in trace.spans), max(one.end_s for one in trace.spans)

@@ -1,6 +1,6 @@
-"""What the services need from the world outside: an embedder, a chat model and a vector index.
+"""The protocols that providers and vector stores implement: an embedder, a chat model and a vector index.
 
-Adapters implement these protocols and translate every vendor exception into `animerag.errors`.
+Implementations translate every vendor exception into `animerag.errors`.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ MetadataValue: TypeAlias = "str | int | float | bool | list[str] | None"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Embedding:
-    """Vectors of shape (n, dimensions), float32, one row a text in the order given, and what they cost."""
+    """Vectors of shape (n, dimensions), float32, one row per text in the given order, and their usage."""
 
     vectors: Vectors
     usage: Usage
 
 
 class Memory(Protocol):
-    """Facts that outlast the process, each under a key."""
+    """Key-value metadata that outlives the process."""
 
     async def get_meta(self, key: str) -> str | None:
-        """Return a fact, None where there is none. Raises LibraryError."""
+        """Return a value, or None. Raises LibraryError."""
 
     async def set_meta(self, key: str, value: str) -> None:
-        """Keep a fact in place of an earlier one. Raises LibraryError."""
+        """Store a value in place of an earlier one. Raises LibraryError."""
 
 
 class Embedder(Protocol):
@@ -46,7 +46,7 @@ class Embedder(Protocol):
     model: str
 
     async def dimensions(self) -> int:
-        """Return the width of this model's vectors; asks the provider once where no table knows it."""
+        """Return the number of dimensions; the provider is asked once where no table knows it."""
         ...
 
     async def embed(self, texts: Sequence[str], *, priority: Priority) -> Embedding:
@@ -57,11 +57,11 @@ class Embedder(Protocol):
         ...
 
     def cost_usd(self, tokens: int) -> float | None:
-        """Return what embedding so many tokens costs; None where the price is unknown, 0 where it is nothing."""
+        """Return the cost of embedding so many tokens; None if the price is unknown, 0 if it is free."""
         ...
 
     async def warm(self) -> None:
-        """Load weights or open connections, so that the first real call does not pay for it."""
+        """Load weights or open connections, so that the first real call does not have to."""
         ...
 
     async def close(self) -> None:
@@ -83,7 +83,7 @@ class ChatModel(Protocol):
         ...
 
     async def check(self) -> str:
-        """Say in a sentence what the provider knows of this model, at no cost. Raises ProviderError."""
+        """Check at no cost that the provider has this model, and describe it in a sentence. Raises ProviderError."""
         ...
 
     async def close(self) -> None:
@@ -93,7 +93,7 @@ class ChatModel(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CollectionSpec:
-    """Which vectors belong together: one library, model, width and text recipe. Distance is cosine."""
+    """The collection for one library, model, number of dimensions and text recipe. Distances are cosine distances."""
 
     name: str
     model: str
@@ -103,7 +103,7 @@ class CollectionSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VectorRecord:
-    """One show as the index keeps it; a metadata value of None removes that key from the stored record."""
+    """One show as stored in the index; a metadata value of None removes the key from the stored record."""
 
     id: str
     vector: Vectors
@@ -112,7 +112,7 @@ class VectorRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Neighbour:
-    """A stored vector near a question: cosine distance, 0 is the same direction."""
+    """A stored vector near a question; a cosine distance of 0 is the same direction."""
 
     id: str
     distance: float
@@ -120,18 +120,18 @@ class Neighbour:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VectorHits:
-    """A question's vector, and what lies nearest to it in the whole catalogue: found for many questions at once."""
+    """A question's vector and its nearest neighbours in the whole catalogue; computed for many questions at once."""
 
     vector: Vectors
     neighbours: Sequence[Neighbour]
 
 
-# A vector that is on its way: whoever awaits it goes on with what needs none meanwhile. None: embed the question.
+# Waits for a vector that is being computed elsewhere; None means that the question must be embedded.
 Locate: TypeAlias = "Callable[[], Awaitable[VectorHits | Vectors | None]]"
 
 
 class VectorIndex(Protocol):
-    """Keeps vectors and finds the nearest. Every method raises VectorStoreError."""
+    """Stores vectors and finds the nearest ones. Every method raises VectorStoreError."""
 
     async def ensure(self, spec: CollectionSpec) -> None:
         """Create the collection where it does not exist."""
@@ -163,7 +163,7 @@ class VectorIndex(Protocol):
         ...
 
     async def discard_broken(self, reason: str) -> bool:
-        """Put what is stored aside, for an index that fails on its own data; False where that is not ours to do."""
+        """Move the data of a broken index aside; return False if the server is not managed by this app."""
         ...
 
     async def count(self, spec: CollectionSpec) -> int:
@@ -171,7 +171,7 @@ class VectorIndex(Protocol):
         ...
 
     async def collections(self, prefix: str) -> list[tuple[CollectionSpec, int]]:
-        """Return the collections whose name begins so, each with its number of records."""
+        """Return the collections whose name starts with `prefix`, each with its number of records."""
         ...
 
     async def drop(self, spec: CollectionSpec) -> None:

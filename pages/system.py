@@ -30,7 +30,7 @@ def check() -> None:
         if report is None:
             return
         if not report.healthy and st.button("Repair", type="primary", key="system_repair"):
-            report = session.runtime().call(maintenance.repair_alone(session.services().jobs), timeout_s=120)
+            report = session.runtime().call(maintenance.repair_as_job(session.services().jobs), timeout_s=120)
             st.session_state["system_report"] = report
         system.doctor(report)
 

@@ -77,7 +77,7 @@ async def test_a_provider_is_tested_before_it_is_saved(opened):
             assert (services.embedder.provider, services.answering.k) == ("openai", 8)
             told = await services.preferences.check()
             assert [one.ok for one in told] == [True, True]
-            assert "1,536 numbers a vector" in told[0].message
+            assert "1,536 dimensions" in told[0].message
             assert services.settings.chat_model in told[1].message
 
 
@@ -93,7 +93,7 @@ async def test_the_embedded_default_passes_its_own_check(opened):
     async with opened() as services:
         told = await services.preferences.check()
     assert [one.ok for one in told] == [True, True]
-    assert "512 numbers" in told[0].message
+    assert "512 dimensions" in told[0].message
 
 
 def of(services, *servers):

@@ -1,6 +1,6 @@
-"""Writes one answer: from fields where they are enough, else from sources by a model or as quotes.
+"""Answers one question: from fields if they are sufficient, otherwise from sources, by a model or as quotes.
 
-Knows nothing of sheets, pages or where shows are stored; it asks `retrieval` and streams what comes.
-Way through: `answering.Answering.stream` retrieves, `field_answers` or `prompting` shape the text, citations are
-checked.
+Knows nothing of sheets, pages or storage of shows; it calls `retrieval` and streams the answer.
+Way through: `answering.Answering.stream` retrieves, `field_answers` or `prompting` prepare the text, and `writing`
+streams it and checks the citations.
 """

@@ -1,4 +1,4 @@
-"""What live questions may cost a day: one sum in the library, which all processes on it draw on."""
+"""Caps the cost of live questions per day; all processes share one sum in the library."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_FACT = "asked_usd "  # and the day in UTC
+_KEY = "asked_usd "  # followed by the day in UTC
 
 
 class DailySpending:
@@ -36,14 +36,14 @@ class DailySpending:
         return _DayBudget(self._library, self._cap_usd, self._now().date().isoformat())
 
     async def taken_usd(self) -> float:
-        """Return what today's questions cost so far, with what calls under way are expected to cost."""
-        return float(await self._library.get_meta(_FACT + self._now().date().isoformat()) or 0)
+        """Return the cost of today's questions so far, including the expected cost of calls in progress."""
+        return float(await self._library.get_meta(_KEY + self._now().date().isoformat()) or 0)
 
 
 class _DayBudget(Budget):
-    """A budget that is kept in the library: a call is reserved there, in one transaction, before it is made.
+    """A budget stored in the library: the cost of a call is reserved there, in one transaction, before it is made.
 
-    After a crash a reservation stands: the call may have been paid for.
+    After a crash a reservation remains, because the call may have been charged.
     """
 
     def __init__(self, library: Library, cap_usd: float, day: str) -> None:
@@ -53,13 +53,13 @@ class _DayBudget(Budget):
         )
         super().__init__(cap_usd, reached=reached)
         self._library = library
-        self._fact = _FACT + day
+        self._key = _KEY + day
 
     async def _reserve(self, expected_usd: float) -> bool:
-        return await self._library.add_to_meta(self._fact, expected_usd, most=self._cap_usd)
+        return await self._library.add_to_meta(self._key, expected_usd, most=self._cap_usd)
 
     async def _correct(self, change_usd: float) -> None:
         try:
-            await self._library.add_to_meta(self._fact, change_usd)
-        except LibraryError as error:  # the answer is there; what was reserved for it stays taken
-            log.warning("the cost of a question could not be settled: %s", error)
+            await self._library.add_to_meta(self._key, change_usd)
+        except LibraryError as error:  # the answer is complete; the reserved cost stays counted
+            log.warning("the cost of a question could not be updated: %s", error)

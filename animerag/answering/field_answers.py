@@ -1,6 +1,6 @@
-"""What the catalogue answers, in sentences: the figure first, then a few shows with why each is there.
+"""Writes answers from fields as text, in English and Japanese: the figure first, then some shows with reasons.
 
-English and Japanese. A list shows its first shows; all of them are in `FactAnswer.ids`, for pages and scripts.
+A list shows only its first shows; `FactAnswer.ids` has all of them, for pages and scripts.
 """
 
 from __future__ import annotations
@@ -65,9 +65,9 @@ _NUMBERED = ("sequence", "order", "compare")
 
 
 def render(question: str, fact: FactAnswer, shows: Mapping[str, Show], sources: Sequence[Source]) -> str:
-    """Return a fact as text, each show cited where it is a source.
+    """Return a field answer as text, with citations of the shows that are sources.
 
-    `shows` has those of `fact.ids` that are to be listed; beyond `MOST_LISTED` the rest is only counted.
+    `shows` contains the shows to be listed; beyond `MOST_LISTED`, the others are only counted.
     """
     japanese = is_japanese(question)
     numbers = {source.show.id: number for number, source in enumerate(sources, 1)}
@@ -96,7 +96,7 @@ def render(question: str, fact: FactAnswer, shows: Mapping[str, Show], sources: 
 
 
 def _cited(text: str, sources: Sequence[tuple[Show, int]]) -> str:
-    """Return sentences with the number of its source before the end of the last one about each show."""
+    """Return the text with each show's source number before the end of the last sentence about it."""
     for show, number in sources:
         ends = [
             match
@@ -128,7 +128,7 @@ def _heading(fact: FactAnswer, *, japanese: bool) -> str:
 
 
 def _left_out(number: int, field: str, *, japanese: bool) -> str:
-    """Say how many shows have no place in an order because the catalogue lacks the field."""
+    """Return a note on the shows that are left out of an order because they lack the field."""
     name = _FIELDS[field]
     if japanese:
         return f"ほか{number:,}作品は{name[1]}の記録がありません"
@@ -136,7 +136,7 @@ def _left_out(number: int, field: str, *, japanese: bool) -> str:
 
 
 def _line(show: Show, fact: FactAnswer, place: int, number: int | None, *, japanese: bool) -> str:
-    """Return one show: its title as its owner may know it, what it is, and why it is here."""
+    """Return the line of one show: its title, its main facts, and the reason it is listed."""
     native = show.native_title or show.title
     english = None if japanese else show.english_title
     title = f"**{native if japanese else show.title}**" + (f" · {english}" if english else "")

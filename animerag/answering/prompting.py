@@ -1,4 +1,4 @@
-"""What a model is sent, within a budget of tokens, and what its answer cites of it."""
+"""Builds prompts within a token budget, and reads the citations of answers."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     from animerag.models.retrieval import Source
     from animerag.models.shows import Show
 
-DESCRIPTIONS_TOKENS = 3_000  # of all sources together; what one leaves over the others may use
+DESCRIPTIONS_TOKENS = 3_000  # for all sources together; longer ones may use what shorter ones leave
 _CITATION = re.compile(r"\[(\d{1,3})\]")
 
 
 def build_prompt(
     question: str, sources: Sequence[Source], fact: str | None = None, *, language: str = "auto"
 ) -> Prompt:
-    """Return what the model is sent: the sources, fenced by a line that no document can know, and the question.
+    """Return the prompt: the sources, between fence lines that no document can predict, and the question.
 
-    `fact` is what the catalogue's fields answer, complete; it stands with the sources. `auto` as `language` is the
-    question's own.
+    `fact` is the complete answer from the catalogue's fields; it is placed with the sources. The `language` `auto`
+    means the question's own.
     """
     fence = f"===== {secrets.token_hex(8)} ====="
     descriptions = [clean(source.show.description) for source in sources]
@@ -45,7 +45,7 @@ def build_prompt(
 
 
 def cited(text: str, sources: Sequence[Source]) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """Return the ids of the sources that a text cites, in order of appearance, and the numbers that name none."""
+    """Return the ids of the cited sources in order of appearance, and the numbers that match no source."""
     numbers = dict.fromkeys(int(number) for number in _CITATION.findall(text))
     ids = tuple(sources[number - 1].show.id for number in numbers if 0 < number <= len(sources))
     return ids, tuple(number for number in numbers if not 0 < number <= len(sources))
@@ -64,7 +64,7 @@ def _listed(number: int, show: Show, description: str) -> str:
 
 
 def _shares(texts: Sequence[str], budget: int) -> list[int]:
-    """Return how many characters of each text fit: short ones whole, the long ones alike, cut between words."""
+    """Return the number of characters of each text that fit: short texts completely, long ones cut to equal shares."""
     lengths = [0] * len(texts)
     left = budget
     tokens = [estimate_tokens(text) for text in texts]

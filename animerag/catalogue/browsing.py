@@ -1,4 +1,4 @@
-"""The catalogue as a list: searched, narrowed, ordered, page by page; and what is missing from it."""
+"""The catalogue as a list: searched, filtered, sorted and paged; and the shows that it lacks."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from animerag.query.plan import Condition
 
 Order: TypeAlias = Literal["rating", "title", "year", "air_date", "episodes", "votes", "my_score"]
-PAGE = 200  # rows that a table draws at once without being felt
+PAGE = 200  # rows that a table draws without a noticeable delay
 _REMEMBERED = 16  # lists
 _FOLLOWS = ("sequel", "prequel")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """A page of the shows that were asked for, how many there are in all, and their ids in order."""
+    """One page of the selected shows, and the ids of all of them in order."""
 
     shows: Sequence[Show]
     ids: Sequence[str]
@@ -40,7 +40,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Missing:
-    """A show that others of the catalogue name as theirs and that it lacks."""
+    """A show that is related to shows of the catalogue but missing from it."""
 
     show: RelatedShow
     named_by: Show
@@ -48,21 +48,21 @@ class Missing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vocabulary:
-    """Every tag, the most used first, and the files that shows were imported from, with the number of shows."""
+    """All tags, most frequent first, and all imported files, each with its number of shows."""
 
     tags: Sequence[str]
     files: Mapping[str, int]
 
 
 class Browsing:
-    """Lists shows from their fields in memory; words of descriptions are Ask's."""
+    """Lists shows from their fields in memory; only Ask searches descriptions."""
 
     def __init__(self, indexer: Indexer, table: Callable[[], Awaitable[FieldIndex]]) -> None:
-        """`table` gives the fields of all shows as the catalogue has them now."""
+        """`table` returns the current fields of all shows."""
         self._indexer = indexer
         self._library = indexer.library
         self._table = table
-        self._asked: dict[Hashable, list[str]] = {}  # ids by what was asked, of one state of the catalogue
+        self._asked: dict[Hashable, list[str]] = {}  # ids by request, for one revision of the catalogue
         self._asked_of: FieldIndex | None = None
 
     async def page(
@@ -76,10 +76,10 @@ class Browsing:
         condition: Condition = EVERYTHING,
         number: int = 0,
     ) -> Page:
-        """Return page `number`, from 0 on, of the shows that have `search` in a title and meet `filters`.
+        """Return page `number`, counted from 0, of the shows with `search` in a title that meet `filters`.
 
         `file` limits the list to shows imported from that file, `condition` to those that meet a question's conditions.
-        Shows without the field that orders come last. Raises LibraryError.
+        Shows without the sort field come last. Raises LibraryError.
         """
         table = await self._table()
         allowed = await provenance.ids_from(self._library, file) if file else None
@@ -96,33 +96,33 @@ class Browsing:
         asked = (search, filters, order, descending, file, len(allowed or ()), condition)
         lists = self._asked
         ids = lists.get(asked)
-        if ids is None:  # a page is drawn again and again with the same wishes
+        if ids is None:  # a page is drawn repeatedly with the same request
             ids = await asyncio.to_thread(listed)
             if len(lists) >= _REMEMBERED:
                 lists.clear()
-            lists[asked] = ids  # those of the same catalogue, whatever has come meanwhile
+            lists[asked] = ids  # for the same revision, even if the catalogue has changed since
         shown = (table.show(show_id) for show_id in ids[number * PAGE : (number + 1) * PAGE])
         return Page(shows=[show for show in shown if show is not None], ids=ids)
 
     async def vocabulary(self) -> Vocabulary:
-        """Return what conditions can be made of. Raises LibraryError."""
+        """Return the tags and files that filters offer. Raises LibraryError."""
         return Vocabulary(tags=(await self._table()).tags, files=await provenance.files(self._library))
 
     async def missing(self) -> list[Missing]:
-        """Return sequels and prequels that shows name and the catalogue lacks, each once. Raises LibraryError."""
+        """Return the sequels and prequels that the catalogue lacks, each once. Raises LibraryError."""
         table, merged = await self._table(), await provenance.merged_ids(self._library)
         return await asyncio.to_thread(_missing, table, merged.keys())
 
     async def stubs(self) -> list[Show]:
-        """Return the shows without a description: a plot cannot find them. Raises LibraryError."""
+        """Return the shows without a description: questions about a plot cannot find them. Raises LibraryError."""
         table = await self._table()
         shows = (table.show(show_id) for show_id in await provenance.without_words(self._library))
         return [show for show in shows if show is not None]
 
     async def nearest(self, show_id: str, k: int = 6) -> list[Show]:
-        """Return the shows whose descriptions mean the most alike, the nearest first; none without a vector.
+        """Return the shows with the most similar descriptions, nearest first; empty for a show without a vector.
 
-        Raises LibraryError, VectorStoreError, and ProviderError where the width of vectors must be asked for.
+        Raises LibraryError, VectorStoreError, and ProviderError if the provider has to be asked for the vector width.
         """
         spec = await self._indexer.spec()
         documents = await self._indexer.documents([show_id])

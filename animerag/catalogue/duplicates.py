@@ -1,4 +1,4 @@
-"""The same show from two sites: pairs that look like one, merged or kept as two by the user."""
+"""Pairs of records that may be the same show: the user merges them or keeps them separate."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from animerag.ingestion.importer import Ingestion
     from animerag.models.shows import Provenance, Show, StoredShow
 
-_CROWD = 12  # shows that share a title beyond this are a franchise, not copies
+_CROWD = 12  # more shows with one title are a franchise, not duplicates
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """Two shows that look like one: `title` is what both are called."""
+    """Two records that may be the same show; `title` is the title they share."""
 
     first: StoredShow
     second: StoredShow
@@ -36,7 +36,7 @@ class Pair:
 
 
 class SameShows:
-    """Finds pairs and merges them or keeps them as two."""
+    """Finds such pairs, and merges them or keeps them separate."""
 
     def __init__(self, indexer: Indexer, ingestion: Ingestion) -> None:
         self._indexer = indexer
@@ -44,20 +44,22 @@ class SameShows:
         self._ingestion = ingestion
 
     async def pairs(self, *, limit: int = 200) -> list[Pair]:
-        """Return pairs whose titles agree and whose year and episodes do not differ. Raises LibraryError."""
+        """Return pairs with the same title and without a different year or number of episodes. Raises LibraryError."""
         shows = await provenance.stored(self._library)
         apart = await provenance.apart(self._library)
         return await asyncio.to_thread(_first_pairs, list(shows.values()), apart, limit)
 
     async def merge(self, keep: str, other: str) -> Show:
-        """Make one show of two: `keep` gets what it lacks and both names; files that contain `other` then mean `keep`.
+        """Merge two shows: `keep` gets missing values and all titles; files that contain `other` then refer to `keep`.
 
-        All of it is stored in one step or nothing. Raises InvalidInputError for a show that is not there,
-        ProviderError, VectorStoreError, LibraryError.
+        The change is atomic. Raises InvalidInputError for an unknown show, ProviderError, VectorStoreError,
+        LibraryError.
         """
         shows = await self._library.shows([keep, other])
         if keep == other or len(shows) < 2:
-            raise InvalidInputError(f"{keep} and {other} are not two shows of the catalogue.")
+            raise InvalidInputError(
+                f"{keep} and {other} cannot be merged: choose two different shows of the catalogue."
+            )
         mine, theirs = shows[keep], shows[other]
         merged = with_mine(united(mine, theirs), mine, theirs)
         await self._ingestion.store(Document.of(merged), also=partial(provenance.merge, keep=keep, other=other))
@@ -65,11 +67,11 @@ class SameShows:
         return merged
 
     async def keep_both(self, one: str, two: str) -> None:
-        """Do not offer this pair again. Raises LibraryError."""
+        """Keep both shows and do not offer this pair again. Raises LibraryError."""
         await provenance.keep_apart(self._library, one, two)
 
     async def provenance_of(self, show_id: str) -> list[Provenance]:
-        """Return the files that a show was imported from, the newest first. Raises LibraryError."""
+        """Return the files that a show was imported from, newest first. Raises LibraryError."""
         return await provenance.origins_of(self._library, show_id)
 
 
@@ -94,7 +96,7 @@ def _alike(shows: list[StoredShow]) -> Iterator[Pair]:
         if len(called) > _CROWD:
             continue
         for one, two in combinations(sorted(called, key=lambda show: show.id), 2):
-            # Within one site a common synonym is no evidence: sequels share the Japanese title, say.
+            # Within one site a shared synonym is no evidence: sequels may share the Japanese title.
             sites = {split_id(one.id)[0], split_id(two.id)[0]}
             mains = key in {normalise(one.title)} & {normalise(two.title)}
             if (len(sites) == 2 or mains) and _agree(one, two):
@@ -102,7 +104,7 @@ def _alike(shows: list[StoredShow]) -> Iterator[Pair]:
 
 
 def _agree(one: StoredShow, two: StoredShow) -> bool:
-    """Tell whether year and episodes do not differ, and at least one of them is known to be equal."""
+    """Tell whether year and episodes do not differ, and at least one of them is known and equal."""
     facts = [(one.year, two.year), (one.episodes, two.episodes)]
     known = [(a, b) for a, b in facts if a is not None and b is not None]
     return bool(known) and all(a == b for a, b in known)

@@ -1,4 +1,4 @@
-"""Shows edited or deleted: an edit outlasts later imports, a deletion can be undone until the next one."""
+"""Edits and deletions of shows: edits survive later imports, and a deletion can be undone until the next one."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class Editing:
         self._ingestion = ingestion
 
     async def edit(self, show_id: str, changes: Mapping[str, object]) -> Show:
-        """Edit fields of a show; the edit outlasts later imports, and a new description is embedded.
+        """Edit fields of a show; the edit survives later imports, and a new description is embedded.
 
-        Raises InvalidInputError for an unknown show or a value that cannot be, and what an ingestion raises.
+        Raises InvalidInputError for an unknown show or an invalid value, and the errors of an import.
         """
         show = await self._library.show(show_id)
         if show is None:
-            raise InvalidInputError("This show is not in the catalogue any more.")
+            raise InvalidInputError("This show is no longer in the catalogue.")
         checked = {name: _checked(name, value) for name, value in changes.items()}
         report = await self._ingestion.import_documents([Document.of(edited(show, checked))], Control())
         if report.rows:
@@ -45,36 +45,36 @@ class Editing:
         return edited(show, checked)
 
     async def changed(self, show_id: str) -> Sequence[str]:
-        """Name the fields of a show that its owner changed. Raises LibraryError."""
+        """Return the names of the edited fields of a show. Raises LibraryError."""
         return sorted((await provenance.edits_of(self._library, [show_id])).get(show_id, {}))
 
     async def forget(self, show_id: str) -> None:
-        """Discard the edits of a show; the next import of its file restores the file's values. Raises LibraryError."""
+        """Discard the edits of a show; the next import restores the file's values. Raises LibraryError."""
         await provenance.keep_edits(self._library, show_id, {})
 
     async def delete(self, ids: Sequence[str]) -> int:
-        """Delete shows and their vectors in the index, and return how many there were. Raises LibraryError.
+        """Delete shows and their vectors, and return their number. Raises LibraryError.
 
-        While Chroma is away the vectors stay strays, which no page shows and a repair removes.
+        If Chroma is unavailable, the vectors become strays: no page shows them, and a repair removes them.
         """
         removed = await deletions.remove(self._library, ids)
         if removed:
-            with contextlib.suppress(AnimeRAGError):  # they are journalled as strays
+            with contextlib.suppress(AnimeRAGError):  # they are recorded as strays
                 await self._indexer.remove_strays()
         return removed
 
     async def deleted(self) -> Sequence[DeletedShow]:
-        """Return the shows that `undo` can restore, the one that was deleted last first. Raises LibraryError."""
+        """Return the shows that `undo` can restore, most recently deleted first. Raises LibraryError."""
         return await deletions.listed(self._library)
 
     async def undo(self, ids: Sequence[str]) -> Sequence[str]:
-        """Restore deleted shows with their edits, their owner's list and their stored vectors; returns their ids.
+        """Restore deleted shows with their edits, list entries and stored vectors, and return their ids.
 
-        While Chroma is away they count as not indexed. Raises InvalidInputError after an import, LibraryError.
+        If Chroma is unavailable, they count as not indexed. Raises InvalidInputError after an import, LibraryError.
         """
         restored = await deletions.restore(self._library, ids)
         if not restored:
-            raise InvalidInputError("This deletion cannot be undone any more: import the show's file again.")
-        with contextlib.suppress(AnimeRAGError):  # the library says what is not indexed
-            await self._indexer.write_again(await self._indexer.spec(), restored)
+            raise InvalidInputError("This deletion can no longer be undone: import the show's file again.")
+        with contextlib.suppress(AnimeRAGError):  # the library records what is not indexed
+            await self._indexer.rewrite(await self._indexer.spec(), restored)
         return restored

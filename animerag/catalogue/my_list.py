@@ -51,7 +51,7 @@ class MyList:
     async def _show(self, show_id: str) -> Show:
         show = await self._library.show(show_id)
         if show is None:
-            raise InvalidInputError("This show is not in the catalogue any more.")
+            raise InvalidInputError("This show is no longer in the catalogue.")
         return show
 
     async def _update(self, show: Show, status: MyStatus | None, progress: int | None, score: float | None) -> Show:

@@ -1,4 +1,4 @@
-"""What is configured and stored, without opening the services: nothing heavy is imported, no process is started."""
+"""The configuration and counts of a catalogue, read without heavy imports and without starting a process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:
-    """The settings that count, the models, and the counts of the catalogue; `indexed` is None where it is unknown."""
+    """The effective settings, the models, and the counts of the catalogue; `indexed` is None if unknown."""
 
     settings: Settings
     provider: str
@@ -31,8 +31,8 @@ class Overview:
 def read(settings: Settings) -> Overview | None:
     """Return the overview for the embedded encoder.
 
-    None where the services have to be opened: for a library that is missing, damaged or of another version, and for a
-    provider that may have to be asked how wide its vectors are.
+    None if the services have to be opened: for a library that is missing, damaged or from another version, and for a
+    provider that may have to be asked for its vector width.
     """
     library = summary.read(settings.database_path)
     if library is None:
@@ -56,5 +56,5 @@ def read(settings: Settings) -> Overview | None:
 
 
 def chroma_address(settings: Settings) -> str | None:
-    """Return the address of the configured Chroma server, or of the local one while it runs."""
+    """Return the address of the configured Chroma server, or of the local one if it is running."""
     return settings.chroma_url or ServerFiles(settings.data_dir / "chroma").live_url()

@@ -1,4 +1,4 @@
-"""Catalogue: what is in it, one show at a time, and the sample that an empty one starts with."""
+"""The catalogue: its counts, its shows, and the sample that a new one starts with."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SAMPLE_JOB = "sample"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """Counts that every page shows; `indexed` is None while the index cannot be asked about."""
+    """Counts that every page shows; `indexed` is None while they are unknown."""
 
     shows: int
     sample: int
@@ -31,12 +31,12 @@ class Status:
 
     @property
     def not_indexed(self) -> int:
-        """Return how many shows the current model has no vector for; 0 while that is unknown."""
+        """Return the number of shows without a vector of the current model; 0 if unknown."""
         return 0 if self.indexed is None else self.shows - self.indexed
 
     @property
     def sample_only(self) -> bool:
-        """Tell whether nothing but the sample is there."""
+        """Tell whether the catalogue contains only the sample."""
         return 0 < self.shows == self.sample
 
 
@@ -49,7 +49,7 @@ class Catalogue:
         self._ingestion = ingestion
 
     async def status(self) -> Status:
-        """Count shows and vectors from the library only, so that it works while Chroma is down."""
+        """Count shows and vectors using only the library, so that it works without Chroma."""
         counts = await self._library.counts()
         try:
             spec = await self._indexer.spec()
@@ -63,17 +63,17 @@ class Catalogue:
         return await self._library.show(show_id)
 
     async def shows(self, ids: list[str]) -> dict[str, Show]:
-        """Return those of the ids that the catalogue has."""
+        """Return the shows with these ids that are in the catalogue."""
         return await self._library.shows(ids)
 
     async def start_sample(self, jobs: Jobs) -> Job | None:
-        """Start to import the sample into an empty catalogue while no job runs; returns that job."""
+        """Start importing the sample if the catalogue is empty and no job is running, and return the job."""
         if jobs.running() or (await self._library.counts()).shows:
             return None
         return await jobs.start(self.import_sample, kind=SAMPLE_JOB, title="Sample catalogue", key=SAMPLE_JOB)
 
     async def import_sample(self, control: Control) -> IngestReport:
-        """Import the 150 shows that ship with the app; the user's own shows stay as they are."""
+        """Import the 150 sample shows; the user's own shows are not changed."""
         model = self._indexer.embedder.model
         await self._library.embeddings.save(model, await asyncio.to_thread(sample.vectors, model))
         with sample.catalogue() as path:

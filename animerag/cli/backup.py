@@ -48,7 +48,7 @@ async def restore(options: argparse.Namespace) -> int:
     place = (options.file, settings.database_path, settings.data_dir)
     shows = await asyncio.to_thread(backups.restore, *place, replace=options.replace)
     async with services() as opened:
-        report = await opened.maintenance.repair_alone(opened.jobs)
+        report = await opened.maintenance.repair_as_job(opened.jobs)
     left = len(report.missing)
     rest = f" {left:,} still need a vector for the current model: run `animerag ingest --reindex`." if left else ""
     print(f"Restored {counted(shows, 'show')}; {report.indexed:,} are in the search index.{rest}")

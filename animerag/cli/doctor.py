@@ -45,7 +45,7 @@ async def doctor(options: argparse.Namespace) -> int:
     """Check the library and the index; repair the index with --repair."""
     async with services() as opened:
         maintenance = opened.maintenance
-        report = await (maintenance.repair_alone(opened.jobs) if options.repair else maintenance.check())
+        report = await (maintenance.repair_as_job(opened.jobs) if options.repair else maintenance.check())
     if options.json:
         print(json.dumps({"healthy": report.healthy, **asdict(report)}, ensure_ascii=False))
     elif report.damage:

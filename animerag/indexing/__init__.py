@@ -1,5 +1,5 @@
-"""Keeps the vector index equal to the library: embeds what is missing, writes it, checks and repairs it.
+"""Keeps the vector index in step with the library: embeds and writes missing shows, checks and repairs the index.
 
-Knows nothing of files or questions; what is to be indexed is in the library.
+Knows nothing of files or questions; the library has everything that is to be indexed.
 Way through: `indexer.Indexer` embeds and writes, `doctor.Maintenance` finds differences and repairs them.
 """

@@ -1,4 +1,4 @@
-"""The names of collections: one library, model, width and text recipe each."""
+"""The names of collections, one for each library, model, width and text recipe."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from animerag.text.documents import RECIPE
 
 
 def prefix_of(library_id: str) -> str:
-    """Return how the names of a library's collections begin."""
+    """Return the prefix of the names of a library's collections."""
     return f"animerag-{library_id}-"
 
 

@@ -1,4 +1,4 @@
-"""Doctor: compare the index with the library, id by id and hash by hash, and repair it at no cost."""
+"""Checks the index against the library by id and hash, and repairs it at no cost."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 DOCTOR_JOB = "doctor"
-UNCLEAN_STOP = "unclean_stop"  # a fact of the library, until the index has been checked
+UNCLEAN_STOP = "unclean_stop"  # a key of the library's metadata, set until the index has been checked
 _CHUNK = 500
-# Chroma stores a vector in its log and in its graph. Several times that is a leak, as other projects have seen.
+# Chroma stores a vector in its log and in its graph. Several times that size is a leak, known from other projects.
 _MUCH, _MUCH_A_NUMBER = 200 * 2**20, 5 * 2 * 4  # bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DoctorReport:
-    """What differs: ids that Chroma lacks, has too many of, holds in an older form, or cannot find.
+    """The differences: ids that Chroma lacks, that it should not have, that are outdated, or that it cannot find.
 
-    And what is wrong with the library itself: sentences on its pages and rows, text hashes of unsound vectors.
+    It also lists damage in the library: messages about pages and rows, and the text hashes of damaged vectors.
     """
 
     shows: int
@@ -47,18 +47,18 @@ class DoctorReport:
     damage: tuple[str, ...] = ()
     unsound_vectors: tuple[str, ...] = ()
     repaired: int = 0
-    index_bytes: int = 0  # on disk; 0 where the server is elsewhere
+    index_bytes: int = 0  # on disk; 0 for a remote server
     oversized: bool = False
 
     @property
     def healthy(self) -> bool:
-        """Tell whether the library is sound, the index agrees with it and every vector finds itself."""
+        """Tell whether the library is sound, the index matches it and every vector can be found."""
         differs = self.missing or self.stray or self.stale or self.unsearchable
         return not (differs or self.damage or self.unsound_vectors)
 
 
 class Maintenance:
-    """Checks and repairs the index of the current model, which lies in `directory` unless its server is elsewhere."""
+    """Checks and repairs the index of the current model; `directory` is its location, None for a remote server."""
 
     def __init__(self, indexer: Indexer, import_lock: ImportLock, directory: Path | None = None) -> None:
         self._indexer = indexer
@@ -67,7 +67,7 @@ class Maintenance:
         self._directory = directory
 
     async def check(self) -> DoctorReport:
-        """Check the library, compare both sides and look up every vector.
+        """Check the library, compare the index with it and search for every vector.
 
         A library with damaged pages or rows is not compared. Raises LibraryError, VectorStoreError.
         """
@@ -102,22 +102,22 @@ class Maintenance:
         )
 
     async def index_bytes(self) -> int:
-        """Return what the index takes on this machine's disk; 0 where its server is elsewhere."""
+        """Return the disk space of the index; 0 for a remote server."""
         return await asyncio.to_thread(_size, self._directory) if self._directory else 0
 
     async def repair(self) -> DoctorReport:
-        """Repair what stored vectors can repair; shows whose text was never embedded stay missing.
+        """Repair the index from stored vectors; shows whose text was never embedded stay missing.
 
-        An index that fails on its own data is moved aside and made from the library. A library with damaged pages or
-        rows is left as it is. Nothing may be imported meanwhile: what an import has written and not yet noted looks
-        stray or stale. Raises LibraryError, VectorStoreError.
+        A damaged index is moved aside and rebuilt from the library. A library with damaged pages or rows is not
+        changed. No import may run at the same time: rows that it has written but not yet recorded look stray or stale.
+        Raises LibraryError, VectorStoreError.
         """
         try:
             return await self._repair()
         except IndexBrokenError as error:
             if not await self._indexer.index.discard_broken(str(error)):
                 raise
-            log.warning("the index is moved aside and made again: %s", error)
+            log.warning("the index is moved aside and rebuilt: %s", error)
             return await self._repair()
 
     async def _repair(self) -> DoctorReport:
@@ -130,7 +130,7 @@ class Maintenance:
         try:
             repaired = await self._remove_differences(before)
         finally:
-            await self._library.bump_revision()  # answers from before, or from half of a repair, are not given again
+            await self._library.bump_revision()  # answers from before or during the repair are not reused
         return replace(await self.check(), repaired=repaired)
 
     async def _remove_differences(self, before: DoctorReport) -> int:
@@ -139,17 +139,17 @@ class Maintenance:
             await self._indexer.index.delete(spec, before.stray)
             await self._library.embeddings.forget_indexed(spec.name, before.stray)
         if before.unsearchable:
-            # An entry that its own vector cannot find is repaired by leaving the graph and joining it again.
+            # An entry that its own vector cannot find is repaired by removing it from the graph and adding it again.
             await self._indexer.index.delete(spec, before.unsearchable)
         broken = [*before.missing, *before.stale, *before.unsearchable]
         repaired_ids: set[str] = set(before.stray)
         for start in range(0, len(broken), _CHUNK):
-            repaired_ids |= await self._indexer.write_again(spec, broken[start : start + _CHUNK])
+            repaired_ids |= await self._indexer.rewrite(spec, broken[start : start + _CHUNK])
         await self._library.embeddings.forget_indexed(spec.name, set(broken) - repaired_ids)
         return len(repaired_ids)
 
     async def _replace_unsound(self, unsound: Sequence[VectorKey]) -> None:
-        """Fetch from the index what it holds of the current model's damaged vectors; the others are deleted."""
+        """Replace damaged vectors of the current model with those in the index; delete the others."""
         spec = await self._indexer.spec()
         current = (spec.model, spec.dimensions)
         damaged = {key.text_hash: key for key in unsound if key[:2] == current}
@@ -161,26 +161,26 @@ class Maintenance:
         await self._library.embeddings.replace(unsound, sound)
 
     async def start_after_unclean_stop(self, jobs: Jobs) -> Job | None:
-        """Start a repair as a job, for a catalogue that a process was killed over since the last one.
+        """Start a repair as a job, if a process was killed while it used the catalogue.
 
-        Nothing to check is no job. Raises as `start_repair` does.
+        Return None if there is nothing to check. Raises like `start_repair`.
         """
         if not await self._library.get_meta(UNCLEAN_STOP) or not (await self._library.counts()).shows:
             return None
         return await self.start_repair(jobs, "Checking the index after an unclean stop")
 
     async def start_repair(self, jobs: Jobs, title: str = "Repairing the index") -> Job:
-        """Start a repair as a job of its own: imports wait for its end.
+        """Start a repair as an exclusive job: imports wait until it ends.
 
         Raises InvalidInputError while other jobs run, LibraryError.
         """
         return await jobs.start(self.repair_exclusively, kind=DOCTOR_JOB, title=title, key=DOCTOR_JOB, exclusive=True)
 
-    async def repair_alone(self, jobs: Jobs) -> DoctorReport:
-        """Repair as a job of its own and wait for it. Raises AnimeRAGError."""
+    async def repair_as_job(self, jobs: Jobs) -> DoctorReport:
+        """Repair as an exclusive job and wait for it. Raises AnimeRAGError."""
         job = await jobs.wait(await self.start_repair(jobs))
         if not isinstance(job.report, DoctorReport):
-            raise AnimeRAGError(job.error or "The repair was cut off. Start it again.")
+            raise AnimeRAGError(job.error or "The repair was interrupted. Start it again.")
         return job.report
 
     async def other_indexes(self) -> list[tuple[CollectionSpec, int]]:
@@ -194,18 +194,18 @@ class Maintenance:
     async def delete_index(self, spec: CollectionSpec) -> None:
         """Delete the collection of another model, and the vectors that were stored for it.
 
-        Raises InvalidInputError for one that is not listed by `other_indexes`, LibraryError, VectorStoreError.
+        Raises InvalidInputError if `other_indexes` does not list it, LibraryError, VectorStoreError.
         """
         current = await self._indexer.spec()
         if spec.name not in {other.name for other, _ in await self.other_indexes()}:
-            raise InvalidInputError("This index is in use, or it is gone already: look again.")
+            raise InvalidInputError("This index is in use or has already been deleted: reload the list.")
         await self._indexer.index.drop(spec)
         await self._library.embeddings.forget_collection(spec.name)
-        if (spec.model, spec.dimensions) != (current.model, current.dimensions):  # else it differs by its texts only
+        if (spec.model, spec.dimensions) != (current.model, current.dimensions):  # not just another text recipe
             await self._library.embeddings.forget_model(spec.model, spec.dimensions)
 
     async def repair_exclusively(self, control: Control) -> DoctorReport:
-        """Repair while no other process imports or repairs, and note that it was done. Raises as `repair` does."""
+        """Repair while no other process imports or repairs, and record it. Raises like `repair`."""
         async with self._import_lock.held(control):
             report = await self.repair()
         await self._library.set_meta(UNCLEAN_STOP, "")
@@ -213,7 +213,7 @@ class Maintenance:
 
 
 def _size(directory: Path) -> int:
-    """Return the bytes of a directory's files; those that vanish meanwhile are not counted."""
+    """Return the total size of a directory's files in bytes; files deleted during the count are ignored."""
     total = 0
     for path in directory.rglob("*"):
         with contextlib.suppress(OSError):

@@ -1,7 +1,7 @@
-"""Vectors for shows: known ones from the library, missing ones from the embedder, all of them into the index.
+"""Indexes shows: stored vectors come from the library, missing ones from the embedder.
 
-Every write stores vectors first, then writes to Chroma, then notes "indexed" in the library. After a crash the write is
-repeated, but nothing is embedded twice.
+Every write stores vectors first, then writes to Chroma, then records the shows as indexed in the library. After a
+crash the write is repeated, but nothing is embedded twice.
 """
 
 from __future__ import annotations
@@ -30,16 +30,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _CHUNK = 500
-_TRIED = 20_000  # at 3,000 questions a second that is seconds; beyond, a sample has to do
-_TIES = 10  # shows with one and the same text share a place
-_SAME = (
-    1e-4  # a distance that storing a vector with fewer bits can make; a vector that has changed is farther from itself
-)
+_TRIED = 20_000  # a few seconds at 3,000 searches per second; larger catalogues are sampled
+_TIES = 10  # shows with identical texts share a rank
+_SAME = 1e-4  # rounding stored vectors causes at most this distance; a changed vector is farther away
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Embedded:
-    """Vectors by text hash for some shows, and what getting them took."""
+    """Vectors of shows by text hash, and the cost of computing them."""
 
     vectors: Mapping[str, Vectors]
     requests: int
@@ -47,7 +45,7 @@ class Embedded:
 
 
 class Indexer:
-    """Keeps one collection in step with the library for the current embedding model."""
+    """Keeps the collection of the current embedding model in step with the library."""
 
     def __init__(self, library: Library, index: VectorIndex, embedder: Embedder) -> None:
         self.library = library
@@ -58,28 +56,28 @@ class Indexer:
         self._coming: dict[str, asyncio.Future[None]] = {}  # texts that this process is embedding
 
     async def spec(self) -> CollectionSpec:
-        """Return the collection for the current model. Raises ProviderError where its width must be asked for."""
+        """Return the collection for the current model. Raises ProviderError if its width cannot be determined."""
         dimensions = await self.embedder.dimensions()
         return collection_for(self.library.library_id, self.embedder.model, dimensions)
 
     async def known_hashes(self, documents: Sequence[Document]) -> set[str]:
-        """Return the text hashes of these documents that have a vector already."""
+        """Return the text hashes of the documents that already have a vector."""
         hashes = {document.text_hash for document in documents}
         return await self.library.embeddings.known(self.embedder.model, await self.embedder.dimensions(), hashes)
 
     async def embed(
         self, documents: Sequence[Document], known_hashes: AbstractSet[str], *, priority: Priority = Priority.INGEST
     ) -> Embedded:
-        """Return a vector for every document, asking the embedder only for texts that are not `known_hashes`.
+        """Return a vector for every document; only texts that are not `known_hashes` are embedded.
 
         New vectors are stored in the library before this returns. Raises ProviderError, LibraryError.
         """
         texts = {document.text_hash: document.text for document in documents}
-        # Without any, nothing is awaited before the gate: batches come to it in the order of the file.
+        # Otherwise nothing is awaited before the gate, so batches reach it in the order of the file.
         known = await self._known(known_hashes & texts.keys())
         missing = [key for key in texts if key not in known]
         while coming := [self._coming[key] for key in missing if key in self._coming]:
-            await asyncio.wait(coming)  # another import is paying for these: it stores them, or it failed
+            await asyncio.wait(coming)  # another import is embedding these texts
             known |= await self._known(missing)
             missing = [key for key in missing if key not in known]
         if not missing:
@@ -102,22 +100,22 @@ class Indexer:
         return await self.library.embeddings.load(self.embedder.model, await self.embedder.dimensions(), hashes)
 
     async def upsert(self, spec: CollectionSpec, documents: Sequence[Document], vectors: Mapping[str, Vectors]) -> None:
-        """Write documents to the index; the caller notes them as indexed afterwards. Raises VectorStoreError."""
+        """Write documents to the index; the caller records them as indexed afterwards. Raises VectorStoreError."""
         await self.index.upsert(spec, [record_of(document, vectors[document.text_hash]) for document in documents])
 
     async def restore_lost(self, spec: CollectionSpec) -> None:
-        """Write again, once a process, what the library noted as indexed and an index that began empty lacks.
+        """Rewrite, once per process, shows that are recorded as indexed but missing from a new index.
 
-        Only stored vectors are written: nothing is embedded. Raises LibraryError, VectorStoreError.
+        Only stored vectors are written; nothing is embedded. Raises LibraryError, VectorStoreError.
         """
         async with self._restoring:
             if self._compared:
                 return
-            # An import writes to the index first and notes it after, so an index in step never has less.
+            # An import writes to the index before it records the shows, so a complete index never has fewer.
             if await self.index.count(spec) < await self.library.embeddings.count_indexed(spec.name):
                 held = await self.index.metadata(spec, [])
                 lost = [show_id for show_id in await self.library.embeddings.indexed(spec.name) if show_id not in held]
-                log.warning("the index lacks %d shows: they are written again from stored vectors", len(lost))
+                log.warning("the index lacks %d shows: they are rewritten from stored vectors", len(lost))
                 for start in range(0, len(lost), _CHUNK):
                     documents = await self.documents(lost[start : start + _CHUNK])
                     vectors = await self.known_vectors(spec, documents)
@@ -130,9 +128,9 @@ class Indexer:
         return await self.library.embeddings.load(spec.model, spec.dimensions, hashes)
 
     async def unsearchable(self, spec: CollectionSpec, ids: Sequence[str]) -> list[str]:
-        """Return which of the stored ids (a sample of 20,000 where there are more) their own vector does not find.
+        """Return the ids that a search with their own vector does not find; more than 20,000 ids are sampled.
 
-        One that is found at a distance has changed in the index, and counts as well.
+        A vector that has changed in the index counts, too.
         """
         lost: list[str] = []
         tried = ids if len(ids) <= _TRIED else random.sample(ids, _TRIED)
@@ -149,10 +147,10 @@ class Indexer:
         return lost
 
     async def repair_index(self, spec: CollectionSpec) -> int:
-        """Write again what its own vector does not find; returns how many. Raises VectorStoreError.
+        """Rewrite entries that their own vector does not find, and return their number. Raises VectorStoreError.
 
-        Chroma's graph may lose the way to a neighbour when vectors are replaced in place (5 of 12 loads of 53).
-        Such an entry is repaired by leaving the graph and joining again; it could not be found in between anyway.
+        Chroma's graph may become disconnected when vectors are replaced in place (in 5 of 12 loads of 53 shows).
+        Such an entry is repaired by removing it from the graph and adding it again; it could not be found anyway.
         """
         lost = await self.unsearchable(spec, list(await self.library.embeddings.indexed(spec.name)))
         if lost:
@@ -162,13 +160,13 @@ class Indexer:
                 await self.index.delete(spec, lost)
                 await self.upsert(spec, documents, vectors)
             finally:
-                await self.library.bump_revision()  # answers from before lack what could not be found
+                await self.library.bump_revision()  # earlier answers may lack these shows
         return len(lost)
 
-    async def write_again(self, spec: CollectionSpec, ids: Sequence[str]) -> set[str]:
-        """Write stored shows to the index from their stored vectors, note that it holds them, and return their ids.
+    async def rewrite(self, spec: CollectionSpec, ids: Sequence[str]) -> set[str]:
+        """Rewrite stored shows to the index from their stored vectors, record them as indexed, and return their ids.
 
-        Those without a vector are left out: nothing is embedded. Raises LibraryError, VectorStoreError.
+        Shows without a vector are left out; nothing is embedded. Raises LibraryError, VectorStoreError.
         """
         documents = await self.documents(ids)
         vectors = await self.known_vectors(spec, documents)
@@ -179,7 +177,7 @@ class Indexer:
         return set(held)
 
     async def remove_strays(self) -> int:
-        """Remove vectors whose show has left the catalogue; returns how many. Raises VectorStoreError."""
+        """Remove the vectors of deleted shows, and return their number. Raises VectorStoreError."""
         spec = await self.spec()
         strays = await self.library.embeddings.strays(spec.name)
         if strays:
@@ -188,9 +186,9 @@ class Indexer:
         return len(strays)
 
     async def documents(self, ids: Sequence[str]) -> list[Document]:
-        """Return what is indexed of shows, with the content hashes that are stored. Raises LibraryError.
+        """Return the documents of shows with their stored content hashes. Raises LibraryError.
 
-        An earlier version may have made those hashes otherwise; what is indexed is compared with them.
+        The index is compared with stored hashes, because an earlier version may have computed them differently.
         """
         shows = await self.library.shows(ids)
         stored = await self.library.fingerprints(shows)
@@ -198,7 +196,7 @@ class Indexer:
         return [
             replace(document, content_hash=stored[document.show.id].content_hash)
             for document in documents
-            if document.show.id in stored  # else deleted meanwhile
+            if document.show.id in stored  # otherwise it has just been deleted
         ]
 
 
@@ -209,7 +207,7 @@ def collection_for(library_id: str, model: str, dimensions: int) -> CollectionSp
 
 
 def record_of(document: Document, vector: Vectors) -> VectorRecord:
-    """Return what the index stores of a document: its vector, and the metadata that filters and checks need."""
+    """Return the index record of a document: its vector, and the metadata for filters and checks."""
     show = document.show
     metadata: dict[str, MetadataValue] = {
         "title": show.title,

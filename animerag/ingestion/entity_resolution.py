@@ -59,7 +59,7 @@ class IdPlan:
             reason, given = self.refused[show.id], cells.given(dict(show.record))
             return RowError(file=file, line=line, id=show.id, stage="validate", reason=reason, given=given)
         named = self.id_of(show.id)
-        origin = replace(show.origin, told_as=self._prefixed(show.id)) if show.origin else None
+        origin = replace(show.origin, source_id=self._prefixed(show.id)) if show.origin else None
         if named == show.id and not any(self.prefixes.values()):
             return replace(show, origin=origin)
         relations, similar = self._related(show.relations), self._related(show.similar)

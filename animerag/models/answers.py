@@ -24,9 +24,9 @@ class AnswerStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
-    """All a chat model gets: the question, its sources in citation order, and the text that carries both.
+    """Everything a chat model receives: the question, its sources in citation order, and the text with both.
 
-    `sent` runs beside `sources`: how many characters of each one's cleaned description the text has, the rest is cut.
+    `sent` holds, for each source, the number of characters of its cleaned description that the text includes.
     """
 
     question: str
@@ -38,11 +38,11 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What an answer says, as data: None of it is guessed from likeness.
+    """The content of an answer as data; nothing in it is a guess from similarity.
 
-    `ids` are all shows the answer is about, in its order; `complete` tells that they are the whole set that meets every
-    condition of the question. `value` is the count or the field asked for. `ignored` are words that read like a
-    condition and were not applied, `missing` what is asked for and no record holds.
+    `ids` are all shows the answer is about, in its order; `complete` means that they are all the shows that meet every
+    condition of the question. `value` is the count or the field asked for. `ignored` are words that look like a
+    condition and were not applied; `missing` are fields that no record has.
     """
 
     intent: str
@@ -56,11 +56,11 @@ class Result:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """One question's outcome; `citations` are ids of shows that `text` cites by the number of their source.
+    """The answer to one question; `citations` are the ids of the shows that `text` cites by source number.
 
-    `wrong_citations` are numbers in it that no source has. `standalone` is the question as it was asked of the
-    catalogue, where a follow-up leaned on what came before. `spans` count from the question's beginning. A `cached`
-    answer was written earlier and cost nothing now. After an error with `nobody_served` other questions end alike.
+    `wrong_citations` are numbers in it that no source has. `standalone` is a follow-up rewritten as a complete
+    question. `spans` are relative to the start of the question. A `cached` answer was written earlier and cost
+    nothing now. After an error with `nobody_served`, other questions would fail in the same way.
     """
 
     question: str
@@ -84,7 +84,7 @@ class Answer:
 
     @property
     def uncited(self) -> bool:
-        """Tell whether a model answered and named no source for it."""
+        """Tell whether a model answered without citing a source."""
         return self.prompt is not None and self.status is AnswerStatus.OK and not self.citations
 
 
@@ -100,11 +100,11 @@ class Turn:
 
 @dataclass(slots=True)
 class Exchange:
-    """A question of a conversation and what has come back so far; `answer` stays None when it was stopped."""
+    """A question of a conversation and what has arrived so far; `answer` stays None if it was stopped."""
 
     question: str
     filters: Filters = Filters()
-    ignored: tuple[str, ...] = ()  # keys of conditions that were understood and taken away
+    ignored: tuple[str, ...] = ()  # keys of conditions that the user removed
     retrieval: Retrieval | None = None
     text: str = ""
     answer: Answer | None = None

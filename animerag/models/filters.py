@@ -36,7 +36,7 @@ class Filters:
     """Conditions on a show's fields, all of which must hold; None or empty asks for nothing.
 
     Bounds are inclusive; ratings go from 0 to 10. `tags` and `without_tags` are compared without case. `statuses`
-    allows any of those named; "none" stands for a show its owner has said nothing about. `title` is a word or words
+    allows any of those named; "none" stands for a show that is not in the owner's list. `title` is a word or words
     that one of a show's titles must contain. `types` and `seasons` allow any of those named. `aired_from` and
     `aired_to` are ISO dates, whole or in part: "2012-04" as an upper bound allows all of April. `restricted` asks for
     shows for adults only, or for others. A show whose field is unknown meets no bound on it.
@@ -61,35 +61,35 @@ class Filters:
     restricted: bool | None = None
 
     def __bool__(self) -> bool:
-        """Tell whether anything is asked for."""
+        """Tell whether there is any condition."""
         return self != Filters()
 
     def conditions(self) -> tuple[Condition, ...]:
         """Return each condition with a short label: "2012", "before 1990", "under 13 episodes", "mecha"."""
-        found = [
+        conditions = [
             Condition(key=name, label=label)
             for name in _RANGES
             if (label := _range_label(name, getattr(self, f"{name}_from"), getattr(self, f"{name}_to")))
         ]
         if self.types:
-            found.append(Condition(key="types", label=" or ".join(TYPE_LABELS[one] for one in self.types)))
+            conditions.append(Condition(key="types", label=" or ".join(TYPE_LABELS[one] for one in self.types)))
         if self.seasons:
-            found.append(Condition(key="seasons", label=" or ".join(self.seasons)))
+            conditions.append(Condition(key="seasons", label=" or ".join(self.seasons)))
         if label := _range_label("aired", self.aired_from, self.aired_to):
-            found.append(Condition(key="aired", label=label))
+            conditions.append(Condition(key="aired", label=label))
         if self.restricted is not None:
-            found.append(Condition(key="restricted", label=RESTRICTED_LABELS[self.restricted]))
-        found += [Condition(key=f"tags:{tag}", label=tag) for tag in self.tags]
-        found += [Condition(key=f"without_tags:{tag}", label=f"not {tag}") for tag in self.without_tags]
+            conditions.append(Condition(key="restricted", label=RESTRICTED_LABELS[self.restricted]))
+        conditions += [Condition(key=f"tags:{tag}", label=tag) for tag in self.tags]
+        conditions += [Condition(key=f"without_tags:{tag}", label=f"not {tag}") for tag in self.without_tags]
         if self.statuses:
             label = " or ".join(STATUS_LABELS[status] for status in self.statuses)
-            found.append(Condition(key="statuses", label=label))
+            conditions.append(Condition(key="statuses", label=label))
         if self.title:
-            found.append(Condition(key="title", label=f"title has {self.title}"))
-        return tuple(found)
+            conditions.append(Condition(key="title", label=f"title has {self.title}"))
+        return tuple(conditions)
 
     def without(self, keys: Iterable[str]) -> Filters:
-        """Return these filters less the conditions with those keys."""
+        """Return these filters without the conditions that have those keys."""
         dropped = set(keys)
         changes: dict[str, Any] = {}
         for name in (*_RANGES, "aired"):
@@ -104,7 +104,7 @@ class Filters:
         return replace(self, **changes)
 
     def joined(self, other: Filters) -> Filters:
-        """Return what both allow, as far as one value says it: the tighter bound, the tags of both."""
+        """Return the conditions of both, as far as one value can express them: the tighter bound, all tags."""
         changes: dict[str, Any] = {}
         for name in (*_RANGES, "aired"):
             low, high = f"{name}_from", f"{name}_to"
@@ -127,7 +127,7 @@ def _last_day(bound: Any) -> Any:
 
 
 def _range_label(name: str, low: float | str | None, high: float | str | None) -> str:
-    """Say a range as one would: "2012", "1990 to 1999", "at most 12 episodes", "aired from 2012-04"."""
+    """Return a range as a label: "2012", "1990 to 1999", "at most 12 episodes", "aired from 2012-04"."""
     if name == "aired":
         bounds = [f"{word} {value}" for word, value in (("from", low), ("to", high)) if value]
         return " ".join(["aired", *bounds]) if bounds else ""

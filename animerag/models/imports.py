@@ -19,7 +19,7 @@ class ImportKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowError:
-    """A row that was set aside, with enough to find and mend it; `given` is what stands there, JSON where it parsed."""
+    """A skipped row, with enough to find and correct it; `given` is its content, as JSON if it could be parsed."""
 
     file: str
     line: int
@@ -30,13 +30,13 @@ class RowError:
 
     @property
     def excerpt(self) -> str:
-        """Return the beginning of what stands there, on one line."""
+        """Return the beginning of the row's content, on one line."""
         return " ".join(self.given.split())[:200]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowNote:
-    """What was mended or left out of a row that went in."""
+    """A value that was corrected in, or left out of, an imported row."""
 
     file: str
     line: int
@@ -46,7 +46,7 @@ class RowNote:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileReport:
-    """What was understood of a file and what is in it; `ids` says in words what its ids were taken for."""
+    """How a file was read and what it contains; `ids` describes how its ids were interpreted."""
 
     name: str
     format: str
@@ -64,7 +64,7 @@ class FileReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Concurrency:
-    """Requests in flight: what was set, the most at once, and the mean over the run."""
+    """Requests in flight: the configured number, the peak, and the mean over the run."""
 
     set: int | Literal["auto"] = 1
     peak: int = 0
@@ -73,7 +73,7 @@ class Concurrency:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IngestReport:
-    """What became of every row: read = ingested + unchanged + duplicate + quarantined + cancelled."""
+    """The outcome of every row: read = ingested + unchanged + duplicate + quarantined + cancelled."""
 
     read: int = 0
     ingested: int = 0
@@ -87,8 +87,8 @@ class IngestReport:
     files: tuple[FileReport, ...] = ()
     batches: int = 0
     embedding_requests: int = 0
-    seconds: float = 0.0  # until everything that could be stored was stored and acknowledged
-    checked_s: float = 0.0  # after that, for letting vectors look for themselves
+    seconds: float = 0.0  # until every row that could be stored was stored
+    checked_s: float = 0.0  # after that, for checking that each vector can be found
     concurrency: Concurrency = Concurrency()
     rate_limited: int = 0
     retries: int = 0

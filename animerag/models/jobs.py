@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far a job is: `done` of `total` items, `stage` in words a user reads."""
+    """Progress of a job: `done` of `total` items, and a `stage` to show to users."""
 
     done: int = 0
     total: int = 0
@@ -23,7 +23,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRecord:
-    """A job as the journal knows it."""
+    """A job as recorded in the journal."""
 
     id: str
     owner: str

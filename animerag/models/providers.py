@@ -1,4 +1,4 @@
-"""Providers of models: their names, the servers found on this machine, and what a call used."""
+"""Providers of models: their names, the servers on this machine, and the usage of a call."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ ProviderName = Literal["openai", "local"]
 
 
 class Priority(IntEnum):
-    """Who goes first where requests queue; lower is sooner."""
+    """The order in which queued requests are sent; lower comes first."""
 
     LIVE = 0
     BATCH = 1
@@ -25,7 +25,7 @@ class Usage:
     output_tokens: int = 0
     embedding_tokens: int = 0
     cost_usd: float | None = None
-    estimated: bool = False  # a part of it: the provider counted nothing
+    estimated: bool = False  # at least in part, because the provider reported no usage
 
     @property
     def tokens(self) -> int:
@@ -35,7 +35,7 @@ class Usage:
     def __add__(self, other: Usage) -> Usage:
         costs = [cost for cost in (self.cost_usd, other.cost_usd) if cost is not None]
         if any(one.cost_usd is None and one.tokens for one in (self, other)):
-            costs = []  # with one unknown part the sum is unknown
+            costs = []  # one unknown part makes the sum unknown
         return Usage(
             input_tokens=self.input_tokens + other.input_tokens,
             output_tokens=self.output_tokens + other.output_tokens,
@@ -47,7 +47,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelServer:
-    """A server of models on this machine: its maker's name, its address, and what it can answer with."""
+    """A model server on this machine: its product name, its address, and its chat models."""
 
     name: str
     url: str

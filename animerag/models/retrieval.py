@@ -62,7 +62,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A show that may answer the question, with all evidence for it; `score` only orders, it is no probability."""
+    """A show that may answer the question, with all evidence for it; `score` only ranks and is not a probability."""
 
     show: Show
     evidence: tuple[Evidence, ...]
@@ -96,27 +96,27 @@ class Timings:
 
     @property
     def saved_s(self) -> float:
-        """Return how much sooner the sources were there because the searches ran at the same time."""
+        """Return the time saved by running the searches at the same time."""
         return max(0.0, self.alias_s + self.words_s + self.embed_s + self.vector_s - self.retrieve_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FactAnswer:
-    """What the catalogue's own fields answer, as `kind` says; `intent` is the plan's.
+    """An answer from the catalogue's own fields, of a certain `kind`; `intent` is the plan's.
 
     - `list`: every show that meets the conditions. "Mecha shows before 1990"
     - `count`: the same, asked how many. "How many shows are from 2012?"
-    - `order`: the first by `sort` of those that meet the conditions, ties included. "Highest rated of 2012"
+    - `order`: the top shows by `sort` that meet the conditions, ties included. "Highest rated of 2012"
     - `value`: `field` of the shows that are named. "How many episodes has X?"
     - `compare`: shows that are named, in the order of `sort`. "Which came first, X or Y?"
     - `picks`: a few shows, each with its reason. "Something like X"
     - `sequence`: shows of a franchise in an order that matters. "Watch order of X"
     - `text`: an answer without shows. "Average rating per decade", "What can you do?"
 
-    `ids` are all shows of the answer, in order; `complete` tells that no other show belongs to it. `total` counts what
-    meets the conditions (for `order`: what was ranked). `values` and `reasons` run beside `ids` where they are not
-    empty: the value of `field` (for tags and relations as text), None where the catalogue does not say; and why a show
-    is there. `heading` and `remarks` are sentences before and after the shows. `value` is what the answer comes to.
+    `ids` are all shows of the answer, in order; `complete` means that no other show belongs to it. `total` counts the
+    shows that meet the conditions (for `order`: those that were ranked). `values` and `reasons` are empty or parallel
+    to `ids`: the value of `field` (tags and relations as text), None where it is not recorded, and the reason for the
+    show. `heading` and `remarks` are sentences before and after the shows. `value` is the result, such as a count.
     """
 
     kind: FactKind
@@ -133,8 +133,8 @@ class FactAnswer:
     conditions: tuple[str, ...] = ()  # of the plan, as JSON gives them: "type=movie", "not tag=comedy"
     labels: tuple[str, ...] = ()  # the same in words: "movies", "not comedy"
     complete: bool = False
-    ignored: tuple[str, ...] = ()  # words that read like a condition and were not applied
-    missing: tuple[str, ...] = ()  # what is asked for and not recorded
+    ignored: tuple[str, ...] = ()  # words that look like a condition and were not applied
+    missing: tuple[str, ...] = ()  # fields that the question asks for and the catalogue does not record
     heading: str = ""
     reasons: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
@@ -165,8 +165,8 @@ class Retrieval:
     intent: str = "lookup"
     conditions: tuple[Condition, ...] = ()
     preferences: tuple[Condition, ...] = ()
-    ignored: tuple[str, ...] = ()  # words that read like a condition and were not applied
-    standalone: str | None = None  # a follow-up in full
+    ignored: tuple[str, ...] = ()  # words that look like a condition and were not applied
+    standalone: str | None = None  # a follow-up, rewritten as a complete question
     missing: str = ""
     not_recorded: tuple[str, ...] = ()
     ambiguities: tuple[Ambiguity, ...] = ()

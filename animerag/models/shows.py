@@ -35,23 +35,23 @@ class RelatedShow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """Where a show was read: file, line, and in words what of the row was mended or left out."""
+    """Where a show was read: file, line, and notes on values that were corrected or left out."""
 
     file: str
     line: int
     notes: tuple[str, ...] = ()
     reference: bool = False  # the file only completes what is known of shows that are there
-    told_as: str = ""  # the id that the file gives, in its world; "" where it is the show's own
+    source_id: str = ""  # the show's id in that file; "" where it is the id in the catalogue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Show:
-    """One catalogue record; `record` is the source's own object, whole, so that nothing a file said is lost.
+    """One show of the catalogue; `record` is the source's complete object, so that no value of a file is lost.
 
-    `overlay` marks a row that tells what its owner thinks of a show (`my_status`, `my_score` from 0 to 10,
-    `episodes_watched`) and describes it only as far as to know it again. `origin` is known while a file is read.
+    `overlay` marks a row of the owner's list (`my_status`, `my_score` from 0 to 10, `episodes_watched`) that describes
+    the show only well enough to identify it. `origin` is set while a file is read.
 
-    Fields that a file does not record are None or empty. `type_inferred` marks a type that follows from titles and
+    Fields that a file does not record are None or empty. `type_inferred` marks a type derived from titles and
     episodes. `air_date` and `end_date` are ISO dates as far as they are known: "2012-04-07" or "2012-04". `season` is
     the quarter of the year in which the show began to air (winter: January to March) or what a file calls it; its year
     is `year`. `restricted` is true of shows for adults only. `tag_weights` run from 0 to 1 and name tags as `tags` do.
@@ -117,7 +117,7 @@ class Show:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredShow:
-    """As much of a stored show as it takes to know it again."""
+    """The part of a stored show that identifies it."""
 
     id: str
     title: str
@@ -129,7 +129,7 @@ class StoredShow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provenance:
-    """A file that told of a show, under the id it gave."""
+    """A file that describes a show, and the show's id in that file."""
 
     file: str
     source_id: str
@@ -139,7 +139,7 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamedShow:
-    """A show as a choice offers it."""
+    """A show in a list of choices."""
 
     id: str
     title: str

@@ -1,4 +1,4 @@
-"""Servers of models on this machine, looked for where they usually listen."""
+"""Finds model servers on this machine at their usual ports."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 WITHIN_S = 0.2
-USUAL: Mapping[int, str] = {11434: "Ollama", 1234: "LM Studio", 8080: "llama.cpp", 8000: "vLLM"}  # their own documents
-_OWNERS: Mapping[str, str] = {"library": "Ollama", "llamacpp": "llama.cpp", "vllm": "vLLM"}  # who answers elsewhere
-_MOST = 2**20  # bytes of a list
-_NAME = 200  # characters
+USUAL: Mapping[int, str] = {11434: "Ollama", 1234: "LM Studio", 8080: "llama.cpp", 8000: "vLLM"}  # as documented
+_OWNERS: Mapping[str, str] = {"library": "Ollama", "llamacpp": "llama.cpp", "vllm": "vLLM"}  # as reported
+_MOST = 2**20  # bytes of a model list
+_NAME = 200  # characters of a model's name
 
 
 async def find(ports: Mapping[int, str] = USUAL) -> list[ModelServer]:
-    """Return the servers that list a model which can answer, in the order of the ports; takes at most 0.2 s."""
+    """Return the servers that list a chat model, in the order of their ports; takes at most 0.2 s."""
     servers = await asyncio.gather(*(_look(port, name) for port, name in ports.items()))
     return [server for server in servers if server is not None and server.models]
 
@@ -29,7 +29,7 @@ async def _look(port: int, name: str) -> ModelServer | None:
         async with asyncio.timeout(WITHIN_S):
             answer = await _listed(port)
     except (OSError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-        return None  # nobody there, somebody slow, or another kind of server
+        return None  # no server, a slow one, or another kind of server
     listed = answer.get("data") if isinstance(answer, dict) else None
     entries = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
     models = [str(one["id"])[:_NAME] for one in entries if isinstance(one.get("id"), str) and _answers(one["id"])]
@@ -38,7 +38,7 @@ async def _look(port: int, name: str) -> ModelServer | None:
 
 
 async def _listed(port: int) -> object:
-    """Ask for the list in plain HTTP/1.0: a port without a server costs next to nothing, and no client is imported."""
+    """Request the list with plain HTTP/1.0: no client has to be imported, and unused ports cost almost nothing."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=_MOST)
     try:
         request = f"GET /v1/models HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\nAccept: application/json\r\n\r\n"

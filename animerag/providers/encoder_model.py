@@ -1,5 +1,5 @@
-"""Which models are embedded, known without loading them."""
+"""The names of the embedded models, in a module that does not load them."""
 
 MODEL = "universal-sentence-encoder-multilingual-3"
 DIMENSIONS = 512
-EXTRACTIVE = "extractive"  # writes answers by quoting
+EXTRACTIVE = "extractive"  # answers by quoting

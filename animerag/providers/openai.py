@@ -1,8 +1,8 @@
-"""Embeddings and answers from any server that speaks the OpenAI protocol. Every vendor exception ends here.
+"""Embeddings and answers from any server that speaks the OpenAI protocol; vendor exceptions are translated here.
 
-The gate decides when a request leaves and whether it is tried again; here is only what one request means.
-Way through: openai_connection.py sends, openai_embeddings.py and openai_chat.py say what, openai_streams.py and
-openai_payloads.py read answers, openai_errors.py says what errors mean.
+The gate decides when a request is sent and whether it is retried; these modules handle a single request.
+Way through: openai_embeddings.py and openai_chat.py build requests, openai_connection.py sends them, openai_streams.py
+and openai_payloads.py read responses, openai_errors.py translates errors.
 """
 
 from animerag.providers.openai_chat import OpenAIChat

@@ -1,6 +1,6 @@
-"""The HTTP client of the provider: it reads answers in pieces, and never more of one than a cap.
+"""The provider's HTTP client: it reads responses in pieces and limits their size.
 
-The cap counts what an answer inflates to. A small compressed body could otherwise fill the memory.
+The limit applies to the decompressed size; a small compressed body could otherwise fill the memory.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from animerag.providers.openai_errors import AnswerTooLargeError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-SMALL_BYTES = 2**16  # of an error, and of every answer for which no cap was set
+SMALL_BYTES = 2**16  # of an error, and of every response without a limit of its own
 _PIECE_BYTES = 2**16
 _GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
 
@@ -28,7 +28,7 @@ _cap_bytes: ContextVar[int] = ContextVar("animerag_answer_cap_bytes", default=SM
 
 @contextmanager
 def capped(limit_bytes: int) -> Iterator[None]:
-    """Let answers to the requests of this block have `limit_bytes` after inflation; errors keep their small cap."""
+    """Allow responses in this block `limit_bytes` after decompression; errors keep their small limit."""
     token = _cap_bytes.set(limit_bytes)
     try:
         yield
@@ -37,14 +37,14 @@ def capped(limit_bytes: int) -> Iterator[None]:
 
 
 class CappedClient(openai.DefaultAioHttpClient):
-    """The SDK's fast client with a cap on what is read. Raises AnswerTooLargeError while an answer is read."""
+    """The SDK's fast client with a size limit. Raises AnswerTooLargeError while a response is read."""
 
     def __init__(self, **options: Any) -> None:
-        # Vectors hardly compress, and inflating them would hold up the event loop.
+        # Vectors hardly compress, and decompressing them would block the event loop.
         super().__init__(headers={"accept-encoding": "identity"}, **options)
 
     async def send(self, request: httpx2.Request, *, stream: bool = False, **options: Any) -> httpx2.Response:
-        """Send a request; the answer's stream is capped, whoever reads it."""
+        """Send a request; the response stream is limited for every reader."""
         response = await super().send(request, stream=True, **options)
         limit = _cap_bytes.get() if response.is_success else SMALL_BYTES
         try:
@@ -59,12 +59,12 @@ class CappedClient(openai.DefaultAioHttpClient):
 
 
 class _CappedStream(httpx2.AsyncByteStream):
-    """The inflated bytes of an answer up to a limit."""
+    """The decompressed bytes of a response, up to a limit."""
 
     def __init__(self, sent: Any, encoding: str, limit_bytes: int) -> None:
         if encoding not in {"identity", "", "gzip", "x-gzip", "deflate"}:
             raise ProviderUnusableError(
-                f"The provider compresses its answers as {encoding[:40]}, which was not asked for."
+                f"The provider compresses its answers as {encoding[:40]}, which animerag does not support."
                 " Check OPENAI_BASE_URL, or the proxy in front of it."
             )
         self._sent = sent
@@ -84,7 +84,7 @@ class _CappedStream(httpx2.AsyncByteStream):
         await self._sent.aclose()
 
     def _pieces(self, sent: bytes) -> Iterator[bytes]:
-        """Yield what some bytes inflate to, a little at a time. Raises ValueError for what cannot be inflated."""
+        """Yield the decompressed bytes in small pieces. Raises ValueError for invalid data."""
         if self._inflating is None:
             yield sent
             return

@@ -1,6 +1,6 @@
 """Answers from a server that speaks the OpenAI protocol, streamed, by the Responses API or by Chat Completions.
 
-How an answer's events are read: openai_streams.py.
+openai_streams.py reads the events of an answer.
 """
 
 from __future__ import annotations
@@ -43,16 +43,16 @@ _Pieces: TypeAlias = "AsyncGenerator[str | Finish, None]"
 
 log = logging.getLogger(__name__)
 
-EXPECTED_OUTPUT_TOKENS = 500  # of an answer with its reasoning, until the usage says how many it took
-USUAL_OUTPUT_TOKENS = 250  # what money is reserved for, as in the estimate of a sheet
-TEXT_CHARACTERS = 2**16  # of an answer, which is cut there
+EXPECTED_OUTPUT_TOKENS = 500  # of an answer with its reasoning, until the actual usage is known
+USUAL_OUTPUT_TOKENS = 250  # the basis for reserving cost, as in the estimate of a sheet
+TEXT_CHARACTERS = 2**16  # of an answer; the rest is cut off
 EVENT_BYTES = 2**20
-DRAIN_S = 1.0  # after the end of an answer, for its usage and so that the connection can be used again
+DRAIN_S = 1.0  # after the end of an answer, to read its usage and reuse the connection
 
 _REASONS = re.compile(r"(gpt-5|o\d)")
 _TALKS = re.compile(r"gpt-5")
 
-# How a server that does not take an optional parameter calls it in its 400.
+# The names by which a server rejects an optional parameter in its 400 response.
 _CALLED: Mapping[str, re.Pattern[str]] = {
     "reasoning": re.compile(r"\breasoning(\b|_effort\b)"),
     "reasoning_effort": re.compile(r"\breasoning(\b|_effort\b)"),
@@ -64,7 +64,7 @@ _CALLED: Mapping[str, re.Pattern[str]] = {
 
 
 class OpenAIChat:
-    """Streams answers, by the Responses API where the server has it, by Chat Completions elsewhere."""
+    """Streams answers with the Responses API, or with Chat Completions if the server lacks it."""
 
     provider: ProviderName = "openai"
 
@@ -87,9 +87,9 @@ class OpenAIChat:
         self._refused_options = set[str]()
 
     async def stream(self, prompt: Prompt, *, priority: Priority) -> AsyncGenerator[str | Finish, None]:
-        """Yield pieces of the answer and one `Finish`; closing the iterator closes the request at the server.
+        """Yield pieces of the answer and one `Finish`; closing the iterator cancels the request.
 
-        Before the first piece it tries again as the gate does; an answer that breaks off later ends as truncated.
+        The gate retries it before the first piece; an answer that breaks off later ends as truncated.
         Raises ProviderUnusableError, RequestRefusedError, TransientProviderError, RateLimitedError.
         """
         tokens = estimate_tokens(prompt.system) + estimate_tokens(prompt.user) + EXPECTED_OUTPUT_TOKENS
@@ -110,7 +110,7 @@ class OpenAIChat:
             ) as (first, rest),
             aclosing(rest),
         ):
-            settle(_cost_of(first))  # an answer that is broken off from here on costs what was expected
+            settle(_cost_of(first))  # an answer that breaks off after this is charged as expected
             yield first
             with tracing.span("model"):
                 async for piece in rest:
@@ -119,7 +119,7 @@ class OpenAIChat:
                     yield piece
 
     async def check(self) -> str:
-        """Look for the model in the server's list: key, address and name are tried, and nothing is paid.
+        """Look up the model in the server's list, which tests key, address and name at no cost.
 
         Raises ProviderUnusableError, TransientProviderError.
         """
@@ -129,7 +129,7 @@ class OpenAIChat:
             known = []
         if not known:
             return f"The provider answers, and lists no models: a first question will tell whether it has {self.model}."
-        if self.model not in known and f"{self.model}:latest" not in known:  # as Ollama names what has no tag
+        if self.model not in known and f"{self.model}:latest" not in known:  # Ollama's name for a model without a tag
             some = ", ".join(sorted(known)[:8]) + (" …" if len(known) > 8 else "")
             raise ProviderUnusableError(f"The provider does not list {self.model}. It has: {some}.")
         return f"The provider answers, and lists {self.model}."
@@ -139,7 +139,7 @@ class OpenAIChat:
         await self._connection.close()
 
     async def _open(self, prompt: Prompt, tokens: int) -> tuple[str | Finish, _Pieces]:
-        """Send the question and wait for the first piece."""
+        """Send the request and wait for the first piece."""
         with tracing.span("model"):
             if self._api == "chat" or (self._api == "auto" and self._connection.lacks_responses):
                 return await _begin(self._pieces(ChatReader(self.model), prompt, tokens))
@@ -153,7 +153,7 @@ class OpenAIChat:
             return begun
 
     async def _pieces(self, reader: Reader, prompt: Prompt, tokens: int) -> _Pieces:
-        """Make one request and yield its answer, and a `Finish` unless nothing came of it."""
+        """Make one request and yield its answer, followed by `Finish` unless it failed."""
         deadline = asyncio.get_running_loop().time() + CHAT_DEADLINE_S
         written: list[str] = []
         try:
@@ -165,7 +165,7 @@ class OpenAIChat:
                     async for text in texts:
                         written.append(text)
                         yield text
-        except ContentFilteredError:  # refused with a 400 before anything was worked on, and not paid for
+        except ContentFilteredError:  # rejected with a 400 before processing, and not charged
             yield Finish(status=AnswerStatus.REFUSED)
             return
         except (BrokeOffError, AnswerTooLargeError) as error:
@@ -180,7 +180,7 @@ class OpenAIChat:
         yield self._finish(reader, tokens, "".join(written))
 
     async def _send(self, reader: Reader, prompt: Prompt) -> AsyncStream[object]:
-        """Start the stream; options that the server does not take are left out from then on."""
+        """Start the stream; options that the server rejects are left out from then on."""
         import openai
 
         while True:
@@ -193,7 +193,7 @@ class OpenAIChat:
                 if not blamed:
                     raise
                 self._refused_options |= blamed
-                log.info("the server does not take %s", ", ".join(sorted(blamed)))
+                log.info("the server does not accept %s", ", ".join(sorted(blamed)))
 
     def _options(self, reader: Reader) -> dict[str, object]:
         chosen = reader.chosen_options(self._effort, self._verbosity)
@@ -206,7 +206,7 @@ class OpenAIChat:
         if status is AnswerStatus.OK and not reader.has_text:
             raise UnusableAnswerError("The provider's answer is empty. Try again.")
         if reader.input_tokens + reader.output_tokens == 0:
-            # Not counted, or broken off before the count: the estimate stands, as it did for the budget.
+            # No usage was reported: use the estimate that was reserved from the budget.
             read, answered = tokens - EXPECTED_OUTPUT_TOKENS, max(USUAL_OUTPUT_TOKENS, estimate_tokens(written))
             cost = cost_usd(self._prices, self.model, input_tokens=read, output_tokens=answered)
             usage = Usage(input_tokens=read, output_tokens=answered, cost_usd=cost, estimated=True)
@@ -223,7 +223,7 @@ def _cost_of(piece: str | Finish) -> float | None:
 
 
 async def _begin(pieces: _Pieces) -> tuple[str | Finish, _Pieces]:
-    """Wait for the first piece; an attempt that has none leaves nothing open."""
+    """Wait for the first piece; a failed attempt leaves nothing open."""
     begun = False
     try:
         first = await anext(pieces)
@@ -235,7 +235,7 @@ async def _begin(pieces: _Pieces) -> tuple[str | Finish, _Pieces]:
 
 
 async def _texts(reader: Reader, stream: AsyncStream[object], deadline: float) -> AsyncGenerator[str, None]:
-    """Yield the text of a stream's events until its end, or until a moment after what must have been the end."""
+    """Yield the text of a stream's events until it ends, or until shortly after its last event."""
     loop, events = asyncio.get_running_loop(), EventDecoder()
     chunk: bytes | None = b""
     left = TEXT_CHARACTERS

@@ -1,4 +1,4 @@
-"""One address and key of a server that speaks the OpenAI protocol: clients, requests, and errors as ours."""
+"""The connection to a server that speaks the OpenAI protocol: clients, requests, and translated errors."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 OPENAI_URL = "https://api.openai.com/v1"
-CHAT_DEADLINE_S = 120.0  # of one attempt; read time-outs alone restart with each byte
+CHAT_DEADLINE_S = 120.0  # of one attempt; a read timeout would restart with each byte
 LIST_DEADLINE_S = 30.0
 CONNECT_S = 5.0
-LIST_BYTES = 4 * 2**20  # gateways list hundreds of models, each with its description
-STREAM_BYTES = 16 * 2**20  # a word comes in 300 bytes of event; the last event repeats the answer
+LIST_BYTES = 4 * 2**20  # gateways list hundreds of models with descriptions
+STREAM_BYTES = 16 * 2**20  # each word takes 300 bytes of events, and the last event repeats the answer
 
 
 class OpenAIConnection:
-    """One address and key, with a client for the loop that uses it. Embedder and chat model share it."""
+    """One address and key, with a client for each event loop. Embedder and chat model share it."""
 
     def __init__(self, *, api_key: str | None, base_url: str | None, gate: Gate) -> None:
         self.gate = gate
@@ -46,7 +46,7 @@ class OpenAIConnection:
         self._clients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncOpenAI] = weakref.WeakKeyDictionary()
 
     def client(self) -> AsyncOpenAI:
-        """Return this loop's client: its connections cannot be used from another one."""
+        """Return this loop's client: connections cannot be shared between loops."""
         import openai
 
         from animerag.providers.openai_capped import CappedClient
@@ -60,13 +60,13 @@ class OpenAIConnection:
                 base_url=self._base_url,
                 max_retries=0,
                 timeout=openai.Timeout(CHAT_DEADLINE_S, connect=CONNECT_S),
-                # Five times the throughput of the default transport; a redirect would carry the key elsewhere.
+                # This transport has five times the throughput of the default; redirects could leak the key.
                 http_client=CappedClient(follow_redirects=False, verify=_tls()),
             )
         return self._clients[loop]
 
     async def warm(self) -> None:
-        """Import the SDK and open a pooled connection; what the server says to that is of no matter."""
+        """Import the SDK and open a pooled connection; the response does not matter."""
         await asyncio.to_thread(importlib.import_module, "openai")
         await asyncio.to_thread(_tls)
         from animerag.providers.openai_capped import capped
@@ -78,7 +78,7 @@ class OpenAIConnection:
             log.debug("warm-up of the provider: %s", error)
 
     async def models(self) -> list[str]:
-        """Return the names of the server's models. Raises ProviderError; NoSuchRouteError where it has no list."""
+        """Return the names of the server's models. Raises ProviderError; NoSuchRouteError if it has no list."""
         from animerag.providers.openai_capped import capped
 
         with self.translating(""), capped(LIST_BYTES):
@@ -88,12 +88,12 @@ class OpenAIConnection:
         return [text_at(one, "id") for one in listed] if isinstance(listed, list) else []
 
     async def post(self, path: str, body: Mapping[str, object], *, limit_bytes: int) -> httpx2.Response:
-        """Send one request and return the whole answer. Raises the SDK's errors, AnswerTooLargeError."""
+        """Send one request and return the complete response. Raises the SDK's errors, AnswerTooLargeError."""
         import httpx2
 
         from animerag.providers.openai_capped import capped
 
-        # The SDK's own methods would check request and answer against types: 3 ms a call, and lists for vectors.
+        # The SDK's methods would validate request and response, which takes 3 ms, and turn vectors into lists.
         with capped(limit_bytes):
             response: httpx2.Response = await self.client().post(path, body=body, cast_to=httpx2.Response)
         return response
@@ -104,7 +104,7 @@ class OpenAIConnection:
 
         from animerag.providers.openai_capped import capped
 
-        # Typed events cost 0.5 ms each, and the first one a second in which the loop stands still.
+        # Typed events cost 0.5 ms each, and the first one blocks the loop for a second.
         with capped(STREAM_BYTES):
             stream: AsyncStream[object] = await self.client().post(
                 path, body={**body, "stream": True}, cast_to=object, stream=True, stream_cls=openai.AsyncStream[object]
@@ -119,7 +119,7 @@ class OpenAIConnection:
 
     @contextmanager
     def translating(self, model: str) -> Iterator[None]:
-        """Turn every vendor error of the block into one of ours, and learn limits from refusals."""
+        """Translate every vendor error of the block, and learn rate limits from rejected requests."""
         import aiohttp
         import httpx2
         import openai
@@ -135,13 +135,13 @@ class OpenAIConnection:
             raise problem from (None if leaks else error)
 
     def failure(self, error: object, model: str) -> ProviderError:
-        """Return our error for one that an answer holds, whose status said that all was well."""
+        """Return our error for one inside a response with a success status."""
         return meaning(error, model=model, hide=self._key)
 
 
 @cache
 def _tls() -> ssl.SSLContext:
-    """Return the one TLS context: reading the certificates takes 50 ms, and a comparison makes a client per run."""
+    """Return the shared TLS context: reading certificates takes 50 ms, and a comparison creates a client per run."""
     import httpx2
 
     return httpx2.create_ssl_context()

@@ -1,4 +1,4 @@
-"""Vectors from a server that speaks the OpenAI protocol: what one request means, and how wide its vectors are."""
+"""Embeddings from a server that speaks the OpenAI protocol, and their number of dimensions."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ DIMENSIONS: Mapping[str, int] = {
     "text-embedding-3-large": 3072,
     "text-embedding-ada-002": 1536,
 }
-# Of an answer: a number as text, everything else, and the width where it is not known.
+# Of a response: bytes per number as text, other bytes, and the width if it is unknown.
 NUMBER_BYTES, FRAME_BYTES, WIDEST = 30, 2**20, 4096
-PROBE = "width"  # the text that is embedded to learn the width, or whether the provider is back
+PROBE = "width"  # embedded to learn the width, or to test whether the provider is available
 
-_SHORTENS = re.compile(r"text-embedding-3")  # the official models that take `dimensions`
-_WIDTH = re.compile(r"\bdimensions?\b|matryoshka", re.IGNORECASE)  # what a server that does not take it complains of
+_SHORTENS = re.compile(r"text-embedding-3")  # the official models that accept `dimensions`
+_WIDTH = re.compile(r"\bdimensions?\b|matryoshka", re.IGNORECASE)  # in the error of a server that rejects the parameter
 
 
 class OpenAIEmbedder:
@@ -59,15 +59,15 @@ class OpenAIEmbedder:
         asked_dimensions: int | None = None,
         memory: Memory | None = None,
     ) -> None:
-        """`dimensions` is the width of the vectors where the caller knows it from earlier answers.
+        """`dimensions` is the width of the vectors, if the caller knows it from earlier responses.
 
-        `asked_dimensions` is asked for, where the server takes that. `memory` keeps the width that a server answers.
+        `asked_dimensions` is requested from servers that accept it. `memory` stores the width that a server returns.
         """
         self.model = model
         self._connection = connection
         self._prices = prices
         self._seen = self._remembered = dimensions
-        self._table_width: int | None = None  # other servers serve other models under OpenAI's names
+        self._table_width: int | None = None  # other servers may use OpenAI's names for other models
         if connection.is_openai:
             asked_dimensions = asked_dimensions if _SHORTENS.match(model) else None
             self._table_width = asked_dimensions or DIMENSIONS.get(model)
@@ -80,7 +80,7 @@ class OpenAIEmbedder:
     async def dimensions(self) -> int:
         """Return the width of the vectors, from the table for OpenAI's own models.
 
-        object other server is asked once, with a short text; the memory keeps its answer. Raises as `embed`.
+        object other server is asked once, with a short text, and the result is stored. Raises like `embed`.
         """
         async with self._asking:
             if self._outdated:
@@ -95,10 +95,10 @@ class OpenAIEmbedder:
             return width
 
     async def embed(self, texts: Sequence[str], *, priority: Priority) -> Embedding:
-        """Embed `texts` in one request; tries again where that may help.
+        """Embed `texts` in one request, with retries where they may help.
 
         Raises ProviderUnusableError, RequestRefusedError (a text may be too long: split the batch),
-        TransientProviderError after the last try, RateLimitedError where the wait would be minutes.
+        TransientProviderError after the last retry, RateLimitedError if the wait would take minutes.
         """
         if not texts:
             return Embedding(vectors=np.empty((0, self._seen or 0), np.float32), usage=Usage())
@@ -117,7 +117,7 @@ class OpenAIEmbedder:
         return embedding
 
     def cost_usd(self, tokens: int) -> float | None:
-        """Return what embedding so many tokens costs; None where the price is unknown."""
+        """Return the cost of embedding so many tokens; None if the price is unknown."""
         return cost_usd(self._prices, self.model, input_tokens=tokens)
 
     async def warm(self) -> None:
@@ -132,7 +132,7 @@ class OpenAIEmbedder:
         with tracing.span("embedding"), self._connection.translating(self.model):
             async with asyncio.timeout(EMBEDDING_DEADLINE_S):
                 response = await self._send(texts)
-            # A hundred vectors take 10 ms to decode, and the answers of a wave arrive together.
+            # Decoding a hundred vectors takes 10 ms, and several responses may arrive together.
             try:
                 vectors, used = await asyncio.to_thread(decoded, response.content, len(texts))
             except ErrorInAnswer as reported:
@@ -140,13 +140,13 @@ class OpenAIEmbedder:
         self._check_width(vectors.shape[1])
         unused = tokens - used if used else 0
         self._connection.gate.learn(response.headers, model=self.model, unused_tokens=unused)
-        counted = used or tokens  # a server that counts nothing is not free
+        counted = used or tokens  # a server that reports no usage is not free
         cost = cost_usd(self._prices, self.model, input_tokens=counted)
         usage = Usage(embedding_tokens=counted, cost_usd=cost, estimated=not used)
         return Embedding(vectors=vectors, usage=usage)
 
     async def _send(self, texts: list[str]) -> httpx2.Response:
-        """Send one request; a width that the server does not let itself be asked for is left out from then on."""
+        """Send one request; if the server rejects a requested width, the width is left out from then on."""
         import openai
 
         width = self._seen or self._table_width or WIDEST
@@ -162,9 +162,9 @@ class OpenAIEmbedder:
                 raise
             if self._connection.is_openai:
                 raise ProviderUnusableError(
-                    f"{self.model} has no vectors of {self._asked} numbers. Change ANIMERAG_EMBEDDING_DIMENSIONS."
+                    f"{self.model} does not support {self._asked} dimensions. Change ANIMERAG_EMBEDDING_DIMENSIONS."
                 ) from None
-            log.info("the server does not let itself be asked for %d dimensions", self._asked)
+            log.info("the server does not accept a request for %d dimensions", self._asked)
             self._asked = None
         return await self._connection.post("/embeddings", request, limit_bytes=limit_bytes)
 
@@ -176,7 +176,7 @@ class OpenAIEmbedder:
         self._seen, self._outdated = width, False
 
     async def _keep_width(self, width: int | None) -> None:
-        """Keep the width for later processes. No width lets the next one ask again."""
+        """Store the width for later processes; without one, the next process asks again."""
         if self._memory is not None and self._table_width is None and width != self._remembered:
             await self._memory.set_meta(self._fact, str(width or ""))
             self._remembered = width

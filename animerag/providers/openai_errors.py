@@ -1,7 +1,7 @@
-"""What went wrong at a server that speaks the OpenAI protocol, as one of `animerag.errors` with a sentence.
+"""Translates errors of a server that speaks the OpenAI protocol into `animerag.errors` with a message.
 
-One table says what each answer means; the first row that fits counts. No sentence holds the key, whatever the server
-echoes.
+One table maps error responses to messages; the first matching row applies. No message contains the key, even if the
+server repeats it.
 """
 
 from __future__ import annotations
@@ -20,29 +20,29 @@ if TYPE_CHECKING:
 
     from animerag.errors import ProviderError
 
-NO_KEY = "not-needed"  # the SDK wants a key, a server of one's own does not
+NO_KEY = "not-needed"  # the SDK requires a key, a local server does not
 SECRET = re.compile(r"\bsk-[\w*.-]{3,}")
-_READ_CHARACTERS = 2000  # of what a server says: enough for every known sentence
+_READ_CHARACTERS = 2000  # of an error message: enough for every known one
 
 
 class BrokeOffError(TransientProviderError):
-    """The connection or the answer on it ended before its time, without a word from the provider."""
+    """The connection or the response ended early, without an error from the provider."""
 
 
 class NoSuchRouteError(ProviderUnusableError):
-    """The server has nothing at this path, or does not say what it is that it lacks."""
+    """The server has nothing at this path, or does not say what is missing."""
 
 
 class ContentFilteredError(RequestRefusedError):
-    """The provider's content filter refuses this request."""
+    """The provider's content filter rejects this request."""
 
 
 class AnswerTooLargeError(ProviderUnusableError):
-    """The provider sends more than any answer to the request can need."""
+    """The response is larger than any valid response to the request."""
 
     def __init__(self, limit_bytes: int) -> None:
         super().__init__(
-            f"The provider's answer is larger than {limit_bytes / 1024:,.0f} KB, more than it can need."
+            f"The provider's answer is larger than {limit_bytes / 1024:,.0f} KB, which no valid answer needs."
             " Check OPENAI_BASE_URL."
         )
 
@@ -52,7 +52,7 @@ class AnswerTooLargeError(ProviderUnusableError):
 
 @dataclass(frozen=True, slots=True)
 class _AnswerKind:
-    """What a server answered: an HTTP status, 0 for an error inside a stream, its codes in small letters, its words."""
+    """An error response: its HTTP status (0 for an error inside a stream), its codes in lower case, and its message."""
 
     status: int
     codes: str
@@ -62,17 +62,17 @@ class _AnswerKind:
 
 @dataclass(frozen=True, slots=True)
 class _Meaning:
-    """One row: it fits an answer whose status is listed and, where given, whose codes or words match."""
+    """One row: it matches a response with a listed status and, if given, matching codes or message."""
 
     statuses: Container[int]
     kind: Callable[[str], ProviderError]
-    sentence: str  # may name {status}, {detail}, {model}
+    sentence: str  # may contain {status}, {detail}, {model}
     codes: re.Pattern[str] | None = None
     words: re.Pattern[str] | None = None
-    fits_model: bool = False  # also where the words name the model that was asked for
+    fits_model: bool = False  # also if the message contains the requested model
 
     def fits(self, answer: _AnswerKind) -> bool:
-        """Tell whether the row says what this answer means."""
+        """Tell whether the row applies to this response."""
         if answer.status not in self.statuses:
             return False
         if self.codes is None and self.words is None:
@@ -84,7 +84,7 @@ class _Meaning:
         return self.fits_model and bool(answer.model) and answer.model in answer.words
 
 
-_STREAM = 0  # an error told inside an answer that began with 200
+_STREAM = 0  # an error inside a response that began with 200
 _REFUSALS = frozenset({_STREAM, *range(400, 404), *range(406, 408), *range(410, 429), *range(430, 500)})
 _KEY_CODES = re.compile(r"invalid_api_key|api_key_invalid|authentication|invalid_token|token_expired|unauthori[sz]ed")
 _KEY_WORDS = re.compile(
@@ -107,25 +107,27 @@ _MODEL_CODES = re.compile(r"model_not_found|invalid_model|unknown_model|deployme
 _MODEL_WORDS = re.compile(r"(invalid|unknown|no such) model|model\b.{0,120}\b(does not exist|not found)", re.IGNORECASE)
 _TOO_LARGE = re.compile(r"too large|must be reduced")
 _USED_UP = "The quota of this key is used up. Check the provider's plan and billing."
-_BAD_KEY = "The provider refuses the key. Check OPENAI_API_KEY."
+_BAD_KEY = "The provider rejects the key. Check OPENAI_API_KEY."
 _BAD_MODEL = "The provider does not know {model}.{detail} Check the model's name and OPENAI_BASE_URL."
 _LARGE = "The request is larger than the provider's limit.{detail}"
 
 _TABLE = (
-    # Key and credit concern every request: they stop a job.
+    # Problems with key and credit affect every request, so they stop a job.
     _Meaning({401}, ProviderUnusableError, _BAD_KEY),
     _Meaning({402}, ProviderUnusableError, _USED_UP),
     _Meaning({429}, ProviderUnusableError, _USED_UP, codes=_CREDIT_CODES),
     _Meaning(_REFUSALS, ProviderUnusableError, _USED_UP, codes=_CREDIT_CODES, words=_CREDIT_WORDS),
     _Meaning(_REFUSALS, ProviderUnusableError, _BAD_KEY, codes=_KEY_CODES, words=_KEY_WORDS),
-    # Waiting does not make a request smaller: OpenAI tells this one apart by its words alone.
+    # Waiting does not make a request smaller; OpenAI marks this 429 only in its message.
     _Meaning({_STREAM, 429}, RequestRefusedError, _LARGE, words=_TOO_LARGE),
-    _Meaning({429}, RateLimitedError, "The provider asks to slow down."),
-    _Meaning({_STREAM}, RateLimitedError, "The provider asks to slow down.", codes=re.compile("rate_limit")),
+    _Meaning({429}, RateLimitedError, "The provider is limiting your request rate."),
+    _Meaning(
+        {_STREAM}, RateLimitedError, "The provider is limiting your request rate.", codes=re.compile("rate_limit")
+    ),
     _Meaning(
         _REFUSALS,
         ContentFilteredError,
-        "The provider's content filter refuses this.{detail}",
+        "The provider's content filter rejected this question.{detail}",
         codes=_FILTER_CODES,
         words=_FILTER_WORDS,
     ),
@@ -133,7 +135,7 @@ _TABLE = (
     _Meaning({404, 405, 501}, ProviderUnusableError, _BAD_MODEL, codes=_MODEL_CODES, fits_model=True),
     _Meaning({404, 405, 501}, NoSuchRouteError, _BAD_MODEL),
     _Meaning({_STREAM, 400, 422}, ProviderUnusableError, _BAD_MODEL, codes=_MODEL_CODES, words=_MODEL_WORDS),
-    # This is llama.cpp's word for a text beyond its batch.
+    # llama.cpp's message for a text that exceeds its batch size.
     _Meaning(range(500, 600), RequestRefusedError, _LARGE, words=_TOO_LARGE),
     _Meaning(
         {408, 409, *range(500, 1000)},
@@ -157,17 +159,17 @@ _TABLE = (
 )
 
 
-# ── What is looked up in it ──────────────────────────────────────────────────────────────────────────────────────────
+# ── Lookups ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def translated(error: Exception, *, model: str, hide: str) -> ProviderError:
-    """Return our error for a vendor's, with a sentence for the user; `hide` is a secret that must not be in it."""
+    """Return our error for a vendor error, with a message for the user that never contains the secret `hide`."""
     status, body = getattr(error, "status_code", None), getattr(error, "body", None)
     if isinstance(status, int):
         response: Any = getattr(error, "response", None)
         wait_s = retry_after_s(response.headers, time.time()) if response is not None else None
         return meaning(body, status=status, model=model, hide=hide, wait_s=wait_s)
-    if body is not None:  # an error that a stream told in words
+    if body is not None:  # an error inside a stream
         return meaning(body, model=model, hide=hide)
     if isinstance(error, UnicodeEncodeError):
         return RequestRefusedError("A text holds characters that cannot be sent.")
@@ -181,13 +183,13 @@ def translated(error: Exception, *, model: str, hide: str) -> ProviderError:
 def meaning(
     body: object, *, status: int = _STREAM, model: str, hide: str, wait_s: float | None = None
 ) -> ProviderError:
-    """Return what an answer means; without a status it is an error inside an answer that began well.
+    """Return the error for a response; without a status, it is an error inside a successful response.
 
-    `body` is the error as the server sent it, of any shape; `wait_s` is how long it asks to wait.
+    `body` is the error as the server sent it, in any form; `wait_s` is the wait that it asks for.
     """
     body = _innermost(body)
     if status == _STREAM and type(code := at(body, "code")) is int and 400 <= code < 600:
-        status = code  # gateways put the status that they got into the answer
+        status = code  # gateways put the original status into the body
     words = _words_of(body)
     codes = " ".join(text_at(body, name) for name in ("code", "type", "status")).lower()
     answer = _AnswerKind(status=status, codes=codes, words=words, model=model)
@@ -202,7 +204,7 @@ def meaning(
 
 
 def _innermost(body: object) -> object:
-    """Return the object that describes the error: some servers wrap it into a list or another object."""
+    """Return the object that describes the error: some servers wrap it in a list or another object."""
     for _ in range(3):
         if isinstance(body, list) and body:
             body = body[0]
@@ -212,13 +214,13 @@ def _innermost(body: object) -> object:
 
 
 def _words_of(body: object) -> str:
-    """Return what a server says in words; pages of HTML say nothing."""
+    """Return the server's message; an HTML page counts as none."""
     text = body if isinstance(body, str) else text_at(body, "message") or text_at(body, "detail")
     return "" if text.lstrip().startswith("<") else text[:_READ_CHARACTERS]
 
 
 def appendix(message: str, hide: str) -> str:
-    """Return what the provider said, as an appendix to a sentence of ours, on one line and without secrets."""
+    """Return the provider's message on one line, without secrets, to append to a message of ours."""
     words = " ".join(message.split())
     if hide != NO_KEY:
         words = words.replace(hide, "…")

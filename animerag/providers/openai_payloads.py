@@ -1,4 +1,4 @@
-"""What an OpenAI-compatible server sends, read with care: nothing of it is checked before."""
+"""Parses and validates the responses of an OpenAI-compatible server."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class ErrorInAnswer(Exception):  # noqa: N818 - it carries the server's own error to where it is translated
-    """A server reports an error inside an answer whose status says that all is well."""
+    """A response with a success status contains an error."""
 
     def __init__(self, error: object) -> None:
         super().__init__("the answer reports an error")
@@ -25,7 +25,7 @@ class ErrorInAnswer(Exception):  # noqa: N818 - it carries the server's own erro
 def decoded(content: bytes, count: int) -> tuple[Vectors, int]:
     """Return the vectors of a response and the tokens it counted.
 
-    Raises ValueError for what is not JSON, ErrorInAnswer, UnusableAnswerError.
+    Raises ValueError for invalid JSON, ErrorInAnswer, UnusableAnswerError.
     """
     body = from_json(content)
     if not isinstance(body, dict):
@@ -37,7 +37,7 @@ def decoded(content: bytes, count: int) -> tuple[Vectors, int]:
 
 
 def _vectors(data: object, count: int) -> Vectors:
-    """Return the vectors in the order of the texts. Raises UnusableAnswerError for less than all of them."""
+    """Return the vectors in the order of the texts. Raises UnusableAnswerError if any is missing or invalid."""
     if not isinstance(data, list) or len(data) != count:
         raise unusable(f"it has {len(data) if isinstance(data, list) else 'no'} vectors for {count} texts")
     given = [(item.get("index"), item.get("embedding")) for item in data if isinstance(item, dict)]
@@ -49,12 +49,12 @@ def _vectors(data: object, count: int) -> Vectors:
         raise unusable("its vectors have different lengths")
     vectors: Vectors = np.stack(rows)
     if not np.isfinite(vectors).all() or not vectors.any(axis=1).all():
-        raise unusable("a vector is zero or has numbers that are none")
+        raise unusable("a vector is all zeros or contains NaN")
     return vectors
 
 
 def _vector(value: object) -> Vectors:
-    """Read base64 of little-endian float32, or the plain numbers that some servers send all the same."""
+    """Read base64 of little-endian float32, or the plain numbers that some servers send instead."""
     try:
         if isinstance(value, str):
             return np.frombuffer(base64.b64decode(value, validate=True), "<f4").astype(np.float32)
@@ -63,17 +63,17 @@ def _vector(value: object) -> Vectors:
         raise unusable("a vector cannot be read") from error
     if numbers.ndim != 1 or numbers.size == 0 or numbers.dtype.kind not in "fi":
         raise unusable("a vector cannot be read")
-    with np.errstate(over="ignore"):  # too large becomes infinite, which is refused below
+    with np.errstate(over="ignore"):  # too large a number becomes infinite, which is rejected below
         return numbers.astype(np.float32)
 
 
 def unusable(why: str) -> UnusableAnswerError:
-    """Return the error for an answer that is none."""
+    """Return the error for an unusable response."""
     return UnusableAnswerError(f"The provider's answer cannot be used: {why}. Try again.")
 
 
 def other_width(width: int, expected: int) -> OtherWidthError:
-    """Return the error for vectors that do not fit the earlier ones."""
+    """Return the error for vectors whose width differs from earlier ones."""
     return OtherWidthError(
         f"The provider's answer cannot be used: its vectors have {width} numbers instead of {expected}."
         " If it serves another model now, start again: the catalogue will be indexed for that one."
@@ -81,19 +81,19 @@ def other_width(width: int, expected: int) -> OtherWidthError:
 
 
 def tokens_of(usage: object, name: str) -> int:
-    """Return a count of tokens, 0 where it is missing or no count."""
+    """Return a token count; 0 if it is missing or invalid."""
     value = at(usage, name)
     return value if type(value) is int and value > 0 else 0
 
 
 def at(value: object, *names: str) -> object:
-    """Follow names into nested objects; None where one is missing."""
+    """Follow names into nested objects; None if one is missing."""
     for name in names:
         value = value.get(name) if isinstance(value, dict) else None
     return value
 
 
 def text_at(value: object, *names: str) -> str:
-    """Return a field that should be text, or nothing: what servers send is not checked before."""
+    """Return a text field; empty if it is missing or not text."""
     text = at(value, *names)
     return text if isinstance(text, str) else ""

@@ -1,4 +1,4 @@
-"""A streamed answer, by the Responses API or by Chat Completions: its text, how it ended, what it used."""
+"""Reads streamed answers of the Responses API and of Chat Completions: text, status and usage."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Reader(ABC):
-    """What has been read of one answer: `has_text` once there is any, how it ended, what it used."""
+    """The state of one streamed answer: whether it `has_text` yet, how it ended, and its usage."""
 
     path: str
     fixed_options: Mapping[str, object]
@@ -26,20 +26,20 @@ class Reader(ABC):
         self.model = model
         self.has_text = False
         self.status: AnswerStatus | None = None
-        self.failure: object = None  # what a stream told of its error
+        self.failure: object = None  # the error reported in the stream
         self.input_tokens = self.output_tokens = 0
         self._refused = False
 
     @abstractmethod
     def chosen_options(self, effort: str, verbosity: str) -> dict[str, object]:
-        """Return the user's options as this protocol spells them; empty ones are not sent."""
+        """Return the user's options in the form of this API; empty ones are not sent."""
 
     @abstractmethod
     def request(self, prompt: Prompt) -> dict[str, object]:
         """Return the request without its options."""
 
     def take(self, data: bytes) -> str:
-        """Take one event in and return its text, which may be empty. Raises ValueError for what is not JSON."""
+        """Process one event and return its text, which may be empty. Raises ValueError for invalid JSON."""
         if data.startswith(b"[DONE]"):
             return ""
         event = from_json(data)
@@ -62,7 +62,7 @@ class Reader(ABC):
 
 
 class ResponsesReader(Reader):
-    """The Responses API: only `response.completed` is a good end, and failures arrive as events."""
+    """The Responses API: only `response.completed` is a successful end, and failures arrive as events."""
 
     path = "/responses"
     fixed_options: Mapping[str, object] = {"store": False}
@@ -76,7 +76,7 @@ class ResponsesReader(Reader):
         return {"model": self.model, "instructions": prompt.system, "input": prompt.user}
 
     def read(self, event: object) -> str:
-        """Return the text of a delta, or what a server sends whole at the end."""
+        """Return the text of a delta, or the complete text that some servers send at the end."""
         match text_at(event, "type"):
             case "response.output_text.delta":
                 return text_at(event, "delta")
@@ -105,7 +105,7 @@ class ResponsesReader(Reader):
 
 
 def _whole_text(event: object) -> str:
-    """Return the text of a server that sends it with the end and nothing before."""
+    """Return the text of the final event, for servers that send no deltas."""
     output = at(event, "response", "output")
     contents = [at(item, "content") for item in output] if isinstance(output, list) else []
     parts = [part for content in contents if isinstance(content, list) for part in content]
@@ -113,17 +113,17 @@ def _whole_text(event: object) -> str:
 
 
 class ChatReader(Reader):
-    """Chat Completions: a `finish_reason` is the end, the usage follows it."""
+    """Chat Completions: a `finish_reason` marks the end, and the usage follows it."""
 
     path = "/chat/completions"
     fixed_options: Mapping[str, object] = {"stream_options": {"include_usage": True}}
 
     def chosen_options(self, effort: str, verbosity: str) -> dict[str, object]:
-        """Return both by their plain names."""
+        """Return `reasoning_effort` and `verbosity`."""
         return {"reasoning_effort": effort, "verbosity": verbosity}
 
     def request(self, prompt: Prompt) -> dict[str, object]:
-        """Return a system's and a user's message."""
+        """Return a system message and a user message."""
         messages = [{"role": "system", "content": prompt.system}, {"role": "user", "content": prompt.user}]
         return {"model": self.model, "messages": messages}
 

@@ -1,4 +1,4 @@
-"""What the default models cost, and how a call's cost follows. A default only: `ANIMERAG_PRICES` overrides it."""
+"""Prices of the default models, and the cost of a call. `ANIMERAG_PRICES` overrides them."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ DEFAULT_PRICES: Mapping[str, float] = {
 
 
 def price_table(overrides: Mapping[str, float]) -> dict[str, float]:
-    """Return the default prices with the user's own on top."""
+    """Return the default prices, overridden by the user's."""
     return {**DEFAULT_PRICES, **overrides}
 
 
 def cost_usd(prices: Mapping[str, float], model: str, *, input_tokens: int = 0, output_tokens: int = 0) -> float | None:
-    """Return what a call cost, or None where no price is known; one price alone holds for input and output."""
+    """Return the cost of a call, or None if the price is unknown; a single price applies to input and output."""
     price = prices.get(model)
     if price is None:
         return None

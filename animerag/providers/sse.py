@@ -1,12 +1,12 @@
-"""Server-sent events out of bytes, as the HTML standard lays them down: what a streamed answer comes in."""
+"""Decodes server-sent events (HTML standard), the format of streamed answers."""
 
 from __future__ import annotations
 
 
 class EventDecoder:
-    """Puts together what arrives in pieces of any length.
+    """Assembles events from pieces of any length.
 
-    The SDK's own decoder passes each event through five layers; without them a question costs the loop 3 ms less.
+    The SDK's decoder passes each event through five layers; this one saves 3 ms of loop time per question.
     """
 
     def __init__(self) -> None:
@@ -16,21 +16,21 @@ class EventDecoder:
 
     @property
     def pending_bytes(self) -> int:
-        """Return the size of the event that has begun and has not ended."""
+        """Return the size of the incomplete event."""
         return len(self._rest) + self._data_bytes
 
     def feed(self, chunk: bytes) -> list[bytes]:
-        """Return the data of those events that the chunk completes."""
+        """Return the data of the events that this chunk completes."""
         self._rest += chunk
         if b"\n" not in chunk and b"\r" not in chunk:
             return []
         lines = bytes(self._rest).splitlines(keepends=True)
-        # A carriage return at the end may be half of a line's end.
+        # A carriage return at the end may be half of a line break.
         self._rest = bytearray() if lines[-1].endswith(b"\n") else bytearray(lines.pop())
         return [data for line in lines if (data := self._line(line.rstrip(b"\r\n"))) is not None]
 
     def finish(self) -> list[bytes]:
-        """Return what the end of the stream completes: an event that has its blank line, and nothing else."""
+        """Return the event that the end of the stream completes, if its blank line has arrived."""
         return self.feed(b"\n") if self._rest.endswith(b"\r") else []
 
     def _line(self, line: bytes) -> bytes | None:

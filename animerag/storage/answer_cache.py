@@ -1,4 +1,4 @@
-"""Answers that were written before: the same question over the same catalogue costs nothing again."""
+"""A cache of answers: repeating a question over an unchanged catalogue costs nothing."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ _REVISION = select(facts.c.value).where(facts.c.key == "revision")
 
 
 class AnswerCache:
-    """A cache in the database. It is never needed: what it cannot read or store is asked again."""
+    """A cache in the database. An answer that it cannot read or store is simply written again."""
 
     def __init__(self, database: Database, at_work: Callable[[], bool] = lambda: False) -> None:
-        """`at_work` tells whether an import or a repair changes catalogue or index: nothing is stored meanwhile."""
+        """`at_work` tells whether an import or a repair is running; nothing is stored while it is."""
         self._database = database
         self._at_work = at_work
         self._unwritten: dict[str, tuple[int, CachedRetrieval]] = {}
         self._writer: asyncio.Task[None] | None = None
 
     async def key(self, **parts: object) -> tuple[str, int]:
-        """Return the key of all that an answer depends on, including the catalogue's revision, and that revision.
+        """Return a key made of everything an answer depends on, and the revision of the catalogue, which is part of it.
 
         Raises LibraryError.
         """
@@ -46,7 +46,7 @@ class AnswerCache:
         return hashlib.sha256(text.encode()).hexdigest(), revision
 
     async def get(self, key: str) -> CachedRetrieval | None:
-        """Return what was stored under a key."""
+        """Return the entry stored under a key, or None."""
         if key in self._unwritten:
             return self._unwritten[key][1]
         try:
@@ -59,7 +59,7 @@ class AnswerCache:
     def put(self, key: str, revision: int, retrieval: Retrieval, answer: Answer) -> None:
         """Store an answer; it is written in the background, so that no question waits for the disk.
 
-        What comes while an import or a repair runs may rest on half of its work, and is not stored.
+        Nothing is stored while an import or a repair runs: the answer may be based on a part of its changes.
         """
         if self._at_work():
             return
@@ -68,14 +68,14 @@ class AnswerCache:
             self._writer = asyncio.create_task(self._write(), name="store answers")
 
     async def close(self) -> None:
-        """Wait until all is written."""
+        """Wait until everything is written."""
         if self._writer is not None:
             await self._writer
 
     async def _write(self) -> None:
-        """Write what has come meanwhile in one commit, until there is nothing left; those of older catalogues go.
+        """Write all waiting answers in one commit, until none are left, and delete those of earlier revisions.
 
-        The revision is read within the write: the catalogue may have changed since an answer was computed.
+        The revision is read inside the transaction: the catalogue may have changed since an answer was computed.
         """
         while self._unwritten:
             batch = dict(self._unwritten)

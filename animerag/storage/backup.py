@@ -1,6 +1,6 @@
-"""Copies of a catalogue: one file with its library, vectors included, and the uploads that unfinished imports need.
+"""Backups of a catalogue: one file with the library, its vectors, and the uploads that unfinished imports need.
 
-Chroma's directory is not in it: `doctor --repair` makes it again from the library, at no cost.
+Chroma's directory is not included: `doctor --repair` rebuilds it from the library at no cost.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _UPLOAD = re.compile(rf"{_UPLOADS}/[0-9a-f]{{64}}")
 
 
 def write(database: Path, data_dir: Path, target: Path) -> int:
-    """Copy the catalogue into a new zip file and return its shows; it may be used meanwhile.
+    """Copy the catalogue into a new zip file and return its number of shows; the catalogue stays in use.
 
     Raises InvalidInputError where there is no catalogue or the file exists, LibraryError where the catalogue is damaged
     or the file cannot be written.
@@ -46,17 +46,17 @@ def write(database: Path, data_dir: Path, target: Path) -> int:
             copy = Path(directory) / _LIBRARY
             _copy(database, copy)
             _require_sound(copy, database)
-            schema, shows = _looked_into(copy)
+            schema, shows = _inspected(copy)
             about = {"created_at": _now().isoformat(timespec="seconds"), "version": __version__}
             with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
                 file.writestr(_ABOUT, json.dumps({**about, "schema": schema, "shows": shows}, indent=2))
                 file.write(copy, _LIBRARY)
                 for upload in sorted(_needed_uploads(copy)):
-                    with contextlib.suppress(FileNotFoundError):  # its import ended meanwhile
+                    with contextlib.suppress(FileNotFoundError):  # its import has ended
                         file.write(data_dir / _UPLOADS / upload, f"{_UPLOADS}/{upload}")
             with zipfile.ZipFile(unfinished) as file:
                 if (bad := file.testzip()) is not None:
-                    raise LibraryError(f"The backup {target} was not written as it was meant to be ({bad}): try again.")
+                    raise LibraryError(f"The backup {target} is damaged ({bad}): try again.")
         unfinished.replace(target)
     except (OSError, sqlite3.Error) as error:
         if isinstance(error, sqlite3.Error) and is_corruption(error):
@@ -68,23 +68,23 @@ def write(database: Path, data_dir: Path, target: Path) -> int:
 
 
 def restore(source: Path, database: Path, data_dir: Path, *, replace: bool) -> int:
-    """Put a backup's catalogue in the place of what is there and return its shows; what was there stays beside it.
+    """Replace the catalogue with a backup and return its number of shows; the previous one stays beside it.
 
-    The index must be repaired afterwards. Raises InvalidInputError where the file is no backup, a newer program made
-    it, something works on the directory, or shows are there and `replace` is not set; LibraryError.
+    The index must be repaired afterwards. Raises InvalidInputError if the file is not a backup, was made by a newer
+    version, if a process is using the directory, or if it has shows and `replace` is not set; LibraryError.
     """
     if process_locks.any_alive(data_dir / process_locks.DIRECTORY):
-        raise InvalidInputError(f"An animerag is working on {data_dir}: stop it first.")
+        raise InvalidInputError(f"Another animerag process is using {data_dir}: stop it first.")
     if _shows_in(database) and not replace:
-        raise InvalidInputError(f"{database} holds a catalogue: add --replace to put the backup in its place.")
+        raise InvalidInputError(f"{database} holds a catalogue: add --replace to overwrite it with the backup.")
     try:
         database.parent.mkdir(parents=True, exist_ok=True)
-        # Beside the library, whose last step is a rename: that is all or nothing.
+        # Unpacked beside the library: the last step is then a rename, which is atomic.
         with zipfile.ZipFile(source) as file, tempfile.TemporaryDirectory(dir=database.parent) as directory:
             names = [name for name in file.namelist() if name == _LIBRARY or _UPLOAD.fullmatch(name)]
-            for name in names:  # no other name is taken out: a path could lead anywhere
+            for name in names:  # other names are not extracted: a path could lead anywhere
                 _take_out(file, name, Path(directory) / name)
-            _, shows = _looked_into(Path(directory) / _LIBRARY)
+            _, shows = _inspected(Path(directory) / _LIBRARY)
             _put_in_place(Path(directory), names, database, data_dir)
     except (zipfile.BadZipFile, KeyError, sqlite3.DatabaseError) as error:
         raise InvalidInputError(f"{source} is not a backup of animerag, or it is damaged.") from error
@@ -94,21 +94,21 @@ def restore(source: Path, database: Path, data_dir: Path, *, replace: bool) -> i
 
 
 def copy_before_upgrade(database: Path, *, version: int) -> Path:
-    """Copy the library of an earlier schema `version` beside itself; returns the copy. Raises LibraryError.
+    """Copy the library of an earlier schema `version` beside itself and return the copy. Raises LibraryError.
 
-    Where another process upgrades the library meanwhile, the copy that it made first stays.
+    If another process has upgraded the library in the meantime, its copy is kept.
     """
     copy = database.with_name(f"{database.name}.schema-{version}")
     unfinished = copy.with_name(f"{copy.name}.{secrets.token_hex(4)}.part")
     try:
         _copy(database, unfinished)
-        schema, _ = _looked_into(unfinished)
+        schema, _ = _inspected(unfinished)
         if schema == version:
             unfinished.replace(copy)
     except (OSError, sqlite3.Error) as error:
         raise LibraryError(
-            f"The library {database} is of an earlier version and could not be copied before its upgrade:"
-            f" {reason_of(error)}. Make room on the disk and start again."
+            f"The library {database} has to be upgraded and could not be copied first:"
+            f" {reason_of(error)}. Free some disk space and start again."
         ) from error
     finally:
         unfinished.unlink(missing_ok=True)
@@ -116,12 +116,12 @@ def copy_before_upgrade(database: Path, *, version: int) -> Path:
 
 
 def default_name() -> str:
-    """Return a file name with this moment in it."""
+    """Return a file name with the current date and time."""
     return f"animerag-{_now().astimezone():%Y-%m-%d-%H%M%S}.zip"
 
 
 def _copy(database: Path, target: Path) -> None:
-    """Copy one moment of a library that others may be writing. Raises sqlite3.Error."""
+    """Copy a consistent snapshot of a library that other processes may be writing. Raises sqlite3.Error."""
     with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(target)) as into:
         source.backup(into)
 
@@ -137,7 +137,7 @@ def _needed_uploads(library: Path) -> set[str]:
 
 
 def _require_sound(copy: Path, database: Path) -> None:
-    """Raise LibraryError for the copy of a damaged library: it would take the place of a better one some day."""
+    """Raise LibraryError for the copy of a damaged library: it might one day replace a sound one."""
     if damage := str(integrity.examine(copy)):
         raise LibraryError(_refusal(database, damage))
 
@@ -168,11 +168,11 @@ def _put_in_place(directory: Path, names: list[str], database: Path, data_dir: P
 
 
 def _keep_beside(database: Path, target: Path) -> None:
-    """Keep what is there under another name: a copy of a sound library, the very files of a damaged one."""
+    """Keep the current library under another name: a copy of a sound one, the original files of a damaged one."""
     try:
         _copy(database, target)
         with closing(sqlite3.connect(database)) as old:
-            old.execute("PRAGMA journal_mode = DELETE")  # its log must not be taken for the new one's
+            old.execute("PRAGMA journal_mode = DELETE")  # its log must not be applied to the new library
     except sqlite3.DatabaseError as error:
         if not is_corruption(error):
             raise
@@ -181,10 +181,10 @@ def _keep_beside(database: Path, target: Path) -> None:
                 database.with_name(database.name + end).replace(target.with_name(target.name + end))
 
 
-def _looked_into(path: Path) -> tuple[int, int]:
-    """Return a library's schema and shows.
+def _inspected(path: Path) -> tuple[int, int]:
+    """Return a library's schema version and number of shows.
 
-    Raises KeyError where there is none, InvalidInputError where a newer program made it, sqlite3.DatabaseError.
+    Raises KeyError if there is none, InvalidInputError if a newer version made it, sqlite3.DatabaseError.
     """
     if not path.exists():
         raise KeyError(_LIBRARY)
@@ -194,15 +194,19 @@ def _looked_into(path: Path) -> tuple[int, int]:
         (schema,) = connection.execute("PRAGMA user_version").fetchone()
         (shows,) = connection.execute("SELECT count(*) FROM shows").fetchone()
     if schema > VERSION:
-        raise InvalidInputError(f"A newer animerag made this (schema {schema}, this one knows {VERSION}): upgrade it.")
+        raise InvalidInputError(
+            f"A newer animerag made this library (schema {schema}; this version supports {VERSION}): upgrade animerag."
+        )
     if schema < BASELINE:
-        raise InvalidInputError(f"This is of a version that was never released (schema {schema}) and cannot be used.")
+        raise InvalidInputError(
+            f"This library was made by a version that was never released (schema {schema}) and cannot be used."
+        )
     return schema, shows
 
 
 def _shows_in(database: Path) -> int:
     with contextlib.suppress(InvalidInputError, KeyError, sqlite3.DatabaseError):
-        return _looked_into(database)[1]
+        return _inspected(database)[1]
     return 0
 
 

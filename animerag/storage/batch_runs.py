@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from animerag.storage.database import Database
 
 FAILED = (AnswerStatus.ERROR, AnswerStatus.TRUNCATED)
-_ESTIMATED = "usage_estimated"  # beside the timings, which are short: totals read them of every row
-_AT_ONCE = 500  # rows that a sheet's beginning writes in one statement
+_ESTIMATED = "usage_estimated"  # stored with the timings, which are short: totals read them for every row
+_AT_ONCE = 500  # rows written in one statement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """How a sheet is answered; `k` where a row has none of its own. `max_cost_usd` holds over all of a run's jobs."""
+    """How a sheet is answered; a row's own `k` takes precedence. `max_cost_usd` applies to all jobs of a run."""
 
     k: int = 8
     use_cache: bool = True
@@ -51,7 +51,7 @@ class RowAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRow:
-    """One row of a run; `answer` is None until it was asked."""
+    """One row of a run; `answer` is None until the question has been answered."""
 
     number: int
     asked: QuestionRow
@@ -59,13 +59,13 @@ class RunRow:
 
     @property
     def status(self) -> AnswerStatus | None:
-        """Return how the question ended; None when it was not asked yet."""
+        """Return how the question ended; None if it has not been asked yet."""
         return self.answer.status if self.answer is not None else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timed:
-    """When one question was asked and what took how long, in seconds; `began_at` since the epoch."""
+    """The timings of one question in seconds; `began_at` is seconds since the epoch."""
 
     number: int
     status: AnswerStatus
@@ -75,7 +75,7 @@ class Timed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchRun:
-    """A sheet that is or was answered: `counts` by status, rows not asked yet under None."""
+    """One execution of a sheet: `counts` by status; None counts the rows that have not been asked yet."""
 
     id: str
     created_at: str
@@ -85,8 +85,8 @@ class BatchRun:
     options: RunOptions
     sha256: str
     job_id: str | None
-    job_state: str | None  # as the journal has it: a job of a process that ended is "interrupted"
-    stopped_by: str | None  # why its last job left the rest unasked, unless it was cancelled
+    job_state: str | None  # from the journal: a job whose process has ended is "interrupted"
+    stopped_by: str | None  # why its last job stopped early, unless it was cancelled
     seconds: float
     counts: Mapping[AnswerStatus | None, int] = field(default_factory=dict)
     usage: Usage = field(default_factory=Usage)
@@ -98,12 +98,12 @@ class BatchRun:
 
     @property
     def missing(self) -> int:
-        """Count the rows that were not asked yet."""
+        """Count the rows that have not been asked yet."""
         return self.counts.get(None, 0)
 
     @property
     def failed(self) -> int:
-        """Count the rows that asking again may help."""
+        """Count the rows that a retry may answer."""
         return sum(self.counts.get(status, 0) for status in FAILED)
 
     @property
@@ -113,7 +113,7 @@ class BatchRun:
 
     @property
     def at_work(self) -> bool:
-        """Tell whether a job of any process works on it."""
+        """Tell whether a job of any process is running it."""
         return self.job_state == "running"
 
 
@@ -126,7 +126,7 @@ class Runs:
         self._writing = asyncio.Lock()
 
     async def begin(self, sheet: Sheet, options: RunOptions, *, sha256: str) -> str:
-        """Store a sheet, none of its rows asked yet, and return the run's id. Raises LibraryError."""
+        """Store a sheet with all rows unanswered, and return the run's id. Raises LibraryError."""
         run_id = secrets.token_urlsafe(9)
         rows = [
             {"run_id": run_id, "number": number, "asked": _stored_row(row), "input_tokens": 0, "output_tokens": 0}
@@ -150,12 +150,12 @@ class Runs:
         return run_id
 
     async def keep(self, run_id: str, answers: Iterable[RowAnswer]) -> None:
-        """Store answers; once this returns they are on the disk. Concurrent calls share one commit.
+        """Store answers; they are on disk when this returns. Concurrent calls share one commit.
 
         Raises LibraryError.
         """
         self._unwritten.extend((run_id, one) for one in answers)
-        async with self._writing:  # the first caller writes what all have passed
+        async with self._writing:  # the first caller writes the answers of all
             batch, self._unwritten = self._unwritten, []
             if not batch:
                 return
@@ -167,12 +167,12 @@ class Runs:
                 raise
 
     async def note_job(self, run_id: str, job_id: str) -> None:
-        """Note which job works on a run."""
+        """Record the job that runs a sheet."""
         async with self._database.writing() as connection:
             await connection.execute(update(runs).where(runs.c.id == run_id).values(job_id=job_id))
 
     async def note_work(self, run_id: str, seconds: float) -> None:
-        """Add time at work."""
+        """Add the running time of a job."""
         async with self._database.writing() as connection:
             longer = {"seconds": runs.c.seconds + seconds}
             await connection.execute(update(runs).where(runs.c.id == run_id).values(**longer))
@@ -182,16 +182,16 @@ class Runs:
         return await self._runs(_RUN.order_by(runs.c.created_at.desc()).limit(limit))
 
     async def get(self, run_id: str) -> BatchRun:
-        """Return one run. Raises InvalidInputError when there is none."""
-        found = await self._runs(_RUN.where(runs.c.id == run_id))
-        if not found:
-            raise InvalidInputError("This run is not there any more: it was deleted.")
-        return found[0]
+        """Return one run. Raises InvalidInputError if it does not exist."""
+        selected = await self._runs(_RUN.where(runs.c.id == run_id))
+        if not selected:
+            raise InvalidInputError("This run does not exist: it was deleted.")
+        return selected[0]
 
     async def of_file(self, sha256: str, column: str) -> BatchRun | None:
         """Return the newest run over a file's questions."""
-        found = await self._runs(_RUN.where(runs.c.sha256 == sha256).order_by(runs.c.created_at.desc()))
-        return next((run for run in found if run.column == column), None)
+        newest = await self._runs(_RUN.where(runs.c.sha256 == sha256).order_by(runs.c.created_at.desc()))
+        return next((run for run in newest if run.column == column), None)
 
     async def rows(
         self,
@@ -201,12 +201,12 @@ class Runs:
         limit: int | None = None,
         statuses: Collection[AnswerStatus | None] | None = None,
     ) -> list[RunRow]:
-        """Return rows in order; with `statuses` only those that ended so, None for not yet."""
+        """Return rows in order; `statuses` selects rows by status, None those that have not been asked."""
         wanted = select(run_rows.c.number, run_rows.c.asked, run_rows.c.answer).where(run_rows.c.run_id == run_id)
         if statuses is not None:
             held = run_rows.c.status.in_([str(status) for status in statuses if status is not None])
             wanted = wanted.where(held | run_rows.c.status.is_(None) if None in statuses else held)
-        found = wanted.order_by(run_rows.c.number).offset(offset).limit(limit)
+        query = wanted.order_by(run_rows.c.number).offset(offset).limit(limit)
         return await self._database.read(
             lambda connection: [
                 RunRow(
@@ -214,12 +214,12 @@ class Runs:
                     asked=_row(row.asked),
                     answer=StoredAnswer.from_json(row.answer) if row.answer is not None else None,
                 )
-                for row in connection.execute(found)
+                for row in connection.execute(query)
             ]
         )
 
     async def timed(self, run_id: str) -> list[Timed]:
-        """Return when each answered row was asked, in row order."""
+        """Return the timings of all answered rows, in row order."""
         wanted = select(run_rows.c.number, run_rows.c.status, run_rows.c.timings).where(
             run_rows.c.run_id == run_id, run_rows.c.status.is_not(None)
         )
@@ -234,16 +234,16 @@ class Runs:
         ]
 
     async def delete(self, run_id: str) -> None:
-        """Forget a run and its answers. Raises InvalidInputError while something works on it."""
+        """Delete a run and its answers. Raises InvalidInputError while a job is running it."""
         if (await self.get(run_id)).at_work:
-            raise InvalidInputError("This run is at work: cancel it first.")
+            raise InvalidInputError("This run is in progress: cancel it first.")
         async with self._database.writing() as connection:
             await connection.execute(delete(runs).where(runs.c.id == run_id))
 
     async def _runs(self, wanted: Any) -> list[BatchRun]:
-        found = await self._database.rows(wanted)
-        totals = await self._database.rows(_TOTALS.where(run_rows.c.run_id.in_([row.id for row in found])))
-        return [_run(row, [total for total in totals if total.run_id == row.id]) for row in found]
+        rows = await self._database.rows(wanted)
+        totals = await self._database.rows(_TOTALS.where(run_rows.c.run_id.in_([row.id for row in rows])))
+        return [_run(row, [total for total in totals if total.run_id == row.id]) for row in rows]
 
 
 _RUN = select(runs, jobs.c.state.label("job_state"), jobs.c.report.label("job_report")).outerjoin(
@@ -269,7 +269,7 @@ _KEEP = (
 
 
 def _stored_row(row: QuestionRow) -> dict[str, Any]:
-    """Return what is stored of a row; default values are left out."""
+    """Return a row as JSON, without default values."""
     stored: dict[str, Any] = {"question": row.question, "columns": dict(row.columns)}
     filters = {name: value for name, value in asdict(row.filters).items() if value not in (None, (), "")}
     more = {"k": row.k, "filters": filters, "expected_ids": list(row.expected_ids), "problem": row.problem}

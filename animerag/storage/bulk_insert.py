@@ -1,4 +1,4 @@
-"""Many rows in one call of the database driver.
+"""Inserts many rows in one call of the database driver.
 
 SQLAlchemy prepares every parameter of every row on the event loop: a third of a second for 1,500 shows. Here a
 statement is compiled once, and its rows reach the driver as they are: JSON columns as text, blobs as bytes.
@@ -24,7 +24,7 @@ _CHUNK = 5000  # SQLite takes 32,766 variables a statement; Chroma's limit is ne
 
 
 def chunks(values: Iterable[str]) -> Iterator[list[str]]:
-    """Yield values in lists that one statement takes."""
+    """Yield the values in lists that fit into one statement."""
     listed = list(values)
     for start in range(0, len(listed), _CHUNK):
         yield listed[start : start + _CHUNK]

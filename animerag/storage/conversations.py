@@ -1,4 +1,4 @@
-"""Conversations in the library: what was asked and answered, to be read on, reopened and exported."""
+"""Conversations in the library: stored so that you can reopen, continue and export them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TITLE = 80  # characters of the first question
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
-    """A conversation as a list shows it; `at` is when its last answer came, in UTC."""
+    """A conversation as shown in a list; `at` is the time of its last answer, in UTC."""
 
     id: str
     title: str
@@ -36,7 +36,7 @@ class Conversations:
         self._database = database
 
     async def latest(self, limit: int = 20) -> list[Conversation]:
-        """Return the conversations that were last gone on with."""
+        """Return the conversations that were continued last."""
         number = func.count(exchanges.c.number).label("number")
         query = (
             select(conversations, number)
@@ -49,7 +49,7 @@ class Conversations:
         return [Conversation(id=row.id, title=row.title, at=row.at, exchanges=row.number) for row in rows]
 
     async def exchanges(self, conversation_id: str) -> list[Exchange]:
-        """Return all of a conversation, oldest first; nothing where there is none, or another version wrote it."""
+        """Return a conversation, oldest exchange first; empty if it does not exist or another version wrote it."""
         query = select(exchanges.c.content).where(exchanges.c.conversation_id == conversation_id)
         rows = await self._database.rows(query.order_by(exchanges.c.number))
         try:
@@ -58,9 +58,9 @@ class Conversations:
             return []
 
     async def put(self, conversation_id: str | None, number: int, exchange: Exchange) -> str:
-        """Store an exchange as the conversation's `number`th, in place of what it had from there on; returns its id.
+        """Store exchange `number` of a conversation, replace all later ones, and return the conversation's id.
 
-        Without an id a conversation is begun, named after its first question.
+        Without an id, start a new conversation that is named after its first question.
         """
         now = datetime.now(UTC).isoformat()
         content = dump_exchange(exchange)
@@ -80,6 +80,6 @@ class Conversations:
         return conversation_id
 
     async def delete(self, conversation_id: str) -> None:
-        """Forget a conversation."""
+        """Delete a conversation."""
         async with self._database.writing() as connection:
             await connection.execute(delete(conversations).where(conversations.c.id == conversation_id))

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
-_MOMENT_S = 0.2  # how late another process's change may be noticed
-_READERS = 4  # reads at once; one takes a millisecond, and Python runs one thread at a time
+_MOMENT_S = 0.2  # how long another process's change may go unnoticed
+_READERS = 4  # parallel reads; one takes a millisecond, and Python runs one thread at a time
 
 
 class Database:
@@ -73,7 +73,7 @@ class Database:
         return str(self._backend)
 
     async def integrity(self) -> Integrity:
-        """Check pages, rows and vectors, in a thread and on a connection of its own. Raises LibraryError."""
+        """Check pages, rows and vectors in a thread, on a separate connection. Raises LibraryError."""
         return await asyncio.to_thread(self._backend.integrity)
 
     async def size_bytes(self) -> int:
@@ -85,16 +85,16 @@ class Database:
         return await asyncio.to_thread(self._backend.locks, data_dir, self.library_id)
 
     async def close(self) -> None:
-        """Close every connection, after the reads that are under way."""
+        """Close every connection after the current reads have ended."""
         self._closed = True
         await self._engine.dispose()
         await asyncio.to_thread(self._readers.shutdown)
         self._reader.dispose()
 
     async def read(self, work: Callable[[Connection], T]) -> T:
-        """Return what `work` reads, in a thread that waits and makes objects beside the loop. Raises LibraryError.
+        """Run `work` in a thread and return its result. Raises LibraryError.
 
-        Going to the thread once takes half of what an asynchronous driver takes, which goes there for every call, and
+        Switching to the thread once takes half the time of an asynchronous driver, which switches for every call, and
         a fifth of its time on the loop.
         """
         if self._closed:
@@ -125,19 +125,19 @@ class Database:
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
-        """Give a connection inside one transaction, committed whole or not at all. Raises LibraryError."""
+        """Provide a connection inside one atomic transaction. Raises LibraryError."""
         async with self.write_lock, self.transaction() as connection:
             yield connection
 
     @asynccontextmanager
     async def changing(self) -> AsyncIterator[AsyncConnection]:
-        """Give a connection as `writing` does, for what changes shows: others notice by the revision."""
+        """Provide a connection like `writing`, for changes to shows; the revision announces them."""
         async with self.writing() as connection:
             yield connection
             await self._bump_revision(connection)
 
     async def bump_revision(self) -> None:
-        """Say that answers may differ from now on though no show was written. Raises LibraryError."""
+        """Increase the revision without a change of shows, because answers may differ. Raises LibraryError."""
         async with self.changing():
             pass
 
@@ -149,48 +149,48 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
-        """Give a connection inside a transaction, for those who hold `write_lock`. Raises LibraryError."""
+        """Provide a connection inside a transaction to a caller that holds `write_lock`. Raises LibraryError."""
         try:
             async with self._engine.begin() as connection:
                 yield connection
-            if self._bumped:  # what was read during the transaction is the old one
+            if self._bumped:  # a revision read during the transaction is the old one
                 self._revision, self._bumped = None, False
         except self._backend.errors as error:
             raise LibraryError(
-                f"The library could not be written ({self._backend.reason(error)}). Nothing of this step was stored."
+                f"The library could not be written ({self._backend.reason(error)}). No change of this step was saved."
             ) from error
 
     async def revision(self) -> int:
-        """Return a number that grows with every change of the shows; another process's is seen a moment later."""
+        """Return a number that grows with every change of the shows; another process's changes appear shortly after."""
         now_s = time.monotonic()
         if self._revision is None or now_s > self._looked_s + _MOMENT_S:
             self._revision, self._looked_s = int(await self.get_meta("revision") or 0), now_s
         return self._revision
 
     async def get_meta(self, key: str) -> str | None:
-        """Return a single fact about this library."""
+        """Return one value of the library's metadata, or None."""
         value: str | None = await self.scalar(select(facts.c.value).where(facts.c.key == key))
         return value
 
     async def facts(self, prefix: str) -> dict[str, str]:
-        """Return the facts whose key begins so, without that beginning; an empty value counts as none."""
+        """Return the metadata whose keys start with a prefix, without the prefix; empty values are left out."""
         rows = await self.rows(select(facts).where(facts.c.key.startswith(prefix, autoescape=True)))
         return {row.key.removeprefix(prefix): row.value for row in rows if row.value}
 
     async def set_meta(self, key: str, value: str) -> None:
-        """Store a single fact about this library."""
+        """Store one value of metadata."""
         await self.set_meta_all({key: value})
 
     async def set_meta_all(self, values: Mapping[str, str]) -> None:
-        """Store several facts at once."""
+        """Store several values of metadata at once."""
         async with self.writing() as connection:
             for key, value in values.items():
                 await stored_facts.put(connection, key, value)
 
     async def add_to_meta(self, key: str, amount: float, *, most: float | None = None) -> bool:
-        """Add to a fact that is a number, 0 until then, in one transaction that other processes wait for.
+        """Add to a number in the metadata, which starts at 0, in one transaction across processes.
 
-        Returns False, with nothing added, where the sum would exceed `most`. Raises LibraryError.
+        Return False, and add nothing, if the sum would exceed `most`. Raises LibraryError.
         """
         number = cast(facts.c.value, Float) + amount
         if most is not None and amount > most:

@@ -1,4 +1,4 @@
-"""Deleted shows: removed with all their rows, and restored from them until the next import."""
+"""Deleted shows: all their rows are stored, so that a deletion can be undone until the next import."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from animerag.storage.database import Database
 
 _PUT = upsert(deletions, "show_id")
-_BESIDE = (my_list, provenance, edits)  # tables whose rows go with their show
+_BESIDE = (my_list, provenance, edits)  # tables whose rows are deleted with their show
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class DeletedShow:
 
 
 async def remove(database: Database, ids: Iterable[str]) -> int:
-    """Delete shows, and return how many there were; their vectors become strays. Raises LibraryError."""
+    """Delete shows and return their number; their vectors become strays. Raises LibraryError."""
     removed = 0
     async with database.changing() as connection:
         for part in chunks(ids):
@@ -48,15 +48,15 @@ async def remove(database: Database, ids: Iterable[str]) -> int:
 
 
 async def listed(database: Database) -> list[DeletedShow]:
-    """Return the shows that were deleted since the last import, the latest first. Raises LibraryError."""
+    """Return the shows deleted since the last import, most recent first. Raises LibraryError."""
     wanted = select(deletions.c.show_id, deletions.c.title).order_by(deletions.c.at.desc(), deletions.c.show_id)
     return [DeletedShow(id=row.show_id, title=row.title) for row in await database.rows(wanted)]
 
 
 async def restore(database: Database, ids: Iterable[str]) -> list[str]:
-    """Store deleted shows again, with all that was stored beside them, and return their ids. Raises LibraryError.
+    """Restore deleted shows with all their rows, and return their ids. Raises LibraryError.
 
-    A show that is in the catalogue again is left as it is. The index is the caller's.
+    A show that has been imported again is not changed. The caller updates the index.
     """
     wanted = list(ids)
     async with database.changing() as connection:
@@ -77,7 +77,7 @@ async def restore(database: Database, ids: Iterable[str]) -> list[str]:
 
 
 async def forget(database: Database) -> None:
-    """Make the deletions so far final. Raises LibraryError."""
+    """Make all deletions final. Raises LibraryError."""
     async with database.writing() as connection:
         await connection.execute(delete(deletions))
 

@@ -1,4 +1,4 @@
-"""Room on the disk: whether an import is going to fit, and whether a full disk is why one failed."""
+"""Disk space: whether an import will fit, and whether a full disk explains a failure."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from animerag.errors import InvalidInputError
 if TYPE_CHECKING:
     from pathlib import Path
 
-_COPIES = 4  # of a vector: one in the library, one in Chroma's log, one in its graph, one on its way between them
-_TEXT = 8 * 2**10  # bytes of a show's record, its words and its links in the graph
-_SHORT = 32 * 2**20  # bytes; with less, whatever fails has most likely failed for that
+_COPIES = 4  # of a vector: in the library, in Chroma's log, in its graph, and in transit
+_TEXT = 8 * 2**10  # bytes of a show's record, its full text and its links in the graph
+_SHORT = 32 * 2**20  # bytes; with less, a full disk is the most likely cause of any failure
 
 
 class Space:
@@ -22,7 +22,7 @@ class Space:
         self._directory = directory
 
     def require(self, shows: int, dimensions: int) -> None:
-        """Raise InvalidInputError where so many new shows would not fit."""
+        """Raise InvalidInputError if so many new shows do not fit on the disk."""
         needed = shows * (_COPIES * 4 * dimensions + _TEXT)
         if needed > (free := self._free()):
             raise InvalidInputError(
@@ -31,7 +31,7 @@ class Space:
             )
 
     def explain(self, reason: str) -> str:
-        """Return the reason of a failure, with what a full disk has to do with it."""
+        """Return the reason of a failure, and mention a full disk if that may be the cause."""
         free = self._free()
         if free >= _SHORT:
             return reason

@@ -1,4 +1,4 @@
-"""Measured experiments, as summaries for lists and whole for a report."""
+"""Stored experiments: summaries for lists, and complete ones for reports."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class ExperimentStore:
     """Experiments by id."""
 
     def __init__(self, database: Database) -> None:
-        """Work on an open database; nothing is read or written yet."""
+        """Use an open database; nothing is read or written yet."""
         self._database = database
 
     async def save(self, experiment_id: str, summary: Mapping[str, object], whole: Mapping[str, object]) -> None:
-        """Store what Compare measured."""
+        """Store the measurements of an experiment."""
         values = {"id": experiment_id, "created_at": now(), "summary": dict(summary), "whole": dict(whole)}
         async with self._database.writing() as connection:
             await connection.execute(insert(experiments).values(**values))
@@ -36,13 +36,13 @@ class ExperimentStore:
         return [row.summary for row in await self._database.rows(wanted)]
 
     async def load(self, experiment_id: str) -> dict[str, object] | None:
-        """Return one experiment whole, or None."""
+        """Return one complete experiment, or None."""
         stored: dict[str, object] | None = await self._database.scalar(
             select(experiments.c.whole).where(experiments.c.id == experiment_id)
         )
         return stored
 
     async def delete(self, experiment_id: str) -> None:
-        """Forget an experiment; an unknown one is no error."""
+        """Delete an experiment; an unknown id is not an error."""
         async with self._database.writing() as connection:
             await connection.execute(delete(experiments).where(experiments.c.id == experiment_id))

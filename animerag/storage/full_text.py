@@ -30,7 +30,7 @@ def wanted_words(question: str) -> list[str]:
 
 
 async def put(connection: AsyncConnection, rows: Sequence[Mapping[str, object]]) -> None:
-    """Index what `row` made of shows, each with its `rowid`, replacing what stood there."""
+    """Index the results of `row`, each with its `rowid`, and replace earlier entries."""
     if rows:
         await remove(connection, [row["rowid"] for row in rows])
         await dialect_of(connection).full_text.put(connection, rows)
@@ -56,15 +56,15 @@ def search(
 
 
 def occurs(connection: Connection, phrase: str) -> bool:
-    """Tell whether any show has these words in a row in a title or in its description."""
+    """Tell whether any title or description contains these words in sequence."""
     words = " ".join(_WORD.findall(_CJK.sub(" ", phrase)))
     if not words:
-        return bool(pairs(phrase))  # nothing that this could tell
+        return bool(pairs(phrase))  # it has no words that could be searched for
     return dialect_of(connection).full_text.occurs(connection, words)
 
 
 def row(document: Document) -> dict[str, str]:
-    """Return what is indexed of a show; apart from `put`, so that a thread can do it."""
+    """Return the indexed texts of a show; separate from `put`, so that it can run in a thread."""
     show = document.show
     titles = " | ".join(show.titles or (show.title,))
     tags = ", ".join(show.tags)

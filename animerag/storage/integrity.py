@@ -1,4 +1,4 @@
-"""Whether a library is sound: its pages, every row of every table, and every vector."""
+"""Checks a library for damage: its pages, every row of every table, and every vector."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _NUMBER_BYTES = 4  # float32
 
 
 class VectorKey(NamedTuple):
-    """What names a stored vector."""
+    """The key of a stored vector."""
 
     model: str
     dimensions: int
@@ -21,7 +21,7 @@ class VectorKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Integrity:
-    """What is damaged: sentences on pages and rows, which only a backup repairs, and the keys of unsound vectors."""
+    """The damage in a library: messages about pages and rows, which need a backup, and the keys of damaged vectors."""
 
     damage: tuple[str, ...] = ()
     unsound_vectors: tuple[VectorKey, ...] = ()
@@ -32,12 +32,12 @@ class Integrity:
 
 
 def checksum_of(vector: bytes) -> int:
-    """Return what is stored beside a vector to notice later that its bytes have changed."""
+    """Return the checksum that is stored with a vector and reveals changed bytes."""
     return zlib.crc32(vector)
 
 
 def is_sound(vector: bytes, dimensions: int, checksum: int | None = None) -> bool:
-    """Tell whether bytes are `dimensions` finite float32 numbers, not all zero, with their checksum if it is known."""
+    """Tell whether bytes are `dimensions` finite float32 numbers, not all zero, and match a known checksum."""
     if len(vector) != dimensions * _NUMBER_BYTES or (checksum is not None and checksum != checksum_of(vector)):
         return False
     numbers = np.frombuffer(vector, "<f4")

@@ -1,4 +1,4 @@
-"""The journal of jobs: what was begun, by which process, with which request, and how it ended."""
+"""The journal of jobs: what was started, by which process, with which request, and how it ended."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRequest:
-    """What a job was asked to do."""
+    """The request of a job."""
 
     id: str
     state: str
@@ -31,16 +31,16 @@ class JobRequest:
 
 
 class JobJournal:
-    """Jobs as rows that outlive their process."""
+    """Stores jobs as rows that outlive their process."""
 
     def __init__(self, database: Database) -> None:
-        """Work on an open database; nothing is read or written yet."""
+        """Use an open database; nothing is read or written yet."""
         self._database = database
 
     async def begin(
         self, job_id: str, *, owner: str, kind: str, title: str, lease: str, request: Mapping[str, object] | None = None
     ) -> None:
-        """Journal a job before it starts; `request` is what another process needs to finish it."""
+        """Record a job before it starts; with `request`, another process can finish it."""
         values = {"id": job_id, "owner": owner, "kind": kind, "title": title, "lease": lease}
         async with self._database.writing() as connection:
             await connection.execute(insert(jobs).values(**values, state="running", created_at=now()))
@@ -48,14 +48,14 @@ class JobJournal:
                 await connection.execute(insert(job_requests).values(job_id=job_id, request=dict(request)))
 
     async def request(self, job_id: str) -> dict[str, Any] | None:
-        """Return what a job was asked to do, or None where that was not journalled."""
+        """Return the request of a job, or None if none was recorded."""
         request: dict[str, Any] | None = await self._database.scalar(
             select(job_requests.c.request).where(job_requests.c.job_id == job_id)
         )
         return request
 
     async def requests(self) -> list[JobRequest]:
-        """Return every journalled request."""
+        """Return every recorded request."""
         wanted = select(jobs.c.id, jobs.c.state, jobs.c.created_at, job_requests.c.request).join(
             job_requests, job_requests.c.job_id == jobs.c.id
         )
@@ -64,7 +64,7 @@ class JobJournal:
     async def end(
         self, job_id: str, *, state: str, report: Mapping[str, object] | None = None, error: str | None = None
     ) -> None:
-        """Journal how a job ended."""
+        """Record how a job ended."""
         values = {"state": state, "report": report, "error": error, "finished_at": now()}
         async with self._database.writing() as connection:
             await connection.execute(update(jobs).where(jobs.c.id == job_id).values(**values))

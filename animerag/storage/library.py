@@ -46,7 +46,7 @@ _WITHOUT_RECORDS = select(*(column for column in shows.c if column.name != "reco
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fingerprint:
-    """What decides whether a stored show is out of date, and whether it is of the sample."""
+    """The hashes that tell whether a stored show is out of date, and whether it belongs to the sample."""
 
     content_hash: str
     text_hash: str
@@ -55,7 +55,7 @@ class Fingerprint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShowRows:
-    """Rows ready to be written: one a show, their words by show id, and where shows come from."""
+    """Rows ready to be written: one per show, the full text by show id, and the provenance."""
 
     shows: Sequence[dict[str, Any]]
     words: Mapping[str, dict[str, str]]
@@ -73,7 +73,7 @@ class ShowRows:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """Shows in the catalogue, and how many of them came with the sample."""
+    """The number of shows in the catalogue, and how many of them belong to the sample."""
 
     shows: int
     sample: int
@@ -83,7 +83,7 @@ class Library(Database):
     """One catalogue in one database; confined to the loop that opened it."""
 
     def __init__(self, backend: DatabaseEngine, library_id: str) -> None:
-        """Give each part of the library its name: embeddings, the journal of jobs, experiments."""
+        """Open the parts of the library on the same database: embeddings, the job journal, experiments."""
         super().__init__(backend, library_id)
         self.embeddings = EmbeddingStore(self)
         self.journal = JobJournal(self)
@@ -99,9 +99,9 @@ class Library(Database):
         once: Awaitable[None] | None = None,
         also: Callable[[AsyncConnection], Awaitable[None]] | None = None,
     ) -> None:
-        """Write shows with their words, and note that `collection` holds them, in one transaction.
+        """Write shows with their full text, and record them as indexed in `collection`, in one transaction.
 
-        `also` writes more in the same transaction. Nothing is stored unless `once`, awaited before the end, succeeds.
+        `also` writes more in the same transaction. `once` is awaited before the commit; if it fails, nothing is stored.
         Raises LibraryError and what `once` raises.
         """
         if not rows.shows:
@@ -124,7 +124,7 @@ class Library(Database):
                 await once
 
     async def fingerprints(self, ids: Iterable[str]) -> dict[str, Fingerprint]:
-        """Return the fingerprints of those ids that are in the catalogue."""
+        """Return the fingerprints of the ids that are in the catalogue."""
         wanted = (
             select(shows.c.id, shows.c.content_hash, shows.c.text_hash, imports.c.kind)
             .select_from(shows)
@@ -146,11 +146,11 @@ class Library(Database):
         )
 
     async def show(self, show_id: str) -> Show | None:
-        """Return one show whole, or None."""
+        """Return one complete show, or None."""
         return (await self.shows([show_id])).get(show_id)
 
     async def shows(self, ids: Iterable[str], *, records: bool = True) -> dict[str, Show]:
-        """Return those ids that are in the catalogue; without their `records` in half the time."""
+        """Return the shows that are in the catalogue; leaving out their `records` halves the time."""
         wanted = _WHOLE if records else _WITHOUT_RECORDS
         statements = [wanted.where(shows.c.id.in_(chunk)) for chunk in chunks(ids)]
 
@@ -160,7 +160,7 @@ class Library(Database):
         return await self.read(read)
 
     async def best(self, limit: int) -> list[Show]:
-        """Return so many shows, best rated first."""
+        """Return the `k` best-rated shows, best first."""
         wanted: Select[Any] = _WITHOUT_RECORDS.order_by(
             shows.c.rating.desc().nulls_last(), shows.c.votes.desc().nulls_last(), shows.c.title, shows.c.id
         ).limit(limit)
@@ -173,7 +173,7 @@ class Library(Database):
         return await self.read(partial(words.search, question=question, k=k, names=names, ids=ids))
 
     async def mentions(self, phrase: str) -> bool:
-        """Tell whether any title or description has these words in a row."""
+        """Tell whether any title or description contains these words in sequence."""
         return await self.read(partial(words.occurs, phrase=phrase))
 
     async def counts(self) -> Counts:
@@ -190,19 +190,19 @@ class Library(Database):
     # Imports
 
     async def begin_import(self, kind: ImportKind, name: str, sha256: str) -> int:
-        """Record where the shows that follow come from; returns the import's number."""
+        """Record the source of the shows that follow, and return the import's number."""
         async with self.writing() as connection:
             values = {"kind": kind, "name": name, "sha256": sha256, "created_at": now()}
             result = await connection.execute(insert(imports).values(**values))
-            return int(result.inserted_primary_key[0])  # type: ignore[index] # an insert of one row has one
+            return int(result.inserted_primary_key[0])  # type: ignore[index] # set after an insert of one row
 
     async def has_own_shows(self) -> bool:
-        """Tell whether anything but the sample is in the catalogue."""
+        """Tell whether the catalogue contains shows besides the sample."""
         counts = await self.counts()
         return counts.shows > counts.sample
 
     async def remove_sample(self) -> int:
-        """Remove the shows of the sample; their vectors become strays to be removed."""
+        """Remove the shows of the sample; their vectors become strays."""
         sample = select(imports.c.id).where(imports.c.kind == ImportKind.SAMPLE)
         async with self.writing() as connection:
             rows = await connection.execute(select(shows.c.number).where(shows.c.import_id.in_(sample)))
@@ -215,7 +215,7 @@ class Library(Database):
 
 
 def show_rows(batch: Sequence[Document], import_id: int) -> ShowRows:
-    """Return what `store` writes of documents; half a second for 1,500 of them, so do it in a thread."""
+    """Return the rows that `store` writes for documents; 1,500 take half a second, so call it in a thread."""
     mine, origins = provenance.rows(batch, import_id)
     return ShowRows(
         shows=[_show_row(document, import_id) for document in batch],
@@ -226,7 +226,7 @@ def show_rows(batch: Sequence[Document], import_id: int) -> ShowRows:
 
 
 async def shows_in(connection: AsyncConnection, ids: Sequence[str]) -> dict[int, Show]:
-    """Return stored shows by their row number, as a transaction sees them."""
+    """Return stored shows by row number, as seen in the transaction."""
     rows = await connection.execute(_WHOLE.where(shows.c.id.in_(ids)))
     return {row.number: _show(row) for row in rows}
 
@@ -255,7 +255,7 @@ def _show_row(document: Document, import_id: int) -> dict[str, object]:
 
 
 def _related(item: RelatedShow) -> dict[str, object]:
-    # dataclasses.asdict copies deeply, which is half the time of a row.
+    # dataclasses.asdict makes deep copies, which take half the time of a row.
     return {"id": item.id, "title": item.title, "kind": item.kind, "year": item.year}
 
 

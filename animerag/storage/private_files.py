@@ -1,4 +1,4 @@
-"""Close what animerag writes to other users: new files by the process's umask, older ones at each start."""
+"""Makes animerag's files private: new ones through the process's umask, existing ones at each start."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _OTHERS = 0o077
-# What animerag itself makes in a data directory. Anything else there is the user's, whose own choice counts.
+# Files that animerag creates in a data directory. All other files there belong to the user and are not changed.
 _OWN = ("chroma", "inbox", "logs", "processes", "scratch", "uploads")
 
 
 def restrict_umask() -> None:
-    """Close new files and directories of this process and its children to other users; call it at process start."""
+    """Make new files and directories of this process and its children private; call it at process start."""
     os.umask(_OTHERS)
 
 
 def tighten(data_dir: Path, database: Path) -> None:
-    """Take existing files of a data directory, and its database, away from group and others.
+    """Remove the permissions of group and others from a data directory and its database.
 
-    What belongs to another user is left as it is, with a warning in the log.
+    Files of another user are not changed; a warning is logged.
     """
-    if os.name == "nt":  # a user's own folders are private there, and modes say nothing
+    if os.name == "nt":  # user folders are private on Windows, and modes have no meaning
         return
     refused = [path for path in _existing(data_dir, database) if not _tightened(path)]
     if refused:
@@ -37,13 +37,13 @@ def tighten(data_dir: Path, database: Path) -> None:
 
 
 def _existing(data_dir: Path, database: Path) -> Iterator[Path]:
-    """Yield what is inside first: a directory is closed last, and an interrupted look starts over."""
+    """Yield a directory's content before the directory: after an interruption, the next start repeats it."""
     yield from database.parent.glob(f"{database.name}*")
     try:
         closed = not data_dir.stat().st_mode & _OTHERS
-    except OSError:  # there is none yet
+    except OSError:  # it does not exist yet
         return
-    if closed:  # no other user reaches what is inside
+    if closed:  # no other user can reach its content
         return
     for name in _OWN:
         for directory, _, files in os.walk(data_dir / name, topdown=False):
@@ -53,7 +53,7 @@ def _existing(data_dir: Path, database: Path) -> Iterator[Path]:
 
 
 def _tightened(path: Path) -> bool:
-    with suppress(FileNotFoundError):  # another process has removed it meanwhile
+    with suppress(FileNotFoundError):  # another process has just removed it
         try:
             mode = path.lstat().st_mode
             if mode & _OTHERS and not stat.S_ISLNK(mode):
@@ -61,5 +61,5 @@ def _tightened(path: Path) -> bool:
         except PermissionError:
             return False
         except OSError as error:  # a read-only file system
-            log.warning("%s could not be closed to other users: %s", path, error.strerror)
+            log.warning("%s could not be made private: %s", path, error.strerror)
     return True

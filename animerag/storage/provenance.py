@@ -1,4 +1,4 @@
-"""SQL for where shows come from: their files and ids there, their owner's list, edits and merges."""
+"""SQL for the provenance of shows: their files and ids there, the owner's list, edits and merges."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _PUT_ORIGIN = upsert(provenance, "show_id", "file", "source_id")
 
 
 def rows(batch: Sequence[Document], import_id: int) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
-    """Return the rows of documents beside the shows: their owner's list, and the files they come from."""
+    """Return the rows that documents add to the owner's list and to provenance."""
     mine: list[dict[str, object]] = [
         {
             "show_id": show.id,
@@ -44,7 +44,7 @@ def rows(batch: Sequence[Document], import_id: int) -> tuple[list[dict[str, obje
         {
             "show_id": show.id,
             "file": show.origin.file,
-            "source_id": show.origin.told_as or show.id,
+            "source_id": show.origin.source_id or show.id,
             "overlay": int(show.overlay),
             "import_id": import_id,
         }
@@ -57,13 +57,13 @@ def rows(batch: Sequence[Document], import_id: int) -> tuple[list[dict[str, obje
 async def put(
     connection: AsyncConnection, mine: Sequence[dict[str, object]], origins: Sequence[dict[str, object]]
 ) -> None:
-    """Store what `rows` made, within a write of the shows themselves."""
+    """Store the result of `rows` in the transaction that writes the shows."""
     await insert_many(connection, _PUT_MINE, mine)
     await insert_many(connection, _PUT_ORIGIN, origins)
 
 
 async def stored(database: Database, ids: Iterable[str] | None = None) -> dict[str, StoredShow]:
-    """Return those ids (or all) that are not of the sample."""
+    """Return the stored shows with these ids (or all) that are not part of the sample."""
     wanted = (
         select(
             shows.c.id,
@@ -117,13 +117,13 @@ async def origins_of(database: Database, show_id: str) -> list[Provenance]:
 
 
 async def merged_ids(database: Database) -> dict[str, str]:
-    """Return the ids that stand for another show since their owner merged them."""
+    """Return the merged ids, each with the show that it now belongs to."""
     rows = await database.rows(select(merges.c.source_id, merges.c.show_id))
     return {row.source_id: row.show_id for row in rows}
 
 
 async def merge(connection: AsyncConnection, *, keep: str, other: str) -> None:
-    """Let `other` stand for `keep` from now on, and remove it; its vector becomes a stray."""
+    """Merge `other` into `keep` and remove it; its vector becomes a stray."""
     rows = await connection.execute(select(provenance).where(provenance.c.show_id == other))
     moved = [{**row._asdict(), "show_id": keep} for row in rows]
     await insert_many(connection, _PUT_ORIGIN, moved)
@@ -142,7 +142,7 @@ async def edits_of(database: Database, ids: Iterable[str] | None = None) -> dict
 
 
 async def keep_edits(database: Database, show_id: str, changes: Mapping[str, object]) -> None:
-    """Store the edits of a show in place of earlier ones; without any, forget them. Raises LibraryError."""
+    """Replace the edits of a show; an empty mapping deletes them. Raises LibraryError."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     async with database.writing() as connection:
         if not changes:
@@ -158,26 +158,26 @@ async def ids_from(database: Database, file: str) -> set[str]:
 
 
 async def files(database: Database) -> dict[str, int]:
-    """Return the files that shows were imported from, with their number, the largest first."""
+    """Return the imported files with their numbers of shows, the largest first."""
     counted = func.count(provenance.c.show_id.distinct()).label("shows")
     wanted = select(provenance.c.file, counted).group_by(provenance.c.file).order_by(counted.desc())
     return {row.file: row.shows for row in await database.rows(wanted)}
 
 
 async def without_words(database: Database) -> list[str]:
-    """Return the ids of shows without a description, which only names and fields find."""
+    """Return the ids of shows without a description; only their titles and fields can be searched."""
     rows = await database.rows(select(shows.c.id).where(func.trim(shows.c.description) == "").order_by(shows.c.title))
     return [row.id for row in rows]
 
 
 async def apart(database: Database) -> set[tuple[str, str]]:
-    """Return the pairs that are to be kept apart, the smaller id first."""
+    """Return the pairs of shows that the owner keeps separate, the smaller id first."""
     rows = await database.rows(select(kept_apart.c.first, kept_apart.c.second))
     return {(row.first, row.second) for row in rows}
 
 
 async def keep_apart(database: Database, one: str, two: str) -> None:
-    """Remember that two shows are two."""
+    """Record that two shows are not the same."""
     first, second = sorted((one, two))
     async with database.writing() as connection:
         await insert_many(connection, add(kept_apart), [{"first": first, "second": second}])

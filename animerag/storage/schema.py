@@ -1,4 +1,4 @@
-"""The library's tables. A change of shape raises `schema_version.VERSION` and has a step in `migrations/versions`."""
+"""The library's tables. A change increases `schema_version.VERSION` and adds a step to `migrations/versions`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sqlalchemy import (
 
 metadata = MetaData()
 
-# Single facts about this library: its id, the revision of its shows.
+# Metadata of the library: its id, the revision of its shows, saved settings.
 facts = Table("facts", metadata, Column("key", Text, primary_key=True), Column("value", Text, nullable=False))
 
 imports = Table(
@@ -54,7 +54,7 @@ shows = Table(
     Column("import_id", ForeignKey("imports.id"), nullable=False, index=True),
     Column("type", Text),
     Column("type_inferred", Boolean),
-    Column("air_date", Text),  # ISO, whole or without the day
+    Column("air_date", Text),  # ISO date, complete or without the day
     Column("end_date", Text),
     Column("season", Text),
     Column("airing", Text),
@@ -63,17 +63,17 @@ shows = Table(
     Column("duration", Integer),  # minutes an episode
     Column("studios", JSON),
     Column("tag_weights", JSON),  # by tag, 0 to 1
-    Column("collection", JSON),  # episodes and files that its owner has, and tags that are spoilers, as far as known
-    Index("shows_by_rating", text("rating DESC"), "title"),  # the order that Catalogue lists them in
+    Column("collection", JSON),  # episodes and files of the owner, and tags that are spoilers, as far as known
+    Index("shows_by_rating", text("rating DESC"), "title"),  # the order of the Catalogue page
     # A row is wide, and the figures of the collection read something of all of them.
     Index("shows_figures", "id", "year", "type", "episodes", "duration", "rating"),
     Index("shows_tags", "tags", "tag_weights"),
     Index("shows_relations", "relations", sqlite_where=text("relations <> '[]'")),
     Index("shows_without_description", "title", sqlite_where=text("trim(description) = ''")),
-    Index("shows_fingerprints", "id", "text_hash", "content_hash"),  # counts need nothing else of a show
+    Index("shows_fingerprints", "id", "text_hash", "content_hash"),  # counts read only these columns
 )
 
-# Its owner's list: status, score and progress of a show.
+# The owner's list: status, score and progress of a show.
 my_list = Table(
     "my_list",
     metadata,
@@ -83,7 +83,7 @@ my_list = Table(
     Column("episodes_watched", Integer),
 )
 
-# The files that each show comes from, and its id there; `overlay` where a file has only its owner's list.
+# The files that each show comes from, and its id there; `overlay` marks files of the owner's list.
 provenance = Table(
     "provenance",
     metadata,
@@ -94,13 +94,13 @@ provenance = Table(
     Column("import_id", ForeignKey("imports.id"), nullable=False),
 )
 
-# Ids that their owner merged into another show, and pairs that they keep as two (the smaller id first).
+# Ids that the owner merged into another show, and pairs that stay separate (the smaller id first).
 merges = Table("merges", metadata, Column("source_id", Text, primary_key=True), Column("show_id", Text, nullable=False))
 kept_apart = Table(
     "kept_apart", metadata, Column("first", Text, primary_key=True), Column("second", Text, primary_key=True)
 )
 
-# The edits of a show, by field; they outlast later imports.
+# Edited values of a show by field; they survive later imports.
 edits = Table(
     "edits",
     metadata,
@@ -109,7 +109,7 @@ edits = Table(
     Column("at", Text, nullable=False),
 )
 
-# Every vector that was ever paid for, by what it was made from; float32, little endian.
+# Every computed vector by model, width and text; little-endian float32.
 vectors = Table(
     "vectors",
     metadata,
@@ -120,7 +120,7 @@ vectors = Table(
     Column("checksum", Integer),  # of the bytes of `vector`
 )
 
-# Shows that were deleted since the last import, each with all its rows, so that a deletion can be undone.
+# Shows deleted since the last import with all their rows, so that a deletion can be undone.
 deletions = Table(
     "deletions",
     metadata,
@@ -130,7 +130,7 @@ deletions = Table(
     Column("content", JSON, nullable=False),
 )
 
-# What each Chroma collection is known to hold. A row without its show is a vector still to be removed.
+# The recorded content of each Chroma collection. A row without its show is a vector to be removed.
 indexed = Table(
     "indexed",
     metadata,
@@ -148,14 +148,14 @@ jobs = Table(
     Column("kind", Text, nullable=False),
     Column("title", Text, nullable=False),
     Column("state", Text, nullable=False),
-    Column("lease", Text, nullable=False),  # the lock file of the process that runs it
+    Column("lease", Text, nullable=False),  # the lock file of its process
     Column("report", JSON),
     Column("error", Text),
     Column("created_at", Text, nullable=False),
     Column("finished_at", Text),
 )
 
-# What a job was asked to do, for one that did not come to its end.
+# The request of a job, from which an interrupted job is resumed.
 job_requests = Table(
     "job_requests",
     metadata,
@@ -163,7 +163,7 @@ job_requests = Table(
     Column("request", JSON, nullable=False),
 )
 
-# What Compare measured: the summary is what lists show, the whole has every span.
+# Experiments of Compare: a summary for lists, and the complete experiment with every span.
 experiments = Table(
     "experiments",
     metadata,
@@ -173,18 +173,18 @@ experiments = Table(
     Column("whole", JSON, nullable=False),
 )
 
-# Sheets of questions and what became of each row. A row without a status was not asked yet.
+# Runs of question sheets, and the answer to each row. A row without a status has not been asked yet.
 runs = Table(
     "runs",
     metadata,
     Column("id", Text, primary_key=True),
     Column("created_at", Text, nullable=False),
     Column("name", Text, nullable=False),
-    Column("sheet", JSON, nullable=False),  # the headings in order, and which one holds the questions
+    Column("sheet", JSON, nullable=False),  # the headings in order, and the name of the question column
     Column("options", JSON, nullable=False),
     Column("sha256", Text, nullable=False),  # of the file
-    Column("job_id", Text),  # the last one that worked on it
-    Column("seconds", Float, nullable=False),  # at work, over all its jobs
+    Column("job_id", Text),  # the latest one
+    Column("seconds", Float, nullable=False),  # running time of all its jobs
 )
 
 run_rows = Table(
@@ -195,13 +195,13 @@ run_rows = Table(
     Column("asked", JSON, nullable=False),
     Column("status", Text),
     Column("answer", JSON),
-    Column("timings", JSON),  # and when it began, for charts over thousands of rows
+    Column("timings", JSON),  # with the start time, for charts of thousands of rows
     Column("input_tokens", Integer, nullable=False, default=0),
     Column("output_tokens", Integer, nullable=False, default=0),
     Column("cost_usd", Float),
 )
 
-# Answers that models wrote, by all they depend on; `content` is JSON with the sources they were written from.
+# Cached answers of models by everything they depend on; `content` is JSON with the answer and its sources.
 answers = Table(
     "answers",
     metadata,
@@ -215,7 +215,7 @@ conversations = Table(
     metadata,
     Column("id", Text, primary_key=True),
     Column("title", Text, nullable=False),
-    Column("at", Text, nullable=False),  # when it was last gone on with
+    Column("at", Text, nullable=False),  # of its last exchange
 )
 
 exchanges = Table(

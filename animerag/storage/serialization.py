@@ -39,7 +39,7 @@ def dump(retrieval: Retrieval, answer: Answer) -> str:
 
 
 def load(text: str) -> CachedRetrieval:
-    """Return what `dump` was given. Raises ValueError for text that another version wrote."""
+    """Return the arguments of `dump`. Raises ValueError for text that another version wrote."""
     cached = _cached().validate_json(text)
     return replace(cached, answer=_whole(cached.answer, cached.retrieval))
 
@@ -51,7 +51,7 @@ def dump_exchange(exchange: Exchange) -> str:
 
 
 def load_exchange(text: str) -> Exchange:
-    """Return what `dump_exchange` was given. Raises ValueError for text that another version wrote."""
+    """Return the argument of `dump_exchange`. Raises ValueError for text that another version wrote."""
     exchange = _exchange().validate_json(text)
     if exchange.answer is not None and exchange.retrieval is not None:
         exchange.answer = _whole(exchange.answer, exchange.retrieval)

@@ -1,4 +1,4 @@
-"""A show's type, dates and making as columns of the library, and back."""
+"""Converts a show's type, dates and production details to columns of the library, and back."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 async def load(database: Database) -> list[dict[str, Any]]:
-    """Return a row a show with what titles, filters and relations need; `shows_of` makes shows of them in a thread.
+    """Return one row per show with the columns of titles, filters and relations; `shows_of` converts them in a thread.
 
     Raises LibraryError.
     """
@@ -31,7 +31,7 @@ async def load(database: Database) -> list[dict[str, Any]]:
     query = select(
         *plain, my_list.c.status.label("my_status"), my_list.c.score.label("my_score"), my_list.c.episodes_watched
     ).select_from(mine)
-    # Shows are stored in the order in which requests end; titles that match alike must not depend on it.
+    # Shows are stored in the order in which requests end; ties between titles must not depend on it.
     query = query.order_by(func.coalesce(table.c.votes, 0).desc(), table.c.id)
     return await database.read(lambda connection: [dict(row) for row in connection.execute(query).mappings()])
 
@@ -40,7 +40,7 @@ _JSON = ("titles", "tags", "relations", "similar", *show_details.JSON)
 
 
 def shows_of(rows: Sequence[Mapping[str, Any]]) -> list[Show]:
-    """Return the shows that rows of `load` describe, without their records."""
+    """Return the shows of the rows from `load`, without their records."""
     return [_show(row) for row in rows]
 
 

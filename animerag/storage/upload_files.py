@@ -1,4 +1,4 @@
-"""Uploads on disk: stored under the hash of their content, whole and flushed before they count as received."""
+"""Uploads on disk: stored under the hash of their content, and complete once they have their name."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DIRECTORY = "uploads"  # in the data directory
-UNFINISHED = ("running", "interrupted")  # states of jobs that still need the uploads they name
+UNFINISHED = ("running", "interrupted")  # states of jobs that still need their uploads
 _NAME = re.compile(r"[0-9a-f]{64}")
-_GRACE_S = 24 * 3600.0  # a page may hold a file that it was given, and start its import much later
+_GRACE_S = 24 * 3600.0  # a page may start the import of an upload much later
 
 
 def stored_names(request: Mapping[str, Any]) -> set[str]:
-    """Return the names of the stored uploads that the journalled request of a job names."""
+    """Return the names of the stored uploads in the request of a job."""
     paths = [PurePath(str(file.get("path"))) for file in request.get("files", ())]
     return {path.name for path in paths if path.parent.name == DIRECTORY and _NAME.fullmatch(path.name)}
 
@@ -40,13 +40,13 @@ class StoredUpload:
 
 
 class UploadStore:
-    """A directory of uploads; what the user called a file never becomes part of a path."""
+    """A directory of uploads; the user's name of a file never becomes part of a path."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
     def store(self, data: bytes | memoryview) -> StoredUpload:
-        """Write `data` and return where; what is stored already counts as new. Raises LibraryError on a full disk."""
+        """Write `data` and return its location; identical data is stored once. Raises LibraryError on a full disk."""
         digest = hashlib.sha256(data).hexdigest()
         path = self._directory / digest
         unfinished = self._directory / f"{digest}.{secrets.token_hex(4)}.part"
@@ -63,19 +63,19 @@ class UploadStore:
         except OSError as error:
             unfinished.unlink(missing_ok=True)
             raise LibraryError(
-                f"The upload could not be stored: {error.strerror or error}. Free some space."
+                f"The upload could not be stored: {error.strerror or error}. Free some disk space."
             ) from error
         return StoredUpload(path=path, sha256=digest)
 
     def located(self, path: Path) -> Path:
-        """Return where an upload lies now: a data directory may have been moved, or restored elsewhere."""
+        """Return the current path of an upload: its data directory may have been moved or restored elsewhere."""
         return self._directory / path.name if path.parent.name == DIRECTORY and _NAME.fullmatch(path.name) else path
 
     def clean(self, needed: AbstractSet[str], used: Mapping[str, float]) -> None:
-        """Remove the uploads that nothing needs any more.
+        """Remove the uploads that are no longer needed.
 
-        `needed` names those that stay. Of the others, those go that were `used` (by name, in seconds since the epoch)
-        after they were stored, and those that were stored a day ago and never used.
+        Uploads in `needed` stay. Others are removed if they were `used` (by name, in seconds since the epoch) after
+        they were stored, or if they were stored more than a day ago.
         """
         if not self._directory.is_dir():
             return

@@ -1,4 +1,4 @@
-"""Vectors that were paid for, by the hash of their text, and what each collection of the index holds."""
+"""Computed vectors by the hash of their text, and the recorded content of each collection of the index."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _PUT_VECTOR = add(vectors)
 
 
 async def record_indexed(connection: AsyncConnection, collection: str, held: Mapping[str, tuple[str, str]]) -> None:
-    """Note inside a transaction that `collection` holds these shows, as (content hash, text hash) by id."""
+    """Record in a transaction that `collection` holds these shows; their hashes are (content hash, text hash) by id."""
     rows = [
         {"collection": collection, "show_id": show_id, "content_hash": content, "text_hash": of_text}
         for show_id, (content, of_text) in held.items()
@@ -42,29 +42,29 @@ async def record_indexed(connection: AsyncConnection, collection: str, held: Map
 
 
 class EmbeddingStore:
-    """Every known vector by model, width and text hash, and the ledger of what is indexed."""
+    """Stores every computed vector by model, width and text hash, and which shows are indexed."""
 
     def __init__(self, database: Database) -> None:
-        """Work on an open database; nothing is read or written yet."""
+        """Use an open database; nothing is read or written yet."""
         self._database = database
         self._unsaved: list[tuple[list[dict[str, object]], asyncio.Future[None]]] = []
 
     async def save(self, model: str, rows: Mapping[str, Vectors]) -> None:
-        """Store vectors by the hash of their text, so that none is paid for twice."""
+        """Store vectors by the hash of their text, so that no text is embedded twice."""
         if not rows:
             return
         values = [_row(VectorKey(model, vector.shape[0], key), vector) for key, vector in rows.items()]
         saved: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        saved.add_done_callback(lambda done: done.cancelled() or done.exception())  # its caller may have gone
+        saved.add_done_callback(lambda done: done.cancelled() or done.exception())  # its caller may have been cancelled
         self._unsaved.append((values, saved))
         async with self._database.write_lock:
             pending, self._unsaved = self._unsaved, []
-            if pending:  # else the batch before this one has taken it along
+            if pending:  # otherwise the previous batch has included it
                 await self._save_together(pending)
         await saved
 
     async def _save_together(self, pending: Sequence[tuple[list[dict[str, object]], asyncio.Future[None]]]) -> None:
-        """Store what several callers passed in one transaction: a commit waits for the disk."""
+        """Store the vectors of several callers in one transaction: a commit waits for the disk."""
         try:
             async with self._database.transaction() as connection:
                 for values, _ in pending:
@@ -74,7 +74,7 @@ class EmbeddingStore:
                 if not saved.done():
                     saved.set_exception(error)
             return
-        except BaseException:  # cancelled: the others wait for their turn still, and take their own along then
+        except BaseException:  # cancelled: the other callers store their own vectors later
             self._unsaved = [*pending, *self._unsaved]
             raise
         for _, saved in pending:
@@ -82,7 +82,7 @@ class EmbeddingStore:
                 saved.set_result(None)
 
     async def known(self, model: str, dimensions: int, text_hashes: Iterable[str]) -> set[str]:
-        """Return the hashes of those texts that have a vector."""
+        """Return the hashes of the texts that have a vector."""
         wanted = select(vectors.c.text_hash).where(vectors.c.model == model, vectors.c.dimensions == dimensions)
         rows = await self._database.rows(
             *(wanted.where(vectors.c.text_hash.in_(chunk)) for chunk in chunks(text_hashes))
@@ -90,7 +90,7 @@ class EmbeddingStore:
         return {row.text_hash for row in rows}
 
     async def load(self, model: str, dimensions: int, text_hashes: Iterable[str]) -> dict[str, Vectors]:
-        """Return the vectors that are already known, each of shape (dimensions,); damaged ones are left out."""
+        """Return the stored vectors, each of shape (dimensions,); damaged ones are left out."""
         wanted = select(vectors.c.text_hash, vectors.c.vector, vectors.c.checksum).where(
             vectors.c.model == model, vectors.c.dimensions == dimensions
         )
@@ -122,7 +122,7 @@ class EmbeddingStore:
         return [row.id for row in sound], [row.text_hash for row in sound], matrix
 
     async def replace(self, unsound: Iterable[VectorKey], sound: Mapping[VectorKey, Vectors]) -> None:
-        """Put sound vectors in the place of damaged ones; those without are deleted, so that they are made again."""
+        """Replace damaged vectors with sound ones; those without a replacement are deleted and computed again."""
         async with self._database.writing() as connection:
             for key in unsound:
                 place = delete(vectors).where(*(vectors.c[name] == value for name, value in key._asdict().items()))
@@ -130,7 +130,7 @@ class EmbeddingStore:
             await insert_many(connection, _PUT_VECTOR, [_row(key, vector) for key, vector in sound.items()])
 
     async def indexed(self, collection: str, ids: Iterable[str] | None = None) -> dict[str, tuple[str, str]]:
-        """Return (content hash, text hash) by id of what `collection` is known to hold."""
+        """Return (content hash, text hash) by id of the shows recorded in `collection`."""
         wanted = select(indexed.c.show_id, indexed.c.content_hash, indexed.c.text_hash).where(
             indexed.c.collection == collection
         )
@@ -147,7 +147,7 @@ class EmbeddingStore:
         return count or 0
 
     async def not_indexed(self, collection: str) -> list[str]:
-        """Return the ids of shows that `collection` lacks or holds in an older form."""
+        """Return the ids of shows that are missing from `collection` or outdated there."""
         held = indexed.c
         rows = await self._database.rows(
             select(shows.c.id)
@@ -175,12 +175,12 @@ class EmbeddingStore:
         return int(total or 0)
 
     async def note_indexed(self, collection: str, held: Mapping[str, tuple[str, str]]) -> None:
-        """Note that `collection` holds these shows, as (content hash, text hash) by id."""
+        """Record that `collection` holds these shows; their hashes are (content hash, text hash) by id."""
         async with self._database.writing() as connection:
             await record_indexed(connection, collection, held)
 
     async def forget_indexed(self, collection: str, ids: Iterable[str]) -> None:
-        """Note that `collection` no longer holds these ids."""
+        """Record that `collection` no longer holds these ids."""
         async with self._database.writing() as connection:
             for chunk in chunks(ids):
                 await connection.execute(
@@ -188,19 +188,19 @@ class EmbeddingStore:
                 )
 
     async def forget_collection(self, collection: str) -> None:
-        """Note that `collection` is gone."""
+        """Record that `collection` was deleted."""
         async with self._database.writing() as connection:
             await connection.execute(delete(indexed).where(indexed.c.collection == collection))
 
     async def forget_model(self, model: str, dimensions: int) -> None:
-        """Delete the stored vectors of a model; using it again pays for them again."""
+        """Delete the stored vectors of a model; if you use it again, they are computed again."""
         async with self._database.writing() as connection:
             await connection.execute(
                 delete(vectors).where(vectors.c.model == model, vectors.c.dimensions == dimensions)
             )
 
     async def strays(self, collection: str) -> list[str]:
-        """Return ids that `collection` holds and the catalogue no longer has."""
+        """Return the ids in `collection` that the catalogue no longer has."""
         rows = await self._database.rows(
             select(indexed.c.show_id)
             .outerjoin(shows, indexed.c.show_id == shows.c.id)

@@ -1,4 +1,4 @@
-"""Leaves the event loop room while pages are open: bulk work starts less when somebody is looking."""
+"""Reduces bulk work while pages are open, so that the event loop can serve them."""
 
 from __future__ import annotations
 
@@ -15,32 +15,31 @@ if TYPE_CHECKING:
 
 
 _GONE_S = 5.0
-FREE = 10  # in flight never fill a loop
+FREE = 10  # items in flight never saturate the loop
 
 
 class PageActivity:
-    """When somebody last asked the loop for something of a page; safe to note from any thread."""
+    """The time of the last page request; safe to update from any thread."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._last_s = -math.inf
 
     def note(self) -> None:
-        """Note that somebody asks now."""
+        """Record a page request now."""
         self._last_s = self._clock()
 
     @property
     def recent(self) -> bool:
-        """Tell whether somebody is there: an open page asks every second while work runs."""
+        """Tell whether a page is open: it sends a request every second while work is running."""
         return self._clock() - self._last_s < _GONE_S
 
 
 class LoadShedder:
-    """Tells, while entered, how much of a level leaves the running loop time for somebody who looks at pages.
+    """Limits the concurrency of bulk work, while entered, so that the running loop can serve open pages.
 
-    Once work fills a loop, a page waits for seconds. So late looks take shares of a level away and prompt ones give
-    them back, at the price of some speed: 1,000 quick questions took a quarter longer. While nobody is there, work may
-    fill the loop.
+    On a saturated loop a page waits for seconds. Late probes therefore reduce the concurrency and prompt ones raise it
+    again. This costs some speed: 1,000 quick questions took a quarter longer. Without open pages there is no limit.
     """
 
     def __init__(self, visits: PageActivity) -> None:
@@ -59,11 +58,11 @@ class LoadShedder:
         await asyncio.gather(self._task, return_exceptions=True)
 
     def of(self, level: int) -> int:
-        """Return how many may be in flight where the user allows `level`."""
+        """Return the allowed number in flight for the user's `level`."""
         return max(min(level, FREE), round(level * self._share))
 
     def note(self, late_s: float) -> None:
-        """Take in how late one look was; a dozen of them decide."""
+        """Record the lag of one probe; a dozen of them change the limit."""
         self._late_s.append(late_s)
         if len(self._late_s) < _LOOKS:
             return

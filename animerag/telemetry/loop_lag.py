@@ -1,4 +1,4 @@
-"""How late an event loop is: what a callback that is due has to wait, as seen by probes at a steady rate."""
+"""Measures event-loop lag, the delay of callbacks that are due, with probes at a fixed rate."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PERIOD_S = 0.005
-_LOOK_S, _LOOKS = 0.02, 8  # a sixth of a second decides; a single standstill does not
+_LOOK_S, _LOOKS = 0.02, 8  # measured over a sixth of a second, so that a single stall does not decide
 _LATE_S, _PROMPT_S = 0.005, 0.002
 _LESS, _MORE = 0.75, 0.03
 
@@ -20,8 +20,8 @@ _LESS, _MORE = 0.75, 0.03
 class LoopLag:
     """Measures the running loop while entered.
 
-    A probe falls due every 5 ms whether the loop runs or not: all that fell due while it stood still are late, each by
-    its own time. Counting a standstill once, as a sleeping task would, hides it ("coordinated omission").
+    A probe is due every 5 ms even while the loop is blocked, and each of them counts with its own delay. A sleeping
+    task would count a stall only once, which hides it ("coordinated omission").
     """
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
@@ -43,12 +43,12 @@ class LoopLag:
 
     @property
     def p95_s(self) -> float:
-        """Return what 95 % of the probes waited at most."""
+        """Return the 95th percentile of the probes' delays, in seconds."""
         return percentile(sorted(self._late_s), 95) if self._late_s else 0.0
 
     @property
     def max_s(self) -> float:
-        """Return the longest standstill."""
+        """Return the longest delay, in seconds."""
         return max(self._late_s, default=0.0)
 
     async def _probe(self) -> None:

@@ -1,6 +1,6 @@
-"""Traces to an OpenTelemetry collector, for those who install the extra `animerag[otlp]`.
+"""Sends traces to an OpenTelemetry collector, if the extra `animerag[otlp]` is installed.
 
-Names after https://github.com/open-telemetry/semantic-conventions-genai. No question, answer or document is sent.
+Names follow https://github.com/open-telemetry/semantic-conventions-genai. No question, answer or document is sent.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from animerag.telemetry.tracing import Span, Trace
 
 MODEL, EMBEDDING_MODEL = "gen_ai.request.model", "embedding_model"
-_CHAT = ("model", "answer")  # the wait for the first word, and the words
+_CHAT = ("model", "answer")  # the wait for the first word, and the rest of the answer
 _OPERATIONS = {"embedding": "embeddings", "vectors": "retrieval"}
 
 
 @asynccontextmanager
 async def exporting(endpoint: str) -> AsyncIterator[None]:
-    """Send every trace that ends meanwhile to the collector at `endpoint`, such as http://127.0.0.1:4318/v1/traces.
+    """Send every trace that ends in this block to the collector at `endpoint`, such as http://127.0.0.1:4318/v1/traces.
 
-    Sending waits in a thread of its own, and a collector that is away costs traces, never answers. Raises SettingsError
-    where the extra is not installed.
+    Traces are sent from a separate thread; if the collector is unavailable, they are dropped. Raises SettingsError if
+    the extra is not installed.
     """
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -53,13 +53,13 @@ async def exporting(endpoint: str) -> AsyncIterator[None]:
 
 
 class _Sender:
-    """Makes OpenTelemetry's spans of ours, once they are over."""
+    """Converts finished spans to OpenTelemetry's."""
 
     def __init__(self, tracer: Tracer) -> None:
         self._tracer = tracer
 
     def send(self, trace: Trace) -> None:
-        """Make a span of the whole, and below it one of each part; the wait for a model and its words are one."""
+        """Create a span for the trace and a child for each part; waiting for a model and its answer are one span."""
         from opentelemetry.trace import SpanKind, set_span_in_context
 
         calls = {key: value for key, value in trace.about.items() if key.startswith("gen_ai.")}
@@ -86,7 +86,7 @@ class _Sender:
     def _made(
         self, name: str, spans: Sequence[Span], about: Mapping[str, Any], kind: SpanKind, inside: Context | None = None
     ) -> OtelSpan:
-        """Return a span from the first one's beginning to the last one's end."""
+        """Return a span from the start of the first to the end of the last."""
         shift_s = time.time() - time.perf_counter()
         start_ns = round((min(one.start_s for one in spans) + shift_s) * 1e9)
         made = self._tracer.start_span(name, context=inside, kind=kind, attributes=about, start_time=start_ns)

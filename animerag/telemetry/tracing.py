@@ -1,4 +1,4 @@
-"""Spans: what ran when, on one monotonic clock. Knows nothing of providers, pages or charts."""
+"""Spans: the start and end of pieces of work, on one monotonic clock. Knows nothing of providers, pages or charts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """One stretch of work, in seconds of `time.perf_counter`. `lane` groups spans of one item."""
+    """One piece of work, in seconds of `time.perf_counter`. `lane` groups the spans of one item."""
 
     name: str
     start_s: float
@@ -23,13 +23,13 @@ class Span:
 
     @property
     def seconds(self) -> float:
-        """Return how long it took."""
+        """Return the duration."""
         return self.end_s - self.start_s
 
 
 @dataclass(slots=True)
 class Recorder:
-    """Collects spans; tasks started under `recording` inherit it, and an outer recorder hears of them as well."""
+    """Collects spans; tasks started under `recording` inherit it, and an outer recorder receives them, too."""
 
     spans: list[Span] = field(default_factory=list)
     parent: Recorder | None = None
@@ -37,7 +37,7 @@ class Recorder:
 
     @contextmanager
     def showing(self, name: str, lane: int) -> Iterator[float]:
-        """Let `until` show this block while it lasts; gives when it began."""
+        """Include this block in `until` while it runs; yields its start."""
         key, start_s = object(), time.perf_counter()
         for one in self._chain():
             one._open[key] = Span(name, start_s, start_s, lane)  # noqa: SLF001 - the same class
@@ -48,7 +48,7 @@ class Recorder:
                 del one._open[key]  # noqa: SLF001
 
     def until(self, now_s: float, since_s: float = 0.0) -> list[Span]:
-        """Return what ended after `since_s`, and what is under way, as long as it has lasted; safe from any thread."""
+        """Return the spans that ended after `since_s`, and those still running, up to now; safe from any thread."""
         going = [replace(span, end_s=now_s) for span in list(self._open.values())]
         return [span for span in list(self.spans) if span.end_s > since_s] + going
 
@@ -74,7 +74,7 @@ _lane: ContextVar[int] = ContextVar("animerag_lane", default=0)
 
 @contextmanager
 def recording(recorder: Recorder | None = None) -> Iterator[Recorder]:
-    """Collect the spans of this block and of the tasks it starts, in a new recorder or in one begun before."""
+    """Collect the spans of this block and of the tasks it starts, in a new or a given recorder."""
     recorder = recorder or Recorder(parent=_recorder.get())
     token = _recorder.set(recorder)
     try:
@@ -95,7 +95,7 @@ def lane(number: int) -> Iterator[None]:
 
 @contextmanager
 def span(name: str) -> Iterator[None]:
-    """Record this block as one span; free when nobody records."""
+    """Record this block as one span; costs nothing without a recorder."""
     recorder = _recorder.get()
     if recorder is None:
         yield
@@ -110,7 +110,7 @@ def span(name: str) -> Iterator[None]:
 
 @contextmanager
 def showing(name: str) -> Iterator[None]:
-    """Show this block while it lasts without recording it, where its name is known only at its end."""
+    """Include this block in `until` without recording it: its name is known only at its end."""
     recorder = _recorder.get()
     if recorder is None:
         yield
@@ -120,18 +120,18 @@ def showing(name: str) -> Iterator[None]:
 
 
 def add(name: str, start_s: float, end_s: float) -> None:
-    """Record a stretch whose name is known only at its end; free when nobody records."""
+    """Record a span whose name is known only at its end; costs nothing without a recorder."""
     recorder = _recorder.get()
     if recorder is not None:
         recorder.add(name, start_s, end_s, _lane.get())
 
 
-# ── Traces: what a piece of work leaves to whoever wants to hear of it ───────────────────────────────────────────────
+# ── Traces: finished work, for subscribers ───────────────────────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trace:
-    """A finished piece of work: its spans, models, tokens and status, never its texts."""
+    """A finished piece of work: its spans, models, tokens and status, but never its texts."""
 
     name: str
     spans: Sequence[Span]
@@ -143,7 +143,7 @@ _hearers: list[Callable[[Trace], None]] = []
 
 @contextmanager
 def subscribe(hear: Callable[[Trace], None]) -> Iterator[None]:
-    """Let `hear` know of every trace that ends meanwhile, on the loop that it ends on; it must not wait."""
+    """Call `hear` with every trace that ends in this block, on the trace's own loop; it must not block."""
     _hearers.append(hear)
     try:
         yield
@@ -152,9 +152,9 @@ def subscribe(hear: Callable[[Trace], None]) -> Iterator[None]:
 
 
 def emit(name: str, spans: Sequence[Span], **about: str | float | None) -> None:
-    """Tell whoever listens of finished work; free when nobody does.
+    """Send finished work to the subscribers; costs nothing without any.
 
-    A `__` in a name stands for a dot, and None for no value.
+    A `__` in a name stands for a dot; values of None are left out.
     """
     if _hearers and spans:
         known = {key.replace("__", "."): value for key, value in about.items() if value is not None}

@@ -1,7 +1,6 @@
-"""Chroma's data where it cannot be used any more: detected at the start of its server, and moved away.
+"""Detects damaged Chroma data when its server starts, and moves it aside.
 
-Everything in it can be written again from the library, so a new index costs nothing; the old data stays for an
-investigation.
+The index can be rebuilt from the library at no cost; the damaged data is kept so that it can be examined.
 """
 
 from __future__ import annotations
@@ -14,13 +13,13 @@ from animerag.storage.sqlite.page_check import evidently_damaged
 if TYPE_CHECKING:
     from pathlib import Path
 
-_CHECK_S = 2.0  # of a start that may take 15; an index whose pages take longer to read is checked by its use
+_CHECK_S = 2.0  # of the 15 that a start may take; larger indexes are not checked in advance
 
 
 def reason_to_move(data: Path, reported: Path) -> str | None:
-    """Return why a data directory that no server has open cannot be used; None where nothing is known against it.
+    """Return why the data of a stopped server cannot be used; None if no damage is known.
 
-    `reported` exists where a user of the server found the data broken, and holds what it saw.
+    The file `reported` exists if a client of the server detected damage, and contains the error.
     """
     if reported.exists():
         return reported.read_text("utf-8", errors="replace") or "it was reported"
@@ -29,7 +28,7 @@ def reason_to_move(data: Path, reported: Path) -> str | None:
 
 
 def move_aside(root: Path, data: Path) -> Path | None:
-    """Rename `data` to a dated name beside `root` and return it; None where there is no data. Raises OSError."""
+    """Rename `data` to a dated name beside `root` and return that; None if there is no data. Raises OSError."""
     if not data.exists():
         return None
     target = root.with_name(f"{root.name}-broken-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}")

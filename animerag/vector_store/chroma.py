@@ -1,6 +1,6 @@
-"""Chroma as the vector index: a local server that it finds or starts, or one that is reached by URL.
+"""Chroma as the vector index: a local server that is started on demand, or one at a URL.
 
-Every error of chromadb and httpx ends here; nothing else in the package knows that Chroma speaks HTTP.
+All errors of chromadb and httpx are translated here; no other module knows that Chroma uses HTTP.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ Page = TypeVar("Page", bound="Sequence[Any] | Vectors")
 
 _READ_S = 15.0
 _WRITE_S = 60.0
-_LISTED = 100  # collections a page
-_ROWS = 5000  # the server refuses more than 5461 rows a call
-_WRITE_BYTES = 3 * 2**20  # 500 rows of 1536: fewer cost the server time, more hold the loop; 40 MB are refused
+_LISTED = 100  # collections per page
+_ROWS = 5000  # the server rejects more than 5461 rows per call
+_WRITE_BYTES = 3 * 2**20  # 500 rows of 1536: less costs the server time, more blocks the loop; 40 MB are rejected
 _QUERY_ROWS = 50
-_QUERY_IDS = 30_000  # SQLite refuses more than 32,766 values in one statement
+_QUERY_IDS = 30_000  # SQLite rejects more than 32,766 values in one statement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,13 +47,13 @@ class _Connection:
 
 
 class ChromaIndex:
-    """A `VectorIndex` over one Chroma server. Use and close it on one event loop; it connects at its first call.
+    """A `VectorIndex` over one Chroma server. Use and close it on one event loop; it connects at the first call.
 
-    Give either `directory`, whose server is reused or started and is started again when it dies, or the `url` of a
-    server that runs elsewhere, with `api_key`, `tenant` and `database` where it wants them.
+    Pass either `directory`, whose server is reused or started, and restarted if it dies, or the `url` of another
+    server, with `api_key`, `tenant` and `database` if it needs them.
     """
 
-    # chromadb's clients share one connection pool a loop, so only the last index of a loop may close it.
+    # chromadb's clients share one connection pool per loop, so only the last index of a loop may close it.
     _by_loop: ClassVar[WeakKeyDictionary[asyncio.AbstractEventLoop, WeakSet[ChromaIndex]]] = WeakKeyDictionary()
 
     def __init__(
@@ -76,17 +76,17 @@ class ChromaIndex:
 
     @property
     def mode(self) -> Literal["local", "remote"]:
-        """Say whether the server is this machine's own."""
+        """Return whether the server is local or remote."""
         return "local" if self._lease else "remote"
 
     @property
     def url(self) -> str | None:
-        """Return the server's address; None while a local one is not connected."""
+        """Return the server's address; None before a local server is connected."""
         return self._connection.url if self._connection else self._remote_url
 
     @property
     def tenant(self) -> str | None:
-        """Return the tenant that holds the index; None for the default one, or before a local server is connected."""
+        """Return the tenant of the index; None for the default one, or before a local server is connected."""
         return self._connection.tenant if self._connection else self._tenant
 
     async def start(self) -> None:
@@ -94,10 +94,10 @@ class ChromaIndex:
         await self._call(_READ_S, _done)
 
     async def close(self) -> None:
-        """Close connections and let go of the local server, which ends itself when no other process uses it."""
+        """Close connections and release the local server, which exits when no other process uses it."""
         self._closed = True
         if self._lease:
-            await self._lease.release()  # also ends a start that is still waited for
+            await self._lease.release()  # also cancels a start in progress
         async with self._connecting:
             self._connection = None
             sharing = self._by_loop.get(asyncio.get_running_loop())
@@ -107,7 +107,7 @@ class ChromaIndex:
                     await _close_pool()
 
     async def discard_broken(self, reason: str) -> bool:
-        """Let a local server move its data aside and begin without; see `VectorIndex.discard_broken`."""
+        """Let a local server move its data aside and start with none; see `VectorIndex.discard_broken`."""
         if self._lease is None:
             return False
         await self._lease.report_broken(reason)
@@ -119,7 +119,7 @@ class ChromaIndex:
         """Create the collection; see `VectorIndex.ensure`. Raises VectorStoreError."""
 
         async def nothing(_collection: AsyncCollection) -> None:
-            """Opening it is all."""
+            """Do nothing: opening the collection creates it."""
 
         await self._use(spec, _READ_S, nothing, create=True)
 
@@ -135,8 +135,8 @@ class ChromaIndex:
     ) -> list[list[Neighbour]]:
         """Find neighbours; see `VectorIndex.query`. Raises VectorStoreError."""
         _check_widths(spec, [row.shape for row in vectors])
-        # The nearest of all are in the nearest of some group, so groups of ids merge without loss; asking for more
-        # neighbours and filtering them here could miss every permitted one.
+        # The nearest neighbours overall are among the nearest of each group of ids, so the groups can be merged.
+        # Filtering a larger result here could miss every permitted show.
         groups = [None] if ids is None else list(_chunks(list(dict.fromkeys(ids)), _QUERY_IDS))
         results: list[list[Neighbour]] = []
         for rows in _chunks(vectors, _QUERY_ROWS):
@@ -234,7 +234,7 @@ class ChromaIndex:
         *,
         create: bool = False,
     ) -> T | None:
-        """Do `work` on the collection; None where it does not exist and is not to be created."""
+        """Do `work` on the collection; None if it does not exist and `create` is not set."""
 
         async def attempt(connection: _Connection) -> T | None:
             from chromadb.errors import NotFoundError
@@ -242,7 +242,7 @@ class ChromaIndex:
             if known := connection.collections.get(spec.name):
                 try:
                     return await work(known)
-                except NotFoundError:  # dropped, and perhaps created again, by another process
+                except NotFoundError:  # dropped, and perhaps recreated, by another process
                     connection.collections.pop(spec.name, None)
             collection = await open_collection(connection.client, spec, create=create)
             if collection is None:
@@ -253,7 +253,7 @@ class ChromaIndex:
         return await self._call(limit_s, attempt)
 
     async def _call(self, limit_s: float, work: Callable[[_Connection], Awaitable[T]]) -> T:
-        """Do `work`, once more on a fresh server if ours has died, and translate what goes wrong."""
+        """Do `work`, retry it once on a new server if ours has died, and translate errors."""
         import httpx
         from chromadb.errors import InternalError
 
@@ -275,16 +275,16 @@ class ChromaIndex:
             except TimeoutError as error:
                 raise VectorStoreError(f"Chroma at {self.url} did not answer within {limit_s:g} s.") from error
             except InternalError as error:
-                if "is full" in str(error):  # SQLite's words: the disk is at fault, not what is on it
-                    if self._lease:  # Chroma can hang in later writes after that; a new server does not
+                if "is full" in str(error):  # SQLite's message for a full disk; the data is sound
+                    if self._lease:  # after that, Chroma may hang in later writes; a new server does not
                         await self._lease.end_server()
                         self._connection = None
-                    raise VectorStoreError(f"Chroma refused a request: {reason_of(error)}.") from error
+                    raise VectorStoreError(f"Chroma rejected a request: {reason_of(error)}.") from error
                 raise IndexBrokenError(
-                    f"Chroma fails on its own data: {reason_of(error)}. Run `animerag doctor --repair`."
+                    f"Chroma's data is damaged: {reason_of(error)}. Run `animerag doctor --repair`."
                 ) from error
-            except Exception as error:  # chromadb raises bare Exception for replies it cannot read
-                raise VectorStoreError(f"Chroma refused a request: {reason_of(error)}.") from error
+            except Exception as error:  # chromadb raises a plain Exception for replies it cannot read
+                raise VectorStoreError(f"Chroma rejected a request: {reason_of(error)}.") from error
 
     async def _connected(self) -> _Connection:
         async with self._connecting:
@@ -301,8 +301,8 @@ class ChromaIndex:
 
         settings = Settings(
             anonymized_telemetry=False,
-            chroma_server_ssl_verify=True,  # without it chromadb verifies no certificate
-            # With a key, the server says which tenant and database it opens.
+            chroma_server_ssl_verify=True,  # otherwise chromadb verifies no certificate
+            # With a key, the server determines tenant and database.
             chroma_overwrite_singleton_tenant_database_access_from_auth=self._api_key is not None,
         )
         async with asyncio.timeout(_READ_S):
@@ -327,7 +327,7 @@ async def _nearest(
     try:
         result = await collection.query(query_embeddings=rows, n_results=k, ids=ids, include=["distances"])
     except InternalError:
-        # Chroma answers so when one of the ids is not in the collection: ask again for those that are.
+        # Chroma answers this if one of the ids is not in the collection: repeat for those that are.
         stored = (await collection.get(ids=ids, include=[]))["ids"] if ids else []
         if ids is None or len(stored) == len(ids):
             raise
@@ -339,21 +339,21 @@ async def _nearest(
 
 
 async def _done(_connection: _Connection) -> None:
-    """Ask for nothing more than the connection."""
+    """Do nothing: the connection is enough."""
 
 
 async def _close_pool() -> None:
-    """Close the one pool that all of chromadb's clients on this loop share."""
+    """Close the pool that all of chromadb's clients on this loop share."""
     from chromadb.api.async_fastapi import AsyncFastAPI
 
-    pool = AsyncFastAPI._clients.pop(hash(asyncio.get_running_loop()), None)  # noqa: SLF001 - no public way is offered
+    pool = AsyncFastAPI._clients.pop(hash(asyncio.get_running_loop()), None)  # noqa: SLF001 - there is no public method
     if pool is not None:
         await pool.aclose()
 
 
 def _chunks(items: Page, size: int) -> Iterator[Page]:
     for start in range(0, len(items), size):
-        yield items[start : start + size]  # type: ignore[misc] # a slice of a sequence is of its kind
+        yield items[start : start + size]  # type: ignore[misc] # a slice has the type of its sequence
 
 
 def _merge(rankings: Sequence[Sequence[Neighbour]], k: int) -> list[Neighbour]:
@@ -361,9 +361,9 @@ def _merge(rankings: Sequence[Sequence[Neighbour]], k: int) -> list[Neighbour]:
 
 
 def _check_widths(spec: CollectionSpec, shapes: Sequence[tuple[int, ...]]) -> None:
-    # The first vector written would set the width of a new collection for good.
+    # The first vector would fix the width of a new collection permanently.
     for shape in shapes:
         if shape != (spec.dimensions,):
             raise VectorStoreError(
-                f"A vector has the shape {shape}, but collection {spec.name} keeps {spec.dimensions} dimensions."
+                f"A vector has the shape {shape}, but collection {spec.name} has {spec.dimensions} dimensions."
             )

@@ -1,9 +1,9 @@
-"""Chroma's server beside the app: the process that owns a directory, and how its users find or start it.
+"""Chroma's local server: the process that owns a directory, and how its users find or start it.
 
-`python -m animerag.vector_store.chroma_server DIR` is the server. DIR holds Chroma's `data/`, `server.lock` (held while
-the process lives), `server.json` (its address, once it answers), `server.log`, and `users/` with a lock for each user;
-when all of those are free, the server ends itself. It knows nothing of collections, and imports little, because it has
-to start fast and stay small. One subject, hence one file.
+`python -m animerag.vector_store.chroma_server DIR` is the server. DIR contains Chroma's `data/`, `server.lock` (held
+while the process lives), `server.json` (its address, once it answers), `server.log`, and `users/` with a lock for each
+user; when all of those are free, the server exits. It knows nothing of collections, and imports little so that it
+starts fast and stays small.
 """
 
 from __future__ import annotations
@@ -32,23 +32,23 @@ from animerag.storage.private_files import restrict_umask
 from animerag.vector_store import broken_data
 from animerag.vector_store.chroma_tenant import create_tenant, rename_tenant
 
-GRACE_S = 15.0  # outlives a restart of the app and a gap between two commands
-START_LIMIT_S = 15.0  # a start takes about a second; a loaded machine needs a few
-_LOCK_PATIENCE_S = 2.0  # a dying server lets go within this, and a probe of the lock lasts microseconds
+GRACE_S = 15.0  # longer than a restart of the app or a pause between two commands
+START_LIMIT_S = 15.0  # a start takes about a second, and longer under load
+_LOCK_PATIENCE_S = 2.0  # an exiting server releases the lock within this time; a test of the lock takes microseconds
 _HEARTBEAT_S = 2.0
 _STARTING_TICK_S = 0.1
 _RUNNING_TICK_S = 0.5
 _CLIENT_TICK_S = 0.05
 _SHUTDOWN_S = 10.0
 _PORT_TRIES = 10
-_LOG_BYTES = 4 * 2**20  # Chroma writes about 3 kB a request
+_LOG_BYTES = 4 * 2**20  # Chroma writes about 3 kB per request
 _TAKEN = 3  # exit code: another process has this directory open
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _WINDOWS_FLAGS = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0) | getattr(subprocess, "CREATE_NO_WINDOW", 0)
 
 
 class ServerAddress(NamedTuple):
-    """Where a server answers, and the tenant that holds the index: None at one that an earlier version started."""
+    """A server's address and the tenant of the index; None for a server that an earlier version started."""
 
     url: str
     tenant: str | None
@@ -63,18 +63,18 @@ class ServerFiles:
         self.lock = self.root / "server.lock"
         self.address = self.root / "server.json"
         self.tenants = self.root / "server.tenants"
-        self.broken = self.root / "server.broken"  # a user reported broken data: the next start moves it away
+        self.broken = self.root / "server.broken"  # a user has reported damaged data: the next start moves it aside
         self.log = self.root / "server.log"
         self.users = self.root / "users"
 
     def live_url(self) -> str | None:
-        """Return the address of the server that has this directory open and answers, or None."""
+        """Return the address of the running server of this directory, or None."""
         live = self.live()
         return live.url if live else None
 
     def live(self) -> ServerAddress | None:
-        """Return where the server that has this directory open answers, and the tenant to name there, or None."""
-        # The lock comes first: its holder removes a dead server's address, whose port may be a stranger's by now.
+        """Return the address and tenant of the running server of this directory, or None."""
+        # Check the lock first: its holder removes the address of a dead server, whose port others may use now.
         if not self.address.exists() or self.broken.exists() or _is_free(self.lock):
             return None
         try:
@@ -85,7 +85,7 @@ class ServerFiles:
         return address if _answers(address.url) else None
 
     def last_words(self) -> str:
-        """Return the last line that the server wrote."""
+        """Return the last line of the server's log."""
         text = self.log.read_text("utf-8", errors="replace") if self.log.exists() else ""
         lines = [line.strip() for line in _COLOURS.sub("", text).splitlines()]
         return next((line.rstrip(".") for line in reversed(lines) if line), "it wrote nothing")
@@ -94,7 +94,7 @@ class ServerFiles:
 class ServerLease:
     """One user's claim on a directory's server: the server stays up while the claim is held.
 
-    Made cheaply; the first `url()` takes the user's lock and finds or starts the server.
+    Creating it costs nothing; the first `url()` takes the user's lock and finds or starts the server.
     """
 
     def __init__(self, directory: Path, *, grace_s: float = GRACE_S) -> None:
@@ -105,18 +105,18 @@ class ServerLease:
         self._released = threading.Event()
 
     async def url(self) -> str:
-        """Return the address of a server that answers, starting one where there is none; call again after a crash.
+        """Return the address of a running server, and start one if there is none; call again after a crash.
 
-        Raises VectorStoreError when it does not answer within `START_LIMIT_S`, or when the lease is released.
+        Raises VectorStoreError if it does not answer within `START_LIMIT_S`, or if the lease is released.
         """
         return (await self.address()).url
 
     async def address(self) -> ServerAddress:
-        """Return what `url` does, with the tenant."""
+        """Return the address as `url` does, with the tenant."""
         return await asyncio.to_thread(self._find_or_start)
 
     async def report_broken(self, reason: str) -> None:
-        """Have the data moved away: a running server ends, and the one that `url` starts next begins with none.
+        """Report damaged data: the running server ends, and the next one moves the data aside and starts with none.
 
         Raises VectorStoreError.
         """
@@ -132,18 +132,18 @@ class ServerLease:
             ) from error
 
     async def end_server(self) -> None:
-        """End the server that runs now, so that the next call starts a new one; its users' calls go to that one."""
+        """End the running server; the next call of any user starts a new one."""
         await asyncio.to_thread(self._end_server)
 
     def _end_server(self) -> None:
         if _is_free(self._files.lock):
-            return  # what the address says is a dead server's, and its number may be a stranger's by now
+            return  # the address belongs to a dead server, and its process id may be in use by another program
         with suppress(OSError, ValueError, KeyError):
             pid = int(json.loads(self._files.address.read_text("utf-8"))["pid"])
             os.kill(pid, getattr(signal, "SIGKILL", signal.SIGTERM))
 
     async def release(self) -> None:
-        """Give the claim up; also stops a `url()` that is still waiting."""
+        """Give up the claim; also stops a waiting `url()`."""
         self._released.set()
         await asyncio.to_thread(self._let_go)
 
@@ -157,7 +157,7 @@ class ServerLease:
                 raise VectorStoreError(f"Chroma's directory {self._files.root} cannot be used: {reason}.") from error
 
     def _hold(self) -> None:
-        # A server may take a lock file away between its creation and our lock: then the name guards nothing.
+        # A server may delete a lock file between its creation and our lock; a deleted file protects nothing.
         while self._user is None or not Path(self._user.lock_file).exists():
             self._files.users.mkdir(parents=True, exist_ok=True)
             self._user = FileLock(self._files.users / f"{uuid4()}.lock", thread_local=False)
@@ -172,7 +172,7 @@ class ServerLease:
                 return live
             code = process.poll() if process else None
             crashes += code not in (None, 0, _TAKEN)
-            # One crash may be bad luck, such as a port that went away late; two are the directory's own trouble.
+            # One crash may be a coincidence, such as a port released late; two mean a problem with the directory.
             if crashes > 1 or time.monotonic() > deadline:
                 kind = IndexBrokenError if crashes > 1 else VectorStoreError
                 raise kind(
@@ -182,7 +182,7 @@ class ServerLease:
             if process is None or code is not None:
                 process = _spawn(self._files, self._grace_s)
             self._released.wait(_CLIENT_TICK_S)
-        raise VectorStoreError("The Chroma server is not wanted any more.")
+        raise VectorStoreError("The Chroma server is no longer needed.")
 
     def _let_go(self) -> None:
         with self._turn:
@@ -197,23 +197,23 @@ def _spawn(files: ServerFiles, grace_s: float) -> subprocess.Popen[bytes]:
         try:
             process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
                 command,
-                cwd=Path(__file__).parents[2],  # where `animerag` can be imported, whatever the caller's directory is
+                cwd=Path(__file__).parents[2],  # `animerag` can be imported here, whatever the caller's directory
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                start_new_session=True,  # Ctrl-C at the app must not reach a server that others use
+                start_new_session=True,  # Ctrl-C in the app must not end a server that others use
                 creationflags=_WINDOWS_FLAGS,
             )
         except OSError as error:
             reason = error.strerror or error
             raise VectorStoreError(f"Chroma could not be started by {sys.executable}: {reason}.") from error
-    # The server may outlive us or end before us; in the second case its exit code has to be collected.
+    # The server may outlive us or end before us; in that case its exit code has to be collected.
     threading.Thread(target=process.wait, name="animerag-chroma-wait", daemon=True).start()
     return process
 
 
 class _Server:
-    """Chroma in this process, and the thread that announces it and ends it when its last user is gone."""
+    """Chroma in this process, and a thread that publishes its address and ends it after its last user has left."""
 
     def __init__(self, files: ServerFiles, grace_s: float) -> None:
         self._files = files
@@ -223,7 +223,7 @@ class _Server:
         self._announced = False
 
     def run(self, first_port: int | None) -> None:
-        """Serve until the process is asked to end. Raises whatever stops Chroma from opening its data."""
+        """Serve until the process is asked to end. Raises Chroma's error if it cannot open its data."""
         import chromadb_rust_bindings
 
         self._tenant = rename_tenant(self._files.data, self._files.tenants)
@@ -233,7 +233,7 @@ class _Server:
             self._url = f"http://127.0.0.1:{port}"
             options = ["--path", str(self._files.data), "--host", "127.0.0.1", "--port", str(port)]
             chromadb_rust_bindings.cli(["chroma", "run", *options])
-            # It returns alike when it was asked to end and when the port is taken.
+            # It returns both when it was asked to end and when the port is taken.
             if self._announced or not _is_taken(port):
                 return
             self._url = None
@@ -255,11 +255,11 @@ class _Server:
     def _announce_after_a_tick(self) -> None:
         url = self._url
         time.sleep(_RUNNING_TICK_S if self._announced else _STARTING_TICK_S)
-        # Chroma refuses a busy port within milliseconds, so after the tick an answer at this address is our own.
+        # Chroma rejects a busy port within milliseconds, so after this tick an answer at the address is our own.
         if self._announced or url is None or not _answers(url) or url != self._url:
             return
         if create_tenant(url, self._tenant):
-            with suppress(OSError):  # on Windows a reader may have the file open; the next tick tries again
+            with suppress(OSError):  # on Windows a reader may have the file open; the next tick retries
                 self._announce(url)
 
     def _announce(self, url: str) -> None:
@@ -271,7 +271,7 @@ class _Server:
         self._announced = True
 
     def _end(self) -> None:
-        """End the process, unless a user came meanwhile: users lock first and look for the address after."""
+        """End the process, unless a user has just arrived: users take their lock before they read the address."""
         try:
             self._files.address.unlink(missing_ok=True)
         except OSError:
@@ -282,7 +282,7 @@ class _Server:
         self._end_now()
 
     def _end_now(self) -> None:
-        os.kill(os.getpid(), signal.SIGTERM)  # Chroma finishes what it is doing and returns to `run`
+        os.kill(os.getpid(), signal.SIGTERM)  # Chroma finishes its current requests and returns to `run`
         time.sleep(_SHUTDOWN_S)
         os._exit(1)
 
@@ -296,7 +296,7 @@ def _is_free(path: Path, *, remove: bool = False) -> bool:
     lock = FileLock(path)
     try:
         lock.acquire(blocking=False)
-    except OSError:  # held, or not ours to judge
+    except OSError:  # locked, or not accessible
         return False
     if remove:
         _remove(lock)
@@ -306,14 +306,14 @@ def _is_free(path: Path, *, remove: bool = False) -> bool:
 
 
 def _remove(lock: FileLock) -> None:
-    # While it is held, so that no process can lock a name that is about to go; Windows removes it at the release.
+    # Removed while locked, so that no process can lock a deleted file; Windows removes it on release.
     with suppress(OSError):
         Path(lock.lock_file).unlink(missing_ok=True)
     lock.release()
 
 
 def _answers(url: str) -> bool:
-    from http.client import HTTPConnection, HTTPException  # takes no proxy from the environment
+    from http.client import HTTPConnection, HTTPException  # ignores proxies from the environment
 
     connection = HTTPConnection(urlsplit(url).netloc, timeout=_HEARTBEAT_S)
     try:
@@ -326,7 +326,7 @@ def _answers(url: str) -> bool:
 
 
 def _free_port() -> int:
-    # Chroma takes port 0 but never tells which one it got.
+    # Chroma accepts port 0 but does not report the port it got.
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -369,7 +369,7 @@ def _move_broken_data(files: ServerFiles) -> None:
 
 
 def main() -> None:
-    """Serve the directory named on the command line; exit quietly when another process does so already."""
+    """Serve the directory from the command line; exit quietly if another process already serves it."""
     parser = argparse.ArgumentParser(description="Serve a Chroma directory until its last user is gone.")
     parser.add_argument("directory", type=Path)
     parser.add_argument("--grace", type=float, default=GRACE_S, help="seconds without users before it ends")
@@ -388,7 +388,7 @@ def main() -> None:
     _move_broken_data(files)
     _Server(files, options.grace).run(options.port)
     files.address.unlink(missing_ok=True)
-    os._exit(0)  # the lock must go with the process, not with the interpreter's clean-up
+    os._exit(0)  # release the lock with the process, not during the interpreter's clean-up
 
 
 if __name__ == "__main__":

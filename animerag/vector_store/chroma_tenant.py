@@ -1,8 +1,8 @@
-"""The secret that opens a local Chroma server's data: the name of the tenant, made at each start.
+"""The secret of a local Chroma server: the tenant's name, which is generated at each start.
 
-Chroma's server has no authentication of its own and listens on TCP only, which every user of the machine reaches. But
-it lists no tenants, and finds databases and collections by their tenant's name only. A name that cannot be guessed is a
-token in every request's path: without it nothing of the index can be listed, read or changed.
+Chroma's server has no authentication and listens on TCP, which every user of the machine can reach. But it does not
+list tenants, and finds databases and collections only by the tenant's name. A random name is therefore a token in the
+path of every request: without it, the index cannot be listed, read or changed.
 """
 
 from __future__ import annotations
@@ -18,30 +18,30 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from pathlib import Path
 
-DATABASE = "default_database"  # as Chroma calls the one that every client opens
+DATABASE = "default_database"  # Chroma's name for the database that every client opens
 _DEFAULT = "default_tenant"
 _EXISTS = 409
 _LIMIT_S = 10.0
 
 
 def rename_tenant(data: Path, record: Path) -> str:
-    """Give the data directory of a server that does not run a new tenant, and return its name.
+    """Rename the tenant in the data directory of a stopped server, and return the new name.
 
-    `record` keeps the names, the earlier one too: a crash in between leaves one of them in the database.
+    `record` stores the new and the previous name: after a crash, the database has one of them.
     """
     earlier = _recorded(record)
     token = secrets.token_urlsafe(32)
     draft = record.with_suffix(".new")
     draft.write_text(json.dumps([token, *earlier[:2]]), "utf-8")
     draft.replace(record)
-    # No database yet, or one that Chroma itself has to judge: then the tenant is created when it answers.
+    # No database yet, or one that only Chroma can read: the tenant is created once the server answers.
     with suppress(sqlite3.Error):
         _move(data / "chroma.sqlite3", [*earlier, _DEFAULT], token)
     return token
 
 
 def create_tenant(url: str, tenant: str) -> bool:
-    """Create the tenant and its database on a server that answers, where they are missing; tell whether they exist."""
+    """Create the tenant and its database on a running server if they are missing; tell whether they exist."""
     return _posted(url, "/api/v2/tenants", tenant) and _posted(url, f"/api/v2/tenants/{tenant}/databases", DATABASE)
 
 
@@ -63,7 +63,7 @@ def _move(path: Path, names: list[str], token: str) -> None:
         database.execute(
             "UPDATE databases SET tenant_id = ? WHERE tenant_id = ? AND name = ?", (token, current, DATABASE)
         )
-        if current != _DEFAULT:  # Chroma makes that one again
+        if current != _DEFAULT:  # Chroma recreates the default tenant
             database.execute("DELETE FROM tenants WHERE id = ?", (current,))
 
 

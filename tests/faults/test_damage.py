@@ -137,7 +137,7 @@ async def test_a_broken_index_is_made_again_from_the_library_by_a_repair(local, 
     damage(local.data_dir / "chroma" / "data" / "chroma.sqlite3")
     async with open_services(local, warm=False) as opened:
         forbid_embedding(opened, monkeypatch)
-        report = await opened.maintenance.repair_alone(opened.jobs)
+        report = await opened.maintenance.repair_as_job(opened.jobs)
     assert (report.healthy, report.indexed, report.shows) == (True, SHOWS, SHOWS)
 
 
@@ -160,7 +160,7 @@ async def test_an_index_that_fails_while_it_is_used_is_moved_away_by_a_repair(lo
         await opened.maintenance.check()
         flipped_page(local.data_dir / "chroma" / "data" / "chroma.sqlite3")
         assert await opened.index.discard_broken("a test says so")
-        report = await opened.maintenance.repair_alone(opened.jobs)
+        report = await opened.maintenance.repair_as_job(opened.jobs)
     assert (report.healthy, report.indexed) == (True, SHOWS)
     assert list(local.data_dir.glob("chroma-broken-*"))
 
@@ -217,7 +217,7 @@ async def test_a_damaged_vector_comes_back_from_the_index(local, tmp_path, broke
     async with open_services(local, warm=False) as opened:
         report = await opened.maintenance.check()
         assert (report.healthy, report.unsound_vectors) == (False, (key,))
-        repaired = await opened.maintenance.repair_alone(opened.jobs)
+        repaired = await opened.maintenance.repair_as_job(opened.jobs)
         assert (repaired.healthy, repaired.unsound_vectors) == (True, ())
     with closing(sqlite3.connect(local.database_path)) as database:
         (after,) = database.execute("SELECT vector FROM vectors WHERE text_hash = ?", (key,)).fetchone()

@@ -206,7 +206,7 @@ async def test_a_key_that_is_refused_on_the_way_leaves_the_rest_of_a_sheet_for_l
             file = exports.written(".csv", kept, await services.batch.runs.rows(run_id)).decode("utf-8-sig")
             unkept = await services.batch.run(rows, Control(), concurrency=2)
         stats = await refusing.stats()
-    assert "refuses the key" in report.stopped_by
+    assert "rejects the key" in report.stopped_by
     assert (kept.missing, kept.failed) == (20, 0)
     assert {(answer.status, answer.error) for answer in unkept.answers} == {("error", report.stopped_by)}
     assert {(row["status"], row["error"]) for row in csv.DictReader(io.StringIO(file))} == {("error", kept.stopped_by)}

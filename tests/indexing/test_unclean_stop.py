@@ -69,5 +69,5 @@ async def test_imports_wait_for_the_doctor_and_he_for_them(services, export, rec
     assert (await services.jobs.wait(job)).report.ingested == 1
     held = await services.jobs.start(lambda control: control.stopped(), kind="ingest", title="a file")
     with pytest.raises(InvalidInputError, match="Other jobs are running"):
-        await services.maintenance.repair_alone(services.jobs)
+        await services.maintenance.repair_as_job(services.jobs)
     services.jobs.cancel(held.id)

@@ -202,7 +202,7 @@ async def test_merged_ids_stand_for_the_remaining_show(library, keep):
     assert await library.revision() > before
     assert [told.source_id for told in await provenance.origins_of(library, "1")] == ["mal:7", "1"]
     _, (found,) = await named(library, show("mal:7", "Alpha"), file="b.csv")
-    assert (found.id, found.origin.told_as) == ("1", "mal:7")
+    assert (found.id, found.origin.source_id) == ("1", "mal:7")
 
 
 def test_your_status_and_score_change_the_content_but_not_the_embedded_text():

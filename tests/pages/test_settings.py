@@ -108,7 +108,7 @@ def test_a_provider_is_tested_and_used_and_the_earlier_index_can_be_deleted(samp
     assert session.services().embedder.provider == "openai"
 
     sampled.button(key="settings_try").click().run()
-    assert "1,536 numbers a vector" in said(sampled)
+    assert "1,536 dimensions" in said(sampled)
     assert "lists gpt-5-nano" in said(sampled)
     assert "not indexed" in said(visit(sampled, "ask"))
 

@@ -48,7 +48,7 @@ async def test_it_comes_back_in_another_place_and_answers(settings, elsewhere, s
     target, shows = backed_up(settings, tmp_path)
     assert (shows, back(target, elsewhere)) == (2, 2)
     async with open_services(elsewhere, warm=False) as services:
-        report = await services.maintenance.repair_alone(services.jobs)
+        report = await services.maintenance.repair_as_job(services.jobs)
         answer = await services.answering.ask("What is Monster about?")
     assert report.healthy
     assert (answer.citations, answer.usage.cost_usd) == (("1",), 0.0)

@@ -150,7 +150,7 @@ async def test_numpy_scalars_are_stored_as_plain_values(chroma_index, spec):
 
 
 async def test_repeated_ids_in_one_write_are_refused_and_nothing_is_written(chroma_index, spec):
-    with pytest.raises(VectorStoreError, match=r"^Chroma refused"):
+    with pytest.raises(VectorStoreError, match=r"^Chroma rejected"):
         await chroma_index.upsert(spec, [record("a", axis(0)), record("a", axis(1))])
 
     assert await chroma_index.count(spec) == 0
@@ -182,7 +182,7 @@ async def test_a_collection_made_for_something_else_is_refused(chroma_index, chr
     await chroma_index.upsert(spec, [record("a", axis(0))])
     other = ChromaIndex(url=chroma_index_url)
 
-    with pytest.raises(VectorStoreError, match=f"was made for {next(iter(change))} .*index again"):
+    with pytest.raises(VectorStoreError, match=f"was created for {next(iter(change))} .*import your files again"):
         await other.count(replace(spec, **change))
     await other.close()
 

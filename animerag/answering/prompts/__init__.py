@@ -1,4 +1,4 @@
-"""System prompts as text files; the version changes whenever a word of one does."""
+"""System prompts as text files, and a version that changes with their text."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ ANSWER_VERSION = "answer-1"
 
 @cache
 def answer_prompt(language: str = "auto") -> str:
-    """Return the system prompt for answering from sources in a language; `auto` is the question's own."""
+    """Return the system prompt for answers in a language; `auto` means the question's own."""
     wanted = "the language of the question" if language == "auto" else " ".join(language.split())
     return files(__name__).joinpath("answer.md").read_text(encoding="utf-8").replace("{language}", wanted)

@@ -1,6 +1,7 @@
-"""The catalogue and questions that ship with the app: facts are public, every description is our own.
+"""The sample catalogue and questions that ship with the app; the facts are public, and we wrote the descriptions.
 
-The vectors of its shows ship too, so that a first start need not wait for the encoder; a test holds them against it.
+The vectors of its shows are included, so that the first start does not wait for the encoder; a test compares them with
+the encoder's output.
 """
 
 from __future__ import annotations
@@ -20,16 +21,16 @@ _HERE = files("animerag.catalogue.sample")
 
 
 def catalogue() -> AbstractContextManager[Path]:
-    """Give the path of the catalogue, a Shoko export, for the length of a `with` block."""
+    """Provide the path of the catalogue, a Shoko export, in a `with` block."""
     return as_file(_HERE.joinpath("catalogue.json"))
 
 
 def vectors(model: str) -> dict[str, Vectors]:
-    """Return the shows' vectors by text hash where `model` is the encoder that made them; for others nothing.
+    """Return the shows' vectors by text hash if `model` is the encoder that computed them; otherwise an empty dict.
 
-    `tests/write_sample_vectors.py` writes the file again.
+    `tests/write_sample_vectors.py` regenerates the file.
     """
-    with as_file(_HERE.joinpath("vectors.npz")) as path, np.load(path, allow_pickle=False) as kept:
-        if str(kept["model"]) != model:
+    with as_file(_HERE.joinpath("vectors.npz")) as path, np.load(path, allow_pickle=False) as stored:
+        if str(stored["model"]) != model:
             return {}
-        return dict(zip(kept["text_hashes"].tolist(), kept["vectors"], strict=True))
+        return dict(zip(stored["text_hashes"].tolist(), stored["vectors"], strict=True))

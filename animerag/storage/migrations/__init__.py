@@ -1,7 +1,7 @@
-"""Steps from the baseline's tables to today's, run by Alembic; the tables of a new library are in schema.py.
+"""Migrations from the baseline to the current tables, run by Alembic; schema.py has the tables of a new library.
 
-SQLite's `user_version` holds the number of the last step instead of a table of Alembic's: one number tells that a
-library needs nothing, and Alembic is not imported for it. `backup.copy_before_upgrade` copies a library first.
+SQLite's `user_version` holds the number of the last step instead of an Alembic table: a library that is up to date is
+recognised without importing Alembic. `backup.copy_before_upgrade` copies a library first.
 """
 
 from __future__ import annotations

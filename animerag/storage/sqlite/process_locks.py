@@ -1,4 +1,4 @@
-"""A lock for each process that works on a data directory; the kernel frees it, however the process ends."""
+"""A lock for each process that uses a data directory; the kernel releases it however the process ends."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class LockFiles:
 
 
 def take(directory: Path) -> FileLock:
-    """Hold a lock for as long as this process lives: a job whose lock is free was interrupted. Raises LibraryError."""
+    """Take a lock for the life of this process; a job whose lock is free was interrupted. Raises LibraryError."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
         lock = FileLock(directory / f"{uuid.uuid4().hex}.lock", thread_local=False)
@@ -73,16 +73,16 @@ def take(directory: Path) -> FileLock:
 
 
 def drop(lease: FileLock) -> None:
-    """Let go of a lease; it leaves nothing behind."""
+    """Release a lease and remove its file."""
     with contextlib.suppress(OSError):  # Windows keeps a held file; the next start removes it
         Path(lease.lock_file).unlink(missing_ok=True)
     lease.release()
 
 
 def clear_dead(directory: Path, own: Path) -> bool:
-    """Remove what processes that were killed have left here, and tell whether there were any.
+    """Remove the lock files of killed processes, and tell whether there were any.
 
-    A lock that has just been made may not be held yet: it stays.
+    A file that was created a moment ago stays, because its lock may not be taken yet.
     """
     before = time.time() - _NEW_S
     others = [path for path in directory.glob("*.lock") if path.name != own.name and path.stat().st_mtime < before]
@@ -90,7 +90,7 @@ def clear_dead(directory: Path, own: Path) -> bool:
 
 
 def is_free(directory: Path, lease: str) -> bool:
-    """Tell whether a lease's process has ended; what it left is then removed."""
+    """Tell whether a lease's process has ended; if so, remove its file."""
     path = directory / lease.replace("\\", "/").rsplit("/", 1)[-1]
     if _held(path):
         return False
@@ -99,9 +99,9 @@ def is_free(directory: Path, lease: str) -> bool:
 
 
 def any_alive(directory: Path) -> bool:
-    """Tell whether any process works on the data directory now; what dead ones left stays, for the next start to see.
+    """Tell whether any process is using the data directory; files of dead processes stay for the next start.
 
-    A lock that has just been made counts as held: to try it could keep its process from taking it.
+    A file that was created a moment ago counts as locked: testing it could prevent its process from locking it.
     """
     before = time.time() - _NEW_S
     return any(path.stat().st_mtime >= before or _held(path) for path in directory.glob("*.lock"))

@@ -1,4 +1,4 @@
-"""Counts and facts of a library, read by SQLite alone: for commands that answer before SQLAlchemy would be loaded."""
+"""Counts and metadata of a library, read without SQLAlchemy: for commands that should start fast."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """Facts by key, the number of shows, and how many of them each collection holds in their current form."""
+    """Metadata by key, the number of shows, and how many current shows each collection holds."""
 
     facts: Mapping[str, str]
     shows: int
@@ -24,7 +24,7 @@ class Summary:
 
 
 def read(path: Path) -> Summary | None:
-    """Return the summary of a library; None for one that is missing, damaged or of another version."""
+    """Return the summary of a library; None if it is missing, damaged or from another version."""
     try:
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
             (version,) = connection.execute("PRAGMA user_version").fetchone()
