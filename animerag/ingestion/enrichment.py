@@ -49,7 +49,7 @@ class ReferencePlan(IdPlan):
     def name(self, show: Show) -> Show:
         """Return a row under its show's id in the catalogue, its relations named."""
         relations = tuple(replace(item, id=self.id_of(item.id)) for item in _named(show, self.entries))
-        origin = show.origin and replace(show.origin, told_as=show.id, reference=True)
+        origin = show.origin and replace(show.origin, source_id=show.id, reference=True)
         return replace(show, id=self.id_of(show.id), relations=relations, similar=(), origin=origin)
 
 

@@ -85,7 +85,7 @@ async def test_what_its_owner_thinks_is_changed_without_embedding(shows):
         ({"rating": 11}, "Rating must be between 0 and 10"),
         ({"description": "x" * 100_001}, "longer than 100,000"),
         ({"tags": [str(n) for n in range(201)]}, "more than 200 tags"),
-        ({"id": "2"}, "id cannot be changed"),
+        ({"id": "2"}, "id cannot be edited"),
     ],
 )
 async def test_what_cannot_be_is_refused_and_changes_nothing(shows, changes, sentence):

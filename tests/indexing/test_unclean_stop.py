@@ -63,7 +63,7 @@ async def test_imports_wait_for_the_doctor_and_he_for_them(services, export, rec
     await started.wait()
     job = await services.uploads.start([export(record(2, "B"), name="b.json")])
     await asyncio.sleep(0)
-    assert job.control.progress.stage == "Waiting for the end of: Repairing the index"
+    assert job.control.progress.stage == "Waiting for Repairing the index to end"
     go_on.set()
     assert (await services.jobs.wait(doctor)).report.healthy
     assert (await services.jobs.wait(job)).report.ingested == 1
