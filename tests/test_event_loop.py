@@ -187,6 +187,70 @@ def test_a_call_interrupted_by_closing_has_a_clear_error(settings):
     assert cut.seen.is_set()
 
 
+async def test_another_loop_awaits_a_result_and_its_error(runtime):
+    async def answer():
+        return threading.current_thread().name
+
+    async def fail():
+        raise ValueError("no")
+
+    assert await runtime.result(answer()) == "animerag-loop"
+    with pytest.raises(ValueError, match="no"):
+        await runtime.result(fail())
+
+
+async def test_cancelling_the_wait_of_another_loop_cancels_the_work(runtime):
+    work = Cancelled()
+    waiting = asyncio.create_task(runtime.result(work.run()))
+    assert await asyncio.to_thread(work.started.wait, 20)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert await asyncio.to_thread(work.seen.wait, 5)
+
+
+async def test_another_loop_gets_events_and_their_error_and_closing_early_closes_them(runtime):
+    closed = threading.Event()
+
+    async def events():
+        try:
+            yield 1
+            yield 2
+            raise ValueError("three")
+        finally:
+            closed.set()
+
+    async with contextlib.aclosing(runtime.events(events())) as whole:
+        assert [await anext(whole), await anext(whole)] == [1, 2]
+        with pytest.raises(ValueError, match="three"):
+            await anext(whole)
+    closed.clear()
+    async with contextlib.aclosing(runtime.events(events())) as early:
+        await anext(early)
+    assert await asyncio.to_thread(closed.wait, 5)
+
+
+async def test_what_closing_cuts_off_is_an_error_on_another_loop_too(settings):
+    opened = Runtime(settings)
+    work = Cancelled()
+
+    async def events():
+        yield 1
+        await asyncio.sleep(60)
+
+    waiting = asyncio.create_task(opened.result(work.run()))
+    async with contextlib.aclosing(opened.events(events())) as yielded:
+        assert await anext(yielded) == 1
+        assert await asyncio.to_thread(work.started.wait, 20)
+        await asyncio.to_thread(opened.close)
+        with pytest.raises(RuntimeClosedError):
+            await waiting
+        with pytest.raises(RuntimeClosedError):
+            await anext(yielded)
+    with pytest.raises(RuntimeClosedError):
+        await opened.result(work.run())
+
+
 def test_a_process_that_ends_leaves_a_clean_index_and_a_resumable_import(settings, export, record):
     rows = [record(n, f"Voyage {n}", f"The captain number {n} walks through the rain. " * 20) for n in range(1, 3000)]
     settings.data_dir.mkdir(parents=True)

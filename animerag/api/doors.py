@@ -30,14 +30,6 @@ def door_of(path: str) -> Door | None:
     return next((door for door in DOORS if path == f"/{door}" or path.startswith(f"/{door}/")), None)
 
 
-def refusal(path: str, status: int, reason: str) -> bytes | None:
-    """Return the JSON that refuses a request at a door for its host or origin; None for a page."""
-    door = door_of(path)
-    if door is None:
-        return None
-    return encoded(error_body(door, DoorError(reason, status=status, code="forbidden_host")))
-
-
 class Doors:
     """The three doors over one runtime, off unless there is a token."""
 
@@ -64,6 +56,16 @@ class Doors:
                 self._mcp = await stack.enter_async_context(_mcp(self._backend))
             yield
             self._mcp = None
+
+    def covers(self, path: str) -> bool:
+        """Tell whether a path belongs to a door."""
+        return door_of(path) is not None
+
+    def refusal(self, path: str, status: int, reason: str) -> bytes:
+        """Return the JSON that refuses a request to a door."""
+        door = door_of(path)
+        assert door is not None
+        return encoded(error_body(door, DoorError(reason, status=status, code="forbidden")))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request to a door."""

@@ -6,11 +6,11 @@ A page of another site can let its own name point to 127.0.0.1, and a page on an
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -29,30 +29,39 @@ class Address(NamedTuple):
     port: int | None
 
 
+class ProgramPaths(Protocol):
+    """Paths that are for programs and not for browsers."""
+
+    def covers(self, path: str) -> bool:
+        """Tell whether a path is one of them."""
+
+    def refusal(self, path: str, status: int, reason: str) -> bytes:
+        """Return the JSON that refuses a request to such a path."""
+
+
 class HostCheck:
     """ASGI middleware that refuses requests and WebSockets of hosts and origins that are not this app's own.
 
     `hosts` are further names the app may be reached by. An origin has to be the address that was asked for, its port
     included; one of `hosts` passes with any port, because a reverse proxy shows another address than the app has.
-    `written` returns the body of a refusal for paths that are no page; a request to one of those needs no Origin,
-    because it needs a token.
+    Requests to the paths of `programs` need a token and therefore no Origin.
     """
 
     def __init__(
         self,
         app: ASGIApp,
         hosts: Iterable[str] = (),
-        written: Callable[[str, int, str], bytes | None] = lambda _path, _status, _reason: None,
+        programs: ProgramPaths | None = None,
     ) -> None:
         self._app = app
         self._named = frozenset(hosts)
-        self._written = written
+        self._programs = programs
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 403 with a sentence."""
         reason = self._objection(scope) if scope["type"] in {"http", "websocket"} else None
         if reason is not None:
-            await _refuse(scope, send, reason, self._written)
+            await _refuse(scope, send, reason, self._programs)
         else:
             await self._app(_as_the_browser_sees_it(scope), receive, send)
 
@@ -70,7 +79,7 @@ class HostCheck:
         if not origins:
             if scope["type"] == "websocket" or scope["method"] in _READING:
                 return None
-            if self._written(scope["path"], _FORBIDDEN, "") is not None:
+            if self._programs is not None and self._programs.covers(scope["path"]):
                 return None
             return "A request that changes something needs an Origin header: send the app's own address in it."
         return self._objection_to_origin(origins[0], host)
@@ -115,13 +124,15 @@ def _shown(header: str) -> str:
     return repr(header[:_SHOWN])
 
 
-async def _refuse(scope: Scope, send: Send, reason: str, written: Callable[[str, int, str], bytes | None]) -> None:
+async def _refuse(scope: Scope, send: Send, reason: str, programs: ProgramPaths | None) -> None:
     websocket = scope["type"] == "websocket"
     if websocket and "websocket.http.response" not in scope.get("extensions", {}):
         await send({"type": "websocket.close", "code": _POLICY_VIOLATION, "reason": reason[:_SHOWN]})
         return
     kind = "websocket.http.response" if websocket else "http.response"
-    json = None if websocket else written(scope["path"], _FORBIDDEN, reason)
+    json = None
+    if programs is not None and not websocket and programs.covers(scope["path"]):
+        json = programs.refusal(scope["path"], _FORBIDDEN, reason)
     body = f"{reason}\n".encode() if json is None else json
     headers: list[Any] = [
         (b"content-type", b"text/plain; charset=utf-8" if json is None else b"application/json"),

@@ -117,7 +117,7 @@ def start_server() -> list[Middleware]:
     """Prepare the server's process, once, and return what every request passes before Streamlit sees it."""
     from starlette.middleware import Middleware
 
-    from animerag.api.doors import BesidePages, Doors, refusal
+    from animerag.api.doors import BesidePages, Doors
     from animerag.config import load_settings
     from animerag.errors import SettingsError
     from animerag.storage.private_files import restrict_umask
@@ -133,7 +133,7 @@ def start_server() -> list[Middleware]:
         hosts, token = settings.hosts, settings.api_token
     doors = Doors(token.get_secret_value() if token else None, _runtime)
     _started.append(doors)
-    return [Middleware(HostCheck, hosts=hosts, written=refusal), Middleware(BesidePages, doors=doors)]
+    return [Middleware(HostCheck, hosts=hosts, programs=doors), Middleware(BesidePages, doors=doors)]
 
 
 @contextlib.asynccontextmanager

@@ -12,7 +12,7 @@ import pytest
 import uvicorn
 from starlette.responses import PlainTextResponse
 
-from animerag.api.doors import BesidePages, Doors, refusal
+from animerag.api.doors import BesidePages, Doors
 from animerag.config import load_settings
 from animerag.event_loop import Runtime
 from animerag.jobs.jobs import Control
@@ -44,7 +44,7 @@ def served(runtime, token):
         if scope["type"] == "http":
             await PlainTextResponse(PAGE)(scope, receive, send)
 
-    app = HostCheck(BesidePages(page, doors), hosts=("anime.example",), written=refusal)
+    app = HostCheck(BesidePages(page, doors), hosts=("anime.example",), programs=doors)
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off", access_log=False))
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
