@@ -13,11 +13,12 @@ import logging
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import repeat
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal
 
 from animerag import logs
 from animerag.answering.answering import Answering
 from animerag.answering.daily_spending import DailySpending
+from animerag.backends import open_index, open_providers
 from animerag.batch.estimate import BatchCosts
 from animerag.batch.runner import Batch
 from animerag.catalogue.browsing import Browsing
@@ -59,18 +60,16 @@ from animerag.storage.upload_files import UploadStore
 from animerag.telemetry.load_shedding import PageActivity
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
 
     from animerag.config import Settings
-    from animerag.ports import ChatModel, CollectionSpec, Embedder, Memory, OpenIndex
+    from animerag.ports import ChatModel, Embedder, OpenIndex
     from animerag.storage.locks import Locks
 
 _M_ARENA_MAX, _HEAPS = -8, 2  # malloc.h: the number of glibc heaps; by default every thread may get its own
 
-T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-_EXACT_BYTES = 64 * 2**20  # 30,000 shows of 512 numbers: read in 0.2 s, compared in 10 ms
 _LOCAL_LEVEL = 3  # batches in flight: two threads encode, and a third batch keeps them busy
 
 
@@ -107,14 +106,29 @@ class Services:
     visits: PageActivity
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parts:
+    """The opened resources from which the services are built."""
+
+    settings: Settings
+    library: Library
+    index: OpenIndex
+    encoder: Embedder
+    embedder: Embedder
+    chat: ChatModel
+    cache: AnswerCache
+    gate: Gate
+    import_lock: ImportLock
+    lease: str
+
+
 @asynccontextmanager
 async def open_services(settings: Settings, *, warm: bool = True, serverless: bool = False) -> AsyncIterator[Services]:
     """Open the library and all services, and close them at the end.
 
-    `warm` loads Chroma, the encoder and the titles in the background. `serverless` searches
-    a small catalogue in this process where no Chroma server runs: for commands that ask and change nothing.
-    Raises LibraryError, SettingsError. If Chroma does not start, the calls that need it
-    raise; everything else works.
+    `warm` loads Chroma, the encoder and the titles in the background. `serverless` searches a small catalogue in this
+    process if no Chroma server is running: for commands that only ask.
+    Raises LibraryError, SettingsError. If Chroma does not start, only the calls that need it raise.
     """
     _few_heaps()
     async with contextlib.AsyncExitStack() as stack:
@@ -137,23 +151,25 @@ async def open_services(settings: Settings, *, warm: bool = True, serverless: bo
             max_rpm=settings.max_rpm,
             max_tpm=settings.max_tpm,
         )
-        encoder, embedder, chat = await _providers(settings, gate, stack, library)
-        index = await _vector_index(settings, library, embedder, serverless=serverless)
+        encoder, embedder, chat = await open_providers(settings, gate, stack, library)
+        index = await open_index(settings, library, embedder, serverless=serverless)
         stack.push_async_callback(index.close)
         import_lock = ImportLock(locks.imports)
         cache = AnswerCache(library, at_work=lambda: import_lock.at_work)
         stack.push_async_callback(cache.close)
         services = _assemble(
-            settings,
-            library,
-            index,
-            encoder=encoder,
-            embedder=embedder,
-            chat=chat,
-            cache=cache,
-            gate=gate,
-            import_lock=import_lock,
-            lease=locks.lease,
+            _Parts(
+                settings=settings,
+                library=library,
+                index=index,
+                encoder=encoder,
+                embedder=embedder,
+                chat=chat,
+                cache=cache,
+                gate=gate,
+                import_lock=import_lock,
+                lease=locks.lease,
+            )
         )
         stack.push_async_callback(services.jobs.close)
         await services.uploads.clean()
@@ -168,79 +184,10 @@ def _exporting(endpoint: str) -> contextlib.AbstractAsyncContextManager[None]:
     return exporting(endpoint)
 
 
-async def _providers(
-    settings: Settings, gate: Gate, stack: contextlib.AsyncExitStack, memory: Memory | None = None
-) -> tuple[Embedder, Embedder, ChatModel]:
-    """Return the embedded encoder, which recognises intents in any case, what embeds shows, and what answers."""
-    from animerag.providers.local import ExtractiveAnswerer, LocalEmbedder
-
-    local = LocalEmbedder()
-    stack.push_async_callback(local.close)
-    embedder: Embedder = local
-    chat: ChatModel = ExtractiveAnswerer(local)
-    embeds = settings.provider_for(settings.embedding_provider)
-    answers = settings.provider_for(settings.chat_provider)
-    if "openai" in (embeds, answers):
-        from animerag.providers.openai import OpenAIChat, OpenAIConnection, OpenAIEmbedder
-        from animerag.providers.pricing import DEFAULT_PRICES
-
-        connection = OpenAIConnection(api_key=settings.provider_key, base_url=settings.openai_base_url, gate=gate)
-        prices = {**DEFAULT_PRICES, **settings.prices}
-        if embeds == "openai":
-            embedder = OpenAIEmbedder(
-                connection,
-                model=settings.embedding_model,
-                prices=prices,
-                asked_dimensions=settings.embedding_dimensions,
-                memory=memory,
-            )
-            stack.push_async_callback(embedder.close)
-        if answers == "openai":
-            chat = OpenAIChat(
-                connection,
-                model=settings.chat_model,
-                api=settings.api,
-                reasoning_effort=settings.reasoning_effort,
-                verbosity=settings.verbosity,
-                prices=prices,
-            )
-            stack.push_async_callback(chat.close)
-    return local, embedder, chat
-
-
-async def _vector_index(settings: Settings, library: Library, embedder: Embedder, *, serverless: bool) -> OpenIndex:
-    """Return Chroma, or an exact search over the library's vectors where `serverless` allows it."""
-    directory = settings.data_dir / "chroma"
-    if serverless and not settings.chroma_url and await library.embeddings.size_bytes(embedder.model) <= _EXACT_BYTES:
-        from animerag.vector_store.chroma_server import ServerFiles
-
-        if await asyncio.to_thread(ServerFiles(directory).live_url) is None:
-            return _exact_index(library)
-    from animerag.vector_store.chroma import ChromaIndex
-
-    return ChromaIndex(
-        None if settings.chroma_url else directory,
-        url=settings.chroma_url,
-        api_key=settings.chroma_api_key.get_secret_value() if settings.chroma_api_key else None,
-        tenant=settings.chroma_tenant,
-        database=settings.chroma_database,
-    )
-
-
-def _exact_index(library: Library) -> OpenIndex:
-    from animerag.vector_store.exact import ExactIndex, StoredVectors
-
-    async def load(spec: CollectionSpec) -> StoredVectors:
-        ids, hashes, matrix = await library.embeddings.of_shows(spec.model, spec.dimensions)
-        return StoredVectors(ids=tuple(ids), text_hashes=tuple(hashes), matrix=matrix)
-
-    return ExactIndex(library.revision, load)
-
-
 async def _try_providers(settings: Settings) -> list[ConnectionCheck]:
     """Test the models of settings that are not in use yet, over separate connections."""
     async with contextlib.AsyncExitStack() as stack:
-        _, embedder, chat = await _providers(settings, Gate(), stack)
+        _, embedder, chat = await open_providers(settings, Gate(), stack)
 
         async def embed() -> str:
             embedded = await embedder.embed(["check"], priority=Priority.LIVE)
@@ -249,74 +196,35 @@ async def _try_providers(settings: Settings) -> list[ConnectionCheck]:
         return [await tried("Vectors", embed), await tried("Answers", chat.check)]
 
 
-def _assemble(
-    settings: Settings,
-    library: Library,
-    index: OpenIndex,
-    *,
-    encoder: Embedder,
-    embedder: Embedder,
-    chat: ChatModel,
-    cache: AnswerCache,
-    gate: Gate,
-    import_lock: ImportLock,
-    lease: str,
-) -> Services:
-    embeds_here = embedder.provider == "local"
-
-    def level(priority: Priority, *, local: bool) -> Callable[[], int]:
-        return lambda: _LOCAL_LEVEL if local else gate.level(priority)
-
-    indexer = Indexer(library, index, embedder)
-    retriever = Retriever(indexer, at_work=lambda: import_lock.at_work, encoder=encoder)
-    answering = Answering(
-        retriever,
-        chat,
-        cache,
-        k=settings.sources,
-        language=settings.answer_language,
-        early_start=settings.early_start,
-        daily=DailySpending(library, settings.max_cost_usd),
-    )
-    ingestion = Ingestion(
-        indexer,
-        import_lock,
-        Space(settings.data_dir),
-        batch_size=_batch_size(settings),
-        level=level(Priority.INGEST, local=embeds_here),
-        set_level=lambda choice: gate.set_level(Priority.INGEST, choice),
-        rounds=lambda: repeat(_LOCAL_LEVEL) if embeds_here else gate.rounds(Priority.INGEST),
-        max_cost_usd=settings.max_cost_usd,
-        most=batching.USUAL if embeds_here else batching.MOST,  # the local encoder gains nothing from large batches
-    )
+def _assemble(parts: _Parts) -> Services:
+    settings, library, index, gate = parts.settings, parts.library, parts.index, parts.gate
+    indexer = Indexer(library, index, parts.embedder)
+    retriever = Retriever(indexer, at_work=lambda: parts.import_lock.at_work, encoder=parts.encoder)
+    answering = _answering(parts, retriever)
+    ingestion = _ingestion(parts, indexer)
     editing = Editing(indexer, ingestion)
     catalogue, same_shows = Catalogue(indexer, ingestion), SameShows(indexer, ingestion)
     visits, spool = PageActivity(), UploadStore(settings.data_dir / UPLOADS)
-    jobs = Jobs(library, lease, on_start=gate.reset)  # a rejected key may have been replaced since
+    jobs = Jobs(library, parts.lease, on_start=gate.reset)  # a rejected key may have been replaced since
     return Services(
         settings=settings,
         library=library,
         index=index,
-        embedder=embedder,
+        embedder=parts.embedder,
         gate=gate,
         retriever=retriever,
         answering=answering,
         ingestion=ingestion,
-        batch=Batch(
-            answering,
-            level=lambda: gate.level(Priority.BATCH),
-            set_level=lambda choice: gate.set_level(Priority.BATCH, choice),
-            runs=Runs(library),
-            visits=visits,
-            costs=BatchCosts(library, embedder=embedder, chat=chat, prices=price_table(settings.prices)),
-        ),
+        batch=_batch(parts, answering, visits),
         conversations=Conversations(library),
         preferences=Preferences(library, settings, try_out=_try_providers, find=discovery.find),
         catalogue=catalogue,
         browsing=Browsing(indexer, retriever.table),
         editing=editing,
         my_list=MyList(library, editing),
-        maintenance=Maintenance(indexer, import_lock, None if settings.chroma_url else settings.data_dir / "chroma"),
+        maintenance=Maintenance(
+            indexer, parts.import_lock, None if settings.chroma_url else settings.data_dir / "chroma"
+        ),
         same_shows=same_shows,
         statistics=Statistics(library, catalogue, same_shows),
         suggestions=Suggestions(retriever.collection),
@@ -332,6 +240,48 @@ def _assemble(
         jobs=jobs,
         spool=spool,
         visits=visits,
+    )
+
+
+def _answering(parts: _Parts, retriever: Retriever) -> Answering:
+    settings = parts.settings
+    return Answering(
+        retriever,
+        parts.chat,
+        parts.cache,
+        k=settings.sources,
+        language=settings.answer_language,
+        early_start=settings.early_start,
+        daily=DailySpending(parts.library, settings.max_cost_usd),
+    )
+
+
+def _ingestion(parts: _Parts, indexer: Indexer) -> Ingestion:
+    settings, gate = parts.settings, parts.gate
+    local = parts.embedder.provider == "local"
+    return Ingestion(
+        indexer,
+        parts.import_lock,
+        Space(settings.data_dir),
+        batch_size=_batch_size(settings),
+        level=lambda: _LOCAL_LEVEL if local else gate.level(Priority.INGEST),
+        set_level=lambda choice: gate.set_level(Priority.INGEST, choice),
+        rounds=lambda: repeat(_LOCAL_LEVEL) if local else gate.rounds(Priority.INGEST),
+        max_cost_usd=settings.max_cost_usd,
+        most=batching.USUAL if local else batching.MOST,  # the local encoder gains nothing from large batches
+    )
+
+
+def _batch(parts: _Parts, answering: Answering, visits: PageActivity) -> Batch:
+    library, gate = parts.library, parts.gate
+    prices = price_table(parts.settings.prices)
+    return Batch(
+        answering,
+        level=lambda: gate.level(Priority.BATCH),
+        set_level=lambda choice: gate.set_level(Priority.BATCH, choice),
+        runs=Runs(library),
+        visits=visits,
+        costs=BatchCosts(library, embedder=parts.embedder, chat=parts.chat, prices=prices),
     )
 
 

@@ -21,7 +21,7 @@ ORDER = (
     *("text", "readers", "ports", "rate_limits", "logs"),
     *("storage", "vector_store", "providers", "jobs", "query", "simulator", "saved_settings"),
     *("discovery", "indexing", "retrieval", "answering", "evaluation", "batch", "ingestion", "catalogue", "comparison"),
-    *("charts", "composition", "event_loop"),
+    *("charts", "backends", "composition", "event_loop"),
     "api",
     *("ui", "cli", "__main__"),
     *("pages", "app"),
@@ -59,7 +59,7 @@ DIALECTS = {
 }
 # Rooms that a page or a command may not reach into: it calls services.
 BEHIND_SERVICES = {
-    "pages": {"storage", "providers", "vector_store", "rate_limits", "composition", "query", "jobs"},
+    "pages": {"storage", "providers", "vector_store", "rate_limits", "backends", "composition", "query", "jobs"},
     "cli": {"ui", "providers"},
     "api": {"storage", "providers", "vector_store", "rate_limits", "charts", "jobs"},
     "charts": {"providers", "vector_store", "answering", "retrieval", "ingestion", "indexing"},
@@ -186,6 +186,16 @@ def class_names(root):
     )
 
 
+def defined_names(root):
+    """Yield the name of every class and function of the package, and `Class.method` for methods."""
+    for file in (root / "animerag").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                yield node.name
+            if isinstance(node, ast.ClassDef):
+                yield from (f"{node.name}.{part.name}" for part in node.body if hasattr(part, "name"))
+
+
 def test_every_import_points_down_and_vendors_stay_in_their_rooms():
     assert wrong_arrows(ROOT) == []
 
@@ -221,6 +231,19 @@ def test_there_is_no_import_circle():
 
 def test_no_class_name_stands_twice():
     assert [name for name, count in class_names(ROOT).items() if count > 1] == []
+
+
+def test_every_file_and_function_that_the_page_names_exists():
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    walks = page[page.index("## One question") : page.index("## Decisions")]
+    named = set(re.findall(r"`([\w./]+)`", page))
+    files = {name for name in named if name.endswith((".py", ".toml", "/"))}
+    names = set(re.findall(r"`([A-Za-z_.]+)`", walks)) - files
+
+    assert len(files) > 30
+    assert [name for name in files if not any((base / name).exists() for base in (ROOT, ROOT / "animerag"))] == []
+    assert len(names) > 25
+    assert sorted(names - set(defined_names(ROOT))) == []
 
 
 def test_the_root_of_the_package_stays_small():
