@@ -16,12 +16,14 @@ from animerag.charts.style import (
     drawn,
     faint,
     from_zero,
+    modes_of,
     named,
     remark,
+    short,
     words_at,
     wrapped,
 )
-from animerag.comparison.plan import ITEMS, MODES, SYNC, attainable
+from animerag.comparison.plan import ITEMS, SYNC, attainable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -92,7 +94,7 @@ def speedup(experiment: Experiment) -> Figure:
     levels = experiment.levels
     most = max((level.concurrency for level in levels), default=1)
     traces: list[go.Scatter] = [_steps(experiment.plan.requests, most)]
-    traces += [_line(mode, levels) for mode in _modes(levels) if any(level.speedup for level in levels)]
+    traces += [_line(mode, levels) for mode in modes_of(levels) if any(level.speedup for level in levels)]
     figure = drawn(traces, title="Speed-up against sync", simulated=experiment.simulated, height=430)
     ticks = sorted({level.concurrency for level in levels})
     figure.update_xaxes(title_text="requests in flight", tickvals=ticks, range=[0.4, most + 0.6], zeroline=False)
@@ -109,7 +111,7 @@ def overlay(experiments: Sequence[tuple[str, Experiment]]) -> Figure:
     traces = []
     for (name, experiment), dash in zip(experiments, itertools.cycle(("solid", "dot", "dash"))):
         levels = experiment.levels
-        for mode in _modes(level for level in levels if level.speedup and level.mode != SYNC):
+        for mode in modes_of(level for level in levels if level.speedup and level.mode != SYNC):
             line = _line(mode, levels)
             line.update(name=f"{mode}, {name}", line={"dash": dash})
             traces.append(line)
@@ -126,7 +128,7 @@ def overlay(experiments: Sequence[tuple[str, Experiment]]) -> Figure:
 
 
 def _grouped(points: Sequence[_Point], experiment: Experiment, *, title: str, unit: str) -> Figure:
-    bars = [_mode_bars(mode, points) for mode in _modes([point.level for point in points])]
+    bars = [_mode_bars(mode, points) for mode in modes_of([point.level for point in points])]
     figure = drawn([*bars, _labels(points)], title=title, simulated=experiment.simulated, height=400)
     categories = _categories([point.level for point in points])
     figure.update_xaxes(
@@ -161,7 +163,7 @@ def _point(levels: Sequence[Level], level: Level, measured: tuple[float, float, 
 
 
 def _bar_width(levels: Sequence[Level]) -> float:
-    return 0.8 / max(len(_modes(levels)), 3)
+    return 0.8 / max(len(modes_of(levels)), 3)
 
 
 def _mode_bars(mode: Mode, points: Sequence[_Point]) -> go.Bar:
@@ -207,7 +209,7 @@ def _labels(points: Sequence[_Point]) -> go.Scatter:
     # If the labels of all bars would overlap, only async and suspect ones have labels.
     crowded = len(points) > _LABELLED_BARS
     labelled = [point for point in points if not crowded or point.level.mode == "async" or point.level.suspect]
-    texts = [_short(point.value) + ("<br><b>suspect</b>" if point.level.suspect else "") for point in labelled]
+    texts = [short(point.value) + ("<br><b>suspect</b>" if point.level.suspect else "") for point in labelled]
     return words_at([point.x for point in labelled], [point.high for point in labelled], texts, "top center")
 
 
@@ -289,18 +291,9 @@ def _question(level: Level) -> str:
     return f"{level.mode}: {level.wall_s:.2f} s{gain} ({spread})."
 
 
-def _short(value: float) -> str:
-    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
-
-
 def _runs(experiment: Experiment, level: Level) -> list[MeasuredRun]:
     ours = (level.mode, level.concurrency)
     return [run for run in experiment.runs if (run.mode, run.concurrency) == ours and run.error is None]
-
-
-def _modes(levels: Iterable[Level]) -> list[Mode]:
-    present = {level.mode for level in levels}
-    return [mode for mode in MODES if mode in present]
 
 
 def _categories(levels: Iterable[Level]) -> list[int]:

@@ -7,15 +7,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from animerag.charts.runs import request_rows, writer_rows
-from animerag.charts.style import STAGE_COLOURS, named
-from animerag.comparison.plan import ITEMS, MODES, SYNC, attainable
+from animerag.charts.style import STAGE_COLOURS, modes_of, named, short
+from animerag.comparison.plan import ITEMS, SYNC, attainable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from animerag.comparison.experiment import Experiment, Level
     from animerag.comparison.measurements import MeasuredRun
-    from animerag.comparison.plan import Mode
 
 WIDTH = 1000
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 12, 22, 46
@@ -71,7 +70,7 @@ def drawings(experiment: Experiment) -> list[Drawing]:
     if not experiment.levels:
         return []
     if experiment.plan.workload == "query":
-        figures = [_one_question(experiment)]
+        figures = [_wall_time(experiment)]
     else:
         figures = [_speedup(experiment)] if any(level.speedup for level in experiment.levels) else []
         figures += [_wall_time(experiment), _throughput(experiment)]
@@ -146,7 +145,7 @@ def _bars(
     values: Callable[[Level], tuple[float, float, float]],
 ) -> Drawing:
     levels = experiment.levels
-    modes, places = _modes(levels), sorted({level.concurrency for level in levels})
+    modes, places = modes_of(levels), sorted({level.concurrency for level in levels})
     drawing = Drawing(title=title, about=about, height=_HEIGHT, legend=[(mode, f"mode-{mode}") for mode in modes])
     y = _framed(drawing, max(values(level)[2] for level in levels), unit)
     group = (WIDTH - _LEFT - _RIGHT) / len(places)
@@ -189,13 +188,13 @@ def _speedup(experiment: Experiment) -> Drawing:
         title="Speed-up against sync",
         about="Speed-up of each mode against sync, and the attainable speed-up of n requests at c in flight, n/⌈n/c⌉.",
         height=_HEIGHT,
-        legend=[*((mode, f"mode-{mode}") for mode in _modes(levels)), ("attainable", "limit")],
+        legend=[*((mode, f"mode-{mode}") for mode in modes_of(levels)), ("attainable", "limit")],
     )
     y = _framed(drawing, max([*limits, *(level.speedup or 0.0 for level in levels)]), "times as fast as sync")
     x = _Scale(most + 1.0, _LEFT, WIDTH - _RIGHT)
     stairs = [(x(level + shift), y(limits[level - 1])) for level in range(1, most + 1) for shift in (-0.5, 0.5)]
     drawing.lines.append(_line(stairs, "limit"))
-    for mode in _modes(levels):
+    for mode in modes_of(levels):
         points = [(x(level.concurrency), y(level.speedup or 0.0), level) for level in levels if level.mode == mode]
         drawing.lines.append(_line([(at, up) for at, up, _ in points], f"line-{mode}"))
         for at, up, level in points:
@@ -204,35 +203,6 @@ def _speedup(experiment: Experiment) -> Drawing:
     for concurrency in sorted({level.concurrency for level in experiment.levels}):
         drawing.labels.append(Label(x=x(concurrency), y=drawing.height - 26, text=str(concurrency)))
     drawing.labels.append(Label(x=WIDTH / 2, y=drawing.height - 6, text="requests in flight"))
-    return drawing
-
-
-def _one_question(experiment: Experiment) -> Drawing:
-    levels, left, row = experiment.levels, 110, 46
-    drawing = Drawing(
-        title="One question",
-        about="Median wall time of each mode; whiskers show the fastest and the slowest repeat.",
-        height=_TOP + row * len(levels) + 12,
-    )
-    x = _Scale(max(level.slowest_s for level in levels) * 1.15, left, WIDTH - _RIGHT)
-    for number, level in enumerate(levels):
-        middle = _TOP + row * (number + 0.5)
-        text = f"{level.mode}: {level.wall_s:.2f} s ({level.fastest_s:.2f} to {level.slowest_s:.2f} s)"
-        drawing.boxes.append(
-            Box(
-                x=left,
-                y=middle - row * 0.3,
-                width=round(x(level.wall_s) - left, 2),
-                height=row * 0.6,
-                kind=f"mode-{level.mode}",
-                title=text,
-            )
-        )
-        drawing.lines.append(_line([(x(level.fastest_s), middle), (x(level.slowest_s), middle)], "whisker"))
-        drawing.labels.append(Label(x=left - 10, y=middle + 4, text=level.mode, anchor="end"))
-        drawing.labels.append(
-            Label(x=x(level.slowest_s) + 10, y=middle + 4, text=f"{level.wall_s:.2f} s", anchor="start")
-        )
     return drawing
 
 
@@ -269,16 +239,6 @@ def _lanes(run: MeasuredRun) -> Drawing:
             Label(x=_LEFT - 8, y=round(_TOP + row * (len(requests) + 0.8), 2), text="writer", anchor="end")
         )
     return drawing
-
-
-def short(value: float) -> str:
-    """Return a number with about three digits."""
-    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
-
-
-def _modes(levels: Sequence[Level]) -> list[Mode]:
-    present = {level.mode for level in levels}
-    return [mode for mode in MODES if mode in present]
 
 
 def _line(points: Sequence[tuple[float, float]], kind: str) -> Stroke:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import plotly.graph_objects as go
 
-from animerag.comparison.plan import SYNC
+from animerag.comparison.plan import MODES, SYNC
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from animerag.comparison.experiment import Level
     from animerag.comparison.plan import Mode
 
 Figure: TypeAlias = go.Figure
@@ -112,3 +113,14 @@ def faint(colour: str) -> str:
 def wrapped(sentence: str, width: int = 60, lines: int = 12) -> str:
     """Return escaped text in lines, because hover boxes are as wide as their longest line."""
     return "<br>".join(html.escape(line) for line in textwrap.wrap(sentence, width, max_lines=lines, placeholder=" …"))
+
+
+def short(value: float) -> str:
+    """Return a number with about three digits."""
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def modes_of(levels: Iterable[Level]) -> list[Mode]:
+    """Return the modes of some levels, in their usual order."""
+    present = {level.mode for level in levels}
+    return [mode for mode in MODES if mode in present]

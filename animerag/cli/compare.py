@@ -47,20 +47,20 @@ def add(commands: Commands) -> None:
         metavar="NAME,NAME",
         help=f"modes to compare: {', '.join(MODES)} (default: all that apply)",
     )
-    parser.add_argument(
-        "--repeats", type=positive, default=3, metavar="N", help="measured runs of each mode and level (3)"
-    )
-    parser.add_argument(
-        "--warmup", type=int, default=1, metavar="N", help="short runs of each mode before the measured ones (1)"
-    )
-    parser.add_argument("--documents", type=positive, default=1458, metavar="N", help="documents to import (1458)")
-    parser.add_argument("--questions", type=positive, default=10, metavar="N", help="questions to answer (10)")
-    parser.add_argument("--batch-size", type=positive, default=100, metavar="N", help="documents per request (100)")
+    for flag, kind, default, text in (
+        ("--repeats", positive, 3, "measured runs of each mode and level"),
+        ("--warmup", int, 1, "short runs of each mode before the measured ones"),
+        ("--documents", positive, 1458, "documents to import"),
+        ("--questions", positive, 10, "questions to answer"),
+        ("--batch-size", positive, 100, "documents per request"),
+        ("--alias-latency", float, 0.2, "seconds per title match"),
+        ("--seed", int, 0, "random seed for order, jitter and faults"),
+    ):
+        parser.add_argument(flag, type=kind, default=default, metavar="N", help=f"{text} ({default})")
     choices = ("simulated", "configured")
     parser.add_argument("--provider", choices=choices, default="simulated", help="your own costs money (simulated)")
     parser.add_argument("--preset", default="typical", metavar="NAME", help=f"one of {', '.join(PRESETS)} (typical)")
-    parser.add_argument("--alias-latency", type=float, default=0.2, metavar="S", help="seconds per title match (0.2)")
-    for flag, name, kind, text in (
+    for flag, name, convert, text in (
         ("--embed-latency", "embed_latency_s", float, "seconds per embedding request, whatever its size"),
         ("--chat-latency", "chat_latency_s", float, "seconds per answer"),
         ("--jitter", "jitter", float, "share by which each latency varies at random, 0 to 1"),
@@ -68,8 +68,7 @@ def add(commands: Commands) -> None:
         ("--burst", "burst", int, "requests that the provider accepts at once"),
         ("--faults", "faults", str, "faults and their rates, as for `animerag simulate`"),
     ):
-        parser.add_argument(flag, dest=name, type=kind, metavar="X", help=text)
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="random seed for order, jitter and faults (0)")
+        parser.add_argument(flag, dest=name, type=convert, metavar="X", help=text)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write a report (.html), or the figures (.json, .csv)")
     parser.set_defaults(run=compare)  # fmt: skip

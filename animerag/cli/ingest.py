@@ -135,31 +135,17 @@ def print_counts(report: IngestReport, verb: str = "stored") -> None:
 
 def ingest_object(report: IngestReport, expected: TimeEstimate | None) -> dict[str, object]:
     """Return a report as `--json` prints it."""
-    usage = {
-        "embedding_tokens": report.usage.embedding_tokens,
-        "cost_usd": report.usage.cost_usd,
-        "estimated": report.usage.estimated,
-    }
+    plain = ("read", "ingested", "unchanged", "duplicate", "quarantined", "cancelled", "changed")
+    counts = ("batches", "embedding_requests", "rate_limited", "retries", "catalogue", "stopped_by")
     return {
-        "read": report.read,
-        "ingested": report.ingested,
-        "unchanged": report.unchanged,
-        "duplicate": report.duplicate,
-        "quarantined": report.quarantined,
-        "cancelled": report.cancelled,
-        "changed": report.changed,
+        **{name: getattr(report, name) for name in plain},
         "rows": [{**asdict(row), "given": row.excerpt} for row in report.rows],
         "notes": [asdict(note) for note in report.notes],
         "files": [asdict(file) for file in report.files],
-        "batches": report.batches,
-        "embedding_requests": report.embedding_requests,
         "seconds": round(report.seconds, 3),
         "throughput": round(report.throughput, 1),
         "concurrency": asdict(report.concurrency),
-        "rate_limited": report.rate_limited,
-        "retries": report.retries,
-        "usage": usage,
+        "usage": {name: getattr(report.usage, name) for name in ("embedding_tokens", "cost_usd", "estimated")},
         "expected_s": [round(expected.least_s, 1), round(expected.most_s, 1)] if expected else None,
-        "catalogue": report.catalogue,
-        "stopped_by": report.stopped_by,
+        **{name: getattr(report, name) for name in counts},
     }

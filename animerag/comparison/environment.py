@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from animerag.answering.answering import Answering
 from animerag.batch.runner import Batch
-from animerag.comparison.ports import Endpoint, ObservableProvider, Observed, Sandbox
+from animerag.comparison.ports import Endpoint, Observed, Sandbox
 from animerag.config import variable
 from animerag.indexing.indexer import Indexer
 from animerag.ingestion.importer import Ingestion
@@ -63,14 +63,14 @@ class ScratchBench:
         return self.settings.data_dir / "scratch"
 
     @asynccontextmanager
-    async def provider(self, plan: ExperimentPlan, settings: Mapping[str, object]) -> AsyncIterator[ObservableProvider]:
+    async def provider(self, plan: ExperimentPlan, settings: Mapping[str, object]) -> AsyncIterator[MeasuredProvider]:
         """Open the provider of a plan: the simulator or the configured one. Raises ProviderError, InvalidInputError."""
         await self.index.start()
         if plan.against == "configured":
-            yield _BenchProvider(self._endpoint(self.settings.openai_base_url, self.settings.provider_key))
+            yield MeasuredProvider(self._endpoint(self.settings.openai_base_url, self.settings.provider_key))
             return
         async with SimulatorProcess(_simulated(settings)) as simulator:
-            yield _BenchProvider(self._endpoint(simulator.url, None, simulated=True), simulator)
+            yield MeasuredProvider(self._endpoint(simulator.url, None, simulated=True), simulator)
 
     def _endpoint(self, base_url: str | None, key: str | None, *, simulated: bool = False) -> Endpoint:
         from animerag.providers.openai import DIMENSIONS
@@ -172,17 +172,19 @@ class ScratchBench:
 
 
 @dataclass(frozen=True, slots=True)
-class _BenchProvider:
+class MeasuredProvider:
     """A provider for the length of an experiment; only the simulator reports its own figures."""
 
     endpoint: Endpoint
     simulator: SimulatorProcess | None = None
 
     async def reset(self) -> None:
+        """Reset limits and statistics."""
         if self.simulator is not None:
             await self.simulator.reset()
 
     async def observed(self) -> Observed | None:
+        """Return the figures since `reset`; None if the provider reports none."""
         if self.simulator is None:
             return None
         stats = await self.simulator.stats(times=True)

@@ -32,8 +32,8 @@ from animerag.saved_settings import SETTING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from animerag.comparison.environment import MeasuredProvider, ScratchBench
     from animerag.comparison.plan import Mode
-    from animerag.comparison.ports import Bench, ObservableProvider
     from animerag.comparison.site import Site
     from animerag.jobs.jobs import Control, Job, Jobs
     from animerag.ports import VectorIndex
@@ -55,7 +55,7 @@ _STORED_SPANS = 8000  # enough for a usual experiment; of a larger one, only the
 class Comparison:
     """Runs experiments and stores their results."""
 
-    def __init__(self, library: Library, index: VectorIndex, bench: Bench) -> None:
+    def __init__(self, library: Library, index: VectorIndex, bench: ScratchBench) -> None:
         self._library = library
         self._bench = bench
         self._sites = Sites(library, index, bench)
@@ -119,7 +119,7 @@ class Comparison:
         return await self._store(plan, provider, live.finished, cancelled=control.stopping)
 
     async def _warm_up(
-        self, provider: ObservableProvider, site: Site, control: Control, live: ExperimentProgress
+        self, provider: MeasuredProvider, site: Site, control: Control, live: ExperimentProgress
     ) -> None:
         plan = site.work.plan
         for mode in dict.fromkeys(mode for mode, _ in plan.settings()):
@@ -131,7 +131,7 @@ class Comparison:
 
     async def _measure(
         self,
-        provider: ObservableProvider,
+        provider: MeasuredProvider,
         site: Site,
         control: Control,
         live: ExperimentProgress,

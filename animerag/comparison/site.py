@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
     from pathlib import Path
 
+    from animerag.comparison.environment import ScratchBench
     from animerag.comparison.plan import ExperimentPlan
-    from animerag.comparison.ports import Bench, Endpoint, Sandbox
+    from animerag.comparison.ports import Endpoint, Sandbox
     from animerag.models.shows import Show
     from animerag.ports import VectorIndex
     from animerag.storage.library import Library
@@ -82,7 +83,7 @@ class Site:
 class Sites:
     """Prepares and removes scratch catalogues and collections."""
 
-    def __init__(self, library: Library, index: VectorIndex, bench: Bench) -> None:
+    def __init__(self, library: Library, index: VectorIndex, bench: ScratchBench) -> None:
         self._library = library
         self._index = index
         self._bench = bench

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from animerag.comparison.experiment import Experiment
-    from animerag.comparison.measurements import MeasuredRun
+    from animerag.comparison.measurements import Distribution, MeasuredRun
 
 Cell: TypeAlias = "str | float | int | None"
 Row: TypeAlias = dict[str, Cell]
@@ -47,7 +47,15 @@ def _count(name: str, heading: str, value: Callable[[MeasuredRun], int]) -> RunC
     return RunColumn(name=name, heading=heading, value=value, digits=0)
 
 
-P99 = _seconds("latency_p99", "Latency p99", lambda run: run.latency_s.p99 if run.latency_s.n else None)
+def _latency(figure: str) -> RunColumn:
+    return _seconds(f"latency_{figure}", f"Latency {figure}", lambda run: _of(run.latency_s, figure))
+
+
+def _of(seconds: Distribution, figure: str) -> float | None:
+    return getattr(seconds, figure) if seconds.n else None
+
+
+P99 = _latency("p99")
 # A run without requests of a kind has no latency, which is not the same as 0 s.
 COLUMNS = (
     RunColumn(name="mode", heading="Mode", value=lambda run: run.mode),
@@ -63,15 +71,11 @@ COLUMNS = (
     RunColumn(name="concurrency_mean", heading="In flight, mean", value=lambda run: run.concurrency_mean, digits=2),
     _count("concurrency_peak", "In flight, peak", lambda run: run.concurrency_peak),
     _count("latency_n", "Requests", lambda run: run.latency_s.n),
-    _seconds("latency_mean", "Latency mean", lambda run: run.latency_s.mean if run.latency_s.n else None),
-    _seconds("latency_p50", "Latency p50", lambda run: run.latency_s.p50 if run.latency_s.n else None),
-    _seconds("latency_p90", "Latency p90", lambda run: run.latency_s.p90 if run.latency_s.n else None),
-    _seconds("latency_p95", "Latency p95", lambda run: run.latency_s.p95 if run.latency_s.n else None),
+    *map(_latency, ("mean", "p50", "p90", "p95")),
     P99,
-    _seconds("latency_min", "Latency min", lambda run: run.latency_s.min if run.latency_s.n else None),
-    _seconds("latency_max", "Latency max", lambda run: run.latency_s.max if run.latency_s.n else None),
-    _seconds("ttft_p50", "First token p50", lambda run: run.ttft_s.p50 if run.ttft_s.n else None),
-    _seconds("ttft_p95", "First token p95", lambda run: run.ttft_s.p95 if run.ttft_s.n else None),
+    *map(_latency, ("min", "max")),
+    _seconds("ttft_p50", "First token p50", lambda run: _of(run.ttft_s, "p50")),
+    _seconds("ttft_p95", "First token p95", lambda run: _of(run.ttft_s, "p95")),
     _milliseconds("loop_lag_p95", "Loop lag p95", lambda run: run.loop_lag_p95_s),
     _milliseconds("loop_lag_max", "Loop lag max", lambda run: run.loop_lag_max_s),
     _seconds("provider", "Provider time", lambda run: run.provider_s),

@@ -107,22 +107,7 @@ class Ingestion:
         """
         if concurrency is not None:
             self._set_level(concurrency)
-        async with self._import_lock.held(control), self._explained():
-            return await self._run(files, control, kind, concurrency, batch_size, accept_bad_rows=accept_bad_rows)
-
-    async def _run(
-        self,
-        files: Sequence[SourceFile],
-        control: Control,
-        kind: ImportKind,
-        concurrency: int | Literal["auto"] | None,
-        batch_size: int | Literal["auto"] | None,
-        *,
-        accept_bad_rows: bool,
-    ) -> IngestReport:
-        counters = ImportCounters(control=control)
-        with metering() as meter, recording() as recorder, budgeted(self._max_cost_usd):
-            control.partial = recorder
+        async with self._session(control) as (counters, meter, recorder):
             counters.show_progress("Reading")
             winners = await self._selection.read(files, counters, kind)
             if accept_bad_rows or await _accepted(winners, counters):
@@ -133,21 +118,15 @@ class Ingestion:
                 if batch_size is None and isinstance(concurrency, int) and self._batch_size == "auto":
                     batch_size = batching.USUAL  # a fixed level uses batches of the usual size
                 documents = self._selection.documents(winners.shows(counters), counters, kind)
-                await self._import(
-                    documents, len(winners) or winners.unmatched, counters, origin, batch_size or self._batch_size
-                )
+                expected = len(winners) or winners.unmatched
+                await self._import(documents, expected, counters, origin, batch_size or self._batch_size)
             if kind is ImportKind.OWN and counters.ingested + counters.unchanged:
                 await self._replace_sample(counters)
             report = await self._report(counters, meter, concurrency)
-        if (
-            report.ingested >= _ENOUGH and report.embedding_requests
-        ):  # stored vectors say nothing about the provider's speed
-            await self.preview.note_speed(report.throughput)
-        self._emit("import", recorder, report)
-        checked_s = await self._check_graph(counters)
-        counters.show_progress("Done")
-        log.info("ingested %d of %d rows in %.1f s", report.ingested, report.read, report.seconds)
-        return replace(report, checked_s=checked_s)
+            if report.ingested >= _ENOUGH and report.embedding_requests:  # stored vectors say nothing about the speed
+                await self.preview.note_speed(report.throughput)
+            log.info("ingested %d of %d rows in %.1f s", report.ingested, report.read, report.seconds)
+            return await self._finished("import", report, counters, recorder)
 
     async def import_documents(
         self, documents: Sequence[Document], control: Control, *, batch_size: int | Literal["auto"] | None = None
@@ -179,14 +158,8 @@ class Ingestion:
 
     async def reindex(self, control: Control) -> IngestReport:
         """Index every show without a vector for the current model. Raises ProviderError, VectorStoreError."""
-        async with self._import_lock.held(control), self._explained():
-            return await self._reindex(control)
-
-    async def _reindex(self, control: Control) -> IngestReport:
-        counters = ImportCounters(control=control)
-        spec = await self._indexer.spec()
-        with metering() as meter, recording() as recorder, budgeted(self._max_cost_usd):
-            control.partial = recorder
+        async with self._session(control) as (counters, meter, recorder):
+            spec = await self._indexer.spec()
             ids = await self._library.embeddings.not_indexed(spec.name)
             counters.read = counters.total = len(ids)
 
@@ -196,8 +169,22 @@ class Ingestion:
 
             pipeline = Pipeline(self._indexer, spec, counters, level=self._level, begin_import=None)
             await pipeline.run(stored(), self._sizes(len(ids), self._batch_size))
-            report = await self._report(counters, meter, None)
-        self._emit("reindex", recorder, report)
+            return await self._finished("reindex", await self._report(counters, meter, None), counters, recorder)
+
+    @contextlib.asynccontextmanager
+    async def _session(self, control: Control) -> AsyncIterator[tuple[ImportCounters, Meter, Recorder]]:
+        """Hold the import lock, and count and cap what a block uses."""
+        counters = ImportCounters(control=control)
+        async with self._import_lock.held(control), self._explained():
+            with metering() as meter, recording() as recorder, budgeted(self._max_cost_usd):
+                control.partial = recorder
+                yield counters, meter, recorder
+
+    async def _finished(
+        self, name: str, report: IngestReport, counters: ImportCounters, recorder: Recorder
+    ) -> IngestReport:
+        """Publish a report as a trace, check the index, and return the report."""
+        self._emit(name, recorder, report)
         checked_s = await self._check_graph(counters)
         counters.show_progress("Done")
         return replace(report, checked_s=checked_s)

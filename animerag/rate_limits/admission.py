@@ -70,6 +70,8 @@ class Call:
     tokens: int
     model: Model
     meter: Meter
+    deadline_s: float = 60.0  # for attempts and pauses
+    probe: Callable[[], Awaitable[object]] | None = None
     tries: int = 0
     paid_tries: int = 0  # with an unusable answer
     spent_s: float = 0.0

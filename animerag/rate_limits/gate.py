@@ -129,7 +129,8 @@ class Gate:
     ) -> AsyncIterator[T]:
         """Do what `run` does, but hold the slot until the block ends: for streams, which `attempt` opens."""
         call = self._call(priority, tokens, model)
-        value = await self._succeed(call, attempt, deadline_s, probe)
+        call.deadline_s, call.probe = deadline_s, probe
+        value = await self._succeed(call, attempt)
         try:
             yield value
             self._sample(call)
@@ -205,18 +206,12 @@ class Gate:
         self._breaker.check(call)
         await self._admission.admit(call)
 
-    async def _succeed(
-        self,
-        call: Call,
-        attempt: Callable[[], Awaitable[T]],
-        deadline_s: float,
-        probe: Callable[[], Awaitable[object]] | None,
-    ) -> T:
+    async def _succeed(self, call: Call, attempt: Callable[[], Awaitable[T]]) -> T:
         """Try until an attempt succeeds; the call then holds its slot."""
         while True:
             await self._admit(call)
             try:
-                return await self._attempt(call, attempt, deadline_s, probe)
+                return await self._attempt(call, attempt)
             except RateLimitedError as error:
                 if asks_long(error):
                     raise
@@ -228,25 +223,19 @@ class Gate:
                     continue
                 pause_s = self._pause_s(call)
                 enough = call.tries >= TRIES or call.paid_tries >= PAID_TRIES
-                if enough or call.spent_s + pause_s >= deadline_s:
+                if enough or call.spent_s + pause_s >= call.deadline_s:
                     raise
                 await self._pause(call, pause_s)
 
-    async def _attempt(
-        self,
-        call: Call,
-        attempt: Callable[[], Awaitable[T]],
-        deadline_s: float,
-        probe: Callable[[], Awaitable[object]] | None,
-    ) -> T:
+    async def _attempt(self, call: Call, attempt: Callable[[], Awaitable[T]]) -> T:
         """Make one attempt; a failure is recorded before its slot is free for the next call."""
         answered = False
         _current_call.set(call)
         try:
-            if probe is not None and call.model.down_since is not None and call.priority is not Priority.LIVE:
-                await self._within(deadline_s, probe)
+            if call.probe is not None and call.model.down_since is not None and call.priority is not Priority.LIVE:
+                await self._within(call.deadline_s, call.probe)
                 self._breaker.probed(call.model)
-            value = await self._within(max(0.0, deadline_s - call.spent_s), attempt)
+            value = await self._within(max(0.0, call.deadline_s - call.spent_s), attempt)
             answered = True
             self._answered(call)
         except RateLimitedError as error:

@@ -117,10 +117,10 @@ def _first(book: Any, sheet: str, name: str) -> list[tuple[str, ...]]:
 def _opened(path: Path, name: str) -> Iterator[Any]:
     import openpyxl
 
-    _check_parts(path, name)
     book = None
     stream = open_bytes(path, name)  # with a path, openpyxl would go by the file's name
     try:
+        _check_parts(path, name)
         book = openpyxl.load_workbook(stream, read_only=True, data_only=True)
         for sheet in book.worksheets:
             sheet.reset_dimensions()  # some writers state a wrong size, which would hide rows
@@ -135,18 +135,15 @@ def _opened(path: Path, name: str) -> Iterator[Any]:
 
 def _check_parts(path: Path, name: str) -> None:
     """Check the size of parts that openpyxl parses whole. Raises InvalidInputError if one is too large."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for entry in archive.infolist():
-                part = entry.filename.lower()
-                if part.startswith(_SHEETS):  # streamed; a part that only has such a name meets other limits
-                    continue
-                most = MAX_SHARED_TEXTS * _TAGS_A_TEXT if part == _SHARED else _MAX_TAGS
-                if entry.file_size > most and _tags(archive, entry, most) > most:
-                    what = f"{MAX_SHARED_TEXTS:,} shared texts" if part == _SHARED else f"{most:,} tags in {part[:60]}"
-                    raise InvalidInputError(f"{name} has more than {what}: save it as CSV and choose that.")
-    except _DAMAGE as error:
-        raise InvalidInputError(f"{name} is a damaged workbook: open it in a spreadsheet and save it again.") from error
+    with zipfile.ZipFile(path) as archive:
+        for entry in archive.infolist():
+            part = entry.filename.lower()
+            if part.startswith(_SHEETS):  # streamed; a part that only has such a name meets other limits
+                continue
+            most = MAX_SHARED_TEXTS * _TAGS_A_TEXT if part == _SHARED else _MAX_TAGS
+            if entry.file_size > most and _tags(archive, entry, most) > most:
+                what = f"{MAX_SHARED_TEXTS:,} shared texts" if part == _SHARED else f"{most:,} tags in {part[:60]}"
+                raise InvalidInputError(f"{name} has more than {what}: save it as CSV and choose that.")
 
 
 def _tags(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, most: int) -> int:
