@@ -26,6 +26,7 @@ from animerag.catalogue.covers import DIRECTORY as COVERS
 from animerag.catalogue.covers import Covers
 from animerag.catalogue.duplicates import SameShows
 from animerag.catalogue.editing import Editing
+from animerag.catalogue.list_export import ListExport
 from animerag.catalogue.my_list import MyList
 from animerag.catalogue.statistics import Statistics
 from animerag.catalogue.status import Catalogue
@@ -92,6 +93,7 @@ class Services:
     browsing: Browsing
     editing: Editing
     my_list: MyList
+    list_export: ListExport
     maintenance: Maintenance
     comparison: Comparison
     uploads: Uploads
@@ -222,6 +224,7 @@ def _assemble(parts: _Parts) -> Services:
         browsing=Browsing(indexer, retriever.table),
         editing=editing,
         my_list=MyList(library, editing),
+        list_export=ListExport(library, retriever.table),
         maintenance=Maintenance(
             indexer, parts.import_lock, None if settings.chroma_url else settings.data_dir / "chroma"
         ),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from animerag.errors import AnimeRAGError, InvalidInputError
-from animerag.ingestion.overrides import _checked, edited
+from animerag.ingestion.overrides import EDITABLE, PROGRESS_SEEN, _checked, edited
 from animerag.jobs.jobs import Control
 from animerag.storage import deletions, provenance
 from animerag.text.documents import Document
@@ -40,13 +40,16 @@ class Editing:
         report = await self._ingestion.import_documents([Document.of(edited(show, checked))], Control())
         if report.rows:
             raise InvalidInputError(f"The show could not be stored: {report.rows[0].reason}")
-        before = (await provenance.edits_of(self._library, [show_id])).get(show_id, {})
+        before: dict[str, Any] = (await provenance.edits_of(self._library, [show_id])).get(show_id, {})
+        if "episodes_watched" in checked:
+            checked[PROGRESS_SEEN] = max(show.episodes_watched or 0, before.get(PROGRESS_SEEN) or 0)
         await provenance.keep_edits(self._library, show_id, {**before, **checked})
         return edited(show, checked)
 
     async def changed(self, show_id: str) -> Sequence[str]:
         """Return the names of the edited fields of a show. Raises LibraryError."""
-        return sorted((await provenance.edits_of(self._library, [show_id])).get(show_id, {}))
+        edits = (await provenance.edits_of(self._library, [show_id])).get(show_id, {})
+        return sorted(name for name in edits if name in EDITABLE)
 
     async def forget(self, show_id: str) -> None:
         """Discard the edits of a show; the next import restores the file's values. Raises LibraryError."""

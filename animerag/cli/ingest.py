@@ -129,6 +129,12 @@ def print_counts(report: IngestReport, verb: str = "stored") -> None:
         f" {report.duplicate:,} repeated (the last row counts), {report.quarantined:,} skipped,"
         f" {report.cancelled:,} remaining. {report.catalogue:,} shows in the catalogue."
     )
+    if report.conflicts:
+        print(f"{counted(len(report.conflicts), 'value')} of your list differ from the file:", file=sys.stderr)
+    for one in report.conflicts[:_NOTES]:
+        kept = ", which is your edit and stays" if one.stays else ""
+        name = one.field.replace("_", " ")
+        print(f"  {one.title}: {name} {one.given} in the file, {one.stored} in your list{kept}", file=sys.stderr)
     for row in report.rows:
         print(f"  {row.file}:{row.line}: {row.reason}", file=sys.stderr)
 
@@ -148,4 +154,5 @@ def ingest_object(report: IngestReport, expected: TimeEstimate | None) -> dict[s
         "usage": {name: getattr(report.usage, name) for name in ("embedding_tokens", "cost_usd", "estimated")},
         "expected_s": [round(expected.least_s, 1), round(expected.most_s, 1)] if expected else None,
         **{name: getattr(report, name) for name in counts},
+        "conflicts": [asdict(conflict) for conflict in report.conflicts],
     }

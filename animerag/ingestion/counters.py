@@ -13,7 +13,7 @@ from animerag.models.providers import Usage
 
 if TYPE_CHECKING:
     from animerag.jobs.jobs import Control
-    from animerag.models.imports import FileReport, RowError, RowNote
+    from animerag.models.imports import FileReport, ListConflict, RowError, RowNote
 
 
 @dataclass(slots=True)
@@ -33,6 +33,7 @@ class ImportCounters:
     errors: list[RowError] = field(default_factory=list)
     notes: list[RowNote] = field(default_factory=list)
     files: list[FileReport] = field(default_factory=list)
+    conflicts: list[ListConflict] = field(default_factory=list)
     usage: Usage = field(default_factory=Usage)
     total: int = 0
     stopped_by: str | None = None
@@ -51,6 +52,7 @@ class ImportCounters:
             rows=tuple(self.errors),
             notes=tuple(self.notes[:MOST_NOTES]),
             files=tuple(self.files),
+            conflicts=tuple(self.conflicts[:MOST_NOTES]),
             batches=self.batches,
             embedding_requests=self.requests,
             seconds=time.perf_counter() - self.started_s,

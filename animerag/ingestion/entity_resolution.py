@@ -11,20 +11,23 @@ import re
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from animerag.errors import InvalidInputError
 from animerag.ingestion.fingerprints import FileIds, ShowFingerprint, fingerprint
-from animerag.models.imports import RowError
+from animerag.models.imports import ListConflict, RowError
 from animerag.readers import cells
 from animerag.storage import provenance
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from animerag.models.shows import RelatedShow, Show, StoredShow
     from animerag.storage.library import Library
 
+LIST_FIELDS: tuple[Literal["my_status", "my_score", "episodes_watched"], ...] = (
+    *("my_status", "my_score", "episodes_watched"),
+)
 SAME_SITE = 0.8  # the share of common ids whose titles must match
 _FEW = 5  # below so many common ids the share means little, and a file of the same name is trusted
 DERIVED_PREFIXES = frozenset(("title", "note"))  # of ids that are derived from a row's text
@@ -112,6 +115,7 @@ class Identity:
         self._files: list[FileIds] = []
         self._earlier: dict[str, int] = {}  # positions of rows in earlier files of this import, by the catalogue's id
         self._merged: dict[str, str] = {}
+        self.conflicts: list[ListConflict] = []  # what completed rows say of the list that is stored otherwise
 
     async def plan(self, seen: FileIds, *, prefix: str | None = None) -> IdPlan:
         """Decide what a file's ids mean; `prefix` is the user's choice, "" for none.
@@ -160,6 +164,7 @@ class Identity:
             part = shows[start : start + _AT_ONCE]
             stored = await self._library.shows([show.id for show in part if show.id in known])
             rows += [completed(show, stored.get(show.id), files.get(show.id, set())) for show in part]
+            self.conflicts += [one for show in part if show.id in stored for one in conflicts(show, stored[show.id])]
         return rows
 
     async def _prefix(
@@ -247,6 +252,14 @@ class Identity:
             for key in known.keys:
                 by_title[key].append(show_id)
         return by_title
+
+
+def conflicts(show: Show, stored: Show) -> Iterator[ListConflict]:
+    """Yield each value of the list that a row and the catalogue both have, and that differs."""
+    for field in LIST_FIELDS:
+        given, own = getattr(show, field), getattr(stored, field)
+        if given is not None and own is not None and given != own:
+            yield ListConflict(id=stored.id, title=stored.title, field=field, stored=own, given=given)
 
 
 def completed(show: Show, stored: Show | None, files: set[str]) -> Show:

@@ -29,7 +29,16 @@ _DATES = ("air_date", "end_date")
 _STATUS = "my_status"
 _TYPE = "type"
 _EDITED = "edited by hand"
+PROGRESS_SEEN = "progress seen"  # beside edits: the episodes that counted as watched when progress was edited
 EDITABLE = (*_WORDS, *_LISTS, *_BOUNDS, *_DATES, _STATUS, _TYPE)
+
+
+def still_valid(edits: Mapping[str, Any], show: Show) -> dict[str, Any]:
+    """Return the edits that a row of a file does not make out of date: who watched on elsewhere is further now."""
+    before = max(edits.get("episodes_watched") or 0, edits.get(PROGRESS_SEEN) or 0)
+    if edits.get("episodes_watched") is None or (show.episodes_watched or 0) <= before:
+        return dict(edits)
+    return {name: value for name, value in edits.items() if name not in ("episodes_watched", _STATUS)}
 
 
 def edited(show: Show, changes: Mapping[str, Any]) -> Show:

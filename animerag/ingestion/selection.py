@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from animerag.ingestion import enrichment
 from animerag.ingestion.entity_resolution import Identity
-from animerag.ingestion.overrides import edited
+from animerag.ingestion.overrides import edited, still_valid
 from animerag.ingestion.two_pass import LastRowWins, TwoPassReader
 from animerag.models.imports import ImportKind
 from animerag.readers import DetectedFileError
@@ -86,7 +86,12 @@ class Selection:
             if kind is ImportKind.OWN:
                 shows = [*await identity.complete(own_rows(shows)), *await self._enriched(shows)]
                 edits = await provenance.edits_of(self._library, [show.id for show in shows])
+                edits = {show.id: still_valid(edits[show.id], show) for show in shows if show.id in edits}
                 shows = [edited(show, edits[show.id]) if show.id in edits else show for show in shows]
+                counters.conflicts += [
+                    replace(one, stays=one.field in edits.get(one.id, ())) for one in identity.conflicts
+                ]
+                identity.conflicts.clear()
             yield await self.new_or_changed(await asyncio.to_thread(_documents, shows), counters, kind)
 
     async def _enriched(self, shows: Sequence[Show]) -> list[Show]:

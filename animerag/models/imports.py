@@ -72,6 +72,18 @@ class Concurrency:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ListConflict:
+    """A value of your list that a file says otherwise; `stays` where the stored one is an edit that outlasts files."""
+
+    id: str
+    title: str
+    field: Literal["my_status", "my_score", "episodes_watched"]
+    stored: str | float
+    given: str | float
+    stays: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IngestReport:
     """The outcome of every row: read = ingested + unchanged + duplicate + quarantined + cancelled."""
 
@@ -85,6 +97,7 @@ class IngestReport:
     rows: tuple[RowError, ...] = ()
     notes: tuple[RowNote, ...] = ()
     files: tuple[FileReport, ...] = ()
+    conflicts: tuple[ListConflict, ...] = ()
     batches: int = 0
     embedding_requests: int = 0
     seconds: float = 0.0  # until every row that could be stored was stored

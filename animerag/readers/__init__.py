@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from animerag.errors import InvalidInputError
 from animerag.readers import (
+    anilist,
     columns,
     file_type,
     json_records,
@@ -79,6 +80,8 @@ def read_detected(path: Path, detection: Detection, options: ReadOptions | None 
         return jsonl.read(path, name, encoding=encoding, matched=detection.columns, id_field=id_field)
     if detection.format == "mal_list":
         return mal_list.read(path, name)
+    if detection.format == "anilist_list":
+        return anilist.read(path, name, encoding=encoding)
     if detection.format == "notes":
         return notes.read(path, name, encoding=encoding)
     numbered = partial(json_stream.records, path, name, encoding, detection.place)
@@ -114,6 +117,8 @@ def _detect(path: Path, name: str, given: ReadOptions) -> Detection:
     reason = f"Encoding {encoding.label}: {encoding.reason}."
     if start.startswith("<"):
         return _xml(start, name)
+    if start.startswith(("{", "[")) and anilist.is_list(start):
+        return Detection(name=name, format="anilist_list", encoding=encoding.name, site="anilist", reasons=(reason,))
     if start.startswith("{") or _JSON_LIST.match(start):
         if _is_jsonl(start):
             return _jsonl(start, name, encoding.name, reason, given)

@@ -27,7 +27,7 @@ _NUMBER = re.compile(r"([+-]?\d+(?:[.,]\d+)?)(?:\s*(?:eps?\.?|episodes?|話|年|
 _GROUPED = re.compile(r"\d{1,3}(?:[,.\s]\d{3})+")
 _YEAR = re.compile(r"(?<!\d)((?:19|20|21)\d\d)(?!\d)")
 _DATE = re.compile(r"(?<!\d)((?:19|20|21)\d\d)-\d\d-\d\d")
-_SLUG = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,63}")
+_SLUG = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,63}(?::[A-Za-z0-9._-]{1,64})?")  # also with a prefix: mal:21
 _STATUSES: dict[str, MyStatus] = {
     **dict.fromkeys(("watching", "currently watching", "current", "rewatching", "repeating", "1"), "watching"),
     **dict.fromkeys(("completed", "finished", "2"), "completed"),

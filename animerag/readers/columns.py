@@ -76,6 +76,9 @@ _HEADINGS = {
     "my_score": "myscore myrating userscore userrating",
     "episodes_watched": "mywatchedepisodes watchedepisodes episodeswatched mywatched numwatchedepisodes progress",
 }
+_LIST_FIELDS = {"my_status", "my_score", "episodes_watched"}
+_NAMING_FIELDS = {"id", "title", "other_titles", "episodes", "type"}
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\0")
 _FIELD_OF = {heading: field for field, headings in _HEADINGS.items() for heading in headings.split()}
 _RANK = {heading: rank for headings in _HEADINGS.values() for rank, heading in enumerate(headings.split())}
 _SITES = {**dict.fromkeys(("malid", "seriesanimedbid", "animedbid"), "mal"), "anilistid": "anilist"}
@@ -264,7 +267,7 @@ def show(
             by_field[column.field].append(_cell(column, cells[column.heading]))
             whole[column.field].append(_loaded(cell) if isinstance(cell := cells[column.heading], str) else cell)
     first = {field: _first(cells) for field, cells in by_field.items()}
-    title = values.text(first.get("title"))
+    title = values.text(unquoted(first.get("title")))
     fault = _slid(first) or ("The row has no title." if not title else _broken(cells))
     if fault:
         excerpt = values.text(first.get("id"))[:64] or None
@@ -291,6 +294,7 @@ def show(
         my_status=values.my_status(first.get("my_status")),
         my_score=read["my_score"],
         episodes_watched=_whole(read["episodes_watched"]),
+        overlay=_is_list(columns),
         origin=Origin(file=file, line=line, notes=tuple(numbers.notes)),
     )
     return details.with_type(show)
@@ -325,6 +329,20 @@ def _names(cell: object) -> list[str]:
 
 def _year_in(cell: object) -> int | None:
     return values.NumberParser().year(cell.get("year") if isinstance(cell, dict) else cell, "year")
+
+
+def _is_list(columns: Sequence[Column]) -> bool:
+    """Tell whether a table says only what its owner thinks of shows, and nothing of the shows themselves."""
+    fields = {column.field for column in columns if column.field}
+    return bool(fields & _LIST_FIELDS) and fields <= _LIST_FIELDS | _NAMING_FIELDS
+
+
+def unquoted(value: object) -> object:
+    """Return a text without the apostrophe that an export puts before what a spreadsheet would run."""
+    if not isinstance(value, str) or not value.startswith("'"):
+        return value
+    rest = unicodedata.normalize("NFKC", value.lstrip("'")).lstrip(" ")
+    return value[1:] if rest.startswith(_FORMULA) else value
 
 
 def _first(cells: Sequence[object]) -> object:

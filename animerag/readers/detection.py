@@ -14,7 +14,16 @@ if TYPE_CHECKING:
     from animerag.readers.rows import Layout
 
 Format = Literal[
-    "shoko", "table", "workbook", "jsonl", "records", "offline_database", "mal_list", "notes", "shoko_database"
+    "shoko",
+    "table",
+    "workbook",
+    "jsonl",
+    "records",
+    "offline_database",
+    "mal_list",
+    "anilist_list",
+    "notes",
+    "shoko_database",
 ]
 LABELS: dict[Format, str] = {
     "shoko": "Shoko/AniDB export",
@@ -24,6 +33,7 @@ LABELS: dict[Format, str] = {
     "records": "list of JSON objects",
     "offline_database": "anime-offline-database",
     "mal_list": "MyAnimeList user list",
+    "anilist_list": "AniList user list",
     "notes": "notes (plain text or Markdown)",
     "shoko_database": "Shoko database",
 }
@@ -77,7 +87,7 @@ class Detection:
     @property
     def fixed(self) -> bool:
         """Return whether the format has fixed fields, so that there is nothing to choose."""
-        return self.format in {"shoko", "offline_database", "mal_list", "notes", "shoko_database"}
+        return self.format in {"shoko", "offline_database", "mal_list", "anilist_list", "notes", "shoko_database"}
 
     @property
     def fields(self) -> dict[str, str | None]:

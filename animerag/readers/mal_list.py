@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 ROOT = "myanimelist"
 TITLE_FIELD = "series_title"
+OWN_ID = "animerag_id"  # of an entry that was exported from a catalogue
+_LONGEST_ID = 200
 
 
 # Old lists have numbers for types.
@@ -64,8 +66,9 @@ def row(entry: dict[str, str], name: str, number: int) -> Show | RowError:
     if status and mine is None:
         numbers.notes.append(f"The status “{cells.text(status)[:40]}” is not known and was left out.")
     known = given.isascii() and given.isdigit() and given.strip("0") and len(given) < 19
+    own = cells.text(entry.get(OWN_ID))[:_LONGEST_ID]
     return Show(
-        id=f"mal:{int(given)}" if known else cells.made_id("title", title, None),
+        id=own or (f"mal:{int(given)}" if known else cells.made_id("title", title, None)),
         title=title,
         titles=(title,),
         episodes=numbers.whole(entry.get("series_episodes"), 1, 100_000, "number of episodes"),

@@ -96,6 +96,12 @@ async def prefixes(database: Database) -> list[str]:
     return await database.read(read)
 
 
+async def ids_on(database: Database, site: str) -> dict[str, str]:
+    """Return the id on a site of each show that a file named by it, such as "21" for `mal:21`."""
+    wanted = select(provenance.c.show_id, provenance.c.source_id).where(provenance.c.source_id.startswith(f"{site}:"))
+    return {row.show_id: row.source_id.removeprefix(f"{site}:") for row in await database.rows(wanted)}
+
+
 async def files_of(database: Database, ids: Iterable[str]) -> dict[str, set[str]]:
     """Return, by show id, the files that described it."""
     files: dict[str, set[str]] = {}

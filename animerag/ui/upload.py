@@ -15,7 +15,7 @@ from animerag.ui import session, upload_files
 from animerag.ui.batch import tokens_and_cost
 from animerag.ui.components import show_error
 from animerag.ui.text import counted, label
-from animerag.ui.upload_report import notes, skipped
+from animerag.ui.upload_report import conflicts, notes, skipped
 from animerag.ui.upload_run import LEVELS
 
 if TYPE_CHECKING:
@@ -143,6 +143,7 @@ def _reading(number: int, file: Chosen) -> None:
         if rows := preview_rows(file.detected):
             st.dataframe(rows, hide_index=True, width="stretch")
     if file.report is not None:
+        conflicts(file.report)
         notes(file.report, "row")
         skipped(file.report)
 

@@ -56,6 +56,24 @@ def ended(job: Job) -> None:
         st.page_link("pages/catalogue.py", label="Open the catalogue", icon=":material/video_library:")
 
 
+def conflicts(report: IngestReport) -> None:
+    """List the values of one's own list that a file would change."""
+    if not report.conflicts:
+        return
+    st.markdown(f"**{counted(len(report.conflicts), 'value')} of your list differ from the file**")
+    rows = [
+        {
+            "Title": one.title,
+            "Value": one.field.removeprefix("my_").replace("_", " "),
+            "In your list": str(one.stored),
+            "In the file": str(one.given),
+            "After the import": str(one.stored if one.stays else one.given),
+        }
+        for one in report.conflicts
+    ]
+    st.dataframe(rows, hide_index=True, width="stretch")
+
+
 def notes(report: IngestReport, what: Literal["row", "saved row"]) -> None:
     """List the rows that were read with a change or an omission."""
     if report.notes:
