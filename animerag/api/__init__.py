@@ -1,6 +1,7 @@
-"""The doors for programs: MCP, an OpenAI-compatible API, and shows as JSON, over the services that the pages use.
+"""The API for programs: MCP, OpenAI-compatible chat completions, and shows as JSON.
 
-Knows nothing of pages and answers nothing itself: a door reads a request, calls one service and writes its protocol.
-Way through: `doors` sorts requests by path, `access` decides who may enter, `backend` reaches the services, and the
-other modules speak one protocol each.
+Knows nothing of pages, and answers nothing itself: an endpoint reads a request, calls the service that a page would
+call, and writes the response of its protocol.
+Way through: `endpoints` routes requests by path, `access` checks tokens and sizes, `backend` calls the services, and
+each other module implements a part of one protocol.
 """

@@ -1,4 +1,4 @@
-"""An answer as a chat message: its text as it arrives, then its sources as text and as annotations."""
+"""Builds a chat message from an answer: its text as it arrives, then its sources as text and as annotations."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ if TYPE_CHECKING:
     from animerag.models.answers import Answer
     from animerag.models.retrieval import Source
 
-# Clients draw Markdown and fetch its images; a description in the catalogue must not have them call a stranger.
+# Clients render Markdown and load its images: a description must not make them send requests to other servers.
 _LIVE = re.compile(r"!(?=\[)|<(?=[A-Za-z/!?])")
 
 
 class AnswerContent:
-    """Collects a message; `text` is what was given out so far. Images and HTML of a text are escaped."""
+    """Collects a message and escapes images and HTML in it."""
 
     def __init__(self, base_url: str) -> None:
-        """`base_url` is where the app is: annotations lead to the shows in its catalogue."""
+        """`base_url` is the address of the app; annotations link to its Catalogue page."""
         self._base_url = base_url
         self._pieces: list[str] = []
         self._held = ""
@@ -30,13 +30,13 @@ class AnswerContent:
         return "".join(self._pieces)
 
     def add(self, piece: str) -> str:
-        """Take the next piece of an answer and return what can be sent of it."""
+        """Add a piece of the answer's text and return what can be sent now."""
         piece = self._held + piece
-        self._held = piece[-1:] if piece[-1:] in ("!", "<") else ""  # what follows decides about it
+        self._held = piece[-1:] if piece[-1:] in ("!", "<") else ""  # the next character decides whether to escape it
         return self._give(_inert(piece[: len(piece) - len(self._held)]))
 
     def end(self, answer: Answer) -> str:
-        """Return what is left to send: the end of the text, and the sources that it cites."""
+        """Return the rest of the message: the end of the text and the sources that it cites."""
         ending = self._held + (self._sources(answer, len(self.text) + len(self._held)) if answer.sources else "")
         self._held = ""
         return self._give(ending)
@@ -44,7 +44,7 @@ class AnswerContent:
     def _sources(self, answer: Answer, place: int) -> str:
         cited = [pair for pair in enumerate(answer.sources, 1) if pair[1].show.id in answer.citations]
         if not cited and answer.prompt is not None and answer.text:
-            cited = list(enumerate(answer.sources, 1))  # a model that named none was sent all of them
+            cited = list(enumerate(answer.sources, 1))  # the model cited none of the sources that it was sent
         if not cited:
             return ""
         listed = "\n\nSources:"

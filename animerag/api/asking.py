@@ -1,11 +1,11 @@
-"""Questions as the doors ask them: of the same service as the pages, with the same priority and caps."""
+"""Asks the services that the pages use, with the same priority and caps."""
 
 from __future__ import annotations
 
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
-from animerag.api.door_errors import DoorError
+from animerag.api.api_errors import ApiError
 from animerag.models.answers import Answer
 from animerag.models.retrieval import Retrieval
 
@@ -23,7 +23,7 @@ EMPTY = "The catalogue is empty: open the app for its sample, or import a file w
 async def answered(
     services: Services, question: str, *, history: Sequence[Turn] = (), k: int | None = None
 ) -> AsyncGenerator[Retrieval | str | Answer, None]:
-    """Yield what Answering yields. Raises what it raises, and DoorError for an empty catalogue."""
+    """Yield the events of `Answering.stream`. Raises the same errors, and ApiError for an empty catalogue."""
     await check_not_empty(services)
     async with aclosing(services.answering.stream(question, history=history, k=k)) as events:
         async for event in events:
@@ -33,7 +33,7 @@ async def answered(
 async def searched(
     services: Services, question: str, *, k: int | None = None, filters: Filters | None = None
 ) -> tuple[Retrieval, Answer]:
-    """Return the shows that a question finds, without an answer in words. Raises AnimeRAGError."""
+    """Return the shows that match a question, without a written answer. Raises AnimeRAGError."""
     await check_not_empty(services)
     retrieval, answer = Retrieval(question=question), None
     async with aclosing(services.answering.stream(question, k=k, filters=filters, retrieval_only=True)) as events:
@@ -48,11 +48,11 @@ async def searched(
 
 
 async def show_of_id(services: Services, show_id: str) -> Show:
-    """Return a show by its id. Raises DoorError where the catalogue has none such, LibraryError."""
+    """Return a show by its id. Raises ApiError if the catalogue has no such show, LibraryError."""
     await check_not_empty(services)
     show = await services.catalogue.show(show_id)
     if show is None:
-        raise DoorError(
+        raise ApiError(
             f"The catalogue has no show with the id {show_id[:80]!r}: search for its title first.",
             status=404,
             code="no_such_show",
@@ -61,6 +61,6 @@ async def show_of_id(services: Services, show_id: str) -> Show:
 
 
 async def check_not_empty(services: Services) -> None:
-    """Raise DoorError where the catalogue has no shows."""
+    """Raise ApiError if the catalogue has no shows."""
     if not len(await services.retriever.table()):
-        raise DoorError(EMPTY, status=409, code="empty_catalogue")
+        raise ApiError(EMPTY, status=409, code="empty_catalogue")

@@ -1,4 +1,4 @@
-"""`/v1`: the catalogue as a model of the OpenAI protocol, streamed or whole."""
+"""`/v1`: Chat Completions with the catalogue as the model, streamed or whole."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from starlette.responses import JSONResponse, StreamingResponse
 
 from animerag.api import routing
 from animerag.api.answer_content import AnswerContent
+from animerag.api.api_errors import ApiError, api_error, encoded, error_body
 from animerag.api.asking import answered
 from animerag.api.chat_messages import MODEL, ShowsOfAnswers, check_model, read
-from animerag.api.door_errors import DoorError, door_error, encoded, error_body
 from animerag.models.answers import Answer, AnswerStatus
 from animerag.models.retrieval import Retrieval
 
@@ -47,7 +47,7 @@ def application(backend: Backend) -> Starlette:
 
     async def complete(request: Request) -> Response:
         if not request.headers.get("content-type", "").lower().startswith("application/json"):
-            raise DoorError("Send JSON, with the header `Content-Type: application/json`.", status=415)
+            raise ApiError("Send JSON, with the header `Content-Type: application/json`.", status=415)
         asked = read(await request.body())
         base = f"{request.url.scheme}://{request.headers['host']}"
         answering = _Completion(asked, AnswerContent(base), memory)
@@ -67,7 +67,7 @@ def application(backend: Backend) -> Starlette:
 
 
 class _EventStream(StreamingResponse):
-    """A stream whose generator is closed however the response ends."""
+    """A stream that always closes its generator."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with aclosing(self.body_iterator):  # type: ignore[type-var]
@@ -75,7 +75,7 @@ class _EventStream(StreamingResponse):
 
 
 async def _first(events: AsyncGenerator[Retrieval | str | Answer, None]) -> str | Answer:
-    """Wait for the first word or the end, so that what goes wrong before has a status of its own."""
+    """Wait for the first text or the end, so that an early error gets its own HTTP status."""
     try:
         async for event in events:
             if isinstance(event, Answer):
@@ -92,11 +92,11 @@ def _raise_for(answer: Answer) -> None:
     if answer.status is AnswerStatus.ERROR:
         code = "provider_unusable" if answer.nobody_served else "provider_failed"
         status = 503 if answer.nobody_served else 502
-        raise DoorError(answer.error or "The answer failed: ask again.", status=status, code=code)
+        raise ApiError(answer.error or "The answer failed: ask again.", status=status, code=code)
 
 
 class _Completion:
-    """One answer on its way to a client."""
+    """Writes one answer as a completion."""
 
     def __init__(self, asked: ChatRequest, content: AnswerContent, memory: ShowsOfAnswers) -> None:
         self._asked = asked
@@ -107,7 +107,7 @@ class _Completion:
     async def whole(
         self, first: str | Answer, events: AsyncGenerator[Retrieval | str | Answer, None]
     ) -> dict[str, Any]:
-        """Return the whole answer as one object. Raises DoorError where it broke off."""
+        """Return the answer as one object. Raises ApiError if it fails."""
         answer = first if isinstance(first, Answer) else None
         if isinstance(first, str):
             self._content.add(first)
@@ -133,7 +133,7 @@ class _Completion:
     async def chunks(
         self, first: str | Answer, events: AsyncGenerator[Retrieval | str | Answer, None]
     ) -> AsyncGenerator[bytes, None]:
-        """Yield the answer as server-sent events; what goes wrong on the way is the last of them."""
+        """Yield the answer as server-sent events; a late error is the last event."""
         async with aclosing(events):
             yield self._chunk({"role": "assistant", "content": ""})
             answer = first if isinstance(first, Answer) else None
@@ -147,8 +147,8 @@ class _Completion:
                         answer = event
                 assert answer is not None
                 _raise_for(answer)
-            except Exception as error:  # noqa: BLE001 - the status was sent long ago
-                yield _event(error_body("v1", door_error(error)))
+            except Exception as error:  # noqa: BLE001 - the HTTP status was already sent
+                yield _event(error_body("v1", api_error(error)))
                 return
             if piece := self._end(answer):
                 yield self._chunk({"content": piece})
@@ -184,7 +184,7 @@ def _finish(answer: Answer) -> str:
 
 
 def _data(answer: Answer) -> dict[str, Any]:
-    """Return what an answer is as data, beside what the protocol has a place for."""
+    """Return the fields that this API adds to the protocol."""
     from animerag.batch.export import answer_object
 
     whole = answer_object(0, answer)

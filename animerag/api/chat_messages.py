@@ -1,4 +1,4 @@
-"""What a client of Chat Completions sends, checked: the question, and the conversation before it."""
+"""Reads and checks a Chat Completions request: the question, and the conversation before it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json
 
-from animerag.api.door_errors import DoorError
+from animerag.api.api_errors import ApiError
 from animerag.models.answers import Turn
 from animerag.retrieval.retriever import MAX_QUESTION_CHARACTERS
 
@@ -36,42 +36,42 @@ class ChatRequest:
 
 
 def read(body: bytes) -> ChatRequest:
-    """Return what a request asks. Raises DoorError that names the field which cannot be used."""
+    """Return the checked request. Raises ApiError that names the wrong field."""
     try:
         given = from_json(body)
     except ValueError:
-        raise DoorError("The body is not JSON: send an object with model and messages.") from None
+        raise ApiError("The body is not JSON: send an object with model and messages.") from None
     if not isinstance(given, dict):
-        raise DoorError("The body is not a JSON object: send one with model and messages.")
+        raise ApiError("The body is not a JSON object: send one with model and messages.")
     _check_model(given.get("model"))
     _check_options(given)
     stream, options = given.get("stream"), given.get("stream_options")
     if stream not in (None, True, False):
-        raise DoorError("stream is true or false.", param="stream")
+        raise ApiError("stream is true or false.", param="stream")
     if options is not None and not isinstance(options, dict):
-        raise DoorError("stream_options is an object.", param="stream_options")
+        raise ApiError("stream_options is an object.", param="stream_options")
     question, history = _conversation(given.get("messages"))
     include_usage = bool(options and options.get("include_usage"))
     return ChatRequest(question=question, history=history, stream=bool(stream), include_usage=include_usage)
 
 
 class ShowsOfAnswers:
-    """Remembers which shows an answer was about, so that a conversation that comes back can refer to them.
+    """Remembers the shows of each answer, so that a follow-up can refer to them.
 
-    A client sends back words only. What this process has forgotten is read from the sources below an answer.
+    A client sends back only the text of an answer. If an answer is not remembered, its list of sources is read.
     """
 
     def __init__(self) -> None:
         self._ids: OrderedDict[bytes, tuple[str, ...]] = OrderedDict()
 
     def remember(self, question: str, answer: str, ids: tuple[str, ...]) -> None:
-        """Remember the shows of an answer, as its client has received it."""
+        """Remember the shows of an answer by the text that the client received."""
         self._ids[_key(question, answer)] = ids
         while len(self._ids) > _REMEMBERED:
             self._ids.popitem(last=False)
 
     def turns(self, history: tuple[tuple[str, str], ...]) -> list[Turn]:
-        """Return earlier exchanges with the shows that they were about."""
+        """Return the earlier exchanges with their shows."""
         return [Turn(question=question, answer=answer, ids=self._of(question, answer)) for question, answer in history]
 
     def _of(self, question: str, answer: str) -> tuple[str, ...]:
@@ -84,9 +84,9 @@ def _key(question: str, answer: str) -> bytes:
 
 
 def check_model(name: str) -> None:
-    """Raise DoorError unless this is the model that the API has."""
+    """Raise ApiError if the API has no such model."""
     if name != MODEL:
-        raise DoorError(
+        raise ApiError(
             f"There is no model {name[:80]!r}: this API has one, {MODEL!r}.",
             status=404,
             code="model_not_found",
@@ -96,27 +96,27 @@ def check_model(name: str) -> None:
 
 def _check_model(name: object) -> None:
     if not isinstance(name, str) or not name:
-        raise DoorError(f"Name the model: this API has one, {MODEL!r}.", param="model")
+        raise ApiError(f"Name the model: this API has one, {MODEL!r}.", param="model")
     check_model(name)
 
 
 def _check_options(given: Mapping[str, Any]) -> None:
-    """Refuse what would change an answer and cannot be done; options of sampling have no meaning here."""
+    """Refuse options that would change the answer and are not supported; sampling options are ignored."""
     if given.get("n") not in (None, 1):
-        raise DoorError("A question has one answer here: leave n out.", param="n")
+        raise ApiError("A question has one answer here: leave n out.", param="n")
     for name in ("tool_choice", "function_call"):
         if given.get(name) not in (None, "none", "auto"):
-            raise DoorError(f"This model calls no tools: leave {name} out.", param=name)
+            raise ApiError(f"This model calls no tools: leave {name} out.", param=name)
     wanted = given.get("response_format")
     if wanted is not None and not (isinstance(wanted, dict) and wanted.get("type") == "text"):
-        raise DoorError(
+        raise ApiError(
             "Answers are text, with the data in `result`: leave response_format out.", param="response_format"
         )
 
 
 def _conversation(messages: object) -> tuple[str, tuple[tuple[str, str], ...]]:
     if not isinstance(messages, list) or not messages:
-        raise DoorError("Send messages: a list whose last message is the user's question.", param="messages")
+        raise ApiError("Send messages: a list whose last message is the user's question.", param="messages")
     history: list[tuple[str, str]] = []
     asked, last = None, len(messages) - 1
     while last >= 0 and isinstance(messages[last], dict) and messages[last].get("role") in ("system", "developer"):
@@ -124,7 +124,7 @@ def _conversation(messages: object) -> tuple[str, tuple[tuple[str, str], ...]]:
     for place, message in enumerate(messages):
         where = f"messages[{place}]"
         if not isinstance(message, dict) or message.get("role") not in _SPEAKERS:
-            raise DoorError(f"A message is an object with a role, one of {', '.join(_SPEAKERS)}.", param=where)
+            raise ApiError(f"A message is an object with a role, one of {', '.join(_SPEAKERS)}.", param=where)
         text = _text(message.get("content"), where, strict=place == last and message["role"] == "user")
         if message["role"] == "user":
             if asked is not None:
@@ -134,20 +134,20 @@ def _conversation(messages: object) -> tuple[str, tuple[tuple[str, str], ...]]:
             history.append((asked, text))
             asked = None
     if last < 0 or messages[last].get("role") != "user" or asked is None:
-        raise DoorError("The last message has to be the user's: it is the question.", param="messages")
+        raise ApiError("The last message has to be the user's: it is the question.", param="messages")
     if not asked.strip():
-        raise DoorError("The question is empty: write one.", param=f"messages[{last}].content")
-    # What is longer than a question may be was never answered, and reading it would hold up everybody.
+        raise ApiError("The question is empty: write one.", param=f"messages[{last}].content")
+    # A longer message was never answered as a question, and reading it would block the event loop.
     usable = [pair for pair in history[-_TURNS:] if 0 < len(pair[0].strip()) <= MAX_QUESTION_CHARACTERS]
     return asked, tuple(usable)
 
 
 def _text(content: object, where: str, *, strict: bool) -> str:
-    """Return the text of a message; `strict` refuses parts that are not text, which would change the question."""
+    """Return the text of a message. Raises ApiError for other parts if `strict`."""
     if content is None or isinstance(content, str):
         return content or ""
     if not isinstance(content, list):
-        raise DoorError("The content of a message is text, or a list of parts.", param=f"{where}.content")
+        raise ApiError("The content of a message is text, or a list of parts.", param=f"{where}.content")
     texts = []
     for part in content:
         if isinstance(part, str):
@@ -155,5 +155,5 @@ def _text(content: object, where: str, *, strict: bool) -> str:
         elif isinstance(part, dict) and isinstance(part.get("text"), str):
             texts.append(part["text"])
         elif strict:
-            raise DoorError("This model reads text only: take the image, sound or file out.", param=f"{where}.content")
+            raise ApiError("This model reads text only: take the image, sound or file out.", param=f"{where}.content")
     return "\n".join(texts)

@@ -1,6 +1,6 @@
-"""The catalogue as an MCP server, over stdio or streamable HTTP, made with the official SDK.
+"""The catalogue as an MCP server over stdio or streamable HTTP.
 
-Tools and resources only read. Their arguments are typed here, because the SDK makes its schemas of them.
+Tools and resources are read-only. The SDK builds the schemas of tools from the annotations here.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from pydantic_core import from_json
 
 from animerag import __version__
 from animerag.api import mcp_tools, show_json
+from animerag.api.api_errors import FAILED, ApiError
 from animerag.api.asking import show_of_id
-from animerag.api.door_errors import FAILED, DoorError
 from animerag.api.mcp_tools import MOST_LISTED, Order, SearchConditions
 from animerag.errors import AnimeRAGError
 from animerag.models.filters import WatchState  # noqa: TC001 - the SDK reads the annotations
@@ -62,7 +62,7 @@ ShortText = Annotated[str | None, Field(max_length=100)]
 
 
 class CatalogueServer(MCPServer[Any]):
-    """An MCP server whose refusals are sentences, and whose resources are the best rated shows."""
+    """An MCP server with errors as sentences, and the best rated shows as resources."""
 
     def __init__(self, backend: Backend) -> None:
         super().__init__(
@@ -76,7 +76,7 @@ class CatalogueServer(MCPServer[Any]):
         self._backend = backend
 
     async def call_tool(self, name: str, arguments: dict[str, Any], context: Any = None) -> Any:
-        """Call a tool. Raises ToolError with a sentence for arguments that do not fit."""
+        """Call a tool. Raises ToolError with a sentence for invalid arguments."""
         try:
             return await super().call_tool(name, arguments, context)
         except ToolError as error:
@@ -119,12 +119,12 @@ def build(backend: Backend) -> CatalogueServer:
 
     @server.tool(annotations=_READ_ONLY)
     async def get_show(show: Name) -> dict[str, Any]:
-        """Return everything the catalogue knows of one show: titles, dates, tags, studios, relations, description."""
+        """Return all fields of one show: titles, dates, tags, studios, relations, description."""
         return await called(lambda services: mcp_tools.get_show(services, show))
 
     @server.tool(annotations=_READ_ONLY)
     async def franchise(show: Name, order: Literal["release", "story"] = "release") -> dict[str, Any]:
-        """Return the parts of a show's franchise in watch order, with seasons, roles and what the catalogue lacks."""
+        """Return the parts of a show's franchise in watch order, with seasons, roles and missing parts."""
         return await called(lambda services: mcp_tools.franchise(services, show, order=order))
 
     @server.tool(annotations=_READ_ONLY, name="collection_stats")
@@ -137,12 +137,12 @@ def build(backend: Backend) -> CatalogueServer:
         name="show",
         description="One show as JSON.",
         mime_type="application/json",
-        security=ResourceSecurity(exempt_params={"show_id"}),  # an id is looked up, it is no path
+        security=ResourceSecurity(exempt_params={"show_id"}),  # an id is not a path
     )
     async def show_resource(show_id: str) -> str:
         try:
             show = await backend.run(lambda services: show_of_id(services, show_id))
-        except DoorError as error:
+        except ApiError as error:
             raise (ResourceNotFoundError if error.status == 404 else ResourceError)(str(error)) from error
         except AnimeRAGError as error:
             raise ResourceError(str(error)) from error
@@ -247,7 +247,7 @@ def _add_questions(server: CatalogueServer, called: Caller) -> None:
     ) -> dict[str, Any]:
         """Answer a question about the catalogue in words, with its sources and the result as data.
 
-        A question has to stand by itself: nothing is remembered from one call to the next.
+        Ask a self-contained question: nothing is remembered between calls.
         """
         return await called(lambda services: mcp_tools.ask(services, question, k=sources))
 
@@ -263,20 +263,20 @@ def _add_questions(server: CatalogueServer, called: Caller) -> None:
 
 @asynccontextmanager
 async def over_http(backend: Backend) -> AsyncIterator[ASGIApp]:
-    """Run the sessions of streamable HTTP for the length of the block, and give the application to call.
+    """Run the session manager of streamable HTTP during the block, and yield the ASGI application.
 
-    Each request stands by itself, so nothing is lost when the app starts again and no client can pile up sessions.
+    It is stateless: clients continue after a restart of the app, and no client can pile up sessions.
     """
     server = build(backend)
-    # The app has checked host, origin, token and size before: the SDK's own checks would know other hosts.
+    # Host, origin, token and size were checked before; the SDK does not know ANIMERAG_HOSTS.
     server.streamable_http_app(json_response=True, stateless_http=True)
     manager = server.session_manager
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] not in {"/mcp", "/mcp/"}:
-            raise DoorError("There is nothing here: MCP is at /mcp.", status=404, code="not_found")
+            raise ApiError("There is nothing here: MCP is at /mcp.", status=404, code="not_found")
         if scope["method"] != "POST":
-            raise DoorError(
+            raise ApiError(
                 f"/mcp does not take {scope['method'][:20]}: send messages with POST; no session is held open.",
                 status=405,
                 code="method_not_allowed",
@@ -288,21 +288,21 @@ async def over_http(backend: Backend) -> AsyncIterator[ASGIApp]:
 
 
 async def _checked(scope: Scope, receive: Receive) -> Receive:
-    """Return what gives the body again. Raises DoorError for one that is no message: the SDK's errors are terse."""
+    """Check the message and return a `receive` that returns it again. Raises ApiError for an invalid message."""
     kind = next((value for name, value in scope["headers"] if name.lower() == b"content-type"), b"")
     if not kind.lower().startswith(b"application/json"):
-        raise DoorError("Send JSON, with the header `Content-Type: application/json`.", status=415)
-    first = await receive()  # the whole body: the door has read it
+        raise ApiError("Send JSON, with the header `Content-Type: application/json`.", status=415)
+    first = await receive()  # the whole body, which was read before
     try:
         message = from_json(first.get("body", b""))
     except ValueError:
-        raise DoorError("The body is not JSON: send one JSON-RPC message.") from None
+        raise ApiError("The body is not JSON: send one JSON-RPC message.") from None
     if (
         not isinstance(message, dict)
         or message.get("jsonrpc") != "2.0"
         or not {"method", "result", "error"} & message.keys()
     ):
-        raise DoorError("The body is not a JSON-RPC 2.0 message: send one object with jsonrpc, id and method.")
+        raise ApiError("The body is not a JSON-RPC 2.0 message: send one object with jsonrpc, id and method.")
     unread = [first]
 
     async def again() -> Message:
@@ -313,7 +313,7 @@ async def _checked(scope: Scope, receive: Receive) -> Receive:
 
 @contextmanager
 def _own_logging() -> Iterator[None]:
-    """Keep the SDK from giving the process a logging of its own: it does so where the root has no handler."""
+    """Keep the SDK from configuring logging, which it does if the root logger has no handler."""
     holder = logging.NullHandler()
     logging.getLogger().addHandler(holder)
     try:
@@ -323,7 +323,7 @@ def _own_logging() -> Iterator[None]:
 
 
 def _sentence(tool: str, error: ValidationError) -> str:
-    """Say which arguments of a tool do not fit, and why."""
+    """Return a sentence that says which arguments are invalid, and why."""
     problems = []
     for problem in error.errors(include_url=False, include_input=False, include_context=False)[:5]:
         where = ".".join(str(part) for part in problem["loc"]) or "arguments"

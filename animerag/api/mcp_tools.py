@@ -1,4 +1,4 @@
-"""What the tools of MCP do: each calls the service behind a page and returns a short object with ids."""
+"""The tools of MCP: each calls the service behind a page and returns a short object with ids."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from animerag.api import show_json
+from animerag.api.api_errors import ApiError
 from animerag.api.asking import answered, check_not_empty, searched, show_of_id
-from animerag.api.door_errors import DoorError
 from animerag.catalogue.statistics import as_json
 from animerag.models.answers import Answer, AnswerStatus
 from animerag.models.filters import Filters, WatchState
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 Order: TypeAlias = Literal["rating", "title", "year", "air_date", "episodes", "votes", "my_score"]
 MOST_LISTED = 50
-_OPTIONS = 8  # shows of one name that an error lists
+_OPTIONS = 8  # matching shows that an error lists
 _EXCERPT = 300  # characters
 
-# Bounds as arguments have them, the field of a plan, and how they compare.
+# Arguments with the field and the operator of their condition.
 _BOUNDS: dict[str, tuple[FieldName, Operator]] = {
     "year_from": ("year", ">="),
     "year_to": ("year", "<="),
@@ -93,11 +93,11 @@ class SearchConditions:
     adults_only: bool | None = None
 
     def condition(self) -> Condition:
-        """Return them as a plan has them."""
+        """Return the conditions as a plan's expression."""
         return both(EVERYTHING, *self._parts())
 
     def filters(self) -> Filters:
-        """Return those that a search by words can be restricted by."""
+        """Return the conditions that can restrict a search by text."""
         bounds = {name: getattr(self, name) for name in _IN_FILTERS}
         return Filters(
             types=self.types,
@@ -188,7 +188,7 @@ async def ask(services: Services, question: str, *, k: int | None = None) -> dic
             answer = event
     assert answer is not None
     if answer.status is AnswerStatus.ERROR:
-        raise DoorError(answer.error or "The answer failed: ask again.", status=502, code="provider_failed")
+        raise ApiError(answer.error or "The answer failed: ask again.", status=502, code="provider_failed")
     sources = [
         {"number": number, **show_json.line(source.show), "cited": source.show.id in answer.citations}
         for number, source in enumerate(answer.sources, 1)
@@ -203,17 +203,17 @@ async def ask(services: Services, question: str, *, k: int | None = None) -> dic
 
 
 async def get_show(services: Services, show: str) -> dict[str, Any]:
-    """Return everything that the catalogue knows of one show, named by id or title. Raises AnimeRAGError."""
+    """Return all fields of one show, given its id or title. Raises AnimeRAGError."""
     known = await show_of_id(services, await find_id(services, show))
     return {**show_json.whole(known), "result": show_json.result("lookup", [known.id], complete=True)}
 
 
 async def franchise(services: Services, show: str, *, order: Literal["release", "story"] = "release") -> dict[str, Any]:
-    """Return the parts of a show's franchise in the order to watch them, and what is missing. Raises AnimeRAGError."""
+    """Return the parts of a show's franchise in watch order, and the missing ones. Raises AnimeRAGError."""
     show_id = await find_id(services, show)
     whole = await services.retriever.franchise(show_id)
     if whole is None:
-        raise DoorError("The show has just left the catalogue: search again.", status=404, code="no_such_show")
+        raise ApiError("The show has just left the catalogue: search again.", status=404, code="no_such_show")
     entries = whole.by_story() if order == "story" else whole.entries
     return {
         "parts": [_part(place, entry) for place, entry in enumerate(entries, 1)],
@@ -224,7 +224,7 @@ async def franchise(services: Services, show: str, *, order: Literal["release", 
 
 
 async def recommend(services: Services, *, wish: str = "", like: str = "", limit: int = 6) -> dict[str, Any]:
-    """Return a few shows with the reason for each, as Ask recommends them. Raises AnimeRAGError."""
+    """Return recommended shows with the reason for each. Raises AnimeRAGError."""
     if like.strip():
         table = await services.retriever.table()
         question = f"Something like {table.title_of(await find_id(services, like))}"
@@ -246,7 +246,7 @@ async def recommend(services: Services, *, wish: str = "", like: str = "", limit
 
 
 async def collection_stats(services: Services) -> dict[str, Any]:
-    """Return the figures that Home and `animerag stats` show, without those of each year. Raises AnimeRAGError."""
+    """Return the figures of Home and `animerag stats`, except those by year. Raises AnimeRAGError."""
     await check_not_empty(services)
     figures, attention = await services.statistics.collection(), await services.statistics.attention()
     known = as_json(figures, attention)
@@ -255,7 +255,7 @@ async def collection_stats(services: Services) -> dict[str, Any]:
 
 
 async def find_id(services: Services, name: str) -> str:
-    """Return the id of the show that an id or a title names. Raises DoorError for none or several."""
+    """Return the id of a show, given its id or title. Raises ApiError if no show or several shows match."""
     await check_not_empty(services)
     table = await services.retriever.table()
     name = name.strip()
@@ -263,7 +263,7 @@ async def find_id(services: Services, name: str) -> str:
         return name
     wanted = title_words(name)
     if not wanted:
-        raise DoorError("Name a show by its id or its title.", param="show")
+        raise ApiError("Name a show by its id or its title.", param="show")
     shows = [show for one in table.search_titles(name) if (show := table.show(one)) is not None]
     same = [show for show in shows if wanted in {title_words(title) for title in (show.title, *show.titles)}]
     if not same:
@@ -273,16 +273,14 @@ async def find_id(services: Services, name: str) -> str:
     if len(options) == 1:
         return options[0].id
     if not options:
-        raise DoorError(
+        raise ApiError(
             f"The catalogue has no show called {name[:80]!r}: use search_shows to look for it.",
             status=404,
             code="no_such_show",
         )
     listed = "; ".join(_option(show) for show in options[:_OPTIONS])
     more = f"; and {len(options) - _OPTIONS:,} more" if len(options) > _OPTIONS else ""
-    raise DoorError(
-        f"{name[:80]!r} names several shows: {listed}{more}. Give the id of the one you mean.", param="show"
-    )
+    raise ApiError(f"{name[:80]!r} names several shows: {listed}{more}. Give the id of the one you mean.", param="show")
 
 
 def _option(show: Show) -> str:
@@ -312,7 +310,7 @@ def _reasons(retrieval: Retrieval) -> dict[str, str]:
 
 
 async def _notes(services: Services, conditions: SearchConditions) -> list[str]:
-    """Say which tags no show has, and how many shows a condition cannot be tested on."""
+    """Return notes on unknown tags and on shows whose fields are unknown."""
     table = await services.retriever.table()
     asked = dict.fromkeys((*conditions.tags, *conditions.without_tags))
     notes = [f"No show has the tag {tag[:60]!r}." for tag in asked if not table.tagged(tag.strip().casefold())]

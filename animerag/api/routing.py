@@ -1,4 +1,4 @@
-"""Paths of a door as a small ASGI application whose every error is written as the door's protocol writes it."""
+"""Builds an endpoint's ASGI application, with errors in the form of its protocol."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from animerag.api.door_errors import DoorError, door_error, error_body, error_headers
+from animerag.api.api_errors import ApiError, api_error, error_body, error_headers
 from animerag.errors import AnimeRAGError
 
 if TYPE_CHECKING:
@@ -18,44 +18,44 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from animerag.api.door_errors import Door
+    from animerag.api.api_errors import Endpoint
 
 log = logging.getLogger(__name__)
 
 
 def application(
-    door: Door, routes: Mapping[tuple[str, str], Callable[[Request], Awaitable[Response]]], *, about: str
+    endpoint: Endpoint, routes: Mapping[tuple[str, str], Callable[[Request], Awaitable[Response]]], *, about: str
 ) -> Starlette:
-    """Return the application of `routes`, keyed by method and path; `about` says what the door has."""
+    """Return the application of `routes`, keyed by method and path; `about` names the paths in an error."""
 
     def failed(request: Request, error: Exception) -> Response:
         if isinstance(error, HTTPException):
             error = _no_route(request, error, about)
         elif not isinstance(error, AnimeRAGError):
-            log.error("a request to /%s failed", door, exc_info=error)
-        problem = door_error(error)
-        return JSONResponse(error_body(door, problem), problem.status, headers=dict(error_headers(problem)))
+            log.error("a request to /%s failed", endpoint, exc_info=error)
+        problem = api_error(error)
+        return JSONResponse(error_body(endpoint, problem), problem.status, headers=dict(error_headers(problem)))
 
-    def answered(endpoint: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
-        async def endpoint_with_errors(request: Request) -> Response:
+    def answered(handler: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+        async def with_errors(request: Request) -> Response:
             try:
-                response = await endpoint(request)
-            except Exception as error:  # noqa: BLE001 - written to the client, and to the log where it is a surprise
+                response = await handler(request)
+            except Exception as error:  # noqa: BLE001 - sent to the client; unexpected errors are logged
                 return failed(request, error)
             response.headers.setdefault("cache-control", "no-store")
             response.headers.setdefault("x-content-type-options", "nosniff")
             return response
 
-        return endpoint_with_errors
+        return with_errors
 
-    listed = [Route(path, answered(endpoint), methods=[method]) for (method, path), endpoint in routes.items()]
+    listed = [Route(path, answered(handler), methods=[method]) for (method, path), handler in routes.items()]
     app = Starlette(routes=listed, exception_handlers={HTTPException: failed})
     app.router.redirect_slashes = False
     return app
 
 
-def _no_route(request: Request, error: HTTPException, about: str) -> DoorError:
+def _no_route(request: Request, error: HTTPException, about: str) -> ApiError:
     if error.status_code == 405:
         message = f"{request.url.path[:100]} does not take {request.method[:20]}: {about}"
-        return DoorError(message, status=405, code="method_not_allowed")
-    return DoorError(f"There is nothing at {request.url.path[:100]}: {about}", status=404, code="not_found")
+        return ApiError(message, status=405, code="method_not_allowed")
+    return ApiError(f"There is nothing at {request.url.path[:100]}: {about}", status=404, code="not_found")

@@ -1,4 +1,4 @@
-"""Shows as JSON: all that is known of one, or a line of it; fields that no file records are left out."""
+"""Shows as JSON, in full or as a short summary; unknown fields are left out."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LISTED = 60  # tags, titles and relations
 
 
 def whole(show: Show) -> dict[str, Any]:
-    """Return everything that the catalogue knows of a show, its description cut at 4,000 characters."""
+    """Return all fields of a show, its description cut at 4,000 characters."""
     known = {
         **line(show),
         "titles": [title for title in show.titles if title != show.title][:_LISTED],
@@ -47,12 +47,12 @@ def whole(show: Show) -> dict[str, Any]:
         "description": show.description[:DESCRIPTION_CHARACTERS],
     }
     shown = {name: value for name, value in known.items() if value is not None and value not in ("", [])}
-    # What is false is known all the same.
+    # False is a known value.
     return shown | ({} if show.restricted is None else {"adults_only": show.restricted})
 
 
 def line(show: Show) -> dict[str, Any]:
-    """Return what tells a show from others: id, title, year, type, episodes and rating."""
+    """Return a show's id, title, year, type, episodes and rating."""
     named = {
         "id": show.id,
         "title": show.title,
@@ -72,7 +72,7 @@ def result(
     value: float | str | None = None,
     conditions: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Return a `result` as every answer has it (docs/configuration.md), for what was looked up and not asked."""
+    """Return a `result` in the shape of an answer's (docs/configuration.md)."""
     return asdict(Result(intent=intent, ids=tuple(ids), complete=complete, value=value, conditions=tuple(conditions)))
 
 

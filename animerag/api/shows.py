@@ -1,4 +1,4 @@
-"""`/api`: search and shows as JSON."""
+"""`/api`: search results and shows as JSON."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from starlette.responses import JSONResponse
 
 from animerag.api import routing, show_json
+from animerag.api.api_errors import ApiError
 from animerag.api.asking import searched, show_of_id
-from animerag.api.door_errors import DoorError
 from animerag.batch.export import answer_object
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def application(backend: Backend) -> Starlette:
 def _question(request: Request) -> str:
     question = request.query_params.get("q", "")
     if not question.strip():
-        raise DoorError("Say what to search for: /api/search?q=…", param="q")
+        raise ApiError("Say what to search for: /api/search?q=…", param="q")
     return question
 
 
@@ -51,5 +51,5 @@ def _k(request: Request) -> int | None:
     if given is None:
         return None
     if not (given.isascii() and given.isdigit() and 1 <= int(given[:9]) <= MOST_SOURCES):
-        raise DoorError(f"k is the number of shows to return: a number from 1 to {MOST_SOURCES}.", param="k")
+        raise ApiError(f"k is the number of shows to return: a number from 1 to {MOST_SOURCES}.", param="k")
     return int(given)

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
     from streamlit.navigation.page import StreamlitPage
 
-    from animerag.api.doors import Doors
+    from animerag.api.endpoints import ApiEndpoints
     from animerag.event_loop import Runtime
 
 _THROUGH_APP = "through_app"
 _OWNERS = ("upload", "settings", "system")  # pages that only the owner of a catalogue may see
-_started: list[Doors] = []  # of this server; Streamlit asks for middleware and lifespan apart
+_started: list[ApiEndpoints] = []  # of this server, for the lifespan, which Streamlit takes apart from the middleware
 # A Material icon would be fetched from its maker's server by every browser.
 _ICON = str(files("animerag.ui").joinpath("icon.png"))
 _LOGO = str(files("animerag.ui").joinpath("logo.svg"))
@@ -117,7 +117,7 @@ def start_server() -> list[Middleware]:
     """Prepare the server's process, once, and return what every request passes before Streamlit sees it."""
     from starlette.middleware import Middleware
 
-    from animerag.api.doors import BesidePages, Doors
+    from animerag.api.endpoints import ApiEndpoints, ApiMiddleware
     from animerag.config import load_settings
     from animerag.errors import SettingsError
     from animerag.storage.private_files import restrict_umask
@@ -131,14 +131,14 @@ def start_server() -> list[Middleware]:
     with contextlib.suppress(SettingsError):
         settings = load_settings()
         hosts, token = settings.hosts, settings.api_token
-    doors = Doors(token.get_secret_value() if token else None, _runtime)
-    _started.append(doors)
-    return [Middleware(HostCheck, hosts=hosts, programs=doors), Middleware(BesidePages, doors=doors)]
+    endpoints = ApiEndpoints(token.get_secret_value() if token else None, _runtime)
+    _started.append(endpoints)
+    return [Middleware(HostCheck, hosts=hosts, programs=endpoints), Middleware(ApiMiddleware, endpoints=endpoints)]
 
 
 @contextlib.asynccontextmanager
 async def lifespan(app: object) -> AsyncIterator[None]:
-    """Run the doors for programs as long as the server runs."""
+    """Run the API as long as the server runs."""
     async with _started[-1].lifespan(app):
         yield
 

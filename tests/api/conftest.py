@@ -1,4 +1,4 @@
-"""The doors on a real port over real services with the sample, as the app mounts them, without its pages."""
+"""The API on a real port over real services with the sample, mounted as in the app, without its pages."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ import pytest
 import uvicorn
 from starlette.responses import PlainTextResponse
 
-from animerag.api.doors import BesidePages, Doors
+from animerag.api.endpoints import ApiEndpoints, ApiMiddleware
 from animerag.config import load_settings
 from animerag.event_loop import Runtime
 from animerag.jobs.jobs import Control
@@ -24,7 +24,7 @@ PAGE = "a page"
 
 @dataclass(frozen=True)
 class Served:
-    """Where the doors are, and what is behind them."""
+    """The address of the API, and its runtime."""
 
     url: str
     runtime: Runtime
@@ -37,27 +37,27 @@ class Served:
 
 @contextlib.contextmanager
 def served(runtime, token):
-    """Serve the doors beside a page that answers everything else; yields their address."""
-    doors = Doors(token, lambda: runtime)
+    """Serve the API beside a page that answers everything else; yields the address."""
+    endpoints = ApiEndpoints(token, lambda: runtime)
 
     async def page(scope, receive, send):
         if scope["type"] == "http":
             await PlainTextResponse(PAGE)(scope, receive, send)
 
-    app = HostCheck(BesidePages(page, doors), hosts=("anime.example",), programs=doors)
+    app = HostCheck(ApiMiddleware(page, endpoints), hosts=("anime.example",), programs=endpoints)
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off", access_log=False))
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
 
         async def serve():
-            async with doors.lifespan():
+            async with endpoints.lifespan():
                 await server.serve([listener])
 
         thread = threading.Thread(target=asyncio.run, args=(serve(),), daemon=True)
         thread.start()
         deadline = time.monotonic() + 30
         while not server.started:
-            assert time.monotonic() < deadline, "the doors did not open"
+            assert time.monotonic() < deadline, "the server did not start"
             time.sleep(0.01)
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         server.should_exit = True
@@ -66,8 +66,8 @@ def served(runtime, token):
 
 @pytest.fixture(scope="session")
 def sample_runtime(tmp_path_factory, chroma_index_url):
-    """The app's runtime over the sample, for all tests of the doors."""
-    directory = tmp_path_factory.mktemp("doors")
+    """The app's runtime over the sample, for all tests of the API."""
+    directory = tmp_path_factory.mktemp("api")
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith(("ANIMERAG_", "OPENAI_"))]:
             patch.delenv(name)
@@ -80,16 +80,16 @@ def sample_runtime(tmp_path_factory, chroma_index_url):
 
 
 @pytest.fixture(scope="session")
-def doors(sample_runtime):
-    """The open doors."""
+def api(sample_runtime):
+    """The API with a token."""
     with served(sample_runtime, TOKEN) as url:
         yield Served(url, sample_runtime, sample_runtime.services.settings.data_dir)
 
 
 @pytest.fixture
-def client(doors):
+def client(api):
     """An HTTP client that carries the token."""
     import httpx2
 
-    with httpx2.Client(base_url=doors.url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=30) as opened:
+    with httpx2.Client(base_url=api.url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=30) as opened:
         yield opened

@@ -1,4 +1,4 @@
-"""Who may enter: the token in every wrong form, hosts, origins, sizes, and what is refused in which form."""
+"""Access: tokens in every wrong form, hosts, origins, sizes, and the form of refusals."""
 
 import asyncio
 import http.client
@@ -7,14 +7,14 @@ import logging
 
 import pytest
 
-from animerag.api.access import MOST_BYTES, GuardedDoor, TokenCheck
-from animerag.api.backend import RequestPace, Turns
-from animerag.api.door_errors import DoorError
-from animerag.api.doors import door_of
+from animerag.api.access import MOST_BYTES, AuthorizedEndpoint, TokenCheck
+from animerag.api.api_errors import ApiError
+from animerag.api.backend import RequestLimit, RequestThrottle
+from animerag.api.endpoints import endpoint_of
 from tests.api.conftest import PAGE, TOKEN, served
 
 RIGHT = {"Authorization": f"Bearer {TOKEN}"}
-DOORS = [
+ENDPOINTS = [
     pytest.param("GET", "/api/search?q=Mushishi", id="api"),
     pytest.param("GET", "/v1/models", id="v1"),
     pytest.param("POST", "/v1/chat/completions", id="chat"),
@@ -46,15 +46,15 @@ def closed(sample_runtime):
         yield url
 
 
-@pytest.mark.parametrize(("method", "path"), DOORS)
-def test_without_a_token_of_the_app_the_doors_are_off_and_say_how_to_open_them(closed, method, path):
+@pytest.mark.parametrize(("method", "path"), ENDPOINTS)
+def test_without_a_configured_token_the_api_is_off_and_says_how_to_turn_it_on(closed, method, path):
     for headers in ({}, RIGHT, {"Authorization": "Bearer "}, {"Authorization": "Bearer None"}):
         status, _, body = ask(closed, method, path, headers)
         assert status == 403
         assert "set ANIMERAG_API_TOKEN" in json.loads(body)["error"]["message"]
 
 
-@pytest.mark.parametrize(("method", "path"), DOORS)
+@pytest.mark.parametrize(("method", "path"), ENDPOINTS)
 @pytest.mark.parametrize(
     "headers",
     [
@@ -73,8 +73,8 @@ def test_without_a_token_of_the_app_the_doors_are_off_and_say_how_to_open_them(c
     ],
     ids=str,
 )
-def test_a_wrong_token_is_refused_in_the_doors_own_form(sample_runtime, doors, method, path, headers):
-    status, answered, body = ask(doors.url, method, path, headers, b"{}" if method == "POST" else None)
+def test_a_wrong_token_is_refused_in_the_form_of_the_protocol(sample_runtime, api, method, path, headers):
+    status, answered, body = ask(api.url, method, path, headers, b"{}" if method == "POST" else None)
 
     assert status in (401, 429)
     error = json.loads(body)
@@ -85,16 +85,16 @@ def test_a_wrong_token_is_refused_in_the_doors_own_form(sample_runtime, doors, m
     assert answered.get("www-authenticate") == "Bearer" or status == 429
 
 
-def test_a_token_in_the_address_opens_nothing(doors):
-    assert ask(doors.url, "GET", f"/v1/models?token={TOKEN}&access_token={TOKEN}")[0] == 401
+def test_a_token_in_the_address_opens_nothing(api):
+    assert ask(api.url, "GET", f"/v1/models?token={TOKEN}&access_token={TOKEN}")[0] == 401
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "Bearer "])
-def test_the_right_token_opens(doors, scheme):
-    assert ask(doors.url, "GET", "/v1/models", {"Authorization": f"{scheme} {TOKEN}"})[0] == 200
+def test_the_right_token_opens(api, scheme):
+    assert ask(api.url, "GET", "/v1/models", {"Authorization": f"{scheme} {TOKEN}"})[0] == 200
 
 
-@pytest.mark.parametrize(("method", "path"), DOORS)
+@pytest.mark.parametrize(("method", "path"), ENDPOINTS)
 @pytest.mark.parametrize(
     "foreign",
     [
@@ -106,66 +106,66 @@ def test_the_right_token_opens(doors, scheme):
     ],
     ids=str,
 )
-def test_a_foreign_host_or_origin_is_refused_with_the_right_token_too(doors, method, path, foreign):
-    status, _, body = ask(doors.url, method, path, RIGHT | foreign, b"{}" if method == "POST" else None)
+def test_a_foreign_host_or_origin_is_refused_with_the_right_token_too(api, method, path, foreign):
+    status, _, body = ask(api.url, method, path, RIGHT | foreign, b"{}" if method == "POST" else None)
 
     assert status == 403
     assert "ANIMERAG_HOSTS" in json.loads(body)["error"]["message"]
 
 
-def test_the_apps_own_origin_and_named_hosts_pass(doors):
-    for own in ({"Origin": doors.url}, {"Host": "anime.example"}, {"Origin": "https://anime.example"}):
-        assert ask(doors.url, "GET", "/v1/models", RIGHT | own)[0] == 200
+def test_the_apps_own_origin_and_named_hosts_pass(api):
+    for own in ({"Origin": api.url}, {"Host": "anime.example"}, {"Origin": "https://anime.example"}):
+        assert ask(api.url, "GET", "/v1/models", RIGHT | own)[0] == 200
 
 
-def test_pages_still_want_an_origin_for_what_changes_something(doors):
-    assert ask(doors.url, "GET", "/")[2] == PAGE
+def test_pages_still_want_an_origin_for_what_changes_something(api):
+    assert ask(api.url, "GET", "/")[2] == PAGE
     for path in ("/_stcore/upload_file/s/f", "/v1x", "/V1/chat/completions", "/x/v1/models", "//v1/models"):
-        assert ask(doors.url, "PUT", path, RIGHT)[0] == 403
-        assert ask(doors.url, "DELETE", path, RIGHT)[0] == 403
+        assert ask(api.url, "PUT", path, RIGHT)[0] == 403
+        assert ask(api.url, "DELETE", path, RIGHT)[0] == 403
 
 
 @pytest.mark.parametrize("path", ["/v1/../_stcore/upload_file/s/f", "/mcp/../", "/api/%2e%2e/_stcore/health", "/v1/"])
-def test_nothing_gets_to_the_pages_through_a_door(doors, path):
+def test_no_request_to_the_api_reaches_the_pages(api, path):
     for method in ("GET", "PUT", "DELETE"):
-        status, _, body = ask(doors.url, method, path, RIGHT)
+        status, _, body = ask(api.url, method, path, RIGHT)
         assert status in (404, 405)
         assert json.loads(body)["error"]["message"]
 
 
 @pytest.mark.parametrize("method", ["OPTIONS", "HEAD", "PUT", "DELETE", "PATCH", "TRACE"])
-def test_other_methods_are_refused_and_no_header_opens_the_doors_to_other_sites(doors, method):
+def test_other_methods_are_refused_and_no_header_allows_other_sites(api, method):
     for path in ("/v1/chat/completions", "/mcp", "/api/search"):
         asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
         for headers in ({}, RIGHT):
-            status, answered, _ = ask(doors.url, method, path, headers | asked)
+            status, answered, _ = ask(api.url, method, path, headers | asked)
             expected = {401} if not headers else {405, 400} if path != "/api/search" or method != "HEAD" else {400}
             assert status in expected, (path, headers)
             assert not [name for name in answered if name.lower().startswith("access-control")]
 
 
-def test_a_body_that_is_too_large_is_refused_before_it_is_read(doors):
+def test_a_body_that_is_too_large_is_refused_before_it_is_read(api):
     headers = RIGHT | {"Content-Type": "application/json", "Content-Length": str(MOST_BYTES + 1)}
-    status, _, body = ask(doors.url, "POST", "/v1/chat/completions", headers, b"")
+    status, _, body = ask(api.url, "POST", "/v1/chat/completions", headers, b"")
 
     assert status == 413
     assert "1,024 KiB" in json.loads(body)["error"]["message"]
 
 
-def test_the_token_is_never_logged(doors, caplog):
+def test_the_token_is_never_logged(api, caplog):
     caplog.set_level(logging.DEBUG)
     for headers in (RIGHT, {"Authorization": f"Bearer {TOKEN}x"}, {"Authorization": f"Basic {TOKEN}"}):
         for path in ("/v1/models", f"/api/search?q=Mushishi&token={TOKEN}", f"/v1/{TOKEN}", f"/mcp?key={TOKEN}"):
-            ask(doors.url, "GET", path, headers)
+            ask(api.url, "GET", path, headers)
     logging.getLogger("animerag").warning("as if somebody logged %s", TOKEN)
 
     for handler in logging.getLogger("animerag").handlers:
         handler.flush()
-    written = "".join(file.read_text() for file in doors.data_dir.glob("logs/*"))
+    written = "".join(file.read_text() for file in api.data_dir.glob("logs/*"))
     assert "as if somebody logged [key]" in written
     assert TOKEN not in written
     assert caplog.text.count(TOKEN) == 1  # the one of this test
-    assert TOKEN not in repr(doors.runtime.services.settings)
+    assert TOKEN not in repr(api.runtime.services.settings)
 
 
 def test_guessing_is_slowed_down_and_the_right_token_passes_meanwhile():
@@ -176,7 +176,7 @@ def test_guessing_is_slowed_down_and_the_right_token_passes_meanwhile():
 
     refused = []
     for number in range(60):
-        with pytest.raises(DoorError) as error:
+        with pytest.raises(ApiError) as error:
             offer(f"guess {number}")
         refused.append(error.value.status)
         offer(TOKEN)
@@ -185,12 +185,12 @@ def test_guessing_is_slowed_down_and_the_right_token_passes_meanwhile():
     assert refused[-1] == 429
 
 
-def test_what_waits_too_long_is_told_to_come_later():
+def test_a_request_that_would_wait_too_long_is_refused():
     now = [0.0]
-    pace = RequestPace(per_s=2, burst=3, longest_wait_s=1, clock=lambda: now[0])
+    pace = RequestThrottle(per_s=2, burst=3, longest_wait_s=1, clock=lambda: now[0])
 
     assert [pace.wait_s() for _ in range(5)] == [0, 0, 0, 0.5, 1.0]
-    with pytest.raises(DoorError) as error:
+    with pytest.raises(ApiError) as error:
         pace.wait_s()
     assert (error.value.status, error.value.retry_after_s) == (429, 0.5)
     now[0] = 10.0
@@ -198,11 +198,11 @@ def test_what_waits_too_long_is_told_to_come_later():
 
 
 async def test_no_more_than_a_few_calls_are_served_at_once():
-    turns, now, most = Turns(RequestPace(per_s=1000, burst=1000, longest_wait_s=1)), 0, 0
+    limit, now, most = RequestLimit(RequestThrottle(per_s=1000, burst=1000, longest_wait_s=1)), 0, 0
 
     async def call():
         nonlocal now, most
-        async with turns.turn():
+        async with limit.slot():
             now += 1
             most = max(most, now)
             await asyncio.sleep(0.001)
@@ -215,7 +215,7 @@ async def test_no_more_than_a_few_calls_are_served_at_once():
     assert outcomes.count(None) == 100
 
 
-async def test_a_surprise_becomes_a_sentence_without_its_words(caplog):
+async def test_an_unexpected_error_becomes_a_sentence_without_its_text(caplog):
     async def broken(scope, receive, send):
         raise ValueError("secret of a document")
 
@@ -230,15 +230,15 @@ async def test_a_surprise_becomes_a_sentence_without_its_words(caplog):
         return arriving.pop() if arriving else await asyncio.Event().wait()
 
     scope = {"type": "http", "path": "/v1/x", "headers": [(b"authorization", f"Bearer {TOKEN}".encode())]}
-    await GuardedDoor("v1", broken, TokenCheck(TOKEN))(scope, receive, send)
+    await AuthorizedEndpoint("v1", broken, TokenCheck(TOKEN))(scope, receive, send)
 
     assert sent[0]["status"] == 500
     assert b"secret" not in sent[1]["body"]
 
 
 @pytest.mark.parametrize(
-    ("path", "door"),
+    ("path", "endpoint"),
     [("/v1", "v1"), ("/mcp", "mcp"), ("/api/shows/1", "api"), ("/apis", None), ("/", None), ("/ask", None)],
 )
-def test_a_door_is_a_whole_first_part_of_a_path(path, door):
-    assert door_of(path) == door
+def test_an_endpoint_is_the_whole_first_part_of_a_path(path, endpoint):
+    assert endpoint_of(path) == endpoint

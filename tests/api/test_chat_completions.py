@@ -10,8 +10,8 @@ import openai
 import pytest
 
 from animerag.api.answer_content import AnswerContent
+from animerag.api.api_errors import ApiError
 from animerag.api.chat_messages import MODEL, ShowsOfAnswers, read
-from animerag.api.door_errors import DoorError
 from animerag.models.answers import Answer, AnswerStatus, Finish, Prompt
 from animerag.models.providers import Priority
 from animerag.models.retrieval import Source
@@ -24,8 +24,8 @@ QUESTION = "What is Cowboy Bebop about?"
 
 
 @pytest.fixture
-def sdk(doors):
-    with openai.OpenAI(base_url=f"{doors.url}/v1", api_key=TOKEN, max_retries=0, timeout=30) as client:
+def sdk(api):
+    with openai.OpenAI(base_url=f"{api.url}/v1", api_key=TOKEN, max_retries=0, timeout=30) as client:
         yield client
 
 
@@ -34,7 +34,7 @@ def thread(*messages):
     return [{"role": ("user", "assistant")[n % 2], "content": text} for n, text in enumerate(messages)]
 
 
-def test_the_sdk_lists_the_model_and_gets_an_answer_with_its_sources(sdk, doors):
+def test_the_sdk_lists_the_model_and_gets_an_answer_with_its_sources(sdk, api):
     assert [model.id for model in sdk.models.list()] == [MODEL]
     assert sdk.models.retrieve(MODEL).owned_by == "animerag"
 
@@ -44,7 +44,7 @@ def test_the_sdk_lists_the_model_and_gets_an_answer_with_its_sources(sdk, doors)
     assert message.content.startswith("**Cowboy Bebop**")
     assert message.content.endswith("Sources:\n[1] Cowboy Bebop (1998) · id 1")
     (cited,) = [note.url_citation for note in message.annotations]
-    assert (cited.url, cited.title) == (f"{doors.url}/catalogue?show=1", "Cowboy Bebop")
+    assert (cited.url, cited.title) == (f"{api.url}/catalogue?show=1", "Cowboy Bebop")
     assert message.content[cited.start_index : cited.end_index] == "[1] Cowboy Bebop (1998) · id 1"
     assert answer.choices[0].finish_reason == "stop"
     assert answer.model_extra["result"]["ids"][0] == "1"
@@ -67,9 +67,9 @@ def test_a_streamed_answer_has_the_same_words_data_and_usage(sdk):
     assert len({chunk.id for chunk in chunks}) == 1
 
 
-def test_an_answer_is_the_one_that_the_pages_give(sdk, doors):
-    services = doors.runtime.services
-    own = doors.runtime.call(services.answering.ask("mecha anime before 1990"))
+def test_an_answer_is_the_one_that_the_pages_give(sdk, api):
+    services = api.runtime.services
+    own = api.runtime.call(services.answering.ask("mecha anime before 1990"))
 
     answer = sdk.chat.completions.create(model=MODEL, messages=thread("mecha anime before 1990"))
 
@@ -103,8 +103,8 @@ def test_a_thread_of_another_process_is_known_by_its_sources():
     assert memory.turns((("which?", f"{answer}\n"),))[0].ids == ("5",)
 
 
-async def test_our_own_adapter_reads_the_answer(doors):
-    connection = OpenAIConnection(api_key=TOKEN, base_url=f"{doors.url}/v1", gate=Gate())
+async def test_our_own_adapter_reads_the_answer(api):
+    connection = OpenAIConnection(api_key=TOKEN, base_url=f"{api.url}/v1", gate=Gate())
     chat = OpenAIChat(connection, model=MODEL)
     try:
         assert "lists animerag" in await chat.check()
@@ -120,9 +120,9 @@ async def test_our_own_adapter_reads_the_answer(doors):
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
-def test_curl_streams(doors):
+def test_curl_streams(api):
     body = json.dumps({"model": MODEL, "messages": thread(QUESTION), "stream": True})
-    command = ["curl", "-sN", f"{doors.url}/v1/chat/completions", "-H", f"Authorization: Bearer {TOKEN}"]
+    command = ["curl", "-sN", f"{api.url}/v1/chat/completions", "-H", f"Authorization: Bearer {TOKEN}"]
     command += ["-H", "Content-Type: application/json", "-d", body]
 
     lines = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout.splitlines()
@@ -184,7 +184,7 @@ def test_another_content_type_is_refused_and_paths_that_are_not_there_say_what_i
     assert "/v1/chat/completions" in lost.json()["error"]["message"]
 
 
-def test_what_clients_add_is_read_past():
+def test_fields_that_have_no_meaning_here_are_ignored():
     asked = read(
         json.dumps(
             {
@@ -210,10 +210,10 @@ def test_what_clients_add_is_read_past():
     assert asked.history == (("first", "answer"), ("again", ""))
 
 
-def test_an_answer_that_a_client_leaves_is_not_gone_on_with(doors):
+def test_a_client_that_disconnects_cancels_its_answer(api):
     """Closing the connection cancels the question on the services' loop."""
     began, cancelled = [], []
-    answering = doors.runtime.services.answering
+    answering = api.runtime.services.answering
     real = type(answering)._fresh
 
     async def slow(self, *given, **options):
@@ -228,9 +228,9 @@ def test_an_answer_that_a_client_leaves_is_not_gone_on_with(doors):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(type(answering), "_fresh", slow)
         for stream in (True, False):
-            with openai.OpenAI(base_url=f"{doors.url}/v1", api_key=TOKEN, max_retries=0, timeout=0.4) as sdk:
+            with openai.OpenAI(base_url=f"{api.url}/v1", api_key=TOKEN, max_retries=0, timeout=0.4) as sdk:
                 with pytest.raises(openai.APITimeoutError):
-                    sdk.chat.completions.create(model=MODEL, messages=thread("left alone"), stream=stream)
+                    sdk.chat.completions.create(model=MODEL, messages=thread("never answered"), stream=stream)
         deadline = time.monotonic() + 5
         while len(cancelled) < 2 and time.monotonic() < deadline:
             time.sleep(0.02)
@@ -238,9 +238,9 @@ def test_an_answer_that_a_client_leaves_is_not_gone_on_with(doors):
     assert len(began) == len(cancelled) == 2
 
 
-async def test_fifty_at_once_all_get_their_own_answer(doors):
+async def test_fifty_at_once_all_get_their_own_answer(api):
     titles = ["Cowboy Bebop", "Mushishi", "Clannad", "Gintama", "Nichijou"] * 10
-    async with openai.AsyncOpenAI(base_url=f"{doors.url}/v1", api_key=TOKEN, max_retries=0, timeout=50) as sdk:
+    async with openai.AsyncOpenAI(base_url=f"{api.url}/v1", api_key=TOKEN, max_retries=0, timeout=50) as sdk:
         answers = await asyncio.gather(
             *(sdk.chat.completions.create(model=MODEL, messages=thread(f"What is {title} about?")) for title in titles)
         )
@@ -291,5 +291,5 @@ def test_a_long_conversation_costs_no_more_than_its_end(client):
 @pytest.mark.parametrize("last", ["assistant", "tool", "function"])
 def test_the_last_message_has_to_be_the_users(last):
     messages = [{"role": "user", "content": "a"}, {"role": last, "content": "b"}]
-    with pytest.raises(DoorError, match="last message"):
+    with pytest.raises(ApiError, match="last message"):
         read(json.dumps({"model": MODEL, "messages": messages}).encode())

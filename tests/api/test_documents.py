@@ -1,4 +1,4 @@
-"""docs/api.md: what it shows is run against the doors, as it stands but for the address and the token."""
+"""Runs the examples of docs/api.md, with another address and token."""
 
 import json
 import re
@@ -20,15 +20,15 @@ def blocks(language):
     return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
 
 
-def here(text, doors):
-    return text.replace("http://127.0.0.1:8501", doors.url).replace("YOUR-TOKEN", TOKEN)
+def here(text, api):
+    return text.replace("http://127.0.0.1:8501", api.url).replace("YOUR-TOKEN", TOKEN)
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 @pytest.mark.parametrize("block", range(2))
-def test_the_shown_calls_of_curl_work(doors, block):
+def test_the_shown_calls_of_curl_work(api, block):
     environment = {"ANIMERAG_API_TOKEN": TOKEN, "PATH": "/usr/local/bin:/usr/bin:/bin"}
-    shell = ["bash", "-euc", here(blocks("bash")[block], doors)]
+    shell = ["bash", "-euc", here(blocks("bash")[block], api)]
 
     printed = subprocess.run(shell, env=environment, capture_output=True, text=True, timeout=50, check=True).stdout
 
@@ -39,17 +39,17 @@ def test_the_shown_calls_of_curl_work(doors, block):
     assert ("data: [DONE]" in printed) is (block == 0)
 
 
-def test_the_shown_python_works(doors, capsys):
+def test_the_shown_python_works(api, capsys):
     (block,) = blocks("python")
-    exec(compile(here(block, doors), "docs/api.md", "exec"), {})
+    exec(compile(here(block, api), "docs/api.md", "exec"), {})
 
     printed = capsys.readouterr().out.splitlines()
     assert "mecha" in printed[0]
     assert printed[-1].startswith("['")
 
 
-def test_the_shown_environment_of_open_webui_reaches_the_model(doors):
-    shown = dict(line.split("=", 1) for line in here(PAGE, doors).splitlines() if re.match(r"[A-Z_]+=\S+$", line))
+def test_the_shown_environment_of_open_webui_reaches_the_model(api):
+    shown = dict(line.split("=", 1) for line in here(PAGE, api).splitlines() if re.match(r"[A-Z_]+=\S+$", line))
 
     with openai.OpenAI(base_url=shown["OPENAI_API_BASE_URL"], api_key=shown["OPENAI_API_KEY"]) as client:
         assert [model.id for model in client.models.list()] == ["animerag"]

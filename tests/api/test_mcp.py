@@ -16,7 +16,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 
 from animerag import cli
-from animerag.api import doors as doors_module
+from animerag.api import endpoints as endpoints_module
 from animerag.api import show_json
 from animerag.api.backend import LocalBackend, RuntimeBackend
 from animerag.api.mcp_server import build
@@ -30,9 +30,9 @@ TOOLS = {"search_shows", "ask", "get_show", "franchise", "recommend", "collectio
 
 
 @asynccontextmanager
-async def over_http(doors, mode="auto"):
+async def over_http(api, mode="auto"):
     async with httpx2.AsyncClient(headers={"Authorization": f"Bearer {TOKEN}"}, timeout=30) as http:
-        async with Client(streamable_http_client(f"{doors.url}/mcp", http_client=http), mode=mode) as client:
+        async with Client(streamable_http_client(f"{api.url}/mcp", http_client=http), mode=mode) as client:
             yield client
 
 
@@ -48,9 +48,9 @@ class EachCall:
 
 
 @pytest.fixture
-def client(doors):
+def client(api):
     """A client in this process, over the same services."""
-    return EachCall(build(RuntimeBackend(lambda: doors.runtime)))
+    return EachCall(build(RuntimeBackend(lambda: api.runtime)))
 
 
 def documented():
@@ -59,11 +59,11 @@ def documented():
     return [json.loads(block)["mcpServers"]["animerag"] for block in blocks]
 
 
-async def test_the_configuration_in_the_documents_works_over_http(doors):
+async def test_the_configuration_in_the_documents_works_over_http(api):
     entry = documented()[1]
     headers = {name: value.replace("YOUR-TOKEN", TOKEN) for name, value in entry["headers"].items()}
     async with httpx2.AsyncClient(headers=headers, timeout=30) as http:
-        url = entry["url"].replace("http://127.0.0.1:8501", doors.url)
+        url = entry["url"].replace("http://127.0.0.1:8501", api.url)
         async with Client(streamable_http_client(url, http_client=http)) as client:
             assert {tool.name for tool in (await client.list_tools()).tools} == TOOLS
 
@@ -104,19 +104,19 @@ async def try_everything(client):
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
-async def test_the_official_client_gets_everything_over_the_apps_port(doors, mode):
-    async with over_http(doors, mode) as opened:
+async def test_the_official_client_gets_everything_over_the_apps_port(api, mode):
+    async with over_http(api, mode) as opened:
         await try_everything(opened)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a shell copies the output")
-async def test_the_configuration_in_the_documents_works_over_stdio_and_stdout_has_messages_only(doors, tmp_path):
+async def test_the_configuration_in_the_documents_works_over_stdio_and_stdout_has_messages_only(api, tmp_path):
     entry = documented()[0]
     assert (entry["command"], list(entry["env"])) == ("animerag", ["ANIMERAG_DATA_DIR"])
     wire = tmp_path / "stdout"
     environment = {
-        "ANIMERAG_DATA_DIR": str(doors.data_dir),
-        "ANIMERAG_CHROMA_URL": doors.runtime.services.settings.chroma_url,
+        "ANIMERAG_DATA_DIR": str(api.data_dir),
+        "ANIMERAG_CHROMA_URL": api.runtime.services.settings.chroma_url,
         "ANIMERAG_DEBUG": "1",
         "PYTHONPATH": str(ROOT),
     }
@@ -134,18 +134,18 @@ async def test_the_configuration_in_the_documents_works_over_stdio_and_stdout_ha
 @pytest.mark.parametrize(
     "body", [b"", b"{", b"[]", b"null", b"[" * 100_000, b"\xff", b'{"id": 1}', b'{"jsonrpc": "2.0"}']
 )
-def test_what_is_no_message_is_a_sentence_in_json_rpc(doors, body):
+def test_what_is_no_message_is_a_sentence_in_json_rpc(api, body):
     headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
-    refused = httpx2.post(f"{doors.url}/mcp", content=body, headers=headers)
-    other = httpx2.post(f"{doors.url}/mcp", content=body, headers=headers | {"Content-Type": "text/plain"})
+    refused = httpx2.post(f"{api.url}/mcp", content=body, headers=headers)
+    other = httpx2.post(f"{api.url}/mcp", content=body, headers=headers | {"Content-Type": "text/plain"})
 
     assert (refused.status_code, other.status_code) == (400, 415)
     assert refused.json()["error"]["message"].startswith("The body is not")
 
 
 @pytest.mark.parametrize("path", ["/mcp/x", "/mcp/mcp", "/mcp//"])
-def test_there_is_one_address(doors, path):
-    lost = httpx2.post(f"{doors.url}{path}", json={}, headers={"Authorization": f"Bearer {TOKEN}"})
+def test_there_is_one_address(api, path):
+    lost = httpx2.post(f"{api.url}{path}", json={}, headers={"Authorization": f"Bearer {TOKEN}"})
 
     assert lost.status_code == 404
     assert "/mcp" in lost.json()["error"]["message"]
@@ -176,24 +176,24 @@ def test_what_is_on_disk_can_be_asked_for_and_is_shown():
     }
 
 
-async def test_a_wrong_token_gets_a_json_rpc_error(doors):
-    refused = httpx2.post(f"{doors.url}/mcp", json={"jsonrpc": "2.0", "id": 1, "method": "ping"})
+async def test_a_wrong_token_gets_a_json_rpc_error(api):
+    refused = httpx2.post(f"{api.url}/mcp", json={"jsonrpc": "2.0", "id": 1, "method": "ping"})
 
     assert refused.status_code == 401
     assert "ANIMERAG_API_TOKEN" in refused.json()["error"]["message"]
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
-async def test_no_session_is_held_open(doors, method):
+async def test_no_session_is_held_open(api, method):
     headers = {"Authorization": f"Bearer {TOKEN}", "Accept": "text/event-stream"}
-    refused = httpx2.request(method, f"{doors.url}/mcp", headers=headers)
+    refused = httpx2.request(method, f"{api.url}/mcp", headers=headers)
 
     assert refused.status_code == 405
     assert "POST" in refused.json()["error"]["message"]
 
 
-async def test_search_by_conditions_lists_all_that_meet_them_page_by_page(client, doors):
-    table = doors.runtime.call(doors.runtime.services.retriever.table())
+async def test_search_by_conditions_lists_all_that_meet_them_page_by_page(client, api):
+    table = api.runtime.call(api.runtime.services.retriever.table())
     meets = {show.id for show in table.shows() if (show.year or 0) >= 2015 and "comedy" in show.tags}
 
     first = await data(client, "search_shows", tags=["Comedy"], year_from=2015, limit=5)
@@ -280,8 +280,8 @@ async def test_wrong_arguments_are_a_sentence(client, tool, arguments, about):
 
 
 @pytest.mark.parametrize("uri", ["animerag://shows/none", "animerag://shows/..%2F..%2Fetc", "file:///etc/passwd"])
-async def test_a_resource_that_is_not_there_is_an_error_of_the_protocol(doors, uri):
-    async with Client(build(RuntimeBackend(lambda: doors.runtime))) as opened:
+async def test_a_resource_that_is_not_there_is_an_error_of_the_protocol(api, uri):
+    async with Client(build(RuntimeBackend(lambda: api.runtime))) as opened:
         with pytest.raises(MCPError):
             await opened.read_resource(uri)
 
@@ -335,13 +335,13 @@ def test_without_the_extra_the_other_doors_are_open(without_mcp, sample_runtime)
         models = httpx2.get(f"{url}/v1/models", headers=headers)
 
     assert (refused.status_code, models.status_code) == (501, 200)
-    assert refused.json()["error"]["message"] == doors_module.NO_MCP
+    assert refused.json()["error"]["message"] == endpoints_module.NO_MCP
 
 
-def test_the_sdk_sets_up_no_logging_of_its_own(doors, monkeypatch):
+def test_the_sdk_sets_up_no_logging_of_its_own(api, monkeypatch):
     root = logging.getLogger()
     monkeypatch.setattr(root, "handlers", [])
-    build(RuntimeBackend(lambda: doors.runtime))
+    build(RuntimeBackend(lambda: api.runtime))
 
     assert root.handlers == []
 

@@ -1,4 +1,4 @@
-"""The doors where a model writes the answers: usage, caps, and a provider that fails, over the simulator."""
+"""The API with answers of a simulated model: usage, caps, priority, and a failing provider."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Refusals as each door's protocol writes them; the message is always a sentence that says what to do."""
+"""Errors in the form of each protocol; every message is a sentence that says what to do."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from animerag.errors import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Door: TypeAlias = Literal["mcp", "v1", "api"]
+Endpoint: TypeAlias = Literal["mcp", "v1", "api"]
 
 _INVALID_REQUEST, _INTERNAL_ERROR, _REFUSED = -32600, -32603, -32000  # JSON-RPC 2.0, 5.1
 FAILED = "The request failed for a reason that is in the app's log: look there, or try again."
 
 
-class DoorError(AnimeRAGError):
-    """A request that a door refuses: `status` is HTTP's, `code` a word for programs, `param` the field it is about."""
+class ApiError(AnimeRAGError):
+    """A request cannot be served: `status` is HTTP's, `code` is for programs, `param` names the wrong field."""
 
     def __init__(
         self,
@@ -39,45 +39,45 @@ class DoorError(AnimeRAGError):
         self.status, self.code, self.param, self.retry_after_s = status, code, param, retry_after_s
 
 
-def door_error(error: Exception) -> DoorError:
-    """Return what a request ends with where a service raised this error."""
-    if isinstance(error, DoorError):
+def api_error(error: Exception) -> ApiError:
+    """Return the error for a client when a service raised `error`."""
+    if isinstance(error, ApiError):
         return error
     if not isinstance(error, AnimeRAGError):
-        return DoorError(FAILED, status=500, code="internal_error")
+        return ApiError(FAILED, status=500, code="internal_error")
     message = str(error)
     if isinstance(error, InvalidInputError | RequestRefusedError):
-        return DoorError(message)
+        return ApiError(message)
     if isinstance(error, RateLimitedError):
-        return DoorError(message, status=429, code="rate_limit_exceeded", retry_after_s=error.retry_after_s)
+        return ApiError(message, status=429, code="rate_limit_exceeded", retry_after_s=error.retry_after_s)
     if isinstance(error, ProviderUnusableError):
-        return DoorError(message, status=503, code="provider_unusable")
+        return ApiError(message, status=503, code="provider_unusable")
     if isinstance(error, TransientProviderError):
-        return DoorError(message, status=502, code="provider_failed")
-    return DoorError(message, status=503, code="unavailable")
+        return ApiError(message, status=502, code="provider_failed")
+    return ApiError(message, status=503, code="unavailable")
 
 
-def error_body(door: Door, error: DoorError) -> dict[str, Any]:
-    """Return the JSON object that tells a door's client about an error."""
+def error_body(endpoint: Endpoint, error: ApiError) -> dict[str, Any]:
+    """Return an error as a JSON object in the form of the endpoint's protocol."""
     message = str(error)
-    if door == "mcp":
+    if endpoint == "mcp":
         number = _INTERNAL_ERROR if error.status >= 500 else _INVALID_REQUEST if error.status == 400 else _REFUSED
         return {"jsonrpc": "2.0", "id": None, "error": {"code": number, "message": message}}
-    if door == "v1":
+    if endpoint == "v1":
         kind = _OPENAI_KINDS.get(error.status, "server_error" if error.status >= 500 else "invalid_request_error")
         return {"error": {"message": message, "type": kind, "param": error.param, "code": error.code}}
     return {"error": {"message": message, "code": error.code, "param": error.param}, "result": None}
 
 
-def error_headers(error: DoorError) -> Mapping[str, str]:
-    """Return the headers that go with an error."""
+def error_headers(error: ApiError) -> Mapping[str, str]:
+    """Return the HTTP headers of an error."""
     headers = {"x-content-type-options": "nosniff", "cache-control": "no-store"}
     if error.status == 401:
         headers["www-authenticate"] = "Bearer"
     if error.retry_after_s is not None:
         headers["retry-after"] = str(max(1, round(error.retry_after_s)))
     if error.code == "provider_unusable":
-        headers["x-should-retry"] = "false"  # as OpenAI's clients read it: another try says the same
+        headers["x-should-retry"] = "false"  # OpenAI's clients do not retry then
     return headers
 
 

@@ -1,7 +1,7 @@
-"""Programs at the doors beside people at the pages: errors, and how long answers and page changes take.
+"""Clients of the API beside people in browsers: errors, and the latency of answers and page changes.
 
-    .venv/bin/python benchmarks/doors.py --seconds 120
-    .venv/bin/python benchmarks/doors.py --export shoko_export.json --clients 10 --browsers 5
+    .venv/bin/python benchmarks/api.py --seconds 120
+    .venv/bin/python benchmarks/api.py --export shoko_export.json --clients 10 --browsers 5
 
 The app runs in a process of its own, over the sample or an export. Clients use Chat Completions, MCP and
 JSON, and wait `--pause` seconds between requests; the browsers go from page to page.

@@ -1,4 +1,4 @@
-"""The doors of the app's port: `/mcp`, `/v1` and `/api`, each request handed to its door and nothing else."""
+"""Serves `/mcp`, `/v1` and `/api` on the app's port."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, get_args
 
 from animerag.api import chat_completions, shows
-from animerag.api.access import GuardedDoor, TokenCheck
+from animerag.api.access import AuthorizedEndpoint, TokenCheck
+from animerag.api.api_errors import ApiError, Endpoint, encoded, error_body
 from animerag.api.backend import RuntimeBackend
-from animerag.api.door_errors import Door, DoorError, encoded, error_body
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -21,34 +21,34 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-DOORS: tuple[Door, ...] = get_args(Door)
+ENDPOINTS: tuple[Endpoint, ...] = get_args(Endpoint)
 NO_MCP = "MCP needs the package mcp, which is not installed: run `pip install 'animerag[mcp]'` and start again."
 
 
-def door_of(path: str) -> Door | None:
-    """Return the door that a path belongs to; None for a page."""
-    return next((door for door in DOORS if path == f"/{door}" or path.startswith(f"/{door}/")), None)
+def endpoint_of(path: str) -> Endpoint | None:
+    """Return the endpoint of a path, or None if it belongs to a page."""
+    return next((one for one in ENDPOINTS if path == f"/{one}" or path.startswith(f"/{one}/")), None)
 
 
-class Doors:
-    """The three doors over one runtime, off unless there is a token."""
+class ApiEndpoints:
+    """The endpoints over one runtime; without a token they are off."""
 
     def __init__(self, token: str | None, runtime: Callable[[], Runtime]) -> None:
-        """`runtime` opens or returns the app's runtime; it is called from a thread, with the first request."""
+        """`runtime` opens or returns the app's runtime; it is called in a thread."""
         self._open = token is not None
         self._backend = RuntimeBackend(runtime)
         check = TokenCheck(token)
-        apps: dict[Door, ASGIApp] = {
+        apps: dict[Endpoint, ASGIApp] = {
             "api": shows.application(self._backend),
             "v1": chat_completions.application(self._backend),
             "mcp": self._serve_mcp,
         }
-        self._doors = {door: GuardedDoor(door, app, check) for door, app in apps.items()}
+        self._endpoints = {name: AuthorizedEndpoint(name, app, check) for name, app in apps.items()}
         self._mcp: ASGIApp | None = None
 
     @asynccontextmanager
     async def lifespan(self, _app: object = None) -> AsyncIterator[None]:
-        """Run what has to run as long as the app does: the sessions of MCP, and services that are ready to answer."""
+        """Run MCP's session manager, and open the services in the background."""
         async with AsyncExitStack() as stack:
             if self._open:
                 opening = asyncio.create_task(self._backend.open(), name="open the services")
@@ -58,37 +58,37 @@ class Doors:
             self._mcp = None
 
     def covers(self, path: str) -> bool:
-        """Tell whether a path belongs to a door."""
-        return door_of(path) is not None
+        """Tell whether a path belongs to the API."""
+        return endpoint_of(path) is not None
 
     def refusal(self, path: str, status: int, reason: str) -> bytes:
-        """Return the JSON that refuses a request to a door."""
-        door = door_of(path)
-        assert door is not None
-        return encoded(error_body(door, DoorError(reason, status=status, code="forbidden")))
+        """Return the JSON body that refuses a request."""
+        endpoint = endpoint_of(path)
+        assert endpoint is not None
+        return encoded(error_body(endpoint, ApiError(reason, status=status, code="forbidden")))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request to a door."""
-        door = door_of(scope["path"])
-        assert door is not None
-        await self._doors[door](scope, receive, send)
+        """Answer a request to the API."""
+        endpoint = endpoint_of(scope["path"])
+        assert endpoint is not None
+        await self._endpoints[endpoint](scope, receive, send)
 
     async def _serve_mcp(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._mcp is None:
-            raise DoorError(NO_MCP, status=501, code="mcp_not_installed")
+            raise ApiError(NO_MCP, status=501, code="mcp_not_installed")
         await self._mcp(scope, receive, send)
 
 
-class BesidePages:
-    """ASGI middleware that hands requests to the doors; pages and sockets never see them, nor doors theirs."""
+class ApiMiddleware:
+    """ASGI middleware that routes API requests to the endpoints, and everything else to the pages."""
 
-    def __init__(self, app: ASGIApp, doors: Doors) -> None:
+    def __init__(self, app: ASGIApp, endpoints: ApiEndpoints) -> None:
         self._app = app
-        self._doors = doors
+        self._endpoints = endpoints
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request to its door, or on to the pages."""
-        app = self._doors if scope["type"] == "http" and door_of(scope["path"]) else self._app
+        """Route a request."""
+        app = self._endpoints if scope["type"] == "http" and endpoint_of(scope["path"]) else self._app
         await app(scope, receive, send)
 
 
