@@ -109,6 +109,7 @@ async def test_the_official_client_gets_everything_over_the_apps_port(api, mode)
         await try_everything(opened)
 
 
+@pytest.mark.timeout(120)
 @pytest.mark.skipif(os.name == "nt", reason="a shell copies the output")
 async def test_the_configuration_in_the_documents_works_over_stdio_and_stdout_has_messages_only(api, tmp_path):
     entry = documented()[0]
