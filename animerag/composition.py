@@ -201,7 +201,12 @@ async def _try_providers(settings: Settings) -> list[ConnectionCheck]:
 def _assemble(parts: _Parts) -> Services:
     settings, library, index, gate = parts.settings, parts.library, parts.index, parts.gate
     indexer = Indexer(library, index, parts.embedder)
-    retriever = Retriever(indexer, at_work=lambda: parts.import_lock.at_work, encoder=parts.encoder)
+    retriever = Retriever(
+        indexer,
+        at_work=lambda: parts.import_lock.at_work,
+        encoder=parts.encoder,
+        shows_restricted=settings.show_restricted,
+    )
     answering = _answering(parts, retriever)
     ingestion = _ingestion(parts, indexer)
     editing = Editing(indexer, ingestion)

@@ -73,7 +73,7 @@ def _unseen(collection: Collection) -> Iterator[Suggestion]:
 
 def _started(collection: Collection) -> Iterator[Suggestion]:
     """Yield shows that were begun and not finished, the one with the fewest episodes left first."""
-    begun = [show for show in collection.table.shows() if show.my_status in _STARTED]
+    begun = [show for show in collection.table.shows() if show.my_status in _STARTED and collection.may_suggest(show)]
     for show in sorted(begun, key=lambda show: (_left(show), -quality(show), show.id)):
         yield Suggestion(show=show, reason=_next_episode(show))
 
@@ -100,6 +100,7 @@ def _following(collection: Collection) -> Iterator[Suggestion]:
     for show in liked:
         for entry in collection.franchises.of(show.id).after(show.id):
             after = entry.show
-            if after.id not in given and not collection.begun(after) and entry.role == "main":
+            fits = not collection.begun(after) and collection.may_suggest(after)
+            if after.id not in given and fits and entry.role == "main":
                 given.add(after.id)
                 yield Suggestion(show=after, reason=f"Continues {show.title}")

@@ -26,6 +26,7 @@ class Collection:
     franchises: Franchises
     likeness: Mapping[str, float] = field(default_factory=dict)
     japanese: bool = False  # the language of the question
+    shows_restricted: bool = False  # whether shows for adults only may be suggested unasked
 
     def show(self, show_id: str) -> Show:
         """Return a show. Raises KeyError."""
@@ -33,6 +34,10 @@ class Collection:
         if show is None:
             raise KeyError(show_id)
         return show
+
+    def may_suggest(self, show: Show) -> bool:
+        """Tell whether a show may be suggested to somebody who did not ask for shows for adults only."""
+        return self.shows_restricted or not show.restricted
 
     def shows(self, ids: Sequence[str]) -> list[Show]:
         """Return those of the shows that the catalogue has."""

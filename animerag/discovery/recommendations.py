@@ -96,7 +96,7 @@ def suits(show: Show, plan: Plan, moods: Sequence[MoodEntry], collection: Collec
     """Tell whether a show that meets the plan's condition may be recommended."""
     if show.id in plan.excluded or collection.begun(show):
         return False
-    if show.restricted and not any(one.field == "restricted" for one in comparisons(plan.condition)):
+    if not collection.may_suggest(show) and not any(one.field == "restricted" for one in comparisons(plan.condition)):
         return False
     if show.type in ("music", "other"):
         return False

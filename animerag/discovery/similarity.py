@@ -52,7 +52,7 @@ def similar(plan: Plan, collection: Collection, filters: Filters = Filters()) ->
             and meets(show)
             and collection.table.allows(show.id, filters)
             and not collection.begun(show)
-            and not show.restricted
+            and collection.may_suggest(show)
         )
 
     allowed = [one for one in scores if suits(collection.show(one))]

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from animerag.discovery.answers import starters
-from animerag.discovery.collection import Collection
 from animerag.errors import InvalidInputError, LibraryError
 from animerag.models.filters import Filters
 from animerag.models.providers import Priority, Usage
@@ -38,6 +37,7 @@ from animerag.text.tokens import pairs, terms
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from animerag.discovery.collection import Collection
     from animerag.discovery.franchises import Franchise
     from animerag.indexing.indexer import Indexer
     from animerag.models.answers import Turn
@@ -65,16 +65,22 @@ class Retriever:
     """Finds the shows that a question is about."""
 
     def __init__(
-        self, indexer: Indexer, at_work: Callable[[], bool] = lambda: False, encoder: Embedder | None = None
+        self,
+        indexer: Indexer,
+        at_work: Callable[[], bool] = lambda: False,
+        encoder: Embedder | None = None,
+        *,
+        shows_restricted: bool = False,
     ) -> None:
         """`at_work` tells whether an import changes the catalogue all the time.
 
-        `encoder` is the embedded one, which recognises intents by example whatever embeds the shows.
+        `encoder` is the embedded one, which recognises intents by example whatever embeds the shows. With
+        `shows_restricted`, shows for adults only are recommended like others.
         """
         self._indexer = indexer
         self._library: Library = indexer.library
         self._passages = Passages(indexer.embedder)
-        self._catalogue = Snapshots(indexer.library, at_work)
+        self._catalogue = Snapshots(indexer.library, at_work, shows_restricted=shows_restricted)
         self._examples = ExampleIntents(encoder or indexer.embedder)
 
     async def search(
@@ -228,8 +234,7 @@ class Retriever:
 
     async def collection(self) -> Collection:
         """Return the shows in memory with their franchises. Raises LibraryError."""
-        catalogue = await self._catalogue.current()
-        return Collection(table=catalogue.table, franchises=catalogue.franchises)
+        return (await self._catalogue.current()).collection()
 
     async def franchise(self, show_id: str) -> Franchise | None:
         """Return the franchise of a show; None where the catalogue has no such show. Raises LibraryError."""

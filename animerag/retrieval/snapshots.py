@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from animerag.discovery.collection import Collection
 from animerag.discovery.franchises import Franchises
 from animerag.errors import LibraryError
 from animerag.query import local_files
@@ -37,9 +38,12 @@ class CatalogueSnapshot:
     franchises: Franchises
     vocabulary: Gazetteer
     statistics: WordStatistics
+    shows_restricted: bool = False
 
     @classmethod
-    def of(cls, revision: int, rows: Sequence[Mapping[str, Any]]) -> CatalogueSnapshot:
+    def of(
+        cls, revision: int, rows: Sequence[Mapping[str, Any]], *, shows_restricted: bool = False
+    ) -> CatalogueSnapshot:
         """Make one from the rows of the shows' fields; takes some tenths of a second for thousands."""
         shows = show_fields.shows_of(rows)
         table = FieldIndex(shows)
@@ -52,14 +56,26 @@ class CatalogueSnapshot:
             franchises=Franchises(shows),
             vocabulary=vocabulary(table.tags, recorded),
             statistics=WordStatistics(shows),
+            shows_restricted=shows_restricted,
+        )
+
+    def collection(self, likeness: Mapping[str, float] | None = None, *, japanese: bool = False) -> Collection:
+        """Return the shows with their franchises, as discovery works on them."""
+        return Collection(
+            table=self.table,
+            franchises=self.franchises,
+            likeness=likeness or {},
+            japanese=japanese,
+            shows_restricted=self.shows_restricted,
         )
 
 
 class Snapshots:
     """Titles and fields of all shows, as of the latest revision."""
 
-    def __init__(self, library: Library, at_work: Callable[[], bool]) -> None:
+    def __init__(self, library: Library, at_work: Callable[[], bool], *, shows_restricted: bool = False) -> None:
         """`at_work` tells whether an import changes the catalogue all the time."""
+        self._shows_restricted = shows_restricted
         self._library = library
         self._at_work = at_work
         self._held: CatalogueSnapshot | None = None
@@ -87,7 +103,9 @@ class Snapshots:
             if self._held is None or revision != self._held.revision:
                 began_s = time.perf_counter()
                 rows = await show_fields.load(self._library)
-                self._held = await asyncio.to_thread(CatalogueSnapshot.of, revision, rows)
+                self._held = await asyncio.to_thread(
+                    CatalogueSnapshot.of, revision, rows, shows_restricted=self._shows_restricted
+                )
                 self._loaded_s = time.perf_counter()
                 self._load_took_s = self._loaded_s - began_s
             return self._held

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from animerag.discovery.answers import answer, needs_likeness, resolved
-from animerag.discovery.collection import Collection, listed
+from animerag.discovery.collection import listed
 from animerag.models.filters import Condition, Filters
 from animerag.models.retrieval import Ambiguity, FactAnswer
 from animerag.models.shows import NamedShow
@@ -113,7 +113,7 @@ def understand(
     """
     table = catalogue.table
     matches = [match for match in matches if table.allows(match.id, filters)]
-    collection = Collection(table=table, franchises=catalogue.franchises, japanese=is_japanese(question))
+    collection = catalogue.collection(japanese=is_japanese(question))
     examples = Examples(likely or {})
     plan, leaned = in_conversation(question, matches, catalogue, history, examples)
     plan = searchable(titled(resolved(without(plan, ignore), collection), question, catalogue))
@@ -156,9 +156,7 @@ def finished(
     reading: QuestionReading, question: str, catalogue: CatalogueSnapshot, likeness: Mapping[str, float]
 ) -> QuestionReading:
     """Return the reading with the answer that had to wait for what a search measured."""
-    collection = Collection(
-        table=catalogue.table, franchises=catalogue.franchises, likeness=likeness, japanese=is_japanese(question)
-    )
+    collection = catalogue.collection(likeness, japanese=is_japanese(question))
     fact = answer(reading.plan, collection, reading.filters)
     if fact is None:
         return reading

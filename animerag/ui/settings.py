@@ -167,7 +167,10 @@ def _more(fields: _Fields) -> Values:
             "answer_language": fields.text("answer_language", "`auto` is the language of the question."),
         }
     about = "A question that names one show is answered from that show alone, while the searches still run."
-    return {**wanted, "early_start": fields.switch("early_start", about), "prices": fields.prices()}
+    wanted["early_start"] = fields.switch("early_start", about)
+    about = "Otherwise recommendations and Home leave them out; lists and searches always have them."
+    wanted["show_restricted"] = fields.switch("show_restricted", about)
+    return {**wanted, "prices": fields.prices()}
 
 
 def _save(settings: Settings, wanted: Mapping[str, Any]) -> None:

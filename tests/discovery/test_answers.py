@@ -292,3 +292,16 @@ def test_a_later_season_without_the_earlier_ones_is_not_recommended():
     first = replace(later, id="first", title="Evening", rating=6.0)
 
     assert answer(Plan(intent="recommend"), collection([later, first])).ids == ("first",)
+
+
+def test_shows_for_adults_only_are_suggested_only_where_their_owner_wants_that():
+    adult, plain = (
+        Show(id=one, title=one, type="tv", episodes=12, rating=9.0, votes=90, restricted=one == "adult")
+        for one in ("adult", "plain")
+    )
+    wish = Plan(intent="recommend")
+
+    assert answer(wish, collection([adult, plain])).ids == ("plain",)
+    assert set(answer(wish, collection([adult, plain], shows_restricted=True)).ids) == {"adult", "plain"}
+    asked = replace(wish, condition=Predicate("restricted", "=", True))
+    assert answer(asked, collection([adult, plain])).ids == ("adult",)
