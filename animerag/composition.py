@@ -28,9 +28,11 @@ from animerag.catalogue.duplicates import SameShows
 from animerag.catalogue.editing import Editing
 from animerag.catalogue.list_export import ListExport
 from animerag.catalogue.my_list import MyList
+from animerag.catalogue.saved_filters import SavedFilters
 from animerag.catalogue.statistics import Statistics
 from animerag.catalogue.status import Catalogue
 from animerag.catalogue.suggestions import Suggestions
+from animerag.catalogue.teaching import SHEET, Teaching
 from animerag.comparison.environment import ScratchBench
 from animerag.comparison.runner import Comparison
 from animerag.errors import AnimeRAGError, InvalidInputError
@@ -102,6 +104,8 @@ class Services:
     statistics: Statistics
     covers: Covers
     suggestions: Suggestions
+    teaching: Teaching
+    saved_filters: SavedFilters
     evaluator: Evaluator
     jobs: Jobs
     spool: UploadStore
@@ -236,6 +240,8 @@ def _assemble(parts: _Parts) -> Services:
         same_shows=same_shows,
         statistics=Statistics(library, catalogue, same_shows),
         suggestions=Suggestions(retriever.collection),
+        teaching=Teaching(library, editing, settings.data_dir / SHEET),
+        saved_filters=SavedFilters(library),
         covers=Covers(library, [*filter(None, [settings.covers]), settings.data_dir / COVERS]),
         comparison=Comparison(library, index, ScratchBench(settings, index, gate)),
         shoko_sync=ShokoSync(

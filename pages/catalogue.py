@@ -2,7 +2,16 @@
 
 import streamlit as st
 
-from animerag.ui import catalogue, catalogue_filters, catalogue_gaps, components, navigation, session, show
+from animerag.ui import (
+    catalogue,
+    catalogue_filters,
+    catalogue_gaps,
+    components,
+    navigation,
+    saved_filters,
+    session,
+    show,
+)
 
 
 def page() -> None:
@@ -23,7 +32,10 @@ def page() -> None:
     first = st.query_params.get("gaps")  # a link from Home: what it names comes before the list
     if first:
         catalogue_gaps.gaps(first)
-    catalogue.show_table(catalogue_filters.controls())
+    asked = catalogue_filters.controls()
+    with components.error_boundary():
+        saved_filters.draw()
+    catalogue.show_table(asked)
     if not first:
         catalogue_gaps.gaps()
 

@@ -14,7 +14,7 @@ from animerag.batch.export import conversation_json, conversation_markdown
 from animerag.models.answers import Answer, AnswerStatus, Exchange
 from animerag.models.filters import Filters
 from animerag.models.retrieval import Retrieval
-from animerag.ui import ask_sources, conversation, session, source_dialog
+from animerag.ui import ask_sources, conversation, session, source_dialog, teach
 from animerag.ui.components import EXAMPLES, error_boundary, show_error
 from animerag.ui.text import answer_markdown, counted, escape, label, moment
 
@@ -197,6 +197,7 @@ def _foot(item: Exchange) -> bool:
             st.caption(_written_by(answer), width="content")
             if st.button("Details", key="ask_how", icon=":material/timeline:", type="tertiary"):
                 source_dialog.how(item)
+            teach.offer(item)
         retry = answer is None or answer.cached or answer.status in (AnswerStatus.ERROR, AnswerStatus.TRUNCATED)
         return retry and st.button("Retry", key="ask_retry", icon=":material/refresh:", type="tertiary")
 

@@ -51,6 +51,7 @@ _NARROWING: dict[str, Any] = {
 }  # fmt: skip
 _DEFAULTS: dict[str, Any] = {**_NARROWING, "order": "rating", "reverse": False, "page": 1}
 _LINK = "catalogue_link"
+SAVED = "saved"  # in the address of a saved filter
 _IN_ADDRESS: Any = {"bind": "query-params", "persist_state": "session"}
 _SEVERAL: Any = {**_IN_ADDRESS, "filter_mode": "contains", "select_all": False}
 
@@ -106,10 +107,13 @@ def controls() -> BrowseRequest:
 def _begin_with_link() -> None:
     """Forget earlier filters when a link brings its own: it would list less than it promises."""
     where = st.query_params.get("where")
-    if where and where != st.session_state.get(_LINK):
+    saved = st.query_params.pop(SAVED, None) is not None  # gone at once: the same link counts again later
+    if saved or (where and where != st.session_state.get(_LINK)):
         for name, value in _DEFAULTS.items():
             if name not in st.query_params:
                 st.session_state[name] = value
+            elif saved:
+                st.session_state.pop(name, None)  # its control begins with the address
     st.session_state[_LINK] = where
 
 
@@ -151,7 +155,7 @@ def _linked_condition() -> Condition:
         show_error(str(error))
         return EVERYTHING
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        st.caption("From your question:", width="content")
+        st.caption("Filtered by:", width="content")
         for keys, words in session.labelled(condition):
             hint = "Show more by removing this condition"
             if st.button(label(words), key=f"catalogue_where_{keys}", icon=":material/close:", help=hint):

@@ -117,3 +117,24 @@ def test_what_needs_attention_is_a_click_away(owned):
     (skipped,) = [one.value for one in owned.dataframe if "Reason" in one.value]
     assert (list(skipped["File"]), list(skipped["Line"])) == (["mine.csv"], [7])
     assert ("catalogue", "gaps=stubs", "Show in Catalogue") in links(owned)
+
+
+def test_the_right_show_can_be_chosen_under_an_answer(owned):
+    visit(owned, "ask")
+    owned.chat_input[0].set_value("What is Harbour Nights about?").run()
+    owned.session_state["teach_search"] = "alph"
+    owned.button(key="ask_teach").click().run()
+    assert owned.text_input(key="teach_title").value == "Harbour Nights"
+    assert [plain(one) for one in owned.radio(key="teach_show").options] == ["Alpha (1994)", "Alpha 2nd Season (1996)"]
+    assert owned.button(key="teach_save").disabled
+
+
+def test_filters_are_saved_as_a_link(owned):
+    visit(owned, "catalogue")
+    owned.query_params["type"] = "movie"
+    owned.run()
+    owned.text_input(key="catalogue_filter_name").set_value("*Films*").run()
+    owned.button(key="catalogue_filter_save").click().run()
+    assert ("catalogue", "type=movie&saved=1", "*Films*") in links(owned)
+    owned.button(key="catalogue_filter_delete_0").click().run()
+    assert "*Films*" not in labels(owned)

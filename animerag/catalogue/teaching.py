@@ -1,0 +1,76 @@
+"""Corrections by the user: the show that a question meant gets the title it was called by, and a row in a sheet.
+
+The sheet, `my_questions.csv` in the data directory, is one for `animerag evaluate`: what was wrong once can be tested.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+from typing import TYPE_CHECKING
+
+from filelock import FileLock
+
+from animerag.batch.export import formula_safe
+from animerag.errors import InvalidInputError, LibraryError
+from animerag.text.cleaning import normalise
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from animerag.catalogue.editing import Editing
+    from animerag.models.shows import Show
+    from animerag.storage.library import Library
+
+SHEET = "my_questions.csv"
+_COLUMNS = ("question", "expected_ids", "kind")
+_TITLE, _PLOT = "title", "plot"
+_LONGEST = 500  # characters of a title, and of a question in the sheet
+_PATIENCE_S = 10.0
+
+
+class Teaching:
+    """Stores which show a question meant."""
+
+    def __init__(self, library: Library, editing: Editing, sheet: Path) -> None:
+        """`sheet` is made with the first correction."""
+        self._library = library
+        self._editing = editing
+        self.sheet = sheet
+
+    async def correct(self, question: str, show_id: str, title: str = "") -> Show:
+        """Note that a question means this show, and return the show.
+
+        `title` is what the question calls it, and becomes one of its titles; it is empty for a description. A question
+        that was corrected before gets the new show. Raises InvalidInputError, LibraryError and what an edit raises.
+        """
+        asked, called = " ".join(question.split()), " ".join(title.split())
+        if not asked or max(len(asked), len(called)) > _LONGEST:
+            raise InvalidInputError(f"A question and a title have 1 to {_LONGEST} characters: shorten them.")
+        show = await self._library.show(show_id)
+        if show is None:
+            raise InvalidInputError("This show is not in the catalogue any more.")
+        if called and normalise(called) not in {normalise(one) for one in (show.title, *show.titles)}:
+            others = [one for one in show.titles if one != show.title]
+            show = await self._editing.edit(show_id, {"titles": [show.title, *others, called]})
+        await asyncio.to_thread(self._note, asked, show_id, _TITLE if called else _PLOT)
+        return show
+
+    def _note(self, question: str, show_id: str, kind: str) -> None:
+        row = (formula_safe(question), show_id, kind)
+        try:
+            with FileLock(self.sheet.with_suffix(".lock"), timeout=_PATIENCE_S):
+                rows = [one for one in self._rows() if normalise(one[0]) != normalise(row[0])]
+                fresh = self.sheet.with_suffix(".new")
+                with fresh.open("w", encoding="utf-8", newline="") as file:
+                    csv.writer(file).writerows([_COLUMNS, *rows, row])
+                fresh.replace(self.sheet)
+        except (OSError, TimeoutError) as error:
+            raise LibraryError(f"{self.sheet} cannot be written: close it elsewhere, and try again.") from error
+
+    def _rows(self) -> list[list[str]]:
+        """Return the rows below the heading; those that somebody wrote there in another shape stay as they are."""
+        if not self.sheet.exists():
+            return []
+        with self.sheet.open(encoding="utf-8-sig", newline="") as file:
+            return [row for row in list(csv.reader(file))[1:] if row]

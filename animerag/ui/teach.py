@@ -1,0 +1,75 @@
+"""What Ask offers where an answer is about another show than the one that was meant."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from animerag.errors import AnimeRAGError
+from animerag.query.asked_titles import asked_title
+from animerag.ui import conversation, session
+from animerag.ui.components import show_error
+from animerag.ui.text import label
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from animerag.models.answers import Exchange
+    from animerag.models.shows import Show
+
+_OFFERED = 8  # shows to choose from
+_STORE_S = 120.0  # a provider may have to embed the show again
+
+
+def offer(item: Exchange) -> None:
+    """Draw the button under an answer that opens the choice of the right show."""
+    if st.button("Not the show I meant", key="ask_teach", icon=":material/school:", type="tertiary"):
+        _choose(item)
+
+
+@st.dialog("Not the show I meant", width="large")
+def _choose(item: Exchange) -> None:
+    question = (item.answer.standalone if item.answer else None) or item.question
+    st.text(question)
+    letters = st.text_input("Find the show you meant", key="teach_search", placeholder="Any title, in any script")
+    shows = {show.id: show for show in _candidates(item, (letters or "").strip())}
+    if not shows:
+        st.info("No title matches. Try fewer letters or another script.", icon=":material/search_off:")
+        return
+    chosen = st.radio(
+        "The show you meant", list(shows), None, format_func=lambda one: label(_named(shows[one])), key="teach_show"
+    )
+    title = st.text_input(
+        "Also call it",
+        asked_title(question) or "",
+        key="teach_title",
+        help="This becomes a title of the show. Leave it empty if your question describes the show.",
+    )
+    sheet = session.services().teaching.sheet
+    st.caption(label(f"The question is saved in {sheet.name} in the data directory, for animerag evaluate."))
+    if st.button("Save and ask again", type="primary", disabled=chosen is None, key="teach_save") and chosen:
+        _save(item.question, question, chosen, title or "")
+
+
+def _save(asked: str, question: str, show_id: str, title: str) -> None:
+    try:
+        session.runtime().call(session.services().teaching.correct(question, show_id, title), _STORE_S)
+    except AnimeRAGError as error:
+        show_error(str(error))
+        return
+    conversation.ask_next(asked)
+    st.rerun()
+
+
+def _candidates(item: Exchange, letters: str) -> Sequence[Show]:
+    """Return shows with these letters in a title; without letters, what the answer considered after its first."""
+    if letters:
+        page = session.runtime().call(session.services().browsing.page(letters, order="votes"))
+        return page.shows[:_OFFERED]
+    sources = item.retrieval.sources if item.retrieval else ()
+    return [source.show for source in sources[1 : _OFFERED + 1]] or [source.show for source in sources]
+
+
+def _named(show: Show) -> str:
+    return f"{show.title} ({show.year})" if show.year else show.title
