@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from animerag.config import SAVABLE, variable
 from animerag.errors import AnimeRAGError, SettingsError
@@ -31,12 +31,12 @@ class ConnectionCheck:
     message: str
 
 
-async def saved_settings(library: Library) -> dict[str, Any]:
+async def saved_settings(library: Library) -> dict[str, object]:
     """Return the saved settings by name. Raises LibraryError."""
     return from_facts(await library.facts(SETTING))
 
 
-def from_facts(facts: Mapping[str, str]) -> dict[str, Any]:
+def from_facts(facts: Mapping[str, str]) -> dict[str, object]:
     """Return the settings that are stored as metadata, by name; the keys come without `SETTING`."""
     settings = {}
     for name, value in facts.items():
@@ -77,7 +77,7 @@ class Preferences:
         """Test the models in use; this embeds one word."""
         return await self.try_out(self._settings)
 
-    async def save(self, changes: Mapping[str, Any]) -> Settings:
+    async def save(self, changes: Mapping[str, object]) -> Settings:
         """Save changed settings, None for the default; return the settings that apply from the next start.
 
         Raises SettingsError, and saves nothing, if a value cannot be used or the provider rejects it.

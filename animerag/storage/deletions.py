@@ -82,7 +82,7 @@ async def forget(database: Database) -> None:
         await connection.execute(delete(deletions))
 
 
-async def _contents(connection: AsyncConnection, rows: Iterable[Row[Any]]) -> list[dict[str, Any]]:
+async def _contents(connection: AsyncConnection, rows: Iterable[Row[object]]) -> list[dict[str, object]]:
     """Return the rows of `deletions` for rows of `shows`."""
     at = now()
     contents: dict[str, dict[str, Any]] = {}

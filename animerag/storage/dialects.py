@@ -5,7 +5,7 @@ Each dialect is a package with the same modules; the connection decides which on
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -71,7 +71,7 @@ class SQLDialect(Protocol):
     def insert(self, table: Table) -> Insert:
         """Return an insert that takes `on_conflict_do_update` and `on_conflict_do_nothing`."""
 
-    def position(self, text: ColumnElement[Any], part: str) -> ColumnElement[int]:
+    def position(self, text: ColumnElement[object], part: str) -> ColumnElement[int]:
         """Return where `part` first stands in a text, from 1; 0 where it does not."""
 
 

@@ -47,7 +47,7 @@ class JobJournal:
             if request is not None:
                 await connection.execute(insert(job_requests).values(job_id=job_id, request=dict(request)))
 
-    async def request(self, job_id: str) -> dict[str, Any] | None:
+    async def request(self, job_id: str) -> dict[str, object] | None:
         """Return the request of a job, or None if none was recorded."""
         request: dict[str, Any] | None = await self._database.scalar(
             select(job_requests.c.request).where(job_requests.c.job_id == job_id)

@@ -11,6 +11,7 @@ import streamlit as st
 from animerag.charts import live as live_charts
 from animerag.charts import runs as run_charts
 from animerag.comparison.demo import demo_race
+from animerag.comparison.experiment import Experiment
 from animerag.comparison.plan import MODES
 from animerag.comparison.presets import PRESETS
 from animerag.comparison.progress import ExperimentProgress
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from streamlit.elements.lib.mutable_tab_container import TabContainer
 
     from animerag.charts.style import Figure
-    from animerag.comparison.experiment import Experiment
     from animerag.comparison.plan import Workload
     from animerag.jobs.jobs import Job
 
@@ -88,11 +88,11 @@ def race(job: Job | None, workload: Workload) -> None:
     """Draw the race in progress, the last one of this work, or else the stored one."""
     if job is not None and job.running:
         job_watched(job, _race_status, _race_lanes, _fraction)
-    elif job is not None and (job.report is None or job.state == "failed"):
+    elif job is not None and ((experiment := job.report_as(Experiment)) is None or job.state == "failed"):
         show_error(f"The race did not finish. {job.error or 'It was stopped before any mode finished.'}")
         st.caption("Your data is safe: the race uses a temporary catalogue. Fix the problem and try again.")
-    elif job is not None and job.report.plan.workload == workload:
-        _race_result(job.report)
+    elif job is not None and experiment is not None and experiment.plan.workload == workload:
+        _race_result(experiment)
     elif (demo := demo_race(workload)) is not None:
         outcome(demo.experiment)
         _race_chart(demo.experiment)
@@ -238,7 +238,8 @@ def _finished_runs(job: Job) -> None:
 
 def shown_experiment(job: Job | None) -> Experiment | None:
     """Return the experiment to show: the one that was opened, else that of the latest job unless it was deleted."""
-    opened = st.query_params.get("experiment") or (job.report.id if job is not None and job.report else None)
+    latest = job.report_as(Experiment) if job is not None else None
+    opened = st.query_params.get("experiment") or (latest.id if latest is not None else None)
     if opened is None:
         return None
     found: Experiment | None = st.session_state.get("compare_shown")
@@ -259,7 +260,7 @@ def open_experiment(experiment_id: str | None) -> None:
 
 def ended_without_figures(job: Job | None) -> None:
     """Say why an experiment has nothing to show."""
-    if job is None or job.running or (job.report is not None and job.report.runs):
+    if job is None or job.running or ((experiment := job.report_as(Experiment)) is not None and experiment.runs):
         return
     if job.state == "failed":
         show_error(f"The experiment could not run. {job.error}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import streamlit as st
 
 from animerag.ingestion.resumable import to_correct
+from animerag.models.imports import IngestReport
 from animerag.ui import session, upload_files
 from animerag.ui.batch import tokens_and_cost
 from animerag.ui.components import show_error
@@ -16,16 +17,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from animerag.jobs.jobs import Job
-    from animerag.models.imports import IngestReport
 
 
 def ended(job: Job) -> None:
     """Draw the result of the last import, then its details."""
-    if job.state == "failed" or job.report is None:
+    report = job.report_as(IngestReport)
+    if job.state == "failed" or report is None:
         show_error(f"{job.title} was not imported. {job.error or 'The import ended before it could report.'}")
         st.caption("Your catalogue is unchanged. Fix the problem and choose the file again.")
         return
-    report: IngestReport = job.report
     if report.stopped_by:
         st.warning(escape(f"Stopped early: {report.stopped_by}"), icon=":material/warning:")
     elif job.state == "cancelled":

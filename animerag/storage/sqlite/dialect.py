@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import func
 from sqlalchemy.dialects.sqlite import insert
@@ -21,7 +21,7 @@ class _SQLiteDialect:
     def insert(self, table: Table) -> Insert:
         return insert(table)
 
-    def position(self, text: ColumnElement[Any], part: str) -> ColumnElement[int]:
+    def position(self, text: ColumnElement[object], part: str) -> ColumnElement[int]:
         return func.instr(text, part)
 
 
