@@ -20,7 +20,7 @@ def add(commands: Commands) -> None:
 
 
 async def run(_options: argparse.Namespace) -> int:
-    """Serve until the client closes its end. Raises InvalidInputError without the package mcp, LibraryError."""
+    """Serve until the client disconnects. Raises InvalidInputError without the package mcp, LibraryError."""
     from animerag.api.backend import LocalBackend
     from animerag.api.endpoints import NO_MCP
 

@@ -1,4 +1,4 @@
-"""`animerag stats`: the figures of the collection, as Home shows them."""
+"""`animerag stats`: print the figures of the collection that Home shows."""
 
 from __future__ import annotations
 

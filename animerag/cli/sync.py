@@ -1,4 +1,4 @@
-"""`animerag sync shoko`: the catalogue as a Shoko Server has it, and only what changed."""
+"""`animerag sync shoko`: import new and changed shows from a Shoko Server."""
 
 from __future__ import annotations
 
@@ -18,17 +18,19 @@ if TYPE_CHECKING:
 
 def add(commands: Commands) -> None:
     """Add `sync` to the command line."""
-    parser = commands.add_parser("sync", help="import from a server, and only what changed since")
+    parser = commands.add_parser("sync", help="import new and changed shows from a server")
     sources = parser.add_subparsers(dest="source", metavar="SOURCE", required=True)
     shoko = sources.add_parser("shoko", help="Shoko Server; the key comes from ANIMERAG_SHOKO_KEY")
-    shoko.add_argument("--url", required=True, metavar="URL", help="its address, such as http://localhost:8111")
-    shoko.add_argument("--user", metavar="NAME", help="refuse a key that belongs to somebody else")
+    shoko.add_argument(
+        "--url", required=True, metavar="URL", help="address of the server, such as http://localhost:8111"
+    )
+    shoko.add_argument("--user", metavar="NAME", help="refuse the key of any other user")
     shoko.add_argument("--json", action="store_true", help="print one JSON object")
     shoko.set_defaults(run=sync)
 
 
 async def sync(options: argparse.Namespace) -> int:
-    """Synchronise. Raises AnimeRAGError where nothing could be done."""
+    """Synchronise. Raises AnimeRAGError if nothing could be imported."""
     from animerag.ingestion.shoko_sync import NAME, SYNC_JOB
 
     async with services() as opened:
@@ -52,7 +54,7 @@ async def sync(options: argparse.Namespace) -> int:
             print(f"{done.series:,} series on the server, {done.fetched:,} of them new or changed ({requests}).")
             print_counts(report)
         if report.stopped_by:
-            print(f"Stopped: {report.stopped_by} Run the command again to do the rest.", file=sys.stderr)
+            print(f"Stopped: {report.stopped_by} Run the command again to continue.", file=sys.stderr)
         if stopped:
             return CANCELLED
         return ROWS_LEFT if report.quarantined or report.cancelled else DONE

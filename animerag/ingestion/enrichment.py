@@ -1,7 +1,7 @@
-"""Reference files: what a database of all anime knows of shows that are there; it adds no show.
+"""Enriches stored shows from a reference file, such as a database of all anime; adds no shows.
 
-A row is about a show where an id or a title is the same and no other show has it. Only what the catalogue lacks is
-filled in: nothing is overwritten, and what is embedded stays as it is.
+A row matches a show that alone has the same id or title. Only missing fields are filled: nothing is overwritten, and
+embedded texts do not change.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _FOLLOWS = {"sequel": "Sequel", "prequel": "Prequel"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamedEntry:
-    """A row of a reference file as relations name it."""
+    """A row of a reference file, for naming relations."""
 
     title: str
     year: int | None
@@ -42,19 +42,19 @@ class NamedEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReferencePlan(IdPlan):
-    """Which show each row of a reference file is about; `entries` are all its rows, which relations name."""
+    """The show that each row of a reference file matches; `entries` are all rows, for naming relations."""
 
     entries: Mapping[str, NamedEntry]
 
     def name(self, show: Show) -> Show:
-        """Return a row under its show's id in the catalogue, its relations named."""
+        """Return a row with its show's id in the catalogue and named relations."""
         relations = tuple(replace(item, id=self.id_of(item.id)) for item in _named(show, self.entries))
         origin = show.origin and replace(show.origin, source_id=show.id, reference=True)
         return replace(show, id=self.id_of(show.id), relations=relations, similar=(), origin=origin)
 
 
 async def plan(library: Library, seen: FileIds, entries: Mapping[str, NamedEntry]) -> ReferencePlan:
-    """Decide which show each row of a reference file is about. Raises LibraryError."""
+    """Decide which show each row of a reference file matches. Raises LibraryError."""
     stored = await provenance.stored(library)
     by_key: dict[int, list[str]] = defaultdict(list)
     mains: dict[str, int] = {}
@@ -82,7 +82,7 @@ async def plan(library: Library, seen: FileIds, entries: Mapping[str, NamedEntry
 
 
 def enriched(stored: Show, reference: Show) -> Show:
-    """Return a stored show with what a reference knows and it lacks."""
+    """Return a stored show with its missing fields filled from a reference."""
     fields: dict[str, Any] = {
         name: getattr(reference, name) for name in _FIELDS if getattr(stored, name) in (None, (), 0)
     }
@@ -93,7 +93,7 @@ def enriched(stored: Show, reference: Show) -> Show:
 
 
 def hash_of(title: str) -> int:
-    """Return what a main title is recognised by."""
+    """Return the hash that recognises a main title."""
     return fingerprint(title, (), "").keys[0]
 
 
@@ -104,7 +104,7 @@ def _match(
     stored: Mapping[str, StoredShow],
     by_key: Mapping[int, list[str]],
 ) -> str | None:
-    """Return the one show that a row may be about: it shares a title, and its year is not another one."""
+    """Return the only show that a row may match: it shares a title, and its year does not differ."""
     known = seen.of(given)
     candidates = {show_id for key in known.keys for show_id in by_key.get(key, ())}
     if given in stored and fingerprint(stored[given].title, stored[given].titles, "").is_like(known):
@@ -115,7 +115,7 @@ def _match(
 
 
 def _one_each(found: Mapping[str, str], entries: Mapping[str, NamedEntry], mains: Mapping[str, int]) -> dict[str, str]:
-    """Return one row for each show: of several the one that has its main title, or none where that is not one."""
+    """Return one row per show: of several, the only one with its main title, otherwise none."""
     rows: dict[str, list[str]] = defaultdict(list)
     for given, show_id in found.items():
         rows[show_id].append(given)
@@ -129,7 +129,7 @@ def _one_each(found: Mapping[str, str], entries: Mapping[str, NamedEntry], mains
 
 
 def _named(reference: Show, entries: Mapping[str, NamedEntry]) -> Iterator[RelatedShow]:
-    """Yield the relations of a row with titles, and with their kind as far as titles and years tell it."""
+    """Yield the relations of a row with titles, and with their kind if titles and years determine it."""
     own = _words(reference.title)
     for item in reference.relations:
         entry = entries.get(item.id)
@@ -144,12 +144,12 @@ def _named(reference: Show, entries: Mapping[str, NamedEntry]) -> Iterator[Relat
 
 
 def _words(title: str) -> tuple[str, ...]:
-    """Return the words of a title without seasons and numbers; a subtitle counts, so that a spin-off is no sequel."""
+    """Return the words of a title without seasons and numbers; subtitles count, so that a spin-off is not a sequel."""
     return base(_BETWEEN.sub(" ", title))
 
 
 def _relations(stored: Show, added: Iterable[RelatedShow]) -> tuple[RelatedShow, ...]:
-    """Return a show's own relations, named where they had no title, and then those that it does not have."""
+    """Return a show's own relations, with missing titles added, and then the relations that it lacks."""
     own = list(stored.relations)
     known = {item.id for item in own} | {stored.id}
     titles = {item.title.casefold() for item in own if item.title}

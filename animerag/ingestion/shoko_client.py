@@ -1,6 +1,6 @@
-"""Shoko Server's API v3 by HTTP: lists by pages, with limits for servers that are slow, endless or something else.
+"""A client for Shoko Server's API v3: reads lists page by page, with limits for slow and wrong servers.
 
-The key is sent in the header `apikey` and nowhere else; redirects are not followed, so it reaches no other address.
+The key is only sent in the header `apikey`. Redirects are not followed, so it reaches no other address.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class ShokoKeyError(InvalidInputError):
 
 @dataclass(slots=True)
 class ShokoClient:
-    """Requests to one server; `requests` counts what was sent."""
+    """A client for one server; `requests` counts the requests sent."""
 
     session: aiohttp.ClientSession
     base: str
@@ -44,9 +44,9 @@ class ShokoClient:
     requests: int = field(default=0, init=False)
 
     async def get(self, path: str, **query: str | int) -> Any:
-        """Return the JSON of one answer; what may succeed later is tried three times.
+        """Return the JSON of one response; temporary failures are retried twice.
 
-        Raises ShokoKeyError, InvalidInputError where this is no Shoko Server, ProviderError where it does not answer.
+        Raises ShokoKeyError, InvalidInputError for any other server, ProviderError if it does not answer.
         """
         for attempt in range(1, _TRIES + 1):
             try:
@@ -60,9 +60,9 @@ class ShokoClient:
     async def pages(
         self, path: str, identity: Callable[[Any], object], progress: Callable[[int, int], None]
     ) -> list[Any]:
-        """Return all entries of a list, each once by its `identity`; `progress` hears how many there are of how many.
+        """Return all entries of a list, once per `identity`; `progress` is called with the number read and the total.
 
-        Raises as `get` does, and InvalidInputError for a list that does not end.
+        Raises what `get` raises, and InvalidInputError for an endless list.
         """
         found: dict[object, Any] = {}
         page, total = 1, 1
@@ -70,7 +70,9 @@ class ShokoClient:
             answer = await self.get(path, pageSize=PAGE, page=page)
             listed, count = (answer.get("List"), answer.get("Total")) if isinstance(answer, dict) else (None, None)
             if not isinstance(listed, list) or not isinstance(count, int):
-                raise InvalidInputError(f"{self.base}{path} gave no list: is it Shoko Server with its API v3?")
+                raise InvalidInputError(
+                    f"{self.base}{path} did not return a list: check that this is Shoko Server with API v3."
+                )
             total = count
             if total > MAX_ENTRIES:
                 raise InvalidInputError(f"Shoko Server lists {total:,} entries, more than {MAX_ENTRIES:,}.")
@@ -106,7 +108,7 @@ class ShokoClient:
                 data += piece
                 if len(data) > MAX_BYTES:
                     raise InvalidInputError(
-                        f"Shoko Server at {self.base} answers with more than {MAX_BYTES // 2**20} MB: that is no list."
+                        f"Shoko Server at {self.base} sent more than {MAX_BYTES // 2**20} MB: check the address."
                     )
         try:
             return json.loads(data)
@@ -118,28 +120,28 @@ class ShokoClient:
 
 
 class _Unavailable(Exception):  # noqa: N818 - never leaves this module
-    """The server cannot answer now."""
+    """The server is temporarily unavailable."""
 
 
 @asynccontextmanager
 async def connected(url: str, key: str) -> AsyncIterator[ShokoClient]:
-    """Open a client. Raises InvalidInputError for an address that cannot be one."""
+    """Open a client. Raises InvalidInputError for an invalid address."""
     base = checked_address(url)
     async with aiohttp.ClientSession(headers={"apikey": key, "Accept": "application/json"}) as session:
         yield ShokoClient(session, base, timeout_s=_TOTAL_S, pause_s=_PAUSE_S)
 
 
 def checked_address(url: str) -> str:
-    """Return the address of a server without its API's path. Raises InvalidInputError."""
+    """Return the address of a server without the path of its API. Raises InvalidInputError."""
     try:
         parts = urlsplit(url.strip())
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         usable = False
     if not usable:
-        raise InvalidInputError(f"{url[:80]} is no address: write one such as http://localhost:8111.")
+        raise InvalidInputError(f"{url[:80]} is not an address: write it like http://localhost:8111.")
     if parts.username or parts.password or parts.query or parts.fragment:
-        raise InvalidInputError("The address may have no user, password or key in it: set ANIMERAG_SHOKO_KEY instead.")
+        raise InvalidInputError("The address must not contain a user, password or key: set ANIMERAG_SHOKO_KEY instead.")
     path = parts.path.rstrip("/").removesuffix(_API)
     return f"{parts.scheme}://{parts.netloc}{path}"
 

@@ -1,4 +1,4 @@
-"""Entries of Shoko Server's API v3 as records of a Shoko export, which the same reader reads."""
+"""Converts entries of Shoko Server's API v3 to records of a Shoko export, for the same reader."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _MAX = 10
 
 
 def fingerprint(series: Mapping[str, Any], anime: Mapping[str, Any], user: str) -> str:
-    """Return what changes when a series has to be fetched again: its own entries in both lists, and whose key it is."""
+    """Return a hash of a series' entries in both lists and of the key's user; if it changes, fetch the series again."""
     seen = [{name: value for name, value in one.items() if name not in _VOLATILE} for one in (series, anime)]
     return hashlib.sha256(json.dumps([user, *seen], sort_keys=True).encode()).hexdigest()
 
 
 def relations_of(entries: Iterable[Any], titles: Mapping[int, Mapping[str, Any]]) -> dict[int, list[dict[str, Any]]]:
-    """Return the relations of each show, the related ones named where the server knows them."""
+    """Return the relations of each show, with titles if the server knows them."""
     relations: dict[int, list[dict[str, Any]]] = {}
     for entry in entries:
         own, other = (_object(entry.get(name)).get("AniDB") for name in ("IDs", "RelatedIDs"))
@@ -44,7 +44,7 @@ def relations_of(entries: Iterable[Any], titles: Mapping[int, Mapping[str, Any]]
 
 
 def details_of(tags: object, similar: object, files: Iterable[Any]) -> dict[str, Any]:
-    """Return what is fetched of each series by itself, as its record has it."""
+    """Return the details of one series, in the form of its record."""
     return {
         "tags": [
             {
@@ -125,7 +125,7 @@ def _files(entries: Iterable[Any]) -> dict[str, Any]:
 
 
 def _languages(released: object, streams: object) -> list[str]:
-    """Return the languages that a release declares, or those of the streams where it declares none."""
+    """Return the languages that a release declares, otherwise those of its streams."""
     named = [_CAMEL.sub(" ", str(one)) for one in released if one] if isinstance(released, list) else []
     return named or [str(one["LanguageCode"]) for one in _objects(streams) if one.get("LanguageCode")]
 
@@ -147,7 +147,7 @@ def _rank(title: Mapping[str, Any]) -> tuple[int, bool, bool]:
 
 
 def _share(rating: Mapping[str, Any], most: int) -> float | int:
-    """Return a rating out of `most`, in hundredths as an export has it where that is 1000."""
+    """Return a rating out of 1000, converted from one out of `most`."""
     value, of = rating.get("Value"), rating.get("MaxValue")
     if not isinstance(value, int | float) or not isinstance(of, int | float) or not of:
         return 0

@@ -1,7 +1,7 @@
-"""Shoko Server synchronised: its lists are read, what changed is fetched, and all goes through the import.
+"""Synchronises the catalogue with Shoko Server: reads its lists, fetches changed series, and imports everything.
 
-What was fetched lies in the data directory, a line a series, as soon as it arrives: an interrupted sync resumes, and
-the next one asks only for lists as long as nothing changed.
+Fetched series are stored in the data directory as they arrive, one per line, so that an interrupted sync can be resumed
+and the next one only fetches changes.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _IN_A_ROW = 5  # series that fail one after the other before the sync stops
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncReport:
-    """What a sync did: series that the server lists, how many were fetched, requests, and the import's report."""
+    """The result of a sync: listed and fetched series, requests, and the report of the import."""
 
     series: int = 0
     fetched: int = 0
@@ -62,13 +62,13 @@ class ShokoSync:
     """Synchronises the catalogue with a Shoko Server."""
 
     def __init__(self, ingestion: Ingestion, directory: Path, key: str | None) -> None:
-        """`directory` is for what was fetched; `key` is the server's, None where none is set."""
+        """`directory` stores fetched series; `key` is that of the server, or None."""
         self._ingestion = ingestion
         self._directory = directory
         self._key = key
 
     async def run(self, url: str, control: Control, *, user: str | None = None) -> SyncReport:
-        """Fetch what changed and import it; `user` names whose key it has to be.
+        """Fetch changed series and import all; with `user`, the key must belong to that user.
 
         Raises InvalidInputError for a missing or refused key, another user's key, or what is no Shoko Server;
         ProviderError where it cannot be reached, and what an import raises.
@@ -79,7 +79,9 @@ class ShokoSync:
             me = await client.get("/api/v3/User/Current")
             name = str(me.get("Username")) if isinstance(me, dict) else ""
             if user is not None and user.casefold() != name.casefold():
-                raise InvalidInputError(f"The key belongs to {name}, not to {user}: use a key of {user}.")
+                raise InvalidInputError(
+                    f"The key belongs to {name}, not to {user}: set ANIMERAG_SHOKO_KEY to a key of {user}."
+                )
             listed, relations = await self._lists(client, name, control)
             listing = client.requests
             base = self._directory / hashlib.sha256(client.base.encode()).hexdigest()[:16]
@@ -110,7 +112,7 @@ class ShokoSync:
     async def _lists(
         self, client: ShokoClient, user: str, control: Control
     ) -> tuple[list[_Listed], dict[int, list[dict[str, Any]]]]:
-        """Return the series that the user may see, and the relations of all shows that the server knows."""
+        """Return the series that the user may see, and the relations of all shows on the server."""
 
         def progress(done: int, total: int) -> None:
             control.progress = Progress(done=done, total=total, stage="Reading Shoko's lists")
@@ -130,7 +132,7 @@ class ShokoSync:
     async def _fetch(
         self, client: ShokoClient, listed: list[_Listed], cache: _SeriesCache, control: Control
     ) -> tuple[int, list[RowError]]:
-        """Fetch the series that changed; returns how many were fetched, and a row for each that was not."""
+        """Fetch changed series; return how many were fetched, and a row error for each failure."""
         wanted = [one for one in listed if cache.details(one.number, one.key) is None]
         failed: list[RowError] = []
         done = in_a_row = 0
@@ -154,7 +156,9 @@ class ShokoSync:
                 ):
                     raise outcome.error
                 if in_a_row >= _IN_A_ROW:
-                    raise ProviderError(f"{outcome.error} {done:,} of {len(wanted):,} series are fetched and stay.")
+                    raise ProviderError(
+                        f"{outcome.error} {done:,} of {len(wanted):,} series are stored: run the command again to continue."
+                    )
                 title = str(outcome.item.anime["ID"])
                 failed.append(
                     RowError(
@@ -164,7 +168,7 @@ class ShokoSync:
         return done, failed
 
     async def _import(self, records: list[dict[str, Any]], path: Path, control: Control) -> IngestReport:
-        """Import records through a file, as every import reads one."""
+        """Import records through a file, like every import."""
         if not records:
             return IngestReport()
         lines = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in [_HEADING, *records])
@@ -179,14 +183,14 @@ _HEADING = {"license": "", "source": NAME}  # of JSON lines: with a second line,
 
 
 class _SeriesCache:
-    """What was fetched of each series, in a file that grows by a line at a time."""
+    """The fetched details of each series, in a file with one line per series."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._known: dict[int, tuple[str, dict[str, Any]]] = {}
 
     def load(self) -> None:
-        """Read the file; a line that was cut off is fetched again."""
+        """Read the file; a series with an incomplete line is fetched again."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         if not self._path.exists():
             return
@@ -199,18 +203,18 @@ class _SeriesCache:
                         self._known[int(entry["series"])] = (str(entry["key"]), details)
 
     def details(self, number: int, key: str) -> dict[str, Any] | None:
-        """Return what was fetched of a series that has not changed since."""
+        """Return the fetched details of a series that has not changed since."""
         known = self._known.get(number)
         return known[1] if known is not None and known[0] == key else None
 
     def add(self, number: int, key: str, details: dict[str, Any]) -> None:
-        """Store what was fetched."""
+        """Store the details of a series."""
         self._known[number] = (key, details)
         with self._path.open("a", encoding="utf-8") as file:
             file.write("\n" + _line(number, key, details))  # after a line that was cut off
 
     def keep(self, numbers: set[int]) -> None:
-        """Write the file again with these series only, each once."""
+        """Rewrite the file with only these series, once each."""
         self._known = {number: known for number, known in self._known.items() if number in numbers}
         _write(self._path, "".join(_line(number, *known) + "\n" for number, known in self._known.items()))
 

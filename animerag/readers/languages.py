@@ -1,4 +1,4 @@
-"""Languages of audio, subtitles and titles: the codes and names that files use, and one English name for each."""
+"""Returns the English names of languages from the codes and names in files."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ _BESIDES = re.compile(r"[\s_(]+|-(?!american|portuguese)")
 
 
 def name_of(value: object) -> str | None:
-    """Return the English name of a language from a code or a name ("de", "ger", "pt-BR"); None for what is none."""
+    """Return the English name of a language from a code or a name ("de", "ger", "pt-BR"); None for anything else."""
     if not isinstance(value, str):
         return None
     plain = value[:60].strip().casefold()
@@ -69,6 +69,6 @@ def name_of(value: object) -> str | None:
 
 
 def names_of(values: object) -> tuple[str, ...]:
-    """Return the languages of a list, or of a text that joins them by commas, each once and in their order."""
+    """Return the languages in a list, or in text that separates them by commas, once each and in order."""
     parts = values.split(",") if isinstance(values, str) else values if isinstance(values, list | tuple | set) else ()
     return tuple(dict.fromkeys(name for part in parts if (name := name_of(part))))

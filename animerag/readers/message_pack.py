@@ -1,4 +1,4 @@
-"""MessagePack values, plain or in blocks of LZ4, as Shoko stores what it measured of a video.
+"""Decodes MessagePack values, plain or in LZ4 blocks, in which Shoko stores the properties of videos.
 
 The formats: github.com/msgpack/msgpack/blob/master/spec.md and github.com/lz4/lz4/blob/dev/doc/lz4_Block_format.md; an
 extension of type 98 holds the sizes of the blocks that follow it in an array.
@@ -27,7 +27,7 @@ _CONSTANTS = {0xC0: None, 0xC2: False, 0xC3: True}
 
 
 def loads(data: bytes) -> Any:
-    """Return the value that bytes hold. Raises ValueError for bytes that hold none, or one that is too large."""
+    """Decode a value. Raises ValueError for invalid bytes and for values that are too large."""
     try:
         value = _Unpacker(data).value(0)
         if isinstance(value, list) and value and isinstance(value[0], _Extension) and value[0].kind == _BLOCKS:
@@ -40,7 +40,7 @@ def loads(data: bytes) -> Any:
 
 
 class _Extension:
-    """A value of a type that its writer defined."""
+    """A value of an extension type."""
 
     def __init__(self, kind: int, data: bytes) -> None:
         self.kind = kind
@@ -48,14 +48,14 @@ class _Extension:
 
 
 class _Unpacker:
-    """Reads values one after the other."""
+    """Decodes values one after another."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
         self._at = 0
 
     def value(self, depth: int) -> Any:
-        """Return the next value. Raises ValueError."""
+        """Decode the next value. Raises ValueError."""
         if depth > _DEEPEST:
             raise ValueError("the value is nested too deeply")
         [mark] = self._take(1)
@@ -100,7 +100,7 @@ class _Unpacker:
 
 
 def _unpacked(block: bytes, size: int) -> bytes:
-    """Return a block of LZ4 unpacked to `size` bytes. Raises ValueError, IndexError."""
+    """Return an LZ4 block unpacked to `size` bytes. Raises ValueError, IndexError."""
     if not isinstance(size, int) or not 0 <= size <= _MOST_BYTES:
         raise ValueError("the value is too large")
     out, at = bytearray(), 0
@@ -125,7 +125,7 @@ def _unpacked(block: bytes, size: int) -> bytes:
 
 
 def _length(block: bytes, at: int, length: int) -> tuple[int, int]:
-    """Return a length that began with half a byte, and where it ends."""
+    """Return a length that starts with half a byte, and its end."""
     if length == _MORE:
         while True:
             more = block[at]

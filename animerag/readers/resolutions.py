@@ -1,4 +1,4 @@
-"""Resolutions of videos by their usual names."""
+"""Names the resolutions of videos."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _SIZE = re.compile(r"(\d{2,5})\s*[xX×]\s*(\d{2,5})")
 
 
 def resolution_of(text: str) -> str | None:
-    """Return the usual name of a resolution: "1920x800" is "1080p"; None where the text names none."""
+    """Return the usual name of a resolution: "1920x800" is "1080p"; None for any other text."""
     match = _SIZE.search(text)
     if match is None:
         return None

@@ -1,7 +1,7 @@
-"""What a Shoko record has beside an export: weights and spoiler flags of tags, files, and its owner's list.
+"""Reads the parts of a Shoko record that an export lacks: tag weights, spoiler flags, files, and the user's list.
 
-`tags` is a list of objects with `name`, `weight` and `spoiler`. `collection` is an object, any part of which may be
-left out: `owned` and `missing` episodes, `size` in bytes, `resolution`, lists `audio` and `subtitles`, `watched`
+`tags` is a list of objects with `name`, `weight` and `spoiler`. `collection` is an object with optional parts:
+`owned` and `missing` episodes, `size` in bytes, `resolution`, lists `audio` and `subtitles`, `watched`
 episodes, and `score` from 0 to 10.
 """
 
@@ -22,7 +22,7 @@ _MOST_BYTES = 2**60
 
 
 def completed(show: Show, record: Mapping[str, Any]) -> Show:
-    """Return a show with what its record says beside an export; a value that cannot be is left out."""
+    """Return a show with these parts of its record, without invalid values."""
     tags = [one for one in _list(record.get("tags")) if isinstance(one, dict) and isinstance(one.get("name"), str)]
     own = record.get("collection")
     if not tags and not isinstance(own, dict):
@@ -48,7 +48,7 @@ def _files(own: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _mine(own: Mapping[str, Any], episodes: int | None) -> dict[str, Any]:
-    """Return status, progress and score; a show of which nothing was watched has no status."""
+    """Return status, progress and score; a show without watched episodes has no status."""
     watched = _number(own.get("watched")) or None
     if watched and episodes:
         watched = min(watched, episodes)

@@ -1,7 +1,7 @@
-"""Shoko's own database, JMMServer.db3: everything that an export has, and what its owner has watched and stored.
+"""Reads Shoko's database, JMMServer.db3: everything in an export, watch states and local files.
 
-Versions are recognised by their tables and columns. A show's record is what an export would hold of it, with titles by
-language, tags by weight, and files; only `AniDB_Anime` is needed, and whatever else is missing is said.
+Versions are recognised by their tables and columns. A show's record is that of an export with titles by language, tags
+by weight, and files. Only `AniDB_Anime` is required; other missing parts are reported.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def detect(path: Path, name: str, options: ReadOptions) -> Detection:
 
 
 def read(path: Path, name: str, options: ReadOptions) -> Iterator[Show | RowError]:
-    """Yield each show by its AnimeID. Raises InvalidInputError where the database is damaged or locked."""
+    """Yield the shows by AnimeID. Raises InvalidInputError if the database is damaged or locked."""
     with shoko_schema.opened(path, name) as schema:
         user = _reader_of(_users(schema), options.user)
         id_field = options.id_field or shoko.ID_FIELD
@@ -110,7 +110,7 @@ def read(path: Path, name: str, options: ReadOptions) -> Iterator[Show | RowErro
 
 
 def _without_number(schema: Schema) -> Iterator[dict[str, Any]]:
-    """Yield the rows whose AnimeID is no number: nothing else of the database can belong to them."""
+    """Yield the rows whose AnimeID is not a number, which no other table can refer to."""
     for anime, title in schema.rows(f"SELECT AnimeID, MainTitle FROM {MAIN} WHERE typeof(AnimeID) <> 'integer'"):  # noqa: S608 - as above
         yield {"AnimeID": None if isinstance(anime, bytes | float) else anime, "MainTitle": title}
 
@@ -159,7 +159,7 @@ def _records(schema: Schema, low: int, high: int, user: ShokoUser | None) -> Ite
 
 
 def _joined(first: Sequence[str], stored: object, last: Sequence[str] = ()) -> str:
-    """Return names as an export joins them, each once; names have no `|` of their own."""
+    """Join names like an export, once each, replacing `|` in names."""
     between = str(stored or "").split("|")
     return "|".join(dict.fromkeys(name.replace("|", "/") for name in (*first, *between, *last) if name))
 
@@ -185,7 +185,7 @@ def _title_rank(title: Mapping[str, str]) -> int:
 
 
 def _tags(schema: Schema, low: int, high: int) -> dict[int, list[dict[str, Any]]]:
-    """Return name, weight and spoiler flag of the tags, the weightiest first."""
+    """Return name, weight and spoiler flag of the tags, by descending weight."""
     tags: dict[int, list[dict[str, Any]]] = defaultdict(list)
     if not _has(schema, "tags with weights"):
         return tags
@@ -240,7 +240,7 @@ def _dated(schema: Schema, query: str) -> str:
 
 
 def _mine(schema: Schema, low: int, high: int, user: ShokoUser | None) -> dict[int, dict[str, Any]]:
-    """Return by show how many aired episodes are missing, and what a user watched and how they rated it."""
+    """Return for each show the missing aired episodes, and a user's watched episodes and rating."""
     mine: dict[int, dict[str, Any]] = defaultdict(dict)
     bounds = (low, high)
     if schema.has("AnimeSeries", "AniDB_ID", "MissingEpisodeCount"):
@@ -266,7 +266,7 @@ def _mine(schema: Schema, low: int, high: int, user: ShokoUser | None) -> dict[i
 
 
 def _watched(schema: Schema) -> str:
-    """Return a query for the number of episodes that a user has watched of each show; "" where nothing says it."""
+    """Return a query for the number of watched episodes of each show, "" if the database has none."""
     if _has(schema, "watched episodes"):
         return (
             "SELECT a.AnimeID, count(DISTINCT a.EpisodeNumber) FROM AnimeEpisode_User u JOIN AnimeEpisode e"
@@ -283,7 +283,7 @@ def _watched(schema: Schema) -> str:
 
 
 def _users(schema: Schema) -> list[ShokoUser]:
-    """Return the users that have watched or rated something."""
+    """Return the users with watched or rated shows."""
     if not schema.has("JMMUser", "JMMUserID", "Username"):
         return []
     votes = "IsAniDBUser" if schema.has("JMMUser", "IsAniDBUser") else "1"
@@ -304,7 +304,7 @@ def _users(schema: Schema) -> list[ShokoUser]:
 
 
 def _reader_of(users: Sequence[ShokoUser], wanted: str | None) -> ShokoUser | None:
-    """Return the user whose list is read: the one who was chosen, or the only one there is."""
+    """Return the chosen user, or the only one."""
     if wanted is None:
         return users[0] if len(users) == 1 else None
     return next((user for user in users if user.name.casefold() == wanted.casefold()), None)
@@ -321,7 +321,7 @@ def _has(schema: Schema, part: str) -> bool:
 
 
 def _score(vote: object) -> float | None:
-    """Return a vote in hundredths as a score from 0 to 10; None for none."""
+    """Return a vote in hundredths as a score from 0 to 10, or None."""
     return vote / _HUNDRED if isinstance(vote, int) and 0 < vote <= 10 * _HUNDRED else None
 
 

@@ -1,4 +1,4 @@
-"""What a Shoko database records of local files: episodes, sizes, resolution, and the languages one can choose."""
+"""Reads local files from a Shoko database: episodes, sizes, resolution and languages."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class LocalFiles:
 
 
 def files_of(schema: Schema, low: int, high: int) -> dict[int, LocalFiles]:
-    """Return the local files of each show whose AnimeID lies within the bounds. Raises sqlite3.Error."""
+    """Return the local files of the shows with an AnimeID within the bounds. Raises sqlite3.Error."""
     found: dict[int, LocalFiles] = defaultdict(LocalFiles)
     for anime, number, kind, digest, stored, row, resolution in schema.rows(_files(schema), (low, high)):
         files, size = found[anime], stored if isinstance(stored, int) else 0  # a column may hold anything
@@ -66,7 +66,7 @@ def _files(schema: Schema) -> str:
 
 
 def _languages(schema: Schema) -> Iterable[tuple[str, Any]]:
-    """Yield statements that return AnimeID, audio and subtitles, with what makes a list of each."""
+    """Yield statements that return AnimeID, audio and subtitles, each with a function that makes lists of them."""
     if schema.has("StoredReleaseInfo", "ED2K", "AudioLanguages", "SubtitleLanguages"):
         yield (
             (
@@ -99,7 +99,7 @@ def _languages(schema: Schema) -> Iterable[tuple[str, Any]]:
 
 
 def _complete(schema: Schema, shows: Iterable[LocalFiles]) -> None:
-    """Add what was measured of each show's largest file where nothing else says it."""
+    """Fill missing values from the streams of each show's largest file."""
     if not schema.has("VideoLocal", "VideoLocalID", "MediaBlob"):
         return
     open_ones = [files for files in shows if not files.largest[2] or not (files.audio or files.subtitles)]
@@ -116,7 +116,7 @@ def _complete(schema: Schema, shows: Iterable[LocalFiles]) -> None:
 
 
 def _streams(blob: object) -> Sequence[tuple[int, dict[str, Any]]]:
-    """Return the streams of a video: kind and fields; none where the bytes say something else."""
+    """Return the streams of a video as kind and fields; an empty list for invalid bytes."""
     if not isinstance(blob, bytes):
         return []
     with suppress(ValueError, LookupError, TypeError):

@@ -1,6 +1,6 @@
-"""A Shoko database opened for reading: the tables and columns it has, whatever its version, and short queries.
+"""Opens a Shoko database read-only: its tables and columns in any version, and short queries.
 
-It is never written to. A server that runs goes on writing: each query ends before the next begins and locks nothing.
+A running server can keep writing: queries are short and hold no locks.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ class Schema:
         }
 
     def has(self, table: str, *columns: str) -> bool:
-        """Tell whether there is such a table with these columns."""
+        """Return whether a table exists and has these columns."""
         return table in self._columns and self._columns[table].issuperset(columns)
 
     def columns(self, table: str) -> Sequence[str]:
-        """Return the columns of a table, in the order of their names."""
+        """Return the columns of a table, sorted by name."""
         return sorted(self._columns.get(table, ()))
 
     def rows(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
@@ -50,7 +50,7 @@ class Schema:
 
 @contextmanager
 def opened(path: Path, name: str) -> Iterator[Schema]:
-    """Open a database. Raises InvalidInputError where it is damaged, locked, or none of Shoko's."""
+    """Open a database. Raises InvalidInputError if it is damaged, locked, or not Shoko's."""
     try:
         with closing(sqlite3.connect(_address(path), uri=True, timeout=_BUSY_S)) as connection:
             connection.text_factory = lambda data: data.decode("utf-8", "replace")
@@ -68,7 +68,7 @@ def opened(path: Path, name: str) -> Iterator[Schema]:
 
 
 def _address(path: Path) -> str:
-    """Return a URI that reads and never writes; a database that nobody has open is read without files beside it."""
+    """Return a read-only URI; a database that is not in use is opened without creating files beside it."""
     own = path.absolute()
     with own.open("rb") as file:
         logged = _WAL in file.read(20)[18:20]

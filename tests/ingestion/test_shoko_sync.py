@@ -96,7 +96,7 @@ async def test_only_what_changed_is_fetched_and_nothing_of_it_embedded(services,
 async def test_a_server_that_fails_in_the_middle_is_asked_for_the_rest_later(shoko, sync, record):
     shoko.records += [record(100 + number, f"Show {number}", "A story.") for number in range(30)]
     shoko.fault = lambda path: web.Response(status=502) if shoko.details > 40 and "/Tags" in path else None
-    with pytest.raises(ProviderError, match=r"status 502.* of 32 series are fetched and stay"):
+    with pytest.raises(ProviderError, match=r"status 502.* of 32 series are stored"):
         await sync(shoko)
     fetched = {path for path in shoko.asked if path.endswith("/File")}
     assert len(fetched) > 5
@@ -139,7 +139,7 @@ async def test_a_cut_line_of_what_was_fetched_is_fetched_again(settings, shoko, 
     [
         (lambda _: web.Response(text="<html>Hello</html>", content_type="text/html"), "something that is not JSON"),
         (lambda _: web.Response(status=302, headers={"Location": "http://127.0.0.1:9/"}), "with status 302"),
-        (lambda path: web.json_response([1]) if path == "/Series" else None, "gave no list"),
+        (lambda path: web.json_response([1]) if path == "/Series" else None, "did not return a list"),
         (
             lambda path: (
                 web.json_response({"Total": 10**6, "List": [{"IDs": {"ID": 1}}]}) if path == "/Series" else None
