@@ -214,7 +214,7 @@ class Runtime:
 
 
 async def _pump(events: AsyncGenerator[Any, None], put: Callable[[tuple[str, Any]], None]) -> None:
-    """Carry what a generator yields, its error and its end to another thread."""
+    """Pass the items of a generator, its error and its end to another thread."""
     try:
         async with contextlib.aclosing(events):
             async for event in events:

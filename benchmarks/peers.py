@@ -151,7 +151,7 @@ def row(variant, level, results, options):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--export", type=Path, help="a Shoko export; without one the sample's shows repeat")
+    parser.add_argument("--export", type=Path, help="a Shoko export (default: the sample's shows, repeated)")
     parser.add_argument("--documents", type=int, default=1458)
     parser.add_argument("--levels", type=lambda text: [int(part) for part in text.split(",")], default=[1, 3, 5, 10])
     parser.add_argument("--latency", type=float, default=1.5)

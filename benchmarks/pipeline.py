@@ -166,7 +166,7 @@ def level(text):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--export", type=Path, help="a Shoko export; without one the sample's shows repeat")
+    parser.add_argument("--export", type=Path, help="a Shoko export (default: the sample's shows, repeated)")
     parser.add_argument("--documents", type=int, default=1458)
     parser.add_argument(
         "--levels", type=lambda text: [level(part) for part in text.split(",")], default=[3, 5, 10, 15, "auto"]

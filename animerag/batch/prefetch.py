@@ -74,7 +74,7 @@ class QuestionPrefetcher:
         return prepared[text].usage if text in prepared else Usage()
 
     async def close(self) -> None:
-        """Cancel what is still running."""
+        """Cancel the requests and searches in progress."""
         tasks = [self._embedding, *self._chunks.values()]
         for task in tasks:
             task.cancel()

@@ -1,4 +1,4 @@
-"""Answers sheets of questions, several at a time; journals each answer at once, and isolates rows that fail."""
+"""Answers sheets of questions, several at a time; journals every answer on arrival, and isolates rows that fail."""
 
 from __future__ import annotations
 

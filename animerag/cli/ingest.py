@@ -41,7 +41,7 @@ def add(commands: Commands) -> None:
     parser.add_argument("--concurrency", type=number_or_auto, metavar="N|auto", help="requests in flight")
     add_reading(parser)
     parser.add_argument(
-        "--enrich", action="store_true", help="the files are references: complete the shows that are there, add none"
+        "--enrich", action="store_true", help="use the files as references: complete existing shows without adding any"
     )
     parser.add_argument("--dry-run", action="store_true", help="report what would be stored; store and spend nothing")
     parser.add_argument("--reindex", action="store_true", help="index the shows without a vector for the current model")

@@ -213,13 +213,13 @@ class Identity:
         return self._files[place >> _FILE].at(place & ~(-1 << _FILE))
 
     async def _stored(self, ids: Iterable[str]) -> dict[str, StoredShow]:
-        """Return what is stored under ids, or under the ids they were merged into."""
+        """Return the stored shows of some ids, or of the ids that they were merged into."""
         standing = {show_id: self._merged.get(show_id, show_id) for show_id in ids}
         stored = await provenance.stored(self._library, standing.values())
         return {show_id: stored[other] for show_id, other in standing.items() if other in stored}
 
     async def _renamed(self, seen: FileIds, prefixes: Mapping[str, str]) -> dict[str, str]:
-        """Return the ids that stand for another show: merged by the user, or known by the title of a list's entry."""
+        """Return the ids that mean another show: merged by the user, or matched by the title of a list's entry."""
         renamed = {}
         for given in seen.last:
             own, bare = split_id(given)

@@ -43,7 +43,7 @@ def read_inbox(directory: Path) -> InboxListing:
 
 
 def _beside_database(path: Path) -> bool:
-    """Tell whether a file is the log of a database that lies beside it."""
+    """Return whether a file is the log of a database in the same folder."""
     name, _, ending = path.name.rpartition("-")
     return ending in ("wal", "shm", "journal") and path.with_name(name).exists() if name else False
 

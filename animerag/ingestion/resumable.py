@@ -91,11 +91,11 @@ class Uploads:
     async def _request(self, job_id: str) -> dict[str, Any]:
         request = await self._library.journal.request(job_id)
         if request is None:
-            raise InvalidInputError("What this import was to do is not known any more: upload its file again.")
+            raise InvalidInputError("The files of this import are no longer known: upload them again.")
         return request
 
     async def discard(self, job_id: str) -> None:
-        """Give an interrupted import up; what it stored stays. Raises LibraryError."""
+        """Discard an interrupted import; its stored shows stay. Raises LibraryError."""
         if any(record.id == job_id for record in await self._interrupted()):
             await self._library.journal.end(job_id, state="cancelled", error="Interrupted, and not resumed.")
             await self.clean()

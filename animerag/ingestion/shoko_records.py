@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-_VOLATILE = ("Images", "Poster")  # chosen anew for each answer
+_VOLATILE = ("Images", "Poster")  # chosen at random for each response
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _KINDS = {"Main Story": "Parent Story", "Shared Characters": "Character"}
 _TITLE_RANK = {"Main": 0, "Official": 1}

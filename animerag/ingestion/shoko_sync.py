@@ -157,7 +157,7 @@ class ShokoSync:
                     raise outcome.error
                 if in_a_row >= _IN_A_ROW:
                     raise ProviderError(
-                        f"{outcome.error} {done:,} of {len(wanted):,} series are stored: run the command again to continue."
+                        f"{outcome.error} {done:,} of {len(wanted):,} series are stored: run the command again."
                     )
                 title = str(outcome.item.anime["ID"])
                 failed.append(

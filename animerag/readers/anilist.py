@@ -28,7 +28,7 @@ _HIGHEST = {"POINT_100": 100, "POINT_10_DECIMAL": 10, "POINT_10": 10, "POINT_5":
 
 
 def is_list(start: str) -> bool:
-    """Tell whether JSON begins like a list of AniList."""
+    """Return whether JSON starts like an AniList list."""
     return all(pattern.search(start) for pattern in (_MEDIA, _STATUS, _PROGRESS))
 
 

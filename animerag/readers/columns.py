@@ -240,7 +240,7 @@ def _by_content(sample: Sequence[Sequence[str]], width: int) -> dict[int, str]:
 
 
 def site_of(columns: Sequence[Column]) -> str:
-    """Return the site that the ids come from, if the heading tells, else ""."""
+    """Return the site that the ids come from, judging by the heading, or ""."""
     return next((_SITES.get(fold(column.heading), "") for column in columns if column.field == "id"), "")
 
 
@@ -332,7 +332,7 @@ def _year_in(cell: object) -> int | None:
 
 
 def _is_list(columns: Sequence[Column]) -> bool:
-    """Tell whether a table says only what its owner thinks of shows, and nothing of the shows themselves."""
+    """Return whether a table has only a user's status, score and progress, and no data about the shows."""
     fields = {column.field for column in columns if column.field}
     return bool(fields & _LIST_FIELDS) and fields <= _LIST_FIELDS | _NAMING_FIELDS
 

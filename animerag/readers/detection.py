@@ -44,7 +44,7 @@ class ReadOptions:
     """The user's choices for reading a file; None or empty values are detected.
 
     `columns` maps headings, or column numbers from 1, to fields: one of `columns.FIELDS`, or `none` for no field.
-    `user` names whose watch state a Shoko database is read for; "" reads nobody's.
+    `user` is the user whose watch state is read from a Shoko database, "" for none.
     """
 
     encoding: str | None = None

@@ -64,7 +64,7 @@ def is_packed(path: Path, name: str) -> bool:
 
 
 def is_database(path: Path, name: str) -> bool:
-    """Tell whether a file is an SQLite database. Raises InvalidInputError."""
+    """Return whether a file is an SQLite database. Raises InvalidInputError."""
     with _open(path, name) as stream:
         return stream.peek(len(_SQLITE)).startswith(_SQLITE)
 

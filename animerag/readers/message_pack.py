@@ -13,7 +13,7 @@ _MOST_BYTES = 4 * 2**20  # of one value, unpacked; a video's streams take a few 
 _DEEPEST = 32
 _BLOCKS = 98
 _SHORTEST_MATCH = 4
-_MORE = 15  # of a length in half a byte: it goes on in the next
+_MORE = 15  # the highest value of half a byte: the length continues in the next byte
 _FIXED = {
     0xCA: ">f", 0xCB: ">d", 0xCC: ">B", 0xCD: ">H", 0xCE: ">I", 0xCF: ">Q", 0xD0: ">b", 0xD1: ">h", 0xD2: ">i",
     0xD3: ">q",
@@ -35,7 +35,7 @@ def loads(data: bytes) -> Any:
             blocks = [_unpacked(block, sizes.value(0)) for block in value[1:]]
             return _Unpacker(b"".join(blocks)).value(0)
     except (struct.error, IndexError, TypeError, RecursionError, UnicodeDecodeError) as error:
-        raise ValueError("these bytes are no MessagePack value") from error
+        raise ValueError("the bytes are not a MessagePack value") from error
     return value
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from animerag.readers.shoko_schema import Schema
 
 NOBODY = ""  # as a chosen user: no watch state is read
-_AT_ONCE = 200  # shows that are read between two looks at the database
+_AT_ONCE = 200  # shows that are read in one group of queries
 _NOT_COPIED = ("ContractBlob", "ContractSize", "ContractVersion")
 _HUNDRED = 100
 _IDS = "SELECT DISTINCT AnimeID FROM AniDB_Anime WHERE typeof(AnimeID) = 'integer' ORDER BY AnimeID"
@@ -116,7 +116,7 @@ def _without_number(schema: Schema) -> Iterator[dict[str, Any]]:
 
 
 def _collection(mine: Mapping[str, Any], files: LocalFiles | None, episodes: object) -> dict[str, Any]:
-    """Return what the record says of files and of its owner's list."""
+    """Return the parts of the record about files and the user's list."""
     own: dict[str, Any] = {"watched": mine.get("watched"), "score": mine.get("score")}
     if files is None:
         return own
@@ -151,7 +151,9 @@ def _records(schema: Schema, low: int, high: int, user: ShokoUser | None) -> Ite
         record["AllTitles"] = _joined([one["title"] for one in titles[anime]], record.get("AllTitles"))
         record["AllTags"] = _joined([], record.get("AllTags"), [tag["name"] for tag in tags[anime]])
         record["relations"], record["similar"] = relations[anime], similar[anime]
-        if not record.get("VoteCount") and record.get("TempVoteCount"):  # what is still on air has no other votes
+        if not record.get("VoteCount") and record.get(
+            "TempVoteCount"
+        ):  # shows that are still airing have no other votes
             record["Rating"], record["VoteCount"] = record.get("TempRating"), record["TempVoteCount"]
         own = None if files is None else files.get(anime, shoko_files.LocalFiles())
         record["collection"] = _collection(mine[anime], own, record.get("EpisodeCountNormal"))

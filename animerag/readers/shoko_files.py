@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from animerag.readers.shoko_schema import Schema
 
-_EPISODE = 1  # AniDB's number for an episode that is no special, opening or trailer
+_EPISODE = 1  # AniDB's number for a regular episode
 _VIDEO, _AUDIO, _TEXT = 1, 2, 3  # kinds of streams
 
 

@@ -47,7 +47,7 @@ async def test_a_discarded_import_is_not_offered_again_and_its_shows_stay(servic
     await services.uploads.discard(job.id)
     assert await services.uploads.unfinished() is None
     assert (await services.library.counts()).shows == 1
-    with pytest.raises(InvalidInputError, match="upload its file again"):
+    with pytest.raises(InvalidInputError, match="upload them again"):
         await services.uploads.resume("unknown")
 
 

@@ -149,7 +149,7 @@ async def test_a_cut_line_of_what_was_fetched_is_fetched_again(settings, shoko, 
         (lambda path: web.json_response({"Total": 10**9, "List": []}) if path == "/Series" else None, "1,000,000,000"),
         (
             lambda path: web.Response(body=b"[" + b" " * 2_000_001) if path == "/Series" else None,
-            "answers with more than",
+            "sent more than",
         ),
         (lambda path: web.Response(body=b"[" * 100_000) if path == "/Series" else None, "something that is not JSON"),
     ],
