@@ -83,7 +83,7 @@ async def first_word_s(services, question):
     return word_s, found_s
 
 
-def told(part, values, **more):
+def report(part, values, **more):
     ordered = sorted(values)
     spread = {"median_ms": round(percentile(ordered, 50) * 1000, 1), "p95_ms": round(percentile(ordered, 95) * 1000, 1)}
     print(json.dumps({"part": part, "n": len(ordered), **spread, **more}), flush=True)
@@ -92,7 +92,7 @@ def told(part, values, **more):
 async def first(options, directory):
     async with over(options, directory, USUAL) as services:
         measured = [await first_word_s(services, question) for question in await names(services)]
-    told(
+    report(
         "first", [word_s - found_s - FIRST_S for word_s, found_s in measured], beyond="retrieval and the provider's own"
     )
 
@@ -111,7 +111,7 @@ async def overhead(options, directory):
             async for _ in chat.stream(answer.prompt, priority=Priority.LIVE):
                 pass
             direct.append(time.perf_counter() - began_s)
-    told("overhead", [one - other for one, other in zip(whole, direct, strict=True)], whole_ms=_median_ms(whole))
+    report("overhead", [one - other for one, other in zip(whole, direct, strict=True)], whole_ms=_median_ms(whole))
 
 
 async def alone(options, directory):
@@ -124,7 +124,7 @@ async def alone(options, directory):
                 began_s = time.perf_counter()
                 await services.answering.ask(question)
                 took.append(time.perf_counter() - began_s)
-            told("alone", took, turn=turn)
+            report("alone", took, turn=turn)
 
 
 async def busy(options, directory):
@@ -148,7 +148,9 @@ async def busy(options, directory):
         still = not importing.done()
         control.stop()
         await importing
-    told("busy", during, idle_ms=_median_ms(idle), ratio=round(_median_ms(during) / _median_ms(idle), 2), at_work=still)
+    report(
+        "busy", during, idle_ms=_median_ms(idle), ratio=round(_median_ms(during) / _median_ms(idle), 2), at_work=still
+    )
 
 
 def _made(n):

@@ -113,8 +113,8 @@ async def thousand(export, directory):
         single_s = await one_at_a_time(services, 25) * 40
         before = resident_mb()
         seconds, report = await batch(services, 1000, 32)
-        told = ratio(1000, 32, seconds, single_s)
-        return told | {
+        figures = ratio(1000, 32, seconds, single_s)
+        return figures | {
             "one_at_a_time": "25 timed, scaled",
             "peak_in_flight": report.peak_in_flight,
             "resident_mb": [before, resident_mb()],
@@ -143,11 +143,11 @@ async def live(export, directory):
     async with over(export, directory, QUICK) as (services, _):
 
         async def first_token_s(number):
-            found = [
+            seconds = [
                 (await services.answering.ask("What is Monster about" + "?" * n, use_cache=False)).timings.first_token_s
                 for n in range(1, number + 1)
             ]
-            return statistics.median(found)
+            return statistics.median(seconds)
 
         idle_s = await first_token_s(7)
         working = asyncio.create_task(batch(services, 1000, 32))
@@ -209,6 +209,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("part", choices=PARTS)
     parser.add_argument("--export", type=Path, default=files("animerag.catalogue.sample").joinpath("catalogue.json"))
-    told = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory:
-        print(json.dumps({told.part: asyncio.run(PARTS[told.part](told.export, directory))}))
+        print(json.dumps({options.part: asyncio.run(PARTS[options.part](options.export, directory))}))

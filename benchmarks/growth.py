@@ -38,8 +38,14 @@ def generate(path, number, words):
     chance = random.Random(1)
     with path.open("w", encoding="utf-8") as file:
         for n in range(number):
-            told = " ".join(f"{chance.choice(WORDS)}{chance.randrange(2000)}" for _ in range(words))
-            show = {"id": str(n), "title": f"Voyage {n}", "description": told, "year": 1960 + n % 60, "episodes": 12}
+            description = " ".join(f"{chance.choice(WORDS)}{chance.randrange(2000)}" for _ in range(words))
+            show = {
+                "id": str(n),
+                "title": f"Voyage {n}",
+                "description": description,
+                "year": 1960 + n % 60,
+                "episodes": 12,
+            }
             file.write(json.dumps({**show, "tags": chance.sample(WORDS, 3)}) + "\n")
 
 
@@ -51,15 +57,15 @@ async def ingest(path, data_dir, url, number):
     process = await asyncio.create_subprocess_exec(
         *command, env=environment, stdout=asyncio.subprocess.PIPE, stderr=sys.stderr
     )
-    said = asyncio.create_task(process.communicate())
+    output = asyncio.create_task(process.communicate())
     track, peak_mb = [], 0.0
-    while not said.done():
-        await asyncio.wait([said], timeout=0.5)
+    while not output.done():
+        await asyncio.wait([output], timeout=0.5)
         now_mb = memory_mb(process.pid)
         if now_mb is not None:
             peak_mb = max(peak_mb, now_mb)
         track.append((time.perf_counter() - started_s, noted(data_dir / "library.db")))
-    report = json.loads((await said)[0])
+    report = json.loads((await output)[0])
     if (report["ingested"], report["read"]) != (number, number):
         raise SystemExit(f"not everything went in: {report}")
     return [(at_s, shows) for at_s, shows in track if shows], peak_mb
@@ -121,8 +127,8 @@ async def run(options):
         path = directory / "shows.jsonl"
         generate(path, options.shows, options.words)
         generate(directory / "few.jsonl", FEW, options.words)
-        told = SimulatorSettings(embed_latency_s=options.latency, dimensions=options.dim)
-        async with SimulatorProcess(told) as provider:
+        settings = SimulatorSettings(embed_latency_s=options.latency, dimensions=options.dim)
+        async with SimulatorProcess(settings) as provider:
             _, few_mb = await ingest(directory / "few.jsonl", directory / "few", provider.url, FEW)
             track, peak_mb = await ingest(path, directory / "data", provider.url, options.shows)
         ours = rates(track, options.shows)

@@ -43,8 +43,8 @@ async def outcomes():
 def names_in(text):
     """Return the places of X and Y, as if they were titles."""
     return [
-        Named(found.start(), found.end(), (found.group(),))
-        for found in re.finditer(r"(?<![A-Za-z])[XY](?![A-Za-z])", text)
+        Named(match.start(), match.end(), (match.group(),))
+        for match in re.finditer(r"(?<![A-Za-z])[XY](?![A-Za-z])", text)
     ]
 
 

@@ -50,13 +50,13 @@ CLICK = """([target, heading]) => new Promise((done, failed) => {
 
 
 @contextmanager
-def app(data_dir, **told):
+def app(data_dir, **variables):
     """Start the app in a separate process with a clean environment; yield its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     own = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "ANIMERAG_"))}
-    environment = {**own, "ANIMERAG_DATA_DIR": str(data_dir), **told}
+    environment = {**own, "ANIMERAG_DATA_DIR": str(data_dir), **variables}
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
     try:
@@ -76,7 +76,7 @@ def measurements(address, sheet, times):
     """Return milliseconds by measurement."""
     from playwright.sync_api import expect, sync_playwright
 
-    found = {}
+    measured = {}
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         for which in ("first of all", "again"):
@@ -84,9 +84,9 @@ def measurements(address, sheet, times):
             began_s = time.perf_counter()
             page.goto(address)
             expect(page.get_by_test_id("stSidebarNav")).to_be_visible(timeout=60_000)
-            found[f"first paint, {which}"] = [(time.perf_counter() - began_s) * 1000]
+            measured[f"first paint, {which}"] = [(time.perf_counter() - began_s) * 1000]
             expect(page.get_by_role("heading", name="Home", exact=True)).to_be_visible(timeout=60_000)
-            found[f"heading, {which}"] = [(time.perf_counter() - began_s) * 1000]
+            measured[f"heading, {which}"] = [(time.perf_counter() - began_s) * 1000]
         expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning", timeout=60_000)
 
         def went(name):
@@ -105,11 +105,11 @@ def measurements(address, sheet, times):
                 for name in PAGES:
                     took_ms = went(name)
                     for what in (f"page change, {label}", f"to {name}, {label}"):
-                        found.setdefault(what, []).append(took_ms)
+                        measured.setdefault(what, []).append(took_ms)
             went("Catalogue")
             reran()
             for _ in range(3 * times):
-                found.setdefault(f"rerun of Catalogue, {label}", []).append(reran())
+                measured.setdefault(f"rerun of Catalogue, {label}", []).append(reran())
 
         round_of("idle")
         went("Batch")
@@ -120,7 +120,7 @@ def measurements(address, sheet, times):
         went("Batch")
         expect(page.get_by_role("button", name="Cancel")).to_be_visible()  # the sheet was running until the end
         browser.close()
-    return found
+    return measured
 
 
 async def run(options):
@@ -134,11 +134,15 @@ async def run(options):
         async with SimulatorProcess(settings) as simulator:
             await ingest(directory / "shows.jsonl", directory / "data", simulator.url, options.shows)
             with app(directory / "data", OPENAI_BASE_URL=simulator.url, **MODEL) as address:
-                found = await asyncio.to_thread(measurements, address, sheet, options.times)
-    for label, values in found.items():
+                measured = await asyncio.to_thread(measurements, address, sheet, options.times)
+    for label, values in measured.items():
         ordered = sorted(values)
-        told = {"n": len(ordered), "p50_ms": round(percentile(ordered, 50)), "p95_ms": round(percentile(ordered, 95))}
-        print(json.dumps({"shows": options.shows, "what": label, **told}), flush=True)
+        figures = {
+            "n": len(ordered),
+            "p50_ms": round(percentile(ordered, 50)),
+            "p95_ms": round(percentile(ordered, 95)),
+        }
+        print(json.dumps({"shows": options.shows, "what": label, **figures}), flush=True)
 
 
 if __name__ == "__main__":

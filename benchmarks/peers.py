@@ -59,8 +59,8 @@ def peers_python(directory):
 def plain(document):
     """Return a document for the other libraries: metadata without lists, which LlamaIndex refuses."""
     show = document.show
-    told = {"title": show.title, "year": show.year, "episodes": show.episodes, "rating": show.rating}
-    return {"id": show.id, "text": document.text, "metadata": {k: v for k, v in told.items() if v is not None}}
+    metadata = {"title": show.title, "year": show.year, "episodes": show.episodes, "rating": show.rating}
+    return {"id": show.id, "text": document.text, "metadata": {k: v for k, v in metadata.items() if v is not None}}
 
 
 def in_own_process(variant, level, options, site):
@@ -68,11 +68,19 @@ def in_own_process(variant, level, options, site):
     with tempfile.TemporaryDirectory() as directory:
         if variant == "animerag":
             export = options.export.absolute() if options.export else ""
-            told = [sys.executable, HERE / "own_run.py", level, options.documents, export]
-            told += [site.provider_url, site.chroma_url, directory]
+            arguments = [sys.executable, HERE / "own_run.py", level, options.documents, export]
+            arguments += [site.provider_url, site.chroma_url, directory]
         else:
-            told = [site.python, HERE / "peer_runs.py", variant, level, site.documents, site.provider_url, directory]
-        command = [str(part) for part in told]
+            arguments = [
+                site.python,
+                HERE / "peer_runs.py",
+                variant,
+                level,
+                site.documents,
+                site.provider_url,
+                directory,
+            ]
+        command = [str(part) for part in arguments]
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment(), cwd=directory)
     figures = json.loads(done.stdout.splitlines()[-1])
     if figures["stored"] != options.documents:
@@ -81,8 +89,8 @@ def in_own_process(variant, level, options, site):
 
 
 def environment():
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("ANIMERAG_", "OPENAI_"))}
-    return {**kept, "ANONYMIZED_TELEMETRY": "False"}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("ANIMERAG_", "OPENAI_"))}
+    return {**environment, "ANONYMIZED_TELEMETRY": "False"}
 
 
 def requests_of(options):
@@ -101,13 +109,13 @@ async def run(options):
     results, python = {}, peers_python(options.venv)
     settings = [(YARDSTICK, 1), *((name, level) for name in CONCURRENT for level in options.levels)]
     settings += [(BARE, level) for level in {0, 1, *options.levels}]
-    told = SimulatorSettings(embed_latency_s=options.latency, jitter=options.jitter, seed=1)
+    settings = SimulatorSettings(embed_latency_s=options.latency, jitter=options.jitter, seed=1)
     with tempfile.TemporaryDirectory() as directory:
         path, index = Path(directory) / "documents.json", ChromaIndex(Path(directory) / "chroma")
         work = documents(options.export, options.documents)
         path.write_text(json.dumps([plain(one) for one in work]), encoding="utf-8")
         await index.start()
-        async with SimulatorProcess(told) as simulator:
+        async with SimulatorProcess(settings) as simulator:
             site = Site(python=python, documents=path, provider_url=simulator.url, chroma_url=index.url)
             for repeat in range(options.repeats):
                 random.Random(repeat).shuffle(settings)

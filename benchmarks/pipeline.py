@@ -120,10 +120,10 @@ async def run(options):
         settings = load_settings(data_dir=Path(directory))
         index = ChromaIndex(settings.data_dir / "chroma")
         bench = ScratchBench(settings, index, Gate())
-        told = {"embed_latency_s": options.latency, "jitter": options.jitter, "seed": 1}
+        provider_settings = {"embed_latency_s": options.latency, "jitter": options.jitter, "seed": 1}
         if options.rpm:
-            told |= {"requests_per_minute": options.rpm, "burst": options.burst}
-        async with bench.provider(ExperimentPlan(), told) as provider:
+            provider_settings |= {"requests_per_minute": options.rpm, "burst": options.burst}
+        async with bench.provider(ExperimentPlan(), provider_settings) as provider:
             await ingest(bench, provider, work[:300], 5, index)  # warms imports, connections and the server
             for repeat in range(options.repeats):
                 order = [*options.levels]

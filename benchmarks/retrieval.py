@@ -34,14 +34,14 @@ def made(export, number):
     chance = random.Random(0)
     shows = list(readers.read(export))
     words = [word for show in shows for word in show.title.split()]
-    told = [sentence for show in shows for sentence in sentences(clean(show.description))]
+    described = [sentence for show in shows for sentence in sentences(clean(show.description))]
     titles = [" ".join(chance.sample(words, chance.randint(2, 4))) for _ in range(number)]
     lines = [
         json.dumps(
             {
                 "id": n,
                 "title": title,
-                "description": " ".join(chance.sample(told, chance.randint(2, 7))),
+                "description": " ".join(chance.sample(described, chance.randint(2, 7))),
                 "year": chance.randint(1970, 2026),
                 "episodes": chance.randint(1, 60),
                 "tags": list(chance.choice(shows).tags[:8]),
@@ -65,8 +65,8 @@ async def run(options):
         path = directory / "shows.jsonl"
         path.write_text(lines, encoding="utf-8")
         async with SimulatorProcess(AT_ONCE) as provider:
-            told = {"openai_base_url": provider.url, "embedding_model": "of-the-simulator"}
-            settings = load_settings(**told, data_dir=directory / "data")
+            provider_options = {"openai_base_url": provider.url, "embedding_model": "of-the-simulator"}
+            settings = load_settings(**provider_options, data_dir=directory / "data")
             async with open_services(settings, warm=False) as services:
                 report = await services.ingestion.run([SourceFile(path=path, name=path.name)], Control())
                 assert report.ingested == options.shows, report

@@ -41,27 +41,27 @@ async def main(sample, seed):
     hits = dict.fromkeys(("votes, vectors and tags", "plain vectors", "popularity"), 0)
     for show in chosen:
         hidden = chance.choice([one.id for one in show.similar if one.id in stored])
-        kept = dict(shows)
-        kept[show.id] = replace(show, similar=tuple(one for one in show.similar if one.id != hidden))
+        visible = dict(shows)
+        visible[show.id] = replace(show, similar=tuple(one for one in show.similar if one.id != hidden))
         other = shows[hidden]
-        kept[hidden] = replace(other, similar=tuple(one for one in other.similar if one.id != show.id))
+        visible[hidden] = replace(other, similar=tuple(one for one in other.similar if one.id != show.id))
         near = vectors @ stored[show.id][1]
         order = np.argsort(-near)[:WEIGHED]
         view = Collection(
-            table=FieldIndex(kept.values()),
-            franchises=Franchises(kept.values()),
+            table=FieldIndex(visible.values()),
+            franchises=Franchises(visible.values()),
             likeness={ids[place]: float(near[place]) for place in order},
         )
         own = set(view.franchises.of(show.id).ids)
-        scores = likeness([kept[show.id]], view)
+        scores = likeness([visible[show.id]], view)
         ours = [one for one in sorted(scores, key=lambda one: (-scores[one], one)) if one not in own]
-        found = {
+        rankings = {
             "votes, vectors and tags": list(one_of_each(ours, view)),
             "plain vectors": [ids[place] for place in order if ids[place] not in own],
             "popularity": [one.id for one in popular if one.id not in own],
         }
         wanted = set(view.franchises.of(hidden).ids)
-        for name, ranked in found.items():
+        for name, ranked in rankings.items():
             hits[name] += bool(wanted & set(ranked[:FIRST]))
     for name, number in hits.items():
         print(f"{name}: {number} of {len(chosen)} among the first {FIRST} ({number / len(chosen):.0%})")

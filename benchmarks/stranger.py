@@ -49,8 +49,8 @@ class Stranger:
     def task(self, name):
         self.clicks, began_s = 0, time.perf_counter()
         yield
-        told = {"task": name, "clicks": self.clicks, "seconds": round(time.perf_counter() - began_s, 1)}
-        print(json.dumps(told), flush=True)
+        figures = {"task": name, "clicks": self.clicks, "seconds": round(time.perf_counter() - began_s, 1)}
+        print(json.dumps(figures), flush=True)
         if self.shots:
             self.page.screenshot(path=self.shots / f"{name.replace(' ', '-')}.png")
 

@@ -51,10 +51,10 @@ class Choice:
     right: np.ndarray  # (candidates,)
 
 
-async def choices_on(catalogue, sheets, kept):
+async def choices_on(catalogue, sheets, storage):
     """Return the choices that the searches leave open in one catalogue."""
     with tempfile.TemporaryDirectory() as name:
-        directory = kept / catalogue[0].stem if kept else Path(name)
+        directory = storage / catalogue[0].stem if storage else Path(name)
         async with open_services(load_settings(data_dir=directory), warm=False) as services:
             for path in catalogue if not (await services.library.counts()).shows else ():
                 await services.ingestion.run([SourceFile(path=path, name=path.name)], Control())
@@ -66,7 +66,7 @@ async def choices_on(catalogue, sheets, kept):
                 return seen[-1]
 
             services.retriever._candidates = watched
-            found = []
+            choices = []
             for sheet in sheets:
                 for one in expectations(read_questions(sheet, sheet.name).rows):
                     if one.kind not in KINDS or not one.expected:
@@ -76,8 +76,8 @@ async def choices_on(catalogue, sheets, kept):
                         features = seen[-1].features()
                         rows = np.array([each.values() for each in features.values()])
                         right = np.isin(list(features), one.expected)
-                        found.append(Choice(catalogue[0].name, sheet.name, one.kind, rows, right))
-            return found
+                        choices.append(Choice(catalogue[0].name, sheet.name, one.kind, rows, right))
+            return choices
 
 
 def learn(choices):
@@ -125,7 +125,7 @@ def place(choice, weights):
 def places(choices):
     """Return the ranks of each choice: by similarity, by all weights, by those of other questions and catalogues."""
     same = learn(choices)
-    found = {
+    ranks = {
         "similarity": [place(one, np.eye(len(NAMES))[0]) for one in choices],
         "same questions": [place(one, same) for one in choices],
         "other questions": [0] * len(choices),
@@ -137,17 +137,17 @@ def places(choices):
             weights = learn([one for one, its in zip(choices, groups, strict=True) if its != group])
             for at, its in enumerate(groups):
                 if its == group:
-                    found[name][at] = place(choices[at], weights)
-    return same, found
+                    ranks[name][at] = place(choices[at], weights)
+    return same, ranks
 
 
-def show(choices, found):
+def show(choices, ranks):
     groups = defaultdict(list)
     for at, one in enumerate(choices):
         groups[f"{one.catalogue}, {one.sheet}, {one.kind}"].append(at)
         groups["all"].append(at)
     for group, members in groups.items():
-        for name, its in found.items():
+        for name, its in ranks.items():
             first, five = (sum(its[at] <= depth for at in members) for depth in (1, 5))
             print(f"{group:45} {name:18} {first:4} {five:4} of {len(members)}")
 
@@ -181,9 +181,9 @@ async def main(options):
         sheet = stack.enter_context(as_file(files("animerag.catalogue.sample").joinpath("questions.csv")))
         for paths, sheets in [*options.catalogues, ([catalogue], [sheet])]:
             choices += await choices_on(paths, sheets, options.data)
-    weights, found = places(choices)
-    show(choices, found)
-    first = [(a == 1, b == 1) for a, b in zip(found["similarity"], found["same questions"], strict=True)]
+    weights, ranks = places(choices)
+    show(choices, ranks)
+    first = [(a == 1, b == 1) for a, b in zip(ranks["similarity"], ranks["same questions"], strict=True)]
     print(f"first places of similarity lost: {first.count((True, False))}, gained: {first.count((False, True))}")
     print(dict(zip(NAMES, np.round(weights, 4).tolist(), strict=True)))
     if options.write:

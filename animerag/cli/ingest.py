@@ -132,9 +132,9 @@ def print_counts(report: IngestReport, verb: str = "stored") -> None:
     if report.conflicts:
         print(f"{counted(len(report.conflicts), 'value')} of your list differ from the file:", file=sys.stderr)
     for one in report.conflicts[:_NOTES]:
-        kept = ", which is your edit and stays" if one.stays else ""
+        note = ", which is your edit and stays" if one.stays else ""
         name = one.field.replace("_", " ")
-        print(f"  {one.title}: {name} {one.given} in the file, {one.stored} in your list{kept}", file=sys.stderr)
+        print(f"  {one.title}: {name} {one.given} in the file, {one.stored} in your list{note}", file=sys.stderr)
     for row in report.rows:
         print(f"  {row.file}:{row.line}: {row.reason}", file=sys.stderr)
 

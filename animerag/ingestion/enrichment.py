@@ -63,12 +63,12 @@ async def plan(library: Library, seen: FileIds, entries: Mapping[str, NamedEntry
         mains[show_id] = hash_of(show.title)
         for key in known.keys:
             by_key[key].append(show_id)
-    found: dict[str, str] = {}
+    matches: dict[str, str] = {}
     for given in seen.last:
         match = _match(seen, given, entries, stored, by_key)
         if match is not None:
-            found[given] = match
-    renamed = _one_each(found, entries, mains)
+            matches[given] = match
+    renamed = _one_each(matches, entries, mains)
     unmatched = frozenset(seen.last.keys() - renamed.keys())
     return ReferencePlan(
         prefix="",
@@ -114,10 +114,12 @@ def _match(
     return near[0] if len(near) == 1 else None
 
 
-def _one_each(found: Mapping[str, str], entries: Mapping[str, NamedEntry], mains: Mapping[str, int]) -> dict[str, str]:
+def _one_each(
+    matches: Mapping[str, str], entries: Mapping[str, NamedEntry], mains: Mapping[str, int]
+) -> dict[str, str]:
     """Return one row per show: of several, the only one with its main title, otherwise none."""
     rows: dict[str, list[str]] = defaultdict(list)
-    for given, show_id in found.items():
+    for given, show_id in matches.items():
         rows[show_id].append(given)
     chosen = {}
     for show_id, given_ids in rows.items():

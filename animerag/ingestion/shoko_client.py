@@ -64,9 +64,9 @@ class ShokoClient:
 
         Raises what `get` raises, and InvalidInputError for an endless list.
         """
-        found: dict[object, Any] = {}
+        entries: dict[object, Any] = {}
         page, total = 1, 1
-        while len(found) < total:
+        while len(entries) < total:
             answer = await self.get(path, pageSize=PAGE, page=page)
             listed, count = (answer.get("List"), answer.get("Total")) if isinstance(answer, dict) else (None, None)
             if not isinstance(listed, list) or not isinstance(count, int):
@@ -76,15 +76,15 @@ class ShokoClient:
             total = count
             if total > MAX_ENTRIES:
                 raise InvalidInputError(f"Shoko Server lists {total:,} entries, more than {MAX_ENTRIES:,}.")
-            before = len(found)
-            found |= {identity(entry): entry for entry in listed if isinstance(entry, dict)}
+            before = len(entries)
+            entries |= {identity(entry): entry for entry in listed if isinstance(entry, dict)}
             if not listed:
                 break  # entries were removed while we read
-            if len(found) == before:
+            if len(entries) == before:
                 raise InvalidInputError(f"Shoko Server repeats the entries of {path} without end: update the server.")
-            progress(len(found), total)
+            progress(len(entries), total)
             page += 1
-        return list(found.values())
+        return list(entries.values())
 
     async def _once(self, path: str, query: dict[str, str | int]) -> Any:
         self.requests += 1

@@ -101,16 +101,16 @@ def _entries(value: object, depth: int) -> Iterator[dict[str, Any]]:
 
 def _scale(document: object, entries: list[dict[str, Any]]) -> int:
     """Return the best score: as the file says, or 100 where a score is above 10, or else 10."""
-    said = _found(document, "scoreFormat", 0)
-    if said in _HIGHEST:
-        return _HIGHEST[said]
+    score_format = _first_value(document, "scoreFormat", 0)
+    if score_format in _HIGHEST:
+        return _HIGHEST[score_format]
     scores = [score for entry in entries if isinstance(score := entry.get("score"), int | float)]
     return 100 if max(scores, default=0) > 10 else 10
 
 
-def _found(value: object, key: str, depth: int) -> Any:
+def _first_value(value: object, key: str, depth: int) -> Any:
     if not isinstance(value, dict) or depth > 4:
         return None
     if isinstance(value.get(key), str):
         return value[key]
-    return next(filter(None, (_found(one, key, depth + 1) for one in value.values())), None)
+    return next(filter(None, (_first_value(one, key, depth + 1) for one in value.values())), None)

@@ -34,20 +34,20 @@ class LocalFiles:
 
 def files_of(schema: Schema, low: int, high: int) -> dict[int, LocalFiles]:
     """Return the local files of the shows with an AnimeID within the bounds. Raises sqlite3.Error."""
-    found: dict[int, LocalFiles] = defaultdict(LocalFiles)
+    by_show: dict[int, LocalFiles] = defaultdict(LocalFiles)
     for anime, number, kind, digest, stored, row, resolution in schema.rows(_files(schema), (low, high)):
-        files, size = found[anime], stored if isinstance(stored, int) else 0  # a column may hold anything
+        files, size = by_show[anime], stored if isinstance(stored, int) else 0  # a column may hold anything
         if kind == _EPISODE:
             files.episodes.add(number)
         files.sizes[str(digest)] = size
         files.largest = max(files.largest, (size, row, str(resolution or "")))
     for statement, names in _languages(schema):
         for anime, audio, subtitles in schema.rows(statement, (low, high)):
-            if anime in found:
-                found[anime].audio |= dict.fromkeys(languages.names_of(names(audio)))
-                found[anime].subtitles |= dict.fromkeys(languages.names_of(names(subtitles)))
-    _complete(schema, found.values())
-    return found
+            if anime in by_show:
+                by_show[anime].audio |= dict.fromkeys(languages.names_of(names(audio)))
+                by_show[anime].subtitles |= dict.fromkeys(languages.names_of(names(subtitles)))
+    _complete(schema, by_show.values())
+    return by_show
 
 
 def _files(schema: Schema) -> str:
