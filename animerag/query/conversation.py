@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+import statistics
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from animerag.query.plan import EVERYTHING, Not, both, comparisons, negated, parts_of
+from animerag.query.plan import EVERYTHING, Not, Order, Predicate, both, comparisons, negated, parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from animerag.query.plan import Condition, Plan
+    from animerag.models.shows import Show
+    from animerag.query.plan import Condition, FieldName, Operator, Plan
 
 _RECENT = 8  # shows that a conversation remembers as talked about
 _LISTS = ("list", "count", "superlative", "my_list")
 _PICKS = ("recommend", "similar")
 # Intents that "and X?" repeats for another show.
 _REPEATED = ("field", "seasons", "watch_order", "next", "similar", "unsupported")
+_OF_FRANCHISES = ("seasons", "watch_order", "next", "similar")
 _MOST_WORDS = 12  # a longer question tells a plot, and its "it" is part of that
 _LEFT_WORDS = 3
+_SHORT_WORDS = 8
+_BOUNDS: dict[str, tuple[FieldName, Operator]] = {
+    "shorter": ("episodes", "<"),
+    "longer": ("episodes", ">"),
+    "newer": ("year", ">"),
+    "older": ("year", "<"),
+    "better": ("rating", ">"),
+}
+_MOODS = {"darker": "dark", "lighter": "cheerful"}
 _EXCLUSIVE = ("year", "season", "type", "rating", "episodes", "status")
 
 
@@ -73,7 +85,7 @@ def resolve(plan: Plan, context: Context, *, words: int, alike: Callable[[str], 
     them.
     """
     last = context.plan
-    leans = plan.reference != "" or plan.continues
+    leans = plan.reference != "" or plan.continues or _lacks_its_show(plan, words)
     if plan.field == "why":
         # An answer says why each show is in it, so it is given again.
         return replace(plan, intent="help", field=None, reference="") if last is None else last
@@ -94,12 +106,59 @@ def resolve(plan: Plan, context: Context, *, words: int, alike: Callable[[str], 
         return _about_it(plan, context)
     if plan.intent in ("help", "stats"):
         return plan
+    if continues and last.intent == "count" and plan.intent in ("list", "lookup", "count"):
+        return replace(last, condition=_in_place(last.condition, plan.condition), text=plan.text)
+    if reference == "it" and plan.intent == "lookup" and plan.condition == EVERYTHING and context.ids:
+        show = context.ids[0] if last.intent in _LISTS else context.show or context.ids[0]
+        return replace(plan, shows=(show,), text="")
+    if continues and plan.intent == "lookup" and plan.text and last.intent in _OF_FRANCHISES:
+        return replace(last, shows=(), text=plan.text)
     many = last.intent in _LISTS and len(context.ids) > 1
     if reference == "it" and context.show is not None and not many:
         return _of_it(plan, context)
     if plan.number is not None and context.show is not None:
         return replace(plan, shows=(context.show,), text="")
     return _narrow(plan, context, continues=continues)
+
+
+def _lacks_its_show(plan: Plan, words: int) -> bool:
+    """Tell whether a short question needs a show, and neither names nor describes one: "do I need the films?"."""
+    needs = plan.intent in ("watch_order", "next", "seasons") and plan.field != "missing"
+    return needs and not plan.shows and not plan.text and words <= _SHORT_WORDS
+
+
+def _in_place(old: Condition, fresh: Condition) -> Condition:
+    """Return the conditions of a count with new ones in the place of those on the same field: "and comedies?"."""
+    fields = {one.field for one in comparisons(fresh)}
+    return both(*(part for part in parts_of(old) if not {one.field for one in comparisons(part)} & fields), fresh)
+
+
+def differing(plan: Plan, wishes: Sequence[str], shows: Sequence[Show], last: Plan | None) -> Plan:
+    """Return the plan for shows that differ from the last ones as wished: shorter than half of them, newer, darker.
+
+    After a comparison the wish asks which of the shows that were compared it is: "and better rated?".
+    """
+    if last is not None and last.intent in ("compare", "superlative") and (bound := _BOUNDS.get(wishes[0])):
+        order = Order(field=bound[0], descending=bound[1] == ">")  # type: ignore[arg-type]
+        return replace(plan, intent="superlative", order=order, limit=1, relative=(), text="")
+    conditions: list[Condition] = []
+    for wish in wishes:
+        if (bound := _BOUNDS.get(wish)) is None:
+            continue
+        name, operator = bound
+        values = [value for show in shows if (value := getattr(show, name))]
+        if values:
+            conditions.append(Predicate(name, operator, statistics.median_low(values)))
+    moods = tuple(dict.fromkeys((*plan.moods, *(_MOODS[wish] for wish in wishes if wish in _MOODS))))
+    return replace(
+        plan,
+        intent="recommend" if moods and plan.intent == "list" else plan.intent,
+        condition=_in_place(plan.condition, both(*conditions)) if conditions else plan.condition,
+        among=None,
+        moods=moods,
+        relative=(),
+        text="",
+    )
 
 
 def _nth(plan: Plan, place: int, context: Context) -> Plan:
@@ -149,6 +208,8 @@ def _narrow(plan: Plan, context: Context, *, continues: bool) -> Plan:
     """Return the last list, or the last picks, under the new conditions."""
     last = context.plan
     assert last is not None
+    if plan.intent == "lookup":
+        plan = replace(plan, condition=both(plan.condition, plan.preferred), preferred=EVERYTHING)
     if last.intent in _PICKS and plan.intent in ("list", "lookup", "recommend", "similar"):
         if not parts_of(plan.condition) and not plan.moods and not plan.relative:
             return replace(last, excluded=(*last.excluded, *context.ids))

@@ -41,6 +41,7 @@ _FRAMES = tuple(
         rf"^(?:is|does|was|did|has)\s+(?P<a>[^?!,;]+?)\s+(?:better|longer|shorter|older|newer|higher|rated|have more|have fewer|more|worse)\b.*?\bthan\s+(?P<b>[^?!,;]+?){_END}",
         rf"\b(?:longer|shorter|older|newer|better|higher|worse|later|earlier|popular|episodes|votes) than\s+{_TITLE}{_END}",
         r"^(?:is|was)\s+(?P<a>[^?!,;]+?)\s+(?:an? (?:movie|film|ova|special|tv|series)|finished|still|on (?:netflix|crunchyroll))\b",
+        rf"^(?:what|how) about\s+{_TITLE}{_END}",
         rf"\b(?:stream|watch|buy|find)\s+(?!(?:right |just )?now\b|to(?:day|night|morrow|gether)\b|next\b|first\b|with\b|this\b|it\b|before\b|alone\b|in\b|on\b|at\b){_TITLE}(?= online\b| in\b| on\b|{_END})",
         rf"\bhow many (?:episodes|eps) (?:does|do|did|has|are in|in)\s+{_TITLE}(?= have\b|{_END})",
         rf"\b(?:who|what|which) (?:directed|made|wrote|animated|composed|produced|studio made|studio animated)\s+{_TITLE}{_END}",

@@ -25,7 +25,7 @@ _ALONE = 1  # words beside a title that is asked about by itself
 _ORDERLY = re.compile(
     r"\b(?:watch(?:ing)?|viewing|chronological|release|correct|right|best|what|which) order\b|\border (?:do|should|to watch|of watching)\b|\bwhere (?:do|should|to) (?:i )?(?:start|begin)\b|見る順|視聴順|どれから"
 )
-_SKIP = re.compile(r"\bskip(?:pable)?\b|\b(?:need|have) to watch\b|飛ばし")
+_SKIP = re.compile(r"\bskip(?:pable)?\b|\b(?:need|have) to (?:watch|see)\b|^do (?:i|we) (?:really )?need\b|飛ばし")
 _STORY = re.compile(r"\b(?:chronological(?:ly)?|story|timeline|in-universe)\b|時系列|物語の順")
 _BEFORE = re.compile(r"\b(?:before|prequels?|precedes?)\b|前作|前日譚")
 _EXISTS = re.compile(
@@ -61,6 +61,10 @@ _SEASON_EXISTS = re.compile(
 )
 _OCCASION = re.compile(
     r"\bfor (?:an? |our |my |the )?(?:first |cosy |cozy |rainy |lazy |quiet )*(?:date|weekend|tonight|halloween|christmas|party|(?:movie|family|date|girls|boys) night|evening|beginners?|newcomers?|girlfriend|boyfriend|wife|husband|mom|mum|dad|parents)\b"
+)
+_AFTER_IT = re.compile(r"\bafter (?:it|that|this)\b")
+_WHAT_IT_IS = re.compile(
+    r"\b(?:about|plot|story|synopsis|summary|premise|happens|tell me|details?|describe)\b|^(?:what|who) (?:is|was) (?:it|that|this)\W*$"
 )
 _TIED = re.compile(
     rf"\b(?:related|connected|linked|relation(?:ship)?|connection|anything to do with|same (?:universe|franchise|series|story|world))\b|{SHOW}.*関係|{SHOW}.*つなが"
@@ -134,7 +138,7 @@ def _of_franchise(names: Sequence[Named], condition: Condition, slots: Slots, te
         slots["field"] = "skip" if _SKIP.search(text) else "story" if _STORY.search(text) else None
         return "watch_order"
     if named or refers:
-        if has_cue("next", text) and not slots.get("relative_shows"):
+        if (has_cue("next", text) or (refers and _AFTER_IT.search(text))) and not slots.get("relative_shows"):
             slots["field"] = "before" if _BEFORE.search(text) else None
             return "next"
         if has_cue("similar", text) and not slots.get("relative_shows"):
@@ -145,7 +149,7 @@ def _of_franchise(names: Sequence[Named], condition: Condition, slots: Slots, te
     if not named and not refers and words <= _SHORT + 2 and _SEASONS_OF.search(text):
         return "seasons"
     if (
-        named
+        (named or refers)
         and slots.get("field") != "season"
         and has_cue("seasons", text)
         and ("number" not in slots or _EXISTS.search(text))
@@ -175,6 +179,8 @@ def _of_shows(names: Sequence[Named], condition: Condition, slots: Slots, text: 
     if named and (slots.get("field") or (YES_NO.match(text) and condition != EVERYTHING)):
         return "field", True
     refers = slots.get("reference") == "it" or isinstance(slots.get("reference"), int)
+    if refers and not named and _WHAT_IT_IS.search(text):
+        return "lookup", True
     if refers and slots.get("field") and not slots.get("measure"):
         return "field", True
     if slots.get("measure"):

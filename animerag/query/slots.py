@@ -12,6 +12,7 @@ from animerag.query.grammar import SHOW
 from animerag.query.intents import has_cue
 from animerag.query.lexicon import lexicon, missing_patterns
 from animerag.query.plan import EVERYTHING, Of, Order, Predicate, either
+from animerag.query.references import differs, read_reference
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,29 +39,6 @@ _SINGULAR = re.compile(
     r"\b(?:which|what|whats|what's) (?:\w+ )?(?:show|series|title|anime|one|film|movie)? ?(?:is|was|has|s)\b|\bthe (?:\w+ )?(?:longest|shortest|oldest|newest|best|highest|worst|most|lowest|latest)\b|どれ|何ですか"
 )
 _ASKS_ONE = re.compile(r"^(?:which|what|whats)\b(?!.? are\b).{0,60}?(?:\b(?:is|was|has|had)\b|'s\b)|どれ|何ですか")
-_REFERENCES = (
-    (
-        "those",
-        re.compile(
-            r"\b(?:of|only|just|and|but|among|from) (?:those|these|them|the (?:two|three|ones?|list|results?))\b|\bthose\b|\bthese\b|\bthe (?:two|three|results?|list)\b|^(?:only|just|nur|without|no|not|and|but)\b(?! \ue000)|\bwhich ones?\b|^(?:the )?(?:shortest|longest|best|newest|oldest|worst|latest)(?: ones?| rated| of them)*\W*$|^(?:and )?how many(?: (?:are (?:there|they|those|these)|is that|of them|in total|altogether))?\W*$|^(?:more|another|something else|anything else|what else|others?)\W*$|そのうち|その中|それら|^だけ|だけ$"
-        ),
-    ),
-    (
-        "it",
-        re.compile(
-            r"^(?:is|are|was) there (?:an?|any|another) (?:sequel|prequel|§\d+|movie|film|ova|special)s?(?: too)?\W*$|^any (?:sequel|prequel|movie|film|ova|special)s?\W*$|\b(?:its?|it's|that (?:one|show|series|anime|movie)|this (?:one|show|series|anime|movie)|the same (?:one|show))\b|^(?:and )?(?:the |its )?(?:§\d+|sequel|prequel)\b|\btoo\b|それ|その(?!うち|中)|この作品|続編は"
-        ),
-    ),
-)
-_NTH = re.compile(
-    r"\b(?:the|about the|number|no\.?) (?P<nth>first|second|third|fourth|fifth|last|\d{1,2}(?:st|nd|rd|th)?)(?: (?:one|show|of (?:those|these|them)))?\W*$"
-)
-_OTHER = re.compile(
-    r"^(?:no|nope|i mean|i meant|sorry|rather)?,? ?(?:i mean |i meant )?the (?:(?:19|20)\d\d|old(?:er)?|new(?:er)?|original|first|movie|film|tv|ova|other)(?: (?:one|version|show|series|anime|movie))\W*$|^(?:no|nope|i mean|i meant),? (?:the )?(?:19|20)\d\d\b"
-)
-_NO = re.compile(r"^(?:no|nope|i mean|i meant|sorry|rather)\b")
-_NTHS = {"first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5, "last": -1}
-_MORE = re.compile(r"^(?:and|und|what about|how about|now)\b")
 _RELATION: tuple[tuple[re.Pattern[str], FieldName, Operator], ...] = (
     (re.compile(rf"\b(?:longer than|more episodes than|mehr folgen als) (?:the )?({SHOW}+)"), "episodes", ">"),
     (re.compile(rf"\b(?:shorter than|fewer episodes than|less episodes than) (?:the )?({SHOW}+)"), "episodes", "<"),
@@ -123,7 +101,7 @@ _BY_FIELD = re.compile(
     r"\b(?:by|in|of)(?: the)?(?: number of| total| count of)? (?:episodes?|episode counts?|length|ratings?|scores?|votes?|popularity|years?|age)\b"
 )
 _SORTED_BY = re.compile(
-    r"\b(?:order(?:ed)?|sort(?:ed)?|rank(?:ed)?|arranged?) by (?P<field>ratings?|scores?|years?|age|dates?|episodes?|length|votes?|popularity)\b(?P<up>,? (?:ascending|asc|lowest first|oldest first|shortest first|least first))?"
+    r"\b(?:order(?:ed)?|sort(?:ed)?|rank(?:ed)?|arranged?|(?:list|show) (?:them|those|these))(?: (?:them|those|these|it))?(?: all)? by (?P<field>ratings?|scores?|years?|age|dates?|episodes?|length|votes?|popularity)\b(?P<up>,? (?:ascending|asc|lowest first|oldest first|shortest first|least first))?"
 )
 _SORT_FIELDS = {
     "rating": "rating",
@@ -140,11 +118,9 @@ _FIRST_AT_END = re.compile(
     r"\b(?:best|highest|lowest|worst|newest|oldest|longest|shortest|popular|rated|scored) first\W*$"
 )
 _OF_FEW = re.compile(r"^(?!.*\bthan (?:in )?\d).*\b(?:which of|of the two|the two)\b")
+_WHICH_ONE = re.compile(r"\bwhich(?: one)? (?:is|was|has|had|came|got)\b")
 _EACH = re.compile(r"\b(?:each|every|per|by)\b|ごと|別")
 _BARE_TOP = re.compile(r"\btop\b|トップ")
-_WHY = re.compile(
-    r"^why\b(?: (?:is |are )?(?:this|these|those|that|it|them)(?: ones?)?)?\W*$|^(?:なぜ|どうして)[？?]?$"
-)
 YES_NO = re.compile(r"^(?:is|are|was|were|does|do|did|has|have)\b")
 _SCORED = re.compile(
     r"\b(?:i(?: have|.ve)?|did i|have i) (?:rated?|scored?|gave|give|given|voted)\b(?: it| them| an?)?\s*(?P<cmp>above|over|more than|at least|below|under|less than|at most|exactly)?\s*(?P<n>\d+(?:\.\d+)?|one|two|three|four|five|six|seven|eight|nine|ten)\b(?:\s*(?:or|and) (?P<post>more|higher|above|better|less|lower|below))?"
@@ -177,20 +153,7 @@ def read_slots(reading: Question, names: Sequence[Named], vocabulary: Gazetteer)
         slots["number"] = int(mark[1])
         reading.claim(mark.start(), mark.end(), "number")
     del vocabulary
-    reference: str | int = next((name for name, pattern in _REFERENCES if pattern.search(text)), "")
-    nth = _NTH.search(text)
-    if nth and not names:
-        reference = _NTHS.get(nth["nth"]) or int(re.sub(r"\D", "", nth["nth"]) or 1)
-    elif not names and _OTHER.search(text):
-        reference = "other"
-        reading.take(_NO, "reference")
-    if reference:
-        slots["reference"] = reference
-    if _MORE.search(text):
-        slots["continues"] = True
-    if _WHY.match(reading.text.strip()):
-        slots |= {"reference": "those", "field": "why"}
-        reading.take(_WHY, "reference")
+    slots |= read_reference(reading, named=bool(names))
     if YES_NO.match(reading.text.strip()):
         slots["yes_no"] = True
     return slots
@@ -298,7 +261,12 @@ def read_orders(reading: Question, names: int, reference: str | int = "") -> Slo
         slots["field"] = measured
         reading.take(_compiled(tuple(patterns)), "measure")
         return slots
-    if names > 1 or (names == 0 and slots == {} and _OF_FEW.search(reading.text)):
+    of_those = reference == "those" and not differs(reading.text)
+    if (
+        names > 1
+        or (of_those and _WHICH_ONE.search(reading.text))
+        or (names == 0 and slots == {} and _OF_FEW.search(reading.text))
+    ):
         order = _first_of(reading, "comparatives", "order")
         if order:
             field, way = order.split()[:2]
@@ -308,7 +276,7 @@ def read_orders(reading: Question, names: int, reference: str | int = "") -> Slo
     about_one = names or reference == "it" or isinstance(reference, int)
     if about_one and (asked := _first_of(reading, "fields", "field")):
         return {**slots, "field": asked}
-    if names or (reference and has_cue("similar", reading.text)):
+    if names or (reference and (has_cue("similar", reading.text) or differs(reading.text))):
         relative = [
             name
             for name, patterns in lexicon()["relative"].items()

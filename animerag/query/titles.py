@@ -48,6 +48,7 @@ _JOINED_TOKENS = 4  # "dan da dan" for "Dandadan"
 _SURELY_JOINED = 6  # letters below which joined words meet by chance
 _MISSPELT = 5  # letters; in shorter words one wrong letter makes another word
 _MISSPELT_TWICE = 8
+_PRONOUNS = ("I", "A")  # titles of a letter that nearly every question has
 _OPERATORS = ("AND", "OR", "NOT")  # in capitals they join conditions, though a title may be called so
 _NO_CHANCE = 4  # ordinary words in a row that make a title are that title
 _INITIALS = range(3, 7)
@@ -245,6 +246,8 @@ class AliasIndex:
         """Ordinary words are a name when capitals say so, or when the question asks about nothing else."""
         others = [token for i, token in enumerate(tokens) if i not in place]
         rest = " ".join(token.raw for token in others if not token.folded.startswith(MARK))  # "Monster season 2"
+        if others and len(place) == 1 and tokens[place[0]].raw in _PRONOUNS:
+            return False
         if not terms(rest):
             words = [tokens[i] for i in place]
             return len(others) == 0 or any(token.folded not in STOP_WORDS or token.raw[0].isupper() for token in words)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from animerag.query.asked_titles import framed_title
-from animerag.query.conversation import Context, advance, resolve
+from animerag.query.conversation import Context, advance, differing, resolve
 from animerag.query.execution import labels_of, matcher
 from animerag.query.names import named_in
 from animerag.query.plan import EVERYTHING, Predicate, both, parts_of
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _LONGEST_UTTERANCE = 80  # characters; who writes more describes a plot
 _TURNS = 12  # of a conversation that a follow-up may lean on
 _ALL_OF = r"\b(?:all|every|list|any|which)(?: the| of the)? {} (?:shows?|series|movies?|films?|anime|titles?|ovas?)\b"
+_OF_MANY = ("list", "count", "superlative", "recommend", "my_list")
 _IN_THE_TITLE = (
     r"\b(?:with|has|have|having|contain(?:s|ing)?) (?:the words? )?[\"'“]?{}[\"'”]?"
     r" in (?:the|its|their|a) (?:titles?|names?)\b"
@@ -100,7 +101,11 @@ def _plan(
         same = [match.id for match in catalogue.aliases.match(show.title)]
         return (*catalogue.franchises.of(show_id).ids, *same)
 
+    wishes = plan.relative if plan.reference == "those" and not plan.shows else ()
     plan = resolve(plan, context, words=len(question.split()), alike=alike)
+    if wishes and plan.intent in _OF_MANY:
+        shows = [show for one in context.ids if (show := catalogue.table.show(one))]
+        plan = differing(plan, wishes, shows, context.plan)
     return _picked(plan, catalogue.table) if plan.among is not None else _with_show(plan, catalogue), leaned
 
 

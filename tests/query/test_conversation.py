@@ -2,8 +2,9 @@
 
 import pytest
 
-from animerag.query.conversation import Context, advance, resolve
-from animerag.query.plan import EVERYTHING, And, Not, Order, Plan, Predicate
+from animerag.models.shows import Show
+from animerag.query.conversation import Context, advance, differing, resolve
+from animerag.query.plan import EVERYTHING, And, Not, Order, Plan, Predicate, parts_of
 
 HORROR, FILMS = Predicate("tag", "=", "horror"), Predicate("type", "=", "movie")
 IN_2016, IN_2017 = Predicate("year", "=", 2016), Predicate("year", "=", 2017)
@@ -134,3 +135,55 @@ def test_without_a_conversation_there_is_nothing_to_lean_on():
     assert Context().show is None
     assert advance(TALKED, Plan(intent="help"), [], leaned=False) == TALKED
     assert TALKED.scope == EVERYTHING
+
+
+SHORT, LONG = (
+    Show(id="s", title="S", episodes=6, year=2001, rating=7.0),
+    Show(id="l", title="L", episodes=40, year=2020),
+)
+PICKED = after((Plan(intent="recommend", condition=HORROR), ["s", "l"]))
+
+
+@pytest.mark.parametrize(
+    ("wish", "condition"),
+    [
+        ("shorter", Predicate("episodes", "<", 6)),
+        ("newer", Predicate("year", ">", 2001)),
+        ("better", Predicate("rating", ">", 7.0)),
+    ],
+)
+def test_a_wish_for_a_difference_is_measured_by_the_last_shows(wish, condition):
+    result = differing(Plan(intent="recommend", condition=HORROR), (wish,), [SHORT, LONG], PICKED.plan)
+
+    assert set(parts_of(result.condition)) == {HORROR, condition}
+
+
+def test_after_a_comparison_it_asks_which_of_the_two():
+    last = Plan(intent="compare", shows=("s", "l"))
+    result = differing(Plan(intent="list"), ("longer",), [SHORT, LONG], last)
+
+    assert (result.intent, result.order, result.limit) == ("superlative", Order(field="episodes"), 1)
+
+
+def test_a_count_of_one_kind_goes_on_with_another():
+    counted = after((Plan(intent="count", condition=HORROR), ["a", "b"]))
+    comedies = Predicate("tag", "=", "comedy")
+
+    assert resolved(Plan(intent="list", condition=comedies, continues=True), counted).condition == comedies
+    assert resolved(Plan(intent="list", condition=comedies, continues=True), counted).intent == "count"
+
+
+def test_a_question_about_a_franchise_that_names_none_is_about_the_last():
+    assert resolved(Plan(intent="watch_order", field="skip", condition=FILMS), TALKED).shows == ("x",)
+    assert resolved(Plan(intent="watch_order", text="zeta"), TALKED).shows == ()
+
+
+def test_what_about_another_title_asks_the_same_of_it():
+    ordered = after((Plan(intent="watch_order", shows=("x",)), ["x", "y"]))
+    result = resolved(Plan(intent="lookup", text="zeta", continues=True), ordered)
+
+    assert (result.intent, result.shows, result.text) == ("watch_order", (), "zeta")
+
+
+def test_what_it_is_about_asks_of_the_first_of_a_list():
+    assert resolved(Plan(intent="lookup", reference="it"), LISTED).shows == ("a",)

@@ -491,3 +491,24 @@ def test_what_is_described_is_no_title(question):
 
 def test_a_plot_that_starts_with_something_is_no_title():
     assert understood("a story that starts with a murder").conditions() == []
+
+
+@pytest.mark.parametrize(
+    ("question", "intent", "slots"),
+    [
+        ("and when did it air", "field", {"field": "year", "reference": "it"}),
+        ("what's it about", "lookup", {"reference": "it"}),
+        ("ok, tell me more", "lookup", {"reference": "it"}),
+        ("what should I watch after that", "next", {"reference": "it"}),
+        ("something similar but lighter", "similar", {"reference": "it", "relative": ("lighter",)}),
+        ("how many seasons does it have", "seasons", {"reference": "it"}),
+        ("do I need the movies", "watch_order", {"field": "skip"}),
+        ("anything newer?", "recommend", {"reference": "those", "relative": ("newer",)}),
+        ("list them by rating", "superlative", {"reference": "those", "order": Order(field="rating")}),
+    ],
+)
+def test_what_leans_on_the_conversation_says_so(question, intent, slots):
+    plan = understood(question)
+
+    assert plan.intent == intent
+    assert {name: getattr(plan, name) for name in slots} == slots
