@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 Order: TypeAlias = Literal["rating", "title", "year", "air_date", "episodes", "votes", "my_score"]
 MOST_LISTED = 50
+MOST_IDS = 100  # in the result of an answer
 _OPTIONS = 8  # matching shows that an error lists
 _EXCERPT = 300  # characters
 
@@ -193,13 +194,28 @@ async def ask(services: Services, question: str, *, k: int | None = None) -> dic
         {"number": number, **show_json.line(source.show), "cited": source.show.id in answer.citations}
         for number, source in enumerate(answer.sources, 1)
     ]
+    result, notes = _shortened(answer)
     return {
         "answer": answer.text,
         "status": str(answer.status),
         "sources": sources,
-        "notes": list(answer.notes),
-        "result": asdict(answer.result) if answer.result else None,
+        "notes": notes,
+        "result": result,
     }
+
+
+def _shortened(answer: Answer) -> tuple[dict[str, Any] | None, list[str]]:
+    """Return the result and the notes of an answer, with no more ids than a client's model should read."""
+    notes = list(answer.notes)
+    if answer.result is None:
+        return None, notes
+    result, ids = asdict(answer.result), answer.result.ids
+    if len(ids) > MOST_IDS:
+        result |= {"ids": ids[:MOST_IDS], "complete": False}
+        notes.append(
+            f"{len(ids):,} shows match, and the first {MOST_IDS} are listed: search_shows returns all, in pages."
+        )
+    return result, notes
 
 
 async def get_show(services: Services, show: str) -> dict[str, Any]:

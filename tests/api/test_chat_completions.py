@@ -5,16 +5,19 @@ import json
 import shutil
 import subprocess
 import time
+from dataclasses import replace
 
+import httpx2
 import openai
 import pytest
 
 from animerag.api.answer_content import AnswerContent
 from animerag.api.api_errors import ApiError
+from animerag.api.chat_completions import application
 from animerag.api.chat_messages import MODEL, ShowsOfAnswers, read
 from animerag.models.answers import Answer, AnswerStatus, Finish, Prompt
 from animerag.models.providers import Priority
-from animerag.models.retrieval import Source
+from animerag.models.retrieval import Retrieval, Source
 from animerag.models.shows import Show
 from animerag.providers.openai import OpenAIChat, OpenAIConnection
 from animerag.rate_limits import Gate
@@ -273,6 +276,57 @@ def test_a_title_stays_on_its_line_and_an_id_is_quoted_in_the_address():
     assert content.text.endswith("Sources:\n[1] !\\[t](u) [9] Other · id 77 · id a/b c")
     assert content.annotations[0]["url_citation"]["url"] == "http://127.0.0.1/catalogue?show=a%2Fb%20c"
     assert ShowsOfAnswers().turns((("q", content.text),))[0].ids == ("a/b c",)
+
+
+class Scripted:
+    """A backend whose service yields these events."""
+
+    def __init__(self, *events):
+        self._events = events
+
+    async def stream(self, _events):
+        for event in self._events:
+            yield event
+
+
+async def posted(*events, stream):
+    """Ask for a completion of these events."""
+    transport = httpx2.ASGITransport(app=application(Scripted(Retrieval(question="q"), *events)))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+        body = {"model": MODEL, "messages": thread("q"), "stream": stream}
+        return await client.post("/v1/chat/completions", json=body)
+
+
+BROKEN = Answer(question="q", status=AnswerStatus.ERROR, text="Half", error="The provider failed: try again.")
+
+
+async def test_an_error_before_the_first_word_has_a_status():
+    for stream in (True, False):
+        refused = await posted(replace(BROKEN, text=None), stream=stream)
+        assert refused.status_code == 502
+        assert refused.json()["error"]["message"] == BROKEN.error
+
+
+async def test_an_error_after_the_first_word_ends_the_stream_with_an_error():
+    whole = await posted("Half", BROKEN, stream=False)
+    *_, last = [line for line in (await posted("Half", BROKEN, stream=True)).text.splitlines() if line]
+
+    assert whole.status_code == 502
+    assert json.loads(last.removeprefix("data: "))["error"]["message"] == BROKEN.error
+
+
+@pytest.mark.parametrize(
+    ("status", "finish"), [(AnswerStatus.TRUNCATED, "length"), (AnswerStatus.REFUSED, "content_filter")]
+)
+async def test_a_cut_or_refused_answer_has_its_finish_reason(status, finish):
+    answer = Answer(question="q", status=status, text="Half")
+    whole = (await posted("Half", answer, stream=False)).json()["choices"][0]
+    streamed = (await posted("Half", answer, stream=True)).text
+
+    assert whole["finish_reason"] == finish
+    assert bool(whole["message"]["refusal"]) is (status is AnswerStatus.REFUSED)
+    assert f'"finish_reason": "{finish}"' in streamed
+    assert ('"refusal"' in streamed) is (status is AnswerStatus.REFUSED)
 
 
 def test_a_long_conversation_costs_no_more_than_its_end(client):

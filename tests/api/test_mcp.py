@@ -244,6 +244,14 @@ async def test_recommendations_have_reasons_and_leave_out_the_show_they_resemble
     assert "1" not in alike["result"]["ids"]
 
 
+async def test_an_answer_about_many_shows_lists_a_hundred_and_says_so(client):
+    asked = await data(client, "ask", question="Which shows are from 1990 or later?")
+
+    assert len(asked["result"]["ids"]) == 100
+    assert asked["result"]["complete"] is False
+    assert "search_shows" in asked["notes"][-1]
+
+
 async def test_figures_add_up(client):
     figures = await data(client, "collection_stats")
 
