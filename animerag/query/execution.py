@@ -189,7 +189,7 @@ def _test(test: Predicate, table: FieldIndex) -> Verdict[Show]:
         many = attrgetter(_MANY[unknown]) if unknown in _MANY else None
         return (lambda show: not many(show)) if many else (lambda show: value_of(show, unknown) is None)
     if test.field == "tag":
-        tagged = frozenset(show.id for show in table.tagged(str(wanted)))
+        tagged = frozenset(show.id for show in table.tagged(str(wanted), mainly=test.operator == "="))
         return lambda show: show.id in tagged
     if test.field == "title" and test.operator == "^=":
         beginning = str(wanted).casefold()

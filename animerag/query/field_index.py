@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _PUNCTUATION = re.compile(r"[\W_]+")
 
+IS_FROM = 0.5  # weight from which a show is what a tag says: AniDB's three of six stars
+
 
 class FieldIndex:
     """Every show's fields, by id, and the vocabulary that questions may use for them."""
@@ -33,9 +35,13 @@ class FieldIndex:
         counted = Counter(tag.casefold() for show in self._shows.values() for tag in show.tags)
         self._tags_of = {show.id: {tag.casefold() for tag in show.tags} for show in self._shows.values()}
         self._tagged: dict[str, list[Show]] = {}
+        self._mainly: dict[str, list[Show]] = {}
         for show in best_first:
+            weights = {tag.casefold(): weight for tag, weight in show.tag_weights.items()}
             for tag in self._tags_of[show.id]:
                 self._tagged.setdefault(tag, []).append(show)
+                if weights.get(tag, 1.0) >= IS_FROM:
+                    self._mainly.setdefault(tag, []).append(show)
         self._titles_of = {
             show.id: " ".join(f" {title_words(title)} |" for title in (show.title, *show.titles)) for show in best_first
         }
@@ -149,9 +155,12 @@ class FieldIndex:
             return None if show.restricted is None else RESTRICTED_LABELS[show.restricted]
         return getattr(show, field) or None
 
-    def tagged(self, tag: str) -> Sequence[Show]:
-        """Return the shows with a tag, given in lower case, best rated first."""
-        return self._tagged.get(tag, ())
+    def tagged(self, tag: str, *, mainly: bool = False) -> Sequence[Show]:
+        """Return the shows with a tag, given in lower case, best rated first; `mainly` those that are it.
+
+        A show has some of a tag that its file gives a small weight; without weights it is what it is tagged as.
+        """
+        return (self._mainly if mainly else self._tagged).get(tag, ())
 
     def called_similar(self, show_id: str) -> Sequence[tuple[str, int]]:
         """Return the shows that name this one as similar, each with its rank among those it names."""

@@ -35,6 +35,9 @@ _AND = re.compile(r"\b(?:and|und|plus|as well as|also|both)\b|&|,|、")
 _BUT = re.compile(r"\b(?:but|aber|though|yet)\b|;|\.\s")
 _SERIES = re.compile(r"(?<!the )(?<!this )(?<!that )(?<!of )\bseries\b")
 _TELEVISED = Or((Predicate("type", "=", "tv"), Predicate("type", "=", "web")))
+_SOME = re.compile(
+    r"\b(?:with|has|have|having|contain(?:s|ing)?) (?:at least )?(?:some|a (?:bit|little|touch|hint) of|elements of|traces of)\s+$"
+)
 _TAGGED = re.compile(r"\b(?:tags?|tagged|genres?)\W*$")
 _CHILD = re.compile(
     r"\b(?:(?:ok(?:ay)?|fine|safe|suitable|appropriate|good|fit|great|nice)? ?(?:for|with) (?:an? |my |our |the |all )?(?:little |small |young |whole )*"
@@ -98,11 +101,33 @@ def read_phrases(question: Question, vocabulary: Gazetteer, today: int) -> None:
                 start = match.start() + len(match.group()) - len(match.group().lstrip())
                 question.claim(start, match.end(), condition)
     _read_vocabulary(question, vocabulary)
+    _read_amounts(question)
     _read_series(question)
     for name, pattern in (("not-after", _NOT_AFTER), ("not", _NOT), ("but", _BUT), ("or", _OR), ("and", _AND)):
         for match in list(pattern.finditer(question.rest)):
             question.claim(match.start(), match.end(), name)
     question.claims.sort(key=lambda claim: claim.start)
+
+
+def _read_amounts(question: Question) -> None:
+    """Read "with some romance" as having a tag at all, where "romance" alone asks for shows that are it."""
+    for claim in list(question.claims):
+        before = _SOME.search(question.rest[: claim.start])
+        if (
+            before is not None
+            and isinstance(claim.value, Predicate | Or)
+            and claim.value != (some := _some(claim.value))
+        ):
+            question.claims[question.claims.index(claim)] = Annotation(claim.start, claim.end, some)
+            question.claim(before.start(), before.end(), "amount")
+
+
+def _some(condition: Condition) -> Condition:
+    if isinstance(condition, Or):
+        return Or(tuple(_some(part) for part in condition.parts))
+    if isinstance(condition, Predicate) and (condition.field, condition.operator) == ("tag", "="):
+        return Predicate("tag", ">=", condition.value)
+    return condition
 
 
 def _read_series(question: Question) -> None:

@@ -227,7 +227,7 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str], Callable[[re.Match[str]], Condition
             "file",
             r"\b(?:without|with no|no|not?|lacks?|have no|has no) (?:any )?missing (?:an? )?(?:episodes?|eps)\b|\b(?:all|every)(?: of the| single)? (?:episodes?|eps)\b(?: of)?|\bcomplete "
             + _ON_DISK.removeprefix(r"\b")
-            + r"|\bcomplete (?:collections?|downloads?)\b",
+            + r"|\bcomplete (?:collections?|downloads?)\b|\b(?:i )?(?:own|have|got)(?: it| them)? (?:completely|in full|fully)\b|\bfully (?:downloaded|owned)\b|\b(?:are|is) complete\b(?! airing)",
             _fixed(_COMPLETE),
         ),
         (

@@ -148,6 +148,8 @@ def _compared(one: Predicate, value: str | float) -> str:
         return local_files.phrase(one)
     if one.operator == "unknown":
         return f"without {_NOUNS.get(one.field) or f'a {one.field}'}"
+    if one.field == "tag" and one.operator == ">=":
+        return f"with some {value}"
     if one.field == "type":
         return _TYPES.get(str(value), str(value))
     if one.field in ("year", "end_year"):

@@ -47,6 +47,9 @@ _NAMES = {
     "votes": "votes",
     "duration": "minutes an episode",
     "year": "year",
+    "missing_episodes": "missing episodes",
+    "owned_episodes": "episodes on disk",
+    "file_size": "bytes on disk",
 }
 _JAPANESE = {"rating": "評価", "episodes": "話数", "votes": "票数", "duration": "分数", "year": "年"}
 _MEASURES_JA = {"average": "平均", "median": "中央値", "sum": "合計", "count": "作品数"}

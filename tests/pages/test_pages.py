@@ -9,6 +9,7 @@ from animerag.ui import session
 from animerag.ui.components import EXAMPLES
 from animerag.ui.text import answer_markdown, escape
 from tests.pages.screen import until, visit, words
+from tests.shoko_server import ShokoDatabase
 
 PAGES = ("home", "ask", "catalogue", "batch", "upload", "compare", "settings", "system")
 
@@ -203,3 +204,21 @@ def test_what_was_read_out_of_a_question_is_shown_and_can_be_taken_away(sampled,
     told = plain(sampled)
     assert "A second film." in told
     assert "A first film." not in told
+
+
+def test_of_several_users_of_a_shoko_database_one_is_chosen(sampled, tmp_path):
+    database = ShokoDatabase(tmp_path / "JMMServer.db3")
+    database.anime(23, "Monster", Description="A surgeon.", EpisodeCountNormal=2)
+    episodes = database.episodes(23, 2)
+    database.user(1, "Kenzo", watched=episodes[:1])
+    database.user(2, "Nina", watched=episodes)
+    upload(sampled, database.path.read_bytes(), "JMMServer.db3")
+    assert "has watch states of 2 users (Kenzo, Nina): choose one" in plain(sampled)
+
+    [user] = [box for box in sampled.selectbox if box.label == "Watch state of"]
+    user.set_value("Nina").run()
+    assert "Watch state of Nina." in plain(sampled)
+    sampled.button(key="upload_start").click().run()
+    until(sampled, lambda page: "stored" in words(page) and "Remaining" in {metric.label for metric in page.metric})
+    show = session.runtime().call(session.services().library.show("23"))
+    assert (show.my_status, show.episodes_watched, show.owned_episodes) == ("completed", 2, 0)

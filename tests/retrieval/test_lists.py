@@ -8,6 +8,7 @@ import pytest
 from animerag import readers
 from animerag.discovery.franchises import Franchises
 from animerag.ingestion.entity_resolution import with_mine
+from animerag.models.shows import Show
 from animerag.query import local_files
 from animerag.query.condition_text import parse
 from animerag.query.field_index import FieldIndex
@@ -166,3 +167,23 @@ def test_conditions_on_files_read_as_they_are_written(ask, question, conditions)
 )
 def test_conditions_on_files_have_words(condition, words):
     assert local_files.phrase(condition) == words
+
+
+@pytest.mark.parametrize(
+    ("question", "ids"),
+    [
+        ("horror shows", {"main", "plain"}),
+        ("shows with some horror", {"main", "minor", "plain"}),
+        ("everything but horror", {"minor", "none"}),
+        ("show me some horror shows", {"main", "plain"}),
+    ],
+)
+def test_a_show_is_a_tag_from_a_weight_on_and_has_some_of_it_below(question, ids):
+    weighted = [
+        Show(id="main", title="Alpha", tags=("horror",), tag_weights={"horror": 1.0}),
+        Show(id="minor", title="Beta", tags=("Horror",), tag_weights={"Horror": 0.3}),
+        Show(id="plain", title="Gamma", tags=("horror",)),
+        Show(id="none", title="Delta"),
+    ]
+    catalogue = snapshot(weighted)
+    assert set(understand(question, catalogue.aliases.match(question), catalogue).fact.ids) == ids
