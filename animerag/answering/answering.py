@@ -20,7 +20,8 @@ from animerag.models.providers import Usage
 from animerag.models.retrieval import Retrieval, Timings
 from animerag.rate_limits import nobody_is_served
 from animerag.rate_limits.budget import current_budget, drawing_on
-from animerag.retrieval.retriever import DEFAULT_K, checked_question
+from animerag.retrieval.question_text import checked_question
+from animerag.retrieval.retriever import DEFAULT_K
 from animerag.telemetry.tracing import emit, recording
 from animerag.text.cleaning import is_japanese
 

@@ -12,7 +12,7 @@ from pydantic_core import from_json
 
 from animerag.api.api_errors import ApiError
 from animerag.models.answers import Turn
-from animerag.retrieval.retriever import MAX_QUESTION_CHARACTERS
+from animerag.retrieval.question_text import MAX_QUESTION_CHARACTERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from animerag.errors import AnimeRAGError, OtherWidthError, ProviderError, ProviderUnusableError, UnusableAnswerError
 from animerag.models.providers import Priority, Usage
 from animerag.rate_limits import estimate_tokens
-from animerag.retrieval.retriever import MAX_QUESTION_CHARACTERS
+from animerag.retrieval.question_text import MAX_QUESTION_CHARACTERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

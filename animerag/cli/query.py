@@ -66,7 +66,7 @@ def add(commands: Commands) -> None:
 
 async def query(options: argparse.Namespace) -> int:
     """Answer questions. Raises InvalidInputError for wrong use or a file without questions."""
-    from animerag.retrieval.retriever import checked_question
+    from animerag.retrieval.question_text import checked_question
 
     chosen = [bool(options.question), options.file is not None, options.stdin, options.interactive]
     if sum(chosen) != 1:

@@ -87,7 +87,8 @@ def answer(plan: Plan, collection: Collection, filters: Filters = Filters()) -> 
     if plan.intent == "superlative" and plan.group:
         return best_of_each(plan, table, filters, japanese=japanese)
     if plan.intent == "stats":
-        return measure(plan, table, filters, japanese=japanese)
+        measured = measure(plan, table, filters, japanese=japanese)
+        return _partly(measured, plan, collection) if measured and plan.ignored else measured
     # Words that are wanted and no field has are searched for; what is refused can only be left unapplied.
     if any(not word.startswith("not ") for word in plan.ignored):
         return None
@@ -114,6 +115,13 @@ def resolved(plan: Plan, collection: Collection) -> Plan:
         return plan
     show_id = season_of(plan.shows[0], plan.number, collection)
     return plan if show_id is None else replace(plan, shows=(show_id, *plan.shows[1:]), number=None)
+
+
+def _partly(fact: FactAnswer, plan: Plan, collection: Collection) -> FactAnswer:
+    """Say which words a measure leaves out."""
+    words = ", ".join(f"“{word}”" for word in plan.ignored)
+    remark = collection.say(f"Not applied: {words}.", f"条件にしていない言葉：{words}")
+    return replace(fact, complete=False, ignored=plan.ignored, remarks=(*fact.remarks, remark))
 
 
 def _explained(plan: Plan, fact: FactAnswer, collection: Collection, filters: Filters) -> FactAnswer:

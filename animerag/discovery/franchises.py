@@ -7,13 +7,13 @@ a shared setting or character only a neighbourhood. Where a show has no relation
 
 from __future__ import annotations
 
-import heapq
 import re
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from animerag.discovery.story_graph import Groups, both_ways, in_order, reachable
 from animerag.discovery.title_numbers import numbers_in
 
 if TYPE_CHECKING:
@@ -108,11 +108,11 @@ class Franchise:
         """Return the entries with every part after what it continues."""
         places = {show_id: place for place, show_id in enumerate(self.ids)}
         beside = {(entry.of, entry.show.id) for entry in self.entries if entry.of and entry.role != "main"}
-        return tuple(self.entries[places[show_id]] for show_id in _sorted(self.ids, {*self.edges, *beside}, places))
+        return tuple(self.entries[places[show_id]] for show_id in in_order(self.ids, {*self.edges, *beside}, places))
 
     def line(self, show_id: str) -> tuple[Entry, ...]:
         """Return what sequels and prequels tie to a show, as released."""
-        tied = _reachable(show_id, _both_ways(self.edges))
+        tied = reachable(show_id, both_ways(self.edges))
         return tuple(entry for entry in self.entries if entry.show.id in tied and entry.role == "main")
 
     def seasons(self, show_id: str) -> tuple[Entry, ...]:
@@ -144,7 +144,7 @@ class Franchises:
         self._shows = {show.id: show for show in shows}
         self._links = {show.id: _links(show) for show in self._shows.values()}
         self._guessed: set[str] = set()
-        strong = _Union(self._shows)
+        strong = Groups(self._shows)
         for show_id, links in self._links.items():
             for item, kind in links:
                 if item.id in self._shows and kind != "neighbour":
@@ -173,7 +173,7 @@ class Franchises:
         places = {show_id: place for place, show_id in enumerate(ordered)}
         # What a date contradicts was made later, as films that tell how it began; only story order puts it first.
         dated = {edge for edge in edges if places[edge[0]] < places[edge[1]] or _undated(self._shows, edge)}
-        ordered = _sorted(ordered, dated, places)
+        ordered = in_order(ordered, dated, places)
         roles = {show_id: self._role(show_id, ordered) for show_id in ordered}
         numbers = self._numbers(ordered, edges, roles)
         entries = tuple(
@@ -241,11 +241,11 @@ class Franchises:
     ) -> dict[str, tuple[int, int | None]]:
         """Number the series of each line; "Part 2" goes on with the season before it."""
         numbers: dict[str, tuple[int, int | None]] = {}
-        ways = _both_ways(edges)
+        ways = both_ways(edges)
         for start in ordered:
             if start in numbers:
                 continue
-            tied = _reachable(start, ways)
+            tied = reachable(start, ways)
             line = [one for one in ordered if one in tied and roles[one][0] == "main" and _is_series(self._shows[one])]
             current, last_part = 0, 1
             for show_id in line:
@@ -343,73 +343,3 @@ def _continues(title: str, other: str) -> bool:
         return False
     rest = title[len(other) :]
     return bool(rest.strip()) and bool(_CONTINUES.match(rest))
-
-
-def _both_ways(edges: Iterable[tuple[str, str]]) -> dict[str, set[str]]:
-    ways: dict[str, set[str]] = defaultdict(set)
-    for earlier, later in edges:
-        ways[earlier].add(later)
-        ways[later].add(earlier)
-    return ways
-
-
-def _reachable(start: str, ways: Mapping[str, set[str]]) -> set[str]:
-    found, waiting = {start}, [start]
-    while waiting:
-        fresh = ways.get(waiting.pop(), set()) - found
-        found |= fresh
-        waiting += fresh
-    return found
-
-
-def _sorted(ids: Iterable[str], edges: Iterable[tuple[str, str]], places: Mapping[str, int]) -> list[str]:
-    """Sort topologically, by place where edges leave a choice; of a circle the first by place comes first."""
-    left = set(ids)
-    after: dict[str, set[str]] = defaultdict(set)
-    waits = dict.fromkeys(left, 0)
-    for earlier, later in set(edges):
-        if earlier in left and later in left and later not in after[earlier]:
-            after[earlier].add(later)
-            waits[later] += 1
-    ready = [(places[one], one) for one in left if not waits[one]]
-    heapq.heapify(ready)
-    result: list[str] = []
-    while left:
-        if not ready:
-            first = min(left, key=places.__getitem__)
-            heapq.heappush(ready, (places[first], first))
-        _, show_id = heapq.heappop(ready)
-        if show_id not in left:
-            continue
-        left.remove(show_id)
-        result.append(show_id)
-        for later in after[show_id]:
-            waits[later] -= 1
-            if not waits[later] and later in left:
-                heapq.heappush(ready, (places[later], later))
-    return result
-
-
-class _Union:
-    """Disjoint sets of ids."""
-
-    def __init__(self, ids: Iterable[str]) -> None:
-        self._parents = {one: one for one in ids}
-
-    def join(self, one: str, other: str) -> None:
-        """Make the sets of two ids one."""
-        self._parents[self._root(one)] = self._root(other)
-
-    def groups(self) -> dict[str, tuple[str, ...]]:
-        """Return each id's whole set."""
-        members: dict[str, list[str]] = defaultdict(list)
-        for one in self._parents:
-            members[self._root(one)].append(one)
-        sets = {root: tuple(sorted(ids)) for root, ids in members.items()}
-        return {one: sets[self._root(one)] for one in self._parents}
-
-    def _root(self, one: str) -> str:
-        while self._parents[one] != one:
-            self._parents[one] = self._parents[self._parents[one]]
-            one = self._parents[one]
-        return one

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 _WEIGHTS_SHA256 = "0db566fd0af82cbf9f3a7eac3920ede5fb784a6882398563ca9b1bbd66fb37c9"
 _LOADING = threading.Lock()
 _THREADS = 2
+_QUOTABLE = 24  # sentences of a synopsis from which one is quoted
+_COMPARED = 6  # of these, with the question: those that share most words with it, the earlier first
 _CONTEXT = 2  # sentences quoted before the best one, at most
 _LINE = 120  # characters of a description's first line
 _CHUNK = 16  # texts per task of a thread, about 0.1 s: a live question waits no longer behind an import
@@ -187,7 +189,7 @@ class ExtractiveAnswerer:
 
     async def _closest(self, prompt: Prompt, wording: type[_English], priority: Priority) -> str:
         best, *others = prompt.sources
-        phrases = plot(clean(best.show.description))[:24]
+        phrases = plot(clean(best.show.description))[:_QUOTABLE]
         quote = _quote(await self._nearest(prompt.question, phrases, priority)) if phrases else wording.no_description
         also = "".join(
             f"\n- {wording.headline(source.show)} [{number}]{_line_of(source.show)}"
@@ -197,13 +199,15 @@ class ExtractiveAnswerer:
 
     async def _nearest(self, question: str, phrases: list[str], priority: Priority) -> list[str]:
         """Return the sentence nearest to the question, preceded by those that are needed to understand it."""
-        vectors = (await self._embedder.embed([question, *phrases], priority=priority)).vectors
+        wanted = set(terms(question))
+        shared = np.array([len(wanted & set(terms(sentence))) for sentence in phrases])
+        compared = np.sort(np.argsort(-shared, kind="stable")[:_COMPARED])
+        texts = [question, *(phrases[place] for place in compared)]
+        vectors = (await self._embedder.embed(texts, priority=priority)).vectors
         similarity = np.round(
             vectors[1:] @ vectors[0], 4
         )  # rounded as in searches: the first of equal sentences is chosen
-        wanted = set(terms(question))
-        shared = np.array([len(wanted & set(terms(sentence))) for sentence in phrases])
-        nearest = int(np.argmax(similarity + 0.05 * shared))
+        nearest = int(compared[np.argmax(similarity + 0.05 * shared[compared])])
         earliest = max(0, nearest - _CONTEXT)
         starts = (place for place in range(nearest, earliest - 1, -1) if stands_by_itself(phrases[place]))
         return phrases[next(starts, earliest) : nearest + 1]

@@ -5,8 +5,12 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from animerag.text.tokens import terms
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 # Ways to ask about one title. What stands in for it is what the catalogue must have.
 _HAVE = re.compile(
@@ -44,6 +48,23 @@ _FRAMES = (
         re.IGNORECASE,
     ),
 )
+# The same where the catalogue could have answered, had it the title: a field, a comparison, a likeness, a kind.
+_ASKED_OF = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        r"^(?:when|what (?:year|season)|which (?:year|season)) (?:did|does|was|is|will) (?P<name>.+?) (?:air|start|come out|end|begin|released?|premiere|run|finish)(?: in)?$",
+        r"^how (?:long|old|good|popular) (?:is|was) (?P<name>.+)$",
+        r"^how many (?:episodes|eps|seasons|movies|films|ovas) (?:does|do|did|has|are in|in|of) (?P<name>.+?)(?: have| has| got)?$",
+        r"^(?P<name>.+?) (?:episodes|eps|rating|score|genres?|watch order|movies?|films?|ovas?)$",
+        r"^(?:the )?(?:rating|score|genres?|tags|episodes|year|sequel|prequel|seasons?) (?:of|for|to) (?P<name>.+)$",
+        r"^(?:.{1,40} )?(?:like|similar to) (?P<name>[^,]+?)(?: but .*)?$",
+        r"^(?:which|who|what)(?: \w+){1,5}[,:] (?P<name>[^,]+?) or .+$",
+        r"^compare (?P<name>[^,]+?)(?:,| and | with | to ).+$",
+        r"^(?P<name>[^,]+?) (?:vs\.?|versus) .+$",
+        r"^(?:is|was) (?P<name>.+?) (?:longer|shorter|better|older|newer|more popular|rated higher) than .+$",
+        r"^what(?:['’]?s| is| was) (?P<name>[A-Z][\w'’:!-]*)$",
+    )
+)
 # "a show about robots" describes, "the one with robots" too; a title may start with "the" and a capital.
 _DESCRIBES = re.compile(
     r"^(?:an?|some|any|anything|something|shows?|anime|series|titles?|movies?|films?|the (?:one|show|anime|series|movie|film)s?|that|those|this|it|them|all|every|more|other)\b",
@@ -63,6 +84,9 @@ def asked_title(question: str) -> str | None:
     framed = framed_title(question)
     if framed or any(frame.match(plain) for frame in _FRAMES):
         return framed
+    asked_of = _named_by(_ASKED_OF, plain)
+    if asked_of and len(asked_of.split()) <= _OWNED and not re.search(r"[,.;?!]\s", asked_of):
+        return asked_of
     match = _TAKEN_FOR_GRANTED.search(plain)
     if match and not _TELLS.match(plain):
         rest = plain[: match.start()] + plain[match.end() :]
@@ -73,8 +97,11 @@ def asked_title(question: str) -> str | None:
 
 def framed_title(question: str) -> str | None:
     """Return the words in the place of a title: "what is X about", "do I have X"."""
-    plain = question.strip().rstrip("?!. ")
-    for frame in _FRAMES:
+    return _named_by(_FRAMES, question.strip().rstrip("?!. "))
+
+
+def _named_by(frames: Sequence[re.Pattern[str]], plain: str) -> str | None:
+    for frame in frames:
         match = frame.match(plain)
         if match:
             name = _YEAR.sub("", match["name"]).strip(" \"'“”")

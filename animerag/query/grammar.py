@@ -25,9 +25,9 @@ SHOW = "\ue000"  # stands for every letter of a title that the question names
 _WORD = re.compile(rf"[{CJK}]+|[^\W_{CJK}{SHOW}]+(?:['’][^\W_{CJK}{SHOW}]+)*")
 _LONGEST_PHRASE = 6  # words
 _NOT = re.compile(
-    r"\b(?:anything but|everything but|all but|all except|other than|apart from|aside from|excluding|exclude|except(?: for)?|leave out"
+    r"\b(?:anything but|everything but|all but|all except|other than|apart from|aside from|excluding|exclude|except(?: for)?|leav(?:e|ing) out|skip(?:ping)?|ignor(?:e|ing)|außer|ausser"
     r"|without(?: any)?|w/o|minus|isn['’]?t(?: about)?|is not(?: about)?|aren['’]?t|are not|don['’]?t (?:want|like|have|need)|do(?:es)? not (?:have|contain|include|involve)|doesn['’]?t (?:have|contain|include|involve)"
-    r"|wasn['’]?t|weren['’]?t|not (?:about|in|an?|the|any|for|too|so|tagged|from)|not|no|non|never|neither|nor|ohne|nicht|keine?n?|avoid|hate|sick of|tired of|no more)(?=[\s,\x00-]|$)"
+    r"|wasn['’]?t|weren['’]?t|not (?:about|in|an?|the|any|for|too|so|tagged|from)|not|no|non|never|neither|nor|ohne|nicht|keine?n?|avoid|hate|sick of|tired of|no more|keinen?)(?=[\s,\x00-]|$)"
 )
 _NOT_AFTER = re.compile(r"[\s-](?:less|free)\b|(?:では|じゃ)ない|以外|のない|なし|抜き|を除く|を除いて")
 _OR = re.compile(r"\b(?:or|oder|either)\b|/|または|もしくは|か(?=\s*[^\s。？?])")

@@ -218,7 +218,7 @@ PATTERNS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], int], Condition 
         (
             (
                 rf"{_AIRED}(?:(?P<when>before|older than|after|newer than|since|pre|post)[\s-]+)?(?:(?:in|of|from|during|aus)\s+)?(?:the\s+|den\s+)?(?:(?P<part>early|mid|late)[\s-]+)?"
-                r"(?:\b(?P<century>19|20)?(?P<decade>\d)0(?:['’]?s|er)\b|\b(?P<spelled>sixties|seventies|eighties|nineties|noughties)\b|(?P<ja>(?:19|20)\d|(?<!\d)\d)0年代)"
+                r"(?:\b(?P<century>19|20)?(?P<decade>\d)0(?:['’]?s|ern?)\b|\b(?P<spelled>sixties|seventies|eighties|nineties|noughties)\b|(?P<ja>(?:19|20)\d|(?<!\d)\d)0年代)"
             ),
             _decade,
         ),
@@ -308,6 +308,10 @@ PATTERNS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], int], Condition 
         ),
         (r"(?<=\bno )sequels?\b|(?<=\bnot )sequels?\b", _fixed(Predicate("relation", "=", "sequel"))),
         (
+            r"\b(?:not|isn.?t|aren.?t|nicht)(?: (?:too|so|very|that|all that|overly|zu))? (?:long|lang)\b|\bnot? long\b",
+            _fixed(Predicate("episodes", "<=", 26)),
+        ),
+        (
             r"\bshort(?:er)?(?= |$|,|\.|\?)(?! (?:guy|girl|boy|man|woman|kid|hair|stor))|\bkurze?\b|短い",
             _fixed(Predicate("episodes", "<=", 13)),
         ),
@@ -320,6 +324,10 @@ PATTERNS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], int], Condition 
             _fixed(Predicate("restricted", "=", True)),
         ),
         (r"\b(?:sfw|safe for work|not restricted|unrestricted)\b", _fixed(Predicate("restricted", "=", False))),
+        (
+            r"\b(?:bad(?:ly)?|low(?:ly)?|poor(?:ly)?)[- ](?:rat(?:ed|ings?)|scores?|scored|reviewed)\b|低評価",
+            _fixed(Predicate("rating", "<", 6)),
+        ),
         (
             r"\b(?:well[- ]rated|highly rated|high[- ]rated|good ratings?|high scores?|acclaimed)\b|高評価",
             _fixed(Predicate("rating", ">=", 8)),

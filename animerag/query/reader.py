@@ -11,12 +11,12 @@ from animerag.query.grammar import SHOW, SUITABLE, Named, Question, condition_of
 from animerag.query.intents import Likely, carrying_words, has_cue
 from animerag.query.lexicon import Gazetteer, Mood, Unapplied, lexicon
 from animerag.query.plan import EVERYTHING, And, Or, Plan, both, either, parts_of
-from animerag.query.recognition import recognise
+from animerag.query.ranks import read_orders
+from animerag.query.recognition import recognise, uses_field
 from animerag.query.slots import (
     missing_topics,
     own_list,
     own_scores,
-    read_orders,
     read_slots,
     relative_conditions,
     time_budget,
@@ -133,6 +133,8 @@ def plan_of(reading: Reading, likely: Likely | None = None) -> Plan:
     if intent == "recommend" and SUITABLE in parts_of(condition):
         moods = (*moods, "for children")
     preferred: Condition = EVERYTHING
+    if intent == "stats":
+        ignored, text = [*ignored, *left], False
     if intent == "lookup":
         condition, preferred = EVERYTHING, condition
         ignored = []
@@ -186,7 +188,9 @@ def _lent(likely: Likely, reading: Reading) -> _Lent | None:
     needed = {
         "field": "field" in slots and everything,
         "unsupported": lent is not None and bool(lent.missing),
-        "superlative": "order" in slots,
+        "superlative": "order" in slots
+        and left < _SPARE - 1
+        and not uses_field(reading.condition, slots["order"].field),
         "stats": "measure" in slots and left <= _SPARE,
         "help": everything,
         "my_list": lent is not None and bool(lent.mine),

@@ -5,14 +5,13 @@
 from __future__ import annotations
 
 import re
-from functools import cache
 from typing import TYPE_CHECKING
 
 from animerag.query.grammar import SHOW
-from animerag.query.intents import has_cue
 from animerag.query.lexicon import lexicon, missing_patterns
-from animerag.query.plan import EVERYTHING, Of, Order, Predicate, either
-from animerag.query.references import differs, read_reference
+from animerag.query.plan import EVERYTHING, Of, Predicate, either
+from animerag.query.ranks import pattern_of
+from animerag.query.references import read_reference
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,22 +22,6 @@ if TYPE_CHECKING:
 
 _TOPIC_WORDS = 18  # words; in longer questions "the same director" is a remark
 _SEASON_MARK = re.compile(r"§(\d+)")
-_TOP = re.compile(
-    r"\b(?:top|first|best|worst)\s+(?P<n>\d{1,3}|three|five|ten|two|four|six|seven|eight|nine|twenty)\b(?!\s*(?:%|episodes?|eps|seasons?))"
-    r"|\b(?P<m>\d{1,3}|three|five|ten|two|four|six|seven|eight|nine|twenty)\s+(?=(?:best|highest|top|longest|shortest|most|newest|oldest|lowest|worst|latest|earliest)\b)"
-    r"|(?:トップ|ベスト|上位)(?P<j>\d{1,3})"
-)
-_ORDINAL_RANK = re.compile(
-    r"\b(?P<rank>second|third|fourth|fifth|2nd|3rd|4th|5th)[\s-]+(?=(?:best|highest|longest|shortest|most|newest|oldest|lowest|worst|latest)\b)"
-)
-_RANKS = {"second": 1, "2nd": 1, "third": 2, "3rd": 2, "fourth": 3, "4th": 3, "fifth": 4, "5th": 4}
-_PLURAL = re.compile(
-    r"\b(?:shows|titles|series|animes?|ones|films|movies|entries|ovas|specials|comedies|dramas|romances|mysteries)\b"
-)
-_SINGULAR = re.compile(
-    r"\b(?:which|what|whats|what's) (?:\w+ )?(?:show|series|title|anime|one|film|movie)? ?(?:is|was|has|s)\b|\bthe (?:\w+ )?(?:longest|shortest|oldest|newest|best|highest|worst|most|lowest|latest)\b|どれ|何ですか"
-)
-_ASKS_ONE = re.compile(r"^(?:which|what|whats)\b(?!.? are\b).{0,60}?(?:\b(?:is|was|has|had)\b|'s\b)|どれ|何ですか")
 _RELATION: tuple[tuple[re.Pattern[str], FieldName, Operator], ...] = (
     (re.compile(rf"\b(?:longer than|more episodes than|mehr folgen als) (?:the )?({SHOW}+)"), "episodes", ">"),
     (re.compile(rf"\b(?:shorter than|fewer episodes than|less episodes than) (?:the )?({SHOW}+)"), "episodes", "<"),
@@ -97,30 +80,6 @@ _MINUTES = re.compile(
     r"\b(?P<n>\d+(?:\.\d+)?|an?|one|two|three|four|five|six|eight|ten|half an)\s*-?\s*(?P<unit>hours?|h|minutes|mins?)\b"
 )
 _FINISHES = re.compile(r"\b(?:finish|binge|complete|watch all|get through|whole|through)\b")
-_BY_FIELD = re.compile(
-    r"\b(?:by|in|of)(?: the)?(?: number of| total| count of)? (?:episodes?|episode counts?|length|ratings?|scores?|votes?|popularity|years?|age)\b"
-)
-_SORTED_BY = re.compile(
-    r"\b(?:order(?:ed)?|sort(?:ed)?|rank(?:ed)?|arranged?|(?:list|show) (?:them|those|these))(?: (?:them|those|these|it))?(?: all)? by (?P<field>ratings?|scores?|years?|age|dates?|episodes?|length|votes?|popularity)\b(?P<up>,? (?:ascending|asc|lowest first|oldest first|shortest first|least first))?"
-)
-_SORT_FIELDS = {
-    "rating": "rating",
-    "score": "rating",
-    "year": "year",
-    "age": "year",
-    "date": "year",
-    "episode": "episodes",
-    "length": "episodes",
-    "vote": "votes",
-    "popularity": "votes",
-}
-_FIRST_AT_END = re.compile(
-    r"\b(?:best|highest|lowest|worst|newest|oldest|longest|shortest|popular|rated|scored) first\W*$"
-)
-_OF_FEW = re.compile(r"^(?!.*\bthan (?:in )?\d).*\b(?:which of|of the two|the two)\b")
-_WHICH_ONE = re.compile(r"\bwhich(?: one)? (?:is|was|has|had|came|got)\b")
-_EACH = re.compile(r"\b(?:each|every|per|by)\b|ごと|別")
-_BARE_TOP = re.compile(r"\btop\b|トップ")
 YES_NO = re.compile(r"^(?:is|are|was|were|does|do|did|has|have)\b")
 _SCORED = re.compile(
     r"\b(?:i(?: have|.ve)?|did i|have i) (?:rated?|scored?|gave|give|given|voted)\b(?: it| them| an?)?\s*(?P<cmp>above|over|more than|at least|below|under|less than|at most|exactly)?\s*(?P<n>\d+(?:\.\d+)?|one|two|three|four|five|six|seven|eight|nine|ten)\b(?:\s*(?:or|and) (?P<post>more|higher|above|better|less|lower|below))?"
@@ -212,121 +171,10 @@ def own_scores(reading: Question) -> list[Condition]:
 def own_list(reading: Question) -> list[Condition]:
     """Return the conditions on one's own list that a question has; one that holds for all where it only names it."""
     for statuses, patterns in lexicon()["my_status"].items():
-        if reading.take(_compiled(tuple(patterns)), "my list"):
+        if reading.take(pattern_of(tuple(patterns)), "my list"):
             return (
                 [either(*(Predicate("my_status", "=", one) for one in statuses.split("|")))]
                 if statuses
                 else [EVERYTHING]
             )
     return []
-
-
-@cache
-def _compiled(patterns: tuple[str, ...]) -> re.Pattern[str]:
-    return re.compile("|".join(patterns))
-
-
-def _first_of(reading: Question, table: str, claim: str = "") -> str | None:
-    """Return the key of the first entry whose words the question has, and claim them under that name."""
-    for key, patterns in lexicon()[table].items():
-        pattern = _compiled(tuple(patterns))
-        match = pattern.search(reading.rest)
-        if match:
-            if claim:
-                _claim_words(reading, match)
-            return str(key)
-    return None
-
-
-def _claim_words(reading: Question, match: re.Match[str]) -> None:
-    """Annotation a cue, but for a title within it."""
-    for part in re.finditer(rf"[^{SHOW}\x00]+", match.group()):
-        if part.group().strip():
-            reading.claim(match.start() + part.start(), match.start() + part.end(), "cue")
-
-
-def read_orders(reading: Question, names: int, reference: str | int = "") -> Slots:
-    """Read fields, measures and orders, which one word may mean: "longest", "most episodes", "rating"."""
-    slots: Slots = {}
-    for measure, patterns in lexicon()["measures"].items():
-        if names or not _compiled(tuple(patterns)).search(reading.rest):
-            continue
-        slots["measure"] = measure
-        if group := _first_of(reading, "groups", "group"):
-            slots["group"] = group
-        measured = _first_of(reading, "fields", "field") or _measured(reading)
-        if measure in ("count", "distinct") and not group:
-            del slots["measure"]
-            break
-        slots["field"] = measured
-        reading.take(_compiled(tuple(patterns)), "measure")
-        return slots
-    of_those = reference == "those" and not differs(reading.text)
-    if (
-        names > 1
-        or (of_those and _WHICH_ONE.search(reading.text))
-        or (names == 0 and slots == {} and _OF_FEW.search(reading.text))
-    ):
-        order = _first_of(reading, "comparatives", "order")
-        if order:
-            field, way = order.split()[:2]
-            found = {"order": Order(field=field, descending=way == "desc"), "field": field}  # type: ignore[arg-type]
-            return {**slots, **found, **({} if names else {"limit": 1})}
-        return slots
-    about_one = names or reference == "it" or isinstance(reference, int)
-    if about_one and (asked := _first_of(reading, "fields", "field")):
-        return {**slots, "field": asked}
-    if names or (reference and (has_cue("similar", reading.text) or differs(reading.text))):
-        relative = [
-            name
-            for name, patterns in lexicon()["relative"].items()
-            if reading.take(_compiled(tuple(patterns)), "relative")
-        ]
-        return {**slots, "relative": tuple(relative)} if relative else slots
-    top, rank = _TOP.search(reading.rest), _ORDINAL_RANK.search(reading.rest)
-    if top:
-        number = top["n"] or top["m"] or top["j"]
-        slots["limit"] = int(number) if number.isdigit() else lexicon()["numbers"][number]
-        named = "n" if top["n"] else "m" if top["m"] else "j"
-        first = top.group().startswith("first")
-        reading.claim(top.start() if first else top.start(named), top.end(), "limit")
-    if rank:
-        slots |= {"offset": _RANKS[rank["rank"]], "limit": 1}
-        reading.claim(rank.start(), rank.end(), "limit")
-    one = bool(_ASKS_ONE.search(reading.text))
-    singular = one or (bool(_SINGULAR.search(reading.text)) and not _PLURAL.search(reading.text))
-    by = _SORTED_BY.search(reading.rest)
-    if by:
-        slots["order"] = Order(field=_SORT_FIELDS[by["field"].rstrip("s")], descending=not by["up"])  # type: ignore[arg-type]
-        reading.claim(by.start(), by.end(), "order")
-        return slots
-    order = _first_of(reading, "superlatives", "order")
-    if order or top:
-        reading.take(_BY_FIELD, "order")
-        reading.take(_BARE_TOP, "order")
-    if order:
-        field, way = order.split()[:2]
-        slots["order"] = Order(field=field, descending=way == "desc")  # type: ignore[arg-type]
-        if _EACH.search(reading.rest) and (group := _first_of(reading, "groups", "group")):
-            slots["group"] = group
-            return slots
-        # "Best rated first" orders all of them.
-        alone = singular or not _PLURAL.search(reading.rest)
-        if "limit" not in slots and alone and not _FIRST_AT_END.search(reading.text):
-            slots["limit"] = 1
-    elif top:
-        slots["order"] = Order(field="rating")
-    return slots
-
-
-def _measured(reading: Question) -> str:
-    for field, words in (
-        ("rating", r"\b(?:ratings?|scores?|rated)\b|評価"),
-        ("episodes", r"\b(?:episodes?|eps|length|long)\b|話数"),
-        ("votes", r"\bvotes?\b"),
-        ("duration", r"\b(?:minutes|hours|running time)\b"),
-        ("year", r"\b(?:years?|age)\b"),
-    ):
-        if reading.take(re.compile(words), "field"):
-            return field
-    return ""

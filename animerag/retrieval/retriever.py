@@ -16,16 +16,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from animerag.discovery.answers import starters
-from animerag.errors import InvalidInputError, LibraryError
+from animerag.errors import LibraryError
 from animerag.models.filters import Filters
 from animerag.models.providers import Priority, Usage
 from animerag.models.retrieval import Retrieval, Timings
 from animerag.ports import VectorHits
-from animerag.query.asked_titles import asked_title, framed_title
+from animerag.query.asked_titles import asked_title
 from animerag.retrieval.absences import no_title
 from animerag.retrieval.example_intents import ExampleIntents
 from animerag.retrieval.fusion import Candidates, nothing_found, rounded, sources
 from animerag.retrieval.neighbours import Neighbourhood, around, before_the_last, nearest
+from animerag.retrieval.question_text import checked_question
 from animerag.retrieval.reranking import Passages
 from animerag.retrieval.snapshots import Snapshots
 from animerag.retrieval.understanding import QuestionReading, best_matches, finished, understand
@@ -50,13 +51,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MAX_QUESTION_CHARACTERS = 4000
 DEFAULT_K = 8
-CANDIDATES = 100  # a branch; a plot in other words than its synopsis may lie that deep
-# Reading a question takes about 2 ms. One that fields answer whole needs no vector, so nothing is spent on it.
-_A_MOMENT_S = 0.01
+CANDIDATES = 100  # a branch; with fewer, plots in other words than their synopsis are lost (docs/quality.md)
+_A_MOMENT_S = 0.01  # in which fields mostly answer, if they can: such a question needs no vector
 _SPARE = 2  # shows that may have left the catalogue since they were found
-_LOOKED_INTO = 15  # candidates whose passages and tags are looked into, where that is free
+_LOOKED_INTO = 8  # candidates whose passages and tags are looked into, where that is free
 _SETS = ("list", "superlative", "recommend", "similar", "my_list")  # answers that are nothing where they are empty
 _WEIGHED = 200  # shows whose likeness recommendations and similar shows are ranked by
 
@@ -72,10 +71,9 @@ class Retriever:
         *,
         shows_restricted: bool = False,
     ) -> None:
-        """`at_work` tells whether an import changes the catalogue all the time.
+        """`at_work` tells whether an import is changing the catalogue; `encoder` recognises intents by example.
 
-        `encoder` is the embedded one, which recognises intents by example whatever embeds the shows. With
-        `shows_restricted`, shows for adults only are recommended like others.
+        With `shows_restricted`, shows for adults only are recommended like others.
         """
         self._indexer = indexer
         self._library: Library = indexer.library
@@ -393,17 +391,5 @@ class Retriever:
         if not candidates.lead:
             title = asked_title(question)
             if title and not await self._library.mentions(title):
-                return True, no_title(title, japanese=is_japanese(question)) if framed_title(question) else ""
+                return True, no_title(title, japanese=is_japanese(question))
         return nothing_found(candidates), ""
-
-
-def checked_question(question: str) -> str:
-    """Return the question trimmed. Raises InvalidInputError when it is empty or far too long."""
-    question = question.strip()
-    if not question:
-        raise InvalidInputError("Question cannot be empty")
-    if len(question) > MAX_QUESTION_CHARACTERS:
-        raise InvalidInputError(
-            f"The question has {len(question):,} characters: shorten it to {MAX_QUESTION_CHARACTERS:,} or fewer."
-        )
-    return question

@@ -21,7 +21,8 @@ _CREDITS = re.compile(
     r"\[Written by [^\]]*\]|\(Source:[^)]*\)|^\s*(?:\* Based on|Source:|Note:).*$", re.IGNORECASE | re.MULTILINE
 )
 _NOTE = re.compile(
-    r"[(\[*]*(?:source|notes?|n\.b\.|credits?)\s*[:：]"
+    r"[(\[*~–—-]*\s*(?:source|notes?|n\.b\.|credits?|synopsis|description)(?: (?:from|by))?\s*[:：]"
+    r"|[(\[*~–—-]+\s*(?:edited|taken|adapted|translated|summari[sz]ed|from|via)\b[^.!?]{1,60}[)\]]?\.?$"
     r"|[(\[*]*(?:pre-?)?(?:aired|streamed|screened|broadcast|premiered|bundled|included|released)\b"
     r"|welcome to [^.!?]{1,40}[.!]?$"
     r"|.*\b(?:was|were|will be) (?:pre-?)?(?:aired|streamed|screened|broadcast|bundled|shown)\b.*"
@@ -85,6 +86,14 @@ def plot(text: str) -> list[str]:
     found = sentences(text)
     telling = [place for place, sentence in enumerate(found) if not _NOTE.match(sentence)]
     return found[telling[0] : telling[-1] + 1] if telling else found
+
+
+def story(text: str) -> str:
+    """Return cleaned text from the first to the last sentence of its plot: without greetings, notes and taglines."""
+    telling = plot(text)
+    if not telling:
+        return text
+    return text[text.index(telling[0]) : text.rindex(telling[-1]) + len(telling[-1])]
 
 
 def stands_by_itself(sentence: str) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 from animerag.models.shows import Show
-from animerag.text.cleaning import clean
+from animerag.text.cleaning import clean, story
 
 # Part of every collection's name: a change here means new vectors, so it is never edited in place.
 # Titles stay out of the text: they pull plot questions towards shows that merely sound alike (docs/quality.md).
@@ -38,7 +38,7 @@ class Document:
     def of(cls, show: Show) -> Document:
         """Make a show's document."""
         description = clean(show.description)
-        text = _text(show, description)
+        text = _text(show, story(description))
         return cls(show, description, text, text_hash(text), content_hash(show))
 
     @property

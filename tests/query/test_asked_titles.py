@@ -17,6 +17,13 @@ from animerag.query.asked_titles import asked_title
         ("Who are the villains in Hellsing", "Hellsing"),
         ("Is there an anime called “Nana”?", "Nana"),
         ("Summarise spirited away", "spirited away"),
+        ("when did Trigun air", "Trigun"),
+        ("rating of Samurai Champloo?", "Samurai Champloo"),
+        ("bleach movies", "bleach"),
+        ("shows like trigun but newer", "trigun"),
+        ("which is more popular, Death Note or Monster", "Death Note"),
+        ("compare Hellsing, Trigun and Monster", "Hellsing"),
+        ("how many episodes does naruto have?", "naruto"),
     ],
 )
 def test_a_question_about_one_title_names_it(question, title):
@@ -33,6 +40,9 @@ def test_a_question_about_one_title_names_it(question, title):
         "a headless rider looks for her head in Tokyo",
         "two brothers who lose everything travel through Amestris to find a stone that heals",
         "describe the boy who sees how long people live",
+        "a robot that looks like a dog",
+        "a girl who fights with a sword movie",
+        "Two boys grow up in a perfect city. There were bees in it. I think eleven episodes.",
     ],
 )
 def test_a_description_is_no_title(question):

@@ -3,7 +3,7 @@
 import pytest
 
 from animerag.models.shows import Show
-from animerag.text.cleaning import clean, normalise, plot, sentences, stands_by_itself
+from animerag.text.cleaning import clean, normalise, plot, sentences, stands_by_itself, story
 from animerag.text.documents import Document, content_hash, text_hash
 
 
@@ -35,7 +35,7 @@ def test_sentences_are_verbatim_pieces_of_the_text():
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "plain"),
     [
         ("Welcome to CITY. A girl seeks work. (Source: Kodansha", ["A girl seeks work."]),
         ("Note: streamed a week early. A girl seeks work.", ["A girl seeks work."]),
@@ -47,8 +47,8 @@ def test_sentences_are_verbatim_pieces_of_the_text():
         ("Source: unknown.", None),
     ],
 )
-def test_notes_at_either_end_are_no_plot(text, told):
-    assert plot(text) == (told or sentences(text))
+def test_notes_at_either_end_are_no_plot(text, plain):
+    assert plot(text) == (plain or sentences(text))
 
 
 @pytest.mark.parametrize(
@@ -79,3 +79,17 @@ def test_a_changed_rating_changes_the_content_and_not_the_text():
     after = Show(id="1", title="A", description="Same.", record={"Rating": 800})
     assert content_hash(before) != content_hash(after)
     assert text_hash(Document.of(before).text) == text_hash(Document.of(after).text)
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("Welcome to CITY.\nA girl moves in. She likes it.", "A girl moves in. She likes it."),
+        ("A boy runs.\nNobody follows.\nStreamed a week early on two sites.", "A boy runs.\nNobody follows."),
+        ("He wins. Note: the first episode was screened in June.", "He wins."),
+        ("Bundled with the third volume.", "Bundled with the third volume."),
+        ("", ""),
+    ],
+)
+def test_a_story_has_no_notes_at_either_end(text, plain):
+    assert story(clean(text)) == plain

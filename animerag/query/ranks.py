@@ -1,0 +1,200 @@
+"""Measures, comparisons, fields and ranks in a question, which one word may mean: "longest", "most episodes"."""
+
+# ruff: noqa: E501 - patterns read better whole
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import TYPE_CHECKING
+
+from animerag.query.grammar import SHOW
+from animerag.query.intents import has_cue
+from animerag.query.lexicon import lexicon
+from animerag.query.plan import Order
+from animerag.query.references import differs
+
+if TYPE_CHECKING:
+    from animerag.query.grammar import Question, Slots
+
+_TOP = re.compile(
+    r"\b(?:top|first|best|worst|newest|latest|oldest|longest|shortest|(?:highest|lowest|best|worst)[ -]rated|most popular)\s+(?P<n>\d{1,3}|three|five|ten|two|four|six|seven|eight|nine|twenty)\b(?!\s*(?:%|episodes?|eps|seasons?))"
+    r"|\b(?P<m>\d{1,3}|three|five|ten|two|four|six|seven|eight|nine|twenty)\s+(?=(?:best|highest|top|longest|shortest|most|newest|oldest|lowest|worst|latest|earliest)\b)"
+    r"|(?:トップ|ベスト|上位)(?P<j>\d{1,3})"
+)
+_NUMBER_FIRST = re.compile(
+    r"^(?:(?:give|show|list|name|tell|find)(?: me)? )?(?:the |my )?(?P<n>\d{1,3}|two|three|four|five|six|seven|eight|nine|ten|twenty) (?=(?:anime|shows?|movies?|films?|series|titles|ovas?|ones)\b)"
+)
+_ORDINAL_RANK = re.compile(
+    r"\b(?P<rank>second|third|fourth|fifth|2nd|3rd|4th|5th)[\s-]+(?=(?:best|highest|longest|shortest|most|newest|oldest|lowest|worst|latest)\b)"
+)
+_RANKS = {"second": 1, "2nd": 1, "third": 2, "3rd": 2, "fourth": 3, "4th": 3, "fifth": 4, "5th": 4}
+_PLURAL = re.compile(
+    r"\b(?:shows|titles|series|animes?|ones|films|movies|entries|ovas|specials|comedies|dramas|romances|mysteries)\b"
+)
+_SINGULAR = re.compile(
+    r"\b(?:which|what|whats|what's) (?:\w+ )?(?:show|series|title|anime|one|film|movie)? ?(?:is|was|has|s)\b|\bthe (?:\w+ )?(?:longest|shortest|oldest|newest|best|highest|worst|most|lowest|latest)\b|どれ|何ですか"
+)
+_ASKS_ONE = re.compile(r"^(?:which|what|whats)\b(?!.? are\b).{0,60}?(?:\b(?:is|was|has|had)\b|'s\b)|どれ|何ですか")
+_BY_FIELD = re.compile(
+    r"\b(?:by|in|of)(?: the)?(?: number of| total| count of)? (?:episodes?|episode counts?|length|ratings?|scores?|votes?|popularity|years?|age)\b"
+)
+_SORTED_BY = re.compile(
+    r"\b(?:order(?:ed)?|sort(?:ed)?|rank(?:ed)?|arranged?|(?:list|show) (?:them|those|these))(?: (?:them|those|these|it))?(?: all)? by (?P<field>ratings?|scores?|years?|age|dates?|episodes?|length|votes?|popularity)\b(?P<up>,? (?:ascending|asc|lowest first|oldest first|shortest first|least first))?"
+)
+_RANKED_BY = re.compile(
+    r"\bby(?: the)?(?: number of| total)? (?P<field>ratings?|scores?|episodes?|length|votes?|popularity)\b"
+)
+_SORT_FIELDS = {
+    "rating": "rating",
+    "score": "rating",
+    "year": "year",
+    "age": "year",
+    "date": "year",
+    "episode": "episodes",
+    "length": "episodes",
+    "vote": "votes",
+    "popularity": "votes",
+}
+_FIRST_AT_END = re.compile(
+    r"\b(?:best|highest|lowest|worst|newest|oldest|longest|shortest|popular|rated|scored) first\W*$"
+)
+_BEST = re.compile(r"\b(?:best|top|highest rated|greatest)\b")
+_WHICH_ONE = re.compile(r"\bwhich(?: one)? (?:is|was|has|had|came|got)\b")
+_OF_FEW = re.compile(r"^(?!.*\bthan (?:in )?\d).*\b(?:which of|of the two|the two)\b")
+_EACH = re.compile(r"\b(?:each|every|per|by)\b|ごと|別")
+_BARE_TOP = re.compile(r"\btop\b|トップ")
+
+
+def read_orders(reading: Question, names: int, reference: str | int = "") -> Slots:
+    """Read a measure, what is compared, a field or a rank; `names` is how many shows the question names."""
+    if not names and (measured := _read_measure(reading)):
+        return measured
+    of_those = reference == "those" and not differs(reading.text)
+    of_few = (of_those and _WHICH_ONE.search(reading.text)) or (names == 0 and _OF_FEW.search(reading.text))
+    if names > 1 or of_few:
+        return _read_comparison(reading, names)
+    about_one = names or reference == "it" or isinstance(reference, int)
+    if about_one and (field := _first_of(reading, "fields", "field")):
+        return {"field": field}
+    if names or (reference and (has_cue("similar", reading.text) or differs(reading.text))):
+        relative = tuple(
+            name
+            for name, patterns in lexicon()["relative"].items()
+            if reading.take(pattern_of(tuple(patterns)), "relative")
+        )
+        return {"relative": relative} if relative else {}
+    return _read_rank(reading)
+
+
+def _read_measure(reading: Question) -> Slots:
+    for measure, patterns in lexicon()["measures"].items():
+        asked = pattern_of(tuple(patterns)).search(reading.rest)
+        if asked is None:
+            continue
+        group = _first_of(reading, "groups", "group")
+        field = _first_of(reading, "fields", "field") or _measured(reading)
+        if measure in ("count", "distinct") and not group:
+            return {}
+        _claim_words(reading, asked)
+        return {"measure": measure, "field": field, **({"group": group} if group else {})}
+    return {}
+
+
+def _read_comparison(reading: Question, names: int) -> Slots:
+    order = _first_of(reading, "comparatives", "order")
+    if not order:
+        return {}
+    field, way = order.split()[:2]
+    slots: Slots = {"order": Order(field=field, descending=way == "desc"), "field": field}  # type: ignore[arg-type]
+    return slots if names else {**slots, "limit": 1}
+
+
+def _read_rank(reading: Question) -> Slots:
+    """Read an order over the catalogue: its field, its direction, how many of it, and from which place on."""
+    slots = _read_numbers(reading)
+    sorted_by = _SORTED_BY.search(reading.rest)
+    if sorted_by:
+        field = _SORT_FIELDS[sorted_by["field"].rstrip("s")]
+        slots["order"] = Order(field=field, descending=not sorted_by["up"])  # type: ignore[arg-type]
+        reading.claim(sorted_by.start(), sorted_by.end(), "order")
+        return slots
+    is_top, one = "limit" in slots and "offset" not in slots, bool(_ASKS_ONE.search(reading.text))
+    singular = one or (bool(_SINGULAR.search(reading.text)) and not _PLURAL.search(reading.text))
+    order = _first_of(reading, "superlatives", "order")
+    if order and order.startswith("underrated"):
+        reading.take(_BEST, "order")
+    if is_top and (not order or order.endswith("general")) and (ranked := _RANKED_BY.search(reading.rest)):
+        order = f"{_SORT_FIELDS[ranked['field'].rstrip('s')]} desc"
+    if order or is_top:
+        reading.take(_BY_FIELD, "order")
+        reading.take(_BARE_TOP, "order")
+    if order is None:
+        return {**slots, "order": Order(field="rating")} if is_top else slots
+    if "limit" not in slots and (first := reading.take(_NUMBER_FIRST, "limit")):
+        slots["limit"] = _number(first["n"])
+    field, way = order.split()[:2]
+    slots["order"] = Order(field=field, descending=way == "desc")  # type: ignore[arg-type]
+    if _EACH.search(reading.rest) and (group := _first_of(reading, "groups", "group")):
+        return {**slots, "group": group}
+    # "Best rated first" orders all of them.
+    alone = singular or not _PLURAL.search(reading.rest)
+    if "limit" not in slots and alone and not _FIRST_AT_END.search(reading.text):
+        slots["limit"] = 1
+    return slots
+
+
+def _read_numbers(reading: Question) -> Slots:
+    slots: Slots = {}
+    top, rank = _TOP.search(reading.rest), _ORDINAL_RANK.search(reading.rest)
+    if top:
+        slots["limit"] = _number(top["n"] or top["m"] or top["j"])
+        named = "n" if top["n"] else "m" if top["m"] else "j"
+        start = top.start() if top.group().startswith("first") else top.start(named)
+        reading.claim(start, top.end(), "limit")
+    if rank:
+        slots |= {"offset": _RANKS[rank["rank"]], "limit": 1}
+        reading.claim(rank.start(), rank.end(), "limit")
+    return slots
+
+
+def _number(said: str) -> int:
+    return int(said) if said.isdigit() else int(lexicon()["numbers"][said])
+
+
+def _measured(reading: Question) -> str:
+    for field, words in (
+        ("rating", r"\b(?:ratings?|scores?|rated)\b|評価"),
+        ("episodes", r"\b(?:episodes?|eps|length|long)\b|話数"),
+        ("votes", r"\bvotes?\b"),
+        ("duration", r"\b(?:minutes|hours|running time|run ?time)\b"),
+        ("year", r"\b(?:years?|age)\b"),
+    ):
+        if reading.take(re.compile(words), "field"):
+            return field
+    return ""
+
+
+@cache
+def pattern_of(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    """Return the alternatives of the lexicon as one pattern."""
+    return re.compile("|".join(patterns))
+
+
+def _first_of(reading: Question, table: str, claim: str = "") -> str | None:
+    """Return the key of the first entry whose words the question has, and claim them under that name."""
+    for key, patterns in lexicon()[table].items():
+        pattern = pattern_of(tuple(patterns))
+        match = pattern.search(reading.rest)
+        if match:
+            if claim:
+                _claim_words(reading, match)
+            return str(key)
+    return None
+
+
+def _claim_words(reading: Question, match: re.Match[str]) -> None:
+    """Claim a cue, but for a title within it."""
+    for part in re.finditer(rf"[^{SHOW}\x00]+", match.group()):
+        if part.group().strip():
+            reading.claim(match.start() + part.start(), match.start() + part.end(), "cue")
