@@ -50,8 +50,8 @@ def _default_data_dir() -> Path:
     return user_data_path("animerag", appauthor=False)
 
 
-# What can be saved in the app, as users know it. Secrets and places cannot: whoever reaches the page shall not read or
-# move anything.
+# Settings that can be saved in the app, with their labels. Secrets and paths are missing here: anyone who can open the
+# page could otherwise read a key or move the data.
 SAVABLE = {
     "chat_provider": "Answers",
     "embedding_provider": "Vectors",

@@ -149,8 +149,10 @@ def _line(show: Show, fact: FactAnswer, place: int, number: int | None, *, japan
     if show.rating:
         parts.append(f"{show.rating:.2f}点" if japanese else f"rated {show.rating:.2f}")
     field = fact.sort.field if fact.sort else None
-    if field in ("file_size", "missing_episodes", "owned_episodes") and (said := local_files.statement(show, field)):
-        parts.append(said)
+    if field in ("file_size", "missing_episodes", "owned_episodes") and (
+        statement := local_files.statement(show, field)
+    ):
+        parts.append(statement)
     if field in _UNITS and isinstance(value := getattr(show, field), int | float):
         parts.append(_UNITS[field][japanese].format(value))
     if field in ("my_score", "difference") and show.my_score:

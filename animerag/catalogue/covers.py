@@ -1,4 +1,4 @@
-"""Covers from folders of this machine: found by a show's id or by Shoko's name of the picture, and made small.
+"""Covers from local folders, found by a show's id or by Shoko's file name, and scaled down.
 
 Nothing is fetched. A file counts only as a regular one inside its folder; decoding runs in a thread, one at a time.
 """
@@ -33,7 +33,7 @@ _REMEMBERED = 400  # covers; a small one takes 20 KB
 
 
 class Covers:
-    """Small covers of shows, from the first folder that has one."""
+    """Scaled-down covers of shows, from the first folder that has one."""
 
     def __init__(self, library: Library, folders: Sequence[Path]) -> None:
         """`folders` hold `<id>.jpg` and the like, or are Shoko's folder of images."""
@@ -43,7 +43,7 @@ class Covers:
         self._one_at_a_time = asyncio.Lock()
 
     async def of(self, ids: Sequence[str]) -> dict[str, bytes]:
-        """Return JPEGs by show id, of those that have a usable cover. Raises LibraryError."""
+        """Return the JPEGs of all shows that have a usable cover, by id. Raises LibraryError."""
         if not await asyncio.to_thread(self._any_folder):
             return {}
         shows = await self._library.shows(ids)
@@ -65,13 +65,13 @@ class Covers:
         return None
 
     def _made_of(self, folder: Path, path: Path) -> bytes | None:
-        """Return a file's thumbnail; None where there is no file, or none that may be used."""
+        """Return a file's thumbnail; None if there is no usable file."""
         try:
             resolved = path.resolve(strict=True)
             state = resolved.stat()
             if not stat.S_ISREG(state.st_mode) or not resolved.is_relative_to(folder.resolve()):
                 return None
-        except (OSError, RuntimeError):  # RuntimeError: links that lead in a circle
+        except (OSError, RuntimeError):  # RuntimeError: a loop of symbolic links
             return None
         key = (str(resolved), state.st_mtime_ns, state.st_size)
         if key not in self._made:
@@ -84,7 +84,7 @@ class Covers:
 
 def _read(path: Path) -> bytes | None:
     try:
-        with path.open("rb") as file:  # it may have grown since its size was asked for
+        with path.open("rb") as file:  # it may have grown since its size was checked
             return thumbnails.thumbnail(file.read(thumbnails.MOST_BYTES + 1))
     except InvalidInputError as error:
         log.warning("a cover cannot be used: %s", error)

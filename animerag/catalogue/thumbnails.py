@@ -1,7 +1,7 @@
-"""A cover file into a small JPEG, whatever the file is: the only module that decodes pictures.
+"""Turns a cover file into a small JPEG; no other module decodes pictures.
 
-What is no plain JPEG, PNG or WebP picture from its first byte to its last is refused before Pillow sees it, and so is
-one with too many pixels: a small file can ask for gigabytes. Pillow gets the picture without its metadata.
+A file that is not entirely one plain JPEG, PNG or WebP picture is refused before Pillow reads it, as is a picture with
+too many pixels: a small file can require gigabytes of memory. Pillow gets the picture without its metadata.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image
 
-SIZE = (240, 360)  # pixels at most, enough for a card on a screen of twice the usual density
+SIZE = (240, 360)  # maximum in pixels, enough for a card on a high-density screen
 MOST_BYTES = 8 * 2**20  # of a file
 # Decoding takes at the worst 6 bytes a pixel of a JPEG, 8 of a PNG and 18 of a WebP: below 50 MB in all.
 MOST_PIXELS = {"JPEG": 6_500_000, "PNG": 4_500_000, "WEBP": 2_200_000}
 _QUALITY = 82
-_PAPER = (255, 255, 255)  # behind what is transparent
+_PAPER = (255, 255, 255)  # the background of transparent pictures
 
-# What a browser, a reader of documents or an unpacker would take for its own.
+# Signatures of other formats that a browser, a document reader or an archiver would accept.
 _OTHER_TYPES = re.compile(rb"<script|<svg|<html|<!doctype|<\?php|<\?xml[^>]{0,80}<svg|%PDF-|PK\x03\x04", re.IGNORECASE)
 _PNG_CHUNKS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
 _JPEG_KEPT = (0xE0, 0xEE)  # JFIF, and Adobe's transform of colours; the rest of APPn and comments are metadata
@@ -55,7 +55,7 @@ def thumbnail(data: bytes) -> bytes:
 
 
 def _flat(image: Image) -> Image:
-    """Return the picture in red, green and blue, what is transparent over paper."""
+    """Return the picture as RGB, with transparent parts on a white background."""
     from PIL import Image as Images
 
     if image.mode == "RGB":
@@ -96,16 +96,16 @@ def _broken() -> InvalidInputError:
 
 
 def _png(data: bytes) -> bytes:
-    """Return a PNG of its picture's chunks alone: texts and profiles may unpack to anything."""
-    kept, names = [data[:8]], []
+    """Return a PNG with only its picture chunks: texts and profiles may decompress to any size."""
+    chunks, names = [data[:8]], []
     for name, chunk in _png_chunks(data):
         names.append(name)
         if name in _PNG_CHUNKS:
-            kept.append(chunk)
-    if not names or names[0] != b"IHDR" or names[-1] != b"IEND" or len(kept[1]) != 25:
+            chunks.append(chunk)
+    if not names or names[0] != b"IHDR" or names[-1] != b"IEND" or len(chunks[1]) != 25:
         raise _broken()
-    _check_pixels("PNG", *struct.unpack(">II", kept[1][8:16]))
-    return b"".join(kept)
+    _check_pixels("PNG", *struct.unpack(">II", chunks[1][8:16]))
+    return b"".join(chunks)
 
 
 def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -127,7 +127,7 @@ def _jpeg(data: bytes) -> bytes:
     whole = data.rstrip(b"\0")
     if not whole.endswith(b"\xff\xd9"):
         raise _broken()
-    kept, at, size = [whole[:2]], 2, None
+    segments, at, size = [whole[:2]], 2, None
     while True:
         if at + 4 > len(whole) or whole[at] != 0xFF:
             raise _broken()
@@ -145,11 +145,11 @@ def _jpeg(data: bytes) -> bytes:
             size = struct.unpack(">HH", whole[at + 5 : at + 9])
             _check_pixels("JPEG", size[1], size[0])
         if marker in _JPEG_KEPT or not (0xE0 <= marker <= 0xEF or marker == 0xFE):
-            kept.append(whole[at:end])
+            segments.append(whole[at:end])
         at = end
     if size is None:
         raise _broken()
-    return b"".join([*kept, whole[at:]])
+    return b"".join([*segments, whole[at:]])
 
 
 def _webp(data: bytes) -> bytes:

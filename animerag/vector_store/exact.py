@@ -1,7 +1,7 @@
-"""Exact search over the vectors that the library stores, in this process: for one command over a small catalogue.
+"""Exact search over the library's vectors in this process: for one command on a small catalogue.
 
-Starting Chroma and importing its client take longer than a question does. This index reads all vectors once, compares
-each of them with the question, and starts nothing. It cannot be written to: whoever changes the catalogue uses Chroma.
+Starting Chroma and importing its client takes longer than answering a question. This index reads all vectors once and
+compares each of them with the question. It is read-only: changes of the catalogue go through Chroma.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
     from animerag.ports import CollectionSpec, MetadataValue, VectorRecord, Vectors
 
-_IN_A_THREAD = 2_000_000  # numbers: beyond, one comparison holds the event loop for more than a millisecond
+_IN_A_THREAD = 2_000_000  # numbers; a larger comparison blocks the event loop for more than a millisecond
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredVectors:
-    """The vectors of all shows that have one: `matrix` (n, dimensions), float32, a row for each id."""
+    """The stored vectors of all shows: `matrix` of shape (n, dimensions), float32, one row for each id."""
 
     ids: tuple[str, ...]
     text_hashes: tuple[str, ...]
@@ -51,7 +51,7 @@ class _Loaded:
 
 
 class ExactIndex:
-    """A `VectorIndex` for reading only, over what `load` returns; it is read again when `revision` has changed."""
+    """A read-only `VectorIndex` over the result of `load`, which is called again when `revision` has changed."""
 
     mode: Literal["in process"] = "in process"
     url: None = None

@@ -75,7 +75,7 @@ async def test_a_fact_comes_from_its_field(answering, question, told):
     assert answer.citations == (answer.sources[0].show.id,)
 
 
-async def test_a_plot_is_answered_by_its_most_telling_sentence_verbatim(answering):
+async def test_a_plot_question_quotes_the_best_sentence_verbatim(answering):
     answer = await answering.ask("spacemen who tidy up junk in orbit")
     quoted = next(line for line in answer.text.splitlines() if line.startswith("> "))[2:]
     assert quoted == "Astronauts collect trash that circles the Earth."
@@ -83,7 +83,7 @@ async def test_a_plot_is_answered_by_its_most_telling_sentence_verbatim(answerin
     assert answer.citations[0] == "2"
 
 
-async def test_an_honest_no_cites_nothing_and_calls_no_model(answering):
+async def test_a_no_match_cites_nothing_and_calls_no_model(answering):
     answer = await answering.ask("What is the capital of Mongolia?")
     assert (answer.status, answer.citations) == (AnswerStatus.NO_MATCH, ())
     assert answer.text == "The catalogue has nothing on this."
@@ -98,7 +98,7 @@ async def test_an_honest_no_cites_nothing_and_calls_no_model(answering):
         ("What is Monster season 1 about?", None),
     ],
 )
-async def test_a_season_that_is_not_there_is_named(answering, question, said):
+async def test_a_missing_season_is_named(answering, question, said):
     answer = await answering.ask(question)
     assert (answer.status is AnswerStatus.NO_MATCH, answer.text) == (True, said) if said else answer.citations == ("1",)
 
@@ -117,7 +117,7 @@ async def test_retrieval_only_writes_nothing(answering):
     assert (answer.text, answer.status, answer.sources[0].show.id) == (None, AnswerStatus.OK, "1")
 
 
-async def test_a_follow_up_leans_on_the_last_answer(answering):
+async def test_a_follow_up_refers_to_the_last_answer(answering):
     history = [Turn(question="What is Monster about?", answer="…", cited=("1",))]
     answer = await answering.ask("How many episodes does it have?", history=history)
     assert answer.text == "**Monster** has 74 episodes [1]."
@@ -168,7 +168,7 @@ async def test_sources_are_fenced_by_a_line_that_differs_each_time(answering, se
     assert answer.citations == ("1",), "numbers that nobody sent are no citations"
 
 
-def test_citations_keep_their_order_and_stand_once():
+def test_citations_keep_their_order_without_repetition():
     assert cited("[2] and [1], then [2]", []) == ((), (2, 1))
 
 
@@ -196,7 +196,7 @@ async def test_a_repeated_question_is_answered_again_without_a_call(simulated, s
     assert calls == 1, "filters that leave nothing call no model; only what was bypassed does"
 
 
-async def test_a_changed_catalogue_is_asked_anew(simulated, source, export, record):
+async def test_a_changed_catalogue_invalidates_cached_answers(simulated, source, export, record):
     async with SimulatorProcess(SimulatorSettings(embed_latency_s=0, chat_latency_s=0)) as provider:
         async with simulated(provider.url) as services:
             await services.ingestion.run([source], Control())
@@ -205,7 +205,7 @@ async def test_a_changed_catalogue_is_asked_anew(simulated, source, export, reco
             assert not (await services.answering.ask("What is Monster about?")).cached
 
 
-async def test_what_was_no_success_is_not_kept(answering, services):
+async def test_a_failed_answer_is_not_cached(answering, services):
     service = Answering(
         services.retriever, Scripted("half", TransientProviderError("It broke.")), AnswerCache(services.library)
     )
@@ -222,7 +222,7 @@ async def test_what_was_no_success_is_not_kept(answering, services):
     assert (await anew.ask("What is Monster about?")).text == "whole [1]", "and known after that"
 
 
-async def test_an_answer_tells_what_ran_when(simulated, source):
+async def test_an_answer_has_spans_of_its_steps(simulated, source):
     async with SimulatorProcess(SimulatorSettings(embed_latency_s=0.1, chat_latency_s=0.2)) as provider:
         async with simulated(provider.url) as services:
             await services.ingestion.run([source], Control())
@@ -286,7 +286,7 @@ async def test_a_search_that_fails_after_an_early_answer_is_noted(services, simu
     assert "The search for others failed" in answer.notes[-1]
 
 
-async def test_a_conversation_is_kept_and_comes_back_whole(services, answering):
+async def test_a_conversation_is_stored_and_read_back_completely(services, answering):
     kept = services.conversations
     filters = Filters(year_from=1990)
     first = Exchange("What is Monster about?", filters=filters, ignored=("year",))
@@ -321,7 +321,7 @@ def test_long_descriptions_share_the_budget_and_short_ones_are_sent_whole():
     assert prompt.user.count(" …") == 3
 
 
-async def test_every_quote_without_a_model_stands_in_its_source(real_services, real_export):
+async def test_every_quote_without_a_model_comes_from_its_source(real_services, real_export):
     questions = real_export.with_name("questions.csv")
     if not questions.exists():
         pytest.skip(f"{questions} is not here")

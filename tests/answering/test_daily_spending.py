@@ -59,7 +59,7 @@ async def connection(silent_server):
     await connection.close()
 
 
-async def test_embeddings_that_nobody_counts_use_the_cap_up(connection):
+async def test_embeddings_without_reported_usage_count_against_the_cap(connection):
     embedder = OpenAIEmbedder(connection, model="m", prices={"m": 1_000_000.0 / 100})  # a cent a token
     with budgeted(1.0):
         for _ in range(5):
@@ -71,7 +71,7 @@ async def test_embeddings_that_nobody_counts_use_the_cap_up(connection):
 
 
 @pytest.mark.parametrize(("also", "status"), [("", AnswerStatus.OK), ("break off", AnswerStatus.TRUNCATED)])
-async def test_answers_that_nobody_counts_use_the_cap_up(connection, also, status):
+async def test_answers_without_reported_usage_count_against_the_cap(connection, also, status):
     chat = OpenAIChat(connection, model="m", api="chat", prices={"m": 100.0, "m:output": 100.0})
     prompt = Prompt(question="Who?", sources=(), system=also, user=PROMPT.user, sent=())
 
@@ -89,7 +89,7 @@ async def test_answers_that_nobody_counts_use_the_cap_up(connection, also, statu
             await finish()
 
 
-async def test_an_answer_that_nobody_reads_to_the_end_costs_what_was_expected(connection):
+async def test_an_abandoned_answer_costs_its_estimate(connection):
     chat = OpenAIChat(connection, model="m", api="chat", prices={"m": 100.0, "m:output": 100.0})
     with budgeted(0.07):
         events = chat.stream(PROMPT, priority=Priority.LIVE)
@@ -99,7 +99,7 @@ async def test_an_answer_that_nobody_reads_to_the_end_costs_what_was_expected(co
             await anext(chat.stream(PROMPT, priority=Priority.LIVE))
 
 
-async def test_a_days_questions_are_remembered_over_a_restart_and_forgotten_at_midnight(services):
+async def test_daily_spending_survives_a_restart_and_resets_at_midnight(services):
     today = datetime(2026, 11, 29, 23, 59, tzinfo=UTC)
     spent = DailySpending(services.library, 1.0, now=lambda: today)
     async with spent.budget().spending(0.8) as settle:
@@ -117,7 +117,7 @@ async def test_a_days_questions_are_remembered_over_a_restart_and_forgotten_at_m
     assert await tomorrow.taken_usd() == 0
 
 
-async def test_a_call_that_fails_or_is_cancelled_gives_its_reservation_back(services):
+async def test_a_failed_or_cancelled_call_returns_its_reservation(services):
     spending = DailySpending(services.library, 1.0)
     with pytest.raises(KeyError):
         async with spending.budget().spending(0.6):
@@ -162,7 +162,7 @@ asyncio.run(main())
 """
 
 
-async def test_two_processes_keep_one_cap_between_them(services, settings):
+async def test_two_processes_share_one_cap(services, settings):
     """Each call is reserved with 0.10 and costs 0.06: strictly counted 16 fit, or 15 where two are under way."""
     asking = [
         await asyncio.create_subprocess_exec(

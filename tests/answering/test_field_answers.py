@@ -18,12 +18,12 @@ def test_a_list_says_its_count_and_conditions_and_cites_what_is_a_source():
     assert "- **Old Robot** (1980, 50 episodes, rated 7.50)\n- **New Robot** (2012, 1 episode, rated 8.25) [1]" in text
 
 
-def test_what_is_not_listed_is_counted():
+def test_shows_beyond_the_list_are_counted():
     fact = FactAnswer(kind="list", ids=tuple(map(str, range(1, 131))), total=130)
     assert field_answers.render("all shows", fact, SHOWS, ()).rstrip().endswith("and 128 more.")
 
 
-def test_an_order_tells_what_was_ranked_by_what():
+def test_an_order_names_the_ranked_shows_and_the_field():
     fact = FactAnswer(kind="order", ids=("2",), total=7, sort=Sort(field="rating"), filters=Filters(year_from=2012))
     text = field_answers.render("highest rated since 2012", fact, SHOWS, SOURCES)
     assert text.startswith("Highest rated of 7 shows (")
@@ -42,12 +42,12 @@ def test_picks_say_why_and_japanese_questions_get_japanese_titles():
     assert "**古いロボット** (1980, 全50話, 7.50点)" in field_answers.render("ロボットは？", fact, SHOWS, SOURCES)
 
 
-def test_what_has_no_shows_is_text():
+def test_an_answer_without_shows_is_plain_text():
     fact = FactAnswer(kind="text", heading="Ask this:", remarks=("One?", "Two?"))
     assert field_answers.render("help", fact, {}, ()) == "Ask this:\n\n- One?\n- Two?\n"
 
 
-def test_a_title_stands_beside_its_english_name():
+def test_a_title_is_shown_with_its_english_name():
     show = Show(
         id="3", title="Shingeki no Kyojin", titles=("Shingeki no Kyojin", "進撃の巨人", "AoT", "Attack on Titan")
     )

@@ -94,7 +94,7 @@ async def asked(services, level):
     return await asyncio.gather(*map(ask, QUESTIONS))
 
 
-async def test_two_imports_answer_alike_whatever_the_order_the_batches_and_the_level(
+async def test_answers_do_not_depend_on_import_order_batches_or_concurrency(
     tmp_path, chroma_index_url, settings, catalogue
 ):
     first = await answers_of(settings, catalogue(1), 20, (1, 8))

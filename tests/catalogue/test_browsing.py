@@ -68,11 +68,11 @@ async def test_letters_match_inside_any_title(shows, search, found):
         ("air_date", True, ["5", "3"]),
     ],
 )
-async def test_order_and_what_lacks_the_field_comes_last(shows, order, descending, first):
+async def test_shows_without_the_sort_field_come_last(shows, order, descending, first):
     assert (await ids(shows, order=order, descending=descending))[: len(first)] == first
 
 
-async def test_conditions_hold_together(shows):
+async def test_all_conditions_must_be_met(shows):
     assert await ids(shows, "sea", Filters(year_from=2000)) == ["2"]
     assert await ids(shows, "", Filters(tags=("sea", "drama"))) == ["1"]
     assert await ids(shows, "", Filters(statuses=("completed",))) == []
@@ -109,7 +109,7 @@ async def test_pages_follow_one_another(shows, monkeypatch):
     assert {page.total for page in pages} == {5}
 
 
-async def test_a_sequel_that_is_not_there_is_named_once(shows):
+async def test_a_missing_sequel_is_listed_once(shows):
     [missing] = await shows.browsing.missing()
     assert (missing.show.title, missing.named_by.title) == ("Sea Road III", "Sea Road II")
 
@@ -118,14 +118,14 @@ async def test_shows_without_a_description_are_listed(shows):
     assert [show.id for show in await shows.browsing.stubs()] == ["4"]
 
 
-async def test_the_nearest_by_meaning_and_none_without_a_vector(shows):
+async def test_similar_shows_are_nearest_first_and_empty_without_a_vector(shows):
     near = await shows.browsing.nearest("1", k=2)
     assert near[0].id == "2"
     assert len(near) == 2
     assert await shows.browsing.nearest("nobody") == []
 
 
-async def test_a_list_that_was_asked_for_before_follows_every_change(shows):
+async def test_a_repeated_list_reflects_every_change(shows):
     assert len(await ids(shows)) == 5
     assert len(await ids(shows)) == 5
     await shows.editing.delete(["4"])

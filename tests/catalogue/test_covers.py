@@ -89,7 +89,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_what_is_no_plain_picture_is_refused(name):
+def test_a_file_that_is_not_a_plain_picture_is_refused(name):
     with pytest.raises(InvalidInputError, match="The cover"):
         thumbnails.thumbnail(HOSTILE[name])
 

@@ -32,7 +32,7 @@ async def test_a_change_is_searched_and_indexed_at_once(shows):
     assert await shows.editing.changed("1") == ["description", "tags", "title"]
 
 
-async def test_a_change_outlasts_the_next_upload_of_its_file(shows, source):
+async def test_an_edit_survives_the_next_upload_of_its_file(shows, source):
     await shows.editing.edit("1", {"title": "Monstrum", "rating": 9.5})
     report = await shows.ingestion.run([source(text="A surgeon hunts a boy.", rating=700)], Control())
 
@@ -57,7 +57,7 @@ async def test_a_change_of_one_field_is_stored_and_looks_unchanged_to_the_next_u
     assert (await shows.maintenance.check()).healthy
 
 
-async def test_changes_add_up_and_can_be_forgotten(shows, source):
+async def test_edits_add_up_and_can_be_discarded(shows, source):
     await shows.editing.edit("1", {"title": "Monstrum"})
     await shows.editing.edit("1", {"episodes": 74})
     assert await shows.editing.changed("1") == ["episodes", "title"]
@@ -68,7 +68,7 @@ async def test_changes_add_up_and_can_be_forgotten(shows, source):
     assert await shows.editing.changed("1") == []
 
 
-async def test_what_its_owner_thinks_is_changed_without_embedding(shows):
+async def test_list_entries_are_changed_without_embedding(shows):
     before = await shows.ingestion.preview.missing()
     await shows.editing.edit("1", {"my_status": "completed", "my_score": 9.0})
 
@@ -88,19 +88,19 @@ async def test_what_its_owner_thinks_is_changed_without_embedding(shows):
         ({"id": "2"}, "id cannot be edited"),
     ],
 )
-async def test_what_cannot_be_is_refused_and_changes_nothing(shows, changes, sentence):
+async def test_an_invalid_value_is_refused_and_changes_nothing(shows, changes, sentence):
     with pytest.raises(InvalidInputError, match=sentence):
         await shows.editing.edit("1", {"episodes": 74, **changes})
     assert (await shows.library.show("1")).episodes != 74
     assert await shows.editing.changed("1") == []
 
 
-async def test_a_show_that_is_gone_cannot_be_changed(shows):
+async def test_a_deleted_show_cannot_be_edited(shows):
     with pytest.raises(InvalidInputError, match="no longer in the catalogue"):
         await shows.editing.edit("nobody", {"title": "x"})
 
 
-async def test_a_deleted_show_is_gone_everywhere_until_a_file_brings_it_back(shows, source):
+async def test_a_deleted_show_is_removed_everywhere_until_it_is_imported_again(shows, source):
     await shows.editing.edit("1", {"title": "Monstrum"})
     assert await shows.editing.delete(["1", "nobody"]) == 1
 
@@ -122,7 +122,7 @@ def forbid_embedding(services, monkeypatch):
     monkeypatch.setattr(services.embedder, "embed", refuse)
 
 
-async def test_a_deletion_is_undone_whole_after_a_restart_without_embedding(shows, settings, monkeypatch):
+async def test_a_deletion_is_undone_completely_after_a_restart_without_embedding(shows, settings, monkeypatch):
     await shows.editing.edit("1", {"title": "Monstrum", "my_score": 9.0})
     before, files = await shows.library.show("1"), await shows.same_shows.provenance_of("1")
     revision = await shows.library.revision()
@@ -196,6 +196,6 @@ async def test_type_and_dates_can_be_changed_and_the_season_follows(shows, sourc
 
 
 @pytest.mark.parametrize("changes", [{"type": "book"}, {"air_date": "yesterday"}, {"end_date": "2012-02-30"}])
-async def test_no_such_type_or_date(shows, changes):
+async def test_an_unknown_type_or_date_is_refused(shows, changes):
     with pytest.raises(InvalidInputError):
         await shows.editing.edit("1", changes)

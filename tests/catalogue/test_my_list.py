@@ -43,7 +43,7 @@ async def test_an_update_outlasts_the_next_import_and_embeds_nothing(mine, expor
 
 
 @pytest.mark.parametrize("change", [{"score": 11}, {"progress": -1}, {"status": "asleep"}])
-async def test_what_cannot_be_is_refused_and_changes_nothing(mine, change):
+async def test_an_invalid_value_is_refused_and_changes_nothing(mine, change):
     with pytest.raises(InvalidInputError):
         await mine.my_list.update("1", **change)
     show = await mine.library.show("1")

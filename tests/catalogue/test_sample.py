@@ -43,7 +43,7 @@ def test_one_hundred_and_fifty_shows_with_descriptions_of_sixty_to_one_hundred_a
     assert len({show.year // 10 for show in found}) >= 7, "all decades since the sixties"
 
 
-async def test_the_vectors_that_ship_are_what_the_encoder_makes_of_the_texts():
+async def test_the_shipped_vectors_equal_the_encoders_output():
     shipped, made = sample.vectors(MODEL), await sample_vectors()
     assert set(shipped) == set(made), "stale: run tests/write_sample_vectors.py"
     assert all(np.allclose(shipped[key], made[key], atol=1e-4) for key in made)

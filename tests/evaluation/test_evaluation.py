@@ -23,24 +23,24 @@ def outcome(expected, found, kind="plot", *, no_match=False, index=0):
         (["9"], ["1"], None, False),
     ],
 )
-def test_a_show_counts_among_the_first_five(expected, found, rank, hit):
+def test_a_show_in_the_top_five_is_a_hit(expected, found, rank, hit):
     one = outcome(expected, found)
     assert (one.rank, one.hit) == (rank, hit)
 
 
-def test_a_list_has_to_be_complete_and_its_part_is_told():
+def test_a_list_must_be_complete_and_reports_its_overlap():
     part, whole = outcome("1234", "12x", ATTRIBUTE), outcome("12", "21", ATTRIBUTE)
     assert (part.hit, whole.hit) == (False, True)
     assert part.overlap == (pytest.approx(2 / 3), 0.5, pytest.approx(4 / 7))
     assert outcome("12", "", ATTRIBUTE).overlap == (0.0, 0.0, 0.0)
 
 
-def test_what_has_no_answer_is_right_when_nothing_is_offered():
+def test_an_unanswerable_question_is_right_without_results():
     assert outcome([], [], no_match=True).hit
     assert not outcome([], ["1"]).hit
 
 
-def test_figures_are_told_by_kind_and_over_all_that_has_an_answer():
+def test_figures_are_reported_by_kind_and_over_all_answerable_questions():
     told = Evaluation(
         outcomes=(
             outcome(["1"], ["1"], index=0),
@@ -61,7 +61,7 @@ def test_figures_are_told_by_kind_and_over_all_that_has_an_answer():
     assert [(miss["index"], miss["found"]) for miss in told["misses"]] == [(2, ["2"]), (3, ["1"])]
 
 
-def test_only_questions_that_say_what_is_right_are_judged():
+def test_only_questions_with_expected_ids_are_evaluated():
     row = QuestionRow(question="Which?", columns={"expected_ids": "1|2", "kind": "plot"}, expected_ids=("1", "2"))
     [one] = expectations([row, QuestionRow(question="Why?", columns={})])
     assert (one.question, one.expected) == ("Which?", ("1", "2"))

@@ -42,7 +42,7 @@ async def test_strays_are_reported_and_removed(services, spec):
     assert (repaired.healthy, repaired.repaired) == (True, 1)
 
 
-async def test_an_older_form_is_recognised_by_its_hash_and_written_again(services, spec):
+async def test_an_outdated_entry_is_recognised_by_its_hash_and_rewritten(services, spec):
     vectors = await services.library.embeddings.load(spec.model, spec.dimensions, await _hashes(services))
     old = VectorRecord(id="1", vector=next(iter(vectors.values())), metadata={"content_hash": "old"})
     await services.index.upsert(spec, [old])
@@ -73,7 +73,7 @@ async def test_a_vector_that_changed_in_the_index_is_noticed_though_it_is_still_
     assert (await services.maintenance.repair()).healthy
 
 
-async def test_what_was_never_embedded_stays_missing_and_is_named(services, spec, record, export):
+async def test_shows_that_were_never_embedded_stay_missing_and_are_listed(services, spec, record, export):
     from animerag.models.shows import Show
     from animerag.storage.library import show_rows
     from animerag.text.documents import Document
@@ -84,7 +84,7 @@ async def test_what_was_never_embedded_stays_missing_and_is_named(services, spec
     assert (repaired.healthy, repaired.missing) == (False, ("77",))
 
 
-async def test_a_repair_outdates_answers_and_a_look_at_a_healthy_index_does_not(services, spec):
+async def test_a_repair_invalidates_answers_and_a_check_does_not(services, spec):
     before = await services.library.revision()
     assert (await services.maintenance.repair()).healthy
     assert await services.library.revision() == before
@@ -93,7 +93,7 @@ async def test_a_repair_outdates_answers_and_a_look_at_a_healthy_index_does_not(
     assert await services.library.revision() > before
 
 
-async def test_a_repair_of_the_graph_outdates_answers(services, spec):
+async def test_a_repair_of_the_graph_invalidates_answers(services, spec):
     before = await services.library.revision()
     indexer = services.maintenance._indexer
     await services.index.delete(spec, ["1"])

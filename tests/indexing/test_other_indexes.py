@@ -52,7 +52,7 @@ async def test_a_deleted_index_is_gone_with_its_vectors_and_the_one_in_use_stays
         assert report.embedding_requests == 1  # nothing of it was kept
 
 
-async def test_the_index_in_use_and_one_that_is_gone_cannot_be_deleted(moved):
+async def test_the_index_in_use_and_a_deleted_one_cannot_be_deleted(moved):
     current = await moved.maintenance._indexer.spec()
     [(other, _)] = await moved.maintenance.other_indexes()
     await moved.maintenance.delete_index(other)
@@ -63,7 +63,7 @@ async def test_the_index_in_use_and_one_that_is_gone_cannot_be_deleted(moved):
     assert (await moved.maintenance.check()).healthy
 
 
-async def test_collections_of_other_libraries_are_nobodys_to_list(moved, tmp_path, settings):
+async def test_collections_of_other_libraries_are_not_listed(moved, tmp_path, settings):
     own = load_settings(data_dir=tmp_path / "elsewhere", chroma_url=settings.chroma_url)
     async with open_services(own, warm=False) as stranger:
         assert await stranger.maintenance.other_indexes() == []

@@ -36,19 +36,19 @@ async def looked_at(settings):
         return (await services.jobs.wait(job)).report.healthy
 
 
-async def test_a_job_that_was_killed_calls_the_doctor(settings, killed):
+async def test_a_killed_job_triggers_a_repair(settings, killed):
     await killed(job=True)
     assert await looked_at(settings)
 
 
-async def test_a_command_in_between_leaves_the_doctor_his_work(settings, killed):
+async def test_a_command_before_the_repair_does_not_cancel_it(settings, killed):
     await killed(job=False)
     async with open_services(settings, warm=False):
         pass
     assert await looked_at(settings)
 
 
-async def test_imports_wait_for_the_doctor_and_he_for_them(services, export, record, monkeypatch):
+async def test_imports_and_repairs_wait_for_each_other(services, export, record, monkeypatch):
     started, go_on = asyncio.Event(), asyncio.Event()
     repair = services.maintenance.repair
 

@@ -52,7 +52,7 @@ OLLAMA = json.dumps(
 )
 
 
-async def test_a_server_is_named_by_what_it_says_and_lists_what_can_answer():
+async def test_a_server_is_named_by_its_reply_and_lists_its_chat_models():
     async with answering(listing(OLLAMA)) as port:
         found = await discovery.find({port: "vLLM"})
 
@@ -83,12 +83,12 @@ async def test_a_server_over_http_1_1_with_keep_alive_is_understood():
         b"",
     ],
 )
-async def test_whoever_is_no_such_server_is_not_offered(answer):
+async def test_other_programs_are_not_offered_as_servers(answer):
     async with answering(answer) as port:
         assert await discovery.find({port: "Ollama"}) == []
 
 
-async def test_nobody_is_waited_for(unused_tcp_port):
+async def test_a_silent_port_does_not_delay_the_result(unused_tcp_port):
     async with answering(listing(OLLAMA), pause_s=5) as slow, answering(listing(OLLAMA)) as quick:
         began_s = time.perf_counter()
         found = await discovery.find({slow: "slow", unused_tcp_port: "nobody", quick: "quick"})

@@ -59,7 +59,7 @@ async def test_text_is_cut_into_the_pieces_that_the_encoder_was_made_for(embedde
     assert [pieces(encoder._tokenizer, text) for text in texts] == [pieces(own, text) for text in texts]
 
 
-async def test_no_text_is_no_work(embedder):
+async def test_an_empty_list_of_texts_returns_at_once(embedder):
     assert (await embedder.embed([], priority=Priority.LIVE)).vectors.shape == (0, 512)
 
 
@@ -78,7 +78,7 @@ async def test_a_live_question_goes_before_an_import_that_is_already_queued(embe
     await bulk
 
 
-async def test_a_closed_encoder_says_so(embedder):
+async def test_a_closed_encoder_raises_a_clear_error(embedder):
     await embedder.warm()
     await embedder.close()
     with pytest.raises(ProviderUnusableError, match="app is ending"):
@@ -115,7 +115,7 @@ async def test_a_quote_goes_back_two_sentences_at_most(embedder):
     assert "> He sleeps. He reads. He collects trash in orbit." in answer
 
 
-async def test_the_second_to_fourth_show_have_a_line_each(embedder):
+async def test_the_next_three_shows_get_one_line_each(embedder):
     second = "Streamed a week early. A girl " + "runs and " * 30 + "sleeps."
     answer = await answered(embedder, "trash in orbit", "He collects trash.", second, "A boy sings.", "", "Fifth.")
     lines = [line for line in answer.splitlines() if line.startswith("- ")]

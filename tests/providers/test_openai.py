@@ -207,7 +207,7 @@ async def test_base64_vectors_come_back_as_float32(server, embedder):
     ]
 
 
-async def test_a_server_that_only_knows_floats_is_understood(server, embedder):
+async def test_a_server_that_sends_plain_numbers_is_supported(server, embedder):
     server.script = [embeds(items(vector(1).tolist(), [1, 0, 0, 0, 0, 0, 0, 0]))]
 
     result = await embedder.embed(["a", "b"], priority=Priority.INGEST)
@@ -255,7 +255,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("behaviour", BROKEN.values(), ids=BROKEN.keys())
-async def test_an_unusable_answer_is_refused_whole_and_asked_for_again(server, embedder, behaviour):
+async def test_an_unusable_answer_is_rejected_completely_and_requested_again(server, embedder, behaviour):
     server.script = [behaviour, embeds(items(packed(vector(1)), packed(vector(2))))]
 
     with metering() as meter:
@@ -269,9 +269,7 @@ async def test_an_unusable_answer_is_refused_whole_and_asked_for_again(server, e
     ("name", "tries"),
     [("no index", 2), ("not a number", 2), ("two widths", 2), ("HTML", 4), ("a truncated body", 4), ("no response", 4)],
 )
-async def test_what_came_whole_and_was_paid_for_is_tried_twice_and_what_broke_off_four_times(
-    server, embedder, name, tries
-):
+async def test_a_charged_answer_is_retried_once_and_a_broken_one_three_times(server, embedder, name, tries):
     server.script = [BROKEN[name]]
 
     with pytest.raises(TransientProviderError):
@@ -317,7 +315,7 @@ async def test_dimensions_of_an_unknown_model_are_asked_once(server, connection)
     assert server.paths == ["embeddings"]
 
 
-async def test_what_the_server_sends_beats_the_table(server, embedder):
+async def test_the_width_in_a_response_overrides_the_table(server, embedder):
     server.script = [embeds(items(packed(vector(1, 24))))]
 
     await embedder.embed(["a"], priority=Priority.LIVE)
@@ -325,14 +323,14 @@ async def test_what_the_server_sends_beats_the_table(server, embedder):
     assert await embedder.dimensions() == 24
 
 
-async def test_no_texts_are_no_request(server, embedder):
+async def test_an_empty_list_of_texts_sends_no_request(server, embedder):
     result = await embedder.embed([], priority=Priority.INGEST)
 
     assert len(result.vectors) == 0
     assert server.paths == []
 
 
-async def test_an_embedding_says_what_it_cost(server, embedder):
+async def test_an_embedding_reports_its_cost(server, embedder):
     server.script = [embeds(items(packed(vector(1))), tokens=1_000_000)]
 
     result = await embedder.embed(["a"], priority=Priority.INGEST)
@@ -361,7 +359,7 @@ async def test_a_text_that_cannot_be_encoded_is_refused_without_a_request(server
     assert server.paths == []
 
 
-async def test_an_attempt_has_a_deadline_in_all(server, embedder, monkeypatch):
+async def test_an_attempt_has_a_total_deadline(server, embedder, monkeypatch):
     monkeypatch.setattr(openai_embeddings, "EMBEDDING_DEADLINE_S", 0.05)
     server.script = [hangs, embeds(items(packed(vector(1))))]
 
@@ -404,7 +402,7 @@ TRANSLATIONS = [
 
 
 @pytest.mark.parametrize(("behaviour", "kind", "requests"), TRANSLATIONS)
-async def test_every_failure_has_its_error_and_its_number_of_tries(server, embedder, behaviour, kind, requests):
+async def test_every_failure_has_its_error_and_number_of_attempts(server, embedder, behaviour, kind, requests):
     server.script = [behaviour]
 
     with pytest.raises(kind) as caught:
@@ -414,7 +412,7 @@ async def test_every_failure_has_its_error_and_its_number_of_tries(server, embed
     assert str(caught.value).endswith(".")
 
 
-async def test_nobody_listening_is_worth_another_try(unused_tcp_port, gate):
+async def test_a_refused_connection_is_retried(unused_tcp_port, gate):
     connection = OpenAIConnection(api_key=KEY, base_url=f"http://127.0.0.1:{unused_tcp_port}/v1", gate=gate)
 
     with pytest.raises(TransientProviderError, match="cannot be reached|in time"):
@@ -440,7 +438,7 @@ async def test_an_address_without_a_scheme_is_unusable(gate):
         {},
     ],
 )
-async def test_a_429_is_waited_for_and_takes_no_try(server, embedder, headers):
+async def test_a_429_waits_without_using_up_an_attempt(server, embedder, headers):
     refusals = [fails(429, "rate_limit_exceeded", headers=headers)] * 5
     server.script = [*refusals, embeds(items(packed(vector(1))))]
 
@@ -474,7 +472,7 @@ async def test_the_key_travels_with_embeddings_and_answers(server, embedder, cha
     assert server.keys == [f"Bearer {KEY}"] * 2
 
 
-async def test_a_server_of_ones_own_needs_no_key(server, gate):
+async def test_a_local_server_needs_no_key(server, gate):
     connection = OpenAIConnection(api_key=None, base_url=server.url, gate=gate)
     server.script = [embeds(items(packed(vector(1))))]
 
@@ -483,7 +481,7 @@ async def test_a_server_of_ones_own_needs_no_key(server, gate):
     await connection.close()
 
 
-async def test_warming_up_asks_for_nothing_that_costs_and_forgives(server, connection, gate, unused_tcp_port):
+async def test_warming_up_is_free_and_ignores_errors(server, connection, gate, unused_tcp_port):
     nowhere = OpenAIConnection(api_key=KEY, base_url=f"http://127.0.0.1:{unused_tcp_port}/v1", gate=gate)
 
     await connection.warm()
@@ -526,7 +524,7 @@ async def test_the_question_travels_with_its_instructions_and_is_not_stored(serv
 
 
 @pytest.mark.parametrize(("model", "sent"), [("gpt-4.1", set()), ("o4-mini", {"reasoning"}), ("llama3", set())])
-async def test_models_get_only_what_they_take(server, connection, model, sent):
+async def test_models_get_only_supported_options(server, connection, model, sent):
     server.script = [streams(says("Hi"), completed())]
 
     await answer(OpenAIChat(connection, model=model))
@@ -583,7 +581,7 @@ async def test_text_that_comes_only_with_the_end_is_shown(server, chat):
         ),
     ],
 )
-async def test_an_answer_says_how_it_ended(server, chat, events, status):
+async def test_an_answer_reports_how_it_ended(server, chat, events, status):
     server.script = [streams(*events)]
 
     _, finish = await answer(chat)
@@ -614,7 +612,7 @@ async def test_a_dropped_connection_after_the_first_word_is_a_truncated_answer(s
         drops,
     ],
 )
-async def test_before_the_first_word_another_try_is_made(server, chat, behaviour):
+async def test_a_failure_before_the_first_word_is_retried(server, chat, behaviour):
     server.script = [behaviour, streams(says("Hi"), completed())]
 
     text, _ = await answer(chat)
@@ -646,14 +644,14 @@ def failed(code, message="it broke"):
     ],
 )
 @pytest.mark.parametrize("before", [[], [says("Half")]])
-async def test_a_failure_told_in_the_stream_is_an_error(server, chat, event, kind, before):
+async def test_a_failure_inside_the_stream_is_an_error(server, chat, event, kind, before):
     server.script = [streams(*before, event)]
 
     with pytest.raises(kind):
         await answer(chat)
 
 
-async def test_a_key_told_in_the_stream_is_not_repeated(server, chat):
+async def test_a_key_inside_the_stream_is_not_repeated(server, chat):
     server.script = [streams(failed("invalid_prompt", f"bad {KEY}"))]
 
     with pytest.raises(RequestRefusedError) as caught:
@@ -697,7 +695,7 @@ async def test_a_stream_that_never_ends_is_cut_at_the_deadline(server, chat, mon
     assert (text, finish.status) == ("Half", AnswerStatus.TRUNCATED)
 
 
-async def test_a_server_that_holds_the_line_after_the_end_is_not_waited_for(server, chat, monkeypatch):
+async def test_a_connection_left_open_after_the_end_causes_no_wait(server, chat, monkeypatch):
     monkeypatch.setattr(openai_chat, "DRAIN_S", 0.05)
     server.script = [streams(says("Hi"), completed(), then="hang")]
 
@@ -707,7 +705,7 @@ async def test_a_server_that_holds_the_line_after_the_end_is_not_waited_for(serv
     assert finish.usage.output_tokens == 20
 
 
-async def test_a_429_before_the_first_word_is_waited_for(server, chat):
+async def test_a_429_before_the_first_word_waits(server, chat):
     server.script = [fails(429, headers={"retry-after": "2"}), streams(says("Hi"), completed())]
 
     with metering() as meter:
@@ -735,20 +733,20 @@ async def test_a_model_is_looked_for_in_the_providers_list(server, chat, listed,
     assert told in await chat.check()
 
 
-async def test_a_model_that_is_not_listed_is_told_with_those_that_are(server, chat):
+async def test_an_unlisted_model_is_reported_with_the_listed_ones(server, chat):
     server.listing = replies({"data": [{"id": f"model-{n}"} for n in range(10)]})
 
     with pytest.raises(ProviderUnusableError, match=r"does not list gpt-5-nano\. It has: model-0, .* …"):
         await chat.check()
 
 
-async def test_a_server_without_a_list_is_not_held_to_have_no_models(server, chat):
+async def test_a_server_without_a_model_list_is_accepted(server, chat):
     server.listing = fails(404, message="Not Found")
 
     assert "a first question will tell" in await chat.check()
 
 
-async def test_a_refused_key_is_told_by_the_check(server, chat):
+async def test_the_check_reports_a_rejected_key(server, chat):
     server.listing = fails(401, message="Incorrect API key provided")
 
     with pytest.raises(ProviderUnusableError, match="key"):
@@ -759,7 +757,7 @@ async def test_a_refused_key_is_told_by_the_check(server, chat):
 
 
 @pytest.mark.parametrize("status", [404, 405, 501])
-async def test_a_server_without_responses_is_asked_by_chat_completions_from_then_on(server, chat, status):
+async def test_a_server_without_responses_gets_chat_completions(server, chat, status):
     spoken = streams(chunk("Hel"), chunk("lo"), chunk(finish="stop"), USED, "[DONE]")
     server.script = [fails(status, message="Not Found"), spoken]
 
@@ -772,7 +770,7 @@ async def test_a_server_without_responses_is_asked_by_chat_completions_from_then
     assert server.paths == ["responses", "chat/completions", "chat/completions"]
 
 
-async def test_chat_completions_get_their_own_spelling(server, connection):
+async def test_chat_completions_get_their_own_option_names(server, connection):
     server.script = [streams(chunk("Hi"), chunk(finish="stop"), "[DONE]")]
 
     await answer(OpenAIChat(connection, model="gpt-5-nano", api="chat"))
@@ -789,7 +787,7 @@ async def test_chat_completions_get_their_own_spelling(server, connection):
     ]
 
 
-async def test_a_server_without_stream_options_is_spared_them(server, connection):
+async def test_a_server_without_stream_options_gets_none(server, connection):
     server.script = [
         fails(422, message="stream_options: extra fields not permitted"),
         streams(chunk("Hi"), chunk(finish="stop"), "[DONE]"),
@@ -811,7 +809,7 @@ async def test_a_server_without_stream_options_is_spared_them(server, connection
         ([chunk("All", finish="stop")], AnswerStatus.OK),
     ],
 )
-async def test_a_completion_says_how_it_ended(server, connection, events, status):
+async def test_a_completion_reports_how_it_ended(server, connection, events, status):
     server.script = [streams(*events)]
 
     _, finish = await answer(OpenAIChat(connection, model="m", api="chat"))
@@ -838,7 +836,7 @@ async def test_an_unknown_model_is_not_mistaken_for_a_missing_api(server, connec
     assert server.paths == ["responses"]
 
 
-async def test_responses_alone_do_not_fall_back(server, connection):
+async def test_the_responses_setting_does_not_fall_back(server, connection):
     server.script = [fails(404, message="Not Found")]
 
     with pytest.raises(ProviderUnusableError):
@@ -850,7 +848,7 @@ async def test_responses_alone_do_not_fall_back(server, connection):
 # Prices
 
 
-def test_own_prices_win_and_unknown_ones_stay_unknown():
+def test_own_prices_take_precedence_and_unknown_ones_stay_unknown():
     prices = price_table({"gpt-5-nano": 1.0, "mine": 2.0})
 
     assert cost_usd(prices, "mine", input_tokens=500_000, output_tokens=500_000) == pytest.approx(2.0)

@@ -28,7 +28,7 @@ def decoded(*chunks):
         (b"", []),
     ],
 )
-def test_events_are_told_apart_as_the_standard_says(stream, events):
+def test_events_are_separated_as_in_the_standard(stream, events):
     assert decoded(stream) == events
 
 
@@ -37,7 +37,7 @@ def test_events_are_told_apart_as_the_standard_says(stream, events):
     ending=st.sampled_from([b"\n", b"\r\n", b"\r"]),
     cuts=st.lists(st.integers(0, 400)),
 )
-def test_where_the_network_cuts_makes_no_difference(events, ending, cuts):
+def test_events_do_not_depend_on_chunk_boundaries(events, ending, cuts):
     stream = b"".join(b"data: " + event.encode() + ending + ending for event in events)
     at = sorted({0, len(stream), *(cut for cut in cuts if cut < len(stream))})
     chunks = [stream[start:end] for start, end in itertools.pairwise(at)]

@@ -43,7 +43,7 @@ def back(source, settings, *, replace=False):
     return backup.restore(source, settings.database_path, settings.data_dir, replace=replace)
 
 
-async def test_it_comes_back_in_another_place_and_answers(settings, elsewhere, shows, tmp_path):
+async def test_a_backup_restored_elsewhere_answers_questions(settings, elsewhere, shows, tmp_path):
     await fill(settings, shows)
     target, shows = backed_up(settings, tmp_path)
     assert (shows, back(target, elsewhere)) == (2, 2)
@@ -62,7 +62,7 @@ async def test_a_data_directory_may_be_moved(settings, elsewhere, shows):
         assert (await services.answering.ask("What is Monster about?")).citations == ("1",)
 
 
-async def test_it_is_one_moment_of_a_catalogue_that_others_write(settings, shows, export, record, tmp_path):
+async def test_a_backup_is_a_consistent_snapshot_during_writes(settings, shows, export, record, tmp_path):
     await fill(settings, shows)
     async with open_services(settings, warm=False) as services:
         more = export(*(record(number, f"Show {number}") for number in range(10, 300)), name="more.json")
@@ -89,7 +89,7 @@ async def test_the_replaced_library_stays_beside_the_restored_one(settings, show
     assert counts == [2, 3]
 
 
-async def test_not_while_something_works_on_it(settings, shows, tmp_path):
+async def test_a_catalogue_in_use_is_not_replaced(settings, shows, tmp_path):
     await fill(settings, shows)
     target, _ = backed_up(settings, tmp_path)
     async with open_services(settings, warm=False):
@@ -97,7 +97,7 @@ async def test_not_while_something_works_on_it(settings, shows, tmp_path):
             back(target, settings, replace=True)
 
 
-async def test_what_a_killed_process_left_does_not_forbid_it_and_stays(settings, shows, tmp_path):
+async def test_files_of_a_killed_process_do_not_prevent_a_restore(settings, shows, tmp_path):
     await fill(settings, shows)
     target, _ = backed_up(settings, tmp_path)
     left = settings.data_dir / "processes" / "dead.lock"
@@ -108,7 +108,7 @@ async def test_what_a_killed_process_left_does_not_forbid_it_and_stays(settings,
     assert left.exists(), "the next start has to see that a process was killed"
 
 
-async def test_the_library_may_lie_elsewhere(settings, shows, tmp_path):
+async def test_the_library_may_be_outside_the_data_directory(settings, shows, tmp_path):
     await fill(settings, shows)
     target, _ = backed_up(settings, tmp_path)
     apart = load_settings(data_dir=tmp_path / "apart", database_url=f"sqlite:///{tmp_path}/other/catalogue.db")
@@ -117,9 +117,7 @@ async def test_the_library_may_lie_elsewhere(settings, shows, tmp_path):
     assert not list((tmp_path / "other").glob("tmp*"))
 
 
-async def test_uploads_of_unfinished_imports_go_along_and_are_resumed_where_they_are_restored(
-    settings, elsewhere, shows, export, record
-):
+async def test_uploads_of_unfinished_imports_are_backed_up_and_resumed(settings, elsewhere, shows, export, record):
     await fill(settings, shows)
     async with open_services(settings, warm=False) as services:
         services.spool.store(b"chosen, and not started")
@@ -141,7 +139,7 @@ async def test_uploads_of_unfinished_imports_go_along_and_are_resumed_where_they
 
 
 @pytest.mark.parametrize("content", [b"", b"no zip", None])
-def test_what_is_no_backup_is_refused(settings, tmp_path, content):
+def test_a_file_that_is_not_a_backup_is_refused(settings, tmp_path, content):
     path = tmp_path / "x.zip"
     if content is None:
         with zipfile.ZipFile(path, "w") as file:
@@ -153,7 +151,7 @@ def test_what_is_no_backup_is_refused(settings, tmp_path, content):
     assert not settings.database_path.exists()
 
 
-async def test_nothing_comes_out_beside_the_catalogue(settings, elsewhere, shows, tmp_path):
+async def test_a_backup_extracts_nothing_outside_the_catalogue(settings, elsewhere, shows, tmp_path):
     await fill(settings, shows)
     target, _ = backed_up(settings, tmp_path)
     with zipfile.ZipFile(target, "a") as file:
@@ -165,7 +163,7 @@ async def test_nothing_comes_out_beside_the_catalogue(settings, elsewhere, shows
     assert not (elsewhere.data_dir / "chroma").exists()
 
 
-async def test_a_newer_one_is_refused(settings, elsewhere, shows, tmp_path):
+async def test_a_backup_of_a_newer_version_is_refused(settings, elsewhere, shows, tmp_path):
     await fill(settings, shows)
     with closing(sqlite3.connect(settings.database_path)) as connection:
         connection.execute("PRAGMA user_version = 99")
@@ -185,6 +183,6 @@ async def test_an_existing_file_is_not_overwritten(settings, shows, tmp_path):
         assert json.loads(file.read("backup.json"))["shows"] == 2
 
 
-def test_there_must_be_something_to_back_up(settings, tmp_path):
+def test_a_missing_catalogue_cannot_be_backed_up(settings, tmp_path):
     with pytest.raises(InvalidInputError, match="no catalogue"):
         backed_up(settings, tmp_path)

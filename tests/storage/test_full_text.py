@@ -14,9 +14,9 @@ def test_two_character_words_are_indexed_as_pairs():
     assert pairs("鬼 vs 巨人") == ["鬼", "巨人"]
 
 
-def test_a_question_of_stop_words_only_has_nothing_to_match():
+def test_a_question_of_stop_words_matches_nothing():
     assert wanted_words("what is it about?") == []
 
 
-def test_quotes_and_operators_of_a_question_are_only_text():
+def test_quotes_and_operators_in_a_question_are_plain_text():
     assert match_expression(wanted_words('rocket" OR NEAR(x*')) == '"rocket" OR "near" OR "x"'

@@ -53,12 +53,12 @@ SHOW = Show(
 )
 
 
-async def test_a_show_comes_back_whole(library):
+async def test_a_show_is_read_back_completely(library):
     await put(library, SHOW)
     assert await library.show("7") == SHOW
 
 
-async def test_keys_that_vanished_are_gone_after_the_next_store(library):
+async def test_keys_missing_from_a_record_are_removed_by_the_next_store(library):
     await put(library, SHOW)
     await put(library, Show(id="7", title="銀河", record={"AnimeID": 7}))
     stored = await library.show("7")
@@ -78,7 +78,7 @@ async def test_words_find_titles_descriptions_and_two_character_japanese(library
         assert [hit.id for hit in await library.search_words(question, k=5)] == ["7"], question
 
 
-async def test_the_sample_goes_and_own_shows_stay(library):
+async def test_removing_the_sample_keeps_own_shows(library):
     await put(library, SHOW, Show(id="9", title="Sample"), kind=ImportKind.SAMPLE)
     await put(library, SHOW)
     assert await library.remove_sample() == 1
@@ -97,7 +97,7 @@ async def test_vectors_are_stored_by_model_width_and_text(library):
     assert await library.embeddings.load("other", 4, ["h"]) == {}
 
 
-async def test_not_indexed_names_what_a_collection_lacks_or_holds_in_an_older_form(library):
+async def test_not_indexed_returns_missing_and_outdated_shows(library):
     await put(library, SHOW)
     assert await library.embeddings.not_indexed("c") == []
     assert await library.embeddings.not_indexed("another model") == ["7"]
@@ -119,7 +119,7 @@ async def test_two_processes_write_the_same_file_side_by_side(library, tmp_path)
     await other.close()
 
 
-async def test_reads_go_on_beside_a_write(library):
+async def test_reads_continue_during_a_write(library):
     await put(library, SHOW)
     async with library.writing() as connection:
         await connection.execute(text("DELETE FROM shows"))
@@ -150,7 +150,7 @@ async def test_vectors_saved_at_once_share_a_commit_or_fail_each(library, monkey
 
 
 @pytest.mark.parametrize("turns", range(1, 30, 2))
-async def test_a_save_that_is_cancelled_takes_nobody_with_it(library, turns):
+async def test_a_cancelled_save_does_not_affect_others(library, turns):
     first, second = (
         asyncio.ensure_future(library.embeddings.save("m", {name: np.ones(4, np.float32)})) for name in ("a", "b")
     )
@@ -163,13 +163,13 @@ async def test_a_save_that_is_cancelled_takes_nobody_with_it(library, turns):
     assert "b" in await library.embeddings.load("m", 4, ["a", "b"])
 
 
-async def test_a_failed_write_keeps_nothing_of_it(library):
+async def test_a_failed_write_saves_nothing(library):
     with pytest.raises(LibraryError, match="could not be written"):
         await library.store(show_rows([Document.of(SHOW)], 999), collection="c")
     assert (await library.counts()).shows == 0
 
 
-async def test_a_newer_library_is_refused_with_a_sentence(tmp_path):
+async def test_a_newer_library_is_refused_with_a_message(tmp_path):
     path = tmp_path / "library.db"
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA user_version = 99")
@@ -178,7 +178,7 @@ async def test_a_newer_library_is_refused_with_a_sentence(tmp_path):
         await Library.open(path)
 
 
-async def test_a_file_that_is_no_library_is_refused_with_a_sentence(tmp_path):
+async def test_a_file_that_is_not_a_library_is_refused_with_a_message(tmp_path):
     path = tmp_path / "library.db"
     path.write_bytes(b"not a database, but long enough to be read as one" * 30)
     with pytest.raises(LibraryError, match="cannot be opened"):
@@ -190,7 +190,7 @@ async def test_more_ids_than_one_statement_takes(library):
     assert await library.fingerprints(ids) == {}
 
 
-async def test_a_read_that_is_given_up_harms_none_that_follow_and_a_closed_library_says_so(tmp_path):
+async def test_an_abandoned_read_does_not_affect_later_ones(tmp_path):
     library = await Library.open(tmp_path / "library.db")
     reads = [asyncio.create_task(library.counts()) for _ in range(20)]
     await asyncio.sleep(0)

@@ -101,7 +101,7 @@ def version_of(path):
 
 
 @pytest.mark.parametrize("version", EARLIER)
-async def test_an_earlier_library_opens_whole(tmp_path, version):
+async def test_an_earlier_library_opens_with_all_its_data(tmp_path, version):
     path = old(tmp_path / "library.db", version)
     library = await Library.open(path)
     assert library.library_id == "abc"
@@ -117,7 +117,7 @@ async def test_an_earlier_library_opens_whole(tmp_path, version):
 
 
 @pytest.mark.parametrize("version", EARLIER)
-async def test_an_answer_of_an_earlier_version_is_read_whole(tmp_path, version):
+async def test_an_answer_of_an_earlier_version_is_read_completely(tmp_path, version):
     library = await Library.open(old(tmp_path / "library.db", version))
     (row,) = await Runs(library).rows("r")
     answer = row.answer
@@ -149,7 +149,7 @@ async def test_an_earlier_data_directory_opens_and_its_vectors_get_checksums(set
 
 
 @pytest.mark.parametrize("version", EARLIER)
-async def test_it_gets_the_tables_of_a_new_one(tmp_path, version):
+async def test_an_upgraded_library_has_the_tables_of_a_new_one(tmp_path, version):
     path = old(tmp_path / "old" / "library.db", version)
     for one in (path, tmp_path / "new.db"):
         await (await Library.open(one)).close()
@@ -158,7 +158,7 @@ async def test_it_gets_the_tables_of_a_new_one(tmp_path, version):
 
 
 @pytest.mark.parametrize("version", range(1, BASELINE))
-async def test_a_version_that_was_never_released_is_refused_and_left_as_it_is(tmp_path, version):
+async def test_an_unreleased_version_is_refused_and_not_changed(tmp_path, version):
     path = old(tmp_path / "library.db")
     with closing(sqlite3.connect(path)) as connection:
         connection.execute(f"PRAGMA user_version = {version}")
@@ -169,7 +169,7 @@ async def test_a_version_that_was_never_released_is_refused_and_left_as_it_is(tm
     assert version_of(path) == version
 
 
-async def test_a_copy_of_it_stays_as_it_was(tmp_path):
+async def test_a_copy_of_the_earlier_library_is_kept(tmp_path):
     path = old(tmp_path / "library.db")
     await (await Library.open(path)).close()
     copy = tmp_path / f"library.db.schema-{BASELINE}"
@@ -178,7 +178,7 @@ async def test_a_copy_of_it_stays_as_it_was(tmp_path):
     assert [each.name for each in tmp_path.glob("library.db.schema-*")] == [copy.name]
 
 
-async def test_nothing_changes_where_the_copy_has_no_room(tmp_path):
+async def test_nothing_changes_if_the_copy_fails(tmp_path):
     path = old(tmp_path / "library.db")
     before = shape(path)
     (tmp_path / f"library.db.schema-{BASELINE}").mkdir()  # in the way of the copy
@@ -187,7 +187,7 @@ async def test_nothing_changes_where_the_copy_has_no_room(tmp_path):
     assert shape(path) == before
 
 
-def test_a_copy_of_what_another_process_has_upgraded_does_not_take_its_place(tmp_path):
+def test_a_copy_of_an_upgraded_library_does_not_replace_the_first_copy(tmp_path):
     path = old(tmp_path / "library.db")
     copy = backup.copy_before_upgrade(path, version=BASELINE)
     with closing(sqlite3.connect(path)) as connection:

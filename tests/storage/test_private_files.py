@@ -32,7 +32,7 @@ def test_a_command_makes_private_files_whatever_the_umask(tmp_path, record, expo
     assert open_to_others(data) == []
 
 
-def test_an_existing_data_directory_is_closed_to_others(tmp_path):
+def test_an_existing_data_directory_becomes_private(tmp_path):
     data, elsewhere = tmp_path / "data", tmp_path / "elsewhere.json"
     for name in (
         "chroma/data/x/link.bin",
@@ -58,7 +58,7 @@ def test_an_existing_data_directory_is_closed_to_others(tmp_path):
     assert stat.S_IMODE(elsewhere.stat().st_mode) == 0o644
 
 
-def test_a_database_elsewhere_is_closed_and_its_neighbours_are_not(tmp_path):
+def test_a_database_elsewhere_becomes_private_but_not_its_neighbours(tmp_path):
     for name in ("anime.db", "anime.db-wal", "other.db"):
         (tmp_path / name).write_text("")
         (tmp_path / name).chmod(0o664)
@@ -69,7 +69,7 @@ def test_a_database_elsewhere_is_closed_and_its_neighbours_are_not(tmp_path):
     assert open_to_others(tmp_path / "other.db")
 
 
-async def test_opening_the_services_tightens(settings):
+async def test_opening_the_services_makes_files_private(settings):
     from animerag.composition import open_services
 
     settings.data_dir.mkdir(mode=0o755)

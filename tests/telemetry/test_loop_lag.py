@@ -9,7 +9,7 @@ from animerag.telemetry.load_shedding import FREE, LoadShedder, PageActivity
 from animerag.telemetry.loop_lag import PERIOD_S, LoopLag
 
 
-async def test_a_standstill_counts_for_as_long_as_it_lasted():
+async def test_a_stall_counts_with_its_full_duration():
     async with LoopLag() as lag:
         for _ in range(4):
             await asyncio.sleep(0)
@@ -18,7 +18,7 @@ async def test_a_standstill_counts_for_as_long_as_it_lasted():
     assert lag.p95_s > 0.15, "every probe that fell due meanwhile is late, not only one"
 
 
-def test_probes_fall_due_at_a_steady_rate_whatever_the_loop_does():
+def test_probes_are_due_at_a_fixed_rate_even_on_a_blocked_loop():
     lag = LoopLag(clock=lambda: 0.2 + PERIOD_S)
     lag._due_s = PERIOD_S
     lag._look()
@@ -34,7 +34,7 @@ def looked(room, late_s, times=8):
         room.note(late_s)
 
 
-def test_a_full_loop_gives_way_while_pages_are_looked_at_and_takes_it_back():
+def test_a_saturated_loop_sheds_load_while_pages_are_open():
     now = [0.0]
     visits = PageActivity(clock=lambda: now[0])
     room = LoadShedder(visits)
@@ -52,7 +52,7 @@ def test_a_full_loop_gives_way_while_pages_are_looked_at_and_takes_it_back():
     assert room.of(64) == 64, "nobody is there"
 
 
-def test_a_few_in_flight_and_a_single_standstill_change_nothing():
+def test_a_low_level_and_a_single_stall_change_nothing():
     visits = PageActivity()
     room = LoadShedder(visits)
     visits.note()
@@ -65,7 +65,7 @@ def test_a_few_in_flight_and_a_single_standstill_change_nothing():
     assert room.of(3) == 3
 
 
-async def test_headroom_looks_by_itself():
+async def test_the_load_shedder_measures_by_itself():
     visits = PageActivity()
     visits.note()
     async with LoadShedder(visits) as room:

@@ -75,7 +75,7 @@ async def test_an_answer_arrives_as_a_trace_with_the_names_of_the_conventions(se
     assert b"surgeon" not in b"".join(one.SerializeToString() for one in received)
 
 
-async def test_a_collector_that_is_away_costs_no_answer(settings, export, record, unused_tcp_port):
+async def test_an_unavailable_collector_does_not_affect_answers(settings, export, record, unused_tcp_port):
     own = {"data_dir": settings.data_dir, "chroma_url": settings.chroma_url}
     endpoint = f"http://127.0.0.1:{unused_tcp_port}/v1/traces"
     async with asyncio.timeout(60):
@@ -84,7 +84,7 @@ async def test_a_collector_that_is_away_costs_no_answer(settings, export, record
             assert (await services.answering.ask("What is Monster about?")).text
 
 
-async def test_without_the_extra_it_is_said_what_to_install(monkeypatch):
+async def test_a_missing_extra_is_reported_with_its_install_command(monkeypatch):
     monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
     with pytest.raises(SettingsError, match=r"pip install 'animerag\[otlp\]'"):
         async with exporting("http://127.0.0.1:9/v1/traces"):

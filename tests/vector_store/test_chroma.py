@@ -85,7 +85,7 @@ async def test_a_collection_that_does_not_exist_is_empty(chroma_index, spec):
     await chroma_index.drop(spec)
 
 
-async def test_nothing_to_do_makes_no_collection(chroma_index, spec):
+async def test_empty_writes_create_no_collection(chroma_index, spec):
     await chroma_index.upsert(spec, [])
     await chroma_index.delete(spec, [])
 
@@ -130,7 +130,7 @@ async def test_metadata_round_trips_and_only_what_was_asked_for_comes_back(chrom
     assert await chroma_index.metadata(spec, list(kept)) == {"é/日本": kept, "b": {}}
 
 
-async def test_a_key_that_became_none_is_gone_and_one_not_named_stays(chroma_index, spec):
+async def test_a_none_value_removes_its_key_and_other_keys_stay(chroma_index, spec):
     await chroma_index.upsert(spec, [record("a", axis(0), year=2013, tags=["x"], title="old", votes=3)])
 
     await chroma_index.upsert(spec, [record("a", axis(1), year=None, tags=[], votes=math.nan, new=1)])
@@ -178,7 +178,7 @@ async def test_wide_vectors_are_written_in_bodies_the_server_accepts(chroma_inde
 
 
 @pytest.mark.parametrize("change", [{"model": "other"}, {"dimensions": 5}, {"recipe": "2"}])
-async def test_a_collection_made_for_something_else_is_refused(chroma_index, chroma_index_url, spec, change):
+async def test_a_collection_of_another_specification_is_refused(chroma_index, chroma_index_url, spec, change):
     await chroma_index.upsert(spec, [record("a", axis(0))])
     other = ChromaIndex(url=chroma_index_url)
 
@@ -213,7 +213,7 @@ async def test_vectors_of_another_width_never_reach_a_new_collection(chroma_inde
 
 
 @pytest.mark.parametrize("bad", [record("a", [math.nan, 0, 0, 0]), record("\ud800", [1, 0, 0, 0])])
-async def test_what_chroma_cannot_take_is_a_vector_store_error(chroma_index, spec, bad):
+async def test_invalid_input_for_chroma_is_a_vector_store_error(chroma_index, spec, bad):
     with pytest.raises(VectorStoreError):
         await chroma_index.upsert(spec, [bad])
 
@@ -260,7 +260,7 @@ async def test_a_server_that_is_down_is_a_vector_store_error(spec):
     await index.close()
 
 
-async def test_a_server_that_does_not_answer_is_given_up(spec, monkeypatch):
+async def test_a_server_that_does_not_answer_times_out(spec, monkeypatch):
     monkeypatch.setattr(chroma, "_READ_S", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         index = ChromaIndex(url=f"http://127.0.0.1:{silent.getsockname()[1]}")
@@ -271,7 +271,7 @@ async def test_a_server_that_does_not_answer_is_given_up(spec, monkeypatch):
 
 
 @pytest.mark.parametrize("url", ["nonsense", "ftp://127.0.0.1:1", "http://"])
-async def test_an_address_that_is_none_is_a_vector_store_error(url):
+async def test_an_invalid_address_is_a_vector_store_error(url):
     index = ChromaIndex(url=url)
 
     with pytest.raises(VectorStoreError):
@@ -294,7 +294,7 @@ async def test_a_local_index_starts_its_server_at_the_first_call(local_index, sp
     assert local_index.url is not None
 
 
-async def test_calls_outlive_a_killed_server(local_index, spec, tmp_path):
+async def test_calls_survive_a_killed_server(local_index, spec, tmp_path):
     records, vectors = many(300, spec)
     await local_index.upsert(spec, records[:200])
     before = local_index.url

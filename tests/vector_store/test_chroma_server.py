@@ -222,7 +222,7 @@ async def test_the_server_ends_when_its_last_user_is_killed(tmp_path):
     assert list(ServerFiles(tmp_path).users.iterdir()) == []
 
 
-async def test_a_user_who_comes_during_the_grace_keeps_the_server(tmp_path):
+async def test_a_user_who_arrives_during_the_grace_period_keeps_the_server(tmp_path):
     first = ServerLease(tmp_path, grace_s=2)
     url = await first.url()
     await first.release()
@@ -231,7 +231,7 @@ async def test_a_user_who_comes_during_the_grace_keeps_the_server(tmp_path):
         assert await second.url() == url
 
 
-async def test_a_port_that_is_taken_before_chroma_opens_it_is_not_the_end(tmp_path):
+async def test_a_port_taken_before_chroma_opens_it_is_replaced(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as squatter:
         port = squatter.getsockname()[1]
         command = [*SERVER, str(tmp_path), "--grace", "5", "--port", str(port)]
@@ -244,7 +244,7 @@ async def test_a_port_that_is_taken_before_chroma_opens_it_is_not_the_end(tmp_pa
                 assert pid_of(tmp_path) == process.pid
 
 
-async def test_the_address_of_a_dead_server_is_not_believed_when_another_answers_there(tmp_path, chroma_index_url):
+async def test_the_address_of_a_dead_server_is_ignored_if_another_program_answers(tmp_path, chroma_index_url):
     stale = {"url": chroma_index_url, "pid": 1, "started": 0}
     ServerFiles(tmp_path).address.write_text(json.dumps(stale), "utf-8")
 
@@ -263,7 +263,7 @@ async def test_a_server_that_cannot_open_its_data_gives_its_reason_in_time(tmp_p
     assert time.monotonic() - started < chroma_server.START_LIMIT_S + 5
 
 
-async def test_a_directory_that_is_a_file_gives_a_sentence(tmp_path):
+async def test_a_file_in_place_of_the_directory_gives_a_clear_error(tmp_path):
     (tmp_path / "chroma").write_text("a file", "utf-8")
     lease = ServerLease(tmp_path / "chroma")
 
@@ -296,7 +296,7 @@ async def test_releasing_a_lease_ends_its_wait(tmp_path):
         await losers_gone(tmp_path)
 
 
-async def test_closing_an_index_ends_a_start_that_is_still_waited_for(tmp_path):
+async def test_closing_an_index_cancels_a_start_in_progress(tmp_path):
     index = ChromaIndex(tmp_path)
 
     with FileLock(ServerFiles(tmp_path).lock):
@@ -339,7 +339,7 @@ def ask(url, path, body=None):
         return refusal.code, refusal.read().decode()
 
 
-async def test_without_the_name_made_at_the_start_the_index_is_not_listed(tmp_path):
+async def test_the_index_is_not_listed_without_the_secret_tenant(tmp_path):
     collections = "/api/v2/tenants/{}/databases/default_database/collections"
     names = []
     for start in range(3):
@@ -372,7 +372,7 @@ async def test_an_index_of_an_earlier_version_is_opened_again(tmp_path):
         assert ask(url, collections.format("default_tenant"))[1] == []
 
 
-async def test_a_crash_while_the_name_changes_loses_nothing(tmp_path):
+async def test_a_crash_while_the_tenant_is_renamed_loses_nothing(tmp_path):
     collections = "/api/v2/tenants/{}/databases/default_database/collections"
     async with lease_on(tmp_path) as lease:
         url, tenant = await lease.address()

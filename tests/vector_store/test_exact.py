@@ -50,7 +50,7 @@ async def test_the_nearest_come_first_and_ids_restrict_them():
     assert [(one.id, round(one.distance, 3)) for one in there] == [("north-east", 0.293), ("north", 1.0)]
 
 
-async def test_a_question_has_the_same_distances_alone_and_in_company():
+async def test_distances_do_not_depend_on_other_questions():
     rng = np.random.default_rng(1)
     index = index_of({str(n): row for n, row in enumerate(rng.normal(size=(300, 2)))})
     questions = rng.normal(size=(7, 2)).astype("f4")

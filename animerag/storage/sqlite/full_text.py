@@ -50,7 +50,7 @@ def search(
     allowed = "SELECT number FROM shows WHERE id IN (SELECT value FROM json_each(:ids))"
     restriction = "" if ids is None else f" AND rowid IN ({allowed})"
     weighted = ", ".join(str(weight) for weight in weights)
-    # The best are chosen before anything of them is looked up: half the time where a word is common. What scores no
+    # The best rows are chosen before they are joined, which halves the time for common words. What scores no
     # worse than the last of them is chosen too, or the order in which shows were stored would decide.
     rows = connection.execute(
         text(
