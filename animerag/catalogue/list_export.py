@@ -1,4 +1,4 @@
-"""Your list as a file: MyAnimeList's XML, or CSV. Importing it into the same catalogue gives the same list again."""
+"""Exports your list as MyAnimeList's XML or as CSV; importing the file restores the list."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class ListExport:
     """Writes the list of a catalogue's owner."""
 
     def __init__(self, library: Library, table: Callable[[], Awaitable[FieldIndex]]) -> None:
-        """`table` gives the fields of all shows as the catalogue has them now."""
+        """`table` returns the current fields of all shows."""
         self._library = library
         self._table = table
 
@@ -64,7 +64,7 @@ def is_listed(show: Show) -> bool:
 
 
 def as_xml(shows: Iterable[Show], numbers: Mapping[str, str]) -> bytes:
-    """Return shows as MyAnimeList imports them; `numbers` are the site's, by show id, 0 where it is unknown.
+    """Return shows in MyAnimeList's format; `numbers` are the site's ids by show id, 0 if unknown.
 
     A score keeps its decimals. The element `animerag_id`, which the site ignores, brings each entry back to its show.
     """
@@ -92,7 +92,7 @@ def as_xml(shows: Iterable[Show], numbers: Mapping[str, str]) -> bytes:
 
 
 def as_csv(shows: Iterable[Show]) -> bytes:
-    """Return shows as a table for a spreadsheet, which runs no cell of it."""
+    """Return shows as CSV in which no cell is a formula."""
     out = io.StringIO(newline="")
     table = csv.writer(out)
     table.writerow(_HEADINGS)
@@ -103,5 +103,5 @@ def as_csv(shows: Iterable[Show]) -> bytes:
 
 
 def _quoted(title: str) -> str:
-    """Return a title that no spreadsheet runs; one that already has such an apostrophe gets a second."""
+    """Return a title that no spreadsheet treats as a formula; an existing apostrophe is doubled."""
     return f"'{title}" if unquoted(title) != title else formula_safe(title)

@@ -29,21 +29,21 @@ class MyList:
     async def update(
         self, show_id: str, *, status: MyStatus | None = None, progress: int | None = None, score: float | None = None
     ) -> Show:
-        """Change what is given of a show's entry, and return the show; None leaves a value as it is.
+        """Change the given values of a show's entry, and return the show; None keeps a value.
 
         `progress` counts episodes watched, `score` runs from 0 to 10. A completed show counts as watched to its last
-        episode; progress begins a show that was not begun, and its last episode completes it.
-        Raises InvalidInputError for an unknown show or a value that cannot be, and what an import raises.
+        episode; progress starts a show that has not been started, and its last episode completes it.
+        Raises InvalidInputError for an unknown show or an invalid value, and the errors of an import.
         """
         async with self._lock:
             return await self._update(await self._show(show_id), status, progress, score)
 
     async def watched(self, show_id: str) -> Show:
-        """Mark a show as completed. Raises as `update` does."""
+        """Mark a show as completed. Raises like `update`."""
         return await self.update(show_id, status="completed")
 
     async def next_episode(self, show_id: str) -> Show:
-        """Count one more episode as watched. Raises as `update` does."""
+        """Count one more episode as watched. Raises like `update`."""
         async with self._lock:
             show = await self._show(show_id)
             return await self._update(show, None, (show.episodes_watched or 0) + 1, None)
@@ -69,7 +69,7 @@ class MyList:
 
 
 def _status_at(progress: int, show: Show) -> MyStatus | None:
-    """Return the status that follows from so many episodes watched; None where it stays."""
+    """Return the status that follows from the number of watched episodes; None if it does not change."""
     if show.episodes and progress == show.episodes:
         return "completed"
     return "watching" if progress and show.my_status in _NOT_BEGUN else None

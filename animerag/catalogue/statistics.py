@@ -1,4 +1,4 @@
-"""The collection at a glance: its figures, and what needs attention. Home and `animerag stats` show the same ones."""
+"""Statistics of the collection, and what needs attention; Home and `animerag stats` show the same figures."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _BEGUN = ("watching", "on_hold", "dropped")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TagFigure:
-    """A tag, the number of its shows, and the sum of its weights there; a weight that is not recorded counts as 1."""
+    """A tag, its number of shows, and its total weight; a missing weight counts as 1."""
 
     tag: str
     shows: int
@@ -73,7 +73,7 @@ class CollectionStatistics:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attention:
-    """What somebody should look at; `not_indexed` is None while the index cannot be asked about.
+    """What needs the owner's attention; `not_indexed` is None while it is unknown.
 
     `duplicates` stops at `MOST_PAIRS`; `skipped_rows` are those of the last import.
     """
@@ -86,7 +86,7 @@ class Attention:
 
 
 class Statistics:
-    """Computes figures in SQL, once for each state of the catalogue."""
+    """Computes statistics in SQL, once for each revision of the catalogue."""
 
     def __init__(self, library: Library, catalogue: Catalogue, same_shows: SameShows) -> None:
         self._library = library
@@ -96,7 +96,7 @@ class Statistics:
         self._pairs: tuple[int, int] | None = None
 
     async def collection(self) -> CollectionStatistics:
-        """Return the figures of the catalogue as it is now. Raises LibraryError."""
+        """Return the statistics of the current catalogue. Raises LibraryError."""
         revision = await self._library.revision()
         if self._figures is None or self._figures[0] != revision:
             self._figures = (revision, await self._computed())

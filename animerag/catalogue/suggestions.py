@@ -1,4 +1,4 @@
-"""What to watch, from the catalogue and its owner's list: the best unseen, what was begun, and what comes next."""
+"""Suggests what to watch: the best unseen shows, unfinished ones, and sequels of completed ones."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from animerag.models.shows import Show
 
 _STARTED = ("watching", "on_hold")
-_CONSIDERED = 200  # unseen shows that the best of each franchise are taken from
-_WISH = Plan(intent="recommend")  # for nothing in particular
+_CONSIDERED = 200  # unseen shows from which the best of each franchise is chosen
+_WISH = Plan(intent="recommend")  # without conditions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suggestion:
-    """A show, and why it is suggested."""
+    """A suggested show and the reason."""
 
     show: Show
     reason: str
@@ -32,7 +32,7 @@ class Suggestion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suggested:
-    """Three lists, the most pressing show of each first."""
+    """Three lists of suggestions, most relevant first."""
 
     unseen: tuple[Suggestion, ...]
     started: tuple[Suggestion, ...]
@@ -43,7 +43,7 @@ class Suggestions:
     """Suggests shows from those in memory."""
 
     def __init__(self, collection: Callable[[], Awaitable[Collection]]) -> None:
-        """`collection` gives the shows and franchises as the catalogue has them now."""
+        """`collection` returns the current shows and franchises."""
         self._collection = collection
 
     async def suggested(self, most: int) -> Suggested:
@@ -61,7 +61,7 @@ def _suggested(collection: Collection, most: int) -> Suggested:
 
 
 def _unseen(collection: Collection) -> Iterator[Suggestion]:
-    """Yield the best rated shows that can be begun, one of each franchise."""
+    """Yield the best-rated shows that can be started, one per franchise."""
     by_quality = sorted(collection.table.shows(), key=lambda show: (-quality(show), -(show.votes or 0), show.id))
     fitting = (show.id for show in by_quality if show.rating and suits(show, _WISH, (), collection))
     for show_id in one_of_each(list(islice(fitting, _CONSIDERED)), collection):
@@ -72,7 +72,7 @@ def _unseen(collection: Collection) -> Iterator[Suggestion]:
 
 
 def _started(collection: Collection) -> Iterator[Suggestion]:
-    """Yield shows that were begun and not finished, the one with the fewest episodes left first."""
+    """Yield unfinished shows, the fewest remaining episodes first."""
     begun = [show for show in collection.table.shows() if show.my_status in _STARTED and collection.may_suggest(show)]
     for show in sorted(begun, key=lambda show: (_left(show), -quality(show), show.id)):
         yield Suggestion(show=show, reason=_next_episode(show))
@@ -93,7 +93,7 @@ def _left(show: Show) -> float:
 
 
 def _following(collection: Collection) -> Iterator[Suggestion]:
-    """Yield unseen sequels of what was completed, those of the best liked first."""
+    """Yield unseen sequels of completed shows, those of the highest scored first."""
     completed = [show for show in collection.table.shows() if collection.seen(show)]
     liked = sorted(completed, key=lambda show: (-(show.my_score or 0), -quality(show), show.id))
     given: set[str] = set()

@@ -33,13 +33,15 @@ _UPLOAD = re.compile(rf"{_UPLOADS}/[0-9a-f]{{64}}")
 def write(database: Path, data_dir: Path, target: Path) -> int:
     """Copy the catalogue into a new zip file and return its number of shows; the catalogue stays in use.
 
-    Raises InvalidInputError where there is no catalogue or the file exists, LibraryError where the catalogue is damaged
-    or the file cannot be written.
+    Raises InvalidInputError if there is no catalogue or the file exists, LibraryError if the catalogue is damaged or
+    the file cannot be written.
     """
     if not database.exists():
-        raise InvalidInputError(f"There is no catalogue at {database} to back up.")
+        raise InvalidInputError(
+            f"There is no catalogue at {database}: set ANIMERAG_DATA_DIR to a directory that has one."
+        )
     if target.exists():
-        raise InvalidInputError(f"{target} exists already: name another file.")
+        raise InvalidInputError(f"{target} already exists: choose another file name.")
     unfinished = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")
     try:
         with tempfile.TemporaryDirectory(dir=target.absolute().parent) as directory:
@@ -76,7 +78,7 @@ def restore(source: Path, database: Path, data_dir: Path, *, replace: bool) -> i
     if process_locks.any_alive(data_dir / process_locks.DIRECTORY):
         raise InvalidInputError(f"Another animerag process is using {data_dir}: stop it first.")
     if _shows_in(database) and not replace:
-        raise InvalidInputError(f"{database} holds a catalogue: add --replace to overwrite it with the backup.")
+        raise InvalidInputError(f"{database} already has a catalogue: add --replace to overwrite it with the backup.")
     try:
         database.parent.mkdir(parents=True, exist_ok=True)
         # Unpacked beside the library: the last step is then a rename, which is atomic.
@@ -161,7 +163,7 @@ def _put_in_place(directory: Path, names: list[str], database: Path, data_dir: P
     (data_dir / _UPLOADS).mkdir(parents=True, exist_ok=True)
     for name in names:
         if name != _LIBRARY:
-            shutil.move(directory / name, data_dir / name)  # the library may lie on another disk
+            shutil.move(directory / name, data_dir / name)  # the library may be on another disk
     if database.exists():
         _keep_beside(database, database.with_name(f"{database.name}.before-{_now():%Y%m%d-%H%M%S}"))
     (directory / _LIBRARY).replace(database)

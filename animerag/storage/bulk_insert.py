@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from animerag.storage.dialects import Insert
 
 
-_CHUNK = 5000  # SQLite takes 32,766 variables a statement; Chroma's limit is near this one
+_CHUNK = 5000  # SQLite allows 32,766 variables per statement; Chroma's limit is similar
 
 
 def chunks(values: Iterable[str]) -> Iterator[list[str]]:
@@ -32,14 +32,14 @@ def chunks(values: Iterable[str]) -> Iterator[list[str]]:
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """How rows of a table are written that may exist: by `keys`, and in their place if `replace` is set."""
+    """How to write rows that may exist: `keys` identify them, and `replace` overwrites them."""
 
     table: Table
     keys: tuple[str, ...] = ()
     replace: bool = False
 
     def statement(self, insert: Insert) -> Insert:
-        """Return the statement, from an insert into the table."""
+        """Return the statement for an insert into the table."""
         if not self.replace:
             return insert.on_conflict_do_nothing()
         columns = (column for column in self.table.c if not column.primary_key)
@@ -48,17 +48,17 @@ class Put:
 
 
 def upsert(table: Table, *keys: str) -> Put:
-    """Write rows of a table in place of those with the same keys."""
+    """Insert rows, or replace those with the same keys."""
     return Put(table, keys, replace=True)
 
 
 def add(table: Table) -> Put:
-    """Write rows of a table and leave those that exist as they are."""
+    """Insert rows, and do not change existing ones."""
     return Put(table)
 
 
 async def insert_many(connection: AsyncConnection, put: Put, rows: Sequence[Mapping[str, object]]) -> None:
-    """Insert rows that all have the same columns, with values as the database stores them."""
+    """Insert rows with the same columns; the values must be as the database stores them."""
     if not rows:
         return
     written, names = _compiled(put, tuple(rows[0]), connection)
@@ -70,7 +70,7 @@ _COMPILED: dict[tuple[Put, tuple[str, ...], str], tuple[str, tuple[str, ...]]] =
 
 
 def _compiled(put: Put, columns: tuple[str, ...], connection: AsyncConnection) -> tuple[str, tuple[str, ...]]:
-    """Return the statement as the driver reads it, and the columns in the order of its marks; none for named marks."""
+    """Return the driver's SQL, and the columns in the order of its placeholders; none for named placeholders."""
     key = (put, columns, connection.dialect.name)
     if key not in _COMPILED:
         statement = put.statement(dialect_of(connection).insert(put.table))

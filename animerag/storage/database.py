@@ -1,7 +1,7 @@
 """The database, read in threads and written one transaction at a time.
 
-Reads run side by side, each whole in a thread; writes go one at a time, also those of other processes. What is
-particular to SQLite or PostgreSQL is behind `DatabaseEngine`. Knows no table but the one for settings and revision.
+Reads run in parallel, each in a thread; writes run one at a time, across processes. `DatabaseEngine` hides the
+differences between SQLite and PostgreSQL. Knows only the table for settings and the revision.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Database:
     """One database; confined to the loop that opened it."""
 
     def __init__(self, backend: DatabaseEngine, library_id: str) -> None:
-        """Work on a database that is prepared."""
+        """Use a prepared database."""
         self._backend = backend
         self._engine, self._reader = backend.engine, backend.reader
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="animerag-library")
@@ -55,7 +55,7 @@ class Database:
     async def open(cls, place: Path) -> Self:
         """Open or create the library in a SQLite file.
 
-        Raises LibraryError when the database is no library, is newer than this version, or cannot be written.
+        Raises LibraryError if the database is not a library, is from a newer version, or cannot be written.
         """
         backend = await asyncio.to_thread(engine_for, place)
         try:
@@ -69,7 +69,7 @@ class Database:
         return cls(backend, library_id)
 
     def __str__(self) -> str:
-        """Name the place of the library, without a password."""
+        """Return the location of the library without its password."""
         return str(self._backend)
 
     async def integrity(self) -> Integrity:
@@ -77,7 +77,7 @@ class Database:
         return await asyncio.to_thread(self._backend.integrity)
 
     async def size_bytes(self) -> int:
-        """Return what the library takes on disk. Raises LibraryError."""
+        """Return the size of the library on disk. Raises LibraryError."""
         return await asyncio.to_thread(self._backend.size_bytes)
 
     async def locks(self, data_dir: Path) -> Locks:

@@ -1,6 +1,6 @@
-"""The words in which the databases differ: inserts that may meet existing rows, full text, and figures.
+"""The SQL in which the databases differ: upserts, full text, and statistics.
 
-Each dialect is a package with the same modules; the connection decides which one is meant.
+Each dialect is a package with the same modules; the connection decides which one is used.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class FullTextSearch(Protocol):
-    """The functions of `storage.full_text`, on tables of the dialect's own."""
+    """The functions of `storage.full_text` on the dialect's tables."""
 
     async def put(self, connection: AsyncConnection, rows: Sequence[Mapping[str, object]]) -> None:
         """Index the words of shows."""
@@ -38,10 +38,10 @@ class FullTextSearch(Protocol):
         weights: tuple[float, float, float, float],
         ids: Sequence[str] | None,
     ) -> list[WordHit]:
-        """Return the best shows that have any of the words."""
+        """Return the best shows that contain any of the words."""
 
     def occurs(self, connection: Connection, phrase: str) -> bool:
-        """Tell whether a title or a description has these words in a row."""
+        """Tell whether any title or description contains these words in sequence."""
 
 
 class StatisticsSQL(Protocol):
@@ -62,21 +62,21 @@ class SQLDialect(Protocol):
 
     @property
     def full_text(self) -> FullTextSearch:
-        """Return the search for words."""
+        """Return the full-text search."""
 
     @property
     def statistics(self) -> StatisticsSQL:
-        """Return the statements of figures."""
+        """Return the statements for statistics."""
 
     def insert(self, table: Table) -> Insert:
-        """Return an insert that takes `on_conflict_do_update` and `on_conflict_do_nothing`."""
+        """Return an insert with `on_conflict_do_update` and `on_conflict_do_nothing`."""
 
     def position(self, text: ColumnElement[object], part: str) -> ColumnElement[int]:
-        """Return where `part` first stands in a text, from 1; 0 where it does not."""
+        """Return the first position of `part` in a text, counted from 1; 0 if it is missing."""
 
 
 def dialect_of(connection: Connection | AsyncConnection) -> SQLDialect:
-    """Return the dialect that a connection speaks."""
+    """Return the dialect of a connection."""
     return _DIALECTS[connection.dialect.name]()
 
 

@@ -1,4 +1,4 @@
-"""What the library needs of a database: two engines, tables, checks and locks. One implementation a database."""
+"""The interface of a database: two engines, tables, checks and locks; one implementation per database."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class DatabaseEngine(Protocol):
-    """One database, opened but not prepared. `str()` names it without its password.
+    """A database that is open but not prepared. `str()` returns its location without a password.
 
-    `engine` begins write transactions, of which one runs at a time in all processes; `reader` begins none at all.
-    `errors` are what its driver and SQLAlchemy raise.
+    `engine` begins write transactions, one at a time across processes; `reader` begins none. `errors` are the
+    exceptions of its driver and SQLAlchemy.
     """
 
     engine: AsyncEngine
@@ -29,22 +29,22 @@ class DatabaseEngine(Protocol):
         """Bring the tables to the current schema and return the library's id. Raises LibraryError and `errors`."""
 
     def integrity(self) -> Integrity:
-        """Check pages, rows and vectors, on a connection of its own. Raises LibraryError."""
+        """Check pages, rows and vectors on a separate connection. Raises LibraryError."""
 
     def size_bytes(self) -> int:
-        """Return what the database takes on disk. Raises LibraryError."""
+        """Return the size of the database on disk. Raises LibraryError."""
 
     def locks(self, data_dir: Path, library_id: str) -> Locks:
         """Take this process's lease, and return the locks between processes. Raises LibraryError."""
 
     def cannot_open(self, error: Exception) -> str:
-        """Return the sentence for an error of `errors` while the database was opened."""
+        """Return the message for one of `errors` while the database was opened."""
 
     def reason(self, error: Exception) -> str:
-        """Return the reason of an error of `errors`, without a full stop."""
+        """Return the reason of one of `errors`, without a full stop."""
 
     def is_gone(self, error: Exception) -> bool:
-        """Tell whether the connection was lost, so that a read may be tried again on another one."""
+        """Tell whether the connection was lost, so that a read may be retried on another one."""
 
 
 def engine_for(place: Path) -> DatabaseEngine:

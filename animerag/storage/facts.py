@@ -1,4 +1,4 @@
-"""Single facts about a library, within a transaction: settings, its revision, its id."""
+"""Metadata of a library inside a transaction: its settings, revision and id."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 async def put(connection: AsyncConnection, key: str, value: str) -> None:
-    """Store a fact in place of what it was."""
+    """Store a value in place of the earlier one."""
     await insert_many(connection, upsert(facts, "key"), [{"key": key, "value": value}])
 
 
 async def library_id(connection: AsyncConnection) -> str:
-    """Return the library's id, which a new library gets here."""
+    """Return the library's id; a new library gets one here."""
     known: str | None = await connection.scalar(select(facts.c.value).where(facts.c.key == "library_id"))
     if known is None:
         known = secrets.token_hex(6)

@@ -1,6 +1,6 @@
-"""Full-text search (BM25) over titles, tags and descriptions, in tables that each database has of its own.
+"""Full-text search (BM25) over titles, tags and descriptions; each dialect has its own tables.
 
-Chinese and Japanese are indexed as our own character pairs: word indexes cannot match words of two characters.
+Chinese and Japanese are indexed as pairs of characters: word indexes cannot match words of two characters.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _WITHOUT_NAMES = (0.0, 0.5, 1.0, 3.0)
 
 
 def wanted_words(question: str) -> list[str]:
-    """Return the words and character pairs of a question that a show may match."""
+    """Return the words and character pairs of a question to search for."""
     return terms(question) + [pair for pair in dict.fromkeys(pairs(question)) if pair not in _STOP_PAIRS]
 
 
@@ -46,7 +46,7 @@ def search(
 ) -> list[WordHit]:
     """Return up to `k` shows, of `ids` where given, that share words with the question, best first.
 
-    `names` says that the question has words of titles in it; else titles only mislead.
+    Titles are only searched if `names` says that the question contains words of titles; they mislead otherwise.
     """
     words = wanted_words(question)
     if not words:

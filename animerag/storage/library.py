@@ -1,4 +1,4 @@
-"""The SQL library: shows, imports, vectors and jobs in one database. The record of truth; Chroma is rebuilt from it."""
+"""The SQL library: shows, imports, vectors and jobs in one database; Chroma is rebuilt from it."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ class Library(Database):
     async def search_words(
         self, question: str, *, k: int, names: bool = True, ids: Sequence[str] | None = None
     ) -> list[WordHit]:
-        """Return up to `k` shows, of `ids` where given, that share words with the question; see `words.search`."""
+        """Return up to `k` shows, of `ids` where given, that share words with the question; see `full_text.search`."""
         return await self.read(partial(words.search, question=question, k=k, names=names, ids=ids))
 
     async def mentions(self, phrase: str) -> bool:

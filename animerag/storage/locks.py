@@ -1,4 +1,4 @@
-"""Locks between processes, which a process that is killed gives back: a lease each, and one for imports."""
+"""Locks between processes, released when a process dies: a lease for each process, and one lock for imports."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Protocol
 
 
 class Lock(Protocol):
-    """A lock that one process at a time holds."""
+    """A lock that one process at a time can hold."""
 
     def acquire(self) -> bool:
         """Take the lock unless another process holds it, and tell whether it was taken."""
 
     def release(self) -> None:
-        """Give the lock back."""
+        """Release the lock."""
 
 
 class Locks(Protocol):
@@ -25,7 +25,7 @@ class Locks(Protocol):
         """Tell whether the process of a lease has ended."""
 
     def clear_dead(self) -> bool:
-        """Remove what killed processes left, and tell whether there were any."""
+        """Remove the leases of killed processes, and tell whether there were any."""
 
     def close(self) -> None:
-        """Give back the lease."""
+        """Release the lease."""

@@ -97,7 +97,7 @@ async def prefixes(database: Database) -> list[str]:
 
 
 async def ids_on(database: Database, site: str) -> dict[str, str]:
-    """Return the id on a site of each show that a file named by it, such as "21" for `mal:21`."""
+    """Return the ids of shows on one site, as given by files, such as "21" for `mal:21`."""
     wanted = select(provenance.c.show_id, provenance.c.source_id).where(provenance.c.source_id.startswith(f"{site}:"))
     return {row.show_id: row.source_id.removeprefix(f"{site}:") for row in await database.rows(wanted)}
 
@@ -112,7 +112,7 @@ async def files_of(database: Database, ids: Iterable[str]) -> dict[str, set[str]
 
 
 async def origins_of(database: Database, show_id: str) -> list[Provenance]:
-    """Return the files that a show was imported from, the newest first."""
+    """Return the files that a show was imported from, newest first."""
     wanted = (
         select(provenance.c.file, provenance.c.source_id, provenance.c.overlay, imports.c.created_at.label("at"))
         .join(imports, provenance.c.import_id == imports.c.id)

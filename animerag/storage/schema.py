@@ -65,7 +65,7 @@ shows = Table(
     Column("tag_weights", JSON),  # by tag, 0 to 1
     Column("collection", JSON),  # episodes and files of the owner, and tags that are spoilers, as far as known
     Index("shows_by_rating", text("rating DESC"), "title"),  # the order of the Catalogue page
-    # A row is wide, and the figures of the collection read something of all of them.
+    # Rows are wide, and the statistics read a few columns of all of them.
     Index("shows_figures", "id", "year", "type", "episodes", "duration", "rating"),
     Index("shows_tags", "tags", "tag_weights"),
     Index("shows_relations", "relations", sqlite_where=text("relations <> '[]'")),

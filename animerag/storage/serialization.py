@@ -24,7 +24,7 @@ class CachedRetrieval:
 
 
 def to_json(value: object) -> str:
-    """Return JSON that leaves every script readable, so that titles can be searched where they stand."""
+    """Return JSON with every script unescaped, so that SQL can search titles."""
     return json.dumps(value, ensure_ascii=False)
 
 

@@ -1,6 +1,6 @@
-"""SQL for the figures of a collection: totals, years and types, ratings, tags, the owner's list, and gaps.
+"""Statistics of a collection: totals, years and types, ratings, tags, the owner's list, and gaps.
 
-The statements are those of the dialect in use.
+The statements come from the dialect in use.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _WITHOUT_DESCRIPTION = text("SELECT count(*) FROM shows WHERE trim(description) 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class YearTotals:
-    """The shows of one year and type, where these are known: `minutes` adds up the `timed` ones of known length."""
+    """The shows of one year and type, if known; `minutes` is the total length of the `timed` shows of known length."""
 
     year: int | None
     type: str | None
@@ -43,7 +43,7 @@ def ratings(connection: Connection) -> tuple[dict[int, int], float | None]:
 
 
 def tags(connection: Connection, most: int) -> list[tuple[str, int, float]]:
-    """Return the weightiest tags with their shows and the sum of their weights there."""
+    """Return the tags with the highest total weight, with their numbers of shows and total weights."""
     return [
         (row.tag, row.shows, row.weight)
         for row in connection.execute(dialect_of(connection).statistics.TAGS, {"most": most})
@@ -72,5 +72,5 @@ def without_description(connection: Connection) -> int:
 
 
 def skipped_rows(connection: Connection, kind: str) -> int:
-    """Count the rows that the last import skipped; `kind` is that of its job."""
+    """Count the rows that the last import skipped; `kind` is the kind of its job."""
     return int(connection.scalar(dialect_of(connection).statistics.SKIPPED, {"kind": kind}) or 0)

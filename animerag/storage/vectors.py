@@ -101,12 +101,12 @@ class EmbeddingStore:
         return {row.text_hash: np.frombuffer(row.vector, "<f4") for row in sound}
 
     async def size_bytes(self, model: str) -> int:
-        """Return what all vectors of a model take in memory at most, as 32-bit numbers."""
+        """Return the maximum size of a model's vectors in memory, as 32-bit numbers."""
         of_model = select(func.count() * func.max(vectors.c.dimensions)).where(vectors.c.model == model)
         return 4 * int(await self._database.scalar(of_model) or 0)
 
     async def of_shows(self, model: str, dimensions: int) -> tuple[list[str], list[str], Vectors]:
-        """Return ids, text hashes and vectors (n, dimensions), float32, of all shows that have one, in their order.
+        """Return ids, text hashes and vectors of shape (n, dimensions), float32, of all shows with a vector, in order.
 
         Damaged vectors are left out.
         """

@@ -68,7 +68,7 @@ class ExactIndex:
         """Do nothing: there is no server, and the first search reads the vectors."""
 
     async def close(self) -> None:
-        """Forget the vectors."""
+        """Release the vectors."""
         self._loaded = None
 
     async def query(
@@ -76,7 +76,7 @@ class ExactIndex:
     ) -> list[list[Neighbour]]:
         """Find neighbours; see `VectorIndex.query`. Equal distances keep the order of the catalogue."""
         if any(row.shape != (spec.dimensions,) for row in vectors):
-            raise VectorStoreError(f"Collection {spec.name} holds vectors of {spec.dimensions} dimensions.")
+            raise VectorStoreError(f"Collection {spec.name} has vectors of {spec.dimensions} dimensions.")
         loaded = await self._current(spec)
         rows = np.arange(len(loaded.stored.ids))
         if ids is not None:
@@ -86,7 +86,7 @@ class ExactIndex:
         return _nearest(loaded, vectors, rows, k)
 
     async def metadata(self, spec: CollectionSpec, keys: Sequence[str]) -> dict[str, dict[str, MetadataValue]]:
-        """Return the text hash of every record where `keys` ask for it; see `VectorIndex.metadata`."""
+        """Return the text hash of every record if `keys` contains it; see `VectorIndex.metadata`."""
         stored = (await self._current(spec)).stored
         known = {"text_hash"} & set(keys)
         return {one: dict.fromkeys(known, of) for one, of in zip(stored.ids, stored.text_hashes, strict=True)}
@@ -102,32 +102,32 @@ class ExactIndex:
         """Count the shows that have a vector."""
         return len((await self._current(spec)).stored.ids)
 
-    async def collections(self, prefix: str) -> list[tuple[CollectionSpec, int]]:  # noqa: ARG002 - the port's signature
-        """Return nothing: collections are Chroma's."""
+    async def collections(self, prefix: str) -> list[tuple[CollectionSpec, int]]:  # noqa: ARG002 - the protocol's signature
+        """Return an empty list: collections belong to Chroma."""
         return []
 
-    async def discard_broken(self, reason: str) -> bool:  # noqa: ARG002 - the port's signature
-        """Return False: there are no files of its own that could be broken."""
+    async def discard_broken(self, reason: str) -> bool:  # noqa: ARG002 - the protocol's signature
+        """Return False: there are no files that could be damaged."""
         return False
 
     async def ensure(self, spec: CollectionSpec) -> None:
-        """Refuse: see `upsert`."""
+        """Raise VectorStoreError, like `upsert`."""
         await self.upsert(spec, ())
 
     async def upsert(self, spec: CollectionSpec, records: Sequence[VectorRecord]) -> None:  # noqa: ARG002 - the port's
-        """Raise VectorStoreError: this index is for reading."""
+        """Raise VectorStoreError: this index is read-only."""
         raise VectorStoreError("This search reads stored vectors and cannot change the index.")
 
-    async def delete(self, spec: CollectionSpec, ids: Sequence[str]) -> None:  # noqa: ARG002 - the port's signature
-        """Refuse: see `upsert`."""
+    async def delete(self, spec: CollectionSpec, ids: Sequence[str]) -> None:  # noqa: ARG002 - the protocol's signature
+        """Raise VectorStoreError, like `upsert`."""
         await self.upsert(spec, ())
 
     async def drop(self, spec: CollectionSpec) -> None:
-        """Refuse: see `upsert`."""
+        """Raise VectorStoreError, like `upsert`."""
         await self.upsert(spec, ())
 
     async def _current(self, spec: CollectionSpec) -> _Loaded:
-        """Return the vectors as they are stored now; reads them where another process has changed the catalogue."""
+        """Return the current vectors; they are read again if another process has changed the catalogue."""
         revision = await self._revision()
         async with self._loading:
             loaded = self._loaded
@@ -138,7 +138,7 @@ class ExactIndex:
 
 
 def _nearest(loaded: _Loaded, vectors: Vectors, rows: NDArray[np.intp], k: int) -> list[list[Neighbour]]:
-    """Compare one question at a time, so that its distances do not depend on the questions beside it."""
+    """Compare one question at a time, so that its distances do not depend on other questions."""
     return [_of_one(loaded, vector, rows, k) for vector in vectors]
 
 

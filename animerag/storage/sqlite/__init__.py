@@ -1,4 +1,4 @@
-"""All that is particular to SQLite: one file with FTS5, locks beside it, checks of its pages.
+"""The SQLite implementation: one file with FTS5, lock files, and checks of its pages.
 
-Way through: `engine.SQLite` opens the file; `full_text` and `statistics` are the twins of PostgreSQL's.
+Way through: `engine.SQLite` opens the file; `full_text` and `statistics` correspond to those of PostgreSQL.
 """

@@ -1,4 +1,4 @@
-"""A library in one SQLite file: opened, versioned, and written through `BEGIN IMMEDIATE`, so processes may share it."""
+"""A library in one SQLite file, which processes share: every write transaction begins with `BEGIN IMMEDIATE`."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ log = logging.getLogger(__name__)
 
 
 class SQLite:
-    """One file."""
+    """One SQLite file as a database."""
 
     errors: tuple[type[Exception], ...] = (SQLAlchemyError,)
 
     def __init__(self, path: Path) -> None:
-        """Open engines on a file, which need not exist. Raises LibraryError."""
+        """Open engines on a file, which is created if necessary. Raises LibraryError."""
         self._path = path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -57,14 +57,14 @@ class SQLite:
         return str(self._path)
 
     async def prepare(self) -> str:
-        """Bring the tables to the current schema, after a copy of an older file, and return the library's id."""
+        """Upgrade the tables to the current schema, after copying an older file, and return the library's id."""
         async with self.engine.begin() as connection:
             version = await _version(connection)
         if 0 < version < VERSION:
             copy = await asyncio.to_thread(backup.copy_before_upgrade, self._path, version=version)
-            log.warning("the library is upgraded; a copy of it as it was is %s", copy.name)
+            log.warning("the library is being upgraded; a copy of the earlier version is %s", copy.name)
         async with self.engine.begin() as connection:
-            version = await _version(connection)  # another process may have been quicker
+            version = await _version(connection)  # another process may have upgraded it already
             if 0 < version < VERSION:
                 await connection.run_sync(partial(migrations.upgrade, version=version))
             await connection.run_sync(metadata.create_all)
@@ -81,7 +81,7 @@ class SQLite:
             raise LibraryError(f"The library could not be checked ({error}).") from error
 
     def size_bytes(self) -> int:
-        """Return the size of the file, with what SQLite has not written back into it yet."""
+        """Return the size of the file, including SQLite's write-ahead log."""
         parts = [self._path, self._path.with_name(f"{self._path.name}-wal")]
         return sum(part.stat().st_size for part in parts if part.exists())
 
@@ -90,27 +90,27 @@ class SQLite:
         return LockFiles(data_dir)
 
     def cannot_open(self, error: Exception) -> str:
-        """Return a sentence that tells a directory that may not be written from a file that cannot be read."""
+        """Return the error message for a directory that is not writable or a file that cannot be read."""
         return _cannot_open(self._path, error)
 
     def reason(self, error: Exception) -> str:
-        """Return SQLite's own words."""
+        """Return SQLite's message."""
         return reason_of(error)
 
-    def is_gone(self, error: Exception) -> bool:  # noqa: ARG002 - a file does not go away
-        """Return False: a second look at a file says the same."""
+    def is_gone(self, error: Exception) -> bool:  # noqa: ARG002 - a file has no connection to lose
+        """Return False: a retry on a file would fail again."""
         return False
 
 
 def _add_indexes(connection: Connection) -> None:
-    """Create the indexes that tables of an earlier version lack: they change no shape, so they need no step."""
+    """Create the indexes that an earlier version lacks; they do not change the schema, so they need no migration."""
     for table in metadata.sorted_tables:
         for index in table.indexes:
             connection.execute(CreateIndex(index, if_not_exists=True))
 
 
 def _cannot_open(path: Path, error: Exception) -> str:
-    """Return a sentence that tells a directory that may not be written from a file that cannot be read."""
+    """Return the error message for a directory that is not writable or a file that cannot be read."""
     name = str(getattr(getattr(error, "orig", None), "sqlite_errorname", ""))
     existing = [place for place in (path.parent, path) if place.exists()]
     if name.startswith("SQLITE_READONLY") or not all(os.access(place, os.W_OK) for place in existing):
@@ -128,18 +128,18 @@ async def _version(connection: AsyncConnection) -> int:
     version = int(await connection.scalar(text("PRAGMA user_version")) or 0)
     if version > VERSION:
         raise LibraryError(
-            f"The library was written by a newer animerag (schema {version}, this one knows {VERSION}): upgrade it."
+            f"The library was written by a newer animerag (schema {version}, this version supports {VERSION}): upgrade."
         )
     if 0 < version < BASELINE:
         raise LibraryError(
             f"The library was written by a version of animerag that was never released (schema {version}) and cannot be"
-            " upgraded: name another directory with ANIMERAG_DATA_DIR and import your files there."
+            " upgraded: set ANIMERAG_DATA_DIR to another directory and import your files there."
         )
     return version
 
 
 def _configure(connection: Any, _record: object) -> None:
-    """Take transactions into our own hands: the driver would begin them late and commit behind our back."""
+    """Begin and commit transactions explicitly: the driver would begin late and commit implicitly."""
     connection.isolation_level = None
     cursor = connection.cursor()
     cursor.execute("PRAGMA busy_timeout = 10000")
@@ -150,5 +150,5 @@ def _configure(connection: Any, _record: object) -> None:
 
 
 def _begin_immediate(connection: Any) -> None:
-    """A write that takes its lock first waits for others instead of failing half way."""
+    """Take the write lock at the start: a write then waits for others instead of failing in the middle."""
     connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -23,12 +23,12 @@ _INSERT = "INSERT INTO words (rowid, titles, tags, description, pairs) VALUES (?
 
 
 def match_expression(words: Sequence[str]) -> str:
-    """Return an FTS5 query that any of the words satisfies."""
+    """Return an FTS5 query that matches any of the words."""
     return " OR ".join('"' + word.replace('"', '""') + '"' for word in words)
 
 
 async def put(connection: AsyncConnection, rows: Sequence[Mapping[str, object]]) -> None:
-    """Index the words of shows; their numbers are not in the index yet."""
+    """Index the words of shows that are not in the index yet."""
     columns = ("rowid", "titles", "tags", "description", "pairs")
     await connection.exec_driver_sql(_INSERT, [tuple(row[name] for name in columns) for row in rows])
 
@@ -46,7 +46,7 @@ def search(
     weights: tuple[float, float, float, float],
     ids: Sequence[str] | None,
 ) -> list[WordHit]:
-    """Return the best shows that have any of the words."""
+    """Return the best shows that contain any of the words."""
     allowed = "SELECT number FROM shows WHERE id IN (SELECT value FROM json_each(:ids))"
     restriction = "" if ids is None else f" AND rowid IN ({allowed})"
     weighted = ", ".join(str(weight) for weight in weights)
@@ -54,7 +54,7 @@ def search(
     # worse than the last of them is chosen too, or the order in which shows were stored would decide.
     rows = connection.execute(
         text(
-            "WITH scored AS MATERIALIZED ("  # noqa: S608 - what is put in stands above
+            "WITH scored AS MATERIALIZED ("  # noqa: S608 - only constants are inserted
             f" SELECT rowid AS number, round(-bm25(words, {weighted}), 4) AS score FROM words"
             f" WHERE words MATCH :expression{restriction}"
             "), best AS (SELECT number, score, rank() OVER (ORDER BY score DESC) AS place FROM scored)"
@@ -67,7 +67,7 @@ def search(
 
 
 def occurs(connection: Connection, phrase: str) -> bool:
-    """Tell whether a title or a description has these words in a row."""
+    """Tell whether any title or description contains these words in sequence."""
     rows = connection.execute(
         text("SELECT 1 FROM words WHERE words MATCH :phrase LIMIT 1"),
         {"phrase": f'{{titles description}} : "{phrase}"'},

@@ -1,4 +1,4 @@
-"""Whether a library's file is sound: its pages, every row of every table, and every vector."""
+"""Checks a library's file for damage: its pages, every row of every table, and every vector."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 def examine(path: Path) -> Integrity:
     """Check a library's pages, decode all its rows and check its vectors.
 
-    Tables and columns that a library lacks before its upgrade are passed over. Raises sqlite3.Error where the file
-    cannot be read for a reason other than damage.
+    Tables and columns that are missing before an upgrade are skipped. Raises sqlite3.Error if the file cannot be read
+    for a reason other than damage.
     """
     if (pages := damaged_pages(path)) is not None:
         return Integrity(damage=(f"its pages are damaged ({pages})",))
@@ -74,7 +74,7 @@ def _decodes(value: object, *, as_json: bool) -> bool:
 
 def _unsound_vectors(connection: sqlite3.Connection) -> Iterator[VectorKey]:
     columns = {row[1] for row in connection.execute(f"PRAGMA table_info({vectors.name})")}
-    checksum = "checksum" if b"checksum" in columns else "NULL"  # a library that is still to be upgraded has none
+    checksum = "checksum" if b"checksum" in columns else "NULL"  # a library has none before its upgrade
     wanted = f"SELECT model, dimensions, text_hash, vector, {checksum} FROM {vectors.name}"  # noqa: S608 - names of ours
     rows = connection.execute(wanted)
     for model, dimensions, text_hash, vector, expected in rows:

@@ -20,7 +20,7 @@ _NEW_S = 5.0
 
 
 class LockFile:
-    """A lock that the kernel gives back when the process that holds it ends."""
+    """A lock that the kernel releases when its process ends."""
 
     def __init__(self, path: Path) -> None:
         self._lock = FileLock(path, thread_local=False)
@@ -34,12 +34,12 @@ class LockFile:
         return True
 
     def release(self) -> None:
-        """Give the lock back."""
+        """Release the lock."""
         self._lock.release()
 
 
 class LockFiles:
-    """The locks of a data directory, and this process's lease among them."""
+    """The locks of a data directory, including this process's lease."""
 
     def __init__(self, data_dir: Path) -> None:
         """Take the lease. Raises LibraryError."""
@@ -49,15 +49,15 @@ class LockFiles:
         self.imports: Lock = LockFile(data_dir / "import.lock")
 
     def is_free(self, lease: str) -> bool:
-        """Tell whether a lease's process has ended; what it left is then removed."""
+        """Tell whether a lease's process has ended; if so, remove its file."""
         return is_free(self._directory, lease)
 
     def clear_dead(self) -> bool:
-        """Remove what killed processes left, and tell whether there were any."""
+        """Remove the lock files of killed processes, and tell whether there were any."""
         return clear_dead(self._directory, Path(self.lease))
 
     def close(self) -> None:
-        """Give back the lease."""
+        """Release the lease."""
         drop(self._held)
 
 

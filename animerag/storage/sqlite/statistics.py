@@ -1,11 +1,11 @@
-"""SQLite's SQL for the figures of a collection.
+"""SQLite's statements for the statistics of a collection.
 
-Wide rows are slow to scan, so every statement names an index that has all it reads.
+Wide rows are slow to scan, so every statement uses an index that contains all its columns.
 """
 
 from sqlalchemy import text
 
-# A film whose number of episodes is not recorded has one.
+# A film without a recorded number of episodes has one.
 TOTALS = text(
     """
     SELECT year, type, count(*) AS shows, coalesce(sum(episodes), 0) AS episodes,
@@ -28,7 +28,7 @@ MEDIAN = text(
         LIMIT 2 - :rated % 2 OFFSET (:rated - 1) / 2)
     """
 )
-# A tag without a weight counts as much as the weightiest.
+# A tag without a weight counts with the highest weight.
 TAGS = text(
     """
     WITH grouped AS MATERIALIZED (SELECT tags, tag_weights, count(*) AS shows
@@ -57,7 +57,7 @@ SCORES = text(
     WHERE my_list.score IS NOT NULL AND shows.rating IS NOT NULL GROUP BY 1 ORDER BY 1 DESC
     """
 )
-# Sequels and prequels that relations name, unless they are here or were merged into another show.
+# Related sequels and prequels that are neither in the catalogue nor merged into another show.
 MISSING = text(
     """
     WITH related AS MATERIALIZED (SELECT DISTINCT relations FROM shows INDEXED BY shows_relations
