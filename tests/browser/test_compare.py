@@ -112,7 +112,7 @@ def test_a_race_and_an_experiment_of_each_workload(app_url, browser, photograph)
         fill(name, value)
     fill("Documents", "60")
     fill("Documents per request", "20")
-    expect(page.get_by_text("This work makes 3 requests, so levels 5 and 10 are left out")).to_be_visible()
+    expect(page.get_by_text("This work makes only 3 requests, so levels 5 and 10 are left out")).to_be_visible()
     shot("5-form", 1500)
     run("ingest", ("dark", "light"))
 

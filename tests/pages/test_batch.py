@@ -45,7 +45,7 @@ def test_a_sheet_is_counted_and_shown_before_anything_is_asked(sampled):
     )
     shown = words(sampled).replace("\\", "")
     assert "4 questions, 1 empty, 1 repeated, 1 cannot be asked" in shown
-    assert "Row 4: The column k must hold a number, not viele." in shown
+    assert "Row 4: k must be a number, not viele." in shown
     assert "1 different question to ask, no cost" in shown
     column, encoding, delimiter = sampled.selectbox[:3]
     assert (column.value, encoding.options[0], delimiter.options[0]) == (

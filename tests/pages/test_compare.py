@@ -174,7 +174,7 @@ def test_saved_experiments_are_listed_with_their_figures(sampled):
 def test_levels_that_the_work_cannot_fill_are_left_out_of_the_plan(sampled):
     opened(sampled)
     sampled.number_input(key="compare_documents").set_value(300).run()
-    assert "This work makes 3 requests, so levels 5 and 10 are left out" in plain(words(sampled))
+    assert "This work makes only 3 requests, so levels 5 and 10 are left out" in plain(words(sampled))
     assert "15 runs, about" in words(sampled)
 
 
