@@ -136,7 +136,8 @@ def _joined(claims: Sequence[tuple[Annotation, bool]]) -> list[Condition]:
 
 
 def _exclusive(parts: list[Condition]) -> list[Condition]:
-    """Join equalities of a field that has one value a show: both cannot hold."""
+    """Join what no show can meet together: two values of a field that has one, ranges of a number that lie apart."""
+    parts = _apart(parts)
     joined: dict[str, Condition] = {}
     rest: list[Condition] = []
     for part in parts:
@@ -146,6 +147,23 @@ def _exclusive(parts: list[Condition]) -> list[Condition]:
         else:
             rest.append(part)
     return [*joined.values(), *rest] if joined else rest
+
+
+def _apart(parts: list[Condition]) -> list[Condition]:
+    """Join ranges of one number that do not meet as alternatives: "from the 80s and the 2000s"."""
+    by_field: dict[str, list[Condition]] = {}
+    for part in parts:
+        tests = [] if isinstance(part, Not) else list(comparisons(part))
+        names = {test.field for test in tests}
+        if len(names) == 1 and (name := names.pop()) in _NUMBERS and not any(t.operator == "unknown" for t in tests):
+            by_field.setdefault(name, []).append(part)
+    for field, ranges in by_field.items():
+        bounds = sorted(_bounds(list(comparisons(one)), field) for one in ranges)
+        if any(one[1] < other[0] for one, other in pairwise(bounds)):
+            place = next(at for at, part in enumerate(parts) if part is ranges[0])
+            rest = [part for part in parts if not any(part is one for one in ranges)]
+            parts = [*rest[:place], either(*ranges), *rest[place:]]
+    return parts
 
 
 def _equal_field(part: Condition) -> str:

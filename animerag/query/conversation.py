@@ -23,6 +23,7 @@ _OF_FRANCHISES = ("seasons", "watch_order", "next", "similar")
 _MOST_WORDS = 12  # a longer question tells a plot, and its "it" is part of that
 _LEFT_WORDS = 3
 _SHORT_WORDS = 8
+_TWO = 2
 _BOUNDS: dict[str, tuple[FieldName, Operator]] = {
     "shorter": ("episodes", "<"),
     "longer": ("episodes", ">"),
@@ -100,8 +101,10 @@ def resolve(plan: Plan, context: Context, *, words: int, alike: Callable[[str], 
         return _another(plan, context, alike(context.show))
     if plan.shows:
         return _repeated(plan, last) if continues else plan
-    if plan.intent == "compare":
+    if plan.intent == "compare" and len(context.ids) <= _TWO:
         return replace(plan, shows=context.shows[-2:])
+    if plan.intent == "compare":
+        plan = replace(plan, intent="superlative", limit=1)
     if plan.intent in ("similar", "next", "watch_order", "seasons", "field", "unsupported"):
         return _about_it(plan, context)
     if plan.intent in ("help", "stats"):

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from animerag.query import local_files
 from animerag.query.clauses import Annotation, is_condition, joined
 from animerag.query.lexicon import CJK, Mood, Unapplied, carrying, carrying_japanese
-from animerag.query.plan import Not, Or, Predicate, both
-from animerag.query.quantities import PATTERNS
+from animerag.query.plan import Not, Or, Predicate, both, comparisons
+from animerag.query.quantities import BOUND_BEFORE, PATTERNS, bound_of, inherited
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,7 +25,7 @@ SHOW = "\ue000"  # stands for every letter of a title that the question names
 _WORD = re.compile(rf"[{CJK}]+|[^\W_{CJK}{SHOW}]+(?:['’][^\W_{CJK}{SHOW}]+)*")
 _LONGEST_PHRASE = 6  # words
 _NOT = re.compile(
-    r"\b(?:anything but|everything but|all but|all except|other than|apart from|aside from|excluding|exclude|except(?: for)?|leav(?:e|ing) out|skip(?:ping)?|ignor(?:e|ing)|außer|ausser"
+    r"\b(?:nothing (?:with|about|from|in)|anything but|everything but|all but|all except|other than|apart from|aside from|excluding|exclude|except(?: for)?|leav(?:e|ing) out|skip(?:ping)?|ignor(?:e|ing)|außer|ausser"
     r"|without(?: any)?|w/o|minus|isn['’]?t(?: about)?|is not(?: about)?|aren['’]?t|are not|don['’]?t (?:want|like|have|need)|do(?:es)? not (?:have|contain|include|involve)|doesn['’]?t (?:have|contain|include|involve)"
     r"|wasn['’]?t|weren['’]?t|not (?:about|in|an?|the|any|for|too|so|tagged|from)|not|no|non|never|neither|nor|ohne|nicht|keine?n?|avoid|hate|sick of|tired of|no more|keinen?)(?=[\s,\x00-]|$)"
 )
@@ -39,6 +39,8 @@ _SOME = re.compile(
     r"\b(?:with|has|have|having|contain(?:s|ing)?) (?:at least )?(?:some|a (?:bit|little|touch|hint) of|elements of|traces of)\s+$"
 )
 _TAGGED = re.compile(r"\b(?:tags?|tagged|genres?)\W*$")
+_JOINS = re.compile(r"\s*(?:,\s*)?(?:and|or|but|oder|und)\b(?: also)?(?= )")
+_COUNTED = {"episodes", "rating", "votes", "duration"}
 _CHILD = re.compile(
     r"\b(?:(?:ok(?:ay)?|fine|safe|suitable|appropriate|good|fit|great|nice)? ?(?:for|with) (?:an? |my |our |the |all )?(?:little |small |young |whole )*"
     r"(?:(?P<age>\d{1,2})[\s-]?(?:years?|yr)s?[\s-]?olds?|kids?|child(?:ren)?|toddlers?|family|daughter|son|little (?:ones|brother|sister)|nephew|niece)\b"
@@ -100,6 +102,7 @@ def read_phrases(question: Question, vocabulary: Gazetteer, today: int) -> None:
             if condition is not None:
                 start = match.start() + len(match.group()) - len(match.group().lstrip())
                 question.claim(start, match.end(), condition)
+    _read_inherited(question)
     _read_vocabulary(question, vocabulary)
     _read_amounts(question)
     _read_series(question)
@@ -128,6 +131,19 @@ def _some(condition: Condition) -> Condition:
     if isinstance(condition, Predicate) and (condition.field, condition.operator) == ("tag", "="):
         return Predicate("tag", ">=", condition.value)
     return condition
+
+
+def _read_inherited(question: Question) -> None:
+    """Read bounds that leave out their field, because the bound before has it: "over 12 and under 30 episodes"."""
+    for claim in list(question.claims):
+        names = {test.field for test in comparisons(claim.value)} if is_condition(claim.value) else set()  # type: ignore[arg-type]
+        joint = _JOINS.match(question.rest, claim.end) if len(names) == 1 and names <= _COUNTED else None
+        bound = inherited(question.rest, joint.end(), next(iter(names))) if joint else None
+        if joint and bound:
+            question.claim(joint.end(), bound[0], bound[1])
+        before = BOUND_BEFORE.search(question.rest, 0, claim.start) if len(names) == 1 and names <= _COUNTED else None
+        if before:
+            question.claim(before.start(), before.end("n"), bound_of(before, next(iter(names))))
 
 
 def _read_series(question: Question) -> None:

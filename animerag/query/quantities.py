@@ -33,7 +33,7 @@ _AFTER: dict[Operator, str] = {
     "<=": r"(?:or|and) (?:less|fewer|lower|below|under|shorter|worse)\b|max(?:imum)?\b|tops\b|at most\b|oder weniger\b",
 }
 _PRE = r"(?:(?P<cmp>" + "|".join(f"(?:{words})" for words in _COMPARE.values()) + r")\s*)"
-_POST = r"(?:\s*(?P<post{0}>" + "|".join(f"(?:{words})" for words in _AFTER.values()) + r"))?"
+_POST = r"(?:\s*(?P<post{0}>" + "|".join(f"(?:{words})" for words in _AFTER.values()) + r")(?!\s*\d))?"
 _UNITS: dict[FieldName, str] = {
     "episodes": r"(?:episodes?|eps?|folgen|episoden)\b",
     "votes": r"(?:votes?|voters?|people|users?|viewers?|ratings)\b",
@@ -41,6 +41,16 @@ _UNITS: dict[FieldName, str] = {
     "duration": r"(?:minutes?|mins?)\b",
 }
 _UNIT = r"(?:\s*-?\s*(?:" + "|".join(f"(?P<{name}>{unit})" for name, unit in _UNITS.items()) + r"))"
+_LEADS: dict[FieldName, str] = {
+    "episodes": r"(?:number of )?(?:episodes?|eps)|episode counts?",
+    "votes": r"(?:number of )?votes?",
+    "duration": r"running times?|minutes",
+}
+_LED = rf"\b(?P<lead>{'|'.join(_LEADS.values())})\s+(?:is |are |of )?{_PRE}{_NUMBER.format('n')}(?!\s*-?\s*(?:episodes?|eps|minutes?|mins?|votes?)\b)"
+_GOES_ON = re.compile(
+    rf"\s*{_PRE}{_NUMBER.format('n')}(?![\w.])(?!\s*-?\s*(?:episodes?|eps|minutes?|mins?|votes?|stars?|points?)\b)"
+)
+BOUND_BEFORE = re.compile(rf"{_PRE}{_NUMBER.format('n')}\s+(?:and|but|or|oder|und)\s+$")
 _RATED = r"(?P<rated>\b(?:my |(?:an? )?(?:average|mean) )?(?:rat(?:ed|ing|ings)|scor(?:ed|es|e|ing)|bewertung|marks?)(?:\s+(?:of|is|are|at|that is|was))?\s*)"
 _Y = r"(?P<y>(?:19|20)\d\d)(?![\d,.]\d|\d|\s*(?:votes?|voters?|people|users?|episodes?|eps?|minutes?|話|票))"
 _AIRED = r"(?:(?:that |which )?(?:were |was |are )?(?:started|began|aired|airing|premiered|debuted|released|made|came out|broadcast)\s+)?"
@@ -111,6 +121,23 @@ def _quantity(match: re.Match[str], _today: int) -> Condition | None:
     if said in ("around", "about", "roughly") and name == "episodes":
         return And((Predicate(name, ">=", round(number * 0.75)), Predicate(name, "<=", round(number * 1.25))))
     return Predicate(name, operator, number)
+
+
+def _led(match: re.Match[str], _today: int) -> Condition | None:
+    """Read a bound whose field stands before it: "episodes over 20"."""
+    name = next(name for name, words in _LEADS.items() if re.fullmatch(words, match["lead"]))
+    return bound_of(match, name)
+
+
+def bound_of(match: re.Match[str], name: FieldName) -> Condition:
+    """Return the bound on a field that a match of a comparison and a number is."""
+    return Predicate(name, _operator(match["cmp"].strip(), _COMPARE) or "=", _plain(_number(match, "n")))
+
+
+def inherited(text: str, start: int, name: FieldName) -> tuple[int, Condition] | None:
+    """Return where a bound ends that goes on from one on this field, and what it is: "... and under 30"."""
+    match = _GOES_ON.match(text, start)
+    return (match.end(), bound_of(match, name)) if match else None
 
 
 def _between(match: re.Match[str], _today: int) -> Condition | None:
@@ -264,6 +291,7 @@ PATTERNS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], int], Condition 
             rf"{_RATED}?\b(?:between|from|with)?\s*{_NUMBER.format('low')}\s*(?:and|to|-|–|—|~|〜)\s*{_NUMBER.format('high')}{_UNIT}?",
             _between,
         ),
+        (_LED, _led),
         (rf"{_RATED}?{_PRE}?(?<![\w.]){_NUMBER.format('n')}{_POST.format(1)}{_UNIT}?{_POST.format(2)}", _quantity),
         (
             r"(?P<rated>評価[がはの]?|スコア[がは]?)?(?:全)?(?P<n>\d[\d,]*(?:\.\d+)?)\s*(?P<times>万)?(?P<unit>話|票|点|分)?(?P<post>以上|以下|未満|より多い|を超える|より少ない)?",

@@ -60,7 +60,7 @@ _FIRST_AT_END = re.compile(
     r"\b(?:best|highest|lowest|worst|newest|oldest|longest|shortest|popular|rated|scored) first\W*$"
 )
 _BEST = re.compile(r"\b(?:best|top|highest rated|greatest)\b")
-_WHICH_ONE = re.compile(r"\bwhich(?: one)? (?:is|was|has|had|came|got)\b")
+_WHICH_ONE = re.compile(r"\bwhich(?: one)? (?:is|was|has|had|came|got|lasted|ran|started|ended|aired)\b")
 _OF_FEW = re.compile(r"^(?!.*\bthan (?:in )?\d).*\b(?:which of|of the two|the two)\b")
 _EACH = re.compile(r"\b(?:each|every|per|by)\b|ごと|別")
 _BARE_TOP = re.compile(r"\btop\b|トップ")

@@ -62,6 +62,7 @@ _SEASON_EXISTS = re.compile(
 _OCCASION = re.compile(
     r"\bfor (?:an? |our |my |the )?(?:first |cosy |cozy |rainy |lazy |quiet )*(?:date|weekend|tonight|halloween|christmas|party|(?:movie|family|date|girls|boys) night|evening|beginners?|newcomers?|girlfriend|boyfriend|wife|husband|mom|mum|dad|parents)\b"
 )
+_IS_IT = re.compile(r"^(?:is|was|are|does|did|has|have|would) (?:it|that|this|they)\b")
 _AFTER_IT = re.compile(r"\bafter (?:it|that|this)\b")
 _WHAT_IT_IS = re.compile(
     r"\b(?:about|plot|story|synopsis|summary|premise|happens|tell me|details?|describe)\b|^(?:what|who) (?:is|was) (?:it|that|this)\W*$"
@@ -72,7 +73,9 @@ _TIED = re.compile(
 _DESCRIBES = re.compile(r"^(?:an?|that|the one)\b")
 _TELLS = re.compile(r"\b(?:about|where|who|whose|in which)\b")  # a plot follows
 _FEW, _MANY = 3, 6  # words beside the conditions of a list; a plot has more
-_OF_TWO = re.compile(r"\bof the (?:two|both)\b|どちら|どっち")
+_OF_TWO = re.compile(
+    r"^(?:and )?which (?:one )?(?:lasted|ran|is|was|has|had|came|started|ended|aired|got) (?:\w+ )?(?:longer|shorter|newer|older|better|earlier|later|more|fewer|higher|lower)\b|\bof the (?:two|both)\b|どちら|どっち"
+)
 _SMALL_TALK = {
     "hello": re.compile(r"^(?:hi|hello|hey|hiya|howdy|yo|good |greetings|hallo|moin|servus|こん|おはよう|やあ|はじめ)"),
     "thanks": re.compile(
@@ -181,6 +184,8 @@ def _of_shows(names: Sequence[Named], condition: Condition, slots: Slots, text: 
     refers = slots.get("reference") == "it" or isinstance(slots.get("reference"), int)
     if refers and not named and _WHAT_IT_IS.search(text):
         return "lookup", True
+    if refers and condition != EVERYTHING and _IS_IT.search(text):
+        return "field", True
     if refers and slots.get("field") and not slots.get("measure"):
         return "field", True
     if slots.get("measure"):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _COMPARATIVES = r"(?:shorter|longer|newer|older|darker|lighter|funnier|happier|sadder|scarier|better|higher|more recent|more modern|more popular|more serious|more cheerful|less dark|less sad|less violent)"
 _LED_IN = re.compile(r"^(?:(?:and|und|but|aber|ok(?:ay)?|so|then|now|hm+|well|cool|nice|great|alright|thanks),?\s+)+")
 _MANY = re.compile(
-    r"\b(?:of|only|just|and|but|among|from|list|show|sort|order|rank|compare|name) (?:those|these|them|the (?:two|three|ones?|list|results?))\b|\bthose\b|\bthese\b|\bthe (?:two|three|results?|list)\b|\bwhich ones?\b|^(?:the )?(?:shortest|longest|best|newest|oldest|worst|latest)(?: ones?| rated| of them)*\W*$|^how many(?: (?:are (?:there|they|those|these)|is that|of them|in total|altogether))?\W*$|^(?:some |any |one )?(?:more|another|something else|anything else|what else|others?)(?: ones?| please)?\W*$|そのうち|その中|それら|^だけ|だけ$"
+    r"\b(?:of|only|just|and|but|among|from|list|show|sort|order|rank|compare|name) (?:those|these|them|the (?:two|three|ones?|list|results?))\b|\bthose\b|\bthese\b|\bthe (?:two|three|results?|list)\b|\bwhich ones?\b|^which (?:lasted|ran|is|was|has|had|came|started|ended|aired|got) (?:\w+ )?(?:longer|shorter|newer|older|better|first|earlier|later|more|fewer|higher|lower)\b|^(?:sort|order|rank)(?: (?:them|those|these|it))?(?: all)? by\b|^(?:the )?(?:shortest|longest|best|newest|oldest|worst|latest)(?: ones?| rated| of them)*\W*$|^how many(?: (?:are (?:there|they|those|these)|is that|of them|in total|altogether))?\W*$|^(?:some |any |one )?(?:more|another|something else|anything else|what else|others?)(?: ones?| please)?\W*$|そのうち|その中|それら|^だけ|だけ$"
 )
 _NARROWS = re.compile(r"^(?:only|just|nur|without|no|not|and|but)\b(?! \ue000)")
 _DIFFERS = re.compile(

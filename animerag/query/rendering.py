@@ -156,7 +156,8 @@ def _compared(one: Predicate, value: str | float) -> str:
         words = _YEARS[one.operator].format(value)
         return f"ended {words.replace('from', 'in')}" if one.field == "end_year" else words
     if one.field in _UNITS:
-        return _UNITS[one.field].format(_MORE_THAN[one.operator].format(value))
+        number = f"{value:,}" if one.field == "votes" and isinstance(value, int) else value
+        return _UNITS[one.field].format(_MORE_THAN[one.operator].format(number))
     if one.field == "season":
         return f"from {value}"
     if one.field == "status":
