@@ -51,5 +51,5 @@ async def test_an_invalid_value_is_refused_and_changes_nothing(mine, change):
 
 
 async def test_an_unknown_show_is_named_in_a_sentence(mine):
-    with pytest.raises(InvalidInputError, match="not in the catalogue"):
+    with pytest.raises(InvalidInputError, match="no longer in the catalogue"):
         await mine.my_list.watched("404")

@@ -176,7 +176,7 @@ async def test_an_existing_file_is_not_overwritten(settings, shows, tmp_path):
     await fill(settings, shows)
     target, _ = backed_up(settings, tmp_path)
     before = target.read_bytes()
-    with pytest.raises(InvalidInputError, match="exists already"):
+    with pytest.raises(InvalidInputError, match="already exists"):
         backed_up(settings, tmp_path)
     assert target.read_bytes() == before
     with zipfile.ZipFile(target) as file:
