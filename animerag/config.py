@@ -62,6 +62,7 @@ SAVABLE = {
     "sources": "Sources per question",
     "early_start": "Answer a named show at once",
     "show_restricted": "Suggest shows for adults only",
+    "fold_synopsis": "Fold the synopsis of unseen shows",
     "ingest_concurrency": "Imports, requests in flight",
     "query_concurrency": "Batch, questions in flight",
     "batch_size": "Batch size, shows per request",
@@ -98,6 +99,7 @@ class Settings(BaseSettings):
     verbosity: str = "low"
     answer_language: str = Field("auto", max_length=40)  # of answers that a model writes; `auto`: as the question
     sources: int = Field(8, ge=1, le=50)  # shows that a question is answered from
+    fold_synopsis: bool = False  # on a show's page, until the show was begun
     show_restricted: bool = False  # in recommendations and on Home; lists and searches always have them
     early_start: bool = False  # a model answers about the one show a question names, without waiting for the searches
     data_dir: Path = Field(default_factory=_default_data_dir)

@@ -170,6 +170,7 @@ def _more(fields: _Fields) -> Values:
     wanted["early_start"] = fields.switch("early_start", about)
     about = "Otherwise recommendations and Home leave them out; lists and searches always have them."
     wanted["show_restricted"] = fields.switch("show_restricted", about)
+    wanted["fold_synopsis"] = fields.switch("fold_synopsis", "A show's page hides it until you open it.")
     return {**wanted, "prices": fields.prices()}
 
 

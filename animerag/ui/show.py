@@ -35,7 +35,7 @@ def draw(show: Show) -> None:
     about, beside = st.columns([3, 2], gap="large")
     with about:
         _facts(show)
-        st.text(clean(show.description) or "No description.")
+        _synopsis(show)
         _tags(show)
         _provenance(show)
     with beside:
@@ -109,6 +109,16 @@ def _details(show: Show) -> list[str]:
         f"by {', '.join(show.studios)}" if show.studios else None,
     ]
     return [part for part in details if part]
+
+
+def _synopsis(show: Show) -> None:
+    """Draw the description; folded where its owner does not want to read of what they have not seen."""
+    text = clean(show.description) or "No description."
+    if session.services().settings.fold_synopsis and show.my_status in (None, "plan_to_watch"):
+        with st.expander("Synopsis"):
+            st.text(text)
+    else:
+        st.text(text)
 
 
 def _files(show: Show) -> list[str]:

@@ -1,5 +1,7 @@
 """Catalogue: searched, narrowed, ordered; a show read, edited, deleted and restored."""
 
+import pytest
+
 from animerag.query.condition_text import parse
 from animerag.ui import session
 from animerag.ui.catalogue_filters import PRESETS
@@ -131,3 +133,15 @@ def test_your_list_changes_by_one_click(sampled):
     assert "My list: completed, my score 9, 26 episodes watched" in plain(words(sampled))
     assert sampled.button(key="catalogue_next").disabled
     assert sampled.button(key="catalogue_watched").disabled
+
+
+@pytest.mark.usefixtures("settings")  # before the environment is set: it clears it
+def test_the_synopsis_of_an_unseen_show_is_folded_on_request(request, monkeypatch):
+    monkeypatch.setenv("ANIMERAG_FOLD_SYNOPSIS", "1")
+    app = request.getfixturevalue("sampled")
+    visit(app, "catalogue")
+    opened(app, "Planetes")
+    assert "Synopsis" in [one.label for one in app.expander]
+
+    app.button(key="catalogue_watched").click().run()
+    assert "Synopsis" not in [one.label for one in app.expander]
