@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from animerag.discovery.collection import Collection
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_APART = ("my_status", "my_score", "episodes_watched", "import_id")  # what no title or word depends on
 _RELOAD_S = 2.0  # seconds between two readings of the catalogue while an import changes it
 
 
@@ -39,14 +40,27 @@ class CatalogueSnapshot:
     vocabulary: Gazetteer
     statistics: WordStatistics
     shows_restricted: bool = False
+    fingerprint: int = 0  # of all fields but those of the owner's list
 
     @classmethod
     def of(
-        cls, revision: int, rows: Sequence[Mapping[str, Any]], *, shows_restricted: bool = False
+        cls,
+        revision: int,
+        rows: Sequence[Mapping[str, Any]],
+        *,
+        shows_restricted: bool = False,
+        before: CatalogueSnapshot | None = None,
     ) -> CatalogueSnapshot:
-        """Make one from the rows of the shows' fields; takes some tenths of a second for thousands."""
+        """Make one from the rows of the shows' fields; takes some tenths of a second for thousands.
+
+        Where only the owner's list differs from `before`, titles and words are taken from there: they are most of it,
+        and a click on a card changes nothing else.
+        """
         shows = show_fields.shows_of(rows)
         table = FieldIndex(shows)
+        fingerprint = _fingerprint(rows)
+        if before is not None and before.fingerprint == fingerprint:
+            return replace(before, revision=revision, table=table, franchises=Franchises(shows))
         recorded = local_files.recorded(shows)
         recorded += ("studio",) if any(show.studios for show in shows) else ()
         return cls(
@@ -57,6 +71,7 @@ class CatalogueSnapshot:
             vocabulary=vocabulary(table.tags, recorded),
             statistics=WordStatistics(shows),
             shows_restricted=shows_restricted,
+            fingerprint=fingerprint,
         )
 
     def collection(self, likeness: Mapping[str, float] | None = None, *, japanese: bool = False) -> Collection:
@@ -68,6 +83,10 @@ class CatalogueSnapshot:
             japanese=japanese,
             shows_restricted=self.shows_restricted,
         )
+
+
+def _fingerprint(rows: Sequence[Mapping[str, Any]]) -> int:
+    return hash(tuple(tuple(value for name, value in row.items() if name not in _APART) for row in rows))
 
 
 class Snapshots:
@@ -104,7 +123,11 @@ class Snapshots:
                 began_s = time.perf_counter()
                 rows = await show_fields.load(self._library)
                 self._held = await asyncio.to_thread(
-                    CatalogueSnapshot.of, revision, rows, shows_restricted=self._shows_restricted
+                    CatalogueSnapshot.of,
+                    revision,
+                    rows,
+                    shows_restricted=self._shows_restricted,
+                    before=self._held,
                 )
                 self._loaded_s = time.perf_counter()
                 self._load_took_s = self._loaded_s - began_s

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from animerag.errors import AnimeRAGError
+from animerag.models.shows import TYPE_LABELS
 from animerag.ui import session
-from animerag.ui.text import counted, escape, label, type_of
+from animerag.ui.text import counted, escape, label
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -50,7 +51,7 @@ def facts(show: Show) -> str:
     """Return year, type, length and rating of a show on one line, as far as they are known."""
     parts = [
         str(show.year) if show.year else "",
-        type_of(show) or "",
+        TYPE_LABELS[show.type] if show.type else "",
         counted(show.episodes, "episode") if show.episodes and show.type != "movie" else "",
         f"★ {show.rating:.1f}" if show.rating else "",
     ]
