@@ -8,14 +8,14 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet
 
-.PHONY: run test test-floors test-real lint clean browser
+.PHONY: run test test-floors test-real lint clean browser postgresql
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.installed-run
 	$(BIN)/python -m animerag app
 
 # First what can run side by side, then what measures time. Each part ends with what was skipped and why.
-test: lint browser
+test: lint browser postgresql
 	@status=0; \
 	$(BIN)/python -m pytest -n $(WORKERS) -m "not exclusive" || status=1; \
 	$(BIN)/python -m pytest -m exclusive || status=1; \
@@ -90,5 +90,18 @@ browser:
 	if $(have_chromium); then exit 0; fi; \
 	echo "**********************************************************************" >&2; \
 	echo "*** NO CHROMIUM HERE: THE BROWSER TESTS ARE SKIPPED. Install chromium." >&2; \
+	echo "**********************************************************************" >&2; \
+	if [ -n "$$CI" ]; then echo "With CI set they may not be skipped." >&2; exit 1; fi
+
+have_postgresql = { ls /usr/lib/postgresql/*/bin/initdb || command -v pg_ctl; } >/dev/null 2>&1
+
+postgresql:
+	@if ! $(have_postgresql) && command -v apt-get >/dev/null 2>&1 && [ "$$(id -u)" = 0 ]; then \
+	  echo "Installing PostgreSQL for the tests of it."; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq postgresql >/dev/null || true; \
+	fi; \
+	if $(have_postgresql); then exit 0; fi; \
+	echo "**********************************************************************" >&2; \
+	echo "*** NO POSTGRESQL HERE: ITS TESTS ARE SKIPPED. Install postgresql." >&2; \
 	echo "**********************************************************************" >&2; \
 	if [ -n "$$CI" ]; then echo "With CI set they may not be skipped." >&2; exit 1; fi

@@ -142,7 +142,7 @@ async def open_services(settings: Settings, *, warm: bool = True, serverless: bo
         if settings.otlp_endpoint is not None:
             await stack.enter_async_context(_exporting(settings.otlp_endpoint))
         await asyncio.to_thread(tighten, settings.data_dir, settings.database_path)
-        library = await Library.open(settings.database_path)
+        library = await Library.open(settings.database)
         stack.push_async_callback(library.close)
         locks = await library.locks(settings.data_dir)
         stack.callback(locks.close)

@@ -28,6 +28,8 @@ _TOKEN = re.compile(r"[!-~]+")  # what an Authorization header carries as it is
 
 log = logging.getLogger(__name__)
 
+_POSTGRESQL = ("postgresql", "postgres", "postgresql+psycopg")
+
 ProviderChoice = Literal["auto", "openai", "local"]
 Level = Annotated[int, Field(ge=1, le=256)] | Literal["auto"]
 
@@ -103,7 +105,7 @@ class Settings(BaseSettings):
     show_restricted: bool = False  # in recommendations and on Home; lists and searches always have them
     early_start: bool = False  # a model answers about the one show a question names, without waiting for the searches
     data_dir: Path = Field(default_factory=_default_data_dir)
-    database_url: str | None = None
+    database_url: SecretStr | None = None  # PostgreSQL has the password in it
     shoko_key: SecretStr | None = None  # of a user of Shoko Server, for `animerag sync shoko`
     covers: Path | None = None  # a folder of covers, or of Shoko's images, besides `covers` in the data directory
     chroma_url: str | None = None
@@ -152,11 +154,14 @@ class Settings(BaseSettings):
 
     @field_validator("database_url")
     @classmethod
-    def _sqlite_only(cls, value: str | None) -> str | None:
-        if value is not None and not value.startswith("sqlite"):
-            scheme = value.split(":", 1)[0]
-            raise ValueError(f"only SQLite URLs such as sqlite:///path/to/library.db work for now, not {scheme}")
-        return value
+    def _known_database(cls, value: SecretStr | None) -> SecretStr | None:
+        scheme = value.get_secret_value().split(":", 1)[0] if value is not None else "sqlite"
+        if scheme.startswith("sqlite") or scheme in _POSTGRESQL:
+            return value
+        raise ValueError(
+            "write a URL such as postgresql://user@host/database or sqlite:///path/to/library.db;"
+            f" {scheme!r} is neither"
+        )
 
     def provider_for(self, choice: ProviderChoice) -> ProviderName:
         """Resolve `auto`: a key or a base URL means `openai`, neither means the embedded default."""
@@ -205,11 +210,19 @@ class Settings(BaseSettings):
         return merged
 
     @property
-    def database_path(self) -> Path:
-        """Return the SQLite file."""
+    def database(self) -> Path | str:
+        """Return where the library is: a SQLite file, or the URL of PostgreSQL, with its password."""
         if self.database_url is None:
             return self.data_dir / "library.db"
-        return Path(self.database_url.split("///", 1)[-1]).expanduser().absolute()
+        url = self.database_url.get_secret_value()
+        if not url.startswith("sqlite"):
+            return url
+        return Path(url.split("///", 1)[-1]).expanduser().absolute()
+
+    @property
+    def database_path(self) -> Path | None:
+        """Return the SQLite file; None where the library is in PostgreSQL."""
+        return self.database if isinstance(self.database, Path) else None
 
 
 def load_settings(**options: Any) -> Settings:

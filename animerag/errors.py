@@ -3,7 +3,7 @@
 AnimeRAGError
 ├── InvalidInputError         a file, question or option that cannot be used as given
 │   └── SettingsError         a value from the command line, the environment or `.env`
-├── LibraryError              the SQLite library cannot be opened, read or written
+├── LibraryError              the library cannot be opened, read or written
 ├── VectorStoreError          Chroma did not start, answer, or accept what was sent
 │   └── IndexBrokenError      its data is damaged: rebuild the index from the library
 ├── RuntimeClosedError        the event loop has ended

@@ -16,6 +16,7 @@ from animerag.jobs.jobs import Control
 from animerag.vector_store.chroma import ChromaIndex
 from animerag.vector_store.chroma_server import ServerFiles, ServerLease
 from animerag.vector_store.chroma_tenant import create_tenant
+from tests import postgresql
 
 
 @pytest.fixture(scope="session")
@@ -45,13 +46,45 @@ async def chroma_index(chroma_index_url):
     await index.close()
 
 
+@pytest.fixture(scope="session")
+def postgresql_server():
+    """The suite's own PostgreSQL server."""
+    if postgresql.programs() is None:
+        assert not os.environ.get("CI"), "with CI set the tests on PostgreSQL may not be skipped: install postgresql"
+        pytest.skip("PostgreSQL is not installed: the tests on it did not run")
+    with postgresql.running() as server:
+        yield server
+
+
 @pytest.fixture
-def settings(tmp_path, chroma_index_url, monkeypatch):
+def postgresql_url(postgresql_server):
+    """The URL of a database with an empty library."""
+    with postgresql_server.database() as url:
+        yield url
+
+
+@pytest.fixture
+def database(request):
+    """The name of the database that a test runs on; the marker `both_databases` runs it on each."""
+    return getattr(request, "param", "sqlite")
+
+
+@pytest.fixture
+def place(database, request, tmp_path):
+    """Where a library of the test's own is: a SQLite file that does not exist yet, or the URL of PostgreSQL."""
+    if database == "postgresql":
+        return request.getfixturevalue("postgresql_url")
+    return tmp_path / "deep" / "library.db"
+
+
+@pytest.fixture
+def settings(tmp_path, chroma_index_url, monkeypatch, database, request):
     """Settings of an empty data directory over the suite's Chroma server, whatever the shell has set."""
     for name in [name for name in os.environ if name.startswith(("ANIMERAG_", "OPENAI_"))]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
-    return load_settings(data_dir=tmp_path / "data", chroma_url=chroma_index_url)
+    url = request.getfixturevalue("postgresql_url") if database == "postgresql" else None
+    return load_settings(data_dir=tmp_path / "data", chroma_url=chroma_index_url, database_url=url)
 
 
 @pytest.fixture
@@ -137,6 +170,12 @@ def record():
         return {"AnimeID": show_id, "MainTitle": title, "AllTitles": title, "Description": description, **fields}
 
     return make
+
+
+def pytest_generate_tests(metafunc):
+    """Run the tests that are marked so on SQLite and on PostgreSQL."""
+    if metafunc.definition.get_closest_marker("both_databases") and "database" in metafunc.fixturenames:
+        metafunc.parametrize("database", ["sqlite", "postgresql"], indirect=True)
 
 
 def pytest_collection_modifyitems(items):

@@ -54,8 +54,8 @@ SPEAK_BOTH = {
     "storage/migrations/versions/0011_column_names.py",  # a step from before there was another database
 }
 DIALECTS = {
-    "sqlite": re.compile(r"PRAGMA|fts5|json_(each|extract)|INDEXED BY|instr\(|BEGIN IMMEDIATE|dialects[.]sqlite"),
-    "postgresql": re.compile(r"tsvector|tsquery|pg_[a-z]+|unnest|strpos\(|psycopg[^\]]|dialects[.]postgresql"),
+    "sqlite": re.compile(r"PRAGMA|fts5|json_(each|extract)\b|INDEXED BY|instr\(|BEGIN IMMEDIATE|dialects[.]sqlite"),
+    "postgresql": re.compile(r"tsvector|tsquery|pg_[a-z]+|unnest|strpos\(|psycopg[.]|dialects[.]postgresql"),
 }
 # Rooms that a page or a command may not reach into: it calls services.
 BEHIND_SERVICES = {

@@ -42,7 +42,7 @@ def test_options_win_over_the_environment_and_that_over_the_file(monkeypatch, tm
         ("ANIMERAG_BATCH_SIZE", "many"),
         ("ANIMERAG_BATCH_SIZE", "0"),
         ("ANIMERAG_INGEST_CONCURRENCY", "-1"),
-        ("ANIMERAG_DATABASE_URL", "postgresql://db/x"),
+        ("ANIMERAG_DATABASE_URL", "mysql://db/x"),
         ("ANIMERAG_CHAT_PROVIDER", "nobody"),
         ("ANIMERAG_HOSTS", "https://anime.example"),
         ("ANIMERAG_HOSTS", "anime.example:8443"),

@@ -34,7 +34,7 @@ def read(settings: Settings) -> Overview | None:
     None if the services have to be opened: for a library that is missing, damaged or from another version, and for a
     provider that may have to be asked for its vector width.
     """
-    library = summary.read(settings.database_path)
+    library = summary.read(settings.database_path) if settings.database_path is not None else None
     if library is None:
         return None
     saved = {

@@ -13,7 +13,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from animerag import __version__
-from animerag.cli import app, backup, compare, doctor, evaluate, export, ingest, mcp, query, stats, sync
+from animerag.cli import app, backup, compare, doctor, evaluate, export, ingest, mcp, move, query, stats, sync
 from animerag.cli.job_runner import CANCELLED, UNUSABLE, discard_output
 from animerag.errors import AnimeRAGError
 from animerag.storage.private_files import restrict_umask
@@ -30,7 +30,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"animerag {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
 
-    for command in (app, ingest, sync, export, query, compare, evaluate, stats, doctor, backup, mcp):
+    for command in (app, ingest, sync, export, query, compare, evaluate, stats, doctor, backup, move, mcp):
         command.add(commands)
     return parser
 

@@ -34,7 +34,7 @@ async def backup(options: argparse.Namespace) -> int:
 
     settings = load_settings()
     target = options.file or Path(backups.default_name())
-    shows = await asyncio.to_thread(backups.write, settings.database_path, settings.data_dir, target)
+    shows = await asyncio.to_thread(backups.write, settings.database, settings.data_dir, target)
     print(f"Saved {counted(shows, 'show')} to {target} ({target.stat().st_size / 2**20:,.1f} MB).")
     return DONE
 
@@ -45,7 +45,7 @@ async def restore(options: argparse.Namespace) -> int:
     from animerag.storage import backup as backups
 
     settings = load_settings()
-    place = (options.file, settings.database_path, settings.data_dir)
+    place = (options.file, settings.database, settings.data_dir)
     shows = await asyncio.to_thread(backups.restore, *place, replace=options.replace)
     async with services() as opened:
         report = await opened.maintenance.repair_as_job(opened.jobs)

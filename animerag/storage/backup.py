@@ -1,10 +1,12 @@
 """Backups of a catalogue: one file with the library, its vectors, and the uploads that unfinished imports need.
 
+The library in it is a SQLite file, also where the catalogue is in PostgreSQL: it restores into either.
 Chroma's directory is not included: `doctor --repair` rebuilds it from the library at no cost.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -20,23 +22,24 @@ from pathlib import Path
 
 from animerag import __version__
 from animerag.errors import InvalidInputError, LibraryError, reason_of
-from animerag.storage.schema_version import BASELINE, VERSION
+from animerag.storage import transfer
 from animerag.storage.sqlite import integrity, process_locks
-from animerag.storage.sqlite.page_check import damaged_pages, is_corruption
+from animerag.storage.sqlite.copies import LIBRARY, copy_file, inspected
+from animerag.storage.sqlite.page_check import is_corruption
 from animerag.storage.upload_files import DIRECTORY as _UPLOADS
 from animerag.storage.upload_files import UNFINISHED, stored_names
 
-_ABOUT, _LIBRARY = "backup.json", "library.db"
+_ABOUT = "backup.json"
 _UPLOAD = re.compile(rf"{_UPLOADS}/[0-9a-f]{{64}}")
 
 
-def write(database: Path, data_dir: Path, target: Path) -> int:
+def write(database: Path | str, data_dir: Path, target: Path) -> int:
     """Copy the catalogue into a new zip file and return its number of shows; the catalogue stays in use.
 
     Raises InvalidInputError if there is no catalogue or the file exists, LibraryError if the catalogue is damaged or
     the file cannot be written.
     """
-    if not database.exists():
+    if isinstance(database, Path) and not database.exists():
         raise InvalidInputError(
             f"There is no catalogue at {database}: set ANIMERAG_DATA_DIR to a directory that has one."
         )
@@ -45,15 +48,18 @@ def write(database: Path, data_dir: Path, target: Path) -> int:
     unfinished = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")
     try:
         with tempfile.TemporaryDirectory(dir=target.absolute().parent) as directory:
-            copy = Path(directory) / _LIBRARY
-            _copy(database, copy)
-            _require_sound(copy, database)
-            schema, shows = _inspected(copy)
+            library = Path(directory) / LIBRARY
+            if isinstance(database, Path):
+                copy_file(database, library)
+            else:
+                asyncio.run(transfer.copy(database, library))
+            _require_sound(library, database)
+            schema, shows = inspected(library)
             about = {"created_at": _now().isoformat(timespec="seconds"), "version": __version__}
             with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
                 file.writestr(_ABOUT, json.dumps({**about, "schema": schema, "shows": shows}, indent=2))
-                file.write(copy, _LIBRARY)
-                for upload in sorted(_needed_uploads(copy)):
+                file.write(library, LIBRARY)
+                for upload in sorted(_needed_uploads(library)):
                     with contextlib.suppress(FileNotFoundError):  # its import has ended
                         file.write(data_dir / _UPLOADS / upload, f"{_UPLOADS}/{upload}")
             with zipfile.ZipFile(unfinished) as file:
@@ -69,7 +75,7 @@ def write(database: Path, data_dir: Path, target: Path) -> int:
     return shows
 
 
-def restore(source: Path, database: Path, data_dir: Path, *, replace: bool) -> int:
+def restore(source: Path, database: Path | str, data_dir: Path, *, replace: bool) -> int:
     """Replace the catalogue with a backup and return its number of shows; the previous one stays beside it.
 
     The index must be repaired afterwards. Raises InvalidInputError if the file is not a backup, was made by a newer
@@ -77,17 +83,18 @@ def restore(source: Path, database: Path, data_dir: Path, *, replace: bool) -> i
     """
     if process_locks.any_alive(data_dir / process_locks.DIRECTORY):
         raise InvalidInputError(f"Another animerag process is using {data_dir}: stop it first.")
-    if _shows_in(database) and not replace:
+    if isinstance(database, Path) and _shows_in(database) and not replace:
         raise InvalidInputError(f"{database} already has a catalogue: add --replace to overwrite it with the backup.")
+    place = database.parent if isinstance(database, Path) else data_dir
     try:
-        database.parent.mkdir(parents=True, exist_ok=True)
+        place.mkdir(parents=True, exist_ok=True)
         # Unpacked beside the library: the last step is then a rename, which is atomic.
-        with zipfile.ZipFile(source) as file, tempfile.TemporaryDirectory(dir=database.parent) as directory:
-            names = [name for name in file.namelist() if name == _LIBRARY or _UPLOAD.fullmatch(name)]
+        with zipfile.ZipFile(source) as file, tempfile.TemporaryDirectory(dir=place) as directory:
+            names = [name for name in file.namelist() if name == LIBRARY or _UPLOAD.fullmatch(name)]
             for name in names:  # other names are not extracted: a path could lead anywhere
                 _take_out(file, name, Path(directory) / name)
-            _, shows = _inspected(Path(directory) / _LIBRARY)
-            _put_in_place(Path(directory), names, database, data_dir)
+            _, shows = inspected(Path(directory) / LIBRARY)
+            _put_in_place(Path(directory), names, database, data_dir, replace=replace)
     except (zipfile.BadZipFile, KeyError, sqlite3.DatabaseError) as error:
         raise InvalidInputError(f"{source} is not a backup of animerag, or it is damaged.") from error
     except OSError as error:
@@ -95,37 +102,9 @@ def restore(source: Path, database: Path, data_dir: Path, *, replace: bool) -> i
     return shows
 
 
-def copy_before_upgrade(database: Path, *, version: int) -> Path:
-    """Copy the library of an earlier schema `version` beside itself and return the copy. Raises LibraryError.
-
-    If another process has upgraded the library in the meantime, its copy is kept.
-    """
-    copy = database.with_name(f"{database.name}.schema-{version}")
-    unfinished = copy.with_name(f"{copy.name}.{secrets.token_hex(4)}.part")
-    try:
-        _copy(database, unfinished)
-        schema, _ = _inspected(unfinished)
-        if schema == version:
-            unfinished.replace(copy)
-    except (OSError, sqlite3.Error) as error:
-        raise LibraryError(
-            f"The library {database} has to be upgraded and could not be copied first:"
-            f" {reason_of(error)}. Free some disk space and start again."
-        ) from error
-    finally:
-        unfinished.unlink(missing_ok=True)
-    return copy
-
-
 def default_name() -> str:
     """Return a file name with the current date and time."""
     return f"animerag-{_now().astimezone():%Y-%m-%d-%H%M%S}.zip"
-
-
-def _copy(database: Path, target: Path) -> None:
-    """Copy a consistent snapshot of a library that other processes may be writing. Raises sqlite3.Error."""
-    with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(target)) as into:
-        source.backup(into)
 
 
 def _needed_uploads(library: Path) -> set[str]:
@@ -138,15 +117,16 @@ def _needed_uploads(library: Path) -> set[str]:
         }
 
 
-def _require_sound(copy: Path, database: Path) -> None:
+def _require_sound(copy: Path, database: Path | str) -> None:
     """Raise LibraryError for the copy of a damaged library: it might one day replace a sound one."""
     if damage := str(integrity.examine(copy)):
         raise LibraryError(_refusal(database, damage))
 
 
-def _refusal(database: Path, damage: str) -> str:
+def _refusal(database: Path | str, damage: str) -> str:
+    name = database if isinstance(database, Path) else "in PostgreSQL"
     return (
-        f"The library {database} is damaged and was not backed up: {damage}. Run `animerag doctor --repair`;"
+        f"The library {name} is damaged and was not backed up: {damage}. Run `animerag doctor --repair`;"
         " where that does not help, restore an earlier backup."
     )
 
@@ -159,20 +139,31 @@ def _take_out(file: zipfile.ZipFile, name: str, path: Path) -> None:
         os.fsync(unpacked.fileno())
 
 
-def _put_in_place(directory: Path, names: list[str], database: Path, data_dir: Path) -> None:
+def _put_in_place(directory: Path, names: list[str], database: Path | str, data_dir: Path, *, replace: bool) -> None:
+    if isinstance(database, str):
+        _put_into_database(directory / LIBRARY, database, data_dir, replace=replace)
     (data_dir / _UPLOADS).mkdir(parents=True, exist_ok=True)
     for name in names:
         if name != _LIBRARY:
             shutil.move(directory / name, data_dir / name)  # the library may be on another disk
+    place = database.parent if isinstance(database, Path) else data_dir
     if database.exists():
         _keep_beside(database, database.with_name(f"{database.name}.before-{_now():%Y%m%d-%H%M%S}"))
-    (directory / _LIBRARY).replace(database)
+    (directory / LIBRARY).replace(database)
+
+
+def _put_into_database(library: Path, url: str, data_dir: Path, *, replace: bool) -> None:
+    """Copy a library into PostgreSQL, after a backup of what is replaced there."""
+    asyncio.run(transfer.require_unused(url, data_dir))
+    if replace:
+        write(url, data_dir, data_dir / f"before-{_now():%Y%m%d-%H%M%S-%f}.zip")
+    asyncio.run(transfer.copy(library, url, replace=replace))
 
 
 def _keep_beside(database: Path, target: Path) -> None:
     """Keep the current library under another name: a copy of a sound one, the original files of a damaged one."""
     try:
-        _copy(database, target)
+        copy_file(database, target)
         with closing(sqlite3.connect(database)) as old:
             old.execute("PRAGMA journal_mode = DELETE")  # its log must not be applied to the new library
     except sqlite3.DatabaseError as error:
@@ -183,32 +174,9 @@ def _keep_beside(database: Path, target: Path) -> None:
                 database.with_name(database.name + end).replace(target.with_name(target.name + end))
 
 
-def _inspected(path: Path) -> tuple[int, int]:
-    """Return a library's schema version and number of shows.
-
-    Raises KeyError if there is none, InvalidInputError if a newer version made it, sqlite3.DatabaseError.
-    """
-    if not path.exists():
-        raise KeyError(_LIBRARY)
-    if damage := damaged_pages(path):
-        raise sqlite3.DatabaseError(damage)
-    with closing(sqlite3.connect(path)) as connection:
-        (schema,) = connection.execute("PRAGMA user_version").fetchone()
-        (shows,) = connection.execute("SELECT count(*) FROM shows").fetchone()
-    if schema > VERSION:
-        raise InvalidInputError(
-            f"A newer animerag made this library (schema {schema}; this version supports {VERSION}): upgrade animerag."
-        )
-    if schema < BASELINE:
-        raise InvalidInputError(
-            f"This library was made by a version that was never released (schema {schema}) and cannot be used."
-        )
-    return schema, shows
-
-
 def _shows_in(database: Path) -> int:
     with contextlib.suppress(InvalidInputError, KeyError, sqlite3.DatabaseError):
-        return _inspected(database)[1]
+        return inspected(database)[1]
     return 0
 
 

@@ -52,8 +52,8 @@ class Database:
         self.library_id = library_id
 
     @classmethod
-    async def open(cls, place: Path) -> Self:
-        """Open or create the library in a SQLite file.
+    async def open(cls, place: Path | str) -> Self:
+        """Open or create the library in a SQLite file, or in the database of a PostgreSQL URL.
 
         Raises LibraryError if the database is not a library, is from a newer version, or cannot be written.
         """
@@ -159,6 +159,15 @@ class Database:
             raise LibraryError(
                 f"The library could not be written ({self._backend.reason(error)}). No change of this step was saved."
             ) from error
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncConnection]:
+        """Give a connection that reads one moment of all tables, while others write. Raises LibraryError."""
+        try:
+            async with self._engine.connect() as connection:
+                yield await connection.execution_options(snapshot=True)
+        except self._backend.errors as error:
+            raise LibraryError(f"The library could not be read ({self._backend.reason(error)}).") from error
 
     async def revision(self) -> int:
         """Return a number that grows with every change of the shows; another process's changes appear shortly after."""

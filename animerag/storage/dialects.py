@@ -71,6 +71,9 @@ class SQLDialect(Protocol):
     def insert(self, table: Table) -> Insert:
         """Return an insert with `on_conflict_do_update` and `on_conflict_do_nothing`."""
 
+    async def continue_numbers(self, connection: AsyncConnection, tables: Sequence[Table]) -> None:
+        """Let new rows of tables be numbered after the largest number there."""
+
     def position(self, text: ColumnElement[object], part: str) -> ColumnElement[int]:
         """Return the first position of `part` in a text, counted from 1; 0 if it is missing."""
 
@@ -86,4 +89,10 @@ def _sqlite() -> SQLDialect:
     return SQLITE
 
 
-_DIALECTS = {"sqlite": _sqlite}
+def _postgresql() -> SQLDialect:
+    from animerag.storage.postgresql.dialect import POSTGRESQL
+
+    return POSTGRESQL
+
+
+_DIALECTS = {"sqlite": _sqlite, "postgresql": _postgresql}

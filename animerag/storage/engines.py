@@ -47,8 +47,12 @@ class DatabaseEngine(Protocol):
         """Tell whether the connection was lost, so that a read may be retried on another one."""
 
 
-def engine_for(place: Path) -> DatabaseEngine:
-    """Return the database at a path. Raises LibraryError."""
+def engine_for(place: Path | str) -> DatabaseEngine:
+    """Return the database at a path (SQLite) or a URL (PostgreSQL). Raises LibraryError."""
+    if isinstance(place, str):
+        from animerag.storage.postgresql.engine import PostgreSQL
+
+        return PostgreSQL(place)
     from animerag.storage.sqlite.engine import SQLite
 
     return SQLite(place)

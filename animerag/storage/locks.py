@@ -21,6 +21,9 @@ class Locks(Protocol):
     lease: str
     imports: Lock
 
+    def others(self) -> bool:
+        """Tell whether another process works on the library."""
+
     def is_free(self, lease: str) -> bool:
         """Tell whether the process of a lease has ended."""
 

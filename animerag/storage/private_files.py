@@ -24,7 +24,7 @@ def restrict_umask() -> None:
     os.umask(_OTHERS)
 
 
-def tighten(data_dir: Path, database: Path) -> None:
+def tighten(data_dir: Path, database: Path | None) -> None:
     """Remove the permissions of group and others from a data directory and its database.
 
     Files of another user are not changed; a warning is logged.
@@ -36,9 +36,10 @@ def tighten(data_dir: Path, database: Path) -> None:
         log.warning("other users of this machine may be able to read %s: it belongs to another user", refused[0])
 
 
-def _existing(data_dir: Path, database: Path) -> Iterator[Path]:
+def _existing(data_dir: Path, database: Path | None) -> Iterator[Path]:
     """Yield a directory's content before the directory: after an interruption, the next start repeats it."""
-    yield from database.parent.glob(f"{database.name}*")
+    if database is not None:
+        yield from database.parent.glob(f"{database.name}*")
     try:
         closed = not data_dir.stat().st_mode & _OTHERS
     except OSError:  # it does not exist yet

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     Column,
     Float,
@@ -19,57 +20,62 @@ from sqlalchemy import (
 
 metadata = MetaData()
 
+# Both databases compare and sort text by its code points, and store the numbers of files: votes have exceeded 2**31.
+_TEXT = Text().with_variant(Text(collation="C"), "postgresql")
+_WHOLE_NUMBER = Integer().with_variant(BigInteger(), "postgresql")
+
 # Metadata of the library: its id, the revision of its shows, saved settings.
-facts = Table("facts", metadata, Column("key", Text, primary_key=True), Column("value", Text, nullable=False))
+facts = Table("facts", metadata, Column("key", _TEXT, primary_key=True), Column("value", _TEXT, nullable=False))
 
 imports = Table(
     "imports",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("kind", Text, nullable=False),
-    Column("name", Text, nullable=False),
-    Column("sha256", Text, nullable=False),
-    Column("created_at", Text, nullable=False),
+    Column("kind", _TEXT, nullable=False),
+    Column("name", _TEXT, nullable=False),
+    Column("sha256", _TEXT, nullable=False),
+    Column("created_at", _TEXT, nullable=False),
 )
 
 shows = Table(
     "shows",
     metadata,
     Column("number", Integer, primary_key=True),  # SQLite's rowid; the full-text index refers to it
-    Column("id", Text, nullable=False, unique=True),
-    Column("title", Text, nullable=False),
+    Column("id", _TEXT, nullable=False, unique=True),
+    Column("title", _TEXT, nullable=False),
     Column("titles", JSON, nullable=False),
     Column("tags", JSON, nullable=False),
-    Column("description", Text, nullable=False),
-    Column("episodes", Integer),
-    Column("year", Integer),
-    Column("end_year", Integer),
+    Column("description", _TEXT, nullable=False),
+    Column("episodes", _WHOLE_NUMBER),
+    Column("year", _WHOLE_NUMBER),
+    Column("end_year", _WHOLE_NUMBER),
     Column("rating", Float),
-    Column("votes", Integer),
+    Column("votes", _WHOLE_NUMBER),
     Column("relations", JSON, nullable=False),
     Column("similar", JSON, nullable=False),
     Column("record", JSON, nullable=False),
-    Column("content_hash", Text, nullable=False),
-    Column("text_hash", Text, nullable=False),
+    Column("content_hash", _TEXT, nullable=False),
+    Column("text_hash", _TEXT, nullable=False),
     Column("import_id", ForeignKey("imports.id"), nullable=False, index=True),
-    Column("type", Text),
+    Column("type", _TEXT),
     Column("type_inferred", Boolean),
-    Column("air_date", Text),  # ISO date, complete or without the day
-    Column("end_date", Text),
-    Column("season", Text),
-    Column("airing", Text),
+    Column("air_date", _TEXT),  # ISO date, complete or without the day
+    Column("end_date", _TEXT),
+    Column("season", _TEXT),
+    Column("airing", _TEXT),
     Column("restricted", Boolean),
-    Column("source", Text),
-    Column("duration", Integer),  # minutes an episode
+    Column("source", _TEXT),
+    Column("duration", _WHOLE_NUMBER),  # minutes an episode
     Column("studios", JSON),
     Column("tag_weights", JSON),  # by tag, 0 to 1
     Column("collection", JSON),  # episodes and files of the owner, and tags that are spoilers, as far as known
-    Index("shows_by_rating", text("rating DESC"), "title"),  # the order of the Catalogue page
+    # PostgreSQL cannot index JSON or text of any length, and scans fast enough without these.
+    Index("shows_by_rating", text("rating DESC"), "title").ddl_if("sqlite"),  # the order of the Catalogue page
     # Rows are wide, and the statistics read a few columns of all of them.
-    Index("shows_figures", "id", "year", "type", "episodes", "duration", "rating"),
-    Index("shows_tags", "tags", "tag_weights"),
-    Index("shows_relations", "relations", sqlite_where=text("relations <> '[]'")),
-    Index("shows_without_description", "title", sqlite_where=text("trim(description) = ''")),
+    Index("shows_figures", "id", "year", "type", "episodes", "duration", "rating").ddl_if("sqlite"),
+    Index("shows_tags", "tags", "tag_weights").ddl_if("sqlite"),
+    Index("shows_relations", "relations", sqlite_where=text("relations <> '[]'")).ddl_if("sqlite"),
+    Index("shows_without_description", "title", sqlite_where=text("trim(description) = ''")).ddl_if("sqlite"),
     Index("shows_fingerprints", "id", "text_hash", "content_hash"),  # counts read only these columns
 )
 
@@ -78,9 +84,9 @@ my_list = Table(
     "my_list",
     metadata,
     Column("show_id", ForeignKey("shows.id", ondelete="CASCADE"), primary_key=True),
-    Column("status", Text),
+    Column("status", _TEXT),
     Column("score", Float),  # 0 to 10
-    Column("episodes_watched", Integer),
+    Column("episodes_watched", _WHOLE_NUMBER),
 )
 
 # The files that each show comes from, and its id there; `overlay` marks files of the owner's list.
@@ -88,16 +94,18 @@ provenance = Table(
     "provenance",
     metadata,
     Column("show_id", ForeignKey("shows.id", ondelete="CASCADE"), primary_key=True),
-    Column("file", Text, primary_key=True),
-    Column("source_id", Text, primary_key=True),
+    Column("file", _TEXT, primary_key=True),
+    Column("source_id", _TEXT, primary_key=True),
     Column("overlay", Integer, nullable=False),
     Column("import_id", ForeignKey("imports.id"), nullable=False),
 )
 
 # Ids that the owner merged into another show, and pairs that stay separate (the smaller id first).
-merges = Table("merges", metadata, Column("source_id", Text, primary_key=True), Column("show_id", Text, nullable=False))
+merges = Table(
+    "merges", metadata, Column("source_id", _TEXT, primary_key=True), Column("show_id", _TEXT, nullable=False)
+)
 kept_apart = Table(
-    "kept_apart", metadata, Column("first", Text, primary_key=True), Column("second", Text, primary_key=True)
+    "kept_apart", metadata, Column("first", _TEXT, primary_key=True), Column("second", _TEXT, primary_key=True)
 )
 
 # Edited values of a show by field; they survive later imports.
@@ -106,27 +114,27 @@ edits = Table(
     metadata,
     Column("show_id", ForeignKey("shows.id", ondelete="CASCADE"), primary_key=True),
     Column("changes", JSON, nullable=False),
-    Column("at", Text, nullable=False),
+    Column("at", _TEXT, nullable=False),
 )
 
 # Every computed vector by model, width and text; little-endian float32.
 vectors = Table(
     "vectors",
     metadata,
-    Column("model", Text, primary_key=True),
+    Column("model", _TEXT, primary_key=True),
     Column("dimensions", Integer, primary_key=True),
-    Column("text_hash", Text, primary_key=True),
+    Column("text_hash", _TEXT, primary_key=True),
     Column("vector", LargeBinary, nullable=False),
-    Column("checksum", Integer),  # of the bytes of `vector`
+    Column("checksum", _WHOLE_NUMBER),  # of the bytes of `vector`
 )
 
 # Shows deleted since the last import with all their rows, so that a deletion can be undone.
 deletions = Table(
     "deletions",
     metadata,
-    Column("show_id", Text, primary_key=True),
-    Column("title", Text, nullable=False),
-    Column("at", Text, nullable=False),
+    Column("show_id", _TEXT, primary_key=True),
+    Column("title", _TEXT, nullable=False),
+    Column("at", _TEXT, nullable=False),
     Column("content", JSON, nullable=False),
 )
 
@@ -134,25 +142,25 @@ deletions = Table(
 indexed = Table(
     "indexed",
     metadata,
-    Column("collection", Text, primary_key=True),
-    Column("show_id", Text, primary_key=True),
-    Column("content_hash", Text, nullable=False),
-    Column("text_hash", Text, nullable=False),
+    Column("collection", _TEXT, primary_key=True),
+    Column("show_id", _TEXT, primary_key=True),
+    Column("content_hash", _TEXT, nullable=False),
+    Column("text_hash", _TEXT, nullable=False),
 )
 
 jobs = Table(
     "jobs",
     metadata,
-    Column("id", Text, primary_key=True),
-    Column("owner", Text, nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("title", Text, nullable=False),
-    Column("state", Text, nullable=False),
-    Column("lease", Text, nullable=False),  # the lock file of its process
+    Column("id", _TEXT, primary_key=True),
+    Column("owner", _TEXT, nullable=False),
+    Column("kind", _TEXT, nullable=False),
+    Column("title", _TEXT, nullable=False),
+    Column("state", _TEXT, nullable=False),
+    Column("lease", _TEXT, nullable=False),  # the lock file of its process
     Column("report", JSON),
-    Column("error", Text),
-    Column("created_at", Text, nullable=False),
-    Column("finished_at", Text),
+    Column("error", _TEXT),
+    Column("created_at", _TEXT, nullable=False),
+    Column("finished_at", _TEXT),
 )
 
 # The request of a job, from which an interrupted job is resumed.
@@ -167,8 +175,8 @@ job_requests = Table(
 experiments = Table(
     "experiments",
     metadata,
-    Column("id", Text, primary_key=True),
-    Column("created_at", Text, nullable=False),
+    Column("id", _TEXT, primary_key=True),
+    Column("created_at", _TEXT, nullable=False),
     Column("summary", JSON, nullable=False),
     Column("whole", JSON, nullable=False),
 )
@@ -177,13 +185,13 @@ experiments = Table(
 runs = Table(
     "runs",
     metadata,
-    Column("id", Text, primary_key=True),
-    Column("created_at", Text, nullable=False),
-    Column("name", Text, nullable=False),
+    Column("id", _TEXT, primary_key=True),
+    Column("created_at", _TEXT, nullable=False),
+    Column("name", _TEXT, nullable=False),
     Column("sheet", JSON, nullable=False),  # the headings in order, and the name of the question column
     Column("options", JSON, nullable=False),
-    Column("sha256", Text, nullable=False),  # of the file
-    Column("job_id", Text),  # the latest one
+    Column("sha256", _TEXT, nullable=False),  # of the file
+    Column("job_id", _TEXT),  # the latest one
     Column("seconds", Float, nullable=False),  # running time of all its jobs
 )
 
@@ -193,7 +201,7 @@ run_rows = Table(
     Column("run_id", ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
     Column("number", Integer, primary_key=True),
     Column("asked", JSON, nullable=False),
-    Column("status", Text),
+    Column("status", _TEXT),
     Column("answer", JSON),
     Column("timings", JSON),  # with the start time, for charts of thousands of rows
     Column("input_tokens", Integer, nullable=False, default=0),
@@ -205,17 +213,17 @@ run_rows = Table(
 answers = Table(
     "answers",
     metadata,
-    Column("key", Text, primary_key=True),
+    Column("key", _TEXT, primary_key=True),
     Column("revision", Integer, nullable=False, index=True),
-    Column("content", Text, nullable=False),
+    Column("content", _TEXT, nullable=False),
 )
 
 conversations = Table(
     "conversations",
     metadata,
-    Column("id", Text, primary_key=True),
-    Column("title", Text, nullable=False),
-    Column("at", Text, nullable=False),  # of its last exchange
+    Column("id", _TEXT, primary_key=True),
+    Column("title", _TEXT, nullable=False),
+    Column("at", _TEXT, nullable=False),  # of its last exchange
 )
 
 exchanges = Table(
@@ -223,5 +231,5 @@ exchanges = Table(
     metadata,
     Column("conversation_id", ForeignKey("conversations.id", ondelete="CASCADE"), primary_key=True),
     Column("number", Integer, primary_key=True),
-    Column("content", Text, nullable=False),
+    Column("content", _TEXT, nullable=False),
 )

@@ -56,16 +56,14 @@ def facts(heading: str, values: Mapping[str, str]) -> None:
 def catalogue_facts(services: Services, status: Status, trouble: str | None, index_bytes: int) -> None:
     """Draw counts, places and whether Chroma answers."""
     settings = services.settings
-    path = settings.database_path
-    parts = [path, path.with_name(f"{path.name}-wal")]  # what SQLite has not folded into the file yet counts too
-    size = sum(part.stat().st_size for part in parts if part.exists()) / 2**20
+    size = session.runtime().call(services.library.size_bytes()) / 2**20
     indexed = "unknown" if status.indexed is None else f"{status.indexed:,} indexed, {status.not_indexed:,} not indexed"
     on_disk = f" ({index_bytes / 2**20:.1f} MB)" if index_bytes else ""
     facts(
         "Catalogue",
         {
             "Shows": f"{status.shows:,}, {indexed}" + (", all from the sample" if status.sample_only else ""),
-            "Library": f"{path} ({size:.1f} MB)",
+            "Library": f"{services.library} ({size:.1f} MB)",
             "Data directory": str(settings.data_dir),
             "Chroma": trouble or f"{services.index.mode}, {services.index.url or 'not started yet'}{on_disk}",
         },

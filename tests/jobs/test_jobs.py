@@ -8,10 +8,12 @@ from animerag.errors import InvalidInputError
 from animerag.jobs.jobs import MAX_RUNNING, Jobs
 from animerag.storage.library import Library
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.fixture
-async def jobs(tmp_path):
-    library = await Library.open(tmp_path / "library.db")
+async def jobs(place):
+    library = await Library.open(place)
     opened = Jobs(library, "lease.lock")
     yield opened
     await opened.close()

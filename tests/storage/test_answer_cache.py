@@ -4,6 +4,8 @@ import pytest
 
 from animerag.jobs.jobs import Control
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.fixture
 async def answered(services, export, record):

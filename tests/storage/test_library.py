@@ -14,10 +14,12 @@ from animerag.models.shows import RelatedShow, Show
 from animerag.storage.library import Library, show_rows
 from animerag.text.documents import Document
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.fixture
-async def library(tmp_path):
-    opened = await Library.open(tmp_path / "deep" / "library.db")
+async def library(place):
+    opened = await Library.open(place)
     yield opened
     await opened.close()
 
@@ -106,8 +108,8 @@ async def test_not_indexed_returns_missing_and_outdated_shows(library):
     assert await library.embeddings.count_indexed("c") == 0
 
 
-async def test_two_processes_write_the_same_file_side_by_side(library, tmp_path):
-    other = await Library.open(tmp_path / "deep" / "library.db")
+async def test_two_processes_write_the_same_file_side_by_side(library, place):
+    other = await Library.open(place)
 
     async def write(target, base):
         for number in range(10):

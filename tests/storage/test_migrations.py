@@ -17,6 +17,7 @@ from animerag.storage.conversations import Conversations
 from animerag.storage.integrity import VectorKey
 from animerag.storage.library import Library
 from animerag.storage.schema_version import BASELINE, VERSION
+from animerag.storage.sqlite import copies
 
 SCHEMAS = Path(__file__).parent / "schemas"  # the tables as earlier versions made them
 EARLIER = sorted(int(path.stem) for path in SCHEMAS.glob("*.sql"))
@@ -189,10 +190,10 @@ async def test_nothing_changes_if_the_copy_fails(tmp_path):
 
 def test_a_copy_of_an_upgraded_library_does_not_replace_the_first_copy(tmp_path):
     path = old(tmp_path / "library.db")
-    copy = backup.copy_before_upgrade(path, version=BASELINE)
+    copy = copies.copy_before_upgrade(path, version=BASELINE)
     with closing(sqlite3.connect(path)) as connection:
         connection.execute(f"PRAGMA user_version = {VERSION}")
-    assert backup.copy_before_upgrade(path, version=BASELINE) == copy
+    assert copies.copy_before_upgrade(path, version=BASELINE) == copy
     assert version_of(copy) == BASELINE
 
 

@@ -1,7 +1,7 @@
 """Migrations from the baseline to the current tables, run by Alembic; schema.py has the tables of a new library.
 
 SQLite's `user_version` holds the number of the last step instead of an Alembic table: a library that is up to date is
-recognised without importing Alembic. `backup.copy_before_upgrade` copies a library first.
+recognised without importing Alembic. `sqlite.copies.copy_before_upgrade` copies a library first.
 """
 
 from __future__ import annotations

@@ -10,8 +10,11 @@ from sqlalchemy.dialects.sqlite import insert
 from animerag.storage.sqlite import full_text, statistics
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy import ColumnElement, Table
     from sqlalchemy.dialects.sqlite import Insert
+    from sqlalchemy.ext.asyncio import AsyncConnection
 
 
 class _SQLiteDialect:
@@ -20,6 +23,9 @@ class _SQLiteDialect:
 
     def insert(self, table: Table) -> Insert:
         return insert(table)
+
+    async def continue_numbers(self, connection: AsyncConnection, tables: Sequence[Table]) -> None:
+        """Do nothing: SQLite looks for the largest number itself."""
 
     def position(self, text: ColumnElement[object], part: str) -> ColumnElement[int]:
         return func.instr(text, part)

@@ -15,11 +15,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.schema import CreateIndex
 
 from animerag.errors import LibraryError, reason_of
-from animerag.storage import backup, facts, migrations
+from animerag.storage import facts, migrations
 from animerag.storage.schema import metadata
 from animerag.storage.schema_version import BASELINE, VERSION
 from animerag.storage.serialization import to_json
-from animerag.storage.sqlite import full_text, integrity
+from animerag.storage.sqlite import copies, full_text, integrity
 from animerag.storage.sqlite.process_locks import LockFiles
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class SQLite:
         async with self.engine.begin() as connection:
             version = await _version(connection)
         if 0 < version < VERSION:
-            copy = await asyncio.to_thread(backup.copy_before_upgrade, self._path, version=version)
+            copy = await asyncio.to_thread(copies.copy_before_upgrade, self._path, version=version)
             log.warning("the library is being upgraded; a copy of the earlier version is %s", copy.name)
         async with self.engine.begin() as connection:
             version = await _version(connection)  # another process may have upgraded it already
@@ -151,4 +151,5 @@ def _configure(connection: Any, _record: object) -> None:
 
 def _begin_immediate(connection: Any) -> None:
     """Take the write lock at the start: a write then waits for others instead of failing in the middle."""
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    snapshot = connection.get_execution_options().get("snapshot", False)
+    connection.exec_driver_sql("BEGIN" if snapshot else "BEGIN IMMEDIATE")

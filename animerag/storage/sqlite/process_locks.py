@@ -48,6 +48,10 @@ class LockFiles:
         self.lease = self._held.lock_file
         self.imports: Lock = LockFile(data_dir / "import.lock")
 
+    def others(self) -> bool:
+        """Tell whether another process is using the data directory."""
+        return any_alive(self._directory, Path(self.lease).name)
+
     def is_free(self, lease: str) -> bool:
         """Tell whether a lease's process has ended; if so, remove its file."""
         return is_free(self._directory, lease)
@@ -98,13 +102,14 @@ def is_free(directory: Path, lease: str) -> bool:
     return True
 
 
-def any_alive(directory: Path) -> bool:
+def any_alive(directory: Path, own: str = "") -> bool:
     """Tell whether any process is using the data directory; files of dead processes stay for the next start.
 
     A file that was created a moment ago counts as locked: testing it could prevent its process from locking it.
     """
     before = time.time() - _NEW_S
-    return any(path.stat().st_mtime >= before or _held(path) for path in directory.glob("*.lock"))
+    others = (path for path in directory.glob("*.lock") if path.name != own)
+    return any(path.stat().st_mtime >= before or _held(path) for path in others)
 
 
 def _held(path: Path) -> bool:

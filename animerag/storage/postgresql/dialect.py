@@ -1,0 +1,38 @@
+"""PostgreSQL's dialect of SQL."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+
+from animerag.storage.postgresql import full_text, statistics
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import ColumnElement, Table
+    from sqlalchemy.dialects.postgresql import Insert
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+
+class _PostgreSQLDialect:
+    full_text = full_text
+    statistics = statistics
+
+    def insert(self, table: Table) -> Insert:
+        return insert(table)
+
+    async def continue_numbers(self, connection: AsyncConnection, tables: Sequence[Table]) -> None:
+        for table in tables:
+            if (column := table.autoincrement_column) is not None:
+                after = select(func.coalesce(func.max(column), 0) + 1).scalar_subquery()
+                sequence = func.pg_get_serial_sequence(table.name, column.name)
+                await connection.execute(select(func.setval(sequence, after, False)))
+
+    def position(self, text: ColumnElement[object], part: str) -> ColumnElement[int]:
+        return func.strpos(text, part)
+
+
+POSTGRESQL = _PostgreSQLDialect()

@@ -1,0 +1,201 @@
+"""A library in a PostgreSQL database: opened by psycopg, versioned, and written by one process at a time.
+
+As in SQLite, a write transaction begins with a lock that others wait for: no two writers can deadlock, and each sees
+what the one before it wrote. Reads wait for nobody.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import create_engine, event, func, select, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from animerag.errors import LibraryError
+from animerag.storage import facts, migrations
+from animerag.storage.integrity import Integrity, VectorKey, is_sound
+from animerag.storage.postgresql import full_text
+from animerag.storage.schema import facts as facts_table
+from animerag.storage.schema import metadata, vectors
+from animerag.storage.schema_version import VERSION
+from animerag.storage.serialization import to_json
+
+try:
+    import psycopg
+    from psycopg.types.string import StrDumperUnknown
+except ImportError as missing:  # pragma: no cover - psycopg is an extra, which the tests install
+    raise LibraryError("PostgreSQL needs a driver: run pip install 'animerag[postgres]'.") from missing
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sqlalchemy import Connection
+    from sqlalchemy.engine import URL
+
+    from animerag.storage.locks import Locks
+
+_SCHEMA = "schema_version"  # the fact that SQLite keeps in its header
+_WRITERS = 0x616E6901  # number of the lock that write transactions take; the other half is the schema's name
+_CONNECT_S = 10
+_LOCK_S = 60  # how long a write waits for another process's
+_READERS = 4  # connections, as many as `Database` reads at once
+_ROWS = 1000  # vectors in memory while they are checked
+
+
+class PostgreSQL:
+    """One schema of one database: the first of the search path."""
+
+    errors: tuple[type[Exception], ...] = (SQLAlchemyError, psycopg.Error)
+
+    def __init__(self, url: str) -> None:
+        """Make engines for a URL; nothing connects yet. Raises LibraryError."""
+        try:
+            self.url: URL = make_url(url).set(drivername="postgresql+psycopg")
+        except ArgumentError as error:
+            raise LibraryError("ANIMERAG_DATABASE_URL is no URL such as postgresql://user@host/database.") from error
+        usual = {"connect_timeout": _CONNECT_S, "application_name": "animerag"}
+        given = {name: value for name, value in usual.items() if name not in self.url.query}
+        options: dict[str, Any] = {"hide_parameters": True, "json_serializer": to_json, "connect_args": given}
+        self.engine = create_async_engine(self.url, pool_size=2, pool_pre_ping=True, **options)
+        self.reader = create_engine(
+            self.url,
+            pool_size=_READERS,
+            isolation_level="AUTOCOMMIT",
+            skip_autocommit_rollback=True,
+            pool_reset_on_return=None,
+            **options,
+        )
+        event.listen(self.engine.sync_engine, "begin", _begin_alone)
+        for each in (self.engine.sync_engine, self.reader):
+            event.listen(each, "connect", _configure)
+
+    def __str__(self) -> str:
+        return self.url.set(drivername="postgresql").render_as_string(hide_password=True)
+
+    async def prepare(self) -> str:
+        """Create the tables or bring them to the current schema, in one transaction, and return the library's id."""
+        async with self.engine.begin() as connection:
+            if await connection.scalar(text("SHOW server_encoding")) != "UTF8":
+                raise LibraryError(f"The database {self} is not in UTF-8: create one with ENCODING 'UTF8'.")
+            version = await self._version(connection)
+            if 0 < version < VERSION:
+                await connection.run_sync(partial(migrations.upgrade, version=version))
+            if version < VERSION:
+                await connection.run_sync(metadata.create_all)
+                await connection.run_sync(full_text.metadata.create_all)
+                await facts.put(connection, _SCHEMA, str(VERSION))
+            return await facts.library_id(connection)
+
+    async def _version(self, connection: AsyncConnection) -> int:
+        """Return the schema's version, 0 where there are no tables yet. Raises LibraryError."""
+        if await connection.scalar(text("SELECT to_regclass('facts')")) is None:
+            if taken := await connection.scalar(text("SELECT to_regclass('shows')")):
+                raise LibraryError(f"The database {self} has a table {taken} of another program: create another one.")
+            return 0
+        query = select(facts_table.c.value).where(facts_table.c.key == _SCHEMA)
+        version = int(await connection.scalar(query) or 0)
+        if version > VERSION:
+            raise LibraryError(
+                f"The library was written by a newer animerag (schema {version}, this one knows {VERSION}): upgrade it."
+            )
+        return version
+
+    def integrity(self) -> Integrity:
+        """Check every vector; PostgreSQL itself sees to pages and encodings. Raises LibraryError."""
+        try:
+            with self.reader.connect() as connection:
+                return Integrity(unsound_vectors=tuple(_unsound(connection)))
+        except SQLAlchemyError as error:
+            raise LibraryError(f"The library could not be checked ({self.reason(error)}).") from error
+
+    def size_bytes(self) -> int:
+        """Return the size of the database. Raises LibraryError."""
+        try:
+            with self.reader.connect() as connection:
+                return int(connection.scalar(select(func.pg_database_size(func.current_database()))) or 0)
+        except SQLAlchemyError as error:
+            raise LibraryError(f"The library could not be read ({self.reason(error)}).") from error
+
+    def locks(self, data_dir: Path, library_id: str) -> Locks:  # noqa: ARG002 - other machines have other directories
+        """Return session locks of the database. Raises LibraryError."""
+        from animerag.storage.postgresql.session_locks import SessionLocks
+
+        return SessionLocks(self.connect, library_id, str(self))
+
+    def connect(self) -> psycopg.Connection[Any]:
+        """Return a connection of the driver's own, outside the pools. Raises LibraryError."""
+        arguments = self.reader.dialect.create_connect_args(self.url)[1]
+        usual = {"connect_timeout": _CONNECT_S, "application_name": "animerag locks"}
+        try:
+            return psycopg.connect(**{**usual, **arguments, "autocommit": True})
+        except psycopg.Error as error:
+            raise LibraryError(self.cannot_open(error)) from error
+
+    def cannot_open(self, error: Exception) -> str:
+        """Return what is wrong with the server, the password, the database or the rights in it."""
+        reason, state = self.reason(error), _state(error)
+        remedy = "Start PostgreSQL, or correct ANIMERAG_DATABASE_URL."
+        if state.startswith("28") or "password" in reason or "role" in reason:
+            remedy = "Correct user and password in ANIMERAG_DATABASE_URL or in the file that PGPASSFILE names."
+        elif state == "3D000" or ("database" in reason and "does not exist" in reason):
+            remedy = "Create it with `createdb`, or correct ANIMERAG_DATABASE_URL."
+        elif state == "42501" or "permission denied" in reason:
+            remedy = "Let the user create tables: GRANT CREATE ON SCHEMA public TO the user."
+        elif state in ("3F000", "42P06"):
+            remedy = "Create a schema, or correct the search path."
+        return f"The library {self} cannot be opened ({reason}). {remedy}"
+
+    def reason(self, error: Exception) -> str:
+        """Return the server's own words in one line."""
+        cause = getattr(error, "orig", None) or error
+        lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
+        first = lines[0] if lines else type(cause).__name__
+        return first.rstrip(".") if not self.is_gone(error) else f"PostgreSQL does not answer: {first.rstrip('.')}"
+
+    def is_gone(self, error: Exception) -> bool:
+        """Tell whether the connection was lost."""
+        return isinstance(error, DBAPIError) and bool(error.connection_invalidated)
+
+
+class _WithoutNul(StrDumperUnknown):
+    """Text without NUL, which PostgreSQL refuses: the character for what cannot be shown takes its place."""
+
+    def dump(self, obj: str) -> Any:
+        return super().dump(obj.replace("\0", "\N{REPLACEMENT CHARACTER}") if "\0" in obj else obj)
+
+
+def _configure(connection: Any, _record: object) -> None:
+    driver = getattr(connection, "driver_connection", connection)
+    driver.adapters.register_dumper(str, _WithoutNul)
+    driver.prepare_threshold = None  # a pooler may hand out another session, which does not know the statement
+    cursor = connection.cursor()
+    cursor.execute(f"SET lock_timeout = '{_LOCK_S}s'")
+    cursor.execute("SET jit = off")  # compiling takes longer than our queries
+    cursor.close()
+    if not driver.autocommit:
+        connection.commit()
+
+
+def _begin_alone(connection: Connection) -> None:
+    """Wait for the write of another process, as in SQLite; what only reads waits for nobody."""
+    if connection.get_execution_options().get("snapshot", False):
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        return
+    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITERS}, hashtext(current_schema()))")
+
+
+def _unsound(connection: Connection) -> list[VectorKey]:
+    connection.execution_options(isolation_level="READ COMMITTED", yield_per=_ROWS)  # a cursor needs a transaction
+    rows = connection.execute(select(vectors))
+    return [
+        VectorKey(row.model, row.dimensions, row.text_hash)
+        for row in rows
+        if not is_sound(row.vector, row.dimensions, row.checksum)
+    ]
+
+
+def _state(error: Exception) -> str:
+    return str(getattr(getattr(error, "orig", error), "sqlstate", None) or "")

@@ -1,0 +1,147 @@
+"""Locks between processes as advisory locks of a session: the server frees them when a process ends or is cut off."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import threading
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+
+from animerag.errors import LibraryError, reason_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from animerag.storage.locks import Lock
+
+_IMPORTS = 0  # number of the lock for imports; leases have others
+_PREFIX = "process:"  # facts of processes that have not ended as they should
+_TAKEN_MEANWHILE = "PostgreSQL was away, and another process has started an import meanwhile."
+_TAKE = "SELECT pg_try_advisory_lock(%s::int, %s::int)"
+_HELD = (
+    "SELECT objid::bigint FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 2"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND classid::bigint = %s"
+)
+
+
+class SessionLocks:
+    """The locks of a library, on a connection of their own; one that is lost is opened again, with its locks."""
+
+    def __init__(self, connect: Callable[[], psycopg.Connection[Any]], library_id: str, name: str) -> None:
+        """Take the lease, over what `connect` returns, which raises LibraryError. `name` is the library's in errors.
+
+        Raises LibraryError.
+        """
+        self._connect, self._name = connect, name
+        self._space = zlib.crc32(library_id.encode()) & 0x7FFFFFFF  # other libraries of the database have others
+        self._number = 1 + secrets.randbelow(2**31 - 2)
+        self._held = {self._number}
+        self._turn = threading.RLock()
+        self.lease = f"{_PREFIX}{self._number}"
+        self.imports: Lock = _AdvisoryLock(self)
+        self._connection = self._opened()
+        self._refuse_transaction_pooling()
+        self.run("INSERT INTO facts (key, value) VALUES (%s, 'yes')", (self.lease,))
+
+    def run(self, statement: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
+        """Return the rows of a statement, on another connection where this one is lost. Raises LibraryError."""
+        with self._turn:
+            try:
+                try:
+                    return self._rows(statement, values)
+                except psycopg.OperationalError:
+                    self._connection = self._opened()
+                    return self._rows(statement, values)
+            except psycopg.Error as error:
+                raise LibraryError(f"The locks of {self._name} cannot be used ({reason_of(error)}).") from error
+
+    def take(self, number: int) -> bool:
+        """Take a lock unless another session holds it, and tell whether it was taken. Raises LibraryError."""
+        with self._turn:
+            ((taken,),) = self.run(_TAKE, (self._space, number))
+            if taken:
+                self._held.add(number)
+            return bool(taken)
+
+    def give_back(self, number: int) -> None:
+        """Give a lock back. Raises LibraryError."""
+        with self._turn:
+            self._held.discard(number)
+            self.run("SELECT pg_advisory_unlock(%s::int, %s::int)", (self._space, number))
+
+    def is_free(self, lease: str) -> bool:
+        """Tell whether the process of a lease has ended. Raises LibraryError."""
+        number = lease.removeprefix(_PREFIX)
+        if not lease.startswith(_PREFIX) or not number.isdecimal():  # a lock file, from before the library moved here
+            return True
+        return int(number) not in self._alive()
+
+    def clear_dead(self) -> bool:
+        """Remove what killed processes left, and tell whether there were any. Raises LibraryError."""
+        alive = self._alive() | {self._number}
+        known = self.run("SELECT key FROM facts WHERE key LIKE %s", (f"{_PREFIX}%",))
+        dead = [key for (key,) in known if int(key.removeprefix(_PREFIX)) not in alive]
+        if dead:
+            self.run("DELETE FROM facts WHERE key = ANY(%s) RETURNING key", (dead,))
+        return bool(dead)
+
+    def others(self) -> bool:
+        """Tell whether another process works on the library. Raises LibraryError."""
+        return bool(self._alive() - {self._number, _IMPORTS})
+
+    def close(self) -> None:
+        """Give back the lease; a server that is gone has done so itself."""
+        with self._turn:
+            with contextlib.suppress(psycopg.Error):
+                self._rows("DELETE FROM facts WHERE key = %s", (self.lease,))
+            self._connection.close()
+
+    def _alive(self) -> set[int]:
+        return {number for (number,) in self.run(_HELD, (self._space,))}
+
+    def _rows(self, statement: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
+        cursor = self._connection.execute(statement.encode(), values)
+        return cursor.fetchall() if cursor.description else []
+
+    def _opened(self) -> psycopg.Connection[Any]:
+        """Return a connection with all locks that are held. Raises LibraryError where one is another process's now."""
+        connection = self._connect()
+        for number in sorted(self._held):
+            row = connection.execute(_TAKE, (self._space, number)).fetchone()
+            if not (row and row[0]):
+                connection.close()
+                raise LibraryError(_TAKEN_MEANWHILE)
+        return connection
+
+    def _refuse_transaction_pooling(self) -> None:
+        """Raise LibraryError for a pooler that gives each transaction another session: locks would be lost.
+
+        Such a pooler lends the session that is idle now to the next transaction.
+        """
+        ((session,),) = self.run("SELECT pg_backend_pid()", ())
+        if session == self._connection.info.backend_pid:  # nothing stands in between
+            return
+        with self._connect() as other, other.transaction():
+            row = other.execute("SELECT pg_backend_pid()").fetchone()
+        if row and row[0] == session:
+            self._connection.close()
+            raise LibraryError(
+                f"The library {self._name} is behind a pooler in transaction mode, where locks do not hold:"
+                " set pool_mode = session for it, or connect to PostgreSQL itself."
+            )
+
+
+class _AdvisoryLock:
+    """The lock for imports."""
+
+    def __init__(self, locks: SessionLocks) -> None:
+        self._locks = locks
+
+    def acquire(self) -> bool:
+        return self._locks.take(_IMPORTS)
+
+    def release(self) -> None:
+        self._locks.give_back(_IMPORTS)

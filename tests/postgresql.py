@@ -1,0 +1,106 @@
+"""A PostgreSQL server of the test session's own, on a socket in a temporary directory, and a database for each test."""
+
+import asyncio
+import itertools
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+
+from animerag.storage.library import Library
+
+_FAST = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c listen_addresses='' -c max_connections=60"
+_TEMPLATE = "template_of_tests"
+_RULES = "local all locked scram-sha-256\nlocal all all trust\n"
+
+
+def programs():
+    """Return the directory of PostgreSQL's programs, or None where it is not installed."""
+    places = [*sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)]
+    if found := shutil.which("pg_ctl"):
+        places.append(Path(found).resolve().parent)
+    return next((place for place in places if (place / "initdb").exists()), None)
+
+
+class Server:
+    """A running server; `rules` of pg_hba.conf ask only the user `locked` for a password."""
+
+    def __init__(self, bin_dir, directory):
+        self._bin, self.directory = bin_dir, directory
+        self._user = "nobody" if os.getuid() == 0 else None  # PostgreSQL refuses to run as root
+        self._numbers = itertools.count()
+
+    def prepare(self):
+        if self._user:
+            os.chown(self.directory, pwd.getpwnam(self._user).pw_uid, -1)
+        locale = ("--locale-provider=icu", "--icu-locale=en-US")  # sorts unlike SQLite unless we say how
+        self._run("initdb", "-E", "UTF8", *locale, "-U", "animerag", "-A", "trust", "--no-sync")
+        (self.directory / "data" / "pg_hba.conf").write_text(_RULES, encoding="utf-8")
+        self.start()
+        asyncio.run(self._template())
+
+    def start(self):
+        options = f"{_FAST} -c unix_socket_directories={self.directory}"
+        self._run("pg_ctl", "-w", "-l", self.directory / "log", "-o", options, "start")
+
+    def stop(self, mode="fast"):
+        """Stop the server; in the mode `immediate` it does not write what it has in memory."""
+        self._run("pg_ctl", "-m", mode, "-w", "stop")
+
+    def url(self, database, user="animerag"):
+        return f"postgresql://{user}@/{database}?host={self.directory}"
+
+    @contextmanager
+    def database(self):
+        """Give the URL of a new database with an empty library, and drop it at the end."""
+        name = f"test_{next(self._numbers)}"
+        self.sql(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
+        try:
+            yield self.url(name)
+        finally:
+            self.sql(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def sql(self, statement, database="postgres"):
+        with psycopg.connect(self.url(database), autocommit=True) as connection:
+            connection.execute(statement)
+
+    async def _template(self):
+        self.sql(f"CREATE DATABASE {_TEMPLATE}")
+        library = await Library.open(self.url(_TEMPLATE))
+        await library.close()
+        self.sql("DELETE FROM facts WHERE key = 'library_id'", _TEMPLATE)
+
+    def _run(self, program, *arguments):
+        command = [self._bin / program, "-D", self.directory / "data", *arguments]
+        with (self.directory / "programs.log").open("ab") as log:  # a server would hold a pipe open
+            done = subprocess.run(
+                list(map(str, command)),
+                user=self._user,
+                cwd=self.directory,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                check=False,
+                timeout=50,
+            )
+        if done.returncode:
+            raise RuntimeError((self.directory / "programs.log").read_text(encoding="utf-8"))
+
+
+@contextmanager
+def running():
+    """Give a server that runs while the block does."""
+    directory = Path(tempfile.mkdtemp(prefix="animerag-pg-"))
+    directory.chmod(0o700)
+    server = Server(programs(), directory)
+    try:
+        server.prepare()
+        yield server
+        server.stop("immediate")
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)

@@ -1,0 +1,291 @@
+"""The library in PostgreSQL: what it finds, what it says when the server is not as it should be, and moving there."""
+
+import asyncio
+import json
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import psycopg
+import pytest
+from sqlalchemy import text
+
+from animerag import readers
+from animerag.catalogue import sample
+from animerag.composition import open_services
+from animerag.config import load_settings
+from animerag.errors import InvalidInputError, LibraryError
+from animerag.ingestion.importer import SourceFile
+from animerag.jobs.jobs import Control
+from animerag.models.imports import ImportKind
+from animerag.models.shows import Show
+from animerag.storage import backup, full_text, transfer
+from animerag.storage.library import Library, show_rows
+from animerag.storage.schema_version import VERSION
+from animerag.text.documents import Document
+
+QUESTIONS = (
+    "fleets in space",
+    "a girl who travels through time",
+    "Ghost in the Shell",
+    "shin'ya and the ghost's house",
+    "進撃の巨人",
+    "銀河の話",
+    "pokémon café naïve",
+    "the of and",
+    "war 1988 robots wars",
+)
+
+
+async def put(library, *shows):
+    number = await library.begin_import(ImportKind.OWN, "file", "hash")
+    await library.store(show_rows([Document.of(show) for show in shows], number), collection="c")
+
+
+@pytest.fixture
+async def library(postgresql_url):
+    opened = await Library.open(postgresql_url)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def twin(tmp_path):
+    opened = await Library.open(tmp_path / "twin.db")
+    yield opened
+    await opened.close()
+
+
+def hits(found):
+    return [(hit.id, round(hit.score, 3)) for hit in found]
+
+
+async def same_hits(one, other, questions):
+    for question in questions:
+        for options in ({}, {"names": False}, {"ids": [str(number) for number in range(0, 400, 3)]}):
+            expected = await one.search_words(question, k=20, **options)
+            assert hits(await other.search_words(question, k=20, **options)) == hits(expected), (question, options)
+
+
+SHOWS = (
+    Show(id="1", title="Ghost in the Shell", description="A cyborg hunts a ghost. " * 40, votes=9),
+    Show(id="2", title="Shin'ya Shokudou", description="A café at night; naïve guests, ghosts and wars.", votes=5),
+    Show(id="3", title="進撃の巨人", titles=("進撃の巨人", "Attack on Titan"), description="銀河の話。", votes=7),
+    Show(id="4", title="Fleet of the Fleets", tags=("space", "war"), description="In space, 1988.", votes=5),
+    Show(id="5", title="House", description="The house of the ghost and Shin ya. Travelling travellers.", votes=5),
+    Show(id="6", title="Pokemon", description="", votes=None),
+)
+
+
+async def test_words_find_the_same_shows_with_the_same_scores_as_in_sqlite(library, twin):
+    for each in (library, twin):
+        await put(each, *SHOWS)
+        await put(
+            each, *(Show(id=f"{n}", title=f"Filler {n}", description="robots time war " * n) for n in range(10, 40))
+        )
+        await put(each, SHOWS[0])
+    await same_hits(twin, library, QUESTIONS)
+    for phrase in ("ghost in the shell", "a ghost. A cyborg", "shell ghost", "Shin'ya", "night naïve", "space war"):
+        assert await library.mentions(phrase) == await twin.mentions(phrase), phrase
+
+
+@pytest.mark.long
+@pytest.mark.timeout(180)
+async def test_the_real_shows_are_found_alike(real_export, library, twin):
+    shows = [row for row in readers.read(real_export) if isinstance(row, Show)]
+    for each in (twin, library):
+        await put(each, *shows)
+    questions = [text for show in shows[::100] for text in (show.title, show.description[:60]) if text]
+    await same_hits(twin, library, questions)
+
+
+async def test_text_that_postgresql_refuses_and_large_numbers_are_stored(library):
+    show = Show(
+        id="1", title="N\0ul", description="x" * 3_000_000 + " " + "word " * 40_000, votes=2**40, tags=("a\0b",)
+    )
+    await put(library, show, Show(id="2", title="長い" * 3000, description="鬼" * 5000))
+    stored = await library.show("1")
+    assert (stored.title, stored.votes, len(stored.description)) == ("N\ufffdul", 2**40, len(show.description))
+    assert await library.read(lambda connection: connection.scalar(text("SELECT count(*) FROM word_shows"))) == 2
+
+
+async def test_changes_of_another_process_are_seen_within_two_seconds(library, postgresql_url):
+    before = await library.revision()
+    script = (
+        "import asyncio, sys\nfrom animerag.storage.library import Library\n"
+        "async def main():\n    library = await Library.open(sys.argv[1])\n"
+        "    for _ in range(20):\n        await library.bump_revision()\n    await library.close()\nasyncio.run(main())"
+    )
+    others = [await asyncio.create_subprocess_exec(sys.executable, "-c", script, postgresql_url) for _ in range(2)]
+    for _ in range(20):
+        await library.bump_revision()
+    assert [await other.wait() for other in others] == [0, 0]
+    async with asyncio.timeout(2):
+        while await library.revision() != before + 60:
+            await asyncio.sleep(0.05)
+
+
+async def test_a_killed_process_gives_its_locks_back(library, tmp_path, postgresql_url):
+    script = (
+        "import asyncio, sys, time\nfrom pathlib import Path\nfrom animerag.storage.library import Library\n"
+        "async def main():\n    library = await Library.open(sys.argv[1])\n"
+        "    locks = await library.locks(Path('.'))\n    assert locks.imports.acquire()\n"
+        "    print(locks.lease, flush=True)\n    time.sleep(60)\nasyncio.run(main())"
+    )
+    child = subprocess.Popen([sys.executable, "-c", script, postgresql_url], stdout=subprocess.PIPE, text=True)
+    lease = child.stdout.readline().strip()
+    locks = await library.locks(tmp_path)
+    assert not locks.is_free(lease)
+    assert not locks.imports.acquire()
+    assert locks.others()
+    with pytest.raises(InvalidInputError, match="stop it first"):
+        await transfer.require_unused(postgresql_url, tmp_path)
+    child.kill()
+    child.communicate()
+    async with asyncio.timeout(5):
+        while not locks.is_free(lease):
+            await asyncio.sleep(0.02)
+    assert locks.imports.acquire()
+    assert locks.clear_dead()
+    assert not locks.clear_dead()
+    locks.imports.release()
+    locks.close()
+
+
+async def test_locks_survive_a_connection_that_is_cut(library, tmp_path, postgresql_url):
+    locks, other = await library.locks(tmp_path), await library.locks(tmp_path)
+    assert locks.imports.acquire()
+    with psycopg.connect(postgresql_url, autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name LIKE 'animerag%' AND pid <> pg_backend_pid()"
+        )
+    assert not locks.is_free(locks.lease)
+    assert not other.imports.acquire()
+    assert (await library.counts()).shows == 0, "a read goes on over another connection"
+    await library.set_meta("a", "b")
+    for each in (locks, other):
+        each.close()
+
+
+async def test_what_cannot_be_opened_is_said_in_a_sentence(postgresql_server, postgresql_url):
+    name = postgresql_url.split("/", 3)[3].split("?")[0]
+    postgresql_server.sql("DROP ROLE IF EXISTS locked")
+    postgresql_server.sql("CREATE ROLE locked LOGIN PASSWORD 'right'")
+    for url, sentence in (
+        (postgresql_server.url(name, user="locked:wrong"), "Correct user and password"),
+        (postgresql_server.url("nowhere"), "Create it with `createdb`"),
+        (f"postgresql://animerag@/{name}?host=/nowhere", "Start PostgreSQL"),
+        (postgresql_server.url("postgres", user="locked:right"), "GRANT CREATE ON SCHEMA"),
+    ):
+        with pytest.raises(LibraryError, match=sentence) as refused:
+            await Library.open(url)
+        assert "wrong" not in str(refused.value)
+        assert "\n" not in str(refused.value)
+
+
+async def test_a_password_may_come_from_a_file(postgresql_server, postgresql_url, tmp_path, monkeypatch):
+    name = postgresql_url.split("/", 3)[3].split("?")[0]
+    postgresql_server.sql("DROP ROLE IF EXISTS locked")
+    postgresql_server.sql("CREATE ROLE locked SUPERUSER LOGIN PASSWORD 'right'")
+    passwords = tmp_path / "pgpass"
+    passwords.write_text(f"*:*:{name}:locked:right\n")
+    passwords.chmod(0o600)
+    monkeypatch.setenv("PGPASSFILE", str(passwords))
+    library = await Library.open(postgresql_server.url(name, user="locked"))
+    assert (await library.counts()).shows == 0
+    await library.close()
+
+
+async def test_another_schema_and_another_programs_tables_are_refused(library, postgresql_url, postgresql_server):
+    await library.set_meta("schema_version", str(VERSION + 1))
+    with pytest.raises(LibraryError, match="newer animerag"):
+        await Library.open(postgresql_url)
+    with psycopg.connect(postgresql_url, autocommit=True) as connection:
+        connection.execute("DROP TABLE facts")
+    with pytest.raises(LibraryError, match="another program"):
+        await Library.open(postgresql_url)
+
+
+async def test_a_server_that_goes_away_loses_nothing_and_is_used_again(library, postgresql_server):
+    await put(library, SHOWS[0])
+    postgresql_server.stop()
+    try:
+        with pytest.raises(LibraryError, match="could not be read"):
+            await library.counts()
+        with pytest.raises(LibraryError, match="No change of this step was saved"):
+            await put(library, SHOWS[1])
+    finally:
+        postgresql_server.start()
+    assert (await library.counts()).shows == 1
+    await put(library, SHOWS[1])
+    assert (await library.counts()).shows == 2
+
+
+@pytest.fixture
+async def filled(settings, postgresql_url):
+    """Settings of a catalogue in SQLite with an answer, a job and vectors, and the same in an empty PostgreSQL."""
+    async with open_services(settings, warm=False) as services:
+        with sample.catalogue() as path:
+            await services.ingestion.run([SourceFile(path=path, name="sample.json")], Control())
+        await services.answering.ask("What is Trigun about?")
+        await services.library.embeddings.save("m", {"h": np.arange(4, dtype=np.float32)})
+        await services.library.set_meta("nul", "a\0b")
+    return settings, load_settings(
+        data_dir=settings.data_dir, chroma_url=settings.chroma_url, database_url=postgresql_url
+    )
+
+
+async def answers(settings):
+    async with open_services(settings, warm=False) as services:
+        assert (await services.maintenance.check()).healthy
+        retrieved = await services.retriever.search("a gunman with a bounty in a desert")
+        return [source.show.id for source in retrieved.sources]
+
+
+async def test_a_catalogue_moves_there_and_back_whole(filled, tmp_path):
+    sqlite, postgresql = filled
+    moved = await transfer.copy(sqlite.database, postgresql.database)
+    assert moved.shows > 100
+    with pytest.raises(InvalidInputError, match="is not empty"):
+        await transfer.copy(sqlite.database, postgresql.database)
+    assert await answers(postgresql) == await answers(sqlite)
+    back = await transfer.copy(postgresql.database, tmp_path / "back.db")
+    assert back.rows == {**moved.rows, "answers": back.rows["answers"], "facts": back.rows["facts"]}
+    again = load_settings(
+        data_dir=tmp_path / "again", chroma_url=sqlite.chroma_url, database_url=f"sqlite:///{tmp_path}/back.db"
+    )
+    assert await answers(again) == await answers(sqlite)
+    async with open_services(postgresql, warm=False) as services:
+        await put(services.library, Show(id="new", title="New"))
+
+
+async def test_a_copy_that_differs_leaves_the_target_empty(filled, monkeypatch):
+    sqlite, postgresql = filled
+
+    async def lossy(connection, rows):
+        await connection.execute(text("UPDATE shows SET title = 'other' WHERE number = 3"))
+
+    monkeypatch.setattr(full_text, "put", lossy)
+    with pytest.raises(LibraryError, match="the table shows differs"):
+        await transfer.copy(sqlite.database, postgresql.database)
+    library = await Library.open(postgresql.database)
+    assert (await library.counts()).shows == 0
+    await library.close()
+
+
+async def test_a_backup_restores_into_either_database(filled, tmp_path):
+    sqlite, postgresql = filled
+    first, second = tmp_path / "first.zip", tmp_path / "second.zip"
+    shows = await asyncio.to_thread(backup.write, sqlite.database, sqlite.data_dir, first)
+    restore = (first, postgresql.database, postgresql.data_dir)
+    assert await asyncio.to_thread(lambda: backup.restore(*restore, replace=False)) == shows
+    with pytest.raises(InvalidInputError, match="not empty"):
+        await asyncio.to_thread(lambda: backup.restore(*restore, replace=False))
+    assert await asyncio.to_thread(lambda: backup.restore(*restore, replace=True)) == shows
+    (before,) = postgresql.data_dir.glob("before-*.zip")
+    with zipfile.ZipFile(before) as file:
+        assert json.loads(file.read("backup.json"))["shows"] == shows
+    assert await asyncio.to_thread(backup.write, postgresql.database, postgresql.data_dir, second) == shows
+    assert await answers(postgresql) == await answers(sqlite)
