@@ -144,9 +144,10 @@ def _put_in_place(directory: Path, names: list[str], database: Path | str, data_
         _put_into_database(directory / LIBRARY, database, data_dir, replace=replace)
     (data_dir / _UPLOADS).mkdir(parents=True, exist_ok=True)
     for name in names:
-        if name != _LIBRARY:
+        if name != LIBRARY:
             shutil.move(directory / name, data_dir / name)  # the library may be on another disk
-    place = database.parent if isinstance(database, Path) else data_dir
+    if isinstance(database, str):
+        return
     if database.exists():
         _keep_beside(database, database.with_name(f"{database.name}.before-{_now():%Y%m%d-%H%M%S}"))
     (directory / LIBRARY).replace(database)
