@@ -60,7 +60,7 @@ def history_tab(*, busy: bool) -> None:  # noqa: ARG001 - nothing is started her
 
 
 def shown(found: Experiment | None) -> None:
-    """Draw the experiment that is shown, beside the baseline."""
+    """Draw the chosen experiment, compared with the baseline."""
     if found is None:
         return
     service, call = session.services().comparison, session.runtime().call

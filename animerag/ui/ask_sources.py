@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from animerag.ui import source_dialog
+from animerag.ui import cards, session, source_dialog
 from animerag.ui.text import counted, label
 
 if TYPE_CHECKING:
@@ -66,39 +66,47 @@ def draw(item: Exchange, about: Mapping[int, str], *, buttons: bool) -> None:
         cited = set(answer.citations)
         used = [one for one in numbered if one[1].show.id in cited or one[0] in about]
         others = [one for one in numbered if one not in used]
-    _cards(item, used, about, buttons=buttons)
+    if about and buttons:
+        _as_shows(used, about)
+    else:
+        _cards(item, used, buttons=buttons)
     if others:
         with st.expander(f"{counted(len(others), 'more show')} considered", icon=":material/manage_search:"):
-            _cards(item, others, about, buttons=buttons)
+            _cards(item, others, buttons=buttons)
 
 
-def _cards(item: Exchange, sources: Sequence[tuple[int, Source]], about: Mapping[int, str], *, buttons: bool) -> None:
+def _as_shows(sources: Sequence[tuple[int, Source]], about: Mapping[int, str]) -> None:
+    """Draw the shows of a list as they are now, each with what the list says of it."""
+    ids = [source.show.id for _, source in sources]
+    now = session.runtime().call(session.services().library.shows(ids, records=False))
+    shown = [(number, now.get(source.show.id, source.show)) for number, source in sources]
+    cards.grid([cards.Card(show=show, reason=_reason(about.get(number, ""))) for number, show in shown], key="ask")
+
+
+def _cards(item: Exchange, sources: Sequence[tuple[int, Source]], *, buttons: bool) -> None:
     with st.grid("auto", min_column_width=_CARD_PX):
         for number, source in sources:
             with st.container(border=True, height="stretch", gap="xsmall"):
-                _card(item, number, source, about.get(number), buttons=buttons)
+                _card(item, number, source, buttons=buttons)
 
 
-def _card(item: Exchange, number: int, source: Source, about: str | None, *, buttons: bool) -> None:
+def _card(item: Exchange, number: int, source: Source, *, buttons: bool) -> None:
     show = source.show
     name = label(f"{number} · {show.title}")
     if not buttons:
         st.markdown(f"**{name}**")
     elif st.button(name, key=f"ask_source_{number}", type="tertiary", help="Open this source"):
         source_dialog.source(item, number)
-    if about is not None:
-        st.caption(label(_without_brackets(about)))
-        return
     facts = [show.native_title, str(show.year or ""), counted(show.episodes, "episode") if show.episodes else ""]
     st.caption(label(" · ".join(filter(None, facts))))
     if matched := match(source):
         st.caption(label(matched))
 
 
-def _without_brackets(about: str) -> str:
-    """Return what stands in brackets at the beginning as plain words: "(1985, OVA): short" as "1985, OVA. short"."""
-    first, closing, rest = about.partition(")")
-    return f"{first[1:]}{rest.replace(':', '.', 1)}" if about.startswith("(") and closing else about
+def _reason(about: str) -> str:
+    """Return what a line of a list says besides its facts: "Robot (1985, OVA): short" as "Robot · short"."""
+    name, _, rest = about.partition("(")
+    return " · ".join(filter(None, [name.strip(), rest.partition(")")[2].strip(" :")]))
 
 
 def match(source: Source) -> str:

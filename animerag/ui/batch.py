@@ -56,7 +56,7 @@ def choose() -> None:
 
 
 def _prepare(data: bytes, name: str) -> None:
-    if len(data) > MAX_MB * 2**20:  # the browser alone enforces the widget's limit
+    if len(data) > MAX_MB * 2**20:  # only the browser enforces the widget's limit
         raise InvalidInputError(f"{name} is larger than {MAX_MB} MB: split it into several files.")
     digest = hashlib.sha256(data).hexdigest()
     path = session.services().spool.store(data).path

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from animerag.storage.batch_runs import BatchRun, RunRow
 
 _MARKS = re.compile(r"\*\*|^> ", re.MULTILINE)  # of Markdown: a table shows text as it is
-_PAGE_ROWS = 50  # a table of thousands would be sent to the browser anew at every look
+_PAGE_ROWS = 50  # a table of thousands would be sent to the browser again at every poll
 _FILES = {".csv": "text/csv", ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}
 _FILES[".jsonl"] = "application/jsonl"
 _SHOWN: dict[str, tuple[AnswerStatus | None, ...] | None] = {

@@ -41,24 +41,24 @@ def show_error(sentence: str) -> None:
 
 
 @contextlib.contextmanager
-def error_boundary(tell: Callable[[str], None] = show_error) -> Iterator[None]:
+def error_boundary(report: Callable[[str], None] = show_error) -> Iterator[None]:
     """Turn an error inside into one sentence; what follows on the page is still drawn."""
     try:
         yield
     except AnimeRAGError as error:
-        tell(str(error))
+        report(str(error))
     except TimeoutError:
         log.warning("a page waited too long", exc_info=True)
-        tell("This took too long. Try again.")
+        report("This took too long. Try again.")
     except Exception as error:
         log.exception("a page failed")
-        tell(f"Unexpected error ({type(error).__name__}). The log under System has the details.")
+        report(f"Unexpected error ({type(error).__name__}). The log under System has the details.")
 
 
 def foot() -> None:
     """Draw the sidebar's last lines: the model, how many shows, running jobs."""
     services = session.services()
-    st.caption(label(f"{_who(services)} · {counted(session.look().shows, 'show')}"))
+    st.caption(label(f"{_who(services)} · {counted(session.refresh_status().shows, 'show')}"))
     running = sum(job.running for job in session.services().jobs.all())
     if running and not session.is_demo():
         st.page_link("pages/system.py", label=f"{counted(running, 'job')} running", icon=":material/sync:")
@@ -155,18 +155,18 @@ def _indexing_takes() -> str:
 
 def job_watched(
     job: Job,
-    tell: Callable[[Job], str],
+    status: Callable[[Job], str],
     draw: Callable[[Job], None] | None = None,
     fraction: Callable[[Job], float] = lambda job: job.control.progress.fraction,
 ) -> None:
-    """Poll a job: a bar with the words of `tell`, and Cancel; the page is drawn again when it has ended."""
+    """Poll a job: a bar with the words of `status`, and Cancel; the page is drawn again when it has ended."""
 
     @st.fragment(run_every=POLL_S)
     def poll() -> None:
         if not job.running:
             st.rerun()
         bar, action = st.columns([5, 1], vertical_alignment="center")
-        bar.progress(fraction(job), label(tell(job)))
+        bar.progress(fraction(job), label(status(job)))
         stopping = job.state == "cancelling"
         if action.button("Cancel", key=f"cancel_{job.id}", disabled=stopping, icon=":material/stop:", width="stretch"):
             session.cancel_job(job)

@@ -110,7 +110,7 @@ def _misses(judged: Evaluation) -> None:
 
 
 def _titles(ids: Sequence[str]) -> list[str]:
-    """Return the titles of shows; an id that is not in the catalogue stands for itself."""
+    """Return the titles of shows; for an id that is not in the catalogue, the id itself."""
     shows = session.runtime().call(session.services().library.shows(ids))
     return [shows[show_id].title if show_id in shows else show_id for show_id in ids]
 

@@ -20,7 +20,7 @@ _TEST_S = 180.0
 
 
 def found(*, declined: bool = False) -> list[ModelServer]:
-    """Return servers on this machine that could write answers, looked for once in a session."""
+    """Return servers on this machine that could write answers, searched for once in a session."""
     key = "offers_all" if declined else "offers"
     servers: list[ModelServer] | None = st.session_state.get(key)
     if servers is None:
@@ -42,7 +42,7 @@ def _offered(server: ModelServer, *, page: str, declinable: bool) -> None:
     line, models, use, decline = st.columns(
         [4, 3, 1.4, 1.4] if many else [7, 0.1, 1.4, 1.4], vertical_alignment="center"
     )
-    name = label(f"{server.name} found on this machine" + ("." if many else f": {first}. Use it to write answers?"))
+    name = label(f"{server.name} runs on this machine" + ("." if many else f": {first}. Use it to write answers?"))
     line.markdown(name, help=escape(server.url))
     key = f"{page}_{server.url}"
     model = first

@@ -83,24 +83,24 @@ def _reopen() -> None:
 # ── Catalogue and jobs ───────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def look() -> Status:
-    """Count what is there, for `status` to be given in this run of the page."""
-    st.session_state.pop(_STATUS, None)  # whatever goes wrong, an earlier run's is not taken for this one's
-    seen = st.session_state[_STATUS] = _counted()
-    return seen
+def refresh_status() -> Status:
+    """Count the shows, for `status` to return in this run of the page."""
+    st.session_state.pop(_STATUS, None)  # an error below must not leave the status of an earlier run
+    counts = st.session_state[_STATUS] = _counted()
+    return counts
 
 
 def status() -> Status:
-    """Return what this run of the page has counted already, once, or count."""
-    kept: Status | None = st.session_state.pop(_STATUS, None)
-    return kept or _counted()
+    """Return the status that this run of the page has counted, once, else count."""
+    counted_before: Status | None = st.session_state.pop(_STATUS, None)
+    return counted_before or _counted()
 
 
 def _counted() -> Status:
-    """Count what is there; the first look at an empty catalogue starts to take in the sample."""
+    """Count the shows; at first, an empty catalogue starts to load the sample."""
     catalogue, jobs = services().catalogue, services().jobs
     seen = runtime().call(catalogue.status())
-    # A sample that failed is tried again by the user, not by every rerun.
+    # The user, not every rerun, tries a sample again that failed to load.
     if not seen.shows and jobs.latest(SAMPLE_JOB) is None:
         runtime().call(catalogue.start_sample(jobs))
     return seen
@@ -134,23 +134,23 @@ def tags() -> list[str]:
 
 
 def cached_by_revision(name: str, look_up: Callable[[], Awaitable[T]]) -> T:
-    """Return what depends on the catalogue's shows alone, looked up again only when they have changed."""
+    """Return what depends only on the shows of the catalogue, computed again when they have changed."""
     key = f"of_catalogue_{name}"
 
-    async def looked_up() -> tuple[int, T] | None:
+    async def if_changed() -> tuple[int, T] | None:
         revision = await services().library.revision()
-        return None if kept is not None and kept[0] == revision else (revision, await look_up())
+        return None if cached is not None and cached[0] == revision else (revision, await look_up())
 
-    kept: tuple[int, T] | None = st.session_state.get(key)
-    fresh = runtime().call(looked_up())
+    cached: tuple[int, T] | None = st.session_state.get(key)
+    fresh = runtime().call(if_changed())
     if fresh is not None:
-        kept = st.session_state[key] = fresh
-    assert kept is not None
-    return kept[1]
+        cached = st.session_state[key] = fresh
+    assert cached is not None
+    return cached[1]
 
 
 def forget_cached(name: str) -> None:
-    """Let this be looked up again."""
+    """Compute this again when it is asked for next."""
     st.session_state.pop(f"of_catalogue_{name}", None)
 
 

@@ -36,7 +36,7 @@ Values: TypeAlias = dict[str, Any]  # settings by their names
 
 
 def form() -> None:
-    """Draw what can be changed; a change is tested, saved, and applies at once to every tab."""
+    """Draw the settings; a change is tested, saved, and applied to every tab at once."""
     settings = session.runtime().call(session.services().preferences.current())
     fixed = session.services().preferences.fixed
     if note := st.session_state.pop(_SAVED, None):
@@ -44,7 +44,7 @@ def form() -> None:
     fields = _Fields(settings, fixed)
     about = "The provider is tested with one word first. Running questions in other tabs are stopped."
     _draw(fields, _common, "Test and save", about)
-    more = st.expander("More", icon=":material/tune:", key="settings_more", on_change="rerun")
+    more = st.expander("More settings", icon=":material/tune:", key="settings_more", on_change="rerun")
     if more.open:  # a dozen controls that few need take as long to draw as the rest of the page
         with more:
             _draw(fields, _more, "Save", "The change applies at once. Running questions in other tabs are stopped.")
@@ -166,7 +166,7 @@ def _more(fields: _Fields) -> Values:
             "verbosity": fields.choice("verbosity", _VERBOSITIES),
             "answer_language": fields.text("answer_language", "`auto` is the language of the question."),
         }
-    about = "A question that names one show is answered from that show alone, while the searches still run."
+    about = "Answers a question that names one show from that show, without waiting for the searches."
     wanted["early_start"] = fields.switch("early_start", about)
     about = "Otherwise recommendations and Home leave them out; lists and searches always have them."
     wanted["show_restricted"] = fields.switch("show_restricted", about)
@@ -219,7 +219,7 @@ def _done(note: str) -> None:
 
 
 def connection_test() -> None:
-    """Draw the button that tests the models in use, and what the test found."""
+    """Draw the button that tests the models in use, and its result."""
     if not st.button("Test the models", icon=":material/network_check:", key="settings_try"):
         return
     with st.spinner("Testing the models"):

@@ -31,7 +31,7 @@ def provider(name: str) -> str:
 
 
 def models(services: Services) -> dict[str, str]:
-    """Return who makes vectors and who writes answers, with the address of a server that is not OpenAI's."""
+    """Return the models of vectors and answers, with the address of a server that is not OpenAI's."""
     address = services.settings.openai_base_url
     writer = "openai" if services.answering.written_by_a_model else "local"
     writers = {
@@ -82,7 +82,7 @@ def chroma_trouble() -> str | None:
 
 
 def doctor(report: DoctorReport) -> None:
-    """Say whether index and library agree."""
+    """Draw whether index and library agree."""
     repaired = f" {counted(report.repaired, 'show')} repaired." if report.repaired else ""
     if report.healthy:
         st.success(f"Index and library agree on {counted(report.shows, 'show')}.{repaired}", icon=":material/check:")
@@ -102,7 +102,7 @@ def doctor(report: DoctorReport) -> None:
 
 
 def gate() -> None:
-    """Draw what the provider's gate and the event loop do, once a second."""
+    """Draw requests in flight, limits and event-loop lag, once a second."""
     st.subheader("In progress", anchor=False)
 
     @st.fragment(run_every=1.0)
@@ -121,12 +121,12 @@ def gate() -> None:
         left = "–" if state.requests_left is None else f"{state.requests_left:,}"
         places[-2].metric("Requests left", left, help="As the provider reported with its last answer.")
         lag = "–" if lag_s is None else moment(lag_s)
-        places[-1].metric("Loop lag (p95)", lag, help="How long the loop kept work waiting, 95th percentile.")
+        places[-1].metric("Event-loop lag (p95)", lag, help="How long the event loop makes work wait, 95th percentile.")
         if state.cool_down_s > 0:
             st.warning(label(f"Waiting {state.cool_down_s:.0f} s: {state.reason}."), icon=":material/hourglass_top:")
         notes = []
         if state.rate_limited:
-            notes.append(f"{counted(state.rate_limited, 'time')} asked to slow down")
+            notes.append(f"rate limited {counted(state.rate_limited, 'time')}")
         if state.retries:
             notes.append(f"{counted(state.retries, 'call')} retried")
         if state.tokens_left is not None:

@@ -153,27 +153,29 @@ def found(provider, monkeypatch):
 
 def test_a_server_on_this_machine_is_offered_and_used_when_chosen(app, found):
     app.run()
-    until(app, lambda page: "Ollama found on this machine" in said(page))
+    visit(app, "ask")
+    until(app, lambda page: "Ollama runs on this machine" in said(page))
     assert not session.services().answering.written_by_a_model  # never silently
 
     [use] = [one for one in app.button if one.label == "Use it"]
     use.click().run()
     assert session.services().answering.written_by_a_model
     assert session.services().embedder.provider == "local"
-    assert "found on this machine" not in said(app)
+    assert "runs on this machine" not in said(app)
     assert f"gpt-5-nano (http://127.0.0.1:{found}/v1)" in said(visit(app, "system"))
 
 
 @pytest.mark.usefixtures("found")
 def test_a_server_that_was_declined_is_offered_only_in_settings(app):
     app.run()
-    until(app, lambda page: "Ollama found on this machine" in said(page))
+    visit(app, "ask")
+    until(app, lambda page: "Ollama runs on this machine" in said(page))
     [decline] = [one for one in app.button if one.label == "Not now"]
     decline.click().run()
-    assert "found on this machine" not in said(app)
+    assert "runs on this machine" not in said(app)
     app.run()
-    assert "found on this machine" not in said(app)
-    assert "found on this machine" in said(visit(app, "settings"))
+    assert "runs on this machine" not in said(app)
+    assert "runs on this machine" in said(visit(app, "settings"))
 
 
 def test_a_level_used_from_compare_is_shown_at_once(sampled):
