@@ -27,10 +27,12 @@ _LONGEST_PHRASE = 6  # words
 _NOT = re.compile(
     r"\b(?:nothing (?:with|about|from|in)|anything but|everything but|all but|all except|other than|apart from|aside from|excluding|exclude|except(?: for)?|leav(?:e|ing) out|skip(?:ping)?|ignor(?:e|ing)|außer|ausser"
     r"|without(?: any)?|w/o|minus|isn['’]?t(?: about)?|is not(?: about)?|aren['’]?t|are not|don['’]?t (?:want|like|have|need)|do(?:es)? not (?:have|contain|include|involve)|doesn['’]?t (?:have|contain|include|involve)"
-    r"|wasn['’]?t|weren['’]?t|not (?:about|in|an?|the|any|for|too|so|tagged|from)|not|no|non|never|neither|nor|ohne|nicht|keine?n?|avoid|hate|sick of|tired of|no more|keinen?)(?=[\s,\x00-]|$)"
+    r"|wasn['’]?t|weren['’]?t|not (?:about|in|an?|the|any|for|too|so|tagged|from)|not|no|non|never|neither|nor|ohne|nicht|keine?n?|avoid|hate|sick of|tired of|no more|less(?! than\b| dark| sad| violent)|keinen?)(?=[\s,\x00-]|$)"
 )
-_NOT_AFTER = re.compile(r"[\s-](?:less|free)\b|(?:では|じゃ)ない|以外|のない|なし|抜き|を除く|を除いて")
-_OR = re.compile(r"\b(?:or|oder|either)\b|/|または|もしくは|か(?=\s*[^\s。？?])")
+_NOT_AFTER = re.compile(
+    r"-(?:less|free)\b|\s(?:less|free)\b(?=\s*(?:$|[,.;?!]|(?:anime|shows?|movies?|series|films?)\b))|(?:では|じゃ)ない|以外|のない|なし|抜き|を除く|を除いて"
+)
+_OR = re.compile(r"\b(?:or|oder|either|vs|versus|compared (?:to|with))\b|/|または|もしくは|か(?=\s*[^\s。？?])")
 _AND = re.compile(r"\b(?:and|und|plus|as well as|also|both)\b|&|,|、")
 _BUT = re.compile(r"\b(?:but|aber|though|yet)\b|;|\.\s")
 _SERIES = re.compile(r"(?<!the )(?<!this )(?<!that )(?<!of )\bseries\b")

@@ -26,7 +26,7 @@ _FRAMES = tuple(
         rf"\b(?:anime|shows?|series|something|anything|movies?|films?|more|stuff|titles?|^)\s*like\s+{_TITLE}(?= but\b|{_END})",
         rf"\b(?:if|since|because)?\s*i (?:really |just |also )?(?:lik|lov|enjoy)(?:e|ed)\s+{_TITLE}(?:\s+and\s+(?P<b>[^?!,;]+?))?(?= what\b| but\b|{_END})",
         rf"\b(?:seasons?|parts?|sequels?|prequels?|soundtrack|music|openings?|endings?|rating|score|genres?|tags|episodes|studio|director|author|plot|synopsis|summary) (?:of|to|for|in)\s+{_TITLE}(?= do i\b| are there\b| have i\b| is\b|{_END})",
-        rf"\b(?:how many|which|what) seasons (?:does|did|has|of|do)\s+{_TITLE}(?= have\b| got\b| are\b|{_END})",
+        rf"\b(?:how many|which|what) (?:seasons|parts) (?:does|did|has|of|do)\s+{_TITLE}(?= have\b| got\b| are\b|{_END})",
         rf"\b(?:all|every|list|the)(?: of)?(?: the)?\s+(?P<a>[^?!,;]+?)\s+seasons{_END}",
         rf"\border (?:do|should|can|must) (?:i|we|you|one) (?:watch|see)\s+{_TITLE}(?= in\b|{_END})",
         rf"\border (?:of|for|to watch)\s+(?:the )?{_TITLE}(?= series\b| in\b|{_END})",

@@ -106,7 +106,7 @@ def _quantity(match: re.Match[str], _today: int) -> Condition | None:
     said, after = (match["cmp"] or "").strip(), match["post1"] or match["post2"] or ""
     operator: Operator = _operator(after, _AFTER) or _operator(said, _COMPARE) or "="
     number, name = _plain(_number(match, "n")), _unit(match)
-    if name is None and said and operator != "=" and number <= 10 and not isinstance(number, int):
+    if name is None and said and operator != "=" and number <= 10 and "." in match["n"]:
         name = "rating"  # "over 8.5" says nothing else
     if name is None and after and operator != "=" and number < 10:
         name = "rating" if after == "+" else None
@@ -121,6 +121,10 @@ def _quantity(match: re.Match[str], _today: int) -> Condition | None:
     if said in ("around", "about", "roughly") and name == "episodes":
         return And((Predicate(name, ">=", round(number * 0.75)), Predicate(name, "<=", round(number * 1.25))))
     return Predicate(name, operator, number)
+
+
+def _hours(match: re.Match[str], _today: int) -> Condition:
+    return Predicate("duration", _operator(match["cmp"].strip(), _COMPARE) or "=", _plain(60 * _number(match, "n")))
 
 
 def _led(match: re.Match[str], _today: int) -> Condition | None:
@@ -291,6 +295,7 @@ PATTERNS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], int], Condition 
             rf"{_RATED}?\b(?:between|from|with)?\s*{_NUMBER.format('low')}\s*(?:and|to|-|–|—|~|〜)\s*{_NUMBER.format('high')}{_UNIT}?",
             _between,
         ),
+        (rf"{_PRE}{_NUMBER.format('n')}\s*-?\s*(?:hours?|hrs?)\b(?: long)?", _hours),
         (_LED, _led),
         (rf"{_RATED}?{_PRE}?(?<![\w.]){_NUMBER.format('n')}{_POST.format(1)}{_UNIT}?{_POST.format(2)}", _quantity),
         (

@@ -62,6 +62,7 @@ _FIRST_AT_END = re.compile(
 _BEST = re.compile(r"\b(?:best|top|highest rated|greatest)\b")
 _WHICH_ONE = re.compile(r"\bwhich(?: one)? (?:is|was|has|had|came|got|lasted|ran|started|ended|aired)\b")
 _OF_FEW = re.compile(r"^(?!.*\bthan (?:in )?\d).*\b(?:which of|of the two|the two)\b")
+_LEAST = re.compile(r"\b(?:least(?: of)?|fewest|rarest|lowest|worst)\b")
 _EACH = re.compile(r"\b(?:each|every|per|by)\b|ごと|別")
 _BARE_TOP = re.compile(r"\btop\b|トップ")
 
@@ -93,11 +94,15 @@ def _read_measure(reading: Question) -> Slots:
         if asked is None:
             continue
         group = _first_of(reading, "groups", "group")
-        field = _first_of(reading, "fields", "field") or _measured(reading)
+        field = "" if measure == "share" else _first_of(reading, "fields", "field") or _measured(reading)
         if measure in ("count", "distinct") and not group:
             return {}
         _claim_words(reading, asked)
-        return {"measure": measure, "field": field, **({"group": group} if group else {})}
+        slots: Slots = {"measure": measure, "field": field, **({"group": group} if group else {})}
+        reading.take(_LEAST, "order")
+        if _LEAST.search(reading.text):
+            slots["order"] = Order(field="votes", descending=False)  # of groups: those with the least first
+        return slots
     return {}
 
 

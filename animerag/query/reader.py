@@ -46,6 +46,7 @@ _GIVE = re.compile(r"^(?:please )?(?:give|show|find|suggest|recommend|pick|name)
 _SO_MANY = re.compile(
     r"\b(?P<n>[2-8]|two|three|four|five|six|seven|eight) (?=(?:[\w-]+ ){0,3}(?:movies|films|shows|anime|series|titles|things|ones|ovas)\b)"
 )
+_VERSUS = re.compile(r"\b(?:vs|versus|compared (?:to|with))\b")
 _MORE_OF = re.compile(
     r"^compare (?:my |the )?(?:number of )?(?:[\w-]+ ){0,2}[\w-]+ (?:and|with|to|vs\.?) [a-z]|^(?:are|is|do|have|what|which)\b.{0,30}\bmore\b .{2,40}\b(?:or|than)\b (?!\d)[a-z]"
 )
@@ -99,6 +100,8 @@ def read(question: str, names: Sequence[Named], vocabulary: Gazetteer, today: in
         condition = either(*kinds)
         slots |= {"measure": "count", "group": "each"}
         intent, by_rule = "stats", True
+    if intent == "stats" and isinstance(condition, Or) and _VERSUS.search(reading.text) and not slots.get("group"):
+        slots["group"] = "each"
     if intent in ("my_list", "field") and mine:
         condition = both(condition, *mine)
     return Reading(

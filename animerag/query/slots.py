@@ -69,6 +69,7 @@ _AIRED_AFTER = re.compile(
 _ASKING = re.compile(
     r"^(?:who|whose|what|which|where|when|how|is|are|was|were|does|do|did|has|can|could|tell|name|list|show|give|find|any|all|every|everything|anything|anime|movies?|films?|series|shows?|titles?|studio|ghibli|good|best|great|popular|new|recommend|something|stuff|works|i want|one|two|three|five|ten|the (?:best|top))\b|[?？]\s*$|[\u3040-\u30ff\u4e00-\u9fff]"
 )
+_WHAT_HAS = re.compile(r"^(?:what|which)(?: (?:ones?|shows?|anime|series|movies?|of (?:my|the) \w+))? (?:has|have) $")
 _ABOUT_A = re.compile(
     r"\b(?:about|with|where|at|becomes?|as|has)\b(?: (?:an?|the|some|his|her|their|of))?(?: [\w-]+){0,2} $"
 )
@@ -96,7 +97,9 @@ def missing_topics(reading: Question, vocabulary: Gazetteer) -> tuple[str, ...]:
         match = pattern.search(reading.rest)
         if topic in vocabulary.recorded or match is None or not match.group().strip():
             continue
-        if not asks or _ABOUT_A.search(reading.text[: match.start()]):
+        if not asks or (
+            _ABOUT_A.search(reading.text[: match.start()]) and not _WHAT_HAS.match(reading.text[: match.start()])
+        ):
             continue
         reading.claim(match.start(), match.end(), "missing")
         found.append(topic)

@@ -85,7 +85,8 @@ def measure(plan: Plan, table: FieldIndex, filters: Filters, *, japanese: bool) 
             heading="その値は記録されていません。" if japanese else heading,
             missing=missing,
         )
-    best = max(known, key=lambda name: (known[name], len(groups[name]), name))
+    least_first = plan.order is not None and not plan.order.descending
+    best = max(known, key=lambda name: (-known[name] if least_first else known[name], len(groups[name]), name))
     number = len(shows)
     if plan.measure != "count":
         number = sum(value_of(show, field) is not None for show in shows)
@@ -215,7 +216,10 @@ def _rows(plan: Plan, measured: dict[str, float], groups: dict[str, list[Show]])
         names = sorted(measured, key=lambda name: (name.split()[-1], _SEASONS.get(name.split()[0], "")))
         if len(names) <= _ROWS:
             return names
-    return sorted(measured, key=lambda name: (-measured[name], -len(groups[name]), name))
+    least_first = plan.order is not None and not plan.order.descending
+    return sorted(
+        measured, key=lambda name: (measured[name] if least_first else -measured[name], -len(groups[name]), name)
+    )
 
 
 def _rounded(value: float) -> int | float:
@@ -243,6 +247,8 @@ def _heading(one: _Measure, labels: Sequence[str], *, japanese: bool) -> str:
     what = "number of shows" if plan.measure == "count" else f"{plan.measure} {name}".replace("sum ", "total ")
     if not plan.group:
         return f"The {what} of {counted}{of} is {value}."
-    if plan.group == "each":
+    if plan.group == "each" and plan.measure == "count":
         return f"More {one.best}: {value}."
-    return f"The {what} by {plan.group}, of {counted}{of}. Highest: {one.best}, with {value}."
+    end = "Lowest" if plan.order is not None and not plan.order.descending else "Highest"
+    by = "" if plan.group == "each" else f" by {plan.group}"
+    return f"The {what}{by}, of {counted}{'' if plan.group == 'each' else of}. {end}: {one.best}, with {value}."

@@ -16,6 +16,7 @@ from animerag.query.reader import placed_words, plan_of, read
 from animerag.query.rendering import render
 
 TAGS = ("comedy", "romance", "horror", "isekai", "mecha", "harem", "ecchi", "gore", "drama", "mystery", "sports")
+LEAST_FIRST = Order(field="votes", descending=False)
 WORDS = vocabulary((*TAGS, "kids", "manga", "light novel", "original work", "slice of life", "iyashikei", "shounen"))
 
 
@@ -481,6 +482,24 @@ def test_every_word_ends_in_one_place(question):
             {"condition": Predicate("year", "<=", 1989), "order": None},
         ),
         ("anime with an average score below 6", None, "list", {"condition": Predicate("rating", "<", 6)}),
+        ("what share is rated above 8", None, "stats", {"measure": "share", "condition": Predicate("rating", ">", 8)}),
+        (
+            "which genre do I have least of",
+            None,
+            "stats",
+            {"group": "tag", "order": Order(field="votes", descending=False)},
+        ),
+        ("median rating of films vs OVAs", None, "stats", {"measure": "median", "group": "each"}),
+        ("the longest under 8.0", None, "superlative", {"condition": Predicate("rating", "<", 8)}),
+        ("films longer than 2 hours", None, "list", {}),
+        ("I only have 20 minutes", None, "recommend", {"minutes": 20}),
+        ("what has subtitles in german", None, "unsupported", {"missing": ("dub",)}),
+        (
+            "anything like Dawn but with less romance",
+            "Dawn",
+            "similar",
+            {"condition": Not(Predicate("tag", "=", "romance"))},
+        ),
         ("what percent is romance", None, "stats", {"measure": "share", "condition": Predicate("tag", "=", "romance")}),
         ("compare mecha and comedy", None, "stats", {"measure": "count", "group": "each"}),
         ("shows I can finish in a weekend", None, "recommend", {"minutes": 960}),
