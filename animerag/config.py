@@ -1,6 +1,6 @@
 """Settings: the only reader of the environment.
 
-An option wins over the environment, that over `.env`, that over what was saved in the app, that over the default.
+The order of precedence is: option, environment, `.env`, value saved in the app, default.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     from animerag.models.providers import ProviderName
 
-_HOST = re.compile(r"[a-z0-9_]([a-z0-9._-]*[a-z0-9_])?")  # what browsers send of a name: punycode, lower case
+_HOST = re.compile(r"[a-z0-9_]([a-z0-9._-]*[a-z0-9_])?")  # host names as browsers send them: punycode, lower case
 
-_TOKEN = re.compile(r"[!-~]+")  # what an Authorization header carries as it is
+_TOKEN = re.compile(r"[!-~]+")  # characters that an Authorization header can contain
 
 log = logging.getLogger(__name__)
 
@@ -34,16 +34,16 @@ ProviderChoice = Literal["auto", "openai", "local"]
 Level = Annotated[int, Field(ge=1, le=256)] | Literal["auto"]
 
 _PACKAGE = Path(__file__).parent
-_BUNDLE = _PACKAGE / "bundle"  # setup.py puts the app's files there in a wheel; a checkout does not have it
+_BUNDLE = _PACKAGE / "bundle"  # setup.py puts the app's files there in a wheel; it does not exist in a checkout
 
 
 def app_script() -> Path:
-    """Return the script that `streamlit run` starts: the wheel's own, or the one at the top of the checkout."""
+    """Return the script that `streamlit run` starts: the one in the wheel, or the one in the checkout."""
     return (_BUNDLE if _BUNDLE.is_dir() else _PACKAGE.parent) / "app.py"
 
 
 def _default_data_dir() -> Path:
-    """Return `.animerag` here for a checkout and where one exists already, else the user's directory for data."""
+    """Return `.animerag` in the working directory if it exists or in a checkout, else the user's data directory."""
     here = Path(".animerag")
     if here.is_dir() or not _BUNDLE.is_dir():
         return here
@@ -78,7 +78,7 @@ SAVABLE = {
 
 
 class Settings(BaseSettings):
-    """What the user configured. Secrets never show in `repr`."""
+    """The user's configuration. Secrets never appear in `repr`."""
 
     model_config = SettingsConfigDict(
         env_prefix="ANIMERAG_",
@@ -95,15 +95,15 @@ class Settings(BaseSettings):
     chat_provider: ProviderChoice = "auto"
     chat_model: str = "gpt-5-nano"  # the cheapest current model that follows citation rules
     embedding_model: str = "text-embedding-3-small"
-    embedding_dimensions: int | None = Field(None, ge=1, le=16_384)  # asked for, where a server takes that
+    embedding_dimensions: int | None = Field(None, ge=1, le=16_384)  # requested from servers that support it
     api: Literal["auto", "responses", "chat"] = "auto"
-    reasoning_effort: str = "low"  # sources carry the facts; long reasoning only delays the first word
+    reasoning_effort: str = "low"  # the facts are in the sources; long reasoning only delays the first word
     verbosity: str = "low"
-    answer_language: str = Field("auto", max_length=40)  # of answers that a model writes; `auto`: as the question
-    sources: int = Field(8, ge=1, le=50)  # shows that a question is answered from
+    answer_language: str = Field("auto", max_length=40)  # of answers by a model; `auto`: the question's
+    sources: int = Field(8, ge=1, le=50)  # shows per answer
     fold_synopsis: bool = False  # on a show's page, until the show was begun
-    show_restricted: bool = False  # in recommendations and on Home; lists and searches always have them
-    early_start: bool = False  # a model answers about the one show a question names, without waiting for the searches
+    show_restricted: bool = False  # in recommendations and on Home; lists and searches always include them
+    early_start: bool = False  # if a question names one show, answer from it without waiting for the searches
     data_dir: Path = Field(default_factory=_default_data_dir)
     database_url: SecretStr | None = None  # PostgreSQL has the password in it
     shoko_key: SecretStr | None = None  # of a user of Shoko Server, for `animerag sync shoko`
@@ -114,12 +114,12 @@ class Settings(BaseSettings):
     chroma_database: str | None = None
     ingest_concurrency: Level = "auto"
     query_concurrency: Level = "auto"
-    batch_size: int = Field(100, ge=1, le=2048)  # 2048 inputs is the API's limit for one request
+    batch_size: int = Field(100, ge=1, le=2048)  # the API allows 2048 inputs per request
     max_rpm: int | None = Field(None, ge=1)
     max_tpm: int | None = Field(None, ge=1)
     max_cost_usd: float | None = Field(None, ge=0)
-    prices: dict[str, float] = Field(default_factory=dict)  # USD a million tokens, by model
-    hosts: Annotated[tuple[str, ...], NoDecode] = ()  # names the app may be reached by, besides those of loopback
+    prices: dict[str, float] = Field(default_factory=dict)  # USD per million tokens, by model
+    hosts: Annotated[tuple[str, ...], NoDecode] = ()  # host names of the app besides loopback
     api_token: SecretStr | None = None  # opens /mcp, /v1 and /api on the app's port
     otlp_endpoint: str | None = None
     debug: bool = False
@@ -149,7 +149,7 @@ class Settings(BaseSettings):
     @classmethod
     def _fit_for_a_header(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not _TOKEN.fullmatch(value.get_secret_value()):
-            raise ValueError("it may have letters, digits and punctuation of ASCII only, and no spaces")
+            raise ValueError("use only ASCII letters, digits and punctuation, without spaces")
         return value
 
     @field_validator("database_url")
@@ -164,7 +164,7 @@ class Settings(BaseSettings):
         )
 
     def provider_for(self, choice: ProviderChoice) -> ProviderName:
-        """Resolve `auto`: a key or a base URL means `openai`, neither means the embedded default."""
+        """Resolve `auto`: `openai` with a key or a base URL, otherwise `local`."""
         if choice != "auto":
             return choice
         return "openai" if self.openai_api_key or self.openai_base_url else "local"
@@ -181,7 +181,7 @@ class Settings(BaseSettings):
 
     @property
     def provider_key(self) -> str | None:
-        """Return the key that calls to the provider carry.
+        """Return the API key for calls to the provider.
 
         An address saved in the app gets none: anyone who can open the page could otherwise send the key anywhere.
         """
@@ -203,10 +203,10 @@ class Settings(BaseSettings):
             bad = {_name(problem) for problem in error.errors()}
             if not bad & wanted.keys():  # the environment itself has become invalid
                 raise SettingsError(" ".join(_sentence(problem) for problem in error.errors())) from None
-            log.warning("saved settings that cannot be used are left out: %s", ", ".join(sorted(bad)))
+            log.warning("invalid saved settings are ignored: %s", ", ".join(sorted(bad)))
             return self.with_saved({name: value for name, value in wanted.items() if name not in bad})
         merged = self.model_copy(update={name: getattr(checked, name) for name in wanted})
-        merged._saved = frozenset(wanted)  # noqa: SLF001 - ours
+        merged._saved = frozenset(wanted)  # noqa: SLF001 - same class
         return merged
 
     @property
@@ -240,7 +240,7 @@ def load_settings(**options: Any) -> Settings:
 
 
 def _as_demo(settings: Settings) -> Settings:
-    """Keep strangers away from the owner's catalogue and key: a demo has its own data, and asks no provider."""
+    """Separate a demo from the owner's catalogue and key: it has its own data and uses no provider."""
     own = {"data_dir": settings.data_dir / "demo", "database_url": None, "covers": None, "api_token": None}
     local = {"embedding_provider": "local", "chat_provider": "local", "openai_api_key": None, "openai_base_url": None}
     return settings.model_copy(update={**own, **local})
@@ -279,7 +279,7 @@ def _complaint_of(problem: Any) -> str:
 
 
 def _exclude_loopback_from_proxies() -> None:
-    """Exclude loopback addresses from a proxy: the app talks to servers of its own there."""
+    """Exclude loopback addresses from a proxy: the app's own servers are there."""
     for name in ("NO_PROXY", "no_proxy"):
         hosts = [host for host in os.environ.get(name, "").split(",") if host]
         os.environ[name] = ",".join(dict.fromkeys([*hosts, "127.0.0.1", "localhost"]))

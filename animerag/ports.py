@@ -180,21 +180,21 @@ class VectorIndex(Protocol):
 
 
 class OpenIndex(VectorIndex, Protocol):
-    """An index with a life of its own: where it answers, and its start and end."""
+    """A vector index that can be started and closed."""
 
     @property
     def mode(self) -> Literal["local", "remote", "in process"]:
-        """Say where it works: in this machine's server, in another's, or in this process and for reading only."""
+        """Return where it runs: a local server, a remote one, or read-only in this process."""
         ...
 
     @property
     def url(self) -> str | None:
-        """Return the server's address; None while none is connected."""
+        """Return the server's address; None if none is connected."""
         ...
 
     @property
     def tenant(self) -> str | None:
-        """Return the tenant that holds the index; None for the default one."""
+        """Return the tenant of the index; None for the default one."""
         ...
 
     async def start(self) -> None:

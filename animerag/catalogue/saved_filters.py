@@ -1,4 +1,4 @@
-"""Lists of Catalogue that are saved by name: each is the part of its address behind the question mark."""
+"""Saved lists of the Catalogue page: each is a name and the query string of its address."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 
 _PREFIX = "filter:"
 _LONGEST_NAME, _LONGEST_QUERY, _MOST = 60, 3000, 50
-_PASSING = ("show", "gaps", "page", "saved")  # what of an address says where somebody is, not which list it is
+_PASSING = ("show", "gaps", "page", "saved")  # parameters of an address that do not select the list
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedFilter:
-    """A list by its name: `query` is written as addresses are, `parameters` by name, those of one name in order."""
+    """A named list: `query` is the query string, `parameters` are its values by name, in order."""
 
     name: str
     query: str
 
     @property
     def parameters(self) -> dict[str, list[str]]:
-        """Return what a link to the list carries."""
+        """Return the parameters of a link to the list."""
         values: dict[str, list[str]] = {}
         for name, value in parse_qsl(self.query):
             values.setdefault(name, []).append(value)
@@ -35,10 +35,10 @@ class SavedFilter:
 
 
 class SavedFilters:
-    """Stores filters in the library, so that every window and a backup have them."""
+    """Stores filters in the library, so that all windows and backups have them."""
 
     def __init__(self, library: Library) -> None:
-        """Nothing is read before it is asked for."""
+        """Nothing is read yet."""
         self._library = library
 
     async def all(self) -> list[SavedFilter]:
@@ -47,17 +47,17 @@ class SavedFilters:
         return [SavedFilter(name=name, query=stored[name]) for name in sorted(stored, key=str.casefold)]
 
     async def save(self, name: str, parameters: Mapping[str, Sequence[str]]) -> SavedFilter:
-        """Save a list under a name, in place of an earlier one of that name.
+        """Save a list under a name, and replace an earlier one with that name.
 
-        Raises InvalidInputError for a name that is empty or too long, for a list without filters, and for too many;
+        Raises InvalidInputError if the name is empty or too long, the list has no filters, or there are too many;
         LibraryError.
         """
         name = " ".join(name.split())
         if not 0 < len(name) <= _LONGEST_NAME:
-            raise InvalidInputError(f"A name has 1 to {_LONGEST_NAME} characters: change it.")
+            raise InvalidInputError(f"The name is too long or empty: use 1 to {_LONGEST_NAME} characters.")
         query = urlencode({key: list(values) for key, values in parameters.items() if key not in _PASSING}, doseq=True)
         if not query:
-            raise InvalidInputError("There is no filter to save: set one first.")
+            raise InvalidInputError("There is no filter to save: choose one first.")
         if len(query) > _LONGEST_QUERY:
             raise InvalidInputError("These filters are too long to be saved: use fewer.")
         others = [one for one in await self.all() if one.name != name]
@@ -67,5 +67,5 @@ class SavedFilters:
         return SavedFilter(name=name, query=query)
 
     async def delete(self, name: str) -> None:
-        """Delete a filter; one that is not there is no error. Raises LibraryError."""
+        """Delete a filter; an unknown one is not an error. Raises LibraryError."""
         await self._library.set_meta(_PREFIX + name, "")

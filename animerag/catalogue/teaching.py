@@ -1,6 +1,6 @@
-"""Corrections by the user: the show that a question meant gets the title it was called by, and a row in a sheet.
+"""Corrections by the user: the right show of a question gets the title that the question used, and a row in a sheet.
 
-The sheet, `my_questions.csv` in the data directory, is one for `animerag evaluate`: what was wrong once can be tested.
+The sheet, `my_questions.csv` in the data directory, works with `animerag evaluate`, so that corrections can be tested.
 """
 
 from __future__ import annotations
@@ -30,26 +30,26 @@ _PATIENCE_S = 10.0
 
 
 class Teaching:
-    """Stores which show a question meant."""
+    """Stores the show that a question meant."""
 
     def __init__(self, library: Library, editing: Editing, sheet: Path) -> None:
-        """`sheet` is made with the first correction."""
+        """`sheet` is created with the first correction."""
         self._library = library
         self._editing = editing
         self.sheet = sheet
 
     async def correct(self, question: str, show_id: str, title: str = "") -> Show:
-        """Note that a question means this show, and return the show.
+        """Record that a question means this show, and return the show.
 
-        `title` is what the question calls it, and becomes one of its titles; it is empty for a description. A question
+        `title` is what the question calls it, and is added to its titles; it is empty for a description. A question
         that was corrected before gets the new show. Raises InvalidInputError, LibraryError and what an edit raises.
         """
         asked, called = " ".join(question.split()), " ".join(title.split())
         if not asked or max(len(asked), len(called)) > _LONGEST:
-            raise InvalidInputError(f"A question and a title have 1 to {_LONGEST} characters: shorten them.")
+            raise InvalidInputError(f"The question or title is too long or empty: use 1 to {_LONGEST} characters.")
         show = await self._library.show(show_id)
         if show is None:
-            raise InvalidInputError("This show is not in the catalogue any more.")
+            raise InvalidInputError("This show is no longer in the catalogue.")
         if called and normalise(called) not in {normalise(one) for one in (show.title, *show.titles)}:
             others = [one for one in show.titles if one != show.title]
             show = await self._editing.edit(show_id, {"titles": [show.title, *others, called]})
@@ -66,10 +66,10 @@ class Teaching:
                     csv.writer(file).writerows([_COLUMNS, *rows, row])
                 fresh.replace(self.sheet)
         except (OSError, TimeoutError) as error:
-            raise LibraryError(f"{self.sheet} cannot be written: close it elsewhere, and try again.") from error
+            raise LibraryError(f"{self.sheet} cannot be written: close it in other programs and try again.") from error
 
     def _rows(self) -> list[list[str]]:
-        """Return the rows below the heading; those that somebody wrote there in another shape stay as they are."""
+        """Return the rows below the heading; rows edited into another form are not changed."""
         if not self.sheet.exists():
             return []
         with self.sheet.open(encoding="utf-8-sig", newline="") as file:

@@ -1,4 +1,4 @@
-"""The values that travel between the rooms: frozen, and validated once, where data comes in.
+"""The values that packages exchange: frozen, and validated once, where data enters.
 
 Knows nothing of files, databases, providers or pages; each module holds one subject.
 Way through: `shows` come from `imports`, `filters` restrict them, `retrieval` finds them, `answers` cite them.

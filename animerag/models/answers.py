@@ -113,7 +113,7 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finish:
-    """The last event of an answer's stream: how it ended and what it used."""
+    """The last event of an answer's stream: its status and usage."""
 
     status: AnswerStatus
     usage: Usage = Usage()

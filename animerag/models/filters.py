@@ -25,7 +25,7 @@ _RANGES = ("year", "episodes", "rating", "votes")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """One part of `Filters`, as a chip shows it; `key` is what `Filters.without` and `search(ignore=…)` take."""
+    """One part of `Filters`, as shown in a chip; `Filters.without` and `search(ignore=…)` accept its `key`."""
 
     key: str
     label: str
@@ -33,13 +33,13 @@ class Condition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filters:
-    """Conditions on a show's fields, all of which must hold; None or empty asks for nothing.
+    """Conditions on a show's fields, all of which must hold; None or empty means no condition.
 
     Bounds are inclusive; ratings go from 0 to 10. `tags` and `without_tags` are compared without case. `statuses`
-    allows any of those named; "none" stands for a show that is not in the owner's list. `title` is a word or words
-    that one of a show's titles must contain. `types` and `seasons` allow any of those named. `aired_from` and
-    `aired_to` are ISO dates, whole or in part: "2012-04" as an upper bound allows all of April. `restricted` asks for
-    shows for adults only, or for others. A show whose field is unknown meets no bound on it.
+    allows any of those named; "none" stands for a show that is not in the owner's list. `title` is text that one
+    of a show's titles must contain. `types` and `seasons` allow any of those named. `aired_from` and
+    `aired_to` are full or partial ISO dates: "2012-04" as an upper bound allows all of April. `restricted` selects
+    shows for adults only, or others. A show with an unknown field meets no bound on it.
     """
 
     year_from: int | None = None
@@ -122,7 +122,7 @@ class Filters:
 
 
 def _last_day(bound: Any) -> Any:
-    """Return what an upper bound sorts by: a date in part means its last day, so "2012" is later than "2012-04"."""
+    """Return the sort key of an upper bound: a partial date means its last day, so "2012" is later than "2012-04"."""
     return f"{bound}-99" if isinstance(bound, str) else bound
 
 

@@ -1,4 +1,4 @@
-"""Imports: what became of each row and each file."""
+"""Imports: the outcome of each row and each file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from animerag.models.providers import Usage
 
 
 class ImportKind(StrEnum):
-    """Where shows came from; the first import by an owner replaces the sample."""
+    """The origin of shows; the first import by the owner replaces the sample."""
 
     SAMPLE = "sample"
     OWN = "own"
@@ -59,7 +59,7 @@ class FileReport:
     years: tuple[int, int] | None  # the first and the last
     without_year: int
     episodes: tuple[int, float, int] | None  # fewest, median, most
-    titles: tuple[str, ...]  # a few
+    titles: tuple[str, ...]  # some examples
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +73,7 @@ class Concurrency:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListConflict:
-    """A value of your list that a file says otherwise; `stays` where the stored one is an edit that outlasts files."""
+    """A value of your list that differs in a file; `stays` if the stored value is an edit, which imports keep."""
 
     id: str
     title: str
@@ -89,7 +89,7 @@ class IngestReport:
 
     read: int = 0
     ingested: int = 0
-    changed: int = 0  # of those ingested, how many were in the catalogue before
+    changed: int = 0  # of the ingested rows, how many were already in the catalogue
     unchanged: int = 0
     duplicate: int = 0
     quarantined: int = 0
@@ -111,5 +111,5 @@ class IngestReport:
 
     @property
     def throughput(self) -> float:
-        """Shows stored a second."""
+        """Return the shows stored per second."""
         return self.ingested / self.seconds if self.seconds else 0.0

@@ -19,7 +19,7 @@ class Priority(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """Tokens that a provider counted; `cost_usd` is None where no price is known, never 0."""
+    """Tokens that a provider counted; `cost_usd` is None if the price is unknown, never 0."""
 
     input_tokens: int = 0
     output_tokens: int = 0

@@ -1,4 +1,4 @@
-"""The result of a search: sources with their evidence, and what the fields of shows answer."""
+"""The result of a search: sources with their evidence, and answers from fields."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Source:
 
     @property
     def distance(self) -> float | None:
-        """Return the cosine distance; None where the vector search did not find it."""
+        """Return the cosine distance; None if the vector search did not find the show."""
         return next((item.distance for item in self.evidence if item.distance is not None), None)
 
 
@@ -128,10 +128,10 @@ class FactAnswer:
     value: int | float | str | None = None
     filters: Filters = Filters()
     sort: Sort | None = None
-    unknown: int = 0  # shows that meet the conditions and have no value to be ordered by
+    unknown: int = 0  # shows that meet the conditions but lack the sort field
     undecided: tuple[str, ...] = ()  # ids of shows that lack a field which a condition needs
-    conditions: tuple[str, ...] = ()  # of the plan, as JSON gives them: "type=movie", "not tag=comedy"
-    labels: tuple[str, ...] = ()  # the same in words: "movies", "not comedy"
+    conditions: tuple[str, ...] = ()  # of the plan, as in JSON: "type=movie", "not tag=comedy"
+    labels: tuple[str, ...] = ()  # the same as labels: "movies", "not comedy"
     complete: bool = False
     ignored: tuple[str, ...] = ()  # words that look like a condition and were not applied
     missing: tuple[str, ...] = ()  # fields that the question asks for and the catalogue does not record
@@ -142,7 +142,7 @@ class FactAnswer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ambiguity:
-    """Words of the question that name several shows ("Berserk": 1997 or 2016?); all are among the sources."""
+    """Words of the question that name several shows ("Berserk": 1997 or 2016?); all of them are sources."""
 
     phrase: str
     options: tuple[NamedShow, ...]
@@ -150,11 +150,11 @@ class Ambiguity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retrieval:
-    """What the searches found for one question, best first; `no_match` when the catalogue has nothing on it.
+    """The result of all searches for one question, best first; `no_match` if the catalogue has nothing on it.
 
-    `conditions` are read from the question and restrict what is found; `preferences` only rank it. `filters` were set
-    beside the question and always restrict. `intent` is the plan's. `missing` says which season of a show is asked for
-    and not there, or what is asked for and not recorded; `not_recorded` names the latter.
+    `conditions` come from the question and restrict the result; `preferences` only rank it. `filters` were set beside
+    the question and always restrict. `intent` is the plan's. `missing` is a message about a season that does not exist
+    or a field that is not recorded; `not_recorded` lists such fields.
     """
 
     question: str

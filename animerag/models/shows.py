@@ -25,7 +25,7 @@ _JAPANESE_WRITING = re.compile(r"[ぁ-ヿ一-鿿]")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RelatedShow:
-    """A show that another one points to; it need not be in the catalogue."""
+    """A show that another one refers to; it may be missing from the catalogue."""
 
     id: str
     title: str
@@ -40,7 +40,7 @@ class Origin:
     file: str
     line: int
     notes: tuple[str, ...] = ()
-    reference: bool = False  # the file only completes what is known of shows that are there
+    reference: bool = False  # the file only adds values to existing shows
     source_id: str = ""  # the show's id in that file; "" where it is the id in the catalogue
 
 
@@ -57,9 +57,9 @@ class Show:
     is `year`. `restricted` is true of shows for adults only. `tag_weights` run from 0 to 1 and name tags as `tags` do.
     `source` is the kind of work it was made from ("manga"), `duration` counts minutes an episode.
 
-    What its owner has on disk: `owned_episodes`, `missing_episodes` of those that aired, `file_size` in bytes, the
-    languages of all files by English name, and the `resolution` of the largest ("1080p"). `spoiler_tags` are those of
-    `tags` that give away how the story goes.
+    Files of the owner: `owned_episodes`, aired episodes without a file (`missing_episodes`), `file_size` in bytes,
+    the languages of all files by English name, and the `resolution` of the largest ("1080p"). `spoiler_tags` are
+    the `tags` that reveal the plot.
     """
 
     id: str
@@ -106,7 +106,7 @@ class Show:
 
     @property
     def english_title(self) -> str | None:
-        """Return the first other title that is written in plain letters and differs in more than case, or None."""
+        """Return the first other title in ASCII letters that differs in more than case, or None."""
         own = "".join(filter(str.isalnum, self.title.casefold()))
         for title in self.titles:
             letters = "".join(filter(str.isalnum, title.casefold()))
@@ -122,7 +122,7 @@ class StoredShow:
     id: str
     title: str
     titles: tuple[str, ...]
-    beginning: str  # of its description
+    beginning: str  # the first characters of its description
     year: int | None
     episodes: int | None
 
@@ -134,7 +134,7 @@ class Provenance:
     file: str
     source_id: str
     overlay: bool
-    at: str  # when, in UTC
+    at: str  # time of the import, in UTC
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

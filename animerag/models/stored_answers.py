@@ -14,7 +14,7 @@ from animerag.models.retrieval import Branch, Evidence, Source, Timings
 class StoredSource:
     """A source of a stored answer: the show as it was when the question was asked.
 
-    `distance` is a cosine distance; None where the vector search did not find the show.
+    `distance` is a cosine distance; None if the vector search did not find the show.
     """
 
     show_id: str
@@ -82,7 +82,7 @@ class StoredSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredAnswer:
-    """One question's answer as journals, pages, exports and evaluation read it.
+    """The answer to one question as journals, pages, exports and evaluation read it.
 
     `number` is the question's place, from 0. `attempts` counts the calls to a provider; it is None outside a run, as is
     `same_as`, the number of the row whose answer this one shares.
@@ -146,10 +146,9 @@ class StoredAnswer:
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> Self:
-        """Return what `as_json` made of an answer, by this version or an earlier one.
+        """Return an answer from the JSON of `as_json`, written by this version or an earlier one.
 
-        Keys that an earlier version did not write have their defaults. Raises KeyError without a question or status,
-        ValueError for a status that does not exist.
+        Missing keys get default values. Raises KeyError without a question or status, ValueError for an unknown status.
         """
         result = stored.get("result")
         return cls(
@@ -191,6 +190,6 @@ class StoredAnswer:
 
 
 def _fields(kind: type[Evidence | Timings | Usage | Result], stored: dict[str, Any]) -> dict[str, Any]:
-    """Return those values of a JSON object that a dataclass has fields for, with tuples for lists."""
+    """Return the values of a JSON object that are fields of a dataclass, with lists as tuples."""
     names = {field.name for field in fields(kind)}
     return {name: tuple(value) if isinstance(value, list) else value for name, value in stored.items() if name in names}

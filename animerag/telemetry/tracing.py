@@ -138,17 +138,17 @@ class Trace:
     about: Mapping[str, str | int | float]
 
 
-_hearers: list[Callable[[Trace], None]] = []
+_subscribers: list[Callable[[Trace], None]] = []
 
 
 @contextmanager
-def subscribe(hear: Callable[[Trace], None]) -> Iterator[None]:
-    """Call `hear` with every trace that ends in this block, on the trace's own loop; it must not block."""
-    _hearers.append(hear)
+def subscribe(receive: Callable[[Trace], None]) -> Iterator[None]:
+    """Call `receive` with every trace that ends in this block, on the trace's own loop; it must not block."""
+    _subscribers.append(receive)
     try:
         yield
     finally:
-        _hearers.remove(hear)
+        _subscribers.remove(receive)
 
 
 def emit(name: str, spans: Sequence[Span], **about: str | float | None) -> None:
@@ -156,8 +156,8 @@ def emit(name: str, spans: Sequence[Span], **about: str | float | None) -> None:
 
     A `__` in a name stands for a dot; values of None are left out.
     """
-    if _hearers and spans:
+    if _subscribers and spans:
         known = {key.replace("__", "."): value for key, value in about.items() if value is not None}
         trace = Trace(name=name, spans=tuple(spans), about=known)
-        for hear in _hearers:
+        for hear in _subscribers:
             hear(trace)
