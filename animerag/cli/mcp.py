@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import sys
 from typing import TYPE_CHECKING
 
-from animerag.cli.job_runner import DONE, services
+from animerag.cli.job_runner import CANCELLED, DONE, on_interrupt, services
 from animerag.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -30,6 +33,16 @@ async def run(_options: argparse.Namespace) -> int:
         if (error.name or "").split(".")[0] not in {"mcp", "mcp_types"}:
             raise
         raise InvalidInputError(NO_MCP) from None
+    stopped = asyncio.Event()
+    on_interrupt(stopped.set)
     async with services(warm=True) as opened:
-        await build(LocalBackend(opened)).run_stdio_async()
-    return DONE
+        serving = asyncio.create_task(build(LocalBackend(opened)).run_stdio_async(), name="MCP over stdio")
+        stopping = asyncio.create_task(stopped.wait(), name="stop")
+        await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if serving.done():
+            await serving
+            return DONE
+    # The services are closed. A thread still waits for input, which only the end of the process interrupts.
+    sys.stderr.flush()
+    os._exit(CANCELLED)

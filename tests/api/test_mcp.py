@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import re
+import signal
 import subprocess
 import sys
 from contextlib import asynccontextmanager
@@ -337,7 +338,7 @@ def test_without_the_extra_the_command_says_how_to_get_it(without_mcp, settings,
     assert "pip install 'animerag[mcp]'" in capsys.readouterr().err
 
 
-def test_without_the_extra_the_other_doors_are_open(without_mcp, sample_runtime):
+def test_without_the_extra_the_other_endpoints_are_served(without_mcp, sample_runtime):
     with served(sample_runtime, TOKEN) as url:
         headers = {"Authorization": f"Bearer {TOKEN}"}
         refused = httpx2.post(f"{url}/mcp", json={}, headers=headers)
@@ -353,6 +354,25 @@ def test_the_sdk_sets_up_no_logging_of_its_own(api, monkeypatch):
     build(RuntimeBackend(lambda: api.runtime))
 
     assert root.handlers == []
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+def test_ctrl_c_ends_the_command_and_closes_the_catalogue(settings):
+    command = [sys.executable, "-m", "animerag", "mcp"]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "ANIMERAG_DATA_DIR": str(settings.data_dir),
+        "ANIMERAG_CHROMA_URL": settings.chroma_url,
+    }
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as process:
+        process.stdin.write(b'{"jsonrpc": "2.0", "id": 1, "method": "ping"}\n')
+        process.stdin.flush()
+        assert b'"id":1' in process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+    assert list((settings.data_dir / "processes").glob("*.lock")) == []
 
 
 def test_the_command_is_in_the_help():
