@@ -1,9 +1,9 @@
-"""The pictures and the tour of the README, taken from the real app over the sample, in Chromium.
+"""Take the pictures and the tour for the README from the real app with the sample, in Chromium.
 
     .venv/bin/python benchmarks/tour.py [--to docs]
 
-Writes `home.png`, `ask.png`, `compare.png`, and `tour.gif` of at most 30 s and 3 MB. `walk` is what they show. A test of
-the browser suite takes the same walk, and fails once a title or a part of a page that the pictures show is gone.
+Writes `home.png`, `ask.png`, `compare.png`, and `tour.gif` of at most 30 s and 3 MB, which shows `walk`. A test of the
+browser suite takes the same walk, and fails if a title or a part of a page in the pictures is missing.
 """
 
 import argparse

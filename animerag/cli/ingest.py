@@ -107,7 +107,8 @@ def _print_report(report: IngestReport, options: argparse.Namespace, *, expected
         print_files(report.files)
         print_counts(report, "would be stored" if dry_run else "stored")
         if report.usage.embedding_tokens:
-            cost = "cost unknown" if report.usage.cost_usd is None else f"${report.usage.cost_usd:.4f}"
+            usd = report.usage.cost_usd
+            cost = "cost unknown" if usd is None else f"${usd:.4f}" if usd else "no cost"
             estimated = ", estimated: the provider reported no usage" if report.usage.estimated else ""
             tokens = counted(report.usage.embedding_tokens, "token")
             print(f"About {tokens} to embed, {cost}." if dry_run else f"{tokens} embedded, {cost}{estimated}.")

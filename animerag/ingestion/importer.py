@@ -290,5 +290,7 @@ def _digest(files: Sequence[SourceFile]) -> str:
             with file.path.open("rb") as opened:
                 digest.update(hashlib.file_digest(opened, "sha256").digest())
         except OSError as error:
-            raise InvalidInputError(f"{file.name} cannot be read: {error.strerror or error}.") from error
+            raise InvalidInputError(
+                f"{file.name} cannot be read ({error.strerror or error}): check its path and permissions."
+            ) from error
     return digest.hexdigest()

@@ -96,7 +96,7 @@ class NumberParser:
         return float(result[1].replace(",", ".")) if result else self._refuse(value, label)
 
     def _refuse(self, value: object, label: str) -> Any:
-        self.notes.append(f"The {label} “{text(str(value)[:400])[:40]}” cannot be used and was left out.")
+        self.notes.append(f"The value “{text(str(value)[:400])[:40]}” for {label} cannot be used and was left out.")
         return None
 
 

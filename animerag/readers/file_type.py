@@ -51,7 +51,9 @@ def stored_size(path: Path, name: str) -> int:
     try:
         size = path.stat().st_size
     except OSError as error:
-        raise InvalidInputError(f"{name} cannot be read: {error.strerror or error}.") from error
+        raise InvalidInputError(
+            f"{name} cannot be read ({error.strerror or error}): check its path and permissions."
+        ) from error
     if size > MAX_FILE_BYTES and not (size <= MAX_DATABASE_BYTES and is_database(path, name)):
         raise InvalidInputError(f"{name} is larger than {MAX_FILE_BYTES // 2**20} MB: split it into smaller files.")
     return size
@@ -82,7 +84,9 @@ def _open(path: Path, name: str) -> io.BufferedReader:
     try:
         return path.open("rb")
     except OSError as error:
-        raise InvalidInputError(f"{name} cannot be read: {error.strerror or error}.") from error
+        raise InvalidInputError(
+            f"{name} cannot be read ({error.strerror or error}): check its path and permissions."
+        ) from error
 
 
 class _Inflating(io.RawIOBase):

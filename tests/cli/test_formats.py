@@ -54,9 +54,9 @@ def test_a_table_without_a_title_column_is_read_once_you_name_it(run, table):
     ("options", "says"),
     [
         (["--encoding", "utf-8"], "is not text in UTF-8"),
-        (["--encoding", "klingon"], "no encoding called klingon"),
+        (["--encoding", "klingon"], "klingon is not a known encoding"),
         (["--column", "Titel"], "is not FIELD=HEADING"),
-        (["--column", "name=Titel"], "There is no field name"),
+        (["--column", "name=Titel"], "name is not a field"),
         (["--delimiter", "xx", "--column", "title=Titel"], "cannot separate columns"),
         (["--column", "title=Titel", "--id-prefix", "A B"], "is not a valid prefix"),
     ],
@@ -74,5 +74,5 @@ def test_notes_on_imported_rows_are_not_failures(run, tmp_path):
     )
     status, _, err = run("ingest", str(path))
     assert status == 0
-    assert "shows.csv:3: The episodes “many” cannot be used and was left out." in err
+    assert "shows.csv:3: The value “many” for episodes cannot be used and was left out." in err
     assert "10 more notes" in err
