@@ -55,7 +55,9 @@ async def ingest(bench, provider, work, level, index):
     """Import everything once; return seconds, event-loop lag, requests and refusals."""
     directory = bench.directory / secrets.token_hex(6)
     await provider.reset()
-    async with bench.scratch(provider.endpoint, directory, level=level, alias_latency_s=0) as scratch:
+    async with bench.scratch(
+        provider.endpoint, directory, level=level, alias_latency_s=0, early_start=False
+    ) as scratch:
         spec = await scratch.indexer.spec()
         await index.ensure(spec)
         size = "auto" if level == "auto" else BATCH
