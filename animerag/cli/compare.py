@@ -187,7 +187,9 @@ def _write(path: Path, experiment: Experiment) -> None:
     try:
         path.write_bytes(data)
     except OSError as error:
-        raise InvalidInputError(f"{path} cannot be written: {error.strerror or error}.") from error
+        raise InvalidInputError(
+            f"{path} cannot be written ({error.strerror or error}): choose another file."
+        ) from error
 
 
 def _numbers(text: str) -> tuple[int, ...]:

@@ -34,6 +34,8 @@ async def export(options: argparse.Namespace) -> int:
     try:
         await asyncio.to_thread(options.out.write_bytes, data)
     except OSError as error:
-        raise InvalidInputError(f"{options.out} cannot be written: {error.strerror or error}.") from error
+        raise InvalidInputError(
+            f"{options.out} cannot be written ({error.strerror or error}): choose another file."
+        ) from error
     print(f"Saved your list to {options.out}.", file=sys.stderr)
     return DONE

@@ -223,7 +223,9 @@ async def _write_out(opened: Services, run_id: str, path: Path) -> None:
         await asyncio.to_thread(unfinished.write_bytes, data)
         unfinished.replace(path)
     except OSError as error:
-        raise InvalidInputError(f"{path} cannot be written: {error.strerror or error}.") from error
+        raise InvalidInputError(
+            f"{path} cannot be written ({error.strerror or error}): choose another file."
+        ) from error
     print(
         f"{run.total - run.unanswered:,} of {counted(run.total, 'question')} answered; written to {path}.",
         file=sys.stderr,
