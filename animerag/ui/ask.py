@@ -127,16 +127,19 @@ def exchange(item: Exchange) -> tuple[Exchange, bool] | None:
     _question(item)
     again: tuple[Exchange, bool] | None = None
     about: dict[int, str] = {}
+    after = ""
     with _assistant():
         differently = _understood_as(item)
         again = (differently, True) if differently is not None else None
         if item.text:
-            text, about = ask_sources.list_as_cards(item.text, _sent(item))
-            st.markdown(answer_markdown(text, _sent(item), linked=True))
+            before, about, after = ask_sources.list_as_cards(item.text, _sent(item))
+            st.markdown(answer_markdown(before, _sent(item), linked=True))
         if item.error:
             show_error(item.error)
         if item.retrieval is not None and item.retrieval.sources:
             ask_sources.draw(item, about, buttons=True)
+        if after:
+            st.markdown(answer_markdown(after, _sent(item)))
         _all_in_catalogue(item)
         _notes(item)
         if _foot(item):

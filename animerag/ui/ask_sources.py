@@ -40,19 +40,20 @@ def open_cited() -> None:
     st.html(_OPEN_CITED, unsafe_allow_javascript=True)
 
 
-def list_as_cards(text: str, sources: int) -> tuple[str, dict[int, str]]:
-    """Return an answer without its list, and what the list says of each source by its number.
+def list_as_cards(text: str, sources: int) -> tuple[str, dict[int, str], str]:
+    """Return what an answer says before its list, what the list says of each source by its number, and what follows.
 
-    The list stays in the text, and nothing is returned beside it, unless every line of it cites one of the sources.
+    The first is the whole text, and the others are empty, unless every line of the list cites one of the sources.
     """
     lines = text.splitlines()
     listed = [line for line in lines if line.startswith("- ")]
     parsed = [match for line in listed if (match := _LISTED.fullmatch(line))]
     about = {int(match["number"]): match["about"].strip() for match in parsed}
     if not listed or len(about) < len(listed) or not all(0 < number <= sources for number in about):
-        return text, {}
-    left = "\n".join(line for line in lines if not line.startswith("- "))
-    return re.sub(r"\n{3,}", "\n\n", left).strip(), about
+        return text, {}, ""
+    first, last = lines.index(listed[0]), len(lines) - lines[::-1].index(listed[-1])
+    between = [line for line in lines[first:last] if line not in listed]
+    return "\n".join([*lines[:first], *between]).strip(), about, "\n".join(lines[last:]).strip()
 
 
 def draw(item: Exchange, about: Mapping[int, str], *, buttons: bool) -> None:

@@ -57,9 +57,9 @@ def _kinds(judged: Evaluation) -> None:
     rows = []
     for kind, figures in judged.kinds.items():
         outcomes = [one for one in judged.outcomes if kind_of(one.expectation) == kind]
-        shares = {words: figures.get(name) for name, words in _FIGURES.items()}
+        shares = {words: round(figures[name], 2) if name in figures else None for name, words in _FIGURES.items()}
         right = sum(one.hit for one in outcomes)
-        rows.append({"Kind": kind, "Questions": len(outcomes), "Right": right / len(outcomes), **shares})
+        rows.append({"Kind": kind, "Questions": len(outcomes), "Right": round(right / len(outcomes), 2), **shares})
     percent = {words: st.column_config.NumberColumn(format="percent") for words in _FIGURES.values()}
     st.dataframe(
         rows,

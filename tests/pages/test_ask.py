@@ -21,8 +21,8 @@ def found(branch, rank, detail=""):
 
 
 def test_a_list_of_cited_shows_becomes_cards():
-    text, about = list_as_cards(LIST, 2)
-    assert text == "**2 shows**: mecha.\n\nand 3 more."
+    before, about, after = list_as_cards(LIST, 2)
+    assert (before, after) == ("**2 shows**: mecha.", "and 3 more.")
     assert about == {1: "Robot (1985, OVA): short", 2: "(2015)"}
 
 
@@ -31,7 +31,7 @@ def test_a_list_of_cited_shows_becomes_cards():
     [(LIST, 1), (LIST.replace(" [2]", ""), 2), ("1. **Old Robot** [1]\n2. **New Robot** [2]", 2), ("- a point [1]", 1)],
 )
 def test_a_list_that_the_sources_do_not_cover_stays_text(text, sources):
-    assert list_as_cards(text, sources) == (text, {})
+    assert list_as_cards(text, sources) == (text, {}, "")
 
 
 def test_only_a_citation_of_a_source_is_a_link():
