@@ -72,12 +72,12 @@ async def listed(services, export, record):
     return services
 
 
-@pytest.mark.parametrize("kind", ["mal", "csv"])
-async def test_an_export_into_its_own_catalogue_changes_nothing(listed, tmp_path, kind):
-    path = tmp_path / f"list.{kind}"
-    path.write_bytes(await listed.list_export.written(kind))
-    report = await listed.ingestion.run([SourceFile(path=path, name=path.name)], Control())
-    assert (report.read, report.unchanged, report.catalogue, report.conflicts) == (2, 2, 3, ())
+async def test_an_export_into_its_own_catalogue_changes_nothing(listed, tmp_path):
+    for kind in ("mal", "csv"):
+        path = tmp_path / f"list.{kind}"
+        path.write_bytes(await listed.list_export.written(kind))
+        report = await listed.ingestion.run([SourceFile(path=path, name=path.name)], Control())
+        assert (report.read, report.unchanged, report.catalogue, report.conflicts) == (2, 2, 3, ())
     assert mine(await listed.library.show("1"))[2:] == ("watching", 8.5, 3)
 
 

@@ -71,6 +71,10 @@ def services(services):
 
 
 async def test_what_is_lacking_is_filled_in_and_nothing_added_overwritten_or_embedded(shows, reference):
+    shown = await shows.ingestion.preview.check([reference])
+    assert (shown.read, shown.ingested, shown.unchanged) == (7, 2, 5)
+    assert (await shows.library.show("1")).studios == ()
+
     report = await shows.ingestion.run([reference], Control())
     assert (report.read, report.ingested, report.unchanged, report.quarantined) == (7, 2, 5, 0)
     assert (report.catalogue, report.embedding_requests) == (3, 0)
@@ -82,6 +86,10 @@ async def test_what_is_lacking_is_filled_in_and_nothing_added_overwritten_or_emb
 
     again = await shows.ingestion.run([reference], Control())
     assert (again.ingested, again.unchanged) == (0, 7)
+
+    own = await shows.ingestion.run([shows.own], Control())
+    assert own.embedding_requests == 0
+    assert (await shows.library.show("1")).studios == ("madhouse",)
 
 
 async def test_what_is_not_owned_is_named_and_marked(shows, reference):
@@ -97,20 +105,6 @@ async def test_what_is_not_owned_is_named_and_marked(shows, reference):
     assert "Dawn 2nd Season (2014)" in missing.reasons[0]
     order = answer(Plan(intent="watch_order", shows=("2",)), collection)
     assert "Not in your catalogue: Dawn 2nd Season (2014)" in order.remarks[0]
-
-
-async def test_a_later_import_of_the_own_file_keeps_what_a_reference_filled_in(shows, reference):
-    await shows.ingestion.run([reference], Control())
-    report = await shows.ingestion.run([shows.own], Control())
-    assert report.embedding_requests == 0
-    monster = await shows.library.show("1")
-    assert (monster.studios, monster.duration, monster.episodes) == (("madhouse",), 24, 70)
-
-
-async def test_a_dry_run_says_the_same_and_stores_nothing(shows, reference):
-    report = await shows.ingestion.preview.check([reference])
-    assert (report.read, report.ingested, report.unchanged) == (7, 2, 5)
-    assert (await shows.library.show("1")).studios == ()
 
 
 async def test_a_reference_for_an_empty_catalogue_adds_nothing(services, reference):

@@ -1,11 +1,14 @@
 """Shoko's database imported for real: a second import does nothing, and whose watch state counts is asked once."""
 
+import io
 import sqlite3
 from contextlib import closing
 
 import pytest
 
+from animerag import readers
 from animerag.cli import main
+from animerag.cli.reading import with_user
 from animerag.errors import InvalidInputError
 from animerag.ingestion.importer import SourceFile
 from animerag.ingestion.inbox import read_inbox
@@ -69,6 +72,17 @@ def test_the_command_names_the_option_where_nobody_can_be_asked(settings, databa
     assert "choose one. On the command line: --shoko-user NAME" in capsys.readouterr().err
     assert main(["ingest", str(database.path), "--dry-run", "--shoko-user", "nina"]) == 0
     assert "Watch state of Nina." in capsys.readouterr().out
+
+
+def test_on_a_terminal_the_user_is_asked_for_once(database, monkeypatch, capsys):
+    detection = readers.detect(database.path)
+    monkeypatch.setattr("sys.stdin", io.StringIO("NINA\n"))
+    [file] = with_user([source(database)], detection)
+    assert (file.options.user, readers.detect(file.path, options=file.options).problem) == ("Nina", None)
+    assert "choose one. Name:" in capsys.readouterr().err
+    monkeypatch.setattr("sys.stdin", io.StringIO("Johan\n"))
+    with pytest.raises(InvalidInputError, match="none of Kenzo, Nina"):
+        with_user([source(database)], detection)
 
 
 def test_the_inbox_lists_a_database_without_its_log(database):

@@ -2,7 +2,11 @@
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -16,6 +20,7 @@ from animerag.jobs.jobs import Control
 from animerag.readers import shoko as export_reader
 from tests.shoko_api import KEY, FakeShoko, serving
 
+ROOT = Path(__file__).parents[2]
 TAGS = [{"Name": "thriller", "Weight": 600}, {"Name": "amnesia", "Weight": 300, "IsLocalSpoiler": True}]
 FILES = [
     {
@@ -64,6 +69,12 @@ def sync(services, settings, quick):
         return one.run(server.url, Control(), **options)
 
     return run
+
+
+@pytest.fixture
+def asked(tmp_path, quick):
+    """Ask a server that will be refused: there is nothing to import into."""
+    return lambda server: ShokoSync(None, tmp_path / "shoko", KEY).run(server.url, Control())
 
 
 async def test_series_come_with_lists_files_and_tags_and_a_second_sync_only_asks_for_lists(services, shoko, sync):
@@ -127,6 +138,28 @@ async def test_a_stopped_sync_keeps_what_it_fetched(services, settings, shoko, q
     assert (report.fetched, report.report.ingested, shoko.details) == (0, 2, asked)
 
 
+def test_a_sync_that_is_killed_is_resumed_without_loss(shoko, settings, record, monkeypatch, capsys):
+    shoko.records += [record(100 + number, f"Show {number}", "A story.") for number in range(30)]
+    environment = {"ANIMERAG_CHROMA_URL": settings.chroma_url, "ANIMERAG_DATA_DIR": str(settings.data_dir)}
+    command = [sys.executable, "-m", "animerag", "sync", "shoko", "--url", shoko.url]
+    variables = {**os.environ, **environment, "ANIMERAG_SHOKO_KEY": KEY, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, env=variables, stderr=subprocess.DEVNULL) as process:
+        shoko.fault = lambda _: process.kill() if shoko.details > 45 else None
+        assert process.wait(60) != 0
+    shoko.fault = lambda _: None
+    [cache] = (settings.data_dir / "shoko").glob("*.jsonl")
+    complete = {json.loads(line)["series"] for line in cache.read_text().splitlines() if line.endswith("}")}
+    assert len(complete) > 5
+
+    shoko.asked.clear()
+    for name, value in {**environment, "ANIMERAG_SHOKO_KEY": KEY}.items():
+        monkeypatch.setenv(name, value)
+    assert main(["sync", "shoko", "--url", shoko.url, "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert (printed["series"], printed["ingested"], printed["catalogue"]) == (32, 32, 32)
+    assert printed["fetched"] == 32 - len(complete)
+
+
 async def test_a_cut_line_of_what_was_fetched_is_fetched_again(settings, shoko, sync):
     await sync(shoko)
     [cache] = (settings.data_dir / "shoko").glob("*.jsonl")
@@ -154,14 +187,13 @@ async def test_a_cut_line_of_what_was_fetched_is_fetched_again(settings, shoko, 
         (lambda path: web.Response(body=b"[" * 100_000) if path == "/Series" else None, "something that is not JSON"),
     ],
 )
-async def test_what_is_no_shoko_server_is_refused_in_a_sentence(services, shoko, sync, fault, sentence):
+async def test_what_is_no_shoko_server_is_refused_in_a_sentence(shoko, asked, fault, sentence):
     shoko.fault = fault
     with pytest.raises(InvalidInputError, match=sentence):
-        await sync(shoko)
-    assert (await services.library.counts()).shows == 0
+        await asked(shoko)
 
 
-async def test_a_slow_server_is_given_up_and_nobody_listening_is_said(shoko, sync, monkeypatch):
+async def test_a_slow_server_is_given_up_and_nobody_listening_is_said(shoko, asked, monkeypatch):
     monkeypatch.setattr(shoko_client, "_TOTAL_S", 0.2)
 
     async def never():
@@ -169,10 +201,10 @@ async def test_a_slow_server_is_given_up_and_nobody_listening_is_said(shoko, syn
 
     shoko.fault = lambda _: never()
     with pytest.raises(ProviderError, match="does not answer in time"):
-        await sync(shoko)
+        await asked(shoko)
     shoko.url = "http://127.0.0.1:9"
     with pytest.raises(ProviderError, match="cannot be reached .*: check that it runs"):
-        await sync(shoko)
+        await asked(shoko)
 
 
 async def test_the_key_is_refused_missing_or_of_somebody_else_and_never_written(shoko, sync, settings, caplog):
