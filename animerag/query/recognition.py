@@ -62,7 +62,9 @@ _SEASON_EXISTS = re.compile(
 _OCCASION = re.compile(
     r"\bfor (?:an? |our |my |the )?(?:first |cosy |cozy |rainy |lazy |quiet )*(?:date|weekend|tonight|halloween|christmas|party|(?:movie|family|date|girls|boys) night|evening|beginners?|newcomers?|girlfriend|boyfriend|wife|husband|mom|mum|dad|parents)\b"
 )
-_IS_IT = re.compile(r"^(?:is|was|are|does|did|has|have|would) (?:it|that|this|they)\b")
+_IS_IT = re.compile(
+    r"^(?:is|was|are|does|did|has|have|would) (?:it|that|this|they|the \w+ (?:one|of (?:those|these|them)))\b"
+)
 _AFTER_IT = re.compile(r"\bafter (?:it|that|this)\b")
 _WHAT_IT_IS = re.compile(
     r"\b(?:about|plot|story|synopsis|summary|premise|happens|tell me|details?|describe)\b|^(?:what|who) (?:is|was) (?:it|that|this)\W*$"

@@ -22,9 +22,10 @@ _DIFFERS = re.compile(
 _ONE = re.compile(
     r"^(?:is|are|was) there (?:an?|any|another) (?:sequel|prequel|§\d+|movie|film|ova|special)s?(?: too)?\W*$|^any (?:sequel|prequel|movie|film|ova|special)s?\W*$|\b(?:its?|it's|that (?:one|show|series|anime|movie)|this (?:one|show|series|anime|movie)|the same (?:one|show))\b|^(?:the |its )?(?:§\d+|sequel|prequel)\b|\btoo\b|\b(?:after|like|than|about|before) (?:that|this)\W*$|^tell me more\W*$|^(?:more|any) details?\W*$|^(?:what|who) (?:is|are|was|were) (?:it|that|this|they)\b|\b(?:something|anything|anime|shows?|some|ones?) (?:more |very )?similar\b(?! to)|^similar (?:ones?|shows?|anime|titles?)(?: please)?\W*$|それ|その(?!うち|中)|この作品|続編は"
 )
-_NTH = re.compile(
-    r"\b(?:the|about the|number|no\.?) (?P<nth>first|second|third|fourth|fifth|last|\d{1,2}(?:st|nd|rd|th)?)(?: (?:one|show|of (?:those|these|them)))?(?:\W*$|(?<=one)\b(?= (?:sounds|looks|seems|is|please|then)\b))"
-)
+_PLACE = r"(?P<nth>first|second|third|fourth|fifth|last|\d{1,2}(?:st|nd|rd|th)?)"
+_NTH = re.compile(rf"\b(?:the|about the|number|no\.?) {_PLACE}(?: (?:one|show|of (?:those|these|them)))?\W*$")
+_NTH_ONE = re.compile(rf"\bthe {_PLACE} (?:one|of (?:those|these|them))\b")
+_SHORT = 9  # words; who writes more describes a plot
 _OTHER = re.compile(
     r"^(?:no|nope|i mean|i meant|sorry|rather)?,? ?(?:i mean |i meant )?the (?:(?:19|20)\d\d|old(?:er)?|new(?:er)?|original|first|movie|film|tv|ova|other)(?: (?:one|version|show|series|anime|movie))\W*$|^(?:no|nope|i mean|i meant),? (?:the )?(?:19|20)\d\d\b"
 )
@@ -51,7 +52,7 @@ def read_reference(reading: Question, *, named: bool) -> Slots:
         reference = "it"
     elif _NARROWS.search(reading.rest):
         reference = "those"
-    nth = _NTH.search(reading.rest)
+    nth = _NTH.search(reading.rest) or (_NTH_ONE.search(reading.rest) if len(whole.split()) <= _SHORT else None)
     if nth and not named:
         reference = _NTHS.get(nth["nth"]) or int(re.sub(r"\D", "", nth["nth"]) or 1)
     elif not named and _OTHER.search(reading.rest):
