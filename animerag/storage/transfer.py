@@ -1,7 +1,7 @@
 """Copies a whole library from one database to another, and compares both row by row.
 
-Both sides are read as SQLAlchemy gives them, so that JSON, numbers and bytes compare as values. The words of shows are
-indexed again, since each database has its own index.
+Both sides are read with SQLAlchemy, so that JSON, numbers and bytes are compared as values. The full text is indexed
+again, because each database has its own index.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     from sqlalchemy import Row, Table
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-_ROWS = 500  # rows in memory at a time, each up to some hundred kilobytes
-_OF_THE_DATABASE = ("schema_version", "process:")  # facts that stay where they are
-_NEW = ("library_id", "schema_version", "revision")  # facts of a library that was only opened
+_ROWS = 500  # rows in memory at a time, each up to a few hundred kilobytes
+_OF_THE_DATABASE = ("schema_version", "process:")  # metadata that is not copied
+_NEW = ("library_id", "schema_version", "revision")  # metadata of a new, empty library
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transfer:
-    """What was copied and compared: rows by table."""
+    """The number of copied and compared rows by table."""
 
     rows: dict[str, int]
 
@@ -54,8 +54,8 @@ async def copy(
 ) -> Transfer:
     """Copy a library into an empty database and compare both, in one transaction of the target.
 
-    `replace` removes what the target has. `on_table` is called with each table and its rows when they are copied. What
-    fails leaves the target as it was. Raises InvalidInputError for a target that is not empty, LibraryError.
+    `replace` removes the target's data first. `on_table` is called with each copied table and its number of rows. A
+    failure leaves the target unchanged. Raises InvalidInputError if the target is not empty, LibraryError.
     """
     async with (
         _opened(source) as origin,
@@ -78,12 +78,12 @@ async def copy(
 
 
 async def require_unused(place: Path | str, data_dir: Path) -> None:
-    """Raise InvalidInputError while another process works on a library, LibraryError where it cannot be opened."""
+    """Raise InvalidInputError if another process uses a library, LibraryError if it cannot be opened."""
     async with _opened(place) as library:
         locks = await library.locks(data_dir)
         try:
             if await asyncio.to_thread(locks.others):
-                raise InvalidInputError(f"Another animerag is using {library}: stop it first.")
+                raise InvalidInputError(f"Another animerag process is using {library}: stop it first.")
         finally:
             locks.close()
 
@@ -101,8 +101,8 @@ async def _remove_all(connection: AsyncConnection) -> None:
     numbers = (await connection.scalars(select(shows.c.number))).all()
     await full_text.remove(connection, numbers)
     for table in reversed(metadata.sorted_tables):
-        kept = facts.c.key.startswith("process:") | facts.c.key.in_(_NEW)
-        await connection.execute(delete(table).where(~kept) if table is facts else delete(table))
+        retained = facts.c.key.startswith("process:") | facts.c.key.in_(_NEW)
+        await connection.execute(delete(table).where(~retained) if table is facts else delete(table))
 
 
 async def _require_empty(connection: AsyncConnection, name: str) -> None:
@@ -111,7 +111,7 @@ async def _require_empty(connection: AsyncConnection, name: str) -> None:
         if table is facts:
             wanted = wanted.where(facts.c.key.not_in(_NEW), ~facts.c.key.startswith("process:"))
         if count := await connection.scalar(wanted):
-            raise InvalidInputError(f"{name} is not empty ({count:,} rows in {table.name}): name an empty database.")
+            raise InvalidInputError(f"{name} is not empty ({count:,} rows in {table.name}): choose an empty database.")
     await connection.execute(delete(facts).where(facts.c.key.in_(("library_id", "revision"))))
 
 
@@ -125,7 +125,7 @@ async def _copy_table(reading: AsyncConnection, writing: AsyncConnection, table:
 
 
 async def _batches(connection: AsyncConnection, table: Table) -> AsyncGenerator[list[dict[str, Any]]]:
-    """Yield the rows of a table in the order of their keys, as any database can store them."""
+    """Yield the rows of a table in the order of their keys, in a form that every database can store."""
     keys = list(table.primary_key.columns)
     after: tuple[Any, ...] | None = None
     while True:
@@ -150,11 +150,13 @@ def _storable(row: Row[Any]) -> dict[str, Any]:
 
 
 async def _compare_table(reading: AsyncConnection, writing: AsyncConnection, table: Table) -> None:
-    """Raise LibraryError where the copy of a table differs from it."""
+    """Raise LibraryError if the copy of a table differs from the original."""
     async with aclosing(_batches(reading, table)) as originals, aclosing(_batches(writing, table)) as copies:
         async for rows in originals:
             if rows != await anext(copies, None):
-                raise LibraryError(f"The copy of the table {table.name} differs from it: nothing was moved. Try again.")
+                raise LibraryError(
+                    f"The copy of the table {table.name} differs from the original: nothing was moved. Try again."
+                )
         if await anext(copies, None) is not None:
             raise LibraryError(f"The copy of the table {table.name} has more rows: nothing was moved. Try again.")
 

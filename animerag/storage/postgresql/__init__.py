@@ -1,4 +1,4 @@
-"""All that is particular to PostgreSQL: psycopg, a postings table with BM25, session locks.
+"""The PostgreSQL implementation: psycopg, a postings table with BM25, and session locks.
 
-Way through: `engine.PostgreSQL` opens a URL; `full_text` and `statistics` are the twins of SQLite's.
+Way through: `engine.PostgreSQL` opens a URL; `full_text` and `statistics` correspond to those of SQLite.
 """

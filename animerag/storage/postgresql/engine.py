@@ -1,7 +1,7 @@
-"""A library in a PostgreSQL database: opened by psycopg, versioned, and written by one process at a time.
+"""A library in a PostgreSQL database: opened with psycopg, versioned, and written by one process at a time.
 
-As in SQLite, a write transaction begins with a lock that others wait for: no two writers can deadlock, and each sees
-what the one before it wrote. Reads wait for nobody.
+As in SQLite, a write transaction begins by taking a lock: writers cannot deadlock, and each sees the changes of the
+previous one. Reads do not wait.
 """
 
 from __future__ import annotations
@@ -37,25 +37,27 @@ if TYPE_CHECKING:
 
     from animerag.storage.locks import Locks
 
-_SCHEMA = "schema_version"  # the fact that SQLite keeps in its header
-_WRITERS = 0x616E6901  # number of the lock that write transactions take; the other half is the schema's name
+_SCHEMA = "schema_version"  # metadata that SQLite stores in its header
+_WRITERS = 0x616E6901  # the first half of the write lock's number; the other half comes from the schema's name
 _CONNECT_S = 10
-_LOCK_S = 60  # how long a write waits for another process's
-_READERS = 4  # connections, as many as `Database` reads at once
+_LOCK_S = 60  # how long a write waits for another process
+_READERS = 4  # connections, as many as `Database` has parallel reads
 _ROWS = 1000  # vectors in memory while they are checked
 
 
 class PostgreSQL:
-    """One schema of one database: the first of the search path."""
+    """The first schema of a database's search path."""
 
     errors: tuple[type[Exception], ...] = (SQLAlchemyError, psycopg.Error)
 
     def __init__(self, url: str) -> None:
-        """Make engines for a URL; nothing connects yet. Raises LibraryError."""
+        """Create engines for a URL without connecting. Raises LibraryError."""
         try:
             self.url: URL = make_url(url).set(drivername="postgresql+psycopg")
         except ArgumentError as error:
-            raise LibraryError("ANIMERAG_DATABASE_URL is no URL such as postgresql://user@host/database.") from error
+            raise LibraryError(
+                "ANIMERAG_DATABASE_URL is not a valid URL: use the form postgresql://user@host/database."
+            ) from error
         usual = {"connect_timeout": _CONNECT_S, "application_name": "animerag"}
         given = {name: value for name, value in usual.items() if name not in self.url.query}
         options: dict[str, Any] = {"hide_parameters": True, "json_serializer": to_json, "connect_args": given}
@@ -76,7 +78,7 @@ class PostgreSQL:
         return self.url.set(drivername="postgresql").render_as_string(hide_password=True)
 
     async def prepare(self) -> str:
-        """Create the tables or bring them to the current schema, in one transaction, and return the library's id."""
+        """Create or upgrade the tables in one transaction, and return the library's id."""
         async with self.engine.begin() as connection:
             if await connection.scalar(text("SHOW server_encoding")) != "UTF8":
                 raise LibraryError(f"The database {self} is not in UTF-8: create one with ENCODING 'UTF8'.")
@@ -90,10 +92,10 @@ class PostgreSQL:
             return await facts.library_id(connection)
 
     async def _version(self, connection: AsyncConnection) -> int:
-        """Return the schema's version, 0 where there are no tables yet. Raises LibraryError."""
+        """Return the schema version, 0 if there are no tables yet. Raises LibraryError."""
         if await connection.scalar(text("SELECT to_regclass('facts')")) is None:
             if taken := await connection.scalar(text("SELECT to_regclass('shows')")):
-                raise LibraryError(f"The database {self} has a table {taken} of another program: create another one.")
+                raise LibraryError(f"The database {self} has a table {taken} of another program: use another database.")
             return 0
         query = select(facts_table.c.value).where(facts_table.c.key == _SCHEMA)
         version = int(await connection.scalar(query) or 0)
@@ -104,7 +106,7 @@ class PostgreSQL:
         return version
 
     def integrity(self) -> Integrity:
-        """Check every vector; PostgreSQL itself sees to pages and encodings. Raises LibraryError."""
+        """Check every vector; PostgreSQL checks pages and encodings itself. Raises LibraryError."""
         try:
             with self.reader.connect() as connection:
                 return Integrity(unsound_vectors=tuple(_unsound(connection)))
@@ -119,14 +121,14 @@ class PostgreSQL:
         except SQLAlchemyError as error:
             raise LibraryError(f"The library could not be read ({self.reason(error)}).") from error
 
-    def locks(self, data_dir: Path, library_id: str) -> Locks:  # noqa: ARG002 - other machines have other directories
+    def locks(self, data_dir: Path, library_id: str) -> Locks:  # noqa: ARG002 - machines do not share directories
         """Return session locks of the database. Raises LibraryError."""
         from animerag.storage.postgresql.session_locks import SessionLocks
 
         return SessionLocks(self.connect, library_id, str(self))
 
     def connect(self) -> psycopg.Connection[Any]:
-        """Return a connection of the driver's own, outside the pools. Raises LibraryError."""
+        """Return a psycopg connection outside the pools. Raises LibraryError."""
         arguments = self.reader.dialect.create_connect_args(self.url)[1]
         usual = {"connect_timeout": _CONNECT_S, "application_name": "animerag locks"}
         try:
@@ -135,7 +137,7 @@ class PostgreSQL:
             raise LibraryError(self.cannot_open(error)) from error
 
     def cannot_open(self, error: Exception) -> str:
-        """Return what is wrong with the server, the password, the database or the rights in it."""
+        """Return a message about the server, the password, the database or missing permissions."""
         reason, state = self.reason(error), _state(error)
         remedy = "Start PostgreSQL, or correct ANIMERAG_DATABASE_URL."
         if state.startswith("28") or "password" in reason or "role" in reason:
@@ -149,7 +151,7 @@ class PostgreSQL:
         return f"The library {self} cannot be opened ({reason}). {remedy}"
 
     def reason(self, error: Exception) -> str:
-        """Return the server's own words in one line."""
+        """Return the server's message on one line."""
         cause = getattr(error, "orig", None) or error
         lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
         first = lines[0] if lines else type(cause).__name__
@@ -161,7 +163,7 @@ class PostgreSQL:
 
 
 class _WithoutNul(StrDumperUnknown):
-    """Text without NUL, which PostgreSQL refuses: the character for what cannot be shown takes its place."""
+    """Text in which NUL, which PostgreSQL rejects, is replaced by the replacement character."""
 
     def dump(self, obj: str) -> Any:
         return super().dump(obj.replace("\0", "\N{REPLACEMENT CHARACTER}") if "\0" in obj else obj)
@@ -170,7 +172,7 @@ class _WithoutNul(StrDumperUnknown):
 def _configure(connection: Any, _record: object) -> None:
     driver = getattr(connection, "driver_connection", connection)
     driver.adapters.register_dumper(str, _WithoutNul)
-    driver.prepare_threshold = None  # a pooler may hand out another session, which does not know the statement
+    driver.prepare_threshold = None  # a pooler may use another session, which does not have the prepared statement
     cursor = connection.cursor()
     cursor.execute(f"SET lock_timeout = '{_LOCK_S}s'")
     cursor.execute("SET jit = off")  # compiling takes longer than our queries
@@ -180,7 +182,7 @@ def _configure(connection: Any, _record: object) -> None:
 
 
 def _begin_alone(connection: Connection) -> None:
-    """Wait for the write of another process, as in SQLite; what only reads waits for nobody."""
+    """Wait for the write of another process, as in SQLite; reads do not wait."""
     if connection.get_execution_options().get("snapshot", False):
         connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         return

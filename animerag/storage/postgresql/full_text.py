@@ -1,6 +1,6 @@
 """Full-text search by BM25 over a table of postings, and phrases by a tsvector for each show.
 
-Words are cut and stemmed by FTS5's own tokenizer, and weighed by its formula: both databases find the same shows.
+Words are split and stemmed with FTS5's tokenizer and weighted with its formula, so both databases find the same shows.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 metadata = MetaData()
-# How often a word stands in each column of a show, with the number of all its words: an index has all of it.
+# The frequency of a word in each column of a show, and the show's number of words; an index covers all of it.
 _POSTINGS = Table(
     "word_postings",
     metadata,
@@ -48,7 +48,7 @@ _SHOWS = Table(
     Column("length", Integer, nullable=False),
     Column("phrases", TSVECTOR, nullable=False),
 )
-# One row: the number of shows and of all their words.
+# One row: the number of shows and the total number of words.
 _TOTALS = Table(
     "word_totals",
     metadata,
@@ -57,16 +57,16 @@ _TOTALS = Table(
     Column("words", BigInteger, nullable=False),
 )
 
-_LONGEST = 400  # characters of a word: a run of Chinese or Japanese is one, and its pairs are what finds it
-_PHRASES = 500_000  # characters of a tsvector; PostgreSQL takes a megabyte
-_LAST = 16_383  # of a word in a tsvector
-_GAP = 10  # places between columns, so that no phrase runs from one into the next
-_MOST = 32_767  # of a smallint
-_WEIGHT_OF = {0: "A", 2: "B"}  # titles and descriptions have phrases
+_LONGEST = 400  # characters of a word; a run of Chinese or Japanese text counts as one, and is found by its pairs
+_PHRASES = 500_000  # characters of a tsvector; PostgreSQL allows one megabyte
+_LAST = 16_383  # the highest position in a tsvector
+_GAP = 10  # positions between columns, so that no phrase spans two of them
+_MOST = 32_767  # the largest smallint
+_WEIGHT_OF = {0: "A", 2: "B"}  # phrases are searched in titles and descriptions
 
 
 async def put(connection: AsyncConnection, rows: Sequence[Mapping[str, object]]) -> None:
-    """Index the words of shows; their numbers are not in the index yet."""
+    """Index the words of shows that are not in the index yet."""
     postings, shows = await asyncio.to_thread(_arrays, rows)
     names = ", ".join(("word", "number", "length", *tokenizer.COLUMNS))
     await connection.exec_driver_sql(
@@ -92,7 +92,7 @@ async def remove(connection: AsyncConnection, numbers: Sequence[object]) -> None
 
 
 async def _count(connection: AsyncConnection, numbers: Sequence[int], sign: int) -> None:
-    """Add shows that are in the index to the totals, or take them from there."""
+    """Add indexed shows to the totals, or subtract them."""
     await connection.exec_driver_sql(
         "INSERT INTO word_totals (id, shows, words)"
         " SELECT 1, %s * count(*), %s * coalesce(sum(length), 0) FROM word_shows WHERE number = ANY(%s)"
@@ -110,7 +110,7 @@ def search(
     weights: tuple[float, float, float, float],
     ids: Sequence[str] | None,
 ) -> list[WordHit]:
-    """Return the best shows that have any of the words."""
+    """Return the best shows that contain any of the words."""
     terms = [part for part in tokenizer.split(words) if part]
     totals = connection.execute(text("SELECT shows, words FROM word_totals WHERE shows > 0")).first()
     if not terms or totals is None:
@@ -132,7 +132,7 @@ def search(
 
 
 def occurs(connection: Connection, phrase: str) -> bool:
-    """Tell whether a title or a description has these words in a row."""
+    """Tell whether any title or description contains these words in sequence."""
     words = [word for part in tokenizer.split(phrase.split()) for word in part]
     if not words:
         return False
@@ -187,13 +187,13 @@ def _inverse_frequencies(connection: Connection, words: Sequence[str], shows: in
 
 
 def _inverse_frequency(having: int, shows: int) -> float:
-    """Return how rare a word is; a word of more than half of all shows counts almost nothing."""
+    """Return the inverse document frequency of a word; it is almost 0 for a word in more than half of all shows."""
     weight = math.log((shows - having + 0.5) / (having + 0.5))
     return weight if weight > 0 else 1e-6
 
 
 def _arrays(rows: Sequence[Mapping[str, object]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the columns of `word_postings` and of `word_shows` as PostgreSQL writes arrays."""
+    """Return the columns of `word_postings` and of `word_shows` as PostgreSQL arrays."""
     found = tokenizer.words_of(rows)
     postings: list[list[str]] = [[] for _ in _POSTINGS.c]
     shows: list[list[str]] = [[] for _ in _SHOWS.c]

@@ -1,4 +1,4 @@
-"""Locks between processes as advisory locks of a session: the server frees them when a process ends or is cut off."""
+"""Locks between processes as session-level advisory locks: the server releases them when a process disconnects."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from animerag.storage.locks import Lock
 
-_IMPORTS = 0  # number of the lock for imports; leases have others
-_PREFIX = "process:"  # facts of processes that have not ended as they should
+_IMPORTS = 0  # the number of the lock for imports; leases have other numbers
+_PREFIX = "process:"  # metadata keys of processes that have not ended cleanly
 _TAKEN_MEANWHILE = "PostgreSQL was away, and another process has started an import meanwhile."
 _TAKE = "SELECT pg_try_advisory_lock(%s::int, %s::int)"
 _HELD = (
@@ -28,15 +28,15 @@ _HELD = (
 
 
 class SessionLocks:
-    """The locks of a library, on a connection of their own; one that is lost is opened again, with its locks."""
+    """The locks of a library on a separate connection; if it is lost, it is reopened with its locks."""
 
     def __init__(self, connect: Callable[[], psycopg.Connection[Any]], library_id: str, name: str) -> None:
-        """Take the lease, over what `connect` returns, which raises LibraryError. `name` is the library's in errors.
+        """Take the lease on a connection from `connect`, which raises LibraryError. `name` names the library in errors.
 
         Raises LibraryError.
         """
         self._connect, self._name = connect, name
-        self._space = zlib.crc32(library_id.encode()) & 0x7FFFFFFF  # other libraries of the database have others
+        self._space = zlib.crc32(library_id.encode()) & 0x7FFFFFFF  # other libraries of the database use other numbers
         self._number = 1 + secrets.randbelow(2**31 - 2)
         self._held = {self._number}
         self._turn = threading.RLock()
@@ -47,7 +47,7 @@ class SessionLocks:
         self.run("INSERT INTO facts (key, value) VALUES (%s, 'yes')", (self.lease,))
 
     def run(self, statement: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
-        """Return the rows of a statement, on another connection where this one is lost. Raises LibraryError."""
+        """Return the rows of a statement; reconnect if the connection is lost. Raises LibraryError."""
         with self._turn:
             try:
                 try:
@@ -66,8 +66,8 @@ class SessionLocks:
                 self._held.add(number)
             return bool(taken)
 
-    def give_back(self, number: int) -> None:
-        """Give a lock back. Raises LibraryError."""
+    def release(self, number: int) -> None:
+        """Release a lock. Raises LibraryError."""
         with self._turn:
             self._held.discard(number)
             self.run("SELECT pg_advisory_unlock(%s::int, %s::int)", (self._space, number))
@@ -75,12 +75,14 @@ class SessionLocks:
     def is_free(self, lease: str) -> bool:
         """Tell whether the process of a lease has ended. Raises LibraryError."""
         number = lease.removeprefix(_PREFIX)
-        if not lease.startswith(_PREFIX) or not number.isdecimal():  # a lock file, from before the library moved here
+        if (
+            not lease.startswith(_PREFIX) or not number.isdecimal()
+        ):  # a lock file from before the library was moved to PostgreSQL
             return True
         return int(number) not in self._alive()
 
     def clear_dead(self) -> bool:
-        """Remove what killed processes left, and tell whether there were any. Raises LibraryError."""
+        """Remove the leases of killed processes, and tell whether there were any. Raises LibraryError."""
         alive = self._alive() | {self._number}
         known = self.run("SELECT key FROM facts WHERE key LIKE %s", (f"{_PREFIX}%",))
         dead = [key for (key,) in known if int(key.removeprefix(_PREFIX)) not in alive]
@@ -89,11 +91,11 @@ class SessionLocks:
         return bool(dead)
 
     def others(self) -> bool:
-        """Tell whether another process works on the library. Raises LibraryError."""
+        """Tell whether another process uses the library. Raises LibraryError."""
         return bool(self._alive() - {self._number, _IMPORTS})
 
     def close(self) -> None:
-        """Give back the lease; a server that is gone has done so itself."""
+        """Release the lease; an unavailable server has already released it."""
         with self._turn:
             with contextlib.suppress(psycopg.Error):
                 self._rows("DELETE FROM facts WHERE key = %s", (self.lease,))
@@ -107,7 +109,7 @@ class SessionLocks:
         return cursor.fetchall() if cursor.description else []
 
     def _opened(self) -> psycopg.Connection[Any]:
-        """Return a connection with all locks that are held. Raises LibraryError where one is another process's now."""
+        """Return a connection with all current locks. Raises LibraryError if another process has taken one."""
         connection = self._connect()
         for number in sorted(self._held):
             row = connection.execute(_TAKE, (self._space, number)).fetchone()
@@ -117,12 +119,12 @@ class SessionLocks:
         return connection
 
     def _refuse_transaction_pooling(self) -> None:
-        """Raise LibraryError for a pooler that gives each transaction another session: locks would be lost.
+        """Raise LibraryError for a pooler in transaction mode, which would lose the locks.
 
-        Such a pooler lends the session that is idle now to the next transaction.
+        Such a pooler gives the idle session to the next transaction.
         """
         ((session,),) = self.run("SELECT pg_backend_pid()", ())
-        if session == self._connection.info.backend_pid:  # nothing stands in between
+        if session == self._connection.info.backend_pid:  # there is no pooler
             return
         with self._connect() as other, other.transaction():
             row = other.execute("SELECT pg_backend_pid()").fetchone()
@@ -144,4 +146,4 @@ class _AdvisoryLock:
         return self._locks.take(_IMPORTS)
 
     def release(self) -> None:
-        self._locks.give_back(_IMPORTS)
+        self._locks.release(_IMPORTS)

@@ -1,8 +1,8 @@
-"""PostgreSQL's SQL for the figures of a collection."""
+"""PostgreSQL's statements for the statistics of a collection."""
 
 from sqlalchemy import text
 
-# A film whose number of episodes is not recorded has one.
+# A film without a recorded number of episodes has one.
 TOTALS = text(
     """
     SELECT year, type, count(*) AS shows, CAST(coalesce(sum(episodes), 0) AS bigint) AS episodes,
@@ -26,7 +26,7 @@ MEDIAN = text(
         LIMIT 2 - CAST(:rated AS integer) % 2 OFFSET (CAST(:rated AS integer) - 1) / 2) AS middle
     """
 )
-# A tag without a weight counts as much as the weightiest.
+# A tag without a weight counts with the highest weight.
 TAGS = text(
     """
     WITH grouped AS MATERIALIZED (
@@ -57,7 +57,7 @@ SCORES = text(
     WHERE my_list.score IS NOT NULL AND shows.rating IS NOT NULL GROUP BY 1 ORDER BY 1 DESC
     """
 )
-# Sequels and prequels that relations name, unless they are here or were merged into another show.
+# Related sequels and prequels that are neither in the catalogue nor merged into another show.
 MISSING = text(
     """
     WITH named AS (
