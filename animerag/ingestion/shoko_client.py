@@ -147,5 +147,10 @@ def checked_address(url: str) -> str:
 
 
 def _unreachable(base: str, error: Exception) -> str:
-    reason = "it does not answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
+    if isinstance(error, TimeoutError):
+        reason = "it does not answer in time"
+    elif isinstance(error, aiohttp.ClientConnectorError):
+        reason = "nothing listens at this address"
+    else:
+        reason = str(error) or type(error).__name__
     return f"Shoko Server at {base} cannot be reached ({reason}): check that it runs, then run the command again."
