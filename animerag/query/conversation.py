@@ -19,6 +19,7 @@ _LISTS = ("list", "count", "superlative", "my_list")
 _PICKS = ("recommend", "similar")
 # Intents that "and X?" repeats for another show.
 _REPEATED = ("field", "seasons", "watch_order", "next", "similar", "unsupported")
+_OF_ONE = ("lookup", "field", "unsupported")
 _OF_FRANCHISES = ("seasons", "watch_order", "next", "similar")
 _MOST_WORDS = 12  # a longer question tells a plot, and its "it" is part of that
 _LEFT_WORDS = 3
@@ -70,6 +71,9 @@ def advance(context: Context, plan: Plan, ids: Sequence[str], *, leaned: bool) -
     if not about and len(ids) == 1:
         about = [ids[0]]
     shows = [one for one in context.shows if one not in about]
+    if leaned and plan.intent in _OF_ONE and plan.shows and set(plan.shows) <= set(context.ids):
+        # After "what is the second one about?" the third one is still that of the list.
+        ids, scope, among = context.ids, context.scope, context.among
     return Context(
         plan=plan,
         scope=scope,

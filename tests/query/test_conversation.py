@@ -187,3 +187,12 @@ def test_what_about_another_title_asks_the_same_of_it():
 
 def test_what_it_is_about_asks_of_the_first_of_a_list():
     assert resolved(Plan(intent="lookup", reference="it"), LISTED).shows == ("a",)
+
+
+def test_after_a_question_about_one_of_a_list_the_others_keep_their_places():
+    second = resolved(Plan(intent="lookup", reference=2), LISTED)
+    context = advance(LISTED, second, ["b"], leaned=True)
+
+    assert second.shows == ("b",)
+    assert context.show == "b"
+    assert resolved(Plan(intent="field", field="episodes", reference=3), context).shows == ("c",)
