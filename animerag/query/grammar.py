@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from animerag.query import local_files
 from animerag.query.clauses import Annotation, is_condition, joined
 from animerag.query.lexicon import CJK, Mood, Unapplied, carrying, carrying_japanese
-from animerag.query.plan import Not, Or, Predicate, both, comparisons
+from animerag.query.plan import And, Not, Or, Predicate, both, comparisons
 from animerag.query.quantities import BOUND_BEFORE, PATTERNS, bound_of, inherited
 
 if TYPE_CHECKING:
@@ -29,6 +29,10 @@ _NOT = re.compile(
     r"|without(?: any)?|w/o|minus|isn['’]?t(?: about)?|is not(?: about)?|aren['’]?t|are not|don['’]?t (?:want|like|have|need)|do(?:es)? not (?:have|contain|include|involve)|doesn['’]?t (?:have|contain|include|involve)"
     r"|wasn['’]?t|weren['’]?t|not (?:about|in|an?|the|any|for|too|so|tagged|from)|not|no|non|never|neither|nor|ohne|nicht|keine?n?|avoid|hate|sick of|tired of|no more|less(?! than\b| dark| sad| violent)|keinen?)(?=[\s,\x00-]|$)"
 )
+_EXCLUDES = re.compile(
+    r"(?:anything|everything|all) but|all except|other than|apart from|aside from|exclud|except|leav|skip|ignor|without|w/o|minus|ohne|außer|ausser|avoid"
+)
+_NOT_BOTH = re.compile(r"\b(?:but )?not (?:both|all of them|together)\b")
 _NOT_AFTER = re.compile(
     r"-(?:less|free)\b|\s(?:less|free)\b(?=\s*(?:$|[,.;?!]|(?:anime|shows?|movies?|series|films?)\b))|(?:では|じゃ)ない|以外|のない|なし|抜き|を除く|を除いて"
 )
@@ -96,6 +100,7 @@ class Question:
 def read_phrases(question: Question, vocabulary: Gazetteer, today: int) -> None:
     """Claim every phrase that is a condition, a mood or an operator; `today` is the year it is."""
     _read_ages(question)
+    question.take(_NOT_BOTH, "not both")
     for start, end, on_files in local_files.read(question.rest, vocabulary.recorded):
         question.claim(start, end, on_files)
     for pattern, read in PATTERNS:
@@ -159,7 +164,10 @@ def _read_series(question: Question) -> None:
 
 def condition_of(question: Question) -> Condition:
     """Put the claimed conditions together as the words between them say."""
-    return both(*joined(_negations(question)))
+    conditions = joined(_negations(question))
+    if any(claim.value == "not both" for claim in question.claims):
+        conditions += [Not(And(one.parts)) for one in conditions if isinstance(one, Or)]
+    return both(*conditions)
 
 
 def leftovers(question: Question, besides: frozenset[str] = frozenset()) -> tuple[list[str], list[str]]:
@@ -244,18 +252,19 @@ def _negations(question: Question) -> list[tuple[Annotation, bool]]:
     A negation governs the next condition, and those that "or", a comma or nothing ties to it: "no harem or ecchi".
     """
     found: list[tuple[Annotation, bool]] = []
-    negative, fresh, list_end = False, False, 0
+    negative, fresh, excludes, list_end = False, False, False, 0
     for place, claim in enumerate(question.claims):
         gap = question.rest[list_end : claim.start].replace("\x00", " ")
         content = [m.group() for m in _WORD.finditer(gap) if m.group() not in carrying()]
         if claim.value == "not":
             negative, fresh = True, True
+            excludes = bool(_EXCLUDES.match(question.text[claim.start : claim.end]))
         elif claim.value == "not-after":
             for last in range(len(found) - 1, -1, -1):
                 if not isinstance(found[last][0].value, str):
                     found[last] = (found[last][0], True)
                     break
-        elif claim.value == "but" or (negative and not fresh and _ends_list(question, place)):
+        elif claim.value == "but" or (negative and not fresh and _ends_list(question, place, excludes=excludes)):
             negative = False
         elif is_condition(claim.value) or isinstance(claim.value, Mood):
             if negative and not fresh and content:
@@ -271,22 +280,26 @@ def _negations(question: Question) -> list[tuple[Annotation, bool]]:
     return found
 
 
-def _ends_list(question: Question, place: int) -> bool:
-    """Tell whether an "and" or a comma ends what a negation governs.
+def _ends_list(question: Question, place: int, *, excludes: bool) -> bool:
+    """Tell whether an "and" or a comma ends what a negation governs; `excludes`: "except X and Y" leaves out both.
 
     A comma goes on only where an "or" follows: "no harem, ecchi or gore" has three, "no harem, romance" one.
     """
     claim = question.claims[place]
     if claim.value != "and":
         return False
-    if question.text[claim.start : claim.end] not in (",", "、"):
-        return True
+    if _is_word(question, claim):
+        return not excludes
     for later in question.claims[place + 1 :]:
-        if later.value == "or":
+        if later.value == "or" or (excludes and later.value == "and" and _is_word(question, later)):
             return False
         if isinstance(later.value, str) and question.text[later.start : later.end] != ",":
             return True
     return True
+
+
+def _is_word(question: Question, claim: Annotation) -> bool:
+    return question.text[claim.start : claim.end] not in (",", "、")
 
 
 def _same_kind(found: list[tuple[Annotation, bool]], claim: Annotation) -> bool:

@@ -49,6 +49,14 @@ def understood(question, *, show=None, year=2026):
         ("ended before 2001 and rated at least 8", "list", ["end_year<=2000", "rating>=8"]),
         ("2015年以降のホラー映画", "list", ["year>=2015", "type=movie", "tag=horror"]),
         ("コメディ以外のアニメ", "list", ["not tag=comedy"]),
+        ("everything except ecchi and harem", "list", ["not tag=ecchi", "not tag=harem"]),
+        ("all but ecchi, harem and gore", "list", ["not tag=ecchi", "not tag=harem", "not tag=gore"]),
+        ("mecha without gore and romance", "list", ["tag=mecha", "not tag=gore", "not tag=romance"]),
+        (
+            "horror or mystery but not both",
+            "list",
+            ["tag=horror or tag=mystery", "not (tag=horror and tag=mystery)"],
+        ),
         (
             "mecha from the 80s and 90s",
             "list",
