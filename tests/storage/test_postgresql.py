@@ -153,6 +153,18 @@ async def test_a_killed_process_gives_its_locks_back(library, tmp_path, postgres
     locks.close()
 
 
+async def test_a_new_data_directory_is_made_and_used(postgresql_url, tmp_path, export, record, settings):
+    new = load_settings(data_dir=tmp_path / "a" / "new", chroma_url=settings.chroma_url, database_url=postgresql_url)
+    async with open_services(new, warm=False) as services:
+        report = await services.ingestion.run([export(record(1, "Monster", "A surgeon hunts a boy."))], Control())
+        answer = await services.answering.ask("What is Monster about?")
+        assert (await services.statistics.collection()).shows == 1
+        assert (await services.statistics.attention()).not_indexed == 0
+        assert await services.editing.delete(["1"]) == 1
+        assert await services.editing.undo(["1"]) == ["1"]
+    assert (report.ingested, answer.citations) == (1, ("1",))
+
+
 async def test_locks_survive_a_connection_that_is_cut(library, tmp_path, postgresql_url):
     locks, other = await library.locks(tmp_path), await library.locks(tmp_path)
     assert locks.imports.acquire()

@@ -121,10 +121,14 @@ class PostgreSQL:
         except SQLAlchemyError as error:
             raise LibraryError(f"The library could not be read ({self.reason(error)}).") from error
 
-    def locks(self, data_dir: Path, library_id: str) -> Locks:  # noqa: ARG002 - machines do not share directories
-        """Return session locks of the database. Raises LibraryError."""
+    def locks(self, data_dir: Path, library_id: str) -> Locks:
+        """Return session locks of the database; the data directory is for uploads and Chroma. Raises LibraryError."""
         from animerag.storage.postgresql.session_locks import SessionLocks
 
+        try:
+            data_dir.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise LibraryError(f"The data directory {data_dir} is not writable: {error.strerror}.") from error
         return SessionLocks(self.connect, library_id, str(self))
 
     def connect(self) -> psycopg.Connection[Any]:
