@@ -102,7 +102,7 @@ class Evaluation:
 
     @property
     def wrongly_no_match(self) -> int:
-        """Count the questions that have an answer and were told there is none."""
+        """Count the questions that have an answer and got the answer that there is none."""
         return sum(outcome.no_match and bool(outcome.expectation.expected) for outcome in self.outcomes)
 
     def as_json(self) -> dict[str, object]:

@@ -233,11 +233,13 @@ def _narrow(plan: Plan, context: Context, *, continues: bool) -> Plan:
 
 def _merged(scope: Condition, fresh: Condition, *, continues: bool) -> Condition:
     """Join conditions. "And from 2017?" puts its year in the place of the old one; "only" and "without" narrow."""
-    kept = list(parts_of(scope))
+    remaining = list(parts_of(scope))
     wanted = set(parts_of(fresh))
     if continues:
         fields = {one.field for part in wanted if not isinstance(part, Not) for one in comparisons(part)}
-        kept = [part for part in kept if not {one.field for one in comparisons(part)} & (fields & set(_EXCLUSIVE))]
+        remaining = [
+            part for part in remaining if not {one.field for one in comparisons(part)} & (fields & set(_EXCLUSIVE))
+        ]
     # What is now asked the other way round is not asked both ways.
-    kept = [part for part in kept if negated(part) not in wanted]
-    return both(*kept, fresh)
+    remaining = [part for part in remaining if negated(part) not in wanted]
+    return both(*remaining, fresh)

@@ -94,7 +94,7 @@ class TitleIndex(Protocol):
 def named_in(question: str, matches: Sequence[AliasMatch], titles: TitleIndex) -> list[Named]:
     """Return where a folded question names shows, in its order.
 
-    `matches` are those of the whole question. Words that phrases expect to be a title are looked up alone, unless a
+    `matches` are those of the whole question. Words that phrases expect to be a title are looked up by themselves, unless a
     match has them.
     """
     text = question.lower() if len(question.lower()) == len(question) else question

@@ -64,7 +64,7 @@ _SHARED = 4  # more shows with such words in a title than this and the words nam
 class AliasMatch:
     """A show whose `title` stands in the question as `phrase`; `named` when it is clearly meant as a name.
 
-    `exact` is False where the spelling was mended or the name is only a part of the title. `season_missing` is the
+    `exact` is False where the spelling was corrected or the name is only a part of the title. `season_missing` is the
     season of it that the question asks for and the catalogue lacks, else 0. `start` and `end` are the place of the
     phrase in the question as `folded` gives it.
     """
@@ -151,7 +151,7 @@ class AliasIndex:
         return word in self._ordinary or word.isdigit() or len(word) == 1 or word.startswith(MARK)
 
     def _match_spaced(self, tokens: Sequence[Token], found: _TitleHit, asked: tuple[str, ...]) -> None:
-        mended = [self._mend(token) for token in tokens]
+        corrected = [self._corrected(token) for token in tokens]
         taken: set[int] = set()
         spans = (
             (length, start)
@@ -162,7 +162,7 @@ class AliasIndex:
             place = range(start, start + length)
             if not taken.isdisjoint(place):
                 continue
-            names, exact = self._names_at(tokens, mended, place)
+            names, exact = self._names_at(tokens, corrected, place)
             if names:
                 sure = tuple(tokens[i].folded for i in place) == asked
                 named = [name for name in names if sure or self._is_named(tokens, place, name.title)]
@@ -171,7 +171,9 @@ class AliasIndex:
                 span = tokens[start : start + length]
                 found.take(named or names, span, named=bool(named), exact=exact, tokens=length)
 
-    def _names_at(self, tokens: Sequence[Token], mended: Sequence[str], place: range) -> tuple[Sequence[_Name], bool]:
+    def _names_at(
+        self, tokens: Sequence[Token], corrected: Sequence[str], place: range
+    ) -> tuple[Sequence[_Name], bool]:
         """Return the shows that carry the words at a place as a name, and whether they are spelt as in the title."""
         written = tuple(tokens[i].folded for i in place)
         if len(place) == 2 and written[1] in _SEASON_DIGITS and written not in self._spaced:
@@ -185,7 +187,7 @@ class AliasIndex:
             return names, True
         if len(place) == 1 and (names := self._initials.get(joined)) and self._are_initials(tokens[place[0]]):
             return ([] if len({base(name.title) for name in names}) > _INITIALS_SHARED else names), False
-        meant = tuple(mended[i] for i in place)
+        meant = tuple(corrected[i] for i in place)
         return (self._spaced.get(meant, ()) if meant != written else ()), False
 
     def _numbered(self, word: str, token: Token, season: int) -> list[_Name]:
@@ -196,7 +198,7 @@ class AliasIndex:
     def _are_initials(self, token: Token) -> bool:
         return sum(map(str.isupper, token.raw)) > 1 or not self.is_ordinary(token.folded)
 
-    def _mend(self, token: Token) -> str:
+    def _corrected(self, token: Token) -> str:
         """Return the title word that a misspelt word is nearest to, or the word itself."""
         word = token.folded
         known = word in self.words or self.is_ordinary(word) or word in carrying()

@@ -53,7 +53,7 @@ class Candidates:
     preferred: AbstractSet[str] = frozenset()
     length: int = 0  # of the question, in words that carry meaning
     coverage: Mapping[str, float] = field(default_factory=dict)  # share of the question's words that each has
-    likeness: Mapping[str, Likeness] = field(default_factory=dict)  # of those that were looked into
+    likeness: Mapping[str, Likeness] = field(default_factory=dict)  # of those that were compared in detail
     lead: Sequence[str] = ()
     led_by: Mapping[str, str] = field(default_factory=dict)
     votes: Mapping[str, int] = field(default_factory=dict)  # of each show, to order what scores alike
@@ -67,7 +67,7 @@ class Candidates:
         """Return by id what is known of the shows that nothing leads.
 
         A show that the vector search did not return is taken to be as far as the farthest one it did, and one that was
-        not looked into to be as little like the question as the least of those that were.
+        not compared in detail to be as little like the question as the least of those that were.
         """
         similarity = {near.id: 1.0 - near.distance for near in self.neighbours}
         words = {hit.id: hit.score for hit in self.hits}

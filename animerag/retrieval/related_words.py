@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 FILE = "related_words.npz"
-STEPS = 255  # the nearness of two words is kept in a byte
+STEPS = 255  # the nearness of two words is stored in a byte
 
 
 class RelatedWords:

@@ -53,7 +53,7 @@ class Passages:
         return near
 
     async def _vectors(self, texts: Sequence[str], priority: Priority) -> dict[str, Vectors]:
-        """Return a vector for each text; while new ones are made, other questions may push kept ones out."""
+        """Return a vector for each text; while new ones are made, other questions may push stored ones out."""
         found = {text: self._kept[text] for text in texts if text in self._kept}
         missing = [text for text in dict.fromkeys(texts) if text not in found]
         if missing:

@@ -55,7 +55,7 @@ DEFAULT_K = 8
 CANDIDATES = 100  # a branch; with fewer, plots in other words than their synopsis are lost (docs/quality.md)
 _A_MOMENT_S = 0.01  # in which fields mostly answer, if they can: such a question needs no vector
 _SPARE = 2  # shows that may have left the catalogue since they were found
-_LOOKED_INTO = 8  # candidates whose passages and tags are looked into, where that is free
+_DETAILED = 8  # candidates whose passages and tags are compared with the question, where encoding is free
 _SETS = ("list", "superlative", "recommend", "similar", "my_list")  # answers that are nothing where they are empty
 _WEIGHED = 200  # shows whose likeness recommendations and similar shows are ranked by
 
@@ -378,7 +378,7 @@ class Retriever:
         candidates = replace(candidates, coverage={show_id: rounded(share) for show_id, share in covered.items()})
         if near.vector is None or self.embeds_over_a_network:
             return candidates
-        best = [shows[show_id] for show_id in candidates.ranked()[:_LOOKED_INTO] if show_id in shows]
+        best = [shows[show_id] for show_id in candidates.ranked()[:_DETAILED] if show_id in shows]
         likeness = await self._passages.likeness(question, near.vector, best, priority=priority)
         return replace(candidates, likeness=likeness)
 

@@ -31,7 +31,7 @@ _RELOAD_S = 2.0  # seconds between two readings of the catalogue while an import
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogueSnapshot:
-    """What is kept in memory of the shows, as of one revision."""
+    """What memory holds of the shows, as of one revision."""
 
     revision: int
     aliases: AliasIndex

@@ -1,4 +1,4 @@
-"""Text as search and embedding see it: cleaned, normalised, hashed. The original is kept for display elsewhere."""
+"""Text as search and embedding see it: cleaned, normalised, hashed. Display uses the original."""
 
 from __future__ import annotations
 

@@ -68,9 +68,9 @@ def content_hash(show: Show) -> str:
     values = {name: getattr(show, name) for name in _STORED}
     values = {name: value for name, value in values.items() if name not in _LATER or value not in (None, ())}
     values |= {name: None if values[name] is None else float(values[name]) for name in ("rating", "my_score")}
-    told = json.dumps(values, ensure_ascii=False, sort_keys=True, default=_plain)
+    stored = json.dumps(values, ensure_ascii=False, sort_keys=True, default=_plain)
     record = json.dumps(show.record, ensure_ascii=False, sort_keys=True, default=str)
-    return _digest("show", show.id, record, told)
+    return _digest("show", show.id, record, stored)
 
 
 def _plain(value: object) -> object:

@@ -41,7 +41,7 @@ def test_an_unanswerable_question_is_right_without_results():
 
 
 def test_figures_are_reported_by_kind_and_over_all_answerable_questions():
-    told = Evaluation(
+    report = Evaluation(
         outcomes=(
             outcome(["1"], ["1"], index=0),
             outcome(["1"], ["2", "3", "1"], index=1),
@@ -51,14 +51,14 @@ def test_figures_are_reported_by_kind_and_over_all_answerable_questions():
         )
     ).as_json()
     third = pytest.approx(1 / 3, abs=1e-4)
-    assert told["kinds"]["plot"] == {
+    assert report["kinds"]["plot"] == {
         "n": 3, "hit@1": third, "hit@3": pytest.approx(2 / 3, abs=1e-4), "hit@5": pytest.approx(2 / 3, abs=1e-4),
         "mrr": pytest.approx(4 / 9, abs=1e-4),
     }  # fmt: skip
-    assert told["kinds"]["unanswerable"] == {"n": 1, "no_match": 0}
-    assert told["kinds"][ATTRIBUTE] == {"n": 1, "precision": 1.0, "recall": 1.0, "f1": 1.0}
-    assert (told["questions"], told["hit@1"], told["wrongly_no_match"]) == (5, 0.5, 1)
-    assert [(miss["index"], miss["found"]) for miss in told["misses"]] == [(2, ["2"]), (3, ["1"])]
+    assert report["kinds"]["unanswerable"] == {"n": 1, "no_match": 0}
+    assert report["kinds"][ATTRIBUTE] == {"n": 1, "precision": 1.0, "recall": 1.0, "f1": 1.0}
+    assert (report["questions"], report["hit@1"], report["wrongly_no_match"]) == (5, 0.5, 1)
+    assert [(miss["index"], miss["found"]) for miss in report["misses"]] == [(2, ["2"]), (3, ["1"])]
 
 
 def test_only_questions_with_expected_ids_are_evaluated():

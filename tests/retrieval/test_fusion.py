@@ -86,10 +86,10 @@ def test_shared_words_alone_do_not_make_a_match():
 def test_a_show_that_has_left_the_catalogue_is_left_out():
     found = Candidates(neighbours=NEAR)
     shows = {one: Show(id=one, title=one) for one in ("a", "c")}
-    kept = sources(found, shows, found.ranked())
-    assert [source.show.id for source in kept] == ["a", "c"]
-    assert kept[0].evidence[0].rank == 1
-    assert kept[0].score > kept[1].score
+    left = sources(found, shows, found.ranked())
+    assert [source.show.id for source in left] == ["a", "c"]
+    assert left[0].evidence[0].rank == 1
+    assert left[0].score > left[1].score
 
 
 def test_what_scores_alike_is_ordered_by_votes_and_then_by_id():

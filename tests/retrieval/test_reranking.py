@@ -51,7 +51,7 @@ async def test_a_scene_is_found_inside_a_long_description_and_embedded_once(embe
     assert near["empty"].passage == near["empty"].tags == 0.0
     embedded = len(embedder.texts)
     assert await asked(passages, embedder, [MIXED, PLAIN, EMPTY]) == near
-    assert len(embedder.texts) == embedded, "what was embedded is kept"
+    assert len(embedder.texts) == embedded, "what was embedded stays in memory"
 
 
 async def test_only_the_two_passages_that_share_most_words_are_embedded(embedder):

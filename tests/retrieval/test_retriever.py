@@ -117,7 +117,7 @@ async def test_titles_are_not_read_anew_for_every_question_of_an_import(services
     assert read == 1
 
 
-async def test_titles_are_read_anew_aside_while_an_import_lasts(services, export, record, monkeypatch):
+async def test_titles_are_read_again_in_the_background_during_an_import(services, export, record, monkeypatch):
     monkeypatch.setattr(snapshots, "_RELOAD_S", 0.0)
     await services.ingestion.run([export(record(1, "Monster", "A surgeon saves a boy."))], Control())
     await services.retriever.match_titles("Monster")
@@ -162,7 +162,7 @@ async def test_without_its_encoder_a_question_is_read_by_rules(monkeypatch):
     await encoder.close()
 
 
-async def test_what_was_looked_into_once_is_not_embedded_again(retriever, monkeypatch):
+async def test_passages_are_not_embedded_twice(retriever, monkeypatch):
     question = "people who gather rubbish high above the planet in a space ship"
     first = await retriever.search(question)
     embedded, embed = [], retriever._indexer.embedder.embed

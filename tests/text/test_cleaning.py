@@ -68,9 +68,9 @@ def test_spellings_of_one_title_compare_equal():
 
 
 def test_titles_stay_out_of_the_vector_unless_there_is_nothing_else():
-    told = Show(id="1", title="Name", titles=("Name",), tags=("mecha",), description="A robot wakes.")
+    show = Show(id="1", title="Name", titles=("Name",), tags=("mecha",), description="A robot wakes.")
     silent = Show(id="2", title="Name", titles=("Name", "Other"))
-    assert Document.of(told).text == "A robot wakes.\nTags: mecha"
+    assert Document.of(show).text == "A robot wakes.\nTags: mecha"
     assert Document.of(silent).text == "Name, Other"
 
 
