@@ -66,6 +66,9 @@ def phrase(condition: Condition, title_of: Callable[[str], str] = str, *, japane
             return phrase(condition.part, title_of).replace("without", "with", 1)
         if isinstance(condition.part, Predicate) and condition.part.value == FOLLOWED:
             return "without a sequel"
+        refused = parts_of(condition.part)
+        if len(refused) > 1 and all(isinstance(part, Predicate) and part.field == "tag" for part in refused):
+            return f"not both {' and '.join(phrase(part, title_of) for part in refused)}"
         return f"not {phrase(condition.part, title_of)}"
     if isinstance(condition, Or):
         if {str(part) for part in condition.parts} == {"type=tv", "type=web"}:

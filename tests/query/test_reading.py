@@ -13,7 +13,7 @@ from animerag.query.intents import Likely
 from animerag.query.lexicon import carrying, vocabulary
 from animerag.query.plan import EVERYTHING, And, Not, Of, Or, Order, Plan, Predicate, both, compiled, either
 from animerag.query.reader import placed_words, plan_of, read
-from animerag.query.rendering import render
+from animerag.query.rendering import phrase, render
 
 TAGS = ("comedy", "romance", "horror", "isekai", "mecha", "harem", "ecchi", "gore", "drama", "mystery", "sports")
 LEAST_FIRST = Order(field="votes", descending=False)
@@ -357,6 +357,12 @@ def test_a_child_sees_nothing_unsuitable():
 
 def test_what_reads_like_a_condition_and_is_none_is_ignored():
     assert understood("list all hand drawn comedies").ignored == ("hand drawn",)
+
+
+def test_what_excludes_both_says_so():
+    plan = understood("horror or mystery but not both")
+
+    assert [phrase(part) for part in plan.condition.parts] == ["horror or mystery", "not both horror and mystery"]
 
 
 def test_examples_decide_where_no_rule_does_and_never_against_one():
