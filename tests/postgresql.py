@@ -36,13 +36,26 @@ class Server:
         self._numbers = itertools.count()
 
     def prepare(self):
-        if self._user:
-            os.chown(self.directory, pwd.getpwnam(self._user).pw_uid, -1)
         locale = ("--locale-provider=icu", "--icu-locale=en-US")  # sorts unlike SQLite unless we say how
         self._run("initdb", "-E", "UTF8", *locale, "-U", "animerag", "-A", "trust", "--no-sync")
         (self.directory / "data" / "pg_hba.conf").write_text(_RULES, encoding="utf-8")
         self.start()
         asyncio.run(self._template())
+
+    def watched(self):
+        """Return a process that stops the server and removes its files when its input ends."""
+        if self._user:
+            os.chown(self.directory, pwd.getpwnam(self._user).pw_uid, -1)
+        script = 'read -r _; "$1/pg_ctl" -D "$2/data" -m immediate stop; rm -rf "$2"'
+        return subprocess.Popen(
+            ["sh", "-c", script, "sh", str(self._bin), str(self.directory)],
+            user=self._user,
+            cwd="/",
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
 
     def start(self):
         options = f"{_FAST} -c unix_socket_directories={self.directory}"
@@ -94,13 +107,15 @@ class Server:
 
 @contextmanager
 def running():
-    """Give a server that runs while the block does."""
+    """Give a server that runs while the block does, and ends with this process however that ends."""
     directory = Path(tempfile.mkdtemp(prefix="animerag-pg-"))
     directory.chmod(0o700)
     server = Server(programs(), directory)
+    watch = server.watched()
     try:
         server.prepare()
         yield server
-        server.stop("immediate")
     finally:
+        watch.stdin.close()
+        watch.wait(50)
         shutil.rmtree(directory, ignore_errors=True)
