@@ -84,8 +84,7 @@ def asked_title(question: str) -> str | None:
     framed = framed_title(question)
     if framed or any(frame.match(plain) for frame in _FRAMES):
         return framed
-    asked_of = _named_by(_ASKED_OF, plain)
-    if asked_of and len(asked_of.split()) <= _OWNED and not re.search(r"[,.;?!]\s", asked_of):
+    if asked_of := _asked_of(plain):
         return asked_of
     match = _TAKEN_FOR_GRANTED.search(plain)
     if match and not _TELLS.match(plain):
@@ -93,6 +92,16 @@ def asked_title(question: str) -> str | None:
         if len(terms(rest)) <= _SHORT:
             return match["name"]
     return None
+
+
+def stands_for_a_title(question: str) -> bool:
+    """Tell whether the form of a question says that its words are a title, rather than their capitals alone."""
+    return framed_title(question) is not None or _asked_of(question.strip().rstrip("?!. ")) is not None
+
+
+def _asked_of(plain: str) -> str | None:
+    name = _named_by(_ASKED_OF, plain)
+    return name if name and len(name.split()) <= _OWNED and not re.search(r"[,.;?!]\s", name) else None
 
 
 def framed_title(question: str) -> str | None:

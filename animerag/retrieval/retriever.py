@@ -21,7 +21,7 @@ from animerag.models.filters import Filters
 from animerag.models.providers import Priority, Usage
 from animerag.models.retrieval import Retrieval, Timings
 from animerag.ports import VectorHits
-from animerag.query.asked_titles import asked_title
+from animerag.query.asked_titles import asked_title, stands_for_a_title
 from animerag.retrieval.absences import no_title
 from animerag.retrieval.example_intents import ExampleIntents
 from animerag.retrieval.fusion import Candidates, nothing_found, rounded, sources
@@ -391,5 +391,5 @@ class Retriever:
         if not candidates.lead:
             title = asked_title(question)
             if title and not await self._library.mentions(title):
-                return True, no_title(title, japanese=is_japanese(question))
+                return True, no_title(title, japanese=is_japanese(question)) if stands_for_a_title(question) else ""
         return nothing_found(candidates), ""
