@@ -325,6 +325,7 @@ async def _warm(services: Services) -> None:
     if services.index.mode == "in process":  # nothing can be repaired from here: the next start with Chroma looks
         return
     try:
+        await services.maintenance.refresh_texts()
         await services.maintenance.start_after_unclean_stop(services.jobs)
     except InvalidInputError as error:  # another job is running: the next start tries again
         log.info("the index was not checked after an unclean stop: %s", error)

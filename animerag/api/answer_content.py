@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 if TYPE_CHECKING:
     from animerag.models.answers import Answer
+    from animerag.models.json_types import JsonObject
     from animerag.models.retrieval import Source
 
 # Clients render Markdown and load its images: a description must not make them send requests to other servers.
@@ -22,7 +23,7 @@ class AnswerContent:
         self._base_url = base_url
         self._pieces: list[str] = []
         self._held = ""
-        self.annotations: list[dict[str, Any]] = []
+        self.annotations: list[JsonObject] = []
 
     @property
     def text(self) -> str:
@@ -55,7 +56,7 @@ class AnswerContent:
             self.annotations.append(self._annotation(source, start, start + len(entry)))
         return listed
 
-    def _annotation(self, source: Source, start: int, end: int) -> dict[str, Any]:
+    def _annotation(self, source: Source, start: int, end: int) -> JsonObject:
         url = f"{self._base_url}/catalogue?show={quote(source.show.id, safe='')}"
         cited = {"url": url, "title": source.show.title, "start_index": start, "end_index": end}
         return {"type": "url_citation", "url_citation": cited}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from animerag.errors import (
     AnimeRAGError,
@@ -16,6 +16,8 @@ from animerag.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from animerag.models.json_types import JsonMapping, JsonObject
 
 Endpoint: TypeAlias = Literal["mcp", "v1", "api"]
 
@@ -57,7 +59,7 @@ def api_error(error: Exception) -> ApiError:
     return ApiError(message, status=503, code="unavailable")
 
 
-def error_body(endpoint: Endpoint, error: ApiError) -> dict[str, Any]:
+def error_body(endpoint: Endpoint, error: ApiError) -> JsonObject:
     """Return an error as a JSON object in the form of the endpoint's protocol."""
     message = str(error)
     if endpoint == "mcp":
@@ -81,7 +83,7 @@ def error_headers(error: ApiError) -> Mapping[str, str]:
     return headers
 
 
-def encoded(body: Mapping[str, Any]) -> bytes:
+def encoded(body: JsonMapping) -> bytes:
     """Return a JSON object as UTF-8."""
     return json.dumps(body, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from starlette.responses import JSONResponse, StreamingResponse
 
@@ -18,7 +18,7 @@ from animerag.models.answers import Answer, AnswerStatus
 from animerag.models.retrieval import Retrieval
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping
+    from collections.abc import AsyncGenerator
 
     from starlette.applications import Starlette
     from starlette.requests import Request
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from animerag.api.backend import Backend
     from animerag.api.chat_messages import ChatRequest
+    from animerag.models.json_types import JsonMapping, JsonObject
 
 _ABOUT = "this API has GET /v1/models and POST /v1/chat/completions."
 _STARTED = int(time.time())
@@ -104,9 +105,7 @@ class _Completion:
         self._memory = memory
         self._head = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": MODEL}
 
-    async def whole(
-        self, first: str | Answer, events: AsyncGenerator[Retrieval | str | Answer, None]
-    ) -> dict[str, Any]:
+    async def whole(self, first: str | Answer, events: AsyncGenerator[Retrieval | str | Answer, None]) -> JsonObject:
         """Return the answer as one object. Raises ApiError if it fails."""
         answer = first if isinstance(first, Answer) else None
         if isinstance(first, str):
@@ -167,15 +166,13 @@ class _Completion:
             self._memory.remember(self._asked.question, self._content.text, answer.result.ids)
         return ending
 
-    def _chunk(
-        self, delta: Mapping[str, Any], *, finish: str | None = None, more: Mapping[str, Any] | None = None
-    ) -> bytes:
+    def _chunk(self, delta: JsonMapping, *, finish: str | None = None, more: JsonMapping | None = None) -> bytes:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
         usage = {"usage": None} if self._asked.include_usage else {}
         return _event({**self._head, "object": "chat.completion.chunk", "choices": [choice], **usage, **(more or {})})
 
 
-def _event(body: Mapping[str, Any]) -> bytes:
+def _event(body: JsonMapping) -> bytes:
     return b"data: " + encoded(body) + b"\n\n"
 
 
@@ -183,7 +180,7 @@ def _finish(answer: Answer) -> str:
     return _FINISH.get(answer.status, "stop")
 
 
-def _data(answer: Answer) -> dict[str, Any]:
+def _data(answer: Answer) -> JsonObject:
     """Return the fields that this API adds to the protocol."""
     from animerag.batch.export import answer_object
 
@@ -200,5 +197,5 @@ def _usage(answer: Answer) -> dict[str, int]:
     }
 
 
-def _model() -> dict[str, Any]:
+def _model() -> JsonObject:
     return {"id": MODEL, "object": "model", "created": _STARTED, "owned_by": "animerag"}

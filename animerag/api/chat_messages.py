@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic_core import from_json
 
@@ -15,7 +15,7 @@ from animerag.models.answers import Turn
 from animerag.retrieval.question_text import MAX_QUESTION_CHARACTERS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from animerag.models.json_types import JsonMapping
 
 MODEL = "animerag"
 _TURNS = 12  # of a conversation that a question may refer to
@@ -100,7 +100,7 @@ def _check_model(name: object) -> None:
     check_model(name)
 
 
-def _check_options(given: Mapping[str, Any]) -> None:
+def _check_options(given: JsonMapping) -> None:
     """Refuse options that would change the answer and are not supported; sampling options are ignored."""
     if given.get("n") not in (None, 1):
         raise ApiError("A question has one answer here: leave n out.", param="n")

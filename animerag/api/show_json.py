@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from animerag.models.answers import Result
 from animerag.query.plan import parts_of
@@ -11,6 +11,7 @@ from animerag.query.plan import parts_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from animerag.models.json_types import JsonObject
     from animerag.models.shows import RelatedShow, Show
     from animerag.query.plan import Condition, Intent
 
@@ -18,7 +19,7 @@ DESCRIPTION_CHARACTERS = 4000
 _LISTED = 60  # tags, titles and relations
 
 
-def whole(show: Show) -> dict[str, Any]:
+def whole(show: Show) -> JsonObject:
     """Return all fields of a show, its description cut at 4,000 characters."""
     known = {
         **line(show),
@@ -51,7 +52,7 @@ def whole(show: Show) -> dict[str, Any]:
     return shown | ({} if show.restricted is None else {"adults_only": show.restricted})
 
 
-def line(show: Show) -> dict[str, Any]:
+def line(show: Show) -> JsonObject:
     """Return a show's id, title, year, type, episodes and rating."""
     named = {
         "id": show.id,
@@ -71,12 +72,12 @@ def result(
     complete: bool = False,
     value: float | str | None = None,
     conditions: Sequence[str] = (),
-) -> dict[str, Any]:
+) -> JsonObject:
     """Return a `result` in the shape of an answer's (docs/configuration.md)."""
     return asdict(Result(intent=intent, ids=tuple(ids), complete=complete, value=value, conditions=tuple(conditions)))
 
 
-def _related(item: RelatedShow) -> dict[str, Any]:
+def _related(item: RelatedShow) -> JsonObject:
     known = {"id": item.id, "title": item.title, "kind": item.kind, "year": item.year}
     return {name: value for name, value in known.items() if value not in (None, "")}
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from animerag.models.answers import Answer, Exchange
+    from animerag.models.json_types import JsonObject
     from animerag.models.shows import Show
     from animerag.storage.batch_runs import BatchRun, RunRow
 
@@ -63,7 +64,7 @@ def formula_safe(value: str) -> str:
     return f"'{value}" if folded.lstrip(" ").startswith(_FORMULA) or folded.startswith(_FORMULA) else value
 
 
-def answer_object(index: int, answer: Answer) -> dict[str, Any]:
+def answer_object(index: int, answer: Answer) -> JsonObject:
     """Return an answer in the JSON shape that scripts rely on (`docs/configuration.md`)."""
     return StoredAnswer.of(index, answer).as_json()
 
@@ -196,7 +197,7 @@ def _added(row: RunRow, unasked: Unasked) -> list[Any]:
     ]
 
 
-def _row_object(row: RunRow, unasked: Unasked) -> dict[str, Any]:
+def _row_object(row: RunRow, unasked: Unasked) -> JsonObject:
     if row.answer is None:
         answer = {"index": row.number, "question": row.asked.question, "answer": None}
         answer |= {"status": unasked.status, "error": unasked.error}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from animerag.errors import AnimeRAGError, InvalidInputError
 from animerag.ingestion.overrides import EDITABLE, PROGRESS_SEEN, _checked, edited
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from animerag.indexing.indexer import Indexer
     from animerag.ingestion.importer import Ingestion
+    from animerag.models.json_types import JsonObject
     from animerag.models.shows import Show
     from animerag.storage.deletions import DeletedShow
 
@@ -40,7 +41,7 @@ class Editing:
         report = await self._ingestion.import_documents([Document.of(edited(show, checked))], Control())
         if report.rows:
             raise InvalidInputError(f"The show could not be stored: {report.rows[0].reason}")
-        before: dict[str, Any] = (await provenance.edits_of(self._library, [show_id])).get(show_id, {})
+        before: JsonObject = (await provenance.edits_of(self._library, [show_id])).get(show_id, {})
         if "episodes_watched" in checked:
             checked[PROGRESS_SEEN] = max(show.episodes_watched or 0, before.get(PROGRESS_SEEN) or 0)
         await provenance.keep_edits(self._library, show_id, {**before, **checked})

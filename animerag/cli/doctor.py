@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from animerag import __version__, simulator
 from animerag.cli.job_runner import DONE, ROWS_LEFT, Commands, services
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from animerag.catalogue.overview import Overview
     from animerag.composition import Services
+    from animerag.models.json_types import JsonObject
 
 
 def add(commands: Commands) -> None:
@@ -106,7 +107,7 @@ async def _from_services(opened: Services) -> Overview:
     )
 
 
-def _info_object(state: Overview) -> dict[str, Any]:
+def _info_object(state: Overview) -> JsonObject:
     from animerag.catalogue.overview import chroma_address
 
     settings = state.settings

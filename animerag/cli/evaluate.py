@@ -13,9 +13,9 @@ from animerag.text.counting import counted
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping
 
     from animerag.evaluation.evaluation import Evaluation
+    from animerag.models.json_types import JsonMapping, JsonObject
 
 _COLUMNS = ("hit@1", "hit@3", "hit@5", "mrr", "precision", "recall", "f1", "no_match")
 
@@ -56,9 +56,9 @@ async def evaluate(options: argparse.Namespace) -> int:
     return CANCELLED if cancelled else DONE
 
 
-def _earlier(path: Path) -> dict[str, Any]:
+def _earlier(path: Path) -> JsonObject:
     try:
-        figures: dict[str, Any] = json.loads(path.read_bytes())
+        figures: JsonObject = json.loads(path.read_bytes())
         figures["kinds"].items()
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
         raise InvalidInputError(
@@ -67,7 +67,7 @@ def _earlier(path: Path) -> dict[str, Any]:
     return figures
 
 
-def _print(figures: Mapping[str, Any], before: Mapping[str, Any] | None) -> None:
+def _print(figures: JsonMapping, before: JsonMapping | None) -> None:
     from rich.console import Console
     from rich.table import Table
 

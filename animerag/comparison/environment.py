@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from animerag.answering.answering import Answering
 from animerag.batch.runner import Batch
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from animerag.comparison.plan import ExperimentPlan
     from animerag.config import Settings
+    from animerag.models.json_types import JsonObject
     from animerag.ports import OpenIndex
     from animerag.query.titles import AliasMatch
     from animerag.rate_limits import LevelChoice
@@ -193,7 +194,7 @@ class MeasuredProvider:
 
 
 def _simulated(settings: Mapping[str, object]) -> SimulatorSettings:
-    values: dict[str, Any] = dict(settings)
+    values: JsonObject = dict(settings)
     if isinstance(values.get("faults"), str):
         values["faults"] = parse_faults(values["faults"])
     return SimulatorSettings(**values)

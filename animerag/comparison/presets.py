@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from animerag.comparison.plan import ExperimentPlan
+    from animerag.models.json_types import JsonMapping
 
 # Measured on a real export: 223 tokens per description; a prompt has eight sources and the instructions.
 DOCUMENT_TOKENS, PROMPT_TOKENS, ANSWER_TOKENS = 230, 3000, 300
@@ -28,7 +29,7 @@ class Preset:
     name: str
     label: str
     help: str
-    provider: Mapping[str, Any]
+    provider: JsonMapping
 
 
 def _preset(name: str, label: str, text: str, **provider: Any) -> Preset:
@@ -79,9 +80,7 @@ class ExperimentEstimate:
     cost_usd: float | None
 
 
-def estimate(
-    plan: ExperimentPlan, provider: Mapping[str, Any], prices: Mapping[str, float | None]
-) -> ExperimentEstimate:
+def estimate(plan: ExperimentPlan, provider: JsonMapping, prices: Mapping[str, float | None]) -> ExperimentEstimate:
     """Estimate a plan. `prices` are USD per million tokens of `embedding`, `input` and `output`."""
     settings = plan.settings()
     modes = {mode for mode, _ in settings}
@@ -103,7 +102,7 @@ def estimate(
     )
 
 
-def _run_s(plan: ExperimentPlan, level: int, is_sync: bool, provider: Mapping[str, Any]) -> float:
+def _run_s(plan: ExperimentPlan, level: int, is_sync: bool, provider: JsonMapping) -> float:
     level = 1 if is_sync else level
     fixed_s, each_s = float(provider.get("embed_latency_s", 0.3)), float(provider.get("embed_per_item_s", 0.0))
     chat_s = float(provider.get("chat_latency_s", 3.0))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from animerag.comparison.experiment import Experiment
 from animerag.comparison.measurements import Distribution, MeasuredRun
@@ -11,10 +11,10 @@ from animerag.comparison.plan import ExperimentPlan, mode_named
 from animerag.telemetry.tracing import Span
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from animerag.models.json_types import JsonMapping, JsonObject
 
 
-def to_object(experiment: Experiment, *, spans: bool = False) -> dict[str, Any]:
+def to_object(experiment: Experiment, *, spans: bool = False) -> JsonObject:
     """Return an experiment in its public JSON form; `spans` adds those, which `from_object` needs for charts."""
     best = experiment.recommended
     return {
@@ -33,7 +33,7 @@ def to_object(experiment: Experiment, *, spans: bool = False) -> dict[str, Any]:
     }
 
 
-def from_object(stored: Mapping[str, Any]) -> Experiment:
+def from_object(stored: JsonMapping) -> Experiment:
     """Return the experiment that `to_object` wrote. Raises KeyError or TypeError for anything else."""
     plan = dict(stored["plan"])
     plan["modes"], plan["levels"] = tuple(plan["modes"]), tuple(plan["levels"])
@@ -48,12 +48,12 @@ def from_object(stored: Mapping[str, Any]) -> Experiment:
     )
 
 
-def _is_measured_today(run: Mapping[str, Any], modes: tuple[str, ...]) -> bool:
+def _is_measured_today(run: JsonMapping, modes: tuple[str, ...]) -> bool:
     """Return False for a run of a renamed mode whose successor also ran: their medians must not mix."""
     return run["mode"] == mode_named(run["mode"]) or mode_named(run["mode"]) not in modes
 
 
-def _run_object(run: MeasuredRun, *, spans: bool) -> dict[str, Any]:
+def _run_object(run: MeasuredRun, *, spans: bool) -> JsonObject:
     values = asdict(run)
     values["spans"] = [[span.name, round(span.start_s, 4), round(span.end_s, 4), span.lane] for span in run.spans]
     if not spans:
@@ -61,7 +61,7 @@ def _run_object(run: MeasuredRun, *, spans: bool) -> dict[str, Any]:
     return {**_rounded(values), "throughput": round(run.throughput, 2), "blocked": run.blocked}
 
 
-def _run(stored: Mapping[str, Any]) -> MeasuredRun:
+def _run(stored: JsonMapping) -> MeasuredRun:
     values = {name: value for name, value in stored.items() if name not in ("throughput", "blocked")}
     values["mode"] = mode_named(values["mode"])
     values["latency_s"], values["ttft_s"] = Distribution(**values["latency_s"]), Distribution(**values["ttft_s"])
@@ -69,7 +69,7 @@ def _run(stored: Mapping[str, Any]) -> MeasuredRun:
     return MeasuredRun(**values)
 
 
-def _rounded(values: Mapping[str, Any]) -> dict[str, Any]:
+def _rounded(values: JsonMapping) -> JsonObject:
     return {
         name: round(value, 4) if isinstance(value, float) else _rounded(value) if isinstance(value, dict) else value
         for name, value in values.items()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from animerag.errors import AnimeRAGError, IndexBrokenError, InvalidInputError, LibraryError
 from animerag.indexing.collections import prefix_of
+from animerag.indexing.text_hashes import refresh_text_hashes
 from animerag.storage.integrity import is_sound
 
 if TYPE_CHECKING:
@@ -66,6 +67,11 @@ class Maintenance:
         self._library = indexer.library
         self._directory = directory
 
+    async def refresh_texts(self) -> None:
+        """Work out once whether a newer version makes other texts of stored shows. Raises LibraryError."""
+        if not self._import_lock.at_work:
+            await refresh_text_hashes(self._indexer)
+
     async def check(self) -> DoctorReport:
         """Check the library, compare the index with it and search for every vector.
 
@@ -76,6 +82,7 @@ class Maintenance:
             with contextlib.suppress(LibraryError):
                 return DoctorReport(shows=(await self._library.counts()).shows, indexed=0, damage=integrity.damage)
             return DoctorReport(shows=0, indexed=0, damage=integrity.damage)
+        await self.refresh_texts()
         report = await self._compare()
         return replace(report, unsound_vectors=tuple(key.text_hash for key in integrity.unsound_vectors))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from animerag.ingestion.entity_resolution import IdPlan, split_id
 from animerag.ingestion.fingerprints import fingerprint
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from animerag.ingestion.fingerprints import FileIds
+    from animerag.models.json_types import JsonObject
     from animerag.models.shows import RelatedShow, Show, StoredShow
     from animerag.storage.library import Library
 
@@ -83,9 +84,7 @@ async def plan(library: Library, seen: FileIds, entries: Mapping[str, NamedEntry
 
 def enriched(stored: Show, reference: Show) -> Show:
     """Return a stored show with its missing fields filled from a reference."""
-    fields: dict[str, Any] = {
-        name: getattr(reference, name) for name in _FIELDS if getattr(stored, name) in (None, (), 0)
-    }
+    fields: JsonObject = {name: getattr(reference, name) for name in _FIELDS if getattr(stored, name) in (None, (), 0)}
     if reference.type is not None and (stored.type is None or (stored.type_inferred and not reference.type_inferred)):
         fields |= {"type": reference.type, "type_inferred": reference.type_inferred}
     relations = _relations(stored, reference.relations)

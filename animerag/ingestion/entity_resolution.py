@@ -11,7 +11,7 @@ import re
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from animerag.errors import InvalidInputError
 from animerag.ingestion.fingerprints import FileIds, ShowFingerprint, fingerprint
@@ -22,6 +22,7 @@ from animerag.storage import provenance
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from animerag.models.json_types import JsonObject
     from animerag.models.shows import RelatedShow, Show, StoredShow
     from animerag.storage.library import Library
 
@@ -293,7 +294,7 @@ def united(show: Show, older: Show) -> Show:
     )
 
 
-def _type_of(show: Show, older: Show) -> dict[str, Any]:
+def _type_of(show: Show, older: Show) -> JsonObject:
     """Prefer a recorded type to an inferred one."""
     ranked = sorted((show, older), key=lambda one: (one.type is None, one.type_inferred))
     return {"type": ranked[0].type, "type_inferred": ranked[0].type_inferred}

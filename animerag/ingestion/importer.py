@@ -13,9 +13,10 @@ import logging
 import time
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from animerag.errors import AnimeRAGError, InvalidInputError, LibraryError, VectorStoreError
+from animerag.indexing.text_hashes import refresh_text_hashes
 from animerag.ingestion import batching
 from animerag.ingestion.counters import ImportCounters
 from animerag.ingestion.pipeline import Pipeline
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from animerag.indexing.indexer import Indexer
     from animerag.jobs.import_lock import ImportLock
     from animerag.jobs.jobs import Control
+    from animerag.models.json_types import JsonObject
     from animerag.storage.disk_space import Space
     from animerag.telemetry.tracing import Recorder
     from animerag.text.documents import Document
@@ -160,6 +162,7 @@ class Ingestion:
         """Index every show without a vector for the current model. Raises ProviderError, VectorStoreError."""
         async with self._session(control) as (counters, meter, recorder):
             spec = await self._indexer.spec()
+            await refresh_text_hashes(self._indexer)
             ids = await self._library.embeddings.not_indexed(spec.name)
             counters.read = counters.total = len(ids)
 
@@ -272,7 +275,7 @@ async def _accepted(winners: LastRowWins, counters: ImportCounters) -> bool:
     return await counters.control.ask(question)
 
 
-def _figures(meter: Meter, concurrency: int | Literal["auto"] | None) -> dict[str, Any]:
+def _figures(meter: Meter, concurrency: int | Literal["auto"] | None) -> JsonObject:
     return {
         "concurrency": Concurrency(
             set=concurrency or "auto", peak=meter.peak_in_flight, mean=round(meter.mean_in_flight, 2)

@@ -12,6 +12,7 @@ from animerag.readers import dates
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from animerag.models.json_types import JsonMapping, JsonObject
     from animerag.models.shows import Show
 
 
@@ -33,7 +34,7 @@ PROGRESS_SEEN = "progress seen"  # beside edits: the episodes that counted as wa
 EDITABLE = (*_WORDS, *_LISTS, *_BOUNDS, *_DATES, _STATUS, _TYPE)
 
 
-def still_valid(edits: Mapping[str, Any], show: Show) -> dict[str, Any]:
+def still_valid(edits: JsonMapping, show: Show) -> JsonObject:
     """Return the edits that a row of a file does not make out of date: who watched on elsewhere is further now."""
     before = max(edits.get("episodes_watched") or 0, edits.get(PROGRESS_SEEN) or 0)
     if edits.get("episodes_watched") is None or (show.episodes_watched or 0) <= before:
@@ -41,11 +42,11 @@ def still_valid(edits: Mapping[str, Any], show: Show) -> dict[str, Any]:
     return {name: value for name, value in edits.items() if name not in ("episodes_watched", _STATUS)}
 
 
-def edited(show: Show, changes: Mapping[str, Any]) -> Show:
+def edited(show: Show, changes: JsonMapping) -> Show:
     """Return a show with the user's edits, which its record lists, too."""
-    edits: dict[str, Any] = {name: value for name, value in changes.items() if name in EDITABLE}
+    edits: JsonObject = {name: value for name, value in changes.items() if name in EDITABLE}
     record = {**show.record, _EDITED: {**show.record.get(_EDITED, {}), **edits}}
-    fields: dict[str, Any] = {name: tuple(value) if name in _LISTS else value for name, value in edits.items()}
+    fields: JsonObject = {name: tuple(value) if name in _LISTS else value for name, value in edits.items()}
     if _TYPE in edits:
         fields["type_inferred"] = False
     if "air_date" in edits:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from animerag.jobs.jobs import Job, Jobs
     from animerag.models.imports import RowError
     from animerag.models.jobs import JobRecord
+    from animerag.models.json_types import JsonObject
     from animerag.storage.library import Library
     from animerag.storage.upload_files import UploadStore
 
@@ -88,7 +89,7 @@ class Uploads:
         await self.discard(job_id)
         return job
 
-    async def _request(self, job_id: str) -> dict[str, Any]:
+    async def _request(self, job_id: str) -> JsonObject:
         request = await self._library.journal.request(job_id)
         if request is None:
             raise InvalidInputError("The files of this import are no longer known: upload them again.")
@@ -132,7 +133,7 @@ class Uploads:
             elif not await asyncio.to_thread(file.path.exists):
                 raise InvalidInputError(f"{file.name} is no longer stored here: choose the file again.")
 
-    def _files(self, request: dict[str, Any]) -> list[SourceFile]:
+    def _files(self, request: JsonObject) -> list[SourceFile]:
         return [
             SourceFile(
                 **{**file, "path": self._spool.located(Path(file["path"])), "options": ReadOptions(**file["options"])}

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from animerag.models.json_types import JsonMapping, JsonObject
+
 _VOLATILE = ("Images", "Poster")  # chosen at random for each response
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _KINDS = {"Main Story": "Parent Story", "Shared Characters": "Character"}
@@ -17,15 +19,15 @@ _TITLE_RANK = {"Main": 0, "Official": 1}
 _MAX = 10
 
 
-def fingerprint(series: Mapping[str, Any], anime: Mapping[str, Any], user: str) -> str:
+def fingerprint(series: JsonMapping, anime: JsonMapping, user: str) -> str:
     """Return a hash of a series' entries in both lists and of the key's user; if it changes, fetch the series again."""
     seen = [{name: value for name, value in one.items() if name not in _VOLATILE} for one in (series, anime)]
     return hashlib.sha256(json.dumps([user, *seen], sort_keys=True).encode()).hexdigest()
 
 
-def relations_of(entries: Iterable[Any], titles: Mapping[int, Mapping[str, Any]]) -> dict[int, list[dict[str, Any]]]:
+def relations_of(entries: Iterable[Any], titles: Mapping[int, JsonMapping]) -> dict[int, list[JsonObject]]:
     """Return the relations of each show, with titles if the server knows them."""
-    relations: dict[int, list[dict[str, Any]]] = {}
+    relations: dict[int, list[JsonObject]] = {}
     for entry in entries:
         own, other = (_object(entry.get(name)).get("AniDB") for name in ("IDs", "RelatedIDs"))
         if not isinstance(own, int) or not isinstance(other, int):
@@ -43,7 +45,7 @@ def relations_of(entries: Iterable[Any], titles: Mapping[int, Mapping[str, Any]]
     return relations
 
 
-def details_of(tags: object, similar: object, files: Iterable[Any]) -> dict[str, Any]:
+def details_of(tags: object, similar: object, files: Iterable[Any]) -> JsonObject:
     """Return the details of one series, in the form of its record."""
     return {
         "tags": [
@@ -64,11 +66,11 @@ def details_of(tags: object, similar: object, files: Iterable[Any]) -> dict[str,
 
 
 def record_of(
-    series: Mapping[str, Any],
-    anime: Mapping[str, Any],
-    details: Mapping[str, Any],
-    relations: Iterable[Mapping[str, Any]],
-) -> dict[str, Any]:
+    series: JsonMapping,
+    anime: JsonMapping,
+    details: JsonMapping,
+    relations: Iterable[JsonMapping],
+) -> JsonObject:
     """Return the record of a show."""
     titles = sorted(_objects(anime.get("Titles")), key=_rank)
     rating, sizes = _object(anime.get("Rating")), _object(series.get("Sizes"))
@@ -106,7 +108,7 @@ def record_of(
     }
 
 
-def _files(entries: Iterable[Any]) -> dict[str, Any]:
+def _files(entries: Iterable[Any]) -> JsonObject:
     files = {file.get("ID"): file for file in entries if isinstance(file, dict)}.values()
     audio: dict[str, None] = {}
     subtitles: dict[str, None] = {}
@@ -130,23 +132,23 @@ def _languages(released: object, streams: object) -> list[str]:
     return named or [str(one["LanguageCode"]) for one in _objects(streams) if one.get("LanguageCode")]
 
 
-def _size(file: Mapping[str, Any]) -> int:
+def _size(file: JsonMapping) -> int:
     size = file.get("Size")
     return size if isinstance(size, int) else 0
 
 
-def _main_title(anime: Mapping[str, Any]) -> str:
+def _main_title(anime: JsonMapping) -> str:
     titles = _objects(anime.get("Titles"))
     main = next((title.get("Name") for title in titles if title.get("Type") == "Main"), None)
     return str(main or anime.get("Title") or "")
 
 
-def _rank(title: Mapping[str, Any]) -> tuple[int, bool, bool]:
+def _rank(title: JsonMapping) -> tuple[int, bool, bool]:
     language = title.get("Language")
     return _TITLE_RANK.get(str(title.get("Type")), 2), language != "en", language != "ja"
 
 
-def _share(rating: Mapping[str, Any], most: int) -> float | int:
+def _share(rating: JsonMapping, most: int) -> float | int:
     """Return a rating out of 1000, converted from one out of `most`."""
     value, of = rating.get("Value"), rating.get("MaxValue")
     if not isinstance(value, int | float) or not isinstance(of, int | float) or not of:
@@ -159,9 +161,9 @@ def _year(value: object) -> int | None:
     return int(match[1]) if match else None
 
 
-def _object(value: object) -> dict[str, Any]:
+def _object(value: object) -> JsonObject:
     return value if isinstance(value, dict) else {}
 
 
-def _objects(value: object) -> list[dict[str, Any]]:
+def _objects(value: object) -> list[JsonObject]:
     return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []

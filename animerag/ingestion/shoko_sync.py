@@ -24,11 +24,11 @@ from animerag.models.imports import IngestReport, RowError
 from animerag.models.jobs import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from animerag.ingestion.importer import Ingestion
     from animerag.jobs.jobs import Control
+    from animerag.models.json_types import JsonMapping, JsonObject
 
 SYNC_JOB = "sync"
 NAME = "Shoko Server"  # as reports and provenance call it
@@ -53,8 +53,8 @@ class _Listed:
     """A series in the server's lists."""
 
     number: int
-    series: Mapping[str, Any]
-    anime: Mapping[str, Any]
+    series: JsonMapping
+    anime: JsonMapping
     key: str
 
 
@@ -111,7 +111,7 @@ class ShokoSync:
 
     async def _lists(
         self, client: ShokoClient, user: str, control: Control
-    ) -> tuple[list[_Listed], dict[int, list[dict[str, Any]]]]:
+    ) -> tuple[list[_Listed], dict[int, list[JsonObject]]]:
         """Return the series that the user may see, and the relations of all shows on the server."""
 
         def progress(done: int, total: int) -> None:
@@ -137,7 +137,7 @@ class ShokoSync:
         failed: list[RowError] = []
         done = in_a_row = 0
 
-        async def work(one: _Listed) -> dict[str, Any]:
+        async def work(one: _Listed) -> JsonObject:
             return await _details(client, one.number)
 
         waiting = iter(wanted)
@@ -167,7 +167,7 @@ class ShokoSync:
                 )
         return done, failed
 
-    async def _import(self, records: list[dict[str, Any]], path: Path, control: Control) -> IngestReport:
+    async def _import(self, records: list[JsonObject], path: Path, control: Control) -> IngestReport:
         """Import records through a file, like every import."""
         if not records:
             return IngestReport()
@@ -187,7 +187,7 @@ class _SeriesCache:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._known: dict[int, tuple[str, dict[str, Any]]] = {}
+        self._known: dict[int, tuple[str, JsonObject]] = {}
 
     def load(self) -> None:
         """Read the file; a series with an incomplete line is fetched again."""
@@ -202,12 +202,12 @@ class _SeriesCache:
                     if isinstance(details, dict) and {"tags", "similar", "files"} <= details.keys():
                         self._known[int(entry["series"])] = (str(entry["key"]), details)
 
-    def details(self, number: int, key: str) -> dict[str, Any] | None:
+    def details(self, number: int, key: str) -> JsonObject | None:
         """Return the fetched details of a series that has not changed since."""
         known = self._known.get(number)
         return known[1] if known is not None and known[0] == key else None
 
-    def add(self, number: int, key: str, details: dict[str, Any]) -> None:
+    def add(self, number: int, key: str, details: JsonObject) -> None:
         """Store the details of a series."""
         self._known[number] = (key, details)
         with self._path.open("a", encoding="utf-8") as file:
@@ -219,7 +219,7 @@ class _SeriesCache:
         _write(self._path, "".join(_line(number, *known) + "\n" for number, known in self._known.items()))
 
 
-def _line(number: int, key: str, details: Mapping[str, Any]) -> str:
+def _line(number: int, key: str, details: JsonMapping) -> str:
     return json.dumps({"series": number, "key": key, "details": details}, ensure_ascii=False)
 
 
@@ -232,7 +232,7 @@ def _write(path: Path, text: str) -> None:
     part.replace(path)
 
 
-async def _details(client: ShokoClient, number: int) -> dict[str, Any]:
+async def _details(client: ShokoClient, number: int) -> JsonObject:
     """Fetch a series' tags, similar shows and files."""
     path = f"/api/v3/Series/{number}"
     tags = await client.get(f"{path}/Tags", excludeDescriptions="true", onlyVerified="false")
@@ -251,7 +251,7 @@ async def _details(client: ShokoClient, number: int) -> dict[str, Any]:
         page += 1
 
 
-def _id_of(entry: Mapping[str, Any], name: str) -> int | None:
+def _id_of(entry: JsonMapping, name: str) -> int | None:
     ids = entry.get("IDs")
     number = ids.get(name) if isinstance(ids, dict) else None
     return number if isinstance(number, int) else None

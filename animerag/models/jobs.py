@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+
+from animerag.models.json_types import JsonObject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +32,7 @@ class JobRecord:
     title: str
     state: str
     lease: str
-    report: dict[str, Any] | None
+    report: JsonObject | None
     error: str | None
     created_at: str
     finished_at: str | None

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
+
+from animerag.models.json_types import JsonMapping
 
 ShowType = Literal["movie", "ova", "tv", "special", "web", "other", "music"]
 Season = Literal["winter", "spring", "summer", "fall"]
@@ -85,7 +87,7 @@ class Show:
     duration: int | None = None
     studios: tuple[str, ...] = ()
     tag_weights: Mapping[str, float] = field(default_factory=dict)
-    record: Mapping[str, Any] = field(default_factory=dict)
+    record: JsonMapping = field(default_factory=dict)
     my_status: MyStatus | None = None
     my_score: float | None = None
     episodes_watched: int | None = None

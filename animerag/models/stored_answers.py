@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Self
+from typing import Self
 
 from animerag.models.answers import Answer, AnswerStatus, Result, Turn
+from animerag.models.json_types import JsonObject
 from animerag.models.providers import ProviderName, Usage
 from animerag.models.retrieval import Branch, Evidence, Source, Timings
 
@@ -52,7 +53,7 @@ class StoredSource:
         )
 
     @classmethod
-    def from_json(cls, stored: dict[str, Any]) -> Self:
+    def from_json(cls, stored: JsonObject) -> Self:
         """Return a source from an object of `context`."""
         return cls(
             show_id=stored["anime_id"],
@@ -65,7 +66,7 @@ class StoredSource:
             cited=stored.get("cited", False),
         )
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> JsonObject:
         """Return the object that `context` holds."""
         return {
             "anime_id": self.show_id,
@@ -145,7 +146,7 @@ class StoredAnswer:
         return replace(self, number=number, usage=usage, timings=Timings(), attempts=0, same_as=self.number)
 
     @classmethod
-    def from_json(cls, stored: dict[str, Any]) -> Self:
+    def from_json(cls, stored: JsonObject) -> Self:
         """Return an answer from the JSON of `as_json`, written by this version or an earlier one.
 
         Missing keys get default values. Raises KeyError without a question or status, ValueError for an unknown status.
@@ -169,7 +170,7 @@ class StoredAnswer:
             same_as=stored.get("same_as"),
         )
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> JsonObject:
         """Return the object that scripts rely on (docs/configuration.md); in a run with `attempts` and `same_as`."""
         answer = {
             "index": self.number,
@@ -189,7 +190,7 @@ class StoredAnswer:
         return answer if self.attempts is None else {**answer, "attempts": self.attempts, "same_as": self.same_as}
 
 
-def _fields(kind: type[Evidence | Timings | Usage | Result], stored: dict[str, Any]) -> dict[str, Any]:
+def _fields(kind: type[Evidence | Timings | Usage | Result], stored: JsonObject) -> JsonObject:
     """Return the values of a JSON object that are fields of a dataclass, with lists as tuples."""
     names = {field.name for field in fields(kind)}
     return {name: tuple(value) if isinstance(value, list) else value for name, value in stored.items() if name in names}

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from animerag.models.json_types import JsonObject
+
 _MAX_BYTES = 64 * 2**20  # a list of 10,000 shows takes 10; it is parsed as a whole
 _MEDIA, _STATUS, _PROGRESS = (re.compile(rf'"{name}"\s*:{after}') for name, after in (
     ("media", r"\s*\{"), ("status", r'\s*"[A-Z_]+"'), ("progress", r"\s*(?:\d|null)"),
@@ -48,7 +50,7 @@ def read(path: Path, name: str, *, encoding: str) -> Iterator[Show | RowError]:
         yield row(entry, name, number, highest)
 
 
-def row(entry: dict[str, Any], name: str, number: int, highest: int) -> Show | RowError:
+def row(entry: JsonObject, name: str, number: int, highest: int) -> Show | RowError:
     """Return an entry as an overlay, or the reason why it cannot be used; `highest` is the best score there is."""
     media = entry["media"]
     titles = media.get("title") if isinstance(media.get("title"), dict) else {"romaji": media.get("title")}
@@ -84,7 +86,7 @@ def row(entry: dict[str, Any], name: str, number: int, highest: int) -> Show | R
     )
 
 
-def _entries(value: object, depth: int) -> Iterator[dict[str, Any]]:
+def _entries(value: object, depth: int) -> Iterator[JsonObject]:
     if depth > 8:
         return
     if isinstance(value, list):
@@ -99,7 +101,7 @@ def _entries(value: object, depth: int) -> Iterator[dict[str, Any]]:
                 yield from _entries(one, depth + 1)
 
 
-def _scale(document: object, entries: list[dict[str, Any]]) -> int:
+def _scale(document: object, entries: list[JsonObject]) -> int:
     """Return the best score: as the file says, or 100 where a score is above 10, or else 10."""
     score_format = _first_value(document, "scoreFormat", 0)
     if score_format in _HIGHEST:

@@ -33,6 +33,7 @@ from animerag.readers.rows import Layout
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from animerag.models.json_types import JsonObject
     from animerag.readers.questions import Sheet
 
 _IMPORT_ROOT = Path(__file__).parents[2]
@@ -100,7 +101,7 @@ def _inspected(path: Path, name: str, options: ReadOptions) -> Iterator[Detectio
 
 
 @contextmanager
-def _messages(kind: str, path: Path, name: str, options: dict[str, Any]) -> Iterator[Iterator[dict[str, Any]]]:
+def _messages(kind: str, path: Path, name: str, options: JsonObject) -> Iterator[Iterator[JsonObject]]:
     limits = Limits.of(path, name)
     request = {"kind": kind, "path": str(path.absolute()), "name": name, "options": options, "limits": asdict(limits)}
     process = subprocess.Popen(
@@ -171,7 +172,7 @@ class _Watchdog(threading.Thread):
         return int(stat[21]) * _PAGE_BYTES / _MB, used if state == "S" else f"{used} {time.monotonic()}"
 
 
-def _read(process: subprocess.Popen[bytes], name: str, limits: Limits, watchdog: _Watchdog) -> Iterator[dict[str, Any]]:
+def _read(process: subprocess.Popen[bytes], name: str, limits: Limits, watchdog: _Watchdog) -> Iterator[JsonObject]:
     assert process.stdout is not None
     for line in process.stdout:
         message = json.loads(line)
@@ -193,7 +194,7 @@ def _read(process: subprocess.Popen[bytes], name: str, limits: Limits, watchdog:
     raise InvalidInputError(f"{name} was not read completely because its process was stopped: try again.")
 
 
-def _detection(given: dict[str, Any]) -> Detection:
+def _detection(given: JsonObject) -> Detection:
     layout = given["layout"]
     if layout is not None:
         layout = Layout(
@@ -210,7 +211,7 @@ def _detection(given: dict[str, Any]) -> Detection:
     return Detection(**{**given, **changed})
 
 
-def _cells(given: dict[str, Any]) -> tuple[tuple[str, ...], ...]:
+def _cells(given: JsonObject) -> tuple[tuple[str, ...], ...]:
     return tuple(map(tuple, given["sample"]))
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from animerag.models.json_types import JsonMapping, JsonObject
     from animerag.readers.rows import Layout
 
 COLUMN = "question"
@@ -330,7 +331,7 @@ def _k(given: Mapping[str, object]) -> int | None:
 
 def _filters(given: Mapping[str, object]) -> Filters:
     year = _number(given, "year", int)
-    bounds: dict[str, Any] = {
+    bounds: JsonObject = {
         f"{name}_{end}": _number(given, f"{name}_{end}", float if name == "rating" else int)
         for name in ("year", "episodes", "rating", "votes")
         for end in ("from", "to")
@@ -349,7 +350,7 @@ def _filters(given: Mapping[str, object]) -> Filters:
     )
 
 
-def _number(given: Mapping[str, Any], name: str, kind: type[int | float]) -> Any:
+def _number(given: JsonMapping, name: str, kind: type[int | float]) -> Any:
     if name not in given:
         return None
     try:

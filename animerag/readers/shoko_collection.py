@@ -13,21 +13,20 @@ from typing import TYPE_CHECKING, Any
 from animerag.readers import cells, details, languages, resolutions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+    from animerag.models.json_types import JsonMapping, JsonObject
     from animerag.models.shows import MyStatus, Show
 
 _MOST = 100_000  # episodes
 _MOST_BYTES = 2**60
 
 
-def completed(show: Show, record: Mapping[str, Any]) -> Show:
+def completed(show: Show, record: JsonMapping) -> Show:
     """Return a show with these parts of its record, without invalid values."""
     tags = [one for one in _list(record.get("tags")) if isinstance(one, dict) and isinstance(one.get("name"), str)]
     own = record.get("collection")
     if not tags and not isinstance(own, dict):
         return show
-    fields: dict[str, Any] = {
+    fields: JsonObject = {
         "tag_weights": details.tag_weights(tags),
         "spoiler_tags": tuple(dict.fromkeys(cells.text(tag["name"]) for tag in tags if tag.get("spoiler") is True)),
     }
@@ -36,7 +35,7 @@ def completed(show: Show, record: Mapping[str, Any]) -> Show:
     return replace(show, **fields)
 
 
-def _files(own: Mapping[str, Any]) -> dict[str, Any]:
+def _files(own: JsonMapping) -> JsonObject:
     return {
         "owned_episodes": _number(own.get("owned")),
         "missing_episodes": _number(own.get("missing")),
@@ -47,7 +46,7 @@ def _files(own: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _mine(own: Mapping[str, Any], episodes: int | None) -> dict[str, Any]:
+def _mine(own: JsonMapping, episodes: int | None) -> JsonObject:
     """Return status, progress and score; a show without watched episodes has no status."""
     watched = _number(own.get("watched")) or None
     if watched and episodes:

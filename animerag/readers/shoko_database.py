@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from animerag.errors import InvalidInputError
 from animerag.readers import shoko, shoko_files, shoko_schema
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from animerag.models.imports import RowError
+    from animerag.models.json_types import JsonMapping, JsonObject
     from animerag.models.shows import Show
     from animerag.readers.detection import ReadOptions
     from animerag.readers.shoko_files import LocalFiles
@@ -109,15 +110,15 @@ def read(path: Path, name: str, options: ReadOptions) -> Iterator[Show | RowErro
             yield shoko.row(record, name, line, id_field=id_field, ids=moved)
 
 
-def _without_number(schema: Schema) -> Iterator[dict[str, Any]]:
+def _without_number(schema: Schema) -> Iterator[JsonObject]:
     """Yield the rows whose AnimeID is not a number, which no other table can refer to."""
     for anime, title in schema.rows(f"SELECT AnimeID, MainTitle FROM {MAIN} WHERE typeof(AnimeID) <> 'integer'"):  # noqa: S608 - as above
         yield {"AnimeID": None if isinstance(anime, bytes | float) else anime, "MainTitle": title}
 
 
-def _collection(mine: Mapping[str, Any], files: LocalFiles | None, episodes: object) -> dict[str, Any]:
+def _collection(mine: JsonMapping, files: LocalFiles | None, episodes: object) -> JsonObject:
     """Return the parts of the record about files and the user's list."""
-    own: dict[str, Any] = {"watched": mine.get("watched"), "score": mine.get("score")}
+    own: JsonObject = {"watched": mine.get("watched"), "score": mine.get("score")}
     if files is None:
         return own
     missing = mine.get("missing")
@@ -133,7 +134,7 @@ def _collection(mine: Mapping[str, Any], files: LocalFiles | None, episodes: obj
     }
 
 
-def _records(schema: Schema, low: int, high: int, user: ShokoUser | None) -> Iterator[dict[str, Any]]:
+def _records(schema: Schema, low: int, high: int, user: ShokoUser | None) -> Iterator[JsonObject]:
     """Yield the record of each show within the bounds."""
     names = [column for column in schema.columns(MAIN) if column not in _NOT_COPIED]
     shows = schema.rows(
@@ -186,9 +187,9 @@ def _title_rank(title: Mapping[str, str]) -> int:
     return _TITLE_RANK.get((kind, language), _TITLE_RANK.get((kind, ""), _OTHERS))
 
 
-def _tags(schema: Schema, low: int, high: int) -> dict[int, list[dict[str, Any]]]:
+def _tags(schema: Schema, low: int, high: int) -> dict[int, list[JsonObject]]:
     """Return name, weight and spoiler flag of the tags, by descending weight."""
-    tags: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    tags: dict[int, list[JsonObject]] = defaultdict(list)
     if not _has(schema, "tags with weights"):
         return tags
     name = "coalesce(t.TagNameOverride, t.TagName)" if schema.has("AniDB_Tag", "TagNameOverride") else "t.TagName"
@@ -207,8 +208,8 @@ def _tags(schema: Schema, low: int, high: int) -> dict[int, list[dict[str, Any]]
     return tags
 
 
-def _relations(schema: Schema, low: int, high: int) -> dict[int, list[dict[str, Any]]]:
-    relations: dict[int, list[dict[str, Any]]] = defaultdict(list)
+def _relations(schema: Schema, low: int, high: int) -> dict[int, list[JsonObject]]:
+    relations: dict[int, list[JsonObject]] = defaultdict(list)
     if _has(schema, "relations"):
         query = (
             "SELECT r.AnimeID, r.RelatedAnimeID, r.RelationType, a.MainTitle, a.BeginYear FROM AniDB_Anime_Relation r"
@@ -223,8 +224,8 @@ def _relations(schema: Schema, low: int, high: int) -> dict[int, list[dict[str, 
     return relations
 
 
-def _similar(schema: Schema, low: int, high: int) -> dict[int, list[dict[str, Any]]]:
-    similar: dict[int, list[dict[str, Any]]] = defaultdict(list)
+def _similar(schema: Schema, low: int, high: int) -> dict[int, list[JsonObject]]:
+    similar: dict[int, list[JsonObject]] = defaultdict(list)
     if _has(schema, "similar shows"):
         query = (
             "SELECT s.AnimeID, s.SimilarAnimeID, s.Approval, s.Total, a.MainTitle, a.BeginYear"
@@ -241,9 +242,9 @@ def _dated(schema: Schema, query: str) -> str:
     return query if schema.has(MAIN, "BeginYear") else query.replace("a.BeginYear", "NULL")
 
 
-def _mine(schema: Schema, low: int, high: int, user: ShokoUser | None) -> dict[int, dict[str, Any]]:
+def _mine(schema: Schema, low: int, high: int, user: ShokoUser | None) -> dict[int, JsonObject]:
     """Return for each show the missing aired episodes, and a user's watched episodes and rating."""
-    mine: dict[int, dict[str, Any]] = defaultdict(dict)
+    mine: dict[int, JsonObject] = defaultdict(dict)
     bounds = (low, high)
     if schema.has("AnimeSeries", "AniDB_ID", "MissingEpisodeCount"):
         query = "SELECT AniDB_ID, MissingEpisodeCount FROM AnimeSeries WHERE AniDB_ID BETWEEN ? AND ?"

@@ -12,6 +12,7 @@ from animerag.readers import languages, message_pack
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from animerag.models.json_types import JsonObject
     from animerag.readers.shoko_schema import Schema
 
 _EPISODE = 1  # AniDB's number for a regular episode
@@ -115,7 +116,7 @@ def _complete(schema: Schema, shows: Iterable[LocalFiles]) -> None:
             files.subtitles |= dict.fromkeys(languages.names_of(written))
 
 
-def _streams(blob: object) -> Sequence[tuple[int, dict[str, Any]]]:
+def _streams(blob: object) -> Sequence[tuple[int, JsonObject]]:
     """Return the streams of a video as kind and fields; an empty list for invalid bytes."""
     if not isinstance(blob, bytes):
         return []

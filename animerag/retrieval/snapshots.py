@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from animerag.discovery.collection import Collection
 from animerag.discovery.franchises import Franchises
@@ -21,6 +21,7 @@ from animerag.storage import show_fields
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from animerag.models.json_types import JsonMapping
     from animerag.storage.library import Library
 
 log = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ class CatalogueSnapshot:
     def of(
         cls,
         revision: int,
-        rows: Sequence[Mapping[str, Any]],
+        rows: Sequence[JsonMapping],
         *,
         shows_restricted: bool = False,
         before: CatalogueSnapshot | None = None,
@@ -85,7 +86,7 @@ class CatalogueSnapshot:
         )
 
 
-def _fingerprint(rows: Sequence[Mapping[str, Any]]) -> int:
+def _fingerprint(rows: Sequence[JsonMapping]) -> int:
     return hash(tuple(tuple(value for name, value in row.items() if name not in _APART) for row in rows))
 
 

@@ -10,13 +10,14 @@ import time
 import uuid
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from animerag.simulator.content import answer, count_tokens, vector
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from animerag.models.json_types import JsonObject
     from animerag.simulator.settings import Fault
 
 POISON = "POISON-400"
@@ -98,7 +99,7 @@ class Reply:
     stream: Stream | None = None
 
 
-def embeddings_reply(payload: dict[str, Any], default_dimensions: int) -> Reply:
+def embeddings_reply(payload: JsonObject, default_dimensions: int) -> Reply:
     """Answer `POST /v1/embeddings`. Raises RefusedError."""
     model, texts = _model(payload), _inputs(payload.get("input"))
     dimensions = default_dimensions if (asked := payload.get("dimensions")) is None else asked
@@ -161,7 +162,7 @@ class _HttpExchange:
         return re.findall(r"\S+\s*", self.text)
 
 
-def _exchange(payload: dict[str, Any], messages: object) -> _HttpExchange:
+def _exchange(payload: JsonObject, messages: object) -> _HttpExchange:
     turns = [("user", messages)] if isinstance(messages, str) else _messages(messages)
     texts = [str(payload.get("instructions") or ""), *(text for _, text in turns)]
     _refuse_poison(texts)
@@ -189,7 +190,7 @@ def _text(content: object) -> str:
     return "\n".join(str(part.get("text", "")) for part in parts if isinstance(part, dict))
 
 
-def responses_reply(payload: dict[str, Any]) -> Reply:
+def responses_reply(payload: JsonObject) -> Reply:
     """Answer `POST /v1/responses`, as a stream if requested. Raises RefusedError."""
     exchange = _exchange(payload, payload.get("input"))
     return Reply(
@@ -199,7 +200,7 @@ def responses_reply(payload: dict[str, Any]) -> Reply:
     )
 
 
-def _response(exchange: _HttpExchange, output: list[dict[str, Any]]) -> dict[str, Any]:
+def _response(exchange: _HttpExchange, output: list[JsonObject]) -> JsonObject:
     usage = {
         "input_tokens": exchange.input_tokens,
         "input_tokens_details": {"cached_tokens": 0},
@@ -227,7 +228,7 @@ def _response(exchange: _HttpExchange, output: list[dict[str, Any]]) -> dict[str
     }
 
 
-def _message(exchange: _HttpExchange, *, is_done: bool = True) -> dict[str, Any]:
+def _message(exchange: _HttpExchange, *, is_done: bool = True) -> JsonObject:
     return {
         "id": f"msg_{exchange.id}",
         "type": "message",
@@ -237,7 +238,7 @@ def _message(exchange: _HttpExchange, *, is_done: bool = True) -> dict[str, Any]
     }
 
 
-def _part(text: str) -> dict[str, Any]:
+def _part(text: str) -> JsonObject:
     return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
 
 
@@ -246,14 +247,14 @@ def _response_stream(exchange: _HttpExchange) -> Stream:
     here = {"item_id": message_id, "output_index": 0, "content_index": 0}
     pieces = exchange.pieces
     begun, done = _response(exchange, []), _message(exchange)
-    opening: list[dict[str, Any]] = [
+    opening: list[JsonObject] = [
         {"type": "response.created", "response": begun},
         {"type": "response.in_progress", "response": begun},
         {"type": "response.output_item.added", "output_index": 0, "item": _message(exchange, is_done=False)},
         {"type": "response.content_part.added", **here, "part": _part("")},
     ]
     deltas = [{"type": "response.output_text.delta", **here, "delta": piece, "logprobs": []} for piece in pieces]
-    closing: list[dict[str, Any]] = [
+    closing: list[JsonObject] = [
         {"type": "response.output_text.done", **here, "text": exchange.text, "logprobs": []},
         {"type": "response.content_part.done", **here, "part": _part(exchange.text)},
         {"type": "response.output_item.done", "output_index": 0, "item": done},
@@ -267,7 +268,7 @@ def _response_stream(exchange: _HttpExchange) -> Stream:
     return Stream(opening=b"".join(events[:first]), deltas=tuple(events[first:last]), closing=b"".join(events[last:]))
 
 
-def chat_reply(payload: dict[str, Any]) -> Reply:
+def chat_reply(payload: JsonObject) -> Reply:
     """Answer `POST /v1/chat/completions`, as a stream if requested. Raises RefusedError."""
     exchange = _exchange(payload, payload.get("messages"))
     wants_usage = bool((payload.get("stream_options") or {}).get("include_usage"))
@@ -322,7 +323,7 @@ def _chat_stream(exchange: _HttpExchange, *, wants_usage: bool) -> Stream:
     return Stream(opening=b"", deltas=(opened, *rest), closing=closing + b"data: [DONE]\n\n")
 
 
-def _model(payload: dict[str, Any]) -> str:
+def _model(payload: JsonObject) -> str:
     model = payload.get("model")
     if not isinstance(model, str) or not model:
         raise _invalid("You must provide a model parameter.")

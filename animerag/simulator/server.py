@@ -12,7 +12,7 @@ import sys
 import threading
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
@@ -33,6 +33,7 @@ from animerag.simulator.traffic import Endpoint, Ledger, SimulatedBucket
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
+    from animerag.models.json_types import JsonObject
     from animerag.simulator.settings import Fault, SimulatorSettings
 
 _MAX_BODY_BYTES = 64 * 2**20  # 2048 texts, the most one request may hold, exceed aiohttp's 1 MiB
@@ -106,7 +107,7 @@ class _Simulator:
         return web.json_response({})
 
     async def _receive(
-        self, request: web.Request, endpoint: Endpoint, read: Callable[[dict[str, Any]], Reply]
+        self, request: web.Request, endpoint: Endpoint, read: Callable[[JsonObject], Reply]
     ) -> web.StreamResponse:
         ledger = self._ledger  # after a reset, this request still belongs to the old statistics
         visit = ledger.arrive(endpoint)
@@ -223,7 +224,7 @@ class _Simulator:
         return headers
 
 
-def _parsed(body: bytes) -> dict[str, Any]:
+def _parsed(body: bytes) -> JsonObject:
     try:
         payload = json.loads(body)
     except ValueError:

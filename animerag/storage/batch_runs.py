@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Row
 
+    from animerag.models.json_types import JsonMapping, JsonObject
     from animerag.readers.questions import Sheet
     from animerag.storage.database import Database
 
@@ -268,16 +269,16 @@ _KEEP = (
 )
 
 
-def _stored_row(row: QuestionRow) -> dict[str, Any]:
+def _stored_row(row: QuestionRow) -> JsonObject:
     """Return a row as JSON, without default values."""
-    stored: dict[str, Any] = {"question": row.question, "columns": dict(row.columns)}
+    stored: JsonObject = {"question": row.question, "columns": dict(row.columns)}
     filters = {name: value for name, value in asdict(row.filters).items() if value not in (None, (), "")}
     more = {"k": row.k, "filters": filters, "expected_ids": list(row.expected_ids), "problem": row.problem}
     return stored | {name: value for name, value in more.items() if value}
 
 
-def _row(stored: Mapping[str, Any]) -> QuestionRow:
-    filters: dict[str, Any] = {
+def _row(stored: JsonMapping) -> QuestionRow:
+    filters: JsonObject = {
         name: tuple(value) if isinstance(value, list) else value for name, value in stored.get("filters", {}).items()
     }
     return QuestionRow(
@@ -290,7 +291,7 @@ def _row(stored: Mapping[str, Any]) -> QuestionRow:
     )
 
 
-def _stored_answer(run_id: str, row: RowAnswer) -> dict[str, Any]:
+def _stored_answer(run_id: str, row: RowAnswer) -> JsonObject:
     answer, usage = row.answer, row.answer.usage
     return {
         "of_run": run_id,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, insert, select
 
@@ -15,11 +15,12 @@ from animerag.storage.serialization import now, to_json
 from animerag.text.documents import Document
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from sqlalchemy import Row
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from animerag.models.json_types import JsonMapping, JsonObject
     from animerag.storage.database import Database
 
 _PUT = upsert(deletions, "show_id")
@@ -85,7 +86,7 @@ async def forget(database: Database) -> None:
 async def _contents(connection: AsyncConnection, rows: Iterable[Row[object]]) -> list[dict[str, object]]:
     """Return the rows of `deletions` for rows of `shows`."""
     at = now()
-    contents: dict[str, dict[str, Any]] = {}
+    contents: dict[str, JsonObject] = {}
     for row in rows:
         stored = {name: value for name, value in row._asdict().items() if name != "number"}
         contents[row.id] = {shows.name: stored, **{table.name: [] for table in _BESIDE}}
@@ -95,6 +96,6 @@ async def _contents(connection: AsyncConnection, rows: Iterable[Row[object]]) ->
     return [_deleted(content, at) for content in contents.values()]
 
 
-def _deleted(content: Mapping[str, Any], at: str) -> dict[str, Any]:
+def _deleted(content: JsonMapping, at: str) -> JsonObject:
     show = content[shows.name]
     return {"show_id": show["id"], "title": show["title"], "at": at, "content": to_json(content)}

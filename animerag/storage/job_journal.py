@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import insert, select, update
 
@@ -17,6 +17,7 @@ from animerag.storage.serialization import now
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from animerag.models.json_types import JsonObject
     from animerag.storage.database import Database
 
 
@@ -49,7 +50,7 @@ class JobJournal:
 
     async def request(self, job_id: str) -> dict[str, object] | None:
         """Return the request of a job, or None if none was recorded."""
-        request: dict[str, Any] | None = await self._database.scalar(
+        request: JsonObject | None = await self._database.scalar(
             select(job_requests.c.request).where(job_requests.c.job_id == job_id)
         )
         return request

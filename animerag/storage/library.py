@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import delete, func, insert, select, update
 
 from animerag.models.imports import ImportKind
 from animerag.models.shows import RelatedShow, Show
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Row, Select
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from animerag.models.json_types import JsonObject
     from animerag.storage.engines import DatabaseEngine
     from animerag.storage.word_hits import WordHit
     from animerag.text.documents import Document
@@ -57,7 +58,7 @@ class Fingerprint:
 class ShowRows:
     """Rows ready to be written: one per show, the full text by show id, and the provenance."""
 
-    shows: Sequence[dict[str, Any]]
+    shows: Sequence[JsonObject]
     words: Mapping[str, dict[str, str]]
     mine: Sequence[dict[str, object]] = ()
     origins: Sequence[dict[str, object]] = ()
@@ -144,6 +145,13 @@ class Library(Database):
         return await self.read(
             lambda connection: {row.id: (row.content_hash, row.text_hash) for row in connection.execute(wanted)}
         )
+
+    async def put_text_hashes(self, hashes: Mapping[str, str]) -> None:
+        """Store what the texts of shows, by id, hash to; those without a vector for it count as not indexed."""
+        if hashes:
+            async with self.writing() as connection:
+                for show_id, text_hash in hashes.items():
+                    await connection.execute(update(shows).where(shows.c.id == show_id).values(text_hash=text_hash))
 
     async def show(self, show_id: str) -> Show | None:
         """Return one complete show, or None."""

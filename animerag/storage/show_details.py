@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+    from animerag.models.json_types import JsonMapping, JsonObject
     from animerag.models.shows import Show
 
 PLAIN = ("type", "air_date", "end_date", "season", "airing", "restricted", "source", "duration")
@@ -29,7 +28,7 @@ def to_columns(show: Show) -> dict[str, object]:
     }
 
 
-def from_columns(row: Mapping[str, Any]) -> dict[str, Any]:
+def from_columns(row: JsonMapping) -> JsonObject:
     """Return the fields of a show by name; JSON may be text or values, and None where nothing was stored."""
     studios, weights, collection = (json.loads(row[name]) if isinstance(row[name], str) else row[name] for name in JSON)
     known = collection or {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import cast, func, select
 from sqlalchemy.types import Text
@@ -14,12 +14,13 @@ from animerag.storage.schema import my_list
 from animerag.storage.schema import shows as table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
+    from animerag.models.json_types import JsonMapping, JsonObject
     from animerag.storage.database import Database
 
 
-async def load(database: Database) -> list[dict[str, Any]]:
+async def load(database: Database) -> list[JsonObject]:
     """Return one row per show with the columns of titles, filters and relations; `shows_of` converts them in a thread.
 
     Raises LibraryError.
@@ -39,12 +40,12 @@ async def load(database: Database) -> list[dict[str, Any]]:
 _JSON = ("titles", "tags", "relations", "similar", *show_details.JSON)
 
 
-def shows_of(rows: Sequence[Mapping[str, Any]]) -> list[Show]:
+def shows_of(rows: Sequence[JsonMapping]) -> list[Show]:
     """Return the shows of the rows from `load`, without their records."""
     return [_show(row) for row in rows]
 
 
-def _show(row: Mapping[str, Any]) -> Show:
+def _show(row: JsonMapping) -> Show:
     known = {name: row[name] for name in _PLAIN}
     return Show(
         **known,

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Row, Table
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from animerag.models.json_types import JsonObject
+
 _ROWS = 500  # rows in memory at a time, each up to a few hundred kilobytes
 _OF_THE_DATABASE = ("schema_version", "process:")  # metadata that is not copied
 _NEW = ("library_id", "schema_version", "revision")  # metadata of a new, empty library
@@ -124,7 +126,7 @@ async def _copy_table(reading: AsyncConnection, writing: AsyncConnection, table:
     return count
 
 
-async def _batches(connection: AsyncConnection, table: Table) -> AsyncGenerator[list[dict[str, Any]]]:
+async def _batches(connection: AsyncConnection, table: Table) -> AsyncGenerator[list[JsonObject]]:
     """Yield the rows of a table in the order of their keys, in a form that every database can store."""
     keys = list(table.primary_key.columns)
     after: tuple[Any, ...] | None = None
@@ -141,7 +143,7 @@ async def _batches(connection: AsyncConnection, table: Table) -> AsyncGenerator[
             yield rows
 
 
-def _storable(row: Row[Any]) -> dict[str, Any]:
+def _storable(row: Row[Any]) -> JsonObject:
     """Return a row without NUL in its texts, which PostgreSQL cannot store."""
     return {
         name: value.replace("\0", "\N{REPLACEMENT CHARACTER}") if isinstance(value, str) else value

@@ -10,7 +10,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from animerag.errors import LibraryError
 
@@ -19,13 +19,15 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
     from pathlib import Path
 
+    from animerag.models.json_types import JsonMapping
+
 DIRECTORY = "uploads"  # in the data directory
 UNFINISHED = ("running", "interrupted")  # states of jobs that still need their uploads
 _NAME = re.compile(r"[0-9a-f]{64}")
 _GRACE_S = 24 * 3600.0  # a page may start the import of an upload much later
 
 
-def stored_names(request: Mapping[str, Any]) -> set[str]:
+def stored_names(request: JsonMapping) -> set[str]:
     """Return the names of the stored uploads in the request of a job."""
     paths = [PurePath(str(file.get("path"))) for file in request.get("files", ())]
     return {path.name for path in paths if path.parent.name == DIRECTORY and _NAME.fullmatch(path.name)}

@@ -14,6 +14,8 @@ from animerag.text.cleaning import clean, story
 # Part of every collection's name: a change here means new vectors, so it is never edited in place.
 # Titles stay out of the text: they pull plot questions towards shows that merely sound alike (docs/quality.md).
 RECIPE = "description-tags-1"
+# Which sentences of a description are left out of the text; a change makes stored texts be compared once more.
+TEXT_RULES = "2"
 EMBEDDED_CHARACTERS = 6000  # beyond any honest synopsis; keeps one huge record from filling a request
 _NOT_STORED = ("record", "overlay", "origin")  # the record is hashed by itself; the others end with the reading
 _STORED = tuple(each.name for each in fields(Show) if each.name not in _NOT_STORED)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -12,9 +12,10 @@ from animerag.ui import batch_runs, session
 from animerag.ui.text import counted, label
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from animerag.evaluation.evaluation import EvaluatedQuestion, Evaluation
+    from animerag.models.json_types import JsonMapping
     from animerag.storage.batch_runs import BatchRun
 
 _FIGURES = {"hit@1": "Found first", "hit@3": "In the top 3", "hit@5": "In the top 5", "mrr": "Mean reciprocal rank"}
@@ -45,7 +46,7 @@ def draw(run: BatchRun) -> None:
     _misses(judged)
 
 
-def _figures(figures: Mapping[str, Any], before: Mapping[str, Any] | None) -> None:
+def _figures(figures: JsonMapping, before: JsonMapping | None) -> None:
     for column, (name, words) in zip(st.columns(len(_FIGURES)), _FIGURES.items(), strict=True):
         delta = None if before is None else f"{100 * (figures[name] - before[name]):+.0f} points"
         column.metric(words, f"{100 * figures[name]:.0f} %", delta=label(delta) if delta else None, border=True)
