@@ -137,7 +137,7 @@ def test_two_runs_lie_side_by_side_and_ten_thousand_rows_are_no_burden(url, brow
         if sources == "8":
             page.get_by_role("button", name="New sheet").click()
     page.get_by_test_id("stButtonGroup").get_by_text("Quality", exact=True).click()
-    page.get_by_label("Beside another run").click()
+    page.get_by_label("Compare with").click()
     page.get_by_role("option", name=re.compile("plots")).first.click()
     expect(page.get_by_text(re.compile(r"0 better, [1-9]\d* worse"))).to_be_visible(timeout=20_000)
     shot("9-side-by-side")

@@ -22,7 +22,7 @@ def test_a_show_is_found_as_its_letters_are_typed_and_then_changed(app_url, brow
     # No Enter: the list follows the letters.
     page.get_by_label("Search titles").press_sequentially("planetes", delay=40)
     expect(page.get_by_text("1 show", exact=True)).to_be_visible(timeout=30_000)
-    page.get_by_role("button", name="Filters").click()
+    page.get_by_role("button", name="Filters", exact=True).click()
     expect(page.get_by_label("From year")).to_be_visible()
     shot("2-filters")
     page.keyboard.press("Escape")
@@ -40,7 +40,7 @@ def test_a_show_is_found_as_its_letters_are_typed_and_then_changed(app_url, brow
     shot("4-edit", 1100)
     dialog.get_by_label("Title", exact=True).fill(" ")
     dialog.get_by_role("button", name="Save").click()
-    expect(dialog.get_by_text("A show needs a title.")).to_be_visible(timeout=20_000)
+    expect(dialog.get_by_text("A show needs a title: enter one.")).to_be_visible(timeout=20_000)
     dialog.get_by_label("Title", exact=True).fill("Planetes, the sweepers")
     dialog.get_by_role("button", name="Save").click()
     expect(page.get_by_role("heading", name="Planetes, the sweepers")).to_be_visible(timeout=30_000)
