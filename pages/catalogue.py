@@ -20,7 +20,7 @@ def page() -> None:
         show.undo_deletion()
     if not components.catalogue_state(session.status()):
         return
-    show_id = st.query_params.get("show")
+    show_id = show.shown()
     if show_id is not None:
         opened = session.runtime().call(session.services().catalogue.show(show_id))
         show.navigate(show_id)

@@ -11,8 +11,8 @@ from tests.test_docs import _COMMAND, ROOT, arguments, fenced_lines
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(420)]
 
-# What needs more than a minute, a person at the keyboard, or never ends is run elsewhere: tests/cli/test_cli.py.
-ELSEWHERE = (["query", "-i"], ["simulate"], ["compare"])
+# What needs more than a minute, a person at the keyboard, or never ends is run elsewhere, in tests/cli.
+ELSEWHERE = (["query", "-i"], ["simulate"], ["compare"], ["move"])
 
 
 def shown(name):

@@ -80,7 +80,7 @@ class OpenAIEmbedder:
     async def dimensions(self) -> int:
         """Return the width of the vectors, from the table for OpenAI's own models.
 
-        object other server is asked once, with a short text, and the result is stored. Raises like `embed`.
+        Any other server is asked once, with a short text, and the result is stored. Raises like `embed`.
         """
         async with self._asking:
             if self._outdated:
@@ -105,12 +105,12 @@ class OpenAIEmbedder:
         tokens = sum(map(estimate_tokens, texts))
         async with spending(self.cost_usd(tokens)) as settle:
             embedding = await self._connection.gate.run(
-                partial(self._attempt, list(texts), tokens),
+                partial(self._attempt, list(texts), tokens, self._seen or self._table_width),
                 priority=priority,
                 tokens=tokens,
                 model=self.model,
                 deadline_s=CALL_DEADLINE_S,
-                probe=partial(self._attempt, [PROBE], estimate_tokens(PROBE)),
+                probe=partial(self._attempt, [PROBE], estimate_tokens(PROBE), self._seen or self._table_width),
             )
             settle(embedding.usage.cost_usd)
         await self._keep_width(self._seen)
@@ -128,7 +128,8 @@ class OpenAIEmbedder:
         """Close the connection."""
         await self._connection.close()
 
-    async def _attempt(self, texts: list[str], tokens: int) -> Embedding:
+    async def _attempt(self, texts: list[str], tokens: int, expected: int | None) -> Embedding:
+        """Send one request; `expected` is the width when the call began, whatever another call learns meanwhile."""
         with tracing.span("embedding"), self._connection.translating(self.model):
             async with asyncio.timeout(EMBEDDING_DEADLINE_S):
                 response = await self._send(texts)
@@ -137,7 +138,7 @@ class OpenAIEmbedder:
                 vectors, used = await asyncio.to_thread(decoded, response.content, len(texts))
             except ErrorInAnswer as reported:
                 raise self._connection.failure(reported.error, self.model) from None
-        self._check_width(vectors.shape[1])
+        self._check_width(vectors.shape[1], expected)
         unused = tokens - used if used else 0
         self._connection.gate.learn(response.headers, model=self.model, unused_tokens=unused)
         counted = used or tokens  # a server that reports no usage is not free
@@ -168,10 +169,9 @@ class OpenAIEmbedder:
             self._asked = None
         return await self._connection.post("/embeddings", request, limit_bytes=limit_bytes)
 
-    def _check_width(self, width: int) -> None:
-        expected = self._seen or self._table_width
+    def _check_width(self, width: int, expected: int | None) -> None:
         if expected is not None and width != expected:
-            self._outdated = not self._connection.is_openai
+            self._outdated = not self._connection.is_openai and width != self._seen
             raise other_width(width, expected)
         self._seen, self._outdated = width, False
 

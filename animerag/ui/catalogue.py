@@ -51,10 +51,7 @@ def _table(shows: Sequence[Show]) -> None:
         if key != session.fresh_key("catalogue_table"):  # a late event of a table that was replaced meanwhile
             return
         cells = st.session_state[key].selection.cells
-        if cells and cells[0][0] < len(shows):
-            st.query_params["show"] = shows[cells[0][0]].id
-        else:
-            st.query_params.pop("show", None)
+        show.turn_to(shows[cells[0][0]].id if cells and cells[0][0] < len(shows) else None)
 
     st.dataframe(
         [

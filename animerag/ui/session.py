@@ -11,6 +11,7 @@ import streamlit as st
 from animerag.catalogue.status import SAMPLE_JOB
 from animerag.errors import InvalidInputError
 from animerag.event_loop import Runtime
+from animerag.models.providers import Priority
 from animerag.query.rendering import labelled as chips_of
 from animerag.ui.text import counted
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from animerag.jobs.jobs import Control, Job
     from animerag.models.providers import ModelServer
     from animerag.query.plan import Condition
-    from animerag.rate_limits import GateState
+    from animerag.rate_limits import GateState, LevelChoice
 
 T = TypeVar("T")
 
@@ -109,6 +110,11 @@ def _counted() -> Status:
 def gate_now() -> GateState:
     """Return what the provider's gate does at this moment."""
     return on_loop(services().gate.state)
+
+
+def set_import_level(level: LevelChoice) -> None:
+    """Change how many requests of imports are in flight."""
+    on_loop(lambda: services().gate.set_level(Priority.INGEST, level))
 
 
 def start_job(work: Callable[[Control], Awaitable[Any]], *, kind: str, title: str, key: str | None = None) -> Job:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _AIRING = {"finished": "finished airing", "airing": "on air", "upcoming": "not yet aired"}
 _LIST = "catalogue_list"
+_TURNED, _LATE_S = "catalogue_turned", 1.0  # where a click went, and how long an older address is ignored
 _EDIT_S = 120.0  # a provider may have to embed a new description
 
 
@@ -210,12 +212,33 @@ def open_show(show_id: str | None) -> None:
     st.rerun()
 
 
-def _turn_to(show_id: str | None) -> None:
-    session.renew("catalogue_table")  # the row that was chosen is no longer what is shown
+def shown() -> str | None:
+    """Return the show to draw; None for the list.
+
+    A rerun that the browser asked for just before it heard of a click brings the address from before that click along.
+    """
+    turned: tuple[str | None, float] | None = st.session_state.get(_TURNED)
+    if turned is not None and time.monotonic() < turned[1] + _LATE_S and st.query_params.get("show") != turned[0]:
+        _address(turned[0])
+    return st.query_params.get("show")
+
+
+def turn_to(show_id: str | None) -> None:
+    """Have the page draw a show, or the list, and say so in its address."""
+    st.session_state[_TURNED] = show_id, time.monotonic()
+    _address(show_id)
+
+
+def _address(show_id: str | None) -> None:
     if show_id is None:
         st.query_params.pop("show", None)
     else:
         st.query_params["show"] = show_id
+
+
+def _turn_to(show_id: str | None) -> None:
+    session.renew("catalogue_table")  # the row that was chosen is no longer what is shown
+    turn_to(show_id)
 
 
 def _actions(show: Show) -> None:

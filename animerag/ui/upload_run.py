@@ -84,7 +84,7 @@ def _level(job: Job) -> None:
         label_visibility="collapsed",
     )  # fmt: skip
     if chosen is not None and chosen != st.session_state.get(f"upload_level_set_{job.id}"):
-        session.on_loop(lambda: session.services().gate.set_level(Priority.INGEST, chosen))
+        session.set_import_level(chosen)
         st.session_state[f"upload_level_set_{job.id}"] = chosen
 
 

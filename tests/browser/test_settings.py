@@ -56,7 +56,7 @@ def test_a_local_server_is_taken_up_and_settings_are_changed(app_url, browser, p
     expect(page.get_by_role("heading", name="Settings", exact=True)).to_be_visible(timeout=20_000)
     page.get_by_role("button", name="Test the models").click()
     expect(page.get_by_text("The provider answers, and lists gpt-5-nano.")).to_be_visible(timeout=30_000)
-    page.get_by_text("More", exact=True).click()
+    page.get_by_text("More settings", exact=True).click()
     page.get_by_label("Sources per question").fill("5")
     shot("2-ready", 2000)
     page.get_by_role("button", name="Save", exact=True).click()
@@ -70,7 +70,7 @@ def test_a_local_server_is_taken_up_and_settings_are_changed(app_url, browser, p
     expect(page.get_by_text("Embedded, offline · 150 shows")).to_be_visible(timeout=60_000)
 
     go("System")
-    expect(page.get_by_text("Loop lag (p95)")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("Event-loop lag (p95)")).to_be_visible(timeout=20_000)
     photograph(page, "system", height=1400)
 
     # At the narrow end everything is still there.

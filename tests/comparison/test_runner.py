@@ -261,8 +261,8 @@ async def test_leftovers_of_a_killed_experiment_are_removed(stocked, monkeypatch
 
 async def test_the_embedded_default_is_refused_with_a_reason(stocked):
     reason = stocked.comparison.why_not_configured()
-    assert "waits on no network" in reason
-    with pytest.raises(InvalidInputError, match="waits on no network"):
+    assert "uses no network" in reason
+    with pytest.raises(InvalidInputError, match="uses no network"):
         await stocked.comparison.start(stocked.jobs, ExperimentPlan(against="configured"), {})
 
 

@@ -154,7 +154,7 @@ async def test_a_sheet_whose_embeddings_have_another_width_stops_at_once(sheet_f
         sizes = [len(request.texts) for request in server.requests]
     assert "9 numbers instead of 8" in report.stopped_by
     assert run.missing == 20
-    assert sizes == [20, 20]
+    assert [size for size in sizes if size > 1] == [20, 20], "beside it, one word may ask for the width"
 
 
 async def test_a_sheet_is_embedded_by_halves_where_a_server_serves_no_more(sheet_from):

@@ -81,7 +81,7 @@ def test_on_a_terminal_the_user_is_asked_for_once(database, monkeypatch, capsys)
     assert (file.options.user, readers.detect(file.path, options=file.options).problem) == ("Nina", None)
     assert "choose one. Name:" in capsys.readouterr().err
     monkeypatch.setattr("sys.stdin", io.StringIO("Johan\n"))
-    with pytest.raises(InvalidInputError, match="none of Kenzo, Nina"):
+    with pytest.raises(InvalidInputError, match="is not a user of this database: use Kenzo, Nina"):
         with_user([source(database)], detection)
 
 

@@ -145,3 +145,21 @@ def test_the_synopsis_of_an_unseen_show_is_folded_on_request(request, monkeypatc
 
     app.button(key="catalogue_watched").click().run()
     assert "Synopsis" not in [one.label for one in app.expander]
+
+
+def test_an_address_from_before_a_click_does_not_bring_the_show_back(sampled, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("animerag.ui.show.time.monotonic", lambda: now[0])
+    visit(sampled, "catalogue")
+    sampled.query_params["show"] = "5"
+    sampled.run()
+    sampled.button(key="catalogue_close").click().run()
+
+    sampled.query_params["show"] = "5"  # as a browser sends it that has not yet heard of the click
+    sampled.run()
+    assert not any(button.key == "catalogue_close" for button in sampled.button)
+
+    now[0] += 5
+    sampled.query_params["show"] = "5"
+    sampled.run()
+    assert any(button.key == "catalogue_close" for button in sampled.button)

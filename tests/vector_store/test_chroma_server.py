@@ -291,7 +291,7 @@ async def test_releasing_a_lease_ends_its_wait(tmp_path):
         await eventually(lambda: list(ServerFiles(tmp_path).users.glob("*.lock")))
         await lease.release()
 
-        with pytest.raises(VectorStoreError, match="not wanted"):
+        with pytest.raises(VectorStoreError, match="no longer needed"):
             await waiting
         await losers_gone(tmp_path)
 
