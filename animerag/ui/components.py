@@ -123,9 +123,10 @@ def _not_indexed(status: Status) -> None:
     services = session.services()
     banner, action = st.columns([5, 1], vertical_alignment="center")
     some = "1 show is" if status.not_indexed == 1 else f"{status.not_indexed:,} shows are"
+    them = "it" if status.not_indexed == 1 else "them"
     takes = _indexing_takes()
     banner.warning(
-        f"{some} not indexed for {label(services.embedder.model)}. Titles and words find them, plots do not."
+        f"{some} not indexed for {label(services.embedder.model)}. Titles and words find {them}, plots do not."
         f" Indexing takes {takes}.",
         icon=":material/warning:",
     )
