@@ -302,6 +302,10 @@ PATTERNS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], int], Condition 
             r"(?P<rated>評価[がはの]?|スコア[がは]?)?(?:全)?(?P<n>\d[\d,]*(?:\.\d+)?)\s*(?P<times>万)?(?P<unit>話|票|点|分)?(?P<post>以上|以下|未満|より多い|を超える|より少ない)?",
             _japanese_quantity,
         ),
+        (
+            r"\b(?:rom[\s-]?coms?|romantic comed(?:y|ies))\b",
+            _fixed(And((Predicate("tag", "=", "romance"), Predicate("tag", "=", "comedy")))),
+        ),
         (r"\b(?:single|one)[\s-]episode\b|\bone[- ]shots?\b", _fixed(Predicate("episodes", "=", 1))),
         (
             r"\b(?:one|single|1)[\s-]cour\b",

@@ -61,7 +61,7 @@ _FIRST_AT_END = re.compile(
 )
 _BEST = re.compile(r"\b(?:best|top|highest rated|greatest)\b")
 _WHICH_ONE = re.compile(r"\bwhich(?: one)? (?:is|was|has|had|came|got|lasted|ran|started|ended|aired)\b")
-_OF_FEW = re.compile(r"^(?!.*\bthan (?:in )?\d).*\b(?:which of|of the two|the two)\b")
+_OF_FEW = re.compile(r"^(?!.*\bthan (?:in )?\d).*\b(?:which of (?!my\b|our\b|all\b)|of the two\b|the two\b)")
 _LEAST = re.compile(r"\b(?:least(?: of)?|fewest|rarest|lowest|worst)\b")
 _EACH = re.compile(r"\b(?:each|every|per|by)\b|ごと|別")
 _BARE_TOP = re.compile(r"\btop\b|トップ")

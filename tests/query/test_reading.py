@@ -71,6 +71,8 @@ def understood(question, *, show=None, year=2026):
         ("more than 500 votes but fewer than 1000", "list", ["votes>500", "votes<1000"]),
         ("rated 7 or lower", "list", ["rating<=7"]),
         ("nothing with horror, comedy", "list", ["tag=comedy", "not tag=horror"]),
+        ("which romcoms are there", "list", ["tag=romance", "tag=comedy"]),
+        ("which of my shows ran the longest, in episodes, in the 2010s", "superlative", ["year>=2010", "year<=2019"]),
         ("anime that start with the letter Q", "list", ["title^=Q"]),
         ('dramas whose title begins with "blue"', "list", ["tag=drama", "title^=blue"]),
         ("movies with ocean in the title", "list", ["type=movie", "title=ocean"]),
