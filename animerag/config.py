@@ -12,7 +12,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_validator
+from pydantic import Field, PrivateAttr, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from animerag.errors import SettingsError
@@ -112,6 +112,7 @@ class Settings(BaseSettings):
     chroma_api_key: SecretStr | None = None
     chroma_tenant: str | None = None
     chroma_database: str | None = None
+    engine: Literal["local", "queue"] = "local"  # `queue`: imports and sheets as tasks for workers on any machine
     ingest_concurrency: Level = "auto"
     query_concurrency: Level = "auto"
     batch_size: int = Field(100, ge=1, le=2048)  # the API allows 2048 inputs per request
@@ -162,6 +163,22 @@ class Settings(BaseSettings):
             "write a URL such as postgresql://user@host/database or sqlite:///path/to/library.db;"
             f" {scheme!r} is neither"
         )
+
+    @field_validator("engine")
+    @classmethod
+    def _with_shared_stores(cls, value: str, info: ValidationInfo) -> str:
+        """Refuse a queue whose workers on other machines could not reach the catalogue or the index."""
+        if value == "queue" and not _is_postgresql(info.data.get("database_url")):
+            raise ValueError(
+                "workers share a catalogue in PostgreSQL: set ANIMERAG_DATABASE_URL=postgresql://user@host/database,"
+                " or leave ANIMERAG_ENGINE at local"
+            )
+        if value == "queue" and not info.data.get("chroma_url"):
+            raise ValueError(
+                "workers share one Chroma server: set ANIMERAG_CHROMA_URL=http://host:port,"
+                " or leave ANIMERAG_ENGINE at local"
+            )
+        return value
 
     def provider_for(self, choice: ProviderChoice) -> ProviderName:
         """Resolve `auto`: `openai` with a key or a base URL, otherwise `local`."""
@@ -241,9 +258,14 @@ def load_settings(**options: Any) -> Settings:
 
 def _as_demo(settings: Settings) -> Settings:
     """Separate a demo from the owner's catalogue and key: it has its own data and uses no provider."""
-    own = {"data_dir": settings.data_dir / "demo", "database_url": None, "covers": None, "api_token": None}
+    own = {"data_dir": settings.data_dir / "demo", "database_url": None, "engine": "local"}
+    closed = {"covers": None, "api_token": None}
     local = {"embedding_provider": "local", "chat_provider": "local", "openai_api_key": None, "openai_base_url": None}
-    return settings.model_copy(update={**own, **local})
+    return settings.model_copy(update={**own, **closed, **local})
+
+
+def _is_postgresql(url: SecretStr | None) -> bool:
+    return url is not None and url.get_secret_value().split(":", 1)[0] in _POSTGRESQL
 
 
 def _is_ipv6(host: str) -> bool:

@@ -144,3 +144,16 @@ def test_a_token_that_no_header_can_carry_is_refused_without_being_shown(monkeyp
     with pytest.raises(SettingsError, match="ANIMERAG_API_TOKEN") as refused:
         load_settings()
     assert not token.strip() or token not in str(refused.value)
+
+
+def test_a_queue_needs_stores_that_other_machines_reach(monkeypatch):
+    stores = {"database_url": "postgresql://me@db/anime", "chroma_url": "http://chroma:8000"}
+    assert load_settings().engine == "local"
+    monkeypatch.setenv("ANIMERAG_ENGINE", "queue")
+    assert load_settings(**stores).engine == "queue"
+    with pytest.raises(SettingsError, match="ANIMERAG_ENGINE cannot be used: .*ANIMERAG_DATABASE_URL=postgresql://"):
+        load_settings(chroma_url=stores["chroma_url"])
+    with pytest.raises(SettingsError, match="set ANIMERAG_DATABASE_URL"):
+        load_settings(**{**stores, "database_url": "sqlite:///a.db"})
+    with pytest.raises(SettingsError, match="set ANIMERAG_CHROMA_URL"):
+        load_settings(database_url=stores["database_url"])

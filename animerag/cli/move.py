@@ -28,7 +28,7 @@ async def move(options: argparse.Namespace) -> int:
     from animerag.storage import transfer
 
     settings = load_settings()
-    source, target = settings.database, load_settings(database_url=options.to).database
+    source, target = settings.database, load_settings(database_url=options.to, engine="local").database
     if source == target:
         raise InvalidInputError("The catalogue is in this database already: name another one.")
     if isinstance(source, Path) and not source.exists():
