@@ -9,7 +9,6 @@ import json
 import time
 from dataclasses import asdict
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,13 +18,14 @@ from animerag.ingestion.inbox import check_regular, read_inbox
 from animerag.ingestion.two_pass import SourceFile
 from animerag.models.imports import IngestReport
 from animerag.readers import ReadOptions
+from animerag.storage.shared_uploads import SharedUploads
 from animerag.storage.upload_files import UNFINISHED, stored_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from animerag.ingestion.importer import Ingestion
-    from animerag.jobs.jobs import Job, Jobs
+    from animerag.jobs.jobs import Control, Job, Jobs
     from animerag.models.imports import RowError
     from animerag.models.jobs import JobRecord
     from animerag.models.json_types import JsonObject
@@ -45,6 +45,7 @@ class Uploads:
         self._ingestion = ingestion
         self._jobs = jobs
         self._spool = spool
+        self._shared = SharedUploads(library)
         self.inbox = inbox
 
     async def start(
@@ -61,7 +62,12 @@ class Uploads:
             "concurrency": concurrency,
             "batch_size": batch_size,
         }
-        work = partial(self._ingestion.run, files, concurrency=concurrency, batch_size=batch_size)
+        stored = stored_names(request)
+
+        async def work(control: Control) -> IngestReport:
+            await self._shared.put(file.path for file in files if file.path.name in stored)
+            return await self._ingestion.run(files, control, concurrency=concurrency, batch_size=batch_size)
+
         title = ", ".join(file.name for file in files)
         key = "ingest:" + ",".join(str(file.path) for file in files)
         return await self._jobs.start(
@@ -77,7 +83,7 @@ class Uploads:
 
     async def remaining(self, job_id: str) -> IngestReport:
         """Read the files of an import again and report what resuming it would do. Raises InvalidInputError."""
-        files = self._files(await self._request(job_id))
+        files = await self._files(await self._request(job_id))
         await self.check_files(files)
         return await self._ingestion.preview.check(files)
 
@@ -85,7 +91,7 @@ class Uploads:
         """Start the rest of an import. Raises InvalidInputError if the import is unknown, LibraryError."""
         request = await self._request(job_id)
         level, size = request["concurrency"], request["batch_size"]
-        job = await self.start(self._files(request), concurrency=level, batch_size=size)
+        job = await self.start(await self._files(request), concurrency=level, batch_size=size)
         await self.discard(job_id)
         return job
 
@@ -119,6 +125,7 @@ class Uploads:
                 at = datetime.fromisoformat(job.created_at).timestamp()
                 used |= {name: max(at, used.get(name, 0.0)) for name in names}
         await asyncio.to_thread(self._spool.clean, needed, used)
+        await self._shared.clean()
 
     async def waiting_files(self) -> tuple[list[SourceFile], Sequence[str]]:
         """Return the files in the inbox, and the reasons why other entries are left out."""
@@ -133,13 +140,16 @@ class Uploads:
             elif not await asyncio.to_thread(file.path.exists):
                 raise InvalidInputError(f"{file.name} is no longer stored here: choose the file again.")
 
-    def _files(self, request: JsonObject) -> list[SourceFile]:
-        return [
-            SourceFile(
-                **{**file, "path": self._spool.located(Path(file["path"])), "options": ReadOptions(**file["options"])}
-            )
-            for file in request["files"]
-        ]
+    async def _files(self, request: JsonObject) -> list[SourceFile]:
+        """Return the files of a request; uploads that another machine received are written to this one's disk."""
+        stored = stored_names(request)
+        files = []
+        for file in request["files"]:
+            path = self._spool.located(Path(file["path"]))
+            if path.name in stored:
+                await self._shared.fetch(path)
+            files.append(SourceFile(**{**file, "path": path, "options": ReadOptions(**file["options"])}))
+        return files
 
     async def _interrupted(self) -> list[JobRecord]:
         records = await self._library.journal.jobs(state="interrupted", limit=_JOBS_READ)

@@ -72,6 +72,11 @@ class Database:
         """Return the location of the library without its password."""
         return str(self._backend)
 
+    @property
+    def shared(self) -> bool:
+        """Tell whether processes on other machines can use the database."""
+        return self._backend.shared
+
     async def integrity(self) -> Integrity:
         """Check pages, rows and vectors in a thread, on a separate connection. Raises LibraryError."""
         return await asyncio.to_thread(self._backend.integrity)

@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 class DatabaseEngine(Protocol):
     """A database that is open but not prepared. `str()` returns its location without a password.
 
-    `engine` begins write transactions, one at a time across processes; `reader` begins none. `errors` are the
-    exceptions of its driver and SQLAlchemy.
+    `shared` says whether processes on other machines can use it. `engine` begins write transactions, one at a time
+    across processes; `reader` begins none. `errors` are the exceptions of its driver and SQLAlchemy.
     """
 
+    shared: bool
     engine: AsyncEngine
     reader: Engine
     errors: tuple[type[Exception], ...]

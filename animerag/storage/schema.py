@@ -171,6 +171,15 @@ job_requests = Table(
     Column("request", JSON, nullable=False),
 )
 
+# Uploads of imports in parts, where processes on other machines can resume the import; empty in SQLite.
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("sha256", _TEXT, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("content", LargeBinary, nullable=False),
+)
+
 # Experiments of Compare: a summary for lists, and the complete experiment with every span.
 experiments = Table(
     "experiments",

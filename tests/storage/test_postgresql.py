@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import os
+import shutil
+import socket
 import subprocess
 import sys
 import zipfile
@@ -9,7 +12,7 @@ import zipfile
 import numpy as np
 import psycopg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import func, select, text
 
 from animerag import readers
 from animerag.catalogue import sample
@@ -22,6 +25,7 @@ from animerag.models.imports import ImportKind
 from animerag.models.shows import Show
 from animerag.storage import backup, full_text, transfer
 from animerag.storage.library import Library, show_rows
+from animerag.storage.schema import uploads
 from animerag.storage.schema_version import VERSION
 from animerag.text.documents import Document
 
@@ -301,3 +305,57 @@ async def test_a_backup_restores_into_either_database(filled, tmp_path):
         assert json.loads(file.read("backup.json"))["shows"] == shows
     assert await asyncio.to_thread(backup.write, postgresql.database, postgresql.data_dir, second) == shows
     assert await answers(postgresql) == await answers(sqlite)
+
+
+UPLOADING = """
+import asyncio, json, sys
+from pathlib import Path
+from animerag.composition import open_services
+from animerag.config import load_settings
+from animerag.ingestion.importer import SourceFile
+
+async def main():
+    async with open_services(load_settings(data_dir=Path(sys.argv[1])), warm=False) as services:
+        stored = services.spool.store(Path(sys.argv[2]).read_bytes())
+        await services.uploads.start([SourceFile(path=stored.path, name="mine.json")])
+        print(stored.sha256, flush=True)
+        await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+async def test_another_machine_resumes_the_import_of_an_upload(settings, postgresql_url, tmp_path, export, record):
+    text_of_all = "".join(chr(ord("a") + n % 26) for n in range(200_000))  # several parts
+    source = export(*(record(n, f"Show {n}", f"Text {n}.") for n in range(1, 6)), record(6, "Long", text_of_all))
+    first, second = (
+        load_settings(data_dir=tmp_path / name, chroma_url=settings.chroma_url, database_url=postgresql_url)
+        for name in ("first", "second")
+    )
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # a provider that never answers
+        environment = {
+            **os.environ,
+            "OPENAI_BASE_URL": f"http://127.0.0.1:{silent.getsockname()[1]}/v1",
+            "ANIMERAG_DATABASE_URL": postgresql_url,
+            "ANIMERAG_CHROMA_URL": settings.chroma_url,
+            "ANIMERAG_EMBEDDING_DIMENSIONS": "8",
+        }
+        command = [sys.executable, "-c", UPLOADING, str(first.data_dir), str(source.path)]
+        killed = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+        name = await asyncio.to_thread(killed.stdout.readline)
+        silent.settimeout(30)
+        connection, _ = await asyncio.to_thread(silent.accept)  # the upload is stored before anything is embedded
+        killed.kill()
+        killed.communicate()
+        connection.close()
+    shutil.rmtree(first.data_dir)  # with its machine
+    async with open_services(second, warm=False) as services:
+        interrupted = await services.uploads.unfinished()
+        left = await services.uploads.remaining(interrupted.id)
+        assert (interrupted.title, left.ingested) == ("mine.json", 6)
+        path = second.data_dir / "uploads" / name.strip()
+        assert path.read_bytes() == source.path.read_bytes()
+        resumed = await services.jobs.wait(await services.uploads.resume(interrupted.id))
+        assert (resumed.report.ingested, resumed.report.cancelled) == (6, 0)
+        assert not path.exists()
+        assert await services.library.scalar(select(func.count()).select_from(uploads)) == 0

@@ -48,6 +48,7 @@ _ROWS = 1000  # vectors in memory while they are checked
 class PostgreSQL:
     """The first schema of a database's search path."""
 
+    shared = True
     errors: tuple[type[Exception], ...] = (SQLAlchemyError, psycopg.Error)
 
     def __init__(self, url: str) -> None:

@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 class SQLite:
     """One SQLite file as a database."""
 
+    shared = False
     errors: tuple[type[Exception], ...] = (SQLAlchemyError,)
 
     def __init__(self, path: Path) -> None:
