@@ -12,6 +12,7 @@ import ctypes
 import logging
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import repeat
 from typing import TYPE_CHECKING, Literal
 
@@ -125,7 +126,7 @@ class _Parts:
     cache: AnswerCache
     gate: Gate
     import_lock: ImportLock
-    lease: str
+    locks: Locks
 
 
 @asynccontextmanager
@@ -174,12 +175,13 @@ async def open_services(settings: Settings, *, warm: bool = True, serverless: bo
                 cache=cache,
                 gate=gate,
                 import_lock=import_lock,
-                lease=locks.lease,
+                locks=locks,
             )
         )
         stack.push_async_callback(services.jobs.close)
         await services.uploads.clean()
         if warm:
+            services.jobs.watch()
             stack.push_async_callback(_end, asyncio.create_task(_warm(services), name="warm-up"))
         yield services
 
@@ -216,7 +218,13 @@ def _assemble(parts: _Parts) -> Services:
     editing = Editing(indexer, ingestion)
     catalogue, same_shows = Catalogue(indexer, ingestion), SameShows(indexer, ingestion)
     visits, spool = PageActivity(), UploadStore(settings.data_dir / UPLOADS)
-    jobs = Jobs(library, parts.lease, on_start=gate.reset)  # a rejected key may have been replaced since
+    jobs = Jobs(
+        library,
+        parts.locks.lease,
+        is_free=parts.locks.is_free,
+        on_start=gate.reset,  # a rejected key may have been replaced since
+        on_interrupted=partial(library.set_meta, UNCLEAN_STOP, "yes"),
+    )
     return Services(
         settings=settings,
         library=library,
@@ -340,10 +348,7 @@ async def _end(task: asyncio.Task[None]) -> None:
 
 async def _mark_interrupted(library: Library, locks: Locks) -> bool:
     """Record the end of jobs whose process has ended, and tell whether there were any."""
-    interrupted = False
     running = await library.journal.jobs(state="running", limit=1000)
-    for job in running:
-        if await asyncio.to_thread(locks.is_free, job.lease):
-            await library.journal.end(job.id, state="interrupted", error="The app ended before the job did.")
-            interrupted = True
-    return interrupted
+    leases = {job.lease for job in running}
+    dead = [lease for lease in leases if await asyncio.to_thread(locks.is_free, lease)]
+    return bool(dead) and await library.journal.interrupt(dead) > 0

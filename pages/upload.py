@@ -19,7 +19,7 @@ def page() -> None:
     files = upload_files.chosen()
     if files:
         upload.preflight(files)
-    elif job is not None:
+    elif job is not None and (job.here or job.report is not None or job.state == "failed"):
         upload_report.ended(job)
     else:
         st.info(

@@ -68,7 +68,8 @@ class Catalogue:
 
     async def start_sample(self, jobs: Jobs) -> Job | None:
         """Start importing the sample if the catalogue is empty and no job is running, and return the job."""
-        if jobs.running() or (await self._library.counts()).shows:
+        await jobs.refresh()
+        if any(job.running for job in jobs.all()) or (await self._library.counts()).shows:
             return None
         return await jobs.start(self.import_sample, kind=SAMPLE_JOB, title="Sample catalogue", key=SAMPLE_JOB)
 

@@ -11,7 +11,7 @@ import threading
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
-from animerag.errors import AnimeRAGError
+from animerag.errors import AnimeRAGError, InvalidInputError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -24,6 +24,7 @@ Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # n
 T = TypeVar("T")
 
 DONE, ROWS_LEFT, UNUSABLE, CANCELLED = 0, 1, 2, 130
+_LOOK_S = 0.1  # how often the progress is looked at
 
 
 @asynccontextmanager
@@ -54,8 +55,8 @@ async def run_job(
 ) -> tuple[T, bool]:
     """Run a job with a progress bar on stderr; Ctrl-C stops it and finished work stays.
 
-    `started` is called with the job's id. Returns the report and whether the job was stopped. Raises AnimeRAGError
-    if the job failed.
+    `started` is called with the job's id. Returns the report and whether the job was stopped. Raises InvalidInputError
+    if another process is doing this, AnimeRAGError if the job failed.
     """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
@@ -74,6 +75,8 @@ async def run_job(
         return report
 
     job = await opened.jobs.start(guarded, kind=kind, title=title, key=key, exclusive=exclusive)
+    if not job.here:
+        raise InvalidInputError(f"{job.title} is already in progress on {job.host}: see `animerag jobs`.")
     if started is not None:
         await started(job.id)
     on_interrupt(lambda: opened.jobs.cancel(job.id))
@@ -83,15 +86,11 @@ async def run_job(
         shown = bar.add_task("Starting", total=None)
         waiting = asyncio.ensure_future(opened.jobs.wait(job))
         while not waiting.done():
-            await asyncio.wait({waiting}, timeout=0.1)
+            await asyncio.wait({waiting}, timeout=_LOOK_S)
             progress = job.control.progress
             if job.control.question is not None:
                 bar.stop()
-                reply = _asked(job.control.question)
-                either: set[asyncio.Future[bool] | asyncio.Future[Job]] = {reply, waiting}
-                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-                if reply.done():
-                    job.control.answer(yes=reply.result())
+                await _answered(job, waiting)
                 bar.start()
             bar.update(shown, description=progress.stage, completed=progress.done, total=progress.total or None)
     if failure:
@@ -99,6 +98,18 @@ async def run_job(
     if not reports:
         raise AnimeRAGError(job.error or "The job ended without a report.")
     return reports[0], job.state == "cancelled"
+
+
+async def _answered(job: Job, ended: asyncio.Future[Job]) -> None:
+    """Wait until the job's question is answered, here or in another process, or the job has ended."""
+    reply = _asked(job.control.question or "")
+    either: set[asyncio.Future[bool] | asyncio.Future[Job]] = {reply, ended}
+    while job.control.question is not None and not ended.done():
+        await asyncio.wait(either, timeout=_LOOK_S, return_when=asyncio.FIRST_COMPLETED)
+        if reply.done():
+            job.control.answer(yes=reply.result())
+            return
+    print(file=sys.stderr)  # the question's line is left open
 
 
 def _asked(question: str) -> asyncio.Future[bool]:

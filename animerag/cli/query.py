@@ -143,7 +143,12 @@ async def _answer_sheet(opened: Services, sheet: Sheet, options: argparse.Namesp
 
     try:
         report, stopped = await run_job(
-            opened, work, kind="batch", title=run.name, key=run.id, started=partial(opened.batch.runs.note_job, run.id)
+            opened,
+            work,
+            kind="batch",
+            title=run.name,
+            key=f"batch:{run.id}",
+            started=partial(opened.batch.runs.note_job, run.id),
         )
     finally:  # however the job ended, finished answers are written
         if options.out is not None:

@@ -110,13 +110,14 @@ class Uploads:
     async def clean(self, given_up: Iterable[Path] = ()) -> None:
         """Remove uploads that no import needs, and those `given_up` before an import was started.
 
-        Files of running and interrupted imports stay, and so do files that the last import of this process can resume.
+        Files of running and interrupted imports stay, and so do files that the last import can resume.
         Raises LibraryError.
         """
         needed: set[str] = set()
         used = {path.name: time.time() for path in given_up}
         last = self._jobs.latest(INGEST_JOB)
-        left = last is not None and isinstance(last.report, IngestReport) and last.report.cancelled > 0
+        report = last.report_as(IngestReport) if last is not None else None
+        left = report is not None and report.cancelled > 0
         for job in await self._library.journal.requests():
             names = stored_names(job.request)
             if job.state in UNFINISHED or (left and last is not None and job.id == last.id):

@@ -1,129 +1,61 @@
-"""Runs long work as jobs: journalled, visible in every tab, and cancelled at a safe point. Knows no kind of work."""
+"""Runs long work as jobs: journalled, visible to all processes, cancelled at a safe point. Knows no kind of work."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import secrets
+import socket
 import time
-from dataclasses import asdict, dataclass, field, is_dataclass
-from typing import TYPE_CHECKING, Literal, Protocol, TypeVar, runtime_checkable
+from dataclasses import asdict, is_dataclass
+from typing import TYPE_CHECKING
 
 from animerag.errors import AnimeRAGError, InvalidInputError
+from animerag.jobs.job import LOCAL_OWNER, Control, Job, LargeReport
+from animerag.jobs.journalled_control import POLL_S, JournalledControl, nothing_to_do
 from animerag.models.jobs import Progress
+from animerag.storage.job_journal import INTERRUPTED
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from animerag.jobs.job import JobState
     from animerag.storage.library import Library
 
-P = TypeVar("P")
+__all__ = ["LOCAL_OWNER", "MAX_RUNNING", "Control", "Job", "Jobs"]
+
 log = logging.getLogger(__name__)
 
-JobState = Literal["running", "cancelling", "done", "failed", "cancelled"]
-LOCAL_OWNER = "local"  # without a login, the command line and all tabs have one owner
 MAX_RUNNING = 50
 _MOST_ENDED = 50
 
 
-@runtime_checkable
-class LargeReport(Protocol):
-    """A report that is stored elsewhere."""
-
-    @property
-    def journalled(self) -> Mapping[str, object]:
-        """Return what the journal stores instead."""
-        ...
-
-
-@dataclass(slots=True)
-class Control:
-    """The channel between a job and its observers: progress, questions, and the request to stop."""
-
-    progress: Progress = field(default_factory=Progress)
-    partial: object | None = None  # partial results; each kind of work has its own class
-    question: str | None = None  # the owner must answer it before the work continues
-    _stop: asyncio.Event = field(default_factory=asyncio.Event)
-    _answer: asyncio.Future[bool] | None = None
-
-    def partial_as(self, kind: type[P]) -> P | None:
-        """Return the partial results if they are of the given kind, otherwise None."""
-        return self.partial if isinstance(self.partial, kind) else None
-
-    async def ask(self, question: str) -> bool:
-        """Wait until the owner answers yes or no; a stop counts as no."""
-        self.question, self._answer = question, asyncio.get_running_loop().create_future()
-        answer, stop = self._answer, asyncio.ensure_future(self.stopped())
-        either: set[asyncio.Future[bool] | asyncio.Future[None]] = {answer, stop}
-        try:
-            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-            return answer.done() and answer.result()
-        finally:
-            self.question = self._answer = None
-            stop.cancel()
-
-    def answer(self, *, yes: bool) -> None:
-        """Answer the open question, if there is one."""
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_result(yes)
-
-    def stop(self) -> None:
-        """Ask the work to stop at the next safe point."""
-        self._stop.set()
-
-    @property
-    def stopping(self) -> bool:
-        """Return whether the job was asked to stop."""
-        return self._stop.is_set()
-
-    def part(self) -> Control:
-        """Return a control for a part of the work that stops with the whole; its progress is not shown."""
-        return Control(_stop=self._stop)
-
-    async def stopped(self) -> None:
-        """Wait until the job is asked to stop."""
-        await self._stop.wait()
-
-
-@dataclass(slots=True, kw_only=True)
-class Job:
-    """A piece of long work; pages only read it."""
-
-    id: str
-    kind: str
-    title: str
-    key: str
-    owner: str
-    control: Control = field(default_factory=Control)
-    state: JobState = "running"
-    report: object = None  # the result of the work: each kind of job has its own class for it
-    error: str | None = None
-    started_s: float = field(default_factory=time.monotonic)
-    finished_s: float | None = None
-    task: asyncio.Task[None] | None = None
-
-    def report_as(self, kind: type[P]) -> P | None:
-        """Return the report if it has this type; None before the job has ended, or if it failed."""
-        return self.report if isinstance(self.report, kind) else None
-
-    @property
-    def running(self) -> bool:
-        """Return whether the job is at work, stopping included."""
-        return self.state in ("running", "cancelling")
-
-    @property
-    def elapsed_s(self) -> float:
-        """Return the seconds from the start to the end, or until now."""
-        return (self.finished_s or time.monotonic()) - self.started_s
-
-
 class Jobs:
-    """The jobs of this process, newest last; only `get`, `latest` and `all` may be called from other threads."""
+    """The jobs of a catalogue: this process runs its own, and sees and controls those of other processes.
 
-    def __init__(self, library: Library, lease: str, *, on_start: Callable[[], None] = lambda: None) -> None:
-        """`on_start` is called before each job."""
+    Only `get`, `latest` and `all` may be called from other threads.
+    """
+
+    def __init__(
+        self,
+        library: Library,
+        lease: str,
+        *,
+        is_free: Callable[[str], bool] = lambda _lease: False,
+        on_start: Callable[[], None] = lambda: None,
+        on_interrupted: Callable[[], Awaitable[None]] = nothing_to_do,
+    ) -> None:
+        """`is_free` tells whether the process of a lease has ended, and `on_interrupted` is called if one had jobs.
+
+        `on_start` is called before each job of this process.
+        """
         self._library = library
         self._lease = lease
+        self._host = f"{socket.gethostname()}, process {os.getpid()}"
+        self._journalled = JournalledControl(library.journal, lease, is_free=is_free, on_interrupted=on_interrupted)
+        self._following: asyncio.Task[None] | None = None
+        self._watched = False  # also while no job of this process runs
         self._on_start = on_start
         self._jobs: dict[str, Job] = {}
         self._starting = asyncio.Lock()
@@ -142,12 +74,12 @@ class Jobs:
         request: Mapping[str, object] | None = None,
         after: Callable[[Job], Awaitable[None]] | None = None,
     ) -> Job:
-        """Journal and start a job, or return the running job with the same `key`.
+        """Journal and start a job, or return the running job with the same `key`, of whichever process.
 
-        An `exclusive` job is refused while other jobs run, also in other processes on this catalogue; later jobs wait
-        for its end. `request` is journalled so that a later process can resume the job. `after` is called with the job
-        once its end is journalled. Raises InvalidInputError if the job is refused or too many jobs are running,
-        LibraryError if it cannot be journalled.
+        An `exclusive` job is refused while other jobs run, also in other processes on this catalogue; later jobs of
+        this process wait for its end. `request` is journalled so that a later process can resume the job. `after` is
+        called with the job once its end is journalled. Raises InvalidInputError if the job is refused or too many jobs
+        are running, LibraryError if it cannot be journalled.
         """
         async with self._starting:
             for job in self._jobs.values():
@@ -155,39 +87,82 @@ class Jobs:
                     return job
             if sum(job.running for job in self._jobs.values()) >= MAX_RUNNING:
                 raise InvalidInputError(f"{MAX_RUNNING} jobs are already running: wait for one to end, or cancel it.")
-            if exclusive and (self.running() or await self._library.journal.jobs(state="running")):
-                raise InvalidInputError("Other jobs are running: wait for them or cancel them, then try again.")
             job_id = secrets.token_urlsafe(9)
-            await self._library.journal.begin(
-                job_id, owner=owner, kind=kind, title=title, lease=self._lease, request=request
+            begun = await self._library.journal.begin(
+                job_id,
+                owner=owner,
+                kind=kind,
+                title=title,
+                lease=self._lease,
+                key=key,
+                host=self._host,
+                request=request,
+                exclusive=exclusive,
             )
-            job = Job(id=job_id, kind=kind, title=title, key=key or job_id, owner=owner)
+            if begun != job_id:
+                return await self._other(begun)
+            job = Job(
+                id=job_id, kind=kind, title=title, key=key or job_id, owner=owner, host=self._host, lease=self._lease
+            )
             self._forget_oldest()
             self._jobs[job_id] = job
             before = next((other for other in self._jobs.values() if other.running and other is self._exclusive), None)
             if exclusive:
                 self._exclusive = job
             job.task = asyncio.create_task(self._run(job, work, before, after), name=f"job-{kind}-{job_id}")
+            self._follow()
             return job
 
     def get(self, job_id: str) -> Job | None:
-        """Return a job of this process by its id; safe from any thread."""
-        return self._jobs.get(job_id)
+        """Return a job by its id; safe from any thread."""
+        return self._jobs.get(job_id) or self._journalled.others.get(job_id)
 
     def latest(self, kind: str) -> Job | None:
         """Return the newest job of a kind; safe from any thread."""
         return next((job for job in self.all() if job.kind == kind), None)
 
     def all(self) -> list[Job]:
-        """Return the jobs of this process, newest first; safe from any thread."""
-        return list(self._jobs.values())[::-1]
+        """Return the jobs of this process, and those of others that run or have ended since it started.
+
+        The newest is first. Safe from any thread; what other processes do is known from the last poll.
+        """
+        own, others = list(self._jobs.values()), list(self._journalled.others.values())
+        newest = [*reversed(own), *reversed(others)]
+        return sorted(newest, key=lambda job: job.started_s, reverse=True)
 
     def running(self) -> list[Job]:
-        """Return the running jobs."""
+        """Return the running jobs of this process."""
         return [job for job in self._jobs.values() if job.running]
 
+    def watch(self) -> None:
+        """Follow the jobs of other processes from now on, also while this process has none."""
+        self._watched = True
+        self._follow()
+
+    async def refresh(self) -> None:
+        """Read now what other processes do."""
+        await self._journalled.poll(list(self._jobs.values()))
+
+    async def stop(self, job_id: str) -> None:
+        """Ask a job of any process to stop at its next safe point; a finished or unknown job is ignored.
+
+        Raises LibraryError.
+        """
+        if job_id in self._jobs:
+            self.cancel(job_id)
+        elif await self._library.journal.request_stop(job_id) and (other := self.get(job_id)) is not None:
+            other.state = "cancelling"
+
+    async def answer(self, job: Job, *, yes: bool) -> None:
+        """Answer the open question of a job of any process. Raises LibraryError."""
+        if job.here:
+            job.control.answer(yes=yes)
+        elif job.control.question is not None:
+            await self._library.journal.answer(job.id, job.control.question, yes=yes)
+            job.control.question = None
+
     def cancel(self, job_id: str) -> None:
-        """Ask a job to stop at its next safe point; a finished or unknown job is ignored."""
+        """Ask a job of this process to stop at its next safe point; a finished or unknown job is ignored."""
         job = self._jobs.get(job_id)
         if job is not None and job.running:
             job.state = "cancelling"
@@ -197,10 +172,13 @@ class Jobs:
         """Wait for the end of a job; cancelling the caller does not stop the job."""
         if job.task is not None:
             await asyncio.shield(asyncio.gather(job.task, return_exceptions=True))
+        while not job.here and job.running:
+            await asyncio.sleep(POLL_S)
+            await self.refresh()
         return job
 
     async def close(self) -> None:
-        """Stop all jobs at a safe point and journal them as interrupted."""
+        """Stop all jobs of this process at a safe point and journal them as interrupted."""
         running = [job for job in self._jobs.values() if job.running and job.task is not None]
         self._cut_off = {job.id for job in running if job.state == "running"}
         for job in running:
@@ -211,6 +189,26 @@ class Jobs:
             for task in late:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.gather(self._following, return_exceptions=True)
+
+    def _follow(self) -> None:
+        if self._following is None or self._following.done():
+            self._following = asyncio.create_task(self._poll_while_needed(), name="jobs-of-all-processes")
+
+    async def _poll_while_needed(self) -> None:
+        while self._watched or self.running():
+            await self.refresh()
+            await asyncio.sleep(POLL_S)
+
+    async def _other(self, job_id: str) -> Job:
+        """Return a running job of another process. Raises InvalidInputError if it has ended meanwhile."""
+        await self.refresh()
+        job = self.get(job_id)
+        if job is None:
+            raise InvalidInputError("Another process has just done this: reload the page to see the result.")
+        return job
 
     async def _run(
         self,
@@ -252,7 +250,7 @@ class Jobs:
         report = _journalled(job.report)
         try:
             if state == "cancelled" and job.id in self._cut_off:
-                await self._library.journal.end(job.id, state="interrupted", error="The app ended before the job did.")
+                await self._library.journal.end(job.id, state="interrupted", error=INTERRUPTED)
             else:
                 await self._library.journal.end(job.id, state=state, report=report, error=job.error)
         except AnimeRAGError:

@@ -24,7 +24,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRecord:
-    """A job as recorded in the journal."""
+    """A job as recorded in the journal; `host` names the machine and the process that run it."""
 
     id: str
     owner: str
@@ -36,3 +36,14 @@ class JobRecord:
     error: str | None
     created_at: str
     finished_at: str | None
+    key: str | None = None
+    host: str | None = None
+    progress: Progress | None = None
+    question: str | None = None
+    answer: bool | None = None
+    stop_requested: bool | None = None
+
+    @property
+    def status(self) -> str:
+        """Return the state, or `stopping` for a running job that was asked to stop."""
+        return "stopping" if self.state == "running" and self.stop_requested else self.state

@@ -161,6 +161,20 @@ jobs = Table(
     Column("error", _TEXT),
     Column("created_at", _TEXT, nullable=False),
     Column("finished_at", _TEXT),
+    Column("key", _TEXT),  # jobs with one key do the same work: only one of them may run
+    Column("host", _TEXT),  # the machine and the process that run it
+    # While the job runs, its process writes progress and question, and others write stop_requested and answer.
+    Column("progress", JSON(none_as_null=True)),
+    Column("question", _TEXT),
+    Column("answer", Boolean),
+    Column("stop_requested", Boolean),
+    Index(
+        "jobs_running_key",
+        "key",
+        unique=True,
+        sqlite_where=text("state = 'running'"),
+        postgresql_where=text("state = 'running'"),
+    ),
 )
 
 # The request of a job, from which an interrupted job is resumed.

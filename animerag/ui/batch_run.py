@@ -19,7 +19,7 @@ from animerag.text.durations import duration
 from animerag.ui import batch_runs, evaluation, session
 from animerag.ui.batch import level_choice, tokens_and_cost
 from animerag.ui.compare import draw as draw_chart
-from animerag.ui.components import job_watched, show_error
+from animerag.ui.components import job_watched, progress_of, show_error
 from animerag.ui.text import answer_markdown, counted, escape, label
 
 if TYPE_CHECKING:
@@ -50,11 +50,11 @@ def draw(run: BatchRun) -> None:
         batch_runs.open_one(None)
         st.rerun()
     if job is not None and running:
-        job_watched(job, _status, lambda _: _at_work(run.id))
+        job_watched(job, _status, lambda job: _at_work(run.id, here=job.here))
         st.caption("Each answer is saved as it arrives. You can leave this page; the run continues.")
         return
     if run.at_work:
-        st.info("Another process is answering this sheet. Reload the page to see its progress.", icon=":material/sync:")
+        st.info("A job is answering this sheet. Reload the page to see its progress.", icon=":material/sync:")
     else:
         _ended(run, job)
     _files(run)
@@ -64,7 +64,7 @@ def draw(run: BatchRun) -> None:
 def _status(job: Job) -> str:
     live = job.control.partial_as(RunProgress)
     if live is None or not live.done:
-        return "Stopping" if job.state == "cancelling" else job.control.progress.stage or "Starting"
+        return "Stopping" if job.state == "cancelling" else progress_of(job)
     left = f" · {duration(live.left_s)} left" if live.left_s else ""
     gate = session.gate_now()
     parts = [
@@ -78,12 +78,13 @@ def _status(job: Job) -> str:
     return ("Stopping · " if job.state == "cancelling" else "") + " · ".join(parts)
 
 
-def _at_work(run_id: str) -> None:
+def _at_work(run_id: str, *, here: bool) -> None:
     run = session.runtime().call(session.services().batch.runs.get(run_id))
-    level = level_choice()
-    if st.session_state.setdefault("batch_level_set", level) != level:
-        st.session_state["batch_level_set"] = level
-        session.on_loop(lambda: session.services().batch.set_level(level))
+    if here:  # the level belongs to the process that asks
+        level = level_choice()
+        if st.session_state.setdefault("batch_level_set", level) != level:
+            st.session_state["batch_level_set"] = level
+            session.on_loop(lambda: session.services().batch.set_level(level))
     _files(run)
     _views(run)
 

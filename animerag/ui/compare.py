@@ -19,7 +19,7 @@ from animerag.comparison.runner import RACES
 from animerag.comparison.summary import doubt, verdict
 from animerag.text.durations import duration
 from animerag.ui import session
-from animerag.ui.components import POLL_S, job_watched, show_error
+from animerag.ui.components import POLL_S, job_watched, progress_of, show_error
 from animerag.ui.text import counted, escape, label
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def race(job: Job | None, workload: Workload) -> None:
     """Draw the race in progress, the last one of this work, or else the stored one."""
     if job is not None and job.running:
         job_watched(job, _race_status, _race_lanes, _fraction)
-    elif job is not None and ((experiment := job.report_as(Experiment)) is None or job.state == "failed"):
+    elif job is not None and job.here and ((experiment := job.report_as(Experiment)) is None or job.state == "failed"):
         show_error(f"The race did not finish. {job.error or 'It was stopped before any mode finished.'}")
         st.caption("Your data is safe: the race uses a temporary catalogue. Fix the problem and try again.")
     elif job is not None and experiment is not None and experiment.plan.workload == workload:
@@ -104,6 +104,8 @@ def _race_status(job: Job) -> str:
     live = job.control.partial_as(ExperimentProgress)
     if job.state == "cancelling":
         return "Stopping"
+    if not job.here:
+        return progress_of(job)
     if live is None or live.current is None:
         return f"{job.control.progress.stage or 'Starting'} · {job.elapsed_s:.0f} s"
     requests = f"{live.requests_done} of {counted(live.requests, 'request')}"
@@ -122,7 +124,7 @@ def _race_lanes(job: Job) -> None:
 
 def _fraction(job: Job) -> float:
     live = job.control.partial_as(ExperimentProgress)
-    return 0.0 if live is None else live.fraction(time.perf_counter())
+    return job.control.progress.fraction if live is None else live.fraction(time.perf_counter())
 
 
 def _race_result(experiment: Experiment) -> None:
@@ -211,6 +213,8 @@ def waiting_for_others(jobs: Sequence[Job]) -> None:
 def _experiment_status(job: Job) -> str:
     live = job.control.partial_as(ExperimentProgress)
     progress = job.control.progress
+    if not job.here:
+        return progress_of(job)
     if live is None or not progress.total:
         return "Starting the provider"
     if job.state == "cancelling":

@@ -13,6 +13,7 @@ import streamlit as st
 
 from animerag.catalogue.status import SAMPLE_JOB
 from animerag.errors import AnimeRAGError
+from animerag.text.durations import duration
 from animerag.ui import session
 from animerag.ui.text import counted, escape, label
 
@@ -154,9 +155,20 @@ def _indexing_takes() -> str:
     return f"about {tokens:,} tokens, {price}, {time}"
 
 
+def progress_of(job: Job) -> str:
+    """Say how far a job is, from its control alone: `Embedding · 30 of 90 · 12 s`."""
+    if job.state == "cancelling":
+        return "Stopping"
+    progress = job.control.progress
+    parts = [progress.stage or "Starting"]
+    if progress.total:
+        parts.append(f"{progress.done:,} of {progress.total:,}")
+    return " · ".join([*parts, duration(job.elapsed_s)])
+
+
 def job_watched(
     job: Job,
-    status: Callable[[Job], str],
+    status: Callable[[Job], str] = progress_of,
     draw: Callable[[Job], None] | None = None,
     fraction: Callable[[Job], float] = lambda job: job.control.progress.fraction,
 ) -> None:
@@ -176,6 +188,8 @@ def job_watched(
             draw(job)
 
     st.markdown(f"**{label(job.title)}**")
+    if not job.here:
+        st.caption(label(f"Runs on {job.host or 'another machine'}."))
     poll()
 
 

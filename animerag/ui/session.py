@@ -71,7 +71,7 @@ def use_server(server: ModelServer, model: str, timeout_s: float) -> None:
 
 
 def _check_idle() -> None:
-    if busy := sum(job.running for job in services().jobs.all()):
+    if busy := sum(job.running and job.here for job in services().jobs.all()):
         raise InvalidInputError(f"{counted(busy, 'job')} running: wait until it ends, or cancel it, then save.")
 
 
@@ -100,7 +100,12 @@ def status() -> Status:
 def _counted() -> Status:
     """Count the shows; at first, an empty catalogue starts to load the sample."""
     catalogue, jobs = services().catalogue, services().jobs
-    seen = runtime().call(catalogue.status())
+
+    async def read() -> Status:
+        await jobs.refresh()
+        return await catalogue.status()
+
+    seen = runtime().call(read())
     # The user, not every rerun, tries a sample again that failed to load.
     if not seen.shows and jobs.latest(SAMPLE_JOB) is None:
         runtime().call(catalogue.start_sample(jobs))
@@ -123,8 +128,13 @@ def start_job(work: Callable[[Control], Awaitable[Any]], *, kind: str, title: st
 
 
 def cancel_job(job: Job) -> None:
-    """Ask a job to end at its next safe point."""
-    on_loop(lambda: services().jobs.cancel(job.id))
+    """Ask a job of any process to end at its next safe point."""
+    runtime().call(services().jobs.stop(job.id))
+
+
+def answer_job(job: Job, *, yes: bool) -> None:
+    """Answer the open question of a job of any process."""
+    runtime().call(services().jobs.answer(job, yes=yes))
 
 
 def local_time(created_at: str, *, precise: bool = False) -> str:

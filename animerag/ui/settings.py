@@ -67,7 +67,7 @@ def _draw(fields: _Fields, draw: Callable[[_Fields], Values], action: str, about
 
 
 def _running() -> int:
-    return sum(job.running for job in session.services().jobs.all())
+    return sum(job.running and job.here for job in session.services().jobs.all())
 
 
 class _Fields:

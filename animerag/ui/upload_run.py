@@ -48,6 +48,8 @@ def _lanes(job: Job) -> None:
     if job.control.question is not None:
         _ask(job)
         return
+    if not job.here:
+        return  # the requests are drawn where the import runs
     if session.services().embedder.provider != "local":
         _level(job)
     recorder, now_s = job.control.partial_as(Recorder), time.perf_counter()
@@ -66,12 +68,8 @@ def _ask(job: Job) -> None:
     go_on, stop = st.columns([1, 4])
     for place, name, yes in ((go_on, "Import the rest", True), (stop, "Stop", False)):
         if place.button(name, key=f"upload_answer_{yes}_{job.id}"):
-            _answer(job, yes=yes)
+            session.answer_job(job, yes=yes)
             st.rerun(scope="app")
-
-
-def _answer(job: Job, *, yes: bool) -> None:
-    session.on_loop(lambda: job.control.answer(yes=yes))
 
 
 def _level(job: Job) -> None:
