@@ -18,9 +18,13 @@ if TYPE_CHECKING:
     from animerag.models.shows import Show
     from animerag.ui.catalogue_filters import BrowseRequest
 
+# The first column. A focused table selects its first cell, and if that opened a show the keyboard could not pass the
+# table: here a selected cell only offers to open the show, in the other columns it opens it.
+_OPEN = "Open"
+
 
 def show_table(asked: BrowseRequest) -> None:
-    """Draw the list, a page at a time; a click or an arrow key on a show opens it."""
+    """Draw the list, a page at a time; a click on a show opens it."""
     call = session.runtime().call
     with st.skeleton(height=400):
         number = st.session_state.get("page", 1) - 1
@@ -44,18 +48,26 @@ def show_table(asked: BrowseRequest) -> None:
         _download(page)
 
 
+@st.fragment  # a selection draws the table alone, and one that comes late does not bring the page back
 def _table(shows: Sequence[Show]) -> None:
+    if show.shown() is not None:
+        st.rerun()
     key = session.fresh_key("catalogue_table")
 
-    def choose() -> None:
-        if key != session.fresh_key("catalogue_table"):  # a late event of a table that was replaced meanwhile
-            return
-        cells = st.session_state[key].selection.cells
-        show.turn_to(shows[cells[0][0]].id if cells and cells[0][0] < len(shows) else None)
+    def open_selected() -> None:
+        row, column = _selected(key, shows)
+        if row is not None and column != _OPEN:
+            show.turn_to(row.id)
+
+    def open_clicked() -> None:
+        clicked = st.session_state[f"{key}_open"]
+        if clicked is not None and clicked.row < len(shows):
+            show.turn_to(shows[clicked.row].id)
 
     st.dataframe(
         [
             {
+                _OPEN: ":material/open_in_full:",
                 "Title": one.title,
                 "Native title": one.native_title,
                 "Type": type_of(one),
@@ -70,16 +82,20 @@ def _table(shows: Sequence[Show]) -> None:
             for one in shows
         ],
         key=key,
-        on_select=choose,
+        alt="Shows",
+        on_select=open_selected,
         selection_mode="single-cell",  # a row would have to be ticked: by arrow keys none is
         hide_index=True,
         placeholder="",
         width="stretch",
         height=min(35 * len(shows) + 38, 560),
         column_config={
+            _OPEN: st.column_config.ButtonColumn(
+                "", width=44, type="tertiary", on_click=open_clicked, key=f"{key}_open", help="Open the show"
+            ),
             "Title": st.column_config.TextColumn(width="medium"),
             "Native title": st.column_config.TextColumn(width="medium"),
-            "Type": st.column_config.TextColumn(width=90),
+            "Type": st.column_config.TextColumn(width=135),
             "Year": st.column_config.NumberColumn(format="%d", width=60),
             "Season": st.column_config.TextColumn(width=75),
             "Aired from": st.column_config.TextColumn(width=95),
@@ -89,6 +105,16 @@ def _table(shows: Sequence[Show]) -> None:
             "Tags": st.column_config.ListColumn(width="large"),
         },
     )
+    row, _ = _selected(key, shows)
+    if row is not None:
+        name = f"Open {label(row.title)}"
+        st.button(name, icon=":material/open_in_full:", key="catalogue_open", on_click=show.turn_to, args=(row.id,))
+
+
+def _selected(key: str, shows: Sequence[Show]) -> tuple[Show | None, str]:
+    """Return the show and the column of the selected cell; the show is None where nothing is selected."""
+    cells = st.session_state[key].selection.cells
+    return (shows[cells[0][0]], cells[0][1]) if cells and cells[0][0] < len(shows) else (None, "")
 
 
 def _download(page: Page) -> None:

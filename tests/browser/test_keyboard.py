@@ -90,7 +90,11 @@ def test_a_stranger_without_a_mouse_does_all_five_tasks(app_url, browser, tmp_pa
     page.keyboard.type("fullmetal")
     expect(page.get_by_text(re.compile(r"^\d shows?$"))).to_be_visible(timeout=30_000)
     keyboard.to("CANVAS|TD|TABLE")
+    expect(page.get_by_role("button", name=re.compile("^Open "))).to_be_visible(timeout=20_000)
     page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("button", name="Open Fullmetal Alchemist: Brotherhood")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("Nearest by meaning")).to_have_count(0)  # the way through a table opens nothing
+    keyboard.press("BUTTON", "Open Full")
     expect(page.get_by_text("Nearest by meaning")).to_be_visible(timeout=20_000)
     page.screenshot(path=artifacts / "keyboard-catalogue.png")
     keyboard.press("BUTTON", "All shows")

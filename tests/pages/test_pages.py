@@ -72,7 +72,7 @@ def test_an_upload_replaces_the_sample_and_its_report_adds_up(sampled, record):
     assert starters
     assert not {label.replace("\\", "") for label in starters} & set(EXAMPLES)
     visit(sampled, "catalogue")
-    assert list(sampled.dataframe[0].value.iloc[:, 0]) == ["Alpha", "Beta II"]
+    assert list(sampled.dataframe[0].value["Title"]) == ["Alpha", "Beta II"]
 
 
 def test_two_files_are_checked_as_one_import_and_leave_nothing_behind(sampled, settings, record):
