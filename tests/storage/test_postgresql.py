@@ -3,11 +3,13 @@
 import asyncio
 import json
 import os
+import random
 import shutil
 import socket
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import psycopg
@@ -25,6 +27,8 @@ from animerag.models.imports import ImportKind
 from animerag.models.shows import Show
 from animerag.storage import backup, full_text, transfer
 from animerag.storage.library import Library, show_rows
+from animerag.storage.postgresql import full_text as postgresql_words
+from animerag.storage.postgresql import word_search
 from animerag.storage.schema import uploads
 from animerag.storage.schema_version import VERSION
 from animerag.text.documents import Document
@@ -39,6 +43,7 @@ QUESTIONS = (
     "pokémon café naïve",
     "the of and",
     "war 1988 robots wars",
+    "the wars of a travelling robot and a traveller in the house of ghosts",
 )
 
 
@@ -102,6 +107,57 @@ async def test_the_real_shows_are_found_alike(real_export, library, twin):
         await put(each, *shows)
     questions = [text for show in shows[::100] for text in (show.title, show.description[:60]) if text]
     await same_hits(twin, library, questions)
+
+
+async def test_frequent_words_change_no_score_although_most_of_their_shows_are_skipped(library, twin, monkeypatch):
+    chance = random.Random(3)
+    common, rare = ["robot", "war", "time", "school"], [f"rare{n}" for n in range(60)]
+    shows = [
+        Show(
+            id=str(n),
+            title=" ".join(chance.sample(rare, 2)),
+            tags=tuple(chance.sample(common, chance.randint(0, 2))),
+            description=" ".join(chance.choices(common, k=chance.randint(1, 30)) + chance.sample(rare, 3)),
+        )
+        for n in range(400)
+    ]
+    for each in (library, twin):
+        await put(each, *shows)
+    monkeypatch.setattr(word_search, "_FEW", 0)
+    skipped = []
+    monkeypatch.setattr(word_search, "_frequent", spying(word_search._frequent, skipped))
+    questions = [" ".join(chance.sample(rare, 4) + chance.sample(common, 3)) for _ in range(8)]
+    for question in [*questions, f"{questions[0]} robots robot's robot"]:
+        for options in ({"k": 5}, {"k": 3, "names": False}, {"k": 5, "ids": [str(n) for n in range(0, 400, 3)]}):
+            expected = hits(await twin.search_words(question, **options))
+            assert hits(await library.search_words(question, **options)) == expected, (question, options)
+    assert any(skipped)
+
+
+def spying(function, results):
+    def called(*arguments):
+        results.append(function(*arguments))
+        return results[-1]
+
+    return called
+
+
+async def test_the_shows_of_each_word_are_counted_through_changes_and_deletions(library):
+    counts = "SELECT word, shows FROM word_counts WHERE shows > 0"
+    postings = "SELECT word, count(*) AS shows FROM word_postings GROUP BY word"
+    differing = text(
+        f"SELECT count(*) FROM (({counts}) EXCEPT ({postings}) UNION ALL ({postings}) EXCEPT ({counts})) AS a"
+    )
+    await put(library, *SHOWS)
+    await put(library, replace(SHOWS[0], description="A cyborg."), *SHOWS[2:4])
+    async with library.writing() as connection:
+        await full_text.remove(connection, [2, 3])
+    assert await library.scalar(text("SELECT shows FROM word_counts WHERE word = 'ghost'")) == 2
+    assert await library.scalar(differing) == 0
+    async with library.writing() as connection:  # as an earlier version left it
+        await connection.execute(text("DELETE FROM word_counts"))
+        await postgresql_words.count_words(connection)
+    assert await library.scalar(differing) == 0
 
 
 async def test_text_that_postgresql_refuses_and_large_numbers_are_stored(library):

@@ -89,6 +89,7 @@ class PostgreSQL:
             if version < VERSION:
                 await connection.run_sync(metadata.create_all)
                 await connection.run_sync(full_text.metadata.create_all)
+                await full_text.count_words(connection)
                 await facts.put(connection, _SCHEMA, str(VERSION))
             return await facts.library_id(connection)
 
