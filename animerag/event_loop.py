@@ -16,13 +16,15 @@ import weakref
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from animerag import logs
-from animerag.composition import Services, open_services
+from animerag.composition import open_services
 from animerag.config import Settings, load_settings
 from animerag.errors import RuntimeClosedError
 from animerag.telemetry.loop_lag import LoopLag
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+
+    from animerag.services import Services
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)

@@ -21,7 +21,8 @@ from animerag.composition import open_services
 from animerag.config import load_settings
 from animerag.ingestion.importer import SourceFile
 from animerag.jobs.jobs import Control
-from animerag.readers.questions import QuestionRow, Sheet
+from animerag.models.questions import QuestionRow
+from animerag.readers.questions import Sheet
 from animerag.simulator import SimulatorProcess, SimulatorSettings
 from animerag.storage.batch_runs import RunOptions
 

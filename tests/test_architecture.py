@@ -21,7 +21,7 @@ ORDER = (
     *("text", "readers", "ports", "rate_limits", "logs"),
     *("storage", "vector_store", "providers", "jobs", "query", "simulator", "saved_settings"),
     *("discovery", "indexing", "retrieval", "answering", "evaluation", "batch", "ingestion", "catalogue", "comparison"),
-    *("charts", "backends", "composition", "event_loop"),
+    *("charts", "backends", "services", "composition", "event_loop"),
     "api",
     *("ui", "cli", "__main__"),
     *("pages", "app"),

@@ -12,10 +12,10 @@ from animerag.models.retrieval import Retrieval
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
-    from animerag.composition import Services
     from animerag.models.answers import Turn
     from animerag.models.filters import Filters
     from animerag.models.shows import Show
+    from animerag.services import Services
 
 EMPTY = "The catalogue is empty: open the app for its sample, or import a file with `animerag ingest`."
 

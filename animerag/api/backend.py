@@ -13,8 +13,8 @@ from animerag.errors import AnimeRAGError
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 
-    from animerag.composition import Services
     from animerag.event_loop import Runtime
+    from animerag.services import Services
 
 T = TypeVar("T")
 

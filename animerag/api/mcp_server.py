@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from animerag.api.backend import Backend
-    from animerag.composition import Services
+    from animerag.services import Services
 
     Work: TypeAlias = Callable[[Services], Coroutine[Any, Any, dict[str, Any]]]
     Caller: TypeAlias = Callable[[Work], Coroutine[Any, Any, dict[str, Any]]]

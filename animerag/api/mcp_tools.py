@@ -18,11 +18,11 @@ from animerag.query.plan import EVERYTHING, Not, Plan, Predicate, both, either
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from animerag.composition import Services
     from animerag.discovery.franchises import Entry, Gap
     from animerag.models.retrieval import Retrieval, Source
     from animerag.models.shows import Airing, Season, Show, ShowType
     from animerag.query.plan import Condition, FieldName, Operator
+    from animerag.services import Services
 
 Order: TypeAlias = Literal["rating", "title", "year", "air_date", "episodes", "votes", "my_score"]
 MOST_LISTED = 50

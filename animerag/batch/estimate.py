@@ -7,18 +7,18 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from animerag.answering.prompting import DESCRIPTIONS_TOKENS
+from animerag.models.questions import asked_as
 from animerag.providers.pricing import cost_usd
 from animerag.rate_limits import estimate_tokens
-from animerag.readers.questions import asked_as
 from animerag.text.durations import TimeEstimate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from animerag.models.questions import QuestionRow
     from animerag.models.shows import Show
     from animerag.ports import ChatModel, Embedder
     from animerag.rate_limits import LevelChoice
-    from animerag.readers.questions import QuestionRow
     from animerag.storage.batch_runs import RunOptions
     from animerag.storage.library import Library
 

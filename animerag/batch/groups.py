@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from animerag.readers.questions import asked_as
+from animerag.models.questions import asked_as
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from animerag.models.answers import Answer
     from animerag.models.providers import Usage
-    from animerag.readers.questions import QuestionRow
+    from animerag.models.questions import QuestionRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,8 +13,8 @@ from animerag.storage.batch_runs import FAILED
 
 if TYPE_CHECKING:
     from animerag.jobs.jobs import Control
+    from animerag.models.questions import QuestionRow
     from animerag.rate_limits.usage import Meter
-    from animerag.readers.questions import QuestionRow
 
 
 @dataclass(slots=True, kw_only=True)

@@ -18,11 +18,10 @@ from animerag.concurrency import fan_out
 from animerag.errors import InvalidInputError
 from animerag.models.answers import Answer, AnswerStatus
 from animerag.models.providers import Priority, Usage
+from animerag.models.questions import QuestionRow, asked_as
 from animerag.models.stored_answers import StoredAnswer
 from animerag.rate_limits.budget import Budget, drawing_on
 from animerag.rate_limits.usage import metering
-from animerag.readers import confinement
-from animerag.readers.questions import QuestionRow, SheetOptions, asked_as
 from animerag.storage.batch_runs import FAILED, RowAnswer, RunOptions
 from animerag.telemetry.load_shedding import LoadShedder, PageActivity
 from animerag.telemetry.tracing import lane
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
     from animerag.jobs.jobs import Control, Job, Jobs
     from animerag.ports import Locate, VectorHits, Vectors
     from animerag.rate_limits import LevelChoice
-    from animerag.readers.questions import Sheet
+    from animerag.readers.questions import Sheet, SheetOptions
     from animerag.storage.batch_runs import RunRow, Runs
 
 log = logging.getLogger(__name__)
@@ -118,6 +117,8 @@ class Batch:
 
     async def read(self, path: Path, name: str, options: SheetOptions) -> Sheet:
         """Read a sheet of questions. Raises InvalidInputError for any other file."""
+        from animerag.readers import confinement
+
         return await asyncio.to_thread(confinement.read_questions, path, name, options)
 
     async def run(

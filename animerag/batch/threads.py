@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from animerag.models.answers import Answer
-    from animerag.readers.questions import QuestionRow
+    from animerag.models.questions import QuestionRow
 
 
 _IN_HISTORY = (AnswerStatus.OK, AnswerStatus.NO_MATCH, AnswerStatus.TRUNCATED)

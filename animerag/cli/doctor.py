@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import argparse
 
     from animerag.catalogue.overview import Overview
-    from animerag.composition import Services
     from animerag.models.json_types import JsonObject
+    from animerag.services import Services
 
 
 def add(commands: Commands) -> None:

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from animerag.composition import Services
     from animerag.ingestion.importer import SourceFile
     from animerag.jobs.jobs import Control
     from animerag.models.imports import IngestReport
+    from animerag.services import Services
     from animerag.text.durations import TimeEstimate
 
 

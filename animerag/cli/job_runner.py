@@ -9,15 +9,18 @@ import signal
 import sys
 import threading
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Self, TypeAlias, TypeVar
 
 from animerag.errors import AnimeRAGError, InvalidInputError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from animerag.composition import Services
+    from rich.progress import Progress as RichProgress
+
     from animerag.jobs.jobs import Control, Job
+    from animerag.models.jobs import Progress as JobProgress
+    from animerag.services import Services
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - it has no public name
 
@@ -58,10 +61,6 @@ async def run_job(
     `started` is called with the job's id. Returns the report and whether the job was stopped. Raises InvalidInputError
     if another process is doing this, AnimeRAGError if the job failed.
     """
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-    from rich.progress import Progress as ProgressBar
-
     failure: list[AnimeRAGError] = []
     reports: list[T] = []
 
@@ -80,19 +79,15 @@ async def run_job(
     if started is not None:
         await started(job.id)
     on_interrupt(lambda: opened.jobs.cancel(job.id))
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with ProgressBar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        shown = bar.add_task("Starting", total=None)
+    with _ProgressBar() as bar:
         waiting = asyncio.ensure_future(opened.jobs.wait(job))
         while not waiting.done():
             await asyncio.wait({waiting}, timeout=_LOOK_S)
-            progress = job.control.progress
             if job.control.question is not None:
                 bar.stop()
                 await _answered(job, waiting)
                 bar.start()
-            bar.update(shown, description=progress.stage, completed=progress.done, total=progress.total or None)
+            bar.update(job.control.progress)
     if failure:
         raise failure[0]
     if not reports:
@@ -110,6 +105,43 @@ async def _answered(job: Job, ended: asyncio.Future[Job]) -> None:
             job.control.answer(yes=reply.result())
             return
     print(file=sys.stderr)  # the question's line is left open
+
+
+class _ProgressBar:
+    """A progress bar on stderr, if that is a terminal; otherwise nothing, and nothing is imported for it."""
+
+    def __init__(self) -> None:
+        self._bar: RichProgress | None = None
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+            self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
+            self._task = self._bar.add_task("Starting", total=None)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Show the bar."""
+        if self._bar is not None:
+            self._bar.start()
+
+    def stop(self) -> None:
+        """Hide the bar, for a question."""
+        if self._bar is not None:
+            self._bar.stop()
+
+    def update(self, progress: JobProgress) -> None:
+        """Show what a job does and how far it is."""
+        if self._bar is not None:
+            total = progress.total or None
+            self._bar.update(self._task, description=progress.stage, completed=progress.done, total=total)
 
 
 def _asked(question: str) -> asyncio.Future[bool]:

@@ -28,11 +28,12 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from animerag.composition import Services
     from animerag.jobs.jobs import Control
     from animerag.models.answers import Answer, Turn
+    from animerag.models.questions import QuestionRow
     from animerag.models.stored_answers import StoredAnswer
-    from animerag.readers.questions import QuestionRow, Sheet
+    from animerag.readers.questions import Sheet
+    from animerag.services import Services
     from animerag.storage.batch_runs import BatchRun, RowAnswer
 
 FORMATS = (".csv", ".xlsx", ".jsonl")
@@ -96,7 +97,7 @@ def _check_out(options: argparse.Namespace) -> None:
 
 async def _answer_questions(opened: Services, options: argparse.Namespace) -> int:
     """Answer the questions of -q and print them in order; they are not journalled."""
-    from animerag.readers.questions import QuestionRow
+    from animerag.models.questions import QuestionRow
 
     rows = [QuestionRow(question=question) for question in options.question]
 

@@ -14,8 +14,8 @@ from animerag.comparison.plan import EARLY, OURS, SYNC
 from animerag.comparison.progress import drawn_spans
 from animerag.ingestion.batching import cut
 from animerag.models.answers import Answer, AnswerStatus
+from animerag.models.questions import QuestionRow
 from animerag.rate_limits import metering
-from animerag.readers.questions import QuestionRow
 from animerag.retrieval.retriever import DEFAULT_K
 from animerag.telemetry.loop_lag import LoopLag
 from animerag.telemetry.tracing import Span, recording

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from animerag.jobs.jobs import Control
+    from animerag.models.questions import QuestionRow
     from animerag.models.retrieval import Retrieval
-    from animerag.readers.questions import QuestionRow
     from animerag.retrieval.retriever import Retriever
 
 EXPECTED = "expected_ids"

@@ -8,7 +8,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from animerag.query.plan import Not, Predicate, both, either
-from animerag.readers import languages
+from animerag.text import languages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

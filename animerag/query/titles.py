@@ -9,10 +9,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
-
-from rapidfuzz import process
-from rapidfuzz.distance import OSA
+from typing import TYPE_CHECKING, Self
 
 from animerag.query.asked_titles import asked_title
 from animerag.query.lexicon import carrying
@@ -35,6 +32,7 @@ from animerag.text.tokens import STOP_WORDS, terms
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from animerag.models.json_types import JsonObject
     from animerag.models.shows import Show
 
 _TOKEN = re.compile(r"[^\W_]+")
@@ -103,16 +101,55 @@ class AliasIndex:
         self._parts: dict[str, list[_Name] | None] = {}  # names by each of their words, None where many share it
         self._ordinary: set[str] = set(STOP_WORDS)
         self.words: set[str] = set()
+        self._ids: list[str] = []
         seen: set[str] = set()
         for show in shows:
+            self._ids.append(show.id)
             self._learn_ordinary(show.description, seen)
             titles = show.titles or (show.title,)
             season = max((season_of(title_tokens(title)) for title in titles), default=1)
             for title in dict.fromkeys((show.title, *titles)):
                 self._add(show, title, season)
-        self._by_length: dict[int, list[str]] = defaultdict(list)
-        for word in sorted(self.words):
-            self._by_length[len(word)].append(word)
+        self._by_length = _by_length(self.words)
+
+    @classmethod
+    def restored(cls, shows: Sequence[Show], stored: JsonObject) -> Self:
+        """Return the index of these shows from what `stored` returned for them. Raises LookupError, TypeError."""
+        names = [
+            _Name(shows[at].id, title, shows[at].year, season, level, main, shows[at].votes or 0)
+            for at, title, season, level, main in stored["names"]
+        ]
+        index = cls(())
+        index._spaced.update(
+            {tuple(key.split(" ")): [names[at] for at in places] for key, places in stored["spaced"].items()}
+        )
+        index._joined.update({key: [names[at] for at in places] for key, places in stored["joined"].items()})
+        index._initials.update({key: [names[at] for at in places] for key, places in stored["initials"].items()})
+        index._parts = {
+            key: None if places is None else [names[at] for at in places] for key, places in stored["parts"].items()
+        }
+        index._ordinary.update(stored["ordinary"])
+        index.words.update(stored["words"])
+        index._by_length = _by_length(index.words)
+        return index
+
+    def stored(self) -> JsonObject:
+        """Return the index as values of JSON; shows are numbered as the index was given them."""
+        places: dict[_Name, int] = {}
+
+        def numbers(names: Iterable[_Name]) -> list[int]:
+            return [places.setdefault(name, len(places)) for name in names]
+
+        tables: JsonObject = {
+            "spaced": {" ".join(key): numbers(names) for key, names in self._spaced.items()},
+            "joined": {key: numbers(names) for key, names in self._joined.items()},
+            "initials": {key: numbers(names) for key, names in self._initials.items()},
+            "parts": {key: None if names is None else numbers(names) for key, names in self._parts.items()},
+            "ordinary": sorted(self._ordinary),
+            "words": sorted(self.words),
+        }
+        shows = {show_id: at for at, show_id in enumerate(self._ids)}
+        return {"names": [[shows[one.id], one.title, one.season, one.level, one.main] for one in places], **tables}
 
     def match(self, question: str) -> list[AliasMatch]:
         """Return the shows a question names: those surely meant first, the longest match first, each show once."""
@@ -204,6 +241,9 @@ class AliasIndex:
         known = word in self.words or self.is_ordinary(word) or word in carrying()
         if len(word) < _MISSPELT or known or not word.isalpha():
             return word
+        from rapidfuzz import process  # most questions have no word that nobody knows
+        from rapidfuzz.distance import OSA
+
         wrong = 2 if len(word) >= _MISSPELT_TWICE else 1
         near = [other for size in range(len(word) - wrong, len(word) + wrong + 1) for other in self._by_length[size]]
         best = process.extractOne(word, near, scorer=OSA.distance, score_cutoff=wrong)
@@ -362,6 +402,13 @@ class _TitleHit:
     def matches(self) -> list[AliasMatch]:
         """Return them: named ones first, then by the length of the match."""
         return sorted(self._by_id.values(), key=lambda match: (not match.named, -match.tokens))
+
+
+def _by_length(words: Iterable[str]) -> dict[int, list[str]]:
+    by_length: dict[int, list[str]] = defaultdict(list)
+    for word in sorted(words):
+        by_length[len(word)].append(word)
+    return by_length
 
 
 def _inside(part: tuple[str, ...], tokens: Sequence[Token]) -> bool:

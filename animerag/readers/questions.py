@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from functools import partial
 from itertools import chain, islice
 from pathlib import PurePath
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, get_args
 
 from animerag.errors import InvalidInputError
 from animerag.models.filters import Filters, WatchState
+from animerag.models.questions import QuestionRow, asked_as, plain
 from animerag.readers import delimited, file_type, jsonl, sheets, tables
 from animerag.readers import encoding as sniff
 from animerag.readers.rows import NoRowsError, Record
@@ -36,35 +37,6 @@ _NAMES = ("question", "questions", "query", "prompt", "frage", "pregunta", "質�
 _SETTINGS = {"k", "kind", "expected_ids", "year", "tag", *(item.name for item in fields(Filters))}
 _PARTS = re.compile(r"[|;,]")
 _SCORED_ROWS = 200
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QuestionRow:
-    """A question and the other columns of its row, which exports return unchanged.
-
-    `problem` says why the row cannot be asked.
-    """
-
-    question: str
-    columns: Mapping[str, object] = field(default_factory=dict)
-    k: int | None = None
-    filters: Filters = field(default_factory=Filters)
-    expected_ids: tuple[str, ...] = ()
-    problem: str | None = None
-
-    @property
-    def kind(self) -> str:
-        """Return the sheet's name for this kind of question, or ""."""
-        return self._column("kind")
-
-    @property
-    def thread(self) -> str:
-        """Return the conversation that the row belongs to, or ""."""
-        return self._column("thread")
-
-    def _column(self, wanted: str) -> str:
-        result = (value for name, value in self.columns.items() if _plain(name) == wanted and value is not None)
-        return str(next(result, "")).strip()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,11 +88,6 @@ class _Table:
     delimiter: str | None = None
 
 
-def asked_as(row: QuestionRow) -> tuple[str, int | None, Filters, str]:
-    """Return the key of a question: rows with equal keys are asked once."""
-    return row.question.strip(), row.k, row.filters, row.thread
-
-
 def read(path: Path, name: str, options: SheetOptions = SheetOptions()) -> Sheet:
     """Read the questions in a file.
 
@@ -157,7 +124,7 @@ def _table(path: Path, name: str, options: SheetOptions) -> _Table:
         layout = _layout(path, name, options)
     except NoRowsError as error:
         raise InvalidInputError(f"{name} has no questions: write one per row.") from error
-    named = any(_plain(heading) in _NAMES for heading in layout.headers)
+    named = any(plain(heading) in _NAMES for heading in layout.headers)
     if options.delimiter is None and not named and PurePath(name).suffix.lower() in ("", ".txt", ".md"):
         return _of_lines(path, name, encoding)
     return _of_layout(path, name, layout)
@@ -167,7 +134,7 @@ def _layout(path: Path, name: str, options: SheetOptions) -> Layout:
     """Detect how a table is written; plain words above questions are headings."""
 
     def known(heading: str) -> bool:
-        return _plain(heading) in (*_NAMES, *_SETTINGS, _plain(options.column or ""))
+        return plain(heading) in (*_NAMES, *_SETTINGS, plain(options.column or ""))
 
     look = partial(tables.layout, path, name, known=known, encoding=options.encoding, delimiter=options.delimiter)
     layout = look()
@@ -217,7 +184,7 @@ def _of_lines(path: Path, name: str, encoding: str) -> _Table:
     with sniff.reading(path, name, encoding) as stream:
         lines = (line.strip().lstrip("\ufeff") for line in delimited.physical_lines(stream))
         records = _limited((((line,), None) for line in lines if line), name)
-    if records and _plain(records[0][0][0]) in _NAMES:
+    if records and plain(records[0][0][0]) in _NAMES:
         records = records[1:]
     return _Table(format="lines", headings=(COLUMN,), records=records, encoding=encoding, delimiter=LINES)
 
@@ -265,12 +232,12 @@ def _distinct(headings: Sequence[str]) -> tuple[str, ...]:
 
 
 def _question_column(table: _Table, name: str, given: str | None) -> tuple[str, bool]:
-    by_name = {_plain(heading): heading for heading in reversed(table.headings)}
+    by_name = {plain(heading): heading for heading in reversed(table.headings)}
     shown = ", ".join(heading[:30] for heading in table.headings[:8]) or "none"
     if given is not None:
-        if _plain(given) not in by_name:
+        if plain(given) not in by_name:
             raise InvalidInputError(f"{name} has no column named {given[:40]}: choose from {shown}.")
-        return by_name[_plain(given)], True
+        return by_name[plain(given)], True
     known = next((by_name[wanted] for wanted in _NAMES if wanted in by_name), None)
     if known is not None:
         return known, True
@@ -294,10 +261,6 @@ def _looks_asked(cell: str) -> bool:
     return len(text.split()) >= 3 or text.endswith(("?", "\uff1f")) or (len(text) >= 8 and not text.isascii())
 
 
-def _plain(heading: str) -> str:
-    return heading.strip().lower().replace(" ", "_")
-
-
 # ── The settings of a row ────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -313,7 +276,7 @@ def _row(headings: Sequence[str], place: int, cells: Sequence[object], fault: st
 
 
 def _with_settings(row: QuestionRow) -> QuestionRow:
-    given = {_plain(name): value for name, value in row.columns.items() if value not in ("", None)}
+    given = {plain(name): value for name, value in row.columns.items() if value not in ("", None)}
     expected = _parts(given.get("expected_ids", ()))
     try:
         k, filters = _k(given), _filters(given)

@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from animerag.readers import cells, details, languages, resolutions
+from animerag.readers import cells, details, resolutions
+from animerag.text import languages
 
 if TYPE_CHECKING:
     from animerag.models.json_types import JsonMapping, JsonObject

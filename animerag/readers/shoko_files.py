@@ -7,7 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from animerag.readers import languages, message_pack
+from animerag.readers import message_pack
+from animerag.text import languages
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -37,6 +37,7 @@ from animerag.text.tokens import pairs, terms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
 
     from animerag.discovery.collection import Collection
     from animerag.discovery.franchises import Franchise
@@ -70,15 +71,17 @@ class Retriever:
         encoder: Embedder | None = None,
         *,
         shows_restricted: bool = False,
+        directory: Path | None = None,
     ) -> None:
         """`at_work` tells whether an import is changing the catalogue; `encoder` recognises intents by example.
 
-        With `shows_restricted`, shows for adults only are recommended like others.
+        With `shows_restricted`, shows for adults only are recommended like others. `directory` is where titles are
+        stored for the next process.
         """
         self._indexer = indexer
         self._library: Library = indexer.library
         self._passages = Passages(indexer.embedder)
-        self._catalogue = Snapshots(indexer.library, at_work, shows_restricted=shows_restricted)
+        self._catalogue = Snapshots(indexer.library, at_work, shows_restricted=shows_restricted, directory=directory)
         self._examples = ExampleIntents(encoder or indexer.embedder)
 
     async def search(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from animerag.discovery.collection import Collection
@@ -15,18 +15,20 @@ from animerag.query import local_files
 from animerag.query.field_index import FieldIndex
 from animerag.query.lexicon import Gazetteer, vocabulary
 from animerag.query.titles import AliasIndex
+from animerag.retrieval.snapshot_file import SnapshotFile, texts_key
 from animerag.retrieval.word_coverage import WordStatistics
 from animerag.storage import show_fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from animerag.models.json_types import JsonMapping
+    from animerag.models.shows import Show
     from animerag.storage.library import Library
 
 log = logging.getLogger(__name__)
 
-_APART = ("my_status", "my_score", "episodes_watched", "import_id")  # what no title or word depends on
 _RELOAD_S = 2.0  # seconds between two readings of the catalogue while an import changes it
 
 
@@ -41,7 +43,7 @@ class CatalogueSnapshot:
     vocabulary: Gazetteer
     statistics: WordStatistics
     shows_restricted: bool = False
-    fingerprint: int = 0  # of all fields but those of the owner's list
+    texts: str = ""  # the `texts_key` of the shows
 
     @classmethod
     def of(
@@ -51,28 +53,31 @@ class CatalogueSnapshot:
         *,
         shows_restricted: bool = False,
         before: CatalogueSnapshot | None = None,
+        file: SnapshotFile | None = None,
     ) -> CatalogueSnapshot:
-        """Make one from the rows of the shows' fields; takes some tenths of a second for thousands.
+        """Make one from the rows of the shows' fields; deriving titles and words takes most of a second for thousands.
 
-        Where only the owner's list differs from `before`, titles and words are taken from there: they are most of it,
-        and a click on a card changes nothing else.
+        Where the texts are those of `before`, titles and words are taken from there: a click on a card changes only
+        the owner's list. A first snapshot takes them from `file`, or writes it.
         """
         shows = show_fields.shows_of(rows)
         table = FieldIndex(shows)
-        fingerprint = _fingerprint(rows)
-        if before is not None and before.fingerprint == fingerprint:
-            return replace(before, revision=revision, table=table, franchises=Franchises(shows))
+        texts = texts_key(rows)
+        if before is not None and before.texts == texts:
+            aliases, statistics = before.aliases, before.statistics
+        else:
+            aliases, statistics = _derived(shows, texts, file if before is None else None)
         recorded = local_files.recorded(shows)
         recorded += ("studio",) if any(show.studios for show in shows) else ()
         return cls(
             revision=revision,
-            aliases=AliasIndex(shows),
+            aliases=aliases,
             table=table,
             franchises=Franchises(shows),
             vocabulary=vocabulary(table.tags, recorded),
-            statistics=WordStatistics(shows),
+            statistics=statistics,
             shows_restricted=shows_restricted,
-            fingerprint=fingerprint,
+            texts=texts,
         )
 
     def collection(self, likeness: Mapping[str, float] | None = None, *, japanese: bool = False) -> Collection:
@@ -86,15 +91,31 @@ class CatalogueSnapshot:
         )
 
 
-def _fingerprint(rows: Sequence[JsonMapping]) -> int:
-    return hash(tuple(tuple(value for name, value in row.items() if name not in _APART) for row in rows))
+def _derived(shows: Sequence[Show], texts: str, file: SnapshotFile | None) -> tuple[AliasIndex, WordStatistics]:
+    if file is not None and (stored := file.load(texts, shows)) is not None:
+        return stored
+    aliases, statistics = AliasIndex(shows), WordStatistics(shows)
+    if file is not None:
+        file.save(texts, aliases, statistics)
+    return aliases, statistics
 
 
 class Snapshots:
     """Titles and fields of all shows, as of the latest revision."""
 
-    def __init__(self, library: Library, at_work: Callable[[], bool], *, shows_restricted: bool = False) -> None:
-        """`at_work` tells whether an import changes the catalogue all the time."""
+    def __init__(
+        self,
+        library: Library,
+        at_work: Callable[[], bool],
+        *,
+        shows_restricted: bool = False,
+        directory: Path | None = None,
+    ) -> None:
+        """`at_work` tells whether an import changes the catalogue all the time.
+
+        `directory` is where titles and words are stored for the next process.
+        """
+        self._file = SnapshotFile(directory) if directory is not None else None
         self._shows_restricted = shows_restricted
         self._library = library
         self._at_work = at_work
@@ -129,6 +150,7 @@ class Snapshots:
                     rows,
                     shows_restricted=self._shows_restricted,
                     before=self._held,
+                    file=None if self._at_work() else self._file,
                 )
                 self._loaded_s = time.perf_counter()
                 self._load_took_s = self._loaded_s - began_s

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from animerag.retrieval.related_words import related_words
 from animerag.text.cleaning import clean
@@ -17,6 +17,7 @@ from animerag.text.tokens import terms
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from animerag.models.json_types import JsonObject
     from animerag.models.shows import Show
 
 _SAMPLE = 1000  # shows; more of them cost time at every change of the catalogue and weigh words no better
@@ -30,6 +31,17 @@ class WordStatistics:
         sample = shows[:: max(1, -(-len(shows) // _SAMPLE))]
         self._shows = len(sample)
         self._counts = Counter(word for show in sample for word in words_of(show))
+
+    @classmethod
+    def restored(cls, stored: JsonObject) -> Self:
+        """Return the statistics that `stored` returned as values of JSON. Raises LookupError, TypeError."""
+        statistics = cls(())
+        statistics._shows, statistics._counts = int(stored["shows"]), Counter(stored["counts"])
+        return statistics
+
+    def stored(self) -> JsonObject:
+        """Return the statistics as values of JSON."""
+        return {"shows": self._shows, "counts": self._counts}
 
     def weight(self, related: Mapping[str, float]) -> float:
         """Return the inverse document frequency of a word given with its related ones."""

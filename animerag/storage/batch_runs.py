@@ -14,8 +14,8 @@ from animerag.errors import InvalidInputError
 from animerag.models.answers import AnswerStatus
 from animerag.models.filters import Filters
 from animerag.models.providers import Usage
+from animerag.models.questions import QuestionRow
 from animerag.models.stored_answers import StoredAnswer
-from animerag.readers.questions import QuestionRow
 from animerag.storage.schema import jobs, run_rows, runs
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 _OTHERS = 0o077
 # Files that animerag creates in a data directory. All other files there belong to the user and are not changed.
-_OWN = ("chroma", "inbox", "logs", "processes", "scratch", "uploads")
+_OWN = ("cache", "chroma", "inbox", "logs", "processes", "scratch", "uploads")
 
 
 def restrict_umask() -> None:

@@ -18,8 +18,9 @@ from animerag.ui import batch_runs, session
 from animerag.ui.text import counted, label
 
 if TYPE_CHECKING:
+    from animerag.models.questions import QuestionRow
     from animerag.rate_limits import LevelChoice
-    from animerag.readers.questions import QuestionRow, Sheet
+    from animerag.readers.questions import Sheet
 
 MAX_MB = 50
 MAX_LEVEL = 64

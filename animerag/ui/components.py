@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from animerag.catalogue.status import Status
-    from animerag.composition import Services
     from animerag.jobs.jobs import Job
+    from animerag.services import Services
 
 log = logging.getLogger(__name__)
 

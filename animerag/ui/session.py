@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from animerag.catalogue.status import Status
-    from animerag.composition import Services
     from animerag.jobs.jobs import Control, Job
     from animerag.models.providers import ModelServer
     from animerag.query.plan import Condition
     from animerag.rate_limits import GateState, LevelChoice
+    from animerag.services import Services
 
 T = TypeVar("T")
 

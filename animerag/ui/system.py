@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from animerag.catalogue.status import Status
-    from animerag.composition import Services
     from animerag.indexing.doctor import DoctorReport
     from animerag.models.jobs import JobRecord
+    from animerag.services import Services
 
 
 def provider(name: str) -> str:

@@ -20,8 +20,9 @@ from animerag.config import load_settings
 from animerag.errors import InvalidInputError
 from animerag.jobs.jobs import Control
 from animerag.models.answers import AnswerStatus
+from animerag.models.questions import QuestionRow
 from animerag.models.stored_answers import StoredAnswer
-from animerag.readers.questions import QuestionRow, Sheet
+from animerag.readers.questions import Sheet
 from animerag.simulator import SimulatorProcess, SimulatorSettings, parse_faults
 from animerag.storage.batch_runs import RowAnswer, RunOptions
 

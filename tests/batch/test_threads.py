@@ -7,8 +7,8 @@ import pytest
 from animerag.batch.threads import Threads
 from animerag.jobs.jobs import Control
 from animerag.models.answers import Answer, AnswerStatus, Result, Turn
+from animerag.models.questions import QuestionRow
 from animerag.models.stored_answers import StoredAnswer
-from animerag.readers.questions import QuestionRow
 
 
 def row(question, thread=""):

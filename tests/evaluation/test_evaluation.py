@@ -5,7 +5,7 @@ import pytest
 from animerag.errors import InvalidInputError
 from animerag.evaluation.evaluation import ATTRIBUTE, EvaluatedQuestion, Evaluation, Expectation, expectations
 from animerag.jobs.jobs import Control
-from animerag.readers.questions import QuestionRow
+from animerag.models.questions import QuestionRow
 
 
 def outcome(expected, found, kind="plot", *, no_match=False, index=0):

@@ -14,8 +14,9 @@ from animerag.config import load_settings
 from animerag.errors import ProviderError
 from animerag.jobs.jobs import Control
 from animerag.models.answers import AnswerStatus
+from animerag.models.questions import QuestionRow
 from animerag.rate_limits import admission, circuit_breaker
-from animerag.readers.questions import QuestionRow, Sheet
+from animerag.readers.questions import Sheet
 from animerag.simulator import SimulatorProcess, SimulatorSettings, parse_faults
 from animerag.simulator.server import listening
 from animerag.storage.batch_runs import RunOptions

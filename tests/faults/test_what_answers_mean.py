@@ -10,8 +10,9 @@ from animerag.errors import ProviderError, RateLimitedError
 from animerag.jobs.jobs import Control
 from animerag.models.answers import AnswerStatus
 from animerag.models.providers import Priority
+from animerag.models.questions import QuestionRow
 from animerag.rate_limits import admission, circuit_breaker, gate
-from animerag.readers.questions import QuestionRow, Sheet
+from animerag.readers.questions import Sheet
 from animerag.storage.batch_runs import RunOptions
 from tests.raw_server import embedded, error, events, raw_server, reply, vector
 

@@ -3,8 +3,9 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from animerag.models.questions import QuestionRow
 from animerag.models.stored_answers import StoredAnswer
-from animerag.readers.questions import QuestionRow, Sheet
+from animerag.readers.questions import Sheet
 from animerag.storage.batch_runs import RunOptions, RunRow
 from animerag.ui import session
 from tests.pages.screen import until, visit, words

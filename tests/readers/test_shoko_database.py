@@ -11,8 +11,9 @@ import pytest
 from animerag import readers
 from animerag.errors import InvalidInputError
 from animerag.models.imports import RowError
-from animerag.readers import ReadOptions, confinement, languages, message_pack
+from animerag.readers import ReadOptions, confinement, message_pack
 from animerag.readers.resolutions import resolution_of
+from animerag.text import languages
 from tests.shoko_server import NEW, OLD, ShokoDatabase, of_export, streams
 
 VIDEO, AUDIO, TEXT = 1, 2, 3
