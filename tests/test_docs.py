@@ -150,7 +150,8 @@ def test_the_container_has_exactly_the_files_that_the_app_needs():
     names = set(variables())
 
     assert all((ROOT / name).exists() for name in copied)
-    assert {"app.py", "pages", "animerag", ".streamlit", "requirements.txt", "requirements-model.txt"} == copied
+    parts = {"app.py", "pages", "animerag", ".streamlit"}
+    assert parts | {"requirements.txt", "requirements-model.txt", "pyproject.toml"} == copied
     assert {line[1:] for line in allowed if line.startswith("!")} == copied
     assert set(service["environment"]) <= names
     assert all(port.startswith("127.0.0.1:") for port in service["ports"])

@@ -1,6 +1,6 @@
-"""Evaluation: how often the right shows are found, by kind of question, from questions whose answers are known.
+"""Evaluation: how often the right shows are retrieved, by kind of question, from questions whose answers are known.
 
-Asks the retriever only; no model writes anything. Two evaluations can be held against each other.
+It asks the retriever only; no model writes an answer. Two evaluations can be compared.
 """
 
 from __future__ import annotations
@@ -31,8 +31,6 @@ ATTRIBUTE, UNANSWERABLE, UNKNOWN = "attribute", "unanswerable", "question"
 DEPTHS = (1, 3, 5)
 _TOGETHER = 500  # questions in one embedding request
 _AT_ONCE = 4
-
-
 _SETS = ("list", "count", "order")  # answers whose ids are the whole set
 
 
@@ -48,28 +46,28 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluatedQuestion:
-    """What was found for one expectation, in order; the complete list where fields answered it."""
+    """The shows that were retrieved for one question, best first; the complete list where fields answered it."""
 
     index: int
     expectation: Expectation
-    found: tuple[str, ...]
-    titles: tuple[str, ...]  # of the first few found, for people
+    retrieved: tuple[str, ...]  # ids of shows
+    titles: tuple[str, ...]  # of the first three, for people
     no_match: bool
 
     @property
     def rank(self) -> int | None:
-        """Return the place of the first expected show, from 1; None where it was not found."""
+        """Return the place of the first expected show, from 1; None where it is missing."""
         expected = set(self.expectation.expected)
-        return next((place for place, show_id in enumerate(self.found, 1) if show_id in expected), None)
+        return next((place for place, show_id in enumerate(self.retrieved, 1) if show_id in expected), None)
 
     @property
     def overlap(self) -> tuple[float, float, float]:
         """Return precision, recall and F1 of the whole list."""
-        expected, found = set(self.expectation.expected), set(self.found)
-        right = len(expected & found)
-        precision = right / len(found) if found else 0.0
+        expected, retrieved = set(self.expectation.expected), set(self.retrieved)
+        right = len(expected & retrieved)
+        precision = right / len(retrieved) if retrieved else 0.0
         recall = right / len(expected) if expected else 0.0
-        return precision, recall, 2 * right / (len(found) + len(expected)) if right else 0.0
+        return precision, recall, 2 * right / (len(retrieved) + len(expected)) if right else 0.0
 
     @property
     def hit(self) -> bool:
@@ -77,7 +75,7 @@ class EvaluatedQuestion:
         if not self.expectation.expected:
             return self.no_match
         if self.expectation.kind == ATTRIBUTE:
-            return set(self.found) == set(self.expectation.expected)
+            return set(self.retrieved) == set(self.expectation.expected)
         return self.rank is not None and self.rank <= DEPTHS[-1]
 
 
@@ -119,7 +117,7 @@ class Evaluation:
                     "question": outcome.expectation.question,
                     "kind": kind_of(outcome.expectation),
                     "expected": list(outcome.expectation.expected),
-                    "found": list(outcome.found[:DEFAULT_K]),
+                    "found": list(outcome.retrieved[:DEFAULT_K]),
                     "titles": list(outcome.titles),
                     "no_match": outcome.no_match,
                 }
@@ -137,7 +135,7 @@ class Evaluator:
     async def run(
         self, expectations: Sequence[Expectation], control: Control | None = None, *, k: int = DEFAULT_K
     ) -> Evaluation:
-        """Return what was found for each. Raises InvalidInputError, ProviderError, VectorStoreError, LibraryError."""
+        """Retrieve `k` shows for each question. Raises InvalidInputError, ProviderError, VectorStoreError, LibraryError."""
         vectors: list[Any] = []
         for start in range(0, len(expectations), _TOGETHER):
             texts = [one.question for one in expectations[start : start + _TOGETHER]]
@@ -146,10 +144,10 @@ class Evaluator:
 
         async def ask(number: int) -> EvaluatedQuestion:
             one = expectations[number]
-            found = await self._retriever.search(
+            retrieval = await self._retriever.search(
                 one.question, k=k, priority=Priority.BATCH, vector=vectors[number], filters=one.filters
             )
-            return _outcome(number, one, found)
+            return _outcome(number, one, retrieval)
 
         async with contextlib.aclosing(fan_out(ask, range(len(expectations)), limit=lambda: _AT_ONCE)) as asked:
             async for item in asked:
@@ -164,7 +162,7 @@ def expectations(rows: Iterable[QuestionRow]) -> list[Expectation]:
 
     Raises InvalidInputError where there are none.
     """
-    found = [
+    known = [
         Expectation(
             question=row.question,
             expected=row.expected_ids,
@@ -174,21 +172,21 @@ def expectations(rows: Iterable[QuestionRow]) -> list[Expectation]:
         for row in rows
         if EXPECTED in row.columns and row.question
     ]
-    if not found:
+    if not known:
         raise InvalidInputError(f"There is nothing to evaluate: the file needs a column named {EXPECTED}.")
-    return found
+    return known
 
 
-def _outcome(number: int, expectation: Expectation, found: Retrieval) -> EvaluatedQuestion:
-    sources = [source.show for source in found.sources]
-    complete = found.fact is not None and found.fact.complete and found.fact.kind in _SETS
-    ids = found.fact.ids if complete and found.fact else tuple(show.id for show in sources)
+def _outcome(number: int, expectation: Expectation, retrieval: Retrieval) -> EvaluatedQuestion:
+    sources = [source.show for source in retrieval.sources]
+    complete = retrieval.fact is not None and retrieval.fact.complete and retrieval.fact.kind in _SETS
+    ids = retrieval.fact.ids if complete and retrieval.fact else tuple(show.id for show in sources)
     return EvaluatedQuestion(
         index=number,
         expectation=expectation,
-        found=ids,
+        retrieved=ids,
         titles=tuple(show.title for show in sources[:3]),
-        no_match=found.no_match,
+        no_match=retrieval.no_match,
     )
 
 

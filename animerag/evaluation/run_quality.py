@@ -1,4 +1,4 @@
-"""How good a run was where its sheet knows the answers, and what changed between two runs."""
+"""How good a run is where its sheet knows the answers, and what changed between two runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _JUDGED = (AnswerStatus.OK, AnswerStatus.NO_MATCH, AnswerStatus.REFUSED, AnswerS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """A question that two runs found different shows for; ranks of the first expected one, None where it is missing."""
+    """A question to which two runs retrieved the expected show at different ranks."""
 
     question: str
     kind: Literal["better", "worse"]
@@ -43,7 +43,7 @@ def evaluated(rows: Sequence[RunRow]) -> Evaluation:
                     kind=row.asked.kind or UNKNOWN,
                     filters=row.asked.filters,
                 ),
-                found=tuple(source.show_id for source in row.answer.sources),
+                retrieved=tuple(source.show_id for source in row.answer.sources),
                 titles=tuple(source.title for source in row.answer.sources[:3]),
                 no_match=row.status is AnswerStatus.NO_MATCH,
             )
@@ -54,15 +54,15 @@ def evaluated(rows: Sequence[RunRow]) -> Evaluation:
 
 
 def changes(before: Evaluation, after: Evaluation) -> list[Change]:
-    """Return the questions of both that one run has a better rank for, what got worse first."""
+    """Return the questions that one run ranks better than the other, those that got worse first."""
     earlier = {outcome.expectation.question.strip(): outcome for outcome in before.outcomes}
-    found = []
+    changed = []
     for outcome in after.outcomes:
         old = earlier.get(outcome.expectation.question.strip())
         if old is not None and (difference := _worth(outcome) - _worth(old)):
             kind: Literal["better", "worse"] = "better" if difference > 0 else "worse"
-            found.append(Change(question=outcome.expectation.question, kind=kind, before=old, after=outcome))
-    return sorted(found, key=lambda change: change.kind, reverse=True)
+            changed.append(Change(question=outcome.expectation.question, kind=kind, before=old, after=outcome))
+    return sorted(changed, key=lambda change: change.kind, reverse=True)
 
 
 def _worth(outcome: EvaluatedQuestion) -> float:

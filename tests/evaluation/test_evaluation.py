@@ -10,7 +10,9 @@ from animerag.models.questions import QuestionRow
 
 def outcome(expected, found, kind="plot", *, no_match=False, index=0):
     expectation = Expectation(question=f"Question {index}?", expected=tuple(expected), kind=kind)
-    return EvaluatedQuestion(index=index, expectation=expectation, found=tuple(found), titles=("A",), no_match=no_match)
+    return EvaluatedQuestion(
+        index=index, expectation=expectation, retrieved=tuple(found), titles=("A",), no_match=no_match
+    )
 
 
 @pytest.mark.parametrize(
@@ -84,5 +86,5 @@ async def test_every_question_is_asked_and_the_complete_list_counts_where_fields
     evaluation = await services.evaluator.run(asked, control, k=3)
     assert [one.index for one in evaluation.outcomes] == [0, 1, 2]
     assert evaluation.misses == ()
-    assert len(evaluation.outcomes[1].found) == 9, "more than were asked for, since a list is complete"
+    assert len(evaluation.outcomes[1].retrieved) == 9, "more than were asked for, since a list is complete"
     assert (control.progress.done, control.progress.total) == (3, 3)
