@@ -18,6 +18,7 @@ from animerag.backends import open_index, open_providers
 from animerag.errors import AnimeRAGError, InvalidInputError
 from animerag.models.providers import Priority
 from animerag.rate_limits import Gate
+from animerag.rate_limits.distributed_window import WindowLimits
 from animerag.saved_settings import saved_settings
 from animerag.services import Parts, Services
 from animerag.storage.library import Library
@@ -60,12 +61,8 @@ async def open_services(settings: Settings, *, warm: bool = True, serverless: bo
 
             await library.set_meta(UNCLEAN_STOP, "yes")  # until a process has checked the index
         settings = settings.with_saved(await saved_settings(library))
-        gate = Gate(
-            ingest=settings.ingest_concurrency,
-            query=settings.query_concurrency,
-            max_rpm=settings.max_rpm,
-            max_tpm=settings.max_tpm,
-        )
+        gate = _gate(settings, library)
+        stack.push_async_callback(gate.disconnect)
         encoder, embedder, chat = await open_providers(settings, gate, stack, library)
         index = await open_index(settings, library, embedder, serverless=serverless)
         stack.push_async_callback(index.close)
@@ -97,6 +94,16 @@ async def open_services(settings: Settings, *, warm: bool = True, serverless: bo
             services.jobs.watch()
             stack.push_async_callback(_end, asyncio.create_task(_warm(services), name="warm-up"))
         yield services
+
+
+def _gate(settings: Settings, library: Library) -> Gate:
+    """Return the gate of this process; with a queue, the limits apply to all hosts together."""
+    ingest, query = settings.ingest_concurrency, settings.query_concurrency
+    if settings.engine == "local":
+        return Gate(ingest=ingest, query=query, max_rpm=settings.max_rpm, max_tpm=settings.max_tpm)
+    limits = WindowLimits(requests=settings.max_rpm, tokens=settings.max_tpm)
+    shared = library.shared_window(settings.openai_base_url or "openai", limits)
+    return Gate(ingest=ingest, query=query, shared=shared)
 
 
 def _exporting(endpoint: str) -> contextlib.AbstractAsyncContextManager[None]:

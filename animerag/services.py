@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from animerag.storage.conversations import Conversations
     from animerag.storage.library import Library
     from animerag.storage.locks import Locks
+    from animerag.storage.spending import SpendingLedger
     from animerag.storage.upload_files import UploadStore
     from animerag.telemetry.load_shedding import PageActivity
 
@@ -138,7 +139,7 @@ class Services:
             k=self.settings.sources,
             language=self.settings.answer_language,
             early_start=self.settings.early_start,
-            daily=DailySpending(self.library, self.settings.max_cost_usd),
+            daily=DailySpending(self.spending, self.settings.max_cost_usd),
         )
 
     @_Service
@@ -177,9 +178,18 @@ class Services:
             level=lambda: gate.level(Priority.BATCH),
             set_level=lambda choice: gate.set_level(Priority.BATCH, choice),
             runs=Runs(self.library),
+            spending=self.spending,
             visits=self.visits,
             costs=BatchCosts(self.library, embedder=self.embedder, chat=chat, prices=prices),
         )
+
+    @_Service
+    def spending(self) -> SpendingLedger:
+        """Cost caps over all processes."""
+        from animerag.storage.spending import SpendingLedger
+
+        locks = self._parts.locks
+        return SpendingLedger(self.library, locks.lease, is_free=locks.is_free)
 
     @_Service
     def conversations(self) -> Conversations:

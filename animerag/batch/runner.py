@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from animerag.rate_limits import LevelChoice
     from animerag.readers.questions import Sheet, SheetOptions
     from animerag.storage.batch_runs import RunRow, Runs
+    from animerag.storage.spending import SpendingLedger
 
 log = logging.getLogger(__name__)
 
@@ -58,13 +59,18 @@ class Batch:
         runs: Runs | None = None,
         costs: BatchCosts | None = None,
         visits: PageActivity | None = None,
+        spending: SpendingLedger | None = None,
     ) -> None:
-        """`runs` is the journal; without it only `run` can be used. `visits` shows whether somebody views a page."""
+        """`runs` is the journal; without it only `run` can be used. `visits` shows whether somebody views a page.
+
+        `spending` has the costs of runs; without it, a cap holds within this process.
+        """
         self._visits = visits or PageActivity()
         self._answering = answering
         self._level = level
         self._runs = runs
         self._costs = costs
+        self._spending = spending
         self.set_level = set_level  # questions in flight; may be called during a run
 
     @property
@@ -176,7 +182,7 @@ class Batch:
         cap = run.options.max_cost_usd
         budget = None
         if cap is not None:
-            budget = Budget(cap, taken_usd=run.usage.cost_usd or 0.0, reached=_cap_reached(cap))
+            budget = self._budget(run_id, cap, taken_usd=run.usage.cost_usd or 0.0)
         with metering() as meter, drawing_on(budget):
             live = control.partial = RunProgress(run_id=run_id, total=len(wanted), meter=meter)
             live.usage = Usage(cost_usd=run.usage.cost_usd, estimated=run.usage.estimated)
@@ -207,6 +213,13 @@ class Batch:
             usage=live.usage,
             stopped_by=live.stopped_by,
         )
+
+    def _budget(self, run_id: str, cap_usd: float, *, taken_usd: float) -> Budget:
+        """Return the budget of a run, which all processes that answer its rows share."""
+        reached = _cap_reached(cap_usd)
+        if self._spending is None:
+            return Budget(cap_usd, taken_usd=taken_usd, reached=reached)
+        return self._spending.budget(f"run {run_id}", cap_usd, reached=reached, start_usd=taken_usd)
 
     async def _share_answers(
         self, run_id: str, wanted: dict[int, RunRow], rows: Mapping[int, RunRow], live: RunProgress

@@ -14,10 +14,11 @@ from animerag.rate_limits.token_bucket import Pace
 from animerag.telemetry import tracing
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable, Container, Iterator
 
     from animerag.errors import ProviderError
     from animerag.rate_limits.concurrency import FixedLevel
+    from animerag.rate_limits.permits import HeldPermit, Permits
     from animerag.rate_limits.usage import Meter
     from animerag.rate_limits.window import Grant
 
@@ -80,6 +81,7 @@ class Call:
     round_number: int = 0
     started_at: float = 0.0
     granted: Grant | None = None  # of the configured tokens, for the request in flight
+    permit: HeldPermit | None = None  # of the window that all hosts share
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -133,6 +135,7 @@ class Admission:
         self.waiting = dict.fromkeys(Priority, 0)
         self.closed_until = -math.inf
         self.gap_s = FIRST_GAP_S
+        self.permits: Permits | None = None  # for limits that apply to several hosts together
         self._capacity = capacity
         self._clock, self._sleep = clock, sleep
         self._lines: dict[tuple[Priority, str], _Line] = {}
@@ -173,7 +176,9 @@ class Admission:
                 self.pump()
 
     def leave(self, call: Call) -> None:
-        """Release the slot of a call."""
+        """Release the slot of a call, if it has one."""
+        if not call.number:
+            return
         self.in_flight[call.priority] -= 1
         call.model.in_flight.discard(call.number)
         call.number = 0
@@ -182,11 +187,17 @@ class Admission:
 
     def fail(self, model: Model, reason: Callable[[], ProviderError]) -> None:
         """Fail the waiting bulk calls of a model, each with an error of its own."""
+        self._fail(reason, lambda priority, name: name == model.name and priority is not Priority.LIVE)
+
+    def fail_all(self, reason: Callable[[], ProviderError], priorities: Container[Priority]) -> None:
+        """Fail the waiting calls of some priorities, each with an error of its own."""
+        self._fail(reason, lambda priority, _name: priority in priorities)
+
+    def _fail(self, reason: Callable[[], ProviderError], concerned: Callable[[Priority, str], bool]) -> None:
         for (priority, name), line in self._lines.items():
-            if name == model.name and priority is not Priority.LIVE:
-                for _, waiter in line.waiters:
-                    if not waiter.admitted.done():
-                        waiter.admitted.set_exception(reason())
+            for _, waiter in line.waiters if concerned(priority, name) else ():
+                if not waiter.admitted.done():
+                    waiter.admitted.set_exception(reason())
 
     def throttled_s(self) -> float:
         """Return the seconds until a call that has a slot but must wait may start; 0 without such a call."""
@@ -232,7 +243,9 @@ class Admission:
                 continue
             common_s, own_s = self._common_wait_s(call, now), self._own_wait_s(call, now)
             if common_s <= 0 and own_s <= 0 and not all_held_up and call.model.name not in held_up:
-                return line, check_at
+                common_s = self._permit_wait_s(call, now)
+                if common_s <= 0:
+                    return line, check_at
             # Later calls must not take what an earlier one is waiting for.
             line.throttled = True
             all_held_up = all_held_up or common_s > 0
@@ -258,6 +271,10 @@ class Admission:
     def _common_wait_s(self, call: Call, now: float) -> float:
         return max(self.closed_until - now, self.pace.wait_s(call.tokens, now))
 
+    def _permit_wait_s(self, call: Call, now: float) -> float:
+        bulk = call.priority is not Priority.LIVE
+        return self.permits.wait_s(call.tokens, now, bulk=bulk) if self.permits is not None else 0.0
+
     def _own_wait_s(self, call: Call, now: float) -> float:
         gap_s = self._cautious_at + self.gap_s - now if call.model.cautious else 0.0
         probe_s = call.model.probe_at - now if _held_back(call) else 0.0
@@ -278,6 +295,8 @@ class Admission:
             model.probe_at = now + PROBE_S
         model.pace.spend(call.tokens, now)
         call.granted = self.pace.spend(call.tokens, now)
+        if self.permits is not None:
+            call.permit = self.permits.take()
         call.round_number = self.lane(call.priority).begin(self._lane_in_flight(call.priority), now)
         call.meter.start(now)
         waiter.admitted.set_result(None)

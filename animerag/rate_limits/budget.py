@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from animerag.errors import ProviderUnusableError
@@ -14,6 +15,14 @@ if TYPE_CHECKING:
 
 
 Settle: TypeAlias = "Callable[[float | None], None]"
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """The expected cost of one call; `id` names it where several processes share a budget."""
+
+    usd: float
+    id: str = ""
 
 
 class Budget:
@@ -39,7 +48,8 @@ class Budget:
                 "The cost cap needs a price, and the price of this model is not known: set ANIMERAG_PRICES,"
                 " or remove ANIMERAG_MAX_COST_USD."
             )
-        if not await self._reserved(expected_usd):
+        reservation = await self._reserved(expected_usd)
+        if reservation is None:
             raise ProviderUnusableError(self._reached)
         cost_usd = 0.0
 
@@ -50,28 +60,28 @@ class Budget:
         try:
             yield settle
         finally:
-            await asyncio.shield(asyncio.ensure_future(self._correct(cost_usd - expected_usd)))
+            await asyncio.shield(asyncio.ensure_future(self._settle(reservation, cost_usd)))
 
-    async def _reserved(self, expected_usd: float) -> bool:
+    async def _reserved(self, expected_usd: float) -> Reservation | None:
         """Reserve an amount; a caller that is cancelled meanwhile leaves nothing reserved."""
         reserving = asyncio.ensure_future(self._reserve(expected_usd))
         try:
             return await asyncio.shield(reserving)
         except asyncio.CancelledError:
-            if await reserving:
-                await self._correct(-expected_usd)
+            if (reservation := await reserving) is not None:
+                await self._settle(reservation, 0.0)
             raise
 
-    async def _reserve(self, expected_usd: float) -> bool:
-        """Reserve an amount if it fits the cap; return whether it did."""
+    async def _reserve(self, expected_usd: float) -> Reservation | None:
+        """Reserve an amount; return None if it does not fit the cap."""
         if self._taken_usd + expected_usd > self._cap_usd:
-            return False
+            return None
         self._taken_usd += expected_usd
-        return True
+        return Reservation(expected_usd)
 
-    async def _correct(self, change_usd: float) -> None:
-        """Add to the amount taken; a negative change gives back."""
-        self._taken_usd += change_usd
+    async def _settle(self, reservation: Reservation, cost_usd: float) -> None:
+        """Replace a reservation by the actual cost."""
+        self._taken_usd += cost_usd - reservation.usd
 
 
 _budget: ContextVar[Budget | None] = ContextVar("animerag_budget", default=None)

@@ -26,6 +26,7 @@ from animerag.rate_limits.admission import Admission, Call
 from animerag.rate_limits.circuit_breaker import CircuitBreaker, asks_long, long_wait
 from animerag.rate_limits.concurrency import level_for
 from animerag.rate_limits.headers import AnnouncedLimits
+from animerag.rate_limits.permits import Permits
 from animerag.rate_limits.shared_limits import Models
 from animerag.rate_limits.state import GateState, state_of
 from animerag.rate_limits.token_bucket import Pace
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 
     from animerag.rate_limits.concurrency import LevelChoice
+    from animerag.rate_limits.distributed_window import DistributedWindow
 
 T = TypeVar("T")
 
@@ -57,7 +59,8 @@ class Gate:
     LIVE goes before BATCH, and BATCH before INGEST; within a priority, first in, first out. INGEST has its own level;
     LIVE and BATCH share one, and LIVE may use a fifth more (at least 1). With `capacity`, the gate guards the app's own
     threads instead of a provider: at most that many calls in total, in order. `max_rpm` and `max_tpm` hold in every
-    period of `window_s` seconds, as far as tokens can be estimated.
+    period of `window_s` seconds, as far as tokens can be estimated. With `shared`, that window of several hosts gives
+    the permission for each request instead.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class Gate:
         max_rpm: float | None = None,
         max_tpm: float | None = None,
         window_s: float = WINDOW_S,
+        shared: DistributedWindow | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         chance: Callable[[], float] = random.random,
@@ -82,6 +86,10 @@ class Gate:
             clock=clock,
             sleep=sleep,
         )
+        if shared is not None:
+            self._admission.permits = Permits(
+                shared, clock=clock, on_answer=self._admission.pump, on_failure=self._admission.fail_all
+            )
         self._breaker = CircuitBreaker(self._admission, clock)
         self._models = Models()
         self._models.new_are_cautious = capacity is None
@@ -162,6 +170,8 @@ class Gate:
         if unused_tokens and call is not None and call.granted is not None:
             call.granted.amount -= unused_tokens
             call.granted = None  # count each answer once
+            if self._admission.permits is not None and call.permit is not None:
+                self._admission.permits.give_back(call.permit, unused_tokens)
         if limits is not None or unused_tokens:
             self._admission.pump()
 
@@ -194,6 +204,11 @@ class Gate:
             self._admission, list(self._models), self._clock(), rate_limited=self._rate_limited, retries=self._retries
         )
 
+    async def disconnect(self) -> None:
+        """Close the connection to the shared window, if there is one."""
+        if self._admission.permits is not None:
+            await self._admission.permits.disconnect()
+
     def _call(self, priority: Priority, tokens: int, name: str) -> Call:
         model = self._models.get(name)
         return Call(priority=priority, place=self._last_place(), tokens=tokens, model=model, meter=current_meter())
@@ -203,8 +218,14 @@ class Gate:
         return self._places
 
     async def _admit(self, call: Call) -> None:
-        self._breaker.check(call)
-        await self._admission.admit(call)
+        """Wait for a slot and permission; a permit that became void on the way is exchanged for a new one."""
+        while True:
+            self._breaker.check(call)
+            await self._admission.admit(call)
+            permits = self._admission.permits
+            if permits is None or call.permit is None or not permits.is_void(call.permit, self._clock()):
+                return
+            self._admission.leave(call)
 
     async def _succeed(self, call: Call, attempt: Callable[[], Awaitable[T]]) -> T:
         """Try until an attempt succeeds; the call then holds its slot."""
@@ -235,6 +256,8 @@ class Gate:
             if call.probe is not None and call.model.down_since is not None and call.priority is not Priority.LIVE:
                 await self._within(call.deadline_s, call.probe)
                 self._breaker.probed(call.model)
+                self._admission.leave(call)  # the attempt is another request, which needs permission, too
+                await self._admit(call)
             value = await self._within(max(0.0, call.deadline_s - call.spent_s), attempt)
             answered = True
             self._answered(call)
@@ -316,7 +339,7 @@ class Gate:
         if call.started_at >= self._closed_at:
             self._close(call, stated_s, now)
         else:  # it started before the last refusal arrived and only repeats it
-            self._admission.closed_until = max(self._admission.closed_until, now + (stated_s or 0.0))
+            self._close_for(stated_s or 0.0, now)
             call.model.pace.requests.give_back(1)
         raise error
 
@@ -327,9 +350,14 @@ class Gate:
         guess_s = 0.0 if trusted else min(LONGEST_GUESS_S, 0.25 * 2**self._refusals_in_a_row)
         wait_s = max(stated_s or 0.0, guess_s)
         self._closed_at = now
-        self._admission.closed_until = max(self._admission.closed_until, now + wait_s)
+        self._close_for(wait_s, now)
         self._models.new_are_cautious = True
         for model in self._models:
             model.cautious = True
         call.model.pace.refuse(call.tokens, wait_s, now)
         self._admission.lane(call.priority).refuse()
+
+    def _close_for(self, seconds: float, now: float) -> None:
+        self._admission.closed_until = max(self._admission.closed_until, now + seconds)
+        if self._admission.permits is not None:
+            self._admission.permits.close_for(seconds)

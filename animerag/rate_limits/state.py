@@ -80,6 +80,9 @@ def _held_up(admission: Admission, models: Collection[Model], now: float) -> tup
     """Return how long calls must wait (0 if unknown) and why."""
     if admission.closed_until > now:
         return admission.closed_until - now, "because the provider asked for it"
+    permits = admission.permits
+    if permits is not None and permits.is_away and any(admission.waiting.values()):
+        return permits.retry_s(now), "because the database with the shared limits does not answer"
     probes = [model.probe_at for model in models if model.down_since is not None]
     if probes and (admission.waiting[Priority.BATCH] or admission.waiting[Priority.INGEST]):
         return max(0.0, min(probes) - now), "because the provider has stopped answering"

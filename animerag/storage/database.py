@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from sqlalchemy import Float, Integer, Text, cast, select
+from sqlalchemy import Integer, Text, cast, select
 
 from animerag.errors import LibraryError
 from animerag.storage import facts as stored_facts
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Row, Select
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from animerag.rate_limits.distributed_window import DistributedWindow, WindowLimits
     from animerag.storage.engines import DatabaseEngine
     from animerag.storage.integrity import Integrity
     from animerag.storage.locks import Locks
@@ -88,6 +89,10 @@ class Database:
     async def locks(self, data_dir: Path) -> Locks:
         """Take this process's lease, and return the locks between processes. Raises LibraryError."""
         return await asyncio.to_thread(self._backend.locks, data_dir, self.library_id)
+
+    def shared_window(self, provider: str, limits: WindowLimits) -> DistributedWindow:
+        """Return the window of a provider's requests that all hosts share. Raises LibraryError in SQLite."""
+        return self._backend.shared_window(provider, limits)
 
     async def close(self) -> None:
         """Close every connection after the current reads have ended."""
@@ -166,6 +171,24 @@ class Database:
             ) from error
 
     @asynccontextmanager
+    async def counting(self) -> AsyncIterator[AsyncConnection]:
+        """Provide a connection inside a transaction that changes single rows with one statement each.
+
+        Where the database locks rows, it does not wait for other writers, such as an import. Raises LibraryError.
+        """
+        if not self._backend.locks_rows:
+            async with self.writing() as connection:
+                yield connection
+            return
+        try:
+            async with self._engine.connect() as opened:
+                connection = await opened.execution_options(row_locks=True)
+                async with connection.begin():
+                    yield connection
+        except self._backend.errors as error:
+            raise LibraryError(f"The library could not be written ({self._backend.reason(error)}).") from error
+
+    @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncConnection]:
         """Give a connection that reads one moment of all tables, while others write. Raises LibraryError."""
         try:
@@ -200,20 +223,3 @@ class Database:
         async with self.writing() as connection:
             for key, value in values.items():
                 await stored_facts.put(connection, key, value)
-
-    async def add_to_meta(self, key: str, amount: float, *, most: float | None = None) -> bool:
-        """Add to a number in the metadata, which starts at 0, in one transaction across processes.
-
-        Return False, and add nothing, if the sum would exceed `most`. Raises LibraryError.
-        """
-        number = cast(facts.c.value, Float) + amount
-        if most is not None and amount > most:
-            return False
-        async with self.writing() as connection:
-            put = dialect_of(connection).insert(facts).values(key=key, value=repr(amount))
-            add = put.on_conflict_do_update(
-                index_elements=[facts.c.key],
-                set_={"value": cast(number, Text)},
-                where=None if most is None else number <= most,
-            )
-            return (await connection.execute(add)).rowcount > 0

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
     from sqlalchemy.ext.asyncio import AsyncEngine
 
+    from animerag.rate_limits.distributed_window import DistributedWindow, WindowLimits
     from animerag.storage.integrity import Integrity
     from animerag.storage.locks import Locks
 
@@ -18,13 +19,15 @@ class DatabaseEngine(Protocol):
     """A database that is open but not prepared. `str()` returns its location without a password.
 
     `shared` says whether processes on other machines can use it. `engine` begins write transactions, one at a time
-    across processes; `reader` begins none. `errors` are the exceptions of its driver and SQLAlchemy.
+    across processes; `reader` begins none. `locks_rows` says whether a transaction with the execution option
+    `row_locks` waits only for writers of the same rows. `errors` are the exceptions of its driver and SQLAlchemy.
     """
 
     shared: bool
     engine: AsyncEngine
     reader: Engine
     errors: tuple[type[Exception], ...]
+    locks_rows: bool
 
     async def prepare(self) -> str:
         """Bring the tables to the current schema and return the library's id. Raises LibraryError and `errors`."""
@@ -37,6 +40,9 @@ class DatabaseEngine(Protocol):
 
     def locks(self, data_dir: Path, library_id: str) -> Locks:
         """Take this process's lease, and return the locks between processes. Raises LibraryError."""
+
+    def shared_window(self, provider: str, limits: WindowLimits) -> DistributedWindow:
+        """Return the window of a provider's requests that all hosts share. Raises LibraryError in a local file."""
 
     def cannot_open(self, error: Exception) -> str:
         """Return the message for one of `errors` while the database was opened."""

@@ -232,6 +232,24 @@ run_rows = Table(
     Column("cost_usd", Float),
 )
 
+# The cost of the calls of a day, a run or an import, and what is reserved for its calls in progress.
+spending = Table(
+    "spending",
+    metadata,
+    Column("account", _TEXT, primary_key=True),
+    Column("spent_usd", Float, nullable=False),
+    Column("reserved_usd", Float, nullable=False),
+)
+
+reservations = Table(
+    "reservations",
+    metadata,
+    Column("id", _TEXT, primary_key=True),
+    Column("account", _TEXT, nullable=False),
+    Column("usd", Float, nullable=False),
+    Column("lease", _TEXT, nullable=False),  # of its process
+)
+
 # Cached answers of models by everything they depend on; `content` is JSON with the answer and its sources.
 answers = Table(
     "answers",

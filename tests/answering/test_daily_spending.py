@@ -15,6 +15,7 @@ from animerag.models.answers import AnswerStatus, Finish, Prompt
 from animerag.models.providers import Priority
 from animerag.providers.openai import OpenAIChat, OpenAIConnection, OpenAIEmbedder
 from animerag.rate_limits import Gate, budgeted
+from animerag.storage.spending import SpendingLedger
 
 PROMPT = Prompt(question="Who?", sources=(), system="Answer.", user="Who sails? " * 50, sent=())
 DELTA = b'data: {"choices":[{"index":0,"delta":{"content":"Nobody does."}}]}\n\n'
@@ -101,11 +102,11 @@ async def test_an_abandoned_answer_costs_its_estimate(connection):
 
 async def test_daily_spending_survives_a_restart_and_resets_at_midnight(services):
     today = datetime(2026, 11, 29, 23, 59, tzinfo=UTC)
-    spent = DailySpending(services.library, 1.0, now=lambda: today)
+    spent = DailySpending(SpendingLedger(services.library), 1.0, now=lambda: today)
     async with spent.budget().spending(0.8) as settle:
         settle(0.7)
 
-    restarted = DailySpending(services.library, 1.0, now=lambda: today)
+    restarted = DailySpending(SpendingLedger(services.library), 1.0, now=lambda: today)
     assert await restarted.taken_usd() == pytest.approx(0.7)
     with pytest.raises(
         ProviderUnusableError, match=r"Today's cost cap of \$1 .* raise ANIMERAG_MAX_COST_USD, .* midnight"
@@ -113,12 +114,12 @@ async def test_daily_spending_survives_a_restart_and_resets_at_midnight(services
         async with restarted.budget().spending(0.4):
             raise AssertionError("no call is made")
 
-    tomorrow = DailySpending(services.library, 1.0, now=lambda: today.replace(day=30))
+    tomorrow = DailySpending(SpendingLedger(services.library), 1.0, now=lambda: today.replace(day=30))
     assert await tomorrow.taken_usd() == 0
 
 
 async def test_a_failed_or_cancelled_call_returns_its_reservation(services):
-    spending = DailySpending(services.library, 1.0)
+    spending = DailySpending(SpendingLedger(services.library), 1.0)
     with pytest.raises(KeyError):
         async with spending.budget().spending(0.6):
             raise KeyError("failed")
@@ -141,12 +142,13 @@ from pathlib import Path
 from animerag.answering.daily_spending import DailySpending
 from animerag.errors import ProviderUnusableError
 from animerag.storage.library import Library
+from animerag.storage.spending import SpendingLedger
 
 async def main():
     library = await Library.open(Path(sys.argv[1]))
     print("ready", flush=True)
     sys.stdin.readline()
-    spending = DailySpending(library, 1.0)
+    spending = DailySpending(SpendingLedger(library), 1.0)
     made = 0
     for _ in range(20):
         try:
@@ -176,7 +178,7 @@ async def test_two_processes_share_one_cap(services, settings):
     for process in asking:
         assert await process.stdout.readline() == b"ready\n"
     made = sum([int((await process.communicate(b"go\n"))[0]) for process in asking])
-    taken_usd = await DailySpending(services.library, 1.0).taken_usd()
+    taken_usd = await DailySpending(SpendingLedger(services.library), 1.0).taken_usd()
     assert made in (15, 16)
     assert taken_usd == pytest.approx(0.06 * made)
     assert taken_usd <= 1.0

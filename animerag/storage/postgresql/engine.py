@@ -17,7 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from animerag.errors import LibraryError
 from animerag.storage import facts, migrations
 from animerag.storage.integrity import Integrity, VectorKey, is_sound
-from animerag.storage.postgresql import full_text
+from animerag.storage.postgresql import full_text, rate_limits
+from animerag.storage.postgresql.rate_limits import SharedWindow
 from animerag.storage.schema import facts as facts_table
 from animerag.storage.schema import metadata, vectors
 from animerag.storage.schema_version import VERSION
@@ -35,11 +36,13 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
     from sqlalchemy.engine import URL
 
+    from animerag.rate_limits.distributed_window import DistributedWindow, WindowLimits
     from animerag.storage.locks import Locks
 
 _SCHEMA = "schema_version"  # metadata that SQLite stores in its header
 _WRITERS = 0x616E6901  # the first half of the write lock's number; the other half comes from the schema's name
 _CONNECT_S = 10
+_DEAD_MS = 10_000  # after which a connection without an answer to what was sent is given up
 _LOCK_S = 60  # how long a write waits for another process
 _READERS = 4  # connections, as many as `Database` has parallel reads
 _ROWS = 1000  # vectors in memory while they are checked
@@ -50,6 +53,7 @@ class PostgreSQL:
 
     shared = True
     errors: tuple[type[Exception], ...] = (SQLAlchemyError, psycopg.Error)
+    locks_rows = True
 
     def __init__(self, url: str) -> None:
         """Create engines for a URL without connecting. Raises LibraryError."""
@@ -90,6 +94,7 @@ class PostgreSQL:
                 await connection.run_sync(metadata.create_all)
                 await connection.run_sync(full_text.metadata.create_all)
                 await full_text.count_words(connection)
+                await connection.run_sync(rate_limits.metadata.create_all)
                 await facts.put(connection, _SCHEMA, str(VERSION))
             return await facts.library_id(connection)
 
@@ -133,10 +138,14 @@ class PostgreSQL:
             raise LibraryError(f"The data directory {data_dir} is not writable: {error.strerror}.") from error
         return SessionLocks(self.connect, library_id, str(self))
 
-    def connect(self) -> psycopg.Connection[Any]:
-        """Return a psycopg connection outside the pools. Raises LibraryError."""
+    def shared_window(self, provider: str, limits: WindowLimits) -> DistributedWindow:
+        """Return the window of a provider's requests that all hosts share."""
+        return SharedWindow(partial(self.connect, "animerag rate limits"), str(self), provider, limits)
+
+    def connect(self, name: str = "animerag locks") -> psycopg.Connection[Any]:
+        """Return a psycopg connection outside the pools, with its name in `pg_stat_activity`. Raises LibraryError."""
         arguments = self.reader.dialect.create_connect_args(self.url)[1]
-        usual = {"connect_timeout": _CONNECT_S, "application_name": "animerag locks"}
+        usual = {"connect_timeout": _CONNECT_S, "application_name": name, "tcp_user_timeout": _DEAD_MS}
         try:
             return psycopg.connect(**{**usual, **arguments, "autocommit": True})
         except psycopg.Error as error:
@@ -191,6 +200,8 @@ def _begin_alone(connection: Connection) -> None:
     """Wait for the write of another process, as in SQLite; reads do not wait."""
     if connection.get_execution_options().get("snapshot", False):
         connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        return
+    if connection.get_execution_options().get("row_locks", False):
         return
     connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITERS}, hashtext(current_schema()))")
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from animerag.rate_limits.distributed_window import DistributedWindow, WindowLimits
     from animerag.storage.integrity import Integrity
     from animerag.storage.locks import Locks
 
@@ -38,6 +39,7 @@ class SQLite:
 
     shared = False
     errors: tuple[type[Exception], ...] = (SQLAlchemyError,)
+    locks_rows = False
 
     def __init__(self, path: Path) -> None:
         """Open engines on a file, which is created if necessary. Raises LibraryError."""
@@ -89,6 +91,10 @@ class SQLite:
     def locks(self, data_dir: Path, library_id: str) -> Locks:  # noqa: ARG002 - a data directory has one library
         """Return lock files in the data directory. Raises LibraryError."""
         return LockFiles(data_dir)
+
+    def shared_window(self, provider: str, limits: WindowLimits) -> DistributedWindow:  # noqa: ARG002
+        """Raise LibraryError: other hosts cannot reach a file."""
+        raise LibraryError(f"The library {self} cannot be shared with other machines: move it to PostgreSQL first.")
 
     def cannot_open(self, error: Exception) -> str:
         """Return the error message for a directory that is not writable or a file that cannot be read."""
