@@ -148,6 +148,7 @@ class OpenAIChat:
             except NoSuchRouteError:
                 if self._api == "responses":
                     raise
+            await self._connection.gate.next_request()
             begun = await _begin(self._pieces(ChatReader(self.model), prompt, tokens))
             self._connection.lacks_responses = True
             return begun

@@ -167,6 +167,7 @@ class OpenAIEmbedder:
                 ) from None
             log.info("the server does not accept a request for %d dimensions", self._asked)
             self._asked = None
+        await self._connection.gate.next_request()
         return await self._connection.post("/embeddings", request, limit_bytes=limit_bytes)
 
     def _check_width(self, width: int, expected: int | None) -> None:

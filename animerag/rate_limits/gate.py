@@ -157,6 +157,16 @@ class Gate:
         finally:
             self._admission.leave(call)
 
+    async def next_request(self) -> None:
+        """Wait for permission to send a further request within the current attempt; outside of one, return at once.
+
+        Raises what `run` raises before an attempt.
+        """
+        call = _current_call.get()
+        if call is not None and call.number:
+            self._admission.leave(call)
+            await self._admit(call)
+
     def learn(self, headers: Mapping[str, str], *, model: str = "", unused_tokens: int = 0) -> None:
         """Learn the limits in the headers of a response; `unused_tokens` is the unused part of the estimate."""
         known, limits, call = self._models.get(model), AnnouncedLimits.of(headers), _current_call.get()
@@ -256,8 +266,7 @@ class Gate:
             if call.probe is not None and call.model.down_since is not None and call.priority is not Priority.LIVE:
                 await self._within(call.deadline_s, call.probe)
                 self._breaker.probed(call.model)
-                self._admission.leave(call)  # the attempt is another request, which needs permission, too
-                await self._admit(call)
+                await self.next_request()
             value = await self._within(max(0.0, call.deadline_s - call.spent_s), attempt)
             answered = True
             self._answered(call)

@@ -295,6 +295,25 @@ async def test_a_server_that_goes_away_loses_nothing_and_is_used_again(library, 
     assert (await library.counts()).shows == 2
 
 
+async def test_a_process_that_goes_on_after_a_restart_of_the_server_is_not_taken_for_dead(
+    library, postgresql_server, postgresql_url, tmp_path
+):
+    locks, other = await library.locks(tmp_path), await library.locks(tmp_path)
+    assert locks.imports.acquire()
+    postgresql_server.stop()
+    postgresql_server.start()
+    assert not other.is_free(locks.lease)
+    assert not other.clear_dead()
+    held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database IS NOT NULL AND granted"
+    with psycopg.connect(postgresql_url, autocommit=True) as connection:
+        async with asyncio.timeout(20):
+            while connection.execute(held).fetchone() < (3,):  # two leases and the lock for imports
+                await asyncio.sleep(0.05)
+    assert not other.imports.acquire()
+    for each in (locks, other):
+        each.close()
+
+
 @pytest.fixture
 async def filled(settings, postgresql_url):
     """Settings of a catalogue in SQLite with an answer, a job and vectors, and the same in an empty PostgreSQL."""

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 _IMPORTS = 0  # the number of the lock for imports; leases have other numbers
 _PREFIX = "process:"  # metadata keys of processes that have not ended cleanly
 _TAKEN_MEANWHILE = "PostgreSQL was away, and another process has started an import meanwhile."
+_WATCH_S = 1.0  # between two looks at the connection
+_RETURN_S = 5.0  # within which every process has taken its lease again after a restart of the server
+_STARTED = "SELECT clock_timestamp() < pg_postmaster_start_time() + make_interval(secs => %s)"
 _TAKE = "SELECT pg_try_advisory_lock(%s::int, %s::int)"
 _HELD = (
     "SELECT objid::bigint FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 2"
@@ -28,7 +31,10 @@ _HELD = (
 
 
 class SessionLocks:
-    """The locks of a library on a separate connection; if it is lost, it is reopened with its locks."""
+    """The locks of a library on a separate connection; if it is lost, it is reopened with its locks.
+
+    A thread watches the connection: after a restart of the server, other processes must not take this one for dead.
+    """
 
     def __init__(self, connect: Callable[[], psycopg.Connection[Any]], library_id: str, name: str) -> None:
         """Take the lease on a connection from `connect`, which raises LibraryError. `name` names the library in errors.
@@ -45,6 +51,8 @@ class SessionLocks:
         self._connection = self._opened()
         self._refuse_transaction_pooling()
         self.run("INSERT INTO facts (key, value) VALUES (%s, 'yes')", (self.lease,))
+        self._closed = threading.Event()
+        threading.Thread(target=self._watch, name="animerag-locks", daemon=True).start()
 
     def run(self, statement: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
         """Return the rows of a statement; reconnect if the connection is lost. Raises LibraryError."""
@@ -79,10 +87,12 @@ class SessionLocks:
             not lease.startswith(_PREFIX) or not number.isdecimal()
         ):  # a lock file from before the library was moved to PostgreSQL
             return True
-        return int(number) not in self._alive()
+        return int(number) not in self._alive() and not self._has_just_started()
 
     def clear_dead(self) -> bool:
         """Remove the leases of killed processes, and tell whether there were any. Raises LibraryError."""
+        if self._has_just_started():
+            return False
         alive = self._alive() | {self._number}
         known = self.run("SELECT key FROM facts WHERE key LIKE %s", (f"{_PREFIX}%",))
         dead = [key for (key,) in known if int(key.removeprefix(_PREFIX)) not in alive]
@@ -96,10 +106,22 @@ class SessionLocks:
 
     def close(self) -> None:
         """Release the lease; an unavailable server has already released it."""
+        self._closed.set()
         with self._turn:
             with contextlib.suppress(psycopg.Error):
                 self._rows("DELETE FROM facts WHERE key = %s", (self.lease,))
             self._connection.close()
+
+    def _has_just_started(self) -> bool:
+        """Tell whether the server has started so recently that processes may not have taken their leases again."""
+        ((started,),) = self.run(_STARTED, (_RETURN_S,))
+        return bool(started)
+
+    def _watch(self) -> None:
+        """Take the locks again as soon as the server is back."""
+        while not self._closed.wait(_WATCH_S):
+            with contextlib.suppress(LibraryError):  # the next look tries again
+                self.run("SELECT 1", ())
 
     def _alive(self) -> set[int]:
         return {number for (number,) in self.run(_HELD, (self._space,))}
