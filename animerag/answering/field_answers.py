@@ -33,6 +33,7 @@ _FIELDS = {
     "file_size": ("how large its files are", "ファイルの大きさ"),
     "missing_episodes": ("how many episodes are missing", "足りない話数"),
     "owned_episodes": ("how many episodes you own", "所有話数"),
+    "seasons": ("how many seasons", "期数"),
     "my_score": ("your score", "自分の評価"),
     "difference": ("your score", "自分の評価"),
 }
@@ -57,6 +58,7 @@ _ORDERED = {
     ("missing_episodes", False): ("Fewest missing episodes", "足りない話数の少ない順"),
     ("owned_episodes", True): ("Most episodes on disk", "所有話数の多い順"),
     ("owned_episodes", False): ("Fewest episodes on disk", "所有話数の少ない順"),
+    ("seasons", True): ("Most seasons", "期数の多い順"),
     ("duration", True): ("Longest running time", "上映時間の長い順"),
     ("duration", False): ("Shortest running time", "上映時間の短い順"),
 }
@@ -87,7 +89,7 @@ def render(question: str, fact: FactAnswer, shows: Mapping[str, Show], sources: 
     if fact.ignored and (fact.kind == "picks" or not fact.heading):
         words = ", ".join(f"“{word}”" for word in fact.ignored)
         remarks.append(f"条件にしていない言葉：{words}" if japanese else f"Not applied: {words}.")
-    if fact.unknown and fact.sort:
+    if fact.unknown and fact.sort and fact.ids:
         remarks.append(_left_out(fact.unknown, fact.sort.field, japanese=japanese))
     if fact.kind == "text":
         remarks = [f"- {remark}" for remark in remarks]
@@ -118,6 +120,12 @@ def _heading(fact: FactAnswer, *, japanese: bool) -> str:
         if japanese:
             return f"{fact.total:,}作品から、{order}：" + (f"（{conditions}）" if conditions else "")
         return f"{order} of {_shows(fact.total)}" + (f" ({conditions}):" if conditions else ":")
+    if not fact.ids and fact.unknown and fact.sort:
+        name = _FIELDS[fact.sort.field][japanese]
+        if japanese:
+            return f"{fact.unknown:,}作品には{name}の記録がありません。{conditions}"
+        shows = _shows(fact.unknown) + (f" ({conditions})" if conditions else "")
+        return f"{shows} cannot be put in this order: the catalogue does not say {name}."
     if not fact.ids:
         if japanese:
             return f"該当する作品は見つかりませんでした（0作品）。{conditions}"
@@ -155,6 +163,8 @@ def _line(show: Show, fact: FactAnswer, place: int, number: int | None, *, japan
         parts.append(statement)
     if field in _UNITS and isinstance(value := getattr(show, field), int | float):
         parts.append(_UNITS[field][japanese].format(value))
+    if field == "seasons" and place < len(fact.values):
+        parts.append(f"全{fact.values[place]}期" if japanese else f"{fact.values[place]} seasons")
     if field in ("my_score", "difference") and show.my_score:
         parts.append(f"自分の評価{show.my_score:g}点" if japanese else f"{show.my_score:g} from you")
     if field == "end_year" and show.end_year:

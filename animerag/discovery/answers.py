@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from animerag.discovery.collection import listed
 from animerag.discovery.orders import missing_sequels, next_after, part_of_franchise, season_of, seasons, watch_order
 from animerag.discovery.presence import presence, tie
+from animerag.discovery.ranked_parts import ranked_parts
 from animerag.discovery.recommendations import recommend, weighs_likeness
 from animerag.discovery.similarity import similar
 from animerag.models.filters import Filters
@@ -62,6 +63,8 @@ def answer(plan: Plan, collection: Collection, filters: Filters = Filters()) -> 
         return missing_sequels(collection, plan.shows)
     if plan.intent in _FRANCHISE and not plan.shows:
         return None
+    if plan.franchise and plan.shows and plan.order is not None:
+        return ranked_parts(plan, collection)
     if plan.franchise and plan.shows:
         return part_of_franchise(plan, collection)
     if plan.intent == "watch_order":
@@ -147,7 +150,7 @@ def _explained(plan: Plan, fact: FactAnswer, collection: Collection, filters: Fi
             "The running time of films is not recorded in this catalogue.", "映画の上映時間は記録されていません。"
         )
         return replace(fact, heading=heading)
-    if not fact.ids and fact.kind in ("list", "order", "count"):
+    if not fact.ids and not fact.unknown and fact.kind in ("list", "order", "count"):
         if span := span_of(plan, collection.table):
             name, least, most = span
             words = _SPANS[name]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from animerag.discovery.story_graph import Groups, both_ways, in_order, reachable
 from animerag.discovery.title_numbers import numbers_in
+from animerag.query.field_index import FranchiseFacts
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -51,6 +52,10 @@ _SERIES = ("tv", "web", None)
 _CONTINUES = re.compile(
     r"^\W*(?:$|[:：~〜–—-]|\s(?:[2-9]|ii|iii|iv|v|vi|vii)\b|\s*(?:the\s+)?(?:\d\d?(?:st|nd|rd|th)|first|second|third|fourth|fifth|sixth|final|last)?\s*"
     r"(?:season|part|cour|movie|film|ova|oad|ona|special|specials|recap|prologue|picture drama)\b)",
+    re.IGNORECASE,
+)
+_NUMBERED_SEASON = re.compile(
+    r"(?P<stem>.+?)\W+(?:(?:\d\d?(?:st|nd|rd|th)|second|third|fourth|fifth|sixth|final) season|season \d\d?)\W*$",
     re.IGNORECASE,
 )
 _SHORTEST_PREFIX = 4  # letters; a shorter title begins too many others
@@ -166,6 +171,26 @@ class Franchises:
         """Return every franchise of two shows or more, and every one with a gap."""
         roots = sorted({group[0] for one, group in self._groups.items() if len(group) > 1 or self._links[one]})
         return [one for root in roots if len((one := self.of(root)).entries) > 1 or one.gaps]
+
+    def facts(self) -> FranchiseFacts:
+        """Return what questions over all shows ask of franchises: their names, and how many seasons each line has."""
+        seasons: dict[str, int] = {}
+        names: dict[str, str] = {}
+        for group in {ids[0]: ids for ids in self._groups.values()}.values():
+            if len(group) == 1:
+                if _is_series(self._shows[group[0]]):
+                    seasons[group[0]] = 1
+                continue
+            franchise = self.of(group[0])
+            names |= dict.fromkeys(franchise.ids, franchise.entries[0].show.title)
+            counted: set[str] = set()
+            for entry in franchise.entries:
+                if entry.season is None or entry.show.id in counted:
+                    continue
+                line = [other for other in franchise.line(entry.show.id) if other.season is not None]
+                seasons[entry.show.id] = len({other.season for other in line}) or 1
+                counted |= {other.show.id for other in line} | {entry.show.id}
+        return FranchiseFacts(seasons=seasons, franchise=names)
 
     def _make(self, group: Collection[str]) -> Franchise:
         ordered = sorted(group, key=lambda one: _date(self._shows[one]))
@@ -292,7 +317,17 @@ class Franchises:
                 yield Gap(title="", kind="season", after=seasons[last], season=number)
 
     def _by_title(self) -> Iterator[tuple[str, str]]:
-        """Yield pairs of shows that only titles tie: one has no relations, and its title goes on from the other's."""
+        """Yield pairs of shows that only titles tie: one has no relations, and its title goes on from the other's.
+
+        Numbered seasons of one title belong together where the first of them is not there.
+        """
+        numbered: dict[str, str] = {}
+        for show in self._shows.values():
+            stem = _stem(show.title)
+            if stem and not any(kind != "neighbour" for _, kind in self._links[show.id]):
+                if stem in numbered:
+                    yield show.id, numbered[stem]
+                numbered.setdefault(stem, show.id)
         by_first: dict[str, list[Show]] = defaultdict(list)
         for show in self._shows.values():
             by_first[_words(show.title).split(" ")[0]].append(show)
@@ -335,6 +370,12 @@ def _undated(shows: Mapping[str, Show], edge: tuple[str, str]) -> bool:
 
 def _words(text: str) -> str:
     return re.sub(r"[\W_]+", " ", text.casefold()).strip()
+
+
+def _stem(title: str) -> str:
+    """Return what stands before the number of a season at the end of a title; "" where there is none."""
+    found = _NUMBERED_SEASON.match(title)
+    return _words(found["stem"]) if found and len(found["stem"]) >= _SHORTEST_PREFIX else ""
 
 
 def _continues(title: str, other: str) -> bool:

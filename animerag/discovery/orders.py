@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from animerag.discovery.collection import listed
 from animerag.discovery.franchises import Entry
 from animerag.models.retrieval import FactAnswer
-from animerag.query.execution import matcher
-from animerag.query.plan import EVERYTHING, parts_of
+from animerag.query.execution import holds, matcher
+from animerag.query.plan import EVERYTHING, comparisons, parts_of
 from animerag.query.rendering import phrase
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from animerag.discovery.collection import Collection
     from animerag.discovery.franchises import Franchise, Gap
@@ -61,17 +61,21 @@ def seasons(plan: Plan, collection: Collection) -> FactAnswer:
     if plan.number is not None:
         return _season(plan, entries, name, collection)
     count = len(numbers) or len(entries)
+    asked = matcher_of_counts(plan)
     parts = len(entries) - count
     in_parts = f", in {len(entries)} parts" if parts > 0 and numbers else ""
     seasons_of = "1 season" if count == 1 else f"{count} seasons"
     whole = not franchise.gaps
     verdict = "" if not plan.yes_no else "Yes, as far as the catalogue knows. " if whole else "No. "
+    if asked is not None:
+        whole = asked(count)
+        verdict = "Yes. " if whole else "No. "
     return FactAnswer(
         kind="sequence",
         intent="seasons",
         ids=tuple(entry.show.id for entry in entries),
         total=len(entries),
-        value=("yes" if whole else "no") if plan.yes_no else count,
+        value=("yes" if whole else "no") if verdict else count,
         complete=True,
         heading=collection.say(
             f"{verdict}Your catalogue has {seasons_of} of {name}{in_parts}:", f"{name}は全{count}期："
@@ -81,6 +85,12 @@ def seasons(plan: Plan, collection: Collection) -> FactAnswer:
         reasons=tuple(_season_name(entry, collection) for entry in entries),
         remarks=tuple(_gaps(franchise.gaps, collection)),
     )
+
+
+def matcher_of_counts(plan: Plan) -> Callable[[int], bool] | None:
+    """Return whether a number of seasons is the one that a plan asks about; None where it asks about none."""
+    tests = [test for test in comparisons(plan.condition) if test.field == "seasons" and plan.yes_no]
+    return (lambda number: all(holds(number, test) for test in tests)) if tests else None
 
 
 def season_of(show_id: str, number: int, collection: Collection) -> str | None:

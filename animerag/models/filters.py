@@ -159,5 +159,6 @@ class Sort:
         "file_size",
         "missing_episodes",
         "owned_episodes",
+        "seasons",
     ]  # fmt: skip
     descending: bool = True

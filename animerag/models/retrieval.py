@@ -39,6 +39,7 @@ FactField = Literal[
     "subtitle_languages",
     "resolution",
     "file_size",
+    "seasons",
 ]
 
 

@@ -18,7 +18,18 @@ _PREDICATE = re.compile(
     rf"(?P<field>{'|'.join(get_args(FieldName))})(?:(?P<operator><=|>=|\^=|=|<|>)(?P<value>.*)| unknown)", re.DOTALL
 )
 _BEGINS = re.compile(rf"\s*(?:\(|not |(?:{'|'.join(get_args(FieldName))})(?:<=|>=|=|<|>| unknown))")
-_NUMBERS = ("year", "end_year", "episodes", "rating", "votes", "duration", "my_score", "my_progress", *NUMBERS)
+_NUMBERS = (
+    "year",
+    "end_year",
+    "episodes",
+    "rating",
+    "votes",
+    "duration",
+    "my_score",
+    "my_progress",
+    "seasons",
+    *NUMBERS,
+)
 
 
 def parse(text: str) -> Condition:

@@ -37,7 +37,12 @@ _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
-_OWN_ORDERS = ("underrated", "my_score", "difference")  # most shows have no place in them, which goes without saying
+_OWN_ORDERS = (
+    "underrated",
+    "my_score",
+    "difference",
+    "seasons",
+)  # most shows have no place in them, which goes without saying
 _FIRST = 10  # shows of an order that says no number
 # Names of a plan's fields in a show.
 ATTRIBUTES = {"status": "airing", "my_progress": "episodes_watched", **local_files.LANGUAGES}
@@ -81,7 +86,8 @@ def carry_out(plan: Plan, table: FieldIndex, filters: Filters, *, japanese: bool
                 kind="text", intent=plan.intent, conditions=tuple(plan.conditions()), missing=plan.missing
             )
         sort, ids = _ordered(plan, shows, table)
-        unknown = 0 if plan.order is None or plan.order.field in _OWN_ORDERS else len(shows) - len(ids)
+        goes_without_saying = ids and plan.order is not None and plan.order.field in _OWN_ORDERS
+        unknown = 0 if plan.order is None or goes_without_saying else len(shows) - len(ids)
     total = len(ids)
     if sort:
         limit = plan.limit or _FIRST
@@ -172,7 +178,9 @@ def _ordered(plan: Plan, shows: Sequence[Show], table: FieldIndex) -> tuple[Sort
     if order.field == "underrated":
         # Well rated, by fewer people than half of the others.
         votes = sorted(show.votes for show in shows if show.votes)
-        middle = votes[len(votes) // 2] if votes else 0
+        if not votes:
+            return Sort(field="votes"), []
+        middle = votes[len(votes) // 2]
         few = [
             show.id for show in shows if show.votes and show.votes <= middle and (show.rating or 0) >= _UNDERRATED_FROM
         ]
@@ -201,6 +209,9 @@ def _test(test: Predicate, table: FieldIndex) -> Verdict[Show]:
     if test.field == "relation":
         kinds = {"sequel": _CONTINUES, FOLLOWED: ("sequel",)}.get(str(wanted), (str(wanted),))
         return lambda show: any(item.kind.casefold() in kinds for item in show.relations)
+    if test.field == "seasons" and not isinstance(wanted, Of):
+        counted = table.franchises.seasons
+        return lambda show: None if show.id not in counted else holds(counted[show.id], test)
     if test.field == "suitable":
         unsuitable = frozenset(show.id for tag in unsuitable_tags() for show in table.tagged(tag))
         return lambda show: not show.restricted and show.id not in unsuitable
@@ -219,6 +230,11 @@ def _test(test: Predicate, table: FieldIndex) -> Verdict[Show]:
         return lambda show: _dated(value, test.operator, str(wanted)) if (value := value_of(show, field)) else None
     compare = _OPERATORS[test.operator]
     return lambda show: None if (value := value_of(show, field)) is None else bool(compare(value, wanted))
+
+
+def holds(value: float, test: Predicate) -> bool:
+    """Tell whether a number meets a comparison with another one."""
+    return bool(_OPERATORS[test.operator](value, test.value))
 
 
 def value_of(show: Show, field: str) -> Any:

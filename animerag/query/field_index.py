@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from functools import partial
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -25,10 +26,24 @@ _PUNCTUATION = re.compile(r"[\W_]+")
 IS_FROM = 0.5  # weight from which a show is what a tag says: AniDB's three of six stars
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FranchiseFacts:
+    """What shows belong to, by their ids.
+
+    `seasons` is how many seasons a series has, for its first season; `franchise` what the franchise of a show is
+    called, for shows that are not the only ones of theirs.
+    """
+
+    seasons: Mapping[str, int] = field(default_factory=dict)
+    franchise: Mapping[str, str] = field(default_factory=dict)
+
+
 class FieldIndex:
     """Every show's fields, by id, and the vocabulary that questions may use for them."""
 
-    def __init__(self, shows: Iterable[Show]) -> None:
+    def __init__(self, shows: Iterable[Show], franchise_facts: Callable[[], FranchiseFacts] = FranchiseFacts) -> None:
+        """`franchise_facts` is called when a question first needs what it returns."""
+        self._franchise_facts = franchise_facts
         best_first = sorted(shows, key=_best_first)
         self._shows = {show.id: show for show in best_first}
         self.votes = {show.id: show.votes or 0 for show in best_first}
@@ -52,6 +67,11 @@ class FieldIndex:
         for show in best_first:
             for rank, item in enumerate(show.similar):
                 self._called_similar.setdefault(item.id, []).append((show.id, rank))
+
+    @cached_property
+    def franchises(self) -> FranchiseFacts:
+        """Return the franchises and season counts of the shows."""
+        return self._franchise_facts()
 
     def __len__(self) -> int:
         return len(self._shows)
@@ -141,6 +161,8 @@ class FieldIndex:
             return ", ".join(show.tags) or None
         if field == "relations":
             return ", ".join(f"{item.kind}: {item.title}" for item in show.relations) or None
+        if field == "seasons":
+            return self.franchises.seasons.get(show_id)
         if field in ("owned_episodes", "missing_episodes"):
             return getattr(show, field)
         if field in ("audio_languages", "subtitle_languages"):

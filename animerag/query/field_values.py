@@ -62,7 +62,9 @@ def value_answer(plan: Plan, table: FieldIndex, *, japanese: bool) -> FactAnswer
     shows = [show for one in plan.shows if (show := table.show(one)) is not None]
     if name is None or not shows:
         return None
+    names = [_NAMES.get(one, one) for one in plan.fields] or [name]
     values = tuple(table.value(show.id, name) for show in shows)
+    first = [_plain(table.value(shows[0].id, one)) for one in names]
     return FactAnswer(
         kind="value",
         intent="field",
@@ -70,9 +72,9 @@ def value_answer(plan: Plan, table: FieldIndex, *, japanese: bool) -> FactAnswer
         total=len(shows),
         field=name,
         values=values,
-        value=_plain(values[0]),
+        value=first[0] if len(first) == 1 else "; ".join("unknown" if one is None else str(one) for one in first),
         complete=True,
-        heading=" ".join(statement(show, name, table, japanese=japanese) for show in shows),
+        heading=" ".join(statement(show, one, table, japanese=japanese) for show in shows for one in names),
     )
 
 
@@ -182,6 +184,8 @@ def _predicate(show: Show, name: str, value: Any) -> str:
         return f"is tagged {value}"
     if name == "source":
         return f"is based on: {value}"
+    if name == "seasons":
+        return "has 1 season in your catalogue" if value == 1 else f"has {value} seasons in your catalogue"
     if name == "duration":
         return f"runs {value} minutes an episode" if (show.episodes or 2) > 1 else f"runs {value} minutes"
     if name == "studios":
@@ -218,6 +222,7 @@ _FIELDS = {
     "studios": "which studio made {}",
     "titles": "another title of {}",
     "relations": "what {} is related to",
+    "seasons": "how many seasons {} has",
     "my_status": "whether you have watched {}",
     "my_score": "how you scored {}",
     "episodes_watched": "how many episodes of {} you have watched",
@@ -246,6 +251,7 @@ _FIELDS_JA = {
     "studios": "制作会社",
     "titles": "別名",
     "relations": "関連作品",
+    "seasons": "期数",
     "my_status": "視聴状況",
     "my_score": "自分の評価",
     "owned_episodes": "所有話数",

@@ -170,6 +170,16 @@ def condition_of(question: Question) -> Condition:
     return both(*conditions)
 
 
+def moods_of(question: Question) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the moods that a question asks for, and those that it does not want."""
+    wanted: dict[str, None] = {}
+    refused: dict[str, None] = {}
+    for claim, negative in _negations(question):
+        if isinstance(claim.value, Mood):
+            (refused if negative else wanted)[claim.value.name] = None
+    return tuple(wanted), tuple(refused)
+
+
 def leftovers(question: Question, besides: frozenset[str] = frozenset()) -> tuple[list[str], list[str]]:
     """Return the words that are left for search, and those that read like a condition and are not applied.
 

@@ -36,6 +36,7 @@ _UNITS = {
     "votes": "{}票",
     "rating": "評価{}",
     "duration": "{}分",
+    "seasons": "{}期",
     "my_score": "自分の評価{}",
     "my_progress": "視聴{}話",
     "air_date": "{}放送",

@@ -56,11 +56,12 @@ def lexicon() -> dict[str, Any]:
 
 
 class MoodEntry(TypedDict, total=False):
-    """A mood of the lexicon: the words that ask for it, the tags that suit or spoil it, and what to search for."""
+    """A mood of the lexicon: the words that ask for it, tags that suit, spoil or bring it, and what to search for."""
 
     words: list[str]
     tags: list[str]
     without: list[str]
+    brings: list[str]
     text: str
 
 

@@ -18,39 +18,53 @@ if TYPE_CHECKING:
 
 _TITLE = r"(?P<a>[^?!,;]+?)"
 _END = r"\s*(?:[?!.,;]|$|\b(?:please|pls|plz)\b)"
-# Phrases that a title follows or stands in; a second one under `b`.
-_FRAMES = tuple(
+# Phrases that two titles stand in, to be compared.
+_PAIRS = tuple(
     re.compile(pattern)
     for pattern in (
-        rf"\b(?:similar to|in the (?:style|vein|spirit) of|comparable to|reminiscent of)\s+{_TITLE}(?= but\b|{_END})",
-        rf"\b(?:anime|shows?|series|something|anything|movies?|films?|more|stuff|titles?|^)\s*like\s+{_TITLE}(?= but\b|{_END})",
-        rf"\b(?:if|since|because)?\s*i (?:really |just |also )?(?:lik|lov|enjoy)(?:e|ed)\s+{_TITLE}(?:\s+and\s+(?P<b>[^?!,;]+?))?(?= what\b| but\b|{_END})",
-        rf"\b(?:seasons?|parts?|sequels?|prequels?|soundtrack|music|openings?|endings?|rating|score|genres?|tags|episodes|studio|director|author|plot|synopsis|summary) (?:of|to|for|in)\s+{_TITLE}(?= do i\b| are there\b| have i\b| is\b|{_END})",
-        rf"\b(?:how many|which|what) (?:seasons|parts) (?:does|did|has|of|do)\s+{_TITLE}(?= have\b| got\b| are\b|{_END})",
-        rf"\b(?:all|every|list|the)(?: of)?(?: the)?\s+(?P<a>[^?!,;]+?)\s+seasons{_END}",
-        rf"\border (?:do|should|can|must) (?:i|we|you|one) (?:watch|see)\s+{_TITLE}(?= in\b|{_END})",
-        rf"\border (?:of|for|to watch)\s+(?:the )?{_TITLE}(?= series\b| in\b|{_END})",
-        rf"\bhow (?:do|should|can) (?:i|we|you) watch\s+{_TITLE}(?= in\b|{_END})",
-        r"^(?:the )?(?P<a>[^?!,;]+?)(?: series| franchise)?(?: with the (?:movies?|films?|ovas?))?,?\s+(?:(?:watch|viewing|chronological|release|right|correct|best|what|which|in) )+order\b",
-        r"^(?P<a>[^?!,;]+?)\s+order\b",
-        rf"\b(?:where|which) (?:do|should|to|can) (?:i )?(?:start|begin)(?: with)?\s+{_TITLE}{_END}",
-        rf"\b(?:after|follows|finished|done with|completed|just watched|seen|caught up with)\s+{_TITLE}(?= §|[,.;?!]| what\b| and\b|$)",
         rf"\b(?:longer|shorter|older|newer|better|first|higher|more popular|episodes),?\s+(?P<a>[^?!,;]+?)\s+or\s+(?P<b>[^?!,;]+?){_END}",
         rf"^(?P<a>[^?!,;]+?)\s+(?:vs\.?|versus|or)\s+(?P<b>[^?!,;]+?)(?=,|{_END})",
         rf"\bcompare\s+(?P<a>[^?!,;]+?)\s+(?:and|with|to|vs\.?)\s+(?P<b>[^?!,;]+?){_END}",
         rf"^(?:is|does|was|did|has)\s+(?P<a>[^?!,;]+?)\s+(?:better|longer|shorter|older|newer|higher|rated|have more|have fewer|more|worse)\b.*?\bthan\s+(?P<b>[^?!,;]+?){_END}",
-        rf"\b(?:longer|shorter|older|newer|better|higher|worse|later|earlier|popular|episodes|votes) than\s+{_TITLE}{_END}",
-        r"^(?:is|was)\s+(?P<a>[^?!,;]+?)\s+(?:an? (?:movie|film|ova|special|tv|series)|finished|still|on (?:netflix|crunchyroll))\b",
-        rf"^(?:what|how) about\s+{_TITLE}{_END}",
-        rf"\b(?:stream|watch|buy|find)\s+(?!(?:right |just )?now\b|to(?:day|night|morrow|gether)\b|next\b|first\b|with\b|this\b|it\b|before\b|alone\b|in\b|on\b|at\b){_TITLE}(?= online\b| in\b| on\b|{_END})",
-        rf"\bhow many (?:episodes|eps) (?:does|do|did|has|are in|in)\s+{_TITLE}(?= have\b|{_END})",
-        rf"\b(?:who|what|which) (?:directed|made|wrote|animated|composed|produced|studio made|studio animated)\s+{_TITLE}{_END}",
-        rf"\b(?:voices?|voiced|plays?)\b.*?\b(?:in|from)\s+{_TITLE}{_END}",
-        r"\b(?:is|are) there (?:an?|any) (?P<a>[^?!,;]+?) (?:movie|film|ova|special|sequel|prequel|spin-?off|§\d+)s?\b",
-        r"\bwhich (?P<a>[^?!,;]+?) (?:should|do|can|must) (?:i|we|you|one) (?:start|begin|watch first)\b",
-        r"\b(?:in|of|from) the (?P<a>[^?!,;]+?) (?:franchise|universe|saga)\b",
-        rf"\b(?:before|after)\s+{_TITLE}\s+(?:aired|started|came out|was released|ended|premiered)\b",
     )
+)
+_COMPARES = re.compile(
+    r"\b(?:longer|shorter|older|newer|better|worse|first|higher|lower|more|fewer|earlier|later|vs|versus|compare)\b"
+)
+# Phrases that a title follows or stands in; a second one under `b`.
+_FRAMES = (
+    *_PAIRS,
+    *(
+        re.compile(pattern)
+        for pattern in (
+            rf"\b(?:similar to|in the (?:style|vein|spirit) of|comparable to|reminiscent of)\s+{_TITLE}(?= but\b|{_END})",
+            rf"\b(?:anime|shows?|series|something|anything|movies?|films?|more|stuff|titles?|^)\s*like\s+{_TITLE}(?= but\b|{_END})",
+            rf"\b(?:if|since|because)?\s*i (?:really |just |also )?(?:lik|lov|enjoy)(?:e|ed)\s+{_TITLE}(?:\s+and\s+(?P<b>[^?!,;]+?))?(?= what\b| but\b|{_END})",
+            rf"\b(?:seasons?|parts?|sequels?|prequels?|soundtrack|music|openings?|endings?|rating|score|genres?|tags|episodes|studio|director|author|plot|synopsis|summary) (?:of|to|for|in)\s+{_TITLE}(?= do i\b| are there\b| have i\b| is\b|{_END})",
+            rf"\b(?:how many|which|what) (?:seasons|parts) (?:does|did|has|of|do)\s+{_TITLE}(?= have\b| got\b| are\b|{_END})",
+            rf"\b(?:all|every|list|the)(?: of)?(?: the)?\s+(?P<a>[^?!,;]+?)\s+seasons{_END}",
+            rf"\border (?:do|should|can|must) (?:i|we|you|one) (?:watch|see)\s+{_TITLE}(?= in\b|{_END})",
+            rf"\border (?:of|for|to watch)\s+(?:the )?{_TITLE}(?= series\b| in\b|{_END})",
+            rf"\bhow (?:do|should|can) (?:i|we|you) watch\s+{_TITLE}(?= in\b|{_END})",
+            r"^(?:the )?(?P<a>[^?!,;]+?)(?: series| franchise)?(?: with the (?:movies?|films?|ovas?))?,?\s+(?:(?:watch|viewing|chronological|release|right|correct|best|what|which|in) )+order\b",
+            r"^(?P<a>[^?!,;]+?)\s+order\b",
+            rf"\b(?:where|which) (?:do|should|to|can) (?:i )?(?:start|begin)(?: with)?\s+{_TITLE}{_END}",
+            rf"\b(?:after|follows|finished|done with|completed|just watched|seen|caught up with)\s+{_TITLE}(?= §|[,.;?!]| what\b| and\b|$)",
+            rf"\b(?:longer|shorter|older|newer|better|higher|worse|later|earlier|popular|episodes|votes) than\s+{_TITLE}{_END}",
+            r"^(?:is|was)\s+(?P<a>[^?!,;]+?)\s+(?:an? (?:movie|film|ova|special|tv|series)|finished|still|on (?:netflix|crunchyroll))\b",
+            rf"^(?:what|how) about\s+{_TITLE}{_END}",
+            rf"^(?:what(?:.?s| is| was)?|how(?:.?s| is| was)) {_TITLE} (?:rated|scored){_END}",
+            rf"\b(?:name|names|titles?|year|type|format|votes|length|status|source|(?:release|air) date) (?:of|for)\s+{_TITLE}{_END}",
+            rf"\b(?:stream|watch|buy|find)\s+(?!(?:right |just )?now\b|to(?:day|night|morrow|gether)\b|next\b|first\b|with\b|this\b|it\b|before\b|alone\b|in\b|on\b|at\b){_TITLE}(?= online\b| in\b| on\b|{_END})",
+            rf"\bhow many (?:episodes|eps) (?:does|do|did|has|are in|in)\s+{_TITLE}(?= have\b|{_END})",
+            rf"\b(?:who|what|which) (?:directed|made|wrote|animated|composed|produced|studio made|studio animated)\s+{_TITLE}{_END}",
+            rf"\b(?:voices?|voiced|plays?)\b.*?\b(?:in|from)\s+{_TITLE}{_END}",
+            r"\b(?:is|are) there (?:an?|any) (?P<a>[^?!,;]+?) (?:movie|film|ova|special|sequel|prequel|spin-?off|§\d+)s?\b",
+            r"\bwhich (?P<a>[^?!,;]+?) (?:should|do|can|must) (?:i|we|you|one) (?:start|begin|watch first)\b",
+            r"\b(?:in|of|from) the (?P<a>[^?!,;]+?) (?:franchise|universe|saga)\b",
+            rf"\b(?:before|after)\s+{_TITLE}\s+(?:aired|started|came out|was released|ended|premiered)\b",
+        )
+    ),
 )
 
 
@@ -119,6 +133,21 @@ def named_in(question: str, matches: Sequence[AliasMatch], titles: TitleIndex) -
             if not phrase or last.lower() not in _BEHIND_TITLES:
                 break
     return sorted(found, key=lambda name: name.start)
+
+
+def unnamed_rival(text: str, places: Sequence[tuple[int, int]]) -> str:
+    """Return what a question in lower case compares with a show whose place is given, where it has none; else ""."""
+    if not _COMPARES.search(text):
+        return ""
+    for start, end in places:
+        text = text[:start] + "x" * (end - start) + text[end:]  # a title may have what ends a phrase
+    for match in filter(None, (pair.search(text) for pair in _PAIRS)):
+        sides = [match.span(group) for group in ("a", "b")]
+        named = [any(start < end and begin < stop for start, stop in places) for begin, end in sides]
+        if sum(named) == 1:
+            begin, end = sides[named.index(False)]
+            return text[begin:end].strip()
+    return ""
 
 
 def expected(text: str) -> Iterator[tuple[int, int]]:

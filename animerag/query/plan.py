@@ -51,6 +51,7 @@ FieldName: TypeAlias = Literal[
     "my_score",
     "my_progress",
     "relation",
+    "seasons",
     "title",
     "description",
     "studio",
@@ -134,7 +135,7 @@ class Order:
 
     field: Literal[
         "year", "end_year", "episodes", "rating", "votes", "duration", "underrated", "my_score", "difference",
-        "file_size", "missing_episodes", "owned_episodes",
+        "file_size", "missing_episodes", "owned_episodes", "seasons",
     ]  # fmt: skip
     descending: bool = True
 
@@ -144,12 +145,13 @@ class Plan:
     """Everything a question asks for.
 
     `shows` are ids of shows that it names. `condition` filters, always; `preferred` only ranks, as in a description of
-    a plot that mentions a year. `offset` skips ranks ("second best"). `number` is a season's number. `moods` are names
+    a plot that mentions a year. `fields` are those that are asked for together with `field`, in the order of the
+    question, `field` among them. `offset` skips ranks ("second best"). `number` is a season's number. `moods` are names
     of the lexicon; `relative` says how a similar show should differ ("shorter", "darker"). `reference` points to the
     conversation: the shows of the last answer ("those"), the one it was about ("it"), or the number of one of them.
     `text` is left for semantic search. `ignored` are words that read like a condition and are not applied, `missing`
-    what is asked for and not recorded. `decided_by` says whether a rule or the nearest examples chose the intent, and
-    `overruled` is what the other would have chosen.
+    what is asked for and not recorded. `respelt` are misspelt words, each with the word it is read as. `decided_by`
+    says whether a rule or the nearest examples chose the intent, and `overruled` is what the other would have chosen.
     """
 
     intent: Intent = "lookup"
@@ -160,6 +162,7 @@ class Plan:
     limit: int | None = None
     offset: int = 0
     field: str | None = None
+    fields: tuple[str, ...] = ()
     measure: Literal["count", "distinct", "average", "median", "sum", "share", ""] = ""
     group: str = ""
     number: int | None = None
@@ -175,6 +178,7 @@ class Plan:
     text: str = ""
     ignored: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    respelt: tuple[tuple[str, str], ...] = ()
     decided_by: Literal["rule", "examples"] = "rule"
     overruled: Intent | None = None
 

@@ -39,6 +39,7 @@ _UNITS: dict[FieldName, str] = {
     "votes": r"(?:votes?|voters?|people|users?|viewers?|ratings)\b",
     "rating": r"(?:points?|stars?|out of (?:10|ten))\b|/\s*10\b",
     "duration": r"(?:minutes?|mins?)\b",
+    "seasons": r"(?:seasons?|staffeln?)\b",
 }
 _UNIT = r"(?:\s*-?\s*(?:" + "|".join(f"(?P<{name}>{unit})" for name, unit in _UNITS.items()) + r"))"
 _LEADS: dict[FieldName, str] = {
@@ -56,6 +57,12 @@ _Y = r"(?P<y>(?:19|20)\d\d)(?![\d,.]\d|\d|\s*(?:votes?|voters?|people|users?|epi
 _AIRED = r"(?:(?:that |which )?(?:were |was |are )?(?:started|began|aired|airing|premiered|debuted|released|made|came out|broadcast)\s+)?"
 _SEASONS = {spelling: name for name, spellings in lexicon()["seasons"].items() for spelling in spellings}
 _SEASON = r"(?P<season>" + "|".join(sorted(_SEASONS, key=len, reverse=True)) + r")"
+# Its first and last year within ten.
+_PART_OF_DECADE = {
+    **dict.fromkeys(("early", "first half of", "beginning of", "start of"), (0, 4)),
+    **dict.fromkeys(("mid", "middle of"), (3, 6)),
+    **dict.fromkeys(("late", "second half of", "latter half of", "end of"), (5, 9)),
+}
 _SAID_DECADES = {"sixties": 1960, "seventies": 1970, "eighties": 1980, "nineties": 1990, "noughties": 2000}
 _MONTHS = [
     "january",
@@ -161,7 +168,7 @@ def _decade(match: re.Match[str], _today: int) -> Condition:
     else:
         decade = int(match["decade"])
         start = (int(match["century"]) if match["century"] else 20 if decade < 3 else 19) * 100 + decade * 10
-    first, last = {"early": (0, 4), "mid": (3, 6), "late": (5, 9)}.get(match["part"] or "", (0, 9))
+    first, last = _PART_OF_DECADE.get(match["part"] or "", (0, 9))
     when = match["when"] or ""
     if when in ("before", "older than", "pre"):
         return year_range(None, start - 1)
@@ -248,7 +255,7 @@ PATTERNS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], int], Condition 
         ),
         (
             (
-                rf"{_AIRED}(?:(?P<when>before|older than|after|newer than|since|pre|post)[\s-]+)?(?:(?:in|of|from|during|aus)\s+)?(?:the\s+|den\s+)?(?:(?P<part>early|mid|late)[\s-]+)?"
+                rf"{_AIRED}(?:(?P<when>before|older than|after|newer than|since|pre|post)[\s-]+)?(?:(?:in|of|from|during|aus)\s+)?(?:the\s+|den\s+)?(?:(?P<part>{'|'.join(_PART_OF_DECADE)})[\s-]+)?(?:the\s+)?"
                 r"(?:\b(?P<century>19|20)?(?P<decade>\d)0(?:['’]?s|ern?)\b|\b(?P<spelled>sixties|seventies|eighties|nineties|noughties)\b|(?P<ja>(?:19|20)\d|(?<!\d)\d)0年代)"
             ),
             _decade,
@@ -340,6 +347,10 @@ PATTERNS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], int], Condition 
             _fixed(Not(Predicate("relation", "=", FOLLOWED))),
         ),
         (
+            r"\bsequel-?(?:less|free)\b|\b(?:stand-?alone|self-contained)\b",
+            _fixed(Not(Predicate("relation", "=", FOLLOWED))),
+        ),
+        (
             r"\b(?:with|have|has|having|got) (?:an? )?sequels?\b|続編(?:が|の)ある",
             _fixed(Predicate("relation", "=", FOLLOWED)),
         ),
@@ -349,11 +360,11 @@ PATTERNS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], int], Condition 
             _fixed(Predicate("episodes", "<=", 26)),
         ),
         (
-            r"\bshort(?:er)?(?= |$|,|\.|\?)(?! (?:guy|girl|boy|man|woman|kid|hair|stor))|\bkurze?\b|短い",
+            r"\bshort(?:er)?(?= |$|,|\.|\?)(?! (?:guy|girl|boy|man|woman|kid|hair|stor))|\bkurze?\b|短(?:い|くて|め)",
             _fixed(Predicate("episodes", "<=", 13)),
         ),
         (
-            r"\b(?:long|long-running|long running|lengthy|lange?)(?= )(?! (?:hair|time|lost|ago|as|dead))|長い",
+            r"\b(?:long|long-running|long running|lengthy|lange?)(?= |\W*$)(?! (?:hair|time|lost|ago|as|dead))|長い",
             _fixed(Predicate("episodes", ">=", 40)),
         ),
         (

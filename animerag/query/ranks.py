@@ -5,12 +5,13 @@
 from __future__ import annotations
 
 import re
-from functools import cache
 from typing import TYPE_CHECKING
 
-from animerag.query.grammar import SHOW
+from animerag.query.asked_fields import read_fields
+from animerag.query.cue_tables import claim_words, first_of, pattern_of
 from animerag.query.intents import has_cue
 from animerag.query.lexicon import lexicon
+from animerag.query.parts import asks_for_best_part, asks_for_seasons_only
 from animerag.query.plan import Order
 from animerag.query.references import differs
 
@@ -30,7 +31,7 @@ _ORDINAL_RANK = re.compile(
 )
 _RANKS = {"second": 1, "2nd": 1, "third": 2, "3rd": 2, "fourth": 3, "4th": 3, "fifth": 4, "5th": 4}
 _PLURAL = re.compile(
-    r"\b(?:shows|titles|series|animes?|ones|films|movies|entries|ovas|specials|comedies|dramas|romances|mysteries)\b"
+    r"\b(?:shows|titles|series|animes?|ones|films|movies|entries|ovas|specials|comedies|dramas|romances|mysteries|gems)\b"
 )
 _SINGULAR = re.compile(
     r"\b(?:which|what|whats|what's) (?:\w+ )?(?:show|series|title|anime|one|film|movie)? ?(?:is|was|has|s)\b|\bthe (?:\w+ )?(?:longest|shortest|oldest|newest|best|highest|worst|most|lowest|latest)\b|どれ|何ですか"
@@ -73,11 +74,14 @@ def read_orders(reading: Question, names: int, reference: str | int = "") -> Slo
         return measured
     of_those = reference == "those" and not differs(reading.text)
     of_few = (of_those and _WHICH_ONE.search(reading.text)) or (names == 0 and _OF_FEW.search(reading.text))
+    if names == 1 and asks_for_best_part(reading) and (ranked := _read_rank(reading)).get("order"):
+        return {**ranked, "franchise": True, "field": "seasons" if asks_for_seasons_only(reading.text) else None}
     if names > 1 or of_few:
-        return _read_comparison(reading, names)
+        compared = _read_comparison(reading, names)
+        return compared if compared or not names else _asked(read_fields(reading))
     about_one = names or reference == "it" or isinstance(reference, int)
-    if about_one and (field := _first_of(reading, "fields", "field")):
-        return {"field": field}
+    if about_one and (fields := read_fields(reading)):
+        return _asked(fields)
     if names or (reference and (has_cue("similar", reading.text) or differs(reading.text))):
         relative = tuple(
             name
@@ -88,16 +92,22 @@ def read_orders(reading: Question, names: int, reference: str | int = "") -> Slo
     return _read_rank(reading)
 
 
+def _asked(fields: tuple[str, ...]) -> Slots:
+    if not fields:
+        return {}
+    return {"field": fields[0], **({"fields": fields} if len(fields) > 1 else {})}
+
+
 def _read_measure(reading: Question) -> Slots:
     for measure, patterns in lexicon()["measures"].items():
         asked = pattern_of(tuple(patterns)).search(reading.rest)
         if asked is None:
             continue
-        group = _first_of(reading, "groups", "group")
-        field = "" if measure == "share" else _first_of(reading, "fields", "field") or _measured(reading)
+        group = first_of(reading, "groups", "group")
+        field = "" if measure == "share" else first_of(reading, "fields", "field") or _measured(reading)
         if measure in ("count", "distinct") and not group:
             return {}
-        _claim_words(reading, asked)
+        claim_words(reading, asked)
         slots: Slots = {"measure": measure, "field": field, **({"group": group} if group else {})}
         reading.take(_LEAST, "order")
         if _LEAST.search(reading.text):
@@ -107,7 +117,7 @@ def _read_measure(reading: Question) -> Slots:
 
 
 def _read_comparison(reading: Question, names: int) -> Slots:
-    order = _first_of(reading, "comparatives", "order")
+    order = first_of(reading, "comparatives", "order")
     if not order:
         return {}
     field, way = order.split()[:2]
@@ -126,7 +136,7 @@ def _read_rank(reading: Question) -> Slots:
         return slots
     is_top, one = "limit" in slots and "offset" not in slots, bool(_ASKS_ONE.search(reading.text))
     singular = one or (bool(_SINGULAR.search(reading.text)) and not _PLURAL.search(reading.text))
-    order = _first_of(reading, "superlatives", "order")
+    order = first_of(reading, "superlatives", "order")
     if order and order.startswith("underrated"):
         reading.take(_BEST, "order")
     if is_top and (not order or order.endswith("general")) and (ranked := _RANKED_BY.search(reading.rest)):
@@ -140,10 +150,11 @@ def _read_rank(reading: Question) -> Slots:
         slots["limit"] = _number(first["n"])
     field, way = order.split()[:2]
     slots["order"] = Order(field=field, descending=way == "desc")  # type: ignore[arg-type]
-    if _EACH.search(reading.rest) and (group := _first_of(reading, "groups", "group")):
+    if _EACH.search(reading.rest) and (group := first_of(reading, "groups", "group")):
         return {**slots, "group": group}
     # "Best rated first" orders all of them.
-    alone = singular or not _PLURAL.search(reading.rest)
+    several = _PLURAL.search(reading.text if order.startswith("underrated") else reading.rest)
+    alone = singular or not several
     if "limit" not in slots and alone and not _FIRST_AT_END.search(reading.text):
         slots["limit"] = 1
     return slots
@@ -178,28 +189,3 @@ def _measured(reading: Question) -> str:
         if reading.take(re.compile(words), "field"):
             return field
     return ""
-
-
-@cache
-def pattern_of(patterns: tuple[str, ...]) -> re.Pattern[str]:
-    """Return the alternatives of the lexicon as one pattern."""
-    return re.compile("|".join(patterns))
-
-
-def _first_of(reading: Question, table: str, claim: str = "") -> str | None:
-    """Return the key of the first entry whose words the question has, and claim them under that name."""
-    for key, patterns in lexicon()[table].items():
-        pattern = pattern_of(tuple(patterns))
-        match = pattern.search(reading.rest)
-        if match:
-            if claim:
-                _claim_words(reading, match)
-            return str(key)
-    return None
-
-
-def _claim_words(reading: Question, match: re.Match[str]) -> None:
-    """Claim a cue, but for a title within it."""
-    for part in re.finditer(rf"[^{SHOW}\x00]+", match.group()):
-        if part.group().strip():
-            reading.claim(match.start() + part.start(), match.start() + part.end(), "cue")

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from animerag.query.grammar import SHOW, SUITABLE, Named, Question, condition_of, leftovers, read_phrases
+from animerag.query.grammar import SHOW, SUITABLE, Named, Question, condition_of, leftovers, moods_of, read_phrases
 from animerag.query.intents import Likely, carrying_words, has_cue
-from animerag.query.lexicon import Gazetteer, Mood, Unapplied, lexicon
-from animerag.query.plan import EVERYTHING, And, Or, Plan, both, either, parts_of
+from animerag.query.lexicon import Gazetteer, Unapplied, lexicon
+from animerag.query.parts import read_season_counts
+from animerag.query.plan import EVERYTHING, And, Not, Or, Plan, Predicate, both, either, negated, parts_of
 from animerag.query.ranks import read_orders
 from animerag.query.recognition import recognise, uses_field
 from animerag.query.slots import (
@@ -42,9 +43,14 @@ _LENDING: dict[Intent, tuple[str, ...]] = {
     "help": ("field",),
 }
 _SPARE = 3  # words that a question about the whole may have beside what is understood
+_THEN = re.compile(
+    r"\b((?:more|less|fewer|better|worse|long|short|high|low|old|new|great|larg|small|earli|lat)\w*) then\b"
+)
 _GIVE = re.compile(r"^(?:please )?(?:give|show|find|suggest|recommend|pick|name)\b")
+_TELL_ME = re.compile("教えて|選んで|挙げて|見せて")
 _SO_MANY = re.compile(
-    r"\b(?P<n>[2-8]|two|three|four|five|six|seven|eight) (?=(?:[\w-]+ ){0,3}(?:movies|films|shows|anime|series|titles|things|ones|ovas)\b)"
+    r"\b(?P<n>[2-8]|two|three|four|five|six|seven|eight) (?=(?:[\w-]+ ){0,3}(?:movies|films|shows|anime|series|titles|things|ones|ovas|comedies|dramas|romances|mysteries|thrillers|classics)\b)"
+    r"|(?P<ja>\d{1,2})(?:本|作品|つ|個)(?=.{0,4}(?:教えて|おすすめ|選んで|挙げて|見せて))"
 )
 _VERSUS = re.compile(r"\b(?:vs|versus|compared (?:to|with))\b")
 _MORE_OF = re.compile(
@@ -77,31 +83,39 @@ def read(question: str, names: Sequence[Named], vocabulary: Gazetteer, today: in
     for place, name in reversed(list(enumerate(names))):
         masked = masked[: name.start] + _PLACEHOLDERS[place % len(_PLACEHOLDERS)] + masked[name.end :]
         text = text[: name.start] + SHOW * (name.end - name.start) + text[name.end :]
-    reading = Question(text)
+    reading = Question(_THEN.sub(r"\1 than", text))
     missing = missing_topics(reading, vocabulary)
+    seasons = EVERYTHING if names else read_season_counts(reading)
     slots = read_slots(reading, names, vocabulary)
     relative = relative_conditions(reading, names, slots)
     scored = own_scores(reading)
     mine = own_list(reading) or ([EVERYTHING] if scored else [])
     slots.update(read_orders(reading, len(names), slots.get("reference", "")))
-    if not names and (has_cue("recommend", reading.text) or _GIVE.match(reading.text)) and "limit" not in slots:
+    asks_for_some = has_cue("recommend", reading.text) or _GIVE.match(reading.text) or _TELL_ME.search(reading.text)
+    if not names and asks_for_some and "limit" not in slots:
         many = reading.take(_SO_MANY, "limit")
         if many:
-            slots["limit"] = int(many["n"]) if many["n"].isdigit() else lexicon()["numbers"][many["n"]]
+            said = many["n"] or many["ja"]
+            slots["limit"] = int(said) if said.isdigit() else lexicon()["numbers"][said]
     if not names and has_cue("recommend", reading.text) and (minutes := time_budget(reading)):
         slots["minutes"] = minutes
     more = _MORE_OF.search(reading.text)
     read_phrases(reading, vocabulary, today)
-    condition = both(condition_of(reading), *relative)
+    condition = both(condition_of(reading), seasons, *relative)
     intent, by_rule = recognise(reading, names, condition=condition, slots=slots, missing=missing, mine=mine)
+    if intent == "watch_order" and slots.get("field") == "skip":
+        # "Can I skip the OVAs" asks about the OVAs.
+        condition = both(*(negated(part) if isinstance(part, Not) else part for part in parts_of(condition)))
     condition = both(condition, *scored)
     kinds = [*(condition.parts if isinstance(condition, And | Or) else ())]
     if more and not names and len(kinds) > 1 and not scored:
         condition = either(*kinds)
         slots |= {"measure": "count", "group": "each"}
         intent, by_rule = "stats", True
-    if intent == "stats" and isinstance(condition, Or) and _VERSUS.search(reading.text) and not slots.get("group"):
-        slots["group"] = "each"
+    if intent in ("stats", "count") and isinstance(condition, Or) and _VERSUS.search(reading.text):
+        slots.setdefault("measure", "count")
+        slots["group"] = slots.get("group") or "each"
+        intent = "stats"
     if intent in ("my_list", "field") and mine:
         condition = both(condition, *mine)
     return Reading(
@@ -132,11 +146,15 @@ def plan_of(reading: Reading, likely: Likely | None = None) -> Plan:
             condition, missing = both(condition, *lent.mine), missing or lent.missing
             text = intent in _SEARCHING
     left, ignored = leftovers(reading.question, carrying_words(intent))
-    moods = tuple(dict.fromkeys(claim.value.name for claim in reading.question.claims if isinstance(claim.value, Mood)))
+    moods, avoided = moods_of(reading.question)
+    for name in avoided:
+        unwanted = _unwanted(name)
+        condition = both(condition, unwanted)
+        ignored = ignored if parts_of(unwanted) else [*ignored, f"not {name}"]
     if intent == "recommend" and SUITABLE in parts_of(condition):
         moods = (*moods, "for children")
     preferred: Condition = EVERYTHING
-    if intent == "stats":
+    if intent == "stats" or (decided == "examples" and not text):
         ignored, text = [*ignored, *left], False
     if intent == "lookup":
         condition, preferred = EVERYTHING, condition
@@ -157,6 +175,11 @@ def plan_of(reading: Reading, likely: Likely | None = None) -> Plan:
         overruled=overruled,
         **slots,
     )
+
+
+def _unwanted(mood: str) -> Condition:
+    """Return what a mood that is not wanted leaves out: the tags that bring it about."""
+    return both(*(Not(Predicate("tag", "=", tag)) for tag in lexicon()["moods"][mood].get("brings", ())))
 
 
 def placed_words(reading: Reading) -> list[tuple[str, str]]:

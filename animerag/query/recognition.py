@@ -46,6 +46,7 @@ _LACKING = re.compile(
 _ASKS_FOR_SHOWS = re.compile(
     r"^(?:please |can you |could you )?(?:show|list|give|display|find|name|print|enumerate|zeig)\b|^(?:what|which)\b(?!.?s\b)(?! (?:happens|is|was|are)\b)|^(?:all|every|everything|any|anything)\b|^(?:have you|do you|do i|do we|are there|is there)\b"
 )
+_LISTING = re.compile(r"\b(?:list|listing|overview) of\b")
 _ALL_OF = re.compile(r"\b(?:all|every|everything|list|how many|which|complete)\b|全")
 _IN_MINE = (
     r"(?:in|part of) (?:my|the|our|your|this) (?:anime )?(?:collection|library|catalogu?e|database|shelf|shelves)"
@@ -59,6 +60,7 @@ _OWNED_TITLE = re.compile(
 _SEASON_EXISTS = re.compile(
     r"^(?:is|are|was|were) there(?: an?| any)?\s+§\d+|^(?:does|do|did|has|have|is) .{1,60}\s§\d+\W*$|^(?:do|have) (?:i|we) (?:have|own|got)\b.*§\d+|§\d+.{0,30}\b(?:exists?|available|out yet)\b|§\d+[はが]?(?:ある|あります|出て)"
 )
+_THAN_A_SEASON = re.compile(r"\bthan\s+§\d")
 _OCCASION = re.compile(
     r"\bfor (?:an? |our |my |the )?(?:first |cosy |cozy |rainy |lazy |quiet )*(?:date|weekend|tonight|halloween|christmas|party|(?:movie|family|date|girls|boys) night|evening|beginners?|newcomers?|girlfriend|boyfriend|wife|husband|mom|mum|dad|parents)\b"
 )
@@ -74,6 +76,7 @@ _TIED = re.compile(
 )
 _DESCRIBES = re.compile(r"^(?:an?|that|the one)\b")
 _TELLS = re.compile(r"\b(?:about|where|who|whose|in which)\b")  # a plot follows
+_LEFT_OF_A_LIST = 3  # words beside its conditions that a long list may have
 _FEW, _MANY = 3, 6  # words beside the conditions of a list; a plot has more
 _OF_TWO = re.compile(
     r"^(?:and )?which (?:one )?(?:lasted|ran|is|was|has|had|came|started|ended|aired|got) (?:\w+ )?(?:longer|shorter|newer|older|better|earlier|later|more|fewer|higher|lower)\b|\bof the (?:two|both)\b|どちら|どっち"
@@ -100,7 +103,7 @@ def recognise(
     text, named = reading.text.strip(), bool(names)
     left, _ = leftovers(reading)
     words = len(text.split())
-    if words > _LONG:
+    if words > _LONG and (condition == EVERYTHING or len(left) > _LEFT_OF_A_LIST):
         return "lookup", True
     if has_cue("help", text) and not named and condition == EVERYTHING:
         slots["field"] = next((name for name, pattern in _SMALL_TALK.items() if pattern.search(text)), None)
@@ -139,6 +142,10 @@ def _of_franchise(names: Sequence[Named], condition: Condition, slots: Slots, te
     """Recognise what is asked of a franchise: its order, what comes next, its seasons, its parts of a kind."""
     named, refers = bool(names), bool(slots.get("reference"))
     words = len(text.split())
+    if slots.get("measure"):
+        return None
+    if slots.get("franchise") and slots.get("order"):
+        return "superlative"
     if has_cue("watch_order", text) and (named or refers or words <= _SHORT or _ORDERLY.search(text)):
         slots["field"] = "skip" if _SKIP.search(text) else "story" if _STORY.search(text) else None
         return "watch_order"
@@ -148,7 +155,7 @@ def _of_franchise(names: Sequence[Named], condition: Condition, slots: Slots, te
             return "next"
         if has_cue("similar", text) and not slots.get("relative_shows"):
             return "similar"
-    if named and "number" in slots and _SEASON_EXISTS.search(text):
+    if named and "number" in slots and _SEASON_EXISTS.search(text) and not _THAN_A_SEASON.search(text):
         slots.pop("field", None)
         return "seasons"
     if not named and not refers and words <= _SHORT + 2 and _SEASONS_OF.search(text):
@@ -163,7 +170,7 @@ def _of_franchise(names: Sequence[Named], condition: Condition, slots: Slots, te
     one = len({name.ids[0] for name in names}) == 1
     if one and _RELATED.search(text):
         slots["franchise"] = True
-        return "list"
+        return "count" if has_cue("count", text) else "list"
     of_a_kind = one and uses_field(condition, "type") and not slots.get("relative_shows")
     if of_a_kind and (_EXISTS.search(text) or _HAS.search(text)):
         slots["franchise"] = True
@@ -216,6 +223,10 @@ def _of_catalogue(
         return "superlative", True
     if has_cue("count", text):
         return "count", not left
+    if _LISTING.search(text) and condition != EVERYTHING and not left:
+        return "list", True
+    if slots.get("limit") and order is None and condition != EVERYTHING and not left:
+        return "recommend", True
     moods = _moods(reading)
     if has_cue("recommend", text) and (
         moods

@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 _TYPES = {"movie": "movies", "ova": "OVAs", "tv": "TV series", "special": "specials", "web": "web series"}
 _MORE_THAN = {"<": "under {}", "<=": "at most {}", "=": "exactly {}", ">": "over {}", ">=": "at least {}"}
 _YEARS = {"<": "before {}", "<=": "until {}", "=": "from {}", ">": "after {}", ">=": "since {}"}
-_UNITS = {"episodes": "with {} episodes", "votes": "with {} votes", "rating": "rated {}", "duration": "with {} minutes"}
+_UNITS = {
+    "episodes": "with {} episodes",
+    "votes": "with {} votes",
+    "rating": "rated {}",
+    "duration": "with {} minutes",
+    "seasons": "with {} seasons",
+}
 _NOUNS = {
     "episodes": "an episode count",
     "tag": "tags",
@@ -36,6 +42,7 @@ _ORDERS = {
     ("votes", False): "least popular",
     ("year", True): "newest",
     ("year", False): "oldest",
+    ("seasons", True): "most seasons",
     ("underrated", True): "underrated",
     ("file_size", True): "largest on disk",
     ("file_size", False): "smallest on disk",
@@ -160,7 +167,8 @@ def _compared(one: Predicate, value: str | float) -> str:
         return f"ended {words.replace('from', 'in')}" if one.field == "end_year" else words
     if one.field in _UNITS:
         number = f"{value:,}" if one.field == "votes" and isinstance(value, int) else value
-        return _UNITS[one.field].format(_MORE_THAN[one.operator].format(number))
+        words = _UNITS[one.field].format(_MORE_THAN[one.operator].format(number))
+        return words.removesuffix("s") if value == 1 and one.field in ("episodes", "seasons") else words
     if one.field == "season":
         return f"from {value}"
     if one.field == "status":
@@ -184,6 +192,11 @@ def _compared(one: Predicate, value: str | float) -> str:
     return str(value)
 
 
+def ordered_by(order: Order) -> str:
+    """Return an order in words: "highest rated"."""
+    return _ORDERS.get((order.field, order.descending), order.field)
+
+
 def _order(order: Order, limit: int | None) -> str:
-    words = _ORDERS.get((order.field, order.descending), order.field)
+    words = ordered_by(order)
     return f"{limit} {words}" if limit else words

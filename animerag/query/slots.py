@@ -7,10 +7,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from animerag.query.cue_tables import pattern_of
 from animerag.query.grammar import SHOW
 from animerag.query.lexicon import lexicon, missing_patterns
 from animerag.query.plan import EVERYTHING, Of, Predicate, either
-from animerag.query.ranks import pattern_of
 from animerag.query.references import read_reference
 
 if TYPE_CHECKING:
@@ -27,14 +27,14 @@ _RELATION: tuple[tuple[re.Pattern[str], FieldName, Operator], ...] = (
     (re.compile(rf"\b(?:shorter than|fewer episodes than|less episodes than) (?:the )?({SHOW}+)"), "episodes", "<"),
     (
         re.compile(
-            rf"\b(?:better than|rated (?:higher|better|above) than|rated above|higher rated than|better rated than|higher than) (?:the )?({SHOW}+)"
+            rf"\b(?:better than|(?:rated|an? (?:rating|score)|rating|score) (?:higher|better|above) than|rated above|higher rated than|better rated than|(?:higher|better) (?:rating|score) than|higher than) (?:the )?({SHOW}+)"
         ),
         "rating",
         ">",
     ),
     (
         re.compile(
-            rf"\b(?:worse than|rated (?:lower|worse|below) than|rated below|lower rated than) (?:the )?({SHOW}+)"
+            rf"\b(?:worse than|(?:rated|rating|score) (?:lower|worse|below) than|rated below|lower rated than|(?:lower|worse) (?:rating|score) than|lower than) (?:the )?({SHOW}+)"
         ),
         "rating",
         "<",
@@ -55,6 +55,7 @@ _RELATION: tuple[tuple[re.Pattern[str], FieldName, Operator], ...] = (
     ),
     (re.compile(rf"\b(?:same year as|from the year of) ({SHOW}+)"), "year", "="),
     (re.compile(rf"\b(?:more popular than|more votes than) ({SHOW}+)"), "votes", ">"),
+    (re.compile(rf"\b(?:less popular than|(?:fewer|less) votes than) ({SHOW}+)"), "votes", "<"),
     (re.compile(rf"({SHOW}+)より(?:も)?(?:長い|話数の多い)"), "episodes", ">"),
     (re.compile(rf"({SHOW}+)より(?:も)?(?:短い|話数の少ない)"), "episodes", "<"),
     (re.compile(rf"({SHOW}+)より(?:も)?(?:評価[がの]高い|面白い)"), "rating", ">"),
@@ -63,6 +64,21 @@ _RELATION: tuple[tuple[re.Pattern[str], FieldName, Operator], ...] = (
     (re.compile(rf"({SHOW}+)より(?:も)?(?:古い|前の)"), "year", "<"),
     (re.compile(rf"({SHOW}+)より(?:も)?人気(?:の|が)ある?"), "votes", ">"),
 )
+_GOES_ON = r"\b(?:and|but|or)(?: also)?(?: with| has| have| are| is)?(?: an?)? (?:{})\b(?! than)"
+# Bounds that go on from one that names the show: "rated lower than X and with more votes".
+_MORE_OF_IT: tuple[tuple[re.Pattern[str], FieldName, Operator], ...] = tuple(
+    (re.compile(_GOES_ON.format(words)), field, operator)  # type: ignore[misc]
+    for words, field, operator in (
+        ("more (?:votes|popular)", "votes", ">"),
+        ("(?:fewer|less) (?:votes|popular)", "votes", "<"),
+        ("(?:more episodes|longer)", "episodes", ">"),
+        ("(?:fewer|less) episodes|shorter", "episodes", "<"),
+        ("(?:higher|better) (?:rated|ratings?|scores?)|rated (?:higher|better)", "rating", ">"),
+        ("(?:lower|worse) (?:rated|ratings?|scores?)|rated (?:lower|worse)", "rating", "<"),
+        ("newer|more recent", "year", ">"),
+        ("older", "year", "<"),
+    )
+)  # fmt: skip
 _AIRED_AFTER = re.compile(
     r"\b(?:aired|started|came out|was released|ended|premiered|newer|older|later|earlier|recent|before)\b"
 )
@@ -153,6 +169,9 @@ def relative_conditions(reading: Question, names: Sequence[Named], slots: Slots)
             continue
         reading.claim(match.start(), match.end(), "relative")
         found.append(Predicate(field, operator, Of(names[0].ids[0])))
+    for pattern, field, operator in _MORE_OF_IT if found else ():
+        if reading.take(pattern, "relative"):
+            found.append(Predicate(field, operator, Of(names[0].ids[0])))
     if found:
         slots["relative_shows"] = True
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections import defaultdict
 from dataclasses import dataclass, replace
@@ -34,7 +35,7 @@ _BY = {
     "my_score": "your score",
     "difference": "how far your score is from the rating",
 }
-_IN_ORDER = ("decade", "year", "season")  # groups that have an order of their own
+_IN_ORDER = ("decade", "year", "season", "rating")  # groups that have an order of their own
 _SEASONS = {"winter": "1", "spring": "2", "summer": "3", "fall": "4"}
 _MEASURES: dict[str, Callable[[Sequence[float]], float]] = {
     "average": statistics.fmean,
@@ -70,7 +71,7 @@ def measure(plan: Plan, table: FieldIndex, filters: Filters, *, japanese: bool) 
             groups[phrase(part, table.title_of, japanese=japanese)] = list(filter(matcher(part, table), shows))
         shows = list({show.id: show for group in groups.values() for show in group}.values())
     for show in shows if plan.group != "each" else ():
-        for name in _groups_of(show, plan.group):
+        for name in _groups_of(show, plan.group, table):
             groups[name].append(show)
     if plan.measure == "distinct":
         return _distinct(plan, groups, labels, japanese=japanese)
@@ -122,7 +123,7 @@ def best_of_each(plan: Plan, table: FieldIndex, filters: Filters, *, japanese: b
     sort = Sort(field=plan.order.field, descending=plan.order.descending)
     groups: dict[str, list[str]] = defaultdict(list)
     for show in selected(plan, table, filters)[0]:
-        for name in _groups_of(show, plan.group):
+        for name in _groups_of(show, plan.group, table):
             groups[name].append(show.id)
     ranked = {name: table.ordered(ids, sort) for name, ids in groups.items()}
     sizes = {name: float(len(ids)) for name, ids in ranked.items() if ids}
@@ -184,7 +185,7 @@ def _distinct(plan: Plan, groups: Mapping[str, Sequence[Show]], labels: Sequence
     )
 
 
-def _groups_of(show: Show, group: str) -> Iterator[str]:
+def _groups_of(show: Show, group: str, table: FieldIndex) -> Iterator[str]:
     if not group:
         yield ""
     elif group == "tag":
@@ -194,6 +195,13 @@ def _groups_of(show: Show, group: str) -> Iterator[str]:
     elif group == "decade":
         if show.year:
             yield f"{show.year // 10 * 10}s"
+    elif group == "franchise":
+        if show.id in table.franchises.franchise:
+            yield table.franchises.franchise[show.id]
+    elif group == "rating":
+        if show.rating:
+            low = math.floor(show.rating)
+            yield f"{low} to {low + 1}"
     elif group == "type":
         if show.type:
             yield TYPE_LABELS[show.type]

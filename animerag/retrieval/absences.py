@@ -6,8 +6,10 @@ import re
 from typing import TYPE_CHECKING
 
 from animerag.discovery.collection import listed
+from animerag.query.field_values import statement
 from animerag.query.lexicon import lexicon
-from animerag.query.plan import both, comparisons
+from animerag.query.names import unnamed_rival
+from animerag.query.plan import both, comparisons, parts_of
 from animerag.text.cleaning import is_japanese
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ _NO_LIST = (
     "The catalogue does not know what you have watched. Import your MyAnimeList export (XML) in Upload and ask again.",
     "視聴状況の記録がありません。MyAnimeListのエクスポート（XML）をアップロードすると答えられます。",
 )
+_COMPARED = ("year", "episodes", "rating")  # fields of the show that is there
 OF_FRANCHISES = ("watch_order", "seasons", "next", "similar")  # intents that need a show
 
 
@@ -38,11 +41,28 @@ def absence_of(
         return _NO_LIST[japanese], ("watch status",), False
     wants_a_show = plan.intent in OF_FRANCHISES or plan.field == "owned"
     if wants_a_show and not plan.shows and plan.text and plan.field != "missing":
-        as_typed = re.search(re.escape(plan.text), question, re.IGNORECASE)
-        return no_title(as_typed.group() if as_typed else plan.text, japanese=japanese), (), False
+        return no_title(as_written(plan.text, question), japanese=japanese), (), False
+    if plan.intent in ("lookup", "compare") and len(plan.shows) == 1 and not parts_of(plan.preferred):
+        rival = unnamed_rival(question.lower(), [(match.start, match.end) for match in named])
+        if rival and set(rival.split()) & set(plan.text.split()):
+            return _no_rival(as_written(rival, question), named, table, japanese=japanese), (), False
     if named and named[0].season_missing and plan.number is not None and plan.intent not in ("seasons", "next"):
         return _no_such_season(named[0], table, japanese=japanese), (), False
     return "", (), False
+
+
+def as_written(words: str, question: str) -> str:
+    """Return words of a question with its capitals."""
+    match = re.search(re.escape(words), question, re.IGNORECASE)
+    return match.group() if match else words
+
+
+def _no_rival(words: str, named: Sequence[AliasMatch], table: FieldIndex, *, japanese: bool) -> str:
+    """Say that one of two shows that are compared is not there, and what is known of the other."""
+    facts = " ".join(
+        statement(show, name, table, japanese=japanese) for name in _COMPARED if (show := table.show(named[0].id))
+    )
+    return f"{no_title(words, japanese=japanese)} {facts}".strip()
 
 
 def not_recorded(topics: Sequence[str], shows: Sequence[str], *, japanese: bool) -> str:

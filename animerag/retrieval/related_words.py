@@ -28,6 +28,10 @@ class RelatedWords:
         self._place = {word: place for place, word in enumerate(words)}
         self._ends, self._related, self._nearness = ends, related, nearness
 
+    def __contains__(self, word: str) -> bool:
+        """Tell whether a folded word is among the most used ones."""
+        return word in self._place
+
     def of(self, word: str) -> dict[str, float]:
         """Return a folded word and those related to it, each with its nearness from 0 to 1; the word itself has 1."""
         found = {word: 1.0}

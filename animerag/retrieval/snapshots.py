@@ -61,7 +61,8 @@ class CatalogueSnapshot:
         the owner's list. A first snapshot takes them from `file`, or writes it.
         """
         shows = show_fields.shows_of(rows)
-        table = FieldIndex(shows)
+        franchises = Franchises(shows)
+        table = FieldIndex(shows, franchises.facts)
         texts = texts_key(rows)
         if before is not None and before.texts == texts:
             aliases, statistics = before.aliases, before.statistics
@@ -73,7 +74,7 @@ class CatalogueSnapshot:
             revision=revision,
             aliases=aliases,
             table=table,
-            franchises=Franchises(shows),
+            franchises=franchises,
             vocabulary=vocabulary(table.tags, recorded),
             statistics=statistics,
             shows_restricted=shows_restricted,

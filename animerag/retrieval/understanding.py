@@ -12,16 +12,20 @@ from animerag.models.retrieval import Ambiguity, FactAnswer
 from animerag.models.shows import NamedShow
 from animerag.query.execution import matcher, selected
 from animerag.query.lexicon import lexicon
+from animerag.query.misspellings import Spelling, respelt
 from animerag.query.plan import EVERYTHING, Plan, parts_of
 from animerag.query.rendering import labelled
+from animerag.query.title_spellings import folded
 from animerag.retrieval.absences import absence_of
 from animerag.retrieval.planning import Examples, in_conversation, in_full, searchable, titled, with_titled, without
+from animerag.retrieval.related_words import related_words
 from animerag.text.cleaning import is_japanese
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
+    from animerag.discovery.collection import Collection
     from animerag.models.answers import Turn
     from animerag.query.field_index import FieldIndex
     from animerag.query.intents import Likely
@@ -112,19 +116,22 @@ def understand(
     questions that no cue decides, by `undecided`.
     """
     table = catalogue.table
+    typed, (question, corrected) = question, spelt(question, matches, catalogue)
+    if corrected:
+        matches = catalogue.aliases.match(question)
     matches = [match for match in matches if table.allows(match.id, filters)]
     collection = catalogue.collection(japanese=is_japanese(question))
     examples = Examples(likely or {})
     plan, leaned = in_conversation(question, matches, catalogue, history, examples)
     plan = searchable(titled(resolved(without(plan, ignore), collection), question, catalogue))
     named = [match for match in matches if match.named]
-    plan = with_titled(plan, named, question, table)
+    plan = replace(with_titled(plan, named, question, table), respelt=corrected)
     if plan.shows and not {match.id for match in named} & set(plan.shows):
         named = []
     missing, not_recorded, beyond = absence_of(question, plan, named, table)
     answerable = not missing and not beyond
     waits = answerable and needs_likeness(plan, collection)
-    fact = answer(plan, collection, filters) if answerable and not waits else None
+    fact = _answered(plan, collection, filters) if answerable and not waits else None
     lead = _lead(plan, fact, named)
     allowed = _allowed(plan, table, filters)
     if allowed is not None:
@@ -147,7 +154,7 @@ def understand(
         not_recorded=not_recorded,
         ambiguities=() if leaned else _ambiguities(named, table),
         missing=missing,
-        standalone=in_full(question, plan, table) if leaned else "",
+        standalone=in_full(question, plan, table) if leaned else question if question != typed else "",
         undecided=tuple(examples.asked),
     )
 
@@ -157,12 +164,38 @@ def finished(
 ) -> QuestionReading:
     """Return the reading with the answer that had to wait for what a search measured."""
     collection = catalogue.collection(likeness, japanese=is_japanese(question))
-    fact = answer(reading.plan, collection, reading.filters)
+    fact = _answered(reading.plan, collection, reading.filters)
     if fact is None:
         return reading
     return replace(
         reading, fact=fact, needs_likeness=False, lead=tuple(_sources_of(reading.plan, fact)), led_by=_led_by(fact)
     )
+
+
+def spelt(
+    question: str, matches: Sequence[AliasMatch], catalogue: CatalogueSnapshot
+) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """Return the question with misspelt words as they are meant, and these words as typed and as read."""
+    aliases, english = catalogue.aliases, related_words()
+    covered = {word for match in matches for word in folded(match.phrase).casefold().split()}
+
+    spelling = Spelling(
+        phrases=catalogue.vocabulary.phrases,
+        covered=covered,
+        is_used=lambda word: word in aliases.words or aliases.is_ordinary(word),
+        is_word=english.__contains__,
+    )
+    text, words = respelt(question, spelling)
+    return text, tuple((one.typed, one.read) for one in words)
+
+
+def _answered(plan: Plan, collection: Collection, filters: Filters) -> FactAnswer | None:
+    """Return what the catalogue answers, with a remark on words that were read as others."""
+    fact = answer(plan, collection, filters)
+    if fact is None or not plan.respelt:
+        return fact
+    said = ", ".join(f"“{typed}” as “{read}”" for typed, read in plan.respelt)
+    return replace(fact, remarks=(*fact.remarks, collection.say(f"Read {said}.", f"読み替え：{said}")))
 
 
 def best_matches(reading: QuestionReading, question: str, ids: Sequence[str]) -> FactAnswer | None:

@@ -120,4 +120,5 @@ SHOWS = [
 
 
 def collection(shows=SHOWS, **options):
-    return Collection(table=FieldIndex(shows), franchises=Franchises(shows), **options)
+    franchises = Franchises(shows)
+    return Collection(table=FieldIndex(shows, franchises.facts), franchises=franchises, **options)

@@ -56,6 +56,14 @@ def test_a_field_is_said_or_said_to_be_unknown(show, field, value, words):
     assert (fact.value, fact.heading, fact.ids) == (value, words, (show,))
 
 
+def test_fields_are_answered_together_and_unknown_ones_said():
+    plan = Plan(intent="field", shows=("3",), field="year", fields=("year", "episodes"))
+    fact = value_answer(plan, TABLE, japanese=False)
+
+    assert (fact.value, fact.field) == ("1999; unknown", "year")
+    assert fact.heading == "**Endless** aired in 1999. The catalogue does not say how many episodes **Endless** has."
+
+
 @pytest.mark.parametrize(
     ("show", "condition", "value", "words"),
     [

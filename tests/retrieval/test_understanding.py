@@ -188,3 +188,17 @@ def test_all_of_a_title_has_what_relations_do_not_tie():
     reading = understand("List all Comet series", catalogue.aliases.match("List all Comet series"), catalogue)
 
     assert set(reading.fact.ids) == {"1", "2", "3"}
+
+
+def test_a_misspelt_word_is_read_as_it_is_meant_and_that_is_said():
+    reading = ask("comdy anime")
+
+    assert reading.plan.respelt == (("comdy", "comedy"),)
+    assert reading.standalone == "comedy anime"
+    assert (reading.fact.ids, reading.fact.remarks) == (("side",), ("Read “comdy” as “comedy”.",))
+
+
+def test_a_comparison_with_a_show_that_is_not_there_says_so():
+    missing = ask("Is Farewell older than Zorro Princess?").missing
+
+    assert missing.startswith("“Zorro Princess” is not in your catalogue. **Farewell** aired in 2001.")

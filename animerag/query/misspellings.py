@@ -1,0 +1,117 @@
+"""Ordinary words of a question, spelt as they are meant: "horor movies" asks for horror, "Sportanime" for sport.
+
+Only words that no title, no synopsis and no dictionary has are changed, and only into words that mean something here.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from rapidfuzz import process
+from rapidfuzz.distance import OSA
+
+from animerag.query.intents import examples
+from animerag.query.lexicon import carrying, lexicon
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from animerag.query.lexicon import Meaning
+
+_WORD = re.compile(r"[^\W\d_]+")
+_QUOTED = re.compile(r"[\"“„«][^\"“”„«»]*[\"”“»]")
+_SHORTEST = 5  # letters; in shorter words one wrong letter makes another word
+_SWAPPED = 4  # letters from which two may have changed places
+_SWAPPED_IN_A_WORD = 6  # the same in lists of common words, which have common slips of the fingers too
+_TWICE = 8  # letters from which two may be wrong
+_MEANT_FROM = 4  # letters of a word that a misspelt one may stand for
+_MOST_WORDS = 40  # longer questions describe plots, whose words are searched for as they are
+_COMPOUND = re.compile(r"(?P<head>\w{3,}?)(?P<tail>anime|filme?n?|serien?)")
+_GERMAN = re.compile(
+    r"\b(?:mit|aus|mir|und|ohne|alle[ns]?|welche[rsn]?|wie|zeige?|nach|der|die|das|keine?|habe|seit)\b", re.IGNORECASE
+)
+_BESIDE = "seventies eighties nineties noughties decade decades highest lowest longest shortest oldest newest latest"
+
+
+@dataclass(frozen=True, slots=True)
+class Respelling:
+    """A word as it was typed and as it is read."""
+
+    typed: str
+    read: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spelling:
+    """What is known of folded words.
+
+    `phrases` mean something in the catalogue, `covered` are words of titles that the question names. `is_used` tells
+    whether the catalogue's own texts have a word, `is_word` whether it is a common word of the language.
+    """
+
+    phrases: Mapping[str, Meaning]
+    covered: Collection[str]
+    is_used: Callable[[str], bool]
+    is_word: Callable[[str], bool]
+
+
+def respelt(question: str, spelling: Spelling) -> tuple[str, tuple[Respelling, ...]]:
+    """Return the question with its misspelt words as they are meant, and which these are."""
+    words = list(_WORD.finditer(question))
+    if len(words) > _MOST_WORDS or not question:
+        return question, ()
+    quoted = [found.span() for found in _QUOTED.finditer(question)]
+    # German nouns have capitals.
+    shouted = not any(letter.islower() for letter in question) or bool(_GERMAN.search(question))
+    respellings: list[Respelling] = []
+    text = question
+    for place, match in reversed(list(enumerate(words))):
+        typed = match.group()
+        if any(start <= match.start() < end for start, end in quoted) or not typed.isascii():
+            continue
+        if typed != typed.lower() and not (shouted or (place == 0 and typed[1:].islower())):
+            continue  # a capital makes it a name
+        read = _meant(typed.casefold(), spelling)
+        if read:
+            respellings.insert(0, Respelling(typed, read))
+            text = text[: match.start()] + read + text[match.end() :]
+    return text, tuple(respellings)
+
+
+def _meant(word: str, spelling: Spelling) -> str | None:
+    """Return what a folded word stands for; None where it is right, or like nothing."""
+    right = word in spelling.covered or word in _meaningful() or word in spelling.phrases
+    if len(word) < _SWAPPED or right or spelling.is_used(word):
+        return None
+    compound = _COMPOUND.fullmatch(word)
+    if compound and compound["head"] in spelling.phrases:
+        return f"{compound['head']} {compound['tail']}"
+    known = spelling.is_word(word)
+    if known and len(word) < _SWAPPED_IN_A_WORD:
+        return None
+    wrong = 1 if known or len(word) < _TWICE else 2
+    # Typists get the first letter right, and names differ in it.
+    near = sorted(
+        other
+        for other in {*_meaningful(), *(one for phrase in spelling.phrases for one in phrase.split())}
+        if other[0] == word[0] and len(other) >= _MEANT_FROM and abs(len(other) - len(word)) <= wrong
+    )
+    if word in near:
+        return None
+    if known or len(word) < _SHORTEST:
+        near = [other for other in near if sorted(other) == sorted(word)]
+    best = process.extractOne(word, near, scorer=OSA.distance, score_cutoff=wrong)
+    return best[0] if best else None
+
+
+@cache
+def _meaningful() -> frozenset[str]:
+    """Return the words that say what a question asks: those of its examples, numbers, seasons, months and the like."""
+    tables = lexicon()
+    words = {word for _, example in examples() for word in _WORD.findall(example.lower()) if word.isascii()}
+    words |= {word for names in tables["seasons"].values() for word in names if word.isascii()}
+    words |= set(tables["numbers"]) | set(_BESIDE.split()) | carrying()
+    return frozenset(word for word in words if word.isascii() and len(word) > 1)

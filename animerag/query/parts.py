@@ -1,0 +1,59 @@
+"""Seasons, parts and franchises in a question: "the longest season of X", "shows with more than two seasons". Pure."""
+
+# ruff: noqa: E501 - patterns read better whole
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from animerag.query.grammar import SHOW
+from animerag.query.intents import has_cue
+from animerag.query.plan import EVERYTHING, Predicate
+
+if TYPE_CHECKING:
+    from animerag.query.grammar import Question
+    from animerag.query.plan import Condition
+
+_PART = re.compile(
+    r"\b(?:seasons?|parts?|entr(?:y|ies)|instal?lments?|movies?|films?|ovas?|specials?|spin-?offs?)\b|期|シーズン|映画"
+)
+_SEASON = re.compile(r"\bseasons?\b|期|シーズン")
+_RANKED = re.compile(
+    r"\b(?:best|worst|top|highest|lowest|longest|shortest|newest|latest|oldest|most|fewest|least)\b|一番|いちばん|最も|最高|最長|最新"
+)
+_HAVE_SEASON = re.compile(
+    r"\b(?:with|have|has|having|got|get|gets|received)(?: an?| the| their| its)?\s+§(?P<n>\d)\b(?!\s+(?:of|from))"
+)
+_ONE_SEASON = re.compile(r"\b(?:only|just|exactly|a single)\s+§1\b(?!\s+(?:of|from))|\b(?:an? |the )?single season\b")
+_NO_SEASON = re.compile(
+    r"\b(?:without|with no|have no|has no|no|never got|(?:don.?t|doesn.?t|do not|does not) have)(?: an?| the)?\s+§(?P<n>\d)\b(?!\s+(?:of|from))"
+)
+_BEST_SERIES = re.compile(
+    rf"\b(?:best|worst|top|(?:highest|lowest|best|worst)[ -]rated|longest|shortest|newest|latest|oldest|most popular) (?:the )?{SHOW}+\W*\s(?:series|shows?|anime|titles?|ones?)\b"
+)
+_NOT_PARTS = ("similar", "next", "watch_order")  # intents that a title and "best" may also stand in
+
+
+def asks_for_best_part(reading: Question) -> bool:
+    """Tell whether a question that names a show asks which of its parts comes first in an order."""
+    text = reading.text
+    part = _PART.search(text) or _BEST_SERIES.search(text)
+    ranked = _RANKED.search(text) and part and not re.match(r"(?:is|was|are|does|did|has)\b", text)
+    return bool(ranked) and not any(has_cue(intent, text) for intent in _NOT_PARTS)  # type: ignore[arg-type]
+
+
+def asks_for_seasons_only(text: str) -> bool:
+    """Tell whether the parts in question are series rather than films or specials."""
+    return bool(_SEASON.search(text))
+
+
+def read_season_counts(reading: Question) -> Condition:
+    """Read how many seasons the shows of a list have, where the number is that of a season: "with a second season"."""
+    if reading.take(_ONE_SEASON, "seasons"):
+        return Predicate("seasons", "=", 1)
+    if match := reading.take(_NO_SEASON, "seasons"):
+        return Predicate("seasons", "<", int(match["n"]))
+    if match := reading.take(_HAVE_SEASON, "seasons"):
+        return Predicate("seasons", ">=", int(match["n"]))
+    return EVERYTHING

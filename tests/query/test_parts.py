@@ -1,0 +1,170 @@
+"""Several fields at once, parts of a franchise in an order, and how many seasons a show has."""
+
+import pytest
+
+from animerag.query.names import unnamed_rival
+from animerag.query.plan import Order
+from tests.query.test_reading import understood
+
+
+@pytest.mark.parametrize(
+    ("question", "fields"),
+    [
+        ("when did Monster air and how many episodes does it have", ("year", "episodes")),
+        ("rating and type of Monster", ("rating", "type")),
+        ("genres, year and score of Monster", ("tag", "year", "rating")),
+        ("Monster episodes & votes", ("episodes", "votes")),
+        ("how long is Monster and is it finished", ("episodes", "status")),
+        ("Monsterの評価と話数", ("rating", "episodes")),
+    ],
+)
+def test_fields_are_asked_for_together(question, fields):
+    plan = understood(question, show="Monster")
+
+    assert (plan.intent, plan.fields, plan.field) == ("field", fields, fields[0])
+
+
+@pytest.mark.parametrize(
+    ("question", "field"),
+    [
+        ("Monster type", "type"),
+        ("how long is each episode of Monster", "duration"),
+        ("how popular is Monster", "votes"),
+    ],
+)
+def test_one_field_is_no_list(question, field):
+    plan = understood(question, show="Monster")
+
+    assert (plan.intent, plan.field, plan.fields) == ("field", field, ())
+
+
+@pytest.mark.parametrize(
+    ("question", "order", "field"),
+    [
+        ("best season of Monster", Order(field="rating"), "seasons"),
+        ("which season of Monster is the longest", Order(field="episodes"), "seasons"),
+        ("lowest rated part of Monster", Order(field="rating", descending=False), None),
+        ("the best Monster show", Order(field="rating"), None),
+        ("newest Monster movie", Order(field="year"), None),
+    ],
+)
+def test_the_first_part_of_a_franchise_is_asked_for(question, order, field):
+    plan = understood(question, show="Monster")
+
+    assert (plan.intent, plan.franchise, plan.order, plan.limit) == ("superlative", True, order, 1)
+    assert (plan.field, plan.shows) == (field, ("1",))
+
+
+@pytest.mark.parametrize(
+    ("question", "intent"),
+    [
+        ("best watch order of Monster", "watch_order"),
+        ("best movies similar to Monster", "similar"),
+        ("how many seasons of Monster are there", "seasons"),
+    ],
+)
+def test_other_questions_about_a_franchise_have_no_order(question, intent):
+    plan = understood(question, show="Monster")
+
+    assert (plan.intent, plan.order) == (intent, None)
+
+
+@pytest.mark.parametrize(
+    ("question", "conditions"),
+    [
+        ("shows with more than two seasons", ["seasons>2"]),
+        ("comedies with at least 4 seasons", ["seasons>=4", "tag=comedy"]),
+        ("mecha with 2 to 3 seasons", ["seasons<=3", "seasons>=2", "tag=mecha"]),
+        ("romance with only §1", ["seasons=1", "tag=romance"]),
+        ("which shows have a §2", ["seasons>=2"]),
+        ("horror with no §2", ["seasons<2", "tag=horror"]),
+    ],
+)
+def test_the_number_of_seasons_is_a_condition(question, conditions):
+    plan = understood(question)
+
+    assert sorted(plan.conditions()) == conditions
+    assert (plan.intent, plan.text, plan.number) == ("list", "", None)
+
+
+def test_a_season_of_a_title_that_is_not_there_is_no_condition():
+    plan = understood("do I have §3 of Unheard Lake")
+
+    assert plan.conditions() == []
+
+
+@pytest.mark.parametrize(
+    ("question", "measure", "group"),
+    [
+        ("biggest franchise", "count", "franchise"),
+        ("franchise with the most episodes", "sum", "franchise"),
+        ("which franchise is rated best", "average", "franchise"),
+        ("how many franchises do I have", "distinct", "franchise"),
+        ("ratings by type", "average", "type"),
+        ("rating distribution", "count", "rating"),
+        ("how many comedies vs dramas", "count", "each"),
+    ],
+)
+def test_groups_are_measured(question, measure, group):
+    plan = understood(question)
+
+    assert (plan.intent, plan.measure, plan.group) == ("stats", measure, group)
+
+
+@pytest.mark.parametrize(
+    ("question", "conditions"),
+    [
+        ("comedies with more then 20 episodes", ["episodes>20", "tag=comedy"]),
+        ("first half of the 2000s, horror", ["tag=horror", "year<=2004", "year>=2000"]),
+        ("movies with more than a million votes", ["type=movie", "votes>1000000"]),
+        (
+            (
+                "please look through all of my shows and list only those films which came out after 2010, "
+                "have a rating of at least 8 and are not romances, thank you very much"
+            ),
+            ["not tag=romance", "rating>=8", "type=movie", "year>=2011"],
+        ),
+    ],
+)
+def test_a_list_is_understood_however_it_is_put(question, conditions):
+    plan = understood(question)
+
+    assert (plan.intent, sorted(plan.conditions()), plan.text) == ("list", conditions, "")
+
+
+def test_a_bound_that_a_title_gives_is_not_how_to_differ():
+    plan = understood("is Monster longer than 20 episodes", show="Monster")
+
+    assert (plan.intent, str(plan.condition)) == ("field", "episodes>20")
+
+
+def test_a_mood_that_is_not_wanted_leaves_out_what_brings_it():
+    plan = understood("suggest something not too sad")
+
+    assert (plan.intent, plan.moods) == ("recommend", ())
+    assert "not tag=drama" in plan.conditions()
+
+
+def test_what_may_be_skipped_is_asked_for_rather_than_refused():
+    plan = understood("can I skip the ovas of Monster", show="Monster")
+
+    assert (plan.intent, plan.field, plan.conditions()) == ("watch_order", "skip", ["type=ova"])
+
+
+def test_bounds_go_on_from_one_that_names_the_show():
+    plan = understood("rated lower than Monster and with more votes", show="Monster")
+
+    assert [(one.field, one.operator) for one in plan.condition.parts] == [("rating", "<"), ("votes", ">")]
+
+
+@pytest.mark.parametrize(
+    ("question", "place", "rival"),
+    [
+        ("is monster older than zorro princess", (3, 10), "zorro princess"),
+        ("compare zorro princess with monster", (28, 35), "zorro princess"),
+        ("which is longer, monster or zorro princess?", (17, 24), "zorro princess"),
+        ("monster or something else", (0, 7), ""),
+    ],
+)
+def test_the_other_side_of_a_comparison_may_have_no_show(question, place, rival):
+    assert unnamed_rival(question, [place]) == rival
