@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from animerag.discovery.collection import listed
+from animerag.query.field_index import title_words
 from animerag.query.field_values import statement
 from animerag.query.lexicon import lexicon
 from animerag.query.names import unnamed_rival
@@ -15,6 +16,7 @@ from animerag.text.cleaning import is_japanese
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from animerag.discovery.collection import Collection
     from animerag.query.field_index import FieldIndex
     from animerag.query.plan import Plan
     from animerag.query.titles import AliasMatch
@@ -28,10 +30,10 @@ OF_FRANCHISES = ("watch_order", "seasons", "next", "similar")  # intents that ne
 
 
 def absence_of(
-    question: str, plan: Plan, named: Sequence[AliasMatch], table: FieldIndex
+    question: str, plan: Plan, named: Sequence[AliasMatch], collection: Collection
 ) -> tuple[str, tuple[str, ...], bool]:
     """Return a sentence about what is not there, the topics that no record holds, and whether it asks for such."""
-    japanese = is_japanese(question)
+    japanese, table = is_japanese(question), collection.table
     if plan.intent == "unsupported":
         titles = [table.title_of(one) for one in plan.shows]
         return not_recorded(plan.missing, titles, japanese=japanese), plan.missing, True
@@ -46,7 +48,8 @@ def absence_of(
         rival = unnamed_rival(question.lower(), [(match.start, match.end) for match in named])
         if rival and set(rival.split()) & set(plan.text.split()):
             return _no_rival(as_written(rival, question), named, table, japanese=japanese), (), False
-    if named and named[0].season_missing and plan.number is not None and plan.intent not in ("seasons", "next"):
+    lacks_season = bool(named) and named[0].season_missing and plan.number is not None
+    if lacks_season and plan.intent not in ("seasons", "next") and not _may_be_that_season(named[0], collection):
         return _no_such_season(named[0], table, japanese=japanese), (), False
     return "", (), False
 
@@ -77,6 +80,12 @@ def not_recorded(topics: Sequence[str], shows: Sequence[str], *, japanese: bool)
 def no_title(words: str, *, japanese: bool) -> str:
     """Say that the catalogue has no show of that title."""
     return f"「{words}」はカタログにありません。" if japanese else f"“{words}” is not in your catalogue."
+
+
+def _may_be_that_season(match: AliasMatch, collection: Collection) -> bool:
+    """Tell whether a show may be the season that is asked for: the only one of its name, under a subtitle."""
+    goes_on = title_words(match.title) != title_words(match.phrase)
+    return goes_on and len(collection.franchises.of(match.id).seasons(match.id)) <= 1
 
 
 def _no_such_season(match: AliasMatch, table: FieldIndex, *, japanese: bool) -> str:

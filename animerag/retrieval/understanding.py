@@ -128,7 +128,7 @@ def understand(
     plan = replace(with_titled(plan, named, question, table), respelt=corrected)
     if plan.shows and not {match.id for match in named} & set(plan.shows):
         named = []
-    missing, not_recorded, beyond = absence_of(question, plan, named, table)
+    missing, not_recorded, beyond = absence_of(question, plan, named, collection)
     answerable = not missing and not beyond
     waits = answerable and needs_likeness(plan, collection)
     fact = _answered(plan, collection, filters) if answerable and not waits else None

@@ -202,3 +202,26 @@ def test_a_comparison_with_a_show_that_is_not_there_says_so():
     missing = ask("Is Farewell older than Zorro Princess?").missing
 
     assert missing.startswith("“Zorro Princess” is not in your catalogue. **Farewell** aired in 2001.")
+
+
+@pytest.mark.parametrize(
+    ("titles", "missing"),
+    [
+        (("Iron Sea: The Ninth Wave",), ""),  # it may be the second one
+        (("Iron Sea",), "no season 2"),
+    ],
+)
+def test_the_only_show_of_a_name_may_be_the_season_that_is_asked_for(titles, missing):
+    shows = [Show(id=title, title=title, type="tv", episodes=12) for title in titles]
+    catalogue = CatalogueSnapshot(
+        revision=1,
+        aliases=AliasIndex(shows),
+        table=FieldIndex(shows),
+        franchises=Franchises(shows),
+        vocabulary=vocabulary(()),
+        statistics=WordStatistics(shows),
+    )
+    reading = understand("Iron Sea season 2", catalogue.aliases.match("Iron Sea season 2"), catalogue)
+
+    assert missing in reading.missing
+    assert bool(reading.missing) == bool(missing)
