@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from animerag.config import Settings
     from animerag.saved_settings import ConnectionCheck
     from animerag.storage.locks import Locks
+    from animerag.work_queue.work_queue import WorkQueue
 
 _M_ARENA_MAX, _HEAPS = -8, 2  # malloc.h: the number of glibc heaps; by default every thread may get its own
 
@@ -69,6 +70,7 @@ async def open_services(settings: Settings, *, warm: bool = True, serverless: bo
         from animerag.jobs.import_lock import ImportLock
         from animerag.storage.answer_cache import AnswerCache
 
+        queue = await _work_queue(settings, library, locks, stack)
         import_lock = ImportLock(locks.imports)
         cache = AnswerCache(library, at_work=lambda: import_lock.at_work)
         stack.push_async_callback(cache.close)
@@ -84,6 +86,7 @@ async def open_services(settings: Settings, *, warm: bool = True, serverless: bo
                 gate=gate,
                 import_lock=import_lock,
                 locks=locks,
+                queue=queue,
                 try_out=_try_providers,
             )
         )
@@ -110,6 +113,17 @@ def _exporting(endpoint: str) -> contextlib.AbstractAsyncContextManager[None]:
     from animerag.telemetry.otlp import exporting
 
     return exporting(endpoint)
+
+
+async def _work_queue(
+    settings: Settings, library: Library, locks: Locks, stack: contextlib.AsyncExitStack
+) -> WorkQueue | None:
+    if settings.engine == "local":
+        return None
+    from animerag.work_queue.work_queue import WorkQueue
+
+    connection = library.connection_arguments("animerag queue")
+    return await stack.enter_async_context(WorkQueue.opened(library, connection, locks))
 
 
 async def _try_providers(settings: Settings) -> list[ConnectionCheck]:

@@ -47,9 +47,12 @@ if TYPE_CHECKING:
     from animerag.storage.spending import SpendingLedger
     from animerag.storage.upload_files import UploadStore
     from animerag.telemetry.load_shedding import PageActivity
+    from animerag.work_queue.work_queue import WorkQueue
+    from animerag.work_queue.worker import Worker
 
 T = TypeVar("T")
 
+_WORKER_LEVEL = 10  # requests in flight of a worker; enough for ten million tokens a minute
 _LOCAL_LEVEL = 3  # batches in flight: two threads encode, and a third batch keeps them busy
 
 
@@ -67,6 +70,7 @@ class Parts:
     gate: Gate
     import_lock: ImportLock
     locks: Locks
+    queue: WorkQueue | None
     try_out: Callable[[Settings], Awaitable[list[ConnectionCheck]]]
 
 
@@ -97,7 +101,7 @@ class Services:
         self._parts = parts
         self.building = threading.RLock()  # a service uses others
         self.settings, self.library, self.index = parts.settings, parts.library, parts.index
-        self.embedder, self.gate = parts.embedder, parts.gate
+        self.embedder, self.gate, self.queue = parts.embedder, parts.gate, parts.queue
 
     def build_all(self) -> None:
         """Build every service, so that no click waits for an import."""
@@ -160,6 +164,7 @@ class Services:
             set_level=lambda choice: gate.set_level(Priority.INGEST, choice),
             rounds=lambda: repeat(_LOCAL_LEVEL) if local else gate.rounds(Priority.INGEST),
             max_cost_usd=settings.max_cost_usd,
+            queue=self.queue,
             most=batching.USUAL if local else batching.MOST,  # the local encoder gains nothing from large batches
         )
 
@@ -336,6 +341,20 @@ class Services:
             on_start=self.gate.reset,  # a rejected key may have been replaced since
             on_interrupted=partial(self.library.set_meta, UNCLEAN_STOP, "yes"),
         )
+
+    @_Service
+    def worker(self) -> Worker | None:
+        """This process as a worker; None without the queue."""
+        if self.queue is None:
+            return None
+        from animerag.ingestion.queue_tasks import ImportTasks
+        from animerag.work_queue.worker import Worker
+
+        chosen, local = self.settings.ingest_concurrency, self.embedder.provider == "local"
+        slots = _LOCAL_LEVEL if local else _WORKER_LEVEL if chosen == "auto" else chosen
+        level = partial(self.gate.level, Priority.INGEST)
+        tasks = ImportTasks(self.indexer, self.queue, spending=self.spending, level=level)
+        return Worker(self.queue, tasks.kinds(slots), slots=slots)
 
     @_Service
     def spool(self) -> UploadStore:

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 ORDER = (
     *("errors", "telemetry", "models", "concurrency", "config"),
     *("text", "readers", "ports", "rate_limits", "logs"),
-    *("storage", "vector_store", "providers", "jobs", "query", "simulator", "saved_settings"),
+    *("storage", "vector_store", "providers", "jobs", "work_queue", "query", "simulator", "saved_settings"),
     *("discovery", "indexing", "retrieval", "answering", "evaluation", "batch", "ingestion", "catalogue", "comparison"),
     *("charts", "backends", "services", "composition", "event_loop"),
     "api",
@@ -37,6 +37,7 @@ VENDORS = {
     "alembic": ("animerag/storage/*",),
     "PIL": ("animerag/catalogue/thumbnails.py",),
     "aiosqlite": ("animerag/storage/sqlite/*",),
+    "procrastinate": ("animerag/work_queue/*",),
     "psycopg": ("animerag/storage/postgresql/*",),
     "mcp": ("animerag/api/mcp_server.py",),
     "mcp_types": ("animerag/api/mcp_server.py",),

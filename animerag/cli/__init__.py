@@ -43,6 +43,7 @@ _MODULES = {
     "backup": "backup",
     "restore": "backup",
     "move": "move",
+    "worker": "worker",
     "mcp": "mcp",
 }
 

@@ -31,11 +31,11 @@ _LOOK_S = 0.1  # how often the progress is looked at
 
 
 @asynccontextmanager
-async def services(*, warm: bool = False, serverless: bool = False) -> AsyncIterator[Services]:
-    """Open the services on this command's own loop, as `open_services` does."""
+async def services(*, warm: bool = False, serverless: bool = False, **options: object) -> AsyncIterator[Services]:
+    """Open the services on this command's own loop, as `open_services` does; `options` replace settings."""
     from animerag.config import load_settings
 
-    settings = load_settings()
+    settings = load_settings(**options)
     if warm and settings.provider_for(settings.embedding_provider) == "local":
         from animerag.indexing.encoder import load_encoder
 

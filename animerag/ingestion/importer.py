@@ -13,6 +13,7 @@ import logging
 import time
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import repeat
 from typing import TYPE_CHECKING, Literal
 
 from animerag.errors import AnimeRAGError, InvalidInputError, LibraryError, VectorStoreError
@@ -35,12 +36,15 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from animerag.indexing.indexer import Indexer
+    from animerag.ingestion.queued import QueuedPipeline
     from animerag.jobs.import_lock import ImportLock
     from animerag.jobs.jobs import Control
     from animerag.models.json_types import JsonObject
+    from animerag.ports import CollectionSpec
     from animerag.storage.disk_space import Space
     from animerag.telemetry.tracing import Recorder
     from animerag.text.documents import Document
+    from animerag.work_queue.work_queue import WorkQueue
 
 __all__ = ["Ingestion", "SourceFile"]
 
@@ -75,8 +79,12 @@ class Ingestion:
         rounds: Callable[[], Iterator[int]],
         most: int = batching.MOST,
         max_cost_usd: float | None = None,
+        queue: WorkQueue | None = None,
     ) -> None:
-        """`rounds` predicts the level of each round, `most` bounds the size of automatic batches."""
+        """`rounds` predicts the level of each round, `most` bounds the size of automatic batches.
+
+        With a `queue`, workers embed and index the shows.
+        """
         self._indexer = indexer
         self._library = indexer.library
         self._import_lock = import_lock
@@ -87,6 +95,7 @@ class Ingestion:
         self._rounds = rounds
         self._most = most
         self._max_cost_usd = max_cost_usd
+        self._queue = queue
         self._selection = Selection(indexer)
         self.preview = ImportPreview(indexer, self._selection, level=level)
 
@@ -121,7 +130,8 @@ class Ingestion:
                     batch_size = batching.USUAL  # a fixed level uses batches of the usual size
                 documents = self._selection.documents(winners.shows(counters), counters, kind)
                 expected = len(winners) or winners.unmatched
-                await self._import(documents, expected, counters, origin, batch_size or self._batch_size)
+                size = batch_size or self._batch_size
+                await self._import(documents, expected, counters, origin, size, queue=self._queue)
             if kind is ImportKind.OWN and counters.ingested + counters.unchanged:
                 await self._replace_sample(counters)
             report = await self._report(counters, meter, concurrency)
@@ -142,7 +152,7 @@ class Ingestion:
                 yield await self._selection.new_or_changed(documents, counters, ImportKind.OWN)
 
             size = batch_size or self._batch_size
-            await self._import(all_at_once(), len(documents), counters, origin, size)
+            await self._import(all_at_once(), len(documents), counters, origin, size, queue=None)
             return await self._report(counters, meter, None)
 
     async def store(self, document: Document, *, also: Callable[[AsyncConnection], Awaitable[None]]) -> None:
@@ -170,8 +180,8 @@ class Ingestion:
                 for start in range(0, len(ids), _CHUNK):
                     yield await self._indexer.documents(ids[start : start + _CHUNK])
 
-            pipeline = Pipeline(self._indexer, spec, counters, level=self._level, begin_import=None)
-            await pipeline.run(stored(), self._sizes(len(ids), self._batch_size))
+            pipeline = self._pipeline(spec, counters, None, self._queue)
+            await pipeline.run(stored(), await self._sizes(len(ids), self._batch_size, self._queue))
             return await self._finished("reindex", await self._report(counters, meter, None), counters, recorder)
 
     @contextlib.asynccontextmanager
@@ -199,6 +209,8 @@ class Ingestion:
         counters: ImportCounters,
         origin: _RowOrigin,
         batch_size: int | Literal["auto"],
+        *,
+        queue: WorkQueue | None,
     ) -> None:
         counters.total = counters.total or expected
         if not expected:
@@ -207,13 +219,30 @@ class Ingestion:
         known = (await self._library.counts()).shows
         await asyncio.to_thread(self._space.require, max(0, expected - known), spec.dimensions)
         begin = partial(self._library.begin_import, origin.kind, origin.names, origin.digest)
-        pipeline = Pipeline(self._indexer, spec, counters, level=self._level, begin_import=begin)
-        await pipeline.run(documents, self._sizes(expected, batch_size))
+        pipeline = self._pipeline(spec, counters, begin, queue)
+        await pipeline.run(documents, await self._sizes(expected, batch_size, queue))
 
-    def _sizes(self, documents: int, given: int | Literal["auto"]) -> list[int]:
-        if given == "auto":
-            return batching.sizes(documents, self._rounds(), most=self._most) or [batching.USUAL]
-        return [given]
+    def _pipeline(
+        self,
+        spec: CollectionSpec,
+        counters: ImportCounters,
+        begin: Callable[[], Awaitable[int]] | None,
+        queue: WorkQueue | None,
+    ) -> Pipeline | QueuedPipeline:
+        if queue is None:
+            return Pipeline(self._indexer, spec, counters, level=self._level, begin_import=begin)
+        from animerag.ingestion.queued import QueuedPipeline
+
+        cap = self._max_cost_usd
+        return QueuedPipeline(self._indexer, spec, counters, queue, begin_import=begin, max_cost_usd=cap)
+
+    async def _sizes(self, documents: int, given: int | Literal["auto"], queue: WorkQueue | None) -> list[int]:
+        if given != "auto":
+            return [given]
+        rounds = self._rounds()
+        if queue is not None and (workers := await queue.workers.alive()):
+            rounds = repeat(sum(worker.concurrency for worker in workers))
+        return batching.sizes(documents, rounds, most=self._most) or [batching.USUAL]
 
     async def _report(
         self, counters: ImportCounters, meter: Meter, concurrency: int | Literal["auto"] | None

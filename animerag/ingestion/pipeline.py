@@ -166,6 +166,10 @@ class Pipeline:
             for batch in await self._embed_or_bisect(work.documents, work.known):
                 await self._queue.put(batch)
 
+    async def embed(self, documents: list[Document], known: AbstractSet[str]) -> None:
+        """Embed one batch without writing it to the index, and count what it needed. Raises ProviderError."""
+        await self._embed_or_bisect(documents, known)
+
     async def _embed_or_bisect(
         self, documents: list[Document], known: AbstractSet[str], *, is_half: bool = False
     ) -> list[_EmbeddingBatch]:

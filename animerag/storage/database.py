@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from sqlalchemy import Integer, Text, cast, select
+from sqlalchemy import Integer, Text, cast, delete, select
 
 from animerag.errors import LibraryError
 from animerag.storage import facts as stored_facts
@@ -93,6 +93,10 @@ class Database:
     def shared_window(self, provider: str, limits: WindowLimits) -> DistributedWindow:
         """Return the window of a provider's requests that all hosts share. Raises LibraryError in SQLite."""
         return self._backend.shared_window(provider, limits)
+
+    def connection_arguments(self, name: str) -> dict[str, Any]:
+        """Return psycopg's arguments for connections outside the pools, listed as `name`. Raises LibraryError."""
+        return self._backend.connection_arguments(name)
 
     async def close(self) -> None:
         """Close every connection after the current reads have ended."""
@@ -223,3 +227,8 @@ class Database:
         async with self.writing() as connection:
             for key, value in values.items():
                 await stored_facts.put(connection, key, value)
+
+    async def remove_meta(self, *keys: str) -> None:
+        """Remove values of metadata."""
+        async with self.writing() as connection:
+            await connection.execute(delete(facts).where(facts.c.key.in_(keys)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,6 +43,9 @@ class DatabaseEngine(Protocol):
 
     def shared_window(self, provider: str, limits: WindowLimits) -> DistributedWindow:
         """Return the window of a provider's requests that all hosts share. Raises LibraryError in a local file."""
+
+    def connection_arguments(self, name: str) -> dict[str, Any]:
+        """Return psycopg's arguments for a connection of another library, listed as `name`. Raises LibraryError."""
 
     def cannot_open(self, error: Exception) -> str:
         """Return the message for one of `errors` while the database was opened."""

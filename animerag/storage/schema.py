@@ -274,3 +274,18 @@ exchanges = Table(
     Column("number", Integer, primary_key=True),
     Column("content", _TEXT, nullable=False),
 )
+
+# Parts of an import or of a sheet that workers on any host take; see work_queue/.
+work_items = Table(
+    "work_items",
+    metadata,
+    Column("work", _TEXT, primary_key=True),  # the import, or the job of a sheet
+    Column("number", Integer, primary_key=True),
+    Column("kind", _TEXT, nullable=False),
+    Column("target", _TEXT, nullable=False),  # the collection, or the run of the sheet
+    Column("state", _TEXT, nullable=False, index=True),
+    Column("size", Integer, nullable=False),  # shows or rows
+    Column("request", JSON, nullable=False),
+    Column("outcome", JSON),
+    Column("worker", _TEXT),  # the lease of the process that took it last
+)

@@ -1,4 +1,4 @@
 """The version of the library's tables, in a module that does not import SQLAlchemy."""
 
-VERSION = 14
+VERSION = 15
 BASELINE = 8  # the oldest version that can be upgraded; earlier ones were never released

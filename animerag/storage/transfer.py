@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from animerag.models.json_types import JsonObject
 
 _ROWS = 500  # rows in memory at a time, each up to a few hundred kilobytes
-_OF_THE_DATABASE = ("schema_version", "process:")  # metadata that is not copied
+_OF_THE_DATABASE = ("schema_version", "process:", "worker:")  # metadata that is not copied
 _NEW = ("library_id", "schema_version", "revision")  # metadata of a new, empty library
 
 

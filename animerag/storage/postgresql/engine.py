@@ -142,12 +142,15 @@ class PostgreSQL:
         """Return the window of a provider's requests that all hosts share."""
         return SharedWindow(partial(self.connect, "animerag rate limits"), str(self), provider, limits)
 
-    def connect(self, name: str = "animerag locks") -> psycopg.Connection[Any]:
-        """Return a psycopg connection outside the pools, with its name in `pg_stat_activity`. Raises LibraryError."""
-        arguments = self.reader.dialect.create_connect_args(self.url)[1]
+    def connection_arguments(self, name: str) -> dict[str, Any]:
+        """Return psycopg's arguments for a connection outside the pools, with its name in `pg_stat_activity`."""
         usual = {"connect_timeout": _CONNECT_S, "application_name": name, "tcp_user_timeout": _DEAD_MS}
+        return {**usual, **self.reader.dialect.create_connect_args(self.url)[1]}
+
+    def connect(self, name: str = "animerag locks") -> psycopg.Connection[Any]:
+        """Return a psycopg connection outside the pools. Raises LibraryError."""
         try:
-            return psycopg.connect(**{**usual, **arguments, "autocommit": True})
+            return psycopg.connect(**self.connection_arguments(name), autocommit=True)
         except psycopg.Error as error:
             raise LibraryError(self.cannot_open(error)) from error
 

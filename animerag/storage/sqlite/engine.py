@@ -96,6 +96,10 @@ class SQLite:
         """Raise LibraryError: other hosts cannot reach a file."""
         raise LibraryError(f"The library {self} cannot be shared with other machines: move it to PostgreSQL first.")
 
+    def connection_arguments(self, name: str) -> dict[str, Any]:
+        """Raise LibraryError: other hosts cannot reach a file."""
+        raise LibraryError(f"{name} needs a library in PostgreSQL: set ANIMERAG_DATABASE_URL=postgresql://…")
+
     def cannot_open(self, error: Exception) -> str:
         """Return the error message for a directory that is not writable or a file that cannot be read."""
         return _cannot_open(self._path, error)

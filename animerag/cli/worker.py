@@ -1,0 +1,43 @@
+"""`animerag worker`: take work of imports and sheets that any process of this catalogue has started."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from functools import partial
+from typing import TYPE_CHECKING
+
+from animerag.cli.job_runner import CANCELLED, Commands, number_or_auto, on_interrupt, services
+from animerag.text.counting import counted
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def add(commands: Commands) -> None:
+    """Add `worker` to the command line."""
+    parser = commands.add_parser("worker", help="take work of imports and sheets from the queue, on any host")
+    parser.add_argument(
+        "--concurrency", type=number_or_auto, metavar="N|auto", help="embedding requests in flight on this host"
+    )
+    parser.set_defaults(run=worker)
+
+
+async def worker(options: argparse.Namespace) -> int:
+    """Take work until Ctrl-C. Raises SettingsError, LibraryError, and InvalidInputError for another release."""
+    async with services(engine="queue", ingest_concurrency=options.concurrency) as opened:
+        assert opened.worker is not None
+        await opened.embedder.warm()
+        requests = counted(opened.worker.slots, "request")
+        serving = asyncio.ensure_future(opened.worker.serve())
+        on_interrupt(partial(_cancel, serving))
+        print(f"Taking work for {opened.library}, {requests} in flight. Ctrl-C ends the worker.", file=sys.stderr)
+        try:
+            await serving
+        except asyncio.CancelledError:
+            print("The worker has ended; the rest is left to other workers.", file=sys.stderr)
+    return CANCELLED
+
+
+def _cancel(serving: asyncio.Future[None]) -> None:
+    serving.cancel()

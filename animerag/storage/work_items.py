@@ -1,0 +1,186 @@
+"""The parts of an import or a sheet that workers take: which show or row is in which part, and how each part ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from sqlalchemy import delete, func, insert, select, update
+
+from animerag.storage.schema import work_items
+from animerag.storage.vectors import record_indexed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sqlalchemy import ColumnElement
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from animerag.models.json_types import JsonObject
+    from animerag.storage.database import Database
+
+_ITEM = work_items.c
+
+
+class ItemState(StrEnum):
+    """The state of an item. Shows are `embedded` when their vectors are stored, and `done` once they are indexed."""
+
+    WAITING = "waiting"
+    WORKING = "working"
+    EMBEDDED = "embedded"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+OPEN = (ItemState.WAITING, ItemState.WORKING, ItemState.EMBEDDED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkItem:
+    """One part of a work; `target` is its collection or run, and `size` counts its shows or rows."""
+
+    work: str
+    number: int
+    kind: str
+    target: str
+    size: int
+    request: JsonObject = field(default_factory=dict)
+    outcome: JsonObject | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """How many items there are, and how many shows or rows they have in all."""
+
+    items: int = 0
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backlog:
+    """Items of a kind in one state; `worker` is the lease of the process that works on them."""
+
+    kind: str
+    state: ItemState
+    worker: str | None
+    items: int
+    size: int
+
+
+class WorkItems:
+    """Stores items in the library."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, connection: AsyncConnection, item: WorkItem) -> None:
+        """Add a waiting item in a transaction."""
+        named = ("work", "number", "kind", "target", "size", "request")
+        values = {name: getattr(item, name) for name in named}
+        await connection.execute(insert(work_items).values(**values, state=ItemState.WAITING))
+
+    async def begin(self, work: str, number: int, *, worker: str) -> WorkItem | None:
+        """Record that a worker has taken an item; return None if it is cancelled or has ended. Raises LibraryError.
+
+        An item of a worker that died is taken like a waiting one.
+        """
+        begun = (
+            update(work_items)
+            .where(_is(work, number), _ITEM.state.in_([ItemState.WAITING, ItemState.WORKING]))
+            .values(state=ItemState.WORKING, worker=worker)
+            .returning(work_items)
+        )
+        async with self._database.counting() as connection:
+            row = (await connection.execute(begun)).first()
+        return None if row is None else _item(row._asdict())
+
+    async def end(
+        self, work: str, number: int, state: ItemState, *, outcome: Mapping[str, object], size: int | None = None
+    ) -> None:
+        """Record how an item ended; `size` replaces its size if some shows cannot be used. Raises LibraryError."""
+        values: dict[str, object] = {"state": state, "outcome": dict(outcome)}
+        if size is not None:
+            values["size"] = size
+        async with self._database.counting() as connection:
+            await connection.execute(update(work_items).where(_is(work, number)).values(**values))
+
+    async def embedded(self, collection: str, *, shows: int) -> list[WorkItem]:
+        """Return items whose vectors are not in a collection yet: the oldest, up to about so many `shows`."""
+        wanted = (
+            select(work_items)
+            .where(_ITEM.target == collection, _ITEM.state == ItemState.EMBEDDED)
+            .order_by(_ITEM.work, _ITEM.number)
+            .limit(shows)
+        )
+        items: list[WorkItem] = []
+        for row in await self._database.rows(wanted):
+            if items and sum(item.size for item in items) + row.size > shows:
+                break
+            items.append(_item(row._asdict()))
+        return items
+
+    async def note_indexed(
+        self, collection: str, items: Sequence[WorkItem], held: Mapping[str, tuple[str, str]]
+    ) -> None:
+        """Record that a collection has the shows of items; their hashes are (content hash, text hash) by id."""
+        async with self._database.writing() as connection:
+            await record_indexed(connection, collection, held)
+            for item in items:
+                done = update(work_items).where(_is(item.work, item.number)).values(state=ItemState.DONE)
+                await connection.execute(done)
+
+    async def counts(self, work: str) -> dict[ItemState, Counted]:
+        """Return the items of a work by state."""
+        counted = (
+            select(_ITEM.state, func.count().label("items"), func.sum(_ITEM.size).label("size"))
+            .where(_ITEM.work == work)
+            .group_by(_ITEM.state)
+        )
+        rows = await self._database.read(lambda connection: connection.execute(counted).all())
+        return {ItemState(row.state): Counted(items=row.items, size=row.size) for row in rows}
+
+    async def outcomes(self, work: str, state: ItemState | None = None) -> list[JsonObject]:
+        """Return the outcomes of a work's items in order."""
+        wanted = select(_ITEM.outcome).where(_ITEM.work == work, _ITEM.outcome.is_not(None)).order_by(_ITEM.number)
+        if state is not None:
+            wanted = wanted.where(_ITEM.state == state)
+        rows = await self._database.read(lambda connection: connection.execute(wanted).all())
+        return [row.outcome for row in rows if row.outcome is not None]
+
+    async def cancel(self, work: str) -> None:
+        """Cancel the items that no worker has taken."""
+        waiting = update(work_items).where(_ITEM.work == work, _ITEM.state == ItemState.WAITING)
+        async with self._database.writing() as connection:
+            await connection.execute(waiting.values(state=ItemState.CANCELLED))
+
+    async def remove(self, work: str) -> None:
+        """Remove the items of a work that has ended."""
+        async with self._database.writing() as connection:
+            await connection.execute(delete(work_items).where(_ITEM.work == work))
+
+    async def open_size(self, kind: str) -> int:
+        """Count the shows or rows of a kind that are not done."""
+        wanted = select(func.sum(_ITEM.size)).where(_ITEM.kind == kind, _ITEM.state.in_(OPEN))
+        return int(await self._database.scalar(wanted) or 0)
+
+    async def backlog(self) -> list[Backlog]:
+        """Return the items of all works that are not done, by kind, state and worker."""
+        groups = (_ITEM.kind, _ITEM.state, _ITEM.worker)
+        counted = (
+            select(*groups, func.count().label("items"), func.sum(_ITEM.size).label("size"))
+            .where(_ITEM.state.in_(OPEN))
+            .group_by(*groups)
+        )
+        rows = await self._database.read(lambda connection: connection.execute(counted).all())
+        return [Backlog(**{**row._asdict(), "state": ItemState(row.state)}) for row in rows]
+
+
+def _is(work: str, number: int) -> ColumnElement[bool]:
+    return (_ITEM.work == work) & (_ITEM.number == number)
+
+
+def _item(row: Mapping[str, object]) -> WorkItem:
+    names = ("work", "number", "kind", "target", "size", "request", "outcome")
+    return WorkItem(**{name: row[name] for name in names})  # type: ignore[arg-type] # the columns have these types

@@ -1,0 +1,90 @@
+"""The worker processes of all hosts. A worker is alive as long as it holds its lease."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import platform
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from animerag import __version__
+from animerag.errors import InvalidInputError
+from animerag.storage.schema_version import VERSION
+
+if TYPE_CHECKING:
+    from animerag.storage.library import Library
+    from animerag.storage.locks import Locks
+
+_KEY = "worker:"  # followed by the lease
+RELEASE = f"{__version__} (tables {VERSION})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerProcess:
+    """A process that takes tasks; `concurrency` is its number of embedding requests in flight."""
+
+    lease: str
+    host: str
+    pid: int
+    release: str
+    concurrency: int
+    began_at: str
+    done: int = 0  # tasks since its start
+
+
+class Workers:
+    """The list of workers in the library."""
+
+    def __init__(self, library: Library, locks: Locks) -> None:
+        self._library = library
+        self._locks = locks
+
+    @property
+    def lease(self) -> str:
+        """Return the lease of this process."""
+        return self._locks.lease
+
+    async def alive(self) -> list[WorkerProcess]:
+        """Return the workers whose processes are running, the oldest first. Raises LibraryError."""
+        stored = [
+            WorkerProcess(**{**json.loads(value), "lease": lease})
+            for lease, value in (await self._library.facts(_KEY)).items()
+        ]
+        free = await asyncio.to_thread(lambda: [self._locks.is_free(one.lease) for one in stored])
+        running = [one for one, gone in zip(stored, free, strict=True) if not gone]
+        return sorted(running, key=lambda one: (one.began_at, one.lease))
+
+    async def put(self, *, concurrency: int, began_at: str, done: int) -> None:
+        """Record what this worker is and how many tasks it has done. Raises LibraryError."""
+        mine = WorkerProcess(
+            lease=self.lease,
+            host=platform.node() or "unknown",
+            pid=os.getpid(),
+            release=RELEASE,
+            concurrency=concurrency,
+            began_at=began_at,
+            done=done,
+        )
+        await self._library.set_meta(_KEY + self.lease, json.dumps(asdict(mine)))
+
+    async def remove(self) -> None:
+        """Remove this worker from the list. Raises LibraryError."""
+        await self._library.remove_meta(_KEY + self.lease)
+
+    async def remove_dead(self) -> None:
+        """Remove workers that died from the list. Raises LibraryError."""
+        alive = {one.lease for one in await self.alive()}
+        dead = [_KEY + lease for lease in await self._library.facts(_KEY) if lease not in alive]
+        if dead:
+            await self._library.remove_meta(*dead)
+
+    async def require_same_release(self) -> None:
+        """Raise InvalidInputError if a worker of another release is running, because their tasks may differ."""
+        for other in await self.alive():
+            if other.release != RELEASE:
+                raise InvalidInputError(
+                    f"The worker on {other.host} (process {other.pid}) runs animerag {other.release}, and this is"
+                    f" {RELEASE}: stop the workers, install the same version on all hosts, and start them again."
+                )

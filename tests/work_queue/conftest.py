@@ -1,0 +1,95 @@
+"""Hosts that share a catalogue in PostgreSQL and a Chroma server: each has services of its own."""
+
+import asyncio
+import json
+import sys
+from contextlib import asynccontextmanager
+
+import pytest
+
+from animerag.composition import open_services
+from animerag.config import load_settings
+from animerag.ingestion.importer import SourceFile
+
+
+@pytest.fixture
+def host(settings, postgresql_url, chroma_index_url, tmp_path):
+    """Open the services of a host with the queue; `settings` keeps the shell's variables out."""
+
+    def opened(name, provider_url=None, **options):
+        chosen = load_settings(
+            data_dir=tmp_path / name,
+            database_url=postgresql_url,
+            chroma_url=chroma_index_url,
+            engine="queue",
+            openai_base_url=provider_url,
+            embedding_provider="openai" if provider_url else "local",
+            embedding_dimensions=64 if provider_url else None,
+            chat_provider="local",
+            **options,
+        )
+        return open_services(chosen, warm=False)
+
+    return opened
+
+
+@pytest.fixture
+def serving():
+    """Let a host take work while a block runs."""
+
+    @asynccontextmanager
+    async def taking(*hosts):
+        tasks = [asyncio.create_task(each.worker.serve()) for each in hosts]
+        try:
+            async with asyncio.timeout(20):
+                while len(await hosts[0].queue.workers.alive()) < len(hosts):
+                    await asyncio.sleep(0.02)
+            yield tasks
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    return taking
+
+
+@pytest.fixture
+def file_of(tmp_path):
+    """Write an export with so many shows and return it as a source."""
+
+    def write(count, name="shows.json", word="sea"):
+        rows = [
+            {
+                "AnimeID": n,
+                "MainTitle": f"Show {n}",
+                "AllTitles": f"Show {n}",
+                "Description": f"Number {n}, the {word}.",
+            }
+            for n in range(1, count + 1)
+        ]
+        path = tmp_path / name
+        path.write_text(json.dumps({"AniDB_Anime": rows}), encoding="utf-8")
+        return SourceFile(path=path, name=name)
+
+    return write
+
+
+@pytest.fixture
+def worker_process(postgresql_url, chroma_index_url, tmp_path):
+    """Start `animerag worker` as another host would."""
+
+    async def start(name, provider_url, *arguments):
+        import os
+
+        environment = os.environ | {
+            "ANIMERAG_DATA_DIR": str(tmp_path / name),
+            "ANIMERAG_DATABASE_URL": postgresql_url,
+            "ANIMERAG_CHROMA_URL": chroma_index_url,
+            "ANIMERAG_EMBEDDING_DIMENSIONS": "64",
+            "ANIMERAG_CHAT_PROVIDER": "local",
+            "OPENAI_BASE_URL": provider_url,
+        }
+        command = (sys.executable, "-W", "error", "-m", "animerag", "worker", *arguments)
+        return await asyncio.create_subprocess_exec(*command, env=environment, cwd=tmp_path)
+
+    return start

@@ -1,0 +1,145 @@
+"""Imports whose batches are embedded and indexed by workers on other hosts."""
+
+import asyncio
+from contextlib import suppress
+
+import pytest
+
+from animerag.errors import InvalidInputError, ProviderUnusableError
+from animerag.jobs.job import Control
+from animerag.simulator import SimulatorSettings, parse_faults
+from animerag.simulator.server import listening
+from animerag.work_queue import workers
+
+FAST = SimulatorSettings(embed_latency_s=0.05, dimensions=64)
+
+
+async def until(condition, seconds=20):
+    async with asyncio.timeout(seconds):
+        while not await condition():
+            await asyncio.sleep(0.02)
+
+
+async def test_two_hosts_share_an_import_and_report_it_as_one_machine_would(host, serving, file_of):
+    async with listening(FAST) as url, host("app", url) as app, host("a", url) as a, host("b", url) as b:
+        async with serving(a, b):
+            control = Control()
+            report = await app.ingestion.run([file_of(60)], control, batch_size=3)
+            again = await app.ingestion.run([file_of(60)], Control(), batch_size=3)
+            done = {worker.lease: worker.done for worker in await app.queue.workers.alive()}
+        health = await app.maintenance.check()
+        assert await app.queue.items.open_size("embed_batch") == 0
+    assert (report.read, report.ingested, report.batches, report.embedding_requests) == (60, 60, 20, 20)
+    assert (report.cancelled, report.stopped_by, again.unchanged, again.embedding_requests) == (0, None, 60, 0)
+    assert report.usage.embedding_tokens > 0
+    assert report.concurrency.peak > 1
+    assert control.progress.done == control.progress.total == 60
+    assert health.healthy
+    assert len(done) == 2
+
+
+async def test_an_import_waits_for_a_worker_and_says_so(host, serving, file_of):
+    async with listening(FAST) as url, host("app", url) as app, host("a", url) as a:
+        control = Control()
+        job = asyncio.create_task(app.ingestion.run([file_of(4)], control, batch_size=2))
+
+        async def says():
+            return "animerag worker" in control.progress.stage
+
+        await until(says)
+        async with serving(a):
+            assert (await job).ingested == 4
+
+
+async def test_a_cancelled_import_stores_what_is_paid_for_and_can_be_resumed(host, serving, file_of):
+    slow = SimulatorSettings(embed_latency_s=0.3, dimensions=64)
+    async with listening(slow) as url, host("app", url) as app, host("a", url, ingest_concurrency=1) as a:
+        async with serving(a):
+            control = Control()
+            job = asyncio.create_task(app.ingestion.run([file_of(40)], control, batch_size=2))
+
+            async def some():
+                return control.progress.done >= 2
+
+            await until(some)
+            control.stop()
+            stopped = await job
+            rest = await app.ingestion.run([file_of(40)], Control(), batch_size=20)
+        health = await app.maintenance.check()
+    assert 2 <= stopped.ingested < 40
+    assert stopped.cancelled == 40 - stopped.ingested
+    assert (rest.unchanged, rest.ingested) == (stopped.ingested, stopped.cancelled)
+    assert health.healthy
+
+
+async def test_a_provider_without_quota_ends_the_import_with_its_reason(host, serving, file_of):
+    broke = SimulatorSettings(embed_latency_s=0, dimensions=64, faults=parse_faults("insufficient_quota@1"))
+    async with listening(broke) as url, host("app", url) as app, host("a", url) as a, serving(a):
+        with pytest.raises(ProviderUnusableError):
+            await app.ingestion.run([file_of(6)], Control(), batch_size=2)
+
+
+async def test_a_cost_cap_holds_over_all_hosts(host, serving, file_of):
+    prices = {"text-embedding-3-small": 1000.0}  # USD per million tokens
+    options = {"prices": prices, "max_cost_usd": 0.3}
+    async with (
+        listening(FAST) as url,
+        host("app", url, **options) as app,
+        host("a", url, prices=prices) as a,
+        host("b", url, prices=prices) as b,
+        serving(a, b),
+    ):
+        report = await app.ingestion.run([file_of(60)], Control(), batch_size=2)
+    assert "cost cap of $0.3 is reached" in report.stopped_by
+    assert 0 < report.ingested < 60
+    assert 0.1 < report.usage.cost_usd <= 0.3
+
+
+async def test_a_release_that_differs_is_refused(host, serving, file_of, monkeypatch):
+    async with listening(FAST) as url, host("app", url) as app, host("a", url) as a:
+        with monkeypatch.context() as other:
+            other.setattr(workers, "RELEASE", "9.9")
+            await a.queue.workers.put(concurrency=1, began_at="2026-01-01", done=0)
+        with pytest.raises(InvalidInputError, match="install the same version on all hosts"):
+            await app.ingestion.run([file_of(2)], Control())
+        with pytest.raises(InvalidInputError, match="runs animerag"):
+            await app.worker.serve()
+
+
+async def test_a_worker_with_another_model_ends_the_import_with_a_sentence(host, serving, file_of):
+    async with listening(FAST) as url, host("app", url) as app, host("a") as a, serving(a):
+        with pytest.raises(InvalidInputError, match="give all hosts the same settings"):
+            await app.ingestion.run([file_of(2)], Control())
+
+
+@pytest.mark.long
+@pytest.mark.timeout(120)
+async def test_a_killed_worker_loses_nothing_and_its_batches_are_taken_over(host, serving, file_of, worker_process):
+    """The other host ends the import; at most what the killed one had in flight is paid twice."""
+    slow = SimulatorSettings(embed_latency_s=0.5, dimensions=64)
+    in_flight, size = 2, 3
+    async with listening(slow) as url, host("app", url) as app, host("a", url, ingest_concurrency=in_flight) as a:
+        killed = await worker_process("b", url, "--concurrency", str(in_flight))
+        try:
+
+            async def ready():
+                return len(await app.queue.workers.alive()) == 1
+
+            await until(ready, 60)
+            job = asyncio.create_task(app.ingestion.run([file_of(90)], Control(), batch_size=size))
+
+            async def busy():
+                return sum(one.items for one in await app.queue.items.backlog() if one.state == "working") >= in_flight
+
+            await until(busy)
+        finally:
+            with suppress(ProcessLookupError):
+                killed.kill()
+            await killed.wait()
+        async with serving(a), asyncio.timeout(45):
+            report = await job
+        health = await app.maintenance.check()
+        vectors = await app.library.embeddings.size_bytes(app.embedder.model)
+    assert (report.ingested, report.cancelled, report.stopped_by) == (90, 0, None)
+    assert vectors == 90 * 64 * 4
+    assert health.healthy
