@@ -16,6 +16,7 @@ def page() -> None:
     else:
         with components.error_boundary():
             batch.choose()
+        components.follow_jobs()
     if not session.is_demo():
         batch_history.saved(shown)
 

@@ -20,6 +20,7 @@ def page() -> None:
     for section in (lambda: home_charts.draw(figures), home.suggestions, home.attention, home.recent_jobs):
         with components.error_boundary():
             section()
+    components.follow_jobs()
 
 
 navigation.run(page)

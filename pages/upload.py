@@ -3,7 +3,7 @@
 import streamlit as st
 
 from animerag.ingestion.resumable import INGEST_JOB
-from animerag.ui import navigation, session, upload, upload_files, upload_report, upload_run
+from animerag.ui import components, navigation, session, upload, upload_files, upload_report, upload_run
 
 
 def page() -> None:
@@ -12,6 +12,7 @@ def page() -> None:
     if job is not None and job.running:
         upload_run.running(job)
         return
+    components.follow_jobs()
     record = session.runtime().call(session.services().uploads.unfinished())
     if record is not None:
         upload_run.cut_off(record)

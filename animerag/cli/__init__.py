@@ -37,6 +37,7 @@ _MODULES = {
     "compare": "compare",
     "evaluate": "evaluate",
     "stats": "stats",
+    "jobs": "jobs",
     "simulate": "doctor",
     "doctor": "doctor",
     "info": "doctor",

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from animerag.text.documents import Document
     from animerag.work_queue.work_queue import WorkQueue
 
-__all__ = ["Ingestion", "SourceFile"]
+__all__ = ["Ingestion", "SourceFile", "content_digest"]
 
 log = logging.getLogger(__name__)
 
@@ -125,7 +125,7 @@ class Ingestion:
                 if kind is ImportKind.OWN:
                     await deletions.forget(self._library)
                 names = ", ".join(file.name for file in files)
-                origin = _RowOrigin(kind=kind, names=names, digest=await asyncio.to_thread(_digest, files))
+                origin = _RowOrigin(kind=kind, names=names, digest=await asyncio.to_thread(content_digest, files))
                 if batch_size is None and isinstance(concurrency, int) and self._batch_size == "auto":
                     batch_size = batching.USUAL  # a fixed level uses batches of the usual size
                 documents = self._selection.documents(winners.shows(counters), counters, kind)
@@ -314,8 +314,8 @@ def _figures(meter: Meter, concurrency: int | Literal["auto"] | None) -> JsonObj
     }
 
 
-def _digest(files: Sequence[SourceFile]) -> str:
-    """Hash the content of the files. Raises InvalidInputError."""
+def content_digest(files: Sequence[SourceFile]) -> str:
+    """Return the SHA-256 of the content of files. Raises InvalidInputError."""
     digest = hashlib.sha256()
     for file in files:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import hashlib
 import io
 import json
 import time
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from animerag.batch.export import formula_safe
 from animerag.errors import InvalidInputError
+from animerag.ingestion.importer import content_digest
 from animerag.ingestion.inbox import check_regular, read_inbox
 from animerag.ingestion.two_pass import SourceFile
 from animerag.models.imports import IngestReport
@@ -23,6 +25,7 @@ from animerag.storage.upload_files import UNFINISHED, stored_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from collections.abc import Set as AbstractSet
 
     from animerag.ingestion.importer import Ingestion
     from animerag.jobs.jobs import Control, Job, Jobs
@@ -55,7 +58,10 @@ class Uploads:
         concurrency: int | Literal["auto"] | None = None,
         batch_size: int | Literal["auto"] | None = None,
     ) -> Job:
-        """Start an import of files, without copying them. Raises InvalidInputError, LibraryError."""
+        """Start an import of files, without copying them, unless a process is importing the same: return its job then.
+
+        Raises InvalidInputError, LibraryError.
+        """
         await self.check_files(files)
         request = {
             "files": [{**asdict(file), "path": str(file.path)} for file in files],
@@ -69,7 +75,7 @@ class Uploads:
             return await self._ingestion.run(files, control, concurrency=concurrency, batch_size=batch_size)
 
         title = ", ".join(file.name for file in files)
-        key = "ingest:" + ",".join(str(file.path) for file in files)
+        key = await asyncio.to_thread(_key, files, stored)
         return await self._jobs.start(
             work, kind=INGEST_JOB, title=title, key=key, request=request, after=lambda _: self.clean()
         )
@@ -155,6 +161,19 @@ class Uploads:
     async def _interrupted(self) -> list[JobRecord]:
         records = await self._library.journal.jobs(state="interrupted", limit=_JOBS_READ)
         return [record for record in records if record.kind == INGEST_JOB]
+
+
+def _key(files: Iterable[SourceFile], stored: AbstractSet[str]) -> str:
+    """Return a key of what is imported: the content of files and how they are read, wherever they are.
+
+    Machines may have different files at one path. Raises InvalidInputError if a file cannot be read.
+    """
+    digest = hashlib.sha256()
+    for file in files:
+        content = file.path.name if file.path.name in stored else content_digest([file])
+        reading = {name: value for name, value in asdict(file).items() if name not in ("path", "name")}
+        digest.update(json.dumps([content, reading], sort_keys=True, default=str).encode())
+    return f"{INGEST_JOB}:{digest.hexdigest()}"
 
 
 def to_correct(rows: Iterable[RowError]) -> tuple[str, str]:

@@ -87,7 +87,7 @@ class Jobs:
                     return job
             if sum(job.running for job in self._jobs.values()) >= MAX_RUNNING:
                 raise InvalidInputError(f"{MAX_RUNNING} jobs are already running: wait for one to end, or cancel it.")
-            job_id = secrets.token_urlsafe(9)
+            job_id = secrets.token_hex(6)  # typed after `animerag jobs --cancel`
             begun = await self._library.journal.begin(
                 job_id,
                 owner=owner,

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import streamlit as st
 
 from animerag.catalogue.status import SAMPLE_JOB
-from animerag.errors import AnimeRAGError
+from animerag.errors import AnimeRAGError, RuntimeClosedError
 from animerag.text.durations import duration
 from animerag.ui import session
 from animerag.ui.text import counted, escape, label
@@ -34,6 +34,7 @@ EXAMPLES = (
 # What Streamlit gives the words around a chart has a contrast of 3.8:1 on white.
 STYLE = Path(str(files("animerag.ui").joinpath("style.css")))
 POLL_S = 0.5
+_FOLLOW_S = 1.5  # with the second between two polls of the journal, another process's job shows within 2.5 s
 
 
 def show_error(sentence: str) -> None:
@@ -172,7 +173,10 @@ def job_watched(
     draw: Callable[[Job], None] | None = None,
     fraction: Callable[[Job], float] = lambda job: job.control.progress.fraction,
 ) -> None:
-    """Poll a job: a bar with the words of `status`, and Cancel; the page is drawn again when it has ended."""
+    """Poll a job of any process: a bar with the words of `status`, and Cancel; below it the job's question, or `draw`.
+
+    The page is drawn again when the job has ended.
+    """
 
     @st.fragment(run_every=POLL_S)
     def poll() -> None:
@@ -184,13 +188,42 @@ def job_watched(
         if action.button("Cancel", key=f"cancel_{job.id}", disabled=stopping, icon=":material/stop:", width="stretch"):
             session.cancel_job(job)
             st.rerun(scope="app")
-        if draw is not None:
+        if job.control.question is not None:
+            _question(job)
+        elif draw is not None:
             draw(job)
 
     st.markdown(f"**{label(job.title)}**")
     if not job.here:
         st.caption(label(f"Runs on {job.host or 'another machine'}."))
     poll()
+
+
+def _question(job: Job) -> None:
+    """Draw the question that the owner has to answer before the job continues."""
+    st.warning(escape(job.control.question or ""), icon=":material/help:")
+    go_on, stop = st.columns([1, 4])
+    for place, name, yes in ((go_on, "Import the rest", True), (stop, "Stop", False)):
+        if place.button(name, key=f"answer_{yes}_{job.id}"):
+            session.answer_job(job, yes=yes)
+            st.rerun(scope="app")
+
+
+def follow_jobs() -> None:
+    """Draw the page again when a job of any process starts or ends."""
+    drawn = _states()
+
+    @st.fragment(run_every=_FOLLOW_S)
+    def poll() -> None:
+        with contextlib.suppress(RuntimeClosedError):  # settings are being saved; the next poll reads the new services
+            if _states() != drawn:
+                st.rerun()
+
+    poll()
+
+
+def _states() -> set[tuple[str, bool]]:
+    return {(job.id, job.running) for job in session.services().jobs.all()}
 
 
 def past_work(heading: str, rows: Sequence[dict[str, Any]], opened: Callable[[int], None], *, key: str) -> None:

@@ -170,5 +170,11 @@ def recent_jobs() -> None:
     st.dataframe([_job_row(job) for job in jobs], hide_index=True, width="stretch")
 
 
+def _state(job: JobRecord) -> str:
+    if job.status != "running" or job.progress is None or not job.progress.total:
+        return job.status
+    return f"running, {job.progress.fraction:.0%}"
+
+
 def _job_row(job: JobRecord) -> dict[str, str]:
-    return {"Job": job.title, "State": job.state, "Started": session.local_time(job.created_at)}
+    return {"Job": job.title, "State": _state(job), "Started": session.local_time(job.created_at)}

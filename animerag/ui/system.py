@@ -164,8 +164,8 @@ def jobs_table(jobs: Sequence[JobRecord]) -> None:
     rows = [
         {
             "Job": job.title,
-            "State": job.state,
-            "Owner": job.owner,
+            "State": job.status,
+            "Ran on": job.host or "",
             "Started": session.local_time(job.created_at),
             "Took": duration(_took_s(job)),
             "Error": job.error or "",

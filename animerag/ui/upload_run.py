@@ -14,7 +14,7 @@ from animerag.telemetry.tracing import Recorder
 from animerag.text.durations import duration
 from animerag.ui import session
 from animerag.ui.components import job_watched
-from animerag.ui.text import escape, label
+from animerag.ui.text import label
 
 if TYPE_CHECKING:
     from animerag.jobs.jobs import Job
@@ -44,10 +44,7 @@ def _progress(job: Job) -> str:
 
 
 def _lanes(job: Job) -> None:
-    """Draw the job's question, or what each request in flight is waiting for."""
-    if job.control.question is not None:
-        _ask(job)
-        return
+    """Draw what each request in flight is waiting for."""
     if not job.here:
         return  # the requests are drawn where the import runs
     if session.services().embedder.provider != "local":
@@ -61,15 +58,6 @@ def _lanes(job: Job) -> None:
         spans = [span for span in spans if span.name != "queue"]
     if spans:
         st.html(live_charts.lanes(spans, started_s, now_s, window_s=_WINDOW_S))
-
-
-def _ask(job: Job) -> None:
-    st.warning(escape(job.control.question or ""), icon=":material/help:")
-    go_on, stop = st.columns([1, 4])
-    for place, name, yes in ((go_on, "Import the rest", True), (stop, "Stop", False)):
-        if place.button(name, key=f"upload_answer_{yes}_{job.id}"):
-            session.answer_job(job, yes=yes)
-            st.rerun(scope="app")
 
 
 def _level(job: Job) -> None:

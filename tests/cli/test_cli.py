@@ -307,3 +307,26 @@ def test_stats_of_an_empty_catalogue_say_what_to_do(run):
     status, out, _ = run("stats")
     assert status == 0
     assert "animerag ingest PATH" in out
+
+
+def test_jobs_are_listed_for_people_and_as_one_object(filled):
+    status, out, _ = filled("jobs", "--json")
+    (job,) = json.loads(out)["jobs"]
+    assert (status, job["kind"], job["title"], job["state"]) == (0, "ingest", "export.json", "done")
+    assert (job["question"], job["error"]) == (None, None)
+    _, out, _ = filled("jobs")
+    assert out.startswith(job["id"])
+    assert "done" in out
+    assert "export.json" in out
+
+
+def test_only_a_running_job_can_be_cancelled(filled):
+    _, out, _ = filled("jobs", "--json")
+    (job,) = json.loads(out)["jobs"]
+    assert filled("jobs", "--cancel", job["id"]) == (0, "export.json is not running: done.\n", "")
+    status, _, err = filled("jobs", "--cancel", "no\x1b[2Jne")
+    assert (status, err) == (2, "There is no job no\N{REPLACEMENT CHARACTER}[2Jne: `animerag jobs` lists the ids.\n")
+
+
+def test_no_jobs_are_listed_in_an_empty_catalogue(run):
+    assert run("jobs") == (0, "No jobs yet.\n", "")
