@@ -83,9 +83,13 @@ class Uploads:
     async def unfinished(self) -> JobRecord | None:
         """Return the newest interrupted import. Raises LibraryError."""
         for record in await self._interrupted():
-            if await self._library.journal.request(record.id) is not None:
+            if await self.resumable(record.id):
                 return record
         return None
+
+    async def resumable(self, job_id: str) -> bool:
+        """Tell whether the files of an import are recorded; those of a command are not. Raises LibraryError."""
+        return await self._library.journal.request(job_id) is not None
 
     async def remaining(self, job_id: str) -> IngestReport:
         """Read the files of an import again and report what resuming it would do. Raises InvalidInputError."""

@@ -45,9 +45,11 @@ def ended(job: Job) -> None:
     for column, (name, number) in zip(st.columns(len(counts)), counts.items(), strict=True):
         hint = "Of rows with the same ID the last one counts." if name == "Repeated" else None
         column.metric(name, f"{number:,}", border=True, help=hint)
-    left = report.cancelled
-    if left and st.button(f"Resume ({left:,} left)", icon=":material/resume:", key=f"upload_rest_{job.id}"):
-        session.runtime().call(session.services().uploads.resume(job.id))
+    left, call, uploads = report.cancelled, session.runtime().call, session.services().uploads
+    if left and not call(uploads.resumable(job.id)):
+        st.caption("Run the command again to import the rest.")
+    elif left and st.button(f"Resume ({left:,} left)", icon=":material/resume:", key=f"upload_rest_{job.id}"):
+        call(uploads.resume(job.id))
         st.rerun()
     notes(report, "saved row")
     skipped(report, job)
