@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from animerag.composition import Services
     from animerag.models.jobs import JobRecord
+    from animerag.services import Services
 
 _RECENT = 20  # jobs that have ended
 _STOPPED_WITHIN_S = 10.0  # most jobs stop within seconds; a large write may take longer

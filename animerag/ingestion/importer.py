@@ -118,7 +118,7 @@ class Ingestion:
         """
         if concurrency is not None:
             self._set_level(concurrency)
-        async with self._session(control) as (counters, meter, recorder):
+        async with self._session(control, exclusive=kind is ImportKind.SAMPLE) as (counters, meter, recorder):
             counters.show_progress("Reading")
             winners = await self._selection.read(files, counters, kind)
             if accept_bad_rows or await _accepted(winners, counters):
@@ -185,10 +185,12 @@ class Ingestion:
             return await self._finished("reindex", await self._report(counters, meter, None), counters, recorder)
 
     @contextlib.asynccontextmanager
-    async def _session(self, control: Control) -> AsyncIterator[tuple[ImportCounters, Meter, Recorder]]:
+    async def _session(
+        self, control: Control, *, exclusive: bool = False
+    ) -> AsyncIterator[tuple[ImportCounters, Meter, Recorder]]:
         """Hold the import lock, and count and cap what a block uses."""
         counters = ImportCounters(control=control)
-        async with self._import_lock.held(control), self._explained():
+        async with self._import_lock.held(control, exclusive=exclusive), self._explained():
             with metering() as meter, recording() as recorder, budgeted(self._max_cost_usd):
                 control.partial = recorder
                 yield counters, meter, recorder

@@ -21,30 +21,42 @@ class ImportLock:
     """A lock between processes, shared within a process, which a process that is killed gives back.
 
     Two imports in one process share their embeddings. Two processes would pay for the same shows twice, and a repair
-    would delete vectors that another process has written but not yet recorded.
+    would delete vectors that another process has written but not yet recorded. The sample excludes imports of its own
+    process, too: it would overwrite shows that such an import has stored since the sample looked for them.
     """
 
     def __init__(self, lock: Lock) -> None:
         self._lock = lock
         self._holders = 0
+        self._exclusive = False
 
     @contextlib.asynccontextmanager
-    async def held(self, control: Control) -> AsyncIterator[None]:
-        """Hold the lock for a block as soon as no other process does; a stop ends the wait without the lock."""
-        while not (self._holders or self._lock.acquire()):
+    async def held(self, control: Control, *, exclusive: bool = False) -> AsyncIterator[None]:
+        """Hold the lock for a block as soon as no other process does, nor this one if it is `exclusive`.
+
+        A stop ends the wait without the lock.
+        """
+        while not self._admits(exclusive=exclusive):
             if control.stopping:
                 yield
                 return
-            control.progress = Progress(stage="Waiting for an import or repair in another process")
+            control.progress = Progress(stage="Waiting for an import or repair to end")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(control.stopped(), _POLL_S)
         self._holders += 1
+        self._exclusive = exclusive
         try:
             yield
         finally:
             self._holders -= 1
+            self._exclusive = False
             if not self._holders:
                 self._lock.release()
+
+    def _admits(self, *, exclusive: bool) -> bool:
+        if self._holders:
+            return not (exclusive or self._exclusive)
+        return self._lock.acquire()
 
     @property
     def at_work(self) -> bool:

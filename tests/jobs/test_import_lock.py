@@ -83,3 +83,20 @@ async def test_a_stop_ends_the_wait_for_another_process(process, source):
             stopped = await waiting
         assert (stopped.read, stopped.cancelled) == (SHOWS, SHOWS)
         assert (await run(one, source)).ingested == SHOWS
+
+
+async def test_the_sample_and_an_upload_wait_for_each_other_in_one_process(process, source):
+    async with process() as services:
+        lock, sample, own = services.ingestion._import_lock, Control(), Control()
+        async with lock.held(Control()):
+            importing = asyncio.create_task(services.catalogue.import_sample(sample))
+            while not sample.progress.stage.startswith("Waiting for an import or repair"):
+                assert not importing.done(), importing
+                await asyncio.sleep(0.01)
+        assert (await importing).ingested == 150
+        async with lock.held(Control(), exclusive=True):
+            importing = asyncio.create_task(run(services, source, own))
+            while not own.progress.stage.startswith("Waiting for an import or repair"):
+                assert not importing.done(), importing
+                await asyncio.sleep(0.01)
+        assert (await importing).ingested == (await services.library.counts()).shows == SHOWS
