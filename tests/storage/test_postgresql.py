@@ -8,8 +8,10 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import zipfile
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import psycopg
@@ -26,12 +28,14 @@ from animerag.jobs.jobs import Control
 from animerag.models.imports import ImportKind
 from animerag.models.shows import Show
 from animerag.storage import backup, full_text, transfer
+from animerag.storage.engines import engine_for
 from animerag.storage.library import Library, show_rows
 from animerag.storage.postgresql import full_text as postgresql_words
 from animerag.storage.postgresql import word_search
 from animerag.storage.schema import uploads
 from animerag.storage.schema_version import VERSION
 from animerag.text.documents import Document
+from tests.pooler import pooling
 
 QUESTIONS = (
     "fleets in space",
@@ -312,6 +316,23 @@ async def test_a_process_that_goes_on_after_a_restart_of_the_server_is_not_taken
     assert not other.imports.acquire()
     for each in (locks, other):
         each.close()
+
+
+@pytest.mark.parametrize("mode", ["session", "transaction"])
+async def test_a_pooler_in_transaction_mode_is_refused_because_locks_do_not_hold_there(
+    library, postgresql_server, postgresql_url, mode
+):
+    name = postgresql_url.split("/", 3)[3].split("?")[0]
+    with tempfile.TemporaryDirectory() as short:  # the path of a socket has at most 107 characters
+        async with pooling(postgresql_server.directory, Path(short), mode):
+            engine = engine_for(f"postgresql://animerag@/{name}?host={short}")
+            locks = engine.locks, Path(short), library.library_id
+            if mode == "session":
+                held = await asyncio.to_thread(*locks)
+                await asyncio.to_thread(held.close)
+                return
+            with pytest.raises(LibraryError, match="pooler in transaction mode.* set pool_mode = session"):
+                await asyncio.to_thread(*locks)
 
 
 @pytest.fixture

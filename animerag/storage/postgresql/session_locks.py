@@ -120,8 +120,9 @@ class SessionLocks:
     def _watch(self) -> None:
         """Take the locks again as soon as the server is back."""
         while not self._closed.wait(_WATCH_S):
-            with contextlib.suppress(LibraryError):  # the next look tries again
-                self.run("SELECT 1", ())
+            with self._turn, contextlib.suppress(LibraryError):  # the next look tries again
+                if not self._closed.is_set():
+                    self.run("SELECT 1", ())
 
     def _alive(self) -> set[int]:
         return {number for (number,) in self.run(_HELD, (self._space,))}
