@@ -7,6 +7,7 @@ from animerag.ui import batch, batch_history, batch_run, batch_runs, components,
 
 def page() -> None:
     st.title("Batch")
+    components.follow_jobs()
     if not components.catalogue_state(session.status()):
         return
     shown = batch_runs.shown()
@@ -16,7 +17,6 @@ def page() -> None:
     else:
         with components.error_boundary():
             batch.choose()
-        components.follow_jobs()
     if not session.is_demo():
         batch_history.saved(shown)
 

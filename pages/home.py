@@ -7,6 +7,7 @@ from animerag.ui import components, home, home_charts, navigation, session
 
 def page() -> None:
     st.title("Home")
+    components.follow_jobs()
     status = session.status()
     if status.sample_only or not status.shows:
         home.first_steps()
@@ -20,7 +21,6 @@ def page() -> None:
     for section in (lambda: home_charts.draw(figures), home.suggestions, home.attention, home.recent_jobs):
         with components.error_boundary():
             section()
-    components.follow_jobs()
 
 
 navigation.run(page)

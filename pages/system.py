@@ -7,12 +7,12 @@ from animerag.ui import components, navigation, session, system
 
 def page() -> None:
     st.title("System")
+    components.follow_jobs()
     services = session.services()
     system.gate()
     for job in services.jobs.all():
         if job.running:
             components.job_watched(job)
-    components.follow_jobs()
     system.facts("Models", system.models(services))
     size = session.runtime().call(services.maintenance.index_bytes())
     system.catalogue_facts(services, session.status(), system.chroma_trouble(), size)

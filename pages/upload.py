@@ -8,11 +8,11 @@ from animerag.ui import components, navigation, session, upload, upload_files, u
 
 def page() -> None:
     st.title("Upload")
+    components.follow_jobs()
     job = session.services().jobs.latest(INGEST_JOB)
     if job is not None and job.running:
         upload_run.running(job)
         return
-    components.follow_jobs()
     record = session.runtime().call(session.services().uploads.unfinished())
     if record is not None:
         upload_run.cut_off(record)

@@ -98,9 +98,13 @@ class JournalledControl:
             copied[job.id] = job
             if job.running or record.state == "running":
                 await self._refresh(job, record)
-        gone = [job for job_id, job in self.others.items() if job_id not in copied and job.running]
-        for job in gone:  # deleted, or too old to be listed
-            job.state = "interrupted"
+        for job_id, job in self.others.items():
+            if job_id not in copied and job.running:  # it ended, by a clock that is behind this one
+                copied[job_id] = job
+                if (record := await self._journal.get(job_id)) is not None:
+                    await self._refresh(job, record)
+                else:
+                    job.state = "interrupted"
         self.others = copied
 
     async def _refresh(self, job: Job, record: JobRecord) -> None:

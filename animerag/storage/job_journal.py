@@ -153,11 +153,14 @@ class JobJournal:
         return [_record(row) for row in await self._database.rows(wanted)]
 
     async def current(self, since: str) -> list[JobRecord]:
-        """Return the jobs that run, or have ended `since` an ISO time, newest first, without their reports."""
+        """Return the jobs that run, and those that have ended `since` an ISO time, without their reports.
+
+        Running jobs come first, then the newest.
+        """
         wanted = (
             select(*_WITHOUT_REPORT, null().label("report"))
             .where(or_(jobs.c.state == RUNNING, jobs.c.finished_at >= since))
-            .order_by(jobs.c.created_at.desc())
+            .order_by(jobs.c.state != RUNNING, jobs.c.created_at.desc())
             .limit(_MOST)
         )
         return [_record(row) for row in await self._database.rows(wanted)]

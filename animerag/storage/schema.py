@@ -175,6 +175,9 @@ jobs = Table(
         sqlite_where=text("state = 'running'"),
         postgresql_where=text("state = 'running'"),
     ),
+    # Every process reads current jobs once a second; SQLite would read through all reports to find them.
+    Index("jobs_by_state", "state").ddl_if("sqlite"),
+    Index("jobs_by_end", "finished_at").ddl_if("sqlite"),
 )
 
 # The request of a job, from which an interrupted job is resumed.

@@ -210,7 +210,7 @@ def _question(job: Job) -> None:
 
 
 def follow_jobs() -> None:
-    """Draw the page again when a job of any process starts or ends."""
+    """Draw the page again when a job of any process starts or ends; called before anything that depends on jobs."""
     drawn = _states()
 
     @st.fragment(run_every=_FOLLOW_S)

@@ -181,3 +181,29 @@ async def test_a_database_that_is_away_stops_no_job(processes, monkeypatch):
     await one.library.close()
     await one.jobs.refresh()
     assert job.running
+
+
+async def test_a_job_that_ended_by_a_slow_clock_ends_elsewhere_too(processes, monkeypatch):
+    one, other = processes
+    job = await one.jobs.start(until_stopped, kind="ingest", title="a.csv")
+    await other.jobs.refresh()
+    monkeypatch.setattr("animerag.storage.job_journal.now", lambda: "2020-01-01T00:00:00+00:00")
+    one.jobs.cancel(job.id)
+    await one.jobs.wait(job)
+    await other.jobs.refresh()
+    seen = other.jobs.get(job.id)
+    assert (seen.state, seen.report_as(IngestReport)) == ("cancelled", REPORT)
+
+
+async def test_running_jobs_are_listed_before_all_that_ended(processes, monkeypatch):
+    one, other = processes
+    monkeypatch.setattr("animerag.storage.job_journal._MOST", 3)
+    job = await one.jobs.start(until_stopped, kind="ingest", title="the oldest")
+
+    async def short(_control):
+        return None
+
+    for number in range(4):
+        await one.jobs.wait(await one.jobs.start(short, kind="ingest", title=f"{number}"))
+    await other.jobs.refresh()
+    assert other.jobs.get(job.id).running

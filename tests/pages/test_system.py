@@ -4,9 +4,15 @@ import logging
 import threading
 from pathlib import Path
 
+import pytest
+
 from animerag.logs import tail
+from animerag.models.jobs import Progress
 from animerag.rate_limits import Gate
-from tests.pages.screen import visit
+from animerag.storage.job_journal import JobStatus
+from animerag.storage.sqlite import process_locks
+from animerag.ui import session
+from tests.pages.screen import plain, until, visit, words
 
 
 def test_pages_read_the_gate_on_its_loop_only(sampled, monkeypatch):
@@ -53,3 +59,37 @@ def test_the_tail_of_a_log_begins_with_a_whole_line(tmp_path):
     lines = tail(path, most_bytes=100).splitlines()
     assert lines[-1] == "line 999"
     assert lines[0] in {f"line {number}" for number in range(980, 999)}
+
+
+@pytest.fixture
+def elsewhere(sampled, settings):
+    """Begin an import in the journal as another process would, and return how to change and read its row."""
+    lease = process_locks.take(settings.data_dir / process_locks.DIRECTORY)
+    journal, call = session.services().library.journal, session.runtime().call
+    about = {"owner": "local", "kind": "ingest", "title": "other.csv", "key": "ingest:x", "host": "desk, process 7"}
+    call(journal.begin("4711", lease=lease.lock_file, **about))
+
+    def changed(**status):
+        if status:
+            progress = Progress(done=3, total=9, stage="Embedding")
+            call(journal.update({"4711": JobStatus(progress=progress, **status)}))
+        return call(journal.get("4711"))
+
+    yield changed
+    process_locks.drop(lease)
+
+
+def test_a_job_of_another_process_is_drawn_answered_and_cancelled(sampled, elsewhere):
+    elsewhere(question="2 of 9 rows have errors. Import the rest?")
+    for page in ("upload", "system"):
+        visit(sampled, page)
+        until(sampled, lambda page: "2 of 9 rows have errors" in words(page))
+        assert "Runs on desk, process 7" in plain(words(sampled))
+    sampled.button(key="answer_True_4711").click().run()
+    assert elsewhere().answer is True
+    elsewhere(question=None)
+    until(sampled, lambda page: "2 of 9 rows" not in words(page))
+    assert "Embedding · 3 of 9" in plain(sampled.get("progress")[0].proto.text)
+    sampled.button(key="cancel_4711").click().run()
+    assert elsewhere().stop_requested
+    assert sampled.button(key="cancel_4711").disabled
