@@ -138,7 +138,8 @@ def start_server() -> list[Middleware]:
 
 @contextlib.asynccontextmanager
 async def lifespan(app: object) -> AsyncIterator[None]:
-    """Run the API as long as the server runs."""
+    """Print where the app is, and run the API as long as the server runs."""
+    print(f"Open {_address()} in your browser. Ctrl + C stops the app.", flush=True)  # noqa: T201 - for its terminal
     async with _started[-1].lifespan(app):
         yield
 
@@ -147,6 +148,13 @@ def _runtime() -> Runtime:
     from animerag.ui import session
 
     return session.runtime()
+
+
+def _address() -> str:
+    """Return the address for a browser on this machine."""
+    host, port, path = (st.get_option(f"server.{name}") for name in ("address", "port", "baseUrlPath"))
+    named = "localhost" if host in (None, "", "0.0.0.0", "::") else host  # noqa: S104 - nothing is bound here
+    return f"http://{named}:{port}/{str(path or '').strip('/')}".rstrip("/")
 
 
 def _name() -> None:
