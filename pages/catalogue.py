@@ -4,6 +4,7 @@ import streamlit as st
 
 from animerag.ui import (
     catalogue,
+    catalogue_cards,
     catalogue_filters,
     catalogue_gaps,
     components,
@@ -32,10 +33,11 @@ def page() -> None:
     first = st.query_params.get("gaps")  # a link from Home: what it names comes before the list
     if first:
         catalogue_gaps.gaps(first)
-    asked = catalogue_filters.controls()
-    with components.error_boundary():
-        saved_filters.draw()
-    catalogue.show_table(asked)
+    asked = catalogue_filters.controls(saved_filters.draw)
+    if catalogue_cards.chosen():
+        catalogue_cards.show_cards(asked)
+    else:
+        catalogue.show_table(asked)
     if not first:
         catalogue_gaps.gaps()
 

@@ -14,10 +14,12 @@ from animerag.models.shows import TYPE_LABELS
 from animerag.query.condition_text import parse
 from animerag.query.plan import EVERYTHING, both, parts_of
 from animerag.ui import session
-from animerag.ui.components import show_error
+from animerag.ui.components import error_boundary, show_error
 from animerag.ui.text import label
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from animerag.catalogue.browsing import Order, Page
     from animerag.models.filters import WatchState
     from animerag.models.shows import Season, ShowType
@@ -49,7 +51,7 @@ _NARROWING: dict[str, Any] = {
     "adult": None, "aired_from": None, "aired_to": None, "type": [], "season": [], "tag": [], "status": [],
     "file": None,
 }  # fmt: skip
-_DEFAULTS: dict[str, Any] = {**_NARROWING, "order": "rating", "reverse": False, "page": 1}
+_DEFAULTS: dict[str, Any] = {**_NARROWING, "order": "rating", "reverse": False, "page": 1, "cards_page": 1}
 _LINK = "catalogue_link"
 SAVED = "saved"  # in the address of a saved filter
 _IN_ADDRESS: Any = {"bind": "query-params", "persist_state": "session"}
@@ -68,6 +70,12 @@ class BrowseRequest:
     condition: Condition = EVERYTHING  # of a link and of presets
     presets: tuple[str, ...] = ()
 
+    @property
+    def narrowed(self) -> list[str]:
+        """Return what narrows the list, in words."""
+        conditions = [condition.label for condition in self.filters.conditions()]
+        return [*self.presets, *conditions, *([self.file] if self.file else [])]
+
     async def page(self, number: int = 0) -> Page:
         """Return a page of what is asked for."""
         return await session.services().browsing.page(
@@ -81,8 +89,11 @@ class BrowseRequest:
         )
 
 
-def controls() -> BrowseRequest:
-    """Draw search, order, filters and presets, and return what they ask for; all of it is in the page's address."""
+def controls(saved: Callable[[], None]) -> BrowseRequest:
+    """Draw search, order, filters and presets, and return what they ask for; all of it is in the page's address.
+
+    `saved` draws the saved filters.
+    """
     _begin_with_link()
     search, order, way, narrow = st.columns([4.2, 2, 1.8, 2], vertical_alignment="bottom")
     letters = search.text_input(
@@ -91,7 +102,11 @@ def controls() -> BrowseRequest:
     chosen = order.selectbox("Order", list(_ORDERS), format_func=_ORDERS.__getitem__, key="order", **_IN_ADDRESS)
     reversed_ = way.toggle("Reverse", key="reverse", **_IN_ADDRESS)
     with narrow.popover("Filters", icon=":material/filter_alt:", width="stretch"):
-        filters, file = _conditions()
+        present, stored = st.tabs(["Filter by", "Saved filters"])
+        with present:
+            filters, file = _conditions()
+        with stored, error_boundary():
+            saved()
     presets = _presets()
     return BrowseRequest(
         search=(letters or "").strip(),
@@ -114,6 +129,8 @@ def _begin_with_link() -> None:
                 st.session_state[name] = value
             elif saved:
                 st.session_state.pop(name, None)  # its control begins with the address
+    if saved and "view" in st.query_params:
+        st.session_state.pop("view", None)
     st.session_state[_LINK] = where
 
 
@@ -169,11 +186,13 @@ def _linked_condition() -> Condition:
 
 def _conditions() -> tuple[Filters, str | None]:
     vocabulary = session.cached_by_revision("vocabulary", session.services().browsing.vocabulary)
-    left, right = st.columns(2)
+    left, right = st.columns(2)  # a pair of columns a row: on a phone each "from" stays above its "to"
     year_from = left.number_input("From year", 1900, 2200, value=None, key="from", **_IN_ADDRESS)
     year_to = right.number_input("To year", 1900, 2200, value=None, key="to", **_IN_ADDRESS)
+    left, right = st.columns(2)
     episodes_from = left.number_input("Episodes at least", 1, 100_000, value=None, key="min_episodes", **_IN_ADDRESS)
     episodes_to = right.number_input("Episodes at most", 1, 100_000, value=None, key="max_episodes", **_IN_ADDRESS)
+    left, right = st.columns(2)
     rating_from = left.number_input("Rated at least", 0.0, 10.0, value=None, step=0.5, key="min_rating", **_IN_ADDRESS)
     restricted = right.selectbox(
         "For adults",
@@ -184,8 +203,10 @@ def _conditions() -> tuple[Filters, str | None]:
         **_IN_ADDRESS,
         placeholder="Any",
     )
+    left, right = st.columns(2)
     aired_from = left.date_input("Aired from", None, _FIRST_DAY, _LAST_DAY, key="aired_from", **_IN_ADDRESS)
     aired_to = right.date_input("Aired until", None, _FIRST_DAY, _LAST_DAY, key="aired_to", **_IN_ADDRESS)
+    left, right = st.columns(2)
     types = left.multiselect("Types (any)", list(TYPE_LABELS), format_func=_type, key="type", **_SEVERAL)
     seasons = right.multiselect("Seasons (any)", _SEASONS, format_func=str.capitalize, key="season", **_SEVERAL)
     tags = st.multiselect("Tags (all)", vocabulary.tags, key="tag", **_SEVERAL)

@@ -15,25 +15,22 @@ _NAME = "catalogue_filter_name"
 def draw() -> None:
     """Draw the saved filters as links, and what saves the present ones."""
     saved = session.runtime().call(session.services().saved_filters.all())
-    with st.popover("Saved filters", icon=":material/bookmark:"):
-        if not saved:
-            st.caption("Save the filters that you use often; each becomes a link that you can bookmark.")
-        for number, one in enumerate(saved):
-            link, delete = st.columns([5, 1], vertical_alignment="center")
-            link.page_link("pages/catalogue.py", label=label(one.name), query_params={**one.parameters, SAVED: "1"})
-            delete.button(
-                "",
-                icon=":material/delete:",
-                key=f"catalogue_filter_delete_{number}",
-                help="Delete this filter",
-                type="tertiary",
-                on_click=_delete,
-                args=(one.name,),
-            )
-        name = st.text_input("Name of these filters", key=_NAME, max_chars=60, placeholder="Short films to watch")
-        st.button(
-            "Save", icon=":material/bookmark_add:", key="catalogue_filter_save", disabled=not name, on_click=_save
+    if not saved:
+        st.caption("Save the filters that you use often; each becomes a link that you can bookmark.")
+    for number, one in enumerate(saved):
+        link, delete = st.columns([5, 1], vertical_alignment="center")
+        link.page_link("pages/catalogue.py", label=label(one.name), query_params={**one.parameters, SAVED: "1"})
+        delete.button(
+            "",
+            icon=":material/delete:",
+            key=f"catalogue_filter_delete_{number}",
+            help="Delete this filter",
+            type="tertiary",
+            on_click=_delete,
+            args=(one.name,),
         )
+    name = st.text_input("Name of these filters", key=_NAME, max_chars=60, placeholder="Short films to watch")
+    st.button("Save", icon=":material/bookmark_add:", key="catalogue_filter_save", disabled=not name, on_click=_save)
 
 
 def _save() -> None:

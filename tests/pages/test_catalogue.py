@@ -13,6 +13,11 @@ def listed(app):
     return list(table["Title"])
 
 
+def carded(app):
+    """Return the titles of the cards, which link to their shows."""
+    return [plain(link.proto.label) for link in app.get("page_link") if "show=" in link.proto.query_string]
+
+
 def opened(app, title):
     found = session.runtime().call(session.services().browsing.page(title))
     app.query_params["show"] = found.ids[0]
@@ -50,6 +55,23 @@ def test_letters_order_and_conditions_narrow_the_list(sampled):
     sampled.button(key="catalogue_clear").click().run()
     assert len(listed(sampled)) == 150
     assert "catalogue_clear" not in [button.key for button in sampled.button]
+
+
+def test_cards_show_the_list_page_by_page(sampled):
+    visit(sampled, "catalogue")
+    titles = listed(sampled)
+    sampled.button_group(key="view").set_value("cards").run()
+    assert not [one for one in sampled.dataframe if "Native title" in one.value]
+    assert carded(sampled) == titles[:24]
+
+    sampled.session_state["cards_page"] = 7
+    sampled.run()
+    assert carded(sampled) == titles[144:]
+
+    sampled.text_input(key="q").set_value("monst").run()
+    assert carded(sampled) == ["Monster"], "a shorter list begins on its first page"
+    sampled.text_input(key="q").set_value("no such title").run()
+    assert "No matches." in words(sampled)
 
 
 def test_presets_are_conditions_of_the_list(sampled):
