@@ -113,7 +113,7 @@ def _print_report(report: IngestReport, options: argparse.Namespace, *, expected
             tokens = counted(report.usage.embedding_tokens, "token")
             print(f"About {tokens} to embed, {cost}." if dry_run else f"{tokens} embedded, {cost}{estimated}.")
         if expected is not None and report.ingested:
-            print(f"The import will take about {expected.words()}.")
+            print(f"The import will take {expected.words()}.")
         for note in report.notes[:_NOTES]:
             print(f"  {note.file}:{note.line}: {note.note}", file=sys.stderr)
         if len(report.notes) > _NOTES:

@@ -16,12 +16,14 @@ class TimeEstimate:
     most_s: float
 
     def words(self) -> str:
-        """Return it as precisely as it is known: "12 s" where it was measured, else "15 to 50 s"."""
+        """Return it as precisely as it is known: "about 12 s" where it was measured, else "15 to 50 s"."""
+        if self.most_s < 1:
+            return "less than a second"
         if self.least_s == self.most_s:
-            return duration(self.least_s)
+            return f"about {_rough(self.least_s)}"
         least, most = _rough(self.least_s), _rough(self.most_s)
         if least == most:
-            return least
+            return f"about {least}"
         number, unit = least.split(" ", 1)
         shared = most.split(" ", 1)[1] == unit
         return f"{number if shared else least} to {most}"

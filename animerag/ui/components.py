@@ -128,7 +128,7 @@ def _not_indexed(status: Status) -> None:
     them = "it" if status.not_indexed == 1 else "them"
     takes = _indexing_takes()
     banner.warning(
-        f"{some} not indexed for {label(services.embedder.model)}. Titles and words find {them}, plots do not."
+        f"{some} not indexed for {label(services.embedder.model)}. You can find {them} by title and words, not by plot."
         f" Indexing takes {takes}.",
         icon=":material/warning:",
     )
@@ -145,15 +145,15 @@ def start_indexing() -> None:
 
 
 def _indexing_takes() -> str:
-    """Say what indexing for the current model takes: "about 289,000 tokens, $0.0060, 5 s"."""
+    """Say what indexing for the current model takes: "about 5 s, about 289,000 tokens, $0.0060"."""
     ingestion = session.services().ingestion
     missing = session.runtime().call(ingestion.preview.missing())
     time = session.runtime().call(ingestion.preview.expected_time(missing.read)).words()
     tokens, cost = missing.usage.embedding_tokens, missing.usage.cost_usd
     if session.services().embedder.provider == "local":
-        return f"about {time} and costs nothing"
+        return f"{time} and costs nothing"
     price = "an unknown price" if cost is None else f"${cost:.4f}"
-    return f"about {tokens:,} tokens, {price}, {time}"
+    return f"{time}, about {tokens:,} tokens, {price}"
 
 
 def progress_of(job: Job) -> str:
@@ -229,7 +229,7 @@ def _states() -> set[tuple[str, bool]]:
 def past_work(heading: str, rows: Sequence[dict[str, Any]], opened: Callable[[int], None], *, key: str) -> None:
     """Draw earlier work, a row each; `opened` is called with the place of the row that was ticked."""
     st.subheader(label(heading), anchor=False)
-    st.caption("Tick a row to open it. On the keyboard, Shift + Space does.")
+    st.caption("Select a row to open it; on the keyboard, press Shift + Space.")
     key = session.fresh_key(key)
 
     def choose() -> None:

@@ -128,7 +128,7 @@ def changes(report: IngestReport) -> str:
 def _expected(file: Chosen) -> str:
     if file.report is None or not file.report.ingested or file.expected is None:
         return ""
-    return f" · {tokens_and_cost(file.report.usage)} · about {label(file.expected.words())}"
+    return f" · {tokens_and_cost(file.report.usage)} · {label(file.expected.words())}"
 
 
 def _reading(number: int, file: Chosen) -> None:
