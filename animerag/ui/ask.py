@@ -37,6 +37,7 @@ _INTENTS = {
     "stats": "a statistic",
     "my_list": "a question about your list",
 }
+_STARTERS = 4  # more would be too much to choose from at once
 _HISTORY = 8  # conversations in the sidebar
 _TITLE = 48  # characters of a conversation's title there
 
@@ -46,7 +47,7 @@ def examples(*, sample: bool) -> str | None:
     clicked = None
     own = () if sample else session.cached_by_revision("starters", session.services().retriever.starters)
     with st.container(horizontal=True, gap="small"):
-        for number, example in enumerate(own or EXAMPLES):
+        for number, example in enumerate((own or EXAMPLES)[:_STARTERS]):
             if st.button(label(example), key=f"ask_example_{number}"):
                 clicked = example
     return clicked
@@ -89,25 +90,26 @@ def history(exchanges: Sequence[Exchange]) -> None:
 
 
 def _past(one: Conversation) -> None:
-    open_it, delete = st.columns([6, 1], vertical_alignment="center", gap="xsmall", wrap=False)
     title = one.title if len(one.title) <= _TITLE else f"{one.title[: _TITLE - 1]}…"
-    open_it.button(
-        label(title),
-        key=f"ask_open_{one.id}",
-        help=label(f"{session.local_time(one.at)} · {counted(one.exchanges, 'question')}"),
-        on_click=conversation.open_one,
-        args=(one.id,),
-        type="tertiary",
-    )
-    delete.button(
-        "",
-        icon=":material/delete:",
-        key=f"ask_delete_{one.id}",
-        help="Delete this conversation",
-        on_click=conversation.delete,
-        args=(one.id,),
-        type="tertiary",
-    )
+    with st.container(horizontal=True, gap="xsmall", vertical_alignment="center", key=f"ask_past_{one.id}"):
+        st.button(
+            label(title),
+            key=f"ask_open_{one.id}",
+            help=label(f"{session.local_time(one.at)} · {counted(one.exchanges, 'question')}"),
+            on_click=conversation.open_one,
+            args=(one.id,),
+            type="tertiary",
+            width="stretch",
+        )
+        st.button(
+            "",
+            icon=":material/delete:",
+            key=f"ask_delete_{one.id}",
+            help="Delete this conversation",
+            on_click=conversation.delete,
+            args=(one.id,),
+            type="tertiary",
+        )
 
 
 def _export(exchanges: Sequence[Exchange]) -> None:
@@ -195,9 +197,10 @@ def _all_in_catalogue(item: Exchange) -> None:
 def _foot(item: Exchange) -> bool:
     """Draw who wrote the answer, how long it took, and what can be done with it; return whether to retry it."""
     answer = item.answer
+    if answer is not None:
+        st.caption(_written_by(answer))
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         if answer is not None:
-            st.caption(_written_by(answer), width="content")
             if st.button("Details", key="ask_how", icon=":material/timeline:", type="tertiary"):
                 source_dialog.how(item)
             teach.offer(item)

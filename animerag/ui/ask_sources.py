@@ -20,16 +20,33 @@ _LISTED = re.compile(r"- \*\*.+?\*\*(?: · )?(?P<about>.*?) ?\[(?P<number>\d{1,3
 _CARD_PX = 230
 _STRONG = 3  # places from the top of a search's results
 _BRANCHES = {"alias": "title", "words": "words", "vector": "plot"}
-# A citation is a link to #source-N; this makes a click on it press the button of that source.
+_RANKED = re.compile(r"^\d+\. ", re.MULTILINE)
+_MOST_BESIDE_RANKING = 4  # cards; more would repeat a long list
+# A citation is a link to #source-N; this makes a click on it press the button of that source. The page is drawn again
+# when the window opens, which would leave the focus, and with it Escape, outside; when it closes, the focus returns.
 _OPEN_CITED = """<script>
 if (!window.animeragCitations) {
   window.animeragCitations = true;
+  let cited = null, opened = false;
+  const focus = new MutationObserver(() => {
+    const dialog = document.querySelector('[role="dialog"]');
+    if (dialog) {
+      opened = true;
+      if (!dialog.contains(document.activeElement)) dialog.querySelector("button")?.focus();
+    } else if (opened) {
+      focus.disconnect();
+      document.querySelector(`a[href$="${cited}"]`)?.focus();
+    }
+  });
   document.addEventListener("click", event => {
     const link = event.target.closest('a[href*="#source-"]');
     if (!link) return;
     event.preventDefault();
     event.stopPropagation();
-    document.querySelector(`.st-key-ask_source_${link.hash.replace("#source-", "")} button`)?.click();
+    cited = link.hash;
+    opened = false;
+    focus.observe(document.body, {childList: true, subtree: true});
+    document.querySelector(`.st-key-ask_source_${cited.replace("#source-", "")} button`)?.click();
   }, true);
 }
 </script>"""
@@ -61,7 +78,9 @@ def draw(item: Exchange, about: Mapping[int, str], *, buttons: bool) -> None:
     assert item.retrieval is not None
     numbered = list(enumerate(item.retrieval.sources, 1))
     answer = item.answer
-    if answer is None or not answer.citations:
+    if answer is not None and answer.text and not answer.citations and answer.provider == "local":
+        used, others = [], numbered  # figures over many shows, or nothing that matches
+    elif answer is None or not answer.citations:
         used, others = numbered, []
     else:
         cited = set(answer.citations)
@@ -69,10 +88,14 @@ def draw(item: Exchange, about: Mapping[int, str], *, buttons: bool) -> None:
         others = [one for one in numbered if one not in used]
     if about and buttons:
         _as_shows(used, about)
-    else:
+    elif len(used) > _MOST_BESIDE_RANKING and len(_RANKED.findall(item.text)) > _MOST_BESIDE_RANKING:
+        with st.expander(counted(len(used), "source"), icon=":material/format_quote:"):
+            _cards(item, used, buttons=buttons)
+    elif used:
         _cards(item, used, buttons=buttons)
     if others:
-        with st.expander(f"{counted(len(others), 'more show')} considered", icon=":material/manage_search:"):
+        what = "more show" if used else "show"
+        with st.expander(f"{counted(len(others), what)} considered", icon=":material/manage_search:"):
             _cards(item, others, buttons=buttons)
 
 

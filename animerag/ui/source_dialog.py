@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from animerag.models.shows import RelatedShow
 
 _TITLES, _RELATED = 12, 8
+_LEAST_SAVED_S = 0.001  # less is noise
 
 
 def source(exchange: Exchange, number: int) -> None:
@@ -154,8 +155,11 @@ def _timing(answer: Answer) -> None:
     parts = [f"{moment(timings.total_s)} total", f"search {moment(timings.retrieve_s)}"]
     if timings.first_token_s:
         parts.append(f"first words {moment(timings.first_token_s)}")
-    parts.append(f"parallel searches saved {moment(timings.saved_s)}")
-    st.caption(label(" · ".join([*parts, spent(answer.usage)])))
+    if timings.saved_s >= _LEAST_SAVED_S:
+        parts.append(f"parallel searches saved {moment(timings.saved_s)}")
+    if answer.provider != "local":
+        parts.append(spent(answer.usage))
+    st.caption(label(" · ".join(parts)))
 
 
 def _prompt(answer: Answer) -> None:

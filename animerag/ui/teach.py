@@ -47,7 +47,11 @@ def _choose(item: Exchange) -> None:
         help="This becomes a title of the show. Leave it empty if your question describes the show.",
     )
     sheet = session.services().teaching.sheet
-    st.caption(label(f"The question is saved in {sheet.name} in the data directory, for animerag evaluate."))
+    st.caption(
+        label(
+            f"Your choice is also saved in {sheet.name} in the data directory, so that animerag evaluate can test it."
+        )
+    )
     if st.button("Save and ask again", type="primary", disabled=chosen is None, key="teach_save") and chosen:
         _save(item.question, question, chosen, title or "")
 
