@@ -36,6 +36,9 @@ def experiment_tab(*, busy: bool) -> None:
     """Choose a plan on the left and run it on the right; below is the experiment that was opened or ended last."""
     service, jobs = session.services().comparison, session.services().jobs
     job = jobs.latest(COMPARE_JOB)
+    is_running = job is not None and job.running
+    if job is not None and is_running:  # above the form: on a phone nobody would scroll past it to see the progress
+        compare.running(job)
     left, right = st.columns([5, 4], gap="large")
     with left, components.error_boundary():
         chosen = experiment_form.choose(service.why_not_configured())
@@ -46,8 +49,7 @@ def experiment_tab(*, busy: bool) -> None:
                 compare.open_experiment(None)
                 st.rerun()
     with right:
-        if job is not None and job.running:
-            compare.running(job)
+        if is_running:
             return
         compare.ended_without_figures(job)
     shown(compare.shown_experiment(job))

@@ -11,7 +11,7 @@ import itertools
 from typing import TYPE_CHECKING
 
 from animerag.charts.runs import request_rows, writer_rows
-from animerag.charts.style import MODE_COLOURS, NEUTRAL, STAGE_COLOURS
+from animerag.charts.style import MODE_COLOURS, NEUTRAL, STAGE_COLOURS, stage_name
 from animerag.telemetry.tracing import Span
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def _bars(row: Iterable[Span], span_s: tuple[float, float]) -> str:
         f'<i class="ar-{_class(span.name)}" style="left:{_percent(span.start_s, span_s):.2f}%;'
         f"width:{_percent(span.end_s, span_s) - _percent(span.start_s, span_s):.2f}%;"
         f'background-color:{STAGE_COLOURS.get(span.name, NEUTRAL)}" '
-        f'title="{html.escape(span.name)}, {span.seconds:.2f} s"></i>'
+        f'title="{html.escape(stage_name(span.name))}, {span.seconds:.2f} s"></i>'
         for span in row
     )
 
@@ -97,7 +97,7 @@ def _legend(spans: Iterable[Span]) -> str:
     order = [stage for stage in STAGE_COLOURS if stage in names] + sorted(names.difference(STAGE_COLOURS))
     chips = "".join(
         f'<span><i class="ar-{_class(stage)}" style="background-color:{STAGE_COLOURS.get(stage, NEUTRAL)}"></i>'
-        f"{html.escape(stage)}</span>"
+        f"{html.escape(stage_name(stage))}</span>"
         for stage in order
     )
     return f'<div class="ar-legend">{chips}</div>'

@@ -20,6 +20,7 @@ from animerag.charts.style import (
     drawn,
     named,
     remark,
+    stage_name,
     words_at,
     wrapped,
 )
@@ -276,7 +277,7 @@ def _replay_button() -> dict[str, Any]:
 def _stages(bars: Sequence[_Bar], *, labelled: bool = False) -> list[go.Bar]:
     return [
         go.Bar(
-            name=html.escape(stage),
+            name=html.escape(stage_name(stage)),
             orientation="h",
             base=[round(bar.span.start_s, 4) for bar in ours],
             x=[round(bar.span.seconds, 4) for bar in ours],
@@ -288,7 +289,7 @@ def _stages(bars: Sequence[_Bar], *, labelled: bool = False) -> list[go.Bar]:
                 "line": {"width": 0},
             },
             # Plotly chooses a label's colour by the bar's, which hatching does not fill.
-            text=html.escape(stage),
+            text=html.escape(stage_name(stage)),
             textposition="inside" if labelled and stage not in HATCHES else "none",
             insidetextanchor="middle",
             textangle=0,
@@ -309,7 +310,7 @@ def _described(span: Span) -> str:
     stretch = f"{span.seconds:.2f} s, from {span.start_s:.2f} to {span.end_s:.2f} s."
     # One write contains the results of several requests.
     whose = "" if span.name == "writing" else f" of request {span.lane + 1}"
-    return html.escape(f"{span.name}{whose} took {stretch}")
+    return html.escape(f"{stage_name(span.name)}{whose} took {stretch}")
 
 
 def _indented(label: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from animerag.charts.runs import request_rows, writer_rows
-from animerag.charts.style import STAGE_COLOURS, modes_of, named, short
+from animerag.charts.style import STAGE_COLOURS, modes_of, named, short, stage_name
 from animerag.comparison.plan import ITEMS, SYNC, attainable
 
 if TYPE_CHECKING:
@@ -215,7 +215,7 @@ def _lanes(run: MeasuredRun) -> Drawing:
         title=f"One run of {named(run.mode, run.concurrency)}, {run.wall_s:.1f} s",
         about=f"Timeline of the fastest {run.mode} run, one row per request in flight.",
         height=round(height, 2),
-        legend=[(stage, f"stage-{stage}") for stage in STAGE_COLOURS if stage in names],
+        legend=[(stage_name(stage), f"stage-{stage}") for stage in STAGE_COLOURS if stage in names],
     )
     x = _Scale(run.wall_s, _LEFT, WIDTH - _RIGHT)
     for value in steps_to(run.wall_s, 8):
@@ -231,7 +231,8 @@ def _lanes(run: MeasuredRun) -> Drawing:
                     width=max(round(x(span.end_s) - x(span.start_s), 2), 0.5),
                     height=round(row * 0.84, 2),
                     kind=f"stage-{span.name}" if span.name in STAGE_COLOURS else "stage-other",
-                    title=f"{span.name}: {span.seconds:.2f} s, from {span.start_s:.2f} to {span.end_s:.2f} s",
+                    title=f"{stage_name(span.name)}: {span.seconds:.2f} s, "
+                    f"from {span.start_s:.2f} to {span.end_s:.2f} s",
                 )
             )
     if writers:

@@ -37,6 +37,7 @@ STAGE_COLOURS: dict[str, str] = {
     "writing": "#30A46C",
     "failed": "#E5484D",
 }
+_STAGE_NAMES = {"alias": "titles"}  # where people know a stage by another name than spans do
 HATCHES = {"async-early": "/", "queue": "/", "throttled": "x", "failed": "x"}
 NEUTRAL = "#8B8D98"  # readable on white and on near black
 _CLEAR = "rgba(0,0,0,0)"
@@ -102,6 +103,11 @@ def remark(figure: Figure, sentence: str) -> None:
 def named(mode: Mode, concurrency: int, line: str = ", ") -> str:
     """Return the name of a mode at a level."""
     return mode if mode == SYNC else f"{mode}{line}{concurrency} in flight"
+
+
+def stage_name(stage: str) -> str:
+    """Return the name of a stage for people."""
+    return _STAGE_NAMES.get(stage, stage)
 
 
 def faint(colour: str) -> str:

@@ -32,7 +32,7 @@ _DETECT = "detect"
 
 def choose() -> None:
     """Take a file or pasted lines, show what was understood, and start. Raises InvalidInputError."""
-    file_tab, text_tab = st.tabs(["File", "Pasted lines"])
+    file_tab, text_tab = st.tabs(["File", "Paste"])
     file = file_tab.file_uploader(
         "CSV, TSV, Excel or JSON Lines with a column of questions, or text with one question per line",
         type=["csv", "tsv", "xlsx", "jsonl", "ndjson", "txt", "md"],
@@ -125,7 +125,8 @@ def _how_read(sheet: Sheet, digest: str) -> None:
 
 
 def _counts(sheet: Sheet) -> None:
-    parts = [counted(len(sheet.rows), "question"), f"{sheet.empty:,} empty", f"{sheet.repeated:,} repeated"]
+    parts = [counted(len(sheet.rows), "question")]
+    parts += [f"{number:,} {name}" for number, name in ((sheet.empty, "empty"), (sheet.repeated, "repeated")) if number]
     if sheet.unusable:
         parts.append(f"{sheet.unusable:,} cannot be asked")
     st.markdown(f"**{', '.join(parts)}**")
@@ -153,7 +154,7 @@ def _preview_row(sheet: Sheet, row: QuestionRow) -> dict[str, str]:
 
 def _options() -> tuple[RunOptions, LevelChoice]:
     services = session.services()
-    columns = st.columns([2, 1, 1], vertical_alignment="bottom")
+    columns = st.columns([3, 1, 1], vertical_alignment="bottom")
     with columns[0]:
         level = level_choice()
     k = columns[1].number_input(
@@ -176,7 +177,7 @@ def _options() -> tuple[RunOptions, LevelChoice]:
 def level_choice() -> LevelChoice:
     """Draw how many questions may be in flight, `auto` or a number, before a run and during it."""
     services = session.services()
-    auto, fixed = st.columns([2, 5], vertical_alignment="center")
+    auto, fixed = st.columns([3, 5], vertical_alignment="center")
     is_auto = services.settings.query_concurrency == "auto"
     if auto.toggle("Automatic level", value=is_auto, key="batch_auto", persist_state="session"):
         fixed.caption(f"Up to {services.batch.level} questions in flight now; more while the provider keeps up.")

@@ -43,4 +43,6 @@ def _row(run: BatchRun) -> dict[str, object]:
 def _cost(usage: Usage) -> str | None:
     if usage.cost_usd is None:
         return None
+    if not usage.cost_usd:
+        return "$0"
     return f"${usage.cost_usd:,.4f}, estimated" if usage.estimated else f"${usage.cost_usd:,.4f}"

@@ -103,7 +103,8 @@ def _ended(run: BatchRun, job: Job | None) -> None:
         reason = "interrupted when the app ended" if run.job_state == "interrupted" else "stopped early"
         st.warning(f"This run was {reason}. Its answers are saved.", icon=":material/stop:")
     counts = {str(status or "not asked").replace("_", " "): number for status, number in run.counts.items()}
-    st.caption(" · ".join(f"{number:,} {name}" for name, number in counts.items()))
+    usual_first = sorted(counts.items(), key=lambda one: one[0] != "ok")
+    st.caption(" · ".join(f"{number:,} {name}" for name, number in usual_first))
     with st.container(horizontal=True):
         missing = run.missing + run.counts.get(AnswerStatus.CANCELLED, 0)
         if missing and st.button(f"Resume ({missing:,} left)", icon=":material/play_arrow:", key="batch_resume"):
@@ -165,17 +166,14 @@ def _views(run: BatchRun) -> None:
 
 
 def _answers(run: BatchRun) -> None:
-    pages_place, filter_place = st.columns([3, 2], vertical_alignment="center")
-    shown = filter_place.segmented_control(
-        "Rows", list(_SHOWN), default="All rows", required=True, key="batch_rows", label_visibility="collapsed"
-    )
-    statuses = _SHOWN[shown]
-    number = run.total if statuses is None else sum(run.counts.get(status, 0) for status in statuses)
-    pages = max(1, ceil(number / _PAGE_ROWS))
-    page = 1
-    if pages > 1:
-        with pages_place:
-            page = st.pagination(pages, key=f"batch_page_{run.id}_{shown}")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        shown = st.segmented_control(
+            "Rows", list(_SHOWN), default="All rows", required=True, key="batch_rows", label_visibility="collapsed"
+        )
+        statuses = _SHOWN[shown]
+        number = run.total if statuses is None else sum(run.counts.get(status, 0) for status in statuses)
+        pages = max(1, ceil(number / _PAGE_ROWS))
+        page = st.pagination(pages, key=f"batch_page_{run.id}_{shown}") if pages > 1 else 1
     runs = session.services().batch.runs
     rows = session.runtime().call(
         runs.rows(run.id, offset=(page - 1) * _PAGE_ROWS, limit=_PAGE_ROWS, statuses=statuses)

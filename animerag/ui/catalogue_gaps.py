@@ -43,12 +43,12 @@ def gaps(opened: str = "") -> None:
                     "Missing": one.show.title or one.show.id,
                     "Year": one.show.year,
                     "Relation": one.show.kind,
-                    "Of": one.named_by.title,
+                    "Of your show": one.named_by.title,
                     "ID": one.show.id,
                 }
                 for one in missing
             ]
-            st.dataframe(rows, hide_index=True, width="stretch", height=min(35 * len(rows) + 38, 400))
+            st.dataframe(rows, hide_index=True, placeholder="", width="stretch", height=min(35 * len(rows) + 38, 400))
     if stubs:
         heading, icon = f"{counted(len(stubs), 'show')} without a description", ":material/short_text:"
         with st.expander(heading, icon=icon, expanded=opened == "stubs"):
@@ -72,7 +72,7 @@ def same_shows(pairs: Sequence[Pair], *, opened: bool = False) -> None:
     if not pairs or session.is_demo():
         return
     more = "at least " if len(pairs) == _PAIRS else ""
-    heading = f"{more}{counted(len(pairs), 'pair')} may be the same show"
+    heading = f"{more}{counted(len(pairs), 'possible duplicate')}"
     with st.expander(heading, icon=":material/join:", expanded=opened):
         st.caption(
             "Their titles, year and episodes agree. Merging keeps all titles and fills in what one of them lacks."

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from animerag.comparison.presets import ExperimentEstimate
 
 OWN, CONFIGURED = "own numbers", "configured"
-WORKLOAD_NAMES: dict[Workload, str] = {"ingest": "Ingest", "batch": "Batch", "query": "One question"}
+WORKLOAD_NAMES: dict[Workload, str] = {"ingest": "Import", "batch": "Batch", "query": "One question"}
 _ABOUT: dict[Workload, str] = {
-    "ingest": "Documents are embedded and stored, a batch a request.",
+    "ingest": "Documents are embedded and stored, one batch per request.",
     "batch": "Questions are answered, several at a time.",
     "query": "One question is answered: title search and embedding one after the other, or both at once.",
 }
@@ -120,7 +120,7 @@ def run_button(plan: ExperimentPlan, estimate: ExperimentEstimate, *, busy: bool
 
 def _choose_workload() -> Workload:
     workload = st.segmented_control(
-        "What",
+        "What to measure",
         WORKLOADS,
         default="ingest",
         required=True,
@@ -138,7 +138,7 @@ def _choose_against(why_not_configured: str | None) -> str:
     if why_not_configured is None:
         labels[CONFIGURED] = "The configured provider"
     chosen: str = st.selectbox(
-        "Against",
+        "Provider",
         list(labels),
         format_func=lambda name: labels.get(name, name),
         key="compare_against",

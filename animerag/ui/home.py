@@ -126,7 +126,7 @@ def attention() -> None:
     st.subheader("Needs attention", anchor=False)
     with st.grid("auto", min_column_width=210):
         _gap(found.missing_sequels, "missing sequel", "missing sequels", "missing")
-        _gap(found.duplicates, "pair may be one show", "pairs may be one show", "pairs")
+        _gap(found.duplicates, "possible duplicate", "possible duplicates", "pairs")
         _gap(found.without_description, "show without a description", "shows without a description", "stubs")
         if found.not_indexed:
             with _counted(found.not_indexed, "show is not indexed", "shows are not indexed"):

@@ -24,10 +24,11 @@ _FORM = "settings_form"
 _SAVED = "settings_saved"
 
 _PROVIDERS = {
-    "auto": "Automatic: a key or address if set, else embedded",
+    "auto": "Automatic",
     "openai": "OpenAI or a compatible server",
     "local": "Embedded, offline",
 }
+_AUTOMATIC = "Automatic uses the provider if a key or an address is set, else what is embedded."
 _EFFORTS = ("low", "none", "minimal", "medium", "high")
 _LEVEL = "1 to 256, or auto"
 _VERBOSITIES = ("low", "medium", "high")
@@ -82,10 +83,12 @@ class _Fields:
         text = f"{about} Set by {self._fixed[name]}: change it there." if fixed else about
         return {"key": f"{session.fresh_key(_FORM)}_{name}", "disabled": fixed, "help": text.strip() or None}
 
-    def choice(self, name: str, options: Sequence[str], shown: Callable[[str], str] = str) -> str:
+    def choice(self, name: str, options: Sequence[str], shown: Callable[[str], str] = str, about: str = "") -> str:
         now = str(getattr(self.settings, name))
         options = options if now in options else [now, *options]
-        chosen: str = st.selectbox(SAVABLE[name], options, options.index(now), format_func=shown, **self._asked(name))
+        chosen: str = st.selectbox(
+            SAVABLE[name], options, options.index(now), format_func=shown, **self._asked(name, about)
+        )
         return chosen
 
     def switch(self, name: str, about: str) -> bool:
@@ -130,7 +133,7 @@ def _common(fields: _Fields) -> Values:
     left, right = st.columns(2)
     with left:
         wanted: Values = {
-            "chat_provider": fields.choice("chat_provider", list(_PROVIDERS), _PROVIDERS.__getitem__),
+            "chat_provider": fields.choice("chat_provider", list(_PROVIDERS), _PROVIDERS.__getitem__, _AUTOMATIC),
             "chat_model": fields.text("chat_model", "Needs a provider."),
             "openai_base_url": fields.text(
                 "openai_base_url",
@@ -139,7 +142,9 @@ def _common(fields: _Fields) -> Values:
         }
     with right:
         wanted |= {
-            "embedding_provider": fields.choice("embedding_provider", list(_PROVIDERS), _PROVIDERS.__getitem__),
+            "embedding_provider": fields.choice(
+                "embedding_provider", list(_PROVIDERS), _PROVIDERS.__getitem__, _AUTOMATIC
+            ),
             "embedding_model": fields.text("embedding_model", "Another model needs a new index."),
         }
     return wanted

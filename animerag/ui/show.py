@@ -142,24 +142,23 @@ def _files(show: Show) -> list[str]:
 def _my_list(show: Show) -> None:
     """Draw the buttons that change its owner's list by one click."""
     mine = session.services().my_list
-    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        watched = show.my_status == "completed"
-        if st.button("Watched", icon=":material/check:", key="catalogue_watched", disabled=watched):
-            _changed(mine.watched(show.id))
-        ended = bool(show.episodes) and (show.episodes_watched or 0) >= (show.episodes or 0)
-        if st.button("+1 episode", icon=":material/exposure_plus_1:", key="catalogue_next", disabled=ended):
-            _changed(mine.next_episode(show.id))
-        score = st.selectbox(
-            "My score",
-            range(10, 0, -1),
-            index=None,
-            placeholder="Score" if show.my_score is None else f"Score: {show.my_score:g}",
-            key=f"catalogue_score_{show.id}_{show.my_score}",
-            label_visibility="collapsed",
-            width=120,
-        )
-        if score is not None and score != show.my_score:
-            _changed(mine.update(show.id, score=score))
+    watched = show.my_status == "completed"
+    if st.button("Watched", icon=":material/check:", key="catalogue_watched", disabled=watched):
+        _changed(mine.watched(show.id))
+    ended = bool(show.episodes) and (show.episodes_watched or 0) >= (show.episodes or 0)
+    if st.button("+1 episode", key="catalogue_next", disabled=ended):
+        _changed(mine.next_episode(show.id))
+    score = st.selectbox(
+        "My score",
+        range(10, 0, -1),
+        index=None,
+        placeholder="Score" if show.my_score is None else f"Score: {show.my_score:g}",
+        key=f"catalogue_score_{show.id}_{show.my_score}",
+        label_visibility="collapsed",
+        width=120,
+    )
+    if score is not None and score != show.my_score:
+        _changed(mine.update(show.id, score=score))
 
 
 def _changed(change: Coroutine[Any, Any, Show]) -> None:

@@ -57,12 +57,14 @@ def catalogue_facts(services: Services, status: Status, trouble: str | None, ind
     """Draw counts, places and whether Chroma answers."""
     settings = services.settings
     size = session.runtime().call(services.library.size_bytes()) / 2**20
-    indexed = "unknown" if status.indexed is None else f"{status.indexed:,} indexed, {status.not_indexed:,} not indexed"
+    indexed = (
+        "index unknown" if status.indexed is None else f"{status.indexed:,} indexed, {status.not_indexed:,} not indexed"
+    )
     on_disk = f" ({index_bytes / 2**20:.1f} MB)" if index_bytes else ""
     facts(
         "Catalogue",
         {
-            "Shows": f"{status.shows:,}, {indexed}" + (", all from the sample" if status.sample_only else ""),
+            "Shows": f"{status.shows:,} ({indexed}{', all from the sample' if status.sample_only else ''})",
             "Library": f"{services.library} ({size:.1f} MB)",
             "Data directory": str(settings.data_dir),
             "Chroma": trouble or f"{services.index.mode}, {services.index.url or 'not started yet'}{on_disk}",
@@ -112,16 +114,17 @@ def gate() -> None:
         except RuntimeClosedError:  # settings are being saved; the next poll reads the new services
             return
         levels = {Priority.LIVE: "Questions", Priority.BATCH: "Batch", Priority.INGEST: "Imports"}
-        places = st.columns(len(levels) + 2)
-        for place, (priority, name) in zip(places, levels.items(), strict=False):
-            waiting = state.waiting.get(priority, 0)
-            delta = f"{waiting:,} waiting" if waiting else None
-            flying = f"{state.in_flight.get(priority, 0)} of {state.levels[priority]}"
-            place.metric(f"{name} in flight", label(flying), delta, delta_color="off", delta_arrow="off")
-        left = "–" if state.requests_left is None else f"{state.requests_left:,}"
-        places[-2].metric("Requests left", left, help="As the provider reported with its last answer.")
-        lag = "–" if lag_s is None else moment(lag_s)
-        places[-1].metric("Event-loop lag (p95)", lag, help="How long the event loop makes work wait, 95th percentile.")
+        with st.grid("auto", min_column_width=150, gap="small"):
+            for priority, name in levels.items():
+                waiting = state.waiting.get(priority, 0)
+                delta = f"{waiting:,} waiting" if waiting else None
+                flying = f"{state.in_flight.get(priority, 0)} of {state.levels[priority]}"
+                st.metric(f"{name} in flight", label(flying), delta, delta_color="off", delta_arrow="off")
+            left = "–" if state.requests_left is None else f"{state.requests_left:,}"
+            st.metric("Requests left", left, help="As the provider reported with its last answer.")
+            lag = "–" if lag_s is None else moment(lag_s)
+            hint = "How long the event loop makes work wait: 95 % of the time it is less."
+            st.metric("Event-loop lag", lag, help=hint)
         if state.cool_down_s > 0:
             st.warning(label(f"Waiting {state.cool_down_s:.0f} s: {state.reason}."), icon=":material/hourglass_top:")
         notes = []
@@ -167,12 +170,13 @@ def jobs_table(jobs: Sequence[JobRecord]) -> None:
             "State": job.status,
             "Ran on": job.host or "",
             "Started": session.local_time(job.created_at),
-            "Took": duration(_took_s(job)),
+            "Duration": duration(_took_s(job)),
             "Error": job.error or "",
         }
         for job in jobs
     ]
-    st.dataframe(rows, hide_index=True, width="stretch")
+    widths = {"Job": st.column_config.TextColumn(width="medium"), "Error": st.column_config.TextColumn(width="medium")}
+    st.dataframe(rows, hide_index=True, width="stretch", column_config=widths)
 
 
 def log_tail(services: Services) -> None:

@@ -56,7 +56,7 @@ def test_a_race_and_an_experiment_of_each_workload(app_url, browser, photograph)
         button.click()
         expect(page.get_by_text(re.compile(r"^Run \d of \d"))).to_be_visible(timeout=60_000)
         shot(f"{name}-running", 1500, schemes)
-        heading = {"ingest": "Ingest, 60 documents", "batch": "Batch, 4 questions", "query": "One question ·"}[name]
+        heading = {"ingest": "Import, 60 documents", "batch": "Batch, 4 questions", "query": "One question ·"}[name]
         expect(page.get_by_role("heading", name=f"{heading}")).to_be_visible(timeout=120_000)
         expect(page.get_by_text("Best speed-up", exact=True)).to_be_visible()
         expect(page.locator(".js-plotly-plot")).to_have_count(2 if name == "query" else 3, timeout=30_000)
@@ -102,7 +102,7 @@ def test_a_race_and_an_experiment_of_each_workload(app_url, browser, photograph)
     expect(page.get_by_role("button", name="Run", exact=True)).to_be_visible(timeout=20_000)
     expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
     for _ in range(5):  # whatever moves the page meanwhile closes the list again
-        page.get_by_label("Against").click()
+        page.get_by_label("Provider", exact=True).click()
         with contextlib.suppress(PlaywrightTimeout):
             page.get_by_role("option", name="Own numbers, simulated").click(timeout=4000)
             break

@@ -55,7 +55,7 @@ def test_a_sheet_is_counted_and_shown_before_anything_is_asked(sampled):
         "Detected: semicolon",
     )
     column.set_value("n").run()
-    assert "4 questions, 0 empty, 0 repeated" in words(sampled)
+    assert "**4 questions**" in words(sampled)
 
 
 def test_a_sheet_of_questions_is_answered_in_order(sampled):
@@ -81,7 +81,7 @@ def test_a_sheet_of_questions_is_answered_in_order(sampled):
 def test_pasted_lines_are_questions(sampled):
     visit(sampled, "batch")
     sampled.text_area[0].set_value("What is Monster about?\nWhat is AoT about, then?").run()
-    assert "2 questions, 0 empty, 0 repeated" in words(sampled)
+    assert "**2 questions**" in words(sampled)
 
 
 @pytest.mark.parametrize(

@@ -135,7 +135,7 @@ def test_a_saved_experiment_is_opened_by_its_address(sampled):
     figures = {plain(metric.label): plain(metric.value) for metric in sampled.metric}
     assert figures["Best speed-up"] == "4.4×"
     assert figures["Recommended level"] == "5"
-    assert "Ingest, 500 documents · Typical API, simulated" in words(sampled).replace("\\", "")
+    assert "Import, 500 documents · Typical API, simulated" in words(sampled).replace("\\", "")
     assert [button.label for button in sampled.get("download_button")] == [
         "Download JSON",
         "Download CSV",
