@@ -16,10 +16,16 @@ def page() -> None:
     figures = session.runtime().call(session.services().statistics.collection())
     home.figures(figures)
     home.question_box()
-    with components.error_boundary():
-        home.starters(status)
-    for section in (lambda: home_charts.draw(figures), home.suggestions, home.attention, home.recent_jobs):
-        with components.error_boundary():
+    # Starters and suggestions need every show in memory: what is there at once is drawn first.
+    starters, charts, suggestions, rest = (st.container() for _ in range(4))
+    for place, section in (
+        (charts, lambda: home_charts.draw(figures)),
+        (rest, home.attention),
+        (rest, home.recent_jobs),
+        (starters, lambda: home.starters(status)),
+        (suggestions, home.suggestions),
+    ):
+        with place, components.error_boundary():
             section()
 
 

@@ -156,7 +156,7 @@ def experiment_title(experiment: Experiment) -> str:
     """Return in a line what was measured, and against what."""
     plan = experiment.plan
     work = {
-        "ingest": f"Ingest, {counted(plan.documents, 'document')}",
+        "ingest": f"Import, {counted(plan.documents, 'document')}",
         "batch": f"Batch, {counted(plan.questions, 'question')}",
         "query": WORKLOAD_NAMES["query"],
     }[plan.workload]

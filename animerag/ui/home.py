@@ -55,7 +55,10 @@ def question_box() -> None:
 
 def starters(status: Status) -> None:
     """Draw questions that this catalogue can answer; the answer opens in Ask."""
-    own = () if status.sample_only else session.cached_by_revision("starters", session.services().retriever.starters)
+    own = ()
+    if not status.sample_only:
+        with st.skeleton(height=70):
+            own = session.cached_by_revision("starters", session.services().retriever.starters)
     key = session.fresh_key("home_starters")
     asked = st.pills(
         "Questions to begin with", own or EXAMPLES, format_func=label, key=key, label_visibility="collapsed"
@@ -103,7 +106,8 @@ def _metric(name: str, value: str, more: str | None = None, chart: Sequence[int]
 def suggestions() -> None:
     """Draw what to watch as cards; lists that are empty are left out."""
     service = session.services().suggestions
-    found = session.cached_by_revision("suggested", lambda: service.suggested(_MORE_CARDS))
+    with st.skeleton(height=320):
+        found = session.cached_by_revision("suggested", lambda: service.suggested(_MORE_CARDS))
     for heading, key, shows in (
         ("Finish what you started", "started", found.started[:_CARDS]),
         ("Next in your franchises", "following", found.following[:_CARDS]),

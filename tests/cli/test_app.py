@@ -45,6 +45,16 @@ def test_no_command_opens_the_app_and_prints_the_data_directory(started, capsys,
     assert f"Data directory: {tmp_path / '.animerag'}" in capsys.readouterr().out
 
 
+def test_streamlit_covers_no_page_with_an_offer_of_its_own(monkeypatch):
+    from streamlit import config as options
+    from streamlit.web import skills
+
+    monkeypatch.setattr(skills, "agent_harness_present", lambda: True)
+    read = options.get_option  # `animerag app` starts the server as if by hand
+    monkeypatch.setattr(options, "get_option", lambda name: False if name == "server.headless" else read(name))
+    assert skills.nudge_suppression_reason(str(ROOT)) == "welcome_hidden"
+
+
 def test_port_and_no_browser_are_passed_on(started, unused_tcp_port):
     with pytest.raises(SystemExit):
         cli.main(["app", "--port", str(unused_tcp_port), "--no-browser"])

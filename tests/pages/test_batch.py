@@ -55,7 +55,7 @@ def test_a_sheet_is_counted_and_shown_before_anything_is_asked(sampled):
         "Detected: semicolon",
     )
     column.set_value("n").run()
-    assert "**4 questions**" in words(sampled)
+    assert "**4 questions, 1 cannot be asked**" in words(sampled)
 
 
 def test_a_sheet_of_questions_is_answered_in_order(sampled):
