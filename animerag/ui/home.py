@@ -55,7 +55,7 @@ def question_box() -> None:
 
 def starters(status: Status) -> None:
     """Draw questions that this catalogue can answer; the answer opens in Ask."""
-    own = ()
+    own: Sequence[str] = ()
     if not status.sample_only:
         with st.skeleton(height=70):
             own = session.cached_by_revision("starters", session.services().retriever.starters)
