@@ -101,10 +101,11 @@ class JournalledControl:
         for job_id, job in self.others.items():
             if job_id not in copied and job.running:  # it ended, by a clock that is behind this one
                 copied[job_id] = job
-                if (record := await self._journal.get(job_id)) is not None:
-                    await self._refresh(job, record)
-                else:
+                whole = await self._journal.get(job_id)
+                if whole is None:
                     job.state = "interrupted"
+                else:
+                    await self._refresh(job, whole)
         self.others = copied
 
     async def _refresh(self, job: Job, record: JobRecord) -> None:
