@@ -106,6 +106,7 @@ class Settings(BaseSettings):
     early_start: bool = False  # if a question names one show, answer from it without waiting for the searches
     data_dir: Path = Field(default_factory=_default_data_dir)
     database_url: SecretStr | None = None  # PostgreSQL has the password in it
+    titles_in_memory: int = Field(100_000, ge=0)  # shows; above that, titles are looked up in the database
     shoko_key: SecretStr | None = None  # of a user of Shoko Server, for `animerag sync shoko`
     covers: Path | None = None  # a folder of covers, or of Shoko's images, besides `covers` in the data directory
     chroma_url: str | None = None

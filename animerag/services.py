@@ -121,14 +121,16 @@ class Services:
         """Search, and the catalogue in memory."""
         from animerag.retrieval.retriever import Retriever
         from animerag.retrieval.snapshot_file import DIRECTORY
+        from animerag.retrieval.snapshots import Snapshots
 
-        return Retriever(
-            self.indexer,
+        catalogue = Snapshots(
+            self.library,
             at_work=lambda: self._parts.import_lock.at_work,
-            encoder=self._parts.encoder,
             shows_restricted=self.settings.show_restricted,
+            titles_in_memory=self.settings.titles_in_memory,
             directory=self.settings.data_dir / DIRECTORY,
         )
+        return Retriever(self.indexer, catalogue, self._parts.encoder)
 
     @_Service
     def answering(self) -> Answering:

@@ -174,7 +174,8 @@ def record():
 
 def pytest_generate_tests(metafunc):
     """Run the tests that are marked so on SQLite and on PostgreSQL."""
-    if metafunc.definition.get_closest_marker("both_databases") and "database" in metafunc.fixturenames:
+    marked = metafunc.definition.get_closest_marker("both_databases") and "database" in metafunc.fixturenames
+    if marked and "real_library" not in metafunc.fixturenames:  # which is a file of SQLite
         metafunc.parametrize("database", ["sqlite", "postgresql"], indirect=True)
 
 

@@ -7,55 +7,49 @@ Spelling is forgiven word by word: an unknown word is read as the title word nea
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from animerag.query.asked_titles import asked_title
 from animerag.query.lexicon import carrying
-from animerag.query.title_spellings import (
-    BEFORE_SUBTITLE,
-    LONGEST_TITLE,
-    MARK,
-    SHORTEST_HEAD,
-    WHOLE,
-    YEAR,
-    Token,
-    base,
-    beginnings,
-    season_of,
-    spellings,
-    title_tokens,
+from animerag.query.title_names import (
+    SHARED,
+    SURELY_JOINED,
+    UNSPACED,
+    Name,
+    Names,
+    NamesInMemory,
+    TitleVocabulary,
+    initials,
+    joined,
+    spaced,
 )
+from animerag.query.title_spellings import LONGEST_TITLE, MARK, SHORTEST_HEAD, YEAR, Token, base, title_tokens
 from animerag.text.tokens import STOP_WORDS, terms
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Set as AbstractSet
 
     from animerag.models.json_types import JsonObject
     from animerag.models.shows import Show
 
-_TOKEN = re.compile(r"[^\W_]+")
-_UNSPACED = re.compile(r"[぀-ヿ㐀-鿿豈-﫿]")  # scripts that write words without spaces
 _KANJI, _KATAKANA = re.compile(r"[㐀-鿿豈-﫿々]"), re.compile(r"[゠-ヿ]")
 _QUOTED = re.compile(r"[\"“„「『«]([^\"”“」』»]{1,200})[\"”“」』»]|\balias:\s*(\S.*)$", re.IGNORECASE)
 _NUMBERED = re.compile(r"([^\W\d_]{2,})([2-9])")  # "JJK3"
 _FEW_WORDS = 3  # a question of so few may be part of a title
 _LONGEST_UNSPACED = 40  # characters
 _JOINED_TOKENS = 4  # "dan da dan" for "Dandadan"
-_SURELY_JOINED = 6  # letters below which joined words meet by chance
 _MISSPELT = 5  # letters; in shorter words one wrong letter makes another word
 _MISSPELT_TWICE = 8
 _PRONOUNS = ("I", "A")  # titles of a letter that nearly every question has
 _OPERATORS = ("AND", "OR", "NOT")  # in capitals they join conditions, though a title may be called so
 _NO_CHANCE = 4  # ordinary words in a row that make a title are that title
-_INITIALS = range(3, 7)
 _INITIALS_SHARED = 3  # more franchises with the same initials than this and the letters name none of them
 
 _SEASON_DIGITS = tuple("23456789")
 
-_BY_INITIALS, _IN_PART = 3, 4  # how a show carries a name, after the levels of spellings
-_SHARED = 4  # more shows with such words in a title than this and the words name none of them
+_IN_PART = 4  # how a show carries a name, after the levels of spellings and initials
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,92 +72,57 @@ class AliasMatch:
     season_missing: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Name:
-    """One title of one show; main titles and much-voted shows come first."""
-
-    id: str
-    title: str
-    year: int | None
-    season: int
-    level: int
-    main: bool
-    votes: int
-
-
 class AliasIndex:
-    """All titles of a catalogue, in memory: about 0.3 s to build and under 1 ms to ask at 1,500 shows."""
+    """Matches questions with the titles of a catalogue; under 1 ms at 1,500 shows."""
 
     def __init__(self, shows: Iterable[Show]) -> None:
-        self._spaced: dict[tuple[str, ...], list[_Name]] = defaultdict(list)
-        self._joined: dict[str, list[_Name]] = defaultdict(list)
-        self._initials: dict[str, list[_Name]] = defaultdict(list)
-        self._parts: dict[str, list[_Name] | None] = {}  # names by each of their words, None where many share it
-        self._ordinary: set[str] = set(STOP_WORDS)
-        self.words: set[str] = set()
-        self._ids: list[str] = []
-        seen: set[str] = set()
-        for show in shows:
-            self._ids.append(show.id)
-            self._learn_ordinary(show.description, seen)
-            titles = show.titles or (show.title,)
-            season = max((season_of(title_tokens(title)) for title in titles), default=1)
-            for title in dict.fromkeys((show.title, *titles)):
-                self._add(show, title, season)
-        self._by_length = _by_length(self.words)
+        """Learn all titles of shows, in memory; 1,500 shows take about 0.3 s."""
+        listed = list(shows)
+        self._names: Names = NamesInMemory(listed)
+        self._vocabulary = TitleVocabulary.of(listed)
 
     @classmethod
-    def restored(cls, shows: Sequence[Show], stored: JsonObject) -> Self:
-        """Return the index of these shows from what `stored` returned for them. Raises LookupError, TypeError."""
-        names = [
-            _Name(shows[at].id, title, shows[at].year, season, level, main, shows[at].votes or 0)
-            for at, title, season, level, main in stored["names"]
-        ]
+    def over(cls, names: Names, vocabulary: TitleVocabulary) -> AliasIndex:
+        """Return an index of names that are looked up elsewhere."""
         index = cls(())
-        index._spaced.update(
-            {tuple(key.split(" ")): [names[at] for at in places] for key, places in stored["spaced"].items()}
-        )
-        index._joined.update({key: [names[at] for at in places] for key, places in stored["joined"].items()})
-        index._initials.update({key: [names[at] for at in places] for key, places in stored["initials"].items()})
-        index._parts = {
-            key: None if places is None else [names[at] for at in places] for key, places in stored["parts"].items()
-        }
-        index._ordinary.update(stored["ordinary"])
-        index.words.update(stored["words"])
-        index._by_length = _by_length(index.words)
+        index._names, index._vocabulary = names, vocabulary
         return index
 
+    @classmethod
+    def restored(cls, shows: Sequence[Show], stored: JsonObject) -> AliasIndex:
+        """Return the index of these shows from what `stored` returned for them. Raises LookupError, TypeError."""
+        return cls.over(NamesInMemory.restored(shows, stored), TitleVocabulary.restored(stored))
+
     def stored(self) -> JsonObject:
-        """Return the index as values of JSON; shows are numbered as the index was given them."""
-        places: dict[_Name, int] = {}
+        """Return an index in memory as values of JSON; shows are numbered as the index was given them."""
+        names = self._names
+        return {**names.stored(), **self._vocabulary.stored()} if isinstance(names, NamesInMemory) else {}
 
-        def numbers(names: Iterable[_Name]) -> list[int]:
-            return [places.setdefault(name, len(places)) for name in names]
+    @property
+    def words(self) -> AbstractSet[str]:
+        """Return the words of all titles."""
+        return self._vocabulary.words
 
-        tables: JsonObject = {
-            "spaced": {" ".join(key): numbers(names) for key, names in self._spaced.items()},
-            "joined": {key: numbers(names) for key, names in self._joined.items()},
-            "initials": {key: numbers(names) for key, names in self._initials.items()},
-            "parts": {key: None if names is None else numbers(names) for key, names in self._parts.items()},
-            "ordinary": sorted(self._ordinary),
-            "words": sorted(self.words),
-        }
-        shows = {show_id: at for at, show_id in enumerate(self._ids)}
-        return {"names": [[shows[one.id], one.title, one.season, one.level, one.main] for one in places], **tables}
+    @property
+    def in_memory(self) -> bool:
+        """Tell whether a match waits for nothing; otherwise it belongs into a thread."""
+        return self._names.in_memory
 
     def match(self, question: str) -> list[AliasMatch]:
         """Return the shows a question names: those surely meant first, the longest match first, each show once."""
         tokens = title_tokens(question)
+        corrected = [self._corrected(token) for token in tokens]
+        self._names.expect(_keys(tokens, corrected))
         found = _TitleHit(question)
         quoted = [first or second for first, second in _QUOTED.findall(question)]
         for phrase in quoted:
             key = tuple(token.folded for token in title_tokens(phrase))
-            names = self._spaced.get(key) or self._joined.get("".join(key), [])
+            names = self._names.get(spaced(key)) or self._names.get(joined("".join(key)))
             place = [token for token in tokens if token.folded in key]
             if place:
                 found.take(names, place[:1] + place[-1:], named=True, exact=True, tokens=len(key))
         asked = _asked(question)
-        self._match_spaced(tokens, found, asked)
+        self._match_spaced(tokens, corrected, found, asked)
         self._match_unspaced(tokens, found)
         few = tuple(token.folded for token in tokens if token.folded not in STOP_WORDS)
         few = few if max(map(len, few), default=0) >= SHORTEST_HEAD else ()
@@ -178,17 +137,18 @@ class AliasIndex:
         tokens = title_tokens(question)
         any_capitals = any(token.raw[0].isupper() for token in tokens)
         return any(
-            (token.raw[0].isupper() or not any_capitals) and token.folded in self.words
+            (token.raw[0].isupper() or not any_capitals) and token.folded in self._vocabulary.words
             for token in tokens
             if not self.is_ordinary(token.folded)
         )
 
     def is_ordinary(self, word: str) -> bool:
         """Tell whether a folded word is used as a common word, or is too little to be a name."""
-        return word in self._ordinary or word.isdigit() or len(word) == 1 or word.startswith(MARK)
+        return self._vocabulary.is_ordinary(word)
 
-    def _match_spaced(self, tokens: Sequence[Token], found: _TitleHit, asked: tuple[str, ...]) -> None:
-        corrected = [self._corrected(token) for token in tokens]
+    def _match_spaced(
+        self, tokens: Sequence[Token], corrected: Sequence[str], found: _TitleHit, asked: tuple[str, ...]
+    ) -> None:
         taken: set[int] = set()
         spans = (
             (length, start)
@@ -208,28 +168,33 @@ class AliasIndex:
                 span = tokens[start : start + length]
                 found.take(named or names, span, named=bool(named), exact=exact, tokens=length)
 
-    def _names_at(
-        self, tokens: Sequence[Token], corrected: Sequence[str], place: range
-    ) -> tuple[Sequence[_Name], bool]:
+    def _names_at(self, tokens: Sequence[Token], corrected: Sequence[str], place: range) -> tuple[Sequence[Name], bool]:
         """Return the shows that carry the words at a place as a name, and whether they are spelt as in the title."""
         written = tuple(tokens[i].folded for i in place)
-        if len(place) == 2 and written[1] in _SEASON_DIGITS and written not in self._spaced:
+        names = self._names.get(spaced(written))
+        if len(place) == 2 and written[1] in _SEASON_DIGITS and not names:
             return self._numbered(written[0], tokens[place[0]], int(written[1])), False
-        if len(place) == 1 and written not in self._spaced and (number := _NUMBERED.fullmatch(written[0])):
+        if len(place) == 1 and not names and (number := _NUMBERED.fullmatch(written[0])):
             return self._numbered(number[1], tokens[place[0]], int(number[2])), False
-        if names := self._spaced.get(written):
+        if names:
             return names, True
-        joined = "".join(written)
-        if len(place) <= _JOINED_TOKENS and len(joined) >= _SURELY_JOINED and (names := self._joined.get(joined)):
+        letters = "".join(written)
+        if (
+            len(place) <= _JOINED_TOKENS
+            and len(letters) >= SURELY_JOINED
+            and (names := self._names.get(joined(letters)))
+        ):
             return names, True
-        if len(place) == 1 and (names := self._initials.get(joined)) and self._are_initials(tokens[place[0]]):
+        if len(place) == 1 and self._are_initials(tokens[place[0]]) and (names := self._names.get(initials(letters))):
             return ([] if len({base(name.title) for name in names}) > _INITIALS_SHARED else names), False
         meant = tuple(corrected[i] for i in place)
-        return (self._spaced.get(meant, ()) if meant != written else ()), False
+        return (self._names.get(spaced(meant)) if meant != written else ()), False
 
-    def _numbered(self, word: str, token: Token, season: int) -> list[_Name]:
+    def _numbered(self, word: str, token: Token, season: int) -> list[Name]:
         """Return the shows of that season which a word names by itself: "jjk 2", "JJK2"."""
-        names = self._spaced.get((word,)) or (self._initials.get(word, []) if self._are_initials(token) else [])
+        names = self._names.get(spaced((word,)))
+        if not names and self._are_initials(token):
+            names = self._names.get(initials(word))
         return [name for name in names if name.season == season] or list(names)
 
     def _are_initials(self, token: Token) -> bool:
@@ -238,19 +203,19 @@ class AliasIndex:
     def _corrected(self, token: Token) -> str:
         """Return the title word that a misspelt word is nearest to, or the word itself."""
         word = token.folded
-        known = word in self.words or self.is_ordinary(word) or word in carrying()
+        known = word in self._vocabulary.words or self.is_ordinary(word) or word in carrying()
         if len(word) < _MISSPELT or known or not word.isalpha():
             return word
         from rapidfuzz import process  # most questions have no word that nobody knows
         from rapidfuzz.distance import OSA
 
         wrong = 2 if len(word) >= _MISSPELT_TWICE else 1
-        near = [other for size in range(len(word) - wrong, len(word) + wrong + 1) for other in self._by_length[size]]
+        near = self._vocabulary.of_about(len(word), wrong)
         best = process.extractOne(word, near, scorer=OSA.distance, score_cutoff=wrong)
         return best[0] if best else word
 
     def _match_unspaced(self, tokens: Sequence[Token], found: _TitleHit) -> None:
-        letters = [(letter, token) for token in tokens for letter in token.folded if not letter.startswith(MARK)]
+        letters = _letters(tokens)
         text = "".join(letter for letter, _ in letters)
         at = 0
         while at < len(text) - 1:
@@ -258,7 +223,9 @@ class AliasIndex:
                 (
                     end
                     for end in range(min(len(text), at + _LONGEST_UNSPACED), at + 1, -1)
-                    if _UNSPACED.search(text[at:end]) and text[at:end] in self._joined and _stands_alone(text, at, end)
+                    if UNSPACED.search(text[at:end])
+                    and self._names.get(joined(text[at:end]))
+                    and _stands_alone(text, at, end)
                 ),
                 at,
             )
@@ -268,20 +235,27 @@ class AliasIndex:
                 named = best - at > 2 or at == 0
                 size = max(1, (best - at) // 3)
                 found.take(
-                    self._joined[text[at:best]], span, named=named, exact=True, tokens=size, phrase=text[at:best]
+                    self._names.get(joined(text[at:best])),
+                    span,
+                    named=named,
+                    exact=True,
+                    tokens=size,
+                    phrase=text[at:best],
                 )
             at = max(best, at + 1)
 
     def _match_part(self, tokens: Sequence[Token], part: tuple[str, ...], found: _TitleHit) -> None:
         """Take words that are used as a title for those few shows that have all of them in a title of theirs."""
-        rare = [names for word in part if (names := self._parts.get(word))]
-        if not rare or all(self.is_ordinary(word) for word in part):
+        if all(self.is_ordinary(word) for word in part):
+            return
+        rare = [names for word in part if (names := self._names.part(word))]
+        if not rare:
             return
         found_in = [name for name in min(rare, key=len) if _inside(part, title_tokens(name.title))]
         names = [replace(name, level=_IN_PART) for name in found_in]
         place = [token for token in tokens if token.folded in part]
         place = place[:1] + place[1:][-1:]
-        if place and len({name.id for name in names}) <= _SHARED:
+        if place and len({name.id for name in names}) <= SHARED:
             found.take(names, place, named=True, exact=False, tokens=len(part))
 
     def _is_named(self, tokens: Sequence[Token], place: range, title: str) -> bool:
@@ -307,42 +281,6 @@ class AliasIndex:
         capitals = sum(word[0].isupper() for word in written)
         return capitals == len(place) and not tokens[place[0]].opens and not title.isupper()
 
-    def _add(self, show: Show, title: str, season: int) -> None:
-        tokens = title_tokens(title)
-        if not tokens:
-            return
-        whole = _Name(show.id, title, show.year, season, WHOLE, title == show.title, show.votes or 0)
-        for key in beginnings(title, tokens):
-            self._spaced[key].append(replace(whole, level=BEFORE_SUBTITLE))
-        if len(tokens) > LONGEST_TITLE:
-            return
-        for key, level in spellings(title, tokens):
-            self._spaced[key].append(whole if level == WHOLE else replace(whole, level=level))
-        joined = "".join(token.folded for token in tokens)
-        if len(joined) > (1 if _UNSPACED.search(joined) else _SURELY_JOINED - 1):
-            self._joined[joined].append(whole)
-        words = [token.folded for token in tokens if not token.folded.startswith(MARK)]
-        if len(words) > 1:
-            for word in dict.fromkeys(words):
-                self._learn_part(word, whole)
-        self.words.update(word for word in words if not _UNSPACED.search(word))
-        if len(words) in _INITIALS and not _UNSPACED.search(joined):
-            self._initials["".join(word[0] for word in words)].append(replace(whole, level=_BY_INITIALS))
-
-    def _learn_part(self, word: str, name: _Name) -> None:
-        known = self._parts.setdefault(word, [])
-        if known is None:
-            return
-        known.append(name)
-        if len(known) > _SHARED * 4:  # a show has several titles
-            self._parts[word] = None
-
-    def _learn_ordinary(self, description: str, seen: set[str]) -> None:
-        """A word that two synopses use in lower case is no name by itself."""
-        words = {word for word in _TOKEN.findall(description) if word.islower()}
-        self._ordinary |= words & seen
-        seen |= words
-
 
 class _TitleHit:
     """Collects matches: each show once, the surest way it is named."""
@@ -354,7 +292,7 @@ class _TitleHit:
 
     def take(
         self,
-        names: Iterable[_Name],
+        names: Iterable[Name],
         span: Sequence[Token],
         *,
         named: bool,
@@ -393,7 +331,7 @@ class _TitleHit:
                     season_missing=max(wanted) if missing else 0,
                 )
 
-    def _as_well(self, name: _Name, best: _Name) -> bool:
+    def _as_well(self, name: Name, best: Name) -> bool:
         """Tell whether the question points to a show no less than to the best: by title, year and season."""
         wanted = self._seasons or {1}
         same_year = (name.year in self._years) == (best.year in self._years)
@@ -404,11 +342,26 @@ class _TitleHit:
         return sorted(self._by_id.values(), key=lambda match: (not match.named, -match.tokens))
 
 
-def _by_length(words: Iterable[str]) -> dict[int, list[str]]:
-    by_length: dict[int, list[str]] = defaultdict(list)
-    for word in sorted(words):
-        by_length[len(word)].append(word)
-    return by_length
+def _letters(tokens: Sequence[Token]) -> list[tuple[str, Token]]:
+    """Return the letters of tokens without the marks of seasons, each with its token."""
+    return [(letter, token) for token in tokens for letter in token.folded if not letter.startswith(MARK)]
+
+
+def _keys(tokens: Sequence[Token], corrected: Sequence[str]) -> Iterator[str]:
+    """Yield the keys that a match may look up, but for words in part of a title."""
+    written = [token.folded for token in tokens]
+    for start in range(len(tokens)):
+        yield initials(written[start])
+        for end in range(start + 1, min(start + LONGEST_TITLE, len(tokens)) + 1):
+            yield spaced(written[start:end])
+            yield spaced(corrected[start:end])
+            if end - start <= _JOINED_TOKENS:
+                yield joined("".join(written[start:end]))
+    text = "".join(letter for letter, _ in _letters(tokens))
+    for at in range(len(text)):
+        for end in range(at + 2, min(len(text), at + _LONGEST_UNSPACED) + 1):
+            if UNSPACED.search(text[at:end]):
+                yield joined(text[at:end])
 
 
 def _inside(part: tuple[str, ...], tokens: Sequence[Token]) -> bool:

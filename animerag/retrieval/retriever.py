@@ -36,8 +36,7 @@ from animerag.text.cleaning import is_japanese
 from animerag.text.tokens import pairs, terms
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-    from pathlib import Path
+    from collections.abc import Iterable, Sequence
 
     from animerag.discovery.collection import Collection
     from animerag.discovery.franchises import Franchise
@@ -64,24 +63,12 @@ _WEIGHED = 200  # shows whose likeness recommendations and similar shows are ran
 class Retriever:
     """Finds the shows that a question is about."""
 
-    def __init__(
-        self,
-        indexer: Indexer,
-        at_work: Callable[[], bool] = lambda: False,
-        encoder: Embedder | None = None,
-        *,
-        shows_restricted: bool = False,
-        directory: Path | None = None,
-    ) -> None:
-        """`at_work` tells whether an import is changing the catalogue; `encoder` recognises intents by example.
-
-        With `shows_restricted`, shows for adults only are recommended like others. `directory` is where titles are
-        stored for the next process.
-        """
+    def __init__(self, indexer: Indexer, catalogue: Snapshots | None = None, encoder: Embedder | None = None) -> None:
+        """`catalogue` has titles and fields as the owner wants them held; `encoder` recognises intents by example."""
         self._indexer = indexer
         self._library: Library = indexer.library
         self._passages = Passages(indexer.embedder)
-        self._catalogue = Snapshots(indexer.library, at_work, shows_restricted=shows_restricted, directory=directory)
+        self._catalogue = catalogue or Snapshots(indexer.library)
         self._examples = ExampleIntents(encoder or indexer.embedder)
 
     async def search(
@@ -194,7 +181,8 @@ class Retriever:
 
     async def match_titles(self, question: str) -> list[AliasMatch]:
         """Return the shows whose titles stand in the question. Raises LibraryError."""
-        return (await self._catalogue.current()).aliases.match(question)
+        catalogue = await self._catalogue.current()
+        return await catalogue.run(partial(catalogue.aliases.match, question))
 
     async def embed(self, questions: Sequence[str], *, priority: Priority) -> Embedding:
         """Embed questions together, for `search` to be given their vectors. Raises ProviderError."""
@@ -222,8 +210,9 @@ class Retriever:
         """Return the question as it stands alone, where it leans on the conversation. Raises LibraryError."""
         if not history:
             return None
-        catalogue = await self._catalogue.current()
-        return understand(question, catalogue.aliases.match(question), catalogue, history=history).standalone or None
+        matches, catalogue = await self.match_titles(question), await self._catalogue.current()
+        read = await catalogue.run(partial(understand, question, matches, catalogue, history=history))
+        return read.standalone or None
 
     async def shows(self, ids: Iterable[str]) -> dict[str, Show]:
         """Return those of the ids that are in the catalogue. Raises LibraryError."""
@@ -269,9 +258,9 @@ class Retriever:
                 read_with = partial(
                     understand, question, matches, catalogue, filters=filters, ignore=ignore, history=history
                 )
-                read = read_with()
+                read = await catalogue.run(read_with)
                 if read.undecided and (likely := await self._examples.compare(read.undecided, priority)):
-                    read = read_with(likely=likely)
+                    read = await catalogue.run(partial(read_with, likely=likely))
         except LibraryError as error:
             if filters:
                 raise

@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from animerag.query import title_spellings, titles
+from animerag.query import title_names, title_spellings, titles
 from animerag.query.titles import AliasIndex
 from animerag.retrieval import word_coverage
 from animerag.retrieval.word_coverage import WordStatistics
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 DIRECTORY, NAME = "cache", "titles.json"
 _TEXTS = ("id", "title", "titles", "description", "tags", "year", "votes")  # what titles and words are derived from
-_DERIVING = (titles, title_spellings, word_coverage, cleaning, tokens)
+_DERIVING = (titles, title_names, title_spellings, word_coverage, cleaning, tokens)
 
 
 def texts_key(rows: Sequence[JsonMapping]) -> str:

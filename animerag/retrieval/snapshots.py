@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from animerag.discovery.collection import Collection
 from animerag.discovery.franchises import Franchises
@@ -16,8 +16,10 @@ from animerag.query.field_index import FieldIndex
 from animerag.query.lexicon import Gazetteer, vocabulary
 from animerag.query.titles import AliasIndex
 from animerag.retrieval.snapshot_file import SnapshotFile, texts_key
+from animerag.retrieval.stored_titles import CatalogueReader, StoredNames, row_keys
 from animerag.retrieval.word_coverage import WordStatistics
 from animerag.storage import show_fields
+from animerag.storage.title_names import TitleNames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
+TITLES_IN_MEMORY = 100_000  # shows: titles take about 0.6 GB of memory for each 100,000
 _RELOAD_S = 2.0  # seconds between two readings of the catalogue while an import changes it
 
 
@@ -61,13 +66,40 @@ class CatalogueSnapshot:
         the owner's list. A first snapshot takes them from `file`, or writes it.
         """
         shows = show_fields.shows_of(rows)
-        franchises = Franchises(shows)
-        table = FieldIndex(shows, franchises.facts)
         texts = texts_key(rows)
         if before is not None and before.texts == texts:
             aliases, statistics = before.aliases, before.statistics
         else:
             aliases, statistics = _derived(shows, texts, file if before is None else None)
+        return cls._of(revision, shows, aliases, statistics, texts, shows_restricted=shows_restricted)
+
+    @classmethod
+    def of_stored(
+        cls,
+        revision: int,
+        catalogue: CatalogueReader,
+        sample: Sequence[Show],
+        names: StoredNames,
+        *,
+        shows_restricted: bool = False,
+    ) -> CatalogueSnapshot:
+        """Make one of a large catalogue, whose names stay in the database; `sample` has descriptions."""
+        aliases, statistics = AliasIndex.over(names, catalogue.vocabulary), WordStatistics(sample)
+        return cls._of(revision, catalogue.shows, aliases, statistics, "", shows_restricted=shows_restricted)
+
+    @classmethod
+    def _of(
+        cls,
+        revision: int,
+        shows: Sequence[Show],
+        aliases: AliasIndex,
+        statistics: WordStatistics,
+        texts: str,
+        *,
+        shows_restricted: bool,
+    ) -> CatalogueSnapshot:
+        franchises = Franchises(shows)
+        table = FieldIndex(shows, franchises.facts)
         recorded = local_files.recorded(shows)
         recorded += ("studio",) if any(show.studios for show in shows) else ()
         return cls(
@@ -80,6 +112,10 @@ class CatalogueSnapshot:
             shows_restricted=shows_restricted,
             texts=texts,
         )
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """Run work that matches titles: in a thread where they are looked up in the database. Raises what it raises."""
+        return work() if self.aliases.in_memory else await asyncio.to_thread(work)
 
     def collection(self, likeness: Mapping[str, float] | None = None, *, japanese: bool = False) -> Collection:
         """Return the shows with their franchises, as discovery works on them."""
@@ -107,15 +143,19 @@ class Snapshots:
     def __init__(
         self,
         library: Library,
-        at_work: Callable[[], bool],
+        at_work: Callable[[], bool] = lambda: False,
         *,
         shows_restricted: bool = False,
         directory: Path | None = None,
+        titles_in_memory: int = TITLES_IN_MEMORY,
     ) -> None:
         """`at_work` tells whether an import changes the catalogue all the time.
 
-        `directory` is where titles and words are stored for the next process.
+        `directory` is where titles and words are stored for the next process. The titles of a catalogue with more shows
+        than `titles_in_memory` are looked up in the database.
         """
+        self._titles_in_memory = titles_in_memory
+        self._stored = TitleNames(library, row_keys)
         self._file = SnapshotFile(directory) if directory is not None else None
         self._shows_restricted = shows_restricted
         self._library = library
@@ -144,18 +184,35 @@ class Snapshots:
             revision = await self._library.revision()
             if self._held is None or revision != self._held.revision:
                 began_s = time.perf_counter()
-                rows = await show_fields.load(self._library)
-                self._held = await asyncio.to_thread(
-                    CatalogueSnapshot.of,
-                    revision,
-                    rows,
-                    shows_restricted=self._shows_restricted,
-                    before=self._held,
-                    file=None if self._at_work() else self._file,
-                )
+                large = (await self._library.counts()).shows > self._titles_in_memory
+                self._held = await (self._large(revision) if large else self._small(revision))
                 self._loaded_s = time.perf_counter()
                 self._load_took_s = self._loaded_s - began_s
             return self._held
+
+    async def _small(self, revision: int) -> CatalogueSnapshot:
+        rows = await show_fields.load(self._library)
+        return await asyncio.to_thread(
+            CatalogueSnapshot.of,
+            revision,
+            rows,
+            shows_restricted=self._shows_restricted,
+            before=self._held,
+            file=None if self._at_work() else self._file,
+        )
+
+    async def _large(self, revision: int) -> CatalogueSnapshot:
+        await self._stored.refresh()
+        catalogue = CatalogueReader()
+        await catalogue.read(self._library)
+        return await asyncio.to_thread(
+            CatalogueSnapshot.of_stored,
+            revision,
+            catalogue,
+            await catalogue.sample(self._library),
+            StoredNames(self._stored),
+            shows_restricted=self._shows_restricted,
+        )
 
     def _reload_soon(self) -> None:
         """Read the catalogue again in the background, unless that was just done: it may take a tenth of the time."""

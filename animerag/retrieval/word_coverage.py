@@ -28,7 +28,7 @@ class WordStatistics:
 
     def __init__(self, shows: Sequence[Show]) -> None:
         """Count the words of at most 1,000 shows, evenly spread over those given."""
-        sample = shows[:: max(1, -(-len(shows) // _SAMPLE))]
+        sample = evenly_spread(shows)
         self._shows = len(sample)
         self._counts = Counter(word for show in sample for word in words_of(show))
 
@@ -47,6 +47,11 @@ class WordStatistics:
         """Return the inverse document frequency of a word given with its related ones."""
         count = min(float(self._shows), sum(near * self._counts[word] for word, near in related.items()))
         return math.log(1 + (self._shows - count + 0.5) / (count + 0.5))
+
+
+def evenly_spread(shows: Sequence[Show]) -> Sequence[Show]:
+    """Return at most 1,000 of the shows, evenly spread."""
+    return shows[:: max(1, -(-len(shows) // _SAMPLE))]
 
 
 def coverage(question: str, shows: Iterable[Show], statistics: WordStatistics) -> dict[str, float]:

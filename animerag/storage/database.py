@@ -113,19 +113,22 @@ class Database:
         """
         if self._closed:
             raise LibraryError("The library is closed: open it again.")
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self.read_here, work)
 
-        def reading() -> T:
-            with self._reader.connect() as connection:
-                return work(connection)
+    def read_here(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` in the calling thread, which must not be the loop's, and return its result. Raises LibraryError.
 
-        loop = asyncio.get_running_loop()
+        A connection that was lost is replaced once.
+        """
         try:
             try:
-                return await loop.run_in_executor(self._readers, reading)
+                with self._reader.connect() as connection:
+                    return work(connection)
             except self._backend.errors as error:
                 if not self._backend.is_gone(error):
                     raise
-            return await loop.run_in_executor(self._readers, reading)
+            with self._reader.connect() as connection:
+                return work(connection)
         except self._backend.errors as error:
             raise LibraryError(f"The library could not be read ({self._backend.reason(error)}).") from error
 

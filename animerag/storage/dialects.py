@@ -71,6 +71,9 @@ class SQLDialect(Protocol):
     def insert(self, table: Table) -> Insert:
         """Return an insert with `on_conflict_do_update` and `on_conflict_do_nothing`."""
 
+    async def insert_numbers(self, connection: AsyncConnection, table: Table, rows: Sequence[Sequence[int]]) -> None:
+        """Insert rows of whole numbers, in the order of the table's columns; several thousand at once are fine."""
+
     async def continue_numbers(self, connection: AsyncConnection, tables: Sequence[Table]) -> None:
         """Let new rows of tables be numbered after the largest number there."""
 

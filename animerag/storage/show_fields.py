@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import cast, func, select
 from sqlalchemy.types import Text
@@ -14,7 +15,9 @@ from animerag.storage.schema import my_list
 from animerag.storage.schema import shows as table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
+
+    from sqlalchemy import Column, Connection, RowMapping, Select
 
     from animerag.models.json_types import JsonMapping, JsonObject
     from animerag.storage.database import Database
@@ -25,18 +28,50 @@ async def load(database: Database) -> list[JsonObject]:
 
     Raises LibraryError.
     """
+    # Shows are stored in the order in which requests end; ties between titles must not depend on it.
+    query = _fields().order_by(func.coalesce(table.c.votes, 0).desc(), table.c.id)
+    return await database.read(lambda connection: [dict(row) for row in connection.execute(query).mappings()])
+
+
+async def pages(database: Database) -> AsyncIterator[list[JsonObject]]:
+    """Yield the rows of `load` some at a time, for a catalogue that does not fit into memory; the order is arbitrary.
+
+    Raises LibraryError.
+    """
+    after = -1
+    while True:
+        query = _fields(table.c.number).where(table.c.number > after).order_by(table.c.number).limit(_PAGE)
+        rows = await database.read(partial(_mappings, query=query))
+        if not rows:
+            return
+        after = rows[-1]["number"]
+        yield [{name: value for name, value in row.items() if name != "number"} for row in rows]
+
+
+def _mappings(connection: Connection, query: Select[Any]) -> list[RowMapping]:
+    return list(connection.execute(query).mappings())
+
+
+def in_order(shows: list[Show]) -> list[Show]:
+    """Return shows in the order of `load`: those with most votes first."""
+    return sorted(shows, key=lambda show: (-(show.votes or 0), show.id))
+
+
+def _fields(*more: Column[int]) -> Select[Any]:
     columns = [column for column in table.c if column.name not in ("number", "record", "content_hash", "text_hash")]
     # JSON stays text here: decoding 30,000 rows would hold the event loop for most of a second.
     plain = [cast(column, Text).label(column.name) if column.name in _JSON else column for column in columns]
     mine = table.outerjoin(my_list, my_list.c.show_id == table.c.id)
-    query = select(
-        *plain, my_list.c.status.label("my_status"), my_list.c.score.label("my_score"), my_list.c.episodes_watched
+    own: list[Any] = [*more, *plain]
+    return select(
+        *own,
+        my_list.c.status.label("my_status"),
+        my_list.c.score.label("my_score"),
+        my_list.c.episodes_watched,
     ).select_from(mine)
-    # Shows are stored in the order in which requests end; ties between titles must not depend on it.
-    query = query.order_by(func.coalesce(table.c.votes, 0).desc(), table.c.id)
-    return await database.read(lambda connection: [dict(row) for row in connection.execute(query).mappings()])
 
 
+_PAGE = 1000  # rows
 _JSON = ("titles", "tags", "relations", "similar", *show_details.JSON)
 
 

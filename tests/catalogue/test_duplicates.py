@@ -14,6 +14,8 @@ from animerag.readers import ReadOptions
 from animerag.storage.library import Library
 from animerag.text.documents import Document, content_hash
 
+pytestmark = pytest.mark.both_databases
+
 WORD = st.text("abc", min_size=1, max_size=3)
 SHOWS = st.builds(
     Show,

@@ -6,6 +6,8 @@ from animerag.composition import open_services
 from animerag.errors import InvalidInputError, VectorStoreError
 from animerag.jobs.jobs import Control
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.fixture
 def source(export, record):

@@ -7,6 +7,8 @@ import pytest
 from animerag.errors import InvalidInputError
 from animerag.jobs.jobs import Control
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.fixture
 async def mine(services, export, record):

@@ -5,6 +5,8 @@ import pytest
 from animerag.jobs.jobs import Control
 from animerag.ports import VectorRecord
 
+pytestmark = pytest.mark.both_databases
+
 
 class Forbidden:
     """An embedder that must not be asked."""

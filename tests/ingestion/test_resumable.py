@@ -18,6 +18,8 @@ from animerag.ingestion.resumable import INGEST_JOB, to_correct
 from animerag.jobs.jobs import Control
 from animerag.models.imports import RowError
 
+pytestmark = pytest.mark.both_databases
+
 
 async def cut_off(services, files):
     """Journal an import as a killed process leaves it."""

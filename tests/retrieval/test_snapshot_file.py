@@ -9,6 +9,7 @@ from animerag.catalogue import sample
 from animerag.composition import open_services
 from animerag.jobs.jobs import Control
 from animerag.models.shows import Show
+from animerag.query.title_names import NamesInMemory
 from animerag.query.titles import AliasIndex
 from animerag.readers import read
 from animerag.retrieval import snapshot_file
@@ -103,7 +104,7 @@ async def test_a_new_process_derives_titles_only_after_a_change(settings, export
     assert (settings.data_dir / DIRECTORY).stat().st_mode & 0o077 == 0
 
     with monkeypatch.context() as patch:
-        patch.setattr(AliasIndex, "_add", lambda *_: pytest.fail("titles were derived again"))
+        patch.setattr(NamesInMemory, "_add", lambda *_: pytest.fail("titles were derived again"))
         async with open_services(settings, warm=False) as second:
             assert await second.retriever.match_titles("What is Beta about?") == asked
             await second.my_list.watched("1")

@@ -24,6 +24,13 @@ class _PostgreSQLDialect:
     def insert(self, table: Table) -> Insert:
         return insert(table)
 
+    async def insert_numbers(self, connection: AsyncConnection, table: Table, rows: Sequence[Sequence[int]]) -> None:
+        if rows:
+            types = (column.type.compile(dialect=connection.dialect) for column in table.columns)
+            arrays = ", ".join(f"%s::{name}[]" for name in types)
+            values = tuple(list(column) for column in zip(*rows, strict=True))
+            await connection.exec_driver_sql(f"INSERT INTO {table.name} SELECT * FROM unnest({arrays})", values)  # noqa: S608
+
     async def continue_numbers(self, connection: AsyncConnection, tables: Sequence[Table]) -> None:
         for table in tables:
             if (column := table.autoincrement_column) is not None:

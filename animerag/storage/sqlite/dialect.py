@@ -24,6 +24,12 @@ class _SQLiteDialect:
     def insert(self, table: Table) -> Insert:
         return insert(table)
 
+    async def insert_numbers(self, connection: AsyncConnection, table: Table, rows: Sequence[Sequence[int]]) -> None:
+        if rows:
+            places = ", ".join("?" * len(table.columns))
+            statement = f"INSERT INTO {table.name} VALUES ({places})"  # noqa: S608 - a name of ours
+            await connection.exec_driver_sql(statement, list(map(tuple, rows)))
+
     async def continue_numbers(self, connection: AsyncConnection, tables: Sequence[Table]) -> None:
         """Do nothing: SQLite looks for the largest number itself."""
 

@@ -1,0 +1,112 @@
+"""Titles and words of a large catalogue: names are looked up in the database, and shows are read a part at a time.
+
+A question then finds the same shows as with all names in memory (`query.titles`), which take more than half of what a
+process holds of a catalogue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import OrderedDict
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from animerag.query.title_names import MOST_OF_A_WORD, Name, TitleVocabulary, keys_of, part
+from animerag.retrieval.word_coverage import evenly_spread
+from animerag.storage import show_fields
+from animerag.storage.title_names import NameRow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from animerag.models.json_types import JsonMapping
+    from animerag.models.shows import Show
+    from animerag.storage.library import Library
+    from animerag.storage.title_names import StoredName, TitleNames
+
+_REMEMBERED = 20_000  # keys, most of which have no name
+_MARK = 1  # characters of a description that stay in memory: conditions ask only whether there is one
+
+
+class StoredNames:
+    """Names that are looked up in the database; what was looked up lately stays in memory."""
+
+    in_memory = False
+
+    def __init__(self, stored: TitleNames) -> None:
+        """Use the names that `stored` has, as of the latest refresh."""
+        self._stored = stored
+        self._lately: OrderedDict[str, Sequence[Name]] = OrderedDict()
+        self._turn = threading.Lock()
+
+    def get(self, key: str) -> Sequence[Name]:
+        """Return the names with a key. Raises LibraryError."""
+        names = self._remembered(key)
+        return self._look_up([key])[key] if names is None else names
+
+    def part(self, word: str) -> Sequence[Name]:
+        """Return the names with a word in them; none if the word is in too many. Raises LibraryError."""
+        key = part(word)
+        names = self._remembered(key)
+        return self._look_up([key], most=MOST_OF_A_WORD + 1)[key] if names is None else names
+
+    def expect(self, keys: Iterable[str]) -> None:
+        """Look up keys together. Raises LibraryError."""
+        unknown = [key for key in dict.fromkeys(keys) if self._remembered(key) is None]
+        self._look_up(unknown[:_REMEMBERED])
+
+    def _remembered(self, key: str) -> Sequence[Name] | None:
+        with self._turn:
+            if key in self._lately:
+                self._lately.move_to_end(key)
+                return self._lately[key]
+        return None
+
+    def _look_up(self, keys: Sequence[str], *, most: int | None = None) -> dict[str, Sequence[Name]]:
+        found = self._stored.find(keys, most=most) if keys else {}
+        names: dict[str, Sequence[Name]] = {key: tuple(map(_name, found.get(key, ()))) for key in keys}
+        if most is not None:
+            names = {key: some if len(some) < most else () for key, some in names.items()}
+        with self._turn:
+            self._lately.update(names)
+            while len(self._lately) > _REMEMBERED:
+                self._lately.popitem(last=False)
+        return names
+
+
+class CatalogueReader:
+    """Reads a large catalogue some shows at a time: fields without descriptions, and what is learnt from those."""
+
+    def __init__(self) -> None:
+        """Read nothing yet."""
+        self.vocabulary = TitleVocabulary()
+        self.shows: list[Show] = []
+
+    async def read(self, library: Library) -> None:
+        """Read all shows. Raises LibraryError."""
+        async for rows in show_fields.pages(library):
+            await asyncio.to_thread(self._add, rows)
+        self.shows = show_fields.in_order(self.shows)
+        self.vocabulary.finish()
+
+    async def sample(self, library: Library) -> list[Show]:
+        """Return shows with their descriptions for the frequencies of words. Raises LibraryError."""
+        ids = [show.id for show in evenly_spread(self.shows)]
+        stored = await library.shows(ids, records=False)
+        return [stored[show_id] for show_id in ids if show_id in stored]
+
+    def _add(self, rows: Sequence[JsonMapping]) -> None:
+        for show in show_fields.shows_of(rows):
+            self.vocabulary.learn(show)
+            self.shows.append(replace(show, description=show.description[:_MARK]))
+
+
+def row_keys(title: str, titles: Sequence[str]) -> Iterator[NameRow]:
+    """Yield the keys of a show's titles as the database stores them."""
+    return (NameRow(one.key, one.place, one.level, one.season) for one in keys_of(title, titles))
+
+
+def _name(stored: StoredName) -> Name:
+    main = stored.place == 0
+    return Name(stored.id, stored.title, stored.year, stored.season, stored.level, main, stored.votes)
