@@ -135,7 +135,7 @@ class Evaluator:
     async def run(
         self, expectations: Sequence[Expectation], control: Control | None = None, *, k: int = DEFAULT_K
     ) -> Evaluation:
-        """Retrieve `k` shows for each question. Raises InvalidInputError, ProviderError, VectorStoreError, LibraryError."""
+        """Retrieve `k` shows for each question. Raises InvalidInputError and the errors of `Retriever.search`."""
         vectors: list[Any] = []
         for start in range(0, len(expectations), _TOGETHER):
             texts = [one.question for one in expectations[start : start + _TOGETHER]]
