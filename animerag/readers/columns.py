@@ -15,7 +15,7 @@ from animerag.errors import InvalidInputError
 from animerag.models.imports import RowError
 from animerag.models.shows import Origin, Show
 from animerag.readers import cells as values
-from animerag.readers import dates, details, show_types
+from animerag.readers import dates, details, relations, show_types
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -39,6 +39,7 @@ FIELDS = {
     "source": "source material",
     "duration": "minutes an episode",
     "studios": "studios",
+    "relations": "related shows",
     "my_status": "my status",
     "my_score": "my score",
     "episodes_watched": "episodes watched",
@@ -72,6 +73,7 @@ _HEADINGS = {
     "source": "source sourcematerial originalsource",
     "duration": "duration episodeduration episodelength durationminutes averageepisodeduration runtime",
     "studios": "studios studio animationstudio animationstudios 制作会社 アニメーション制作",
+    "relations": "relations related relatedanime relationships",
     "my_status": "mystatus myliststatus watchstatus watchingstatus",
     "my_score": "myscore myrating userscore userrating",
     "episodes_watched": "mywatchedepisodes watchedepisodes episodeswatched mywatched numwatchedepisodes progress",
@@ -101,6 +103,7 @@ _WORDS: dict[str, Callable[[Any], object]] = {
     "restricted": lambda cell: details.restricted(cell) is not None,
     "source": details.is_source,
     "duration": details.minutes,
+    "relations": relations.related,
 }
 _TYPES = frozenset(["tv", "movie", "ova", "ona", "music", "tvshort", "tvspecial", "film"])
 
@@ -289,7 +292,7 @@ def show(
         end_year=_whole(read["end_year"]),
         rating=read["score"],
         votes=_whole(read["votes"]),
-        **_described(whole),
+        **_described(whole, site_of(columns)),
         record=dict(cells),
         my_status=values.my_status(first.get("my_status")),
         my_score=read["my_score"],
@@ -300,8 +303,8 @@ def show(
     return details.with_type(show)
 
 
-def _described(cells: Mapping[str, Sequence[object]]) -> dict[str, Any]:
-    """Return type, dates, source, duration, studios and tag weights from cells by field."""
+def _described(cells: Mapping[str, Sequence[object]], site: str) -> dict[str, Any]:
+    """Return type, dates, source, duration, studios, relations and tag weights from cells by field."""
     air_date = max(filter(None, map(dates.iso, cells.get("year", ()))), key=len, default=None)
     ends = [*map(dates.iso, cells.get("end_year", ())), *map(dates.last, cells.get("year", ()))]
     seasons = (dates.season(cell) for field in ("season", "year") for cell in cells.get(field, ()))
@@ -319,6 +322,7 @@ def _described(cells: Mapping[str, Sequence[object]]) -> dict[str, Any]:
         "source": details.source(first["source"]),
         "duration": details.minutes(first["duration"]),
         "studios": details.studios(first["studios"]),
+        "relations": relations.related(first["relations"], site),
         "tag_weights": weights,
     }
 

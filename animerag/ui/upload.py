@@ -189,7 +189,13 @@ def _corrected(number: int, source: SourceFile, found: Detection) -> SourceFile:
         options = replace(options, user=chosen)
     prefix = third.text_input("ID prefix", value=source.id_prefix, placeholder="automatic", key=f"{key}_prefix")
     options = replace(options, columns=_columns(key, found))
-    return replace(source, options=options, id_prefix=prefix or None)
+    enrich = st.toggle(
+        "Only complete the shows you have",
+        source.enrich,
+        key=f"{key}_enrich",
+        help="Adds no shows. Fills in types, dates, studios and relations that your catalogue lacks.",
+    )
+    return replace(source, options=options, id_prefix=prefix or None, enrich=enrich)
 
 
 def _columns(key: str, found: Detection) -> dict[str, str]:

@@ -110,3 +110,20 @@ async def test_what_is_not_owned_is_named_and_marked(shows, reference):
 async def test_a_reference_for_an_empty_catalogue_adds_nothing(services, reference):
     report = await services.ingestion.run([reference], Control())
     assert (report.read, report.unchanged, report.catalogue) == (7, 7, 0)
+
+
+async def test_a_dump_of_a_site_names_the_sequels_that_a_catalogue_lacks(shows, tmp_path):
+    def rows(kind, number, name):
+        return [{"relation": kind, "entry": [{"mal_id": number, "type": "anime", "name": name}]}]
+
+    dump = tmp_path / "jikan.jsonl"
+    records = [
+        {"mal_id": 11, "title": "Dawn", "year": 2012, "relations": rows("Sequel", 12, "Dawn 2nd Season")},
+        {"mal_id": 12, "title": "Dawn 2nd Season", "year": 2014, "relations": rows("Prequel", 11, "Dawn")},
+    ]
+    dump.write_text("\n".join(json.dumps(one) for one in records))
+    report = await shows.ingestion.run([SourceFile(path=dump, name=dump.name, enrich=True)], Control())
+    assert (report.ingested, report.catalogue, report.embedding_requests) == (1, 3, 0)
+    assert [(one.kind, one.title, one.year) for one in (await shows.library.show("2")).relations] == [
+        ("Sequel", "Dawn 2nd Season", 2014)
+    ]

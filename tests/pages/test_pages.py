@@ -75,6 +75,19 @@ def test_an_upload_replaces_the_sample_and_its_report_adds_up(sampled, record):
     assert list(sampled.dataframe[0].value["Title"]) == ["Alpha", "Beta II"]
 
 
+def test_a_file_may_complete_shows_and_add_none(sampled, record):
+    upload(sampled, as_export(record(1, "Monster", "A surgeon.")))
+    sampled.button(key="upload_start").click().run()
+    until(sampled, lambda page: "1 of 1 row stored" in words(page))
+    rows = [{"title": "Monster", "studios": ["Madhouse"]}, {"title": "Elsewhere", "studios": ["Nowhere"]}]
+    upload(sampled, json.dumps(rows).encode(), "reference.json")
+    (switch,) = [toggle for toggle in sampled.toggle if toggle.key.endswith("_enrich")]
+    assert "2 new" in plain(sampled)
+    switch.set_value(True).run()
+    assert "1 changed" in plain(sampled)
+    assert "2 new" not in plain(sampled)
+
+
 def test_two_files_are_checked_as_one_import_and_leave_nothing_behind(sampled, settings, record):
     one, two = (as_export(record(1, "Alpha"), record(n, "Beta")) for n in (2, 3))
     visit(sampled, "upload")
