@@ -37,7 +37,7 @@ class HeldPermit:
 class Permits:
     """The permit for the next request, if there is one; a void permit is given back with the next question.
 
-    Without the database nothing is sent: a limit of this host alone could exceed the limit of all.
+    Without the database nothing is sent: limits that each host applies by itself would add up.
     """
 
     def __init__(

@@ -191,12 +191,12 @@ async def test_a_probe_and_the_request_after_it_each_need_a_permit(fake):
     assert len(window.asked) == len(sent)
 
 
-AWAY = LibraryError("The rate limits shared in postgresql://db/anime cannot be used (connection refused).")
+UNAVAILABLE = LibraryError("The rate limits shared in postgresql://db/anime cannot be used (connection refused).")
 
 
 @pytest.mark.parametrize(("priority", "patience_s"), [(LIVE, 10), (BATCH, 60), (INGEST, 60)])
 async def test_without_the_database_nothing_is_sent_and_the_reason_is_given(fake, priority, patience_s):
-    gate = gate_with(fake, Answers(fake, *[(0.0, AWAY)] * 100))
+    gate = gate_with(fake, Answers(fake, *[(0.0, UNAVAILABLE)] * 100))
     reasons = []
 
     async def story():
@@ -212,7 +212,7 @@ async def test_without_the_database_nothing_is_sent_and_the_reason_is_given(fake
 
 
 async def test_bulk_work_goes_on_when_the_database_is_back(fake):
-    gate = gate_with(fake, Answers(fake, *[(0.0, AWAY)] * 20))
+    gate = gate_with(fake, Answers(fake, *[(0.0, UNAVAILABLE)] * 20))
     assert await fake.run(gate.run(sending(fake), priority=INGEST)) == pytest.approx(20.0)
 
 

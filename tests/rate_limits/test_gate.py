@@ -63,7 +63,7 @@ class FakeTime:
         return Gate(clock=self.clock, sleep=self.sleep, chance=lambda: 0.5, **options)
 
 
-def alone(story):
+def on_own_loop(story):
     """Run a story that needs a loop of its own, as hypothesis tests do."""
     asyncio.run(story())
 
@@ -126,7 +126,7 @@ def test_never_more_are_in_flight_than_the_level(calls, ingest, query):
 
         assert all(peaks[priority] <= gate.level(priority) for priority in Priority)
 
-    alone(story)
+    on_own_loop(story)
 
 
 @settings(max_examples=40, deadline=None)
@@ -151,7 +151,7 @@ def test_live_goes_before_batch_before_ingest_and_each_in_order_of_arrival(prior
         assert started == sorted(started)
         assert len(started) == len(priorities)
 
-    alone(story)
+    on_own_loop(story)
 
 
 @settings(max_examples=60, deadline=None)
@@ -192,7 +192,7 @@ def test_cancelled_calls_leave_no_slot_behind(calls, cancels, rpm, refusals):
         assert (state.total_in_flight, state.total_waiting) == (0, 0)
         assert not [task for task in asyncio.all_tasks() if "look_later" in repr(task) and not task.cancelling()]
 
-    alone(story)
+    on_own_loop(story)
 
 
 async def test_being_admitted_and_cancelled_at_once_frees_the_slot(fake):
@@ -731,8 +731,8 @@ async def test_an_unusable_provider_stops_bulk_work_but_not_the_next_live_questi
     assert later == "bulk again"
 
 
-def away(fake, since_s, until_s):
-    """Return attempts at a provider that is away from one moment to another, and when they were made."""
+def unavailable(fake, since_s, until_s):
+    """Return attempts at a provider that does not answer from one moment to another, and when they were made."""
     attempts = []
 
     async def attempt():
@@ -746,7 +746,7 @@ def away(fake, since_s, until_s):
 
 async def test_bulk_work_waits_for_a_provider_that_is_down_with_few_probes(fake):
     gate = fake.gate(query=3)
-    attempt, attempts = away(fake, 10, 310)
+    attempt, attempts = unavailable(fake, 10, 310)
 
     async def story():
         bulk = asyncio.gather(*(gate.run(attempt, priority=BATCH) for _ in range(60)))
@@ -761,7 +761,7 @@ async def test_bulk_work_waits_for_a_provider_that_is_down_with_few_probes(fake)
     words, live = await fake.run(story())
 
     assert re.fullmatch(r"waiting \d+ s, because the provider has stopped answering", words)
-    assert live < 110, "somebody who waits is told after four tries"
+    assert live < 110, "a person who waits gets the error after four tries"
     meanwhile = [at for at in attempts if 12 < at < 310]
     assert len(meanwhile) <= 3 + 4 + 300 / 30 + 1, "once each half minute, beside the first failures and the live ones"
     assert fake.now < 310 + 30 + 60
@@ -769,7 +769,7 @@ async def test_bulk_work_waits_for_a_provider_that_is_down_with_few_probes(fake)
 
 async def test_bulk_work_gives_up_a_provider_that_stays_down_until_a_reset(fake):
     gate = fake.gate(query=3)
-    attempt, attempts = away(fake, 5, 2000)
+    attempt, attempts = unavailable(fake, 5, 2000)
 
     async def story():
         await gate.run(attempt, priority=BATCH)
@@ -819,8 +819,8 @@ async def test_a_request_that_is_refused_shows_that_the_provider_is_back(fake):
         calls = [failing(*[trouble] * 4), failing(trouble, RequestRefusedError("no.")), work(fake)]
         return await asyncio.gather(*(gate.run(call, priority=BATCH) for call in calls), return_exceptions=True)
 
-    found = await fake.run(story())
-    assert [type(one) for one in found] == [TransientProviderError, RequestRefusedError, type(None)]
+    outcomes = await fake.run(story())
+    assert [type(one) for one in outcomes] == [TransientProviderError, RequestRefusedError, type(None)]
     assert fake.now < 45
 
 
@@ -902,12 +902,12 @@ async def test_each_prompt_answer_lets_two_requests_follow_while_the_level_doubl
 
 def test_calls_that_never_answer_do_not_hold_the_level_for_good():
     level = AutoLevel(5)
-    lost, heard = [level.begin(place, 0.0) for place in range(1, 5)], level.begin(5, 0.0)
-    level.succeed(heard, "m", 1.0, 1.0)
+    lost, answered = [level.begin(place, 0.0) for place in range(1, 5)], level.begin(5, 0.0)
+    level.succeed(answered, "m", 1.0, 1.0)
     for now in range(2, 40):
         level.succeed(level.begin(level.now, now - 1), "m", 1.0, float(now))
 
-    assert set(lost) == {heard}
+    assert set(lost) == {answered}
     assert level.now > 10
 
 
