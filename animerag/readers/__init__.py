@@ -119,6 +119,10 @@ def _detect(path: Path, name: str, given: ReadOptions) -> Detection:
         return _xml(start, name)
     if start.startswith(("{", "[")) and anilist.is_list(start):
         return Detection(name=name, format="anilist_list", encoding=encoding.name, site="anilist", reasons=(reason,))
+    if start.startswith("{") and anilist.names_shows_by_number(start):
+        raise InvalidInputError(
+            f"{name} has AniList's numbers without titles: save your list with titles, see docs/formats.md."
+        )
     if start.startswith("{") or _JSON_LIST.match(start):
         if _is_jsonl(start):
             return _jsonl(start, name, encoding.name, reason, given)

@@ -25,6 +25,7 @@ _MAX_BYTES = 64 * 2**20  # a list of 10,000 shows takes 10; it is parsed as a wh
 _MEDIA, _STATUS, _PROGRESS = (re.compile(rf'"{name}"\s*:{after}') for name, after in (
     ("media", r"\s*\{"), ("status", r'\s*"[A-Z_]+"'), ("progress", r"\s*(?:\d|null)"),
 ))  # fmt: skip
+_NUMBERED = re.compile(r'"series_id"\s*:\s*\d')
 _TITLES = ("romaji", "english", "native", "userPreferred")
 _HIGHEST = {"POINT_100": 100, "POINT_10_DECIMAL": 10, "POINT_10": 10, "POINT_5": 5, "POINT_3": 3}
 
@@ -32,6 +33,11 @@ _HIGHEST = {"POINT_100": 100, "POINT_10_DECIMAL": 10, "POINT_10": 10, "POINT_5":
 def is_list(start: str) -> bool:
     """Return whether JSON starts like an AniList list."""
     return all(pattern.search(start) for pattern in (_MEDIA, _STATUS, _PROGRESS))
+
+
+def names_shows_by_number(start: str) -> bool:
+    """Return whether JSON starts like the copy of one's data that AniList sends, whose entries have no titles."""
+    return bool(_NUMBERED.search(start) and _PROGRESS.search(start))
 
 
 def read(path: Path, name: str, *, encoding: str) -> Iterator[Show | RowError]:

@@ -285,3 +285,9 @@ def test_a_name_is_never_a_path(tmp_path, read_bytes, name):
     (show,) = read_bytes("id,title\n1,A\n", name=name)
     assert show.origin.file == name
     assert sorted(tmp_path.parent.rglob("*")) == sorted([*before, tmp_path / "stored"])
+
+
+def test_a_list_of_numbers_without_titles_is_refused_with_a_way_out(detect_bytes):
+    copy = {"user": {"id": 1}, "lists": [{"id": 1, "series_id": 5114, "status": 2, "score": 90, "progress": 64}]}
+    with pytest.raises(InvalidInputError, match="save your list with titles"):
+        detect_bytes(json.dumps(copy))
