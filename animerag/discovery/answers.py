@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from animerag.discovery.collection import listed
 from animerag.discovery.orders import missing_sequels, next_after, part_of_franchise, season_of, seasons, watch_order
 from animerag.discovery.presence import presence, tie
-from animerag.discovery.ranked_parts import ranked_parts
+from animerag.discovery.ranked_parts import ranked_parts, total_episodes
 from animerag.discovery.recommendations import recommend, weighs_likeness
 from animerag.discovery.similarity import similar
+from animerag.discovery.skipping import skipping
 from animerag.models.filters import Filters
 from animerag.models.retrieval import FactAnswer
 from animerag.query.execution import carry_out, decisive_fields, span_of, without_each
@@ -67,6 +68,8 @@ def answer(plan: Plan, collection: Collection, filters: Filters = Filters()) -> 
         return ranked_parts(plan, collection)
     if plan.franchise and plan.shows:
         return part_of_franchise(plan, collection)
+    if plan.intent == "watch_order" and plan.field in ("skip", "needed"):
+        return skipping(plan, collection)
     if plan.intent == "watch_order":
         return watch_order(plan, collection)
     if plan.intent == "seasons":
@@ -83,6 +86,8 @@ def answer(plan: Plan, collection: Collection, filters: Filters = Filters()) -> 
         return comparison_answer(plan, table, japanese=japanese)
     if plan.field == "owned" and plan.shows:
         return presence(plan, collection)
+    if plan.intent == "field" and plan.shows and plan.measure == "sum":
+        return total_episodes(plan, collection)
     if plan.intent == "field" and plan.shows:
         if plan.field:
             return value_answer(plan, table, japanese=japanese)

@@ -24,8 +24,6 @@ _NEIGHBOURS = 6  # shows of the same world that are worth a line
 def watch_order(plan: Plan, collection: Collection) -> FactAnswer:
     """Return a franchise in the order to watch it: as released, or as the story goes where the question says so."""
     franchise = collection.franchises.of(plan.shows[0])
-    if plan.field == "skip":
-        return _skipping(plan, franchise, collection)
     by_story = plan.field == "story"
     entries = franchise.by_story() if by_story else franchise.entries
     first = collection.name(franchise.entries[0].show)
@@ -47,7 +45,7 @@ def watch_order(plan: Plan, collection: Collection) -> FactAnswer:
         total=len(entries),
         complete=True,
         heading=heading,
-        reasons=tuple(_role(entry, collection) for entry in entries),
+        reasons=tuple(role_of(entry, collection) for entry in entries),
         remarks=tuple(_remarks(franchise, entries, collection, by_story=by_story)),
     )
 
@@ -132,7 +130,7 @@ def next_after(plan: Plan, collection: Collection) -> FactAnswer | None:
         complete=True,
         heading=heading,
         reasons=(
-            *(_role(entry, collection) for entry in following),
+            *(role_of(entry, collection) for entry in following),
             *(collection.say("later", "その後") for _ in later),
         ),
         remarks=tuple(_gaps(gaps, collection)),
@@ -166,7 +164,7 @@ def part_of_franchise(plan: Plan, collection: Collection) -> FactAnswer:
         labels=labels,
         complete=True,
         heading=heading,
-        reasons=tuple(_role(entry, collection) for entry in entries),
+        reasons=tuple(role_of(entry, collection) for entry in entries),
     )
 
 
@@ -205,35 +203,6 @@ def missing_sequels(collection: Collection, only: Iterable[str] = ()) -> FactAns
     )
 
 
-def _skipping(plan: Plan, franchise: Franchise, collection: Collection) -> FactAnswer:
-    """Say whether a part may be skipped: the show that is named, or the parts of the kind that is named."""
-    named = [franchise.entry(show_id) for show_id in plan.shows if show_id in franchise.ids]
-    if plan.condition != EVERYTHING:
-        meets = matcher(plan.condition, collection.table)
-        chosen = [entry for entry in franchise.entries if meets(entry.show)]
-    else:
-        chosen = named
-    if not chosen:
-        return part_of_franchise(plan, collection)
-    optional = all(entry.role != "main" for entry in chosen)
-    names = listed([collection.name(entry.show) for entry in chosen], japanese=collection.japanese)
-    are = "is" if len(chosen) == 1 else "are"
-    heading = (
-        collection.say(f"Yes. {names} {are} not part of the main story.", f"はい。{names}は本編ではありません。")
-        if optional
-        else collection.say(f"No. {names} {are} part of the main story.", f"いいえ。{names}は本編の一部です。")
-    )
-    return FactAnswer(
-        kind="sequence",
-        intent="watch_order",
-        ids=tuple(entry.show.id for entry in chosen),
-        total=len(chosen),
-        value="yes" if optional else "no",
-        heading=heading,
-        reasons=tuple(_role(entry, collection) for entry in chosen),
-    )
-
-
 def _season(plan: Plan, entries: Iterable[Entry], name: str, collection: Collection) -> FactAnswer:
     ids = tuple(entry.show.id for entry in entries if entry.season == plan.number)
     if ids:
@@ -266,7 +235,7 @@ def _chain(franchise: Franchise, ids: Iterable[str]) -> list[str]:
     return [show_id for show_id in franchise.ids if show_id in found]
 
 
-def _role(entry: Entry, collection: Collection) -> str:
+def role_of(entry: Entry, collection: Collection) -> str:
     """Say what a part is, where that matters for watching it."""
     of = collection.table.show(entry.of) if entry.of else None
     if entry.role == "main":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from animerag.discovery.collection import listed
 from animerag.models.filters import Sort
 from animerag.models.retrieval import FactAnswer
 from animerag.query.execution import matcher
@@ -47,6 +48,35 @@ def ranked_parts(plan: Plan, collection: Collection) -> FactAnswer | None:
         labels=labels,
         complete=True,
         heading=_heading(plan, collection, name, len(ranked), labels, seasons=bool(seasons)),
+    )
+
+
+def total_episodes(plan: Plan, collection: Collection) -> FactAnswer:
+    """Return how many episodes the shows that are named have together; of one show, all parts of its franchise."""
+    shows = collection.shows(list(dict.fromkeys(plan.shows)))
+    franchise = collection.franchises.of(shows[0].id)
+    if len(shows) == 1:
+        shows = [entry.show for entry in franchise.entries]
+        names = collection.name(franchise.entries[0].show)
+    else:
+        names = listed([collection.name(show) for show in shows], japanese=collection.japanese)
+    counts = [show.episodes for show in shows if show.episodes]
+    total, unknown = sum(counts), len(shows) - len(counts)
+    parts = (
+        f" in {len(shows)} parts" if len(plan.shows) == 1 and len(shows) > 1 else " together" if len(shows) > 1 else ""
+    )
+    have = "has" if len(plan.shows) == 1 else "have"
+    left = f" {unknown} without an episode count {'is' if unknown == 1 else 'are'} not included." if unknown else ""
+    return FactAnswer(
+        kind="sequence",
+        intent="field",
+        ids=tuple(show.id for show in shows),
+        total=len(shows),
+        field="episodes",
+        values=tuple(show.episodes for show in shows),
+        value=total,
+        complete=not unknown,
+        heading=collection.say(f"{names} {have} {total:,} episodes{parts}.{left}", f"{names}は合計{total:,}話です。"),
     )
 
 

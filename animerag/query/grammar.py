@@ -50,6 +50,7 @@ _COUNTED = {"episodes", "rating", "votes", "duration"}
 _CHILD = re.compile(
     r"\b(?:(?:ok(?:ay)?|fine|safe|suitable|appropriate|good|fit|great|nice)? ?(?:for|with) (?:an? |my |our |the |all )?(?:little |small |young |whole )*"
     r"(?:(?P<age>\d{1,2})[\s-]?(?:years?|yr)s?[\s-]?olds?|kids?|child(?:ren)?|toddlers?|family|daughter|son|little (?:ones|brother|sister)|nephew|niece)\b"
+    r"|\b(?:can|could|may|should) (?:my |our |the )?(?:kids?|children|daughter|son|(?P<years>\d{1,2})[\s-]?year[\s-]?olds?) (?:watch|see)\b"
     r"|family (?:movie|film)(?: night)?|(?:family|child|kid)s?[\s-]friendly|(?:suitable|safe) for (?:kids|children)|kinder)|子供(?:向け|と)|家族で"
 )
 _FOR_ADULTS = re.compile(r"\bfor (?:adults|grown[- ]?ups|mature (?:audiences?|viewers?))\b|大人向け")
@@ -211,7 +212,8 @@ def _is_refused(question: Question, at: int) -> bool:
 def _read_ages(question: Question) -> None:
     question.take(_FOR_ADULTS, Not(SUITABLE))
     match = _CHILD.search(question.rest)
-    if match is None or (match["age"] and int(match["age"]) >= _GROWN):
+    age = match and (match["age"] or match["years"])
+    if match is None or (age and int(age) >= _GROWN):
         return
     before = question.rest[: match.start()]
     # "not for kids" asks for what is not made for them, rather than for what would harm them.

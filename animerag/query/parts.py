@@ -20,10 +20,10 @@ _PART = re.compile(
 )
 _SEASON = re.compile(r"\bseasons?\b|期|シーズン")
 _RANKED = re.compile(
-    r"\b(?:best|worst|top|highest|lowest|longest|shortest|newest|latest|oldest|most|fewest|least)\b|一番|いちばん|最も|最高|最長|最新"
+    r"\b(?:best|worst|top|highest|lowest|longest|shortest|newest|latest|last|oldest|most|fewest|least)\b|一番|いちばん|最も|最高|最長|最新"
 )
 _HAVE_SEASON = re.compile(
-    r"\b(?:with|have|has|having|got|get|gets|received)(?: an?| the| their| its)?\s+§(?P<n>\d)\b(?!\s+(?:of|from))"
+    r"\b(?:with|have|has|having|got|get|gets|received)(?: an?| the| their| its)?\s+§(?P<n>\d)\b(?!\s+(?:of|from))|§(?P<ja>\d)\s*[がの]?(?:ある|あります|出た)"
 )
 _ONE_SEASON = re.compile(r"\b(?:only|just|exactly|a single)\s+§1\b(?!\s+(?:of|from))|\b(?:an? |the )?single season\b")
 _NO_SEASON = re.compile(
@@ -55,5 +55,5 @@ def read_season_counts(reading: Question) -> Condition:
     if match := reading.take(_NO_SEASON, "seasons"):
         return Predicate("seasons", "<", int(match["n"]))
     if match := reading.take(_HAVE_SEASON, "seasons"):
-        return Predicate("seasons", ">=", int(match["n"]))
+        return Predicate("seasons", ">=", int(match["n"] or match["ja"]))
     return EVERYTHING

@@ -121,7 +121,8 @@ def _quantity(match: re.Match[str], _today: int) -> Condition | None:
         return None
     if name == "rating" and match["rated"] and match["rated"].startswith("my "):
         name = "my_score"
-    if name == "rating" and operator == "=" and isinstance(number, int) and number < 10:
+    as_said = "exact" in said or "precise" in said or "." in match["n"]
+    if name == "rating" and operator == "=" and not as_said and number < 10:
         return And(
             (Predicate(name, ">=", number), Predicate(name, "<", number + 1))
         )  # "rated 8": eight point something
@@ -174,7 +175,7 @@ def _decade(match: re.Match[str], _today: int) -> Condition:
         return year_range(None, start - 1)
     if when in ("after", "newer than", "post"):
         return year_range(start + 10, None)
-    if when == "since":
+    if when == "since" or match["on"]:
         return year_range(start, None)
     return year_range(start + first, start + last)
 
@@ -257,6 +258,7 @@ PATTERNS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], int], Condition 
             (
                 rf"{_AIRED}(?:(?P<when>before|older than|after|newer than|since|pre|post)[\s-]+)?(?:(?:in|of|from|during|aus)\s+)?(?:the\s+|den\s+)?(?:(?P<part>{'|'.join(_PART_OF_DECADE)})[\s-]+)?(?:the\s+)?"
                 r"(?:\b(?P<century>19|20)?(?P<decade>\d)0(?:['’]?s|ern?)\b|\b(?P<spelled>sixties|seventies|eighties|nineties|noughties)\b|(?P<ja>(?:19|20)\d|(?<!\d)\d)0年代)"
+                r"(?P<on>\s+(?:onwards?|(?:and|or) (?:later|newer|after))\b)?"
             ),
             _decade,
         ),

@@ -8,7 +8,7 @@ import re
 from typing import TYPE_CHECKING
 
 from animerag.query.asked_fields import read_fields
-from animerag.query.cue_tables import claim_words, first_of, pattern_of
+from animerag.query.cue_tables import first_of, pattern_of
 from animerag.query.intents import has_cue
 from animerag.query.lexicon import lexicon
 from animerag.query.parts import asks_for_best_part, asks_for_seasons_only
@@ -65,6 +65,18 @@ _WHICH_ONE = re.compile(r"\bwhich(?: one)? (?:is|was|has|had|came|got|lasted|ran
 _OF_FEW = re.compile(r"^(?!.*\bthan (?:in )?\d).*\b(?:which of (?!my\b|our\b|all\b)|of the two\b|the two\b)")
 _LEAST = re.compile(r"\b(?:least(?: of)?|fewest|rarest|lowest|worst)\b")
 _EACH = re.compile(r"\b(?:each|every|per|by)\b|ごと|別")
+_TOGETHER = re.compile(
+    r"\b(?:in total|altogether|together|combined|in all|total|all (?:the )?(?:seasons|parts))\b|全部で|合計"
+)
+_MEASURES = re.compile(
+    r"averages?|avg|means?|typical|durchschnitt\w*|medians?|totals?|sum|altogether|combined|together|percent\w*|share|fraction"
+    r"|proportion|distribution|breakdown|statistics|stats|histogram|split|most|least|often|common|frequent|fewest|rarest"
+    r"|best|worst|top|highest|lowest|biggest|largest|longest|rated|scored|different|distinct|unique|various|per|each|every"
+    r"|number|counts?|franchises?|tags?|genres?|years?|decades?"
+    r"|seasons?|types?|formats?|studios?|sources?|shows?|series|anime|entries|titles|majority|half|many|take|parts|occur"
+)
+_MEASURED = re.compile(r"episodes?|eps|votes?|hours|minutes|ratings?|scores?")
+_COUNTS = ("count", "distinct", "share")  # measures of shows rather than of a field
 _BARE_TOP = re.compile(r"\btop\b|トップ")
 
 
@@ -78,10 +90,13 @@ def read_orders(reading: Question, names: int, reference: str | int = "") -> Slo
         return {**ranked, "franchise": True, "field": "seasons" if asks_for_seasons_only(reading.text) else None}
     if names > 1 or of_few:
         compared = _read_comparison(reading, names)
-        return compared if compared or not names else _asked(read_fields(reading))
+        if compared or not names:
+            return compared
+        fields = read_fields(reading)
+        return _asked(fields) | _summed(reading, fields)
     about_one = names or reference == "it" or isinstance(reference, int)
     if about_one and (fields := read_fields(reading)):
-        return _asked(fields)
+        return _asked(fields) | _summed(reading, fields)
     if names or (reference and (has_cue("similar", reading.text) or differs(reading.text))):
         relative = tuple(
             name
@@ -90,6 +105,11 @@ def read_orders(reading: Question, names: int, reference: str | int = "") -> Slo
         )
         return {"relative": relative} if relative else {}
     return _read_rank(reading)
+
+
+def _summed(reading: Question, fields: tuple[str, ...]) -> Slots:
+    """Read "how many episodes in total" as the sum over all that is named."""
+    return {"measure": "sum"} if fields == ("episodes",) and reading.take(_TOGETHER, "measure") else {}
 
 
 def _asked(fields: tuple[str, ...]) -> Slots:
@@ -104,16 +124,28 @@ def _read_measure(reading: Question) -> Slots:
         if asked is None:
             continue
         group = first_of(reading, "groups", "group")
-        field = "" if measure == "share" else first_of(reading, "fields", "field") or _measured(reading)
+        field = "" if measure in _COUNTS else first_of(reading, "fields", "field") or _measured(reading)
         if measure in ("count", "distinct") and not group:
             return {}
-        claim_words(reading, asked)
+        _claim_measure(reading, asked, counts=measure in _COUNTS)
         slots: Slots = {"measure": measure, "field": field, **({"group": group} if group else {})}
         reading.take(_LEAST, "order")
         if _LEAST.search(reading.text):
             slots["order"] = Order(field="votes", descending=False)  # of groups: those with the least first
         return slots
     return {}
+
+
+def _claim_measure(reading: Question, asked: re.Match[str], *, counts: bool) -> None:
+    """Claim what says the measure; "comedies" in "how many comedies per year" is a condition.
+
+    Where shows are counted, a rating is part of a condition too.
+    """
+    for word in re.finditer(r"[^\W_]+", asked.group()):
+        said = word.group()
+        measures = _MEASURES.fullmatch(said) or (not counts and _MEASURED.fullmatch(said))
+        if measures or not said.isascii():
+            reading.claim(asked.start() + word.start(), asked.start() + word.end(), "cue")
 
 
 def _read_comparison(reading: Question, names: int) -> Slots:

@@ -54,7 +54,7 @@ _SO_MANY = re.compile(
 )
 _VERSUS = re.compile(r"\b(?:vs|versus|compared (?:to|with))\b")
 _MORE_OF = re.compile(
-    r"^compare (?:my |the )?(?:number of )?(?:[\w-]+ ){0,2}[\w-]+ (?:and|with|to|vs\.?) [a-z]|^(?:are|is|do|have|what|which)\b.{0,30}\bmore\b .{2,40}\b(?:or|than)\b (?!\d)[a-z]"
+    r"^compare (?:my |the )?(?:number of )?(?:[\w-]+ ){0,2}[\w-]+ (?:and|with|to|vs\.?) [a-z]|^(?:are|is|do|have|what|which)\b.{0,30}\bmore\b .{2,40}\b(?:or|than)\b (?!\d)[a-z]|(?:どっち|どちら)[がの]多い"
 )
 
 
@@ -103,7 +103,7 @@ def read(question: str, names: Sequence[Named], vocabulary: Gazetteer, today: in
     read_phrases(reading, vocabulary, today)
     condition = both(condition_of(reading), seasons, *relative)
     intent, by_rule = recognise(reading, names, condition=condition, slots=slots, missing=missing, mine=mine)
-    if intent == "watch_order" and slots.get("field") == "skip":
+    if intent == "watch_order" and slots.get("field") in ("skip", "needed"):
         # "Can I skip the OVAs" asks about the OVAs.
         condition = both(*(negated(part) if isinstance(part, Not) else part for part in parts_of(condition)))
     condition = both(condition, *scored)

@@ -25,14 +25,15 @@ _ALONE = 1  # words beside a title that is asked about by itself
 _ORDERLY = re.compile(
     r"\b(?:watch(?:ing)?|viewing|chronological|release|correct|right|best|what|which) order\b|\border (?:do|should|to watch|of watching)\b|\bwhere (?:do|should|to) (?:i )?(?:start|begin)\b|見る順|視聴順|どれから"
 )
-_SKIP = re.compile(r"\bskip(?:pable)?\b|\b(?:need|have) to (?:watch|see)\b|^do (?:i|we) (?:really )?need\b|飛ばし")
+_SKIP = re.compile(r"\bskip(?:pable)?\b|飛ばし")
+_NEEDED = re.compile(r"\b(?:need|have) to (?:watch|see)\b|^do (?:i|we) (?:really )?need\b")
 _STORY = re.compile(r"\b(?:chronological(?:ly)?|story|timeline|in-universe)\b|時系列|物語の順")
 _BEFORE = re.compile(r"\b(?:before|prequels?|precedes?)\b|前作|前日譚")
 _EXISTS = re.compile(
     r"^(?:is|are|was|were) there\b|\b(?:any|all|every|list|which|what|how many)\b|^(?:show|give)\b|ある|全"
 )
 _HAS = re.compile(
-    rf"^(?:does|do|did|has|have) (?:i have |you have )?(?:the |an? |any )?{SHOW}+\W* (?:have|got|get)\b|{SHOW}\W*\s(?:movies|films|ovas|specials)\b|\b(?:movies|films|ovas|specials) (?:of|from|in|for) (?:the )?{SHOW}"
+    rf"^(?:does|do|did|has|have) (?:i have |you have )?(?:the |an? |any )?{SHOW}+\W* (?:have|got|get)\b|{SHOW}\W*\s(?:movies|films|ovas|specials)\b|\b(?:movies|films|ovas|specials) (?:of|from|in|for) (?:the )?{SHOW}|{SHOW}+の(?:映画|劇場版|OVA|ova|スペシャル)"
 )
 _RELATED = re.compile(
     rf"\b(?:related|connected) to {SHOW}|\brelations? of {SHOW}|\bspin[- ]?offs? (?:of|from|to) {SHOW}|\b(?:whole|entire|full) {SHOW}+|{SHOW}\W* (?:franchise|universe)|\b(?:every|all)(?: of)?(?: the)?(?: shows?| anime| titles?)?(?: (?:of|in|from))?(?: the)? {SHOW}+(?: (?:shows?|series|titles?|anime|entries))?\W*$|関連"
@@ -147,7 +148,15 @@ def _of_franchise(names: Sequence[Named], condition: Condition, slots: Slots, te
     if slots.get("franchise") and slots.get("order"):
         return "superlative"
     if has_cue("watch_order", text) and (named or refers or words <= _SHORT or _ORDERLY.search(text)):
-        slots["field"] = "skip" if _SKIP.search(text) else "story" if _STORY.search(text) else None
+        slots["field"] = (
+            "needed"
+            if _NEEDED.search(text)
+            else "skip"
+            if _SKIP.search(text)
+            else "story"
+            if _STORY.search(text)
+            else None
+        )
         return "watch_order"
     if named or refers:
         if (has_cue("next", text) or (refers and _AFTER_IT.search(text))) and not slots.get("relative_shows"):

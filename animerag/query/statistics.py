@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from animerag.query.plan import Plan
 
 _ROWS = 12
+_DIGITS = 5  # of the longest group that has an order: "1990s"
+_TELLING = 3  # shows of a tag from which its average is compared with others
 _MOST_GROUPS = 40
 _BY = {
     "rating": "rating",
@@ -62,6 +64,8 @@ def measure(plan: Plan, table: FieldIndex, filters: Filters, *, japanese: bool) 
         return None
     shows, _ = selected(plan, table, filters)
     field = plan.field or ("rating" if plan.measure in ("average", "median") else "episodes")
+    if field == "episodes" and shows and all(show.type == "movie" for show in shows):
+        field = "duration"  # films have an episode each
     labels = labels_of(plan.condition, table, japanese=japanese)
     if plan.measure == "share":
         return _share(plan, len(shows), len(table), labels, japanese=japanese)
@@ -77,6 +81,9 @@ def measure(plan: Plan, table: FieldIndex, filters: Filters, *, japanese: bool) 
         return _distinct(plan, groups, labels, japanese=japanese)
     measured = {name: _measured(plan, field, group) for name, group in groups.items()}
     known = {name: number for name, number in measured.items() if number is not None}
+    if plan.group in ("tag", "franchise", "studio") and plan.measure in ("average", "median"):
+        telling = {name: number for name, number in known.items() if len(groups[name]) >= _TELLING}
+        known = telling or known  # the average of one show says little of a tag
     if not known:
         missing = () if field in ("rating", "episodes", "votes", "year") else (field,)
         heading = f"The catalogue has no {_NAMES.get(field, field)} to measure."
@@ -221,7 +228,7 @@ def _measured(plan: Plan, field: str, shows: Sequence[Show]) -> float | None:
 
 def _rows(plan: Plan, measured: dict[str, float], groups: dict[str, list[Show]]) -> list[str]:
     if plan.group in _IN_ORDER:
-        names = sorted(measured, key=lambda name: (name.split()[-1], _SEASONS.get(name.split()[0], "")))
+        names = sorted(measured, key=lambda name: (name.split()[-1].zfill(_DIGITS), _SEASONS.get(name.split()[0], "")))
         if len(names) <= _ROWS:
             return names
     least_first = plan.order is not None and not plan.order.descending
@@ -234,16 +241,21 @@ def _rounded(value: float) -> int | float:
     return int(value) if value == int(value) else round(value, 2)
 
 
+def _figure(field: str, value: float) -> str:
+    """Return a measured value in digits; a year has no thousands."""
+    return f"{value:.0f}" if field == "year" else f"{_rounded(value):,}"
+
+
 def _row(plan: Plan, field: str, name: str, value: float, shows: int, *, japanese: bool) -> str:
     counted = f"{shows:,}作品" if japanese else "1 show" if shows == 1 else f"{shows:,} shows"
     if plan.measure == "count":
         return f"{name}: {counted}"
     unit = "" if field in ("rating", "year") or japanese else f" {_NAMES.get(field, field)}"
-    return f"{name}: {_rounded(value):,}{unit} ({counted})"
+    return f"{name}: {_figure(field, value)}{unit} ({counted})"
 
 
 def _heading(one: _Measure, labels: Sequence[str], *, japanese: bool) -> str:
-    plan, field, value = one.plan, one.field, f"{_rounded(one.value):,}"
+    plan, field, value = one.plan, one.field, _figure(one.field, one.value)
     of = f" ({', '.join(labels)})" if labels else ""
     counted = f"{one.shows:,}作品" if japanese else "1 show" if one.shows == 1 else f"{one.shows:,} shows"
     if japanese:

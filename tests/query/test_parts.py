@@ -168,3 +168,56 @@ def test_bounds_go_on_from_one_that_names_the_show():
 )
 def test_the_other_side_of_a_comparison_may_have_no_show(question, place, rival):
     assert unnamed_rival(question, [place]) == rival
+
+
+@pytest.mark.parametrize(
+    ("question", "measure", "conditions"),
+    [
+        ("how many comedies are there each decade", "count", ["tag=comedy"]),
+        ("movies per year", "count", ["type=movie"]),
+        ("number of shows with rating over 8 per year", "count", ["rating>8"]),
+        ("which decade has the most romance", "count", ["tag=romance"]),
+        ("what was the best year for movies", "average", ["type=movie"]),
+        ("映画とOVAどっちが多い", "count", ["type=movie or type=ova"]),
+    ],
+)
+def test_a_measure_leaves_the_conditions_between_its_words(question, measure, conditions):
+    plan = understood(question)
+
+    assert (plan.intent, plan.measure, plan.conditions(), plan.ignored) == ("stats", measure, conditions, ())
+
+
+@pytest.mark.parametrize(
+    ("question", "conditions"),
+    [
+        ("anime rated exactly 8", ["rating=8"]),
+        ("movies rated 8", ["rating<9", "rating>=8", "type=movie"]),
+        ("from the 2010s onwards, mecha", ["tag=mecha", "year>=2010"]),
+    ],
+)
+def test_values_and_ranges_are_taken_as_they_are_said(question, conditions):
+    assert sorted(understood(question).conditions()) == conditions
+
+
+@pytest.mark.parametrize(
+    ("question", "intent", "slots"),
+    [
+        ("how many Monster episodes in total", "field", {"measure": "sum", "field": "episodes"}),
+        ("last season of Monster", "superlative", {"order": Order(field="year"), "field": "seasons"}),
+        ("do I need to watch the Monster ovas", "watch_order", {"field": "needed"}),
+        ("Monsterの映画", "list", {"franchise": True}),
+        ("what should I see before Monster", "next", {"field": "before"}),
+        ("gibt es eine Fortsetzung von Monster", "next", {"field": None}),
+    ],
+)
+def test_more_is_asked_of_a_franchise(question, intent, slots):
+    plan = understood(question, show="Monster")
+
+    assert plan.intent == intent
+    assert {name: getattr(plan, name) for name in slots} == slots
+
+
+def test_what_children_can_watch_is_suitable_for_them():
+    plan = understood("what can my kids watch")
+
+    assert (plan.intent, plan.conditions()) == ("recommend", ["suitable=children"])

@@ -551,7 +551,7 @@ def test_a_plot_that_starts_with_something_is_no_title():
         ("what should I watch after that", "next", {"reference": "it"}),
         ("something similar but lighter", "similar", {"reference": "it", "relative": ("lighter",)}),
         ("how many seasons does it have", "seasons", {"reference": "it"}),
-        ("do I need the movies", "watch_order", {"field": "skip"}),
+        ("do I need the movies", "watch_order", {"field": "needed"}),
         ("anything newer?", "recommend", {"reference": "those", "relative": ("newer",)}),
         ("is it okay for a 9 year old", "field", {"reference": "it", "condition": SUITABLE}),
         ("What is the second one about?", "lookup", {"reference": 2}),
