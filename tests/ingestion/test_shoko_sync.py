@@ -13,6 +13,7 @@ from aiohttp import web
 
 from animerag import readers
 from animerag.cli import main
+from animerag.concurrency import fan_out
 from animerag.errors import InvalidInputError, ProviderError
 from animerag.ingestion import shoko_client, shoko_records, shoko_sync
 from animerag.ingestion.shoko_sync import ShokoSync
@@ -266,13 +267,16 @@ async def test_the_real_export_and_its_server_give_the_same_shows(real_export, q
             sync = ShokoSync(None, None, KEY)
             listed, relations = await sync._lists(client, "Kenzo", Control())
             assert len(listed) == 1458
-            stored = {}
-            for one in listed[::9]:
+            synced = {}
+
+            async def fetch(one):
                 details = await shoko_sync._details(client, one.number)
                 made = shoko_records.record_of(one.series, one.anime, details, relations.get(one.anime["ID"], ()))
                 show = export_reader.to_show(made)
-                stored[show.id] = plain(show)
+                synced[show.id] = plain(show)
+
+            async for item in fan_out(fetch, listed, limit=lambda: 8):
+                item.unwrap()
     exported = {show.id: plain(show) for show in readers.read(source)}
-    assert len(stored) == 162
-    for show_id, show in stored.items():
-        assert show == exported[show_id]
+    assert synced.keys() == exported.keys()
+    assert [show_id for show_id, show in synced.items() if show != exported[show_id]] == []
