@@ -73,7 +73,7 @@ async def _cancelled(opened: Services, job_id: str) -> tuple[bool, JobRecord]:
 async def _job(opened: Services, job_id: str) -> JobRecord:
     job = await opened.library.journal.get(job_id)
     if job is None:
-        raise InvalidInputError(f"There is no job {_plain(job_id)}: `animerag jobs` lists the ids.")
+        raise InvalidInputError(f'There is no job "{_plain(job_id)}": `animerag jobs` lists the ids.')
     return job
 
 

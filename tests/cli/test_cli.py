@@ -325,7 +325,7 @@ def test_only_a_running_job_can_be_cancelled(filled):
     (job,) = json.loads(out)["jobs"]
     assert filled("jobs", "--cancel", job["id"]) == (0, "export.json is not running: done.\n", "")
     status, _, err = filled("jobs", "--cancel", "no\x1b[2Jne")
-    assert (status, err) == (2, "There is no job no\N{REPLACEMENT CHARACTER}[2Jne: `animerag jobs` lists the ids.\n")
+    assert (status, err) == (2, 'There is no job "no\N{REPLACEMENT CHARACTER}[2Jne": `animerag jobs` lists the ids.\n')
 
 
 def test_no_jobs_are_listed_in_an_empty_catalogue(run):

@@ -22,7 +22,7 @@ async def jobs(place):
 
 async def until_stopped(control):
     await control.stopped()
-    return "kept"
+    return "report"
 
 
 async def test_a_job_ends_with_its_report_and_is_journalled(jobs):
@@ -47,7 +47,7 @@ async def test_cancel_lets_the_work_end_at_a_safe_point(jobs):
     jobs.cancel(job.id)
     assert job.state == "cancelling"
     await jobs.wait(job)
-    assert (job.state, job.report) == ("cancelled", "kept")
+    assert (job.state, job.report) == ("cancelled", "report")
 
 
 async def test_a_failure_has_a_reason_and_an_unexpected_one_hides_its_text(jobs):
@@ -79,7 +79,7 @@ async def test_cancelling_a_wait_does_not_stop_the_job(jobs):
     assert job.running
 
 
-async def test_an_exclusive_job_runs_alone_and_later_jobs_wait(jobs):
+async def test_an_exclusive_job_excludes_others_and_later_jobs_wait(jobs):
     order = []
 
     async def note(control):
@@ -110,7 +110,7 @@ async def test_a_job_that_waits_can_be_cancelled(jobs):
     assert race.running
 
 
-async def test_each_job_starts_with_what_was_asked_for(tmp_path):
+async def test_on_start_is_called_before_each_job(tmp_path):
     library = await Library.open(tmp_path / "library.db")
     started = []
     jobs = Jobs(library, "lease.lock", on_start=lambda: started.append(True))

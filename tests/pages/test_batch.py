@@ -8,7 +8,7 @@ from animerag.models.stored_answers import StoredAnswer
 from animerag.readers.questions import Sheet
 from animerag.storage.batch_runs import RunOptions, RunRow
 from animerag.ui import session
-from tests.pages.screen import until, visit, words
+from tests.pages.screen import plain, until, visit, words
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -166,3 +166,16 @@ def test_a_deleted_run_is_gone(sampled):
     assert not sampled.exception
     assert sampled.file_uploader
     assert "Earlier runs" not in [heading.value for heading in sampled.subheader]
+
+
+def test_a_sheet_that_another_process_answers_is_drawn_with_its_rows_and_cancelled(sampled, elsewhere):
+    run_id = kept(QuestionRow(question="What is Monster about?"), QuestionRow(question="What is AoT about?"))
+    elsewhere(kind="batch", key=f"batch:{run_id}")
+    session.runtime().call(session.services().batch.runs.note_job(run_id, "4711"))
+    elsewhere(question=None)
+    visit(sampled, "batch")  # the run in progress is shown, whichever process began it
+    until(sampled, lambda page: "Runs on desk, process 7" in plain(words(page)))
+    assert list(sampled.dataframe[0].value["Status"]) == ["waiting", "waiting"]
+    assert not sampled.slider, "the level belongs to the other process"
+    sampled.button(key="cancel_4711").click().run()
+    assert elsewhere().stop_requested

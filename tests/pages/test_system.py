@@ -4,14 +4,8 @@ import logging
 import threading
 from pathlib import Path
 
-import pytest
-
 from animerag.logs import tail
-from animerag.models.jobs import Progress
 from animerag.rate_limits import Gate
-from animerag.storage.job_journal import JobStatus
-from animerag.storage.sqlite import process_locks
-from animerag.ui import session
 from tests.pages.screen import plain, until, visit, words
 
 
@@ -61,25 +55,8 @@ def test_the_tail_of_a_log_begins_with_a_whole_line(tmp_path):
     assert lines[0] in {f"line {number}" for number in range(980, 999)}
 
 
-@pytest.fixture
-def elsewhere(sampled, settings):
-    """Begin an import in the journal as another process would, and return how to change and read its row."""
-    lease = process_locks.take(settings.data_dir / process_locks.DIRECTORY)
-    journal, call = session.services().library.journal, session.runtime().call
-    about = {"owner": "local", "kind": "ingest", "title": "other.csv", "key": "ingest:x", "host": "desk, process 7"}
-    call(journal.begin("4711", lease=lease.lock_file, **about))
-
-    def changed(**status):
-        if status:
-            progress = Progress(done=3, total=9, stage="Embedding")
-            call(journal.update({"4711": JobStatus(progress=progress, **status)}))
-        return call(journal.get("4711"))
-
-    yield changed
-    process_locks.drop(lease)
-
-
 def test_a_job_of_another_process_is_drawn_answered_and_cancelled(sampled, elsewhere):
+    elsewhere(kind="ingest", key="ingest:x")
     elsewhere(question="2 of 9 rows have errors. Import the rest?")
     for page in ("upload", "system"):
         visit(sampled, page)
