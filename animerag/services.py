@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from animerag.answering.answering import Answering
+    from animerag.batch.queued import SheetQueue
     from animerag.batch.runner import Batch
     from animerag.catalogue.browsing import Browsing
     from animerag.catalogue.covers import Covers
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from animerag.retrieval.retriever import Retriever
     from animerag.saved_settings import ConnectionCheck, Preferences
     from animerag.storage.answer_cache import AnswerCache
+    from animerag.storage.batch_runs import Runs
     from animerag.storage.conversations import Conversations
     from animerag.storage.library import Library
     from animerag.storage.locks import Locks
@@ -179,12 +181,13 @@ class Services:
         from animerag.storage.batch_runs import Runs
 
         gate, chat = self.gate, self._parts.chat
-        prices = price_table(self.settings.prices)
+        prices, runs = price_table(self.settings.prices), Runs(self.library)
         return Batch(
             self.answering,
             level=lambda: gate.level(Priority.BATCH),
             set_level=lambda choice: gate.set_level(Priority.BATCH, choice),
-            runs=Runs(self.library),
+            runs=runs,
+            queue=_sheet_queue(self.queue, runs),
             spending=self.spending,
             visits=self.visits,
             costs=BatchCosts(self.library, embedder=self.embedder, chat=chat, prices=prices),
@@ -349,6 +352,7 @@ class Services:
         """This process as a worker; None without the queue."""
         if self.queue is None:
             return None
+        from animerag.batch.queue_tasks import SheetTasks
         from animerag.ingestion.queue_tasks import ImportTasks
         from animerag.work_queue.worker import Worker
 
@@ -356,7 +360,8 @@ class Services:
         slots = _LOCAL_LEVEL if local else _WORKER_LEVEL if chosen == "auto" else chosen
         level = partial(self.gate.level, Priority.INGEST)
         tasks = ImportTasks(self.indexer, self.queue, spending=self.spending, level=level)
-        return Worker(self.queue, tasks.kinds(slots), slots=slots)
+        sheets = SheetTasks(self.batch, self.queue)
+        return Worker(self.queue, [*tasks.kinds(slots), *sheets.kinds()], slots=slots)
 
     @_Service
     def spool(self) -> UploadStore:
@@ -371,6 +376,14 @@ class Services:
         from animerag.telemetry.load_shedding import PageActivity
 
         return PageActivity()
+
+
+def _sheet_queue(queue: WorkQueue | None, runs: Runs) -> SheetQueue | None:
+    if queue is None:
+        return None
+    from animerag.batch.queued import SheetQueue
+
+    return SheetQueue(queue, runs)
 
 
 def _batch_size(settings: Settings) -> int | Literal["auto"]:

@@ -18,6 +18,8 @@ def page() -> None:
     system.catalogue_facts(services, session.status(), system.chroma_trouble(), size)
     check()
     with components.error_boundary():
+        system.workers(services)
+    with components.error_boundary():
         system.indexes()
     system.jobs_table(session.runtime().call(services.library.journal.jobs()))
     system.log_tail(services)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from animerag.batch.groups import LandedAnswer, RowGroup, grouped
 from animerag.batch.prefetch import QuestionPrefetcher
 from animerag.batch.progress import BatchReport, RunProgress, RunReport
+from animerag.batch.stopping import cap_reached, grace_over, until_stopped
 from animerag.batch.threads import Threads
 from animerag.concurrency import fan_out
 from animerag.errors import InvalidInputError
@@ -27,24 +28,23 @@ from animerag.telemetry.load_shedding import LoadShedder, PageActivity
 from animerag.telemetry.tracing import lane
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
     from animerag.answering.answering import Answering
     from animerag.batch.estimate import BatchCosts, SheetEstimate
+    from animerag.batch.queued import SheetQueue
     from animerag.jobs.jobs import Control, Job, Jobs
     from animerag.ports import Locate, VectorHits, Vectors
     from animerag.rate_limits import LevelChoice
     from animerag.readers.questions import Sheet, SheetOptions
-    from animerag.storage.batch_runs import RunRow, Runs
+    from animerag.storage.batch_runs import BatchRun, RunRow, Runs
     from animerag.storage.spending import SpendingLedger
 
 log = logging.getLogger(__name__)
 
 Which = Literal["missing", "failed"]
 BATCH_JOB = "batch"
-
-_GRACE_S = 1.0  # answers that arrive this soon after Cancel are stored, because they are paid for
 
 
 class Batch:
@@ -60,10 +60,12 @@ class Batch:
         costs: BatchCosts | None = None,
         visits: PageActivity | None = None,
         spending: SpendingLedger | None = None,
+        queue: SheetQueue | None = None,
     ) -> None:
         """`runs` is the journal; without it only `run` can be used. `visits` shows whether somebody views a page.
 
-        `spending` has the costs of runs; without it, a cap holds within this process.
+        With a `queue`, workers answer the rows of runs. `spending` has the costs of runs; without it, a cap holds
+        within this process.
         """
         self._visits = visits or PageActivity()
         self._answering = answering
@@ -71,6 +73,7 @@ class Batch:
         self._runs = runs
         self._costs = costs
         self._spending = spending
+        self._queue = queue
         self.set_level = set_level  # questions in flight; may be called during a run
 
     @property
@@ -166,16 +169,18 @@ class Batch:
         which: Which = "missing",
         concurrency: LevelChoice | None = None,
         on_stored: Callable[[RowAnswer], Awaitable[None]] | None = None,
+        numbers: Collection[int] | None = None,
     ) -> RunReport:
         """Ask the missing or the failed questions of a run, and store each answer as it arrives.
 
         An earlier answer stays until it is replaced. A question that another row has answered is not asked again.
-        Raises LibraryError when an answer cannot be stored.
+        `numbers` selects rows for a worker, with all rows of their conversations; without it, workers answer them if
+        there is a queue. Raises LibraryError when an answer cannot be stored.
         """
         run = await self.runs.get(run_id)
         if concurrency is not None:
             self.set_level(concurrency)
-        rows = {row.number: row for row in await self.runs.rows(run_id)}
+        rows = {row.number: row for row in await self.runs.rows(run_id, numbers=numbers)}
         statuses = (None, AnswerStatus.CANCELLED) if which == "missing" else FAILED
         wanted = {number: row for number, row in rows.items() if row.status in statuses}
         # Earlier jobs of the run count towards its cap; from here on each call reserves its cost in advance.
@@ -190,17 +195,16 @@ class Batch:
             try:
                 await self._share_answers(run_id, wanted, rows, live)
                 groups = grouped({number: row.asked for number, row in wanted.items()})
-                threads = Threads({number: row.asked for number, row in wanted.items()})
-                for number, row in rows.items():
-                    if number not in wanted and row.asked.thread and row.answer:
-                        threads.add_asked(number, row.asked.thread, row.answer.turn)
-                keep = partial(self._keep, run_id, rows, on_stored)
-                work = self._ask_all(groups, control, live, options=run.options, threads=threads, keep=keep)
-                async for landed in work:
-                    asked += landed.attempts > 0 or not self._answering.written_by_a_model
+                if self._queue is not None and numbers is None:
+                    await self._queue.answer(run_id, groups, rows, control, live, which=which, on_stored=on_stored)
+                else:
+                    asked = await self._answer_here(
+                        run, groups, wanted, rows, control=control, live=live, on_stored=on_stored
+                    )
             finally:
-                await asyncio.shield(self.runs.note_work(run_id, live.elapsed_s))
-            if self._costs is not None and concurrency is not None:
+                if numbers is None:
+                    await asyncio.shield(self.runs.note_work(run_id, live.elapsed_s))
+            if asked and self._costs is not None and concurrency is not None:
                 await self._costs.note_speed(asked, live.elapsed_s, run.options, concurrency)
         return RunReport(
             run_id=run_id,
@@ -214,9 +218,31 @@ class Batch:
             stopped_by=live.stopped_by,
         )
 
+    async def _answer_here(
+        self,
+        run: BatchRun,
+        groups: Sequence[RowGroup],
+        wanted: Mapping[int, RunRow],
+        rows: Mapping[int, RunRow],
+        *,
+        control: Control,
+        live: RunProgress,
+        on_stored: Callable[[RowAnswer], Awaitable[None]] | None,
+    ) -> int:
+        """Answer rows in this process, and return how many questions were asked."""
+        threads = Threads({number: row.asked for number, row in wanted.items()})
+        for number, row in rows.items():
+            if number not in wanted and row.asked.thread and row.answer:
+                threads.add_asked(number, row.asked.thread, row.answer.turn)
+        keep = partial(self._keep, run.id, rows, on_stored)
+        asked = 0
+        async for landed in self._ask_all(groups, control, live, options=run.options, threads=threads, keep=keep):
+            asked += landed.attempts > 0 or not self._answering.written_by_a_model
+        return asked
+
     def _budget(self, run_id: str, cap_usd: float, *, taken_usd: float) -> Budget:
         """Return the budget of a run, which all processes that answer its rows share."""
-        reached = _cap_reached(cap_usd)
+        reached = cap_reached(cap_usd)
         if self._spending is None:
             return Budget(cap_usd, taken_usd=taken_usd, reached=reached)
         return self._spending.budget(f"run {run_id}", cap_usd, reached=reached, start_usd=taken_usd)
@@ -277,7 +303,7 @@ class Batch:
             live.dearest_usd = (await self.estimate([group.row for group in groups], options)).each_usd
         texts = [group.row.question.strip() for group in groups if group.row.problem is None]
         prefetcher = QuestionPrefetcher(self._answering.retriever, texts, control)
-        ended = asyncio.create_task(_grace_over(control))
+        ended = asyncio.create_task(grace_over(control))
 
         async def ask(group: RowGroup) -> LandedAnswer | None:
             text = group.row.question.strip()
@@ -307,7 +333,7 @@ class Batch:
         room = LoadShedder(self._visits)
         limit = partial(self._limit, room, concurrency)
         try:
-            todo = _until_stopped(groups, control, live, options)
+            todo = until_stopped(groups, control, live, options)
             async with room, contextlib.aclosing(fan_out(ask, todo, limit=limit)) as outcomes:
                 async for outcome in outcomes:
                     live.asking -= 1
@@ -367,28 +393,3 @@ class Batch:
             filters=row.filters,
             use_cache=options.use_cache,
         )
-
-
-def _until_stopped(
-    groups: Sequence[RowGroup], control: Control, live: RunProgress, options: RunOptions
-) -> Iterator[RowGroup]:
-    """Yield groups until the run is stopped, or until one more might exceed the cap."""
-    # A group counts as asked from here until its cost is known: several may be drawn before the first one starts.
-    cap = options.max_cost_usd
-    for group in groups:
-        if control.stopping or live.stopped_by:
-            return
-        if cap is not None and (live.usage.cost_usd or 0.0) + (live.asking + 1) * live.dearest_usd > cap:
-            live.stopped_by = _cap_reached(cap)
-            return
-        live.asking += 1
-        yield group
-
-
-def _cap_reached(cap_usd: float) -> str:
-    return f"The cost cap of ${cap_usd:,.2f} is reached: raise it, then resume."
-
-
-async def _grace_over(control: Control) -> None:
-    await control.stopped()
-    await asyncio.sleep(_GRACE_S)

@@ -16,7 +16,7 @@ from animerag.rate_limits import Meter, metering
 from animerag.rate_limits.budget import drawing_on
 from animerag.storage.work_items import ItemState, WorkItem
 from animerag.work_queue.worker import TaskKind
-from animerag.work_queue.workers import RELEASE
+from animerag.work_queue.workers import require_release
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -83,11 +83,7 @@ class ImportTasks:
 
     async def _embedded(self, item: WorkItem) -> tuple[int, JsonObject]:
         """Return how many shows the provider refused, and the outcome."""
-        if item.request["release"] != RELEASE:
-            raise InvalidInputError(
-                f"The import was started by animerag {item.request['release']}, and this worker is {RELEASE}:"
-                " install the same version on all hosts, and start the import again."
-            )
+        require_release(item.request["release"])
         spec = await self._indexer.spec()
         if spec.name != item.target:
             raise InvalidInputError(

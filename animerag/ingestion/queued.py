@@ -20,7 +20,7 @@ from animerag.models.providers import Usage
 from animerag.rate_limits.usage import current_meter
 from animerag.storage.library import show_rows
 from animerag.storage.work_items import OPEN, Counted, ItemState, WorkItem
-from animerag.work_queue.workers import RELEASE
+from animerag.work_queue.workers import NO_WORKER, RELEASE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
@@ -198,9 +198,9 @@ class QueuedPipeline:
             if ItemState.EMBEDDED in counts:
                 await self._queue.ask_once(INDEX, self._spec.name)
             elif ItemState.WAITING in counts and not await self._queue.workers.alive():
-                stage = "Waiting for a worker: start `animerag worker` on any host"
+                stage = NO_WORKER
             self._counters.show_progress(stage)
-        elif done or not self._counters.control.progress.stage.startswith("Waiting for a worker"):
+        elif done or self._counters.control.progress.stage != NO_WORKER:
             self._counters.show_progress(stage)
 
     async def _note_failed(self) -> None:

@@ -201,12 +201,15 @@ class Runs:
         offset: int = 0,
         limit: int | None = None,
         statuses: Collection[AnswerStatus | None] | None = None,
+        numbers: Collection[int] | None = None,
     ) -> list[RunRow]:
         """Return rows in order; `statuses` selects rows by status, None those that have not been asked."""
         wanted = select(run_rows.c.number, run_rows.c.asked, run_rows.c.answer).where(run_rows.c.run_id == run_id)
         if statuses is not None:
             held = run_rows.c.status.in_([str(status) for status in statuses if status is not None])
             wanted = wanted.where(held | run_rows.c.status.is_(None) if None in statuses else held)
+        if numbers is not None:
+            wanted = wanted.where(run_rows.c.number.in_(numbers))
         query = wanted.order_by(run_rows.c.number).offset(offset).limit(limit)
         return await self._database.read(
             lambda connection: [

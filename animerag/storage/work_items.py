@@ -149,20 +149,39 @@ class WorkItems:
         rows = await self._database.read(lambda connection: connection.execute(wanted).all())
         return [row.outcome for row in rows if row.outcome is not None]
 
-    async def cancel(self, work: str) -> None:
-        """Cancel the items that no worker has taken."""
-        waiting = update(work_items).where(_ITEM.work == work, _ITEM.state == ItemState.WAITING)
-        async with self._database.writing() as connection:
+    async def cancel(self, work: str, *, begun: bool = False) -> None:
+        """Cancel the items that no worker has taken; with `begun` also those that workers can stop."""
+        states = [ItemState.WAITING, ItemState.WORKING] if begun else [ItemState.WAITING]
+        waiting = update(work_items).where(_ITEM.work == work, _ITEM.state.in_(states))
+        async with self._database.counting() as connection:
             await connection.execute(waiting.values(state=ItemState.CANCELLED))
+
+    async def is_cancelled(self, work: str, number: int) -> bool:
+        """Tell whether an item is cancelled. Raises LibraryError."""
+        state = await self._database.scalar(select(_ITEM.state).where(_is(work, number)))
+        return bool(state == ItemState.CANCELLED)
+
+    async def stopping(self, work: str) -> int:
+        """Count the cancelled items that workers have not stopped yet."""
+        begun = (_ITEM.work == work, _ITEM.state == ItemState.CANCELLED, _ITEM.worker.is_not(None))
+        return int(await self._database.scalar(select(func.count()).where(*begun)) or 0)
+
+    async def ended(self, work: str) -> list[WorkItem]:
+        """Return the items of a work that have ended with an outcome, in order."""
+        wanted = select(work_items).where(_ITEM.work == work, _ITEM.outcome.is_not(None)).order_by(_ITEM.number)
+        rows = await self._database.read(lambda connection: connection.execute(wanted).all())
+        return [_item(row._asdict()) for row in rows if row.outcome is not None]
 
     async def remove(self, work: str) -> None:
         """Remove the items of a work that has ended."""
         async with self._database.writing() as connection:
             await connection.execute(delete(work_items).where(_ITEM.work == work))
 
-    async def open_size(self, kind: str) -> int:
-        """Count the shows or rows of a kind that are not done."""
+    async def open_size(self, kind: str, target: str | None = None) -> int:
+        """Count the shows or rows of a kind, and of a target, that are not done."""
         wanted = select(func.sum(_ITEM.size)).where(_ITEM.kind == kind, _ITEM.state.in_(OPEN))
+        if target is not None:
+            wanted = wanted.where(_ITEM.target == target)
         return int(await self._database.scalar(wanted) or 0)
 
     async def backlog(self) -> list[Backlog]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from animerag.indexing.doctor import DoctorReport
     from animerag.models.jobs import JobRecord
     from animerag.services import Services
+    from animerag.storage.work_items import Backlog
 
 
 def provider(name: str) -> str:
@@ -138,6 +139,48 @@ def gate() -> None:
             st.caption(" · ".join(notes))
 
     poll()
+
+
+def workers(services: Services) -> None:
+    """Draw the workers of the queue, what each does, and how much waits."""
+    if services.queue is None:
+        return
+    st.subheader("Workers", anchor=False)
+    call = session.runtime().call
+    running, backlog = call(services.queue.workers.alive()), call(services.queue.items.backlog())
+    st.caption(label(_waiting(backlog)))
+    if not running:
+        st.warning("No worker is running: start `animerag worker` on any host.", icon=":material/info:")
+        return
+    rows = [
+        {
+            "Host": worker.host,
+            "Process": worker.pid,
+            "In flight, at most": worker.concurrency,
+            "Working on": _items([one for one in backlog if one.worker == worker.lease and one.state == "working"]),
+            "Tasks done": worker.done,
+            "Started": session.local_time(worker.began_at),
+        }
+        for worker in running
+    ]
+    st.dataframe(rows, hide_index=True, width="stretch")
+
+
+def _waiting(backlog: Sequence[Backlog]) -> str:
+    """Say what waits in the queue."""
+    waiting = _items([one for one in backlog if one.state == "waiting"])
+    embedded = sum(one.size for one in backlog if one.state == "embedded")
+    indexing = f" {counted(embedded, 'show')} embedded, waiting to be indexed." if embedded else ""
+    return f"Waiting: {waiting}.{indexing}"
+
+
+def _items(backlog: Sequence[Backlog]) -> str:
+    """Count shows and rows."""
+    sizes: dict[str, int] = {}
+    for one in backlog:
+        unit = "row" if one.kind == "answer_rows" else "show"
+        sizes[unit] = sizes.get(unit, 0) + one.size
+    return ", ".join(counted(size, unit) for unit, size in sorted(sizes.items())) or "nothing"
 
 
 def indexes() -> None:

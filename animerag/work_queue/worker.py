@@ -74,7 +74,8 @@ class Worker:
         await self._queue.workers.remove_dead()
         began_at = datetime.now(UTC).isoformat(timespec="seconds")
         for kind in self._kinds:
-            self._register(kind)
+            if kind.name not in self._queue.app.tasks:  # it may have served before
+                self._register(kind)
         await self._queue.workers.put(concurrency=self.slots, began_at=began_at, done=0)
         running = [asyncio.create_task(self._take(kind), name=f"take-{kind.name}") for kind in self._kinds]
         running.append(asyncio.create_task(self._look_after(began_at), name="look-after"))

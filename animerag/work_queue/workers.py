@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from animerag.storage.locks import Locks
 
 _KEY = "worker:"  # followed by the lease
+NO_WORKER = "Waiting for a worker: start `animerag worker` on any host"
 RELEASE = f"{__version__} (tables {VERSION})"
 
 
@@ -88,3 +89,12 @@ class Workers:
                     f"The worker on {other.host} (process {other.pid}) runs animerag {other.release}, and this is"
                     f" {RELEASE}: stop the workers, install the same version on all hosts, and start them again."
                 )
+
+
+def require_release(started_by: str) -> None:
+    """Raise InvalidInputError in a worker whose release is not that of the process which handed out a task."""
+    if started_by != RELEASE:
+        raise InvalidInputError(
+            f"The work was started by animerag {started_by}, and a worker is {RELEASE}:"
+            " install the same version on all hosts, and start it again."
+        )

@@ -44,6 +44,8 @@ def serving():
             async with asyncio.timeout(20):
                 while len(await hosts[0].queue.workers.alive()) < len(hosts):
                     await asyncio.sleep(0.02)
+                    for task in tasks:
+                        assert not task.done(), task.exception()
             yield tasks
         finally:
             for task in tasks:
