@@ -167,6 +167,7 @@ async def _warm(services: Services) -> None:
         log.info("the index was not checked after an unclean stop: %s", error)
     except AnimeRAGError as error:
         log.warning("the index could not be checked after an unclean stop: %s", error)
+    await services.passages.run()
 
 
 async def _end(task: asyncio.Task[None]) -> None:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from animerag.evaluation.evaluation import Evaluator
     from animerag.indexing.doctor import Maintenance
     from animerag.indexing.indexer import Indexer
+    from animerag.indexing.passages import PassageIndexer
     from animerag.ingestion.importer import Ingestion
     from animerag.ingestion.resumable import Uploads
     from animerag.ingestion.shoko_sync import ShokoSync
@@ -258,6 +259,13 @@ class Services:
 
         directory = None if self.settings.chroma_url else self.settings.data_dir / "chroma"
         return Maintenance(self.indexer, self._parts.import_lock, directory)
+
+    @_Service
+    def passages(self) -> PassageIndexer:
+        """The vectors of passages, made while the machine is idle."""
+        from animerag.indexing.passages import PassageIndexer
+
+        return PassageIndexer(self.library, self._parts.embedder, lambda: self._parts.import_lock.at_work)
 
     @_Service
     def same_shows(self) -> SameShows:

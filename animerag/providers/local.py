@@ -44,6 +44,7 @@ _QUOTABLE = 24  # sentences of a synopsis from which one is quoted
 _COMPARED = 6  # of these, with the question: those that share most words with it, the earlier first
 _CONTEXT = 2  # sentences quoted before the best one, at most
 _LINE = 120  # characters of a description's first line
+_RECENT = 2000  # texts whose vectors stay in memory: 4 MB
 _CHUNK = 16  # texts per task of a thread, about 0.1 s: a live question waits no longer behind an import
 
 
@@ -57,6 +58,7 @@ class LocalEmbedder:
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="animerag-encoder")
         self._gate = Gate(capacity=_THREADS)
         self._encoder: Any = None
+        self._recent: dict[str, Vectors] = {}  # of live questions: search, quotes and the next question share texts
         self._loading = asyncio.Lock()
 
     async def dimensions(self) -> int:
@@ -71,8 +73,16 @@ class LocalEmbedder:
         if not texts:
             return Embedding(vectors=np.empty((0, DIMENSIONS), np.float32), usage=Usage(cost_usd=0.0))
         await self.warm()
-        parts = await asyncio.gather(*(self._encode(chunk, priority) for chunk in _chunks(texts)))
-        return Embedding(vectors=np.concatenate(parts), usage=Usage(cost_usd=0.0))
+        if priority is not Priority.LIVE:
+            return Embedding(vectors=await self._encode_all(texts, priority), usage=Usage(cost_usd=0.0))
+        known = {text: self._recent[text] for text in texts if text in self._recent}
+        missing = [text for text in dict.fromkeys(texts) if text not in known]
+        if missing:
+            known |= zip(missing, await self._encode_all(missing, priority), strict=True)
+        self._recent |= known
+        while len(self._recent) > _RECENT:
+            del self._recent[next(iter(self._recent))]
+        return Embedding(vectors=np.stack([known[text] for text in texts]), usage=Usage(cost_usd=0.0))
 
     def cost_usd(self, tokens: int) -> float:  # noqa: ARG002 - the protocol's signature
         """Return 0: local encoding is free."""
@@ -87,6 +97,9 @@ class LocalEmbedder:
     async def close(self) -> None:
         """End the threads."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def _encode_all(self, texts: Sequence[str], priority: Priority) -> Vectors:
+        return np.concatenate(await asyncio.gather(*(self._encode(chunk, priority) for chunk in _chunks(texts))))
 
     async def _encode(self, texts: list[str], priority: Priority) -> Vectors:
         async with self._gate.slot(priority=priority):

@@ -1,73 +1,105 @@
 """What a show is like apart from its synopsis as a whole: its telling passages and its tags, where embedding is free.
 
 A long question retells one scene, which the vector of a whole synopsis blurs; a short one names a kind of show, as tags
-do. Of a few candidates only what may tell is embedded, when it is first needed; what was embedded stays in memory.
+do. Where vectors of passages are stored (`indexing.passages`), all passages of many candidates are compared. Of the
+best of the others only what may tell is embedded, when it is first needed; it stays in memory.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from animerag.retrieval.fusion import Likeness, rounded
-from animerag.text.cleaning import clean, plot
+from animerag.text.passages import passages_of, tags_of, texts_of
 from animerag.text.tokens import terms
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
+    from animerag.indexing.passages import PassageVectors, Texts
     from animerag.models.providers import Priority
     from animerag.models.shows import Show
     from animerag.ports import Embedder, Vectors
 
-_SENTENCES = 2
-_PASSAGES = 12  # a show; the first ones tell the premise
-_TELLING = 2  # of these: the ones that share most words with the question, the earlier first
-_MOST_KEPT = 20_000  # texts: some 40 MB
+_EMBEDDED = 8  # candidates, the best first, whose passages are embedded where none are stored
+_TELLING = 2  # passages of these: the ones that share most words with the question, the earlier first
+_MOST_KEPT = 5000  # texts in memory: some 10 MB
+_MOST_SHOWS = 2000  # whose stored vectors are in memory: some 30 MB
+
+Key = TypeVar("Key")
 
 
 class Passages:
-    """Embeds passages and tags of candidates, once."""
+    """Compares passages and tags of candidates with questions; the vectors of recent candidates stay in memory."""
 
-    def __init__(self, embedder: Embedder) -> None:
+    def __init__(self, embedder: Embedder, stored: PassageVectors) -> None:
         self._embedder = embedder
+        self._stored = stored
         self._kept: dict[str, Vectors] = {}
+        self._shows: dict[Texts, Vectors] = {}
 
     async def likeness(
         self, question: str, vector: Vectors, shows: Sequence[Show], *, priority: Priority
     ) -> dict[str, Likeness]:
-        """Return by id how near the nearest telling passage and the tags come to the question.
+        """Return by id how near the nearest passage and the tags come to the question, for candidates, best first.
 
-        Raises ProviderError.
+        Those whose passages are not stored are left out, except for the first eight.
+        Raises ProviderError, LibraryError.
         """
+        texts = {show.id: texts_of(show) for show in shows}
+        stored = await self._in_store(texts.values())
+        near = {show.id: _likeness(show, stored[texts[show.id]], vector) for show in shows if texts[show.id] in stored}
+        others = [show for show in shows[:_EMBEDDED] if show.id not in near]
         words = frozenset(terms(question))
-        texts = {show.id: (_telling(show, words), ", ".join(show.tags)) for show in shows}
-        wanted = [text for passages, tags in texts.values() for text in (*passages, tags) if text]
-        vectors = await self._vectors(wanted, priority)
-        near = {}
-        for show_id, (passages, tags) in texts.items():
-            passage = max((rounded(float(vectors[text] @ vector)) for text in passages), default=0.0)
-            likeness_of_tags = rounded(float(vectors[tags] @ vector)) if tags else 0.0
-            near[show_id] = Likeness(passage=passage, tags=likeness_of_tags)
+        telling = {show.id: (_telling(show, words), tags_of(show)) for show in others}
+        wanted = [text for passages, tags in telling.values() for text in (*passages, tags) if text]
+        vectors = await self._embedded(wanted, priority)
+        for show_id, (passages, tags) in telling.items():
+            passage = max((_similarity(vectors[text], vector) for text in passages), default=0.0)
+            near[show_id] = Likeness(passage=passage, tags=_similarity(vectors[tags], vector) if tags else 0.0)
         return near
 
-    async def _vectors(self, texts: Sequence[str], priority: Priority) -> dict[str, Vectors]:
+    async def _in_store(self, shows: Collection[Texts]) -> dict[Texts, Vectors]:
+        """Return the vectors of those shows, given by their texts, that are in memory or stored."""
+        found = {texts: self._shows[texts] for texts in shows if texts in self._shows}
+        missing = [texts for texts in shows if texts not in found]
+        if missing:
+            fresh = await self._stored.load(missing)
+            found |= fresh
+            _keep(self._shows, fresh, _MOST_SHOWS)
+        return found
+
+    async def _embedded(self, texts: Sequence[str], priority: Priority) -> dict[str, Vectors]:
         """Return a vector for each text; while new ones are made, other questions may push stored ones out."""
         found = {text: self._kept[text] for text in texts if text in self._kept}
         missing = [text for text in dict.fromkeys(texts) if text not in found]
         if missing:
             embedded = (await self._embedder.embed(missing, priority=priority)).vectors
             fresh = dict(zip(missing, np.asarray(embedded), strict=True))
-            self._kept |= fresh
             found |= fresh
-        while len(self._kept) > _MOST_KEPT:
-            del self._kept[next(iter(self._kept))]
+            _keep(self._kept, fresh, _MOST_KEPT)
         return found
 
 
+def _keep(held: dict[Key, Vectors], fresh: Mapping[Key, Vectors], most: int) -> None:
+    """Add vectors to those in memory, and drop the oldest beyond `most`."""
+    held |= fresh
+    while len(held) > most:
+        del held[next(iter(held))]
+
+
+def _likeness(show: Show, vectors: Vectors, question: Vectors) -> Likeness:
+    """Compare all texts of a show, given by vectors of shape (texts, dimensions), with a question."""
+    near = [rounded(float(one)) for one in vectors @ question]
+    passages = near[:-1] if show.tags else near
+    return Likeness(passage=max(passages, default=0.0), tags=near[-1] if show.tags else 0.0)
+
+
+def _similarity(one: Vectors, other: Vectors) -> float:
+    return rounded(float(one @ other))
+
+
 def _telling(show: Show, words: frozenset[str]) -> list[str]:
-    lines = plot(clean(show.description))
-    starts = range(max(1, len(lines) - _SENTENCES + 1)) if lines else ()
-    passages = [" ".join(lines[start : start + _SENTENCES]) for start in starts][:_PASSAGES]
-    return sorted(passages, key=lambda passage: -len(words.intersection(terms(passage))))[:_TELLING]
+    return sorted(passages_of(show), key=lambda passage: -len(words.intersection(terms(passage))))[:_TELLING]

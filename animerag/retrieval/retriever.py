@@ -17,6 +17,7 @@ import numpy as np
 
 from animerag.discovery.answers import starters
 from animerag.errors import LibraryError
+from animerag.indexing.passages import PassageVectors
 from animerag.models.filters import Filters
 from animerag.models.providers import Priority, Usage
 from animerag.models.retrieval import Retrieval, Timings
@@ -55,7 +56,7 @@ DEFAULT_K = 8
 CANDIDATES = 100  # a branch; with fewer, plots in other words than their synopsis are lost (docs/quality.md)
 _A_MOMENT_S = 0.01  # in which fields mostly answer, if they can: such a question needs no vector
 _SPARE = 2  # shows that may have left the catalogue since they were found
-_DETAILED = 8  # candidates whose passages and tags are compared with the question, where encoding is free
+_DETAILED = 30  # candidates whose passages and tags are compared with the question, where they are stored
 _SETS = ("list", "superlative", "recommend", "similar", "my_list")  # answers that are nothing where they are empty
 _WEIGHED = 200  # shows whose likeness recommendations and similar shows are ranked by
 
@@ -67,7 +68,7 @@ class Retriever:
         """`catalogue` has titles and fields as the owner wants them held; `encoder` recognises intents by example."""
         self._indexer = indexer
         self._library: Library = indexer.library
-        self._passages = Passages(indexer.embedder)
+        self._passages = Passages(indexer.embedder, PassageVectors(indexer.library, indexer.embedder))
         self._catalogue = catalogue or Snapshots(indexer.library)
         self._examples = ExampleIntents(encoder or indexer.embedder)
 

@@ -20,6 +20,7 @@ from animerag.storage.schema import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from sqlalchemy import ColumnElement
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from animerag.ports import Vectors
@@ -81,23 +82,22 @@ class EmbeddingStore:
             if not saved.done():  # its caller may have been cancelled
                 saved.set_result(None)
 
-    async def known(self, model: str, dimensions: int, text_hashes: Iterable[str]) -> set[str]:
-        """Return the hashes of the texts that have a vector."""
-        wanted = select(vectors.c.text_hash).where(vectors.c.model == model, vectors.c.dimensions == dimensions)
+    async def known(self, model: str, dimensions: int | None, text_hashes: Iterable[str]) -> set[str]:
+        """Return the hashes of the texts that have a vector; None stands for any width."""
+        wanted = select(vectors.c.text_hash).where(*_of(model, dimensions))
         rows = await self._database.rows(
             *(wanted.where(vectors.c.text_hash.in_(chunk)) for chunk in chunks(text_hashes))
         )
         return {row.text_hash for row in rows}
 
-    async def load(self, model: str, dimensions: int, text_hashes: Iterable[str]) -> dict[str, Vectors]:
-        """Return the stored vectors, each of shape (dimensions,); damaged ones are left out."""
-        wanted = select(vectors.c.text_hash, vectors.c.vector, vectors.c.checksum).where(
-            vectors.c.model == model, vectors.c.dimensions == dimensions
-        )
+    async def load(self, model: str, dimensions: int | None, text_hashes: Iterable[str]) -> dict[str, Vectors]:
+        """Return the stored vectors, each of shape (dimensions,), of any width for None; damaged ones are left out."""
+        held = vectors.c
+        wanted = select(held.text_hash, held.vector, held.checksum, held.dimensions).where(*_of(model, dimensions))
         rows = await self._database.rows(
             *(wanted.where(vectors.c.text_hash.in_(chunk)) for chunk in chunks(text_hashes))
         )
-        sound = (row for row in rows if is_sound(row.vector, dimensions, row.checksum))
+        sound = (row for row in rows if is_sound(row.vector, row.dimensions, row.checksum))
         return {row.text_hash: np.frombuffer(row.vector, "<f4") for row in sound}
 
     async def size_bytes(self, model: str) -> int:
@@ -207,6 +207,11 @@ class EmbeddingStore:
             .where(indexed.c.collection == collection, shows.c.id.is_(None))
         )
         return [row.show_id for row in rows]
+
+
+def _of(model: str, dimensions: int | None) -> list[ColumnElement[bool]]:
+    width = [] if dimensions is None else [vectors.c.dimensions == dimensions]
+    return [vectors.c.model == model, *width]
 
 
 def _row(key: VectorKey, vector: Vectors) -> dict[str, object]:

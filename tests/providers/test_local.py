@@ -36,6 +36,19 @@ async def test_vectors_are_unit_length_in_the_order_of_the_texts(embedder):
     assert np.array_equal(together[33], alone)  # the same machine computes the same product
 
 
+async def test_a_live_text_is_encoded_once_while_it_is_recent(embedder, monkeypatch):
+    monkeypatch.setattr(local, "_RECENT", 2)
+    first = (await embedder.embed(["a", "b", "a"], priority=Priority.LIVE)).vectors
+    encoded = []
+    encode = embedder._encode_each
+    monkeypatch.setattr(embedder, "_encode_each", lambda texts: (encoded.extend(texts), encode(texts))[1])
+    again = (await embedder.embed(["b", "c", "a"], priority=Priority.LIVE)).vectors
+    assert encoded == ["c"]
+    assert np.array_equal(again[[2, 0, 2]], first)
+    await embedder.embed(["a"], priority=Priority.LIVE)
+    assert encoded == ["c", "a"], "the oldest one has made room"
+
+
 async def test_meaning_crosses_languages(embedder):
     texts = ["宇宙のゴミを集める人たち", "people who collect trash in space", "a cook bakes bread"]
     japanese, same, other = (await embedder.embed(texts, priority=Priority.LIVE)).vectors
