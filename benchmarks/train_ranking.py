@@ -1,11 +1,15 @@
 """Learn the weights of the ranking from questions with known answers, and print the gain.
 
     .venv/bin/python benchmarks/train_ranking.py \
-        --on export.json --ask questions.csv --ask asked.csv \
-        --on anime.csv --with anime.jsonl --ask benchmarks/held_out.csv --ask benchmarks/plots.csv --write
+        --on export.json --ask questions.csv --ask asked.csv --ask benchmarks/half_remembered_export.csv \
+        --on anime.csv --with anime.jsonl --ask benchmarks/held_out.csv --ask benchmarks/plots.csv \
+        --ask benchmarks/half_remembered.csv --write
 
 Each `--on` starts a catalogue, `--with` adds a file to it, `--ask` adds a sheet of questions about it. The sample and
 its sheet are always included. Only plots, moods and Japanese questions that need the searches are used.
+
+The same weights serve before and after the passages of all shows are stored, so each question counts twice: with
+passages of the best eight candidates, and with those of all candidates.
 
 The ranking is learnt as a choice among candidates (a conditional logit with a ridge penalty), by Newton's method in
 numpy. Prints the hits in the top 1 and top 5 with weights from the same questions, by cross-validation (ten folds), and
@@ -31,12 +35,14 @@ from animerag.evaluation.evaluation import expectations
 from animerag.ingestion.importer import SourceFile
 from animerag.jobs.jobs import Control
 from animerag.readers.questions import read as read_questions
-from animerag.retrieval import ranking_model
+from animerag.retrieval import ranking_model, retriever
 from animerag.retrieval.ranking_model import Features
+from animerag.retrieval.reranking import Passages
 
 KINDS = {"plot": 1.0, "plot_short": 1.0, "plot_long": 1.0, "japanese": 1.0, "mood": 0.5}  # a mood has many answers
 RIDGE = 1.0
 FOLDS = 10
+ALL = 1000  # more than there are candidates
 NAMES = [each.name for each in fields(Features)]
 
 
@@ -49,6 +55,15 @@ class Choice:
     kind: str
     features: np.ndarray  # (candidates, features)
     right: np.ndarray  # (candidates,)
+    number: int  # of the question
+    stored: bool  # whether passages of all candidates are compared
+
+
+class NothingStored:
+    """A store of passages in which nothing is stored yet."""
+
+    async def load(self, _shows):
+        return {}
 
 
 async def choices_on(catalogue, sheets, storage):
@@ -58,6 +73,9 @@ async def choices_on(catalogue, sheets, storage):
         async with open_services(load_settings(data_dir=directory), warm=False) as services:
             for path in catalogue if not (await services.library.counts()).shows else ():
                 await services.ingestion.run([SourceFile(path=path, name=path.name)], Control())
+            await services.passages.fill()
+            retriever._DETAILED = ALL
+            stored = services.retriever._passages._stored
             seen = []
             candidates = services.retriever._candidates
 
@@ -67,16 +85,21 @@ async def choices_on(catalogue, sheets, storage):
 
             services.retriever._candidates = watched
             choices = []
-            for sheet in sheets:
-                for one in expectations(read_questions(sheet, sheet.name).rows):
+            rows = [(sheet, one) for sheet in sheets for one in expectations(read_questions(sheet, sheet.name).rows)]
+            for store in (NothingStored(), stored):
+                services.retriever._passages = Passages(services.embedder, store)
+                for number, (sheet, one) in enumerate(rows):
                     if one.kind not in KINDS or not one.expected:
                         continue
                     await services.retriever.search(one.question)
                     if not seen[-1].lead:
                         features = seen[-1].features()
-                        rows = np.array([each.values() for each in features.values()])
+                        values = np.array([each.values() for each in features.values()])
                         right = np.isin(list(features), one.expected)
-                        choices.append(Choice(catalogue[0].name, sheet.name, one.kind, rows, right))
+                        from_store = store is stored
+                        choices.append(
+                            Choice(catalogue[0].name, sheet.name, one.kind, values, right, number, from_store)
+                        )
             return choices
 
 
@@ -131,7 +154,9 @@ def places(choices):
         "other questions": [0] * len(choices),
         "other catalogues": [0] * len(choices),
     }
-    fold_of = np.random.default_rng(0).permutation(len(choices)) % FOLDS
+    asked = list(dict.fromkeys((one.catalogue, one.number) for one in choices))
+    fold = dict(zip(asked, np.random.default_rng(0).permutation(len(asked)) % FOLDS, strict=True))
+    fold_of = [fold[one.catalogue, one.number] for one in choices]
     for name, groups in (("other questions", fold_of), ("other catalogues", [one.catalogue for one in choices])):
         for group in sorted(set(groups)):
             weights = learn([one for one, its in zip(choices, groups, strict=True) if its != group])
@@ -144,12 +169,13 @@ def places(choices):
 def show(choices, ranks):
     groups = defaultdict(list)
     for at, one in enumerate(choices):
-        groups[f"{one.catalogue}, {one.sheet}, {one.kind}"].append(at)
-        groups["all"].append(at)
+        state = "stored" if one.stored else "best 8"
+        groups[f"{state}: {one.catalogue}, {one.sheet}, {one.kind}"].append(at)
+        groups[f"{state}: all"].append(at)
     for group, members in groups.items():
         for name, its in ranks.items():
             first, five = (sum(its[at] <= depth for at in members) for depth in (1, 5))
-            print(f"{group:45} {name:18} {first:4} {five:4} of {len(members)}")
+            print(f"{group:65} {name:18} {first:4} {five:4} of {len(members)}")
 
 
 def write(weights, choices):
@@ -157,7 +183,8 @@ def write(weights, choices):
         "weights": {name: round(float(weight), 4) for name, weight in zip(NAMES, weights, strict=True)},
         "learnt": "benchmarks/train_ranking.py: conditional logit, ridge 1, features from the embedded encoder",
         "questions": {
-            sheet: sum(one.sheet == sheet for one in choices) for sheet in sorted({one.sheet for one in choices})
+            sheet: sum(one.sheet == sheet and one.stored for one in choices)
+            for sheet in sorted({one.sheet for one in choices})
         },
     }
     path = Path(ranking_model.__file__).with_name(ranking_model.FILE)

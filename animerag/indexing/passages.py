@@ -118,7 +118,7 @@ class PassageIndexer:
         return count
 
     async def _fill(self, shows: Sequence[Texts], pause: Callable[[], Awaitable[None]] | None) -> int:
-        """Embed what is missing of some shows, one at a time, store it in one commit, and return the number of texts."""
+        """Embed what is missing of some shows, one at a time, store it in one commit, and count the texts."""
         fresh: dict[Texts, Vectors] = {}
         for texts in await self._vectors.missing(shows):
             if pause is not None:
@@ -132,7 +132,7 @@ class PassageIndexer:
 
     async def _idle(self) -> None:
         """Wait until nobody imports and the processors have time."""
-        while self._importing() or _load() > _BUSY:
+        while self._importing() or _load() > _BUSY:  # noqa: ASYNC110 - nothing signals that the load has fallen
             await asyncio.sleep(_QUIET_S)
 
 

@@ -39,7 +39,7 @@ def choices(training, wanted, number=60):
         rows = chance.random((20, len(training.NAMES)))
         right = np.zeros(20, bool)
         right[np.argmax(rows @ wanted)] = True
-        yield training.Choice(f"catalogue {n % 3}", "sheet", "plot", rows, right)
+        yield training.Choice(f"catalogue {n % 3}", "sheet", "plot", rows, right, n, stored=True)
 
 
 def test_what_decides_gets_the_weight_and_what_does_not_gets_little(training):
@@ -56,11 +56,14 @@ def test_questions_are_judged_by_weights_that_were_learnt_without_them(training)
     assert first["similarity"] < first["other catalogues"] <= len(easy)
     assert first["other questions"] > 0.8 * len(easy)
     # A catalogue whose right answers are the worst candidates: learnt from itself they come up, from the others not.
-    odd = [training.Choice("odd", "sheet", "plot", one.features, one.features[:, 1] < 0.05) for one in easy]
+    odd = [
+        training.Choice("odd", "sheet", "plot", one.features, one.features[:, 1] < 0.05, one.number, stored=True)
+        for one in easy
+    ]
     _, found = training.places(easy + odd)
     assert sum(found["other catalogues"][len(easy) :]) > sum(found["same questions"][len(easy) :])
 
 
 def test_a_right_candidate_that_no_search_brought_is_behind_all(training):
     rows = np.zeros((4, len(training.NAMES)))
-    assert training.place(training.Choice("c", "s", "plot", rows, np.zeros(4, bool)), np.ones(5)) == 5
+    assert training.place(training.Choice("c", "s", "plot", rows, np.zeros(4, bool), 0, stored=True), np.ones(5)) == 5
