@@ -133,6 +133,10 @@ Locate: TypeAlias = "Callable[[], Awaitable[VectorHits | Vectors | None]]"
 class VectorIndex(Protocol):
     """Stores vectors and finds the nearest ones. Every method raises VectorStoreError."""
 
+    async def start(self) -> None:
+        """Connect now rather than with the first call."""
+        ...
+
     async def ensure(self, spec: CollectionSpec) -> None:
         """Create the collection where it does not exist."""
         ...
@@ -180,7 +184,7 @@ class VectorIndex(Protocol):
 
 
 class OpenIndex(VectorIndex, Protocol):
-    """A vector index that can be started and closed."""
+    """A vector index that can be closed, and says where it runs."""
 
     @property
     def mode(self) -> Literal["local", "remote", "in process"]:
@@ -195,10 +199,6 @@ class OpenIndex(VectorIndex, Protocol):
     @property
     def tenant(self) -> str | None:
         """Return the tenant of the index; None for the default one."""
-        ...
-
-    async def start(self) -> None:
-        """Connect now."""
         ...
 
     async def close(self) -> None:

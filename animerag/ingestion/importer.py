@@ -21,6 +21,7 @@ from animerag.indexing.text_hashes import refresh_text_hashes
 from animerag.ingestion import batching
 from animerag.ingestion.counters import ImportCounters
 from animerag.ingestion.pipeline import Pipeline
+from animerag.ingestion.preparation import preparing
 from animerag.ingestion.preview import ImportPreview
 from animerag.ingestion.selection import Selection
 from animerag.ingestion.two_pass import LastRowWins, SourceFile
@@ -120,18 +121,20 @@ class Ingestion:
             self._set_level(concurrency)
         async with self._session(control, exclusive=kind is ImportKind.SAMPLE) as (counters, meter, recorder):
             counters.show_progress("Reading")
-            winners = await self._selection.read(files, counters, kind)
-            if accept_bad_rows or await _accepted(winners, counters):
-                if kind is ImportKind.OWN:
-                    await deletions.forget(self._library)
-                names = ", ".join(file.name for file in files)
-                origin = _RowOrigin(kind=kind, names=names, digest=await asyncio.to_thread(content_digest, files))
-                if batch_size is None and isinstance(concurrency, int) and self._batch_size == "auto":
-                    batch_size = batching.USUAL  # a fixed level uses batches of the usual size
-                documents = self._selection.documents(winners.shows(counters), counters, kind)
-                expected = len(winners) or winners.unmatched
-                size = batch_size or self._batch_size
-                await self._import(documents, expected, counters, origin, size, queue=self._queue)
+            first = self._queue is None and not (await self._library.counts()).shows  # workers open what they need
+            async with preparing(self._indexer, first=first) as spec:
+                winners = await self._selection.read(files, counters, kind)
+                if accept_bad_rows or await _accepted(winners, counters):
+                    if kind is ImportKind.OWN:
+                        await deletions.forget(self._library)
+                    names = ", ".join(file.name for file in files)
+                    origin = _RowOrigin(kind=kind, names=names, digest=await asyncio.to_thread(content_digest, files))
+                    if batch_size is None and isinstance(concurrency, int) and self._batch_size == "auto":
+                        batch_size = batching.USUAL  # a fixed level uses batches of the usual size
+                    documents = self._selection.documents(winners.shows(counters), counters, kind)
+                    expected = len(winners) or winners.unmatched
+                    size = batch_size or self._batch_size
+                    await self._import(documents, expected, counters, origin, size, queue=self._queue, prepared=spec)
             if kind is ImportKind.OWN and counters.ingested + counters.unchanged:
                 await self._replace_sample(counters)
             report = await self._report(counters, meter, concurrency)
@@ -213,11 +216,12 @@ class Ingestion:
         batch_size: int | Literal["auto"],
         *,
         queue: WorkQueue | None,
+        prepared: Awaitable[CollectionSpec] | None = None,
     ) -> None:
         counters.total = counters.total or expected
         if not expected:
             return
-        spec = await self._indexer.spec()
+        spec = await (prepared or self._indexer.spec())
         known = (await self._library.counts()).shows
         await asyncio.to_thread(self._space.require, max(0, expected - known), spec.dimensions)
         begin = partial(self._library.begin_import, origin.kind, origin.names, origin.digest)

@@ -68,6 +68,7 @@ class Pipeline:
         self._queue: asyncio.Queue[_EmbeddingBatch | None] = asyncio.Queue(maxsize=16)
         self._failure: AnimeRAGError | None = None
         self._ended = False
+        self._begun = asyncio.Event()  # there is something to embed, or nothing more comes
         self._halving = asyncio.Lock()
         self._halves_help = True  # until half a batch gets an unusable answer, too
         self._preparing = asyncio.Semaphore(1)
@@ -97,6 +98,7 @@ class Pipeline:
 
     async def _finish(self, writer: asyncio.Task[None]) -> None:
         """Queue the end mark, without waiting for a writer that has failed."""
+        self._begun.set()
         mark = asyncio.create_task(self._queue.put(None))
         await asyncio.wait({writer, mark}, return_when=asyncio.FIRST_COMPLETED)
         if not mark.done():
@@ -132,6 +134,7 @@ class Pipeline:
             yield self._work(rest, known)
 
     def _work(self, batch: list[Document], known: set[str]) -> _PendingWork:
+        self._begun.set()
         self._counters.batches += 1
         self._counters.show_progress("Embedding")
         return _PendingWork(self._counters.batches - 1, batch, known & {document.text_hash for document in batch})
@@ -227,6 +230,7 @@ class Pipeline:
     async def _write(self) -> None:
         """Merge queued batches into one write; Chroma writes the next one while the library commits."""
         commit: asyncio.Task[None] | None = None
+        await self._open_index()
         try:
             while (merged := await self._waiting()) is not None:
                 if self._ended:
@@ -243,6 +247,13 @@ class Pipeline:
         finally:
             if commit is not None:  # finish acknowledging what Chroma has
                 await asyncio.gather(commit, return_exceptions=True)
+
+    async def _open_index(self) -> None:
+        """Connect to the index while the provider works on the first batches."""
+        await self._begun.wait()
+        if self._counters.batches:
+            with contextlib.suppress(AnimeRAGError):  # a write says what is wrong
+                await self._indexer.index.ensure(self._spec)
 
     async def _waiting(self) -> _EmbeddingBatch | None:
         """Return the queued batches as one, up to the size at which Chroma is fastest; None at the end."""

@@ -43,6 +43,7 @@ class OpenAIConnection:
         self._key = api_key or NO_KEY
         self.address = (base_url or OPENAI_URL).rstrip("/")
         self._base_url = base_url or OPENAI_URL
+        self._loading, self._loaded = asyncio.Lock(), False
         self._clients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncOpenAI] = weakref.WeakKeyDictionary()
 
     def client(self) -> AsyncOpenAI:
@@ -65,10 +66,18 @@ class OpenAIConnection:
             )
         return self._clients[loop]
 
+    async def load(self) -> None:
+        """Import the SDK in a thread: on the loop, everything else would wait for half a second."""
+        if self._loaded:
+            return
+        async with self._loading:
+            if not self._loaded:
+                await asyncio.to_thread(_import_sdk)
+                self._loaded = True
+
     async def warm(self) -> None:
         """Import the SDK and open a pooled connection; the response does not matter."""
-        await asyncio.to_thread(importlib.import_module, "openai")
-        await asyncio.to_thread(_tls)
+        await self.load()
         from animerag.providers.openai_capped import capped
 
         try:
@@ -137,6 +146,13 @@ class OpenAIConnection:
     def failure(self, error: object, model: str) -> ProviderError:
         """Return our error for one inside a response with a success status."""
         return meaning(error, model=model, hide=self._key)
+
+
+def _import_sdk() -> None:
+    """Import what the first request needs; the SDK imports most of itself only then."""
+    for name in ("openai", "openai.resources", "animerag.providers.openai_capped"):
+        importlib.import_module(name)
+    _tls()
 
 
 @cache

@@ -102,6 +102,7 @@ class OpenAIEmbedder:
         """
         if not texts:
             return Embedding(vectors=np.empty((0, self._seen or 0), np.float32), usage=Usage())
+        await self._connection.load()
         tokens = sum(map(estimate_tokens, texts))
         async with spending(self.cost_usd(tokens)) as settle:
             embedding = await self._connection.gate.run(

@@ -72,7 +72,7 @@ class ChromaIndex:
         self._api_key, self._tenant, self._database = api_key, tenant, database
         self._connection: _Connection | None = None
         self._connecting = asyncio.Lock()
-        self._closed = False
+        self._closed = self._imported = False
 
     @property
     def mode(self) -> Literal["local", "remote"]:
@@ -254,6 +254,9 @@ class ChromaIndex:
 
     async def _call(self, limit_s: float, work: Callable[[_Connection], Awaitable[T]]) -> T:
         """Do `work`, retry it once on a new server if ours has died, and translate errors."""
+        if not self._imported:  # on the loop, everything else would wait for half a second
+            await asyncio.gather(asyncio.to_thread(import_module, "chromadb"), self._address())
+            self._imported = True
         import httpx
         from chromadb.errors import InternalError
 
@@ -296,7 +299,8 @@ class ChromaIndex:
 
     async def _connect(self) -> _Connection:
         self._by_loop.setdefault(asyncio.get_running_loop(), WeakSet()).add(self)
-        address, chromadb = await asyncio.gather(self._address(), asyncio.to_thread(import_module, "chromadb"))
+        address = await self._address()
+        import chromadb
         from chromadb.config import DEFAULT_DATABASE, DEFAULT_TENANT, Settings
 
         settings = Settings(

@@ -1,0 +1,49 @@
+"""Opens what a first import needs while its file is read: provider, index and collection take a second or two.
+
+A later import may find nothing new, and then needs none of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING
+
+from animerag.errors import AnimeRAGError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable
+
+    from animerag.indexing.indexer import Indexer
+    from animerag.ports import CollectionSpec
+
+
+@asynccontextmanager
+async def preparing(indexer: Indexer, *, first: bool) -> AsyncIterator[Awaitable[CollectionSpec] | None]:
+    """Open everything in the background for a `first` import, and yield its future collection; otherwise yield None.
+
+    The collection raises ProviderError if its width cannot be determined. What else fails here fails again, with its
+    reason, where it is needed.
+    """
+    if not first:
+        yield None
+        return
+    spec = asyncio.create_task(_spec(indexer), name="prepare-provider")
+    index = asyncio.create_task(_open_index(indexer, spec), name="prepare-index")
+    try:
+        yield spec
+    finally:
+        for task in (spec, index):
+            task.cancel()
+        await asyncio.gather(spec, index, return_exceptions=True)
+
+
+async def _spec(indexer: Indexer) -> CollectionSpec:
+    await indexer.embedder.warm()
+    return await indexer.spec()
+
+
+async def _open_index(indexer: Indexer, spec: asyncio.Task[CollectionSpec]) -> None:
+    with suppress(AnimeRAGError):
+        await indexer.index.start()
+        await indexer.index.ensure(await asyncio.shield(spec))
