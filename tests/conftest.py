@@ -186,4 +186,4 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_addoption(parser):
-    parser.addoption("--kills", type=int, default=20, help="how often tests/faults kills an import")
+    parser.addoption("--kills", type=int, help="how often tests/faults kills an import")
