@@ -49,7 +49,7 @@ def absence_of(
         if rival and set(rival.split()) & set(plan.text.split()):
             return _no_rival(as_written(rival, question), named, table, japanese=japanese), (), False
     lacks_season = bool(named) and named[0].season_missing and plan.number is not None
-    if lacks_season and plan.intent not in ("seasons", "next") and not _may_be_that_season(named[0], collection):
+    if lacks_season and plan.intent not in ("seasons", "next") and not _may_be_that_season(named, collection):
         return _no_such_season(named[0], table, japanese=japanese), (), False
     return "", (), False
 
@@ -82,9 +82,10 @@ def no_title(words: str, *, japanese: bool) -> str:
     return f"「{words}」はカタログにありません。" if japanese else f"“{words}” is not in your catalogue."
 
 
-def _may_be_that_season(match: AliasMatch, collection: Collection) -> bool:
+def _may_be_that_season(named: Sequence[AliasMatch], collection: Collection) -> bool:
     """Tell whether a show may be the season that is asked for: the only one of its name, under a subtitle."""
-    goes_on = title_words(match.title) != title_words(match.phrase)
+    match = named[0]
+    goes_on = len({one.id for one in named}) == 1 and title_words(match.title) != title_words(match.phrase)
     return goes_on and len(collection.franchises.of(match.id).seasons(match.id)) <= 1
 
 

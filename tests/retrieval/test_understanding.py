@@ -205,13 +205,14 @@ def test_a_comparison_with_a_show_that_is_not_there_says_so():
 
 
 @pytest.mark.parametrize(
-    ("titles", "missing"),
+    ("titles", "season", "missing"),
     [
-        (("Iron Sea: The Ninth Wave",), ""),  # it may be the second one
-        (("Iron Sea",), "no season 2"),
+        (("Iron Sea: The Ninth Wave",), 2, ""),  # it may be the second one
+        (("Iron Sea",), 2, "no season 2"),
+        (("Iron Sea: The Ninth Wave", "Iron Sea: Low Tide Part 2"), 5, "no season 5"),
     ],
 )
-def test_the_only_show_of_a_name_may_be_the_season_that_is_asked_for(titles, missing):
+def test_the_only_show_of_a_name_may_be_the_season_that_is_asked_for(titles, season, missing):
     shows = [Show(id=title, title=title, type="tv", episodes=12) for title in titles]
     catalogue = CatalogueSnapshot(
         revision=1,
@@ -221,7 +222,8 @@ def test_the_only_show_of_a_name_may_be_the_season_that_is_asked_for(titles, mis
         vocabulary=vocabulary(()),
         statistics=WordStatistics(shows),
     )
-    reading = understand("Iron Sea season 2", catalogue.aliases.match("Iron Sea season 2"), catalogue)
+    question = f"Iron Sea season {season}"
+    reading = understand(question, catalogue.aliases.match(question), catalogue)
 
     assert missing in reading.missing
     assert bool(reading.missing) == bool(missing)
