@@ -34,6 +34,7 @@ from animerag.storage.postgresql import full_text as postgresql_words
 from animerag.storage.postgresql import word_search
 from animerag.storage.schema import uploads
 from animerag.storage.schema_version import VERSION
+from animerag.storage.spending import SpendingLedger
 from animerag.text.documents import Document
 from tests.pooler import pooling
 
@@ -333,6 +334,38 @@ async def test_a_pooler_in_transaction_mode_is_refused_because_locks_do_not_hold
                 return
             with pytest.raises(LibraryError, match="pooler in transaction mode.* set pool_mode = session"):
                 await asyncio.to_thread(*locks)
+
+
+def shape(url):
+    """Return the columns and the indexes of a database."""
+    columns = (
+        "SELECT table_name, column_name, data_type, is_nullable, collation_name FROM information_schema.columns"
+        " WHERE table_schema = 'public' ORDER BY 1, 2"
+    )
+    indexes = "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1"
+    with psycopg.connect(url) as connection:
+        return connection.execute(columns).fetchall(), connection.execute(indexes).fetchall()
+
+
+async def test_a_library_of_an_earlier_version_gets_the_tables_of_a_new_one(postgresql_server, postgresql_url):
+    postgresql_server.sql("DROP DATABASE IF EXISTS earlier")
+    postgresql_server.sql("CREATE DATABASE earlier")
+    url = postgresql_server.url("earlier")
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute((Path(__file__).parent / "schemas" / "postgresql" / "11.sql").read_bytes())
+        facts = (
+            "INSERT INTO facts VALUES ('schema_version', '11'), ('library_id', 'abc'), ('asked_usd 2026-11-29', '0.25')"
+        )
+        connection.execute(facts)
+    library = await Library.open(url)
+    assert library.library_id == "abc"
+    assert await SpendingLedger(library).taken_usd("day 2026-11-29") == 0.25
+    assert await library.get_meta("asked_usd 2026-11-29") is None
+    await put(library, SHOWS[0])
+    assert [hit.id for hit in await library.search_words("ghost", k=1)] == ["1"]
+    await library.close()
+    assert shape(url) == shape(postgresql_url)
+    postgresql_server.sql("DROP DATABASE earlier")
 
 
 @pytest.fixture

@@ -6,21 +6,23 @@ from alembic import op
 revision = "0014"
 down_revision = "0013"
 
+_TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+
 
 def upgrade() -> None:
     """Add the tables."""
     op.create_table(
         "spending",
-        sa.Column("account", sa.Text, primary_key=True),
+        sa.Column("account", _TEXT, primary_key=True),
         sa.Column("spent_usd", sa.Float, nullable=False),
         sa.Column("reserved_usd", sa.Float, nullable=False),
     )
     op.create_table(
         "reservations",
-        sa.Column("id", sa.Text, primary_key=True),
-        sa.Column("account", sa.Text, nullable=False),
+        sa.Column("id", _TEXT, primary_key=True),
+        sa.Column("account", _TEXT, nullable=False),
         sa.Column("usd", sa.Float, nullable=False),
-        sa.Column("lease", sa.Text, nullable=False),
+        sa.Column("lease", _TEXT, nullable=False),
     )
     op.execute(
         "INSERT INTO spending (account, spent_usd, reserved_usd)"
