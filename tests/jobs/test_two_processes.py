@@ -160,10 +160,9 @@ async def test_an_import_whose_process_is_killed_is_resumed_by_an_app_that_is_al
     )
 
 
-@pytest.mark.both_databases
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
 async def test_two_apps_import_the_sample_and_an_upload_once(catalogue, source, provider, tmp_path):
-    elsewhere = tmp_path / "elsewhere" if isinstance(catalogue.settings.database, str) else None
-    async with catalogue.opened() as one, catalogue.opened(elsewhere) as other:
+    async with catalogue.opened() as one, catalogue.opened(tmp_path / "elsewhere") as other:
         apps = (one, other)
         samples = await asyncio.gather(*(app.catalogue.start_sample(app.jobs) for app in apps))
         assert sorted(job.here for job in samples) == [False, True]
