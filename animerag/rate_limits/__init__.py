@@ -3,6 +3,7 @@
 Knows no vendor.
 Way through: `gate.Gate` runs a call; `admission` decides when it may start, `token_bucket`, `window` and
 `shared_limits` hold the limits, `circuit_breaker` stops calls that cannot succeed, `budget` and `usage` count.
+Several hosts ask a `distributed_window` for each request through `permits`.
 """
 
 from animerag.rate_limits.budget import budgeted, spending

@@ -259,16 +259,17 @@ async def arrivals(provider):
     return sorted(visit.arrived_s for visit in stats.times if visit.endpoint == "embeddings")
 
 
+@pytest.mark.timeout(120)  # the first test starts PostgreSQL and both hosts
 async def test_the_provider_never_counts_more_than_the_set_number_over_two_hosts(hosts):
     async with SimulatorProcess(SimulatorSettings(embed_latency_s=0.02)) as provider:
         for host in hosts:
-            priorities = {"INGEST": 18, "LIVE": 6}
+            priorities = {"INGEST": 13, "LIVE": 5}
             host.ask("send", provider=provider.url, priorities=priorities, requests=20, window_s=WINDOW_S)
         results = [await host.result() for host in hosts]
         arrived = await arrivals(provider)
 
-    assert results == [{"answered": 24, "errors": []}] * 2
-    assert len(arrived) == 48
+    assert results == [{"answered": 18, "errors": []}] * 2
+    assert len(arrived) == 36
     assert max(sum(first <= each < first + WINDOW_S for each in arrived) for first in arrived) <= 20
 
 
