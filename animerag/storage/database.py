@@ -165,11 +165,16 @@ class Database:
         self._bumped = True
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncConnection]:
-        """Provide a connection inside a transaction to a caller that holds `write_lock`. Raises LibraryError."""
+    async def transaction(self, *, row_locks: bool = False) -> AsyncIterator[AsyncConnection]:
+        """Provide a connection inside a transaction to a caller that holds `write_lock`. Raises LibraryError.
+
+        With `row_locks` it does not wait for other writers where the database locks rows; change rows in one order.
+        """
         try:
-            async with self._engine.begin() as connection:
-                yield connection
+            async with self._engine.connect() as opened:
+                connection = await opened.execution_options(row_locks=row_locks)
+                async with connection.begin():
+                    yield connection
             if self._bumped:  # a revision read during the transaction is the old one
                 self._revision, self._bumped = None, False
         except self._backend.errors as error:

@@ -65,11 +65,15 @@ class EmbeddingStore:
         await saved
 
     async def _save_together(self, pending: Sequence[tuple[list[dict[str, object]], asyncio.Future[None]]]) -> None:
-        """Store the vectors of several callers in one transaction: a commit waits for the disk."""
+        """Store the vectors of several callers in one transaction: a commit waits for the disk.
+
+        It does not wait for the import that stores shows on another host. Hosts insert in one order, so that no two
+        wait for each other.
+        """
+        rows = sorted((row for values, _ in pending for row in values), key=lambda row: str(row["text_hash"]))
         try:
-            async with self._database.transaction() as connection:
-                for values, _ in pending:
-                    await insert_many(connection, _PUT_VECTOR, values)
+            async with self._database.transaction(row_locks=True) as connection:
+                await insert_many(connection, _PUT_VECTOR, rows)
         except LibraryError as error:
             for _, saved in pending:
                 if not saved.done():

@@ -125,7 +125,7 @@ class WorkItems:
         self, collection: str, items: Sequence[WorkItem], held: Mapping[str, tuple[str, str]]
     ) -> None:
         """Record that a collection has the shows of items; their hashes are (content hash, text hash) by id."""
-        async with self._database.writing() as connection:
+        async with self._database.counting() as connection:
             await record_indexed(connection, collection, held)
             for item in items:
                 done = update(work_items).where(_is(item.work, item.number)).values(state=ItemState.DONE)
