@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from animerag.query.grammar import Question
 
 _JOINED = re.compile(r"\b(?:and|und|plus|as well as)\b|[,&、+]|と")
+_BOTH_ENDS = re.compile(r"\b(?:start|begin|air|premiere)\w*\b.{0,12}\band\b.{0,12}\b(?:end|finish)\w*\b")
 _MOST = 6  # fields of one question
 
 
@@ -29,7 +30,9 @@ def read_fields(reading: Question) -> tuple[str, ...]:
         if name is None:
             break
         places.setdefault(name, min(claim.start for claim in reading.claims[before:]))
-    if (several or not places) and _names_fields_only(reading):
+    if "end_year" in places and _BOTH_ENDS.search(reading.text):
+        places.setdefault("year", places["end_year"] - 1)
+    if _names_fields_only(reading):
         for match in list(_nouns().finditer(reading.rest)):
             name = next(
                 name for name, nouns in lexicon()["field_nouns"].items() if _one(nouns).fullmatch(match.group())

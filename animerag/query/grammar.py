@@ -27,7 +27,7 @@ _LONGEST_PHRASE = 6  # words
 _NOT = re.compile(
     r"\b(?:nothing (?:with|about|from|in)|anything but|everything but|all but|all except|other than|apart from|aside from|excluding|exclude|except(?: for)?|leav(?:e|ing) out|skip(?:ping)?|ignor(?:e|ing)|außer|ausser"
     r"|without(?: any)?|w/o|minus|isn['’]?t(?: about)?|is not(?: about)?|aren['’]?t|are not|don['’]?t (?:want|like|have|need)|do(?:es)? not (?:have|contain|include|involve)|doesn['’]?t (?:have|contain|include|involve)"
-    r"|wasn['’]?t|weren['’]?t|not (?:about|in|an?|the|any|for|too|so|tagged|from)|not|no|non|never|neither|nor|ohne|nicht|keine?n?|avoid|hate|sick of|tired of|no more|less(?! than\b| dark| sad| violent)|keinen?)(?=[\s,\x00-]|$)"
+    r"|wasn['’]?t|weren['’]?t|not (?:about|in|an?|the|any|for|too|so|tagged|from)|not|none(?: from| of| in)?|no|non|never|neither|nor|ohne|nicht|keine?n?|avoid|hate|sick of|tired of|no more|less(?! than\b| dark| sad| violent)|keinen?)(?=[\s,\x00-]|$)"
 )
 _EXCLUDES = re.compile(
     r"(?:anything|everything|all) but|all except|other than|apart from|aside from|exclud|except|leav|skip|ignor|without|w/o|minus|ohne|außer|ausser|avoid"

@@ -73,6 +73,7 @@ _AFTER_VERB = re.compile(
 )
 
 
+_PRONOUNS = ("i", "we", "you")
 _BEHIND = 3
 _BEHIND_TITLES = frozenset(
     [
@@ -120,7 +121,8 @@ def named_in(question: str, matches: Sequence[AliasMatch], titles: TitleIndex) -
         if any(start < name.end and name.start < end for name in found):
             continue
         phrase = question[start:end]
-        if all(word in carrying() for word in re.findall(r"[\w'’]+", phrase.lower())) and phrase.islower():
+        ordinary = all(word in carrying() for word in re.findall(r"[\w'’]+", phrase.lower()))
+        if ordinary and (phrase.islower() or phrase.lower() in _PRONOUNS):
             continue
         # "AoT vs Demon Slayer rating": the words behind a title are none of it.
         for _ in range(_BEHIND):

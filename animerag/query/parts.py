@@ -26,6 +26,7 @@ _HAVE_SEASON = re.compile(
     r"\b(?:with|have|has|having|got|get|gets|received)(?: an?| the| their| its)?\s+§(?P<n>\d)\b(?!\s+(?:of|from))|§(?P<ja>\d)\s*[がの]?(?:ある|あります|出た)"
 )
 _ONE_SEASON = re.compile(r"\b(?:only|just|exactly|a single)\s+§1\b(?!\s+(?:of|from))|\b(?:an? |the )?single season\b")
+_SEVERAL = re.compile(r"\b(?:several|multiple|more than one) seasons\b")
 _NO_SEASON = re.compile(
     r"\b(?:without|with no|have no|has no|no|never got|(?:don.?t|doesn.?t|do not|does not) have)(?: an?| the)?\s+§(?P<n>\d)\b(?!\s+(?:of|from))"
 )
@@ -50,6 +51,8 @@ def asks_for_seasons_only(text: str) -> bool:
 
 def read_season_counts(reading: Question) -> Condition:
     """Read how many seasons the shows of a list have, where the number is that of a season: "with a second season"."""
+    if reading.take(_SEVERAL, "seasons"):
+        return Predicate("seasons", ">=", 2)
     if reading.take(_ONE_SEASON, "seasons"):
         return Predicate("seasons", "=", 1)
     if match := reading.take(_NO_SEASON, "seasons"):

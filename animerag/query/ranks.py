@@ -171,7 +171,8 @@ def _read_rank(reading: Question) -> Slots:
     order = first_of(reading, "superlatives", "order")
     if order and order.startswith("underrated"):
         reading.take(_BEST, "order")
-    if is_top and (not order or order.endswith("general")) and (ranked := _RANKED_BY.search(reading.rest)):
+    general = order.endswith("general") if order else is_top
+    if general and (ranked := _RANKED_BY.search(reading.rest)):
         order = f"{_SORT_FIELDS[ranked['field'].rstrip('s')]} desc"
     if order or is_top:
         reading.take(_BY_FIELD, "order")

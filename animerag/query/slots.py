@@ -54,6 +54,8 @@ _RELATION: tuple[tuple[re.Pattern[str], FieldName, Operator], ...] = (
         "<",
     ),
     (re.compile(rf"\b(?:same year as|from the year of) ({SHOW}+)"), "year", "="),
+    (re.compile(rf"\b(?:the )?same (?:length|number of episodes) as ({SHOW}+)"), "episodes", "="),
+    (re.compile(rf"\b(?:the )?same (?:rating|score) as ({SHOW}+)"), "rating", "="),
     (re.compile(rf"\b(?:more popular than|more votes than) ({SHOW}+)"), "votes", ">"),
     (re.compile(rf"\b(?:less popular than|(?:fewer|less) votes than) ({SHOW}+)"), "votes", "<"),
     (re.compile(rf"({SHOW}+)より(?:も)?(?:長い|話数の多い)"), "episodes", ">"),
@@ -97,6 +99,7 @@ _MINUTES = re.compile(
     r"\b(?P<n>\d+(?:\.\d+)?|an?|one|two|three|four|five|six|eight|ten|half an)\s*-?\s*(?P<unit>hours?|h|minutes|mins?)\b"
 )
 _FINISHES = re.compile(r"\b(?:finish|binge|complete|watch all|get through|whole|through)\b")
+_IS_THERE = re.compile(r"^(?:is|are) there\b")
 YES_NO = re.compile(r"^(?:is|are|was|were|does|do|did|has|have)\b")
 _SCORED = re.compile(
     r"\b(?:i(?: have|.ve)?|did i|have i) (?:rated?|scored?|gave|give|given|voted)\b(?: it| them| an?)?\s*(?P<cmp>above|over|more than|at least|below|under|less than|at most|exactly)?\s*(?P<n>\d+(?:\.\d+)?|one|two|three|four|five|six|seven|eight|nine|ten)\b(?:\s*(?:or|and) (?P<post>more|higher|above|better|less|lower|below))?"
@@ -158,7 +161,7 @@ def time_budget(reading: Question) -> int | None:
 
 def relative_conditions(reading: Question, names: Sequence[Named], slots: Slots) -> list[Condition]:
     """Read bounds that a show gives: "longer than X", "before X aired"; not in a comparison of two shows."""
-    if len(names) != 1 or YES_NO.match(reading.text):
+    if len(names) != 1 or (YES_NO.match(reading.text) and not _IS_THERE.match(reading.text)):
         return []
     found: list[Condition] = []
     for pattern, field, operator in _RELATION:

@@ -14,6 +14,8 @@ from tests.query.test_reading import understood
         ("rating and type of Monster", ("rating", "type")),
         ("genres, year and score of Monster", ("tag", "year", "rating")),
         ("Monster episodes & votes", ("episodes", "votes")),
+        ("year rating votes of Monster", ("year", "rating", "votes")),
+        ("when did Monster start and end", ("year", "end_year")),
         ("how long is Monster and is it finished", ("episodes", "status")),
         ("Monsterの評価と話数", ("rating", "episodes")),
     ],
@@ -46,6 +48,7 @@ def test_one_field_is_no_list(question, field):
         ("lowest rated part of Monster", Order(field="rating", descending=False), None),
         ("the best Monster show", Order(field="rating"), None),
         ("newest Monster movie", Order(field="year"), None),
+        ("best season of Monster by votes", Order(field="votes"), "seasons"),
     ],
 )
 def test_the_first_part_of_a_franchise_is_asked_for(question, order, field):
@@ -77,6 +80,7 @@ def test_other_questions_about_a_franchise_have_no_order(question, intent):
         ("mecha with 2 to 3 seasons", ["seasons<=3", "seasons>=2", "tag=mecha"]),
         ("romance with only §1", ["seasons=1", "tag=romance"]),
         ("which shows have a §2", ["seasons>=2"]),
+        ("mecha with several seasons", ["seasons>=2", "tag=mecha"]),
         ("horror with no §2", ["seasons<2", "tag=horror"]),
     ],
 )
@@ -99,6 +103,7 @@ def test_a_season_of_a_title_that_is_not_there_is_no_condition():
         ("biggest franchise", "count", "franchise"),
         ("franchise with the most episodes", "sum", "franchise"),
         ("which franchise is rated best", "average", "franchise"),
+        ("franchises by number of episodes", "sum", "franchise"),
         ("how many franchises do I have", "distinct", "franchise"),
         ("ratings by type", "average", "type"),
         ("rating distribution", "count", "rating"),
@@ -191,6 +196,7 @@ def test_a_measure_leaves_the_conditions_between_its_words(question, measure, co
     ("question", "conditions"),
     [
         ("anime rated exactly 8", ["rating=8"]),
+        ("romance, and none from the 2020s", ["not (year>=2020 and year<=2029)", "tag=romance"]),
         ("movies rated 8", ["rating<9", "rating>=8", "type=movie"]),
         ("from the 2010s onwards, mecha", ["tag=mecha", "year>=2010"]),
     ],
@@ -221,3 +227,10 @@ def test_what_children_can_watch_is_suitable_for_them():
     plan = understood("what can my kids watch")
 
     assert (plan.intent, plan.conditions()) == ("recommend", ["suitable=children"])
+
+
+@pytest.mark.parametrize("question", ["is there anything longer than Monster", "which shows are longer than Monster"])
+def test_a_show_gives_a_bound_to_whether_there_is_one(question):
+    plan = understood(question, show="Monster")
+
+    assert (plan.intent, plan.condition.field, plan.shows) == ("list", "episodes", ())
