@@ -214,12 +214,15 @@ def test_other_skipped_rows_are_returned_as_json_lines():
     assert [json.loads(line) for line in text.splitlines()] == [{"AnimeID": 1, "tags": ["a"]}, "not json at all"]
 
 
-async def test_the_index_is_checked_after_an_unclean_stop(settings, export, record):
+async def test_the_index_is_checked_after_an_unclean_stop(settings, database, export, record):
+    left = settings.data_dir / "processes" / "dead.lock"
     async with open_services(settings, warm=False) as services:
         await services.ingestion.run([export(record(1, "A"))], Control())
-    left = settings.data_dir / "processes" / "dead.lock"
-    left.touch()
-    os.utime(left, (time.time() - 60, time.time() - 60))
+        if database == "postgresql":
+            await services.library.set_meta("process:12345", "yes")
+    if database == "sqlite":
+        left.touch()
+        os.utime(left, (time.time() - 60, time.time() - 60))
     async with open_services(settings) as services:
         async with asyncio.timeout(20):
             while (job := services.jobs.latest(DOCTOR_JOB)) is None:
@@ -227,6 +230,7 @@ async def test_the_index_is_checked_after_an_unclean_stop(settings, export, reco
             report = (await services.jobs.wait(job)).report
         assert (report.healthy, report.shows) == (True, 1)
         assert not left.exists()
+        assert await services.library.get_meta("process:12345") is None
     async with open_services(settings) as services:
         await services.index.start()
         assert services.jobs.latest(DOCTOR_JOB) is None

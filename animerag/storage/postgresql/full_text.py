@@ -6,7 +6,6 @@ Words are split and stemmed with FTS5's tokenizer and weighted with its formula,
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, SmallInteger, Table, Text
@@ -129,7 +128,7 @@ async def _count(connection: AsyncConnection, numbers: Sequence[int], sign: int)
 def _arrays(rows: Sequence[Mapping[str, object]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the columns of `word_postings` and of `word_shows` as PostgreSQL arrays."""
     found = tokenizer.words_of(rows)
-    postings: list[list[str]] = [[] for _ in _POSTINGS.c]
+    rows_of_postings: list[tuple[str | int, ...]] = []
     shows: list[list[str]] = [[] for _ in _SHOWS.c]
     for number in sorted(int(str(row["rowid"])) for row in rows):
         words = found.get(number, Words())
@@ -138,11 +137,15 @@ def _arrays(rows: Sequence[Mapping[str, object]]) -> tuple[tuple[str, ...], tupl
         for word, places in sorted(words.places.items()):
             if len(word) > LONGEST:
                 continue
-            counts = Counter(column for column, _ in places)
-            each = (str(min(counts[column], _MOST)) for column in range(len(tokenizer.COLUMNS)))
-            for values, value in zip(postings, (f'"{word}"', str(number), str(words.length), *each), strict=True):
-                values.append(value)
-    return tuple(map(_array, postings)), tuple(map(_array, shows))
+            counts = [0] * len(tokenizer.COLUMNS)
+            for column, _ in places:
+                counts[column] += 1
+            if len(places) > _MOST:
+                counts = [min(count, _MOST) for count in counts]
+            rows_of_postings.append((f'"{word}"', number, words.length, *counts))
+    columns = zip(*rows_of_postings, strict=True) if rows_of_postings else ((),) * len(_POSTINGS.c)
+    postings = tuple(_array([str(value) for value in column]) for column in columns)
+    return postings, tuple(map(_array, shows))
 
 
 def _array(values: Sequence[str]) -> str:

@@ -33,9 +33,12 @@ def words_of(rows: Iterable[Mapping[str, object]]) -> dict[int, Words]:
     with closing(_index()) as index:
         index.executemany(_INSERT, [tuple(row[name] for name in ("rowid", *COLUMNS)) for row in rows])
         found: dict[int, Words] = {}
+        columns = {name: number for number, name in enumerate(COLUMNS)}
         for number, word, column, place in index.execute(_ALL):
-            words = found.setdefault(number, Words())
-            words.places.setdefault(word, []).append((COLUMNS.index(column), place))
+            words = found.get(number)
+            if words is None:
+                words = found[number] = Words()
+            words.places.setdefault(word, []).append((columns[column], place))
             words.length += 1
         return found
 
