@@ -12,7 +12,7 @@ def page() -> None:
     exchanges = conversation.current()
     status = session.status()
     ready = components.catalogue_state(status)
-    if ready and not exchanges:
+    if ready and not exchanges and not session.is_demo():
         with components.error_boundary():
             model_servers.offer(model_servers.found(), page="ask", declinable=True)
     filters = ask.filters(narrow, disabled=not ready)

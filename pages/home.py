@@ -18,10 +18,10 @@ def page() -> None:
     home.question_box()
     # Starters and suggestions need every show in memory: what is there at once is drawn first.
     starters, charts, suggestions, rest = (st.container() for _ in range(4))
+    for_owner = [] if session.is_demo() else [(rest, home.attention), (rest, home.recent_jobs)]
     for place, section in (
         (charts, lambda: home_charts.draw(figures)),
-        (rest, home.attention),
-        (rest, home.recent_jobs),
+        *for_owner,
         (starters, lambda: home.starters(status)),
         (suggestions, home.suggestions),
     ):

@@ -102,7 +102,7 @@ def _actions(show: Show, key: str) -> None:
                 hint = f"Mark episode {number:,} as watched"
                 st.button("+1", key=f"{key}_next", on_click=_store, args=(mine.next_episode, show.id, told), help=hint)
         st.menu_button(
-            f"★ {show.my_score:g}" if show.my_score else "Score",
+            f"★ {show.my_score:g}" if show.my_score else "★",
             SCORES,
             key=f"{key}_score",
             on_click=_score,

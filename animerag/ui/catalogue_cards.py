@@ -18,23 +18,22 @@ if TYPE_CHECKING:
 
 _PAGE = 24  # cards: each has three controls, so a page of the table's length would be slow
 _PAGE_KEY = "cards_page"
-_VIEWS = {"table": ":material/table_rows: Table", "cards": ":material/grid_view: Cards"}
+_TABLE, _CARDS = "Table", "Cards"  # these words are in the address: with `format_func` its results would be
 
 
 def chosen() -> bool:
     """Draw the choice between table and cards, which is in the page's address; return whether cards are chosen."""
     view: str = st.segmented_control(
         "View",
-        list(_VIEWS),
-        default="table",
+        [_TABLE, _CARDS],
+        default=_TABLE,
         required=True,
-        format_func=_VIEWS.__getitem__,
         key="view",
         label_visibility="collapsed",
         bind="query-params",
         persist_state="session",
     )
-    return view == "cards"
+    return view == _CARDS
 
 
 def show_cards(asked: BrowseRequest) -> None:

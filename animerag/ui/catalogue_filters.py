@@ -102,11 +102,12 @@ def controls(saved: Callable[[], None]) -> BrowseRequest:
     chosen = order.selectbox("Order", list(_ORDERS), format_func=_ORDERS.__getitem__, key="order", **_IN_ADDRESS)
     reversed_ = way.toggle("Reverse", key="reverse", **_IN_ADDRESS)
     with narrow.popover("Filters", icon=":material/filter_alt:", width="stretch"):
-        present, stored = st.tabs(["Filter by", "Saved filters"])
+        present, stored = (st.container(), None) if session.is_demo() else st.tabs(["Filter by", "Saved filters"])
         with present:
             filters, file = _conditions()
-        with stored, error_boundary():
-            saved()
+        if stored is not None:
+            with stored, error_boundary():
+                saved()
     presets = _presets()
     return BrowseRequest(
         search=(letters or "").strip(),

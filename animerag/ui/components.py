@@ -91,7 +91,7 @@ def catalogue_state(status: Status) -> bool:
         line.caption(f"Sample catalogue, {counted(status.shows, 'show')}. Your first upload will replace it.")
         link.page_link("pages/upload.py", label="Upload your own", icon=":material/upload_file:")
     running = any(job.running for job in session.services().jobs.all())
-    if status.not_indexed and not running:
+    if status.not_indexed and not running and not session.is_demo():
         _not_indexed(status)
     return True
 

@@ -25,17 +25,24 @@ if TYPE_CHECKING:
 _CARDS, _MORE_CARDS = 4, 8
 _JOBS, _JOBS_SEARCHED = 5, 40
 _RATINGS = range(1, 11)
+_LOOK_AROUND = ("pages/catalogue.py", "Open Catalogue", ":material/video_library:")
+_UPLOAD = ("pages/upload.py", "Upload", ":material/upload_file:")
+_ASK = ("pages/ask.py", "Ask a question", ":material/forum:")
 
 
 def first_steps() -> None:
-    """Draw the three steps of somebody who has nothing of their own here yet."""
-    with st.grid(3, min_column_width=220):
-        with _step("1 · Look around", "Browse the sample: 150 shows, each with its titles and relations."):
-            st.page_link("pages/catalogue.py", label="Open Catalogue", icon=":material/video_library:")
-        with _step("2 · Bring your file", "A Shoko export, CSV, Excel, JSON or a MyAnimeList list."):
-            st.page_link("pages/upload.py", label="Upload", icon=":material/upload_file:")
-        with _step("3 · Ask", "About a plot, a title, a list, or what to watch next."):
-            st.page_link("pages/ask.py", label="Ask a question", icon=":material/forum:")
+    """Draw the first steps of somebody who has nothing of their own here yet."""
+    steps = [
+        ("Look around", "Browse the sample: 150 shows, each with its titles and relations.", _LOOK_AROUND),
+        ("Bring your file", "A Shoko export, CSV, Excel, JSON or a MyAnimeList list.", _UPLOAD),
+        ("Ask", "About a plot, a title, a list, or what to watch next.", _ASK),
+    ]
+    if session.is_demo():  # it has no page for uploads
+        del steps[1]
+    with st.grid(len(steps), min_column_width=220):
+        for number, (name, about, (page, words, icon)) in enumerate(steps, 1):
+            with _step(f"{number} · {name}", about):
+                st.page_link(page, label=label(words), icon=icon)
 
 
 def _step(name: str, about: str) -> DeltaGenerator:

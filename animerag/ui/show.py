@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from animerag.models.shows import RelatedShow, Show
 
+_SOURCES = {None: None, "original": "original work"}
 _AIRING = {"finished": "finished airing", "airing": "on air", "upcoming": "not yet aired"}
 _LIST = "catalogue_list"
 _TURNED, _LATE_S = "catalogue_turned", 1.0  # where a click went, and how long an older address is ignored
@@ -106,7 +107,7 @@ def _details(show: Show) -> list[str]:
         f"aired {when}" if (when := aired(show)) else None,
         _AIRING[show.airing] if show.airing else None,
         None if show.restricted is None else RESTRICTED_LABELS[show.restricted],
-        f"made from {show.source}" if show.source and show.source != "original" else show.source,
+        _SOURCES.get(show.source, f"made from {show.source}"),
         f"{counted(show.duration, 'minute')} an episode" if show.duration else None,
         f"by {', '.join(show.studios)}" if show.studios else None,
     ]

@@ -24,7 +24,9 @@ _STORE_S = 120.0  # a provider may have to embed the show again
 
 def offer(item: Exchange) -> None:
     """Draw the button under an answer that opens the choice of the right show."""
-    if st.button("Not the show I meant", key="ask_teach", icon=":material/school:", type="tertiary"):
+    if not session.is_demo() and st.button(
+        "Not the show I meant", key="ask_teach", icon=":material/school:", type="tertiary"
+    ):
         _choose(item)
 
 

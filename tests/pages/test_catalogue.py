@@ -60,7 +60,7 @@ def test_letters_order_and_conditions_narrow_the_list(sampled):
 def test_cards_show_the_list_page_by_page(sampled):
     visit(sampled, "catalogue")
     titles = listed(sampled)
-    sampled.button_group(key="view").set_value("cards").run()
+    sampled.button_group(key="view").set_value("Cards").run()
     assert not [one for one in sampled.dataframe if "Native title" in one.value]
     assert carded(sampled) == titles[:24]
 

@@ -43,6 +43,23 @@ def test_nothing_can_be_changed(demo):
     assert not keys & {"catalogue_edit", "catalogue_delete", "catalogue_watched", "catalogue_next"}
 
 
+def test_home_leads_only_to_pages_that_a_demo_has(demo):
+    visit(demo, "home")
+    assert not demo.error
+    linked = {link.proto.page for link in demo.get("page_link")}
+    assert {"ask", "catalogue"} <= linked
+    assert not linked & {"upload", "settings", "system"}
+    assert "Needs attention" not in words(demo)
+
+
+def test_nothing_that_strangers_type_is_saved_for_others(demo):
+    visit(demo, "ask")
+    demo.chat_input[0].set_value("When did Cowboy Bebop air?").run()
+    assert "ask_teach" not in [button.key for button in demo.button]
+    visit(demo, "catalogue")
+    assert "catalogue_filter_name" not in [box.key for box in demo.text_input]
+
+
 def test_a_question_is_answered_and_no_stranger_sees_it(demo):
     visit(demo, "ask")
     demo.chat_input[0].set_value("When did Cowboy Bebop air?").run()
