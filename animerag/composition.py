@@ -11,6 +11,7 @@ import contextlib
 import ctypes
 import logging
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from animerag import logs
@@ -87,7 +88,7 @@ async def open_services(settings: Settings, *, warm: bool = True, serverless: bo
                 import_lock=import_lock,
                 locks=locks,
                 queue=queue,
-                try_out=_try_providers,
+                try_out=partial(_try_providers, library),
             )
         )
         stack.push_async_callback(services.jobs.close)
@@ -126,12 +127,14 @@ async def _work_queue(
     return await stack.enter_async_context(WorkQueue.opened(library, connection, locks))
 
 
-async def _try_providers(settings: Settings) -> list[ConnectionCheck]:
+async def _try_providers(library: Library, settings: Settings) -> list[ConnectionCheck]:
     """Test the models of settings that are not in use yet, over separate connections."""
     from animerag.saved_settings import tried
 
     async with contextlib.AsyncExitStack() as stack:
-        _, embedder, chat = await open_providers(settings, Gate(), stack)
+        gate = Gate() if settings.engine == "local" else _gate(settings, library)
+        stack.push_async_callback(gate.disconnect)
+        _, embedder, chat = await open_providers(settings, gate, stack)
 
         async def embed() -> str:
             embedded = await embedder.embed(["check"], priority=Priority.LIVE)

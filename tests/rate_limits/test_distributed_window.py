@@ -345,14 +345,16 @@ async def test_the_services_use_the_shared_window(postgresql_url, tmp_path, sett
             database_url=postgresql_url,
             openai_base_url=provider.url,
             engine="queue",
-            max_rpm=1,
+            max_rpm=100,
         )
         async with open_services(queue, warm=False) as services:
             await services.embedder.embed(["text"], priority=LIVE)
+            checks = await services.preferences.check()
     with psycopg.connect(postgresql_url) as connection:
         ((name, state),) = connection.execute("SELECT name, state FROM rate_limits").fetchall()
+    assert [check.ok for check in checks] == [True, True]
     assert name == provider.url
-    assert sum(requests for _, requests, *_ in state["slots"]) == 1
+    assert sum(requests for _, requests, *_ in state["slots"]) == 2, "the text, and the word of the connection test"
 
 
 async def test_a_file_cannot_be_shared(services):
