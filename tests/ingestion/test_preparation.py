@@ -1,12 +1,18 @@
 """A first import opens provider and index while its file is read; one without anything new opens nothing."""
 
 import asyncio
+import contextlib
 import threading
 
 import pytest
 
 from animerag.errors import VectorStoreError
+from animerag.ingestion import batching
+from animerag.ingestion.batching import Cutter
+from animerag.ingestion.counters import ImportCounters
 from animerag.jobs.jobs import Control
+from animerag.models.imports import ImportKind
+from animerag.models.shows import Show
 from animerag.providers import openai_connection
 from animerag.providers.openai_connection import OpenAIConnection
 from animerag.rate_limits import Gate
@@ -93,3 +99,13 @@ async def test_ten_requests_import_the_sdk_once_and_not_on_the_loop(monkeypatch)
     await asyncio.gather(*(connection.load() for _ in range(10)))
     assert len(threads) == 1
     assert threads[0] is not threading.main_thread()
+
+
+async def test_a_round_of_ten_requests_is_cut_from_the_rows_that_are_compared_first(services):
+    shows = iter([Show(id=str(number), title=f"T{number}") for number in range(1500)])
+    documents = services.ingestion._selection.documents(
+        shows, ImportCounters(control=Control(), read=1500), ImportKind.OWN
+    )
+    async with contextlib.aclosing(documents):
+        compared = await anext(documents)
+    assert len(list(Cutter([batching.USUAL]).add(compared))) >= 10
