@@ -27,6 +27,9 @@ LONGEST_TITLE = 16  # tokens; longer ones are found by their words
 
 _ORDINALS = ["first", "second", "third", "fourth", "fifth", "sixth", "seventh"]
 _CARDINALS = ("one", "two", "three", "four", "five", "six", "seven")
+_OTHERWISE = {word: str(number) for number, word in enumerate(_CARDINALS, 1)}
+_OTHERWISE |= {number: word for word, number in _OTHERWISE.items()}
+_TAIL = 3  # words after a subtitle's colon that name the show: "love is war", not "the movie"
 _ROMAN = ["ii", "iii", "iv", "v", "vi", "vii"]
 _NUMBER = rf"(\d\d?)(?:st|nd|rd|th)?|({'|'.join(_ORDINALS)})"
 _WRITTEN = "|".join((*_CARDINALS, *_ROMAN))
@@ -84,7 +87,7 @@ def season_of(tokens: Sequence[Token]) -> int:
 
 
 def spellings(title: str, tokens: Sequence[Token]) -> Iterator[tuple[tuple[str, ...], int]]:
-    """Yield the title as it is, with its season said otherwise, without a year at its end, without its subtitle."""
+    """Yield the title as it is, with its season said otherwise, without a year at its end, and both of its halves."""
     whole = tuple(token.folded for token in tokens)
     yield whole, WHOLE
     season = season_of(tokens)
@@ -99,6 +102,13 @@ def spellings(title: str, tokens: Sequence[Token]) -> Iterator[tuple[tuple[str, 
     before = tuple(token.folded for token in title_tokens(_SUBTITLE.split(title)[0]))
     if len(before) < len(whole) and len("".join(before)) >= SHORTEST_HEAD:
         yield before, BEFORE_SUBTITLE
+    after = whole[len(before) :]
+    if before == whole[: len(before)] and len(after) >= _TAIL:
+        yield after, BEFORE_SUBTITLE
+    if len(whole) > 2 and (number := _OTHERWISE.get(whole[0])):  # "7 deadly sins"
+        yield (number, *whole[1:]), SHORTENED
+    if len(whole) > 3 and whole[0] in _ARTICLES and (number := _OTHERWISE.get(whole[1])):
+        yield (number, *whole[2:]), SHORTENED
     if len(whole) > 2 and whole[0] in _ARTICLES:
         yield whole[1:], SHORTENED
     if (

@@ -44,6 +44,8 @@ _MISSPELT = 5  # letters; in shorter words one wrong letter makes another word
 _MISSPELT_TWICE = 8
 _PRONOUNS = ("I", "A")  # titles of a letter that nearly every question has
 _OPERATORS = ("AND", "OR", "NOT")  # in capitals they join conditions, though a title may be called so
+_INDEFINITE = ("a", "an", "any", "some")
+_KINDS = ("anime", "show", "shows", "series", "movie", "movies", "film", "films")
 _NO_CHANCE = 4  # ordinary words in a row that make a title are that title
 _INITIALS_SHARED = 3  # more franchises with the same initials than this and the letters name none of them
 
@@ -166,7 +168,8 @@ class AliasIndex:
                 if named or not all(self.is_ordinary(tokens[i].folded) for i in place):
                     taken.update(place)
                 span = tokens[start : start + length]
-                found.take(named or names, span, named=bool(named), exact=exact, tokens=length)
+                after = tokens[start + length].folded if start + length < len(tokens) else ""
+                found.take(named or names, span, named=bool(named), exact=exact, tokens=length, after=after)
 
     def _names_at(self, tokens: Sequence[Token], corrected: Sequence[str], place: range) -> tuple[Sequence[Name], bool]:
         """Return the shows that carry the words at a place as a name, and whether they are spelt as in the title."""
@@ -191,8 +194,9 @@ class AliasIndex:
         return (self._names.get(spaced(meant)) if meant != written else ()), False
 
     def _numbered(self, word: str, token: Token, season: int) -> list[Name]:
-        """Return the shows of that season which a word names by itself: "jjk 2", "JJK2"."""
-        names = self._names.get(spaced((word,)))
+        """Return the shows of that season which a word names with its number or by itself: "jojo 4", "JJK2"."""
+        keys = ((word, str(season)), (word, f"{MARK}{season}"), (word,))
+        names = next(filter(None, (self._names.get(spaced(key)) for key in keys)), ())
         if not names and self._are_initials(token):
             names = self._names.get(initials(word))
         return [name for name in names if name.season == season] or list(names)
@@ -258,11 +262,19 @@ class AliasIndex:
         if place and len({name.id for name in names}) <= SHARED:
             found.take(names, place, named=True, exact=False, tokens=len(part))
 
+    def _is_kind(self, tokens: Sequence[Token], place: range) -> bool:
+        """Tell whether ordinary words in lower case say what kind of show is meant: "a monster anime"."""
+        before, after = (tokens[i].folded if 0 <= i < len(tokens) else "" for i in (place[0] - 1, place[-1] + 1))
+        plain = all(tokens[i].raw.islower() and self.is_ordinary(tokens[i].folded) for i in place)
+        return plain and before in _INDEFINITE and after in _KINDS
+
     def _is_named(self, tokens: Sequence[Token], place: range, title: str) -> bool:
         """Ordinary words are a name when capitals say so, or when the question asks about nothing else."""
         others = [token for i, token in enumerate(tokens) if i not in place]
         rest = " ".join(token.raw for token in others if not token.folded.startswith(MARK))  # "Monster season 2"
         if others and len(place) == 1 and tokens[place[0]].raw in _PRONOUNS:
+            return False
+        if self._is_kind(tokens, place):
             return False
         if not terms(rest):
             words = [tokens[i] for i in place]
@@ -299,13 +311,17 @@ class _TitleHit:
         exact: bool,
         tokens: int,
         phrase: str | None = None,
+        after: str = "",
     ) -> None:
         """Note what a span of the question names: the stated year and season first, then whole titles, then votes."""
+        # Of shows that share a beginning, one whose title has the next word too comes first: "code geass r2".
+        after = "" if after in STOP_WORDS else after
         wanted = self._seasons or {1}
         ordered = sorted(
             names,
             key=lambda name: (
                 name.year not in self._years,
+                bool(after) and after not in (token.folded for token in title_tokens(name.title)),
                 name.season not in wanted,
                 name.level,
                 not name.main,

@@ -108,6 +108,14 @@ PARTS_OF_TITLES = AliasIndex(
             description="A silent voice is all that it gives, and a gate.",
         ),
         *(Show(id=f"hero{n}", title=f"Boku no Hero Academia Season {n}") for n in range(1, 7)),
+        Show(id="lord1", title="Overlord", votes=9),
+        Show(id="lord2", title="Overlord II"),
+        Show(id="geass1", title="Code Geass: Lelouch of the Rebellion", votes=9),
+        Show(id="geass2", title="Code Geass: Lelouch of the Rebellion R2", titles=("Code Geass Season 2",)),
+        Show(id="sins", title="Nanatsu no Taizai", titles=("Nanatsu no Taizai", "The Seven Deadly Sins")),
+        Show(id="kaguya", title="Kaguya-sama", titles=("Kaguya-sama: Love is War",)),
+        Show(id="ghost", title="Ghost", description="A ghost in love, at war."),
+        Show(id="house", title="House", description="A ghost, in love with war."),
     ]
 )
 
@@ -121,6 +129,18 @@ PARTS_OF_TITLES = AliasIndex(
         ("JJK2", "jjk2"),
         ("JJK3", "jjk1"),  # there is none
         ("bnha 3", "hero3"),
+        ("overlord2", "lord2"),
+        ("overlord 2", "lord2"),
+        ("jojo 4", "jojo4"),
+        ("jojo5", "jojo5"),
+        ("code geass r2", "geass2"),
+        ("what is code geass about", "geass1"),
+        ("7 deadly sins", "sins"),
+        ("the 7 deadly sins", "sins"),
+        ("love is war", "kaguya"),
+        ("for him love is war", None),
+        ("ghost", "ghost"),
+        ("show me a ghost anime", None),
         ("bnha", "hero1"),
         ("silent voice", "voice"),
         ("dressup darling", "dress"),
