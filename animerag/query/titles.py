@@ -44,7 +44,6 @@ _MISSPELT = 5  # letters; in shorter words one wrong letter makes another word
 _MISSPELT_TWICE = 8
 _PRONOUNS = ("I", "A")  # titles of a letter that nearly every question has
 _OPERATORS = ("AND", "OR", "NOT")  # in capitals they join conditions, though a title may be called so
-_INDEFINITE = ("a", "an", "any", "some")
 _KINDS = ("anime", "show", "shows", "series", "movie", "movies", "film", "films")
 _NO_CHANCE = 4  # ordinary words in a row that make a title are that title
 _INITIALS_SHARED = 3  # more franchises with the same initials than this and the letters name none of them
@@ -266,7 +265,7 @@ class AliasIndex:
         """Tell whether ordinary words in lower case say what kind of show is meant: "a monster anime"."""
         before, after = (tokens[i].folded if 0 <= i < len(tokens) else "" for i in (place[0] - 1, place[-1] + 1))
         plain = all(tokens[i].raw.islower() and self.is_ordinary(tokens[i].folded) for i in place)
-        return plain and before in _INDEFINITE and after in _KINDS
+        return plain and before in ("a", "an", "any", "some") and after in _KINDS
 
     def _is_named(self, tokens: Sequence[Token], place: range, title: str) -> bool:
         """Ordinary words are a name when capitals say so, or when the question asks about nothing else."""
@@ -314,8 +313,7 @@ class _TitleHit:
         after: str = "",
     ) -> None:
         """Note what a span of the question names: the stated year and season first, then whole titles, then votes."""
-        # Of shows that share a beginning, one whose title has the next word too comes first: "code geass r2".
-        after = "" if after in STOP_WORDS else after
+        after = "" if after in STOP_WORDS else after  # which tells apart what begins alike: "code geass r2"
         wanted = self._seasons or {1}
         ordered = sorted(
             names,

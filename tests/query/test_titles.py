@@ -138,7 +138,7 @@ PARTS_OF_TITLES = AliasIndex(
         ("7 deadly sins", "sins"),
         ("the 7 deadly sins", "sins"),
         ("love is war", "kaguya"),
-        ("for him love is war", None),
+        ("a soldier and a nurse whose love is war", None),
         ("ghost", "ghost"),
         ("show me a ghost anime", None),
         ("bnha", "hero1"),
