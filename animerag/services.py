@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from animerag.answering.answering import Answering
-    from animerag.batch.queued import SheetQueue
     from animerag.batch.runner import Batch
     from animerag.catalogue.browsing import Browsing
     from animerag.catalogue.covers import Covers
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from animerag.indexing.doctor import Maintenance
     from animerag.indexing.indexer import Indexer
     from animerag.indexing.passages import PassageIndexer
+    from animerag.ingestion.detached import DetachedImports
     from animerag.ingestion.importer import Ingestion
     from animerag.ingestion.resumable import Uploads
     from animerag.ingestion.shoko_sync import ShokoSync
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from animerag.retrieval.retriever import Retriever
     from animerag.saved_settings import ConnectionCheck, Preferences
     from animerag.storage.answer_cache import AnswerCache
-    from animerag.storage.batch_runs import Runs
     from animerag.storage.conversations import Conversations
     from animerag.storage.library import Library
     from animerag.storage.locks import Locks
@@ -55,8 +54,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_WORKER_LEVEL = 10  # requests in flight of a worker; enough for ten million tokens a minute
-_LOCAL_LEVEL = 3  # batches in flight: two threads encode, and a third batch keeps them busy
+_LOCAL_LEVEL, _WORKER_LEVEL = 3, 10  # two threads encode, and a third batch keeps them busy; ten: 10M tokens a minute
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +175,7 @@ class Services:
     def batch(self) -> Batch:
         """Sheets of questions."""
         from animerag.batch.estimate import BatchCosts
+        from animerag.batch.queued import SheetQueue
         from animerag.batch.runner import Batch
         from animerag.providers.pricing import price_table
         from animerag.storage.batch_runs import Runs
@@ -188,7 +187,7 @@ class Services:
             level=lambda: gate.level(Priority.BATCH),
             set_level=lambda choice: gate.set_level(Priority.BATCH, choice),
             runs=runs,
-            queue=_sheet_queue(self.queue, runs),
+            queue=None if self.queue is None else SheetQueue(self.queue, runs),
             spending=self.spending,
             visits=self.visits,
             costs=BatchCosts(self.library, embedder=self.embedder, chat=chat, prices=prices),
@@ -358,18 +357,27 @@ class Services:
     @_Service
     def worker(self) -> Worker | None:
         """This process as a worker; None without the queue."""
-        if self.queue is None:
+        if self.queue is None or self.detached is None:
             return None
         from animerag.batch.queue_tasks import SheetTasks
         from animerag.ingestion.queue_tasks import ImportTasks
         from animerag.work_queue.worker import Worker
 
-        chosen, local = self.settings.ingest_concurrency, self.embedder.provider == "local"
-        slots = _LOCAL_LEVEL if local else _WORKER_LEVEL if chosen == "auto" else chosen
-        level = partial(self.gate.level, Priority.INGEST)
-        tasks = ImportTasks(self.indexer, self.queue, spending=self.spending, level=level)
-        sheets = SheetTasks(self.batch, self.queue)
-        return Worker(self.queue, [*tasks.kinds(slots), *sheets.kinds()], slots=slots)
+        usual = _LOCAL_LEVEL if self.embedder.provider == "local" else _WORKER_LEVEL
+        slots = usual if (chosen := self.settings.ingest_concurrency) == "auto" else chosen
+        level, spending = partial(self.gate.level, Priority.INGEST), self.spending
+        imports = ImportTasks(self.indexer, self.queue, spending=spending, level=level).kinds(slots)
+        sheets = SheetTasks(self.batch, self.queue).kinds()
+        return Worker(self.queue, [*imports, *sheets, *self.detached.kinds()], slots=slots)
+
+    @_Service
+    def detached(self) -> DetachedImports | None:
+        """Imports that are left to workers; None without the queue."""
+        if self.queue is None:
+            return None
+        from animerag.ingestion.detached import DetachedImports
+
+        return DetachedImports(self.queue, self.uploads, self.jobs, self.spool)
 
     @_Service
     def spool(self) -> UploadStore:
@@ -384,14 +392,6 @@ class Services:
         from animerag.telemetry.load_shedding import PageActivity
 
         return PageActivity()
-
-
-def _sheet_queue(queue: WorkQueue | None, runs: Runs) -> SheetQueue | None:
-    if queue is None:
-        return None
-    from animerag.batch.queued import SheetQueue
-
-    return SheetQueue(queue, runs)
 
 
 def _batch_size(settings: Settings) -> int | Literal["auto"]:

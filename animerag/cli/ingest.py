@@ -48,6 +48,7 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--accept-bad-rows", action="store_true", help="do not ask when more than a fifth of the rows cannot be used"
     )
+    parser.add_argument("--detach", action="store_true", help="leave the import to the workers, and print the job's id")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(run=ingest)
 
@@ -66,6 +67,8 @@ async def ingest(options: argparse.Namespace) -> int:
     from animerag.readers import DetectedFileError
 
     async with services() as opened:
+        if options.detach:
+            return await _detached(opened, files, options)
         while True:
             try:
                 return await _ingested(opened, files, options)
@@ -73,6 +76,19 @@ async def ingest(options: argparse.Namespace) -> int:
                 if not error.detection.users or options.json or not sys.stdin.isatty():
                     raise
                 files = with_user(files, error.detection)
+
+
+async def _detached(opened: Services, files: Sequence[SourceFile], options: argparse.Namespace) -> int:
+    """Leave an import to the workers and print the id of its job."""
+    if opened.detached is None:
+        raise InvalidInputError("--detach needs workers: set ANIMERAG_ENGINE=queue, and start `animerag worker`.")
+    if not files or options.dry_run:
+        raise InvalidInputError("--detach imports files: name at least one, and leave out --dry-run.")
+    level, size = options.concurrency, options.batch_size
+    job_id = await opened.detached.hand_over(files, concurrency=level, batch_size=size)
+    print(json.dumps({"job": job_id}) if options.json else job_id)
+    print("Workers import it: `animerag jobs` shows the progress.", file=sys.stderr)
+    return DONE
 
 
 async def _ingested(opened: Services, files: Sequence[SourceFile], options: argparse.Namespace) -> int:

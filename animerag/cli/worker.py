@@ -26,7 +26,7 @@ def add(commands: Commands) -> None:
 
 async def worker(options: argparse.Namespace) -> int:
     """Take work until Ctrl-C. Raises SettingsError, LibraryError, and InvalidInputError for another release."""
-    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # it warns of each attempt while PostgreSQL is away
+    logging.getLogger("psycopg").setLevel(logging.ERROR)  # it warns of each attempt while PostgreSQL is away
     async with services(engine="queue", ingest_concurrency=options.concurrency) as opened:
         assert opened.worker is not None
         await opened.embedder.warm()

@@ -112,6 +112,23 @@ async def test_a_worker_with_another_model_ends_the_import_with_a_sentence(host,
             await app.ingestion.run([file_of(2)], Control())
 
 
+async def test_an_import_is_left_to_the_workers(host, serving, file_of):
+    async with listening(FAST) as url, host("app", url) as app, host("a", url) as a:
+        with pytest.raises(InvalidInputError, match="No worker is running"):
+            await app.detached.hand_over([file_of(12)])
+        async with serving(a):
+            job_id = await app.detached.hand_over([file_of(12)], batch_size=4)
+
+            async def ended():
+                return (await app.library.journal.get(job_id)).state == "done"
+
+            await until(ended, 40)
+        job = await app.library.journal.get(job_id)
+        shows = (await app.library.counts()).shows
+    assert (job.report["read"], job.report["ingested"], shows) == (12, 12, 12)
+    assert job.title == "shows.json"
+
+
 @pytest.mark.long
 @pytest.mark.timeout(120)
 async def test_a_killed_worker_loses_nothing_and_its_batches_are_taken_over(host, serving, file_of, worker_process):
