@@ -70,4 +70,25 @@ def test_a_show_is_found_as_its_letters_are_typed_and_then_changed(app_url, brow
     page.get_by_role("button", name="Undo").click()
     expect(page.get_by_role("heading", name="Planetes, the sweepers")).to_be_visible(timeout=20_000)
     expect(page.get_by_text("was deleted.")).to_have_count(0)
+
+    # A list of cards is a link, under a name as well.
+    page.goto(f"{app_url}/catalogue?view=Cards&from=2000")
+    card = page.get_by_role("link", name="Steins;Gate", exact=True)
+    expect(card).to_be_visible(timeout=20_000)
+
+    def saved_filters():
+        page.get_by_role("button", name="Filters", exact=True).click()
+        page.get_by_role("tab", name="Saved filters").click()
+
+    saved_filters()
+    page.get_by_label("Name of these filters").fill("Since 2000")
+    page.get_by_label("Name of these filters").press("Enter")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_role("link", name="Since 2000")).to_be_visible(timeout=20_000)
+    page.goto(f"{app_url}/catalogue")
+    expect(page.get_by_test_id("stDataFrame").first).to_be_visible(timeout=20_000)
+    saved_filters()
+    page.get_by_role("link", name="Since 2000").click()
+    expect(card).to_be_visible(timeout=20_000)
+    assert "from=2000" in page.url
     page.context.close()

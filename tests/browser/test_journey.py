@@ -74,7 +74,8 @@ def test_a_newcomer_asks_uploads_and_downloads_answers(app_url, browser, export,
     shot("3-answer")
     page.locator('a[href$="#source-1"]').first.click()  # the citation opens its source
     expect(page.get_by_role("dialog").get_by_text("Open in Catalogue")).to_be_visible(timeout=30_000)
-    page.get_by_role("dialog").press("Escape")
+    expect(page.get_by_role("dialog").locator(":focus")).to_have_count(1, timeout=20_000)
+    page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
 
     # The first own upload replaces the sample.
