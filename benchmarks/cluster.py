@@ -30,7 +30,7 @@ def export(path, shows):
     words = ("city", "beyond", "sea", "nobody", "remembers", "war", "girl", "repairs", "old", "machines", "ghost")
     rows = []
     for number in range(1, shows + 1):
-        text = " ".join(words[(number * step) % len(words)] for step in range(1, 120))
+        text = " ".join(f"{words[(number * step) % len(words)]} {number * step % 997}" for step in range(1, 60))
         name = f"Show {number}"
         rows.append({"AnimeID": number, "MainTitle": name, "AllTitles": name, "Description": f"{number}: {text}."})
     path.write_text(json.dumps({"AniDB_Anime": rows}), encoding="utf-8")

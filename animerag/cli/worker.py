@@ -29,6 +29,7 @@ async def worker(options: argparse.Namespace) -> int:
     logging.getLogger("psycopg").setLevel(logging.ERROR)  # it warns of each attempt while PostgreSQL is away
     async with services(engine="queue", ingest_concurrency=options.concurrency) as opened:
         assert opened.worker is not None
+        await opened.index.start()  # before any task: two threads must not import the same vendor at once
         await opened.embedder.warm()
         requests = counted(opened.worker.slots, "request")
         serving = asyncio.ensure_future(opened.worker.serve())
