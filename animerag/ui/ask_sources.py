@@ -79,7 +79,8 @@ def draw(item: Exchange, about: Mapping[int, str], *, buttons: bool) -> None:
     numbered = list(enumerate(item.retrieval.sources, 1))
     answer = item.answer
     if answer is not None and answer.text and not answer.citations and answer.provider == "local":
-        used, others = [], numbered  # figures over many shows, or nothing that matches
+        used = []  # figures over many shows, where no single one matters, or nothing that matches
+        others = numbered if item.retrieval.fact is None else []
     elif answer is None or not answer.citations:
         used, others = numbered, []
     else:

@@ -90,7 +90,7 @@ def _actions(show: Show, key: str) -> None:
     if session.is_demo():
         return
     mine = session.services().my_list
-    with st.container(horizontal=True, gap="xsmall"):
+    with st.container(horizontal=True, gap="xxsmall"):
         if show.my_status == "completed":
             st.caption(":material/check: Watched", width="content")
         else:
