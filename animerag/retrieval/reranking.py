@@ -37,7 +37,7 @@ class Passages:
     def __init__(self, embedder: Embedder, stored: PassageVectors) -> None:
         self._embedder = embedder
         self._stored = stored
-        self._kept: dict[str, Vectors] = {}
+        self._encoded: dict[str, Vectors] = {}
         self._shows: dict[Texts, Vectors] = {}
 
     async def likeness(
@@ -73,13 +73,13 @@ class Passages:
 
     async def _embedded(self, texts: Sequence[str], priority: Priority) -> dict[str, Vectors]:
         """Return a vector for each text; while new ones are made, other questions may push stored ones out."""
-        found = {text: self._kept[text] for text in texts if text in self._kept}
+        found = {text: self._encoded[text] for text in texts if text in self._encoded}
         missing = [text for text in dict.fromkeys(texts) if text not in found]
         if missing:
             embedded = (await self._embedder.embed(missing, priority=priority)).vectors
             fresh = dict(zip(missing, np.asarray(embedded), strict=True))
             found |= fresh
-            _keep(self._kept, fresh, _MOST_KEPT)
+            _keep(self._encoded, fresh, _MOST_KEPT)
         return found
 
 

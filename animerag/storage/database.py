@@ -48,7 +48,7 @@ class Database:
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="animerag-library")
         self._revision: int | None = None
         self._bumped = self._closed = False
-        self._looked_s = 0.0
+        self._checked_s = 0.0
         self.write_lock = asyncio.Lock()
         self.library_id = library_id
 
@@ -212,8 +212,8 @@ class Database:
     async def revision(self) -> int:
         """Return a number that grows with every change of the shows; another process's changes appear shortly after."""
         now_s = time.monotonic()
-        if self._revision is None or now_s > self._looked_s + _MOMENT_S:
-            self._revision, self._looked_s = int(await self.get_meta("revision") or 0), now_s
+        if self._revision is None or now_s > self._checked_s + _MOMENT_S:
+            self._revision, self._checked_s = int(await self.get_meta("revision") or 0), now_s
         return self._revision
 
     async def get_meta(self, key: str) -> str | None:

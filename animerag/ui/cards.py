@@ -94,13 +94,15 @@ def _actions(show: Show, key: str) -> None:
         if show.my_status == "completed":
             st.caption(":material/check: Watched", width="content")
         else:
-            told = f"{show.title} is marked as watched."
-            st.button("Watched", key=f"{key}_watched", on_click=_store, args=(mine.watched, show.id, told))
+            message = f"{show.title} is marked as watched."
+            st.button("Watched", key=f"{key}_watched", on_click=_store, args=(mine.watched, show.id, message))
             if show.type != "movie" and (show.episodes or 2) > 1:
                 number = (show.episodes_watched or 0) + 1
-                told = f"Episode {number:,} of {show.title} is marked as watched."
+                message = f"Episode {number:,} of {show.title} is marked as watched."
                 hint = f"Mark episode {number:,} as watched"
-                st.button("+1", key=f"{key}_next", on_click=_store, args=(mine.next_episode, show.id, told), help=hint)
+                st.button(
+                    "+1", key=f"{key}_next", on_click=_store, args=(mine.next_episode, show.id, message), help=hint
+                )
         st.menu_button(
             f"★ {show.my_score:g}" if show.my_score else "★",
             SCORES,
@@ -114,15 +116,15 @@ def _actions(show: Show, key: str) -> None:
 def _score(show_id: str, key: str, title: str) -> None:
     score = st.session_state.get(key)
     if score is not None:
-        told = f"{title} is scored {score:g}."
-        _store(lambda one: session.services().my_list.update(one, score=float(score)), show_id, told)
+        message = f"{title} is scored {score:g}."
+        _store(lambda one: session.services().my_list.update(one, score=float(score)), show_id, message)
 
 
-def _store(change: Callable[[str], Coroutine[Any, Any, Show]], show_id: str, told: str) -> None:
+def _store(change: Callable[[str], Coroutine[Any, Any, Show]], show_id: str, message: str) -> None:
     """Change the list, and say so; a callback runs before the page is drawn, so what went wrong is a message too."""
     try:
         session.runtime().call(change(show_id), _STORE_S)
     except AnimeRAGError as error:
         st.toast(escape(str(error)), icon=":material/error:")
         return
-    st.toast(escape(told), icon=":material/check:")
+    st.toast(escape(message), icon=":material/check:")
