@@ -65,7 +65,7 @@ def test_a_sheet_comes_back_answered(url, browser, questions, photograph):
 
     page = opened("light", f"{url}/batch")
     page.get_by_test_id("stFileUploader").locator("input[type=file]").set_input_files(questions, timeout=60_000)
-    expect(page.get_by_text(f"{COUNT} questions, 0 empty")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text(re.compile(rf"^{COUNT} questions"))).to_be_visible(timeout=20_000)
     expect(page.get_by_text("different questions to ask, about")).to_be_visible()
     shot(page, "1-preview")
     page.get_by_role("button", name="Start").click()
@@ -129,7 +129,7 @@ def test_two_runs_lie_side_by_side_and_ten_thousand_rows_are_no_burden(url, brow
         sheet.writeheader()
         sheet.writerows([row for row in asked if row["kind"] == "plot"][:12])
     for sources in ("8", "1"):
-        bring(few, "12 questions, 0 empty")
+        bring(few, "12 questions")
         page.get_by_label("Sources per question").fill(sources)
         page.get_by_label("Sources per question").press("Enter")
         page.get_by_role("button", name="Start", exact=True).click()
@@ -146,7 +146,7 @@ def test_two_runs_lie_side_by_side_and_ten_thousand_rows_are_no_burden(url, brow
     many = tmp_path / "many.csv"
     lines = [f'"What does captain {n} find, and who, if anybody, pays for it?",{n}' for n in range(10_000)]
     many.write_text("question,row\n" + "\n".join(lines) + "\n")
-    bring(many, "10,000 questions, 0 empty")
+    bring(many, "10,000 questions")
     page.get_by_role("button", name="Start", exact=True).click()
     expect(page.get_by_text(re.compile(r"[1-9]\d* of 10,000 · .* left"))).to_be_visible(timeout=90_000)
     page.get_by_test_id("stPagination").get_by_text("2", exact=True).click()

@@ -49,6 +49,8 @@ def test_streamlit_covers_no_page_with_an_offer_of_its_own(monkeypatch):
     from streamlit import config as options
     from streamlit.web import skills
 
+    monkeypatch.chdir(ROOT)
+    options.get_config_options(force_reparse=True)  # another test may have read them elsewhere
     monkeypatch.setattr(skills, "agent_harness_present", lambda: True)
     read = options.get_option  # `animerag app` starts the server as if by hand
     monkeypatch.setattr(options, "get_option", lambda name: False if name == "server.headless" else read(name))

@@ -153,7 +153,7 @@ def _configure(connection: Any, _record: object) -> None:
     """Begin and commit transactions explicitly: the driver would begin late and commit implicitly."""
     connection.isolation_level = None
     cursor = connection.cursor()
-    cursor.execute("PRAGMA busy_timeout = 10000")
+    cursor.execute("PRAGMA busy_timeout = 30000")  # a commit of another process may wait for a slow disk
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
