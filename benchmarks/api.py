@@ -110,7 +110,7 @@ async def objects(url, number, until_s, pause_s, measured):
 async def person(browser, url, until_s, measured, ready):
     context = await browser.new_context(viewport={"width": 1280, "height": 900})
     page = await context.new_page()
-    await page.goto(url)
+    await page.goto(f"{url}/ask")
     await page.get_by_test_id("stSidebarNav").wait_for(timeout=60_000)
     await page.get_by_role("heading", name="Ask", exact=True).first.wait_for(timeout=60_000)
     for name in PAGES:  # each once before it counts

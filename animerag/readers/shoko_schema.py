@@ -52,7 +52,8 @@ class Schema:
 def opened(path: Path, name: str) -> Iterator[Schema]:
     """Open a database. Raises InvalidInputError if it is damaged, locked, or not Shoko's."""
     try:
-        with closing(sqlite3.connect(_address(path), uri=True, timeout=_BUSY_S)) as connection:
+        # An import reads a file in several threads, one after another.
+        with closing(sqlite3.connect(_address(path), _BUSY_S, uri=True, check_same_thread=False)) as connection:
             connection.text_factory = lambda data: data.decode("utf-8", "replace")
             connection.execute("PRAGMA trusted_schema = OFF")
             connection.execute("PRAGMA query_only = ON")

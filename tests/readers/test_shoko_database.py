@@ -3,6 +3,7 @@
 import json
 import shutil
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 
@@ -292,3 +293,10 @@ def test_message_pack_of_every_kind_is_read():
     assert message_pack.loads(data) == {
         "a": None, "b": False, "c": True, "d": 1.5, "e": -2, "f": b"\x01\x02\x03", "g": -1, "h": [300, "a"],
     }  # fmt: skip
+
+
+def test_an_import_may_read_each_part_in_another_thread(database):
+    rows = readers.read(database.path)
+    with ThreadPoolExecutor(1) as first, ThreadPoolExecutor(1) as second:
+        shows = [first.submit(next, rows).result(), *second.submit(list, rows).result()]
+    assert [show.title for show in shows] == ["Monster"]
