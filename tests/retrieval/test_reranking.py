@@ -88,7 +88,7 @@ async def test_questions_at_once_work_where_memory_holds_only_one_text(embedder,
     single = await asked(passages, embedder, [PLAIN, MIXED])
     together = await asyncio.gather(*(asked(passages, embedder, shows) for shows in ([PLAIN, MIXED], [MIXED], [PLAIN])))
     assert together[0] == single
-    assert len(passages._kept) == 1
+    assert len(passages._encoded) == 1
 
 
 async def stored_of(embedder, *shows):
