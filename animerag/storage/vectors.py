@@ -58,15 +58,11 @@ class EmbeddingStore:
         saved: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         saved.add_done_callback(lambda done: done.cancelled() or done.exception())  # its caller may have been cancelled
         self._unsaved.append((values, saved))
-        # A driver that is cancelled inside a transaction may leave it open, which locks the library.
-        await asyncio.shield(self._save_waiting())
-        await saved
-
-    async def _save_waiting(self) -> None:
         async with self._database.write_lock:
             pending, self._unsaved = self._unsaved, []
             if pending:  # otherwise the previous batch has included it
                 await self._save_together(pending)
+        await saved
 
     async def _save_together(self, pending: Sequence[tuple[list[dict[str, object]], asyncio.Future[None]]]) -> None:
         """Store the vectors of several callers in one transaction: a commit waits for the disk.

@@ -152,11 +152,3 @@ def test_a_write_that_is_skipped_is_noticed(tmp_path, chroma_index_url, importer
         run_state_machine_as_test(
             machine_over(tmp_path, chroma_index_url, importer), settings=settings(FEW, phases=[Phase.generate])
         )
-
-
-def test_a_cancelled_import_leaves_no_lock_behind(tmp_path, chroma_index_url, importer):
-    machine = machine_over(tmp_path, chroma_index_url, importer)
-    for _ in range(4):  # what is cancelled inside a transaction depends on timing
-        state = machine()
-        state.ingest_and_cancel(ids={1, 2, 3}, version=1, after=0)
-        state.teardown()

@@ -141,6 +141,23 @@ async def test_a_call_that_is_cancelled_leaves_no_lock_behind(library, turns):
         await library.set_meta("c", "d")
 
 
+async def test_a_transaction_that_is_cancelled_while_it_reads_leaves_no_lock_behind(library):
+    async def write():
+        async with library.writing() as connection:
+            for _ in range(20):
+                await connection.exec_driver_sql("SELECT 1 UNION SELECT 2")
+
+    cancelled = []  # the traceback of a cancelled task holds the cursor that was open
+    for turns in range(60):
+        cancelled.append(asyncio.ensure_future(write()))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        cancelled[-1].cancel()
+        async with asyncio.timeout(5):
+            await library.set_meta("c", "d")
+    assert all(task.done() for task in cancelled)
+
+
 async def test_vectors_saved_at_once_share_a_commit_or_fail_each(library, monkeypatch):
     brought = [{f"h{number}": np.full(4, number + 1, np.float32)} for number in range(5)]
     await asyncio.gather(*(library.embeddings.save("m", rows) for rows in brought))

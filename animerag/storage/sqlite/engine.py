@@ -34,6 +34,18 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+class _WriteConnection(sqlite3.Connection):
+    """A connection whose transaction ends when it is closed.
+
+    SQLite keeps a closed connection with an open cursor, such as that of a cancelled task, and with it the write lock.
+    """
+
+    def close(self) -> None:
+        if self.in_transaction:
+            self.rollback()
+        super().close()
+
+
 class SQLite:
     """One SQLite file as a database."""
 
@@ -48,7 +60,12 @@ class SQLite:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise LibraryError(f"The data directory {path.parent} cannot be written: {error.strerror}.") from error
-        self.engine = create_async_engine(f"sqlite+aiosqlite:///{path}", json_serializer=to_json, hide_parameters=True)
+        self.engine = create_async_engine(
+            f"sqlite+aiosqlite:///{path}",
+            json_serializer=to_json,
+            hide_parameters=True,
+            connect_args={"factory": _WriteConnection},
+        )
         event.listen(self.engine.sync_engine, "begin", _begin_immediate)
         # Switching a connection to AUTOCOMMIT and back, and rolling back nothing, is most of a short read's time.
         options = {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True}
@@ -153,7 +170,7 @@ def _configure(connection: Any, _record: object) -> None:
     """Begin and commit transactions explicitly: the driver would begin late and commit implicitly."""
     connection.isolation_level = None
     cursor = connection.cursor()
-    cursor.execute("PRAGMA busy_timeout = 30000")  # a commit of another process may wait for a slow disk
+    cursor.execute("PRAGMA busy_timeout = 10000")
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
