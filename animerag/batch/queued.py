@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import secrets
 import time
 from collections import defaultdict
@@ -58,7 +57,7 @@ class SheetQueue:
             if control.stopping:
                 return
             live.show(control, f"Waiting for workers to finish {left:,} rows of an earlier job")
-            await _pause(control)
+            await control.pause(_POLL_S)
         work = secrets.token_urlsafe(9)
         parts = _parts(groups, rows)
         try:
@@ -109,7 +108,7 @@ class SheetQueue:
             elif time.monotonic() > moved_s + _QUIET_S and ItemState.WORKING not in counts:
                 moved_s = time.monotonic()
                 stage = "Answering" if await self._queue.workers.alive() else NO_WORKER
-            await _pause(control)
+            await (asyncio.sleep(_POLL_S) if stopped_s else control.pause(_POLL_S))
 
     async def _count(
         self,
@@ -157,11 +156,3 @@ def _parts(groups: Sequence[RowGroup], rows: Mapping[int, RunRow]) -> list[_Part
         parts[-1].asked += numbers
         parts[-1].read |= {*numbers, *(threads[unit] if isinstance(unit, str) else ())}
     return [part for part in parts if part.asked]
-
-
-async def _pause(control: Control) -> None:
-    if control.stopping:
-        await asyncio.sleep(_POLL_S)
-        return
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(control.stopped(), _POLL_S)

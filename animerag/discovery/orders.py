@@ -140,7 +140,7 @@ def next_after(plan: Plan, collection: Collection) -> FactAnswer | None:
 def part_of_franchise(plan: Plan, collection: Collection) -> FactAnswer:
     """Return which parts of a franchise meet the conditions: "is there a film of it?"."""
     franchise = collection.franchises.of(plan.shows[0])
-    others = [Entry(show=show) for show in collection.shows(plan.among or ()) if show.id not in franchise.ids]
+    others = [Entry(show=show) for show in collection.shows(plan.within or ()) if show.id not in franchise.ids]
     meets = matcher(plan.condition, collection.table)
     entries = [entry for entry in (*franchise.entries, *others) if meets(entry.show)]
     labels = tuple(phrase(part, japanese=collection.japanese) for part in parts_of(plan.condition))

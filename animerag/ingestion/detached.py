@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from animerag.errors import AnimeRAGError, InvalidInputError, LibraryError
+from animerag.ingestion.resumable import import_request
 from animerag.ingestion.two_pass import SourceFile
-from animerag.readers import ReadOptions
 from animerag.storage.shared_uploads import LARGEST, SharedUploads
 from animerag.storage.work_items import ItemState, WorkItem
 from animerag.work_queue.worker import TaskKind
@@ -55,14 +55,12 @@ class DetachedImports:
             raise InvalidInputError("No worker is running: start `animerag worker` on any host, or leave out --detach.")
         stored = [await self._stored(file) for file in files]
         await self._shared.put(file.path for file in stored)
-        request = {
-            "files": [{**asdict(file), "path": str(file.path)} for file in stored],
-            "concurrency": concurrency,
-            "batch_size": batch_size,
-            "release": RELEASE,
-        }
+        request = import_request(stored, concurrency=concurrency, batch_size=batch_size)
         work = secrets.token_urlsafe(9)
-        item = WorkItem(work=work, number=0, kind=IMPORT, target=work, size=len(files), request=request)
+        size = len(files)
+        item = WorkItem(
+            work=work, number=0, kind=IMPORT, target=work, size=size, request={**request, "release": RELEASE}
+        )
         async with self._queue.library.writing() as connection:
             await self._queue.add(connection, item)
         while not (ended := await self._queue.items.ended(work)):  # noqa: ASYNC110 - another host does it
@@ -113,6 +111,6 @@ class DetachedImports:
         for stored in item.request["files"]:
             path = self._spool.located(Path(stored["path"]))
             await self._shared.fetch(path)
-            files.append(SourceFile(**{**stored, "path": path, "options": ReadOptions(**stored["options"])}))
+            files.append(SourceFile.from_json(stored, path))
         level, size = item.request["concurrency"], item.request["batch_size"]
         return await self._uploads.start(files, concurrency=level, batch_size=size)

@@ -35,7 +35,7 @@ EDITABLE = (*_WORDS, *_LISTS, *_BOUNDS, *_DATES, _STATUS, _TYPE)
 
 
 def still_valid(edits: JsonMapping, show: Show) -> JsonObject:
-    """Return the edits that a row of a file does not make out of date: who watched on elsewhere is further now."""
+    """Return the edits that a row of a file does not supersede: progress made elsewhere replaces yours."""
     before = max(edits.get("episodes_watched") or 0, edits.get(PROGRESS_SEEN) or 0)
     if edits.get("episodes_watched") is None or (show.episodes_watched or 0) <= before:
         return dict(edits)

@@ -6,7 +6,6 @@ Workers embed the batches and index them (`queue_tasks`). After a crash, what wa
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import secrets
 import time
 from typing import TYPE_CHECKING, Any
@@ -94,7 +93,7 @@ class QueuedPipeline:
             if self._counters.control.stopping:
                 return False
             self._counters.show_progress(f"Waiting for workers to finish {left:,} shows of an earlier import")
-            await self._pause()
+            await self._counters.control.pause(_POLL_S)
         return True
 
     # Handing out
@@ -167,14 +166,7 @@ class QueuedPipeline:
                 await self._queue.items.cancel(self._work)
             elif stopped_s is not None and time.monotonic() > stopped_s + _STOPPING_S:
                 return
-            await self._pause(stopped=stopped_s is not None)
-
-    async def _pause(self, *, stopped: bool = False) -> None:
-        if stopped:
-            await asyncio.sleep(_POLL_S)
-            return
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._counters.control.stopped(), _POLL_S)
+            await (self._counters.control.pause(_POLL_S) if stopped_s is None else asyncio.sleep(_POLL_S))
 
     async def _counts(self) -> Mapping[ItemState, Counted] | None:
         """Return the batches by state; None while PostgreSQL is away for up to a minute. Raises LibraryError."""

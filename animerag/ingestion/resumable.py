@@ -19,7 +19,6 @@ from animerag.ingestion.importer import content_digest
 from animerag.ingestion.inbox import check_regular, read_inbox
 from animerag.ingestion.two_pass import SourceFile
 from animerag.models.imports import IngestReport
-from animerag.readers import ReadOptions
 from animerag.storage.shared_uploads import SharedUploads
 from animerag.storage.upload_files import UNFINISHED, stored_names
 
@@ -37,6 +36,20 @@ if TYPE_CHECKING:
 
 INGEST_JOB = "ingest"
 _JOBS_READ = 50  # jobs of the journal
+
+
+def import_request(
+    files: Sequence[SourceFile],
+    *,
+    concurrency: int | Literal["auto"] | None,
+    batch_size: int | Literal["auto"] | None,
+) -> JsonObject:
+    """Return what is stored of a request to import files, so that another process can do the rest."""
+    return {
+        "files": [file.as_json() for file in files],
+        "concurrency": concurrency,
+        "batch_size": batch_size,
+    }
 
 
 class Uploads:
@@ -63,11 +76,7 @@ class Uploads:
         Raises InvalidInputError, LibraryError.
         """
         await self.check_files(files)
-        request = {
-            "files": [{**asdict(file), "path": str(file.path)} for file in files],
-            "concurrency": concurrency,
-            "batch_size": batch_size,
-        }
+        request = import_request(files, concurrency=concurrency, batch_size=batch_size)
         stored = stored_names(request)
 
         async def work(control: Control) -> IngestReport:
@@ -159,7 +168,7 @@ class Uploads:
             path = self._spool.located(Path(file["path"]))
             if path.name in stored:
                 await self._shared.fetch(path)
-            files.append(SourceFile(**{**file, "path": path, "options": ReadOptions(**file["options"])}))
+            files.append(SourceFile.from_json(file, path))
         return files
 
     async def _interrupted(self) -> list[JobRecord]:

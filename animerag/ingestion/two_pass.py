@@ -7,8 +7,8 @@ the position of each row stay in memory.
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Self
 
 from animerag import readers
 from animerag.errors import InvalidInputError
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from animerag.ingestion.counters import ImportCounters
+    from animerag.models.json_types import JsonMapping, JsonObject
 
 _FILE = 40  # bits for a row's position, below those for the number of its file
 
@@ -38,6 +39,15 @@ class SourceFile:
     options: ReadOptions = field(default_factory=ReadOptions)
     id_prefix: str | None = None  # None decides by the titles, "" means no prefix
     enrich: bool = False  # it is a reference: it completes shows that are there and adds none
+
+    def as_json(self) -> JsonObject:
+        """Return the file as a request to import it stores it; `from_json` reads it."""
+        return {**asdict(self), "path": str(self.path)}
+
+    @classmethod
+    def from_json(cls, stored: JsonMapping, path: Path) -> Self:
+        """Return the file of a stored request, whose content is now at `path`."""
+        return cls(**{**stored, "path": path, "options": ReadOptions(**stored["options"])})
 
 
 @dataclass(slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
@@ -41,8 +40,7 @@ class ImportLock:
                 yield
                 return
             control.progress = Progress(stage="Waiting for an import or repair to end")
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(control.stopped(), _POLL_S)
+            await control.pause(_POLL_S)
         self._holders += 1
         self._exclusive = exclusive
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, is_dataclass
@@ -77,6 +78,11 @@ class Control:
     async def stopped(self) -> None:
         """Wait until the job is asked to stop."""
         await self._stop.wait()
+
+    async def pause(self, seconds: float) -> None:
+        """Wait, but no longer than until the job is asked to stop."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.stopped(), seconds)
 
 
 @dataclass(slots=True, kw_only=True)

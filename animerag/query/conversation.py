@@ -45,7 +45,7 @@ class Context:
 
     plan: Plan | None = None
     scope: Condition = EVERYTHING
-    among: tuple[str, ...] | None = None
+    within: tuple[str, ...] | None = None
     ids: tuple[str, ...] = ()
     shows: tuple[str, ...] = ()
 
@@ -59,12 +59,12 @@ def advance(context: Context, plan: Plan, ids: Sequence[str], *, leaned: bool) -
     """Return the context after a plan was answered with these shows; `leaned` where it went on from the context."""
     if plan.intent == "help":
         return context
-    scope, among = context.scope, context.among
+    scope, within = context.scope, context.within
     # "Which of those is the shortest?" leaves "those" what they were.
     if plan.intent in _LISTS and not (plan.intent == "superlative" and leaned):
-        scope, among = plan.condition, plan.among
+        scope, within = plan.condition, plan.within
     elif plan.intent not in _LISTS:
-        scope, among = EVERYTHING, tuple(ids) or None
+        scope, within = EVERYTHING, tuple(ids) or None
     about = list(plan.shows)
     if not about and ids and plan.intent in ("lookup", "superlative", *_PICKS):
         about = [ids[0]]
@@ -73,11 +73,11 @@ def advance(context: Context, plan: Plan, ids: Sequence[str], *, leaned: bool) -
     shows = [one for one in context.shows if one not in about]
     if leaned and plan.intent in _OF_ONE and plan.shows and set(plan.shows) <= set(context.ids):
         # After "what is the second one about?" the third one is still that of the list.
-        ids, scope, among = context.ids, context.scope, context.among
+        ids, scope, within = context.ids, context.scope, context.within
     return Context(
         plan=plan,
         scope=scope,
-        among=among,
+        within=within,
         ids=tuple(ids) or context.ids,
         shows=tuple([*shows, *about][-_RECENT:]),
     )
@@ -161,7 +161,7 @@ def differing(plan: Plan, wishes: Sequence[str], shows: Sequence[Show], last: Pl
         plan,
         intent="recommend" if moods and plan.intent == "list" else plan.intent,
         condition=_in_place(plan.condition, both(*conditions)) if conditions else plan.condition,
-        among=None,
+        within=None,
         moods=moods,
         relative=(),
         text="",
@@ -180,11 +180,11 @@ def _nth(plan: Plan, place: int, context: Context) -> Plan:
 
 def _another(plan: Plan, context: Context, alike: Sequence[str]) -> Plan:
     """Return a look-up among the shows of that name: "no, the 2003 one"."""
-    among = dict.fromkeys((*context.ids, *alike))
+    within = dict.fromkeys((*context.ids, *alike))
     last = context.plan
     intent = last.intent if last is not None and last.intent in _REPEATED else "lookup"
     field = last.field if last is not None and intent == "field" else None
-    return replace(plan, intent=intent, field=field, among=tuple(among), shows=(), text="")
+    return replace(plan, intent=intent, field=field, within=tuple(within), shows=(), text="")
 
 
 def _repeated(plan: Plan, last: Plan) -> Plan:
@@ -224,11 +224,13 @@ def _narrow(plan: Plan, context: Context, *, continues: bool) -> Plan:
         moods = tuple(dict.fromkeys((*last.moods, *plan.moods)))
         return replace(last, condition=condition, moods=moods, relative=(*last.relative, *plan.relative))
     condition = _merged(context.scope, plan.condition, continues=continues)
-    among = context.among if context.among is not None else None if context.scope != EVERYTHING else context.ids or None
+    within = (
+        context.within if context.within is not None else None if context.scope != EVERYTHING else context.ids or None
+    )
     intent = "list" if plan.intent in ("lookup", "recommend") else plan.intent
     text = "" if plan.intent == "lookup" else plan.text
     order = plan.order
-    return replace(plan, intent=intent, condition=condition, among=among, text=text, order=order)
+    return replace(plan, intent=intent, condition=condition, within=within, text=text, order=order)
 
 
 def _merged(scope: Condition, fresh: Condition, *, continues: bool) -> Condition:

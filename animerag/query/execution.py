@@ -62,7 +62,7 @@ def is_whole(plan: Plan) -> bool:
         return plan.order is not None
     if plan.order is not None and plan.intent != "my_list":
         return False
-    return plan.intent in ("count", "my_list") or plan.condition != EVERYTHING or plan.among is not None
+    return plan.intent in ("count", "my_list") or plan.condition != EVERYTHING or plan.within is not None
 
 
 def compares_with_a_show(plan: Plan) -> bool:
@@ -112,10 +112,10 @@ def carry_out(plan: Plan, table: FieldIndex, filters: Filters, *, japanese: bool
 
 def selected(plan: Plan, table: FieldIndex, filters: Filters) -> tuple[list[Show], list[Show]]:
     """Return the shows that meet a plan's condition, and those of which an unknown value leaves it open."""
-    among = None if plan.among is None else set(plan.among)
+    within = None if plan.within is None else set(plan.within)
     met, undecided, verdict_on = [], [], verdicts(plan.condition, table)
     for show in table.shows():
-        if (among is not None and show.id not in among) or not table.allows(show.id, filters):
+        if (within is not None and show.id not in within) or not table.allows(show.id, filters):
             continue
         verdict = verdict_on(show)
         if verdict:

@@ -170,7 +170,7 @@ class Plan:
     relative: tuple[str, ...] = ()
     reference: Literal["those", "it", "other", ""] | int = ""
     continues: bool = False
-    among: tuple[str, ...] | None = None
+    within: tuple[str, ...] | None = None
     excluded: tuple[str, ...] = ()
     franchise: bool = False
     yes_no: bool = False

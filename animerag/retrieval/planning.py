@@ -77,7 +77,7 @@ def in_full(question: str, plan: Plan, table: FieldIndex) -> str:
     """Return a follow-up with the shows or conditions that it leans on."""
     names = [table.title_of(one) for one in plan.shows]
     labels = labels_of(plan.condition, table)
-    about = ", ".join((*names, *labels)) or ", ".join(table.title_of(one) for one in (plan.among or ())[:8])
+    about = ", ".join((*names, *labels)) or ", ".join(table.title_of(one) for one in (plan.within or ())[:8])
     return f"{question} ({about})" if about else question
 
 
@@ -106,7 +106,7 @@ def _plan(
     if wishes and plan.intent in _OF_MANY:
         shows = [show for one in context.ids if (show := catalogue.table.show(one))]
         plan = differing(plan, wishes, shows, context.plan)
-    return _picked(plan, catalogue.table) if plan.among is not None else _with_show(plan, catalogue), leaned
+    return _picked(plan, catalogue.table) if plan.within is not None else _with_show(plan, catalogue), leaned
 
 
 def _picked(plan: Plan, table: FieldIndex) -> Plan:
@@ -115,11 +115,11 @@ def _picked(plan: Plan, table: FieldIndex) -> Plan:
         return plan
     condition = both(plan.condition, plan.preferred)
     meets = matcher(condition, table)
-    shows = [show for one in plan.among or () if (show := table.show(one)) and meets(show)]
+    shows = [show for one in plan.within or () if (show := table.show(one)) and meets(show)]
     if not shows:
         return plan
     best = max(shows, key=lambda show: (show.votes or 0, show.id)) if parts_of(condition) else shows[-1]
-    return replace(plan, shows=(best.id,), condition=EVERYTHING, preferred=EVERYTHING, among=None)
+    return replace(plan, shows=(best.id,), condition=EVERYTHING, preferred=EVERYTHING, within=None)
 
 
 def _with_show(plan: Plan, catalogue: CatalogueSnapshot) -> Plan:
@@ -139,7 +139,7 @@ def _with_show(plan: Plan, catalogue: CatalogueSnapshot) -> Plan:
 
 def titled(plan: Plan, question: str, catalogue: CatalogueSnapshot) -> Plan:
     """Read words that a list leaves over as words of titles, where titles have them: "every Gundam series"."""
-    if plan.intent not in ("list", "count", "superlative") or not plan.text or plan.among is not None:
+    if plan.intent not in ("list", "count", "superlative") or not plan.text or plan.within is not None:
         return plan
     words = plan.text.split()
     if len(words) > _TITLE_WORDS or _DESCRIBES.search(question) or not catalogue.table.titled(plan.text):
@@ -161,12 +161,12 @@ def with_titled(plan: Plan, named: Sequence[AliasMatch], question: str, table: F
         )
     if not plan.franchise or not phrase or not re.search(_ALL_OF.format(re.escape(phrase)), question, re.IGNORECASE):
         return plan
-    return replace(plan, among=tuple(show.id for show in table.shows() if table.has_title(show.id, phrase)))
+    return replace(plan, within=tuple(show.id for show in table.shows() if table.has_title(show.id, phrase)))
 
 
 def searchable(plan: Plan) -> Plan:
     """Return a list of nothing but words that no field has as a look-up of those words."""
-    if plan.intent != "list" or parts_of(plan.condition) or plan.among is not None or not plan.text:
+    if plan.intent != "list" or parts_of(plan.condition) or plan.within is not None or not plan.text:
         return plan
     return replace(plan, intent="lookup")
 

@@ -252,7 +252,7 @@ def _lead(plan: Plan, fact: FactAnswer | None, named: Sequence[AliasMatch]) -> l
 def _allowed(plan: Plan, table: FieldIndex, filters: Filters) -> list[str] | None:
     """Return the ids that a search is restricted to: conditions of the question hold, preferences do not restrict."""
     binding = plan.condition if plan.intent != "field" else EVERYTHING
-    if not filters and not parts_of(binding) and plan.among is None:
+    if not filters and not parts_of(binding) and plan.within is None:
         return None
     return [show.id for show in selected(replace(plan, condition=binding), table, filters)[0]]
 

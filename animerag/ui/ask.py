@@ -14,9 +14,10 @@ from animerag.batch.export import conversation_json, conversation_markdown
 from animerag.models.answers import Answer, AnswerStatus, Exchange
 from animerag.models.filters import Filters
 from animerag.models.retrieval import Retrieval
+from animerag.text.counting import counted
 from animerag.ui import ask_sources, conversation, session, source_dialog, teach
 from animerag.ui.components import EXAMPLES, error_boundary, show_error
-from animerag.ui.text import answer_markdown, counted, escape, label, moment
+from animerag.ui.text import answer_markdown, escape, label, moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

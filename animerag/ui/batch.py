@@ -14,8 +14,9 @@ from animerag.readers.delimited import DELIMITERS
 from animerag.readers.encoding import ENCODINGS, encoding_label
 from animerag.readers.questions import LINES, MAX_K, SheetOptions
 from animerag.storage.batch_runs import RunOptions
+from animerag.text.counting import counted
 from animerag.ui import batch_runs, session
-from animerag.ui.text import counted, label
+from animerag.ui.text import label
 
 if TYPE_CHECKING:
     from animerag.models.questions import QuestionRow

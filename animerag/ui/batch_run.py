@@ -15,12 +15,13 @@ from animerag.charts.batch import cumulative, latency, timeline
 from animerag.evaluation import run_quality
 from animerag.models.answers import AnswerStatus
 from animerag.storage.batch_runs import FAILED
+from animerag.text.counting import counted
 from animerag.text.durations import duration
 from animerag.ui import batch_runs, evaluation, session
 from animerag.ui.batch import level_choice, tokens_and_cost
 from animerag.ui.compare import draw as draw_chart
 from animerag.ui.components import job_watched, progress_of, show_error
-from animerag.ui.text import answer_markdown, counted, escape, label
+from animerag.ui.text import answer_markdown, escape, label
 
 if TYPE_CHECKING:
     from animerag.batch.runner import Which

@@ -12,8 +12,9 @@ import streamlit as st
 
 from animerag.errors import AnimeRAGError
 from animerag.models.shows import TYPE_LABELS
+from animerag.text.counting import counted
 from animerag.ui import session
-from animerag.ui.text import counted, escape, label
+from animerag.ui.text import escape, label
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence

@@ -8,8 +8,9 @@ import streamlit as st
 
 from animerag.batch import export
 from animerag.catalogue.browsing import PAGE
+from animerag.text.counting import counted
 from animerag.ui import session, show
-from animerag.ui.text import counted, label, type_of
+from animerag.ui.text import label, type_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

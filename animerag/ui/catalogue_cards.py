@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from animerag.models.filters import STATUS_LABELS
+from animerag.text.counting import counted
 from animerag.ui import cards, session, show
-from animerag.ui.text import counted, label
+from animerag.ui.text import label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

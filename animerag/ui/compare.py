@@ -17,10 +17,11 @@ from animerag.comparison.presets import PRESETS
 from animerag.comparison.progress import ExperimentProgress
 from animerag.comparison.runner import RACES
 from animerag.comparison.summary import doubt, verdict
+from animerag.text.counting import counted
 from animerag.text.durations import duration
 from animerag.ui import session
 from animerag.ui.components import POLL_S, job_watched, progress_of, show_error
-from animerag.ui.text import counted, escape, label
+from animerag.ui.text import escape, label
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -13,9 +13,10 @@ import streamlit as st
 
 from animerag.catalogue.status import SAMPLE_JOB
 from animerag.errors import AnimeRAGError, RuntimeClosedError
+from animerag.text.counting import counted
 from animerag.text.durations import duration
 from animerag.ui import session
-from animerag.ui.text import counted, escape, label
+from animerag.ui.text import escape, label
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -8,8 +8,9 @@ import streamlit as st
 
 from animerag.evaluation import run_quality
 from animerag.evaluation.evaluation import kind_of
+from animerag.text.counting import counted
 from animerag.ui import batch_runs, session
-from animerag.ui.text import counted, label
+from animerag.ui.text import label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

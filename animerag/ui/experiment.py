@@ -15,11 +15,12 @@ from animerag.comparison.presets import PRESETS
 from animerag.comparison.serialization import to_object
 from animerag.comparison.summary import key_figures, plan_sentence, warnings
 from animerag.comparison.tables import experiment_csv, table_rows
+from animerag.text.counting import counted
 from animerag.text.durations import duration
 from animerag.ui import session
 from animerag.ui.compare import draw, outcome, use_level
 from animerag.ui.experiment_form import WORKLOAD_NAMES
-from animerag.ui.text import counted, escape, label
+from animerag.ui.text import escape, label
 
 if TYPE_CHECKING:
     from animerag.comparison.experiment import Experiment

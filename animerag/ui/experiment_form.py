@@ -9,8 +9,9 @@ import streamlit as st
 
 from animerag.comparison.plan import EARLY, MAX_LEVEL, WORKLOADS, ExperimentPlan, Mode, Workload, modes_of
 from animerag.comparison.presets import PRESETS
+from animerag.text.counting import counted
 from animerag.text.durations import duration
-from animerag.ui.text import counted, escape, label
+from animerag.ui.text import escape, label
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

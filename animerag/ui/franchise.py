@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from animerag.text.counting import counted
 from animerag.ui import session
-from animerag.ui.text import counted, label
+from animerag.ui.text import label
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from animerag.ingestion.resumable import INGEST_JOB
+from animerag.text.counting import counted
 from animerag.ui import cards, components, conversation, session
 from animerag.ui.components import EXAMPLES
-from animerag.ui.text import counted, label
+from animerag.ui.text import label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

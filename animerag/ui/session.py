@@ -13,7 +13,7 @@ from animerag.errors import InvalidInputError
 from animerag.event_loop import Runtime
 from animerag.models.providers import Priority
 from animerag.query.rendering import labelled as chips_of
-from animerag.ui.text import counted
+from animerag.text.counting import counted
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping

@@ -10,9 +10,10 @@ import streamlit as st
 from animerag.config import SAVABLE
 from animerag.errors import AnimeRAGError, SettingsError
 from animerag.providers.pricing import AS_OF
+from animerag.text.counting import counted
 from animerag.ui import session
 from animerag.ui.components import show_error
-from animerag.ui.text import counted, label
+from animerag.ui.text import label
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence

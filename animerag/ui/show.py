@@ -12,9 +12,10 @@ from animerag.models.filters import RESTRICTED_LABELS, STATUS_LABELS
 from animerag.models.shows import TYPE_LABELS
 from animerag.query.local_files import size_text
 from animerag.text.cleaning import clean
+from animerag.text.counting import counted
 from animerag.ui import franchise, session
 from animerag.ui.components import show_error
-from animerag.ui.text import aired, counted, label, season_of, type_of
+from animerag.ui.text import aired, label, season_of, type_of
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence

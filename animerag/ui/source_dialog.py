@@ -8,9 +8,10 @@ import streamlit as st
 
 from animerag.charts.ask import waterfall
 from animerag.text.cleaning import clean, sentences
+from animerag.text.counting import counted
 from animerag.text.tokens import terms
 from animerag.ui import session
-from animerag.ui.text import counted, escape, label, moment
+from animerag.ui.text import escape, label, moment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,9 +12,10 @@ from animerag import __version__
 from animerag.errors import AnimeRAGError, RuntimeClosedError
 from animerag.logs import LOG, tail
 from animerag.models.providers import Priority
+from animerag.text.counting import counted
 from animerag.text.durations import duration
 from animerag.ui import session
-from animerag.ui.text import counted, label, moment
+from animerag.ui.text import label, moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -77,11 +77,6 @@ def moment(seconds: float) -> str:
     return f"{seconds * 1000:.0f} ms" if seconds < 0.1 else f"{seconds:.1f} s"
 
 
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun in the singular or plural."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
 def type_of(show: Show) -> str | None:
     """Return what kind of show it is in words that say whether a file records it."""
     if show.type is None:

@@ -11,10 +11,11 @@ from animerag.ingestion.file_summary import described
 from animerag.readers import columns
 from animerag.readers.delimited import DELIMITERS
 from animerag.readers.encoding import ENCODINGS, encoding_label
+from animerag.text.counting import counted
 from animerag.ui import session, upload_files
 from animerag.ui.batch import tokens_and_cost
 from animerag.ui.components import show_error
-from animerag.ui.text import counted, label
+from animerag.ui.text import label
 from animerag.ui.upload_report import conflicts, notes, skipped
 from animerag.ui.upload_run import LEVELS
 

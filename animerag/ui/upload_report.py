@@ -8,10 +8,11 @@ import streamlit as st
 
 from animerag.ingestion.resumable import to_correct
 from animerag.models.imports import IngestReport
+from animerag.text.counting import counted
 from animerag.ui import session, upload_files
 from animerag.ui.batch import tokens_and_cost
 from animerag.ui.components import show_error
-from animerag.ui.text import counted, escape, label
+from animerag.ui.text import escape, label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

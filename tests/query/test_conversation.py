@@ -79,7 +79,7 @@ def test_a_film_of_it_is_looked_for_in_its_franchise():
 def test_another_of_that_name_is_one_of_its_namesakes():
     result = resolved(Plan(intent="list", condition=IN_2016, reference="other"), TALKED)
 
-    assert result.among == ("x", "y", "namesake")
+    assert result.within == ("x", "y", "namesake")
     assert result.condition == IN_2016
 
 
@@ -126,7 +126,7 @@ def test_more_picks_leave_out_those_that_were_seen():
 def test_a_plot_leans_on_nothing(plan, words):
     result = resolved(plan, TALKED, words)
 
-    assert (result.shows, result.among, result.reference) == ((), None, "")
+    assert (result.shows, result.within, result.reference) == ((), None, "")
 
 
 def test_without_a_conversation_there_is_nothing_to_lean_on():
