@@ -119,7 +119,8 @@ def _heading(fact: FactAnswer, *, japanese: bool) -> str:
     if fact.kind == "order" and fact.ids:
         if japanese:
             return f"{fact.total:,}作品から、{order}：" + (f"（{conditions}）" if conditions else "")
-        return f"{order} of {_shows(fact.total)}" + (f" ({conditions}):" if conditions else ":")
+        verdict = {"yes": "Yes. ", "no": "No. "}.get(str(fact.value), "")
+        return f"{verdict}{order} of {_shows(fact.total)}" + (f" ({conditions}):" if conditions else ":")
     if not fact.ids and fact.unknown and fact.sort:
         name = _FIELDS[fact.sort.field][japanese]
         if japanese:

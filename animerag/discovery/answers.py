@@ -15,7 +15,7 @@ from animerag.discovery.similarity import similar
 from animerag.discovery.skipping import skipping
 from animerag.models.filters import Filters
 from animerag.models.retrieval import FactAnswer
-from animerag.query.execution import carry_out, decisive_fields, span_of, without_each
+from animerag.query.execution import carry_out, decisive_fields, span_of, value_of, without_each
 from animerag.query.field_values import comparison_answer, value_answer, verdict_answer
 from animerag.query.plan import EVERYTHING, parts_of
 from animerag.query.rendering import phrase
@@ -136,10 +136,10 @@ def _explained(plan: Plan, fact: FactAnswer, collection: Collection, filters: Fi
     """Add what was left open, and for an empty set which condition empties it."""
     remarks = []
     if fact.undecided:
-        names = listed([_FIELDS[name] for name in decisive_fields(plan) if name in _FIELDS][:2]).replace(
-            " and ", " or "
-        )
         shows = collection.shows(fact.undecided)
+        named = (name for name in decisive_fields(plan) if name in _FIELDS)
+        unknown = [_FIELDS[name] for name in named if any(value_of(show, name) is None for show in shows)]
+        names = listed(unknown[:2]).replace(" and ", " or ")
         who = listed([show.title for show in shows]) if len(shows) <= _NAMED_UNDECIDED else f"{len(shows):,} shows"
         have = "has" if len(shows) == 1 else "have"
         verb = "is" if len(shows) == 1 else "are"

@@ -54,7 +54,7 @@ def is_whole(plan: Plan) -> bool:
     """Tell whether fields alone answer the plan, with every word of the question in it."""
     if plan.intent not in _KINDS or plan.text or plan.ignored or plan.missing or plan.moods or plan.measure:
         return False
-    if plan.shows and not compares_with_a_show(plan):
+    if plan.shows and not compares_with_a_show(plan) and not _asks_whether_first(plan):
         return False
     if plan.reference or plan.number is not None or plan.group:
         return False
@@ -63,6 +63,11 @@ def is_whole(plan: Plan) -> bool:
     if plan.order is not None and plan.intent != "my_list":
         return False
     return plan.intent in ("count", "my_list") or plan.condition != EVERYTHING or plan.within is not None
+
+
+def _asks_whether_first(plan: Plan) -> bool:
+    """Tell whether the one show that is named may be the first in an order: "is X the longest show"."""
+    return plan.intent == "superlative" and plan.yes_no and plan.order is not None and len(plan.shows) == 1
 
 
 def compares_with_a_show(plan: Plan) -> bool:
@@ -89,15 +94,18 @@ def carry_out(plan: Plan, table: FieldIndex, filters: Filters, *, japanese: bool
         goes_without_saying = ids and plan.order is not None and plan.order.field in _OWN_ORDERS
         unknown = 0 if plan.order is None or goes_without_saying else len(shows) - len(ids)
     total = len(ids)
+    value: int | str | None = total if plan.intent in ("count", "my_list") else None
     if sort:
         limit = plan.limit or _FIRST
         ids = table.first(ids[plan.offset :], limit, sort.field)
+        if _asks_whether_first(plan):
+            value = "yes" if plan.shows[0] in ids else "no"
     return FactAnswer(
         kind="order" if sort else _KINDS[plan.intent],
         intent=plan.intent,
         ids=tuple(ids),
         total=total,
-        value=total if plan.intent in ("count", "my_list") else None,
+        value=value,
         field=sort.field if sort else None,
         values=tuple(table.value(show_id, sort.field) for show_id in ids) if sort else (),
         filters=filters,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from animerag.query.grammar import SHOW
 from animerag.query.intents import has_cue
 from animerag.query.plan import EVERYTHING, Predicate
+from animerag.query.title_spellings import MARK
 
 if TYPE_CHECKING:
     from animerag.query.grammar import Question
@@ -33,6 +34,13 @@ _NO_SEASON = re.compile(
 _BEST_SERIES = re.compile(
     rf"\b(?:best|worst|top|(?:highest|lowest|best|worst)[ -]rated|longest|shortest|newest|latest|oldest|most popular) (?:the )?{SHOW}+\W*\s(?:series|shows?|anime|titles?|ones?)\b"
 )
+_IS_FIRST = re.compile(rf"(?:is|was) {SHOW}+ (?:really |actually |still )?(?:the|my) (?:\w+ )?{_RANKED.pattern}")
+_MARK = re.compile(rf"{MARK}\d+")
+_OF_AT_END = re.compile(r"\s*\b(?:of|from|in)\s*$")
+_ORDINALS = ("first", "second", "third", "fourth", "fifth")
+_ORDINAL_ALONE = re.compile(rf"\b(?P<n>{'|'.join(_ORDINALS)})(?P<between> (?:or|and|vs\.?|versus) (?:the )?){MARK}")
+_NUMBER_ALONE = re.compile(rf"(?<={MARK}\d)(?P<between> (?:or|and|vs\.?|versus) )(?=\d\b)")
+_COMPARED = re.compile(r"\b(?:or|vs|versus|than|compared?|difference|better|worse|have|own)\b|どちら|どっち")
 _NOT_PARTS = ("similar", "next", "watch_order")  # intents that a title and "best" may also stand in
 
 
@@ -42,6 +50,27 @@ def asks_for_best_part(reading: Question) -> bool:
     part = _PART.search(text) or _BEST_SERIES.search(text)
     ranked = _RANKED.search(text) and part and not re.match(r"(?:is|was|are|does|did|has)\b", text)
     return bool(ranked) and not any(has_cue(intent, text) for intent in _NOT_PARTS)  # type: ignore[arg-type]
+
+
+def with_seasons_named(text: str, start: int, end: int) -> str | None:
+    """Return a question that compares two seasons of one show with its name before each; None for other questions.
+
+    The seasons are marks in the folded `text`, and the name stands from `start` to `end`: "§1 or §2 of X" becomes "X
+    season 1 or X season 2".
+    """
+    name, own = _MARK.sub("", text[start:end]).strip(" ,-").removeprefix("of "), _MARK.findall(text[start:end])
+    rest = " ".join(" ".join((_OF_AT_END.sub("", text[:start]), *own, text[end:])).split())
+    rest = _NUMBER_ALONE.sub(rf"\g<between>{MARK}", rest)
+    rest = _ORDINAL_ALONE.sub(lambda match: f"{MARK}{_ORDINALS.index(match['n']) + 1}{match['between']}{MARK}", rest)
+    marks = _MARK.findall(rest)
+    if not name or len(marks) != 2 or len(set(marks)) != 2 or not _COMPARED.search(rest):
+        return None
+    return " ".join(_MARK.sub(lambda match: f" {name} season {match.group()[1:]} ", rest).split())
+
+
+def asks_whether_first(text: str) -> bool:
+    """Tell whether a question asks if the show that it names comes first: "is X the longest show"."""
+    return bool(_IS_FIRST.match(text))
 
 
 def asks_for_seasons_only(text: str) -> bool:

@@ -11,7 +11,7 @@ from animerag.query.asked_fields import read_fields
 from animerag.query.cue_tables import first_of, pattern_of
 from animerag.query.intents import has_cue
 from animerag.query.lexicon import lexicon
-from animerag.query.parts import asks_for_best_part, asks_for_seasons_only
+from animerag.query.parts import asks_for_best_part, asks_for_seasons_only, asks_whether_first
 from animerag.query.plan import Order
 from animerag.query.references import differs
 
@@ -88,6 +88,8 @@ def read_orders(reading: Question, names: int, reference: str | int = "") -> Slo
     of_few = (of_those and _WHICH_ONE.search(reading.text)) or (names == 0 and _OF_FEW.search(reading.text))
     if names == 1 and asks_for_best_part(reading) and (ranked := _read_rank(reading)).get("order"):
         return {**ranked, "franchise": True, "field": "seasons" if asks_for_seasons_only(reading.text) else None}
+    if names == 1 and asks_whether_first(reading.text) and (ranked := _read_rank(reading)).get("order"):
+        return {**ranked, "limit": 1, "yes_no": True}
     if names > 1 or of_few:
         compared = _read_comparison(reading, names)
         if compared or not names:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from animerag.query.grammar import SHOW, SUITABLE, leftovers
 from animerag.query.intents import carrying_words, has_cue
 from animerag.query.lexicon import Mood
+from animerag.query.parts import asks_whether_first
 from animerag.query.plan import EVERYTHING, comparisons, parts_of
 from animerag.query.slots import YES_NO
 
@@ -190,6 +191,8 @@ def _of_franchise(names: Sequence[Named], condition: Condition, slots: Slots, te
 def _of_shows(names: Sequence[Named], condition: Condition, slots: Slots, text: str) -> tuple[Intent, bool] | None:
     """Recognise what is asked of the shows that are named."""
     named = bool(names)
+    if slots.get("order") is not None and len(names) == 1 and asks_whether_first(text):
+        return "superlative", True
     if len({name.ids[0] for name in names}) == 2 and _TIED.search(text):
         slots["field"] = "relation"
         return "compare", True

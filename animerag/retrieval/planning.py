@@ -11,6 +11,7 @@ from animerag.query.asked_titles import framed_title
 from animerag.query.conversation import Context, advance, differing, resolve
 from animerag.query.execution import labels_of, matcher
 from animerag.query.names import named_in
+from animerag.query.parts import with_seasons_named
 from animerag.query.plan import EVERYTHING, Predicate, both, parts_of
 from animerag.query.reader import plan_of, read
 from animerag.query.title_spellings import folded
@@ -90,6 +91,9 @@ def _plan(
 ) -> tuple[Plan, bool]:
     text = folded(question)
     names = named_in(text, matches, catalogue.aliases)
+    if len(names) == 1 and (spelt_out := with_seasons_named(text, names[0].start, names[0].end)) is not None:
+        text = folded(spelt_out)
+        names = named_in(text, catalogue.aliases.match(spelt_out), catalogue.aliases)
     reading = read(text, names, catalogue.vocabulary, datetime.now(UTC).year)
     plan = plan_of(reading, examples.of(reading))
     leaned = context.plan is not None and (plan.reference != "" or plan.continues)

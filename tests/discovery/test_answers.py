@@ -163,6 +163,12 @@ def test_an_empty_set_says_which_condition_empties_it():
     assert "Leaving out “from 1950”, 3 shows match." in both.remarks
 
 
+def test_only_fields_that_a_show_lacks_are_named():
+    condition = And((Predicate("type", "=", "movie"), Predicate("duration", "<", 90)))
+
+    assert "no record of a running time and" in answer(Plan(intent="list", condition=condition), ALL).remarks[0]
+
+
 def test_a_show_without_the_value_is_named():
     shows = [*SHOWS, Show(id="bare", title="Bare", type="tv", year=2001)]
     fact = answer(Plan(intent="count", condition=Predicate("episodes", ">", 20)), collection(shows))

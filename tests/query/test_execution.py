@@ -8,6 +8,7 @@ from animerag.models.filters import Filters
 from animerag.models.shows import Show
 from animerag.query.execution import carry_out, is_whole
 from animerag.query.field_index import FieldIndex
+from animerag.query.grammar import Named
 from animerag.query.lexicon import vocabulary
 from animerag.query.plan import And, Not, Of, Or, Plan, Predicate, compiled
 from animerag.query.reader import plan_of, read
@@ -47,6 +48,23 @@ def test_an_order_counts_the_shows_without_a_value():
     fact = asked("which show has the most episodes")
 
     assert (fact.kind, fact.ids, fact.unknown) == ("order", ("4",), 1)
+
+
+@pytest.mark.parametrize(
+    ("title", "question", "value", "ids"),
+    [
+        ("C", "is C the best show", "yes", ("3",)),
+        ("E", "is E the best show", "no", ("3",)),
+        ("E", "is E the best movie", "yes", ("5",)),
+    ],
+)
+def test_whether_a_show_comes_first_is_said_with_the_one_that_does(title, question, value, ids):
+    show_id = next(show.id for show in SHOWS if show.title == title)
+    place = question.index(f" {title} ") + 1
+    plan = plan_of(read(question, [Named(place, place + 1, (show_id,))], WORDS, 2026))
+    fact = carry_out(plan, TABLE, Filters())
+
+    assert (fact.kind, fact.value, fact.ids) == ("order", value, ids)
 
 
 @pytest.mark.parametrize("question", ["a boy who finds a notebook", "something sad", "only those", "who directed A"])

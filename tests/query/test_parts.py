@@ -3,6 +3,7 @@
 import pytest
 
 from animerag.query.names import unnamed_rival
+from animerag.query.parts import with_seasons_named
 from animerag.query.plan import Order
 from tests.query.test_reading import understood
 
@@ -234,3 +235,36 @@ def test_a_show_gives_a_bound_to_whether_there_is_one(question):
     plan = understood(question, show="Monster")
 
     assert (plan.intent, plan.condition.field, plan.shows) == ("list", "episodes", ())
+
+
+@pytest.mark.parametrize(
+    ("text", "spelt_out"),
+    [
+        ("which is better, §1 or §2 of monster", "which is better, monster season 1 or monster season 2"),
+        ("is §2 of monster longer than §1", "is monster season 2 longer than monster season 1"),
+        ("monster §1 or 3", "monster season 1 or monster season 3"),
+        ("compare the first and §2 of monster", "compare the monster season 1 and monster season 2"),
+        ("monster §2", None),
+        ("all seasons of monster", None),
+        ("is §2 of monster out and §2 good or bad", None),
+    ],
+)
+def test_two_seasons_of_one_show_are_compared_by_name(text, spelt_out):
+    start = text.index("monster")
+
+    assert with_seasons_named(text, start, start + len("monster")) == spelt_out
+
+
+@pytest.mark.parametrize(
+    ("question", "order", "conditions"),
+    [
+        ("is Monster the longest show", "episodes", []),
+        ("is Monster really the best mystery", "rating", ["tag=mystery"]),
+        ("was Monster my oldest series?", "year", []),
+    ],
+)
+def test_a_show_may_be_said_to_come_first(question, order, conditions):
+    plan = understood(question, show="Monster")
+
+    assert (plan.intent, plan.order.field, plan.limit, plan.yes_no) == ("superlative", order, 1, True)
+    assert sorted(plan.conditions()) == conditions
