@@ -107,7 +107,7 @@ async def objects(url, number, until_s, pause_s, measured):
             await asyncio.sleep(pause_s)
 
 
-async def person(browser, url, until_s, measured, ready):
+async def person(browser, url, until_s, reading_s, measured, ready):
     context = await browser.new_context(viewport={"width": 1280, "height": 900})
     page = await context.new_page()
     await page.goto(f"{url}/ask")
@@ -119,10 +119,12 @@ async def person(browser, url, until_s, measured, ready):
     while time.monotonic() < until_s():
         for name in PAGES:
             try:
-                measured.ms["page change"].append(await go(page, name))
+                took_ms = await go(page, name)
+                for what in ("page change", f"to {name}"):
+                    measured.ms[what].append(took_ms)
             except playwright.async_api.Error as error:
                 measured.errors[f"page change to {name}: {str(error)[:120]}"] += 1
-            await asyncio.sleep(1.0)  # somebody reads
+            await asyncio.sleep(reading_s)
     await context.close()
 
 
@@ -136,7 +138,8 @@ async def measure(url, options):
     async with playwright.async_api.async_playwright() as driver:
         browser = await driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         people = [
-            asyncio.create_task(person(browser, url, lambda: end_s, measured, ready)) for _ in range(options.browsers)
+            asyncio.create_task(person(browser, url, lambda: end_s, options.reading, measured, ready))
+            for _ in range(options.browsers)
         ]
         for _ in people:
             await asyncio.wait_for(ready.acquire(), 180)
@@ -177,6 +180,7 @@ if __name__ == "__main__":
     parser.add_argument("--clients", type=int, default=10)
     parser.add_argument("--browsers", type=int, default=5)
     parser.add_argument("--pause", type=float, default=1.0)
+    parser.add_argument("--reading", type=float, default=1.0, help="seconds a person looks at a page")
     parser.add_argument("--export", help="a file to import; without one, the sample")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
