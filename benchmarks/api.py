@@ -107,7 +107,7 @@ async def objects(url, number, until_s, pause_s, measured):
             await asyncio.sleep(pause_s)
 
 
-async def person(browser, url, until_s, reading_s, measured, ready):
+async def person(browser, url, *, until_s, reading_s, measured, ready):
     context = await browser.new_context(viewport={"width": 1280, "height": 900})
     page = await context.new_page()
     await page.goto(f"{url}/ask")
@@ -138,7 +138,9 @@ async def measure(url, options):
     async with playwright.async_api.async_playwright() as driver:
         browser = await driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         people = [
-            asyncio.create_task(person(browser, url, lambda: end_s, options.reading, measured, ready))
+            asyncio.create_task(
+                person(browser, url, until_s=lambda: end_s, reading_s=options.reading, measured=measured, ready=ready)
+            )
             for _ in range(options.browsers)
         ]
         for _ in people:

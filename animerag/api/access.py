@@ -40,16 +40,16 @@ class TokenCheck:
                 status=403,
                 code="api_off",
             )
-        given = [value for name, value in scope["headers"] if name.lower() == b"authorization"]
-        if not given:
+        headers = [value for name, value in scope["headers"] if name.lower() == b"authorization"]
+        if not headers:
             raise ApiError(
                 "This API needs a token: send the value of ANIMERAG_API_TOKEN as `Authorization: Bearer …`.",
                 status=401,
                 code="missing_token",
             )
-        scheme, _, token = given[0].strip().partition(b" ")
+        scheme, _, token = headers[0].strip().partition(b" ")
         right = hmac.compare_digest(_digest(token.strip()), self._digest)
-        if len(given) == 1 and scheme.lower() == b"bearer" and right:
+        if len(headers) == 1 and scheme.lower() == b"bearer" and right:
             return
         self._wrong.wait_s()
         raise ApiError(

@@ -22,7 +22,7 @@ class AnswerContent:
         """`base_url` is the address of the app; annotations link to its Catalogue page."""
         self._base_url = base_url
         self._pieces: list[str] = []
-        self._held = ""
+        self._rest = ""
         self.annotations: list[JsonObject] = []
 
     @property
@@ -32,15 +32,15 @@ class AnswerContent:
 
     def add(self, piece: str) -> str:
         """Add a piece of the answer's text and return what can be sent now."""
-        piece = self._held + piece
-        self._held = piece[-1:] if piece[-1:] in ("!", "<") else ""  # the next character decides whether to escape it
-        return self._give(_inert(piece[: len(piece) - len(self._held)]))
+        piece = self._rest + piece
+        self._rest = piece[-1:] if piece[-1:] in ("!", "<") else ""  # the next character decides whether to escape it
+        return self._sent(_inert(piece[: len(piece) - len(self._rest)]))
 
     def end(self, answer: Answer) -> str:
         """Return the rest of the message: the end of the text and the sources that it cites."""
-        ending = self._held + (self._sources(answer, len(self.text) + len(self._held)) if answer.sources else "")
-        self._held = ""
-        return self._give(ending)
+        ending = self._rest + (self._sources(answer, len(self.text) + len(self._rest)) if answer.sources else "")
+        self._rest = ""
+        return self._sent(ending)
 
     def _sources(self, answer: Answer, place: int) -> str:
         cited = [pair for pair in enumerate(answer.sources, 1) if pair[1].show.id in answer.citations]
@@ -61,7 +61,7 @@ class AnswerContent:
         cited = {"url": url, "title": source.show.title, "start_index": start, "end_index": end}
         return {"type": "url_citation", "url_citation": cited}
 
-    def _give(self, text: str) -> str:
+    def _sent(self, text: str) -> str:
         self._pieces.append(text)
         return text
 

@@ -14,6 +14,7 @@ from animerag.api.answer_content import AnswerContent
 from animerag.api.api_errors import ApiError, api_error, encoded, error_body
 from animerag.api.asking import answered
 from animerag.api.chat_messages import MODEL, ShowsOfAnswers, check_model, read
+from animerag.api.json_requests import check_content_type
 from animerag.models.answers import Answer, AnswerStatus
 from animerag.models.retrieval import Retrieval
 
@@ -47,15 +48,14 @@ def application(backend: Backend) -> Starlette:
         return JSONResponse(_model())
 
     async def complete(request: Request) -> Response:
-        if not request.headers.get("content-type", "").lower().startswith("application/json"):
-            raise ApiError("Send JSON, with the header `Content-Type: application/json`.", status=415)
-        asked = read(await request.body())
+        check_content_type(request.headers.get("content-type", "").encode("latin-1"))
+        completion_request = read(await request.body())
         base = f"{request.url.scheme}://{request.headers['host']}"
-        answering = _Completion(asked, AnswerContent(base), memory)
-        history = memory.turns(asked.history)
-        events = backend.stream(lambda services: answered(services, asked.question, history=history))
+        answering = _Completion(completion_request, AnswerContent(base), memory)
+        history = memory.turns(completion_request.history)
+        events = backend.stream(lambda services: answered(services, completion_request.question, history=history))
         first = await _first(events)
-        if asked.stream:
+        if completion_request.stream:
             return _EventStream(answering.chunks(first, events), media_type="text/event-stream")
         return JSONResponse(await answering.whole(first, events))
 
@@ -99,8 +99,8 @@ def _raise_for(answer: Answer) -> None:
 class _Completion:
     """Writes one answer as a completion."""
 
-    def __init__(self, asked: ChatRequest, content: AnswerContent, memory: ShowsOfAnswers) -> None:
-        self._asked = asked
+    def __init__(self, request: ChatRequest, content: AnswerContent, memory: ShowsOfAnswers) -> None:
+        self._request = request
         self._content = content
         self._memory = memory
         self._head = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": MODEL}
@@ -156,19 +156,19 @@ class _Completion:
             if self._content.annotations:
                 yield self._chunk({"annotations": self._content.annotations})
             yield self._chunk({}, finish=_finish(answer), more=_data(answer))
-            if self._asked.include_usage:
+            if self._request.include_usage:
                 yield _event({**self._head, "object": "chat.completion.chunk", "choices": [], "usage": _usage(answer)})
             yield b"data: [DONE]\n\n"
 
     def _end(self, answer: Answer) -> str:
         ending = self._content.end(answer)
         if answer.result is not None:
-            self._memory.remember(self._asked.question, self._content.text, answer.result.ids)
+            self._memory.remember(self._request.question, self._content.text, answer.result.ids)
         return ending
 
     def _chunk(self, delta: JsonMapping, *, finish: str | None = None, more: JsonMapping | None = None) -> bytes:
         choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
-        usage = {"usage": None} if self._asked.include_usage else {}
+        usage = {"usage": None} if self._request.include_usage else {}
         return _event({**self._head, "object": "chat.completion.chunk", "choices": [choice], **usage, **(more or {})})
 
 

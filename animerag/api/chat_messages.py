@@ -35,22 +35,22 @@ class ChatRequest:
     include_usage: bool = False
 
 
-def read(body: bytes) -> ChatRequest:
+def read(raw: bytes) -> ChatRequest:
     """Return the checked request. Raises ApiError that names the wrong field."""
     try:
-        given = from_json(body)
+        body = from_json(raw)
     except ValueError:
         raise ApiError("The body is not JSON: send an object with model and messages.") from None
-    if not isinstance(given, dict):
+    if not isinstance(body, dict):
         raise ApiError("The body is not a JSON object: send one with model and messages.")
-    _check_model(given.get("model"))
-    _check_options(given)
-    stream, options = given.get("stream"), given.get("stream_options")
-    if stream not in (None, True, False):
+    _check_model(body.get("model"))
+    _check_options(body)
+    stream, options = body.get("stream"), body.get("stream_options")
+    if stream is not None and not isinstance(stream, bool):
         raise ApiError("stream is true or false.", param="stream")
     if options is not None and not isinstance(options, dict):
         raise ApiError("stream_options is an object.", param="stream_options")
-    question, history = _conversation(given.get("messages"))
+    question, history = _conversation(body.get("messages"))
     include_usage = bool(options and options.get("include_usage"))
     return ChatRequest(question=question, history=history, stream=bool(stream), include_usage=include_usage)
 
@@ -100,14 +100,14 @@ def _check_model(name: object) -> None:
     check_model(name)
 
 
-def _check_options(given: JsonMapping) -> None:
+def _check_options(body: JsonMapping) -> None:
     """Refuse options that would change the answer and are not supported; sampling options are ignored."""
-    if given.get("n") not in (None, 1):
+    if (n := body.get("n")) not in (None, 1) or isinstance(n, bool):
         raise ApiError("A question has one answer here: leave n out.", param="n")
     for name in ("tool_choice", "function_call"):
-        if given.get(name) not in (None, "none", "auto"):
+        if body.get(name) not in (None, "none", "auto"):
             raise ApiError(f"This model calls no tools: leave {name} out.", param=name)
-    wanted = given.get("response_format")
+    wanted = body.get("response_format")
     if wanted is not None and not (isinstance(wanted, dict) and wanted.get("type") == "text"):
         raise ApiError(
             "Answers are text, with the data in `result`: leave response_format out.", param="response_format"
@@ -118,7 +118,7 @@ def _conversation(messages: object) -> tuple[str, tuple[tuple[str, str], ...]]:
     if not isinstance(messages, list) or not messages:
         raise ApiError("Send messages: a list whose last message is the user's question.", param="messages")
     history: list[tuple[str, str]] = []
-    asked, last = None, len(messages) - 1
+    question, last = None, len(messages) - 1
     while last >= 0 and isinstance(messages[last], dict) and messages[last].get("role") in ("system", "developer"):
         last -= 1
     for place, message in enumerate(messages):
@@ -127,19 +127,19 @@ def _conversation(messages: object) -> tuple[str, tuple[tuple[str, str], ...]]:
             raise ApiError(f"A message is an object with a role, one of {', '.join(_SPEAKERS)}.", param=where)
         text = _text(message.get("content"), where, strict=place == last and message["role"] == "user")
         if message["role"] == "user":
-            if asked is not None:
-                history.append((asked, ""))
-            asked = text
-        elif message["role"] == "assistant" and asked is not None and text:
-            history.append((asked, text))
-            asked = None
-    if last < 0 or messages[last].get("role") != "user" or asked is None:
+            if question is not None:
+                history.append((question, ""))
+            question = text
+        elif message["role"] == "assistant" and question is not None and text:
+            history.append((question, text))
+            question = None
+    if last < 0 or messages[last].get("role") != "user" or question is None:
         raise ApiError("The last message has to be the user's: it is the question.", param="messages")
-    if not asked.strip():
+    if not question.strip():
         raise ApiError("The question is empty: write one.", param=f"messages[{last}].content")
     # A longer message was never answered as a question, and reading it would block the event loop.
     usable = [pair for pair in history[-_TURNS:] if 0 < len(pair[0].strip()) <= MAX_QUESTION_CHARACTERS]
-    return asked, tuple(usable)
+    return question, tuple(usable)
 
 
 def _text(content: object, where: str, *, strict: bool) -> str:

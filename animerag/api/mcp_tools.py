@@ -2,158 +2,57 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Literal
 
 from animerag.api import show_json
 from animerag.api.api_errors import ApiError
 from animerag.api.asking import answered, check_not_empty, searched, show_of_id
+from animerag.api.search_arguments import MOST_LISTED
 from animerag.catalogue.statistics import as_json
 from animerag.models.answers import Answer, AnswerStatus
-from animerag.models.filters import Filters, WatchState
+from animerag.models.filters import Filters
 from animerag.query.execution import selected
 from animerag.query.field_index import title_words
-from animerag.query.plan import EVERYTHING, Not, Plan, Predicate, both, either
+from animerag.query.plan import Plan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
+    from animerag.api.search_arguments import Search
     from animerag.discovery.franchises import Entry, Gap
+    from animerag.models.json_types import JsonObject
     from animerag.models.retrieval import Retrieval, Source
-    from animerag.models.shows import Airing, Season, Show, ShowType
-    from animerag.query.plan import Condition, FieldName, Operator
+    from animerag.models.shows import Show
     from animerag.services import Services
 
-Order: TypeAlias = Literal["rating", "title", "year", "air_date", "episodes", "votes", "my_score"]
-MOST_LISTED = 50
 MOST_IDS = 100  # in the result of an answer
 _OPTIONS = 8  # matching shows that an error lists
 _EXCERPT = 300  # characters
 
-# Arguments with the field and the operator of their condition.
-_BOUNDS: dict[str, tuple[FieldName, Operator]] = {
-    "year_from": ("year", ">="),
-    "year_to": ("year", "<="),
-    "episodes_from": ("episodes", ">="),
-    "episodes_to": ("episodes", "<="),
-    "rating_from": ("rating", ">="),
-    "rating_to": ("rating", "<="),
-    "votes_from": ("votes", ">="),
-    "duration_to": ("duration", "<="),
-    "aired_from": ("air_date", ">="),
-    "aired_to": ("air_date", "<="),
-    "my_score_from": ("my_score", ">="),
-    "owned_from": ("owned_episodes", ">="),
-    "missing_from": ("missing_episodes", ">="),
-    "missing_to": ("missing_episodes", "<="),
-    "resolution_from": ("resolution", ">="),
-    "resolution_to": ("resolution", "<="),
-    "audio_language": ("audio_language", "="),
-    "subtitle_language": ("subtitle_language", "="),
-    "airing": ("status", "="),
-    "studio": ("studio", "="),
-    "source": ("source", "="),
-    "adults_only": ("restricted", "="),
-}
-_IN_FILTERS = {
-    *("year_from", "year_to", "episodes_from", "episodes_to", "rating_from", "rating_to", "votes_from"),
-    *("aired_from", "aired_to"),
-}
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SearchConditions:
-    """The conditions of a search, all of which hold; None or empty asks for nothing."""
-
-    types: tuple[ShowType, ...] = ()
-    seasons: tuple[Season, ...] = ()
-    tags: tuple[str, ...] = ()
-    without_tags: tuple[str, ...] = ()
-    my_statuses: tuple[WatchState, ...] = ()
-    year_from: int | None = None
-    year_to: int | None = None
-    episodes_from: int | None = None
-    episodes_to: int | None = None
-    rating_from: float | None = None
-    rating_to: float | None = None
-    votes_from: int | None = None
-    duration_to: int | None = None
-    aired_from: str | None = None
-    aired_to: str | None = None
-    my_score_from: float | None = None
-    owned_from: int | None = None
-    missing_from: int | None = None
-    missing_to: int | None = None
-    resolution_from: int | None = None
-    resolution_to: int | None = None
-    audio_language: str | None = None
-    subtitle_language: str | None = None
-    airing: Airing | None = None
-    studio: str | None = None
-    source: str | None = None
-    adults_only: bool | None = None
-
-    def condition(self) -> Condition:
-        """Return the conditions as a plan's expression."""
-        return both(EVERYTHING, *self._parts())
-
-    def filters(self) -> Filters:
-        """Return the conditions that can restrict a search by text."""
-        bounds = {name: getattr(self, name) for name in _IN_FILTERS}
-        return Filters(
-            types=self.types,
-            seasons=self.seasons,
-            tags=self.tags,
-            without_tags=self.without_tags,
-            statuses=self.my_statuses,
-            restricted=self.adults_only,
-            **bounds,
-        )
-
-    def _parts(self) -> Iterator[Condition]:
-        anyof: dict[FieldName, Sequence[str]] = {
-            "type": self.types,
-            "season": self.seasons,
-            "my_status": self.my_statuses,
-        }
-        for field, values in anyof.items():
-            if values:
-                yield either(*(Predicate(field, "=", value) for value in values))
-        yield from (Predicate("tag", "=", tag.strip().casefold()) for tag in self.tags)
-        yield from (Not(Predicate("tag", "=", tag.strip().casefold())) for tag in self.without_tags)
-        for name, (bounded, operator) in _BOUNDS.items():
-            if (value := getattr(self, name)) is not None:
-                yield Predicate(bounded, operator, value)
-
-
-async def search_shows(
-    services: Services,
-    conditions: SearchConditions,
-    *,
-    about: str = "",
-    title: str = "",
-    order: Order = "rating",
-    descending: bool = True,
-    limit: int = 10,
-    offset: int = 0,
-) -> dict[str, Any]:
-    """Return shows that meet the conditions: all of them in an order, or the best matches for `about`.
+async def search_shows(services: Services, search: Search) -> JsonObject:
+    """Return shows that meet the conditions: all of them in an order, or the best matches for `search.about`.
 
     Raises AnimeRAGError.
     """
     await check_not_empty(services)
-    condition = conditions.condition()
-    page = await services.browsing.page(title, condition=condition, order=order, descending=descending)
-    written = tuple(show_json.conditions_of(condition)) + ((f"title={title}",) if title else ())
-    notes = await _notes(services, conditions)
-    if about.strip():
-        return await _best_matches(services, about, conditions, page.ids, limit=limit, written=written, notes=notes)
-    ids = page.ids[offset : offset + limit]
+    if search.title.strip() and not title_words(search.title):
+        raise ApiError("title has no letters or digits, so that it matches no title: correct it or leave it out.")
+    condition = search.condition()
+    page = await services.browsing.page(
+        search.title, condition=condition, order=search.order, descending=search.descending
+    )
+    written = tuple(show_json.conditions_of(condition)) + ((f"title={search.title}",) if search.title else ())
+    notes = await _notes(services, search)
+    if search.about.strip():
+        return await _best_matches(services, search, page.ids, written=written, notes=notes)
+    ids = page.ids[search.offset : search.offset + search.limit]
     shows = await services.retriever.shows(ids)
-    whole = offset == 0 and len(ids) == page.total
+    whole = search.offset == 0 and len(ids) == page.total
     return {
         "total": page.total,
-        "offset": offset,
+        "offset": search.offset,
         "shows": [show_json.line(shows[one]) for one in ids if one in shows],
         "notes": notes,
         "result": show_json.result("list", ids, complete=whole, value=page.total, conditions=written),
@@ -161,19 +60,12 @@ async def search_shows(
 
 
 async def _best_matches(
-    services: Services,
-    about: str,
-    conditions: SearchConditions,
-    allowed: Sequence[str],
-    *,
-    limit: int,
-    written: Sequence[str],
-    notes: list[str],
-) -> dict[str, Any]:
-    _, answer = await searched(services, about, k=MOST_LISTED, filters=conditions.filters())
+    services: Services, search: Search, allowed: Sequence[str], *, written: Sequence[str], notes: list[str]
+) -> JsonObject:
+    _, answer = await searched(services, search.about, k=MOST_LISTED, filters=search.filters())
     meets = set(allowed)
     best = [] if answer.status is AnswerStatus.NO_MATCH else list(answer.sources)
-    sources = [source for source in best if source.show.id in meets][:limit]
+    sources = [source for source in best if source.show.id in meets][search.offset : search.offset + search.limit]
     return {
         "shows": [_matched(source) for source in sources],
         "notes": [*notes, "These are the best matches, not all shows that could match."],
@@ -181,7 +73,7 @@ async def _best_matches(
     }
 
 
-async def ask(services: Services, question: str, *, k: int | None = None) -> dict[str, Any]:
+async def ask(services: Services, question: str, *, k: int | None = None) -> JsonObject:
     """Return the answer that the app's Ask page gives. Raises AnimeRAGError."""
     answer: Answer | None = None
     async for event in answered(services, question, k=k):
@@ -204,7 +96,7 @@ async def ask(services: Services, question: str, *, k: int | None = None) -> dic
     }
 
 
-def _shortened(answer: Answer) -> tuple[dict[str, Any] | None, list[str]]:
+def _shortened(answer: Answer) -> tuple[JsonObject | None, list[str]]:
     """Return the result and the notes of an answer, with no more ids than a client's model should read."""
     notes = list(answer.notes)
     if answer.result is None:
@@ -218,13 +110,13 @@ def _shortened(answer: Answer) -> tuple[dict[str, Any] | None, list[str]]:
     return result, notes
 
 
-async def get_show(services: Services, show: str) -> dict[str, Any]:
+async def get_show(services: Services, show: str) -> JsonObject:
     """Return all fields of one show, given its id or title. Raises AnimeRAGError."""
     known = await show_of_id(services, await find_id(services, show))
-    return {**show_json.whole(known), "result": show_json.result("lookup", [known.id], complete=True)}
+    return show_json.with_result(known)
 
 
-async def franchise(services: Services, show: str, *, order: Literal["release", "story"] = "release") -> dict[str, Any]:
+async def franchise(services: Services, show: str, *, order: Literal["release", "story"] = "release") -> JsonObject:
     """Return the parts of a show's franchise in watch order, and the missing ones. Raises AnimeRAGError."""
     show_id = await find_id(services, show)
     whole = await services.retriever.franchise(show_id)
@@ -239,7 +131,7 @@ async def franchise(services: Services, show: str, *, order: Literal["release", 
     }
 
 
-async def recommend(services: Services, *, wish: str = "", like: str = "", limit: int = 6) -> dict[str, Any]:
+async def recommend(services: Services, *, wish: str = "", like: str = "", limit: int = 6) -> JsonObject:
     """Return recommended shows with the reason for each. Raises AnimeRAGError."""
     if like.strip():
         table = await services.retriever.table()
@@ -261,7 +153,7 @@ async def recommend(services: Services, *, wish: str = "", like: str = "", limit
     return {"understood_as": question, "picks": picks, "notes": list(fact.remarks) if fact else [], "result": result}
 
 
-async def collection_stats(services: Services) -> dict[str, Any]:
+async def collection_stats(services: Services) -> JsonObject:
     """Return the figures of Home and `animerag stats`, except those by year. Raises AnimeRAGError."""
     await check_not_empty(services)
     figures, attention = await services.statistics.collection(), await services.statistics.attention()
@@ -303,19 +195,19 @@ def _option(show: Show) -> str:
     return f"{show.title[:80]} ({show.year or 'year unknown'}), id {show.id}"
 
 
-def _matched(source: Source) -> dict[str, Any]:
+def _matched(source: Source) -> JsonObject:
     excerpt = " ".join(source.show.description.split())[:_EXCERPT]
     return {**show_json.line(source.show), **({"excerpt": excerpt} if excerpt else {})}
 
 
-def _part(place: int, entry: Entry) -> dict[str, Any]:
+def _part(place: int, entry: Entry) -> JsonObject:
     shown = {"role": entry.role, "of": entry.of, "season": entry.season, "part": entry.part}
     return {"place": place, **show_json.line(entry.show)} | {
         name: value for name, value in shown.items() if value is not None
     }
 
 
-def _gap(gap: Gap) -> dict[str, Any]:
+def _gap(gap: Gap) -> JsonObject:
     known = {"title": gap.title, "kind": gap.kind, "after": gap.after, "year": gap.year, "season": gap.season}
     return {name: value for name, value in known.items() if value not in (None, "")}
 
@@ -325,12 +217,12 @@ def _reasons(retrieval: Retrieval) -> dict[str, str]:
     return {one: why for one, why in zip(fact.ids, fact.reasons, strict=False) if why} if fact else {}
 
 
-async def _notes(services: Services, conditions: SearchConditions) -> list[str]:
+async def _notes(services: Services, search: Search) -> list[str]:
     """Return notes on unknown tags and on shows whose fields are unknown."""
     table = await services.retriever.table()
-    asked = dict.fromkeys((*conditions.tags, *conditions.without_tags))
-    notes = [f"No show has the tag {tag[:60]!r}." for tag in asked if not table.tagged(tag.strip().casefold())]
-    _, undecided = selected(Plan(condition=conditions.condition()), table, Filters())
+    tags = dict.fromkeys((*(search.tags or ()), *(search.without_tags or ())))
+    notes = [f"No show has the tag {tag[:60]!r}." for tag in tags if not table.tagged(tag.strip().casefold())]
+    _, undecided = selected(Plan(condition=search.condition()), table, Filters())
     if undecided:
         lack = "1 show lacks" if len(undecided) == 1 else f"{len(undecided):,} shows lack"
         notes.append(f"{lack} a field that the conditions need, and could belong here.")

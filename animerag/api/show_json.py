@@ -52,6 +52,11 @@ def whole(show: Show) -> JsonObject:
     return shown | ({} if show.restricted is None else {"adults_only": show.restricted})
 
 
+def with_result(show: Show) -> JsonObject:
+    """Return all fields of a show, and `result` with its id."""
+    return {**whole(show), "result": result("lookup", [show.id], complete=True)}
+
+
 def line(show: Show) -> JsonObject:
     """Return a show's id, title, year, type, episodes and rating."""
     named = {

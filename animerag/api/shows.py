@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from starlette.responses import JSONResponse
@@ -26,17 +27,29 @@ def application(backend: Backend) -> Starlette:
     """Return the ASGI application of `/api`."""
 
     async def search(request: Request) -> Response:
+        _check_parameters(request, "q", "k")
         question, k = _question(request), _k(request)
         _, answer = await backend.run(lambda services: searched(services, question, k=k))
         return JSONResponse(answer_object(0, answer))
 
     async def show(request: Request) -> Response:
+        _check_parameters(request)
         show_id = request.path_params["show_id"]
         known = await backend.run(lambda services: show_of_id(services, show_id))
-        return JSONResponse({**show_json.whole(known), "result": show_json.result("lookup", [known.id], complete=True)})
+        return JSONResponse(show_json.with_result(known))
 
     routes = {("GET", "/api/search"): search, ("GET", "/api/shows/{show_id:path}"): show}
     return routing.application("api", routes, about=_ABOUT)
+
+
+def _check_parameters(request: Request, *known: str) -> None:
+    """Refuse parameters that are unknown or repeated, because ignoring one would return something else."""
+    takes = f"it takes {' and '.join(known)}" if known else "it takes none"
+    for name, count in Counter(name for name, _ in request.query_params.multi_items()).items():
+        if name not in known:
+            raise ApiError(f"{request.url.path[:100]} has no parameter {name[:80]!r}: {takes}.", param=name[:80])
+        if count > 1:
+            raise ApiError(f"{name} is in the address more than once: send it once.", param=name)
 
 
 def _question(request: Request) -> str:
@@ -47,9 +60,9 @@ def _question(request: Request) -> str:
 
 
 def _k(request: Request) -> int | None:
-    given = request.query_params.get("k")
-    if given is None:
+    text = request.query_params.get("k")
+    if text is None:
         return None
-    if not (given.isascii() and given.isdigit() and 1 <= int(given[:9]) <= MOST_SOURCES):
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MOST_SOURCES):
         raise ApiError(f"k is the number of shows to return: a number from 1 to {MOST_SOURCES}.", param="k")
-    return int(given)
+    return int(text)

@@ -149,6 +149,8 @@ def test_curl_streams(api):
         (openai.BadRequestError, 400, {"messages": [{"role": "pirate", "content": "a"}]}),
         (openai.BadRequestError, 400, {"messages": ["a"]}),
         (openai.BadRequestError, 400, {"n": 2}),
+        (openai.BadRequestError, 400, {"n": True}),
+        (openai.BadRequestError, 400, {"stream": 1}),
         (openai.BadRequestError, 400, {"tool_choice": "required"}),
         (openai.BadRequestError, 400, {"response_format": {"type": "json_object"}}),
         (
@@ -179,7 +181,7 @@ def test_broken_json_is_a_sentence(client, body):
 
 
 def test_another_content_type_is_refused_and_paths_that_are_not_there_say_what_is(client):
-    form = client.post("/v1/chat/completions", content="{}", headers={"Content-Type": "text/plain"})
+    form = client.post("/v1/chat/completions", content="{}", headers={"Content-Type": "application/jsonx"})
     lost = client.post("/v1/responses", json={})
     wrong = client.get("/v1/chat/completions")
 

@@ -21,7 +21,7 @@ from animerag.api import endpoints as endpoints_module
 from animerag.api import show_json
 from animerag.api.backend import LocalBackend, RuntimeBackend
 from animerag.api.mcp_server import build
-from animerag.api.mcp_tools import SearchConditions
+from animerag.api.search_arguments import Search
 from animerag.jobs.jobs import Control
 from animerag.models.shows import Show
 from tests.api.conftest import TOKEN, served
@@ -99,7 +99,8 @@ async def try_everything(client):
     listed = (await client.list_resources()).resources
     assert len(listed) == 50
     read = await client.read_resource(listed[0].uri)
-    assert json.loads(read.contents[0].text)["title"] == listed[0].name
+    show = json.loads(read.contents[0].text)
+    assert (show["title"], show["result"]["ids"]) == (listed[0].name, [show["id"]])
     (template,) = (await client.list_resource_templates()).resource_templates
     assert template.uri_template == "animerag://shows/{show_id}"
 
@@ -145,6 +146,16 @@ def test_what_is_no_message_is_a_sentence_in_json_rpc(api, body):
     assert refused.json()["error"]["message"].startswith("The body is not")
 
 
+@pytest.mark.parametrize(("part", "value"), [("params", "x"), ("params", [1]), ("id", {}), ("id", True), ("id", 1.5)])
+def test_a_message_with_a_wrong_part_is_refused_by_its_name(api, part, value):
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    message = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", part: value}
+    refused = httpx2.post(f"{api.url}/mcp", json=message, headers=headers)
+
+    assert refused.status_code == 400
+    assert refused.json()["error"]["message"].startswith(f"{part} of the message")
+
+
 @pytest.mark.parametrize("path", ["/mcp/x", "/mcp/mcp", "/mcp//"])
 def test_there_is_one_address(api, path):
     lost = httpx2.post(f"{api.url}{path}", json={}, headers={"Authorization": f"Bearer {TOKEN}"})
@@ -167,7 +178,7 @@ def test_what_is_on_disk_can_be_asked_for_and_is_shown():
             file_size=10,
         )
     )
-    conditions = SearchConditions(missing_from=1, resolution_to=720, subtitle_language="German").condition()
+    conditions = Search(missing_from=1, resolution_to=720, subtitle_language="German").condition()
 
     assert (whole["tags"], whole["spoiler_tags"]) == (["mecha"], ["he dies"])
     assert (whole["owned_episodes"], whole["missing_episodes"], whole["file_size_bytes"]) == (3, 0, 10)
@@ -216,6 +227,13 @@ async def test_search_in_words_keeps_the_conditions(client):
     assert all(show["year"] <= 1999 for show in found["shows"])
     assert found["result"]["complete"] is False
     assert found["result"]["ids"] == [show["id"] for show in found["shows"]]
+
+
+async def test_the_best_matches_come_in_pages_too(client):
+    both = await data(client, "search_shows", about="robots and war", limit=6)
+    second = await data(client, "search_shows", about="robots and war", limit=3, offset=3)
+
+    assert second["result"]["ids"] == both["result"]["ids"][3:]
 
 
 async def test_a_tag_that_no_show_has_and_fields_that_are_not_recorded_are_named(client):
@@ -269,12 +287,18 @@ async def test_figures_add_up(client):
         ("search_shows", {"limit": 51}, "limit"),
         ("search_shows", {"offset": -1}, "offset"),
         ("search_shows", {"aired_from": "yesterday"}, "aired_from"),
+        ("search_shows", {"aired_from": "2012-13"}, "2012-04-07"),
+        ("search_shows", {"aired_to": "2012-02-31"}, "2012-04-07"),
+        ("search_shows", {"tag": "mecha"}, "without_tags"),
+        ("search_shows", {"title": "%"}, "letters"),
         ("search_shows", {"tags": ["x"] * 21}, "tags"),
         ("ask", {}, "question"),
         ("ask", {"question": ""}, "question"),
         ("ask", {"question": "   "}, "empty"),
         ("ask", {"question": "x" * 4001}, "4000"),
         ("ask", {"question": ["a"]}, "question"),
+        ("ask", {"question": "a", "k": 3}, "sources"),
+        ("delete_show", {"show": "1"}, "search_shows, ask"),
         ("get_show", {"show": "!!!"}, "id or its title"),
         ("get_show", {"show": "no such show at all zzz"}, "search_shows"),
         ("get_show", {"show": "the"}, "id"),
@@ -286,7 +310,20 @@ async def test_wrong_arguments_are_a_sentence(client, tool, arguments, about):
 
     assert about in sentence
     assert "Error executing" not in sentence
+    assert "Value error" not in sentence
     assert "pydantic" not in sentence
+
+
+async def test_a_dummy_argument_of_a_tool_without_arguments_is_ignored(client):
+    figures = await data(client, "collection_stats", random_string="x")
+
+    assert figures["shows"] == 150
+
+
+async def test_null_is_the_same_as_leaving_an_argument_out(client):
+    everything = await data(client, "search_shows", tags=None, types=None, year_from=None)
+
+    assert everything["total"] == 150
 
 
 @pytest.mark.parametrize("uri", ["animerag://shows/none", "animerag://shows/..%2F..%2Fetc", "file:///etc/passwd"])

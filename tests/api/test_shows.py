@@ -51,6 +51,8 @@ def test_a_show_that_is_not_there_is_a_sentence(client, path):
         ({"q": "a", "k": "-1"}, "from 1 to 50"),
         ({"q": "a", "k": "٣"}, "from 1 to 50"),
         ({"q": "a", "k": "9" * 500}, "from 1 to 50"),
+        ({"q": "a", "limit": "3"}, "it takes q and k"),
+        ([("q", "a"), ("q", "b")], "more than once"),
     ],
 )
 def test_a_search_that_cannot_be_made_says_why(client, params, about):
