@@ -24,6 +24,7 @@ from animerag.models.retrieval import Retrieval, Timings
 from animerag.ports import VectorHits
 from animerag.query.asked_titles import asked_title, stands_for_a_title
 from animerag.retrieval.absences import no_title
+from animerag.retrieval.candidate_shows import CandidateShows
 from animerag.retrieval.example_intents import ExampleIntents
 from animerag.retrieval.fusion import Candidates, nothing_found, rounded, sources
 from animerag.retrieval.neighbours import Neighbourhood, around, before_the_last, nearest
@@ -71,6 +72,7 @@ class Retriever:
         self._passages = Passages(indexer.embedder, PassageVectors(indexer.library, indexer.embedder))
         self._catalogue = catalogue or Snapshots(indexer.library)
         self._examples = ExampleIntents(encoder or indexer.embedder)
+        self._shows = CandidateShows(indexer.library)
 
     async def search(
         self,
@@ -365,9 +367,9 @@ class Retriever:
         )
         if read.lead:
             return candidates
-        shows = await self._library.shows(candidates.ids, records=False)
-        statistics = (await self._catalogue.current()).statistics
-        covered = await asyncio.to_thread(coverage, question, list(shows.values()), statistics)
+        catalogue = await self._catalogue.current()
+        shows = await self._shows.read(candidates.ids, catalogue.revision)
+        covered = await asyncio.to_thread(coverage, question, list(shows.values()), catalogue.statistics)
         candidates = replace(candidates, coverage={show_id: rounded(share) for show_id, share in covered.items()})
         if near.vector is None or self.embeds_over_a_network:
             return candidates
