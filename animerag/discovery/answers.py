@@ -13,6 +13,7 @@ from animerag.discovery.ranked_parts import ranked_parts, total_episodes
 from animerag.discovery.recommendations import recommend, weighs_likeness
 from animerag.discovery.similarity import similar
 from animerag.discovery.skipping import skipping
+from animerag.discovery.watch_time import watch_time
 from animerag.models.filters import Filters
 from animerag.models.retrieval import FactAnswer
 from animerag.query.execution import carry_out, decisive_fields, span_of, value_of, without_each
@@ -64,6 +65,8 @@ def answer(plan: Plan, collection: Collection, filters: Filters = Filters()) -> 
         return missing_sequels(collection, plan.shows)
     if plan.intent in _FRANCHISE and not plan.shows:
         return None
+    if plan.intent == "field" and plan.shows and plan.measure == "sum":
+        return watch_time(plan, collection) if plan.field == "duration" else total_episodes(plan, collection)
     if plan.franchise and plan.shows and plan.order is not None:
         return ranked_parts(plan, collection)
     if plan.franchise and plan.shows:
@@ -86,8 +89,6 @@ def answer(plan: Plan, collection: Collection, filters: Filters = Filters()) -> 
         return comparison_answer(plan, table, japanese=japanese)
     if plan.field == "owned" and plan.shows:
         return presence(plan, collection)
-    if plan.intent == "field" and plan.shows and plan.measure == "sum":
-        return total_episodes(plan, collection)
     if plan.intent == "field" and plan.shows:
         if plan.field:
             return value_answer(plan, table, japanese=japanese)

@@ -8,7 +8,7 @@ from animerag.discovery.collection import listed
 from animerag.discovery.franchises import Entry
 from animerag.models.retrieval import FactAnswer
 from animerag.query.execution import holds, matcher
-from animerag.query.plan import EVERYTHING, comparisons, parts_of
+from animerag.query.plan import comparisons, parts_of
 from animerag.query.rendering import phrase
 
 if TYPE_CHECKING:
@@ -143,9 +143,13 @@ def part_of_franchise(plan: Plan, collection: Collection) -> FactAnswer:
     others = [Entry(show=show) for show in collection.shows(plan.within or ()) if show.id not in franchise.ids]
     meets = matcher(plan.condition, collection.table)
     entries = [entry for entry in (*franchise.entries, *others) if meets(entry.show)]
+    aside = plan.field == "side"
+    if aside:
+        entries = [entry for entry in entries if entry.role in ("side story", "alternative version")]
     labels = tuple(phrase(part, japanese=collection.japanese) for part in parts_of(plan.condition))
     name = collection.name(franchise.entries[0].show)
-    what = f" ({listed(labels)})" if plan.condition != EVERYTHING else ""
+    kinds = [*labels, *[collection.say("side stories and other versions", "外伝・別バージョン")] * aside]
+    what = f" ({listed(kinds)})" if kinds else ""
     yes = "Yes: y" if plan.yes_no else "Y"
     if entries:
         many = "1 show" if len(entries) == 1 else f"{len(entries)} shows"

@@ -32,7 +32,7 @@ _MOST = 8
 _RATING, _KNOWN, _MOOD, _TEXT, _TASTE = 1.0, 0.5, 1.2, 1.4, 1.0
 _FEW_VOTES = 300.0  # a rating from fewer voters leans on the average
 _NEWCOMER_EPISODES = 30
-_EPISODE_MIN, _FILM_MIN = 24, 100  # minutes, where a file does not say
+EPISODE_MIN, FILM_MIN = 24, 100  # minutes, where a file does not say
 _LEAST_SCORES = 5  # of one's own, before they say anything about taste
 _DIGITS = 4
 
@@ -189,8 +189,8 @@ def _fits(show: Show, minutes: int) -> bool:
     if show.duration:
         return show.duration * (show.episodes or 1) <= minutes
     if show.type == "movie":
-        return minutes >= _FILM_MIN
-    return bool(show.episodes) and _EPISODE_MIN * (show.episodes or 0) <= minutes
+        return minutes >= FILM_MIN
+    return bool(show.episodes) and EPISODE_MIN * (show.episodes or 0) <= minutes
 
 
 def _reason(show: Show, plan: Plan, moods: Sequence[MoodEntry], collection: Collection) -> str:

@@ -68,6 +68,10 @@ _EACH = re.compile(r"\b(?:each|every|per|by)\b|ごと|別")
 _TOGETHER = re.compile(
     r"\b(?:in total|altogether|together|combined|in all|total|all (?:the )?(?:seasons|parts))\b|全部で|合計"
 )
+_WATCH_TIME = re.compile(
+    r"\bhow (?:long|much time|many (?:hours|days))\b.{0,90}\b(?:take|need(?:ed)?|spend)\b|\bhow (?:long|much time)\b.{0,20}\bto (?:watch|finish|binge|see|get through|complete)\b|\bhow many (?:hours|days)\b|\b(?:total|whole|full|overall) (?:run ?time|running time|length)\b|\bwatch(?:ing)? time\b|\btime to (?:watch|finish|binge|get through)\b|何時間|どのくらいで見"
+)
+_WHOLE = re.compile(r"\b(?:all|everything|whole|entire|franchise|every)\b|全部|すべて|全シリーズ")
 _MEASURES = re.compile(
     r"averages?|avg|means?|typical|durchschnitt\w*|medians?|totals?|sum|altogether|combined|together|percent\w*|share|fraction"
     r"|proportion|distribution|breakdown|statistics|stats|histogram|split|most|least|often|common|frequent|fewest|rarest"
@@ -84,6 +88,8 @@ def read_orders(reading: Question, names: int, reference: str | int = "") -> Slo
     """Read a measure, what is compared, a field or a rank; `names` is how many shows the question names."""
     if not names and (measured := _read_measure(reading)):
         return measured
+    if (names or reference == "it" or isinstance(reference, int)) and reading.take(_WATCH_TIME, "measure"):
+        return {"measure": "sum", "field": "duration", **({"franchise": True} if _WHOLE.search(reading.text) else {})}
     of_those = reference == "those" and not differs(reading.text)
     of_few = (of_those and _WHICH_ONE.search(reading.text)) or (names == 0 and _OF_FEW.search(reading.text))
     if names == 1 and asks_for_best_part(reading) and (ranked := _read_rank(reading)).get("order"):

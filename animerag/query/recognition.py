@@ -37,8 +37,9 @@ _HAS = re.compile(
     rf"^(?:does|do|did|has|have) (?:i have |you have )?(?:the |an? |any )?{SHOW}+\W* (?:have|got|get)\b|{SHOW}\W*\s(?:movies|films|ovas|specials)\b|\b(?:movies|films|ovas|specials) (?:of|from|in|for) (?:the )?{SHOW}|{SHOW}+の(?:映画|劇場版|OVA|ova|スペシャル)"
 )
 _RELATED = re.compile(
-    rf"\b(?:related|connected) to {SHOW}|\brelations? of {SHOW}|\bspin[- ]?offs? (?:of|from|to) {SHOW}|\b(?:whole|entire|full) {SHOW}+|{SHOW}\W* (?:franchise|universe)|\b(?:every|all)(?: of)?(?: the)?(?: shows?| anime| titles?)?(?: (?:of|in|from))?(?: the)? {SHOW}+(?: (?:shows?|series|titles?|anime|entries))?\W*$|関連"
+    rf"\b(?:related|connected) to {SHOW}|\brelations? of {SHOW}|\b(?:whole|entire|full) {SHOW}+|{SHOW}\W* (?:franchise|universe)|\b(?:every|all)(?: of)?(?: the)?(?: shows?| anime| titles?)?(?: (?:of|in|from))?(?: the)? {SHOW}+(?: (?:shows?|series|titles?|anime|entries))?\W*$|関連"
 )
+_SIDE = re.compile(r"\bspin[- ]?offs?\b|\bside[- ]?stor(?:y|ies)\b|\bgaiden\b|外伝|スピンオフ")
 _SEASONS_OF = re.compile(
     r"\bseasons? of (?!(?:the|this|last|a|my)\b)|\b(?:all|every) [\w ]{2,30} seasons?\W*$|全シーズン"
 )
@@ -54,7 +55,7 @@ _IN_MINE = (
     r"(?:in|part of) (?:my|the|our|your|this) (?:anime )?(?:collection|library|catalogu?e|database|shelf|shelves)"
 )
 _OWNED = re.compile(
-    rf"^(?:do|have) (?:i|we|you) (?:already )?(?:have|own|got|possess)(?: the)?(?: (?:anime|show|series))? {SHOW}+(?: (?:anime|series))?\W*(?:(?:{_IN_MINE}|on disk|here|already|yet)\W*)?$|^(?:is|are)(?: the)? {SHOW}+\W* {_IN_MINE}|^{SHOW}+[はがを]?(?:持って|あります|ある[？?])"
+    rf"^(?:do|have) (?:i|we|you) (?:already )?(?:have|own|got|possess)(?: both)?(?: the)?(?: (?:anime|show|series))? {SHOW}+(?: +§\d+)?(?:(?: *,| +and| +or| +&) +(?:the )?{SHOW}+(?: +§\d+)?)*(?: (?:anime|series))?\W*(?:(?:{_IN_MINE}|on disk|here|already|yet)\W*)?$|^(?:is|are)(?: the)? {SHOW}+\W* {_IN_MINE}|^{SHOW}+[はがを]?(?:持って|あります|ある[？?])"
 )
 _OWNED_TITLE = re.compile(
     rf"^(?:is|are) (?!there\b|any\b|some|every|all|it\b|this|that|my\b|the \w+est\b)(?P<is>[^?]{{2,60}}?) {_IN_MINE}\W*$|^(?:do|have) (?:i|we) (?:have|own|got) (?!any|some|every|all\b|an?\b|the\b|more|enough|many|much|no\b|shows?\b|anime\b|stuff|titles?\b|to\b|time\b|\d|§)(?P<have>[^?]{{2,60}}?)(?: already| yet)?(?: {_IN_MINE})?\W*$"
@@ -178,8 +179,11 @@ def _of_franchise(names: Sequence[Named], condition: Condition, slots: Slots, te
     ):
         return "seasons"
     one = len({name.ids[0] for name in names}) == 1
-    if one and _RELATED.search(text):
+    aside = one and _SIDE.search(text)
+    if aside or (one and _RELATED.search(text)):
         slots["franchise"] = True
+        if aside:
+            slots["field"] = "side"
         return "count" if has_cue("count", text) else "list"
     of_a_kind = one and uses_field(condition, "type") and not slots.get("relative_shows")
     if of_a_kind and (_EXISTS.search(text) or _HAS.search(text)):

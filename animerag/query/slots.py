@@ -53,7 +53,13 @@ _RELATION: tuple[tuple[re.Pattern[str], FieldName, Operator], ...] = (
         "year",
         "<",
     ),
-    (re.compile(rf"\b(?:same year as|from the year of) ({SHOW}+)"), "year", "="),
+    (
+        re.compile(
+            rf"\b(?:same year as|(?:from|in|of|during|out|released|aired|premiered|started|else) (?:the )?(?:same )?year(?: (?:of|as|that|when|in which))?) ({SHOW}+)(?: (?:did|was|aired|came out|started|was released|premiered|began))?"
+        ),
+        "year",
+        "=",
+    ),
     (re.compile(rf"\b(?:the )?same (?:length|number of episodes) as ({SHOW}+)"), "episodes", "="),
     (re.compile(rf"\b(?:the )?same (?:rating|score) as ({SHOW}+)"), "rating", "="),
     (re.compile(rf"\b(?:more popular than|more votes than) ({SHOW}+)"), "votes", ">"),

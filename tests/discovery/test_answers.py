@@ -54,6 +54,7 @@ def test_a_season_that_is_not_there_is_said():
         (Plan(intent="next", shows=("one",)), ("two", "half")),
         (Plan(intent="next", shows=("one",), field="before"), ("zero",)),
         (Plan(intent="list", shows=("one",), franchise=True, condition=FILMS), ("zero", "recap")),
+        (Plan(intent="list", shows=("one",), franchise=True, field="side"), ("side",)),
     ],
 )
 def test_what_comes_next_or_before_and_which_parts_there_are(plan, ids):

@@ -1,0 +1,54 @@
+"""How long shows take to watch, with recorded running times and with usual ones."""
+
+import pytest
+
+from animerag.discovery.answers import answer
+from animerag.discovery.watch_time import spelt
+from animerag.models.shows import Show
+from animerag.query.plan import Plan
+from tests.discovery.shows import collection
+
+TIMED = Show(id="timed", title="Timed", type="tv", episodes=10, duration=50)
+FILM = Show(id="film", title="Film", type="movie")
+BARE = Show(id="bare", title="Bare", type="tv")
+ALL = collection([TIMED, FILM, BARE])
+
+
+def asked(*shows, whole=False, among=ALL):
+    plan = Plan(intent="field", shows=shows, field="duration", measure="sum", franchise=whole)
+    return answer(plan, among)
+
+
+@pytest.mark.parametrize(
+    ("shows", "minutes", "complete", "heading", "remark"),
+    [
+        (["timed"], 500, True, "**Timed** takes about 8 hours: 10 episodes.", ""),
+        (["film"], 100, False, "**Film** takes 100 minutes: film.", "100 minutes for a film assumed."),
+        (["timed", "film"], 600, False, "**Timed** and **Film** take about 10 hours together.", "For 1 of them"),
+        (["bare"], None, False, "The catalogue does not say how many episodes **Bare** has.", ""),
+        (["timed", "bare"], 500, False, "**Timed** and **Bare** take", "1 part without an episode count"),
+    ],
+)
+def test_the_time_of_shows(shows, minutes, complete, heading, remark):
+    fact = asked(*shows)
+
+    assert (fact.value, fact.complete) == (minutes, complete)
+    assert fact.heading.startswith(heading)
+    assert remark in " ".join(fact.remarks)
+
+
+def test_the_whole_franchise_is_added_up():
+    one, whole = asked("one", among=collection()), asked("one", whole=True, among=collection())
+
+    assert one.value == 24 * 24
+    assert whole.total > 1
+    assert whole.value > one.value
+    assert whole.heading.startswith(f"All {whole.total} parts of **Dawn** take")
+
+
+@pytest.mark.parametrize(
+    ("minutes", "words"),
+    [(90, "90 minutes"), (120, "about 2 hours"), (2880, "about 48 hours"), (24412, "about 407 hours (17 days)")],
+)
+def test_a_time_is_spelt_as_people_say_it(minutes, words):
+    assert spelt(minutes) == words
