@@ -6,8 +6,9 @@ import random
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from animerag.discovery.asked_parts import season_of
 from animerag.discovery.collection import listed
-from animerag.discovery.orders import missing_sequels, next_after, part_of_franchise, season_of, seasons, watch_order
+from animerag.discovery.orders import missing_sequels, next_after, part_of_franchise, seasons, watch_order
 from animerag.discovery.presence import presence, tie
 from animerag.discovery.ranked_parts import ranked_parts, total_episodes
 from animerag.discovery.recommendations import recommend, weighs_likeness
@@ -122,8 +123,8 @@ def resolved(plan: Plan, collection: Collection) -> Plan:
     """Return the plan with a season's number turned into that season, where the catalogue has it."""
     if plan.number is None or not plan.shows or plan.intent in ("seasons", "watch_order"):
         return plan
-    show_id = season_of(plan.shows[0], plan.number, collection)
-    return plan if show_id is None else replace(plan, shows=(show_id, *plan.shows[1:]), number=None)
+    show_id = season_of(plan.shows[0], plan.number, collection, plan.part)
+    return plan if show_id is None else replace(plan, shows=(show_id, *plan.shows[1:]), number=None, part=None)
 
 
 def _partly(fact: FactAnswer, plan: Plan, collection: Collection) -> FactAnswer:

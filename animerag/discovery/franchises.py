@@ -272,20 +272,21 @@ class Franchises:
                 continue
             tied = reachable(start, ways)
             line = [one for one in ordered if one in tied and roles[one][0] == "main" and _is_series(self._shows[one])]
-            current, last_part = 0, 1
+            current, last_part, by_part = 0, 1, False
             for show_id in line:
                 if show_id in numbers:
                     continue
                 season, part = numbers_in(self._shows[show_id])
                 # "Part 2" goes on with a season; where the first part named is the third, parts count the series.
                 goes_on = part is not None and current > 0 and season in (None, current)
-                goes_on = goes_on and part in (last_part + 1, *([current] if last_part == current else []))
+                goes_on = goes_on and (part == current if by_part else part == last_part + 1)
                 base = None if goes_on else self._numbered_by_itself(show_id, season, current, line)
                 if base is not None:
                     numbers[base] = 1, None
                     current = season or 2
                 elif not goes_on:
                     number = season or part
+                    by_part = season is None and part is not None and part > current
                     current = number if number and number > current else current + 1
                 last_part = part or 1
                 numbers[show_id] = current, part if goes_on and (season is not None or part != current) else None

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from animerag.discovery.asked_parts import no_such_part, numbered
 from animerag.discovery.collection import listed
 from animerag.discovery.franchises import Entry
 from animerag.models.retrieval import FactAnswer
 from animerag.query.execution import holds, matcher
-from animerag.query.plan import comparisons, parts_of
+from animerag.query.plan import LAST, comparisons, parts_of
 from animerag.query.rendering import phrase
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from animerag.discovery.collection import Collection
     from animerag.discovery.franchises import Franchise, Gap
@@ -89,12 +90,6 @@ def matcher_of_counts(plan: Plan) -> Callable[[int], bool] | None:
     """Return whether a number of seasons is the one that a plan asks about; None where it asks about none."""
     tests = [test for test in comparisons(plan.condition) if test.field == "seasons" and plan.yes_no]
     return (lambda number: all(holds(number, test) for test in tests)) if tests else None
-
-
-def season_of(show_id: str, number: int, collection: Collection) -> str | None:
-    """Return the id of a numbered season of a show's line, its first part; None where the catalogue lacks it."""
-    entries = collection.franchises.of(show_id).seasons(show_id)
-    return next((entry.show.id for entry in entries if entry.season == number), None)
 
 
 def next_after(plan: Plan, collection: Collection) -> FactAnswer | None:
@@ -207,17 +202,17 @@ def missing_sequels(collection: Collection, only: Iterable[str] = ()) -> FactAns
     )
 
 
-def _season(plan: Plan, entries: Iterable[Entry], name: str, collection: Collection) -> FactAnswer:
-    ids = tuple(entry.show.id for entry in entries if entry.season == plan.number)
+def _season(plan: Plan, entries: Sequence[Entry], name: str, collection: Collection) -> FactAnswer:
+    assert plan.number is not None
+    ids = tuple(entry.show.id for entry in numbered(entries, plan.number))
     if ids:
         yes = collection.say("Yes. ", "はい。") if plan.yes_no else ""
         heading = yes + collection.say(f"Season {plan.number} of {name}:", f"{name}の第{plan.number}期：")
+        if plan.number == LAST:
+            heading = collection.say(f"The last season of {name} in your catalogue:", f"{name}の最終期：")
     else:
         no = collection.say("No. ", "いいえ。") if plan.yes_no else ""
-        heading = no + collection.say(
-            f"Your catalogue has {name}, and no season {plan.number} of it.",
-            f"カタログに{name}の第{plan.number}期はありません。",
-        )
+        heading = no + no_such_part(plan.shows[0], plan.number, None, "season", collection)
     return FactAnswer(
         kind="sequence" if ids else "text",
         intent="seasons",

@@ -21,6 +21,7 @@ _PART = re.compile(
     re.IGNORECASE,
 )
 _NUMBER_AT_END = re.compile(r"[\s!](?P<n>[2-9])\s*$|\s(?P<r>ii|iii|iv|v|vi|vii|viii|ix)\s*$", re.IGNORECASE)
+_IN_BRACKETS = re.compile(r"\s*\([^()]*\)\s*$")
 _KANJI = "一二三四五六七八九"
 
 
@@ -34,7 +35,7 @@ def numbers_in(show: Show) -> tuple[int | None, int | None]:
         if piece and part is None:
             part = 2 if piece["late"] else _number(piece)
     if season is None:
-        bare = _PART.sub("", show.title).strip()
+        bare = _IN_BRACKETS.sub("", _PART.sub("", show.title)).strip()  # "II (Second)"
         at_end = _NUMBER_AT_END.search(bare)
         if at_end:
             season = int(at_end["n"]) if at_end["n"] else _ROMAN.index(at_end["r"].lower()) + 1

@@ -32,6 +32,7 @@ Intent: TypeAlias = Literal[
     "help",
     "unsupported",
 ]
+LAST = -1  # the number of the last season
 INTENTS: tuple[Intent, ...] = Intent.__args__  # type: ignore[attr-defined]
 FieldName: TypeAlias = Literal[
     "type",
@@ -146,9 +147,10 @@ class Plan:
 
     `shows` are ids of shows that it names. `condition` filters, always; `preferred` only ranks, as in a description of
     a plot that mentions a year. `fields` are those that are asked for together with `field`, in the order of the
-    question, `field` among them. `offset` skips ranks ("second best"). `number` is a season's number. `moods` are names
-    of the lexicon; `relative` says how a similar show should differ ("shorter", "darker"). `reference` points to the
-    conversation: the shows of the last answer ("those"), the one it was about ("it"), or the number of one of them.
+    question, `field` among them. `offset` skips ranks ("second best"). `number` is a season's number, LAST for the last
+    one, and `part` the number of a part of that season. `moods` are names of the lexicon; `relative` says how a similar
+    show should differ ("shorter", "darker"). `reference` points to the conversation: the shows of the last answer
+    ("those"), the one it was about ("it"), or the number of one of them.
     `text` is left for semantic search. `ignored` are words that read like a condition and are not applied, `missing`
     what is asked for and not recorded. `respelt` are misspelt words, each with the word it is read as. `decided_by`
     says whether a rule or the nearest examples chose the intent, and `overruled` is what the other would have chosen.
@@ -166,6 +168,7 @@ class Plan:
     measure: Literal["count", "distinct", "average", "median", "sum", "share", ""] = ""
     group: str = ""
     number: int | None = None
+    part: int | None = None
     moods: tuple[str, ...] = ()
     relative: tuple[str, ...] = ()
     reference: Literal["those", "it", "other", ""] | int = ""

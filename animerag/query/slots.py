@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from animerag.query.cue_tables import pattern_of
 from animerag.query.grammar import SHOW
 from animerag.query.lexicon import lexicon, missing_patterns
-from animerag.query.plan import EVERYTHING, Of, Predicate, either
+from animerag.query.plan import EVERYTHING, LAST, Of, Predicate, either
 from animerag.query.references import read_reference
 
 if TYPE_CHECKING:
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from animerag.query.plan import Condition, FieldName, Operator
 
 _TOPIC_WORDS = 18  # words; in longer questions "the same director" is a remark
-_SEASON_MARK = re.compile(r"§(\d+)")
+_SEASON_MARK = re.compile(r"§(?P<season>\d+)(?:\W*§(?P<part>\d+))?")
+_LAST_SEASON = re.compile(r"\bfinal season\b(?:\W*§(?P<part>\d+))?|最終(?:期|シーズン)")
 _RELATION: tuple[tuple[re.Pattern[str], FieldName, Operator], ...] = (
     (re.compile(rf"\b(?:longer than|more episodes than|mehr folgen als) (?:the )?({SHOW}+)"), "episodes", ">"),
     (re.compile(rf"\b(?:shorter than|fewer episodes than|less episodes than) (?:the )?({SHOW}+)"), "episodes", "<"),
@@ -136,9 +137,12 @@ def read_slots(reading: Question, names: Sequence[Named], vocabulary: Gazetteer)
     slots: Slots = {}
     text = reading.rest
     mark = _SEASON_MARK.search(text)
-    if mark:
-        slots["number"] = int(mark[1])
-        reading.claim(mark.start(), mark.end(), "number")
+    last = _LAST_SEASON.search(text) if names else None
+    if asked := last or mark:
+        slots["number"] = LAST if last or mark is None else int(mark["season"])
+        if asked["part"]:
+            slots["part"] = int(asked["part"])
+        reading.claim(asked.start(), asked.end(), "number")
     del vocabulary
     slots |= read_reference(reading, named=bool(names))
     if YES_NO.match(reading.text.strip()):

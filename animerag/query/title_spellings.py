@@ -30,11 +30,11 @@ _CARDINALS = ("one", "two", "three", "four", "five", "six", "seven")
 _OTHERWISE = {word: str(number) for number, word in enumerate(_CARDINALS, 1)}
 _OTHERWISE |= {number: word for word, number in _OTHERWISE.items()}
 _TAIL = 3  # words after a subtitle's colon that name the show: "love is war", not "the movie"
-_ROMAN = ["ii", "iii", "iv", "v", "vi", "vii"]
+ROMAN = ["ii", "iii", "iv", "v", "vi", "vii"]
 _NUMBER = rf"(\d\d?)(?:st|nd|rd|th)?|({'|'.join(_ORDINALS)})"
-_WRITTEN = "|".join((*_CARDINALS, *_ROMAN))
+_WRITTEN = "|".join((*_CARDINALS, *ROMAN))
 _SEASON = re.compile(
-    rf"\b(?:(?:{_NUMBER})[\s-]+(?:season|cour|part)|(?:season|part|cour)\s+(?:(\d\d?)|({_WRITTEN}))|s0?(\d))\b"
+    rf"\b(?:(?:{_NUMBER})[\s-]+(?:season|cour|part)(?!\s+\d)|(?:season|part|cour)\s+(?:(\d\d?)|({_WRITTEN}))|s0?(\d))\b"
     r"|第?\s*([0-9一二三四五六])\s*(?:期|シーズン)|シーズン\s*([0-9])",
     re.IGNORECASE,
 )
@@ -69,7 +69,7 @@ def folded(text: str) -> str:
 
 def _season_number(found: re.Match[str]) -> int:
     said = next(group for group in found.groups() if group)
-    for numbers, first in ((_ORDINALS, 1), (_CARDINALS, 1), (_ROMAN, 2), (_KANJI_NUMBERS, 1)):
+    for numbers, first in ((_ORDINALS, 1), (_CARDINALS, 1), (ROMAN, 2), (_KANJI_NUMBERS, 1)):
         if said.lower() in numbers:
             return numbers.index(said.lower()) + first
     return int(said)
@@ -81,8 +81,8 @@ def season_of(tokens: Sequence[Token]) -> int:
     marked = next((token.folded for token in tokens if token.folded.startswith(MARK)), "")
     if marked:
         return int(marked[1:])
-    if last in _ROMAN:
-        return _ROMAN.index(last) + 2
+    if last in ROMAN:
+        return ROMAN.index(last) + 2
     return int(last) if last.isdigit() and 1 < int(last) < 10 else 1
 
 
@@ -91,8 +91,8 @@ def spellings(title: str, tokens: Sequence[Token]) -> Iterator[tuple[tuple[str, 
     whole = tuple(token.folded for token in tokens)
     yield whole, WHOLE
     season = season_of(tokens)
-    if season > 1 and whole[-1] in (f"{MARK}{season}", str(season), *_ROMAN):
-        others = {f"{MARK}{season}", str(season), *_ROMAN[season - 2 : season - 1]}
+    if season > 1 and whole[-1] in (f"{MARK}{season}", str(season), *ROMAN):
+        others = {f"{MARK}{season}", str(season), *ROMAN[season - 2 : season - 1]}
         for said in others - {whole[-1]}:
             yield (*whole[:-1], said), WHOLE
     elif season == 1:
@@ -133,7 +133,7 @@ def beginnings(title: str, tokens: Sequence[Token]) -> Iterator[tuple[str, ...]]
 def base(title: str) -> tuple[str, ...]:
     """Return the words of a title without seasons, numbers and a subtitle, which a franchise has in common."""
     words = (token.folded for token in title_tokens(_SUBTITLE.split(title)[0]))
-    return tuple(word for word in words if not word.startswith(MARK) and not word.isdigit() and word not in _ROMAN)
+    return tuple(word for word in words if not word.startswith(MARK) and not word.isdigit() and word not in ROMAN)
 
 
 @lru_cache(maxsize=256)  # a title is cut up three times while it is learnt

@@ -46,6 +46,7 @@ _PRONOUNS = ("I", "A")  # titles of a letter that nearly every question has
 _OPERATORS = ("AND", "OR", "NOT")  # in capitals they join conditions, though a title may be called so
 _KINDS = ("anime", "show", "shows", "series", "movie", "movies", "film", "films")
 _NO_CHANCE = 4  # ordinary words in a row that make a title are that title
+_INITIALS_AFTER = range(3, 7)  # letters that shorten what follows the head of a title: "bleach tybw"
 _INITIALS_SHARED = 3  # more franchises with the same initials than this and the letters name none of them
 
 _SEASON_DIGITS = tuple("23456789")
@@ -319,7 +320,7 @@ class _TitleHit:
             names,
             key=lambda name: (
                 name.year not in self._years,
-                bool(after) and after not in (token.folded for token in title_tokens(name.title)),
+                bool(after) and not _goes_on(name.title, len(span), after),
                 name.season not in wanted,
                 name.level,
                 not name.main,
@@ -327,8 +328,7 @@ class _TitleHit:
                 name.id,
             ),
         )
-        missing = bool(self._seasons) and len({name.id for name in ordered}) < max(wanted)
-        missing = missing and not any(name.season in wanted for name in ordered)
+        missing = bool(self._seasons) and not any(name.season in wanted for name in ordered)
         best = ordered[0] if ordered else None
         for name in ordered:
             known = self._by_id.get(name.id)
@@ -383,6 +383,13 @@ def _inside(part: tuple[str, ...], tokens: Sequence[Token]) -> bool:
     words, wanted = [token.folded for token in tokens], "".join(part)
     ends = (range(at + 1, len(words) + 1) for at in range(len(words)))
     return any("".join(words[at:end]) == wanted for at, rest in enumerate(ends) for end in rest)
+
+
+def _goes_on(title: str, length: int, word: str) -> bool:
+    """Tell whether a title has a word, or goes on after its first words with some whose initials it is: "tybw"."""
+    words = [token.folded for token in title_tokens(title)]
+    rest = "".join(one[0] for one in words[length:])
+    return word in words or (len(word) in _INITIALS_AFTER and rest.startswith(word))
 
 
 def _asked(question: str) -> tuple[str, ...]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from animerag.discovery.asked_parts import may_be_that_part, no_such_part
 from animerag.discovery.collection import listed
 from animerag.query.field_index import title_words
 from animerag.query.field_values import statement
 from animerag.query.lexicon import lexicon
 from animerag.query.names import unnamed_rival
-from animerag.query.plan import both, comparisons, parts_of
+from animerag.query.plan import LAST, both, comparisons, parts_of
 from animerag.text.cleaning import is_japanese
 
 if TYPE_CHECKING:
@@ -48,9 +49,8 @@ def absence_of(
         rival = unnamed_rival(question.lower(), [(match.start, match.end) for match in named])
         if rival and set(rival.split()) & set(plan.text.split()):
             return _no_rival(as_written(rival, question), named, table, japanese=japanese), (), False
-    lacks_season = bool(named) and named[0].season_missing and plan.number is not None
-    if lacks_season and plan.intent not in ("seasons", "next") and not _may_be_that_season(named, collection):
-        return _no_such_season(named[0], table, japanese=japanese), (), False
+    if plan.number is not None and plan.number != LAST and plan.shows and plan.intent not in ("seasons", "next"):
+        return _lacks_part(question, plan, named, collection), (), False
     return "", (), False
 
 
@@ -82,15 +82,20 @@ def no_title(words: str, *, japanese: bool) -> str:
     return f"「{words}」はカタログにありません。" if japanese else f"“{words}” is not in your catalogue."
 
 
-def _may_be_that_season(named: Sequence[AliasMatch], collection: Collection) -> bool:
-    """Tell whether a show may be the season that is asked for: the only one of its name, under a subtitle."""
-    match = named[0]
-    goes_on = len({one.id for one in named}) == 1 and title_words(match.title) != title_words(match.phrase)
-    return goes_on and len(collection.franchises.of(match.id).seasons(match.id)) <= 1
-
-
-def _no_such_season(match: AliasMatch, table: FieldIndex, *, japanese: bool) -> str:
-    title, season = table.title_of(match.id), match.season_missing
-    if japanese:
-        return f"カタログに「{title}」の第{season}期はありません。"
-    return f"The catalogue has {title}, and no season {season} of it."
+def _lacks_part(question: str, plan: Plan, named: Sequence[AliasMatch], collection: Collection) -> str:
+    """Say which season or part of a show is not there; "" where a title of the show that leads has that number."""
+    number, show_id = plan.number or 1, plan.shows[0]
+    match = next((one for one in named if one.id == show_id), None)
+    series = collection.franchises.of(show_id).seasons(show_id)
+    if plan.part is None and match is not None and not match.season_missing and (number > 1 or not series):
+        return ""
+    goes_on = match is not None and title_words(match.title) != title_words(match.phrase)
+    if (
+        goes_on
+        and len({one.id for one in named}) == 1
+        and len(series) <= 1
+        and (said := may_be_that_part(show_id, number, collection))
+    ):
+        return said
+    word = "part" if re.search(rf"\bparts?\s+(?:{number}|\w+)\b", question, re.IGNORECASE) else "season"
+    return no_such_part(show_id, number, plan.part, word, collection)

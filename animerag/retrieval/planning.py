@@ -7,10 +7,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from animerag.discovery.asked_parts import season_of
 from animerag.query.asked_titles import framed_title
 from animerag.query.conversation import Context, advance, differing, resolve
 from animerag.query.execution import labels_of, matcher
+from animerag.query.field_index import title_words
+from animerag.query.grammar import Named
 from animerag.query.names import named_in
+from animerag.query.part_numbers import SEASON_MARK, title_beside_season
 from animerag.query.parts import with_seasons_named
 from animerag.query.plan import EVERYTHING, Predicate, both, parts_of
 from animerag.query.reader import plan_of, read
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
     from animerag.models.answers import Turn
+    from animerag.models.shows import Show
     from animerag.query.field_index import FieldIndex
     from animerag.query.intents import Likely
     from animerag.query.plan import Plan
@@ -94,8 +99,12 @@ def _plan(
     if len(names) == 1 and (spelt_out := with_seasons_named(text, names[0].start, names[0].end)) is not None:
         text = folded(spelt_out)
         names = named_in(text, catalogue.aliases.match(spelt_out), catalogue.aliases)
+    for name in _beside_a_season(text, catalogue):
+        covered = [other for other in names if other.start < name.end and name.start < other.end]
+        if not names or (covered and name.start < covered[0].start):
+            names = [name, *(other for other in names if other not in covered)]
     reading = read(text, names, catalogue.vocabulary, datetime.now(UTC).year)
-    plan = plan_of(reading, examples.of(reading))
+    plan = _of_that_season(plan_of(reading, examples.of(reading)), text, names)
     leaned = context.plan is not None and (plan.reference != "" or plan.continues)
 
     def alike(show_id: str) -> Sequence[str]:
@@ -111,6 +120,33 @@ def _plan(
         shows = [show for one in context.ids if (show := catalogue.table.show(one))]
         plan = differing(plan, wishes, shows, context.plan)
     return _picked(plan, catalogue.table) if plan.within is not None else _with_show(plan, catalogue), leaned
+
+
+def _beside_a_season(text: str, catalogue: CatalogueSnapshot) -> list[Named]:
+    """Return the words beside a season that are part of titles: "mob psycho season 3", "season 3 of mob psycho"."""
+    place = title_beside_season(text, catalogue.table.titled, catalogue.vocabulary.phrases)
+    if place is None:
+        return []
+    start, end, number = place
+    words, table = text[start:end], catalogue.table
+    shows = [show for one in table.search_titles(words) if table.has_title(one, words) and (show := table.show(one))]
+    collection = catalogue.collection()
+
+    def first(show: Show) -> tuple[bool, bool, int, str]:
+        begins = any(
+            f"{title_words(title)} ".startswith(f"{title_words(words)} ") for title in (show.title, *show.titles)
+        )
+        return season_of(show.id, number, collection) is not None, begins, show.votes or 0, show.id
+
+    return [Named(start, end, tuple(show.id for show in sorted(shows, key=first, reverse=True)))] if shows else []
+
+
+def _of_that_season(plan: Plan, text: str, names: Sequence[Named]) -> Plan:
+    """Return the plan with a number behind a title that names a season as the number of a part: "X season 2 part 2"."""
+    season = SEASON_MARK.search(text, names[0].start, names[0].end) if names else None
+    if season is None or plan.number is None or plan.part is not None:
+        return plan
+    return replace(plan, number=int(season[1]), part=plan.number)
 
 
 def _picked(plan: Plan, table: FieldIndex) -> Plan:

@@ -13,6 +13,7 @@ from animerag.models.shows import NamedShow
 from animerag.query.execution import matcher, selected
 from animerag.query.lexicon import lexicon
 from animerag.query.misspellings import Spelling, respelt
+from animerag.query.part_numbers import with_season
 from animerag.query.plan import EVERYTHING, Plan, parts_of
 from animerag.query.rendering import labelled
 from animerag.query.title_spellings import folded
@@ -117,7 +118,9 @@ def understand(
     """
     table = catalogue.table
     typed, (question, corrected) = question, spelt(question, matches, catalogue)
-    if corrected:
+    numbered = with_season(question, catalogue.aliases, table.titled, catalogue.vocabulary.phrases)
+    question = numbered or question
+    if corrected or numbered:
         matches = catalogue.aliases.match(question)
     matches = [match for match in matches if table.allows(match.id, filters)]
     collection = catalogue.collection(japanese=is_japanese(question))
@@ -133,6 +136,8 @@ def understand(
     waits = answerable and needs_likeness(plan, collection)
     fact = _answered(plan, collection, filters) if answerable and not waits else None
     lead = _lead(plan, fact, named)
+    if missing and plan.number is not None and plan.shows:
+        lead += [entry.show.id for entry in collection.franchises.of(plan.shows[0]).seasons(plan.shows[0])]
     allowed = _allowed(plan, table, filters)
     if allowed is not None:
         lead = [show_id for show_id in lead if fact is not None or show_id in set(allowed)]

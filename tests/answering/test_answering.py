@@ -92,9 +92,9 @@ async def test_a_no_match_cites_nothing_and_calls_no_model(answering):
 @pytest.mark.parametrize(
     ("question", "said"),
     [
-        ("What is Monster season 4 about?", "The catalogue has Monster, and no season 4 of it."),
-        ("Monster season 2", "The catalogue has Monster, and no season 2 of it."),
-        ("モンスター 第3期は？", "カタログに「Monster」の第3期はありません。"),
+        ("What is Monster season 4 about?", "Your catalogue has Monster, and no season 4 of it."),
+        ("Monster season 2", "Your catalogue has Monster, and no season 2 of it."),
+        ("モンスター 第3期は？", "カタログに「モンスター」の第3期はありません。"),
         ("What is Monster season 1 about?", None),
     ],
 )

@@ -268,7 +268,7 @@ def test_a_season_asked_for_by_number_is_there_or_not():
     absent = answer(Plan(intent="seasons", shows=("one",), number=7, yes_no=True), ALL)
 
     assert there.heading.startswith("Yes. Season 2 of **Dawn**")
-    assert absent.heading.startswith("No. Your catalogue has **Dawn**, and no season 7")
+    assert absent.heading.startswith("No. Your catalogue has no season 7 of Dawn. It has season 1 (Dawn, 2010)")
 
 
 def test_the_first_of_each_group_is_named_with_its_group():
