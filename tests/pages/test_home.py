@@ -5,6 +5,7 @@ import json
 import pytest
 
 from animerag.ui import session
+from animerag.ui.catalogue_filters import POPOVER
 from animerag.ui.components import EXAMPLES
 from tests.pages.screen import plain, until, visit, words
 
@@ -131,10 +132,11 @@ def test_the_right_show_can_be_chosen_under_an_answer(owned):
 
 def test_filters_are_saved_as_a_link(owned):
     visit(owned, "catalogue")
-    owned.query_params["type"] = "movie"
+    owned.query_params["type"] = "film"
+    owned.session_state[POPOVER] = True
     owned.run()
     owned.text_input(key="catalogue_filter_name").set_value("*Films*").run()
     owned.button(key="catalogue_filter_save").click().run()
-    assert ("catalogue", "type=movie&saved=1", "*Films*") in links(owned)
+    assert ("catalogue", "type=film&saved=1", "*Films*") in links(owned)
     owned.button(key="catalogue_filter_delete_0").click().run()
     assert "*Films*" not in labels(owned)

@@ -170,6 +170,8 @@ def test_a_show_that_two_sites_know_is_offered_to_be_merged(sampled, record):
     sampled.button(key="upload_start").click().run()
     until(sampled, lambda page: "2 of 2 rows stored" in words(page))
     visit(sampled, "catalogue")
+    sampled.session_state["catalogue_pairs"] = True
+    sampled.run()
     assert "Long Way Home (2001, 12 episodes, id 5) and Long Way Home (2001, 12 episodes, id mine:9)" in plain(sampled)
     sampled.button(key="catalogue_merge_5_mine:9").click().run()
     assert not [button for button in sampled.button if (button.key or "").startswith("catalogue_merge")]
