@@ -20,9 +20,14 @@ def page() -> None:
         ask.history(exchanges)
     with st.container():  # in a container it stays here: at the foot of the page it would scroll away from the answer
         typed = st.chat_input("Ask about your catalogue", key="ask_question", submit_mode="stop", disabled=not ready)
-    clicked = ask.examples(sample=status.sample_only) if ready and not exchanges else None
-    newest, earlier = st.empty(), st.container()
+    starters, newest, earlier = st.empty(), st.empty(), st.container()
+    clicked = None
+    if ready and not exchanges and not typed:
+        with starters.container():
+            clicked = ask.examples(sample=status.sample_only)
     question = typed or clicked or (conversation.asked_elsewhere() if ready else None)
+    if clicked:
+        starters.empty()
     if question:
         exchanges.append(Exchange(str(question), filters=filters))
     with earlier:

@@ -26,7 +26,7 @@ _LANES = 4  # at least, so that what is below does not jump
 
 def lanes(spans: Sequence[Span], started_s: float, now_s: float, *, window_s: float) -> str:
     """Draw the last `window_s` seconds of work, one row per request in flight; times are those of `perf_counter`."""
-    from_s = max(now_s - window_s, started_s)
+    from_s = max(now_s - window_s, started_s, min((one.start_s for one in spans), default=started_s))
     shown = [
         Span(one.name, max(one.start_s, from_s) - started_s, one.end_s - started_s, one.lane)
         for one in spans
@@ -105,7 +105,7 @@ def _legend(spans: Iterable[Span]) -> str:
 
 def _axis(span_s: tuple[float, float]) -> str:
     from_s, to_s = span_s
-    places = 0 if to_s >= 100 else 1 if to_s >= 4 else 2
+    places = 0 if to_s >= 100 or to_s - from_s >= 20 else 1 if to_s >= 4 else 2
     ticks = "".join(f"<span>{from_s + (to_s - from_s) * part / 4:.{places}f} s</span>" for part in range(5))
     return f'<div class="ar-axis">{ticks}</div>'
 

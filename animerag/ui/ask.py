@@ -41,6 +41,7 @@ _INTENTS = {
 _STARTERS = 4  # more would be too much to choose from at once
 _HISTORY = 8  # conversations in the sidebar
 _TITLE = 48  # characters of a conversation's title there
+_CARDS_PX = 150  # as high as a row of cards
 
 
 def examples(*, sample: bool) -> str | None:
@@ -165,7 +166,7 @@ def earlier(exchanges: Sequence[Exchange]) -> None:
                 show_error(item.error)
             _notes(item)
             if item.answer is not None:
-                st.caption(_written_by(item.answer))
+                st.caption(written_by(item.answer))
             if item.retrieval is not None and item.retrieval.sources:
                 with st.expander(counted(len(item.retrieval.sources), "source")):
                     for number, source in enumerate(item.retrieval.sources, 1):
@@ -199,8 +200,8 @@ def _foot(item: Exchange) -> bool:
     """Draw who wrote the answer, how long it took, and what can be done with it; return whether to retry it."""
     answer = item.answer
     if answer is not None:
-        st.caption(_written_by(answer))
-    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        st.caption(written_by(answer))
+    with st.container(horizontal=True, gap="small", vertical_alignment="center", key="ask_foot"):
         if answer is not None:
             if st.button("Details", key="ask_how", icon=":material/timeline:", type="tertiary"):
                 source_dialog.how(item)
@@ -254,6 +255,7 @@ def stream(item: Exchange, events: Iterator[Retrieval | str | Answer]) -> None:
     with _assistant():
         place, below = st.empty(), st.empty()
     place.caption("Searching titles, words and plots")
+    below.container().skeleton(height=_CARDS_PX)
     with error_boundary(lambda sentence: setattr(item, "error", sentence)), contextlib.closing(events):  # type: ignore[type-var]
         for event in events:
             if isinstance(event, Retrieval):
@@ -301,14 +303,18 @@ def _notes(item: Exchange) -> None:
         st.caption(escape(note))
 
 
-def _written_by(answer: Answer) -> str:
-    """Say who wrote an answer, how long it took and what it cost."""
+def written_by(answer: Answer) -> str:
+    """Say who wrote an answer, how long it took and what it cost, as Markdown."""
     timings = answer.timings
     if answer.cached:
         return escape(f"Written by {answer.model} for the same question earlier, at no new cost")
     took = [moment(timings.total_s), f"search {moment(timings.retrieve_s)}"]
+    if answer.status is AnswerStatus.ERROR and not answer.text:
+        return f"Failed after {took[0]}"
     if answer.provider == "local":
         return " · ".join(["Quoted from your catalogue (no language model connected)", *took])
+    if answer.prompt is None:  # a list, a figure or nothing: complete without a model's words
+        return " · ".join(["From your catalogue, without the language model", *took])
     if timings.first_token_s:
         took.append(f"first words {moment(timings.first_token_s)}")
     return label(" · ".join([f"Written by {answer.model}", *took, source_dialog.spent(answer.usage)]))

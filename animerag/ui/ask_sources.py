@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from animerag.answering import prompting
 from animerag.text.counting import counted
 from animerag.ui import cards, session, source_dialog
 from animerag.ui.text import label
@@ -76,18 +77,7 @@ def list_as_cards(text: str, sources: int) -> tuple[str, dict[int, str], str]:
 
 def draw(item: Exchange, about: Mapping[int, str], *, buttons: bool) -> None:
     """Draw a card for each source that the answer uses; the others are folded below."""
-    assert item.retrieval is not None
-    numbered = list(enumerate(item.retrieval.sources, 1))
-    answer = item.answer
-    if answer is not None and answer.text and not answer.citations and answer.provider == "local":
-        used = []  # figures over many shows, where no single one matters, or nothing that matches
-        others = numbered if item.retrieval.fact is None else []
-    elif answer is None or not answer.citations:
-        used, others = numbered, []
-    else:
-        cited = set(answer.citations)
-        used = [one for one in numbered if one[1].show.id in cited or one[0] in about]
-        others = [one for one in numbered if one not in used]
+    used, others = used_and_others(item, about, complete=buttons)
     if about and buttons:
         _as_shows(used, about)
     elif len(used) > _MOST_BESIDE_RANKING and len(_RANKED.findall(item.text)) > _MOST_BESIDE_RANKING:
@@ -99,6 +89,23 @@ def draw(item: Exchange, about: Mapping[int, str], *, buttons: bool) -> None:
         what = "more show" if used else "show"
         with st.expander(f"{counted(len(others), what)} considered", icon=":material/manage_search:"):
             _cards(item, others, buttons=buttons)
+
+
+def used_and_others(
+    item: Exchange, about: Mapping[int, str], *, complete: bool
+) -> tuple[list[tuple[int, Source]], list[tuple[int, Source]]]:
+    """Return the numbered sources that an answer uses, and the others; before it is `complete`, it may use each."""
+    assert item.retrieval is not None
+    numbered, answer = list(enumerate(item.retrieval.sources, 1)), item.answer
+    if answer is not None and answer.text and not answer.citations and answer.prompt is None:
+        # Figures over many shows, where no single one matters, or nothing that matches.
+        return [], numbered if item.retrieval.fact is None else []
+    # Of an answer that was stopped, the text is all there is.
+    cited = set(answer.citations if answer is not None else prompting.cited(item.text, item.retrieval.sources)[0])
+    if not cited or not complete:
+        return numbered, []
+    used = [one for one in numbered if one[1].show.id in cited or one[0] in about]
+    return used, [one for one in numbered if one not in used]
 
 
 def _as_shows(sources: Sequence[tuple[int, Source]], about: Mapping[int, str]) -> None:
@@ -123,8 +130,7 @@ def _card(item: Exchange, number: int, source: Source, *, buttons: bool) -> None
         st.markdown(f"**{name}**")
     elif st.button(name, key=f"ask_source_{number}", type="tertiary", help="Open this source"):
         source_dialog.source(item, number)
-    facts = [show.native_title, str(show.year or ""), counted(show.episodes, "episode") if show.episodes else ""]
-    st.caption(label(" · ".join(filter(None, facts))))
+    st.caption(label(" · ".join(filter(None, [show.native_title, cards.facts(show)]))))
     if matched := match(source):
         st.caption(label(matched))
 

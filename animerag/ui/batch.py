@@ -29,6 +29,7 @@ DEMO_ROWS = 20  # questions of a sheet, where strangers share a machine
 _USUAL_LEVEL = 3
 _PREVIEWED = 5
 _DETECT = "detect"
+_NUMBER_PX, _LEVEL_PX = 150, 480
 
 
 def choose() -> None:
@@ -96,8 +97,9 @@ def _chosen_reading(digest: str) -> SheetOptions:
 
 
 def _how_read(sheet: Sheet, digest: str) -> None:
-    columns = st.columns(3)
-    columns[0].selectbox(
+    """Draw the column of the questions and, folded, what is nearly always detected rightly."""
+    column, file = st.columns([1, 2], vertical_alignment="bottom")
+    column.selectbox(
         "Questions are in",
         sheet.headings,
         index=sheet.headings.index(sheet.column),
@@ -106,8 +108,9 @@ def _how_read(sheet: Sheet, digest: str) -> None:
     )
     if sheet.format == "workbook":
         return
+    columns = file.expander("Encoding and separator", icon=":material/settings:").columns(2)
     detected = encoding_label(sheet.encoding or "")
-    columns[1].selectbox(
+    columns[0].selectbox(
         "Encoding",
         [_DETECT, *ENCODINGS],
         format_func=lambda name: f"Detected: {detected}" if name == _DETECT else encoding_label(name),
@@ -117,7 +120,7 @@ def _how_read(sheet: Sheet, digest: str) -> None:
         return
     marks = {**DELIMITERS, LINES: "none, one question per line"}
     shown = marks.get(sheet.delimiter or "", repr(sheet.delimiter))
-    columns[2].selectbox(
+    columns[1].selectbox(
         "Columns are separated by",
         [_DETECT, *marks],
         format_func=lambda mark: f"Detected: {shown}" if mark == _DETECT else marks[mark],
@@ -154,38 +157,43 @@ def _preview_row(sheet: Sheet, row: QuestionRow) -> dict[str, str]:
 
 
 def _options() -> tuple[RunOptions, LevelChoice]:
-    services = session.services()
-    columns = st.columns([3, 1, 1], vertical_alignment="bottom")
-    with columns[0]:
-        level = level_choice()
-    k = columns[1].number_input(
-        "Sources per question", 1, MAX_K, services.batch.k, key="batch_k", persist_state="session"
-    )
-    cap = None
-    if services.answering.written_by_a_model:
-        cap = columns[2].number_input(
-            "Cost cap, $",
-            min_value=0.0,
-            value=services.settings.max_cost_usd,
-            format="%g",
-            placeholder="none",
-            key="batch_cap",
+    services, cap = session.services(), None
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        k = st.number_input(
+            "Sources per question",
+            1,
+            MAX_K,
+            services.batch.k,
+            key="batch_k",
             persist_state="session",
+            width=_NUMBER_PX,
         )
+        if services.answering.written_by_a_model:
+            cap = st.number_input(
+                "Cost cap, $",
+                min_value=0.0,
+                value=services.settings.max_cost_usd,
+                format="%g",
+                placeholder="none",
+                key="batch_cap",
+                persist_state="session",
+                width=_NUMBER_PX,
+            )
+        level = level_choice()
     return RunOptions(k=k, max_cost_usd=cap), level
 
 
 def level_choice() -> LevelChoice:
     """Draw how many questions may be in flight, `auto` or a number, before a run and during it."""
     services = session.services()
-    auto, fixed = st.columns([3, 5], vertical_alignment="center")
     is_auto = services.settings.query_concurrency == "auto"
-    if auto.toggle("Automatic level", value=is_auto, key="batch_auto", persist_state="session"):
-        fixed.caption(f"Up to {services.batch.level} questions in flight now; more while the provider keeps up.")
-        return "auto"
-    configured = services.settings.query_concurrency
-    usual = _USUAL_LEVEL if configured == "auto" else min(configured, MAX_LEVEL)
-    return int(fixed.slider("Questions in flight", 1, MAX_LEVEL, usual, key="batch_level", persist_state="session"))
+    with st.container(horizontal=True, vertical_alignment="center", width=_LEVEL_PX):
+        if st.toggle("Automatic level", value=is_auto, key="batch_auto", persist_state="session"):
+            st.caption(f"Up to {services.batch.level} questions in flight now; more while the provider keeps up.")
+            return "auto"
+        configured = services.settings.query_concurrency
+        usual = _USUAL_LEVEL if configured == "auto" else min(configured, MAX_LEVEL)
+        return int(st.slider("Questions in flight", 1, MAX_LEVEL, usual, key="batch_level", persist_state="session"))
 
 
 def _takes(sheet: Sheet, options: RunOptions, level: LevelChoice) -> str:

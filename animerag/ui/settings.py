@@ -58,7 +58,7 @@ def form() -> None:
 def _draw(fields: _Fields, draw: Callable[[_Fields], Values], action: str, about: str) -> None:
     """Draw some of the settings with a button of their own, and what happens when it is pressed."""
     key, busy = f"settings_save{draw.__name__}", _running()
-    with st.form(f"{session.fresh_key(_FORM)}_{key}", border=True, enter_to_submit=False):
+    with st.form(f"{session.fresh_key(_FORM)}_{key}", border=draw is _common, enter_to_submit=False):
         wanted = draw(fields)
         pressed = st.form_submit_button(
             label(action), type="primary", icon=":material/save:", disabled=bool(busy), key=key
@@ -96,14 +96,15 @@ class _Fields:
         now: bool = getattr(self.settings, name)
         return st.toggle(SAVABLE[name], now, **self._asked(name, about))
 
-    def text(self, name: str, about: str = "") -> str | None:
+    def text(self, name: str, about: str = "", *, empty: str | None = None) -> str | None:
         now = getattr(self.settings, name)
-        value = st.text_input(SAVABLE[name], "" if now is None else str(now), **self._asked(name, about))
+        shown = "" if now is None else str(now)
+        value = st.text_input(SAVABLE[name], shown, placeholder=empty, **self._asked(name, about))
         return value.strip() or None
 
-    def number(self, name: str, about: str = "", *, whole: bool = True) -> Any:
+    def number(self, name: str, about: str = "", *, whole: bool = True, empty: str | None = None) -> Any:
         """Return a number, `auto`, None for nothing, or what was typed, for the check to name."""
-        typed = self.text(name, about)
+        typed = self.text(name, about, empty=empty)
         try:
             return typed if typed in (None, "auto") else int(typed) if whole else float(typed)
         except ValueError:
@@ -162,12 +163,12 @@ def _more(fields: _Fields) -> Values:
     with middle:
         wanted |= {
             "batch_size": fields.number("batch_size", "1 to 2048"),
-            "max_rpm": fields.number("max_rpm", "Empty: as the provider reports"),
-            "max_tpm": fields.number("max_tpm", "Empty: as the provider reports"),
+            "max_rpm": fields.number("max_rpm", "Empty: as the provider reports", empty="no limit"),
+            "max_tpm": fields.number("max_tpm", "Empty: as the provider reports", empty="no limit"),
         }
     with right:
         wanted |= {
-            "max_cost_usd": fields.number("max_cost_usd", "Empty: no cap", whole=False),
+            "max_cost_usd": fields.number("max_cost_usd", "Empty: no cap", whole=False, empty="no cap"),
             "reasoning_effort": fields.choice("reasoning_effort", _EFFORTS),
             "verbosity": fields.choice("verbosity", _VERBOSITIES),
             "answer_language": fields.text("answer_language", "`auto` is the language of the question."),

@@ -71,7 +71,9 @@ def spent(usage: Usage) -> str:
     """Say what was used, in tokens and money."""
     if not usage.tokens:
         return "no token count from the server"
-    tokens = f"{usage.input_tokens + usage.embedding_tokens:,} + {usage.output_tokens:,} tokens"
+    tokens = f"{usage.input_tokens + usage.embedding_tokens:,} tokens"
+    if usage.output_tokens:
+        tokens = f"{tokens} in, {usage.output_tokens:,} out"
     spent = f"{tokens}, cost unknown" if usage.cost_usd is None else f"{tokens}, ${usage.cost_usd:.4f}"
     return f"{spent}, estimated" if usage.estimated else spent
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from animerag.services import Services
     from animerag.storage.work_items import Backlog
 
+_NAME_PX = 120  # of a fact, beside its value on a phone too
+
 
 def provider(name: str) -> str:
     """Name a provider for people."""
@@ -50,18 +52,18 @@ def facts(heading: str, values: Mapping[str, str]) -> None:
     """Draw names and values that may hold any text."""
     st.subheader(label(heading), anchor=False)
     for name, value in values.items():
-        left, right = st.columns([1, 4])
-        left.caption(name)
-        right.text(value)
+        with st.container(horizontal=True, gap="small", key=f"system_fact_{name}"):
+            st.caption(label(name), width=_NAME_PX)
+            st.text(value, width="stretch")
 
 
 def catalogue_facts(services: Services, status: Status, trouble: str | None, index_bytes: int) -> None:
     """Draw counts, places and whether Chroma answers."""
     settings = services.settings
     size = session.runtime().call(services.library.size_bytes()) / 2**20
-    indexed = (
-        "index unknown" if status.indexed is None else f"{status.indexed:,} indexed, {status.not_indexed:,} not indexed"
-    )
+    indexed = "index unknown" if status.indexed is None else "all indexed"
+    if status.not_indexed:
+        indexed = f"{status.not_indexed:,} not indexed"
     on_disk = f" ({index_bytes / 2**20:.1f} MB)" if index_bytes else ""
     facts(
         "Catalogue",

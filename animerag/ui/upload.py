@@ -86,14 +86,14 @@ def _start(files: list[Chosen], ready: list[Chosen]) -> None:
 
 def _card(number: int, file: Chosen) -> None:
     """Draw a file: its state, what it would change or why it cannot be read, and how it is read."""
-    name, state, remove = st.columns([6, 2, 0.8], vertical_alignment="center")
-    name.markdown(f"**{label(file.source.name)}**")
-    words, colour, icon = _state(file)
-    state.badge(words, color=colour, icon=icon)
-    if remove.button("", icon=":material/close:", key=f"upload_drop_{number}", type="tertiary", help="Remove file"):
-        upload_files.chosen().remove(file)
-        upload_files.discard([file])
-        st.rerun()
+    with st.container(horizontal=True, vertical_alignment="center", key=f"upload_head_{number}"):
+        st.markdown(f"**{label(file.source.name)}**")
+        words, colour, icon = _state(file)
+        st.badge(words, color=colour, icon=icon)
+        if st.button("", icon=":material/close:", key=f"upload_drop_{number}", type="tertiary", help="Remove file"):
+            upload_files.chosen().remove(file)
+            upload_files.discard([file])
+            st.rerun()
     if file.report is not None:
         st.caption(label(changes(file.report)) + _expected(file))
     if file.trouble:

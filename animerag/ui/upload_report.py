@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from animerag.jobs.jobs import Job
 
+_COUNT_PX = 130  # two beside each other on a phone
+
 
 def ended(job: Job) -> None:
     """Draw the result of the last import, then its details."""
@@ -43,15 +45,16 @@ def ended(job: Job) -> None:
         "Skipped": report.quarantined,
         "Remaining": report.cancelled,
     }
-    for column, (name, number) in zip(st.columns(len(counts)), counts.items(), strict=True):
-        hint = "Of rows with the same ID the last one counts." if name == "Repeated" else None
-        column.metric(name, f"{number:,}", border=True, help=hint)
     left, call, uploads = report.cancelled, session.runtime().call, session.services().uploads
     if left and not call(uploads.resumable(job.id)):
         st.caption("Run the command again to import the rest.")
     elif left and st.button(f"Resume ({left:,} left)", icon=":material/resume:", key=f"upload_rest_{job.id}"):
         call(uploads.resume(job.id))
         st.rerun()
+    with st.grid("auto", min_column_width=_COUNT_PX, gap="small"):
+        for name, number in counts.items():
+            hint = "Of rows with the same ID the last one counts." if name == "Repeated" else None
+            st.metric(name, f"{number:,}", border=True, help=hint)
     notes(report, "saved row")
     skipped(report, job)
     with st.container(horizontal=True):
@@ -99,15 +102,15 @@ def skipped(report: IngestReport, job: Job | None = None) -> None:
     if job is None:
         return
     ending, text = to_correct(report.rows)
-    download, retry = st.columns([1, 3])
-    download.download_button(
-        "Download skipped rows",
-        text.encode("utf-8-sig" if ending == "csv" else "utf-8"),
-        file_name=f"skipped-rows.{ending}",
-        icon=":material/download:",
-        key=f"upload_aside_{job.id}",
-        on_click="ignore",
-    )
-    if retry.button("Try again", icon=":material/refresh:", key=f"upload_retry_{job.id}"):
-        upload_files.choose(upload_files.stored(f"skipped-rows.{ending}", memoryview(text.encode())))
-        st.rerun()
+    with st.container(horizontal=True):
+        st.download_button(
+            "Download skipped rows",
+            text.encode("utf-8-sig" if ending == "csv" else "utf-8"),
+            file_name=f"skipped-rows.{ending}",
+            icon=":material/download:",
+            key=f"upload_skipped_{job.id}",
+            on_click="ignore",
+        )
+        if st.button("Try again", icon=":material/refresh:", key=f"upload_retry_{job.id}"):
+            upload_files.choose(upload_files.stored(f"skipped-rows.{ending}", memoryview(text.encode())))
+            st.rerun()

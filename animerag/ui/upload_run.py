@@ -62,13 +62,13 @@ def _lanes(job: Job) -> None:
 
 def _level(job: Job) -> None:
     """Show what the rate limits do, and let the level be changed."""
-    words, choice = st.columns([4, 1], vertical_alignment="center")
     state = session.gate_now()
-    words.caption(label(f"Level {state.levels[Priority.INGEST]}: {state.words()}"))
-    chosen = choice.selectbox(
-        "Requests in flight", LEVELS, index=None, placeholder="change the level", key=f"upload_level_{job.id}",
-        label_visibility="collapsed",
-    )  # fmt: skip
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(label(f"Level {state.levels[Priority.INGEST]}: {state.words()}"))
+        chosen = st.selectbox(
+            "Requests in flight", LEVELS, index=None, placeholder="Change level", key=f"upload_level_{job.id}",
+            label_visibility="collapsed", width=180,
+        )  # fmt: skip
     if chosen is not None and chosen != st.session_state.get(f"upload_level_set_{job.id}"):
         session.set_import_level(chosen)
         st.session_state[f"upload_level_set_{job.id}"] = chosen
@@ -84,18 +84,15 @@ def cut_off(record: JobRecord) -> None:
         else:
             done = left.read - left.ingested - left.quarantined
             st.markdown(f"**{label(record.title)}** was interrupted: {done:,} of {left.read:,} done.")
-        resume, discard = st.columns([1, 4])
-        if left is not None and resume.button("Resume", type="primary", icon=":material/resume:", key="upload_resume"):
-            call(uploads.resume(record.id))
-            st.rerun()
-        if discard.button(
-            "Discard",
-            icon=":material/delete:",
-            key="upload_discard",
-            help="What is already saved stays in the catalogue.",
-        ):
-            call(uploads.discard(record.id))
-            st.rerun()
+        with st.container(horizontal=True):
+            icon = ":material/resume:"
+            if left is not None and st.button("Resume", type="primary", icon=icon, key="upload_resume"):
+                call(uploads.resume(record.id))
+                st.rerun()
+            hint = "What is already saved stays in the catalogue."
+            if st.button("Discard", icon=":material/delete:", key="upload_discard", help=hint):
+                call(uploads.discard(record.id))
+                st.rerun()
 
 
 def _left(record: JobRecord) -> IngestReport | None:

@@ -2,9 +2,13 @@
 
 import pytest
 
-from animerag.models.retrieval import Evidence, Source
+from animerag.models.answers import Answer, AnswerStatus, Exchange, Prompt, Timings
+from animerag.models.providers import Usage
+from animerag.models.retrieval import Evidence, Retrieval, Source
 from animerag.models.shows import Show
-from animerag.ui.ask_sources import list_as_cards, match
+from animerag.ui.ask import written_by
+from animerag.ui.ask_sources import list_as_cards, match, used_and_others
+from animerag.ui.source_dialog import spent
 from animerag.ui.text import answer_markdown
 
 LIST = """**2 shows**: mecha.
@@ -52,3 +56,53 @@ def test_only_a_citation_of_a_source_is_a_link():
 def test_a_match_is_named_in_words(evidence, words):
     show = Show(id="1", title="Planetes")
     assert match(Source(show=show, evidence=tuple(evidence), score=1.0)) == words
+
+
+def sources(*ids):
+    return tuple(Source(show=Show(id=one, title=f"Show {one}"), evidence=(), score=1.0) for one in ids)
+
+
+PROMPT = Prompt(question="q", sources=sources("1", "2"), system="s", user="u")
+
+
+def answered(text, *, citations=(), prompt=None, status=AnswerStatus.OK, **other):
+    return Answer(
+        question="q", status=status, text=text, citations=citations, prompt=prompt, model="gpt", provider="openai",
+        timings=Timings(total_s=2.0, retrieve_s=0.5), **other,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (answered("A [1].", prompt=PROMPT, citations=("1",)), "Written by gpt · "),
+        (answered("The catalogue has nothing on this."), "From your catalogue, without the language model · "),
+        (answered(None, status=AnswerStatus.ERROR, prompt=PROMPT), "Failed after 2"),
+    ],
+)
+def test_only_what_a_model_wrote_is_said_to_be_written_by_it(answer, words):
+    assert written_by(answer).replace("\\", "").startswith(words)
+
+
+def test_tokens_of_questions_and_of_answers_are_named():
+    assert spent(Usage(input_tokens=1200, output_tokens=80, cost_usd=0.5)) == "1,200 tokens in, 80 out, $0.5000"
+    assert spent(Usage(embedding_tokens=12)) == "12 tokens, cost unknown"
+
+
+@pytest.mark.parametrize(
+    ("text", "answer", "complete", "used"),
+    [
+        ("Mono [2]", None, True, [2]),  # stopped
+        ("Mono [2]", None, False, [1, 2, 3]),  # more may follow
+        ("Mon", None, True, [1, 2, 3]),
+        ("", answered("None", prompt=None), True, []),  # nothing matches: no card under that
+        ("", answered("A [3]", prompt=PROMPT, citations=("3",)), True, [3]),
+    ],
+)
+def test_sources_that_an_answer_uses_are_drawn_and_the_others_folded(text, answer, complete, used):
+    item = Exchange("q", retrieval=Retrieval(question="q", sources=sources("1", "2", "3")), text=text, answer=answer)
+
+    drawn, folded = used_and_others(item, {}, complete=complete)
+
+    assert [number for number, _ in drawn] == used
+    assert sorted(number for number, _ in drawn + folded) == [1, 2, 3]
