@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sqlalchemy.dialects.sqlite import Insert as SQLiteInsert
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+    from animerag.storage.put import Put
     from animerag.storage.word_hits import WordHit
 
     Insert = SQLiteInsert | PostgreSQLInsert
@@ -70,6 +71,9 @@ class SQLDialect(Protocol):
 
     def insert(self, table: Table) -> Insert:
         """Return an insert with `on_conflict_do_update` and `on_conflict_do_nothing`."""
+
+    async def insert_rows(self, connection: AsyncConnection, put: Put, rows: Sequence[Mapping[str, object]]) -> None:
+        """Insert rows with the same columns; the values are as the database stores them, and there is at least one."""
 
     async def insert_numbers(self, connection: AsyncConnection, table: Table, rows: Sequence[Sequence[int]]) -> None:
         """Insert rows of whole numbers, in the order of the table's columns; several thousand at once are fine."""

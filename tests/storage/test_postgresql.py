@@ -30,11 +30,12 @@ from animerag.models.shows import Show
 from animerag.storage import backup, full_text, transfer
 from animerag.storage.engines import engine_for
 from animerag.storage.library import Library, show_rows
+from animerag.storage.postgresql import array_insert, word_search
 from animerag.storage.postgresql import full_text as postgresql_words
-from animerag.storage.postgresql import word_search
 from animerag.storage.schema import uploads
 from animerag.storage.schema_version import VERSION
 from animerag.storage.spending import SpendingLedger
+from animerag.storage.sqlite import tokenizer
 from animerag.text.documents import Document
 from tests.pooler import pooling
 
@@ -163,6 +164,64 @@ async def test_the_shows_of_each_word_are_counted_through_changes_and_deletions(
         await connection.execute(text("DELETE FROM word_counts"))
         await postgresql_words.count_words(connection)
     assert await library.scalar(differing) == 0
+
+
+async def test_parts_of_texts_are_split_as_fts5_splits_whole_texts(twin):
+    texts = [
+        "Shin'ya no Café—naïve; ghosts",
+        "\u3000進撃の巨人!\xa0100% ½ \U0010fffd ...",
+        "",
+        "𝔄𝔫𝔦𝔪𝔢 e\u0301te\x1cend",
+        "a" * 500,
+    ]
+    async with twin.writing() as connection:
+        await full_text.put(
+            connection,
+            [{"rowid": n, "titles": one, "tags": "", "description": "", "pairs": ""} for n, one in enumerate(texts, 1)],
+        )
+        await connection.execute(text("CREATE VIRTUAL TABLE temp.terms USING fts5vocab('main', 'words', 'instance')"))
+        stored = (await connection.execute(text("SELECT doc, term FROM temp.terms ORDER BY doc, offset"))).all()
+    expected = [[row.term for row in stored if row.doc == number] for number in range(1, len(texts) + 1)]
+    expected[1].remove("\U0010fffd")  # which separates parts
+    for _ in range(2):  # split, and known
+        assert list(tokenizer.words_of(texts)) == expected
+
+
+async def test_many_rows_with_every_kind_of_value_are_stored_and_replaced(library, monkeypatch):
+    monkeypatch.setattr(array_insert, "_CHARACTERS", 100)
+    strange = ('a"b\\c,{}', "NULL", "", " ", "null", "\\x00", "日本\n\t")
+    rows = [
+        Show(id=str(n), title=one, tags=(one,), rating=n / 3, restricted=bool(n % 2), year=2000 + n)
+        for n, one in enumerate(strange)
+    ]
+    await put(library, *rows)
+    await put(library, replace(rows[0], title="x"), rows[1], rows[1])
+    stored = await library.shows([show.id for show in rows])
+    assert [(one.title, one.tags, one.rating, one.restricted, one.year) for one in map(stored.get, sorted(stored))] == [
+        ("x" if n == 0 else one, (one,), n / 3 or 0.0, bool(n % 2), 2000 + n) for n, one in enumerate(strange)
+    ]
+    vectors = {f"h{n}": np.frombuffer(bytes(range(n, n + 8)), "<f4") for n in range(40)}
+    await library.embeddings.save("m", vectors)
+    loaded = await library.embeddings.load("m", 2, vectors)
+    assert {key: one.tobytes() for key, one in loaded.items()} == {key: one.tobytes() for key, one in vectors.items()}
+
+
+async def test_a_connection_that_is_cut_while_words_are_copied_stores_nothing(library, postgresql_url, monkeypatch):
+    await put(library, SHOWS[0])
+    copying = postgresql_words._copy
+
+    async def cut(connection, table, lines):
+        with psycopg.connect(postgresql_url, autocommit=True) as other:
+            pid = await connection.scalar(text("SELECT pg_backend_pid()"))
+            other.execute("SELECT pg_terminate_backend(%s, 5000)", (pid,))
+        await copying(connection, table, lines)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(postgresql_words, "_copy", cut)
+        with pytest.raises(LibraryError, match="No change of this step was saved"):
+            await put(library, SHOWS[1])
+    await put(library, SHOWS[2])
+    assert sorted(await library.hashes()) == ["1", "3"]
 
 
 async def test_text_that_postgresql_refuses_and_large_numbers_are_stored(library):
@@ -357,10 +416,16 @@ async def test_a_library_of_an_earlier_version_gets_the_tables_of_a_new_one(post
             "INSERT INTO facts VALUES ('schema_version', '11'), ('library_id', 'abc'), ('asked_usd 2026-11-29', '0.25')"
         )
         connection.execute(facts)
+        connection.execute("INSERT INTO word_shows VALUES (9, 2, 'old')")
+        connection.execute("INSERT INTO word_postings VALUES ('old', 9, 2, 1, 0, 1, 0)")
+        connection.execute("INSERT INTO word_totals VALUES (1, 1, 2)")
     library = await Library.open(url)
     assert library.library_id == "abc"
     assert await SpendingLedger(library).taken_usd("day 2026-11-29") == 0.25
     assert await library.get_meta("asked_usd 2026-11-29") is None
+    async with library.writing() as connection:
+        await full_text.remove(connection, [9])
+    assert await library.scalar(text("SELECT count(*) FROM word_postings")) == 0
     await put(library, SHOWS[0])
     assert [hit.id for hit in await library.search_words("ghost", k=1)] == ["1"]
     await library.close()

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 
-from animerag.storage.postgresql import full_text, statistics
+from animerag.storage.postgresql import array_insert, full_text, statistics
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy import ColumnElement, Table
     from sqlalchemy.dialects.postgresql import Insert
     from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from animerag.storage.put import Put
 
 
 class _PostgreSQLDialect:
@@ -23,6 +25,9 @@ class _PostgreSQLDialect:
 
     def insert(self, table: Table) -> Insert:
         return insert(table)
+
+    async def insert_rows(self, connection: AsyncConnection, put: Put, rows: Sequence[Mapping[str, object]]) -> None:
+        await array_insert.insert_rows(connection, put, rows)
 
     async def insert_numbers(self, connection: AsyncConnection, table: Table, rows: Sequence[Sequence[int]]) -> None:
         if rows:

@@ -15,10 +15,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-CREATE = (
-    "CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5("
-    "titles, tags, description, pairs, tokenize='porter unicode61 remove_diacritics 2')"
-)
+TOKENIZER = "tokenize='porter unicode61 remove_diacritics 2'"
+CREATE = f"CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5(titles, tags, description, pairs, {TOKENIZER})"
 _INSERT = "INSERT INTO words (rowid, titles, tags, description, pairs) VALUES (?, ?, ?, ?, ?)"
 
 
