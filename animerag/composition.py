@@ -12,21 +12,20 @@ import ctypes
 import logging
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from animerag import logs
 from animerag.backends import open_index, open_providers
 from animerag.errors import AnimeRAGError, InvalidInputError
 from animerag.models.providers import Priority
 from animerag.rate_limits import Gate
-from animerag.rate_limits.distributed_window import WindowLimits
 from animerag.saved_settings import saved_settings
 from animerag.services import Parts, Services
 from animerag.storage.library import Library
 from animerag.storage.private_files import tighten
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Coroutine
 
     from animerag.config import Settings
     from animerag.saved_settings import ConnectionCheck
@@ -105,6 +104,8 @@ def _gate(settings: Settings, library: Library) -> Gate:
     ingest, query = settings.ingest_concurrency, settings.query_concurrency
     if settings.engine == "local":
         return Gate(ingest=ingest, query=query, max_rpm=settings.max_rpm, max_tpm=settings.max_tpm)
+    from animerag.rate_limits.distributed_window import WindowLimits
+
     limits = WindowLimits(requests=settings.max_rpm, tokens=settings.max_tpm)
     shared = library.shared_window(settings.openai_base_url or "openai", limits)
     return Gate(ingest=ingest, query=query, shared=shared)
@@ -154,14 +155,10 @@ async def _warm(services: Services) -> None:
 
     After an unclean stop, also check and repair the index.
     """
-    steps = (services.embedder.warm(), services.index.start(), services.retriever.warm())
-    for outcome in await asyncio.gather(*steps, return_exceptions=True):
-        if isinstance(outcome, AnimeRAGError):
-            log.warning("warm-up: %s", outcome)
-        elif isinstance(outcome, Exception):
-            log.error("warm-up failed", exc_info=outcome)
-    if services.index.mode == "in process":  # nothing can be repaired from here: the next start with Chroma looks
+    if services.index.mode == "in process":  # many questions need no encoder, and only a start with Chroma can repair
+        await _settled(services.retriever.table())
         return
+    await _settled(services.embedder.warm(), services.index.start(), services.retriever.warm())
     await asyncio.to_thread(services.build_all)  # now, so that no click waits for an import
     try:
         await services.maintenance.refresh_texts()
@@ -171,6 +168,15 @@ async def _warm(services: Services) -> None:
     except AnimeRAGError as error:
         log.warning("the index could not be checked after an unclean stop: %s", error)
     await services.passages.run()
+
+
+async def _settled(*steps: Coroutine[Any, Any, object]) -> None:
+    """Wait for all steps and log what fails."""
+    for outcome in await asyncio.gather(*steps, return_exceptions=True):
+        if isinstance(outcome, AnimeRAGError):
+            log.warning("warm-up: %s", outcome)
+        elif isinstance(outcome, Exception):
+            log.error("warm-up failed", exc_info=outcome)
 
 
 async def _end(task: asyncio.Task[None]) -> None:

@@ -213,6 +213,8 @@ class Settings(BaseSettings):
         An invalid saved value is left out; with `strict`, it raises SettingsError.
         """
         wanted = {name: value for name, value in saved.items() if name in SAVABLE and name not in self.fixed}
+        if not wanted and not self._saved:
+            return self
         try:
             checked = Settings(**wanted)
         except ValidationError as error:

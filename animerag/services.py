@@ -175,19 +175,23 @@ class Services:
     def batch(self) -> Batch:
         """Sheets of questions."""
         from animerag.batch.estimate import BatchCosts
-        from animerag.batch.queued import SheetQueue
         from animerag.batch.runner import Batch
         from animerag.providers.pricing import price_table
         from animerag.storage.batch_runs import Runs
 
         gate, chat = self.gate, self._parts.chat
         prices, runs = price_table(self.settings.prices), Runs(self.library)
+        queue = None
+        if self.queue is not None:
+            from animerag.batch.queued import SheetQueue
+
+            queue = SheetQueue(self.queue, runs)
         return Batch(
             self.answering,
             level=lambda: gate.level(Priority.BATCH),
             set_level=lambda choice: gate.set_level(Priority.BATCH, choice),
             runs=runs,
-            queue=None if self.queue is None else SheetQueue(self.queue, runs),
+            queue=queue,
             spending=self.spending,
             visits=self.visits,
             costs=BatchCosts(self.library, embedder=self.embedder, chat=chat, prices=prices),

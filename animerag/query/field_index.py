@@ -57,21 +57,29 @@ class FieldIndex:
                 self._tagged.setdefault(tag, []).append(show)
                 if weights.get(tag, 1.0) >= IS_FROM:
                     self._mainly.setdefault(tag, []).append(show)
-        self._titles_of = {
-            show.id: " ".join(f" {title_words(title)} |" for title in (show.title, *show.titles)) for show in best_first
-        }
         self.tags = [tag for tag, _ in counted.most_common()]
         self.has_statuses = any(show.my_status for show in self._shows.values())
         self.tag_counts: Mapping[str, int] = counted
-        self._called_similar: dict[str, list[tuple[str, int]]] = {}
-        for show in best_first:
-            for rank, item in enumerate(show.similar):
-                self._called_similar.setdefault(item.id, []).append((show.id, rank))
 
     @cached_property
     def franchises(self) -> FranchiseFacts:
         """Return the franchises and season counts of the shows."""
         return self._franchise_facts()
+
+    @cached_property
+    def _titles_of(self) -> dict[str, str]:
+        return {
+            show.id: " ".join(f" {title_words(title)} |" for title in (show.title, *show.titles))
+            for show in self._shows.values()
+        }
+
+    @cached_property
+    def _similar_to(self) -> dict[str, list[tuple[str, int]]]:
+        similar: dict[str, list[tuple[str, int]]] = {}
+        for show in self._shows.values():
+            for rank, item in enumerate(show.similar):
+                similar.setdefault(item.id, []).append((show.id, rank))
+        return similar
 
     def __len__(self) -> int:
         return len(self._shows)
@@ -186,7 +194,7 @@ class FieldIndex:
 
     def called_similar(self, show_id: str) -> Sequence[tuple[str, int]]:
         """Return the shows that name this one as similar, each with its rank among those it names."""
-        return self._called_similar.get(show_id, ())
+        return self._similar_to.get(show_id, ())
 
     def has_title(self, show_id: str, words: str) -> bool:
         """Tell whether a title of a show contains these words."""

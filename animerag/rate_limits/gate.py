@@ -26,7 +26,6 @@ from animerag.rate_limits.admission import Admission, Call
 from animerag.rate_limits.circuit_breaker import CircuitBreaker, asks_long, long_wait
 from animerag.rate_limits.concurrency import level_for
 from animerag.rate_limits.headers import AnnouncedLimits
-from animerag.rate_limits.permits import Permits
 from animerag.rate_limits.shared_limits import Models
 from animerag.rate_limits.state import GateState, state_of
 from animerag.rate_limits.token_bucket import Pace
@@ -87,6 +86,8 @@ class Gate:
             sleep=sleep,
         )
         if shared is not None:
+            from animerag.rate_limits.permits import Permits
+
             self._admission.permits = Permits(
                 shared, clock=clock, on_answer=self._admission.pump, on_failure=self._admission.fail_all
             )

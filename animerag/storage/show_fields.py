@@ -72,12 +72,23 @@ def _fields(*more: Column[int]) -> Select[Any]:
 
 
 _PAGE = 1000  # rows
+_DECODED = 200  # rows at once: half the time of one after another, and the interpreter's lock is held for milliseconds
 _JSON = ("titles", "tags", "relations", "similar", *show_details.JSON)
 
 
 def shows_of(rows: Sequence[JsonMapping]) -> list[Show]:
     """Return the shows of the rows from `load`, without their records."""
-    return [_show(row) for row in rows]
+    return [_show(row) for start in range(0, len(rows), _DECODED) for row in _decoded(rows[start : start + _DECODED])]
+
+
+def _decoded(rows: Sequence[JsonMapping]) -> list[JsonObject]:
+    """Return the rows with values in place of JSON text: each column is decoded as one document."""
+    decoded = [dict(row) for row in rows]
+    for name in _JSON:
+        values = json.loads(f"[{','.join(row[name] or 'null' for row in rows)}]")
+        for row, value in zip(decoded, values, strict=True):
+            row[name] = value
+    return decoded
 
 
 def _show(row: JsonMapping) -> Show:
@@ -85,10 +96,10 @@ def _show(row: JsonMapping) -> Show:
     return Show(
         **known,
         **show_details.from_columns(row),
-        titles=tuple(json.loads(row["titles"])),
-        tags=tuple(json.loads(row["tags"])),
-        relations=tuple(RelatedShow(**item) for item in json.loads(row["relations"])),
-        similar=tuple(RelatedShow(**item) for item in json.loads(row["similar"])),
+        titles=tuple(row["titles"]),
+        tags=tuple(row["tags"]),
+        relations=tuple(RelatedShow(**item) for item in row["relations"]),
+        similar=tuple(RelatedShow(**item) for item in row["similar"]),
     )
 
 

@@ -187,6 +187,16 @@ def test_info_loads_nothing_heavy(filled, settings, chroma_index_url):
     assert ended.stdout.endswith("[]\n")
 
 
+def test_a_library_in_sqlite_loads_nothing_of_postgresql():
+    others = ("sqlalchemy.dialects.postgresql", "psycopg", "animerag.rate_limits.permits")
+    program = (
+        "import sys, animerag.composition, animerag.storage.sqlite.engine as _;"
+        f"print([n for n in {others} if n in sys.modules])"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ended.stdout == "[]\n"
+
+
 def test_an_invalid_setting_exits_with_2_and_its_name(run, monkeypatch):
     monkeypatch.setenv("ANIMERAG_BATCH_SIZE", "many")
     status, _, err = run("info")

@@ -19,8 +19,8 @@ from animerag.storage import facts, migrations
 from animerag.storage.integrity import Integrity, VectorKey, is_sound
 from animerag.storage.postgresql import full_text, rate_limits
 from animerag.storage.postgresql.rate_limits import SharedWindow
+from animerag.storage.schema import JOBS_RUNNING, jobs_running_key, metadata, vectors
 from animerag.storage.schema import facts as facts_table
-from animerag.storage.schema import metadata, vectors
 from animerag.storage.schema_version import VERSION
 from animerag.storage.serialization import to_json
 
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
     from animerag.rate_limits.distributed_window import DistributedWindow, WindowLimits
     from animerag.storage.locks import Locks
+
+jobs_running_key.dialect_options["postgresql"]["where"] = text(JOBS_RUNNING)
 
 _SCHEMA = "schema_version"  # metadata that SQLite stores in its header
 _WRITERS = 0x616E6901  # the first half of the write lock's number; the other half comes from the schema's name
