@@ -14,7 +14,7 @@ from animerag.discovery.ranked_parts import ranked_parts, total_episodes
 from animerag.discovery.recommendations import recommend, weighs_likeness
 from animerag.discovery.similarity import similar
 from animerag.discovery.skipping import skipping
-from animerag.discovery.watch_time import watch_time
+from animerag.discovery.watch_time import time_of_shows, watch_time
 from animerag.models.filters import Filters
 from animerag.models.retrieval import FactAnswer
 from animerag.query.execution import carry_out, decisive_fields, span_of, value_of, without_each
@@ -96,6 +96,9 @@ def answer(plan: Plan, collection: Collection, filters: Filters = Filters()) -> 
         return verdict_answer(plan, table, japanese=japanese) if plan.condition != EVERYTHING else None
     if plan.intent == "superlative" and plan.group:
         return best_of_each(plan, table, filters, japanese=japanese)
+    if plan.intent == "stats" and plan.measure == "sum" and plan.field in ("duration", "my_time") and not plan.group:
+        time = time_of_shows(plan, collection, filters)
+        return _partly(time, plan, collection) if plan.ignored else time
     if plan.intent == "stats":
         measured = measure(plan, table, filters, japanese=japanese)
         return _partly(measured, plan, collection) if measured and plan.ignored else measured

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from animerag.discovery.collection import listed
 from animerag.discovery.recommendations import EPISODE_MIN, FILM_MIN
 from animerag.models.retrieval import FactAnswer
+from animerag.query.execution import labels_of, selected
+from animerag.text.counting import counted as counted_shows
 
 if TYPE_CHECKING:
     from animerag.discovery.collection import Collection
+    from animerag.models.filters import Filters
     from animerag.models.shows import Show
     from animerag.query.plan import Plan
 
@@ -52,6 +56,37 @@ def watch_time(plan: Plan, collection: Collection) -> FactAnswer:
         heading=heading,
         remarks=tuple(_remarks(shows, counted, assumed, collection)) if counted else (),
     )
+
+
+def time_of_shows(plan: Plan, collection: Collection, filters: Filters) -> FactAnswer:
+    """Return the minutes of all shows that meet a plan, or of the episodes watched where it asks for time spent."""
+    spent = plan.field == "my_time"
+    shows = selected(plan, collection.table, filters)[0]
+    if spent:
+        shows = [replace(show, episodes=seen) for show in shows if (seen := _watched(show))]
+    counted = [show for show in shows if show.episodes or show.type == "movie"]
+    minutes = sum(_minutes(show) for show in counted)
+    labels = labels_of(plan.condition, collection.table, japanese=collection.japanese)
+    of = f" ({', '.join(labels)})" if labels else ""
+    time, number = spelt(minutes, japanese=collection.japanese), counted_shows(len(counted), "show")
+    take = "takes" if len(counted) == 1 else "take"
+    english = f"You have spent {time} on {number}{of}." if spent else f"{number.capitalize()}{of} {take} {time}."
+    return FactAnswer(
+        kind="text",
+        intent="stats",
+        total=len(counted),
+        value=minutes,
+        conditions=tuple(plan.conditions()),
+        labels=labels,
+        complete=len(counted) == len(shows) and all(show.duration for show in counted),
+        heading=collection.say(english, f"{len(counted):,}作品{of}で{time}。"),
+        remarks=tuple(_remarks(shows, counted, [show for show in counted if not show.duration], collection)),
+    )
+
+
+def _watched(show: Show) -> int:
+    """Return how many episodes of a show its owner has watched; of a finished one all, where none is noted."""
+    return show.episodes_watched or (show.episodes or 1 if show.my_status == "completed" else 0)
 
 
 def spelt(minutes: int, *, japanese: bool = False) -> str:
@@ -97,6 +132,6 @@ def _remarks(shows: list[Show], counted: list[Show], assumed: list[Show], collec
             )
         )
     if missing := len(shows) - len(counted):
-        were = "1 part without an episode count is" if missing == 1 else f"{missing} parts without an episode count are"
+        were = "1 show without an episode count is" if missing == 1 else f"{missing} shows without an episode count are"
         remarks.append(collection.say(f"{were} not included.", f"話数の記録がない{missing}作品は含みません。"))
     return remarks

@@ -262,7 +262,7 @@ def decisive_fields(plan: Plan) -> Iterable[str]:
     fields = (
         test.field
         for test in comparisons(plan.condition)
-        if test.field not in ("tag", "title", "my_status", "suitable", "relation")
+        if test.field not in ("tag", "title", "my_status", "my_score", "suitable", "relation")
     )
     return dict.fromkeys(fields)
 

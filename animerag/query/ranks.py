@@ -71,6 +71,11 @@ _TOGETHER = re.compile(
 _WATCH_TIME = re.compile(
     r"\bhow (?:long|much time|many (?:hours|days))\b.{0,90}\b(?:take|need(?:ed)?|spend)\b|\bhow (?:long|much time)\b.{0,20}\bto (?:watch|finish|binge|see|get through|complete)\b|\bhow many (?:hours|days)\b|\b(?:total|whole|full|overall) (?:run ?time|running time|length)\b|\bwatch(?:ing)? time\b|\btime to (?:watch|finish|binge|get through)\b|何時間|どのくらいで見"
 )
+_TIME_SPENT = re.compile(
+    r"\bhow (?:much time|many hours|many days|long) (?:have|did) i (?:\w+ )?(?:spent|spend|watch|watched|put)\b"
+)
+_ASKS_FOR_TIME = r"\b(?:how|long|much|time|many|hours|days|takes?|needed|spend|spent|total|whole|full|overall|run ?time|running time|length)\b|何時間"
+_REMAINING = re.compile(r"\b(?:left|remaining)\b")
 _WHOLE = re.compile(r"\b(?:all|everything|whole|entire|franchise|every)\b|全部|すべて|全シリーズ")
 _MEASURES = re.compile(
     r"averages?|avg|means?|typical|durchschnitt\w*|medians?|totals?|sum|altogether|combined|together|percent\w*|share|fraction"
@@ -86,9 +91,12 @@ _BARE_TOP = re.compile(r"\btop\b|トップ")
 
 def read_orders(reading: Question, names: int, reference: str | int = "") -> Slots:
     """Read a measure, what is compared, a field or a rank; `names` is how many shows the question names."""
+    of_one = reference == "it" or isinstance(reference, int)
+    if not names and not of_one and _times_shows(reading):
+        return {"measure": "sum", "field": "duration"}
     if not names and (measured := _read_measure(reading)):
         return measured
-    if (names or reference == "it" or isinstance(reference, int)) and reading.take(_WATCH_TIME, "measure"):
+    if (names or of_one) and reading.take(_WATCH_TIME, "measure"):
         return {"measure": "sum", "field": "duration", **({"franchise": True} if _WHOLE.search(reading.text) else {})}
     of_those = reference == "those" and not differs(reading.text)
     of_few = (of_those and _WHICH_ONE.search(reading.text)) or (names == 0 and _OF_FEW.search(reading.text))
@@ -102,7 +110,7 @@ def read_orders(reading: Question, names: int, reference: str | int = "") -> Slo
             return compared
         fields = read_fields(reading)
         return _asked(fields) | _summed(reading, fields)
-    about_one = names or reference == "it" or isinstance(reference, int)
+    about_one = names or of_one
     if about_one and (fields := read_fields(reading)):
         return _asked(fields) | _summed(reading, fields)
     if names or (reference and (has_cue("similar", reading.text) or differs(reading.text))):
@@ -113,6 +121,19 @@ def read_orders(reading: Question, names: int, reference: str | int = "") -> Slo
         )
         return {"relative": relative} if relative else {}
     return _read_rank(reading)
+
+
+def _times_shows(reading: Question) -> bool:
+    """Tell whether a question asks how long a set of shows takes, and claim what asks it."""
+    match = _WATCH_TIME.search(reading.text) or _TIME_SPENT.search(reading.text)
+    if match is None or _EACH.search(reading.text):
+        return False
+    for word in re.finditer(_ASKS_FOR_TIME, match.group()):
+        start, end = match.start() + word.start(), match.start() + word.end()
+        if reading.rest[start:end] == word.group():
+            reading.claim(start, end, "measure")
+    reading.take(_REMAINING, "measure")
+    return True
 
 
 def _summed(reading: Question, fields: tuple[str, ...]) -> Slots:

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from animerag.query.grammar import SHOW, SUITABLE, Named, Question, condition_of, leftovers, moods_of, read_phrases
 from animerag.query.intents import Likely, carrying_words, has_cue
 from animerag.query.lexicon import Gazetteer, Unapplied, lexicon
+from animerag.query.own_list import own_list, own_scores
 from animerag.query.parts import read_season_counts
 from animerag.query.plan import EVERYTHING, And, Not, Or, Plan, Predicate, both, either, negated, parts_of
 from animerag.query.ranks import read_orders
 from animerag.query.recognition import recognise, uses_field
 from animerag.query.slots import (
     missing_topics,
-    own_list,
-    own_scores,
     read_slots,
     relative_conditions,
     time_budget,
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from animerag.query.plan import Condition, Intent
 
 _PLACEHOLDERS = "XYZ"
+OF_ALL_WATCHED = ("my_progress", "my_time")  # measures of whatever has been watched, finished or not
 _SEARCHING = ("list", "recommend", "lookup")  # intents for which words that are no condition are searched for
 _OF_A_SHOW = ("field", "compare", "similar", "next", "watch_order", "seasons", "unsupported")
 _OF_THE_WHOLE = ("list", "count", "superlative", "stats", "help", "my_list", "recommend")
@@ -116,7 +116,7 @@ def read(question: str, names: Sequence[Named], vocabulary: Gazetteer, today: in
         slots.setdefault("measure", "count")
         slots["group"] = slots.get("group") or "each"
         intent = "stats"
-    if intent in ("my_list", "field") and mine:
+    if intent in ("my_list", "field", "stats", "list") and mine and slots.get("field") not in OF_ALL_WATCHED:
         condition = both(condition, *mine)
     return Reading(
         question=reading,

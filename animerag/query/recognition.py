@@ -5,13 +5,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from animerag.query.grammar import SHOW, SUITABLE, leftovers
 from animerag.query.intents import carrying_words, has_cue
 from animerag.query.lexicon import Mood
+from animerag.query.own_list import FAVOURITES, asks_for_own_scores, measured_of_list
 from animerag.query.parts import asks_whether_first
-from animerag.query.plan import EVERYTHING, comparisons, parts_of
+from animerag.query.plan import EVERYTHING, Order, comparisons, parts_of
 from animerag.query.slots import YES_NO
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ _ALONE = 1  # words beside a title that is asked about by itself
 _ORDERLY = re.compile(
     r"\b(?:watch(?:ing)?|viewing|chronological|release|correct|right|best|what|which) order\b|\border (?:do|should|to watch|of watching)\b|\bwhere (?:do|should|to) (?:i )?(?:start|begin)\b|見る順|視聴順|どれから"
 )
+_WHICH_PARTS = re.compile(r"^(?:and )?(?:what|which|how many|how much|list|show|everything|anything)\b|どれ|何が")
 _SKIP = re.compile(r"\bskip(?:pable)?\b|飛ばし")
 _NEEDED = re.compile(r"\b(?:need|have) to (?:watch|see)\b|^do (?:i|we) (?:really )?need\b")
 _STORY = re.compile(r"\b(?:chronological(?:ly)?|story|timeline|in-universe)\b|時系列|物語の順")
@@ -120,19 +123,30 @@ def recognise(
     if _LACKING.search(text) and not uses_field(condition, "missing_episodes"):
         slots["field"] = "missing"
         return "seasons", True
+    if named and str(slots.get("field") or "").startswith("my_"):
+        return "field", True
     franchise = _of_franchise(names, condition, slots, text)
     if franchise is not None:
         return franchise, True
-    if named and str(slots.get("field") or "").startswith("my_"):
-        return "field", True
     if named and mine and not slots.get("relative_shows"):
+        if slots.get("field") == "episodes":
+            slots["field"] = "my_progress"
+            return "field", True
+        if _WHICH_PARTS.search(text):
+            slots["franchise"] = True
+            return "list", True
         slots["yes_no"] = True
         if mine == [EVERYTHING]:
             slots["field"] = "my_status"
         return "field", True
-    own_order = slots.get("order") is not None and slots["order"].field in ("my_score", "difference")
+    if mine and FAVOURITES.search(text):
+        slots.setdefault("order", Order(field="my_score"))
+    order = slots.get("order")
+    if order is not None and order.field == "rating" and mine and asks_for_own_scores(text):
+        order = slots["order"] = replace(order, field="my_score")
+    own_order = order is not None and order.field in ("my_score", "difference")
     if slots.get("measure") and mine:
-        slots["field"] = "my_score"
+        slots["field"] = measured_of_list(text, slots, mine)
         return "stats", True
     if own_order:
         return "my_list", True

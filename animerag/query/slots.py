@@ -7,10 +7,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from animerag.query.cue_tables import pattern_of
 from animerag.query.grammar import SHOW
 from animerag.query.lexicon import lexicon, missing_patterns
-from animerag.query.plan import EVERYTHING, LAST, Of, Predicate, either
+from animerag.query.plan import LAST, Of, Predicate
 from animerag.query.references import read_reference
 
 if TYPE_CHECKING:
@@ -108,9 +107,6 @@ _MINUTES = re.compile(
 _FINISHES = re.compile(r"\b(?:finish|binge|complete|watch all|get through|whole|through)\b")
 _IS_THERE = re.compile(r"^(?:is|are) there\b")
 YES_NO = re.compile(r"^(?:is|are|was|were|does|do|did|has|have)\b")
-_SCORED = re.compile(
-    r"\b(?:i(?: have|.ve)?|did i|have i) (?:rated?|scored?|gave|give|given|voted)\b(?: it| them| an?)?\s*(?P<cmp>above|over|more than|at least|below|under|less than|at most|exactly)?\s*(?P<n>\d+(?:\.\d+)?|one|two|three|four|five|six|seven|eight|nine|ten)\b(?:\s*(?:or|and) (?P<post>more|higher|above|better|less|lower|below))?"
-)
 
 
 def missing_topics(reading: Question, vocabulary: Gazetteer) -> tuple[str, ...]:
@@ -188,28 +184,3 @@ def relative_conditions(reading: Question, names: Sequence[Named], slots: Slots)
     if found:
         slots["relative_shows"] = True
     return found
-
-
-def own_scores(reading: Question) -> list[Condition]:
-    """Read a bound on one's own score: "what did I rate above 8"."""
-    match = reading.take(_SCORED, "my list")
-    if match is None:
-        return []
-    number = float(lexicon()["numbers"].get(match["n"], 0) or match["n"])
-    after = ">=" if match["post"] in ("more", "higher", "above", "better") else "<=" if match["post"] else ""
-    before = {"above": ">", "over": ">", "more than": ">", "at least": ">=", "at most": "<="}
-    before |= {"below": "<", "under": "<", "less than": "<"}
-    operator: Operator = after or before.get(match["cmp"] or "", "=")  # type: ignore[assignment]
-    return [Predicate("my_score", operator, int(number) if number.is_integer() else number)]
-
-
-def own_list(reading: Question) -> list[Condition]:
-    """Return the conditions on one's own list that a question has; one that holds for all where it only names it."""
-    for statuses, patterns in lexicon()["my_status"].items():
-        if reading.take(pattern_of(tuple(patterns)), "my list"):
-            return (
-                [either(*(Predicate("my_status", "=", one) for one in statuses.split("|")))]
-                if statuses
-                else [EVERYTHING]
-            )
-    return []

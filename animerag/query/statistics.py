@@ -50,6 +50,8 @@ _NAMES = {
     "votes": "votes",
     "duration": "minutes an episode",
     "year": "year",
+    "my_score": "of your scores",
+    "my_progress": "episodes watched",
     "missing_episodes": "missing episodes",
     "owned_episodes": "episodes on disk",
     "file_size": "bytes on disk",
@@ -79,6 +81,8 @@ def measure(plan: Plan, table: FieldIndex, filters: Filters, *, japanese: bool) 
             groups[name].append(show)
     if plan.measure == "distinct":
         return _distinct(plan, groups, labels, japanese=japanese)
+    if plan.measure in _MEASURES:
+        groups = {name: [one for one in group if value_of(one, field) is not None] for name, group in groups.items()}
     measured = {name: _measured(plan, field, group) for name, group in groups.items()}
     known = {name: number for name, number in measured.items() if number is not None}
     if plan.group in ("tag", "franchise", "studio") and plan.measure in ("average", "median"):
@@ -250,7 +254,7 @@ def _row(plan: Plan, field: str, name: str, value: float, shows: int, *, japanes
     counted = f"{shows:,}作品" if japanese else "1 show" if shows == 1 else f"{shows:,} shows"
     if plan.measure == "count":
         return f"{name}: {counted}"
-    unit = "" if field in ("rating", "year") or japanese else f" {_NAMES.get(field, field)}"
+    unit = "" if field in ("rating", "year", "my_score") or japanese else f" {_NAMES.get(field, field)}"
     return f"{name}: {_figure(field, value)}{unit} ({counted})"
 
 

@@ -5,7 +5,7 @@ import pytest
 from animerag.discovery.answers import answer
 from animerag.discovery.watch_time import spelt
 from animerag.models.shows import Show
-from animerag.query.plan import Plan
+from animerag.query.plan import EVERYTHING, Plan, Predicate
 from tests.discovery.shows import collection
 
 TIMED = Show(id="timed", title="Timed", type="tv", episodes=10, duration=50)
@@ -26,7 +26,7 @@ def asked(*shows, whole=False, among=ALL):
         (["film"], 100, False, "**Film** takes 100 minutes: film.", "100 minutes for a film assumed."),
         (["timed", "film"], 600, False, "**Timed** and **Film** take about 10 hours together.", "For 1 of them"),
         (["bare"], None, False, "The catalogue does not say how many episodes **Bare** has.", ""),
-        (["timed", "bare"], 500, False, "**Timed** and **Bare** take", "1 part without an episode count"),
+        (["timed", "bare"], 500, False, "**Timed** and **Bare** take", "1 show without an episode count"),
     ],
 )
 def test_the_time_of_shows(shows, minutes, complete, heading, remark):
@@ -52,3 +52,26 @@ def test_the_whole_franchise_is_added_up():
 )
 def test_a_time_is_spelt_as_people_say_it(minutes, words):
     assert spelt(minutes) == words
+
+
+LISTED = collection(
+    [
+        Show(id="seen", title="Seen", type="tv", episodes=10, duration=30, my_status="completed"),
+        Show(id="begun", title="Begun", type="tv", episodes=20, duration=30, my_status="watching", episodes_watched=4),
+        Show(id="new", title="New", type="movie", duration=90),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("field", "condition", "minutes", "heading"),
+    [
+        ("my_time", EVERYTHING, 420, "You have spent about 7 hours on 2 shows."),
+        ("duration", EVERYTHING, 990, "3 shows take about 16 hours."),
+        ("duration", Predicate("type", "=", "movie"), 90, "1 show (movies) takes 90 minutes."),
+    ],
+)
+def test_the_time_of_a_set_of_shows(field, condition, minutes, heading):
+    fact = answer(Plan(intent="stats", measure="sum", field=field, condition=condition), LISTED)
+
+    assert (fact.value, fact.heading, fact.complete) == (minutes, heading, True)

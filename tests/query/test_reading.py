@@ -16,6 +16,8 @@ from animerag.query.reader import placed_words, plan_of, read
 from animerag.query.rendering import phrase, render
 
 TAGS = ("comedy", "romance", "horror", "isekai", "mecha", "harem", "ecchi", "gore", "drama", "mystery", "sports")
+WATCHED, DROPPED = Predicate("my_status", "=", "completed"), Predicate("my_status", "=", "dropped")
+UNWATCHED = Or((Predicate("my_status", "=", "none"), Predicate("my_status", "=", "plan_to_watch")))
 LEAST_FIRST = Order(field="votes", descending=False)
 WORDS = vocabulary((*TAGS, "kids", "manga", "light novel", "original work", "slice of life", "iyashikei", "shounen"))
 
@@ -496,6 +498,19 @@ def test_every_word_ends_in_one_place(question):
         ("the year Dawn aired", "Dawn", "field", {"field": "year"}),
         ("does Dawn have any spin-offs", "Dawn", "list", {"field": "side", "franchise": True}),
         ("how many side stories does Dawn have", "Dawn", "count", {"field": "side", "franchise": True}),
+        ("did I like Dawn", "Dawn", "field", {"field": "my_score"}),
+        ("what is left to watch of Dawn", "Dawn", "list", {"franchise": True, "condition": UNWATCHED}),
+        ("what did I rate highest", None, "my_list", {"order": Order(field="my_score")}),
+        ("my favourite comedy", None, "my_list", {"order": Order(field="my_score")}),
+        ("which of my 10s is the oldest", None, "my_list", {"condition": Predicate("my_score", "=", 10)}),
+        ("what's my average score", None, "stats", {"measure": "average", "field": "my_score"}),
+        ("what genre do I rate best", None, "stats", {"group": "tag", "field": "my_score"}),
+        ("how many episodes have I watched in total", None, "stats", {"field": "my_progress", "condition": EVERYTHING}),
+        ("how much time have I spent watching anime", None, "stats", {"field": "my_time", "condition": EVERYTHING}),
+        ("how many hours are left in my backlog", None, "stats", {"field": "duration", "condition": UNWATCHED}),
+        ("what share of my collection have I watched", None, "stats", {"measure": "share", "condition": WATCHED}),
+        ("which tag is most common among my dropped shows", None, "stats", {"condition": DROPPED}),
+        ("dropped shows that others love", None, "my_list", {"order": Order(field="rating"), "condition": DROPPED}),
         ("is there a §3 of Dawn", "Dawn", "seasons", {"number": 3, "yes_no": True}),
         ("do I have the §2 of Dawn", "Dawn", "seasons", {"number": 2}),
         ("is Dawn worth watching", "Dawn", "field", {"field": "rating"}),

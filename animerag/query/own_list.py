@@ -1,0 +1,74 @@
+"""What a question asks of its owner's list: a status, one's own scores, how much one has watched. Pure."""
+
+# ruff: noqa: E501 - patterns read better whole
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from animerag.query.cue_tables import pattern_of
+from animerag.query.lexicon import lexicon
+from animerag.query.plan import EVERYTHING, Predicate, comparisons, either
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from animerag.query.grammar import Question, Slots
+    from animerag.query.plan import Condition, Operator
+
+_SCORED = re.compile(
+    r"\b(?:i(?: have|.ve)?|did i|have i) (?:rated?|scored?|gave|give|given|voted)\b(?: it| them| an?)?\s*(?P<cmp>above|over|more than|at least|below|under|less than|at most|exactly)?\s*(?P<n>\d+(?:\.\d+)?|one|two|three|four|five|six|seven|eight|nine|ten)\b(?:\s*(?:or|and) (?P<post>more|higher|above|better|less|lower|below))?"
+)
+_MY_TENS = re.compile(r"\bmy (?P<n>10|[1-9])s\b")
+_OWN_SCORE = re.compile(
+    r"\bmy (?:own |average |mean |median |overall |usual )*(?:scores?|ratings?)\b|\b(?:i|did i|have i|do i)(?: have)? (?:rated?|scored?|gave|give|like[sd]?|love[sd]?|enjoy(?:ed)?|hate[sd]?)\b|自分の評価"
+)
+FAVOURITES = re.compile(r"\bmy (?:own |all[- ]time |absolute |personal )?favou?rites?\b|お気に入り")
+_UNSCORED = ("count", "share", "distinct")  # measures of shows rather than of a field
+
+
+def own_scores(reading: Question) -> list[Condition]:
+    """Read a bound on one's own score: "what did I rate above 8"."""
+    if tens := reading.take(_MY_TENS, "my list"):
+        return [Predicate("my_score", "=", int(tens["n"]))]
+    match = reading.take(_SCORED, "my list")
+    if match is None:
+        return []
+    number = float(lexicon()["numbers"].get(match["n"], 0) or match["n"])
+    after = ">=" if match["post"] in ("more", "higher", "above", "better") else "<=" if match["post"] else ""
+    before = {"above": ">", "over": ">", "more than": ">", "at least": ">=", "at most": "<="}
+    before |= {"below": "<", "under": "<", "less than": "<"}
+    operator: Operator = after or before.get(match["cmp"] or "", "=")  # type: ignore[assignment]
+    return [Predicate("my_score", operator, int(number) if number.is_integer() else number)]
+
+
+def own_list(reading: Question) -> list[Condition]:
+    """Return the conditions on one's own list that a question has; one that holds for all where it only names it."""
+    for statuses, patterns in lexicon()["my_status"].items():
+        if reading.take(pattern_of(tuple(patterns)), "my list"):
+            return (
+                [either(*(Predicate("my_status", "=", one) for one in statuses.split("|")))]
+                if statuses
+                else [EVERYTHING]
+            )
+    return []
+
+
+def measured_of_list(text: str, slots: Slots, mine: Sequence[Condition]) -> str:
+    """Return the field that a measure of one's own list is about; "" where shows are counted.
+
+    What one has watched is counted in episodes watched and in the time that they took.
+    """
+    if slots["measure"] in _UNSCORED:
+        return ""
+    if _OWN_SCORE.search(text):
+        return "my_score"
+    field = str(slots.get("field") or "")
+    watched = all(test.field == "my_status" and test.value == "completed" for one in mine for test in comparisons(one))
+    return {"episodes": "my_progress", "duration": "my_time"}.get(field, field) if watched else field
+
+
+def asks_for_own_scores(text: str) -> bool:
+    """Tell whether a question is about the scores that its owner gave: "what did I rate highest"."""
+    return bool(_OWN_SCORE.search(text))
