@@ -151,7 +151,7 @@ def _few_heaps() -> None:
 
 
 async def _warm(services: Services) -> None:
-    """Load what the first question needs; a failure is raised again, with its reason, where the part is needed.
+    """Load what the first question needs; a failure is raised again, with its reason, when the part is needed.
 
     After an unclean stop, also check and repair the index.
     """
@@ -159,7 +159,7 @@ async def _warm(services: Services) -> None:
         await _settled(services.retriever.table())
         return
     await _settled(services.embedder.warm(), services.index.start(), services.retriever.warm())
-    await asyncio.to_thread(services.build_all)  # now, so that no click waits for an import
+    await asyncio.to_thread(services.build_all)  # imported now, so that no click has to wait for it
     try:
         await services.maintenance.refresh_texts()
         await services.maintenance.start_after_unclean_stop(services.jobs)
@@ -185,7 +185,7 @@ async def _end(task: asyncio.Task[None]) -> None:
 
 
 async def _mark_interrupted(library: Library, locks: Locks) -> bool:
-    """Record the end of jobs whose process has ended, and tell whether there were any."""
+    """Record the end of jobs whose process has ended, and return whether there were any."""
     running = await library.journal.jobs(state="running", limit=1000)
     leases = {job.lease for job in running}
     dead = [lease for lease in leases if await asyncio.to_thread(locks.is_free, lease)]

@@ -99,15 +99,15 @@ class Settings(BaseSettings):
     api: Literal["auto", "responses", "chat"] = "auto"
     reasoning_effort: str = "low"  # the facts are in the sources; long reasoning only delays the first word
     verbosity: str = "low"
-    answer_language: str = Field("auto", max_length=40)  # of answers by a model; `auto`: the question's
+    answer_language: str = Field("auto", max_length=40)  # language of a model's answers; `auto`: that of the question
     sources: int = Field(8, ge=1, le=50)  # shows per answer
-    fold_synopsis: bool = False  # on a show's page, until the show was begun
+    fold_synopsis: bool = False  # on a show's page, until you have started the show
     show_restricted: bool = False  # in recommendations and on Home; lists and searches always include them
     early_start: bool = False  # if a question names one show, answer from it without waiting for the searches
     data_dir: Path = Field(default_factory=_default_data_dir)
-    database_url: SecretStr | None = None  # PostgreSQL has the password in it
+    database_url: SecretStr | None = None  # secret because a PostgreSQL URL may contain the password
     titles_in_memory: int = Field(100_000, ge=0)  # shows; above that, titles are looked up in the database
-    shoko_key: SecretStr | None = None  # of a user of Shoko Server, for `animerag sync shoko`
+    shoko_key: SecretStr | None = None  # a user's key for Shoko Server, for `animerag sync shoko`
     covers: Path | None = None  # a folder of covers, or of Shoko's images, besides `covers` in the data directory
     chroma_url: str | None = None
     chroma_api_key: SecretStr | None = None
@@ -125,7 +125,7 @@ class Settings(BaseSettings):
     api_token: SecretStr | None = None  # opens /mcp, /v1 and /api on the app's port
     otlp_endpoint: str | None = None
     debug: bool = False
-    demo: bool = False  # for public hosting: the sample alone, read-only, without a provider
+    demo: bool = False  # for public hosting: only the sample, read-only, without a provider
     _saved: frozenset[str] = PrivateAttr(frozenset())
 
     @field_validator("data_dir", "covers")
@@ -189,7 +189,7 @@ class Settings(BaseSettings):
 
     @property
     def fixed(self) -> frozenset[str]:
-        """Return the settings that an option, the environment or `.env` sets; saved ones are not included."""
+        """Return the settings that an option, the environment or `.env` sets, without saved ones."""
         return frozenset(self.model_fields_set) - self._saved
 
     @property
@@ -231,7 +231,7 @@ class Settings(BaseSettings):
 
     @property
     def database(self) -> Path | str:
-        """Return where the library is: a SQLite file, or the URL of PostgreSQL, with its password."""
+        """Return the place of the library: a SQLite file, or the URL of PostgreSQL, with its password."""
         if self.database_url is None:
             return self.data_dir / "library.db"
         url = self.database_url.get_secret_value()
@@ -241,7 +241,7 @@ class Settings(BaseSettings):
 
     @property
     def database_path(self) -> Path | None:
-        """Return the SQLite file; None where the library is in PostgreSQL."""
+        """Return the SQLite file; None if the library is in PostgreSQL."""
         return self.database if isinstance(self.database, Path) else None
 
 
@@ -260,7 +260,7 @@ def load_settings(**options: Any) -> Settings:
 
 
 def _as_demo(settings: Settings) -> Settings:
-    """Separate a demo from the owner's catalogue and key: it has its own data and uses no provider."""
+    """Separate a demo from the owner's catalogue and key: give it its own data and no provider."""
     own = {"data_dir": settings.data_dir / "demo", "database_url": None, "engine": "local"}
     closed = {"covers": None, "api_token": None}
     local = {"embedding_provider": "local", "chat_provider": "local", "openai_api_key": None, "openai_base_url": None}

@@ -103,7 +103,7 @@ class Runtime:
             future.cancel()
 
     async def result(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine on this loop and await it on another one; who cancels the wait cancels the work.
+        """Run a coroutine on this loop and await it on another one; cancelling the wait cancels the work.
 
         Raises what the coroutine raises, RuntimeClosedError, and RuntimeError from the loop's own thread.
         """
@@ -113,7 +113,7 @@ class Runtime:
             return await asyncio.wrap_future(future)
 
     async def events(self, events: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
-        """Yield on another loop what an async generator of this loop yields; closing this closes that.
+        """Yield on another loop what an async generator of this loop yields; closing this generator closes that one.
 
         Raises what the generator raises, RuntimeClosedError, and RuntimeError from the loop's own thread.
         """
@@ -163,7 +163,7 @@ class Runtime:
 
     @contextlib.contextmanager
     def _closed_as_error(self) -> Iterator[None]:
-        """Tell work that ended with the loop from work that its caller cancelled."""
+        """Distinguish work that ended with the loop from work that its caller cancelled."""
         try:
             yield
         except asyncio.CancelledError:

@@ -28,7 +28,7 @@ LOG, TRACES = "animerag.log", "trace.json"
 _LOGGERS = ("animerag", "asyncio")
 _BYTES, _KEPT = 1_000_000, 3  # of a file, and the number of earlier files
 _TRACE_BYTES = 10_000_000
-_LONGEST = 300  # characters of a message: long enough for our sentences, too short for a document
+_LONGEST = 300  # maximum characters of a message: enough for this package's sentences, too few for a document
 _SLOW_S = 0.05  # long enough for a page to feel slow
 _KEY = re.compile(r"\b(?:sk|pk|ck|key)-[\w-]{6,}", re.IGNORECASE)
 
@@ -89,7 +89,7 @@ class RedactingFormatter(logging.Formatter):
         return _KEY.sub("[key]", text)
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the library's name
-        """Return the line with its message cut to the length of our longest sentences."""
+        """Return the line with its message cut to the length of the package's longest sentences."""
         line = " ".join(record.message.split())
         record.message = line if len(line) <= _LONGEST else f"{line[:_LONGEST]} …"
         return str(super().formatMessage(record))
@@ -145,7 +145,7 @@ class _TraceFile:
         self._traces = 0
 
     def add(self, trace: Trace) -> None:
-        """Write a trace and its spans, each lane in a row of its own."""
+        """Write a trace and its spans, each lane in its own row."""
         self._traces += 1
         row, wall_s = self._traces * 1000, time.time() - time.perf_counter()
         start_s, end_s = min(one.start_s for one in trace.spans), max(one.end_s for one in trace.spans)

@@ -46,7 +46,7 @@ class Embedder(Protocol):
     model: str
 
     async def dimensions(self) -> int:
-        """Return the number of dimensions; the provider is asked once where no table knows it."""
+        """Return the number of dimensions; the provider is asked once if no table has it."""
         ...
 
     async def embed(self, texts: Sequence[str], *, priority: Priority) -> Embedding:
@@ -138,7 +138,7 @@ class VectorIndex(Protocol):
         ...
 
     async def ensure(self, spec: CollectionSpec) -> None:
-        """Create the collection where it does not exist."""
+        """Create the collection if it does not exist."""
         ...
 
     async def upsert(self, spec: CollectionSpec, records: Sequence[VectorRecord]) -> None:
@@ -171,7 +171,7 @@ class VectorIndex(Protocol):
         ...
 
     async def count(self, spec: CollectionSpec) -> int:
-        """Return how many records the collection holds; 0 when it does not exist."""
+        """Return the number of records in the collection; 0 if it does not exist."""
         ...
 
     async def collections(self, prefix: str) -> list[tuple[CollectionSpec, int]]:
@@ -184,11 +184,11 @@ class VectorIndex(Protocol):
 
 
 class OpenIndex(VectorIndex, Protocol):
-    """A vector index that can be closed, and says where it runs."""
+    """A vector index that can be closed, and whose location is known."""
 
     @property
     def mode(self) -> Literal["local", "remote", "in process"]:
-        """Return where it runs: a local server, a remote one, or read-only in this process."""
+        """Return its location: a local server, a remote one, or read-only in this process."""
         ...
 
     @property

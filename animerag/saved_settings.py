@@ -42,7 +42,7 @@ def from_facts(facts: Mapping[str, str]) -> dict[str, object]:
     for name, value in facts.items():
         try:
             settings[name] = json.loads(value)
-        except ValueError:  # edited outside the app
+        except ValueError:  # the value was edited outside the app
             continue
     return settings
 

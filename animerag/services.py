@@ -54,7 +54,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_LOCAL_LEVEL, _WORKER_LEVEL = 3, 10  # two threads encode, and a third batch keeps them busy; ten: 10M tokens a minute
+# Local: two threads encode, and a third batch keeps them busy; openai: 10M tokens a minute.
+_LOCAL_LEVEL, _WORKER_LEVEL = (3, 10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +86,7 @@ class _Service(Generic[T]):
 
     def __get__(self, services: Services, owner: type[Services] | None = None) -> T:
         with services.building:
-            built: dict[str, T] = vars(services)  # from now on found here, before this descriptor
+            built: dict[str, T] = vars(services)  # the built service is found here from now on, before this descriptor
             if self._name not in built:
                 built[self._name] = self._build(services)
             return built[self._name]
@@ -100,7 +101,7 @@ class Services:
     def __init__(self, parts: Parts) -> None:
         """Use opened resources; nothing is built yet."""
         self._parts = parts
-        self.building = threading.RLock()  # a service uses others
+        self.building = threading.RLock()  # reentrant, because a service may build others
         self.settings, self.library, self.index = parts.settings, parts.library, parts.index
         self.embedder, self.gate, self.queue = parts.embedder, parts.gate, parts.queue
 
@@ -360,7 +361,7 @@ class Services:
 
     @_Service
     def worker(self) -> Worker | None:
-        """This process as a worker; None without the queue."""
+        """Tasks of the queue, run by this process; None without the queue."""
         if self.queue is None or self.detached is None:
             return None
         from animerag.batch.queue_tasks import SheetTasks

@@ -67,19 +67,19 @@ def _worked_s(pid):
 async def words(places, questions):
     """Return the seconds of each word search by database."""
     libraries = {name: await Library.open(place) for name, place in places.items()}
-    taken = {name: [] for name in places}
+    times = {name: [] for name in places}
     for question in questions:
         hits = {}
         for name, library in libraries.items():
             started_s = time.perf_counter()
             hits[name] = await library.search_words(question, k=K)
-            taken[name].append(time.perf_counter() - started_s)
+            times[name].append(time.perf_counter() - started_s)
         first, *others = ([(hit.id, round(hit.score, 3)) for hit in found] for found in hits.values())
         if any(other != first for other in others):
             raise SystemExit(f"the databases differ: {question}")
     for library in libraries.values():
         await library.close()
-    return taken
+    return times
 
 
 async def titles(place, questions, in_memory):
@@ -93,14 +93,14 @@ async def titles(place, questions, in_memory):
     first_s = time.perf_counter() - started_s
     gc.collect()
     held_mb = _resident_mb() - before_mb
-    taken = []
+    times = []
     for question in questions:
         started_s = time.perf_counter()
         await catalogue.run(lambda one=question: understand(one, catalogue.aliases.match(one), catalogue))
-        taken.append(time.perf_counter() - started_s)
+        times.append(time.perf_counter() - started_s)
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - before_mb
     await library.close()
-    return {"first_s": round(first_s, 1), "held_mb": round(held_mb), "peak_mb": round(peak_mb), **milliseconds(taken)}
+    return {"first_s": round(first_s, 1), "held_mb": round(held_mb), "peak_mb": round(peak_mb), **milliseconds(times)}
 
 
 def _resident_mb():
@@ -136,8 +136,8 @@ def run(options):
                 json.dumps({"database": name, "shows_per_processor_s": round(asyncio.run(fill(place, lines)))}),
                 flush=True,
             )
-    for name, taken in asyncio.run(words(places, questions)).items():
-        print(json.dumps({"database": name, "what": "words", **milliseconds(taken)}), flush=True)
+    for name, times in asyncio.run(words(places, questions)).items():
+        print(json.dumps({"database": name, "what": "words", **milliseconds(times)}), flush=True)
     for in_memory in (True, False):
         for name in places:
             where = "memory" if in_memory else "database"

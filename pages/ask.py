@@ -18,7 +18,7 @@ def page() -> None:
     filters = ask.filters(narrow, disabled=not ready)
     with navigation.sidebar(), components.error_boundary():
         ask.history(exchanges)
-    with st.container():  # in a container it stays here: at the foot of the page it would scroll away from the answer
+    with st.container():  # a container keeps it here; at the bottom of the page it would be far from the answer
         typed = st.chat_input("Ask about your catalogue", key="ask_question", submit_mode="stop", disabled=not ready)
     starters, newest, earlier = st.empty(), st.empty(), st.container()
     clicked = None

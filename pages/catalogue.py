@@ -1,4 +1,4 @@
-"""Catalogue: find a show by its titles and fields, read all there is about it, edit or delete it."""
+"""Catalogue: find a show by its titles and fields, read its record, edit or delete it."""
 
 import streamlit as st
 
@@ -30,7 +30,7 @@ def page() -> None:
         else:
             show.draw(opened)
         return
-    first = st.query_params.get("gaps")  # a link from Home: what it names comes before the list
+    first = st.query_params.get("gaps")  # a link from Home opens one of these lists, which then comes before the table
     if first:
         catalogue_gaps.gaps(first)
     asked = catalogue_filters.controls(saved_filters.draw)

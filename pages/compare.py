@@ -18,7 +18,9 @@ def page() -> None:
         if tab.open:
             with tab, components.error_boundary():
                 TABS[name](busy=bool(running))
-    if any(not other.running for other in running):  # it ended while the page was drawn: the buttons are out of date
+    if any(
+        not other.running for other in running
+    ):  # the job ended while the page was drawn, so the buttons are out of date
         st.rerun()
 
 

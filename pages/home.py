@@ -1,4 +1,4 @@
-"""Home: the collection at a glance, and the ways on from it."""
+"""Home: the collection at a glance, with links to the other pages."""
 
 import streamlit as st
 
@@ -16,7 +16,7 @@ def page() -> None:
     figures = session.runtime().call(session.services().statistics.collection())
     home.figures(figures)
     home.question_box()
-    # Starters and suggestions need every show in memory: what is there at once is drawn first.
+    # Starters and suggestions need every show in memory, so everything else is drawn first.
     starters, charts, suggestions, rest = (st.container() for _ in range(4))
     for_owner = [] if session.is_demo() else [(rest, home.attention), (rest, home.recent_jobs)]
     for place, section in (

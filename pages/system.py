@@ -1,4 +1,4 @@
-"""System: what runs and where it is stored, whether index and library agree, jobs, log and versions."""
+"""System: running work, models, the catalogue and its index, jobs, log and versions."""
 
 import streamlit as st
 

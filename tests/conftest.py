@@ -27,10 +27,10 @@ def chroma_dir(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def chroma_index_url(chroma_dir):
-    """The address of the one server that the suite shares; it has ended when the session has."""
+    """The address of the server that the suite shares; it ends with the session."""
     lease = ServerLease(chroma_dir, grace_s=0.2)
     url = asyncio.run(lease.url())
-    create_tenant(url, "default_tenant")  # open to all, as a server is that somebody else runs
+    create_tenant(url, "default_tenant")  # without a secret tenant, like a server that somebody else runs
     yield url
     asyncio.run(lease.release())
     process_gone = FileLock(ServerFiles(chroma_dir).lock, timeout=30)
@@ -71,7 +71,7 @@ def database(request):
 
 @pytest.fixture
 def place(database, request, tmp_path):
-    """Where a library of the test's own is: a SQLite file that does not exist yet, or the URL of PostgreSQL."""
+    """The location of a library for one test: a SQLite file that does not exist yet, or the URL of PostgreSQL."""
     if database == "postgresql":
         return request.getfixturevalue("postgresql_url")
     return tmp_path / "deep" / "library.db"
@@ -79,7 +79,7 @@ def place(database, request, tmp_path):
 
 @pytest.fixture
 def settings(tmp_path, chroma_index_url, monkeypatch, database, request):
-    """Settings of an empty data directory over the suite's Chroma server, whatever the shell has set."""
+    """Settings of an empty data directory over the suite's Chroma server, independent of the shell."""
     for name in [name for name in os.environ if name.startswith(("ANIMERAG_", "OPENAI_"))]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
@@ -108,7 +108,7 @@ def export(tmp_path):
 
 @pytest.fixture(scope="session")
 def real_export():
-    """The real 1458-show export, where it lies beside the checkout."""
+    """The real export of 1,458 shows, if it is beside the checkout."""
     path = Path(__file__).parents[2] / "shared" / "data" / "shoko_export.json"
     if not path.exists():
         pytest.skip(f"{path} is not here: the tests on the real export did not run")
@@ -155,7 +155,7 @@ async def real_services(settings, real_library):
 
 @pytest.fixture(scope="session")
 def ugly():
-    """The folder of ugly files, where it lies beside the checkout."""
+    """The folder of ugly files, if it is beside the checkout."""
     path = Path(__file__).parents[2] / "shared" / "data" / "messy"
     if not path.exists():
         pytest.skip(f"{path} is not here: the tests on ugly files did not run")
@@ -180,7 +180,7 @@ def pytest_generate_tests(metafunc):
 
 
 def pytest_collection_modifyitems(items):
-    """Run files with long tests first: started last, one of them would keep a worker busy while the others are done."""
+    """Run files with long tests first; otherwise one worker would still be busy after the others have finished."""
     long_files = {item.path for item in items if item.get_closest_marker("long")}
     items.sort(key=lambda item: item.path not in long_files)
 

@@ -1,4 +1,4 @@
-"""A pooler for PostgreSQL as far as a test needs one: it shares one session between clients, or gives each its own."""
+"""A minimal pooler for PostgreSQL: it shares one session between clients, or gives each its own."""
 
 import asyncio
 import contextlib

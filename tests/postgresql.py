@@ -1,4 +1,4 @@
-"""A PostgreSQL server of the test session's own, on a socket in a temporary directory, and a database for each test."""
+"""A PostgreSQL server for the test session, on a socket in a temporary directory, and a database for each test."""
 
 import asyncio
 import itertools
@@ -20,7 +20,7 @@ _RULES = "local all locked scram-sha-256\nlocal all all trust\n"
 
 
 def programs():
-    """Return the directory of PostgreSQL's programs, or None where it is not installed."""
+    """Return the directory of PostgreSQL's programs; None if it is not installed."""
     places = [*sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)]
     if found := shutil.which("pg_ctl"):
         places.append(Path(found).resolve().parent)
@@ -70,7 +70,7 @@ class Server:
 
     @contextmanager
     def database(self):
-        """Give the URL of a new database with an empty library, and drop it at the end."""
+        """Yield the URL of a new database with an empty library, and drop it at the end."""
         name = f"test_{next(self._numbers)}"
         self.sql(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
         try:
@@ -107,7 +107,7 @@ class Server:
 
 @contextmanager
 def running():
-    """Give a server that runs while the block does, and ends with this process however that ends."""
+    """Yield a server that runs during the block, and ends with this process in any case."""
     directory = Path(tempfile.mkdtemp(prefix="animerag-pg-"))
     directory.chmod(0o700)
     server = Server(programs(), directory)

@@ -21,7 +21,7 @@ class Request:
 
 
 class RawServer:
-    """Answers every request but GET with what `answer(request)` returns: bytes, or an async iterator of bytes."""
+    """Answers every request except GET with the result of `answer(request)`: bytes, or an async iterator of bytes."""
 
     def __init__(self, answer):
         self.answer, self.url, self.requests, self.sent_bytes = answer, "", [], 0
@@ -50,7 +50,7 @@ class RawServer:
         writer.close()
 
     async def send(self, writer, answer):
-        """Send an answer, and tell whether the connection stays open as its head says."""
+        """Send an answer; return whether the connection stays open, according to its header."""
         stays = True
         if isinstance(answer, bytes):
             answer = pieces(answer)
@@ -70,7 +70,7 @@ async def pieces(*parts):
 
 @contextlib.asynccontextmanager
 async def raw_server(answer):
-    """Run a RawServer whose `url` ends in /v1; what it still sends at the end is cut off."""
+    """Run a RawServer whose `url` ends in /v1; unfinished responses are cut off at the end."""
     server, tasks = RawServer(answer), set()
 
     async def serve(reader, writer):
@@ -92,7 +92,7 @@ async def raw_server(answer):
 
 
 def reply(status, body, headers=None):
-    """Return a whole HTTP answer; what is not bytes is sent as JSON."""
+    """Return a complete HTTP response; a body that is not bytes is sent as JSON."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     lines = {"content-type": "application/json", "content-length": len(content), **(headers or {})}
     head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())

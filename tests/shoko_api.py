@@ -1,4 +1,4 @@
-"""A Shoko Server over a real socket, as far as its API v3 is asked: lists by pages, and the details of each series."""
+"""A Shoko Server over a real socket with the used parts of its API v3: paged lists, and details of each series."""
 
 import asyncio
 import json
@@ -122,7 +122,7 @@ class FakeShoko:
 
 @contextmanager
 def serving(shoko):
-    """Run the server on a loop and thread of its own; `url` is its address."""
+    """Run the server on its own loop and thread; `url` is its address."""
     loop, ready = asyncio.new_event_loop(), threading.Event()
     runner = None
 

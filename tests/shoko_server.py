@@ -1,4 +1,4 @@
-"""Shoko's database as its server makes it: the tables that are read, in two versions, with rows of our own."""
+"""Shoko's database as its server creates it: the tables that are read, in two versions, with test data."""
 
 import json
 import sqlite3
@@ -135,7 +135,7 @@ class ShokoDatabase:
         self.run(f"INSERT INTO {table} ({names}) VALUES ({marks})", *values.values())
 
     def anime(self, number, title, **fields):
-        """Insert a show; fields that are not given say nothing."""
+        """Insert a show; fields that are not given are empty."""
         empty = dict.fromkeys(
             (
                 *("EpisodeCount", "BeginYear", "EndYear", "EpisodeCountNormal", "EpisodeCountSpecial", "Rating"),
@@ -147,7 +147,7 @@ class ShokoDatabase:
         self.insert("AniDB_Anime", **{**empty, **texts, "AnimeID": number, "MainTitle": title, **fields})
 
     def episodes(self, anime, count, *, kind=1):
-        """Insert episodes of a show, with the series they belong to; returns the numbers they are known by."""
+        """Insert episodes of a show with their series; return their ids."""
         self.run(
             "INSERT INTO AnimeSeries (AniDB_ID, MissingEpisodeCount) SELECT ?, 0"
             " WHERE NOT EXISTS (SELECT 1 FROM AnimeSeries WHERE AniDB_ID = ?)",
@@ -234,7 +234,7 @@ def _pack(value):
 
 
 def of_export(records, path):
-    """Write the records of an export into a new database, each thing into the table that holds it."""
+    """Write the records of an export into the tables of a new database."""
     database = ShokoDatabase(path)
     columns = [line.split()[0] for line in ANIME.replace("\n", " ").split("(", 1)[1].rstrip(")").split(", ")]
     with closing(sqlite3.connect(path)) as connection, connection:

@@ -1,6 +1,6 @@
-"""The map of the package, checked: no import circles, nothing points up, vendors in their rooms, one class a name.
+"""The map of the package: no import circles, no import upwards, vendors only in their packages, no class name twice.
 
-`TYPE_CHECKING` imports count like all others. docs/architecture.md draws what `ORDER` says; change both together.
+`TYPE_CHECKING` imports count like all others. docs/architecture.md draws `ORDER`; change both together.
 """
 
 import ast
@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-# Rooms from the ground up: a room may import those before it, never those after it.
+# Packages from the bottom to the top: a package may import those before it, never those after it.
 ORDER = (
     *("errors", "telemetry", "models", "concurrency", "config"),
     *("text", "readers", "ports", "rate_limits", "logs"),
@@ -48,7 +48,7 @@ VENDORS = {
         "animerag/readers/shoko_schema.py",
     ),
 }
-# What only one database understands stands in the package of its dialect.
+# SQL that only one database understands is in the package of its dialect.
 SPEAK_BOTH = {
     "storage/backup.py",  # a backup is a SQLite file
     "storage/dialects.py",
@@ -58,7 +58,7 @@ DIALECTS = {
     "sqlite": re.compile(r"PRAGMA|fts5|json_(each|extract)\b|INDEXED BY|instr\(|BEGIN IMMEDIATE|dialects[.]sqlite"),
     "postgresql": re.compile(r"tsvector|tsquery|pg_[a-z]+|unnest|strpos\(|psycopg[.]|dialects[.]postgresql"),
 }
-# Rooms that a page or a command may not reach into: it calls services.
+# Packages that pages and commands must not import: they call services.
 BEHIND_SERVICES = {
     "pages": {"storage", "providers", "vector_store", "rate_limits", "backends", "composition", "query", "jobs"},
     "cli": {"ui", "providers"},
@@ -197,7 +197,7 @@ def defined_names(root):
                 yield from (f"{node.name}.{part.name}" for part in node.body if hasattr(part, "name"))
 
 
-def test_every_import_points_down_and_vendors_stay_in_their_rooms():
+def test_every_import_points_down_and_vendors_stay_in_their_packages():
     assert wrong_arrows(ROOT) == []
 
 
@@ -217,7 +217,7 @@ def test_words_of_a_dialect_stay_in_its_package():
     assert list(foreign_words(ROOT)) == []
 
 
-def test_a_word_of_a_dialect_elsewhere_is_found(tmp_path):
+def test_a_word_of_a_dialect_elsewhere_is_reported(tmp_path):
     room = tmp_path / "animerag" / "storage"
     (room / "sqlite").mkdir(parents=True)
     (room / "sqlite" / "backend.py").write_text('"PRAGMA x"\nimport tsvector\n', encoding="utf-8")
@@ -253,7 +253,7 @@ def test_the_root_of_the_package_stays_small():
     assert len(modules) <= ROOT_MODULES, sorted(modules)
 
 
-def test_every_room_has_its_place_in_the_order_and_says_its_job():
+def test_every_package_is_in_the_order_and_describes_its_job():
     rooms = {room_of(dotted(file.relative_to(ROOT))) for file in files_of(ROOT)} - {""}
 
     assert rooms <= set(ORDER)
@@ -283,7 +283,7 @@ def test_every_room_has_its_place_in_the_order_and_says_its_job():
         ("pages/ask.py", "from animerag.rate_limits import Gate"),
     ],
 )
-def test_a_wrong_arrow_is_found(tmp_path, path, line):
+def test_an_import_in_the_wrong_direction_is_reported(tmp_path, path, line):
     file = tmp_path / path
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(line, encoding="utf-8")
@@ -301,7 +301,7 @@ def test_a_wrong_arrow_is_found(tmp_path, path, line):
         ("animerag/answering/answering.py", "from animerag.retrieval.retriever import Retriever"),
     ],
 )
-def test_a_right_arrow_is_left_alone(tmp_path, path, line):
+def test_an_import_in_the_right_direction_is_accepted(tmp_path, path, line):
     file = tmp_path / path
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(line, encoding="utf-8")
@@ -309,7 +309,7 @@ def test_a_right_arrow_is_left_alone(tmp_path, path, line):
     assert wrong_arrows(tmp_path) == []
 
 
-def test_a_circle_is_found_behind_type_checking_too(tmp_path):
+def test_an_import_circle_is_also_found_behind_type_checking(tmp_path):
     room = tmp_path / "animerag" / "text"
     room.mkdir(parents=True)
     (room / "one.py").write_text("from animerag.text.two import b\n", encoding="utf-8")

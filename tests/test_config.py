@@ -28,7 +28,7 @@ def test_a_key_or_an_address_means_openai(monkeypatch, name):
     assert settings.provider_for("local") == "local"
 
 
-def test_options_win_over_the_environment_and_that_over_the_file(monkeypatch, tmp_path):
+def test_options_override_the_environment_which_overrides_the_file(monkeypatch, tmp_path):
     (tmp_path / ".env").write_text("ANIMERAG_BATCH_SIZE=10\nANIMERAG_API=chat\nANIMERAG_CHAT_MODEL=from-file\n")
     monkeypatch.setenv("ANIMERAG_BATCH_SIZE", "20")
     monkeypatch.setenv("ANIMERAG_API", "responses")
@@ -65,7 +65,7 @@ def test_an_empty_variable_is_an_unset_one(monkeypatch):
     assert load_settings().max_rpm is None
 
 
-def test_a_key_never_shows(monkeypatch):
+def test_a_key_is_never_shown(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-canary-123")
     assert "sk-canary-123" not in repr(load_settings())
 
@@ -76,7 +76,7 @@ def test_loopback_never_goes_through_a_proxy(monkeypatch):
     assert os.environ["NO_PROXY"] == "example.org,127.0.0.1,localhost"
 
 
-def test_what_was_saved_in_the_app_counts_where_nothing_else_decides(monkeypatch, tmp_path):
+def test_saved_settings_apply_if_nothing_else_sets_them(monkeypatch, tmp_path):
     (tmp_path / ".env").write_text("ANIMERAG_CHAT_MODEL=from-file\n")
     monkeypatch.setenv("ANIMERAG_MAX_RPM", "30")
     saved = {"batch_size": 7, "chat_model": "saved", "max_rpm": 5, "ingest_concurrency": 4, "sources": 3}
@@ -111,7 +111,7 @@ def test_an_address_that_is_no_text_is_left_out_or_refused():
         load_settings().with_saved(saved, strict=True)
 
 
-def test_an_environment_that_has_become_unusable_is_told(monkeypatch):
+def test_an_environment_that_has_become_invalid_is_reported(monkeypatch):
     settings = load_settings()
     monkeypatch.setenv("ANIMERAG_BATCH_SIZE", "many")
 

@@ -23,7 +23,7 @@ def runtime(settings):
 
 
 class Cancelled:
-    """A coroutine that notes when it is cancelled."""
+    """A coroutine that records its cancellation."""
 
     def __init__(self):
         self.started = threading.Event()
@@ -165,7 +165,7 @@ def test_jobs_of_an_ended_process_are_interrupted(settings):
 
     runtime = Runtime(settings)
     job = runtime.call(runtime.services.jobs.start(work, kind="k", title="t"))
-    # The journal as a killed process leaves it: running, under a lock that nobody holds.
+    # The journal after a process was killed: a running job under a free lock.
     runtime.close()
     reopened = Runtime(settings)
     library = reopened.services.library
@@ -279,6 +279,6 @@ while not job.control.progress.done:
         unfinished = opened.call(services.uploads.unfinished())
         assert (unfinished.state, unfinished.title) == ("interrupted", "voyages")
         assert not opened.call(services.library.get_meta(UNCLEAN_STOP))
-        assert opened.call(services.uploads.remaining(unfinished.id)).unchanged > 0, "what was stored stays"
+        assert opened.call(services.uploads.remaining(unfinished.id)).unchanged > 0, "everything stored so far is kept"
     finally:
         opened.close()

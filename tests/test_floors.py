@@ -14,7 +14,7 @@ REPO = Path(__file__).resolve().parents[1]
 @pytest.mark.timeout(180)
 @pytest.mark.skipif(os.name == "nt", reason="the list is made by make")
 @pytest.mark.skipif(sys.version_info >= (3, 13), reason="the oldest numpy has no wheels for this Python")
-def test_the_oldest_versions_that_are_allowed_go_together(tmp_path):
+def test_the_oldest_allowed_versions_can_be_installed_together(tmp_path):
     floors = tmp_path / "requirements.txt"
     subprocess.run(["make", "-s", "-B", f"FLOORS={tmp_path}", str(floors)], cwd=REPO, check=True, timeout=20)
     install = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet", "-r", str(floors)]

@@ -1,4 +1,4 @@
-"""The log says what happened and where, and nothing that anybody typed, stored or pays with; debugging looks closer."""
+"""The log has events with their origin, but no typed or stored text and no keys; debugging adds details."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ TEXT = "A surgeon saves a boy who becomes a monster. " * 20
 
 @pytest.fixture
 def logged(settings):
-    """Log some records and return what the file says then."""
+    """Log some records and return the content of the file."""
 
     def write(*records, **options):
         own = load_settings(data_dir=settings.data_dir, openai_api_key=KEY, **options)
@@ -34,7 +34,7 @@ def logged(settings):
     return write
 
 
-def test_what_happened_is_kept_with_its_time_and_place(logged):
+def test_events_are_logged_with_time_and_origin(logged):
     told = logged((logging.INFO, "ingested %d of %d rows", 3, 4), (logging.DEBUG, "unheard"))
 
     assert "INFO" in told
@@ -44,11 +44,11 @@ def test_what_happened_is_kept_with_its_time_and_place(logged):
 
 
 @pytest.mark.parametrize("secret", [KEY, "sk-somebody-elses-1234567"])
-def test_no_key_is_kept(logged, secret):
+def test_no_key_is_logged(logged, secret):
     assert secret not in logged((logging.WARNING, "refused: %s is no key", secret), (logging.WARNING, f"as {secret}"))
 
 
-def test_no_document_is_kept_whole_and_no_foreign_message_at_all(logged):
+def test_documents_are_cut_and_foreign_messages_are_left_out(logged):
     told = logged(
         (logging.WARNING, "the provider refused: %s", TEXT),
         (logging.WARNING, "unreadable: %s", ValueError(TEXT[:60])),
@@ -61,7 +61,7 @@ def test_no_document_is_kept_whole_and_no_foreign_message_at_all(logged):
     assert "Row 3 has no title." in told
 
 
-def test_an_error_is_kept_by_kind_and_frames(settings):
+def test_an_error_is_logged_with_its_type_and_frames(settings):
     def fail():
         raise ValueError(TEXT)
 
@@ -73,12 +73,12 @@ def test_an_error_is_kept_by_kind_and_frames(settings):
 
     told = path.read_text(encoding="utf-8")
     assert "a page failed" in told
-    assert "test_an_error_is_kept_by_kind_and_frames" in told
+    assert "test_an_error_is_logged_with_its_type_and_frames" in told
     assert told.rstrip().endswith("ValueError")
     assert "A surgeon saves" not in told
 
 
-def test_files_are_rotated_and_few_stay(settings, monkeypatch):
+def test_log_files_are_rotated_and_old_ones_removed(settings, monkeypatch):
     monkeypatch.setattr(logs, "_BYTES", 2000)
     with logs.log_file(settings) as path:
         for number in range(200):
@@ -90,7 +90,7 @@ def test_files_are_rotated_and_few_stay(settings, monkeypatch):
     assert "line 199 of the log" in path.read_text(encoding="utf-8")
 
 
-def test_the_app_keeps_its_log_in_the_data_directory_and_lets_go_of_it(settings):
+def test_the_app_logs_to_the_data_directory_and_closes_its_log(settings):
     runtime = Runtime(settings)
     logging.getLogger("animerag.test").warning("seen while it runs")
     runtime.close()
@@ -144,7 +144,7 @@ def test_a_trace_file_that_is_full_makes_room(settings, monkeypatch):
         assert json.loads(one.read_text().rstrip().rstrip(",") + "]")
 
 
-def test_nobody_listening_costs_nothing_and_listeners_hear_until_they_leave():
+def test_traces_reach_subscribers_until_they_unsubscribe():
     heard = []
     tracing.emit("answer", [Span("alias", 0.0, 1.0)])
     with tracing.subscribe(heard.append):

@@ -15,7 +15,7 @@ QUICK = {"embed_latency_s": 0, "chat_latency_s": 0}
 
 @pytest.fixture
 def opened(settings):
-    """Open services over one data directory, as often as wanted."""
+    """Open services over one data directory, repeatedly."""
     return lambda **options: open_services(
         load_settings(data_dir=settings.data_dir, chroma_url=settings.chroma_url, **options), warm=False
     )

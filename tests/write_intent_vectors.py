@@ -12,7 +12,7 @@ from animerag.query import intents
 
 
 def examples_hash():
-    """Return a hash of all examples, to tell vectors that are older than these."""
+    """Return a hash of all examples, by which outdated vectors are recognised."""
     return hashlib.sha256("\n".join(f"{intent}\t{text}" for intent, text in intents.examples()).encode()).hexdigest()
 
 

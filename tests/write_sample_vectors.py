@@ -1,4 +1,4 @@
-"""Make the sample's vectors anew: `python tests/write_sample_vectors.py`."""
+"""Compute the sample's vectors again: `python tests/write_sample_vectors.py`."""
 
 import asyncio
 from pathlib import Path

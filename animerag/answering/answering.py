@@ -48,7 +48,7 @@ class _CacheEntry:
 
     key: str
     revision: int
-    standalone: str | None  # the question in full, where it is a follow-up
+    standalone: str | None  # the complete question if it is a follow-up
     stored: CachedRetrieval | None
 
 
@@ -79,7 +79,7 @@ class Answering:
         self._language = language
         self._early_start = early_start
         self._daily = daily
-        self._waiting = 0  # live questions whose first word has not come
+        self._waiting = 0  # live questions that wait for their first word
 
     @property
     def retriever(self) -> Retriever:
@@ -98,12 +98,12 @@ class Answering:
 
     @property
     def written_by_a_model(self) -> bool:
-        """Tell whether a language model writes the answers; otherwise they are quotes only."""
+        """Return whether a language model writes the answers; otherwise they are quotes only."""
         return self._chat.provider != "local"
 
     @property
     def somebody_waits(self) -> bool:
-        """Tell whether a live question is waiting for its first word; batches start nothing until it has come."""
+        """Return whether a live question is waiting for its first word; batches start no request until then."""
         return self._waiting > 0
 
     async def ask(self, question: str, **options: Unpack[AskOptions]) -> Answer:
@@ -165,7 +165,7 @@ class Answering:
         return pending
 
     async def _cache_entry(self, pending: PendingQuestion) -> _CacheEntry | None:
-        """Look the question up in the cache; None where its answer is not to be stored."""
+        """Look the question up in the cache; None if its answer is not to be stored."""
         if self._cache is None or pending.retrieval_only or not self.written_by_a_model:
             return None
         standalone = await self._retriever.standalone(pending.text, pending.history)
@@ -211,7 +211,7 @@ class Answering:
             yield answer
 
     async def _named_show(self, pending: PendingQuestion) -> Retrieval | None:
-        """Return the one show that a question names, where it may be answered from that show at once."""
+        """Return the one show that a question names, if it may be answered from that show at once."""
         if not (self._early_start and pending.live and self.written_by_a_model) or pending.retrieval_only:
             return None
         return await self._retriever.exact_match(
@@ -246,7 +246,7 @@ class Answering:
                 yield event
 
     async def _fact(self, question: str, retrieval: Retrieval) -> str | None:
-        """Return the answer of the fields as text; None where only the sources can answer."""
+        """Return the answer of the fields as text; None if only the sources can answer."""
         if retrieval.fact is None:
             return None
         shows = await self._retriever.shows(retrieval.fact.ids[: field_answers.MOST_LISTED])
@@ -301,7 +301,7 @@ class Answering:
 
 
 def _is_complete_text(retrieval: Retrieval) -> bool:
-    """Tell whether a model could only repeat the fields' answer: a greeting, a figure."""
+    """Return whether a model could only repeat the fields' answer: a greeting, a figure."""
     return retrieval.fact is not None and retrieval.fact.kind == "text"
 
 

@@ -1,4 +1,4 @@
-"""One question on its way: what was asked, with which options, and what was recorded for it."""
+"""A question that is being answered: its text, its options, and the spans recorded for it."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class AskOptions(TypedDict, total=False):
     """How one question is answered.
 
     `k` is the number of shows to search for. `history` holds the earlier turns of a conversation. `vector` is the
-    question's vector, or a way to get it, where the caller has one. `filters` restrict the search beside the question's
-    own conditions; `ignore` names conditions in the question that the user removed. With `retrieval_only` no answer is
-    written. Without `use_cache` a stored answer is not reused.
+    question's vector, or a function that returns it, if the caller has one. `filters` restrict the search beside the
+    question's own conditions; `ignore` names conditions in the question that the user removed. With `retrieval_only` no
+    answer is written. Without `use_cache` a stored answer is not reused.
     """
 
     k: int | None
@@ -51,7 +51,7 @@ class PendingQuestion:
     ignore: tuple[str, ...] = ()
     began_s: float = field(default_factory=time.perf_counter)
     recorder: Recorder = field(default_factory=Recorder)
-    budget: Budget | None = None  # the day's for a live question, the run's for a row of a sheet
+    budget: Budget | None = None  # the budget of the day for a live question, of the run for a row of a sheet
 
     @classmethod
     def of(cls, text: str, options: AskOptions, *, default_k: int, budget: Budget | None) -> PendingQuestion:
@@ -70,11 +70,11 @@ class PendingQuestion:
 
     @property
     def live(self) -> bool:
-        """Tell whether a user is waiting for the answer."""
+        """Return whether a user is waiting for the answer."""
         return self.priority is Priority.LIVE
 
     def finish(self, answer: Answer) -> Answer:
-        """Return the answer with the total time, and with spans that count from the question's beginning."""
+        """Return the answer with the total time, and with spans relative to the start of the question."""
         timings = replace(answer.timings, total_s=time.perf_counter() - self.began_s)
         spans = tuple(
             Span(span.name, span.start_s - self.began_s, span.end_s - self.began_s)

@@ -60,7 +60,7 @@ async def write(
 
 
 def _checked(answer: Answer, text: str, finish: Finish | None) -> Answer:
-    """Return the answer with its text and citations. Raises TransientProviderError where there is no text.
+    """Return the answer with its text and citations. Raises TransientProviderError if there is no text.
 
     A refusal may come without text; repeating the question would cost money and be refused again.
     """

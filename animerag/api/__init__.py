@@ -1,7 +1,7 @@
 """The API for programs: MCP, OpenAI-compatible chat completions, and shows as JSON.
 
-Knows nothing of pages, and answers nothing itself: an endpoint reads a request, calls the service that a page would
+It knows nothing of pages, and answers nothing itself: an endpoint reads a request, calls the service that a page would
 call, and writes the response of its protocol.
-Way through: `endpoints` routes requests by path, `access` checks tokens and sizes, `backend` calls the services, and
+`endpoints` routes requests by path, `access` checks tokens and sizes, `backend` calls the services, and
 each other module implements a part of one protocol.
 """

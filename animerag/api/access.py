@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MOST_BYTES = 2**20  # of a request's body
-_BODY_S = 30.0  # until all of it has arrived
-_WRONG_PER_S, _WRONG_BURST = 0.5, 20  # wrong tokens, before each further one is answered with 429
+MOST_BYTES = 2**20  # maximum size of a request's body
+_BODY_S = 30.0  # maximum seconds until the whole body has arrived
+_WRONG_PER_S, _WRONG_BURST = 0.5, 20  # number of wrong tokens after which each further one is answered with 429
 
 
 class TokenCheck:
@@ -53,7 +53,7 @@ class TokenCheck:
             return
         self._wrong.wait_s()
         raise ApiError(
-            "The token is not right: send the value of ANIMERAG_API_TOKEN as `Authorization: Bearer …`.",
+            "The token is wrong: send the value of ANIMERAG_API_TOKEN as `Authorization: Bearer …`.",
             status=401,
             code="invalid_token",
         )

@@ -86,7 +86,7 @@ class Backend(Protocol):
         """Call a service and return its result. Raises AnimeRAGError, ApiError."""
 
     def stream(self, events: Callable[[Services], AsyncGenerator[T, None]]) -> AsyncGenerator[T, None]:
-        """Yield the events of a service; closing this closes the service's. Raises AnimeRAGError, ApiError."""
+        """Yield the events of a service; closing the generator closes the service's. Raises AnimeRAGError, ApiError."""
 
 
 class LocalBackend:
@@ -102,7 +102,7 @@ class LocalBackend:
             return await work(self._services)
 
     async def stream(self, events: Callable[[Services], AsyncGenerator[T, None]]) -> AsyncGenerator[T, None]:
-        """Yield what a service yields."""
+        """Yield the events of a service."""
         async with self._limit.slot(), aclosing(events(self._services)) as yielded:
             async for event in yielded:
                 yield event
@@ -131,7 +131,7 @@ class RuntimeBackend:
             return await runtime.result(work(runtime.services))
 
     async def stream(self, events: Callable[[Services], AsyncGenerator[T, None]]) -> AsyncGenerator[T, None]:
-        """Yield what a service yields."""
+        """Yield the events of a service."""
         async with self._limit.slot():
             runtime = await asyncio.to_thread(self._runtime)
             async with aclosing(runtime.events(events(runtime.services))) as yielded:

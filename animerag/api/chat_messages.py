@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from animerag.models.json_types import JsonMapping
 
 MODEL = "animerag"
-_TURNS = 12  # of a conversation that a question may refer to
-_IDS = 500  # of an answer that come from its text
+_TURNS = 12  # turns of a conversation that a question may refer to
+_IDS = 500  # shows of an answer that are read from its text
 _REMEMBERED = 2048  # answers whose shows are remembered
 _SPEAKERS = ("system", "developer", "user", "assistant", "tool", "function")
 _SOURCE = re.compile(r"^\[\d{1,3}\] .* · id (\S.*)$", re.MULTILINE)

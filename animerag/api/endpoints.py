@@ -58,7 +58,7 @@ class ApiEndpoints:
             self._mcp = None
 
     def covers(self, path: str) -> bool:
-        """Tell whether a path belongs to the API."""
+        """Return whether a path belongs to the API."""
         return endpoint_of(path) is not None
 
     def refusal(self, path: str, status: int, reason: str) -> bytes:

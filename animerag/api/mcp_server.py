@@ -184,7 +184,9 @@ def _add_questions(server: CatalogueServer, called: Caller) -> None:
     @server.tool(annotations=_READ_ONLY)
     async def ask(
         question: Annotated[Words, Field(min_length=1)],
-        sources: Annotated[int | None, Field(ge=1, le=MOST_LISTED, description="Shows to answer from.")] = None,
+        sources: Annotated[
+            int | None, Field(ge=1, le=MOST_LISTED, description="Number of shows to answer from.")
+        ] = None,
     ) -> JsonObject:
         """Answer a question about the catalogue in words, with its sources and the result as data.
 
@@ -194,11 +196,13 @@ def _add_questions(server: CatalogueServer, called: Caller) -> None:
 
     @server.tool(annotations=_READ_ONLY)
     async def recommend(
-        wish: Annotated[str, Field(max_length=500, description="Such as: sad and short, from the 90s.")] = "",
+        wish: Annotated[
+            str, Field(max_length=500, description="What to recommend, such as: sad and short, from the 90s.")
+        ] = "",
         like: Annotated[str, Field(max_length=300, description="The id or title of a show to resemble.")] = "",
         limit: Annotated[int, Field(ge=1, le=8)] = 6,
     ) -> JsonObject:
-        """Recommend shows that the user has not begun, each with its reason."""
+        """Recommend shows that the user has not started, each with its reason."""
         return await called(lambda services: mcp_tools.recommend(services, wish=wish, like=like, limit=limit))
 
 

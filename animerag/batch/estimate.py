@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from animerag.storage.batch_runs import RunOptions
     from animerag.storage.library import Library
 
-_SOURCE_CHARACTERS = 1200  # of a description in a prompt, at most
+_SOURCE_CHARACTERS = 1200  # maximum tokens of a description in a prompt
 _SOURCE_FACTS_TOKENS = 60  # titles, year, tags
-_PROMPT_TOKENS, _ANSWER_TOKENS = 500, 250  # the instructions; a usual answer
+_PROMPT_TOKENS, _ANSWER_TOKENS = 500, 250  # tokens of the instructions, and of a usual answer
 _SAMPLED_SHOWS = 100
 # Seconds per question, fast and slow, until a run has been measured: for a model's answer; for a quote or a search.
 _MODEL_S, _QUOTE_S = (1.5, 6.0), (0.02, 0.15)

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_TEXTS_A_REQUEST = 2048  # the API's limit for one embedding request
-_TOKENS_A_REQUEST = 200_000  # below its 300,000, since ours are estimated
-_SEARCHED_TOGETHER = 50  # vectors in one call to Chroma: more would delay a live question
+_TEXTS_A_REQUEST = 2048  # the API's maximum of texts in one embedding request
+_TOKENS_A_REQUEST = 200_000  # below the API's limit of 300,000, because our token counts are estimates
+_SEARCHED_TOGETHER = 50  # vectors in one call to Chroma; more of them would delay a live question
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What a worker does for sheets: it answers the rows of a task, and stops when the task is cancelled."""
+"""Answers the rows of a sheet's task on a worker, and stops when the task is cancelled."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_TASKS = 2  # on each host, so that its questions in flight never run out
-_STOP_S = 1.0  # how often a worker looks whether its task is cancelled
+_TASKS = 2  # tasks at once on each host, so that there are always enough questions to ask
+_STOP_S = 1.0  # seconds between two checks whether the task is cancelled
 
 
 class SheetTasks:

@@ -1,4 +1,4 @@
-"""A sheet on the queue: hands out about 20 rows a task to workers on any host, and follows them to the end."""
+"""Hands out a sheet to workers on any host, about 20 rows per task, and follows the tasks to their end."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from animerag.work_queue.work_queue import WorkQueue
 
 SHEETS = "answer_rows"
-_ROWS = 20  # in a task: little is asked again when a worker dies, and searches of a task share requests
+_ROWS = 20  # rows in a task: few are asked again when a worker dies, and the searches of a task share requests
 _TOGETHER = 50  # tasks handed out in one transaction
 _POLL_S = 0.3
 _STOPPING_S = 5.0
@@ -30,7 +30,7 @@ _QUIET_S = 5.0
 
 
 class SheetQueue:
-    """Has the rows of a run answered by workers."""
+    """Lets workers answer the rows of a run."""
 
     def __init__(self, queue: WorkQueue, runs: Runs) -> None:
         self._queue = queue

@@ -74,7 +74,7 @@ class Batch:
         self._costs = costs
         self._spending = spending
         self._queue = queue
-        self.set_level = set_level  # questions in flight; may be called during a run
+        self.set_level = set_level  # the number of questions in flight; it may be called during a run
 
     @property
     def runs(self) -> Runs:
@@ -322,7 +322,7 @@ class Batch:
             threads.answered(group.numbers[0], landed.answer if landed is not None else None)
             if landed is None:
                 return None
-            if landed.answer.nobody_served:  # not the question's fault: it is asked when the run is resumed
+            if landed.answer.nobody_served:  # the question is not the cause; it is asked when the run is resumed
                 live.stopped_by = live.stopped_by or landed.answer.error
                 return None
             landed = landed.with_usage(await prefetcher.usage(text))

@@ -1,4 +1,4 @@
-"""When a run of a sheet ends before its last question: cancelled, or at its cost cap."""
+"""Ends a run of a sheet before its last question: when it is cancelled, or at its cost cap."""
 
 from __future__ import annotations
 

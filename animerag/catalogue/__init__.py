@@ -1,5 +1,5 @@
-"""The shows as their owner sees and changes them: browsing, editing, duplicates, status, and the sample.
+"""Browses and changes the shows of a catalogue: lists, edits, duplicates, status, and the sample.
 
-Knows nothing of questions, providers or pages.
-Way through: `browsing` lists, `editing` changes, `duplicates` merges two records, `status` counts.
+It knows nothing of questions, providers or pages. `browsing` lists, `editing` changes, `duplicates` merges two records,
+`status` counts.
 """

@@ -27,9 +27,10 @@ log = logging.getLogger(__name__)
 DIRECTORY = "covers"  # in the data directory
 _ENDINGS = (".jpg", ".jpeg", ".png", ".webp")
 _NAME = re.compile(r"\w[\w.-]{0,120}")
-_PICTURE = ("Picname", "PicName", "picname", "Picture", "picture")  # what a show's record may call its picture
+# Fields of a show's record that may name its picture.
+_PICTURE = ("Picname", "PicName", "picname", "Picture", "picture")
 _ANIDB_ID = ("AnimeID", "AniDB_AnimeID")
-_REMEMBERED = 400  # covers; a small one takes 20 KB
+_REMEMBERED = 400  # covers in memory; a scaled-down one takes 20 KB
 
 
 class Covers:
@@ -71,7 +72,7 @@ class Covers:
             state = resolved.stat()
             if not stat.S_ISREG(state.st_mode) or not resolved.is_relative_to(folder.resolve()):
                 return None
-        except (OSError, RuntimeError):  # RuntimeError: a loop of symbolic links
+        except (OSError, RuntimeError):  # a loop of symbolic links raises RuntimeError
             return None
         key = (str(resolved), state.st_mtime_ns, state.st_size)
         if key not in self._made:
@@ -84,7 +85,7 @@ class Covers:
 
 def _read(path: Path) -> bytes | None:
     try:
-        with path.open("rb") as file:  # it may have grown since its size was checked
+        with path.open("rb") as file:  # the file may have grown since its size was checked
             return thumbnails.thumbnail(file.read(thumbnails.MOST_BYTES + 1))
     except InvalidInputError as error:
         log.warning("a cover cannot be used: %s", error)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from animerag.ingestion.importer import Ingestion
     from animerag.models.shows import Provenance, Show, StoredShow
 
-_CROWD = 12  # more shows with one title are a franchise, not duplicates
+_CROWD = 12  # if more shows share a title, they are a franchise, not duplicates
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,7 @@ class Pair:
 
 
 class SameShows:
-    """Finds such pairs, and merges them or keeps them separate."""
+    """Finds possible duplicates, and merges them or keeps them separate."""
 
     def __init__(self, indexer: Indexer, ingestion: Ingestion) -> None:
         self._indexer = indexer
@@ -104,7 +104,7 @@ def _alike(shows: list[StoredShow]) -> Iterator[Pair]:
 
 
 def _agree(one: StoredShow, two: StoredShow) -> bool:
-    """Tell whether year and episodes do not differ, and at least one of them is known and equal."""
+    """Return whether year and episodes do not differ, and at least one of them is known and equal."""
     facts = [(one.year, two.year), (one.episodes, two.episodes)]
     known = [(a, b) for a, b in facts if a is not None and b is not None]
     return bool(known) and all(a == b for a, b in known)

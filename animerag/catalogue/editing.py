@@ -6,7 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from animerag.errors import AnimeRAGError, InvalidInputError
-from animerag.ingestion.overrides import EDITABLE, PROGRESS_SEEN, _checked, edited
+from animerag.ingestion.overrides import EDITABLE, FILE_PROGRESS, _checked, edited
 from animerag.jobs.jobs import Control
 from animerag.storage import deletions, provenance
 from animerag.text.documents import Document
@@ -43,7 +43,7 @@ class Editing:
             raise InvalidInputError(f"The show could not be stored: {report.rows[0].reason}")
         before: JsonObject = (await provenance.edits_of(self._library, [show_id])).get(show_id, {})
         if "episodes_watched" in checked:
-            checked[PROGRESS_SEEN] = max(show.episodes_watched or 0, before.get(PROGRESS_SEEN) or 0)
+            checked[FILE_PROGRESS] = max(show.episodes_watched or 0, before.get(FILE_PROGRESS) or 0)
         await provenance.keep_edits(self._library, show_id, {**before, **checked})
         return edited(show, checked)
 
@@ -63,7 +63,7 @@ class Editing:
         """
         removed = await deletions.remove(self._library, ids)
         if removed:
-            with contextlib.suppress(AnimeRAGError):  # they are recorded as strays
+            with contextlib.suppress(AnimeRAGError):  # the library has recorded the vectors as strays
                 await self._indexer.remove_strays()
         return removed
 

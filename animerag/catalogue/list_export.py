@@ -59,7 +59,7 @@ class ListExport:
 
 
 def is_listed(show: Show) -> bool:
-    """Tell whether a show is on its owner's list."""
+    """Return whether a show is on its owner's list."""
     return (show.my_status, show.my_score, show.episodes_watched) != (None, None, None)
 
 

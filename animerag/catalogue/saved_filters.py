@@ -38,7 +38,7 @@ class SavedFilters:
     """Stores filters in the library, so that all windows and backups have them."""
 
     def __init__(self, library: Library) -> None:
-        """Nothing is read yet."""
+        """Read nothing yet."""
         self._library = library
 
     async def all(self) -> list[SavedFilter]:

@@ -1,4 +1,4 @@
-"""Statistics of the collection, and what needs attention; Home and `animerag stats` show the same figures."""
+"""Computes the figures and open problems of the collection, the same for Home and `animerag stats`."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class CollectionStatistics:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attention:
-    """What needs the owner's attention; `not_indexed` is None while it is unknown.
+    """Counts of what needs the owner's attention; `not_indexed` is None while it is unknown.
 
     `duplicates` stops at `MOST_PAIRS`; `skipped_rows` are those of the last import.
     """

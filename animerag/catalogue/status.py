@@ -36,7 +36,7 @@ class Status:
 
     @property
     def sample_only(self) -> bool:
-        """Tell whether the catalogue contains only the sample."""
+        """Return whether the catalogue contains only the sample."""
         return 0 < self.shows == self.sample
 
 
@@ -80,7 +80,7 @@ class Catalogue:
         with sample.catalogue() as path:
             source = SourceFile(path=path, name="sample catalogue")
             report = await self._ingestion.run([source], control, kind=ImportKind.SAMPLE)
-        if await self._library.has_own_shows():  # an upload finished while the sample was imported
+        if await self._library.has_own_shows():  # an upload has finished while the sample was imported
             await self._library.remove_sample()
             await self._indexer.remove_strays()
         return report

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image
 
-SIZE = (240, 360)  # maximum in pixels, enough for a card on a high-density screen
+SIZE = (240, 360)  # maximum width and height in pixels, enough for a card on a high-density screen
 MOST_BYTES = 8 * 2**20  # of a file
 # Decoding takes at the worst 6 bytes a pixel of a JPEG, 8 of a PNG and 18 of a WebP: below 50 MB in all.
 MOST_PIXELS = {"JPEG": 6_500_000, "PNG": 4_500_000, "WEBP": 2_200_000}
@@ -79,20 +79,22 @@ def _checked(data: bytes) -> tuple[str, bytes]:
     elif data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         kind, picture = "WEBP", _webp(data)
     else:
-        raise InvalidInputError("The cover is no JPEG, PNG or WebP picture: save it as one of these.")
+        raise InvalidInputError("The cover is not a JPEG, PNG or WebP picture: save it in one of these formats.")
     if _OTHER_TYPES.search(data):
-        raise InvalidInputError("The cover carries another document inside: save the picture by itself.")
+        raise InvalidInputError("The cover contains another document: save only the picture.")
     return kind, picture
 
 
 def _check_pixels(kind: str, width: int, height: int) -> None:
     if not width or not height or width * height > MOST_PIXELS[kind]:
         most = MOST_PIXELS[kind] / 1e6
-        raise InvalidInputError(f"The cover has {width:,} × {height:,} pixels: {most:.1f} million are the most.")
+        raise InvalidInputError(
+            f"The cover has {width:,} × {height:,} pixels, more than {most:.1f} million: scale it down."
+        )
 
 
 def _broken() -> InvalidInputError:
-    return InvalidInputError("The cover is cut off, or something follows its end: save the picture again.")
+    return InvalidInputError("The cover is incomplete, or has data after its end: save the picture again.")
 
 
 def _png(data: bytes) -> bytes:

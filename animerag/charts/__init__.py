@@ -1,5 +1,5 @@
-"""Draws figures from plain values, and the HTML report of a comparison.
+"""Draws figures from plain values, and writes the HTML report of a comparison.
 
-Knows nothing of services, storage or Streamlit: callers pass the values to draw.
-Way through: `style` defines the look, each other module draws one kind of figure; `report` writes those of `static`.
+The package knows nothing of services, storage or Streamlit: callers pass the values to draw. `style` defines the look,
+each other module draws one kind of figure, and `report` writes the figures of `static`.
 """

@@ -1,4 +1,4 @@
-"""The figures of a run of a sheet: time to answer, timeline, and answers over time."""
+"""Draws the figures of a sheet's run: time to answer, timeline, and answers over time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Charts of the collection: years and types, tags, scores, decades. Each mark carries the filter that it stands for."""
+"""Draws the charts of the collection: years and types, tags, scores, decades. Each mark carries its filter."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _STATUS_COLOURS = {
     "none": NEUTRAL,
 }
 _ROW_PX, _AROUND_PX = 22, 96
-_LEGEND_PX = 122  # above a chart: its title, and on a phone three lines of names
+_LEGEND_PX = 122  # room above a chart for its title and, on a phone, for three lines of names
 
 
 def years(counts: Mapping[int, Mapping[str, int]]) -> go.Figure:
@@ -164,7 +164,7 @@ def decades(counts: Mapping[int, Mapping[str, int]]) -> go.Figure:
 
 
 def filters_of(figure: go.Figure) -> dict[str, str]:
-    """Return what the marks of a chart stand for, as filters by name: the same choice without a mouse."""
+    """Return the filters of a chart's marks by name, so that they can be chosen without a mouse."""
     named: dict[str, str] = {}
     for trace in figure.data:
         if trace.customdata is None:

@@ -173,7 +173,7 @@ def _mode_bars(mode: Mode, points: Sequence[_Point]) -> go.Bar:
         x=[point.x for point in ours],
         y=[point.value for point in ours],
         width=_bar_width([point.level for point in points]) * 0.9,
-        # Fainter than its edge: the lower half of a whisker has to be seen in front of it.
+        # The bar is fainter than its edge, so that the lower half of a whisker is visible in front of it.
         marker={
             "color": faint(MODE_COLOURS[mode]),
             "line": {"color": MODE_COLOURS[mode], "width": 1.5},

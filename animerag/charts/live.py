@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from animerag.comparison.plan import Mode
 
 RACERS: tuple[Mode, ...] = ("sync", "threads", "async")
-_LANES = 4  # at least, so that what is below does not jump
+_LANES = 4  # minimum, so that the page below does not jump
 
 
 def lanes(spans: Sequence[Span], started_s: float, now_s: float, *, window_s: float) -> str:

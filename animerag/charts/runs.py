@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 _FRAMES, _REPLAY_MS = 40, 4000
 _SLOTS = 6  # rows per band at least (five requests and a writer), so that bars are equally thick in all bands
-_SHARE = 0.84  # of a band's height for bars; the rest is space and the line in the mode's colour
+_SHARE = 0.84  # share of a band's height for bars; the rest is space and the line in the mode's colour
 _BAND_PX = 104
 _LABELLED_SPANS = 120
 

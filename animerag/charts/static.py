@@ -54,7 +54,7 @@ class Label:
 
 @dataclass(slots=True, kw_only=True)
 class Drawing:
-    """A figure of the report; `about` describes it, `legend` pairs names with CSS classes."""
+    """A figure of the report. `about` describes it for screen readers; `legend` pairs names with CSS classes."""
 
     title: str
     about: str

@@ -37,11 +37,11 @@ STAGE_COLOURS: dict[str, str] = {
     "writing": "#30A46C",
     "failed": "#E5484D",
 }
-_STAGE_NAMES = {"alias": "titles"}  # where people know a stage by another name than spans do
+_STAGE_NAMES = {"alias": "titles"}  # stages whose name for people differs from the name of their spans
 HATCHES = {"async-early": "/", "queue": "/", "throttled": "x", "failed": "x"}
 NEUTRAL = "#8B8D98"  # readable on white and on near black
 _CLEAR = "rgba(0,0,0,0)"
-HOVER_TEXT = "%{hovertext}<extra></extra>"  # only our sentence, without plotly's additions
+HOVER_TEXT = "%{hovertext}<extra></extra>"  # hover boxes show this text only, without plotly's additions
 
 
 def drawn(traces: Sequence[Any], *, title: str, height: int, simulated: bool = False) -> Figure:
@@ -106,7 +106,7 @@ def named(mode: Mode, concurrency: int, line: str = ", ") -> str:
 
 
 def stage_name(stage: str) -> str:
-    """Return the name of a stage for people."""
+    """Return the name of a stage as people read it."""
     return _STAGE_NAMES.get(stage, stage)
 
 

@@ -1,8 +1,8 @@
 """The command line: the same services as the pages, from a shell.
 
-Contains neither widgets nor business logic: a command reads its options, calls one service and prints the result.
-Way through: `main` picks the command, `job_runner` shows progress, and every other module is a command, which is
-imported only when it is used.
+It contains neither widgets nor business logic: a command reads its options, calls one service and prints the result.
+`main` picks the command, `job_runner` shows progress, and every other module is a command, which is imported only when
+it is used.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
 
-# Python looks for garbage after every 700 new objects: a tenth of a command's time, and nothing to find in imports.
+# Python's garbage collector runs after every 700 new objects. That takes a tenth of a command's time, and imports leave
+# no garbage.
 _GARBAGE = (100_000, 50, 100)
 
 # The module of each command, in the order in which help lists them.
@@ -88,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return UNUSABLE
     except KeyboardInterrupt:
         return CANCELLED
-    except BrokenPipeError:  # the program that reads our output has closed the pipe
+    except BrokenPipeError:  # the program that reads the output has closed the pipe
         discard_output()
         return CANCELLED
 

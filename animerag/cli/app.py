@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from animerag.cli.job_runner import Commands
 
-_HOST = "127.0.0.1"  # as .streamlit/config.toml has it
+_HOST = "127.0.0.1"  # the default in .streamlit/config.toml
 
 
 def add(commands: Commands) -> None:
@@ -37,7 +37,7 @@ async def run(options: argparse.Namespace) -> int:
     command = [sys.executable, "-m", "streamlit", "run", str(app_script()), *server_options(options)]
     if os.name != "nt":
         os.execv(sys.executable, command)  # noqa: S606 - the interpreter itself; signals then reach the server
-    # On Windows, exec would not leave the terminal a process to wait for.
+    # On Windows, after exec the terminal would have no process to wait for.
     return await (await asyncio.create_subprocess_exec(*command)).wait()
 
 

@@ -16,13 +16,17 @@ if TYPE_CHECKING:
 def add(commands: Commands) -> None:
     """Add `backup` and `restore` to the command line."""
     parser = commands.add_parser("backup", help="save the catalogue in one file, even while the app is running")
-    parser.add_argument("file", nargs="?", type=Path, help="a new .zip file (default: a name with the current time)")
+    parser.add_argument(
+        "file", nargs="?", type=Path, help="path of a new .zip file (default: a name with the current time)"
+    )
     parser.set_defaults(run=backup)
 
     parser = commands.add_parser("restore", help="restore the catalogue from a backup")
     parser.add_argument("file", type=Path, help="the backup")
     parser.add_argument(
-        "--replace", action="store_true", help="replace a catalogue with shows; its files stay beside it"
+        "--replace",
+        action="store_true",
+        help="replace the catalogue even if it has shows; its old files stay beside it",
     )
     parser.set_defaults(run=restore)
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from animerag.comparison.presets import ExperimentEstimate
 
 _FORMATS = (".html", ".json", ".csv")
-# Too many columns for a terminal; files have these as well.
+# A terminal has too few columns for these figures; only files have them.
 _HIDDEN = ("Repeats", "Fastest (s)", "Slowest (s)", "Efficiency (%)")
 
 
@@ -58,7 +58,9 @@ def add(commands: Commands) -> None:
     ):
         parser.add_argument(flag, type=kind, default=default, metavar="N", help=f"{text} ({default})")
     choices = ("simulated", "configured")
-    parser.add_argument("--provider", choices=choices, default="simulated", help="your own costs money (simulated)")
+    parser.add_argument(
+        "--provider", choices=choices, default="simulated", help="simulated, or your own, which costs money (simulated)"
+    )
     parser.add_argument("--preset", default="typical", metavar="NAME", help=f"one of {', '.join(PRESETS)} (typical)")
     for flag, name, convert, text in (
         ("--embed-latency", "embed_latency_s", float, "seconds per embedding request, whatever its size"),

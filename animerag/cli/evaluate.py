@@ -1,4 +1,4 @@
-"""`animerag evaluate`: measure how often the right shows are found, by a sheet of questions with known answers."""
+"""`animerag evaluate`: measure how often the right shows are found, with a sheet of questions and known answers."""
 
 from __future__ import annotations
 

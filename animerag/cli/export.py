@@ -18,9 +18,11 @@ def add(commands: Commands) -> None:
     """Add `export` to the command line."""
     parser = commands.add_parser("export", help="write your list to a file")
     what = parser.add_subparsers(dest="what", metavar="WHAT", required=True)
-    listed = what.add_parser("list", help="status, score and progress of your shows")
-    listed.add_argument("--format", choices=("mal", "csv"), required=True, help="MyAnimeList's XML, or CSV")
-    listed.add_argument("--out", type=Path, metavar="FILE", help="a file; the default is standard output")
+    listed = what.add_parser("list", help="your list: status, score and progress of your shows")
+    listed.add_argument(
+        "--format", choices=("mal", "csv"), required=True, help="mal: MyAnimeList's XML; csv: a spreadsheet"
+    )
+    listed.add_argument("--out", type=Path, metavar="FILE", help="file to write (default: standard output)")
     listed.set_defaults(run=export)
 
 

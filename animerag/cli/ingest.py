@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from animerag.text.durations import TimeEstimate
 
 
-_NOTES = 20  # fit on one screen of a terminal
+_NOTES = 20  # as many as fit on one screen of a terminal
 
 
 def add(commands: Commands) -> None:
@@ -46,9 +46,11 @@ def add(commands: Commands) -> None:
     parser.add_argument("--dry-run", action="store_true", help="report what would be stored; store and spend nothing")
     parser.add_argument("--reindex", action="store_true", help="index the shows without a vector for the current model")
     parser.add_argument(
-        "--accept-bad-rows", action="store_true", help="do not ask when more than a fifth of the rows cannot be used"
+        "--accept-bad-rows",
+        action="store_true",
+        help="import the good rows without asking, even if more than a fifth of the rows have errors",
     )
-    parser.add_argument("--detach", action="store_true", help="leave the import to the workers, and print the job's id")
+    parser.add_argument("--detach", action="store_true", help="let workers run the import, and print the job's id")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(run=ingest)
 
@@ -79,7 +81,7 @@ async def ingest(options: argparse.Namespace) -> int:
 
 
 async def _detached(opened: Services, files: Sequence[SourceFile], options: argparse.Namespace) -> int:
-    """Leave an import to the workers and print the id of its job."""
+    """Let workers run an import, and print the id of its job."""
     if opened.detached is None:
         raise InvalidInputError("--detach needs workers: set ANIMERAG_ENGINE=queue, and start `animerag worker`.")
     if not files or options.dry_run:
@@ -105,7 +107,7 @@ async def _ingested(opened: Services, files: Sequence[SourceFile], options: argp
             control,
             concurrency=options.concurrency,
             batch_size=options.batch_size,
-            # Without a terminal there is nobody to ask: good rows are imported, bad ones are reported.
+            # Without a terminal nobody can answer: good rows are imported, bad ones are reported.
             accept_bad_rows=options.accept_bad_rows or options.json or not sys.stdin.isatty(),
         )
 
@@ -115,7 +117,7 @@ async def _ingested(opened: Services, files: Sequence[SourceFile], options: argp
 
 
 def _print_report(report: IngestReport, options: argparse.Namespace, *, expected: TimeEstimate | None = None) -> int:
-    """Print what was imported, or what would be where a time is `expected`; return the exit status."""
+    """Print what was imported, or, given an `expected` time, what would be imported; return the exit status."""
     dry_run = expected is not None
     if options.json:
         print(json.dumps(ingest_object(report, expected), ensure_ascii=False))
@@ -140,16 +142,19 @@ def _print_report(report: IngestReport, options: argparse.Namespace, *, expected
 
 
 def print_counts(report: IngestReport, verb: str = "stored") -> None:
-    """Print what became of the rows, and of each that is skipped the reason."""
+    """Print the counts of rows, and the reason for each skipped row."""
     print(
         f"{report.read:,} read: {report.ingested:,} {verb}, {report.unchanged:,} unchanged,"
         f" {report.duplicate:,} repeated (the last row counts), {report.quarantined:,} skipped,"
         f" {report.cancelled:,} remaining. {report.catalogue:,} shows in the catalogue."
     )
     if report.conflicts:
-        print(f"{counted(len(report.conflicts), 'value')} of your list differ from the file:", file=sys.stderr)
+        print(
+            f"Your list differs from the file in {counted(len(report.conflicts), 'value')}:",
+            file=sys.stderr,
+        )
     for one in report.conflicts[:_NOTES]:
-        note = ", which is your edit and stays" if one.stays else ""
+        note = " (your edit, which is not changed)" if one.stays else ""
         name = one.field.replace("_", " ")
         print(f"  {one.title}: {name} {one.given} in the file, {one.stored} in your list{note}", file=sys.stderr)
     for row in report.rows:

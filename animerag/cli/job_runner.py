@@ -1,4 +1,4 @@
-"""Shared by all commands: open the services, run a job with a progress bar, return the right exit status."""
+"""Opens the services, runs a job with a progress bar, and returns the exit status, for all commands."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # n
 T = TypeVar("T")
 
 DONE, ROWS_LEFT, UNUSABLE, CANCELLED = 0, 1, 2, 130
-_LOOK_S = 0.1  # how often the progress is looked at
+_LOOK_S = 0.1  # seconds between two polls of the progress
 
 
 @asynccontextmanager
 async def services(*, warm: bool = False, serverless: bool = False, **options: object) -> AsyncIterator[Services]:
-    """Open the services on this command's own loop, as `open_services` does; `options` replace settings."""
+    """Open the services on this command's own loop, as `open_services` does; `options` override settings."""
     from animerag.config import load_settings
 
     settings = load_settings(**options)
     if warm and settings.provider_for(settings.embedding_provider) == "local":
         from animerag.indexing.encoder import load_encoder
 
-        threading.Thread(target=load_encoder, name="animerag-load").start()  # beside the imports that follow
+        threading.Thread(target=load_encoder, name="animerag-load").start()  # while the modules below are imported
     from animerag.composition import open_services
 
     async with open_services(settings, warm=warm, serverless=serverless) as opened:
@@ -104,11 +104,11 @@ async def _answered(job: Job, ended: asyncio.Future[Job]) -> None:
         if reply.done():
             job.control.answer(yes=reply.result())
             return
-    print(file=sys.stderr)  # the question's line is left open
+    print(file=sys.stderr)  # ends the line of the question
 
 
 class _ProgressBar:
-    """A progress bar on stderr, if that is a terminal; otherwise nothing, and nothing is imported for it."""
+    """A progress bar on stderr if that is a terminal; otherwise it does nothing, and `rich` is not imported."""
 
     def __init__(self) -> None:
         self._bar: RichProgress | None = None
@@ -138,7 +138,7 @@ class _ProgressBar:
             self._bar.stop()
 
     def update(self, progress: JobProgress) -> None:
-        """Show what a job does and how far it is."""
+        """Show a job's step and progress."""
         if self._bar is not None:
             total = progress.total or None
             self._bar.update(self._task, description=progress.stage, completed=progress.done, total=total)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from animerag.models.jobs import JobRecord
     from animerag.services import Services
 
-_RECENT = 20  # jobs that have ended
+_RECENT = 20  # of jobs that have ended
 _STOPPED_WITHIN_S = 10.0  # most jobs stop within seconds; a large write may take longer
 _LOOK_S = 0.25
 
@@ -27,7 +27,7 @@ _LOOK_S = 0.25
 def add(commands: Commands) -> None:
     """Add `jobs` to the command line."""
     parser = commands.add_parser("jobs", help="list running and recent jobs, and cancel one")
-    parser.add_argument("--cancel", metavar="ID", help="ask a running job to stop; what it has saved stays")
+    parser.add_argument("--cancel", metavar="ID", help="ask a running job to stop; its saved results are kept")
     parser.add_argument("--json", action="store_true", help="print one object")
     parser.set_defaults(run=jobs)
 
@@ -58,7 +58,7 @@ async def _listed(opened: Services) -> Sequence[JobRecord]:
 
 
 async def _cancelled(opened: Services, job_id: str) -> tuple[bool, JobRecord]:
-    """Ask a job to stop and wait a while for its end; return whether it was running, and how it is now."""
+    """Ask a job to stop and wait briefly for its end; return whether it was running, and its latest state."""
     job = await _job(opened, job_id)
     if job.state != "running":
         return False, job
@@ -96,7 +96,7 @@ def _line(job: JobRecord) -> str:
         if job.progress is not None and job.progress.stage:
             parts.append(job.progress.stage)
         if job.question and job.answer is None:
-            parts.append(f"waits for an answer in the app: {job.question}")
+            parts.append(f"waiting for your answer in the app: {job.question}")
         parts.append(f"on {job.host}" if job.host else "")
     elif job.error:
         parts.append(job.error)

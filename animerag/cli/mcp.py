@@ -43,6 +43,6 @@ async def run(_options: argparse.Namespace) -> int:
         if serving.done():
             await serving
             return DONE
-    # The services are closed. A thread still waits for input, which only the end of the process interrupts.
+    # The services are closed. A thread still waits for input; only the end of the process interrupts it.
     sys.stderr.flush()
     os._exit(CANCELLED)

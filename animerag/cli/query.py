@@ -42,7 +42,9 @@ FORMATS = (".csv", ".xlsx", ".jsonl")
 def add(commands: Commands) -> None:
     """Add `query` to the command line."""
     parser = commands.add_parser("query", help="ask questions")
-    parser.add_argument("-q", "--question", action="append", default=[], metavar="TEXT", help="a question; repeatable")
+    parser.add_argument(
+        "-q", "--question", action="append", default=[], metavar="TEXT", help="a question to answer; repeatable"
+    )
     parser.add_argument(
         "-f",
         "--file",
@@ -59,7 +61,7 @@ def add(commands: Commands) -> None:
     parser.add_argument("-c", "--show-context", action="store_true", help="print the sources and why each was found")
     parser.add_argument("--output-format", choices=("text", "json"), default="text", help="what to print (text)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the answers to a .csv, .xlsx or .jsonl file")
-    parser.add_argument("--resume", action="store_true", help="continue the last run of this file")
+    parser.add_argument("--resume", action="store_true", help="continue the last run of this file where it stopped")
     parser.add_argument("--retry-failed", action="store_true", help="ask the failed questions of that run again")
     parser.add_argument("--retrieval-only", action="store_true", help="find shows without writing an answer")
     parser.set_defaults(run=query)
@@ -281,7 +283,7 @@ def _ask_line() -> str:
 def _print_or_stop(answer: StoredAnswer, options: argparse.Namespace, control: Control) -> None:
     try:
         _print_answer(answer, options)
-    except BrokenPipeError:  # the program that reads our output has closed the pipe
+    except BrokenPipeError:  # the program that reads the output has closed the pipe
         discard_output()
         control.stop()
 

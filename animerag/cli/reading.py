@@ -1,4 +1,4 @@
-"""The options of `ingest` that say how to read a file, and the summary of what was read."""
+"""Defines the options of `ingest` for reading a file, and prints the summary of each file."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def read_options(options: argparse.Namespace) -> ReadOptions:
     """Return the reading options. Raises InvalidInputError for a --column that is not FIELD=HEADING."""
     from animerag.readers import ReadOptions
 
-    columns = dict(_column(given) for given in options.column)  # by heading: each has one field
+    columns = dict(_column(given) for given in options.column)  # keyed by heading, because each heading has one field
     return ReadOptions(
         encoding=options.encoding,
         delimiter={"\\t": "\t", "tab": "\t"}.get(options.delimiter, options.delimiter),
@@ -63,7 +63,7 @@ def _column(given: str) -> tuple[str, str]:
 
 
 def with_user(files: Sequence[SourceFile], detection: Detection) -> list[SourceFile]:
-    """Ask whose watch state to read from a Shoko database. Raises InvalidInputError for an unknown name."""
+    """Ask for the user whose watch state is read from a database. Raises InvalidInputError for an unknown name."""
     print(f"{detection.problem} Name: ", end="", file=sys.stderr, flush=True)
     given = sys.stdin.readline().strip()
     user = next((name for name in detection.users if name.casefold() == given.casefold()), None)

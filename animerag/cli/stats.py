@@ -24,7 +24,7 @@ def add(commands: Commands) -> None:
 
 
 async def stats(options: argparse.Namespace) -> int:
-    """Print the figures and what needs attention."""
+    """Print the figures, then the lists that need attention."""
     from animerag.catalogue.statistics import as_json
 
     async with services() as opened:
@@ -47,7 +47,7 @@ def _lines(figures: CollectionStatistics) -> list[str]:
     if figures.median_rating is not None:
         lines.append(f"Median rating: {figures.median_rating:.2f}, of {sum(figures.ratings.values()):,} rated shows")
     if figures.listed:
-        lines.append(f"Seen: {figures.seen:,}, begun: {figures.begun:,}, unseen: {figures.unseen:,}")
+        lines.append(f"Watched: {figures.seen:,}, started: {figures.begun:,}, unwatched: {figures.unseen:,}")
     lines.append("Tags: " + ", ".join(f"{one.tag} {one.shows:,}" for one in figures.tags[:_TAGS_PRINTED]))
     for decade, statuses in figures.decades.items():
         counts = ", ".join(f"{STATUS_LABELS[name]} {statuses[name]:,}" for name in STATUS_LABELS if name in statuses)

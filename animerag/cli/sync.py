@@ -24,7 +24,7 @@ def add(commands: Commands) -> None:
     shoko.add_argument(
         "--url", required=True, metavar="URL", help="address of the server, such as http://localhost:8111"
     )
-    shoko.add_argument("--user", metavar="NAME", help="refuse the key of any other user")
+    shoko.add_argument("--user", metavar="NAME", help="name of your user; the key of any other user is refused")
     shoko.add_argument("--json", action="store_true", help="print one JSON object")
     shoko.set_defaults(run=sync)
 

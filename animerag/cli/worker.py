@@ -1,4 +1,4 @@
-"""`animerag worker`: take work of imports and sheets that any process of this catalogue has started."""
+"""`animerag worker`: process imports and sheets that any process of this catalogue has started."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def add(commands: Commands) -> None:
     """Add `worker` to the command line."""
-    parser = commands.add_parser("worker", help="take work of imports and sheets from the queue, on any host")
+    parser = commands.add_parser("worker", help="process imports and sheets from the queue, on any host")
     parser.add_argument(
         "--concurrency", type=number_or_auto, metavar="N|auto", help="embedding requests in flight on this host"
     )
@@ -26,10 +26,12 @@ def add(commands: Commands) -> None:
 
 async def worker(options: argparse.Namespace) -> int:
     """Take work until Ctrl-C. Raises SettingsError, LibraryError, and InvalidInputError for another release."""
-    logging.getLogger("psycopg").setLevel(logging.ERROR)  # it warns of each attempt while PostgreSQL is away
+    # It logs a warning for each attempt while PostgreSQL is unavailable.
+    logging.getLogger("psycopg").setLevel(logging.ERROR)
     async with services(engine="queue", ingest_concurrency=options.concurrency) as opened:
         assert opened.worker is not None
-        await opened.index.start()  # before any task: two threads must not import the same vendor at once
+        # Done before any task, because two threads must not import the same vendor package at once.
+        await opened.index.start()
         await opened.embedder.warm()
         requests = counted(opened.worker.slots, "request")
         serving = asyncio.ensure_future(opened.worker.serve())

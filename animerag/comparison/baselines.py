@@ -1,6 +1,6 @@
 """The baselines of Compare: the same work one request after another, or in a thread pool.
 
-They use the vendors' synchronous clients with the retries of these; besides the adapters, only this module imports
+They use the vendors' synchronous clients, including their retries. Besides the adapters, only this module imports
 openai and chromadb. Batches, vectors, metadata, prompts and servers are those of the app's own pipeline.
 """
 
@@ -89,7 +89,7 @@ class BaselineStats:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchFixture:
-    """What questions are answered from: the shows in the prepared collection, and a title match with a latency."""
+    """The shows in the prepared collection, from which questions are answered, and a title match with a latency."""
 
     shows: Mapping[str, Show]
     aliases: AliasIndex

@@ -1,4 +1,4 @@
-"""Builds what experiments use: a provider to measure, and services on a scratch catalogue.
+"""Opens the provider that an experiment measures, and services on a scratch catalogue.
 
 Only this module and `composition.py` connect adapters with services.
 """
@@ -89,7 +89,7 @@ class ScratchBench:
             simulated=simulated,
             chroma_url=self.index.url or "",
             chroma_api_key=settings.chroma_api_key.get_secret_value() if settings.chroma_api_key else None,
-            chroma_tenant=self.index.tenant,  # that of a local server is new at each start
+            chroma_tenant=self.index.tenant,  # the URL of a local server changes at each start
             chroma_database=settings.chroma_database,
         )
 
@@ -109,7 +109,7 @@ class ScratchBench:
             stack.push_async_callback(library.close)
             locks = await library.locks(directory)
             stack.callback(locks.close)
-            # The configured limits are those of the user's own provider.
+            # The configured limits apply only to the user's own provider.
             rpm, tpm = (None, None) if endpoint.simulated else (self.settings.max_rpm, self.settings.max_tpm)
             gate = Gate(ingest=level, query=level, max_rpm=rpm, max_tpm=tpm)
             connection = OpenAIConnection(api_key=endpoint.api_key, base_url=endpoint.base_url, gate=gate)

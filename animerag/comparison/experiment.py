@@ -130,7 +130,7 @@ def recommend(levels: Sequence[Level]) -> Recommendation | None:
     gain = f", {best.speedup:.1f}× as fast as one at a time" if best.speedup else ""
     if best is fastest:
         beyond = [level for level in ours if level.concurrency > best.concurrency]
-        why = "the fastest level" + ("; higher levels bring no gain" if beyond else " that was measured")
+        why = "the fastest level" + ("; higher levels were not faster" if beyond else " that was measured")
     else:
         why = f"within 5 % of level {fastest.concurrency}, with fewer requests in flight"
     failed = f"; {best.errors} failed" if best.errors else ""

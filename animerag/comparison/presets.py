@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 # Measured on a real export: 223 tokens per description; a prompt has eight sources and the instructions.
 DOCUMENT_TOKENS, PROMPT_TOKENS, ANSWER_TOKENS = 230, 3000, 300
-_WRITTEN_A_SECOND = 1200  # documents, by one writer to a Chroma server on the same machine
-_AROUND_S = 1.0  # per run: scratch catalogue, clients and collection
-_START_S = 3.0  # for the simulated provider and the preparation of the work
+_WRITTEN_A_SECOND = 1200  # documents per second that one writer stores on a Chroma server of the same machine
+_AROUND_S = 1.0  # seconds per run for the scratch catalogue, clients and collection
+_START_S = 3.0  # seconds for the simulated provider and the preparation of the work
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

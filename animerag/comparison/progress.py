@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from animerag.comparison.plan import Mode
     from animerag.telemetry.tracing import Span
 
-_ANSWER_SPAN = "answer"  # from the first token on; the model's second span covers the same time
-_HALF_PREPARED_S = 2.0  # preparing a run takes an unknown time: each of these periods shows half of the rest
+_ANSWER_SPAN = "answer"  # the span from the first token on; the model's second span covers the same time
+_HALF_PREPARED_S = (
+    2.0  # seconds; the preparation takes an unknown time, so each of these periods advances by half of the rest
+)
 
 
 @dataclass(slots=True)

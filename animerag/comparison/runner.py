@@ -49,7 +49,7 @@ RACES: Mapping[Workload, ExperimentPlan] = MappingProxyType(
         "ingest": ExperimentPlan(documents=500, levels=(5,), repeats=1, warmup=0, preset="typical"),
     }
 )
-_STORED_SPANS = 8000  # enough for a usual experiment; of a larger one, only the first repeat's are stored
+_STORED_SPANS = 8000  # enough spans for a usual experiment; larger ones store only those of the first repeat
 
 
 class Comparison:

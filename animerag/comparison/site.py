@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from animerag.ports import VectorIndex
     from animerag.storage.library import Library
 
-_SEARCHED = 200  # shows to answer questions from: enough to choose from, and embedded in two requests
+_SEARCHED = 200  # shows from which questions are answered: enough to choose from, and embedded in two requests
 _ABANDONED_S = 3600.0  # an older scratch directory belongs to a killed process
 
 
@@ -97,7 +97,7 @@ class Sites:
         directory = self._bench.directory / secrets.token_hex(8)
         if plan.workload == "ingest":
             shows = await self._shows(plan.documents)
-        else:  # no copies: a title that two shows share identifies neither
+        else:  # without copies, because a title that two shows share identifies neither
             shows = await self._shows(min(_SEARCHED, (await self._library.counts()).shows))
         documents = await asyncio.to_thread(lambda: [Document.of(show) for show in shows])
         questions = questions_about(shows, plan.questions)

@@ -1,4 +1,4 @@
-"""What a plan's answer is, where the shows in memory can give it: one way from each intent to its answer."""
+"""Answers a plan from the shows in memory, with one function for each intent."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from animerag.query.plan import Plan
 
 _FRANCHISE = ("watch_order", "seasons", "next", "similar")
-_NAMED_UNDECIDED = 3  # shows without a value that are named rather than counted
+_NAMED_UNDECIDED = 3  # up to this number, shows without a value are listed instead of counted
 _FIELDS = {
     "episodes": "an episode count",
     "rating": "a rating",
@@ -58,7 +58,7 @@ _GROUPED = dict.fromkeys(_SPANS, ",") | {"year": "", "end_year": ""}
 
 
 def answer(plan: Plan, collection: Collection, filters: Filters = Filters()) -> FactAnswer | None:
-    """Return what the catalogue in memory answers, or None for what only a search can."""
+    """Return the answer of the catalogue in memory, or None if only a search can answer."""
     table, japanese = collection.table, collection.japanese
     if plan.intent == "help":
         return _help(plan, collection)
@@ -102,7 +102,7 @@ def answer(plan: Plan, collection: Collection, filters: Filters = Filters()) -> 
     if plan.intent == "stats":
         measured = measure(plan, table, filters, japanese=japanese)
         return _partly(measured, plan, collection) if measured and plan.ignored else measured
-    # Words that are wanted and no field has are searched for; what is refused can only be left unapplied.
+    # Wanted words that are in no field are searched for. Unwanted ones cannot be, so they are not applied.
     if any(not word.startswith("not ") for word in plan.ignored):
         return None
     fact = carry_out(replace(plan, ignored=()), table, filters, japanese=japanese)
@@ -114,7 +114,7 @@ def answer(plan: Plan, collection: Collection, filters: Filters = Filters()) -> 
 
 
 def needs_likeness(plan: Plan, collection: Collection) -> bool:
-    """Tell whether a search has to measure first how near shows are to a text or to a show."""
+    """Return whether a search has to measure the similarity of shows to a text or to a show first."""
     if plan.intent == "recommend":
         return weighs_likeness(plan)
     if plan.intent not in ("similar", "next") or not plan.shows:
@@ -123,7 +123,7 @@ def needs_likeness(plan: Plan, collection: Collection) -> bool:
 
 
 def resolved(plan: Plan, collection: Collection) -> Plan:
-    """Return the plan with a season's number turned into that season, where the catalogue has it."""
+    """Return the plan with a season's number replaced by that season if the catalogue has it."""
     if plan.number is None or not plan.shows or plan.intent in ("seasons", "watch_order"):
         return plan
     show_id = season_of(plan.shows[0], plan.number, collection, plan.part)
@@ -131,14 +131,14 @@ def resolved(plan: Plan, collection: Collection) -> Plan:
 
 
 def _partly(fact: FactAnswer, plan: Plan, collection: Collection) -> FactAnswer:
-    """Say which words a measure leaves out."""
+    """Return a note on the words that a measure does not apply."""
     words = ", ".join(f"“{word}”" for word in plan.ignored)
     remark = collection.say(f"Not applied: {words}.", f"条件にしていない言葉：{words}")
     return replace(fact, complete=False, ignored=plan.ignored, remarks=(*fact.remarks, remark))
 
 
 def _explained(plan: Plan, fact: FactAnswer, collection: Collection, filters: Filters) -> FactAnswer:
-    """Add what was left open, and for an empty set which condition empties it."""
+    """Add a note on shows with unknown values and, for an empty result, on the condition that empties it."""
     remarks = []
     if fact.undecided:
         shows = collection.shows(fact.undecided)
@@ -181,24 +181,24 @@ def _explained(plan: Plan, fact: FactAnswer, collection: Collection, filters: Fi
 
 
 def _nothing_follows(plan: Plan, collection: Collection, filters: Filters) -> FactAnswer:
-    """Say that a show has no sequel, and what is like it."""
+    """Answer that a show has no sequel, and list similar shows."""
     show = collection.show(plan.shows[-1])
     if plan.field == "before":
         heading = collection.say(
-            f"{collection.name(show)} has no prequel that the catalogue knows of.",
+            f"{collection.name(show)} has no known prequel.",
             f"{collection.name(show)}の前作は記録されていません。",
         )
         return FactAnswer(kind="text", intent="next", value="no", complete=True, heading=heading)
     like = similar(replace(plan, intent="similar", condition=EVERYTHING), collection, filters)
     heading = collection.say(
-        f"{collection.name(show)} has no sequel that the catalogue knows of. Like it are:",
+        f"{collection.name(show)} has no known sequel. Similar shows are:",
         f"{collection.name(show)}の続編は記録されていません。似た作品：",
     )
     return replace(like, intent="next", heading=heading if like.ids else heading.split(". ")[0] + ".")
 
 
 def _help(plan: Plan, collection: Collection) -> FactAnswer:
-    """Say what can be asked, with shows of this catalogue; a greeting gets one friendly line."""
+    """Explain what can be asked, with shows of this catalogue as examples; a greeting gets one friendly line."""
     questions = starters(collection)
     if plan.field == "thanks":
         heading = collection.say("You're welcome. Enjoy the show!", "どういたしまして。楽しんでください！")
@@ -207,14 +207,14 @@ def _help(plan: Plan, collection: Collection) -> FactAnswer:
         return FactAnswer(kind="text", intent="help", heading=collection.say("Enjoy the show!", "また、どうぞ！"))
     lead = collection.say("Hello! ", "こんにちは！") if plan.field == "hello" else ""
     heading = lead + collection.say(
-        "You can ask about a show, count and list shows, compare them, and get something to watch. For example:",
+        "You can ask about a show, count, list and compare shows, and get recommendations. For example:",
         "作品について尋ねたり、一覧や数、比較、おすすめを聞くことができます。例えば：",
     )
     return FactAnswer(kind="text", intent="help", heading=heading, remarks=tuple(questions))
 
 
 def starters(collection: Collection, number: int = 6) -> list[str]:
-    """Return questions that this catalogue can answer, with shows and tags of its own; the same ones each time."""
+    """Return questions that this catalogue can answer, about its own shows and tags; always the same ones."""
     shows = sorted(collection.table.shows(), key=lambda show: (-(show.votes or 0), -(show.rating or 0), show.id))
     begun = [show for show in shows if not collection.franchises.of(show.id).before(show.id)]
     chance = random.Random(len(shows))  # noqa: S311 - variety, not secrecy

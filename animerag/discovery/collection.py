@@ -1,4 +1,4 @@
-"""What discovery works on: the shows in memory with their franchises, and how a show is named in a sentence."""
+"""The shows in memory with their franchises, and the names of shows in sentences."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Collection:
     table: FieldIndex
     franchises: Franchises
     likeness: Mapping[str, float] = field(default_factory=dict)
-    japanese: bool = False  # the language of the question
-    shows_restricted: bool = False  # whether shows for adults only may be suggested unasked
+    japanese: bool = False  # whether the question is in Japanese
+    shows_restricted: bool = False  # whether shows for adults only may be suggested without a request
 
     def show(self, show_id: str) -> Show:
         """Return a show. Raises KeyError."""
@@ -36,11 +36,11 @@ class Collection:
         return show
 
     def may_suggest(self, show: Show) -> bool:
-        """Tell whether a show may be suggested to somebody who did not ask for shows for adults only."""
+        """Return whether a show may be suggested to somebody who did not ask for adult shows."""
         return self.shows_restricted or not show.restricted
 
     def shows(self, ids: Sequence[str]) -> list[Show]:
-        """Return those of the shows that the catalogue has."""
+        """Return the shows that are in the catalogue."""
         return [show for one in ids if (show := self.table.show(one)) is not None]
 
     def say(self, english: str, japanese: str) -> str:
@@ -56,7 +56,7 @@ class Collection:
         return self.name(show) + (f" ({show.year})" if show.year else "")
 
     def length(self, show: Show) -> str:
-        """Say how long a show is, or what it is where that says more."""
+        """Return the length of a show, or its type where that is more informative."""
         if show.type == "movie":
             return self.say("film", "映画")
         if not show.episodes:
@@ -66,16 +66,16 @@ class Collection:
         return "1 episode" if show.episodes == 1 else f"{show.episodes:,} episodes"
 
     def begun(self, show: Show) -> bool:
-        """Tell whether its owner has begun or seen a show, by the list."""
+        """Return whether the owner has started or finished a show, according to the list."""
         return show.my_status in _SEEN
 
     def seen(self, show: Show) -> bool:
-        """Tell whether its owner has seen a show to the end, by the list."""
+        """Return whether the owner has finished a show, according to the list."""
         return show.my_status == "completed"
 
 
 def listed(words: Sequence[str], *, japanese: bool = False) -> str:
-    """Join words as a sentence does: "a, b and c"."""
+    """Join words as in a sentence: "a, b and c"."""
     if japanese:
         return "、".join(words)
     return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)

@@ -1,8 +1,8 @@
-"""Franchises: which shows belong together, which follows which, and what is missing between them.
+"""Groups shows into franchises: their order, and the parts that are missing from the catalogue.
 
-Relations are followed transitively. Sequels, prequels, side stories, recaps and alternative versions make a franchise;
-a shared setting or character only a neighbourhood. Where a show has no relations its titles decide: "X Season 2" and
-"X: The Movie" belong to X.
+Relations are followed transitively. Sequels, prequels, side stories, recaps and alternative versions form a franchise;
+shows that only share a setting or a character are neighbours. If a show has no relations, its titles decide: "X Season
+2" and "X: The Movie" belong to X.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _KINDS: dict[str, _Kind] = {
 _UNDATED = "9999"
 _SERIES = ("tv", "web", None)
 
-# What may follow a title in the title of a show that belongs to it.
+# Text that may follow a title in the title of another show of the franchise.
 _CONTINUES = re.compile(
     r"^\W*(?:$|[:：~〜–—-]|\s(?:[2-9]|ii|iii|iv|v|vi|vii)\b|\s*(?:the\s+)?(?:\d\d?(?:st|nd|rd|th)|first|second|third|fourth|fifth|sixth|final|last)?\s*"
     r"(?:season|part|cour|movie|film|ova|oad|ona|special|specials|recap|prologue|picture drama)\b)",
@@ -58,12 +58,12 @@ _NUMBERED_SEASON = re.compile(
     r"(?P<stem>.+?)\W+(?:(?:\d\d?(?:st|nd|rd|th)|second|third|fourth|fifth|sixth|final) season|season \d\d?)\W*$",
     re.IGNORECASE,
 )
-_SHORTEST_PREFIX = 4  # letters; a shorter title begins too many others
+_SHORTEST_PREFIX = 4  # letters; too many other titles start with a shorter one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One show of a franchise. `of` is what a side story or recap belongs to, or what it tells again.
+    """One show of a franchise. `of` is the show that a side story belongs to or a recap summarizes.
 
     `season` and `part` count the series of one line; None for films, specials and side stories.
     """
@@ -77,20 +77,20 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gap:
-    """A show that relations name and the catalogue lacks, or a season that the numbers of others leave out."""
+    """A related show that the catalogue lacks, or a season that is missing between the numbers of others."""
 
     title: str
     kind: str
-    after: str  # the id of the show that names it
+    after: str  # id of the show whose relation names it
     year: int | None = None
     season: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Franchise:
-    """Shows that belong together, as released; `inferred` where titles rather than relations say so.
+    """Shows that belong together, in order of release; `inferred` if this follows from titles, not relations.
 
-    `edges` are pairs of ids, the earlier part of the story first. `neighbours` are ids of shows that share a world or
+    `edges` are pairs of ids, the earlier part of the story first. `neighbours` are ids of shows that share a setting or
     a character.
     """
 
@@ -102,7 +102,7 @@ class Franchise:
 
     @cached_property
     def ids(self) -> tuple[str, ...]:
-        """Return the ids of all shows, as released."""
+        """Return the ids of all shows in order of release."""
         return tuple(entry.show.id for entry in self.entries)
 
     def entry(self, show_id: str) -> Entry:
@@ -110,18 +110,18 @@ class Franchise:
         return next(entry for entry in self.entries if entry.show.id == show_id)
 
     def by_story(self) -> tuple[Entry, ...]:
-        """Return the entries with every part after what it continues."""
+        """Return the entries in story order: every part after the one that it continues."""
         places = {show_id: place for place, show_id in enumerate(self.ids)}
         beside = {(entry.of, entry.show.id) for entry in self.entries if entry.of and entry.role != "main"}
         return tuple(self.entries[places[show_id]] for show_id in in_order(self.ids, {*self.edges, *beside}, places))
 
     def line(self, show_id: str) -> tuple[Entry, ...]:
-        """Return what sequels and prequels tie to a show, as released."""
+        """Return the shows linked by sequels and prequels to a show, in order of release."""
         tied = reachable(show_id, both_ways(self.edges))
         return tuple(entry for entry in self.entries if entry.show.id in tied and entry.role == "main")
 
     def seasons(self, show_id: str) -> tuple[Entry, ...]:
-        """Return the series of a show's line, or of the longest line where the show itself is beside it."""
+        """Return the series of a show's line, or of the longest line if the show is not part of one."""
         for line in (self.line(show_id), *self._lines()):
             series = tuple(entry for entry in line if entry.season is not None)
             if series:
@@ -129,12 +129,12 @@ class Franchise:
         return ()
 
     def after(self, show_id: str) -> tuple[Entry, ...]:
-        """Return what directly follows a show, as released; recaps of it do not."""
+        """Return the direct sequels of a show in order of release, without recaps."""
         following = {later for earlier, later in self.edges if earlier == show_id}
         return tuple(entry for entry in self.entries if entry.show.id in following and entry.role != "recap")
 
     def before(self, show_id: str) -> tuple[Entry, ...]:
-        """Return what a show directly continues."""
+        """Return the direct prequels of a show."""
         preceding = {earlier for earlier, later in self.edges if later == show_id}
         return tuple(entry for entry in self.entries if entry.show.id in preceding)
 
@@ -143,7 +143,7 @@ class Franchise:
 
 
 class Franchises:
-    """Every show's franchise, from the shows in memory."""
+    """The franchises of all shows in memory."""
 
     def __init__(self, shows: Iterable[Show]) -> None:
         self._shows = {show.id: show for show in shows}
@@ -161,19 +161,19 @@ class Franchises:
         self._made: dict[str, Franchise] = {}
 
     def of(self, show_id: str) -> Franchise:
-        """Return a show's franchise; one that stands by itself is a franchise of one. Raises KeyError."""
+        """Return a show's franchise; a show without relations is a franchise of one. Raises KeyError."""
         root = self._groups[show_id][0]
         if root not in self._made:
             self._made[root] = self._make(self._groups[show_id])
         return self._made[root]
 
     def all(self) -> list[Franchise]:
-        """Return every franchise of two shows or more, and every one with a gap."""
+        """Return all franchises with two or more shows, and those with a gap."""
         roots = sorted({group[0] for one, group in self._groups.items() if len(group) > 1 or self._links[one]})
         return [one for root in roots if len((one := self.of(root)).entries) > 1 or one.gaps]
 
     def facts(self) -> FranchiseFacts:
-        """Return what questions over all shows ask of franchises: their names, and how many seasons each line has."""
+        """Return the facts that questions about all shows need: names of franchises, and the number of seasons."""
         seasons: dict[str, int] = {}
         names: dict[str, str] = {}
         for group in {ids[0]: ids for ids in self._groups.values()}.values():
@@ -196,7 +196,8 @@ class Franchises:
         ordered = sorted(group, key=lambda one: _date(self._shows[one]))
         edges = self._edges(ordered)
         places = {show_id: place for place, show_id in enumerate(ordered)}
-        # What a date contradicts was made later, as films that tell how it began; only story order puts it first.
+        # A relation that contradicts the dates comes from a part that was made later, such as a film about the
+        # beginning. Only story order puts that part first.
         dated = {edge for edge in edges if places[edge[0]] < places[edge[1]] or _undated(self._shows, edge)}
         ordered = in_order(ordered, dated, places)
         roles = {show_id: self._role(show_id, ordered) for show_id in ordered}
@@ -242,7 +243,7 @@ class Franchises:
         return any(kind != "neighbour" and item.id in self._shows for item, kind in self._links[show_id])
 
     def _role(self, show_id: str, ordered: list[str]) -> tuple[Role, str | None]:
-        """Return what a show is within its franchise, and of which other show."""
+        """Return a show's role in its franchise, and the show to which the role refers."""
         before = set(ordered[: ordered.index(show_id)])
         kinds: dict[str, str] = {}
         for item, kind in self._links[show_id]:
@@ -264,7 +265,7 @@ class Franchises:
     def _numbers(
         self, ordered: list[str], edges: set[tuple[str, str]], roles: Mapping[str, tuple[Role, str | None]]
     ) -> dict[str, tuple[int, int | None]]:
-        """Number the series of each line; "Part 2" goes on with the season before it."""
+        """Number the series of each line; "Part 2" continues the season before it."""
         numbers: dict[str, tuple[int, int | None]] = {}
         ways = both_ways(edges)
         for start in ordered:
@@ -277,7 +278,7 @@ class Franchises:
                 if show_id in numbers:
                     continue
                 season, part = numbers_in(self._shows[show_id])
-                # "Part 2" goes on with a season; where the first part named is the third, parts count the series.
+                # "Part 2" continues a season; if the first numbered part is the third, parts count the series.
                 goes_on = part is not None and current > 0 and season in (None, current)
                 goes_on = goes_on and (part == current if by_part else part == last_part + 1)
                 base = None if goes_on else self._numbered_by_itself(show_id, season, current, line)
@@ -293,7 +294,7 @@ class Franchises:
         return numbers
 
     def _numbered_by_itself(self, show_id: str, season: int | None, current: int, line: list[str]) -> str | None:
-        """Return what a "2nd Season" late in a line is the second season of: a story within the story."""
+        """Return the show that a "2nd Season" late in a line continues: a story within the story."""
         if season != 2 or current < season:
             return None
         title = self._shows[show_id].title
@@ -318,9 +319,9 @@ class Franchises:
                 yield Gap(title="", kind="season", after=seasons[last], season=number)
 
     def _by_title(self) -> Iterator[tuple[str, str]]:
-        """Yield pairs of shows that only titles tie: one has no relations, and its title goes on from the other's.
+        """Yield pairs of shows that only titles link: one has no relations, and its title extends the other's.
 
-        Numbered seasons of one title belong together where the first of them is not there.
+        Numbered seasons of one title also belong together if the first season is missing.
         """
         numbered: dict[str, str] = {}
         for show in self._shows.values():
@@ -346,7 +347,7 @@ class Franchises:
 
 
 def _part_of(series: tuple[Entry, ...], title: str) -> tuple[Entry, ...]:
-    """Return the series that a title begins, where others come before it in a longer story; else all."""
+    """Return the series from a title on if others come before it in a longer story; otherwise all."""
     own = tuple(entry for entry in series if entry.show.title == title or _continues(entry.show.title, title))
     begins = bool(own) and own[0].season == 1 and own[0] is not series[0]
     return own if begins and len(own) > 1 else series
@@ -374,13 +375,13 @@ def _words(text: str) -> str:
 
 
 def _stem(title: str) -> str:
-    """Return what stands before the number of a season at the end of a title; "" where there is none."""
+    """Return the title without a season's number at its end; "" if it has no such number."""
     found = _NUMBERED_SEASON.match(title)
     return _words(found["stem"]) if found and len(found["stem"]) >= _SHORTEST_PREFIX else ""
 
 
 def _continues(title: str, other: str) -> bool:
-    """Tell whether a title is another one with a season, a kind or a subtitle behind it."""
+    """Return whether a title is another one followed by a season, a kind or a subtitle."""
     if len(other) < _SHORTEST_PREFIX or not title.casefold().startswith(other.casefold()):
         return False
     rest = title[len(other) :]

@@ -1,4 +1,4 @@
-"""Answers from a franchise: in which order to watch it, its seasons, what comes next, and which of it there is."""
+"""Answers questions about a franchise: watch order, seasons, sequels, and which parts the catalogue has."""
 
 from __future__ import annotations
 
@@ -19,26 +19,24 @@ if TYPE_CHECKING:
     from animerag.discovery.franchises import Franchise, Gap
     from animerag.query.plan import Plan
 
-_NEIGHBOURS = 6  # shows of the same world that are worth a line
+_NEIGHBOURS = 6  # shows of the same setting that an answer mentions
 
 
 def watch_order(plan: Plan, collection: Collection) -> FactAnswer:
-    """Return a franchise in the order to watch it: as released, or as the story goes where the question says so."""
+    """Return a franchise in watch order: by release, or by story if the question says so."""
     franchise = collection.franchises.of(plan.shows[0])
     by_story = plan.field == "story"
     entries = franchise.by_story() if by_story else franchise.entries
     first = collection.name(franchise.entries[0].show)
     if len(entries) == 1:
         heading = collection.say(
-            f"{first} stands by itself: the catalogue has no other part of it.",
+            f"{first} has no other parts in your catalogue.",
             f"{first}は単独の作品です。カタログにほかのシリーズはありません。",
         )
     elif by_story:
-        heading = collection.say(f"{first} in the order of its story:", f"{first}を物語の順に並べると：")
+        heading = collection.say(f"{first} in story order:", f"{first}を物語の順に並べると：")
     else:
-        heading = collection.say(
-            f"Watch {first} in this order, as it was released:", f"{first}の視聴順（放送・公開順）："
-        )
+        heading = collection.say(f"Watch {first} in order of release:", f"{first}の視聴順（放送・公開順）：")
     return FactAnswer(
         kind="sequence",
         intent="watch_order",
@@ -52,7 +50,7 @@ def watch_order(plan: Plan, collection: Collection) -> FactAnswer:
 
 
 def seasons(plan: Plan, collection: Collection) -> FactAnswer:
-    """Return the seasons of a show's line, or one of them where the question has its number."""
+    """Return the seasons of a show's line, or the one whose number is in the question."""
     franchise = collection.franchises.of(plan.shows[0])
     entries = franchise.seasons(plan.shows[0]) or tuple(franchise.line(plan.shows[0])) or franchise.entries
     numbers = sorted({entry.season for entry in entries if entry.season})
@@ -80,20 +78,20 @@ def seasons(plan: Plan, collection: Collection) -> FactAnswer:
             f"{verdict}Your catalogue has {seasons_of} of {name}{in_parts}:", f"{name}は全{count}期："
         )
         if numbers
-        else collection.say(f"Your catalogue has no series of {name}, only:", f"{name}のシリーズ："),
+        else collection.say(f"Your catalogue has no TV series of {name}, only:", f"{name}のシリーズ："),
         reasons=tuple(_season_name(entry, collection) for entry in entries),
         remarks=tuple(_gaps(franchise.gaps, collection)),
     )
 
 
 def matcher_of_counts(plan: Plan) -> Callable[[int], bool] | None:
-    """Return whether a number of seasons is the one that a plan asks about; None where it asks about none."""
+    """Return whether a number of seasons is the one in the plan; None if the plan has none."""
     tests = [test for test in comparisons(plan.condition) if test.field == "seasons" and plan.yes_no]
     return (lambda number: all(holds(number, test) for test in tests)) if tests else None
 
 
 def next_after(plan: Plan, collection: Collection) -> FactAnswer | None:
-    """Return what to watch after a show: its sequels, or the gap where one is known; None where nothing follows."""
+    """Return what to watch after a show: its sequels, or a missing one; None if nothing follows."""
     show = collection.show(plan.shows[-1])
     franchise = collection.franchises.of(show.id)
     backwards = plan.field == "before"
@@ -168,7 +166,7 @@ def part_of_franchise(plan: Plan, collection: Collection) -> FactAnswer:
 
 
 def missing_sequels(collection: Collection, only: Iterable[str] = ()) -> FactAnswer:
-    """Return what relations name and the catalogue lacks; of the franchises of `only`, or of all."""
+    """Return related shows that the catalogue lacks, for the franchises of `only` or for all."""
     wanted = set(only)
     gaps = [
         gap
@@ -225,7 +223,7 @@ def _season(plan: Plan, entries: Sequence[Entry], name: str, collection: Collect
 
 
 def _chain(franchise: Franchise, ids: Iterable[str]) -> list[str]:
-    """Return everything that follows these shows, as released."""
+    """Return everything that follows these shows, in order of release."""
     found, waiting = set[str](), list(ids)
     while waiting:
         fresh = [entry.show.id for entry in franchise.after(waiting.pop()) if entry.show.id not in found]
@@ -235,12 +233,12 @@ def _chain(franchise: Franchise, ids: Iterable[str]) -> list[str]:
 
 
 def role_of(entry: Entry, collection: Collection) -> str:
-    """Say what a part is, where that matters for watching it."""
+    """Return the role of a part if it matters for watching it."""
     of = collection.table.show(entry.of) if entry.of else None
     if entry.role == "main":
         if of is None:
             return ""
-        return collection.say(f"tells {of.title} another way", f"{of.native_title or of.title}の別バージョン")
+        return collection.say(f"another version of {of.title}", f"{of.native_title or of.title}の別バージョン")
     name = {
         "side story": ("side story, optional", "外伝（任意）"),
         "recap": ("recap, can be skipped", "総集編（省略可）"),
@@ -262,24 +260,22 @@ def _remarks(
     story = franchise.by_story()
     if not by_story and story != entries:
         names = listed([collection.name(entry.show) for entry in story[:3]], japanese=collection.japanese)
-        yield collection.say(
-            f"In the order of the story it begins with {names}.", f"物語の順では{names}から始まります。"
-        )
+        yield collection.say(f"In story order, it starts with {names}.", f"物語の順では{names}から始まります。")
     yield from _gaps(franchise.gaps, collection)
     begun = [entry for entry in entries if collection.begun(entry.show)]
     left = [entry for entry in entries if entry.role == "main" and not collection.seen(entry.show)]
     if begun and left:
         yield collection.say(
-            f"By your list, go on with {collection.name(left[0].show)}.",
+            f"According to your list, {collection.name(left[0].show)} is next.",
             f"リストによると、次は{collection.name(left[0].show)}です。",
         )
     neighbours = collection.shows(franchise.neighbours[:_NEIGHBOURS])
     if neighbours:
         names = listed([collection.name(show) for show in neighbours], japanese=collection.japanese)
-        yield collection.say(f"Set beside it, and not needed: {names}.", f"関連作品（必須ではありません）：{names}。")
+        yield collection.say(f"Same setting, but not needed: {names}.", f"関連作品（必須ではありません）：{names}。")
     if franchise.inferred:
         yield collection.say(
-            "Some of this is taken from the titles, as not every show has its relations recorded.",
+            "Some of this is inferred from titles, because not all shows have relations.",
             "一部の作品は関連情報がないため、題名から推定しています。",
         )
 
@@ -304,7 +300,7 @@ def _gap(gap: Gap, collection: Collection) -> str:
         return collection.say(
             f"season {gap.season} of {show.title}", f"{show.native_title or show.title}の第{gap.season}期"
         )
-    if not gap.title:  # a database may know of it no more than its number
+    if not gap.title:  # a database may know only its number
         name = collection.show(gap.after)
         return collection.say(
             f"a {gap.kind} of {name.title}", f"{name.native_title or name.title}の{_KIND_JA[gap.kind]}"

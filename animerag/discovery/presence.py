@@ -1,4 +1,4 @@
-"""Whether the catalogue has a show, and how two shows belong together."""
+"""Answers whether the catalogue has a show, and how two shows are related."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from animerag.models.shows import Show
     from animerag.query.plan import Plan
 
-# What a relation's kind says of the other show, in English and Japanese.
+# How a sentence describes each kind of relation, in English and Japanese.
 _TIES = {
     "sequel": ("the sequel of", "の続編"),
     "prequel": ("the prequel of", "の前作"),
@@ -23,13 +23,13 @@ _TIES = {
     "alternative setting": ("the same story in another setting as", "の別設定版"),
     "same setting": ("set in the same world as", "と同じ世界の作品"),
     "spin-off": ("a spin-off of", "のスピンオフ"),
-    "character": ("tied by its characters to", "と登場人物でつながる作品"),
+    "character": ("linked by its characters to", "と登場人物でつながる作品"),
 }
 _OTHER = ("related to", "の関連作")
 
 
 def presence(plan: Plan, collection: Collection) -> FactAnswer:
-    """Say that the catalogue has the shows that are named."""
+    """Answer that the catalogue has the named shows."""
     shows = collection.shows(plan.shows)
     names = [_described(show, collection) for show in shows]
     english = f"Yes. Your catalogue has {' and '.join(names)}."
@@ -45,7 +45,7 @@ def presence(plan: Plan, collection: Collection) -> FactAnswer:
 
 
 def tie(plan: Plan, collection: Collection) -> FactAnswer:
-    """Say how two shows are related: directly, through others of their franchise, or not at all."""
+    """Answer how two shows are related: directly, through others of their franchise, or not at all."""
     one, other = collection.shows(plan.shows)[:2]
     known = _tie_of(one, other, collection) or _tie_of(other, one, collection)
     names = collection.name(one), collection.name(other)
@@ -53,12 +53,12 @@ def tie(plan: Plan, collection: Collection) -> FactAnswer:
         heading = known
     elif other.id in collection.franchises.of(one.id).ids:
         heading = collection.say(
-            f"{names[0]} and {names[1]} belong to one franchise, through other shows of it.",
+            f"{names[0]} and {names[1]} belong to one franchise, linked by other shows.",
             f"{names[0]}と{names[1]}は同じシリーズの作品です。",
         )
     else:
         heading = collection.say(
-            f"The catalogue knows of no relation between {names[0]} and {names[1]}.",
+            f"Your catalogue has no relation between {names[0]} and {names[1]}.",
             f"{names[0]}と{names[1]}の関連は記録されていません。",
         )
     return FactAnswer(
@@ -73,7 +73,7 @@ def tie(plan: Plan, collection: Collection) -> FactAnswer:
 
 
 def _tie_of(one: Show, other: Show, collection: Collection) -> str | None:
-    """Say what `other` is to `one`, where `one` records it."""
+    """Describe the relation of `other` to `one`, if `one` records it."""
     kind = next((item.kind.casefold().replace("_", " ") for item in one.relations if item.id == other.id), None)
     if kind is None:
         return None

@@ -1,4 +1,4 @@
-"""Which part of a franchise comes first in an order: "the best season of X", "the longest film of X"."""
+"""Answers which part of a franchise is first in an order: "the best season of X", "the longest film of X"."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from animerag.discovery.collection import Collection
     from animerag.query.plan import Plan
 
-_FIRST = 10  # parts of an order that says no number
+_FIRST = 10  # parts to list if the question has no number
 
 
 def ranked_parts(plan: Plan, collection: Collection) -> FactAnswer | None:
-    """Return the parts that a plan means, in its order: series where it asks for seasons, else all that meet it.
+    """Return the parts that a plan asks for, in its order: series if it asks for seasons, otherwise all matching parts.
 
-    None where the plan has no order, or one that is not over a field.
+    None if the plan has no order over a field.
     """
     order = plan.order
     if order is None or order.field == "underrated":
@@ -52,7 +52,7 @@ def ranked_parts(plan: Plan, collection: Collection) -> FactAnswer | None:
 
 
 def total_episodes(plan: Plan, collection: Collection) -> FactAnswer:
-    """Return how many episodes the shows that are named have together; of one show, all parts of its franchise."""
+    """Return the total episodes of the named shows or, for one show, of its whole franchise."""
     shows = collection.shows(list(dict.fromkeys(plan.shows)))
     franchise = collection.franchises.of(shows[0].id)
     if len(shows) == 1:

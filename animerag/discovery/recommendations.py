@@ -1,6 +1,6 @@
-"""Recommendations: a few shows for a wish, each with its reason.
+"""Recommends a few shows for a wish, each with its reason.
 
-Never what its owner has begun, and never a sequel before what it continues.
+Shows that the owner has started, and sequels of unwatched shows, are never recommended.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ if TYPE_CHECKING:
 PICKS = 6
 _MOST = 8
 _RATING, _KNOWN, _MOOD, _TEXT, _TASTE = 1.0, 0.5, 1.2, 1.4, 1.0
-_FEW_VOTES = 300.0  # a rating from fewer voters leans on the average
+_FEW_VOTES = 300.0  # with fewer votes, a rating is moved towards the average
 _NEWCOMER_EPISODES = 30
-EPISODE_MIN, FILM_MIN = 24, 100  # minutes, where a file does not say
-_LEAST_SCORES = 5  # of one's own, before they say anything about taste
+EPISODE_MIN, FILM_MIN = 24, 100  # minutes if a file does not give them
+_LEAST_SCORES = 5  # scores of the owner that are needed to learn a taste
 _DIGITS = 4
 
 
 def recommend(plan: Plan, collection: Collection, filters: Filters = Filters()) -> FactAnswer:
-    """Return three to eight shows that meet the plan's conditions and suit its moods, the best first."""
+    """Return three to eight shows that meet the plan's conditions and match its moods, best first."""
     moods = mood_entries(plan.moods)
     meets = matcher(plan.condition, collection.table)
     candidates = [
@@ -49,7 +49,7 @@ def recommend(plan: Plan, collection: Collection, filters: Filters = Filters()) 
     scores = _scores(candidates, plan, moods, collection)
     order = sorted(scores, key=lambda one: (-scores[one], -(collection.show(one).votes or 0), one))
     ids = tuple(one_of_each(order, collection))[: min(plan.limit or PICKS, _MOST)]
-    # A mood that follows from a condition says nothing beside it.
+    # A mood that follows from a condition adds nothing to it.
     moods_named = [name for name in plan.moods if words_of_mood(name)]
     moods_named = [_mood_label(name, collection) for name in moods_named]
     labels = (*moods_named, *(phrase(part, japanese=collection.japanese) for part in parts_of(plan.condition)))
@@ -57,11 +57,11 @@ def recommend(plan: Plan, collection: Collection, filters: Filters = Filters()) 
     if not ids:
         within = f" within {plan.minutes} minutes" if plan.minutes else ""
         heading = collection.say(
-            f"Your catalogue has nothing to recommend{wish}{within} that you have not begun.",
+            f"Your catalogue has nothing to recommend{wish}{within} that you have not started.",
             "条件に合うおすすめはありません。",
         )
     else:
-        heading = collection.say(f"For you, from your catalogue{wish}:", f"おすすめ：{'、'.join(labels)}")
+        heading = collection.say(f"Recommended from your catalogue{wish}:", f"おすすめ：{'、'.join(labels)}")
     return FactAnswer(
         kind="picks" if ids else "text",
         intent="recommend",
@@ -77,23 +77,23 @@ def recommend(plan: Plan, collection: Collection, filters: Filters = Filters()) 
 
 
 def weighs_likeness(plan: Plan) -> bool:
-    """Tell whether a wish says anything that shows can be more or less like."""
+    """Return whether a wish contains anything by which shows can be ranked."""
     return bool(plan.text) or any(mood["text"] for mood in mood_entries(plan.moods))
 
 
 def _mood_label(name: str, collection: Collection) -> str:
-    """Return a mood as an answer calls it: in Japanese the first of the words that ask for it."""
+    """Return the name of a mood in an answer; in Japanese, its first word in the lexicon."""
     own = next((word for word in words_of_mood(name) if not word.isascii()), name)
     return collection.say(name, own)
 
 
 def words_of_mood(name: str) -> list[str]:
-    """Return the words that ask for a mood; none for one that follows from a condition."""
+    """Return the words that express a mood; none if it follows from a condition."""
     return list(mood_entries([name])[0]["words"])
 
 
 def suits(show: Show, plan: Plan, moods: Sequence[MoodEntry], collection: Collection) -> bool:
-    """Tell whether a show that meets the plan's condition may be recommended."""
+    """Return whether a show that meets the plan's condition may be recommended."""
     if show.id in plan.excluded or collection.begun(show):
         return False
     if not collection.may_suggest(show) and not any(one.field == "restricted" for one in comparisons(plan.condition)):
@@ -112,7 +112,7 @@ def suits(show: Show, plan: Plan, moods: Sequence[MoodEntry], collection: Collec
 
 
 def may_begin(show: Show, collection: Collection) -> bool:
-    """Tell whether nothing has to be seen before a show: it continues nothing, or all of that has been seen."""
+    """Return whether a show can be started: it continues no other show, or only finished ones."""
     franchise = collection.franchises.of(show.id)
     entry = franchise.entry(show.id)
     if entry.role == "recap":
@@ -122,7 +122,7 @@ def may_begin(show: Show, collection: Collection) -> bool:
     if any(gap.kind == "prequel" and gap.after == show.id for gap in franchise.gaps):
         return False
     if not franchise.before(show.id) and (numbers_in(show)[0] or 1) > 1:
-        return False  # "3rd Season" continues what the catalogue does not have
+        return False  # a "3rd Season" continues shows that the catalogue does not have
     return all(collection.seen(before.show) for before in franchise.before(show.id) if before.role != "recap")
 
 
@@ -155,7 +155,7 @@ def _span(likeness: Mapping[str, float]) -> tuple[float, float]:
 
 
 def quality(show: Show) -> float:
-    """Return a rating from 0 to 1, towards the middle where few have voted."""
+    """Return a rating from 0 to 1, closer to the middle if it has few votes."""
     if not show.rating:
         return 0.3
     votes = float(show.votes or 0)
@@ -164,7 +164,7 @@ def quality(show: Show) -> float:
 
 
 def _mood(tags: set[str], mood: MoodEntry) -> float:
-    """Return how much of a mood a show's tags have: the first tags of the table tell most."""
+    """Return how well a show's tags match a mood; the first tags of the table count most."""
     names = mood["tags"]
     weights = [1 / (1 + place) for place in range(len(names))]
     got = sum(weight for weight, name in zip(weights, names, strict=True) if name in tags)
@@ -172,7 +172,7 @@ def _mood(tags: set[str], mood: MoodEntry) -> float:
 
 
 def _taste(collection: Collection) -> dict[str, float]:
-    """Return for each tag how much above or below one's own average its shows are scored, from -1 to 1."""
+    """Return by tag how far its shows are scored above or below the owner's average, from -1 to 1."""
     scored = [(show, show.my_score) for show in collection.table.shows() if show.my_score]
     if len(scored) < _LEAST_SCORES:
         return {}
@@ -181,7 +181,7 @@ def _taste(collection: Collection) -> dict[str, float]:
     for show, score in scored:
         for tag in show.tags:
             by_tag[tag.casefold()].append(score - average)
-    # Two average scores beside one's own keep a tag that was met once from deciding anything.
+    # Two average scores are added, so that a tag with a single score has little weight.
     return {tag: max(-1.0, min(1.0, sum(over) / (len(over) + 2) / 2)) for tag, over in by_tag.items()}
 
 
@@ -207,7 +207,7 @@ def _reason(show: Show, plan: Plan, moods: Sequence[MoodEntry], collection: Coll
 def _no_list(collection: Collection) -> tuple[str, ...]:
     return (
         collection.say(
-            "Your list is not known, so something you have seen may be among them: import it in Upload.",
+            "Your list is unknown, so you may have seen some of these: import your list in Upload.",
             "視聴リストがないため、すでに見た作品が含まれることがあります。",
         ),
     )

@@ -1,4 +1,4 @@
-"""Shows like a show: what viewers call similar, what its vector is near to, and what its tags share."""
+"""Ranks shows by similarity to a show: votes of viewers, distance of vectors, and common tags."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from animerag.query.plan import Plan
 
 PICKS = 6
-# Shares of the score, chosen by hiding votes and asking for them again (`benchmarks/similar.py`).
+# Weights in the score, chosen by predicting votes that were hidden (`benchmarks/similar.py`).
 _VOTES, _VECTOR, _TAGS, _LIKED = 1.0, 1.2, 0.5, 0.2
-_RANK = 0.12  # how much less each further vote of a show's list counts
+_RANK = 0.12  # factor by which each further entry in a show's list counts less
 _FURTHEST = 0.2  # cosine similarity below which two shows have nothing in common
 _DIGITS = 4
 
@@ -39,7 +39,7 @@ _MOODS = {"darker": "dark", "lighter": "cheerful"}
 
 
 def similar(plan: Plan, collection: Collection, filters: Filters = Filters()) -> FactAnswer:
-    """Return the shows nearest to those that the plan names, none of their own franchises and one of each other."""
+    """Return the shows most similar to the named ones: none of their own franchises, one of each other franchise."""
     bases = collection.shows(plan.shows)
     own = _own(bases, collection) | set(plan.excluded)
     scores = likeness(bases, collection)
@@ -57,7 +57,7 @@ def similar(plan: Plan, collection: Collection, filters: Filters = Filters()) ->
 
     allowed = [one for one in scores if suits(collection.show(one))]
     order = sorted(allowed, key=lambda one: (-scores[one], -(collection.show(one).votes or 0), one))
-    # A series begins at its beginning, unless that is not what was wished for.
+    # A franchise is represented by its first show, unless that show does not match the wish.
     starts = ((one, beginning(one, collection)) for one in one_of_each(order, collection))
     ids = tuple(start if suits(collection.show(start)) else one for one, start in starts)[: plan.limit or PICKS]
     names = listed([collection.name(show) for show in bases], japanese=collection.japanese)
@@ -65,10 +65,10 @@ def similar(plan: Plan, collection: Collection, filters: Filters = Filters()) ->
     labels = tuple(phrase(part, japanese=collection.japanese) for part in parts_of(plan.condition))
     also = "".join(f", {word}" for word in (*plan.relative, *labels))
     if ids:
-        heading = collection.say(f"Like {names}{also}:", f"{names}に似た作品：")
+        heading = collection.say(f"Similar to {names}{also}:", f"{names}に似た作品：")
     else:
         heading = collection.say(
-            f"Your catalogue has nothing like {names}"
+            f"Your catalogue has nothing similar to {names}"
             + (f" that is {wishes}." if wishes else " under these conditions."),
             f"{names}に似た作品は見つかりません。",
         )
@@ -86,7 +86,7 @@ def similar(plan: Plan, collection: Collection, filters: Filters = Filters()) ->
 
 
 def likeness(bases: Sequence[Show], collection: Collection) -> dict[str, float]:
-    """Return by id how like every candidate is to all of these shows together, from 0 to about 2.5."""
+    """Return by id how similar every candidate is to all of these shows together, from 0 to about 2.5."""
     voted: dict[str, float] = {}
     for base in bases:
         for show_id, vote in _votes(base, collection).items():
@@ -121,7 +121,7 @@ def one_of_each(ids: Iterable[str], collection: Collection) -> Iterable[str]:
 
 
 def beginning(show_id: str, collection: Collection) -> str:
-    """Return where to begin with a show: the first of its line that its owner has not seen."""
+    """Return the show to start with: the first one of its line that the owner has not finished."""
     line = collection.franchises.of(show_id).line(show_id)
     if not any(entry.show.id == show_id for entry in line):
         return show_id
@@ -139,7 +139,7 @@ def _own(bases: Iterable[Show], collection: Collection) -> set[str]:
 
 
 def _votes(base: Show, collection: Collection) -> dict[str, float]:
-    """Return what viewers call similar to a show, either way round, from 1 down."""
+    """Return the shows that viewers call similar, in either direction, with values from 1 down."""
     votes: dict[str, float] = {}
     for rank, item in enumerate(base.similar):
         votes[item.id] = max(votes.get(item.id, 0.0), 1 / (1 + _RANK * rank))
@@ -154,14 +154,14 @@ def _rarity(collection: Collection) -> dict[str, float]:
 
 
 def _overlap(show: Show, base: Show, weights: dict[str, float]) -> float:
-    """Return the weight of the tags that two shows share in that of all their tags."""
+    """Return the weight of the tags that two shows share, as a fraction of all their tags."""
     mine, its = ({tag.casefold() for tag in one.tags} for one in (show, base))
     every = sum(weights.get(tag, 0.0) for tag in mine | its)
     return sum(weights.get(tag, 0.0) for tag in mine & its) / every if every else 0.0
 
 
 def _differs(show: Show, wishes: Iterable[str], bases: Sequence[Show]) -> bool:
-    """Tell whether a show differs from the named ones as wished; an unknown value does not."""
+    """Return whether a show differs from the named ones as wished; an unknown value does not."""
     for wish in wishes:
         if wish in _BOUNDS:
             name, way = _BOUNDS[wish]
@@ -177,7 +177,7 @@ def _differs(show: Show, wishes: Iterable[str], bases: Sequence[Show]) -> bool:
 
 
 def has_mood(show: Show, name: str) -> bool:
-    """Tell whether a show has a tag of a mood, and none that spoils it."""
+    """Return whether a show has a tag of a mood, and none that contradicts it."""
     mood = lexicon()["moods"][name]
     tags = {tag.casefold() for tag in show.tags}
     return bool(tags & set(mood.get("tags", ()))) and not tags & set(mood.get("without", ()))

@@ -1,4 +1,4 @@
-"""Whether a part of a franchise may be skipped, and whether one show has to be seen before another."""
+"""Answers whether a part of a franchise may be skipped, and whether one show has to be seen before another."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 def skipping(plan: Plan, collection: Collection) -> FactAnswer:
     """Answer "can I skip it" (`field` is `skip`) or "do I need to watch it" (`needed`) with yes or no.
 
-    Two shows are asked about as one before the other; else the show that is named, or the parts of the named kind.
+    With two shows, the question is whether one has to be seen before the other; otherwise it is about the named show,
+    or the parts of the named kind.
     """
     franchise = collection.franchises.of(plan.shows[0])
     shows = list(dict.fromkeys(plan.shows))
@@ -45,11 +46,11 @@ def skipping(plan: Plan, collection: Collection) -> FactAnswer:
 
 
 def _before(one: str, other: str, collection: Collection) -> FactAnswer:
-    """Say whether the story of one show goes before that of another."""
+    """Answer whether the story of one show comes before that of another."""
     franchise = collection.franchises.of(one)
     names = collection.name(collection.show(one)), collection.name(collection.show(other))
     if other not in franchise.ids:
-        english = f"The catalogue knows of no relation between {names[0]} and {names[1]}."
+        english = f"Your catalogue has no relation between {names[0]} and {names[1]}."
         return FactAnswer(
             kind="sequence",
             intent="watch_order",
@@ -63,7 +64,7 @@ def _before(one: str, other: str, collection: Collection) -> FactAnswer:
     yes = first and franchise.entry(one).role == "main"
     earlier, later = names if first else (names[1], names[0])
     role = role_of(franchise.entry(one), collection)
-    english = f"In the story, {earlier} goes before {later}" + (f"; {names[0]} is a {role}." if role else ".")
+    english = f"In the story, {earlier} comes before {later}" + (f"; {names[0]} is a {role}." if role else ".")
     japanese = f"物語では{earlier}が{later}より先です。"
     chosen = [franchise.entry(show_id) for show_id in (one, other)]
     return _answer(chosen, collection, yes=yes, english=english, japanese=japanese)

@@ -1,4 +1,4 @@
-"""Graphs of shows: what ties them, what is reachable, and an order in which each part follows what it continues."""
+"""Graphs of shows: neighbours, reachable shows, and an order in which each part follows the one it continues."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def both_ways(edges: Iterable[tuple[str, str]]) -> dict[str, set[str]]:
-    """Return by id what an edge ties to it, in either direction."""
+    """Return the neighbours of every id, in either direction of its edges."""
     ways: dict[str, set[str]] = defaultdict(set)
     for earlier, later in edges:
         ways[earlier].add(later)
@@ -20,7 +20,7 @@ def both_ways(edges: Iterable[tuple[str, str]]) -> dict[str, set[str]]:
 
 
 def reachable(start: str, ways: Mapping[str, set[str]]) -> set[str]:
-    """Return everything that ways lead to from an id, itself included."""
+    """Return all ids that can be reached from an id, including itself."""
     found, waiting = {start}, [start]
     while waiting:
         fresh = ways.get(waiting.pop(), set()) - found
@@ -30,7 +30,7 @@ def reachable(start: str, ways: Mapping[str, set[str]]) -> set[str]:
 
 
 def in_order(ids: Iterable[str], edges: Iterable[tuple[str, str]], places: Mapping[str, int]) -> list[str]:
-    """Sort topologically, by place where edges leave a choice; of a circle the first by place comes first."""
+    """Sort topologically, and by `place` where edges leave a choice; a cycle starts with its first id by place."""
     left = set(ids)
     after: dict[str, set[str]] = defaultdict(set)
     waits = dict.fromkeys(left, 0)
@@ -64,7 +64,7 @@ class Groups:
         self._parents = {one: one for one in ids}
 
     def join(self, one: str, other: str) -> None:
-        """Make the sets of two ids one."""
+        """Merge the sets of two ids."""
         self._parents[self._root(one)] = self._root(other)
 
     def groups(self) -> dict[str, tuple[str, ...]]:

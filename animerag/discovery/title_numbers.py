@@ -1,4 +1,4 @@
-"""The season and the part that the titles of a show say: "2nd Season", "Season 3 Part 2", "第2期", "IV"."""
+"""Reads season and part from the titles of a show: "2nd Season", "Season 3 Part 2", "第2期", "IV"."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _KANJI = "一二三四五六七八九"
 
 
 def numbers_in(show: Show) -> tuple[int | None, int | None]:
-    """Return the season and the part that a show's titles say, None where they say none."""
+    """Return the season and the part in a show's titles; None for either that is missing."""
     season = part = None
     for title in (show.title, *show.titles):
         found, piece = _SEASON.search(title), _PART.search(title)

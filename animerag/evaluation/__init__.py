@@ -1,5 +1,5 @@
-"""Measures how often the right show is retrieved, over a sheet whose answers are known.
+"""Measures how often the right show is retrieved, with a sheet whose answers are known.
 
-Knows nothing of models that write, or of pages.
-Way through: `evaluation.Evaluator` asks retrieval each question, `run_quality` judges a stored run.
+It knows nothing of models that write, or of pages. `evaluation.Evaluator` asks retrieval each question, `run_quality`
+judges a stored run.
 """

@@ -1,6 +1,6 @@
-"""Evaluation: how often the right shows are retrieved, by kind of question, from questions whose answers are known.
+"""Measures how often the right shows are retrieved, by kind of question, with questions whose answers are known.
 
-It asks the retriever only; no model writes an answer. Two evaluations can be compared.
+It uses the retriever only; no model writes an answer. Two evaluations can be compared.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ ATTRIBUTE, UNANSWERABLE, UNKNOWN = "attribute", "unanswerable", "question"
 DEPTHS = (1, 3, 5)
 _TOGETHER = 500  # questions in one embedding request
 _AT_ONCE = 4
-_SETS = ("list", "count", "order")  # answers whose ids are the whole set
+_SETS = ("list", "count", "order")  # intents whose expected ids are the complete set
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expectation:
-    """A question with the ids of the shows that answer it; none where the catalogue has no answer."""
+    """A question with the ids of the shows that answer it; none if the catalogue has no answer."""
 
     question: str
     expected: tuple[str, ...]
@@ -51,12 +51,12 @@ class EvaluatedQuestion:
     index: int
     expectation: Expectation
     retrieved: tuple[str, ...]  # ids of shows
-    titles: tuple[str, ...]  # of the first three, for people
+    titles: tuple[str, ...]  # titles of the first three, for the printed list
     no_match: bool
 
     @property
     def rank(self) -> int | None:
-        """Return the place of the first expected show, from 1; None where it is missing."""
+        """Return the rank of the first expected show, from 1; None if it is missing."""
         expected = set(self.expectation.expected)
         return next((place for place, show_id in enumerate(self.retrieved, 1) if show_id in expected), None)
 
@@ -71,7 +71,7 @@ class EvaluatedQuestion:
 
     @property
     def hit(self) -> bool:
-        """Tell whether it was right: nothing offered where nothing fits, the complete list, or one among five."""
+        """Return whether the result is right: nothing if nothing fits, the complete list, or a show in the top five."""
         if not self.expectation.expected:
             return self.no_match
         if self.expectation.kind == ATTRIBUTE:
@@ -87,7 +87,7 @@ class Evaluation:
 
     @property
     def kinds(self) -> dict[str, dict[str, float]]:
-        """Return the figures of each kind, in order of appearance."""
+        """Return the figures of each kind of question, in order of appearance."""
         by_kind: dict[str, list[EvaluatedQuestion]] = defaultdict(list)
         for outcome in self.outcomes:
             by_kind[kind_of(outcome.expectation)].append(outcome)
@@ -95,12 +95,12 @@ class Evaluation:
 
     @property
     def misses(self) -> tuple[EvaluatedQuestion, ...]:
-        """Return the outcomes that were wrong."""
+        """Return the wrong outcomes."""
         return tuple(outcome for outcome in self.outcomes if not outcome.hit)
 
     @property
     def wrongly_no_match(self) -> int:
-        """Count the questions that have an answer and got the answer that there is none."""
+        """Count the questions that have an answer but got "no match"."""
         return sum(outcome.no_match and bool(outcome.expectation.expected) for outcome in self.outcomes)
 
     def as_json(self) -> dict[str, object]:

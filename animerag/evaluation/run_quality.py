@@ -1,4 +1,4 @@
-"""How good a run is where its sheet knows the answers, and what changed between two runs."""
+"""Judges a run whose sheet has known answers, and compares two runs."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class Change:
 
 
 def has_ground_truth(run: BatchRun) -> bool:
-    """Tell whether the sheet says which shows are right."""
+    """Return whether the sheet says which shows are right."""
     return any(heading.strip().lower().replace(" ", "_") == "expected_ids" for heading in run.headings)
 
 
 def evaluated(rows: Sequence[RunRow]) -> Evaluation:
-    """Judge the rows of such a run that were answered; errors and rows not reached are left out."""
+    """Judge the answered rows of such a run; failed and unanswered rows are left out."""
     return Evaluation(
         outcomes=tuple(
             EvaluatedQuestion(
@@ -54,7 +54,7 @@ def evaluated(rows: Sequence[RunRow]) -> Evaluation:
 
 
 def changes(before: Evaluation, after: Evaluation) -> list[Change]:
-    """Return the questions that one run ranks better than the other, those that got worse first."""
+    """Return the questions that the runs rank differently, those that got worse first."""
     earlier = {outcome.expectation.question.strip(): outcome for outcome in before.outcomes}
     changed = []
     for outcome in after.outcomes:
@@ -66,7 +66,7 @@ def changes(before: Evaluation, after: Evaluation) -> list[Change]:
 
 
 def _worth(outcome: EvaluatedQuestion) -> float:
-    """Return 1 for the right show in the first place, less for lower ones, 0 where it is missing."""
+    """Return 1 for the right show in first place, less for lower ranks, 0 if it is missing."""
     if not outcome.expectation.expected:
         return float(outcome.no_match)
     return 1 / outcome.rank if outcome.rank else 0.0

@@ -53,7 +53,7 @@ class DoctorReport:
 
     @property
     def healthy(self) -> bool:
-        """Tell whether the library is sound, the index matches it and every vector can be found."""
+        """Return whether the library is sound, the index matches it and every vector can be found."""
         differs = self.missing or self.stray or self.stale or self.unsearchable
         return not (differs or self.damage or self.unsound_vectors)
 
@@ -68,7 +68,7 @@ class Maintenance:
         self._directory = directory
 
     async def refresh_texts(self) -> None:
-        """Work out once whether a newer version makes other texts of stored shows. Raises LibraryError."""
+        """Find out, once per version, whether it makes different texts for stored shows. Raises LibraryError."""
         if not self._import_lock.at_work:
             await refresh_text_hashes(self._indexer)
 

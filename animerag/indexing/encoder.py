@@ -1,4 +1,4 @@
-"""Loads the embedded encoder before the services are built: for a command that knows that a question follows.
+"""Loads the embedded encoder before the services are built, for commands that will ask a question.
 
 Imports little by itself, so that a thread can read the weights while another imports the rest.
 """
@@ -11,7 +11,7 @@ from animerag.errors import ProviderUnusableError
 
 
 def load_encoder() -> None:
-    """Read the weights into this process; what fails here fails again, with its reason, where a question needs it."""
+    """Read the weights into this process; a failure is raised again, with its reason, when a question needs them."""
     from animerag.providers.local import load
 
     with suppress(ProviderUnusableError):

@@ -1,7 +1,7 @@
-"""Embeds the passages and tags of every show while the machine is idle, so that questions need not.
+"""Embeds the passages and tags of every show while the machine is idle, so that questions do not have to.
 
-Only with the embedded encoder, which costs nothing. What is embedded is stored by its texts: a changed description gets
-new vectors, and a process that ends goes on where it was the next time.
+This is done only with the embedded encoder, which costs nothing. Vectors are stored by their texts: a changed
+description gets new ones, and the next process continues where this one stopped.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ log = logging.getLogger(__name__)
 
 Texts: TypeAlias = tuple[str, ...]  # of one show: its passages, then its tags
 
-_QUIET_S = 20.0  # seconds between two looks at whether there is something to do and nobody else needs the processor
-_BUSY = 0.8  # load average per processor above which others need it
+_QUIET_S = 20.0  # seconds between two checks for work and for an idle processor
+_BUSY = 0.8  # load average per processor above which the machine is not idle
 _SHOWS = 16  # per commit
 _MOST = 100_000  # passages: 200 MB on disk
 
@@ -42,7 +42,7 @@ class PassageVectors:
         self._model = f"{embedder.model} passages"  # apart from shows' vectors, which are counted and searched
 
     async def load(self, shows: Iterable[Texts]) -> dict[Texts, Vectors]:
-        """Return by its texts the vectors of each show that has them, of shape (texts, dimensions).
+        """Return the vectors of each show that has them, by its texts, of shape (texts, dimensions).
 
         Raises LibraryError, ProviderError.
         """
@@ -83,7 +83,7 @@ class PassageIndexer:
         self._stored = 0
 
     async def run(self) -> None:
-        """Fill in what is missing whenever the machine is idle, until cancelled; does nothing with a paid encoder."""
+        """Embed missing passages whenever the machine is idle, until cancelled; does nothing with a paid encoder."""
         if self._embedder.provider != "local":
             return
         while True:
@@ -100,8 +100,8 @@ class PassageIndexer:
     async def fill(self, pause: Callable[[], Awaitable[None]] | None = None) -> int:
         """Embed every passage that is not stored, and return their number.
 
-        `pause` is awaited before each show; as much time as the encoder took is then left to others.
-        Raises LibraryError, ProviderError.
+        `pause` is awaited before each show; afterwards this waits as long as the encoder took. Raises LibraryError,
+        ProviderError.
         """
         count = 0
         hashes = await self._library.hashes()
@@ -118,7 +118,7 @@ class PassageIndexer:
         return count
 
     async def _fill(self, shows: Sequence[Texts], pause: Callable[[], Awaitable[None]] | None) -> int:
-        """Embed what is missing of some shows, one at a time, store it in one commit, and count the texts."""
+        """Embed the missing texts of some shows, one at a time, store them in one commit, and count them."""
         fresh: dict[Texts, Vectors] = {}
         for texts in await self._vectors.missing(shows):
             if pause is not None:
@@ -131,7 +131,7 @@ class PassageIndexer:
         return sum(map(len, fresh))
 
     async def _idle(self) -> None:
-        """Wait until nobody imports and the processors have time."""
+        """Wait until no import is running and the processors are idle."""
         while self._importing() or _load() > _BUSY:  # noqa: ASYNC110 - nothing signals that the load has fallen
             await asyncio.sleep(_QUIET_S)
 

@@ -1,7 +1,7 @@
-"""Notices stored shows whose text would be made differently today, so that indexing them again can be offered.
+"""Finds stored shows whose text would differ in this version, so that the app can offer to index them again.
 
-What `text.cleaning.story` leaves out of a text may change between versions. The hashes of stored texts are then worked
-out again, once; shows whose text has changed count as not indexed until somebody pays for their new vectors.
+A new version may change which sentences `text.cleaning.story` leaves out. The hashes of stored texts are then computed
+again, once; shows whose text has changed count as not indexed until they are embedded.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ _CHUNK = 500
 
 
 async def refresh_text_hashes(indexer: Indexer) -> int:
-    """Store the hashes that texts have by today's rules; returns how many shows have another text. Raises LibraryError.
+    """Store the hashes of texts by this version's rules; return how many shows have a different text.
 
-    Does nothing where that was done by an earlier start.
+    Does nothing if an earlier start has done it. Raises LibraryError.
     """
     library = indexer.library
     if await library.get_meta(_FACT) == TEXT_RULES:
@@ -37,5 +37,5 @@ async def refresh_text_hashes(indexer: Indexer) -> int:
         changed += len(fresh)
     await library.set_meta(_FACT, TEXT_RULES)
     if changed:
-        log.warning("%d shows have another text to search than before: index them again in System", changed)
+        log.warning("the searched text of %d shows has changed: index them again in System", changed)
     return changed

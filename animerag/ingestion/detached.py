@@ -1,4 +1,4 @@
-"""Imports that are left to the workers: one of them reads the file and follows the import to its end."""
+"""Lets workers run whole imports: one of them reads the file and follows the import to its end."""
 
 from __future__ import annotations
 

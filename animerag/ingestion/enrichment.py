@@ -73,7 +73,7 @@ async def plan(library: Library, seen: FileIds, entries: Mapping[str, NamedEntry
     unmatched = frozenset(seen.last.keys() - renamed.keys())
     return ReferencePlan(
         prefix="",
-        explanation=f"A reference: it is about {len(renamed):,} of your {len(stored):,} shows, and adds no other.",
+        explanation=f"A reference file: it describes {len(renamed):,} of your {len(stored):,} shows, and adds none.",
         prefixes={},
         renamed=renamed,
         refused={},
@@ -92,7 +92,7 @@ def enriched(stored: Show, reference: Show) -> Show:
 
 
 def hash_of(title: str) -> int:
-    """Return the hash that recognises a main title."""
+    """Return the hash by which a main title is recognised."""
     return fingerprint(title, (), "").keys[0]
 
 

@@ -116,7 +116,7 @@ class Identity:
         self._files: list[FileIds] = []
         self._earlier: dict[str, int] = {}  # positions of rows in earlier files of this import, by the catalogue's id
         self._merged: dict[str, str] = {}
-        self.conflicts: list[ListConflict] = []  # what completed rows say of the list that is stored otherwise
+        self.conflicts: list[ListConflict] = []  # values of the list in rows that differ from the stored ones
 
     async def plan(self, seen: FileIds, *, prefix: str | None = None) -> IdPlan:
         """Decide what a file's ids mean; `prefix` is the user's choice, "" for none.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ShowFingerprint:
-    """The hashes of a show's normalised titles, its main title, and the hash of how its description begins."""
+    """The hashes of a show's normalised titles, of its main title, and of the start of its description."""
 
     keys: tuple[int, ...]
     title: str

@@ -1,4 +1,4 @@
-"""The inbox folder: only regular files in it are imported, nothing that leads elsewhere."""
+"""The inbox folder. Only regular files in it are imported, never links or devices."""
 
 from __future__ import annotations
 

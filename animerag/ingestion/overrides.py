@@ -29,14 +29,15 @@ _LISTS = {"titles": 200, "tags": 200}  # entries
 _DATES = ("air_date", "end_date")
 _STATUS = "my_status"
 _TYPE = "type"
-_EDITED = "edited by hand"
-PROGRESS_SEEN = "progress seen"  # beside edits: the episodes that counted as watched when progress was edited
+_EDITED = "edited in animerag"
+# The key beside the edits for the number of watched episodes that the file had when progress was edited.
+FILE_PROGRESS = "progress seen"
 EDITABLE = (*_WORDS, *_LISTS, *_BOUNDS, *_DATES, _STATUS, _TYPE)
 
 
 def still_valid(edits: JsonMapping, show: Show) -> JsonObject:
     """Return the edits that a row of a file does not supersede: progress made elsewhere replaces yours."""
-    before = max(edits.get("episodes_watched") or 0, edits.get(PROGRESS_SEEN) or 0)
+    before = max(edits.get("episodes_watched") or 0, edits.get(FILE_PROGRESS) or 0)
     if edits.get("episodes_watched") is None or (show.episodes_watched or 0) <= before:
         return dict(edits)
     return {name: value for name, value in edits.items() if name not in ("episodes_watched", _STATUS)}

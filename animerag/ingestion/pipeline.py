@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from animerag.storage.library import ShowRows
     from animerag.text.documents import Document
 
-_HEAD_START_S = 0.4  # lets requests leave before a thread competes with the loop
+_HEAD_START_S = 0.4  # seconds; requests are sent before a thread competes with the loop
 _MERGED_ROWS = 500  # per write, where Chroma is fastest (docs/performance.md)
 
 
@@ -70,7 +70,7 @@ class Pipeline:
         self._ended = False
         self._begun = asyncio.Event()  # there is something to embed, or nothing more comes
         self._halving = asyncio.Lock()
-        self._halves_help = True  # until half a batch gets an unusable answer, too
+        self._halves_help = True  # false after half a batch has got an unusable answer, too
         self._preparing = asyncio.Semaphore(1)
         self._unsaved = Slots(self._lanes)
 
@@ -245,14 +245,14 @@ class Pipeline:
             if merged is not None:
                 await self._write_last(merged)
         finally:
-            if commit is not None:  # finish acknowledging what Chroma has
+            if commit is not None:  # finish recording the shows that Chroma has
                 await asyncio.gather(commit, return_exceptions=True)
 
     async def _open_index(self) -> None:
         """Connect to the index while the provider works on the first batches."""
         await self._begun.wait()
         if self._counters.batches:
-            with contextlib.suppress(AnimeRAGError):  # a write says what is wrong
+            with contextlib.suppress(AnimeRAGError):  # the next write raises the reason
                 await self._indexer.index.ensure(self._spec)
 
     async def _waiting(self) -> _EmbeddingBatch | None:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 async def preparing(indexer: Indexer, *, first: bool) -> AsyncIterator[Awaitable[CollectionSpec] | None]:
     """Open everything in the background for a `first` import, and yield its future collection; otherwise yield None.
 
-    The collection raises ProviderError if its width cannot be determined. What else fails here fails again, with its
-    reason, where it is needed.
+    The collection raises ProviderError if its width cannot be determined. Any other failure is raised again, with its
+    reason, where the part is needed.
     """
     if not first:
         yield None

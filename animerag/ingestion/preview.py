@@ -34,7 +34,7 @@ _CHARACTERS_A_TOKEN = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilePreview:
-    """What one file is and what importing it would do; without a report, `problem` says why it cannot be read."""
+    """A file, and the changes that its import would make; without a report, `problem` says why it cannot be read."""
 
     detection: Detection | None = None
     report: IngestReport | None = None

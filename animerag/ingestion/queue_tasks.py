@@ -1,4 +1,4 @@
-"""What a worker does for imports: embeds batches, many in flight on every host, and indexes them on one host."""
+"""The tasks of imports on a worker: embedding batches, many in flight on every host, and indexing them on one host."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 BATCHES, INDEX = "embed_batch", "index_waiting"
 _MERGED_ROWS = 500  # per write, where Chroma is fastest; unmerged writers bring it to 48 rows per second
-_AGAIN_S, _TRIES = 1.0, 60  # while Chroma restarts
+_AGAIN_S, _TRIES = 1.0, 60  # seconds between attempts, and their number, while Chroma restarts
 
 
 class ImportTasks:

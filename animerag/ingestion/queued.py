@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from animerag.work_queue.work_queue import WorkQueue
 
 _POLL_S = 0.3
-_AWAY_S = 60.0  # how long PostgreSQL may be away
-_STOPPING_S = 30.0  # how long a cancelled import waits for batches that workers have begun
-_QUIET_S = 5.0  # without progress, the index is asked for again
+_AWAY_S = 60.0  # seconds that PostgreSQL may be unavailable
+_STOPPING_S = 30.0  # seconds that a cancelled import waits for batches that workers have started
+_QUIET_S = 5.0  # seconds without progress after which indexing is requested again
 
 
 class QueuedPipeline:
@@ -146,7 +146,7 @@ class QueuedPipeline:
     # Following
 
     async def _follow(self, handing: asyncio.Task[None]) -> None:
-        """Show the progress until every batch has ended; a stop or a failure cancels those that nobody has begun."""
+        """Show the progress until every batch has ended; a stop or a failure cancels batches that have not started."""
         stopped_s: float | None = None
         while True:
             handed = handing.done()
@@ -169,7 +169,7 @@ class QueuedPipeline:
             await (self._counters.control.pause(_POLL_S) if stopped_s is None else asyncio.sleep(_POLL_S))
 
     async def _counts(self) -> Mapping[ItemState, Counted] | None:
-        """Return the batches by state; None while PostgreSQL is away for up to a minute. Raises LibraryError."""
+        """Return the batches by state; None while PostgreSQL is unavailable for up to a minute. Raises LibraryError."""
         try:
             counts = await self._queue.items.counts(self._work)
         except LibraryError:

@@ -44,7 +44,7 @@ def import_request(
     concurrency: int | Literal["auto"] | None,
     batch_size: int | Literal["auto"] | None,
 ) -> JsonObject:
-    """Return what is stored of a request to import files, so that another process can do the rest."""
+    """Return the stored form of a request to import files, so that another process can resume it."""
     return {
         "files": [file.as_json() for file in files],
         "concurrency": concurrency,
@@ -97,7 +97,7 @@ class Uploads:
         return None
 
     async def resumable(self, job_id: str) -> bool:
-        """Tell whether the files of an import are recorded; those of a command are not. Raises LibraryError."""
+        """Return whether the files of an import are recorded; those of a command are not. Raises LibraryError."""
         return await self._library.journal.request(job_id) is not None
 
     async def remaining(self, job_id: str) -> IngestReport:

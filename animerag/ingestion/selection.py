@@ -65,7 +65,7 @@ class Selection:
         return reading.summary.detection
 
     async def _read(self, file: SourceFile) -> TwoPassReader:
-        """Read a file once; whose watch state a Shoko database is read for is remembered for the next one."""
+        """Read a file once; the chosen user of a Shoko database is remembered for the second reading."""
         chosen = await self._library.get_meta(_SHOKO_USER)
         if file.options.user and file.options.user != chosen:
             await self._library.set_meta(_SHOKO_USER, file.options.user)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 PAGE = 100  # entries; the server allows no more
 MAX_ENTRIES = 1_000_000
-MAX_BYTES = 64 * 2**20  # of one answer; a page of long descriptions takes 1
+MAX_BYTES = 64 * 2**20  # of one answer; a page of long descriptions takes 1 MB
 _CONNECT_S, _TOTAL_S = 10.0, 60.0
 _TRIES = 3
 _PAUSE_S = 0.5  # before the second try, doubled for each further one

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from animerag.models.json_types import JsonMapping, JsonObject
 
 SYNC_JOB = "sync"
-NAME = "Shoko Server"  # as reports and provenance call it
+NAME = "Shoko Server"  # the name in reports and provenance
 DIRECTORY = "shoko"  # in the data directory
 _AT_ONCE = 4  # series that are fetched at the same time; the server runs at home
 _IN_A_ROW = 5  # series that fail one after the other before the sync stops
@@ -70,8 +70,8 @@ class ShokoSync:
     async def run(self, url: str, control: Control, *, user: str | None = None) -> SyncReport:
         """Fetch changed series and import all; with `user`, the key must belong to that user.
 
-        Raises InvalidInputError for a missing or refused key, another user's key, or what is no Shoko Server;
-        ProviderError where it cannot be reached, and what an import raises.
+        Raises InvalidInputError for a missing or refused key, another user's key, or a server that is not Shoko Server;
+        ProviderError if it cannot be reached, and what an import raises.
         """
         if not self._key:
             raise InvalidInputError("Set ANIMERAG_SHOKO_KEY to a key that you made in the settings of Shoko Server.")
@@ -179,7 +179,8 @@ class ShokoSync:
             await asyncio.to_thread(path.unlink, missing_ok=True)
 
 
-_HEADING = {"license": "", "source": NAME}  # of JSON lines: with a second line, one series alone is read as lines too
+# First line of the JSON lines: with it, even one series is recognised as lines.
+_HEADING = {"license": "", "source": NAME}
 
 
 class _SeriesCache:

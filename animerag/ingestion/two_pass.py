@@ -38,7 +38,7 @@ class SourceFile:
     name: str
     options: ReadOptions = field(default_factory=ReadOptions)
     id_prefix: str | None = None  # None decides by the titles, "" means no prefix
-    enrich: bool = False  # it is a reference: it completes shows that are there and adds none
+    enrich: bool = False  # the file is a reference: it completes existing shows and adds none
 
     def as_json(self) -> JsonObject:
         """Return the file as a request to import it stores it; `from_json` reads it."""
@@ -100,7 +100,7 @@ class LastRowWins:
     """The last row of each id in all files of an import; each file is completed by the earlier ones."""
 
     readings: list[tuple[TwoPassReader, IdPlan | None]] = field(default_factory=list)
-    _places: dict[str, int] = field(default_factory=dict)  # of the last row, by the catalogue's id
+    _places: dict[str, int] = field(default_factory=dict)  # position of the last row, by the catalogue's id
 
     def add(self, reading: TwoPassReader, plan: IdPlan | None) -> None:
         """Add the next file; without a plan its ids are the catalogue's."""

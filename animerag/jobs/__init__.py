@@ -2,6 +2,6 @@
 
 `journalled_control` lets every process on the catalogue see and control the jobs of the others.
 
-Knows nothing of what a job does.
-Way through: `jobs.Jobs.start` runs a coroutine with a `Control`; `import_lock` makes other processes wait.
+It knows nothing of what a job does.
+`jobs.Jobs.start` runs a coroutine with a `Control`; `import_lock` makes other processes wait.
 """

@@ -17,7 +17,7 @@ _POLL_S = 0.2
 
 
 class ImportLock:
-    """A lock between processes, shared within a process, which a process that is killed gives back.
+    """A lock between processes, shared within a process; a killed process releases it.
 
     Two imports in one process share their embeddings. Two processes would pay for the same shows twice, and a repair
     would delete vectors that another process has written but not yet recorded. The sample excludes imports of its own

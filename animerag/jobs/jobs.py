@@ -124,7 +124,7 @@ class Jobs:
     def all(self) -> list[Job]:
         """Return the jobs of this process, and those of others that run or have ended since it started.
 
-        The newest is first. Safe from any thread; what other processes do is known from the last poll.
+        The newest is first. Safe from any thread; the state of other processes is that of the last poll.
         """
         own, others = list(self._jobs.values()), list(self._journalled.others.values())
         newest = [*reversed(own), *reversed(others)]
@@ -140,7 +140,7 @@ class Jobs:
         self._follow()
 
     async def refresh(self) -> None:
-        """Read now what other processes do."""
+        """Read the state of other processes' jobs now."""
         await self._journalled.poll(list(self._jobs.values()))
 
     async def stop(self, job_id: str) -> None:

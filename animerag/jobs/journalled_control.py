@@ -73,7 +73,7 @@ class JournalledControl:
                 self._failing = False
             except AnimeRAGError as error:
                 if not self._failing:
-                    log.warning("jobs of other processes are not seen: %s", error)
+                    log.warning("jobs of other processes cannot be read: %s", error)
                 self._failing = True
 
     async def _write(self, running: list[Job]) -> None:
@@ -137,7 +137,7 @@ class JournalledControl:
 
 
 def _take_requests(job: Job, record: JobRecord) -> None:
-    """Do what another process has asked of a job of this process."""
+    """Carry out the requests of other processes for a job of this process."""
     if record.stop_requested and not job.control.stopping:
         job.state = "cancelling"
         job.control.stop()

@@ -84,7 +84,7 @@ class Answer:
 
     @property
     def uncited(self) -> bool:
-        """Tell whether a model answered without citing a source."""
+        """Return whether a model answered without citing a source."""
         return self.prompt is not None and self.status is AnswerStatus.OK and not self.citations
 
 

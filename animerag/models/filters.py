@@ -61,7 +61,7 @@ class Filters:
     restricted: bool | None = None
 
     def __bool__(self) -> bool:
-        """Tell whether there is any condition."""
+        """Return whether there is any condition."""
         return self != Filters()
 
     def conditions(self) -> tuple[Condition, ...]:

@@ -100,8 +100,8 @@ class IngestReport:
     conflicts: tuple[ListConflict, ...] = ()
     batches: int = 0
     embedding_requests: int = 0
-    seconds: float = 0.0  # until every row that could be stored was stored
-    checked_s: float = 0.0  # after that, for checking that each vector can be found
+    seconds: float = 0.0  # seconds until every valid row was stored
+    checked_s: float = 0.0  # seconds for the check afterwards that each vector can be found
     concurrency: Concurrency = Concurrency()
     rate_limited: int = 0
     retries: int = 0

@@ -1,4 +1,4 @@
-"""What JSON and rows decode to, before a reader has checked them: one name for what nothing is known of yet."""
+"""The types of decoded JSON and rows that no reader has checked yet."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 JsonObject: TypeAlias = dict[str, Any]
-JsonMapping: TypeAlias = Mapping[str, Any]  # the same where it is only read
+JsonMapping: TypeAlias = Mapping[str, Any]  # the same type, for read-only use

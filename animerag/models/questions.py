@@ -1,4 +1,4 @@
-"""A question of a sheet, with what its row says about it."""
+"""A question of a sheet, with the other values of its row."""
 
 from __future__ import annotations
 

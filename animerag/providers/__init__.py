@@ -1,5 +1,5 @@
 """Embeds texts and writes answers: the embedded encoder, or a server that speaks the OpenAI protocol.
 
-Knows nothing of shows, questions or storage: it takes texts, returns vectors or text, and translates vendor errors.
-Way through: `local` and `openai` implement `ports`, `discovery` finds local servers, `pricing` computes costs.
+It knows nothing of shows, questions or storage: it takes texts, returns vectors or text, and translates vendor errors.
+`local` and `openai` implement `ports`, `discovery` finds local servers, `pricing` computes costs.
 """

@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 WITHIN_S = 0.2
-USUAL: Mapping[int, str] = {11434: "Ollama", 1234: "LM Studio", 8080: "llama.cpp", 8000: "vLLM"}  # as documented
-_OWNERS: Mapping[str, str] = {"library": "Ollama", "llamacpp": "llama.cpp", "vllm": "vLLM"}  # as reported
+# Documented default ports.
+USUAL: Mapping[int, str] = {11434: "Ollama", 1234: "LM Studio", 8080: "llama.cpp", 8000: "vLLM"}
+# Values of `owned_by` in the list of models.
+_OWNERS: Mapping[str, str] = {"library": "Ollama", "llamacpp": "llama.cpp", "vllm": "vLLM"}
 _MOST = 2**20  # bytes of a model list
 _NAME = 200  # characters of a model's name
 

@@ -128,11 +128,11 @@ class OpenAIChat:
         except NoSuchRouteError:
             known = []
         if not known:
-            return f"The provider answers, and lists no models: a first question will tell whether it has {self.model}."
+            return f"The provider answers, but lists no models: ask a question to see whether it has {self.model}."
         if self.model not in known and f"{self.model}:latest" not in known:  # Ollama's name for a model without a tag
             some = ", ".join(sorted(known)[:8]) + (" …" if len(known) > 8 else "")
             raise ProviderUnusableError(f"The provider does not list {self.model}. It has: {some}.")
-        return f"The provider answers, and lists {self.model}."
+        return f"The provider works and has {self.model}."
 
     async def close(self) -> None:
         """Close the connection."""

@@ -72,7 +72,7 @@ class _Meaning:
     fits_model: bool = False  # also if the message contains the requested model
 
     def fits(self, answer: _AnswerKind) -> bool:
-        """Tell whether the row applies to this response."""
+        """Return whether the row applies to this response."""
         if answer.status not in self.statuses:
             return False
         if self.codes is None and self.words is None:
@@ -140,13 +140,13 @@ _TABLE = (
     _Meaning(
         {408, 409, *range(500, 1000)},
         TransientProviderError,
-        "The provider has trouble (HTTP {status}). Try again later.",
+        "The provider has a problem (HTTP {status}). Try again later.",
     ),
     _Meaning(range(100, 300), BrokeOffError, "The provider's answer cannot be read. Try again."),
     _Meaning(
         range(300, 400),
         ProviderUnusableError,
-        "The provider's address redirects. Set OPENAI_BASE_URL to where it leads.",
+        "The provider's address redirects. Set OPENAI_BASE_URL to the address it redirects to.",
     ),
     _Meaning(
         {_STREAM},
@@ -154,7 +154,7 @@ _TABLE = (
         "The provider refused the request.{detail}",
         codes=re.compile(r"(^| )invalid|context_length_exceeded"),
     ),
-    _Meaning({_STREAM}, TransientProviderError, "The provider failed while it worked on {model}.{detail}"),
+    _Meaning({_STREAM}, TransientProviderError, "The provider failed while it used {model}.{detail}"),
     _Meaning(range(400, 500), RequestRefusedError, "The provider refused the request (HTTP {status}).{detail}"),
 )
 
@@ -172,7 +172,7 @@ def translated(error: Exception, *, model: str, hide: str) -> ProviderError:
     if body is not None:  # an error inside a stream
         return meaning(body, model=model, hide=hide)
     if isinstance(error, UnicodeEncodeError):
-        return RequestRefusedError("A text holds characters that cannot be sent.")
+        return RequestRefusedError("A text contains characters that cannot be sent. Remove them.")
     if isinstance(error, ValueError):
         return BrokeOffError("The provider's answer is cut off or is not JSON. Try again.")
     if isinstance(error, TimeoutError) or "timeout" in type(error).__name__.lower():

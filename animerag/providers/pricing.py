@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 AS_OF = "2026-11-23"
-OUTPUT = ":output"  # marks the price of output where it differs from input
+OUTPUT = ":output"  # marks the price of output tokens if it differs from input
 
 # USD per million tokens on that day, https://platform.openai.com/docs/pricing
 DEFAULT_PRICES: Mapping[str, float] = {

@@ -1,6 +1,6 @@
-"""What a question means, decided without I/O: the titles, fields, conditions and intent in it.
+"""Decides what a question means, without I/O: its titles, fields, conditions and intent.
 
-Knows nothing of vectors, models or storage.
-Way through: `titles` finds shows by name, `parser` reads conditions, `field_index` answers from fields.
-`reader` makes a `Plan` of a whole question: `names` places titles, `grammar` reads conditions, `intents` says what for.
+It knows nothing of vectors, models or storage. `titles` finds shows by name, and `field_index` answers from fields.
+`reader` turns a whole question into a `Plan`: `names` locates titles, `grammar` reads conditions, and `intents`
+recognises what is asked.
 """

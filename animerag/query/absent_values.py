@@ -1,4 +1,4 @@
-"""Values that a show lacks, as conditions: "without a rating", "which have no description", "untagged"."""
+"""Reads conditions on missing values: "without a rating", "which have no description", "untagged"."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _LACK = (
     r"|(?:do not|does not|don.?t|doesn.?t) have|(?:have|has)n.?t(?: got)?|unknown|unspecified|ohne|kein(?:e[nr]?)?)"
     r"(?: an?| any| the| known| recorded)*"
 )
-# "No rating above 8" goes on, and is another condition; a list of what is lacking ends here.
+# "No rating above 8" continues and is another condition; a list of missing fields ends here.
 _END = (
     r"(?=\W*$|\s*[,.;?!]"
     r"|\s+(?:and|or|but|at all|in|of|from|yet|recorded|listed|given|known|set|are|is|do|there|have)\b)"
@@ -66,7 +66,7 @@ def _of(name: FieldName) -> Callable[[re.Match[str], int], Condition]:
     return lambda _match, _today: Predicate(name, "unknown")
 
 
-# Patterns over a question in lower case, each with what its match means.
+# Patterns over a question in lower case, each with the meaning of its match.
 PATTERNS: tuple[tuple[str, Callable[[re.Match[str], int], Condition]], ...] = (
     (rf"(?:{_LACK}|{_WITH}) {_LIST}{_END}", _absent),
     (rf"(?:\b(?:whose|where the|of which the|with) )?\b{_LIST} {_SAID_AFTER}\b", _absent),

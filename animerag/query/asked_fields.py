@@ -1,4 +1,4 @@
-"""Which fields a question asks of the shows that it names: one, or several at once. Pure."""
+"""Reads the fields that a question asks for about the shows it names: one, or several at once. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MOST = 6  # fields of one question
 
 
 def read_fields(reading: Question) -> tuple[str, ...]:
-    """Return the fields that are asked for, in the order of the question; claim their words.
+    """Return the requested fields in the order of the question, and claim their words.
 
     "Rating and type of X" names them, "when did X air and how many episodes does it have" asks for each.
     """
@@ -43,7 +43,7 @@ def read_fields(reading: Question) -> tuple[str, ...]:
 
 
 def _names_fields_only(reading: Question) -> bool:
-    """Tell whether what is not read yet names fields and nothing else."""
+    """Return whether the unread words name fields and nothing else."""
     if not _nouns().search(reading.rest):
         return False
     rest = _nouns().sub(" ", reading.rest)

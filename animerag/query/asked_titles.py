@@ -1,6 +1,6 @@
-"""Which title a question takes for granted, so that a catalogue without it can say so."""
+"""Reads the title that a question expects the catalogue to have, so that an answer can say that it is missing."""
 
-# ruff: noqa: E501 - patterns read better whole
+# ruff: noqa: E501 - patterns are easier to read on one line
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from animerag.text.tokens import terms
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# Ways to ask about one title. What stands in for it is what the catalogue must have.
+# Ways to ask about one title. The catalogue must have the title in the group `name`.
 _HAVE = re.compile(
     r"^(?:do|have) (?:you|i|we) (?:have|got|own|know|list)(?: the (?:show|anime|series|movie|film))? (?P<name>.+)$",
     re.IGNORECASE,
@@ -21,7 +21,7 @@ _HAVE = re.compile(
 _IS = re.compile(
     r"^(?:[Ii]s|[Ww]as|[Aa]re|[Dd]oes|[Dd]id|[Hh]as) (?P<name>[A-Z][\w'’:!-]*(?: (?:(?:no|of|the|to|wa|ga|and) )?[A-Z0-9][\w'’:!-]*)*)\b.*$"
 )
-_DESCRIBED, _OWNED = 3, 6  # words in lower case that may be a title
+_DESCRIBED, _OWNED = 3, 6  # words; a name of up to this length in lower case may be a title
 _FRAMES = (
     re.compile(
         r"^(?:please )?(?:tell me|talk|info|information|details?|explain)(?: more)? (?:about|on) (?P<name>.+)$",
@@ -48,7 +48,7 @@ _FRAMES = (
         re.IGNORECASE,
     ),
 )
-# The same where the catalogue could have answered, had it the title: a field, a comparison, a likeness, a kind.
+# Questions that the catalogue could answer if it had the title: about a field, a comparison, a similar show, a kind.
 _ASKED_OF = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
@@ -65,7 +65,7 @@ _ASKED_OF = tuple(
         r"^what(?:['’]?s| is| was) (?P<name>[A-Z][\w'’:!-]*)$",
     )
 )
-# "a show about robots" describes, "the one with robots" too; a title may start with "the" and a capital.
+# "a show about robots" and "the one with robots" are descriptions; a title may start with "the" and a capital.
 _DESCRIBES = re.compile(
     r"^(?:an?|some|any|anything|something|shows?|anime|series|titles?|movies?|films?|the (?:one|show|anime|series|movie|film)s?|that|those|this|it|them|all|every|more|other)\b",
     re.IGNORECASE,
@@ -74,12 +74,12 @@ _TAKEN_FOR_GRANTED = re.compile(
     r"\b(?:in|of|from|for|to) (?P<name>(?:the )?[A-Z]\w+(?:['’:]?\s+(?:(?:of|the|no|to|and|in|de|wa|ga)\s+)*[A-Z0-9]\w*)*)"
 )
 _TELLS = re.compile(r"an? (?!good\b|great\b)", re.IGNORECASE)  # "a girl in Tokyo" begins a plot
-_SHORT = 5  # words beside the name: a longer question describes a plot, and a name in it is a place or a person
+_SHORT = 5  # words besides the name; a longer question describes a plot, and a name in it is a place or a person
 _YEAR = re.compile(r"\s*\b(?:from|in|of)?\s*\(?(?:19|20)\d\d\)?\s*$")
 
 
 def asked_title(question: str) -> str | None:
-    """Return the words that a question uses as the title of a show, or None where it asks about no single title."""
+    """Return the words that a question uses as a show's title; None if it does not ask about a single title."""
     plain = question.strip().rstrip("?!. ")
     framed = framed_title(question)
     if framed or any(frame.match(plain) for frame in _FRAMES):
@@ -95,7 +95,7 @@ def asked_title(question: str) -> str | None:
 
 
 def stands_for_a_title(question: str) -> bool:
-    """Tell whether the form of a question says that its words are a title, rather than their capitals alone."""
+    """Return whether the form of a question shows that its words are a title, not only their capitals."""
     return framed_title(question) is not None or _asked_of(question.strip().rstrip("?!. ")) is not None
 
 
@@ -105,7 +105,7 @@ def _asked_of(plain: str) -> str | None:
 
 
 def framed_title(question: str) -> str | None:
-    """Return the words in the place of a title: "what is X about", "do I have X"."""
+    """Return the words that take the place of a title: "what is X about", "do I have X"."""
     return _named_by(_FRAMES, question.strip().rstrip("?!. "))
 
 
@@ -114,7 +114,7 @@ def _named_by(frames: Sequence[re.Pattern[str]], plain: str) -> str | None:
         match = frame.match(plain)
         if match:
             name = _YEAR.sub("", match["name"]).strip(" \"'“”")
-            # Lower case throughout and many words describe; so does what starts like a description.
+            # Many words, all in lower case, are a description; so are words that start like one.
             most = _OWNED if frame is _HAVE else _DESCRIBED
             describes = _DESCRIBES.match(name) or (name == name.lower() and len(name.split()) > most)
             return None if describes or not terms(name) else name

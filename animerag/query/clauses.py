@@ -1,6 +1,6 @@
-"""How the conditions of a question go together: "and" and "or", values that exclude each other, and alternatives.
+"""Combines the conditions of a question: "and" and "or", values that exclude each other, and alternatives.
 
-"Films from 1995 and series from 2005" are two alternatives, each with conditions of its own.
+"Films from 1995 and series from 2005" are two alternatives, each with its own conditions.
 """
 
 from __future__ import annotations
@@ -18,30 +18,31 @@ if TYPE_CHECKING:
     from animerag.query.lexicon import Meaning
     from animerag.query.plan import Condition
 
-_ONE_OF_MANY = ("type", "season", "status", "year")  # a show has one value of these: "films and OVAs" are either
+# A show has one value of these fields, so "films and OVAs" means either.
+_ONE_OF_MANY = ("type", "season", "status", "year")
 _NUMBERS = ("year", "end_year", "episodes", "rating", "votes", "duration")
 _SEPARATORS = ("and", "or", "but")
 
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """A span of the question and what it turned into; `value` is a condition, a mood, or a name of an operator."""
+    """A span of the question and its meaning; `value` is a condition, a mood, or the name of an operator."""
 
     start: int
     end: int
     value: Meaning | str
 
 
-Claims = list[tuple[Annotation, bool]]  # each with whether a negation governs it
+Claims = list[tuple[Annotation, bool]]  # each claim, and whether it is negated
 
 
 def is_condition(value: Meaning | str) -> bool:
-    """Tell whether a claim is a condition."""
+    """Return whether a claim is a condition."""
     return not isinstance(value, str | Mood | Unapplied)
 
 
 def joined(claims: Sequence[tuple[Annotation, bool]]) -> list[Condition]:
-    """Return the conditions that must all hold; each claim comes with whether a negation governs it."""
+    """Return the conditions that must all hold, from claims and whether each is negated."""
     alternatives, shared = _alternatives(claims)
     if not alternatives:
         return _joined(claims)
@@ -49,10 +50,10 @@ def joined(claims: Sequence[tuple[Annotation, bool]]) -> list[Condition]:
 
 
 def _alternatives(claims: Sequence[tuple[Annotation, bool]]) -> tuple[list[Claims], Claims]:
-    """Return the parts of a question that have conditions of their own, and what holds for all; none where it is one.
+    """Return the alternatives of a question and the conditions common to all; no alternatives if it has only one part.
 
-    Parts are alternatives where each has conditions on two fields at least, and no show can meet both or their fields
-    are the same.
+    Parts are alternatives if each has conditions on at least two fields, and either no show can meet both or their
+    fields are the same.
     """
     refused: Claims = [(claim, negative) for claim, negative in claims if negative and is_condition(claim.value)]
     parts: list[Claims] = [[]]
@@ -70,7 +71,7 @@ def _alternatives(claims: Sequence[tuple[Annotation, bool]]) -> tuple[list[Claim
             alternatives.append([*waiting, *part])
             waiting = []
         elif _fields(part).isdisjoint(others):
-            refused = [*refused, *part]  # "..., rated above 8" goes for all
+            refused = [*refused, *part]  # "..., rated above 8" applies to all
         elif alternatives and (place == len(parts) - 1 or _fields(part) <= _fields(parts[place - 1][-1:])):
             alternatives[-1] += part
         else:
@@ -102,7 +103,7 @@ def _tests(claims: Claims) -> list[Predicate]:
 
 
 def _bounds(tests: Sequence[Predicate], name: str) -> tuple[float, float]:
-    """Return between which values a field lies by these tests, both ends within it."""
+    """Return the range of values that these tests allow for a field, both ends included."""
     low, high = float("-inf"), float("inf")
     for test in tests:
         if test.field == name and isinstance(test.value, int | float):
@@ -112,8 +113,8 @@ def _bounds(tests: Sequence[Predicate], name: str) -> tuple[float, float]:
 
 
 def _joined(claims: Sequence[tuple[Annotation, bool]]) -> list[Condition]:
-    """Join neighbours that "or" ties, and those of which a show can have only one."""
-    parts: list[tuple[Condition, int]] = []  # a condition and the number of the clause it stands in
+    """Join neighbours that are linked by "or", and those of which a show can have only one."""
+    parts: list[tuple[Condition, int]] = []  # a condition and the number of its clause
     pending_or, clause, negatives = False, 0, []
     for claim, negative in claims:
         if isinstance(claim.value, str):
@@ -136,7 +137,7 @@ def _joined(claims: Sequence[tuple[Annotation, bool]]) -> list[Condition]:
 
 
 def _exclusive(parts: list[Condition]) -> list[Condition]:
-    """Join what no show can meet together: two values of a field that has one, ranges of a number that lie apart."""
+    """Join conditions that no show can meet together: two values of one field, or separate ranges of a number."""
     parts = _apart(parts)
     joined: dict[str, Condition] = {}
     rest: list[Condition] = []
@@ -150,7 +151,7 @@ def _exclusive(parts: list[Condition]) -> list[Condition]:
 
 
 def _apart(parts: list[Condition]) -> list[Condition]:
-    """Join ranges of one number that do not meet as alternatives: "from the 80s and the 2000s"."""
+    """Join separate ranges of one number as alternatives: "from the 80s and the 2000s"."""
     by_field: dict[str, list[Condition]] = {}
     for part in parts:
         tests = [] if isinstance(part, Not) else list(comparisons(part))

@@ -1,4 +1,4 @@
-"""Conditions as text and back: what `str(condition)` writes, in links, JSON and saved filters, is read here."""
+"""Reads conditions from text: the output of `str(condition)` in links, JSON and saved filters."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from animerag.query.plan import Condition, Value
 
 _LONGEST = 2000  # characters
-_DEEPEST = 20  # conditions within conditions
+_DEEPEST = 20  # levels of nested conditions
 _PREDICATE = re.compile(
     rf"(?P<field>{'|'.join(get_args(FieldName))})(?:(?P<operator><=|>=|\^=|=|<|>)(?P<value>.*)| unknown)", re.DOTALL
 )
@@ -33,7 +33,7 @@ _NUMBERS = (
 
 
 def parse(text: str) -> Condition:
-    """Return the condition that a text writes. Raises InvalidInputError where it writes none."""
+    """Return the condition in a text. Raises InvalidInputError if there is none."""
     if len(text) > _LONGEST:
         raise InvalidInputError(f"The filter has {len(text):,} characters: shorten it to {_LONGEST:,} or fewer.")
     return _expression(text.strip(), 0)
@@ -55,7 +55,7 @@ def _expression(text: str, depth: int) -> Condition:
 
 
 def _split(text: str, word: str) -> list[str]:
-    """Split at a word outside of brackets, where a condition follows: the words of a value may be the same."""
+    """Split at a word outside brackets if a condition follows, because a value may contain the same word."""
     parts, depth, start, at = [], 0, 0, 0
     while at < len(text):
         depth += {"(": 1, ")": -1}.get(text[at], 0)
@@ -71,7 +71,7 @@ def _split(text: str, word: str) -> list[str]:
 def _predicate(text: str) -> Predicate:
     match = _PREDICATE.fullmatch(text)
     if match is None:
-        raise InvalidInputError(f"“{text[:60]}” is no filter: write a field and a value, as in year>=2010.")
+        raise InvalidInputError(f"“{text[:60]}” is not a filter: write a field and a value, as in year>=2010.")
     name: FieldName = match["field"]  # type: ignore[assignment]
     if match["operator"] is None:
         return Predicate(name, "unknown")
@@ -88,5 +88,5 @@ def _value(name: str, text: str) -> Value:
     try:
         number = float(text)
     except ValueError as error:
-        raise InvalidInputError(f"“{text[:60]}” is no number: write one, as in {name}>=10.") from error
+        raise InvalidInputError(f"“{text[:60]}” is not a number: write one, as in {name}>=10.") from error
     return int(number) if number.is_integer() else number

@@ -1,4 +1,4 @@
-"""Follow-ups: a question that leans on the conversation becomes a plan that stands by itself. Pure."""
+"""Turns follow-ups, which refer to the conversation, into complete plans. Pure."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from animerag.models.shows import Show
     from animerag.query.plan import Condition, FieldName, Operator, Plan
 
-_RECENT = 8  # shows that a conversation remembers as talked about
+_RECENT = 8  # number of recent shows that a conversation remembers
 _LISTS = ("list", "count", "superlative", "my_list")
 _PICKS = ("recommend", "similar")
-# Intents that "and X?" repeats for another show.
+# Intents that a question "and X?" repeats for another show.
 _REPEATED = ("field", "seasons", "watch_order", "next", "similar", "unsupported")
 _OF_ONE = ("lookup", "field", "unsupported")
 _OF_FRANCHISES = ("seasons", "watch_order", "next", "similar")
-_MOST_WORDS = 12  # a longer question tells a plot, and its "it" is part of that
+_MOST_WORDS = 12  # a longer question describes a plot, to which its "it" belongs
 _LEFT_WORDS = 3
 _SHORT_WORDS = 8
 _TWO = 2
@@ -38,9 +38,9 @@ _EXCLUSIVE = ("year", "season", "type", "rating", "episodes", "status")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """What a conversation has come to: the last plan, what its last list was over, and the shows talked about.
+    """The state of a conversation: the last plan, the scope of its last list, and its recent shows.
 
-    `ids` are the shows of the last answer in its order, `shows` those that the conversation was about, the latest last.
+    `ids` are the shows of the last answer in its order, `shows` the recent shows of the conversation, the latest last.
     """
 
     plan: Plan | None = None
@@ -51,16 +51,16 @@ class Context:
 
     @property
     def show(self) -> str | None:
-        """Return the show that "it" means."""
+        """Return the show that "it" refers to."""
         return self.shows[-1] if self.shows else None
 
 
 def advance(context: Context, plan: Plan, ids: Sequence[str], *, leaned: bool) -> Context:
-    """Return the context after a plan was answered with these shows; `leaned` where it went on from the context."""
+    """Return the context after a plan was answered with these shows; `leaned` if the plan was a follow-up."""
     if plan.intent == "help":
         return context
     scope, within = context.scope, context.within
-    # "Which of those is the shortest?" leaves "those" what they were.
+    # After "which of those is the shortest?", "those" still refers to the same shows.
     if plan.intent in _LISTS and not (plan.intent == "superlative" and leaned):
         scope, within = plan.condition, plan.within
     elif plan.intent not in _LISTS:
@@ -72,7 +72,7 @@ def advance(context: Context, plan: Plan, ids: Sequence[str], *, leaned: bool) -
         about = [ids[0]]
     shows = [one for one in context.shows if one not in about]
     if leaned and plan.intent in _OF_ONE and plan.shows and set(plan.shows) <= set(context.ids):
-        # After "what is the second one about?" the third one is still that of the list.
+        # After "what is the second one about?", "the third one" still refers to the list.
         ids, scope, within = context.ids, context.scope, context.within
     return Context(
         plan=plan,
@@ -84,15 +84,15 @@ def advance(context: Context, plan: Plan, ids: Sequence[str], *, leaned: bool) -
 
 
 def resolve(plan: Plan, context: Context, *, words: int, alike: Callable[[str], Sequence[str]]) -> Plan:
-    """Return a plan that stands by itself.
+    """Return a complete plan.
 
-    `words` is how many the question has; `alike` gives the shows that share a show's name or franchise, itself among
-    them.
+    `words` is the number of words in the question; `alike` returns the shows that share a show's name or franchise,
+    including the show itself.
     """
     last = context.plan
     leans = plan.reference != "" or plan.continues or _lacks_its_show(plan, words)
     if plan.field == "why":
-        # An answer says why each show is in it, so it is given again.
+        # An answer gives the reason for each show, so it is repeated.
         return replace(plan, intent="help", field=None, reference="") if last is None else last
     if last is None or not leans or words > _MOST_WORDS:
         return replace(plan, reference="", continues=False)
@@ -129,21 +129,21 @@ def resolve(plan: Plan, context: Context, *, words: int, alike: Callable[[str], 
 
 
 def _lacks_its_show(plan: Plan, words: int) -> bool:
-    """Tell whether a short question needs a show, and neither names nor describes one: "do I need the films?"."""
+    """Return whether a short question needs a show but neither names nor describes one: "do I need the films?"."""
     needs = plan.intent in ("watch_order", "next", "seasons") and plan.field != "missing"
     return needs and not plan.shows and not plan.text and words <= _SHORT_WORDS
 
 
 def _in_place(old: Condition, fresh: Condition) -> Condition:
-    """Return the conditions of a count with new ones in the place of those on the same field: "and comedies?"."""
+    """Return the conditions of a count, in which new ones replace those on the same field: "and comedies?"."""
     fields = {one.field for one in comparisons(fresh)}
     return both(*(part for part in parts_of(old) if not {one.field for one in comparisons(part)} & fields), fresh)
 
 
 def differing(plan: Plan, wishes: Sequence[str], shows: Sequence[Show], last: Plan | None) -> Plan:
-    """Return the plan for shows that differ from the last ones as wished: shorter than half of them, newer, darker.
+    """Return the plan for shows that differ from the last ones as requested: shorter than half of them, newer, darker.
 
-    After a comparison the wish asks which of the shows that were compared it is: "and better rated?".
+    After a comparison, the question is which of the compared shows it is: "and better rated?".
     """
     if last is not None and last.intent in ("compare", "superlative") and (bound := _BOUNDS.get(wishes[0])):
         order = Order(field=bound[0], descending=bound[1] == ">")  # type: ignore[arg-type]
@@ -179,7 +179,7 @@ def _nth(plan: Plan, place: int, context: Context) -> Plan:
 
 
 def _another(plan: Plan, context: Context, alike: Sequence[str]) -> Plan:
-    """Return a look-up among the shows of that name: "no, the 2003 one"."""
+    """Return a look-up among the shows of the same name: "no, the 2003 one"."""
     within = dict.fromkeys((*context.ids, *alike))
     last = context.plan
     intent = last.intent if last is not None and last.intent in _REPEATED else "lookup"
@@ -199,7 +199,7 @@ def _about_it(plan: Plan, context: Context) -> Plan:
 
 
 def _of_it(plan: Plan, context: Context) -> Plan:
-    """Return a question about the show that "it" means: a season, a film of it, whether something is so, itself."""
+    """Return a question about the show that "it" refers to: a season or film of it, yes or no, or the show itself."""
     assert context.show is not None
     shows = (context.show,)
     if plan.number is not None:
@@ -212,7 +212,7 @@ def _of_it(plan: Plan, context: Context) -> Plan:
 
 
 def _narrow(plan: Plan, context: Context, *, continues: bool) -> Plan:
-    """Return the last list, or the last picks, under the new conditions."""
+    """Return the last list, or the last recommendations, with the new conditions."""
     last = context.plan
     assert last is not None
     if plan.intent == "lookup":
@@ -234,7 +234,7 @@ def _narrow(plan: Plan, context: Context, *, continues: bool) -> Plan:
 
 
 def _merged(scope: Condition, fresh: Condition, *, continues: bool) -> Condition:
-    """Join conditions. "And from 2017?" puts its year in the place of the old one; "only" and "without" narrow."""
+    """Join conditions. "And from 2017?" replaces the old year; "only" and "without" narrow the list."""
     remaining = list(parts_of(scope))
     wanted = set(parts_of(fresh))
     if continues:
@@ -242,6 +242,6 @@ def _merged(scope: Condition, fresh: Condition, *, continues: bool) -> Condition
         remaining = [
             part for part in remaining if not {one.field for one in comparisons(part)} & (fields & set(_EXCLUSIVE))
         ]
-    # What is now asked the other way round is not asked both ways.
+    # A condition that is now negated replaces its opposite.
     remaining = [part for part in remaining if negated(part) not in wanted]
     return both(*remaining, fresh)

@@ -1,4 +1,4 @@
-"""The lexicon's tables of regular expressions, as a question is read with them. Pure."""
+"""Searches a question with the lexicon's tables of regular expressions. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def pattern_of(patterns: tuple[str, ...]) -> re.Pattern[str]:
 
 
 def first_of(reading: Question, table: str, claim: str = "") -> str | None:
-    """Return the key of the first entry whose words the question has, and claim them where `claim` is given."""
+    """Return the key of the first entry whose words are in the question, and claim them if `claim` is set."""
     for key, patterns in lexicon()[table].items():
         match = pattern_of(tuple(patterns)).search(reading.rest)
         if match:
@@ -31,7 +31,7 @@ def first_of(reading: Question, table: str, claim: str = "") -> str | None:
 
 
 def claim_words(reading: Question, match: re.Match[str]) -> None:
-    """Claim a cue, but for a title within it."""
+    """Claim a cue, except for a title within it."""
     for part in re.finditer(rf"[^{SHOW}\x00]+", match.group()):
         if part.group().strip():
             reading.claim(match.start() + part.start(), match.start() + part.end(), "cue")

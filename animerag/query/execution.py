@@ -1,6 +1,6 @@
-"""Carries a plan out over the catalogue's fields: which shows meet its condition, counted, ordered and measured.
+"""Executes a plan on the catalogue's fields: selects the matching shows, and counts, orders or measures them.
 
-Only plans that are understood whole are answered here; `is_whole` says which. An unknown value meets neither a
+Only plans that are completely understood are answered; `is_whole` decides that. An unknown value meets neither a
 condition nor its opposite.
 """
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _KINDS: dict[str, FactKind] = {"list": "list", "my_list": "list", "count": "count", "superlative": "order"}
 _NUMBERS = ("year", "end_year", "episodes", "rating", "votes", "duration")
-_CONTINUES = ("prequel", "parent story")  # what a sequel is related to
+_CONTINUES = ("prequel", "parent story")  # kinds of relations of a sequel
 _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "=": operator.eq,
     "<": operator.lt,
@@ -37,21 +37,22 @@ _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
+# Fields that most shows lack, so that answers do not mention it.
 _OWN_ORDERS = (
     "underrated",
     "my_score",
     "difference",
     "seasons",
-)  # most shows have no place in them, which goes without saying
-_FIRST = 10  # shows of an order that says no number
+)
+_FIRST = 10  # shows in an order if the question has no number
 # Names of a plan's fields in a show.
 ATTRIBUTES = {"status": "airing", "my_progress": "episodes_watched", **local_files.LANGUAGES}
-_MANY = {"tag": "tags", "relation": "relations", "studio": "studios", "title": "titles"}  # fields of many values
-_UNDERRATED_FROM = 7.0  # of 10
+_MANY = {"tag": "tags", "relation": "relations", "studio": "studios", "title": "titles"}  # fields with several values
+_UNDERRATED_FROM = 7.0  # out of 10
 
 
 def is_whole(plan: Plan) -> bool:
-    """Tell whether fields alone answer the plan, with every word of the question in it."""
+    """Return whether fields alone answer the plan, and every word of the question was understood."""
     if plan.intent not in _KINDS or plan.text or plan.ignored or plan.missing or plan.moods or plan.measure:
         return False
     if plan.shows and not compares_with_a_show(plan) and not _asks_whether_first(plan):
@@ -66,19 +67,19 @@ def is_whole(plan: Plan) -> bool:
 
 
 def _asks_whether_first(plan: Plan) -> bool:
-    """Tell whether the one show that is named may be the first in an order: "is X the longest show"."""
+    """Return whether the plan asks if the one named show is first in an order: "is X the longest show"."""
     return plan.intent == "superlative" and plan.yes_no and plan.order is not None and len(plan.shows) == 1
 
 
 def compares_with_a_show(plan: Plan) -> bool:
-    """Tell whether a condition takes its value from a show: "longer than X"."""
+    """Return whether a condition takes its value from a show: "longer than X"."""
     return any(isinstance(test.value, Of) for test in comparisons(plan.condition))
 
 
 def carry_out(plan: Plan, table: FieldIndex, filters: Filters, *, japanese: bool = False) -> FactAnswer | None:
-    """Return every show that meets the plan and the filters set beside it, or None where the plan is not whole.
+    """Return every show that meets the plan and `filters`; None if the plan is not whole.
 
-    `japanese` is the language of the labels.
+    With `japanese`, labels are in Japanese.
     """
     if not is_whole(plan):
         return None
@@ -119,7 +120,7 @@ def carry_out(plan: Plan, table: FieldIndex, filters: Filters, *, japanese: bool
 
 
 def selected(plan: Plan, table: FieldIndex, filters: Filters) -> tuple[list[Show], list[Show]]:
-    """Return the shows that meet a plan's condition, and those of which an unknown value leaves it open."""
+    """Return the shows that meet a plan's condition, and those whose unknown values leave it undecided."""
     within = None if plan.within is None else set(plan.within)
     met, undecided, verdict_on = [], [], verdicts(plan.condition, table)
     for show in table.shows():
@@ -134,7 +135,7 @@ def selected(plan: Plan, table: FieldIndex, filters: Filters) -> tuple[list[Show
 
 
 def without_each(plan: Plan, table: FieldIndex, filters: Filters) -> list[tuple[Condition, int]]:
-    """Return how many shows would match without each condition in turn, for a plan that nothing matches."""
+    """Return the number of shows that match without each condition in turn, for a plan without a match."""
     parts = parts_of(plan.condition)
     counts = []
     for left_out in parts:
@@ -145,7 +146,7 @@ def without_each(plan: Plan, table: FieldIndex, filters: Filters) -> list[tuple[
 
 
 def span_of(plan: Plan, table: FieldIndex) -> tuple[str, Any, Any] | None:
-    """Return the field of a plan's only condition with the least and the greatest value in the catalogue."""
+    """Return the field of a plan's only condition, with the lowest and the highest value in the catalogue."""
     parts = list(comparisons(plan.condition))
     if len({part.field for part in parts}) != 1 or parts[0].field not in _NUMBERS or parts[0].operator == "unknown":
         return None
@@ -154,23 +155,23 @@ def span_of(plan: Plan, table: FieldIndex) -> tuple[str, Any, Any] | None:
 
 
 def labels_of(condition: Condition, table: FieldIndex, *, japanese: bool = False) -> tuple[str, ...]:
-    """Return each condition in words, a show that it compares with by its title."""
+    """Return each condition in words, in which ids of shows are replaced by titles."""
     return tuple(label for _, label in labelled(condition, table.title_of, japanese=japanese))
 
 
 def verdicts(condition: Condition, table: FieldIndex) -> Verdict[Show]:
-    """Return a condition as a function of a show: whether it holds, None where an unknown value leaves it open."""
+    """Return a condition as a function of a show: whether it holds, or None if an unknown value leaves it undecided."""
     return compiled(condition, lambda test: _test(test, table))
 
 
 def matcher(condition: Condition, table: FieldIndex) -> Callable[[Show], bool]:
-    """Return a condition as a function that tells whether a show surely meets it."""
+    """Return a condition as a function that is true only if a show certainly meets it."""
     verdict = verdicts(condition, table)
     return lambda show: verdict(show) is True
 
 
 def _of_films(plan: Plan, shows: Sequence[Show]) -> Plan:
-    """Return the plan with lengths as running times where all shows are films, which have an episode each."""
+    """Return the plan with running times instead of episodes if all shows are films, which have one episode each."""
     order = plan.order
     if order is None or order.field != "episodes" or not shows or any(show.type != "movie" for show in shows):
         return plan
@@ -184,7 +185,7 @@ def _ordered(plan: Plan, shows: Sequence[Show], table: FieldIndex) -> tuple[Sort
     if order is None:
         raise ValueError("a plan without an order cannot be ordered")
     if order.field == "underrated":
-        # Well rated, by fewer people than half of the others.
+        # Underrated shows are rated by fewer people than the median.
         votes = sorted(show.votes for show in shows if show.votes)
         if not votes:
             return Sort(field="votes"), []
@@ -241,12 +242,12 @@ def _test(test: Predicate, table: FieldIndex) -> Verdict[Show]:
 
 
 def holds(value: float, test: Predicate) -> bool:
-    """Tell whether a number meets a comparison with another one."""
+    """Return whether a number meets a comparison with another one."""
     return bool(_OPERATORS[test.operator](value, test.value))
 
 
 def value_of(show: Show, field: str) -> Any:
-    """Return a field by its name in a plan, None where it is unknown."""
+    """Return the value of a plan's field; None if it is unknown."""
     if field == "restricted":
         return show.restricted
     if field in local_files.NUMBERS:
@@ -258,7 +259,7 @@ def value_of(show: Show, field: str) -> Any:
 
 
 def decisive_fields(plan: Plan) -> Iterable[str]:
-    """Return the fields whose unknown values leave a plan's condition open."""
+    """Return the fields whose unknown values leave a plan's condition undecided."""
     fields = (
         test.field
         for test in comparisons(plan.condition)
@@ -268,7 +269,7 @@ def decisive_fields(plan: Plan) -> Iterable[str]:
 
 
 def _dated(value: str, comparison: str, wanted: str) -> bool | None:
-    """Compare dates as far as both are known; None where the shorter one leaves it open."""
+    """Compare dates as precisely as both are known; None if that leaves the result undecided."""
     size = min(len(value), len(wanted))
     if comparison == "=":
         return value[:size] == wanted[:size] if len(value) >= len(wanted) else None

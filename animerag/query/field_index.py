@@ -1,6 +1,6 @@
-"""The catalogue's fields in memory: which shows meet conditions, in which order, and what its tags are called.
+"""The catalogue's fields in memory: selects and orders shows, and has the names of tags.
 
-Reads them with one statement and keeps no descriptions; 30,000 shows are answered in a few milliseconds.
+They are read with one statement, without descriptions; a question over 30,000 shows takes a few milliseconds.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
 _PUNCTUATION = re.compile(r"[\W_]+")
 
-IS_FROM = 0.5  # weight from which a show is what a tag says: AniDB's three of six stars
+IS_FROM = 0.5  # weight from which a tag counts as a main one: AniDB's three of six stars
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FranchiseFacts:
-    """What shows belong to, by their ids.
+    """Facts about franchises by show id.
 
-    `seasons` is how many seasons a series has, for its first season; `franchise` what the franchise of a show is
-    called, for shows that are not the only ones of theirs.
+    `seasons` is the number of seasons of a series, at the id of its first season; `franchise` is the name of the
+    franchise of every show that is not the only one in it.
     """
 
     seasons: Mapping[str, int] = field(default_factory=dict)
@@ -39,10 +39,10 @@ class FranchiseFacts:
 
 
 class FieldIndex:
-    """Every show's fields, by id, and the vocabulary that questions may use for them."""
+    """The fields of every show by id, and the vocabulary that questions may use for them."""
 
     def __init__(self, shows: Iterable[Show], franchise_facts: Callable[[], FranchiseFacts] = FranchiseFacts) -> None:
-        """`franchise_facts` is called when a question first needs what it returns."""
+        """`franchise_facts` is called when a question first needs its result."""
         self._franchise_facts = franchise_facts
         best_first = sorted(shows, key=_best_first)
         self._shows = {show.id: show for show in best_first}
@@ -89,7 +89,7 @@ class FieldIndex:
         return self._shows.get(show_id)
 
     def title_of(self, show_id: str) -> str:
-        """Return the main title of a show, or its id where the catalogue has no such show."""
+        """Return the main title of a show, or its id if the catalogue does not have the show."""
         show = self._shows.get(show_id)
         return show.title if show else show_id
 
@@ -98,7 +98,7 @@ class FieldIndex:
         return self._shows.values()
 
     def search_titles(self, letters: str) -> list[str]:
-        """Return the ids of shows that have these letters in a title, but for case and punctuation."""
+        """Return the ids of shows with these letters in a title, ignoring case and punctuation."""
         wanted = title_words(letters)
         return [show.id for show in self._shows.values() if not wanted or wanted in self._titles_of[show.id]]
 
@@ -106,26 +106,26 @@ class FieldIndex:
         """Return the ids of all shows that meet the filters, best rated first."""
         tests = self._tests(filters)
         shows: Collection[Show] = self._shows.values()
-        for tag in filters.tags:  # the rarest of them leaves the fewest to look at
+        for tag in filters.tags:  # the rarest tag leaves the fewest shows to check
             shows = min(shows, self._tagged.get(tag.casefold(), []), key=len)
         return [show.id for show in shows if all(test(show) for test in tests)]
 
     def filter_ids(self, ids: Iterable[str], filters: Filters) -> list[str]:
-        """Return those of the ids that meet the filters, as they come."""
+        """Return the ids that meet the filters, in the given order."""
         tests = self._tests(filters)
         return [show_id for show_id in ids if all(test(self._shows[show_id]) for test in tests)]
 
     def allows(self, show_id: str, filters: Filters) -> bool:
-        """Tell whether the show of that id is here and meets the filters."""
+        """Return whether the show of that id is here and meets the filters."""
         show = self._shows.get(show_id)
         return show is not None and (not filters or self.meets(show, filters))
 
     def meets(self, show: Show, filters: Filters) -> bool:
-        """Tell whether a show meets every condition; an unknown field meets none."""
+        """Return whether a show meets every condition; an unknown field meets none."""
         return all(test(show) for test in self._tests(filters))
 
     def _tests(self, filters: Filters) -> list[Callable[[Show], bool]]:
-        """Return a test for each condition that is set: most questions set one, and shows are thousands."""
+        """Return a test for each condition that is set; most questions set one, for thousands of shows."""
         tests: list[Callable[[Show], bool]] = []
         for name in ("year", "episodes", "rating", "votes"):
             low, high = getattr(filters, f"{name}_from"), getattr(filters, f"{name}_to")
@@ -152,7 +152,7 @@ class FieldIndex:
         return tests
 
     def ordered(self, ids: Iterable[str], sort: Sort) -> list[str]:
-        """Return the ids in that order, those whose field is unknown left out; years as exactly as dates are known."""
+        """Return the ids in an order, without those whose field is unknown; years are compared by known dates."""
         known = [(key, show_id) for show_id in ids if (key := self._rank(show_id, sort.field))]
         return [show_id for _, show_id in sorted(known, key=lambda pair: pair[0], reverse=sort.descending)]
 
@@ -163,7 +163,7 @@ class FieldIndex:
         return self.value(show_id, field)
 
     def value(self, show_id: str, field: str) -> Any:
-        """Return a field of a show; tags and relations as text, None where it is unknown."""
+        """Return a field of a show, tags and relations as text; None if it is unknown."""
         show = self._shows[show_id]
         if field == "tags":
             return ", ".join(show.tags) or None
@@ -186,22 +186,22 @@ class FieldIndex:
         return getattr(show, field) or None
 
     def tagged(self, tag: str, *, mainly: bool = False) -> Sequence[Show]:
-        """Return the shows with a tag, given in lower case, best rated first; `mainly` those that are it.
+        """Return the shows with a tag in lower case, best rated first; with `mainly`, only those with it as a main tag.
 
-        A show has some of a tag that its file gives a small weight; without weights it is what it is tagged as.
+        A tag with a low weight is not a main one; without weights, all tags are.
         """
         return (self._mainly if mainly else self._tagged).get(tag, ())
 
     def called_similar(self, show_id: str) -> Sequence[tuple[str, int]]:
-        """Return the shows that name this one as similar, each with its rank among those it names."""
+        """Return the shows that list this one as similar, each with the rank in its list."""
         return self._similar_to.get(show_id, ())
 
     def has_title(self, show_id: str, words: str) -> bool:
-        """Tell whether a title of a show contains these words."""
+        """Return whether a title of a show contains these words."""
         return f" {title_words(words)} " in self._titles_of[show_id]
 
     def first(self, ids: Sequence[str], limit: int, field: str) -> list[str]:
-        """Return the first of ordered ids, and whatever ties with the last of them."""
+        """Return the first of the ordered ids, including ties with the last one."""
         if len(ids) <= limit:
             return list(ids)
         last = self._rank(ids[limit - 1], field)
@@ -209,7 +209,7 @@ class FieldIndex:
         return [*ids[:limit], *tied]
 
     def titled(self, words: str) -> bool:
-        """Tell whether any title contains these words."""
+        """Return whether any title contains these words."""
         wanted = f" {title_words(words)} "
         return bool(wanted.strip()) and any(wanted in self._titles_of[show.id] for show in self._shows.values())
 
@@ -230,11 +230,11 @@ def _bounded(field: Callable[[Show], float | None], low: float | None, high: flo
 
 
 def _aired(low: str | None, high: str | None, show: Show) -> bool:
-    """Tell whether every day that a show's air date may mean lies within the bounds."""
+    """Return whether every day that a show's air date may mean lies within the bounds."""
     date = show.air_date
     if not date:
         return False
-    # A date in part stands for its first day below and for its last one above.
+    # A partial date means its first day at the lower end and its last day at the upper end.
     return (not low or _first_day(date) >= _first_day(low)) and (not high or f"{date}-99" <= f"{high}-99")
 
 

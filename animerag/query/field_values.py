@@ -1,4 +1,4 @@
-"""Fields of the shows that a question names: the value of one, whether something is so, and two shows compared."""
+"""Answers about fields of named shows: a value, yes or no, or a comparison."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from animerag.query.field_index import FieldIndex
     from animerag.query.plan import Plan
 
-# A plan's names for fields that a show calls otherwise.
+# Fields whose name in a plan differs from that in a show.
 _NAMES = {
     **ATTRIBUTES,
     "suitable": "tags",
@@ -40,7 +40,7 @@ _ORDERS: dict[tuple[str, bool], tuple[str, str]] = {
     ("duration", True): ("has longer episodes", "の方が一話が長い"),
     ("duration", False): ("has shorter episodes", "の方が一話が短い"),
 }
-_SHOWN = ("type", "year", "episodes", "rating", "votes")  # fields of shows that are compared as a whole
+_SHOWN = ("type", "year", "episodes", "rating", "votes")  # fields that are compared if a question names none
 _AIRING = {
     "finished": ("has finished airing", "は放送終了"),
     "airing": ("is still airing", "は放送中"),
@@ -52,12 +52,12 @@ FieldValue: TypeAlias = int | float | str | None
 
 
 def field_name(plan: Plan) -> FactField | None:
-    """Return the show's name for the field that a plan asks for."""
+    """Return the name of a plan's field in a show."""
     return _NAMES.get(plan.field, plan.field) if plan.field else None  # type: ignore[return-value]
 
 
 def value_answer(plan: Plan, table: FieldIndex, *, japanese: bool) -> FactAnswer | None:
-    """Return a field of each show that is named, with a sentence for each; None where the plan names no field."""
+    """Return a field of each named show with a sentence; None if the plan names no field."""
     name = field_name(plan)
     shows = [show for one in plan.shows if (show := table.show(one)) is not None]
     if name is None or not shows:
@@ -79,7 +79,7 @@ def value_answer(plan: Plan, table: FieldIndex, *, japanese: bool) -> FactAnswer
 
 
 def verdict_answer(plan: Plan, table: FieldIndex, *, japanese: bool) -> FactAnswer | None:
-    """Answer whether a show meets a condition: yes, no, or that it is not recorded."""
+    """Answer whether a show meets a condition: yes, no, or unknown."""
     show = table.show(plan.shows[0])
     if show is None:
         return None
@@ -106,7 +106,7 @@ def verdict_answer(plan: Plan, table: FieldIndex, *, japanese: bool) -> FactAnsw
 
 
 def comparison_answer(plan: Plan, table: FieldIndex, *, japanese: bool) -> FactAnswer | None:
-    """Compare the shows that are named by one field, or by all that tell them apart."""
+    """Compare the named shows by one field, or by all fields in which they differ."""
     shows = [show for one in plan.shows if (show := table.show(one)) is not None]
     if len(shows) < 2:
         return None
@@ -140,7 +140,7 @@ def comparison_answer(plan: Plan, table: FieldIndex, *, japanese: bool) -> FactA
 
 
 def statement(show: Show, name: str, table: FieldIndex, *, japanese: bool = False) -> str:
-    """Say one field of a show in a sentence, or that the catalogue does not have it."""
+    """Return a sentence with a field of a show, or one that says that the catalogue lacks it."""
     title = f"**{(show.native_title or show.title) if japanese else show.title}**"
     value = table.value(show.id, name) if name != "my_status" else show.my_status
     if japanese:
@@ -230,7 +230,7 @@ _FIELDS = {
     "missing_episodes": "how many episodes of {} are missing",
     "file_size": "how large the files of {} are",
     "resolution": "which resolution {} has",
-    "audio_languages": "which languages {} can be heard in",
+    "audio_languages": "which audio languages {} has",
     "subtitle_languages": "which subtitles {} has",
 }
 _FIELDS_JA = {
@@ -277,7 +277,7 @@ def _value_ja(show: Show, name: str, value: Any) -> str:
 
 
 def _winner(plan: Plan, ids: Sequence[str], values: Sequence[FieldValue], table: FieldIndex) -> str | None:
-    """Return what a comparison comes to: yes or no, the title that wins, or None where that is not known."""
+    """Return the result of a comparison: yes or no, the winning title, or None if it is unknown."""
     if values[1] is None:
         return None
     tied = values[0] == values[1]

@@ -1,6 +1,6 @@
-"""Conditions in a question: phrases become comparisons, and "not", "or" and "but" put them together.
+"""Reads the conditions in a question: phrases become comparisons, which "not", "or" and "but" combine.
 
-A question is worked off: what a phrase explains is claimed, and what nobody claims is left for semantic search.
+Phrases claim the words that they explain; words that nothing claims are left for semantic search.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from animerag.query.lexicon import Gazetteer, Meaning
     from animerag.query.plan import Condition
 
-SHOW = "\ue000"  # stands for every letter of a title that the question names
+SHOW = "\ue000"  # replaces every letter of a title in the question
 _WORD = re.compile(rf"[{CJK}]+|[^\W_{CJK}{SHOW}]+(?:['’][^\W_{CJK}{SHOW}]+)*")
 _LONGEST_PHRASE = 6  # words
 _NOT = re.compile(
@@ -55,14 +55,15 @@ _CHILD = re.compile(
 )
 _FOR_ADULTS = re.compile(r"\bfor (?:adults|grown[- ]?ups|mature (?:audiences?|viewers?))\b|大人向け")
 _GROWN = 16
-SUITABLE = Predicate("suitable", "=", "children")  # not restricted, and none of the tags that the lexicon names
+# "for children": not restricted, and none of the lexicon's tags for adults.
+SUITABLE = Predicate("suitable", "=", "children")
 # What a question says beside its conditions, by the names of a plan.
 Slots: TypeAlias = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """Where a question names shows; `ids` are those the name fits, the surest first."""
+    """A place in a question that names shows; `ids` are the possible shows, the most certain first."""
 
     start: int
     end: int
@@ -71,7 +72,7 @@ class Named:
 
 @dataclass(slots=True)
 class Question:
-    """A question in lower case, its titles blanked out, as it is worked off."""
+    """A question in lower case without its titles, and the claims on its words."""
 
     text: str
     claims: list[Annotation] = field(default_factory=list)
@@ -81,12 +82,12 @@ class Question:
         self.rest = self.text
 
     def claim(self, start: int, end: int, value: Meaning | str) -> None:
-        """Take a span for a meaning; nothing else reads it again."""
+        """Claim a span for a meaning, so that nothing else reads it."""
         self.claims.append(Annotation(start, end, value))
         self.rest = self.rest[:start] + "\x00" * (end - start) + self.rest[end:]
 
     def take(self, pattern: re.Pattern[str], value: Meaning | str) -> re.Match[str] | None:
-        """Claim the first place of a pattern, if it has one."""
+        """Claim the first match of a pattern, if there is one."""
         match = pattern.search(self.rest)
         if match is None or not match.group().strip():
             return None
@@ -94,12 +95,12 @@ class Question:
         return match
 
     def words(self) -> Iterator[re.Match[str]]:
-        """Yield the words that nobody claimed."""
+        """Yield the unclaimed words."""
         return _WORD.finditer(self.rest)
 
 
 def read_phrases(question: Question, vocabulary: Gazetteer, today: int) -> None:
-    """Claim every phrase that is a condition, a mood or an operator; `today` is the year it is."""
+    """Claim every phrase that is a condition, a mood or an operator; `today` is the current year."""
     _read_ages(question)
     question.take(_NOT_BOTH, "not both")
     for start, end, on_files in local_files.read(question.rest, vocabulary.recorded):
@@ -121,7 +122,7 @@ def read_phrases(question: Question, vocabulary: Gazetteer, today: int) -> None:
 
 
 def _read_amounts(question: Question) -> None:
-    """Read "with some romance" as having a tag at all, where "romance" alone asks for shows that are it."""
+    """Read "with some romance" as having the tag with any weight; "romance" alone requires it as a main tag."""
     for claim in list(question.claims):
         before = _SOME.search(question.rest[: claim.start])
         if (
@@ -142,7 +143,7 @@ def _some(condition: Condition) -> Condition:
 
 
 def _read_inherited(question: Question) -> None:
-    """Read bounds that leave out their field, because the bound before has it: "over 12 and under 30 episodes"."""
+    """Read bounds whose field is in the neighbouring bound: "over 12 and under 30 episodes"."""
     for claim in list(question.claims):
         names = {test.field for test in comparisons(claim.value)} if is_condition(claim.value) else set()  # type: ignore[arg-type]
         joint = _JOINS.match(question.rest, claim.end) if len(names) == 1 and names <= _COUNTED else None
@@ -155,7 +156,7 @@ def _read_inherited(question: Question) -> None:
 
 
 def _read_series(question: Question) -> None:
-    """Read "series" as a type where another type stands beside it: "films from 1995 and series from 2005"."""
+    """Read "series" as a type if the question has another type: "films from 1995 and series from 2005"."""
     types = [claim for claim in question.claims if isinstance(claim.value, Predicate) and claim.value.field == "type"]
     for match in list(_SERIES.finditer(question.rest)):
         beside = [claim for claim in types if claim.end < match.start() - 1 or claim.start > match.end() + 1]
@@ -164,7 +165,7 @@ def _read_series(question: Question) -> None:
 
 
 def condition_of(question: Question) -> Condition:
-    """Put the claimed conditions together as the words between them say."""
+    """Combine the claimed conditions according to the words between them."""
     conditions = joined(_negations(question))
     if any(claim.value == "not both" for claim in question.claims):
         conditions += [Not(And(one.parts)) for one in conditions if isinstance(one, Or)]
@@ -172,7 +173,7 @@ def condition_of(question: Question) -> Condition:
 
 
 def moods_of(question: Question) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the moods that a question asks for, and those that it does not want."""
+    """Return the wanted and the unwanted moods of a question."""
     wanted: dict[str, None] = {}
     refused: dict[str, None] = {}
     for claim, negative in _negations(question):
@@ -182,9 +183,9 @@ def moods_of(question: Question) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def leftovers(question: Question, besides: frozenset[str] = frozenset()) -> tuple[list[str], list[str]]:
-    """Return the words that are left for search, and those that read like a condition and are not applied.
+    """Return the words that are left for search, and unapplied words that look like a condition.
 
-    `besides` are words that carry this question along.
+    `besides` are words without content in this question.
     """
     left: list[str] = []
     refused: list[str] = []
@@ -193,7 +194,7 @@ def leftovers(question: Question, besides: frozenset[str] = frozenset()) -> tupl
         if re.match(rf"[{CJK}]", word):
             left += [part for part in carrying_japanese().sub(" ", word).split() if part]
         elif not {word.removesuffix("'s"), word.replace("'", "")} & (carrying() | besides):
-            # A search for what is not wanted would find just that.
+            # A search for unwanted words would find exactly those shows.
             (refused if _is_refused(question, match.start()) else left).append(word.removesuffix("'s"))
     ignored = [f"not {word}" for word in refused]
     ignored += [claim.value.words for claim in question.claims if isinstance(claim.value, Unapplied)]
@@ -201,7 +202,7 @@ def leftovers(question: Question, besides: frozenset[str] = frozenset()) -> tupl
 
 
 def _is_refused(question: Question, at: int) -> bool:
-    """Tell whether a negation stands before a word, with nothing between them that carries meaning."""
+    """Return whether a negation precedes a word without meaningful words in between."""
     before = [claim for claim in question.claims if claim.end <= at]
     if not before or before[-1].value != "not":
         return False
@@ -216,7 +217,7 @@ def _read_ages(question: Question) -> None:
     if match is None or (age and int(age) >= _GROWN):
         return
     before = question.rest[: match.start()]
-    # "not for kids" asks for what is not made for them, rather than for what would harm them.
+    # "not for kids" asks for shows that are not made for children, not for harmful ones.
     refused = re.search(r"(?:\bnot|n't)(?: \w+)?\s*$", before)
     start = match.start() + len(match.group()) - len(match.group().lstrip())
     question.claim(start, match.end(), Predicate("tag", "=", "kids") if refused else SUITABLE)
@@ -259,9 +260,10 @@ def _is_phrase(question: Question, vocabulary: Gazetteer, words: Sequence[re.Mat
 
 
 def _negations(question: Question) -> list[tuple[Annotation, bool]]:
-    """Return the claims, each with whether a negation governs it.
+    """Return the claims, each with whether it is negated.
 
-    A negation governs the next condition, and those that "or", a comma or nothing ties to it: "no harem or ecchi".
+    A negation applies to the next condition, and to those that follow it directly or after "or" or a comma: "no harem
+    or ecchi".
     """
     found: list[tuple[Annotation, bool]] = []
     negative, fresh, excludes, list_end = False, False, False, 0
@@ -293,9 +295,10 @@ def _negations(question: Question) -> list[tuple[Annotation, bool]]:
 
 
 def _ends_list(question: Question, place: int, *, excludes: bool) -> bool:
-    """Tell whether an "and" or a comma ends what a negation governs; `excludes`: "except X and Y" leaves out both.
+    """Return whether an "and" or a comma ends a negation; with `excludes`, as in "except X and Y", it does not.
 
-    A comma goes on only where an "or" follows: "no harem, ecchi or gore" has three, "no harem, romance" one.
+    After a comma, the negation continues only if an "or" follows: "no harem, ecchi or gore" negates three tags, "no
+    harem, romance" one.
     """
     claim = question.claims[place]
     if claim.value != "and":
@@ -315,7 +318,7 @@ def _is_word(question: Question, claim: Annotation) -> bool:
 
 
 def _same_kind(found: list[tuple[Annotation, bool]], claim: Annotation) -> bool:
-    """Tell whether a condition goes on with a negated list: the last claims are a condition and an "or" or a comma."""
+    """Return whether a condition continues a negated list: the last claims are a condition and an "or" or a comma."""
     values = [one.value for one, _ in found[-2:]]
     if len(values) < 2 or values[1] not in ("or", "and"):
         return False

@@ -1,4 +1,4 @@
-"""What a question is after: cues decide where they can, examples where they cannot."""
+"""Recognises the intent of a question: by cues if there are any, otherwise by similar examples."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 _NEAREST = 3
 _RIDGE = 1.0
-_SURE = 0.3  # how far the likeliest intent is before the next from which the examples are believed (docs/quality.md)
-_DIGITS = 4  # processors differ in the seventh
+_SURE = 0.3  # the examples decide if the likeliest intent leads the next one by this margin (docs/quality.md)
+_DIGITS = 4  # decimals; processors differ in the seventh
 
 
 @dataclass(frozen=True, slots=True)
 class Likely:
-    """What the examples say of a question: an intent, how far it is before the next, and its nearest examples."""
+    """The result of comparing a question with examples: an intent, its margin over the next one, near examples."""
 
     intent: Intent
     margin: float
@@ -33,7 +33,7 @@ class Likely:
 
     @property
     def is_sure(self) -> bool:
-        """Tell whether the examples are clear enough to decide."""
+        """Return whether the examples are clear enough to decide."""
         return self.margin >= _SURE
 
 
@@ -45,20 +45,20 @@ def table() -> dict[str, Any]:
 
 @cache
 def cues(intent: Intent) -> re.Pattern[str] | None:
-    """Return what tells an intent by its words, for questions whose titles are blanked out."""
+    """Return the patterns of cues by intent, for questions whose titles are blanked out."""
     patterns = table()[intent].get("cues", [])
     return re.compile("|".join(patterns).replace("<show>", f"{SHOW}+")) if patterns else None
 
 
 def has_cue(intent: Intent, text: str) -> bool:
-    """Tell whether a question has a cue of an intent."""
+    """Return whether a question has a cue of an intent."""
     pattern = cues(intent)
     return pattern is not None and bool(pattern.search(text))
 
 
 @cache
 def carrying_words(intent: Intent) -> frozenset[str]:
-    """Return the words that only say the intent, and mean nothing beside it."""
+    """Return the words that express only the intent and have no other meaning."""
     return frozenset(table()[intent].get("words", "").split())
 
 
@@ -80,7 +80,7 @@ def _labels() -> np.ndarray[Any, np.dtype[np.str_]]:
 
 @cache
 def _weights() -> tuple[list[Intent], Vectors]:
-    """Return the intents and the weights (513, intents) that tell their examples apart, by ridge regression."""
+    """Return the intents and the weights (513, intents) that separate their examples, by ridge regression."""
     rows = _with_constant(_vectors()[1])
     intents = sorted(set(_labels().tolist()))
     wanted = np.where(_labels()[:, None] == np.array(intents)[None, :], 1.0, -1.0)
@@ -93,9 +93,9 @@ def _with_constant(vectors: Vectors) -> Vectors:
 
 
 def likely(vector: Vectors) -> Likely:
-    """Return what the examples say of a question.
+    """Return the likeliest intent of a question.
 
-    `vector` of shape (512,) is the embedded encoder's, of the question with its titles replaced by X and Y.
+    `vector` of shape (512,) is the embedded encoder's for the question with its titles replaced by X and Y.
     """
     intents, weights = _weights()
     scores = np.round((_with_constant(vector[None, :]) @ weights)[0], _DIGITS)

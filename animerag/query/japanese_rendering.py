@@ -1,4 +1,4 @@
-"""Conditions in Japanese, for the answers to Japanese questions."""
+"""Writes conditions in Japanese, for answers to Japanese questions."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ _NOUNS = {
 
 
 def japanese_phrase(condition: Condition, title_of: Callable[[str], str] = str) -> str:
-    """Return a condition in Japanese; `title_of` gives the title of a show that it compares with, by its id."""
+    """Return a condition in Japanese; `title_of` returns the title of a show by its id."""
     if isinstance(condition, Not):
         part = condition.part
         if isinstance(part, Predicate) and part.operator == "unknown":
@@ -130,7 +130,7 @@ def _compared(one: Predicate, value: str | float) -> str:
 
 @cache
 def _tags() -> dict[str, str]:
-    """Return the Japanese names that the lexicon has for tags."""
+    """Return the lexicon's Japanese names of tags."""
     names: dict[str, str] = {}
     for table in ("sources", "tags"):
         for tags, spellings in lexicon()[table].items():

@@ -1,4 +1,4 @@
-"""The words of questions and what they stand for, from `lexicon.toml`, matched with one catalogue's own tags."""
+"""The vocabulary of questions from `lexicon.toml`, matched with the tags of one catalogue."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _SHORT_ALIAS = 2
 
 @dataclass(frozen=True, slots=True)
 class Mood:
-    """A name of the lexicon's table of moods."""
+    """The name of a mood in the lexicon."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Unapplied:
-    """Words that read like a condition and that no field says."""
+    """Words that look like a condition, but for which there is no field."""
 
     words: str
 
@@ -41,11 +41,11 @@ Meaning: TypeAlias = "Condition | Mood | Unapplied"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gazetteer:
-    """What phrases mean in one catalogue; `recorded` are the topics of `missing` that its files do record."""
+    """The meaning of phrases in one catalogue; `recorded` are the topics of `missing` that its files do record."""
 
     phrases: Mapping[str, Meaning] = field(default_factory=dict)  # words with single spaces between them
-    unspaced: tuple[str, ...] = ()  # those in scripts without spaces, the longest first
-    plain: frozenset[str] = frozenset()  # tags that are ordinary words: they count only after "tag"
+    unspaced: tuple[str, ...] = ()  # phrases in scripts without spaces, longest first
+    plain: frozenset[str] = frozenset()  # tags that are ordinary words, which count only after "tag"
     recorded: frozenset[str] = frozenset()
 
 
@@ -56,7 +56,7 @@ def lexicon() -> dict[str, Any]:
 
 
 class MoodEntry(TypedDict, total=False):
-    """A mood of the lexicon: the words that ask for it, tags that suit, spoil or bring it, and what to search for."""
+    """A mood of the lexicon: its words, tags that match, contradict or cause it, and the text to search for."""
 
     words: list[str]
     tags: list[str]
@@ -78,20 +78,20 @@ def unsuitable_tags() -> frozenset[str]:
 
 @cache
 def carrying() -> frozenset[str]:
-    """Return words that mean nothing by themselves."""
+    """Return words without a meaning of their own."""
     return frozenset(lexicon()["carrying"]["words"].split())
 
 
 @cache
 def carrying_japanese() -> re.Pattern[str]:
-    """Return a pattern for particles and phrases that carry a Japanese question along."""
+    """Return a pattern for particles and phrases without content in a Japanese question."""
     words = sorted(lexicon()["carrying"]["japanese"].split(), key=len, reverse=True)
     return re.compile("|".join(map(re.escape, words)))
 
 
 @cache
 def missing_patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
-    """Return each topic that no record holds, with what asks for it."""
+    """Return each topic that no field records, with the pattern of questions about it."""
     return tuple((topic, re.compile("|".join(patterns))) for topic, patterns in lexicon()["missing"].items())
 
 
@@ -138,7 +138,7 @@ def _meaning(names: list[str], field_name: str, known: set[str]) -> Condition | 
 
 
 def _forms(word: str) -> tuple[str, ...]:
-    """Return a tag's name as one says it of one and of several."""
+    """Return the singular and the plural of a tag's name."""
     if _CJK_RUN.search(word):
         return (word,)
     plural = word.removesuffix("y") + "ies" if word.endswith("y") else word + "s"

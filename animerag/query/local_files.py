@@ -1,6 +1,6 @@
-"""What questions ask of files on disk: episodes owned and missing, languages, resolution, size. Pure."""
+"""Reads questions about files on disk: episodes owned and missing, languages, resolution, size. Pure."""
 
-# ruff: noqa: E501 - patterns read better whole
+# ruff: noqa: E501 - patterns are easier to read on one line
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 NUMBERS = ("owned_episodes", "missing_episodes", "resolution", "file_size")
 LANGUAGES = {"audio_language": "audio_languages", "subtitle_language": "subtitle_languages"}
-ANY, DUBBED = "any", "dubbed"  # as a language: whichever there is, and any but the original
+ANY, DUBBED = "any", "dubbed"  # values for a language: any, and any but the original
 _ORIGINAL = "Japanese"
 _UNITS = {"tb": 10**12, "tib": 2**40, "gb": 10**9, "gib": 2**30, "mb": 10**6, "mib": 2**20}
 _NAMED_HEIGHTS = {"4k": 2160, "uhd": 2160, "ultra hd": 2160, "full hd": 1080, "fullhd": 1080, "fhd": 1080}
@@ -35,7 +35,7 @@ _CMP = r"(?:\b(?P<cmp>" + "|".join(_COMPARE.values()) + r")\s+)"
 
 
 def recorded(shows: Iterable[Show]) -> tuple[str, ...]:
-    """Return the topics of the lexicon's `missing` that some show's files answer."""
+    """Return the topics of the lexicon's `missing` that the files of some show record."""
     topics: dict[str, None] = {}
     for show in shows:
         if show.owned_episodes is not None:
@@ -48,7 +48,7 @@ def recorded(shows: Iterable[Show]) -> tuple[str, ...]:
 
 
 def read(text: str, topics: Iterable[str]) -> Iterator[tuple[int, int, Condition]]:
-    """Yield each condition on files, with where it stands, as far as the catalogue records their `topics`."""
+    """Yield each condition on files with its place, as far as the catalogue records its topic."""
     for topic, pattern, condition_of in _PATTERNS if topics else ():
         if topic not in topics:
             continue
@@ -59,14 +59,14 @@ def read(text: str, topics: Iterable[str]) -> Iterator[tuple[int, int, Condition
 
 
 def value_of(show: Show, field: str) -> Any:
-    """Return a field as conditions and orders compare it; None where it is unknown."""
+    """Return the value of a field for conditions and orders; None if it is unknown."""
     if field == "resolution":
         return int(show.resolution.removesuffix("p")) if show.resolution else None
     return getattr(show, LANGUAGES.get(field, field))
 
 
 def speaks(wanted: str, field: str) -> Callable[[Show], bool | None]:
-    """Return a test of a show's languages; None where none are known."""
+    """Return a test of a show's languages, whose result is None if none are known."""
 
     def test(show: Show) -> bool | None:
         known = getattr(show, LANGUAGES[field])
@@ -80,7 +80,7 @@ def speaks(wanted: str, field: str) -> Callable[[Show], bool | None]:
 
 
 def phrase(one: Predicate) -> str:
-    """Return a condition on files as one would say it."""
+    """Return a condition on files in words."""
     value, words = one.value, _SAID.get(one.operator, "{}")
     if one.operator == "unknown":
         return f"unknown {one.field.replace('_', ' ')}"
@@ -105,7 +105,7 @@ def phrase(one: Predicate) -> str:
 
 
 def statement(show: Show, name: str) -> str | None:
-    """Return what follows a show's title to say one of these fields; None for other fields or where it is unknown."""
+    """Return the predicate of a sentence about one of these fields; None for other fields or if it is unknown."""
     if name == "owned_episodes" and show.owned_episodes is not None:
         of = f" of {show.episodes:,}" if show.episodes else ""
         return f"has {show.owned_episodes:,}{of} episodes on disk"
@@ -177,6 +177,7 @@ def _count(field: FieldName) -> Callable[[re.Match[str]], Condition]:
 _ON_DISK = r"\bon (?:my |the )?(?:disk|disc|hard ?(?:disk|drive)|drive|server|nas)\b"
 _INCOMPLETE, _COMPLETE = Predicate("missing_episodes", ">=", 1), Predicate("missing_episodes", "=", 0)
 _OWNED = Predicate("owned_episodes", ">=", 1)
+# In the order in which they are tried; words that one pattern explains are not read again.
 _PATTERNS: tuple[tuple[str, re.Pattern[str], Callable[[re.Match[str]], Condition]], ...] = tuple(
     (topic, re.compile(pattern), condition)
     for topic, pattern, condition in (
@@ -244,4 +245,4 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str], Callable[[re.Match[str]], Condition
         ),
         ("file", rf"{_ON_DISK}|\bdownloaded\b|\b(?:with|have|has) files\b", _fixed(_OWNED)),
     )
-)  # in the order in which they are tried: what one explains is not read again
+)

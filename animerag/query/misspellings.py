@@ -1,6 +1,7 @@
-"""Ordinary words of a question, spelt as they are meant: "horor movies" asks for horror, "Sportanime" for sport.
+"""Corrects misspelt words of a question: "horor movies" asks for horror, "Sportanime" for sport.
 
-Only words that no title, no synopsis and no dictionary has are changed, and only into words that mean something here.
+Only words that are in no title, synopsis or dictionary are changed, and only into words with a meaning in this
+catalogue.
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ if TYPE_CHECKING:
 
 _WORD = re.compile(r"[^\W\d_]+")
 _QUOTED = re.compile(r"[\"“„«][^\"“”„«»]*[\"”“»]")
-_SHORTEST = 5  # letters; in shorter words one wrong letter makes another word
-_SWAPPED = 4  # letters from which two may have changed places
-_SWAPPED_IN_A_WORD = 6  # the same in lists of common words, which have common slips of the fingers too
-_TWICE = 8  # letters from which two may be wrong
-_MEANT_FROM = 4  # letters of a word that a misspelt one may stand for
-_MOST_WORDS = 40  # longer questions describe plots, whose words are searched for as they are
+_SHORTEST = 5  # letters; in a shorter word, one wrong letter makes a different word
+_SWAPPED = 4  # letters of a word from which two may be swapped
+_SWAPPED_IN_A_WORD = 6  # the same for words in lists of common words, which also contain common typing errors
+_TWICE = 8  # letters of a word from which two may be wrong
+_MEANT_FROM = 4  # minimum letters of a correction
+_MOST_WORDS = 40  # words; longer questions describe plots, whose words are searched for without changes
 _COMPOUND = re.compile(r"(?P<head>\w{3,}?)(?P<tail>anime|filme?n?|serien?)")
 _GERMAN = re.compile(
     r"\b(?:mit|aus|mir|und|ohne|alle[ns]?|welche[rsn]?|wie|zeige?|nach|der|die|das|keine?|habe|seit)\b", re.IGNORECASE
@@ -38,7 +39,7 @@ _BESIDE = "seventies eighties nineties noughties decade decades highest lowest l
 
 @dataclass(frozen=True, slots=True)
 class Respelling:
-    """A word as it was typed and as it is read."""
+    """A word as it was typed, and its correction."""
 
     typed: str
     read: str
@@ -46,10 +47,10 @@ class Respelling:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spelling:
-    """What is known of folded words.
+    """Knowledge about folded words.
 
-    `phrases` mean something in the catalogue, `covered` are words of titles that the question names. `is_used` tells
-    whether the catalogue's own texts have a word, `is_word` whether it is a common word of the language.
+    `phrases` have a meaning in the catalogue, `covered` are words of titles in the question. `is_used` returns whether
+    the catalogue's texts contain a word, `is_word` whether it is a common word of the language.
     """
 
     phrases: Mapping[str, Meaning]
@@ -59,7 +60,7 @@ class Spelling:
 
 
 def respelt(question: str, spelling: Spelling) -> tuple[str, tuple[Respelling, ...]]:
-    """Return the question with its misspelt words as they are meant, and which these are."""
+    """Return the corrected question and its corrections."""
     words = list(_WORD.finditer(question))
     if len(words) > _MOST_WORDS or not question:
         return question, ()
@@ -82,7 +83,7 @@ def respelt(question: str, spelling: Spelling) -> tuple[str, tuple[Respelling, .
 
 
 def _meant(word: str, spelling: Spelling) -> str | None:
-    """Return what a folded word stands for; None where it is right, or like nothing."""
+    """Return the correction of a folded word; None if it is right or resembles no known word."""
     right = word in spelling.covered or word in _meaningful() or word in spelling.phrases
     if len(word) < _SWAPPED or right or spelling.is_used(word):
         return None
@@ -93,7 +94,7 @@ def _meant(word: str, spelling: Spelling) -> str | None:
     if known and len(word) < _SWAPPED_IN_A_WORD:
         return None
     wrong = 1 if known or len(word) < _TWICE else 2
-    # Typists get the first letter right, and names differ in it.
+    # The first letter is rarely mistyped, and names differ in it.
     near = sorted(
         other
         for other in {*_meaningful(), *(one for phrase in spelling.phrases for one in phrase.split())}
@@ -109,7 +110,7 @@ def _meant(word: str, spelling: Spelling) -> str | None:
 
 @cache
 def _meaningful() -> frozenset[str]:
-    """Return the words that say what a question asks: those of its examples, numbers, seasons, months and the like."""
+    """Return the words of questions: those of the examples, numbers, seasons, months and similar words."""
     tables = lexicon()
     words = {word for _, example in examples() for word in _WORD.findall(example.lower()) if word.isascii()}
     words |= {word for names in tables["seasons"].values() for word in names if word.isascii()}

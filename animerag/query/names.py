@@ -1,6 +1,6 @@
-"""Which shows a question names, as places in it: matches of whole titles, and what a phrase expects to be one.
+"""Finds the shows that a question names, with their places: matches of whole titles, and phrases that need a title.
 
-"seasons of spy x family" names a show although every word of the title is an ordinary one: the phrase says so.
+"seasons of spy x family" names a show although all words of the title are ordinary, because "seasons of" needs a title.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _TITLE = r"(?P<a>[^?!,;]+?)"
 _END = r"\s*(?:[?!.,;]|$|\b(?:please|pls|plz)\b)"
-# Phrases that two titles stand in, to be compared.
+# Phrases with two titles to be compared.
 _PAIRS = tuple(
     re.compile(pattern)
     for pattern in (
@@ -31,7 +31,7 @@ _PAIRS = tuple(
 _COMPARES = re.compile(
     r"\b(?:longer|shorter|older|newer|better|worse|first|higher|lower|more|fewer|earlier|later|vs|versus|compare)\b"
 )
-# Phrases that a title follows or stands in; a second one under `b`.
+# Phrases that a title follows or is part of; a second title is in the group `b`.
 _FRAMES = (
     *_PAIRS,
     *(
@@ -102,19 +102,19 @@ class TitleIndex(Protocol):
     """Finds titles in a text."""
 
     def match(self, question: str) -> list[AliasMatch]:
-        """Return the shows that a text names, those surely meant first."""
+        """Return the shows that a text names, the most certain first."""
         ...
 
 
 def named_in(question: str, matches: Sequence[AliasMatch], titles: TitleIndex) -> list[Named]:
-    """Return where a folded question names shows, in its order.
+    """Return the places in a folded question that name shows, in order.
 
-    `matches` are those of the whole question. Words that phrases expect to be a title are looked up by themselves, unless a
-    match has them.
+    `matches` are those of the whole question. Words that a phrase expects to be a title are looked up separately,
+    unless a match covers them.
     """
     text = question.lower() if len(question.lower()) == len(question) else question
     found = _places(question, matches)
-    # "Is Another scary": a capital after the verb makes a name of an ordinary word.
+    # "Is Another scary": a capital after the verb makes an ordinary word a name.
     after_verb = _AFTER_VERB.match(question)
     capitals = [after_verb.span("a")] if after_verb else []
     for start, end in (*expected(text), *capitals):
@@ -124,7 +124,7 @@ def named_in(question: str, matches: Sequence[AliasMatch], titles: TitleIndex) -
         ordinary = all(word in carrying() for word in re.findall(r"[\w'’]+", phrase.lower()))
         if ordinary and (phrase.islower() or phrase.lower() in _PRONOUNS):
             continue
-        # "AoT vs Demon Slayer rating": the words behind a title are none of it.
+        # "AoT vs Demon Slayer rating": the words after a title are not part of it.
         for _ in range(_BEHIND):
             own = [match for match in titles.match(phrase) if match.named]
             ids = tuple(match.id for match in own if match.phrase == own[0].phrase)
@@ -138,11 +138,11 @@ def named_in(question: str, matches: Sequence[AliasMatch], titles: TitleIndex) -
 
 
 def unnamed_rival(text: str, places: Sequence[tuple[int, int]]) -> str:
-    """Return what a question in lower case compares with a show whose place is given, where it has none; else ""."""
+    """Return the words that a question in lower case compares with a show, if they are no known title; otherwise ""."""
     if not _COMPARES.search(text):
         return ""
     for start, end in places:
-        text = text[:start] + "x" * (end - start) + text[end:]  # a title may have what ends a phrase
+        text = text[:start] + "x" * (end - start) + text[end:]  # a title may contain the words that end a phrase
     for match in filter(None, (pair.search(text) for pair in _PAIRS)):
         sides = [match.span(group) for group in ("a", "b")]
         named = [any(start < end and begin < stop for start, stop in places) for begin, end in sides]
@@ -153,7 +153,7 @@ def unnamed_rival(text: str, places: Sequence[tuple[int, int]]) -> str:
 
 
 def expected(text: str) -> Iterator[tuple[int, int]]:
-    """Yield the places in a question, in lower case, where phrases expect a title."""
+    """Yield the places in a lower-case question where phrases expect a title."""
     for frame in _FRAMES:
         for match in frame.finditer(text):
             for group in ("a", "b"):
@@ -164,7 +164,7 @@ def expected(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _places(question: str, matches: Sequence[AliasMatch]) -> list[Named]:
-    """Return the places of matches, the longest first where they overlap; ordinary words alone are no title."""
+    """Return the places of matches, without overlaps: longer ones win. Ordinary words alone are not a title."""
     text = question.lower() if len(question.lower()) == len(question) else question
     spans: dict[tuple[int, int], list[str]] = {}
     for match in matches:
@@ -172,7 +172,7 @@ def _places(question: str, matches: Sequence[AliasMatch]) -> list[Named]:
             continue
         start, end = match.start, match.end
         at = text.find(match.phrase.lower(), start, end)
-        if at >= 0 and end - start > len(match.phrase):  # a run without spaces is one word for the titles
+        if at >= 0 and end - start > len(match.phrase):  # text without spaces counts as one word
             start, end = at, at + len(match.phrase)
         words = re.findall(r"\w+", text[start:end])
         written = start > 0 and question[start : start + 1].isupper()
@@ -187,5 +187,5 @@ def _places(question: str, matches: Sequence[AliasMatch]) -> list[Named]:
 
 
 def _covers(matches: Sequence[AliasMatch], phrase: str) -> bool:
-    """Tell whether a title accounts for most of a phrase, rather than for a word of it."""
+    """Return whether a title covers most of a phrase, rather than one word of it."""
     return bool(matches) and 2 * (matches[0].end - matches[0].start) >= len(phrase.strip())

@@ -70,5 +70,5 @@ def measured_of_list(text: str, slots: Slots, mine: Sequence[Condition]) -> str:
 
 
 def asks_for_own_scores(text: str) -> bool:
-    """Tell whether a question is about the scores that its owner gave: "what did I rate highest"."""
+    """Return whether a question is about the scores that its owner gave: "what did I rate highest"."""
     return bool(_OWN_SCORE.search(text))

@@ -110,5 +110,5 @@ def _may_be_name(words: Sequence[str]) -> bool:
 
 
 def _tells(words: Sequence[str], meaningful: Collection[str]) -> bool:
-    """Tell whether words mean something, and no condition of a list."""
+    """Return whether words mean something, and no condition of a list."""
     return not all(word in carrying() or word in STOP_WORDS for word in words) and " ".join(words) not in meaningful

@@ -1,6 +1,6 @@
-"""Seasons, parts and franchises in a question: "the longest season of X", "shows with more than two seasons". Pure."""
+"""Reads seasons, parts and franchises in a question: "the longest season of X", "shows with two seasons". Pure."""
 
-# ruff: noqa: E501 - patterns read better whole
+# ruff: noqa: E501 - patterns are easier to read on one line
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ _NUMBERS_AT_END = re.compile(
 )
 _NUMBER_ALONE = re.compile(rf"(?<={MARK}\d)(?P<between> (?:or|and|vs\.?|versus) )(?=\d\b)")
 _COMPARED = re.compile(r"\b(?:or|vs|versus|than|compared?|difference|better|worse|have|own)\b|どちら|どっち")
-_NOT_PARTS = ("similar", "next", "watch_order")  # intents that a title and "best" may also stand in
+_NOT_PARTS = ("similar", "next", "watch_order")  # intents of other questions with a title and "best"
 
 
 def asks_for_best_part(reading: Question) -> bool:
-    """Tell whether a question that names a show asks which of its parts comes first in an order."""
+    """Return whether a question that names a show asks which of its parts is first in an order."""
     text = reading.text
     part = _PART.search(text) or _BEST_SERIES.search(text)
     ranked = _RANKED.search(text) and part and not re.match(r"(?:is|was|are|does|did|has)\b", text)
@@ -56,10 +56,10 @@ def asks_for_best_part(reading: Question) -> bool:
 
 
 def with_seasons_named(text: str, start: int, end: int) -> str | None:
-    """Return a question that compares two seasons of one show with its name before each; None for other questions.
+    """Return a comparison of two seasons of one show with its name before each season; None for other questions.
 
-    The seasons are marks in the folded `text`, and the name stands from `start` to `end`: "§1 or §2 of X" becomes "X
-    season 1 or X season 2".
+    Seasons are marks in the folded `text`, and the name is at `start` to `end`: "§1 or §2 of X" becomes "X season 1 or
+    X season 2".
     """
     name, own = _MARK.sub("", text[start:end]).strip(" ,-").removeprefix("of "), _MARK.findall(text[start:end])
     rest = " ".join(" ".join((_OF_AT_END.sub("", text[:start]), *own, text[end:])).split())
@@ -73,17 +73,17 @@ def with_seasons_named(text: str, start: int, end: int) -> str | None:
 
 
 def asks_whether_first(text: str) -> bool:
-    """Tell whether a question asks if the show that it names comes first: "is X the longest show"."""
+    """Return whether a question asks if the named show is first in an order: "is X the longest show"."""
     return bool(_IS_FIRST.match(text))
 
 
 def asks_for_seasons_only(text: str) -> bool:
-    """Tell whether the parts in question are series rather than films or specials."""
+    """Return whether the question is about series rather than films or specials."""
     return bool(_SEASON.search(text))
 
 
 def read_season_counts(reading: Question) -> Condition:
-    """Read how many seasons the shows of a list have, where the number is that of a season: "with a second season"."""
+    """Read a number of seasons from the number of one season: "with a second season"."""
     if reading.take(_SEVERAL, "seasons"):
         return Predicate("seasons", ">=", 2)
     if reading.take(_ONE_SEASON, "seasons"):

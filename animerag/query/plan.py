@@ -1,4 +1,4 @@
-"""What a question asks, as a value: the plan that search, answers, pages and evaluation read alike.
+"""The meaning of a question as a value: the plan that search, answers, pages and evaluation share.
 
 Pure: knows no catalogue, no clock and no I/O. Conditions are an expression of comparisons; `compiled` gives it the
 semantics of unknown values.
@@ -64,13 +64,13 @@ FieldName: TypeAlias = Literal[
     "resolution",
     "file_size",
 ]
-FOLLOWED = "has sequel"  # as a relation: what the catalogue's relations say has a sequel
-Operator: TypeAlias = Literal["=", "<", "<=", ">", ">=", "^=", "unknown"]  # ^=: begins with
+FOLLOWED = "has sequel"  # a field: whether a show has a sequel according to the catalogue's relations
+Operator: TypeAlias = Literal["=", "<", "<=", ">", ">=", "^=", "unknown"]  # ^= means "begins with"
 
 
 @dataclass(frozen=True, slots=True)
 class Of:
-    """The same field of a show that the question names: "longer than X"."""
+    """The same field of another show in the question: "longer than X"."""
 
     show: str
 
@@ -80,7 +80,7 @@ Value: TypeAlias = str | int | float | bool | Of
 
 @dataclass(frozen=True, slots=True)
 class Predicate:
-    """One field compared with one value; `unknown` asks for shows of which the catalogue has no value or text."""
+    """A comparison of a field with a value; `unknown` selects shows without a value or text."""
 
     field: FieldName
     operator: Operator
@@ -95,7 +95,7 @@ class Predicate:
 
 @dataclass(frozen=True, slots=True)
 class And:
-    """All parts hold; without parts it holds for every show."""
+    """A condition that holds if all parts hold; without parts, it holds for every show."""
 
     parts: tuple[Condition, ...] = ()
 
@@ -105,7 +105,7 @@ class And:
 
 @dataclass(frozen=True, slots=True)
 class Or:
-    """At least one part holds."""
+    """A condition that holds if at least one part holds."""
 
     parts: tuple[Condition, ...]
 
@@ -115,7 +115,7 @@ class Or:
 
 @dataclass(frozen=True, slots=True)
 class Not:
-    """The part does not hold, as far as its fields are known."""
+    """A condition that holds if the part does not, as far as its fields are known."""
 
     part: Condition
 
@@ -131,7 +131,7 @@ EVERYTHING = And()
 class Order:
     """An order over a field.
 
-    `underrated` is by rating among shows with few votes, `difference` by how far one's own score is from the rating.
+    `underrated` is by rating among shows with few votes, `difference` by how far the owner's score is from the rating.
     """
 
     field: Literal[
@@ -145,15 +145,15 @@ class Order:
 class Plan:
     """Everything a question asks for.
 
-    `shows` are ids of shows that it names. `condition` filters, always; `preferred` only ranks, as in a description of
-    a plot that mentions a year. `fields` are those that are asked for together with `field`, in the order of the
-    question, `field` among them. `offset` skips ranks ("second best"). `number` is a season's number, LAST for the last
-    one, and `part` the number of a part of that season. `moods` are names of the lexicon; `relative` says how a similar
-    show should differ ("shorter", "darker"). `reference` points to the conversation: the shows of the last answer
-    ("those"), the one it was about ("it"), or the number of one of them.
-    `text` is left for semantic search. `ignored` are words that read like a condition and are not applied, `missing`
-    what is asked for and not recorded. `respelt` are misspelt words, each with the word it is read as. `decided_by`
-    says whether a rule or the nearest examples chose the intent, and `overruled` is what the other would have chosen.
+    `shows` are ids of shows that it names. `condition` always filters; `preferred` only ranks, as in a description of a
+    plot that mentions a year. `fields` are all requested fields in the order of the question, including `field`.
+    `offset` skips ranks ("second best"). `number` is a season's number, LAST for the last one, and `part` the number of
+    a part of that season. `moods` are names of the lexicon; `relative` says how a similar show should differ
+    ("shorter", "darker"). `reference` points to the conversation: the shows of the last answer ("those"), the one it
+    was about ("it"), or the number of one of them. `text` is left for semantic search. `ignored` are words that look
+    like a condition and are not applied, `missing` are requested topics that are not recorded. `respelt` are misspelt
+    words, each with its correction. `decided_by` is whether a rule or the nearest examples chose the intent, and
+    `overruled` is the choice of the other.
     """
 
     intent: Intent = "lookup"
@@ -191,20 +191,20 @@ class Plan:
 
 
 def both(*conditions: Condition) -> Condition:
-    """Return what all conditions allow, flat and without repetitions."""
+    """Return a condition that requires all the given ones, flat and without repetitions."""
     parts = tuple(dict.fromkeys(part for condition in conditions for part in parts_of(condition)))
     return parts[0] if len(parts) == 1 else And(parts)
 
 
 def either(*conditions: Condition) -> Condition:
-    """Return what any of the conditions allows, flat and without repetitions."""
+    """Return a condition that requires any of the given ones, flat and without repetitions."""
     flat = (part for one in conditions for part in (one.parts if isinstance(one, Or) else (one,)))
     parts = tuple(dict.fromkeys(flat))
     return parts[0] if len(parts) == 1 else Or(parts)
 
 
 def negated(condition: Condition) -> Condition:
-    """Return the opposite: each part of an "or" negated by itself, so that every one can be taken away alone."""
+    """Return the opposite; each part of an "or" is negated separately, so that each can be removed separately."""
     if isinstance(condition, Not):
         return condition.part
     if isinstance(condition, Or):
@@ -227,9 +227,9 @@ def comparisons(condition: Condition) -> Iterator[Predicate]:
 
 
 def compiled(condition: Condition, test: Callable[[Predicate], Verdict[T]]) -> Verdict[T]:
-    """Return a condition as one function: True, False, or None where that hangs on a value nobody knows.
+    """Return a condition as one function: True, False, or None if it depends on an unknown value.
 
-    `test` gives the function of one comparison. A condition and its negation are both None where the value is unknown,
+    `test` returns the function of one comparison. If the value is unknown, a condition and its negation are both None,
     so a show meets neither.
     """
     if isinstance(condition, Predicate):

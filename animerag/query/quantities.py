@@ -1,4 +1,4 @@
-"""Numbers, dates and ranges in a question: patterns, and the comparison that each of them means."""
+"""Reads numbers, dates and ranges in a question: patterns, and the comparison that each of them means."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ _Y = r"(?P<y>(?:19|20)\d\d)(?![\d,.]\d|\d|\s*(?:votes?|voters?|people|users?|epi
 _AIRED = r"(?:(?:that |which )?(?:were |was |are )?(?:started|began|aired|airing|premiered|debuted|released|made|came out|broadcast)\s+)?"
 _SEASONS = {spelling: name for name, spellings in lexicon()["seasons"].items() for spelling in spellings}
 _SEASON = r"(?P<season>" + "|".join(sorted(_SEASONS, key=len, reverse=True)) + r")"
-# Its first and last year within ten.
+# The first and the last year of this part of a decade.
 _PART_OF_DECADE = {
     **dict.fromkeys(("early", "first half of", "beginning of", "start of"), (0, 4)),
     **dict.fromkeys(("mid", "middle of"), (3, 6)),
@@ -82,7 +82,7 @@ _MONTH = r"(?P<month>" + "|".join(_MONTHS) + r")"
 
 
 def year_range(low: int | None, high: int | None, name: FieldName = "year") -> Condition:
-    """Return a condition on years, both ends within it."""
+    """Return a condition on years, both ends included."""
     if low is not None and low == high:
         return Predicate(name, "=", low)
     ends = ((">=", low), ("<=", high))
@@ -114,7 +114,7 @@ def _quantity(match: re.Match[str], _today: int) -> Condition | None:
     operator: Operator = _operator(after, _AFTER) or _operator(said, _COMPARE) or "="
     number, name = _plain(_number(match, "n")), _unit(match)
     if name is None and said and operator != "=" and number <= 10 and "." in match["n"]:
-        name = "rating"  # "over 8.5" says nothing else
+        name = "rating"  # a decimal such as "over 8.5" can only be a rating
     if name is None and after and operator != "=" and number < 10:
         name = "rating" if after == "+" else None
     if name is None:
@@ -123,9 +123,7 @@ def _quantity(match: re.Match[str], _today: int) -> Condition | None:
         name = "my_score"
     as_said = "exact" in said or "precise" in said or "." in match["n"]
     if name == "rating" and operator == "=" and not as_said and number < 10:
-        return And(
-            (Predicate(name, ">=", number), Predicate(name, "<", number + 1))
-        )  # "rated 8": eight point something
+        return And((Predicate(name, ">=", number), Predicate(name, "<", number + 1)))  # "rated 8" means 8 to 8.99
     if said in ("around", "about", "roughly") and name == "episodes":
         return And((Predicate(name, ">=", round(number * 0.75)), Predicate(name, "<=", round(number * 1.25))))
     return Predicate(name, operator, number)
@@ -136,18 +134,18 @@ def _hours(match: re.Match[str], _today: int) -> Condition:
 
 
 def _led(match: re.Match[str], _today: int) -> Condition | None:
-    """Read a bound whose field stands before it: "episodes over 20"."""
+    """Read a bound after its field: "episodes over 20"."""
     name = next(name for name, words in _LEADS.items() if re.fullmatch(words, match["lead"]))
     return bound_of(match, name)
 
 
 def bound_of(match: re.Match[str], name: FieldName) -> Condition:
-    """Return the bound on a field that a match of a comparison and a number is."""
+    """Return the bound on a field from a match of a comparison and a number."""
     return Predicate(name, _operator(match["cmp"].strip(), _COMPARE) or "=", _plain(_number(match, "n")))
 
 
 def inherited(text: str, start: int, name: FieldName) -> tuple[int, Condition] | None:
-    """Return where a bound ends that goes on from one on this field, and what it is: "... and under 30"."""
+    """Return the end and the condition of a second bound on the same field: "... and under 30"."""
     match = _GOES_ON.match(text, start)
     return (match.end(), bound_of(match, name)) if match else None
 
@@ -206,7 +204,7 @@ def _last_years(match: re.Match[str], today: int) -> Condition:
 
 
 def _years(low: int | None, high: int | None, name: FieldName = "year") -> Callable[[re.Match[str], int], Condition]:
-    """Return a reader for "before 2010": the year's distance to each end of the range, None where that is open."""
+    """Return a reader for "before 2010", given the year's distance to each end of the range; None for an open end."""
 
     def read(match: re.Match[str], _today: int) -> Condition:
         year = int(match["y"])
@@ -240,7 +238,7 @@ def _japanese_quantity(match: re.Match[str], _today: int) -> Condition | None:
 
 _BEFORE, _AFTERWARDS = r"before|prior to|older than|earlier than|pre-?|vor", r"after|later than|newer than|post-?|nach"
 
-# In the order in which they are tried: what a pattern explains is not read again.
+# In the order in which they are tried; words that one pattern explains are not read again.
 PATTERNS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], int], Condition | None]], ...] = tuple(
     (re.compile(pattern), read)
     for pattern, read in (

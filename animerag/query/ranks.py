@@ -1,6 +1,6 @@
-"""Measures, comparisons, fields and ranks in a question, which one word may mean: "longest", "most episodes"."""
+"""Reads measures, comparisons, fields and ranks, which may share a word: "longest", "most episodes"."""
 
-# ruff: noqa: E501 - patterns read better whole
+# ruff: noqa: E501 - patterns are easier to read on one line
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ _BARE_TOP = re.compile(r"\btop\b|トップ")
 
 
 def read_orders(reading: Question, names: int, reference: str | int = "") -> Slots:
-    """Read a measure, what is compared, a field or a rank; `names` is how many shows the question names."""
+    """Read a measure, a comparison, a field or a rank; `names` is the number of shows that the question names."""
     of_one = reference == "it" or isinstance(reference, int)
     if not names and not of_one and _times_shows(reading):
         return {"measure": "sum", "field": "duration"}
@@ -124,7 +124,7 @@ def read_orders(reading: Question, names: int, reference: str | int = "") -> Slo
 
 
 def _times_shows(reading: Question) -> bool:
-    """Tell whether a question asks how long a set of shows takes, and claim what asks it."""
+    """Return whether a question asks how long a set of shows takes, and claim what asks it."""
     match = _WATCH_TIME.search(reading.text) or _TIME_SPENT.search(reading.text)
     if match is None or _EACH.search(reading.text):
         return False
@@ -137,7 +137,7 @@ def _times_shows(reading: Question) -> bool:
 
 
 def _summed(reading: Question, fields: tuple[str, ...]) -> Slots:
-    """Read "how many episodes in total" as the sum over all that is named."""
+    """Read "how many episodes in total" as the sum over all named shows."""
     return {"measure": "sum"} if fields == ("episodes",) and reading.take(_TOGETHER, "measure") else {}
 
 
@@ -160,15 +160,15 @@ def _read_measure(reading: Question) -> Slots:
         slots: Slots = {"measure": measure, "field": field, **({"group": group} if group else {})}
         reading.take(_LEAST, "order")
         if _LEAST.search(reading.text):
-            slots["order"] = Order(field="votes", descending=False)  # of groups: those with the least first
+            slots["order"] = Order(field="votes", descending=False)  # groups with the lowest value come first
         return slots
     return {}
 
 
 def _claim_measure(reading: Question, asked: re.Match[str], *, counts: bool) -> None:
-    """Claim what says the measure; "comedies" in "how many comedies per year" is a condition.
+    """Claim the words of the measure; "comedies" in "how many comedies per year" is a condition.
 
-    Where shows are counted, a rating is part of a condition too.
+    If shows are counted, a rating is part of a condition, too.
     """
     for word in re.finditer(r"[^\W_]+", asked.group()):
         said = word.group()
@@ -187,7 +187,7 @@ def _read_comparison(reading: Question, names: int) -> Slots:
 
 
 def _read_rank(reading: Question) -> Slots:
-    """Read an order over the catalogue: its field, its direction, how many of it, and from which place on."""
+    """Read an order over the catalogue: its field, direction, number of shows, and first rank."""
     slots = _read_numbers(reading)
     sorted_by = _SORTED_BY.search(reading.rest)
     if sorted_by:
@@ -214,7 +214,7 @@ def _read_rank(reading: Question) -> Slots:
     slots["order"] = Order(field=field, descending=way == "desc")  # type: ignore[arg-type]
     if _EACH.search(reading.rest) and (group := first_of(reading, "groups", "group")):
         return {**slots, "group": group}
-    # "Best rated first" orders all of them.
+    # "Best rated first" orders all shows.
     several = _PLURAL.search(reading.text if order.startswith("underrated") else reading.rest)
     alone = singular or not several
     if "limit" not in slots and alone and not _FIRST_AT_END.search(reading.text):

@@ -1,4 +1,4 @@
-"""A question becomes a plan: its intent, then the slots that this intent has. Pure; about a millisecond."""
+"""Turns a question into a plan: its intent, then the slots of this intent. Pure; takes about a millisecond."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 _PLACEHOLDERS = "XYZ"
 OF_ALL_WATCHED = ("my_progress", "my_time")  # measures of whatever has been watched, finished or not
-_SEARCHING = ("list", "recommend", "lookup")  # intents for which words that are no condition are searched for
+_SEARCHING = ("list", "recommend", "lookup")  # intents for which words that are not a condition are searched for
 _OF_A_SHOW = ("field", "compare", "similar", "next", "watch_order", "seasons", "unsupported")
 _OF_THE_WHOLE = ("list", "count", "superlative", "stats", "help", "my_list", "recommend")
-# Slots that examples lend to a question, by intent.
+# Slots that a question may take from examples, by intent.
 _LENDING: dict[Intent, tuple[str, ...]] = {
     "field": ("field",),
     "compare": ("order", "field"),
@@ -42,7 +42,7 @@ _LENDING: dict[Intent, tuple[str, ...]] = {
     "stats": ("measure", "group", "field"),
     "help": ("field",),
 }
-_SPARE = 3  # words that a question about the whole may have beside what is understood
+_SPARE = 3  # unclaimed words that a question about the whole catalogue may have
 _THEN = re.compile(
     r"\b((?:more|less|fewer|better|worse|long|short|high|low|old|new|great|larg|small|earli|lat)\w*) then\b"
 )
@@ -60,9 +60,9 @@ _MORE_OF = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """A question as far as rules understand it; `plan_of` makes the plan, with the examples where they help.
+    """A question as far as rules understand it; `plan_of` makes the plan, using examples where they help.
 
-    `masked` is what examples are compared with: the question with its titles replaced by X and Y.
+    `masked` is the text for comparison with examples: the question with its titles replaced by X and Y.
     """
 
     question: Question
@@ -73,11 +73,11 @@ class Reading:
     masked: str
     missing: tuple[str, ...] = ()
     slots: tuple[tuple[str, Any], ...] = ()
-    mine: tuple[Condition, ...] = ()  # conditions on one's own list
+    mine: tuple[Condition, ...] = ()  # conditions on the owner's list
 
 
 def read(question: str, names: Sequence[Named], vocabulary: Gazetteer, today: int) -> Reading:
-    """Read a question, its accents and widths folded. `names` do not overlap; `today` is the year it is."""
+    """Read a question with folded accents and widths. `names` do not overlap; `today` is the current year."""
     text = "".join(letter.lower() if len(letter.lower()) == 1 else letter for letter in question).replace("’", "'")
     masked = question
     for place, name in reversed(list(enumerate(names))):
@@ -132,7 +132,7 @@ def read(question: str, names: Sequence[Named], vocabulary: Gazetteer, today: in
 
 
 def plan_of(reading: Reading, likely: Likely | None = None) -> Plan:
-    """Return the plan; `likely` is what the examples say, who decide where no cue does."""
+    """Return the plan; `likely` is the result of the examples, which decide if no cue does."""
     intent, slots = reading.intent, dict(reading.slots)
     condition, missing, text = reading.condition, reading.missing, True
     decided: Literal["rule", "examples"] = "rule"
@@ -178,12 +178,12 @@ def plan_of(reading: Reading, likely: Likely | None = None) -> Plan:
 
 
 def _unwanted(mood: str) -> Condition:
-    """Return what a mood that is not wanted leaves out: the tags that bring it about."""
+    """Return the tags that an unwanted mood excludes."""
     return both(*(Not(Predicate("tag", "=", tag)) for tag in lexicon()["moods"][mood].get("brings", ())))
 
 
 def placed_words(reading: Reading) -> list[tuple[str, str]]:
-    """Return every word that carries meaning, with the place it ended in: a slot, `text`, `ignored` or `missing`."""
+    """Return every meaningful word with its place in the plan: a slot, `text`, `ignored` or `missing`."""
     taken = [claim for claim in reading.question.claims if not isinstance(claim.value, str) or claim.value]
     places: list[tuple[str, str]] = []
     for claim in taken:
@@ -194,7 +194,7 @@ def placed_words(reading: Reading) -> list[tuple[str, str]]:
 
 @dataclass(frozen=True, slots=True)
 class _Lent:
-    """What a question that resembles an example has from it: slots, topics that no record holds, the own list."""
+    """The values that a question takes from similar examples: slots, unrecorded topics, and the owner's list."""
 
     slots: tuple[tuple[str, Any], ...] = ()
     missing: tuple[str, ...] = ()
@@ -202,7 +202,7 @@ class _Lent:
 
 
 def _lent(likely: Likely, reading: Reading) -> _Lent | None:
-    """Return what the nearest examples lend to a question, or None where the question lacks what the intent needs."""
+    """Return the values from the nearest examples; None if the question lacks what the intent needs."""
     intent, names = likely.intent, len({name.ids[0] for name in reading.names})
     needs_shows = 2 if intent == "compare" else int(intent in _OF_A_SHOW)
     if names < needs_shows or (names and intent in _OF_THE_WHOLE):
@@ -227,7 +227,7 @@ def _lent(likely: Likely, reading: Reading) -> _Lent | None:
 
 
 def _agreed(lent: Sequence[_Lent], intent: Intent) -> _Lent | None:
-    """Return what two of the nearest examples lend alike, as far as the intent has use for it."""
+    """Return the values that two of the nearest examples share, as far as the intent uses them."""
     names = _LENDING.get(intent, ())
     useful = [replace(one, slots=tuple((name, value) for name, value in one.slots if name in names)) for one in lent]
     return next((one for place, one in enumerate(useful) if one in useful[place + 1 :]), None)
@@ -239,6 +239,6 @@ def _lendable(example: Reading) -> _Lent:
 
 @cache
 def _example(text: str) -> Reading:
-    """Read an example, in which X and Y stand for titles."""
+    """Read an example, in which X and Y are titles."""
     names = [Named(found.start(), found.end(), (found.group(),)) for found in re.finditer(r"\b[XY](?![a-z])", text)]
     return read(text, names, Gazetteer(), 0)

@@ -1,6 +1,6 @@
-"""Which intent a question has, by its cues and by what it is about. Pure."""
+"""Recognises the intent of a question by its cues and its subject. Pure."""
 
-# ruff: noqa: E501 - patterns read better whole
+# ruff: noqa: E501 - patterns are easier to read on one line
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from animerag.query.grammar import Named, Question, Slots
     from animerag.query.plan import Condition, FieldName, Intent
 
-_LONG = 24  # words; who writes so many describes a plot
+_LONG = 24  # words; a question with more describes a plot
 _SHORT = 6  # words
-_ALONE = 1  # words beside a title that is asked about by itself
+_ALONE = 1  # words besides a title in a question about that title only
 _ORDERLY = re.compile(
     r"\b(?:watch(?:ing)?|viewing|chronological|release|correct|right|best|what|which) order\b|\border (?:do|should|to watch|of watching)\b|\bwhere (?:do|should|to) (?:i )?(?:start|begin)\b|見る順|視聴順|どれから"
 )
@@ -81,9 +81,9 @@ _TIED = re.compile(
     rf"\b(?:related|connected|linked|relation(?:ship)?|connection|anything to do with|same (?:universe|franchise|series|story|world))\b|{SHOW}.*関係|{SHOW}.*つなが"
 )
 _DESCRIBES = re.compile(r"^(?:an?|that|the one)\b")
-_TELLS = re.compile(r"\b(?:about|where|who|whose|in which)\b")  # a plot follows
-_LEFT_OF_A_LIST = 3  # words beside its conditions that a long list may have
-_FEW, _MANY = 3, 6  # words beside the conditions of a list; a plot has more
+_TELLS = re.compile(r"\b(?:about|where|who|whose|in which)\b")  # a description of a plot follows
+_LEFT_OF_A_LIST = 3  # words besides the conditions in a long list
+_FEW, _MANY = 3, 6  # words besides the conditions of a list; a plot has more
 _OF_TWO = re.compile(
     r"^(?:and )?which (?:one )?(?:lasted|ran|is|was|has|had|came|started|ended|aired|got) (?:\w+ )?(?:longer|shorter|newer|older|better|earlier|later|more|fewer|higher|lower)\b|\bof the (?:two|both)\b|どちら|どっち"
 )
@@ -105,7 +105,7 @@ def recognise(
     missing: tuple[str, ...],
     mine: list[Condition],
 ) -> tuple[Intent, bool]:
-    """Return the intent that rules see and whether a cue says so, rather than what is left over."""
+    """Return the intent according to the rules, and whether a cue decided it."""
     text, named = reading.text.strip(), bool(names)
     left, _ = leftovers(reading)
     words = len(text.split())
@@ -156,7 +156,7 @@ def recognise(
 
 
 def _of_franchise(names: Sequence[Named], condition: Condition, slots: Slots, text: str) -> Intent | None:
-    """Recognise what is asked of a franchise: its order, what comes next, its seasons, its parts of a kind."""
+    """Recognise questions about a franchise: its order, what comes next, its seasons, its parts of a kind."""
     named, refers = bool(names), bool(slots.get("reference"))
     words = len(text.split())
     if slots.get("measure"):
@@ -207,7 +207,7 @@ def _of_franchise(names: Sequence[Named], condition: Condition, slots: Slots, te
 
 
 def _of_shows(names: Sequence[Named], condition: Condition, slots: Slots, text: str) -> tuple[Intent, bool] | None:
-    """Recognise what is asked of the shows that are named."""
+    """Recognise questions about the named shows."""
     named = bool(names)
     if slots.get("order") is not None and len(names) == 1 and asks_whether_first(text):
         return "superlative", True
@@ -240,10 +240,10 @@ def _of_shows(names: Sequence[Named], condition: Condition, slots: Slots, text: 
 def _of_catalogue(
     reading: Question, condition: Condition, slots: Slots, text: str, left: Sequence[str]
 ) -> tuple[Intent, bool]:
-    """Recognise what is asked of the catalogue as a whole."""
+    """Recognise questions about the whole catalogue."""
     order = slots.get("order")
     if order is not None and order.field == "rating" and order.descending and _OCCASION.search(text):
-        # "The best film for a date" wishes for one, and for no other order than that of all wishes.
+        # "The best film for a date" is a request for recommendations, not for an order by rating.
         del slots["order"]
         slots.pop("limit", None)
         return "recommend", True
@@ -284,7 +284,7 @@ def _of_catalogue(
 
 
 def _asks_for_presence(reading: Question, slots: Slots, *, named: bool) -> bool:
-    """Recognise "do I have X", also of a title that nothing in the catalogue has; that is left as `text`."""
+    """Recognise "do I have X", also for a title that the catalogue lacks, which becomes `text`."""
     text = reading.text.strip()
     if named:
         asks = bool(_OWNED.search(text))
@@ -303,5 +303,5 @@ def _moods(reading: Question) -> bool:
 
 
 def uses_field(condition: Condition, field: FieldName) -> bool:
-    """Tell whether an expression compares this field."""
+    """Return whether an expression compares this field."""
     return any(one.field == field for one in comparisons(condition))

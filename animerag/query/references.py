@@ -1,6 +1,6 @@
-"""What a question points to in the conversation: the shows of the last answer, the one it was about, one by its place."""
+"""Reads references to the conversation: the shows of the last answer, the one it was about, or one by its place."""
 
-# ruff: noqa: E501 - patterns read better whole
+# ruff: noqa: E501 - patterns are easier to read on one line
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _ONE = re.compile(
 _PLACE = r"(?P<nth>first|second|third|fourth|fifth|last|\d{1,2}(?:st|nd|rd|th)?)"
 _NTH = re.compile(rf"\b(?:the|about the|number|no\.?) {_PLACE}(?: (?:one|show|of (?:those|these|them)))?\W*$")
 _NTH_ONE = re.compile(rf"\bthe {_PLACE} (?:one|of (?:those|these|them))\b")
-_SHORT = 9  # words; who writes more describes a plot
+_SHORT = 9  # words; a question with more describes a plot
 _OTHER = re.compile(
     r"^(?:no|nope|i mean|i meant|sorry|rather)?,? ?(?:i mean |i meant )?the (?:(?:19|20)\d\d|old(?:er)?|new(?:er)?|original|first|movie|film|tv|ova|other)(?: (?:one|version|show|series|anime|movie))\W*$|^(?:no|nope|i mean|i meant),? (?:the )?(?:19|20)\d\d\b"
 )
@@ -38,9 +38,9 @@ _WHY = re.compile(
 
 
 def read_reference(reading: Question, *, named: bool) -> Slots:
-    """Read what a question points to, as `reference`, and whether it goes on from the last one, as `continues`.
+    """Read the `reference` of a question, and whether it `continues` the last one.
 
-    `named` tells whether it names a show itself.
+    `named` is whether it names a show itself.
     """
     slots: Slots = {}
     whole = reading.text.strip()
@@ -69,5 +69,5 @@ def read_reference(reading: Question, *, named: bool) -> Slots:
 
 
 def differs(text: str) -> bool:
-    """Tell whether a question asks for the same with a difference: "something shorter", "any newer ones?"."""
+    """Return whether a question asks for the same with a difference: "something shorter", "any newer ones?"."""
     return bool(_DIFFERS.match(_LED_IN.sub("", text.strip())))

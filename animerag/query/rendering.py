@@ -1,4 +1,4 @@
-"""A plan in words that read back as the same plan: what Ask shows as understood, and what may be asked instead."""
+"""Writes a plan in words that are read as the same plan: how Ask understood a question, and what to ask instead."""
 
 from __future__ import annotations
 
@@ -62,9 +62,9 @@ def render(plan: Plan) -> str:
 
 
 def phrase(condition: Condition, title_of: Callable[[str], str] = str, *, japanese: bool = False) -> str:
-    """Return a condition as one would say it: "movies", "not comedy", "with at least 12 episodes".
+    """Return a condition in words: "movies", "not comedy", "with at least 12 episodes".
 
-    `title_of` gives the title of a show that the condition compares with, by its id.
+    `title_of` returns the title of a show by its id.
     """
     if japanese:
         return japanese_phrase(condition, title_of)
@@ -95,7 +95,7 @@ def phrase(condition: Condition, title_of: Callable[[str], str] = str, *, japane
 def labelled(
     condition: Condition, title_of: Callable[[str], str] = str, *, japanese: bool = False
 ) -> list[tuple[tuple[str, ...], str]]:
-    """Return the conditions that must all hold as chips show them: the keys of each and its words.
+    """Return the conditions that must all hold as chips: the keys and the words of each.
 
     Two bounds of one field are one chip: "2000 to 2009".
     """
@@ -141,7 +141,7 @@ def _range(low: Predicate, high: Predicate) -> str:
 
 
 def _relation(one: Predicate, title: str) -> str:
-    """Say a bound that a show gives: "more episodes than X"."""
+    """Return a comparison with a show in words: "more episodes than X"."""
     name = {"rating": "rating", "year": "start year", "votes": "votes", "episodes": "episodes"}.get(
         one.field, one.field
     )

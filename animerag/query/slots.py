@@ -1,6 +1,6 @@
-"""What a question says beside its conditions: fields, orders, measures, numbers, and what it leans on. Pure."""
+"""Reads the rest of a question besides its conditions: fields, orders, measures, numbers, references. Pure."""
 
-# ruff: noqa: E501 - patterns read better whole
+# ruff: noqa: E501 - patterns are easier to read on one line
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ _RELATION: tuple[tuple[re.Pattern[str], FieldName, Operator], ...] = (
     (re.compile(rf"({SHOW}+)より(?:も)?人気(?:の|が)ある?"), "votes", ">"),
 )
 _GOES_ON = r"\b(?:and|but|or)(?: also)?(?: with| has| have| are| is)?(?: an?)? (?:{})\b(?! than)"
-# Bounds that go on from one that names the show: "rated lower than X and with more votes".
+# Further bounds after one that names the show: "rated lower than X and with more votes".
 _MORE_OF_IT: tuple[tuple[re.Pattern[str], FieldName, Operator], ...] = tuple(
     (re.compile(_GOES_ON.format(words)), field, operator)  # type: ignore[misc]
     for words, field, operator in (
@@ -110,7 +110,7 @@ YES_NO = re.compile(r"^(?:is|are|was|were|does|do|did|has|have)\b")
 
 
 def missing_topics(reading: Question, vocabulary: Gazetteer) -> tuple[str, ...]:
-    """Return the topics that a question asks for and no record holds; a plot only mentions them."""
+    """Return the topics that a question asks for and no field records; a plot only mentions them."""
     if len(reading.text.split()) > _TOPIC_WORDS:
         return ()
     found = []
@@ -129,7 +129,7 @@ def missing_topics(reading: Question, vocabulary: Gazetteer) -> tuple[str, ...]:
 
 
 def read_slots(reading: Question, names: Sequence[Named], vocabulary: Gazetteer) -> Slots:
-    """Read what is not a condition: a field, a measure, a season's number, how to differ, a reference."""
+    """Read slots that are not conditions: a field, a measure, a season's number, a wish to differ, a reference."""
     slots: Slots = {}
     text = reading.rest
     mark = _SEASON_MARK.search(text)
@@ -147,7 +147,7 @@ def read_slots(reading: Question, names: Sequence[Named], vocabulary: Gazetteer)
 
 
 def time_budget(reading: Question) -> int | None:
-    """Read the time that there is: "I have three hours"; a length of episodes is a condition instead."""
+    """Read the available time: "I have three hours"; a length of episodes is a condition instead."""
     span = _SPAN.search(reading.rest)
     if span and _FINISHES.search(reading.text):
         reading.claim(span.start(), span.end(), "minutes")
@@ -166,7 +166,7 @@ def time_budget(reading: Question) -> int | None:
 
 
 def relative_conditions(reading: Question, names: Sequence[Named], slots: Slots) -> list[Condition]:
-    """Read bounds that a show gives: "longer than X", "before X aired"; not in a comparison of two shows."""
+    """Read comparisons with a show: "longer than X", "before X aired"; not in a comparison of two shows."""
     if len(names) != 1 or (YES_NO.match(reading.text) and not _IS_THERE.match(reading.text)):
         return []
     found: list[Condition] = []

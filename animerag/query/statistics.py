@@ -1,4 +1,4 @@
-"""Questions about the whole: counts, averages and sums, in groups where the question says by what."""
+"""Answers about the whole catalogue: counts, averages and sums, in groups if the question asks for them."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from animerag.query.plan import Plan
 
 _ROWS = 12
-_DIGITS = 5  # of the longest group that has an order: "1990s"
-_TELLING = 3  # shows of a tag from which its average is compared with others
+_DIGITS = 5  # characters of the longest name of an ordered group: "1990s"
+_TELLING = 3  # shows that a tag needs for its average to be compared
 _MOST_GROUPS = 40
 _BY = {
     "rating": "rating",
@@ -37,7 +37,7 @@ _BY = {
     "my_score": "your score",
     "difference": "how far your score is from the rating",
 }
-_IN_ORDER = ("decade", "year", "season", "rating")  # groups that have an order of their own
+_IN_ORDER = ("decade", "year", "season", "rating")  # groups with a natural order
 _SEASONS = {"winter": "1", "spring": "2", "summer": "3", "fall": "4"}
 _MEASURES: dict[str, Callable[[Sequence[float]], float]] = {
     "average": statistics.fmean,
@@ -61,13 +61,13 @@ _MEASURES_JA = {"average": "平均", "median": "中央値", "sum": "合計", "co
 
 
 def measure(plan: Plan, table: FieldIndex, filters: Filters, *, japanese: bool) -> FactAnswer | None:
-    """Return a measure of the shows that meet the plan's condition; None where it measures nothing."""
+    """Return a measure of the shows that meet the plan's condition; None if the plan has no measure."""
     if not plan.measure:
         return None
     shows, _ = selected(plan, table, filters)
     field = plan.field or ("rating" if plan.measure in ("average", "median") else "episodes")
     if field == "episodes" and shows and all(show.type == "movie" for show in shows):
-        field = "duration"  # films have an episode each
+        field = "duration"  # films have one episode each
     labels = labels_of(plan.condition, table, japanese=japanese)
     if plan.measure == "share":
         return _share(plan, len(shows), len(table), labels, japanese=japanese)
@@ -87,7 +87,7 @@ def measure(plan: Plan, table: FieldIndex, filters: Filters, *, japanese: bool) 
     known = {name: number for name, number in measured.items() if number is not None}
     if plan.group in ("tag", "franchise", "studio") and plan.measure in ("average", "median"):
         telling = {name: number for name, number in known.items() if len(groups[name]) >= _TELLING}
-        known = telling or known  # the average of one show says little of a tag
+        known = telling or known  # the average of one show says little about a tag
     if not known:
         missing = () if field in ("rating", "episodes", "votes", "year") else (field,)
         heading = f"The catalogue has no {_NAMES.get(field, field)} to measure."
@@ -118,7 +118,7 @@ def measure(plan: Plan, table: FieldIndex, filters: Filters, *, japanese: bool) 
 
 @dataclass(frozen=True, slots=True)
 class _Measure:
-    """What was measured, and the group that has most of it."""
+    """A measured value, and the group with the highest one."""
 
     plan: Plan
     field: str
@@ -128,7 +128,7 @@ class _Measure:
 
 
 def best_of_each(plan: Plan, table: FieldIndex, filters: Filters, *, japanese: bool) -> FactAnswer | None:
-    """Return the first show of each group by the plan's order: "the best of each decade"; None without a group."""
+    """Return the first show of each group in the plan's order: "the best of each decade"; None without a group."""
     if plan.order is None or not plan.group or plan.order.field == "underrated":
         return None
     sort = Sort(field=plan.order.field, descending=plan.order.descending)
@@ -158,7 +158,7 @@ def best_of_each(plan: Plan, table: FieldIndex, filters: Filters, *, japanese: b
 
 
 def _share(plan: Plan, number: int, every: int, labels: Sequence[str], *, japanese: bool) -> FactAnswer:
-    """Say how many of all shows meet the conditions, in percent."""
+    """Answer which share of all shows meets the conditions, in percent."""
     percent = round(100 * number / every, 1) if every else 0.0
     of = ", ".join(labels) or "shows"
     english = f"{percent:g} % of your catalogue: {number:,} of {every:,} shows ({of})."
@@ -175,7 +175,7 @@ def _share(plan: Plan, number: int, every: int, labels: Sequence[str], *, japane
 
 
 def _distinct(plan: Plan, groups: Mapping[str, Sequence[Show]], labels: Sequence[str], *, japanese: bool) -> FactAnswer:
-    """Say how many values of a field there are, and which have the most shows."""
+    """Answer how many values a field has, and which of them have the most shows."""
     names = sorted(groups, key=lambda name: (-len(groups[name]), name))
     many, what = len(names), plan.group if len(names) == 1 else f"{plan.group}s"
     of = f" ({', '.join(labels)})" if labels else ""
@@ -246,7 +246,7 @@ def _rounded(value: float) -> int | float:
 
 
 def _figure(field: str, value: float) -> str:
-    """Return a measured value in digits; a year has no thousands."""
+    """Return a measured value in digits; years have no thousands separator."""
     return f"{value:.0f}" if field == "year" else f"{_rounded(value):,}"
 
 

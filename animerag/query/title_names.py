@@ -1,4 +1,4 @@
-"""The names of shows and the words of a catalogue, by which titles are matched: in memory, or looked up elsewhere."""
+"""The names of shows and the words of a catalogue, for matching titles: in memory, or looked up elsewhere."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from animerag.query.title_spellings import Token
 
 UNSPACED = re.compile(r"[぀-ヿ㐀-鿿豈-﫿]")  # scripts that write words without spaces
-SURELY_JOINED = 6  # letters below which joined words match by chance
-SHARED = 4  # shows; words in the titles of more shows name none of them
-MOST_OF_A_WORD = SHARED * 4  # names with a word in them, as a show has several titles; more name no show
+SURELY_JOINED = 6  # letters; shorter joined words match by chance
+SHARED = 4  # shows; a word in the titles of more shows names none of them
+MOST_OF_A_WORD = SHARED * 4  # names with the same word, since a show has several titles; a word in more names no show
 _WORD = re.compile(r"[^\W_]+")
 _INITIALS = range(3, 7)
-_BY_INITIALS = 3  # how a show carries a name, after the levels of spellings
+_BY_INITIALS = 3  # a kind of name, after the levels of spellings
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class NameKey:
 
 
 def spaced(words: Iterable[str]) -> str:
-    """Return the key of words as they are written."""
+    """Return the key of written words."""
     return f"s{' '.join(words)}"
 
 
@@ -124,7 +124,7 @@ class Names(Protocol):
         ...
 
     def expect(self, keys: Iterable[str]) -> None:
-        """Prepare for the look-up of keys, which may be looked up together. May raise LibraryError."""
+        """Look up keys together, in preparation for `find`. May raise LibraryError."""
         ...
 
 
@@ -146,7 +146,7 @@ class NamesInMemory:
 
     @classmethod
     def restored(cls, shows: Sequence[Show], stored: JsonObject) -> NamesInMemory:
-        """Return the names of these shows from what `stored` returned for them. Raises LookupError, TypeError."""
+        """Return the names of these shows from the result of `stored`. Raises LookupError, TypeError."""
         names = [
             Name(shows[at].id, title, shows[at].year, season, level, main, shows[at].votes or 0)
             for at, title, season, level, main in stored["names"]
@@ -156,7 +156,7 @@ class NamesInMemory:
         return restored
 
     def stored(self) -> JsonObject:
-        """Return the names as values of JSON; shows are numbered as they were given."""
+        """Return the names as JSON values; shows are numbered in their order."""
         places: dict[Name, int] = {}
         keys = {key: [places.setdefault(one, len(places)) for one in names] for key, names in self._names.items()}
         shows = {show_id: at for at, show_id in enumerate(self._ids)}
@@ -172,7 +172,7 @@ class NamesInMemory:
         return self._names.get(part(word), ())
 
     def expect(self, keys: Iterable[str]) -> None:
-        """Do nothing: all names are here."""
+        """Do nothing: all names are in memory."""
 
     def _add(self, show: Show) -> None:
         titles = titles_of(show.title, show.titles)
@@ -192,7 +192,7 @@ class NamesInMemory:
 
 
 class TitleVocabulary:
-    """The words of titles, and the words that synopses use as ordinary ones; about as many for any large catalogue."""
+    """The words of titles, and the ordinary words of synopses, whose number hardly grows with the catalogue."""
 
     def __init__(self) -> None:
         """Start without words."""
@@ -212,7 +212,7 @@ class TitleVocabulary:
 
     @classmethod
     def restored(cls, stored: JsonObject) -> TitleVocabulary:
-        """Return the vocabulary that `stored` returned. Raises LookupError, TypeError."""
+        """Return the vocabulary from the result of `stored`. Raises LookupError, TypeError."""
         vocabulary = cls()
         vocabulary.words.update(stored["words"])
         vocabulary._ordinary.update(stored["ordinary"])
@@ -220,11 +220,11 @@ class TitleVocabulary:
         return vocabulary
 
     def stored(self) -> JsonObject:
-        """Return the vocabulary as values of JSON."""
+        """Return the vocabulary as JSON values."""
         return {"words": sorted(self.words), "ordinary": sorted(self._ordinary)}
 
     def learn(self, show: Show) -> None:
-        """Add the words of a show. A word that two synopses use in lower case is no name by itself."""
+        """Add the words of a show. A word that two synopses use in lower case is not a name by itself."""
         words = {word for word in _WORD.findall(show.description) if word.islower()}
         self._ordinary |= words & self._seen
         self._seen |= words
@@ -235,14 +235,14 @@ class TitleVocabulary:
                 self.words.update(word for word in folded if not UNSPACED.search(word))
 
     def finish(self) -> None:
-        """Sort what was learnt, after the last show."""
+        """Sort the collected words, after the last show."""
         by_length: dict[int, list[str]] = defaultdict(list)
         for word in sorted(self.words):
             by_length[len(word)].append(word)
         self._by_length, self._seen = by_length, set()
 
     def is_ordinary(self, word: str) -> bool:
-        """Tell whether a folded word is used as a common word, or is too little to be a name."""
+        """Return whether a folded word is a common word, or too short to be a name."""
         return word in self._ordinary or word.isdigit() or len(word) == 1 or word.startswith(MARK)
 
     def of_about(self, length: int, difference: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""A title cut into tokens, and the ways to spell it: seasons said otherwise, without subtitle, by its beginning."""
+"""Cuts titles into tokens, and derives other spellings: other forms of seasons, without subtitle, shortened."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
 _SUBTITLE = re.compile(r":\s|\s[-–~～]\s?")
 _CLAUSE_END = re.compile(r"[,.?!;:]\s")
 _ARTICLES = ("the", "a", "an")
-_HEAD = 4  # words before a comma or a question mark that name a longer title
-_BEGINNING = 6  # words that a title begins with, and no other words with them, name it
+_HEAD = 4  # words before a comma or a question mark that identify a longer title
+_BEGINNING = 6  # first words of a title that identify it
 SHORTEST_HEAD = 3  # letters before a subtitle
 _ACCENTS = re.compile(
     "[\u0300-\u036f]"
-)  # of Latin, Greek and Cyrillic; Japanese voicing marks are letters, not accents
-LONGEST_TITLE = 16  # tokens; longer ones are found by their words
+)  # accents of Latin, Greek and Cyrillic; Japanese voicing marks belong to the letter
+LONGEST_TITLE = 16  # tokens; longer titles are found by their words
 
 _ORDINALS = ["first", "second", "third", "fourth", "fifth", "sixth", "seventh"]
 _CARDINALS = ("one", "two", "three", "four", "five", "six", "seven")
 _OTHERWISE = {word: str(number) for number, word in enumerate(_CARDINALS, 1)}
 _OTHERWISE |= {number: word for word, number in _OTHERWISE.items()}
-_TAIL = 3  # words after a subtitle's colon that name the show: "love is war", not "the movie"
+_TAIL = 3  # words of a subtitle that identify the show: "love is war", not "the movie"
 ROMAN = ["ii", "iii", "iv", "v", "vi", "vii"]
 _NUMBER = rf"(\d\d?)(?:st|nd|rd|th)?|({'|'.join(_ORDINALS)})"
 _WRITTEN = "|".join((*_CARDINALS, *ROMAN))
@@ -39,28 +39,28 @@ _SEASON = re.compile(
     re.IGNORECASE,
 )
 _KANJI_NUMBERS = "一二三四五六"
-MARK = "§"  # what a season becomes: "2nd Season" and "第2期" are both §2
+MARK = "§"  # starts the mark of a season: "2nd Season" and "第2期" are both §2
 _OPENS = re.compile(r"(?:^|[.!?…:;]\s+|\n)[\"'“‘(]*$")
 _UNSPACED = "぀-ヿ㐀-鿿豈-﫿々"  # a title in Latin letters may be followed by one of these without a space
 _TOKEN_OR_MARK = re.compile(rf"{MARK}\d+|[{_UNSPACED}]+|[^\W_{_UNSPACED}]+")
 
-# How a show carries a name, best first.
+# Kinds of names of a show, best first.
 WHOLE, SHORTENED, BEFORE_SUBTITLE = range(3)
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A word of a text as it is written and folded, a mark of a season, and its place in the folded text."""
+    """A word of a text, as written and folded, or the mark of a season, and its place in the folded text."""
 
     raw: str
     folded: str
     start: int
     end: int
-    opens: bool  # a sentence, where a capital says nothing
+    opens: bool  # starts a sentence, where a capital means nothing
 
 
 def folded(text: str) -> str:
-    """Fold width and accents; seasons become one mark, whatever the language: "2nd Season" and "第2期" are "§2"."""
+    """Fold width and accents; seasons of all languages become marks: "2nd Season" and "第2期" are "§2"."""
     plain = text
     if not text.isascii():
         plain = unicodedata.normalize("NFKC", _ACCENTS.sub("", unicodedata.normalize("NFKD", text)))
@@ -76,7 +76,7 @@ def _season_number(found: re.Match[str]) -> int:
 
 
 def season_of(tokens: Sequence[Token]) -> int:
-    """Return the season a title says, 1 where it says none: "II", "2" and "§2" at its end."""
+    """Return the season at the end of a title ("II", "2" or "§2"); 1 if there is none."""
     last = tokens[-1].folded if len(tokens) > 1 else ""
     marked = next((token.folded for token in tokens if token.folded.startswith(MARK)), "")
     if marked:
@@ -87,7 +87,7 @@ def season_of(tokens: Sequence[Token]) -> int:
 
 
 def spellings(title: str, tokens: Sequence[Token]) -> Iterator[tuple[tuple[str, ...], int]]:
-    """Yield the title as it is, with its season said otherwise, without a year at its end, and both of its halves."""
+    """Yield the title, the title with other forms of its season or without a final year, and both of its halves."""
     whole = tuple(token.folded for token in tokens)
     yield whole, WHOLE
     season = season_of(tokens)
@@ -121,7 +121,7 @@ def spellings(title: str, tokens: Sequence[Token]) -> Iterator[tuple[tuple[str, 
 
 
 def beginnings(title: str, tokens: Sequence[Token]) -> Iterator[tuple[str, ...]]:
-    """Yield what a long title begins with: up to its first comma or question mark, and any six words or more."""
+    """Yield the beginnings of a long title: up to its first comma or question mark, and of six words or more."""
     whole = tuple(token.folded for token in tokens)
     head = tuple(token.folded for token in title_tokens(_CLAUSE_END.split(title)[0]))
     if _HEAD <= len(head) < min(len(whole), _BEGINNING):
@@ -131,12 +131,12 @@ def beginnings(title: str, tokens: Sequence[Token]) -> Iterator[tuple[str, ...]]
 
 
 def base(title: str) -> tuple[str, ...]:
-    """Return the words of a title without seasons, numbers and a subtitle, which a franchise has in common."""
+    """Return the words of a title without seasons, numbers and subtitle, which the titles of a franchise share."""
     words = (token.folded for token in title_tokens(_SUBTITLE.split(title)[0]))
     return tuple(word for word in words if not word.startswith(MARK) and not word.isdigit() and word not in ROMAN)
 
 
-@lru_cache(maxsize=256)  # a title is cut up three times while it is learnt
+@lru_cache(maxsize=256)  # a title is cut three times while the index is built
 def title_tokens(text: str) -> tuple[Token, ...]:
     """Return the words and season marks of a title or a question, in order."""
     plain = folded(text)

@@ -1,4 +1,4 @@
-"""Words of titles as conditions: "that start with the letter Z", "with “Kimi” in the title"."""
+"""Reads conditions on words of titles: "that start with the letter Z", "with “Kimi” in the title"."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def _contained(match: re.Match[str], _today: int) -> Condition:
     return Predicate("title", "=", match["contained"].strip())
 
 
-# Patterns over a question in lower case, each with what its match means. A plot "starts with a murder": only a letter,
-# or words in quotation marks, are the beginning of a title.
+# Patterns over a question in lower case, each with the meaning of its match. A plot may "start with a murder", so only
+# a letter, or words in quotation marks, are the beginning of a title.
 PATTERNS: tuple[tuple[str, Callable[[re.Match[str], int], Condition]], ...] = (
     (
         rf"\b(?:(?:that|which|whose) )?{_BEGINS} (?:the |an? )?(?:capital )?(?:letters? )?[\"'“‘]?(?P<letter>\w){_END}",

@@ -1,7 +1,7 @@
-"""Title matching: which shows does a question name, in any script, and how surely.
+"""Matches titles: which shows a question names, in any script, and how certainly.
 
-A name that is also an ordinary word ("Monster", "Another", "K") counts only where the question writes it as a name.
-Spelling is forgiven word by word: an unknown word is read as the title word nearest to it.
+A name that is also an ordinary word ("Monster", "Another", "K") counts only if the question writes it as a name.
+Spelling is corrected word by word: an unknown word is read as the most similar word of a title.
 """
 
 from __future__ import annotations
@@ -37,30 +37,30 @@ if TYPE_CHECKING:
 _KANJI, _KATAKANA = re.compile(r"[㐀-鿿豈-﫿々]"), re.compile(r"[゠-ヿ]")
 _QUOTED = re.compile(r"[\"“„「『«]([^\"”“」』»]{1,200})[\"”“」』»]|\balias:\s*(\S.*)$", re.IGNORECASE)
 _NUMBERED = re.compile(r"([^\W\d_]{2,})([2-9])")  # "JJK3"
-_FEW_WORDS = 3  # a question of so few may be part of a title
+_FEW_WORDS = 3  # words; a question with at most this number may be part of a title
 _LONGEST_UNSPACED = 40  # characters
 _JOINED_TOKENS = 4  # "dan da dan" for "Dandadan"
-_MISSPELT = 5  # letters; in shorter words one wrong letter makes another word
+_MISSPELT = 5  # letters; in a shorter word, one wrong letter makes a different word
 _MISSPELT_TWICE = 8
-_PRONOUNS = ("I", "A")  # titles of a letter that nearly every question has
-_OPERATORS = ("AND", "OR", "NOT")  # in capitals they join conditions, though a title may be called so
+_PRONOUNS = ("I", "A")  # one-letter titles that occur in nearly every question
+_OPERATORS = ("AND", "OR", "NOT")  # in capitals these join conditions, even if they are also titles
 _KINDS = ("anime", "show", "shows", "series", "movie", "movies", "film", "films")
-_NO_CHANCE = 4  # ordinary words in a row that make a title are that title
+_NO_CHANCE = 4  # if this number of consecutive ordinary words is a title, that title is meant
 _INITIALS_AFTER = range(3, 7)  # letters that shorten what follows the head of a title: "bleach tybw"
-_INITIALS_SHARED = 3  # more franchises with the same initials than this and the letters name none of them
+_INITIALS_SHARED = 3  # if more franchises share initials, the letters name none of them
 
 _SEASON_DIGITS = tuple("23456789")
 
-_IN_PART = 4  # how a show carries a name, after the levels of spellings and initials
+_IN_PART = 4  # a kind of name, after the levels of spellings and initials
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AliasMatch:
-    """A show whose `title` stands in the question as `phrase`; `named` when it is clearly meant as a name.
+    """A show whose `title` is in the question as `phrase`; `named` if it is clearly meant as a name.
 
-    `exact` is False where the spelling was corrected or the name is only a part of the title. `season_missing` is the
-    season of it that the question asks for and the catalogue lacks, else 0. `start` and `end` are the place of the
-    phrase in the question as `folded` gives it.
+    `exact` is False if the spelling was corrected or the name is only a part of the title. `season_missing` is the
+    requested season that the catalogue lacks, otherwise 0. `start` and `end` are the place of the phrase in the
+    question as folded by `folded`.
     """
 
     id: str
@@ -92,11 +92,11 @@ class AliasIndex:
 
     @classmethod
     def restored(cls, shows: Sequence[Show], stored: JsonObject) -> AliasIndex:
-        """Return the index of these shows from what `stored` returned for them. Raises LookupError, TypeError."""
+        """Return the index of these shows from the result of `stored`. Raises LookupError, TypeError."""
         return cls.over(NamesInMemory.restored(shows, stored), TitleVocabulary.restored(stored))
 
     def stored(self) -> JsonObject:
-        """Return an index in memory as values of JSON; shows are numbered as the index was given them."""
+        """Return an index in memory as JSON values; shows are numbered in their order."""
         names = self._names
         return {**names.stored(), **self._vocabulary.stored()} if isinstance(names, NamesInMemory) else {}
 
@@ -107,11 +107,11 @@ class AliasIndex:
 
     @property
     def in_memory(self) -> bool:
-        """Tell whether a match waits for nothing; otherwise it belongs into a thread."""
+        """Return whether a match waits for nothing; otherwise it belongs into a thread."""
         return self._names.in_memory
 
     def match(self, question: str) -> list[AliasMatch]:
-        """Return the shows a question names: those surely meant first, the longest match first, each show once."""
+        """Return the shows that a question names, each once: certain ones first, then by length of the match."""
         tokens = title_tokens(question)
         corrected = [self._corrected(token) for token in tokens]
         self._names.expect(_keys(tokens, corrected))
@@ -135,7 +135,7 @@ class AliasIndex:
         return found.matches()
 
     def has_names(self, question: str) -> bool:
-        """Tell whether the question seems to have a word of a title in it: no common word, and written as a name."""
+        """Return whether the question seems to have a word of a title in it: no common word, and written as a name."""
         tokens = title_tokens(question)
         any_capitals = any(token.raw[0].isupper() for token in tokens)
         return any(
@@ -145,7 +145,7 @@ class AliasIndex:
         )
 
     def is_ordinary(self, word: str) -> bool:
-        """Tell whether a folded word is used as a common word, or is too little to be a name."""
+        """Return whether a folded word is used as a common word, or is too little to be a name."""
         return self._vocabulary.is_ordinary(word)
 
     def _match_spaced(
@@ -172,7 +172,7 @@ class AliasIndex:
                 found.take(named or names, span, named=bool(named), exact=exact, tokens=length, after=after)
 
     def _names_at(self, tokens: Sequence[Token], corrected: Sequence[str], place: range) -> tuple[Sequence[Name], bool]:
-        """Return the shows that carry the words at a place as a name, and whether they are spelt as in the title."""
+        """Return the shows whose name is the words at a place, and whether they are spelt as in the title."""
         written = tuple(tokens[i].folded for i in place)
         names = self._names.get(spaced(written))
         if len(place) == 2 and written[1] in _SEASON_DIGITS and not names:
@@ -194,7 +194,7 @@ class AliasIndex:
         return (self._names.get(spaced(meant)) if meant != written else ()), False
 
     def _numbered(self, word: str, token: Token, season: int) -> list[Name]:
-        """Return the shows of that season which a word names with its number or by itself: "jojo 4", "JJK2"."""
+        """Return the shows that a word names with the number of a season: "jojo 4", "JJK2"."""
         keys = ((word, str(season)), (word, f"{MARK}{season}"), (word,))
         names = next(filter(None, (self._names.get(spaced(key)) for key in keys)), ())
         if not names and self._are_initials(token):
@@ -205,12 +205,12 @@ class AliasIndex:
         return sum(map(str.isupper, token.raw)) > 1 or not self.is_ordinary(token.folded)
 
     def _corrected(self, token: Token) -> str:
-        """Return the title word that a misspelt word is nearest to, or the word itself."""
+        """Return the most similar word of a title for a misspelt word, otherwise the word itself."""
         word = token.folded
         known = word in self._vocabulary.words or self.is_ordinary(word) or word in carrying()
         if len(word) < _MISSPELT or known or not word.isalpha():
             return word
-        from rapidfuzz import process  # most questions have no word that nobody knows
+        from rapidfuzz import process  # most questions have no unknown word
         from rapidfuzz.distance import OSA
 
         wrong = 2 if len(word) >= _MISSPELT_TWICE else 1
@@ -235,7 +235,7 @@ class AliasIndex:
             )
             if best > at:
                 span = [letters[at][1], letters[best - 1][1]]
-                # Two characters are as often a common word: they name a show where the question starts with them.
+                # Two characters are often a common word, so they name a show only at the start of the question.
                 named = best - at > 2 or at == 0
                 size = max(1, (best - at) // 3)
                 found.take(
@@ -249,7 +249,7 @@ class AliasIndex:
             at = max(best, at + 1)
 
     def _match_part(self, tokens: Sequence[Token], part: tuple[str, ...], found: _TitleHit) -> None:
-        """Take words that are used as a title for those few shows that have all of them in a title of theirs."""
+        """Match words that are used as a title with the few shows that have all of them in one title."""
         if all(self.is_ordinary(word) for word in part):
             return
         rare = [names for word in part if (names := self._names.part(word))]
@@ -263,13 +263,13 @@ class AliasIndex:
             found.take(names, place, named=True, exact=False, tokens=len(part))
 
     def _is_kind(self, tokens: Sequence[Token], place: range) -> bool:
-        """Tell whether ordinary words in lower case say what kind of show is meant: "a monster anime"."""
+        """Return whether ordinary words in lower case say what kind of show is meant: "a monster anime"."""
         before, after = (tokens[i].folded if 0 <= i < len(tokens) else "" for i in (place[0] - 1, place[-1] + 1))
         plain = all(tokens[i].raw.islower() and self.is_ordinary(tokens[i].folded) for i in place)
         return plain and before in ("a", "an", "any", "some") and after in _KINDS
 
     def _is_named(self, tokens: Sequence[Token], place: range, title: str) -> bool:
-        """Ordinary words are a name when capitals say so, or when the question asks about nothing else."""
+        """Return whether ordinary words are a name: they have capitals, or the question has no other subject."""
         others = [token for i, token in enumerate(tokens) if i not in place]
         rest = " ".join(token.raw for token in others if not token.folded.startswith(MARK))  # "Monster season 2"
         if others and len(place) == 1 and tokens[place[0]].raw in _PRONOUNS:
@@ -295,7 +295,7 @@ class AliasIndex:
 
 
 class _TitleHit:
-    """Collects matches: each show once, the surest way it is named."""
+    """Collects matches: each show once, with its most certain match."""
 
     def __init__(self, question: str) -> None:
         self._years = {int(year) for year in YEAR.findall(question)}
@@ -313,8 +313,8 @@ class _TitleHit:
         phrase: str | None = None,
         after: str = "",
     ) -> None:
-        """Note what a span of the question names: the stated year and season first, then whole titles, then votes."""
-        after = "" if after in STOP_WORDS else after  # which tells apart what begins alike: "code geass r2"
+        """Add the shows that a span names, ordered by the stated year and season, by whole titles, then by votes."""
+        after = "" if after in STOP_WORDS else after  # distinguishes titles with the same beginning: "code geass r2"
         wanted = self._seasons or {1}
         ordered = sorted(
             names,
@@ -346,13 +346,13 @@ class _TitleHit:
                 )
 
     def _as_well(self, name: Name, best: Name) -> bool:
-        """Tell whether the question points to a show no less than to the best: by title, year and season."""
+        """Return whether the question points to a show no less than to the best: by title, year and season."""
         wanted = self._seasons or {1}
         same_year = (name.year in self._years) == (best.year in self._years)
         return name.level == best.level and same_year and (name.season in wanted) == (best.season in wanted)
 
     def matches(self) -> list[AliasMatch]:
-        """Return them: named ones first, then by the length of the match."""
+        """Return the matches, named ones first, then by length."""
         return sorted(self._by_id.values(), key=lambda match: (not match.named, -match.tokens))
 
 
@@ -362,7 +362,7 @@ def _letters(tokens: Sequence[Token]) -> list[tuple[str, Token]]:
 
 
 def _keys(tokens: Sequence[Token], corrected: Sequence[str]) -> Iterator[str]:
-    """Yield the keys that a match may look up, but for words in part of a title."""
+    """Yield the keys that a match may look up, except for words in part of a title."""
     written = [token.folded for token in tokens]
     for start in range(len(tokens)):
         yield initials(written[start])
@@ -379,26 +379,26 @@ def _keys(tokens: Sequence[Token], corrected: Sequence[str]) -> Iterator[str]:
 
 
 def _inside(part: tuple[str, ...], tokens: Sequence[Token]) -> bool:
-    """Tell whether these words stand in a row among the tokens, joined or not: "dressup" is "dress up"."""
+    """Return whether these words stand in a row among the tokens, joined or not: "dressup" is "dress up"."""
     words, wanted = [token.folded for token in tokens], "".join(part)
     ends = (range(at + 1, len(words) + 1) for at in range(len(words)))
     return any("".join(words[at:end]) == wanted for at, rest in enumerate(ends) for end in rest)
 
 
 def _goes_on(title: str, length: int, word: str) -> bool:
-    """Tell whether a title has a word, or goes on after its first words with some whose initials it is: "tybw"."""
+    """Return whether a title has a word, or goes on after its first words with some whose initials it is: "tybw"."""
     words = [token.folded for token in title_tokens(title)]
     rest = "".join(one[0] for one in words[length:])
     return word in words or (len(word) in _INITIALS_AFTER and rest.startswith(word))
 
 
 def _asked(question: str) -> tuple[str, ...]:
-    """Return the tokens that the question uses as a title, whatever they are."""
+    """Return the tokens that the question uses as a title."""
     return tuple(token.folded for token in title_tokens(asked_title(question) or ""))
 
 
 def _stands_alone(text: str, start: int, end: int) -> bool:
-    """A run of kanji or katakana goes on where the next character is of the same script: no title ends there."""
+    """Return whether a match in kanji or katakana is not part of a longer run of the same script."""
     for kind in (_KANJI, _KATAKANA):
         if end < len(text) and kind.match(text[end - 1]) and kind.match(text[end]):
             return False

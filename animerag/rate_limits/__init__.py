@@ -1,7 +1,7 @@
 """The gate for all calls to a provider: slots, pacing, cool-down, retries and cost caps.
 
-Knows no vendor.
-Way through: `gate.Gate` runs a call; `admission` decides when it may start, `token_bucket`, `window` and
+It knows no vendor.
+`gate.Gate` runs a call; `admission` decides when it may start, `token_bucket`, `window` and
 `shared_limits` hold the limits, `circuit_breaker` stops calls that cannot succeed, `budget` and `usage` count.
 Several hosts ask a `distributed_window` for each request through `permits`.
 """

@@ -58,7 +58,7 @@ class CircuitBreaker:
         self._release(model)
 
     def is_away(self, call: Call) -> bool:
-        """Return whether a bulk call should wait because the provider is down, not the call at fault.
+        """Return whether a bulk call should wait because the provider is down, rather than the call being wrong.
 
         Raises ProviderUnusableError if the provider has been down for too long.
         """

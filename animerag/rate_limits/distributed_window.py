@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from animerag.models.json_types import JsonObject
 
 FENCE_S = 0.3  # a permit that is older is void
-TRANSIT_S = 0.5  # how much longer one request may take to reach the provider than another
+TRANSIT_S = 0.5  # seconds by which the travel times of two requests to the provider may differ
 BULK_SHARE = 0.8  # of the limits for sheets and imports; live questions may use all
 SLOTS = 120  # of a window; requests are counted by slot, so that the state stays small
 _ROUNDING = 1e-9
@@ -94,7 +94,8 @@ class WindowState:
 
     closed_until: float = 0.0
     slots: defaultdict[int, _Slot] = field(default_factory=lambda: defaultdict(_Slot))
-    bursts: dict[str, tuple[float, float]] = field(default_factory=dict)  # by unit: the time, and what was left then
+    # By unit: the time of the last change, and the units left then.
+    bursts: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, stored: JsonObject) -> Self:

@@ -1,4 +1,4 @@
-"""Parses rate-limit and retry headers. Makes no decisions."""
+"""Parses rate-limit and retry headers, without any decisions."""
 
 from __future__ import annotations
 

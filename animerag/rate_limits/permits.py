@@ -113,7 +113,7 @@ class Permits:
             self._start(self._close(seconds))
 
     async def disconnect(self) -> None:
-        """End the current question and close the connection."""
+        """End the current request to the database and close the connection."""
         running = [*self._closing, *([self._asking] if self._asking is not None else [])]
         for task in running:
             task.cancel()

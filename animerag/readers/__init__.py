@@ -1,7 +1,7 @@
 """Reads files into shows: `detect` recognises the format, `read_detected` yields `Show`s and `RowError`s.
 
-Formats are recognised by content, never by file name. Knows nothing of storage, and never holds a whole file.
-Way through: `detect`, then `read_detected`, or `read` for both; `confinement` does this in a process with limits.
+Formats are recognised by content, never by file name. It knows nothing of storage, and never holds a whole file.
+`detect`, then `read_detected`, or `read` for both; `confinement` does this in a process with limits.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""A list that AniList gives its users, as JSON: what they think of shows, and not what these are.
+"""Reads a user's list from AniList as JSON: status, score and progress, not descriptions.
 
-An entry is an object with `status` and `media`, however deep it stands: in the answer of AniList's API
+An entry is an object with `status` and `media` at any depth: in the answer of AniList's API
 (`data.MediaListCollection.lists[].entries[]`), in a file of one list, or in a bare list of entries.
 """
 
@@ -36,7 +36,7 @@ def is_list(start: str) -> bool:
 
 
 def names_shows_by_number(start: str) -> bool:
-    """Return whether JSON starts like the copy of one's data that AniList sends, whose entries have no titles."""
+    """Return whether JSON starts like AniList's export of all user data, whose entries have no titles."""
     return bool(_NUMBERED.search(start) and _PROGRESS.search(start))
 
 
@@ -57,7 +57,7 @@ def read(path: Path, name: str, *, encoding: str) -> Iterator[Show | RowError]:
 
 
 def row(entry: JsonObject, name: str, number: int, highest: int) -> Show | RowError:
-    """Return an entry as an overlay, or the reason why it cannot be used; `highest` is the best score there is."""
+    """Return an entry as an overlay, or the reason why it cannot be used; `highest` is the best possible score."""
     media = entry["media"]
     titles = media.get("title") if isinstance(media.get("title"), dict) else {"romaji": media.get("title")}
     names = tuple(dict.fromkeys(filter(None, (cells.text(titles.get(kind)) for kind in _TITLES))))
@@ -68,7 +68,7 @@ def row(entry: JsonObject, name: str, number: int, highest: int) -> Show | RowEr
     if not names:
         reason = "The entry has no title."
     elif media.get("type") not in (None, "ANIME"):
-        reason = f"The entry is no anime but {cells.text(media.get('type'))[:40].lower()}."
+        reason = f"The entry is not an anime but {cells.text(media.get('type'))[:40].lower()}."
     if reason is not None:
         return RowError(file=name, line=number, id=given, stage="validate", reason=reason, given=cells.given(entry))
     numbers = cells.NumberParser()
@@ -108,7 +108,7 @@ def _entries(value: object, depth: int) -> Iterator[JsonObject]:
 
 
 def _scale(document: object, entries: list[JsonObject]) -> int:
-    """Return the best score: as the file says, or 100 where a score is above 10, or else 10."""
+    """Return the best possible score: the one in the file, otherwise 100 if a score is above 10, otherwise 10."""
     score_format = _first_value(document, "scoreFormat", 0)
     if score_format in _HIGHEST:
         return _HIGHEST[score_format]

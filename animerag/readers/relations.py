@@ -27,7 +27,7 @@ _IDS = {"mal": ("mal_id", "idMal", "malId", "id"), "": ("id", "mal_id", "idMal",
 
 
 def related(value: object, site: str = "") -> tuple[RelatedShow, ...]:
-    """Return the related shows in a cell or a JSON value; nothing where it has another form.
+    """Return the related shows in a cell or a JSON value; none if it has another form.
 
     `site` is the site of the file's ids: an AniList node has an id of AniList and one of MyAnimeList.
     """

@@ -1,4 +1,4 @@
-"""What a question asks for and the catalogue does not have: a topic, a title, a season, an own list. In sentences."""
+"""Writes sentences about what a question asks for and the catalogue lacks: a topic, a title, a season, your list."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _NO_LIST = (
     "The catalogue does not know what you have watched. Import your MyAnimeList export (XML) in Upload and ask again.",
     "視聴状況の記録がありません。MyAnimeListのエクスポート（XML）をアップロードすると答えられます。",
 )
-_COMPARED = ("year", "episodes", "rating")  # fields of the show that is there
+_COMPARED = ("year", "episodes", "rating")  # fields of the show that the catalogue has
 OF_FRANCHISES = ("watch_order", "seasons", "next", "similar")  # intents that need a show
 
 
 def absence_of(
     question: str, plan: Plan, named: Sequence[AliasMatch], collection: Collection
 ) -> tuple[str, tuple[str, ...], bool]:
-    """Return a sentence about what is not there, the topics that no record holds, and whether it asks for such."""
+    """Return a sentence about what is missing, the topics that no field records, and whether the question needs one."""
     japanese, table = is_japanese(question), collection.table
     if plan.intent == "unsupported":
         titles = [table.title_of(one) for one in plan.shows]
@@ -55,13 +55,13 @@ def absence_of(
 
 
 def as_written(words: str, question: str) -> str:
-    """Return words of a question with its capitals."""
+    """Return words with their capitals in the question."""
     match = re.search(re.escape(words), question, re.IGNORECASE)
     return match.group() if match else words
 
 
 def _no_rival(words: str, named: Sequence[AliasMatch], table: FieldIndex, *, japanese: bool) -> str:
-    """Say that one of two shows that are compared is not there, and what is known of the other."""
+    """Return a sentence about the missing one of two compared shows, with the facts of the other."""
     facts = " ".join(
         statement(show, name, table, japanese=japanese) for name in _COMPARED if (show := table.show(named[0].id))
     )
@@ -69,7 +69,7 @@ def _no_rival(words: str, named: Sequence[AliasMatch], table: FieldIndex, *, jap
 
 
 def not_recorded(topics: Sequence[str], shows: Sequence[str], *, japanese: bool) -> str:
-    """Say what no record holds, and what can be asked of the shows instead."""
+    """Return a sentence about unrecorded topics, and what can be asked about the shows instead."""
     if japanese:
         names = lexicon()["missing_ja"]
         return f"{'、'.join(names.get(one, one) for one in topics)}はこのカタログに記録がありません。"
@@ -78,7 +78,7 @@ def not_recorded(topics: Sequence[str], shows: Sequence[str], *, japanese: bool)
 
 
 def no_title(words: str, *, japanese: bool) -> str:
-    """Say that the catalogue has no show of that title."""
+    """Return a sentence that says that the catalogue has no show of that title."""
     return f"「{words}」はカタログにありません。" if japanese else f"“{words}” is not in your catalogue."
 
 

@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_MOST_HELD = 500  # questions: a megabyte
+_MOST_HELD = 500  # questions whose vectors stay in memory: a megabyte
 _ENCODER = "local"
 
 
 class ExampleIntents:
-    """What examples say of questions, each encoded once."""
+    """Recognises intents by example; each question is encoded once."""
 
     def __init__(self, encoder: Embedder) -> None:
-        """Any other encoder than the embedded one is not asked: the vectors of the examples are not its own."""
+        """Only the embedded encoder is used, because it computed the vectors of the examples."""
         self._encoder = encoder if encoder.provider == _ENCODER else None
         self._held: dict[str, tuple[Vectors, Likely]] = {}
 
@@ -36,7 +36,7 @@ class ExampleIntents:
             await asyncio.to_thread(likely, vector)
 
     async def compare(self, questions: Sequence[str], priority: Priority) -> Mapping[str, Likely]:
-        """Return what the examples say of each question; nothing where the encoder cannot be used."""
+        """Return the likeliest intent of each question; an empty result if the encoder cannot be used."""
         missing = [text for text in dict.fromkeys(questions) if text not in self._held]
         if missing and self._encoder is not None:
             try:
@@ -52,6 +52,6 @@ class ExampleIntents:
         return said
 
     def vector(self, question: str) -> Vectors | None:
-        """Return the vector of a question that was compared as it stands, of shape (512,)."""
+        """Return the vector, of shape (512,), of a question that was compared without changes."""
         held = self._held.get(question)
         return held[0] if held else None

@@ -1,6 +1,6 @@
-"""Which evidence leads: shows that are named or asked for by relation first, the others by a learnt weighted sum.
+"""Orders candidates: shows that are named or requested by relation first, the others by a learnt weighted sum.
 
-Also decides when there is nothing: no name, no field, and no search that is sure enough.
+It also decides that there is no match: no name, no field, and no search with a sufficient score.
 """
 
 from __future__ import annotations
@@ -20,14 +20,15 @@ if TYPE_CHECKING:
     from animerag.query.titles import AliasMatch
     from animerag.storage.word_hits import WordHit
 
-# A long question retells a scene, as a passage does; a short one names a kind of show, as tags do. In words.
+# In words: a long question retells a scene, like a passage; a short one names a kind of show, like tags.
 _LONG, _TOO_LONG = 6, 12
-# Below this best likeness the catalogue has nothing on the question; calibrated on the sample's questions. Likeness is
-# not the score: a question about nothing in the catalogue may still share most of its words with some show.
+# If the best similarity is lower, the catalogue has no match; calibrated on the sample's questions. The score is not
+# used for this, because a question without a match may still share most of its words with some show.
 _NO_MATCH_BELOW = 0.25
-_POINT, _PASSAGE, _TAGS = 0.005, 0.3, 0.3  # what BM25, the nearest passage and the tags count beside the similarity
+# Weights of BM25, of the nearest passage and of the tags relative to the similarity.
+_POINT, _PASSAGE, _TAGS = (0.005, 0.3, 0.3)
 _PREFERRED = 0.1
-_DIGITS = 4  # processors differ in the seventh digit of a similarity; no ranking hangs on the fifth
+_DIGITS = 4  # decimals: processors differ in the seventh digit of a similarity, and no ranking depends on the fifth
 
 
 def rounded(value: float) -> float:
@@ -45,29 +46,30 @@ class Likeness:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidates:
-    """What every branch found. `lead` comes first whatever the searches say; `led_by` says how each of it got there."""
+    """The results of all branches. The shows in `lead` come first in any case; `led_by` has the reason for each."""
 
     matches: Sequence[AliasMatch] = ()
     hits: Sequence[WordHit] = ()
     neighbours: Sequence[Neighbour] = ()
     preferred: AbstractSet[str] = frozenset()
-    length: int = 0  # of the question, in words that carry meaning
-    coverage: Mapping[str, float] = field(default_factory=dict)  # share of the question's words that each has
-    likeness: Mapping[str, Likeness] = field(default_factory=dict)  # of those that were compared in detail
+    length: int = 0  # meaningful words of the question
+    coverage: Mapping[str, float] = field(default_factory=dict)  # share of the question's words that each show has
+    # Similarities of the shows that were compared in detail.
+    likeness: Mapping[str, Likeness] = field(default_factory=dict)
     lead: Sequence[str] = ()
     led_by: Mapping[str, str] = field(default_factory=dict)
-    votes: Mapping[str, int] = field(default_factory=dict)  # of each show, to order what scores alike
+    votes: Mapping[str, int] = field(default_factory=dict)  # votes of each show, to order equal scores
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """Return the shows that vectors or words brought, each once."""
+        """Return the shows that were found by vectors or words, each once."""
         return tuple(dict.fromkeys((*(near.id for near in self.neighbours), *(hit.id for hit in self.hits))))
 
     def features(self) -> dict[str, Features]:
-        """Return by id what is known of the shows that nothing leads.
+        """Return the features of all shows that are not in `lead`, by id.
 
-        A show that the vector search did not return is taken to be as far as the farthest one it did, and one that was
-        not compared in detail to be as little like the question as the least of those that were.
+        A show that the vector search did not return gets the largest distance of those that it did; one that was not
+        compared in detail gets the lowest similarity of those that were.
         """
         similarity = {near.id: 1.0 - near.distance for near in self.neighbours}
         words = {hit.id: hit.score for hit in self.hits}
@@ -93,7 +95,7 @@ class Candidates:
         }
 
     def scores(self) -> dict[str, float]:
-        """Return by id what orders the shows that nothing leads."""
+        """Return the scores of all shows that are not in `lead`, by id."""
         model = ranking_model()
         return {
             show_id: rounded(model.score(features) + _PREFERRED * (show_id in self.preferred))
@@ -101,7 +103,7 @@ class Candidates:
         }
 
     def likeness_of_best(self) -> float:
-        """Return how like the question the likeliest show is, for telling whether there is any."""
+        """Return the similarity of the best show to the question, which decides whether there is a match."""
         root = self.length**0.5 or 1.0
         part = _PASSAGE * min(1.0, self.length / _LONG) if self.likeness else 0.0
         return max(
@@ -130,7 +132,7 @@ class Candidates:
         return found
 
     def ranked(self) -> list[str]:
-        """Return the ids of all candidates, best first; of those that score alike the one with more votes."""
+        """Return the ids of all candidates, best first; of equal scores, the show with more votes."""
         scores = self.scores()
         by_score = sorted(scores, key=lambda show_id: (-scores[show_id], -self.votes.get(show_id, 0), show_id))
         return list(dict.fromkeys((*self.lead, *by_score, *(match.id for match in self.matches))))
@@ -140,7 +142,7 @@ class Candidates:
 
 
 def sources(candidates: Candidates, shows: Mapping[str, Show], ids: Sequence[str]) -> list[Source]:
-    """Return those of the shows that the catalogue still has, with the evidence for each."""
+    """Return the shows that are still in the catalogue, with the evidence for each."""
     evidence, scores = candidates.evidence(), candidates.scores()
     return [
         Source(show=shows[one], evidence=tuple(evidence.get(one, ())), score=scores.get(one, 0.0))
@@ -150,5 +152,5 @@ def sources(candidates: Candidates, shows: Mapping[str, Show], ids: Sequence[str
 
 
 def nothing_found(candidates: Candidates) -> bool:
-    """Tell whether no search is sure enough of anything."""
+    """Return whether no search has a sufficient score."""
     return not candidates.lead and candidates.likeness_of_best() < _NO_MATCH_BELOW

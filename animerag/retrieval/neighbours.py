@@ -1,4 +1,4 @@
-"""What a search by meaning brings, cut so that shows that lie equally far are never divided by chance."""
+"""Cuts the results of a vector search so that shows at equal distances are never separated by chance."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
     from animerag.ports import CollectionSpec, Neighbour, VectorIndex, Vectors
 
-_MORE = 10  # neighbours beyond the candidates, since shows that lie equally far are ordered before the list is cut
+_MORE = 10  # neighbours beyond the candidates, because shows at equal distances are ordered before the list is cut
 _MOST = 2000  # neighbours that one search considers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Neighbourhood:
-    """What a search by meaning brought, and what it took; `vector` is the question's, of shape (dimensions,)."""
+    """The result of a vector search, its usage and times; `vector` is the question's, of shape (dimensions,)."""
 
     neighbours: Sequence[Neighbour] = ()
     vector: Vectors | None = None
@@ -31,7 +31,7 @@ class Neighbourhood:
 async def around(
     index: VectorIndex, spec: CollectionSpec, vectors: Vectors, candidates: int, ids: Sequence[str] | None = None
 ) -> list[list[Neighbour]]:
-    """Return the candidates of each row of `vectors`, and all shows that lie as far as the last of them.
+    """Return the candidates of each row of `vectors`, and all shows as far as the last of them.
 
     `ids` restricts the search to those shows. Raises VectorStoreError.
     """
@@ -44,19 +44,19 @@ async def around(
 
 
 def nearest(near: Sequence[Neighbour], votes: Mapping[str, int], candidates: int) -> list[Neighbour]:
-    """Return the candidates with their distances as they are ranked; of equal ones those with more votes."""
+    """Return the candidates with their rounded distances; of equal ones, those with more votes."""
     ranked = [replace(one, distance=rounded(one.distance)) for one in near]
     ranked.sort(key=lambda one: (one.distance, -votes.get(one.id, 0), one.id))
     return ranked[:candidates]
 
 
 def before_the_last(near: Sequence[Neighbour], wanted: int) -> list[Neighbour]:
-    """Return the neighbours without those as far as the last one, where others as far may have been left out."""
+    """Return the neighbours without those as far as the last one, if others at that distance may be missing."""
     if len(near) < wanted:
         return list(near)
     return [one for one in near if rounded(one.distance) < rounded(near[-1].distance)]
 
 
 def _ends_in_a_tie(near: Sequence[Neighbour], candidates: int, wanted: int) -> bool:
-    """Tell whether shows that lie as far as the last candidate may have been left out of `wanted` neighbours."""
+    """Return whether shows as far as the last candidate may be missing from `wanted` neighbours."""
     return len(near) >= wanted and rounded(near[candidates - 1].distance) == rounded(near[-1].distance)

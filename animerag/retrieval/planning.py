@@ -1,4 +1,4 @@
-"""A question's plan over one catalogue and in its conversation: whole, with the shows that words of titles mean."""
+"""Completes a question's plan with its conversation, and with the shows that words of titles refer to."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from animerag.query.titles import AliasMatch
     from animerag.retrieval.snapshots import CatalogueSnapshot
 
-_LONGEST_UTTERANCE = 80  # characters; who writes more describes a plot
-_TURNS = 12  # of a conversation that a follow-up may lean on
+_LONGEST_UTTERANCE = 80  # characters; a longer question describes a plot
+_TURNS = 12  # turns of a conversation that a follow-up may refer to
 _ALL_OF = r"\b(?:all|every|list|any|which)(?: the| of the)? {} (?:shows?|series|movies?|films?|anime|titles?|ovas?)\b"
 _OF_MANY = ("list", "count", "superlative", "recommend", "my_list")
 _IN_THE_TITLE = (
@@ -47,14 +47,14 @@ _DESCRIBES = re.compile(r"\b(?:with|about|where|who|that|featuring|in which)\b",
 
 
 class Examples:
-    """What examples say of the questions of a conversation; `asked` collects those that are to be compared first."""
+    """Intents by example for the questions of a conversation; `asked` collects questions that are not compared yet."""
 
     def __init__(self, likely: Mapping[str, Likely]) -> None:
         self._likely = likely
         self.asked: list[str] = []
 
     def of(self, reading: Reading) -> Likely | None:
-        """Return what they say of a question that no cue decides and that is short enough to be like an example."""
+        """Return the likeliest intent of a question without a cue that is short enough to resemble an example."""
         text = reading.masked
         if reading.by_rule or len(text) > _LONGEST_UTTERANCE or framed_title(text):
             return None
@@ -70,7 +70,7 @@ def in_conversation(
     history: Sequence[Turn],
     examples: Examples,
 ) -> tuple[Plan, bool]:
-    """Return the question's plan as it stands by itself, and whether it leaned on what was said before."""
+    """Return the complete plan of a question, and whether it referred to the conversation."""
     context = Context()
     for turn in history[-_TURNS:]:
         own = catalogue.aliases.match(turn.question)
@@ -80,7 +80,7 @@ def in_conversation(
 
 
 def in_full(question: str, plan: Plan, table: FieldIndex) -> str:
-    """Return a follow-up with the shows or conditions that it leans on."""
+    """Return a follow-up with the shows or conditions that it refers to."""
     names = [table.title_of(one) for one in plan.shows]
     labels = labels_of(plan.condition, table)
     about = ", ".join((*names, *labels)) or ", ".join(table.title_of(one) for one in (plan.within or ())[:8])
@@ -150,7 +150,7 @@ def _of_that_season(plan: Plan, text: str, names: Sequence[Named]) -> Plan:
 
 
 def _picked(plan: Plan, table: FieldIndex) -> Plan:
-    """Return a look-up among shows of one name as a look-up of the one that its condition leaves: the best known."""
+    """Return a look-up among shows of one name as a look-up of the best-known one that meets its condition."""
     if plan.intent not in ("lookup", "field", "seasons", "watch_order", "similar", "next") or plan.shows:
         return plan
     condition = both(plan.condition, plan.preferred)
@@ -163,7 +163,7 @@ def _picked(plan: Plan, table: FieldIndex) -> Plan:
 
 
 def _with_show(plan: Plan, catalogue: CatalogueSnapshot) -> Plan:
-    """Find the show that words mean which are only part of titles: "monogatari watch order"."""
+    """Find the show for words that are only part of titles: "monogatari watch order"."""
     wants_a_show = plan.intent in OF_FRANCHISES or plan.field == "owned"
     if plan.shows or not wants_a_show or not plan.text or plan.field == "missing":
         return plan
@@ -178,7 +178,7 @@ def _with_show(plan: Plan, catalogue: CatalogueSnapshot) -> Plan:
 
 
 def titled(plan: Plan, question: str, catalogue: CatalogueSnapshot) -> Plan:
-    """Read words that a list leaves over as words of titles, where titles have them: "every Gundam series"."""
+    """Read the remaining words of a list as words of titles if titles contain them: "every Gundam series"."""
     if plan.intent not in ("list", "count", "superlative") or not plan.text or plan.within is not None:
         return plan
     words = plan.text.split()
@@ -191,7 +191,7 @@ def titled(plan: Plan, question: str, catalogue: CatalogueSnapshot) -> Plan:
 
 
 def with_titled(plan: Plan, named: Sequence[AliasMatch], question: str, table: FieldIndex) -> Plan:
-    """Let "all X series" and "with X in the title" have every show of that title, whatever ties them to each other."""
+    """Let "all X series" and "with X in the title" list every show with that title, related or not."""
     phrase = next((match.phrase for match in named if match.id in plan.shows), "")
     if phrase and re.search(_IN_THE_TITLE.format(re.escape(phrase)), question, re.IGNORECASE):
         intent = plan.intent if plan.intent in ("count", "superlative") else "list"
@@ -205,14 +205,14 @@ def with_titled(plan: Plan, named: Sequence[AliasMatch], question: str, table: F
 
 
 def searchable(plan: Plan) -> Plan:
-    """Return a list of nothing but words that no field has as a look-up of those words."""
+    """Return a list whose words are all in no field as a look-up of those words."""
     if plan.intent != "list" or parts_of(plan.condition) or plan.within is not None or not plan.text:
         return plan
     return replace(plan, intent="lookup")
 
 
 def without(plan: Plan, ignore: AbstractSet[str]) -> Plan:
-    """Return the plan without the conditions that somebody took away."""
+    """Return the plan without the conditions that the user removed."""
     if not ignore:
         return plan
     gone = {key for keys in ignore for key in keys.split(" and ")} | set(ignore)

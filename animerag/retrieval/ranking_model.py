@@ -1,6 +1,7 @@
 """The learnt ranking: one weight for each piece of evidence, in a file with its provenance.
 
-`benchmarks/train_ranking.py` learns the weights from questions whose answers are known; docs/quality.md says how well.
+`benchmarks/train_ranking.py` learns the weights from questions whose answers are known; docs/quality.md has the
+results.
 """
 
 from __future__ import annotations
@@ -17,16 +18,18 @@ FILE = "ranking_model.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Features:
-    """What the searches say of one candidate: cosine similarities from -1 to 1, shares from 0 to 1."""
+    """The features of one candidate: cosine similarities from -1 to 1, shares from 0 to 1."""
 
-    similarity: float = 0.0  # of the question with description and tags
-    words: float = 0.0  # BM25 by the square root of the question's length: many words add up to many points
-    coverage: float = 0.0  # the share of the question's words that the show has, or has relatives of
-    passage: float = 0.0  # similarity of the nearest passage, the more, the longer the question
-    tags: float = 0.0  # similarity of the list of tags, the more, the shorter the question
+    similarity: float = 0.0  # similarity of the question with description and tags
+    words: float = (
+        0.0  # BM25 divided by the square root of the question's length, because many words add up to a high score
+    )
+    coverage: float = 0.0  # share of the question's words that the show has, related words included
+    passage: float = 0.0  # similarity of the nearest passage, weighted more the longer the question
+    tags: float = 0.0  # similarity of the list of tags, weighted more the shorter the question
 
     def values(self) -> tuple[float, ...]:
-        """Return them in the order of their names in this class."""
+        """Return the features in the order of this class."""
         return self.similarity, self.words, self.coverage, self.passage, self.tags
 
 
@@ -37,7 +40,7 @@ class RankingModel:
     weights: tuple[float, ...]
 
     def score(self, features: Features) -> float:
-        """Return the weighted sum that candidates are ordered by."""
+        """Return the weighted sum by which candidates are ordered."""
         return math.fsum(map(mul, self.weights, features.values()))
 
 

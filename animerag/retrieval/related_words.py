@@ -1,7 +1,7 @@
-"""Words of nearly the same meaning: a plot that somebody retells shares few words with its synopsis.
+"""Words with similar meanings, because a retold plot shares few words with its synopsis.
 
-The table comes with the package and is the same for every catalogue and provider: the 30,000 most used English words,
-each with the words whose vectors are nearest to its own. `benchmarks/related_words.py` writes it.
+The table is part of the package and the same for every catalogue and provider: the 30,000 most frequent English words,
+each with the words that have the nearest vectors. `benchmarks/related_words.py` writes it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 FILE = "related_words.npz"
-STEPS = 255  # the nearness of two words is stored in a byte
+STEPS = 255  # the similarity of two words is stored in a byte
 
 
 class RelatedWords:
@@ -29,11 +29,11 @@ class RelatedWords:
         self._ends, self._related, self._nearness = ends, related, nearness
 
     def __contains__(self, word: str) -> bool:
-        """Tell whether a folded word is among the most used ones."""
+        """Return whether a folded word is one of the most frequent ones."""
         return word in self._place
 
     def of(self, word: str) -> dict[str, float]:
-        """Return a folded word and those related to it, each with its nearness from 0 to 1; the word itself has 1."""
+        """Return a folded word and its related words, each with a similarity from 0 to 1; the word itself has 1."""
         found = {word: 1.0}
         place = next((self._place[form] for form in _forms(word) if form in self._place), None)
         if place is None:
@@ -53,5 +53,5 @@ def related_words() -> RelatedWords:
 
 
 def _forms(word: str) -> tuple[str, ...]:
-    """Return a word and what it may be the plural of."""
+    """Return a word and its possible singulars."""
     return (word, word[:-1], word[:-2]) if word.endswith("s") else (word,)

@@ -1,8 +1,8 @@
-"""What a show is like apart from its synopsis as a whole: its telling passages and its tags, where embedding is free.
+"""Compares questions with passages and tags of candidates, if embedding is free.
 
-A long question retells one scene, which the vector of a whole synopsis blurs; a short one names a kind of show, as tags
-do. Where vectors of passages are stored (`indexing.passages`), all passages of many candidates are compared. Of the
-best of the others only what may tell is embedded, when it is first needed; it stays in memory.
+A long question retells one scene, which is blurred in the vector of a whole synopsis; a short one names a kind of show,
+like tags. If vectors of passages are stored (`indexing.passages`), all passages of many candidates are compared. Of the
+best of the others, only promising passages are embedded, when they are first needed; they stay in memory.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from animerag.models.shows import Show
     from animerag.ports import Embedder, Vectors
 
-_EMBEDDED = 8  # candidates, the best first, whose passages are embedded where none are stored
-_TELLING = 2  # passages of these: the ones that share most words with the question, the earlier first
-_MOST_KEPT = 5000  # texts in memory: some 10 MB
-_MOST_SHOWS = 2000  # whose stored vectors are in memory: some 30 MB
+_EMBEDDED = 8  # best candidates whose passages are embedded if none are stored
+_TELLING = 2  # passages of each of these: those that share most words with the question
+_MOST_KEPT = 5000  # texts whose vectors stay in memory: about 10 MB
+_MOST_SHOWS = 2000  # shows whose stored vectors stay in memory: about 30 MB
 
 Key = TypeVar("Key")
 
@@ -43,10 +43,9 @@ class Passages:
     async def likeness(
         self, question: str, vector: Vectors, shows: Sequence[Show], *, priority: Priority
     ) -> dict[str, Likeness]:
-        """Return by id how near the nearest passage and the tags come to the question, for candidates, best first.
+        """Return the similarity of the nearest passage and of the tags by id, for candidates in order, best first.
 
-        Those whose passages are not stored are left out, except for the first eight.
-        Raises ProviderError, LibraryError.
+        Candidates without stored passages are left out, except for the first eight. Raises ProviderError, LibraryError.
         """
         texts = {show.id: texts_of(show) for show in shows}
         stored = await self._in_store(texts.values())
@@ -62,7 +61,7 @@ class Passages:
         return near
 
     async def _in_store(self, shows: Collection[Texts]) -> dict[Texts, Vectors]:
-        """Return the vectors of those shows, given by their texts, that are in memory or stored."""
+        """Return the vectors of shows, given by their texts, that are in memory or stored."""
         found = {texts: self._shows[texts] for texts in shows if texts in self._shows}
         missing = [texts for texts in shows if texts not in found]
         if missing:
@@ -72,7 +71,7 @@ class Passages:
         return found
 
     async def _embedded(self, texts: Sequence[str], priority: Priority) -> dict[str, Vectors]:
-        """Return a vector for each text; while new ones are made, other questions may push stored ones out."""
+        """Return a vector for each text; while new ones are computed, other questions may evict older ones."""
         found = {text: self._encoded[text] for text in texts if text in self._encoded}
         missing = [text for text in dict.fromkeys(texts) if text not in found]
         if missing:

@@ -1,7 +1,7 @@
 """Retrieval: title match, word match and vector search at the same time, then one ranked list, each show once.
 
-What the shows in memory can answer ("mecha before 1990", "watch order of X") needs no search. Filters of the user and
-conditions of the question restrict every search.
+Questions that the shows in memory can answer ("mecha before 1990", "watch order of X") need no search. Filters of the
+user and conditions of the question restrict every search.
 """
 
 from __future__ import annotations
@@ -54,19 +54,22 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 DEFAULT_K = 8
-CANDIDATES = 100  # a branch; with fewer, plots in other words than their synopsis are lost (docs/quality.md)
-_A_MOMENT_S = 0.01  # in which fields mostly answer, if they can: such a question needs no vector
-_SPARE = 2  # shows that may have left the catalogue since they were found
-_DETAILED = 30  # candidates whose passages and tags are compared with the question, where they are stored
-_SETS = ("list", "superlative", "recommend", "similar", "my_list")  # answers that are nothing where they are empty
-_WEIGHED = 200  # shows whose likeness recommendations and similar shows are ranked by
+CANDIDATES = (
+    100  # candidates of a branch; with fewer, plots in other words than their synopsis are missed (docs/quality.md)
+)
+_A_MOMENT_S = 0.01  # seconds in which fields usually answer if they can; such a question needs no vector
+_SPARE = 2  # further shows, in case some have left the catalogue since they were found
+_DETAILED = 30  # candidates whose stored passages and tags are compared with the question
+# Kinds of answers that count as no match if they are empty.
+_SETS = ("list", "superlative", "recommend", "similar", "my_list")
+_WEIGHED = 200  # shows whose similarity is measured for recommendations and similar shows
 
 
 class Retriever:
     """Finds the shows that a question is about."""
 
     def __init__(self, indexer: Indexer, catalogue: Snapshots | None = None, encoder: Embedder | None = None) -> None:
-        """`catalogue` has titles and fields as the owner wants them held; `encoder` recognises intents by example."""
+        """`catalogue` has the titles and fields in memory; `encoder` recognises intents by example."""
         self._indexer = indexer
         self._library: Library = indexer.library
         self._passages = Passages(indexer.embedder, PassageVectors(indexer.library, indexer.embedder))
@@ -87,11 +90,11 @@ class Retriever:
     ) -> Retrieval:
         """Return up to `k` sources, best first, and what the catalogue's fields answer.
 
-        `vector` of shape (dimensions,) spares the embedding when the caller has it, or is going to. `filters` are set
-        beside the question and restrict every search; `ignore` are keys of conditions in the question that somebody
-        took away. A question may lean on `history`.
-        Raises InvalidInputError for a question without text, ProviderError or VectorStoreError when the vector search
-        fails; a failing title or word search is noted and the others go on.
+        `vector`, of shape (dimensions,), saves the embedding if the caller has it or waits for it. `filters` restrict
+        every search in addition to the question; `ignore` are keys of conditions in the question that the user removed.
+        A question may refer to `history`. Raises InvalidInputError for a question without text, ProviderError or
+        VectorStoreError if the vector search fails; a failure of the title or word search is noted, and the others
+        continue.
         """
         question = checked_question(question)
         started_s = time.perf_counter()
@@ -143,7 +146,7 @@ class Retriever:
         vector: Vectors | VectorHits | Locate | None,
         notes: list[str],
     ) -> tuple[QuestionReading, tuple[list[WordHit], float], Neighbourhood]:
-        """Read the question and search by words and by meaning, all at the same time."""
+        """Read the question and search words and vectors, all at the same time."""
         reading = asyncio.create_task(
             self._read(question, filters, ignore, history, notes, priority=priority), name="alias"
         )
@@ -161,7 +164,7 @@ class Retriever:
     async def exact_match(
         self, question: str, *, filters: Filters = Filters(), ignore: Iterable[str] = (), history: Sequence[Turn] = ()
     ) -> Retrieval | None:
-        """Return the one show that a question is about beyond doubt, by its titles alone; None where there is doubt.
+        """Return the one show that a question is certainly about, judging only by titles; None if it is not certain.
 
         Raises InvalidInputError, LibraryError.
         """
@@ -183,16 +186,16 @@ class Retriever:
         await asyncio.gather(self._catalogue.current(), self._examples.warm())
 
     async def match_titles(self, question: str) -> list[AliasMatch]:
-        """Return the shows whose titles stand in the question. Raises LibraryError."""
+        """Return the shows whose titles are in the question. Raises LibraryError."""
         catalogue = await self._catalogue.current()
         return await catalogue.run(partial(catalogue.aliases.match, question))
 
     async def embed(self, questions: Sequence[str], *, priority: Priority) -> Embedding:
-        """Embed questions together, for `search` to be given their vectors. Raises ProviderError."""
+        """Embed questions together, for `search`. Raises ProviderError."""
         return await self._indexer.embedder.embed(questions, priority=priority)
 
     async def locate(self, vectors: Sequence[Vectors]) -> list[VectorHits]:
-        """Look around many questions' vectors in one call, for `search` to be given. Raises VectorStoreError."""
+        """Search the neighbours of many questions' vectors in one call, for `search`. Raises VectorStoreError."""
         spec = await self._indexer.spec()
         with span("vectors"):
             await self._indexer.restore_lost(spec)
@@ -206,11 +209,11 @@ class Retriever:
 
     @property
     def embeds_over_a_network(self) -> bool:
-        """Tell whether one request for many questions saves waiting."""
+        """Return whether one request for many questions is faster than one for each."""
         return self._indexer.embedder.provider != "local"
 
     async def standalone(self, question: str, history: Sequence[Turn]) -> str | None:
-        """Return the question as it stands alone, where it leans on the conversation. Raises LibraryError."""
+        """Return a follow-up as a complete question. Raises LibraryError."""
         if not history:
             return None
         matches, catalogue = await self.match_titles(question), await self._catalogue.current()
@@ -218,11 +221,11 @@ class Retriever:
         return read.standalone or None
 
     async def shows(self, ids: Iterable[str]) -> dict[str, Show]:
-        """Return those of the ids that are in the catalogue. Raises LibraryError."""
+        """Return the ids that are in the catalogue. Raises LibraryError."""
         return await self._library.shows(ids, records=False)
 
     async def table(self) -> FieldIndex:
-        """Return the fields of all shows as the catalogue has them now. Raises LibraryError."""
+        """Return the current fields of all shows. Raises LibraryError."""
         return (await self._catalogue.current()).table
 
     async def collection(self) -> Collection:
@@ -230,7 +233,7 @@ class Retriever:
         return (await self._catalogue.current()).collection()
 
     async def franchise(self, show_id: str) -> Franchise | None:
-        """Return the franchise of a show; None where the catalogue has no such show. Raises LibraryError."""
+        """Return the franchise of a show; None if the catalogue does not have the show. Raises LibraryError."""
         catalogue = await self._catalogue.current()
         return catalogue.franchises.of(show_id) if catalogue.table.show(show_id) else None
 
@@ -252,7 +255,7 @@ class Retriever:
         *,
         priority: Priority,
     ) -> QuestionReading:
-        """Match titles and understand facts. Without filters of its own, a failure costs only this branch."""
+        """Match titles and understand facts. Without conditions in the question, a failure affects only this branch."""
         started_s = time.perf_counter()
         try:
             with span("alias"):
@@ -296,8 +299,8 @@ class Retriever:
         priority: Priority,
         given: Vectors | VectorHits | Locate | None,
     ) -> Neighbourhood:
-        """Embed at once, and look around as soon as it is known where one may look."""
-        # Reading may encode the question itself, to compare it with examples.
+        """Embed at once, and search as soon as the conditions of the search are known."""
+        # Reading may itself encode the question, to compare it with examples.
         await asyncio.wait({reading}, timeout=_A_MOMENT_S if self.embeds_over_a_network else None)
         if reading.done() and not reading.exception() and reading.result().complete:
             return Neighbourhood()
@@ -341,7 +344,7 @@ class Retriever:
         )
 
     async def _own_vector(self, read: QuestionReading, priority: Priority) -> tuple[Vectors | None, Usage]:
-        """Return what to look around in the place of the question: named shows, a mood, or the question in full."""
+        """Return what to search for instead of the question: named shows, a mood, or the full question."""
         if read.plan.intent in ("similar", "next"):
             spec = await self._indexer.spec()
             stored = await self._indexer.index.vectors(spec, list(read.plan.shows))
@@ -378,7 +381,7 @@ class Retriever:
         return replace(candidates, likeness=likeness)
 
     async def _nothing(self, question: str, read: QuestionReading, candidates: Candidates) -> tuple[bool, str]:
-        """Tell whether the catalogue has nothing on a question, and say which title it lacks where it is that."""
+        """Return whether the catalogue has no match, and a sentence about the missing title if there is one."""
         if read.fact is not None:
             return not read.fact.ids and read.fact.intent in _SETS, ""
         if read.beyond or read.missing:

@@ -1,7 +1,7 @@
 """Titles and words of a catalogue in a file: a new process reads them in a tenth of the time that deriving them takes.
 
-The file is used only where the same code derived it from the same texts, and is otherwise replaced. It is JSON: what a
-data directory contains, perhaps from another machine, must not run.
+The file is used only if the same code derived it from the same texts; otherwise it is replaced. It is JSON, because a
+data directory, perhaps from another machine, must not contain code that runs.
 """
 
 from __future__ import annotations
@@ -31,12 +31,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 DIRECTORY, NAME = "cache", "titles.json"
-_TEXTS = ("id", "title", "titles", "description", "tags", "year", "votes")  # what titles and words are derived from
+# The fields from which titles and words are derived.
+_TEXTS = ("id", "title", "titles", "description", "tags", "year", "votes")
 _DERIVING = (titles, title_names, title_spellings, word_coverage, cleaning, tokens)
 
 
 def texts_key(rows: Sequence[JsonMapping]) -> str:
-    """Return a hash of everything that titles and words are derived from: the rows' texts, in order, and the code."""
+    """Return a hash of the source of titles and words: the rows' texts, in order, and the code."""
     texts = [row[name] for row in rows for name in _TEXTS]
     return hashlib.sha256(f"{_code_key()}{json.dumps(texts)}".encode()).hexdigest()
 
@@ -48,7 +49,7 @@ class SnapshotFile:
         self._path = directory / NAME
 
     def load(self, key: str, shows: Sequence[Show]) -> tuple[AliasIndex, WordStatistics] | None:
-        """Return what was derived from these shows, or None: there is no such file, it is damaged, or of other texts.
+        """Return the titles and words of these shows; None if the file is missing, damaged, or made from other texts.
 
         `key` is the `texts_key` of the rows of the shows.
         """
@@ -65,9 +66,9 @@ class SnapshotFile:
             return None
 
     def save(self, key: str, aliases: AliasIndex, statistics: WordStatistics) -> None:
-        """Write the file, which takes the place of an earlier one at once; where that fails, the next process derives.
+        """Write the file, replacing an earlier one atomically; if that fails, the next process derives everything.
 
-        Takes some hundredths of a second for thousands of shows: call it in a thread.
+        Takes some hundredths of a second for thousands of shows, so call it in a thread.
         """
         stored = {"titles": aliases.stored(), "words": statistics.stored()}
         body = json.dumps(stored, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
@@ -88,7 +89,7 @@ def _head(key: str, body: bytes) -> bytes:
 
 @cache
 def _code_key() -> str:
-    """Return a hash of the code and of Python's table of characters: other code may derive something else."""
+    """Return a hash of the code and of Python's table of characters, since other code may derive other values."""
     code = hashlib.sha256(unicodedata.unidata_version.encode())
     for module in (*_DERIVING, None):
         code.update(Path(module.__file__ or "" if module else __file__).read_bytes())

@@ -39,7 +39,7 @@ _RELOAD_S = 2.0  # seconds between two readings of the catalogue while an import
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogueSnapshot:
-    """What memory holds of the shows, as of one revision."""
+    """The shows of one revision in memory."""
 
     revision: int
     aliases: AliasIndex
@@ -60,10 +60,11 @@ class CatalogueSnapshot:
         before: CatalogueSnapshot | None = None,
         file: SnapshotFile | None = None,
     ) -> CatalogueSnapshot:
-        """Make one from the rows of the shows' fields; deriving titles and words takes most of a second for thousands.
+        """Make a snapshot from the rows of the shows' fields.
 
-        Where the texts are those of `before`, titles and words are taken from there: a click on a card changes only
-        the owner's list. A first snapshot takes them from `file`, or writes it.
+        Deriving titles and words takes most of a second for thousands. If the texts equal those of `before`, they are
+        reused, because a click on a card changes only the owner's list. The first snapshot reads them from `file`, or
+        writes it.
         """
         shows = show_fields.shows_of(rows)
         texts = texts_key(rows)
@@ -83,7 +84,7 @@ class CatalogueSnapshot:
         *,
         shows_restricted: bool = False,
     ) -> CatalogueSnapshot:
-        """Make one of a large catalogue, whose names stay in the database; `sample` has descriptions."""
+        """Make a snapshot of a large catalogue, whose names stay in the database; `sample` has descriptions."""
         aliases, statistics = AliasIndex.over(names, catalogue.vocabulary), WordStatistics(sample)
         return cls._of(revision, catalogue.shows, aliases, statistics, "", shows_restricted=shows_restricted)
 
@@ -114,11 +115,11 @@ class CatalogueSnapshot:
         )
 
     async def run(self, work: Callable[[], T]) -> T:
-        """Run work that matches titles: in a thread where they are looked up in the database. Raises what it raises."""
+        """Run work that matches titles, in a thread if they are in the database. Raises what `work` raises."""
         return work() if self.aliases.in_memory else await asyncio.to_thread(work)
 
     def collection(self, likeness: Mapping[str, float] | None = None, *, japanese: bool = False) -> Collection:
-        """Return the shows with their franchises, as discovery works on them."""
+        """Return the shows with their franchises, for discovery."""
         return Collection(
             table=self.table,
             franchises=self.franchises,
@@ -138,7 +139,7 @@ def _derived(shows: Sequence[Show], texts: str, file: SnapshotFile | None) -> tu
 
 
 class Snapshots:
-    """Titles and fields of all shows, as of the latest revision."""
+    """Titles and fields of all shows at the latest revision."""
 
     def __init__(
         self,
@@ -149,7 +150,7 @@ class Snapshots:
         directory: Path | None = None,
         titles_in_memory: int = TITLES_IN_MEMORY,
     ) -> None:
-        """`at_work` tells whether an import changes the catalogue all the time.
+        """`at_work` returns whether an import is changing the catalogue.
 
         `directory` is where titles and words are stored for the next process. The titles of a catalogue with more shows
         than `titles_in_memory` are looked up in the database.
@@ -166,10 +167,10 @@ class Snapshots:
         self._loaded_s, self._load_took_s = 0.0, 0.0
 
     async def current(self) -> CatalogueSnapshot:
-        """Return titles and fields as the catalogue has them now. Raises LibraryError.
+        """Return the current titles and fields.
 
-        While an import changes them every moment they are those of some seconds ago: every question would otherwise
-        read the whole catalogue again, which takes most of a second at 1,500 shows.
+        While an import runs, they may be some seconds old: otherwise every question would read the whole catalogue
+        again, which takes most of a second at 1,500 shows. Raises LibraryError.
         """
         revision = await self._library.revision()
         held = self._held
@@ -215,7 +216,7 @@ class Snapshots:
         )
 
     def _reload_soon(self) -> None:
-        """Read the catalogue again in the background, unless that was just done: it may take a tenth of the time."""
+        """Read the catalogue again in the background, but not so often that it takes more than a tenth of the time."""
         rest_s = max(_RELOAD_S, 10 * self._load_took_s)
         going = self._reloading is not None and not self._reloading.done()
         if not going and time.perf_counter() > self._loaded_s + rest_s:
@@ -224,5 +225,5 @@ class Snapshots:
     async def _reload(self) -> None:
         try:
             await self._load()
-        except LibraryError as error:  # a question that needs it says so
+        except LibraryError as error:  # a question that needs the titles raises the error
             log.warning("titles could not be read again: %s", error)

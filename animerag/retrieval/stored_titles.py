@@ -1,7 +1,7 @@
-"""Titles and words of a large catalogue: names are looked up in the database, and shows are read a part at a time.
+"""Titles and words of a large catalogue: names are looked up in the database, and shows are read in parts.
 
-A question then finds the same shows as with all names in memory (`query.titles`), which take more than half of what a
-process holds of a catalogue.
+A question finds the same shows as with all names in memory (`query.titles`), which take more than half of a catalogue's
+memory.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
     from animerag.storage.title_names import StoredName, TitleNames
 
 _REMEMBERED = 20_000  # keys, most of which have no name
-_MARK = 1  # characters of a description that stay in memory: conditions ask only whether there is one
+_MARK = 1  # characters of a description that stay in memory, because conditions only test whether there is one
 
 
 class StoredNames:
-    """Names that are looked up in the database; what was looked up lately stays in memory."""
+    """Names that are looked up in the database; recent ones stay in memory."""
 
     in_memory = False
 
     def __init__(self, stored: TitleNames) -> None:
-        """Use the names that `stored` has, as of the latest refresh."""
+        """Use the names in `stored` as of the latest refresh."""
         self._stored = stored
         self._lately: OrderedDict[str, Sequence[Name]] = OrderedDict()
         self._turn = threading.Lock()
@@ -76,7 +76,7 @@ class StoredNames:
 
 
 class CatalogueReader:
-    """Reads a large catalogue some shows at a time: fields without descriptions, and what is learnt from those."""
+    """Reads a large catalogue in parts: fields without descriptions, and the vocabulary of the descriptions."""
 
     def __init__(self) -> None:
         """Read nothing yet."""

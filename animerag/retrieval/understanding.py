@@ -1,4 +1,4 @@
-"""What a question asks of the catalogue in memory, before anything is searched: its plan, and what fields answer."""
+"""Understands a question from the catalogue in memory, before any search: its plan, and the answer of fields."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ if TYPE_CHECKING:
     from animerag.query.titles import AliasMatch
     from animerag.retrieval.snapshots import CatalogueSnapshot
 
-_OPTIONS = 6  # more choices than this are no help
+_OPTIONS = 6  # more choices than this do not help
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuestionReading:
-    """What titles, fields and the conversation say about a question.
+    """The meaning of a question according to titles, fields and conversation.
 
-    `allowed` are the ids that a search is restricted to; None allows all. `lead` comes first whatever searches say,
-    `led_by` how each of it got there. `missing` is a sentence about what is not there or not recorded.
+    `allowed` are the ids to which a search is restricted; None allows all. The shows in `lead` come first in any case,
+    for the reasons in `led_by`. `missing` is a sentence about what is missing or not recorded.
     """
 
     plan: Plan = field(default_factory=Plan)
     matches: tuple[AliasMatch, ...] = ()
     fact: FactAnswer | None = None
-    needs_likeness: bool = False  # its answer weighs how near shows are to a text or a show
+    needs_likeness: bool = False  # the answer depends on the similarity of shows to a text or a show
     filters: Filters = Filters()
     conditions: tuple[Condition, ...] = ()
     preferences: tuple[Condition, ...] = ()
@@ -56,31 +56,31 @@ class QuestionReading:
     preferred: frozenset[str] = frozenset()
     lead: tuple[str, ...] = ()
     led_by: Mapping[str, str] = field(default_factory=dict)
-    votes: Mapping[str, int] = field(default_factory=dict)  # of every show
-    names: bool = True  # words of titles stand in the question
-    beyond: bool = False  # it asks for what no record holds
+    votes: Mapping[str, int] = field(default_factory=dict)  # votes of every show
+    names: bool = True  # the question contains words of titles
+    beyond: bool = False  # the question asks for an unrecorded topic
     ambiguities: tuple[Ambiguity, ...] = ()
     missing: str = ""
-    not_recorded: tuple[str, ...] = ()  # topics that no record holds
-    standalone: str = ""  # the question in full, where it leans on the conversation
-    undecided: tuple[str, ...] = ()  # what examples are still to be compared with, since no cue decides
+    not_recorded: tuple[str, ...] = ()  # topics that no field records
+    standalone: str = ""  # the complete question if it is a follow-up
+    undecided: tuple[str, ...] = ()  # questions without a cue that must be compared with examples
     seconds: float = 0.0
 
     @property
     def complete(self) -> bool:
-        """Tell whether no search could add anything."""
+        """Return whether no search could add anything."""
         return self.fact is not None or bool(self.missing)
 
     @property
     def own_vector(self) -> bool:
-        """Tell whether a search by meaning looks around something else than the question's own words."""
+        """Return whether the vector search uses something other than the question's own words."""
         if self.needs_likeness:
             return self.plan.intent != "recommend" or self.search_text is not None
         return bool(self.standalone)
 
     @property
     def search_text(self) -> str | None:
-        """Return what stands for the question in a search by meaning, where that is not the question itself."""
+        """Return the text for the vector search if it is not the question itself."""
         if self.plan.intent != "recommend" or not self.plan.moods:
             return None
         moods = lexicon()["moods"]
@@ -88,7 +88,7 @@ class QuestionReading:
 
     @property
     def one_show(self) -> bool:
-        """Tell whether it is about a single show by its exact name, and about nothing that others could add to."""
+        """Return whether the question is about a single show by its exact name, so that other shows add nothing."""
         named = [match for match in self.matches if match.named]
         return (
             self.plan.intent == "lookup"
@@ -111,10 +111,10 @@ def understand(
     history: Sequence[Turn] = (),
     likely: Mapping[str, Likely] | None = None,
 ) -> QuestionReading:
-    """Put together what titles, fields and the conversation say; pure, a few milliseconds.
+    """Combine titles, fields and conversation; pure, takes a few milliseconds.
 
-    `ignore` are conditions, as `Plan.conditions` names them, that somebody took away. `likely` is what examples say of
-    questions that no cue decides, by `undecided`.
+    `ignore` are conditions, as named by `Plan.conditions`, that the user removed. `likely` has the intents by example
+    of the questions in `undecided`.
     """
     table = catalogue.table
     typed, (question, corrected) = question, spelt(question, matches, catalogue)
@@ -167,7 +167,7 @@ def understand(
 def finished(
     reading: QuestionReading, question: str, catalogue: CatalogueSnapshot, likeness: Mapping[str, float]
 ) -> QuestionReading:
-    """Return the reading with the answer that had to wait for what a search measured."""
+    """Return the result with the answer that needed the similarities of a search."""
     collection = catalogue.collection(likeness, japanese=is_japanese(question))
     fact = _answered(reading.plan, collection, reading.filters)
     if fact is None:
@@ -180,7 +180,7 @@ def finished(
 def spelt(
     question: str, matches: Sequence[AliasMatch], catalogue: CatalogueSnapshot
 ) -> tuple[str, tuple[tuple[str, str], ...]]:
-    """Return the question with misspelt words as they are meant, and these words as typed and as read."""
+    """Return the corrected question, and the corrections."""
     aliases, english = catalogue.aliases, related_words()
     covered = {word for match in matches for word in folded(match.phrase).casefold().split()}
 
@@ -195,7 +195,7 @@ def spelt(
 
 
 def _answered(plan: Plan, collection: Collection, filters: Filters) -> FactAnswer | None:
-    """Return what the catalogue answers, with a remark on words that were read as others."""
+    """Return the catalogue's answer, with a remark on corrected words."""
     fact = answer(plan, collection, filters)
     if fact is None or not plan.respelt:
         return fact
@@ -204,7 +204,7 @@ def _answered(plan: Plan, collection: Collection, filters: Filters) -> FactAnswe
 
 
 def best_matches(reading: QuestionReading, question: str, ids: Sequence[str]) -> FactAnswer | None:
-    """Return what a search found for a list of which not every word is a condition; None for other plans."""
+    """Return the results of a search for a list in which not all words are conditions; None for other plans."""
     plan, japanese = reading.plan, is_japanese(question)
     if reading.fact is not None or plan.intent not in ("list", "count", "superlative") or reading.missing:
         return None
@@ -219,7 +219,7 @@ def best_matches(reading: QuestionReading, question: str, ids: Sequence[str]) ->
     remark = (
         "条件として数えられない言葉があるため、これは完全な一覧ではありません。"
         if japanese
-        else f"This is no complete list: {words} {'is' if len(beside) == 1 else 'are'} not recorded as such."
+        else f"This list may be incomplete: {words} {'is' if len(beside) == 1 else 'are'} not recorded as such."
     )
     return FactAnswer(
         kind="list",
@@ -235,7 +235,7 @@ def best_matches(reading: QuestionReading, question: str, ids: Sequence[str]) ->
 
 
 def _sources_of(plan: Plan, fact: FactAnswer) -> list[str]:
-    """Return the shows that stand behind an answer: those that the question starts from come first."""
+    """Return the shows of an answer; those that are named in the question come first."""
     before = plan.shows if fact.intent in ("similar", "next") else ()
     return list(dict.fromkeys((*before, *fact.ids, *plan.shows)))
 
@@ -255,7 +255,7 @@ def _lead(plan: Plan, fact: FactAnswer | None, named: Sequence[AliasMatch]) -> l
 
 
 def _allowed(plan: Plan, table: FieldIndex, filters: Filters) -> list[str] | None:
-    """Return the ids that a search is restricted to: conditions of the question hold, preferences do not restrict."""
+    """Return the ids to which a search is restricted, by conditions of the question but not by preferences."""
     binding = plan.condition if plan.intent != "field" else EVERYTHING
     if not filters and not parts_of(binding) and plan.within is None:
         return None
@@ -275,7 +275,7 @@ def _led_by(fact: FactAnswer | None) -> dict[str, str]:
 
 
 def _ambiguities(named: Sequence[AliasMatch], table: FieldIndex) -> tuple[Ambiguity, ...]:
-    """Offer the shows that one phrase names equally well."""
+    """Return the choices for phrases that name several shows equally well."""
     by_phrase: dict[str, list[NamedShow]] = {}
     for match in named:
         show = table.show(match.id)

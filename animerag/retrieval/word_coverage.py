@@ -1,6 +1,6 @@
-"""How much of a question a show's description accounts for, word by word, where related words count in part.
+"""Measures how many of a question's words a show's description contains; related words count in part.
 
-A word counts the more, the fewer shows have it or a word related to it.
+A word counts more the fewer shows have it or a related word.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ if TYPE_CHECKING:
     from animerag.models.json_types import JsonObject
     from animerag.models.shows import Show
 
-_SAMPLE = 1000  # shows; more of them cost time at every change of the catalogue and weigh words no better
+_SAMPLE = 1000  # shows; more of them take time at every change of the catalogue without better weights
 
 
 class WordStatistics:
-    """In how many shows of a catalogue each word occurs."""
+    """The number of shows in which each word occurs."""
 
     def __init__(self, shows: Sequence[Show]) -> None:
-        """Count the words of at most 1,000 shows, evenly spread over those given."""
+        """Count the words of at most 1,000 shows, evenly spread over the given ones."""
         sample = evenly_spread(shows)
         self._shows = len(sample)
         self._counts = Counter(word for show in sample for word in words_of(show))
 
     @classmethod
     def restored(cls, stored: JsonObject) -> Self:
-        """Return the statistics that `stored` returned as values of JSON. Raises LookupError, TypeError."""
+        """Return the statistics from the JSON values of `stored`. Raises LookupError, TypeError."""
         statistics = cls(())
         statistics._shows, statistics._counts = int(stored["shows"]), Counter(stored["counts"])
         return statistics
 
     def stored(self) -> JsonObject:
-        """Return the statistics as values of JSON."""
+        """Return the statistics as JSON values."""
         return {"shows": self._shows, "counts": self._counts}
 
     def weight(self, related: Mapping[str, float]) -> float:
@@ -55,7 +55,7 @@ def evenly_spread(shows: Sequence[Show]) -> Sequence[Show]:
 
 
 def coverage(question: str, shows: Iterable[Show], statistics: WordStatistics) -> dict[str, float]:
-    """Return by id the share of the question's words, by weight, that each show has in description or tags: 0 to 1."""
+    """Return by id the weighted share of the question's words in each show's description or tags, 0 to 1."""
     wanted = [related_words().of(word) for word in terms(question)]
     weights = [statistics.weight(related) for related in wanted]
     total = sum(weights)
@@ -65,12 +65,12 @@ def coverage(question: str, shows: Iterable[Show], statistics: WordStatistics) -
 
 
 def words_of(show: Show) -> frozenset[str]:
-    """Return the words of a show's description and tags that carry meaning, folded."""
+    """Return the meaningful words of a show's description and tags, folded."""
     return _words(show.description, show.tags)
 
 
 def _weighed(related: Mapping[str, float], weight: float, words: frozenset[str]) -> float:
-    """Return what one word of a question adds for a show that has these words: its nearest relative counts."""
+    """Return the value of one word of a question for a show with these words: that of the nearest related word."""
     return weight * max((near for word, near in related.items() if word in words), default=0.0)
 
 

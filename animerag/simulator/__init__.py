@@ -1,7 +1,7 @@
 """A simulated provider: the OpenAI protocol on loopback, in a separate process, with configurable speed and limits.
 
 This module is light to import; `simulator.server` has `create_app`, `listening` and `serve`, and needs aiohttp and
-NumPy. Way through: `process` starts `server`, which answers with `protocol` and `content`; `traffic` limits and counts.
+NumPy. `process` starts `server`, which answers with `protocol` and `content`; `traffic` limits and counts.
 """
 
 from animerag.simulator.process import SimulatorProcess

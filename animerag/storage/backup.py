@@ -1,7 +1,7 @@
 """Backups of a catalogue: one file with the library, its vectors, and the uploads that unfinished imports need.
 
-The library in it is a SQLite file, also where the catalogue is in PostgreSQL: it restores into either.
-Chroma's directory is not included: `doctor --repair` rebuilds it from the library at no cost.
+The library in it is a SQLite file, even if the catalogue is in PostgreSQL, and can be restored into either. Chroma's
+directory is not included: `doctor --repair` rebuilds it from the library at no cost.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ def _refusal(database: Path | str, damage: str) -> str:
     name = database if isinstance(database, Path) else "in PostgreSQL"
     return (
         f"The library {name} is damaged and was not backed up: {damage}. Run `animerag doctor --repair`;"
-        " where that does not help, restore an earlier backup."
+        " if that does not help, restore an earlier backup."
     )
 
 
@@ -154,7 +154,7 @@ def _put_in_place(directory: Path, names: list[str], database: Path | str, data_
 
 
 def _put_into_database(library: Path, url: str, data_dir: Path, *, replace: bool) -> None:
-    """Copy a library into PostgreSQL, after a backup of what is replaced there."""
+    """Copy a library into PostgreSQL, after a backup of the library that it replaces."""
     asyncio.run(transfer.require_unused(url, data_dir))
     if replace:
         write(url, data_dir, data_dir / f"before-{_now():%Y%m%d-%H%M%S-%f}.zip")

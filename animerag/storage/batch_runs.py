@@ -114,7 +114,7 @@ class BatchRun:
 
     @property
     def at_work(self) -> bool:
-        """Tell whether a job of any process is running it."""
+        """Return whether a job of any process is running it."""
         return self.job_state == "running"
 
 

@@ -75,7 +75,7 @@ class Database:
 
     @property
     def shared(self) -> bool:
-        """Tell whether processes on other machines can use the database."""
+        """Return whether processes on other machines can use the database."""
         return self._backend.shared
 
     async def integrity(self) -> Integrity:

@@ -42,7 +42,7 @@ class FullTextSearch(Protocol):
         """Return the best shows that contain any of the words."""
 
     def occurs(self, connection: Connection, phrase: str) -> bool:
-        """Tell whether any title or description contains these words in sequence."""
+        """Return whether any title or description contains these words in sequence."""
 
 
 class StatisticsSQL(Protocol):

@@ -36,8 +36,8 @@ class Space:
         if free >= _SHORT:
             return reason
         return (
-            f"The disk of {self._directory} is full, {_mb(free)} left: free some and start again; what was stored"
-            f" stays. ({reason})"
+            f"The disk of {self._directory} is full, {_mb(free)} left: free some and start again;"
+            f" everything stored so far is kept. ({reason})"
         )
 
     def _free(self) -> int:

@@ -54,7 +54,7 @@ class DatabaseEngine(Protocol):
         """Return the reason of one of `errors`, without a full stop."""
 
     def is_gone(self, error: Exception) -> bool:
-        """Tell whether the connection was lost, so that a read may be retried on another one."""
+        """Return whether the connection was lost, so that a read may be retried on another one."""
 
 
 def engine_for(place: Path | str) -> DatabaseEngine:

@@ -56,7 +56,7 @@ def search(
 
 
 def occurs(connection: Connection, phrase: str) -> bool:
-    """Tell whether any title or description contains these words in sequence."""
+    """Return whether any title or description contains these words in sequence."""
     words = " ".join(_WORD.findall(_CJK.sub(" ", phrase)))
     if not words:
         return bool(pairs(phrase))  # it has no words that could be searched for

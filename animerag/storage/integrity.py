@@ -37,7 +37,7 @@ def checksum_of(vector: bytes) -> int:
 
 
 def is_sound(vector: bytes, dimensions: int, checksum: int | None = None) -> bool:
-    """Tell whether bytes are `dimensions` finite float32 numbers, not all zero, and match a known checksum."""
+    """Return whether bytes are `dimensions` finite float32 numbers, not all zero, and match a known checksum."""
     if len(vector) != dimensions * _NUMBER_BYTES or (checksum is not None and checksum != checksum_of(vector)):
         return False
     numbers = np.frombuffer(vector, "<f4")

@@ -42,7 +42,7 @@ class JobRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobStatus:
-    """What the process of a running job tells others: its progress, its open question, and whether it is stopping."""
+    """The published state of a running job: its progress, its open question, and whether it is stopping."""
 
     progress: Progress
     question: str | None = None
@@ -116,7 +116,10 @@ class JobJournal:
             return (await connection.execute(update(jobs).where(those).values(**values))).rowcount
 
     async def update(self, statuses: Mapping[str, JobStatus]) -> None:
-        """Write how far running jobs are, by id; a question that was replaced loses its answer. Raises LibraryError."""
+        """Write the progress of running jobs, by id; a question that was replaced loses its answer.
+
+        Raises LibraryError.
+        """
         async with self._database.writing() as connection:
             for job_id, status in statuses.items():
                 row = update(jobs).where(jobs.c.id == job_id, jobs.c.state == RUNNING)

@@ -47,7 +47,7 @@ _WITHOUT_RECORDS = select(*(column for column in shows.c if column.name != "reco
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fingerprint:
-    """The hashes that tell whether a stored show is out of date, and whether it belongs to the sample."""
+    """The hashes that show whether a stored show is out of date, and whether it belongs to the sample."""
 
     content_hash: str
     text_hash: str
@@ -147,7 +147,7 @@ class Library(Database):
         )
 
     async def put_text_hashes(self, hashes: Mapping[str, str]) -> None:
-        """Store what the texts of shows, by id, hash to; those without a vector for it count as not indexed."""
+        """Store the text hashes of shows by id; shows without a vector for theirs count as not indexed."""
         if hashes:
             async with self.writing() as connection:
                 for show_id, text_hash in hashes.items():
@@ -181,7 +181,7 @@ class Library(Database):
         return await self.read(partial(words.search, question=question, k=k, names=names, ids=ids))
 
     async def mentions(self, phrase: str) -> bool:
-        """Tell whether any title or description contains these words in sequence."""
+        """Return whether any title or description contains these words in sequence."""
         return await self.read(partial(words.occurs, phrase=phrase))
 
     async def counts(self) -> Counts:
@@ -205,7 +205,7 @@ class Library(Database):
             return int(result.inserted_primary_key[0])  # type: ignore[index] # set after an insert of one row
 
     async def has_own_shows(self) -> bool:
-        """Tell whether the catalogue contains shows besides the sample."""
+        """Return whether the catalogue contains shows besides the sample."""
         counts = await self.counts()
         return counts.shows > counts.sample
 

@@ -22,10 +22,10 @@ class Locks(Protocol):
     imports: Lock
 
     def others(self) -> bool:
-        """Tell whether another process works on the library."""
+        """Return whether another process works on the library."""
 
     def is_free(self, lease: str) -> bool:
-        """Tell whether the process of a lease has ended."""
+        """Return whether the process of a lease has ended."""
 
     def clear_dead(self) -> bool:
         """Remove the leases of killed processes, and tell whether there were any."""

@@ -29,7 +29,7 @@ def to_columns(show: Show) -> dict[str, object]:
 
 
 def from_columns(row: JsonMapping) -> JsonObject:
-    """Return the fields of a show by name; JSON may be text or values, and None where nothing was stored."""
+    """Return the fields of a show by name; JSON may be text or values, or None if nothing was stored."""
     studios, weights, collection = (json.loads(row[name]) if isinstance(row[name], str) else row[name] for name in JSON)
     known = collection or {}
     return {

@@ -1,8 +1,8 @@
-"""What was spent and what is reserved, by account: the cost caps of days, runs and imports over all hosts.
+"""Records spent and reserved costs by account: the cost caps of days, runs and imports over all hosts.
 
-The expected cost of a call is reserved before the call, and replaced by its actual cost afterwards. What a process had
-reserved when it ended is given back, because its calls are made again: up to the cost of its calls in flight may have
-been charged in addition.
+The expected cost of a call is reserved before the call, and replaced by its actual cost afterwards. When a process
+ends, its reservations are given back, because its calls are repeated; the provider may have charged the interrupted
+calls as well.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class SpendingLedger:
             await _add(connection, account, spent_usd=cost_usd, reserved_usd=-returned_usd)
 
     async def return_dead(self) -> bool:
-        """Give back what ended processes had reserved; return whether there was anything. Raises LibraryError."""
+        """Give back the reservations of ended processes; return whether there were any. Raises LibraryError."""
         leases = [row.lease for row in await self._library.rows(select(reservations.c.lease).distinct())]
         others = [lease for lease in leases if lease not in ("", self._lease)]
         dead = [lease for lease in others if await asyncio.to_thread(self._is_free, lease)]

@@ -119,7 +119,7 @@ class TitleNames:
                     await connection.execute(delete(table).where(table.c.number.not_in(select(shows.c.number))))
 
     def find(self, keys: Iterable[str], *, most: int | None = None) -> dict[str, list[StoredName]]:
-        """Return the names of keys, the first `most` of each where given; it reads in the calling thread.
+        """Return the names of keys, at most the first `most` of each; it reads in the calling thread.
 
         The names of one show are in the order of its titles. Raises LibraryError.
         """

@@ -1,4 +1,4 @@
-"""The parts of an import or a sheet that workers take: which show or row is in which part, and how each part ended."""
+"""Stores the parts of an import or a sheet that workers process: the shows or rows of each part, and its outcome."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class WorkItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counted:
-    """How many items there are, and how many shows or rows they have in all."""
+    """The number of items, and the total of their shows or rows."""
 
     items: int = 0
     size: int = 0
@@ -157,7 +157,7 @@ class WorkItems:
             await connection.execute(waiting.values(state=ItemState.CANCELLED))
 
     async def is_cancelled(self, work: str, number: int) -> bool:
-        """Tell whether an item is cancelled. Raises LibraryError."""
+        """Return whether an item is cancelled. Raises LibraryError."""
         state = await self._database.scalar(select(_ITEM.state).where(_is(work, number)))
         return bool(state == ItemState.CANCELLED)
 

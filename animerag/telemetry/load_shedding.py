@@ -31,7 +31,7 @@ class PageActivity:
 
     @property
     def recent(self) -> bool:
-        """Tell whether a page is open: it sends a request every second while work is running."""
+        """Return whether a page is open: it sends a request every second while work is running."""
         return self._clock() - self._last_s < _GONE_S
 
 

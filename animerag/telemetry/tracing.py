@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """One piece of work, in seconds of `time.perf_counter`. `lane` groups the spans of one item."""
+    """Start and end of a piece of work, in seconds of `time.perf_counter`. `lane` groups the spans of one item."""
 
     name: str
     start_s: float

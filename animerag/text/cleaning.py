@@ -29,7 +29,7 @@ _NOTE = re.compile(
     r"\b(?:early|prior|advance|ahead|before|theaters?|theatres?|cinemas?|blu-?rays?|dvds?|volumes?|events?|channels?)\b",
     re.IGNORECASE,
 )
-# What points back to a sentence before: a quote that begins so cannot be understood.
+# Words that refer to an earlier sentence: a quote that starts with one cannot be understood.
 _LEANING = re.compile(
     r"[\"'“‘(]*(?:(?:he|she|they|it|this|these|those|that|his|her|hers|their|its|him|them|but|and|however|meanwhile"
     r"|instead|then|thus|therefore|so|yet|also|moreover|furthermore|afterwards?|consequently|nevertheless|unfortunately"
@@ -47,7 +47,7 @@ _NOT_WORD = re.compile(r"[^\w]+")
 def clean(text: str) -> str:
     """Drop markup, AniDB link addresses, credits and notes; keep every sentence of the synopsis as written.
 
-    What comes back is text and still no HTML: it may hold `<` and `&` that somebody wrote as such.
+    The result is text, not HTML: it may contain `<` and `&` from the original.
     """
     text = _INLINE_TAG.sub("", _SCRIPT.sub(" ", _unescaped(text)))
     text = _ANIDB_LINK.sub(r"\1", text)
@@ -67,7 +67,7 @@ def _unescaped(text: str) -> str:
 
 
 def sentences(text: str) -> list[str]:
-    """Split cleaned text; each sentence is a verbatim piece of it."""
+    """Split cleaned text into sentences, each verbatim."""
     found = []
     start = 0
     for mark in _SENTENCE_END.finditer(text):
@@ -79,9 +79,9 @@ def sentences(text: str) -> list[str]:
 
 
 def plot(text: str) -> list[str]:
-    """Return the sentences of cleaned text in a row, less the notes at either end; all of them where nothing is left.
+    """Return the sentences of cleaned text without notes at either end; all of them if nothing else is left.
 
-    Notes say where the text comes from, when or how a show was first seen, or greet: none of it is plot.
+    Notes name the source of the text or the first showing, or greet the reader: none of that is plot.
     """
     found = sentences(text)
     telling = [place for place, sentence in enumerate(found) if not _NOTE.match(sentence)]
@@ -97,12 +97,12 @@ def story(text: str) -> str:
 
 
 def stands_by_itself(sentence: str) -> bool:
-    """Tell whether a sentence can be understood without the one before it."""
+    """Return whether a sentence can be understood without the one before it."""
     return not _LEANING.match(sentence) and not _LEANING_CASE.match(sentence)
 
 
 def is_japanese(text: str) -> bool:
-    """Tell whether a question is to be answered in Japanese."""
+    """Return whether a question should be answered in Japanese."""
     return bool(_KANA.search(text))
 
 

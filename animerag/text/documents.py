@@ -1,4 +1,4 @@
-"""The text of a show that is embedded, and the hashes that tell whether it has to be stored or embedded again."""
+"""The text of a show that is embedded, and the hashes that show whether it must be stored or embedded again."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from animerag.text.cleaning import clean, story
 # Part of every collection's name: a change here means new vectors, so it is never edited in place.
 # Titles stay out of the text: they pull plot questions towards shows that merely sound alike (docs/quality.md).
 RECIPE = "description-tags-1"
-# Which sentences of a description are left out of the text; a change makes stored texts be compared once more.
+# Version of the rules for sentences that are left out of the text; after a change, stored texts are compared again.
 TEXT_RULES = "2"
-EMBEDDED_CHARACTERS = 6000  # beyond any honest synopsis; keeps one huge record from filling a request
+EMBEDDED_CHARACTERS = 6000  # longer than any real synopsis, so that one huge record cannot fill a request
 _NOT_STORED = ("record", "overlay", "origin")  # the record is hashed by itself; the others end with the reading
 _STORED = tuple(each.name for each in fields(Show) if each.name not in _NOT_STORED)
-# Fields that came later count only where they are known, so that what is stored already keeps its hash.
+# Newer fields count only if they are known, so that the hashes of stored shows do not change.
 _LATER = (
     *("owned_episodes", "missing_episodes", "audio_languages", "subtitle_languages", "resolution", "file_size"),
     "spoiler_tags",
@@ -28,7 +28,7 @@ _LATER = (
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A show with the text that is embedded for it and both hashes, worked out once."""
+    """A show with the text that is embedded for it and both hashes, computed once."""
 
     show: Show
     description: str  # cleaned
@@ -45,12 +45,12 @@ class Document:
 
     @property
     def hashes(self) -> tuple[str, str]:
-        """Return (content hash, text hash), which tell whether a stored show is out of date."""
+        """Return (content hash, text hash), which show whether a stored show is out of date."""
         return self.content_hash, self.text_hash
 
 
 def _text(show: Show, body: str) -> str:
-    """Return what the vector of a show stands for; titles only where there is nothing else."""
+    """Return the text that a show's vector represents; titles only if there is nothing else."""
     parts = [body[:EMBEDDED_CHARACTERS]] if body else [", ".join(show.titles or (show.title,))]
     if show.tags:
         parts.append("Tags: " + ", ".join(show.tags))
@@ -58,14 +58,14 @@ def _text(show: Show, body: str) -> str:
 
 
 def text_hash(text: str) -> str:
-    """Hash an embedding text together with the recipe it was made by."""
+    """Hash an embedded text together with its recipe."""
     return _digest("text", RECIPE, unicodedata.normalize("NFC", text))
 
 
 def content_hash(show: Show) -> str:
-    """Hash every field that is stored of a show, and its record independent of key order.
+    """Hash every stored field of a show, and its record independent of key order.
 
-    The fields count beside the record: a merge, a corrected column mapping or a better reader changes them alone.
+    The fields are included because a merge, a corrected column mapping or a better reader changes only them.
     """
     values = {name: getattr(show, name) for name in _STORED}
     values = {name: value for name, value in values.items() if name not in _LATER or value not in (None, ())}
@@ -82,7 +82,7 @@ def _plain(value: object) -> object:
 
 
 def _digest(domain: str, *fields: str) -> str:
-    """Length prefixes keep ("ab", "c") apart from ("a", "bc")."""
+    """Add a part with its length, which distinguishes ("ab", "c") from ("a", "bc")."""
     digest = hashlib.sha256()
     for value in (domain, *fields):
         data = value.encode("utf-8", "surrogatepass")

@@ -1,22 +1,22 @@
-"""Stretches of time in words, and how long work is expected to take."""
+"""Formats durations in words, and the time that work is expected to take."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 _MINUTE_S = 60
-_UNDER_A_MINUTE = 100  # seconds that are still said as seconds
+_UNDER_A_MINUTE = 100  # durations below this are given in seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimeEstimate:
-    """Seconds that work will take: between two ends, which are equal where its speed was measured before."""
+    """The seconds that work will take, as a range whose ends are equal if its speed has been measured."""
 
     least_s: float
     most_s: float
 
     def words(self) -> str:
-        """Return it as precisely as it is known: "about 12 s" where it was measured, else "15 to 50 s"."""
+        """Return the range in words: "about 12 s" if the speed was measured, otherwise "15 to 50 s"."""
         if self.most_s < 1:
             return "less than a second"
         if self.least_s == self.most_s:
@@ -30,7 +30,7 @@ class TimeEstimate:
 
 
 def duration(seconds: float) -> str:
-    """Return a stretch of time as precisely as people plan with it."""
+    """Return a duration in words, as precisely as people plan."""
     if seconds < 10:
         return f"{seconds:.1f} s"
     if seconds < _UNDER_A_MINUTE:
@@ -40,5 +40,5 @@ def duration(seconds: float) -> str:
 
 
 def _rough(seconds: float) -> str:
-    """Return one end of a range: whole seconds, and at least one, since a tenth would pretend to be known."""
+    """Return one end of a range in whole seconds, at least one, because an estimate is not more precise."""
     return f"{max(1, round(seconds))} s" if seconds < _UNDER_A_MINUTE else duration(seconds)

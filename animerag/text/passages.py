@@ -1,4 +1,4 @@
-"""The passages of a show, two sentences each, that a question about one scene is compared with."""
+"""Cuts a show's plot into passages of two sentences, which are compared with questions about a scene."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from animerag.models.shows import Show
 
 _SENTENCES = 2
-_PASSAGES = 12  # a show; the first ones tell the premise
+_PASSAGES = 12  # per show; the first ones contain the premise
 
 
 def passages_of(show: Show) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import unicodedata
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _CJK = re.compile(r"[぀-ヿ㐀-䶿一-鿿豈-﫿ｦ-ﾟ]+")
-# Particles and question words carry no subject; dropping them also keeps 30,000-show searches fast.
+# Particles and question words say nothing about the subject; without them, searches of 30,000 shows are fast.
 _STOP_PAIRS = frozenset(("です", "ます", "って", "なん", "すか", "どん", "んな", "教え", "えて"))
 _STOP_WORDS = (
     "a about after all also am an and anime another any are as at be because been before being between both but by can "
@@ -23,14 +23,14 @@ STOP_WORDS = frozenset(_STOP_WORDS.split())
 
 
 def terms(question: str) -> list[str]:
-    """Return the words of a question that may tell shows apart, folded, in order, each once."""
+    """Return the words of a question that may distinguish shows, folded, in order, without repeats."""
     folded = unicodedata.normalize("NFKC", question).casefold()
     found = [word.replace("’", "'") for word in _WORD.findall(_CJK.sub(" ", folded))]
     return list(dict.fromkeys(word.removesuffix("'s") for word in found if word not in STOP_WORDS))
 
 
 def pairs(value: str) -> list[str]:
-    """Return the character pairs of every Chinese or Japanese run; a single character stands alone."""
+    """Return the character pairs of every Chinese or Japanese run; a single character is its own term."""
     found = []
     for run in _CJK.findall(unicodedata.normalize("NFKC", value)):
         found += [run[i : i + 2] for i in range(len(run) - 1)] or [run]

@@ -1,1 +1,1 @@
-"""What pages are made of: the session's state and the pieces they draw. The only package that knows Streamlit."""
+"""The session's state and the widgets of the pages. Only this package, `app.py` and `pages/` use Streamlit."""

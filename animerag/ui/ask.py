@@ -1,4 +1,4 @@
-"""What Ask draws: questions and answers, with notes and the conversations before. Sources: ask_sources.py."""
+"""Draws Ask: questions and answers, with notes and earlier conversations. The sources are in ask_sources.py."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _INTENTS = {
     "stats": "a statistic",
     "my_list": "a question about your list",
 }
-_STARTERS = 4  # more would be too much to choose from at once
+_STARTERS = 4  # more would be too many to choose from at once
 _HISTORY = 8  # conversations in the sidebar
 _TITLE = 48  # characters of a conversation's title there
 _CARDS_PX = 150  # as high as a row of cards
@@ -67,13 +67,13 @@ def filters(place: DeltaGenerator, *, disabled: bool) -> Filters:
         st.toggle(
             "Search only, no answer",
             key="ask_retrieval_only",
-            help="Lists the shows that match. No model is asked.",
+            help="Lists the shows that match, without asking a model.",
         )
     return Filters(year_from=year_from, year_to=year_to, episodes_to=episodes_to, tags=tuple(tags))
 
 
 def history(exchanges: Sequence[Exchange]) -> None:
-    """Draw the latest conversations to open again, a button for a new one, and this one's files."""
+    """Draw the latest conversations to open again, a button for a new one, and downloads of this one."""
     if exchanges:
         icon = ":material/add_comment:"
         st.button("New chat", icon=icon, key="ask_new", width="stretch", on_click=conversation.open_one, args=(None,))
@@ -125,8 +125,8 @@ def _export(exchanges: Sequence[Exchange]) -> None:
 def exchange(item: Exchange) -> tuple[Exchange, bool] | None:
     """Draw the newest question with its answer and sources.
 
-    Returns what to ask in its place when a condition was removed or a retry asked for, and whether a cached answer will
-    do; else None.
+    Returns the question to ask in its place after a condition was removed or a retry was requested, and whether a
+    cached answer will do; otherwise None.
     """
     _question(item)
     again: tuple[Exchange, bool] | None = None
@@ -183,7 +183,7 @@ def _assistant() -> DeltaGenerator:
 
 
 def _all_in_catalogue(item: Exchange) -> None:
-    """Draw a link to the whole list of which the answer shows the first."""
+    """Draw a link to the complete list, of which the answer shows only the first shows."""
     fact = item.retrieval.fact if item.retrieval else None
     if fact is None or not fact.complete or not fact.conditions or len(fact.ids) <= field_answers.MOST_LISTED:
         return
@@ -197,7 +197,7 @@ def _all_in_catalogue(item: Exchange) -> None:
 
 
 def _foot(item: Exchange) -> bool:
-    """Draw who wrote the answer, how long it took, and what can be done with it; return whether to retry it."""
+    """Draw the answer's author, its time and its buttons; return whether to retry it."""
     answer = item.answer
     if answer is not None:
         st.caption(written_by(answer))
@@ -211,7 +211,7 @@ def _foot(item: Exchange) -> bool:
 
 
 def total(exchanges: Sequence[Exchange]) -> None:
-    """Draw what a conversation has used, where a model on the network answered."""
+    """Draw the tokens and cost of a conversation in which a model on the network answered."""
     answers = [one.answer for one in exchanges if one.answer is not None and one.answer.provider != "local"]
     if len(answers) > 1:
         usage = sum((answer.usage for answer in answers[1:]), answers[0].usage)
@@ -219,7 +219,7 @@ def total(exchanges: Sequence[Exchange]) -> None:
 
 
 def _understood_as(item: Exchange) -> Exchange | None:
-    """Draw the conditions that were read from a question and shows that share its name; return what to ask instead."""
+    """Draw the conditions in a question and the shows that share a name in it; return the question to ask instead."""
     found = item.retrieval
     if found is None:
         return None
@@ -280,7 +280,7 @@ def _sent(item: Exchange) -> int:
 
 
 def _notes(item: Exchange) -> None:
-    """Draw what the reader has to know of an answer before relying on it."""
+    """Draw what the reader has to know before relying on an answer."""
     answer = item.answer
     if answer is None:
         if item.error is None:

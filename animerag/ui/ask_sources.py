@@ -1,4 +1,4 @@
-"""What Ask draws of an answer's sources: a card each, and the list of an answer as cards."""
+"""Draws the sources of an answer as cards, and the shows of a list in an answer."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _LISTED = re.compile(r"- \*\*.+?\*\*(?: · )?(?P<about>.*?) ?\[(?P<number>\d{1,3})\]")
 _CARD_PX = 230
-_STRONG = 3  # places from the top of a search's results
+_STRONG = 3  # ranks that count as a strong match
 _BRANCHES = {"alias": "title", "words": "words", "vector": "plot"}
 _RANKED = re.compile(r"^\d+\. ", re.MULTILINE)
 _MOST_BESIDE_RANKING = 4  # cards; more would repeat a long list
@@ -60,9 +60,9 @@ def open_cited() -> None:
 
 
 def list_as_cards(text: str, sources: int) -> tuple[str, dict[int, str], str]:
-    """Return what an answer says before its list, what the list says of each source by its number, and what follows.
+    """Split an answer into the text before its list, the list's lines by source number, and the text after it.
 
-    The first is the whole text, and the others are empty, unless every line of the list cites one of the sources.
+    Unless every line of the list cites one of the sources, the first part is the whole text and the others are empty.
     """
     lines = text.splitlines()
     listed = [line for line in lines if line.startswith("- ")]
@@ -109,7 +109,7 @@ def used_and_others(
 
 
 def _as_shows(sources: Sequence[tuple[int, Source]], about: Mapping[int, str]) -> None:
-    """Draw the shows of a list as they are now, each with what the list says of it."""
+    """Draw the shows of a list with their current data, each with its line of the list."""
     ids = [source.show.id for _, source in sources]
     now = session.runtime().call(session.services().library.shows(ids, records=False))
     shown = [(number, now.get(source.show.id, source.show)) for number, source in sources]
@@ -136,7 +136,7 @@ def _card(item: Exchange, number: int, source: Source, *, buttons: bool) -> None
 
 
 def _reason(about: str) -> str:
-    """Return what a line of a list says besides its facts: "Robot (1985, OVA): short" as "Robot · short"."""
+    """Return a line of a list without its facts: "Robot (1985, OVA): short" as "Robot · short"."""
     name, _, rest = about.partition("(")
     return " · ".join(filter(None, [name.strip(), rest.partition(")")[2].strip(" :")]))
 

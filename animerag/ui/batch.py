@@ -1,4 +1,4 @@
-"""What Batch draws before a run: the sheet as it was understood, what it would take, and Start."""
+"""Draws Batch before a run: the sheet as it was read, the estimate, and Start."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 MAX_MB = 50
 MAX_LEVEL = 64
-DEMO_ROWS = 20  # questions of a sheet, where strangers share a machine
+DEMO_ROWS = 20  # questions of a sheet in a demo, where strangers share a machine
 _USUAL_LEVEL = 3
 _PREVIEWED = 5
 _DETECT = "detect"
@@ -33,7 +33,7 @@ _NUMBER_PX, _LEVEL_PX = 150, 480
 
 
 def choose() -> None:
-    """Take a file or pasted lines, show what was understood, and start. Raises InvalidInputError."""
+    """Accept a file or pasted lines, show how they were read, and start the run. Raises InvalidInputError."""
     file_tab, text_tab = st.tabs(["File", "Paste"])
     file = file_tab.file_uploader(
         "CSV, TSV, Excel or JSON Lines with a column of questions, or text with one question per line",
@@ -86,7 +86,7 @@ def _prepare(data: bytes, name: str) -> None:
 
 
 def _chosen_reading(digest: str) -> SheetOptions:
-    """Return what was chosen for this file in the selects below, which are drawn once it is read."""
+    """Return the choices for this file from the selects below, which are drawn after it is read."""
     state = st.session_state
 
     def chosen(name: str) -> str | None:
@@ -184,7 +184,7 @@ def _options() -> tuple[RunOptions, LevelChoice]:
 
 
 def level_choice() -> LevelChoice:
-    """Draw how many questions may be in flight, `auto` or a number, before a run and during it."""
+    """Draw the limit of questions in flight, `auto` or a number, before and during a run."""
     services = session.services()
     is_auto = services.settings.query_concurrency == "auto"
     with st.container(horizontal=True, vertical_alignment="center", width=_LEVEL_PX):
@@ -197,7 +197,7 @@ def level_choice() -> LevelChoice:
 
 
 def _takes(sheet: Sheet, options: RunOptions, level: LevelChoice) -> str:
-    """Say what a run will take: `7 different questions to ask, about 61k tokens, $0.02, 15 to 50 s`."""
+    """Describe the cost of a run: `7 different questions to ask, about 61k tokens, $0.02, 15 to 50 s`."""
     batch = session.services().batch
     options = replace(options, max_cost_usd=None)
     estimate = session.runtime().call(batch.estimate(sheet.rows, options, concurrency=level))
@@ -209,7 +209,7 @@ def _takes(sheet: Sheet, options: RunOptions, level: LevelChoice) -> str:
 
 
 def tokens_and_cost(usage: Usage) -> str:
-    """Say what was used, fit for a caption: `61k tokens, $0.02`, and whether the provider counted all of it."""
+    """Describe usage for a caption: `61k tokens, $0.02`, and whether part of it is estimated."""
     number = usage.input_tokens + usage.output_tokens + usage.embedding_tokens
     tokens = f"{number / 1000:,.0f}k tokens" if number >= 10_000 else f"{number:,} tokens"
     if usage.cost_usd == 0:

@@ -1,4 +1,4 @@
-"""What Batch draws of earlier runs: a list; a tick opens one."""
+"""Draws the list of earlier runs in Batch; a tick opens one."""
 
 from __future__ import annotations
 

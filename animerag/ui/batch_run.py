@@ -1,4 +1,4 @@
-"""What Batch draws of one run: its progress or result, answers, timing and quality, and its files."""
+"""Draws one run in Batch: progress or result, answers, timing, quality, and downloads."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from animerag.models.stored_answers import StoredAnswer
     from animerag.storage.batch_runs import BatchRun, RunRow
 
-_MARKS = re.compile(r"\*\*|^> ", re.MULTILINE)  # of Markdown: a table shows text as it is
+_MARKS = re.compile(r"\*\*|^> ", re.MULTILINE)  # characters that are special in Markdown; a table shows text as it is
 _PAGE_ROWS = 50  # a table of thousands would be sent to the browser again at every poll
 _FILES = {".csv": "text/csv", ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}
 _FILES[".jsonl"] = "application/jsonl"
@@ -81,7 +81,7 @@ def _status(job: Job) -> str:
 
 def _at_work(run_id: str, *, here: bool) -> None:
     run = session.runtime().call(session.services().batch.runs.get(run_id))
-    if here:  # the level belongs to the process that asks
+    if here:  # the level belongs to the process that runs the job
         level = level_choice()
         if st.session_state.setdefault("batch_level_set", level) != level:
             st.session_state["batch_level_set"] = level
@@ -191,7 +191,7 @@ def _answers(run: BatchRun) -> None:
         placeholder="",
         key=f"batch_table_{run.id}_{shown}_{page}",
         on_select="rerun",
-        selection_mode="single-cell",  # a row would have to be ticked: by arrow keys none is
+        selection_mode="single-cell",  # selecting rows would need a tick, which arrow keys do not set
         column_config={
             "Row": st.column_config.NumberColumn(width=60),
             "Question": st.column_config.TextColumn(width="medium"),

@@ -1,4 +1,4 @@
-"""The sheet and the run that Batch shows."""
+"""Opens the sheet and the run that Batch shows."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def sheet(path: Path, name: str, options: SheetOptions) -> Sheet:
 
 
 def start(read: Sheet, options: RunOptions, *, sha256: str, concurrency: LevelChoice) -> None:
-    """Journal a sheet, start to answer it, and show it from now on. Raises InvalidInputError, LibraryError."""
+    """Journal a sheet, start answering it, and show its run from now on. Raises InvalidInputError, LibraryError."""
 
     async def begin() -> str:
         batch = session.services().batch
@@ -68,5 +68,5 @@ def shown() -> BatchRun | None:
 
 
 def title(run: BatchRun) -> str:
-    """Name a run in a line that tells it from another one of the same sheet."""
+    """Name a run in a line that distinguishes it from others of the same sheet."""
     return f"{session.local_time(run.created_at, precise=True)} · {run.name}"

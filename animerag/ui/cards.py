@@ -1,4 +1,4 @@
-"""A show as a card, the same on every page: cover or tile, title, facts, one reason, and your list by one click."""
+"""Draws a show as a card, the same on every page: cover or tile, title, facts, a reason, buttons for your list."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from animerag.models.shows import Show
 
-_WIDTH_PX = 168  # of a card at least: two beside each other on a phone
+_WIDTH_PX = 168  # minimum width of a card, so that two fit beside each other on a phone
 _TILES = 6  # colours in style.css
 _INITIALS, _NATIVE = 3, 14  # letters on a tile
 _WORD = re.compile(r"[^\W_]+")
@@ -31,14 +31,14 @@ SCORES = tuple(range(10, 0, -1))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """A show, and in a few words why it is here."""
+    """A show, and the reason why it is on the page, in a few words."""
 
     show: Show
     reason: str = ""
 
 
 def grid(cards: Sequence[Card], *, key: str) -> None:
-    """Draw cards beside each other, as many as fit. `key` names the grid among those of its page."""
+    """Draw cards beside each other, as many as fit. `key` is the grid's name, unique on its page."""
     covers = session.runtime().call(session.services().covers.of([card.show.id for card in cards]))
     with st.grid("auto", min_column_width=_WIDTH_PX, gap="small"):
         for card in cards:
@@ -87,7 +87,7 @@ def _words(card: Card) -> None:
 
 
 def _actions(show: Show, key: str) -> None:
-    """Draw what one click changes in your list."""
+    """Draw the buttons that change your list with one click."""
     if session.is_demo():
         return
     mine = session.services().my_list
@@ -122,7 +122,7 @@ def _score(show_id: str, key: str, title: str) -> None:
 
 
 def _store(change: Callable[[str], Coroutine[Any, Any, Show]], show_id: str, message: str) -> None:
-    """Change the list, and say so; a callback runs before the page is drawn, so what went wrong is a message too."""
+    """Change the list and confirm it. A callback runs before the page is drawn, so an error becomes a message, too."""
     try:
         session.runtime().call(change(show_id), _STORE_S)
     except AnimeRAGError as error:

@@ -1,4 +1,4 @@
-"""What Catalogue draws: the list of shows. Its filters: catalogue_filters.py, one show: show.py."""
+"""Draws the list of shows in Catalogue. The filters are in catalogue_filters.py, the page of one show in show.py."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def show_table(asked: BrowseRequest) -> None:
         _download(page)
 
 
-@st.fragment  # a selection draws the table alone, and one that comes late does not bring the page back
+@st.fragment  # a selection redraws only the table, so a late one does not bring the page back
 def _table(shows: Sequence[Show]) -> None:
     if show.shown() is not None:
         st.rerun()
@@ -85,7 +85,7 @@ def _table(shows: Sequence[Show]) -> None:
         key=key,
         alt="Shows",
         on_select=open_selected,
-        selection_mode="single-cell",  # a row would have to be ticked: by arrow keys none is
+        selection_mode="single-cell",  # selecting rows would need a tick, which arrow keys do not set
         hide_index=True,
         placeholder="",
         width="stretch",

@@ -1,4 +1,4 @@
-"""What Catalogue draws of its list as cards, for those who choose by covers; the table is in catalogue.py."""
+"""Draws Catalogue's list as cards, for people who choose by cover. The table is in catalogue.py."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 _PAGE = 24  # cards: each has three controls, so a page of the table's length would be slow
 _PAGE_KEY = "cards_page"
-_TABLE, _CARDS = "Table", "Cards"  # these words are in the address: with `format_func` its results would be
+# The address contains these words; with `format_func` it would contain that function's results.
+_TABLE, _CARDS = ("Table", "Cards")
 
 
 def chosen() -> bool:

@@ -1,4 +1,4 @@
-"""What narrows Catalogue's list: search, order, filters and presets, all in the page's address."""
+"""Draws the search, order, filters and presets of Catalogue, which are all in the page's address."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _ORDERS: dict[Order, str] = {
 }
 _SEASONS: tuple[Season, ...] = ("winter", "spring", "summer", "fall")
 _FIRST_DAY, _LAST_DAY = date(1900, 1, 1), date(2200, 12, 31)
-# Filters of one click, as conditions.
+# The filters of the pills, as conditions.
 PRESETS = {
     "Not watched": "my_status=none or my_status=plan_to_watch",
     "Watching": "my_status=watching",
@@ -45,7 +45,7 @@ PRESETS = {
     "Rated 8 or more": "rating>=8",
     "Before 2000": "year<=1999",
 }
-# The key of each control is its name in the address; what it is without one.
+# The key of each control is its name in the address; the value is its default.
 _NARROWING: dict[str, Any] = {
     "q": "", "preset": [], "from": None, "to": None, "min_episodes": None, "max_episodes": None, "min_rating": None,
     "adult": None, "aired_from": None, "aired_to": None, "type": [], "season": [], "tag": [], "status": [],
@@ -62,24 +62,24 @@ _SEVERAL: Any = {**_IN_ADDRESS, "filter_mode": "contains", "select_all": False}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrowseRequest:
-    """What the controls ask for."""
+    """The search, order and filters that are chosen in the controls."""
 
     search: str
     filters: Filters
     order: Order
     descending: bool
     file: str | None
-    condition: Condition = EVERYTHING  # of a link and of presets
+    condition: Condition = EVERYTHING  # from a link and from presets
     presets: tuple[str, ...] = ()
 
     @property
     def narrowed(self) -> list[str]:
-        """Return what narrows the list, in words."""
+        """Return the search and filters in words."""
         conditions = [condition.label for condition in self.filters.conditions()]
         return [*self.presets, *conditions, *([self.file] if self.file else [])]
 
     async def page(self, number: int = 0) -> Page:
-        """Return a page of what is asked for."""
+        """Return a page of the list."""
         return await session.services().browsing.page(
             self.search,
             self.filters,
@@ -92,7 +92,7 @@ class BrowseRequest:
 
 
 def controls(saved: Callable[[], None]) -> BrowseRequest:
-    """Draw search, order, filters and presets, and return what they ask for; all of it is in the page's address.
+    """Draw search, order, filters and presets, and return the choice, which is also in the page's address.
 
     `saved` draws the saved filters.
     """
@@ -133,20 +133,20 @@ def _narrowing(saved: Callable[[], None]) -> tuple[Filters, str | None]:
 
 
 def _in_use(key: str) -> bool:
-    """Tell whether a control narrows the list, now or by the page's address."""
+    """Return whether a control narrows the list, now or by the page's address."""
     return key in st.query_params or st.session_state.get(key) not in (_NARROWING[key], None)
 
 
 def _begin_with_link() -> None:
-    """Forget earlier filters when a link brings its own: it would list less than it promises."""
+    """Forget earlier filters when a link brings its own; otherwise the list would be shorter than the link says."""
     where = st.query_params.get("where")
-    saved = st.query_params.pop(SAVED, None) is not None  # gone at once: the same link counts again later
+    saved = st.query_params.pop(SAVED, None) is not None  # removed at once, so that the same link works again later
     if saved or (where and where != st.session_state.get(_LINK)):
         for name, value in _DEFAULTS.items():
             if name not in st.query_params:
                 st.session_state[name] = value
             elif saved:
-                st.session_state.pop(name, None)  # its control begins with the address
+                st.session_state.pop(name, None)  # its control starts with the value of the address
     if saved and "view" in st.query_params:
         st.session_state.pop("view", None)
     st.session_state[_LINK] = where
@@ -161,7 +161,7 @@ def clear() -> None:
 
 
 def _presets() -> list[str]:
-    """Draw the usual filters as pills, and a button that removes all filters once there are some."""
+    """Draw the usual filters as pills, and a button that removes all filters if there are any."""
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         chosen: list[str] = st.pills(
             "Usual filters",
@@ -204,7 +204,7 @@ def _linked_condition() -> Condition:
 
 def _conditions() -> tuple[Filters, str | None]:
     vocabulary = session.cached_by_revision("vocabulary", session.services().browsing.vocabulary)
-    left, right = st.columns(2)  # a pair of columns a row: on a phone each "from" stays above its "to"
+    left, right = st.columns(2)  # two columns per row, so that on a phone each "from" is above its "to"
     year_from = left.number_input("From year", 1900, 2200, value=None, key="from", **_IN_ADDRESS)
     year_to = right.number_input("To year", 1900, 2200, value=None, key="to", **_IN_ADDRESS)
     left, right = st.columns(2)

@@ -1,4 +1,4 @@
-"""What Catalogue draws below the list: pairs that may be one show, missing sequels, shows without a description."""
+"""Draws the lists below Catalogue's table: pairs that may be one show, missing sequels, shows without a description."""
 
 from __future__ import annotations
 

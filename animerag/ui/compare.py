@@ -1,4 +1,4 @@
-"""What Compare draws around measurements: its tabs, the race, runs in progress, and the level to use."""
+"""Draws Compare around the measurements: tabs, the race, runs in progress, and the button that uses a level."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ _RACE_WORK: dict[Workload, tuple[str, str]] = {
         "500 documents are embedded and stored three times: one batch after another, then 5 at once",
     ),
 }
-_AROUND_S = 1.0  # scratch catalogue and clients of one run, before its clock starts
+_AROUND_S = 1.0  # seconds to open the temporary catalogue and clients of one run, before its clock starts
 
 
 def open_tabs(experiment_job: Job | None) -> Mapping[str, TabContainer]:
-    """Draw the tabs: at first the race is open, or the experiment that is shown or running."""
-    if TAB_KEY not in st.session_state:  # as `default` it would open that tab again whenever it changes
+    """Draw the tabs; the race is open at first, unless an experiment is shown or running."""
+    if TAB_KEY not in st.session_state:  # passing it as `default` would open that tab again whenever it changes
         shown = st.query_params.get("experiment") or (experiment_job is not None and experiment_job.running)
         st.session_state[TAB_KEY] = EXPERIMENT if shown else RACE
     names = (RACE,) if session.is_demo() else (RACE, EXPERIMENT, HISTORY)
@@ -56,7 +56,10 @@ def open_tabs(experiment_job: Job | None) -> Mapping[str, TabContainer]:
 
 
 def draw(figure: Figure, key: str) -> None:
-    """Draw a figure in the browser's theme: colours chosen here would stay when it turns dark without a rerun."""
+    """Draw a figure in the browser's theme.
+
+    Colours set here would not change when the theme turns dark without a rerun.
+    """
     title = figure.layout.title.text
     st.plotly_chart(figure, key=key, width="stretch", theme="streamlit", config={"displayModeBar": False}, alt=title)
 
@@ -65,7 +68,7 @@ def draw(figure: Figure, key: str) -> None:
 
 
 def choose_race(*, busy: bool) -> tuple[Workload, bool]:
-    """Draw what can be raced and the button that starts it; return the choice, and whether it was started."""
+    """Draw the choice of a race and the button that starts it; return the choice, and whether it was started."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         workload: Workload = st.segmented_control(
             "What to race",
@@ -119,7 +122,7 @@ def _race_lanes(job: Job) -> None:
         return
     mode = live.current[0] if live.current else None
     now_s = time.perf_counter()
-    started_s = live.started_s or now_s  # until its clock starts, a mode stands at its line
+    started_s = live.started_s or now_s  # until its clock starts, a mode is drawn at its starting line
     st.html(live_charts.race(live.finished, mode, live.drawn_spans, started_s, now_s))
 
 
@@ -144,12 +147,12 @@ def _race_result(experiment: Experiment) -> None:
 
 
 def _race_chart(experiment: Experiment) -> None:
-    runs = sorted(experiment.runs, key=lambda run: MODES.index(run.mode))  # in the lanes they ran in
+    runs = sorted(experiment.runs, key=lambda run: MODES.index(run.mode))  # each span in the lane in which it ran
     draw(run_charts.race(runs, simulated=experiment.simulated), "compare_race_chart")
 
 
 def outcome(experiment: Experiment) -> None:
-    """Draw which mode was fastest and what that saves; quietly, how sure that is and that a provider was simulated."""
+    """Draw the fastest mode and its gain; below, in grey, how certain that is and whether it was simulated."""
     st.markdown(f"**{escape(verdict(experiment))}**")
     notes = [doubt(experiment), "The provider was simulated." if experiment.simulated else None]
     st.caption(escape(" ".join(filter(None, notes))))
@@ -161,7 +164,7 @@ def outcome(experiment: Experiment) -> None:
 def use_level(
     workload: Workload, level: int, name: str, *, key: str, places: tuple[DeltaGenerator, DeltaGenerator]
 ) -> None:
-    """Draw the button that uses a level in the first place; in the second the reason why not, or what is now in use."""
+    """Draw the button that uses a level in the first of `places`, and its state in the second."""
     action, note = places
     call, service, used = session.runtime().call, session.services().comparison, f"compare_used_{key}"
     reason = _why_not_used(workload, call(service.level_fixed_by(workload)))
@@ -199,7 +202,7 @@ def running(job: Job) -> None:
 
 
 def waiting_for_others(jobs: Sequence[Job]) -> None:
-    """Say which jobs have to end before anything can be measured, and draw the page again once they have."""
+    """List the jobs that have to end before anything can be measured, and draw the page again when they have ended."""
 
     @st.fragment(run_every=POLL_S)
     def poll() -> None:
@@ -224,7 +227,7 @@ def _experiment_status(job: Job) -> str:
         return f"{progress.stage} · {job.elapsed_s:.0f} s"
     left = ""
     if live.finished and live.current:
-        # Runs come in an order shuffled over modes and levels, so those to come are like those before.
+        # Runs are in random order of modes and levels, so the remaining ones take about as long as the finished ones.
         each_s = mean(run.wall_s for run in live.finished) + _AROUND_S
         left_s = each_s * (progress.total - progress.done) - (time.perf_counter() - live.started_s)
         left = f" · about {duration(max(left_s, 1.0))} left"
@@ -264,7 +267,7 @@ def open_experiment(experiment_id: str | None) -> None:
 
 
 def ended_without_figures(job: Job | None) -> None:
-    """Say why an experiment has nothing to show."""
+    """Explain why an experiment has no figures."""
     if job is None or job.running or ((experiment := job.report_as(Experiment)) is not None and experiment.runs):
         return
     if job.state == "failed":

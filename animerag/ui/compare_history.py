@@ -1,4 +1,4 @@
-"""What Compare draws of earlier experiments: a list of them, two side by side, and what can be done with one."""
+"""Draws earlier experiments in Compare: the list, two of them side by side, and the buttons of one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ROW_PX, _MOST_ROWS = 35, 12
 
 
 def history(experiments: Sequence[Experiment], baseline_id: str | None) -> None:
-    """Draw the saved experiments; one that is ticked can be opened, two are drawn in one figure."""
+    """Draw the saved experiments. If you tick one, it can be opened; two are drawn in one figure."""
     if not experiments:
         st.info("No experiments yet. Those you run are saved here.", icon=":material/history:")
         return
@@ -53,7 +53,7 @@ def open_one(experiment_id: str) -> None:
 
 def _side_by_side(experiments: Sequence[Experiment]) -> None:
     if any(experiment.plan.workload == "query" for experiment in experiments):
-        st.caption("One question has no levels to draw: open the experiments one by one.")
+        st.caption("Experiments with one question have no levels to compare: open them one by one.")
         return
     named = [(session.local_time(experiment.created_at), experiment) for experiment in experiments]
     for when, experiment in named:
@@ -77,7 +77,7 @@ def _row(experiment: Experiment, baseline_id: str | None) -> dict[str, object]:
 
 
 def actions(experiment: Experiment, baseline_id: str | None) -> None:
-    """Draw what can be done with a saved experiment."""
+    """Draw the buttons of a saved experiment."""
     call, service = session.runtime().call, session.services().comparison
     is_baseline = experiment.id == baseline_id
     with st.container(horizontal=True, vertical_alignment="center"):

@@ -1,4 +1,4 @@
-"""What every page draws: errors, the sidebar's last line, the state of the catalogue, and running jobs."""
+"""Draws what all pages share: errors, the sidebar's last line, the state of the catalogue, and running jobs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ EXAMPLES = (
     "What is AoT about?",
     "名前を書くと人が死ぬノートの話は？",
 )
-# What Streamlit gives the words around a chart has a contrast of 3.8:1 on white.
+# Streamlit's colour for the words around a chart has a contrast of only 3.8:1 on white.
 STYLE = Path(str(files("animerag.ui").joinpath("style.css")))
 POLL_S = 0.5
 _FOLLOW_S = 1.5  # with the second between two polls of the journal, another process's job shows within 2.5 s
@@ -45,7 +45,7 @@ def show_error(sentence: str) -> None:
 
 @contextlib.contextmanager
 def error_boundary(report: Callable[[str], None] = show_error) -> Iterator[None]:
-    """Turn an error inside into one sentence; what follows on the page is still drawn."""
+    """Show an error from inside as one sentence; the rest of the page is still drawn."""
     try:
         yield
     except AnimeRAGError as error:
@@ -88,7 +88,8 @@ def catalogue_state(status: Status) -> bool:
         if session.is_demo():
             st.caption(f"A demo with {counted(status.shows, 'show')}. Nothing you do here changes them.")
             return True
-        line, link = st.columns([3, 1], vertical_alignment="center")  # 4 to 1 cuts the link off at 1280 pixels
+        # With 4 to 1, the link would be cut off at 1280 pixels.
+        line, link = st.columns([3, 1], vertical_alignment="center")
         line.caption(f"Sample catalogue, {counted(status.shows, 'show')}. Your first upload will replace it.")
         link.page_link("pages/upload.py", label="Upload your own", icon=":material/upload_file:")
     running = any(job.running for job in session.services().jobs.all())
@@ -146,7 +147,7 @@ def start_indexing() -> None:
 
 
 def _indexing_takes() -> str:
-    """Say what indexing for the current model takes: "about 5 s, about 289,000 tokens, $0.0060"."""
+    """Describe the time and cost of indexing for the current model: "about 5 s, about 289,000 tokens, $0.0060"."""
     ingestion = session.services().ingestion
     missing = session.runtime().call(ingestion.preview.missing())
     time = session.runtime().call(ingestion.preview.expected_time(missing.read)).words()
@@ -158,7 +159,7 @@ def _indexing_takes() -> str:
 
 
 def progress_of(job: Job) -> str:
-    """Say how far a job is, from its control alone: `Embedding · 30 of 90 · 12 s`."""
+    """Describe a job's progress, read only from its control: `Embedding · 30 of 90 · 12 s`."""
     if job.state == "cancelling":
         return "Stopping"
     progress = job.control.progress
@@ -228,7 +229,7 @@ def _states() -> set[tuple[str, bool]]:
 
 
 def past_work(heading: str, rows: Sequence[dict[str, Any]], opened: Callable[[int], None], *, key: str) -> None:
-    """Draw earlier work, a row each; `opened` is called with the place of the row that was ticked."""
+    """Draw earlier work, one row each; `opened` is called with the position of the row that was ticked."""
     st.subheader(label(heading), anchor=False)
     st.caption("Select a row to open it; on the keyboard, press Shift + Space.")
     key = session.fresh_key(key)

@@ -1,4 +1,4 @@
-"""The conversation that Ask shows, in this tab and in the library."""
+"""Keeps the conversation of Ask, in this tab and in the library."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 def current() -> list[Exchange]:
-    """Return the conversation that the address names, else the one of this tab, oldest exchange first."""
+    """Return the conversation of the page's address, otherwise the one of this tab, oldest exchange first."""
     wanted, shown = st.query_params.get("chat"), st.session_state.get("ask_chat")
     if wanted and wanted != shown:
         open_one(wanted)
-    elif shown:  # back from another page, whose address does not name it
+    elif shown:  # you have come back from another page, whose address does not contain it
         st.query_params["chat"] = shown
     exchanges: list[Exchange] = st.session_state.setdefault("ask_conversation", [])
     return exchanges
@@ -50,7 +50,7 @@ def asked_elsewhere() -> str | None:
 
 
 def store(exchanges: Sequence[Exchange]) -> Callable[[], None]:
-    """Store the last exchange, and return what stores it again, even while the page is being stopped."""
+    """Store the last exchange, and return a function that stores it again, even while the page is being stopped."""
     loop, stored = session.runtime(), session.services().conversations
     number, exchange = len(exchanges) - 1, exchanges[-1]
     chat = loop.call(stored.put(st.session_state.get("ask_chat"), number, exchange))
@@ -70,7 +70,7 @@ def delete(conversation_id: str) -> None:
 
 
 def turns(exchanges: Sequence[Exchange]) -> list[Turn]:
-    """Return what earlier exchanges say to the next question."""
+    """Return the earlier exchanges as context for the next question."""
     return [
         Turn(
             question=exchange.question,

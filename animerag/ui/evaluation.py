@@ -1,4 +1,4 @@
-"""What Batch draws where the sheet knows the answers: shares by kind, misses, and two runs side by side."""
+"""Draws the quality of a run whose sheet has known answers: shares by kind, misses, and two runs side by side."""
 
 from __future__ import annotations
 
@@ -119,5 +119,5 @@ def _titles(ids: Sequence[str]) -> list[str]:
 
 def _place(outcome: EvaluatedQuestion) -> str:
     if not outcome.expectation.expected:
-        return "nothing found" if outcome.no_match else "something found"
+        return "nothing found" if outcome.no_match else "anything found"
     return "missing" if outcome.rank is None else str(outcome.rank)

@@ -1,4 +1,4 @@
-"""What Compare draws of a finished experiment: verdict, key figures, charts, table and files."""
+"""Draws a finished experiment in Compare: verdict, key figures, charts, table and downloads."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from animerag.comparison.experiment import Experiment
     from animerag.comparison.measurements import MeasuredRun
 
-_WARNINGS = 3  # a busy machine makes every run say the same: more than that would push the figures out of sight
+_WARNINGS = 3  # on a busy machine every run has the same warning; more of them would push the figures out of sight
 
 
 def result(experiment: Experiment, baseline: Experiment | None) -> None:
@@ -73,7 +73,7 @@ def _warnings(experiment: Experiment) -> None:
 
 def _charts(experiment: Experiment) -> None:
     draw(speedup(experiment), "compare_speedup")
-    if experiment.plan.workload != "query":  # of one question, that figure has the wall times already
+    if experiment.plan.workload != "query":  # for one question, that figure already has the wall times
         figures = {"Wall time": wall_time, "Throughput": throughput}
         chosen = st.segmented_control(
             "Also by level", ["Wall time", "Throughput"], default="Wall time", required=True, key="compare_by_level"
@@ -117,7 +117,7 @@ def _table(experiment: Experiment, baseline: Experiment | None) -> None:
         st.dataframe(rows, hide_index=True, width="stretch", column_order=order)
         if baseline is not None and compared:
             same = (baseline.plan, baseline.settings) == (experiment.plan, experiment.settings)
-            plan = "the same plan" if same else "another plan, so differences need not come from the code"
+            plan = "the same plan" if same else "a different plan, so differences may not come from the code"
             st.caption(
                 label(f"Baseline: {session.local_time(baseline.created_at)}, {experiment_title(baseline)}; {plan}.")
             )
@@ -141,7 +141,7 @@ def _downloads(experiment: Experiment) -> None:
         for name, mime, make in files:
             st.download_button(
                 f"Download {name}",
-                make,  # made when it is asked for
+                make,  # created on demand
                 file_name=f"comparison-{experiment.plan.workload}.{name.lower()}",
                 mime=mime,
                 icon=":material/download:",
@@ -154,7 +154,7 @@ def _downloads(experiment: Experiment) -> None:
 
 
 def experiment_title(experiment: Experiment) -> str:
-    """Return in a line what was measured, and against what."""
+    """Return one line that says what was measured, and with which provider."""
     plan = experiment.plan
     work = {
         "ingest": f"Import, {counted(plan.documents, 'document')}",

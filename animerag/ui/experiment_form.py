@@ -1,4 +1,4 @@
-"""The form of an experiment: work, provider, modes, levels, numbers, and an estimate of what that takes."""
+"""Draws the form of an experiment: work, provider, modes, levels, numbers, and an estimate of time and cost."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _ABOUT: dict[Workload, str] = {
     "query": "One question is answered: title search and embedding one after the other, or both at once.",
 }
 Values: TypeAlias = dict[str, Any]  # settings of an experiment by their names
-_PERSISTS: Any = "session"  # the choices outlast a visit to another tab or page
+_PERSISTS: Any = "session"  # the choices survive a visit to another tab or page
 _COLUMNS = 2
 
 
@@ -82,7 +82,7 @@ _OWN = (
 
 
 def choose(why_not_configured: str | None) -> ExperimentPlan:
-    """Draw what can be chosen and return it. Raises InvalidInputError for a choice that cannot be run."""
+    """Draw the form and return the plan. Raises InvalidInputError for a plan that cannot be run."""
     workload = _choose_workload()
     against = _choose_against(why_not_configured)
     modes = _choose_modes(workload)
@@ -98,14 +98,14 @@ def choose(why_not_configured: str | None) -> ExperimentPlan:
 
 
 def provider(plan: ExperimentPlan) -> Mapping[str, Any]:
-    """Return the simulator's settings that belong to a plan, drawing them where they are the user's own."""
+    """Return the simulator's settings for a plan; draw them if the user enters them."""
     if plan.against == "configured":
         return {}
     return _own_numbers() if plan.preset == OWN else PRESETS[plan.preset].provider
 
 
 def run_button(plan: ExperimentPlan, estimate: ExperimentEstimate, *, busy: bool) -> bool:
-    """Say what a plan takes and draw Run: against a real provider only once that is confirmed."""
+    """Draw a plan's time and cost, and Run; a run with a real provider has to be confirmed first."""
     runs, requests = counted(len(plan.order()), "run"), counted(estimate.requests, "request")
     st.markdown(f"**{runs}, about {duration(estimate.seconds)}, {_cost(estimate)}**")
     st.caption(f"{requests} with about {estimate.tokens:,} tokens")
@@ -135,7 +135,7 @@ def _choose_workload() -> Workload:
 
 def _choose_against(why_not_configured: str | None) -> str:
     labels = {name: f"{preset.label}, simulated" for name, preset in PRESETS.items()}
-    labels[OWN] = "Own numbers, simulated"
+    labels[OWN] = "Custom numbers, simulated"
     if why_not_configured is None:
         labels[CONFIGURED] = "The configured provider"
     chosen: str = st.selectbox(
@@ -164,7 +164,7 @@ def _choose_modes(workload: Workload) -> tuple[Mode, ...]:
         persist_state=_PERSISTS,
     )
     if EARLY in offered:
-        st.caption("async-early starts the model on the title match, where a question names one show.")
+        st.caption("async-early starts the model as soon as a title matches, if the question names one show.")
     return tuple(mode for mode in offered if mode in chosen)
 
 
@@ -189,7 +189,7 @@ def _fill_in(numbers: tuple[_Number, ...]) -> Values:
 
 
 def _own_numbers() -> Values:
-    """Draw the simulator's numbers, at first those of the typical preset; return those that are filled in."""
+    """Draw the simulator's numbers, initially those of the typical preset; return those that are filled in."""
     typical = PRESETS["typical"].provider
     values = _fill_in(tuple(replace(number, value=typical.get(number.name)) for number in _OWN))
     values["faults"] = st.text_input(

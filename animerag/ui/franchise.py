@@ -1,4 +1,4 @@
-"""What Catalogue draws of a show's franchise: its parts in order of release, and a graph of what continues what."""
+"""Draws the franchise of a show: its parts in order of release, and a graph of how they continue each other."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TITLE = 28  # characters of a title in the graph
 
 
 def draw(show_id: str, open_show: Callable[[str], None]) -> None:
-    """Draw the franchise of a show, where it has more than one part or a known gap."""
+    """Draw the franchise of a show if it has more than one part or a known gap."""
     franchise = session.runtime().call(session.services().retriever.franchise(show_id))
     if franchise is None or (len(franchise.entries) == 1 and not franchise.gaps):
         return

@@ -1,4 +1,4 @@
-"""What Home draws: figures, a question box, cards, what needs attention, recent jobs. Charts: home_charts.py."""
+"""Draws Home: figures, a question box, cards, open problems, recent jobs. The charts are in home_charts.py."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ _ASK = ("pages/ask.py", "Ask a question", ":material/forum:")
 
 
 def first_steps() -> None:
-    """Draw the first steps of somebody who has nothing of their own here yet."""
+    """Draw the first steps for somebody who has not imported a file yet."""
     steps = [
         ("Look around", "Browse the sample: 150 shows, each with its titles and relations.", _LOOK_AROUND),
         ("Bring your file", "A Shoko export, CSV, Excel, JSON or a MyAnimeList list.", _UPLOAD),
         ("Ask", "About a plot, a title, a list, or what to watch next.", _ASK),
     ]
-    if session.is_demo():  # it has no page for uploads
+    if session.is_demo():  # a demo has no page for uploads
         del steps[1]
     with st.grid(len(steps), min_column_width=220):
         for number, (name, about, (page, words, icon)) in enumerate(steps, 1):
@@ -55,7 +55,7 @@ def _step(name: str, about: str) -> DeltaGenerator:
 
 def question_box() -> None:
     """Draw the box for a question; the answer opens in Ask."""
-    with st.container():  # by itself it would stick to the foot of the window
+    with st.container():  # outside a container it would stick to the bottom of the window
         asked = st.chat_input("Ask about your collection", key="home_question")
     if asked:
         _ask(asked)
@@ -69,7 +69,7 @@ def starters(status: Status) -> None:
             own = session.cached_by_revision("starters", session.services().retriever.starters)
     key = session.fresh_key("home_starters")
     asked = st.pills(
-        "Questions to begin with", own or EXAMPLES, format_func=label, key=key, label_visibility="collapsed"
+        "Questions to start with", own or EXAMPLES, format_func=label, key=key, label_visibility="collapsed"
     )
     if asked:
         session.renew("home_starters")
@@ -112,7 +112,7 @@ def _metric(name: str, value: str, more: str | None = None, chart: Sequence[int]
 
 
 def suggestions() -> None:
-    """Draw what to watch as cards; lists that are empty are left out."""
+    """Draw shows to watch as cards; empty lists are left out."""
     service = session.services().suggestions
     with st.skeleton(height=320):
         found = session.cached_by_revision("suggested", lambda: service.suggested(_MORE_CARDS))
@@ -131,7 +131,7 @@ def _cards(shows: Sequence[Suggestion], key: str) -> None:
 
 
 def attention() -> None:
-    """Draw what needs attention: a count and a way to it each."""
+    """Draw the items that need attention, each with its count and a link."""
     found = session.runtime().call(session.services().statistics.attention())
     if not any(asdict(found).values()):
         return
@@ -168,7 +168,7 @@ def _skipped() -> None:
     report = next((job.report for job in jobs if job.kind == INGEST_JOB and job.report), {})
     rows = [{"File": row["file"], "Line": row["line"], "Reason": row["reason"]} for row in report.get("rows", [])]
     st.dataframe(rows, hide_index=True, width="stretch")
-    st.caption("Correct these rows in the file and upload it again: what is unchanged is recognised and costs nothing.")
+    st.caption("Correct these rows in the file and upload it again. Unchanged rows are recognised and cost nothing.")
 
 
 def recent_jobs() -> None:

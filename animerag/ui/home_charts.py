@@ -1,4 +1,4 @@
-"""The charts of Home: a click on a mark, or a choice below the chart, opens Catalogue with that filter."""
+"""Draws the charts of Home. A click on a mark, or a choice below the chart, opens Catalogue with that filter."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def draw(found: CollectionStatistics) -> None:
 
 
 def _chart(figure: Any, filters: dict[str, str], key: str, what: str) -> None:
-    """Draw a chart, and below it the same choice as a list, for who uses no mouse."""
+    """Draw a chart, and below it the same choice as a list, for people who do not use a mouse."""
     name = session.fresh_key(f"home_{key}")
     chosen = st.plotly_chart(
         figure,

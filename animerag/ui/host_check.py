@@ -1,7 +1,8 @@
 """The check that a request was meant for this app and comes from it: against DNS rebinding and foreign pages.
 
 A page of another site can let its own name point to 127.0.0.1, and a page on another port of this machine is
-"localhost" too. Browsers tell the truth in `Host` and `Origin`, so both are compared before anything is served.
+"localhost" too. Pages cannot forge `Host` and `Origin`, which browsers set, so both are compared before anything is
+served.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ _DEFAULT_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _FORBIDDEN = 403
 _POLICY_VIOLATION = 1008  # RFC 6455, 7.4.1
-_SHOWN = 100  # characters of a header in a sentence
+_SHOWN = 100  # characters of a header that an error quotes
 
 
 class Address(NamedTuple):
@@ -30,10 +31,10 @@ class Address(NamedTuple):
 
 
 class ProgramPaths(Protocol):
-    """Paths that are for programs and not for browsers."""
+    """The paths that are for programs, not for browsers."""
 
     def covers(self, path: str) -> bool:
-        """Tell whether a path is one of them."""
+        """Return whether a path is one of them."""
 
     def refusal(self, path: str, status: int, reason: str) -> bytes:
         """Return the JSON that refuses a request to such a path."""
@@ -42,9 +43,9 @@ class ProgramPaths(Protocol):
 class HostCheck:
     """ASGI middleware that refuses requests and WebSockets of hosts and origins that are not this app's own.
 
-    `hosts` are further names the app may be reached by. An origin has to be the address that was asked for, its port
-    included; one of `hosts` passes with any port, because a reverse proxy shows another address than the app has.
-    Requests to the paths of `programs` need a token and therefore no Origin.
+    `hosts` are further names of the app. An origin has to be the requested address, including its port; the origin of
+    one of `hosts` passes with any port, because the address of a reverse proxy differs from the app's. Requests to the
+    paths of `programs` need a token and therefore no Origin.
     """
 
     def __init__(
@@ -58,7 +59,7 @@ class HostCheck:
         self._programs = programs
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or answer 403 with a sentence."""
+        """Pass the request on, or answer 403 with the reason."""
         reason = self._objection(scope) if scope["type"] in {"http", "websocket"} else None
         if reason is not None:
             await _refuse(scope, send, reason, self._programs)
@@ -112,7 +113,7 @@ def _address(netloc: str, scheme: str) -> Address | None:
 
 
 def _as_the_browser_sees_it(scope: Scope) -> Scope:
-    """Streamlit opens a WebSocket only where Host is Origin's address; a proxy that passed the check may differ."""
+    """Streamlit opens a WebSocket only if Host and Origin agree; behind an allowed proxy they may differ."""
     origins = _header(scope, b"origin") if scope["type"] == "websocket" else []
     if not origins:
         return scope
@@ -138,7 +139,7 @@ async def _refuse(scope: Scope, send: Send, reason: str, programs: ProgramPaths 
         (b"content-type", b"text/plain; charset=utf-8" if json is None else b"application/json"),
         (b"content-length", str(len(body)).encode()),
         (b"x-content-type-options", b"nosniff"),
-        (b"connection", b"close"),  # what a refused upload still sends is not read
+        (b"connection", b"close"),  # the rest of a refused upload is not read
     ]
     await send({"type": f"{kind}.start", "status": _FORBIDDEN, "headers": headers})
     await send({"type": f"{kind}.body", "body": body})

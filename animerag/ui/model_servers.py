@@ -1,4 +1,4 @@
-"""Model servers found on this machine, offered on Ask and in Settings."""
+"""Offers model servers on this machine, in Ask and in Settings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TEST_S = 180.0
 
 
 def found(*, declined: bool = False) -> list[ModelServer]:
-    """Return servers on this machine that could write answers, searched for once in a session."""
+    """Return the servers on this machine that could write answers; the search runs once per session."""
     key = "offers_all" if declined else "offers"
     servers: list[ModelServer] | None = st.session_state.get(key)
     if servers is None:

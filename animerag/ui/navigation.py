@@ -1,6 +1,6 @@
-"""The app's pages, and the way back to them.
+"""Lists the app's pages and runs them.
 
-Nothing heavy is imported before the sidebar is drawn: what is behind the pages takes seconds to load the first time.
+Nothing heavy is imported before the sidebar is drawn, because the first import of the services takes seconds.
 """
 
 from __future__ import annotations
@@ -25,11 +25,13 @@ if TYPE_CHECKING:
 
 _THROUGH_APP = "through_app"
 _OWNERS = ("upload", "settings", "system")  # pages that only the owner of a catalogue may see
-_started: list[ApiEndpoints] = []  # of this server, for the lifespan, which Streamlit takes apart from the middleware
+_started: list[
+    ApiEndpoints
+] = []  # of this server, for the lifespan, which Streamlit handles separately from the middleware
 # A Material icon would be fetched from its maker's server by every browser.
 _ICON = str(files("animerag.ui").joinpath("icon.png"))
 _LOGO = str(files("animerag.ui").joinpath("logo.svg"))
-_sidebar: ContextVar[DeltaGenerator] = ContextVar("sidebar")  # of the run of a page, which has a thread of its own
+_sidebar: ContextVar[DeltaGenerator] = ContextVar("sidebar")  # of one run of a page, which has its own thread
 
 
 def pages() -> dict[str, list[StreamlitPage]]:
@@ -58,7 +60,7 @@ def pages() -> dict[str, list[StreamlitPage]]:
 
 @cache  # reading the environment takes longer than drawing a page's controls
 def is_demo() -> bool:
-    """Tell whether strangers may use this app, who must not change anything."""
+    """Return whether this is a demo: strangers may use the app, and must not change anything."""
     from animerag.config import load_settings
     from animerag.errors import SettingsError
 
@@ -89,12 +91,12 @@ def shell(title: str) -> None:
 
 
 def sidebar() -> DeltaGenerator:
-    """Return where a page draws its own controls in the sidebar, above the last line."""
-    return _sidebar.get(st.sidebar)  # a page that runs without app.py has no part of its own there
+    """Return the place in the sidebar for a page's own controls, above the last line."""
+    return _sidebar.get(st.sidebar)  # a page that runs without app.py has no such place
 
 
 def run(page: Callable[[], None], *, for_owner: bool = False) -> None:
-    """Run a page; whatever goes wrong in it becomes a sentence. A page `for_owner` stays closed in a demo.
+    """Run a page, and show any error in it as one sentence. A page `for_owner` stays closed in a demo.
 
     A server whose very first request is for a page runs that file alone, by Streamlit's older rules for a folder called
     `pages`. Naming the pages ends that mode, and the next run goes through app.py.
@@ -114,7 +116,7 @@ def run(page: Callable[[], None], *, for_owner: bool = False) -> None:
 
 
 def start_server() -> list[Middleware]:
-    """Prepare the server's process, once, and return what every request passes before Streamlit sees it."""
+    """Prepare the server's process, once, and return the middleware that every request passes before Streamlit."""
     from starlette.middleware import Middleware
 
     from animerag.api.endpoints import ApiEndpoints, ApiMiddleware
@@ -138,7 +140,7 @@ def start_server() -> list[Middleware]:
 
 @contextlib.asynccontextmanager
 async def lifespan(app: object) -> AsyncIterator[None]:
-    """Print where the app is, and run the API as long as the server runs."""
+    """Print the app's address, and run the API as long as the server runs."""
     print(f"Open {_address()} in your browser. Ctrl + C stops the app.", flush=True)  # noqa: T201 - for its terminal
     async with _started[-1].lifespan(app):
         yield

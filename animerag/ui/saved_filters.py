@@ -1,4 +1,4 @@
-"""What Catalogue draws of saved filters: a link each, and a box to save the list that is shown."""
+"""Draws saved filters in Catalogue: a link for each, and a box to save the current ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _NAME = "catalogue_filter_name"
 
 
 def draw() -> None:
-    """Draw the saved filters as links, and what saves the present ones."""
+    """Draw the saved filters as links, and the box that saves the current ones."""
     saved = session.runtime().call(session.services().saved_filters.all())
     if not saved:
         st.caption("Save the filters that you use often; each becomes a link that you can bookmark.")

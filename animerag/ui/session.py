@@ -1,4 +1,4 @@
-"""The app's one runtime, and what a browser session remembers. Keys carry the name of their page."""
+"""Holds the app's one runtime and the state of a browser session. Keys start with the name of their page."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _STATUS = "status_of_this_run"
 
 
 # The key of a cached resource is its source: an edit here, even of a comment, would open a second runtime.
-@st.cache_resource(on_release=Runtime.close, show_spinner=False)  # it may be opened where no page is
+@st.cache_resource(on_release=Runtime.close, show_spinner=False)  # it may be opened outside a page
 def runtime() -> Runtime:
     """Return the app's one runtime."""
     return Runtime()
@@ -43,12 +43,12 @@ def services() -> Services:
 
 
 def is_demo() -> bool:
-    """Tell whether strangers use this app: nothing can be changed then, and nobody sees what others ask."""
+    """Return whether this is a demo: nothing can be changed, and nobody sees the questions of others."""
     return services().settings.demo
 
 
 def on_loop(work: Callable[[], T]) -> T:
-    """Run something short on the services' loop, where what belongs to the loop may be read and changed."""
+    """Run a short function on the services' loop, where the loop's objects may be read and changed."""
 
     async def run() -> T:
         return work()
@@ -106,14 +106,14 @@ def _counted() -> Status:
         return await catalogue.status()
 
     seen = runtime().call(read())
-    # The user, not every rerun, tries a sample again that failed to load.
+    # If the sample failed to load, the user tries it again, not every rerun.
     if not seen.shows and jobs.latest(SAMPLE_JOB) is None:
         runtime().call(catalogue.start_sample(jobs))
     return seen
 
 
 def gate_now() -> GateState:
-    """Return what the provider's gate does at this moment."""
+    """Return the current state of the provider's gate."""
     return on_loop(services().gate.state)
 
 
@@ -150,7 +150,7 @@ def tags() -> list[str]:
 
 
 def cached_by_revision(name: str, look_up: Callable[[], Awaitable[T]]) -> T:
-    """Return what depends only on the shows of the catalogue, computed again when they have changed."""
+    """Return a value that depends only on the catalogue's shows; it is computed again after they have changed."""
     key = f"of_catalogue_{name}"
 
     async def if_changed() -> tuple[int, T] | None:
@@ -166,12 +166,12 @@ def cached_by_revision(name: str, look_up: Callable[[], Awaitable[T]]) -> T:
 
 
 def forget_cached(name: str) -> None:
-    """Compute this again when it is asked for next."""
+    """Compute this value again at the next request."""
     st.session_state.pop(f"of_catalogue_{name}", None)
 
 
 def labelled(condition: Condition) -> list[tuple[tuple[str, ...], str]]:
-    """Return conditions as chips show them, shows that they compare with by title."""
+    """Return conditions as the text of chips, in which ids of shows are replaced by titles."""
     table = runtime().call(services().retriever.table())
     return chips_of(condition, table.title_of)
 

@@ -1,4 +1,4 @@
-"""The form of Settings: what can be changed in the app, what the environment fixes, and the test of the models."""
+"""Draws the form of Settings: the settings to change, those that the environment fixes, and the test of the models."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def form() -> None:
     about = "The provider is tested with one word first. Running questions in other tabs are stopped."
     _draw(fields, _common, "Test and save", about)
     more = st.expander("More settings", icon=":material/tune:", key="settings_more", on_change="rerun")
-    if more.open:  # a dozen controls that few need take as long to draw as the rest of the page
+    if more.open:  # a dozen rarely used controls take as long to draw as the rest of the page
         with more:
             _draw(fields, _more, "Save", "The change applies at once. Running questions in other tabs are stopped.")
     if fixed:
@@ -56,7 +56,7 @@ def form() -> None:
 
 
 def _draw(fields: _Fields, draw: Callable[[_Fields], Values], action: str, about: str) -> None:
-    """Draw some of the settings with a button of their own, and what happens when it is pressed."""
+    """Draw some of the settings with their own button, and save them when it is pressed."""
     key, busy = f"settings_save{draw.__name__}", _running()
     with st.form(f"{session.fresh_key(_FORM)}_{key}", border=draw is _common, enter_to_submit=False):
         wanted = draw(fields)
@@ -103,7 +103,7 @@ class _Fields:
         return value.strip() or None
 
     def number(self, name: str, about: str = "", *, whole: bool = True, empty: str | None = None) -> Any:
-        """Return a number, `auto`, None for nothing, or what was typed, for the check to name."""
+        """Return a number, `auto`, None for an empty field, or the typed text, which the check then rejects."""
         typed = self.text(name, about, empty=empty)
         try:
             return typed if typed in (None, "auto") else int(typed) if whole else float(typed)
@@ -111,7 +111,7 @@ class _Fields:
             return typed
 
     def prices(self) -> Callable[[], Values]:
-        """Return what reads the prices, which raises SettingsError."""
+        """Return a function that reads the prices and raises SettingsError."""
         now = "\n".join(f"{model} = {price:g}" for model, price in self.settings.prices.items())
         about = f"One line per model, such as: my-model = 0.05. OpenAI's default models have prices of {AS_OF}."
         typed = st.text_area(SAVABLE["prices"], now, height=90, **self._asked("prices", about))
@@ -173,9 +173,9 @@ def _more(fields: _Fields) -> Values:
             "verbosity": fields.choice("verbosity", _VERBOSITIES),
             "answer_language": fields.text("answer_language", "`auto` is the language of the question."),
         }
-    about = "Answers a question that names one show from that show, without waiting for the searches."
+    about = "If a question names one show, answers from that show without waiting for the searches."
     wanted["early_start"] = fields.switch("early_start", about)
-    about = "Otherwise recommendations and Home leave them out; lists and searches always have them."
+    about = "If off, recommendations and Home leave them out. Lists and searches always include them."
     wanted["show_restricted"] = fields.switch("show_restricted", about)
     wanted["fold_synopsis"] = fields.switch("fold_synopsis", "A show's page hides it until you open it.")
     return {**wanted, "prices": fields.prices()}

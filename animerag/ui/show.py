@@ -1,4 +1,4 @@
-"""What Catalogue draws of one show: its record, similar shows, and the controls that edit or delete it."""
+"""Draws one show in Catalogue: its record, similar shows, and the controls that edit or delete it."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 _SOURCES = {None: None, "original": "original work"}
 _AIRING = {"finished": "finished airing", "airing": "on air", "upcoming": "not yet aired"}
 _LIST = "catalogue_list"
-_TURNED, _LATE_S = "catalogue_turned", 1.0  # where a click went, and how long an older address is ignored
+_TURNED, _LATE_S = "catalogue_turned", 1.0  # the show that was clicked, and how long an older address is ignored
 _EDIT_S = 120.0  # a provider may have to embed a new description
 
 
 def draw(show: Show) -> None:
-    """Draw a show: what it is and what you think of it on the left, on the right what it belongs to."""
+    """Draw a show: on the left its facts and your list, on the right its franchise and similar shows."""
     call, services = session.runtime().call, session.services()
     related = [item.id for item in (*show.relations, *show.similar)]
     known = set(call(services.library.shows(related, records=False)))
@@ -87,7 +87,7 @@ def _tags(show: Show) -> None:
 
 
 def _provenance(show: Show) -> None:
-    """Draw which files it came from, and what of it was edited, with a way to discard that."""
+    """Draw the files it was imported from and its edited fields, with a button that discards the edits."""
     call, services = session.runtime().call, session.services()
     origins, edited = call(services.same_shows.provenance_of(show.id)), call(services.editing.changed(show.id))
     if origins:
@@ -102,7 +102,7 @@ def _provenance(show: Show) -> None:
 
 
 def _details(show: Show) -> list[str]:
-    """Return its dates, source material and studios, as far as they are recorded."""
+    """Return its dates, source material and studios, as far as they are known."""
     details = [
         season_of(show),
         f"aired {when}" if (when := aired(show)) else None,
@@ -116,7 +116,7 @@ def _details(show: Show) -> list[str]:
 
 
 def _synopsis(show: Show) -> None:
-    """Draw the description; folded where its owner does not want to read of what they have not seen."""
+    """Draw the description, folded if its owner does not want to see spoilers of unwatched shows."""
     text = clean(show.description) or "No description."
     if session.services().settings.fold_synopsis and show.my_status in (None, "plan_to_watch"):
         with st.expander("Synopsis"):
@@ -126,7 +126,7 @@ def _synopsis(show: Show) -> None:
 
 
 def _files(show: Show) -> list[str]:
-    """Return what its owner has on disk, as far as it is recorded."""
+    """Return the facts about its files on disk, as far as they are known."""
     if show.owned_episodes is None:
         return []
     of = f" of {show.episodes:,}" if show.episodes else ""
@@ -186,7 +186,7 @@ def _links(heading: str, related: Sequence[RelatedShow], known: set[str]) -> Non
 
 
 def remember_list(ids: Sequence[str]) -> None:
-    """Let `navigate` go through this list."""
+    """Let `navigate` step through this list."""
     st.session_state[_LIST] = ids
 
 
@@ -195,8 +195,8 @@ def navigate(show_id: str) -> None:
     ids: Sequence[str] = st.session_state.get(_LIST, ())
     place = ids.index(show_id) if show_id in ids else None
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        # A callback runs before anything is drawn: a click that is read further down is lost when a late selection
-        # of the table starts the page again.
+        # A callback runs before anything is drawn. A click that is read further down is lost when a late selection in
+        # the table reruns the page.
         st.button("All shows", icon=":material/arrow_back:", key="catalogue_close", on_click=_turn_to, args=(None,))
         if place is None:
             return
@@ -216,7 +216,7 @@ def open_show(show_id: str | None) -> None:
 def shown() -> str | None:
     """Return the show to draw; None for the list.
 
-    A rerun that the browser asked for just before it heard of a click brings the address from before that click along.
+    If the browser requests a rerun just before it learns of a click, that rerun has the address from before the click.
     """
     turned: tuple[str | None, float] | None = st.session_state.get(_TURNED)
     if turned is not None and time.monotonic() < turned[1] + _LATE_S and st.query_params.get("show") != turned[0]:
@@ -225,7 +225,7 @@ def shown() -> str | None:
 
 
 def turn_to(show_id: str | None) -> None:
-    """Have the page draw a show, or the list, and say so in its address."""
+    """Make the page draw a show, or the list, and put that into its address."""
     st.session_state[_TURNED] = show_id, time.monotonic()
     _address(show_id)
 
@@ -238,7 +238,7 @@ def _address(show_id: str | None) -> None:
 
 
 def _turn_to(show_id: str | None) -> None:
-    session.renew("catalogue_table")  # the row that was chosen is no longer what is shown
+    session.renew("catalogue_table")  # the selected row is no longer the show on the page
     turn_to(show_id)
 
 
@@ -257,13 +257,13 @@ def _actions(show: Show) -> None:
 
 
 def undo_deletion() -> None:
-    """Name the show that was deleted last and offer to restore it, until the next import."""
+    """Name the last deleted show and offer to restore it, until the next import."""
     call, editing = session.runtime().call, session.services().editing
     deleted = call(editing.deleted())
     if not deleted or session.is_demo():
         return
     last, before = deleted[0], len(deleted) - 1
-    more = f" You can undo {counted(before, 'earlier deletion')} as well, one after another." if before else ""
+    more = f" You can undo {counted(before, 'earlier deletion')} as well, one at a time." if before else ""
     text, action = st.columns([5, 1], vertical_alignment="center")
     text.info(f"{label(last.title)} was deleted.{more}", icon=":material/delete:")
     if action.button("Undo", icon=":material/undo:", key="catalogue_undo", width="stretch"):
@@ -272,7 +272,7 @@ def undo_deletion() -> None:
 
 
 def _nearest(show: Show) -> None:
-    """Draw the shows with the most similar descriptions, or say why the index cannot name them."""
+    """Draw the shows with the most similar descriptions, or the reason why the index cannot list them."""
     try:
         near = session.runtime().call(session.services().browsing.nearest(show.id))
     except AnimeRAGError as error:

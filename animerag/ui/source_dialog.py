@@ -1,4 +1,4 @@
-"""The windows behind an answer: a source with its match and what of it the model was sent; timing, prompt, text."""
+"""Opens the windows of an answer: a source with its match and the part the model received; timing, prompt and text."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from animerag.models.shows import RelatedShow
 
 _TITLES, _RELATED = 12, 8
-_LEAST_SAVED_S = 0.001  # less is noise
+_LEAST_SAVED_S = 0.001  # shorter times are noise
 
 
 def source(exchange: Exchange, number: int) -> None:
@@ -37,7 +37,7 @@ def source(exchange: Exchange, number: int) -> None:
 
 
 def how(exchange: Exchange) -> None:
-    """Open a window on how an answer was made: what ran when, the exact prompt, and its text to copy."""
+    """Open a window on how an answer was made: its timing, the exact prompt, and its text to copy."""
 
     @st.dialog("Answer details", width="large")
     def window() -> None:
@@ -68,7 +68,7 @@ def found_by(evidence: Evidence) -> str:
 
 
 def spent(usage: Usage) -> str:
-    """Say what was used, in tokens and money."""
+    """Describe usage in tokens and money."""
     if not usage.tokens:
         return "no token count from the server"
     tokens = f"{usage.input_tokens + usage.embedding_tokens:,} tokens"
@@ -108,7 +108,7 @@ def _title(title: str, matched: set[str]) -> str:
 
 
 def _description(exchange: Exchange, source: Source, number: int) -> None:
-    """Draw the description: what shares words with the question or is quoted is marked, what was cut is grey."""
+    """Draw the description: words of the question and quotes are marked; text that was not sent is grey."""
     text = clean(source.show.description)
     if not text:
         st.markdown("No description.")

@@ -1,4 +1,4 @@
-"""What System draws: work in progress, models, catalogue and index, other indexes, jobs, log and versions."""
+"""Draws System: work in progress, models, catalogue and index, other indexes, jobs, log and versions."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _NAME_PX = 120  # of a fact, beside its value on a phone too
 
 
 def provider(name: str) -> str:
-    """Name a provider for people."""
+    """Return the name of a provider as people read it."""
     return "embedded, offline" if name == "local" else name
 
 
@@ -127,7 +127,7 @@ def gate() -> None:
             left = "–" if state.requests_left is None else f"{state.requests_left:,}"
             st.metric("Requests left", left, help="As the provider reported with its last answer.")
             lag = "–" if lag_s is None else moment(lag_s)
-            hint = "How long the event loop makes work wait: 95 % of the time it is less."
+            hint = "How long work waits for the event loop. 95 % of the waits are shorter."
             st.metric("Event-loop lag", lag, help=hint)
         if state.cool_down_s > 0:
             st.warning(label(f"Waiting {state.cool_down_s:.0f} s: {state.reason}."), icon=":material/hourglass_top:")
@@ -145,7 +145,7 @@ def gate() -> None:
 
 
 def workers(services: Services) -> None:
-    """Draw the workers of the queue, what each does, and how much waits."""
+    """Draw the workers of the queue, the work of each, and the number of waiting items."""
     if services.queue is None:
         return
     st.subheader("Workers", anchor=False)
@@ -170,7 +170,7 @@ def workers(services: Services) -> None:
 
 
 def _waiting(backlog: Sequence[Backlog]) -> str:
-    """Say what waits in the queue."""
+    """Describe the waiting work in the queue."""
     waiting = _items([one for one in backlog if one.state == "waiting"])
     embedded = sum(one.size for one in backlog if one.state == "embedded")
     indexing = f" {counted(embedded, 'show')} embedded, waiting to be indexed." if embedded else ""
@@ -226,7 +226,7 @@ def jobs_table(jobs: Sequence[JobRecord]) -> None:
 
 
 def log_tail(services: Services) -> None:
-    """Draw the end of the log, once it is asked for."""
+    """Draw the end of the log when it is requested."""
     path = services.settings.data_dir / "logs" / LOG
     opened = st.expander(label(f"Log: {path}"), icon=":material/article:", key="system_log", on_change="rerun")
     if opened.open:

@@ -1,4 +1,4 @@
-"""What Ask offers where an answer is about another show than the one that was meant."""
+"""Lets you choose the right show when an answer is about another one."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _save(asked: str, question: str, show_id: str, title: str) -> None:
 
 
 def _candidates(item: Exchange, letters: str) -> Sequence[Show]:
-    """Return shows with these letters in a title; without letters, what the answer considered after its first."""
+    """Return shows with these letters in a title; without letters, the answer's other candidates."""
     if letters:
         page = session.runtime().call(session.services().browsing.page(letters, order="votes"))
         return page.shows[:_OFFERED]

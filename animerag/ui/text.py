@@ -1,4 +1,4 @@
-"""Text from users, files and models, made fit to be drawn: nothing of it is live Markdown."""
+"""Makes text from users, files and models safe to draw: none of it is interpreted as Markdown."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from animerag.models.shows import TYPE_LABELS
 if TYPE_CHECKING:
     from animerag.models.shows import Show
 
-_JOINER = "\u2060"  # takes no room, and parts what Markdown would make a link or an icon of
+_JOINER = "\u2060"  # is invisible, and separates characters that Markdown would turn into a link or an icon
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 _LIVE_WHEN_ESCAPED = re.compile(r"(?<=:)(?=//)|(?<=\bwww)(?=\.)|(?<=@)(?=\S)|(?<=:)(?=[\w+-]+[:/])", re.IGNORECASE)
 _BOLD = re.compile(r"\*\*(?=\S)(.+?)(?<=\S)\*\*")
@@ -25,7 +25,7 @@ def escape(text: str) -> str:
 
 
 def label(text: str) -> str:
-    """Return `escape` of a text that has to fit on one line."""
+    """Return an escaped text that has to fit on one line."""
     return _inert(" ".join(text.split()))
 
 
@@ -78,7 +78,7 @@ def moment(seconds: float) -> str:
 
 
 def type_of(show: Show) -> str | None:
-    """Return what kind of show it is in words that say whether a file records it."""
+    """Return the kind of show; the words say whether a file records it."""
     if show.type is None:
         return None
     return TYPE_LABELS[show.type] + (" (inferred)" if show.type_inferred else "")

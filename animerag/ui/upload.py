@@ -1,4 +1,4 @@
-"""What Upload draws before an import: a card for each file with what it would change, and the start."""
+"""Draws Upload before an import: a card for each file with the changes that it would make, and Start."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _MOST_PER_REQUEST = 2048  # texts in one embedding request, as providers limit i
 
 
 def preflight(files: list[Chosen]) -> None:
-    """Show what each file would change, let its mapping be corrected, and start the import."""
+    """Show the changes that each file would make, let the user correct its mapping, and start the import."""
     with st.skeleton(height=120):
         upload_files.check(files)
     for number, file in enumerate(files):
@@ -56,7 +56,7 @@ def _start(files: list[Chosen], ready: list[Chosen]) -> None:
         levels.index(settings.ingest_concurrency),
         key="upload_concurrency",
         disabled=is_local,
-        help=why if is_local else "auto raises the level while the provider keeps up.",
+        help=why if is_local else "With auto, the level rises while the provider keeps up.",
         persist_state="session",
     )
     batch_size = size.number_input(
@@ -85,7 +85,7 @@ def _start(files: list[Chosen], ready: list[Chosen]) -> None:
 
 
 def _card(number: int, file: Chosen) -> None:
-    """Draw a file: its state, what it would change or why it cannot be read, and how it is read."""
+    """Draw a file: its state, the changes that it would make or why it cannot be read, and its mapping."""
     with st.container(horizontal=True, vertical_alignment="center", key=f"upload_head_{number}"):
         st.markdown(f"**{label(file.source.name)}**")
         words, colour, icon = _state(file)
@@ -114,7 +114,7 @@ def _state(file: Chosen) -> tuple[str, Any, str]:
 
 
 def changes(report: IngestReport) -> str:
-    """Say what an import would change: `CSV · 300 new · 2 changed · 1,258 unchanged`."""
+    """Describe the changes of an import: `CSV · 300 new · 2 changed · 1,258 unchanged`."""
     counts = {
         "new": report.ingested - report.changed,
         "changed": report.changed,
@@ -150,7 +150,7 @@ def _reading(number: int, file: Chosen) -> None:
 
 
 def _corrected(number: int, source: SourceFile, found: Detection) -> SourceFile:
-    """Return the source with the user's choices; what is not chosen is detected."""
+    """Return the source with the user's choices; everything else is detected."""
     key = f"upload_{source.path.name[:12]}_{number}"
     options = source.options
     first, second, third = st.columns(3)
@@ -225,7 +225,7 @@ def _grid(number: int, wide: int) -> list[Any]:
 
 
 def preview_rows(found: Detection) -> list[dict[str, str]]:
-    """Return the first rows of a file: the columns that are read first, each named by its field and its heading."""
+    """Return the first rows of a file, mapped columns first, each named by its field and its heading."""
     places = sorted(range(len(found.columns)), key=lambda place: _importance(found.columns[place].field))
     names = {place: _named(found.columns[place]) for place in places}
     rows = [dict(enumerate(cells)) for cells in found.sample[:_PREVIEWED]]

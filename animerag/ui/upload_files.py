@@ -1,4 +1,4 @@
-"""The files that are chosen in Upload, where they come from, and what an import of them would change."""
+"""Keeps the files that are chosen in Upload, and checks what an import of them would change."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ if TYPE_CHECKING:
 
 MAX_MB = 50
 TYPES = ("json", "jsonl", "ndjson", "csv", "tsv", "xlsx", "xml", "gz", "txt", "md", "db3", "db", "sqlite")
-_CHECK_S = 120.0  # reading 50 MB of JSON
+_CHECK_S = 120.0  # seconds; 50 MB of JSON take that long to read
 
 
 @dataclass(slots=True)
 class Chosen:
-    """A file that was chosen, how it is read, and what it would change."""
+    """A chosen file, how it is read, and the changes that it would make."""
 
     source: SourceFile
     detected: Detection | None = None
     report: IngestReport | None = None
     expected: TimeEstimate | None = None
     trouble: str | None = None
-    checked: tuple[Any, ...] = ()  # the files and the state of the catalogue that `report` was made of
+    checked: tuple[Any, ...] = ()  # the files and the state of the catalogue from which `report` was made
 
 
 def chosen() -> list[Chosen]:
-    """Return the files that this session has chosen and not started."""
+    """Return the files that this session has chosen and not yet imported."""
     files: list[Chosen] = st.session_state.setdefault("upload_chosen", [])
     return files
 

@@ -1,4 +1,4 @@
-"""What Upload draws of an import that has ended: every row accounted for, and what to do next."""
+"""Draws the result of an import in Upload: a count for every row, and the next steps."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def ended(job: Job) -> None:
         st.rerun()
     with st.grid("auto", min_column_width=_COUNT_PX, gap="small"):
         for name, number in counts.items():
-            hint = "Of rows with the same ID the last one counts." if name == "Repeated" else None
+            hint = "If several rows have the same ID, the last one counts." if name == "Repeated" else None
             st.metric(name, f"{number:,}", border=True, help=hint)
     notes(report, "saved row")
     skipped(report, job)
@@ -63,10 +63,10 @@ def ended(job: Job) -> None:
 
 
 def conflicts(report: IngestReport) -> None:
-    """List the values of one's own list that a file would change."""
+    """List the values of your list that a file would change."""
     if not report.conflicts:
         return
-    st.markdown(f"**{counted(len(report.conflicts), 'value')} of your list differ from the file**")
+    st.markdown(f"**Your list differs from the file in {counted(len(report.conflicts), 'value')}**")
     rows = [
         {
             "Title": one.title,
@@ -81,7 +81,7 @@ def conflicts(report: IngestReport) -> None:
 
 
 def notes(report: IngestReport, what: Literal["row", "saved row"]) -> None:
-    """List the rows that were read with a change or an omission."""
+    """List the rows that were read with a correction or an omission."""
     if report.notes:
         number = len({(note.file, note.line) for note in report.notes})
         st.markdown(f"**{counted(number, what)} with notes**")

@@ -1,4 +1,4 @@
-"""What Upload draws of an import that runs or was interrupted."""
+"""Draws an import in Upload that is running or was interrupted."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from animerag.rate_limits import LevelChoice
 
 LEVELS: tuple[LevelChoice, ...] = ("auto", 1, 3, 5, 10, 20)
-_WINDOW_S = 20.0  # of a running import's lanes
-_READ_S = 120.0  # reading 50 MB of JSON
+_WINDOW_S = 20.0  # of the lanes of a running import
+_READ_S = 120.0  # seconds; 50 MB of JSON take that long to read
 
 
 def running(job: Job) -> None:
@@ -54,14 +54,14 @@ def _lanes(job: Job) -> None:
         return
     started_s = now_s - job.elapsed_s
     spans = recorder.until(now_s, now_s - _WINDOW_S)
-    if session.services().embedder.provider == "local":  # hundreds of small pieces wait for two threads
+    if session.services().embedder.provider == "local":  # hundreds of small steps wait for two threads
         spans = [span for span in spans if span.name != "queue"]
     if spans:
         st.html(live_charts.lanes(spans, started_s, now_s, window_s=_WINDOW_S))
 
 
 def _level(job: Job) -> None:
-    """Show what the rate limits do, and let the level be changed."""
+    """Show the effect of the rate limits, and let the user change the level."""
     state = session.gate_now()
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(label(f"Level {state.levels[Priority.INGEST]}: {state.words()}"))
@@ -96,7 +96,7 @@ def cut_off(record: JobRecord) -> None:
 
 
 def _left(record: JobRecord) -> IngestReport | None:
-    """Return what an unfinished import still has to do, read once; None where its files are gone."""
+    """Return the remaining work of an unfinished import, computed once; None if its files are gone."""
     read: dict[str, IngestReport | None] = st.session_state.setdefault("upload_left", {})
     if record.id not in read:
         uploads = session.services().uploads

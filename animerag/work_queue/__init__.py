@@ -1,5 +1,5 @@
-"""Work spread over hosts: durable tasks in PostgreSQL, the workers that take them, and what each one does.
+"""Distributes work over hosts: durable tasks in PostgreSQL, and the workers that run them.
 
-Knows no kind of work.
-Way through: `work_queue.WorkQueue` hands tasks out, `worker.Worker` takes them, and `workers` lists all such processes.
+It knows no kind of work. `work_queue.WorkQueue` hands tasks out, `worker.Worker` takes them, and `workers` lists all
+such processes.
 """

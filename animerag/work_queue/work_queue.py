@@ -77,7 +77,7 @@ class WorkQueue:
 
 @contextlib.contextmanager
 def explained() -> Iterator[None]:
-    """Raise LibraryError where the queue cannot be used."""
+    """Raise LibraryError if the queue cannot be used."""
     try:
         yield
     except AlreadyEnqueued:

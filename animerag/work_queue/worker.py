@@ -1,6 +1,6 @@
-"""A process that takes tasks: as many as it has slots for, given back when it stops, and taken over when it dies.
+"""Runs tasks, one per slot.
 
-Every task may be repeated.
+Tasks are given back when the worker stops, and taken over when it dies; every task may be repeated.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 _HEARTBEAT_S, _DEAD_S, _LOOK_S = 2.0, 8.0, 2.0  # a dead worker's tasks start elsewhere within 15 s
 _POLL_S = 2.0  # PostgreSQL announces new tasks; polling finds those that were given back
 _GRACE_S = 20.0  # a worker that stops finishes its requests, because they are paid for
-_AGAIN_S, _TRIES = 1, 60  # while PostgreSQL restarts
+_AGAIN_S, _TRIES = 1, 60  # seconds between attempts, and their number, while PostgreSQL restarts
 _FORGOTTEN_S = 600  # heartbeats of dead workers
 
 
@@ -74,7 +74,7 @@ class Worker:
         await self._queue.workers.remove_dead()
         began_at = datetime.now(UTC).isoformat(timespec="seconds")
         for kind in self._kinds:
-            if kind.name not in self._queue.app.tasks:  # it may have served before
+            if kind.name not in self._queue.app.tasks:  # this worker may have run before
                 self._register(kind)
         await self._queue.workers.put(concurrency=self.slots, began_at=began_at, done=0)
         running = [asyncio.create_task(self._take(kind), name=f"take-{kind.name}") for kind in self._kinds]
@@ -96,7 +96,7 @@ class Worker:
         self._queue.app.task(name=kind.name, queue=kind.name, pass_context=True, retry=_GiveBack())(run)
 
     async def _take(self, kind: TaskKind) -> None:
-        """Take tasks of one kind; start again after PostgreSQL was away, as a new worker of Procrastinate."""
+        """Run tasks of one kind; after an outage of PostgreSQL, start again as a new worker of Procrastinate."""
         while True:
             try:
                 await self._queue.app.run_worker_async(
@@ -115,7 +115,7 @@ class Worker:
             await asyncio.sleep(_AGAIN_S)
 
     async def _look_after(self, began_at: str) -> None:
-        """Take over the tasks of dead workers, and record what this one has done."""
+        """Take over the tasks of dead workers, and record the number of finished tasks."""
         while True:
             await asyncio.sleep(_LOOK_S)
             try:
@@ -125,7 +125,7 @@ class Worker:
                             await self._give_back(job)
                 await self._queue.workers.put(concurrency=self.slots, began_at=began_at, done=self._done)
             except (LibraryError, ProcrastinateException) as error:
-                log.warning("tasks of dead workers were not looked for: %s", reason_in_one_line(error))
+                log.warning("tasks of dead workers could not be searched for: %s", reason_in_one_line(error))
 
     async def _stalled(self) -> list[Job]:
         return list(await self._queue.app.job_manager.get_stalled_jobs(seconds_since_heartbeat=_DEAD_S))
@@ -133,6 +133,6 @@ class Worker:
     async def _give_back(self, job: Job) -> None:
         try:
             await self._queue.app.job_manager.retry_job(job)
-        except UniqueViolation:  # the same is waiting already
+        except UniqueViolation:  # the same task is already waiting
             await self._queue.app.job_manager.finish_job(job, Status.FAILED, delete_job=True)
         log.warning("a dead worker's task is given back: %s", job.task_name)

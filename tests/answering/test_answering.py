@@ -1,4 +1,4 @@
-"""Answers without a model: facts, quotes and an honest no."""
+"""Answers without a model: facts, quotes, and "no match"."""
 
 import contextlib
 import csv
@@ -126,11 +126,11 @@ async def test_a_follow_up_refers_to_the_last_answer(answering):
 
 async def test_an_empty_question_becomes_an_answer_that_says_so(answering):
     answer = await answering.ask("  ")
-    assert (answer.status, answer.error) == (AnswerStatus.ERROR, "Question cannot be empty")
+    assert (answer.status, answer.error) == (AnswerStatus.ERROR, "The question is empty: write one.")
 
 
 class Scripted:
-    """A chat model that plays a script over the real retrieval."""
+    """A scripted chat model over the real retrieval."""
 
     provider, model = "openai", "scripted"
 
@@ -276,7 +276,7 @@ async def test_a_question_that_needs_more_than_one_show_waits_for_the_searches(s
 
 
 async def test_a_search_that_fails_after_an_early_answer_is_noted(services, simulated, source):
-    """The provider refuses; the model is a script, so that only the embedding fails."""
+    """Services whose provider refuses; the chat model is scripted, so only the embedding fails."""
     await services.ingestion.run([source], Control())
     chat = Scripted("A surgeon [1].", Finish(status=AnswerStatus.OK))
     async with SimulatorProcess(SimulatorSettings(faults=parse_faults("401@1"))) as provider:

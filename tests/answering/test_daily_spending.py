@@ -1,4 +1,4 @@
-"""Cost caps against a server that counts no tokens, over real sockets."""
+"""Cost caps with a server that reports no tokens, over real sockets."""
 
 import asyncio
 import sys
@@ -24,7 +24,7 @@ END = b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndat
 
 @pytest.fixture
 async def silent_server():
-    """A server that answers well and sends no usage; an answer breaks off where the question asks for it."""
+    """A server that answers without usage; an answer breaks off if the question requests it."""
 
     async def embeddings(request):
         texts = (await request.json())["input"]

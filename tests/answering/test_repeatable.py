@@ -1,4 +1,4 @@
-"""What is answered depends on the catalogue alone: not on how it was imported, nor on how many questions are asked."""
+"""Answers depend only on the catalogue: not on its import, nor on the number of questions."""
 
 import asyncio
 import json
@@ -48,12 +48,12 @@ QUESTIONS = (
     "pirates",
     "What is the capital of Mongolia?",
 )
-ALIKE = 6  # shows that no field and no word tells apart
+ALIKE = 6  # shows that no field and no word distinguishes
 
 
 @pytest.fixture
 def catalogue(tmp_path):
-    """The sample and some shows that are all alike, in two orders."""
+    """The sample and some equal shows, in two orders."""
     with sample.catalogue() as path:
         shows = json.loads(path.read_text(encoding="utf-8"))["AniDB_Anime"]
     shows += [

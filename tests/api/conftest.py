@@ -37,7 +37,7 @@ class Served:
 
 @contextlib.contextmanager
 def served(runtime, token):
-    """Serve the API beside a page that answers everything else; yields the address."""
+    """Serve the API, and a page for all other paths; yield the address."""
     endpoints = ApiEndpoints(token, lambda: runtime)
 
     async def page(scope, receive, send):
@@ -88,7 +88,7 @@ def api(sample_runtime):
 
 @pytest.fixture
 def client(api):
-    """An HTTP client that carries the token."""
+    """An HTTP client that sends the token."""
     import httpx2
 
     with httpx2.Client(base_url=api.url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=30) as opened:

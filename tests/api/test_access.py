@@ -1,4 +1,4 @@
-"""Access: tokens in every wrong form, hosts, origins, sizes, and the form of refusals."""
+"""Access: wrong tokens of all forms, hosts, origins, sizes, and the form of refusals."""
 
 import asyncio
 import http.client
@@ -23,7 +23,7 @@ ENDPOINTS = [
 
 
 def ask(url, method, path, headers=None, body=None):
-    """Send one request as it is; returns status, headers and body."""
+    """Send a raw request; return status, headers and body."""
     connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=20)
     try:
         connection.putrequest(method, path, skip_host="Host" in (headers or {}))
@@ -90,7 +90,7 @@ def test_a_token_in_the_address_opens_nothing(api):
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "Bearer "])
-def test_the_right_token_opens(api, scheme):
+def test_the_right_token_is_accepted(api, scheme):
     assert ask(api.url, "GET", "/v1/models", {"Authorization": f"{scheme} {TOKEN}"})[0] == 200
 
 
@@ -168,7 +168,7 @@ def test_the_token_is_never_logged(api, caplog):
     assert TOKEN not in repr(api.runtime.services.settings)
 
 
-def test_guessing_is_slowed_down_and_the_right_token_passes_meanwhile():
+def test_guessing_tokens_is_slowed_down_but_the_right_token_is_accepted():
     check = TokenCheck(TOKEN)
 
     def offer(token):

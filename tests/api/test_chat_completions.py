@@ -1,4 +1,4 @@
-"""The catalogue as a model: the openai SDK, our own adapter and curl over a real socket, and requests that err."""
+"""The catalogue as a model: the openai SDK, our own adapter and curl over a real socket, and invalid requests."""
 
 import asyncio
 import json
@@ -33,7 +33,7 @@ def sdk(api):
 
 
 def thread(*messages):
-    """Return messages of alternating speakers, the user's first."""
+    """Return messages of alternating roles, the user's first."""
     return [{"role": ("user", "assistant")[n % 2], "content": text} for n, text in enumerate(messages)]
 
 
@@ -172,7 +172,7 @@ def test_what_cannot_be_answered_is_refused_with_a_sentence_about_the_field(sdk,
 @pytest.mark.parametrize(
     "body", [b"", b"{", b"[]", b"null", b'"x"', b"\xff\xfe", b"[" * 100_000, b'{"model": "animerag"}']
 )
-def test_broken_json_is_a_sentence(client, body):
+def test_broken_json_gets_an_error_sentence(client, body):
     headers = {"Content-Type": "application/json"}
     refused = client.post("/v1/chat/completions", content=body, headers=headers)
 

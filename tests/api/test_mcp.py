@@ -38,7 +38,7 @@ async def over_http(api, mode="auto"):
 
 
 class EachCall:
-    """A client in this process that connects for each call: its scopes may not outlive the task of a fixture."""
+    """A client in this process that connects for each call, because scopes must end in the task that opened them."""
 
     def __init__(self, server):
         self._server = server
@@ -90,7 +90,7 @@ async def refusal(client, tool, **arguments):
 
 
 async def try_everything(client):
-    """List and call what there is, as a client does at first."""
+    """List and call everything, as a new client does."""
     tools = (await client.list_tools()).tools
     assert {tool.name for tool in tools} == TOOLS
     assert all(tool.annotations.read_only_hint and tool.description for tool in tools)
@@ -137,7 +137,7 @@ async def test_the_configuration_in_the_documents_works_over_stdio_and_stdout_ha
 @pytest.mark.parametrize(
     "body", [b"", b"{", b"[]", b"null", b"[" * 100_000, b"\xff", b'{"id": 1}', b'{"jsonrpc": "2.0"}']
 )
-def test_what_is_no_message_is_a_sentence_in_json_rpc(api, body):
+def test_an_invalid_message_gets_a_json_rpc_error(api, body):
     headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
     refused = httpx2.post(f"{api.url}/mcp", content=body, headers=headers)
     other = httpx2.post(f"{api.url}/mcp", content=body, headers=headers | {"Content-Type": "text/plain"})
@@ -305,7 +305,7 @@ async def test_figures_add_up(client):
         ("recommend", {"like": "no such show at all zzz"}, "search_shows"),
     ],
 )
-async def test_wrong_arguments_are_a_sentence(client, tool, arguments, about):
+async def test_wrong_arguments_get_an_error_sentence(client, tool, arguments, about):
     sentence = await refusal(client, tool, **arguments)
 
     assert about in sentence
@@ -364,7 +364,7 @@ async def test_an_empty_catalogue_says_what_to_do(services):
 
 @pytest.fixture
 def without_mcp(monkeypatch):
-    """As without the extra."""
+    """The package `mcp` cannot be imported, as without the extra."""
     for name in [name for name in sys.modules if name.split(".")[0] in ("mcp", "mcp_types")]:
         monkeypatch.setitem(sys.modules, name, None)
     monkeypatch.delitem(sys.modules, "animerag.api.mcp_server", raising=False)

@@ -32,7 +32,7 @@ def test_a_show_has_what_the_catalogue_knows_and_nothing_of_files(client):
 
 
 @pytest.mark.parametrize("path", ["/api/shows/999999", "/api/shows/..%2f..", "/api/shows/%00", "/api/shows/猫/x"])
-def test_a_show_that_is_not_there_is_a_sentence(client, path):
+def test_an_unknown_show_gets_an_error_sentence(client, path):
     missing = client.get(path)
 
     assert missing.status_code == 404
@@ -62,7 +62,7 @@ def test_a_search_that_cannot_be_made_says_why(client, params, about):
     assert about in refused.json()["error"]["message"]
 
 
-def test_nothing_found_is_an_answer(client):
+def test_an_empty_result_is_a_success(client):
     found = client.get("/api/search", params={"q": "quarterly tax return form 1040 deadline"}).json()
 
     assert found["status"] in {"no_match", "ok"}

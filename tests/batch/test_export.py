@@ -13,7 +13,7 @@ from animerag.models.shows import Show
 
 
 def runs(cell):
-    """Tell whether a spreadsheet would take a cell for a formula."""
+    """Return whether a spreadsheet would run a cell as a formula."""
     folded = unicodedata.normalize("NFKC", cell)
     return folded.lstrip(" ")[:1] in {"=", "+", "-", "@"} or folded[:1] in {"\t", "\r", "\0"}
 
@@ -31,7 +31,7 @@ def test_no_exported_text_runs_as_a_formula_or_changes(text):
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20), min_size=5, max_size=5))
-def test_no_cell_of_a_catalogue_runs(texts):
+def test_no_cell_of_an_exported_catalogue_is_a_formula(texts):
     show = Show(id=texts[0], title=texts[1], titles=(texts[2],), tags=(texts[3],), description=texts[4], rating=8.5)
     rows = list(csv.reader(io.StringIO(shows_csv([show]).decode("utf-8-sig"), newline="")))
     assert len(rows) == 2

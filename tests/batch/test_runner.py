@@ -230,7 +230,7 @@ async def test_rows_stay_in_place_when_requests_fail(provider):
     assert sum(row.answer.attempts for row in rows) > 40
 
 
-async def test_retry_asks_what_failed_and_the_old_error_stays_until_then(provider):
+async def test_a_retry_asks_failed_rows_and_keeps_the_old_error_until_then(provider):
     questions = [f"What is Monster about {n}?" for n in range(12)]
     async with provider(faults=parse_faults("400@0.5"), seed=2) as (services, _):
         run_id = await begin(services, sheet_of(*questions))

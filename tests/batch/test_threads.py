@@ -53,7 +53,7 @@ async def test_a_resumed_run_uses_the_turns_of_earlier_jobs():
 
 
 @pytest.mark.parametrize("level", [1, 4])
-async def test_a_sheet_holds_its_conversations(services, export, record, level):
+async def test_a_sheet_is_read_with_its_conversations(services, export, record, level):
     rows = [
         record(1, "Monster", "A surgeon hunts a boy.", EpisodeCountNormal=74),
         record(2, "Planetes", "Astronauts collect trash.", EpisodeCountNormal=26),

@@ -1,4 +1,4 @@
-"""The app in a process of its own, on a fresh data directory, and a Chromium that looks at it."""
+"""The app in its own process, on an empty data directory, and a Chromium."""
 
 import asyncio
 import contextlib
@@ -80,7 +80,7 @@ NO_CHROMIUM = "Chromium is not installed, so this test did not run: apt-get inst
 
 
 def pytest_collection_modifyitems(items):
-    """Skip tests that need Chromium where it is missing, before they start anything; with CI set they fail instead."""
+    """Skip tests that need Chromium if it is missing, before they start anything; with CI set they fail instead."""
     if CHROMIUM is None and not os.environ.get("CI"):
         for item in items:
             if "chromium" in getattr(item, "fixturenames", ()):
@@ -97,7 +97,7 @@ def chromium():
 
 @pytest.fixture
 def artifacts(tmp_path):
-    """Where screenshots go."""
+    """The directory of screenshots."""
     directory = Path(os.environ.get("ARTIFACTS") or tmp_path / "artifacts")
     directory.mkdir(parents=True, exist_ok=True)
     return directory
@@ -105,7 +105,7 @@ def artifacts(tmp_path):
 
 @pytest.fixture
 def photograph(artifacts):
-    """Take pictures in both themes: `photograph(page, "name")`; text that is hard to read in one fails the test."""
+    """Take screenshots in both themes: `photograph(page, "name")`; text with too little contrast fails the test."""
     poor = {}
 
     def taken(page, name, *, width=None, height=None, schemes=("dark", "light"), full_page=False):
@@ -113,7 +113,7 @@ def photograph(artifacts):
         page.set_viewport_size({"width": width or before["width"], "height": height or before["height"]})
         for scheme in schemes:
             page.emulate_media(color_scheme=scheme)
-            page.wait_for_timeout(400)  # colours fade over, and Plotly draws anew
+            page.wait_for_timeout(400)  # colours fade, and Plotly draws again
             page.screenshot(path=artifacts / f"{name}-{scheme}.png", full_page=full_page)
             if told := page.evaluate(CONTRAST, READABLE):
                 poor[f"{name}-{scheme}"] = told
@@ -125,14 +125,14 @@ def photograph(artifacts):
 
 @pytest.fixture
 def app_url(app_over):
-    """The address of a fresh app without keys; it has ended, and its Chroma with it, when the test has."""
+    """The address of a new app without keys; the app and its Chroma end with the test."""
     with app_over() as url:
         yield url
 
 
 @pytest.fixture
 def app_over(tmp_path):
-    """Start a fresh app with these environment variables: `with app_over(NAME=value) as url`."""
+    """Start a new app with these environment variables: `with app_over(NAME=value) as url`."""
 
     def started(**told):
         return _app(tmp_path, told)
@@ -151,7 +151,7 @@ def app_of_module(tmp_path_factory):
 
 
 class Address(str):
-    """Where an app is, and its process."""
+    """The address of an app, and its process."""
 
     __slots__ = ("process",)
 
@@ -194,7 +194,7 @@ def _wait_for_health(url, process):
 
 @pytest.fixture
 def browser(chromium):
-    """A Chromium of the machine."""
+    """The machine's Chromium."""
     from playwright.sync_api import expect, sync_playwright
 
     expect.set_options(timeout=PATIENCE_MS)
@@ -205,7 +205,7 @@ def browser(chromium):
 
 
 class Elsewhere:
-    """An event loop in a thread of its own: the browser's has this one."""
+    """An event loop in its own thread, because the browser's loop runs in this one."""
 
     def __init__(self):
         self._loop = asyncio.new_event_loop()

@@ -1,4 +1,4 @@
-"""A model that does whatever its context says: it repeats all it was sent as its answer, and cites what it likes."""
+"""A model that obeys its context: its answer repeats everything that it was sent, with arbitrary citations."""
 
 import contextlib
 import json
@@ -20,7 +20,7 @@ async def complete(request):
 
 @contextlib.asynccontextmanager
 async def listening():
-    """Serve on a free port of this machine; gives the base URL."""
+    """Serve on a free port of this machine; yield the base URL."""
     app = web.Application()
     app.router.add_post("/v1/chat/completions", complete)
     runner = web.AppRunner(app)

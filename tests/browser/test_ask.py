@@ -1,4 +1,4 @@
-"""Ask over a model on the network: sources first, stop, the answer's windows, and a conversation that stays."""
+"""Ask with a model on the network: sources first, stop, the windows of an answer, and a stored conversation."""
 
 import re
 import time
@@ -34,7 +34,7 @@ def test_a_conversation_with_a_model(app_over, browser, elsewhere, photograph):
         expect(page.get_by_test_id("stChatInput")).to_be_in_viewport()
         shot("empty")
 
-        # Sources stand there before the answer is whole.
+        # Sources are shown before the answer is complete.
         ask("What is Monster about?")
         expect(page.get_by_text("1 · Monster")).to_be_visible(timeout=20_000)
         expect(page.get_by_text(re.compile("Written by"))).to_have_count(0)
@@ -42,7 +42,7 @@ def test_a_conversation_with_a_model(app_over, browser, elsewhere, photograph):
         expect(page.get_by_text(re.compile("Written by gpt"))).to_be_visible(timeout=20_000)
         shot("answered")
 
-        # The same again costs nothing, says so, and can be had anew.
+        # The same question costs nothing, says so, and can be asked again without the cache.
         ask("What is Monster about?")
         expect(page.get_by_text("at no new cost")).to_be_visible(timeout=20_000)
         assert stats().requests["responses"] == 1
@@ -51,11 +51,11 @@ def test_a_conversation_with_a_model(app_over, browser, elsewhere, photograph):
         expect(page.get_by_text(re.compile("Written by gpt"))).to_have_count(2, timeout=20_000)
         assert stats().requests["responses"] == 2
 
-        # A follow-up is asked as a question of its own, and that is shown.
+        # A follow-up is asked as a complete question, which is shown.
         ask("How many episodes does it have?")
         expect(page.get_by_text("Understood as: How many episodes does it have?")).to_be_visible(timeout=20_000)
 
-        # Stop ends the request at the server as well; what had come stays.
+        # Stop also ends the request at the server; the text so far is kept.
         ask("What is Cowboy Bebop about?")
         expect(page.get_by_text(re.compile("1 · Cowboy Bebop")).first).to_be_visible(timeout=20_000)
         page.wait_for_timeout(1000)
@@ -75,7 +75,7 @@ def test_a_conversation_with_a_model(app_over, browser, elsewhere, photograph):
         shot("source")
         page.keyboard.press("Escape")
 
-        # It is all there on the way back from another page, and in the list.
+        # The conversation is complete after a visit to another page, and in the list.
         page.get_by_test_id("stSidebarNav").get_by_role("link", name="Settings").click()
         expect(page.get_by_role("heading", name="Settings", exact=True)).to_be_visible(timeout=20_000)
         page.get_by_test_id("stSidebarNav").get_by_role("link", name="Ask").click()

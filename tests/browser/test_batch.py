@@ -109,7 +109,7 @@ def test_a_sheet_comes_back_answered(url, browser, questions, photograph):
     assert errors == []
 
 
-def test_two_runs_lie_side_by_side_and_ten_thousand_rows_are_no_burden(url, browser, questions, photograph, tmp_path):
+def test_two_runs_are_compared_and_ten_thousand_rows_are_drawn(url, browser, questions, photograph, tmp_path):
     from playwright.sync_api import expect
 
     page = browser.new_context(color_scheme="light", viewport={"width": 1280, "height": 1500}).new_page()

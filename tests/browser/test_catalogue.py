@@ -1,4 +1,4 @@
-"""Catalogue in a real browser: letters that narrow as they are typed, a show read, changed and deleted."""
+"""Catalogue in a real browser: a list that follows typed letters, and a show that is read, changed and deleted."""
 
 import pytest
 
@@ -46,7 +46,7 @@ def test_a_show_is_found_as_its_letters_are_typed_and_then_changed(app_url, brow
     expect(page.get_by_role("heading", name="Planetes, the sweepers")).to_be_visible(timeout=30_000)
     expect(page.get_by_text("Edited: title, titles")).to_be_visible()
 
-    # The list is as it was: its search is in the address, through a reload and another page.
+    # The list is unchanged after a reload and a visit to another page, because its search is in the address.
     page.get_by_role("button", name="All shows").click()
     expect(page.get_by_text("1 show", exact=True)).to_be_visible(timeout=20_000)
     assert "q=planetes" in page.url

@@ -67,7 +67,7 @@ def test_a_race_and_an_experiment_of_each_workload(app_url, browser, photograph)
     expect(page.get_by_text("Sample catalogue, 150 shows.")).to_be_visible(timeout=60_000)
     page.get_by_test_id("stSidebarNav").get_by_role("link", name="Compare", exact=True).click()
     expect(page.get_by_role("heading", name="Compare", exact=True)).to_be_visible(timeout=20_000)
-    # A recorded race is there before the first click.
+    # A recorded race is shown before the first click.
     expect(page.get_by_text(re.compile(r"^Recorded on 20\d\d-"))).to_be_visible(timeout=20_000)
     expect(page.locator(".js-plotly-plot")).to_have_count(1, timeout=30_000)
     shot("1-recorded", 1100)
@@ -97,14 +97,14 @@ def test_a_race_and_an_experiment_of_each_workload(app_url, browser, photograph)
     expect(use).to_be_disabled()
     expect(page.get_by_text("The embedded provider waits on no network")).to_be_visible()
 
-    # An experiment with own numbers, small enough for a test.
+    # An experiment with custom numbers, small enough for a test.
     page.get_by_role("tab", name="Experiment").click()
     expect(page.get_by_role("button", name="Run", exact=True)).to_be_visible(timeout=20_000)
     expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
     for _ in range(5):  # whatever moves the page meanwhile closes the list again
         page.get_by_label("Provider", exact=True).click()
         with contextlib.suppress(PlaywrightTimeout):
-            page.get_by_role("option", name="Own numbers, simulated").click(timeout=4000)
+            page.get_by_role("option", name="Custom numbers, simulated").click(timeout=4000)
             break
         page.keyboard.press("Escape")
     expect(page.get_by_label("Faults, each with its share of the requests")).to_be_visible()
@@ -124,7 +124,7 @@ def test_a_race_and_an_experiment_of_each_workload(app_url, browser, photograph)
     expect(page.get_by_label("Questions", exact=True)).to_have_count(0)
     run("query")
 
-    # Files are made when they are asked for.
+    # Files are created on demand.
     with page.expect_download() as download:
         page.get_by_role("button", name="Download JSON").click()
     written = json.loads(Path(download.value.path()).read_text(encoding="utf-8"))

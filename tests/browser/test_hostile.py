@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.long, pytest.mark.timeout(300)]
 FIXTURES = Path(__file__).with_name("hostile.txt").read_text(encoding="utf-8").splitlines()
 GROUPS = ("lighthouse", "submarine", "orchestra", "greenhouse", "observatory", "carousel", "blacksmith", "apiary")
 CANARY = "sk-canary-4fd1a0"
-# Whatever leads elsewhere or runs: nothing of it may come from a text.
+# Elements that load or run something: none of them may come from a text.
 ALIVE = """() => {
   const away = url => url && !url.startsWith('#') && new URL(url, location.href).origin !== location.origin;
   const found = [];
@@ -62,7 +62,7 @@ def url(app_over, elsewhere):
         yield opened
 
 
-def test_hostile_text_is_shown_and_never_lives(url, browser, export, questions, artifacts):
+def test_hostile_text_is_shown_as_text(url, browser, export, questions, artifacts):
     from playwright.sync_api import expect
 
     assert len(FIXTURES) >= 60

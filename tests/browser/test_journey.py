@@ -1,4 +1,4 @@
-"""A newcomer's way through the app, in a real browser: sample, question, upload, question, batch, download."""
+"""A new user's first session in a real browser: sample, question, upload, question, batch, download."""
 
 import csv
 import json
@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.long, pytest.mark.timeout(420)]
 
 @pytest.fixture
 def export(tmp_path):
-    """The real export where it is at hand, else the sample with one show changed."""
+    """The real export if it is available, otherwise the sample with one changed show."""
     real = REPO.parent / "shared" / "data" / "shoko_export.json"
     if real.exists():
         return real
@@ -61,7 +61,7 @@ def test_a_newcomer_asks_uploads_and_downloads_answers(app_url, browser, export,
         page.get_by_test_id("stSidebarNav").get_by_role("link", name=name).click()
         expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible(timeout=20_000)
 
-    # The empty start takes in the sample by itself; a click on an example is answered from it.
+    # An empty catalogue loads the sample; a click on an example is answered from it.
     page.goto(app_url)
     expect(page.get_by_text("sample shows. Your first upload")).to_be_visible(timeout=20_000)
     shot("1-taking-in-the-sample")
@@ -78,7 +78,7 @@ def test_a_newcomer_asks_uploads_and_downloads_answers(app_url, browser, export,
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
 
-    # The first own upload replaces the sample.
+    # The first upload replaces the sample.
     visit("Upload")
     shot("4-upload-empty")
     page.get_by_test_id("stFileUploader").locator("input[type=file]").set_input_files(export)

@@ -1,4 +1,4 @@
-"""A stranger's five tasks without a mouse: everything is reached with Tab, seen where it is, and done with a key."""
+"""Five tasks of a new user without a mouse: everything is reached with Tab, visibly focused, and used with a key."""
 
 import csv
 import json
@@ -22,7 +22,7 @@ FOCUSED = """() => {
 
 
 class Keyboard:
-    """Goes through a page as somebody without a mouse does."""
+    """Uses a page without a mouse."""
 
     def __init__(self, page):
         self.page = page
@@ -30,7 +30,7 @@ class Keyboard:
         page.on("filechooser", lambda _: None)  # the browser is told early to hand its dialogs over, and takes a while
 
     def to(self, tag, name=""):
-        """Press Tab until this has the focus; what has it on the way must be seen."""
+        """Press Tab until this has the focus; every focus on the way must be visible."""
         passed = []
         for _ in range(STOPS):
             self.page.keyboard.press("Tab")
@@ -72,7 +72,7 @@ def test_a_stranger_without_a_mouse_does_all_five_tasks(app_url, browser, tmp_pa
     page.goto(f"{app_url}/ask")
     expect(page.get_by_text("Sample catalogue, 150 shows.")).to_be_visible(timeout=60_000)
 
-    # Ask, by an example and in words of one's own; why a show was found.
+    # Ask, with an example and with a typed question; see how a show was found.
     keyboard.press("BUTTON", "What is AoT about?")
     expect(page.get_by_text("Quoted from your catalogue")).to_be_visible(timeout=20_000)
     keyboard.press("A", "1")
@@ -100,7 +100,7 @@ def test_a_stranger_without_a_mouse_does_all_five_tasks(app_url, browser, tmp_pa
     keyboard.press("BUTTON", "All shows")
     expect(page.get_by_text("Nearest by meaning")).to_have_count(0, timeout=20_000)
 
-    # A file of one's own.
+    # The user's own file.
     shows = json.loads(files("animerag.catalogue.sample").joinpath("catalogue.json").read_text(encoding="utf-8"))[
         "AniDB_Anime"
     ]

@@ -1,4 +1,4 @@
-"""How the pages meet a newcomer: in both themes, and with few controls before one scrolls."""
+"""The first impression of the pages: both themes, and few controls without scrolling."""
 
 import re
 
@@ -25,7 +25,7 @@ CONTROLS = """kinds => {
 
 @pytest.fixture
 def opened(app_url, browser):
-    """Return a function that opens a page of the app at 1280 × 720 in a theme, drawn to its end."""
+    """Return a function that opens a page at 1280 × 720 in a theme and waits until it is complete."""
     from playwright.sync_api import expect
 
     def open_page(name, scheme="light"):
@@ -49,7 +49,7 @@ def at_rest(page):
     expect(page.get_by_test_id("stSkeleton")).to_have_count(0, timeout=20_000)
 
 
-def test_little_is_asked_at_once(opened, photograph):
+def test_few_questions_are_in_flight_at_once(opened, photograph):
     from playwright.sync_api import expect
 
     many = {}

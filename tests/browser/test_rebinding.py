@@ -1,4 +1,4 @@
-"""Foreign hosts and origins at a real server: raw sockets say what no browser would, Chromium what it does."""
+"""Foreign hosts and origins at a real server: requests over raw sockets and from Chromium."""
 
 import base64
 import os
@@ -41,7 +41,7 @@ def address(app_of_module):
 
 @pytest.fixture
 def ask(address):
-    """Send one request over a socket of its own; returns its status and body."""
+    """Send one request over a new socket; return its status and body."""
     port = urlsplit(address).port
 
     def send(target, *, method="GET", host="127.0.0.1:PORT", origin=None, websocket=False, more=()):
@@ -125,7 +125,7 @@ EVERY_DOOR = [
         {"host": NAMED, "origin": f"https://evil.{NAMED}"},
     ],
 )
-def test_foreign_hosts_and_origins_are_refused_at_every_door(ask, door, who):
+def test_foreign_hosts_and_origins_are_refused_at_every_endpoint(ask, door, who):
     asked = {name: value for name, value in door.items() if name != "expected"}
     status, body = ask(**asked, **who)
 
@@ -194,7 +194,7 @@ def test_a_page_of_another_site_reaches_nothing_in_a_real_browser(address, victi
 
     port = urlsplit(address).port
     foreign = [f"http://evil.example:{port}", "http://localhost:9999", "http://127.0.0.1:9999"]
-    # The page itself comes from elsewhere; what it asks for afterwards goes to the app, as after a rebinding.
+    # The page comes from another server; its later requests go to the app, as after a rebinding.
     for site in foreign:
         victim.route(f"{site}/attack", lambda route: route.fulfill(content_type="text/html", body="<p>kittens</p>"))
         victim.goto(f"{site}/attack")
@@ -208,7 +208,7 @@ def test_a_page_of_another_site_reaches_nothing_in_a_real_browser(address, victi
     expect(victim.get_by_text("does not answer for the host")).to_be_visible()
 
 
-def test_the_owner_gets_in_with_a_real_browser(address, victim):
+def test_the_owner_can_use_the_app_in_a_real_browser(address, victim):
     from playwright.sync_api import expect
 
     port = urlsplit(address).port

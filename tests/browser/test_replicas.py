@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.long, pytest.mark.timeout(300)]
 
 @pytest.fixture
 def provider():
-    """The address of a simulated provider that takes its time, in a process of its own."""
+    """The address of a slow simulated provider in its own process."""
     command = [sys.executable, "-m", "animerag", "simulate", "--embed-latency", "3"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as simulator:
         yield re.search(r"http://[^\"]+", simulator.stdout.readline())[0]

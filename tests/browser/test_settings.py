@@ -1,4 +1,4 @@
-"""Settings in a real browser: a server on this machine taken up, a level changed, all tabs going on."""
+"""Settings in a real browser: a local server is used, a level is changed, and all tabs keep working."""
 
 import re
 import subprocess
@@ -27,7 +27,7 @@ def local_server():
     pytest.skip("every usual port is taken on this machine")
 
 
-def test_a_local_server_is_taken_up_and_settings_are_changed(app_url, browser, photograph, local_server):
+def test_a_local_server_is_used_and_settings_are_changed(app_url, browser, photograph, local_server):
     from playwright.sync_api import expect
 
     page = browser.new_context(color_scheme="light", viewport={"width": 1280, "height": 900}).new_page()
@@ -38,7 +38,7 @@ def test_a_local_server_is_taken_up_and_settings_are_changed(app_url, browser, p
     def go(name):
         page.get_by_test_id("stSidebarNav").get_by_role("link", name=name, exact=True).click()
 
-    # Offered on Ask, and only used when chosen.
+    # The server is offered on Ask, and only used when it is chosen.
     page.goto(f"{app_url}/ask")
     expect(page.get_by_text("Sample catalogue, 150 shows.")).to_be_visible(timeout=60_000)
     expect(page.get_by_text(f"{local_server} runs on this machine: gpt-5-nano.")).to_be_visible()
@@ -51,11 +51,11 @@ def test_a_local_server_is_taken_up_and_settings_are_changed(app_url, browser, p
     expect(page.get_by_text(re.compile("Planetes")).first).to_be_visible(timeout=30_000)
     expect(page.get_by_role("button", name="Stop")).to_have_count(0, timeout=30_000)
 
-    # What was saved is shown, tried, changed and taken back.
+    # A saved setting is shown, tested, changed and reset.
     go("Settings")
     expect(page.get_by_role("heading", name="Settings", exact=True)).to_be_visible(timeout=20_000)
     page.get_by_role("button", name="Test the models").click()
-    expect(page.get_by_text("The provider answers, and lists gpt-5-nano.")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("The provider works and has gpt-5-nano.")).to_be_visible(timeout=30_000)
     page.get_by_text("More settings", exact=True).click()
     page.get_by_label("Sources per question").fill("5")
     shot("2-ready", 2000)
@@ -73,7 +73,7 @@ def test_a_local_server_is_taken_up_and_settings_are_changed(app_url, browser, p
     expect(page.get_by_text("Event-loop lag")).to_be_visible(timeout=20_000)
     photograph(page, "system", height=1400)
 
-    # At the narrow end everything is still there.
+    # On a narrow screen everything is still available.
     go("Settings")
     expect(page.get_by_text("Model for answers")).to_be_visible(timeout=20_000)
     photograph(page, "settings-5-narrow", width=768, height=1400, schemes=["light"])

@@ -1,4 +1,4 @@
-"""The README's pictures show the app as it is: the walk that takes them still finds every view."""
+"""The README's pictures show the current app: the script that takes them still finds every view."""
 
 import re
 import sys

@@ -1,4 +1,4 @@
-"""Upload in a real browser: what files would change, a run watched, stopped, left and taken up again."""
+"""Upload in a real browser: a preview of files, and an import that is watched, stopped, left and resumed."""
 
 import json
 import re
@@ -18,7 +18,7 @@ def records(number):
     ]
 
 
-def test_files_are_checked_watched_stopped_and_brought_to_their_end(app_url, browser, photograph, tmp_path):
+def test_files_are_checked_imported_stopped_and_resumed(app_url, browser, photograph, tmp_path):
     from playwright.sync_api import expect
 
     export, table = tmp_path / "voyages.json", tmp_path / "mine.csv"
@@ -44,7 +44,7 @@ def test_files_are_checked_watched_stopped_and_brought_to_their_end(app_url, bro
     expect(page.get_by_text(re.compile("Encoding windows-1252|Encoding cp1252|Windows"))).to_be_visible()
     shot("2-checked", 1500)
 
-    # Watched in lanes, stopped half way; a reload and another page change nothing.
+    # The import is shown in lanes and stopped half-way; a reload and another page change nothing.
     start.click()
     expect(page.get_by_text(re.compile(r"of 902 shows · .* left"))).to_be_visible(timeout=30_000)
     expect(page.get_by_role("img", name=re.compile("The work of the last"))).to_be_visible()
@@ -57,7 +57,7 @@ def test_files_are_checked_watched_stopped_and_brought_to_their_end(app_url, bro
     expect(page.get_by_text(re.compile(r"Cancelled\. [\d,]+ shows were saved\."))).to_be_visible()
     shot("4-cancelled", 1100)
 
-    # Only what is missing is done, and every row is accounted for.
+    # Only the remaining rows are imported, and every row is counted.
     rest.click()
     expect(page.get_by_text("901 shows in the catalogue")).to_be_visible(timeout=60_000)
     expect(page.get_by_text("1 row skipped")).to_be_visible()
@@ -71,14 +71,14 @@ def test_files_are_checked_watched_stopped_and_brought_to_their_end(app_url, bro
 
 @pytest.fixture
 def provider():
-    """The address of a simulated provider that takes its time, in a process of its own."""
+    """The address of a slow simulated provider in its own process."""
     command = [sys.executable, "-m", "animerag", "simulate", "--embed-latency", "3"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as simulator:
         yield re.search(r"http://[^\"]+", simulator.stdout.readline())[0]
         simulator.terminate()
 
 
-def test_the_real_export_is_hastened_cancelled_killed_and_brought_to_its_end(
+def test_an_import_of_the_real_export_is_cancelled_killed_and_resumed(
     app_over, provider, browser, photograph, real_export
 ):
     from playwright.sync_api import expect

@@ -1,4 +1,4 @@
-"""The wheel in an environment of its own, outside the checkout: `animerag` opens the app, and it answers a question."""
+"""The wheel in a separate environment, outside the checkout: `animerag` opens the app, which answers a question."""
 
 import os
 import re

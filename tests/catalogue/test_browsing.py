@@ -1,4 +1,4 @@
-"""The catalogue as a list: searched, narrowed, ordered, and what it lacks."""
+"""The catalogue as a list: search, filters, order, and missing shows."""
 
 import json
 
@@ -50,7 +50,7 @@ async def ids(services, *args, **kwargs):
         ("galax", ["3"]),
         ("a b c", ["5"]),
         ("nobody's", []),
-        ("%", ["2", "1", "3", "5", "4"]),  # punctuation alone asks for nothing
+        ("%", ["2", "1", "3", "5", "4"]),  # only punctuation is an empty search
     ],
 )
 async def test_letters_match_inside_any_title(shows, search, found):

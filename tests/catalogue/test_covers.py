@@ -1,4 +1,4 @@
-"""Covers from folders: found, made small, and refused where they are not plain pictures."""
+"""Covers from folders: found, scaled down, and refused if they are not plain pictures."""
 
 import asyncio
 import io
@@ -33,7 +33,7 @@ def chunk(name, data):
 
 
 def png(width, height, *more, depth=8, colour=2):
-    """Return a PNG that says this size and has hardly any data."""
+    """Return a PNG with this size in its header and hardly any data."""
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0))
     data = chunk(b"IDAT", zlib.compress(bytes(1000)))
     return b"".join([b"\x89PNG\r\n\x1a\n", head, *more, data, chunk(b"IEND", b"")])
@@ -119,7 +119,7 @@ def test_a_picture_becomes_a_small_jpeg_of_the_same_shape(data):
     assert len(small) < 20_000
 
 
-def test_metadata_is_not_handed_on():
+def test_metadata_is_removed():
     exif = Image.Exif()
     exif[0x010E] = "taken at home"
     data = picture(exif=exif, comment=b"a secret")
@@ -131,7 +131,7 @@ def test_metadata_is_not_handed_on():
     assert b"secret" not in small
 
 
-def test_texts_that_unpack_to_much_are_never_unpacked():
+def test_compressed_texts_in_a_picture_are_never_unpacked():
     bombs = [chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(2**20))) for _ in range(80)]
     whole = picture("PNG")
 

@@ -1,4 +1,4 @@
-"""What is stored of a show is what was returned, whichever way it came to be."""
+"""A stored show equals the returned one, however it was changed."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Shows edited and deleted: an edit outlasts later imports, a deletion can be undone until the next one."""
+"""Edits and deletions of shows: an edit survives later imports, and a deletion can be undone until the next one."""
 
 import pytest
 
@@ -173,7 +173,7 @@ async def test_a_file_that_cannot_be_read_leaves_a_deletion_to_be_undone(shows, 
     assert [one.id for one in await shows.editing.deleted()] == ["1"]
 
 
-async def test_shows_are_deleted_and_restored_while_chroma_is_away_and_indexed_later(shows, monkeypatch):
+async def test_shows_are_deleted_and_restored_while_chroma_is_unavailable_and_indexed_later(shows, monkeypatch):
     async def away(*_, **__):
         raise VectorStoreError("Chroma is away.")
 

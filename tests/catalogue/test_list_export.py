@@ -1,4 +1,4 @@
-"""Lists out and in: an export comes back the same, and what a file says otherwise is shown before it is written."""
+"""Lists are exported and imported without loss, and differences are shown before they are written."""
 
 import json
 import string
@@ -26,7 +26,7 @@ TITLES = st.one_of(
 
 @st.composite
 def shows(draw):
-    """Return shows of a list, each with an id and a title of its own."""
+    """Return shows of a list with different ids and titles."""
     titles = draw(st.lists(TITLES.filter(str.strip), min_size=1, max_size=6, unique=True))
     return [
         Show(
@@ -92,7 +92,7 @@ async def test_a_show_that_a_mal_list_named_is_exported_under_its_number(service
     assert b"<series_animedb_id>19</series_animedb_id>" in await services.list_export.written("mal")
 
 
-async def test_what_a_list_says_otherwise_is_shown_before_it_is_written(services, export, record, tmp_path):
+async def test_differences_from_a_list_are_shown_before_they_are_written(services, export, record, tmp_path):
     await services.ingestion.run([export(record(1, "Monster", "A."), record(2, "Planetes", "T."))], Control())
     path = tmp_path / "list.csv"
     path.write_text("title,my_status,my_score,watched_episodes\nMonster,Watching,7,3\nPlanetes,Dropped,,\n")
@@ -176,7 +176,7 @@ def test_a_list_of_anilist_is_read_as_an_overlay(tmp_path):
     assert (first.id, first.my_status, first.my_score, first.episodes_watched) == ("mal:19", "watching", 8.5, 3)
     assert (first.titles, first.type, first.overlay) == (("MONSTER", "Monster", "モンスター"), "tv", True)
     assert (second.id, second.my_status, second.my_score) == ("anilist:5", "plan_to_watch", None)
-    assert (manga.reason, nameless.reason) == ("The entry is no anime but manga.", "The entry has no title.")
+    assert (manga.reason, nameless.reason) == ("The entry is not an anime but manga.", "The entry has no title.")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Your list, changed by a click: what follows from a status or from progress, and what a later import leaves alone."""
+"""Your list, changed by a click: effects of status and progress, and values that a later import does not change."""
 
 import asyncio
 
@@ -36,7 +36,7 @@ async def test_a_completed_show_is_watched_to_its_end_where_that_is_known(mine):
     assert (await mine.my_list.next_episode("2")).my_status == "dropped"
 
 
-async def test_an_update_outlasts_the_next_import_and_embeds_nothing(mine, export, record):
+async def test_an_update_survives_the_next_import_and_embeds_nothing(mine, export, record):
     await mine.my_list.update("1", progress=2, score=9)
     again = await mine.ingestion.run([export(record(1, "Monster", "A surgeon.", EpisodeCountNormal=3))], Control())
     assert (again.unchanged, again.embedding_requests) == (1, 0)

@@ -83,7 +83,7 @@ async def test_the_sample_answers_its_questions_and_every_example_finds_its_show
 
 
 async def _hit(services, row):
-    """Named shows and plots first, moods among three; where nothing fits, no show is offered."""
+    """Named shows and plots come first, moods among the first three; without a match, no show is offered."""
     answer = await services.answering.ask(row["question"])
     if not row["expected_ids"]:
         return answer.status is AnswerStatus.NO_MATCH

@@ -1,4 +1,4 @@
-"""Filters by name: what was saved is what its link brings back."""
+"""Saved filters: a link restores what was saved."""
 
 import pytest
 
@@ -40,7 +40,7 @@ async def test_a_name_is_used_once_and_can_be_deleted(services):
         pytest.param("long", {"q": ["x" * 4000]}, id="too long"),
     ],
 )
-async def test_what_cannot_be_saved_is_a_sentence(services, name, present):
+async def test_an_invalid_filter_gets_an_error_sentence(services, name, present):
     with pytest.raises(InvalidInputError):
         await services.saved_filters.save(name, present)
     assert await services.saved_filters.all() == []

@@ -32,7 +32,7 @@ WEIGHTS = {"1": {"Drama": 0.25, "action": 1.0}, "4": {"mystery": 0.5}}
 
 @pytest.fixture
 async def collection(services, tmp_path, settings):
-    """Services over a few shows with lists, relations and weights, and the library's file to count in."""
+    """Services over a few shows with lists, relations and weights, and the library's file for counting."""
     path = tmp_path / "mine.csv"
     path.write_text(SHEET, encoding="utf-8")
 
@@ -117,7 +117,7 @@ async def test_years_and_tags_equal_their_sql_counts(collection, count):
     assert [one.tag for one in figures.tags] == ["action", "mystery", "drama"], "the weightiest first"
 
 
-async def test_what_needs_attention_equals_what_the_pages_list(collection, count):
+async def test_counts_that_need_attention_equal_the_lists_of_the_pages(collection, count):
     services, _ = collection
 
     attention = await services.statistics.attention()

@@ -1,4 +1,4 @@
-"""What to watch: never what was seen, never a sequel before what it continues, and each with its reason."""
+"""Suggestions: no finished show, no sequel of an unwatched show, and each with its reason."""
 
 import pytest
 
@@ -30,14 +30,14 @@ async def suggested(services, export, record):
     return await services.suggestions.suggested(8)
 
 
-async def test_begun_shows_come_by_what_is_left_with_the_next_episode(suggested):
+async def test_started_shows_are_ordered_by_remaining_episodes(suggested):
     assert [(one.show.title, one.reason) for one in suggested.started] == [
         ("Gamma", "Next: episode 6 of 12"),
         ("Delta", "Next: episode 3 of 24, on hold"),
     ]
 
 
-async def test_what_follows_a_completed_show_is_next(suggested):
+async def test_sequels_of_completed_shows_are_suggested(suggested):
     assert [(one.show.title, one.reason) for one in suggested.following] == [("Alpha 2nd Season", "Continues Alpha")]
 
 

@@ -27,7 +27,7 @@ async def first(services, question):
     return (await services.retriever.search(question)).sources[0].show.id
 
 
-async def test_what_the_question_calls_the_show_becomes_a_title(taught):
+async def test_the_questions_name_for_a_show_becomes_a_title(taught):
     question = "What is Kaibutsu Sensei about?"
     before = [match.id for match in await taught.retriever.match_titles(question)]
 
@@ -44,7 +44,7 @@ async def test_a_title_that_the_show_has_is_not_added_again(taught):
     assert list(show.titles) == ["Monster"]
 
 
-async def test_a_description_is_only_noted_and_the_last_correction_counts(taught):
+async def test_a_description_is_only_recorded_and_the_last_correction_counts(taught):
     await taught.teaching.correct("the one with the ships", "2")
     await taught.teaching.correct("The one with the SHIPS", "1")
     await taught.teaching.correct("a doctor hunts somebody", "2")
@@ -70,7 +70,7 @@ async def test_a_question_never_becomes_a_formula(taught):
     assert rows_of(taught.teaching.sheet)[0]["question"].startswith("'=")
 
 
-async def test_corrections_at_once_are_all_kept(taught):
+async def test_simultaneous_corrections_are_all_stored(taught):
     await asyncio.gather(*(taught.teaching.correct(f"question {n}", "1") for n in range(8)))
     assert {row["question"] for row in rows_of(taught.teaching.sheet)} == {f"question {n}" for n in range(8)}
 
@@ -79,7 +79,7 @@ async def test_corrections_at_once_are_all_kept(taught):
     ("question", "show_id", "title"),
     [(" ", "1", ""), ("x" * 501, "1", ""), ("x", "9", ""), ("x", "1", "y" * 501)],
 )
-async def test_what_cannot_be_stored_is_a_sentence(taught, question, show_id, title):
+async def test_an_invalid_correction_gets_an_error_sentence(taught, question, show_id, title):
     with pytest.raises(InvalidInputError):
         await taught.teaching.correct(question, show_id, title)
     assert not taught.teaching.sheet.exists()

@@ -1,4 +1,4 @@
-"""Figures: what each one shows, and the arithmetic of rows, bands and frames."""
+"""Figures: their content, and the arithmetic of rows, bands and frames."""
 
 import itertools
 import math
@@ -21,7 +21,7 @@ WRITE_S = 0.08
 
 
 def made_run(mode, level, *, requests=15, each_s=1.5, repeat=0, start_s=0.0, **figures):
-    """Return the run of an ideal provider: rounds of `level` requests, one writer, a wait for what is too many."""
+    """Return the run of an ideal provider: rounds of `level` requests, one writer, and waits for the other requests."""
     free_s, written_s, spans, latencies = [start_s] * level, start_s, [], []
     for number in range(requests):
         slot = min(range(level), key=free_s.__getitem__)
@@ -88,7 +88,7 @@ def bars_of(figure):
 
 
 def hover_texts(figure):
-    """Return all sentences that hovering shows."""
+    """Return all hover texts."""
     return "\n".join(text for trace in figure.data for text in (trace.hovertext or ()))
 
 
@@ -178,7 +178,7 @@ def test_a_single_repeat_has_no_whiskers():
     assert not any(series.error_y.visible for series in figure.data if series.type == "bar")
 
 
-def test_throughput_counts_what_did_not_fail_from_slowest_to_fastest():
+def test_throughput_counts_items_that_did_not_fail_from_slowest_to_fastest():
     runs = [made_run("async", 1, repeat=n, wall_s=10.0, items=100, errors=n) for n in range(3)]
     experiment = Experiment(plan=ExperimentPlan(modes=("async",), levels=(1,)), settings={}, runs=tuple(runs))
 
@@ -189,7 +189,7 @@ def test_throughput_counts_what_did_not_fail_from_slowest_to_fastest():
     assert figure.layout.yaxis.title.text == "documents per second"
 
 
-def test_attainable_is_what_whole_rounds_allow_at_every_level():
+def test_attainable_speed_up_follows_from_whole_rounds():
     steps = next(
         trace for trace in charts_experiment.speedup(made_experiment()).data if trace.name.startswith("attainable")
     )
@@ -267,7 +267,7 @@ def test_an_experiment_without_runs_is_drawn_as_such():
 # ── A run, and a race ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_lanes_have_one_trace_per_stage_and_the_writer_at_the_bottom():
+def test_a_timeline_has_one_trace_per_stage_and_the_writer_at_the_bottom():
     figure = charts_runs.lanes(made_run("async", 5), simulated=True)
 
     colours = {stage.name: stage.marker.color for stage in figure.data}
@@ -291,7 +291,7 @@ def test_an_unknown_stage_is_drawn_without_markup():
     assert "&lt;a" in figure.data[0].name
 
 
-def test_a_run_without_spans_has_a_remark():
+def test_a_run_without_spans_has_a_note():
     figure = charts_runs.lanes(made_run("async", 5, spans=()), simulated=False)
 
     assert figure.layout.annotations[0].text == "No spans were recorded for this run."

@@ -21,7 +21,7 @@ HOSTILE = '</script><script>alert(1)</script><img src="https://x.example/a.png">
 
 
 class Elements(HTMLParser):
-    """What a browser makes of a page: its tags with their attributes, and its text outside styles."""
+    """The tags of a page with their attributes, and its text outside styles."""
 
     def __init__(self, page):
         super().__init__()
@@ -94,7 +94,7 @@ def test_the_report_has_a_verdict_figures_and_tables():
     assert "simulated" in elements.text
 
 
-def test_lanes_are_those_of_the_fastest_async_run():
+def test_the_report_has_the_lanes_of_the_fastest_async_run():
     experiment = with_walls(made_experiment(), "async", 5, 2.0, 2.2, 2.4)
 
     assert "One run of async, 5 in flight, 2.0 s" in experiment_html(experiment)
@@ -229,7 +229,7 @@ def test_the_table_has_a_row_a_setting_with_units_in_its_columns():
     ].keys()
 
 
-def test_the_table_leaves_open_what_cannot_be_known():
+def test_unknown_values_are_empty_in_the_table():
     (row,) = tables.table_rows(made_experiment(modes=("async",), levels=(5,)))
 
     assert row["Speed-up (×)"] is None
@@ -252,7 +252,7 @@ def test_key_figures_name_their_setting():
     assert figures["Variation of repeats"].value == "stable"
 
 
-def test_key_figures_leave_out_what_was_not_measured():
+def test_key_figures_leave_out_unmeasured_values():
     labels = [figure.label for figure in summary.key_figures(made_experiment(modes=("async",), repeats=1))]
 
     assert labels == ["Recommended level", "Request latency (p95)"]

@@ -28,7 +28,7 @@ def started(monkeypatch, settings):
 
 @pytest.fixture
 def wheel(monkeypatch, tmp_path):
-    """As in an installed wheel: the app's files are in the package, and users have a directory for data."""
+    """An installed wheel: the app's files are in the package, and the user has a data directory."""
     (tmp_path / "bundle").mkdir()
     monkeypatch.setattr(config, "_BUNDLE", tmp_path / "bundle")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
@@ -52,7 +52,7 @@ def test_streamlit_covers_no_page_with_an_offer_of_its_own(monkeypatch):
     monkeypatch.chdir(ROOT)
     options.get_config_options(force_reparse=True)  # another test may have read them elsewhere
     monkeypatch.setattr(skills, "agent_harness_present", lambda: True)
-    read = options.get_option  # `animerag app` starts the server as if by hand
+    read = options.get_option  # `animerag app` starts the server like `streamlit run`
     monkeypatch.setattr(options, "get_option", lambda name: False if name == "server.headless" else read(name))
     assert skills.nudge_suppression_reason(str(ROOT)) == "welcome_hidden"
 

@@ -65,8 +65,8 @@ def test_a_dry_run_stores_nothing(run, export, record):
     [
         (("ingest",), "Name at least one file"),
         (("ingest", "absent.json"), "absent.json cannot be read"),
-        (("query", "-q", ""), "Question cannot be empty"),
-        (("query", "-q", "  "), "Question cannot be empty"),
+        (("query", "-q", ""), "The question is empty"),
+        (("query", "-q", "  "), "The question is empty"),
         (("query",), "exactly one of"),
         (("query", "-q", "a", "-i"), "exactly one of"),
         (("query", "-q", "a", "--out", "x.docx"), ".csv, .xlsx, .jsonl"),
@@ -260,7 +260,7 @@ def test_interrupt_at_a_question_does_not_wait_for_enter(settings, export, recor
 
 
 def environment(settings, chroma_index_url):
-    """Return the environment of a command in a process of its own."""
+    """Return the environment of a command in a separate process."""
     return {
         **os.environ,
         "ANIMERAG_DATA_DIR": str(settings.data_dir),

@@ -27,7 +27,7 @@ def run(settings, monkeypatch, capsys):
 
 @pytest.fixture
 def table(tmp_path):
-    """A table in Windows-1252 under headings that nobody knows."""
+    """A table in Windows-1252 with unknown headings."""
     path = tmp_path / "liste.csv"
     path.write_bytes(TABLE.encode("cp1252"))
     return str(path)

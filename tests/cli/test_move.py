@@ -1,4 +1,4 @@
-"""`animerag move`: the catalogue in another database, or a sentence that says why not."""
+"""`animerag move`: copies the catalogue to another database, or gives the reason why it cannot."""
 
 import asyncio
 
@@ -39,7 +39,7 @@ def test_it_is_copied_once_and_a_target_that_has_it_is_refused(catalogue, postgr
         ("sqlite:///{catalogue}/library.db", "in this database already"),
     ],
 )
-def test_what_cannot_be_a_target_is_said_without_its_password(catalogue, capsys, to, sentence):
+def test_an_unusable_target_is_reported_without_its_password(catalogue, capsys, to, sentence):
     assert main(["move", "--to", to.format(catalogue=catalogue)]) == 2
     message = capsys.readouterr().err
     assert sentence in message

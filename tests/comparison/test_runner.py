@@ -30,7 +30,7 @@ async def stocked(services, export, record):
 
 @pytest.fixture
 def watched(stocked, monkeypatch):
-    """The comparison, and what the provider had seen at the end of each run."""
+    """The comparison, and the provider's counts at the end of each run."""
     seen = []
     provider = type(stocked.comparison._bench).provider
 
@@ -169,7 +169,7 @@ def test_no_two_questions_are_alike_however_few_shows_there_are():
     assert len(set(asked)) == 5
 
 
-async def test_a_flaky_provider_costs_async_no_work_and_is_counted(watched):
+async def test_async_completes_its_work_with_a_flaky_provider(watched):
     comparison, seen = watched
     flaky = {**QUICK, "embed_latency_s": 0.02, "faults": "429=0.05@0.2,500@0.1,drop@0.05", "seed": 3}
     plan = ExperimentPlan(documents=60, batch_size=3, levels=(4,), modes=("async",), repeats=1, warmup=0)

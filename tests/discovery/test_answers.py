@@ -1,4 +1,4 @@
-"""What is answered of franchises, likeness and wishes, from plans."""
+"""Answers about franchises, similar shows and recommendations, from plans."""
 
 from dataclasses import replace
 
@@ -25,7 +25,7 @@ def test_a_watch_order_is_numbered_and_says_what_is_optional():
     assert "Not in your catalogue: Dawn: The Final (2016)." in fact.remarks
 
 
-def test_the_order_of_the_story_begins_with_what_was_made_later():
+def test_story_order_starts_with_a_part_that_was_made_later():
     assert answer(Plan(intent="watch_order", shows=("one",), field="story"), ALL).ids[0] == "zero"
 
 
@@ -41,7 +41,7 @@ def test_seasons_are_counted_with_their_parts():
     assert "in 3 parts" in fact.heading
 
 
-def test_a_season_that_is_not_there_is_said():
+def test_a_missing_season_is_reported():
     missing = answer(Plan(intent="seasons", shows=("one",), number=5), ALL)
 
     assert (missing.ids, missing.value) == ((), "no")
@@ -61,12 +61,12 @@ def test_what_comes_next_or_before_and_which_parts_there_are(plan, ids):
     assert answer(plan, ALL).ids == ids
 
 
-def test_where_nothing_follows_it_says_so_and_names_what_is_like_it():
+def test_without_a_sequel_similar_shows_are_listed():
     shows = [replace(show, similar=(), relations=()) for show in SHOWS if show.id in ("calm", "dark")]
     fact = answer(Plan(intent="next", shows=("calm",)), collection(shows, likeness={"dark": 0.9}))
 
     assert fact.ids == ("dark",)
-    assert "no sequel that the catalogue knows of" in fact.heading
+    assert "no known sequel" in fact.heading
 
 
 def test_missing_sequels_of_the_whole_catalogue():
@@ -102,13 +102,13 @@ def test_a_recommendation_suits_its_mood_and_gives_a_reason():
     assert "calm" not in fact.ids
 
 
-def test_what_is_for_adults_is_only_recommended_where_it_is_asked_for():
+def test_shows_for_adults_are_only_recommended_on_request():
     assert "adult" not in answer(Plan(intent="recommend"), ALL).ids
     asked = Plan(intent="recommend", condition=Predicate("restricted", "=", value=True))
     assert answer(asked, ALL).ids == ("adult",)
 
 
-def test_an_evening_has_an_end():
+def test_recommendations_fit_the_available_time():
     assert set(answer(Plan(intent="recommend", minutes=120), ALL).ids) == {"film", "zero"}
 
 
@@ -117,7 +117,7 @@ STATUSES = (None, "completed", "dropped", "watching", "plan_to_watch")
 
 @settings(deadline=None)  # the first example reads the lexicon
 @given(st.lists(st.tuples(st.sampled_from(STATUSES), st.integers(0, 10)), min_size=len(SHOWS), max_size=len(SHOWS)))
-def test_nothing_begun_is_recommended_and_no_prequel_is_skipped(entries):
+def test_started_shows_and_sequels_of_unwatched_ones_are_not_recommended(entries):
     shows = [
         replace(show, my_status=status, my_score=score or None)
         for show, (status, score) in zip(SHOWS, entries, strict=True)
@@ -154,7 +154,7 @@ def test_shows_that_share_tags_with_well_scored_ones_come_first():
     assert ids.index("new calm") < (ids.index("new dark") if "new dark" in ids else 99)
 
 
-def test_an_empty_set_says_which_condition_empties_it():
+def test_an_empty_result_names_the_condition_that_empties_it():
     plan = Plan(intent="list", condition=Predicate("year", "=", 1950))
     alone = answer(plan, ALL)
     both = answer(replace(plan, condition=And((plan.condition, FILMS))), ALL)
@@ -221,11 +221,11 @@ def test_filters_of_the_user_hold_for_picks_too(plan):
         (Plan(intent="similar", shows=("one",)), True),
     ],
 )
-def test_only_what_weighs_likeness_waits_for_a_search(plan, needed):
+def test_only_plans_that_need_similarity_wait_for_a_search(plan, needed):
     assert needs_likeness(plan, ALL) is needed
 
 
-def test_the_beginning_of_a_series_does_not_break_a_wish():
+def test_the_first_show_of_a_franchise_must_match_the_wish():
     likeness = {"two": 0.9, "film": 0.1}
     newer = answer(Plan(intent="similar", shows=("film",), relative=("newer",)), collection(likeness=likeness))
     short = Plan(intent="similar", shows=("film",), condition=Predicate("episodes", "<=", 12))
@@ -242,7 +242,7 @@ def test_a_gap_that_is_known_by_its_number_only_is_named_by_what_it_follows():
     assert "Not in your catalogue: a sequel of Lone." in fact.remarks
 
 
-def test_a_show_that_is_there_is_said_to_be_there():
+def test_a_show_in_the_catalogue_is_confirmed():
     fact = answer(Plan(intent="field", shows=("one",), field="owned"), ALL)
 
     assert (fact.value, fact.ids, fact.complete) == ("yes", ("one",), True)
@@ -255,11 +255,11 @@ def test_a_show_that_is_there_is_said_to_be_there():
         (("one", "two"), "**Dawn Season 2** is the sequel of **Dawn**."),
         (("two", "one"), "**Dawn** is the prequel of **Dawn Season 2**."),
         (("one", "side"), "is a side story of **Dawn**."),
-        (("side", "two"), "belong to one franchise, through other shows of it."),
-        (("one", "calm"), "The catalogue knows of no relation between **Dawn** and"),
+        (("side", "two"), "belong to one franchise, linked by other shows."),
+        (("one", "calm"), "Your catalogue has no relation between **Dawn** and"),
     ],
 )
-def test_how_two_shows_belong_together_is_said(shows, sentence):
+def test_the_relation_of_two_shows_is_described(shows, sentence):
     assert sentence in answer(Plan(intent="compare", shows=shows, field="relation"), ALL).heading
 
 

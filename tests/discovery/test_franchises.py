@@ -1,4 +1,4 @@
-"""Franchises: what belongs together, in which order, and what is missing, also where relations are broken."""
+"""Franchises: their parts, order and gaps, even with broken relations."""
 
 import pytest
 from hypothesis import given
@@ -108,7 +108,7 @@ IDS = [str(number) for number in range(7)]
 
 
 def graphs():
-    """Any relations between seven shows, to themselves and to shows that are not there, in circles too."""
+    """Any relations between seven shows, including to themselves, to missing shows, and in cycles."""
     links = st.lists(st.tuples(st.sampled_from(KINDS), st.sampled_from([*IDS, "absent"])), max_size=4)
     years = st.one_of(st.none(), st.integers(1990, 2000))
     show = st.tuples(links, years)
@@ -121,7 +121,7 @@ def graphs():
 
 
 @given(graphs())
-def test_any_graph_is_parted_into_groups_that_have_an_order(shows):
+def test_any_graph_is_divided_into_ordered_groups(shows):
     franchises = Franchises(shows)
 
     for show_id in IDS:

@@ -1,4 +1,4 @@
-"""Which part of a franchise comes first, and what franchises are to questions about all shows."""
+"""The first part of a franchise by an order, and franchises in questions about all shows."""
 
 import pytest
 
@@ -35,7 +35,7 @@ def test_the_first_part_by_an_order(plan, ids, heading):
     assert fact.heading.startswith(heading)
 
 
-def test_a_kind_that_a_franchise_lacks_is_said():
+def test_a_kind_that_a_franchise_lacks_is_named():
     fact = answer(_of_dawn(Plan(order=Order(field="rating"), condition=Predicate("type", "=", "web"))), ALL)
 
     assert (fact.kind, fact.ids) == ("text", ())

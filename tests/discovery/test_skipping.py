@@ -1,4 +1,4 @@
-"""Whether parts may be skipped or have to be seen, and how many episodes shows have together."""
+"""Whether parts may be skipped or have to be seen, and the total episodes of shows."""
 
 import pytest
 
@@ -17,14 +17,14 @@ OVAS = Predicate("type", "=", "ova")
         (Plan(field="skip", shows=("side",)), "yes", "is not part of the main story"),
         (Plan(field="needed", shows=("two",)), "yes", "is part of the main story"),
         (Plan(field="needed", shows=("one",), condition=OVAS), "no", "**Dawn: At Noon** is not part"),
-        (Plan(field="needed", shows=("one", "two")), "yes", "**Dawn** goes before **Dawn Season 2**"),
-        (Plan(field="needed", shows=("two", "one")), "no", "**Dawn** goes before **Dawn Season 2**"),
-        (Plan(field="needed", shows=("zero", "one")), "yes", "**Before Dawn** goes before **Dawn**"),
+        (Plan(field="needed", shows=("one", "two")), "yes", "**Dawn** comes before **Dawn Season 2**"),
+        (Plan(field="needed", shows=("two", "one")), "no", "**Dawn** comes before **Dawn Season 2**"),
+        (Plan(field="needed", shows=("zero", "one")), "yes", "**Before Dawn** comes before **Dawn**"),
         (Plan(field="needed", shows=("side", "two")), "no", "side story"),
         (Plan(field="needed", shows=("one", "film")), "no", "no relation between **Dawn** and **Farewell**"),
     ],
 )
-def test_what_is_needed_is_what_may_not_be_skipped(plan, value, words):
+def test_needed_parts_are_those_that_cannot_be_skipped(plan, value, words):
     asked = Plan(intent="watch_order", shows=plan.shows, field=plan.field, condition=plan.condition)
     fact = answer(asked, ALL)
 

@@ -1,4 +1,4 @@
-"""Figures over questions whose answers are known: what counts as right, by kind, and what is reported of misses."""
+"""Figures of questions with known answers: the rules for right results, by kind, and the report of misses."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Imports that can be killed, in processes of their own."""
+"""Imports that can be killed, in separate processes."""
 
 import pytest
 

@@ -1,9 +1,9 @@
 """Imports in processes of their own, each killed at a named point: `killed.py` reads requests, a line of JSON each.
 
 A request is [POINT, NTH, DATA_DIR, EXPORT, BATCH_SIZE, {NAME: VALUE}], the last one settings. A point is a call of the
-import; the process, or the Chroma server, gets SIGKILL before or after the NTH one. The reply is a line as well:
-[exit status, what the import reported or null]. Each process is forked from this one, which has loaded all modules:
-loading them costs more than the import.
+import; the process, or the Chroma server, gets SIGKILL before or after the NTH one. The reply is a line as well: [exit
+status, the report of the import or null]. Each process is forked from this one, which has loaded all modules: loading
+them costs more than the import.
 """
 
 import asyncio
@@ -69,7 +69,7 @@ async def run(data_dir, export, batch_size, told):
         except AnimeRAGError as error:
             return {"error": str(error)}
         told = {"ingested": report.ingested, "unchanged": report.unchanged, "stopped_by": report.stopped_by}
-        if report.stopped_by:  # the store may be unable to answer for now
+        if report.stopped_by:  # the store may be temporarily unavailable
             return told
         health = await services.maintenance.check()
         return {**told, "catalogue": report.catalogue, "healthy": health.healthy}

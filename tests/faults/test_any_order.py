@@ -1,6 +1,6 @@
 """Imports, changes, cancels, losses, repairs, and another process that imports and may be killed, in any order.
 
-The catalogue is what a plain dictionary says it is.
+The catalogue always equals a plain dictionary.
 """
 
 import asyncio
@@ -89,7 +89,7 @@ def machine_over(directory, chroma_url, importer):
 
         @rule(ids=IDS)
         def lose_vectors_and_repair(self, ids):
-            # What there is to lose depends on where a process was killed, and what hypothesis draws must not.
+            # The shows that can be lost depend on where a process was killed, and hypothesis must not draw from them.
             lost = ids & self.told.keys() or set(self.told)
             if not lost:
                 return
@@ -146,7 +146,7 @@ async def nothing(*_args, **_kwargs):
     "skipped", ["animerag.indexing.indexer.Indexer.upsert", "animerag.storage.library.insert_many"]
 )
 def test_a_write_that_is_skipped_is_noticed(tmp_path, chroma_index_url, importer, monkeypatch, skipped):
-    """The checks can fail: they do where one side of the write is taken away."""
+    """The checks can fail: they do if one half of the write is left out."""
     monkeypatch.setattr(skipped, nothing)
     with pytest.raises((AssertionError, LibraryError)):
         run_state_machine_as_test(

@@ -1,4 +1,4 @@
-"""Damaged files are named in a sentence; an index is made again from the library, and no backup hides the damage."""
+"""Damaged files are reported in a sentence; an index is rebuilt from the library, and no backup hides damage."""
 
 import os
 import shutil
@@ -73,7 +73,7 @@ def without_directory(path):
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory):
-    """A data directory with its own Chroma, as a crash would leave it: copied while everything is open."""
+    """A data directory with its own Chroma as after a crash: copied while everything is open."""
     import asyncio
     import json
 
@@ -133,7 +133,7 @@ def forbid_embedding(opened, monkeypatch):
 
 
 @pytest.mark.parametrize("damage", [*DAMAGE, without_log, without_directory])
-async def test_a_broken_index_is_made_again_from_the_library_by_a_repair(local, damage, monkeypatch):
+async def test_a_repair_rebuilds_a_broken_index_from_the_library(local, damage, monkeypatch):
     damage(local.data_dir / "chroma" / "data" / "chroma.sqlite3")
     async with open_services(local, warm=False) as opened:
         forbid_embedding(opened, monkeypatch)
@@ -154,7 +154,7 @@ async def test_a_broken_index_answers_the_first_question(local, damage, monkeypa
     assert len(moved) == (damage is not without_directory)
 
 
-async def test_an_index_that_fails_while_it_is_used_is_moved_away_by_a_repair(local):
+async def test_a_repair_moves_an_index_aside_that_fails_in_use(local):
     async with open_services(local, warm=False) as opened:
         await opened.index.start()
         await opened.maintenance.check()
@@ -247,7 +247,7 @@ async def test_a_directory_that_may_not_be_written_is_called_read_only(library):
 
 
 async def named(path):
-    """Return what opening or checking a library says is wrong with it; None for a sound one."""
+    """Return the error when a library is opened or checked; None if it is sound."""
     try:
         opened = await Library.open(Path(path))
     except AnimeRAGError as error:

@@ -1,4 +1,4 @@
-"""A disk that fills up during an import: what is stored stays, and the next run does the rest without paying again."""
+"""A disk that fills up during an import: stored shows are kept, and the next run does the rest without paying again."""
 
 import asyncio
 import json
@@ -29,9 +29,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "--lazy", place], check=True)
 
 
-async def test_a_full_disk_loses_nothing_and_the_rest_follows_when_there_is_room(
-    small_disk, tmp_path, record, importer
-):
+async def test_a_full_disk_loses_nothing_and_the_import_can_be_resumed(small_disk, tmp_path, record, importer):
     export, ballast = tmp_path / "export.json", small_disk / "ballast"
     rows = [record(n, f"Voyage {n}", f"The captain finds island {n * 7}.") for n in range(1, SHOWS + 1)]
     export.write_text(json.dumps({"AniDB_Anime": rows}), encoding="utf-8")
@@ -66,7 +64,7 @@ def test_an_import_that_cannot_fit_is_refused_before_it_begins(small_disk):
 
 
 def fill(path):
-    with path.open("wb", buffering=0) as file:  # what a buffer could not write it would try again at its end
+    with path.open("wb", buffering=0) as file:  # a buffer would repeat a failed write when it is closed
         try:
             while file.write(os.urandom(2**16)):
                 pass

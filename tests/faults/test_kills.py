@@ -1,8 +1,8 @@
 """kill -9 at every point of an import, again and again over one catalogue, on both databases.
 
-Nothing acknowledged is lost, nothing is stored twice, and no more than a batch per lane is paid twice.
+No acknowledged show is lost, none is stored twice, and at most one batch per lane is paid twice.
 
-    .venv/bin/python -m pytest tests/faults --kills 200      # more of them
+.venv/bin/python -m pytest tests/faults --kills 200 # more of them
 """
 
 import asyncio
@@ -62,7 +62,7 @@ class Server:
 
 @pytest.fixture
 def library(database, request, tmp_path):
-    """The library to be imported into, read as another program would."""
+    """The library of the import, read like another program would."""
     if database == "postgresql":
         return Server(request.getfixturevalue("postgresql_url"))
     return SQLiteFile(tmp_path / "data")
@@ -76,7 +76,7 @@ def kills(request, database):
 
 
 def acknowledged(library):
-    """Return the ids that the library says are stored and indexed, after checking that each has all its parts."""
+    """Return the ids that are stored and indexed according to the library, after checking that each is complete."""
     shows = [show_id for (show_id,) in library.rows("SELECT id FROM shows")]
     recorded = library.rows(library.acknowledged) if shows else []
     assert len(shows) == len(set(shows)), "each show once"

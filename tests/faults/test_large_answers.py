@@ -1,4 +1,4 @@
-"""Answers without an end, and small ones that inflate: of each a little is read, once."""
+"""Endless answers and decompression bombs: only a little of each is read, once."""
 
 import gzip
 import json
@@ -30,7 +30,7 @@ def endless(head, piece):
 
 
 def bomb(encoding, size):
-    """Compress so many zeros a little at a time."""
+    """Compress zeros in small pieces."""
     packing = zlib.compressobj(9, wbits=31 if encoding == "gzip" else 15)
     parts = [packing.compress(b"0" * MB) for _ in range(size // MB)]
     return reply(200, b"".join([*parts, packing.flush()]), {"content-encoding": encoding})
@@ -57,7 +57,7 @@ async def answer(url):
 
 
 @pytest.mark.parametrize("status", [b"200 OK", b"400 Bad Request", b"429 Slow down", b"500 Trouble"])
-async def test_an_answer_without_an_end_is_read_up_to_its_cap_and_not_asked_for_again(status):
+async def test_an_endless_answer_is_read_up_to_its_limit_and_not_requested_again(status):
     head = HEAD.replace(b"200 OK", status)
     async with raw_server(lambda _: endless(head, b" " * 2**14)) as server:
         with pytest.raises(ProviderUnusableError, match="larger than"):
@@ -69,7 +69,7 @@ async def test_an_answer_without_an_end_is_read_up_to_its_cap_and_not_asked_for_
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
-async def test_a_small_body_that_inflates_without_measure_takes_little_memory_and_one_request(encoding):
+async def test_a_decompression_bomb_takes_little_memory_and_one_request(encoding):
     content = bomb(encoding, 150 * MB)
     assert len(content) < MB
     async with raw_server(lambda _: content) as server:
@@ -81,7 +81,7 @@ async def test_a_small_body_that_inflates_without_measure_takes_little_memory_an
     assert grown_kb < 64 * 1024
 
 
-async def test_a_proxy_that_compresses_all_the_same_is_understood():
+async def test_a_response_that_a_proxy_compresses_is_read():
     def packed(request):
         plain = embedded(request).partition(b"\r\n\r\n")[2]
         return reply(200, gzip.compress(plain), {"content-encoding": "gzip"})
@@ -91,7 +91,7 @@ async def test_a_proxy_that_compresses_all_the_same_is_understood():
         assert server.requests[0].headers["accept-encoding"] == "identity"
 
 
-async def test_a_compression_that_nobody_asked_for_is_named():
+async def test_an_unsupported_compression_is_named_in_the_error():
     async with raw_server(lambda _: reply(200, b"\x00", {"content-encoding": "br"})) as server:
         with pytest.raises(ProviderUnusableError, match="compresses its answers as br"):
             await embed(server.url)

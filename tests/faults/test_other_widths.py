@@ -1,4 +1,4 @@
-"""Servers that serve other models under OpenAI's names: the width is what they send, and they are asked for it once."""
+"""Servers with other models under OpenAI's names: the width comes from their response, and is requested once."""
 
 import pytest
 
@@ -25,7 +25,7 @@ def opened(settings):
 
 
 @pytest.mark.parametrize("width", [256, 384])
-async def test_a_server_with_an_alias_just_works_and_is_paid_once(opened, source, width):
+async def test_a_server_with_an_alias_of_the_model_works_and_is_paid_once(opened, source, width):
     async with raw_server(lambda request: embedded(request, width)) as server:
         async with opened(server) as services:
             report = await services.ingestion.run([source], Control(), batch_size=4)
@@ -38,7 +38,7 @@ async def test_a_server_with_an_alias_just_works_and_is_paid_once(opened, source
         assert len(server.texts) == len(set(server.texts)) == SHOWS + 1, "every text once, and a word for the width"
 
 
-async def test_many_who_need_the_width_ask_for_it_once(opened):
+async def test_simultaneous_calls_ask_for_the_width_once(opened):
     async with raw_server(embedded) as server, opened(server) as services:
         for _ in range(2):
             assert await services.embedder.dimensions() == 8
@@ -79,7 +79,7 @@ def refusing(request):
 
 
 @pytest.mark.parametrize(("answer", "width"), [(obedient, 24), (refusing, 8), (embedded, 8)])
-async def test_a_width_is_asked_for_where_the_server_takes_it(opened, source, answer, width):
+async def test_a_width_is_requested_if_the_server_supports_it(opened, source, answer, width):
     async with raw_server(answer) as server, opened(server, embedding_dimensions=24) as services:
         report = await services.ingestion.run([source], Control(), batch_size=4)
         spec = await services.ingestion._indexer.spec()

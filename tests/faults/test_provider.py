@@ -1,4 +1,4 @@
-"""A provider that goes wrong in every way, over real sockets: every row is accounted for, and little is paid twice."""
+"""A provider that fails in every way, over real sockets: every row is counted, and little is paid twice."""
 
 import asyncio
 import contextlib
@@ -58,7 +58,7 @@ def adds_up(report):
 
 
 @pytest.mark.parametrize("kind", ["429=0.05", "500", "502", "503", "504", "drop", "truncated", "malformed", "slow=5"])
-async def test_what_goes_wrong_now_and_then_loses_nothing(import_from, kind):
+async def test_occasional_failures_lose_nothing(import_from, kind):
     async with SimulatorProcess(told(f"{kind}@0.2")) as provider:
         report, healthy = await import_from(provider.url)
         stats = await provider.stats()
@@ -78,7 +78,7 @@ async def test_a_provider_that_cannot_be_used_is_not_asked_again(import_from, ki
 
 
 class Provider:
-    """A provider that goes away and comes back at the same address; `texts` counts what it embedded."""
+    """A provider that stops and returns at the same address; `texts` counts embedded texts."""
 
     def __init__(self, **latency):
         self._settings = SimulatorSettings(**latency)
@@ -89,7 +89,7 @@ class Provider:
         self.url = await self._stack.enter_async_context(listening(self._settings, port))
 
     async def stats(self):
-        """Return what it was asked since it came up."""
+        """Return the provider's requests since its start."""
         async with aiohttp.ClientSession() as session, session.get(self.url.removesuffix("/v1") + "/stats") as told:
             return await told.json()
 
@@ -108,7 +108,7 @@ async def provider():
 
 
 async def until(run, seen):
-    """Wait until `seen` says so; a run that ends before is a failure, and says how it ended."""
+    """Wait until `seen` returns true; if the run ends before, fail with its result."""
     while not await seen():
         assert not run.done(), run
         await asyncio.sleep(0.01)
@@ -116,7 +116,7 @@ async def until(run, seen):
 
 @contextlib.asynccontextmanager
 async def abandoned(settings, source, provider):
-    """Import until the provider goes away at two fifths; yields the services and the run."""
+    """Import until the provider stops at two fifths; yield the services and the run."""
     chosen = {"openai_base_url": provider.url, "data_dir": settings.data_dir, "chroma_url": settings.chroma_url}
     async with open_services(load_settings(**chosen, ingest_concurrency=LANES), warm=False) as services:
         run = asyncio.create_task(services.ingestion.run([source], Control(), batch_size=BATCH))
@@ -126,12 +126,12 @@ async def abandoned(settings, source, provider):
 
 
 async def answered(provider, name, number):
-    """Tell whether the provider has counted so many texts or requests."""
+    """Return whether the provider has counted this many texts or requests."""
     counted = (await provider.stats())[name]
     return (sum(counted.values()) if isinstance(counted, dict) else counted) >= number
 
 
-async def test_an_import_outlasts_a_provider_that_goes_away_and_comes_back(settings, source, provider, monkeypatch):
+async def test_an_import_survives_an_outage_of_the_provider(settings, source, provider, monkeypatch):
     monkeypatch.setattr(admission, "PROBE_S", 0.5)
     async with abandoned(settings, source, provider) as (services, run):
 
@@ -148,9 +148,7 @@ async def test_an_import_outlasts_a_provider_that_goes_away_and_comes_back(setti
     assert provider.texts - SHOWS <= LANES * BATCH + WORDS, "what was under way is paid twice, nothing else"
 
 
-async def test_an_import_gives_up_a_provider_that_stays_away_and_the_rest_is_paid_once(
-    settings, source, provider, monkeypatch
-):
+async def test_an_import_stops_after_a_long_outage_and_nothing_is_paid_twice(settings, source, provider, monkeypatch):
     monkeypatch.setattr(admission, "PROBE_S", 0.2)
     monkeypatch.setattr(circuit_breaker, "DOWN_PATIENCE_S", 0.5)
     async with abandoned(settings, source, provider) as (services, run):
@@ -168,7 +166,7 @@ async def test_an_import_gives_up_a_provider_that_stays_away_and_the_rest_is_pai
     assert provider.texts - SHOWS <= LANES * BATCH + WORDS, "what was under way is paid twice, nothing else"
 
 
-async def test_a_sheet_keeps_its_rows_for_later_while_the_provider_is_away(settings, source, provider, monkeypatch):
+async def test_a_sheet_can_be_resumed_after_an_outage_of_the_provider(settings, source, provider, monkeypatch):
     monkeypatch.setattr(admission, "PROBE_S", 0.2)
     monkeypatch.setattr(circuit_breaker, "DOWN_PATIENCE_S", 0.5)
     chosen = {"openai_base_url": provider.url, "data_dir": settings.data_dir, "chroma_url": settings.chroma_url}
@@ -194,7 +192,7 @@ async def test_a_sheet_keeps_its_rows_for_later_while_the_provider_is_away(setti
         assert (await services.batch.runs.get(run_id)).counts == {AnswerStatus.OK: SHOWS}
 
 
-async def test_a_key_that_is_refused_on_the_way_leaves_the_rest_of_a_sheet_for_later(settings, source):
+async def test_a_sheet_can_be_resumed_after_its_key_was_refused(settings, source):
     rows = tuple(QuestionRow(question=f"What does voyage {n} find?") for n in range(1, 21))
     sheet = Sheet(name="q", format="lines", headings=("question",), column="question", certain=True, rows=rows)
     async with SimulatorProcess(told("401@1")) as refusing:

@@ -1,4 +1,4 @@
-"""What a provider answers decides what happens next: stop the job, leave out a row, or ask once more. Never pay on."""
+"""A provider's answer decides whether the job stops, a row is skipped, or the request is repeated, at little cost."""
 
 import json
 
@@ -49,7 +49,7 @@ def import_from(opened, source):
 
 
 def after(served, answer):
-    """Serve so many batches, then answer otherwise."""
+    """Serve some batches, then answer differently."""
     left = [served]
 
     def behave(request):
@@ -76,7 +76,7 @@ STOPS = {
 
 
 @pytest.mark.parametrize(("answer", "why"), STOPS.values(), ids=STOPS.keys())
-async def test_key_and_credit_stop_an_import_on_its_way_after_one_call(import_from, answer, why):
+async def test_a_bad_key_or_missing_credit_stops_a_running_import_after_one_call(import_from, answer, why):
     async with raw_server(after(3, lambda _: answer)) as server:
         report = await import_from(server)
         bulk = [request for request in server.requests if len(request.texts) > 1]
@@ -106,7 +106,7 @@ def mixed(request):
 
 @pytest.mark.parametrize("answer", [twice, mixed])
 @pytest.mark.parametrize("served", [0, 2])
-async def test_answers_of_no_use_are_paid_little_for_and_stop_the_job(import_from, answer, served):
+async def test_unusable_answers_cost_little_and_stop_the_job(import_from, answer, served):
     def behave(request):
         return answer(request) if len(request.texts) > 1 else embedded(request)
 
@@ -125,7 +125,7 @@ def sheet(count):
 
 @pytest.fixture
 def sheet_from(opened, source):
-    """Import through a good server and answer a sheet through one that behaves; returns the report and the run."""
+    """Import through a good server and answer a sheet through one with a behaviour; return the report and the run."""
 
     async def run(server, behave):
         async with opened(server) as services:
@@ -140,7 +140,7 @@ def sheet_from(opened, source):
 
 
 @pytest.mark.parametrize("answer", [twice, mixed])
-async def test_a_sheet_whose_embeddings_are_of_no_use_stops_after_one_halving(sheet_from, answer):
+async def test_a_sheet_with_unusable_embeddings_stops_after_one_halving(sheet_from, answer):
     async with raw_server(embedded) as server:
         report, run = await sheet_from(server, lambda r: answer(r) if len(r.texts) > 1 else embedded(r))
         sizes = [len(request.texts) for request in server.requests]
@@ -158,7 +158,7 @@ async def test_a_sheet_whose_embeddings_have_another_width_stops_at_once(sheet_f
     assert [size for size in sizes if size > 1] == [20, 20], "beside it, one word may ask for the width"
 
 
-async def test_a_sheet_is_embedded_by_halves_where_a_server_serves_no_more(sheet_from):
+async def test_a_sheet_is_embedded_in_halves_if_a_server_rejects_larger_requests(sheet_from):
     async with raw_server(embedded) as server:
         report, run = await sheet_from(server, lambda r: twice(r) if len(r.texts) > 10 else embedded(r))
         sizes = [len(request.texts) for request in server.requests]
@@ -173,7 +173,7 @@ def silent(request):
     return reply(200, {"data": data})
 
 
-async def test_what_nobody_counted_is_called_estimated_in_both_reports(import_from, sheet_from):
+async def test_uncounted_usage_is_marked_as_estimated_in_both_reports(import_from, sheet_from):
     async with raw_server(silent) as server:
         imported = await import_from(server)
     async with raw_server(embedded) as server:
@@ -185,7 +185,7 @@ async def test_what_nobody_counted_is_called_estimated_in_both_reports(import_fr
     assert run.usage.estimated, "after a restart as well: the journal knows"
 
 
-async def test_a_server_that_serves_halves_only_is_used_by_halves(import_from):
+async def test_a_server_that_rejects_whole_batches_gets_halves(import_from):
     def behave(request):
         return twice(request) if len(request.texts) > BATCH // 2 else embedded(request)
 

@@ -12,7 +12,7 @@ from animerag.simulator.server import listening
 
 @pytest.fixture
 def opened(settings):
-    """Open services over one data directory, as often as wanted."""
+    """Open services over one data directory, repeatedly."""
     return lambda **options: open_services(
         load_settings(data_dir=settings.data_dir, chroma_url=settings.chroma_url, **options), warm=False
     )
@@ -30,7 +30,7 @@ async def moved(opened, export, record):
             yield services
 
 
-async def test_an_earlier_index_stays_and_is_listed_with_what_it_holds(moved):
+async def test_an_earlier_index_is_kept_and_listed_with_its_vectors(moved):
     listed = await moved.maintenance.other_indexes()
 
     assert [(spec.model, spec.dimensions, held) for spec, held in listed] == [

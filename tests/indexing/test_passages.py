@@ -63,7 +63,7 @@ async def test_passages_count_neither_as_shows_nor_as_vectors_of_the_model(fille
     assert (await filled.maintenance.check()).healthy
 
 
-async def test_it_waits_for_an_import_and_then_goes_on_by_itself(filled, embedded, export, record, monkeypatch):
+async def test_embedding_waits_for_an_import_and_then_continues(filled, embedded, export, record, monkeypatch):
     await filled.ingestion.run([export(record(3, "Noon", "Two boys build a boat. It sinks."))], Control())
     embedded.clear()
     looks, done = iter([True, True, True]), asyncio.Event()
@@ -90,7 +90,7 @@ async def test_it_waits_for_an_import_and_then_goes_on_by_itself(filled, embedde
     assert embedded == ["Two boys build a boat. It sinks."]
 
 
-async def test_a_busy_machine_is_left_to_others(filled, embedded, monkeypatch):
+async def test_nothing_is_embedded_on_a_busy_machine(filled, embedded, monkeypatch):
     indexer = indexer_of(filled)
     indexer._done.clear()
     loads = iter([0.9, 2.0, 0.1])

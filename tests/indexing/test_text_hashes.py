@@ -1,4 +1,4 @@
-"""Texts that a newer version makes differently are offered for indexing, once, and nothing else changes."""
+"""Shows whose text differs in a newer version are offered for indexing, once; nothing else changes."""
 
 import pytest
 from sqlalchemy import update
@@ -31,7 +31,7 @@ async def test_a_text_of_earlier_rules_waits_to_be_indexed_and_is_offered(of_ear
     assert (await services.catalogue.status()).not_indexed == 1
 
 
-async def test_indexing_it_again_is_all_that_it_takes(of_earlier_rules):
+async def test_indexing_again_is_sufficient(of_earlier_rules):
     services = of_earlier_rules
 
     report = await services.ingestion.reindex(Control())
@@ -40,7 +40,7 @@ async def test_indexing_it_again_is_all_that_it_takes(of_earlier_rules):
     assert (await services.maintenance.check()).healthy
 
 
-async def test_it_looks_once(of_earlier_rules):
+async def test_texts_are_compared_once_per_version(of_earlier_rules):
     indexer = of_earlier_rules.retriever._indexer
     await refresh_text_hashes(indexer)
     async with of_earlier_rules.library.writing() as connection:

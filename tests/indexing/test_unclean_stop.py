@@ -1,4 +1,4 @@
-"""What a killed process leaves is looked at once, by a doctor who is alone with the index."""
+"""After an unclean stop, the index is checked once, by a process with exclusive access."""
 
 import asyncio
 import os
@@ -14,7 +14,7 @@ from animerag.jobs.jobs import Control
 
 @pytest.fixture
 async def killed(settings, export, record):
-    """Leave a catalogue as a killed process does: a dead lock, and a job that is journalled as running."""
+    """Leave a catalogue like a killed process: with a dead lock, and a job that is journalled as running."""
 
     async def leave(*, job):
         async with open_services(settings, warm=False) as services:

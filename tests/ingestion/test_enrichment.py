@@ -1,4 +1,4 @@
-"""Reference files: what they complete of shows that are there, and that they add none and overwrite nothing."""
+"""Reference files: they complete existing shows, add none, and overwrite nothing."""
 
 import json
 
@@ -57,7 +57,7 @@ def reference(tmp_path):
 
 @pytest.fixture
 def services(services):
-    """Services that a fixture may note something on."""
+    """Services to which a fixture may attach values."""
 
     class Noted:
         def __init__(self, opened):
@@ -70,7 +70,7 @@ def services(services):
     return Noted(services)
 
 
-async def test_what_is_lacking_is_filled_in_and_nothing_added_overwritten_or_embedded(shows, reference):
+async def test_missing_fields_are_filled_and_nothing_is_added_overwritten_or_embedded(shows, reference):
     shown = await shows.ingestion.preview.check([reference])
     assert (shown.read, shown.ingested, shown.unchanged) == (7, 2, 5)
     assert (await shows.library.show("1")).studios == ()
@@ -78,7 +78,7 @@ async def test_what_is_lacking_is_filled_in_and_nothing_added_overwritten_or_emb
     report = await shows.ingestion.run([reference], Control())
     assert (report.read, report.ingested, report.unchanged, report.quarantined) == (7, 2, 5, 0)
     assert (report.catalogue, report.embedding_requests) == (3, 0)
-    assert "about 2 of your 3 shows, and adds no other" in report.files[0].ids
+    assert "describes 2 of your 3 shows, and adds none" in report.files[0].ids
     monster = await shows.library.show("1")
     assert (monster.episodes, monster.type, monster.studios, monster.duration) == (70, "tv", ("madhouse",), 24)
     assert (monster.title, monster.description) == ("Monster", "A surgeon.")
@@ -92,7 +92,7 @@ async def test_what_is_lacking_is_filled_in_and_nothing_added_overwritten_or_emb
     assert (await shows.library.show("1")).studios == ("madhouse",)
 
 
-async def test_what_is_not_owned_is_named_and_marked(shows, reference):
+async def test_sequels_that_are_not_owned_are_named_and_marked(shows, reference):
     await shows.ingestion.run([reference], Control())
     dawn = await shows.library.show("2")
     assert [(one.id, one.kind, one.title, one.year) for one in dawn.relations] == [

@@ -145,7 +145,7 @@ def test_junk_synonyms_do_not_make_shows_equal():
     assert not names_something("and")
 
 
-async def test_the_newest_file_wins_and_what_it_leaves_out_stays(library, keep):
+async def test_the_newest_file_wins_and_missing_fields_are_kept(library, keep):
     await keep(show("1", "Alpha", titles=("Alpha", "A"), description="Old.", year=1999, tags=("drama",)))
     new = show("1", "Alpha!", titles=("Alpha!", "Alpha"), description="New.", file="b.csv", record={"b": 1})
 

@@ -29,7 +29,7 @@ def source(tmp_path):
 
 @pytest.fixture
 def take_in(services, source):
-    """Take a file in and return the report."""
+    """Import a file and return the report."""
 
     async def run(text, name="catalogue.csv", **about):
         return await services.ingestion.run([source(text, name, **about)], Control())

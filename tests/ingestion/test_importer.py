@@ -233,7 +233,7 @@ async def test_the_real_export_is_searchable_whole(real_services, real_export):
 
 @pytest.mark.timeout(120)
 async def test_every_show_finds_itself_after_many_descriptions_have_changed(services, export, record):
-    """Chroma's graph loses the way to some neighbours of a replaced vector; the run mends it before it reports."""
+    """Chroma's graph loses the path to some neighbours of a replaced vector; the run repairs it before it reports."""
 
     def rows(word):
         return [record(n, f"T{n}", f"{word} {n * 7919 % 1000} {n}.", AllTags=f"t{n % 7}") for n in range(1, 601)]

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.both_databases
 
 
 async def cut_off(services, files):
-    """Journal an import as a killed process leaves it."""
+    """Journal an import like a killed process."""
     job = await services.uploads.start(files)
     await services.jobs.wait(job)
     await services.library.journal.end(job.id, state="interrupted")

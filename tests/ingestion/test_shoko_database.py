@@ -1,4 +1,4 @@
-"""Shoko's database imported for real: a second import does nothing, and whose watch state counts is asked once."""
+"""Imports of Shoko's database: a second import changes nothing, and the user is asked for once."""
 
 import io
 import sqlite3
@@ -19,7 +19,7 @@ from tests.shoko_server import ShokoDatabase
 
 @pytest.fixture
 def database(tmp_path):
-    """A show of which two of three episodes are there, and two users of whom each has watched another number."""
+    """A show with two of three episodes on disk, and two users with different progress."""
     made = ShokoDatabase(tmp_path / "JMMServer.db3")
     made.anime(23, "Monster", Description="A surgeon saves a boy.", EpisodeCountNormal=3)
     episodes = made.episodes(23, 3)
@@ -55,7 +55,7 @@ async def test_a_new_file_on_disk_changes_a_show_without_embedding_it(services, 
     assert (await services.library.show("23")).missing_episodes == 7
 
 
-async def test_who_is_meant_is_remembered(services, database):
+async def test_the_chosen_user_is_remembered(services, database):
     with pytest.raises(InvalidInputError, match="2 users"):
         await services.ingestion.run([source(database)], Control())
     await services.ingestion.run([source(database, user="Nina")], Control())
@@ -65,7 +65,7 @@ async def test_who_is_meant_is_remembered(services, database):
     assert (await services.library.show("23")).my_status == "completed"
 
 
-def test_the_command_names_the_option_where_nobody_can_be_asked(settings, database, monkeypatch, capsys):
+def test_the_command_names_the_option_if_it_cannot_ask(settings, database, monkeypatch, capsys):
     monkeypatch.setenv("ANIMERAG_CHROMA_URL", settings.chroma_url)
     monkeypatch.setenv("ANIMERAG_DATA_DIR", str(settings.data_dir))
     assert main(["ingest", str(database.path), "--dry-run"]) == 2

@@ -1,4 +1,4 @@
-"""Shoko Server synchronised over a socket: what is fetched, what is fetched again, and servers that misbehave."""
+"""Synchronisation with Shoko Server over a socket: fetched and repeated requests, and faulty servers."""
 
 import asyncio
 import json
@@ -56,7 +56,7 @@ def shoko(record):
 
 @pytest.fixture
 def quick(monkeypatch):
-    """Let the client wait for nothing."""
+    """Remove the client's waiting times."""
     monkeypatch.setattr(shoko_client, "_PAUSE_S", 0.0)
     monkeypatch.setattr(shoko_client, "MAX_BYTES", 2_000_000)
 
@@ -74,7 +74,7 @@ def sync(services, settings, quick):
 
 @pytest.fixture
 def asked(tmp_path, quick):
-    """Ask a server that will be refused: there is nothing to import into."""
+    """Synchronise with a server that is refused, without a catalogue."""
     return lambda server: ShokoSync(None, tmp_path / "shoko", KEY).run(server.url, Control())
 
 
@@ -97,7 +97,7 @@ async def test_series_come_with_lists_files_and_tags_and_a_second_sync_only_asks
     assert again.report.embedding_requests == 0
 
 
-async def test_only_what_changed_is_fetched_and_nothing_of_it_embedded(services, shoko, sync):
+async def test_only_changed_series_are_fetched_and_none_is_embedded(services, shoko, sync):
     await sync(shoko)
     shoko.extra[23] |= {"Watched": 4}
     report = await sync(shoko)
@@ -120,7 +120,7 @@ async def test_a_server_that_fails_in_the_middle_is_asked_for_the_rest_later(sho
     assert not fetched & {path for path in shoko.asked if path.endswith("/File")}
 
 
-async def test_a_series_that_fails_alone_is_reported_and_the_others_go_in(shoko, sync):
+async def test_a_failed_series_is_reported_and_the_others_are_imported(shoko, sync):
     shoko.fault = lambda path: web.Response(status=404) if path == "/Series/2/Tags" else None
     report = (await sync(shoko)).report
     assert (report.read, report.ingested, report.quarantined) == (2, 1, 1)
@@ -161,7 +161,7 @@ def test_a_sync_that_is_killed_is_resumed_without_loss(shoko, settings, record, 
     assert printed["fetched"] == 32 - len(complete)
 
 
-async def test_a_cut_line_of_what_was_fetched_is_fetched_again(settings, shoko, sync):
+async def test_a_series_with_an_incomplete_line_is_fetched_again(settings, shoko, sync):
     await sync(shoko)
     [cache] = (settings.data_dir / "shoko").glob("*.jsonl")
     cache.write_text(cache.read_text()[:-40])
@@ -188,13 +188,13 @@ async def test_a_cut_line_of_what_was_fetched_is_fetched_again(settings, shoko, 
         (lambda path: web.Response(body=b"[" * 100_000) if path == "/Series" else None, "something that is not JSON"),
     ],
 )
-async def test_what_is_no_shoko_server_is_refused_in_a_sentence(shoko, asked, fault, sentence):
+async def test_a_server_that_is_not_shoko_is_refused_with_a_reason(shoko, asked, fault, sentence):
     shoko.fault = fault
     with pytest.raises(InvalidInputError, match=sentence):
         await asked(shoko)
 
 
-async def test_a_slow_server_is_given_up_and_nobody_listening_is_said(shoko, asked, monkeypatch):
+async def test_a_slow_or_missing_server_is_reported(shoko, asked, monkeypatch):
     monkeypatch.setattr(shoko_client, "_TOTAL_S", 0.2)
 
     async def never():
@@ -256,7 +256,7 @@ async def test_the_real_export_and_its_server_give_the_same_shows(real_export, q
     known = {str(record["AnimeID"]) for record in records}
 
     def plain(show):
-        """Leave out what only one of both can say: its record, titles of shows that are not in it, place, files."""
+        """Leave out values that only one of the two has: its record, titles of missing shows, place, files."""
         related = sorted((one.id, one.kind) for one in show.relations if one.id in known)
         similar = [one.id for one in show.similar]
         bare = replace(show, record={}, relations=(), similar=(), origin=None, owned_episodes=None, file_size=None)

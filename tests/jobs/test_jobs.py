@@ -1,4 +1,4 @@
-"""Jobs: started once, journalled, stopped gently."""
+"""Jobs: started once, journalled, stopped at a safe point."""
 
 import asyncio
 

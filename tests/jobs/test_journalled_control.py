@@ -1,4 +1,4 @@
-"""Two processes on one catalogue: each sees the other's jobs with their progress, answers and stops them."""
+"""Two processes on one catalogue: each sees the other's jobs with progress, answers their questions and stops them."""
 
 import asyncio
 
@@ -28,7 +28,7 @@ class Elsewhere:
         self.deaths.append(True)
 
     async def until(self, true):
-        """Poll as a page does until a condition is met; the test's time limit ends the wait."""
+        """Poll like a page until a condition is met; the test's time limit ends the wait."""
         while not true():
             await self.jobs.refresh()
             await asyncio.sleep(0.01)
@@ -91,7 +91,7 @@ async def test_another_process_answers_the_question_of_a_job(processes):
         assert (job.report, seen.report_as(IngestReport)) == (report, report)
 
 
-async def test_an_answer_that_comes_too_late_answers_nothing(processes):
+async def test_a_late_answer_is_ignored(processes):
     one, other = processes
 
     async def asking_twice(control):
@@ -152,7 +152,7 @@ async def test_a_job_is_interrupted_once_its_process_has_been_dead_for_a_while(p
     assert (await other.library.journal.get(job.id)).state == "interrupted"
 
 
-async def test_jobs_that_ended_before_a_process_started_are_history(processes, place):
+async def test_jobs_that_ended_before_a_process_started_are_not_followed(processes, place):
     one, _ = processes
 
     async def short(_control):
@@ -175,7 +175,7 @@ async def test_a_wait_for_a_job_of_another_process_ends_with_it(processes, monke
     assert (await waiting).state == "cancelled"
 
 
-async def test_a_database_that_is_away_stops_no_job(processes, monkeypatch):
+async def test_an_unavailable_database_stops_no_job(processes, monkeypatch):
     one, _ = processes
     job = await one.jobs.start(until_stopped, kind="ingest", title="a.csv")
     await one.library.close()

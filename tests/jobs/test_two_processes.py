@@ -1,4 +1,4 @@
-"""Apps and commands in processes of their own on one catalogue: they see, cancel and resume each other's imports."""
+"""Apps and commands in separate processes on one catalogue: they see, cancel and resume each other's imports."""
 
 import asyncio
 import json
@@ -56,7 +56,7 @@ async def provider(latency_s):
 
 
 class Catalogue:
-    """Opens one catalogue as this process would, and starts other processes on it."""
+    """Opens one catalogue in this process, and starts other processes on it."""
 
     def __init__(self, settings, provider):
         self.settings, self._url = settings, provider.url

@@ -1,4 +1,4 @@
-"""What a test does with a page: go there, read it, look again until something shows."""
+"""Helpers for tests of pages: open a page, read it, and rerun it until a condition is met."""
 
 import re
 import time
@@ -9,11 +9,12 @@ def visit(app, page):
 
 
 def until(app, seen, within_s=60):
-    """Run the page again until `seen` says so: a browser's timer would do that."""
+    """Rerun the page until `seen` returns true, as a browser's timer does."""
     deadline = time.monotonic() + within_s
     while not seen(app):
         assert time.monotonic() < deadline, words(app)
-        time.sleep(0.1)  # as a page's timer waits: run back to back, the page would hold up the work it watches
+        # The interval of a page's timer; without it, reruns would slow down the work that the page shows.
+        time.sleep(0.1)
         app.run()
         assert not app.exception
     return app

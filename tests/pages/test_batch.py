@@ -25,7 +25,7 @@ def answered(app, total):
 
 
 def kept(*rows, name="kept.csv"):
-    """Keep a run that nobody has begun to answer, and return its id."""
+    """Store a run that has not been started, and return its id."""
     headings = ("question", *rows[0].columns)
     sheet = Sheet(name=name, format="table", headings=headings, column="question", certain=True, rows=rows)
     batch = session.services().batch
@@ -114,7 +114,7 @@ def test_a_run_survives_a_new_tab(sampled):
     assert "1 of 1 question answered" in words(sampled).replace("*", "")
 
 
-def test_quality_is_told_where_the_sheet_knows_the_answers(sampled):
+def test_quality_is_shown_if_the_sheet_has_known_answers(sampled):
     columns = {"expected_ids": "19", "kind": "title"}
     rows = [
         QuestionRow(question="What is Monster about?", columns=columns, expected_ids=("19",)),
@@ -173,7 +173,7 @@ def test_a_sheet_that_another_process_answers_is_drawn_with_its_rows_and_cancell
     elsewhere(kind="batch", key=f"batch:{run_id}")
     session.runtime().call(session.services().batch.runs.note_job(run_id, "4711"))
     elsewhere(question=None)
-    visit(sampled, "batch")  # the run in progress is shown, whichever process began it
+    visit(sampled, "batch")  # the run in progress is shown, whichever process started it
     until(sampled, lambda page: "Runs on desk, process 7" in plain(words(page)))
     assert list(sampled.dataframe[0].value["Status"]) == ["waiting", "waiting"]
     assert not sampled.slider, "the level belongs to the other process"

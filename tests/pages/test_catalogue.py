@@ -1,4 +1,4 @@
-"""Catalogue: searched, narrowed, ordered; a show read, edited, deleted and restored."""
+"""Catalogue: search, filters and order; a show is read, edited, deleted and restored."""
 
 import pytest
 
@@ -107,7 +107,7 @@ def test_presets_are_conditions_of_the_list(sampled):
         assert f"{session.runtime().call(asked).total:,} show" in words(sampled) or "No matches" in words(sampled)
 
 
-def test_a_link_lists_what_it_promises_whatever_was_searched_before(sampled):
+def test_a_link_replaces_an_earlier_search(sampled):
     visit(sampled, "catalogue")
     sampled.text_input(key="q").set_value("monst").run()
     assert listed(sampled) == ["Monster"]

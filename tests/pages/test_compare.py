@@ -92,7 +92,7 @@ def test_a_plan_that_cannot_run_gets_a_sentence_and_no_button(sampled):
     assert "compare_run" not in [button.key for button in sampled.button if not button.disabled]
 
 
-def test_what_was_chosen_is_still_there_after_a_look_at_another_page(sampled):
+def test_choices_survive_a_visit_to_another_page(sampled):
     opened(sampled)
     sampled.number_input(key="compare_documents").set_value(300).run()
     visit(sampled, "settings")
@@ -100,7 +100,7 @@ def test_what_was_chosen_is_still_there_after_a_look_at_another_page(sampled):
     assert sampled.number_input(key="compare_documents").value == 300
 
 
-def test_own_numbers_start_at_the_typical_ones(sampled):
+def test_custom_numbers_start_at_the_typical_ones(sampled):
     opened(sampled)
     sampled.selectbox(key="compare_against").set_value("own numbers").run()
     assert sampled.number_input(key="compare_chat_latency_s").value == 3.0

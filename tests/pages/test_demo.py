@@ -1,4 +1,4 @@
-"""Demo mode: the sample, read-only, whatever a stranger tries."""
+"""Demo mode: the sample, which no user can change."""
 
 import pytest
 

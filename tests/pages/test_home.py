@@ -23,7 +23,7 @@ SHEET = """id,title,year,episodes,type,rating,votes,genres,description,my_status
 
 @pytest.fixture
 def owned(app):
-    """The app on Home, over a list of its owner's own."""
+    """The app on Home, with the owner's list."""
     app.run()
     until(app, lambda page: "Sample catalogue, 150 shows" in words(page))
     visit(app, "upload").file_uploader[0].set_value(("mine.csv", SHEET.encode(), "text/csv")).run()
@@ -59,7 +59,7 @@ def test_home_is_the_first_page_and_shows_three_steps_until_an_import(app):
     assert [plain(one) for one in app.button_group[0].options] == list(EXAMPLES)
 
 
-def test_home_tells_of_the_collection_and_what_to_watch(owned):
+def test_home_shows_the_collection_and_suggestions(owned):
     figures = figures_of(owned)
     shown = plain(words(owned))
 
@@ -113,7 +113,7 @@ def test_a_title_on_a_card_is_never_live_markdown(owned):
     assert all("\\[" in label and "\\:red" in label for label in raw)
 
 
-def test_what_needs_attention_is_a_click_away(owned):
+def test_lists_that_need_attention_are_linked(owned):
     owned.button(key="home_skipped").click().run()
     (skipped,) = [one.value for one in owned.dataframe if "Reason" in one.value]
     assert (list(skipped["File"]), list(skipped["Line"])) == (["mine.csv"], [7])

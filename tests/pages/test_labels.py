@@ -54,7 +54,7 @@ class Judge:
         self.seen = set()
 
     def safe(self, node, module, scope):
-        """Tell whether what `node` gives, in the function `scope`, is text of the program, a number, or escaped."""
+        """Return whether the value of `node`, in the function `scope`, is text of the program, a number, or escaped."""
         match node:
             case None | ast.Constant():
                 return True
@@ -93,7 +93,7 @@ class Judge:
                 return False
 
     def safe_field(self, node, module, scope):
-        """Tell whether a field of `self` is safe: whoever makes its class in this module writes the value out."""
+        """Return whether a field of `self` is safe: all calls in this module that create the class pass literals."""
         if not (isinstance(node.value, ast.Name) and node.value.id == "self"):
             return False
         owners = [one for one in ast.walk(module.tree) if isinstance(one, ast.ClassDef) and scope in one.body]
@@ -159,7 +159,7 @@ def numeric_format(spec):
 
 
 def assigned(name, scope):
-    """Yield what a name is given in a function, None where that cannot be told (a parameter, say)."""
+    """Yield the values that a function assigns to a name; None for an unknown one, such as a parameter."""
     arguments = getattr(scope, "args", None)
     if arguments is not None and name in {a.arg for a in [*arguments.args, *arguments.kwonlyargs]}:
         yield None
@@ -176,7 +176,7 @@ def assigned(name, scope):
 
 
 def resolved(value, scope):
-    """Return what a name stands for where it is given one value only, else the name."""
+    """Return the value of a name that is assigned only once, otherwise the name."""
     if not isinstance(value, ast.Name):
         return value
     made = [
@@ -188,7 +188,7 @@ def resolved(value, scope):
 
 
 def parts(name, target, value, scope, *, each=False):
-    """Yield what `target = value` gives to the name; with `each` the value is iterated over."""
+    """Yield the values that `target = value` assigns to the name; with `each`, the value is iterated over."""
     value = resolved(value, scope) if each else value
     if isinstance(target, ast.Name):
         if target.id == name:
@@ -258,7 +258,7 @@ def live_labels(sources):
 
 
 def draws(call):
-    """Tell a widget from a method of text or of our own that has its name."""
+    """Return whether a call is a widget, not a method of the same name."""
     owner = call.func.value
     ours = call.func.attr in {"title", "status"} and ast.unparse(owner) != "st"
     return isinstance(owner, ast.Name | ast.Subscript) and not ours
@@ -297,7 +297,7 @@ def test_no_label_or_option_draws_data_as_markdown():
         "columns[0].button(show.title)",
     ],
 )
-def test_the_walk_finds_a_live_label(line):
+def test_an_unescaped_label_is_reported(line):
     named = "def named(show):\n    return f'{show.title}!'\n\n\n"
     text = f"{named}def draw(st, names, show, shows, titles, place):\n    {line}\n"
     assert len(live_labels({Path("pages/new.py"): text})) == 1
@@ -316,13 +316,13 @@ def test_the_walk_finds_a_live_label(line):
         "show.title.title()",
     ],
 )
-def test_the_walk_leaves_an_escaped_label_alone(line):
+def test_an_escaped_label_is_accepted(line):
     named = "CHOICES = {}\n\n\ndef named(show):\n    return label(show.title)\n\n\n"
     text = f"{named}def draw(st, names, show):\n    {line}\n"
     assert live_labels({Path("pages/new.py"): text}) == []
 
 
-def test_the_walk_sees_the_pages():
+def test_the_check_reads_the_pages():
     calls = [call for text in pages().values() for call, _ in scopes(ast.parse(text))]
     widgets = {call.func.attr for call in calls if isinstance(call.func, ast.Attribute)} & LABELLED
     assert {"button", "pills", "selectbox", "expander", "metric", "segmented_control"} <= widgets

@@ -40,7 +40,7 @@ def test_every_page_opens_on_an_empty_catalogue(app, page):
     assert app.title[0].value.lower() == page
 
 
-def test_an_empty_start_takes_in_the_sample_and_answers_an_example(sampled):
+def test_an_empty_catalogue_loads_the_sample_and_answers_an_example(sampled):
     sampled.button(key="ask_example_1").click().run()
     shown = words(sampled)
     assert "Shingeki no Kyojin" in shown
@@ -151,7 +151,7 @@ def test_a_hostile_show_is_shown_as_text_on_every_page(sampled, record):
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_without_chroma_the_app_stays_up_and_says_why(app, monkeypatch, page):
+def test_without_chroma_the_app_works_and_gives_the_reason(app, monkeypatch, page):
     monkeypatch.setenv("ANIMERAG_CHROMA_URL", "http://127.0.0.1:9")
     app.run()
     until(app, lambda shown: "Chroma" in words(shown), within_s=60)
@@ -181,7 +181,7 @@ def test_a_show_that_two_sites_know_is_offered_to_be_merged(sampled, record):
     assert "mine.csv (id mine:9)" in plain(sampled)
 
 
-def test_shows_without_a_vector_for_this_model_are_told_with_what_indexing_takes(sampled):
+def test_shows_without_a_vector_for_this_model_are_counted_with_an_estimate(sampled):
     services = session.services()
     spec = session.runtime().call(services.ingestion._indexer.spec())
     session.runtime().call(
@@ -194,7 +194,7 @@ def test_shows_without_a_vector_for_this_model_are_told_with_what_indexing_takes
     until(sampled, lambda page: "not indexed" not in words(page))
 
 
-def test_what_was_read_out_of_a_question_is_shown_and_can_be_taken_away(sampled, record):
+def test_conditions_of_a_question_are_shown_and_can_be_removed(sampled, record):
     shows = (
         record(1, "Old Robot", "A robot wakes.", BeginYear=1985, AllTags="mecha"),
         record(2, "New Robot", "A robot sleeps.", BeginYear=2015, AllTags="mecha"),

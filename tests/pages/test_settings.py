@@ -17,7 +17,7 @@ QUICK = SimulatorSettings(embed_latency_s=0, chat_latency_s=0)
 
 @pytest.fixture
 def provider():
-    """A simulated provider in a process of its own."""
+    """A simulated provider in its own process."""
     with asyncio.Runner() as runner, contextlib.ExitStack() as stack:
         simulator = SimulatorProcess(QUICK)
         runner.run(simulator.__aenter__())
@@ -31,12 +31,12 @@ def field(app, name, kind="text_input"):
 
 
 def said(app):
-    """Return the page's words as a reader sees them."""
+    """Return the visible text of the page."""
     return words(app).replace("\\", "").replace("\u2060", "")
 
 
 def opened(app):
-    """Open Settings with everything that can be changed."""
+    """Open Settings with all controls expanded."""
     visit(app, "settings")
     app.session_state["settings_more"] = True
     return app.run()
@@ -109,7 +109,7 @@ def test_a_provider_is_tested_and_used_and_the_earlier_index_can_be_deleted(samp
 
     sampled.button(key="settings_try").click().run()
     assert "1,536 dimensions" in said(sampled)
-    assert "lists gpt-5-nano" in said(sampled)
+    assert "has gpt-5-nano" in said(sampled)
     assert "not indexed" in said(visit(sampled, "ask"))
 
     session.runtime().call(session.services().ingestion.reindex(Control()), timeout_s=60)
@@ -145,7 +145,7 @@ def test_nothing_is_saved_while_a_job_runs(sampled):
 
 @pytest.fixture
 def found(provider, monkeypatch):
-    """A server where one would be looked for: at the test's own port instead of the four usual ones."""
+    """A server at a port that is searched: the test's own instead of the four usual ones."""
     find, port = discovery.find, int(provider.split(":")[2].split("/")[0])
     monkeypatch.setattr(discovery, "find", lambda: find({port: "Ollama"}))
     return port

@@ -1,4 +1,4 @@
-"""Upload: the card of a file, and what an import of it is started with."""
+"""Upload: the card of a file, and the options with which its import starts."""
 
 import json
 

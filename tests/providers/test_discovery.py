@@ -1,4 +1,4 @@
-"""Servers of models on this machine: found by what they answer, on real sockets."""
+"""Model servers on this machine, recognised by their responses, on real sockets."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,7 @@ from animerag.simulator.server import listening
 
 @contextlib.asynccontextmanager
 async def answering(answer, *, pause_s=0.0):
-    """Answer every request with these bytes, after a pause, and give the port."""
+    """Answer every request with these bytes, after a pause; yield the port."""
 
     serving = set()
 

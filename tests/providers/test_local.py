@@ -106,7 +106,7 @@ async def test_other_weights_than_the_pinned_ones_are_refused(embedder, monkeypa
 
 
 async def answered(embedder, question, *descriptions):
-    """Return what is quoted of shows with these descriptions, which vectors found."""
+    """Return the quotes from shows with these descriptions, which the vector search found."""
     shows = [Show(id=str(n), title=f"Show {n}", description=text) for n, text in enumerate(descriptions, 1)]
     evidence = (Evidence(branch="vector", rank=1, distance=0.5),)
     sources = tuple(Source(show=show, evidence=evidence, score=1.0) for show in shows)

@@ -1,4 +1,4 @@
-"""Server-sent events, whatever way the bytes arrive in."""
+"""Server-sent events, however the bytes are split."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""Conditions in links: what is written is read again, and anything else is a sentence."""
+"""Conditions in links: written conditions are read back, and anything else is refused with a sentence."""
 
 import pytest
 from hypothesis import given
@@ -31,7 +31,7 @@ def conditions():
 
 
 @given(conditions())
-def test_what_is_written_is_read_again(condition):
+def test_written_conditions_are_read_back(condition):
     assert str(parse(str(condition))) == str(parse(str(parse(str(condition)))))
     assert _same(parse(str(condition)), condition)
 
@@ -56,6 +56,6 @@ def _flat(condition):
 @pytest.mark.parametrize(
     "text", ["", "year", "colour=red", "year>=soon", "(year=2010", "(" * 30 + ")" * 30, "x" * 3000]
 )
-def test_what_is_no_condition_is_said(text):
+def test_text_without_a_condition_is_refused(text):
     with pytest.raises(InvalidInputError):
         parse(text)

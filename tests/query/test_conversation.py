@@ -1,4 +1,4 @@
-"""Follow-ups: what a question that leans on the conversation comes to."""
+"""Follow-ups: the plans of questions that refer to the conversation."""
 
 import pytest
 
@@ -35,7 +35,7 @@ TALKED = after((Plan(intent="lookup", shows=("x",)), ["x", "y"]))
         (Plan(intent="count", condition=FILMS, reference="those"), {HORROR, IN_2016, FILMS}),
     ],
 )
-def test_a_list_goes_on_under_new_conditions(plan, condition):
+def test_a_list_continues_with_new_conditions(plan, condition):
     result = resolved(plan, LISTED)
 
     assert set(result.condition.parts) == condition
@@ -43,7 +43,7 @@ def test_a_list_goes_on_under_new_conditions(plan, condition):
     assert result.reference == ""
 
 
-def test_what_those_means_outlasts_a_question_about_one_of_them():
+def test_those_means_the_same_shows_after_a_question_about_one_of_them():
     shortest = resolved(Plan(intent="superlative", order=Order(field="episodes"), reference="those"), LISTED)
     context = advance(LISTED, shortest, ["b"], leaned=True)
 
@@ -64,7 +64,7 @@ def test_what_those_means_outlasts_a_question_about_one_of_them():
         (Plan(intent="recommend", reference="it"), "similar", ("x",)),
     ],
 )
-def test_it_means_the_show_that_was_talked_about(plan, intent, shows):
+def test_it_means_the_last_show_of_the_conversation(plan, intent, shows):
     result = resolved(plan, TALKED)
 
     assert (result.intent, result.shows) == (intent, shows)
@@ -96,7 +96,7 @@ def test_the_two_are_the_last_two_shows():
     assert resolved(Plan(intent="compare", reference="those"), context).shows == ("x", "y")
 
 
-def test_a_refusal_still_leaves_its_show():
+def test_an_unanswerable_question_still_sets_the_show():
     context = after((Plan(intent="unsupported", shows=("x",), missing=("director",)), []))
 
     assert resolved(Plan(intent="field", field="year", reference="it"), context).shows == ("x",)
@@ -109,7 +109,7 @@ def test_why_gives_the_answer_with_its_reasons_again():
     assert resolved(Plan(intent="recommend", field="why", reference="those"), Context()).intent == "help"
 
 
-def test_more_picks_leave_out_those_that_were_seen():
+def test_further_recommendations_leave_out_earlier_ones():
     context = after((Plan(intent="recommend", moods=("sad",)), ["a", "b"]))
     more = resolved(Plan(intent="recommend", reference="those"), context)
 
@@ -123,13 +123,13 @@ def test_more_picks_leave_out_those_that_were_seen():
         (Plan(intent="list", condition=FILMS, reference="it"), 20),
     ],
 )
-def test_a_plot_leans_on_nothing(plan, words):
+def test_a_plot_does_not_refer_to_the_conversation(plan, words):
     result = resolved(plan, TALKED, words)
 
     assert (result.shows, result.within, result.reference) == ((), None, "")
 
 
-def test_without_a_conversation_there_is_nothing_to_lean_on():
+def test_without_a_conversation_nothing_is_referred_to():
     assert resolved(Plan(intent="list", condition=FILMS, reference="those"), Context()).condition == FILMS
     assert resolved(Plan(intent="lookup", reference=2), Context()).shows == ()
     assert Context().show is None
@@ -152,7 +152,7 @@ PICKED = after((Plan(intent="recommend", condition=HORROR), ["s", "l"]))
         ("better", Predicate("rating", ">", 7.0)),
     ],
 )
-def test_a_wish_for_a_difference_is_measured_by_the_last_shows(wish, condition):
+def test_a_request_for_different_shows_is_relative_to_the_last_ones(wish, condition):
     result = differing(Plan(intent="recommend", condition=HORROR), (wish,), [SHORT, LONG], PICKED.plan)
 
     assert set(parts_of(result.condition)) == {HORROR, condition}
@@ -165,7 +165,7 @@ def test_after_a_comparison_it_asks_which_of_the_two():
     assert (result.intent, result.order, result.limit) == ("superlative", Order(field="episodes"), 1)
 
 
-def test_a_count_of_one_kind_goes_on_with_another():
+def test_a_count_of_one_kind_is_repeated_for_another():
     counted = after((Plan(intent="count", condition=HORROR), ["a", "b"]))
     comedies = Predicate("tag", "=", "comedy")
 

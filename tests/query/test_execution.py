@@ -1,4 +1,4 @@
-"""Plans carried out over fields: sets, counts and orders, unknown values, and what is left to search."""
+"""Plans executed on fields: sets, counts and orders, unknown values, and questions that are left to the search."""
 
 import pytest
 from hypothesis import given
@@ -40,7 +40,7 @@ def asked(question):
         ("tv series with at least 12 episodes", {"2"}),
     ],
 )
-def test_a_question_of_fields_gets_the_whole_set(question, ids):
+def test_a_question_about_fields_gets_the_complete_set(question, ids):
     assert set(asked(question).ids) == ids
 
 
@@ -68,11 +68,11 @@ def test_whether_a_show_comes_first_is_said_with_the_one_that_does(title, questi
 
 
 @pytest.mark.parametrize("question", ["a boy who finds a notebook", "something sad", "only those", "who directed A"])
-def test_what_fields_do_not_answer_is_left_to_search(question):
+def test_questions_that_fields_cannot_answer_are_searched(question):
     assert asked(question) is None
 
 
-def test_a_word_that_means_less_than_a_tag_is_no_condition():
+def test_a_word_that_is_weaker_than_a_tag_is_no_condition():
     words = vocabulary(("sports", "team sports"))
 
     plan = plan_of(read("sports but not baseball", [], words, 2026))

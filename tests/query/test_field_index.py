@@ -1,4 +1,4 @@
-"""What fields answer: filters over all shows, completely, in an order that does not depend on how they were stored."""
+"""Answers from fields: complete filters over all shows, in an order that does not depend on storage."""
 
 import itertools
 
@@ -39,7 +39,7 @@ TABLE = FieldIndex(SHOWS)
         (Filters(title="macr"), []),
     ],
 )
-def test_filters_keep_exactly_what_meets_them_the_best_rated_first(filters, met):
+def test_filters_return_exactly_the_matching_shows_best_rated_first(filters, met):
     assert TABLE.matching(filters) == met
     assert [show.id for show in SHOWS if TABLE.allows(show.id, filters)] == [s.id for s in SHOWS if s.id in met]
     assert TABLE.filter_ids(["3", "6", "1"], filters) == [one for one in ("3", "6", "1") if one in met]

@@ -50,7 +50,7 @@ TABLE = FieldIndex(SHOWS)
         ("3", "source", None, "The catalogue does not say what **Endless** is based on."),
     ],
 )
-def test_a_field_is_said_or_said_to_be_unknown(show, field, value, words):
+def test_a_field_is_given_or_reported_as_unknown(show, field, value, words):
     fact = value_answer(Plan(intent="field", shows=(show,), field=field), TABLE, japanese=False)
 
     assert (fact.value, fact.heading, fact.ids) == (value, words, (show,))
@@ -72,7 +72,7 @@ def test_fields_are_answered_together_and_unknown_ones_said():
         ("3", Predicate("episodes", ">", 20), None, "The catalogue does not say how many episodes **Endless** has."),
     ],
 )
-def test_whether_something_is_so(show, condition, value, words):
+def test_yes_or_no_questions_are_answered(show, condition, value, words):
     fact = verdict_answer(Plan(intent="field", shows=(show,), condition=condition), TABLE, japanese=False)
 
     assert (fact.value, fact.heading) == (value, words)
@@ -120,7 +120,7 @@ def test_a_comparison_has_both_values():
         (Plan(measure="average", field="duration"), None, ()),
     ],
 )
-def test_the_whole_is_measured(plan, value, rows):
+def test_the_whole_catalogue_is_measured(plan, value, rows):
     fact = measure(plan, TABLE, Filters(), japanese=False)
 
     assert (fact.value, fact.remarks) == (value, rows)

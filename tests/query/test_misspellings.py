@@ -1,4 +1,4 @@
-"""Misspelt words of a question are read as what they are like; names and words that exist stay as they are."""
+"""Misspelt words of a question are corrected; names and existing words are not changed."""
 
 import pytest
 
@@ -49,11 +49,11 @@ def test_a_misspelt_word_is_read_as_the_word_that_it_is_like(question, read):
         "",
     ],
 )
-def test_what_is_right_or_a_name_stays(question):
+def test_correct_words_and_names_are_not_changed(question):
     assert respelt(question, spelling()) == (question, ())
 
 
-def test_words_of_a_title_that_is_named_stay():
+def test_words_of_named_titles_are_not_changed():
     assert respelt("horor movies", spelling("horor")) == ("horor movies", ())
 
 
@@ -63,7 +63,7 @@ def test_words_are_listed_in_the_order_of_the_question():
     assert words == (Respelling("horor", "horror"), Respelling("comdy", "comedy"))
 
 
-def test_a_plot_keeps_its_words():
+def test_words_of_a_plot_are_not_changed():
     question = " ".join(["horor"] * 41)
 
     assert respelt(question, spelling()) == (question, ())

@@ -1,4 +1,4 @@
-"""Several fields at once, parts of a franchise in an order, and how many seasons a show has."""
+"""Several fields at once, parts of a franchise in an order, and numbers of seasons."""
 
 import pytest
 
@@ -144,14 +144,14 @@ def test_a_bound_that_a_title_gives_is_not_how_to_differ():
     assert (plan.intent, str(plan.condition)) == ("field", "episodes>20")
 
 
-def test_a_mood_that_is_not_wanted_leaves_out_what_brings_it():
+def test_an_unwanted_mood_excludes_its_tags():
     plan = understood("suggest something not too sad")
 
     assert (plan.intent, plan.moods) == ("recommend", ())
     assert "not tag=drama" in plan.conditions()
 
 
-def test_what_may_be_skipped_is_asked_for_rather_than_refused():
+def test_a_question_about_skippable_parts_is_not_a_negation():
     plan = understood("can I skip the ovas of Monster", show="Monster")
 
     assert (plan.intent, plan.field, plan.conditions()) == ("watch_order", "skip", ["type=ova"])
@@ -187,7 +187,7 @@ def test_the_other_side_of_a_comparison_may_have_no_show(question, place, rival)
         ("映画とOVAどっちが多い", "count", ["type=movie or type=ova"]),
     ],
 )
-def test_a_measure_leaves_the_conditions_between_its_words(question, measure, conditions):
+def test_conditions_between_the_words_of_a_measure_are_read(question, measure, conditions):
     plan = understood(question)
 
     assert (plan.intent, plan.measure, plan.conditions(), plan.ignored) == ("stats", measure, conditions, ())
@@ -202,7 +202,7 @@ def test_a_measure_leaves_the_conditions_between_its_words(question, measure, co
         ("from the 2010s onwards, mecha", ["tag=mecha", "year>=2010"]),
     ],
 )
-def test_values_and_ranges_are_taken_as_they_are_said(question, conditions):
+def test_values_and_ranges_are_read_literally(question, conditions):
     assert sorted(understood(question).conditions()) == conditions
 
 
@@ -217,14 +217,14 @@ def test_values_and_ranges_are_taken_as_they_are_said(question, conditions):
         ("gibt es eine Fortsetzung von Monster", "next", {"field": None}),
     ],
 )
-def test_more_is_asked_of_a_franchise(question, intent, slots):
+def test_further_questions_about_a_franchise_are_read(question, intent, slots):
     plan = understood(question, show="Monster")
 
     assert plan.intent == intent
     assert {name: getattr(plan, name) for name in slots} == slots
 
 
-def test_what_children_can_watch_is_suitable_for_them():
+def test_shows_for_children_are_suitable_for_them():
     plan = understood("what can my kids watch")
 
     assert (plan.intent, plan.conditions()) == ("recommend", ["suitable=children"])
@@ -266,7 +266,7 @@ def test_two_seasons_of_one_show_are_compared_by_name(text, spelt_out):
         ("was Monster my oldest series?", "year", []),
     ],
 )
-def test_a_show_may_be_said_to_come_first(question, order, conditions):
+def test_a_question_may_ask_whether_a_show_is_first(question, order, conditions):
     plan = understood(question, show="Monster")
 
     assert (plan.intent, plan.order.field, plan.limit, plan.yes_no) == ("superlative", order, 1, True)

@@ -1,4 +1,4 @@
-"""Questions become plans: what is asked for, which conditions bind, and where every word ends."""
+"""Questions become plans: their intent, their conditions, and the place of every word."""
 
 import re
 from itertools import combinations
@@ -220,7 +220,7 @@ def test_a_show_gives_a_bound():
     assert plan.shows == ()
 
 
-def test_what_no_record_holds_is_named():
+def test_unrecorded_topics_are_named():
     assert understood("who composed the soundtrack of Monster", show="Monster").missing == ("soundtrack",)
 
 
@@ -247,7 +247,7 @@ def test_a_topic_that_a_file_records_is_not_missing():
         ("声優は誰ですか", "voice actor"),
     ],
 )
-def test_what_a_question_asks_for_and_no_record_holds(question, topic):
+def test_unrecorded_topics_of_a_question_are_recognised(question, topic):
     plan = understood(question)
 
     assert plan.intent == "unsupported"
@@ -285,7 +285,7 @@ def test_a_word_of_a_plot_is_no_topic(question):
         ("like Monster but shorter and darker", "similar", {"relative": ("shorter", "darker")}),
     ],
 )
-def test_what_is_asked_of_a_franchise(question, intent, slots):
+def test_questions_about_a_franchise_are_read(question, intent, slots):
     plan = understood(question, show="Monster")
 
     assert plan.intent == intent
@@ -304,7 +304,7 @@ def test_what_is_asked_of_a_franchise(question, intent, slots):
         ("where do my ratings differ most from the crowd", []),
     ],
 )
-def test_the_own_list_gives_conditions_like_others(question, conditions):
+def test_conditions_on_the_list_are_read_like_others(question, conditions):
     plan = understood(question)
 
     assert plan.intent == "my_list"
@@ -319,7 +319,7 @@ def test_the_own_list_gives_conditions_like_others(question, conditions):
         ("what did I give Monster", "my_score", ""),
     ],
 )
-def test_what_the_own_list_says_of_a_show(question, field, condition):
+def test_questions_about_a_show_in_the_list_are_read(question, field, condition):
     plan = understood(question, show="Monster")
 
     assert (plan.intent, plan.shows, plan.field, str(plan.condition)) == ("field", ("1",), field, condition)
@@ -346,24 +346,24 @@ def test_slots_of_a_question(question, slots):
     assert {name: getattr(plan, name) for name in slots} == slots
 
 
-def test_a_plot_only_prefers():
+def test_conditions_in_a_plot_are_only_preferences():
     plan = understood("a girl plays in a horror house with a doll")
 
     assert (plan.intent, plan.condition) == ("lookup", EVERYTHING)
     assert plan.preferred == Predicate("tag", "=", "horror")
 
 
-def test_a_child_sees_nothing_unsuitable():
+def test_for_a_child_excludes_unsuitable_shows():
     plan = understood("comedies ok for a 9-year-old?")
 
     assert SUITABLE in plan.condition.parts
 
 
-def test_what_reads_like_a_condition_and_is_none_is_ignored():
+def test_words_that_only_look_like_a_condition_are_ignored():
     assert understood("list all hand drawn comedies").ignored == ("hand drawn",)
 
 
-def test_what_excludes_both_says_so():
+def test_neither_nor_excludes_both():
     plan = understood("horror or mystery but not both")
 
     assert [phrase(part) for part in plan.condition.parts] == ["horror or mystery", "not both horror and mystery"]
@@ -396,7 +396,7 @@ def fields():
 
 
 def subject(part):
-    """Return what a part is about: a question says one thing of each field, and of each tag."""
+    """Return the subject of a part; a question has one condition for each field, and for each tag."""
     inner = part.part if isinstance(part, Not) else part
     return (inner.field, inner.value) if inner.field == "tag" else inner.field
 
@@ -550,7 +550,7 @@ def test_every_word_ends_in_one_place(question):
         ("anything under an hour that we can watch right now", None, "recommend", {"minutes": 60}),
     ],
 )
-def test_everyday_questions_have_the_intent_they_have(question, show, intent, slots):
+def test_everyday_questions_have_the_expected_intent(question, show, intent, slots):
     plan = understood(question, show=show)
 
     assert plan.intent == intent
@@ -560,7 +560,7 @@ def test_everyday_questions_have_the_intent_they_have(question, show, intent, sl
 @pytest.mark.parametrize(
     "question", ["do I have any mystery", "do I have something sad", "is there anything in my library with gore"]
 )
-def test_what_is_described_is_no_title(question):
+def test_a_described_show_is_no_title(question):
     assert understood(question).field != "owned"
 
 
@@ -589,7 +589,7 @@ def test_a_plot_that_starts_with_something_is_no_title():
         ("list them by rating", "superlative", {"reference": "those", "order": Order(field="rating")}),
     ],
 )
-def test_what_leans_on_the_conversation_says_so(question, intent, slots):
+def test_a_follow_up_is_marked_as_one(question, intent, slots):
     plan = understood(question)
 
     assert plan.intent == intent

@@ -49,7 +49,7 @@ def named(question):
         ("Is it not Clannad?", ["7"]),
     ],
 )
-def test_a_name_counts_where_the_question_writes_it_as_one(question, ids):
+def test_a_name_counts_if_the_question_writes_it_as_one(question, ids):
     assert named(question) == ids
 
 

@@ -1,4 +1,4 @@
-"""A host for tests: does what each line of its input asks for, and prints what came of it, both as JSON."""
+"""A host for tests: executes the request in each line of its input, and prints the result, both as JSON."""
 
 import asyncio
 import json
@@ -34,7 +34,7 @@ async def send(library, provider, priorities, **limits):
 
 
 async def spend(ledger, account, times):
-    """Make calls of 0.06 USD, each expected to cost 0.1, as far as a cap of one dollar allows."""
+    """Make calls of 0.06 USD, each with an expected cost of 0.1, as far as a cap of one dollar allows."""
     made = 0
     for _ in range(times):
         try:

@@ -83,7 +83,7 @@ def test_live_questions_have_a_fifth_of_the_window_and_do_not_wait_for_bulk_work
     assert [type(answer) for answer in live] == [Permit] * 4 + [Refusal]
 
 
-def test_what_was_not_used_is_free_again():
+def test_unused_units_are_given_back():
     limits = WindowLimits(requests=2, tokens=100, window_s=60)
     state = WindowState()
     first = state.request(90, limits, 0.0, bulk=False)
@@ -211,7 +211,7 @@ async def test_without_the_database_nothing_is_sent_and_the_reason_is_given(fake
     assert reasons == ["waiting 1 s, because the database with the shared limits does not answer"]
 
 
-async def test_bulk_work_goes_on_when_the_database_is_back(fake):
+async def test_bulk_work_continues_when_the_database_is_available_again(fake):
     gate = gate_with(fake, Answers(fake, *[(0.0, UNAVAILABLE)] * 20))
     assert await fake.run(gate.run(sending(fake), priority=INGEST)) == pytest.approx(20.0)
 
@@ -320,7 +320,7 @@ async def test_two_hosts_share_one_cap_and_a_killed_one_gives_its_reservation_ba
             reserved = (await other.result())["reserved"]
 
 
-async def test_nothing_is_sent_while_postgresql_is_away_and_all_is_sent_afterwards(hosts, postgresql_server):
+async def test_nothing_is_sent_while_postgresql_is_unavailable_and_everything_afterwards(hosts, postgresql_server):
     async with SimulatorProcess(SimulatorSettings(embed_latency_s=0.02)) as provider:
         hosts[0].ask("send", provider=provider.url, priorities={"INGEST": 30}, requests=600)
         async with asyncio.timeout(20):

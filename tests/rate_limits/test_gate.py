@@ -32,7 +32,7 @@ LATENCY_S = 1.5
 
 
 class FakeTime:
-    """A clock that jumps to the next sleeper as soon as everybody sleeps."""
+    """A clock that jumps to the next wake-up as soon as all tasks sleep."""
 
     def __init__(self):
         self.now = 0.0
@@ -64,7 +64,7 @@ class FakeTime:
 
 
 def on_own_loop(story):
-    """Run a story that needs a loop of its own, as hypothesis tests do."""
+    """Run a coroutine on its own loop, for hypothesis tests."""
     asyncio.run(story())
 
 
@@ -568,7 +568,7 @@ async def test_limits_of_one_model_do_not_hold_up_another(fake):
 # Refusals
 
 
-async def test_a_429_closes_the_gate_for_everybody_and_takes_no_try(fake):
+async def test_a_429_closes_the_gate_for_all_calls_and_uses_no_attempt(fake):
     gate = fake.gate(ingest=3)
     begun = []
 
@@ -588,7 +588,7 @@ async def test_a_429_closes_the_gate_for_everybody_and_takes_no_try(fake):
     assert (meter.rate_limited, meter.retries) == (6, 0)
 
 
-async def test_the_gate_says_why_it_waits(fake):
+async def test_the_gate_gives_the_reason_for_its_wait(fake):
     gate = fake.gate(ingest=3)
 
     async def story():
@@ -622,7 +622,7 @@ async def test_a_wait_of_minutes_is_reported_instead_of_waited(fake):
 
 
 @pytest.mark.parametrize("stated", [1.0, 0.05, None])
-async def test_many_refusals_cost_few_requests_and_no_call(fake, stated):
+async def test_many_refusals_cause_few_requests_and_no_failed_call(fake, stated):
     gate = fake.gate()
     attempts = []
 
@@ -732,7 +732,7 @@ async def test_an_unusable_provider_stops_bulk_work_but_not_the_next_live_questi
 
 
 def unavailable(fake, since_s, until_s):
-    """Return attempts at a provider that does not answer from one moment to another, and when they were made."""
+    """Return attempts at a provider with an outage, and their times."""
     attempts = []
 
     async def attempt():
@@ -923,7 +923,7 @@ async def test_auto_starts_at_five_and_three_and_stays_without_demand(fake):
     assert (gate.level(INGEST), gate.level(BATCH), gate.level(LIVE)) == (5, 3, 4)
 
 
-async def test_a_fixed_level_is_not_touched_by_refusals(fake):
+async def test_refusals_do_not_change_a_fixed_level(fake):
     gate = fake.gate(ingest=7)
 
     await fake.run(gate.run(failing(slow_down(1)), priority=INGEST))
@@ -970,7 +970,7 @@ async def test_waiting_for_a_limit_is_not_counted_as_waiting_for_a_slot(fake):
     assert meter.throttled_s == pytest.approx(1 + 2 + 3, abs=0.3)
 
 
-async def test_waiting_shows_as_spans(fake):
+async def test_waiting_is_recorded_as_spans(fake):
     gate = fake.gate(ingest=1)
 
     with recording() as recorder:
@@ -1078,7 +1078,7 @@ async def test_a_call_that_fails_costs_nothing_and_an_unknown_price_is_refused()
             await refused(None)
 
 
-async def test_without_a_cap_any_price_will_do():
+async def test_without_a_cap_any_price_is_accepted():
     with budgeted(None):
         async with spending(None) as settle:
             settle(None)

@@ -15,7 +15,7 @@ PROMPT = Prompt(question="Who?", sources=(), system="Answer.", user="Who?")
 
 
 async def send(provider, gate, count):
-    """Embed `count` texts, a request each; return the seconds it took and what the provider noted."""
+    """Embed `count` texts, one per request; return the seconds and the provider's record."""
     connection = OpenAIConnection(api_key=None, base_url=provider.url, gate=gate)
     embedder = OpenAIEmbedder(connection, model="text-embedding-3-small")
     await embedder.warm()

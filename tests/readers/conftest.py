@@ -8,7 +8,7 @@ from animerag.readers import ReadOptions
 
 @pytest.fixture
 def stored(tmp_path):
-    """Store bytes under a name that tells nothing, as the spool does."""
+    """Store bytes under a neutral name, like an upload."""
 
     def store(data):
         path = tmp_path / "stored"
@@ -20,7 +20,7 @@ def stored(tmp_path):
 
 @pytest.fixture
 def read_bytes(stored):
-    """Read a file of these bytes whole."""
+    """Read a whole file with these bytes."""
 
     def read(data, *, name="file", **options):
         return list(readers.read(stored(data), name, ReadOptions(**options)))
@@ -30,7 +30,7 @@ def read_bytes(stored):
 
 @pytest.fixture
 def detect_bytes(stored):
-    """Detect what a file of these bytes is."""
+    """Detect the format of a file with these bytes."""
 
     def detect(data, *, name="file", **options):
         return readers.detect(stored(data), name, ReadOptions(**options))

@@ -32,7 +32,7 @@ def memory_mb():
 
 
 def workbook(path, *, sheet=None, shared=None):
-    """Write a sound workbook of one show, and then change what one of its parts holds, piece by piece."""
+    """Write a sound workbook with one show, then replace the content of one of its parts, in pieces."""
     book = openpyxl.Workbook()
     book.active.append(["title", "year"])
     book.active.append(["Voyage", 1999])
@@ -90,7 +90,7 @@ def gzip_bomb(directory):
 
 
 def lists_of_nothing(directory):
-    """Make what unpacks to less than a hundred times its size, and to objects of twenty times that."""
+    """Make a file that unpacks to less than a hundred times its size, and to objects of twenty times that."""
     path = directory / "lists.json.gz"
     noise = os.urandom(300_000).hex()  # what no compression can shrink lowers the ratio
     with gzip.open(path, "wb") as file:

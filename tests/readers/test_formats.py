@@ -1,4 +1,4 @@
-"""Every format: what is recognised, what becomes a show, and what is reported about the rest."""
+"""Every format: its detection, its shows, and the report on the rest."""
 
 import gzip
 import json
@@ -280,7 +280,7 @@ def test_an_endless_number_is_refused(read_bytes):
 
 
 @pytest.mark.parametrize("name", ["../../etc/x.csv", "C:\\x.csv", "\\\\host\\s.csv", "CON", "a\nb.csv", "<img>.csv"])
-def test_a_name_is_never_a_path(tmp_path, read_bytes, name):
+def test_a_file_name_is_never_used_as_a_path(tmp_path, read_bytes, name):
     before = sorted(tmp_path.parent.rglob("*"))
     (show,) = read_bytes("id,title\n1,A\n", name=name)
     assert show.origin.file == name

@@ -69,7 +69,7 @@ def test_json_lines_keep_their_values(sheet):
     assert found.rows[1].columns == {"more": {"a": None}}
 
 
-def test_a_broken_json_line_keeps_its_place(sheet):
+def test_a_broken_json_line_is_returned_in_order(sheet):
     found = sheet('{"question": "One?"}\n{"question": \n[1]\n{"question": "Four?"}\n', "q.jsonl")
     assert [row.problem is None for row in found.rows] == [True, False, False, True]
     assert found.rows[2].problem == "The line is not a JSON object."

@@ -60,7 +60,7 @@ def test_a_broken_row_is_skipped_with_its_line_and_the_rest_is_read(read_bytes, 
     assert line[:1] == json.dumps(broken)[:1]
 
 
-def test_half_a_surrogate_pair_is_skipped_before_it_costs_anything(read_bytes):
+def test_a_row_with_half_a_surrogate_pair_is_skipped_before_it_is_embedded(read_bytes):
     data = b'{"AniDB_Anime": [{"AnimeID": 1, "MainTitle": "\\ud800"}, {"AnimeID": 2, "MainTitle": "B"}]}'
     try:
         rows = read_bytes(data)

@@ -1,4 +1,4 @@
-"""Shoko's own database: what is read of it in two versions of its tables, and what happens to one that is unsound."""
+"""Shoko's own database: its content in two versions of the tables, and unsound databases."""
 
 import json
 import shutil
@@ -122,7 +122,7 @@ def test_watched_episodes_make_a_status_and_a_rating_of_the_one_user(database):
     assert readers.detect(database.path).reasons[-1] == "Watch state of Kenzo."
 
 
-def test_of_several_users_one_is_asked_for(database):
+def test_with_several_users_you_must_choose_one(database):
     episodes = database.episodes(23, 4)
     database.user(1, "Kenzo", watched=episodes)
     database.user(2, "Nina", watched=episodes[:1])
@@ -155,7 +155,7 @@ def test_an_old_version_is_read_by_the_columns_it_has(tmp_path):
     assert (show.owned_episodes, show.missing_episodes) == (1, 0)
 
 
-def test_what_a_database_lacks_is_said_and_the_rest_is_read(tmp_path):
+def test_missing_parts_of_a_database_are_named_and_the_rest_is_read(tmp_path):
     database = ShokoDatabase(tmp_path / "bare.db3", ["CREATE TABLE AniDB_Anime (AnimeID INTEGER, MainTitle TEXT)"])
     database.insert("AniDB_Anime", AnimeID=23, MainTitle="Monster")
     detection = readers.detect(database.path)
@@ -164,7 +164,7 @@ def test_what_a_database_lacks_is_said_and_the_rest_is_read(tmp_path):
     assert (show.title, show.owned_episodes, show.my_status) == ("Monster", None, None)
 
 
-def test_a_database_that_is_written_to_is_read_as_it_is_and_left_alone(database):
+def test_a_database_in_use_is_read_and_not_changed(database):
     with closing(sqlite3.connect(database.path)) as server:
         server.execute("PRAGMA journal_mode = WAL")
         server.execute("INSERT INTO AniDB_Tag (TagID, GlobalSpoiler, TagName) VALUES (1, 0, 'thriller')")
@@ -193,7 +193,7 @@ def test_a_database_in_a_folder_that_cannot_be_written_to_is_read(database, tmp_
         folder.chmod(0o700)
 
 
-def test_a_locked_database_asks_for_patience(database, monkeypatch):
+def test_a_locked_database_is_reported_with_a_remedy(database, monkeypatch):
     monkeypatch.setattr("animerag.readers.shoko_schema._BUSY_S", 0.05)
     with closing(sqlite3.connect(database.path)) as server:
         server.execute("BEGIN EXCLUSIVE")
@@ -238,7 +238,7 @@ def test_a_damaged_database_is_refused_in_a_sentence(database):
         readers.detect(database.path)
 
 
-def test_the_process_with_limits_reads_it_and_ends_what_never_would(database):
+def test_a_database_is_read_within_limits_and_an_endless_one_is_stopped(database):
     detection, parts = confinement.inspect(database.path, "JMMServer.db3", ReadOptions())
     assert (detection.label, [show.title for part in parts for show in part]) == ("Shoko database", ["Monster"])
     database.run("DROP TABLE AniDB_Anime")
@@ -256,7 +256,7 @@ def test_the_real_export_and_its_database_give_the_same_shows(real_export, tmp_p
     database = of_export(records, tmp_path / "JMMServer.db3")
 
     def plain(show):
-        """Leave out what only one of both can say: its own record, titles of shows that are not in it, place."""
+        """Leave out values that only one of the two has: its record, titles of missing shows, place."""
         related = tuple(replace(one, title="", year=None) for one in show.relations if one.id in known)
         similar = sorted((one.id, titles[one.id]) for one in show.similar if one.id in known)
         return replace(show, record={}, relations=related, similar=(), origin=None), similar

@@ -61,7 +61,7 @@ def workbook(tmp_path_factory):
 
 
 def refusal(path, name):
-    """Read a file whole and return the sentence it is refused with, if it is."""
+    """Read a whole file and return the sentence with which it is refused, if any."""
     try:
         list(readers.read(path, name))
     except InvalidInputError as error:
@@ -70,7 +70,7 @@ def refusal(path, name):
 
 
 def kept(rows):
-    """What must come back: every row with anything in it."""
+    """The expected result: every row that is not empty."""
     return [tuple(cells) for cells in rows if any(cell.strip() for cell in cells)]
 
 

@@ -1,4 +1,4 @@
-"""Every ugly file of the shared folder is read as its README demands."""
+"""Every ugly file of the shared folder is read as its README requires."""
 
 from pathlib import Path
 
@@ -264,6 +264,6 @@ def test_markup_is_removed_for_search(read):
             assert trace not in cleaned, (show.id, trace)
 
 
-def test_no_ugly_file_is_forgotten(ugly):
+def test_every_ugly_file_has_a_test(ugly):
     told = Path(__file__).read_text(encoding="utf-8")
     assert [path.name for path in ugly.iterdir() if path.name != "README.md" and path.name not in told] == []

@@ -1,4 +1,4 @@
-"""A server that we did not write, in its own process, with the small model that `make test-real` fetches."""
+"""An independent server in its own process, with the small model that `make test-real` downloads."""
 
 import asyncio
 import json
@@ -15,7 +15,7 @@ LIMIT = 128  # tokens of an answer; the test that waits for all of them takes se
 
 
 class RealServer:
-    """The address of a running server, and what its counters say."""
+    """The address and the counters of a running server."""
 
     limit = LIMIT
 

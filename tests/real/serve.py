@@ -1,4 +1,4 @@
-"""A llama.cpp server, made from a wheel that is not ours: writes its address, serves until standard input ends."""
+"""A llama.cpp server from a separate wheel: writes its address, and serves until standard input ends."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""The whole app over a llama.cpp server: found on this machine, taken up, asked, stopped and asked again."""
+"""The whole app with a llama.cpp server: detected on this machine, chosen, asked, stopped and asked again."""
 
 import os
 from contextlib import aclosing

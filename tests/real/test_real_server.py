@@ -60,7 +60,7 @@ async def test_warming_finds_the_models(connection, caplog):
 
 
 @pytest.mark.parametrize("api", APIS)
-async def test_an_answer_comes_in_pieces_and_tells_its_usage(connection, api):
+async def test_an_answer_is_streamed_and_reports_its_usage(connection, api):
     pieces, finish = await answer(OpenAIChat(connection, model=MODEL, api=api))
 
     assert len(pieces) > 1
@@ -135,7 +135,7 @@ async def test_the_width_is_asked_of_the_server(embedder):
     assert await embedder.dimensions() == WIDTH
 
 
-async def test_a_text_too_long_is_refused_at_once_and_the_next_one_taken(embedder):
+async def test_a_text_that_is_too_long_is_refused_at_once_and_the_next_one_embedded(embedder):
     with metering() as meter, pytest.raises(RequestRefusedError, match="too large"):
         await embedder.embed(["short", "word " * (LONGEST + 1)], priority=Priority.INGEST)
     embedding = await embedder.embed(["short"], priority=Priority.INGEST)

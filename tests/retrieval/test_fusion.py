@@ -1,4 +1,4 @@
-"""One list from three searches: what leads, what only adds, and when nothing is sure enough."""
+"""One list from three searches: named shows, weighted evidence, and "no match"."""
 
 from animerag.models.shows import Show
 from animerag.ports import Neighbour
@@ -13,22 +13,22 @@ def match(show_id, title="Monster"):
     return AliasMatch(id=show_id, title=title, phrase=title, named=True, exact=True, tokens=1, start=0, end=7)
 
 
-def test_likeness_orders_what_nothing_leads():
+def test_similarity_orders_shows_that_are_not_named():
     assert Candidates(neighbours=NEAR).ranked() == ["a", "b", "c"]
 
 
-def test_a_named_show_leads_however_far_it_is_and_stands_once():
+def test_a_named_show_comes_first_and_only_once():
     found = Candidates(neighbours=NEAR, matches=[match("c")], hits=[WordHit(id="c", score=2.0)], lead=["c"])
     assert found.ranked() == ["c", "a", "b"]
     assert [one.branch for one in found.evidence()["c"]] == ["alias", "words", "vector"]
 
 
-def test_words_tell_near_shows_apart_and_do_not_overrule_meaning():
+def test_words_separate_similar_shows_and_do_not_overrule_meaning():
     assert Candidates(neighbours=NEAR, hits=[WordHit(id="b", score=8.0)], length=4).ranked() == ["b", "a", "c"]
     assert Candidates(neighbours=NEAR, hits=[WordHit(id="c", score=9.0)], length=4).ranked()[-1] == "c"
 
 
-def test_points_of_a_long_question_count_less():
+def test_bm25_counts_less_for_long_questions():
     hits = [WordHit(id="c", score=40.0)]
     assert Candidates(neighbours=NEAR, hits=hits, length=1).ranked()[0] == "c"
     assert Candidates(neighbours=NEAR, hits=hits, length=40).ranked()[-1] == "c"
@@ -60,7 +60,7 @@ def test_tags_count_for_short_questions_only():
     assert Candidates(neighbours=NEAR, likeness=near, length=12).ranked()[0] == "a"
 
 
-def test_a_show_that_was_not_looked_into_counts_as_the_least_like_of_those_that_were():
+def test_a_show_that_was_not_compared_gets_the_lowest_similarity_of_those_that_were():
     looked_into = {"a": Likeness(passage=0.6, tags=0.5), "b": Likeness(passage=0.5, tags=0.2)}
     features = Candidates(neighbours=NEAR, likeness=looked_into, length=6).features()
     assert (features["c"].passage, features["c"].tags) == (features["b"].passage, features["b"].tags)
@@ -68,7 +68,7 @@ def test_a_show_that_was_not_looked_into_counts_as_the_least_like_of_those_that_
     assert features["a"].tags > features["b"].tags > 0
 
 
-def test_nothing_is_found_when_no_search_is_sure():
+def test_low_scores_are_no_match():
     far = [Neighbour(id="a", distance=0.8)]
     assert nothing_found(Candidates(neighbours=far))
     assert not nothing_found(Candidates(neighbours=far, lead=["a"])), "a name is sure"
@@ -92,6 +92,6 @@ def test_a_show_that_has_left_the_catalogue_is_left_out():
     assert left[0].score > left[1].score
 
 
-def test_what_scores_alike_is_ordered_by_votes_and_then_by_id():
+def test_equal_scores_are_ordered_by_votes_and_then_by_id():
     near = [Neighbour(id=one, distance=0.4 + n * 1e-7) for n, one in enumerate("cbda")]
     assert Candidates(neighbours=near, votes={"d": 7}).ranked() == ["d", "a", "b", "c"]

@@ -178,7 +178,7 @@ def test_conditions_on_files_have_words(condition, words):
         ("show me some horror shows", {"main", "plain"}),
     ],
 )
-def test_a_show_is_a_tag_from_a_weight_on_and_has_some_of_it_below(question, ids):
+def test_a_tag_is_a_main_one_from_a_certain_weight(question, ids):
     weighted = [
         Show(id="main", title="Alpha", tags=("horror",), tag_weights={"horror": 1.0}),
         Show(id="minor", title="Beta", tags=("Horror",), tag_weights={"Horror": 0.3}),

@@ -25,7 +25,7 @@ def test_a_score_is_the_weighted_sum_of_the_features():
     assert model.score(Features(similarity=0.4, words=2.0, coverage=0.4, passage=9.0, tags=0.1)) == pytest.approx(1.7)
 
 
-def test_the_packages_weights_are_in_units_of_similarity_and_every_feature_speaks_for_a_show():
+def test_the_packages_weights_are_in_units_of_similarity_and_positive():
     weights = ranking_model().weights
     assert weights[0] == 1.0
     assert len(weights) == len(fields(Features))
@@ -33,7 +33,7 @@ def test_the_packages_weights_are_in_units_of_similarity_and_every_feature_speak
 
 
 def choices(training, wanted, number=60):
-    """Return questions whose right candidate is the one of which `wanted` holds most."""
+    """Return questions whose right candidate is the one with the highest feature `wanted`."""
     chance = np.random.default_rng(1)
     for n in range(number):
         rows = chance.random((20, len(training.NAMES)))
@@ -42,14 +42,14 @@ def choices(training, wanted, number=60):
         yield training.Choice(f"catalogue {n % 3}", "sheet", "plot", rows, right, n, stored=True)
 
 
-def test_what_decides_gets_the_weight_and_what_does_not_gets_little(training):
+def test_a_decisive_feature_gets_the_highest_weight(training):
     weights = training.learn(list(choices(training, np.array([1.0, 0.0, 2.0, 0.0, 0.0]))))
     assert weights[0] == 1.0
     assert 1.4 < weights[2] < 2.6
     assert np.abs(weights[[1, 3, 4]]).max() < 0.4
 
 
-def test_questions_are_judged_by_weights_that_were_learnt_without_them(training):
+def test_questions_are_ranked_with_weights_that_were_learnt_without_them(training):
     easy = list(choices(training, np.array([1.0, 0.0, 2.0, 0.0, 0.0])))
     _, found = training.places(easy)
     first = {name: sum(place == 1 for place in places) for name, places in found.items()}

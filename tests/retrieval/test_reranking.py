@@ -1,4 +1,4 @@
-"""How near a question comes to the telling sentences and the tags of a show, with the real encoder."""
+"""The similarity of a question to passages and tags of a show, with the real encoder."""
 
 import asyncio
 from dataclasses import replace
@@ -20,7 +20,7 @@ EMPTY = Show(id="empty", title="Empty")
 
 
 class Counting:
-    """The real encoder, which notes what it is given."""
+    """The real encoder, which records its texts."""
 
     def __init__(self, embedder):
         self.embedder = embedder
@@ -69,7 +69,7 @@ async def test_only_the_two_passages_that_share_most_words_are_embedded(embedder
     assert all("screw" in text for text in embedder.texts)
 
 
-async def test_tags_tell_what_kind_of_show_it_is(embedder):
+async def test_tags_match_the_kind_of_show(embedder):
     tagged = [replace(EMPTY, id="space", tags=("space", "science fiction")), replace(EMPTY, tags=("cooking", "food"))]
     near = await asked(Passages(embedder, Stored()), embedder, tagged)
     assert near["space"].tags > near["empty"].tags
@@ -114,6 +114,6 @@ async def test_beyond_the_best_eight_only_stored_shows_are_compared(embedder):
     assert set(near) == {*(str(n) for n in range(8)), "10", "11"}
 
 
-async def test_a_show_without_text_is_like_nothing(embedder):
+async def test_a_show_without_text_has_no_similarity(embedder):
     near = await asked(Passages(embedder, Stored({(): np.zeros((0, 512), np.float32)})), embedder, [EMPTY])
     assert near["empty"].passage == near["empty"].tags == 0.0

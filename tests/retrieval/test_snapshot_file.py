@@ -1,4 +1,4 @@
-"""Titles and words of a catalogue in a file: the same as derived ones, and never those of other texts."""
+"""Titles and words of a catalogue in a file: equal to derived ones, and never from other texts."""
 
 import csv
 from pathlib import Path

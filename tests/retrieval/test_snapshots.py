@@ -1,4 +1,4 @@
-"""The catalogue in memory: read again after a change, and only what a change can touch."""
+"""The catalogue in memory: after a change, only affected parts are read again."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Whole conversations over a catalogue in memory: what every question comes to before anything is searched."""
+"""Whole conversations over a catalogue in memory: the meaning of every question before any search."""
 
 import pytest
 
@@ -72,7 +72,7 @@ def test_a_question_is_answered_from_memory(question, intent, ids):
         ("in what order do I watch Zyxwell", "“Zyxwell” is not in your catalogue"),
     ],
 )
-def test_what_is_not_there_is_said(question, words):
+def test_missing_titles_and_topics_are_named(question, words):
     reading = ask(question)
 
     assert words in reading.missing
@@ -97,7 +97,7 @@ def test_a_japanese_question_has_japanese_conditions():
     assert reading.fact.labels == ("映画", "ドラマ")
 
 
-def test_ten_turns_keep_the_thread():
+def test_ten_follow_ups_are_understood():
     readings = converse(
         "which dramas do I have",
         "only films",
@@ -131,7 +131,7 @@ def test_why_repeats_the_reasons():
     assert all(why.fact.reasons)
 
 
-def test_conditions_are_chips_that_can_be_taken_away():
+def test_conditions_are_chips_that_can_be_removed():
     question = "dramas from 2010 to 2013"
     chips = ask(question).conditions
     assert [chip.label for chip in chips] == ["drama", "2010 to 2013"]
@@ -151,7 +151,7 @@ def test_a_list_with_a_word_that_no_field_has_is_no_complete_list():
     assert set(reading.allowed) == {"one", "two", "half", "zero", "dark", "film"}
 
 
-def test_what_is_refused_and_no_field_has_is_said_and_not_searched_for():
+def test_unwanted_words_without_a_field_are_named_and_not_searched_for():
     fact = ask("dramas but not about pirates").fact
 
     assert (fact.ignored, fact.complete, len(fact.ids)) == (("not pirates",), False, 6)
@@ -170,7 +170,7 @@ def test_measures_and_orders(question, value):
     assert ask(question).fact.value == value
 
 
-def test_all_of_a_title_has_what_relations_do_not_tie():
+def test_all_shows_of_a_title_include_unrelated_ones():
     shows = [
         Show(id="1", title="Comet", type="tv", episodes=12, relations=(related("Sequel", "2"),)),
         Show(id="2", title="Night Train", type="tv", episodes=12),
@@ -190,7 +190,7 @@ def test_all_of_a_title_has_what_relations_do_not_tie():
     assert set(reading.fact.ids) == {"1", "2", "3"}
 
 
-def test_a_misspelt_word_is_read_as_it_is_meant_and_that_is_said():
+def test_a_misspelt_word_is_corrected_and_the_answer_says_so():
     reading = ask("comdy anime")
 
     assert reading.plan.respelt == (("comdy", "comedy"),)
@@ -198,7 +198,7 @@ def test_a_misspelt_word_is_read_as_it_is_meant_and_that_is_said():
     assert (reading.fact.ids, reading.fact.remarks) == (("side",), ("Read “comdy” as “comedy”.",))
 
 
-def test_a_comparison_with_a_show_that_is_not_there_says_so():
+def test_a_comparison_with_a_missing_show_says_so():
     missing = ask("Is Farewell older than Zorro Princess?").missing
 
     assert missing.startswith("“Zorro Princess” is not in your catalogue. **Farewell** aired in 2001.")

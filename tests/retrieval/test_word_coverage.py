@@ -1,4 +1,4 @@
-"""How much of a question a description accounts for, with the package's table of related words."""
+"""The share of a question's words in a description, with the package's table of related words."""
 
 from animerag.models.shows import Show
 from animerag.retrieval.related_words import RelatedWords, related_words
@@ -26,7 +26,7 @@ def test_rare_words_count_more_than_common_ones():
     assert found["farm"] > 0.5 > found["0"] > 0
 
 
-def test_a_question_of_no_words_covers_nothing():
+def test_a_question_without_words_covers_nothing():
     assert coverage("what is it about?", SHOWS, STATISTICS) == {}
     assert coverage("蟲師はどんな話ですか", SHOWS, STATISTICS) == {}
 

@@ -1,4 +1,4 @@
-"""Kept answers: of the current revision only, and none from the middle of an import or a repair."""
+"""Cached answers: only of the current revision, and none from during an import or a repair."""
 
 import pytest
 
@@ -9,7 +9,7 @@ pytestmark = pytest.mark.both_databases
 
 @pytest.fixture
 async def answered(services, export, record):
-    """What was found for a question, and its answer."""
+    """The sources of a question, and its answer."""
     await services.ingestion.run([export(record(1, "Monster", "A surgeon hunts a boy."))], Control())
     question = "What is Monster about?"
     return await services.retriever.search(question), await services.answering.ask(question)

@@ -1,4 +1,4 @@
-"""A catalogue goes into one file and comes back whole; nothing else comes out of such a file."""
+"""A catalogue is saved in one file and restored completely; nothing else is extracted from such a file."""
 
 import json
 import os

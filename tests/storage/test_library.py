@@ -1,4 +1,4 @@
-"""The library: real SQLite, shows whole, one writer."""
+"""The library: real SQLite, complete shows, one writer."""
 
 import asyncio
 import sqlite3

@@ -1,4 +1,4 @@
-"""A library of an earlier version opens with all that was in it, and gets the tables of a new one."""
+"""A library of an earlier version opens with all its data, and gets the tables of a new one."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""The library in PostgreSQL: what it finds, what it says when the server is not as it should be, and moving there."""
+"""The library in PostgreSQL: searches, errors of the server, and moving there."""
 
 import asyncio
 import json
@@ -305,7 +305,7 @@ async def test_locks_survive_a_connection_that_is_cut(library, tmp_path, postgre
         each.close()
 
 
-async def test_what_cannot_be_opened_is_said_in_a_sentence(postgresql_server, postgresql_url):
+async def test_a_database_that_cannot_be_opened_is_reported_in_a_sentence(postgresql_server, postgresql_url):
     name = postgresql_url.split("/", 3)[3].split("?")[0]
     postgresql_server.sql("DROP ROLE IF EXISTS locked")
     postgresql_server.sql("CREATE ROLE locked LOGIN PASSWORD 'right'")
@@ -344,7 +344,7 @@ async def test_another_schema_and_another_programs_tables_are_refused(library, p
         await Library.open(postgresql_url)
 
 
-async def test_a_server_that_goes_away_loses_nothing_and_is_used_again(library, postgresql_server):
+async def test_a_restart_of_the_server_loses_nothing(library, postgresql_server):
     await put(library, SHOWS[0])
     postgresql_server.stop()
     try:
@@ -359,7 +359,7 @@ async def test_a_server_that_goes_away_loses_nothing_and_is_used_again(library, 
     assert (await library.counts()).shows == 2
 
 
-async def test_a_process_that_goes_on_after_a_restart_of_the_server_is_not_taken_for_dead(
+async def test_a_process_that_survives_a_restart_of_the_server_is_not_considered_dead(
     library, postgresql_server, postgresql_url, tmp_path
 ):
     locks, other = await library.locks(tmp_path), await library.locks(tmp_path)

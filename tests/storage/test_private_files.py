@@ -1,4 +1,4 @@
-"""What animerag writes belongs to its owner alone, in new data directories and in old ones."""
+"""Only the owner can read animerag's files, in new and in old data directories."""
 
 import os
 import stat

@@ -1,4 +1,4 @@
-"""Traces at a collector: what arrives over a real socket, in OpenTelemetry's own form."""
+"""Traces as a collector receives them over a real socket, in OpenTelemetry's form."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ from animerag.telemetry.otlp import exporting
 
 @contextlib.asynccontextmanager
 async def collector(received):
-    """Take traces and give the address."""
+    """Receive traces; yield the address."""
 
     async def take(request):
         received.append(ExportTraceServiceRequest.FromString(await request.read()))

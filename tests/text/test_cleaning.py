@@ -47,7 +47,7 @@ def test_sentences_are_verbatim_pieces_of_the_text():
         ("Source: unknown.", None),
     ],
 )
-def test_notes_at_either_end_are_no_plot(text, plain):
+def test_notes_at_either_end_are_removed(text, plain):
     assert plot(text) == (plain or sentences(text))
 
 

@@ -20,5 +20,5 @@ from animerag.text.durations import TimeEstimate
         (1800, 5400, "30 min to 1 h 30 min"),
     ],
 )
-def test_a_range_names_its_unit_once_and_pretends_no_precision(least_s, most_s, words):
+def test_a_range_has_one_unit_and_rounded_ends(least_s, most_s, words):
     assert TimeEstimate(least_s=least_s, most_s=most_s).words() == words

@@ -29,7 +29,7 @@ def spec():
 
 @pytest.fixture
 async def local_index(tmp_path):
-    """An index over a server of its own, which has ended when the test has."""
+    """An index with its own server, which ends with the test."""
     index = ChromaIndex(tmp_path)
     index._lease._grace_s = 0.2
     yield index

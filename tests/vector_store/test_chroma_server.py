@@ -51,7 +51,7 @@ def user_process(directory, grace_s=1.0):
 
 @asynccontextmanager
 async def lease_on(directory, grace_s=1.0):
-    """A lease whose server has ended when the block has."""
+    """A lease whose server ends with the block."""
     lease = ServerLease(directory, grace_s=grace_s)
     try:
         yield lease
@@ -329,7 +329,7 @@ async def test_an_interpreter_that_cannot_be_run_is_named(tmp_path, monkeypatch)
 
 
 def ask(url, path, body=None):
-    """Ask a Chroma server; returns the status and what it said."""
+    """Send a request to a Chroma server; return the status and the body."""
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url + path, data, {"Content-Type": "application/json"})
     try:

@@ -1,4 +1,4 @@
-"""Hosts that share a catalogue in PostgreSQL and a Chroma server: each has services of its own."""
+"""Hosts that share a catalogue in PostgreSQL and a Chroma server, each with its own services."""
 
 import asyncio
 import json
@@ -35,7 +35,7 @@ def host(settings, postgresql_url, chroma_index_url, tmp_path):
 
 @pytest.fixture
 def serving():
-    """Let a host take work while a block runs."""
+    """Run a worker on a host during the block."""
 
     @asynccontextmanager
     async def taking(*hosts):
@@ -57,7 +57,7 @@ def serving():
 
 @pytest.fixture
 def file_of(tmp_path):
-    """Write an export with so many shows and return it as a source."""
+    """Write an export with this number of shows and return it as a source."""
 
     def write(count, name="shows.json", word="sea"):
         rows = [

@@ -112,7 +112,7 @@ async def test_a_worker_with_another_model_ends_the_import_with_a_sentence(host,
             await app.ingestion.run([file_of(2)], Control())
 
 
-async def test_an_import_is_left_to_the_workers(host, serving, file_of):
+async def test_workers_run_a_whole_import(host, serving, file_of):
     async with listening(FAST) as url, host("app", url) as app, host("a", url) as a:
         with pytest.raises(InvalidInputError, match="No worker is running"):
             await app.detached.hand_over([file_of(12)])
@@ -132,7 +132,7 @@ async def test_an_import_is_left_to_the_workers(host, serving, file_of):
 @pytest.mark.long
 @pytest.mark.timeout(120)
 async def test_a_killed_worker_loses_nothing_and_its_batches_are_taken_over(host, serving, file_of, worker_process):
-    """The other host ends the import; at most what the killed one had in flight is paid twice."""
+    """The other host completes the import; at most the requests in flight of the killed one are paid twice."""
     slow = SimulatorSettings(embed_latency_s=0.5, dimensions=64)
     in_flight, size = 2, 3
     async with listening(slow) as url, host("app", url) as app, host("a", url, ingest_concurrency=in_flight) as a:

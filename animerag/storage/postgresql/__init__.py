@@ -1,4 +1,4 @@
 """The PostgreSQL implementation: psycopg, a postings table with BM25, and session locks.
 
-Way through: `engine.PostgreSQL` opens a URL; `full_text` and `statistics` correspond to those of SQLite.
+`engine.PostgreSQL` opens a URL; `full_text` and `statistics` correspond to those of SQLite.
 """

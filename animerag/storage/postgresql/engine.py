@@ -178,7 +178,7 @@ class PostgreSQL:
         return first.rstrip(".") if not self.is_gone(error) else f"PostgreSQL does not answer: {first.rstrip('.')}"
 
     def is_gone(self, error: Exception) -> bool:
-        """Tell whether the connection was lost."""
+        """Return whether the connection was lost."""
         return isinstance(error, DBAPIError) and bool(error.connection_invalidated)
 
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 _IMPORTS = 0  # the number of the lock for imports; leases have other numbers
 _PREFIX = "process:"  # metadata keys of processes that have not ended cleanly
 _TAKEN_MEANWHILE = "PostgreSQL was away, and another process has started an import meanwhile."
-_WATCH_S = 1.0  # between two looks at the connection
-_RETURN_S = 5.0  # within which every process has taken its lease again after a restart of the server
+_WATCH_S = 1.0  # seconds between two checks of the connection
+_RETURN_S = 5.0  # seconds within which every process takes its lease again after a restart of the server
 _STARTED = "SELECT clock_timestamp() < pg_postmaster_start_time() + make_interval(secs => %s)"
 _TAKE = "SELECT pg_try_advisory_lock(%s::int, %s::int)"
 _HELD = (
@@ -33,7 +33,8 @@ _HELD = (
 class SessionLocks:
     """The locks of a library on a separate connection; if it is lost, it is reopened with its locks.
 
-    A thread watches the connection: after a restart of the server, other processes must not take this one for dead.
+    A thread watches the connection: after a restart of the server, other processes must not conclude that this one has
+    ended.
     """
 
     def __init__(self, connect: Callable[[], psycopg.Connection[Any]], library_id: str, name: str) -> None:
@@ -81,7 +82,7 @@ class SessionLocks:
             self.run("SELECT pg_advisory_unlock(%s::int, %s::int)", (self._space, number))
 
     def is_free(self, lease: str) -> bool:
-        """Tell whether the process of a lease has ended. Raises LibraryError."""
+        """Return whether the process of a lease has ended. Raises LibraryError."""
         number = lease.removeprefix(_PREFIX)
         if (
             not lease.startswith(_PREFIX) or not number.isdecimal()
@@ -101,7 +102,7 @@ class SessionLocks:
         return bool(dead)
 
     def others(self) -> bool:
-        """Tell whether another process uses the library. Raises LibraryError."""
+        """Return whether another process uses the library. Raises LibraryError."""
         return bool(self._alive() - {self._number, _IMPORTS})
 
     def close(self) -> None:
@@ -113,14 +114,14 @@ class SessionLocks:
             self._connection.close()
 
     def _has_just_started(self) -> bool:
-        """Tell whether the server has started so recently that processes may not have taken their leases again."""
+        """Return whether the server has started so recently that processes may not have taken their leases again."""
         ((started,),) = self.run(_STARTED, (_RETURN_S,))
         return bool(started)
 
     def _watch(self) -> None:
         """Take the locks again as soon as the server is back."""
         while not self._closed.wait(_WATCH_S):
-            with self._turn, contextlib.suppress(LibraryError):  # the next look tries again
+            with self._turn, contextlib.suppress(LibraryError):  # the next check tries again
                 if not self._closed.is_set():
                     self.run("SELECT 1", ())
 

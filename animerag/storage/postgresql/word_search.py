@@ -72,7 +72,7 @@ def search(
 
 
 def occurs(connection: Connection, phrase: str) -> bool:
-    """Tell whether any title or description contains these words in sequence."""
+    """Return whether any title or description contains these words in sequence."""
     words = [word for part in tokenizer.split(phrase.split()) for word in part]
     if not words:
         return False
@@ -101,7 +101,7 @@ def _frequent(
 
 
 def _terms(connection: Connection, words: Sequence[str], shows: int) -> list[_Term]:
-    """Return the different words, rarest first; what is asked for twice, such as two forms of a word, counts twice."""
+    """Return the different words, rarest first; a word that occurs twice, such as in two forms, counts twice."""
     wanted = "SELECT word, shows FROM word_counts WHERE word = ANY(CAST(:words AS text[]))"
     asked = Counter(words)
     rows = connection.execute(text(wanted), {"words": list(asked)})
@@ -136,8 +136,8 @@ _SCORED = f"""
     scored AS MATERIALIZED (SELECT number, sum({_SUM}) AS score FROM matched{{restricted}} GROUP BY number)
 """  # noqa: S608 - only constants are inserted
 _LOWEST = "SELECT score FROM scored ORDER BY score DESC LIMIT 1 OFFSET :k - 1"
-# What scores no worse than the last of the best is chosen too, or the order in which shows were stored would decide.
-# OFFSET 0 makes the planner look up the best shows by their keys, instead of reading the whole table for a join.
+# Shows with the same score as the last of the best are included; otherwise the order of storage would decide. OFFSET 0
+# makes the planner look up the best shows by their keys, instead of reading the whole table for a join.
 _BEST = f""",
     candidates AS MATERIALIZED (SELECT number, score FROM scored WHERE score + :bound >= coalesce(({_LOWEST}), 0)),
     completed AS (

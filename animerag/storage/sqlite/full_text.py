@@ -48,8 +48,8 @@ def search(
     allowed = "SELECT number FROM shows WHERE id IN (SELECT value FROM json_each(:ids))"
     restriction = "" if ids is None else f" AND rowid IN ({allowed})"
     weighted = ", ".join(str(weight) for weight in weights)
-    # The best rows are chosen before they are joined, which halves the time for common words. What scores no
-    # worse than the last of them is chosen too, or the order in which shows were stored would decide.
+    # The best rows are chosen before they are joined, which halves the time for common words. Shows with the same score
+    # as the last of them are included; otherwise the order of storage would decide.
     rows = connection.execute(
         text(
             "WITH scored AS MATERIALIZED ("  # noqa: S608 - only constants are inserted
@@ -65,7 +65,7 @@ def search(
 
 
 def occurs(connection: Connection, phrase: str) -> bool:
-    """Tell whether any title or description contains these words in sequence."""
+    """Return whether any title or description contains these words in sequence."""
     rows = connection.execute(
         text("SELECT 1 FROM words WHERE words MATCH :phrase LIMIT 1"),
         {"phrase": f'{{titles description}} : "{phrase}"'},

@@ -19,7 +19,7 @@ _MOST = 3  # the first few messages are as helpful as all of them
 
 
 def is_corruption(error: sqlite3.Error) -> bool:
-    """Tell whether the file is damaged, rather than locked, forbidden or on a full disk."""
+    """Return whether the file is damaged, rather than locked, forbidden or on a full disk."""
     code = getattr(error, "sqlite_errorcode", None)
     return code is not None and (code == _SHORT_READ or code & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 

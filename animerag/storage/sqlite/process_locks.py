@@ -49,11 +49,11 @@ class LockFiles:
         self.imports: Lock = LockFile(data_dir / "import.lock")
 
     def others(self) -> bool:
-        """Tell whether another process is using the data directory."""
+        """Return whether another process is using the data directory."""
         return any_alive(self._directory, Path(self.lease).name)
 
     def is_free(self, lease: str) -> bool:
-        """Tell whether a lease's process has ended; if so, remove its file."""
+        """Return whether a lease's process has ended; if so, remove its file."""
         return is_free(self._directory, lease)
 
     def clear_dead(self) -> bool:
@@ -94,7 +94,7 @@ def clear_dead(directory: Path, own: Path) -> bool:
 
 
 def is_free(directory: Path, lease: str) -> bool:
-    """Tell whether a lease's process has ended; if so, remove its file."""
+    """Return whether a lease's process has ended; if so, remove its file."""
     path = directory / lease.replace("\\", "/").rsplit("/", 1)[-1]
     if _held(path):
         return False
@@ -103,7 +103,7 @@ def is_free(directory: Path, lease: str) -> bool:
 
 
 def any_alive(directory: Path, own: str = "") -> bool:
-    """Tell whether any process is using the data directory; files of dead processes stay for the next start.
+    """Return whether any process is using the data directory; files of dead processes stay for the next start.
 
     A file that was created a moment ago counts as locked: testing it could prevent its process from locking it.
     """

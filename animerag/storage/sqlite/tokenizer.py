@@ -1,4 +1,4 @@
-"""The words of texts as FTS5 cuts and stems them, for an index of another database that finds the same."""
+"""Cuts and stems words with FTS5, so that the index of another database finds the same shows."""
 
 from __future__ import annotations
 

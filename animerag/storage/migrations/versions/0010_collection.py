@@ -1,4 +1,4 @@
-"""What its owner has of a show: episodes, files and their languages; and the tags that are spoilers."""
+"""The owner's episodes and files of a show with their languages, and the tags that are spoilers."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,5 +8,5 @@ down_revision = "0009"
 
 
 def upgrade() -> None:
-    """Add the column; shows that are stored have nothing in it until their file is imported again."""
+    """Add the column; stored shows have no value in it until their file is imported again."""
     op.add_column("shows", sa.Column("collection", sa.JSON))
