@@ -60,7 +60,7 @@ async def open_providers(
 
 
 async def open_index(settings: Settings, library: Library, embedder: Embedder, *, serverless: bool) -> OpenIndex:
-    """Return Chroma, or an exact search over the library's vectors where `serverless` allows it."""
+    """Return Chroma, or an exact search over the library's vectors if `serverless` allows it."""
     directory = settings.data_dir / "chroma"
     if serverless and not settings.chroma_url and await library.embeddings.size_bytes(embedder.model) <= _EXACT_BYTES:
         from animerag.vector_store.chroma_server import ServerFiles

@@ -44,7 +44,7 @@ _NO_MATCH = {
 
 @dataclass(frozen=True, slots=True)
 class _CacheEntry:
-    """Where an answer is stored in the cache, and what is stored there now."""
+    """The place of an answer in the cache, and the entry that is stored there."""
 
     key: str
     revision: int

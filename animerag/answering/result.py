@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def result_of(retrieval: Retrieval) -> Result:
-    """Return the result of a retrieval; where no field answers, it is a lookup of the sources and never complete."""
+    """Return the result of a retrieval; without an answer from fields, it is an incomplete lookup."""
     fact = retrieval.fact
     if retrieval.not_recorded:
         return Result(intent=retrieval.intent, missing=retrieval.not_recorded)

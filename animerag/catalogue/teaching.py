@@ -41,8 +41,9 @@ class Teaching:
     async def correct(self, question: str, show_id: str, title: str = "") -> Show:
         """Record that a question means this show, and return the show.
 
-        `title` is what the question calls it, and is added to its titles; it is empty for a description. A question
-        that was corrected before gets the new show. Raises InvalidInputError, LibraryError and what an edit raises.
+        `title` is the question's name for the show, which is added to its titles; it is empty for a description. A
+        question that was corrected before gets the new show. Raises InvalidInputError, LibraryError and what an edit
+        raises.
         """
         asked, called = " ".join(question.split()), " ".join(title.split())
         if not asked or max(len(asked), len(called)) > _LONGEST:

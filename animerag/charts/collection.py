@@ -94,7 +94,7 @@ def tags(figures: Sequence[TagFigure]) -> go.Figure:
 
 
 def scores(figures: Sequence[ScoreFigure]) -> go.Figure:
-    """Draw the mean rating beside each score of yours; a click gives the shows that you scored so."""
+    """Draw the mean rating beside each score of yours; a click lists the shows with that score."""
     rows = [f"{one.score}" for one in figures]
     where = [_scored(one.score) for one in figures]
     sentence = [

@@ -27,7 +27,7 @@ def add(commands: Commands) -> None:
 
 
 async def export(options: argparse.Namespace) -> int:
-    """Write the list. Raises InvalidInputError where the file cannot be written, LibraryError."""
+    """Write the list. Raises InvalidInputError if the file cannot be written, LibraryError."""
     async with services() as opened:
         data = await opened.list_export.written(options.format)
     if options.out is None:

@@ -72,7 +72,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExperimentEstimate:
-    """What an experiment is expected to take; `cost_usd` is None without a known price."""
+    """The expected requests, tokens, time and cost of an experiment; `cost_usd` is None without a known price."""
 
     seconds: float
     requests: int

@@ -1,4 +1,4 @@
-"""The season or part of a franchise that a question asks for by number, and what there is where it is not there."""
+"""Finds the season or part of a franchise that a question asks for by number, or the existing ones if it is missing."""
 
 from __future__ import annotations
 
@@ -52,7 +52,10 @@ def numbered(series: Sequence[Entry], number: int) -> Sequence[Entry]:
 
 
 def no_such_part(show_id: str, number: int, part: int | None, word: str, collection: Collection) -> str:
-    """Say that a franchise lacks a season or part, and which ones there are. `word` is "season" or "part"."""
+    """Return a sentence that says that a franchise lacks a season or part, and which ones it has.
+
+    `word` is "season" or "part".
+    """
     series = collection.franchises.of(show_id).seasons(show_id)
     name = series[0].show if series else collection.show(show_id)
     title = (name.native_title or name.title) if collection.japanese else name.title
@@ -73,7 +76,7 @@ def no_such_part(show_id: str, number: int, part: int | None, word: str, collect
 
 
 def may_be_that_part(show_id: str, number: int, collection: Collection) -> str:
-    """Say that the only part there is may be the one asked for; "" where relations show that it comes first."""
+    """Return a note that the only part may be the requested one; "" if relations show that it comes first."""
     show = collection.show(show_id)
     if show.relations and not any(item.kind.casefold() == "prequel" for item in show.relations):
         return ""
@@ -89,7 +92,7 @@ def _described(entry: Entry, word: str, series: Sequence[Entry], collection: Col
     title = (show.native_title or show.title) if collection.japanese else show.title
     year = f", {show.year}" if show.year else ""
     counts = [one.season or 0 for one in series]
-    if counts != sorted(counts):  # numbers that begin again would name two seasons alike
+    if counts != sorted(counts):  # numbers that start again would name two seasons the same
         return title + (f" ({show.year})" if show.year else "")
     piece = collection.say(f" part {entry.part}", f"第{entry.part}部") if entry.part else ""
     return collection.say(f"{word} {entry.season}{piece} ({title}{year})", f"第{entry.season}期{piece}（{title}）")

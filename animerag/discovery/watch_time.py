@@ -22,9 +22,9 @@ _IN_MINUTES, _IN_HOURS = 2 * _HOUR_MIN, 2 * _DAY_MIN  # up to which a time reads
 
 
 def watch_time(plan: Plan, collection: Collection) -> FactAnswer:
-    """Return the minutes that all episodes of the named shows take, or of the whole franchise where the plan says so.
+    """Return the minutes of all episodes of the named shows, or of the whole franchise if the plan asks for it.
 
-    Where no running time is recorded the usual one is assumed, and the answer says that.
+    If a running time is not recorded, the usual one is assumed, and the answer says so.
     """
     shows = collection.shows(list(dict.fromkeys(plan.shows)))
     whole = plan.franchise and len(shows) == 1

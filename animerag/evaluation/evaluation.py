@@ -46,7 +46,7 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluatedQuestion:
-    """The shows that were retrieved for one question, best first; the complete list where fields answered it."""
+    """The shows that were retrieved for one question, best first; the complete list if fields answered it."""
 
     index: int
     expectation: Expectation
@@ -160,7 +160,7 @@ class Evaluator:
 def expectations(rows: Iterable[QuestionRow]) -> list[Expectation]:
     """Return the expectations of a sheet with `expected_ids` (joined with `|`, empty for unanswerable) and `kind`.
 
-    Raises InvalidInputError where there are none.
+    Raises InvalidInputError if there are none.
     """
     known = [
         Expectation(

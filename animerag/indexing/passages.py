@@ -74,7 +74,7 @@ class PassageIndexer:
     """Stores the vectors of passages of all shows in the background."""
 
     def __init__(self, library: Library, embedder: Embedder, importing: Callable[[], bool]) -> None:
-        """`importing` tells whether any process changes the catalogue."""
+        """`importing` returns whether any process changes the catalogue."""
         self._library = library
         self._embedder = embedder
         self._importing = importing
@@ -137,7 +137,7 @@ class PassageIndexer:
 
 
 def _load() -> float:
-    """Return the load average per processor; 0 where the system has none."""
+    """Return the load average per processor; 0 if the system does not report it."""
     try:
         return os.getloadavg()[0] / (os.cpu_count() or 1)
     except (AttributeError, OSError):

@@ -76,7 +76,7 @@ def _checked(name: str, value: Any) -> Any:
     if name in _DATES:
         date = str(value or "").strip() or None
         if date is not None and not dates.is_date(date):
-            raise InvalidInputError("Write a date as 2012-04-07, or as 2012-04 where the day is not known.")
+            raise InvalidInputError("Write a date as 2012-04-07, or as 2012-04 if the day is unknown.")
         return date
     if name == _TYPE and value is not None and value not in TYPE_LABELS:
         raise InvalidInputError(f"{value} is not a type: use {', '.join(TYPE_LABELS)}.")

@@ -23,7 +23,7 @@ async def preparing(indexer: Indexer, *, first: bool) -> AsyncIterator[Awaitable
     """Open everything in the background for a `first` import, and yield its future collection; otherwise yield None.
 
     The collection raises ProviderError if its width cannot be determined. Any other failure is raised again, with its
-    reason, where the part is needed.
+    reason, when the part is needed.
     """
     if not first:
         yield None

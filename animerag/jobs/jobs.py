@@ -46,7 +46,7 @@ class Jobs:
         on_start: Callable[[], None] = lambda: None,
         on_interrupted: Callable[[], Awaitable[None]] = nothing_to_do,
     ) -> None:
-        """`is_free` tells whether the process of a lease has ended, and `on_interrupted` is called if one had jobs.
+        """`is_free` returns whether the process of a lease has ended, and `on_interrupted` is called if one had jobs.
 
         `on_start` is called before each job of this process.
         """

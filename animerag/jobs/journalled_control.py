@@ -46,7 +46,7 @@ class JournalledControl:
         is_free: Callable[[str], bool] = lambda _lease: False,
         on_interrupted: Callable[[], Awaitable[None]] = nothing_to_do,
     ) -> None:
-        """`is_free` tells whether the process of a lease has ended; then `on_interrupted` is called for its jobs."""
+        """`is_free` returns whether the process of a lease has ended; then `on_interrupted` is called for its jobs."""
         self._journal = journal
         self._lease = lease
         self._is_free = is_free
@@ -77,7 +77,7 @@ class JournalledControl:
                 self._failing = True
 
     async def _write(self, running: list[Job]) -> None:
-        """Write the control of this process's jobs, where it has changed."""
+        """Write the control of this process's jobs if it has changed."""
         statuses = {
             job.id: JobStatus(
                 progress=job.control.progress, question=job.control.question, stopping=job.control.stopping

@@ -43,7 +43,7 @@ class Origin:
     line: int
     notes: tuple[str, ...] = ()
     reference: bool = False  # the file only adds values to existing shows
-    source_id: str = ""  # the show's id in that file; "" where it is the id in the catalogue
+    source_id: str = ""  # the show's id in that file; "" if it is the id in the catalogue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -57,7 +57,7 @@ _FOR_ADULTS = re.compile(r"\bfor (?:adults|grown[- ]?ups|mature (?:audiences?|vi
 _GROWN = 16
 # "for children": not restricted, and none of the lexicon's tags for adults.
 SUITABLE = Predicate("suitable", "=", "children")
-# What a question says beside its conditions, by the names of a plan.
+# The values that a question has besides its conditions, by the names of a plan.
 Slots: TypeAlias = dict[str, Any]
 
 

@@ -1,4 +1,4 @@
-"""Numbers behind titles that stand for a season: "JJK3", "Overlord V", "kaguya 3" and "code geass r3"."""
+"""Reads numbers after titles that mean a season: "JJK3", "Overlord V", "kaguya 3" and "code geass r3"."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _COUNTED = re.compile(
     re.IGNORECASE,
 )
 _COUNTS = ("top", "best", "rated", "rating", "over", "above", "under", "than", "least", "most", "of", "or", "and")
-_LONGEST_QUESTION = 12  # words in which part of a title may stand beside a season
+_LONGEST_QUESTION = 12  # words around a season that may be part of a title
 _JOINING = ("of", "from", "in")
 SEASON_MARK = re.compile(rf"{MARK}(\d+)")
 _SHORT = 7  # words; longer questions describe plots, where ordinary words before a number are no title
@@ -35,9 +35,9 @@ _SHORT = 7  # words; longer questions describe plots, where ordinary words befor
 def with_season(
     question: str, titles: AliasIndex, titled: Callable[[str], bool], meaningful: Collection[str]
 ) -> str | None:
-    """Return the question with "season 3" in the place of a number that stands behind a title; None for others.
+    """Return the question with "season 3" instead of a number after a title; None for other questions.
 
-    `titled` tells whether words stand in a title; `meaningful` are words that are more likely a condition. A title that
+    `titled` returns whether words are in a title; `meaningful` are words that are more likely a condition. A title that
     has the number itself stays as it is.
     """
     tokens = title_tokens(question)
@@ -78,16 +78,16 @@ def with_season(
 
 
 def _written(text: str) -> str:
-    """Return a folded text as one writes it: what is marked behind a season is a part of it."""
+    """Return a folded text as it was written: a mark after a season is a part of it."""
     return " ".join(SEASON_MARK.sub(r"part \1", text).split())
 
 
 def title_beside_season(
     text: str, titled: Callable[[str], bool], meaningful: Collection[str]
 ) -> tuple[int, int, int] | None:
-    """Return where in a folded text words of a title stand before or behind a season, and the season's number.
+    """Return the place of a title's words before or after a season in a folded text, and the season's number.
 
-    The longest of such words count. None for a text without a season, and for long ones, which describe plots.
+    The longest such words count. None for a text without a season, and for long ones, which describe plots.
     """
     tokens = title_tokens(text)
     marks = [at for at, token in enumerate(tokens) if SEASON_MARK.fullmatch(token.folded)]

@@ -131,7 +131,8 @@ EVERYTHING = And()
 class Order:
     """An order over a field.
 
-    `underrated` is by rating among shows with few votes, `difference` by how far the owner's score is from the rating.
+    `underrated` orders shows with few votes by rating, `difference` orders by the distance of the owner's score from
+    the rating.
     """
 
     field: Literal[

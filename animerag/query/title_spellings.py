@@ -20,9 +20,8 @@ _ARTICLES = ("the", "a", "an")
 _HEAD = 4  # words before a comma or a question mark that identify a longer title
 _BEGINNING = 6  # first words of a title that identify it
 SHORTEST_HEAD = 3  # letters before a subtitle
-_ACCENTS = re.compile(
-    "[\u0300-\u036f]"
-)  # accents of Latin, Greek and Cyrillic; Japanese voicing marks belong to the letter
+# Accents of Latin, Greek and Cyrillic; Japanese voicing marks belong to the letter.
+_ACCENTS = re.compile("[\u0300-\u036f]")
 LONGEST_TITLE = 16  # tokens; longer titles are found by their words
 
 _ORDINALS = ["first", "second", "third", "fourth", "fifth", "sixth", "seventh"]

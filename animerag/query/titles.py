@@ -386,7 +386,7 @@ def _inside(part: tuple[str, ...], tokens: Sequence[Token]) -> bool:
 
 
 def _goes_on(title: str, length: int, word: str) -> bool:
-    """Return whether a title has a word, or goes on after its first words with some whose initials it is: "tybw"."""
+    """Return whether a title contains a word, or has it as the initials of words after the first ones: "tybw"."""
     words = [token.folded for token in title_tokens(title)]
     rest = "".join(one[0] for one in words[length:])
     return word in words or (len(word) in _INITIALS_AFTER and rest.startswith(word))

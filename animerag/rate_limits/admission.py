@@ -74,13 +74,13 @@ class Call:
     deadline_s: float = 60.0  # for attempts and pauses
     probe: Callable[[], Awaitable[object]] | None = None
     tries: int = 0
-    paid_tries: int = 0  # with an unusable answer
+    paid_tries: int = 0  # attempts with an unusable answer
     spent_s: float = 0.0
     refused_at: float | None = None  # its first 429
-    number: int = 0  # of the request in flight, 0 without one
+    number: int = 0  # number of the request in flight, 0 without one
     round_number: int = 0
     started_at: float = 0.0
-    granted: Grant | None = None  # of the configured tokens, for the request in flight
+    granted: Grant | None = None  # configured tokens that the request in flight was granted
     permit: HeldPermit | None = None  # of the window that all hosts share
 
 
@@ -90,7 +90,7 @@ class _Waiter:
     admitted: asyncio.Future[None]
     since: float
     throttled_before_s: float
-    throttled_share: float = 0.0  # of the wait, known at the end
+    throttled_share: float = 0.0  # share of the wait that was caused by limits, known at its end
 
 
 @dataclass(slots=True, kw_only=True)

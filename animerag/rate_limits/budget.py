@@ -19,7 +19,7 @@ Settle: TypeAlias = "Callable[[float | None], None]"
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """The expected cost of one call; `id` names it where several processes share a budget."""
+    """The expected cost of one call; `id` names it if several processes share a budget."""
 
     usd: float
     id: str = ""

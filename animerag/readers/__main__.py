@@ -32,7 +32,7 @@ _MOST_FAULTS = 50_000  # each one goes into the report
 _MOST_TITLES = 500  # of one show, for its fingerprint
 _BEGINNING = 300  # characters of a description, for the fingerprint
 _MB = 2**20
-_SPARE_MB = 64  # above the limit at which the caller kills this process
+_SPARE_MB = 64  # added to the limit at which the caller kills this process
 
 
 def main() -> None:
@@ -107,7 +107,7 @@ def _of_memory(error: BaseException) -> bool:
 
 
 def _limit(limits: Limits) -> None:
-    """Limit this process; where the system has no such limits, the caller's watchdog ends it."""
+    """Limit this process; if the system has no such limits, the caller's watchdog ends it."""
     try:
         import resource
     except ImportError:

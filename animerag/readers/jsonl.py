@@ -39,7 +39,7 @@ def read(
 
 
 def parse_line(source: str) -> tuple[object, str | None]:
-    """Return the value of a line, or what is wrong with it."""
+    """Return the value of a line, or the reason why it cannot be read."""
     if len(source) > MAX_LINE_CHARACTERS:
         return None, f"The line is longer than {MAX_LINE_CHARACTERS:,} characters."
     try:

@@ -30,7 +30,7 @@ MAX_K = 50
 LINES = "lines"  # instead of a delimiter: one question per line
 
 Format = Literal["table", "workbook", "jsonl", "lines"]
-_Cells: TypeAlias = "tuple[tuple[object, ...], str | None]"  # with what is wrong with them
+_Cells: TypeAlias = "tuple[tuple[object, ...], str | None]"  # broken rows, each with the reason
 T = TypeVar("T")
 
 _NAMES = ("question", "questions", "query", "prompt", "frage", "pregunta", "質問", "q")

@@ -137,7 +137,7 @@ def _moved(items: Sequence[RelatedShow], ids: Mapping[str, str]) -> tuple[Relate
 
 
 def _related(record: dict[str, object], key: str, kind_field: str | None, notes: list[str]) -> tuple[RelatedShow, ...]:
-    """Return the related shows, which are JSON within the JSON; if that is broken, only the links are left out."""
+    """Return the related shows, which are JSON text in the record; if it is broken, only they are left out."""
     value = record.get(key)
     if isinstance(value, str):
         try:

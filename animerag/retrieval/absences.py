@@ -83,7 +83,7 @@ def no_title(words: str, *, japanese: bool) -> str:
 
 
 def _lacks_part(question: str, plan: Plan, named: Sequence[AliasMatch], collection: Collection) -> str:
-    """Say which season or part of a show is not there; "" where a title of the show that leads has that number."""
+    """Return a sentence about a missing season or part; "" if a title of the leading show has that number."""
     number, show_id = plan.number or 1, plan.shows[0]
     match = next((one for one in named if one.id == show_id), None)
     series = collection.franchises.of(show_id).seasons(show_id)

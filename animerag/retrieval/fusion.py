@@ -38,7 +38,7 @@ def rounded(value: float) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Likeness:
-    """Cosine similarity of a question with a show's nearest passage and with its tags; 0 where it has none."""
+    """Cosine similarity of a question with a show's nearest passage and with its tags; 0 if it has none."""
 
     passage: float = 0.0
     tags: float = 0.0

@@ -123,7 +123,7 @@ def _plan(
 
 
 def _beside_a_season(text: str, catalogue: CatalogueSnapshot) -> list[Named]:
-    """Return the words beside a season that are part of titles: "mob psycho season 3", "season 3 of mob psycho"."""
+    """Return the words next to a season that are part of titles: "mob psycho season 3", "season 3 of mob psycho"."""
     place = title_beside_season(text, catalogue.table.titled, catalogue.vocabulary.phrases)
     if place is None:
         return []

@@ -30,7 +30,7 @@ class AnswerCache:
     """A cache in the database. An answer that it cannot read or store is simply written again."""
 
     def __init__(self, database: Database, at_work: Callable[[], bool] = lambda: False) -> None:
-        """`at_work` tells whether an import or a repair is running; nothing is stored while it is."""
+        """`at_work` returns whether an import or a repair is running; nothing is stored while it is."""
         self._database = database
         self._at_work = at_work
         self._unwritten: dict[str, tuple[int, CachedRetrieval]] = {}

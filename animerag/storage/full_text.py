@@ -44,7 +44,7 @@ async def remove(connection: AsyncConnection, numbers: Sequence[object]) -> None
 def search(
     connection: Connection, question: str, *, k: int, names: bool = True, ids: Sequence[str] | None = None
 ) -> list[WordHit]:
-    """Return up to `k` shows, of `ids` where given, that share words with the question, best first.
+    """Return up to `k` shows, of `ids` if given, that share words with the question, best first.
 
     Titles are only searched if `names` says that the question contains words of titles; they mislead otherwise.
     """

@@ -177,7 +177,7 @@ class Library(Database):
     async def search_words(
         self, question: str, *, k: int, names: bool = True, ids: Sequence[str] | None = None
     ) -> list[WordHit]:
-        """Return up to `k` shows, of `ids` where given, that share words with the question; see `full_text.search`."""
+        """Return up to `k` shows, of `ids` if given, that share words with the question; see `full_text.search`."""
         return await self.read(partial(words.search, question=question, k=k, names=names, ids=ids))
 
     async def mentions(self, phrase: str) -> bool:

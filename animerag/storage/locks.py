@@ -9,7 +9,7 @@ class Lock(Protocol):
     """A lock that one process at a time can hold."""
 
     def acquire(self) -> bool:
-        """Take the lock unless another process holds it, and tell whether it was taken."""
+        """Take the lock unless another process holds it; return whether it was taken."""
 
     def release(self) -> None:
         """Release the lock."""
@@ -28,7 +28,7 @@ class Locks(Protocol):
         """Return whether the process of a lease has ended."""
 
     def clear_dead(self) -> bool:
-        """Remove the leases of killed processes, and tell whether there were any."""
+        """Remove the leases of killed processes; return whether there were any."""
 
     def close(self) -> None:
         """Release the lease."""

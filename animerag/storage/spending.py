@@ -36,7 +36,7 @@ class SpendingLedger:
     def __init__(
         self, library: Database, lease: str = "", *, is_free: Callable[[str], bool] = lambda _lease: False
     ) -> None:
-        """`lease` is that of this process; `is_free` tells in a thread whether the process of a lease has ended."""
+        """`lease` is that of this process; `is_free` returns, in a thread, whether a lease's process has ended."""
         self._library = library
         self._lease, self._is_free = lease, is_free
 

@@ -143,7 +143,8 @@ class TitleNames:
 
     async def _store(self, connection: AsyncConnection, ids: Sequence[str]) -> None:
         wanted = select(shows.c.number, shows.c.title, shows.c.titles, shows.c.content_hash)
-        changed = _outdated(wanted).where(shows.c.id.in_(ids)).order_by(shows.c.number)  # what nobody stored meanwhile
+        # Shows that no other process has stored meanwhile.
+        changed = _outdated(wanted).where(shows.c.id.in_(ids)).order_by(shows.c.number)
         rows = (await connection.execute(changed)).all()
         names = await asyncio.to_thread(
             lambda: [

@@ -304,7 +304,7 @@ def _notes(item: Exchange) -> None:
 
 
 def written_by(answer: Answer) -> str:
-    """Say who wrote an answer, how long it took and what it cost, as Markdown."""
+    """Return the author, time and cost of an answer, as Markdown."""
     timings = answer.timings
     if answer.cached:
         return escape(f"Written by {answer.model} for the same question earlier, at no new cost")

@@ -142,7 +142,7 @@ def _reason(about: str) -> str:
 
 
 def match(source: Source) -> str:
-    """Say how well a source matches the question, and by what: "Strong match: title, plot"."""
+    """Describe how well a source matches the question, and by what: "Strong match: title, plot"."""
     named = [_BRANCHES[one.branch] for one in source.evidence if one.branch in _BRANCHES]
     related = [one.detail for one in source.evidence if one.branch == "relation"]
     if not named:

@@ -97,7 +97,7 @@ def _chosen_reading(digest: str) -> SheetOptions:
 
 
 def _how_read(sheet: Sheet, digest: str) -> None:
-    """Draw the column of the questions and, folded, what is nearly always detected rightly."""
+    """Draw the column of the questions and, folded, the options that are nearly always detected correctly."""
     column, file = st.columns([1, 2], vertical_alignment="bottom")
     column.selectbox(
         "Questions are in",

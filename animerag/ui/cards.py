@@ -60,7 +60,7 @@ def facts(show: Show) -> str:
 
 
 def _picture(show: Show, cover: bytes | None, *, tall: bool) -> None:
-    """Draw the cover, or a tile made of the title; tiles are as tall as covers where there are any."""
+    """Draw the cover, or a tile made of the title; tiles are as tall as covers if there are any."""
     if cover is not None:
         st.image(cover, width="stretch", alt=f"Cover of {show.title}")
         return

@@ -113,7 +113,7 @@ def _table(shows: Sequence[Show]) -> None:
 
 
 def _selected(key: str, shows: Sequence[Show]) -> tuple[Show | None, str]:
-    """Return the show and the column of the selected cell; the show is None where nothing is selected."""
+    """Return the show and the column of the selected cell; the show is None if nothing is selected."""
     cells = st.session_state[key].selection.cells
     return (shows[cells[0][0]], cells[0][1]) if cells and cells[0][0] < len(shows) else (None, "")
 

@@ -23,7 +23,7 @@ _FIGURES = {"hit@1": "Found first", "hit@3": "In the top 3", "hit@5": "In the to
 
 
 def draw(run: BatchRun) -> None:
-    """Draw how often a run found the right shows, compared with another run where one is chosen."""
+    """Draw how often a run found the right shows, compared with another run if one is chosen."""
     call, runs = session.runtime().call, session.services().batch.runs
     judged = run_quality.evaluated(call(runs.rows(run.id)))
     if not judged.outcomes:

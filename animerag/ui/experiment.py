@@ -103,7 +103,7 @@ def _lanes(experiment: Experiment) -> None:
 
 
 def _table(experiment: Experiment, baseline: Experiment | None) -> None:
-    """Draw all figures; where there is a baseline of the same kind, with its medians."""
+    """Draw all figures, with the medians of a baseline of the same kind if there is one."""
     rows = table_rows(experiment)
     if baseline is not None and _comparable(experiment, baseline):
         before = {(level.mode, level.concurrency): level.wall_s for level in baseline.levels}

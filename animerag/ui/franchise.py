@@ -39,7 +39,7 @@ def draw(show_id: str, open_show: Callable[[str], None]) -> None:
 
 
 def graph(franchise: Franchise, show_id: str) -> str:
-    """Return the parts as a graph in DOT: an arrow from each part to what continues it, dotted beside the story."""
+    """Return the parts as a graph in DOT: an arrow from each part to its continuation, dotted for side stories."""
     numbers = {entry.show.id: place for place, entry in enumerate(franchise.entries, 1)}
     lines = ["digraph {", "rankdir=TB", 'bgcolor="transparent"', 'node [shape=box, style="rounded", fontsize=11]']
     for entry in franchise.entries:

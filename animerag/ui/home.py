@@ -83,7 +83,7 @@ def _ask(question: str) -> None:
 
 
 def figures(found: CollectionStatistics) -> None:
-    """Draw the collection in numbers, with a small chart where there is a distribution."""
+    """Draw the collection in numbers, with a small chart if there is a distribution."""
     years = [sum(row.values()) for row in found.years.values()]
     ratings = [found.ratings.get(rating, 0) for rating in _RATINGS]
     with st.grid(5 if found.listed else 4, min_column_width=150, key="home_figures"):

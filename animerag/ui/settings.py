@@ -29,7 +29,7 @@ _PROVIDERS = {
     "openai": "OpenAI or a compatible server",
     "local": "Embedded, offline",
 }
-_AUTOMATIC = "Automatic uses the provider if a key or an address is set, else what is embedded."
+_AUTOMATIC = "Automatic uses the provider if a key or an address is set, otherwise the embedded model."
 _EFFORTS = ("low", "none", "minimal", "medium", "high")
 _LEVEL = "1 to 256, or auto"
 _VERBOSITIES = ("low", "medium", "high")
@@ -73,7 +73,7 @@ def _running() -> int:
 
 
 class _Fields:
-    """Draws one setting each: its value, locked and named where the environment decides it."""
+    """Draws one setting each: its value, locked if the environment sets it, with the name of the variable."""
 
     def __init__(self, settings: Settings, fixed: Mapping[str, str]) -> None:
         self.settings = settings

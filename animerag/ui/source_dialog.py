@@ -57,7 +57,7 @@ def how(exchange: Exchange) -> None:
 
 
 def found_by(evidence: Evidence) -> str:
-    """Say how one search found a show."""
+    """Describe how one search found a show."""
     if evidence.branch == "alias":
         return f'title "{evidence.detail}"'
     if evidence.branch == "relation":

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from animerag.services import Services
     from animerag.storage.work_items import Backlog
 
-_NAME_PX = 120  # of a fact, beside its value on a phone too
+_NAME_PX = 120  # width of a fact's name, also beside its value on a phone
 
 
 def provider(name: str) -> str:

@@ -32,7 +32,7 @@ def label(text: str) -> str:
 def answer_markdown(text: str, sources: int = 0, *, linked: bool = False) -> str:
     """Return an answer's Markdown with its bold names, quotes, lists and citations, and everything else inert.
 
-    A citation is a badge, red where there is no such source; `linked` makes it a link to `#source-N` of the page.
+    A citation is a badge, red if there is no such source; `linked` makes it a link to `#source-N` of the page.
     """
     blocks: list[str] = []
     previous = ""

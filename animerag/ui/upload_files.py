@@ -93,7 +93,7 @@ def choose_files() -> None:
 
 
 def stored(name: str, data: memoryview) -> SourceFile:
-    """Store an upload and return it as a file to import. Raises InvalidInputError where it is too large."""
+    """Store an upload and return it as a file to import. Raises InvalidInputError if it is too large."""
     if len(data) > MAX_MB * 2**20:  # only the browser enforces the widget's limit
         raise InvalidInputError(f"{name} is larger than {MAX_MB} MB: put it into the inbox folder instead.")
     return SourceFile(path=session.services().spool.store(data).path, name=name)

@@ -68,7 +68,7 @@ class SessionLocks:
                 raise LibraryError(f"The locks of {self._name} cannot be used ({reason_of(error)}).") from error
 
     def take(self, number: int) -> bool:
-        """Take a lock unless another session holds it, and tell whether it was taken. Raises LibraryError."""
+        """Take a lock unless another session holds it; return whether it was taken. Raises LibraryError."""
         with self._turn:
             ((taken,),) = self.run(_TAKE, (self._space, number))
             if taken:
@@ -91,7 +91,7 @@ class SessionLocks:
         return int(number) not in self._alive() and not self._has_just_started()
 
     def clear_dead(self) -> bool:
-        """Remove the leases of killed processes, and tell whether there were any. Raises LibraryError."""
+        """Remove the leases of killed processes; return whether there were any. Raises LibraryError."""
         if self._has_just_started():
             return False
         alive = self._alive() | {self._number}

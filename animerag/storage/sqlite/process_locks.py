@@ -26,7 +26,7 @@ class LockFile:
         self._lock = FileLock(path, thread_local=False)
 
     def acquire(self) -> bool:
-        """Take the lock unless another process holds it, and tell whether it was taken."""
+        """Take the lock unless another process holds it; return whether it was taken."""
         try:
             self._lock.acquire(blocking=False)
         except Timeout:
