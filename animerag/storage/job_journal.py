@@ -76,9 +76,8 @@ class JobJournal:
         """
         values = {"owner": owner, "kind": kind, "title": title, "lease": lease, "key": key, "host": host}
         running = select(jobs.c.id).where(jobs.c.state == RUNNING).limit(1)
-        async with (
-            self._database.writing() as connection
-        ):  # one process at a time, so that no other job starts in between
+        # One process at a time, so that no other job starts in between.
+        async with self._database.writing() as connection:
             if exclusive and await connection.scalar(running) is not None:
                 raise InvalidInputError("Other jobs are running: wait for them or cancel them, then try again.")
             if key is not None and (same := await connection.scalar(running.where(jobs.c.key == key))) is not None:
