@@ -208,6 +208,16 @@ class FieldIndex:
         tied = (show_id for show_id in ids[limit:] if self._rank(show_id, field) == last)
         return [*ids[:limit], *tied]
 
+    def with_words(self, words: Sequence[str], *, longer_than: int) -> list[str]:
+        """Return the ids of shows that have all these words, in order, in one title of more than `longer_than`."""
+        in_order = re.compile(r"\b.*?\b".join(rf"\b{re.escape(word)}" for word in words) + r"\b")
+        return [
+            show_id
+            for show_id, titles in self._titles_of.items()
+            if all(word in titles for word in words)
+            and any(in_order.search(title) and len(title.split()) > longer_than for title in titles.split("|"))
+        ]
+
     def titled(self, words: str) -> bool:
         """Return whether any title contains these words."""
         wanted = f" {title_words(words)} "

@@ -46,7 +46,9 @@ def with_season(
 
     def is_title(whole: str) -> bool:
         length = len(title_tokens(whole))
-        return not marks and any(one.named and one.exact and one.tokens == length for one in titles.match(whole))
+        if marks:  # "Titan 4 part 2" asks for a part of what has that title
+            return False
+        return titled(whole) or any(one.named and one.exact and one.tokens == length for one in titles.match(whole))
 
     def is_name(name: str) -> bool:
         words = [token.folded for token in title_tokens(name)]
@@ -61,7 +63,7 @@ def with_season(
     for at, token in enumerate(tokens):
         if joined := _JOINED.fullmatch(token.folded):
             name = token.raw[: len(joined["name"])]
-            if not is_title(token.raw) and is_name(name):
+            if token.folded not in titles.words and not is_title(token.raw) and is_name(name):
                 return _written(f"{text[: token.start]}{name} season {joined['digit']}{text[token.end :]}")
             continue
         number = _NUMBER.fullmatch(token.folded) if at else None

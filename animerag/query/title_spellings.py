@@ -108,8 +108,8 @@ def spellings(title: str, tokens: Sequence[Token]) -> Iterator[tuple[tuple[str, 
         yield (number, *whole[1:]), SHORTENED
     if len(whole) > 3 and whole[0] in _ARTICLES and (number := _OTHERWISE.get(whole[1])):
         yield (number, *whole[2:]), SHORTENED
-    if len(whole) > 2 and whole[0] in _ARTICLES:
-        yield whole[1:], SHORTENED
+    if len(plain := without_articles(whole)) > 1 and plain != whole:
+        yield plain, SHORTENED
     if (
         len(before) > 2
         and before[-1].startswith(MARK)
@@ -117,6 +117,11 @@ def spellings(title: str, tokens: Sequence[Token]) -> Iterator[tuple[tuple[str, 
         and whole[0] not in STOP_WORDS
     ):
         yield (whole[0], before[-1]), SHORTENED  # "JoJo part 4"
+
+
+def without_articles(words: Sequence[str]) -> tuple[str, ...]:
+    """Return words without "the", "a" and "an", which people add and leave out: "welcome to nhk"."""
+    return tuple(word for word in words if word not in _ARTICLES)
 
 
 def beginnings(title: str, tokens: Sequence[Token]) -> Iterator[tuple[str, ...]]:

@@ -24,7 +24,16 @@ from animerag.query.title_names import (
     joined,
     spaced,
 )
-from animerag.query.title_spellings import LONGEST_TITLE, MARK, SHORTEST_HEAD, YEAR, Token, base, title_tokens
+from animerag.query.title_spellings import (
+    LONGEST_TITLE,
+    MARK,
+    SHORTEST_HEAD,
+    YEAR,
+    Token,
+    base,
+    title_tokens,
+    without_articles,
+)
 from animerag.text.tokens import STOP_WORDS, terms
 
 if TYPE_CHECKING:
@@ -181,6 +190,11 @@ class AliasIndex:
             return self._numbered(number[1], tokens[place[0]], int(number[2])), False
         if names:
             return names, True
+        plain = without_articles(written)
+        if len(plain) > 1 and plain[0] == written[0] and written[-1] == plain[-1]:  # what is inside the span only
+            names = self._names.get(spaced(plain)) if len(plain) < len(written) else ()
+            if names:
+                return names, True
         letters = "".join(written)
         if (
             len(place) <= _JOINED_TOKENS
@@ -369,6 +383,7 @@ def _keys(tokens: Sequence[Token], corrected: Sequence[str]) -> Iterator[str]:
         for end in range(start + 1, min(start + LONGEST_TITLE, len(tokens)) + 1):
             yield spaced(written[start:end])
             yield spaced(corrected[start:end])
+            yield spaced(without_articles(written[start:end]))
             if end - start <= _JOINED_TOKENS:
                 yield joined("".join(written[start:end]))
     text = "".join(letter for letter, _ in _letters(tokens))

@@ -11,7 +11,7 @@ from animerag.query.field_index import title_words
 from animerag.query.field_values import statement
 from animerag.query.lexicon import lexicon
 from animerag.query.names import unnamed_rival
-from animerag.query.plan import LAST, both, comparisons, parts_of
+from animerag.query.plan import LAST, Predicate, both, comparisons, parts_of
 from animerag.text.cleaning import is_japanese
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ def absence_of(
         rival = unnamed_rival(question.lower(), [(match.start, match.end) for match in named])
         if rival and set(rival.split()) & set(plan.text.split()):
             return _no_rival(as_written(rival, question), named, table, japanese=japanese), (), False
+    if lacks := _lacks_kind(plan, collection):
+        return lacks, (), False
     if plan.number is not None and plan.number != LAST and plan.shows and plan.intent not in ("seasons", "next"):
         return _lacks_part(question, plan, named, collection), (), False
     return "", (), False
@@ -80,6 +82,23 @@ def not_recorded(topics: Sequence[str], shows: Sequence[str], *, japanese: bool)
 def no_title(words: str, *, japanese: bool) -> str:
     """Return a sentence that says that the catalogue has no show of that title."""
     return f"「{words}」はカタログにありません。" if japanese else f"“{words}” is not in your catalogue."
+
+
+def _lacks_kind(plan: Plan, collection: Collection) -> str:
+    """Say that a show of which a question wants the film has none: "X movie"; "" for other questions."""
+    kind, table = plan.preferred, collection.table
+    if plan.intent != "lookup" or len(plan.shows) != 1 or plan.text or not isinstance(kind, Predicate):
+        return ""
+    names = {"movie": ("film", "映画"), "ova": ("OVA", "OVA"), "special": ("special", "スペシャル")}.get(
+        str(kind.value)
+    )
+    entries = collection.franchises.of(plan.shows[0]).entries
+    if kind.field != "type" or names is None or any(entry.show.type == kind.value for entry in entries):
+        return ""
+    title = table.title_of(plan.shows[0])
+    return collection.say(
+        f"Your catalogue has {title}, and no {names[0]} of it.", f"カタログに「{title}」の{names[1]}はありません。"
+    )
 
 
 def _lacks_part(question: str, plan: Plan, named: Sequence[AliasMatch], collection: Collection) -> str:

@@ -18,6 +18,7 @@ from animerag.query.plan import EVERYTHING, Plan, parts_of
 from animerag.query.rendering import labelled
 from animerag.query.title_spellings import folded
 from animerag.retrieval.absences import absence_of
+from animerag.retrieval.meant_titles import long_title, meant, of_that_kind, with_led
 from animerag.retrieval.planning import Examples, in_conversation, in_full, searchable, titled, with_titled, without
 from animerag.retrieval.related_words import related_words
 from animerag.text.cleaning import is_japanese
@@ -122,8 +123,10 @@ def understand(
     question = numbered or question
     if corrected or numbered:
         matches = catalogue.aliases.match(question)
-    matches = [match for match in matches if table.allows(match.id, filters)]
+    matches = meant(question, [match for match in matches if table.allows(match.id, filters)])
     collection = catalogue.collection(japanese=is_japanese(question))
+    if not any(match.named for match in matches):
+        matches = [*long_title(question, collection), *matches]
     examples = Examples(likely or {})
     plan, leaned = in_conversation(question, matches, catalogue, history, examples)
     plan = searchable(titled(resolved(without(plan, ignore), collection), question, catalogue))
@@ -131,6 +134,7 @@ def understand(
     plan = replace(with_titled(plan, named, question, table), respelt=corrected)
     if plan.shows and not {match.id for match in named} & set(plan.shows):
         named = []
+    plan = of_that_kind(plan, collection)
     missing, not_recorded, beyond = absence_of(question, plan, named, collection)
     answerable = not missing and not beyond
     waits = answerable and needs_likeness(plan, collection)
@@ -143,7 +147,7 @@ def understand(
         lead = [show_id for show_id in lead if fact is not None or show_id in set(allowed)]
     return QuestionReading(
         plan=plan,
-        matches=tuple(matches),
+        matches=with_led(matches, plan, collection) if answerable else tuple(matches),
         fact=fact,
         needs_likeness=waits,
         filters=filters,

@@ -15,6 +15,7 @@ SHOWS = [
     Show(id="geass", title="Code Geass"),
     Show(id="mob", title="Mob Psycho 100", description="A monster beneath a stone."),
     Show(id="six", title="No.6", titles=("No.6",)),
+    Show(id="sk8", title="SK8 the Infinity", titles=("SK8 the Infinity", "SK")),
     Show(id="86", title="86"),
     Show(id="monster", title="Monster"),
 ]
@@ -41,6 +42,7 @@ def titled(words):
         ("overlord 2", None),  # is a title
         ("code geass R2", None),
         ("No.6", None),
+        ("sk8 the infinity", None),
         ("Overlord 3 movies", None),
         ("overlord v", None),  # as in "versus"
         ("top 5 overlord movies", None),

@@ -1,0 +1,107 @@
+"""Which of the shows that a question may name it means: none in a plot of ordinary words, the film in "X movie"."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from animerag.query.asked_titles import asked_title
+from animerag.query.lexicon import carrying
+from animerag.query.plan import EVERYTHING, Predicate
+from animerag.query.title_spellings import folded, title_tokens
+from animerag.query.titles import AliasMatch
+from animerag.retrieval.related_words import related_words
+from animerag.text.tokens import STOP_WORDS, terms
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from animerag.discovery.collection import Collection
+    from animerag.models.shows import Show
+    from animerag.query.plan import Plan
+
+# How a plot begins, or what a description goes on with.
+_TELLS = re.compile(
+    r"^\W*(?:an?|one|two|three|some|someone|somebody|people|boys?|girls?|guys?|kids?|m[ae]n|wom[ae]n|students?)\b"
+    r"|\b(?:with|where|who|whose|in which|featuring)\b",
+    re.IGNORECASE,
+)
+_A_NAME = re.compile(r"\b(?:called|named|titled|like|than|similar to)\W+(?:the )?$", re.IGNORECASE)
+_BESIDE = 2  # words that carry meaning beside a title, from which a question may tell a plot
+_FEWEST, _MOST = 3, 12  # words that name a long title in part; words of a question that does so
+_LONG_TITLE = 5  # words
+_KINDS = ("movie", "ova", "special")
+
+
+def meant(question: str, matches: Sequence[AliasMatch]) -> list[AliasMatch]:
+    """Return the matches; a common English word in lower case names no show in a sentence that tells a plot.
+
+    "A girl with orange hair" is not about *Orange*; "what is orange about" and "a show like orange" are.
+    """
+    text = folded(question)
+    tells = _TELLS.search(text)
+    if tells is None or asked_title(question):
+        return list(matches)
+
+    def in_a_plot(match: AliasMatch) -> bool:
+        word = match.phrase
+        begins_before = tells.start() < match.start
+        common = word.isalpha() and word.islower() and word in related_words()
+        beside = len(terms(text[: match.start] + " " + text[match.end :]))
+        is_name = _A_NAME.search(text[: match.start]) and not text[match.end :].split()[1:]
+        return bool(begins_before and common and beside >= _BESIDE and not is_name)
+
+    return [replace(match, named=False) if match.named and in_a_plot(match) else match for match in matches]
+
+
+def long_title(question: str, collection: Collection) -> list[AliasMatch]:
+    """Return the shows of the one franchise that has all words of a question, in order, in one long title.
+
+    People leave words out of long titles: "is it wrong to pick up girls in a dungeon". The most known show comes first.
+    """
+    tokens = title_tokens(question)
+    words = [token for token in tokens if token.folded not in STOP_WORDS and token.folded not in carrying()]
+    if not _FEWEST <= len(words) <= len(tokens) <= _MOST:
+        return []
+    shows = collection.shows(collection.table.with_words([word.folded for word in words], longer_than=_LONG_TITLE))
+    shows.sort(key=lambda show: (-(show.votes or 0), show.id))
+    if not shows or not {show.id for show in shows} <= set(collection.franchises.of(shows[0].id).ids):
+        return []
+    start, end = words[0].start, words[-1].end
+    phrase = folded(question)[start:end]
+    return [_match(show, phrase, start, end, len(words)) for show in shows]
+
+
+def with_led(matches: Sequence[AliasMatch], plan: Plan, collection: Collection) -> tuple[AliasMatch, ...]:
+    """Return the matches with those shows before them that a look-up means and whose own titles do not say so."""
+    known = {match.id for match in matches if match.named}
+    if plan.intent != "lookup" or not known:
+        return tuple(matches)
+    shows = [show for show in collection.shows(plan.shows) if show.id not in known]
+    first = matches[0]
+    return (*(_match(show, first.phrase, first.start, first.end, 1) for show in shows), *matches)
+
+
+def _match(show: Show, phrase: str, start: int, end: int, tokens: int) -> AliasMatch:
+    return AliasMatch(
+        id=show.id, title=show.title, phrase=phrase, named=True, exact=False, tokens=tokens, start=start, end=end
+    )
+
+
+def of_that_kind(plan: Plan, collection: Collection) -> Plan:
+    """Return a look-up of a show and a kind, as "X movie", as one of the parts of its franchise that are of this kind.
+
+    The one with the most votes leads. A plan whose franchise has none stays as it is.
+    """
+    kind = plan.preferred
+    if plan.intent != "lookup" or len(plan.shows) != 1 or plan.text or not isinstance(kind, Predicate):
+        return plan
+    if kind.field != "type" or kind.operator != "=" or kind.value not in _KINDS:
+        return plan
+    entries = collection.franchises.of(plan.shows[0]).entries
+    shows = [entry.show for entry in entries if entry.show.type == kind.value]
+    if not shows or collection.show(plan.shows[0]) in shows:
+        return plan
+    shows.sort(key=lambda show: (-(show.votes or 0), show.id))
+    return replace(plan, shows=tuple(show.id for show in shows), preferred=EVERYTHING)

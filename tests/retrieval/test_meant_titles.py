@@ -1,0 +1,81 @@
+"""Which shows a question means by words that may name them."""
+
+import pytest
+
+from animerag.discovery.franchises import Franchises
+from animerag.models.shows import Show
+from animerag.query.field_index import FieldIndex
+from animerag.query.lexicon import vocabulary
+from animerag.query.titles import AliasIndex
+from animerag.retrieval.snapshots import CatalogueSnapshot
+from animerag.retrieval.understanding import understand
+from animerag.retrieval.word_coverage import WordStatistics
+from tests.discovery.shows import related
+
+SHOWS = [
+    Show(id="orange", title="Orange", type="tv", episodes=13),
+    Show(
+        id="saw",
+        title="Chainsaw Man",
+        titles=("Chainsaw Man", "CSM"),
+        type="tv",
+        episodes=12,
+        relations=(related("Side Story", "ova"),),
+    ),
+    Show(id="ova", title="Teeth of Steel", type="ova", episodes=1),
+    Show(
+        id="dungeon",
+        title="DanMachi",
+        titles=("Is It Wrong to Try to Pick Up Girls in a Dungeon?",),
+        type="tv",
+        votes=9,
+        relations=(related("Sequel", "dungeon2"),),
+    ),
+    Show(
+        id="dungeon2", title="DanMachi II", titles=("Is It Wrong to Try to Pick Up Girls in a Dungeon? II",), type="tv"
+    ),
+    Show(id="nhk", title="NHK ni Youkoso!", titles=("Welcome to the N.H.K.", "Welcome to the NHK"), type="tv"),
+    Show(id="inn", title="The Girls of an Inn That Was in a Town Before", type="tv"),
+]
+CATALOGUE = CatalogueSnapshot(
+    revision=1,
+    aliases=AliasIndex(SHOWS),
+    table=FieldIndex(SHOWS),
+    franchises=Franchises(SHOWS),
+    vocabulary=vocabulary(()),
+    statistics=WordStatistics(SHOWS),
+)
+
+
+def ask(question):
+    return understand(question, CATALOGUE.aliases.match(question), CATALOGUE)
+
+
+@pytest.mark.parametrize(
+    ("question", "lead"),
+    [
+        ("a girl with orange hair fights demons", ()),
+        ("the one with the orange cat and a witch", ()),
+        ("what is orange about", ("orange",)),
+        ("an anime called orange", ("orange",)),
+        ("a girl in Orange writes letters", ("orange",)),  # a capital makes it a name
+        ("is it wrong to pick up girls in a dungeon", ("dungeon", "dungeon2")),
+        ("pick up dungeon girls", ()),  # not in the order of the title
+        ("girls in a town before a murder", ()),
+        ("welcome to nhk plot", ("nhk",)),
+        ("csm ova", ("ova", "saw")),
+    ],
+)
+def test_words_name_a_show_where_they_are_meant_as_its_title(question, lead):
+    assert ask(question).lead == lead
+
+
+def test_a_film_that_is_not_there_is_not_replaced_by_the_series():
+    reading = ask("CSM movie")
+
+    assert reading.missing == "Your catalogue has Chainsaw Man, and no film of it."
+    assert reading.lead == ("saw",)
+
+
+def test_a_part_that_leads_counts_as_named_though_its_title_does_not_stand_there():
+    assert next(match.title for match in ask("csm ova").matches if match.named) == "Teeth of Steel"
