@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING
 
 from animerag.query.cue_tables import pattern_of
+from animerag.query.grammar import SHOW
 from animerag.query.lexicon import lexicon
 from animerag.query.plan import EVERYTHING, Predicate, comparisons, either
 
@@ -25,6 +26,7 @@ _OWN_SCORE = re.compile(
     r"\bmy (?:own |average |mean |median |overall |usual )*(?:scores?|ratings?)\b|\b(?:i|did i|have i|do i)(?: have)? (?:rated?|scored?|gave|give|like[sd]?|love[sd]?|enjoy(?:ed)?|hate[sd]?)\b|自分の評価"
 )
 FAVOURITES = re.compile(r"\bmy (?:own |all[- ]time |absolute |personal )?favou?rites?\b|お気に入り")
+LIKED_IT = re.compile(rf"\b(?:do|did|have) i (?:ever |really )?(?:liked?|loved?|enjoy(?:ed)?|hated?) (?:the )?{SHOW}")
 _UNSCORED = ("count", "share", "distinct")  # measures of shows rather than of a field
 
 

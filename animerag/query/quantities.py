@@ -323,7 +323,7 @@ PATTERNS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], int], Condition 
             _fixed(And((Predicate("episodes", ">=", 20), Predicate("episodes", "<=", 28)))),
         ),
         (
-            r"\b(?:still|currently|not finished) (?:airing|running|ongoing)\b|\bongoing\b|放送中",
+            r"\b(?:still|currently|not finished) (?:airing|running|ongoing)\b|\b(?:airing|running|on air) (?:right )?now\b|\bongoing\b|放送中",
             _fixed(Predicate("status", "=", "airing")),
         ),
         (

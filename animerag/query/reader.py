@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
+from animerag.query.execution import holds
 from animerag.query.grammar import SHOW, SUITABLE, Named, Question, condition_of, leftovers, moods_of, read_phrases
 from animerag.query.intents import Likely, carrying_words, has_cue
 from animerag.query.lexicon import Gazetteer, Unapplied, lexicon
@@ -101,7 +102,7 @@ def read(question: str, names: Sequence[Named], vocabulary: Gazetteer, today: in
         slots["minutes"] = minutes
     more = _MORE_OF.search(reading.text)
     read_phrases(reading, vocabulary, today)
-    condition = both(condition_of(reading), seasons, *relative)
+    condition = both(_without_implied(condition_of(reading)), seasons, *relative)
     intent, by_rule = recognise(reading, names, condition=condition, slots=slots, missing=missing, mine=mine)
     if intent == "watch_order" and slots.get("field") in ("skip", "needed"):
         # "Can I skip the OVAs" asks about the OVAs.
@@ -129,6 +130,16 @@ def read(question: str, names: Sequence[Named], vocabulary: Gazetteer, today: in
         slots=tuple(slots.items()),
         mine=tuple(mine),
     )
+
+
+def _without_implied(condition: Condition) -> Condition:
+    """Leave out bounds that a year says already: "new" beside 2024."""
+    tests = [part for part in parts_of(condition) if isinstance(part, Predicate) and part.field == "year"]
+    years = [test.value for test in tests if test.operator == "=" and isinstance(test.value, int)]
+    if len(years) != 1:
+        return condition
+    implied = [test for test in tests if test.operator != "=" and isinstance(test.value, int) and holds(years[0], test)]
+    return both(*(part for part in parts_of(condition) if part not in implied))
 
 
 def plan_of(reading: Reading, likely: Likely | None = None) -> Plan:
