@@ -42,8 +42,9 @@ _LOADING = threading.Lock()
 _THREADS = 2
 _QUOTABLE = 24  # sentences of a synopsis from which one is quoted
 _COMPARED = 6  # number of these that are embedded and compared: those that share most words with the question
-_CONTEXT = 2  # sentences quoted before the best one, at most
+_CONTEXT = 3  # sentences quoted before the best one, at most
 _LINE = 120  # characters of a description's first line
+_WORDS = 5  # of a line that tells something, and is no tagline
 _RECENT = 2000  # texts whose vectors stay in memory: 4 MB
 _CHUNK = 16  # texts per task of a thread, about 0.1 s: a live question waits no longer behind an import
 
@@ -220,10 +221,8 @@ class ExtractiveAnswerer:
         similarity = np.round(
             vectors[1:] @ vectors[0], 4
         )  # rounded as in searches: the first of equal sentences is chosen
-        nearest = int(compared[np.argmax(similarity + 0.05 * shared[compared])])
-        earliest = max(0, nearest - _CONTEXT)
-        starts = (place for place in range(nearest, earliest - 1, -1) if stands_by_itself(phrases[place]))
-        return phrases[next(starts, earliest) : nearest + 1]
+        by_likeness = compared[np.argsort(-(similarity + 0.05 * shared[compared]), kind="stable")]
+        return next(filter(None, (_understandable(phrases, int(place)) for place in by_likeness)), phrases[:1])
 
 
 _FACTS = {
@@ -302,6 +301,14 @@ class _Japanese(_English):
         return f"{native}：{known or 'カタログに記載がありません'} [{number}]。\n"
 
 
+def _understandable(phrases: Sequence[str], place: int) -> Sequence[str]:
+    """Return a sentence with those before it that it needs to be understood; nothing where that takes too many."""
+    earliest = max(0, place - _CONTEXT)
+    starts = (start for start in range(place, earliest - 1, -1) if not start or stands_by_itself(phrases[start]))
+    start = next(starts, None)
+    return () if start is None else phrases[start : place + 1]
+
+
 def _fitting(phrases: Sequence[str], characters: int) -> list[str]:
     """Return the first sentences that fit, but at least one."""
     chosen = [phrases[0]]
@@ -315,7 +322,10 @@ def _fitting(phrases: Sequence[str], characters: int) -> list[str]:
 def _line_of(show: Show) -> str:
     """Return the beginning of a show's description, to end a line with; empty if it has none."""
     phrases = plot(clean(show.description))
-    return f": {shorten(phrases[0], _LINE, placeholder=' …')}" if phrases else ""
+    if not phrases:
+        return ""
+    whole = (one for one in phrases if is_japanese(one) or len(one.split()) >= _WORDS)
+    return f": {shorten(next(whole, phrases[0]), _LINE, placeholder=' …')}"
 
 
 def _quote(phrases: Sequence[str]) -> str:

@@ -33,13 +33,35 @@ _NOTE = re.compile(
 _LEANING = re.compile(
     r"[\"'“‘(]*(?:(?:he|she|they|it|this|these|those|that|his|her|hers|their|its|him|them|but|and|however|meanwhile"
     r"|instead|then|thus|therefore|so|yet|also|moreover|furthermore|afterwards?|consequently|nevertheless|unfortunately"
-    r"|fortunately|both|another|such|there|here|now|soon|later|eventually|as a result)\b)"
+    r"|fortunately|both|another|such|there|here|now|soon|later|eventually|as a result|even (?:more|worse|so|though)"
+    r"|somehow|surprisingly|suddenly|finally|additionally|likewise|similarly|otherwise|nonetheless|still"
+    r"|in (?:response|addition|turn|the end|return|doing so|the process|spite of this)|on top of that"
+    r"|(?:years?|months?|weeks?|days?|hours?) later|luckily|in reality|included|to (?:his|her|their|its)"
+    r"|at (?:first|last|the same time)|to make matters worse|from then on|since then|until then|after all)\b)"
+    r"|[^,.;:]{0,40}\b(?:despite|because of|with|after|due to|through|from|for|by|to|of|on|in|at|around|during)"
+    r" (?:this|that|these|those|such|him|them)\b(?! (?:time|world|day) )"
+    r"|[^,.;:]{0,50},? (?:however|though|therefore|meanwhile|nonetheless|nevertheless|thus|as well|instead),"
     r"|[（「『]?(?:しかし|だが|そして|そこで|彼は|彼女は|彼らは|それは|その|この|ところが)",
+    re.IGNORECASE,
+)
+# A pronoun as subject with nobody before it that it may stand for: "Since he was a child, the girl ...".
+_PRONOUN = re.compile(r"\b(?:he|she|they|him|them)\b")
+_NAME = re.compile(r"(?<![\"'“‘(])\b[A-Z][a-z]")
+_SOMEBODY = re.compile(
+    r"\b(?:boys?|girls?|m[ae]n|wom[ae]n|teenagers?|teens?|youths?|child(?:ren)?|kids?|students?|schoolers?|teachers?"
+    r"|people|humans?|human beings|everyone|everybody|someone|somebody|nobody|siblings|brothers?|sisters?|friends?"
+    r"|mothers?|fathers?|parents?|daughters?|sons?|couple|pair|group|team|band|crew|class|members?|hero(?:es|ine)?s?"
+    r"|princes?s?|kings?|queens?|knights?|soldiers?|warriors?|wizards?|witch(?:es)?|demons?|vampires?|robots?|aliens?"
+    r"|gods?|goddess(?:es)?|detectives?|doctors?|pilots?|players?|gamers?|artists?|cats?|dogs?|monsters?|dragons?"
+    r"|creatures?|beings?|travell?ers?|villagers?|citizens|residents|two|three|four|five|six|seven)\b",
     re.IGNORECASE,
 )
 _LEANING_CASE = re.compile(r"[\"'“‘(]*[a-z]")
 _SPACE = re.compile(r"\s+")
-_SENTENCE_END = re.compile(r"(?<=[.!?。！？])[\"'”’)\]」』]*\s+|(?<=[。！？])(?=[^\s」』])|\n+")
+_INITIAL = (
+    r"(?<!\b[A-Z]\.)(?<!\bMr\.)(?<!\bMrs\.)(?<!\bMs\.)(?<!\bDr\.)(?<!\bSt\.)(?<!\bJr\.)(?<!\bvs\.)"  # "Gol D. Roger"
+)
+_SENTENCE_END = re.compile(rf"(?<=[.!?。！？]){_INITIAL}[\"'”’)\]」』]*\s+|(?<=[。！？])(?=[^\s」』])|\n+")
 _KANA = re.compile(r"[ぁ-ヿ]")
 _NOT_WORD = re.compile(r"[^\w]+")
 
@@ -98,7 +120,13 @@ def story(text: str) -> str:
 
 def stands_by_itself(sentence: str) -> bool:
     """Return whether a sentence can be understood without the one before it."""
-    return not _LEANING.match(sentence) and not _LEANING_CASE.match(sentence)
+    if _LEANING.match(sentence) or _LEANING_CASE.match(sentence):
+        return False
+    pronoun = _PRONOUN.search(sentence)
+    if pronoun is None:
+        return True
+    before = slice(1, pronoun.start())
+    return bool(_NAME.search(sentence[before]) or _SOMEBODY.search(sentence[: before.stop]))
 
 
 def is_japanese(text: str) -> bool:

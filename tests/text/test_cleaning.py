@@ -52,13 +52,43 @@ def test_notes_at_either_end_are_removed(text, plain):
 
 
 @pytest.mark.parametrize(
-    "sentence", ["A girl seeks work.", "Hero sleeps.", "Itsuki sings.", "Thenceforth is a ship.", "彼方は走る。"]
+    "sentence",
+    [
+        "A girl seeks work.",
+        "Hero sleeps.",
+        "Itsuki sings.",
+        "Thenceforth is a ship.",
+        "彼方は走る。",
+        "With her ability to read minds, Anya Forger is the only one who knows.",
+        "When a boy wakes up, he is alone.",
+        "In the ruins of Tokyo, they fight.",
+        "Two sisters run an inn, and they are witches.",
+    ],
 )
 def test_a_sentence_that_names_what_it_is_about_stands_by_itself(sentence):
     assert stands_by_itself(sentence)
 
 
-@pytest.mark.parametrize("sentence", ["He runs.", "However, Mai waits.", "“But no!”", "and left.", "しかし彼は走る。"])
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "He runs.",
+        "However, Mai waits.",
+        "“But no!”",
+        "and left.",
+        "しかし彼は走る。",
+        "Even more surprisingly, the woman claims to be a wolf.",
+        "Somehow, Mai must win.",
+        "Since he was a child, the schooler has wanted to be a hero.",
+        "After yet another failed interview, she finds a café.",
+        "Time is short though, and Mai must hurry.",
+        "Despite this, Mai runs.",
+        "Armed with these, Mai fights.",
+        "In a panicked state, she runs.",
+        "To his surprise, Mai wins.",
+        "Years later, Mai wins.",
+    ],
+)
 def test_a_sentence_that_points_back_does_not_stand_by_itself(sentence):
     assert not stands_by_itself(sentence)
 
@@ -93,3 +123,15 @@ def test_a_changed_rating_changes_the_content_and_not_the_text():
 )
 def test_a_story_has_no_notes_at_either_end(text, plain):
     assert story(clean(text)) == plain
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("The crew follows Monkey D. Luffy to the sea. It is deep.", 2),
+        ("Dr. Tenma saves Mr. Liebert. He runs.", 2),
+        ("Plan A fails. Plan C works.", 2),
+    ],
+)
+def test_an_initial_ends_no_sentence(text, count):
+    assert len(sentences(text)) == count
