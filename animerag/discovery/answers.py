@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from animerag.discovery.ranked_parts import ranked_parts, total_episodes
 from animerag.discovery.recommendations import recommend, weighs_likeness
 from animerag.discovery.similarity import similar
 from animerag.discovery.skipping import skipping
+from animerag.discovery.starters import starters
 from animerag.discovery.watch_time import time_of_shows, watch_time
 from animerag.models.filters import Filters
 from animerag.models.retrieval import FactAnswer
@@ -24,10 +24,7 @@ from animerag.query.rendering import phrase
 from animerag.query.statistics import best_of_each, measure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from animerag.discovery.collection import Collection
-    from animerag.models.shows import Show
     from animerag.query.plan import Plan
 
 _FRANCHISE = ("watch_order", "seasons", "next", "similar")
@@ -211,40 +208,3 @@ def _help(plan: Plan, collection: Collection) -> FactAnswer:
         "作品について尋ねたり、一覧や数、比較、おすすめを聞くことができます。例えば：",
     )
     return FactAnswer(kind="text", intent="help", heading=heading, remarks=tuple(questions))
-
-
-def starters(collection: Collection, number: int = 6) -> list[str]:
-    """Return questions that this catalogue can answer, about its own shows and tags; always the same ones."""
-    shows = sorted(collection.table.shows(), key=lambda show: (-(show.votes or 0), -(show.rating or 0), show.id))
-    begun = [show for show in shows if not collection.franchises.of(show.id).before(show.id)]
-    chance = random.Random(len(shows))  # noqa: S311 - variety, not secrecy
-    names = _distinct(begun[:60], chance)
-    tags = [tag for tag in collection.table.tags[:12] if " " not in tag] or collection.table.tags[:1]
-    chance.shuffle(tags)
-    series = next((show for show in names if len(collection.franchises.of(show.id).seasons(show.id)) > 1), None)
-    questions = []
-    if names:
-        questions.append(collection.say(f"What is {names[0].title} about?", f"{_native(names[0])}はどんな話？"))
-    if any(show.type == "movie" for show in shows):
-        questions.append(collection.say("How many movies do I have?", "映画は何本ある？"))
-    if tags:
-        questions.append(collection.say(f"Best {tags[0]} anime after 2010", f"{tags[0]}で評価が高いアニメ"))
-    if series:
-        questions.append(collection.say(f"In what order do I watch {series.title}?", f"{_native(series)}の視聴順は？"))
-    liked = next((show for show in names[1:] if show is not series), None)
-    if liked:
-        questions.append(collection.say(f"Something like {liked.title}", f"{_native(liked)}に似たアニメ"))
-    questions.append(collection.say("Recommend me something sad", "泣けるアニメを教えて"))
-    if len(names) > 3:
-        questions.append(f"Which is longer, {names[2].title} or {names[3].title}?")
-    return questions[:number]
-
-
-def _distinct(shows: Iterable[Show], chance: random.Random) -> list[Show]:
-    short = [show for show in shows if len(show.title) <= 24]
-    chance.shuffle(short)
-    return short
-
-
-def _native(show: Show) -> str:
-    return show.native_title or show.title

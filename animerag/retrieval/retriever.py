@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from animerag.discovery.answers import starters
+from animerag.discovery.starters import starters
 from animerag.errors import LibraryError
 from animerag.indexing.passages import PassageVectors
 from animerag.models.filters import Filters
@@ -33,6 +33,7 @@ from animerag.retrieval.reranking import Passages
 from animerag.retrieval.snapshots import Snapshots
 from animerag.retrieval.understanding import QuestionReading, best_matches, finished, understand
 from animerag.retrieval.word_coverage import coverage
+from animerag.storage import provenance
 from animerag.telemetry.tracing import span
 from animerag.text.cleaning import is_japanese
 from animerag.text.tokens import pairs, terms
@@ -239,7 +240,8 @@ class Retriever:
 
     async def starters(self) -> list[str]:
         """Return questions that this catalogue can answer, with shows of its own. Raises LibraryError."""
-        return starters(await self.collection())
+        stubs = frozenset(await provenance.without_words(self._library))
+        return starters(await self.collection(), stubs=stubs)
 
     async def tags(self) -> list[str]:
         """Return every tag of the catalogue, the most used first, for the filters of Ask. Raises LibraryError."""

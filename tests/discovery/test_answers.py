@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from animerag.discovery.answers import answer, needs_likeness, resolved, starters
+from animerag.discovery.answers import answer, needs_likeness, resolved
+from animerag.discovery.starters import starters
 from animerag.models.filters import Filters
 from animerag.models.shows import Show
 from animerag.query.plan import And, Order, Plan, Predicate
