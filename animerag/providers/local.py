@@ -301,12 +301,12 @@ class _Japanese(_English):
         return f"{native}：{known or 'カタログに記載がありません'} [{number}]。\n"
 
 
-def _understandable(phrases: Sequence[str], place: int) -> Sequence[str]:
+def _understandable(phrases: list[str], place: int) -> list[str]:
     """Return a sentence with those before it that it needs to be understood; nothing where that takes too many."""
     earliest = max(0, place - _CONTEXT)
     starts = (start for start in range(place, earliest - 1, -1) if not start or stands_by_itself(phrases[start]))
     start = next(starts, None)
-    return () if start is None else phrases[start : place + 1]
+    return [] if start is None else phrases[start : place + 1]
 
 
 def _fitting(phrases: Sequence[str], characters: int) -> list[str]:
