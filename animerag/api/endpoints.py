@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, get_args
 
-from animerag.api import chat_completions, shows
 from animerag.api.access import AuthorizedEndpoint, TokenCheck
 from animerag.api.api_errors import ApiError, Endpoint, encoded, error_body
 from animerag.api.backend import RuntimeBackend
@@ -38,13 +38,24 @@ class ApiEndpoints:
         self._open = token is not None
         self._backend = RuntimeBackend(runtime)
         check = TokenCheck(token)
-        apps: dict[Endpoint, ASGIApp] = {
-            "api": shows.application(self._backend),
-            "v1": chat_completions.application(self._backend),
-            "mcp": self._serve_mcp,
-        }
+        apps: dict[Endpoint, ASGIApp] = {"api": self._serve_shows, "v1": self._serve_chat, "mcp": self._serve_mcp}
         self._endpoints = {name: AuthorizedEndpoint(name, app, check) for name, app in apps.items()}
         self._mcp: ASGIApp | None = None
+        if self._open:  # otherwise no request gets as far as these, and their modules are not imported
+            for name in ("_shows", "_chat"):
+                getattr(self, name)
+
+    @cached_property
+    def _shows(self) -> ASGIApp:
+        from animerag.api import shows
+
+        return shows.application(self._backend)
+
+    @cached_property
+    def _chat(self) -> ASGIApp:
+        from animerag.api import chat_completions
+
+        return chat_completions.application(self._backend)
 
     @asynccontextmanager
     async def lifespan(self, _app: object = None) -> AsyncIterator[None]:
@@ -72,6 +83,12 @@ class ApiEndpoints:
         endpoint = endpoint_of(scope["path"])
         assert endpoint is not None
         await self._endpoints[endpoint](scope, receive, send)
+
+    async def _serve_shows(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._shows(scope, receive, send)
+
+    async def _serve_chat(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._chat(scope, receive, send)
 
     async def _serve_mcp(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._mcp is None:

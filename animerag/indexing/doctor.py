@@ -96,6 +96,7 @@ class Maintenance:
         }
         both = [show_id for show_id in wanted if show_id in indexed]
         stale = [show_id for show_id in both if wanted[show_id] != indexed[show_id]]
+        current = {show_id: wanted[show_id][1] for show_id in both if wanted[show_id] == indexed[show_id]}
         size = await self.index_bytes()
         return DoctorReport(
             shows=counts.shows,
@@ -105,7 +106,7 @@ class Maintenance:
             stale=tuple(stale),
             index_bytes=size,
             oversized=size > _MUCH + _MUCH_A_NUMBER * len(indexed) * spec.dimensions,
-            unsearchable=tuple(await self._indexer.unsearchable(spec, [i for i in both if i not in set(stale)])),
+            unsearchable=tuple(await self._indexer.unsearchable(spec, current)),
         )
 
     async def index_bytes(self) -> int:

@@ -127,23 +127,24 @@ class Indexer:
         hashes = [document.text_hash for document in documents]
         return await self.library.embeddings.load(spec.model, spec.dimensions, hashes)
 
-    async def unsearchable(self, spec: CollectionSpec, ids: Sequence[str]) -> list[str]:
+    async def unsearchable(self, spec: CollectionSpec, text_hashes: Mapping[str, str]) -> list[str]:
         """Return the ids that a search with their own vector does not find; more than 20,000 ids are sampled.
 
-        A vector that has changed in the index counts, too.
+        `text_hashes` has by id the hash of the text that the index holds. A vector that has changed counts, too.
         """
         lost: list[str] = []
-        tried = ids if len(ids) <= _TRIED else random.sample(ids, _TRIED)
+        tried = list(text_hashes) if len(text_hashes) <= _TRIED else random.sample(list(text_hashes), _TRIED)
         for start in range(0, len(tried), _CHUNK):
-            documents = await self.documents(tried[start : start + _CHUNK])
-            vectors = await self.known_vectors(spec, documents)
-            asked = [document for document in documents if document.text_hash in vectors]
+            ids = tried[start : start + _CHUNK]
+            hashes = {text_hashes[show_id] for show_id in ids}
+            vectors = await self.library.embeddings.load(spec.model, spec.dimensions, hashes)
+            asked = [show_id for show_id in ids if text_hashes[show_id] in vectors]
             if asked:
-                questions = np.stack([vectors[document.text_hash] for document in asked])
+                questions = np.stack([vectors[text_hashes[show_id]] for show_id in asked])
                 results = await self.index.query(spec, questions, k=_TIES)
-                for document, near in zip(asked, results, strict=True):
-                    if document.show.id not in {one.id for one in near if one.distance <= _SAME}:
-                        lost.append(document.show.id)
+                for show_id, near in zip(asked, results, strict=True):
+                    if show_id not in {one.id for one in near if one.distance <= _SAME}:
+                        lost.append(show_id)
         return lost
 
     async def repair_index(self, spec: CollectionSpec) -> int:
@@ -152,7 +153,8 @@ class Indexer:
         Chroma's graph may become disconnected when vectors are replaced in place (in 5 of 12 loads of 53 shows).
         Such an entry is repaired by removing it from the graph and adding it again; it could not be found anyway.
         """
-        lost = await self.unsearchable(spec, list(await self.library.embeddings.indexed(spec.name)))
+        indexed = await self.library.embeddings.indexed(spec.name)
+        lost = await self.unsearchable(spec, {show_id: of_text for show_id, (_, of_text) in indexed.items()})
         if lost:
             documents = await self.documents(lost)
             vectors = await self.known_vectors(spec, documents)
