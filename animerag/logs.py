@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 LOG, TRACES = "animerag.log", "trace.json"
 _LOGGERS = ("animerag", "asyncio")
-_BYTES, _KEPT = 1_000_000, 3  # of a file, and the number of earlier files
+_BYTES, _BACKUPS = 1_000_000, 3  # of a file, and the number of earlier files
 _TRACE_BYTES = 10_000_000
 _LONGEST = 300  # maximum characters of a message: enough for this package's sentences, too few for a document
 _SLOW_S = 0.05  # long enough for a page to feel slow
@@ -39,7 +39,7 @@ def log_file(settings: Settings) -> Iterator[Path]:
     path = settings.data_dir / "logs" / LOG
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handler = RotatingFileHandler(path, maxBytes=_BYTES, backupCount=_KEPT, encoding="utf-8", delay=True)
+        handler = RotatingFileHandler(path, maxBytes=_BYTES, backupCount=_BACKUPS, encoding="utf-8", delay=True)
     except OSError as error:
         raise LibraryError(f"The data directory {settings.data_dir} cannot be written: {error.strerror}.") from error
     known = (settings.openai_api_key, settings.chroma_api_key, settings.api_token, settings.shoko_key)

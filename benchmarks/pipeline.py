@@ -27,7 +27,7 @@ from animerag import readers
 from animerag.catalogue import sample
 from animerag.comparison.environment import ScratchBench
 from animerag.comparison.plan import ExperimentPlan
-from animerag.comparison.site import copy_of
+from animerag.comparison.workspaces import copy_of
 from animerag.config import load_settings
 from animerag.indexing.indexer import record_of
 from animerag.jobs.jobs import Control

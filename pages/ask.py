@@ -14,7 +14,7 @@ def page() -> None:
     ready = components.catalogue_state(status)
     if ready and not exchanges and not session.is_demo():
         with components.error_boundary():
-            model_servers.offer(model_servers.found(), page="ask", declinable=True)
+            model_servers.offer(model_servers.running(), page="ask", declinable=True)
     filters = ask.filters(narrow, disabled=not ready)
     with navigation.sidebar(), components.error_boundary():
         ask.history(exchanges)

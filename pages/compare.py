@@ -63,16 +63,16 @@ def history_tab(*, busy: bool) -> None:  # noqa: ARG001 - nothing is started her
     compare_history.history(call(service.saved()), call(service.baseline()))
 
 
-def shown(found: Experiment | None) -> None:
+def shown(shown_experiment: Experiment | None) -> None:
     """Draw the chosen experiment, compared with the baseline."""
-    if found is None:
+    if shown_experiment is None:
         return
     service, call = session.services().comparison, session.runtime().call
     baseline_id = call(service.baseline())
     baseline = call(service.load(baseline_id)) if baseline_id else None
     st.divider()
-    experiment.result(found, baseline)
-    compare_history.actions(found, baseline_id)
+    experiment.result(shown_experiment, baseline)
+    compare_history.actions(shown_experiment, baseline_id)
 
 
 TABS = {compare.RACE: race_tab, compare.EXPERIMENT: experiment_tab, compare.HISTORY: history_tab}

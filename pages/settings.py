@@ -8,7 +8,7 @@ from animerag.ui import components, model_servers, navigation, settings
 def page() -> None:
     st.title("Settings")
     with components.error_boundary():
-        model_servers.offer(model_servers.found(declined=True), page="settings", declinable=False)
+        model_servers.offer(model_servers.running(declined=True), page="settings", declinable=False)
     settings.form()
     with components.error_boundary():
         settings.connection_test()

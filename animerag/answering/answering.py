@@ -9,8 +9,9 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from animerag.answering import field_answers
+from animerag.answering.citations import cited
 from animerag.answering.pending import PendingQuestion
-from animerag.answering.prompting import build_prompt, cited
+from animerag.answering.prompting import build_prompt
 from animerag.answering.prompts import ANSWER_VERSION
 from animerag.answering.result import result_of
 from animerag.answering.writing import write

@@ -36,9 +36,9 @@ class DailySpending:
         )
         return self._ledger.budget(self._account(), self._cap_usd, reached=reached)
 
-    async def taken_usd(self) -> float:
+    async def committed_usd(self) -> float:
         """Return the cost of today's questions so far, including the expected cost of calls in progress."""
-        return await self._ledger.taken_usd(self._account())
+        return await self._ledger.committed_usd(self._account())
 
     def _account(self) -> str:
         return f"day {self._now().date().isoformat()}"

@@ -1,8 +1,7 @@
-"""Builds prompts within a token budget, and reads the citations of answers."""
+"""Builds prompts within a token budget."""
 
 from __future__ import annotations
 
-import re
 import secrets
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from animerag.models.shows import Show
 
 DESCRIPTIONS_TOKENS = 3_000  # for all sources together; longer ones may use what shorter ones leave
-_CITATION = re.compile(r"\[(\d{1,3})\]")
 
 
 def build_prompt(
@@ -42,13 +40,6 @@ def build_prompt(
     return Prompt(
         question=question, sources=tuple(sources), system=answer_prompt(language), user=user, sent=tuple(sent)
     )
-
-
-def cited(text: str, sources: Sequence[Source]) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """Return the ids of the cited sources in order of appearance, and the numbers that match no source."""
-    numbers = dict.fromkeys(int(number) for number in _CITATION.findall(text))
-    ids = tuple(sources[number - 1].show.id for number in numbers if 0 < number <= len(sources))
-    return ids, tuple(number for number in numbers if not 0 < number <= len(sources))
 
 
 def _listed(number: int, show: Show, description: str) -> str:

@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from animerag.answering.prompting import cited
+from animerag.answering.citations import cited
 from animerag.errors import AnimeRAGError, TransientProviderError
 from animerag.models.answers import AnswerStatus, Finish
 from animerag.rate_limits import nobody_is_served

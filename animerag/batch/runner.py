@@ -187,7 +187,7 @@ class Batch:
         cap = run.options.max_cost_usd
         budget = None
         if cap is not None:
-            budget = self._budget(run_id, cap, taken_usd=run.usage.cost_usd or 0.0)
+            budget = self._budget(run_id, cap, start_usd=run.usage.cost_usd or 0.0)
         with metering() as meter, drawing_on(budget):
             live = control.partial = RunProgress(run_id=run_id, total=len(wanted), meter=meter)
             live.usage = Usage(cost_usd=run.usage.cost_usd, estimated=run.usage.estimated)
@@ -240,12 +240,12 @@ class Batch:
             asked += landed.attempts > 0 or not self._answering.written_by_a_model
         return asked
 
-    def _budget(self, run_id: str, cap_usd: float, *, taken_usd: float) -> Budget:
+    def _budget(self, run_id: str, cap_usd: float, *, start_usd: float) -> Budget:
         """Return the budget of a run, which all processes that answer its rows share."""
         reached = cap_reached(cap_usd)
         if self._spending is None:
-            return Budget(cap_usd, taken_usd=taken_usd, reached=reached)
-        return self._spending.budget(f"run {run_id}", cap_usd, reached=reached, start_usd=taken_usd)
+            return Budget(cap_usd, start_usd=start_usd, reached=reached)
+        return self._spending.budget(f"run {run_id}", cap_usd, reached=reached, start_usd=start_usd)
 
     async def _share_answers(
         self, run_id: str, wanted: dict[int, RunRow], rows: Mapping[int, RunRow], live: RunProgress

@@ -40,7 +40,7 @@ class Covers:
         """`folders` hold `<id>.jpg` and the like, or are Shoko's folder of images."""
         self._library = library
         self._folders = folders
-        self._made: OrderedDict[tuple[str, int, int], bytes | None] = OrderedDict()
+        self._cache: OrderedDict[tuple[str, int, int], bytes | None] = OrderedDict()
         self._one_at_a_time = asyncio.Lock()
 
     async def of(self, ids: Sequence[str]) -> dict[str, bytes]:
@@ -55,17 +55,17 @@ class Covers:
         return any(folder.is_dir() for folder in self._folders)
 
     def _thumbnails(self, shows: Sequence[Show]) -> dict[str, bytes]:
-        made = ((show.id, self._thumbnail(show)) for show in shows)
-        return {show_id: small for show_id, small in made if small is not None}
+        thumbnails = ((show.id, self._thumbnail(show)) for show in shows)
+        return {show_id: small for show_id, small in thumbnails if small is not None}
 
     def _thumbnail(self, show: Show) -> bytes | None:
         for folder in self._folders:
             for name in _names(show):
-                if (small := self._made_of(folder, folder / name)) is not None:
+                if (small := self._cached_thumbnail(folder, folder / name)) is not None:
                     return small
         return None
 
-    def _made_of(self, folder: Path, path: Path) -> bytes | None:
+    def _cached_thumbnail(self, folder: Path, path: Path) -> bytes | None:
         """Return a file's thumbnail; None if there is no usable file."""
         try:
             resolved = path.resolve(strict=True)
@@ -75,12 +75,12 @@ class Covers:
         except (OSError, RuntimeError):  # a loop of symbolic links raises RuntimeError
             return None
         key = (str(resolved), state.st_mtime_ns, state.st_size)
-        if key not in self._made:
-            self._made[key] = _read(resolved)
-            while len(self._made) > _REMEMBERED:
-                self._made.popitem(last=False)
-        self._made.move_to_end(key)
-        return self._made[key]
+        if key not in self._cache:
+            self._cache[key] = _read(resolved)
+            while len(self._cache) > _REMEMBERED:
+                self._cache.popitem(last=False)
+        self._cache.move_to_end(key)
+        return self._cache[key]
 
 
 def _read(path: Path) -> bytes | None:

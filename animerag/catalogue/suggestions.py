@@ -55,8 +55,8 @@ class Suggestions:
 def _suggested(collection: Collection, most: int) -> Suggested:
     started = tuple(islice(_started(collection), most))
     following = tuple(islice(_following(collection), most))
-    taken = {one.show.id for one in (*started, *following)}
-    unseen = (one for one in _unseen(collection) if one.show.id not in taken)
+    suggested = {one.show.id for one in (*started, *following)}
+    unseen = (one for one in _unseen(collection) if one.show.id not in suggested)
     return Suggested(unseen=tuple(islice(unseen, most)), started=started, following=following)
 
 

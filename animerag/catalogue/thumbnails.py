@@ -28,7 +28,7 @@ _PAPER = (255, 255, 255)  # the background of transparent pictures
 # Signatures of other formats that a browser, a document reader or an archiver would accept.
 _OTHER_TYPES = re.compile(rb"<script|<svg|<html|<!doctype|<\?php|<\?xml[^>]{0,80}<svg|%PDF-|PK\x03\x04", re.IGNORECASE)
 _PNG_CHUNKS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
-_JPEG_KEPT = (0xE0, 0xEE)  # JFIF, and Adobe's transform of colours; the rest of APPn and comments are metadata
+_JPEG_PRESERVED = (0xE0, 0xEE)  # JFIF, and Adobe's transform of colours; the rest of APPn and comments are metadata
 _JPEG_SIZES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
@@ -146,7 +146,7 @@ def _jpeg(data: bytes) -> bytes:
         if marker in _JPEG_SIZES and length >= 8:
             size = struct.unpack(">HH", whole[at + 5 : at + 9])
             _check_pixels("JPEG", size[1], size[0])
-        if marker in _JPEG_KEPT or not (0xE0 <= marker <= 0xEF or marker == 0xFE):
+        if marker in _JPEG_PRESERVED or not (0xE0 <= marker <= 0xEF or marker == 0xFE):
             segments.append(whole[at:end])
         at = end
     if size is None:

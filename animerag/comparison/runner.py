@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING
 
 from animerag.comparison.experiment import Experiment
 from animerag.comparison.measurements import MeasuredRun
-from animerag.comparison.measuring import MAIN_SPAN, Measurer, measured_run
 from animerag.comparison.plan import SYNC, ExperimentPlan, Workload
 from animerag.comparison.presets import PRESETS, ExperimentEstimate, estimate
 from animerag.comparison.progress import ExperimentProgress
 from animerag.comparison.serialization import from_object, to_object
-from animerag.comparison.site import Sites
+from animerag.comparison.timing import MAIN_SPAN, Measurer, measured_run
+from animerag.comparison.workspaces import Workspaces
 from animerag.errors import AnimeRAGError, InvalidInputError
 from animerag.models.jobs import Progress
 from animerag.models.providers import Priority
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from animerag.comparison.environment import MeasuredProvider, ScratchBench
     from animerag.comparison.plan import Mode
-    from animerag.comparison.site import Site
+    from animerag.comparison.workspaces import Workspace
     from animerag.jobs.jobs import Control, Job, Jobs
     from animerag.ports import VectorIndex
     from animerag.storage.library import Library
@@ -58,8 +58,8 @@ class Comparison:
     def __init__(self, library: Library, index: VectorIndex, bench: ScratchBench) -> None:
         self._library = library
         self._bench = bench
-        self._sites = Sites(library, index, bench)
-        self._measurer = Measurer(index, self._sites)
+        self._workspaces = Workspaces(library, index, bench)
+        self._measurer = Measurer(index, self._workspaces)
 
     def estimate(self, plan: ExperimentPlan, provider: Mapping[str, object]) -> ExperimentEstimate:
         """Estimate what a plan takes."""
@@ -99,19 +99,19 @@ class Comparison:
             runs=len(order), requests=plan.requests, main_span=MAIN_SPAN[plan.workload]
         )
         _report(control, 0, len(order), "Starting the provider")
-        await self._sites.remove_abandoned()
+        await self._workspaces.remove_abandoned()
         async with AsyncExitStack() as stack:
             opened = await stack.enter_async_context(self._bench.provider(plan, provider))
             _report(control, 0, len(order), "Preparing the work")
-            site = await stack.enter_async_context(self._sites.open(opened.endpoint, plan))
-            await self._warm_up(opened, site, control, live)
+            workspace = await stack.enter_async_context(self._workspaces.open(opened.endpoint, plan))
+            await self._warm_up(opened, workspace, control, live)
             for done, (repeat, mode, level) in enumerate(order):
                 if control.stopping:
                     break
                 at = "" if plan.workload == "query" else f" at {level}"
                 _report(control, done, len(order), f"{mode}{at}, repeat {repeat + 1} of {plan.repeats}")
                 live.begin((mode, level, repeat), measuring=True)
-                run = await self._measure(opened, site, control, live, (mode, level, repeat))
+                run = await self._measure(opened, workspace, control, live, (mode, level, repeat))
                 if not control.stopping:  # an interrupted run has no valid figures
                     live.finished.append(run)
         live.current = None
@@ -119,20 +119,20 @@ class Comparison:
         return await self._store(plan, provider, live.finished, cancelled=control.stopping)
 
     async def _warm_up(
-        self, provider: MeasuredProvider, site: Site, control: Control, live: ExperimentProgress
+        self, provider: MeasuredProvider, workspace: Workspace, control: Control, live: ExperimentProgress
     ) -> None:
-        plan = site.work.plan
+        plan = workspace.work.plan
         for mode in dict.fromkeys(mode for mode, _ in plan.settings()):
             for _ in range(0 if control.stopping else plan.warmup):
                 _report(control, 0, live.runs, f"Warming up {mode}")
                 setting = (mode, 1 if mode == SYNC else max(plan.usable_levels), 0)
                 live.begin(setting, measuring=False)
-                await self._measure(provider, site.small(), control, live, setting)
+                await self._measure(provider, workspace.small(), control, live, setting)
 
     async def _measure(
         self,
         provider: MeasuredProvider,
-        site: Site,
+        workspace: Workspace,
         control: Control,
         live: ExperimentProgress,
         setting: tuple[Mode, int, int],
@@ -141,13 +141,13 @@ class Comparison:
         gc.collect()
         await provider.reset()
         try:
-            raw = await self._measurer.run(site, control, live, mode, level)
+            raw = await self._measurer.run(workspace, control, live, mode, level)
         except AnimeRAGError as error:
             log.warning("a run of %s at %d failed: %s", mode, level, error)
             return MeasuredRun(
-                mode=mode, concurrency=level, repeat=repeat, wall_s=0.0, items=site.items, error=str(error)
+                mode=mode, concurrency=level, repeat=repeat, wall_s=0.0, items=workspace.items, error=str(error)
             )
-        return measured_run(setting, site.work, raw, await provider.observed())
+        return measured_run(setting, workspace.work, raw, await provider.observed())
 
     async def saved(self) -> list[Experiment]:
         """Return stored experiments without their spans, newest first."""

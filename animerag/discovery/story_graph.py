@@ -21,12 +21,12 @@ def both_ways(edges: Iterable[tuple[str, str]]) -> dict[str, set[str]]:
 
 def reachable(start: str, ways: Mapping[str, set[str]]) -> set[str]:
     """Return all ids that can be reached from an id, including itself."""
-    found, waiting = {start}, [start]
+    reached, waiting = {start}, [start]
     while waiting:
-        fresh = ways.get(waiting.pop(), set()) - found
-        found |= fresh
+        fresh = ways.get(waiting.pop(), set()) - reached
+        reached |= fresh
         waiting += fresh
-    return found
+    return reached
 
 
 def in_order(ids: Iterable[str], edges: Iterable[tuple[str, str]], places: Mapping[str, int]) -> list[str]:

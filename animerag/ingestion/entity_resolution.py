@@ -187,13 +187,13 @@ class Identity:
         shared = compared[own]
         if not shared.known:
             return own, f"The file's IDs are new to your catalogue{f' and have the prefix {own}' if own else ''}.", {}
-        made = seen.site if seen.site and seen.site != own else _slug(seen.file)
-        while made in known:
-            made += "-2"
+        prefix = seen.site if seen.site and seen.site != own else _slug(seen.file)
+        while prefix in known:
+            prefix += "-2"
         agree = f"{shared.matching:,} of {shared.known:,} match by title"
         return (
-            made,
-            f"The file's IDs mean other shows than those in your catalogue ({agree}), so they get the prefix {made}.",
+            prefix,
+            f"The file's IDs mean other shows than those in your catalogue ({agree}), so they get the prefix {prefix}.",
             {},
         )
 

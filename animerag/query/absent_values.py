@@ -52,12 +52,12 @@ _END = (
     r"|\s+(?:and|or|but|at all|in|of|from|yet|recorded|listed|given|known|set|are|is|do|there|have)\b)"
 )
 _WITH = r"(?:\bwith )?(?:an? )?\b(?:unknown|missing|empty|unspecified|no known)"
-_SAID_AFTER = r"(?:is|are) (?:unknown|missing|empty|not (?:known|recorded|given|listed|set))"
+_POSTPOSED = r"(?:is|are) (?:unknown|missing|empty|not (?:known|recorded|given|listed|set))"
 
 
 def _absent(match: re.Match[str], _today: int) -> Condition:
     nouns = match["nouns"]
-    names = [name for name, noun in _NOUNS.items() for found in re.finditer(rf"\b(?:{noun})\b", nouns) if found]
+    names = [name for name, noun in _NOUNS.items() for _ in re.finditer(rf"\b(?:{noun})\b", nouns)]
     conditions = [Predicate(name, "unknown") for name in dict.fromkeys(names)]
     return both(*conditions) if " and " in nouns else either(*conditions)
 
@@ -69,7 +69,7 @@ def _of(name: FieldName) -> Callable[[re.Match[str], int], Condition]:
 # Patterns over a question in lower case, each with the meaning of its match.
 PATTERNS: tuple[tuple[str, Callable[[re.Match[str], int], Condition]], ...] = (
     (rf"(?:{_LACK}|{_WITH}) {_LIST}{_END}", _absent),
-    (rf"(?:\b(?:whose|where the|of which the|with) )?\b{_LIST} {_SAID_AFTER}\b", _absent),
+    (rf"(?:\b(?:whose|where the|of which the|with) )?\b{_LIST} {_POSTPOSED}\b", _absent),
     *(
         (rf"\b(?:{words})\b(?! (?:as|above|over|below|under|with|higher|lower|better|at|\d))", _of(name))
         for name, words in _ONE_WORD.items()

@@ -70,7 +70,7 @@ _DESCRIBES = re.compile(
     r"^(?:an?|some|any|anything|something|shows?|anime|series|titles?|movies?|films?|the (?:one|show|anime|series|movie|film)s?|that|those|this|it|them|all|every|more|other)\b",
     re.IGNORECASE,
 )
-_TAKEN_FOR_GRANTED = re.compile(
+_ASSUMED = re.compile(
     r"\b(?:in|of|from|for|to) (?P<name>(?:the )?[A-Z]\w+(?:['’:]?\s+(?:(?:of|the|no|to|and|in|de|wa|ga)\s+)*[A-Z0-9]\w*)*)"
 )
 _TELLS = re.compile(r"an? (?!good\b|great\b)", re.IGNORECASE)  # "a girl in Tokyo" begins a plot
@@ -86,7 +86,7 @@ def asked_title(question: str) -> str | None:
         return framed
     if asked_of := _asked_of(plain):
         return asked_of
-    match = _TAKEN_FOR_GRANTED.search(plain)
+    match = _ASSUMED.search(plain)
     if match and not _TELLS.match(plain):
         rest = plain[: match.start()] + plain[match.end() :]
         if len(terms(rest)) <= _SHORT:

@@ -265,7 +265,7 @@ def _negations(question: Question) -> list[tuple[Annotation, bool]]:
     A negation applies to the next condition, and to those that follow it directly or after "or" or a comma: "no harem
     or ecchi".
     """
-    found: list[tuple[Annotation, bool]] = []
+    annotated: list[tuple[Annotation, bool]] = []
     negative, fresh, excludes, list_end = False, False, False, 0
     for place, claim in enumerate(question.claims):
         gap = question.rest[list_end : claim.start].replace("\x00", " ")
@@ -274,24 +274,24 @@ def _negations(question: Question) -> list[tuple[Annotation, bool]]:
             negative, fresh = True, True
             excludes = bool(_EXCLUDES.match(question.text[claim.start : claim.end]))
         elif claim.value == "not-after":
-            for last in range(len(found) - 1, -1, -1):
-                if not isinstance(found[last][0].value, str):
-                    found[last] = (found[last][0], True)
+            for last in range(len(annotated) - 1, -1, -1):
+                if not isinstance(annotated[last][0].value, str):
+                    annotated[last] = (annotated[last][0], True)
                     break
         elif claim.value == "but" or (negative and not fresh and _ends_list(question, place, excludes=excludes)):
             negative = False
         elif is_condition(claim.value) or isinstance(claim.value, Mood):
             if negative and not fresh and content:
                 negative = False
-            if negative and not fresh and not _same_kind(found, claim):
+            if negative and not fresh and not _same_kind(annotated, claim):
                 negative = False
-            found.append((claim, negative))
+            annotated.append((claim, negative))
             fresh = False
             list_end = claim.end
             continue
         list_end = claim.end
-        found.append((claim, False))
-    return found
+        annotated.append((claim, False))
+    return annotated
 
 
 def _ends_list(question: Question, place: int, *, excludes: bool) -> bool:
@@ -317,9 +317,9 @@ def _is_word(question: Question, claim: Annotation) -> bool:
     return question.text[claim.start : claim.end] not in (",", "、")
 
 
-def _same_kind(found: list[tuple[Annotation, bool]], claim: Annotation) -> bool:
+def _same_kind(annotated: list[tuple[Annotation, bool]], claim: Annotation) -> bool:
     """Return whether a condition continues a negated list: the last claims are a condition and an "or" or a comma."""
-    values = [one.value for one, _ in found[-2:]]
+    values = [one.value for one, _ in annotated[-2:]]
     if len(values) < 2 or values[1] not in ("or", "and"):
         return False
     last, this = values[0], claim.value

@@ -81,7 +81,7 @@ def speaks(wanted: str, field: str) -> Callable[[Show], bool | None]:
 
 def phrase(one: Predicate) -> str:
     """Return a condition on files in words."""
-    value, words = one.value, _SAID.get(one.operator, "{}")
+    value, words = one.value, _WORDED.get(one.operator, "{}")
     if one.operator == "unknown":
         return f"unknown {one.field.replace('_', ' ')}"
     if one.field == "audio_language":
@@ -137,12 +137,12 @@ def _listed(names: tuple[str, ...]) -> str:
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
-_SAID = {"<": "under {}", "<=": "at most {}", "=": "{}", ">": "over {}", ">=": "at least {}"}
+_WORDED = {"<": "under {}", "<=": "at most {}", "=": "{}", ">": "over {}", ">=": "at least {}"}
 
 
 def _operator(match: re.Match[str], otherwise: Operator) -> Operator:
-    said = match["cmp"] or ""
-    return next((operator for operator, words in _COMPARE.items() if re.fullmatch(words, said)), otherwise)
+    comparison = match["cmp"] or ""
+    return next((operator for operator, words in _COMPARE.items() if re.fullmatch(words, comparison)), otherwise)
 
 
 def _fixed(condition: Condition) -> Callable[[re.Match[str]], Condition]:

@@ -28,7 +28,7 @@ _SHORTEST = 5  # letters; in a shorter word, one wrong letter makes a different 
 _SWAPPED = 4  # letters of a word from which two may be swapped
 _SWAPPED_IN_A_WORD = 6  # the same for words in lists of common words, which also contain common typing errors
 _TWICE = 8  # letters of a word from which two may be wrong
-_MEANT_FROM = 4  # minimum letters of a correction
+_SHORTEST_CORRECT = 4  # minimum letters of a correction
 _MOST_WORDS = 40  # words; longer questions describe plots, whose words are searched for without changes
 _COMPOUND = re.compile(r"(?P<head>\w{3,}?)(?P<tail>anime|filme?n?|serien?)")
 _GERMAN = re.compile(
@@ -64,7 +64,7 @@ def respelt(question: str, spelling: Spelling) -> tuple[str, tuple[Respelling, .
     words = list(_WORD.finditer(question))
     if len(words) > _MOST_WORDS or not question:
         return question, ()
-    quoted = [found.span() for found in _QUOTED.finditer(question)]
+    quoted = [match.span() for match in _QUOTED.finditer(question)]
     # German nouns have capitals.
     shouted = not any(letter.islower() for letter in question) or bool(_GERMAN.search(question))
     respellings: list[Respelling] = []
@@ -75,14 +75,14 @@ def respelt(question: str, spelling: Spelling) -> tuple[str, tuple[Respelling, .
             continue
         if typed != typed.lower() and not (shouted or (place == 0 and typed[1:].islower())):
             continue  # a capital makes it a name
-        read = _meant(typed.casefold(), spelling)
+        read = _corrected(typed.casefold(), spelling)
         if read:
             respellings.insert(0, Respelling(typed, read))
             text = text[: match.start()] + read + text[match.end() :]
     return text, tuple(respellings)
 
 
-def _meant(word: str, spelling: Spelling) -> str | None:
+def _corrected(word: str, spelling: Spelling) -> str | None:
     """Return the correction of a folded word; None if it is right or resembles no known word."""
     right = word in spelling.covered or word in _meaningful() or word in spelling.phrases
     if len(word) < _SWAPPED or right or spelling.is_used(word):
@@ -98,7 +98,7 @@ def _meant(word: str, spelling: Spelling) -> str | None:
     near = sorted(
         other
         for other in {*_meaningful(), *(one for phrase in spelling.phrases for one in phrase.split())}
-        if other[0] == word[0] and len(other) >= _MEANT_FROM and abs(len(other) - len(word)) <= wrong
+        if other[0] == word[0] and len(other) >= _SHORTEST_CORRECT and abs(len(other) - len(word)) <= wrong
     )
     if word in near:
         return None

@@ -113,12 +113,12 @@ def named_in(question: str, matches: Sequence[AliasMatch], titles: TitleIndex) -
     unless a match covers them.
     """
     text = question.lower() if len(question.lower()) == len(question) else question
-    found = _places(question, matches)
+    placed = _places(question, matches)
     # "Is Another scary": a capital after the verb makes an ordinary word a name.
     after_verb = _AFTER_VERB.match(question)
     capitals = [after_verb.span("a")] if after_verb else []
     for start, end in (*expected(text), *capitals):
-        if any(start < name.end and name.start < end for name in found):
+        if any(start < name.end and name.start < end for name in placed):
             continue
         phrase = question[start:end]
         ordinary = all(word in carrying() for word in re.findall(r"[\w'’]+", phrase.lower()))
@@ -129,12 +129,12 @@ def named_in(question: str, matches: Sequence[AliasMatch], titles: TitleIndex) -
             own = [match for match in titles.match(phrase) if match.named]
             ids = tuple(match.id for match in own if match.phrase == own[0].phrase)
             if ids and _covers(own, phrase):
-                found.append(Named(start, start + len(phrase), ids))
+                placed.append(Named(start, start + len(phrase), ids))
                 break
             phrase, _, last = phrase.rpartition(" ")
             if not phrase or last.lower() not in _BEHIND_TITLES:
                 break
-    return sorted(found, key=lambda name: name.start)
+    return sorted(placed, key=lambda name: name.start)
 
 
 def unnamed_rival(text: str, places: Sequence[tuple[int, int]]) -> str:
@@ -179,11 +179,11 @@ def _places(question: str, matches: Sequence[AliasMatch]) -> list[Named]:
         if not written and len(words) < len(text.split()) and all(word in carrying() for word in words):
             continue
         spans.setdefault((start, end), []).append(match.id)
-    found: list[Named] = []
+    placed: list[Named] = []
     for (start, end), ids in sorted(spans.items(), key=lambda item: item[0][0] - item[0][1]):
-        if all(end <= other.start or start >= other.end for other in found):
-            found.append(Named(start, end, tuple(ids)))
-    return found
+        if all(end <= other.start or start >= other.end for other in placed):
+            placed.append(Named(start, end, tuple(ids)))
+    return placed
 
 
 def _covers(matches: Sequence[AliasMatch], phrase: str) -> bool:

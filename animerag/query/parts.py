@@ -38,11 +38,11 @@ _IS_FIRST = re.compile(rf"(?:is|was) {SHOW}+ (?:really |actually |still )?(?:the
 _MARK = re.compile(rf"{MARK}\d+")
 _OF_AT_END = re.compile(r"\s*\b(?:of|from|in)\s*$")
 _ORDINALS = ("first", "second", "third", "fourth", "fifth")
-_ORDINAL_ALONE = re.compile(rf"\b(?P<n>{'|'.join(_ORDINALS)})(?P<between> (?:or|and|vs\.?|versus) (?:the )?){MARK}")
+_BARE_ORDINAL = re.compile(rf"\b(?P<n>{'|'.join(_ORDINALS)})(?P<between> (?:or|and|vs\.?|versus) (?:the )?){MARK}")
 _NUMBERS_AT_END = re.compile(
     r"\bseasons?\b(?P<before>.*[,:;]?) (?P<one>\d)(?P<between> (?:or|and|vs\.?|versus) )(?P<other>\d)\W*$"
 )
-_NUMBER_ALONE = re.compile(rf"(?<={MARK}\d)(?P<between> (?:or|and|vs\.?|versus) )(?=\d\b)")
+_BARE_NUMBER = re.compile(rf"(?<={MARK}\d)(?P<between> (?:or|and|vs\.?|versus) )(?=\d\b)")
 _COMPARED = re.compile(r"\b(?:or|vs|versus|than|compared?|difference|better|worse|have|own)\b|どちら|どっち")
 _NOT_PARTS = ("similar", "next", "watch_order")  # intents of other questions with a title and "best"
 
@@ -64,8 +64,8 @@ def with_seasons_named(text: str, start: int, end: int) -> str | None:
     name, own = _MARK.sub("", text[start:end]).strip(" ,-").removeprefix("of "), _MARK.findall(text[start:end])
     rest = " ".join(" ".join((_OF_AT_END.sub("", text[:start]), *own, text[end:])).split())
     rest = _NUMBERS_AT_END.sub(rf"\g<before>{MARK}\g<one>\g<between>{MARK}\g<other>", rest)
-    rest = _NUMBER_ALONE.sub(rf"\g<between>{MARK}", rest)
-    rest = _ORDINAL_ALONE.sub(lambda match: f"{MARK}{_ORDINALS.index(match['n']) + 1}{match['between']}{MARK}", rest)
+    rest = _BARE_NUMBER.sub(rf"\g<between>{MARK}", rest)
+    rest = _BARE_ORDINAL.sub(lambda match: f"{MARK}{_ORDINALS.index(match['n']) + 1}{match['between']}{MARK}", rest)
     marks = _MARK.findall(rest)
     if not name or len(marks) != 2 or len(set(marks)) != 2 or not _COMPARED.search(rest):
         return None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from animerag.query.absent_values import PATTERNS as ABSENT
 from animerag.query.lexicon import lexicon
 from animerag.query.plan import FOLLOWED, And, Not, Predicate, both
-from animerag.query.title_words import PATTERNS as TITLE_WORDS
+from animerag.query.title_conditions import PATTERNS as TITLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,7 +63,7 @@ _PART_OF_DECADE = {
     **dict.fromkeys(("mid", "middle of"), (3, 6)),
     **dict.fromkeys(("late", "second half of", "latter half of", "end of"), (5, 9)),
 }
-_SAID_DECADES = {"sixties": 1960, "seventies": 1970, "eighties": 1980, "nineties": 1990, "noughties": 2000}
+_SPELLED_DECADES = {"sixties": 1960, "seventies": 1970, "eighties": 1980, "nineties": 1990, "noughties": 2000}
 _MONTHS = [
     "january",
     "february",
@@ -90,8 +90,8 @@ def year_range(low: int | None, high: int | None, name: FieldName = "year") -> C
 
 
 def _number(match: re.Match[str], name: str) -> float:
-    said = match[name]
-    number = _WORDS[said] if said in _WORDS else float(said.replace(",", ""))
+    figure = match[name]
+    number = _WORDS[figure] if figure in _WORDS else float(figure.replace(",", ""))
     return number * _TIMES.get(match[f"{name}_times"] or "", 1)
 
 
@@ -105,15 +105,15 @@ def _unit(match: re.Match[str]) -> FieldName | None:
     return unit or ("rating" if groups.get("rated") else None)
 
 
-def _operator(said: str, table: dict[Operator, str]) -> Operator | None:
-    return next((operator for operator, words in table.items() if re.fullmatch(words, said)), None)
+def _operator(comparison: str, table: dict[Operator, str]) -> Operator | None:
+    return next((operator for operator, words in table.items() if re.fullmatch(words, comparison)), None)
 
 
 def _quantity(match: re.Match[str], _today: int) -> Condition | None:
-    said, after = (match["cmp"] or "").strip(), match["post1"] or match["post2"] or ""
-    operator: Operator = _operator(after, _AFTER) or _operator(said, _COMPARE) or "="
+    comparison, after = (match["cmp"] or "").strip(), match["post1"] or match["post2"] or ""
+    operator: Operator = _operator(after, _AFTER) or _operator(comparison, _COMPARE) or "="
     number, name = _plain(_number(match, "n")), _unit(match)
-    if name is None and said and operator != "=" and number <= 10 and "." in match["n"]:
+    if name is None and comparison and operator != "=" and number <= 10 and "." in match["n"]:
         name = "rating"  # a decimal such as "over 8.5" can only be a rating
     if name is None and after and operator != "=" and number < 10:
         name = "rating" if after == "+" else None
@@ -121,10 +121,10 @@ def _quantity(match: re.Match[str], _today: int) -> Condition | None:
         return None
     if name == "rating" and match["rated"] and match["rated"].startswith("my "):
         name = "my_score"
-    as_said = "exact" in said or "precise" in said or "." in match["n"]
-    if name == "rating" and operator == "=" and not as_said and number < 10:
+    exactly = "exact" in comparison or "precise" in comparison or "." in match["n"]
+    if name == "rating" and operator == "=" and not exactly and number < 10:
         return And((Predicate(name, ">=", number), Predicate(name, "<", number + 1)))  # "rated 8" means 8 to 8.99
-    if said in ("around", "about", "roughly") and name == "episodes":
+    if comparison in ("around", "about", "roughly") and name == "episodes":
         return And((Predicate(name, ">=", round(number * 0.75)), Predicate(name, "<=", round(number * 1.25))))
     return Predicate(name, operator, number)
 
@@ -160,7 +160,7 @@ def _between(match: re.Match[str], _today: int) -> Condition | None:
 
 def _decade(match: re.Match[str], _today: int) -> Condition:
     if match["spelled"]:
-        start = _SAID_DECADES[match["spelled"]]
+        start = _SPELLED_DECADES[match["spelled"]]
     elif match["ja"]:
         tens = int(match["ja"])
         start = 10 * (tens if tens >= 100 else tens + (200 if tens < 3 else 190))
@@ -243,7 +243,7 @@ PATTERNS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], int], Condition 
     (re.compile(pattern), read)
     for pattern, read in (
         *ABSENT,
-        *TITLE_WORDS,
+        *TITLES,
         (
             r"\bafter (?:only |just )?(?P<n>\d+|one|two|three|four|five|six) (?:episodes?|eps)\b",
             lambda match, _: Predicate("my_progress", "<=", int(_WORDS.get(match["n"], 0) or match["n"])),

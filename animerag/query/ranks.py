@@ -171,9 +171,9 @@ def _claim_measure(reading: Question, asked: re.Match[str], *, counts: bool) -> 
     If shows are counted, a rating is part of a condition, too.
     """
     for word in re.finditer(r"[^\W_]+", asked.group()):
-        said = word.group()
-        measures = _MEASURES.fullmatch(said) or (not counts and _MEASURED.fullmatch(said))
-        if measures or not said.isascii():
+        phrase = word.group()
+        measures = _MEASURES.fullmatch(phrase) or (not counts and _MEASURED.fullmatch(phrase))
+        if measures or not phrase.isascii():
             reading.claim(asked.start() + word.start(), asked.start() + word.end(), "cue")
 
 
@@ -216,8 +216,8 @@ def _read_rank(reading: Question) -> Slots:
         return {**slots, "group": group}
     # "Best rated first" orders all shows.
     several = _PLURAL.search(reading.text if order.startswith("underrated") else reading.rest)
-    alone = singular or not several
-    if "limit" not in slots and alone and not _FIRST_AT_END.search(reading.text):
+    single = singular or not several
+    if "limit" not in slots and single and not _FIRST_AT_END.search(reading.text):
         slots["limit"] = 1
     return slots
 
@@ -236,8 +236,8 @@ def _read_numbers(reading: Question) -> Slots:
     return slots
 
 
-def _number(said: str) -> int:
-    return int(said) if said.isdigit() else int(lexicon()["numbers"][said])
+def _number(word: str) -> int:
+    return int(word) if word.isdigit() else int(lexicon()["numbers"][word])
 
 
 def _measured(reading: Question) -> str:

@@ -96,8 +96,8 @@ def read(question: str, names: Sequence[Named], vocabulary: Gazetteer, today: in
     if not names and asks_for_some and "limit" not in slots:
         many = reading.take(_SO_MANY, "limit")
         if many:
-            said = many["n"] or many["ja"]
-            slots["limit"] = int(said) if said.isdigit() else lexicon()["numbers"][said]
+            figure = many["n"] or many["ja"]
+            slots["limit"] = int(figure) if figure.isdigit() else lexicon()["numbers"][figure]
     if not names and has_cue("recommend", reading.text) and (minutes := time_budget(reading)):
         slots["minutes"] = minutes
     more = _MORE_OF.search(reading.text)
@@ -195,9 +195,9 @@ def _unwanted(mood: str) -> Condition:
 
 def placed_words(reading: Reading) -> list[tuple[str, str]]:
     """Return every meaningful word with its place in the plan: a slot, `text`, `ignored` or `missing`."""
-    taken = [claim for claim in reading.question.claims if not isinstance(claim.value, str) or claim.value]
+    claims = [claim for claim in reading.question.claims if not isinstance(claim.value, str) or claim.value]
     places: list[tuple[str, str]] = []
-    for claim in taken:
+    for claim in claims:
         place = "ignored" if isinstance(claim.value, Unapplied) else "missing" if claim.value == "missing" else "slot"
         places += [(word, place) for word in re.findall(r"[^\W_]+", reading.question.text[claim.start : claim.end])]
     return places + [(word, "text") for word in leftovers(reading.question, carrying_words(reading.intent))[0]]
@@ -251,5 +251,5 @@ def _lendable(example: Reading) -> _Lent:
 @cache
 def _example(text: str) -> Reading:
     """Read an example, in which X and Y are titles."""
-    names = [Named(found.start(), found.end(), (found.group(),)) for found in re.finditer(r"\b[XY](?![a-z])", text)]
+    names = [Named(match.start(), match.end(), (match.group(),)) for match in re.finditer(r"\b[XY](?![a-z])", text)]
     return read(text, names, Gazetteer(), 0)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _LONG = 24  # words; a question with more describes a plot
 _SHORT = 6  # words
-_ALONE = 1  # words besides a title in a question about that title only
+_MOST_BESIDE = 1  # words besides a title in a question about that title only
 _ORDERLY = re.compile(
     r"\b(?:watch(?:ing)?|viewing|chronological|release|correct|right|best|what|which) order\b|\border (?:do|should|to watch|of watching)\b|\bwhere (?:do|should|to) (?:i )?(?:start|begin)\b|見る順|視聴順|どれから"
 )
@@ -233,7 +233,7 @@ def _of_shows(names: Sequence[Named], condition: Condition, slots: Slots, text: 
         return "stats", True
     if named:
         beside = re.sub(rf"{SHOW}+", " ", text).split()
-        return "lookup", has_cue("lookup", text) or len(beside) <= _ALONE
+        return "lookup", has_cue("lookup", text) or len(beside) <= _MOST_BESIDE
     if slots.get("reference") and slots.get("order") and _OF_TWO.search(text):
         return "compare", True
     return None

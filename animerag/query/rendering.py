@@ -85,7 +85,7 @@ def phrase(condition: Condition, title_of: Callable[[str], str] = str, *, japane
         fields = {part.field: part for part in condition.parts if isinstance(part, Predicate)}
         if len(condition.parts) == len(fields) == 2 and fields.keys() == {"season", "year"}:
             return f"from {fields['season'].value} {fields['year'].value}"
-        parts = sorted(condition.parts, key=_as_said)
+        parts = sorted(condition.parts, key=_usual_order)
         return " ".join(_dated(label) for _, label in labelled(And(tuple(parts)), title_of))
     if isinstance(condition.value, Of):
         return _relation(condition, title_of(condition.value.show))
@@ -114,7 +114,7 @@ def labelled(
     return chips
 
 
-def _as_said(part: Condition) -> int:
+def _usual_order(part: Condition) -> int:
     """Order the parts of a phrase: "horror movies from 1980 to 1989"."""
     fields = {test.field for test in comparisons(part)}
     return 0 if fields == {"tag"} else 1 if fields == {"type"} else 2

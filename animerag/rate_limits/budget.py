@@ -28,10 +28,10 @@ class Reservation:
 class Budget:
     """A cap in USD for the calls of one job or one day, including calls in flight."""
 
-    def __init__(self, cap_usd: float, *, taken_usd: float = 0.0, reached: str | None = None) -> None:
-        """`taken_usd` was spent before; `reached` is the sentence that refuses a call."""
+    def __init__(self, cap_usd: float, *, start_usd: float = 0.0, reached: str | None = None) -> None:
+        """`start_usd` was spent before; `reached` is the sentence that refuses a call."""
         self._cap_usd = cap_usd
-        self._taken_usd = taken_usd
+        self._spent_usd = start_usd
         self._reached = reached or (
             f"The cost cap of ${cap_usd:,.4g} is reached: raise ANIMERAG_MAX_COST_USD, then resume."
         )
@@ -74,14 +74,14 @@ class Budget:
 
     async def _reserve(self, expected_usd: float) -> Reservation | None:
         """Reserve an amount; return None if it does not fit the cap."""
-        if self._taken_usd + expected_usd > self._cap_usd:
+        if self._spent_usd + expected_usd > self._cap_usd:
             return None
-        self._taken_usd += expected_usd
+        self._spent_usd += expected_usd
         return Reservation(expected_usd)
 
     async def _settle(self, reservation: Reservation, cost_usd: float) -> None:
         """Replace a reservation by the actual cost."""
-        self._taken_usd += cost_usd - reservation.usd
+        self._spent_usd += cost_usd - reservation.usd
 
 
 _budget: ContextVar[Budget | None] = ContextVar("animerag_budget", default=None)

@@ -78,7 +78,7 @@ def row(entry: JsonObject, name: str, number: int, highest: int) -> Show | RowEr
     score = numbers.number(entry.get("score"), "score") or 0.0
     known = isinstance(media.get("idMal") or media.get("id"), int)
     return Show(
-        id=given if given and known else cells.made_id("title", names[0], None),
+        id=given if given and known else cells.derived_id("title", names[0], None),
         title=names[0],
         titles=names,
         episodes=numbers.whole(media.get("episodes"), 1, 100_000, "number of episodes"),

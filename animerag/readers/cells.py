@@ -110,13 +110,13 @@ def show_id(value: object, title: str, year: int | None, notes: list[str]) -> st
         return plain[1]
     if _SLUG.fullmatch(message) and not is_unknown(message):
         return message
-    made = made_id("title", title, year)
+    derived = derived_id("title", title, year)
     if value is not None:
-        notes.append(f"“{text(message)[:40]}” is not an id: the id {made} was derived from the title.")
-    return made
+        notes.append(f"“{text(message)[:40]}” is not an id: the id {derived} was derived from the title.")
+    return derived
 
 
-def made_id(prefix: str, *fields: object) -> str:
+def derived_id(prefix: str, *fields: object) -> str:
     """Derive an id from the stable fields of a row without one."""
     key = "\n".join(unicodedata.normalize("NFKC", str(field)).casefold() for field in fields)
     return f"{prefix}:{hashlib.sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"

@@ -139,17 +139,17 @@ def match(
     """
     chosen = _chosen(headings, given, name)
     guessed = _by_name(headings) if named else _by_content(sample, len(headings))
-    taken = set(chosen.values()) - _MANY
+    assigned = set(chosen.values()) - _MANY
     columns = []
     for place, heading in enumerate(headings):
         field = chosen.get(place)
         certain = place in chosen or named
-        if field is None and place not in chosen and guessed.get(place) not in taken:
+        if field is None and place not in chosen and guessed.get(place) not in assigned:
             field = guessed.get(place)
             unread = field in _NUMBERS and not _any_number(field, sample, place)
             if unread or (field in _WORDS and not _any_word(field, sample, place)):
                 field = None
-            if field is None and named and "restricted" not in {*taken, *guessed.values()}:
+            if field is None and named and "restricted" not in {*assigned, *guessed.values()}:
                 field = _age_rating(heading, sample, place)
         cells = tuple(row[place][:200] for row in sample[:3] if place < len(row))
         columns.append(Column(place=place, heading=heading, field=field, certain=certain, cells=cells))

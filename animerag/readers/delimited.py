@@ -162,29 +162,29 @@ class _Lines:
     def __init__(self, lines: Iterator[str]) -> None:
         self._lines = lines
         self._again: deque[str] = deque()
-        self._taken: list[str] = []
+        self._read_lines: list[str] = []
         self._size = 0
         self.first = 1
         self.had_zero_bytes = False
 
     def begin(self) -> None:
         """Start a record on the next line."""
-        self.first += len(self._taken)
-        self._taken.clear()
+        self.first += len(self._read_lines)
+        self._read_lines.clear()
         self._size = 0
         self.had_zero_bytes = False
 
     def push_back(self) -> None:
         """Push back all lines of the record except the first."""
-        self._again.extendleft(reversed(self._taken[1:]))
-        del self._taken[1:]
+        self._again.extendleft(reversed(self._read_lines[1:]))
+        del self._read_lines[1:]
 
     def __iter__(self) -> _Lines:
         return self
 
     def __next__(self) -> str:
         line = self._again.popleft() if self._again else next(self._lines)
-        self._taken.append(line)
+        self._read_lines.append(line)
         self._size += len(line)
         if self._size > MAX_LINE_CHARACTERS:
             raise csv.Error("limit")

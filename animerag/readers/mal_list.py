@@ -68,7 +68,7 @@ def row(entry: dict[str, str], name: str, number: int) -> Show | RowError:
     known = given.isascii() and given.isdigit() and given.strip("0") and len(given) < 19
     own = cells.text(entry.get(OWN_ID))[:_LONGEST_ID]
     return Show(
-        id=own or (f"mal:{int(given)}" if known else cells.made_id("title", title, None)),
+        id=own or (f"mal:{int(given)}" if known else cells.derived_id("title", title, None)),
         title=title,
         titles=(title,),
         episodes=numbers.whole(entry.get("series_episodes"), 1, 100_000, "number of episodes"),

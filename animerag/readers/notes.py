@@ -34,7 +34,7 @@ def _note(name: str, line: int, title: str, body: str, seen: dict[str, int]) -> 
     seen[title] = seen.get(title, 0) + 1
     own = PurePosixPath(name.replace("\\", "/")).stem
     return Show(
-        id=cells.made_id(PREFIX, own, title, seen[title]),
+        id=cells.derived_id(PREFIX, own, title, seen[title]),
         title=title,
         titles=(title,),
         description=body,

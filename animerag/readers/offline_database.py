@@ -41,7 +41,7 @@ def row(record: object, name: str, line: int) -> Show | RowError:
     season = record.get("animeSeason")
     numbers = cells.NumberParser()
     year = numbers.year(season.get("year") if isinstance(season, dict) else None, "year")
-    shown_id = id_of(sources) or cells.made_id("title", title, year)
+    shown_id = id_of(sources) or cells.derived_id("title", title, year)
     try:
         to_json(record)
     except ValueError:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, get_args
 from animerag.errors import InvalidInputError
 from animerag.models.filters import Filters, WatchState
 from animerag.models.questions import QuestionRow, asked_as, plain
-from animerag.readers import delimited, file_type, jsonl, sheets, tables
+from animerag.readers import delimited, excel, file_type, jsonl, tables
 from animerag.readers import encoding as sniff
 from animerag.readers.rows import NoRowsError, Record
 
@@ -147,7 +147,7 @@ def _layout(path: Path, name: str, options: SheetOptions) -> Layout:
 
 
 def _of_layout(path: Path, name: str, layout: Layout) -> _Table:
-    read_records = sheets.records if layout.sheet is not None else delimited.records
+    read_records = excel.records if layout.sheet is not None else delimited.records
     result: Iterator[Record] = (record for record in read_records(path, name, layout) if not record.blank)
     if layout.has_header:
         result = _below_header(result)

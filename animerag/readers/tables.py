@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from animerag.readers import delimited, file_type, sheets
+from animerag.readers import delimited, excel, file_type
 from animerag.readers.rows import Layout, NoRowsError, Row, checked
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def layout(
     """
     file_type.head(path, name)
     if file_type.is_workbook(path, name):
-        return sheets.layout(path, name, known=known, sheet=sheet, header=header)
+        return excel.layout(path, name, known=known, sheet=sheet, header=header)
     return delimited.layout(path, name, known=known, encoding=encoding, delimiter=delimiter, header=header)
 
 
@@ -46,5 +46,5 @@ def rows(path: Path, name: str, written: Layout) -> Iterator[Row | RowError]:
 
     Raises InvalidInputError if the file stops being readable or has too many rows.
     """
-    read = sheets.records if written.sheet is not None else delimited.records
+    read = excel.records if written.sheet is not None else delimited.records
     return checked(read(path, name, written), name, written)

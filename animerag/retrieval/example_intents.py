@@ -46,10 +46,10 @@ class ExampleIntents:
                 self._encoder = None
                 return {}
             self._held |= {text: (vector, likely(vector)) for text, vector in zip(missing, vectors, strict=True)}
-        said = {text: self._held[text][1] for text in questions if text in self._held}
+        intents = {text: self._held[text][1] for text in questions if text in self._held}
         while len(self._held) > _MOST_HELD:
             del self._held[next(iter(self._held))]
-        return said
+        return intents
 
     def vector(self, question: str) -> Vectors | None:
         """Return the vector, of shape (512,), of a question that was compared without changes."""

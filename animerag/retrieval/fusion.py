@@ -120,16 +120,16 @@ class Candidates:
 
     def evidence(self) -> dict[str, list[Evidence]]:
         """Return by id how each show was found, strongest evidence first."""
-        found: dict[str, list[Evidence]] = {}
+        evidence: dict[str, list[Evidence]] = {}
         for rank, match in enumerate(self.matches, 1):
-            found.setdefault(match.id, []).append(Evidence(branch="alias", rank=rank, detail=match.title))
+            evidence.setdefault(match.id, []).append(Evidence(branch="alias", rank=rank, detail=match.title))
         for rank, (show_id, detail) in enumerate(self.led_by.items(), 1):
-            found.setdefault(show_id, []).append(Evidence(branch="relation", rank=rank, detail=detail))
+            evidence.setdefault(show_id, []).append(Evidence(branch="relation", rank=rank, detail=detail))
         for rank, hit in enumerate(self.hits, 1):
-            found.setdefault(hit.id, []).append(Evidence(branch="words", rank=rank))
+            evidence.setdefault(hit.id, []).append(Evidence(branch="words", rank=rank))
         for rank, near in enumerate(sorted(self.neighbours, key=self._nearest_first), 1):
-            found.setdefault(near.id, []).append(Evidence(branch="vector", rank=rank, distance=near.distance))
-        return found
+            evidence.setdefault(near.id, []).append(Evidence(branch="vector", rank=rank, distance=near.distance))
+        return evidence
 
     def ranked(self) -> list[str]:
         """Return the ids of all candidates, best first; of equal scores, the show with more votes."""

@@ -37,9 +37,9 @@ async def around(
     """
     wanted = candidates + _MORE
     while True:
-        found = await index.query(spec, vectors, k=wanted, ids=ids)
-        if wanted >= _MOST or not any(_ends_in_a_tie(near, candidates, wanted) for near in found):
-            return found
+        neighbours = await index.query(spec, vectors, k=wanted, ids=ids)
+        if wanted >= _MOST or not any(_ends_in_a_tie(near, candidates, wanted) for near in neighbours):
+            return neighbours
         wanted = min(_MOST, 4 * wanted)
 
 

@@ -34,14 +34,14 @@ class RelatedWords:
 
     def of(self, word: str) -> dict[str, float]:
         """Return a folded word and its related words, each with a similarity from 0 to 1; the word itself has 1."""
-        found = {word: 1.0}
+        weights = {word: 1.0}
         place = next((self._place[form] for form in _forms(word) if form in self._place), None)
         if place is None:
-            return found
-        found.setdefault(self._words[place], 1.0)
+            return weights
+        weights.setdefault(self._words[place], 1.0)
         for at in range(self._ends[place - 1] if place else 0, self._ends[place]):
-            found.setdefault(self._words[self._related[at]], float(self._nearness[at]) / STEPS)
-        return found
+            weights.setdefault(self._words[self._related[at]], float(self._nearness[at]) / STEPS)
+        return weights
 
 
 @cache

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _EMBEDDED = 8  # best candidates whose passages are embedded if none are stored
 _TELLING = 2  # passages of each of these: those that share most words with the question
-_MOST_KEPT = 5000  # texts whose vectors stay in memory: about 10 MB
+_MOST_CACHED = 5000  # texts whose vectors stay in memory: about 10 MB
 _MOST_SHOWS = 2000  # shows whose stored vectors stay in memory: about 30 MB
 
 Key = TypeVar("Key")
@@ -62,24 +62,24 @@ class Passages:
 
     async def _in_store(self, shows: Collection[Texts]) -> dict[Texts, Vectors]:
         """Return the vectors of shows, given by their texts, that are in memory or stored."""
-        found = {texts: self._shows[texts] for texts in shows if texts in self._shows}
-        missing = [texts for texts in shows if texts not in found]
+        cached = {texts: self._shows[texts] for texts in shows if texts in self._shows}
+        missing = [texts for texts in shows if texts not in cached]
         if missing:
             fresh = await self._stored.load(missing)
-            found |= fresh
+            cached |= fresh
             _keep(self._shows, fresh, _MOST_SHOWS)
-        return found
+        return cached
 
     async def _embedded(self, texts: Sequence[str], priority: Priority) -> dict[str, Vectors]:
         """Return a vector for each text; while new ones are computed, other questions may evict older ones."""
-        found = {text: self._encoded[text] for text in texts if text in self._encoded}
-        missing = [text for text in dict.fromkeys(texts) if text not in found]
+        cached = {text: self._encoded[text] for text in texts if text in self._encoded}
+        missing = [text for text in dict.fromkeys(texts) if text not in cached]
         if missing:
             embedded = (await self._embedder.embed(missing, priority=priority)).vectors
             fresh = dict(zip(missing, np.asarray(embedded), strict=True))
-            found |= fresh
-            _keep(self._encoded, fresh, _MOST_KEPT)
-        return found
+            cached |= fresh
+            _keep(self._encoded, fresh, _MOST_CACHED)
+        return cached
 
 
 def _keep(held: dict[Key, Vectors], fresh: Mapping[Key, Vectors], most: int) -> None:

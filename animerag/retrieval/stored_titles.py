@@ -64,8 +64,8 @@ class StoredNames:
         return None
 
     def _look_up(self, keys: Sequence[str], *, most: int | None = None) -> dict[str, Sequence[Name]]:
-        found = self._stored.find(keys, most=most) if keys else {}
-        names: dict[str, Sequence[Name]] = {key: tuple(map(_name, found.get(key, ()))) for key in keys}
+        stored = self._stored.find(keys, most=most) if keys else {}
+        names: dict[str, Sequence[Name]] = {key: tuple(map(_name, stored.get(key, ()))) for key in keys}
         if most is not None:
             names = {key: some if len(some) < most else () for key, some in names.items()}
         with self._turn:

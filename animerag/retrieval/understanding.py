@@ -203,8 +203,8 @@ def _answered(plan: Plan, collection: Collection, filters: Filters) -> FactAnswe
     fact = answer(plan, collection, filters)
     if fact is None or not plan.respelt:
         return fact
-    said = ", ".join(f"“{typed}” as “{read}”" for typed, read in plan.respelt)
-    return replace(fact, remarks=(*fact.remarks, collection.say(f"Read {said}.", f"読み替え：{said}")))
+    corrections = ", ".join(f"“{typed}” as “{read}”" for typed, read in plan.respelt)
+    return replace(fact, remarks=(*fact.remarks, collection.say(f"Read {corrections}.", f"読み替え：{corrections}")))
 
 
 def best_matches(reading: QuestionReading, question: str, ids: Sequence[str]) -> FactAnswer | None:
@@ -218,8 +218,8 @@ def best_matches(reading: QuestionReading, question: str, ids: Sequence[str]) ->
         return None
     words = listed([f"“{one}”" for one in beside])
     number = len(reading.allowed) if reading.allowed is not None else None
-    among = f" among {number:,} shows ({', '.join(labels)})" if number is not None and labels else ""
-    heading = f"{words}に近い作品：" if japanese else f"The best matches for {words}{among}:"
+    condition_text = f" among {number:,} shows ({', '.join(labels)})" if number is not None and labels else ""
+    heading = f"{words}に近い作品：" if japanese else f"The best matches for {words}{condition_text}:"
     remark = (
         "条件として数えられない言葉があるため、これは完全な一覧ではありません。"
         if japanese

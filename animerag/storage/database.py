@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from sqlalchemy import Integer, Text, cast, delete, select
 
 from animerag.errors import LibraryError
-from animerag.storage import facts as stored_facts
+from animerag.storage import library_metadata
 from animerag.storage.dialects import dialect_of
 from animerag.storage.engines import engine_for
 from animerag.storage.schema import facts
@@ -234,7 +234,7 @@ class Database:
         """Store several values of metadata at once."""
         async with self.writing() as connection:
             for key, value in values.items():
-                await stored_facts.put(connection, key, value)
+                await library_metadata.put(connection, key, value)
 
     async def remove_meta(self, *keys: str) -> None:
         """Remove values of metadata."""

@@ -47,7 +47,7 @@ class SpendingLedger:
         """
         return _StoredBudget(self, account, cap_usd, reached=reached, start_usd=start_usd)
 
-    async def taken_usd(self, account: str) -> float:
+    async def committed_usd(self, account: str) -> float:
         """Return what was spent, including the expected cost of calls in progress. Raises LibraryError."""
         query = select(spending.c.spent_usd + spending.c.reserved_usd).where(spending.c.account == account)
         return float(await self._library.scalar(query) or 0.0)

@@ -64,7 +64,7 @@ class _Sender:
 
         calls = {key: value for key, value in trace.about.items() if key.startswith("gen_ai.")}
         own = {f"animerag.{key}": value for key, value in trace.about.items() if key not in calls}
-        whole = self._made(f"animerag {trace.name}", trace.spans, own, SpanKind.INTERNAL)
+        whole = self._started(f"animerag {trace.name}", trace.spans, own, SpanKind.INTERNAL)
         inside = set_span_in_context(whole)
         chat = [span for span in trace.spans if span.name in _CHAT and MODEL in calls]
         if chat:
@@ -72,7 +72,7 @@ class _Sender:
             if words := [span for span in chat if span.name == "answer"]:
                 waited_s = words[0].start_s - min(span.start_s for span in chat)
                 about["gen_ai.response.time_to_first_chunk"] = waited_s
-            self._made(f"chat {calls[MODEL]}", chat, about, SpanKind.CLIENT, inside)
+            self._started(f"chat {calls[MODEL]}", chat, about, SpanKind.CLIENT, inside)
         for span in trace.spans:
             if span in chat:
                 continue
@@ -81,14 +81,14 @@ class _Sender:
             about = {"gen_ai.operation.name": operation} if operation else {}
             about |= {MODEL: model} if model else {}
             kind = SpanKind.CLIENT if operation else SpanKind.INTERNAL
-            self._made(f"{operation or span.name} {model}".strip(), [span], about, kind, inside)
+            self._started(f"{operation or span.name} {model}".strip(), [span], about, kind, inside)
 
-    def _made(
+    def _started(
         self, name: str, spans: Sequence[Span], about: Mapping[str, Any], kind: SpanKind, inside: Context | None = None
     ) -> OtelSpan:
         """Return a span from the start of the first to the end of the last."""
         shift_s = time.time() - time.perf_counter()
         start_ns = round((min(one.start_s for one in spans) + shift_s) * 1e9)
-        made = self._tracer.start_span(name, context=inside, kind=kind, attributes=about, start_time=start_ns)
-        made.end(round((max(one.end_s for one in spans) + shift_s) * 1e9))
-        return made
+        span_started = self._tracer.start_span(name, context=inside, kind=kind, attributes=about, start_time=start_ns)
+        span_started.end(round((max(one.end_s for one in spans) + shift_s) * 1e9))
+        return span_started

@@ -90,14 +90,14 @@ def _unescaped(text: str) -> str:
 
 def sentences(text: str) -> list[str]:
     """Split cleaned text into sentences, each verbatim."""
-    found = []
+    pieces = []
     start = 0
     for mark in _SENTENCE_END.finditer(text):
         end = mark.start() + len(mark.group().rstrip())
-        found.append(text[start:end].strip())
+        pieces.append(text[start:end].strip())
         start = mark.end()
-    found.append(text[start:].strip())
-    return [sentence for sentence in found if sentence]
+    pieces.append(text[start:].strip())
+    return [sentence for sentence in pieces if sentence]
 
 
 def plot(text: str) -> list[str]:
@@ -105,9 +105,9 @@ def plot(text: str) -> list[str]:
 
     Notes name the source of the text or the first showing, or greet the reader: none of that is plot.
     """
-    found = sentences(text)
-    telling = [place for place, sentence in enumerate(found) if not _NOTE.match(sentence)]
-    return found[telling[0] : telling[-1] + 1] if telling else found
+    all_sentences = sentences(text)
+    telling = [place for place, sentence in enumerate(all_sentences) if not _NOTE.match(sentence)]
+    return all_sentences[telling[0] : telling[-1] + 1] if telling else all_sentences
 
 
 def story(text: str) -> str:

@@ -25,13 +25,13 @@ STOP_WORDS = frozenset(_STOP_WORDS.split())
 def terms(question: str) -> list[str]:
     """Return the words of a question that may distinguish shows, folded, in order, without repeats."""
     folded = unicodedata.normalize("NFKC", question).casefold()
-    found = [word.replace("’", "'") for word in _WORD.findall(_CJK.sub(" ", folded))]
-    return list(dict.fromkeys(word.removesuffix("'s") for word in found if word not in STOP_WORDS))
+    words = [word.replace("’", "'") for word in _WORD.findall(_CJK.sub(" ", folded))]
+    return list(dict.fromkeys(word.removesuffix("'s") for word in words if word not in STOP_WORDS))
 
 
 def pairs(value: str) -> list[str]:
     """Return the character pairs of every Chinese or Japanese run; a single character is its own term."""
-    found = []
+    pairs_of_runs = []
     for run in _CJK.findall(unicodedata.normalize("NFKC", value)):
-        found += [run[i : i + 2] for i in range(len(run) - 1)] or [run]
-    return found
+        pairs_of_runs += [run[i : i + 2] for i in range(len(run) - 1)] or [run]
+    return pairs_of_runs

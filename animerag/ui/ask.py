@@ -117,9 +117,9 @@ def _past(one: Conversation) -> None:
 def _export(exchanges: Sequence[Exchange]) -> None:
     with st.popover("Download this chat", icon=":material/download:", width="stretch"):
         for ending, written in (("md", conversation_markdown), ("json", conversation_json)):
-            made = partial(written, list(exchanges))  # on demand, not at every rerun
+            export = partial(written, list(exchanges))  # on demand, not at every rerun
             name = f"conversation.{ending}"
-            st.download_button(f"Download .{ending}", made, file_name=name, key=f"ask_export_{ending}")
+            st.download_button(f"Download .{ending}", export, file_name=name, key=f"ask_export_{ending}")
 
 
 def exchange(item: Exchange) -> tuple[Exchange, bool] | None:
@@ -220,10 +220,10 @@ def total(exchanges: Sequence[Exchange]) -> None:
 
 def _understood_as(item: Exchange) -> Exchange | None:
     """Draw the conditions in a question and the shows that share a name in it; return the question to ask instead."""
-    found = item.retrieval
-    if found is None:
+    retrieval = item.retrieval
+    if retrieval is None:
         return None
-    for ambiguity in found.ambiguities:
+    for ambiguity in retrieval.ambiguities:
         st.caption(label(f"“{ambiguity.phrase}” is the name of several shows. Choose one:"))
         with st.container(horizontal=True, gap="small"):
             for option in ambiguity.options:
@@ -231,15 +231,15 @@ def _understood_as(item: Exchange) -> Exchange | None:
                 if st.button(label(option.title + year), key=f"ask_option_{option.id}"):
                     only = replace(item.filters, title=option.title, year_from=option.year, year_to=option.year)
                     return Exchange(item.question, filters=only, ignored=item.ignored)
-    beside = [(condition, True) for condition in found.filters.conditions()]
-    read = [(condition, False) for condition in found.conditions]
-    if found.preferences:
-        names = ", ".join(condition.label for condition in found.preferences)
+    beside = [(condition, True) for condition in retrieval.filters.conditions()]
+    read = [(condition, False) for condition in retrieval.conditions]
+    if retrieval.preferences:
+        names = ", ".join(condition.label for condition in retrieval.preferences)
         st.caption(label(f"Preferred, not required: {names}"))
     if not beside and not read:
         return None
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        st.caption(f"Understood as {_INTENTS.get(found.intent, 'a search')}:", width="content")
+        st.caption(f"Understood as {_INTENTS.get(retrieval.intent, 'a search')}:", width="content")
         for condition, mine in [*beside, *read]:
             key = f"ask_drop_{mine}_{condition.key}"
             if st.button(label(condition.label), key=key, icon=":material/close:", help="Ask without this condition"):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from animerag.answering import prompting
+from animerag.answering import citations
 from animerag.text.counting import counted
 from animerag.ui import cards, session, source_dialog
 from animerag.ui.text import label
@@ -101,7 +101,7 @@ def used_and_others(
         # Figures over many shows, where no single one matters, or nothing that matches.
         return [], numbered if item.retrieval.fact is None else []
     # Of an answer that was stopped, the text is all there is.
-    cited = set(answer.citations if answer is not None else prompting.cited(item.text, item.retrieval.sources)[0])
+    cited = set(answer.citations if answer is not None else citations.cited(item.text, item.retrieval.sources)[0])
     if not cited or not complete:
         return numbered, []
     used = [one for one in numbered if one[1].show.id in cited or one[0] in about]

@@ -119,15 +119,15 @@ def _selected(key: str, shows: Sequence[Show]) -> tuple[Show | None, str]:
 
 
 def _download(page: Page) -> None:
-    """Offer the list as a CSV file that this app and spreadsheets can read; it is made on demand."""
+    """Offer the list as a CSV file that this app and spreadsheets can read; it is written on demand."""
 
-    def made() -> bytes:
+    def content() -> bytes:
         shows = session.runtime().call(session.services().library.shows(page.ids))
         return export.shows_csv([shows[show_id] for show_id in page.ids if show_id in shows])
 
     st.download_button(
         f"Download {counted(page.total, 'show')} as CSV",
-        made,
+        content,
         file_name="catalogue.csv",
         mime="text/csv",
         icon=":material/download:",

@@ -58,8 +58,8 @@ def show_cards(asked: BrowseRequest) -> None:
 
 
 def _shows(ids: Sequence[str]) -> list[Show]:
-    found = session.runtime().call(session.services().library.shows(ids, records=False))
-    return [found[show_id] for show_id in ids if show_id in found]
+    by_id = session.runtime().call(session.services().library.shows(ids, records=False))
+    return [by_id[show_id] for show_id in ids if show_id in by_id]
 
 
 def _reason(one: Show) -> str:

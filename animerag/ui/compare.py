@@ -250,10 +250,10 @@ def shown_experiment(job: Job | None) -> Experiment | None:
     opened = st.query_params.get("experiment") or (latest.id if latest is not None else None)
     if opened is None:
         return None
-    found: Experiment | None = st.session_state.get("compare_shown")
-    if found is None or found.id != opened:
-        found = st.session_state["compare_shown"] = session.runtime().call(session.services().comparison.load(opened))
-    return found
+    stored: Experiment | None = st.session_state.get("compare_shown")
+    if stored is None or stored.id != opened:
+        stored = st.session_state["compare_shown"] = session.runtime().call(session.services().comparison.load(opened))
+    return stored
 
 
 def open_experiment(experiment_id: str | None) -> None:

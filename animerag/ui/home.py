@@ -82,18 +82,20 @@ def _ask(question: str) -> None:
     st.switch_page("pages/ask.py")
 
 
-def figures(found: CollectionStatistics) -> None:
+def figures(statistics: CollectionStatistics) -> None:
     """Draw the collection in numbers, with a small chart if there is a distribution."""
-    years = [sum(row.values()) for row in found.years.values()]
-    ratings = [found.ratings.get(rating, 0) for rating in _RATINGS]
-    with st.grid(5 if found.listed else 4, min_column_width=150, key="home_figures"):
-        _metric("Shows", f"{found.shows:,}", counted(found.films, "film"), chart=years)
-        _metric("Episodes", f"{found.episodes:,}", f"{found.hours:,.0f} hours known" if found.timed else None)
-        if found.median_rating is not None:
-            _metric("Median rating", f"{found.median_rating:.2f}", chart=ratings)
-        if found.listed:
-            _metric("Seen", f"{found.seen:,}", f"{found.unseen:,} unseen")
-        _metric("Missing sequels", f"{found.missing_sequels:,}")
+    years = [sum(row.values()) for row in statistics.years.values()]
+    ratings = [statistics.ratings.get(rating, 0) for rating in _RATINGS]
+    with st.grid(5 if statistics.listed else 4, min_column_width=150, key="home_figures"):
+        _metric("Shows", f"{statistics.shows:,}", counted(statistics.films, "film"), chart=years)
+        _metric(
+            "Episodes", f"{statistics.episodes:,}", f"{statistics.hours:,.0f} hours known" if statistics.timed else None
+        )
+        if statistics.median_rating is not None:
+            _metric("Median rating", f"{statistics.median_rating:.2f}", chart=ratings)
+        if statistics.listed:
+            _metric("Seen", f"{statistics.seen:,}", f"{statistics.unseen:,} unseen")
+        _metric("Missing sequels", f"{statistics.missing_sequels:,}")
 
 
 def _metric(name: str, value: str, more: str | None = None, chart: Sequence[int] = ()) -> None:
@@ -115,11 +117,11 @@ def suggestions() -> None:
     """Draw shows to watch as cards; empty lists are left out."""
     service = session.services().suggestions
     with st.skeleton(height=320):
-        found = session.cached_by_revision("suggested", lambda: service.suggested(_MORE_CARDS))
+        suggested = session.cached_by_revision("suggested", lambda: service.suggested(_MORE_CARDS))
     for heading, key, shows in (
-        ("Finish what you started", "started", found.started[:_CARDS]),
-        ("Next in your franchises", "following", found.following[:_CARDS]),
-        ("Best rated you have not watched", "unseen", found.unseen),
+        ("Finish what you started", "started", suggested.started[:_CARDS]),
+        ("Next in your franchises", "following", suggested.following[:_CARDS]),
+        ("Best rated you have not watched", "unseen", suggested.unseen),
     ):
         if shows:
             st.subheader(heading, anchor=False)
@@ -132,20 +134,20 @@ def _cards(shows: Sequence[Suggestion], key: str) -> None:
 
 def attention() -> None:
     """Draw the items that need attention, each with its count and a link."""
-    found = session.runtime().call(session.services().statistics.attention())
-    if not any(asdict(found).values()):
+    points = session.runtime().call(session.services().statistics.attention())
+    if not any(asdict(points).values()):
         return
     st.subheader("Needs attention", anchor=False)
     with st.grid("auto", min_column_width=210):
-        _gap(found.missing_sequels, "missing sequel", "missing sequels", "missing")
-        _gap(found.duplicates, "possible duplicate", "possible duplicates", "pairs")
-        _gap(found.without_description, "show without a description", "shows without a description", "stubs")
-        if found.not_indexed:
-            with _counted(found.not_indexed, "show is not indexed", "shows are not indexed"):
+        _gap(points.missing_sequels, "missing sequel", "missing sequels", "missing")
+        _gap(points.duplicates, "possible duplicate", "possible duplicates", "pairs")
+        _gap(points.without_description, "show without a description", "shows without a description", "stubs")
+        if points.not_indexed:
+            with _counted(points.not_indexed, "show is not indexed", "shows are not indexed"):
                 if st.button("Index now", key="home_index"):
                     components.start_indexing()
-        if found.skipped_rows:
-            with _counted(found.skipped_rows, "skipped row", "skipped rows"):
+        if points.skipped_rows:
+            with _counted(points.skipped_rows, "skipped row", "skipped rows"):
                 if st.button("Show the reasons", key="home_skipped"):
                     _skipped()
 

@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from animerag.catalogue.statistics import CollectionStatistics
 
 
-def draw(found: CollectionStatistics) -> None:
+def draw(statistics: CollectionStatistics) -> None:
     """Draw every chart that has something to show."""
     from animerag.charts import collection
 
     figures = {
-        "years": (collection.years(found.years), "year and type") if len(found.years) > 1 else None,
-        "tags": (collection.tags(found.tags), "tag") if found.tags else None,
-        "scores": (collection.scores(found.scores), "score") if found.scores else None,
-        "decades": (collection.decades(found.decades), "decade and status") if found.listed else None,
+        "years": (collection.years(statistics.years), "year and type") if len(statistics.years) > 1 else None,
+        "tags": (collection.tags(statistics.tags), "tag") if statistics.tags else None,
+        "scores": (collection.scores(statistics.scores), "score") if statistics.scores else None,
+        "decades": (collection.decades(statistics.decades), "decade and status") if statistics.listed else None,
     }
     shown = {key: figure for key, figure in figures.items() if figure is not None}
     if not shown:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _TEST_S = 180.0
 
 
-def found(*, declined: bool = False) -> list[ModelServer]:
+def running(*, declined: bool = False) -> list[ModelServer]:
     """Return the servers on this machine that could write answers; the search runs once per session."""
     key = "offers_all" if declined else "offers"
     servers: list[ModelServer] | None = st.session_state.get(key)

@@ -38,7 +38,7 @@ def answer_markdown(text: str, sources: int = 0, *, linked: bool = False) -> str
     previous = ""
     for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n"):
         marker, rest = (part or "" for part in _block(line))
-        body = _CITATION.sub(lambda found: _badge(int(found[1]), sources, linked=linked), _inline(rest.strip()))
+        body = _CITATION.sub(lambda match: _badge(int(match[1]), sources, linked=linked), _inline(rest.strip()))
         kind = (
             ">" if marker.startswith(">") else "1" if marker[:1].isdigit() else "-" if marker else "p" if body else ""
         )
@@ -53,8 +53,8 @@ def answer_markdown(text: str, sources: int = 0, *, linked: bool = False) -> str
 
 
 def _block(line: str) -> tuple[str | None, str | None]:
-    found = _BLOCK.fullmatch(line.replace("\t", " "))
-    return (found.group(1), found.group(2)) if found else (None, line)
+    match = _BLOCK.fullmatch(line.replace("\t", " "))
+    return (match.group(1), match.group(2)) if match else (None, line)
 
 
 def _badge(number: int, sources: int, *, linked: bool) -> str:

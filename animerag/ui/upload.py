@@ -149,47 +149,47 @@ def _reading(number: int, file: Chosen) -> None:
         skipped(file.report)
 
 
-def _corrected(number: int, source: SourceFile, found: Detection) -> SourceFile:
+def _corrected(number: int, source: SourceFile, detection: Detection) -> SourceFile:
     """Return the source with the user's choices; everything else is detected."""
     key = f"upload_{source.path.name[:12]}_{number}"
     options = source.options
     first, second, third = st.columns(3)
-    if found.encoding:
+    if detection.encoding:
         encoding = first.selectbox(
             "Encoding",
             ENCODINGS,
             index=None,
-            placeholder=encoding_label(found.encoding),
+            placeholder=encoding_label(detection.encoding),
             format_func=encoding_label,
             key=f"{key}_encoding",
         )
         options = replace(options, encoding=encoding)
-    if found.delimiter:
+    if detection.delimiter:
         delimiter = second.selectbox(
             "Columns are separated by",
             list(DELIMITERS),
             index=None,
-            placeholder=DELIMITERS.get(found.delimiter, found.delimiter),
+            placeholder=DELIMITERS.get(detection.delimiter, detection.delimiter),
             format_func=lambda one: DELIMITERS[one],
             key=f"{key}_delimiter",
         )
         options = replace(options, delimiter=delimiter)
-    if found.format == "shoko":
+    if detection.format == "shoko":
         fields = ("AnimeID", "AniDB_AnimeID")
         given = second.selectbox("ID field", fields, index=None, placeholder=fields[0], key=f"{key}_id")
         options = replace(options, id_field=given)
-    if found.users:
+    if detection.users:
         chosen = first.selectbox(
             "Watch state of",
-            found.users,
+            detection.users,
             index=None,
-            placeholder="choose a user" if found.problem else found.users[0],
+            placeholder="choose a user" if detection.problem else detection.users[0],
             format_func=label,
             key=f"{key}_user",
         )
         options = replace(options, user=chosen)
     prefix = third.text_input("ID prefix", value=source.id_prefix, placeholder="automatic", key=f"{key}_prefix")
-    options = replace(options, columns=_columns(key, found))
+    options = replace(options, columns=_columns(key, detection))
     enrich = st.toggle(
         "Only complete the shows you have",
         source.enrich,
@@ -199,12 +199,12 @@ def _corrected(number: int, source: SourceFile, found: Detection) -> SourceFile:
     return replace(source, options=options, id_prefix=prefix or None, enrich=enrich)
 
 
-def _columns(key: str, found: Detection) -> dict[str, str]:
+def _columns(key: str, detection: Detection) -> dict[str, str]:
     """Draw a field for every column, the guessed ones first, and return what was chosen."""
-    said: dict[str, str] = {}
-    asked = [] if found.fixed else sorted(found.columns, key=lambda column: column.certain)
+    chosen_fields: dict[str, str] = {}
+    asked = [] if detection.fixed else sorted(detection.columns, key=lambda column: column.certain)
     if not asked:
-        return said
+        return chosen_fields
     fields = [*columns.FIELDS, _NO_FIELD]
     for place, column in zip(_grid(len(asked), 4), asked, strict=True):
         guess = column.field or "not mapped"
@@ -216,19 +216,19 @@ def _columns(key: str, found: Detection) -> dict[str, str]:
             key=f"{key}_column_{column.heading}",
         )
         if chosen:
-            said[column.heading] = chosen
-    return said
+            chosen_fields[column.heading] = chosen
+    return chosen_fields
 
 
 def _grid(number: int, wide: int) -> list[Any]:
     return [place for _ in range(-(-number // wide)) for place in st.columns(wide)][:number]
 
 
-def preview_rows(found: Detection) -> list[dict[str, str]]:
+def preview_rows(detection: Detection) -> list[dict[str, str]]:
     """Return the first rows of a file, mapped columns first, each named by its field and its heading."""
-    places = sorted(range(len(found.columns)), key=lambda place: _importance(found.columns[place].field))
-    names = {place: _named(found.columns[place]) for place in places}
-    rows = [dict(enumerate(cells)) for cells in found.sample[:_PREVIEWED]]
+    places = sorted(range(len(detection.columns)), key=lambda place: _importance(detection.columns[place].field))
+    names = {place: _named(detection.columns[place]) for place in places}
+    rows = [dict(enumerate(cells)) for cells in detection.sample[:_PREVIEWED]]
     return [{names[place]: row[place] for place in places if place in row} for row in rows]
 
 

@@ -42,7 +42,7 @@ _CLIENT_TICK_S = 0.05
 _SHUTDOWN_S = 10.0
 _PORT_TRIES = 10
 _LOG_BYTES = 4 * 2**20  # Chroma writes about 3 kB per request
-_TAKEN = 3  # exit code: another process has this directory open
+_IN_USE = 3  # exit code: another process has this directory open
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _WINDOWS_FLAGS = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0) | getattr(subprocess, "CREATE_NO_WINDOW", 0)
 
@@ -171,7 +171,7 @@ class ServerLease:
             if (live := self._files.live()) is not None:
                 return live
             code = process.poll() if process else None
-            crashes += code not in (None, 0, _TAKEN)
+            crashes += code not in (None, 0, _IN_USE)
             # One crash may be a coincidence, such as a port released late; two mean a problem with the directory.
             if crashes > 1 or time.monotonic() > deadline:
                 kind = IndexBrokenError if crashes > 1 else VectorStoreError
@@ -234,7 +234,7 @@ class _Server:
             options = ["--path", str(self._files.data), "--host", "127.0.0.1", "--port", str(port)]
             chromadb_rust_bindings.cli(["chroma", "run", *options])
             # It returns both when it was asked to end and when the port is taken.
-            if self._announced or not _is_taken(port):
+            if self._announced or not _is_used(port):
                 return
             self._url = None
             port = _free_port()
@@ -332,7 +332,7 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _is_taken(port: int) -> bool:
+def _is_used(port: int) -> bool:
     with socket.socket() as probe:
         try:
             probe.bind(("127.0.0.1", port))
@@ -382,7 +382,7 @@ def main() -> None:
     try:
         lock.acquire(timeout=_LOCK_PATIENCE_S)
     except Timeout:
-        sys.exit(_TAKEN)
+        sys.exit(_IN_USE)
     files.address.unlink(missing_ok=True)
     _redirect_output(files.log)
     _move_broken_data(files)

@@ -6,7 +6,8 @@ import csv
 import pytest
 
 from animerag.answering.answering import Answering
-from animerag.answering.prompting import DESCRIPTIONS_TOKENS, build_prompt, cited
+from animerag.answering.citations import cited
+from animerag.answering.prompting import DESCRIPTIONS_TOKENS, build_prompt
 from animerag.composition import open_services
 from animerag.config import load_settings
 from animerag.errors import TransientProviderError

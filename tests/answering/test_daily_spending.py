@@ -107,7 +107,7 @@ async def test_daily_spending_survives_a_restart_and_resets_at_midnight(services
         settle(0.7)
 
     restarted = DailySpending(SpendingLedger(services.library), 1.0, now=lambda: today)
-    assert await restarted.taken_usd() == pytest.approx(0.7)
+    assert await restarted.committed_usd() == pytest.approx(0.7)
     with pytest.raises(
         ProviderUnusableError, match=r"Today's cost cap of \$1 .* raise ANIMERAG_MAX_COST_USD, .* midnight"
     ):
@@ -115,7 +115,7 @@ async def test_daily_spending_survives_a_restart_and_resets_at_midnight(services
             raise AssertionError("no call is made")
 
     tomorrow = DailySpending(SpendingLedger(services.library), 1.0, now=lambda: today.replace(day=30))
-    assert await tomorrow.taken_usd() == 0
+    assert await tomorrow.committed_usd() == 0
 
 
 async def test_a_failed_or_cancelled_call_returns_its_reservation(services):
@@ -129,11 +129,11 @@ async def test_a_failed_or_cancelled_call_returns_its_reservation(services):
             await asyncio.Event().wait()
 
     hanging = asyncio.create_task(hang())
-    while not await spending.taken_usd():
+    while not await spending.committed_usd():
         await asyncio.sleep(0)
     hanging.cancel()
     await asyncio.gather(hanging, return_exceptions=True)
-    assert await spending.taken_usd() == pytest.approx(0)
+    assert await spending.committed_usd() == pytest.approx(0)
 
 
 ASK = """
@@ -178,10 +178,10 @@ async def test_two_processes_share_one_cap(services, settings):
     for process in asking:
         assert await process.stdout.readline() == b"ready\n"
     made = sum([int((await process.communicate(b"go\n"))[0]) for process in asking])
-    taken_usd = await DailySpending(SpendingLedger(services.library), 1.0).taken_usd()
+    committed_usd = await DailySpending(SpendingLedger(services.library), 1.0).committed_usd()
     assert made in (15, 16)
-    assert taken_usd == pytest.approx(0.06 * made)
-    assert taken_usd <= 1.0
+    assert committed_usd == pytest.approx(0.06 * made)
+    assert committed_usd <= 1.0
 
 
 def test_an_estimate_stops_where_a_prompt_stops():

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from animerag.comparison import site as sites
+from animerag.comparison import workspaces
 from animerag.comparison.plan import ExperimentPlan
 from animerag.comparison.presets import PRESETS, estimate
 from animerag.comparison.runner import RACES, Comparison
@@ -35,8 +35,8 @@ def watched(stocked, monkeypatch):
     provider = type(stocked.comparison._bench).provider
 
     class Watching(Comparison):
-        async def _measure(self, opened, site, control, live, setting):
-            run = await super()._measure(opened, site, control, live, setting)
+        async def _measure(self, opened, workspace, control, live, setting):
+            run = await super()._measure(opened, workspace, control, live, setting)
             seen.append((run, await opened.simulator.stats(times=True)))
             return run
 
@@ -164,7 +164,7 @@ async def test_one_question_overlaps_independent_steps(watched):
 
 def test_no_two_questions_are_alike_however_few_shows_there_are():
     shows = [Show(id="1", title="Monster"), Show(id="2", title="Nana")]
-    asked = sites.questions_about(shows, 5)
+    asked = workspaces.questions_about(shows, 5)
     assert asked[:3] == ["What is Monster about?", "What is Nana about?", "What is Monster about??"]
     assert len(set(asked)) == 5
 
@@ -254,8 +254,8 @@ async def test_leftovers_of_a_killed_experiment_are_removed(stocked, monkeypatch
     left = stocked.comparison._bench.directory / "old" / "run"
     left.mkdir(parents=True)
     (left / "collection").write_text("animerag-gone-123", encoding="utf-8")
-    monkeypatch.setattr(sites, "_ABANDONED_S", -1.0)
-    await stocked.comparison._sites.remove_abandoned()
+    monkeypatch.setattr(workspaces, "_ABANDONED_S", -1.0)
+    await stocked.comparison._workspaces.remove_abandoned()
     assert not left.parent.exists()
 
 

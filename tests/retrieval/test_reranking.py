@@ -83,7 +83,7 @@ async def test_a_changed_description_is_compared_again(embedder):
 
 
 async def test_questions_at_once_work_where_memory_holds_only_one_text(embedder, monkeypatch):
-    monkeypatch.setattr("animerag.retrieval.reranking._MOST_KEPT", 1)
+    monkeypatch.setattr("animerag.retrieval.reranking._MOST_CACHED", 1)
     passages = Passages(embedder, Stored())
     single = await asked(passages, embedder, [PLAIN, MIXED])
     together = await asyncio.gather(*(asked(passages, embedder, shows) for shows in ([PLAIN, MIXED], [MIXED], [PLAIN])))

@@ -421,7 +421,7 @@ async def test_a_library_of_an_earlier_version_gets_the_tables_of_a_new_one(post
         connection.execute("INSERT INTO word_totals VALUES (1, 1, 2)")
     library = await Library.open(url)
     assert library.library_id == "abc"
-    assert await SpendingLedger(library).taken_usd("day 2026-11-29") == 0.25
+    assert await SpendingLedger(library).committed_usd("day 2026-11-29") == 0.25
     assert await library.get_meta("asked_usd 2026-11-29") is None
     async with library.writing() as connection:
         await full_text.remove(connection, [9])

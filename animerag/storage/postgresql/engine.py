@@ -15,12 +15,11 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from animerag.errors import LibraryError
-from animerag.storage import facts, migrations
+from animerag.storage import library_metadata, migrations
 from animerag.storage.integrity import Integrity, VectorKey, is_sound
 from animerag.storage.postgresql import full_text, rate_limits
 from animerag.storage.postgresql.rate_limits import SharedWindow
-from animerag.storage.schema import JOBS_RUNNING, jobs_running_key, metadata, vectors
-from animerag.storage.schema import facts as facts_table
+from animerag.storage.schema import JOBS_RUNNING, facts, jobs_running_key, metadata, vectors
 from animerag.storage.schema_version import VERSION
 from animerag.storage.serialization import to_json
 
@@ -97,8 +96,8 @@ class PostgreSQL:
                 await connection.run_sync(full_text.metadata.create_all)
                 await full_text.count_words(connection)
                 await connection.run_sync(rate_limits.metadata.create_all)
-                await facts.put(connection, _SCHEMA, str(VERSION))
-            return await facts.library_id(connection)
+                await library_metadata.put(connection, _SCHEMA, str(VERSION))
+            return await library_metadata.library_id(connection)
 
     async def _version(self, connection: AsyncConnection) -> int:
         """Return the schema version, 0 if there are no tables yet. Raises LibraryError."""
@@ -106,7 +105,7 @@ class PostgreSQL:
             if taken := await connection.scalar(text("SELECT to_regclass('shows')")):
                 raise LibraryError(f"The database {self} has a table {taken} of another program: use another database.")
             return 0
-        query = select(facts_table.c.value).where(facts_table.c.key == _SCHEMA)
+        query = select(facts.c.value).where(facts.c.key == _SCHEMA)
         version = int(await connection.scalar(query) or 0)
         if version > VERSION:
             raise LibraryError(

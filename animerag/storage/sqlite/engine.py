@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.schema import CreateIndex
 
 from animerag.errors import LibraryError, reason_of
-from animerag.storage import facts, migrations
+from animerag.storage import library_metadata, migrations
 from animerag.storage.schema import metadata
 from animerag.storage.schema_version import BASELINE, VERSION
 from animerag.storage.serialization import to_json
@@ -91,7 +91,7 @@ class SQLite:
             await connection.run_sync(_add_indexes)
             await connection.execute(text(full_text.CREATE))
             await connection.execute(text(f"PRAGMA user_version = {VERSION}"))
-            return await facts.library_id(connection)
+            return await library_metadata.library_id(connection)
 
     def integrity(self) -> Integrity:
         """Check pages, rows and vectors. Raises LibraryError."""

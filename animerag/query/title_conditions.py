@@ -19,8 +19,8 @@ _QUOTED = r"[\"'“‘「](?P<words>[^\"'“”‘’「」]{1,40})[\"'”’」
 
 def _condition(match: re.Match[str], _today: int) -> Condition:
     groups = match.groupdict()
-    said = groups.get("letter") or groups.get("words") or ""
-    return Predicate("title", "^=", said.upper() if len(said) == 1 else said.strip())
+    letters = groups.get("letter") or groups.get("words") or ""
+    return Predicate("title", "^=", letters.upper() if len(letters) == 1 else letters.strip())
 
 
 def _contained(match: re.Match[str], _today: int) -> Condition:

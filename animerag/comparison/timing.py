@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from animerag.comparison.plan import Mode, Workload
     from animerag.comparison.ports import Observed, Sandbox
     from animerag.comparison.progress import ExperimentProgress
-    from animerag.comparison.site import ExperimentWork, Site, Sites
+    from animerag.comparison.workspaces import ExperimentWork, Workspace, Workspaces
     from animerag.jobs.jobs import Control
     from animerag.ports import VectorIndex
     from animerag.rate_limits import Meter
@@ -52,28 +52,34 @@ class RawRun:
 
 
 class Measurer:
-    """Runs the work of a site in one mode at one level."""
+    """Runs the work of a workspace in one mode at one level."""
 
-    def __init__(self, index: VectorIndex, sites: Sites) -> None:
+    def __init__(self, index: VectorIndex, workspaces: Workspaces) -> None:
         self._index = index
-        self._sites = sites
+        self._workspaces = workspaces
 
-    async def run(self, site: Site, control: Control, live: ExperimentProgress, mode: Mode, level: int) -> RawRun:
+    async def run(
+        self, workspace: Workspace, control: Control, live: ExperimentProgress, mode: Mode, level: int
+    ) -> RawRun:
         """Measure one run. Raises ProviderError, VectorStoreError, LibraryError."""
-        return await (self._ours if mode in OURS else self._baseline)(site, control, live, mode, level)
+        return await (self._ours if mode in OURS else self._baseline)(workspace, control, live, mode, level)
 
-    async def _ours(self, site: Site, control: Control, live: ExperimentProgress, mode: Mode, level: int) -> RawRun:
-        async with self._sites.scratch(site, site.run_directory(), level=level, early=mode == EARLY) as scratch:
+    async def _ours(
+        self, workspace: Workspace, control: Control, live: ExperimentProgress, mode: Mode, level: int
+    ) -> RawRun:
+        async with self._workspaces.scratch(
+            workspace, workspace.run_directory(), level=level, early=mode == EARLY
+        ) as scratch:
             spec = await scratch.indexer.spec()
             await self._index.ensure(spec)
             try:
                 with recording() as recorder, metering() as meter:
                     async with LoopLag() as lag:
                         live.spans, live.started_s = recorder.spans, time.perf_counter()
-                        outcome = await _our_work(scratch, site.work, control, level)
+                        outcome = await _our_work(scratch, workspace.work, control, level)
                         ended_s = time.perf_counter()
             finally:
-                if site.work.plan.workload == "ingest":
+                if workspace.work.plan.workload == "ingest":
                     await self._index.drop(spec)
         return RawRun(
             started_s=live.started_s,
@@ -87,16 +93,18 @@ class Measurer:
             ttft_s=outcome.ttft_s,
         )
 
-    async def _baseline(self, site: Site, control: Control, live: ExperimentProgress, mode: Mode, level: int) -> RawRun:
+    async def _baseline(
+        self, workspace: Workspace, control: Control, live: ExperimentProgress, mode: Mode, level: int
+    ) -> RawRun:
         from animerag.comparison.baselines import Baseline, BaselineStats, SearchFixture
 
-        work, stats, stop = site.work, BaselineStats(), threading.Event()
-        spec = site.searched or await self._sites.new_collection(site)
+        work, stats, stop = workspace.work, BaselineStats(), threading.Event()
+        spec = workspace.searched or await self._workspaces.new_collection(workspace)
         fixture = SearchFixture(
-            shows=work.shows, aliases=site.aliases(), alias_latency_s=work.plan.alias_latency_s, k=DEFAULT_K
+            shows=work.shows, aliases=workspace.aliases(), alias_latency_s=work.plan.alias_latency_s, k=DEFAULT_K
         )
         baseline = await asyncio.to_thread(
-            Baseline, site.endpoint, spec, stats, lambda: stop.is_set() or control.stopping
+            Baseline, workspace.endpoint, spec, stats, lambda: stop.is_set() or control.stopping
         )
         try:
             async with LoopLag() as lag:
@@ -105,7 +113,7 @@ class Measurer:
                 ended_s = time.perf_counter()
         finally:
             await asyncio.to_thread(baseline.close)
-            if spec is not site.searched:
+            if spec is not workspace.searched:
                 await self._index.drop(spec)
         return RawRun(
             started_s=live.started_s,

@@ -43,7 +43,7 @@ class ExperimentWork:
 
 
 @dataclass(slots=True, kw_only=True)
-class Site:
+class Workspace:
     """An experiment's work, endpoint and directory; `searched` is the collection that questions are answered from."""
 
     work: ExperimentWork
@@ -58,8 +58,8 @@ class Site:
         """Return the number of documents or questions in one run."""
         return self.work.plan.items
 
-    def small(self) -> Site:
-        """Return the site with only a few requests, for warming up."""
+    def small(self) -> Workspace:
+        """Return the workspace with only a few requests, for warming up."""
         plan = self.work.plan.small()
         work = replace(
             self.work,
@@ -80,7 +80,7 @@ class Site:
         return self._aliases
 
 
-class Sites:
+class Workspaces:
     """Prepares and removes scratch catalogues and collections."""
 
     def __init__(self, library: Library, index: VectorIndex, bench: ScratchBench) -> None:
@@ -89,7 +89,7 @@ class Sites:
         self._bench = bench
 
     @asynccontextmanager
-    async def open(self, endpoint: Endpoint, plan: ExperimentPlan) -> AsyncIterator[Site]:
+    async def open(self, endpoint: Endpoint, plan: ExperimentPlan) -> AsyncIterator[Workspace]:
         """Prepare the work and, for questions, a catalogue; remove everything at the end.
 
         Raises InvalidInputError if the user's catalogue is empty.
@@ -104,36 +104,38 @@ class Sites:
         work = ExperimentWork(
             plan=plan, documents=documents, questions=questions, shows={show.id: show for show in shows}
         )
-        site = Site(work=work, endpoint=endpoint, directory=directory, dimensions=endpoint.dimensions)
+        workspace = Workspace(work=work, endpoint=endpoint, directory=directory, dimensions=endpoint.dimensions)
         try:
             if plan.workload != "ingest":
-                async with self.scratch(site, directory / "searched", level=10) as scratch:
+                async with self.scratch(workspace, directory / "searched", level=10) as scratch:
                     await scratch.ingestion.import_documents(documents, Control())
-                    site.searched = await scratch.indexer.spec()
-            yield site
+                    workspace.searched = await scratch.indexer.spec()
+            yield workspace
         finally:
-            if site.searched:
-                await self._index.drop(site.searched)
+            if workspace.searched:
+                await self._index.drop(workspace.searched)
             await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
 
     @asynccontextmanager
-    async def scratch(self, site: Site, directory: Path, *, level: int, early: bool = False) -> AsyncIterator[Sandbox]:
+    async def scratch(
+        self, workspace: Workspace, directory: Path, *, level: int, early: bool = False
+    ) -> AsyncIterator[Sandbox]:
         """Open the app's services on a library in `directory`."""
-        latency_s = 0.0 if early else site.work.plan.alias_latency_s
+        latency_s = 0.0 if early else workspace.work.plan.alias_latency_s
         async with self._bench.scratch(
-            site.endpoint, directory, level=level, alias_latency_s=latency_s, early_start=early
+            workspace.endpoint, directory, level=level, alias_latency_s=latency_s, early_start=early
         ) as scratch:
             spec = await scratch.indexer.spec()
             await asyncio.to_thread(_note_collection, directory, spec)
             yield scratch
 
-    async def new_collection(self, site: Site) -> CollectionSpec:
+    async def new_collection(self, workspace: Workspace) -> CollectionSpec:
         """Create an empty collection like those of the app's services."""
-        if site.dimensions is None:
-            async with self.scratch(site, site.run_directory(), level=1) as scratch:
-                site.dimensions = (await scratch.indexer.spec()).dimensions
-        spec = collection_for(secrets.token_hex(6), site.endpoint.embedding_model, site.dimensions)
-        await asyncio.to_thread(_note_collection, site.run_directory(), spec)
+        if workspace.dimensions is None:
+            async with self.scratch(workspace, workspace.run_directory(), level=1) as scratch:
+                workspace.dimensions = (await scratch.indexer.spec()).dimensions
+        spec = collection_for(secrets.token_hex(6), workspace.endpoint.embedding_model, workspace.dimensions)
+        await asyncio.to_thread(_note_collection, workspace.run_directory(), spec)
         await self._index.ensure(spec)
         return spec
 
