@@ -73,7 +73,7 @@ def tags(figures: Sequence[TagFigure]) -> go.Figure:
         orientation="h",
         x=[one.weight for one in figures],
         y=[wrapped(name, 24, 1) for name in names],
-        customdata=[f"tag={name}" for name in names],
+        customdata=[f"tag>={name}" for name in names],  # with any weight: the bar counts these shows too
         hovertext=[
             wrapped(f"{one.tag}: {_shows(one.shows)}" + (f", weight {one.weight:,.1f}" if weighted else ""))
             for one in figures

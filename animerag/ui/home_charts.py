@@ -12,24 +12,42 @@ from animerag.ui.text import label
 if TYPE_CHECKING:
     from animerag.catalogue.statistics import CollectionStatistics
 
+    Charts = dict[str, tuple[Any, dict[str, str], str]]
+
+
+_made: list[tuple[CollectionStatistics, Charts]] = []  # the charts of the latest figures, for all visitors
+
 
 def draw(statistics: CollectionStatistics) -> None:
     """Draw every chart that has something to show."""
-    from animerag.charts import collection
-
-    figures = {
-        "years": (collection.years(statistics.years), "year and type") if len(statistics.years) > 1 else None,
-        "tags": (collection.tags(statistics.tags), "tag") if statistics.tags else None,
-        "scores": (collection.scores(statistics.scores), "score") if statistics.scores else None,
-        "decades": (collection.decades(statistics.decades), "decade and status") if statistics.listed else None,
-    }
-    shown = {key: figure for key, figure in figures.items() if figure is not None}
+    shown = _charts(statistics)
     if not shown:
         return
     with st.grid(2, min_column_width=340, gap="medium"):
-        for key, (figure, what) in shown.items():
+        for key, (figure, filters, what) in shown.items():
             with st.container(border=True):
-                _chart(figure, collection.filters_of(figure), key, what)
+                _chart(figure, filters, key, what)
+
+
+def _charts(statistics: CollectionStatistics) -> Charts:
+    """Return each chart with the filters of its marks and what a mark is; made once, as that takes most of Home's time.
+
+    The statistics of a revision are one object: `Statistics` computes them once.
+    """
+    from animerag.charts import collection
+
+    latest = _made[0] if _made else None
+    if latest is None or latest[0] is not statistics:
+        charts = {
+            "years": (collection.years(statistics.years), "year and type") if len(statistics.years) > 1 else None,
+            "tags": (collection.tags(statistics.tags), "tag") if statistics.tags else None,
+            "scores": (collection.scores(statistics.scores), "score") if statistics.scores else None,
+            "decades": (collection.decades(statistics.decades), "decade and status") if statistics.listed else None,
+        }
+        shown = {key: (one[0], collection.filters_of(one[0]), one[1]) for key, one in charts.items() if one is not None}
+        latest = (statistics, shown)
+        _made[:] = [latest]
+    return latest[1]
 
 
 def _chart(figure: Any, filters: dict[str, str], key: str, what: str) -> None:

@@ -9,7 +9,9 @@ from contextlib import closing
 import pytest
 
 from animerag.catalogue.statistics import as_json
+from animerag.charts import collection as charts
 from animerag.ingestion.importer import SourceFile
+from animerag.query.condition_text import parse
 from animerag.storage.database import Database
 
 SHEET = """id,title,year,episodes,duration,type,rating,genres,description,my_status,my_score
@@ -185,3 +187,31 @@ async def test_thirty_thousand_shows_are_counted_quickly(services):
 
     assert (figures.shows, figures.missing_sequels) == (30_000, 1)
     assert min(taken_s) < 0.6, taken_s  # twice what two idle processors take
+
+
+async def test_every_mark_of_a_chart_opens_as_many_shows_as_it_counts(collection):
+    services, _ = collection
+    figures = await services.statistics.collection()
+    scores = charts.filters_of(charts.scores(figures.scores)).values()
+    drawn = {
+        **_marks(charts.years(figures.years)),
+        **_marks(charts.decades(figures.decades)),
+        **{f"tag>={one.tag}": one.shows for one in figures.tags},
+        **dict(zip(scores, [one.shows for one in figures.scores], strict=True)),
+    }
+    assert len(drawn) > 15
+
+    listed = {where: (await services.browsing.page(condition=parse(where))).total for where in drawn}
+
+    assert listed == drawn
+    assert set(charts.filters_of(charts.tags(figures.tags)).values()) <= drawn.keys()
+
+
+def _marks(figure):
+    """Return the length of each bar by the filter that it stands for."""
+    return {
+        where: length
+        for trace in figure.data
+        if trace.customdata is not None
+        for where, length in zip(trace.customdata, trace.x if trace.orientation == "h" else trace.y, strict=True)
+    }

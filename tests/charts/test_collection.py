@@ -24,7 +24,7 @@ SCORES = [ScoreFigure(score=10, shows=2, mine=10.0, crowd=8.5), ScoreFigure(scor
                 "2011 · type not recorded": "year=2011 and type unknown",
             },
         ),
-        (collection.tags(TAGS), {"law and order": "tag=law and order", "drama": "tag=drama"}),
+        (collection.tags(TAGS), {"law and order": "tag>=law and order", "drama": "tag>=drama"}),
         (collection.scores(SCORES), {"10": "my_score>=10", "7": "my_score>=7 and my_score<8"}),
         (
             collection.decades(DECADES),
