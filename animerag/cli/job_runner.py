@@ -36,7 +36,8 @@ async def services(*, warm: bool = False, serverless: bool = False, **options: o
     from animerag.config import load_settings
 
     settings = load_settings(**options)
-    if warm and settings.provider_for(settings.embedding_provider) == "local":
+    local = settings.provider_for(settings.embedding_provider) == "local"
+    if warm and local and (not serverless or _has_idle_processor()):  # many questions need no encoder
         from animerag.indexing.encoder import load_encoder
 
         threading.Thread(target=load_encoder, name="animerag-load").start()  # while the modules below are imported
@@ -44,6 +45,14 @@ async def services(*, warm: bool = False, serverless: bool = False, **options: o
 
     async with open_services(settings, warm=warm, serverless=serverless) as opened:
         yield opened
+
+
+def _has_idle_processor() -> bool:
+    """Tell whether this process may use another processor at no cost to anyone; yes where the system does not say."""
+    try:
+        return os.getloadavg()[0] < len(os.sched_getaffinity(0)) - 1
+    except (AttributeError, OSError):
+        return (os.cpu_count() or 1) > 1
 
 
 async def run_job(

@@ -10,7 +10,7 @@ import pytest
 from animerag.api.access import MOST_BYTES, AuthorizedEndpoint, TokenCheck
 from animerag.api.api_errors import ApiError
 from animerag.api.backend import RequestLimit, RequestThrottle
-from animerag.api.endpoints import endpoint_of
+from animerag.api.endpoints import ApiEndpoints, endpoint_of
 from tests.api.conftest import PAGE, TOKEN, served
 
 RIGHT = {"Authorization": f"Bearer {TOKEN}"}
@@ -83,6 +83,12 @@ def test_a_wrong_token_is_refused_in_the_form_of_the_protocol(sample_runtime, ap
     assert ("jsonrpc" in error) is (path == "/mcp")
     assert ("type" in error["error"]) is path.startswith("/v1")
     assert answered.get("www-authenticate") == "Bearer" or status == 429
+
+
+def test_without_a_token_nothing_that_answers_is_imported(sample_runtime):
+    names = {"_shows", "_chat"}
+    assert not names & vars(ApiEndpoints(None, lambda: sample_runtime)).keys()
+    assert names <= vars(ApiEndpoints(TOKEN, lambda: sample_runtime)).keys()
 
 
 def test_a_token_in_the_address_opens_nothing(api):

@@ -103,5 +103,14 @@ async def test_a_repair_of_the_graph_invalidates_answers(services, spec):
     assert await services.library.revision() > before
 
 
+async def test_a_check_of_the_graph_reads_no_shows(services, spec, monkeypatch):
+    async def documents(_ids):
+        raise AssertionError("the hashes of the texts are recorded")
+
+    indexer = services.maintenance._indexer
+    monkeypatch.setattr(indexer, "documents", documents)
+    assert await indexer.repair_index(spec) == 0
+
+
 async def _hashes(services):
     return [text for _, text in (await services.library.hashes()).values()]
