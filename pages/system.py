@@ -31,7 +31,8 @@ def check() -> None:
     maintenance = session.services().maintenance
     with components.error_boundary(), st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Check now", icon=":material/stethoscope:", key="system_check"):
-            st.session_state["system_report"] = session.runtime().call(maintenance.check(), timeout_s=120)
+            with st.spinner("Checking", show_time=True):
+                st.session_state["system_report"] = session.runtime().call(maintenance.check(), timeout_s=120)
         report = st.session_state.get("system_report")
         if report is None:
             return

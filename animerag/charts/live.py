@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from animerag.comparison.plan import Mode
 
 RACERS: tuple[Mode, ...] = ("sync", "threads", "async")
+_STEPS = 5  # of the axis: each length of a race is a round number of fifths
 _LANES = 4  # minimum, so that the page below does not jump
 
 
@@ -106,7 +107,8 @@ def _legend(spans: Iterable[Span]) -> str:
 def _axis(span_s: tuple[float, float]) -> str:
     from_s, to_s = span_s
     places = 0 if to_s >= 100 or to_s - from_s >= 20 else 1 if to_s >= 4 else 2
-    ticks = "".join(f"<span>{from_s + (to_s - from_s) * part / 4:.{places}f} s</span>" for part in range(5))
+    step_s = (to_s - from_s) / _STEPS
+    ticks = "".join(f"<span>{from_s + step_s * part:.{places}f} s</span>" for part in range(_STEPS + 1))
     return f'<div class="ar-axis">{ticks}</div>'
 
 

@@ -71,7 +71,7 @@ def lanes(run: MeasuredRun, *, simulated: bool) -> Figure:
     row_px = max(7.0, min(26.0, 620 / max(len(rows), 1)))
     figure = drawn(
         _stages(bars, labelled=len(bars) <= _LABELLED_SPANS),
-        title=f"One run of {named(run.mode, run.concurrency)}, {run.wall_s:.1f} s",
+        title=f"One run of {named(run.mode, run.concurrency)}",
         simulated=simulated,
         height=round(150 + max(row_px * len(rows), 70)),
     )

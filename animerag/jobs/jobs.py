@@ -219,7 +219,7 @@ class Jobs:
     ) -> None:
         try:
             if before is not None:
-                job.control.progress = Progress(stage=f"Waiting for {before.title} to end")
+                job.control.progress = Progress(stage=f"Waiting until this ends: {before.title}")
                 await self._end_of(before, job)
             self._on_start()
             job.report = await work(job.control)

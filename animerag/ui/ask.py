@@ -255,7 +255,7 @@ def stream(item: Exchange, events: Iterator[Retrieval | str | Answer]) -> None:
     with _assistant():
         place, below = st.empty(), st.empty()
     place.caption("Searching titles, words and plots")
-    below.container().skeleton(height=_CARDS_PX)
+    below.skeleton(height=_CARDS_PX)
     with error_boundary(lambda sentence: setattr(item, "error", sentence)), contextlib.closing(events):  # type: ignore[type-var]
         for event in events:
             if isinstance(event, Retrieval):

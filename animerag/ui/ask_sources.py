@@ -100,6 +100,8 @@ def used_and_others(
     if answer is not None and answer.text and not answer.citations and answer.prompt is None:
         # Figures over many shows, where no single one matters, or nothing that matches.
         return [], numbered if item.retrieval.fact is None else []
+    if complete and item.error and not item.text:
+        return [], numbered
     # Of an answer that was stopped, the text is all there is.
     cited = set(answer.citations if answer is not None else citations.cited(item.text, item.retrieval.sources)[0])
     if not cited or not complete:
@@ -130,7 +132,8 @@ def _card(item: Exchange, number: int, source: Source, *, buttons: bool) -> None
         st.markdown(f"**{name}**")
     elif st.button(name, key=f"ask_source_{number}", type="tertiary", help="Open this source"):
         source_dialog.source(item, number)
-    st.caption(label(" · ".join(filter(None, [show.native_title, cards.facts(show)]))))
+    facts = " · ".join(filter(None, [show.native_title, cards.facts(show)]))
+    st.caption(label(facts.replace("★ ", "★\u00a0")))  # a star does not end a line
     if matched := match(source):
         st.caption(label(matched))
 

@@ -64,7 +64,8 @@ def _prepare(data: bytes, name: str) -> None:
     digest = hashlib.sha256(data).hexdigest()
     path = session.services().spool.store(data).path
     reading = _chosen_reading(digest)
-    sheet = batch_runs.sheet(path, name, reading)
+    with st.skeleton(height=200):
+        sheet = batch_runs.sheet(path, name, reading)
     if session.is_demo() and len(sheet.rows) > DEMO_ROWS:
         raise InvalidInputError(f"The demo answers at most {DEMO_ROWS} questions at a time: shorten the sheet.")
     _how_read(sheet, digest)

@@ -29,15 +29,22 @@ def saved(shown: BatchRun | None) -> None:
 
 def _row(run: BatchRun) -> dict[str, object]:
     done = run.total - run.unanswered
-    state = "running" if run.at_work else "done" if not run.unanswered else f"{run.unanswered:,} left"
     return {
         "When": session.local_time(run.created_at),
         "Sheet": run.name,
         "Answered": f"{done:,} of {run.total:,}",
-        "State": state,
+        "State": _state(run),
         "Duration": duration(run.seconds),
         "Cost": _cost(run.usage),
     }
+
+
+def _state(run: BatchRun) -> str:
+    if run.at_work:
+        return "running"
+    if left := run.unanswered - run.failed:
+        return f"{left:,} left"
+    return f"{run.failed:,} failed" if run.failed else "done"
 
 
 def _cost(usage: Usage) -> str | None:

@@ -33,6 +33,15 @@ _MARKS = re.compile(r"\*\*|^> ", re.MULTILINE)  # characters that are special in
 _PAGE_ROWS = 50  # a table of thousands would be sent to the browser again at every poll
 _FILES = {".csv": "text/csv", ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}
 _FILES[".jsonl"] = "application/jsonl"
+_COUNTED: dict[AnswerStatus | None, str] = {
+    AnswerStatus.OK: "answered",
+    AnswerStatus.NO_MATCH: "without a match",
+    AnswerStatus.REFUSED: "refused by the model",
+    AnswerStatus.TRUNCATED: "cut short",
+    AnswerStatus.ERROR: "failed",
+    AnswerStatus.CANCELLED: "cancelled",
+    None: "not asked",
+}
 _SHOWN: dict[str, tuple[AnswerStatus | None, ...] | None] = {
     "All rows": None,
     "Failed": FAILED,
@@ -44,22 +53,26 @@ def draw(run: BatchRun) -> None:
     """Draw a run: its progress or result first, details below."""
     job = session.services().jobs.get(run.job_id) if run.job_id else None
     running = job is not None and job.running
-    heading, close = st.columns([5, 1], vertical_alignment="center")
-    if not running:
-        heading.subheader(label(run.name), anchor=False)
-    if close.button("New sheet", icon=":material/add:", key="batch_new", width="stretch"):
-        batch_runs.open_one(None)
-        st.rerun()
     if job is not None and running:
         job_watched(job, _status, lambda job: _at_work(run.id, here=job.here))
         st.caption("Each answer is saved as it arrives. You can leave this page; the run continues.")
+        _new_sheet()
         return
+    with st.container(horizontal=True, vertical_alignment="center", key="batch_head"):
+        st.subheader(label(run.name), anchor=False)
+        _new_sheet()
     if run.at_work:
         st.info("A job is answering this sheet. Reload the page to see its progress.", icon=":material/sync:")
     else:
         _ended(run, job)
     _files(run)
     _views(run)
+
+
+def _new_sheet() -> None:
+    if st.button("New sheet", icon=":material/add:", key="batch_new"):
+        batch_runs.open_one(None)
+        st.rerun()
 
 
 def _status(job: Job) -> str:
@@ -92,7 +105,9 @@ def _at_work(run_id: str, *, here: bool) -> None:
 
 def _ended(run: BatchRun, job: Job | None) -> None:
     done = run.total - run.unanswered
-    parts = [f"**{done:,} of {counted(run.total, 'question')} answered**", f"{duration(run.seconds)} total"]
+    parts = [f"**{done:,} of {counted(run.total, 'question')} answered**"]
+    if done:
+        parts.append(f"{duration(run.seconds)} total")
     if run.usage.input_tokens:
         parts.append(tokens_and_cost(run.usage))
     st.markdown(" · ".join(parts))
@@ -102,10 +117,10 @@ def _ended(run: BatchRun, job: Job | None) -> None:
         st.warning(escape(run.stopped_by), icon=":material/stop:")
     elif run.missing:
         reason = "interrupted when the app ended" if run.job_state == "interrupted" else "stopped early"
-        st.warning(f"This run was {reason}. Its answers are saved.", icon=":material/stop:")
-    counts = {str(status or "not asked").replace("_", " "): number for status, number in run.counts.items()}
-    usual_first = sorted(counts.items(), key=lambda one: one[0] != "ok")
-    st.caption(" · ".join(f"{number:,} {name}" for name, number in usual_first))
+        saved = " Its answers are saved." if done else ""
+        st.warning(f"This run was {reason}.{saved}", icon=":material/stop:")
+    counts = [f"{run.counts[status]:,} {words}" for status, words in _COUNTED.items() if status in run.counts]
+    st.caption(" · ".join(counts))
     with st.container(horizontal=True):
         missing = run.missing + run.counts.get(AnswerStatus.CANCELLED, 0)
         if missing and st.button(f"Resume ({missing:,} left)", icon=":material/play_arrow:", key="batch_resume"):
@@ -123,25 +138,31 @@ def _continue(run: BatchRun, which: Which) -> None:
 def _files(run: BatchRun) -> None:
     """Offer the sheet with its answers so far, made on demand, and a way to delete a run that has ended."""
     stem = label(run.name).rsplit(".", 1)[0].replace("\\", "") or "questions"
+    first, *others = _FILES
     with st.container(horizontal=True):
-        for suffix, mime in _FILES.items():
-            st.download_button(
-                f"Download {suffix[1:].upper()}",
-                partial(_file, suffix, run.id),
-                file_name=f"{stem}-answers{suffix}",
-                mime=mime,
-                icon=":material/download:",
-                on_click="ignore",
-                key=f"batch_download_{suffix[1:]}",
-            )
-        if run.at_work or session.is_demo():
-            return
-        with st.popover("Delete", icon=":material/delete:", key=f"batch_deleting_{run.id}"):
-            st.caption("This cannot be undone.")
-            if st.button("Delete this run", key="batch_delete", type="primary"):
+        _download(first, run.id, stem)
+        with st.popover("More", icon=":material/more_horiz:", key=f"batch_more_{run.id}"):
+            for suffix in others:
+                _download(suffix, run.id, stem)
+            if run.at_work or session.is_demo():
+                return
+            st.caption("This cannot be undone:")
+            if st.button("Delete this run", key="batch_delete", icon=":material/delete:"):
                 session.runtime().call(session.services().batch.runs.delete(run.id))
                 batch_runs.open_one(None)
                 st.rerun()
+
+
+def _download(suffix: str, run_id: str, stem: str) -> None:
+    st.download_button(
+        f"Download {suffix[1:].upper()}",
+        partial(_file, suffix, run_id),
+        file_name=f"{stem}-answers{suffix}",
+        mime=_FILES[suffix],
+        icon=":material/download:",
+        on_click="ignore",
+        key=f"batch_download_{suffix[1:]}",
+    )
 
 
 def _file(suffix: str, run_id: str) -> bytes:
@@ -168,9 +189,11 @@ def _views(run: BatchRun) -> None:
 
 def _answers(run: BatchRun) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
-        shown = st.segmented_control(
-            "Rows", list(_SHOWN), default="All rows", required=True, key="batch_rows", label_visibility="collapsed"
-        )
+        shown = "All rows"
+        if run.at_work or run.unanswered:  # else there is nothing to tell apart
+            shown = st.segmented_control(
+                "Rows", list(_SHOWN), default="All rows", required=True, key="batch_rows", label_visibility="collapsed"
+            )
         statuses = _SHOWN[shown]
         number = run.total if statuses is None else sum(run.counts.get(status, 0) for status in statuses)
         pages = max(1, ceil(number / _PAGE_ROWS))

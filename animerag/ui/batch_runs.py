@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from animerag.readers.questions import Sheet, SheetOptions
     from animerag.storage.batch_runs import BatchRun, RunOptions
 
+_OPENED = "batch_opened"
+
 
 def sheet(path: Path, name: str, options: SheetOptions) -> Sheet:
     """Read a sheet of questions once for all reruns. Raises InvalidInputError."""
@@ -45,7 +47,7 @@ def start(read: Sheet, options: RunOptions, *, sha256: str, concurrency: LevelCh
 def open_one(run_id: str | None) -> None:
     """Show a run from now on, or none; its address can be bookmarked and shared."""
     session.renew("batch_saved")
-    st.session_state["batch_closed"] = run_id is None
+    st.session_state["batch_closed"], st.session_state[_OPENED] = run_id is None, run_id
     if run_id is None:
         st.query_params.pop("run", None)
     else:
@@ -53,18 +55,22 @@ def open_one(run_id: str | None) -> None:
 
 
 def shown() -> BatchRun | None:
-    """Return the run to show: the one that was opened, else one in progress unless it was closed."""
-    opened = st.query_params.get("run")
+    """Return the run to show: the one that was opened, here or by its address, else one in progress unless closed."""
+    opened = st.query_params.get("run") or st.session_state.get(_OPENED)
     job = session.services().jobs.latest("batch")
     if opened is None and job is not None and job.running and not st.session_state.get("batch_closed"):
         opened = job.key.removeprefix("batch:")
     if opened is None:
         return None
     try:
-        return session.runtime().call(session.services().batch.runs.get(opened))
+        run = session.runtime().call(session.services().batch.runs.get(opened))
     except InvalidInputError:  # deleted in another tab, or an address from another catalogue
+        st.session_state.pop(_OPENED, None)
         st.query_params.pop("run", None)
         return None
+    # A click that was under way when a run was opened, and a visit to another page, take it out of the address.
+    st.query_params["run"] = st.session_state[_OPENED] = opened
+    return run
 
 
 def title(run: BatchRun) -> str:

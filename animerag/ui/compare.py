@@ -24,7 +24,7 @@ from animerag.ui.components import POLL_S, job_watched, progress_of, show_error
 from animerag.ui.text import escape, label
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from streamlit.delta_generator import DeltaGenerator
     from streamlit.elements.lib.mutable_tab_container import TabContainer
@@ -43,6 +43,7 @@ _RACE_WORK: dict[Workload, tuple[str, str]] = {
         "500 documents are embedded and stored three times: one batch after another, then 5 at once",
     ),
 }
+_FIGURES = 32  # of the experiments that were looked at last
 _AROUND_S = 1.0  # seconds to open the temporary catalogue and clients of one run, before its clock starts
 
 
@@ -62,6 +63,16 @@ def draw(figure: Figure, key: str) -> None:
     """
     title = figure.layout.title.text
     st.plotly_chart(figure, key=key, width="stretch", theme="streamlit", config={"displayModeBar": False}, alt=title)
+
+
+def draw_of(experiment: Experiment, key: str, make: Callable[[], Figure], part: object = None) -> None:
+    """Draw a figure of an experiment; it is made once, since a race takes longer to make than the rest of the page."""
+    draw(_made_once(make, experiment.id, key, part), key)
+
+
+@st.cache_resource(max_entries=_FIGURES, show_spinner=False)
+def _made_once(_make: Callable[[], Figure], experiment_id: str, key: str, part: object) -> Figure:  # noqa: ARG001
+    return _make()
 
 
 # ── Race ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -148,7 +159,7 @@ def _race_result(experiment: Experiment) -> None:
 
 def _race_chart(experiment: Experiment) -> None:
     runs = sorted(experiment.runs, key=lambda run: MODES.index(run.mode))  # each span in the lane in which it ran
-    draw(run_charts.race(runs, simulated=experiment.simulated), "compare_race_chart")
+    draw_of(experiment, "compare_race_chart", lambda: run_charts.race(runs, simulated=experiment.simulated))
 
 
 def outcome(experiment: Experiment) -> None:

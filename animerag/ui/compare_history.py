@@ -35,7 +35,10 @@ def history(experiments: Sequence[Experiment], baseline_id: str | None) -> None:
         hide_index=True,
         width="stretch",
         height=_ROW_PX * (1 + min(len(experiments), _MOST_ROWS)) + 3,
-        column_config={"Async by level": st.column_config.BarChartColumn(y_min=0, help="Seconds at each level")},
+        column_config={
+            "What": st.column_config.TextColumn(width=270),
+            "Async by level": st.column_config.BarChartColumn(y_min=0, width=110, help="Seconds at each level"),
+        },
     )
     ticked = [experiments[row] for row in selection.selection.rows if row < len(experiments)]
     if len(ticked) == 1:
@@ -63,6 +66,7 @@ def _side_by_side(experiments: Sequence[Experiment]) -> None:
 
 def _row(experiment: Experiment, baseline_id: str | None) -> dict[str, object]:
     figures = {figure.label: figure.value for figure in key_figures(experiment)}
+    by_level = [round(level.wall_s, 2) for level in experiment.levels if level.mode == "async"]
     notes = ["baseline"] if experiment.id == baseline_id else []
     notes += ["cancelled"] if experiment.cancelled else []
     return {
@@ -70,7 +74,7 @@ def _row(experiment: Experiment, baseline_id: str | None) -> dict[str, object]:
         "What": experiment_title(experiment),
         "Speed-up": figures.get("Best speed-up", ""),
         "Level": figures.get("Recommended level", ""),
-        "Async by level": [round(level.wall_s, 2) for level in experiment.levels if level.mode == "async"],
+        "Async by level": by_level if len(by_level) > 1 else None,  # a single bar would fill the cell
         "Runs": len(experiment.runs),
         "Note": ", ".join(notes),
     }

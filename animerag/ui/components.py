@@ -239,4 +239,6 @@ def past_work(heading: str, rows: Sequence[dict[str, Any]], opened: Callable[[in
         if chosen and chosen[0] < len(rows):
             opened(chosen[0])
 
-    st.dataframe(rows, key=key, on_select=choose, selection_mode="single-row", hide_index=True, width="stretch")
+    st.dataframe(
+        rows, key=key, on_select=choose, selection_mode="single-row", hide_index=True, width="stretch", placeholder=""
+    )

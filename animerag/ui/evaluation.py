@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from animerag.models.json_types import JsonMapping
     from animerag.storage.batch_runs import BatchRun
 
+_FIGURE_PX = 160  # two beside each other on a phone
 _FIGURES = {"hit@1": "Found first", "hit@3": "In the top 3", "hit@5": "In the top 5", "mrr": "Mean reciprocal rank"}
 
 
@@ -48,9 +49,10 @@ def draw(run: BatchRun) -> None:
 
 
 def _figures(figures: JsonMapping, before: JsonMapping | None) -> None:
-    for column, (name, words) in zip(st.columns(len(_FIGURES)), _FIGURES.items(), strict=True):
-        delta = None if before is None else f"{100 * (figures[name] - before[name]):+.0f} points"
-        column.metric(words, f"{100 * figures[name]:.0f} %", delta=label(delta) if delta else None, border=True)
+    with st.grid("auto", min_column_width=_FIGURE_PX, gap="small"):
+        for name, words in _FIGURES.items():
+            delta = None if before is None else f"{100 * (figures[name] - before[name]):+.0f} points"
+            st.metric(words, f"{100 * figures[name]:.0f} %", delta=label(delta) if delta else None, border=True)
     st.caption(f"Of {counted(figures['questions'], 'answered row')}; the figures count rows that expect a show.")
 
 
@@ -96,7 +98,7 @@ def _changes(before: Evaluation, after: Evaluation) -> None:
 
 
 def _misses(judged: Evaluation) -> None:
-    st.markdown(label(f"{counted(len(judged.misses), 'row')} missed"))
+    st.markdown(label(f"{counted(len(judged.misses), 'row')} missed") if judged.misses else "No row missed")
     rows = [
         {
             "Row": miss.index + 1,

@@ -18,7 +18,7 @@ from animerag.comparison.tables import experiment_csv, table_rows
 from animerag.text.counting import counted
 from animerag.text.durations import duration
 from animerag.ui import session
-from animerag.ui.compare import draw, outcome, use_level
+from animerag.ui.compare import draw_of, outcome, use_level
 from animerag.ui.experiment_form import WORKLOAD_NAMES
 from animerag.ui.text import escape, label
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from animerag.comparison.experiment import Experiment
     from animerag.comparison.measurements import MeasuredRun
 
+_FIGURE_PX = 160  # two key figures beside each other on a phone
 _WARNINGS = 3  # on a busy machine every run has the same warning; more of them would push the figures out of sight
 
 
@@ -48,10 +49,9 @@ def result(experiment: Experiment, baseline: Experiment | None) -> None:
 def _key_figures(experiment: Experiment) -> None:
     simulated = ", simulated" if experiment.simulated else ""
     figures = key_figures(experiment)
-    columns = st.columns(len(figures)) if figures else []
-    note = st.container()
-    for column, figure in zip(columns, figures, strict=True):
-        card = column.container(border=True, height="stretch")
+    grid, note = st.grid("auto", min_column_width=_FIGURE_PX, gap="small"), st.container()
+    for figure in figures:
+        card = grid.container(border=True, height="stretch")
         card.metric(label(figure.label), label(figure.value))
         card.caption(label(figure.detail.rstrip(".") + simulated))
         if figure.label == "Recommended level" and experiment.recommended:
@@ -72,13 +72,13 @@ def _warnings(experiment: Experiment) -> None:
 
 
 def _charts(experiment: Experiment) -> None:
-    draw(speedup(experiment), "compare_speedup")
+    draw_of(experiment, "compare_speedup", lambda: speedup(experiment))
     if experiment.plan.workload != "query":  # for one question, that figure already has the wall times
         figures = {"Wall time": wall_time, "Throughput": throughput}
         chosen = st.segmented_control(
             "Also by level", ["Wall time", "Throughput"], default="Wall time", required=True, key="compare_by_level"
         )
-        draw(figures[chosen](experiment), "compare_by_level_chart")
+        draw_of(experiment, "compare_by_level_chart", lambda: figures[chosen](experiment), chosen)
     _lanes(experiment)
 
 
@@ -95,8 +95,7 @@ def _lanes(experiment: Experiment) -> None:
         format_func=lambda place: _run_name(runs[place]),
         key=f"compare_lanes_{experiment.id}",
     )
-    figure = lanes(runs[chosen], simulated=experiment.simulated)
-    draw(figure, "compare_lanes")
+    draw_of(experiment, "compare_lanes", lambda: lanes(runs[chosen], simulated=experiment.simulated), chosen)
 
 
 # ── Table and files ──────────────────────────────────────────────────────────────────────────────────────────────────

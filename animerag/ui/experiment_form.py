@@ -60,7 +60,7 @@ _COMMON = (
     _Number(name="repeats", label="Repeats", low=1, high=50, step=1, value=3),
     _Number(name="warmup", label="Warm-up runs", low=0, high=10, step=1, value=1),
 )
-_ALIAS = _Number(name="alias_latency_s", label="Title service, s", low=0.0, high=60.0, step=0.1, value=0.2)
+_ALIAS = _Number(name="alias_latency_s", label="Title search, s", low=0.0, high=60.0, step=0.1, value=0.2)
 _NUMBERS: dict[Workload, tuple[_Number, ...]] = {
     "ingest": (
         _Number(name="documents", label="Documents", low=1, high=20_000, step=100, value=1458),
@@ -148,7 +148,7 @@ def _choose_against(why_not_configured: str | None) -> str:
     if chosen in PRESETS:
         st.caption(escape(PRESETS[chosen].help))
     if why_not_configured is not None:
-        st.caption("Connect a provider in Settings to test it.", help=escape(why_not_configured))
+        st.caption("To measure your own provider, connect it in Settings.", help=escape(why_not_configured))
     return chosen
 
 

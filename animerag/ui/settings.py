@@ -140,6 +140,7 @@ def _common(fields: _Fields) -> Values:
             "openai_base_url": fields.text(
                 "openai_base_url",
                 "Empty means OpenAI. No key is sent to an address saved here: set both in the environment.",
+                empty="OpenAI",
             ),
         }
     with right:

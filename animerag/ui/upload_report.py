@@ -55,11 +55,11 @@ def ended(job: Job) -> None:
         for name, number in counts.items():
             hint = "If several rows have the same ID, the last one counts." if name == "Repeated" else None
             st.metric(name, f"{number:,}", border=True, help=hint)
-    notes(report, "saved row")
-    skipped(report, job)
     with st.container(horizontal=True):
         st.page_link("pages/ask.py", label="Ask a question", icon=":material/forum:")
         st.page_link("pages/catalogue.py", label="Open the catalogue", icon=":material/video_library:")
+    notes(report, "saved row")
+    skipped(report, job)
 
 
 def conflicts(report: IngestReport) -> None:
@@ -85,8 +85,8 @@ def notes(report: IngestReport, what: Literal["row", "saved row"]) -> None:
     if report.notes:
         number = len({(note.file, note.line) for note in report.notes})
         st.markdown(f"**{counted(number, what)} with notes**")
-        rows = [{"File": n.file, "Line": n.line or None, "ID": n.id, "Note": n.note} for n in report.notes]
-        st.dataframe(rows, hide_index=True, width="stretch")
+        rows = [{"Note": n.note, "ID": n.id, "Line": n.line or None, "File": n.file} for n in report.notes]
+        st.dataframe(rows, hide_index=True, width="stretch", placeholder="")
 
 
 def skipped(report: IngestReport, job: Job | None = None) -> None:
@@ -95,10 +95,10 @@ def skipped(report: IngestReport, job: Job | None = None) -> None:
         return
     st.markdown(f"**{counted(len(report.rows), 'row')} skipped**")
     rows: Sequence[dict[str, Any]] = [
-        {"File": r.file, "Line": r.line or None, "ID": r.id, "Reason": r.reason, "Row content": r.excerpt}
+        {"Reason": r.reason, "Row content": r.excerpt, "ID": r.id, "Line": r.line or None, "File": r.file}
         for r in report.rows
     ]
-    st.dataframe(rows, hide_index=True, width="stretch")
+    st.dataframe(rows, hide_index=True, width="stretch", placeholder="")
     if job is None:
         return
     ending, text = to_correct(report.rows)

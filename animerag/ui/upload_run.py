@@ -76,7 +76,8 @@ def _level(job: Job) -> None:
 
 def cut_off(record: JobRecord) -> None:
     """Offer to resume an import that a crash or a closed app has interrupted."""
-    left = _left(record)
+    with st.skeleton(height=100):
+        left = _left(record)
     uploads, call = session.services().uploads, session.runtime().call
     with st.container(border=True):
         if left is None:

@@ -26,14 +26,14 @@ def test_the_window_moves_and_cuts_earlier_spans():
         ("embedding", 0.0, 40.0, "embedding, 4.00 s"),
         ("writing", 60.0, 20.0, "writing, 2.00 s"),
     ]
-    assert re.findall(r"<span>([\d.]+) s</span>", drawn) == ["10.0", "12.5", "15.0", "17.5", "20.0"]
+    assert re.findall(r"<span>([\d.]+) s</span>", drawn) == ["10.0", "12.0", "14.0", "16.0", "18.0", "20.0"]
 
 
 def test_the_axis_begins_with_the_first_request():
     drawn = charts_live.lanes([Span("embedding", 108.0, 112.0, 0)], 100.0, 112.0, window_s=20.0)
 
     assert bars(drawn) == [("embedding", 0.0, 100.0, "embedding, 4.00 s")]
-    assert re.findall(r"<span>([\d.]+) s</span>", drawn) == ["8.0", "9.0", "10.0", "11.0", "12.0"]
+    assert re.findall(r"<span>([\d.]+) s</span>", drawn) == ["8.0", "8.8", "9.6", "10.4", "11.2", "12.0"]
 
 
 def test_overlapping_spans_are_in_separate_rows_and_the_height_is_constant():

@@ -97,7 +97,7 @@ def test_the_report_has_a_verdict_figures_and_tables():
 def test_the_report_has_the_lanes_of_the_fastest_async_run():
     experiment = with_walls(made_experiment(), "async", 5, 2.0, 2.2, 2.4)
 
-    assert "One run of async, 5 in flight, 2.0 s" in experiment_html(experiment)
+    assert "One run of async, 5 in flight" in experiment_html(experiment)
 
 
 @pytest.mark.parametrize(

@@ -223,7 +223,7 @@ async def test_a_comparison_is_an_exclusive_job(stocked):
     job = await stocked.comparison.start(stocked.jobs, plan, QUICK)
     later = await stocked.jobs.start(other, kind="ingest", title="More shows")
     await asyncio.sleep(0)
-    assert "Waiting for Comparison" in later.control.progress.stage
+    assert "Waiting until this ends: Comparison" in later.control.progress.stage
     await stocked.jobs.wait(job)
     await stocked.jobs.wait(later)
     assert (job.state, later.state) == ("done", "done")

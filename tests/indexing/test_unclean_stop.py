@@ -63,7 +63,7 @@ async def test_imports_and_repairs_wait_for_each_other(services, export, record,
     await started.wait()
     job = await services.uploads.start([export(record(2, "B"), name="b.json")])
     await asyncio.sleep(0)
-    assert job.control.progress.stage == "Waiting for Repairing the index to end"
+    assert job.control.progress.stage == "Waiting until this ends: Repairing the index"
     go_on.set()
     assert (await services.jobs.wait(doctor)).report.healthy
     assert (await services.jobs.wait(job)).report.ingested == 1

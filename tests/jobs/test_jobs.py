@@ -94,7 +94,7 @@ async def test_an_exclusive_job_excludes_others_and_later_jobs_wait(jobs):
     race = await jobs.start(until_stopped, kind="compare", title="a race", exclusive=True)
     later = await jobs.start(note, kind="ingest", title="a file")
     await asyncio.sleep(0)
-    assert later.control.progress.stage == "Waiting for a race to end"
+    assert later.control.progress.stage == "Waiting until this ends: a race"
     assert not order
     jobs.cancel(race.id)
     await jobs.wait(later)

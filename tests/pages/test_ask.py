@@ -106,3 +106,12 @@ def test_sources_that_an_answer_uses_are_drawn_and_the_others_folded(text, answe
 
     assert [number for number, _ in drawn] == used
     assert sorted(number for number, _ in drawn + folded) == [1, 2, 3]
+
+
+def test_what_a_failed_answer_has_found_is_folded():
+    failed = answered(None, status=AnswerStatus.ERROR, prompt=PROMPT)
+    item = Exchange(
+        "q", retrieval=Retrieval(question="q", sources=sources("1")), answer=failed, error="The key is bad."
+    )
+
+    assert used_and_others(item, {}, complete=True)[0] == []
