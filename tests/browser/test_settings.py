@@ -38,6 +38,10 @@ def test_a_local_server_is_used_and_settings_are_changed(app_url, browser, photo
     def go(name):
         page.get_by_test_id("stSidebarNav").get_by_role("link", name=name, exact=True).click()
 
+    # Opened while the sample loads, it lets you save as soon as that has ended.
+    page.goto(f"{app_url}/settings")
+    expect(page.get_by_role("button", name="Test and save")).to_be_enabled(timeout=60_000)
+
     # The server is offered on Ask, and only used when it is chosen.
     page.goto(f"{app_url}/ask")
     expect(page.get_by_text("Sample catalogue, 150 shows.")).to_be_visible(timeout=60_000)

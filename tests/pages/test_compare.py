@@ -112,7 +112,7 @@ def test_custom_numbers_start_at_the_typical_ones(sampled):
 
 def test_an_embedded_provider_is_not_offered(sampled):
     opened(sampled)
-    assert "Connect a provider in Settings to test it" in words(sampled)
+    assert "To measure your own provider, connect it in Settings" in words(sampled)
     assert not [option for option in sampled.selectbox(key="compare_against").options if "configured" in option.lower()]
 
 
