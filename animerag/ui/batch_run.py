@@ -155,7 +155,7 @@ def _files(run: BatchRun) -> None:
 
 def _download(suffix: str, run_id: str, stem: str) -> None:
     st.download_button(
-        f"Download {suffix[1:].upper()}",
+        label(f"Download {suffix[1:].upper()}"),
         partial(_file, suffix, run_id),
         file_name=f"{stem}-answers{suffix}",
         mime=_FILES[suffix],
