@@ -1,7 +1,6 @@
-"""The composition root: opens what the settings choose, and closes it. Knows nothing of pages.
+"""The composition root: opens what the settings choose, and closes it. It knows nothing of pages.
 
-Pages reach the services through `event_loop.Runtime`; the command line opens them on its own loop with
-`open_services`.
+Pages reach the services through `event_loop.Runtime`; the command line opens them on its own loop with `open_services`.
 """
 
 from __future__ import annotations

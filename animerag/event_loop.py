@@ -1,6 +1,6 @@
 """One event loop in a daemon thread, with the services on it, for callers on any other thread.
 
-`call` runs short work, `stream` iterates over an answer, and jobs do everything else. Knows nothing of pages.
+`call` runs short work, `stream` iterates over an answer, and jobs do everything else. It knows nothing of pages.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ class Runtime:
         channel: asyncio.Queue[tuple[str, Any]] = asyncio.Queue()
 
         def put(item: tuple[str, Any]) -> None:
-            with contextlib.suppress(RuntimeError):  # the caller's loop has ended: nobody waits any more
+            with contextlib.suppress(RuntimeError):  # the caller's loop has ended: nothing waits any more
                 caller.call_soon_threadsafe(channel.put_nowait, item)
 
         future = self._submit(_pump(events, put))

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 LOG, TRACES = "animerag.log", "trace.json"
 _LOGGERS = ("animerag", "asyncio")
-_BYTES, _BACKUPS = 1_000_000, 3  # of a file, and the number of earlier files
+_BYTES, _BACKUPS = 1_000_000, 3  # size of a file, and the number of earlier files
 _TRACE_BYTES = 10_000_000
 _LONGEST = 300  # maximum characters of a message: enough for this package's sentences, too few for a document
 _SLOW_S = 0.05  # long enough for a page to feel slow
@@ -41,7 +41,9 @@ def log_file(settings: Settings) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         handler = RotatingFileHandler(path, maxBytes=_BYTES, backupCount=_BACKUPS, encoding="utf-8", delay=True)
     except OSError as error:
-        raise LibraryError(f"The data directory {settings.data_dir} cannot be written: {error.strerror}.") from error
+        raise LibraryError(
+            f"The data directory {settings.data_dir} cannot be written: {error.strerror}. Check its permissions."
+        ) from error
     known = (settings.openai_api_key, settings.chroma_api_key, settings.api_token, settings.shoko_key)
     secrets = [one.get_secret_value() for one in known if one]
     handler.setFormatter(RedactingFormatter([secret for secret in secrets if secret]))

@@ -84,7 +84,7 @@ class Preferences:
         """
         for name in changes:
             if name not in SAVABLE:
-                raise SettingsError(f"{variable(name)} can only be set in the environment.")
+                raise SettingsError(f"{variable(name)} can only be set in the environment: set it there.")
             if name in self.fixed:
                 raise SettingsError(f"{variable(name)} is set in the environment: change it there.")
         saved = {**await saved_settings(self._library), **changes}

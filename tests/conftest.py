@@ -13,6 +13,7 @@ from animerag.composition import open_services
 from animerag.config import load_settings
 from animerag.ingestion.importer import SourceFile
 from animerag.jobs.jobs import Control
+from animerag.storage.library import Library
 from animerag.vector_store.chroma import ChromaIndex
 from animerag.vector_store.chroma_server import ServerFiles, ServerLease
 from animerag.vector_store.chroma_tenant import create_tenant
@@ -75,6 +76,14 @@ def place(database, request, tmp_path):
     if database == "postgresql":
         return request.getfixturevalue("postgresql_url")
     return tmp_path / "deep" / "library.db"
+
+
+@pytest.fixture
+async def library(place):
+    """An empty library at `place`."""
+    opened = await Library.open(place)
+    yield opened
+    await opened.close()
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ ORDER = (
     *("ui", "cli", "__main__"),
     *("pages", "app"),
 )
-ROOT_MODULES = 10  # at most, besides __init__ and __main__
+ROOT_MODULES = 10  # maximum number of modules, besides __init__ and __main__
 
 VENDORS = {
     "streamlit": ("app.py", "pages/*", "animerag/ui/*"),
@@ -118,7 +118,7 @@ def targets(found, modules):
 
 
 def wrong_arrows(root):
-    """Return a sentence for each import and each look at the environment that stands where it may not."""
+    """Return a sentence for each forbidden import and each forbidden read of the environment."""
     wrong = []
     files = files_of(root)
     modules = {dotted(file.relative_to(root)) for file in files}
@@ -213,7 +213,7 @@ def foreign_words(root):
                     yield f"{path}:{number}: {line.strip()}"
 
 
-def test_words_of_a_dialect_stay_in_its_package():
+def test_words_of_a_dialect_are_only_in_its_package():
     assert list(foreign_words(ROOT)) == []
 
 
@@ -230,7 +230,7 @@ def test_there_is_no_import_circle():
     assert circle(ROOT) == []
 
 
-def test_no_class_name_stands_twice():
+def test_no_class_name_is_used_twice():
     assert [name for name, count in class_names(ROOT).items() if count > 1] == []
 
 

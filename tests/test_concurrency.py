@@ -88,7 +88,7 @@ async def test_slow_items_do_not_delay_running_work():
 
     async def work(item):
         done.append(item)
-        next_may_come.set()  # only work that goes on meanwhile lets the next item come
+        next_may_come.set()  # the next item only comes if work continues meanwhile
         return item
 
     outcomes = [outcome.unwrap() async for outcome in fan_out(work, slowly(), limit=lambda: 2)]

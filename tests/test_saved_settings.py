@@ -114,7 +114,7 @@ async def test_a_server_on_this_machine_is_offered_used_or_never_offered_again(o
         await preferences.use(server, "gpt-5-nano")
         async with opened() as again:
             assert (again.embedder.provider, again.answering.written_by_a_model) == ("local", True)
-            assert await of(again, server).offers() == []  # somebody answers already
+            assert await of(again, server).offers() == []  # a chat model is already configured
 
 
 @pytest.mark.parametrize("fixed", [{"openai_base_url": "http://127.0.0.1:9/v1"}, {"chat_provider": "local"}])

@@ -58,7 +58,7 @@ def sdk(url):
 
 
 class Caller:
-    """Bare HTTP and the SDK, side by side on one simulator."""
+    """Plain HTTP and the SDK on one simulator."""
 
     def __init__(self, url, session):
         self.url, self.session = url, session
@@ -145,7 +145,7 @@ async def test_texts_that_share_words_are_nearer(question, near, far):
     assert asked @ close > asked @ distant + 0.1
 
 
-async def test_dimensions_are_the_ones_asked_for_else_the_simulators():
+async def test_the_requested_dimensions_are_used_otherwise_the_simulators():
     async with simulator(dimensions=64) as caller:
         assert (await vectors(caller, "text")).shape == (1, 64)
         assert (await vectors(caller, "text", dimensions=3)).shape == (1, 3)
@@ -326,7 +326,7 @@ async def test_reset_zeroes_the_statistics_refills_the_buckets_and_repeats_chanc
 # Limits
 
 
-def test_a_bucket_refills_all_the_time_up_to_its_capacity():
+def test_a_bucket_refills_continuously_up_to_its_capacity():
     now_s = 0.0
     bucket = SimulatedBucket(per_minute=30, capacity=5, clock=lambda: now_s)
     bucket.take(5)

@@ -47,9 +47,9 @@ def read(raw: bytes) -> ChatRequest:
     _check_options(body)
     stream, options = body.get("stream"), body.get("stream_options")
     if stream is not None and not isinstance(stream, bool):
-        raise ApiError("stream is true or false.", param="stream")
+        raise ApiError("stream is invalid: use true or false.", param="stream")
     if options is not None and not isinstance(options, dict):
-        raise ApiError("stream_options is an object.", param="stream_options")
+        raise ApiError("stream_options is invalid: use an object.", param="stream_options")
     question, history = _conversation(body.get("messages"))
     include_usage = bool(options and options.get("include_usage"))
     return ChatRequest(question=question, history=history, stream=bool(stream), include_usage=include_usage)
@@ -124,7 +124,9 @@ def _conversation(messages: object) -> tuple[str, tuple[tuple[str, str], ...]]:
     for place, message in enumerate(messages):
         where = f"messages[{place}]"
         if not isinstance(message, dict) or message.get("role") not in _SPEAKERS:
-            raise ApiError(f"A message is an object with a role, one of {', '.join(_SPEAKERS)}.", param=where)
+            raise ApiError(
+                f"A message is invalid: use an object with a role, one of {', '.join(_SPEAKERS)}.", param=where
+            )
         text = _text(message.get("content"), where, strict=place == last and message["role"] == "user")
         if message["role"] == "user":
             if question is not None:
@@ -134,7 +136,7 @@ def _conversation(messages: object) -> tuple[str, tuple[tuple[str, str], ...]]:
             history.append((question, text))
             question = None
     if last < 0 or messages[last].get("role") != "user" or question is None:
-        raise ApiError("The last message has to be the user's: it is the question.", param="messages")
+        raise ApiError("The last message is not the user's: end with the question.", param="messages")
     if not question.strip():
         raise ApiError("The question is empty: write one.", param=f"messages[{last}].content")
     # A longer message was never answered as a question, and reading it would block the event loop.
@@ -147,7 +149,7 @@ def _text(content: object, where: str, *, strict: bool) -> str:
     if content is None or isinstance(content, str):
         return content or ""
     if not isinstance(content, list):
-        raise ApiError("The content of a message is text, or a list of parts.", param=f"{where}.content")
+        raise ApiError("The content of a message is invalid: use text, or a list of parts.", param=f"{where}.content")
     texts = []
     for part in content:
         if isinstance(part, str):

@@ -219,7 +219,7 @@ async def over_http(backend: Backend) -> AsyncIterator[ASGIApp]:
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] not in {"/mcp", "/mcp/"}:
-            raise ApiError("There is nothing here: MCP is at /mcp.", status=404, code="not_found")
+            raise ApiError("There is nothing at this path: MCP is at /mcp.", status=404, code="not_found")
         if scope["method"] != "POST":
             raise ApiError(
                 f"/mcp does not take {scope['method'][:20]}: send messages with POST; no session is held open.",

@@ -64,5 +64,5 @@ def _k(request: Request) -> int | None:
     if text is None:
         return None
     if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MOST_SOURCES):
-        raise ApiError(f"k is the number of shows to return: a number from 1 to {MOST_SOURCES}.", param="k")
+        raise ApiError(f"k is not a valid number of shows: use a number from 1 to {MOST_SOURCES}.", param="k")
     return int(text)

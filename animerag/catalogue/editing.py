@@ -36,7 +36,7 @@ class Editing:
         """
         show = await self._library.show(show_id)
         if show is None:
-            raise InvalidInputError("This show is no longer in the catalogue.")
+            raise InvalidInputError("This show is no longer in the catalogue: reload the page.")
         checked = {name: _checked(name, value) for name, value in changes.items()}
         report = await self._ingestion.import_documents([Document.of(edited(show, checked))], Control())
         if report.rows:

@@ -51,12 +51,12 @@ class MyList:
     async def _show(self, show_id: str) -> Show:
         show = await self._library.show(show_id)
         if show is None:
-            raise InvalidInputError("This show is no longer in the catalogue.")
+            raise InvalidInputError("This show is no longer in the catalogue: reload the page.")
         return show
 
     async def _update(self, show: Show, status: MyStatus | None, progress: int | None, score: float | None) -> Show:
         if status is not None and status not in _STATUSES:
-            raise InvalidInputError(f"A status is one of {', '.join(_STATUSES)}.")
+            raise InvalidInputError(f"This is not a status: use one of {', '.join(_STATUSES)}.")
         if progress is not None and show.episodes and progress > show.episodes:
             raise InvalidInputError(f"{show.title} has {show.episodes:,} episodes: {progress:,} cannot be watched.")
         if status == "completed" and progress is None:

@@ -50,7 +50,7 @@ class Teaching:
             raise InvalidInputError(f"The question or title is too long or empty: use 1 to {_LONGEST} characters.")
         show = await self._library.show(show_id)
         if show is None:
-            raise InvalidInputError("This show is no longer in the catalogue.")
+            raise InvalidInputError("This show is no longer in the catalogue: choose another one.")
         if called and normalise(called) not in {normalise(one) for one in (show.title, *show.titles)}:
             others = [one for one in show.titles if one != show.title]
             show = await self._editing.edit(show_id, {"titles": [show.title, *others, called]})

@@ -155,7 +155,7 @@ def _jpeg(data: bytes) -> bytes:
 
 
 def _webp(data: bytes) -> bytes:
-    """Return a still WebP, its size checked before anything is decoded."""
+    """Return a still WebP after checking its size, before anything is decoded."""
     (length,) = struct.unpack("<I", data[4:8])
     if length + 8 != len(data) or len(data) < 30:
         raise _broken()

@@ -1,14 +1,18 @@
 """Draws running work as HTML, which a page replaces twice per second.
 
 Streamlit hides a plotly figure after every change of its data until it is drawn again, so that on a busy machine it is
-never visible. HTML appears immediately. Its style is in `ui/style.css`.
+never visible. HTML appears immediately. It is rendered by Jinja2 from `live.html`; its style is in `ui/style.css`.
 """
 
 from __future__ import annotations
 
-import html
 import itertools
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
 from typing import TYPE_CHECKING
+
+from jinja2 import Environment, StrictUndefined
 
 from animerag.charts.runs import request_rows, writer_rows
 from animerag.charts.style import MODE_COLOURS, NEUTRAL, STAGE_COLOURS, stage_name
@@ -17,12 +21,36 @@ from animerag.telemetry.tracing import Span
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from jinja2 import Template
+
     from animerag.comparison.measurements import MeasuredRun
     from animerag.comparison.plan import Mode
 
 RACERS: tuple[Mode, ...] = ("sync", "threads", "async")
 _STEPS = 5  # of the axis: each length of a race is a round number of fifths
 _LANES = 4  # minimum, so that the page below does not jump
+
+
+@dataclass(frozen=True, slots=True)
+class _LiveBar:
+    """A span, or a stage of the legend; `left` and `width` are percentages of its row."""
+
+    kind: str
+    colour: str
+    text: str
+    left: float = 0.0
+    width: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _LiveBand:
+    """The part of one mode in a race, which has `reached` a percentage of the axis."""
+
+    mode: Mode
+    rows: Sequence[Sequence[_LiveBar]]
+    reached: float
+    colour: str
+    label: str
 
 
 def lanes(spans: Sequence[Span], started_s: float, now_s: float, *, window_s: float) -> str:
@@ -34,11 +62,10 @@ def lanes(spans: Sequence[Span], started_s: float, now_s: float, *, window_s: fl
         if one.end_s > from_s
     ]
     span_s = (from_s - started_s, max(now_s - started_s, from_s - started_s + 0.001))
-    rows = request_rows(shown) + writer_rows(shown)
+    rows = _rows(shown, span_s)
     rows += [[] for _ in range(_LANES - len(rows))]
-    drawn = _rows(rows, span_s)
     about = f"The work of the last {span_s[1] - span_s[0]:.0f} seconds, one row per request."
-    return _live(about, _legend(shown), drawn, _axis(span_s))
+    return _template().render(about=about, legend=_legend(shown), rows=rows, bands=(), ticks=_ticks(span_s))
 
 
 def race(
@@ -49,7 +76,7 @@ def race(
     finished = {run.mode: run for run in done}
     longest_s = max([elapsed_s, *(run.wall_s for run in done)])
     span_s = (0.0, _step_s(longest_s / 0.88))
-    bands: list[str] = []
+    bands: list[_LiveBand] = []
     shown: list[Span] = []
     for mode in (*RACERS, *(mode for mode in finished if mode not in RACERS)):
         run = finished.get(mode)
@@ -63,57 +90,46 @@ def race(
             shown += own
         else:
             bands.append(_band(mode, (), 0.0, span_s, "waiting" if current else ""))
-    axis = f'<div class="ar-band"><span></span>{_axis(span_s)}</div>'
-    return _live("The race so far, simulated, one band per mode.", _legend(shown), "".join(bands), axis)
+    about = "The race so far, simulated, one band per mode."
+    return _template().render(about=about, legend=_legend(shown), rows=(), bands=bands, ticks=_ticks(span_s))
 
 
-def _live(about: str, *parts: str) -> str:
-    return f'<div class="ar-live" role="img" aria-label="{html.escape(about)}">{"".join(parts)}</div>'
+@cache
+def _template() -> Template:
+    source = files("animerag.charts").joinpath("live.html").read_text(encoding="utf-8")
+    return Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True).from_string(source)
 
 
-def _band(mode: Mode, spans: Sequence[Span], until_s: float, span_s: tuple[float, float], label: str) -> str:
-    rows = _rows(request_rows(spans) + writer_rows(spans), span_s)
-    reached = _percent(until_s, span_s)
-    mark = f'<div class="ar-mark" style="width:{reached:.2f}%;background-color:{MODE_COLOURS[mode]}"></div>'
-    ending = f'<b class="ar-end" style="left:{reached:.2f}%">{html.escape(label)}</b>'
-    return f'<div class="ar-band"><span>{mode}</span><div class="ar-track">{rows}{mark}{ending}</div></div>'
+def _band(mode: Mode, spans: Sequence[Span], until_s: float, span_s: tuple[float, float], label: str) -> _LiveBand:
+    return _LiveBand(mode, _rows(spans, span_s), _percent(until_s, span_s), MODE_COLOURS[mode], label)
 
 
-def _rows(rows: Iterable[Iterable[Span]], span_s: tuple[float, float]) -> str:
-    return "".join(f'<div class="ar-row">{_bars(row, span_s)}</div>' for row in rows)
+def _rows(spans: Sequence[Span], span_s: tuple[float, float]) -> list[list[_LiveBar]]:
+    return [[_bar(span, span_s) for span in row] for row in request_rows(spans) + writer_rows(spans)]
 
 
-def _bars(row: Iterable[Span], span_s: tuple[float, float]) -> str:
-    return "".join(
-        f'<i class="ar-{_class(span.name)}" style="left:{_percent(span.start_s, span_s):.2f}%;'
-        f"width:{_percent(span.end_s, span_s) - _percent(span.start_s, span_s):.2f}%;"
-        f'background-color:{STAGE_COLOURS.get(span.name, NEUTRAL)}" '
-        f'title="{html.escape(stage_name(span.name))}, {span.seconds:.2f} s"></i>'
-        for span in row
-    )
+def _bar(span: Span, span_s: tuple[float, float]) -> _LiveBar:
+    left = _percent(span.start_s, span_s)
+    text = f"{stage_name(span.name)}, {span.seconds:.2f} s"
+    return _LiveBar(*_look(span.name), text, left, _percent(span.end_s, span_s) - left)
 
 
-def _legend(spans: Iterable[Span]) -> str:
+def _legend(spans: Iterable[Span]) -> list[_LiveBar]:
     names = {span.name for span in spans}
     order = [stage for stage in STAGE_COLOURS if stage in names] + sorted(names.difference(STAGE_COLOURS))
-    chips = "".join(
-        f'<span><i class="ar-{_class(stage)}" style="background-color:{STAGE_COLOURS.get(stage, NEUTRAL)}"></i>'
-        f"{html.escape(stage_name(stage))}</span>"
-        for stage in order
-    )
-    return f'<div class="ar-legend">{chips}</div>'
+    return [_LiveBar(*_look(stage), stage_name(stage)) for stage in order]
 
 
-def _axis(span_s: tuple[float, float]) -> str:
+def _look(stage: str) -> tuple[str, str]:
+    """Return the CSS class and the colour of a stage."""
+    return (stage, STAGE_COLOURS[stage]) if stage in STAGE_COLOURS else ("other", NEUTRAL)
+
+
+def _ticks(span_s: tuple[float, float]) -> list[str]:
     from_s, to_s = span_s
     places = 0 if to_s >= 100 or to_s - from_s >= 20 else 1 if to_s >= 4 else 2
     step_s = (to_s - from_s) / _STEPS
-    ticks = "".join(f"<span>{from_s + step_s * part:.{places}f} s</span>" for part in range(_STEPS + 1))
-    return f'<div class="ar-axis">{ticks}</div>'
-
-
-def _class(stage: str) -> str:
-    return stage if stage in STAGE_COLOURS else "other"
+    return [f"{from_s + step_s * part:.{places}f} s" for part in range(_STEPS + 1)]
 
 
 def _percent(at_s: float, span_s: tuple[float, float]) -> float:

@@ -27,7 +27,9 @@ def add(commands: Commands) -> None:
         "file", metavar="FILE", help="CSV with question, expected_ids (separated by |) and, optionally, kind"
     )
     parser.add_argument("-k", type=positive, default=8, metavar="N", help="sources per question (8)")
-    parser.add_argument("--against", type=Path, metavar="FILE", help="an earlier --json output to compare with")
+    parser.add_argument(
+        "--against", type=Path, metavar="FILE", help="file with an earlier --json output, to compare with"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(run=evaluate)
 

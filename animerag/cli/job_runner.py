@@ -48,7 +48,7 @@ async def services(*, warm: bool = False, serverless: bool = False, **options: o
 
 
 def _has_idle_processor() -> bool:
-    """Tell whether this process may use another processor at no cost to anyone; yes where the system does not say."""
+    """Return whether this process may use another processor at no cost to anyone; yes where the system does not say."""
     try:
         return os.getloadavg()[0] < len(os.sched_getaffinity(0)) - 1
     except (AttributeError, OSError):

@@ -73,7 +73,7 @@ async def _cancelled(opened: Services, job_id: str) -> tuple[bool, JobRecord]:
 async def _job(opened: Services, job_id: str) -> JobRecord:
     job = await opened.library.journal.get(job_id)
     if job is None:
-        raise InvalidInputError(f'There is no job "{_plain(job_id)}": `animerag jobs` lists the ids.')
+        raise InvalidInputError(f'There is no job "{_plain(job_id)}": run `animerag jobs` to list the ids.')
     return job
 
 
@@ -82,7 +82,7 @@ def _outcome(job: JobRecord, *, was_running: bool) -> str:
     if not was_running:
         return f"{title} is not running: {job.state}."
     if job.state == "running":
-        return f"{title} was asked to stop, and will at its next safe point: `animerag jobs` shows when."
+        return f"{title} will stop at its next safe point: run `animerag jobs` to see whether it has."
     return f"{title}: {job.state}."
 
 

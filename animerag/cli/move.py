@@ -32,7 +32,9 @@ async def move(options: argparse.Namespace) -> int:
     if source == target:
         raise InvalidInputError("The catalogue is in this database already: name another one.")
     if isinstance(source, Path) and not source.exists():
-        raise InvalidInputError(f"There is no catalogue at {source} to move.")
+        raise InvalidInputError(
+            f"There is no catalogue at {source} to move: set ANIMERAG_DATA_DIR to a directory that has one."
+        )
     await transfer.require_unused(source, settings.data_dir)
     done = await transfer.copy(source, target, on_table=lambda name, rows: print(f"{name}: {rows:,}", flush=True))
     print(

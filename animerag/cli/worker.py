@@ -36,11 +36,14 @@ async def worker(options: argparse.Namespace) -> int:
         requests = counted(opened.worker.slots, "request")
         serving = asyncio.ensure_future(opened.worker.serve())
         on_interrupt(partial(_cancel, serving))
-        print(f"Taking work for {opened.library}, {requests} in flight. Ctrl-C ends the worker.", file=sys.stderr)
+        print(
+            f"Waiting for tasks of {opened.library}, up to {requests} in flight. Ctrl-C stops the worker.",
+            file=sys.stderr,
+        )
         try:
             await serving
         except asyncio.CancelledError:
-            print("The worker has ended; the rest is left to other workers.", file=sys.stderr)
+            print("The worker has stopped. Other workers do the remaining tasks.", file=sys.stderr)
     return CANCELLED
 
 

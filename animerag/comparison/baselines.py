@@ -170,7 +170,7 @@ class Baseline:
             answer = self._client.embeddings.create(
                 model=self._endpoint.embedding_model, input=texts, encoding_format="base64"
             )
-        # The client types them as floats, but the request asked for base64.
+        # The client types them as floats, but the request was for base64.
         encoded: list[Any] = [item.embedding for item in sorted(answer.data, key=lambda item: item.index)]
         return np.stack([np.frombuffer(base64.b64decode(item), "<f4") for item in encoded])
 

@@ -22,7 +22,7 @@ SYNC: Mode = "sync"  # the baseline of every speed-up
 OURS: tuple[Mode, ...] = ("async", "async-early")  # the modes of the app's own services
 EARLY: Mode = "async-early"  # a single question: the model starts as soon as a title matches
 ITEMS: dict[Workload, str] = {"ingest": "documents", "batch": "questions", "query": "questions"}
-_RENAMED: dict[str, Mode] = {"threads-unlocked": "threads"}  # names in scripts and in older experiments
+_RENAMED: dict[str, Mode] = {"threads-unlocked": "threads"}  # former names, which scripts and older experiments use
 
 MAX_LEVEL = 64
 

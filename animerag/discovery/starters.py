@@ -1,4 +1,4 @@
-"""Questions to begin with: each is one that the catalogue's own records can answer."""
+"""Chooses questions to start with, which the catalogue's own records can answer."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     from animerag.models.shows import Show
 
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
-_CONSIDERED = 2000  # the best-known shows, from which names and tags are chosen
+_CONSIDERED = 2000  # number of best-known shows from which names and tags are chosen
 _NAMED = 60
-_LONGEST_TITLE = 24  # characters that fit a button
+_LONGEST_TITLE = 24  # maximum characters that fit a button
 _TAGS = 12
 _SINCE = 2011
-_SIMILAR_AMONG = 4  # described shows, below which anything is as similar as the rest
+_SIMILAR_AMONG = 4  # described shows; with fewer, all shows are about equally similar
 _MOODS_AMONG = 20
 
 
 def starters(collection: Collection, number: int = 6, *, stubs: frozenset[str] = frozenset()) -> list[str]:
-    """Return questions that this catalogue can answer, with shows and tags of its own; the same ones each time.
+    """Return questions that this catalogue can answer, about its own shows and tags; always the same ones.
 
     `stubs` are the ids of shows without a description. The questions are in Japanese if the titles of most shows are.
     """
@@ -40,7 +40,7 @@ def starters(collection: Collection, number: int = 6, *, stubs: frozenset[str] =
 
 
 def _questions(collection: Collection, shows: Sequence[Show], stubs: frozenset[str]) -> Iterator[str]:
-    """Yield questions, the most telling first."""
+    """Yield questions, the most informative first."""
     say, chance = collection.say, random.Random(len(shows))  # noqa: S311 - variety, not secrecy
     names = _names(collection, shows, chance)
     described = [show for show in names if show.id not in stubs]
@@ -48,7 +48,7 @@ def _questions(collection: Collection, shows: Sequence[Show], stubs: frozenset[s
     used: set[str] = {series.id} if series else set()
 
     def next_of(candidates: Sequence[Show]) -> Show | None:
-        """Return a show that no question has named, else any."""
+        """Return a show that no question has named yet, otherwise any show."""
         show = next((one for one in candidates if one.id not in used), candidates[0] if candidates else None)
         if show:
             used.add(show.id)
@@ -87,7 +87,7 @@ def _questions(collection: Collection, shows: Sequence[Show], stubs: frozenset[s
 
 
 def _of_a_tag(collection: Collection, shows: Sequence[Show], chance: random.Random) -> str | None:
-    """Return a question about a tag, the best of it where more than one show with it is rated."""
+    """Return a question about a tag: the best shows with it if several of them are rated."""
     tags = [tag for tag in collection.table.tags[:_TAGS] if " " not in tag] or collection.table.tags[:1]
     chance.shuffle(tags)
     rated: dict[str, list[Show]] = {tag: [] for tag in tags}
@@ -106,7 +106,7 @@ def _of_a_tag(collection: Collection, shows: Sequence[Show], chance: random.Rand
 
 
 def _names(collection: Collection, shows: Sequence[Show], chance: random.Random) -> list[Show]:
-    """Return shows to name in questions: the first of their franchise, with a short title that is a word."""
+    """Return shows to name in questions: the first of each franchise, with a short title that is a word."""
     first = (show for show in shows if not collection.franchises.of(show.id).before(show.id))
     short = (show for show in first if len(show.title) <= _LONGEST_TITLE and any(map(str.isalpha, show.title)))
     names = list(islice(short, _NAMED))

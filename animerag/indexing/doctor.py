@@ -48,7 +48,7 @@ class DoctorReport:
     damage: tuple[str, ...] = ()
     unsound_vectors: tuple[str, ...] = ()
     repaired: int = 0
-    index_bytes: int = 0  # on disk; 0 for a remote server
+    index_bytes: int = 0  # size on disk; 0 for a remote server
     oversized: bool = False
 
     @property

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Texts: TypeAlias = tuple[str, ...]  # of one show: its passages, then its tags
+Texts: TypeAlias = tuple[str, ...]  # the texts of one show: its passages, then its tags
 
 _QUIET_S = 20.0  # seconds between two checks for work and for an idle processor
 _BUSY = 0.8  # load average per processor above which the machine is not idle

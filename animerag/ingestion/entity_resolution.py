@@ -30,8 +30,8 @@ LIST_FIELDS: tuple[Literal["my_status", "my_score", "episodes_watched"], ...] = 
     *("my_status", "my_score", "episodes_watched"),
 )
 SAME_SITE = 0.8  # the share of common ids whose titles must match
-_FEW = 5  # below so many common ids the share means little, and a file of the same name is trusted
-DERIVED_PREFIXES = frozenset(("title", "note"))  # of ids that are derived from a row's text
+_FEW = 5  # with fewer common ids, the share means little, and a file of the same name is trusted
+DERIVED_PREFIXES = frozenset(("title", "note"))  # prefixes of ids that are derived from a row's text
 _AT_ONCE = 50  # stored shows that are decoded on the event loop in a few milliseconds
 _COMPARED = 5_000  # ids that are compared with the catalogue at a time
 _FILE = 40  # bits for a row's position, below those for the number of its file
@@ -54,7 +54,7 @@ class IdPlan:
     prefixes: Mapping[str, str]  # by the prefix that the file gives
     renamed: Mapping[str, str]  # single ids, by the id that the file gives
     refused: Mapping[str, str]  # the reason, by the id that the file gives
-    unmatched: frozenset[str] = frozenset()  # ids of a reference file that are about no show of the catalogue
+    unmatched: frozenset[str] = frozenset()  # ids of a reference file that match no show of the catalogue
 
     def name(self, show: Show) -> Show | RowError:
         """Return the show with its id in the catalogue, or the reason why its row is skipped."""

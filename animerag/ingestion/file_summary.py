@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from animerag.readers import Detection
 
 _TITLES = 5
-MOST_NOTES = 500  # per import, because the report is stored with the job
+MOST_NOTES = 500  # maximum per import, because the report is stored with the job
 
 
 @dataclass(slots=True)

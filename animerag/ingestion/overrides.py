@@ -82,4 +82,4 @@ def _checked(name: str, value: Any) -> Any:
         raise InvalidInputError(f"{value} is not a type: use {', '.join(TYPE_LABELS)}.")
     if name in (_STATUS, _TYPE):
         return value
-    raise InvalidInputError(f"The field {name} cannot be edited.")
+    raise InvalidInputError(f"The field {name} cannot be edited: change it in the file.")

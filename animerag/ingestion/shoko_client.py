@@ -24,7 +24,7 @@ MAX_ENTRIES = 1_000_000
 MAX_BYTES = 64 * 2**20  # of one answer; a page of long descriptions takes 1 MB
 _CONNECT_S, _TOTAL_S = 10.0, 60.0
 _TRIES = 3
-_PAUSE_S = 0.5  # before the second try, doubled for each further one
+_PAUSE_S = 0.5  # seconds before the second attempt, doubled for each further one
 _REFUSED = (401, 403)
 _API = "/api/v3"
 
@@ -75,7 +75,9 @@ class ShokoClient:
                 )
             total = count
             if total > MAX_ENTRIES:
-                raise InvalidInputError(f"Shoko Server lists {total:,} entries, more than {MAX_ENTRIES:,}.")
+                raise InvalidInputError(
+                    f"Shoko Server lists {total:,} entries, more than {MAX_ENTRIES:,}: import its database instead."
+                )
             before = len(entries)
             entries |= {identity(entry): entry for entry in listed if isinstance(entry, dict)}
             if not listed:
@@ -114,8 +116,7 @@ class ShokoClient:
             return json.loads(data)
         except (ValueError, RecursionError):
             raise InvalidInputError(
-                f"{self.base} answers with something that is not JSON: is it the address of Shoko Server, such as"
-                " http://localhost:8111?"
+                f"{self.base} does not answer with JSON: use the address of Shoko Server, such as http://localhost:8111."
             ) from None
 
 

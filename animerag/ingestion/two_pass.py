@@ -59,7 +59,7 @@ class TwoPassReader:
     seen: FileIds
     read: int = 0
     errors: list[RowError] = field(default_factory=list)
-    entries: dict[str, NamedEntry] = field(default_factory=dict)  # of a reference file, by id
+    entries: dict[str, NamedEntry] = field(default_factory=dict)  # entries of a reference file, by id
 
     @classmethod
     def of(cls, file: SourceFile) -> TwoPassReader:

@@ -107,7 +107,7 @@ class Job:
     task: asyncio.Task[None] | None = None
     here: bool = True  # whether this process runs it
     host: str = ""  # the machine and the process that run it
-    lease: str = ""  # of that process
+    lease: str = ""  # the lease of that process
 
     def report_as(self, kind: type[P]) -> P | None:
         """Return the report if it has this type; None before the job has ended, or if it failed.

@@ -1,4 +1,4 @@
-"""Runs long work as jobs: journalled, visible to all processes, cancelled at a safe point. Knows no kind of work."""
+"""Runs long work as jobs: journalled, visible to all processes, cancelled at a safe point."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Jobs:
         self._host = f"{socket.gethostname()}, process {os.getpid()}"
         self._journalled = JournalledControl(library.journal, lease, is_free=is_free, on_interrupted=on_interrupted)
         self._following: asyncio.Task[None] | None = None
-        self._watched = False  # also while no job of this process runs
+        self._watched = False  # whether to follow other processes even while no job of this process runs
         self._on_start = on_start
         self._jobs: dict[str, Job] = {}
         self._starting = asyncio.Lock()

@@ -89,7 +89,7 @@ class IngestReport:
 
     read: int = 0
     ingested: int = 0
-    changed: int = 0  # of the ingested rows, how many were already in the catalogue
+    changed: int = 0  # number of ingested rows that were already in the catalogue
     unchanged: int = 0
     duplicate: int = 0
     quarantined: int = 0

@@ -25,7 +25,7 @@ class Usage:
     output_tokens: int = 0
     embedding_tokens: int = 0
     cost_usd: float | None = None
-    estimated: bool = False  # at least in part, because the provider reported no usage
+    estimated: bool = False  # whether a part is estimated, because the provider reported no usage
 
     @property
     def tokens(self) -> int:

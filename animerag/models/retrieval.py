@@ -131,7 +131,7 @@ class FactAnswer:
     sort: Sort | None = None
     unknown: int = 0  # shows that meet the conditions but lack the sort field
     undecided: tuple[str, ...] = ()  # ids of shows that lack a field which a condition needs
-    conditions: tuple[str, ...] = ()  # of the plan, as in JSON: "type=movie", "not tag=comedy"
+    conditions: tuple[str, ...] = ()  # conditions of the plan, as in JSON: "type=movie", "not tag=comedy"
     labels: tuple[str, ...] = ()  # the same as labels: "movies", "not comedy"
     complete: bool = False
     ignored: tuple[str, ...] = ()  # words that look like a condition and were not applied

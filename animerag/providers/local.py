@@ -44,9 +44,9 @@ _QUOTABLE = 24  # sentences of a synopsis from which one is quoted
 _COMPARED = 6  # number of these that are embedded and compared: those that share most words with the question
 _CONTEXT = 3  # sentences quoted before the best one, at most
 _LINE = 120  # characters of a description's first line
-_WORDS = 5  # of a line that tells something, and is no tagline
+_WORDS = 5  # minimum words of an informative line; a shorter one is a tagline
 _RECENT = 2000  # texts whose vectors stay in memory: 4 MB
-_CHUNK = 16  # texts per task of a thread, about 0.1 s: a live question waits no longer behind an import
+_CHUNK = 16  # texts per task of a thread: about 0.1 s, which is the longest wait of a live question behind an import
 
 
 class LocalEmbedder:
@@ -59,7 +59,9 @@ class LocalEmbedder:
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="animerag-encoder")
         self._gate = Gate(capacity=_THREADS)
         self._encoder: Any = None
-        self._recent: dict[str, Vectors] = {}  # of live questions: search, quotes and the next question share texts
+        self._recent: dict[
+            str, Vectors
+        ] = {}  # vectors of live questions, because search, quotes and the next question share texts
         self._loading = asyncio.Lock()
 
     async def dimensions(self) -> int:
@@ -111,7 +113,9 @@ class LocalEmbedder:
         try:
             encoding = asyncio.get_running_loop().run_in_executor(self._pool, self._encode_each, texts)
         except RuntimeError as error:  # threads accept no work once they, or the interpreter, are ending
-            raise ProviderUnusableError("The encoder has been closed because the app is ending.") from error
+            raise ProviderUnusableError(
+                "The encoder is closed because the app is ending: start the app again."
+            ) from error
         return await encoding
 
     def _encode_each(self, texts: list[str]) -> Vectors:
@@ -302,7 +306,7 @@ class _Japanese(_English):
 
 
 def _understandable(phrases: list[str], place: int) -> list[str]:
-    """Return a sentence with those before it that it needs to be understood; nothing where that takes too many."""
+    """Return a sentence with the earlier ones that it needs to be understood; nothing if these are too many."""
     earliest = max(0, place - _CONTEXT)
     starts = (start for start in range(place, earliest - 1, -1) if not start or stands_by_itself(phrases[start]))
     start = next(starts, None)

@@ -19,7 +19,7 @@ from animerag.providers.openai_errors import AnswerTooLargeError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-SMALL_BYTES = 2**16  # of an error, and of every response without a limit of its own
+SMALL_BYTES = 2**16  # limit of errors, and of every response without another limit
 _PIECE_BYTES = 2**16
 _GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
 

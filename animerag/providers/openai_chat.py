@@ -43,11 +43,11 @@ _Pieces: TypeAlias = "AsyncGenerator[str | Finish, None]"
 
 log = logging.getLogger(__name__)
 
-EXPECTED_OUTPUT_TOKENS = 500  # of an answer with its reasoning, until the actual usage is known
+EXPECTED_OUTPUT_TOKENS = 500  # assumed for an answer with its reasoning, until the actual usage is known
 USUAL_OUTPUT_TOKENS = 250  # the basis for reserving cost, as in the estimate of a sheet
-TEXT_CHARACTERS = 2**16  # of an answer; the rest is cut off
+TEXT_CHARACTERS = 2**16  # maximum length of an answer; the rest is cut off
 EVENT_BYTES = 2**20
-DRAIN_S = 1.0  # after the end of an answer, to read its usage and reuse the connection
+DRAIN_S = 1.0  # seconds after the end of an answer for reading its usage, so that the connection can be reused
 
 _REASONS = re.compile(r"(gpt-5|o\d)")
 _TALKS = re.compile(r"gpt-5")
@@ -131,7 +131,9 @@ class OpenAIChat:
             return f"The provider answers, but lists no models: ask a question to see whether it has {self.model}."
         if self.model not in known and f"{self.model}:latest" not in known:  # Ollama's name for a model without a tag
             some = ", ".join(sorted(known)[:8]) + (" …" if len(known) > 8 else "")
-            raise ProviderUnusableError(f"The provider does not list {self.model}. It has: {some}.")
+            raise ProviderUnusableError(
+                f"The provider does not list {self.model}. It has: {some}. Choose one of these."
+            )
         return f"The provider works and has {self.model}."
 
     async def close(self) -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 OPENAI_URL = "https://api.openai.com/v1"
-CHAT_DEADLINE_S = 120.0  # of one attempt; a read timeout would restart with each byte
+CHAT_DEADLINE_S = 120.0  # seconds for one attempt in total; a read timeout would restart with each byte
 LIST_DEADLINE_S = 30.0
 CONNECT_S = 5.0
 LIST_BYTES = 4 * 2**20  # gateways list hundreds of models with descriptions
@@ -55,7 +55,7 @@ class OpenAIConnection:
         loop = asyncio.get_running_loop()
         if loop not in self._clients:
             if not self._base_url.startswith(("http://", "https://")):
-                raise ProviderUnusableError("OPENAI_BASE_URL must begin with http:// or https://.")
+                raise ProviderUnusableError("OPENAI_BASE_URL must begin with http:// or https://: correct it.")
             self._clients[loop] = openai.AsyncOpenAI(
                 api_key=self._key,
                 base_url=self._base_url,

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-EMBEDDING_DEADLINE_S = 30.0  # of one attempt
-CALL_DEADLINE_S = 60.0  # of an embedding with all its attempts
+EMBEDDING_DEADLINE_S = 30.0  # seconds for one attempt
+CALL_DEADLINE_S = 60.0  # seconds for an embedding with all its attempts
 DIMENSIONS: Mapping[str, int] = {
     "text-embedding-3-small": 1536,
     "text-embedding-3-large": 3072,
@@ -41,7 +41,8 @@ NUMBER_BYTES, FRAME_BYTES, WIDEST = 30, 2**20, 4096
 PROBE = "width"  # embedded to learn the width, or to test whether the provider is available
 
 _SHORTENS = re.compile(r"text-embedding-3")  # the official models that accept `dimensions`
-_WIDTH = re.compile(r"\bdimensions?\b|matryoshka", re.IGNORECASE)  # in the error of a server that rejects the parameter
+# Matches the error of a server that rejects the parameter.
+_WIDTH = re.compile(r"\bdimensions?\b|matryoshka", re.IGNORECASE)
 
 
 class OpenAIEmbedder:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 NO_KEY = "not-needed"  # the SDK requires a key, a local server does not
 SECRET = re.compile(r"\bsk-[\w*.-]{3,}")
-_READ_CHARACTERS = 2000  # of an error message: enough for every known one
+_READ_CHARACTERS = 2000  # maximum characters of an error message that are read, enough for every known one
 
 
 class BrokeOffError(TransientProviderError):
@@ -69,7 +69,7 @@ class _Meaning:
     sentence: str  # may contain {status}, {detail}, {model}
     codes: re.Pattern[str] | None = None
     words: re.Pattern[str] | None = None
-    fits_model: bool = False  # also if the message contains the requested model
+    fits_model: bool = False  # whether the row also matches if the message contains the requested model
 
     def fits(self, answer: _AnswerKind) -> bool:
         """Return whether the row applies to this response."""

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _KINDS: dict[str, FactKind] = {"list": "list", "my_list": "list", "count": "count", "superlative": "order"}
 _NUMBERS = ("year", "end_year", "episodes", "rating", "votes", "duration")
-_CONTINUES = ("prequel", "parent story")  # kinds of relations of a sequel
+_CONTINUES = ("prequel", "parent story")  # relations that a sequel has
 _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "=": operator.eq,
     "<": operator.lt,

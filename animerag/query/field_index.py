@@ -116,7 +116,7 @@ class FieldIndex:
         return [show_id for show_id in ids if all(test(self._shows[show_id]) for test in tests)]
 
     def allows(self, show_id: str, filters: Filters) -> bool:
-        """Return whether the show of that id is here and meets the filters."""
+        """Return whether the catalogue has a show with this id that meets the filters."""
         show = self._shows.get(show_id)
         return show is not None and (not filters or self.meets(show, filters))
 
@@ -209,7 +209,7 @@ class FieldIndex:
         return [*ids[:limit], *tied]
 
     def with_words(self, words: Sequence[str], *, longer_than: int) -> list[str]:
-        """Return the ids of shows that have all these words, in order, in one title of more than `longer_than`."""
+        """Return the ids of shows with all these words, in order, in one title of more than `longer_than` words."""
         in_order = re.compile(r"\b.*?\b".join(rf"\b{re.escape(word)}" for word in words) + r"\b")
         return [
             show_id
@@ -240,7 +240,7 @@ def _bounded(field: Callable[[Show], float | None], low: float | None, high: flo
 
 
 def _aired(low: str | None, high: str | None, show: Show) -> bool:
-    """Return whether every day that a show's air date may mean lies within the bounds."""
+    """Return whether a show's air date lies within the bounds, whatever day a partial date means."""
     date = show.air_date
     if not date:
         return False

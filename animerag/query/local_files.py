@@ -114,7 +114,7 @@ def statement(show: Show, name: str) -> str | None:
     if name == "file_size" and show.file_size:
         return f"takes {size_text(show.file_size)} on disk"
     if name == "resolution" and show.resolution:
-        return f"is there in {show.resolution}"
+        return f"has the resolution {show.resolution}"
     if name == "audio_languages" and show.audio_languages:
         return f"has audio in {_listed(show.audio_languages)}"
     if name == "subtitle_languages" and show.subtitle_languages:

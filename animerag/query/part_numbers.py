@@ -26,7 +26,7 @@ _COUNTED = re.compile(
     re.IGNORECASE,
 )
 _COUNTS = ("top", "best", "rated", "rating", "over", "above", "under", "than", "least", "most", "of", "or", "and")
-_LONGEST_QUESTION = 12  # words around a season that may be part of a title
+_LONGEST_QUESTION = 12  # words; only shorter questions may name a season by a part of a title
 _JOINING = ("of", "from", "in")
 SEASON_MARK = re.compile(rf"{MARK}(\d+)")
 _SHORT = 7  # words; longer questions describe plots, where ordinary words before a number are no title

@@ -133,7 +133,7 @@ def read(question: str, names: Sequence[Named], vocabulary: Gazetteer, today: in
 
 
 def _without_implied(condition: Condition) -> Condition:
-    """Leave out bounds that a year says already: "new" beside 2024."""
+    """Leave out bounds that a year already implies: "new" together with 2024."""
     tests = [part for part in parts_of(condition) if isinstance(part, Predicate) and part.field == "year"]
     years = [test.value for test in tests if test.operator == "=" and isinstance(test.value, int)]
     if len(years) != 1:

@@ -120,7 +120,7 @@ def spellings(title: str, tokens: Sequence[Token]) -> Iterator[tuple[tuple[str, 
 
 
 def without_articles(words: Sequence[str]) -> tuple[str, ...]:
-    """Return words without "the", "a" and "an", which people add and leave out: "welcome to nhk"."""
+    """Return words without "the", "a" and "an", which people add or leave out: "welcome to nhk"."""
     return tuple(word for word in words if word not in _ARTICLES)
 
 

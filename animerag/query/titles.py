@@ -116,7 +116,7 @@ class AliasIndex:
 
     @property
     def in_memory(self) -> bool:
-        """Return whether a match waits for nothing; otherwise it belongs into a thread."""
+        """Return whether matching never blocks; otherwise it belongs in a thread."""
         return self._names.in_memory
 
     def match(self, question: str) -> list[AliasMatch]:
@@ -144,7 +144,7 @@ class AliasIndex:
         return found.matches()
 
     def has_names(self, question: str) -> bool:
-        """Return whether the question seems to have a word of a title in it: no common word, and written as a name."""
+        """Return whether the question seems to contain a word of a title: an uncommon word, written as a name."""
         tokens = title_tokens(question)
         any_capitals = any(token.raw[0].isupper() for token in tokens)
         return any(
@@ -154,7 +154,7 @@ class AliasIndex:
         )
 
     def is_ordinary(self, word: str) -> bool:
-        """Return whether a folded word is used as a common word, or is too little to be a name."""
+        """Return whether a folded word is a common word, or too short to be a name."""
         return self._vocabulary.is_ordinary(word)
 
     def _match_spaced(
@@ -191,7 +191,7 @@ class AliasIndex:
         if names:
             return names, True
         plain = without_articles(written)
-        if len(plain) > 1 and plain[0] == written[0] and written[-1] == plain[-1]:  # what is inside the span only
+        if len(plain) > 1 and plain[0] == written[0] and written[-1] == plain[-1]:  # only what is inside the span
             names = self._names.get(spaced(plain)) if len(plain) < len(written) else ()
             if names:
                 return names, True
@@ -277,7 +277,7 @@ class AliasIndex:
             found.take(names, place, named=True, exact=False, tokens=len(part))
 
     def _is_kind(self, tokens: Sequence[Token], place: range) -> bool:
-        """Return whether ordinary words in lower case say what kind of show is meant: "a monster anime"."""
+        """Return whether ordinary words in lower case describe a kind of show: "a monster anime"."""
         before, after = (tokens[i].folded if 0 <= i < len(tokens) else "" for i in (place[0] - 1, place[-1] + 1))
         plain = all(tokens[i].raw.islower() and self.is_ordinary(tokens[i].folded) for i in place)
         return plain and before in ("a", "an", "any", "some") and after in _KINDS
@@ -360,7 +360,7 @@ class _TitleHit:
                 )
 
     def _as_well(self, name: Name, best: Name) -> bool:
-        """Return whether the question points to a show no less than to the best: by title, year and season."""
+        """Return whether a show matches the question as well as the best one: by title, year and season."""
         wanted = self._seasons or {1}
         same_year = (name.year in self._years) == (best.year in self._years)
         return name.level == best.level and same_year and (name.season in wanted) == (best.season in wanted)
@@ -394,7 +394,7 @@ def _keys(tokens: Sequence[Token], corrected: Sequence[str]) -> Iterator[str]:
 
 
 def _inside(part: tuple[str, ...], tokens: Sequence[Token]) -> bool:
-    """Return whether these words stand in a row among the tokens, joined or not: "dressup" is "dress up"."""
+    """Return whether these words are consecutive among the tokens, joined or not: "dressup" is "dress up"."""
     words, wanted = [token.folded for token in tokens], "".join(part)
     ends = (range(at + 1, len(words) + 1) for at in range(len(words)))
     return any("".join(words[at:end]) == wanted for at, rest in enumerate(ends) for end in rest)

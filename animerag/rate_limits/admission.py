@@ -1,4 +1,4 @@
-"""Decides which call starts next, by priority, order, pacing and cool-down. Knows nothing of errors or retries."""
+"""Decides which call starts next, by priority, order, pacing and cool-down. It knows nothing of errors or retries."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Call:
     round_number: int = 0
     started_at: float = 0.0
     granted: Grant | None = None  # configured tokens that the request in flight was granted
-    permit: HeldPermit | None = None  # of the window that all hosts share
+    permit: HeldPermit | None = None  # permit of the window that all hosts share
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

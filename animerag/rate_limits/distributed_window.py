@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 FENCE_S = 0.3  # a permit that is older is void
 TRANSIT_S = 0.5  # seconds by which the travel times of two requests to the provider may differ
-BULK_SHARE = 0.8  # of the limits for sheets and imports; live questions may use all
-SLOTS = 120  # of a window; requests are counted by slot, so that the state stays small
+BULK_SHARE = 0.8  # share of the limits for sheets and imports; live questions may use all of them
+SLOTS = 120  # slots of a window; requests are counted by slot, so that the state stays small
 _ROUNDING = 1e-9
 
 

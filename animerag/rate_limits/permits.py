@@ -55,7 +55,7 @@ class Permits:
         self._window = window
         self._clock, self._on_answer, self._on_failure = clock, on_answer, on_failure
         self._held: HeldPermit | None = None
-        self._retry_at = dict.fromkeys((False, True), -math.inf)  # by whether the call is bulk work
+        self._retry_at = dict.fromkeys((False, True), -math.inf)  # keyed by whether the call is bulk work
         self._unused: list[UnusedGrant] = []
         self._asking: asyncio.Task[None] | None = None
         self._closing = set[asyncio.Task[None]]()

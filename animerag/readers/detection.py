@@ -76,7 +76,7 @@ class Detection:
     reasons: tuple[str, ...] = ()
     problem: str | None = None
     layout: Layout | None = None
-    place: int | None = None  # of the list of records among the members of a JSON object
+    place: int | None = None  # position of the list of records among the members of a JSON object
     users: tuple[str, ...] = ()  # of a Shoko database, who have watched something
 
     @property

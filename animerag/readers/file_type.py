@@ -106,7 +106,7 @@ class _Inflating(io.RawIOBase):
         try:
             data = self._inflated.read(min(len(buffer), 2**20))
         except (OSError, EOFError, zlib.error) as error:
-            raise InvalidInputError(f"{self._name} is a damaged gzip file: {error}.") from error
+            raise InvalidInputError(f"{self._name} is a damaged gzip file ({error}): compress it again.") from error
         self._left -= len(data)
         self._left_by_ratio -= len(data)
         if self._left < 0:

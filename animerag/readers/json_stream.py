@@ -57,7 +57,7 @@ class _JsonText:
     name: str
     _buffer: str = ""
     _at: int = 0
-    _line: int = 1  # at `_counted`
+    _line: int = 1  # line number at the position `_counted`
     _counted: int = 0
     _ended: bool = False
     _began: bool = False

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 PREFIX = "note"
 HEADING = re.compile(r"(#{1,6})[ \t]+(\S.*?)[ \t]*#*[ \t]*")
 _FENCE = re.compile(r"[ ]{0,3}(```|~~~)")
-_PASSAGE_CHARACTERS = 2500  # less than is embedded of one show, so that every part can be found
+_PASSAGE_CHARACTERS = 2500  # shorter than the embedded part of a description, so that every passage can be found
 
 
 def read(path: Path, name: str, *, encoding: str) -> Iterator[Show]:

@@ -30,7 +30,7 @@ MAX_K = 50
 LINES = "lines"  # instead of a delimiter: one question per line
 
 Format = Literal["table", "workbook", "jsonl", "lines"]
-_Cells: TypeAlias = "tuple[tuple[object, ...], str | None]"  # broken rows, each with the reason
+_Cells: TypeAlias = "tuple[tuple[object, ...], str | None]"  # the cells of a row, and the reason if it is broken
 T = TypeVar("T")
 
 _NAMES = ("question", "questions", "query", "prompt", "frage", "pregunta", "質問", "q")

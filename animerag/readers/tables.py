@@ -1,7 +1,7 @@
-"""Reads tables from CSV, TSV and Excel files alike. Knows nothing of shows: sheets of questions use it, too.
+"""Reads tables from CSV, TSV and Excel files alike. It knows nothing of shows, because sheets of questions use it, too.
 
-written = tables.layout(path, name, known=lambda heading: heading == "question")
-for row in tables.rows(path, name, written): ...   # Row or RowError, in file order
+written = tables.layout(path, name, known=lambda heading: heading == "question") for row in tables.rows(path, name,
+written): ... # Row or RowError, in file order
 """
 
 from __future__ import annotations

@@ -85,7 +85,7 @@ def no_title(words: str, *, japanese: bool) -> str:
 
 
 def _lacks_kind(plan: Plan, collection: Collection) -> str:
-    """Say that a show of which a question wants the film has none: "X movie"; "" for other questions."""
+    """Return a sentence if a question asks for the film of a show without one ("X movie"); otherwise ""."""
     kind, table = plan.preferred, collection.table
     if plan.intent != "lookup" or len(plan.shows) != 1 or plan.text or not isinstance(kind, Predicate):
         return ""

@@ -1,4 +1,4 @@
-"""The shows that searches come upon, in memory as of one revision of the catalogue.
+"""Holds the shows that searches return in memory, for one revision of the catalogue.
 
 Ranking compares some hundred candidates of each question with its words and passages. To read them from the database
 took a third of the processor time of a question, and the same shows are candidates again and again.

@@ -1,4 +1,4 @@
-"""Which of the shows that a question may name it means: none in a plot of ordinary words, the film in "X movie"."""
+"""Chooses the shows that a question means among those it may name: none in a plot, the film in "X movie"."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
     from animerag.models.shows import Show
     from animerag.query.plan import Plan
 
-# How a plot begins, or what a description goes on with.
+# How a plot begins, or how a description continues.
 _TELLS = re.compile(
     r"^\W*(?:an?|one|two|three|some|someone|somebody|people|boys?|girls?|guys?|kids?|m[ae]n|wom[ae]n|students?)\b"
     r"|\b(?:with|where|who|whose|in which|featuring)\b",
     re.IGNORECASE,
 )
 _A_NAME = re.compile(r"\b(?:called|named|titled|like|than|similar to)\W+(?:the )?$", re.IGNORECASE)
-_BESIDE = 2  # words that carry meaning beside a title, from which a question may tell a plot
-_FEWEST, _MOST = 3, 12  # words that name a long title in part; words of a question that does so
+_BESIDE = 2  # meaningful words besides a title; a question with more may describe a plot
+_FEWEST, _MOST = 3, 12  # minimum words of a long title that name it; maximum words of such a question
 _LONG_TITLE = 5  # words
 _KINDS = ("movie", "ova", "special")
 
 
 def meant(question: str, matches: Sequence[AliasMatch]) -> list[AliasMatch]:
-    """Return the matches; a common English word in lower case names no show in a sentence that tells a plot.
+    """Return the matches; a common English word in lower case names no show in a description of a plot.
 
     "A girl with orange hair" is not about *Orange*; "what is orange about" and "a show like orange" are.
     """
@@ -56,7 +56,7 @@ def meant(question: str, matches: Sequence[AliasMatch]) -> list[AliasMatch]:
 
 
 def long_title(question: str, collection: Collection) -> list[AliasMatch]:
-    """Return the shows of the one franchise that has all words of a question, in order, in one long title.
+    """Return the shows of the only franchise with all words of a question, in order, in one long title.
 
     People leave words out of long titles: "is it wrong to pick up girls in a dungeon". The most known show comes first.
     """
@@ -74,7 +74,7 @@ def long_title(question: str, collection: Collection) -> list[AliasMatch]:
 
 
 def with_led(matches: Sequence[AliasMatch], plan: Plan, collection: Collection) -> tuple[AliasMatch, ...]:
-    """Return the matches with those shows before them that a look-up means and whose own titles do not say so."""
+    """Return the matches, preceded by the shows that a look-up means without their own title in it."""
     known = {match.id for match in matches if match.named}
     if plan.intent != "lookup" or not known:
         return tuple(matches)
@@ -90,7 +90,7 @@ def _match(show: Show, phrase: str, start: int, end: int, tokens: int) -> AliasM
 
 
 def of_that_kind(plan: Plan, collection: Collection) -> Plan:
-    """Return a look-up of a show and a kind, as "X movie", as one of the parts of its franchise that are of this kind.
+    """Return a look-up of a show and a kind ("X movie") as a look-up of the parts of this kind in its franchise.
 
     The one with the most votes leads. A plan whose franchise has none stays as it is.
     """

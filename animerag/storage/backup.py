@@ -69,7 +69,9 @@ def write(database: Path | str, data_dir: Path, target: Path) -> int:
     except (OSError, sqlite3.Error) as error:
         if isinstance(error, sqlite3.Error) and is_corruption(error):
             raise LibraryError(_refusal(database, str(error))) from error
-        raise LibraryError(f"The backup {target} cannot be written: {reason_of(error)}.") from error
+        raise LibraryError(
+            f"The backup {target} cannot be written: {reason_of(error)}. Choose another place."
+        ) from error
     finally:
         unfinished.unlink(missing_ok=True)
     return shows
@@ -96,9 +98,13 @@ def restore(source: Path, database: Path | str, data_dir: Path, *, replace: bool
             _, shows = inspected(Path(directory) / LIBRARY)
             _put_in_place(Path(directory), names, database, data_dir, replace=replace)
     except (zipfile.BadZipFile, KeyError, sqlite3.DatabaseError) as error:
-        raise InvalidInputError(f"{source} is not a backup of animerag, or it is damaged.") from error
+        raise InvalidInputError(
+            f"{source} is not a backup of animerag, or it is damaged: choose another file."
+        ) from error
     except OSError as error:
-        raise LibraryError(f"{source} cannot be restored: {reason_of(error)}.") from error
+        raise LibraryError(
+            f"{source} cannot be restored: {reason_of(error)}. Check the file and the free disk space."
+        ) from error
     return shows
 
 

@@ -186,7 +186,7 @@ class Runs:
         """Return one run. Raises InvalidInputError if it does not exist."""
         selected = await self._runs(_RUN.where(runs.c.id == run_id))
         if not selected:
-            raise InvalidInputError("This run does not exist: it was deleted.")
+            raise InvalidInputError("This run has been deleted: choose another one.")
         return selected[0]
 
     async def of_file(self, sha256: str, column: str) -> BatchRun | None:

@@ -1,7 +1,7 @@
 """The database, read in threads and written one transaction at a time.
 
 Reads run in parallel, each in a thread; writes run one at a time, across processes. `DatabaseEngine` hides the
-differences between SQLite and PostgreSQL. Knows only the table for settings and the revision.
+differences between SQLite and PostgreSQL. It knows only the table for settings and the revision.
 """
 
 from __future__ import annotations

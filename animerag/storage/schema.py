@@ -213,8 +213,8 @@ runs = Table(
     Column("name", _TEXT, nullable=False),
     Column("sheet", JSON, nullable=False),  # the headings in order, and the name of the question column
     Column("options", JSON, nullable=False),
-    Column("sha256", _TEXT, nullable=False),  # of the file
-    Column("job_id", _TEXT),  # the latest one
+    Column("sha256", _TEXT, nullable=False),  # hash of the file
+    Column("job_id", _TEXT),  # the latest job
     Column("seconds", Float, nullable=False),  # running time of all its jobs
 )
 
@@ -264,7 +264,7 @@ conversations = Table(
     metadata,
     Column("id", _TEXT, primary_key=True),
     Column("title", _TEXT, nullable=False),
-    Column("at", _TEXT, nullable=False),  # of its last exchange
+    Column("at", _TEXT, nullable=False),  # time of its last exchange
 )
 
 exchanges = Table(

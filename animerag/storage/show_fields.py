@@ -34,7 +34,7 @@ async def load(database: Database) -> list[JsonObject]:
 
 
 async def pages(database: Database) -> AsyncIterator[list[JsonObject]]:
-    """Yield the rows of `load` some at a time, for a catalogue that does not fit into memory; the order is arbitrary.
+    """Yield the rows of `load` in parts, for a catalogue that does not fit into memory; the order is arbitrary.
 
     Raises LibraryError.
     """
@@ -72,7 +72,8 @@ def _fields(*more: Column[int]) -> Select[Any]:
 
 
 _PAGE = 1000  # rows
-_DECODED = 200  # rows at once: half the time of one after another, and the interpreter's lock is held for milliseconds
+# Rows decoded at once, in half the time of single rows; the interpreter's lock is held only for milliseconds.
+_DECODED = 200
 _JSON = ("titles", "tags", "relations", "similar", *show_details.JSON)
 
 

@@ -1,4 +1,4 @@
-"""Spans: the start and end of pieces of work, on one monotonic clock. Knows nothing of providers, pages or charts."""
+"""Spans: start and end of pieces of work, on one monotonic clock. It knows nothing of providers, pages or charts."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ _LEANING = re.compile(
     r"|[（「『]?(?:しかし|だが|そして|そこで|彼は|彼女は|彼らは|それは|その|この|ところが)",
     re.IGNORECASE,
 )
-# A pronoun as subject with nobody before it that it may stand for: "Since he was a child, the girl ...".
+# A pronoun as subject without an earlier noun that it may refer to: "Since he was a child, the girl ...".
 _PRONOUN = re.compile(r"\b(?:he|she|they|him|them)\b")
 _NAME = re.compile(r"(?<![\"'“‘(])\b[A-Z][a-z]")
 _SOMEBODY = re.compile(

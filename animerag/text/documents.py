@@ -17,7 +17,8 @@ RECIPE = "description-tags-1"
 # Version of the rules for sentences that are left out of the text; after a change, stored texts are compared again.
 TEXT_RULES = "2"
 EMBEDDED_CHARACTERS = 6000  # longer than any real synopsis, so that one huge record cannot fill a request
-_NOT_STORED = ("record", "overlay", "origin")  # the record is hashed by itself; the others end with the reading
+# The record is hashed separately; the others exist only while a file is read.
+_NOT_STORED = ("record", "overlay", "origin")
 _STORED = tuple(each.name for each in fields(Show) if each.name not in _NOT_STORED)
 # Newer fields count only if they are known, so that the hashes of stored shows do not change.
 _LATER = (
@@ -31,7 +32,7 @@ class Document:
     """A show with the text that is embedded for it and both hashes, computed once."""
 
     show: Show
-    description: str  # cleaned
+    description: str  # the cleaned description
     text: str
     text_hash: str
     content_hash: str

@@ -25,7 +25,7 @@ _WIDTH_PX = 168  # minimum width of a card, so that two fit beside each other on
 _TILES = 6  # colours in style.css
 _INITIALS, _NATIVE = 3, 14  # letters on a tile
 _WORD = re.compile(r"[^\W_]+")
-_STORE_S = 120.0  # a provider may have to embed the show first
+_STORE_S = 120.0  # seconds; a provider may have to embed the show first
 SCORES = tuple(range(10, 0, -1))
 
 

@@ -192,7 +192,7 @@ def _linked_condition() -> Condition:
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         st.caption("Filtered by:", width="content")
         for keys, words in session.labelled(condition):
-            hint = "Show more by removing this condition"
+            hint = "Remove this condition to see more shows"
             if st.button(label(words), key=f"catalogue_where_{keys}", icon=":material/close:", help=hint):
                 left = [f"({part})" for part in parts_of(condition) if str(part) not in keys]
                 st.query_params.pop("where")

@@ -24,7 +24,7 @@ _ROW_PX, _MOST_ROWS = 35, 12
 def history(experiments: Sequence[Experiment], baseline_id: str | None) -> None:
     """Draw the saved experiments. If you tick one, it can be opened; two are drawn in one figure."""
     if not experiments:
-        st.info("No experiments yet. Those you run are saved here.", icon=":material/history:")
+        st.info("No experiments yet. The ones that you run are saved here.", icon=":material/history:")
         return
     st.caption("Tick one experiment to open it, two to compare them. On the keyboard, Shift + Space ticks a row.")
     selection = st.dataframe(

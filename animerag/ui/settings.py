@@ -127,7 +127,7 @@ def _prices(typed: str) -> Values:
         except ValueError:
             equals = ""
         if not equals or not model.strip():
-            raise SettingsError(f"A price is written as: model = 0.05. This line is not: {line.strip()[:60]}")
+            raise SettingsError(f"This line is not a price: {line.strip()[:60]}. Write it like: model = 0.05")
     return prices
 
 

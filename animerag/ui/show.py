@@ -26,7 +26,7 @@ _SOURCES = {None: None, "original": "original work"}
 _AIRING = {"finished": "finished airing", "airing": "on air", "upcoming": "not yet aired"}
 _LIST = "catalogue_list"
 _TURNED, _LATE_S = "catalogue_turned", 1.0  # the show that was clicked, and how long an older address is ignored
-_EDIT_S = 120.0  # a provider may have to embed a new description
+_EDIT_S = 120.0  # seconds; a provider may have to embed a new description
 
 
 def draw(show: Show) -> None:

@@ -88,7 +88,7 @@ def chroma_trouble() -> str | None:
 
 
 def doctor(report: DoctorReport) -> None:
-    """Draw whether index and library agree."""
+    """Draw the result of comparing the index with the library."""
     repaired = f" {counted(report.repaired, 'show')} repaired." if report.repaired else ""
     if report.healthy:
         st.success(f"Index and library agree on {counted(report.shows, 'show')}.{repaired}", icon=":material/check:")

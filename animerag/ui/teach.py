@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from animerag.models.shows import Show
 
 _OFFERED = 8  # shows to choose from
-_STORE_S = 120.0  # a provider may have to embed the show again
+_STORE_S = 120.0  # seconds; a provider may have to embed the show again
 
 
 def offer(item: Exchange) -> None:

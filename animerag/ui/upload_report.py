@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from animerag.jobs.jobs import Job
 
-_COUNT_PX = 130  # two beside each other on a phone
+_COUNT_PX = 130  # narrow enough for two beside each other on a phone
 
 
 def ended(job: Job) -> None:

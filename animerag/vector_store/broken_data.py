@@ -13,7 +13,7 @@ from animerag.storage.sqlite.page_check import evidently_damaged
 if TYPE_CHECKING:
     from pathlib import Path
 
-_CHECK_S = 2.0  # of the 15 that a start may take; larger indexes are not checked in advance
+_CHECK_S = 2.0  # out of 15 s that a start may take; larger indexes are not checked completely
 
 
 def reason_to_move(data: Path, reported: Path) -> str | None:

@@ -272,11 +272,15 @@ class ChromaIndex:
                 raise
             except httpx.TransportError as error:
                 if not tries:
-                    raise IndexBrokenError(f"Chroma cannot be reached at {self.url}: {reason_of(error)}.") from error
+                    raise IndexBrokenError(
+                        f"Chroma cannot be reached at {self.url}: {reason_of(error)}. Check that it runs."
+                    ) from error
                 if connection is self._connection:
                     self._connection = None
             except TimeoutError as error:
-                raise VectorStoreError(f"Chroma at {self.url} did not answer within {limit_s:g} s.") from error
+                raise VectorStoreError(
+                    f"Chroma at {self.url} did not answer within {limit_s:g} s: try again."
+                ) from error
             except InternalError as error:
                 if "is full" in str(error):  # SQLite's message for a full disk; the data is sound
                     if self._lease:  # after that, Chroma may hang in later writes; a new server does not
@@ -292,7 +296,7 @@ class ChromaIndex:
     async def _connected(self) -> _Connection:
         async with self._connecting:
             if self._closed:
-                raise VectorStoreError("The vector index is closed.")
+                raise VectorStoreError("The vector index is closed: open it again.")
             if self._connection is None:
                 self._connection = await self._connect()
             return self._connection

@@ -128,7 +128,7 @@ class ServerLease:
             self._files.broken.write_text(reason, "utf-8")
         except OSError as error:
             raise VectorStoreError(
-                f"Chroma's directory {self._files.root} cannot be written: {error.strerror}."
+                f"Chroma's directory {self._files.root} cannot be written: {error.strerror}. Check its permissions."
             ) from error
 
     async def end_server(self) -> None:
@@ -370,7 +370,7 @@ def _move_broken_data(files: ServerFiles) -> None:
 
 def main() -> None:
     """Serve the directory from the command line; exit quietly if another process already serves it."""
-    parser = argparse.ArgumentParser(description="Serve a Chroma directory until its last user is gone.")
+    parser = argparse.ArgumentParser(description="Serve a Chroma directory until its last user has left.")
     parser.add_argument("directory", type=Path)
     parser.add_argument("--grace", type=float, default=GRACE_S, help="seconds without users before it ends")
     parser.add_argument("--port", type=int, help="the first port to try; a free one otherwise")

@@ -30,7 +30,7 @@ def test_an_order_names_the_ranked_shows_and_the_field():
     assert "1. **New Robot** (2012, 1 episode, rated 8.25) [1]" in text
 
 
-def test_picks_say_why_and_japanese_questions_get_japanese_titles():
+def test_recommendations_have_reasons_and_japanese_questions_get_japanese_titles():
     fact = FactAnswer(
         kind="picks", heading="For you:", ids=("2", "1"), reasons=("robots", ""), remarks=("That is all.",)
     )

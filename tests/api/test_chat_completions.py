@@ -81,7 +81,7 @@ def test_an_answer_is_the_one_that_the_pages_give(sdk, api):
     assert answer.model_extra["result"]["complete"] is True
 
 
-def test_earlier_messages_are_a_thread(sdk):
+def test_earlier_messages_are_the_conversation(sdk):
     first = sdk.chat.completions.create(model=MODEL, messages=thread("mecha anime before 1990"))
     words = first.choices[0].message.content
     ids = first.model_extra["result"]["ids"]
@@ -95,7 +95,7 @@ def test_earlier_messages_are_a_thread(sdk):
     assert without.model_extra["result"]["ids"][:1] != ids[1:2]
 
 
-def test_a_thread_of_another_process_is_known_by_its_sources():
+def test_a_conversation_of_another_process_is_recognised_by_its_sources():
     memory = ShowsOfAnswers()
     answer = "Two shows.\n\nSources:\n[1] X · id 12\n[2] Title · id 3 (1999) · id mal:7\nnot one · id 9"
 

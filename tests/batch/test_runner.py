@@ -137,7 +137,7 @@ async def test_runs_are_listed_newest_first_looked_up_by_file_and_deleted(stocke
     await runs.delete(second)
     assert [run.id for run in await runs.latest()] == [first]
     assert await runs.rows(second) == []
-    with pytest.raises(InvalidInputError, match="was deleted"):
+    with pytest.raises(InvalidInputError, match="has been deleted"):
         await runs.get(second)
 
 
@@ -253,7 +253,7 @@ async def test_a_retry_asks_failed_rows_and_keeps_the_old_error_until_then(provi
         assert (await services.batch.runs.get(run_id)).counts == {"ok": 12}
 
 
-async def test_concurrency_can_be_changed_while_a_run_is_at_work(provider):
+async def test_concurrency_can_be_changed_during_a_run(provider):
     async with provider(chat_latency_s=0.3, options={"query_concurrency": 2}) as (services, simulator):
         run_id = await begin(services, sheet_of(*(f"What is Monster about {n}?" for n in range(40))))
         control = Control()
@@ -321,7 +321,7 @@ async def test_a_stopped_command_resumes_without_paying_for_a_question_twice(sto
             for row in await runs.rows(found[0].id)
             if row.answer
         }
-        await asyncio.sleep(0.5)  # what was in flight ends at the provider
+        await asyncio.sleep(0.5)  # requests in flight end at the provider
         paid = (await simulator.stats()).requests["responses"]
         again = await asyncio.create_subprocess_exec(*command, "--resume", env=environment, stderr=subprocess.PIPE)
         _, told = await again.communicate()

@@ -232,3 +232,12 @@ def elsewhere():
     opened = Elsewhere()
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def provider():
+    """The address of a slow simulated provider in its own process."""
+    command = [sys.executable, "-m", "animerag", "simulate", "--embed-latency", "3"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as simulator:
+        yield re.search(r"http://[^\"]+", simulator.stdout.readline())[0]
+        simulator.terminate()

@@ -19,7 +19,7 @@ def test_a_show_is_found_as_its_letters_are_typed_and_then_changed(app_url, brow
     expect(page.get_by_text("150 shows", exact=True)).to_be_visible(timeout=20_000)
     shot("1-all")
 
-    # No Enter: the list follows the letters.
+    # The list follows the letters without Enter.
     page.get_by_label("Search titles").press_sequentially("planetes", delay=40)
     expect(page.get_by_text("1 show", exact=True)).to_be_visible(timeout=30_000)
     page.get_by_role("button", name="Filters", exact=True).click()

@@ -93,7 +93,7 @@ def test_a_stranger_without_a_mouse_does_all_five_tasks(app_url, browser, tmp_pa
     expect(page.get_by_role("button", name=re.compile("^Open "))).to_be_visible(timeout=20_000)
     page.keyboard.press("ArrowDown")
     expect(page.get_by_role("button", name="Open Fullmetal Alchemist: Brotherhood")).to_be_visible(timeout=20_000)
-    expect(page.get_by_text("Nearest by meaning")).to_have_count(0)  # the way through a table opens nothing
+    expect(page.get_by_text("Nearest by meaning")).to_have_count(0)  # moving through a table opens nothing
     keyboard.press("BUTTON", "Open Full")
     expect(page.get_by_text("Nearest by meaning")).to_be_visible(timeout=20_000)
     page.screenshot(path=artifacts / "keyboard-catalogue.png")

@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 
 import pytest
 
@@ -13,15 +11,6 @@ from animerag.ingestion.importer import SourceFile
 from animerag.jobs.jobs import Control
 
 pytestmark = [pytest.mark.browser, pytest.mark.long, pytest.mark.timeout(300)]
-
-
-@pytest.fixture
-def provider():
-    """The address of a slow simulated provider in its own process."""
-    command = [sys.executable, "-m", "animerag", "simulate", "--embed-latency", "3"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as simulator:
-        yield re.search(r"http://[^\"]+", simulator.stdout.readline())[0]
-        simulator.terminate()
 
 
 def written(path, records):

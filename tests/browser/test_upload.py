@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 
 import pytest
 
@@ -67,15 +65,6 @@ def test_files_are_checked_imported_stopped_and_resumed(app_url, browser, photog
     given = download.value.path().read_text(encoding="utf-8-sig")
     assert '"901"' in given or "901" in given
     context.close()
-
-
-@pytest.fixture
-def provider():
-    """The address of a slow simulated provider in its own process."""
-    command = [sys.executable, "-m", "animerag", "simulate", "--embed-latency", "3"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as simulator:
-        yield re.search(r"http://[^\"]+", simulator.stdout.readline())[0]
-        simulator.terminate()
 
 
 def test_an_import_of_the_real_export_is_cancelled_killed_and_resumed(

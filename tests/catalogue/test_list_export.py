@@ -168,7 +168,7 @@ ANILIST = {
 }
 
 
-def test_a_list_of_anilist_is_read_as_an_overlay(tmp_path):
+def test_an_anilist_list_is_read_as_an_overlay(tmp_path):
     path = tmp_path / "anilist.json"
     path.write_text(json.dumps(ANILIST))
     assert readers.detect(path).label == "AniList user list"
@@ -183,7 +183,7 @@ def test_a_list_of_anilist_is_read_as_an_overlay(tmp_path):
     ("scores", "read"),
     [([8, 9.5], [8, 9.5]), ([80, 95], [8, 9.5])],
 )
-def test_scores_of_anilist_are_read_on_the_scale_they_have(tmp_path, scores, read):
+def test_anilist_scores_are_read_on_their_scale(tmp_path, scores, read):
     path = tmp_path / "flat.json"
     entries = [
         {
@@ -198,7 +198,7 @@ def test_scores_of_anilist_are_read_on_the_scale_they_have(tmp_path, scores, rea
     assert [show.my_score for show in readers.read(path)] == read
 
 
-def test_a_list_of_anilist_that_is_cut_off_is_refused(tmp_path):
+def test_an_incomplete_anilist_list_is_refused(tmp_path):
     path = tmp_path / "cut.json"
     path.write_text(json.dumps(ANILIST)[:-30])
     with pytest.raises(InvalidInputError, match="Export the list again"):

@@ -59,7 +59,7 @@ def test_a_tag_is_drawn_as_text():
     assert "<a" not in bars.hovertext[0]
 
 
-def test_charts_of_nothing_are_drawn_too():
+def test_charts_without_data_are_drawn():
     for figure in (collection.years({}), collection.tags([]), collection.scores([]), collection.decades({})):
         assert figure.layout.title.text
         assert collection.filters_of(figure) == {}

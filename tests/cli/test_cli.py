@@ -316,7 +316,7 @@ def test_bytes_that_are_not_utf8_are_refused_with_a_reason(tmp_path):
     assert b"is not UTF-8" in ended.stderr
 
 
-def test_stats_prints_the_figures_for_people_and_as_one_object(filled):
+def test_stats_prints_the_figures_as_text_and_as_one_object(filled):
     _, shown, _ = filled("stats")
     status, out, _ = filled("stats", "--json")
     told = json.loads(out)
@@ -332,7 +332,7 @@ def test_stats_of_an_empty_catalogue_say_what_to_do(run):
     assert "animerag ingest PATH" in out
 
 
-def test_jobs_are_listed_for_people_and_as_one_object(filled):
+def test_jobs_are_printed_as_a_table_and_as_one_object(filled):
     status, out, _ = filled("jobs", "--json")
     (job,) = json.loads(out)["jobs"]
     assert (status, job["kind"], job["title"], job["state"]) == (0, "ingest", "export.json", "done")
@@ -348,7 +348,10 @@ def test_only_a_running_job_can_be_cancelled(filled):
     (job,) = json.loads(out)["jobs"]
     assert filled("jobs", "--cancel", job["id"]) == (0, "export.json is not running: done.\n", "")
     status, _, err = filled("jobs", "--cancel", "no\x1b[2Jne")
-    assert (status, err) == (2, 'There is no job "no\N{REPLACEMENT CHARACTER}[2Jne": `animerag jobs` lists the ids.\n')
+    assert (status, err) == (
+        2,
+        'There is no job "no\N{REPLACEMENT CHARACTER}[2Jne": run `animerag jobs` to list the ids.\n',
+    )
 
 
 def test_no_jobs_are_listed_in_an_empty_catalogue(run):

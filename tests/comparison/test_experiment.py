@@ -32,7 +32,7 @@ RUNS = (
     ("requests", "level", "best"),
     [(15, 3, 3.0), (15, 10, 7.5), (15, 15, 15.0), (10, 3, 2.5), (10, 5, 5.0), (10, 10, 10.0), (1, 10, 1.0)],
 )
-def test_equal_requests_go_in_rounds(requests, level, best):
+def test_equal_requests_take_whole_rounds(requests, level, best):
     assert attainable(requests, level) == best
 
 

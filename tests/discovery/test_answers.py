@@ -17,7 +17,7 @@ ALL = collection()
 FILMS = Predicate("type", "=", "movie")
 
 
-def test_a_watch_order_is_numbered_and_says_what_is_optional():
+def test_a_watch_order_is_numbered_and_marks_optional_parts():
     fact = answer(Plan(intent="watch_order", shows=("two",)), ALL)
 
     assert (fact.kind, fact.ids) == ("sequence", ("one", "side", "two", "half", "zero", "recap"))
@@ -31,7 +31,7 @@ def test_story_order_starts_with_a_part_that_was_made_later():
 
 
 @pytest.mark.parametrize(("show", "value"), [("side", "yes"), ("recap", "yes"), ("two", "no")])
-def test_only_what_is_beside_the_story_can_be_skipped(show, value):
+def test_only_side_stories_can_be_skipped(show, value):
     assert answer(Plan(intent="watch_order", shows=(show,), field="skip"), ALL).value == value
 
 
@@ -76,7 +76,7 @@ def test_missing_sequels_of_the_whole_catalogue():
     assert (fact.value, fact.ids) == (1, ("two",))
 
 
-def test_similar_shows_are_none_of_the_same_franchise():
+def test_similar_shows_are_of_other_franchises():
     fact = answer(Plan(intent="similar", shows=("one",)), ALL)
 
     assert fact.ids[0] == "calm"
@@ -87,7 +87,7 @@ def test_similar_shows_are_none_of_the_same_franchise():
 @pytest.mark.parametrize(
     ("wish", "ids"), [("darker", {"dark"}), ("shorter", {"calm", "dark", "film"}), ("older", {"film", "loose"})]
 )
-def test_similar_shows_differ_as_wished(wish, ids):
+def test_similar_shows_differ_as_requested(wish, ids):
     likeness = dict.fromkeys([show.id for show in SHOWS], 0.5)
     fact = answer(Plan(intent="similar", shows=("one",), relative=(wish,)), collection(likeness=likeness))
 
@@ -236,7 +236,7 @@ def test_the_first_show_of_a_franchise_must_match_the_wish():
     assert "two" in answer(short, collection(likeness=likeness)).ids
 
 
-def test_a_gap_that_is_known_by_its_number_only_is_named_by_what_it_follows():
+def test_a_gap_without_a_title_is_named_after_the_show_before_it():
     nameless = Show(id="a", title="Lone", relations=(related("Sequel", "99", ""),))
     fact = answer(Plan(intent="watch_order", shows=("a",)), collection([nameless]))
 
@@ -302,7 +302,7 @@ def test_a_later_season_without_the_earlier_ones_is_not_recommended():
     assert answer(Plan(intent="recommend"), collection([later, first])).ids == ("first",)
 
 
-def test_shows_for_adults_only_are_suggested_only_where_their_owner_wants_that():
+def test_shows_for_adults_only_are_suggested_only_if_the_owner_allows_it():
     adult, plain = (
         Show(id=one, title=one, type="tv", episodes=12, rating=9.0, votes=90, restricted=one == "adult")
         for one in ("adult", "plain")

@@ -12,7 +12,7 @@ from tests.discovery.shows import SHOWS, related
 
 
 def series(*titles):
-    """Return shows of a line, each the sequel of the one before."""
+    """Return shows, each of which is the sequel of the one before."""
     return [
         Show(
             id=title,

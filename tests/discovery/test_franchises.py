@@ -19,7 +19,7 @@ def test_relations_are_followed_from_show_to_show():
     assert FRANCHISES.of("calm").ids == ("calm",)
 
 
-def test_shows_come_as_they_were_released_and_as_the_story_goes():
+def test_shows_are_ordered_by_release_and_by_story():
     assert DAWN.ids == ("one", "side", "two", "half", "zero", "recap")
     story = [entry.show.id for entry in DAWN.by_story()]
     assert story.index("zero") < story.index("one") < story.index("two") < story.index("half")
@@ -55,13 +55,13 @@ def test_parts_that_count_the_series_are_its_seasons():
     assert [entry.season for entry in Franchises(shows).of("1").seasons("1")][:2] == [1, 3]
 
 
-def test_what_follows_and_what_is_missing():
+def test_sequels_and_gaps_are_listed():
     assert [entry.show.id for entry in DAWN.after("one")] == ["two"]
     assert [entry.show.id for entry in DAWN.before("one")] == ["zero"]
     assert [(gap.title, gap.year, gap.after) for gap in DAWN.gaps] == [("Dawn: The Final", 2016, "two")]
 
 
-def test_titles_decide_where_relations_are_missing():
+def test_titles_decide_if_relations_are_missing():
     comet = FRANCHISES.of("loose")
 
     assert comet.ids == ("loose", "loose2")
@@ -88,7 +88,7 @@ def test_numbers_are_read_from_titles(title, numbers):
     assert numbers_in(Show(id="1", title=title)) == numbers
 
 
-def test_a_title_that_only_begins_alike_is_another_show():
+def test_a_title_with_only_the_same_beginning_is_another_show():
     shows = [Show(id="1", title="Monster"), Show(id="2", title="Monster Musume"), Show(id="3", title="Monster: Film")]
     assert Franchises(shows).of("1").ids == ("1", "3")
 

@@ -77,14 +77,14 @@ def test_whether_a_show_has_so_many_seasons():
         (Plan(measure="distinct", group="franchise"), 2, "Comet: 2 shows"),
     ],
 )
-def test_franchises_are_measured(plan, value, row):
+def test_franchises_are_counted_and_compared(plan, value, row):
     fact = answer(Plan(intent="stats", measure=plan.measure, field=plan.field, group=plan.group), ALL)
 
     assert fact.value == value
     assert row in fact.remarks
 
 
-def test_numbered_seasons_belong_together_where_the_first_is_not_there():
+def test_numbered_seasons_belong_together_without_the_first_season():
     shows = [
         Show(id="2", title="Realm 2nd Season", type="tv", year=2013, episodes=39),
         Show(id="3", title="Realm 3rd Season", type="tv", year=2020, episodes=26),

@@ -1,4 +1,4 @@
-"""Imports in processes of their own, each killed at a named point: `killed.py` reads requests, a line of JSON each.
+"""Imports in separate processes, each killed at a named point: `killed.py` reads requests, a line of JSON each.
 
 A request is [POINT, NTH, DATA_DIR, EXPORT, BATCH_SIZE, {NAME: VALUE}], the last one settings. A point is a call of the
 import; the process, or the Chroma server, gets SIGKILL before or after the NTH one. The reply is a line as well: [exit

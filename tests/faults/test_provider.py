@@ -24,7 +24,7 @@ from animerag.storage.batch_runs import RunOptions
 pytestmark = [pytest.mark.long, pytest.mark.timeout(180)]
 
 SHOWS, BATCH, LANES = 80, 4, 3
-WORDS = 3  # asked alone: the width once, and whether the provider is back
+WORDS = 3  # single texts: the width, once, and the probes of the provider
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ class Provider:
 
 @pytest.fixture
 async def provider():
-    # Slow enough that an import is under way, and not done, when two fifths of it have been answered.
+    # Slow enough that an import is still running when two fifths of it have been answered.
     opened = Provider(embed_latency_s=0.3, chat_latency_s=0.05, first_token_s=0.01)
     await opened.up()
     yield opened
@@ -158,7 +158,7 @@ async def test_an_import_stops_after_a_long_outage_and_nothing_is_paid_twice(set
         assert adds_up(report)
         assert (report.quarantined, (await services.maintenance.check()).healthy) == (0, True)
         await provider.up()
-        services.gate.reset()  # as every job does that somebody starts
+        services.gate.reset()  # like every job that a user starts
         again = await services.ingestion.run([source], Control(), batch_size=BATCH)
         healthy = (await services.maintenance.check()).healthy
     await provider.down()

@@ -107,7 +107,7 @@ async def test_sequels_that_are_not_owned_are_named_and_marked(shows, reference)
     assert "Not in your catalogue: Dawn 2nd Season (2014)" in order.remarks[0]
 
 
-async def test_a_reference_for_an_empty_catalogue_adds_nothing(services, reference):
+async def test_a_reference_file_adds_nothing_to_an_empty_catalogue(services, reference):
     report = await services.ingestion.run([reference], Control())
     assert (report.read, report.unchanged, report.catalogue) == (7, 7, 0)
 

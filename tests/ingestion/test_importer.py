@@ -117,7 +117,7 @@ async def test_the_sample_never_overwrites_your_shows(services, export, record):
     assert (await services.library.show("1")).title == "Mine"
 
 
-async def test_nested_values_survive_whole(services, export, record):
+async def test_nested_values_are_stored_completely(services, export, record):
     source = record(1, "A", Deep={"list": [1, [2, {"x": None}]], "text": "鬼\n"})
     await services.ingestion.run([export(source)], Control())
     assert dict((await services.library.show("1")).record) == source

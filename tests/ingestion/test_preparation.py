@@ -20,7 +20,7 @@ from animerag.rate_limits import Gate
 
 @pytest.fixture
 def opened(services, monkeypatch):
-    """What is opened, in order, and an event that is set with the collection."""
+    """The opened parts in order, and an event that is set with the collection."""
     calls, created = [], asyncio.Event()
     ensure, start = services.index.ensure, services.index.start
 

@@ -76,7 +76,7 @@ async def test_two_imports_of_the_same_texts_pay_once(services, export, record):
     assert (await services.library.counts()).shows == 29
 
 
-async def test_the_inbox_lists_files_and_nothing_else(services):
+async def test_the_inbox_lists_only_regular_files(services):
     inbox = services.uploads.inbox
     inbox.mkdir(parents=True)
     (inbox / "big.jsonl").write_text("{}")

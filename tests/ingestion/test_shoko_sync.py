@@ -171,7 +171,7 @@ async def test_a_series_with_an_incomplete_line_is_fetched_again(settings, shoko
 @pytest.mark.parametrize(
     ("fault", "sentence"),
     [
-        (lambda _: web.Response(text="<html>Hello</html>", content_type="text/html"), "something that is not JSON"),
+        (lambda _: web.Response(text="<html>Hello</html>", content_type="text/html"), "does not answer with JSON"),
         (lambda _: web.Response(status=302, headers={"Location": "http://127.0.0.1:9/"}), "with status 302"),
         (lambda path: web.json_response([1]) if path == "/Series" else None, "did not return a list"),
         (
@@ -185,7 +185,7 @@ async def test_a_series_with_an_incomplete_line_is_fetched_again(settings, shoko
             lambda path: web.Response(body=b"[" + b" " * 2_000_001) if path == "/Series" else None,
             "sent more than",
         ),
-        (lambda path: web.Response(body=b"[" * 100_000) if path == "/Series" else None, "something that is not JSON"),
+        (lambda path: web.Response(body=b"[" * 100_000) if path == "/Series" else None, "does not answer with JSON"),
     ],
 )
 async def test_a_server_that_is_not_shoko_is_refused_with_a_reason(shoko, asked, fault, sentence):

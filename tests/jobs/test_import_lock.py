@@ -38,7 +38,7 @@ def run(services, source, control=None):
     return services.ingestion.run([source], control or Control(), batch_size=10, concurrency=3)
 
 
-async def test_two_processes_with_one_file_pay_once(process, provider, source):
+async def test_two_processes_importing_one_file_pay_once(process, provider, source):
     async with process() as one, process() as other:
         reports = await asyncio.gather(run(one, source), run(other, source))
         healthy = (await one.maintenance.check()).healthy
@@ -47,7 +47,7 @@ async def test_two_processes_with_one_file_pay_once(process, provider, source):
     assert healthy
 
 
-async def test_two_tabs_with_one_file_pay_once(process, provider, source):
+async def test_two_tabs_importing_one_file_pay_once(process, provider, source):
     async with process() as services:
         reports = await asyncio.gather(run(services, source), run(services, source))
         assert (await services.library.counts()).shows == SHOWS

@@ -42,7 +42,7 @@ async def test_the_same_key_is_one_job_while_it_runs(jobs):
     assert first is second
 
 
-async def test_cancel_lets_the_work_end_at_a_safe_point(jobs):
+async def test_a_cancelled_job_ends_at_a_safe_point(jobs):
     job = await jobs.start(until_stopped, kind="ingest", title="f")
     jobs.cancel(job.id)
     assert job.state == "cancelling"

@@ -113,7 +113,7 @@ async def test_a_late_answer_is_ignored(processes):
     assert job.report == [False, False]
 
 
-async def test_the_same_work_is_one_job_of_all_processes(processes):
+async def test_the_same_work_is_one_job_across_processes(processes):
     one, other = processes
     both = await asyncio.gather(
         *(each.jobs.start(until_stopped, kind="ingest", title="a.csv", key="ingest:a") for each in processes)
@@ -140,7 +140,7 @@ async def test_a_job_is_interrupted_once_its_process_has_been_dead_for_a_while(p
     job = await one.jobs.start(until_stopped, kind="ingest", title="a.csv", key="ingest:a")
     await other.jobs.refresh()
     seen = other.jobs.get(job.id)
-    other.alive["process-0"] = False  # for a moment, as while PostgreSQL restarts
+    other.alive["process-0"] = False  # for a moment, like during a restart of PostgreSQL
     await other.jobs.refresh()
     assert (seen.state, other.deaths) == ("running", [])
     other.alive["process-0"] = True

@@ -93,7 +93,7 @@ def test_a_sheet_without_questions_gets_a_sentence(sampled, data, says):
     assert "batch_start" not in [button.key for button in sampled.button]
 
 
-def test_a_run_at_work_fills_in_and_can_be_cancelled_and_resumed(sampled):
+def test_a_running_sheet_shows_answers_and_can_be_cancelled_and_resumed(sampled):
     upload(sampled, "question\n" + "".join(f"What is Monster about, part {n}?\n" for n in range(200)))
     sampled.button(key="batch_start").click().run()
     assert len(sampled.dataframe[0].value) == 50, "a page of the table, whatever the sheet's length"

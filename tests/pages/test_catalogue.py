@@ -186,7 +186,7 @@ def test_your_list_changes_by_one_click(sampled):
     assert sampled.button(key="catalogue_watched").disabled
 
 
-@pytest.mark.usefixtures("settings")  # before the environment is set: it clears it
+@pytest.mark.usefixtures("settings")  # before the environment is set, because this clears it
 def test_the_synopsis_of_an_unseen_show_is_folded_on_request(request, monkeypatch):
     monkeypatch.setenv("ANIMERAG_FOLD_SYNOPSIS", "1")
     app = request.getfixturevalue("sampled")
@@ -206,7 +206,7 @@ def test_an_address_from_before_a_click_does_not_bring_the_show_back(sampled, mo
     sampled.run()
     sampled.button(key="catalogue_close").click().run()
 
-    sampled.query_params["show"] = "5"  # as a browser sends it that has not yet heard of the click
+    sampled.query_params["show"] = "5"  # the address that a browser sends before it learns of the click
     sampled.run()
     assert not any(button.key == "catalogue_close" for button in sampled.button)
 

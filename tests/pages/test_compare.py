@@ -61,7 +61,7 @@ def opened(app, tab="Experiment"):
     return app
 
 
-def test_at_first_there_is_a_recorded_race_and_one_button(sampled):
+def test_a_recorded_race_and_one_button_are_shown_at_first(sampled):
     visit(sampled, "compare")
     shown = words(sampled)
     assert "8 questions are answered three times" in shown
@@ -116,7 +116,7 @@ def test_an_embedded_provider_is_not_offered(sampled):
     assert not [option for option in sampled.selectbox(key="compare_against").options if "configured" in option.lower()]
 
 
-def test_an_experiment_at_work_can_be_cancelled(sampled):
+def test_a_running_experiment_can_be_cancelled(sampled):
     opened(sampled)
     sampled.number_input(key="compare_warmup").set_value(0).run()
     sampled.multiselect(key="compare_levels").set_value([1]).run()  # no run ends within 20 s

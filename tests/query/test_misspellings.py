@@ -41,7 +41,7 @@ def test_a_misspelt_word_is_read_as_the_word_that_it_is_like(question, read):
     "question",
     [
         "a show about knitting",  # a word of the language
-        "the monster bets on a spirit",  # words of synopses, and one with its letters in another order
+        "the monster bets on a spirit",  # words of synopses, and one whose letters are in a different order
         "anime like Horimya",  # a capital makes it a name
         'shows called "horor"',
         "rom com",  # too short to tell

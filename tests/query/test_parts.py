@@ -92,7 +92,7 @@ def test_the_number_of_seasons_is_a_condition(question, conditions):
     assert (plan.intent, plan.text, plan.number) == ("list", "", None)
 
 
-def test_a_season_of_a_title_that_is_not_there_is_no_condition():
+def test_a_season_of_a_missing_title_is_no_condition():
     plan = understood("do I have §3 of Unheard Lake")
 
     assert plan.conditions() == []
@@ -111,7 +111,7 @@ def test_a_season_of_a_title_that_is_not_there_is_no_condition():
         ("how many comedies vs dramas", "count", "each"),
     ],
 )
-def test_groups_are_measured(question, measure, group):
+def test_groups_are_counted_and_compared(question, measure, group):
     plan = understood(question)
 
     assert (plan.intent, plan.measure, plan.group) == ("stats", measure, group)
@@ -132,13 +132,13 @@ def test_groups_are_measured(question, measure, group):
         ),
     ],
 )
-def test_a_list_is_understood_however_it_is_put(question, conditions):
+def test_a_list_is_understood_in_any_wording(question, conditions):
     plan = understood(question)
 
     assert (plan.intent, sorted(plan.conditions()), plan.text) == ("list", conditions, "")
 
 
-def test_a_bound_that_a_title_gives_is_not_how_to_differ():
+def test_a_comparison_with_a_title_is_not_a_request_for_different_shows():
     plan = understood("is Monster longer than 20 episodes", show="Monster")
 
     assert (plan.intent, str(plan.condition)) == ("field", "episodes>20")
@@ -157,7 +157,7 @@ def test_a_question_about_skippable_parts_is_not_a_negation():
     assert (plan.intent, plan.field, plan.conditions()) == ("watch_order", "skip", ["type=ova"])
 
 
-def test_bounds_go_on_from_one_that_names_the_show():
+def test_bounds_continue_after_one_that_names_the_show():
     plan = understood("rated lower than Monster and with more votes", show="Monster")
 
     assert [(one.field, one.operator) for one in plan.condition.parts] == [("rating", "<"), ("votes", ">")]
@@ -231,7 +231,7 @@ def test_shows_for_children_are_suitable_for_them():
 
 
 @pytest.mark.parametrize("question", ["is there anything longer than Monster", "which shows are longer than Monster"])
-def test_a_show_gives_a_bound_to_whether_there_is_one(question):
+def test_a_show_gives_a_bound_in_a_question_about_existence(question):
     plan = understood(question, show="Monster")
 
     assert (plan.intent, plan.condition.field, plan.shows) == ("list", "episodes", ())

@@ -106,7 +106,7 @@ def test_a_list_binds_every_condition(question, intent, conditions):
         ("comedies from 2010 and 2015", "(year=2010 or year=2015) and tag=comedy"),
     ],
 )
-def test_parts_with_conditions_of_their_own_are_alternatives(question, condition):
+def test_parts_with_their_own_conditions_are_alternatives(question, condition):
     plan = understood(question)
 
     assert plan.text == ""
@@ -141,7 +141,7 @@ def _sorted(condition):
         ("あらすじのない映画", ["type=movie", "description unknown"]),
     ],
 )
-def test_what_a_show_lacks_is_a_condition(question, conditions):
+def test_missing_values_are_a_condition(question, conditions):
     plan = understood(question)
 
     assert sorted(plan.conditions()) == sorted(conditions)

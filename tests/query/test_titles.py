@@ -78,8 +78,8 @@ PARTS = AliasIndex(
         ("What is Silver Spoon about?", ["2"]),
         ("What is Space Pirate about?", []),  # six shows share it
         ("What is Pirate Spoon about?", []),  # no title has both
-        ("What is blue about?", []),  # a word as any other
-        ("a snafu at work leads to romance", []),  # nobody uses it as a title
+        ("What is blue about?", []),  # an ordinary word
+        ("a snafu at work leads to romance", []),  # not used as a title
     ],
 )
 def test_words_of_a_title_that_few_shows_have_name_them_where_a_title_is_meant(question, ids):
@@ -164,7 +164,7 @@ def test_a_part_of_one_word_is_the_phrase_once():
     assert [match.phrase for match in PARTS_OF_TITLES.match("nhk anime")] == ["nhk"]
 
 
-def test_stop_words_alone_are_a_name_where_they_are_all_there_is_or_have_a_capital():
+def test_stop_words_are_a_name_without_other_words_or_with_a_capital():
     titles = AliasIndex([Show(id="1", title="Another"), Show(id="2", title="IS")])
     named_of = {
         question: [match.id for match in titles.match(question) if match.named]

@@ -195,7 +195,7 @@ def test_cancelled_calls_leave_no_slot_behind(calls, cancels, rpm, refusals):
     on_own_loop(story)
 
 
-async def test_being_admitted_and_cancelled_at_once_frees_the_slot(fake):
+async def test_a_call_that_is_admitted_and_cancelled_at_once_frees_its_slot(fake):
     gate = fake.gate(capacity=1)
 
     async def story():
@@ -433,7 +433,7 @@ async def test_thirty_in_ten_seconds_are_used_up(fake):
 
 
 @pytest.mark.parametrize("level", [5, 10])
-async def test_windows_that_open_as_a_whole_are_used_too(fake, level):
+async def test_windows_that_reset_at_once_are_used_up(fake, level):
     server = LimitedServer(fake, window=10)
     gate = fake.gate(ingest=level)
 
@@ -454,7 +454,7 @@ async def test_a_provider_that_announces_nothing_is_learnt_from_its_refusals(fak
     assert fake.now <= 1.10 * (20 + LATENCY_S)
 
 
-async def test_caution_costs_almost_nothing_with_an_unlimited_provider(fake):
+async def test_cautious_starts_cost_almost_nothing_with_an_unlimited_provider(fake):
     gate = fake.gate(ingest=5)
 
     await fake.run(asyncio.gather(*(gate.run(work(fake, 1.5), priority=INGEST) for _ in range(15))))
@@ -603,7 +603,7 @@ async def test_the_gate_gives_the_reason_for_its_wait(fake):
     assert gate.state().rate_limited == 1
 
 
-async def test_a_wait_of_minutes_is_reported_instead_of_waited(fake):
+async def test_a_wait_of_minutes_is_reported_instead_of_awaited(fake):
     gate = fake.gate(ingest=1)
 
     async def story():
@@ -643,7 +643,7 @@ async def test_many_refusals_cause_few_requests_and_no_failed_call(fake, stated)
 # Other failures
 
 
-async def test_transient_errors_are_tried_four_times(fake):
+async def test_transient_errors_are_retried_up_to_four_attempts(fake):
     gate = fake.gate()
     trouble = TransientProviderError("The provider has trouble.")
 
@@ -655,7 +655,7 @@ async def test_transient_errors_are_tried_four_times(fake):
         await fake.run(gate.run(failing(*[trouble] * 4), priority=INGEST))
 
 
-async def test_a_transient_failure_is_not_a_paid_try(fake):
+async def test_a_transient_failure_is_not_a_paid_attempt(fake):
     passing, useless = TransientProviderError("passing"), UnusableAnswerError("useless")
     attempt = failing(passing, useless)
     assert await fake.run(fake.gate().run(attempt, priority=INGEST)) == "done"
@@ -663,7 +663,7 @@ async def test_a_transient_failure_is_not_a_paid_try(fake):
         await fake.run(fake.gate().run(failing(useless, passing, useless), priority=INGEST))
 
 
-async def test_tries_end_at_the_deadline(fake):
+async def test_attempts_end_at_the_deadline(fake):
     gate = fake.gate()
     attempts = []
 
@@ -875,7 +875,7 @@ async def test_varying_latencies_are_not_mistaken_for_a_knee(fake, seed):
 
 
 @pytest.mark.parametrize("jitter", [0.0, 0.5])
-async def test_the_level_settles_near_what_the_provider_can_do(fake, jitter):
+async def test_the_level_settles_near_the_providers_capacity(fake, jitter):
     gate = fake.gate()
     attempt = crowded(fake, 10, jitter, 1)
 
@@ -900,7 +900,7 @@ async def test_each_prompt_answer_lets_two_requests_follow_while_the_level_doubl
     assert len(after_first) == 5 + 2, "one answer: its own place and one more"
 
 
-def test_calls_that_never_answer_do_not_hold_the_level_for_good():
+def test_unanswered_calls_do_not_block_the_level_permanently():
     level = AutoLevel(5)
     lost, answered = [level.begin(place, 0.0) for place in range(1, 5)], level.begin(5, 0.0)
     level.succeed(answered, "m", 1.0, 1.0)

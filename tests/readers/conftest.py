@@ -1,5 +1,8 @@
 """Fixtures for the readers: read or detect a file with given bytes."""
 
+import os
+from pathlib import Path
+
 import pytest
 
 from animerag import readers
@@ -36,3 +39,14 @@ def detect_bytes(stored):
         return readers.detect(stored(data), name, ReadOptions(**options))
 
     return detect
+
+
+@pytest.fixture
+def memory_mb():
+    """Return the resident memory of this process in MB."""
+
+    def resident():
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+    return resident

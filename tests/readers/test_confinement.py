@@ -4,7 +4,6 @@ import gzip
 import os
 import time
 import zipfile
-from pathlib import Path
 
 import openpyxl
 import pytest
@@ -24,11 +23,6 @@ SHARED_TYPE = (
     b' ContentType="application/vnd.openxmlformats-officedocument.spreadsheetml.sharedStrings+xml"/>'
 )
 ROW = '<row r="{0}"><c r="A{0}" t="inlineStr"><is><t>{1}</t></is></c></row>'
-
-
-def memory_mb():
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def workbook(path, *, sheet=None, shared=None):
@@ -92,7 +86,7 @@ def gzip_bomb(directory):
 def lists_of_nothing(directory):
     """Make a file that unpacks to less than a hundred times its size, and to objects of twenty times that."""
     path = directory / "lists.json.gz"
-    noise = os.urandom(300_000).hex()  # what no compression can shrink lowers the ratio
+    noise = os.urandom(300_000).hex()  # incompressible data lowers the ratio
     with gzip.open(path, "wb") as file:
         file.write(f'[{{"title": "Voyage", "noise": "{noise}"}}'.encode())
         for number in range(11):
@@ -132,7 +126,7 @@ def useless_rows(directory):
         ),
     ],
 )
-def test_a_hostile_file_is_refused_with_a_reason_in_little_memory(tmp_path, make, sentence, monkeypatch):
+def test_a_hostile_file_is_refused_with_a_reason_in_little_memory(tmp_path, make, sentence, monkeypatch, memory_mb):
     monkeypatch.setattr(confinement, "_CPU_S", 2 if make is open_quotes else 30)
     path = make(tmp_path)
     before_mb, started_s = memory_mb(), time.perf_counter()
@@ -153,11 +147,11 @@ def test_endlessly_nested_json_is_refused(tmp_path):
         confinement.inspect(path, path.name, ReadOptions())
 
 
-def test_a_line_of_200_mb_is_refused_without_loading_it(tmp_path):
+def test_a_line_of_200_mb_is_refused_without_loading_it(tmp_path, memory_mb):
     path = tmp_path / "line.csv"
     with path.open("wb") as file:
         file.write(b"title,year\nVoyage,1999\n")
-        file.truncate(200 * 2**20)  # zeros that take no room on the disk
+        file.truncate(200 * 2**20)  # a sparse file of zeros
     before_mb = memory_mb()
 
     found, parts = confinement.inspect(path, path.name, ReadOptions())

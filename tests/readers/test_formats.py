@@ -209,7 +209,7 @@ def test_a_chosen_column_wins_over_a_guess_and_none_leaves_one_out(read_bytes, d
     assert read_bytes(data, columns={"id": "none"})[0].id.startswith("title:")
 
 
-def test_an_age_rating_is_no_score_and_my_columns_are_mine(read_bytes):
+def test_an_age_rating_is_no_score_and_columns_of_the_user_are_recognised(read_bytes):
     (show,) = read_bytes("title,Rating,my_score,my_status,watched_episodes\nA,PG-13,7,On-Hold,3\n")
     assert (show.rating, show.my_score, show.my_status, show.episodes_watched) == (None, 7, "on_hold", 3)
 

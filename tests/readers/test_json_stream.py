@@ -1,8 +1,6 @@
 """JSON as a stream: every record has its line, wherever a chunk of the text ends, in little memory."""
 
 import json
-import os
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -81,12 +79,7 @@ def test_an_endless_record_is_refused(tmp_path, monkeypatch):
         json_stream.scan(path, path.name, "utf-8", KEYS)
 
 
-def memory_mb():
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
-
-
-def test_memory_does_not_grow_with_a_document(tmp_path, record):
+def test_memory_does_not_grow_with_a_document(tmp_path, record, memory_mb):
     path = tmp_path / "x.json"
     text = json.dumps(record(1, "Voyage", "At sea. " * 200))
     path.write_text('{"AniDB_Anime": [' + ",".join([text] * 4000) + "]}", encoding="utf-8")

@@ -74,7 +74,7 @@ def test_relations_name_what_the_database_knows_and_keep_the_number_of_the_rest(
     assert [one.id for one in show.similar] == ["24", "99"]
 
 
-def test_files_say_which_episodes_are_there_and_what_one_can_hear_and_read(database):
+def test_files_give_episodes_on_disk_and_languages(database):
     episodes = database.episodes(23, 4)
     database.episodes(23, 1, kind=3)
     blob = streams((0, {"Format": "Matroska aaaaaaaaaaaa"}), (VIDEO, {"Width": 1920, "Height": 800}))
@@ -101,7 +101,7 @@ def test_what_a_video_was_measured_for_counts_where_no_release_is_known(database
 @pytest.mark.parametrize(
     "blob", [b"", b"\xc1", b"\x91\x91\xdd\xff\xff\xff\xff", b"\x92\xc7\x01\x62\x10\xc4\x02\xf0\xff", "text", 7]
 )
-def test_a_damaged_measurement_costs_the_resolution_and_nothing_else(database, blob):
+def test_a_damaged_measurement_loses_only_the_resolution(database, blob):
     [episode, *_] = database.episodes(23, 4)
     database.file(23, episode, "A", MediaBlob=blob)
     show = shows(database)["23"]

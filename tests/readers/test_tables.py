@@ -170,7 +170,7 @@ def test_numbers_and_dates_of_a_workbook_are_read_as_an_export_would_write_them(
     assert (show.id, show.rating, show.year, show.episodes) == ("21", 8.72, 1999, 1100)
 
 
-def test_a_quote_that_is_not_closed_costs_one_row(stored):
+def test_an_unclosed_quote_loses_one_row(stored):
     path = stored('id,title\n1,A\n2,"B\n3,C\n4,"D ""x"""\n5,"E" F\n6,G\n')
     layout = tables.layout(path, "x", known=known)
     found = list(tables.rows(path, "x", layout))

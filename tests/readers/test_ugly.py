@@ -81,7 +81,7 @@ def test_records_over_many_lines_keep_their_breaks(read):
     assert '\n\n"Well," he said' in shows[0].description.replace("\r\n", "\n")
 
 
-def test_invalid_ids_do_not_cost_a_show(read):
+def test_shows_with_invalid_ids_are_imported(read):
     shows, errors = read("missing_ids.csv")
     assert errors == []
     assert len({show.id for show in shows}) == len(shows) == 12
@@ -90,7 +90,7 @@ def test_invalid_ids_do_not_cost_a_show(read):
     assert all("is not an id" in told or "was read as" in told for told in notes(shows).values())
 
 
-def test_rows_of_another_width_are_listed_and_shift_nothing(read):
+def test_rows_of_another_width_are_listed_and_shift_no_cells(read):
     shows, errors = read("wrong_column_count.csv")
     assert [(error.line, error.id) for error in errors] == [(5, "34350"), (7, "21"), (9, "5114")]
     assert len(shows) == 7
@@ -227,7 +227,7 @@ def test_invalid_numbers_are_left_out_with_a_note(read):
     assert len(notes(shows)) == 6
 
 
-def test_an_unclosed_quote_costs_its_own_row_only(read):
+def test_an_unclosed_quote_loses_only_its_row(read):
     shows, errors = read("unclosed_quote.csv")
     assert len(shows) == 5
     assert [(error.line, error.reason) for error in errors] == [(4, "A quote in this row is not closed.")]

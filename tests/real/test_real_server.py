@@ -56,7 +56,7 @@ async def test_warming_finds_the_models(connection, caplog):
     with caplog.at_level(logging.DEBUG, openai_connection.__name__):
         await connection.warm()
 
-    assert "warm-up" not in caplog.text  # where it would say why not
+    assert "warm-up" not in caplog.text  # the log would contain the reason
 
 
 @pytest.mark.parametrize("api", APIS)

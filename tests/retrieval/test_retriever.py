@@ -130,6 +130,18 @@ async def test_titles_are_read_again_in_the_background_during_an_import(services
         assert [match.id for match in await services.retriever.match_titles("Planetes")] == ["2"]
 
 
+def recorded(embedder, monkeypatch):
+    """Return a list to which the embedder adds every text from now on."""
+    embedded, embed = [], embedder.embed
+
+    async def record(texts, *, priority):
+        embedded.extend(texts)
+        return await embed(texts, priority=priority)
+
+    monkeypatch.setattr(embedder, "embed", record)
+    return embedded
+
+
 @pytest.mark.parametrize(("question", "intent"), [("entertain me", "recommend"), ("what continues Planetes", "next")])
 async def test_a_question_without_a_cue_is_recognised_by_examples(retriever, question, intent):
     assert (await retriever.search(question)).intent == intent
@@ -137,13 +149,7 @@ async def test_a_question_without_a_cue_is_recognised_by_examples(retriever, que
 
 async def test_a_question_is_encoded_once_for_its_intent_and_its_search(retriever, monkeypatch):
     question = "people who collect rubbish"
-    embedded, embed = [], retriever._indexer.embedder.embed
-
-    async def watched(texts, *, priority):
-        embedded.extend(texts)
-        return await embed(texts, priority=priority)
-
-    monkeypatch.setattr(retriever._indexer.embedder, "embed", watched)
+    embedded = recorded(retriever._indexer.embedder, monkeypatch)
     await retriever.search(question)
 
     assert embedded.count(question) == 1
@@ -165,13 +171,7 @@ async def test_without_its_encoder_a_question_is_read_by_rules(monkeypatch):
 async def test_passages_are_not_embedded_twice(retriever, monkeypatch):
     question = "people who gather rubbish high above the planet in a space ship"
     first = await retriever.search(question)
-    embedded, embed = [], retriever._indexer.embedder.embed
-
-    async def watched(texts, *, priority):
-        embedded.extend(texts)
-        return await embed(texts, priority=priority)
-
-    monkeypatch.setattr(retriever._indexer.embedder, "embed", watched)
+    embedded = recorded(retriever._indexer.embedder, monkeypatch)
     again = await retriever.search(question)
 
     assert first.sources[0].show.id == "2"

@@ -14,7 +14,7 @@ from animerag.retrieval.snapshots import Snapshots
 from animerag.retrieval.stored_titles import StoredNames, row_keys
 from animerag.retrieval.understanding import understand
 from animerag.storage import title_names
-from animerag.storage.library import Library, show_rows
+from animerag.storage.library import show_rows
 from animerag.storage.schema import shows
 from animerag.storage.title_names import TitleNames
 from animerag.text.documents import Document
@@ -37,13 +37,6 @@ QUESTIONS = (
     "K",
     "",
 )
-
-
-@pytest.fixture
-async def library(place):
-    opened = await Library.open(place)
-    yield opened
-    await opened.close()
 
 
 async def put(library, *shows):

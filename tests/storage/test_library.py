@@ -17,13 +17,6 @@ from animerag.text.documents import Document
 pytestmark = pytest.mark.both_databases
 
 
-@pytest.fixture
-async def library(place):
-    opened = await Library.open(place)
-    yield opened
-    await opened.close()
-
-
 async def put(library, *shows, kind=ImportKind.OWN, collection="c"):
     number = await library.begin_import(kind, "file", "hash")
     await library.store(show_rows([Document.of(show) for show in shows], number), collection=collection)

@@ -160,7 +160,7 @@ async def test_the_shows_of_each_word_are_counted_through_changes_and_deletions(
         await full_text.remove(connection, [2, 3])
     assert await library.scalar(text("SELECT shows FROM word_counts WHERE word = 'ghost'")) == 2
     assert await library.scalar(differing) == 0
-    async with library.writing() as connection:  # as an earlier version left it
+    async with library.writing() as connection:  # as stored by an earlier version
         await connection.execute(text("DELETE FROM word_counts"))
         await postgresql_words.count_words(connection)
     assert await library.scalar(differing) == 0
@@ -542,7 +542,7 @@ async def test_another_machine_resumes_the_import_of_an_upload(settings, postgre
         killed.kill()
         killed.communicate()
         connection.close()
-    shutil.rmtree(first.data_dir)  # with its machine
+    shutil.rmtree(first.data_dir)  # of the killed machine
     async with open_services(second, warm=False) as services:
         interrupted = await services.uploads.unfinished()
         left = await services.uploads.remaining(interrupted.id)

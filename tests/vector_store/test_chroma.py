@@ -104,7 +104,7 @@ async def test_ids_restrict_a_search_and_unknown_ones_are_no_error(chroma_index,
     assert ids_of(await chroma_index.query(spec, question, k=9, ids=["gone"])) == [[]]
 
 
-async def test_more_ids_than_a_statement_takes_are_merged_by_distance(chroma_index, spec, monkeypatch):
+async def test_more_ids_than_fit_a_statement_are_merged_by_distance(chroma_index, spec, monkeypatch):
     monkeypatch.setattr(chroma, "_QUERY_IDS", 30)
     records, vectors = many(100, spec)
     await chroma_index.upsert(spec, records)
@@ -123,14 +123,14 @@ async def test_delete_removes_named_records_and_ignores_unknown_and_repeated_ids
     assert list(await chroma_index.metadata(spec, [])) == ["b"]
 
 
-async def test_metadata_round_trips_and_only_what_was_asked_for_comes_back(chroma_index, spec):
+async def test_metadata_is_read_back_and_only_requested_keys_are_returned(chroma_index, spec):
     kept = {"title": "進撃の巨人 — “Ⅱ” 🗡", "tags": ["Action", "ドラマ"], "year": 2013, "score": 8.5, "done": True}
     await chroma_index.upsert(spec, [record("é/日本", axis(0), **kept, other="x"), record("b", axis(1))])
 
     assert await chroma_index.metadata(spec, list(kept)) == {"é/日本": kept, "b": {}}
 
 
-async def test_a_none_value_removes_its_key_and_other_keys_stay(chroma_index, spec):
+async def test_a_none_value_removes_its_key_and_keeps_other_keys(chroma_index, spec):
     await chroma_index.upsert(spec, [record("a", axis(0), year=2013, tags=["x"], title="old", votes=3)])
 
     await chroma_index.upsert(spec, [record("a", axis(1), year=None, tags=[], votes=math.nan, new=1)])

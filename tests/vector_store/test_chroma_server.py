@@ -103,7 +103,7 @@ async def start_and_crash(directory, times):
         assert ServerFiles(directory).live_url() is None
 
 
-async def test_a_server_starts_cold_and_over_what_a_crash_left(tmp_path):
+async def test_a_server_starts_in_a_new_directory_and_after_a_crash(tmp_path):
     await start_and_crash(tmp_path, times=2)
 
 
@@ -195,7 +195,7 @@ async def test_ctrl_c_at_the_starter_does_not_stop_the_server(tmp_path):
             assert ServerFiles(tmp_path).live_url() == url
 
 
-async def test_the_server_ends_when_its_last_user_lets_go(tmp_path):
+async def test_the_server_ends_when_its_last_user_releases_it(tmp_path):
     files = ServerFiles(tmp_path)
     one, other = ServerLease(tmp_path, grace_s=0.5), ServerLease(tmp_path, grace_s=0.5)
     await asyncio.gather(one.url(), other.url())
@@ -272,7 +272,7 @@ async def test_a_file_in_place_of_the_directory_gives_a_clear_error(tmp_path):
     await lease.release()
 
 
-async def test_a_holder_that_never_answers_ends_the_wait_at_the_limit(tmp_path, monkeypatch):
+async def test_the_wait_for_a_silent_server_ends_at_the_limit(tmp_path, monkeypatch):
     monkeypatch.setattr(chroma_server, "START_LIMIT_S", 1.0)
     lease = ServerLease(tmp_path)
 
@@ -320,7 +320,7 @@ async def test_a_lease_whose_lock_was_deleted_takes_another(tmp_path):
         assert len(list(ServerFiles(tmp_path).users.iterdir())) == 1
 
 
-async def test_an_interpreter_that_cannot_be_run_is_named(tmp_path, monkeypatch):
+async def test_an_interpreter_that_cannot_be_started_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "executable", str(tmp_path / "nothing"))
     lease = ServerLease(tmp_path / "chroma")
     with pytest.raises(VectorStoreError, match=r"could not be started by .*nothing"):
@@ -353,7 +353,7 @@ async def test_the_index_is_not_listed_without_the_secret_tenant(tmp_path):
                 status, found = ask(url, collections.format(stranger))
                 assert status != 200 or found == [], stranger
                 assert ask(url, collections.format(stranger) + "/shows")[0] != 200
-            assert ask(url, "/api/v2/tenants")[0] != 200  # there is no list of them
+            assert ask(url, "/api/v2/tenants")[0] != 200  # tenants cannot be listed
             assert tenant not in json.dumps(ask(url, "/api/v2/auth/identity"))
             names.append(tenant)
     assert len(set(names)) == 3
@@ -364,7 +364,7 @@ async def test_an_index_of_an_earlier_version_is_opened_again(tmp_path):
     collections = "/api/v2/tenants/{}/databases/default_database/collections"
     async with lease_on(tmp_path) as lease:
         url, _ = await lease.address()
-        assert ask(url, collections.format("default_tenant"), {"name": "shows"})[0] == 200  # as all were once
+        assert ask(url, collections.format("default_tenant"), {"name": "shows"})[0] == 200  # as in earlier versions
         ServerFiles(tmp_path).tenants.unlink()
     async with lease_on(tmp_path) as lease:
         url, tenant = await lease.address()

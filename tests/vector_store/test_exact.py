@@ -112,7 +112,7 @@ async def test_it_finds_what_chroma_finds_on_the_real_export(real_services, real
         ]
 
 
-async def test_a_small_catalogue_is_asked_without_a_server(settings):
+async def test_a_small_catalogue_is_searched_without_a_server(settings):
     settings.data_dir.mkdir(parents=True)
     async with open_services(settings, warm=False) as opened:
         with sample.catalogue() as path:

@@ -38,7 +38,7 @@ async def test_two_hosts_share_an_import_and_report_it_as_one_machine_would(host
     assert len(done) == 2
 
 
-async def test_an_import_waits_for_a_worker_and_says_so(host, serving, file_of):
+async def test_an_import_waits_for_a_worker_and_shows_it(host, serving, file_of):
     async with listening(FAST) as url, host("app", url) as app, host("a", url) as a:
         control = Control()
         job = asyncio.create_task(app.ingestion.run([file_of(4)], control, batch_size=2))

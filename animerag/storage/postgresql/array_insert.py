@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from animerag.storage.put import Put
 
-_CHARACTERS = 16_000_000  # of the arrays of one statement
+_CHARACTERS = 16_000_000  # maximum characters in the arrays of one statement
 _FEW = 20  # rows whose arrays are written on the event loop
 
 

@@ -119,7 +119,7 @@ class PostgreSQL:
             with self.reader.connect() as connection:
                 return Integrity(unsound_vectors=tuple(_unsound(connection)))
         except SQLAlchemyError as error:
-            raise LibraryError(f"The library could not be checked ({self.reason(error)}).") from error
+            raise LibraryError(f"The library could not be checked ({self.reason(error)}): try again.") from error
 
     def size_bytes(self) -> int:
         """Return the size of the database. Raises LibraryError."""
@@ -136,7 +136,9 @@ class PostgreSQL:
         try:
             data_dir.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise LibraryError(f"The data directory {data_dir} is not writable: {error.strerror}.") from error
+            raise LibraryError(
+                f"The data directory {data_dir} cannot be written: {error.strerror}. Check its permissions."
+            ) from error
         return SessionLocks(self.connect, library_id, str(self))
 
     def shared_window(self, provider: str, limits: WindowLimits) -> DistributedWindow:

@@ -63,6 +63,6 @@ def inspected(path: Path) -> tuple[int, int]:
         )
     if schema < BASELINE:
         raise InvalidInputError(
-            f"This library was made by a version that was never released (schema {schema}) and cannot be used."
+            f"This library was made by a version that was never released (schema {schema}): import your files again."
         )
     return schema, shows

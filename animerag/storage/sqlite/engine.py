@@ -59,7 +59,9 @@ class SQLite:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise LibraryError(f"The data directory {path.parent} cannot be written: {error.strerror}.") from error
+            raise LibraryError(
+                f"The data directory {path.parent} cannot be written: {error.strerror}. Check its permissions."
+            ) from error
         self.engine = create_async_engine(
             f"sqlite+aiosqlite:///{path}",
             json_serializer=to_json,
@@ -98,7 +100,7 @@ class SQLite:
         try:
             return integrity.examine(self._path)
         except sqlite3.Error as error:
-            raise LibraryError(f"The library could not be checked ({error}).") from error
+            raise LibraryError(f"The library could not be checked ({error}): try again.") from error
 
     def size_bytes(self) -> int:
         """Return the size of the file, including SQLite's write-ahead log."""

@@ -1,6 +1,6 @@
 """Checks the pages of a SQLite file: the library, its backups and Chroma's data share this check.
 
-Imports only the driver, because Chroma's server has to start fast.
+It imports only the driver, because Chroma's server has to start fast.
 """
 
 from __future__ import annotations

@@ -72,7 +72,9 @@ def take(directory: Path) -> FileLock:
         lock = FileLock(directory / f"{uuid.uuid4().hex}.lock", thread_local=False)
         lock.acquire(blocking=False)
     except OSError as error:
-        raise LibraryError(f"The data directory {directory.parent} cannot be written: {error.strerror}.") from error
+        raise LibraryError(
+            f"The data directory {directory.parent} cannot be written: {error.strerror}. Check its permissions."
+        ) from error
     return lock
 
 
