@@ -48,9 +48,10 @@ async def services(*, warm: bool = False, serverless: bool = False, **options: o
 
 
 def _has_idle_processor() -> bool:
-    """Return whether this process may use another processor at no cost to anyone; yes where the system does not say."""
+    """Return whether a second processor has been idle lately; yes if the system does not report its load."""
     try:
-        return os.getloadavg()[0] < len(os.sched_getaffinity(0)) - 1
+        processors = len(os.sched_getaffinity(0))
+        return processors > 1 and os.getloadavg()[0] < processors
     except (AttributeError, OSError):
         return (os.cpu_count() or 1) > 1
 
