@@ -1,20 +1,51 @@
-"""Runs work on many items with bounded concurrency; each item has its own outcome, so a failure affects no other."""
+"""Runs work on many items with bounded concurrency; each item has its own outcome, so a failure affects no other.
+
+It also lets bulk work wait while a server of its stores restarts.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+PATIENCE_S = 60.0  # how long bulk work waits for PostgreSQL or Chroma to restart
+_AGAIN_S = 0.5
+_patience_s: ContextVar[float] = ContextVar("patience_s", default=0.0)
+
+
+@contextmanager
+def patient(seconds: float = PATIENCE_S) -> Iterator[None]:
+    """Let calls of a block wait so long for a server that does not answer; a person's call fails immediately."""
+    before = _patience_s.set(seconds)
+    try:
+        yield
+    finally:
+        _patience_s.reset(before)
+
+
+async def outwait(call: Callable[[], Awaitable[Result]], *, away: Callable[[Exception], bool]) -> Result:
+    """Return what a repeatable call returns; in a `patient` block repeat it while its error says a server is `away`."""
+    until_s = time.monotonic() + _patience_s.get()
+    while True:
+        try:
+            return await call()
+        except Exception as error:
+            if not away(error) or time.monotonic() >= until_s:
+                raise
+        await asyncio.sleep(_AGAIN_S)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ AnimeRAGError
 ├── InvalidInputError         a file, question or option that cannot be used as given
 │   └── SettingsError         a value from the command line, the environment or `.env`
 ├── LibraryError              the library cannot be opened, read or written
+│   └── LibraryAwayError      its server does not answer: the same call may succeed in a moment
 ├── VectorStoreError          Chroma did not start, answer, or accept what was sent
 │   └── IndexBrokenError      its data is damaged: rebuild the index from the library
 ├── RuntimeClosedError        the event loop has ended
@@ -32,6 +33,10 @@ class SettingsError(InvalidInputError):
 
 class LibraryError(AnimeRAGError):
     """The library cannot be opened, read or written."""
+
+
+class LibraryAwayError(LibraryError):
+    """The server of the library does not answer."""
 
 
 class VectorStoreError(AnimeRAGError):

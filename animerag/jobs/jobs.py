@@ -11,6 +11,7 @@ import time
 from dataclasses import asdict, is_dataclass
 from typing import TYPE_CHECKING
 
+from animerag.concurrency import patient
 from animerag.errors import AnimeRAGError, InvalidInputError
 from animerag.jobs.job import LOCAL_OWNER, Control, Job, LargeReport
 from animerag.jobs.journalled_control import POLL_S, JournalledControl, nothing_to_do
@@ -222,7 +223,8 @@ class Jobs:
                 job.control.progress = Progress(stage=f"Waiting until this ends: {before.title}")
                 await self._end_of(before, job)
             self._on_start()
-            job.report = await work(job.control)
+            with patient():
+                job.report = await work(job.control)
             state: JobState = "cancelled" if job.control.stopping else "done"
         except asyncio.CancelledError:
             state = "cancelled"
@@ -249,12 +251,16 @@ class Jobs:
     async def _journal_end(self, job: Job, state: JobState) -> None:
         report = _journalled(job.report)
         try:
-            if state == "cancelled" and job.id in self._cut_off:
-                await self._library.journal.end(job.id, state="interrupted", error=INTERRUPTED)
-            else:
-                await self._library.journal.end(job.id, state=state, report=report, error=job.error)
+            with patient():
+                await self._journal(job, state, report)
         except AnimeRAGError:
             log.exception("the end of job %s could not be journalled", job.kind)
+
+    async def _journal(self, job: Job, state: JobState, report: Mapping[str, object] | None) -> None:
+        if state == "cancelled" and job.id in self._cut_off:
+            await self._library.journal.end(job.id, state="interrupted", error=INTERRUPTED)
+        else:
+            await self._library.journal.end(job.id, state=state, report=report, error=job.error)
 
     def _forget_oldest(self) -> None:
         ended = [job.id for job in self._jobs.values() if not job.running]

@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from sqlalchemy import Integer, Text, cast, delete, select
 
-from animerag.errors import LibraryError
+from animerag.concurrency import outwait
+from animerag.errors import LibraryAwayError, LibraryError
 from animerag.storage import library_metadata
 from animerag.storage.dialects import dialect_of
 from animerag.storage.engines import engine_for
@@ -106,14 +108,15 @@ class Database:
         self._reader.dispose()
 
     async def read(self, work: Callable[[Connection], T]) -> T:
-        """Run `work` in a thread and return its result. Raises LibraryError.
+        """Run `work` in a thread and return its result; bulk work waits for a restart. Raises LibraryError.
 
         Switching to the thread once takes half the time of an asynchronous driver, which switches for every call, and
         a fifth of its time on the loop.
         """
         if self._closed:
             raise LibraryError("The library is closed: open it again.")
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self.read_here, work)
+        in_thread = partial(asyncio.get_running_loop().run_in_executor, self._readers, self.read_here, work)
+        return await outwait(in_thread, away=lambda error: isinstance(error, LibraryAwayError))
 
     def read_here(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in the calling thread, which must not be the loop's, and return its result. Raises LibraryError.
@@ -130,7 +133,7 @@ class Database:
             with self._reader.connect() as connection:
                 return work(connection)
         except self._backend.errors as error:
-            raise LibraryError(f"The library could not be read ({self._backend.reason(error)}).") from error
+            raise self._error(error)(f"The library could not be read ({self._backend.reason(error)}).") from error
 
     async def rows(self, *statements: Select[object]) -> list[Row[object]]:
         """Return the rows of queries, one query after another. Raises LibraryError."""
@@ -171,14 +174,14 @@ class Database:
         With `row_locks` it does not wait for other writers where the database locks rows; change rows in one order.
         """
         try:
-            async with self._engine.connect() as opened:
+            async with self._connected() as opened:
                 connection = await opened.execution_options(row_locks=row_locks)
                 async with connection.begin():
                     yield connection
             if self._bumped:  # a revision read during the transaction is the old one
                 self._revision, self._bumped = None, False
         except self._backend.errors as error:
-            raise LibraryError(
+            raise self._error(error)(
                 f"The library could not be written ({self._backend.reason(error)}). No change of this step was saved."
             ) from error
 
@@ -193,12 +196,21 @@ class Database:
                 yield connection
             return
         try:
-            async with self._engine.connect() as opened:
+            async with self._connected() as opened:
                 connection = await opened.execution_options(row_locks=True)
                 async with connection.begin():
                     yield connection
         except self._backend.errors as error:
-            raise LibraryError(f"The library could not be written ({self._backend.reason(error)}).") from error
+            raise self._error(error)(f"The library could not be written ({self._backend.reason(error)}).") from error
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[AsyncConnection]:
+        """Provide a connection of the pool; bulk work waits for a server that restarts."""
+        async with AsyncExitStack() as stack:
+            yield await outwait(lambda: stack.enter_async_context(self._engine.connect()), away=self._backend.is_away)
+
+    def _error(self, error: Exception) -> type[LibraryError]:
+        return LibraryAwayError if self._backend.is_away(error) else LibraryError
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncConnection]:

@@ -56,6 +56,9 @@ class DatabaseEngine(Protocol):
     def is_gone(self, error: Exception) -> bool:
         """Return whether the connection was lost, so that a read may be retried on another one."""
 
+    def is_away(self, error: Exception) -> bool:
+        """Tell whether the server does not answer at the moment."""
+
 
 def engine_for(place: Path | str) -> DatabaseEngine:
     """Return the database at a path (SQLite) or a URL (PostgreSQL). Raises LibraryError."""

@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary, WeakSet
 
 import numpy as np
 
+from animerag.concurrency import outwait
 from animerag.errors import IndexBrokenError, VectorStoreError, reason_of
 from animerag.ports import CollectionSpec, MetadataValue, Neighbour, VectorRecord, Vectors
 from animerag.vector_store.chroma_collections import PackableRow, open_collection, spec_of, storable
@@ -253,11 +254,20 @@ class ChromaIndex:
         return await self._call(limit_s, attempt)
 
     async def _call(self, limit_s: float, work: Callable[[_Connection], Awaitable[T]]) -> T:
+        """Do `work`; bulk work waits for another's server that restarts."""
+        return await outwait(partial(self._once, limit_s, work), away=self._is_away)
+
+    def _is_away(self, error: Exception) -> bool:
+        """Tell whether another's server cannot be reached; ours has been started again by then."""
+        return isinstance(error, VectorStoreError) and self._lease is None and _is_unreachable(error)
+
+    async def _once(self, limit_s: float, work: Callable[[_Connection], Awaitable[T]]) -> T:
         """Do `work`, retry it once on a new server if ours has died, and translate errors."""
+        import httpx  # before the thread does: another vendor must not see it half imported
+
         if not self._imported:  # on the loop, everything else would wait for half a second
             await asyncio.gather(asyncio.to_thread(import_module, "chromadb"), self._address())
             self._imported = True
-        import httpx
         from chromadb.errors import InternalError
 
         tries = 2 if self._lease else 1
@@ -344,6 +354,16 @@ async def _nearest(
         [Neighbour(id=show_id, distance=distance) for show_id, distance in zip(row, distances, strict=True)]
         for row, distances in zip(result["ids"], result["distances"] or [], strict=True)
     ]
+
+
+def _is_unreachable(error: BaseException) -> bool:
+    """Tell whether there was no connection; chromadb reports that as an error of its own while it connects."""
+    import httpx
+
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, httpx.TransportError):
+        cause = cause.__cause__ or cause.__context__
+    return cause is not None
 
 
 async def _done(_connection: _Connection) -> None:

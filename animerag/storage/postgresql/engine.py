@@ -47,6 +47,7 @@ _DEAD_MS = 10_000  # after which a connection without an answer to what was sent
 _LOCK_S = 60  # how long a write waits for another process
 _READERS = 4  # connections, as many as `Database` has parallel reads
 _ROWS = 1000  # vectors in memory while they are checked
+_AWAY = ("", "08000", "08001", "08003", "08006", "53300", "57P01", "57P02", "57P03")  # no connection, or shutting down
 
 
 class PostgreSQL:
@@ -181,6 +182,11 @@ class PostgreSQL:
     def is_gone(self, error: Exception) -> bool:
         """Return whether the connection was lost."""
         return isinstance(error, DBAPIError) and bool(error.connection_invalidated)
+
+    def is_away(self, error: Exception) -> bool:
+        """Tell whether the server is stopped, starting, out of connections, or not reached."""
+        lost = isinstance(getattr(error, "orig", error), psycopg.OperationalError | psycopg.InterfaceError)
+        return lost and _state(error)[:5] in _AWAY
 
 
 class _WithoutNul(StrDumperUnknown):

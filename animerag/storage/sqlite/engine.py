@@ -131,6 +131,10 @@ class SQLite:
         """Return False: a retry on a file would fail again."""
         return False
 
+    def is_away(self, error: Exception) -> bool:  # noqa: ARG002 - a file has no server
+        """Return False."""
+        return False
+
 
 def _add_indexes(connection: Connection) -> None:
     """Create the indexes that an earlier version lacks; they do not change the schema, so they need no migration."""
