@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import time
 from collections import defaultdict
 from typing import TYPE_CHECKING, Literal
 
+from animerag.concurrency import patient
+from animerag.errors import LibraryError
 from animerag.storage.batch_runs import FAILED, RowAnswer
 from animerag.storage.work_items import OPEN, ItemState, WorkItem
 from animerag.work_queue.workers import NO_WORKER, RELEASE
@@ -60,13 +63,14 @@ class SheetQueue:
             await control.pause(_POLL_S)
         work = secrets.token_urlsafe(9)
         parts = _parts(groups, rows)
-        try:
-            await self._hand_out(work, run_id, parts, which)
-            await self._follow(work, run_id, parts, control=control, live=live, on_stored=on_stored)
-        finally:
-            await self._queue.items.cancel(work, begun=True)
-        live.usage = (await self._runs.get(run_id)).usage
-        await self._queue.items.remove(work)
+        with patient():
+            try:
+                await self._hand_out(work, run_id, parts, which)
+                await self._follow(work, run_id, parts, control=control, live=live, on_stored=on_stored)
+            finally:
+                await self._queue.items.cancel(work, begun=True)
+            live.usage = (await self._runs.get(run_id)).usage
+            await self._queue.items.remove(work)
 
     async def _hand_out(self, work: str, run_id: str, parts: Sequence[_Part], which: str) -> None:
         for start in range(0, len(parts), _TOGETHER):
@@ -107,7 +111,8 @@ class SheetQueue:
                 await self._queue.items.cancel(work, begun=True)
             elif time.monotonic() > moved_s + _QUIET_S and ItemState.WORKING not in counts:
                 moved_s = time.monotonic()
-                stage = "Answering" if await self._queue.workers.alive() else NO_WORKER
+                with contextlib.suppress(LibraryError):  # the next look tries again
+                    stage = "Answering" if await self._queue.workers.alive() else NO_WORKER
             await (asyncio.sleep(_POLL_S) if stopped_s else control.pause(_POLL_S))
 
     async def _count(

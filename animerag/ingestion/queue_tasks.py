@@ -106,8 +106,7 @@ class ImportTasks:
         return None if cap is None else self._spending.budget(f"import {item.work}", cap)
 
     async def _fail(self, item: WorkItem, error: AnimeRAGError) -> None:
-        failure = {"kind": type(error).__name__, "message": str(error)}
-        outcome = {**(item.outcome or {}), "failure": failure}
+        outcome = {**(item.outcome or {}), "failure": _recorded(error)}
         await self._queue.items.end(item.work, item.number, ItemState.FAILED, outcome=outcome)
 
     async def index_waiting(self, target: str) -> None:
@@ -129,8 +128,7 @@ class ImportTasks:
                 return
         assert failure is not None
         log.warning("shows could not be indexed: %s", failure)
-        for item in await self._queue.items.embedded(target, shows=1_000_000):
-            await self._fail(item, failure)
+        await self._queue.items.fail_embedded(target, _recorded(failure))
 
     async def _index_all(self, target: str) -> None:
         indexer, items = self._indexer, self._queue.items
@@ -149,6 +147,10 @@ class ImportTasks:
                 await indexer.upsert(spec, ready, vectors)
             held = {document.show.id: document.hashes for document in ready}
             await items.note_indexed(target, batch, held)
+
+
+def _recorded(error: AnimeRAGError) -> JsonObject:
+    return {"kind": type(error).__name__, "message": str(error)}
 
 
 def _figures(counters: ImportCounters, meter: Meter) -> JsonObject:

@@ -6,12 +6,14 @@ Workers embed the batches and index them (`queue_tasks`). After a crash, what wa
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import time
 from typing import TYPE_CHECKING, Any
 
 from animerag import errors
-from animerag.errors import AnimeRAGError, LibraryError
+from animerag.concurrency import PATIENCE_S, patient
+from animerag.errors import AnimeRAGError, LibraryAwayError, LibraryError
 from animerag.ingestion import batching
 from animerag.ingestion.queue_tasks import BATCHES, INDEX
 from animerag.models.imports import RowError
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from animerag.work_queue.work_queue import WorkQueue
 
 _POLL_S = 0.3
-_AWAY_S = 60.0  # seconds that PostgreSQL may be unavailable
+_TRIES = 5  # to store a batch; each waits for PostgreSQL to be back
 _STOPPING_S = 30.0  # seconds that a cancelled import waits for batches that workers have started
 _QUIET_S = 5.0  # seconds without progress after which indexing is requested again
 
@@ -72,13 +74,14 @@ class QueuedPipeline:
         await self._queue.workers.require_same_release()
         if not await self._earlier_ended():
             return
-        handing = asyncio.create_task(self._hand_out(todo, sizes), name="hand-out")
-        try:
-            await self._follow(handing)
-        finally:
-            handing.cancel()
-            await asyncio.gather(handing, return_exceptions=True)
-        await self._collect()
+        with patient():
+            handing = asyncio.create_task(self._hand_out(todo, sizes), name="hand-out")
+            try:
+                await self._follow(handing)
+            finally:
+                handing.cancel()
+                await asyncio.gather(handing, return_exceptions=True)
+            await self._collect()
         if self._failure is not None:
             if self._counters.ingested == 0:
                 raise self._failure
@@ -115,13 +118,30 @@ class QueuedPipeline:
         async def add(connection: AsyncConnection) -> None:
             await self._queue.add(connection, item)
 
-        if import_id is None:
-            async with self._library.writing() as connection:
-                await add(connection)
-        else:
-            rows = await asyncio.to_thread(show_rows, batch, import_id)
-            await self._library.store(rows, collection=None, also=add)
+        rows = None if import_id is None else await asyncio.to_thread(show_rows, batch, import_id)
+
+        async def store() -> None:
+            if rows is None:
+                async with self._library.writing() as connection:
+                    await add(connection)
+            else:
+                await self._library.store(rows, collection=None, also=add)
+
+        await self._repeated(store, item)
         self._counters.batches += 1
+
+    async def _repeated(self, store: Callable[[], Awaitable[None]], item: WorkItem) -> None:
+        """Store a batch, once more if PostgreSQL ended in the middle and did not commit it. Raises LibraryError."""
+        for _ in range(_TRIES):
+            try:
+                await store()
+            except LibraryAwayError:
+                await asyncio.sleep(_POLL_S)
+                if await self._queue.items.exists(item.work, item.number):
+                    return
+            else:
+                return
+        await store()
 
     def _item(self, batch: Sequence[Document]) -> WorkItem:
         lines = {
@@ -154,7 +174,8 @@ class QueuedPipeline:
                 self._note(error)
             counts = await self._counts()
             if counts is not None:
-                await self._show(counts)
+                with contextlib.suppress(LibraryError):  # the next look tries again
+                    await self._show(counts)
                 if ItemState.FAILED in counts:
                     await self._note_failed()
                 if handed and not any(state in counts for state in OPEN):
@@ -173,7 +194,7 @@ class QueuedPipeline:
         try:
             counts = await self._queue.items.counts(self._work)
         except LibraryError:
-            if time.monotonic() > self._read_s + _AWAY_S:
+            if time.monotonic() > self._read_s + PATIENCE_S:
                 raise
             return None
         self._read_s = time.monotonic()

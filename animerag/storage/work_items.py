@@ -35,6 +35,7 @@ class ItemState(StrEnum):
 
 
 OPEN = (ItemState.WAITING, ItemState.WORKING, ItemState.EMBEDDED)
+_BEGUN = (ItemState.WAITING, ItemState.WORKING, ItemState.CANCELLED)  # a cancelled item may be finished: it is paid for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,12 +100,29 @@ class WorkItems:
     async def end(
         self, work: str, number: int, state: ItemState, *, outcome: Mapping[str, object], size: int | None = None
     ) -> None:
-        """Record how an item ended; `size` replaces its size if some shows cannot be used. Raises LibraryError."""
+        """Record how an item ended, unless it has ended already; `size` replaces its size if shows cannot be used.
+
+        Two workers may end one item, if the first was taken for dead. Raises LibraryError.
+        """
         values: dict[str, object] = {"state": state, "outcome": dict(outcome)}
         if size is not None:
             values["size"] = size
         async with self._database.counting() as connection:
-            await connection.execute(update(work_items).where(_is(work, number)).values(**values))
+            await connection.execute(
+                update(work_items).where(_is(work, number), _ITEM.state.in_(_BEGUN)).values(**values)
+            )
+
+    async def fail_embedded(self, collection: str, failure: Mapping[str, object]) -> None:
+        """Record that the embedded shows of a collection cannot be indexed. Raises LibraryError."""
+        waiting = select(work_items).where(_ITEM.target == collection, _ITEM.state == ItemState.EMBEDDED)
+        async with self._database.writing() as connection:
+            for row in (await connection.execute(waiting)).all():
+                values = {"state": ItemState.FAILED, "outcome": {**(row.outcome or {}), "failure": dict(failure)}}
+                await connection.execute(update(work_items).where(_is(row.work, row.number)).values(**values))
+
+    async def exists(self, work: str, number: int) -> bool:
+        """Tell whether an item is stored. Raises LibraryError."""
+        return await self._database.scalar(select(_ITEM.number).where(_is(work, number))) is not None
 
     async def embedded(self, collection: str, *, shows: int) -> list[WorkItem]:
         """Return items whose vectors are not in a collection yet: the oldest, up to about so many `shows`."""

@@ -6,13 +6,15 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING, Any
 
-from animerag.errors import LibraryError, reason_of
+from animerag.errors import LibraryError
 from animerag.storage.work_items import WorkItem, WorkItems
 from animerag.work_queue.workers import Workers
 
 try:
     from procrastinate import App, PsycopgConnector
     from procrastinate.exceptions import AlreadyEnqueued, ProcrastinateException
+
+    from animerag.work_queue.task_records import TaskRecords, reason_in_one_line
 except ImportError as missing:  # pragma: no cover - an extra, which the tests install
     raise LibraryError("ANIMERAG_ENGINE=queue needs a queue: run pip install 'animerag[postgres]'.") from missing
 
@@ -32,9 +34,10 @@ _CONNECTIONS = 4
 class WorkQueue:
     """The queue of one library; belongs to the event loop that opened it."""
 
-    def __init__(self, library: Library, app: App, locks: Locks) -> None:
+    def __init__(self, library: Library, app: App, records: TaskRecords, locks: Locks) -> None:
         self.library = library
         self.app = app
+        self.records = records
         self.items = WorkItems(library)
         self.workers = Workers(library, locks)
 
@@ -47,6 +50,7 @@ class WorkQueue:
         """
         connector = PsycopgConnector(kwargs=dict(connection), min_size=1, max_size=_CONNECTIONS)
         app = App(connector=connector)
+        app.job_manager = records = TaskRecords(connector)
         with explained():
             await app.open_async()
         try:
@@ -54,7 +58,7 @@ class WorkQueue:
                 async with library.writing():  # one process creates the tables
                     if not await app.check_connection_async():
                         await app.schema_manager.apply_schema_async()
-            yield cls(library, app, locks)
+            yield cls(library, app, records, locks)
         finally:
             await app.close_async()
 
@@ -86,8 +90,3 @@ def explained() -> Iterator[None]:
         raise LibraryError(
             f"The queue of work cannot be used ({reason_in_one_line(error)}): start PostgreSQL, then try again."
         ) from error
-
-
-def reason_in_one_line(error: BaseException) -> str:
-    """Return the cause of an error on one line."""
-    return " ".join(reason_of(error.__cause__ or error).split())

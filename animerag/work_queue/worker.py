@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from procrastinate.exceptions import ConnectorException, JobAborted, ProcrastinateException, UniqueViolation
-from procrastinate.jobs import Status
+from procrastinate.exceptions import ConnectorException, JobAborted, ProcrastinateException
 from procrastinate.retry import BaseRetryStrategy, RetryDecision
 
+from animerag.concurrency import patient
 from animerag.errors import LibraryError, VectorStoreError
-from animerag.work_queue.work_queue import reason_in_one_line
+from animerag.work_queue.takeover import HEARTBEAT_S, LOOK_S, Takeover
+from animerag.work_queue.task_records import reason_in_one_line
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_HEARTBEAT_S, _DEAD_S, _LOOK_S = 2.0, 8.0, 2.0  # a dead worker's tasks start elsewhere within 15 s
 _POLL_S = 2.0  # PostgreSQL announces new tasks; polling finds those that were given back
 _GRACE_S = 20.0  # a worker that stops finishes its requests, because they are paid for
 _AGAIN_S, _TRIES = 1, 60  # seconds between attempts, and their number, while PostgreSQL restarts
@@ -63,7 +63,11 @@ class Worker:
         self._queue = queue
         self._kinds = kinds
         self.slots = slots
+        self._takeover = Takeover(queue)
+        self._began_at = ""
         self._done = 0
+        self._takers: dict[str, int] = {}  # by kind of task
+        self._listed: tuple[object, ...] = ()
 
     async def serve(self) -> None:
         """Take tasks until this is cancelled; tasks that have begun then end, or are given back after 20 s.
@@ -72,13 +76,14 @@ class Worker:
         """
         await self._queue.workers.require_same_release()
         await self._queue.workers.remove_dead()
-        began_at = datetime.now(UTC).isoformat(timespec="seconds")
+        self._began_at = datetime.now(UTC).isoformat(timespec="seconds")
+        self._listed = ()
         for kind in self._kinds:
             if kind.name not in self._queue.app.tasks:  # this worker may have run before
                 self._register(kind)
-        await self._queue.workers.put(concurrency=self.slots, began_at=began_at, done=0)
+        await self._list()
         running = [asyncio.create_task(self._take(kind), name=f"take-{kind.name}") for kind in self._kinds]
-        running.append(asyncio.create_task(self._look_after(began_at), name="look-after"))
+        running.append(asyncio.create_task(self._look_after(), name="look-after"))
         try:
             await asyncio.gather(*running)
         finally:
@@ -89,50 +94,66 @@ class Worker:
                 await self._queue.workers.remove()
 
     def _register(self, kind: TaskKind) -> None:
-        async def run(_context: JobContext, /, **given: Any) -> None:
-            await kind.handler(**given)
+        async def run(context: JobContext, /, **given: Any) -> None:
+            taker = context.job.worker_id
+            with patient():
+                if taker is not None and self._takers.get(kind.name) != taker:
+                    self._takers[kind.name] = taker
+                    await self._list()
+                await kind.handler(**given)
             self._done += 1
 
         self._queue.app.task(name=kind.name, queue=kind.name, pass_context=True, retry=_GiveBack())(run)
 
     async def _take(self, kind: TaskKind) -> None:
-        """Run tasks of one kind; after an outage of PostgreSQL, start again as a new worker of Procrastinate."""
+        """Take tasks of one kind; start again as a new worker of Procrastinate after PostgreSQL was away.
+
+        Its last commits may be lost. A new worker has no tasks, so that those of the old one are given back.
+        """
         while True:
+            taking = asyncio.create_task(self._run_tasks(kind))
+            lost = asyncio.create_task(self._queue.records.lost(kind.name))
             try:
-                await self._queue.app.run_worker_async(
-                    queues=[kind.name],
-                    name=f"{self._queue.workers.lease} {kind.name}",
-                    concurrency=kind.tasks,
-                    fetch_job_polling_interval=_POLL_S,
-                    update_heartbeat_interval=_HEARTBEAT_S,
-                    stalled_worker_timeout=_FORGOTTEN_S,
-                    shutdown_graceful_timeout=_GRACE_S,
-                    install_signal_handlers=False,
-                    delete_jobs="always",
-                )
-            except ProcrastinateException as error:
-                log.warning("the queue is not available: %s", reason_in_one_line(error))
+                await asyncio.wait({taking, lost}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for task in (taking, lost):
+                    task.cancel()
+                outcomes = await asyncio.gather(taking, lost, return_exceptions=True)
+            for outcome in outcomes:
+                if isinstance(outcome, ProcrastinateException):
+                    log.warning("the queue is not available: %s", reason_in_one_line(outcome))
+                elif isinstance(outcome, Exception):
+                    raise outcome
+            self._takers.pop(kind.name, None)
             await asyncio.sleep(_AGAIN_S)
 
-    async def _look_after(self, began_at: str) -> None:
-        """Take over the tasks of dead workers, and record the number of finished tasks."""
+    async def _run_tasks(self, kind: TaskKind) -> None:
+        await self._queue.app.run_worker_async(
+            queues=[kind.name],
+            name=f"{self._queue.workers.lease} {kind.name}",
+            concurrency=kind.tasks,
+            fetch_job_polling_interval=_POLL_S,
+            update_heartbeat_interval=HEARTBEAT_S,
+            stalled_worker_timeout=_FORGOTTEN_S,
+            shutdown_graceful_timeout=_GRACE_S,
+            install_signal_handlers=False,
+            delete_jobs="always",
+        )
+
+    async def _look_after(self) -> None:
+        """Give back the tasks of dead workers, and record what this one has done."""
         while True:
-            await asyncio.sleep(_LOOK_S)
+            await asyncio.sleep(LOOK_S)
             try:
-                if await self._stalled():
-                    async with self._queue.library.writing():  # one worker gives them back
-                        for job in await self._stalled():
-                            await self._give_back(job)
-                await self._queue.workers.put(concurrency=self.slots, began_at=began_at, done=self._done)
+                await self._takeover.look()
+                await self._list()
             except (LibraryError, ProcrastinateException) as error:
                 log.warning("tasks of dead workers could not be searched for: %s", reason_in_one_line(error))
 
-    async def _stalled(self) -> list[Job]:
-        return list(await self._queue.app.job_manager.get_stalled_jobs(seconds_since_heartbeat=_DEAD_S))
-
-    async def _give_back(self, job: Job) -> None:
-        try:
-            await self._queue.app.job_manager.retry_job(job)
-        except UniqueViolation:  # the same task is already waiting
-            await self._queue.app.job_manager.finish_job(job, Status.FAILED, delete_job=True)
-        log.warning("a dead worker's task is given back: %s", job.task_name)
+    async def _list(self) -> None:
+        """Record this worker in the list, if anything has changed."""
+        listed = (self._began_at, self._done, tuple(self._takers.values()))
+        if listed != self._listed:
+            began_at, done, takers = listed
+            await self._queue.workers.put(concurrency=self.slots, began_at=began_at, done=done, takers=takers)
+            self._listed = listed

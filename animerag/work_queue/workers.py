@@ -6,14 +6,17 @@ import asyncio
 import json
 import os
 import platform
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any
 
 from animerag import __version__
 from animerag.errors import InvalidInputError
+from animerag.storage import facts
 from animerag.storage.schema_version import VERSION
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from animerag.storage.library import Library
     from animerag.storage.locks import Locks
 
@@ -33,6 +36,7 @@ class WorkerProcess:
     concurrency: int
     began_at: str
     done: int = 0  # tasks since its start
+    takers: Sequence[int] = ()  # as Procrastinate numbers those that take its tasks, one for each kind
 
 
 class Workers:
@@ -49,15 +53,21 @@ class Workers:
 
     async def alive(self) -> list[WorkerProcess]:
         """Return the workers whose processes are running, the oldest first. Raises LibraryError."""
-        stored = [
-            WorkerProcess(**{**json.loads(value), "lease": lease})
-            for lease, value in (await self._library.facts(_KEY)).items()
-        ]
-        free = await asyncio.to_thread(lambda: [self._locks.is_free(one.lease) for one in stored])
-        running = [one for one, gone in zip(stored, free, strict=True) if not gone]
+        stored = await self.listed()
+        gone = await self.gone([one.lease for one in stored])
+        running = [one for one in stored if one.lease not in gone]
         return sorted(running, key=lambda one: (one.began_at, one.lease))
 
-    async def put(self, *, concurrency: int, began_at: str, done: int) -> None:
+    async def listed(self) -> list[WorkerProcess]:
+        """Return the workers that have not ended cleanly: they run, or were killed. Raises LibraryError."""
+        stored = (await self._library.facts(_KEY)).items()
+        return [_process(lease, json.loads(value)) for lease, value in stored]
+
+    async def gone(self, leases: Sequence[str]) -> set[str]:
+        """Return those leases whose processes have ended. Raises LibraryError."""
+        return set(await asyncio.to_thread(lambda: [lease for lease in leases if self._locks.is_free(lease)]))
+
+    async def put(self, *, concurrency: int, began_at: str, done: int, takers: Sequence[int] = ()) -> None:
         """Record what this worker is and how many tasks it has done. Raises LibraryError."""
         mine = WorkerProcess(
             lease=self.lease,
@@ -67,8 +77,10 @@ class Workers:
             concurrency=concurrency,
             began_at=began_at,
             done=done,
+            takers=takers,
         )
-        await self._library.set_meta(_KEY + self.lease, json.dumps(asdict(mine)))
+        async with self._library.counting() as connection:  # it does not wait for imports
+            await facts.put(connection, _KEY + self.lease, json.dumps(asdict(mine)))
 
     async def remove(self) -> None:
         """Remove this worker from the list. Raises LibraryError."""
@@ -89,6 +101,12 @@ class Workers:
                     f"The worker on {other.host} (process {other.pid}) runs animerag {other.release}, and this is"
                     f" {RELEASE}: stop the workers, install the same version on all hosts, and start them again."
                 )
+
+
+def _process(lease: str, stored: Mapping[str, Any]) -> WorkerProcess:
+    """Return a worker from its record, which another release may have written."""
+    known = {field.name for field in fields(WorkerProcess)}
+    return WorkerProcess(**{**{name: value for name, value in stored.items() if name in known}, "lease": lease})
 
 
 def require_release(started_by: str) -> None:

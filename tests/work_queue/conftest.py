@@ -2,7 +2,12 @@
 
 import asyncio
 import json
+import socket
+import subprocess
 import sys
+import time
+import urllib.error
+import urllib.request
 from contextlib import asynccontextmanager
 
 import pytest
@@ -41,7 +46,7 @@ def serving():
     async def taking(*hosts):
         tasks = [asyncio.create_task(each.worker.serve()) for each in hosts]
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(50):
                 while len(await hosts[0].queue.workers.alive()) < len(hosts):
                     await asyncio.sleep(0.02)
                     for task in tasks:
@@ -95,3 +100,44 @@ def worker_process(postgresql_url, chroma_index_url, tmp_path):
         return await asyncio.create_subprocess_exec(*command, env=environment, cwd=tmp_path)
 
     return start
+
+
+class ChromaServer:
+    """A Chroma server at an address of its own, which can be killed and started again."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.start()
+
+    def start(self):
+        code = "import chromadb_rust_bindings, sys; chromadb_rust_bindings.cli(['chroma', 'run', *sys.argv[1:]])"
+        options = ("--path", str(self.directory), "--host", "127.0.0.1", "--port", str(self.port))
+        with (self.directory.parent / "chroma.log").open("ab") as log:
+            self.process = subprocess.Popen([sys.executable, "-c", code, *options], stdout=log, stderr=log)
+        deadline_s = time.monotonic() + 30
+        while not self._answers():
+            assert time.monotonic() < deadline_s, "Chroma did not start"
+            time.sleep(0.05)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait(10)
+
+    def _answers(self):
+        try:
+            with urllib.request.urlopen(f"{self.url}/api/v2/heartbeat", timeout=5) as answer:
+                return answer.status == 200
+        except (urllib.error.URLError, OSError):
+            return False
+
+
+@pytest.fixture(scope="module")
+def chroma_server(tmp_path_factory):
+    """A Chroma server of the module's own."""
+    server = ChromaServer(tmp_path_factory.mktemp("chroma") / "data")
+    yield server
+    server.kill()

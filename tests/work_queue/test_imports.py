@@ -1,8 +1,10 @@
 """Imports whose batches are embedded and indexed by workers on other hosts."""
 
 import asyncio
+import time
 from contextlib import suppress
 
+import psycopg
 import pytest
 
 from animerag.errors import InvalidInputError, ProviderUnusableError
@@ -10,18 +12,20 @@ from animerag.jobs.job import Control
 from animerag.simulator import SimulatorSettings, parse_faults
 from animerag.simulator.server import listening
 from animerag.work_queue import workers
+from animerag.work_queue.takeover import Takeover
 
 FAST = SimulatorSettings(embed_latency_s=0.05, dimensions=64)
 
 
-async def until(condition, seconds=20):
+async def until(condition, seconds=40):
     async with asyncio.timeout(seconds):
         while not await condition():
             await asyncio.sleep(0.02)
 
 
 async def test_two_hosts_share_an_import_and_report_it_as_one_machine_would(host, serving, file_of):
-    async with listening(FAST) as url, host("app", url) as app, host("a", url) as a, host("b", url) as b:
+    together = SimulatorSettings(embed_latency_s=0.5, dimensions=64)  # long enough for two on a busy machine
+    async with listening(together) as url, host("app", url) as app, host("a", url) as a, host("b", url) as b:
         async with serving(a, b):
             control = Control()
             report = await app.ingestion.run([file_of(60)], control, batch_size=3)
@@ -131,32 +135,88 @@ async def test_workers_run_a_whole_import(host, serving, file_of):
 
 @pytest.mark.long
 @pytest.mark.timeout(120)
-async def test_a_killed_worker_loses_nothing_and_its_batches_are_taken_over(host, serving, file_of, worker_process):
+async def test_the_tasks_of_a_killed_worker_run_elsewhere_within_15_seconds(host, serving, file_of, worker_process):
     """The other host completes the import; at most the requests in flight of the killed one are paid twice."""
     slow = SimulatorSettings(embed_latency_s=0.5, dimensions=64)
     in_flight, size = 2, 3
     async with listening(slow) as url, host("app", url) as app, host("a", url, ingest_concurrency=in_flight) as a:
         killed = await worker_process("b", url, "--concurrency", str(in_flight))
+        lease = ""
         try:
 
             async def ready():
                 return len(await app.queue.workers.alive()) == 1
 
             await until(ready, 60)
+            (doomed,) = await app.queue.workers.alive()
+            lease = doomed.lease
             job = asyncio.create_task(app.ingestion.run([file_of(90)], Control(), batch_size=size))
 
             async def busy():
-                return sum(one.items for one in await app.queue.items.backlog() if one.state == "working") >= in_flight
+                return sum(one.items for one in await working()) >= in_flight
+
+            async def working():
+                return [one for one in await app.queue.items.backlog() if (one.state, one.worker) == ("working", lease)]
 
             await until(busy)
         finally:
             with suppress(ProcessLookupError):
                 killed.kill()
             await killed.wait()
+        killed_s = time.monotonic()
+
+        async def taken_over():
+            return not await working()
+
         async with serving(a), asyncio.timeout(45):
+            await until(taken_over)
+            taken_s = time.monotonic() - killed_s
             report = await job
         health = await app.maintenance.check()
         vectors = await app.library.embeddings.size_bytes(app.embedder.model)
+    assert taken_s < 15
     assert (report.ingested, report.cancelled, report.stopped_by) == (90, 0, None)
     assert vectors == 90 * 64 * 4
     assert health.healthy
+
+
+async def test_a_busy_worker_keeps_its_tasks_and_what_a_hung_one_ends_late_counts_once(
+    host, serving, file_of, postgresql_url, caplog
+):
+    slow = SimulatorSettings(embed_latency_s=4, dimensions=64)
+
+    async def rows(statement, *values):
+        async with await psycopg.AsyncConnection.connect(postgresql_url, autocommit=True) as connection:
+            cursor = await connection.execute(statement, values)
+            return await cursor.fetchall() if cursor.description else []
+
+    async def silent_for(seconds):
+        statement = "UPDATE procrastinate_workers SET last_heartbeat = now() - make_interval(secs => %s)"
+        await rows(statement, seconds)
+
+    async def no_heartbeat(_worker):
+        """Send none, as a process does that is too busy."""
+
+    async with listening(slow) as url, host("app", url) as app, host("a", url) as a:
+        a.queue.records.update_heartbeat = no_heartbeat
+        async with serving(a):
+            job = asyncio.create_task(app.ingestion.run([file_of(2)], Control(), batch_size=2))
+
+            async def begun():
+                return [one for one in await app.queue.items.backlog() if one.state == "working"]
+
+            await until(begun)
+            takeover = Takeover(app.queue)
+            await silent_for(30)
+            assert await takeover.look() == 0, "the worker holds its lease"
+            await silent_for(120)
+            given_back = await takeover.look()
+            report = await job
+
+            async def over():
+                return await rows("SELECT count(*) FROM procrastinate_jobs") == [(0,)]
+
+            await until(over)
+    assert given_back >= 1
+    assert (report.ingested, report.stopped_by) == (2, None)
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
