@@ -1,7 +1,8 @@
 """Measures how an import grows with hosts: `python -m benchmarks.cluster [--shows 3000] [--hosts 1 2]`.
 
 Each host is a process with `animerag worker --concurrency 5`, all over one PostgreSQL and one Chroma server of this
-machine, with a simulated provider: 256 numbers, 50 texts a request, 1.5 s. Prints one JSON object per number of hosts.
+machine, with a simulated provider: 256 numbers, 50 texts a request, 1.5 s. Prints one JSON object a run. Interleaved
+runs (`--hosts 1 2 1 2`) suffer alike from other work on the machine. The clock starts when the workers are up.
 """
 
 import argparse
@@ -37,6 +38,12 @@ def export(path, shows):
     return SourceFile(path=path, name=path.name)
 
 
+def cpu(process):
+    """Return the seconds of CPU that a process has used."""
+    fields = Path(f"/proc/{process}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 async def workers(count, environment, place):
     command = (sys.executable, "-m", "animerag", "worker", "--concurrency", str(LEVEL))
     return [
@@ -70,9 +77,12 @@ async def measure(hosts, shows, database_url, chroma_url, place):
             try:
                 while len(await services.queue.workers.alive()) < hosts:  # noqa: ASYNC110 - other processes
                     await asyncio.sleep(0.1)
-                began = time.perf_counter()
+                began, own_s = time.perf_counter(), cpu(os.getpid())
+                before_s = [cpu(worker.pid) for worker in running]
                 report = await services.ingestion.run([export(place / "shows.json", shows)], Control(), batch_size=SIZE)
                 tasks = [worker.done for worker in await services.queue.workers.alive()]
+                submitter_s = cpu(os.getpid()) - own_s
+                cpu_s = [cpu(worker.pid) for worker in running]
             finally:
                 for worker in running:
                     worker.terminate()
@@ -88,19 +98,21 @@ async def measure(hosts, shows, database_url, chroma_url, place):
         "requests": report.embedding_requests,
         "peak_in_flight": report.concurrency.peak,
         "tasks_per_host": tasks,
+        "cpu_s_of_submitter": round(submitter_s, 1),
+        "cpu_s_of_workers": [round(after - before, 1) for before, after in zip(before_s, cpu_s, strict=True)],
         "healthy": healthy,
     }
 
 
-async def measure_all(options, url_of):
+async def measure_all(options, urls):
     with tempfile.TemporaryDirectory() as directory:
         lease = ServerLease(Path(directory) / "chroma", grace_s=0.2)
         chroma_url = await lease.url()
         await asyncio.to_thread(create_tenant, chroma_url, "default_tenant")
-        for hosts in options.hosts:
-            place = Path(directory) / f"of{hosts}"
+        for run, hosts in enumerate(options.hosts):
+            place = Path(directory) / f"run{run}"
             place.mkdir()
-            print(json.dumps(await measure(hosts, options.shows, url_of[hosts], chroma_url, place)), flush=True)
+            print(json.dumps(await measure(hosts, options.shows, urls[run], chroma_url, place)), flush=True)
         await lease.release()
 
 
@@ -110,11 +122,9 @@ def main():
     parser.add_argument("--hosts", type=int, nargs="+", default=[1, 2])
     options = parser.parse_args()
     with postgresql.running() as server:
-        url_of = {}
-        for hosts in options.hosts:
-            server.sql(f"CREATE DATABASE of_{hosts} TEMPLATE template_of_tests")
-            url_of[hosts] = server.url(f"of_{hosts}")
-        asyncio.run(measure_all(options, url_of))
+        for run in range(len(options.hosts)):
+            server.sql(f"CREATE DATABASE run_{run} TEMPLATE template_of_tests")
+        asyncio.run(measure_all(options, [server.url(f"run_{run}") for run in range(len(options.hosts))]))
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from animerag.storage.work_items import OPEN, Counted, ItemState, WorkItem
 from animerag.work_queue.workers import NO_WORKER, RELEASE
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from animerag.work_queue.work_queue import WorkQueue
 
 _POLL_S = 0.3
+_STORED_FIRST, _STORED_TOGETHER = 50, 200  # shows in a transaction: its statements cost as much for one show
 _TRIES = 5  # to store a batch; each waits for PostgreSQL to be back
 _STOPPING_S = 30.0  # seconds that a cancelled import waits for batches that workers have started
 _QUIET_S = 5.0  # seconds without progress after which indexing is requested again
@@ -62,6 +63,7 @@ class QueuedPipeline:
         self._begin_import = begin_import
         self._max_cost_usd = max_cost_usd
         self._work = secrets.token_urlsafe(9)
+        self._stored_together = _STORED_FIRST
         self._failure: AnimeRAGError | None = None
         self._read_s = time.monotonic()
         self._progress = (0, time.monotonic())
@@ -106,19 +108,33 @@ class QueuedPipeline:
         async for documents in todo:
             if documents and import_id is None and self._begin_import is not None:
                 import_id = await self._begin_import()
-            for batch in cutter.add(documents):
-                await self._hand(batch, import_id)
+            for batches in self._together(cutter.add(documents)):
+                await self._hand(batches, import_id)
         if rest := cutter.rest():
-            await self._hand(rest, import_id)
+            await self._hand([rest], import_id)
 
-    async def _hand(self, batch: Sequence[Document], import_id: int | None) -> None:
-        """Store the shows of a batch together with its task, so that neither is without the other."""
-        item = self._item(batch)
+    def _together(self, batches: Iterable[list[Document]]) -> Iterator[list[list[Document]]]:
+        """Group batches that are stored in one transaction: few at first, so that workers start early, then more."""
+        group: list[list[Document]] = []
+        for batch in batches:
+            group.append(batch)
+            if sum(map(len, group)) >= self._stored_together:
+                yield group
+                group, self._stored_together = [], min(_STORED_TOGETHER, 2 * self._stored_together)
+        if group:
+            yield group
+
+    async def _hand(self, batches: Sequence[Sequence[Document]], import_id: int | None) -> None:
+        """Store the shows of batches together with their tasks, so that neither is without the other."""
+        first = self._counters.batches
+        items = [self._item(batch, number) for number, batch in enumerate(batches, first)]
 
         async def add(connection: AsyncConnection) -> None:
-            await self._queue.add(connection, item)
+            for item in items:
+                await self._queue.add(connection, item)
 
-        rows = None if import_id is None else await asyncio.to_thread(show_rows, batch, import_id)
+        documents = [document for batch in batches for document in batch]
+        rows = None if import_id is None else await asyncio.to_thread(show_rows, documents, import_id)
 
         async def store() -> None:
             if rows is None:
@@ -127,11 +143,11 @@ class QueuedPipeline:
             else:
                 await self._library.store(rows, collection=None, also=add)
 
-        await self._repeated(store, item)
-        self._counters.batches += 1
+        await self._repeated(store, items[0])
+        self._counters.batches += len(batches)
 
     async def _repeated(self, store: Callable[[], Awaitable[None]], item: WorkItem) -> None:
-        """Store a batch, once more if PostgreSQL ended in the middle and did not commit it. Raises LibraryError."""
+        """Store batches, again if PostgreSQL ended in the middle and did not commit them. Raises LibraryError."""
         for _ in range(_TRIES):
             try:
                 await store()
@@ -143,7 +159,7 @@ class QueuedPipeline:
                 return
         await store()
 
-    def _item(self, batch: Sequence[Document]) -> WorkItem:
+    def _item(self, batch: Sequence[Document], number: int) -> WorkItem:
         lines = {
             document.show.id: [document.show.origin.file, document.show.origin.line]
             for document in batch
@@ -151,7 +167,7 @@ class QueuedPipeline:
         }
         return WorkItem(
             work=self._work,
-            number=self._counters.batches,
+            number=number,
             kind=BATCHES,
             target=self._spec.name,
             size=len(batch),

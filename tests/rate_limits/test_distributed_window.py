@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import aiohttp
 import psycopg
 import pytest
 from hypothesis import given, settings
@@ -18,6 +19,8 @@ from animerag.models.providers import Priority
 from animerag.rate_limits import Gate
 from animerag.rate_limits.distributed_window import FENCE_S, Permit, Refusal, UnusedGrant, WindowLimits, WindowState
 from animerag.simulator import SimulatorProcess, SimulatorSettings
+from animerag.simulator.server import listening
+from tests.rate_limits.namespaces import namespaces
 from tests.rate_limits.test_gate import FakeTime
 
 LIVE, BATCH, INGEST = Priority
@@ -222,8 +225,9 @@ async def test_bulk_work_continues_when_the_database_is_available_again(fake):
 class Host:
     """A process of tests/rate_limits/host.py."""
 
-    def __init__(self, url):
-        command = (sys.executable, "-m", "tests.rate_limits.host", url)
+    def __init__(self, url, place=()):
+        """`place` is the command that starts a program on another host."""
+        command = (*place, sys.executable, "-m", "tests.rate_limits.host", url)
         self.process = subprocess.Popen(
             command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
         )
@@ -271,6 +275,37 @@ async def test_the_provider_never_counts_more_than_the_set_number_over_two_hosts
     assert results == [{"answered": 18, "errors": []}] * 2
     assert len(arrived) == 36
     assert max(sum(first <= each < first + WINDOW_S for each in arrived) for first in arrived) <= 20
+
+
+@pytest.mark.long
+@pytest.mark.timeout(240)
+async def test_no_minute_has_more_than_twenty_requests_from_two_hosts_on_networks_of_their_own(
+    database_url, record_property
+):
+    """The provider counts; 26 requests of imports and 10 questions need more than one window of 20."""
+    priorities = {"INGEST": 13, "LIVE": 5}
+    with namespaces(2) as (places, address):
+        record_property("hosts", "network namespaces" if places[0] else "processes")
+        async with listening(SimulatorSettings(embed_latency_s=0.02), host=address) as url:
+            started = [Host(database_url, place) for place in places]
+            try:
+                for host in started:
+                    assert await host.result() == {"ready": True}
+                    host.ask("send", provider=url, priorities=priorities, requests=20)
+                results = [await host.result() for host in started]
+            finally:
+                for host in started:
+                    host.process.kill()
+                    host.process.communicate()
+            async with (
+                aiohttp.ClientSession() as session,
+                session.get(f"{url.removesuffix('/v1')}/stats?times=1") as got,
+            ):
+                arrived = sorted(visit["arrived_s"] for visit in (await got.json())["times"])
+
+    assert results == [{"answered": 18, "errors": []}] * 2
+    assert len(arrived) == 36
+    assert max(sum(first <= each < first + 60 for each in arrived) for first in arrived) <= 20
 
 
 async def test_a_refusal_of_one_host_closes_the_other(hosts, database_url):
