@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 _NAME_PX = 120  # width of a fact's name, also beside its value on a phone
 
 
+_UNITS = {"answer_rows": "row", "run_import": "file"}  # what the size of a kind of work counts; shows otherwise
+
+
 def provider(name: str) -> str:
     """Return the name of a provider as people read it."""
     return "embedded, offline" if name == "local" else name
@@ -178,10 +181,10 @@ def _waiting(backlog: Sequence[Backlog]) -> str:
 
 
 def _items(backlog: Sequence[Backlog]) -> str:
-    """Count shows and rows."""
+    """Count shows, rows and files."""
     sizes: dict[str, int] = {}
     for one in backlog:
-        unit = "row" if one.kind == "answer_rows" else "show"
+        unit = _UNITS.get(one.kind, "show")
         sizes[unit] = sizes.get(unit, 0) + one.size
     return ", ".join(counted(size, unit) for unit, size in sorted(sizes.items())) or "nothing"
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from procrastinate.exceptions import ConnectorException, UniqueViolation
 from procrastinate.jobs import Status
 from procrastinate.manager import JobManager
-from psycopg.errors import RaiseException
 
 from animerag.concurrency import outwait, patient
 from animerag.errors import reason_of
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
     from procrastinate.manager import NotificationCallback
 
 log = logging.getLogger(__name__)
+
+_RAISED = "P0001"  # the state of an error that a function in the database raises
 
 
 class TaskRecords(JobManager):
@@ -83,7 +84,7 @@ async def _noted(note: Callable[[], Awaitable[None]], job_id: int) -> None:
         with patient():
             await outwait(note, away=_is_away)
     except ConnectorException as error:
-        if not isinstance(error.__cause__, RaiseException):
+        if not _has_ended(error):
             raise
         log.info("task %d was taken over by another worker", job_id)
 
@@ -94,5 +95,9 @@ def reason_in_one_line(error: BaseException) -> str:
 
 
 def _is_away(error: Exception) -> bool:
-    refused = isinstance(error, UniqueViolation) or isinstance(error.__cause__, RaiseException)
-    return isinstance(error, ConnectorException) and not refused
+    return isinstance(error, ConnectorException) and not isinstance(error, UniqueViolation) and not _has_ended(error)
+
+
+def _has_ended(error: Exception) -> bool:
+    """Tell whether Procrastinate raised an error of its own: the task is no longer in progress."""
+    return getattr(error.__cause__, "sqlstate", None) == _RAISED

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,7 @@ log = logging.getLogger(__name__)
 _POLL_S = 2.0  # PostgreSQL announces new tasks; polling finds those that were given back
 _GRACE_S = 20.0  # a worker that stops finishes its requests, because they are paid for
 _AGAIN_S, _TRIES = 1, 60  # seconds between attempts, and their number, while PostgreSQL restarts
+_LISTED_S = 10.0  # between two records in the list: another process may have taken this one for dead
 _FORGOTTEN_S = 600  # heartbeats of dead workers
 
 
@@ -68,6 +70,7 @@ class Worker:
         self._done = 0
         self._takers: dict[str, int] = {}  # by kind of task
         self._listed: tuple[object, ...] = ()
+        self._listed_s = 0.0
 
     async def serve(self) -> None:
         """Take tasks until this is cancelled; tasks that have begun then end, or are given back after 20 s.
@@ -151,9 +154,10 @@ class Worker:
                 log.warning("tasks of dead workers could not be searched for: %s", reason_in_one_line(error))
 
     async def _list(self) -> None:
-        """Record this worker in the list, if anything has changed."""
+        """Record this worker in the list if anything has changed, and now and then in any case."""
+        now_s = time.monotonic()
         listed = (self._began_at, self._done, tuple(self._takers.values()))
-        if listed != self._listed:
+        if listed != self._listed or now_s > self._listed_s + _LISTED_S:
             began_at, done, takers = listed
             await self._queue.workers.put(concurrency=self.slots, began_at=began_at, done=done, takers=takers)
-            self._listed = listed
+            self._listed, self._listed_s = listed, now_s

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from animerag import __version__
 from animerag.errors import InvalidInputError
-from animerag.storage import facts
+from animerag.storage import library_metadata
 from animerag.storage.schema_version import VERSION
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Workers:
             takers=takers,
         )
         async with self._library.counting() as connection:  # it does not wait for imports
-            await facts.put(connection, _KEY + self.lease, json.dumps(asdict(mine)))
+            await library_metadata.put(connection, _KEY + self.lease, json.dumps(asdict(mine)))
 
     async def remove(self) -> None:
         """Remove this worker from the list. Raises LibraryError."""
@@ -88,8 +88,7 @@ class Workers:
 
     async def remove_dead(self) -> None:
         """Remove workers that died from the list. Raises LibraryError."""
-        alive = {one.lease for one in await self.alive()}
-        dead = [_KEY + lease for lease in await self._library.facts(_KEY) if lease not in alive]
+        dead = [_KEY + lease for lease in await self.gone([one.lease for one in await self.listed()])]
         if dead:
             await self._library.remove_meta(*dead)
 

@@ -82,24 +82,48 @@ def file_of(tmp_path):
 
 
 @pytest.fixture
-def worker_process(postgresql_url, chroma_index_url, tmp_path):
-    """Start `animerag worker` as another host would."""
+def process(postgresql_url, chroma_index_url, tmp_path):
+    """Start a command of `animerag` as another host would."""
 
-    async def start(name, provider_url, *arguments):
+    async def start(name, provider_url, *arguments, **pipes):
         import os
 
         environment = os.environ | {
             "ANIMERAG_DATA_DIR": str(tmp_path / name),
             "ANIMERAG_DATABASE_URL": postgresql_url,
             "ANIMERAG_CHROMA_URL": chroma_index_url,
+            "ANIMERAG_ENGINE": "queue",
             "ANIMERAG_EMBEDDING_DIMENSIONS": "64",
             "ANIMERAG_CHAT_PROVIDER": "local",
             "OPENAI_BASE_URL": provider_url,
         }
-        command = (sys.executable, "-W", "error", "-m", "animerag", "worker", *arguments)
-        return await asyncio.create_subprocess_exec(*command, env=environment, cwd=tmp_path)
+        command = (sys.executable, "-W", "error", "-m", "animerag", *arguments)
+        return await asyncio.create_subprocess_exec(*command, env=environment, cwd=tmp_path, **pipes)
 
     return start
+
+
+@pytest.fixture
+def worker_process(process):
+    """Start `animerag worker` as another host would."""
+
+    async def start(name, provider_url, *arguments):
+        return await process(name, provider_url, "worker", *arguments)
+
+    return start
+
+
+@pytest.fixture
+def command(process):
+    """Run a command of `animerag` as another host would, and return what it prints."""
+
+    async def run(name, provider_url, *arguments):
+        running = await process(name, provider_url, *arguments, stdout=asyncio.subprocess.PIPE)
+        printed, _ = await running.communicate()
+        assert running.returncode == 0
+        return printed
+
+    return run
 
 
 class ChromaServer:

@@ -1,6 +1,7 @@
 """Imports whose batches are embedded and indexed by workers on other hosts."""
 
 import asyncio
+import json
 import time
 from contextlib import suppress
 
@@ -9,6 +10,7 @@ import pytest
 
 from animerag.errors import InvalidInputError, ProviderUnusableError
 from animerag.jobs.job import Control
+from animerag.models.imports import IngestReport
 from animerag.simulator import SimulatorSettings, parse_faults
 from animerag.simulator.server import listening
 from animerag.work_queue import workers
@@ -74,6 +76,25 @@ async def test_a_cancelled_import_stores_what_is_paid_for_and_can_be_resumed(hos
     assert stopped.cancelled == 40 - stopped.ingested
     assert (rest.unchanged, rest.ingested) == (stopped.ingested, stopped.cancelled)
     assert health.healthy
+
+
+async def test_a_queued_import_is_cancelled_by_a_command_of_another_process(host, serving, file_of, command):
+    slow = SimulatorSettings(embed_latency_s=0.3, dimensions=64)
+    async with listening(slow) as url, host("app", url) as app, host("a", url, ingest_concurrency=1) as a:
+        async with serving(a):
+            job = await app.uploads.start([file_of(200)], batch_size=2)
+
+            async def some():
+                return job.control.progress.done >= 2
+
+            await until(some)
+            printed = json.loads(await command("b", url, "jobs", "--cancel", job.id, "--json"))
+            await app.jobs.wait(job)
+    report = job.report_as(IngestReport)
+    assert printed["id"] == job.id
+    assert job.state == "cancelled"
+    assert 2 <= report.ingested < 200
+    assert report.cancelled == 200 - report.ingested
 
 
 async def test_a_provider_without_quota_ends_the_import_with_its_reason(host, serving, file_of):
