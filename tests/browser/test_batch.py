@@ -94,6 +94,8 @@ def test_a_sheet_comes_back_answered(url, browser, questions, photograph):
 
     files = {}
     for name in ("CSV", "XLSX", "JSONL"):
+        if name == "XLSX":
+            page.get_by_role("button", name="More", exact=True).click()
         with page.expect_download() as download:
             page.get_by_role("button", name=f"Download {name}").click()
         files[name] = Path(download.value.path()).read_bytes()
