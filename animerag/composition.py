@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from animerag import logs
 from animerag.backends import open_index, open_providers
+from animerag.concurrency import cancel_and_wait
 from animerag.errors import AnimeRAGError, InvalidInputError
 from animerag.models.providers import Priority
 from animerag.rate_limits import Gate
@@ -94,7 +95,7 @@ async def open_services(settings: Settings, *, warm: bool = True, serverless: bo
             await services.uploads.clean()
         if warm:
             services.jobs.watch()
-            stack.push_async_callback(_end, asyncio.create_task(_warm(services), name="warm-up"))
+            stack.push_async_callback(cancel_and_wait, asyncio.create_task(_warm(services), name="warm-up"))
         yield services
 
 
@@ -176,11 +177,6 @@ async def _settled(*steps: Coroutine[Any, Any, object]) -> None:
             log.warning("warm-up: %s", outcome)
         elif isinstance(outcome, Exception):
             log.error("warm-up failed", exc_info=outcome)
-
-
-async def _end(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
 
 
 async def _mark_interrupted(library: Library, locks: Locks) -> bool:

@@ -165,3 +165,9 @@ class Slots:
             if not turn.done():  # otherwise its caller was cancelled
                 self._held += 1
                 turn.set_result(None)
+
+
+async def cancel_and_wait(task: asyncio.Task[Any]) -> None:
+    """Cancel a task and wait until it has ended, however it does."""
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

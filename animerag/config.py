@@ -20,6 +20,8 @@ from animerag.errors import SettingsError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pydantic_core import ErrorDetails
+
     from animerag.models.providers import ProviderName
 
 _HOST = re.compile(r"[a-z0-9_]([a-z0-9._-]*[a-z0-9_])?")  # host names as browsers send them: punycode, lower case
@@ -207,6 +209,12 @@ class Settings(BaseSettings):
             return None
         return self.openai_api_key.get_secret_value()
 
+    @property
+    def import_batch_size(self) -> int | Literal["auto"]:
+        """Return the configured batch size; without one, it is automatic if the concurrency of imports is."""
+        given = "batch_size" in self.model_fields_set
+        return self.batch_size if given or self.ingest_concurrency != "auto" else "auto"
+
     def with_saved(self, saved: Mapping[str, Any], *, strict: bool = False) -> Settings:
         """Return these settings with the values saved in the app, where nothing else sets them.
 
@@ -283,23 +291,23 @@ def variable(name: str) -> str:
     return name.upper() if name.startswith("openai") else f"ANIMERAG_{name.upper()}"
 
 
-def _sentence(problem: Any) -> str:
+def _sentence(problem: ErrorDetails) -> str:
     name = str(problem["loc"][0]) if problem["loc"] else "settings"
     return f"{name if name.startswith('OPENAI') else variable(name)} cannot be used: {_complaint_of(problem)}."
 
 
-def _saved_sentence(problem: Any) -> str:
+def _saved_sentence(problem: ErrorDetails) -> str:
     return (
         f"{SAVABLE.get(_name(problem), _name(problem))}: {problem['input']!r} cannot be used: {_complaint_of(problem)}."
     )
 
 
-def _name(problem: Any) -> str:
+def _name(problem: ErrorDetails) -> str:
     """Return the field's own name; OpenAI's variables are aliases in capitals."""
     return str(problem["loc"][0]).lower() if problem["loc"] else "settings"
 
 
-def _complaint_of(problem: Any) -> str:
+def _complaint_of(problem: ErrorDetails) -> str:
     return str(problem["msg"]).removeprefix("Value error, ").rstrip(".")
 
 

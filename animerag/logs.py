@@ -152,7 +152,7 @@ class _TraceFile:
         row, wall_s = self._traces * 1000, time.time() - time.perf_counter()
         start_s, end_s = min(one.start_s for one in trace.spans), max(one.end_s for one in trace.spans)
 
-        def event(span: Span, row: int, about: Mapping[str, Any]) -> str:
+        def event(span: Span, row: int, about: Mapping[str, object]) -> str:
             when = {"ts": round((span.start_s + wall_s) * 1e6), "dur": round(span.seconds * 1e6)}
             return json.dumps({"name": span.name, "ph": "X", **when, "pid": os.getpid(), "tid": row, "args": about})
 

@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass
 from functools import partial
 from itertools import repeat
-from typing import TYPE_CHECKING, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from animerag.models.providers import Priority
 
@@ -163,7 +163,7 @@ class Services:
             self.indexer,
             self._parts.import_lock,
             Space(settings.data_dir),
-            batch_size=_batch_size(settings),
+            batch_size=settings.import_batch_size,
             level=lambda: _LOCAL_LEVEL if local else gate.level(Priority.INGEST),
             set_level=lambda choice: gate.set_level(Priority.INGEST, choice),
             rounds=lambda: repeat(_LOCAL_LEVEL) if local else gate.rounds(Priority.INGEST),
@@ -397,9 +397,3 @@ class Services:
         from animerag.telemetry.load_shedding import PageActivity
 
         return PageActivity()
-
-
-def _batch_size(settings: Settings) -> int | Literal["auto"]:
-    """Return the configured size; with automatic concurrency and no such size, it is automatic, too."""
-    given = "batch_size" in settings.model_fields_set
-    return settings.batch_size if given or settings.ingest_concurrency != "auto" else "auto"

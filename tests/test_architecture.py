@@ -65,6 +65,29 @@ BEHIND_SERVICES = {
     "api": {"storage", "providers", "vector_store", "rate_limits", "charts", "jobs"},
     "charts": {"providers", "vector_store", "answering", "retrieval", "ingestion", "indexing"},
 }
+# Words that say nothing of what a value holds; those of a protocol, a database or stored data are the exceptions.
+VAGUE = {
+    "told",
+    "found",
+    "said",
+    "kept",
+    "alone",
+    "ahead",
+    "waves",
+    "tally",
+    "survey",
+    "heard",
+    "looked",
+    "having",
+    "seam",
+}
+GIVEN_NAMES = {
+    *("found_by", "how_found"),  # keys of JSON
+    "kept_apart",  # a table
+    "NOT_FOUND",  # HTTP
+}
+LONGEST_MODULE, LONGEST_FUNCTION = 400, 60  # lines
+MOST_ANY = 200
 ENVIRONMENT = {"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"}
 
 
@@ -197,6 +220,77 @@ def defined_names(root):
                 yield from (f"{node.name}.{part.name}" for part in node.body if hasattr(part, "name"))
 
 
+def parsed(root):
+    """Yield the path below the root and the tree of every file of the project."""
+    for file in files_of(root):
+        yield file.relative_to(root).as_posix(), ast.parse(file.read_text(encoding="utf-8"))
+
+
+def names_given(tree):
+    """Yield every name that a module gives to a class, function, argument, variable or attribute."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node.name
+        elif isinstance(node, ast.arg):
+            yield node.arg
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            yield node.attr
+
+
+def vague_names(root):
+    """Return the names that contain a vague word, each with its file."""
+    return {
+        f"{path}: {name}"
+        for path, tree in parsed(root)
+        for name in names_given(tree)
+        if name not in GIVEN_NAMES and VAGUE & set(name.lower().strip("_").split("_"))
+    }
+
+
+def too_long(root):
+    """Return the modules and functions that are longer than the house style allows, with their lines."""
+    for path, tree in parsed(root):
+        lines = len((root / path).read_text(encoding="utf-8").splitlines())
+        if lines > LONGEST_MODULE:
+            yield f"{path}: {lines}"
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                length = (node.end_lineno or 0) - node.lineno + 1
+                if length > LONGEST_FUNCTION:
+                    yield f"{path}: {node.name}: {length}"
+
+
+def test_names_say_what_they_hold():
+    assert vague_names(ROOT) == set()
+
+
+def test_modules_and_functions_stay_short():
+    assert list(too_long(ROOT)) == []
+
+
+def test_few_types_are_left_open():
+    count = sum(
+        isinstance(node, ast.Name) and node.id == "Any"
+        for path, tree in parsed(ROOT)
+        if path.startswith("animerag/")
+        for node in ast.walk(tree)
+    )
+
+    assert count < MOST_ANY
+
+
+def test_a_vague_name_and_a_long_function_are_found(tmp_path):
+    room = tmp_path / "animerag"
+    room.mkdir()
+    body = "\n".join(["    one = 1"] * 60)
+    (room / "long.py").write_text(f"_FOUND_LATE = 1\ndef f(said, found_by):\n{body}\n" + "\n" * 340, encoding="utf-8")
+
+    assert vague_names(tmp_path) == {"animerag/long.py: _FOUND_LATE", "animerag/long.py: said"}
+    assert list(too_long(tmp_path)) == ["animerag/long.py: 402", "animerag/long.py: f: 61"]
+
+
 def test_every_import_points_down_and_vendors_stay_in_their_packages():
     assert wrong_arrows(ROOT) == []
 
@@ -258,7 +352,11 @@ def test_every_package_is_in_the_order_and_describes_its_job():
 
     assert rooms <= set(ORDER)
     for package in (ROOT / "animerag").glob("*/__init__.py"):
-        assert ast.get_docstring(ast.parse(package.read_text(encoding="utf-8"))), package
+        text = ast.get_docstring(ast.parse(package.read_text(encoding="utf-8"))) or ""
+        assert len(text.splitlines()) > 2, f"{package}: its job, what it does not know, and the way through it"
+        assert re.search(r"knows? no|contains neither|never changes", text, re.IGNORECASE), (
+            f"{package}: what does it not know?"
+        )
 
 
 @pytest.mark.parametrize(

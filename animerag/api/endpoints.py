@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, get_args
 from animerag.api.access import AuthorizedEndpoint, TokenCheck
 from animerag.api.api_errors import ApiError, Endpoint, encoded, error_body
 from animerag.api.backend import RuntimeBackend
+from animerag.concurrency import cancel_and_wait
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -63,7 +64,7 @@ class ApiEndpoints:
         async with AsyncExitStack() as stack:
             if self._open:
                 opening = asyncio.create_task(self._backend.open(), name="open the services")
-                stack.push_async_callback(_ended, opening)
+                stack.push_async_callback(cancel_and_wait, opening)
                 self._mcp = await stack.enter_async_context(_mcp(self._backend))
             yield
             self._mcp = None
@@ -107,11 +108,6 @@ class ApiMiddleware:
         """Route a request."""
         app = self._endpoints if scope["type"] == "http" and endpoint_of(scope["path"]) else self._app
         await app(scope, receive, send)
-
-
-async def _ended(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
 
 
 @asynccontextmanager

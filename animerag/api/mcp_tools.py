@@ -13,8 +13,8 @@ from animerag.catalogue.statistics import as_json
 from animerag.models.answers import Answer, AnswerStatus
 from animerag.models.filters import Filters
 from animerag.query.execution import selected
-from animerag.query.field_index import title_words
 from animerag.query.plan import Plan
+from animerag.text.tokens import folded_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +37,7 @@ async def search_shows(services: Services, search: Search) -> JsonObject:
     Raises AnimeRAGError.
     """
     await check_not_empty(services)
-    if search.title.strip() and not title_words(search.title):
+    if search.title.strip() and not folded_words(search.title):
         raise ApiError("title has no letters or digits, so that it matches no title: correct it or leave it out.")
     condition = search.condition()
     page = await services.browsing.page(
@@ -169,11 +169,11 @@ async def find_id(services: Services, name: str) -> str:
     name = name.strip()
     if table.show(name) is not None:
         return name
-    wanted = title_words(name)
+    wanted = folded_words(name)
     if not wanted:
         raise ApiError("Name a show by its id or its title.", param="show")
     shows = [show for one in table.search_titles(name) if (show := table.show(one)) is not None]
-    same = [show for show in shows if wanted in {title_words(title) for title in (show.title, *show.titles)}]
+    same = [show for show in shows if wanted in {folded_words(title) for title in (show.title, *show.titles)}]
     if not same:
         matched = [match for match in await services.retriever.match_titles(name) if match.named]
         same = [show for one in dict.fromkeys(match.id for match in matched) if (show := table.show(one)) is not None]

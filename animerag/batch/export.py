@@ -148,7 +148,7 @@ def answers_xlsx(headings: Sequence[str], column: str, rows: Iterable[RunRow], *
     sheet = book.create_sheet("Answers")
     sheet.freeze_panes = "A2"
 
-    def cell(value: Any) -> Any:
+    def cell(value: object) -> object:
         if not isinstance(value, str):
             return value
         text = _NO_XML.sub("", value)[:_LONGEST_CELL]
@@ -206,7 +206,7 @@ def _row_object(row: RunRow, unasked: Unasked) -> JsonObject:
     return {**answer, "columns": dict(row.asked.columns)}
 
 
-def _cell(value: Any) -> Any:
+def _cell(value: object) -> object:
     """Return a value of the sheet as a cell: text as it is, other JSON values as JSON."""
     if value is None or isinstance(value, str):
         return value or ""

@@ -170,7 +170,7 @@ def _print(experiment: Experiment) -> None:
         console.print(f"With fewer than {FEW} requests, the 99th percentile is the slowest request.", markup=False)
 
 
-def _cell(value: Mapping[str, Any] | str | float | None) -> str:
+def _cell(value: Mapping[str, object] | str | float | None) -> str:
     if value is None:
         return "–"
     return f"{value:,.2f}" if isinstance(value, float) else str(value)

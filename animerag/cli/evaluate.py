@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from animerag.cli.job_runner import CANCELLED, DONE, Commands, positive, run_job, services
 from animerag.errors import InvalidInputError
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import argparse
 
     from animerag.evaluation.evaluation import Evaluation
+    from animerag.jobs.job import Control
     from animerag.models.json_types import JsonMapping, JsonObject
 
 _COLUMNS = ("hit@1", "hit@3", "hit@5", "mrr", "precision", "recall", "f1", "no_match")
@@ -46,7 +47,7 @@ async def evaluate(options: argparse.Namespace) -> int:
         if not (await opened.library.counts()).shows:
             raise InvalidInputError("The catalogue is empty: run `animerag ingest PATH` first.")
 
-        async def work(control: Any) -> Evaluation:
+        async def work(control: Control) -> Evaluation:
             return await opened.evaluator.run(wanted, control, k=options.k)
 
         report, cancelled = await run_job(opened, work, kind="evaluate", title=Path(options.file).name)

@@ -158,14 +158,14 @@ class Franchises:
             strong.join(show_id, other)
             self._guessed |= {show_id, other}
         self._groups = strong.groups()
-        self._made: dict[str, Franchise] = {}
+        self._franchises: dict[str, Franchise] = {}
 
     def of(self, show_id: str) -> Franchise:
         """Return a show's franchise; a show without relations is a franchise of one. Raises KeyError."""
         root = self._groups[show_id][0]
-        if root not in self._made:
-            self._made[root] = self._make(self._groups[show_id])
-        return self._made[root]
+        if root not in self._franchises:
+            self._franchises[root] = self._make(self._groups[show_id])
+        return self._franchises[root]
 
     def all(self) -> list[Franchise]:
         """Return all franchises with two or more shows, and those with a gap."""
@@ -376,8 +376,8 @@ def _words(text: str) -> str:
 
 def _stem(title: str) -> str:
     """Return the title without a season's number at its end; "" if it has no such number."""
-    found = _NUMBERED_SEASON.match(title)
-    return _words(found["stem"]) if found and len(found["stem"]) >= _SHORTEST_PREFIX else ""
+    match = _NUMBERED_SEASON.match(title)
+    return _words(match["stem"]) if match and len(match["stem"]) >= _SHORTEST_PREFIX else ""
 
 
 def _continues(title: str, other: str) -> bool:

@@ -224,12 +224,12 @@ def _season(plan: Plan, entries: Sequence[Entry], name: str, collection: Collect
 
 def _chain(franchise: Franchise, ids: Iterable[str]) -> list[str]:
     """Return everything that follows these shows, in order of release."""
-    found, waiting = set[str](), list(ids)
+    reached, waiting = set[str](), list(ids)
     while waiting:
-        fresh = [entry.show.id for entry in franchise.after(waiting.pop()) if entry.show.id not in found]
-        found.update(fresh)
+        fresh = [entry.show.id for entry in franchise.after(waiting.pop()) if entry.show.id not in reached]
+        reached.update(fresh)
         waiting += fresh
-    return [show_id for show_id in franchise.ids if show_id in found]
+    return [show_id for show_id in franchise.ids if show_id in reached]
 
 
 def role_of(entry: Entry, collection: Collection) -> str:

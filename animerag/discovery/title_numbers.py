@@ -29,9 +29,9 @@ def numbers_in(show: Show) -> tuple[int | None, int | None]:
     """Return the season and the part in a show's titles; None for either that is missing."""
     season = part = None
     for title in (show.title, *show.titles):
-        found, piece = _SEASON.search(title), _PART.search(title)
-        if found and season is None:
-            season = _number(found)
+        match, piece = _SEASON.search(title), _PART.search(title)
+        if match and season is None:
+            season = _number(match)
         if piece and part is None:
             part = 2 if piece["late"] else _number(piece)
     if season is None:
@@ -42,8 +42,8 @@ def numbers_in(show: Show) -> tuple[int | None, int | None]:
     return season, part
 
 
-def _number(found: re.Match[str]) -> int:
-    groups = found.groupdict()
+def _number(match: re.Match[str]) -> int:
+    groups = match.groupdict()
     if kanji := groups.get("k"):
         return int(kanji) if kanji.isdigit() else _KANJI.index(kanji) + 1
     for name in ("a", "b"):

@@ -13,6 +13,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from animerag.models.filters import RESTRICTED_LABELS
+from animerag.text.tokens import folded_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from animerag.models.filters import Filters, Sort
     from animerag.models.shows import Show
 
-
-_PUNCTUATION = re.compile(r"[\W_]+")
 
 IS_FROM = 0.5  # weight from which a tag counts as a main one: AniDB's three of six stars
 
@@ -69,7 +68,7 @@ class FieldIndex:
     @cached_property
     def _titles_of(self) -> dict[str, str]:
         return {
-            show.id: " ".join(f" {title_words(title)} |" for title in (show.title, *show.titles))
+            show.id: " ".join(f" {folded_words(title)} |" for title in (show.title, *show.titles))
             for show in self._shows.values()
         }
 
@@ -99,7 +98,7 @@ class FieldIndex:
 
     def search_titles(self, letters: str) -> list[str]:
         """Return the ids of shows with these letters in a title, ignoring case and punctuation."""
-        wanted = title_words(letters)
+        wanted = folded_words(letters)
         return [show.id for show in self._shows.values() if not wanted or wanted in self._titles_of[show.id]]
 
     def matching(self, filters: Filters) -> list[str]:
@@ -147,7 +146,7 @@ class FieldIndex:
         if filters.restricted is not None:
             tests.append(lambda show: show.restricted is filters.restricted)
         if filters.title:
-            words = f" {title_words(filters.title)} "
+            words = f" {folded_words(filters.title)} "
             tests.append(lambda show: words in self._titles_of[show.id])
         return tests
 
@@ -198,7 +197,7 @@ class FieldIndex:
 
     def has_title(self, show_id: str, words: str) -> bool:
         """Return whether a title of a show contains these words."""
-        return f" {title_words(words)} " in self._titles_of[show_id]
+        return f" {folded_words(words)} " in self._titles_of[show_id]
 
     def first(self, ids: Sequence[str], limit: int, field: str) -> list[str]:
         """Return the first of the ordered ids, including ties with the last one."""
@@ -220,17 +219,12 @@ class FieldIndex:
 
     def titled(self, words: str) -> bool:
         """Return whether any title contains these words."""
-        wanted = f" {title_words(words)} "
+        wanted = f" {folded_words(words)} "
         return bool(wanted.strip()) and any(wanted in self._titles_of[show.id] for show in self._shows.values())
 
 
 def _best_first(show: Show) -> tuple[float, int, str, str]:
     return -(show.rating or 0), -(show.votes or 0), show.title, show.id
-
-
-def title_words(text: str) -> str:
-    """Return folded words with single spaces between them."""
-    return _PUNCTUATION.sub(" ", text.casefold()).strip()
 
 
 def _bounded(field: Callable[[Show], float | None], low: float | None, high: float | None, show: Show) -> bool:

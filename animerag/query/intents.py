@@ -14,6 +14,7 @@ import numpy as np
 from animerag.query.grammar import SHOW
 
 if TYPE_CHECKING:
+    from animerag.models.json_types import JsonObject
     from animerag.ports import Vectors
     from animerag.query.plan import Intent
 
@@ -38,7 +39,7 @@ class Likely:
 
 
 @cache
-def table() -> dict[str, Any]:
+def table() -> JsonObject:
     """Return cues and examples by intent."""
     return tomllib.loads(files("animerag.query").joinpath("intents.toml").read_text(encoding="utf-8"))
 

@@ -7,18 +7,19 @@ import tomllib
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, TypeAlias, TypedDict
 
 from animerag.query.plan import Predicate, either
+from animerag.text.tokens import folded_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from animerag.models.json_types import JsonObject
     from animerag.query.plan import Condition
 
 CJK = r"\u3005\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 _CJK_RUN = re.compile(rf"[{CJK}]")
-_PUNCTUATION = re.compile(r"[\W_]+")
 _SHORT_ALIAS = 2
 
 
@@ -50,7 +51,7 @@ class Gazetteer:
 
 
 @cache
-def lexicon() -> dict[str, Any]:
+def lexicon() -> JsonObject:
     """Return the tables of the lexicon."""
     return tomllib.loads(files("animerag.query").joinpath("lexicon.toml").read_text(encoding="utf-8"))
 
@@ -104,30 +105,25 @@ def vocabulary(tags: Iterable[str], recorded: Iterable[str] = ()) -> Gazetteer:
             meaning = _meaning(names.split("|"), field_name, known)
             if meaning is not None:
                 for spelling in (*(names.split("|") if field_name == "tag" else ()), *spellings):
-                    phrases.setdefault(words_of(spelling), meaning)
+                    phrases.setdefault(folded_words(spelling), meaning)
     for tag in sorted(known):
         own = Predicate("tag", "=", tag)
-        for form in _forms(words_of(tag)):
+        for form in _forms(folded_words(tag)):
             other = phrases.get(form)
             if other is None:
                 phrases[form] = own
-            elif form == words_of(tag) and not isinstance(other, Mood | Unapplied):
+            elif form == folded_words(tag) and not isinstance(other, Mood | Unapplied):
                 phrases[form] = either(other, own) if "type=" not in str(other) else other
     for name, mood in lexicon()["moods"].items():
         for spelling in mood["words"]:
-            phrases.setdefault(words_of(spelling), Mood(name))
+            phrases.setdefault(folded_words(spelling), Mood(name))
     for spelling in lexicon()["unapplied"]["words"]:
-        phrases.setdefault(words_of(spelling), Unapplied(spelling))
+        phrases.setdefault(folded_words(spelling), Unapplied(spelling))
     phrases.pop("", None)
     ordinary = carrying() | set(lexicon()["plain"]["words"])
     plain = frozenset(form for form in phrases if form in ordinary or form.isdigit() or len(form) < _SHORT_ALIAS)
     unspaced = sorted((form for form in phrases if _CJK_RUN.search(form)), key=len, reverse=True)
     return Gazetteer(phrases=phrases, unspaced=tuple(unspaced), plain=plain, recorded=frozenset(recorded))
-
-
-def words_of(text: str) -> str:
-    """Return folded words with single spaces between them."""
-    return _PUNCTUATION.sub(" ", text.casefold()).strip()
 
 
 def _meaning(names: list[str], field_name: str, known: set[str]) -> Condition | None:

@@ -113,7 +113,7 @@ def missing_topics(reading: Question, vocabulary: Gazetteer) -> tuple[str, ...]:
     """Return the topics that a question asks for and no field records; a plot only mentions them."""
     if len(reading.text.split()) > _TOPIC_WORDS:
         return ()
-    found = []
+    topics = []
     asks = SHOW in reading.text or bool(_ASKING.search(reading.text))
     for topic, pattern in missing_patterns():
         match = pattern.search(reading.rest)
@@ -124,8 +124,8 @@ def missing_topics(reading: Question, vocabulary: Gazetteer) -> tuple[str, ...]:
         ):
             continue
         reading.claim(match.start(), match.end(), "missing")
-        found.append(topic)
-    return tuple(found)
+        topics.append(topic)
+    return tuple(topics)
 
 
 def read_slots(reading: Question, names: Sequence[Named], vocabulary: Gazetteer) -> Slots:
@@ -169,7 +169,7 @@ def relative_conditions(reading: Question, names: Sequence[Named], slots: Slots)
     """Read comparisons with a show: "longer than X", "before X aired"; not in a comparison of two shows."""
     if len(names) != 1 or (YES_NO.match(reading.text) and not _IS_THERE.match(reading.text)):
         return []
-    found: list[Condition] = []
+    conditions: list[Condition] = []
     for pattern, field, operator in _RELATION:
         match = pattern.search(reading.rest)
         if match is None or (
@@ -177,10 +177,10 @@ def relative_conditions(reading: Question, names: Sequence[Named], slots: Slots)
         ):
             continue
         reading.claim(match.start(), match.end(), "relative")
-        found.append(Predicate(field, operator, Of(names[0].ids[0])))
-    for pattern, field, operator in _MORE_OF_IT if found else ():
+        conditions.append(Predicate(field, operator, Of(names[0].ids[0])))
+    for pattern, field, operator in _MORE_OF_IT if conditions else ():
         if reading.take(pattern, "relative"):
-            found.append(Predicate(field, operator, Of(names[0].ids[0])))
-    if found:
+            conditions.append(Predicate(field, operator, Of(names[0].ids[0])))
+    if conditions:
         slots["relative_shows"] = True
-    return found
+    return conditions

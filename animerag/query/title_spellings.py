@@ -63,15 +63,15 @@ def folded(text: str) -> str:
     plain = text
     if not text.isascii():
         plain = unicodedata.normalize("NFKC", _ACCENTS.sub("", unicodedata.normalize("NFKD", text)))
-    return _SEASON.sub(lambda found: f" {MARK}{_season_number(found)} ", plain)
+    return _SEASON.sub(lambda match: f" {MARK}{_season_number(match)} ", plain)
 
 
-def _season_number(found: re.Match[str]) -> int:
-    said = next(group for group in found.groups() if group)
+def _season_number(match: re.Match[str]) -> int:
+    word = next(group for group in match.groups() if group)
     for numbers, first in ((_ORDINALS, 1), (_CARDINALS, 1), (ROMAN, 2), (_KANJI_NUMBERS, 1)):
-        if said.lower() in numbers:
-            return numbers.index(said.lower()) + first
-    return int(said)
+        if word.lower() in numbers:
+            return numbers.index(word.lower()) + first
+    return int(word)
 
 
 def season_of(tokens: Sequence[Token]) -> int:
@@ -92,8 +92,8 @@ def spellings(title: str, tokens: Sequence[Token]) -> Iterator[tuple[tuple[str, 
     season = season_of(tokens)
     if season > 1 and whole[-1] in (f"{MARK}{season}", str(season), *ROMAN):
         others = {f"{MARK}{season}", str(season), *ROMAN[season - 2 : season - 1]}
-        for said in others - {whole[-1]}:
-            yield (*whole[:-1], said), WHOLE
+        for word in others - {whole[-1]}:
+            yield (*whole[:-1], word), WHOLE
     elif season == 1:
         yield (*whole, f"{MARK}1"), WHOLE
     if len(whole) > 1 and YEAR.fullmatch(whole[-1]):
@@ -146,11 +146,11 @@ def title_tokens(text: str) -> tuple[Token, ...]:
     plain = folded(text)
     return tuple(
         Token(
-            found.group(),
-            found.group().casefold(),
-            found.start(),
-            found.end(),
-            _OPENS.search(plain, max(0, found.start() - 4), found.start()) is not None,
+            match.group(),
+            match.group().casefold(),
+            match.start(),
+            match.end(),
+            _OPENS.search(plain, max(0, match.start() - 4), match.start()) is not None,
         )
-        for found in _TOKEN_OR_MARK.finditer(plain)
+        for match in _TOKEN_OR_MARK.finditer(plain)
     )

@@ -12,6 +12,15 @@ from typing import TYPE_CHECKING
 
 from animerag.query.asked_titles import asked_title
 from animerag.query.lexicon import carrying
+from animerag.query.title_keys import (
+    JOINED_TOKENS,
+    LONGEST_UNSPACED,
+    goes_on,
+    is_inside,
+    is_whole_run,
+    letters_of,
+    lookup_keys,
+)
 from animerag.query.title_names import (
     SHARED,
     SURELY_JOINED,
@@ -37,25 +46,21 @@ from animerag.query.title_spellings import (
 from animerag.text.tokens import STOP_WORDS, terms
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
     from collections.abc import Set as AbstractSet
 
     from animerag.models.json_types import JsonObject
     from animerag.models.shows import Show
 
-_KANJI, _KATAKANA = re.compile(r"[㐀-鿿豈-﫿々]"), re.compile(r"[゠-ヿ]")
 _QUOTED = re.compile(r"[\"“„「『«]([^\"”“」』»]{1,200})[\"”“」』»]|\balias:\s*(\S.*)$", re.IGNORECASE)
 _NUMBERED = re.compile(r"([^\W\d_]{2,})([2-9])")  # "JJK3"
 _FEW_WORDS = 3  # words; a question with at most this number may be part of a title
-_LONGEST_UNSPACED = 40  # characters
-_JOINED_TOKENS = 4  # "dan da dan" for "Dandadan"
 _MISSPELT = 5  # letters; in a shorter word, one wrong letter makes a different word
 _MISSPELT_TWICE = 8
 _PRONOUNS = ("I", "A")  # one-letter titles that occur in nearly every question
 _OPERATORS = ("AND", "OR", "NOT")  # in capitals these join conditions, even if they are also titles
 _KINDS = ("anime", "show", "shows", "series", "movie", "movies", "film", "films")
 _NO_CHANCE = 4  # if this number of consecutive ordinary words is a title, that title is meant
-_INITIALS_AFTER = range(3, 7)  # letters that shorten what follows the head of a title: "bleach tybw"
 _INITIALS_SHARED = 3  # if more franchises share initials, the letters name none of them
 
 _SEASON_DIGITS = tuple("23456789")
@@ -123,25 +128,25 @@ class AliasIndex:
         """Return the shows that a question names, each once: certain ones first, then by length of the match."""
         tokens = title_tokens(question)
         corrected = [self._corrected(token) for token in tokens]
-        self._names.expect(_keys(tokens, corrected))
-        found = _TitleHit(question)
+        self._names.expect(lookup_keys(tokens, corrected))
+        hits = _TitleHit(question)
         quoted = [first or second for first, second in _QUOTED.findall(question)]
         for phrase in quoted:
             key = tuple(token.folded for token in title_tokens(phrase))
             names = self._names.get(spaced(key)) or self._names.get(joined("".join(key)))
             place = [token for token in tokens if token.folded in key]
             if place:
-                found.take(names, place[:1] + place[-1:], named=True, exact=True, tokens=len(key))
+                hits.take(names, place[:1] + place[-1:], named=True, exact=True, tokens=len(key))
         asked = _asked(question)
-        self._match_spaced(tokens, corrected, found, asked)
-        self._match_unspaced(tokens, found)
+        self._match_spaced(tokens, corrected, hits, asked)
+        self._match_unspaced(tokens, hits)
         few = tuple(token.folded for token in tokens if token.folded not in STOP_WORDS)
         few = few if max(map(len, few), default=0) >= SHORTEST_HEAD else ()
         parts = [asked, *(tuple(token.folded for token in title_tokens(phrase)) for phrase in quoted)]
         for part in [*parts, few] if len(few) <= _FEW_WORDS else parts:
-            if not any(match.named for match in found.matches()):
-                self._match_part(tokens, part, found)
-        return found.matches()
+            if not any(match.named for match in hits.matches()):
+                self._match_part(tokens, part, hits)
+        return hits.matches()
 
     def has_names(self, question: str) -> bool:
         """Return whether the question seems to contain a word of a title: an uncommon word, written as a name."""
@@ -158,7 +163,7 @@ class AliasIndex:
         return self._vocabulary.is_ordinary(word)
 
     def _match_spaced(
-        self, tokens: Sequence[Token], corrected: Sequence[str], found: _TitleHit, asked: tuple[str, ...]
+        self, tokens: Sequence[Token], corrected: Sequence[str], hits: _TitleHit, asked: tuple[str, ...]
     ) -> None:
         taken: set[int] = set()
         spans = (
@@ -178,7 +183,7 @@ class AliasIndex:
                     taken.update(place)
                 span = tokens[start : start + length]
                 after = tokens[start + length].folded if start + length < len(tokens) else ""
-                found.take(named or names, span, named=bool(named), exact=exact, tokens=length, after=after)
+                hits.take(named or names, span, named=bool(named), exact=exact, tokens=length, after=after)
 
     def _names_at(self, tokens: Sequence[Token], corrected: Sequence[str], place: range) -> tuple[Sequence[Name], bool]:
         """Return the shows whose name is the words at a place, and whether they are spelt as in the title."""
@@ -197,7 +202,7 @@ class AliasIndex:
                 return names, True
         letters = "".join(written)
         if (
-            len(place) <= _JOINED_TOKENS
+            len(place) <= JOINED_TOKENS
             and len(letters) >= SURELY_JOINED
             and (names := self._names.get(joined(letters)))
         ):
@@ -232,18 +237,18 @@ class AliasIndex:
         best = process.extractOne(word, near, scorer=OSA.distance, score_cutoff=wrong)
         return best[0] if best else word
 
-    def _match_unspaced(self, tokens: Sequence[Token], found: _TitleHit) -> None:
-        letters = _letters(tokens)
+    def _match_unspaced(self, tokens: Sequence[Token], hits: _TitleHit) -> None:
+        letters = letters_of(tokens)
         text = "".join(letter for letter, _ in letters)
         at = 0
         while at < len(text) - 1:
             best = next(
                 (
                     end
-                    for end in range(min(len(text), at + _LONGEST_UNSPACED), at + 1, -1)
+                    for end in range(min(len(text), at + LONGEST_UNSPACED), at + 1, -1)
                     if UNSPACED.search(text[at:end])
                     and self._names.get(joined(text[at:end]))
-                    and _stands_alone(text, at, end)
+                    and is_whole_run(text, at, end)
                 ),
                 at,
             )
@@ -252,7 +257,7 @@ class AliasIndex:
                 # Two characters are often a common word, so they name a show only at the start of the question.
                 named = best - at > 2 or at == 0
                 size = max(1, (best - at) // 3)
-                found.take(
+                hits.take(
                     self._names.get(joined(text[at:best])),
                     span,
                     named=named,
@@ -262,19 +267,19 @@ class AliasIndex:
                 )
             at = max(best, at + 1)
 
-    def _match_part(self, tokens: Sequence[Token], part: tuple[str, ...], found: _TitleHit) -> None:
+    def _match_part(self, tokens: Sequence[Token], part: tuple[str, ...], hits: _TitleHit) -> None:
         """Match words that are used as a title with the few shows that have all of them in one title."""
         if all(self.is_ordinary(word) for word in part):
             return
         rare = [names for word in part if (names := self._names.part(word))]
         if not rare:
             return
-        found_in = [name for name in min(rare, key=len) if _inside(part, title_tokens(name.title))]
-        names = [replace(name, level=_IN_PART) for name in found_in]
+        containing = [name for name in min(rare, key=len) if is_inside(part, title_tokens(name.title))]
+        names = [replace(name, level=_IN_PART) for name in containing]
         place = [token for token in tokens if token.folded in part]
         place = place[:1] + place[1:][-1:]
         if place and len({name.id for name in names}) <= SHARED:
-            found.take(names, place, named=True, exact=False, tokens=len(part))
+            hits.take(names, place, named=True, exact=False, tokens=len(part))
 
     def _is_kind(self, tokens: Sequence[Token], place: range) -> bool:
         """Return whether ordinary words in lower case describe a kind of show: "a monster anime"."""
@@ -334,7 +339,7 @@ class _TitleHit:
             names,
             key=lambda name: (
                 name.year not in self._years,
-                bool(after) and not _goes_on(name.title, len(span), after),
+                bool(after) and not goes_on(name.title, len(span), after),
                 name.season not in wanted,
                 name.level,
                 not name.main,
@@ -370,53 +375,6 @@ class _TitleHit:
         return sorted(self._by_id.values(), key=lambda match: (not match.named, -match.tokens))
 
 
-def _letters(tokens: Sequence[Token]) -> list[tuple[str, Token]]:
-    """Return the letters of tokens without the marks of seasons, each with its token."""
-    return [(letter, token) for token in tokens for letter in token.folded if not letter.startswith(MARK)]
-
-
-def _keys(tokens: Sequence[Token], corrected: Sequence[str]) -> Iterator[str]:
-    """Yield the keys that a match may look up, except for words in part of a title."""
-    written = [token.folded for token in tokens]
-    for start in range(len(tokens)):
-        yield initials(written[start])
-        for end in range(start + 1, min(start + LONGEST_TITLE, len(tokens)) + 1):
-            yield spaced(written[start:end])
-            yield spaced(corrected[start:end])
-            yield spaced(without_articles(written[start:end]))
-            if end - start <= _JOINED_TOKENS:
-                yield joined("".join(written[start:end]))
-    text = "".join(letter for letter, _ in _letters(tokens))
-    for at in range(len(text)):
-        for end in range(at + 2, min(len(text), at + _LONGEST_UNSPACED) + 1):
-            if UNSPACED.search(text[at:end]):
-                yield joined(text[at:end])
-
-
-def _inside(part: tuple[str, ...], tokens: Sequence[Token]) -> bool:
-    """Return whether these words are consecutive among the tokens, joined or not: "dressup" is "dress up"."""
-    words, wanted = [token.folded for token in tokens], "".join(part)
-    ends = (range(at + 1, len(words) + 1) for at in range(len(words)))
-    return any("".join(words[at:end]) == wanted for at, rest in enumerate(ends) for end in rest)
-
-
-def _goes_on(title: str, length: int, word: str) -> bool:
-    """Return whether a title contains a word, or has it as the initials of words after the first ones: "tybw"."""
-    words = [token.folded for token in title_tokens(title)]
-    rest = "".join(one[0] for one in words[length:])
-    return word in words or (len(word) in _INITIALS_AFTER and rest.startswith(word))
-
-
 def _asked(question: str) -> tuple[str, ...]:
     """Return the tokens that the question uses as a title."""
     return tuple(token.folded for token in title_tokens(asked_title(question) or ""))
-
-
-def _stands_alone(text: str, start: int, end: int) -> bool:
-    """Return whether a match in kanji or katakana is not part of a longer run of the same script."""
-    for kind in (_KANJI, _KATAKANA):
-        if end < len(text) and kind.match(text[end - 1]) and kind.match(text[end]):
-            return False
-        if start and kind.match(text[start]) and kind.match(text[start - 1]):
-            return False
-    return True

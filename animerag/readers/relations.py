@@ -8,7 +8,7 @@ MyAnimeList's `[{"node", "relation_type"}]`, AniList's `{"edges": [{"relationTyp
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic_core import from_json
 
@@ -17,6 +17,8 @@ from animerag.readers import cells
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from animerag.models.json_types import JsonObject
 
 _LONGEST_CELL = 200_000  # characters; a Python literal is parsed as a whole
 _MOST = 500
@@ -56,7 +58,7 @@ def _loaded(value: object) -> object:
         return None
 
 
-def _pairs(value: object) -> Iterator[tuple[str, dict[str, Any]]]:
+def _pairs(value: object) -> Iterator[tuple[str, JsonObject]]:
     """Yield the kind of each relation with the object that names the show."""
     if isinstance(value, dict):
         edges = value.get("edges")
@@ -78,7 +80,7 @@ def _pairs(value: object) -> Iterator[tuple[str, dict[str, Any]]]:
                 yield kind, node
 
 
-def _show(kind: str, node: dict[str, Any], ids: tuple[str, ...]) -> RelatedShow | None:
+def _show(kind: str, node: JsonObject, ids: tuple[str, ...]) -> RelatedShow | None:
     named = " ".join(kind.replace("_", " ").split())
     media = node.get("type")
     if not named or named.casefold() in _OTHER_MEDIA:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from animerag.discovery.asked_parts import may_be_that_part, no_such_part
 from animerag.discovery.collection import listed
-from animerag.query.field_index import title_words
 from animerag.query.field_values import statement
 from animerag.query.lexicon import lexicon
 from animerag.query.names import unnamed_rival
 from animerag.query.plan import LAST, Predicate, both, comparisons, parts_of
 from animerag.text.cleaning import is_japanese
+from animerag.text.tokens import folded_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,13 +108,13 @@ def _lacks_part(question: str, plan: Plan, named: Sequence[AliasMatch], collecti
     series = collection.franchises.of(show_id).seasons(show_id)
     if plan.part is None and match is not None and not match.season_missing and (number > 1 or not series):
         return ""
-    goes_on = match is not None and title_words(match.title) != title_words(match.phrase)
+    goes_on = match is not None and folded_words(match.title) != folded_words(match.phrase)
     if (
         goes_on
         and len({one.id for one in named}) == 1
         and len(series) <= 1
-        and (said := may_be_that_part(show_id, number, collection))
+        and (reply := may_be_that_part(show_id, number, collection))
     ):
-        return said
+        return reply
     word = "part" if re.search(rf"\bparts?\s+(?:{number}|\w+)\b", question, re.IGNORECASE) else "season"
     return no_such_part(show_id, number, plan.part, word, collection)

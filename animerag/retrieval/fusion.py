@@ -151,6 +151,6 @@ def sources(candidates: Candidates, shows: Mapping[str, Show], ids: Sequence[str
     ]
 
 
-def nothing_found(candidates: Candidates) -> bool:
+def lacks_matches(candidates: Candidates) -> bool:
     """Return whether no search has a sufficient score."""
     return not candidates.lead and candidates.likeness_of_best() < _NO_MATCH_BELOW

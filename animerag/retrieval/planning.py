@@ -11,7 +11,6 @@ from animerag.discovery.asked_parts import season_of
 from animerag.query.asked_titles import framed_title
 from animerag.query.conversation import Context, advance, differing, resolve
 from animerag.query.execution import labels_of, matcher
-from animerag.query.field_index import title_words
 from animerag.query.grammar import Named
 from animerag.query.names import named_in
 from animerag.query.part_numbers import SEASON_MARK, title_beside_season
@@ -20,6 +19,7 @@ from animerag.query.plan import EVERYTHING, Predicate, both, parts_of
 from animerag.query.reader import plan_of, read
 from animerag.query.title_spellings import folded
 from animerag.retrieval.absences import OF_FRANCHISES
+from animerag.text.tokens import folded_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -134,7 +134,7 @@ def _beside_a_season(text: str, catalogue: CatalogueSnapshot) -> list[Named]:
 
     def first(show: Show) -> tuple[bool, bool, int, str]:
         begins = any(
-            f"{title_words(title)} ".startswith(f"{title_words(words)} ") for title in (show.title, *show.titles)
+            f"{folded_words(title)} ".startswith(f"{folded_words(words)} ") for title in (show.title, *show.titles)
         )
         return season_of(show.id, number, collection) is not None, begins, show.votes or 0, show.id
 

@@ -26,7 +26,7 @@ from animerag.query.asked_titles import asked_title, stands_for_a_title
 from animerag.retrieval.absences import no_title
 from animerag.retrieval.candidate_shows import CandidateShows
 from animerag.retrieval.example_intents import ExampleIntents
-from animerag.retrieval.fusion import Candidates, nothing_found, rounded, sources
+from animerag.retrieval.fusion import Candidates, lacks_matches, rounded, sources
 from animerag.retrieval.neighbours import Neighbourhood, around, before_the_last, nearest
 from animerag.retrieval.question_text import checked_question
 from animerag.retrieval.reranking import Passages
@@ -108,12 +108,12 @@ class Retriever:
             read = finished(read, question, await self._catalogue.current(), likeness)
         candidates = await self._candidates(read.standalone or question, read, hits, near, priority)
         ids = candidates.ranked()[: k + _SPARE]
-        found = sources(candidates, await self._library.shows(ids, records=False), ids)[:k]
+        ranked = sources(candidates, await self._library.shows(ids, records=False), ids)[:k]
         no_match, absent = await self._nothing(question, read, candidates)
-        fact = read.fact if no_match else read.fact or best_matches(read, question, [one.show.id for one in found])
+        fact = read.fact if no_match else read.fact or best_matches(read, question, [one.show.id for one in ranked])
         return Retrieval(
             question=question,
-            sources=tuple(found),
+            sources=tuple(ranked),
             no_match=no_match,
             fact=fact,
             filters=filters,
@@ -177,10 +177,10 @@ class Retriever:
             return None
         candidates = Candidates(matches=[match for match in read.matches if match.id in read.lead], lead=read.lead)
         shows = await self._library.shows(read.lead, records=False)
-        found = sources(candidates, shows, read.lead)
+        ranked = sources(candidates, shows, read.lead)
         seconds = time.perf_counter() - started_s
         timings = Timings(alias_s=read.seconds, retrieve_s=seconds)
-        return Retrieval(question=question, sources=tuple(found), filters=filters, timings=timings) if found else None
+        return Retrieval(question=question, sources=tuple(ranked), filters=filters, timings=timings) if ranked else None
 
     async def warm(self) -> None:
         """Load titles, fields and the examples of intents, so that the first question does not wait for them."""
@@ -200,8 +200,8 @@ class Retriever:
         spec = await self._indexer.spec()
         with span("vectors"):
             await self._indexer.restore_lost(spec)
-            found = await around(self._indexer.index, spec, np.stack(vectors), CANDIDATES)
-        return [VectorHits(vector=vector, neighbours=near) for vector, near in zip(vectors, found, strict=True)]
+            neighbours = await around(self._indexer.index, spec, np.stack(vectors), CANDIDATES)
+        return [VectorHits(vector=vector, neighbours=near) for vector, near in zip(vectors, neighbours, strict=True)]
 
     @property
     def model(self) -> str:
@@ -333,12 +333,12 @@ class Retriever:
         with span("vectors"):
             await self._indexer.restore_lost(spec)
             if read.needs_likeness:
-                found = await self._indexer.index.query(spec, vector[None, :], k=_WEIGHED, ids=read.allowed)
-                found = [before_the_last(near, _WEIGHED) for near in found]
+                neighbours = await self._indexer.index.query(spec, vector[None, :], k=_WEIGHED, ids=read.allowed)
+                neighbours = [before_the_last(near, _WEIGHED) for near in neighbours]
             else:
-                found = await around(self._indexer.index, spec, vector[None, :], CANDIDATES, read.allowed)
+                neighbours = await around(self._indexer.index, spec, vector[None, :], CANDIDATES, read.allowed)
         return Neighbourhood(
-            neighbours=found[0] if found else (),
+            neighbours=neighbours[0] if neighbours else (),
             vector=vector,
             usage=usage,
             embed_s=embedded_s - started_s,
@@ -392,4 +392,4 @@ class Retriever:
             title = asked_title(question)
             if title and not await self._library.mentions(title):
                 return True, no_title(title, japanese=is_japanese(question)) if stands_for_a_title(question) else ""
-        return nothing_found(candidates), ""
+        return lacks_matches(candidates), ""

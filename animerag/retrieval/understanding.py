@@ -117,12 +117,8 @@ def understand(
     `ignore` are conditions, as named by `Plan.conditions`, that the user removed. `likely` has the intents by example
     of the questions in `undecided`.
     """
-    table = catalogue.table
-    typed, (question, corrected) = question, spelt(question, matches, catalogue)
-    numbered = with_season(question, catalogue.aliases, table.titled, catalogue.vocabulary.phrases)
-    question = numbered or question
-    if corrected or numbered:
-        matches = catalogue.aliases.match(question)
+    table, typed = catalogue.table, question
+    question, matches, corrected = _rewritten(question, matches, catalogue)
     matches = meant(question, [match for match in matches if table.allows(match.id, filters)])
     collection = catalogue.collection(japanese=is_japanese(question))
     if not any(match.named for match in matches):
@@ -166,6 +162,17 @@ def understand(
         standalone=in_full(question, plan, table) if leaned else question if question != typed else "",
         undecided=tuple(examples.asked),
     )
+
+
+def _rewritten(
+    question: str, matches: Sequence[AliasMatch], catalogue: CatalogueSnapshot
+) -> tuple[str, Sequence[AliasMatch], tuple[tuple[str, str], ...]]:
+    """Return the question with its spelling corrected and its season written out, its matches, and the corrections."""
+    question, corrected = spelt(question, matches, catalogue)
+    numbered = with_season(question, catalogue.aliases, catalogue.table.titled, catalogue.vocabulary.phrases)
+    if corrected or numbered:
+        matches = catalogue.aliases.match(numbered or question)
+    return numbered or question, matches, corrected
 
 
 def finished(

@@ -95,17 +95,17 @@ class TitleNames:
         """`keys_of` returns the keys of a show from its title and its titles."""
         self._database = database
         self._keys_of = keys_of
-        self._made = False
+        self._created = False
 
     async def refresh(self) -> None:
         """Store the names of new and changed shows, and remove those of deleted ones. Raises LibraryError.
 
         Several processes may do so at once; each show is stored by one of them.
         """
-        if not self._made:
+        if not self._created:
             async with self._database.writing() as connection:
                 await connection.run_sync(metadata.create_all)
-            self._made = True
+            self._created = True
         after = ""
         while rows := await self._database.rows(_changed(after)):
             ids = [row.id for row in rows]
@@ -124,11 +124,11 @@ class TitleNames:
         The names of one show are in the order of its titles. Raises LibraryError.
         """
         hashed = {_hashed(key): key for key in keys}
-        found: dict[str, list[StoredName]] = {}
+        names: dict[str, list[StoredName]] = {}
         for row in self._database.read_here(partial(_named, keys=list(hashed), most=most)):
             titles = list(dict.fromkeys((row.title, *row.titles)))
             if row.place < len(titles):  # otherwise it has been changed since
-                found.setdefault(hashed[row.key], []).append(
+                names.setdefault(hashed[row.key], []).append(
                     StoredName(
                         id=row.id,
                         title=titles[row.place],
@@ -139,7 +139,7 @@ class TitleNames:
                         season=row.season,
                     )
                 )
-        return found
+        return names
 
     async def _store(self, connection: AsyncConnection, ids: Sequence[str]) -> None:
         wanted = select(shows.c.number, shows.c.title, shows.c.titles, shows.c.content_hash)

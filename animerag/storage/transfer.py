@@ -132,11 +132,11 @@ async def _batches(connection: AsyncConnection, table: Table) -> AsyncGenerator[
     after: tuple[Any, ...] | None = None
     while True:
         wanted = select(table).order_by(*keys).limit(_ROWS)
-        found = (await connection.execute(wanted if after is None else wanted.where(tuple_(*keys) > after))).all()
-        if not found:
+        page = (await connection.execute(wanted if after is None else wanted.where(tuple_(*keys) > after))).all()
+        if not page:
             return
-        after = tuple(getattr(found[-1], key.name) for key in keys)
-        rows = [_storable(row) for row in found]
+        after = tuple(getattr(page[-1], key.name) for key in keys)
+        rows = [_storable(row) for row in page]
         if table is facts:
             rows = [row for row in rows if not row["key"].startswith(_OF_THE_DATABASE)]
         if rows:

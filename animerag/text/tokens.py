@@ -20,6 +20,7 @@ _STOP_WORDS = (
     "whose why will with without would you your about called where's what's who's i'm don't whats"
 )
 STOP_WORDS = frozenset(_STOP_WORDS.split())
+_PUNCTUATION = re.compile(r"[\W_]+")
 
 
 def terms(question: str) -> list[str]:
@@ -35,3 +36,8 @@ def pairs(value: str) -> list[str]:
     for run in _CJK.findall(unicodedata.normalize("NFKC", value)):
         pairs_of_runs += [run[i : i + 2] for i in range(len(run) - 1)] or [run]
     return pairs_of_runs
+
+
+def folded_words(text: str) -> str:
+    """Return the words of a text, folded, without punctuation and with single spaces between them."""
+    return _PUNCTUATION.sub(" ", text.casefold()).strip()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import partial
 from math import ceil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -230,7 +230,7 @@ def _answers(run: BatchRun) -> None:
         st.caption("Click a row, or use the arrow keys, to see the whole answer and its sources.")
 
 
-def _table_row(row: RunRow, waits: str) -> dict[str, Any]:
+def _table_row(row: RunRow, waits: str) -> dict[str, object]:
     answer = row.answer
     if answer is None:
         return {"Row": row.number + 1, "Question": row.asked.question, "Answer": "", "Status": waits, "Cited": ""}

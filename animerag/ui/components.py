@@ -6,7 +6,7 @@ import contextlib
 import logging
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import streamlit as st
@@ -228,7 +228,7 @@ def _states() -> set[tuple[str, bool]]:
     return {(job.id, job.running) for job in session.services().jobs.all()}
 
 
-def past_work(heading: str, rows: Sequence[dict[str, Any]], opened: Callable[[int], None], *, key: str) -> None:
+def past_work(heading: str, rows: Sequence[dict[str, object]], opened: Callable[[int], None], *, key: str) -> None:
     """Draw earlier work, one row each; `opened` is called with the position of the row that was ticked."""
     st.subheader(label(heading), anchor=False)
     st.caption("Select a row to open it; on the keyboard, press Shift + Space.")

@@ -56,7 +56,7 @@ def on_loop(work: Callable[[], T]) -> T:
     return runtime().call(run())
 
 
-def save_settings(changes: Mapping[str, Any], timeout_s: float) -> None:
+def save_settings(changes: Mapping[str, object], timeout_s: float) -> None:
     """Save changed settings and reopen the services with them, for all tabs. Raises AnimeRAGError."""
     _check_idle()
     runtime().call(services().preferences.save(changes), timeout_s)

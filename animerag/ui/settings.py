@@ -182,7 +182,7 @@ def _more(fields: _Fields) -> Values:
     return {**wanted, "prices": fields.prices()}
 
 
-def _save(settings: Settings, wanted: Mapping[str, Any]) -> None:
+def _save(settings: Settings, wanted: Mapping[str, object]) -> None:
     try:
         values = {name: value() if callable(value) else value for name, value in wanted.items()}
     except SettingsError as error:

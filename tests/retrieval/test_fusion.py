@@ -3,7 +3,7 @@
 from animerag.models.shows import Show
 from animerag.ports import Neighbour
 from animerag.query.titles import AliasMatch
-from animerag.retrieval.fusion import Candidates, Likeness, nothing_found, sources
+from animerag.retrieval.fusion import Candidates, Likeness, lacks_matches, sources
 from animerag.storage.word_hits import WordHit
 
 NEAR = [Neighbour(id="a", distance=0.40), Neighbour(id="b", distance=0.42), Neighbour(id="c", distance=0.60)]
@@ -70,16 +70,16 @@ def test_a_show_that_was_not_compared_gets_the_lowest_similarity_of_those_that_w
 
 def test_low_scores_are_no_match():
     far = [Neighbour(id="a", distance=0.8)]
-    assert nothing_found(Candidates(neighbours=far))
-    assert not nothing_found(Candidates(neighbours=far, lead=["a"])), "a name is sure"
-    assert not nothing_found(Candidates(neighbours=NEAR))
-    assert nothing_found(Candidates())
+    assert lacks_matches(Candidates(neighbours=far))
+    assert not lacks_matches(Candidates(neighbours=far, lead=["a"])), "a name is sure"
+    assert not lacks_matches(Candidates(neighbours=NEAR))
+    assert lacks_matches(Candidates())
 
 
 def test_shared_words_alone_do_not_make_a_match():
     far = [Neighbour(id="a", distance=0.8)]
     found = Candidates(neighbours=far, coverage={"a": 0.9})
-    assert nothing_found(found)
+    assert lacks_matches(found)
     assert found.scores()["a"] > 0.25
 
 

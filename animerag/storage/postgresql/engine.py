@@ -77,7 +77,7 @@ class PostgreSQL:
             pool_reset_on_return=None,
             **options,
         )
-        event.listen(self.engine.sync_engine, "begin", _begin_alone)
+        event.listen(self.engine.sync_engine, "begin", _begin_exclusive)
         for each in (self.engine.sync_engine, self.reader):
             event.listen(each, "connect", _configure)
 
@@ -208,7 +208,7 @@ def _configure(connection: Any, _record: object) -> None:
         connection.commit()
 
 
-def _begin_alone(connection: Connection) -> None:
+def _begin_exclusive(connection: Connection) -> None:
     """Wait for the write of another process, as in SQLite; reads do not wait."""
     if connection.get_execution_options().get("snapshot", False):
         connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _IMPORTS = 0  # the number of the lock for imports; leases have other numbers
 _PREFIX = "process:"  # metadata keys of processes that have not ended cleanly
-_TAKEN_MEANWHILE = "PostgreSQL was away, and another process has started an import meanwhile."
+_STARTED_MEANWHILE = "PostgreSQL was away, and another process has started an import meanwhile."
 _WATCH_S = 1.0  # seconds between two checks of the connection
 _RETURN_S = 5.0  # seconds within which every process takes its lease again after a restart of the server
 _STARTED = "SELECT clock_timestamp() < pg_postmaster_start_time() + make_interval(secs => %s)"
@@ -68,12 +68,12 @@ class SessionLocks:
                 raise LibraryError(f"The locks of {self._name} cannot be used ({reason_of(error)}).") from error
 
     def take(self, number: int) -> bool:
-        """Take a lock unless another session holds it; return whether it was taken. Raises LibraryError."""
+        """Take a lock unless another session holds it; return whether it was acquired. Raises LibraryError."""
         with self._turn:
-            ((taken,),) = self.run(_TAKE, (self._space, number))
-            if taken:
+            ((acquired,),) = self.run(_TAKE, (self._space, number))
+            if acquired:
                 self._held.add(number)
-            return bool(taken)
+            return bool(acquired)
 
     def release(self, number: int) -> None:
         """Release a lock. Raises LibraryError."""
@@ -114,7 +114,7 @@ class SessionLocks:
             self._connection.close()
 
     def _has_just_started(self) -> bool:
-        """Return whether the server has started so recently that processes may not have taken their leases again."""
+        """Return whether the server has started so recently that processes may not have acquired their leases again."""
         ((started,),) = self.run(_STARTED, (_RETURN_S,))
         return bool(started)
 
@@ -133,13 +133,13 @@ class SessionLocks:
         return cursor.fetchall() if cursor.description else []
 
     def _opened(self) -> psycopg.Connection[Any]:
-        """Return a connection with all current locks. Raises LibraryError if another process has taken one."""
+        """Return a connection with all current locks. Raises LibraryError if another process has acquired one."""
         connection = self._connect()
         for number in sorted(self._held):
             row = connection.execute(_TAKE, (self._space, number)).fetchone()
             if not (row and row[0]):
                 connection.close()
-                raise LibraryError(_TAKEN_MEANWHILE)
+                raise LibraryError(_STARTED_MEANWHILE)
         return connection
 
     def _refuse_transaction_pooling(self) -> None:

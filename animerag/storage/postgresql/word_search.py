@@ -159,10 +159,10 @@ _BEST = f""",
 def _matching(suffix: str, *, restricted: bool = False) -> str:
     """Return the statement for shows with a phrase, as often as its rarest word; `restricted` to titles and texts."""
     columns = ", ".join(f"min(p.{name}) AS {name}" for name in tokenizer.COLUMNS)
-    having = " AND (p.titles > 0 OR p.description > 0)" if restricted else ""
+    restriction = " AND (p.titles > 0 OR p.description > 0)" if restricted else ""
     return (
         f"SELECT p.number, min(p.length) AS length, {columns} FROM word_postings AS p"  # noqa: S608 - names of ours
-        f" WHERE p.word = ANY(CAST(:words{suffix} AS text[])){having}"
+        f" WHERE p.word = ANY(CAST(:words{suffix} AS text[])){restriction}"
         f" GROUP BY p.number HAVING count(*) = :different{suffix} AND EXISTS (SELECT 1 FROM word_shows AS one"
         f" WHERE one.number = p.number AND one.phrases @@ CAST(:phrase{suffix} AS tsquery))"
     )
