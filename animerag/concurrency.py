@@ -37,7 +37,7 @@ def patient(seconds: float = PATIENCE_S) -> Iterator[None]:
 
 
 async def outwait(call: Callable[[], Awaitable[Result]], *, away: Callable[[Exception], bool]) -> Result:
-    """Return what a repeatable call returns; in a `patient` block repeat it while its error says a server is `away`."""
+    """Return the result of a repeatable call; in a `patient` block, repeat it while a server is `away`."""
     until_s = time.monotonic() + _patience_s.get()
     while True:
         try:

@@ -1,6 +1,6 @@
 """A simulated provider: the OpenAI protocol on loopback, in a separate process, with configurable speed and limits.
 
-Knows nothing of the catalogue: it answers texts with vectors and sentences that are derived from them alone.
+It knows nothing of the catalogue: it answers texts with vectors and sentences that are derived from them alone.
 This module is light to import; `simulator.server` has `create_app`, `listening` and `serve`, and needs aiohttp and
 NumPy. `process` starts `server`, which answers with `protocol` and `content`; `traffic` limits and counts.
 """

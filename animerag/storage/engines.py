@@ -57,7 +57,7 @@ class DatabaseEngine(Protocol):
         """Return whether the connection was lost, so that a read may be retried on another one."""
 
     def is_away(self, error: Exception) -> bool:
-        """Tell whether the server does not answer at the moment."""
+        """Return whether the server does not answer at the moment."""
 
 
 def engine_for(place: Path | str) -> DatabaseEngine:

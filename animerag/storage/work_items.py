@@ -121,7 +121,7 @@ class WorkItems:
                 await connection.execute(update(work_items).where(_is(row.work, row.number)).values(**values))
 
     async def exists(self, work: str, number: int) -> bool:
-        """Tell whether an item is stored. Raises LibraryError."""
+        """Return whether an item is stored. Raises LibraryError."""
         return await self._database.scalar(select(_ITEM.number).where(_is(work, number))) is not None
 
     async def embedded(self, collection: str, *, shows: int) -> list[WorkItem]:

@@ -190,7 +190,7 @@ def _views(run: BatchRun) -> None:
 def _answers(run: BatchRun) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         shown = "All rows"
-        if run.at_work or run.unanswered:  # else there is nothing to tell apart
+        if run.at_work or run.unanswered:  # otherwise all rows have the same status
             shown = st.segmented_control(
                 "Rows", list(_SHOWN), default="All rows", required=True, key="batch_rows", label_visibility="collapsed"
             )

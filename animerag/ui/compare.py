@@ -43,7 +43,7 @@ _RACE_WORK: dict[Workload, tuple[str, str]] = {
         "500 documents are embedded and stored three times: one batch after another, then 5 at once",
     ),
 }
-_FIGURES = 32  # of the experiments that were looked at last
+_FIGURES = 32  # figures of the most recently opened experiments
 _AROUND_S = 1.0  # seconds to open the temporary catalogue and clients of one run, before its clock starts
 
 

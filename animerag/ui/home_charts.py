@@ -30,7 +30,7 @@ def draw(statistics: CollectionStatistics) -> None:
 
 
 def _charts(statistics: CollectionStatistics) -> Charts:
-    """Return each chart with the filters of its marks and what a mark is; made once, as that takes most of Home's time.
+    """Return each chart with its marks' filters and their kind; it is cached, because it takes most of Home's time.
 
     The statistics of a revision are one object: `Statistics` computes them once.
     """

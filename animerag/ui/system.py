@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _NAME_PX = 120  # width of a fact's name, also beside its value on a phone
 
 
-_UNITS = {"answer_rows": "row", "run_import": "file"}  # what the size of a kind of work counts; shows otherwise
+_UNITS = {"answer_rows": "row", "run_import": "file"}  # units of the size of each kind of work; shows for all others
 
 
 def provider(name: str) -> str:

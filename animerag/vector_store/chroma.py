@@ -258,7 +258,7 @@ class ChromaIndex:
         return await outwait(partial(self._once, limit_s, work), away=self._is_away)
 
     def _is_away(self, error: Exception) -> bool:
-        """Tell whether another's server cannot be reached; ours has been started again by then."""
+        """Return whether another's server cannot be reached; ours has been started again by then."""
         return isinstance(error, VectorStoreError) and self._lease is None and _is_unreachable(error)
 
     async def _once(self, limit_s: float, work: Callable[[_Connection], Awaitable[T]]) -> T:
@@ -357,7 +357,7 @@ async def _nearest(
 
 
 def _is_unreachable(error: BaseException) -> bool:
-    """Tell whether there was no connection; chromadb reports that as an error of its own while it connects."""
+    """Return whether there was no connection; chromadb reports that as its own error while it connects."""
     import httpx
 
     cause: BaseException | None = error

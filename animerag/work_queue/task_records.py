@@ -99,5 +99,5 @@ def _is_away(error: Exception) -> bool:
 
 
 def _has_ended(error: Exception) -> bool:
-    """Tell whether Procrastinate raised an error of its own: the task is no longer in progress."""
+    """Return whether Procrastinate raised an error: the task is no longer in progress."""
     return getattr(error.__cause__, "sqlstate", None) == _RAISED

@@ -184,7 +184,7 @@ class PostgreSQL:
         return isinstance(error, DBAPIError) and bool(error.connection_invalidated)
 
     def is_away(self, error: Exception) -> bool:
-        """Tell whether the server is stopped, starting, out of connections, or not reached."""
+        """Return whether the server is stopped, starting, out of connections, or not reached."""
         lost = isinstance(getattr(error, "orig", error), psycopg.OperationalError | psycopg.InterfaceError)
         return lost and _state(error)[:5] in _AWAY
 
