@@ -120,7 +120,8 @@ def _ended(run: BatchRun, job: Job | None) -> None:
         saved = " Its answers are saved." if done else ""
         st.warning(f"This run was {reason}.{saved}", icon=":material/stop:")
     counts = [f"{run.counts[status]:,} {words}" for status, words in _COUNTED.items() if status in run.counts]
-    st.caption(" · ".join(counts))
+    if len(counts) > 1:
+        st.caption(" · ".join(counts))
     with st.container(horizontal=True):
         missing = run.missing + run.counts.get(AnswerStatus.CANCELLED, 0)
         if missing and st.button(f"Resume ({missing:,} left)", icon=":material/play_arrow:", key="batch_resume"):

@@ -37,6 +37,7 @@ def draw(run: BatchRun) -> None:
         chosen = st.selectbox(
             "Compare with",
             [None, *others],
+            placeholder="Another run",
             format_func=lambda other: "none" if other is None else batch_runs.title(other),
             key=f"batch_beside_{run.id}",
         )
