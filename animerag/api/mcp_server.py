@@ -274,6 +274,6 @@ def _sentence(tool: str, error: ValidationError) -> str:
     problems = []
     for problem in error.errors(include_url=False, include_input=False, include_context=False)[:5]:
         where = ".".join(str(part) for part in problem["loc"]) or "arguments"
-        reason = problem["msg"].removeprefix("Value error, ")
+        reason = problem["msg"].removeprefix("Value error, ").replace("valid tuple", "valid list")
         problems.append(f"{where}: {reason[:1].lower()}{reason[1:200]}")
     return f"{tool} cannot be called like this: {'; '.join(problems)}. Correct the arguments and call it again."

@@ -290,6 +290,7 @@ async def test_figures_add_up(client):
         ("search_shows", {"aired_from": "2012-13"}, "2012-04-07"),
         ("search_shows", {"aired_to": "2012-02-31"}, "2012-04-07"),
         ("search_shows", {"tag": "mecha"}, "without_tags"),
+        ("search_shows", {"tags": "mecha"}, "valid list"),
         ("search_shows", {"title": "%"}, "letters"),
         ("search_shows", {"tags": ["x"] * 21}, "tags"),
         ("ask", {}, "question"),
