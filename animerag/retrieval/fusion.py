@@ -28,6 +28,10 @@ _NO_MATCH_BELOW = 0.25
 # Weights of BM25, of the nearest passage and of the tags relative to the similarity.
 _POINT, _PASSAGE, _TAGS = (0.005, 0.3, 0.3)
 _PREFERRED = 0.1
+# Among the first shows of a ranking, the best known part of a franchise comes before parts that score a little more:
+# people who half remember a plot mostly mean it, and not a sequel, a recap or a film (docs/quality.md).
+FIRST = 5
+_LITTLE_MORE = 0.2
 _DIGITS = 4  # decimals: processors differ in the seventh digit of a similarity, and no ranking depends on the fifth
 
 
@@ -59,6 +63,7 @@ class Candidates:
     lead: Sequence[str] = ()
     led_by: Mapping[str, str] = field(default_factory=dict)
     votes: Mapping[str, int] = field(default_factory=dict)  # votes of each show, to order equal scores
+    franchise: Mapping[str, str] = field(default_factory=dict)  # a name of the franchise of each of the first shows
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -135,7 +140,22 @@ class Candidates:
         """Return the ids of all candidates, best first; of equal scores, the show with more votes."""
         scores = self.scores()
         by_score = sorted(scores, key=lambda show_id: (-scores[show_id], -self.votes.get(show_id, 0), show_id))
+        by_score = [*self._best_known_first(by_score[:FIRST], scores), *by_score[FIRST:]]
         return list(dict.fromkeys((*self.lead, *by_score, *(match.id for match in self.matches))))
+
+    def _best_known_first(self, ids: Sequence[str], scores: Mapping[str, float]) -> list[str]:
+        """Return the ids with the best known part of each franchise before those that score a little more."""
+        ordered = list(ids)
+        for place, show_id in enumerate(ids):
+            root = self.franchise.get(show_id)
+            if root is None or ordered[place] != show_id:
+                continue
+            enough = scores[show_id] - _LITTLE_MORE
+            parts = [one for one in ordered[place:] if self.franchise.get(one) == root and scores[one] >= enough]
+            best = max(parts, key=lambda one: self.votes.get(one, 0))
+            ordered.remove(best)
+            ordered.insert(place, best)
+        return ordered
 
     def _nearest_first(self, near: Neighbour) -> tuple[float, int, str]:
         return near.distance, -self.votes.get(near.id, 0), near.id

@@ -26,7 +26,7 @@ from animerag.query.asked_titles import asked_title, stands_for_a_title
 from animerag.retrieval.absences import no_title
 from animerag.retrieval.candidate_shows import CandidateShows
 from animerag.retrieval.example_intents import ExampleIntents
-from animerag.retrieval.fusion import Candidates, lacks_matches, rounded, sources
+from animerag.retrieval.fusion import FIRST, Candidates, lacks_matches, rounded, sources
 from animerag.retrieval.neighbours import Neighbourhood, around, before_the_last, nearest
 from animerag.retrieval.question_text import checked_question
 from animerag.retrieval.reranking import Passages
@@ -376,11 +376,12 @@ class Retriever:
         shows = await self._shows.read(candidates.ids, catalogue.revision)
         covered = await asyncio.to_thread(coverage, question, list(shows.values()), catalogue.statistics)
         candidates = replace(candidates, coverage={show_id: rounded(share) for show_id, share in covered.items()})
-        if near.vector is None or self.embeds_over_a_network:
-            return candidates
-        best = [shows[show_id] for show_id in candidates.ranked()[:_DETAILED] if show_id in shows]
-        likeness = await self._passages.likeness(question, near.vector, best, priority=priority)
-        return replace(candidates, likeness=likeness)
+        if near.vector is not None and not self.embeds_over_a_network:
+            best = [shows[show_id] for show_id in candidates.ranked()[:_DETAILED] if show_id in shows]
+            likeness = await self._passages.likeness(question, near.vector, best, priority=priority)
+            candidates = replace(candidates, likeness=likeness)
+        first = [show_id for show_id in candidates.ranked()[:FIRST] if catalogue.table.show(show_id)]
+        return replace(candidates, franchise={one: catalogue.franchises.of(one).ids[0] for one in first})
 
     async def _nothing(self, question: str, read: QuestionReading, candidates: Candidates) -> tuple[bool, str]:
         """Return whether the catalogue has no match, and a sentence about the missing title if there is one."""

@@ -44,6 +44,17 @@ def test_a_show_that_only_words_found_counts_as_the_farthest_that_vectors_found(
     assert Candidates(hits=[WordHit(id="d", score=2.0)], length=4).ranked() == ["d"]
 
 
+def test_the_best_known_part_of_a_franchise_comes_before_parts_that_score_a_little_more():
+    parts = {"franchise": {"a": "saga", "b": "saga", "c": "saga"}, "votes": {"a": 1, "b": 9, "c": 5}}
+    far = [*NEAR, Neighbour(id="d", distance=0.65)]
+
+    assert Candidates(neighbours=far, **parts).ranked() == ["b", "a", "c", "d"]
+    assert Candidates(neighbours=far, **{**parts, "votes": {"c": 9}}).ranked() == ["c", "a", "b", "d"]
+    assert Candidates(neighbours=far, **{**parts, "votes": {"d": 9}}).ranked() == ["a", "b", "c", "d"]
+    distant = [NEAR[0], Neighbour(id="b", distance=0.70)]
+    assert Candidates(neighbours=distant, **parts).ranked() == ["a", "b"]
+
+
 def test_a_preference_moves_a_show_up():
     assert Candidates(neighbours=NEAR, preferred={"b"}).ranked() == ["b", "a", "c"]
 
