@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from animerag.models.shows import Show
 
 _WIDTH_PX = 168  # minimum width of a card, so that two fit beside each other on a phone
-_TILES = 6  # colours in style.css
+TILES = 6  # colours in style.css
 _INITIALS, _NATIVE = 3, 14  # letters on a tile
 _WORD = re.compile(r"[^\W_]+")
 _STORE_S = 120.0  # seconds; a provider may have to embed the show first
@@ -65,7 +65,7 @@ def _picture(show: Show, cover: bytes | None, *, tall: bool) -> None:
         st.image(cover, width="stretch", alt=f"Cover of {show.title}")
         return
     shape = "ar-tile ar-tile-tall" if tall else "ar-tile"
-    colour = hashlib.sha256(show.title.encode()).digest()[0] % _TILES
+    colour = hashlib.sha256(show.title.encode()).digest()[0] % TILES
     st.html(f'<div class="{shape} ar-tile-{colour}" aria-hidden="true">{html.escape(_tile_words(show))}</div>')
 
 

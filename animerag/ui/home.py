@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from animerag.models.jobs import JobRecord
 
 _CARDS, _MORE_CARDS = 4, 8
+_STARTERS = 6
 _JOBS, _JOBS_SEARCHED = 5, 40
 _RATINGS = range(1, 11)
 _LOOK_AROUND = ("pages/catalogue.py", "Open Catalogue", ":material/video_library:")
@@ -63,10 +64,10 @@ def question_box() -> None:
 
 def starters(status: Status) -> None:
     """Draw questions that this catalogue can answer; the answer opens in Ask."""
-    own: Sequence[str] = ()
-    if not status.sample_only:
-        with st.skeleton(height=70):
-            own = session.cached_by_revision("starters", session.services().retriever.starters)
+    with st.skeleton(height=70):
+        own = session.cached_by_revision("starters", session.services().retriever.starters)
+    if status.sample_only:  # its plots and short names show best what can be asked
+        own = [*EXAMPLES, *own[: _STARTERS - len(EXAMPLES)]]
     key = session.fresh_key("home_starters")
     asked = st.pills(
         "Questions to start with", own or EXAMPLES, format_func=label, key=key, label_visibility="collapsed"

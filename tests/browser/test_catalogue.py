@@ -1,5 +1,7 @@
 """Catalogue in a real browser: a list that follows typed letters, and a show that is read, changed and deleted."""
 
+from urllib.parse import urljoin
+
 import pytest
 
 pytestmark = [pytest.mark.browser, pytest.mark.long, pytest.mark.timeout(240)]
@@ -91,4 +93,12 @@ def test_a_show_is_found_as_its_letters_are_typed_and_then_changed(app_url, brow
     page.get_by_role("link", name="Since 2000").click()
     expect(card).to_be_visible(timeout=20_000)
     assert "from=2000" in page.url
+
+    saved_filters()
+    link = page.get_by_role("link", name="Since 2000").get_attribute("href")
+    other = browser.new_context().new_page()  # has seen nothing of this
+    other.goto(urljoin(app_url, link))
+    expect(other.get_by_role("link", name="Steins;Gate", exact=True)).to_be_visible(timeout=60_000)
+    assert "from=2000" in other.url
+    other.context.close()
     page.context.close()

@@ -1,12 +1,13 @@
 """Home, the page the app opens on: figures, questions, cards, charts, and what needs attention."""
 
 import json
+import re
 
 import pytest
 
-from animerag.ui import session
+from animerag.ui import cards, session
 from animerag.ui.catalogue_filters import POPOVER
-from animerag.ui.components import EXAMPLES
+from animerag.ui.components import EXAMPLES, STYLE
 from tests.pages.screen import plain, until, visit, words
 
 pytestmark = pytest.mark.timeout(120)
@@ -56,7 +57,8 @@ def test_home_is_the_first_page_and_shows_three_steps_until_an_import(app):
     assert app.title[0].value == "Home"
     assert "1 · Look around" in plain(words(app))
     assert figures_of(app)["Shows"] == "150"
-    assert [plain(one) for one in app.button_group[0].options] == list(EXAMPLES)
+    questions = [plain(one) for one in app.button_group[0].options]
+    assert (questions[:3], len(set(questions))) == (list(EXAMPLES), 6)
 
 
 def test_home_shows_the_collection_and_suggestions(owned):
@@ -140,3 +142,19 @@ def test_filters_are_saved_as_a_link(owned):
     assert ("catalogue", "type=film&saved=1", "*Films*") in links(owned)
     owned.button(key="catalogue_filter_delete_0").click().run()
     assert "*Films*" not in labels(owned)
+
+
+def test_the_words_on_a_tile_can_be_read():
+    style = STYLE.read_text(encoding="utf-8")
+    tiles = dict(re.findall(r"\.ar-tile-(\d) \{ background: linear-gradient\(135deg, ([^)]*)\)", style))
+    assert len(tiles) == cards.TILES
+    for colours in tiles.values():
+        for colour in colours.split(", "):
+            assert 1.05 / (luminance(colour) + 0.05) >= 4.5, f"white on {colour}"
+
+
+def luminance(colour):
+    """Return the relative luminance of #RRGGBB, as WCAG 2.2 defines it."""
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
