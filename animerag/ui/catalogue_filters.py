@@ -18,7 +18,7 @@ from animerag.ui.components import error_boundary, show_error
 from animerag.ui.text import label
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from animerag.catalogue.browsing import Order, Page
     from animerag.models.filters import WatchState
@@ -123,13 +123,18 @@ def controls(saved: Callable[[], None]) -> BrowseRequest:
 
 def _narrowing(saved: Callable[[], None]) -> tuple[Filters, str | None]:
     """Draw what the popover contains, and return the filters and the file."""
-    present, stored = (st.container(), None) if session.is_demo() else st.tabs(["Filter by", "Saved filters"])
+    present, stored = (st.container(), None) if session.is_demo() else _tabs()
     with present:
         chosen = _conditions()
     if stored is not None:
         with stored, error_boundary():
             saved()
     return chosen
+
+
+def _tabs() -> Sequence[Any]:
+    # With a key, the chosen tab stays chosen when the popover is drawn again.
+    return st.tabs(["Filter by", "Saved filters"], key="catalogue_filters_tab", on_change="rerun")
 
 
 def _in_use(key: str) -> bool:
