@@ -133,7 +133,9 @@ class Database:
             with self._reader.connect() as connection:
                 return work(connection)
         except self._backend.errors as error:
-            raise self._error(error)(f"The library could not be read ({self._backend.reason(error)}).") from error
+            raise self._error(error)(
+                f"The library could not be read ({self._backend.reason(error)}).{self._backend.advice(error)}"
+            ) from error
 
     async def rows(self, *statements: Select[object]) -> list[Row[object]]:
         """Return the rows of queries, one query after another. Raises LibraryError."""
@@ -183,6 +185,7 @@ class Database:
         except self._backend.errors as error:
             raise self._error(error)(
                 f"The library could not be written ({self._backend.reason(error)}). No change of this step was saved."
+                f"{self._backend.advice(error)}"
             ) from error
 
     @asynccontextmanager
@@ -201,7 +204,9 @@ class Database:
                 async with connection.begin():
                     yield connection
         except self._backend.errors as error:
-            raise self._error(error)(f"The library could not be written ({self._backend.reason(error)}).") from error
+            raise self._error(error)(
+                f"The library could not be written ({self._backend.reason(error)}).{self._backend.advice(error)}"
+            ) from error
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[AsyncConnection]:
@@ -219,7 +224,9 @@ class Database:
             async with self._engine.connect() as connection:
                 yield await connection.execution_options(snapshot=True)
         except self._backend.errors as error:
-            raise LibraryError(f"The library could not be read ({self._backend.reason(error)}).") from error
+            raise LibraryError(
+                f"The library could not be read ({self._backend.reason(error)}).{self._backend.advice(error)}"
+            ) from error
 
     async def revision(self) -> int:
         """Return a number that grows with every change of the shows; another process's changes appear shortly after."""

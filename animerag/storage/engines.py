@@ -53,6 +53,9 @@ class DatabaseEngine(Protocol):
     def reason(self, error: Exception) -> str:
         """Return the reason of one of `errors`, without a full stop."""
 
+    def advice(self, error: Exception) -> str:
+        """Return what to do after one of `errors`: a sentence with a space before it, or nothing."""
+
     def is_gone(self, error: Exception) -> bool:
         """Return whether the connection was lost, so that a read may be retried on another one."""
 

@@ -26,6 +26,8 @@ from animerag.readers.questions import Sheet
 from animerag.simulator import SimulatorProcess, SimulatorSettings, parse_faults
 from animerag.storage.batch_runs import RowAnswer, RunOptions
 
+pytestmark = pytest.mark.both_databases
+
 FAST = {"embed_latency_s": 0.0, "chat_latency_s": 0.05, "first_token_s": 0.01}
 
 
@@ -170,6 +172,7 @@ async def provider(stocked, settings):
                 embedding_provider=embedding,
                 data_dir=settings.data_dir,
                 chroma_url=settings.chroma_url,
+                database_url=settings.database_url,
                 **(options or {}),
             )
             async with open_services(chosen, warm=False) as services:
@@ -195,6 +198,7 @@ async def test_questions_are_embedded_in_one_request_and_repeated_ones_asked_onc
     assert run.usage.cost_usd > 0
 
 
+@pytest.mark.timeout(180)
 async def test_vectors_searched_in_chunks_have_the_same_hits_as_single_ones(provider, monkeypatch):
     questions = [f"Who is number {n} and what does he do at sea?" for n in range(120)]
     async with provider(embedding="openai", options={"query_concurrency": 16}) as (services, _):

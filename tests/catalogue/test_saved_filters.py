@@ -4,6 +4,8 @@ import pytest
 
 from animerag.errors import InvalidInputError
 
+pytestmark = pytest.mark.both_databases
+
 
 async def test_a_saved_filter_comes_back_as_it_was(services):
     wanted = {"q": ["é & 巨人"], "tag": ["mecha", "law and order"], "where": ["year>=1990"]}

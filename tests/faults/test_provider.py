@@ -21,7 +21,7 @@ from animerag.simulator import SimulatorProcess, SimulatorSettings, parse_faults
 from animerag.simulator.server import listening
 from animerag.storage.batch_runs import RunOptions
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(180), pytest.mark.both_databases]
 
 SHOWS, BATCH, LANES = 80, 4, 3
 WORDS = 3  # single texts: the width, once, and the probes of the provider
@@ -37,7 +37,12 @@ def import_from(settings, source):
     """Import through a provider; returns the report, or the error, and whether index and library agree."""
 
     async def run(url):
-        chosen = {"openai_base_url": url, "data_dir": settings.data_dir, "chroma_url": settings.chroma_url}
+        chosen = {
+            "openai_base_url": url,
+            "data_dir": settings.data_dir,
+            "chroma_url": settings.chroma_url,
+            "database_url": settings.database_url,
+        }
         async with open_services(load_settings(**chosen, ingest_concurrency=LANES), warm=False) as services:
             try:
                 report = await services.ingestion.run([source], Control(), batch_size=BATCH)
@@ -117,7 +122,12 @@ async def until(run, seen):
 @contextlib.asynccontextmanager
 async def abandoned(settings, source, provider):
     """Import until the provider stops at two fifths; yield the services and the run."""
-    chosen = {"openai_base_url": provider.url, "data_dir": settings.data_dir, "chroma_url": settings.chroma_url}
+    chosen = {
+        "openai_base_url": provider.url,
+        "data_dir": settings.data_dir,
+        "chroma_url": settings.chroma_url,
+        "database_url": settings.database_url,
+    }
     async with open_services(load_settings(**chosen, ingest_concurrency=LANES), warm=False) as services:
         run = asyncio.create_task(services.ingestion.run([source], Control(), batch_size=BATCH))
         await until(run, lambda: answered(provider, "texts", SHOWS * 0.4 + WORDS))
@@ -169,7 +179,12 @@ async def test_an_import_stops_after_a_long_outage_and_nothing_is_paid_twice(set
 async def test_a_sheet_can_be_resumed_after_an_outage_of_the_provider(settings, source, provider, monkeypatch):
     monkeypatch.setattr(admission, "PROBE_S", 0.2)
     monkeypatch.setattr(circuit_breaker, "DOWN_PATIENCE_S", 0.5)
-    chosen = {"openai_base_url": provider.url, "data_dir": settings.data_dir, "chroma_url": settings.chroma_url}
+    chosen = {
+        "openai_base_url": provider.url,
+        "data_dir": settings.data_dir,
+        "chroma_url": settings.chroma_url,
+        "database_url": settings.database_url,
+    }
     chosen |= {"embedding_provider": "local", "query_concurrency": LANES}
     rows = tuple(QuestionRow(question=f"What does voyage {n} find on island {n * 7}?") for n in range(1, SHOWS + 1))
     sheet = Sheet(name="q", format="lines", headings=("question",), column="question", certain=True, rows=rows)
@@ -196,7 +211,12 @@ async def test_a_sheet_can_be_resumed_after_its_key_was_refused(settings, source
     rows = tuple(QuestionRow(question=f"What does voyage {n} find?") for n in range(1, 21))
     sheet = Sheet(name="q", format="lines", headings=("question",), column="question", certain=True, rows=rows)
     async with SimulatorProcess(told("401@1")) as refusing:
-        chosen = {"openai_base_url": refusing.url, "data_dir": settings.data_dir, "chroma_url": settings.chroma_url}
+        chosen = {
+            "openai_base_url": refusing.url,
+            "data_dir": settings.data_dir,
+            "chroma_url": settings.chroma_url,
+            "database_url": settings.database_url,
+        }
         async with open_services(load_settings(**chosen, embedding_provider="local"), warm=False) as services:
             await services.ingestion.run([source], Control())
             run_id = await services.batch.begin(sheet, RunOptions(), sha256="0" * 64)

@@ -7,6 +7,8 @@ from animerag.indexing.text_hashes import refresh_text_hashes
 from animerag.jobs.jobs import Control
 from animerag.storage.schema import facts, indexed, shows
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.fixture
 async def of_earlier_rules(services, export, record):

@@ -12,6 +12,8 @@ from animerag.models.imports import ImportKind
 from animerag.models.providers import Priority
 from animerag.text.documents import Document
 
+pytestmark = pytest.mark.both_databases
+
 
 def adds_up(report):
     parts = report.ingested + report.unchanged + report.duplicate + report.quarantined + report.cancelled

@@ -314,10 +314,14 @@ async def test_a_database_that_cannot_be_opened_is_reported_in_a_sentence(postgr
         (postgresql_server.url("nowhere"), "Create it with `createdb`"),
         (f"postgresql://animerag@/{name}?host=/nowhere", "Start PostgreSQL"),
         (postgresql_server.url("postgres", user="locked:right"), "GRANT CREATE ON SCHEMA"),
+        (f"postgresql://animerag@host:port/{name}", "use the form postgresql://"),
+        (f"postgresql://animerag@nowhere.invalid/{name}", "Correct the host"),
+        (f"{postgresql_server.url(name)}&colour=red", "what follows the question mark"),
     ):
         with pytest.raises(LibraryError, match=sentence) as refused:
             await Library.open(url)
         assert "wrong" not in str(refused.value)
+        assert "FATAL" not in str(refused.value)
         assert "\n" not in str(refused.value)
 
 
@@ -357,6 +361,24 @@ async def test_a_restart_of_the_server_loses_nothing(library, postgresql_server)
     assert (await library.counts()).shows == 1
     await put(library, SHOWS[1])
     assert (await library.counts()).shows == 2
+
+
+async def test_a_lock_is_released_and_the_remedy_given_while_the_server_is_away(library, postgresql_server, tmp_path):
+    locks = await library.locks(tmp_path)
+    assert locks.imports.acquire()
+    postgresql_server.stop("immediate")
+    try:
+        locks.imports.release()
+        with pytest.raises(LibraryError, match=r"could not be read .*\. Start PostgreSQL"):
+            await library.counts()
+        with pytest.raises(LibraryError, match=r"No change of this step was saved\. Start PostgreSQL"):
+            await library.set_meta("a", "b")
+    finally:
+        postgresql_server.start()
+    other = await library.locks(tmp_path)
+    assert other.imports.acquire()
+    for each in (locks, other):
+        each.close()
 
 
 async def test_a_process_that_survives_a_restart_of_the_server_is_not_considered_dead(

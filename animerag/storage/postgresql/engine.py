@@ -61,9 +61,9 @@ class PostgreSQL:
         """Create engines for a URL without connecting. Raises LibraryError."""
         try:
             self.url: URL = make_url(url).set(drivername="postgresql+psycopg")
-        except ArgumentError as error:
+        except (ArgumentError, ValueError) as error:  # a ValueError where the port is not a number
             raise LibraryError(
-                "ANIMERAG_DATABASE_URL is not a valid URL: use the form postgresql://user@host/database."
+                "ANIMERAG_DATABASE_URL is not a valid URL: use the form postgresql://user@host:5432/database."
             ) from error
         usual = {"connect_timeout": _CONNECT_S, "application_name": "animerag"}
         given = {name: value for name, value in usual.items() if name not in self.url.query}
@@ -162,7 +162,11 @@ class PostgreSQL:
         """Return a message about the server, the password, the database or missing permissions."""
         reason, state = self.reason(error), _state(error)
         remedy = "Start PostgreSQL, or correct ANIMERAG_DATABASE_URL."
-        if state.startswith("28") or "password" in reason or "role" in reason:
+        if "resolve host" in reason:
+            remedy = "Correct the host in ANIMERAG_DATABASE_URL."
+        elif "invalid connection option" in reason or "invalid URI" in reason:
+            remedy = "Correct what follows the question mark in ANIMERAG_DATABASE_URL."
+        elif state.startswith("28") or "password" in reason or "role" in reason:
             remedy = "Correct user and password in ANIMERAG_DATABASE_URL or in the file that PGPASSFILE names."
         elif state == "3D000" or ("database" in reason and "does not exist" in reason):
             remedy = "Create it with `createdb`, or correct ANIMERAG_DATABASE_URL."
@@ -176,8 +180,12 @@ class PostgreSQL:
         """Return the server's message on one line."""
         cause = getattr(error, "orig", None) or error
         lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
-        first = lines[0] if lines else type(cause).__name__
+        first = _without_prefixes(lines[0]) if lines else type(cause).__name__
         return first.rstrip(".") if not self.is_gone(error) else f"PostgreSQL does not answer: {first.rstrip('.')}"
+
+    def advice(self, error: Exception) -> str:
+        """Say what to do where the server was not reached or ended the connection."""
+        return " Start PostgreSQL, or check the connection to it, and try again." if self.is_away(error) else ""
 
     def is_gone(self, error: Exception) -> bool:
         """Return whether the connection was lost."""
@@ -226,6 +234,12 @@ def _unsound(connection: Connection) -> list[VectorKey]:
         for row in rows
         if not is_sound(row.vector, row.dimensions, row.checksum)
     ]
+
+
+def _without_prefixes(message: str) -> str:
+    """Return what a server answered to a connection, or what became of it, without psycopg's and libpq's prefixes."""
+    answer = message.rpartition("FATAL:  ")[2]
+    return answer.removeprefix("connection failed: ").removeprefix("connection is bad: ")
 
 
 def _state(error: Exception) -> str:

@@ -76,10 +76,11 @@ class SessionLocks:
             return bool(acquired)
 
     def release(self, number: int) -> None:
-        """Release a lock. Raises LibraryError."""
+        """Release a lock; if the connection is lost, the server has released it."""
         with self._turn:
             self._held.discard(number)
-            self.run("SELECT pg_advisory_unlock(%s::int, %s::int)", (self._space, number))
+            with contextlib.suppress(psycopg.OperationalError):
+                self._rows("SELECT pg_advisory_unlock(%s::int, %s::int)", (self._space, number))
 
     def is_free(self, lease: str) -> bool:
         """Return whether the process of a lease has ended. Raises LibraryError."""

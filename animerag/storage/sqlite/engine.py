@@ -127,6 +127,10 @@ class SQLite:
         """Return SQLite's message."""
         return reason_of(error)
 
+    def advice(self, _error: Exception) -> str:
+        """Return nothing: the reason says what is the matter with the file or the disk."""
+        return ""
+
     def is_gone(self, error: Exception) -> bool:  # noqa: ARG002 - a file has no connection to lose
         """Return False: a retry on a file would fail again."""
         return False
