@@ -49,7 +49,7 @@ class Meter:
     def end(self, now: float) -> None:
         """Record the end of a request."""
         for meter in self._chain():
-            meter._move(-1, now)  # noqa: SLF001
+            meter._move(-1, now)  # noqa: SLF001 - as above
 
     def waited(self, *, queued_s: float = 0.0, throttled_s: float = 0.0) -> None:
         """Add waiting times."""
@@ -67,7 +67,7 @@ class Meter:
         meter: Meter | None = self
         while meter is not None:
             yield meter
-            meter = meter._parent  # noqa: SLF001
+            meter = meter._parent  # noqa: SLF001 - as above
 
     def _move(self, step: int, now: float) -> None:
         if self._first_at is None:

@@ -45,7 +45,7 @@ class Recorder:
             yield start_s
         finally:
             for one in self._chain():
-                del one._open[key]  # noqa: SLF001
+                del one._open[key]  # noqa: SLF001 - as above
 
     def until(self, now_s: float, since_s: float = 0.0) -> list[Span]:
         """Return the spans that ended after `since_s`, and those still running, up to now; safe from any thread."""

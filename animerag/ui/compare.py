@@ -71,7 +71,7 @@ def draw_of(experiment: Experiment, key: str, make: Callable[[], Figure], part: 
 
 
 @st.cache_resource(max_entries=_FIGURES, show_spinner=False)
-def _made_once(_make: Callable[[], Figure], experiment_id: str, key: str, part: object) -> Figure:  # noqa: ARG001
+def _made_once(_make: Callable[[], Figure], experiment_id: str, key: str, part: object) -> Figure:  # noqa: ARG001 - parts of the key of the cache
     return _make()
 
 

@@ -111,7 +111,7 @@ class SQLite:
         """Return lock files in the data directory. Raises LibraryError."""
         return LockFiles(data_dir)
 
-    def shared_window(self, provider: str, limits: WindowLimits) -> DistributedWindow:  # noqa: ARG002
+    def shared_window(self, provider: str, limits: WindowLimits) -> DistributedWindow:  # noqa: ARG002 - one host
         """Raise LibraryError: other hosts cannot reach a file."""
         raise LibraryError(f"The library {self} cannot be shared with other machines: move it to PostgreSQL first.")
 
