@@ -18,7 +18,7 @@ from animerag.ui.components import error_boundary, show_error
 from animerag.ui.text import label
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from animerag.catalogue.browsing import Order, Page
     from animerag.models.filters import WatchState
@@ -53,9 +53,7 @@ _NARROWING: dict[str, Any] = {
 }  # fmt: skip
 _DEFAULTS: dict[str, Any] = {**_NARROWING, "order": "rating", "reverse": False, "page": 1, "cards_page": 1}
 _LINK = "catalogue_link"
-_IN_POPOVER = [key for key in _NARROWING if key not in ("q", "preset")]
 SAVED = "saved"  # in the address of a saved filter
-POPOVER = "catalogue_filters"
 _IN_ADDRESS: Any = {"bind": "query-params", "persist_state": "session"}
 _SEVERAL: Any = {**_IN_ADDRESS, "filter_mode": "contains", "select_all": False}
 
@@ -103,12 +101,8 @@ def controls(saved: Callable[[], None]) -> BrowseRequest:
     )
     chosen = order.selectbox("Order", list(_ORDERS), format_func=_ORDERS.__getitem__, key="order", **_IN_ADDRESS)
     reversed_ = way.toggle("Reverse", key="reverse", **_IN_ADDRESS)
-    popover = narrow.popover("Filters", icon=":material/filter_alt:", width="stretch", key=POPOVER, on_change="rerun")
-    filters, file = Filters(), None
-    # The controls take a third of the page's time. While one narrows the list they hold its place in the address.
-    if popover.open or any(map(_in_use, _IN_POPOVER)):
-        with popover:
-            filters, file = _narrowing(saved)
+    with narrow.popover("Filters", icon=":material/filter_alt:", width="stretch"):
+        filters, file = _narrowing(saved)
     presets = _presets()
     return BrowseRequest(
         search=(letters or "").strip(),
@@ -123,23 +117,13 @@ def controls(saved: Callable[[], None]) -> BrowseRequest:
 
 def _narrowing(saved: Callable[[], None]) -> tuple[Filters, str | None]:
     """Draw what the popover contains, and return the filters and the file."""
-    present, stored = (st.container(), None) if session.is_demo() else _tabs()
+    present, stored = (st.container(), None) if session.is_demo() else st.tabs(["Filter by", "Saved filters"])
     with present:
         chosen = _conditions()
     if stored is not None:
         with stored, error_boundary():
             saved()
     return chosen
-
-
-def _tabs() -> Sequence[Any]:
-    # With a key, the chosen tab stays chosen when the popover is drawn again.
-    return st.tabs(["Filter by", "Saved filters"], key="catalogue_filters_tab", on_change="rerun")
-
-
-def _in_use(key: str) -> bool:
-    """Return whether a control narrows the list, now or by the page's address."""
-    return key in st.query_params or st.session_state.get(key) not in (_NARROWING[key], None)
 
 
 def _begin_with_link() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from animerag.query.condition_text import parse
 from animerag.ui import session
-from animerag.ui.catalogue_filters import POPOVER, PRESETS
+from animerag.ui.catalogue_filters import PRESETS
 from tests.pages.screen import plain, visit, words
 
 
@@ -39,7 +39,6 @@ def test_letters_order_and_conditions_narrow_the_list(sampled):
     sampled.text_input(key="q").set_value("monst").run()
     assert listed(sampled) == ["Monster"]
     sampled.text_input(key="q").set_value("")
-    sampled.session_state[POPOVER] = True
     sampled.run()
     sampled.number_input(key="to").set_value(1990).run()
     older = len(listed(sampled))
@@ -57,28 +56,6 @@ def test_letters_order_and_conditions_narrow_the_list(sampled):
     sampled.button(key="catalogue_clear").click().run()
     assert len(listed(sampled)) == 150
     assert "catalogue_clear" not in [button.key for button in sampled.button]
-
-
-def test_closed_filters_are_drawn_only_while_one_is_in_use(sampled):
-    visit(sampled, "catalogue")
-    assert not sampled.number_input
-    assert not sampled.multiselect
-
-    sampled.session_state[POPOVER] = True
-    sampled.run()
-    sampled.number_input(key="to").set_value(1990).run()
-    older = listed(sampled)
-    sampled.session_state[POPOVER] = False
-    sampled.run()
-    assert sampled.number_input(key="to").value == 1990
-    assert listed(sampled) == older
-
-    visit(sampled, "upload")
-    visit(sampled, "catalogue")
-    assert listed(sampled) == older, "another page forgets no filter"
-    sampled.button(key="catalogue_clear").click().run()
-    assert len(listed(sampled)) == 150
-    assert not sampled.run().number_input
 
 
 def test_cards_show_the_list_page_by_page(sampled):

@@ -5,7 +5,6 @@ import pytest
 from animerag.config import load_settings
 from animerag.ui import navigation, session
 from animerag.ui.batch import DEMO_ROWS
-from animerag.ui.catalogue_filters import POPOVER
 from tests.pages.screen import until, visit, words
 
 
@@ -58,7 +57,6 @@ def test_nothing_that_strangers_type_is_saved_for_others(demo):
     demo.chat_input[0].set_value("When did Cowboy Bebop air?").run()
     assert "ask_teach" not in [button.key for button in demo.button]
     visit(demo, "catalogue")
-    demo.session_state[POPOVER] = True
     demo.run()
     assert demo.number_input(key="from").value is None
     assert "catalogue_filter_name" not in [box.key for box in demo.text_input]

@@ -6,7 +6,6 @@ import re
 import pytest
 
 from animerag.ui import cards, session
-from animerag.ui.catalogue_filters import POPOVER
 from animerag.ui.components import EXAMPLES, STYLE
 from tests.pages.screen import plain, until, visit, words
 
@@ -135,7 +134,6 @@ def test_the_right_show_can_be_chosen_under_an_answer(owned):
 def test_filters_are_saved_as_a_link(owned):
     visit(owned, "catalogue")
     owned.query_params["type"] = "film"
-    owned.session_state[POPOVER] = True
     owned.run()
     owned.text_input(key="catalogue_filter_name").set_value("*Films*").run()
     owned.button(key="catalogue_filter_save").click().run()
