@@ -229,7 +229,7 @@ def _lent(likely: Likely, reading: Reading) -> _Lent | None:
         and left < _SPARE - 1
         and not uses_field(reading.condition, slots["order"].field),
         "stats": "measure" in slots and left <= _SPARE,
-        "help": everything,
+        "help": everything and len(reading.question.text.split()) > 1,  # a single word may be a title
         "my_list": lent is not None and bool(lent.mine),
         "list": not everything and left <= _SPARE,
         "recommend": left < _SPARE or not everything,

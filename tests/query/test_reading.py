@@ -51,6 +51,7 @@ def understood(question, *, show=None, year=2026):
         ("ended before 2001 and rated at least 8", "list", ["end_year<=2000", "rating>=8"]),
         ("2015年以降のホラー映画", "list", ["year>=2015", "type=movie", "tag=horror"]),
         ("コメディ以外のアニメ", "list", ["not tag=comedy"]),
+        ("日本のホラーアニメは何本ありますか", "count", ["tag=horror"]),
         ("everything except ecchi and harem", "list", ["not tag=ecchi", "not tag=harem"]),
         ("all but ecchi, harem and gore", "list", ["not tag=ecchi", "not tag=harem", "not tag=gore"]),
         ("mecha without gore and romance", "list", ["tag=mecha", "not tag=gore", "not tag=romance"]),
@@ -378,6 +379,13 @@ def test_examples_decide_where_no_rule_does_and_never_against_one():
     assert (by_examples.intent, by_examples.decided_by, by_examples.overruled) == ("recommend", "examples", "lookup")
     assert plan_of(unsure, unclear).intent == "lookup"
     assert (by_rule.intent, by_rule.decided_by, by_rule.overruled) == ("superlative", "rule", "recommend")
+
+
+@pytest.mark.parametrize(("question", "intent"), [("air", "lookup"), ("what is this thing", "help")])
+def test_a_single_word_is_no_small_talk_by_example(question, intent):
+    likely = Likely("help", 0.9, ("what can you do", "what is this"))
+
+    assert plan_of(read(question, [], WORDS, 2026), likely).intent == intent
 
 
 def tags():
