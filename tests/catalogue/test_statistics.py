@@ -3,7 +3,6 @@
 import json
 import sqlite3
 import statistics
-import time
 from contextlib import closing
 
 import pytest
@@ -163,30 +162,6 @@ async def test_an_empty_catalogue_has_figures_too(services):
     assert (figures.shows, figures.median_rating, figures.hours, figures.unseen) == (0, None, 0.0, 0)
     assert (figures.years, figures.tags, figures.scores, figures.decades) == ({}, [], [], {})
     assert json.loads(json.dumps(as_json(figures, attention)))["attention"]["duplicates"] == 0
-
-
-@pytest.mark.exclusive
-async def test_thirty_thousand_shows_are_counted_quickly(services):
-    related = '\'[{"id": "\' || (i + 1) || \'", "kind": "Sequel"}]\''
-    async with services.library.changing() as connection:
-        await connection.exec_driver_sql("INSERT INTO imports VALUES (1, 'own', '', '', '')")
-        await connection.exec_driver_sql(
-            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 30000)"
-            " INSERT INTO shows (id, title, titles, tags, description, episodes, year, rating, relations, similar,"
-            " record, content_hash, text_hash, import_id, type, duration)"
-            " SELECT i, 'Show ' || i, '[]', json_array('a' || i % 9, 'b' || i % 20, 'c' || i % 31),"
-            f" printf('%.1200c', 'x'), i % 26, 1960 + i % 60, i % 10, {related}, '[]',"
-            " printf('%.2000c', 'x'), i, i, 1, 'tv', 24 FROM n"
-        )
-    taken_s = []
-    for _ in range(3):
-        services.statistics._figures = None
-        began_s = time.perf_counter()
-        figures = await services.statistics.collection()
-        taken_s.append(time.perf_counter() - began_s)
-
-    assert (figures.shows, figures.missing_sequels) == (30_000, 1)
-    assert min(taken_s) < 0.6, taken_s  # twice what two idle processors take
 
 
 async def test_every_mark_of_a_chart_opens_as_many_shows_as_it_counts(collection):
