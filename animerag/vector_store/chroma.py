@@ -73,7 +73,7 @@ class ChromaIndex:
         self._api_key, self._tenant, self._database = api_key, tenant, database
         self._connection: _Connection | None = None
         self._connecting = asyncio.Lock()
-        self._closed = self._imported = False
+        self._closed = self._imported = self._has_answered = False
 
     @property
     def mode(self) -> Literal["local", "remote"]:
@@ -258,8 +258,12 @@ class ChromaIndex:
         return await outwait(partial(self._once, limit_s, work), away=self._is_away)
 
     def _is_away(self, error: Exception) -> bool:
-        """Return whether another's server cannot be reached; ours has been started again by then."""
-        return isinstance(error, VectorStoreError) and self._lease is None and _is_unreachable(error)
+        """Return whether another's server that has answered before cannot be reached; ours has been started again.
+
+        A server that never answered may have the wrong address, which the user should learn at once.
+        """
+        away = self._has_answered and self._lease is None
+        return away and isinstance(error, VectorStoreError) and _is_unreachable(error)
 
     async def _once(self, limit_s: float, work: Callable[[_Connection], Awaitable[T]]) -> T:
         """Do `work`, retry it once on a new server if ours has died, and translate errors."""
@@ -277,7 +281,9 @@ class ChromaIndex:
             try:
                 connection = await self._connected()
                 async with asyncio.timeout(limit_s):
-                    return await work(connection)
+                    result = await work(connection)
+                self._has_answered = True
+                return result
             except VectorStoreError:
                 raise
             except httpx.TransportError as error:

@@ -110,7 +110,7 @@ async def test_our_own_adapter_reads_the_answer(api):
     connection = OpenAIConnection(api_key=TOKEN, base_url=f"{api.url}/v1", gate=Gate())
     chat = OpenAIChat(connection, model=MODEL)
     try:
-        assert "lists animerag" in await chat.check()
+        assert "has animerag" in await chat.check()
         prompt = Prompt(question=QUESTION, sources=(), system="Be brief.", user=QUESTION)
         pieces = [piece async for piece in chat.stream(prompt, priority=Priority.LIVE)]
     finally:

@@ -305,6 +305,7 @@ async def test_a_stopped_command_resumes_without_paying_for_a_question_twice(sto
             "ANIMERAG_EMBEDDING_PROVIDER": "local",
             "ANIMERAG_DATA_DIR": str(settings.data_dir),
             "ANIMERAG_CHROMA_URL": settings.chroma_url,
+            **({"ANIMERAG_DATABASE_URL": settings.database_url.get_secret_value()} if settings.database_url else {}),
             "PYTHONPATH": os.pathsep.join(sys.path),
         }
         command = [sys.executable, "-m", "animerag", "query", "-f", str(questions), "-n", "3", "--out", str(out)]

@@ -90,12 +90,11 @@ def test_a_show_is_found_as_its_letters_are_typed_and_then_changed(app_url, brow
     page.goto(f"{app_url}/catalogue")
     expect(page.get_by_test_id("stDataFrame").first).to_be_visible(timeout=20_000)
     saved_filters()
+    link = page.get_by_role("link", name="Since 2000").get_attribute("href")
     page.get_by_role("link", name="Since 2000").click()
     expect(card).to_be_visible(timeout=20_000)
     assert "from=2000" in page.url
 
-    saved_filters()
-    link = page.get_by_role("link", name="Since 2000").get_attribute("href")
     other = browser.new_context().new_page()  # has seen nothing of this
     other.goto(urljoin(app_url, link))
     expect(other.get_by_role("link", name="Steins;Gate", exact=True)).to_be_visible(timeout=60_000)

@@ -100,7 +100,7 @@ def test_hostile_text_is_shown_as_text(url, browser, export, questions, artifact
     page.goto(url)
     box = page.get_by_test_id("stChatInput").locator("textarea")
     for number, group in enumerate(GROUPS):
-        box.fill(f"A story of the {group} {FIXTURES[number]}")
+        box.fill(f"the one in which somebody looks after a {group} {FIXTURES[number]}")
         box.press("Enter")
         expect(page.get_by_text("Written by obedient")).to_have_count(number + 1, timeout=30_000)
         is_dead(f"answer-{group}")
