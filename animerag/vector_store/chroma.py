@@ -282,8 +282,6 @@ class ChromaIndex:
                 connection = await self._connected()
                 async with asyncio.timeout(limit_s):
                     result = await work(connection)
-                self._has_answered = True
-                return result
             except VectorStoreError:
                 raise
             except httpx.TransportError as error:
@@ -308,6 +306,9 @@ class ChromaIndex:
                 ) from error
             except Exception as error:  # chromadb raises a plain Exception for replies it cannot read
                 raise VectorStoreError(f"Chroma rejected a request: {reason_of(error)}.") from error
+            else:
+                self._has_answered = True
+                return result
 
     async def _connected(self) -> _Connection:
         async with self._connecting:

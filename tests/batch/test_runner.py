@@ -293,6 +293,7 @@ async def test_a_cap_without_a_known_price_is_refused(provider):
 
 @pytest.mark.timeout(120)
 @pytest.mark.skipif(os.name == "nt", reason="signals as terminals send them")
+@pytest.mark.both_databases(False)  # a second process starts twice; tests/work_queue/test_sheets.py has PostgreSQL's
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT])
 async def test_a_stopped_command_resumes_without_paying_for_a_question_twice(stocked, settings, tmp_path, sent):
     questions = tmp_path / "q.csv"
