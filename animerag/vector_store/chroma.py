@@ -19,6 +19,7 @@ from animerag.errors import IndexBrokenError, VectorStoreError, reason_of
 from animerag.ports import CollectionSpec, MetadataValue, Neighbour, VectorRecord, Vectors
 from animerag.vector_store.chroma_collections import PackableRow, open_collection, spec_of, storable
 from animerag.vector_store.chroma_server import ServerAddress, ServerLease
+from animerag.vector_store.reachability import is_unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -263,7 +264,7 @@ class ChromaIndex:
         A server that never answered may have the wrong address, which the user should learn at once.
         """
         away = self._has_answered and self._lease is None
-        return away and isinstance(error, VectorStoreError) and _is_unreachable(error)
+        return away and isinstance(error, VectorStoreError) and is_unreachable(error)
 
     async def _once(self, limit_s: float, work: Callable[[_Connection], Awaitable[T]]) -> T:
         """Do `work`, retry it once on a new server if ours has died, and translate errors."""
@@ -361,16 +362,6 @@ async def _nearest(
         [Neighbour(id=show_id, distance=distance) for show_id, distance in zip(row, distances, strict=True)]
         for row, distances in zip(result["ids"], result["distances"] or [], strict=True)
     ]
-
-
-def _is_unreachable(error: BaseException) -> bool:
-    """Return whether there was no connection; chromadb reports that as its own error while it connects."""
-    import httpx
-
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, httpx.TransportError):
-        cause = cause.__cause__ or cause.__context__
-    return cause is not None
 
 
 async def _done(_connection: _Connection) -> None:
