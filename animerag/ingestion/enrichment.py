@@ -6,7 +6,6 @@ embedded texts do not change.
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from animerag.ingestion.entity_resolution import IdPlan, split_id
 from animerag.ingestion.fingerprints import fingerprint
 from animerag.query.title_spellings import base
 from animerag.storage import provenance
+from animerag.text.subtitles import SUBTITLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -29,7 +29,6 @@ _FIELDS = (
     *("year", "end_year", "episodes", "air_date", "end_date", "season", "airing", "restricted", "source", "duration"),
     "studios",
 )
-_BETWEEN = re.compile(r":\s|\s[-–~～]\s?")  # a title and its subtitle
 _FOLLOWS = {"sequel": "Sequel", "prequel": "Prequel"}
 
 
@@ -146,7 +145,7 @@ def _named(reference: Show, entries: Mapping[str, NamedEntry]) -> Iterator[Relat
 
 def _words(title: str) -> tuple[str, ...]:
     """Return the words of a title without seasons and numbers; subtitles count, so that a spin-off is not a sequel."""
-    return base(_BETWEEN.sub(" ", title))
+    return base(SUBTITLE.sub(" ", title))
 
 
 def _relations(stored: Show, added: Iterable[RelatedShow]) -> tuple[RelatedShow, ...]:

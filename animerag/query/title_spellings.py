@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from animerag.text.subtitles import SUBTITLE
 from animerag.text.tokens import STOP_WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
-_SUBTITLE = re.compile(r":\s|\s[-–~～]\s?")
 _CLAUSE_END = re.compile(r"[,.?!;:]\s")
 _ARTICLES = ("the", "a", "an")
 _HEAD = 4  # words before a comma or a question mark that identify a longer title
@@ -98,7 +98,7 @@ def spellings(title: str, tokens: Sequence[Token]) -> Iterator[tuple[tuple[str, 
         yield (*whole, f"{MARK}1"), WHOLE
     if len(whole) > 1 and YEAR.fullmatch(whole[-1]):
         yield whole[:-1], SHORTENED
-    before = tuple(token.folded for token in title_tokens(_SUBTITLE.split(title)[0]))
+    before = tuple(token.folded for token in title_tokens(SUBTITLE.split(title)[0]))
     if len(before) < len(whole) and len("".join(before)) >= SHORTEST_HEAD:
         yield before, BEFORE_SUBTITLE
     after = whole[len(before) :]
@@ -136,7 +136,7 @@ def beginnings(title: str, tokens: Sequence[Token]) -> Iterator[tuple[str, ...]]
 
 def base(title: str) -> tuple[str, ...]:
     """Return the words of a title without seasons, numbers and subtitle, which the titles of a franchise share."""
-    words = (token.folded for token in title_tokens(_SUBTITLE.split(title)[0]))
+    words = (token.folded for token in title_tokens(SUBTITLE.split(title)[0]))
     return tuple(word for word in words if not word.startswith(MARK) and not word.isdigit() and word not in ROMAN)
 
 
