@@ -165,8 +165,6 @@ async def _serve_until_disconnect(body: bytes, receive: Receive, serve: Callable
     try:
         await asyncio.wait({serving, watching}, return_when=asyncio.FIRST_COMPLETED)
         if not serving.done():
-            serving.cancel()
-            await asyncio.gather(serving, return_exceptions=True)
             return
         serving.result()
     finally:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from animerag.storage.batch_runs import RunOptions
     from animerag.storage.library import Library
 
-_SOURCE_CHARACTERS = 1200  # maximum tokens of a description in a prompt
+_SOURCE_CHARACTERS = 1200  # maximum characters of a description in a prompt
 _SOURCE_FACTS_TOKENS = 60  # titles, year, tags
 _PROMPT_TOKENS, _ANSWER_TOKENS = 500, 250  # tokens of the instructions, and of a usual answer
 _SAMPLED_SHOWS = 100

@@ -112,9 +112,8 @@ def _heading(names: str, counted: list[Show], minutes: int, collection: Collecti
         return collection.say(f"{names} takes {time}: {episodes}.", f"{names}は{time}（{episodes}）。")
     if several:
         return collection.say(f"{names} take {time} together.", f"{names}は合わせて{time}。")
-    return collection.say(
-        f"All {len(counted)} parts of {names} take {time}.", f"{names}の{len(counted)}作品は合わせて{time}。"
-    )
+    parts = "Both" if len(counted) == 2 else f"All {len(counted)}"
+    return collection.say(f"{parts} parts of {names} take {time}.", f"{names}の{len(counted)}作品は合わせて{time}。")
 
 
 def _remarks(shows: list[Show], counted: list[Show], assumed: list[Show], collection: Collection) -> list[str]:
@@ -125,10 +124,11 @@ def _remarks(shows: list[Show], counted: list[Show], assumed: list[Show], collec
         usual = " and ".join(
             [f"{EPISODE_MIN} minutes an episode"] * series + [f"{FILM_MIN} minutes for a film"] * films
         )
-        who = "No running time is" if len(assumed) == len(counted) else f"For {len(assumed):,} of them no time is"
+        of_some = "" if len(assumed) == len(counted) else f" of {len(assumed):,} of them"
         remarks.append(
             collection.say(
-                f"{who} recorded: {usual} assumed.", "放送時間の記録がないため、一般的な長さで計算しました。"
+                f"This assumes {usual}, because the running time{of_some} is not recorded.",
+                "放送時間の記録がないため、一般的な長さで計算しました。",
             )
         )
     if missing := len(shows) - len(counted):

@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from animerag import errors
-from animerag.concurrency import PATIENCE_S, patient
+from animerag.concurrency import PATIENCE_S, cancel_and_wait, patient
 from animerag.errors import AnimeRAGError, LibraryAwayError, LibraryError
 from animerag.ingestion import batching
 from animerag.ingestion.queue_tasks import BATCHES, INDEX
@@ -81,8 +81,7 @@ class QueuedPipeline:
             try:
                 await self._follow(handing)
             finally:
-                handing.cancel()
-                await asyncio.gather(handing, return_exceptions=True)
+                await cancel_and_wait(handing)
             await self._collect()
         if self._failure is not None:
             if self._counters.ingested == 0:
@@ -198,8 +197,7 @@ class QueuedPipeline:
                     return
             if stopped_s is None and (self._counters.control.stopping or self._failure is not None):
                 stopped_s = time.monotonic()
-                handing.cancel()
-                await asyncio.gather(handing, return_exceptions=True)
+                await cancel_and_wait(handing)
                 await self._queue.items.cancel(self._work)
             elif stopped_s is not None and time.monotonic() > stopped_s + _STOPPING_S:
                 return

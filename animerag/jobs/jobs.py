@@ -11,7 +11,7 @@ import time
 from dataclasses import asdict, is_dataclass
 from typing import TYPE_CHECKING
 
-from animerag.concurrency import patient
+from animerag.concurrency import cancel_and_wait, patient
 from animerag.errors import AnimeRAGError, InvalidInputError
 from animerag.jobs.job import LOCAL_OWNER, Control, Job, LargeReport
 from animerag.jobs.journalled_control import POLL_S, JournalledControl, nothing_to_do
@@ -191,8 +191,7 @@ class Jobs:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
         if self._following is not None:
-            self._following.cancel()
-            await asyncio.gather(self._following, return_exceptions=True)
+            await cancel_and_wait(self._following)
 
     def _follow(self) -> None:
         if self._following is None or self._following.done():

@@ -23,8 +23,20 @@ def asked(*shows, whole=False, among=ALL):
     ("shows", "minutes", "complete", "heading", "remark"),
     [
         (["timed"], 500, True, "**Timed** takes about 8 hours: 10 episodes.", ""),
-        (["film"], 100, False, "**Film** takes 100 minutes: film.", "100 minutes for a film assumed."),
-        (["timed", "film"], 600, False, "**Timed** and **Film** take about 10 hours together.", "For 1 of them"),
+        (
+            ["film"],
+            100,
+            False,
+            "**Film** takes 100 minutes: film.",
+            "This assumes 100 minutes for a film, because the running time is not recorded.",
+        ),
+        (
+            ["timed", "film"],
+            600,
+            False,
+            "**Timed** and **Film** take about 10 hours together.",
+            "because the running time of 1 of them is not recorded.",
+        ),
         (["bare"], None, False, "The catalogue does not say how many episodes **Bare** has.", ""),
         (["timed", "bare"], 500, False, "**Timed** and **Bare** take", "1 show without an episode count"),
     ],
