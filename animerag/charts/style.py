@@ -1,5 +1,8 @@
 """The common style of all figures. Only the modules of this package import plotly.
 
+NumPy and pandas are imported here before any figure exists: plotly looks for both in `sys.modules` at each array, and
+fails with an `AttributeError` on one that another visitor's thread is still importing.
+
 Backgrounds are transparent and text colours are not set, so that the page's theme, light or dark, applies.
 """
 
@@ -9,6 +12,8 @@ import html
 import textwrap
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import numpy as np  # noqa: F401 - the docstring says why
+import pandas as pd  # noqa: F401 - the docstring says why
 import plotly.graph_objects as go
 
 from animerag.comparison.plan import MODES, SYNC
