@@ -1,4 +1,4 @@
-"""Clients of the API beside people in browsers: errors, and the latency of answers and page changes.
+"""Measure clients of the API beside people in browsers: errors, and the latency of answers and page changes.
 
     .venv/bin/python benchmarks/api.py --seconds 120
     .venv/bin/python benchmarks/api.py --export shoko_export.json --clients 10 --browsers 5
@@ -44,7 +44,7 @@ QUESTIONS = (
 
 
 class Measured:
-    """Milliseconds by what was done, and what went wrong."""
+    """Milliseconds by kind of request, and the errors."""
 
     def __init__(self):
         self.ms = defaultdict(list)
@@ -113,7 +113,7 @@ async def person(browser, url, *, until_s, reading_s, measured, ready):
     await page.goto(f"{url}/ask")
     await page.get_by_test_id("stSidebarNav").wait_for(timeout=60_000)
     await page.get_by_role("heading", name="Ask", exact=True).first.wait_for(timeout=60_000)
-    for name in PAGES:  # each once before it counts
+    for name in PAGES:  # each request once before the measurement
         await go(page, name)
     ready.release()
     while time.monotonic() < until_s():

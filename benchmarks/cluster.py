@@ -1,8 +1,11 @@
-"""Measures how an import grows with hosts: `python -m benchmarks.cluster [--shows 3000] [--hosts 1 2]`.
+"""Measure how the rate of an import grows with the number of hosts.
+
+    python -m benchmarks.cluster [--shows 3000] [--hosts 1 2]
 
 Each host is a process with `animerag worker --concurrency 5`, all over one PostgreSQL and one Chroma server of this
-machine, with a simulated provider: 256 numbers, 50 texts a request, 1.5 s. Prints one JSON object a run. Interleaved
-runs (`--hosts 1 2 1 2`) suffer alike from other work on the machine. The clock starts when the workers are up.
+machine, with a simulated provider: vectors of 256 numbers, 50 texts and 1.5 s per request. The clock starts when
+the workers are ready. Prints one JSON object per run. Other work on the machine affects interleaved runs
+(`--hosts 1 2 1 2`) equally.
 """
 
 import argparse
@@ -55,7 +58,7 @@ async def workers(count, environment, place):
 
 
 async def measure(hosts, shows, database_url, chroma_url, place):
-    """Import once with so many hosts and return the figures."""
+    """Import once with this number of hosts and return the figures."""
     async with SimulatorProcess(SimulatorSettings(embed_latency_s=LATENCY_S, dimensions=DIMENSIONS)) as provider:
         environment = os.environ | {
             "ANIMERAG_DATABASE_URL": database_url,

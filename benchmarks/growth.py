@@ -8,7 +8,7 @@ The import runs in a separate process with a simulated provider; its progress is
 then sends the same number of vectors, 500 per request, to a Chroma server of the same kind.
 
 With `--url`, the file is imported into SQLite and into that PostgreSQL database at the same time, each with its own
-Chroma server, so that other work on the machine slows both; then questions are asked to one and the other in turn.
+Chroma server, so that other work on the machine slows both; then questions are asked alternately in both.
 """
 
 import argparse

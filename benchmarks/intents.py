@@ -1,4 +1,4 @@
-"""How often an intent is recognised: by rules alone, and with the examples where no rule decides.
+"""Measure how often an intent is recognised: by rules only, and with the examples where no rule decides.
 
     .venv/bin/python benchmarks/intents.py
 

@@ -2,8 +2,8 @@
 
     .venv/bin/python benchmarks/tour.py [--to docs]
 
-Writes `home.png`, `ask.png`, `compare.png`, and `tour.gif` of at most 30 s and 3 MB, which shows `walk`. A test of the
-browser suite takes the same walk, and fails if a title or a part of a page in the pictures is missing.
+Writes `home.png`, `ask.png`, `compare.png`, and `tour.gif` of at most 30 s and 3 MB, which shows `walk`. A browser
+test runs `walk` too, and fails if a title or a part of a page in the pictures is missing.
 """
 
 import argparse
@@ -68,7 +68,7 @@ def walk(page, address, take):
 
 
 def animation(frames):
-    """Return the frames as an animated GIF of one palette each, a view after the other."""
+    """Return the views, one after the other, as an animated GIF in which every view has its own palette."""
     views = [Image.open(io.BytesIO(frame)).convert("RGB") for frame in frames]
     small = [view.resize((TOUR_PX, view.height * TOUR_PX // view.width), Image.Resampling.LANCZOS) for view in views]
     reduced = [view.quantize(128, dither=Image.Dither.NONE) for view in small]

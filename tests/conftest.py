@@ -185,7 +185,7 @@ def pytest_generate_tests(metafunc):
     """Run the tests that are marked so on SQLite and on PostgreSQL; `both_databases(False)` excepts one of a file."""
     marker = metafunc.definition.get_closest_marker("both_databases")
     marked = marker and False not in marker.args and "database" in metafunc.fixturenames
-    if marked and "real_library" not in metafunc.fixturenames:  # which is a file of SQLite
+    if marked and "real_library" not in metafunc.fixturenames:  # the real library is a SQLite file
         metafunc.parametrize("database", ["sqlite", "postgresql"], indirect=True)
 
 

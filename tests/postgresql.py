@@ -36,7 +36,7 @@ class Server:
         self._numbers = itertools.count()
 
     def prepare(self):
-        locale = ("--locale-provider=icu", "--icu-locale=en-US")  # sorts unlike SQLite unless we say how
+        locale = ("--locale-provider=icu", "--icu-locale=en-US")  # unlike SQLite, unless a query says how to sort
         self._run("initdb", "-E", "UTF8", *locale, "-U", "animerag", "-A", "trust", "--no-sync")
         (self.directory / "data" / "pg_hba.conf").write_text(_RULES, encoding="utf-8")
         self.start()

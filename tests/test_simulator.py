@@ -315,7 +315,7 @@ async def test_a_disconnected_client_is_not_in_flight():
         assert (await caller.stats())["statuses"] == {"gone": 1}
 
 
-async def test_reset_zeroes_the_statistics_refills_the_buckets_and_repeats_chance():
+async def test_reset_zeroes_the_statistics_refills_the_buckets_and_restarts_randomness():
     async with simulator(requests_per_minute=1, burst=2, faults=parse_faults("500@0.5"), seed=3) as caller:
         before = await caller.statuses(3)
         await caller.reset()
@@ -439,7 +439,7 @@ async def test_a_refusal_reaches_the_sdk_as_its_own_error(spec, error, code):
     assert stats["tokens"] == 0
 
 
-async def test_a_429_by_chance_asks_for_the_seconds_it_was_given():
+async def test_a_random_429_asks_for_the_configured_wait():
     async with simulator(faults=parse_faults("429=0.05@1")) as caller:
         refused, _ = await caller.embed()
     assert (refused.headers["retry-after"], refused.headers["retry-after-ms"]) == ("1", "50")

@@ -84,7 +84,7 @@ async def test_a_plot_question_quotes_the_best_sentence_verbatim(answering):
     assert answer.citations[0] == "2"
 
 
-async def test_a_no_match_cites_nothing_and_calls_no_model(answering):
+async def test_no_match_cites_nothing_and_calls_no_model(answering):
     answer = await answering.ask("What is the capital of Mongolia?")
     assert (answer.status, answer.citations) == (AnswerStatus.NO_MATCH, ())
     assert answer.text == "The catalogue has nothing on this."
@@ -113,7 +113,7 @@ async def test_sources_arrive_before_the_first_word_and_the_answer_last(answerin
     assert events[-1].timings.total_s >= events[-1].timings.retrieve_s > 0
 
 
-async def test_retrieval_only_writes_nothing(answering):
+async def test_retrieval_only_writes_no_answer(answering):
     answer = await answering.ask("What is Monster about?", retrieval_only=True)
     assert (answer.text, answer.status, answer.sources[0].show.id) == (None, AnswerStatus.OK, "1")
 
@@ -223,7 +223,7 @@ async def test_a_failed_answer_is_not_cached(answering, services):
     assert (await anew.ask("What is Monster about?")).text == "whole [1]", "and known after that"
 
 
-async def test_an_answer_has_spans_of_its_steps(simulated, source):
+async def test_an_answer_has_a_span_for_each_step(simulated, source):
     async with SimulatorProcess(SimulatorSettings(embed_latency_s=0.1, chat_latency_s=0.2)) as provider:
         async with simulated(provider.url) as services:
             await services.ingestion.run([source], Control())
@@ -236,7 +236,7 @@ async def test_an_answer_has_spans_of_its_steps(simulated, source):
     assert answer.timings.saved_s >= 0
 
 
-async def test_a_named_show_is_answered_before_the_searches_end(simulated, source):
+async def test_a_question_about_a_named_show_is_answered_before_the_searches_end(simulated, source):
     async with SimulatorProcess(SimulatorSettings(embed_latency_s=0.5, chat_latency_s=0)) as provider:
         async with simulated(provider.url) as services:
             await services.ingestion.run([source], Control())

@@ -24,7 +24,7 @@ END = b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndat
 
 @pytest.fixture
 async def silent_server():
-    """A server that answers without usage; an answer breaks off if the question requests it."""
+    """A server that reports no usage; it breaks off an answer if the question asks for that."""
 
     async def embeddings(request):
         texts = (await request.json())["input"]
@@ -61,7 +61,7 @@ async def connection(silent_server):
 
 
 async def test_embeddings_without_reported_usage_count_against_the_cap(connection):
-    embedder = OpenAIEmbedder(connection, model="m", prices={"m": 1_000_000.0 / 100})  # a cent a token
+    embedder = OpenAIEmbedder(connection, model="m", prices={"m": 1_000_000.0 / 100})  # one cent per token
     with budgeted(1.0):
         for _ in range(5):
             embedding = await embedder.embed(["a" * 60], priority=Priority.INGEST)  # 20 tokens
@@ -81,7 +81,7 @@ async def test_answers_without_reported_usage_count_against_the_cap(connection, 
         assert isinstance(events[-1], Finish)
         return events[-1]
 
-    with budgeted(0.07):  # one answer is expected to cost a little under 0.05
+    with budgeted(0.07):  # the expected cost of one answer is a little under 0.05
         ended = await finish()
         assert ended.status is status
         assert ended.usage.estimated
@@ -165,7 +165,7 @@ asyncio.run(main())
 
 
 async def test_two_processes_share_one_cap(services, settings):
-    """Each call is reserved with 0.10 and costs 0.06: strictly counted 16 fit, or 15 where two are under way."""
+    """Each call reserves 0.10 and costs 0.06, so 16 calls fit under the cap, or 15 while two are in flight."""
     asking = [
         await asyncio.create_subprocess_exec(
             *(sys.executable, "-c", ASK, settings.database_path),
@@ -184,6 +184,6 @@ async def test_two_processes_share_one_cap(services, settings):
     assert committed_usd <= 1.0
 
 
-def test_an_estimate_stops_where_a_prompt_stops():
+def test_an_estimate_counts_no_more_text_than_a_prompt_has():
     assert source_tokens(5, 400) == 5 * (400 + 60)
     assert source_tokens(50, 400) == 3_000 + 50 * 60

@@ -11,7 +11,7 @@ SHOWS = {"1": OLD, "2": NEW}
 SOURCES = (Source(show=NEW, evidence=(Evidence(branch="alias", rank=1),), score=1.0),)
 
 
-def test_a_list_says_its_count_and_conditions_and_cites_what_is_a_source():
+def test_a_list_states_its_count_and_conditions_and_cites_its_sources():
     fact = FactAnswer(kind="list", ids=("1", "2"), total=2, filters=Filters(tags=("mecha",), year_to=2012))
     text = field_answers.render("mecha until 2012", fact, SHOWS, SOURCES)
     assert text.startswith("**2 shows**: ")
@@ -23,7 +23,7 @@ def test_shows_beyond_the_list_are_counted():
     assert field_answers.render("all shows", fact, SHOWS, ()).rstrip().endswith("and 128 more.")
 
 
-def test_an_order_names_the_ranked_shows_and_the_field():
+def test_a_ranking_names_its_shows_and_the_field():
     fact = FactAnswer(kind="order", ids=("2",), total=7, sort=Sort(field="rating"), filters=Filters(year_from=2012))
     text = field_answers.render("highest rated since 2012", fact, SHOWS, SOURCES)
     assert text.startswith("Highest rated of 7 shows (")

@@ -1,4 +1,4 @@
-"""Answers depend only on the catalogue: not on its import, nor on the number of questions."""
+"""Answers depend only on the catalogue, not on how it was imported or how many questions run at once."""
 
 import asyncio
 import json
@@ -48,7 +48,7 @@ QUESTIONS = (
     "pirates",
     "What is the capital of Mongolia?",
 )
-ALIKE = 6  # shows that no field and no word distinguishes
+ALIKE = 6  # shows that differ in no field and no word
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def catalogue(tmp_path):
 
 
 async def answers_of(settings, source, batch_size, levels):
-    """Import into a fresh directory, ask everything at each level, and return the answers without their timings."""
+    """Import into a fresh directory, ask every question at each level, and return the answers without timings."""
     async with open_services(settings, warm=False) as services:
         await services.ingestion.run([source], Control(), batch_size=batch_size)
         return [await asked(services, level) for level in levels]

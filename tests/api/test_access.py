@@ -1,4 +1,4 @@
-"""Access: wrong tokens of all forms, hosts, origins, sizes, and the form of refusals."""
+"""Access control: wrong tokens, hosts, origins and sizes, and the form of refusals."""
 
 import asyncio
 import http.client
@@ -85,7 +85,7 @@ def test_a_wrong_token_is_refused_in_the_form_of_the_protocol(sample_runtime, ap
     assert answered.get("www-authenticate") == "Bearer" or status == 429
 
 
-def test_without_a_token_nothing_that_answers_is_imported():
+def test_without_a_token_the_modules_that_answer_are_not_imported():
     names = {"_shows", "_chat"}
 
     def runtime():
@@ -95,7 +95,7 @@ def test_without_a_token_nothing_that_answers_is_imported():
     assert names <= vars(ApiEndpoints(TOKEN, runtime)).keys()
 
 
-def test_a_token_in_the_address_opens_nothing(api):
+def test_a_token_in_the_address_is_not_accepted(api):
     assert ask(api.url, "GET", f"/v1/models?token={TOKEN}&access_token={TOKEN}")[0] == 401
 
 
@@ -116,7 +116,7 @@ def test_the_right_token_is_accepted(api, scheme):
     ],
     ids=str,
 )
-def test_a_foreign_host_or_origin_is_refused_with_the_right_token_too(api, method, path, foreign):
+def test_a_foreign_host_or_origin_is_refused_even_with_the_right_token(api, method, path, foreign):
     status, _, body = ask(api.url, method, path, RIGHT | foreign, b"{}" if method == "POST" else None)
 
     assert status == 403
@@ -128,7 +128,7 @@ def test_the_apps_own_origin_and_named_hosts_pass(api):
         assert ask(api.url, "GET", "/v1/models", RIGHT | own)[0] == 200
 
 
-def test_pages_still_want_an_origin_for_what_changes_something(api):
+def test_pages_still_require_an_origin_for_requests_that_change_something(api):
     assert ask(api.url, "GET", "/")[2] == PAGE
     for path in ("/_stcore/upload_file/s/f", "/v1x", "/V1/chat/completions", "/x/v1/models", "//v1/models"):
         assert ask(api.url, "PUT", path, RIGHT)[0] == 403
@@ -174,7 +174,7 @@ def test_the_token_is_never_logged(api, caplog):
     written = "".join(file.read_text() for file in api.data_dir.glob("logs/*"))
     assert "as if somebody logged [key]" in written
     assert TOKEN not in written
-    assert caplog.text.count(TOKEN) == 1  # the one of this test
+    assert caplog.text.count(TOKEN) == 1  # logged by this test
     assert TOKEN not in repr(api.runtime.services.settings)
 
 
@@ -207,7 +207,7 @@ def test_a_request_that_would_wait_too_long_is_refused():
     assert pace.wait_s() == 0
 
 
-async def test_no_more_than_a_few_calls_are_served_at_once():
+async def test_only_a_few_calls_are_served_at_once():
     limit, now, most = RequestLimit(RequestThrottle(per_s=1000, burst=1000, longest_wait_s=1)), 0, 0
 
     async def call():
@@ -225,7 +225,7 @@ async def test_no_more_than_a_few_calls_are_served_at_once():
     assert outcomes.count(None) == 100
 
 
-async def test_an_unexpected_error_becomes_a_sentence_without_its_text(caplog):
+async def test_an_unexpected_error_is_reported_without_its_text(caplog):
     async def broken(scope, receive, send):
         raise ValueError("secret of a document")
 
@@ -250,5 +250,5 @@ async def test_an_unexpected_error_becomes_a_sentence_without_its_text(caplog):
     ("path", "endpoint"),
     [("/v1", "v1"), ("/mcp", "mcp"), ("/api/shows/1", "api"), ("/apis", None), ("/", None), ("/ask", None)],
 )
-def test_an_endpoint_is_the_whole_first_part_of_a_path(path, endpoint):
+def test_an_endpoint_matches_the_whole_first_part_of_a_path(path, endpoint):
     assert endpoint_of(path) == endpoint

@@ -33,7 +33,7 @@ def sdk(api):
 
 
 def thread(*messages):
-    """Return messages of alternating roles, the user's first."""
+    """Return messages with alternating roles, starting with the user's."""
     return [{"role": ("user", "assistant")[n % 2], "content": text} for n, text in enumerate(messages)]
 
 
@@ -70,7 +70,7 @@ def test_a_streamed_answer_has_the_same_words_data_and_usage(sdk):
     assert len({chunk.id for chunk in chunks}) == 1
 
 
-def test_an_answer_is_the_one_that_the_pages_give(sdk, api):
+def test_answers_are_the_same_as_on_the_pages(sdk, api):
     services = api.runtime.services
     own = api.runtime.call(services.answering.ask("mecha anime before 1990"))
 
@@ -81,7 +81,7 @@ def test_an_answer_is_the_one_that_the_pages_give(sdk, api):
     assert answer.model_extra["result"]["complete"] is True
 
 
-def test_earlier_messages_are_the_conversation(sdk):
+def test_earlier_messages_form_the_conversation(sdk):
     first = sdk.chat.completions.create(model=MODEL, messages=thread("mecha anime before 1990"))
     words = first.choices[0].message.content
     ids = first.model_extra["result"]["ids"]
@@ -160,7 +160,7 @@ def test_curl_streams(api):
         ),
     ],
 )
-def test_what_cannot_be_answered_is_refused_with_a_sentence_about_the_field(sdk, error, status, change):
+def test_an_invalid_request_is_refused_with_a_sentence_about_the_field(sdk, error, status, change):
     with pytest.raises(error) as refused:
         sdk.chat.completions.create(**{"model": MODEL, "messages": thread(QUESTION)} | change)
 
@@ -180,7 +180,7 @@ def test_broken_json_gets_an_error_sentence(client, body):
     assert refused.json()["error"]["type"] == "invalid_request_error"
 
 
-def test_another_content_type_is_refused_and_paths_that_are_not_there_say_what_is(client):
+def test_another_content_type_is_refused_and_an_unknown_path_lists_the_known_ones(client):
     form = client.post("/v1/chat/completions", content="{}", headers={"Content-Type": "application/jsonx"})
     lost = client.post("/v1/responses", json={})
     wrong = client.get("/v1/chat/completions")
@@ -243,7 +243,7 @@ def test_a_client_that_disconnects_cancels_its_answer(api):
     assert len(began) == len(cancelled) == 2
 
 
-async def test_fifty_at_once_all_get_their_own_answer(api):
+async def test_fifty_clients_at_once_each_get_their_own_answer(api):
     titles = ["Cowboy Bebop", "Mushishi", "Clannad", "Gintama", "Nichijou"] * 10
     async with openai.AsyncOpenAI(base_url=f"{api.url}/v1", api_key=TOKEN, max_retries=0, timeout=50) as sdk:
         answers = await asyncio.gather(
@@ -258,7 +258,7 @@ def _source(title, show_id="1"):
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
-def test_images_and_html_of_a_text_are_not_live_however_it_is_cut(size):
+def test_images_and_html_in_a_text_stay_inert_however_it_is_cut(size):
     hostile = "Look ![x](http://evil.example/p.png) and ![y][z] <img src=x> a < b! [fine] <b>!"
     content = AnswerContent("http://127.0.0.1")
     given = "".join(content.add(hostile[at : at + size]) for at in range(0, len(hostile), size))
@@ -269,7 +269,7 @@ def test_images_and_html_of_a_text_are_not_live_however_it_is_cut(size):
     assert content.text == given
 
 
-def test_a_title_stays_on_its_line_and_an_id_is_quoted_in_the_address():
+def test_a_title_stays_on_one_line_and_an_id_is_escaped_in_the_address():
     source = _source("![t](u)\n\n[9] Other · id 77", "a/b c")
     content = AnswerContent("http://127.0.0.1")
     content.add("Text [1]")
@@ -331,8 +331,8 @@ async def test_a_cut_or_refused_answer_has_its_finish_reason(status, finish):
     assert ('"refusal"' in streamed) is (status is AnswerStatus.REFUSED)
 
 
-def test_a_long_conversation_costs_no_more_than_its_end(client):
-    """A client may send anything as an earlier message, and reading must not hold up the services' loop."""
+def test_only_the_end_of_a_long_conversation_is_read(client):
+    """A client may send anything as an earlier message, and reading it must not hold up the services' loop."""
     huge = [{"role": "user", "content": "q " * 200_000}, {"role": "assistant", "content": "x"}]
     many = thread(*["hi"] * 9_000)
     body = {"model": MODEL, "messages": [*many, *huge, {"role": "user", "content": "What is Mushishi about?"}]}
@@ -345,7 +345,7 @@ def test_a_long_conversation_costs_no_more_than_its_end(client):
 
 
 @pytest.mark.parametrize("last", ["assistant", "tool", "function"])
-def test_the_last_message_has_to_be_the_users(last):
+def test_the_last_message_must_be_from_the_user(last):
     messages = [{"role": "user", "content": "a"}, {"role": last, "content": "b"}]
     with pytest.raises(ApiError, match="last message"):
         read(json.dumps({"model": MODEL, "messages": messages}).encode())

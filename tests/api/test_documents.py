@@ -26,7 +26,7 @@ def here(text, api):
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 @pytest.mark.parametrize("block", range(2))
-def test_the_shown_calls_of_curl_work(api, block):
+def test_the_curl_examples_work(api, block):
     environment = {"ANIMERAG_API_TOKEN": TOKEN, "PATH": "/usr/local/bin:/usr/bin:/bin"}
     shell = ["bash", "-euc", here(blocks("bash")[block], api)]
 
@@ -35,11 +35,11 @@ def test_the_shown_calls_of_curl_work(api, block):
     first, _ = json.JSONDecoder().raw_decode(printed)
     assert not first.get("error")
     assert '"result"' in printed
-    assert '"message":' not in printed  # of an error
+    assert '"message":' not in printed  # a field of errors
     assert ("data: [DONE]" in printed) is (block == 0)
 
 
-def test_the_shown_python_works(api, capsys):
+def test_the_python_examples_work(api, capsys):
     (block,) = blocks("python")
     exec(compile(here(block, api), "docs/api.md", "exec"), {})
 
@@ -48,7 +48,7 @@ def test_the_shown_python_works(api, capsys):
     assert printed[-1].startswith("['")
 
 
-def test_the_shown_environment_of_open_webui_reaches_the_model(api):
+def test_the_environment_shown_for_open_webui_reaches_the_model(api):
     shown = dict(line.split("=", 1) for line in here(PAGE, api).splitlines() if re.match(r"[A-Z_]+=\S+$", line))
 
     with openai.OpenAI(base_url=shown["OPENAI_API_BASE_URL"], api_key=shown["OPENAI_API_KEY"]) as client:
@@ -56,7 +56,7 @@ def test_the_shown_environment_of_open_webui_reaches_the_model(api):
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
-def test_the_shown_token_can_be_used(monkeypatch, settings):
+def test_the_token_shown_can_be_used(monkeypatch, settings):
     (shown,) = set(re.findall(r"ANIMERAG_API_TOKEN=\$\((.*)\)", PAGE))
     token = subprocess.run(shown.split(), capture_output=True, text=True, check=True).stdout.strip()
     monkeypatch.setenv("ANIMERAG_API_TOKEN", token)

@@ -76,7 +76,7 @@ def test_every_tool_is_in_the_documents():
 
 
 async def data(client, tool, **arguments):
-    """Call a tool and return its structured result, which its text has to equal."""
+    """Call a tool and return its structured result, after checking that its text is the same."""
     called = await client.call_tool(tool, arguments)
     assert not called.is_error, called.content[0].text
     assert json.loads(called.content[0].text) == called.structured_content
@@ -147,7 +147,7 @@ def test_an_invalid_message_gets_a_json_rpc_error(api, body):
 
 
 @pytest.mark.parametrize(("part", "value"), [("params", "x"), ("params", [1]), ("id", {}), ("id", True), ("id", 1.5)])
-def test_a_message_with_a_wrong_part_is_refused_by_its_name(api, part, value):
+def test_an_invalid_message_is_refused_and_the_wrong_part_named(api, part, value):
     headers = {"Authorization": f"Bearer {TOKEN}"}
     message = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", part: value}
     refused = httpx2.post(f"{api.url}/mcp", json=message, headers=headers)
@@ -157,14 +157,14 @@ def test_a_message_with_a_wrong_part_is_refused_by_its_name(api, part, value):
 
 
 @pytest.mark.parametrize("path", ["/mcp/x", "/mcp/mcp", "/mcp//"])
-def test_there_is_one_address(api, path):
+def test_the_server_has_one_address(api, path):
     lost = httpx2.post(f"{api.url}{path}", json={}, headers={"Authorization": f"Bearer {TOKEN}"})
 
     assert lost.status_code == 404
     assert "/mcp" in lost.json()["error"]["message"]
 
 
-def test_what_is_on_disk_can_be_asked_for_and_is_shown():
+def test_files_on_disk_can_be_asked_for_and_are_shown():
     whole = show_json.whole(
         Show(
             id="1",
@@ -205,7 +205,7 @@ async def test_no_session_is_held_open(api, method):
     assert "POST" in refused.json()["error"]["message"]
 
 
-async def test_search_by_conditions_lists_all_that_meet_them_page_by_page(client, api):
+async def test_a_search_by_conditions_lists_all_matches_page_by_page(client, api):
     table = api.runtime.call(api.runtime.services.retriever.table())
     meets = {show.id for show in table.shows() if (show.year or 0) >= 2015 and "comedy" in show.tags}
 
@@ -220,7 +220,7 @@ async def test_search_by_conditions_lists_all_that_meet_them_page_by_page(client
     assert ratings == sorted(ratings, reverse=True)
 
 
-async def test_search_in_words_keeps_the_conditions(client):
+async def test_a_search_by_words_applies_the_conditions(client):
     found = await data(client, "search_shows", about="robots and war", year_to=1999, without_tags=["comedy"], limit=5)
 
     assert found["shows"]
@@ -328,13 +328,13 @@ async def test_null_is_the_same_as_leaving_an_argument_out(client):
 
 
 @pytest.mark.parametrize("uri", ["animerag://shows/none", "animerag://shows/..%2F..%2Fetc", "file:///etc/passwd"])
-async def test_a_resource_that_is_not_there_is_an_error_of_the_protocol(api, uri):
+async def test_an_unknown_resource_is_a_protocol_error(api, uri):
     async with Client(build(RuntimeBackend(lambda: api.runtime))) as opened:
         with pytest.raises(MCPError):
             await opened.read_resource(uri)
 
 
-async def test_hostile_texts_pass_as_data(services, export, record):
+async def test_hostile_texts_are_returned_as_data(services, export, record):
     hostile = (ROOT / "tests" / "browser" / "hostile.txt").read_text(encoding="utf-8").splitlines()[:20]
     texts = [
         *hostile,
@@ -365,7 +365,7 @@ async def test_an_empty_catalogue_says_what_to_do(services):
 
 @pytest.fixture
 def without_mcp(monkeypatch):
-    """The package `mcp` cannot be imported, as without the extra."""
+    """Make the package `mcp` impossible to import, as if the extra were not installed."""
     for name in [name for name in sys.modules if name.split(".")[0] in ("mcp", "mcp_types")]:
         monkeypatch.setitem(sys.modules, name, None)
     monkeypatch.delitem(sys.modules, "animerag.api.mcp_server", raising=False)

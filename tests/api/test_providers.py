@@ -22,7 +22,7 @@ BODY = {"model": "animerag", "messages": [{"role": "user", "content": "Which cap
 
 @pytest.fixture
 def opened(settings, export, record):
-    """Ask `/v1` over one show and a simulated provider: `await opened(faults, **settings)` gives responses."""
+    """Send requests to `/v1` over one show and a simulated provider: `await opened(*bodies)` returns the responses."""
     source = export(record(1, "Voyage", "The captain walks through the rain and looks for the island. " * 5))
 
     async def asked(*bodies, faults="", **options):
@@ -59,7 +59,7 @@ async def test_a_model_writes_the_answer_and_its_tokens_are_counted(opened):
     assert json.loads(counted)["usage"]["total_tokens"] == 0, "the second answer came from the cache"
 
 
-async def test_the_daily_cap_holds_and_is_a_sentence_that_no_client_repeats(opened):
+async def test_the_daily_cap_is_enforced_with_an_error_that_clients_do_not_retry(opened):
     (refused,), _ = await opened(BODY, max_cost_usd=0.0, prices={"gpt-5-nano": 1.0, "text-embedding-3-small": 0.0})
 
     assert refused.status_code == 503
@@ -67,14 +67,14 @@ async def test_the_daily_cap_holds_and_is_a_sentence_that_no_client_repeats(open
     assert refused.headers["x-should-retry"] == "false"
 
 
-async def test_a_provider_that_refuses_the_key_is_an_error_of_the_server(opened):
+async def test_a_key_that_the_provider_refuses_is_a_server_error(opened):
     (refused,), _ = await opened(BODY, faults="401@1")
 
     assert refused.status_code in (502, 503)
     assert refused.json()["error"]["type"] == "server_error"
 
 
-async def test_programs_ask_with_the_priority_of_people(opened, monkeypatch):
+async def test_programs_have_the_priority_of_live_questions(opened, monkeypatch):
     asked, real = [], Gate.held
 
     def held(self, *given, priority, **options):

@@ -3,7 +3,7 @@
 import pytest
 
 
-def test_a_search_has_the_shape_that_queries_have(client):
+def test_a_search_returns_the_json_of_a_query(client):
     found = client.get("/api/search", params={"q": "mecha anime before 1990", "k": 2}).json()
 
     assert found["answer"] is None
@@ -13,7 +13,7 @@ def test_a_search_has_the_shape_that_queries_have(client):
     assert [source["anime_id"] for source in found["context"]] == found["result"]["ids"][:2]
 
 
-def test_a_show_has_what_the_catalogue_knows_and_nothing_of_files(client):
+def test_a_show_has_all_its_fields_except_those_about_files(client):
     show = client.get("/api/shows/1").json()
 
     assert (show["title"], show["year"], show["episodes"]) == ("Cowboy Bebop", 1998, 26)
@@ -55,7 +55,7 @@ def test_an_unknown_show_gets_an_error_sentence(client, path):
         ([("q", "a"), ("q", "b")], "more than once"),
     ],
 )
-def test_a_search_that_cannot_be_made_says_why(client, params, about):
+def test_an_impossible_search_says_why(client, params, about):
     refused = client.get("/api/search", params=params)
 
     assert refused.status_code == 400

@@ -199,7 +199,7 @@ async def test_questions_are_embedded_in_one_request_and_repeated_ones_asked_onc
 
 
 @pytest.mark.timeout(180)
-async def test_vectors_searched_in_chunks_have_the_same_hits_as_single_ones(provider, monkeypatch):
+async def test_vectors_searched_in_chunks_get_the_same_hits_as_one_by_one(provider, monkeypatch):
     questions = [f"Who is number {n} and what does he do at sea?" for n in range(120)]
     async with provider(embedding="openai", options={"query_concurrency": 16}) as (services, _):
         await services.ingestion.reindex(Control())
@@ -276,7 +276,7 @@ async def test_a_cost_cap_is_respected_and_the_rest_can_be_resumed(provider):
         whole = await begin(services, sheet_of(*questions))
         await services.batch.answer(whole, Control())
         cap = (await services.batch.runs.get(whole)).usage.cost_usd / 2
-        services.batch.set_level(64)  # all of them could leave at once
+        services.batch.set_level(64)  # all of them could be sent at once
         run_id = await begin(services, sheet_of(*questions), max_cost_usd=cap, use_cache=False)
         report = await services.batch.answer(run_id, Control())
         run = await services.batch.runs.get(run_id)
@@ -293,7 +293,7 @@ async def test_a_cap_without_a_known_price_is_refused(provider):
 
 @pytest.mark.timeout(120)
 @pytest.mark.skipif(os.name == "nt", reason="signals as terminals send them")
-@pytest.mark.both_databases(False)  # a second process starts twice; tests/work_queue/test_sheets.py has PostgreSQL's
+@pytest.mark.both_databases(False)  # this starts two processes; tests/work_queue/test_sheets.py covers PostgreSQL
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT])
 async def test_a_stopped_command_resumes_without_paying_for_a_question_twice(stocked, settings, tmp_path, sent):
     questions = tmp_path / "q.csv"
@@ -327,7 +327,7 @@ async def test_a_stopped_command_resumes_without_paying_for_a_question_twice(sto
             for row in await runs.rows(found[0].id)
             if row.answer
         }
-        await asyncio.sleep(0.5)  # requests in flight end at the provider
+        await asyncio.sleep(0.5)  # until the provider has counted the requests in flight
         paid = (await simulator.stats()).requests["responses"]
         again = await asyncio.create_subprocess_exec(*command, "--resume", env=environment, stderr=subprocess.PIPE)
         _, told = await again.communicate()
@@ -342,7 +342,7 @@ async def test_a_stopped_command_resumes_without_paying_for_a_question_twice(sto
     assert len(await runs.latest()) == 1
 
 
-# ── Out ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Files ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@x", "\tx", "\rx", "  =1", "＝1"])

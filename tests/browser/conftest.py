@@ -17,8 +17,8 @@ import pytest
 
 REPO = Path(__file__).resolve().parents[2]
 READABLE = 4.5
-PATIENCE_MS = 20_000  # another worker's app and browser may have the processor; what is there is seen at once
-# Gives each visible text whose contrast with what is behind it is less than `least`, with its ratio.
+PATIENCE_MS = 20_000  # long, as another worker's app and browser may use the processor; a passing check returns at once
+# Returns each visible text whose contrast with its background is less than `least`, with its ratio.
 # Relative luminance and contrast as https://www.w3.org/TR/WCAG22/#dfn-contrast-ratio defines them.
 CONTRAST = """least => {
   const parsed = told => {

@@ -1,4 +1,4 @@
-"""Ask with a model on the network: sources first, stop, the windows of an answer, and a stored conversation."""
+"""Ask with a model on the network: sources first, stop, the dialogs of an answer, and a stored conversation."""
 
 import re
 import time
@@ -42,7 +42,7 @@ def test_a_conversation_with_a_model(app_over, browser, elsewhere, photograph):
         expect(page.get_by_text(re.compile("Written by gpt"))).to_be_visible(timeout=20_000)
         shot("answered")
 
-        # The same question costs nothing, says so, and can be asked again without the cache.
+        # The same question is answered from the cache, at no cost, and can be asked again without it.
         ask("What is Monster about?")
         expect(page.get_by_text("at no new cost")).to_be_visible(timeout=20_000)
         assert stats().requests["responses"] == 1
@@ -55,7 +55,7 @@ def test_a_conversation_with_a_model(app_over, browser, elsewhere, photograph):
         ask("How many episodes does it have?")
         expect(page.get_by_text("Understood as: How many episodes does it have?")).to_be_visible(timeout=20_000)
 
-        # Stop also ends the request at the server; the text so far is kept.
+        # Stop also ends the request at the server; the text so far stays.
         ask("What is Cowboy Bebop about?")
         expect(page.get_by_text(re.compile("1 · Cowboy Bebop")).first).to_be_visible(timeout=20_000)
         page.wait_for_timeout(1000)
@@ -75,7 +75,7 @@ def test_a_conversation_with_a_model(app_over, browser, elsewhere, photograph):
         shot("source")
         page.keyboard.press("Escape")
 
-        # The conversation is complete after a visit to another page, and in the list.
+        # The conversation is complete after a visit to another page, and it is in the list.
         page.get_by_test_id("stSidebarNav").get_by_role("link", name="Settings").click()
         expect(page.get_by_role("heading", name="Settings", exact=True)).to_be_visible(timeout=20_000)
         page.get_by_test_id("stSidebarNav").get_by_role("link", name="Ask").click()

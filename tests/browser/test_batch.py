@@ -1,4 +1,4 @@
-"""A sheet of questions in a real browser, over a simulated provider: preview, live table, F5, views, files."""
+"""A sheet of questions in a real browser, over a simulated provider: preview, live table, reload, views, downloads."""
 
 import csv
 import io

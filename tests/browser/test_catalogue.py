@@ -1,4 +1,4 @@
-"""Catalogue in a real browser: a list that follows typed letters, and a show that is read, changed and deleted."""
+"""Catalogue in a real browser: a list that is filtered as you type, and a show that is opened, edited and deleted."""
 
 from urllib.parse import urljoin
 
@@ -7,7 +7,7 @@ import pytest
 pytestmark = [pytest.mark.browser, pytest.mark.long, pytest.mark.timeout(240)]
 
 
-def test_a_show_is_found_as_its_letters_are_typed_and_then_changed(app_url, browser, photograph):
+def test_a_show_is_found_while_its_title_is_typed_and_then_edited(app_url, browser, photograph):
     from playwright.sync_api import expect
 
     page = browser.new_context(color_scheme="light", viewport={"width": 1280, "height": 900}).new_page()
@@ -30,7 +30,7 @@ def test_a_show_is_found_as_its_letters_are_typed_and_then_changed(app_url, brow
     page.keyboard.press("Escape")
 
     canvas = page.get_by_test_id("stDataFrame").first
-    canvas.hover(position={"x": 60, "y": 50})  # a table follows the mouse: one that jumps on it is not noticed
+    canvas.hover(position={"x": 60, "y": 50})  # the table needs a mouse move before the click
     canvas.click(position={"x": 90, "y": 52})
     expect(page.get_by_text("Nearest by meaning")).to_be_visible(timeout=20_000)
     shot("3-show", 1500)
@@ -95,7 +95,7 @@ def test_a_show_is_found_as_its_letters_are_typed_and_then_changed(app_url, brow
     expect(card).to_be_visible(timeout=20_000)
     assert "from=2000" in page.url
 
-    other = browser.new_context().new_page()  # has seen nothing of this
+    other = browser.new_context().new_page()  # a browser without this session
     other.goto(urljoin(app_url, link))
     expect(other.get_by_role("link", name="Steins;Gate", exact=True)).to_be_visible(timeout=60_000)
     assert "from=2000" in other.url

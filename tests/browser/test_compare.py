@@ -80,7 +80,7 @@ def test_a_race_and_an_experiment_of_each_workload(app_url, browser, photograph)
     expect(page.get_by_role("button", name="Cancel")).to_be_visible(timeout=20_000)
     expect(page.get_by_role("img", name=re.compile("The race so far"))).to_be_visible(timeout=20_000)
     bar = page.get_by_role("progressbar")
-    expect(bar).not_to_have_attribute("aria-valuenow", "0", timeout=20_000)  # while the provider starts
+    expect(bar).not_to_have_attribute("aria-valuenow", "0", timeout=20_000)  # no progress while the provider starts
     expect(page.get_by_text(re.compile("1 of 3 finished"))).to_be_visible(timeout=60_000)
     shot("2-race-running")
     use = page.get_by_role("button", name="Use level 5")
@@ -101,7 +101,7 @@ def test_a_race_and_an_experiment_of_each_workload(app_url, browser, photograph)
     page.get_by_role("tab", name="Experiment").click()
     expect(page.get_by_role("button", name="Run", exact=True)).to_be_visible(timeout=20_000)
     expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
-    for _ in range(5):  # whatever moves the page meanwhile closes the list again
+    for _ in range(5):  # a rerun of the page in between closes the list again
         page.get_by_label("Provider", exact=True).click()
         with contextlib.suppress(PlaywrightTimeout):
             page.get_by_role("option", name="Custom numbers, simulated").click(timeout=4000)

@@ -76,7 +76,7 @@ def test_home_is_used_without_a_mouse_and_an_answer_is_corrected(app_over, brows
         expect(page.get_by_role("heading", name="Catalogue", exact=True)).to_be_visible()
         expect(page.get_by_text("Filtered by:")).to_be_visible()
 
-        # The right show is picked under an answer: it gets the title, and the question a row in a sheet.
+        # The right show is chosen under an answer: the show gets a title, and the question becomes a row of a sheet.
         page.get_by_test_id("stSidebarNav").get_by_role("link", name="Ask", exact=True).click()
         box = page.get_by_test_id("stChatInput").locator("textarea")
         box.fill("What is Harbour Nights about?")
@@ -93,7 +93,7 @@ def test_home_is_used_without_a_mouse_and_an_answer_is_corrected(app_over, brows
             (row,) = csv.DictReader(file)
         assert (row["question"], row["kind"]) == ("What is Harbour Nights about?", "title")
 
-        # The title is an edit like others.
+        # The title is stored like any other edit.
         page.goto(f"{url}/catalogue?show={row['expected_ids']}")
         expect(page.get_by_text("Edited: titles")).to_be_visible(timeout=60_000)
 

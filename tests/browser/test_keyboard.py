@@ -10,7 +10,7 @@ import pytest
 pytestmark = [pytest.mark.browser, pytest.mark.exclusive, pytest.mark.long, pytest.mark.timeout(300)]
 
 STOPS = 60  # more than any page has
-# What has the focus: its kind, its name without icons, and whether the eye finds it. Fields and tables mark themselves.
+# Describes the focused element: kind, name without icons, visibility. Fields and tables draw their own focus.
 FOCUSED = """() => {
   const element = document.activeElement, copy = element.cloneNode(true), style = getComputedStyle(element);
   copy.querySelectorAll('[data-testid="stIconMaterial"]').forEach(icon => icon.remove());
@@ -27,7 +27,7 @@ class Keyboard:
     def __init__(self, page):
         self.page = page
         self.unseen = set()
-        page.on("filechooser", lambda _: None)  # the browser is told early to hand its dialogs over, and takes a while
+        page.on("filechooser", lambda _: None)  # early, because handing over file dialogs takes the browser a while
 
     def to(self, tag, name=""):
         """Press Tab until this has the focus; every focus on the way must be visible."""
@@ -49,13 +49,14 @@ class Keyboard:
     def go(self, name):
         from playwright.sync_api import expect
 
-        # A rerun that a table's selection has just asked for would take the page back.
+        # A rerun that a selection in a table has just started would return to this page.
         expect(self.page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
         self.press("A", name)
         expect(self.page.get_by_role("heading", name=name, exact=True)).to_be_visible(timeout=20_000)
         expect(self.page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
         expect(self.page.get_by_test_id("stSkeleton")).to_have_count(0)
-        expect(self.page.locator("[data-stale=true]")).to_have_count(0)  # the page before, which takes its focus along
+        # The elements of the last page are gone, and the focus with them.
+        expect(self.page.locator("[data-stale=true]")).to_have_count(0)
 
     def choose(self, path):
         self.to("BUTTON", "Upload")
@@ -64,7 +65,7 @@ class Keyboard:
         chooser.value.set_files(path)
 
 
-def test_a_stranger_without_a_mouse_does_all_five_tasks(app_url, browser, tmp_path, artifacts):
+def test_a_new_user_without_a_mouse_completes_all_five_tasks(app_url, browser, tmp_path, artifacts):
     from playwright.sync_api import expect
 
     page = browser.new_context(color_scheme="light", viewport={"width": 1280, "height": 720}).new_page()
@@ -112,7 +113,7 @@ def test_a_stranger_without_a_mouse_does_all_five_tasks(app_url, browser, tmp_pa
     keyboard.press("BUTTON", "Start")
     expect(page.get_by_text("in the catalogue")).to_be_visible(timeout=60_000)
 
-    # A sheet of questions, read in the table, and taken away.
+    # A sheet of questions, read in the table, and downloaded.
     sheet = tmp_path / "questions.csv"
     with sheet.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([["question"], *([f"What is {show['MainTitle']} about?"] for show in shows[:3])])

@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
 NAMED = "anime.example"
 OPENED, SERVED, REFUSED = 101, 200, 403
-# Tries what a foreign page could try, and returns what came of it; `base` is where the app is.
+# Tries what a foreign page could try, and returns the results; `base` is the address of the app.
 ATTACK = """async base => {
   const socket = url => new Promise(done => {
     const opened = new WebSocket(url, ['streamlit', 'x', 'y']);
@@ -88,7 +88,7 @@ DOORS = [
         {"host": "localhost:9000", "origin": "http://localhost:9000"},  # a port that Docker or SSH passes on
         {"host": NAMED, "origin": f"https://{NAMED}"},
         {"host": "other.example", "origin": "https://other.example:8443"},
-        {"host": "127.0.0.1:PORT", "origin": f"https://{NAMED}"},  # a proxy that sends the address it was given
+        {"host": "127.0.0.1:PORT", "origin": f"https://{NAMED}"},  # a proxy that passes on its own Host header
     ],
 )
 def test_the_apps_own_addresses_are_served(ask, door, who):
@@ -117,7 +117,7 @@ EVERY_DOOR = [
         {"host": f"evil.{NAMED}"},
         {"origin": "http://evil.example:PORT"},
         {"origin": "http://127.0.0.1:9999"},
-        {"origin": "http://localhost:PORT"},  # not what was asked for
+        {"origin": "http://localhost:PORT"},  # another name than in the Host header
         {"host": "localhost:PORT", "origin": "http://localhost:9999"},
         {"host": "localhost:PORT", "origin": "http://localhost"},
         {"host": "localhost:PORT", "origin": "null"},
@@ -130,7 +130,7 @@ def test_foreign_hosts_and_origins_are_refused_at_every_endpoint(ask, door, who)
     status, body = ask(**asked, **who)
 
     assert status == REFUSED
-    assert "ANIMERAG_HOSTS" in body  # our word, not Streamlit's own about a token
+    assert "ANIMERAG_HOSTS" in body  # our message, not Streamlit's about a token
 
 
 @pytest.mark.parametrize("door", EVERY_DOOR)
@@ -182,7 +182,7 @@ def victim(chromium):
 
     with sync_playwright() as playwright:
         rules = "--host-resolver-rules=MAP *.example 127.0.0.1"
-        # Chromium may ask before a page reaches this machine; here it does not: only the app's own check counts.
+        # Chromium may ask before a page may reach this machine. Here it does not, so that only the app's check counts.
         unguarded = "--disable-features=LocalNetworkAccessChecks,BlockInsecurePrivateNetworkRequests"
         opened = playwright.chromium.launch(executable_path=chromium, args=[*ARGS, rules, unguarded])
         yield opened.new_page()

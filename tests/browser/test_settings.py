@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.exclusive, pytest.mark.long, pyte
 
 @pytest.fixture
 def local_server():
-    """A simulated provider where one of the usual servers would listen; gives its maker's name."""
+    """A simulated provider where one of the usual servers would listen; yields the server's name."""
     for port, name in USUAL.items():
         command = [sys.executable, "-m", "animerag.simulator", "--watch-stdin", f"--port={port}", "--chat-latency=0.5"]
         process = subprocess.Popen(
@@ -38,7 +38,7 @@ def test_a_local_server_is_used_and_settings_are_changed(app_url, browser, photo
     def go(name):
         page.get_by_test_id("stSidebarNav").get_by_role("link", name=name, exact=True).click()
 
-    # Opened while the sample loads, it lets you save as soon as that has ended.
+    # The page is opened while the sample loads, and can save as soon as it is loaded.
     page.goto(f"{app_url}/settings")
     expect(page.get_by_role("button", name="Test and save")).to_be_enabled(timeout=60_000)
 

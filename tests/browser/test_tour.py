@@ -20,7 +20,7 @@ def tour(monkeypatch):
         sys.modules.pop(name, None)
 
 
-def test_every_view_of_the_tour_is_there(tour, app_url, browser):
+def test_the_tour_shows_every_view(tour, app_url, browser):
     from playwright.sync_api import expect
 
     page = browser.new_context(viewport=tour.SIZE).new_page()

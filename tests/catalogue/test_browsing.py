@@ -93,7 +93,7 @@ async def test_types_seasons_and_dates_narrow_the_list(shows, filters, found):
     assert await ids(shows, "", filters) == found
 
 
-async def test_shows_of_one_file(shows, export, record):
+async def test_shows_are_listed_by_their_file(shows, export, record):
     other = export({**record(9, "From Elsewhere", "Another file tells it.")}, name="other.json")
     await shows.ingestion.run([other], Control())
     files = (await shows.browsing.vocabulary()).files

@@ -77,7 +77,7 @@ async def test_a_hash_of_an_earlier_version_is_stored_again_and_not_embedded_aga
         for table in (shows, indexed):
             await connection.execute(update(table).values(content_hash="of an earlier version"))
     assert (await services.ingestion.preview.missing()).read == 0
-    assert not (await services.maintenance.repair()).stale  # reads the hash that is stored
+    assert not (await services.maintenance.repair()).stale  # compares stored hashes only
 
     again = await services.ingestion.run([source], Control())
     assert (again.ingested, again.embedding_requests) == (1, 0)

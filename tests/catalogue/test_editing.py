@@ -22,7 +22,7 @@ async def shows(services, source):
     return services
 
 
-async def test_a_change_is_searched_and_indexed_at_once(shows):
+async def test_an_edit_is_indexed_and_can_be_searched_at_once(shows):
     before = await shows.library.revision()
     await shows.editing.edit("1", {"title": "Monstrum", "description": "A baker feeds pigeons.", "tags": ["bread"]})
 
@@ -48,7 +48,7 @@ async def test_an_edit_survives_the_next_upload_of_its_file(shows, source):
 @pytest.mark.parametrize(
     "changes", [{"title": "Monstrum"}, {"rating": 9.5}, {"year": 2004}, {"titles": ["M"]}, {"type": "movie"}]
 )
-async def test_a_change_of_one_field_is_stored_and_looks_unchanged_to_the_next_upload(shows, source, changes):
+async def test_an_edited_field_is_stored_and_the_next_upload_counts_as_unchanged(shows, source, changes):
     await shows.editing.edit("1", changes)
     [(name, value)] = changes.items()
     stored = getattr(await shows.library.show("1"), name)
@@ -113,7 +113,7 @@ async def test_a_deleted_show_is_removed_everywhere_until_it_is_imported_again(s
     assert (health.healthy, health.shows) == (True, 1)
 
     report = await shows.ingestion.run([source()], Control())
-    assert (report.ingested, report.embedding_requests) == (1, 0)  # its vector was kept
+    assert (report.ingested, report.embedding_requests) == (1, 0)  # its vector was not deleted
     assert (await shows.library.show("1")).title == "Monster"
 
 
@@ -164,7 +164,7 @@ async def test_an_import_makes_deletions_final_and_an_edit_does_not(shows, expor
         await shows.editing.undo(["1"])
 
 
-async def test_a_file_that_cannot_be_read_leaves_a_deletion_to_be_undone(shows, tmp_path, source):
+async def test_a_deletion_can_be_undone_after_a_file_that_cannot_be_read(shows, tmp_path, source):
     await shows.editing.delete(["1"])
     broken = tmp_path / "broken.json"
     broken.write_text("{")

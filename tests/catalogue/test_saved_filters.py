@@ -48,7 +48,7 @@ async def test_an_invalid_filter_gets_an_error_sentence(services, name, present)
     assert await services.saved_filters.all() == []
 
 
-async def test_fifty_filters_are_the_most(services):
+async def test_at_most_fifty_filters_are_saved(services):
     for number in range(50):
         await services.saved_filters.save(f"n{number}", {"q": [str(number)]})
     with pytest.raises(InvalidInputError, match="delete one"):

@@ -27,7 +27,7 @@ async def first(services, question):
     return (await services.retriever.search(question)).sources[0].show.id
 
 
-async def test_the_questions_name_for_a_show_becomes_a_title(taught):
+async def test_the_name_in_the_question_becomes_a_title_of_the_show(taught):
     question = "What is Kaibutsu Sensei about?"
     before = [match.id for match in await taught.retriever.match_titles(question)]
 

@@ -75,7 +75,7 @@ def test_hostile_text_stays_text():
     assert elements.text.count(HOSTILE) == 5  # plan, warning, cell of the failed run, two settings
 
 
-def test_the_report_survives_japanese():
+def test_the_report_shows_japanese_text():
     experiment = replace(made_experiment(), notes=("鋼の錬金術師",))
 
     assert "鋼の錬金術師" in Elements(experiment_html(experiment)).text
@@ -210,7 +210,7 @@ def test_the_csv_opens_in_a_spreadsheet_and_runs_nothing_there():
     assert (rows[0]["setting_offset"], rows[0]["setting_名前"]) == ("-3", "鋼")
 
 
-def test_a_run_without_requests_of_a_kind_has_no_latency_of_it():
+def test_a_run_without_requests_of_a_kind_has_no_latency_for_them():
     (row,) = read_csv(replace(made_experiment(), runs=(replace(made_run("async", 5), ttft_s=Distribution()),)))
 
     assert row["ttft_p50_s"] == ""

@@ -50,7 +50,7 @@ def test_streamlit_covers_no_page_with_an_offer_of_its_own(monkeypatch):
     from streamlit.web import skills
 
     monkeypatch.chdir(ROOT)
-    options.get_config_options(force_reparse=True)  # another test may have read them elsewhere
+    options.get_config_options(force_reparse=True)  # another test may have read them in another directory
     monkeypatch.setattr(skills, "agent_harness_present", lambda: True)
     read = options.get_option  # `animerag app` starts the server like `streamlit run`
     monkeypatch.setattr(options, "get_option", lambda name: False if name == "server.headless" else read(name))

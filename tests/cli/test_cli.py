@@ -220,7 +220,7 @@ def test_an_invalid_setting_exits_with_2_and_its_name(run, monkeypatch):
 
 
 def test_a_closed_pipe_ends_the_command_without_a_traceback(filled, settings, chroma_index_url):
-    # More than a pipe holds, so that the command notices; different ones, since repeated questions are asked once.
+    # The output is more than a pipe holds, so that the command notices. Repeated questions would be asked once only.
     questions = [part for n in range(150) for part in ("-q", f"What is Monster about, part {n}?")]
     command = [sys.executable, "-m", "animerag", "query", "-c", *questions]
     child = subprocess.Popen(

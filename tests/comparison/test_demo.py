@@ -21,5 +21,5 @@ def test_the_recorded_race_matches_the_race_that_a_click_starts(workload):
     assert demo.experiment.created_at
 
 
-def test_an_unrecorded_race_is_none():
+def test_a_race_that_was_not_recorded_is_not_shown():
     assert demo_race("query") is None

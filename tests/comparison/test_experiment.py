@@ -52,7 +52,7 @@ def test_levels_are_medians_against_the_median_of_sync():
     assert three.speedup == pytest.approx(25 / 9)
     assert three.efficiency == pytest.approx(25 / 27)
     assert three.throughput == pytest.approx(162.0)
-    assert three.cv == pytest.approx(0.8165 / 9, abs=1e-3)  # the root of 2/3 over the mean
+    assert three.cv == pytest.approx(0.8165 / 9, abs=1e-3)  # the square root of 2/3, divided by the mean
     assert not three.suspect
     assert ten.suspect, "5.0, 4.9 and 2.0 s differ by more than a fifth of their mean"
     assert five.wall_s == 5.1
@@ -136,7 +136,7 @@ def test_consistent_repeats_show_smaller_differences():
     assert judged(*scattered).startswith("threads ≈ async: both about")
 
 
-def test_a_verdict_needs_no_sync_and_no_finished_run():
+def test_a_verdict_is_possible_without_sync_and_without_a_finished_run():
     assert judged() == "No run finished."
     assert judged(run("async", 5, 2.0)) == "async at 5 took 2.0 s."
     assert judged(run("threads", 5, 4.0), run("async", 5, 2.0)) == "async at 5 is fastest: 2.0 s."

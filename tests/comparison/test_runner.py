@@ -22,7 +22,7 @@ QUICK = {"embed_latency_s": 0.15, "chat_latency_s": 0.3, "first_token_s": 0.1}
 
 @pytest.fixture
 async def stocked(services, export, record):
-    """Services whose catalogue has a few shows, in the library at least."""
+    """Services whose catalogue has a few shows."""
     rows = [record(n, f"Voyage {n}", f"Captain {n} crosses the sea and comes home late.") for n in range(1, 13)]
     await services.ingestion.run([export(*rows)], Control())
     return services
@@ -146,7 +146,7 @@ async def test_a_configured_provider_is_measured_at_its_address(settings, export
 
 
 @pytest.mark.timeout(120)
-async def test_one_question_overlaps_independent_steps(watched):
+async def test_the_independent_steps_of_one_question_overlap(watched):
     comparison, seen = watched
     modes = ("sync", "threads", "async", "async-early")
     plan = ExperimentPlan(workload="query", modes=modes, repeats=1, warmup=0, alias_latency_s=0.3)
@@ -266,7 +266,7 @@ async def test_the_embedded_default_is_refused_with_a_reason(stocked):
         await stocked.comparison.start(stocked.jobs, ExperimentPlan(against="configured"), {})
 
 
-def test_estimates_of_the_presets_and_of_the_race():
+def test_presets_and_the_race_have_estimates():
     note = ExperimentPlan(modes=("sync",), repeats=1, warmup=0)
     assert 40 <= estimate(note, PRESETS["note"].provider, {}).seconds <= 55
     assert all(estimate(race, PRESETS[race.preset].provider, {}).seconds <= 25 for race in RACES.values())

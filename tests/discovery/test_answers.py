@@ -58,7 +58,7 @@ def test_a_missing_season_is_reported():
         (Plan(intent="list", shows=("one",), franchise=True, field="side"), ("side",)),
     ],
 )
-def test_what_comes_next_or_before_and_which_parts_there_are(plan, ids):
+def test_the_next_and_the_previous_part_and_all_parts_are_named(plan, ids):
     assert answer(plan, ALL).ids == ids
 
 
@@ -226,7 +226,7 @@ def test_only_plans_that_need_similarity_wait_for_a_search(plan, needed):
     assert needs_likeness(plan, ALL) is needed
 
 
-def test_the_first_show_of_a_franchise_must_match_the_wish():
+def test_the_first_show_of_a_franchise_must_match_the_request():
     likeness = {"two": 0.9, "film": 0.1}
     newer = answer(Plan(intent="similar", shows=("film",), relative=("newer",)), collection(likeness=likeness))
     short = Plan(intent="similar", shows=("film",), condition=Predicate("episodes", "<=", 12))
@@ -264,7 +264,7 @@ def test_the_relation_of_two_shows_is_described(shows, sentence):
     assert sentence in answer(Plan(intent="compare", shows=shows, field="relation"), ALL).heading
 
 
-def test_a_season_asked_for_by_number_is_there_or_not():
+def test_the_answer_says_whether_a_numbered_season_exists():
     there = answer(Plan(intent="seasons", shows=("one",), number=2, yes_no=True), ALL)
     absent = answer(Plan(intent="seasons", shows=("one",), number=7, yes_no=True), ALL)
 

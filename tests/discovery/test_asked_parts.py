@@ -1,4 +1,4 @@
-"""Seasons and parts by their numbers, and what is said of those that are not there."""
+"""Seasons and parts by their numbers, and the sentences about missing ones."""
 
 import pytest
 
@@ -56,7 +56,7 @@ def test_a_season_is_found_by_its_number(shows, number, part, expected):
     assert season_of(first.id, number, shows, part) == expected
 
 
-def test_the_sentence_on_a_missing_part_names_those_that_are_there():
+def test_the_sentence_about_a_missing_part_names_the_existing_ones():
     sentence = no_such_part("Odd", 7, None, "part", ODD)
 
     assert sentence.startswith("Your catalogue has no part 7 of Odd. It has part 1 (Odd, 2000), part 3 (Odd Part 3")
@@ -64,6 +64,6 @@ def test_the_sentence_on_a_missing_part_names_those_that_are_there():
     assert "season" not in no_such_part("Ghoul", 9, None, "season", GHOUL).split("It has")[1].replace("Season", "")
 
 
-def test_a_show_without_others_is_named_alone():
+def test_a_show_without_other_parts_is_the_only_one_named():
     shows = collection(SHOWS)
     assert no_such_part("calm", 2, None, "season", shows) == "Your catalogue has Quiet Lake, and no season 2 of it."

@@ -28,7 +28,7 @@ ALL = collection()
         ),
     ],
 )
-def test_the_first_part_by_an_order(plan, ids, heading):
+def test_the_first_part_by_an_order_is_named(plan, ids, heading):
     fact = answer(_of_dawn(plan), ALL)
 
     assert (fact.kind, fact.ids, fact.complete) == ("order", ids, True)
@@ -59,7 +59,7 @@ def test_a_series_stands_for_its_seasons(condition, ids):
     assert set(answer(Plan(intent="list", condition=condition), ALL).ids) == ids
 
 
-def test_whether_a_show_has_so_many_seasons():
+def test_a_question_about_a_number_of_seasons_is_answered():
     plan = Plan(intent="seasons", shows=("two",), yes_no=True, condition=Predicate("seasons", "=", 3))
     fact = answer(plan, ALL)
 

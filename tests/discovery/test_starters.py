@@ -31,7 +31,7 @@ def test_three_bare_titles_have_questions_as_well():
     assert sum(one.endswith(" about?") for one in starters(collection(bare))) == 3
 
 
-def test_a_list_without_descriptions_and_ratings_is_asked_about_what_it_has():
+def test_questions_about_a_bare_list_need_no_descriptions_and_ratings():
     shows = [
         show(1, "Alpha", type="tv", episodes=26, my_status="completed"),
         show(2, "Beta", type="tv", episodes=50, my_status="watching"),

@@ -41,7 +41,7 @@ def asked(*shows, whole=False, among=ALL):
         (["timed", "bare"], 500, False, "**Timed** and **Bare** take", "1 show without an episode count"),
     ],
 )
-def test_the_time_of_shows(shows, minutes, complete, heading, remark):
+def test_the_watch_time_of_shows(shows, minutes, complete, heading, remark):
     fact = asked(*shows)
 
     assert (fact.value, fact.complete) == (minutes, complete)
@@ -49,7 +49,7 @@ def test_the_time_of_shows(shows, minutes, complete, heading, remark):
     assert remark in " ".join(fact.remarks)
 
 
-def test_the_whole_franchise_is_added_up():
+def test_the_watch_times_of_a_franchise_add_up():
     one, whole = asked("one", among=collection()), asked("one", whole=True, among=collection())
 
     assert one.value == 24 * 24
@@ -83,7 +83,7 @@ LISTED = collection(
         ("duration", Predicate("type", "=", "movie"), 90, "1 show (movies) takes 90 minutes."),
     ],
 )
-def test_the_time_of_a_set_of_shows(field, condition, minutes, heading):
+def test_the_watch_time_of_a_set_of_shows(field, condition, minutes, heading):
     fact = answer(Plan(intent="stats", measure="sum", field=field, condition=condition), LISTED)
 
     assert (fact.value, fact.heading, fact.complete) == (minutes, heading, True)

@@ -89,7 +89,7 @@ def machine_over(directory, chroma_url, importer):
 
         @rule(ids=IDS)
         def lose_vectors_and_repair(self, ids):
-            # The shows that can be lost depend on where a process was killed, and hypothesis must not draw from them.
+            # Which shows can be lost depends on when a process was killed, so hypothesis must not draw from them.
             lost = ids & self.told.keys() or set(self.told)
             if not lost:
                 return

@@ -1,4 +1,4 @@
-"""A disk that fills up during an import: stored shows are kept, and the next run does the rest without paying again."""
+"""A disk that fills up during an import: stored shows stay, and the next run does the rest without paying again."""
 
 import asyncio
 import json
@@ -53,7 +53,7 @@ async def test_a_full_disk_loses_nothing_and_the_import_can_be_resumed(small_dis
     assert (rest["stopped_by"], rest["catalogue"], rest["healthy"]) == (None, SHOWS, True)
     assert rest["ingested"] + rest["unchanged"] == SHOWS
     assert stopped.get("ingested", 0) <= rest["unchanged"] < SHOWS, "what was acknowledged is there"
-    # One word more: it asks a server that is new for the width of its vectors.
+    # One more text: it determines the width of a new server's vectors.
     assert paid <= SHOWS + 6 * 50 + 1, "what was on its way may be paid twice"
 
 

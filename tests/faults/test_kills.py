@@ -98,7 +98,7 @@ async def test_an_import_survives_being_killed_anywhere(tmp_path, record, kills,
             return asyncio.to_thread(importer.run, *arguments, **options)
 
         for day, point in enumerate(itertools.islice(points, kills), 1):
-            days |= dict.fromkeys(chance.sample(sorted(days), CHANGED), day)  # there is always something to do
+            days |= dict.fromkeys(chance.sample(sorted(days), CHANGED), day)  # so that every import has something to do
             write(export, record, days)
             code, report = await imported(point, chance.randint(1, 2))
             died += code == -signal.SIGKILL

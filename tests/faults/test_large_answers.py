@@ -98,7 +98,7 @@ async def test_an_unsupported_compression_is_named_in_the_error():
         assert len(server.requests) == 1
 
 
-async def test_a_hundred_vectors_as_long_numbers_fit():
+async def test_a_hundred_vectors_with_long_numbers_are_accepted():
     texts = [f"text {number}" for number in range(100)]
     async with raw_server(lambda request: embedded(request, 3072)) as server:
         assert (await embed(server.url, texts, 3072)).vectors.shape == (100, 3072)
@@ -116,7 +116,7 @@ async def test_an_answer_that_never_ends_is_cut_and_says_so():
 
 
 @pytest.mark.parametrize("piece", [b": wait\n\n" * 2048, b"data: " + b"x" * 2**14, b"data: x\n" * 2048])
-async def test_a_stream_without_a_word_is_ended_at_its_cap(piece):
+async def test_a_stream_without_text_is_ended_at_its_limit(piece):
     async with raw_server(lambda _: endless(HEAD, piece)) as server:
         with pytest.raises(ProviderUnusableError, match="larger than"):
             await answer(server.url)

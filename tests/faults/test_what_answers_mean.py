@@ -228,7 +228,7 @@ async def test_a_provider_that_serves_the_probe_and_nothing_else_is_given_up(imp
 
 
 @pytest.mark.parametrize("headers", [{"retry-after": "0"}, {"retry-after": "soon"}, {}])
-async def test_429s_without_an_end_end_an_import(import_from, headers, monkeypatch):
+async def test_endless_429s_end_an_import(import_from, headers, monkeypatch):
     monkeypatch.setattr(circuit_breaker, "DOWN_PATIENCE_S", 1.0)
     refused = error(429, "slow down", "rate_limit_exceeded", headers)
     async with raw_server(after(2, lambda _: refused)) as server:
@@ -238,7 +238,7 @@ async def test_429s_without_an_end_end_an_import(import_from, headers, monkeypat
 
 
 @pytest.mark.parametrize("headers", [{"retry-after": "0"}, {"retry-after": "soon"}])
-async def test_429s_without_an_end_end_a_question(opened, headers, monkeypatch):
+async def test_endless_429s_end_a_question(opened, headers, monkeypatch):
     monkeypatch.setattr(circuit_breaker, "REFUSED_PATIENCE_S", 1.0)
     async with raw_server(lambda _: error(429, "slow down", "rate_limit_exceeded", headers)) as server:
         async with opened(server) as services:
@@ -260,7 +260,7 @@ FILTERS = {
 
 
 @pytest.mark.parametrize("answer", FILTERS.values(), ids=FILTERS.keys())
-async def test_a_content_filter_without_text_is_a_refusal_and_asked_once(opened, source, answer):
+async def test_an_answer_that_a_content_filter_emptied_is_a_refusal_and_requested_once(opened, source, answer):
     def behave(request):
         if request.path.endswith("/embeddings"):
             return embedded(request)

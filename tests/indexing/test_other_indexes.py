@@ -30,7 +30,7 @@ async def moved(opened, export, record):
             yield services
 
 
-async def test_an_earlier_index_is_kept_and_listed_with_its_vectors(moved):
+async def test_an_earlier_index_stays_and_is_listed_with_its_vectors(moved):
     listed = await moved.maintenance.other_indexes()
 
     assert [(spec.model, spec.dimensions, held) for spec, held in listed] == [
@@ -49,7 +49,7 @@ async def test_a_deleted_index_is_gone_with_its_vectors_and_the_one_in_use_stays
         missing = await earlier.ingestion.preview.missing()
         assert (missing.read, (await earlier.catalogue.status()).not_indexed) == (3, 3)
         report = await earlier.ingestion.reindex(Control())
-        assert report.embedding_requests == 1  # nothing of it was kept
+        assert report.embedding_requests == 1  # nothing of it is left
 
 
 async def test_the_index_in_use_and_a_deleted_one_cannot_be_deleted(moved):

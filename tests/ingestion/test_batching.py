@@ -32,7 +32,7 @@ def test_early_rounds_are_full_and_the_last_one_is_split_evenly(documents, round
 
 
 @given(st.integers(1, 20_000), st.integers(1, 64), st.booleans())
-def test_the_sizes_hold_every_document_within_bounds(documents, level, grows):
+def test_the_sizes_cover_every_document_and_stay_within_bounds(documents, level, grows):
     found = sizes(documents, count(level) if grows else repeat(level))
     assert sum(found[:-1]) < documents <= sum(found)
     assert all(LEAST <= size <= MOST for size in found)

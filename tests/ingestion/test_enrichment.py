@@ -82,7 +82,7 @@ async def test_missing_fields_are_filled_and_nothing_is_added_overwritten_or_emb
     monster = await shows.library.show("1")
     assert (monster.episodes, monster.type, monster.studios, monster.duration) == (70, "tv", ("madhouse",), 24)
     assert (monster.title, monster.description) == ("Monster", "A surgeon.")
-    assert (await shows.library.show("3")).studios == ()  # of another year
+    assert (await shows.library.show("3")).studios == ()  # the reference describes a show of another year
 
     again = await shows.ingestion.run([reference], Control())
     assert (again.ingested, again.unchanged) == (0, 7)

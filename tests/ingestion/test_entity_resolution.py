@@ -50,7 +50,7 @@ async def named(library, *shows, prefix=None, **about):
     return plan, [plan.name(item) for item in shows]
 
 
-async def test_ids_are_the_catalogues_when_titles_of_four_in_five_agree(library, keep):
+async def test_ids_are_the_catalogues_if_four_in_five_titles_agree(library, keep):
     await keep(*(show(str(n), f"Show number {n} of the catalogue") for n in range(1, 11)))
     mine = [show(str(n), f"Show number {n} of the catalogue") for n in range(1, 9)]
     strangers = [show("9", "Quite another"), show("10", "Unheard of")]
@@ -145,7 +145,7 @@ def test_junk_synonyms_do_not_make_shows_equal():
     assert not names_something("and")
 
 
-async def test_the_newest_file_wins_and_missing_fields_are_kept(library, keep):
+async def test_the_newest_file_wins_and_fields_that_it_lacks_stay(library, keep):
     await keep(show("1", "Alpha", titles=("Alpha", "A"), description="Old.", year=1999, tags=("drama",)))
     new = show("1", "Alpha!", titles=("Alpha!", "Alpha"), description="New.", file="b.csv", record={"b": 1})
 

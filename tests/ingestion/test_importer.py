@@ -81,7 +81,7 @@ async def test_a_check_spends_and_stores_nothing(services, export, record):
     assert (await services.library.counts()).shows == 0
 
 
-async def test_rows_that_two_files_share_are_repeated_in_the_first_and_priced_once(services, export, record):
+async def test_a_row_in_two_files_counts_as_repeated_in_the_first_and_is_priced_once(services, export, record):
     one = export(record(1, "A", "Text."), record(2, "B", "More."), name="one.json")
     two = export(record(2, "B", "More."), record(3, "C", "Text."), name="two.json")
     first, second = [seen.report for seen in await services.ingestion.preview.each([one, two])]
@@ -105,7 +105,7 @@ async def test_an_unreadable_file_does_not_stop_the_check_of_the_others(services
     assert report.ingested == 1
 
 
-async def test_the_sample_is_replaced_by_the_first_own_upload(services, export, record):
+async def test_the_first_upload_replaces_the_sample(services, export, record):
     await services.ingestion.run([export(record(1, "A"), record(2, "B"))], Control(), kind=ImportKind.SAMPLE)
     report = await services.ingestion.run([export(record(2, "B"), record(3, "C"))], Control())
     assert (report.ingested, report.embedding_requests, report.catalogue) == (2, 1, 2)
@@ -126,7 +126,7 @@ async def test_nested_values_are_stored_completely(services, export, record):
 
 
 class Refusing:
-    """The real embedder behind a provider's refusal of certain texts."""
+    """The real embedder, which refuses certain texts as a provider does."""
 
     def __init__(self, embedder, poison=(), fail_after=None, error=None):
         self._embedder, self._poison, self._left, self._error = embedder, poison, fail_after, error
@@ -219,7 +219,7 @@ async def test_a_reindex_embeds_only_what_the_model_lacks(services, export, reco
 
 @pytest.mark.long
 @pytest.mark.timeout(180)
-async def test_the_real_export_is_searchable_whole(real_services, real_export):
+async def test_every_show_of_the_real_export_can_be_found(real_services, real_export):
     from animerag.ingestion.importer import SourceFile
 
     services = real_services  # their fixture imports the export and checks the index

@@ -60,7 +60,7 @@ async def test_a_key_without_quota_stops_the_job_at_once_with_a_plain_reason(sim
 
 
 async def test_a_cost_cap_stops_an_import_in_time_and_the_rest_can_be_resumed(simulated, source):
-    prices = {"text-embedding-3-small": 1000.0}  # USD a million tokens: a cent buys ten
+    prices = {"text-embedding-3-small": 1000.0}  # USD per million tokens: one cent pays for ten
     async with SimulatorProcess(SimulatorSettings(embed_latency_s=0.02)) as provider:
         async with simulated(provider.url, prices=prices, max_cost_usd=0.2) as services:
             capped = await services.ingestion.run([source], Control(), batch_size=4, concurrency=3)

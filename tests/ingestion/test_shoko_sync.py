@@ -208,7 +208,7 @@ async def test_a_slow_or_missing_server_is_reported(shoko, asked, monkeypatch):
         await asked(shoko)
 
 
-async def test_the_key_is_refused_missing_or_of_somebody_else_and_never_written(shoko, sync, settings, caplog):
+async def test_a_wrong_or_missing_key_or_another_users_is_refused_and_no_key_is_written(shoko, sync, settings, caplog):
     wrong = "wrong-canary-key"
     with pytest.raises(InvalidInputError, match="refuses the key: set ANIMERAG_SHOKO_KEY") as refused:
         await sync(shoko, key=wrong)
@@ -227,7 +227,7 @@ async def test_the_key_is_refused_missing_or_of_somebody_else_and_never_written(
     "url",
     ["localhost:8111", "ftp://host", "http://", "http://user:secret@host", "http://host?apikey=secret", "http://[", ""],
 )
-def test_an_address_that_cannot_be_one_is_refused_without_its_secret(url):
+def test_an_invalid_address_is_refused_without_showing_its_secret(url):
     with pytest.raises(InvalidInputError) as error:
         shoko_client.checked_address(url)
     assert "secret" not in str(error.value)
@@ -256,7 +256,7 @@ async def test_the_real_export_and_its_server_give_the_same_shows(real_export, q
     known = {str(record["AnimeID"]) for record in records}
 
     def plain(show):
-        """Leave out values that only one of the two has: its record, titles of missing shows, place, files."""
+        """Remove values that only one side has: its record, titles of missing shows, place, files."""
         related = sorted((one.id, one.kind) for one in show.relations if one.id in known)
         similar = [one.id for one in show.similar]
         bare = replace(show, record={}, relations=(), similar=(), origin=None, owned_episodes=None, file_size=None)

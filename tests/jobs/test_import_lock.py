@@ -43,7 +43,7 @@ async def test_two_processes_importing_one_file_pay_once(process, provider, sour
         reports = await asyncio.gather(run(one, source), run(other, source))
         healthy = (await one.maintenance.check()).healthy
     assert sorted((report.ingested, report.unchanged) for report in reports) == [(0, SHOWS), (SHOWS, 0)]
-    assert (await provider.stats()).texts == SHOWS + 1  # a word for the width
+    assert (await provider.stats()).texts == SHOWS + 1  # one more text determines the width
     assert healthy
 
 
@@ -53,7 +53,7 @@ async def test_two_tabs_importing_one_file_pay_once(process, provider, source):
         assert (await services.library.counts()).shows == SHOWS
         assert (await services.maintenance.check()).healthy
     assert all(report.read == report.ingested + report.unchanged == SHOWS for report in reports)
-    assert (await provider.stats()).texts == SHOWS + 1  # a word for the width
+    assert (await provider.stats()).texts == SHOWS + 1  # one more text determines the width
 
 
 async def test_a_repair_does_not_touch_what_another_process_is_importing(process, provider, source):

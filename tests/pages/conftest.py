@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 def app(settings, monkeypatch):
     """The app over an empty data directory; the runtime ends with the test."""
     # As in .streamlit/config.toml, which is not read from a test's directory. Magic parses every page at every run, and
-    # parsing in two threads at once makes CPython 3.11 stumble.
+    # CPython 3.11 may crash when it parses in two threads at once.
     config.set_option("runner.magicEnabled", False)
     monkeypatch.setenv("ANIMERAG_DATA_DIR", str(settings.data_dir))
     monkeypatch.setenv("ANIMERAG_CHROMA_URL", settings.chroma_url)

@@ -80,7 +80,7 @@ def answered(text, *, citations=(), prompt=None, status=AnswerStatus.OK, **other
         (answered(None, status=AnswerStatus.ERROR, prompt=PROMPT), "Failed after 2"),
     ],
 )
-def test_only_what_a_model_wrote_is_said_to_be_written_by_it(answer, words):
+def test_only_text_that_a_model_wrote_is_credited_to_it(answer, words):
     assert written_by(answer).replace("\\", "").startswith(words)
 
 
@@ -95,11 +95,11 @@ def test_tokens_of_questions_and_of_answers_are_named():
         ("Mono [2]", None, True, [2]),  # stopped
         ("Mono [2]", None, False, [1, 2, 3]),  # more may follow
         ("Mon", None, True, [1, 2, 3]),
-        ("", answered("None", prompt=None), True, []),  # nothing matches: no card under that
+        ("", answered("None", prompt=None), True, []),  # no match, so no cards
         ("", answered("A [3]", prompt=PROMPT, citations=("3",)), True, [3]),
     ],
 )
-def test_sources_that_an_answer_uses_are_drawn_and_the_others_folded(text, answer, complete, used):
+def test_sources_that_an_answer_uses_are_shown_and_the_others_collapsed(text, answer, complete, used):
     item = Exchange("q", retrieval=Retrieval(question="q", sources=sources("1", "2", "3")), text=text, answer=answer)
 
     drawn, folded = used_and_others(item, {}, complete=complete)
@@ -108,7 +108,7 @@ def test_sources_that_an_answer_uses_are_drawn_and_the_others_folded(text, answe
     assert sorted(number for number, _ in drawn + folded) == [1, 2, 3]
 
 
-def test_what_a_failed_answer_has_found_is_folded():
+def test_the_sources_of_a_failed_answer_are_collapsed():
     failed = answered(None, status=AnswerStatus.ERROR, prompt=PROMPT)
     item = Exchange(
         "q", retrieval=Retrieval(question="q", sources=sources("1")), answer=failed, error="The key is bad."

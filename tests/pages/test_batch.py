@@ -112,7 +112,7 @@ def test_a_run_survives_a_new_tab(sampled):
     sampled.button(key="batch_resume").click().run()
     answered(sampled, 1)
     assert "1 of 1 question answered" in words(sampled).replace("*", "")
-    del sampled.query_params["run"]  # as a click that was under way sends the address, or the way back to this page
+    del sampled.query_params["run"]  # as in the address that an earlier click or the browser's Back sends
     sampled.run()
     assert "1 of 1 question answered" in words(sampled).replace("*", "")
     sampled.button(key="batch_new").click().run()

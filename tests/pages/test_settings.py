@@ -155,7 +155,7 @@ def test_a_server_on_this_machine_is_offered_and_used_when_chosen(app, found):
     app.run()
     visit(app, "ask")
     until(app, lambda page: "Ollama runs on this machine" in said(page))
-    assert not session.services().answering.written_by_a_model  # never without a message
+    assert not session.services().answering.written_by_a_model  # a server is not used before you choose it
 
     [use] = [one for one in app.button if one.label == "Use it"]
     use.click().run()

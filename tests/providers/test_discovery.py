@@ -95,4 +95,4 @@ async def test_a_silent_port_does_not_delay_the_result(unused_tcp_port):
         took_s = time.perf_counter() - began_s
 
     assert [one.url for one in found] == [f"http://127.0.0.1:{quick}/v1"]
-    assert took_s < 3  # far from the five seconds of the slow one, whatever the machine does
+    assert took_s < 3  # the slow server takes five seconds, and this machine may be busy

@@ -291,7 +291,7 @@ async def test_a_width_that_changes_is_refused(server, embedder):
     [
         ("text-embedding-3-small", None, 1536),
         ("text-embedding-3-large", 256, 256),
-        ("text-embedding-ada-002", 256, 1536),  # does not take a width
+        ("text-embedding-ada-002", 256, 1536),  # this model has a fixed width
     ],
 )
 async def test_dimensions_of_openais_own_models_come_from_the_table_without_a_request(gate, model, asked, width):

@@ -185,7 +185,7 @@ def test_what_about_another_title_asks_the_same_of_it():
     assert (result.intent, result.shows, result.text) == ("watch_order", (), "zeta")
 
 
-def test_what_it_is_about_asks_of_the_first_of_a_list():
+def test_what_it_is_about_refers_to_the_first_show_of_a_list():
     assert resolved(Plan(intent="lookup", reference="it"), LISTED).shows == ("a",)
 
 

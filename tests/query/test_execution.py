@@ -58,7 +58,7 @@ def test_an_order_counts_the_shows_without_a_value():
         ("E", "is E the best movie", "yes", ("5",)),
     ],
 )
-def test_whether_a_show_comes_first_is_said_with_the_one_that_does(title, question, value, ids):
+def test_a_question_whether_a_show_comes_first_names_the_one_that_does(title, question, value, ids):
     show_id = next(show.id for show in SHOWS if show.title == title)
     place = question.index(f" {title} ") + 1
     plan = plan_of(read(question, [Named(place, place + 1, (show_id,))], WORDS, 2026))
@@ -72,7 +72,7 @@ def test_questions_that_fields_cannot_answer_are_searched(question):
     assert asked(question) is None
 
 
-def test_a_word_that_is_weaker_than_a_tag_is_no_condition():
+def test_a_word_that_is_only_part_of_a_tag_is_no_condition():
     words = vocabulary(("sports", "team sports"))
 
     plan = plan_of(read("sports but not baseball", [], words, 2026))

@@ -56,7 +56,7 @@ def test_a_field_is_given_or_reported_as_unknown(show, field, value, words):
     assert (fact.value, fact.heading, fact.ids) == (value, words, (show,))
 
 
-def test_fields_are_answered_together_and_unknown_ones_said():
+def test_fields_are_answered_together_and_unknown_ones_named():
     plan = Plan(intent="field", shows=("3",), field="year", fields=("year", "episodes"))
     fact = value_answer(plan, TABLE, japanese=False)
 

@@ -30,7 +30,7 @@ def spelling(*covered):
         ("Anime mit Romantik", "Anime mit romantic"),
     ],
 )
-def test_a_misspelt_word_is_read_as_the_word_that_it_is_like(question, read):
+def test_a_misspelt_word_is_read_as_the_most_similar_word(question, read):
     text, words = respelt(question, spelling())
 
     assert text == read

@@ -82,7 +82,7 @@ PARTS = AliasIndex(
         ("a snafu at work leads to romance", []),  # not used as a title
     ],
 )
-def test_words_of_a_title_that_few_shows_have_name_them_where_a_title_is_meant(question, ids):
+def test_a_rare_part_of_a_title_names_its_shows_where_a_title_is_meant(question, ids):
     assert [match.id for match in PARTS.match(question) if match.named] == ids
 
 
@@ -160,7 +160,7 @@ def test_a_title_is_found_by_its_beginning_by_its_number_and_by_a_rare_part(ques
     assert (matches[0] if matches else None) == first
 
 
-def test_a_part_of_one_word_is_the_phrase_once():
+def test_a_title_part_of_one_word_is_one_phrase():
     assert [match.phrase for match in PARTS_OF_TITLES.match("nhk anime")] == ["nhk"]
 
 

@@ -32,7 +32,7 @@ WINDOW_S = 3.0
 
 ASKS = st.lists(
     st.tuples(st.floats(0, 3), st.booleans(), st.integers(1, 800), st.floats(0, FENCE_S)), min_size=1, max_size=40
-)  # seconds since the one before, bulk work, tokens, seconds until the request is sent
+)  # seconds since the previous request, bulk work, tokens, seconds until it is sent
 
 
 @settings(max_examples=30, deadline=None)
@@ -186,7 +186,7 @@ async def test_a_probe_and_the_request_after_it_each_need_a_permit(fake):
     async def story():
         await gate.run(attempt, priority=INGEST, probe=probe)
         with pytest.raises(TransientProviderError):
-            await gate.run(attempt, priority=INGEST, probe=probe)  # four times
+            await gate.run(attempt, priority=INGEST, probe=probe)  # after four attempts
         await gate.run(attempt, priority=INGEST, probe=probe)
 
     await fake.run(story())
@@ -313,7 +313,7 @@ async def test_a_refusal_of_one_host_closes_the_other(hosts, database_url):
     async with SimulatorProcess(limited) as provider:
         hosts[0].ask("send", provider=provider.url, priorities={"INGEST": 1})
         assert (await hosts[0].result())["answered"] == 1
-        hosts[0].ask("send", provider=provider.url, priorities={"INGEST": 1})  # by a gate that knows of no limit yet
+        hosts[0].ask("send", provider=provider.url, priorities={"INGEST": 1})  # its gate knows no limit yet
         with psycopg.connect(database_url, autocommit=True) as connection:
             query = (
                 "SELECT 1 FROM rate_limits"

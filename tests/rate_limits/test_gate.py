@@ -103,7 +103,7 @@ def slow_down(seconds=None):
 
 CALLS = st.lists(
     st.tuples(st.sampled_from(Priority), st.integers(1, 5), st.integers(0, 6)), min_size=1, max_size=25
-)  # priority, seconds at work, second of arrival
+)  # priority, seconds of work, second of arrival
 
 
 @settings(max_examples=40, deadline=None)
@@ -276,7 +276,7 @@ def test_a_bucket_never_gives_more_than_it_held_and_gained(per_minute, amounts):
         bucket.spend(amount, now)
         spent += amount
 
-        # One request may be larger than the whole bucket; what it takes too much is waited for by the next.
+        # One request may be larger than the whole bucket; the next one waits for the excess.
         assert spent - amount <= bucket.capacity + rate * (now + 0.1)
 
 
@@ -799,7 +799,7 @@ async def test_bulk_work_does_not_wait_after_one_bad_call_or_for_an_unknown_prov
     trouble = TransientProviderError("The provider has trouble.")
 
     async def story():
-        with pytest.raises(TransientProviderError, match="trouble"):  # nothing tells that it ever worked
+        with pytest.raises(TransientProviderError, match="trouble"):  # nothing shows that it ever worked
             await gate.run(failing(*[trouble] * 9), priority=BATCH)
         await gate.run(work(fake), priority=BATCH)
         with pytest.raises(TransientProviderError, match="trouble"):
@@ -838,7 +838,7 @@ async def test_bulk_work_probes_again_after_30_s_or_a_reset(fake):
     await fake.run(story())
 
 
-async def test_one_models_wrong_name_does_not_stop_another(fake):
+async def test_a_wrong_model_name_does_not_stop_another_model(fake):
     gate = fake.gate()
 
     async def story():

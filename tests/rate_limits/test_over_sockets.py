@@ -27,7 +27,7 @@ async def send(provider, gate, count):
 
 
 async def send_both(provider, gate, count):
-    """Send `count` requests, embeddings and answers by turns; return the seconds, and when they arrived by status."""
+    """Send `count` embeddings and answers alternately; return the seconds, and when requests arrived by status."""
     connection = OpenAIConnection(api_key=None, base_url=provider.url, gate=gate)
     embedder = OpenAIEmbedder(connection, model="text-embedding-3-small")
     chat = OpenAIChat(connection, model="gpt-5-nano", api="chat")
@@ -62,7 +62,7 @@ async def test_answers_and_embeddings_that_share_an_announced_limit_use_it_up_wi
     assert seconds <= 1.1 * (15 / 5 + 0.1) + 0.3, "and what a busy machine takes"
 
 
-async def test_answers_and_embeddings_stay_together_within_a_set_limit_and_use_it_up():
+async def test_answers_and_embeddings_together_stay_within_a_set_limit_and_use_it_up():
     async with SimulatorProcess(SimulatorSettings(embed_latency_s=0.02, chat_latency_s=0.05)) as provider:
         seconds, arrived = await send_both(provider, Gate(query=20, max_rpm=10, window_s=1.0), 30)
 

@@ -201,7 +201,7 @@ def test_a_file_named_like_a_table_is_not_read_as_notes(read_bytes):
         read_bytes("Just some words.\nNothing else.", name="shows.csv")
 
 
-def test_a_chosen_column_wins_over_a_guess_and_none_leaves_one_out(read_bytes, detect_bytes):
+def test_a_chosen_column_wins_over_a_guess_and_the_choice_none_leaves_one_out(read_bytes, detect_bytes):
     data = "id,name,title,rating\n1,A,B,PG-13\n2,C,D,R\n"
     fields = {column.heading: column.field for column in detect_bytes(data).columns}
     assert fields == {"id": "id", "name": None, "title": "title", "rating": "restricted"}
@@ -264,7 +264,7 @@ def test_any_json_is_read_or_refused_with_a_reason(read_bytes, value, records):
             assert isinstance(row, RowError) or (row.id and row.title and Document.of(row).content_hash)
 
 
-def test_records_have_the_lines_of_their_list(read_bytes):
+def test_records_have_their_line_numbers(read_bytes):
     data = (
         '{"note": ["AniDB_Anime", "["],\n"AniDB_Anime": [],\n"AniDB_Anime": [\n{"AnimeID": 1, "MainTitle": "A"},\n\n7]}'
     )

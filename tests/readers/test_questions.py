@@ -139,7 +139,7 @@ def test_repeated_and_empty_questions_are_counted(sheet):
     assert (len(found.rows), found.repeated, found.empty) == (4, 1, 1)
 
 
-def test_ten_thousand_questions_are_read_and_one_more_is_refused(sheet):
+def test_a_sheet_of_ten_thousand_questions_is_read_and_one_more_is_refused(sheet):
     assert len(sheet("question\n" + "Why?\n" * MAX_QUESTIONS).rows) == MAX_QUESTIONS
     with pytest.raises(InvalidInputError, match="more than 10,000 questions"):
         sheet("question\n" + "Why?\n" * (MAX_QUESTIONS + 1))

@@ -90,7 +90,7 @@ def test_files_give_episodes_on_disk_and_languages(database):
 
 
 @pytest.mark.parametrize("packed", [True, False])
-def test_what_a_video_was_measured_for_counts_where_no_release_is_known(database, packed):
+def test_streams_of_a_video_give_languages_and_resolution_if_no_release_is_known(database, packed):
     [episode, *_] = database.episodes(23, 4)
     tracks = ((VIDEO, {"Width": 640, "Height": 480}), (AUDIO, {"Language": "ja"}), (TEXT, {"Language": "ger"}))
     database.file(23, episode, "A", MediaBlob=streams(*tracks, packed=packed))
@@ -256,7 +256,7 @@ def test_the_real_export_and_its_database_give_the_same_shows(real_export, tmp_p
     database = of_export(records, tmp_path / "JMMServer.db3")
 
     def plain(show):
-        """Leave out values that only one of the two has: its record, titles of missing shows, place."""
+        """Remove values that only one side has: its record, titles of missing shows, place."""
         related = tuple(replace(one, title="", year=None) for one in show.relations if one.id in known)
         similar = sorted((one.id, titles[one.id]) for one in show.similar if one.id in known)
         return replace(show, record={}, relations=related, similar=(), origin=None), similar

@@ -136,7 +136,7 @@ def test_a_table_without_headings_is_read_once_its_columns_are_assigned(ugly, re
     assert (shows[0].id, shows[0].title, shows[0].year) == ("14467", "K", 2012)
 
 
-def test_a_header_alone_is_no_row_and_no_error(read):
+def test_a_file_with_only_a_header_has_no_row_and_no_error(read):
     assert read("header_only.csv") == ([], [])
 
 

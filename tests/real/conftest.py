@@ -24,7 +24,7 @@ class RealServer:
         self._metrics = f"{address}/metrics"
 
     async def generated(self):
-        """Wait until no request is in work, and return the tokens generated since the server began."""
+        """Wait until no request is in progress, and return the tokens generated since the server began."""
         async with asyncio.timeout(30), aiohttp.ClientSession() as session:
             while True:
                 async with session.get(self._metrics) as response:

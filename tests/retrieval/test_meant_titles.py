@@ -77,5 +77,5 @@ def test_a_film_that_is_not_there_is_not_replaced_by_the_series():
     assert reading.lead == ("saw",)
 
 
-def test_a_part_that_leads_counts_as_named_though_its_title_does_not_stand_there():
+def test_the_best_match_of_a_franchise_counts_as_named_without_its_exact_title():
     assert next(match.title for match in ask("csm ova").matches if match.named) == "Teeth of Steel"

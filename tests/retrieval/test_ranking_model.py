@@ -55,7 +55,7 @@ def test_questions_are_ranked_with_weights_that_were_learnt_without_them(trainin
     first = {name: sum(place == 1 for place in places) for name, places in found.items()}
     assert first["similarity"] < first["other catalogues"] <= len(easy)
     assert first["other questions"] > 0.8 * len(easy)
-    # A catalogue whose right answers are the worst candidates: learnt from itself they come up, from the others not.
+    # In this catalogue the right answers are the worst candidates: only weights learnt from it rank them higher.
     odd = [
         training.Choice("odd", "sheet", "plot", one.features, one.features[:, 1] < 0.05, one.number, stored=True)
         for one in easy
@@ -64,6 +64,6 @@ def test_questions_are_ranked_with_weights_that_were_learnt_without_them(trainin
     assert sum(found["other catalogues"][len(easy) :]) > sum(found["same questions"][len(easy) :])
 
 
-def test_a_right_candidate_that_no_search_brought_is_behind_all(training):
+def test_a_right_candidate_that_no_search_found_ranks_last(training):
     rows = np.zeros((4, len(training.NAMES)))
     assert training.place(training.Choice("c", "s", "plot", rows, np.zeros(4, bool), 0, stored=True), np.ones(5)) == 5

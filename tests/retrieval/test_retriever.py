@@ -58,7 +58,7 @@ async def test_an_unusable_question_is_refused_with_a_sentence(retriever, questi
         await retriever.search(question)
 
 
-async def test_a_failing_word_search_is_noted_and_the_answer_goes_on(retriever, services, monkeypatch):
+async def test_a_failing_word_search_is_noted_and_does_not_prevent_an_answer(retriever, services, monkeypatch):
     async def fail(*_arguments, **_options):
         raise LibraryError("The words are gone.")
 
@@ -112,7 +112,7 @@ async def test_titles_are_not_read_again_for_every_question_during_an_import(ser
             assert [match.id for match in await services.retriever.match_titles("Monster")] == ["1"]
         assert read == 0
 
-    # What came in is there as soon as the import has ended.
+    # Imported shows are found as soon as the import has ended.
     assert [match.id for match in await services.retriever.match_titles("Planetes 5")] == ["5"]
     assert read == 1
 

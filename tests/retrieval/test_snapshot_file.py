@@ -92,7 +92,7 @@ def test_a_damaged_file_is_not_used(file, tmp_path, damage):
     assert file.load("key", SHOWS) is None
 
 
-def test_where_no_file_can_be_written_nothing_fails(tmp_path):
+def test_nothing_fails_if_the_file_cannot_be_written(tmp_path):
     (tmp_path / "taken").write_text("")
     assert saved(SnapshotFile(tmp_path / "taken"), SHOWS, "key") is None
 

@@ -170,7 +170,7 @@ async def test_an_unreleased_version_is_refused_and_not_changed(tmp_path, versio
     assert version_of(path) == version
 
 
-async def test_a_copy_of_the_earlier_library_is_kept(tmp_path):
+async def test_a_copy_of_the_earlier_library_remains(tmp_path):
     path = old(tmp_path / "library.db")
     await (await Library.open(path)).close()
     copy = tmp_path / f"library.db.schema-{BASELINE}"
@@ -182,7 +182,7 @@ async def test_a_copy_of_the_earlier_library_is_kept(tmp_path):
 async def test_nothing_changes_if_the_copy_fails(tmp_path):
     path = old(tmp_path / "library.db")
     before = shape(path)
-    (tmp_path / f"library.db.schema-{BASELINE}").mkdir()  # in the way of the copy
+    (tmp_path / f"library.db.schema-{BASELINE}").mkdir()  # blocks the path of the copy
     with pytest.raises(LibraryError, match="could not be copied"):
         await Library.open(path)
     assert shape(path) == before

@@ -1,4 +1,4 @@
-"""The library in PostgreSQL: searches, errors of the server, and moving there."""
+"""The library in PostgreSQL: searches, errors of the server, and moving a catalogue into it."""
 
 import asyncio
 import json
@@ -183,7 +183,7 @@ async def test_parts_of_texts_are_split_as_fts5_splits_whole_texts(twin):
         stored = (await connection.execute(text("SELECT doc, term FROM temp.terms ORDER BY doc, offset"))).all()
     expected = [[row.term for row in stored if row.doc == number] for number in range(1, len(texts) + 1)]
     expected[1].remove("\U0010fffd")  # which separates parts
-    for _ in range(2):  # split, and known
+    for _ in range(2):  # first split, then from the cache
         assert list(tokenizer.words_of(texts)) == expected
 
 
@@ -476,7 +476,7 @@ async def answers(settings):
         return [source.show.id for source in retrieved.sources]
 
 
-async def test_a_catalogue_moves_there_and_back_whole(filled, tmp_path):
+async def test_a_catalogue_moves_there_and_back_completely(filled, tmp_path):
     sqlite, postgresql = filled
     moved = await transfer.copy(sqlite.database, postgresql.database)
     assert moved.shows > 100

@@ -53,7 +53,7 @@ def test_an_existing_data_directory_becomes_private(tmp_path):
 
     tighten(data, data / "library.db")
 
-    assert open_to_others(data) == [str(data / "mine.txt")]  # behind a closed door
+    assert open_to_others(data) == [str(data / "mine.txt")]  # in a directory that only the owner can open
     assert stat.S_IMODE(data.stat().st_mode) == 0o700
     assert stat.S_IMODE(elsewhere.stat().st_mode) == 0o644
 

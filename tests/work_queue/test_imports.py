@@ -26,7 +26,7 @@ async def until(condition, seconds=40):
 
 
 async def test_two_hosts_share_an_import_and_report_it_as_one_machine_would(host, serving, file_of):
-    together = SimulatorSettings(embed_latency_s=0.5, dimensions=64)  # long enough for two on a busy machine
+    together = SimulatorSettings(embed_latency_s=0.5, dimensions=64)  # so that both hosts take part
     async with listening(together) as url, host("app", url) as app, host("a", url) as a, host("b", url) as b:
         async with serving(a, b):
             control = Control()
@@ -201,7 +201,7 @@ async def test_the_tasks_of_a_killed_worker_run_elsewhere_within_15_seconds(host
     assert health.healthy
 
 
-async def test_a_busy_worker_keeps_its_tasks_and_what_a_hung_one_ends_late_counts_once(
+async def test_a_busy_worker_keeps_its_tasks_and_late_work_of_a_hung_one_counts_once(
     host, serving, file_of, postgresql_url, caplog
 ):
     slow = SimulatorSettings(embed_latency_s=4, dimensions=64)
@@ -216,7 +216,7 @@ async def test_a_busy_worker_keeps_its_tasks_and_what_a_hung_one_ends_late_count
         await rows(statement, seconds)
 
     async def no_heartbeat(_worker):
-        """Send none, as a process does that is too busy."""
+        """Send no heartbeat, like a process that is too busy."""
 
     async with listening(slow) as url, host("app", url) as app, host("a", url) as a:
         a.queue.records.update_heartbeat = no_heartbeat

@@ -26,7 +26,7 @@ def chroma_index_url(chroma_server):
 async def killed_and_started(*servers):
     for server in servers:
         await asyncio.to_thread(server.kill)
-    await asyncio.sleep(1)  # calls meanwhile find nobody
+    await asyncio.sleep(1)  # calls in between are refused
     for server in servers:
         await asyncio.to_thread(server.start)
 
@@ -77,7 +77,7 @@ async def test_an_import_outlasts_the_restart_of_both_servers(host, serving, fil
     assert (job.state, job.error, recorded.state) == ("done", None, "done")
     assert (report.ingested, report.cancelled, report.stopped_by) == (SHOWS, 0, None)
     assert health.healthy
-    in_flight = 2 * 2 * LEVEL  # two batches a slot on two hosts: those whose end was not noted are repeated
+    in_flight = 2 * 2 * LEVEL  # two batches per slot on two hosts: those whose end was not recorded are repeated
     assert SHOWS // SIZE <= requests <= SHOWS // SIZE + in_flight
 
 
