@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from hypothesis import settings
 
 from animerag.composition import open_services
 from animerag.config import load_settings
@@ -18,6 +19,10 @@ from animerag.vector_store.chroma import ChromaIndex
 from animerag.vector_store.chroma_server import ServerFiles, ServerLease
 from animerag.vector_store.chroma_tenant import create_tenant
 from tests import postgresql
+
+# No time limit for single examples: a busy machine would fail what is right. pytest limits each test.
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 
 @pytest.fixture(scope="session")

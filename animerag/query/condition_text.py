@@ -26,6 +26,7 @@ _NUMBERS = (
     "votes",
     "duration",
     "my_score",
+    "above_rating",
     "my_progress",
     "seasons",
     *NUMBERS,

@@ -254,6 +254,8 @@ def value_of(show: Show, field: str) -> Any:
         return local_files.value_of(show, field)
     if field == "my_status":
         return show.my_status or "none"
+    if field == "above_rating":
+        return show.my_score - show.rating if show.my_score and show.rating else None
     # 0 is how exports say "unknown".
     return getattr(show, ATTRIBUTES.get(field, field)) or None
 
@@ -263,7 +265,7 @@ def decisive_fields(plan: Plan) -> Iterable[str]:
     fields = (
         test.field
         for test in comparisons(plan.condition)
-        if test.field not in ("tag", "title", "my_status", "my_score", "suitable", "relation")
+        if test.field not in ("tag", "title", "my_status", "my_score", "above_rating", "suitable", "relation")
     )
     return dict.fromkeys(fields)
 

@@ -86,22 +86,17 @@ def verdict_answer(plan: Plan, table: FieldIndex, *, japanese: bool) -> FactAnsw
     verdict = verdicts(plan.condition, table)(show)
     fields: dict[str, None] = dict.fromkeys(_NAMES.get(test.field, test.field) for test in comparisons(plan.condition))
     facts = " ".join(statement(show, name, table, japanese=japanese) for name in fields)
-    if verdict is None:
-        heading = facts
-    elif japanese:
-        heading = f"{'はい' if verdict else 'いいえ'}。{facts}"
-    else:
-        heading = f"{'Yes' if verdict else 'No'}. {facts}"
+    value = None if verdict is None else "yes" if verdict else "no"
     return FactAnswer(
         kind="value",
         intent="field",
         ids=(show.id,),
         total=1,
-        value=None if verdict is None else "yes" if verdict else "no",
+        value=value,
         conditions=tuple(plan.conditions()),
         labels=labels_of(plan.condition, table, japanese=japanese),
         complete=True,
-        heading=heading,
+        heading=_yes_or_no(value, japanese=japanese) + facts,
     )
 
 
@@ -125,6 +120,7 @@ def comparison_answer(plan: Plan, table: FieldIndex, *, japanese: bool) -> FactA
     ids = table.ordered((show.id for show in shows), sort)
     ids += [show.id for show in shows if show.id not in ids]
     values = [table.value(show_id, sort.field) for show_id in ids]
+    winner = _winner(plan, ids, values, table)
     return FactAnswer(
         kind="compare",
         intent="compare",
@@ -132,11 +128,17 @@ def comparison_answer(plan: Plan, table: FieldIndex, *, japanese: bool) -> FactA
         total=len(ids),
         field=sort.field,
         values=tuple(values),
-        value=_winner(plan, ids, values, table),
+        value=winner,
         sort=sort,
         complete=True,
-        heading=_comparison(ids, values, sort, table, japanese=japanese),
+        heading=_yes_or_no(winner, japanese=japanese) + _comparison(ids, values, sort, table, japanese=japanese),
     )
+
+
+def _yes_or_no(value: FieldValue, *, japanese: bool) -> str:
+    """Return the beginning of an answer to a question for yes or no; "" for any other value."""
+    verdicts = {"yes": ("Yes. ", "はい。"), "no": ("No. ", "いいえ。")}
+    return verdicts[value][japanese] if isinstance(value, str) and value in verdicts else ""
 
 
 def statement(show: Show, name: str, table: FieldIndex, *, japanese: bool = False) -> str:

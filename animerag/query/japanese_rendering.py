@@ -105,6 +105,8 @@ def _compared(one: Predicate, value: str | float) -> str:
         return local_files.phrase(one)
     if one.operator == "unknown":
         return f"{_NOUNS.get(one.field, one.field)}なし"
+    if one.field == "above_rating":
+        return f"自分の評価が全体より{'低い' if one.operator.startswith('<') else '高い'}"
     if one.field in ("year", "end_year", "air_date"):
         words = _DATED[one.operator].format(f"{value}年" if one.field != "air_date" else value)
         return words + {"end_year": "に終了", "air_date": "に放送"}.get(one.field, "")

@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 _SCORED = re.compile(
     r"\b(?:i(?: have|.ve)?|did i|have i) (?:rated?|scored?|gave|give|given|voted)\b(?: it| them| an?)?\s*(?P<cmp>above|over|more than|at least|below|under|less than|at most|exactly)?\s*(?P<n>\d+(?:\.\d+)?|one|two|three|four|five|six|seven|eight|nine|ten)\b(?:\s*(?:or|and) (?P<post>more|higher|above|better|less|lower|below))?"
 )
+_OTHERS = r"(?:crowd|others?|(?:other|most) people|everyone|everybody|people|community|public|average|rest|ratings?|scores?|users?|anidb|mal|myanimelist|anilist)"
+_AGAINST_OTHERS = re.compile(
+    rf"(?:\b(?:i|did i|do i|have i)(?: have|'ve)? (?:rated?|scored?|gave|given?|like[sd]?|love[sd]?|enjoy(?:ed)?)|\bmy (?:own )?(?:scores?|ratings?)(?: is| are| was| were)?)"
+    rf"(?: it| them)?(?: much| way| far| a lot)? (?P<cmp>higher|better|more|above|over|lower|less|worse|below|under)(?: ratings?| scores?)?(?: than)?(?: what)?"
+    rf" (?:the |most |all |its |their )?{_OTHERS}\b(?:'s)?(?: else)?(?: (?:ratings?|scores?|did|do|does|gave|rated?|scored?|thinks?|of the (?:world|site|people|crowd)))*"
+)
+_HIGHER = ("higher", "better", "more", "above", "over")
 _MY_TENS = re.compile(r"\bmy (?P<n>10|[1-9])s\b")
 _OWN_SCORE = re.compile(
     r"\bmy (?:own |average |mean |median |overall |usual )*(?:scores?|ratings?)\b|\b(?:i|did i|have i|do i)(?: have)? (?:rated?|scored?|gave|give|like[sd]?|love[sd]?|enjoy(?:ed)?|hate[sd]?)\b|自分の評価"
@@ -31,7 +38,9 @@ _UNSCORED = ("count", "share", "distinct")  # measures of shows rather than of a
 
 
 def own_scores(reading: Question) -> list[Condition]:
-    """Read a bound on one's own score: "what did I rate above 8"."""
+    """Read a bound on one's own score: "what did I rate above 8", "which shows did I score lower than the crowd"."""
+    if against := reading.take(_AGAINST_OTHERS, "my list"):
+        return [Predicate("above_rating", ">" if against["cmp"] in _HIGHER else "<", 0)]
     if tens := reading.take(_MY_TENS, "my list"):
         return [Predicate("my_score", "=", int(tens["n"]))]
     match = reading.take(_SCORED, "my list")

@@ -50,6 +50,7 @@ FieldName: TypeAlias = Literal[
     "suitable",
     "my_status",
     "my_score",
+    "above_rating",
     "my_progress",
     "relation",
     "seasons",
@@ -65,6 +66,7 @@ FieldName: TypeAlias = Literal[
     "file_size",
 ]
 FOLLOWED = "has sequel"  # a field: whether a show has a sequel according to the catalogue's relations
+# The field `above_rating` is the owner's score minus the rating: "what did I score lower than everyone else".
 Operator: TypeAlias = Literal["=", "<", "<=", ">", ">=", "^=", "unknown"]  # ^= means "begins with"
 
 

@@ -13,7 +13,20 @@ from animerag.query.intents import Likely, carrying_words, has_cue
 from animerag.query.lexicon import Gazetteer, Unapplied, lexicon
 from animerag.query.own_list import own_list, own_scores
 from animerag.query.parts import read_season_counts
-from animerag.query.plan import EVERYTHING, And, Not, Or, Plan, Predicate, both, either, negated, parts_of
+from animerag.query.plan import (
+    EVERYTHING,
+    And,
+    Not,
+    Or,
+    Order,
+    Plan,
+    Predicate,
+    both,
+    comparisons,
+    either,
+    negated,
+    parts_of,
+)
 from animerag.query.ranks import read_orders
 from animerag.query.recognition import recognise, uses_field
 from animerag.query.slots import (
@@ -92,6 +105,8 @@ def read(question: str, names: Sequence[Named], vocabulary: Gazetteer, today: in
     scored = own_scores(reading)
     mine = own_list(reading) or ([EVERYTHING] if scored else [])
     slots.update(read_orders(reading, len(names), slots.get("reference", "")))
+    if any(test.field == "above_rating" for one in scored for test in comparisons(one)):
+        slots.setdefault("order", Order(field="difference"))
     asks_for_some = has_cue("recommend", reading.text) or _GIVE.match(reading.text) or _TELL_ME.search(reading.text)
     if not names and asks_for_some and "limit" not in slots:
         many = reading.take(_SO_MANY, "limit")

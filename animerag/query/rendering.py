@@ -183,6 +183,9 @@ def _compared(one: Predicate, value: str | float) -> str:
         return f"with {_MORE_THAN[one.operator].format(value)} episodes watched"
     if one.field == "my_score":
         return f"scored {_MORE_THAN[one.operator].format(value)} by you"
+    if one.field == "above_rating":
+        points = f" by {_MORE_THAN[one.operator].format(abs(value))} points" if value else ""  # type: ignore[arg-type]
+        return f"scored {'lower' if one.operator.startswith('<') else 'higher'} by you than by others{points}"
     if one.field == "relation":
         return _FOLLOWED_LABEL if value == FOLLOWED else f"{value}s"
     if one.field == "suitable":

@@ -45,7 +45,7 @@ def mine(show):
     return (show.id, show.title, show.my_status, show.my_score, show.episodes_watched)
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(shows())
 def test_a_list_that_is_exported_comes_back_without_loss(tmp_path_factory, listed):
     directory = tmp_path_factory.mktemp("list", numbered=True)

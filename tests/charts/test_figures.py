@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from animerag.charts import experiment as charts_experiment
@@ -106,7 +106,6 @@ random_spans = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(random_spans)
 def test_no_two_bars_overlap_in_a_row_and_none_is_lost(spans):
     requests, writers = charts_runs.request_rows(spans), charts_runs.writer_rows(spans)

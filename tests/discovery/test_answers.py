@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from animerag.discovery.answers import answer, needs_likeness, resolved
@@ -116,7 +116,6 @@ def test_recommendations_fit_the_available_time():
 STATUSES = (None, "completed", "dropped", "watching", "plan_to_watch")
 
 
-@settings(deadline=None)  # the first example reads the lexicon
 @given(st.lists(st.tuples(st.sampled_from(STATUSES), st.integers(0, 10)), min_size=len(SHOWS), max_size=len(SHOWS)))
 def test_started_shows_and_sequels_of_unwatched_ones_are_not_recommended(entries):
     shows = [

@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 POINTS = ("vectors kept", "before writing", "written, not noted", "inside the commit", "acknowledged", "never")
 IDS = st.sets(st.integers(1, 8), min_size=1)
 VERSIONS = st.integers(1, 3)
-FEW = settings(max_examples=12, stateful_step_count=8, deadline=None, suppress_health_check=list(HealthCheck))
+FEW = settings(max_examples=12, stateful_step_count=8, suppress_health_check=list(HealthCheck))
 
 
 def machine_over(directory, chroma_url, importer):

@@ -1,5 +1,7 @@
 """Plans executed on fields: sets, counts and orders, unknown values, and questions that are left to the search."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,6 +50,14 @@ def test_an_order_counts_the_shows_without_a_value():
     fact = asked("which show has the most episodes")
 
     assert (fact.kind, fact.ids, fact.unknown) == ("order", ("4",), 1)
+
+
+def test_own_scores_are_compared_with_the_rating_where_both_are_known():
+    scores = {"1": 9.0, "2": 5.0, "3": 9.0, "4": None, "5": 4.0}
+    table = FieldIndex(replace(show, my_score=scores[show.id]) for show in SHOWS)
+    fact = carry_out(plan_of(read("what did I score lower than the crowd", [], WORDS, 2026)), table, Filters())
+
+    assert fact.ids == ("5", "2")  # the largest difference first; 3 has the score that it is rated
 
 
 @pytest.mark.parametrize(

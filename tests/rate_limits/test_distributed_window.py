@@ -35,7 +35,7 @@ ASKS = st.lists(
 )  # seconds since the previous request, bulk work, tokens, seconds until it is sent
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(asks=ASKS, requests=st.integers(1, 20), tokens=st.integers(1000, 5000))
 def test_no_window_has_more_than_the_limits_whatever_the_hosts_ask(asks, requests, tokens):
     limits = WindowLimits(requests=requests, tokens=tokens, window_s=WINDOW_S)
@@ -56,7 +56,7 @@ def test_no_window_has_more_than_the_limits_whatever_the_hosts_ask(asks, request
         assert sum(amount for bulk, amount in window if bulk) <= 0.8 * tokens
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(requests=st.integers(1, 50), bulk=st.booleans())
 def test_a_refused_request_fits_after_the_stated_wait_and_the_limit_is_used_up(requests, bulk):
     limits = WindowLimits(requests=requests, window_s=WINDOW_S)

@@ -106,7 +106,7 @@ CALLS = st.lists(
 )  # priority, seconds of work, second of arrival
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(calls=CALLS, ingest=st.integers(1, 4), query=st.integers(1, 4))
 def test_never_more_are_in_flight_than_the_level(calls, ingest, query):
     async def story():
@@ -129,7 +129,7 @@ def test_never_more_are_in_flight_than_the_level(calls, ingest, query):
     on_own_loop(story)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(priorities=st.lists(st.sampled_from(Priority), min_size=1, max_size=15))
 def test_live_goes_before_batch_before_ingest_and_each_in_order_of_arrival(priorities):
     async def story():
@@ -154,7 +154,7 @@ def test_live_goes_before_batch_before_ingest_and_each_in_order_of_arrival(prior
     on_own_loop(story)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     calls=CALLS,
     cancels=st.lists(st.tuples(st.integers(0, 24), st.sampled_from([0.0, 0.01, 0.5, 1.0, 2.0, 3.5])), max_size=20),
@@ -1015,7 +1015,7 @@ def test_retry_after_is_read_in_every_form_and_garbage_ignored(headers, seconds)
     assert retry_after_s(headers, 1_000_000) == seconds
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(text=st.text(max_size=40))
 def test_no_header_breaks_the_parser(text):
     headers = {"retry-after": text, "retry-after-ms": text}

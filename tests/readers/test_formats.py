@@ -251,7 +251,7 @@ VALUES = st.recursive(
 RECORDS = st.dictionaries(st.sampled_from(KEYS), VALUES)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(value=VALUES | st.lists(RECORDS, min_size=1), records=st.lists(RECORDS | VALUES, min_size=2))
 def test_any_json_is_read_or_refused_with_a_reason(read_bytes, value, records):
     lines = "\n".join(json.dumps(record) for record in records)

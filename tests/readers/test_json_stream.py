@@ -23,7 +23,7 @@ def everything(path):
     return found, list(json_stream.records(path, path.name, "utf-8", found.place))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(VALUES, max_size=6), VALUES, st.integers(1, 7), st.sampled_from([None, 1]))
 def test_records_are_those_of_the_whole_document_wherever_it_is_cut(tmp_path, records, other, piece, indent):
     path = tmp_path / "x.json"

@@ -16,7 +16,7 @@ from animerag.errors import InvalidInputError
 from animerag.models.imports import RowError
 from animerag.readers import ReadOptions, tables
 
-PROPERTY = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+PROPERTY = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 HEADERS = ["id", "title", "synopsis"]
 WRITABLE = {  # what may stand in a cell, by encoding
     "utf-8": st.characters(exclude_categories=["Cs", "Cc"], include_characters="\n\t"),
