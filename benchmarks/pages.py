@@ -125,14 +125,15 @@ def measurements(address, sheet, times):
 
 async def run(options):
     with tempfile.TemporaryDirectory() as name:
-        directory = Path(name)
-        generate(directory / "shows.jsonl", options.shows, 60)
+        directory = options.data or Path(name)
         sheet = directory / "questions.csv"
         asked = "\n".join(f"Which captain finds letter {n} on the island" for n in range(QUESTIONS))
         sheet.write_text(f"question\n{asked}\n")
         settings = SimulatorSettings(embed_latency_s=0.2, chat_latency_s=1.0, dimensions=options.dim)
         async with SimulatorProcess(settings) as simulator:
-            await ingest(directory / "shows.jsonl", directory / "data", simulator.url, options.shows)
+            if not (directory / "data").exists():
+                generate(directory / "shows.jsonl", options.shows, 60)
+                await ingest(directory / "shows.jsonl", directory / "data", simulator.url, options.shows)
             with app(directory / "data", OPENAI_BASE_URL=simulator.url, **MODEL) as address:
                 measured = await asyncio.to_thread(measurements, address, sheet, options.times)
     for label, values in measured.items():
@@ -148,6 +149,7 @@ async def run(options):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shows", type=int, default=1458)
+    parser.add_argument("--data", type=Path, help="an existing directory, to import the shows only once")
     parser.add_argument("--dim", type=int, default=256)
     parser.add_argument("--times", type=int, default=10)
     asyncio.run(run(parser.parse_args()))

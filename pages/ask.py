@@ -7,7 +7,7 @@ from animerag.ui import ask, ask_sources, components, conversation, model_server
 
 
 def page() -> None:
-    heading, narrow = st.columns([5, 1.4], vertical_alignment="bottom")
+    heading = st.container(horizontal=True, vertical_alignment="center", key="ask_head")
     heading.title("Ask")
     exchanges = conversation.current()
     status = session.status()
@@ -15,7 +15,7 @@ def page() -> None:
     if ready and not exchanges and not session.is_demo():
         with components.error_boundary():
             model_servers.offer(model_servers.running(), page="ask", declinable=True)
-    filters = ask.filters(narrow, disabled=not ready)
+    filters = ask.filters(heading, disabled=not ready)
     with navigation.sidebar(), components.error_boundary():
         ask.history(exchanges)
     with st.container():  # a container keeps it here; at the bottom of the page it would be far from the answer

@@ -56,6 +56,13 @@ class Editing:
         """Discard the edits of a show; the next import restores the file's values. Raises LibraryError."""
         await provenance.keep_edits(self._library, show_id, {})
 
+    async def release(self, show_id: str, field: str) -> None:
+        """Let imports change a field of a show again; until then it has its present value. Raises LibraryError."""
+        edits = (await provenance.edits_of(self._library, [show_id])).get(show_id, {})
+        await provenance.keep_edits(
+            self._library, show_id, {name: value for name, value in edits.items() if name != field}
+        )
+
     async def delete(self, ids: Sequence[str]) -> int:
         """Delete shows and their vectors, and return their number. Raises LibraryError.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from animerag.batch.export import conversation_json, conversation_markdown
 from animerag.models.answers import Answer, AnswerStatus, Exchange
 from animerag.models.filters import Filters
 from animerag.models.retrieval import Retrieval
+from animerag.text.cleaning import normalise
 from animerag.text.counting import counted
 from animerag.ui import ask_sources, conversation, session, source_dialog, teach
 from animerag.ui.components import EXAMPLES, error_boundary, show_error
@@ -38,6 +40,7 @@ _INTENTS = {
     "stats": "a statistic",
     "my_list": "a question about your list",
 }
+_WORDS = re.compile(r"\w+")
 _STARTERS = 4  # more would be too many to choose from at once
 _HISTORY = 8  # conversations in the sidebar
 _TITLE = 48  # characters of a conversation's title there
@@ -57,7 +60,7 @@ def examples(*, sample: bool) -> str | None:
 
 def filters(place: DeltaGenerator, *, disabled: bool) -> Filters:
     """Draw the conditions that apply to every question until they are removed, and return them."""
-    with place.popover("Filters", icon=":material/filter_alt:", disabled=disabled, width="stretch"):
+    with place.popover("Filters", icon=":material/filter_alt:", disabled=disabled, width="content"):
         if disabled:
             return Filters()
         year_from = st.number_input("From year", 1900, 2200, value=None, key="ask_year_from")
@@ -288,7 +291,7 @@ def _notes(item: Exchange) -> None:
         return
     if answer.text is None and answer.status is AnswerStatus.OK:
         st.caption("Search only: no answer was written, as chosen under Filters.")
-    if answer.standalone:
+    if answer.standalone and _adds_words(answer.standalone, item.question):
         st.caption(label(f"Understood as: {answer.standalone}"))
     if answer.status is AnswerStatus.TRUNCATED:
         st.warning("The answer was cut short by the model's limit.", icon=":material/content_cut:")
@@ -301,6 +304,11 @@ def _notes(item: Exchange) -> None:
         st.warning(f"The answer cites sources that do not exist: {numbers}.", icon=":material/error:")
     for note in answer.notes:
         st.caption(escape(note))
+
+
+def _adds_words(rewritten: str, asked: str) -> bool:
+    """Return whether a rewritten question has words that were not typed."""
+    return not set(_WORDS.findall(normalise(rewritten))) <= set(_WORDS.findall(normalise(asked)))
 
 
 def written_by(answer: Answer) -> str:

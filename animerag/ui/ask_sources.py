@@ -133,7 +133,7 @@ def _card(item: Exchange, number: int, source: Source, *, buttons: bool) -> None
     elif st.button(name, key=f"ask_source_{number}", type="tertiary", help="Open this source"):
         source_dialog.source(item, number)
     facts = " · ".join(filter(None, [show.native_title, cards.facts(show)]))
-    st.caption(label(facts.replace("★ ", "★\u00a0")))  # a star does not end a line
+    st.caption(label(facts).replace("★ ", "★\u00a0"))  # a star does not end a line
     if matched := match(source):
         st.caption(label(matched))
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _WIDTH_PX = 168  # minimum width of a card, so that two fit beside each other on a phone
 TILES = 6  # colours in style.css
 _INITIALS, _NATIVE = 3, 14  # letters on a tile
+_PARTS = re.compile(r"[\w\s]*[^\w\s]?")
 _WORD = re.compile(r"[^\W_]+")
 _STORE_S = 120.0  # seconds; a provider may have to embed the show first
 SCORES = tuple(range(10, 0, -1))
@@ -66,7 +67,12 @@ def _picture(show: Show, cover: bytes | None, *, tall: bool) -> None:
         return
     shape = "ar-tile ar-tile-tall" if tall else "ar-tile"
     colour = hashlib.sha256(show.title.encode()).digest()[0] % TILES
-    st.html(f'<div class="{shape} ar-tile-{colour}" aria-hidden="true">{html.escape(_tile_words(show))}</div>')
+    st.html(f'<div class="{shape} ar-tile-{colour}" aria-hidden="true">{_breakable(_tile_words(show))}</div>')
+
+
+def _breakable(words: str) -> str:
+    """Return HTML that breaks after a mark, as in "HUNTER×HUNTER", before it breaks a word."""
+    return "<wbr>".join(html.escape(part) for part in _PARTS.findall(words))
 
 
 def _tile_words(show: Show) -> str:
@@ -81,7 +87,7 @@ def _words(card: Card) -> None:
     show = card.show
     st.page_link("pages/catalogue.py", label=label(show.title), query_params={"show": show.id}, width="stretch")
     if about := facts(show):
-        st.caption(label(about))
+        st.caption(label(about).replace("★ ", "★\u00a0"))  # a star does not end a line
     if card.reason:
         st.caption(label(card.reason))
 

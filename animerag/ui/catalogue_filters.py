@@ -53,6 +53,7 @@ _NARROWING: dict[str, Any] = {
 }  # fmt: skip
 _DEFAULTS: dict[str, Any] = {**_NARROWING, "order": "rating", "reverse": False, "page": 1, "cards_page": 1}
 _LINK = "catalogue_link"
+_ORDER_PX = 140
 SAVED = "saved"  # in the address of a saved filter
 _IN_ADDRESS: Any = {"bind": "query-params", "persist_state": "session"}
 _SEVERAL: Any = {**_IN_ADDRESS, "filter_mode": "contains", "select_all": False}
@@ -95,14 +96,16 @@ def controls(saved: Callable[[], None]) -> BrowseRequest:
     `saved` draws the saved filters.
     """
     _begin_with_link()
-    search, order, way, narrow = st.columns([4.2, 2, 1.8, 2], vertical_alignment="bottom")
-    letters = search.text_input(
-        "Search titles", key="q", placeholder="Any title, in any script", type="search", live=True, **_IN_ADDRESS
-    )
-    chosen = order.selectbox("Order", list(_ORDERS), format_func=_ORDERS.__getitem__, key="order", **_IN_ADDRESS)
-    reversed_ = way.toggle("Reverse", key="reverse", **_IN_ADDRESS)
-    with narrow.popover("Filters", icon=":material/filter_alt:", width="stretch"):
-        filters, file = _narrowing(saved)
+    with st.container(horizontal=True, vertical_alignment="bottom", key="catalogue_head"):
+        letters = st.text_input(
+            "Search titles", key="q", placeholder="Any title, in any script", type="search", live=True, **_IN_ADDRESS
+        )
+        chosen = st.selectbox(
+            "Order", list(_ORDERS), format_func=_ORDERS.__getitem__, key="order", width=_ORDER_PX, **_IN_ADDRESS
+        )
+        reversed_ = st.toggle("Reverse", key="reverse", **_IN_ADDRESS)
+        with st.popover("Filters", icon=":material/filter_alt:", width="content"):
+            filters, file = _narrowing(saved)
     presets = _presets()
     return BrowseRequest(
         search=(letters or "").strip(),

@@ -36,7 +36,7 @@ def history(experiments: Sequence[Experiment], baseline_id: str | None) -> None:
         width="stretch",
         height=_ROW_PX * (1 + min(len(experiments), _MOST_ROWS)) + 3,
         column_config={
-            "What": st.column_config.TextColumn(width=270),
+            "What": st.column_config.TextColumn(width=330),
             "Async by level": st.column_config.BarChartColumn(y_min=0, width=110, help="Seconds at each level"),
         },
     )

@@ -88,10 +88,12 @@ def catalogue_state(status: Status) -> bool:
         if session.is_demo():
             st.caption(f"A demo with {counted(status.shows, 'show')}. Nothing you do here changes them.")
             return True
-        # With 4 to 1, the link would be cut off at 1280 pixels.
-        line, link = st.columns([3, 1], vertical_alignment="center")
-        line.caption(f"Sample catalogue, {counted(status.shows, 'show')}. Your first upload will replace it.")
-        link.page_link("pages/upload.py", label="Upload your own", icon=":material/upload_file:")
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption(
+                f"Sample catalogue, {counted(status.shows, 'show')}. Your first upload will replace it.",
+                width="content",
+            )
+            st.page_link("pages/upload.py", label="Upload your own", icon=":material/upload_file:", width="content")
     running = any(job.running for job in session.services().jobs.all())
     if status.not_indexed and not running and not session.is_demo():
         _not_indexed(status)

@@ -56,19 +56,21 @@ class _Number:
         )
 
 
-_COMMON = (
+_RARE = (
     _Number(name="repeats", label="Repeats", low=1, high=50, step=1, value=3),
     _Number(name="warmup", label="Warm-up runs", low=0, high=10, step=1, value=1),
 )
+_BATCH_SIZE = _Number(name="batch_size", label="Documents per request", low=1, high=2048, step=10, value=100)
 _ALIAS = _Number(name="alias_latency_s", label="Title search, s", low=0.0, high=60.0, step=0.1, value=0.2)
 _NUMBERS: dict[Workload, tuple[_Number, ...]] = {
-    "ingest": (
-        _Number(name="documents", label="Documents", low=1, high=20_000, step=100, value=1458),
-        _Number(name="batch_size", label="Documents per request", low=1, high=2048, step=10, value=100),
-        *_COMMON,
-    ),
-    "batch": (_Number(name="questions", label="Questions", low=1, high=1000, step=1, value=10), *_COMMON, _ALIAS),
-    "query": (*_COMMON, _ALIAS),
+    "ingest": (_Number(name="documents", label="Documents", low=1, high=20_000, step=100, value=1458),),
+    "batch": (_Number(name="questions", label="Questions", low=1, high=1000, step=1, value=10),),
+    "query": (),
+}
+_RARE_NUMBERS: dict[Workload, tuple[_Number, ...]] = {
+    "ingest": (_BATCH_SIZE, *_RARE),
+    "batch": (*_RARE, _ALIAS),
+    "query": (*_RARE, _ALIAS),
 }
 _OWN = (
     _Number(name="embed_latency_s", label="Embedding request, s", low=0.0, high=60.0, step=0.1),
@@ -87,13 +89,16 @@ def choose(why_not_configured: str | None) -> ExperimentPlan:
     against = _choose_against(why_not_configured)
     modes = _choose_modes(workload)
     levels = _choose_levels() if workload != "query" else (1,)
+    numbers = _fill_in(_NUMBERS[workload])
+    with st.expander("Advanced", icon=":material/tune:"):
+        numbers |= _fill_in(_RARE_NUMBERS[workload])
     return ExperimentPlan(
         workload=workload,
         modes=modes,
         levels=levels,
         against="configured" if against == CONFIGURED else "simulated",
         preset=against,
-        **_fill_in(_NUMBERS[workload]),
+        **numbers,
     )
 
 

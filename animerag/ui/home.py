@@ -139,7 +139,7 @@ def attention() -> None:
     if not any(asdict(points).values()):
         return
     st.subheader("Needs attention", anchor=False)
-    with st.grid("auto", min_column_width=210):
+    with st.grid("auto", min_column_width=185):
         _gap(points.missing_sequels, "missing sequel", "missing sequels", "missing")
         _gap(points.duplicates, "possible duplicate", "possible duplicates", "pairs")
         _gap(points.without_description, "show without a description", "shows without a description", "stubs")

@@ -28,7 +28,7 @@ _LEAST_SAVED_S = 0.001  # shorter times are noise
 def source(exchange: Exchange, number: int) -> None:
     """Open a window on one source of an exchange."""
 
-    @st.dialog("Source", width="large")
+    @st.dialog("Source", width="medium")
     def window() -> None:
         assert exchange.retrieval is not None
         _source(exchange, exchange.retrieval.sources[number - 1], number)
@@ -39,7 +39,7 @@ def source(exchange: Exchange, number: int) -> None:
 def how(exchange: Exchange) -> None:
     """Open a window on how an answer was made: its timing, the exact prompt, and its text to copy."""
 
-    @st.dialog("Answer details", width="large")
+    @st.dialog("Answer details", width="medium")
     def window() -> None:
         answer = exchange.answer
         if answer is None:

@@ -217,15 +217,16 @@ def jobs_table(jobs: Sequence[JobRecord]) -> None:
         {
             "Job": job.title,
             "State": job.status,
-            "Ran on": job.host or "",
             "Started": session.local_time(job.created_at),
             "Duration": duration(_took_s(job)),
             "Error": job.error or "",
+            "Ran on": job.host or "",
         }
         for job in jobs
     ]
-    widths = {"Job": st.column_config.TextColumn(width="medium"), "Error": st.column_config.TextColumn(width="medium")}
-    st.dataframe(rows, hide_index=True, width="stretch", column_config=widths)
+    filled = [name for name in rows[0] if any(row[name] for row in rows)]  # an empty column would take others' room
+    widths = {name: st.column_config.TextColumn(width="medium") for name in ("Job", "Error", "Ran on")}
+    st.dataframe(rows, hide_index=True, width="stretch", column_config=widths, column_order=filled)
 
 
 def log_tail(services: Services) -> None:

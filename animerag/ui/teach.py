@@ -15,22 +15,45 @@ from animerag.ui.text import label
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from animerag.catalogue.teaching import Correction
     from animerag.models.answers import Exchange
     from animerag.models.shows import Show
 
 _OFFERED = 8  # shows to choose from
+_LATEST = "teach_correction"  # of this tab, with the question as it was typed; it can be undone
 _STORE_S = 120.0  # seconds; a provider may have to embed the show again
 
 
 def offer(item: Exchange) -> None:
-    """Draw the button under an answer that opens the choice of the right show."""
-    if not session.is_demo() and st.button(
-        "Not the show I meant", key="ask_teach", icon=":material/school:", type="tertiary"
-    ):
+    """Draw the button under an answer that opens the choice of the right show, or undoes that choice."""
+    if session.is_demo():
+        return
+    if st.button("Not the show I meant", key="ask_teach", icon=":material/school:", type="tertiary"):
         _choose(item)
+    asked, correction = st.session_state.get(_LATEST, (None, None))
+    if asked == item.question and st.button(
+        "Undo correction", key="ask_unteach", icon=":material/undo:", type="tertiary", help=_about(correction)
+    ):
+        _undo(asked, correction)
 
 
-@st.dialog("Not the show I meant", width="large")
+def _about(correction: Correction) -> str:
+    title = f" “{correction.added_title}” became one of its titles." if correction.added_title else ""
+    return label(f"You said that this question means {correction.show.title}.{title}")
+
+
+def _undo(asked: str, correction: Correction) -> None:
+    try:
+        session.runtime().call(session.services().teaching.undo(correction), _STORE_S)
+    except AnimeRAGError as error:
+        show_error(str(error))
+        return
+    st.session_state.pop(_LATEST)
+    conversation.ask_next(asked)
+    st.rerun()
+
+
+@st.dialog("Not the show I meant", width="medium")
 def _choose(item: Exchange) -> None:
     question = (item.answer.standalone if item.answer else None) or item.question
     st.text(question)
@@ -60,10 +83,11 @@ def _choose(item: Exchange) -> None:
 
 def _save(asked: str, question: str, show_id: str, title: str) -> None:
     try:
-        session.runtime().call(session.services().teaching.correct(question, show_id, title), _STORE_S)
+        correction = session.runtime().call(session.services().teaching.correct(question, show_id, title), _STORE_S)
     except AnimeRAGError as error:
         show_error(str(error))
         return
+    st.session_state[_LATEST] = (asked, correction)
     conversation.ask_next(asked)
     st.rerun()
 

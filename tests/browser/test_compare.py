@@ -108,6 +108,7 @@ def test_a_race_and_an_experiment_of_each_workload(app_url, browser, photograph)
             break
         page.keyboard.press("Escape")
     expect(page.get_by_label("Faults, each with its share of the requests")).to_be_visible()
+    page.get_by_text("Advanced", exact=True).click()
     for name, value in OWN.items():
         fill(name, value)
     fill("Documents", "60")

@@ -31,7 +31,7 @@ async def test_the_name_in_the_question_becomes_a_title_of_the_show(taught):
     question = "What is Kaibutsu Sensei about?"
     before = [match.id for match in await taught.retriever.match_titles(question)]
 
-    show = await taught.teaching.correct(question, "2", " Kaibutsu  Sensei ")
+    show = (await taught.teaching.correct(question, "2", " Kaibutsu  Sensei ")).show
 
     assert before == []
     assert "Kaibutsu Sensei" in show.titles
@@ -40,7 +40,7 @@ async def test_the_name_in_the_question_becomes_a_title_of_the_show(taught):
 
 
 async def test_a_title_that_the_show_has_is_not_added_again(taught):
-    show = await taught.teaching.correct("What is monster about?", "2", "MONSTER")
+    show = (await taught.teaching.correct("What is monster about?", "2", "MONSTER")).show
     assert list(show.titles) == ["Monster"]
 
 
@@ -53,6 +53,38 @@ async def test_a_description_is_only_recorded_and_the_last_correction_counts(tau
         {"question": "The one with the SHIPS", "expected_ids": "1", "kind": "plot"},
         {"question": "a doctor hunts somebody", "expected_ids": "2", "kind": "plot"},
     ]
+
+
+async def test_an_undone_correction_leaves_title_and_sheet_as_before(taught, export, record):
+    question = "What is Kaibutsu Sensei about?"
+    correction = await taught.teaching.correct(question, "2", "Kaibutsu Sensei")
+
+    await taught.teaching.undo(correction)
+
+    assert await taught.retriever.match_titles(question) == []
+    assert list((await taught.library.show("2")).titles) == ["Monster"]
+    assert rows_of(taught.teaching.sheet) == []
+    assert await taught.editing.changed("2") == []  # so that a later file may bring other titles
+
+
+async def test_an_undone_second_correction_brings_the_first_back(taught):
+    await taught.editing.edit("2", {"titles": ["Monster", "Naoki Urasawa's Monster"]})
+    first = await taught.teaching.correct("the doctor", "1", "The Doctor")
+    second = await taught.teaching.correct("The doctor", "2", "The Doctor")
+
+    await taught.teaching.undo(second)
+
+    assert rows_of(taught.teaching.sheet) == [{"question": "the doctor", "expected_ids": "1", "kind": "title"}]
+    assert list((await taught.library.show("2")).titles) == ["Monster", "Naoki Urasawa's Monster"]
+    assert await taught.editing.changed("2") == ["titles"]
+    assert "The Doctor" in (await taught.library.show(first.show.id)).titles
+
+
+async def test_a_correction_of_a_deleted_show_can_be_undone(taught):
+    correction = await taught.teaching.correct("the doctor", "2", "The Doctor")
+    await taught.editing.delete(["2"])
+    await taught.teaching.undo(correction)
+    assert rows_of(taught.teaching.sheet) == []
 
 
 async def test_the_sheet_can_be_evaluated(taught):
