@@ -291,7 +291,7 @@ def _notes(item: Exchange) -> None:
         return
     if answer.text is None and answer.status is AnswerStatus.OK:
         st.caption("Search only: no answer was written, as chosen under Filters.")
-    if answer.standalone and _adds_words(answer.standalone, item.question):
+    if answer.standalone and adds_words(answer.standalone, item.question):
         st.caption(label(f"Understood as: {answer.standalone}"))
     if answer.status is AnswerStatus.TRUNCATED:
         st.warning("The answer was cut short by the model's limit.", icon=":material/content_cut:")
@@ -306,7 +306,7 @@ def _notes(item: Exchange) -> None:
         st.caption(escape(note))
 
 
-def _adds_words(rewritten: str, asked: str) -> bool:
+def adds_words(rewritten: str, asked: str) -> bool:
     """Return whether a rewritten question has words that were not typed."""
     return not set(_WORDS.findall(normalise(rewritten))) <= set(_WORDS.findall(normalise(asked)))
 

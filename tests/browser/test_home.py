@@ -94,8 +94,15 @@ def test_home_is_used_without_a_mouse_and_an_answer_is_corrected(app_over, brows
         assert (row["question"], row["kind"]) == ("What is Harbour Nights about?", "title")
 
         # The title is stored like any other edit.
-        page.goto(f"{url}/catalogue?show={row['expected_ids']}")
-        expect(page.get_by_text("Edited: titles")).to_be_visible(timeout=60_000)
+        other = page.context.new_page()
+        other.goto(f"{url}/catalogue?show={row['expected_ids']}")
+        expect(other.get_by_text("Edited: titles")).to_be_visible(timeout=60_000)
+        other.close()
+
+        # A correction can be undone where it was made.
+        page.get_by_role("button", name="Undo correction").click(timeout=60_000)
+        expect(page.get_by_role("button", name="Undo correction")).to_have_count(0)
+        assert (tmp_path / "data" / "my_questions.csv").read_text(encoding="utf-8").splitlines() == [",".join(row)]
 
         assert hosts <= {"127.0.0.1", None}  # pictures that are part of the page have no host
         assert dialogs == []

@@ -6,7 +6,7 @@ from animerag.models.answers import Answer, AnswerStatus, Exchange, Prompt, Timi
 from animerag.models.providers import Usage
 from animerag.models.retrieval import Evidence, Retrieval, Source
 from animerag.models.shows import Show
-from animerag.ui.ask import written_by
+from animerag.ui.ask import adds_words, written_by
 from animerag.ui.ask_sources import list_as_cards, match, used_and_others
 from animerag.ui.source_dialog import spent
 from animerag.ui.text import answer_markdown
@@ -82,6 +82,19 @@ def answered(text, *, citations=(), prompt=None, status=AnswerStatus.OK, **other
 )
 def test_only_text_that_a_model_wrote_is_credited_to_it(answer, words):
     assert written_by(answer).replace("\\", "").startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("rewritten", "asked", "adds"),
+    [
+        ("How long is it? (Monster)", "How long is it?", True),
+        ("How long is Monster? (Monster)", "how long is MONSTER", False),
+        ("Mob Psycho 100 III", "mob psycho 100 III", False),
+        ("Is Steins;Gate good?", "is stiens gate good?", True),
+    ],
+)
+def test_a_rewritten_question_is_shown_only_if_it_has_other_words(rewritten, asked, adds):
+    assert adds_words(rewritten, asked) is adds
 
 
 def test_tokens_of_questions_and_of_answers_are_named():
