@@ -28,7 +28,7 @@ _patience_s: ContextVar[float] = ContextVar("patience_s", default=0.0)
 
 @contextmanager
 def patient(seconds: float = PATIENCE_S) -> Iterator[None]:
-    """Let calls of a block wait so long for a server that does not answer; a person's call fails immediately."""
+    """Let calls in a block wait this long for a server that does not answer; other calls fail immediately."""
     before = _patience_s.set(seconds)
     try:
         yield

@@ -135,8 +135,8 @@ def real_library(real_export, chroma_index_url, tmp_path_factory, worker_id):
 
     The first worker that needs it embeds the shows; each other one indexes the vectors on its own server.
     """
-    alone = worker_id == "master"
-    shared = tmp_path_factory.getbasetemp() if alone else tmp_path_factory.getbasetemp().parent
+    single = worker_id == "master"
+    shared = tmp_path_factory.getbasetemp() if single else tmp_path_factory.getbasetemp().parent
     finished, directory = shared / "real", tmp_path_factory.mktemp("real")
 
     async def prepare():

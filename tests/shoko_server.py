@@ -208,7 +208,7 @@ def streams(*tracks, packed=True):
 
 
 def _literals(data):
-    """Write LZ4 without looking for matches, but for one of the letter that many texts repeat."""
+    """Write LZ4 with one match at most: a run of the letter that many texts repeat."""
     at = data.find(b"aaaaaaaa")
     if at < 0:
         return _sequence(data)

@@ -29,7 +29,7 @@ def fenced_lines(path):
 
 
 def commands():
-    """Yield every shown call of ours as a test case: the program's name and its words."""
+    """Yield every command in the documents as a test case: the program's name and its words."""
     for path in DOCUMENTS:
         for line in fenced_lines(path):
             if found := _COMMAND.search(line):

@@ -230,7 +230,7 @@ async def test_another_loop_gets_events_and_their_error_and_closing_early_closes
     assert await asyncio.to_thread(closed.wait, 5)
 
 
-async def test_what_closing_cuts_off_is_an_error_on_another_loop_too(settings):
+async def test_work_that_closing_cuts_off_is_an_error_on_another_loop_too(settings):
     opened = Runtime(settings)
     work = Cancelled()
 

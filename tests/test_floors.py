@@ -1,4 +1,4 @@
-"""The floors of the dependencies. `make test-floors` runs the suite on them; here: can they be installed at all?"""
+"""The oldest allowed versions of the dependencies can be installed; `make test-floors` runs the suite on them."""
 
 import os
 import subprocess
@@ -18,8 +18,8 @@ def test_the_oldest_allowed_versions_can_be_installed_together(tmp_path):
     floors = tmp_path / "requirements.txt"
     subprocess.run(["make", "-s", "-B", f"FLOORS={tmp_path}", str(floors)], cwd=REPO, check=True, timeout=20)
     install = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet", "-r", str(floors)]
-    said = subprocess.run(install, capture_output=True, text=True, timeout=170, check=False)
-    if "connection" in said.stderr.lower():
+    result = subprocess.run(install, capture_output=True, text=True, timeout=170, check=False)
+    if "connection" in result.stderr.lower():
         pytest.skip("no package index can be reached: whether the floors go together is not known")
-    assert said.returncode == 0, said.stderr
+    assert result.returncode == 0, result.stderr
     assert ">=" not in floors.read_text(encoding="utf-8").replace('python_version >= "3.12"', "")

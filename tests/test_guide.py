@@ -11,7 +11,7 @@ from tests.test_docs import _COMMAND, ROOT, arguments, fenced_lines
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(420)]
 
-# What needs more than a minute, a person at the keyboard, or never ends is run elsewhere, in tests/cli.
+# Commands that take more than a minute, need a person or never end are tested in tests/cli.
 ELSEWHERE = (["query", "-i"], ["simulate"], ["compare"], ["move"])
 
 

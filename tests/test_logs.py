@@ -35,11 +35,11 @@ def logged(settings):
 
 
 def test_events_are_logged_with_time_and_origin(logged):
-    told = logged((logging.INFO, "ingested %d of %d rows", 3, 4), (logging.DEBUG, "unheard"))
+    content = logged((logging.INFO, "ingested %d of %d rows", 3, 4), (logging.DEBUG, "unheard"))
 
-    assert "INFO" in told
-    assert "animerag.test ingested 3 of 4 rows" in told
-    assert "unheard" not in told
+    assert "INFO" in content
+    assert "animerag.test ingested 3 of 4 rows" in content
+    assert "unheard" not in content
     assert "unheard" in logged((logging.DEBUG, "unheard"), debug=True)
 
 
@@ -49,16 +49,16 @@ def test_no_key_is_logged(logged, secret):
 
 
 def test_documents_are_cut_and_foreign_messages_are_left_out(logged):
-    told = logged(
+    content = logged(
         (logging.WARNING, "the provider refused: %s", TEXT),
         (logging.WARNING, "unreadable: %s", ValueError(TEXT[:60])),
         (logging.WARNING, "refused: %s", InvalidInputError("Row 3 has no title.")),
     )
 
-    assert TEXT not in told
-    assert "A surgeon saves" not in told.split("\n")[1]
-    assert "unreadable: ValueError" in told
-    assert "Row 3 has no title." in told
+    assert TEXT not in content
+    assert "A surgeon saves" not in content.split("\n")[1]
+    assert "unreadable: ValueError" in content
+    assert "Row 3 has no title." in content
 
 
 def test_an_error_is_logged_with_its_type_and_frames(settings):
@@ -71,11 +71,11 @@ def test_an_error_is_logged_with_its_type_and_frames(settings):
         except ValueError:
             logging.getLogger("animerag.test").exception("a page failed")
 
-    told = path.read_text(encoding="utf-8")
-    assert "a page failed" in told
-    assert "test_an_error_is_logged_with_its_type_and_frames" in told
-    assert told.rstrip().endswith("ValueError")
-    assert "A surgeon saves" not in told
+    content = path.read_text(encoding="utf-8")
+    assert "a page failed" in content
+    assert "test_an_error_is_logged_with_its_type_and_frames" in content
+    assert content.rstrip().endswith("ValueError")
+    assert "A surgeon saves" not in content
 
 
 def test_log_files_are_rotated_and_old_ones_removed(settings, monkeypatch):
@@ -84,9 +84,9 @@ def test_log_files_are_rotated_and_old_ones_removed(settings, monkeypatch):
         for number in range(200):
             logging.getLogger("animerag.test").warning("line %d of the log", number)
 
-    kept = sorted(path.parent.iterdir())
-    assert [one.name for one in kept] == ["animerag.log", "animerag.log.1", "animerag.log.2", "animerag.log.3"]
-    assert all(one.stat().st_size <= 2000 for one in kept)
+    files = sorted(path.parent.iterdir())
+    assert [one.name for one in files] == ["animerag.log", "animerag.log.1", "animerag.log.2", "animerag.log.3"]
+    assert all(one.stat().st_size <= 2000 for one in files)
     assert "line 199 of the log" in path.read_text(encoding="utf-8")
 
 
@@ -96,9 +96,9 @@ def test_the_app_logs_to_the_data_directory_and_closes_its_log(settings):
     runtime.close()
     logging.getLogger("animerag.test").warning("seen after its end")
 
-    told = (settings.data_dir / "logs" / "animerag.log").read_text(encoding="utf-8")
-    assert "seen while it runs" in told
-    assert "seen after its end" not in told
+    content = (settings.data_dir / "logs" / "animerag.log").read_text(encoding="utf-8")
+    assert "seen while it runs" in content
+    assert "seen after its end" not in content
 
 
 async def test_a_database_error_does_not_repeat_what_was_to_be_stored(services):
@@ -106,7 +106,7 @@ async def test_a_database_error_does_not_repeat_what_was_to_be_stored(services):
     assert services.library._reader.hide_parameters
 
 
-async def test_debugging_names_tasks_logs_standstills_and_traces_all_work(settings, export, record, caplog):
+async def test_debug_mode_names_tasks_logs_standstills_and_traces_all_work(settings, export, record, caplog):
     own = load_settings(data_dir=settings.data_dir, chroma_url=settings.chroma_url, debug=True)
     async with open_services(own, warm=False) as services:
         assert asyncio.get_running_loop().get_debug()
@@ -145,11 +145,11 @@ def test_a_trace_file_that_is_full_makes_room(settings, monkeypatch):
 
 
 def test_traces_reach_subscribers_until_they_unsubscribe():
-    heard = []
+    received = []
     tracing.emit("answer", [Span("alias", 0.0, 1.0)])
-    with tracing.subscribe(heard.append):
+    with tracing.subscribe(received.append):
         tracing.emit("answer", [Span("alias", 0.0, 1.0)], status="ok", cost_usd=None, gen_ai__request__model="m")
         tracing.emit("nothing ran", [])
     tracing.emit("answer", [Span("alias", 0.0, 1.0)])
 
-    assert [(one.name, one.about) for one in heard] == [("answer", {"status": "ok", "gen_ai.request.model": "m"})]
+    assert [(one.name, one.about) for one in received] == [("answer", {"status": "ok", "gen_ai.request.model": "m"})]

@@ -75,10 +75,10 @@ async def test_a_provider_is_tested_before_it_is_saved(opened):
                 await services.preferences.save({"chat_model": "gpt-nobody-has", "sources": 4})
         async with opened() as services:
             assert (services.embedder.provider, services.answering.k) == ("openai", 8)
-            told = await services.preferences.check()
-            assert [one.ok for one in told] == [True, True]
-            assert "1,536 dimensions" in told[0].message
-            assert services.settings.chat_model in told[1].message
+            checked = await services.preferences.check()
+            assert [one.ok for one in checked] == [True, True]
+            assert "1,536 dimensions" in checked[0].message
+            assert services.settings.chat_model in checked[1].message
 
 
 async def test_a_provider_that_refuses_is_not_saved(opened):
@@ -91,9 +91,9 @@ async def test_a_provider_that_refuses_is_not_saved(opened):
 
 async def test_the_embedded_default_passes_its_own_check(opened):
     async with opened() as services:
-        told = await services.preferences.check()
-    assert [one.ok for one in told] == [True, True]
-    assert "512 dimensions" in told[0].message
+        checked = await services.preferences.check()
+    assert [one.ok for one in checked] == [True, True]
+    assert "512 dimensions" in checked[0].message
 
 
 def of(services, *servers):

@@ -124,7 +124,7 @@ async def test_numbers_are_sent_unless_base64_is_asked_for():
     assert np.frombuffer(base64.b64decode(text), "<f4").tolist() == numbers
 
 
-async def test_a_text_has_one_vector_of_length_one_wherever_it_stands():
+async def test_a_text_has_the_same_unit_vector_at_every_position():
     async with simulator() as caller:
         first = await vectors(caller, "a wandering swordsman", "x")
         again = await vectors(caller, "y", "!?", "a wandering swordsman")
@@ -295,7 +295,7 @@ async def test_the_peak_in_flight_is_what_was_sent_at_once():
     assert (stats["in_flight"], stats["statuses"]) == (0, {"200": 12})
 
 
-async def test_times_come_when_asked_for_and_span_the_latency():
+async def test_times_are_returned_on_request_and_cover_the_latency():
     async with simulator(embed_latency_s=0.05, embed_per_item_s=0.05) as caller:
         await caller.embed({"model": "m", "input": ["a", "b"]})
         assert (await caller.stats())["times"] == []
@@ -532,7 +532,7 @@ def test_an_invalid_fault_is_refused_with_a_reason(spec, says):
     assert str(caught.value).endswith(".")
 
 
-def test_faults_are_written_as_they_are_read():
+def test_the_text_of_a_fault_can_be_parsed_again():
     faults = parse_faults(" 429=0.5@0.1, drop@0.02,,slow@1e-05 ")
     assert faults == (Fault(kind="429", rate=0.1, value=0.5), Fault(kind="drop", rate=0.02), faults[2])
     assert parse_faults(",".join(map(str, faults))) == faults
@@ -638,8 +638,8 @@ async def test_a_process_that_does_not_start_has_a_clear_error(monkeypatch):
 
 async def test_the_module_prints_its_url_and_ends_when_stdin_does():
     process = await run_module("--watch-stdin", "--dim=8")
-    told = json.loads(await process.stdout.readline())
-    assert told["url"].startswith("http://127.0.0.1:")
+    printed = json.loads(await process.stdout.readline())
+    assert printed["url"].startswith("http://127.0.0.1:")
     process.stdin.close()
     out, err = await process.communicate()
     assert (process.returncode, out, err) == (0, b"", b"")

@@ -121,7 +121,7 @@ async def franchise(services: Services, show: str, *, order: Literal["release", 
     show_id = await find_id(services, show)
     whole = await services.retriever.franchise(show_id)
     if whole is None:
-        raise ApiError("The show has just left the catalogue: search again.", status=404, code="no_such_show")
+        raise ApiError("The show was removed a moment ago: search again.", status=404, code="no_such_show")
     entries = whole.by_story() if order == "story" else whole.entries
     return {
         "parts": [_part(place, entry) for place, entry in enumerate(entries, 1)],

@@ -80,11 +80,9 @@ class Search:
     title: Annotated[str, Field(max_length=300, description="Letters that a title contains.")] = ""
     types: tuple[ShowType, ...] | None = None
     seasons: tuple[Season, ...] | None = None
-    tags: Annotated[Tags, Field(description="Tags that a show has, all of them.")] = None
+    tags: Annotated[Tags, Field(description="Tags that a show must have, all of them.")] = None
     without_tags: Tags = None
-    my_statuses: Annotated[tuple[WatchState, ...] | None, Field(description="The user's own list, any of these.")] = (
-        None
-    )
+    my_statuses: Annotated[tuple[WatchState, ...] | None, Field(description="The status in the user's list.")] = None
     year_from: Year = None
     year_to: Year = None
     episodes_from: Number = None
@@ -92,7 +90,7 @@ class Search:
     rating_from: Score = None
     rating_to: Score = None
     votes_from: Number = None
-    duration_to: Annotated[Number, Field(description="Minutes an episode.")] = None
+    duration_to: Annotated[Number, Field(description="Minutes per episode.")] = None
     aired_from: Date = None
     aired_to: Date = None
     my_score_from: Score = None
@@ -102,12 +100,14 @@ class Search:
     resolution_from: Annotated[Number, Field(description="Height in pixels, such as 720.")] = None
     resolution_to: Number = None
     audio_language: Annotated[
-        ShortText, Field(description="In English, such as German; `dubbed`: any but the original.")
+        ShortText, Field(description="In English, such as German; `dubbed` means any but the original.")
     ] = None
-    subtitle_language: Annotated[ShortText, Field(description="In English, such as German; `any`: whichever.")] = None
+    subtitle_language: Annotated[
+        ShortText, Field(description="In English, such as German; `any` means any language.")
+    ] = None
     airing: Airing | None = None
     studio: ShortText = None
-    source: Annotated[ShortText, Field(description="What it was made from, such as manga.")] = None
+    source: Annotated[ShortText, Field(description="What the show is based on, such as manga.")] = None
     adults_only: bool | None = None
     order: Order = "rating"
     descending: bool = True

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SIZE = (240, 360)  # maximum width and height in pixels, enough for a card on a high-density screen
 MOST_BYTES = 8 * 2**20  # of a file
-# Decoding takes at the worst 6 bytes a pixel of a JPEG, 8 of a PNG and 18 of a WebP: below 50 MB in all.
+# At worst, decoding takes 6 bytes per pixel of a JPEG, 8 of a PNG and 18 of a WebP: less than 50 MB in all.
 MOST_PIXELS = {"JPEG": 6_500_000, "PNG": 4_500_000, "WEBP": 2_200_000}
 _QUALITY = 82
 _PAPER = (255, 255, 255)  # the background of transparent pictures

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from animerag.comparison.plan import Mode
 
 RACERS: tuple[Mode, ...] = ("sync", "threads", "async")
-_STEPS = 5  # of the axis: each length of a race is a round number of fifths
+_STEPS = 5  # the axis of a race is divided into five round steps
 _LANES = 4  # minimum, so that the page below does not jump
 
 

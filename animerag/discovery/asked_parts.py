@@ -63,7 +63,7 @@ def no_such_part(show_id: str, number: int, part: int | None, word: str, collect
     japanese = f"第{number}期" + (f"の第{part}部" if part else "")
     if len(series) < 2:
         return collection.say(
-            f"Your catalogue has {title}, and no {english} of it.", f"カタログに「{title}」の{japanese}はありません。"
+            f"Your catalogue has {title}, but no {english} of it.", f"カタログに「{title}」の{japanese}はありません。"
         )
     there = [_described(entry, word, series, collection) for entry in series[:_NAMED]]
     if more := len(series) - len(there):
@@ -82,7 +82,7 @@ def may_be_that_part(show_id: str, number: int, collection: Collection) -> str:
         return ""
     title = (show.native_title or show.title) if collection.japanese else show.title
     return collection.say(
-        f"Your catalogue has only {title} of it, and does not say whether this is season {number}.",
+        f"Your catalogue has only {title}, and does not say whether it is season {number}.",
         f"カタログにあるのは「{title}」だけで、第{number}期かどうかは記録されていません。",
     )
 

@@ -1,4 +1,4 @@
-"""How long it takes to watch shows: "how long would it take to watch all of X"."""
+"""Answers how long it takes to watch shows: "how long would it take to watch all of X"."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from animerag.query.plan import Plan
 
 _HOUR_MIN, _DAY_MIN = 60, 24 * 60
-_IN_MINUTES, _IN_HOURS = 2 * _HOUR_MIN, 2 * _DAY_MIN  # up to which a time reads best in that unit
+_IN_MINUTES, _IN_HOURS = 2 * _HOUR_MIN, 2 * _DAY_MIN  # up to this length, a time is given in that unit
 
 
 def watch_time(plan: Plan, collection: Collection) -> FactAnswer:
@@ -59,7 +59,7 @@ def watch_time(plan: Plan, collection: Collection) -> FactAnswer:
 
 
 def time_of_shows(plan: Plan, collection: Collection, filters: Filters) -> FactAnswer:
-    """Return the minutes of all shows that meet a plan, or of the episodes watched where it asks for time spent."""
+    """Return the minutes of all shows that meet a plan, or of the episodes watched if it asks for time spent."""
     spent = plan.field == "my_time"
     shows = selected(plan, collection.table, filters)[0]
     if spent:
@@ -85,7 +85,7 @@ def time_of_shows(plan: Plan, collection: Collection, filters: Filters) -> FactA
 
 
 def _watched(show: Show) -> int:
-    """Return how many episodes of a show its owner has watched; of a finished one all, where none is noted."""
+    """Return how many episodes of a show its owner has watched: all if it is completed without recorded progress."""
     return show.episodes_watched or (show.episodes or 1 if show.my_status == "completed" else 0)
 
 

@@ -41,7 +41,7 @@ class SourceFile:
     enrich: bool = False  # the file is a reference: it completes existing shows and adds none
 
     def as_json(self) -> JsonObject:
-        """Return the file as a request to import it stores it; `from_json` reads it."""
+        """Return the form in which a request to import the file is stored; `from_json` reads it."""
         return {**asdict(self), "path": str(self.path)}
 
     @classmethod

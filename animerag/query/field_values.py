@@ -199,7 +199,7 @@ def _predicate(show: Show, name: str, value: Any) -> str:
     if name == "my_status":
         return f"is “{STATUS_LABELS[value]}” in your list"
     if name == "my_score":
-        return f"has {value:g} of 10 from you"
+        return f"is scored {value:g} of 10 by you"
     if name == "episodes_watched":
         of = f" of {show.episodes:,}" if show.episodes else ""
         return f"has {value:,}{of} episodes watched in your list"

@@ -110,7 +110,7 @@ def statement(show: Show, name: str) -> str | None:
         of = f" of {show.episodes:,}" if show.episodes else ""
         return f"has {show.owned_episodes:,}{of} episodes on disk"
     if name == "missing_episodes" and show.missing_episodes is not None:
-        return f"lacks {_episodes(show.missing_episodes)}" if show.missing_episodes else "lacks no episode"
+        return f"is missing {_episodes(show.missing_episodes)}" if show.missing_episodes else "is missing no episodes"
     if name == "file_size" and show.file_size:
         return f"takes {size_text(show.file_size)} on disk"
     if name == "resolution" and show.resolution:

@@ -1,4 +1,4 @@
-"""What a question asks of its owner's list: a status, one's own scores, how much one has watched. Pure."""
+"""Reads what a question asks about the owner's list: a status, the owner's scores, the episodes watched. Pure."""
 
 # ruff: noqa: E501 - patterns read better whole
 
@@ -38,7 +38,7 @@ _UNSCORED = ("count", "share", "distinct")  # measures of shows rather than of a
 
 
 def own_scores(reading: Question) -> list[Condition]:
-    """Read a bound on one's own score: "what did I rate above 8", "which shows did I score lower than the crowd"."""
+    """Read a bound on the owner's score: "what did I rate above 8", "which shows did I score lower than the crowd"."""
     if against := reading.take(_AGAINST_OTHERS, "my list"):
         return [Predicate("above_rating", ">" if against["cmp"] in _HIGHER else "<", 0)]
     if tens := reading.take(_MY_TENS, "my list"):
@@ -55,7 +55,7 @@ def own_scores(reading: Question) -> list[Condition]:
 
 
 def own_list(reading: Question) -> list[Condition]:
-    """Return the conditions on one's own list that a question has; one that holds for all where it only names it."""
+    """Return a question's conditions on the owner's list; if it only names the list, one that every show meets."""
     for statuses, patterns in lexicon()["my_status"].items():
         if reading.take(pattern_of(tuple(patterns)), "my list"):
             return (
@@ -67,9 +67,9 @@ def own_list(reading: Question) -> list[Condition]:
 
 
 def measured_of_list(text: str, slots: Slots, mine: Sequence[Condition]) -> str:
-    """Return the field that a measure of one's own list is about; "" where shows are counted.
+    """Return the field that a measure of the owner's list is about; "" if shows are counted.
 
-    What one has watched is counted in episodes watched and in the time that they took.
+    What the owner has watched is measured in episodes and in the time that they took.
     """
     if slots["measure"] in _UNSCORED:
         return ""

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 _NUMBER = re.compile(rf"r?(?P<digit>[2-9])|(?P<roman>{'|'.join(sorted(ROMAN, key=len, reverse=True))})")
 _JOINED = re.compile(r"(?P<name>[^\W\d_]{2,})(?P<digit>[2-9])")
 _LONGEST_NAME = 6  # words before the number
-_SHORTEST = 2  # letters of the longest word of a name
-# "Naruto 3 movies" counts; what ends a name may also be followed by a question about it.
+_SHORTEST = 2  # letters; at least one word of a name has as many
+# In "Naruto 3 movies" the number counts something; it is no season if one of these follows.
 _COUNTED = re.compile(
     r"\s*(?:-\s*\d|[.,]\d|%|(?:\w+ )?(?:episodes?|eps|movies?|films?|ovas?|specials?|seasons?|shows?|series|anime"
     r"|titles?|stars?|points?|volumes?|hours?|minutes?|mins?|days?|weeks?|months?|years?|times?|ones|more|or more"
@@ -46,7 +46,7 @@ def with_season(
 
     def is_title(whole: str) -> bool:
         length = len(title_tokens(whole))
-        if marks:  # "Titan 4 part 2" asks for a part of what has that title
+        if marks:  # in "Titan 4 part 2", the whole title would include the part
             return False
         return titled(whole) or any(one.named and one.exact and one.tokens == length for one in titles.match(whole))
 
@@ -67,7 +67,7 @@ def with_season(
                 return _written(f"{text[: token.start]}{name} season {joined['digit']}{text[token.end :]}")
             continue
         number = _NUMBER.fullmatch(token.folded) if at else None
-        if marks and marks != [at + 1]:  # another season is asked for than this number
+        if marks and marks != [at + 1]:  # the question names a season elsewhere
             continue
         if number is None or (token.folded == "v" and token.raw != "V") or _COUNTED.match(text, token.end):
             continue
@@ -112,5 +112,5 @@ def _may_be_name(words: Sequence[str]) -> bool:
 
 
 def _tells(words: Sequence[str], meaningful: Collection[str]) -> bool:
-    """Return whether words mean something, and no condition of a list."""
+    """Return whether words have a meaning of their own that is no condition."""
     return not all(word in carrying() or word in STOP_WORDS for word in words) and " ".join(words) not in meaningful

@@ -33,7 +33,6 @@ Intent: TypeAlias = Literal[
     "unsupported",
 ]
 LAST = -1  # the number of the last season
-INTENTS: tuple[Intent, ...] = Intent.__args__  # type: ignore[attr-defined]
 FieldName: TypeAlias = Literal[
     "type",
     "year",

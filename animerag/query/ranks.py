@@ -124,7 +124,7 @@ def read_orders(reading: Question, names: int, reference: str | int = "") -> Slo
 
 
 def _times_shows(reading: Question) -> bool:
-    """Return whether a question asks how long a set of shows takes, and claim what asks it."""
+    """Return whether a question asks how long a set of shows takes, and claim the words that ask it."""
     match = _WATCH_TIME.search(reading.text) or _TIME_SPENT.search(reading.text)
     if match is None or _EACH.search(reading.text):
         return False

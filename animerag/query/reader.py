@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from animerag.query.execution import holds
 from animerag.query.grammar import SHOW, SUITABLE, Named, Question, condition_of, leftovers, moods_of, read_phrases
 from animerag.query.intents import Likely, carrying_words, has_cue
-from animerag.query.lexicon import Gazetteer, Unapplied, lexicon
+from animerag.query.lexicon import Gazetteer, lexicon
 from animerag.query.own_list import own_list, own_scores
 from animerag.query.parts import read_season_counts
 from animerag.query.plan import (
@@ -206,16 +206,6 @@ def plan_of(reading: Reading, likely: Likely | None = None) -> Plan:
 def _unwanted(mood: str) -> Condition:
     """Return the tags that an unwanted mood excludes."""
     return both(*(Not(Predicate("tag", "=", tag)) for tag in lexicon()["moods"][mood].get("brings", ())))
-
-
-def placed_words(reading: Reading) -> list[tuple[str, str]]:
-    """Return every meaningful word with its place in the plan: a slot, `text`, `ignored` or `missing`."""
-    claims = [claim for claim in reading.question.claims if not isinstance(claim.value, str) or claim.value]
-    places: list[tuple[str, str]] = []
-    for claim in claims:
-        place = "ignored" if isinstance(claim.value, Unapplied) else "missing" if claim.value == "missing" else "slot"
-        places += [(word, place) for word in re.findall(r"[^\W_]+", reading.question.text[claim.start : claim.end])]
-    return places + [(word, "text") for word in leftovers(reading.question, carrying_words(reading.intent))[0]]
 
 
 @dataclass(frozen=True, slots=True)

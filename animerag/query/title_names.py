@@ -113,7 +113,7 @@ def _keys(title: str, tokens: Sequence[Token]) -> Iterator[tuple[str, int]]:
 class Names(Protocol):
     """Looks up names by their keys."""
 
-    in_memory: bool  # otherwise a look-up waits, and belongs into a thread
+    in_memory: bool  # otherwise a look-up waits and belongs in a thread
 
     def get(self, key: str) -> Sequence[Name]:
         """Return the names with a key. May raise LibraryError."""

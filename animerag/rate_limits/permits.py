@@ -1,4 +1,4 @@
-"""Asks for the requests of this host at the window that all hosts share, one after the other."""
+"""Asks the window that all hosts share for permission to send this host's requests, one at a time."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class HeldPermit:
 
 
 class Permits:
-    """The permit for the next request, if there is one; a void permit is given back with the next question.
+    """The permit for the next request, if there is one; a void permit is given back with the next query.
 
     Without the database nothing is sent: limits that each host applies by itself would add up.
     """
@@ -63,11 +63,11 @@ class Permits:
 
     @property
     def is_away(self) -> bool:
-        """Return whether the database did not answer the last question."""
+        """Return whether the database did not answer the last query."""
         return self._away_since is not None
 
     def retry_s(self, now: float) -> float:
-        """Return the seconds until the next question."""
+        """Return the seconds until the next query."""
         return max(0.0, min(self._retry_at.values()) - now)
 
     def wait_s(self, tokens: float, now: float, *, bulk: bool) -> float:
@@ -102,7 +102,7 @@ class Permits:
         return True
 
     def give_back(self, held: HeldPermit, tokens: float) -> None:
-        """Give back the tokens of a permit that a request did not use, with the next question."""
+        """Give back the tokens of a permit that a request did not use, with the next query."""
         self._unused.append(UnusedGrant(permit=held.permit, tokens=tokens))
         if not self.is_away:  # what was refused may fit now
             self._retry_at = dict.fromkeys(self._retry_at, -math.inf)

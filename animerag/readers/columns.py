@@ -95,7 +95,7 @@ _NUMBERS: dict[str, Callable[[values.NumberParser, Any, str], float | None]] = {
     "my_score": values.NumberParser.score,
     "episodes_watched": lambda numbers, cell, label: numbers.whole(cell, 0, 100_000, label),
 }
-# Fields whose heading proves nothing: a "Season" may be a number, a "Source" an address.
+# Fields whose heading is no proof: a "Season" may be a number, a "Source" an address.
 _WORDS: dict[str, Callable[[Any], object]] = {
     "type": show_types.named,
     "season": dates.season,

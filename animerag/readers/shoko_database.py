@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from animerag.readers.shoko_files import LocalFiles
     from animerag.readers.shoko_schema import Schema
 
-NOBODY = ""  # as a chosen user: no watch state is read
 _AT_ONCE = 200  # shows that are read in one group of queries
 _NOT_COPIED = ("ContractBlob", "ContractSize", "ContractVersion")
 _HUNDRED = 100

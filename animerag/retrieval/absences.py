@@ -97,7 +97,7 @@ def _lacks_kind(plan: Plan, collection: Collection) -> str:
         return ""
     title = table.title_of(plan.shows[0])
     return collection.say(
-        f"Your catalogue has {title}, and no {names[0]} of it.", f"カタログに「{title}」の{names[1]}はありません。"
+        f"Your catalogue has {title}, but no {names[0]} of it.", f"カタログに「{title}」の{names[1]}はありません。"
     )
 
 

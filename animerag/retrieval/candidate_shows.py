@@ -1,7 +1,7 @@
 """Holds the shows that searches return in memory, for one revision of the catalogue.
 
-Ranking compares some hundred candidates of each question with its words and passages. To read them from the database
-took a third of the processor time of a question, and the same shows are candidates again and again.
+Ranking compares some hundred candidates of each question with its words and passages. Reading them each time took a
+third of a question's processor time.
 """
 
 from __future__ import annotations

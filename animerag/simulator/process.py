@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from animerag.simulator.settings import SimulatorSettings
 
-_START_S = 30.0  # imports on a busy machine
+_START_S = 30.0  # seconds; imports take long on a busy machine
 _STOP_S = 5.0
 _REQUEST_S = 10.0
 _IMPORT_ROOT = Path(__file__).parents[2]

@@ -116,7 +116,7 @@ def default_name() -> str:
 def _needed_uploads(library: Path) -> set[str]:
     """Return the names of the uploads that unfinished jobs of a library need."""
     states = ", ".join("?" * len(UNFINISHED))
-    wanted = f"SELECT request FROM job_requests JOIN jobs ON jobs.id = job_id WHERE state IN ({states})"  # noqa: S608 - ours
+    wanted = f"SELECT request FROM job_requests JOIN jobs ON jobs.id = job_id WHERE state IN ({states})"  # noqa: S608 - names of ours
     with closing(sqlite3.connect(library)) as connection:
         return {
             name for (request,) in connection.execute(wanted, UNFINISHED) for name in stored_names(json.loads(request))

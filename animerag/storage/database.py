@@ -219,7 +219,7 @@ class Database:
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncConnection]:
-        """Give a connection that reads one moment of all tables, while others write. Raises LibraryError."""
+        """Provide a connection that reads a consistent state of all tables while others write. Raises LibraryError."""
         try:
             async with self._engine.connect() as connection:
                 yield await connection.execution_options(snapshot=True)

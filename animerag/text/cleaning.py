@@ -135,6 +135,6 @@ def is_japanese(text: str) -> bool:
 
 
 def normalise(text: str) -> str:
-    """Fold width, case, accents' composition and punctuation, so that spellings of one title compare equal."""
+    """Fold width, case, composed accents and punctuation, so that spellings of one title compare equal."""
     folded = unicodedata.normalize("NFKC", text).casefold()
     return _NOT_WORD.sub(" ", folded).replace("_", " ").strip()

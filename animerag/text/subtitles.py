@@ -1,4 +1,4 @@
-"""Where a title ends and its subtitle begins: "Mob Psycho 100: Reigen", "Fate/Zero - Remix"."""
+"""Finds where a title ends and its subtitle begins: "Mob Psycho 100: Reigen", "Fate/Zero - Remix"."""
 
 from __future__ import annotations
 

@@ -153,10 +153,10 @@ def clear() -> None:
 
 
 def _presets() -> list[str]:
-    """Draw the usual filters as pills, and a button that removes all filters if there are any."""
+    """Draw the quick filters as pills, and a button that removes all filters if there are any."""
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         chosen: list[str] = st.pills(
-            "Usual filters",
+            "Quick filters",
             list(PRESETS),
             selection_mode="multi",
             key="preset",

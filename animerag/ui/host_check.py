@@ -91,7 +91,7 @@ class HostCheck:
         if origin is not None and (origin.host in self._named or origin == host):
             return None
         return (
-            f"A page of {_shown(given)} may not use this app. Where that is the app's own address behind a proxy, "
+            f"A page of {_shown(given)} may not use this app. If that is the app's own address behind a proxy, "
             "add its host's name to ANIMERAG_HOSTS and start the app again."
         )
 

@@ -114,7 +114,7 @@ class ExactIndex:
         """Raise VectorStoreError, like `upsert`."""
         await self.upsert(spec, ())
 
-    async def upsert(self, spec: CollectionSpec, records: Sequence[VectorRecord]) -> None:  # noqa: ARG002 - the port's
+    async def upsert(self, spec: CollectionSpec, records: Sequence[VectorRecord]) -> None:  # noqa: ARG002 - the protocol's signature
         """Raise VectorStoreError: this index is read-only."""
         raise VectorStoreError("This search reads stored vectors and cannot change the index.")
 

@@ -1,4 +1,4 @@
-"""The records of tasks: their end is noted even if PostgreSQL restarts, or another worker has taken them over."""
+"""Records of tasks: the end of a task is recorded even if PostgreSQL restarts or another worker has taken it over."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _RAISED = "P0001"  # the state of an error that a function in the database raise
 
 
 class TaskRecords(JobManager):
-    """Procrastinate's records; a task whose end is not noted would seem to run forever, and hold its lock."""
+    """Procrastinate's records; a task whose end is not recorded would seem to run forever, and hold its lock."""
 
     def __init__(self, connector: BaseConnector) -> None:
         """Use Procrastinate's connections."""
@@ -35,7 +35,7 @@ class TaskRecords(JobManager):
         self._lost: dict[str, asyncio.Event] = {}
 
     async def finish_job_by_id_async(self, job_id: int, status: Status, delete_job: bool) -> None:
-        """Note the end of a task, unless it has ended elsewhere. Raises ConnectorException."""
+        """Record the end of a task, unless it has ended elsewhere. Raises ConnectorException."""
         await _noted(lambda: super(TaskRecords, self).finish_job_by_id_async(job_id, status, delete_job), job_id)
 
     async def retry_job_by_id_async(
@@ -79,7 +79,7 @@ class TaskRecords(JobManager):
 
 
 async def _noted(note: Callable[[], Awaitable[None]], job_id: int) -> None:
-    """Note a change of a task, after a restart of PostgreSQL if need be; ignore that it is no longer in progress."""
+    """Record a change of a task, if necessary after a restart of PostgreSQL; one that has ended is left as it is."""
     try:
         with patient():
             await outwait(note, away=_is_away)

@@ -59,7 +59,7 @@ def source(export, record):
 
 
 @pytest.mark.parametrize(
-    ("question", "told"),
+    ("question", "expected"),
     [
         ("How many episodes does Monster have?", "**Monster** has 74 episodes [1]."),
         ("What year did Monster air?", "**Monster** aired from 2004 to 2005 [1]."),
@@ -70,9 +70,9 @@ def source(export, record):
         ("When did Stub air?", "The catalogue does not say which year **Stub** is from [1]."),
     ],
 )
-async def test_a_fact_comes_from_its_field(answering, question, told):
+async def test_a_fact_comes_from_its_field(answering, question, expected):
     answer = await answering.ask(question)
-    assert (answer.text, answer.status) == (told, AnswerStatus.OK)
+    assert (answer.text, answer.status) == (expected, AnswerStatus.OK)
     assert answer.citations == (answer.sources[0].show.id,)
 
 
@@ -91,17 +91,21 @@ async def test_no_match_cites_nothing_and_calls_no_model(answering):
 
 
 @pytest.mark.parametrize(
-    ("question", "said"),
+    ("question", "sentence"),
     [
-        ("What is Monster season 4 about?", "Your catalogue has Monster, and no season 4 of it."),
-        ("Monster season 2", "Your catalogue has Monster, and no season 2 of it."),
+        ("What is Monster season 4 about?", "Your catalogue has Monster, but no season 4 of it."),
+        ("Monster season 2", "Your catalogue has Monster, but no season 2 of it."),
         ("モンスター 第3期は？", "カタログに「モンスター」の第3期はありません。"),
         ("What is Monster season 1 about?", None),
     ],
 )
-async def test_a_missing_season_is_named(answering, question, said):
+async def test_a_missing_season_is_named(answering, question, sentence):
     answer = await answering.ask(question)
-    assert (answer.status is AnswerStatus.NO_MATCH, answer.text) == (True, said) if said else answer.citations == ("1",)
+    assert (
+        (answer.status is AnswerStatus.NO_MATCH, answer.text) == (True, sentence)
+        if sentence
+        else answer.citations == ("1",)
+    )
 
 
 async def test_sources_arrive_before_the_first_word_and_the_answer_last(answering):
@@ -181,7 +185,7 @@ async def test_a_repeated_question_is_answered_again_without_a_call(simulated, s
             await provider.reset()
             again = await services.answering.ask(" What is Monster about? ")
             other_filters = await services.answering.ask("What is Monster about?", filters=Filters(year_from=2020))
-            anew = await services.answering.ask("What is Monster about?", use_cache=False)
+            repeated = await services.answering.ask("What is Monster about?", use_cache=False)
             calls = (await provider.stats()).requests["responses"]
     assert not first.cached
     assert (again.cached, again.text, again.citations, again.sources) == (
@@ -193,7 +197,7 @@ async def test_a_repeated_question_is_answered_again_without_a_call(simulated, s
     assert again.usage.cost_usd == 0
     assert again.prompt == first.prompt
     assert not other_filters.cached
-    assert not anew.cached
+    assert not repeated.cached
     assert calls == 1, "filters that leave nothing call no model; only what was bypassed does"
 
 
@@ -214,13 +218,13 @@ async def test_a_failed_answer_is_not_cached(answering, services):
     cut = Scripted("half", Finish(status=AnswerStatus.TRUNCATED))
     service = Answering(services.retriever, cut, AnswerCache(services.library))
     assert (await service.ask("What is Monster about?")).status is AnswerStatus.TRUNCATED
-    kept = AnswerCache(services.library)
-    whole = Answering(services.retriever, Scripted("whole [1]", Finish(status=AnswerStatus.OK)), kept)
+    stored = AnswerCache(services.library)
+    whole = Answering(services.retriever, Scripted("whole [1]", Finish(status=AnswerStatus.OK)), stored)
     assert not (await whole.ask("What is Monster about?")).cached
     assert (await whole.ask("What is Monster about?")).cached, "it is known before it is written"
-    await kept.close()
-    anew = Answering(services.retriever, Scripted("never said"), AnswerCache(services.library))
-    assert (await anew.ask("What is Monster about?")).text == "whole [1]", "and known after that"
+    await stored.close()
+    repeated = Answering(services.retriever, Scripted("never said"), AnswerCache(services.library))
+    assert (await repeated.ask("What is Monster about?")).text == "whole [1]", "from the cache"
 
 
 async def test_an_answer_has_a_span_for_each_step(simulated, source):
@@ -288,7 +292,7 @@ async def test_a_search_that_fails_after_an_early_answer_is_noted(services, simu
 
 
 async def test_a_conversation_is_stored_and_read_back_completely(services, answering):
-    kept = services.conversations
+    stored = services.conversations
     filters = Filters(year_from=1990)
     first = Exchange("What is Monster about?", filters=filters, ignored=("year",))
     async for event in answering.stream(first.question):
@@ -297,15 +301,15 @@ async def test_a_conversation_is_stored_and_read_back_completely(services, answe
                 first.retrieval = event
             case Answer():
                 first.answer, first.text = event, event.text
-    number = await kept.put(None, 0, first)
-    await kept.put(number, 1, Exchange("And the second season?", error="The provider is away."))
-    assert (await kept.exchanges(number))[0] == first
-    assert [one.error for one in await kept.exchanges(number)] == [None, "The provider is away."]
-    await kept.put(number, 1, Exchange("And the third?"))
-    listed = await kept.latest()
+    number = await stored.put(None, 0, first)
+    await stored.put(number, 1, Exchange("And the second season?", error="The provider is away."))
+    assert (await stored.exchanges(number))[0] == first
+    assert [one.error for one in await stored.exchanges(number)] == [None, "The provider is away."]
+    await stored.put(number, 1, Exchange("And the third?"))
+    listed = await stored.latest()
     assert [(one.title, one.exchanges) for one in listed] == [("What is Monster about?", 2)]
-    await kept.delete(number)
-    assert (await kept.exchanges(number), await kept.latest()) == ([], [])
+    await stored.delete(number)
+    assert (await stored.exchanges(number), await stored.latest()) == ([], [])
 
 
 def test_long_descriptions_share_the_budget_and_short_ones_are_sent_whole():

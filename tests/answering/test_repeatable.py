@@ -88,8 +88,8 @@ async def asked(services, level):
     async def ask(question):
         async with places:
             answer = await services.answering.ask(question, priority=Priority.BATCH, use_cache=False)
-            told = export.answer_object(0, answer)
-            return json.dumps({key: told[key] for key in told if key != "timings"}, ensure_ascii=False)
+            values = export.answer_object(0, answer)
+            return json.dumps({key: values[key] for key in values if key != "timings"}, ensure_ascii=False)
 
     return await asyncio.gather(*map(ask, QUESTIONS))
 

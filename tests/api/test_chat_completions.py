@@ -320,7 +320,7 @@ async def test_an_error_after_the_first_word_ends_the_stream_with_an_error():
 @pytest.mark.parametrize(
     ("status", "finish"), [(AnswerStatus.TRUNCATED, "length"), (AnswerStatus.REFUSED, "content_filter")]
 )
-async def test_a_cut_or_refused_answer_has_its_finish_reason(status, finish):
+async def test_a_truncated_or_refused_answer_has_its_finish_reason(status, finish):
     answer = Answer(question="q", status=status, text="Half")
     whole = (await posted("Half", answer, stream=False)).json()["choices"][0]
     streamed = (await posted("Half", answer, stream=True)).text

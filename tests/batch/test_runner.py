@@ -56,17 +56,17 @@ async def begin(services, sheet, **options):
 
 async def test_answers_are_in_order_and_a_bad_row_affects_no_other(stocked):
     questions = ["What is Nana about?", "", "What is Monster about?", "x" * 5000, "Tell me about Nana"]
-    heard = []
+    reported = []
 
     async def hear(index, answer):
-        heard.append((index, answer.question))
+        reported.append((index, answer.question))
 
     rows = [QuestionRow(question=question) for question in questions]
     report = await stocked.batch.run(rows, Control(), concurrency=4, on_answer=hear)
     assert [answer.question for answer in report.answers] == questions
     assert [answer.status for answer in report.answers] == ["ok", "error", "ok", "error", "ok"]
     assert [answer.sources[0].show.id for answer in report.answers if answer.sources] == ["2", "1", "2"]
-    assert heard == list(enumerate(questions))
+    assert reported == list(enumerate(questions))
     assert report.failed == 2
 
 
@@ -97,11 +97,11 @@ async def test_a_run_is_stored_row_by_row_and_can_be_opened_again(stocked):
     )
     run_id = await begin(stocked, sheet_of(*rows))
     report = await stocked.batch.answer(run_id, Control())
-    run, kept = await stocked.batch.runs.get(run_id), await stocked.batch.runs.rows(run_id)
-    assert [row.asked for row in kept] == list(rows)
-    assert [row.status for row in kept] == ["ok", "error", "error", "ok"]
-    assert [len(row.answer.sources) for row in kept] == [1, 0, 0, 1]
-    assert (kept[2].answer.error, kept[3].answer.same_as) == (rows[2].problem, 0)
+    run, saved = await stocked.batch.runs.get(run_id), await stocked.batch.runs.rows(run_id)
+    assert [row.asked for row in saved] == list(rows)
+    assert [row.status for row in saved] == ["ok", "error", "error", "ok"]
+    assert [len(row.answer.sources) for row in saved] == [1, 0, 0, 1]
+    assert (saved[2].answer.error, saved[3].answer.same_as) == (rows[2].problem, 0)
     assert (run.counts, run.total, run.missing, run.failed) == ({"ok": 2, "error": 2}, 4, 0, 2)
     assert (report.answered, report.left) == (2, 2)
     assert run.seconds > 0
@@ -165,8 +165,8 @@ async def provider(stocked, settings):
     """Return a context manager that opens services over a simulator: `async with provider(...) as (services, sim)`."""
 
     @asynccontextmanager
-    async def opened(*, options=None, embedding="local", **told):
-        async with SimulatorProcess(SimulatorSettings(**(FAST | told))) as simulator:
+    async def opened(*, options=None, embedding="local", **changed):
+        async with SimulatorProcess(SimulatorSettings(**(FAST | changed))) as simulator:
             chosen = load_settings(
                 openai_base_url=simulator.url,
                 embedding_provider=embedding,
@@ -181,7 +181,7 @@ async def provider(stocked, settings):
     return opened
 
 
-async def test_questions_are_embedded_in_one_request_and_repeated_ones_asked_once(provider):
+async def test_questions_are_embedded_in_one_request_and_repeated_ones_are_asked_once(provider):
     questions = [f"What is Monster about {n % 40}?" for n in range(60)]
     async with provider(embedding="openai", options={"query_concurrency": 8}) as (services, simulator):
         await services.ingestion.reindex(Control())
@@ -203,7 +203,7 @@ async def test_vectors_searched_in_chunks_get_the_same_hits_as_one_by_one(provid
     questions = [f"Who is number {n} and what does he do at sea?" for n in range(120)]
     async with provider(embedding="openai", options={"query_concurrency": 16}) as (services, _):
         await services.ingestion.reindex(Control())
-        alone = await services.retriever.search(questions[7])
+        single = await services.retriever.search(questions[7])
         calls, query = [], services.index.query
 
         async def counted(spec, vectors, **options):
@@ -216,7 +216,7 @@ async def test_vectors_searched_in_chunks_get_the_same_hits_as_one_by_one(provid
         rows = await services.batch.runs.rows(run_id)
     assert sorted(calls) == [20, 50, 50]
     found = [(item.show_id, item.distance) for item in rows[7].answer.sources]
-    assert found == [(source.show.id, pytest.approx(source.distance, abs=1e-5)) for source in alone.sources]
+    assert found == [(source.show.id, pytest.approx(source.distance, abs=1e-5)) for source in single.sources]
 
 
 async def test_rows_stay_in_place_when_requests_fail(provider):
@@ -322,23 +322,24 @@ async def test_a_stopped_command_resumes_without_paying_for_a_question_twice(sto
             assert (
                 out.read_bytes().count(b'"status": "cancelled"') == 30 - out.read_bytes().count(b'"status": "ok"') > 0
             )
-        kept = {
+        saved = {
             row.number: json.loads(json.dumps(row.answer.as_json()))
             for row in await runs.rows(found[0].id)
             if row.answer
         }
-        await asyncio.sleep(0.5)  # until the provider has counted the requests in flight
+        while (await simulator.stats()).in_flight:  # the killed client's last requests
+            await asyncio.sleep(0.01)
         paid = (await simulator.stats()).requests["responses"]
         again = await asyncio.create_subprocess_exec(*command, "--resume", env=environment, stderr=subprocess.PIPE)
-        _, told = await again.communicate()
+        _, stderr = await again.communicate()
         stats = await simulator.stats()
-    assert again.returncode == 0, told
+    assert again.returncode == 0, stderr
     answers = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
     assert [answer["question"] for answer in answers] == [f"What is Monster about {n}?" for n in range(30)]
     assert all(answer["status"] == "ok" for answer in answers)
-    assert {n: {**answers[n], "columns": None} for n in kept} == {n: {**kept[n], "columns": None} for n in kept}
-    assert len(kept) >= 6
-    assert stats.requests["responses"] - paid == 30 - len(kept)
+    assert {n: {**answers[n], "columns": None} for n in saved} == {n: {**saved[n], "columns": None} for n in saved}
+    assert len(saved) >= 6
+    assert stats.requests["responses"] - paid == 30 - len(saved)
     assert len(await runs.latest()) == 1
 
 

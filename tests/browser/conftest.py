@@ -21,8 +21,8 @@ PATIENCE_MS = 20_000  # long, as another worker's app and browser may use the pr
 # Returns each visible text whose contrast with its background is less than `least`, with its ratio.
 # Relative luminance and contrast as https://www.w3.org/TR/WCAG22/#dfn-contrast-ratio defines them.
 CONTRAST = """least => {
-  const parsed = told => {
-    const [, kind, inside] = told.match(/^(rgba?|color)\\((.*)\\)$/) || [];
+  const parsed = color => {
+    const [, kind, inside] = color.match(/^(rgba?|color)\\((.*)\\)$/) || [];
     if (!inside) return null;
     const parts = inside.replace('srgb', '').split(/[ ,/]+/).filter(Boolean).map(Number);
     const scale = kind === 'color' ? 1 : 255;
@@ -115,8 +115,8 @@ def photograph(artifacts):
             page.emulate_media(color_scheme=scheme)
             page.wait_for_timeout(400)  # colours fade, and Plotly draws again
             page.screenshot(path=artifacts / f"{name}-{scheme}.png", full_page=full_page)
-            if told := page.evaluate(CONTRAST, READABLE):
-                poor[f"{name}-{scheme}"] = told
+            if failures := page.evaluate(CONTRAST, READABLE):
+                poor[f"{name}-{scheme}"] = failures
         page.set_viewport_size(before)
 
     yield taken
@@ -134,8 +134,8 @@ def app_url(app_over):
 def app_over(tmp_path):
     """Start a new app with these environment variables: `with app_over(NAME=value) as url`."""
 
-    def started(**told):
-        return _app(tmp_path, told)
+    def started(**variables):
+        return _app(tmp_path, variables)
 
     return started
 
@@ -144,8 +144,8 @@ def app_over(tmp_path):
 def app_of_module(tmp_path_factory):
     """Start one app for all tests of a module, as `app_over` does."""
 
-    def started(**told):
-        return _app(tmp_path_factory.mktemp("app"), told)
+    def started(**variables):
+        return _app(tmp_path_factory.mktemp("app"), variables)
 
     return started
 
@@ -157,12 +157,12 @@ class Address(str):
 
 
 @contextlib.contextmanager
-def _app(tmp_path, told):
+def _app(tmp_path, variables):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "ANIMERAG_"))}
-    environment |= {"ANIMERAG_DATA_DIR": str(tmp_path / "data"), **told}
+    environment |= {"ANIMERAG_DATA_DIR": str(tmp_path / "data"), **variables}
     command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
     with (tmp_path / "app.log").open("wb") as log:
         process = subprocess.Popen(command, cwd=REPO, env=environment, stdout=log, stderr=subprocess.STDOUT)
@@ -177,8 +177,8 @@ def _app(tmp_path, told):
                 process.wait(20)
             finally:
                 process.kill()
-    told = (tmp_path / "app.log").read_text()
-    assert not re.search(r"Traceback|ERROR", told), told
+    log = (tmp_path / "app.log").read_text()
+    assert not re.search(r"Traceback|ERROR", log), log
 
 
 def _wait_for_health(url, process):

@@ -31,14 +31,14 @@ def url(app_over, real_library, chroma_index_url, tmp_path):
     command = [sys.executable, "-m", "animerag", "simulate", "--chat-latency", "0.8", "--first-token", "0.2"]
     command += ["--faults", "400@0.03", "--seed", "3"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as simulator:
-        told = {
+        environment = {
             "OPENAI_BASE_URL": re.search(r"http://[^\"]+", simulator.stdout.readline())[0],
             "ANIMERAG_EMBEDDING_PROVIDER": "local",
             "ANIMERAG_CHROMA_URL": chroma_index_url,
         }
         (tmp_path / "data").mkdir()
         shutil.copy(real_library, tmp_path / "data")
-        with app_over(**told) as address:
+        with app_over(**environment) as address:
             yield address
         simulator.terminate()
 

@@ -7,7 +7,7 @@ import pytest
 pytestmark = [pytest.mark.browser, pytest.mark.long, pytest.mark.timeout(240)]
 
 
-def test_a_show_is_found_while_its_title_is_typed_and_then_edited(app_url, browser, photograph):
+def test_a_show_is_found_as_you_type_and_then_edited(app_url, browser, photograph):
     from playwright.sync_api import expect
 
     page = browser.new_context(color_scheme="light", viewport={"width": 1280, "height": 900}).new_page()

@@ -57,8 +57,8 @@ def questions(tmp_path):
 @pytest.fixture
 def url(app_over, elsewhere):
     model = elsewhere.enter(obedient.listening())
-    told = {"ANIMERAG_EMBEDDING_PROVIDER": "local", "ANIMERAG_CHAT_MODEL": "obedient", "OPENAI_API_KEY": CANARY}
-    with app_over(OPENAI_BASE_URL=model, **told) as opened:
+    environment = {"ANIMERAG_EMBEDDING_PROVIDER": "local", "ANIMERAG_CHAT_MODEL": "obedient", "OPENAI_API_KEY": CANARY}
+    with app_over(OPENAI_BASE_URL=model, **environment) as opened:
         yield opened
 
 

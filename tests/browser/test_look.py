@@ -61,4 +61,4 @@ def test_few_questions_are_in_flight_at_once(opened, photograph):
         many[name] = page.evaluate(CONTROLS, KINDS)
         page.context.close()
     assert all(many.values()), "every page has some"
-    assert {name: told for name, told in many.items() if len(told) > MOST_CONTROLS} == {}
+    assert {name: controls for name, controls in many.items() if len(controls) > MOST_CONTROLS} == {}

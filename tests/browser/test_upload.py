@@ -72,13 +72,13 @@ def test_an_import_of_the_real_export_is_cancelled_killed_and_resumed(
 ):
     from playwright.sync_api import expect
 
-    told = {"OPENAI_BASE_URL": provider, "ANIMERAG_INGEST_CONCURRENCY": "2"}
+    environment = {"OPENAI_BASE_URL": provider, "ANIMERAG_INGEST_CONCURRENCY": "2"}
     page = browser.new_context(color_scheme="light", viewport={"width": 1280, "height": 900}).new_page()
 
     def shot(name):
         photograph(page, f"upload-network-{name}")
 
-    with app_over(**told) as url:
+    with app_over(**environment) as url:
         page.goto(f"{url}/upload")
         page.locator("input[type=file]").set_input_files(real_export)
         start = page.get_by_role("button", name="Start", exact=True)
@@ -100,7 +100,7 @@ def test_an_import_of_the_real_export_is_cancelled_killed_and_resumed(
         url.process.kill()
         url.process.wait(20)
 
-    with app_over(**told) as url:
+    with app_over(**environment) as url:
         page.goto(f"{url}/upload")
         expect(page.get_by_text(re.compile(r"was interrupted: [1-9][\d,]* of 1,458 done"))).to_be_visible(
             timeout=60_000

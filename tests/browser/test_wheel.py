@@ -67,8 +67,8 @@ def test_the_wheel_has_every_file_of_the_package_and_the_app(wheel):
 def test_the_installed_command_opens_an_app_that_answers(installed, browser, tmp_path):
     from playwright.sync_api import expect
 
-    kept = ("PATH", "LANG", "LC_ALL", "TMPDIR")
-    environment = {name: os.environ[name] for name in kept if name in os.environ}
+    inherited = ("PATH", "LANG", "LC_ALL", "TMPDIR")
+    environment = {name: os.environ[name] for name in inherited if name in os.environ}
     environment |= {"HOME": str(tmp_path / "home"), "XDG_DATA_HOME": str(tmp_path / "share")}
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()

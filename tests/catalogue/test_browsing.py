@@ -17,8 +17,8 @@ async def shows(services, export, record):
         return {**record(number, title, text), **fields}
 
     def sequel(number, title):
-        told = [{"anime_id": number, "relation_type": "Sequel", "title_main": title}]
-        return {"relations": json.dumps(told)}
+        relations = [{"anime_id": number, "relation_type": "Sequel", "title_main": title}]
+        return {"relations": json.dumps(relations)}
 
     sea, home = "A captain crosses the sea.", "The captain comes home."
     rows = [

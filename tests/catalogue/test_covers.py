@@ -201,7 +201,7 @@ async def test_covers_are_found_by_id_and_by_shokos_name(shown):
     assert all(small.startswith(b"\xff\xd8") for small in found.values())
 
 
-async def test_a_changed_file_gets_a_new_thumbnail_and_a_bad_one_none(shown):
+async def test_a_changed_file_gets_a_new_thumbnail_and_an_invalid_one_gets_none(shown):
     services, folder = shown
     (folder / "5.jpg").write_bytes(picture())
     before = (await services.covers.of(["5"]))["5"]

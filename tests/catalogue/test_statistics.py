@@ -164,7 +164,7 @@ async def test_an_empty_catalogue_has_figures_too(services):
     assert json.loads(json.dumps(as_json(figures, attention)))["attention"]["duplicates"] == 0
 
 
-async def test_every_mark_of_a_chart_opens_as_many_shows_as_it_counts(collection):
+async def test_every_mark_of_a_chart_opens_exactly_the_shows_that_it_counts(collection):
     services, _ = collection
     figures = await services.statistics.collection()
     scores = charts.filters_of(charts.scores(figures.scores)).values()

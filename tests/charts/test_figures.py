@@ -33,9 +33,9 @@ def made_run(mode, level, *, requests=15, each_s=1.5, repeat=0, start_s=0.0, **f
         spans += [Span("embedding", begin_s, end_s, number), Span("writing", write_at_s, written_s)]
         free_s[slot] = end_s if mode == "async" else written_s
         latencies.append(end_s - begin_s)
-    told = {"latency_s": Distribution.of(latencies), "spans": tuple(spans), "concurrency_peak": level, **figures}
+    fields = {"latency_s": Distribution.of(latencies), "spans": tuple(spans), "concurrency_peak": level, **figures}
     return MeasuredRun(
-        mode=mode, concurrency=level, repeat=repeat, **{"wall_s": written_s - start_s, "items": 1458} | told
+        mode=mode, concurrency=level, repeat=repeat, **{"wall_s": written_s - start_s, "items": 1458} | fields
     )
 
 
@@ -213,7 +213,7 @@ def test_two_experiments_in_one_figure_differ_by_their_dash():
     assert list(lines["async, after"].x) == [1, 5]
 
 
-def test_one_question_is_a_bar_for_each_mode():
+def test_one_question_has_a_bar_for_each_mode():
     figure = charts_experiment.speedup(made_experiment(workload="query"))
 
     assert list(figure.data[0].y) == ["sync", "threads", "async"]
@@ -315,7 +315,7 @@ def test_a_race_within_noise_has_no_single_winner():
     assert all("tied for fastest" in label for label in labels[1:])
 
 
-def test_the_race_rests_at_its_end_and_its_last_frame_is_the_same():
+def test_the_race_stays_at_its_end_and_its_last_frame_looks_the_same():
     figure = charts_runs.race(made_race(), simulated=True)
 
     last = figure.frames[-1]

@@ -10,7 +10,7 @@ BAR = re.compile(r'<i class="ar-(\w+)" style="left:([\d.]+)%;width:([\d.]+)%;[^"
 
 
 def bars(drawn):
-    return [(name, float(left), float(width), said) for name, left, width, said in BAR.findall(drawn)]
+    return [(name, float(left), float(width), tooltip) for name, left, width, tooltip in BAR.findall(drawn)]
 
 
 def test_the_window_moves_and_cuts_earlier_spans():

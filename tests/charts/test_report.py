@@ -118,7 +118,7 @@ def test_an_experiment_that_was_stopped_immediately_has_a_report():
 
 
 @pytest.mark.parametrize(("n", "is_few"), [(99, True), (100, False)])
-def test_a_p99_of_few_requests_is_greyed(n, is_few):
+def test_a_p99_of_few_requests_is_grey(n, is_few):
     run = replace(made_run("async", 5), latency_s=Distribution.of([1.0] * n))
 
     page = experiment_html(replace(made_experiment(), runs=(run,)))
@@ -164,7 +164,7 @@ def test_bars_are_as_high_as_their_values_and_stand_beside_each_other():
     assert [label.text for label in figure.labels].count("5.00") == 1
 
 
-@pytest.mark.parametrize(("most", "steps"), [(1.0, [0, 0.2, 0.4, 0.6, 0.8, 1.0]), (47, [0, 10, 20, 30, 40]), (0, [0, 0.2, 0.4, 0.6, 0.8, 1.0])])  # fmt: skip  # noqa: E501
+@pytest.mark.parametrize(("most", "steps"), [(1.0, [0, 0.2, 0.4, 0.6, 0.8, 1.0]), (47, [0, 10, 20, 30, 40]), (0, [0, 0.2, 0.4, 0.6, 0.8, 1.0])])  # fmt: skip  # noqa: E501 - a table
 def test_a_grid_has_round_numbers(most, steps):
     assert static.steps_to(most) == pytest.approx(steps)
 
@@ -189,10 +189,10 @@ def test_the_csv_and_the_json_of_a_run_agree():
     experiment = replace(made_experiment(), runs=(run,))
 
     (row,) = read_csv(experiment)
-    (kept,) = to_object(experiment)["runs"]
+    (printed,) = to_object(experiment)["runs"]
 
-    assert float(row["wall_s"]) == pytest.approx(kept["wall_s"], abs=0.001)
-    assert float(row["latency_p95_s"]) == pytest.approx(kept["latency_s"]["p95"], abs=0.001)
+    assert float(row["wall_s"]) == pytest.approx(printed["wall_s"], abs=0.001)
+    assert float(row["latency_p95_s"]) == pytest.approx(printed["latency_s"]["p95"], abs=0.001)
     assert (row["errors"], row["rate_limited"], row["retries"], row["throttled_s"]) == ("3", "2", "1", "0.5")
     assert row["loop_lag_p95_ms"] == "12.0"
 
@@ -269,7 +269,7 @@ def test_warnings_name_each_reason_to_doubt_once():
         notes=(blocked.blocked, f"threads at 5 failed: {failed.error}", "Something else."),
     )
 
-    told = summary.warnings(experiment)
+    sentences = summary.warnings(experiment)
 
     parts = (
         "cancelled",
@@ -279,7 +279,7 @@ def test_warnings_name_each_reason_to_doubt_once():
         "2 items failed in",
         "Something else",
     )
-    assert [sum(part in sentence for sentence in told) for part in parts] == [1] * len(parts)
+    assert [sum(part in sentence for sentence in sentences) for part in parts] == [1] * len(parts)
 
 
 def test_an_experiment_without_fault_has_no_warnings():
@@ -287,9 +287,9 @@ def test_an_experiment_without_fault_has_no_warnings():
 
 
 def test_the_plan_is_described_in_words():
-    said = summary.plan_sentence(ExperimentPlan(levels=(1, 5)))
+    description = summary.plan_sentence(ExperimentPlan(levels=(1, 5)))
 
-    assert "1,458 documents in 15 batches of 100" in said
-    assert "at 1 and 5 in flight" in said
-    assert "simulated" in said
+    assert "1,458 documents in 15 batches of 100" in description
+    assert "at 1 and 5 in flight" in description
+    assert "simulated" in description
     assert "simulated" not in summary.plan_sentence(ExperimentPlan(against="configured"))

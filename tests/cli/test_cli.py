@@ -42,12 +42,14 @@ def filled(run, export, record):
 def test_ingest_prints_one_object_whose_counts_add_up(run, export, record):
     source = export(record(1, "A"), record(1, "B"), {"AnimeID": 9})
     status, out, _ = run("ingest", str(source.path), "--json")
-    told = json.loads(out)
+    printed = json.loads(out)
     assert status == 1, "a row is skipped"
-    assert (told["read"], told["ingested"], told["duplicate"], told["quarantined"]) == (3, 1, 1, 1)
-    (row,) = told["rows"]
+    assert (printed["read"], printed["ingested"], printed["duplicate"], printed["quarantined"]) == (3, 1, 1, 1)
+    (row,) = printed["rows"]
     assert (row["file"], row["line"], row["id"], row["stage"]) == ("export.json", 1, "9", "validate")
-    assert {"batches", "embedding_requests", "seconds", "throughput", "concurrency", "usage", "catalogue"} <= set(told)
+    assert {"batches", "embedding_requests", "seconds", "throughput", "concurrency", "usage", "catalogue"} <= set(
+        printed
+    )
 
 
 def test_a_second_import_reports_unchanged_shows(filled, tmp_path):
@@ -152,17 +154,21 @@ def test_a_conversation_remembers_what_it_was_about(filled):
 
 def test_retrieval_only_calls_no_model(filled):
     status, out, _ = filled("query", "-q", "Monster", "--retrieval-only", "--output-format", "json")
-    told = json.loads(out)
-    assert (status, told["answer"], told["status"], told["context"][0]["anime_id"]) == (0, None, "ok", "1")
+    printed = json.loads(out)
+    assert (status, printed["answer"], printed["status"], printed["context"][0]["anime_id"]) == (0, None, "ok", "1")
 
 
 def test_doctor_and_info_show_the_state(filled):
     status, out, _ = filled("doctor", "--json")
     assert (status, json.loads(out)["healthy"], json.loads(out)["indexed"]) == (0, True, 2)
     status, out, _ = filled("info", "--json")
-    told = json.loads(out)
-    assert (told["provider"], told["dimensions"], told["catalogue"]) == ("local", 512, {"shows": 2, "indexed": 2})
-    assert told["chroma"]["mode"] == "remote"
+    printed = json.loads(out)
+    assert (printed["provider"], printed["dimensions"], printed["catalogue"]) == (
+        "local",
+        512,
+        {"shows": 2, "indexed": 2},
+    )
+    assert printed["chroma"]["mode"] == "remote"
 
 
 def test_info_is_the_same_without_opening_the_services(filled, monkeypatch):
@@ -187,7 +193,7 @@ def test_info_loads_nothing_heavy(filled, settings, chroma_index_url):
     assert ended.stdout.endswith("[]\n")
 
 
-def test_the_encoder_is_loaded_beside_the_imports_only_where_a_processor_is_idle(filled, monkeypatch):
+def test_the_encoder_is_loaded_beside_the_imports_only_if_a_processor_is_idle(filled, monkeypatch):
     loaded = []
     monkeypatch.setattr("animerag.indexing.encoder.load_encoder", lambda: loaded.append(1))
 
@@ -245,8 +251,8 @@ def test_interrupt_stops_an_ingest_cleanly_and_says_so(settings, export, record,
     child.send_signal(signal.SIGINT)
     out, err = child.communicate(timeout=50)
     assert child.returncode == 130, err
-    told = json.loads(out) if out else {"read": 0, "ingested": 0, "cancelled": 0}
-    assert told["read"] == told["ingested"] + told["cancelled"]
+    printed = json.loads(out) if out else {"read": 0, "ingested": 0, "cancelled": 0}
+    assert printed["read"] == printed["ingested"] + printed["cancelled"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals and terminals as POSIX has them")
@@ -285,10 +291,10 @@ def environment(settings, chroma_index_url):
 
 
 def test_a_backup_can_be_restored(filled, tmp_path, settings, monkeypatch):
-    kept = tmp_path / "kept.zip"
-    assert filled("backup", str(kept))[1].startswith("Saved 2 shows to ")
-    assert filled("restore", str(kept))[0] == 2, "shows are there"
-    status, out, _ = filled("restore", str(kept), "--replace")
+    saved = tmp_path / "kept.zip"
+    assert filled("backup", str(saved))[1].startswith("Saved 2 shows to ")
+    assert filled("restore", str(saved))[0] == 2, "shows are there"
+    status, out, _ = filled("restore", str(saved), "--replace")
     assert (status, out) == (0, "Restored 2 shows; 2 are in the search index.\n")
 
 
@@ -321,9 +327,9 @@ def test_bytes_that_are_not_utf8_are_refused_with_a_reason(tmp_path):
 def test_stats_prints_the_figures_as_text_and_as_one_object(filled):
     _, shown, _ = filled("stats")
     status, out, _ = filled("stats", "--json")
-    told = json.loads(out)
+    printed = json.loads(out)
     assert status == 0
-    assert (told["shows"], told["episodes"], told["attention"]["skipped_rows"]) == (2, 74, 0)
+    assert (printed["shows"], printed["episodes"], printed["attention"]["skipped_rows"]) == (2, 74, 0)
     assert "Shows: 2, 0 of them films" in shown
     assert "Episodes: 74" in shown
 

@@ -45,9 +45,9 @@ def test_a_table_without_a_title_column_is_read_once_you_name_it(run, table):
     assert "Examples: Ä wie Anfang, Ende." in out
 
     status, out, _ = run("ingest", table, *columns, "--id-prefix", "mine", "--json")
-    told = json.loads(out)
-    assert (status, told["ingested"], told["files"][0]["id_prefix"]) == (0, 2, "mine")
-    assert told["files"][0]["columns"] == {"Nr": "id", "Titel": "title", "Jahr": "year"}
+    printed = json.loads(out)
+    assert (status, printed["ingested"], printed["files"][0]["id_prefix"]) == (0, 2, "mine")
+    assert printed["files"][0]["columns"] == {"Nr": "id", "Titel": "title", "Jahr": "year"}
 
 
 @pytest.mark.parametrize(

@@ -40,8 +40,8 @@ def test_percentiles_are_by_nearest_rank():
     values = [float(number) for number in range(1, 11)]
     assert [percentile(values, p) for p in (50, 90, 95, 99, 100)] == [5, 9, 10, 10, 10]
     assert percentile([7.0], 95) == 7
-    told = Distribution.of([3.0, 1.0, 2.0])
-    assert (told.n, told.mean, told.p50, told.min, told.max) == (3, 2, 2, 1, 3)
+    printed = Distribution.of([3.0, 1.0, 2.0])
+    assert (printed.n, printed.mean, printed.p50, printed.min, printed.max) == (3, 2, 2, 1, 3)
     assert Distribution.of([]) == Distribution()
 
 
@@ -129,7 +129,7 @@ def test_single_runs_that_differ_by_noise_are_tied():
 
 
 def test_consistent_repeats_show_smaller_differences():
-    runs = [run(mode, level, wall + n / 100, n) for mode, level, wall in (("sync", 1, 8), ("threads", 5, 2.2), ("async", 5, 2)) for n in range(5)]  # fmt: skip  # noqa: E501
+    runs = [run(mode, level, wall + n / 100, n) for mode, level, wall in (("sync", 1, 8), ("threads", 5, 2.2), ("async", 5, 2)) for n in range(5)]  # fmt: skip  # noqa: E501 - a table
     assert judged(*runs).startswith("async at 5 is fastest: 4.0× as fast as sync")
 
     scattered = [replace(one, wall_s=one.wall_s * (1 + 0.2 * (one.repeat % 2))) for one in runs]
@@ -193,13 +193,13 @@ def test_an_experiment_survives_json_and_has_the_shape_that_scripts_read():
     spans = (Span("embedding", 0.0, 1.5, 3),)
     runs = (replace(RUNS[0], spans=spans, latency_s=Distribution.of([1.5]), provider_s=22.5), *RUNS[1:])
     whole = Experiment(plan=PLAN, settings={"embed_latency_s": 1.5}, runs=runs, id="x", created_at="2026", notes=("n",))
-    told = json.loads(json.dumps(to_object(whole)))
-    assert (told["workload"], told["provider"]) == ("ingest", "simulated")
+    printed = json.loads(json.dumps(to_object(whole)))
+    assert (printed["workload"], printed["provider"]) == ("ingest", "simulated")
     assert {"mode", "concurrency", "repeat", "wall_s", "items", "throughput", "errors", "rate_limited"} <= set(
-        told["runs"][0]
+        printed["runs"][0]
     )
-    assert set(told["runs"][0]["latency_s"]) == {"mean", "p50", "p90", "p95", "p99", "min", "max", "n"}
-    assert {"mode", "concurrency", "wall_s", "cv", "speedup", "efficiency", "attainable"} <= set(told["levels"][0])
-    assert set(told["recommended"]) == {"concurrency", "reason"}
-    assert "spans" not in told["runs"][0]
+    assert set(printed["runs"][0]["latency_s"]) == {"mean", "p50", "p90", "p95", "p99", "min", "max", "n"}
+    assert {"mode", "concurrency", "wall_s", "cv", "speedup", "efficiency", "attainable"} <= set(printed["levels"][0])
+    assert set(printed["recommended"]) == {"concurrency", "reason"}
+    assert "spans" not in printed["runs"][0]
     assert from_object(json.loads(json.dumps(to_object(whole, spans=True)))) == whole

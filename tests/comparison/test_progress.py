@@ -21,7 +21,7 @@ def test_the_start_shows_progress_and_counts_as_at_most_one_request(progress):
     assert shares[-1] <= 1 / 11 + 1e-9  # two runs of four requests and their preparation, and the start
 
 
-def test_requests_that_ended_count_once_whatever_their_spans(progress):
+def test_finished_requests_count_once_however_many_spans_they_have(progress):
     progress.begin(("sync", 1, 0), measuring=True)
     progress.started_s = 105.0
     progress.spans = [

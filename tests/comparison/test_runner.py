@@ -126,8 +126,8 @@ async def test_wall_times_agree_with_a_stopwatch_outside_the_process(watched):
 
 @pytest.mark.timeout(120)
 async def test_a_configured_provider_is_measured_at_its_address(settings, export, record):
-    told = SimulatorSettings(embed_latency_s=0.1, chat_latency_s=0.2)
-    async with SimulatorProcess(told) as elsewhere:
+    simulated = SimulatorSettings(embed_latency_s=0.1, chat_latency_s=0.2)
+    async with SimulatorProcess(simulated) as elsewhere:
         own = {"data_dir": settings.data_dir, "chroma_url": settings.chroma_url, "openai_base_url": elsewhere.url}
         async with open_services(load_settings(**own), warm=False) as services:
             await services.ingestion.run([export(record(1, "Voyage", "Captains cross the sea."))], Control())
@@ -204,8 +204,8 @@ async def test_stopping_keeps_the_runs_that_are_finished(stocked):
     experiment = await running
     assert experiment.cancelled
     assert 2 <= len(experiment.runs) < 9
-    kept = await stocked.comparison.load(experiment.id)
-    assert [run.wall_s for run in kept.runs] == [round(run.wall_s, 4) for run in experiment.runs]
+    stored = await stocked.comparison.load(experiment.id)
+    assert [run.wall_s for run in stored.runs] == [round(run.wall_s, 4) for run in experiment.runs]
 
 
 async def test_a_comparison_is_an_exclusive_job(stocked):

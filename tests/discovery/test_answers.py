@@ -156,11 +156,11 @@ def test_shows_that_share_tags_with_well_scored_ones_come_first():
 
 def test_an_empty_result_names_the_condition_that_empties_it():
     plan = Plan(intent="list", condition=Predicate("year", "=", 1950))
-    alone = answer(plan, ALL)
+    single = answer(plan, ALL)
     both = answer(replace(plan, condition=And((plan.condition, FILMS))), ALL)
 
-    assert alone.ids == ()
-    assert alone.remarks == ("The years in your catalogue go from 2000 to 2019.",)
+    assert single.ids == ()
+    assert single.remarks == ("The years in your catalogue go from 2000 to 2019.",)
     assert "Leaving out “from 1950”, 3 shows match." in both.remarks
 
 
@@ -202,7 +202,7 @@ def test_sentences_are_in_the_language_of_the_question():
 
 
 @pytest.mark.parametrize("plan", [Plan(intent="recommend"), Plan(intent="similar", shows=("one",))])
-def test_filters_of_the_user_hold_for_picks_too(plan):
+def test_filters_of_the_user_apply_to_recommendations_too(plan):
     likeness = dict.fromkeys([show.id for show in SHOWS], 0.5)
     ids = answer(plan, collection(likeness=likeness), Filters(types=("movie",))).ids
 

@@ -66,4 +66,4 @@ def test_the_sentence_about_a_missing_part_names_the_existing_ones():
 
 def test_a_show_without_other_parts_is_the_only_one_named():
     shows = collection(SHOWS)
-    assert no_such_part("calm", 2, None, "season", shows) == "Your catalogue has Quiet Lake, and no season 2 of it."
+    assert no_such_part("calm", 2, None, "season", shows) == "Your catalogue has Quiet Lake, but no season 2 of it."

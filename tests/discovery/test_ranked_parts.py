@@ -97,7 +97,7 @@ def test_numbered_seasons_belong_together_without_the_first_season():
     assert franchises.facts().seasons == {"2": 2, "x": 1}
 
 
-def test_an_order_over_values_that_are_missing_says_so():
+def test_an_order_by_missing_values_is_reported():
     shows = [Show(id="1", title="Loud Hill", year=2001), Show(id="2", title="Still Pond", year=2002)]
     fact = answer(Plan(intent="superlative", order=Order(field="votes")), collection(shows))
 

@@ -14,9 +14,9 @@ BARE = Show(id="bare", title="Bare", type="tv")
 ALL = collection([TIMED, FILM, BARE])
 
 
-def asked(*shows, whole=False, among=ALL):
+def asked(*shows, whole=False, shows_of=ALL):
     plan = Plan(intent="field", shows=shows, field="duration", measure="sum", franchise=whole)
-    return answer(plan, among)
+    return answer(plan, shows_of)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_the_watch_time_of_shows(shows, minutes, complete, heading, remark):
 
 
 def test_the_watch_times_of_a_franchise_add_up():
-    one, whole = asked("one", among=collection()), asked("one", whole=True, among=collection())
+    one, whole = asked("one", shows_of=collection()), asked("one", whole=True, shows_of=collection())
 
     assert one.value == 24 * 24
     assert whole.total > 1

@@ -60,29 +60,29 @@ def arm(point, nth, data_dir):
     setattr(owner, name, watched)
 
 
-async def run(data_dir, export, batch_size, told):
-    settings = load_settings(data_dir=data_dir, ingest_concurrency=3, **told)
+async def run(data_dir, export, batch_size, options):
+    settings = load_settings(data_dir=data_dir, ingest_concurrency=3, **options)
     async with open_services(settings, warm=False) as services:
         source = SourceFile(path=export, name="export.json")
         try:
             report = await services.ingestion.run([source], Control(), batch_size=batch_size)
         except AnimeRAGError as error:
             return {"error": str(error)}
-        told = {"ingested": report.ingested, "unchanged": report.unchanged, "stopped_by": report.stopped_by}
+        options = {"ingested": report.ingested, "unchanged": report.unchanged, "stopped_by": report.stopped_by}
         if report.stopped_by:  # the store may be temporarily unavailable
-            return told
+            return options
         health = await services.maintenance.check()
-        return {**told, "catalogue": report.catalogue, "healthy": health.healthy}
+        return {**options, "catalogue": report.catalogue, "healthy": health.healthy}
 
 
 def forked(request):
     """Run one import in a child and return its exit status and report."""
-    point, nth, data_dir, export, batch_size, told = request
+    point, nth, data_dir, export, batch_size, options = request
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
         arm(point, nth, Path(data_dir))
-        report = asyncio.run(run(Path(data_dir), Path(export), batch_size, told))
+        report = asyncio.run(run(Path(data_dir), Path(export), batch_size, options))
         os.write(writing, json.dumps(report).encode())
         os._exit(0)
     os.close(writing)
@@ -102,9 +102,9 @@ class Importer:
             command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
 
-    def run(self, point, nth, data_dir, export, batch_size, **told):
+    def run(self, point, nth, data_dir, export, batch_size, **options):
         """Return the exit status of an import, negative for the signal that ended it, and its report or None."""
-        request = [point, nth, str(data_dir), str(export), batch_size, told]
+        request = [point, nth, str(data_dir), str(export), batch_size, options]
         self._server.stdin.write(json.dumps(request) + "\n")
         self._server.stdin.flush()
         return json.loads(self._server.stdout.readline())

@@ -34,7 +34,7 @@ def machine_over(directory, chroma_url, importer):
     class Catalogue(RuleBasedStateMachine):
         def __init__(self):
             super().__init__()
-            self.told = {}
+            self.expected = {}
             self.others = 0
             self.runner = asyncio.Runner()
             self.path = directory / uuid.uuid4().hex
@@ -59,10 +59,10 @@ def machine_over(directory, chroma_url, importer):
 
         @rule(ids=IDS, version=VERSIONS, bad=st.integers(0, 2))
         def ingest(self, ids, version, bad):
-            new = {show_id for show_id in ids if self.told.get(show_id) != version}
+            new = {show_id for show_id in ids if self.expected.get(show_id) != version}
             source = self.file(ids, version, bad)
             report = self.runner.run(self.services.ingestion.run([source], Control(), batch_size=3))
-            self.told |= dict.fromkeys(ids, version)
+            self.expected |= dict.fromkeys(ids, version)
             found = (report.read, report.ingested, report.unchanged, report.quarantined, report.cancelled)
             assert found == (len(ids) + bad, len(new), len(ids) - len(new), bad, 0)
 
@@ -84,13 +84,13 @@ def machine_over(directory, chroma_url, importer):
             parts = report.ingested + report.unchanged + report.duplicate + report.quarantined + report.cancelled
             assert report.read == parts == len(ids)
             stored = self.stored()
-            assert all(stored.get(i) in (self.told.get(i), version) for i in ids), "old or new, nothing between"
-            self.told |= {i: stored[i] for i in ids if i in stored}
+            assert all(stored.get(i) in (self.expected.get(i), version) for i in ids), "old or new, nothing between"
+            self.expected |= {i: stored[i] for i in ids if i in stored}
 
         @rule(ids=IDS)
         def lose_vectors_and_repair(self, ids):
             # Which shows can be lost depends on when a process was killed, so hypothesis must not draw from them.
-            lost = ids & self.told.keys() or set(self.told)
+            lost = ids & self.expected.keys() or set(self.expected)
             if not lost:
                 return
 
@@ -110,10 +110,10 @@ def machine_over(directory, chroma_url, importer):
             status, _ = importer.run(point, nth, self.path, export, 3, chroma_url=chroma_url)
             assert status in (0, -signal.SIGKILL)
             stored = self.stored()
-            assert all(stored.get(i) in (self.told.get(i), version) for i in ids), "old or new, nothing between"
+            assert all(stored.get(i) in (self.expected.get(i), version) for i in ids), "old or new, nothing between"
             if status == 0:
                 assert all(stored[i] == version for i in ids)
-            self.told |= {i: stored[i] for i in ids if i in stored}
+            self.expected |= {i: stored[i] for i in ids if i in stored}
             self.runner.run(self.services.maintenance.repair())
 
         def stored(self):
@@ -122,14 +122,14 @@ def machine_over(directory, chroma_url, importer):
 
         @invariant()
         def the_library_is_what_was_told(self):
-            assert self.stored() == self.told
-            texts = self.runner.run(self.services.library.shows([str(number) for number in self.told]))
-            assert all(f"for the {self.told[int(i)]}. time" in show.description for i, show in texts.items())
+            assert self.stored() == self.expected
+            texts = self.runner.run(self.services.library.shows([str(number) for number in self.expected]))
+            assert all(f"for the {self.expected[int(i)]}. time" in show.description for i, show in texts.items())
 
         @invariant()
         def the_index_agrees_with_it(self):
             health = self.runner.run(self.services.maintenance.check())
-            assert (health.healthy, health.shows, health.indexed) == (True, len(self.told), len(self.told))
+            assert (health.healthy, health.shows, health.indexed) == (True, len(self.expected), len(self.expected))
 
     return Catalogue
 

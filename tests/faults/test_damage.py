@@ -114,7 +114,7 @@ def local(sound, tmp_path, monkeypatch):
 
 @pytest.fixture
 def library(sound, tmp_path):
-    """A copy of that directory's library alone."""
+    """A copy of that directory with only the library."""
     (tmp_path / "data").mkdir()
     return shutil.copy(sound / "library.db", tmp_path / "data" / "library.db")
 

@@ -104,12 +104,12 @@ async def test_a_hundred_vectors_with_long_numbers_are_accepted():
         assert (await embed(server.url, texts, 3072)).vectors.shape == (100, 3072)
 
 
-def said(text):
+def stated(text):
     return f"data: {json.dumps({'choices': [{'index': 0, 'delta': {'content': text}}]})}\n\n".encode()
 
 
 async def test_an_answer_that_never_ends_is_cut_and_says_so():
-    async with raw_server(lambda _: endless(HEAD.replace(b"json", b"event-stream"), said("word " * 50))) as server:
+    async with raw_server(lambda _: endless(HEAD.replace(b"json", b"event-stream"), stated("word " * 50))) as server:
         text, finish = await answer(server.url)
         assert (len(text), finish.status) == (openai_chat.TEXT_CHARACTERS, AnswerStatus.TRUNCATED)
         assert len(server.requests) == 1

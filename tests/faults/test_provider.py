@@ -53,7 +53,7 @@ def import_from(settings, source):
     return run
 
 
-def told(faults, **more):
+def with_faults(faults, **more):
     return SimulatorSettings(embed_latency_s=0.01, seed=5, faults=parse_faults(faults), **more)
 
 
@@ -64,7 +64,7 @@ def adds_up(report):
 
 @pytest.mark.parametrize("kind", ["429=0.05", "500", "502", "503", "504", "drop", "truncated", "malformed", "slow=5"])
 async def test_occasional_failures_lose_nothing(import_from, kind):
-    async with SimulatorProcess(told(f"{kind}@0.2")) as provider:
+    async with SimulatorProcess(with_faults(f"{kind}@0.2")) as provider:
         report, healthy = await import_from(provider.url)
         stats = await provider.stats()
     assert sum(stats.faults.values()) > 0, "the faults happen"
@@ -74,7 +74,7 @@ async def test_occasional_failures_lose_nothing(import_from, kind):
 
 @pytest.mark.parametrize("kind", ["401", "403", "404", "insufficient_quota"])
 async def test_a_provider_that_cannot_be_used_is_not_asked_again(import_from, kind):
-    async with SimulatorProcess(told(f"{kind}@1")) as provider:
+    async with SimulatorProcess(with_faults(f"{kind}@1")) as provider:
         error, shows = await import_from(provider.url)
         stats = await provider.stats()
     assert isinstance(error, ProviderError)
@@ -95,8 +95,8 @@ class Provider:
 
     async def stats(self):
         """Return the provider's requests since its start."""
-        async with aiohttp.ClientSession() as session, session.get(self.url.removesuffix("/v1") + "/stats") as told:
-            return await told.json()
+        async with aiohttp.ClientSession() as session, session.get(self.url.removesuffix("/v1") + "/stats") as response:
+            return await response.json()
 
     async def down(self):
         self.texts += (await self.stats())["texts"]
@@ -196,10 +196,10 @@ async def test_a_sheet_can_be_resumed_after_an_outage_of_the_provider(settings, 
         await provider.down()
         report = await run
         assert "stopped answering" in report.stopped_by
-        kept = await services.batch.runs.get(run_id)
-        assert kept.counts.keys() <= {AnswerStatus.OK, AnswerStatus.ERROR, None}
-        assert kept.counts.get(AnswerStatus.ERROR, 0) <= LANES, "those whose answer was cut off half-way"
-        assert kept.missing >= SHOWS * 0.4
+        stored = await services.batch.runs.get(run_id)
+        assert stored.counts.keys() <= {AnswerStatus.OK, AnswerStatus.ERROR, None}
+        assert stored.counts.get(AnswerStatus.ERROR, 0) <= LANES, "those whose answer was cut off half-way"
+        assert stored.missing >= SHOWS * 0.4
         await provider.up()
         services.gate.reset()
         assert (await services.batch.answer(run_id, Control())).stopped_by is None
@@ -210,7 +210,7 @@ async def test_a_sheet_can_be_resumed_after_an_outage_of_the_provider(settings, 
 async def test_a_sheet_can_be_resumed_after_its_key_was_refused(settings, source):
     rows = tuple(QuestionRow(question=f"What does voyage {n} find?") for n in range(1, 21))
     sheet = Sheet(name="q", format="lines", headings=("question",), column="question", certain=True, rows=rows)
-    async with SimulatorProcess(told("401@1")) as refusing:
+    async with SimulatorProcess(with_faults("401@1")) as refusing:
         chosen = {
             "openai_base_url": refusing.url,
             "data_dir": settings.data_dir,
@@ -221,12 +221,14 @@ async def test_a_sheet_can_be_resumed_after_its_key_was_refused(settings, source
             await services.ingestion.run([source], Control())
             run_id = await services.batch.begin(sheet, RunOptions(), sha256="0" * 64)
             job = await services.jobs.wait(await services.batch.start(services.jobs, run_id))
-            kept, report = await services.batch.runs.get(run_id), job.report
-            file = exports.written(".csv", kept, await services.batch.runs.rows(run_id)).decode("utf-8-sig")
+            stored, report = await services.batch.runs.get(run_id), job.report
+            file = exports.written(".csv", stored, await services.batch.runs.rows(run_id)).decode("utf-8-sig")
             unkept = await services.batch.run(rows, Control(), concurrency=2)
         stats = await refusing.stats()
     assert "rejects the key" in report.stopped_by
-    assert (kept.missing, kept.failed) == (20, 0)
+    assert (stored.missing, stored.failed) == (20, 0)
     assert {(answer.status, answer.error) for answer in unkept.answers} == {("error", report.stopped_by)}
-    assert {(row["status"], row["error"]) for row in csv.DictReader(io.StringIO(file))} == {("error", kept.stopped_by)}
+    assert {(row["status"], row["error"]) for row in csv.DictReader(io.StringIO(file))} == {
+        ("error", stored.stopped_by)
+    }
     assert sum(stats.requests.values()) <= 8, "what was under way of both, and nothing after it"

@@ -28,7 +28,7 @@ async def killed(settings, export, record):
     return leave
 
 
-async def looked_at(settings):
+async def journalled(settings):
     async with open_services(settings) as services:
         async with asyncio.timeout(20):
             while (job := services.jobs.latest(DOCTOR_JOB)) is None:
@@ -38,14 +38,14 @@ async def looked_at(settings):
 
 async def test_a_killed_job_triggers_a_repair(settings, killed):
     await killed(job=True)
-    assert await looked_at(settings)
+    assert await journalled(settings)
 
 
 async def test_a_command_before_the_repair_does_not_cancel_it(settings, killed):
     await killed(job=False)
     async with open_services(settings, warm=False):
         pass
-    assert await looked_at(settings)
+    assert await journalled(settings)
 
 
 async def test_imports_and_repairs_wait_for_each_other(services, export, record, monkeypatch):

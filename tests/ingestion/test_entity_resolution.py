@@ -86,7 +86,7 @@ async def test_the_same_file_gets_the_same_prefix_again_even_under_another_name(
     assert "All 2 IDs already in your catalogue with the prefix" in again.explanation
 
 
-async def test_ids_with_a_prefix_lose_it_when_the_catalogue_knows_them_without(library, keep):
+async def test_a_prefix_is_dropped_if_the_catalogue_knows_the_ids_without_it(library, keep):
     await keep(show("21", "One Piece"), show("30", "Neon Genesis Evangelion"))
     _, found = await named(library, show("mal:21", "One Piece"), show("mal:99", "New"), show("title:abc", "Made"))
     assert [item.id for item in found] == ["21", "99", "title:abc"]
@@ -173,7 +173,7 @@ async def test_a_user_list_changes_status_score_and_progress_only(library, keep)
     await keep(found, file="list.xml")
     stored = await library.show("21")
     assert (stored.my_status, stored.my_score, stored.episodes_watched) == ("watching", 9.0, None)
-    assert [told.file for told in await provenance.origins_of(library, "21")] == ["list.xml", "a.json"]
+    assert [file.file for file in await provenance.origins_of(library, "21")] == ["list.xml", "a.json"]
     # The file itself, read again, keeps the overlay and is still free to correct the rest.
     (again,) = await Identity(library).complete([show("21", "One Piece", description="Pirates!")])
     assert (again.my_status, again.description) == ("watching", "Pirates!")
@@ -200,7 +200,7 @@ async def test_merged_ids_stand_for_the_remaining_show(library, keep):
 
     assert await library.show("mal:7") is None
     assert await library.revision() > before
-    assert [told.source_id for told in await provenance.origins_of(library, "1")] == ["mal:7", "1"]
+    assert [file.source_id for file in await provenance.origins_of(library, "1")] == ["mal:7", "1"]
     _, (found,) = await named(library, show("mal:7", "Alpha"), file="b.csv")
     assert (found.id, found.origin.source_id) == ("1", "mal:7")
 

@@ -64,7 +64,7 @@ async def test_a_second_file_adds_and_updates_but_erases_nothing(services, take_
     show = await services.catalogue.show("1")
     assert (show.title, show.titles, show.year) == ("Al", ("Al", "Alpha", "A Tale"), 1999)
     assert show.description == "A boy finds two robots."
-    assert [told.file for told in await services.same_shows.provenance_of("1")] == ["dump.tsv", "catalogue.csv"]
+    assert [outcomes.file for outcomes in await services.same_shows.provenance_of("1")] == ["dump.tsv", "catalogue.csv"]
 
 
 async def test_a_file_of_another_site_never_overwrites(services, take_in):
@@ -134,7 +134,7 @@ async def test_a_file_that_needs_a_choice_is_refused_until_it_is_made(services, 
 @pytest.mark.long
 @pytest.mark.timeout(300)
 async def test_every_ugly_file_gives_the_same_catalogue_when_imported_twice(services, ugly):
-    told = {}
+    outcomes = {}
     for path in sorted(ugly.glob("*.*")):
         if path.name == "README.md":
             continue
@@ -142,14 +142,14 @@ async def test_every_ugly_file_gives_the_same_catalogue_when_imported_twice(serv
         try:
             first = await services.ingestion.run([file], Control())
         except InvalidInputError as error:
-            told[path.name] = str(error)
+            outcomes[path.name] = str(error)
             continue
         again = await services.ingestion.run([file], Control())
         assert first.read == first.ingested + first.unchanged + first.duplicate + first.quarantined
         assert (again.ingested, again.catalogue, again.rows) == (0, first.catalogue, first.rows), path.name
-        told[path.name] = (first.ingested, first.duplicate, first.quarantined)
+        outcomes[path.name] = (first.ingested, first.duplicate, first.quarantined)
     assert (await services.maintenance.check()).healthy
-    refused = [outcome for outcome in told.values() if isinstance(outcome, str)]
+    refused = [outcome for outcome in outcomes.values() if isinstance(outcome, str)]
     assert len(refused) == 9
     assert all(sentence.endswith(".") for sentence in refused)
-    assert told["duplicate_ids.csv"] == (5, 2, 0)
+    assert outcomes["duplicate_ids.csv"] == (5, 2, 0)

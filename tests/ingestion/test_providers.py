@@ -45,16 +45,16 @@ async def test_shows_are_embedded_and_questions_answered_with_checked_citations(
 
 async def test_faults_during_an_import_lose_no_show(simulated, source):
     faults = parse_faults("429=0.05@0.2,500@0.08,drop@0.05")
-    told = SimulatorSettings(embed_latency_s=0, chat_latency_s=0, faults=faults, seed=4)
-    async with listening(told) as url, simulated(url) as services:
+    faulty = SimulatorSettings(embed_latency_s=0, chat_latency_s=0, faults=faults, seed=4)
+    async with listening(faulty) as url, simulated(url) as services:
         report = await services.ingestion.run([source], Control(), batch_size=4)
     assert (report.ingested, report.cancelled, report.stopped_by) == (41, 0, None)
     assert report.retries + report.rate_limited > 0
 
 
 async def test_a_key_without_quota_stops_the_job_at_once_with_a_plain_reason(simulated, source):
-    told = SimulatorSettings(embed_latency_s=0, faults=parse_faults("insufficient_quota@1"))
-    async with listening(told) as url, simulated(url) as services:
+    faulty = SimulatorSettings(embed_latency_s=0, faults=parse_faults("insufficient_quota@1"))
+    async with listening(faulty) as url, simulated(url) as services:
         with pytest.raises(ProviderUnusableError):
             await services.ingestion.run([source], Control(), batch_size=4)
 

@@ -24,7 +24,7 @@ def answered(app, total):
     return until(app, lambda page: f"of {total} question" in words(page) and "answered" in words(page))
 
 
-def kept(*rows, name="kept.csv"):
+def saved_run(*rows, name="saved.csv"):
     """Store a run that has not been started, and return its id."""
     headings = ("question", *rows[0].columns)
     sheet = Sheet(name=name, format="table", headings=headings, column="question", certain=True, rows=rows)
@@ -106,7 +106,7 @@ def test_a_running_sheet_shows_answers_and_can_be_cancelled_and_resumed(sampled)
 
 
 def test_a_run_survives_a_new_tab(sampled):
-    run_id = kept(QuestionRow(question="What is Monster about?"))
+    run_id = saved_run(QuestionRow(question="What is Monster about?"))
     opened(sampled, run_id)
     assert list(sampled.dataframe[0].value["Status"]) == ["not asked"]
     sampled.button(key="batch_resume").click().run()
@@ -125,7 +125,7 @@ def test_quality_is_shown_if_the_sheet_has_known_answers(sampled):
         QuestionRow(question="What is Monster about?", columns=columns, expected_ids=("19",)),
         QuestionRow(question="What is AoT about?", columns=columns, expected_ids=("no such id",)),
     ]
-    opened(sampled, kept(*rows))
+    opened(sampled, saved_run(*rows))
     sampled.button(key="batch_resume").click().run()
     answered(sampled, 2)
     assert not sampled.exception
@@ -137,7 +137,9 @@ def test_quality_is_shown_if_the_sheet_has_known_answers(sampled):
 
 
 def test_times_are_drawn(sampled):
-    opened(sampled, kept(QuestionRow(question="What is Monster about?"), QuestionRow(question="What is AoT about?")))
+    opened(
+        sampled, saved_run(QuestionRow(question="What is Monster about?"), QuestionRow(question="What is AoT about?"))
+    )
     sampled.button(key="batch_resume").click().run()
     answered(sampled, 2)
     sampled.session_state["batch_view"] = "Timing"
@@ -166,7 +168,7 @@ def test_the_citations_of_an_opened_row_are_those_of_its_sources():
 
 
 def test_a_deleted_run_is_gone(sampled):
-    opened(sampled, kept(QuestionRow(question="What is Monster about?")))
+    opened(sampled, saved_run(QuestionRow(question="What is Monster about?")))
     sampled.button(key="batch_delete").click().run()
     assert not sampled.exception
     assert sampled.file_uploader
@@ -174,7 +176,7 @@ def test_a_deleted_run_is_gone(sampled):
 
 
 def test_a_sheet_that_another_process_answers_is_drawn_with_its_rows_and_cancelled(sampled, elsewhere):
-    run_id = kept(QuestionRow(question="What is Monster about?"), QuestionRow(question="What is AoT about?"))
+    run_id = saved_run(QuestionRow(question="What is Monster about?"), QuestionRow(question="What is AoT about?"))
     elsewhere(kind="batch", key=f"batch:{run_id}")
     session.runtime().call(session.services().batch.runs.note_job(run_id, "4711"))
     elsewhere(question=None)

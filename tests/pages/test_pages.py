@@ -64,8 +64,8 @@ def test_an_upload_replaces_the_sample_and_its_report_adds_up(sampled, record):
     upload(sampled, as_export(*rows))
     sampled.button(key="upload_start").click().run()
     until(sampled, lambda page: "rows stored" in words(page))
-    told = {metric.label: metric.value for metric in sampled.metric}
-    assert told == {"Stored": "2", "Unchanged": "0", "Repeated": "1", "Skipped": "1", "Remaining": "0"}
+    visible = {metric.label: metric.value for metric in sampled.metric}
+    assert visible == {"Stored": "2", "Unchanged": "0", "Repeated": "1", "Skipped": "1", "Remaining": "0"}
     visit(sampled, "ask")
     assert "Sample catalogue" not in words(sampled)
     starters = {button.label for button in sampled.button if (button.key or "").startswith("ask_example_")}
@@ -216,9 +216,9 @@ def test_conditions_of_a_question_are_shown_and_can_be_removed(sampled, record):
     sampled.chat_input[0].set_value("What is Twin about?").run()
     assert "is the name of several shows" in words(sampled)
     sampled.button(key="ask_option_4").click().run()
-    told = plain(sampled)
-    assert "A second film." in told
-    assert "A first film." not in told
+    visible = plain(sampled)
+    assert "A second film." in visible
+    assert "A first film." not in visible
 
 
 def test_of_several_users_of_a_shoko_database_one_is_chosen(sampled, tmp_path):

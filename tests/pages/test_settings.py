@@ -30,7 +30,7 @@ def field(app, name, kind="text_input"):
     return found
 
 
-def said(app):
+def text_of(app):
     """Return the visible text of the page."""
     return words(app).replace("\\", "").replace("\u2060", "")
 
@@ -54,7 +54,7 @@ def test_changes_apply_at_once_and_can_be_reset(sampled):
     field(sampled, "prices", "text_area").set_value("mine = 0.5\n")
     save(sampled, "Save")
 
-    assert "Saved: Sources per question; Imports, requests in flight; Prices" in said(sampled)
+    assert "Saved: Sources per question; Imports, requests in flight; Prices" in text_of(sampled)
     assert (session.services().answering.k, session.services().settings.prices) == (5, {"mine": 0.5})
     assert field(sampled, "sources").value == "5"
 
@@ -78,24 +78,24 @@ def test_a_value_that_cannot_be_used_changes_nothing_and_says_why(sampled, name,
     field(sampled, name, kind).set_value(value)
     save(sampled, "Test and save" if name == "openai_base_url" else "Save")
 
-    assert sentence in said(sampled)
+    assert sentence in text_of(sampled)
     assert session.services().settings.saved == frozenset()
 
 
 def test_saving_without_a_change_says_so(sampled):
     visit(sampled, "settings")
     save(sampled)
-    assert "Nothing has changed." in said(sampled)
+    assert "Nothing has changed." in text_of(sampled)
 
 
 def test_settings_of_the_environment_are_locked_and_name_it(app, monkeypatch):
     monkeypatch.setenv("ANIMERAG_SOURCES", "4")
     app.run()
-    opened(until(app, lambda page: "Sample catalogue" in said(page)))
+    opened(until(app, lambda page: "Sample catalogue" in text_of(page)))
 
     assert (field(app, "sources").value, field(app, "sources").disabled) == ("4", True)
     assert "ANIMERAG_SOURCES" in field(app, "sources").help
-    assert "ANIMERAG_SOURCES" in said(app)
+    assert "ANIMERAG_SOURCES" in text_of(app)
 
 
 def test_a_provider_is_tested_and_used_and_the_earlier_index_can_be_deleted(sampled, provider):
@@ -104,20 +104,20 @@ def test_a_provider_is_tested_and_used_and_the_earlier_index_can_be_deleted(samp
     field(sampled, "embedding_provider", "selectbox").set_value("openai")
     field(sampled, "chat_provider", "selectbox").set_value("openai")
     save(sampled)
-    assert "Saved:" in said(sampled)
+    assert "Saved:" in text_of(sampled)
     assert session.services().embedder.provider == "openai"
 
     sampled.button(key="settings_try").click().run()
-    assert "1,536 dimensions" in said(sampled)
-    assert "has gpt-5-nano" in said(sampled)
-    assert "not indexed" in said(visit(sampled, "ask"))
+    assert "1,536 dimensions" in text_of(sampled)
+    assert "has gpt-5-nano" in text_of(sampled)
+    assert "not indexed" in text_of(visit(sampled, "ask"))
 
     session.runtime().call(session.services().ingestion.reindex(Control()), timeout_s=60)
     visit(sampled, "system")
-    assert "512 dimensions: 150 vectors" in said(sampled)
+    assert "512 dimensions: 150 vectors" in text_of(sampled)
     [delete] = [one for one in sampled.button if one.label == "Delete index"]
     delete.click().run()
-    assert "150 vectors" not in said(sampled)
+    assert "150 vectors" not in text_of(sampled)
 
 
 def test_a_provider_that_is_not_there_is_not_used(sampled, unused_tcp_port):
@@ -126,7 +126,7 @@ def test_a_provider_that_is_not_there_is_not_used(sampled, unused_tcp_port):
     field(sampled, "chat_provider", "selectbox").set_value("openai")
     save(sampled)
 
-    assert "Your settings were not changed. Vectors: The provider did not answer" in said(sampled)
+    assert "Your settings were not changed. Vectors: The provider did not answer" in text_of(sampled)
     assert not session.services().answering.written_by_a_model
 
 
@@ -138,7 +138,7 @@ def test_nothing_is_saved_while_a_job_runs(sampled):
     visit(sampled, "settings")
     [button] = [one for one in sampled.button if one.label == "Test and save"]
     assert button.disabled
-    assert "1 job running: save when it has finished." in said(sampled)
+    assert "1 job running: save when it has finished." in text_of(sampled)
     session.cancel_job(job)
     until(sampled, lambda _: not job.running)
 
@@ -154,28 +154,28 @@ def found(provider, monkeypatch):
 def test_a_server_on_this_machine_is_offered_and_used_when_chosen(app, found):
     app.run()
     visit(app, "ask")
-    until(app, lambda page: "Ollama runs on this machine" in said(page))
+    until(app, lambda page: "Ollama runs on this machine" in text_of(page))
     assert not session.services().answering.written_by_a_model  # a server is not used before you choose it
 
     [use] = [one for one in app.button if one.label == "Use it"]
     use.click().run()
     assert session.services().answering.written_by_a_model
     assert session.services().embedder.provider == "local"
-    assert "runs on this machine" not in said(app)
-    assert f"gpt-5-nano (http://127.0.0.1:{found}/v1)" in said(visit(app, "system"))
+    assert "runs on this machine" not in text_of(app)
+    assert f"gpt-5-nano (http://127.0.0.1:{found}/v1)" in text_of(visit(app, "system"))
 
 
 @pytest.mark.usefixtures("found")
 def test_a_server_that_was_declined_is_offered_only_in_settings(app):
     app.run()
     visit(app, "ask")
-    until(app, lambda page: "Ollama runs on this machine" in said(page))
+    until(app, lambda page: "Ollama runs on this machine" in text_of(page))
     [decline] = [one for one in app.button if one.label == "Not now"]
     decline.click().run()
-    assert "runs on this machine" not in said(app)
+    assert "runs on this machine" not in text_of(app)
     app.run()
-    assert "runs on this machine" not in said(app)
-    assert "runs on this machine" in said(visit(app, "settings"))
+    assert "runs on this machine" not in text_of(app)
+    assert "runs on this machine" in text_of(visit(app, "settings"))
 
 
 def test_a_level_used_from_compare_is_shown_at_once(sampled):

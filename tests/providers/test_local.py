@@ -27,13 +27,13 @@ async def embedder():
     await made.close()
 
 
-async def test_vectors_are_unit_length_in_the_order_of_the_texts(embedder):
+async def test_vectors_have_unit_length_and_the_order_of_the_texts(embedder):
     texts = [f"sentence number {n}" for n in range(40)]
     together = (await embedder.embed(texts, priority=Priority.INGEST)).vectors
-    alone = (await embedder.embed([texts[33]], priority=Priority.LIVE)).vectors[0]
+    single = (await embedder.embed([texts[33]], priority=Priority.LIVE)).vectors[0]
     assert (together.shape, together.dtype) == ((40, 512), np.float32)
     np.testing.assert_allclose(np.linalg.norm(together, axis=1), 1, rtol=1e-4)
-    assert np.array_equal(together[33], alone)  # the same machine computes the same product
+    assert np.array_equal(together[33], single)  # the same machine computes the same product
 
 
 async def test_a_live_text_is_encoded_once_while_it_is_recent(embedder, monkeypatch):

@@ -719,7 +719,7 @@ async def test_a_429_before_the_first_word_waits(server, chat):
 
 
 @pytest.mark.parametrize(
-    ("listed", "told"),
+    ("listed", "sentence"),
     [
         ({"data": [{"id": "gpt-5-nano"}, {"id": "other"}]}, "works and has gpt-5-nano"),
         ({"data": [{"id": "gpt-5-nano:latest"}]}, "works and has gpt-5-nano"),
@@ -727,10 +727,10 @@ async def test_a_429_before_the_first_word_waits(server, chat):
         ({"data": "none"}, "ask a question to see"),
     ],
 )
-async def test_a_model_is_looked_for_in_the_providers_list(server, chat, listed, told):
+async def test_a_model_is_looked_up_in_the_providers_list(server, chat, listed, sentence):
     server.listing = replies(listed)
 
-    assert told in await chat.check()
+    assert sentence in await chat.check()
 
 
 async def test_an_unlisted_model_is_reported_with_the_listed_ones(server, chat):

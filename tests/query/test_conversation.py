@@ -70,7 +70,7 @@ def test_it_means_the_last_show_of_the_conversation(plan, intent, shows):
     assert (result.intent, result.shows) == (intent, shows)
 
 
-def test_a_film_of_it_is_looked_for_in_its_franchise():
+def test_a_film_of_it_is_looked_up_in_its_franchise():
     result = resolved(Plan(intent="list", condition=FILMS, reference="it"), TALKED)
 
     assert (result.shows, result.franchise, result.condition) == (("x",), True, FILMS)

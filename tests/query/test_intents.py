@@ -1,18 +1,19 @@
 """The examples of intents and their vectors."""
 
 import asyncio
+from typing import get_args
 
 import numpy as np
 import pytest
 
 from animerag.query import intents
-from animerag.query.plan import INTENTS
+from animerag.query.plan import Intent
 from benchmarks.intents import outcomes
 from tests.write_intent_vectors import encoded, examples_hash
 
 
 def test_every_intent_has_examples_in_both_languages():
-    assert set(intents.table()) == set(INTENTS)
+    assert set(intents.table()) == set(get_args(Intent))
     for entry in intents.table().values():
         assert 15 <= len(set(entry["examples"])) <= 30
         assert any(not example.isascii() for example in entry["examples"])
@@ -35,7 +36,7 @@ def test_the_encoder_still_gives_these_vectors(vectors):
 
 
 def test_examples_recognise_utterances_that_no_rule_knows():
-    """Utterances written apart from the examples; docs/quality.md has the figures."""
+    """Utterances written independently of the examples; docs/quality.md has the figures."""
     found = asyncio.run(outcomes())
     by_rules = [meant == rule for meant, rule, _ in found]
     with_examples = [meant == both for meant, _, both in found]
@@ -45,6 +46,6 @@ def test_examples_recognise_utterances_that_no_rule_knows():
 
 
 def test_the_likeliest_intent_comes_with_its_nearest_examples(vectors):
-    said = intents.likely(vectors[[text for _, text in intents.examples()].index("something wholesome")])
+    result = intents.likely(vectors[[text for _, text in intents.examples()].index("something wholesome")])
 
-    assert (said.intent, said.nearest[0], said.is_sure) == ("recommend", "something wholesome", True)
+    assert (result.intent, result.nearest[0], result.is_sure) == ("recommend", "something wholesome", True)

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from animerag.query.condition_text import parse
-from animerag.query.grammar import SUITABLE, Named
-from animerag.query.intents import Likely
-from animerag.query.lexicon import carrying, vocabulary
+from animerag.query.grammar import SUITABLE, Named, leftovers
+from animerag.query.intents import Likely, carrying_words
+from animerag.query.lexicon import Unapplied, carrying, vocabulary
 from animerag.query.plan import EVERYTHING, And, Not, Of, Or, Order, Plan, Predicate, both, compiled, either
-from animerag.query.reader import placed_words, plan_of, read
+from animerag.query.reader import plan_of, read
 from animerag.query.rendering import phrase, render
 
 TAGS = ("comedy", "romance", "horror", "isekai", "mecha", "harem", "ecchi", "gore", "drama", "mystery", "sports")
@@ -345,7 +345,7 @@ def test_questions_about_a_show_in_the_list_are_read(question, field, condition)
         ("and its sequel?", {"continues": True}),
     ],
 )
-def test_slots_of_a_question(question, slots):
+def test_questions_have_the_expected_slots(question, slots):
     plan = understood(question)
 
     assert {name: getattr(plan, name) for name in slots} == slots
@@ -473,6 +473,18 @@ def test_conditions_behave_like_sets(one, other):
 @given(tags())
 def test_a_negated_tag_is_the_complement(tag):
     assert matching(tag) | matching(Not(tag)) == set(range(len(SHOWS)))
+
+
+def placed_words(reading):
+    """Return every meaningful word with its place in the plan: a slot, `text`, `ignored` or `missing`."""
+    places = []
+    for claim in reading.question.claims:
+        if claim.value != "":
+            place = "missing" if claim.value == "missing" else "slot"
+            place = "ignored" if isinstance(claim.value, Unapplied) else place
+            text = reading.question.text[claim.start : claim.end]
+            places += [(word, place) for word in re.findall(r"[^\W_]+", text)]
+    return places + [(word, "text") for word in leftovers(reading.question, carrying_words(reading.intent))[0]]
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ ASKS = st.lists(
 
 @settings(max_examples=30)
 @given(asks=ASKS, requests=st.integers(1, 20), tokens=st.integers(1000, 5000))
-def test_no_window_has_more_than_the_limits_whatever_the_hosts_ask(asks, requests, tokens):
+def test_no_window_exceeds_the_limits_whatever_the_hosts_request(asks, requests, tokens):
     limits = WindowLimits(requests=requests, tokens=tokens, window_s=WINDOW_S)
     state, now, sent = WindowState(), 1000.0, []
 

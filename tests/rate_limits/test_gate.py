@@ -108,7 +108,7 @@ CALLS = st.lists(
 
 @settings(max_examples=40)
 @given(calls=CALLS, ingest=st.integers(1, 4), query=st.integers(1, 4))
-def test_never_more_are_in_flight_than_the_level(calls, ingest, query):
+def test_no_more_calls_are_in_flight_than_the_level_allows(calls, ingest, query):
     async def story():
         fake = FakeTime()
         gate = fake.gate(ingest=ingest, query=query)
@@ -311,24 +311,24 @@ class LimitedServer:
     ):
         self.fake, self.rate, self.capacity = fake, rate, capacity
         self.at, self.strict, self.window, self.jitter = at, strict, window, jitter
-        self.left, self.looked_at, self.latency_s = float(capacity - taken), 0.0, latency_s
+        self.left, self.counted_at, self.latency_s = float(capacity - taken), 0.0, latency_s
         self.refusals = []
         self.served = []
         self.chance = random.Random(7)
 
     def refill(self):
         if self.window:
-            if self.fake.now >= self.looked_at + self.window or not self.served:
-                self.left, self.looked_at = float(self.capacity), self.fake.now
+            if self.fake.now >= self.counted_at + self.window or not self.served:
+                self.left, self.counted_at = float(self.capacity), self.fake.now
             return
-        self.left = min(self.capacity, self.left + (self.fake.now - self.looked_at) * self.rate)
-        self.looked_at = self.fake.now
+        self.left = min(self.capacity, self.left + (self.fake.now - self.counted_at) * self.rate)
+        self.counted_at = self.fake.now
 
     def headers(self):
         self.refill()
         reset_s = (self.capacity - self.left) / self.rate
         if self.window:
-            reset_s = self.looked_at + self.window - self.fake.now
+            reset_s = self.counted_at + self.window - self.fake.now
         return {
             "x-ratelimit-limit-requests": str(round(self.rate * 60)),
             "x-ratelimit-remaining-requests": str(math.floor(self.left + 1e-9)),
@@ -347,7 +347,7 @@ class LimitedServer:
         gate.learn(headers if self.at == "arrival" else self.headers(), model=model)
 
     async def refuse(self, gate, model):
-        wait_s = self.window - (self.fake.now - self.looked_at) if self.window else (1 - self.left) / self.rate
+        wait_s = self.window - (self.fake.now - self.counted_at) if self.window else (1 - self.left) / self.rate
         if self.strict:
             self.left, wait_s = 0.0, 1 / self.rate
         self.refusals.append(self.fake.now)
@@ -422,7 +422,7 @@ async def test_models_with_equal_limits_of_their_own_do_not_hold_each_other_up(f
     assert fake.now <= 1.4 * (30 + LATENCY_S), "and not the 80 s that one limit for both would take"
 
 
-async def test_thirty_in_ten_seconds_are_used_up(fake):
+async def test_a_limit_of_thirty_in_ten_seconds_is_used_up(fake):
     server = LimitedServer(fake, rate=3, capacity=30)
     gate = fake.gate(ingest=20)
 
@@ -911,7 +911,7 @@ def test_unanswered_calls_do_not_block_the_level_permanently():
     assert level.now > 10
 
 
-async def test_auto_starts_at_five_and_three_and_stays_without_demand(fake):
+async def test_auto_starts_at_five_and_three_and_stays_there_without_demand(fake):
     gate = fake.gate()
 
     async def one_by_one():
@@ -931,7 +931,7 @@ async def test_refusals_do_not_change_a_fixed_level(fake):
     assert gate.level(INGEST) == 7
 
 
-async def test_a_429_halves_auto(fake):
+async def test_a_429_halves_the_automatic_level(fake):
     gate = fake.gate()
 
     await fake.run(gate.run(failing(slow_down(1)), priority=INGEST))
@@ -1034,10 +1034,10 @@ def test_no_header_breaks_the_parser(text):
     ("text", "seconds", "precision"), [("6m0s", 360, 1), ("1.25s", 1.25, 0.01), ("20ms", 0.02, 0.001), ("7", 7, 1)]
 )
 def test_resets_are_read_with_their_precision(text, seconds, precision):
-    said = announcement({"x-ratelimit-limit-tokens": "10", "x-ratelimit-reset-tokens": text}, "tokens")
+    announced = announcement({"x-ratelimit-limit-tokens": "10", "x-ratelimit-reset-tokens": text}, "tokens")
 
-    assert said.reset_s == pytest.approx(seconds)
-    assert said.precision_s == pytest.approx(precision)
+    assert announced.reset_s == pytest.approx(seconds)
+    assert announced.precision_s == pytest.approx(precision)
 
 
 def test_tokens_are_estimated_with_caution():

@@ -69,7 +69,7 @@ def refusal(path, name):
     return None
 
 
-def kept(rows):
+def not_empty(rows):
     """The expected result: every row that is not empty."""
     return [tuple(cells) for cells in rows if any(cell.strip() for cell in cells)]
 
@@ -81,7 +81,7 @@ def test_any_text_table_is_read_as_it_was_written(stored, data, delimiter, encod
     path = stored(written(rows, encoding, delimiter))
     layout = tables.layout(path, "x", known=known, encoding=encoding, delimiter=delimiter)
     assert layout.headers == tuple(HEADERS)
-    assert [row.cells for row in tables.rows(path, "x", layout)] == kept(rows)
+    assert [row.cells for row in tables.rows(path, "x", layout)] == not_empty(rows)
 
 
 @PROPERTY
@@ -92,7 +92,7 @@ def test_encoding_and_delimiter_of_a_table_are_detected(stored, data, delimiter,
     path = stored(written(rows, encoding, delimiter))
     layout = tables.layout(path, "x", known=known)
     assert (layout.headers, layout.delimiter) == (tuple(HEADERS), delimiter)
-    assert [row.cells for row in tables.rows(path, "x", layout)] == kept(rows)
+    assert [row.cells for row in tables.rows(path, "x", layout)] == not_empty(rows)
 
 
 @PROPERTY
@@ -108,7 +108,7 @@ def test_any_workbook_is_read_as_it_was_written(tmp_path, rows):
     book.save(path)
     layout = tables.layout(path, "x", known=known)
     found = [row.cells for row in tables.rows(path, "x", layout)]
-    assert found == kept(rows)
+    assert found == not_empty(rows)
 
 
 @PROPERTY

@@ -52,11 +52,11 @@ def test_every_row_is_read_in_its_own_encoding_and_columns(ugly, read, name, cou
     shows, errors = read(name)
     assert ((found.encoding, found.delimiter), found.problem) == (written, None)
     assert (len(shows), errors) == (count, [])
-    said = "".join(show.title + show.description + "".join(show.titles) for show in shows)
-    assert not {"\ufffd", "\ufeff", "\0"} & set(said)
+    whole_text = "".join(show.title + show.description + "".join(show.titles) for show in shows)
+    assert not {"\ufffd", "\ufeff", "\0"} & set(whole_text)
 
 
-def test_text_in_other_encodings_comes_out_as_it_was_written(read):
+def test_text_in_other_encodings_is_read_as_it_was_written(read):
     for name in ("utf16_le_bom.csv", "utf16_le_no_bom.csv", "shift_jis.csv"):
         first = read(name)[0][0]
         assert (first.id, first.episodes, first.year, first.rating) == ("22777", 61, 2014, 7.72)
@@ -76,7 +76,7 @@ def test_decimal_commas_are_decimals(read):
     assert all(show.rating and 1 < show.rating < 10 for show in shows)
 
 
-def test_records_over_many_lines_keep_their_breaks(read):
+def test_records_over_many_lines_keep_their_line_breaks(read):
     shows, _ = read("quoted_newlines.csv")
     assert '\n\n"Well," he said' in shows[0].description.replace("\r\n", "\n")
 
@@ -87,7 +87,7 @@ def test_shows_with_invalid_ids_are_imported(read):
     assert len({show.id for show in shows}) == len(shows) == 12
     assert [show.id for show in shows if not show.id.startswith("title:")] == ["12189", "abc", "7", "123"]
     assert len(notes(shows)) == 11
-    assert all("is not an id" in told or "was read as" in told for told in notes(shows).values())
+    assert all("is not an id" in note_text or "was read as" in note_text for note_text in notes(shows).values())
 
 
 def test_rows_of_another_width_are_listed_and_shift_no_cells(read):
@@ -169,9 +169,9 @@ def test_bad_values_leave_out_their_field_with_a_note(read):
     assert [error.reason for error in errors] == [
         f"The record is {what}, not an object." for what in ("null", "a text", "a list")
     ]
-    told = " ".join(notes(shows).values())
+    note_text = " ".join(notes(shows).values())
     for what in ("MainTitle", "last year", "1200", "-1", "relations", "twelve", "description"):
-        assert what in told
+        assert what in note_text
     by_id = {show.id: show for show in shows[:14]}
     assert by_id["6702"].titles == ("Fairy Tail", "FAIRY TAIL")
     assert (by_id["51417"].title, by_id["3167"].rating, by_id["41497"].year) == ("Engage Kiss", None, None)
@@ -265,5 +265,5 @@ def test_markup_is_removed_for_search(read):
 
 
 def test_every_ugly_file_has_a_test(ugly):
-    told = Path(__file__).read_text(encoding="utf-8")
-    assert [path.name for path in ugly.iterdir() if path.name != "README.md" and path.name not in told] == []
+    note_text = Path(__file__).read_text(encoding="utf-8")
+    assert [path.name for path in ugly.iterdir() if path.name != "README.md" and path.name not in note_text] == []

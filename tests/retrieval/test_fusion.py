@@ -72,8 +72,8 @@ def test_tags_count_for_short_questions_only():
 
 
 def test_a_show_that_was_not_compared_gets_the_lowest_similarity_of_those_that_were():
-    looked_into = {"a": Likeness(passage=0.6, tags=0.5), "b": Likeness(passage=0.5, tags=0.2)}
-    features = Candidates(neighbours=NEAR, likeness=looked_into, length=6).features()
+    compared = {"a": Likeness(passage=0.6, tags=0.5), "b": Likeness(passage=0.5, tags=0.2)}
+    features = Candidates(neighbours=NEAR, likeness=compared, length=6).features()
     assert (features["c"].passage, features["c"].tags) == (features["b"].passage, features["b"].tags)
     assert features["a"].passage > features["b"].passage > 0
     assert features["a"].tags > features["b"].tags > 0

@@ -73,7 +73,7 @@ def test_words_name_a_show_where_they_are_meant_as_its_title(question, lead):
 def test_a_film_that_is_not_there_is_not_replaced_by_the_series():
     reading = ask("CSM movie")
 
-    assert reading.missing == "Your catalogue has Chainsaw Man, and no film of it."
+    assert reading.missing == "Your catalogue has Chainsaw Man, but no film of it."
     assert reading.lead == ("saw",)
 
 

@@ -41,7 +41,7 @@ async def test_a_plot_is_found_by_its_meaning(retriever):
     assert "vector" in found.sources[0].found_by
 
 
-async def test_each_show_stands_once_and_k_bounds_the_list(retriever):
+async def test_each_show_appears_once_and_k_limits_the_list(retriever):
     found = await retriever.search("monster meat", k=2)
     ids = [source.show.id for source in found.sources]
     assert len(ids) == len(set(ids)) == 2

@@ -12,7 +12,7 @@ async def stored(services, export, record):
     return services
 
 
-async def test_a_change_of_the_list_keeps_titles_and_is_seen(stored):
+async def test_a_change_of_the_list_is_seen_without_reading_titles_again(stored):
     before = await stored.retriever._catalogue.current()
 
     await stored.my_list.watched("1")

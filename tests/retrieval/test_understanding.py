@@ -141,7 +141,7 @@ def test_conditions_are_chips_that_can_be_removed():
     assert len(less.fact.ids) == 6
 
 
-def test_a_list_with_a_word_that_no_field_has_is_no_complete_list():
+def test_a_list_is_not_complete_if_a_word_has_no_field():
     reading = ask("all dramas with a female lead")
     fact = best_matches(reading, reading.plan.text, ["one"])
 
@@ -166,7 +166,7 @@ def test_unwanted_words_without_a_field_are_named_and_not_searched_for():
         ("films sorted by year", None),
     ],
 )
-def test_measures_and_orders(question, value):
+def test_measures_and_orders_are_answered(question, value):
     assert ask(question).fact.value == value
 
 

@@ -29,7 +29,7 @@ def test_probes_are_due_at_a_fixed_rate_even_on_a_blocked_loop():
     assert len(lag._late_s) in (40, 41), "nothing has fallen due since"
 
 
-def looked(room, late_s, times=8):
+def probed(room, late_s, times=8):
     for _ in range(times):
         room.note(late_s)
 
@@ -39,16 +39,16 @@ def test_a_saturated_loop_sheds_load_while_pages_are_open():
     visits = PageActivity(clock=lambda: now[0])
     room = LoadShedder(visits)
     visits.note()
-    looked(room, 0.02)
+    probed(room, 0.02)
     assert room.of(64) == 48
-    looked(room, 0.02)
+    probed(room, 0.02)
     assert room.of(64) == 36
-    looked(room, 0.003)
+    probed(room, 0.003)
     assert room.of(64) == 36, "neither late nor prompt"
-    looked(room, 0.001)
+    probed(room, 0.001)
     assert 36 < room.of(64) < 40
     now[0] = 6.0
-    looked(room, 0.02)
+    probed(room, 0.02)
     assert room.of(64) == 64, "nobody is there"
 
 
@@ -56,11 +56,11 @@ def test_a_low_level_and_a_single_stall_change_nothing():
     visits = PageActivity()
     room = LoadShedder(visits)
     visits.note()
-    looked(room, 0.5, times=3)
-    looked(room, 0.001, times=5)
+    probed(room, 0.5, times=3)
+    probed(room, 0.001, times=5)
     assert room.of(64) == 64
     for _ in range(50):
-        looked(room, 0.5)
+        probed(room, 0.5)
     assert room.of(64) == room.of(10) == FREE
     assert room.of(3) == 3
 

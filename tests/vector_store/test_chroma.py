@@ -124,10 +124,10 @@ async def test_delete_removes_named_records_and_ignores_unknown_and_repeated_ids
 
 
 async def test_metadata_is_read_back_and_only_requested_keys_are_returned(chroma_index, spec):
-    kept = {"title": "進撃の巨人 — “Ⅱ” 🗡", "tags": ["Action", "ドラマ"], "year": 2013, "score": 8.5, "done": True}
-    await chroma_index.upsert(spec, [record("é/日本", axis(0), **kept, other="x"), record("b", axis(1))])
+    fields = {"title": "進撃の巨人 — “Ⅱ” 🗡", "tags": ["Action", "ドラマ"], "year": 2013, "score": 8.5, "done": True}
+    await chroma_index.upsert(spec, [record("é/日本", axis(0), **fields, other="x"), record("b", axis(1))])
 
-    assert await chroma_index.metadata(spec, list(kept)) == {"é/日本": kept, "b": {}}
+    assert await chroma_index.metadata(spec, list(fields)) == {"é/日本": fields, "b": {}}
 
 
 async def test_a_none_value_removes_its_key_and_keeps_other_keys(chroma_index, spec):

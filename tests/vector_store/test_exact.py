@@ -117,9 +117,9 @@ async def test_a_small_catalogue_is_searched_without_a_server(settings):
     async with open_services(settings, warm=False) as opened:
         with sample.catalogue() as path:
             await opened.ingestion.run([SourceFile(path=path, name=path.name)], Control())
-    alone = load_settings(data_dir=settings.data_dir, chroma_url=None)
+    settings_without_server = load_settings(data_dir=settings.data_dir, chroma_url=None)
 
-    async with open_services(alone, warm=True, serverless=True) as opened:
+    async with open_services(settings_without_server, warm=True, serverless=True) as opened:
         answer = await opened.answering.ask("astronauts who collect trash in orbit")
 
     assert "Planetes" in answer.text

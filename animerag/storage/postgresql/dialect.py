@@ -34,7 +34,7 @@ class _PostgreSQLDialect:
             types = (column.type.compile(dialect=connection.dialect) for column in table.columns)
             arrays = ", ".join(f"%s::{name}[]" for name in types)
             values = tuple(list(column) for column in zip(*rows, strict=True))
-            await connection.exec_driver_sql(f"INSERT INTO {table.name} SELECT * FROM unnest({arrays})", values)  # noqa: S608 - ours
+            await connection.exec_driver_sql(f"INSERT INTO {table.name} SELECT * FROM unnest({arrays})", values)  # noqa: S608 - names of ours
 
     async def continue_numbers(self, connection: AsyncConnection, tables: Sequence[Table]) -> None:
         for table in tables:

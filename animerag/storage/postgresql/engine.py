@@ -237,7 +237,7 @@ def _unsound(connection: Connection) -> list[VectorKey]:
 
 
 def _without_prefixes(message: str) -> str:
-    """Return what a server answered to a connection, or what became of it, without psycopg's and libpq's prefixes."""
+    """Return the server's answer to a connection, or the reason it failed, without psycopg's and libpq's prefixes."""
     answer = message.rpartition("FATAL:  ")[2]
     return answer.removeprefix("connection failed: ").removeprefix("connection is bad: ")
 

@@ -59,9 +59,9 @@ def search(
     for number, part in enumerate(part for part in parts if len(part) > 1):
         phrase = _matching(str(number))
         values |= _phrase_values(str(number), part)
-        count = int(connection.scalar(text(f"SELECT count(*) FROM ({phrase}) AS phrase"), values) or 0)  # noqa: S608 - ours
+        count = int(connection.scalar(text(f"SELECT count(*) FROM ({phrase}) AS phrase"), values) or 0)  # noqa: S608 - names of ours
         values[f"weight{number}"] = _weight(count, totals.shows)
-        matched.append(f"SELECT phrase.*, CAST(:weight{number} AS double precision) FROM ({phrase}) AS phrase")  # noqa: S608 - ours
+        matched.append(f"SELECT phrase.*, CAST(:weight{number} AS double precision) FROM ({phrase}) AS phrase")  # noqa: S608 - names of ours
     scored = _SCORED.format(matched=" UNION ALL ".join(matched), restricted="" if ids is None else _ALLOWED)
     frequent = _frequent(connection, scored, values, terms)
     values |= _term_values(terms[: len(terms) - len(frequent)])
