@@ -109,6 +109,14 @@ async def services(settings):
 
 
 @pytest.fixture
+def opened(settings):
+    """Open services over one data directory, repeatedly."""
+    return lambda **options: open_services(
+        load_settings(data_dir=settings.data_dir, chroma_url=settings.chroma_url, **options), warm=False
+    )
+
+
+@pytest.fixture
 def export(tmp_path):
     """Write records as a Shoko export and return it as a source."""
 
@@ -118,6 +126,13 @@ def export(tmp_path):
         return SourceFile(path=path, name=name)
 
     return write
+
+
+@pytest.fixture
+def source(request, export, record):
+    """An export of as many short shows as the test's module sets in SHOWS."""
+    rows = (record(n, f"Voyage {n}", f"The captain finds island {n * 7}.") for n in range(1, request.module.SHOWS + 1))
+    return export(*rows)
 
 
 @pytest.fixture(scope="session")

@@ -130,7 +130,7 @@ def test_the_key_goes_to_no_address_that_was_saved_in_the_app(monkeypatch):
     assert (fixed.openai_base_url, fixed.provider_key) == ("http://127.0.0.1:8/v1", "sk-env")
 
 
-def test_every_setting_knows_its_variable(monkeypatch):
+def test_every_setting_has_its_variable(monkeypatch):
     for name, value in (("sources", "3"), ("openai_base_url", "http://127.0.0.1:8/v1")):
         monkeypatch.setenv(variable(name), value)
 

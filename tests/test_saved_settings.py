@@ -2,8 +2,6 @@
 
 import pytest
 
-from animerag.composition import open_services
-from animerag.config import load_settings
 from animerag.errors import SettingsError
 from animerag.models.providers import ModelServer, Priority
 from animerag.saved_settings import Preferences, saved_settings
@@ -11,14 +9,6 @@ from animerag.simulator import SimulatorSettings, parse_faults
 from animerag.simulator.server import listening
 
 QUICK = {"embed_latency_s": 0, "chat_latency_s": 0}
-
-
-@pytest.fixture
-def opened(settings):
-    """Open services over one data directory, repeatedly."""
-    return lambda **options: open_services(
-        load_settings(data_dir=settings.data_dir, chroma_url=settings.chroma_url, **options), warm=False
-    )
 
 
 async def test_saved_settings_apply_from_the_next_start(opened):

@@ -85,7 +85,7 @@ def tags(figures: Sequence[TagFigure]) -> go.Figure:
         cliponaxis=False,
         showlegend=False,
     )
-    title = "Tags by weight, with their shows" if weighted else "Tags, with their shows"
+    title = "Shows by tag, highest weight first" if weighted else "Shows by tag"
     figure = drawn([bars], title=title, height=_AROUND_PX + _ROW_PX * len(figures))
     figure.update_yaxes(autorange="reversed", type="category")
     figure.update_xaxes(visible=False, range=[0, max((one.weight for one in figures), default=1) * 1.18])

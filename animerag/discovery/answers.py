@@ -30,18 +30,18 @@ if TYPE_CHECKING:
 _FRANCHISE = ("watch_order", "seasons", "next", "similar")
 _NAMED_UNDECIDED = 3  # up to this number, shows without a value are listed instead of counted
 _FIELDS = {
-    "episodes": "an episode count",
-    "rating": "a rating",
-    "year": "a year",
+    "episodes": "episode count",
+    "rating": "rating",
+    "year": "year",
     "votes": "votes",
-    "type": "a type",
-    "season": "a season",
-    "duration": "a running time",
-    "air_date": "a date",
-    "restricted": "an age restriction",
-    "status": "an airing status",
-    "end_year": "an end year",
-    "my_score": "a score of yours",
+    "type": "type",
+    "season": "season",
+    "duration": "running time",
+    "air_date": "date",
+    "restricted": "age restriction",
+    "status": "airing status",
+    "end_year": "end year",
+    "my_score": "score by you",
 }
 _SPANS = {
     "year": "The years in your catalogue",
@@ -148,7 +148,7 @@ def _explained(plan: Plan, fact: FactAnswer, collection: Collection, filters: Fi
         if names:
             remarks.append(
                 collection.say(
-                    f"{who} {have} no record of {names} and {verb} not considered.",
+                    f"{who} {have} no recorded {names} and {verb} left out.",
                     f"記録のない{len(shows):,}作品は除外。",
                 )
             )

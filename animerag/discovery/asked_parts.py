@@ -92,7 +92,7 @@ def _described(entry: Entry, word: str, series: Sequence[Entry], collection: Col
     title = (show.native_title or show.title) if collection.japanese else show.title
     year = f", {show.year}" if show.year else ""
     counts = [one.season or 0 for one in series]
-    if counts != sorted(counts):  # numbers that start again would name two seasons the same
+    if counts != sorted(counts):  # if numbers start again, two seasons would have the same name
         return title + (f" ({show.year})" if show.year else "")
     piece = collection.say(f" part {entry.part}", f"第{entry.part}部") if entry.part else ""
     return collection.say(f"{word} {entry.season}{piece} ({title}{year})", f"第{entry.season}期{piece}（{title}）")

@@ -166,7 +166,7 @@ def _predicate(show: Show, name: str, value: Any) -> str:
     if name == "type":
         label = TYPE_LABELS[show.type] if show.type else str(value)
         article = "an" if label.lower().startswith(_ARTICLE_AN) else "a"
-        return f"is {article} {label}" + (", by its titles and episodes" if show.type_inferred else "")
+        return f"is {article} {label}" + (" (inferred from its titles and episodes)" if show.type_inferred else "")
     if name == "year":
         until = f" to {show.end_year}" if show.end_year and show.end_year != show.year else ""
         return f"aired from {value}{until}" if until else f"aired in {value}"

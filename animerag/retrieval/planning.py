@@ -42,6 +42,9 @@ _IN_THE_TITLE = (
     r"\b(?:with|has|have|having|contain(?:s|ing)?) (?:the words? )?[\"'“]?{}[\"'”]?"
     r" in (?:the|its|their|a) (?:titles?|names?)\b"
 )
+_IT = re.compile(
+    r"\b(?:(?P<own>its)|it|(?:this|that) (?:one|show|series|anime|movie|film))\b(?!['’])", re.IGNORECASE
+)  # what stands for the one show of a follow-up
 _TITLE_WORDS = 3
 _DESCRIBES = re.compile(r"\b(?:with|about|where|who|that|featuring|in which)\b", re.IGNORECASE)
 
@@ -80,9 +83,11 @@ def in_conversation(
 
 
 def in_full(question: str, plan: Plan, table: FieldIndex) -> str:
-    """Return a follow-up with the shows or conditions that it refers to."""
+    """Return a follow-up with the shows or conditions that it refers to: a title in place of "it", or in brackets."""
     names = [table.title_of(one) for one in plan.shows]
     labels = labels_of(plan.condition, table)
+    if len(names) == 1 and not labels and _IT.search(question):
+        return _IT.sub(lambda it: f"{names[0]}'s" if it["own"] else names[0], question, count=1)
     about = ", ".join((*names, *labels)) or ", ".join(table.title_of(one) for one in (plan.within or ())[:8])
     return f"{question} ({about})" if about else question
 

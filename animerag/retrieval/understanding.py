@@ -22,6 +22,7 @@ from animerag.retrieval.meant_titles import long_title, meant, of_that_kind, wit
 from animerag.retrieval.planning import Examples, in_conversation, in_full, searchable, titled, with_titled, without
 from animerag.retrieval.related_words import related_words
 from animerag.text.cleaning import is_japanese
+from animerag.text.counting import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -225,12 +226,12 @@ def best_matches(reading: QuestionReading, question: str, ids: Sequence[str]) ->
         return None
     words = listed([f"“{one}”" for one in beside])
     number = len(reading.allowed) if reading.allowed is not None else None
-    condition_text = f" among {number:,} shows ({', '.join(labels)})" if number is not None and labels else ""
+    condition_text = f" among {counted(number, 'show')} ({', '.join(labels)})" if number is not None and labels else ""
     heading = f"{words}に近い作品：" if japanese else f"The best matches for {words}{condition_text}:"
     remark = (
         "条件として数えられない言葉があるため、これは完全な一覧ではありません。"
         if japanese
-        else f"This list may be incomplete: {words} {'is' if len(beside) == 1 else 'are'} not recorded as such."
+        else f"This list may be incomplete, because no field records {words.replace(' and ', ' or ')}."
     )
     return FactAnswer(
         kind="list",

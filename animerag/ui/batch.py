@@ -101,7 +101,7 @@ def _how_read(sheet: Sheet, digest: str) -> None:
     """Draw the column of the questions and, folded, the options that are nearly always detected correctly."""
     column, file = st.columns([1, 2], vertical_alignment="bottom")
     column.selectbox(
-        "Questions are in",
+        "Question column",
         sheet.headings,
         index=sheet.headings.index(sheet.column),
         key=f"batch_column_{digest}",

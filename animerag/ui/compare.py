@@ -199,7 +199,7 @@ def _why_not_used(workload: Workload, fixed_by: str | None) -> str | None:
     services = session.services()
     embeds_here = services.embedder.provider == "local"
     if embeds_here if workload == "ingest" else not services.answering.written_by_a_model:
-        return "The embedded provider waits on no network: connect a provider in Settings to use this level."
+        return "The embedded provider uses no network: connect a provider in Settings to use this level."
     return None
 
 

@@ -54,7 +54,7 @@ def _figures(figures: JsonMapping, before: JsonMapping | None) -> None:
         for name, words in _FIGURES.items():
             delta = None if before is None else f"{100 * (figures[name] - before[name]):+.0f} points"
             st.metric(words, f"{100 * figures[name]:.0f} %", delta=label(delta) if delta else None, border=True)
-    st.caption(f"Of {counted(figures['questions'], 'answered row')}; the figures count rows that expect a show.")
+    st.caption(f"{counted(figures['questions'], 'answered row')}. The figures count only those with an expected show.")
 
 
 def _kinds(judged: Evaluation) -> None:

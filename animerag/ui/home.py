@@ -36,7 +36,7 @@ def first_steps() -> None:
     """Draw the first steps for somebody who has not imported a file yet."""
     steps = [
         ("Look around", "Browse the sample: 150 shows, each with its titles and relations.", _LOOK_AROUND),
-        ("Bring your file", "A Shoko export, CSV, Excel, JSON or a MyAnimeList list.", _UPLOAD),
+        ("Add your file", "A Shoko export, CSV, Excel, JSON or a MyAnimeList list.", _UPLOAD),
         ("Ask", "About a plot, a title, a list, or what to watch next.", _ASK),
     ]
     if session.is_demo():  # a demo has no page for uploads

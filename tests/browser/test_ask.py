@@ -53,7 +53,7 @@ def test_a_conversation_with_a_model(app_over, browser, elsewhere, photograph):
 
         # A follow-up is asked as a complete question, which is shown.
         ask("How many episodes does it have?")
-        expect(page.get_by_text("Understood as: How many episodes does it have?")).to_be_visible(timeout=20_000)
+        expect(page.get_by_text("Understood as: How many episodes does Monster have?")).to_be_visible(timeout=20_000)
 
         # Stop also ends the request at the server; the text so far stays.
         ask("What is Cowboy Bebop about?")

@@ -95,7 +95,7 @@ def test_a_race_and_an_experiment_of_each_workload(app_url, browser, photograph)
         assert contrasts, "the race has words"
         assert min(contrasts) >= 4.5, scheme
     expect(use).to_be_disabled()
-    expect(page.get_by_text("The embedded provider waits on no network")).to_be_visible()
+    expect(page.get_by_text("The embedded provider uses no network")).to_be_visible()
 
     # An experiment with custom numbers, small enough for a test.
     page.get_by_role("tab", name="Experiment").click()

@@ -136,7 +136,7 @@ def test_a_new_user_without_a_mouse_completes_all_five_tasks(app_url, browser, t
     keyboard.go("Compare")
     keyboard.press("BUTTON", "Start race")
     expect(page.get_by_role("button", name="Use level 8")).to_be_visible(timeout=120_000)
-    expect(page.get_by_text("The embedded provider waits on no network")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("The embedded provider uses no network")).to_be_visible(timeout=20_000)
 
     keyboard.go("System")
     keyboard.press("BUTTON", "Check now")

@@ -1,7 +1,6 @@
 """The command line as scripts use it: exit status, JSON on stdout, messages on stderr."""
 
 import csv
-import io
 import json
 import os
 import signal
@@ -11,24 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from animerag.cli import main
-
 ROOT = Path(__file__).parents[1]
-
-
-@pytest.fixture
-def run(settings, monkeypatch, capsys):
-    """Run a command in this process over the suite's Chroma server; returns (exit status, stdout, stderr)."""
-    monkeypatch.setenv("ANIMERAG_DATA_DIR", str(settings.data_dir))
-    monkeypatch.setenv("ANIMERAG_CHROMA_URL", settings.chroma_url)
-
-    def command(*arguments, stdin=""):
-        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
-        status = main(list(arguments))
-        out, err = capsys.readouterr()
-        return status, out, err
-
-    return command
 
 
 @pytest.fixture

@@ -1,28 +1,10 @@
 """`animerag ingest` with files other than exports: it reports how they were read, and options correct that."""
 
-import io
 import json
-import sys
 
 import pytest
 
-from animerag.cli import main
-
 TABLE = "Nr;Titel;Jahr\n7;Ä wie Anfang;1999\n8;Ende;2001\n"
-
-
-@pytest.fixture
-def run(settings, monkeypatch, capsys):
-    """Run a command in this process over the suite's Chroma server; returns (exit status, stdout, stderr)."""
-    monkeypatch.setenv("ANIMERAG_DATA_DIR", str(settings.data_dir))
-    monkeypatch.setenv("ANIMERAG_CHROMA_URL", settings.chroma_url)
-    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
-
-    def command(*arguments):
-        status = main(list(arguments))
-        return status, *capsys.readouterr()
-
-    return command
 
 
 @pytest.fixture

@@ -167,7 +167,7 @@ def test_an_empty_result_names_the_condition_that_empties_it():
 def test_only_fields_that_a_show_lacks_are_named():
     condition = And((Predicate("type", "=", "movie"), Predicate("duration", "<", 90)))
 
-    assert "no record of a running time and" in answer(Plan(intent="list", condition=condition), ALL).remarks[0]
+    assert "no recorded running time and" in answer(Plan(intent="list", condition=condition), ALL).remarks[0]
 
 
 def test_a_show_without_the_value_is_named():
@@ -175,7 +175,7 @@ def test_a_show_without_the_value_is_named():
     fact = answer(Plan(intent="count", condition=Predicate("episodes", ">", 20)), collection(shows))
 
     assert (fact.value, fact.undecided) == (3, ("bare",))
-    assert fact.remarks == ("Bare has no record of an episode count and is not considered.",)
+    assert fact.remarks == ("Bare has no recorded episode count and is left out.",)
 
 
 def test_films_are_not_ordered_by_episodes():

@@ -134,7 +134,7 @@ def machine_over(directory, chroma_url, importer):
     return Catalogue
 
 
-def test_any_order_of_imports_cancels_losses_and_repairs(tmp_path, chroma_index_url, importer):
+def test_imports_cancels_losses_and_repairs_may_come_in_any_order(tmp_path, chroma_index_url, importer):
     run_state_machine_as_test(machine_over(tmp_path, chroma_index_url, importer), settings=FEW)
 
 

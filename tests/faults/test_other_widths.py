@@ -11,11 +11,6 @@ SHOWS = 12
 
 
 @pytest.fixture
-def source(export, record):
-    return export(*(record(n, f"Voyage {n}", f"The captain finds island {n * 7}.") for n in range(1, SHOWS + 1)))
-
-
-@pytest.fixture
 def opened(settings):
     def over(server, **options):
         chosen = {"openai_base_url": server.url, "data_dir": settings.data_dir, "chroma_url": settings.chroma_url}

@@ -28,11 +28,6 @@ WORDS = 3  # single texts: the width, once, and the probes of the provider
 
 
 @pytest.fixture
-def source(export, record):
-    return export(*(record(n, f"Voyage {n}", f"The captain finds island {n * 7}.") for n in range(1, SHOWS + 1)))
-
-
-@pytest.fixture
 def import_from(settings, source):
     """Import through a provider; returns the report, or the error, and whether index and library agree."""
 

@@ -21,11 +21,6 @@ TOO_LONG = error(400, "This model's maximum context length is 8192 tokens", "con
 
 
 @pytest.fixture
-def source(export, record):
-    return export(*(record(n, f"Voyage {n}", f"The captain finds island {n * 7}.") for n in range(1, SHOWS + 1)))
-
-
-@pytest.fixture
 def opened(settings):
     def over(server, **options):
         chosen = {"openai_base_url": server.url, "data_dir": settings.data_dir, "chroma_url": settings.chroma_url}
@@ -125,7 +120,7 @@ def sheet(count):
 
 @pytest.fixture
 def sheet_from(opened, source):
-    """Import through a good server and answer a sheet through one with a behaviour; return the report and the run."""
+    """Import through a good server and answer a sheet through another one; return the report and the run."""
 
     async def run(server, behave):
         async with opened(server) as services:

@@ -11,14 +11,6 @@ from animerag.simulator.server import listening
 
 
 @pytest.fixture
-def opened(settings):
-    """Open services over one data directory, repeatedly."""
-    return lambda **options: open_services(
-        load_settings(data_dir=settings.data_dir, chroma_url=settings.chroma_url, **options), warm=False
-    )
-
-
-@pytest.fixture
 async def moved(opened, export, record):
     """A library of three shows that was indexed for the embedded model and then for another one."""
     rows = [record(number, f"T{number}", f"Text number {number}.") for number in range(1, 4)]

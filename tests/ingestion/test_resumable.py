@@ -33,7 +33,7 @@ async def test_an_interrupted_import_is_offered_and_only_the_rest_is_imported(se
     rows = [record(n, f"Show {n}", f"Text {n}.") for n in range(1, 7)]
     await services.ingestion.run([export(*rows[:4])], Control())
     job = await cut_off(services, [export(*rows[:4], name="all.json")])
-    source = export(*rows, name="all.json")  # more rows than were done before the process died
+    source = export(*rows, name="all.json")  # more rows than were stored before the process died
     found = await services.uploads.unfinished()
     assert (found.id, found.title, found.kind) == (job.id, "all.json", INGEST_JOB)
     left = await services.uploads.remaining(found.id)

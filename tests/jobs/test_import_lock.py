@@ -13,11 +13,6 @@ SHOWS = 60
 
 
 @pytest.fixture
-def source(export, record):
-    return export(*(record(n, f"Voyage {n}", f"The captain finds island {n * 7}.") for n in range(1, SHOWS + 1)))
-
-
-@pytest.fixture
 async def provider():
     async with SimulatorProcess(SimulatorSettings(embed_latency_s=0.1)) as process:
         yield process

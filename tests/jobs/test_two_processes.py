@@ -40,11 +40,6 @@ asyncio.run(main())
 
 
 @pytest.fixture
-def source(export, record):
-    return export(*(record(n, f"Voyage {n}", f"The captain finds island {n * 7}.") for n in range(1, SHOWS + 1)))
-
-
-@pytest.fixture
 def latency_s():
     return 0.3
 

@@ -188,7 +188,7 @@ def test_a_level_cannot_be_used_by_the_embedded_provider_and_the_page_says_why(s
     keep(experiment())
     open_saved(sampled, "first")
     assert sampled.button(key="compare_use_first").disabled
-    assert "The embedded provider waits on no network" in words(sampled)
+    assert "The embedded provider uses no network" in words(sampled)
 
 
 def test_a_level_is_used_by_a_provider_on_the_network(app, monkeypatch):

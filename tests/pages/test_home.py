@@ -72,7 +72,7 @@ def test_home_shows_the_collection_and_suggestions(owned):
     assert "Continues Alpha" in shown
     assert charts(owned) == {
         "Shows by year and type",
-        "Tags, with their shows",
+        "Shows by tag",
         "Your scores against the ratings",
         "Your list by decade",
     }

@@ -1,4 +1,4 @@
-"""The embedded default."""
+"""The embedded provider: its encoder, and answers that quote."""
 
 import asyncio
 from pathlib import Path

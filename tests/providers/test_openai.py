@@ -438,7 +438,7 @@ async def test_an_address_without_a_scheme_is_unusable(gate):
         {},
     ],
 )
-async def test_a_429_waits_without_using_up_an_attempt(server, embedder, headers):
+async def test_a_429_is_waited_out_without_using_up_an_attempt(server, embedder, headers):
     refusals = [fails(429, "rate_limit_exceeded", headers=headers)] * 5
     server.script = [*refusals, embeds(items(packed(vector(1))))]
 
@@ -705,7 +705,7 @@ async def test_a_connection_left_open_after_the_end_causes_no_wait(server, chat,
     assert finish.usage.output_tokens == 20
 
 
-async def test_a_429_before_the_first_word_waits(server, chat):
+async def test_a_429_before_the_first_word_is_waited_out(server, chat):
     server.script = [fails(429, headers={"retry-after": "2"}), streams(says("Hi"), completed())]
 
     with metering() as meter:

@@ -422,7 +422,7 @@ def plans():
 
 @settings(max_examples=60)
 @given(plans())
-def test_a_plan_reads_back_from_its_words(plan):
+def test_a_plan_can_be_read_back_from_its_words(plan):
     again = understood(render(plan))
 
     assert again.intent == plan.intent

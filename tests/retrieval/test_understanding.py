@@ -122,6 +122,8 @@ def test_ten_follow_ups_are_understood():
     assert set(found[7]) == {"zero", "recap"}
     assert found[8] == ("dark",)
     assert readings[9].plan.shows == ("calm",)
+    assert readings[4].standalone == "how many episodes does Dawn have?"
+    assert readings[5].standalone == "and Dawn's second season?"
 
 
 def test_why_repeats_the_reasons():

@@ -131,7 +131,7 @@ async def test_a_release_that_differs_is_refused(host, serving, file_of, monkeyp
             await app.worker.serve()
 
 
-async def test_a_worker_with_another_model_ends_the_import_with_a_sentence(host, serving, file_of):
+async def test_a_worker_with_another_model_ends_the_import_with_its_reason(host, serving, file_of):
     async with listening(FAST) as url, host("app", url) as app, host("a") as a, serving(a):
         with pytest.raises(InvalidInputError, match="give all hosts the same settings"):
             await app.ingestion.run([file_of(2)], Control())

@@ -128,7 +128,7 @@ class SQLite:
         return reason_of(error)
 
     def advice(self, _error: Exception) -> str:
-        """Return nothing: the reason says what is the matter with the file or the disk."""
+        """Return nothing: the reason says what is wrong with the file or the disk."""
         return ""
 
     def is_gone(self, error: Exception) -> bool:  # noqa: ARG002 - a file has no connection to lose
