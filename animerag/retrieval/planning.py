@@ -86,9 +86,10 @@ def in_full(question: str, plan: Plan, table: FieldIndex) -> str:
     """Return a follow-up with the shows or conditions that it refers to: a title in place of "it", or in brackets."""
     names = [table.title_of(one) for one in plan.shows]
     labels = labels_of(plan.condition, table)
-    if len(names) == 1 and not labels and _IT.search(question):
-        return _IT.sub(lambda it: f"{names[0]}'s" if it["own"] else names[0], question, count=1)
-    about = ", ".join((*names, *labels)) or ", ".join(table.title_of(one) for one in (plan.within or ())[:8])
+    if len(names) == 1 and not labels and not SEASON_MARK.search(folded(question)):
+        question = _IT.sub(lambda it: f"{names[0]}'s" if it["own"] else names[0], question, count=1)
+    unnamed = [name for name in names if name.casefold() not in question.casefold()]
+    about = ", ".join((*unnamed, *labels)) or ", ".join(table.title_of(one) for one in (plan.within or ())[:8])
     return f"{question} ({about})" if about else question
 
 

@@ -123,7 +123,8 @@ def test_ten_follow_ups_are_understood():
     assert found[8] == ("dark",)
     assert readings[9].plan.shows == ("calm",)
     assert readings[4].standalone == "how many episodes does Dawn have?"
-    assert readings[5].standalone == "and Dawn's second season?"
+    assert readings[5].standalone == "and its second season? (Dawn Season 2)"
+    assert readings[9].standalone == "and Quiet Lake?"
 
 
 def test_why_repeats_the_reasons():
@@ -209,7 +210,7 @@ def test_a_comparison_with_a_missing_show_says_so():
 @pytest.mark.parametrize(
     ("titles", "season", "missing"),
     [
-        (("Iron Sea: The Ninth Wave",), 2, "does not say whether this is season 2"),
+        (("Iron Sea: The Ninth Wave",), 2, "does not say whether it is season 2"),
         (("Iron Sea",), 2, "no season 2"),
         (("Iron Sea: The Ninth Wave", "Iron Sea: Low Tide Part 2"), 5, "no season 5"),
     ],
