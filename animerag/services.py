@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Local: two threads encode, and a third batch keeps them busy; openai: 10M tokens a minute.
+# Local: two threads encode, and a third batch keeps them busy; openai: 10M tokens per minute.
 _LOCAL_LEVEL, _WORKER_LEVEL = (3, 10)
 
 

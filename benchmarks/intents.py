@@ -2,7 +2,8 @@
 
     .venv/bin/python benchmarks/intents.py
 
-`utterances.csv` was written apart from `animerag/query/intents.toml` and is not learnt from; X and Y stand for titles.
+`utterances.csv` was written independently of `animerag/query/intents.toml` and is not learnt from; X and Y stand for
+titles.
 """
 
 import asyncio

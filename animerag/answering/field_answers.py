@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MOST_LISTED = 10
 _UNITS = {
     "votes": ("{:,} votes", "{:,}票"),
-    "duration": ("{:,} minutes an episode", "一話{:,}分"),
+    "duration": ("{:,} minutes per episode", "一話{:,}分"),
 }
 _FIELDS = {
     "episodes": ("how many episodes", "話数"),

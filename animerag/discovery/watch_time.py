@@ -122,7 +122,7 @@ def _remarks(shows: list[Show], counted: list[Show], assumed: list[Show], collec
         films = any(show.type == "movie" for show in assumed)
         series = any(show.type != "movie" for show in assumed)
         usual = " and ".join(
-            [f"{EPISODE_MIN} minutes an episode"] * series + [f"{FILM_MIN} minutes for a film"] * films
+            [f"{EPISODE_MIN} minutes per episode"] * series + [f"{FILM_MIN} minutes for a film"] * films
         )
         of_some = "" if len(assumed) == len(counted) else f" of {len(assumed):,} of them"
         remarks.append(

@@ -47,7 +47,7 @@ class ImportTasks:
         self._level = level
 
     def kinds(self, slots: int) -> Sequence[TaskKind]:
-        """Return the tasks for `slots` requests in flight: two batches a slot, so that none waits for a batch."""
+        """Return the tasks for `slots` requests in flight: two batches per slot, so that none waits for a batch."""
         return (
             TaskKind(name=BATCHES, handler=self.embed_batch, tasks=2 * slots),
             TaskKind(name=INDEX, handler=self.index_waiting, tasks=1),

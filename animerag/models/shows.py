@@ -57,7 +57,7 @@ class Show:
     episodes. `air_date` and `end_date` are ISO dates as far as they are known: "2012-04-07" or "2012-04". `season` is
     the quarter of the year in which the show began to air (winter: January to March) or what a file calls it; its year
     is `year`. `restricted` is true of shows for adults only. `tag_weights` run from 0 to 1 and name tags as `tags` do.
-    `source` is the kind of work it was made from ("manga"), `duration` counts minutes an episode.
+    `source` is the kind of work it was made from ("manga"), `duration` counts minutes per episode.
 
     Files of the owner: `owned_episodes`, aired episodes without a file (`missing_episodes`), `file_size` in bytes,
     the languages of all files by English name, and the `resolution` of the largest ("1080p"). `spoiler_tags` are

@@ -189,7 +189,7 @@ def _predicate(show: Show, name: str, value: Any) -> str:
     if name == "seasons":
         return "has 1 season in your catalogue" if value == 1 else f"has {value} seasons in your catalogue"
     if name == "duration":
-        return f"runs {value} minutes an episode" if (show.episodes or 2) > 1 else f"runs {value} minutes"
+        return f"runs {value} minutes per episode" if (show.episodes or 2) > 1 else f"runs {value} minutes"
     if name == "studios":
         return f"was made by {value}"
     if name == "titles":

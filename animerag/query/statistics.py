@@ -48,7 +48,7 @@ _NAMES = {
     "rating": "rating",
     "episodes": "episodes",
     "votes": "votes",
-    "duration": "minutes an episode",
+    "duration": "minutes per episode",
     "year": "year",
     "my_score": "of your scores",
     "my_progress": "episodes watched",

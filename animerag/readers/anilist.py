@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from animerag.models.json_types import JsonObject
 
-_MAX_BYTES = 64 * 2**20  # a list of 10,000 shows takes 10; it is parsed as a whole
+_MAX_BYTES = 64 * 2**20  # a list of 10,000 shows takes 10 MB; the file is parsed as a whole
 _MEDIA, _STATUS, _PROGRESS = (re.compile(rf'"{name}"\s*:{after}') for name, after in (
     ("media", r"\s*\{"), ("status", r'\s*"[A-Z_]+"'), ("progress", r"\s*(?:\d|null)"),
 ))  # fmt: skip

@@ -37,7 +37,7 @@ FIELDS = {
     "airing": "airing status",
     "restricted": "adults only, or age rating",
     "source": "source material",
-    "duration": "minutes an episode",
+    "duration": "minutes per episode",
     "studios": "studios",
     "relations": "related shows",
     "my_status": "my status",

@@ -65,7 +65,7 @@ shows = Table(
     Column("airing", _TEXT),
     Column("restricted", Boolean),
     Column("source", _TEXT),
-    Column("duration", _WHOLE_NUMBER),  # minutes an episode
+    Column("duration", _WHOLE_NUMBER),  # minutes per episode
     Column("studios", JSON),
     Column("tag_weights", JSON),  # by tag, 0 to 1
     Column("collection", JSON),  # episodes and files of the owner, and tags that are spoilers, as far as known

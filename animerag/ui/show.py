@@ -109,7 +109,7 @@ def _details(show: Show) -> list[str]:
         _AIRING[show.airing] if show.airing else None,
         None if show.restricted is None else RESTRICTED_LABELS[show.restricted],
         _SOURCES.get(show.source, f"made from {show.source}"),
-        f"{counted(show.duration, 'minute')} an episode" if show.duration else None,
+        f"{counted(show.duration, 'minute')} per episode" if show.duration else None,
         f"by {', '.join(show.studios)}" if show.studios else None,
     ]
     return [part for part in details if part]

@@ -172,7 +172,7 @@ def test_a_grid_has_round_numbers(most, steps):
 # ── CSV ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_csv_has_a_row_a_run_with_figures_and_settings():
+def test_the_csv_has_one_row_per_run_with_figures_and_settings():
     experiment = made_experiment(levels=(5,), repeats=2)
 
     rows = read_csv(experiment)
@@ -219,7 +219,7 @@ def test_a_run_without_requests_of_a_kind_has_no_latency_for_them():
 # ── Tables and sentences ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_table_has_a_row_a_setting_with_units_in_its_columns():
+def test_the_table_has_one_row_per_setting_and_units_in_its_headings():
     rows = tables.table_rows(made_experiment())
 
     assert [(row["Mode"], row["In flight"]) for row in rows[:3]] == [("sync", 1), ("threads", 1), ("threads", 3)]

@@ -71,7 +71,7 @@ def test_only_questions_with_expected_ids_are_evaluated():
         expectations([QuestionRow(question="Why?", columns={})])
 
 
-async def test_every_question_is_asked_and_the_complete_list_counts_where_fields_answer(services, export, record):
+async def test_every_question_is_asked_and_a_list_from_fields_counts_as_a_whole(services, export, record):
     rows = [
         record(n, f"Voyage {n}", f"The captain finds island {n * 7}.", AllTags="mecha", BeginYear=1980 + n)
         for n in range(1, 12)

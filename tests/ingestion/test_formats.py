@@ -78,7 +78,7 @@ async def test_a_file_of_another_site_never_overwrites(services, take_in):
     assert (chosen.ingested, (await services.catalogue.show("mine:1")).title) == (1, "Zeta")
 
 
-async def test_one_show_of_two_sites_is_offered_and_merged_or_left_as_two(services, take_in):
+async def test_a_show_of_two_sites_is_offered_as_a_duplicate_and_merged_or_kept_separate(services, take_in):
     await take_in(CATALOGUE)
     other = "MAL_ID,Name,Episodes,Year,Genre\n1,Delta,12,2011,\n2,Beta,24,2004,Art\n7,Alpha,12,1999,Robots\n"
     await take_in(other, "other.csv", id_prefix="mal")

@@ -7,7 +7,7 @@ import xllamacpp
 
 
 def settings(model, limit):
-    """Two requests at once, at most `limit` tokens an answer, always the same words, and vectors as well."""
+    """Two requests at once, at most `limit` tokens per answer, always the same words, and vectors as well."""
     chosen = xllamacpp.CommonParams()
     chosen.model.path = model
     chosen.n_parallel, chosen.n_ctx, chosen.n_predict = 2, 4096, limit
