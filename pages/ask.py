@@ -8,7 +8,7 @@ from animerag.ui import ask, ask_sources, components, conversation, model_server
 
 def page() -> None:
     heading = st.container(horizontal=True, vertical_alignment="center", key="ask_head")
-    heading.title("Ask")
+    heading.title("Ask", anchor=False)
     exchanges = conversation.current()
     status = session.status()
     ready = components.catalogue_state(status)

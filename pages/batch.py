@@ -6,7 +6,7 @@ from animerag.ui import batch, batch_history, batch_run, batch_runs, components,
 
 
 def page() -> None:
-    st.title("Batch")
+    st.title("Batch", anchor=False)
     components.follow_jobs()
     if not components.catalogue_state(session.status()):
         return

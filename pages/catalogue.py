@@ -16,7 +16,7 @@ from animerag.ui import (
 
 
 def page() -> None:
-    st.title("Catalogue")
+    st.title("Catalogue", anchor=False)
     with components.error_boundary():
         show.undo_deletion()
     if not components.catalogue_state(session.status()):

@@ -8,7 +8,7 @@ from animerag.ui import compare, compare_history, components, experiment, experi
 
 
 def page() -> None:
-    st.title("Compare")
+    st.title("Compare", anchor=False)
     jobs = session.services().jobs
     race, job = jobs.latest(RACE_JOB), jobs.latest(COMPARE_JOB)
     running = [other for other in jobs.all() if other.running]
@@ -35,12 +35,27 @@ def race_tab(*, busy: bool) -> None:
 
 
 def experiment_tab(*, busy: bool) -> None:
-    """Choose a plan on the left and run it on the right; below is the experiment that was opened or ended last."""
-    service, jobs = session.services().comparison, session.services().jobs
-    job = jobs.latest(COMPARE_JOB)
+    """Draw the experiment in progress, or the one that was opened or ended last; the form is folded beside either.
+
+    On a phone nobody would scroll past the form to see the result.
+    """
+    job = session.services().jobs.latest(COMPARE_JOB)
     is_running = job is not None and job.running
-    if job is not None and is_running:  # above the form: on a phone nobody would scroll past it to see the progress
+    opened = None
+    if job is not None and is_running:
         compare.running(job)
+    else:
+        compare.ended_without_figures(job)
+        with components.error_boundary():
+            opened = compare.shown_experiment(job)
+    with st.expander("New experiment", icon=":material/science:", expanded=opened is None and not is_running):
+        form(busy=busy)
+    shown(opened)
+
+
+def form(*, busy: bool) -> None:
+    """Choose a plan on the left and run it on the right."""
+    service, jobs = session.services().comparison, session.services().jobs
     left, right = st.columns([5, 4], gap="large")
     with left, components.error_boundary():
         chosen = experiment_form.choose(service.why_not_configured())
@@ -50,11 +65,6 @@ def experiment_tab(*, busy: bool) -> None:
                 session.runtime().call(service.start(jobs, chosen, provider))
                 compare.open_experiment(None)
                 st.rerun()
-    with right:
-        if is_running:
-            return
-        compare.ended_without_figures(job)
-    shown(compare.shown_experiment(job))
 
 
 def history_tab(*, busy: bool) -> None:  # noqa: ARG001 - nothing is started here
@@ -70,7 +80,6 @@ def shown(shown_experiment: Experiment | None) -> None:
     service, call = session.services().comparison, session.runtime().call
     baseline_id = call(service.baseline())
     baseline = call(service.load(baseline_id)) if baseline_id else None
-    st.divider()
     experiment.result(shown_experiment, baseline)
     compare_history.actions(shown_experiment, baseline_id)
 

@@ -6,7 +6,7 @@ from animerag.ui import components, home, home_charts, navigation, session
 
 
 def page() -> None:
-    st.title("Home")
+    st.title("Home", anchor=False)
     components.follow_jobs()
     status = session.status()
     if status.sample_only or not status.shows:

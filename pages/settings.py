@@ -6,7 +6,7 @@ from animerag.ui import components, model_servers, navigation, settings
 
 
 def page() -> None:
-    st.title("Settings")
+    st.title("Settings", anchor=False)
     components.follow_jobs()  # while one runs, nothing can be saved
     with components.error_boundary():
         model_servers.offer(model_servers.running(declined=True), page="settings", declinable=False)

@@ -6,7 +6,7 @@ from animerag.ui import components, navigation, session, system
 
 
 def page() -> None:
-    st.title("System")
+    st.title("System", anchor=False)
     components.follow_jobs()
     services = session.services()
     system.gate()

@@ -7,7 +7,7 @@ from animerag.ui import components, navigation, session, upload, upload_files, u
 
 
 def page() -> None:
-    st.title("Upload")
+    st.title("Upload", anchor=False)
     components.follow_jobs()
     job = session.services().jobs.latest(INGEST_JOB)
     if job is not None and job.running:

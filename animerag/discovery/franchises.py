@@ -18,7 +18,7 @@ from animerag.discovery.title_numbers import numbers_in
 from animerag.query.field_index import FranchiseFacts
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from animerag.models.shows import RelatedShow, Show
 
@@ -330,20 +330,19 @@ class Franchises:
                 if stem in numbered:
                     yield show.id, numbered[stem]
                 numbered.setdefault(stem, show.id)
-        by_first: dict[str, list[Show]] = defaultdict(list)
+        by_title: dict[str, list[Show]] = defaultdict(list)
         for show in self._shows.values():
-            by_first[_words(show.title).split(" ")[0]].append(show)
-        for shows in by_first.values():
-            for show in shows:
-                if any(kind != "neighbour" for _, kind in self._links[show.id]):
-                    continue
-                base = min(
-                    (other for other in shows if other is not show and _continues(show.title, other.title)),
-                    key=lambda other: (-len(other.title), other.id),
-                    default=None,
-                )
-                if base is not None:
-                    yield show.id, base.id
+            by_title[show.title.casefold()].append(show)
+        for show in self._shows.values():
+            if any(kind != "neighbour" for _, kind in self._links[show.id]):
+                continue
+            base = min(
+                (other for other in _with_shorter_title(show, by_title) if _continues(show.title, other.title)),
+                key=lambda other: (-len(other.title), other.id),
+                default=None,
+            )
+            if base is not None:
+                yield show.id, base.id
 
 
 def _part_of(series: tuple[Entry, ...], title: str) -> tuple[Entry, ...]:
@@ -378,6 +377,15 @@ def _stem(title: str) -> str:
     """Return the title without a season's number at its end; "" if it has no such number."""
     match = _NUMBERED_SEASON.match(title)
     return _words(match["stem"]) if match and len(match["stem"]) >= _SHORTEST_PREFIX else ""
+
+
+def _with_shorter_title(show: Show, by_title: Mapping[str, Sequence[Show]]) -> Iterator[Show]:
+    """Yield the shows whose title begins this show's title and has the same first word; pairs would be too many."""
+    title, first = show.title.casefold(), _words(show.title).split(" ")[0]
+    for end in range(_SHORTEST_PREFIX, len(title)):
+        for other in by_title.get(title[:end], ()):
+            if other is not show and _words(other.title).split(" ")[0] == first:
+                yield other
 
 
 def _continues(title: str, other: str) -> bool:

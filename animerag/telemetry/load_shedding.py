@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 
 _GONE_S = 5.0
+_DRAWN_S = 0.5  # a page of 30,000 shows is drawn within that time, if nothing else needs the processor
 FREE = 10  # items in flight never saturate the loop
 
 
@@ -23,7 +24,11 @@ class PageActivity:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._last_s = -math.inf
+        self._last_s = self._opened_s = -math.inf
+
+    def opened(self) -> None:
+        """Record that a page begins to be drawn."""
+        self._opened_s = self._last_s = self._clock()
 
     def note(self) -> None:
         """Record a page request now."""
@@ -34,12 +39,18 @@ class PageActivity:
         """Return whether a page is open: it sends a request every second while work is running."""
         return self._clock() - self._last_s < _GONE_S
 
+    @property
+    def drawing(self) -> bool:
+        """Return whether a page is probably being drawn, in this process and then in the browser."""
+        return self._clock() - self._opened_s < _DRAWN_S
+
 
 class LoadShedder:
     """Limits the concurrency of bulk work, while entered, so that the running loop can serve open pages.
 
     On a saturated loop a page waits for seconds. Late probes therefore reduce the concurrency and prompt ones raise it
     again. This costs some speed: 1,000 quick questions took a quarter longer. Without open pages there is no limit.
+    While a page is being drawn, only one item may start: what is in flight continues.
     """
 
     def __init__(self, visits: PageActivity) -> None:
@@ -59,6 +70,8 @@ class LoadShedder:
 
     def of(self, level: int) -> int:
         """Return the allowed number in flight for the user's `level`."""
+        if self._visits.drawing:
+            return 1
         return max(min(level, FREE), round(level * self._share))
 
     def note(self, late_s: float) -> None:

@@ -58,6 +58,12 @@ def error_boundary(report: Callable[[str], None] = show_error) -> Iterator[None]
         report(f"Unexpected error ({type(error).__name__}). The log under System has the details.")
 
 
+def page_opens() -> None:
+    """Let bulk work in this process wait a moment, so that the page is drawn at once."""
+    with contextlib.suppress(AnimeRAGError):  # the page will say why there are no services
+        session.services().visits.opened()
+
+
 def foot() -> None:
     """Draw the sidebar's last lines: the model, how many shows, running jobs."""
     services = session.services()
@@ -206,11 +212,11 @@ def job_watched(
 def _question(job: Job) -> None:
     """Draw the question that the owner has to answer before the job continues."""
     st.warning(escape(job.control.question or ""), icon=":material/help:")
-    go_on, stop = st.columns([1, 4])
-    for place, name, yes in ((go_on, "Import the rest", True), (stop, "Stop", False)):
-        if place.button(name, key=f"answer_{yes}_{job.id}"):
-            session.answer_job(job, yes=yes)
-            st.rerun(scope="app")
+    with st.container(horizontal=True):
+        for name, yes in (("Import the rest", True), ("Stop", False)):
+            if st.button(name, key=f"answer_{yes}_{job.id}"):
+                session.answer_job(job, yes=yes)
+                st.rerun(scope="app")
 
 
 def follow_jobs() -> None:

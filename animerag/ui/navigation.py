@@ -83,6 +83,7 @@ def shell(title: str) -> None:
     with st.spinner("Opening the catalogue"):
         from animerag.ui import components
 
+    components.page_opens()
     st.html(components.STYLE)
     with st.sidebar:
         _sidebar.set(st.container())

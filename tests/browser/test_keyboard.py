@@ -138,6 +138,10 @@ def test_a_new_user_without_a_mouse_completes_all_five_tasks(app_url, browser, t
     expect(page.get_by_role("button", name="Use level 8")).to_be_visible(timeout=120_000)
     expect(page.get_by_text("The embedded provider uses no network")).to_be_visible(timeout=20_000)
 
+    keyboard.go("Settings")
+    keyboard.press("BUTTON", "Test the models")
+    expect(page.get_by_text(re.compile("^Vectors: "))).to_be_visible(timeout=30_000)
+
     keyboard.go("System")
     keyboard.press("BUTTON", "Check now")
     expect(page.get_by_text("Index and library agree")).to_be_visible(timeout=60_000)

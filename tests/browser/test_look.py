@@ -1,4 +1,4 @@
-"""The first impression of the pages: both themes, and few controls without scrolling."""
+"""The first impression of the pages: both themes, few controls without scrolling, nothing beside a phone's screen."""
 
 import re
 
@@ -21,6 +21,10 @@ CONTROLS = """kinds => {
     .filter(one => { const box = one.getBoundingClientRect(); return box.height > 1 && box.top < innerHeight; });
   return shown.map(one => `${one.dataset.testid} ${one.textContent.trim().slice(0, 40)}`);
 }"""
+
+
+WIDER = """() => [...document.querySelectorAll('html, [data-testid="stMain"]')].some(
+  one => one.scrollWidth > one.clientWidth + 1)"""
 
 
 @pytest.fixture
@@ -49,16 +53,24 @@ def at_rest(page):
     expect(page.get_by_test_id("stSkeleton")).to_have_count(0, timeout=20_000)
 
 
-def test_few_questions_are_in_flight_at_once(opened, photograph):
+def test_no_page_begins_with_more_than_seven_controls_or_is_wider_than_a_phone(opened, photograph):
     from playwright.sync_api import expect
 
-    many = {}
+    many, wide = {}, []
     for name in PAGES:
         page = opened(name)
         if name == "Ask":
             expect(page.get_by_text("What is AoT about?")).to_be_visible(timeout=60_000)
         photograph(page, f"look-{name.lower()}")
         many[name] = page.evaluate(CONTROLS, KINDS)
+        if name == "Compare":
+            page.get_by_role("tab", name="Experiment").click()
+            expect(page.get_by_role("button", name="Run", exact=True)).to_be_visible(timeout=20_000)
+            at_rest(page)
+            many["Experiment"] = page.evaluate(CONTROLS, KINDS)
+        page.set_viewport_size({"width": 390, "height": 844})
+        wide += [name] if page.evaluate(WIDER) else []
         page.context.close()
     assert all(many.values()), "every page has some"
     assert {name: controls for name, controls in many.items() if len(controls) > MOST_CONTROLS} == {}
+    assert wide == []

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from animerag.discovery import franchises
 from animerag.discovery.franchises import Franchises
 from animerag.discovery.title_numbers import numbers_in
 from animerag.models.shows import Show
@@ -135,3 +136,18 @@ def test_any_graph_is_divided_into_ordered_groups(shows):
 @given(st.permutations(SHOWS))
 def test_the_order_in_which_shows_are_stored_changes_nothing(shows):
     assert Franchises(shows).of("one").ids == DAWN.ids
+
+
+def test_a_first_word_that_thousands_of_titles_share_costs_no_comparison_in_pairs(monkeypatch):
+    compared = []
+
+    def counting(title, other):
+        compared.append((title, other))
+        return continues(title, other)
+
+    continues = franchises._continues
+    monkeypatch.setattr(franchises, "_continues", counting)
+    shows = [Show(id=str(number), title=f"Voyage {number:04}") for number in range(400)]
+    shows += [Show(id="a", title="Voyage"), Show(id="b", title="Voyage: The Return")]
+    assert set(Franchises(shows).of("b").ids) >= {"a", "b"}
+    assert len(compared) < 3 * len(shows)

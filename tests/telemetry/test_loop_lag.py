@@ -73,3 +73,14 @@ async def test_the_load_shedder_measures_by_itself():
             time.sleep(0.03)
             await asyncio.sleep(0)
         assert room.of(64) < 64
+
+
+def test_nothing_starts_beside_what_is_in_flight_while_a_page_is_drawn():
+    now = [0.0]
+    visits = PageActivity(clock=lambda: now[0])
+    room = LoadShedder(visits)
+    assert room.of(64) == 64, "no page was ever opened"
+    visits.opened()
+    assert room.of(64) == 1
+    now[0] = 0.6
+    assert room.of(64) == 64
