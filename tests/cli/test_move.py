@@ -24,7 +24,7 @@ def catalogue(tmp_path, monkeypatch):
     return directory
 
 
-def test_it_is_copied_once_and_a_target_that_has_it_is_refused(catalogue, postgresql_url, capsys):
+def test_a_catalogue_is_copied_once_and_a_target_that_has_one_is_refused(catalogue, postgresql_url, capsys):
     assert main(["move", "--to", postgresql_url]) == 0
     assert "compared every row" in capsys.readouterr().out
     assert main(["move", "--to", postgresql_url]) == 2

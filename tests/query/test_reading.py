@@ -386,7 +386,7 @@ def test_examples_decide_where_no_rule_does_and_never_against_one():
 
 
 @pytest.mark.parametrize(("question", "intent"), [("air", "lookup"), ("what is this thing", "help")])
-def test_a_single_word_is_no_small_talk_by_example(question, intent):
+def test_a_single_word_is_never_taken_for_small_talk_by_example(question, intent):
     likely = Likely("help", 0.9, ("what can you do", "what is this"))
 
     assert plan_of(read(question, [], WORDS, 2026), likely).intent == intent

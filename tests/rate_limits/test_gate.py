@@ -942,7 +942,7 @@ async def test_a_429_halves_the_automatic_level(fake):
 # Counts
 
 
-async def test_a_meter_counts_its_own_job_and_an_outer_one_both(fake):
+async def test_an_outer_meter_counts_the_calls_of_an_inner_one_too(fake):
     gate = fake.gate(ingest=2)
 
     async def job(count):
