@@ -374,7 +374,7 @@ def test_neither_nor_excludes_both():
     assert [phrase(part) for part in plan.condition.parts] == ["horror or mystery", "not both horror and mystery"]
 
 
-def test_examples_decide_where_no_rule_does_and_never_against_one():
+def test_examples_decide_only_if_no_rule_does():
     unsure = read("a boy at a lake", [], WORDS, 2026)
     sure = read("top 5 horror", [], WORDS, 2026)
     clear, unclear = (Likely("recommend", margin, ("surprise me",)) for margin in (0.9, 0.2))

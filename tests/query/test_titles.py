@@ -164,7 +164,7 @@ def test_a_title_part_of_one_word_is_one_phrase():
     assert [match.phrase for match in PARTS_OF_TITLES.match("nhk anime")] == ["nhk"]
 
 
-def test_stop_words_are_a_name_without_other_words_or_with_a_capital():
+def test_stop_words_name_a_show_only_without_other_words_or_with_a_capital():
     titles = AliasIndex([Show(id="1", title="Another"), Show(id="2", title="IS")])
     named_of = {
         question: [match.id for match in titles.match(question) if match.named]

@@ -165,7 +165,7 @@ def test_conditions_on_files_read_as_they_are_written(ask, question, conditions)
         (Predicate("audio_language", "=", "dubbed"), "dubbed"),
     ],
 )
-def test_conditions_on_files_have_words(condition, words):
+def test_conditions_on_files_are_described_in_words(condition, words):
     assert local_files.phrase(condition) == words
 
 
