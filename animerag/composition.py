@@ -160,6 +160,7 @@ async def _warm(services: Services) -> None:
         return
     await _settled(services.embedder.warm(), services.index.start(), services.retriever.warm())
     await asyncio.to_thread(services.build_all)  # imported now, so that no click has to wait for it
+    await _settled(services.retriever.prepare_candidates())
     try:
         await services.maintenance.refresh_texts()
         await services.maintenance.start_after_unclean_stop(services.jobs)

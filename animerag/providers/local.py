@@ -308,7 +308,11 @@ class _Japanese(_English):
 def _understandable(phrases: list[str], place: int) -> list[str]:
     """Return a sentence with the earlier ones that it needs to be understood; nothing if these are too many."""
     earliest = max(0, place - _CONTEXT)
-    starts = (start for start in range(place, earliest - 1, -1) if not start or stands_by_itself(phrases[start]))
+    starts = (
+        start
+        for start in range(place, earliest - 1, -1)
+        if not start or stands_by_itself(phrases[start], " ".join(phrases[:start]))
+    )
     start = next(starts, None)
     return [] if start is None else phrases[start : place + 1]
 

@@ -13,6 +13,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from animerag.models.filters import RESTRICTED_LABELS
+from animerag.query.whole_titles import MOST_SHOWS, WholeTitles
 from animerag.text.tokens import folded_words
 
 if TYPE_CHECKING:
@@ -71,6 +72,11 @@ class FieldIndex:
             show.id: " ".join(f" {folded_words(title)} |" for title in (show.title, *show.titles))
             for show in self._shows.values()
         }
+
+    @cached_property
+    def whole_titles(self) -> WholeTitles:
+        """Return all titles in order; none of a catalogue with more shows than can be prepared at once."""
+        return WholeTitles(self._shows.values() if len(self._shows) <= MOST_SHOWS else ())
 
     @cached_property
     def _similar_to(self) -> dict[str, list[tuple[str, int]]]:

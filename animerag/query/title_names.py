@@ -18,6 +18,7 @@ from animerag.query.title_spellings import (
     spellings,
     title_tokens,
 )
+from animerag.text.subtitles import SUBTITLE
 from animerag.text.tokens import STOP_WORDS
 
 if TYPE_CHECKING:
@@ -106,8 +107,10 @@ def _keys(title: str, tokens: Sequence[Token]) -> Iterator[tuple[str, int]]:
     words = [token.folded for token in tokens if not token.folded.startswith(MARK)]
     if len(words) > 1:
         yield from ((part(word), WHOLE) for word in dict.fromkeys(words))
-    if len(words) in _INITIALS and not UNSPACED.search(letters):
-        yield initials("".join(word[0] for word in words)), _BY_INITIALS
+    subtitle = [token.folded for token in title_tokens(SUBTITLE.split(title)[-1])]  # "UBW"
+    for its in (words, subtitle):
+        if len(its) in _INITIALS and not UNSPACED.search(letters) and (its is words or len(its) < len(words)):
+            yield initials("".join(word[0] for word in its)), _BY_INITIALS
 
 
 class Names(Protocol):

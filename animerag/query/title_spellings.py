@@ -120,8 +120,8 @@ def spellings(title: str, tokens: Sequence[Token]) -> Iterator[tuple[tuple[str, 
 
 
 def without_articles(words: Sequence[str]) -> tuple[str, ...]:
-    """Return words without "the", "a" and "an", which people add or leave out: "welcome to nhk"."""
-    return tuple(word for word in words if word not in _ARTICLES)
+    """Return words without articles and "and", which people add, leave out or write as "&": "welcome to nhk"."""
+    return tuple(word for word in words if word not in _ARTICLES and word != "and")
 
 
 def beginnings(title: str, tokens: Sequence[Token]) -> Iterator[tuple[str, ...]]:

@@ -317,6 +317,7 @@ class _TitleHit:
     """Collects matches: each show once, with its most certain match."""
 
     def __init__(self, question: str) -> None:
+        self._question = question.casefold()
         self._years = {int(year) for year in YEAR.findall(question)}
         self._seasons = {int(token.folded[1:]) for token in title_tokens(question) if token.folded.startswith(MARK)}
         self._by_id: dict[str, AliasMatch] = {}
@@ -339,6 +340,7 @@ class _TitleHit:
             names,
             key=lambda name: (
                 name.year not in self._years,
+                not self._is_written(name.title),
                 bool(after) and not goes_on(name.title, len(span), after),
                 name.season not in wanted,
                 name.level,
@@ -363,6 +365,11 @@ class _TitleHit:
                     end=span[-1].end,
                     season_missing=max(wanted) if missing else 0,
                 )
+
+    def _is_written(self, title: str) -> bool:
+        """Return whether the question has a title with the mark at its end, which may be all that distinguishes it."""
+        at = -1 if title[-1:].isalnum() else self._question.find(title.casefold())
+        return at >= 0 and not self._question[at + len(title) :][:1].isalnum()
 
     def _as_well(self, name: Name, best: Name) -> bool:
         """Return whether a show matches the question as well as the best one: by title, year and season."""

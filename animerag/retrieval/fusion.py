@@ -66,6 +66,11 @@ class Candidates:
     franchise: Mapping[str, str] = field(default_factory=dict)  # a name of the franchise of each of the first shows
 
     @property
+    def compares_tags(self) -> bool:
+        """Return whether the similarity of tags counts; it does not for long questions."""
+        return self.length < _TOO_LONG
+
+    @property
     def ids(self) -> tuple[str, ...]:
         """Return the shows that were found by vectors or words, each once."""
         return tuple(dict.fromkeys((*(near.id for near in self.neighbours), *(hit.id for hit in self.hits))))

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from animerag.query.asked_titles import asked_title
+from animerag.query.asked_titles import asked_title, framed_title
 from animerag.query.lexicon import carrying
 from animerag.query.plan import EVERYTHING, Predicate
+from animerag.query.title_names import SHARED
 from animerag.query.title_spellings import folded, title_tokens
 from animerag.query.titles import AliasMatch
+from animerag.query.whole_titles import words_of_title
 from animerag.retrieval.related_words import related_words
 from animerag.text.tokens import STOP_WORDS, terms
 
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from animerag.discovery.collection import Collection
     from animerag.models.shows import Show
     from animerag.query.plan import Plan
+    from animerag.retrieval.snapshots import CatalogueSnapshot
 
 # How a plot begins, or how a description continues.
 _TELLS = re.compile(
@@ -31,6 +35,8 @@ _A_NAME = re.compile(r"\b(?:called|named|titled|like|than|similar to)\W+(?:the )
 _BESIDE = 2  # meaningful words besides a title; a question with more may describe a plot
 _FEWEST, _MOST = 3, 12  # minimum words of a long title that name it; maximum words of such a question
 _LONG_TITLE = 5  # words
+_MISSPELT = 6  # words of a title in which a letter may be wrong
+_DOMINANT = 10  # times the votes of other franchises
 _KINDS = ("movie", "ova", "special")
 
 
@@ -71,6 +77,46 @@ def long_title(question: str, collection: Collection) -> list[AliasMatch]:
     start, end = words[0].start, words[-1].end
     phrase = folded(question)[start:end]
     return [_match(show, phrase, start, end, len(words)) for show in shows]
+
+
+def whole_title(question: str, matches: Sequence[AliasMatch], catalogue: CatalogueSnapshot) -> list[AliasMatch]:
+    """Return the shows of which the question is the beginning of a title, or a misspelt title; best known first.
+
+    A name that is already the whole question needs none. Common words are the beginning of a title if there are three
+    of them and one franchise has them.
+    """
+    asked = (len(question.split()) <= _MOST and (framed_title(question) or question)) or ""
+    words, tokens = words_of_title(asked), title_tokens(asked)
+    if not words or not tokens or any(match.named and match.tokens >= len(tokens) for match in matches):
+        return []
+    if " ".join(words) in catalogue.vocabulary.phrases or all(word in carrying() for word in words):
+        return []
+    titles, collection = catalogue.table.whole_titles, catalogue.collection()
+    ordinary = all(catalogue.aliases.is_ordinary(word) for word in words)
+    ids, is_whole = titles.begun(words)
+    if not ids and len(words) <= _MISSPELT and not all(_is_known(word, catalogue) for word in words):
+        ids, is_whole = titles.misspelt(words), True
+    shows = sorted(collection.shows(ids), key=lambda show: (-(show.votes or 0), show.id))
+    if not shows or (ordinary and (len(words) < _FEWEST or not is_whole)):
+        return []
+    votes = Counter[str]()
+    for show in shows:
+        votes[collection.franchises.of(show.id).ids[0]] += (show.votes or 0) + 1
+    if len(votes) > 1 and (ordinary or len(votes) > SHARED or not is_whole) and not _leads(votes):
+        return []
+    start = folded(question).casefold().find(tokens[0].folded)
+    phrase = folded(question)[max(0, start) :]
+    return [_match(show, phrase, max(0, start), len(folded(question)), len(tokens)) for show in shows]
+
+
+def _is_known(word: str, catalogue: CatalogueSnapshot) -> bool:
+    return word in catalogue.aliases.words or catalogue.aliases.is_ordinary(word)
+
+
+def _leads(votes: Counter[str]) -> bool:
+    """Return whether one franchise has ten times as many votes as the others."""
+    first = max(votes.values())
+    return first >= _DOMINANT * (votes.total() - first)
 
 
 def with_led(matches: Sequence[AliasMatch], plan: Plan, collection: Collection) -> tuple[AliasMatch, ...]:

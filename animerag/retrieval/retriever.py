@@ -55,9 +55,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 DEFAULT_K = 8
-CANDIDATES = (
-    100  # candidates of a branch; with fewer, plots in other words than their synopsis are missed (docs/quality.md)
-)
+CANDIDATES = 100  # of a branch; with fewer, plots in other words than their synopsis are missed (docs/quality.md)
 _A_MOMENT_S = 0.01  # seconds in which fields usually answer if they can; such a question needs no vector
 _SPARE = 2  # further shows, in case some have left the catalogue since they were found
 _DETAILED = 30  # candidates whose stored passages and tags are compared with the question
@@ -178,13 +176,17 @@ class Retriever:
         candidates = Candidates(matches=[match for match in read.matches if match.id in read.lead], lead=read.lead)
         shows = await self._library.shows(read.lead, records=False)
         ranked = sources(candidates, shows, read.lead)
-        seconds = time.perf_counter() - started_s
-        timings = Timings(alias_s=read.seconds, retrieve_s=seconds)
+        timings = Timings(alias_s=read.seconds, retrieve_s=time.perf_counter() - started_s)
         return Retrieval(question=question, sources=tuple(ranked), filters=filters, timings=timings) if ranked else None
 
     async def warm(self) -> None:
         """Load titles, fields and the examples of intents, so that the first question does not wait for them."""
         await asyncio.gather(self._catalogue.current(), self._examples.warm())
+
+    async def prepare_candidates(self) -> None:
+        """Read the shows of a small catalogue, so that the first questions do not. Raises LibraryError."""
+        catalogue = await self._catalogue.current()
+        await self._shows.prepare([show.id for show in catalogue.table.shows()], catalogue.revision)
 
     async def match_titles(self, question: str) -> list[AliasMatch]:
         """Return the shows whose titles are in the question. Raises LibraryError."""
@@ -378,7 +380,9 @@ class Retriever:
         candidates = replace(candidates, coverage={show_id: rounded(share) for show_id, share in covered.items()})
         if near.vector is not None and not self.embeds_over_a_network:
             best = [shows[show_id] for show_id in candidates.ranked()[:_DETAILED] if show_id in shows]
-            likeness = await self._passages.likeness(question, near.vector, best, priority=priority)
+            likeness = await self._passages.likeness(
+                question, near.vector, best, priority=priority, tags=candidates.compares_tags
+            )
             candidates = replace(candidates, likeness=likeness)
         first = [show_id for show_id in candidates.ranked()[:FIRST] if catalogue.table.show(show_id)]
         return replace(candidates, franchise={one: catalogue.franchises.of(one).ids[0] for one in first})

@@ -18,7 +18,7 @@ from animerag.query.plan import EVERYTHING, Plan, parts_of
 from animerag.query.rendering import labelled
 from animerag.query.title_spellings import folded
 from animerag.retrieval.absences import absence_of
-from animerag.retrieval.meant_titles import long_title, meant, of_that_kind, with_led
+from animerag.retrieval.meant_titles import long_title, meant, of_that_kind, whole_title, with_led
 from animerag.retrieval.planning import Examples, in_conversation, in_full, searchable, titled, with_titled, without
 from animerag.retrieval.related_words import related_words
 from animerag.text.cleaning import is_japanese
@@ -120,10 +120,8 @@ def understand(
     """
     table, typed = catalogue.table, question
     question, matches, corrected = _rewritten(question, matches, catalogue)
-    matches = meant(question, [match for match in matches if table.allows(match.id, filters)])
     collection = catalogue.collection(japanese=is_japanese(question))
-    if not any(match.named for match in matches):
-        matches = [*long_title(question, collection), *matches]
+    matches = _meant(question, [match for match in matches if table.allows(match.id, filters)], catalogue)
     examples = Examples(likely or {})
     plan, leaned = in_conversation(question, matches, catalogue, history, examples)
     plan = searchable(titled(resolved(without(plan, ignore), collection), question, catalogue))
@@ -163,6 +161,16 @@ def understand(
         standalone=in_full(question, plan, table) if leaned else question if question != typed else "",
         undecided=tuple(examples.asked),
     )
+
+
+def _meant(question: str, matches: Sequence[AliasMatch], catalogue: CatalogueSnapshot) -> list[AliasMatch]:
+    """Return the matches, preceded by the shows that the question names by a part of their title."""
+    matches = meant(question, matches)
+    if whole := whole_title(question, matches, catalogue):
+        return [*whole, *(replace(match, named=False) for match in matches)]
+    if any(match.named for match in matches):
+        return matches
+    return [*long_title(question, catalogue.collection()), *matches]
 
 
 def _rewritten(

@@ -74,6 +74,6 @@ def _weighed(related: Mapping[str, float], weight: float, words: frozenset[str])
     return weight * max((near for word, near in related.items() if word in words), default=0.0)
 
 
-@lru_cache(maxsize=2000)  # the same shows are candidates again and again
+@lru_cache(maxsize=3000)  # the same shows are candidates again and again
 def _words(description: str, tags: tuple[str, ...]) -> frozenset[str]:
     return frozenset(terms(f"{clean(description)} {' '.join(tags)}"))

@@ -25,8 +25,12 @@ _NOTE = re.compile(
     r"|[(\[*~–—-]+\s*(?:edited|taken|adapted|translated|summari[sz]ed|from|via)\b[^.!?]{1,60}[)\]]?\.?$"
     r"|[(\[*]*(?:pre-?)?(?:aired|streamed|screened|broadcast|premiered|bundled|included|released)\b"
     r"|welcome to [^.!?]{1,40}[.!]?$"
-    r"|.*\b(?:was|were|will be) (?:pre-?)?(?:aired|streamed|screened|broadcast|bundled|shown)\b.*"
-    r"\b(?:early|prior|advance|ahead|before|theaters?|theatres?|cinemas?|blu-?rays?|dvds?|volumes?|events?|channels?)\b",
+    r"|(?:(?:this|the) (?:anime|series|show|film|movie|ova) (?:is|was) )?(?:based on|adapted from) [^.]{0,80}"
+    r"\b(?:manga|novels?|games?|webtoon|comics?|visual novel|manhwa|story by|series by)\b[^!?]{0,80}$"
+    r"|.*\b(?:was|were|will be) (?:later |also )?(?:pre-?)?"
+    r"(?:aired|streamed|screened|broadcast|bundled|shown|included on)\b.*"
+    r"\b(?:early|prior|advance|ahead|before|theaters?|theatres?|cinemas?|blu-?rays?|dvds?|volumes?|events?|channels?)\b"
+    r"|.*\b(?:anime|series|show|film|movie) (?:debuted|premiered|aired) in\b",
     re.IGNORECASE,
 )
 # Words that refer to an earlier sentence: a quote that starts with one cannot be understood.
@@ -34,7 +38,8 @@ _LEANING = re.compile(
     r"[\"'“‘(]*(?:(?:he|she|they|it|this|these|those|that|his|her|hers|their|its|him|them|but|and|however|meanwhile"
     r"|instead|then|thus|therefore|so|yet|also|moreover|furthermore|afterwards?|consequently|nevertheless|unfortunately"
     r"|fortunately|both|another|such|there|here|now|soon|later|eventually|as a result|even (?:more|worse|so|though)"
-    r"|somehow|surprisingly|suddenly|finally|additionally|likewise|similarly|otherwise|nonetheless|still"
+    r"|as an? (?:response|consequence|answer)|somehow|surprisingly|suddenly|finally|additionally|likewise|similarly"
+    r"|otherwise|nonetheless|still"
     r"|in (?:response|addition|turn|the end|return|doing so|the process|spite of this)|on top of that"
     r"|(?:years?|months?|weeks?|days?|hours?) later|luckily|in reality|included|to (?:his|her|their|its)"
     r"|at (?:first|last|the same time)|to make matters worse|from then on|since then|until then|after all)\b)"
@@ -46,6 +51,12 @@ _LEANING = re.compile(
 )
 # A pronoun as subject without an earlier noun that it may refer to: "Since he was a child, the girl ...".
 _PRONOUN = re.compile(r"\b(?:he|she|they|him|them)\b")
+_POSSESSIVE = re.compile(r"\b(?:his|her|their)\b")
+# A thing that the reader has to know: "The entity reveals ...", "While the restaurant is closed, ...".
+_DEFINITE = re.compile(
+    r"[\"'“‘(]*(?:(?:While|When|As|Although|Though|After|Before|Since|If|Because|In|At) the|The)"
+    r" (?!world|story|series|first|last|next|same|only|young|other)([a-z]{3,})\b"
+)
 _NAME = re.compile(r"(?<![\"'“‘(])\b[A-Z][a-z]")
 _SOMEBODY = re.compile(
     r"\b(?:boys?|girls?|m[ae]n|wom[ae]n|teenagers?|teens?|youths?|child(?:ren)?|kids?|students?|schoolers?|teachers?"
@@ -62,6 +73,8 @@ _INITIAL = (
     r"(?<!\b[A-Z]\.)(?<!\bMr\.)(?<!\bMrs\.)(?<!\bMs\.)(?<!\bDr\.)(?<!\bSt\.)(?<!\bJr\.)(?<!\bvs\.)"  # "Gol D. Roger"
 )
 _SENTENCE_END = re.compile(rf"(?<=[.!?。！？]){_INITIAL}[\"'”’)\]」』]*\s+|(?<=[。！？])(?=[^\s」』])|\n+")
+# A mark within a sentence, which goes on in lower case ("Soul Eater NOT! takes place"), and the number of an item.
+_GOES_ON = re.compile(r"[.!?][\"'”’)\]]*\s+[a-z]\Z|\A\s*\d{1,2}\.\s+\S\Z")
 _KANA = re.compile(r"[ぁ-ヿ]")
 _NOT_WORD = re.compile(r"[^\w]+")
 
@@ -93,6 +106,8 @@ def sentences(text: str) -> list[str]:
     pieces = []
     start = 0
     for mark in _SENTENCE_END.finditer(text):
+        if "\n" not in mark.group() and _GOES_ON.search(text[start : mark.end() + 1]):
+            continue
         end = mark.start() + len(mark.group().rstrip())
         pieces.append(text[start:end].strip())
         start = mark.end()
@@ -118,15 +133,20 @@ def story(text: str) -> str:
     return text[text.index(telling[0]) : text.rindex(telling[-1]) + len(telling[-1])]
 
 
-def stands_by_itself(sentence: str) -> bool:
-    """Return whether a sentence can be understood without the one before it."""
+def stands_by_itself(sentence: str, before: str = "") -> bool:
+    """Return whether a sentence can be understood without the text before it, which may introduce its subject."""
     if _LEANING.match(sentence) or _LEANING_CASE.match(sentence):
+        return False
+    definite = _DEFINITE.match(sentence)
+    if definite and re.search(rf"\b{definite[1]}\b", before, re.IGNORECASE):
+        return False
+    if _POSSESSIVE.search(sentence) and not (_NAME.search(sentence, 1) or _SOMEBODY.search(sentence)):
         return False
     pronoun = _PRONOUN.search(sentence)
     if pronoun is None:
         return True
-    before = slice(1, pronoun.start())
-    return bool(_NAME.search(sentence[before]) or _SOMEBODY.search(sentence[: before.stop]))
+    at = pronoun.start()
+    return bool(_NAME.search(sentence[1:at]) or _SOMEBODY.search(sentence[:at]))
 
 
 def is_japanese(text: str) -> bool:

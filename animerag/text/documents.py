@@ -15,7 +15,7 @@ from animerag.text.cleaning import clean, story
 # Titles stay out of the text: they pull plot questions towards shows that merely sound alike (docs/quality.md).
 RECIPE = "description-tags-1"
 # Version of the rules for sentences that are left out of the text; after a change, stored texts are compared again.
-TEXT_RULES = "2"
+TEXT_RULES = "3"
 EMBEDDED_CHARACTERS = 6000  # longer than any real synopsis, so that one huge record cannot fill a request
 # The record is hashed separately; the others exist only while a file is read.
 _NOT_STORED = ("record", "overlay", "origin")

@@ -29,7 +29,7 @@ def texts_of(show: Show) -> tuple[str, ...]:
     return (*passages_of(show), tags_of(show)) if show.tags else passages_of(show)
 
 
-@lru_cache(maxsize=2000)  # the same shows are candidates again and again
+@lru_cache(maxsize=3000)  # the same shows are candidates again and again
 def _passages(description: str) -> tuple[str, ...]:
     lines = plot(clean(description))
     starts = range(max(1, len(lines) - _SENTENCES + 1)) if lines else ()

@@ -3,7 +3,7 @@
 import pytest
 
 from animerag.jobs.jobs import Control
-from animerag.retrieval import candidate_shows
+from animerag.retrieval import candidate_shows, word_coverage
 from animerag.retrieval.candidate_shows import CandidateShows
 
 
@@ -52,3 +52,27 @@ async def test_the_shows_read_first_make_room(stored, monkeypatch):
         await shows.read([show_id], 1)
 
     assert library.read == ["1", "2", "3", "1"]
+
+
+async def test_a_small_catalogue_is_read_and_split_in_advance(stored):
+    library = Noted(stored.library)
+    shows = CandidateShows(library)
+    revision = await stored.library.revision()
+    word_coverage._words.cache_clear()
+
+    await shows.prepare(["1", "2", "3"], revision)
+    library.read.clear()
+    words = [word_coverage.words_of(show) for show in (await shows.read(["1", "2", "3"], revision)).values()]
+
+    assert library.read == []
+    assert words == [{"harbour"}] * 3
+    assert word_coverage._words.cache_info().misses == 1, "descriptions are split once"
+
+
+async def test_a_large_catalogue_is_left_to_the_questions(stored, monkeypatch):
+    monkeypatch.setattr(candidate_shows, "_MOST_SHOWS", 2)
+    library = Noted(stored.library)
+
+    await CandidateShows(library).prepare(["1", "2", "3"], await stored.library.revision())
+
+    assert library.read == []

@@ -79,3 +79,50 @@ def test_a_film_that_is_not_there_is_not_replaced_by_the_series():
 
 def test_the_best_match_of_a_franchise_counts_as_named_without_its_exact_title():
     assert next(match.title for match in ask("csm ova").matches if match.named) == "Teeth of Steel"
+
+
+WHOLE = [
+    Show(id="kaguya1", title="Kaguya-sama: Love is War", titles=("Kaguya-sama: Love is War",), votes=90),
+    Show(id="princess", title="Kaguya-hime no Monogatari", votes=20),
+    Show(id="eva", title="Shinseiki Evangelion", titles=("Evangelion (1995)", "新世紀エヴァンゲリオン"), votes=9),
+    Show(id="evade", title="Evade", votes=0),
+    Show(id="wrong", title="DanMachi", titles=("Is It Wrong to Try to Pick Up Girls?",), votes=5),
+    Show(id="gintama", title="Gintama", votes=50),
+    Show(id="gintama2", title="Gintama'", votes=5),
+    Show(id="wolf", title="Ookami", titles=("Spice and Wolf",), votes=5),
+    Show(id="fate", title="Fate/stay night: Unlimited Blade Works", votes=5),
+    Show(id="girls", title="The Girls of the Inn", description="girls of the inn", votes=1),
+    Show(id="girls2", title="The Girls of Town", description="girls of the inn of town", votes=1),
+    Show(id="ghoul", title="Tokyo Ghoul", votes=5),
+]
+OF_WHOLE = CatalogueSnapshot(
+    revision=1,
+    aliases=AliasIndex(WHOLE),
+    table=FieldIndex(WHOLE),
+    franchises=Franchises(WHOLE),
+    vocabulary=vocabulary(("isekai",)),
+    statistics=WordStatistics(WHOLE),
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "lead"),
+    [
+        ("kaguya", ("kaguya1", "princess")),
+        ("eva", ("eva", "evade")),
+        ("is it wrong", ("wrong",)),
+        ("what is evangelion about", ("eva",)),
+        ("Gintama'", ("gintama2", "gintama")),
+        ("gintama", ("gintama", "gintama2")),
+        ("spice & wolf", ("wolf",)),
+        ("spice and wolf", ("wolf",)),
+        ("ubw", ("fate",)),
+        ("tokyo goul", ("ghoul",)),
+        ("the girls of", ()),
+        ("girls", ()),
+        ("a girl of the inn fights ghosts", ()),
+        ("isekai", ()),
+    ],
+)
+def test_a_question_that_is_part_of_a_title_names_it(question, lead):
+    assert understand(question, OF_WHOLE.aliases.match(question), OF_WHOLE).lead[:2] == lead

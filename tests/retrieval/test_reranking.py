@@ -63,10 +63,20 @@ async def test_a_scene_is_found_inside_a_long_description_and_embedded_once(embe
     assert len(embedder.texts) == embedded, "what was embedded stays in memory"
 
 
-async def test_only_the_two_passages_that_share_most_words_are_embedded(embedder):
+async def test_only_the_passage_that_shares_most_words_is_embedded(embedder):
     await asked(Passages(embedder, Stored()), embedder, [MIXED])
-    assert len(embedder.texts) == 2
-    assert all("screw" in text for text in embedder.texts)
+    assert len(embedder.texts) == 1
+    assert "screw" in embedder.texts[0]
+
+
+async def test_tags_that_do_not_count_are_not_embedded(embedder):
+    tagged = replace(MIXED, tags=("space", "drama"))
+    vector = (await embedder.embedder.embed([QUESTION], priority=Priority.LIVE)).vectors[0]
+    passages = Passages(embedder, Stored())
+    near = await passages.likeness(QUESTION, vector, [tagged], priority=Priority.LIVE, tags=False)
+    assert near["mixed"].tags == 0.0
+    assert near["mixed"].passage > 0
+    assert "space, drama" not in embedder.texts
 
 
 async def test_tags_match_the_kind_of_show(embedder):

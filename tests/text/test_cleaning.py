@@ -30,7 +30,7 @@ def test_markup_and_credits_go_and_sentences_stay(raw, cleaned):
 def test_sentences_are_verbatim_pieces_of_the_text():
     text = 'He said "Stop!" and left. Did she follow? Yes.\n彼は走る。彼女は待つ。'
     found = sentences(text)
-    assert found == ['He said "Stop!"', "and left.", "Did she follow?", "Yes.", "彼は走る。", "彼女は待つ。"]
+    assert found == ['He said "Stop!" and left.', "Did she follow?", "Yes.", "彼は走る。", "彼女は待つ。"]
     assert all(sentence in text for sentence in found)
 
 
@@ -45,6 +45,11 @@ def test_sentences_are_verbatim_pieces_of_the_text():
         ("A note: it was his. She notes: nothing.", None),
         ("Welcome to the hotel where the dead are judged by a bartender who has no name and no past.", None),
         ("Source: unknown.", None),
+        ("Based on the novel by Kim. He runs.", ["He runs."]),
+        ("He runs. This anime is based on a manga, which was based on a game.", ["He runs."]),
+        ("He runs. The film was later included on the DVD.", ["He runs."]),
+        ("He runs. The series debuted in Italy.", ["He runs."]),
+        ("Based on her dreams, she draws a map.", None),
     ],
 )
 def test_notes_at_either_end_are_removed(text, plain):
@@ -86,11 +91,20 @@ def test_a_sentence_that_names_what_it_is_about_stands_by_itself(sentence):
         "Armed with these, Mai fights.",
         "In a panicked state, she runs.",
         "To his surprise, Mai wins.",
+        "As a response, Mai runs.",
+        "While departing on a trip, a giant cube appears and his plane is lost.",
         "Years later, Mai wins.",
     ],
 )
 def test_a_sentence_that_points_back_does_not_stand_by_itself(sentence):
     assert not stands_by_itself(sentence)
+
+
+def test_a_thing_that_the_text_has_named_needs_that_text():
+    assert not stands_by_itself("The entity reveals a plan to Mai.", "A strange entity comes to town.")
+    assert not stands_by_itself("While the restaurant is closed, Mai works.", "Mai owns a small Restaurant.")
+    assert stands_by_itself("The entity reveals a plan to Mai.", "Mai lives in town.")
+    assert stands_by_itself("The world is ending for Mai.", "A world of magic.")
 
 
 def test_spellings_of_one_title_compare_equal():
@@ -131,6 +145,10 @@ def test_a_story_has_no_notes_at_either_end(text, plain):
         ("The crew follows Monkey D. Luffy to the sea. It is deep.", 2),
         ("Dr. Tenma saves Mr. Liebert. He runs.", 2),
         ("Plan A fails. Plan C works.", 2),
+        ("Rail Wars! follows a boy. Soul Eater NOT! takes place at a school.", 2),
+        ("The group CHAM! is well known.", 1),
+        ("1. A human is lost. 2. A tree falls.", 2),
+        ("one line ends here.\nanother begins", 2),
     ],
 )
 def test_an_initial_ends_no_sentence(text, count):
