@@ -1,11 +1,11 @@
-"""Measure a large catalogue in SQLite and in PostgreSQL: storing shows, searching words, and reading titles.
+"""Measure a large catalogue in SQLite and in PostgreSQL: storing shows, searching words, reading titles and fields.
 
     .venv/bin/python benchmarks/databases.py --export FILE --shows 30000 --url postgresql://me@localhost/empty
 
 The shows consist of the export's words, as in retrieval.py, and are stored without vectors. Storing is measured in
 seconds of the processor: of this process, and of PostgreSQL's on this machine. Searches alternate between the
-databases. Titles are read in a process for each way: all of them in memory, and looked up in the database. `--filled`
-measures catalogues that an earlier run stored, with `--directory`.
+databases. Titles and fields are read in a process for each way: all in memory, and looked up in the database.
+`--filled` measures catalogues that an earlier run stored, with `--directory`.
 """
 
 import argparse

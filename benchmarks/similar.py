@@ -16,7 +16,7 @@ from animerag.config import load_settings
 from animerag.discovery.collection import Collection
 from animerag.discovery.franchises import Franchises
 from animerag.discovery.similarity import likeness, one_of_each
-from animerag.query.field_index import FieldIndex
+from animerag.query.fields_in_memory import FieldsInMemory
 from animerag.storage import show_fields
 
 FIRST = 10
@@ -48,7 +48,7 @@ async def main(sample, seed):
         near = vectors @ stored[show.id][1]
         order = np.argsort(-near)[:WEIGHED]
         view = Collection(
-            table=FieldIndex(visible.values()),
+            table=FieldsInMemory(visible.values()),
             franchises=Franchises(visible.values()),
             likeness={ids[place]: float(near[place]) for place in order},
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from animerag.api import show_json
@@ -12,8 +13,7 @@ from animerag.api.search_arguments import MOST_LISTED
 from animerag.catalogue.statistics import as_json
 from animerag.models.answers import Answer, AnswerStatus
 from animerag.models.filters import Filters
-from animerag.query.execution import selected
-from animerag.query.plan import Plan
+from animerag.query.execution import meeting
 from animerag.text.tokens import folded_words
 
 if TYPE_CHECKING:
@@ -134,8 +134,8 @@ async def franchise(services: Services, show: str, *, order: Literal["release", 
 async def recommend(services: Services, *, wish: str = "", like: str = "", limit: int = 6) -> JsonObject:
     """Return recommended shows with the reason for each. Raises AnimeRAGError."""
     if like.strip():
-        table = await services.retriever.table()
-        question = f"Something like {table.title_of(await find_id(services, like))}"
+        like_id = await find_id(services, like)
+        question = f"Something like {await services.retriever.read(lambda table: table.title_of(like_id))}"
         question += f" but {wish.strip()}" if wish.strip() else ""
     else:
         question = f"Recommend me something {wish.strip()}".strip()
@@ -165,18 +165,19 @@ async def collection_stats(services: Services) -> JsonObject:
 async def find_id(services: Services, name: str) -> str:
     """Return the id of a show, given its id or title. Raises ApiError if no show or several shows match."""
     await check_not_empty(services)
-    table = await services.retriever.table()
+    read = services.retriever.read
     name = name.strip()
-    if table.show(name) is not None:
+    if await read(lambda table: table.show(name)) is not None:
         return name
     wanted = folded_words(name)
     if not wanted:
         raise ApiError("Name a show by its id or its title.", param="show")
-    shows = [show for one in table.search_titles(name) if (show := table.show(one)) is not None]
+    shows = await read(lambda table: table.shows_of(table.search_titles(name)))
     same = [show for show in shows if wanted in {folded_words(title) for title in (show.title, *show.titles)}]
     if not same:
         matched = [match for match in await services.retriever.match_titles(name) if match.named]
-        same = [show for one in dict.fromkeys(match.id for match in matched) if (show := table.show(one)) is not None]
+        ids = dict.fromkeys(match.id for match in matched)
+        same = await read(lambda table: table.shows_of(ids))
     options = same or shows
     if len(options) == 1:
         return options[0].id
@@ -219,10 +220,11 @@ def _reasons(retrieval: Retrieval) -> dict[str, str]:
 
 async def _notes(services: Services, search: Search) -> list[str]:
     """Return notes on unknown tags and on shows whose fields are unknown."""
-    table = await services.retriever.table()
     tags = dict.fromkeys((*(search.tags or ()), *(search.without_tags or ())))
-    notes = [f"No show has the tag {tag[:60]!r}." for tag in tags if not table.tagged(tag.strip().casefold())]
-    _, undecided = selected(Plan(condition=search.condition()), table, Filters())
+    counts = (await services.retriever.table()).tag_counts
+    notes = [f"No show has the tag {tag[:60]!r}." for tag in tags if tag.strip().casefold() not in counts]
+    meets = partial(meeting, search.condition(), filters=Filters())
+    undecided = (await services.retriever.read(meets)).undecided
     if undecided:
         lack = "1 show lacks" if len(undecided) == 1 else f"{len(undecided):,} shows lack"
         notes.append(f"{lack} a field that the conditions need, and could belong here.")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from animerag.models.filters import Filters
-from animerag.query.execution import matcher
+from animerag.query.execution import meeting
 from animerag.query.plan import EVERYTHING, parts_of
 from animerag.storage import provenance
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Order: TypeAlias = Literal["rating", "title", "year", "air_date", "episodes", "votes", "my_score"]
 PAGE = 200  # rows that a table draws without a noticeable delay
-_REMEMBERED = 16  # lists
+_REMEMBERED, _REMEMBERED_IDS = 16, 200_000  # lists, and ids in all of them
 _FOLLOWS = ("sequel", "prequel")
 
 
@@ -89,8 +89,8 @@ class Browsing:
         def listed() -> list[str]:
             met = _met(table, search, filters or Filters(), allowed)
             if parts_of(condition):
-                meets = matcher(condition, table)
-                met = [one for one in met if (show := table.show(one)) and meets(show)]
+                meets = frozenset(meeting(condition, table, Filters()).met)
+                met = [one for one in met if one in meets]
             return _ordered(table, met, order, descending=descending)
 
         asked = (search, filters, order, descending, file, len(allowed or ()), condition)
@@ -98,11 +98,10 @@ class Browsing:
         ids = lists.get(asked)
         if ids is None:  # a page is drawn repeatedly with the same request
             ids = await asyncio.to_thread(listed)
-            if len(lists) >= _REMEMBERED:
+            if len(lists) >= _REMEMBERED or sum(map(len, lists.values())) > _REMEMBERED_IDS:
                 lists.clear()
             lists[asked] = ids  # for the same revision, even if the catalogue has changed since
-        shown = (table.show(show_id) for show_id in ids[number * PAGE : (number + 1) * PAGE])
-        return Page(shows=[show for show in shown if show is not None], ids=ids)
+        return Page(shows=await asyncio.to_thread(table.shows_of, ids[number * PAGE : (number + 1) * PAGE]), ids=ids)
 
     async def vocabulary(self) -> Vocabulary:
         """Return the tags and files that filters offer. Raises LibraryError."""
@@ -116,8 +115,7 @@ class Browsing:
     async def stubs(self) -> list[Show]:
         """Return the shows without a description: questions about a plot cannot find them. Raises LibraryError."""
         table = await self._table()
-        shows = (table.show(show_id) for show_id in await provenance.without_words(self._library))
-        return [show for show in shows if show is not None]
+        return await asyncio.to_thread(table.shows_of, await provenance.without_words(self._library))
 
     async def nearest(self, show_id: str, k: int = 6) -> list[Show]:
         """Return the shows with the most similar descriptions, nearest first; empty for a show without a vector.
@@ -142,23 +140,27 @@ def _met(table: FieldIndex, search: str, filters: Filters, allowed: set[str] | N
 
 
 def _ordered(table: FieldIndex, ids: Sequence[str], order: Order, *, descending: bool) -> list[str]:
-    values = {show_id: _value(table, show_id, order) for show_id in ids}
-    known = [show_id for show_id in ids if values[show_id] is not None]
+    values = {show.id: _value(table, show, order) for show in table.projected(ids, (order,))}
+    known = [show_id for show_id in ids if values.get(show_id) is not None]
     known.sort(key=lambda show_id: (values[show_id], show_id), reverse=descending)
-    return known + [show_id for show_id in ids if values[show_id] is None]
+    return known + [show_id for show_id in ids if values.get(show_id) is None]
 
 
-def _value(table: FieldIndex, show_id: str, order: Order) -> str | float | None:
-    value = table.value(show_id, order)
+def _value(table: FieldIndex, show: Show, order: Order) -> str | float | None:
+    value = table.value_in(show, order)
     return value.casefold() if isinstance(value, str) else value
 
 
 def _missing(table: FieldIndex, merged: Iterable[str]) -> list[Missing]:
     gone = set(merged)
     missing: dict[str, Missing] = {}
-    for show in table.shows():
+    for show in table.projected(table.ids(), ("title", "relations")):
         for item in show.relations:
             follows = any(word in item.kind.casefold() for word in _FOLLOWS)
-            if follows and item.id and table.show(item.id) is None and item.id not in gone:
+            if follows and item.id and item.id not in gone:
                 missing.setdefault(item.id, Missing(show=item, named_by=show))
-    return sorted(missing.values(), key=lambda one: one.named_by.title.casefold())
+    known = table.known(missing)
+    return sorted(
+        (one for show_id, one in missing.items() if show_id not in known),
+        key=lambda one: one.named_by.title.casefold(),
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import re
@@ -51,7 +52,7 @@ class ListExport:
 
     async def written(self, kind: ListFormat) -> bytes:
         """Return all shows with a status, a score or progress as a file. Raises LibraryError."""
-        shows = [show for show in (await self._table()).shows() if is_listed(show)]
+        shows = await asyncio.to_thread((await self._table()).listed)
         shows.sort(key=lambda show: (show.title.casefold(), show.id))
         if kind == "csv":
             return as_csv(shows)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
-from animerag.discovery.recommendations import quality, suits
+from animerag.discovery.recommendations import WEIGHED, quality, suits
 from animerag.discovery.similarity import one_of_each
 from animerag.query.plan import Plan
 
@@ -62,8 +62,12 @@ def _suggested(collection: Collection, most: int) -> Suggested:
 
 def _unseen(collection: Collection) -> Iterator[Suggestion]:
     """Yield the best-rated shows that can be started, one per franchise."""
-    by_quality = sorted(collection.table.shows(), key=lambda show: (-quality(show), -(show.votes or 0), show.id))
-    fitting = (show.id for show in by_quality if show.rating and suits(show, _WISH, (), collection))
+    rated = collection.table.projected(collection.table.ids(), ("rating", "votes"))
+    ranked = sorted((-quality(show), -(show.votes or 0), show.id) for show in rated if show.rating)
+    ids = [show_id for _, _, show_id in ranked]
+    pages = (ids[start : start + _CONSIDERED] for start in range(0, len(ids), _CONSIDERED))
+    shows = chain.from_iterable(collection.table.projected(page, WEIGHED) for page in pages)
+    fitting = (show.id for show in shows if suits(show, _WISH, (), collection))
     for show_id in one_of_each(list(islice(fitting, _CONSIDERED)), collection):
         show = collection.show(show_id)
         yield Suggestion(
@@ -73,7 +77,7 @@ def _unseen(collection: Collection) -> Iterator[Suggestion]:
 
 def _started(collection: Collection) -> Iterator[Suggestion]:
     """Yield unfinished shows, the fewest remaining episodes first."""
-    begun = [show for show in collection.table.shows() if show.my_status in _STARTED and collection.may_suggest(show)]
+    begun = [show for show in collection.table.listed() if show.my_status in _STARTED and collection.may_suggest(show)]
     for show in sorted(begun, key=lambda show: (_left(show), -quality(show), show.id)):
         yield Suggestion(show=show, reason=_next_episode(show))
 
@@ -94,7 +98,7 @@ def _left(show: Show) -> float:
 
 def _following(collection: Collection) -> Iterator[Suggestion]:
     """Yield unseen sequels of completed shows, those of the highest scored first."""
-    completed = [show for show in collection.table.shows() if collection.seen(show)]
+    completed = [show for show in collection.table.listed() if collection.seen(show)]
     liked = sorted(completed, key=lambda show: (-(show.my_score or 0), -quality(show), show.id))
     given: set[str] = set()
     for show in liked:

@@ -17,13 +17,15 @@ from animerag.discovery.starters import starters
 from animerag.discovery.watch_time import time_of_shows, watch_time
 from animerag.models.filters import Filters
 from animerag.models.retrieval import FactAnswer
-from animerag.query.execution import carry_out, decisive_fields, span_of, value_of, without_each
+from animerag.query.execution import ATTRIBUTES, carry_out, decisive_fields, span_of, value_of, without_each
 from animerag.query.field_values import comparison_answer, value_answer, verdict_answer
 from animerag.query.plan import EVERYTHING, parts_of
 from animerag.query.rendering import phrase
 from animerag.query.statistics import best_of_each, measure
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from animerag.discovery.collection import Collection
     from animerag.query.plan import Plan
 
@@ -138,18 +140,20 @@ def _explained(plan: Plan, fact: FactAnswer, collection: Collection, filters: Fi
     """Add a note on shows with unknown values and, for an empty result, on the condition that empties it."""
     remarks = []
     if fact.undecided:
-        shows = collection.shows(fact.undecided)
-        named = (name for name in decisive_fields(plan) if name in _FIELDS)
-        unknown = [_FIELDS[name] for name in named if any(value_of(show, name) is None for show in shows)]
+        number = len(fact.undecided)
+        named = [name for name in decisive_fields(plan) if name in _FIELDS]
+        unknown = [_FIELDS[name] for name in named if _lacked(name, fact.undecided, collection)]
         names = listed(unknown[:2]).replace(" and ", " or ")
-        who = listed([show.title for show in shows]) if len(shows) <= _NAMED_UNDECIDED else f"{len(shows):,} shows"
-        have = "has" if len(shows) == 1 else "have"
-        verb = "is" if len(shows) == 1 else "are"
+        who = f"{number:,} shows"
+        if number <= _NAMED_UNDECIDED:
+            who = listed([show.title for show in collection.shows(fact.undecided)])
+        have = "has" if number == 1 else "have"
+        verb = "is" if number == 1 else "are"
         if names:
             remarks.append(
                 collection.say(
                     f"{who} {have} no recorded {names} and {verb} left out.",
-                    f"記録のない{len(shows):,}作品は除外。",
+                    f"記録のない{number:,}作品は除外。",
                 )
             )
     if fact.missing:
@@ -175,6 +179,12 @@ def _explained(plan: Plan, fact: FactAnswer, collection: Collection, filters: Fi
                 collection.say(f"Leaving out “{label}”, {left}.", f"「{label}」を除くと{number:,}作品あります。")
             )
     return replace(fact, remarks=(*fact.remarks, *remarks))
+
+
+def _lacked(field: str, ids: Sequence[str], collection: Collection) -> bool:
+    """Return whether a field of any of these shows is unknown."""
+    shows = collection.table.projected(ids, (ATTRIBUTES.get(field, field),))
+    return any(value_of(show, field) is None for show in shows)
 
 
 def _nothing_follows(plan: Plan, collection: Collection, filters: Filters) -> FactAnswer:

@@ -1,16 +1,16 @@
-"""The shows in memory with their franchises, and the names of shows in sentences."""
+"""The shows with their franchises, and the names of shows in sentences."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from animerag.models.shows import TYPE_LABELS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from animerag.discovery.franchises import Franchises
+    from animerag.discovery.franchises import Franchise
     from animerag.models.shows import Show
     from animerag.query.field_index import FieldIndex
 
@@ -18,12 +18,25 @@ _SEEN = ("completed", "dropped", "watching", "on_hold")
 _TYPE_JA = {"movie": "映画", "ova": "OVA", "tv": "TV", "special": "スペシャル", "web": "配信アニメ", "music": "音楽"}
 
 
+class FranchiseIndex(Protocol):
+    """The franchises of all shows; see `discovery.franchises.Franchises`."""
+
+    def of(self, show_id: str) -> Franchise:
+        """Return a show's franchise; a show without relations is a franchise of one. Raises KeyError."""
+
+    def all(self) -> Iterable[Franchise]:
+        """Return all franchises with two or more shows, and those with a gap."""
+
+    def to_see_before(self, show_id: str) -> tuple[str, ...] | None:
+        """Return the shows to finish before a show; None if it is no show to begin with."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Collection:
     """The shows of a catalogue. `likeness` is the cosine similarity of shows that a vector search returned."""
 
     table: FieldIndex
-    franchises: Franchises
+    franchises: FranchiseIndex
     likeness: Mapping[str, float] = field(default_factory=dict)
     japanese: bool = False  # whether the question is in Japanese
     shows_restricted: bool = False  # whether shows for adults only may be suggested without a request
@@ -41,7 +54,7 @@ class Collection:
 
     def shows(self, ids: Sequence[str]) -> list[Show]:
         """Return the shows that are in the catalogue."""
-        return [show for one in ids if (show := self.table.show(one)) is not None]
+        return self.table.shows_of(ids)
 
     def say(self, english: str, japanese: str) -> str:
         """Return the sentence in the question's language."""

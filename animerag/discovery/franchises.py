@@ -7,58 +7,25 @@ shows that only share a setting or a character are neighbours. If a show has no 
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from animerag.discovery.story_graph import Groups, both_ways, in_order, reachable
+from animerag.discovery.franchise_groups import FranchiseGroups, continues, links_of
+from animerag.discovery.story_graph import both_ways, in_order, reachable
 from animerag.discovery.title_numbers import numbers_in
 from animerag.query.field_index import FranchiseFacts
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 
-    from animerag.models.shows import RelatedShow, Show
+    from animerag.models.shows import Show
 
 Role: TypeAlias = Literal["main", "side story", "recap", "alternative version"]
-_Kind: TypeAlias = Literal["sequel", "prequel", "side", "parent", "recap", "full", "version", "neighbour"]
 
-# Names of relations in AniDB, MyAnimeList and AniList.
-_KINDS: dict[str, _Kind] = {
-    "sequel": "sequel",
-    "prequel": "prequel",
-    "side story": "side",
-    "parent story": "parent",
-    "parent": "parent",
-    "summary": "recap",
-    "compilation": "recap",
-    "full story": "full",
-    "contains": "full",
-    "alternative version": "version",
-    "alternative": "version",
-    "alternative setting": "neighbour",
-    "same setting": "neighbour",
-    "spin off": "neighbour",
-    "spinoff": "neighbour",
-    "character": "neighbour",
-    "other": "neighbour",
-}
+
 _UNDATED = "9999"
 _SERIES = ("tv", "web", None)
-
-# Text that may follow a title in the title of another show of the franchise.
-_CONTINUES = re.compile(
-    r"^\W*(?:$|[:：~〜–—-]|\s(?:[2-9]|ii|iii|iv|v|vi|vii)\b|\s*(?:the\s+)?(?:\d\d?(?:st|nd|rd|th)|first|second|third|fourth|fifth|sixth|final|last)?\s*"
-    r"(?:season|part|cour|movie|film|ova|oad|ona|special|specials|recap|prologue|picture drama)\b)",
-    re.IGNORECASE,
-)
-_NUMBERED_SEASON = re.compile(
-    r"(?P<stem>.+?)\W+(?:(?:\d\d?(?:st|nd|rd|th)|second|third|fourth|fifth|sixth|final) season|season \d\d?)\W*$",
-    re.IGNORECASE,
-)
-_SHORTEST_PREFIX = 4  # letters; too many other titles start with a shorter one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,21 +110,20 @@ class Franchise:
 
 
 class Franchises:
-    """The franchises of all shows in memory."""
+    """The franchises of shows in memory."""
 
-    def __init__(self, shows: Iterable[Show]) -> None:
+    def __init__(
+        self, shows: Iterable[Show], groups: FranchiseGroups | None = None, others: Container[str] = frozenset()
+    ) -> None:
+        """`groups` are those of the whole catalogue if the shows are only some of it, all of each group.
+
+        `others` contains the ids of the catalogue's other shows, at least of those that are related to these.
+        """
         self._shows = {show.id: show for show in shows}
-        self._links = {show.id: _links(show) for show in self._shows.values()}
-        self._guessed: set[str] = set()
-        strong = Groups(self._shows)
-        for show_id, links in self._links.items():
-            for item, kind in links:
-                if item.id in self._shows and kind != "neighbour":
-                    strong.join(show_id, item.id)
-        for show_id, other in self._by_title():
-            strong.join(show_id, other)
-            self._guessed |= {show_id, other}
-        self._groups = strong.groups()
+        self._links = {show.id: links_of(show) for show in self._shows.values()}
+        if groups is None:
+            groups = FranchiseGroups.of(self._shows.values())
+        self._groups, self._guessed, self._others = groups.groups, groups.guessed, others
         self._franchises: dict[str, Franchise] = {}
 
     def of(self, show_id: str) -> Franchise:
@@ -167,16 +133,34 @@ class Franchises:
             self._franchises[root] = self._make(self._groups[show_id])
         return self._franchises[root]
 
-    def all(self) -> list[Franchise]:
+    def all(self) -> Iterable[Franchise]:
         """Return all franchises with two or more shows, and those with a gap."""
-        roots = sorted({group[0] for one, group in self._groups.items() if len(group) > 1 or self._links[one]})
+        roots = sorted({self._groups[one][0] for one in self._shows if len(self._groups[one]) > 1 or self._links[one]})
         return [one for root in roots if len((one := self.of(root)).entries) > 1 or one.gaps]
+
+    def to_see_before(self, show_id: str) -> tuple[str, ...] | None:
+        """Return the shows to finish before a show; None if it is no show to begin with. Raises KeyError.
+
+        A recap is none, and neither is a show that continues one which the catalogue lacks.
+        """
+        franchise = self.of(show_id)
+        entry = franchise.entry(show_id)
+        if entry.role == "recap":
+            return None
+        if entry.role != "main":
+            return None if entry.of is None else (entry.of,)
+        if any(gap.kind == "prequel" and gap.after == show_id for gap in franchise.gaps):
+            return None
+        before = franchise.before(show_id)
+        if not before and (numbers_in(entry.show)[0] or 1) > 1:
+            return None  # a "3rd Season" continues shows that the catalogue does not have
+        return tuple(one.show.id for one in before if one.role != "recap")
 
     def facts(self) -> FranchiseFacts:
         """Return the facts that questions about all shows need: names of franchises, and the number of seasons."""
         seasons: dict[str, int] = {}
         names: dict[str, str] = {}
-        for group in {ids[0]: ids for ids in self._groups.values()}.values():
+        for group in {(ids := self._groups[one])[0]: ids for one in self._shows}.values():
             if len(group) == 1:
                 if _is_series(self._shows[group[0]]):
                     seasons[group[0]] = 1
@@ -191,6 +175,10 @@ class Franchises:
                 seasons[entry.show.id] = len({other.season for other in line}) or 1
                 counted |= {other.show.id for other in line} | {entry.show.id}
         return FranchiseFacts(seasons=seasons, franchise=names)
+
+    def _has(self, show_id: str) -> bool:
+        """Return whether the catalogue has a show."""
+        return show_id in self._shows or show_id in self._others
 
     def _make(self, group: Collection[str]) -> Franchise:
         ordered = sorted(group, key=lambda one: _date(self._shows[one]))
@@ -222,7 +210,7 @@ class Franchises:
             entries=entries,
             edges=frozenset(edges),
             gaps=tuple(self._gaps(entries)),
-            neighbours=tuple(dict.fromkeys(one for one in neighbours if one in self._shows)),
+            neighbours=tuple(dict.fromkeys(one for one in neighbours if self._has(one))),
             inferred=any(show_id in self._guessed for show_id in ordered),
         )
 
@@ -240,7 +228,7 @@ class Franchises:
         return edges
 
     def _story_links(self, show_id: str) -> bool:
-        return any(kind != "neighbour" and item.id in self._shows for item, kind in self._links[show_id])
+        return any(kind != "neighbour" and self._has(item.id) for item, kind in self._links[show_id])
 
     def _role(self, show_id: str, ordered: list[str]) -> tuple[Role, str | None]:
         """Return a show's role in its franchise, and the show to which the role refers."""
@@ -298,14 +286,14 @@ class Franchises:
         if season != 2 or current < season:
             return None
         title = self._shows[show_id].title
-        bases = [one for one in line[1 : line.index(show_id)] if _continues(title, self._shows[one].title)]
+        bases = [one for one in line[1 : line.index(show_id)] if continues(title, self._shows[one].title)]
         return bases[-1] if bases else None
 
     def _gaps(self, entries: tuple[Entry, ...]) -> Iterator[Gap]:
         named: set[str] = set()
         for entry in entries:
             for item, kind in self._links[entry.show.id]:
-                if kind in ("sequel", "prequel") and item.id not in self._shows and item.id not in named:
+                if kind in ("sequel", "prequel") and not self._has(item.id) and item.id not in named:
                     named.add(item.id)
                     yield Gap(title=item.title, kind=kind, after=entry.show.id, year=item.year)
         seasons: dict[int, str] = {}
@@ -318,43 +306,12 @@ class Franchises:
                 last = max((one for one in seasons if one < number), default=min(seasons))
                 yield Gap(title="", kind="season", after=seasons[last], season=number)
 
-    def _by_title(self) -> Iterator[tuple[str, str]]:
-        """Yield pairs of shows that only titles link: one has no relations, and its title extends the other's.
-
-        Numbered seasons of one title also belong together if the first season is missing.
-        """
-        numbered: dict[str, str] = {}
-        for show in self._shows.values():
-            stem = _stem(show.title)
-            if stem and not any(kind != "neighbour" for _, kind in self._links[show.id]):
-                if stem in numbered:
-                    yield show.id, numbered[stem]
-                numbered.setdefault(stem, show.id)
-        by_title: dict[str, list[Show]] = defaultdict(list)
-        for show in self._shows.values():
-            by_title[show.title.casefold()].append(show)
-        for show in self._shows.values():
-            if any(kind != "neighbour" for _, kind in self._links[show.id]):
-                continue
-            base = min(
-                (other for other in _with_shorter_title(show, by_title) if _continues(show.title, other.title)),
-                key=lambda other: (-len(other.title), other.id),
-                default=None,
-            )
-            if base is not None:
-                yield show.id, base.id
-
 
 def _part_of(series: tuple[Entry, ...], title: str) -> tuple[Entry, ...]:
     """Return the series from a title on if others come before it in a longer story; otherwise all."""
-    own = tuple(entry for entry in series if entry.show.title == title or _continues(entry.show.title, title))
+    own = tuple(entry for entry in series if entry.show.title == title or continues(entry.show.title, title))
     begins = bool(own) and own[0].season == 1 and own[0] is not series[0]
     return own if begins and len(own) > 1 else series
-
-
-def _links(show: Show) -> list[tuple[RelatedShow, _Kind]]:
-    kinds = ((item, _KINDS.get(item.kind.casefold().replace("_", " ").replace("-", " "))) for item in show.relations)
-    return [(item, kind) for item, kind in kinds if kind is not None]
 
 
 def _is_series(show: Show) -> bool:
@@ -367,30 +324,3 @@ def _date(show: Show) -> tuple[str, str]:
 
 def _undated(shows: Mapping[str, Show], edge: tuple[str, str]) -> bool:
     return any(not (shows[one].air_date or shows[one].year) for one in edge)
-
-
-def _words(text: str) -> str:
-    return re.sub(r"[\W_]+", " ", text.casefold()).strip()
-
-
-def _stem(title: str) -> str:
-    """Return the title without a season's number at its end; "" if it has no such number."""
-    match = _NUMBERED_SEASON.match(title)
-    return _words(match["stem"]) if match and len(match["stem"]) >= _SHORTEST_PREFIX else ""
-
-
-def _with_shorter_title(show: Show, by_title: Mapping[str, Sequence[Show]]) -> Iterator[Show]:
-    """Yield the shows whose title begins this show's title and has the same first word; pairs would be too many."""
-    title, first = show.title.casefold(), _words(show.title).split(" ")[0]
-    for end in range(_SHORTEST_PREFIX, len(title)):
-        for other in by_title.get(title[:end], ()):
-            if other is not show and _words(other.title).split(" ")[0] == first:
-                yield other
-
-
-def _continues(title: str, other: str) -> bool:
-    """Return whether a title is another one followed by a season, a kind or a subtitle."""
-    if len(other) < _SHORTEST_PREFIX or not title.casefold().startswith(other.casefold()):
-        return False
-    rest = title[len(other) :]
-    return bool(rest.strip()) and bool(_CONTINUES.match(rest))

@@ -167,14 +167,13 @@ def part_of_franchise(plan: Plan, collection: Collection) -> FactAnswer:
 
 def missing_sequels(collection: Collection, only: Iterable[str] = ()) -> FactAnswer:
     """Return related shows that the catalogue lacks, for the franchises of `only` or for all."""
-    wanted = set(only)
-    gaps = [
-        gap
-        for franchise in collection.franchises.all()
-        if not wanted or wanted & set(franchise.ids)
-        for gap in franchise.gaps
-    ]
-    ids = tuple(dict.fromkeys(gap.after for gap in gaps))
+    named = {franchise.ids[0]: franchise for franchise in map(collection.franchises.of, only)}
+    franchises = sorted(named.values(), key=lambda one: min(one.ids)) if named else collection.franchises.all()
+    gaps = [gap for franchise in franchises for gap in franchise.gaps]
+    by_show: dict[str, list[str]] = {}
+    for gap in gaps:
+        by_show.setdefault(gap.after, []).append(_gap(gap, collection))
+    ids = tuple(by_show)
     if not gaps:
         return FactAnswer(
             kind="text",
@@ -187,7 +186,6 @@ def missing_sequels(collection: Collection, only: Iterable[str] = ()) -> FactAns
             ),
         )
     count = "1 sequel or prequel" if len(gaps) == 1 else f"{len(gaps)} sequels and prequels"
-    by_show = {show_id: [_gap(gap, collection) for gap in gaps if gap.after == show_id] for show_id in ids}
     return FactAnswer(
         kind="sequence",
         intent="seasons",

@@ -31,7 +31,7 @@ def ranked_parts(plan: Plan, collection: Collection) -> FactAnswer | None:
     seasons = franchise.seasons(plan.shows[0]) if plan.field == "seasons" else ()
     shows = [entry.show for entry in seasons or franchise.entries if meets(entry.show)]
     sort = Sort(field=order.field, descending=order.descending)
-    ranked = collection.table.ordered((show.id for show in shows), sort)
+    ranked = collection.table.ordered([show.id for show in shows], sort)
     ids = collection.table.first(ranked[plan.offset :], plan.limit or _FIRST, sort.field)
     name = collection.name(franchise.entries[0].show)
     labels = tuple(phrase(part, japanese=collection.japanese) for part in parts_of(plan.condition))

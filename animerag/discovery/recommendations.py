@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 
 from animerag.discovery.collection import listed
 from animerag.discovery.similarity import one_of_each
-from animerag.discovery.title_numbers import numbers_in
 from animerag.models.filters import Filters
 from animerag.models.retrieval import FactAnswer
-from animerag.query.execution import matcher
+from animerag.query.execution import meeting
 from animerag.query.lexicon import mood_entries
 from animerag.query.plan import Predicate, comparisons, parts_of
 from animerag.query.rendering import phrase
@@ -30,6 +29,11 @@ if TYPE_CHECKING:
 PICKS = 6
 _MOST = 8
 _RATING, _KNOWN, _MOOD, _TEXT, _TASTE = 1.0, 0.5, 1.2, 1.4, 1.0
+# The fields that decide whether a show suits, and its score.
+WEIGHED = (
+    *("type", "tags", "rating", "votes", "episodes", "duration", "restricted"),
+    *("my_status", "franchise"),
+)
 _FEW_VOTES = 300.0  # with fewer votes, a rating is moved towards the average
 _NEWCOMER_EPISODES = 30
 EPISODE_MIN, FILM_MIN = 24, 100  # minutes if a file does not give them
@@ -40,14 +44,11 @@ _DIGITS = 4
 def recommend(plan: Plan, collection: Collection, filters: Filters = Filters()) -> FactAnswer:
     """Return three to eight shows that meet the plan's conditions and match its moods, best first."""
     moods = mood_entries(plan.moods)
-    meets = matcher(plan.condition, collection.table)
-    candidates = [
-        show
-        for show in collection.table.shows()
-        if meets(show) and collection.table.allows(show.id, filters) and suits(show, plan, moods, collection)
-    ]
+    met = meeting(plan.condition, collection.table, filters).met
+    candidates = (show for show in collection.table.projected(met, WEIGHED) if suits(show, plan, moods, collection))
     scores = _scores(candidates, plan, moods, collection)
-    order = sorted(scores, key=lambda one: (-scores[one], -(collection.show(one).votes or 0), one))
+    votes = collection.table.votes_of(scores)
+    order = sorted(scores, key=lambda one: (-scores[one], -votes[one], one))
     ids = tuple(one_of_each(order, collection))[: min(plan.limit or PICKS, _MOST)]
     # A mood that follows from a condition adds nothing to it.
     moods_named = [name for name in plan.moods if words_of_mood(name)]
@@ -113,17 +114,8 @@ def suits(show: Show, plan: Plan, moods: Sequence[MoodEntry], collection: Collec
 
 def may_begin(show: Show, collection: Collection) -> bool:
     """Return whether a show can be started: it continues no other show, or only finished ones."""
-    franchise = collection.franchises.of(show.id)
-    entry = franchise.entry(show.id)
-    if entry.role == "recap":
-        return False
-    if entry.role != "main":
-        return entry.of is not None and collection.seen(collection.show(entry.of))
-    if any(gap.kind == "prequel" and gap.after == show.id for gap in franchise.gaps):
-        return False
-    if not franchise.before(show.id) and (numbers_in(show)[0] or 1) > 1:
-        return False  # a "3rd Season" continues shows that the catalogue does not have
-    return all(collection.seen(before.show) for before in franchise.before(show.id) if before.role != "recap")
+    before = collection.franchises.to_see_before(show.id)
+    return before is not None and collection.table.completed.issuperset(before)
 
 
 def _scores(shows: Iterable[Show], plan: Plan, moods: Sequence[MoodEntry], collection: Collection) -> dict[str, float]:
@@ -173,7 +165,7 @@ def _mood(tags: set[str], mood: MoodEntry) -> float:
 
 def _taste(collection: Collection) -> dict[str, float]:
     """Return by tag how far its shows are scored above or below the owner's average, from -1 to 1."""
-    scored = [(show, show.my_score) for show in collection.table.shows() if show.my_score]
+    scored = [(show, show.my_score) for show in collection.table.listed() if show.my_score]
     if len(scored) < _LEAST_SCORES:
         return {}
     average = sum(score for _, score in scored) / len(scored)

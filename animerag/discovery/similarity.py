@@ -95,12 +95,10 @@ def likeness(bases: Sequence[Show], collection: Collection) -> dict[str, float]:
     candidates = {*voted, *collection.likeness}
     for base in bases:
         for tag in sorted(base.tags, key=lambda one: -weights.get(one.casefold(), 0.0))[:3]:
-            candidates.update(show.id for show in collection.table.tagged(tag.casefold())[:60])
+            candidates.update(collection.table.tagged(tag.casefold())[:60])
     result = {}
-    for show_id in candidates:
-        show = collection.table.show(show_id)
-        if show is None:
-            continue
+    for show in collection.table.shows_of(candidates):
+        show_id = show.id
         near = max(0.0, (collection.likeness.get(show_id, _FURTHEST) - _FURTHEST) / (1 - _FURTHEST))
         shared = sum(_overlap(show, base, weights) for base in bases) / len(bases)
         liked = ((show.rating or 5.0) - 5.0) / 5.0

@@ -31,8 +31,7 @@ def starters(collection: Collection, number: int = 6, *, stubs: frozenset[str] =
 
     `stubs` are the ids of shows without a description. The questions are in Japanese if the titles of most shows are.
     """
-    shows = sorted(collection.table.shows(), key=lambda show: (-(show.votes or 0), -(show.rating or 0), show.id))
-    shows = shows[:_CONSIDERED]
+    shows = collection.table.best_known(_CONSIDERED)
     japanese = [show.title for show in shows if _CJK.search(show.title)]
     if 2 * len(japanese) > len(shows) and any(map(is_japanese, japanese)):  # kanji alone may be Chinese
         collection = replace(collection, japanese=True)
@@ -88,7 +87,7 @@ def _questions(collection: Collection, shows: Sequence[Show], stubs: frozenset[s
 
 def _of_a_tag(collection: Collection, shows: Sequence[Show], chance: random.Random) -> str | None:
     """Return a question about a tag: the best shows with it if several of them are rated."""
-    tags = [tag for tag in collection.table.tags[:_TAGS] if " " not in tag] or collection.table.tags[:1]
+    tags = [tag for tag in collection.table.tags[:_TAGS] if " " not in tag] or list(collection.table.tags[:1])
     chance.shuffle(tags)
     rated: dict[str, list[Show]] = {tag: [] for tag in tags}
     for show in shows:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from animerag.models.shows import Show
     from animerag.query.plan import Plan
 
+_TIMED = ("type", "episodes", "duration", "my_status", "episodes_watched")
 _HOUR_MIN, _DAY_MIN = 60, 24 * 60
 _IN_MINUTES, _IN_HOURS = 2 * _HOUR_MIN, 2 * _DAY_MIN  # up to this length, a time is given in that unit
 
@@ -61,7 +62,7 @@ def watch_time(plan: Plan, collection: Collection) -> FactAnswer:
 def time_of_shows(plan: Plan, collection: Collection, filters: Filters) -> FactAnswer:
     """Return the minutes of all shows that meet a plan, or of the episodes watched if it asks for time spent."""
     spent = plan.field == "my_time"
-    shows = selected(plan, collection.table, filters)[0]
+    shows = list(collection.table.projected(selected(plan, collection.table, filters).met, _TIMED))
     if spent:
         shows = [replace(show, episodes=seen) for show in shows if (seen := _watched(show))]
     counted = [show for show in shows if show.episodes or show.type == "movie"]

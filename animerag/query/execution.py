@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from animerag.models.filters import Sort
 from animerag.models.retrieval import FactAnswer
 from animerag.query import local_files
+from animerag.query.field_index import CompiledCondition, SelectedShows
 from animerag.query.lexicon import unsuitable_tags
 from animerag.query.plan import EVERYTHING, FOLLOWED, And, Of, comparisons, compiled, parts_of
 from animerag.query.rendering import labelled
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 
 _KINDS: dict[str, FactKind] = {"list": "list", "my_list": "list", "count": "count", "superlative": "order"}
 _NUMBERS = ("year", "end_year", "episodes", "rating", "votes", "duration")
-_CONTINUES = ("prequel", "parent story")  # relations that a sequel has
-_OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
+CONTINUES = ("prequel", "parent story")  # relations that a sequel has
+_OPERATORS: dict[str, Callable[..., bool]] = {
     "=": operator.eq,
     "<": operator.lt,
     "<=": operator.le,
@@ -83,17 +84,18 @@ def carry_out(plan: Plan, table: FieldIndex, filters: Filters, *, japanese: bool
     """
     if not is_whole(plan):
         return None
-    shows, undecided = selected(plan, table, filters)
-    ids, sort, unknown = [show.id for show in shows], None, 0
+    selection = selected(plan, table, filters)
+    met: Sequence[str] = selection.met
+    ids, sort, unknown = met, None, 0
     if plan.order is not None:
-        plan = _of_films(plan, shows)
+        plan = _of_films(plan, met, table)
         if plan.missing:
             return FactAnswer(
                 kind="text", intent=plan.intent, conditions=tuple(plan.conditions()), missing=plan.missing
             )
-        sort, ids = _ordered(plan, shows, table)
+        sort, ids = _ordered(plan, met, table)
         goes_without_saying = ids and plan.order is not None and plan.order.field in _OWN_ORDERS
-        unknown = 0 if plan.order is None or goes_without_saying else len(shows) - len(ids)
+        unknown = 0 if plan.order is None or goes_without_saying else len(met) - len(ids)
     total = len(ids)
     value: int | str | None = total if plan.intent in ("count", "my_list") else None
     if sort:
@@ -112,26 +114,28 @@ def carry_out(plan: Plan, table: FieldIndex, filters: Filters, *, japanese: bool
         filters=filters,
         sort=sort,
         unknown=unknown,
-        undecided=tuple(show.id for show in undecided),
+        undecided=tuple(selection.undecided),
         conditions=tuple(plan.conditions()),
         labels=labels_of(plan.condition, table, japanese=japanese),
         complete=True,
     )
 
 
-def selected(plan: Plan, table: FieldIndex, filters: Filters) -> tuple[list[Show], list[Show]]:
+def selected(plan: Plan, table: FieldIndex, filters: Filters) -> SelectedShows:
     """Return the shows that meet a plan's condition, and those whose unknown values leave it undecided."""
-    within = None if plan.within is None else set(plan.within)
-    met, undecided, verdict_on = [], [], verdicts(plan.condition, table)
-    for show in table.shows():
-        if (within is not None and show.id not in within) or not table.allows(show.id, filters):
-            continue
-        verdict = verdict_on(show)
-        if verdict:
-            met.append(show)
-        elif verdict is None:
-            undecided.append(show)
-    return met, undecided
+    selection = meeting(plan.condition, table, filters)
+    if plan.within is None:
+        return selection
+    within = set(plan.within)
+    return SelectedShows(
+        met=[one for one in selection.met if one in within],
+        undecided=[one for one in selection.undecided if one in within],
+    )
+
+
+def meeting(condition: Condition, table: FieldIndex, filters: Filters) -> SelectedShows:
+    """Return the shows that meet a condition and `filters`, and those whose unknown values leave it undecided."""
+    return table.select(CompiledCondition(condition, verdicts(condition, table)), filters)
 
 
 def without_each(plan: Plan, table: FieldIndex, filters: Filters) -> list[tuple[Condition, int]]:
@@ -139,19 +143,18 @@ def without_each(plan: Plan, table: FieldIndex, filters: Filters) -> list[tuple[
     parts = parts_of(plan.condition)
     counts = []
     for left_out in parts:
-        rest = matcher(And(tuple(part for part in parts if part is not left_out)), table)
-        number = sum(rest(show) for show in table.shows() if table.allows(show.id, filters))
-        counts.append((left_out, number))
+        rest = And(tuple(part for part in parts if part is not left_out))
+        counts.append((left_out, len(meeting(rest, table, filters).met)))
     return counts
 
 
-def span_of(plan: Plan, table: FieldIndex) -> tuple[str, Any, Any] | None:
+def span_of(plan: Plan, table: FieldIndex) -> tuple[str, object, object] | None:
     """Return the field of a plan's only condition, with the lowest and the highest value in the catalogue."""
     parts = list(comparisons(plan.condition))
     if len({part.field for part in parts}) != 1 or parts[0].field not in _NUMBERS or parts[0].operator == "unknown":
         return None
-    values = [value for show in table.shows() if (value := value_of(show, parts[0].field)) is not None]
-    return (parts[0].field, min(values), max(values)) if values else None
+    span = table.span(parts[0].field)
+    return (parts[0].field, *span) if span else None
 
 
 def labels_of(condition: Condition, table: FieldIndex, *, japanese: bool = False) -> tuple[str, ...]:
@@ -170,33 +173,38 @@ def matcher(condition: Condition, table: FieldIndex) -> Callable[[Show], bool]:
     return lambda show: verdict(show) is True
 
 
-def _of_films(plan: Plan, shows: Sequence[Show]) -> Plan:
+def are_films(ids: Sequence[str], table: FieldIndex) -> bool:
+    """Return whether there are shows and all of them are films, which have one episode each."""
+    return bool(ids) and all(show.type == "movie" for show in table.projected(ids, ("type",)))
+
+
+def _of_films(plan: Plan, ids: Sequence[str], table: FieldIndex) -> Plan:
     """Return the plan with running times instead of episodes if all shows are films, which have one episode each."""
     order = plan.order
-    if order is None or order.field != "episodes" or not shows or any(show.type != "movie" for show in shows):
+    if order is None or order.field != "episodes" or not are_films(ids, table):
         return plan
-    if not any(show.duration for show in shows):
+    if not any(show.duration for show in table.projected(ids, ("duration",))):
         return replace(plan, missing=("duration",))
     return replace(plan, order=replace(order, field="duration"))
 
 
-def _ordered(plan: Plan, shows: Sequence[Show], table: FieldIndex) -> tuple[Sort, list[str]]:
+def _ordered(plan: Plan, ids: Sequence[str], table: FieldIndex) -> tuple[Sort, list[str]]:
     order = plan.order
     if order is None:
         raise ValueError("a plan without an order cannot be ordered")
     if order.field == "underrated":
         # Underrated shows are rated by fewer people than the median.
-        votes = sorted(show.votes for show in shows if show.votes)
-        if not votes:
-            return Sort(field="votes"), []
-        middle = votes[len(votes) // 2]
-        few = [
-            show.id for show in shows if show.votes and show.votes <= middle and (show.rating or 0) >= _UNDERRATED_FROM
+        known = [
+            (show.votes, show.id, show.rating or 0) for show in table.projected(ids, ("votes", "rating")) if show.votes
         ]
+        if not known:
+            return Sort(field="votes"), []
+        middle = sorted(votes for votes, _, _ in known)[len(known) // 2]
+        few = [show_id for votes, show_id, rating in known if votes <= middle and rating >= _UNDERRATED_FROM]
         sort = Sort(field="rating")
-        return sort, table.ordered(few or [show.id for show in shows], sort)
+        return sort, table.ordered(few or ids, sort)
     sort = Sort(field=order.field, descending=order.descending)
-    return sort, table.ordered((show.id for show in shows), sort)
+    return sort, table.ordered(ids, sort)
 
 
 def _test(test: Predicate, table: FieldIndex) -> Verdict[Show]:
@@ -206,8 +214,7 @@ def _test(test: Predicate, table: FieldIndex) -> Verdict[Show]:
         many = attrgetter(_MANY[unknown]) if unknown in _MANY else None
         return (lambda show: not many(show)) if many else (lambda show: value_of(show, unknown) is None)
     if test.field == "tag":
-        tagged = frozenset(show.id for show in table.tagged(str(wanted), mainly=test.operator == "="))
-        return lambda show: show.id in tagged
+        return table.tag_test((str(wanted),), mainly=test.operator == "=")
     if test.field == "title" and test.operator == "^=":
         beginning = str(wanted).casefold()
         return lambda show: any(
@@ -216,14 +223,13 @@ def _test(test: Predicate, table: FieldIndex) -> Verdict[Show]:
     if test.field == "title":
         return lambda show: table.has_title(show.id, str(wanted))
     if test.field == "relation":
-        kinds = {"sequel": _CONTINUES, FOLLOWED: ("sequel",)}.get(str(wanted), (str(wanted),))
+        kinds = {"sequel": CONTINUES, FOLLOWED: ("sequel",)}.get(str(wanted), (str(wanted),))
         return lambda show: any(item.kind.casefold() in kinds for item in show.relations)
     if test.field == "seasons" and not isinstance(wanted, Of):
-        counted = table.franchises.seasons
-        return lambda show: None if show.id not in counted else holds(counted[show.id], test)
+        return lambda show: None if (counted := table.seasons_of(show.id)) is None else holds(counted, test)
     if test.field == "suitable":
-        unsuitable = frozenset(show.id for tag in unsuitable_tags() for show in table.tagged(tag))
-        return lambda show: not show.restricted and show.id not in unsuitable
+        unsuitable = table.tag_test(unsuitable_tags())
+        return lambda show: not show.restricted and not unsuitable(show)
     if test.field in local_files.LANGUAGES and test.operator == "=":
         return local_files.speaks(str(wanted), test.field)
     if test.field == "studio":

@@ -117,7 +117,7 @@ def comparison_answer(plan: Plan, table: FieldIndex, *, japanese: bool) -> FactA
             heading="\n\n".join(facts),
         )
     sort = Sort(field=order.field, descending=order.descending)
-    ids = table.ordered((show.id for show in shows), sort)
+    ids = table.ordered([show.id for show in shows], sort)
     ids += [show.id for show in shows if show.id not in ids]
     values = [table.value(show_id, sort.field) for show_id in ids]
     winner = _winner(plan, ids, values, table)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 NUMBERS = ("owned_episodes", "missing_episodes", "resolution", "file_size")
 LANGUAGES = {"audio_language": "audio_languages", "subtitle_language": "subtitle_languages"}
 ANY, DUBBED = "any", "dubbed"  # values for a language: any, and any but the original
-_ORIGINAL = "Japanese"
+ORIGINAL = "Japanese"
 _UNITS = {"tb": 10**12, "tib": 2**40, "gb": 10**9, "gib": 2**30, "mb": 10**6, "mib": 2**20}
 _NAMED_HEIGHTS = {"4k": 2160, "uhd": 2160, "ultra hd": 2160, "full hd": 1080, "fullhd": 1080, "fhd": 1080}
 _HD = 720
@@ -74,7 +74,7 @@ def speaks(wanted: str, field: str) -> Callable[[Show], bool | None]:
             return bool(known) if show.owned_episodes else None
         if not known:
             return False if field == "subtitle_language" and show.audio_languages else None
-        return any(name != _ORIGINAL for name in known) if wanted == DUBBED else wanted in known
+        return any(name != ORIGINAL for name in known) if wanted == DUBBED else wanted in known
 
     return test
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from animerag.models.filters import Sort
 from animerag.models.retrieval import FactAnswer
 from animerag.models.shows import TYPE_LABELS
-from animerag.query.execution import labels_of, matcher, selected, value_of
+from animerag.query.execution import ATTRIBUTES, are_films, labels_of, meeting, selected, value_of
 from animerag.query.plan import Or
 from animerag.query.rendering import phrase
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 
     from animerag.models.filters import Filters
     from animerag.models.shows import Show
@@ -39,6 +39,12 @@ _BY = {
 }
 _IN_ORDER = ("decade", "year", "season", "rating")  # groups with a natural order
 _SEASONS = {"winter": "1", "spring": "2", "summer": "3", "fall": "4"}
+_GROUP_FIELDS = {
+    "tag": ("tags",),
+    "studio": ("studios",),
+    "decade": ("year",),
+    "season": ("season", "year"),
+}
 _MEASURES: dict[str, Callable[[Sequence[float]], float]] = {
     "average": statistics.fmean,
     "median": statistics.median,
@@ -64,26 +70,22 @@ def measure(plan: Plan, table: FieldIndex, filters: Filters, *, japanese: bool) 
     """Return a measure of the shows that meet the plan's condition; None if the plan has no measure."""
     if not plan.measure:
         return None
-    shows, _ = selected(plan, table, filters)
+    ids = selected(plan, table, filters).met
     field = plan.field or ("rating" if plan.measure in ("average", "median") else "episodes")
-    if field == "episodes" and shows and all(show.type == "movie" for show in shows):
+    if field == "episodes" and are_films(ids, table):
         field = "duration"  # films have one episode each
     labels = labels_of(plan.condition, table, japanese=japanese)
     if plan.measure == "share":
-        return _share(plan, len(shows), len(table), labels, japanese=japanese)
-    groups: dict[str, list[Show]] = defaultdict(list)
+        return _share(plan, len(ids), len(table), labels, japanese=japanese)
     if plan.group == "each":
-        for part in plan.condition.parts if isinstance(plan.condition, Or) else (plan.condition,):
-            groups[phrase(part, table.title_of, japanese=japanese)] = list(filter(matcher(part, table), shows))
-        shows = list({show.id: show for group in groups.values() for show in group}.values())
-    for show in shows if plan.group != "each" else ():
-        for name in _groups_of(show, plan.group, table):
-            groups[name].append(show)
+        groups, known_values = _each(plan, field, ids, table, filters, japanese=japanese)
+    else:
+        groups, known_values = _grouped(plan.group, field, ids, table)
     if plan.measure == "distinct":
         return _distinct(plan, groups, labels, japanese=japanese)
     if plan.measure in _MEASURES:
-        groups = {name: [one for one in group if value_of(one, field) is not None] for name, group in groups.items()}
-    measured = {name: _measured(plan, field, group) for name, group in groups.items()}
+        groups = {name: [one for one in group if one is not None] for name, group in groups.items()}
+    measured = {name: _measured(plan, group) for name, group in groups.items()}
     known = {name: number for name, number in measured.items() if number is not None}
     if plan.group in ("tag", "franchise", "studio") and plan.measure in ("average", "median"):
         telling = {name: number for name, number in known.items() if len(groups[name]) >= _TELLING}
@@ -99,9 +101,7 @@ def measure(plan: Plan, table: FieldIndex, filters: Filters, *, japanese: bool) 
         )
     least_first = plan.order is not None and not plan.order.descending
     best = max(known, key=lambda name: (-known[name] if least_first else known[name], len(groups[name]), name))
-    number = len(shows)
-    if plan.measure != "count":
-        number = sum(value_of(show, field) is not None for show in shows)
+    number = len(known_values) if plan.measure == "count" else sum(known_values)
     rows = _rows(plan, known, groups)[:_ROWS] if plan.group else []
     return FactAnswer(
         kind="text",
@@ -133,11 +133,11 @@ def best_of_each(plan: Plan, table: FieldIndex, filters: Filters, *, japanese: b
         return None
     sort = Sort(field=plan.order.field, descending=plan.order.descending)
     groups: dict[str, list[str]] = defaultdict(list)
-    for show in selected(plan, table, filters)[0]:
+    ranked = table.ordered(selected(plan, table, filters).met, sort)
+    for show in table.projected(ranked, _group_fields(plan.group)):
         for name in _groups_of(show, plan.group, table):
             groups[name].append(show.id)
-    ranked = {name: table.ordered(ids, sort) for name, ids in groups.items()}
-    sizes = {name: float(len(ids)) for name, ids in ranked.items() if ids}
+    sizes = {name: float(len(ids)) for name, ids in groups.items()}
     names = _rows(plan, sizes, {name: [] for name in sizes})[:_MOST_GROUPS]
     labels = labels_of(plan.condition, table, japanese=japanese)
     of = f" ({', '.join(labels)})" if labels else ""
@@ -145,7 +145,7 @@ def best_of_each(plan: Plan, table: FieldIndex, filters: Filters, *, japanese: b
     return FactAnswer(
         kind="sequence",
         intent="superlative",
-        ids=tuple(ranked[name][0] for name in names),
+        ids=tuple(groups[name][0] for name in names),
         total=len(sizes),
         sort=sort,
         conditions=tuple(plan.conditions()),
@@ -174,7 +174,7 @@ def _share(plan: Plan, number: int, every: int, labels: Sequence[str], *, japane
     )
 
 
-def _distinct(plan: Plan, groups: Mapping[str, Sequence[Show]], labels: Sequence[str], *, japanese: bool) -> FactAnswer:
+def _distinct(plan: Plan, groups: Mapping[str, Sized], labels: Sequence[str], *, japanese: bool) -> FactAnswer:
     """Answer how many values a field has, and which of them have the most shows."""
     names = sorted(groups, key=lambda name: (-len(groups[name]), name))
     many, what = len(names), plan.group if len(names) == 1 else f"{plan.group}s"
@@ -196,6 +196,39 @@ def _distinct(plan: Plan, groups: Mapping[str, Sequence[Show]], labels: Sequence
     )
 
 
+def _grouped(
+    group: str, field: str, ids: Sequence[str], table: FieldIndex
+) -> tuple[dict[str, list[object]], list[bool]]:
+    """Return the values of a field by group, and whether the value of each show is known."""
+    groups: dict[str, list[object]] = defaultdict(list)
+    known = []
+    for show in table.projected(ids, (*_group_fields(group), ATTRIBUTES.get(field, field))):
+        value = value_of(show, field)
+        known.append(value is not None)
+        for name in _groups_of(show, group, table):
+            groups[name].append(value)
+    return groups, known
+
+
+def _each(
+    plan: Plan, field: str, ids: Sequence[str], table: FieldIndex, filters: Filters, *, japanese: bool
+) -> tuple[dict[str, list[object]], list[bool]]:
+    """Return the same as `_grouped`, with a group for each part of the plan's condition."""
+    shows = table.projected(ids, (ATTRIBUTES.get(field, field),))
+    values = {show.id: value_of(show, field) for show in shows}
+    groups, counted = {}, set()
+    for part in plan.condition.parts if isinstance(plan.condition, Or) else (plan.condition,):
+        of_part = [one for one in meeting(part, table, filters).met if one in values]
+        groups[phrase(part, table.title_of, japanese=japanese)] = [values[one] for one in of_part]
+        counted.update(of_part)
+    return groups, [values[one] is not None for one in counted]
+
+
+def _group_fields(group: str) -> tuple[str, ...]:
+    """Return the fields that `_groups_of` needs."""
+    return _GROUP_FIELDS.get(group, (group,) if group else ())
+
+
 def _groups_of(show: Show, group: str, table: FieldIndex) -> Iterator[str]:
     if not group:
         yield ""
@@ -207,8 +240,8 @@ def _groups_of(show: Show, group: str, table: FieldIndex) -> Iterator[str]:
         if show.year:
             yield f"{show.year // 10 * 10}s"
     elif group == "franchise":
-        if show.id in table.franchises.franchise:
-            yield table.franchises.franchise[show.id]
+        if (name := table.franchise_of(show.id)) is not None:
+            yield name
     elif group == "rating":
         if show.rating:
             low = math.floor(show.rating)
@@ -223,14 +256,14 @@ def _groups_of(show: Show, group: str, table: FieldIndex) -> Iterator[str]:
         yield str(value)
 
 
-def _measured(plan: Plan, field: str, shows: Sequence[Show]) -> float | None:
+def _measured(plan: Plan, group: Sequence[object]) -> float | None:
     if plan.measure == "count":
-        return len(shows)
-    values = [value for show in shows if isinstance(value := value_of(show, field), int | float)]
+        return len(group)
+    values = [value for value in group if isinstance(value, int | float)]
     return _MEASURES[plan.measure](values) if values else None
 
 
-def _rows(plan: Plan, measured: dict[str, float], groups: dict[str, list[Show]]) -> list[str]:
+def _rows(plan: Plan, measured: dict[str, float], groups: Mapping[str, Sized]) -> list[str]:
     if plan.group in _IN_ORDER:
         names = sorted(measured, key=lambda name: (name.split()[-1].zfill(_DIGITS), _SEASONS.get(name.split()[0], "")))
         if len(names) <= _ROWS:

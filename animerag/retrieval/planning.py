@@ -135,7 +135,7 @@ def _beside_a_season(text: str, catalogue: CatalogueSnapshot) -> list[Named]:
         return []
     start, end, number = place
     words, table = text[start:end], catalogue.table
-    shows = [show for one in table.search_titles(words) if table.has_title(one, words) and (show := table.show(one))]
+    shows = table.shows_of(table.with_title(words))
     collection = catalogue.collection()
 
     def first(show: Show) -> tuple[bool, bool, int, str]:
@@ -177,7 +177,7 @@ def _with_show(plan: Plan, catalogue: CatalogueSnapshot) -> Plan:
     ids = catalogue.table.search_titles(words)
     if not ids:
         return plan
-    shows = [show for one in ids if (show := catalogue.table.show(one)) is not None]
+    shows = catalogue.table.shows_of(ids)
     begins = [show for show in shows if any(title.casefold().startswith(words) for title in (show.title, *show.titles))]
     best = max(begins or shows, key=lambda show: (show.votes or 0, show.id))
     return replace(plan, shows=(best.id,), text="")
@@ -207,7 +207,7 @@ def with_titled(plan: Plan, named: Sequence[AliasMatch], question: str, table: F
         )
     if not plan.franchise or not phrase or not re.search(_ALL_OF.format(re.escape(phrase)), question, re.IGNORECASE):
         return plan
-    return replace(plan, within=tuple(show.id for show in table.shows() if table.has_title(show.id, phrase)))
+    return replace(plan, within=tuple(table.with_title(phrase)))
 
 
 def searchable(plan: Plan) -> Plan:

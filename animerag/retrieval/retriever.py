@@ -11,7 +11,7 @@ import logging
 import time
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -39,7 +39,7 @@ from animerag.text.cleaning import is_japanese
 from animerag.text.tokens import pairs, terms
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from animerag.discovery.collection import Collection
     from animerag.discovery.franchises import Franchise
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from animerag.storage.library import Library
     from animerag.storage.word_hits import WordHit
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 DEFAULT_K = 8
@@ -59,8 +60,7 @@ CANDIDATES = 100  # of a branch; with fewer, plots in other words than their syn
 _A_MOMENT_S = 0.01  # seconds in which fields usually answer if they can; such a question needs no vector
 _SPARE = 2  # further shows, in case some have left the catalogue since they were found
 _DETAILED = 30  # candidates whose stored passages and tags are compared with the question
-# Kinds of answers that count as no match if they are empty.
-_SETS = ("list", "superlative", "recommend", "similar", "my_list")
+_SETS = ("list", "superlative", "recommend", "similar", "my_list")  # answers that are no match if they are empty
 _WEIGHED = 200  # shows whose similarity is measured for recommendations and similar shows
 
 
@@ -103,7 +103,7 @@ class Retriever:
         )
         if read.needs_likeness:
             likeness = {one.id: 1.0 - rounded(one.distance) for one in near.neighbours}
-            read = finished(read, question, await self._catalogue.current(), likeness)
+            read = await self._catalogue.run(lambda catalogue: finished(read, question, catalogue, likeness))
         candidates = await self._candidates(read.standalone or question, read, hits, near, priority)
         ids = candidates.ranked()[: k + _SPARE]
         ranked = sources(candidates, await self._library.shows(ids, records=False), ids)[:k]
@@ -174,8 +174,7 @@ class Retriever:
         if not read.one_show or notes:
             return None
         candidates = Candidates(matches=[match for match in read.matches if match.id in read.lead], lead=read.lead)
-        shows = await self._library.shows(read.lead, records=False)
-        ranked = sources(candidates, shows, read.lead)
+        ranked = sources(candidates, await self._library.shows(read.lead, records=False), read.lead)
         timings = Timings(alias_s=read.seconds, retrieve_s=time.perf_counter() - started_s)
         return Retrieval(question=question, sources=tuple(ranked), filters=filters, timings=timings) if ranked else None
 
@@ -185,8 +184,7 @@ class Retriever:
 
     async def prepare_candidates(self) -> None:
         """Read the shows of a small catalogue, so that the first questions do not. Raises LibraryError."""
-        catalogue = await self._catalogue.current()
-        await self._shows.prepare([show.id for show in catalogue.table.shows()], catalogue.revision)
+        await self._shows.prepare(await self.read(lambda table: table.ids()), await self._library.revision())
 
     async def match_titles(self, question: str) -> list[AliasMatch]:
         """Return the shows whose titles are in the question. Raises LibraryError."""
@@ -231,23 +229,26 @@ class Retriever:
         """Return the current fields of all shows. Raises LibraryError."""
         return (await self._catalogue.current()).table
 
+    async def read(self, work: Callable[[FieldIndex], T]) -> T:
+        """Run work on the fields of all shows, in a thread if they are in the database. Raises what `work` raises."""
+        return await self._catalogue.run(lambda catalogue: work(catalogue.table))
+
     async def collection(self) -> Collection:
         """Return the shows in memory with their franchises. Raises LibraryError."""
         return (await self._catalogue.current()).collection()
 
     async def franchise(self, show_id: str) -> Franchise | None:
         """Return the franchise of a show; None if the catalogue does not have the show. Raises LibraryError."""
-        catalogue = await self._catalogue.current()
-        return catalogue.franchises.of(show_id) if catalogue.table.show(show_id) else None
+        return await self._catalogue.run(lambda catalogue: catalogue.franchise(show_id))
 
     async def starters(self) -> list[str]:
         """Return questions that this catalogue can answer, with shows of its own. Raises LibraryError."""
         stubs = frozenset(await provenance.without_words(self._library))
-        return starters(await self.collection(), stubs=stubs)
+        return await self._catalogue.run(lambda current: starters(current.collection(), stubs=stubs))
 
     async def tags(self) -> list[str]:
         """Return every tag of the catalogue, the most used first, for the filters of Ask. Raises LibraryError."""
-        return (await self._catalogue.current()).table.tags
+        return list((await self._catalogue.current()).table.tags)
 
     async def _read(
         self,
@@ -265,12 +266,10 @@ class Retriever:
             with span("alias"):
                 matches = await self.match_titles(question)
                 catalogue = await self._catalogue.current()
-                read_with = partial(
-                    understand, question, matches, catalogue, filters=filters, ignore=ignore, history=history
-                )
-                read = await catalogue.run(read_with)
+                ask = partial(understand, question, matches, catalogue, filters=filters, ignore=ignore, history=history)
+                read = await catalogue.run(ask)
                 if read.undecided and (likely := await self._examples.compare(read.undecided, priority)):
-                    read = await catalogue.run(partial(read_with, likely=likely))
+                    read = await catalogue.run(partial(ask, likely=likely))
         except LibraryError as error:
             if filters:
                 raise
@@ -362,30 +361,31 @@ class Retriever:
     async def _candidates(
         self, question: str, read: QuestionReading, hits: Sequence[WordHit], near: Neighbourhood, priority: Priority
     ) -> Candidates:
+        catalogue = await self._catalogue.current()
+        ids = {*read.lead, *(one.id for some in (near.neighbours, hits, read.matches) for one in some)}
+        votes = await self.read(lambda table: table.votes_of(ids))
         candidates = Candidates(
             matches=read.matches,
             hits=hits,
-            neighbours=nearest(near.neighbours, read.votes, CANDIDATES),
+            neighbours=nearest(near.neighbours, votes, CANDIDATES),
             preferred=read.preferred,
             length=len(terms(question)) + len(pairs(question)) // 3,
             lead=read.lead,
             led_by=read.led_by,
-            votes=read.votes,
+            votes=votes,
         )
         if read.lead:
             return candidates
-        catalogue = await self._catalogue.current()
         shows = await self._shows.read(candidates.ids, catalogue.revision)
         covered = await asyncio.to_thread(coverage, question, list(shows.values()), catalogue.statistics)
         candidates = replace(candidates, coverage={show_id: rounded(share) for show_id, share in covered.items()})
         if near.vector is not None and not self.embeds_over_a_network:
-            best = [shows[show_id] for show_id in candidates.ranked()[:_DETAILED] if show_id in shows]
-            likeness = await self._passages.likeness(
-                question, near.vector, best, priority=priority, tags=candidates.compares_tags
-            )
+            best = [shows[one] for one in candidates.ranked()[:_DETAILED] if one in shows]
+            tags = candidates.compares_tags
+            likeness = await self._passages.likeness(question, near.vector, best, priority=priority, tags=tags)
             candidates = replace(candidates, likeness=likeness)
-        first = [show_id for show_id in candidates.ranked()[:FIRST] if catalogue.table.show(show_id)]
-        return replace(candidates, franchise={one: catalogue.franchises.of(one).ids[0] for one in first})
+        first = candidates.ranked()[:FIRST]
+        return replace(candidates, franchise=await self._catalogue.run(lambda current: current.franchise_names(first)))
 
     async def _nothing(self, question: str, read: QuestionReading, candidates: Candidates) -> tuple[bool, str]:
         """Return whether the catalogue has no match, and a sentence about the missing title if there is one."""

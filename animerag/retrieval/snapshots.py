@@ -6,49 +6,68 @@ import asyncio
 import logging
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from animerag.discovery.collection import Collection
-from animerag.discovery.franchises import Franchises
+from animerag.discovery.collection import Collection, FranchiseIndex
+from animerag.discovery.franchises import Franchise, Franchises
 from animerag.errors import LibraryError
 from animerag.query import local_files
-from animerag.query.field_index import FieldIndex
+from animerag.query.fields_in_memory import FieldsInMemory
 from animerag.query.lexicon import Gazetteer, vocabulary
 from animerag.query.titles import AliasIndex
 from animerag.retrieval.snapshot_file import SnapshotFile, texts_key
-from animerag.retrieval.stored_titles import CatalogueReader, StoredNames, row_keys
-from animerag.retrieval.word_coverage import WordStatistics
+from animerag.retrieval.stored_fields import StoredFields, row_of, tag_counts_of
+from animerag.retrieval.stored_franchises import StoredFranchises, refresh
+from animerag.retrieval.stored_titles import StoredNames, row_keys, vocabulary_of
+from animerag.retrieval.word_coverage import WordStatistics, evenly_spread
 from animerag.storage import show_fields
+from animerag.storage.field_reads import FieldReader
+from animerag.storage.field_tables import FieldTables
 from animerag.storage.title_names import TitleNames
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from animerag.models.json_types import JsonMapping
     from animerag.models.shows import Show
+    from animerag.query.field_index import FieldIndex
+    from animerag.query.title_names import TitleVocabulary
     from animerag.storage.library import Library
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-TITLES_IN_MEMORY = 100_000  # shows: titles take about 0.6 GB of memory for each 100,000
+TITLES_IN_MEMORY = 100_000  # shows: titles and fields take about 0.8 GB of memory for each 100,000
 _RELOAD_S = 2.0  # seconds between two readings of the catalogue while an import changes it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LargeCatalogue:
+    """What is derived from all shows of a large catalogue; `token` stays the same while none of them changes."""
+
+    token: str
+    reader: FieldReader
+    tag_counts: Mapping[str, int]
+    vocabulary: TitleVocabulary
+    statistics: WordStatistics
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogueSnapshot:
-    """The shows of one revision in memory."""
+    """The shows of one revision: in memory, or in the database, where work on them belongs into a thread (`run`)."""
 
     revision: int
     aliases: AliasIndex
     table: FieldIndex
-    franchises: Franchises
+    franchises: FranchiseIndex
     vocabulary: Gazetteer
     statistics: WordStatistics
     shows_restricted: bool = False
     texts: str = ""  # the `texts_key` of the shows
+    large: LargeCatalogue | None = None  # what was derived from all shows of a large catalogue
 
     @classmethod
     def of(
@@ -76,17 +95,21 @@ class CatalogueSnapshot:
 
     @classmethod
     def of_stored(
-        cls,
-        revision: int,
-        catalogue: CatalogueReader,
-        sample: Sequence[Show],
-        names: StoredNames,
-        *,
-        shows_restricted: bool = False,
+        cls, revision: int, large: LargeCatalogue, names: StoredNames, *, shows_restricted: bool = False
     ) -> CatalogueSnapshot:
-        """Make a snapshot of a large catalogue, whose names stay in the database; `sample` has descriptions."""
-        aliases, statistics = AliasIndex.over(names, catalogue.vocabulary), WordStatistics(sample)
-        return cls._of(revision, catalogue.shows, aliases, statistics, "", shows_restricted=shows_restricted)
+        """Make a snapshot of a large catalogue, whose names and fields stay in the database."""
+        franchises = StoredFranchises(large.reader)
+        table = StoredFields(large.reader, franchises, large.tag_counts)
+        return cls(
+            revision=revision,
+            aliases=AliasIndex.over(names, large.vocabulary),
+            table=table,
+            franchises=franchises,
+            vocabulary=vocabulary(table.tags, table.recorded()),
+            statistics=large.statistics,
+            shows_restricted=shows_restricted,
+            large=large,
+        )
 
     @classmethod
     def _of(
@@ -100,7 +123,7 @@ class CatalogueSnapshot:
         shows_restricted: bool,
     ) -> CatalogueSnapshot:
         franchises = Franchises(shows)
-        table = FieldIndex(shows, franchises.facts)
+        table = FieldsInMemory(shows, franchises.facts)
         recorded = local_files.recorded(shows)
         recorded += ("studio",) if any(show.studios for show in shows) else ()
         return cls(
@@ -117,6 +140,14 @@ class CatalogueSnapshot:
     async def run(self, work: Callable[[], T]) -> T:
         """Run work that matches titles, in a thread if they are in the database. Raises what `work` raises."""
         return work() if self.aliases.in_memory else await asyncio.to_thread(work)
+
+    def franchise(self, show_id: str) -> Franchise | None:
+        """Return the franchise of a show; None if the catalogue does not have the show."""
+        return self.franchises.of(show_id) if self.table.show(show_id) else None
+
+    def franchise_names(self, ids: Iterable[str]) -> dict[str, str]:
+        """Return a name of the franchise of each show that the catalogue has: the id of its first show."""
+        return {show.id: self.franchises.of(show.id).ids[0] for show in self.table.shows_of(ids)}
 
     def collection(self, likeness: Mapping[str, float] | None = None, *, japanese: bool = False) -> Collection:
         """Return the shows with their franchises, for discovery."""
@@ -152,11 +183,12 @@ class Snapshots:
     ) -> None:
         """`at_work` returns whether an import is changing the catalogue.
 
-        `directory` is where titles and words are stored for the next process. The titles of a catalogue with more shows
-        than `titles_in_memory` are looked up in the database.
+        `directory` is where titles and words are stored for the next process. The titles and fields of a catalogue with
+        more shows than `titles_in_memory` are looked up in the database.
         """
         self._titles_in_memory = titles_in_memory
         self._stored = TitleNames(library, row_keys)
+        self._fields, self._reader = FieldTables(library, row_of), FieldReader(library)
         self._file = SnapshotFile(directory) if directory is not None else None
         self._shows_restricted = shows_restricted
         self._library = library
@@ -179,6 +211,11 @@ class Snapshots:
                 self._reload_soon()
             return held
         return await self._load()
+
+    async def run(self, work: Callable[[CatalogueSnapshot], T]) -> T:
+        """Run work on the current snapshot, in a thread if its shows are in the database. Raises what `work` raises."""
+        snapshot = await self.current()
+        return await snapshot.run(partial(work, snapshot))
 
     async def _load(self) -> CatalogueSnapshot:
         async with self._loading:
@@ -204,15 +241,22 @@ class Snapshots:
 
     async def _large(self, revision: int) -> CatalogueSnapshot:
         await self._stored.refresh()
-        catalogue = CatalogueReader()
-        await catalogue.read(self._library)
-        return await asyncio.to_thread(
-            CatalogueSnapshot.of_stored,
-            revision,
-            catalogue,
-            await catalogue.sample(self._library),
-            StoredNames(self._stored),
-            shows_restricted=self._shows_restricted,
+        token = await refresh(self._fields, self._reader, revision)
+        large = self._held.large if self._held is not None else None
+        if large is None or large.token != token:
+            large = await self._derived(token)
+        snapshot = partial(CatalogueSnapshot.of_stored, revision, large, StoredNames(self._stored))
+        return await asyncio.to_thread(snapshot, shows_restricted=self._shows_restricted)
+
+    async def _derived(self, token: str) -> LargeCatalogue:
+        ids = evenly_spread(await asyncio.to_thread(self._reader.by_votes))
+        described = await self._library.shows(ids, records=False)
+        return LargeCatalogue(
+            token=token,
+            reader=self._reader,
+            tag_counts=await asyncio.to_thread(tag_counts_of, self._reader),
+            vocabulary=await vocabulary_of(self._library),
+            statistics=WordStatistics([described[one] for one in ids if one in described]),
         )
 
     def _reload_soon(self) -> None:

@@ -1,4 +1,4 @@
-"""Titles and words of a large catalogue: names are looked up in the database, and shows are read in parts.
+"""Titles and words of a large catalogue: names are looked up in the database.
 
 A question finds the same shows as with all names in memory (`query.titles`), which take more than half of a catalogue's
 memory.
@@ -9,11 +9,9 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import OrderedDict
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from animerag.query.title_names import MOST_OF_A_WORD, Name, TitleVocabulary, keys_of, part
-from animerag.retrieval.word_coverage import evenly_spread
 from animerag.storage import show_fields
 from animerag.storage.title_names import NameRow
 
@@ -21,12 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from animerag.models.json_types import JsonMapping
-    from animerag.models.shows import Show
     from animerag.storage.library import Library
     from animerag.storage.title_names import StoredName, TitleNames
 
 _REMEMBERED = 20_000  # keys, most of which have no name
-_MARK = 1  # characters of a description that stay in memory, because conditions only test whether there is one
 
 
 class StoredNames:
@@ -75,31 +71,18 @@ class StoredNames:
         return names
 
 
-class CatalogueReader:
-    """Reads a large catalogue in parts: fields without descriptions, and the vocabulary of the descriptions."""
+async def vocabulary_of(library: Library) -> TitleVocabulary:
+    """Read the words of all shows in parts. Raises LibraryError."""
+    vocabulary = TitleVocabulary()
 
-    def __init__(self) -> None:
-        """Read nothing yet."""
-        self.vocabulary = TitleVocabulary()
-        self.shows: list[Show] = []
-
-    async def read(self, library: Library) -> None:
-        """Read all shows. Raises LibraryError."""
-        async for rows in show_fields.pages(library):
-            await asyncio.to_thread(self._add, rows)
-        self.shows = show_fields.in_order(self.shows)
-        self.vocabulary.finish()
-
-    async def sample(self, library: Library) -> list[Show]:
-        """Return shows with their descriptions for the frequencies of words. Raises LibraryError."""
-        ids = [show.id for show in evenly_spread(self.shows)]
-        stored = await library.shows(ids, records=False)
-        return [stored[show_id] for show_id in ids if show_id in stored]
-
-    def _add(self, rows: Sequence[JsonMapping]) -> None:
+    def learn(rows: Sequence[JsonMapping]) -> None:
         for show in show_fields.shows_of(rows):
-            self.vocabulary.learn(show)
-            self.shows.append(replace(show, description=show.description[:_MARK]))
+            vocabulary.learn(show)
+
+    async for rows in show_fields.pages(library):
+        await asyncio.to_thread(learn, rows)
+    vocabulary.finish()
+    return vocabulary
 
 
 def row_keys(title: str, titles: Sequence[str]) -> Iterator[NameRow]:

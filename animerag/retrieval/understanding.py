@@ -10,7 +10,7 @@ from animerag.discovery.collection import listed
 from animerag.models.filters import Condition, Filters
 from animerag.models.retrieval import Ambiguity, FactAnswer
 from animerag.models.shows import NamedShow
-from animerag.query.execution import matcher, selected
+from animerag.query.execution import meeting, selected
 from animerag.query.lexicon import lexicon
 from animerag.query.misspellings import Spelling, respelt
 from animerag.query.part_numbers import with_season
@@ -58,7 +58,6 @@ class QuestionReading:
     preferred: frozenset[str] = frozenset()
     lead: tuple[str, ...] = ()
     led_by: Mapping[str, str] = field(default_factory=dict)
-    votes: Mapping[str, int] = field(default_factory=dict)  # votes of every show
     names: bool = True  # the question contains words of titles
     beyond: bool = False  # the question asks for an unrecorded topic
     ambiguities: tuple[Ambiguity, ...] = ()
@@ -152,7 +151,6 @@ def understand(
         preferred=_preferred(plan, table),
         lead=tuple(dict.fromkeys(lead)),
         led_by=_led_by(fact),
-        votes=table.votes,
         names=catalogue.aliases.has_names(question),
         beyond=beyond,
         not_recorded=not_recorded,
@@ -279,13 +277,13 @@ def _allowed(plan: Plan, table: FieldIndex, filters: Filters) -> list[str] | Non
     binding = plan.condition if plan.intent != "field" else EVERYTHING
     if not filters and not parts_of(binding) and plan.within is None:
         return None
-    return [show.id for show in selected(replace(plan, condition=binding), table, filters)[0]]
+    return list(selected(replace(plan, condition=binding), table, filters).met)
 
 
 def _preferred(plan: Plan, table: FieldIndex) -> frozenset[str]:
     if not parts_of(plan.preferred):
         return frozenset()
-    return frozenset(show.id for show in filter(matcher(plan.preferred, table), table.shows()))
+    return frozenset(meeting(plan.preferred, table, Filters()).met)
 
 
 def _led_by(fact: FactAnswer | None) -> dict[str, str]:

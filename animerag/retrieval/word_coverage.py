@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from functools import lru_cache
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from animerag.retrieval.related_words import related_words
 from animerag.text.cleaning import clean
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from animerag.models.json_types import JsonObject
     from animerag.models.shows import Show
 
+T = TypeVar("T")
 _SAMPLE = 1000  # shows; more of them take time at every change of the catalogue without better weights
 
 
@@ -49,8 +50,8 @@ class WordStatistics:
         return math.log(1 + (self._shows - count + 0.5) / (count + 0.5))
 
 
-def evenly_spread(shows: Sequence[Show]) -> Sequence[Show]:
-    """Return at most 1,000 of the shows, evenly spread."""
+def evenly_spread(shows: Sequence[T]) -> Sequence[T]:
+    """Return at most 1,000 of the shows, or of their ids, evenly spread."""
     return shows[:: max(1, -(-len(shows) // _SAMPLE))]
 
 

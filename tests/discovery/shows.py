@@ -3,7 +3,7 @@
 from animerag.discovery.collection import Collection
 from animerag.discovery.franchises import Franchises
 from animerag.models.shows import RelatedShow, Show
-from animerag.query.field_index import FieldIndex
+from animerag.query.fields_in_memory import FieldsInMemory
 
 
 def related(kind, show_id, title="Elsewhere", year=None):
@@ -121,4 +121,4 @@ SHOWS = [
 
 def collection(shows=SHOWS, **options):
     franchises = Franchises(shows)
-    return Collection(table=FieldIndex(shows, franchises.facts), franchises=franchises, **options)
+    return Collection(table=FieldsInMemory(shows, franchises.facts), franchises=franchises, **options)

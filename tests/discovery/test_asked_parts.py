@@ -6,7 +6,7 @@ from animerag.discovery.asked_parts import no_such_part, season_of
 from animerag.discovery.collection import Collection
 from animerag.discovery.franchises import Franchises
 from animerag.models.shows import Show
-from animerag.query.field_index import FieldIndex
+from animerag.query.fields_in_memory import FieldsInMemory
 from animerag.query.plan import LAST
 from tests.discovery.shows import SHOWS, related
 
@@ -27,7 +27,7 @@ def series(*titles):
 
 
 def collection(shows):
-    return Collection(table=FieldIndex(shows), franchises=Franchises(shows))
+    return Collection(table=FieldsInMemory(shows), franchises=Franchises(shows))
 
 
 GHOUL = collection(series("Ghoul", "Ghoul Root A", "Ghoul:re", "Ghoul:re 2nd Season"))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from animerag.discovery import franchises
+from animerag.discovery import franchise_groups
 from animerag.discovery.franchises import Franchises
 from animerag.discovery.title_numbers import numbers_in
 from animerag.models.shows import Show
@@ -145,8 +145,8 @@ def test_a_first_word_that_thousands_of_titles_share_costs_no_comparison_in_pair
         compared.append((title, other))
         return continues(title, other)
 
-    continues = franchises._continues
-    monkeypatch.setattr(franchises, "_continues", counting)
+    continues = franchise_groups.continues
+    monkeypatch.setattr(franchise_groups, "continues", counting)
     shows = [Show(id=str(number), title=f"Voyage {number:04}") for number in range(400)]
     shows += [Show(id="a", title="Voyage"), Show(id="b", title="Voyage: The Return")]
     assert set(Franchises(shows).of("b").ids) >= {"a", "b"}

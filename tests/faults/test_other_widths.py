@@ -7,13 +7,16 @@ from animerag.config import load_settings
 from animerag.jobs.jobs import Control
 from tests.raw_server import embedded, error, raw_server
 
+pytestmark = pytest.mark.both_databases
+
 SHOWS = 12
 
 
 @pytest.fixture
 def opened(settings):
     def over(server, **options):
-        chosen = {"openai_base_url": server.url, "data_dir": settings.data_dir, "chroma_url": settings.chroma_url}
+        places = ("data_dir", "chroma_url", "database_url")
+        chosen = {"openai_base_url": server.url, **{name: getattr(settings, name) for name in places}}
         return open_services(load_settings(**chosen, chat_provider="local", **options), warm=False)
 
     return over

@@ -9,6 +9,8 @@ from animerag.config import load_settings
 from animerag.jobs.jobs import Control
 from animerag.simulator import SimulatorProcess, SimulatorSettings
 
+pytestmark = pytest.mark.both_databases
+
 SHOWS = 60
 
 
@@ -24,7 +26,7 @@ def process(settings, provider):
 
     def opened():
         chosen = {"openai_base_url": provider.url, "data_dir": settings.data_dir, "chroma_url": settings.chroma_url}
-        return open_services(load_settings(**chosen), warm=False)
+        return open_services(load_settings(**chosen, database_url=settings.database_url), warm=False)
 
     return opened
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from animerag.models.filters import Filters
 from animerag.models.shows import Show
 from animerag.query.execution import carry_out, is_whole
-from animerag.query.field_index import FieldIndex
+from animerag.query.fields_in_memory import FieldsInMemory
 from animerag.query.grammar import Named
 from animerag.query.lexicon import vocabulary
 from animerag.query.plan import And, Not, Of, Or, Plan, Predicate, compiled
@@ -22,7 +22,7 @@ SHOWS = (
     Show(id="4", title="D", type=None, year=None, episodes=24, rating=6.0, tags=("Mystery",)),
     Show(id="5", title="E", type="movie", year=2016, episodes=1, rating=8.9, tags=("Romance",), restricted=True),
 )
-TABLE = FieldIndex(SHOWS)
+TABLE = FieldsInMemory(SHOWS)
 WORDS = vocabulary(TABLE.tags)
 
 
@@ -54,7 +54,7 @@ def test_an_order_counts_the_shows_without_a_value():
 
 def test_own_scores_are_compared_with_the_rating_where_both_are_known():
     scores = {"1": 9.0, "2": 5.0, "3": 9.0, "4": None, "5": 4.0}
-    table = FieldIndex(replace(show, my_score=scores[show.id]) for show in SHOWS)
+    table = FieldsInMemory(replace(show, my_score=scores[show.id]) for show in SHOWS)
     fact = carry_out(plan_of(read("what did I score lower than the crowd", [], WORDS, 2026)), table, Filters())
 
     assert fact.ids == ("5", "2")  # the largest difference first; 3 has the score that it is rated

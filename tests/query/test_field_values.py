@@ -4,8 +4,8 @@ import pytest
 
 from animerag.models.filters import Filters
 from animerag.models.shows import Show
-from animerag.query.field_index import FieldIndex
 from animerag.query.field_values import comparison_answer, value_answer, verdict_answer
+from animerag.query.fields_in_memory import FieldsInMemory
 from animerag.query.plan import Order, Plan, Predicate
 from animerag.query.statistics import measure
 
@@ -34,7 +34,7 @@ SHOWS = (
     ),
     Show(id="3", title="Endless", type="tv", year=1999, tags=("action",)),
 )
-TABLE = FieldIndex(SHOWS)
+TABLE = FieldsInMemory(SHOWS)
 
 
 @pytest.mark.parametrize(

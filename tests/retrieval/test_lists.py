@@ -11,7 +11,7 @@ from animerag.ingestion.entity_resolution import with_mine
 from animerag.models.shows import Show
 from animerag.query import local_files
 from animerag.query.condition_text import parse
-from animerag.query.field_index import FieldIndex
+from animerag.query.fields_in_memory import FieldsInMemory
 from animerag.query.lexicon import vocabulary
 from animerag.query.plan import Predicate, parts_of
 from animerag.query.titles import AliasIndex
@@ -78,7 +78,7 @@ def shows(tmp_path_factory):
 
 
 def snapshot(shows):
-    table = FieldIndex(shows)
+    table = FieldsInMemory(shows)
     return CatalogueSnapshot(
         revision=1,
         aliases=AliasIndex(shows),

@@ -4,7 +4,7 @@ import pytest
 
 from animerag.discovery.franchises import Franchises
 from animerag.models.shows import Show
-from animerag.query.field_index import FieldIndex
+from animerag.query.fields_in_memory import FieldsInMemory
 from animerag.query.lexicon import vocabulary
 from animerag.query.titles import AliasIndex
 from animerag.retrieval.snapshots import CatalogueSnapshot
@@ -40,7 +40,7 @@ SHOWS = [
 CATALOGUE = CatalogueSnapshot(
     revision=1,
     aliases=AliasIndex(SHOWS),
-    table=FieldIndex(SHOWS),
+    table=FieldsInMemory(SHOWS),
     franchises=Franchises(SHOWS),
     vocabulary=vocabulary(()),
     statistics=WordStatistics(SHOWS),
@@ -98,7 +98,7 @@ WHOLE = [
 OF_WHOLE = CatalogueSnapshot(
     revision=1,
     aliases=AliasIndex(WHOLE),
-    table=FieldIndex(WHOLE),
+    table=FieldsInMemory(WHOLE),
     franchises=Franchises(WHOLE),
     vocabulary=vocabulary(("isekai",)),
     statistics=WordStatistics(WHOLE),

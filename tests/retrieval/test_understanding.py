@@ -5,7 +5,7 @@ import pytest
 from animerag.discovery.franchises import Franchises
 from animerag.models.answers import Turn
 from animerag.models.shows import Show
-from animerag.query.field_index import FieldIndex
+from animerag.query.fields_in_memory import FieldsInMemory
 from animerag.query.intents import Likely
 from animerag.query.lexicon import vocabulary
 from animerag.query.titles import AliasIndex
@@ -14,7 +14,7 @@ from animerag.retrieval.understanding import best_matches, finished, understand
 from animerag.retrieval.word_coverage import WordStatistics
 from tests.discovery.shows import SHOWS, related
 
-TABLE = FieldIndex(SHOWS)
+TABLE = FieldsInMemory(SHOWS)
 CATALOGUE = CatalogueSnapshot(
     revision=1,
     aliases=AliasIndex(SHOWS),
@@ -179,7 +179,7 @@ def test_all_shows_of_a_title_include_unrelated_ones():
         Show(id="2", title="Night Train", type="tv", episodes=12),
         Show(id="3", title="Comet Chronicles", type="tv", episodes=12),
     ]
-    table = FieldIndex(shows)
+    table = FieldsInMemory(shows)
     catalogue = CatalogueSnapshot(
         revision=1,
         aliases=AliasIndex(shows),
@@ -220,7 +220,7 @@ def test_a_season_that_is_not_there_is_named(titles, season, missing):
     catalogue = CatalogueSnapshot(
         revision=1,
         aliases=AliasIndex(shows),
-        table=FieldIndex(shows),
+        table=FieldsInMemory(shows),
         franchises=Franchises(shows),
         vocabulary=vocabulary(()),
         statistics=WordStatistics(shows),
