@@ -109,6 +109,20 @@ async def fan_out(
         await asyncio.gather(*leaving, return_exceptions=True)
 
 
+async def prefetched(source: AsyncIterator[Item]) -> AsyncGenerator[Item, None]:
+    """Yield the items of an iterator, fetching each while the consumer uses the one before.
+
+    Closing the generator cancels what is being fetched. Raises what `source` raises.
+    """
+    fetching = asyncio.create_task(_next(source))
+    try:
+        while item := await fetching:
+            fetching = asyncio.create_task(_next(source))
+            yield item[0]
+    finally:
+        await cancel_and_wait(fetching)
+
+
 async def _next(source: AsyncIterator[Item]) -> tuple[Item, ...]:
     """Return the next item, or an empty tuple at the end."""
     async for item in source:

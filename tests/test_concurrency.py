@@ -5,7 +5,7 @@ import contextlib
 
 import pytest
 
-from animerag.concurrency import Slots, fan_out
+from animerag.concurrency import Slots, fan_out, prefetched
 
 
 async def test_one_failed_item_does_not_stop_the_others():
@@ -170,3 +170,31 @@ async def test_a_holder_cancelled_while_it_gets_its_slot_frees_it():
     assert served[-1] == "three"
     async with asyncio.timeout(5), slots.held():
         pass
+
+
+async def test_the_next_item_is_fetched_while_one_is_used_and_not_the_one_after():
+    fetched = []
+
+    async def numbers():
+        for number in range(4):
+            fetched.append(number)
+            yield number
+
+    seen = []
+    async with contextlib.aclosing(prefetched(numbers())) as fetching:
+        async for number in fetching:
+            for _ in range(5):
+                await asyncio.sleep(0)
+            seen.append((number, list(fetched)))
+    assert seen == [(0, [0, 1]), (1, [0, 1, 2]), (2, [0, 1, 2, 3]), (3, [0, 1, 2, 3])]
+
+
+async def test_an_iterator_that_fails_ends_what_prefetches_from_it_with_the_error():
+    async def failing():
+        yield 1
+        raise ValueError("two")
+
+    numbers = prefetched(failing())
+    assert await anext(numbers) == 1
+    with pytest.raises(ValueError, match="two"):
+        await anext(numbers)

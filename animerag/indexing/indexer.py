@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
+    from animerag.models.shows import Show
     from animerag.ports import Embedder, MetadataValue, VectorIndex, Vectors
     from animerag.storage.library import Library
+    from animerag.storage.vectors import IndexableShow
 
 
 log = logging.getLogger(__name__)
@@ -102,6 +104,17 @@ class Indexer:
     async def upsert(self, spec: CollectionSpec, documents: Sequence[Document], vectors: Mapping[str, Vectors]) -> None:
         """Write documents to the index; the caller records them as indexed afterwards. Raises VectorStoreError."""
         await self.index.upsert(spec, [record_of(document, vectors[document.text_hash]) for document in documents])
+
+    async def upsert_stored(self, spec: CollectionSpec, ids: Sequence[str]) -> dict[str, tuple[str, str]]:
+        """Write stored shows to the index, and return (content hash, text hash) of those that have a vector, by id.
+
+        The caller records them as indexed afterwards. Raises LibraryError, VectorStoreError.
+        """
+        ready = await self.library.embeddings.indexable(spec.model, spec.dimensions, ids)
+        hashes = {show.id: (show.content_hash, show.text_hash) for show in ready}
+        if ready:
+            await self.index.upsert(spec, [_record(show, hashes[show.id], show.vector) for show in ready])
+        return hashes
 
     async def restore_lost(self, spec: CollectionSpec) -> None:
         """Rewrite, once per process, shows that are recorded as indexed but missing from a new index.
@@ -210,14 +223,18 @@ def collection_for(library_id: str, model: str, dimensions: int) -> CollectionSp
 
 def record_of(document: Document, vector: Vectors) -> VectorRecord:
     """Return the index record of a document: its vector, and the metadata for filters and checks."""
-    show = document.show
+    return _record(document.show, document.hashes, vector)
+
+
+def _record(show: Show | IndexableShow, hashes: tuple[str, str], vector: Vectors) -> VectorRecord:
+    content_hash, text_hash = hashes
     metadata: dict[str, MetadataValue] = {
         "title": show.title,
         "tags": list(show.tags) or None,
         "year": show.year,
         "episodes": show.episodes,
         "rating": show.rating,
-        "text_hash": document.text_hash,
-        "content_hash": document.content_hash,
+        "text_hash": text_hash,
+        "content_hash": content_hash,
     }
     return VectorRecord(id=show.id, vector=vector, metadata=metadata)

@@ -23,7 +23,7 @@ from animerag.ingestion.counters import ImportCounters
 from animerag.ingestion.pipeline import Pipeline
 from animerag.ingestion.preparation import preparing
 from animerag.ingestion.preview import ImportPreview
-from animerag.ingestion.selection import Selection
+from animerag.ingestion.selection import CHUNK, Selection
 from animerag.ingestion.two_pass import LastRowWins, SourceFile
 from animerag.models.imports import Concurrency, ImportKind, IngestReport
 from animerag.rate_limits import Meter, budgeted, metering
@@ -52,6 +52,7 @@ __all__ = ["Ingestion", "SourceFile", "content_digest"]
 log = logging.getLogger(__name__)
 
 _ENOUGH = batching.USUAL  # shows that make a measured rate reliable: one batch
+_FIRST_OF_QUEUE = 250  # rows; workers that wait begin with them while more are read
 _CHUNK = 500  # shows that are read from the library at a time
 MUCH, _FEW = 0.2, 20  # the import asks first if more than this share of at least so many rows cannot be used
 
@@ -131,7 +132,8 @@ class Ingestion:
                     origin = _RowOrigin(kind=kind, names=names, digest=await asyncio.to_thread(content_digest, files))
                     if batch_size is None and isinstance(concurrency, int) and self._batch_size == "auto":
                         batch_size = batching.USUAL  # a fixed level uses batches of the usual size
-                    documents = self._selection.documents(winners.shows(counters), counters, kind)
+                    rows, begin_with = winners.shows(counters), CHUNK if self._queue is None else _FIRST_OF_QUEUE
+                    documents = self._selection.documents(rows, counters, kind, first=begin_with)
                     expected = len(winners) or winners.unmatched
                     size = batch_size or self._batch_size
                     await self._import(documents, expected, counters, origin, size, queue=self._queue, prepared=spec)

@@ -12,9 +12,12 @@ from animerag.errors import AnimeRAGError, InvalidInputError, LibraryError, Vect
 from animerag.ingestion.counters import ImportCounters
 from animerag.ingestion.pipeline import Pipeline
 from animerag.jobs.job import Control
+from animerag.models.shows import Show
 from animerag.rate_limits import Meter, metering
 from animerag.rate_limits.budget import drawing_on
+from animerag.readers import cells
 from animerag.storage.work_items import ItemState, WorkItem
+from animerag.text.documents import Document
 from animerag.work_queue.worker import TaskKind
 from animerag.work_queue.workers import require_release
 
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from animerag.indexing.indexer import Indexer
+    from animerag.models.imports import RowError
     from animerag.models.json_types import JsonObject
     from animerag.rate_limits.budget import Budget
     from animerag.storage.spending import SpendingLedger
@@ -90,16 +94,24 @@ class ImportTasks:
                 f"A worker embeds with {spec.model} and {spec.dimensions:,} dimensions, unlike the import:"
                 " give all hosts the same settings, and start the import again."
             )
-        documents = await self._indexer.documents(item.request["ids"])
+        documents = [_document(show_id, *text) for show_id, text in item.request["texts"].items()]
         counters = ImportCounters(control=Control())
         pipeline = Pipeline(self._indexer, spec, counters, level=self._level, begin_import=None)
         with metering() as meter, drawing_on(self._budget(item)):
             await pipeline.embed(documents, await self._indexer.known_hashes(documents))
-        refused = []
-        for row in counters.errors:
+        refused = await self._refused(item, counters.errors)
+        ids = item.request["texts"].keys() - {row.id for row in refused}
+        return len(refused), {**_figures(counters, meter), "refused": list(map(asdict, refused)), "ids": sorted(ids)}
+
+    async def _refused(self, item: WorkItem, rows: Sequence[RowError]) -> list[RowError]:
+        """Return rows with the place and the content that they have in their file."""
+        shows = await self._indexer.library.shows([row.id for row in rows if row.id]) if rows else {}
+        completed = []
+        for row in rows:
             file, line = item.request["lines"].get(row.id, ("", 0))
-            refused.append(asdict(replace(row, file=file, line=line)))
-        return len(refused), {**_figures(counters, meter), "refused": refused}
+            given = cells.given(dict(shows[row.id].record)) if row.id in shows else ""
+            completed.append(replace(row, file=file, line=line, given=given))
+        return completed
 
     def _budget(self, item: WorkItem) -> Budget | None:
         cap = item.request["max_cost_usd"]
@@ -138,15 +150,14 @@ class ImportTasks:
                 f"A worker indexes shows for {spec.model}, unlike the import: give all hosts the same settings."
             )
         while batch := await items.embedded(target, shows=_MERGED_ROWS):
-            refused = {row["id"] for item in batch for row in (item.outcome or {}).get("refused", ())}
-            ids = [show_id for item in batch for show_id in item.request["ids"] if show_id not in refused]
-            documents = await indexer.documents(ids)
-            vectors = await indexer.known_vectors(spec, documents)
-            ready = [document for document in documents if document.text_hash in vectors]
-            if ready:
-                await indexer.upsert(spec, ready, vectors)
-            held = {document.show.id: document.hashes for document in ready}
-            await items.note_indexed(target, batch, held)
+            ids = [show_id for item in batch for show_id in (item.outcome or {}).get("ids", ())]
+            await items.note_indexed(target, batch, await indexer.upsert_stored(spec, ids))
+
+
+def _document(show_id: str, text_hash: str, text: str) -> Document:
+    """Return a document to embed; the other fields of the show are in the library."""
+    show = Show(id=show_id, title="")
+    return Document(show, description="", text=text, text_hash=text_hash, content_hash="")
 
 
 def _recorded(error: AnimeRAGError) -> JsonObject:

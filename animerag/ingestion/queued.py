@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from animerag import errors
-from animerag.concurrency import PATIENCE_S, cancel_and_wait, patient
+from animerag.concurrency import PATIENCE_S, cancel_and_wait, patient, prefetched
 from animerag.errors import AnimeRAGError, LibraryAwayError, LibraryError
 from animerag.ingestion import batching
 from animerag.ingestion.queue_tasks import BATCHES, INDEX
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from animerag.text.documents import Document
     from animerag.work_queue.work_queue import WorkQueue
 
-_POLL_S = 0.3
+_POLL_S = 0.15
 _STORED_FIRST, _STORED_TOGETHER = 50, 200  # shows in a transaction: its statements cost as much for one show
 _TRIES = 5  # to store a batch; each waits for PostgreSQL to be back
 _STOPPING_S = 30.0  # seconds that a cancelled import waits for batches that workers have started
@@ -104,11 +104,12 @@ class QueuedPipeline:
 
     async def _hand_out(self, todo: AsyncIterator[list[Document]], sizes: Iterable[int]) -> None:
         cutter, import_id = batching.Cutter(sizes), None
-        async for documents in todo:
-            if documents and import_id is None and self._begin_import is not None:
-                import_id = await self._begin_import()
-            for batches in self._together(cutter.add(documents)):
-                await self._hand(batches, import_id)
+        async with contextlib.aclosing(prefetched(todo)) as parts:
+            async for documents in parts:
+                if documents and import_id is None and self._begin_import is not None:
+                    import_id = await self._begin_import()
+                for batches in self._together(cutter.add(documents)):
+                    await self._hand(batches, import_id)
         if rest := cutter.rest():
             await self._hand([rest], import_id)
 
@@ -171,7 +172,7 @@ class QueuedPipeline:
             target=self._spec.name,
             size=len(batch),
             request={
-                "ids": [document.show.id for document in batch],
+                "texts": {document.show.id: (document.text_hash, document.text) for document in batch},
                 "lines": lines,
                 "max_cost_usd": self._max_cost_usd,
                 "release": RELEASE,

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from animerag.readers import Detection
 
 _SHOKO_USER = "shoko_user"
-_CHUNK = 1100  # rows compared with the catalogue at a time: enough for ten batches of 100, which leave together
+CHUNK = 1100  # rows compared with the catalogue at a time: enough for ten batches of 100, which leave together
 
 
 class Selection:
@@ -78,11 +78,12 @@ class Selection:
         return await asyncio.to_thread(TwoPassReader.of, again)
 
     async def documents(
-        self, rows: Iterator[Show], counters: ImportCounters, kind: ImportKind
+        self, rows: Iterator[Show], counters: ImportCounters, kind: ImportKind, *, first: int = CHUNK
     ) -> AsyncGenerator[list[Document], None]:
-        """Yield new and changed shows, a few hundred at a time, completed from the catalogue."""
-        identity = Identity(self._library)
-        while shows := await asyncio.to_thread(lambda: list(itertools.islice(rows, _CHUNK))):
+        """Yield new and changed shows, completed from the catalogue: of `first` rows, then of about a thousand each."""
+        identity, number = Identity(self._library), first
+        while shows := await asyncio.to_thread(lambda: list(itertools.islice(rows, number))):  # noqa: B023 - awaited
+            number = CHUNK
             if kind is ImportKind.OWN:
                 shows = [*await identity.complete(own_rows(shows)), *await self._enriched(shows)]
                 edits = await provenance.edits_of(self._library, [show.id for show in shows])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,13 +25,25 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from animerag.ports import Vectors
-
-
-if TYPE_CHECKING:
     from animerag.storage.database import Database
 
 _NOTE_INDEXED = upsert(indexed, "collection", "show_id")
 _PUT_VECTOR = add(vectors)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexableShow:
+    """What the index holds of a stored show."""
+
+    id: str
+    title: str
+    tags: Sequence[str]
+    year: int | None
+    episodes: int | None
+    rating: float | None
+    content_hash: str
+    text_hash: str
+    vector: Vectors
 
 
 async def record_indexed(connection: AsyncConnection, collection: str, held: Mapping[str, tuple[str, str]]) -> None:
@@ -103,6 +116,22 @@ class EmbeddingStore:
         )
         sound = (row for row in rows if is_sound(row.vector, row.dimensions, row.checksum))
         return {row.text_hash: np.frombuffer(row.vector, "<f4") for row in sound}
+
+    async def indexable(self, model: str, dimensions: int, ids: Iterable[str]) -> list[IndexableShow]:
+        """Return those of these shows whose current text has a sound vector; their texts and records are not read."""
+        held, of_show = vectors.c, shows.c
+        named = ("id", "title", "tags", "year", "episodes", "rating", "content_hash", "text_hash")
+        wanted = (
+            select(*(of_show[name] for name in named), held.vector, held.checksum)
+            .join(vectors, held.text_hash == of_show.text_hash)
+            .where(*_of(model, dimensions))
+        )
+        rows = await self._database.rows(*(wanted.where(of_show.id.in_(chunk)) for chunk in chunks(ids)))
+        return [
+            IndexableShow(**{name: getattr(row, name) for name in named}, vector=np.frombuffer(row.vector, "<f4"))
+            for row in rows
+            if is_sound(row.vector, dimensions, row.checksum)
+        ]
 
     async def size_bytes(self, model: str) -> int:
         """Return the maximum size of a model's vectors in memory, as 32-bit numbers."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from animerag.storage.database import Database
 
 _ITEM = work_items.c
+_WITHOUT_REQUEST = tuple(column for column in _ITEM if column.name != "request")
 
 
 class ItemState(StrEnum):
@@ -125,9 +126,12 @@ class WorkItems:
         return await self._database.scalar(select(_ITEM.number).where(_is(work, number))) is not None
 
     async def embedded(self, collection: str, *, shows: int) -> list[WorkItem]:
-        """Return items whose vectors are not in a collection yet: the oldest, up to about so many `shows`."""
+        """Return items whose vectors are not in a collection yet: the oldest, up to about so many `shows`.
+
+        Their requests, which have the texts of the shows, are left out.
+        """
         wanted = (
-            select(work_items)
+            select(*_WITHOUT_REQUEST)
             .where(_ITEM.target == collection, _ITEM.state == ItemState.EMBEDDED)
             .order_by(_ITEM.work, _ITEM.number)
             .limit(shows)
@@ -136,7 +140,7 @@ class WorkItems:
         for row in await self._database.rows(wanted):
             if items and sum(item.size for item in items) + row.size > shows:
                 break
-            items.append(_item(row._asdict()))
+            items.append(_item({**row._asdict(), "request": {}}))
         return items
 
     async def note_indexed(
