@@ -14,9 +14,9 @@ import psycopg
 
 from animerag.storage.library import Library
 
-_FAST = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c listen_addresses='' -c max_connections=60"
+_FAST = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=60"
 _TEMPLATE = "template_of_tests"
-_RULES = "local all locked scram-sha-256\nlocal all all trust\n"
+_RULES = "local all locked scram-sha-256\nlocal all all trust\nhost all all samenet trust\n"
 
 
 def programs():
@@ -28,10 +28,10 @@ def programs():
 
 
 class Server:
-    """A running server; `rules` of pg_hba.conf ask only the user `locked` for a password."""
+    """A running server; its rules ask only the user `locked` for a password. `address` is its address in a network."""
 
-    def __init__(self, bin_dir, directory):
-        self._bin, self.directory = bin_dir, directory
+    def __init__(self, bin_dir, directory, address=""):
+        self._bin, self.directory, self._address = bin_dir, directory, address
         self._user = "nobody" if os.getuid() == 0 else None  # PostgreSQL refuses to run as root
         self._numbers = itertools.count()
 
@@ -58,7 +58,8 @@ class Server:
         )
 
     def start(self):
-        options = f"{_FAST} -c unix_socket_directories={self.directory}"
+        places = f"-c unix_socket_directories={self.directory} -c listen_addresses='{self._address}'"
+        options = f"{_FAST} {places}"
         self._run("pg_ctl", "-w", "-l", self.directory / "log", "-o", options, "start")
 
     def stop(self, mode="fast"):
@@ -106,11 +107,11 @@ class Server:
 
 
 @contextmanager
-def running():
+def running(address=""):
     """Yield a server that runs during the block, and ends with this process in any case."""
     directory = Path(tempfile.mkdtemp(prefix="animerag-pg-"))
     directory.chmod(0o700)
-    server = Server(programs(), directory)
+    server = Server(programs(), directory, address)
     watch = server.watched()
     try:
         server.prepare()

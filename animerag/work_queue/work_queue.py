@@ -14,6 +14,7 @@ try:
     from procrastinate import App, PsycopgConnector
     from procrastinate.exceptions import AlreadyEnqueued, ProcrastinateException
 
+    from animerag.storage.postgresql.keepalives import set_on_server
     from animerag.work_queue.task_records import TaskRecords, reason_in_one_line
 except ImportError as missing:  # pragma: no cover - an extra, which the tests install
     raise LibraryError("ANIMERAG_ENGINE=queue needs a queue: run pip install 'animerag[postgres]'.") from missing
@@ -48,7 +49,9 @@ class WorkQueue:
 
         `connection` has psycopg's arguments. Procrastinate's tables are created at first use.
         """
-        connector = PsycopgConnector(kwargs=dict(connection), min_size=1, max_size=_CONNECTIONS)
+        connector = PsycopgConnector(
+            kwargs=dict(connection), min_size=1, max_size=_CONNECTIONS, configure=set_on_server
+        )
         app = App(connector=connector)
         app.job_manager = records = TaskRecords(connector)
         with explained():

@@ -29,6 +29,11 @@ def namespaces(count):
         _ip("addr", "del", f"{address}/32", "dev", "lo")
 
 
+def disconnect(place):
+    """Cut the network of a host, given its command: it can neither send nor receive."""
+    _required("-n", place[-1], "link", "set", "eth0", "down")
+
+
 def _connect(number, net):
     """Create a namespace and a link between it and this one."""
     name, link, subnet = _name(number), f"veth{os.getpid() % 100_000}x{number}", f"{net}.{number + 1}"

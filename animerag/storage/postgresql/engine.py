@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from animerag.errors import LibraryError
 from animerag.storage import library_metadata, migrations
 from animerag.storage.integrity import Integrity, VectorKey, is_sound
-from animerag.storage.postgresql import full_text, rate_limits
+from animerag.storage.postgresql import full_text, keepalives, rate_limits
 from animerag.storage.postgresql.rate_limits import SharedWindow
 from animerag.storage.schema import JOBS_RUNNING, facts, jobs_running_key, metadata, vectors
 from animerag.storage.schema_version import VERSION
@@ -43,7 +43,6 @@ jobs_running_key.dialect_options["postgresql"]["where"] = text(JOBS_RUNNING)
 _SCHEMA = "schema_version"  # metadata that SQLite stores in its header
 _WRITERS = 0x616E6901  # the first half of the write lock's number; the other half comes from the schema's name
 _CONNECT_S = 10
-_DEAD_MS = 10_000  # after which a connection without an answer to what was sent is given up
 _LOCK_S = 60  # how long a write waits for another process
 _READERS = 4  # connections, as many as `Database` has parallel reads
 _ROWS = 1000  # vectors in memory while they are checked
@@ -65,7 +64,7 @@ class PostgreSQL:
             raise LibraryError(
                 "ANIMERAG_DATABASE_URL is not a valid URL: use the form postgresql://user@host:5432/database."
             ) from error
-        usual = {"connect_timeout": _CONNECT_S, "application_name": "animerag"}
+        usual = {"connect_timeout": _CONNECT_S, "application_name": "animerag", **keepalives.OF_CLIENT}
         given = {name: value for name, value in usual.items() if name not in self.url.query}
         options: dict[str, Any] = {"hide_parameters": True, "json_serializer": to_json, "connect_args": given}
         self.engine = create_async_engine(self.url, pool_size=2, pool_pre_ping=True, **options)
@@ -148,15 +147,17 @@ class PostgreSQL:
 
     def connection_arguments(self, name: str) -> dict[str, Any]:
         """Return psycopg's arguments for a connection outside the pools, with its name in `pg_stat_activity`."""
-        usual = {"connect_timeout": _CONNECT_S, "application_name": name, "tcp_user_timeout": _DEAD_MS}
+        usual = {"connect_timeout": _CONNECT_S, "application_name": name, **keepalives.OF_CLIENT}
         return {**usual, **self.reader.dialect.create_connect_args(self.url)[1]}
 
     def connect(self, name: str = "animerag locks") -> psycopg.Connection[Any]:
         """Return a psycopg connection outside the pools. Raises LibraryError."""
         try:
-            return psycopg.connect(**self.connection_arguments(name), autocommit=True)
+            connection = psycopg.connect(**self.connection_arguments(name), autocommit=True)
+            connection.execute(keepalives.OF_SERVER)
         except psycopg.Error as error:
             raise LibraryError(self.cannot_open(error)) from error
+        return connection
 
     def cannot_open(self, error: Exception) -> str:
         """Return a message about the server, the password, the database or missing permissions."""
@@ -211,6 +212,7 @@ def _configure(connection: Any, _record: object) -> None:
     cursor = connection.cursor()
     cursor.execute(f"SET lock_timeout = '{_LOCK_S}s'")
     cursor.execute("SET jit = off")  # compiling takes longer than our queries
+    cursor.execute(keepalives.OF_SERVER)
     cursor.close()
     if not driver.autocommit:
         connection.commit()
