@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from animerag.indexing.doctor import Maintenance
     from animerag.indexing.indexer import Indexer
     from animerag.indexing.passages import PassageIndexer
-    from animerag.ingestion.detached import DetachedImports
+    from animerag.ingestion.detached import Detached
     from animerag.ingestion.importer import Ingestion
     from animerag.ingestion.resumable import Uploads
     from animerag.ingestion.shoko_sync import ShokoSync
@@ -376,13 +376,13 @@ class Services:
         return Worker(self.queue, [*imports, *sheets, *self.detached.kinds()], slots=slots)
 
     @_Service
-    def detached(self) -> DetachedImports | None:
-        """Imports that are left to workers; None without the queue."""
+    def detached(self) -> Detached | None:
+        """Jobs that are left to workers; None without the queue."""
         if self.queue is None:
             return None
-        from animerag.ingestion.detached import DetachedImports
+        from animerag.ingestion.detached import Detached
 
-        return DetachedImports(self.queue, self.uploads, self.jobs, self.spool)
+        return Detached(self.queue, self.jobs, self.batch, self.uploads, self.spool)
 
     @_Service
     def spool(self) -> UploadStore:

@@ -23,7 +23,7 @@ from animerag.models.questions import QuestionRow, asked_as
 from animerag.models.stored_answers import StoredAnswer
 from animerag.rate_limits.budget import Budget, drawing_on
 from animerag.rate_limits.usage import metering
-from animerag.storage.batch_runs import FAILED, RowAnswer, RunOptions
+from animerag.storage.batch_runs import FAILED, RowAnswer, RunOptions, job_key
 from animerag.telemetry.load_shedding import LoadShedder, PageActivity
 from animerag.telemetry.tracing import lane
 
@@ -120,7 +120,7 @@ class Batch:
         if run.at_work:
             raise InvalidInputError("This run already has a job: wait for it, or cancel it.")
         work = partial(self.answer, run_id, which=which, concurrency=concurrency)
-        job = await jobs.start(work, kind=BATCH_JOB, title=run.name, key=f"batch:{run_id}")
+        job = await jobs.start(work, kind=BATCH_JOB, title=run.name, key=job_key(run_id))
         await self.runs.note_job(run_id, job.id)
         return job
 

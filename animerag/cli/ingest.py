@@ -87,7 +87,7 @@ async def _detached(opened: Services, files: Sequence[SourceFile], options: argp
     if not files or options.dry_run:
         raise InvalidInputError("--detach imports files: name at least one, and leave out --dry-run.")
     level, size = options.concurrency, options.batch_size
-    job_id = await opened.detached.hand_over(files, concurrency=level, batch_size=size)
+    job_id = await opened.detached.imports.hand_over(files, concurrency=level, batch_size=size)
     print(json.dumps({"job": job_id}) if options.json else job_id)
     print("Workers import it: `animerag jobs` shows the progress.", file=sys.stderr)
     return DONE

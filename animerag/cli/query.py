@@ -10,12 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from animerag.cli.answers import InOrder, print_answer, print_or_stop, write_out
 from animerag.cli.job_runner import (
     CANCELLED,
     DONE,
     ROWS_LEFT,
     Commands,
-    discard_output,
     number_or_auto,
     positive,
     run_job,
@@ -26,12 +26,9 @@ from animerag.text.counting import counted
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
 
     from animerag.jobs.jobs import Control
     from animerag.models.answers import Answer, Turn
-    from animerag.models.questions import QuestionRow
-    from animerag.models.stored_answers import StoredAnswer
     from animerag.readers.questions import Sheet
     from animerag.services import Services
     from animerag.storage.batch_runs import BatchRun, RowAnswer
@@ -63,6 +60,8 @@ def add(commands: Commands) -> None:
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the answers to a .csv, .xlsx or .jsonl file")
     parser.add_argument("--resume", action="store_true", help="continue the last run of this file where it stopped")
     parser.add_argument("--retry-failed", action="store_true", help="ask the failed questions of that run again")
+    parser.add_argument("--detach", action="store_true", help="let workers answer the file, and print the job's id")
+    parser.add_argument("--answers", metavar="ID", help="print the answers of a job that was detached, or write --out")
     parser.add_argument("--retrieval-only", action="store_true", help="find shows without writing an answer")
     parser.set_defaults(run=query)
 
@@ -71,30 +70,42 @@ async def query(options: argparse.Namespace) -> int:
     """Answer questions. Raises InvalidInputError for wrong use or a file without questions."""
     from animerag.retrieval.question_text import checked_question
 
-    chosen = [bool(options.question), options.file is not None, options.stdin, options.interactive]
-    if sum(chosen) != 1:
-        raise InvalidInputError("Use exactly one of -q, -f, --stdin and -i.")
-    _check_out(options)
+    chosen = [options.file is not None, options.answers is not None, options.stdin, options.interactive]
+    if sum([bool(options.question), *chosen]) != 1:
+        raise InvalidInputError("Use exactly one of -q, -f, --stdin, -i and --answers.")
+    _check_use(options)
+    if options.answers is not None:
+        return await _stored_answers(options)
     for question in options.question:
         checked_question(question)
     sheet = None if options.file in (None, "-") else await asyncio.to_thread(_sheet, options)
-    async with services(warm=True, serverless=True) as opened:
+    async with services(warm=not options.detach, serverless=True) as opened:
         if not (await opened.library.counts()).shows:
             raise InvalidInputError("The catalogue is empty: run `animerag ingest PATH` first.")
         if options.interactive:
             return await _converse(opened, options)
         if options.stdin or options.file == "-":
             return await _answer_lines(opened, options)
+        if sheet is not None and options.detach:
+            return await _detached(opened, sheet, options)
         if sheet is not None:
             return await _answer_sheet(opened, sheet, options)
         return await _answer_questions(opened, options)
 
 
-def _check_out(options: argparse.Namespace) -> None:
+def _check_use(options: argparse.Namespace) -> None:
+    """Raise InvalidInputError for options that do not go together."""
     if options.out is not None and options.out.suffix.lower() not in FORMATS:
         raise InvalidInputError(f"{options.out} cannot be written: name a file that ends in {', '.join(FORMATS)}.")
-    if options.file in (None, "-") and (options.out or options.resume or options.retry_failed):
-        raise InvalidInputError("--out, --resume and --retry-failed need a file of questions: name one with -f.")
+    if options.file in (None, "-"):
+        if options.resume or options.retry_failed or options.detach or (options.out and options.answers is None):
+            raise InvalidInputError(
+                "--out, --resume, --retry-failed and --detach need a file of questions: name one with -f."
+            )
+    elif options.detach and options.out is not None:
+        raise InvalidInputError("--out needs the answers: leave it out here, and use it with --answers ID later.")
+    elif options.detach and options.concurrency is not None:
+        raise InvalidInputError("Each worker chooses its requests in flight: leave out -n.")
 
 
 async def _answer_questions(opened: Services, options: argparse.Namespace) -> int:
@@ -108,7 +119,7 @@ async def _answer_questions(opened: Services, options: argparse.Namespace) -> in
             from animerag.models.stored_answers import StoredAnswer
 
             if not control.stopping:
-                _print_or_stop(StoredAnswer.of(index, answer), options, control)
+                print_or_stop(StoredAnswer.of(index, answer), options, control)
 
         level = options.concurrency if isinstance(options.concurrency, int) else None
         return await opened.batch.run(
@@ -124,8 +135,10 @@ async def _answer_questions(opened: Services, options: argparse.Namespace) -> in
 
 async def _answer_sheet(opened: Services, sheet: Sheet, options: argparse.Namespace) -> int:
     """Answer a file as a journalled run; without --out, print the answers in order."""
+    from animerag.storage.batch_runs import job_key
+
     run = await _run(opened, sheet, options)
-    printer = _InOrder(options)
+    printer = InOrder(options)
 
     async def work(control: Control) -> Any:
         async def show(row: RowAnswer) -> None:
@@ -150,12 +163,12 @@ async def _answer_sheet(opened: Services, sheet: Sheet, options: argparse.Namesp
             work,
             kind="batch",
             title=run.name,
-            key=f"batch:{run.id}",
+            key=job_key(run.id),
             started=partial(opened.batch.runs.note_job, run.id),
         )
     finally:  # however the job ended, finished answers are written
         if options.out is not None:
-            await _write_out(opened, run.id, options.out)
+            await write_out(opened, run.id, options.out)
     if report.stopped_by:
         print(report.stopped_by, file=sys.stderr)
         if options.out is None:
@@ -164,6 +177,38 @@ async def _answer_sheet(opened: Services, sheet: Sheet, options: argparse.Namesp
     if left:
         print(f"{counted(left, 'question')} left: run the same command with --resume to continue.", file=sys.stderr)
     return CANCELLED if stopped else ROWS_LEFT if left else DONE
+
+
+async def _detached(opened: Services, sheet: Sheet, options: argparse.Namespace) -> int:
+    """Let workers answer a file, and print the id of the job."""
+    if opened.detached is None:
+        raise InvalidInputError("--detach needs workers: set ANIMERAG_ENGINE=queue, and start `animerag worker`.")
+    sheets = opened.detached.sheets
+    await sheets.require_worker()
+    run = await _run(opened, sheet, options)
+    job_id = await sheets.hand_over(run.id, which="failed" if options.retry_failed else "missing")
+    print(json.dumps({"job": job_id}) if options.output_format == "json" else job_id)
+    print(f"Workers answer it: run `animerag query --answers {job_id}` to see the answers.", file=sys.stderr)
+    return DONE
+
+
+async def _stored_answers(options: argparse.Namespace) -> int:
+    """Print or write the answers that a run has so far, given the id of one of its jobs."""
+    async with services(serverless=True) as opened:
+        run = await opened.batch.runs.of_job(options.answers)
+        if options.out is not None:
+            await write_out(opened, run.id, options.out)
+        else:
+            for row in await opened.batch.runs.rows(run.id):
+                if row.answer is not None and row.status != "cancelled":
+                    print_answer(row.answer, options)
+    if run.unanswered and run.at_work:
+        print(f"{counted(run.unanswered, 'question')} left: the job is still running.", file=sys.stderr)
+    elif run.unanswered:
+        why = f"{run.stopped_by} " if run.stopped_by else ""
+        left = counted(run.unanswered, "question")
+        print(f"{why}{left} left: run `query` with the file and --resume to continue.", file=sys.stderr)
+    return ROWS_LEFT if run.unanswered else DONE
 
 
 def _sheet(options: argparse.Namespace) -> Sheet:
@@ -196,50 +241,6 @@ async def _run(opened: Services, sheet: Sheet, options: argparse.Namespace) -> B
     return earlier
 
 
-class _InOrder:
-    """Prints answers in the order of the questions, each as soon as those before it are printed."""
-
-    def __init__(self, options: argparse.Namespace) -> None:
-        self._options = options
-        self._waiting: dict[int, StoredAnswer] = {}
-        self._next = 0
-
-    def add(self, answer: StoredAnswer, control: Control) -> None:
-        self._waiting[answer.number] = answer
-        while (ready := self._waiting.pop(self._next, None)) is not None:
-            _print_or_stop(ready, self._options, control)
-            self._next += 1
-
-    def end(self, rows: Sequence[QuestionRow], stopped_by: str) -> None:
-        """Print the remaining answers, and the reason for each row without one."""
-        from animerag.models.answers import AnswerStatus
-        from animerag.models.stored_answers import StoredAnswer
-
-        for number in range(self._next, len(rows)):
-            question = rows[number].question
-            unasked = StoredAnswer(number=number, question=question, status=AnswerStatus.ERROR, error=stopped_by)
-            _print_answer(self._waiting.get(number) or unasked, self._options)
-
-
-async def _write_out(opened: Services, run_id: str, path: Path) -> None:
-    from animerag.batch.export import written
-
-    run, rows = await opened.batch.runs.get(run_id), await opened.batch.runs.rows(run_id)
-    data = await asyncio.to_thread(written, path.suffix.lower(), run, rows)
-    unfinished = path.with_name(f"{path.name}.part")
-    try:
-        await asyncio.to_thread(unfinished.write_bytes, data)
-        unfinished.replace(path)
-    except OSError as error:
-        raise InvalidInputError(
-            f"{path} cannot be written ({error.strerror or error}): choose another file."
-        ) from error
-    print(
-        f"{run.total - run.unanswered:,} of {counted(run.total, 'question')} answered; written to {path}.",
-        file=sys.stderr,
-    )
-
-
 # ── One after another ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -251,7 +252,7 @@ async def _answer_lines(opened: Services, options: argparse.Namespace) -> int:
     while line := await asyncio.to_thread(sys.stdin.readline):
         if line.strip():
             answer = await opened.answering.ask(line, k=options.k, retrieval_only=options.retrieval_only)
-            _print_answer(StoredAnswer.of(index, answer), options)
+            print_answer(StoredAnswer.of(index, answer), options)
             index, failed = index + 1, failed or answer.error is not None
     return ROWS_LEFT if failed else DONE
 
@@ -267,7 +268,7 @@ async def _converse(opened: Services, options: argparse.Namespace) -> int:
         answer = await opened.answering.ask(
             question, k=options.k, history=history, retrieval_only=options.retrieval_only
         )
-        _print_answer(StoredAnswer.of(index, answer), options)
+        print_answer(StoredAnswer.of(index, answer), options)
         ids = answer.result.ids if answer.result else ()
         history.append(Turn(question=question, answer=answer.text or "", cited=answer.citations, ids=ids))
         index += 1
@@ -278,35 +279,3 @@ def _ask_line() -> str:
     sys.stderr.write("> ")
     sys.stderr.flush()
     return sys.stdin.readline()
-
-
-def _print_or_stop(answer: StoredAnswer, options: argparse.Namespace, control: Control) -> None:
-    try:
-        _print_answer(answer, options)
-    except BrokenPipeError:  # the program that reads the output has closed the pipe
-        discard_output()
-        control.stop()
-
-
-def _print_answer(answer: StoredAnswer, options: argparse.Namespace) -> None:
-    if options.output_format == "json":
-        print(json.dumps(answer.as_json(), ensure_ascii=False), flush=True)
-        return
-    if answer.number:
-        print()
-    print(f"{answer.question}\n{answer.text or answer.error or _search_result(answer)}", flush=True)
-    if options.show_context:
-        _print_context(answer)
-
-
-def _search_result(answer: StoredAnswer) -> str:
-    number = len(answer.sources)
-    return f"{counted(number, 'show')} found." if answer.status == "ok" else "No show in the catalogue matches."
-
-
-def _print_context(answer: StoredAnswer) -> None:
-    for number, source in enumerate(answer.sources, 1):
-        how = " · ".join(item.text for item in source.evidence)
-        distance = "" if source.distance is None else f" · distance {source.distance:.2f} cosine"
-        year = f" ({source.year})" if source.year else ""
-        print(f"  [{number}] {source.title}{year} · id {source.show_id} · {how}{distance}", flush=True)

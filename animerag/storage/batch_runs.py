@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 FAILED = (AnswerStatus.ERROR, AnswerStatus.TRUNCATED)
 _ESTIMATED = "usage_estimated"  # stored with the timings, which are short: totals read them for every row
+_JOBS_OF_RUNS = "batch:"  # followed by the id of the run: the keys of its jobs
 _AT_ONCE = 500  # rows written in one statement
 
 
@@ -118,6 +119,11 @@ class BatchRun:
         return self.job_state == "running"
 
 
+def job_key(run_id: str) -> str:
+    """Return the key of the jobs of a run, so that only one of them runs."""
+    return f"{_JOBS_OF_RUNS}{run_id}"
+
+
 class Runs:
     """Question sheets in the database."""
 
@@ -193,6 +199,13 @@ class Runs:
         """Return the newest run over a file's questions."""
         newest = await self._runs(_RUN.where(runs.c.sha256 == sha256).order_by(runs.c.created_at.desc()))
         return next((run for run in newest if run.column == column), None)
+
+    async def of_job(self, job_id: str) -> BatchRun:
+        """Return the run that a job works on, or has worked on. Raises InvalidInputError if there is none."""
+        key = await self._database.scalar(select(jobs.c.key).where(jobs.c.id == job_id))
+        if key is None or not key.startswith(_JOBS_OF_RUNS):
+            raise InvalidInputError(f'"{job_id}" is not the job of a sheet: run `animerag jobs` to list the ids.')
+        return await self.get(key.removeprefix(_JOBS_OF_RUNS))
 
     async def rows(
         self,

@@ -140,9 +140,9 @@ async def test_a_worker_with_another_model_ends_the_import_with_its_reason(host,
 async def test_workers_run_a_whole_import(host, serving, file_of):
     async with listening(FAST) as url, host("app", url) as app, host("a", url) as a:
         with pytest.raises(InvalidInputError, match="No worker is running"):
-            await app.detached.hand_over([file_of(12)])
+            await app.detached.imports.hand_over([file_of(12)])
         async with serving(a):
-            job_id = await app.detached.hand_over([file_of(12)], batch_size=4)
+            job_id = await app.detached.imports.hand_over([file_of(12)], batch_size=4)
 
             async def ended():
                 return (await app.library.journal.get(job_id)).state == "done"

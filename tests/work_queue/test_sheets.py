@@ -1,12 +1,15 @@
 """Sheets whose rows are answered by workers on other hosts."""
 
 import asyncio
+import json
 
 import pytest
 
 from animerag.errors import InvalidInputError
 from animerag.jobs.job import Control
 from animerag.readers.questions import QuestionRow, Sheet
+from animerag.simulator import SimulatorSettings
+from animerag.simulator.server import listening
 from animerag.storage.batch_runs import RunOptions
 
 
@@ -96,3 +99,60 @@ async def test_a_sheet_of_another_release_is_not_answered(hosts, monkeypatch):
         await a.queue.workers.put(concurrency=1, began_at="2026-01-01", done=0)
     with pytest.raises(InvalidInputError, match="install the same version"):
         await app.batch.answer(run_id, Control())
+
+
+async def test_a_command_leaves_a_sheet_to_workers_and_another_one_fetches_the_answers(
+    host, serving, file_of, command, tmp_path
+):
+    (tmp_path / "q.csv").write_text("question\n" + "".join(f"What is Show {n} about?\n" for n in range(1, 31)))
+    written = tmp_path / "answers.jsonl"
+    fast = SimulatorSettings(embed_latency_s=0, dimensions=64)
+    async with listening(fast) as url, host("app", url) as app, host("a", url) as a, serving(a):
+        await app.ingestion.run([file_of(40)], Control())
+        job = json.loads(await command("b", url, "query", "-f", "q.csv", "--detach", "--output-format", "json"))["job"]
+        async with asyncio.timeout(40):
+            while (await app.library.journal.get(job)).state == "running":
+                await asyncio.sleep(0.05)
+        await command("c", url, "query", "--answers", job, "--out", str(written))
+        with pytest.raises(InvalidInputError, match="is not the job of a sheet"):
+            await app.batch.runs.of_job("0123456789ab")
+    answers = [json.loads(line) for line in written.read_text(encoding="utf-8").splitlines()]
+    assert [answer["status"] for answer in answers] == ["ok"] * 30
+    assert all("[1]" in answer["answer"] for answer in answers)
+
+
+async def test_a_sheet_without_a_worker_is_not_left_to_workers(hosts):
+    app, _, _ = hosts
+    run_id = await app.batch.begin(sheet_of("What is Show 1 about?"), RunOptions(), sha256="x")
+    with pytest.raises(InvalidInputError, match="No worker is running"):
+        await app.detached.sheets.require_worker()
+    assert (await app.batch.runs.get(run_id)).job_id is None
+
+
+@pytest.mark.long
+@pytest.mark.timeout(120)
+async def test_the_rest_of_a_detached_sheet_is_answered_after_its_worker_was_killed(
+    host, serving, file_of, worker_process
+):
+    questions = [f"Which show is about the sea and number {n}?" for n in range(1, 61)]
+    slow = SimulatorSettings(embed_latency_s=0.3, dimensions=64)
+    async with listening(slow) as url, host("app", url) as app, host("a", url) as a:
+        async with serving(a):
+            await app.ingestion.run([file_of(40)], Control())
+        run_id = await app.batch.begin(sheet_of(*questions), RunOptions(), sha256="x")
+        killed = await worker_process("b", url)
+        async with asyncio.timeout(50):
+            while not await app.queue.workers.alive():
+                await asyncio.sleep(0.05)
+        try:
+            first = await app.detached.sheets.hand_over(run_id)
+        finally:
+            killed.kill()
+            await killed.wait()
+        async with serving(a), asyncio.timeout(50):
+            while (await app.batch.runs.get(run_id)).unanswered:
+                await asyncio.sleep(0.05)
+        run = await app.batch.runs.get(run_id)
+        ended = await app.library.journal.get(first)
+    assert (ended.state, run.total) == ("interrupted", 60)
+    assert run.job_id != first
