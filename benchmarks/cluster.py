@@ -86,7 +86,10 @@ async def workers(count, environment, place):
 
 
 async def measure(hosts, shows, servers, urls, place):
-    """Import once with this number of hosts and return the figures; `servers` are processes by kind, `urls` of the stores."""
+    """Import once with this number of hosts and return the figures.
+
+    `servers` are processes by kind, `urls` those of the stores.
+    """
     database_url, chroma_url = urls
     async with SimulatorProcess(SimulatorSettings(embed_latency_s=LATENCY_S, dimensions=DIMENSIONS)) as provider:
         environment = os.environ | {

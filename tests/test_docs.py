@@ -155,3 +155,22 @@ def test_the_container_has_exactly_the_files_that_the_app_needs():
     assert {line[1:] for line in allowed if line.startswith("!")} == copied
     assert set(service["environment"]) <= names
     assert all(port.startswith("127.0.0.1:") for port in service["ports"])
+
+
+def test_the_containers_of_several_hosts_share_their_settings_and_run_commands_that_exist():
+    import yaml
+
+    from animerag.cli import build_parser
+
+    composed = yaml.safe_load((ROOT / "compose.scale.yaml").read_text(encoding="utf-8"))
+    services = composed["services"]
+    ours = [services[name] for name in ("app1", "app2", "worker")]
+    upstreams = re.search(r"reverse_proxy (.+) \{", composed["configs"]["caddyfile"]["content"]).group(1).split()
+
+    assert set(ours[0]["environment"]) <= set(variables())
+    assert all(each["environment"] == ours[0]["environment"] for each in ours)
+    assert ours[2]["command"][:3] == ["python", "-m", "animerag"]
+    assert build_parser().parse_args(ours[2]["command"][3:]).command == "worker"
+    assert upstreams == ["app1:8501", "app2:8501"]
+    assert [name for name, each in services.items() if "ports" in each] == ["proxy"]
+    assert all(port.startswith("127.0.0.1:") for port in services["proxy"]["ports"])
