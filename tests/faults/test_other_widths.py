@@ -7,8 +7,6 @@ from animerag.config import load_settings
 from animerag.jobs.jobs import Control
 from tests.raw_server import embedded, error, raw_server
 
-pytestmark = pytest.mark.both_databases
-
 SHOWS = 12
 
 
@@ -43,6 +41,7 @@ async def test_simultaneous_calls_ask_for_the_width_once(opened):
         assert len(server.requests) == 1
 
 
+@pytest.mark.both_databases
 async def test_widths_are_stored_by_address_and_model(opened):
     async with raw_server(embedded) as one, raw_server(lambda request: embedded(request, 16)) as other:
         for server, model, width in ((one, "a", 8), (other, "a", 16), (one, "b", 8), (one, "a", 8)):
@@ -51,6 +50,7 @@ async def test_widths_are_stored_by_address_and_model(opened):
         assert (len(one.requests), len(other.requests)) == (2, 1)
 
 
+@pytest.mark.both_databases
 async def test_a_server_that_changes_its_model_stops_the_import_and_the_next_one_follows(opened, export, record):
     width = [8]
     first, second = (

@@ -9,8 +9,6 @@ from animerag.config import load_settings
 from animerag.jobs.jobs import Control
 from animerag.simulator import SimulatorProcess, SimulatorSettings
 
-pytestmark = pytest.mark.both_databases
-
 SHOWS = 60
 
 
@@ -35,6 +33,7 @@ def run(services, source, control=None):
     return services.ingestion.run([source], control or Control(), batch_size=10, concurrency=3)
 
 
+@pytest.mark.both_databases
 async def test_two_processes_importing_one_file_pay_once(process, provider, source):
     async with process() as one, process() as other:
         reports = await asyncio.gather(run(one, source), run(other, source))
@@ -53,6 +52,7 @@ async def test_two_tabs_importing_one_file_pay_once(process, provider, source):
     assert (await provider.stats()).texts == SHOWS + 1  # one more text determines the width
 
 
+@pytest.mark.both_databases
 async def test_a_repair_does_not_touch_what_another_process_is_importing(process, provider, source):
     async with process() as one, process() as other:
         importing = asyncio.create_task(run(one, source))
@@ -82,6 +82,7 @@ async def test_a_stop_ends_the_wait_for_another_process(process, source):
         assert (await run(one, source)).ingested == SHOWS
 
 
+@pytest.mark.both_databases
 async def test_the_sample_and_an_upload_wait_for_each_other_in_one_process(process, source):
     async with process() as services:
         lock, sample, own = services.ingestion._import_lock, Control(), Control()

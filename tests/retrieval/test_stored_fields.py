@@ -162,12 +162,12 @@ async def own(library, *rows):
 
 @pytest.fixture
 async def filled(library):
-    await put(library, *made(120))
+    await put(library, *made(80))
     await own(
         library,
         *(
             {"show_id": f"s{n}", "status": "completed", "score": 5 + n % 5, "episodes_watched": n % 13}
-            for n in range(0, 120, 7)
+            for n in range(0, 80, 7)
         ),
         {"show_id": "s1", "status": None, "score": 9.0, "episodes_watched": None},
     )
@@ -179,7 +179,7 @@ async def test_random_conditions_select_the_same_shows(filled):
     in_memory, stored = await snapshots(filled)
 
     def compare():
-        for _ in range(120):
+        for _ in range(60):
             condition, filters = condition_of(chance), filters_of(chance)
             expected, selected = (meeting(condition, one.table, filters) for one in (in_memory, stored))
             assert list(selected.met) == list(expected.met), (condition, filters)
