@@ -95,8 +95,9 @@ def _search_result(answer: StoredAnswer) -> str:
 
 
 def _print_context(answer: StoredAnswer) -> None:
+    from animerag.models.retrieval import how_found
+
     for number, source in enumerate(answer.sources, 1):
-        how = " · ".join(item.text for item in source.evidence)
-        distance = "" if source.distance is None else f" · distance {source.distance:.2f} cosine"
+        how = " · ".join(how_found(source.evidence, source.distance))
         year = f" ({source.year})" if source.year else ""
-        print(f"  [{number}] {source.title}{year} · id {source.show_id} · {how}{distance}", flush=True)
+        print(f"  [{number}] {source.title}{year} · id {source.show_id} · {how}", flush=True)

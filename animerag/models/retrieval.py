@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,6 +11,7 @@ from animerag.models.providers import Usage
 from animerag.models.shows import NamedShow, Show
 
 Branch = Literal["alias", "words", "vector", "relation"]
+_BRANCH_NAMES = {"alias": "title", "vector": "plot"}  # the names of searches for people; JSON has the branches
 FactKind = Literal["list", "count", "order", "value", "compare", "picks", "sequence", "text", "related"]
 FactField = Literal[
     "year",
@@ -57,8 +59,14 @@ class Evidence:
         """Describe the evidence: the title that matched, the relation, or the rank in a search."""
         if self.branch == "relation" and self.detail:
             return self.detail
-        name = "title" if self.branch == "alias" else self.branch
+        name = _BRANCH_NAMES.get(self.branch, self.branch)
         return f'{name} "{self.detail}"' if self.detail else f"{name} #{self.rank}"
+
+
+def how_found(evidence: Iterable[Evidence], distance: float | None) -> list[str]:
+    """Describe how a show was found: `title "AoT"`, `plot #1`, `distance 0.31`."""
+    parts = [item.text for item in evidence]
+    return parts if distance is None else [*parts, f"distance {distance:.2f}"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

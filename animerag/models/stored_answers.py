@@ -8,7 +8,7 @@ from typing import Self
 from animerag.models.answers import Answer, AnswerStatus, Result, Turn
 from animerag.models.json_types import JsonObject
 from animerag.models.providers import ProviderName, Usage
-from animerag.models.retrieval import Branch, Evidence, Source, Timings
+from animerag.models.retrieval import Branch, Evidence, Source, Timings, how_found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,9 +34,8 @@ class StoredSource:
 
     @property
     def how_found(self) -> str:
-        """Describe the evidence in one line: `title "AoT", vector #1, distance 0.31`."""
-        parts = [item.text for item in self.evidence]
-        return ", ".join(parts if self.distance is None else [*parts, f"distance {self.distance:.2f}"])
+        """Describe the evidence in one line: `title "AoT", plot #1, distance 0.31`."""
+        return ", ".join(how_found(self.evidence, self.distance))
 
     @classmethod
     def of(cls, source: Source, *, cited: bool) -> Self:

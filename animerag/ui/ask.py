@@ -171,9 +171,14 @@ def earlier(exchanges: Sequence[Exchange]) -> None:
             if item.answer is not None:
                 st.caption(written_by(item.answer))
             if item.retrieval is not None and item.retrieval.sources:
-                with st.expander(counted(len(item.retrieval.sources), "source")):
+                with st.expander(_sources_title(item.retrieval)):
                     for number, source in enumerate(item.retrieval.sources, 1):
                         st.caption(f"{number} · {label(_heading(source.show))}")
+
+
+def _sources_title(retrieval: Retrieval) -> str:
+    number = len(retrieval.sources)
+    return f"{counted(number, 'show')} considered" if retrieval.no_match else counted(number, "source")
 
 
 def _question(item: Exchange) -> None:

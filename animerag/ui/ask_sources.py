@@ -25,7 +25,7 @@ _BRANCHES = {"alias": "title", "words": "words", "vector": "plot"}
 _RANKED = re.compile(r"^\d+\. ", re.MULTILINE)
 _MOST_BESIDE_RANKING = 4  # cards; more would repeat a long list
 # A citation is a link to #source-N; this makes a click on it press the button of that source. The page is drawn again
-# when the window opens, which would leave the focus, and with it Escape, outside; when it closes, the focus returns.
+# when the dialog opens, which would leave the focus, and with it Escape, outside; when it closes, the focus returns.
 _OPEN_CITED = """<script>
 if (!window.animeragCitations) {
   window.animeragCitations = true;

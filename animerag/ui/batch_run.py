@@ -288,7 +288,8 @@ def _took(answer: StoredAnswer) -> str:
         parts.append(f"{timings.queue_s + timings.throttle_s:.2f} s waiting")
     if timings.first_token_s:
         parts.append(f"first words {timings.first_token_s:.2f} s")
-    return " · ".join([*parts, counted(answer.attempts or 0, "request"), answer.model])
+    writer = "no language model" if answer.provider == "local" else answer.model
+    return " · ".join([*parts, counted(answer.attempts or 0, "request"), writer])
 
 
 # ── Timing ───────────────────────────────────────────────────────────────────────────────────────────────────────────

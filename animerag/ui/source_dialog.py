@@ -1,4 +1,4 @@
-"""Opens the windows of an answer: a source with its match and the part the model received; timing, prompt and text."""
+"""Opens the dialogs of an answer: a source with its match and the part the model received; timing, prompt and text."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from animerag.charts.ask import waterfall
+from animerag.models.retrieval import how_found
 from animerag.text.cleaning import clean, sentences
 from animerag.text.counting import counted
 from animerag.text.tokens import terms
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from animerag.models.answers import Answer, Exchange
     from animerag.models.providers import Usage
-    from animerag.models.retrieval import Evidence, Source
+    from animerag.models.retrieval import Source
     from animerag.models.shows import RelatedShow
 
 _TITLES, _RELATED = 12, 8
@@ -26,7 +27,7 @@ _LEAST_SAVED_S = 0.001  # shorter times are noise
 
 
 def source(exchange: Exchange, number: int) -> None:
-    """Open a window on one source of an exchange."""
+    """Open a dialog with one source of an exchange."""
 
     @st.dialog("Source", width="medium")
     def window() -> None:
@@ -37,7 +38,7 @@ def source(exchange: Exchange, number: int) -> None:
 
 
 def how(exchange: Exchange) -> None:
-    """Open a window on how an answer was made: its timing, the exact prompt, and its text to copy."""
+    """Open a dialog about how an answer was made: its timing, the exact prompt, and its text to copy."""
 
     @st.dialog("Answer details", width="medium")
     def window() -> None:
@@ -54,17 +55,6 @@ def how(exchange: Exchange) -> None:
             st.code(exchange.text, language=None, wrap_lines=True)
 
     window()
-
-
-def found_by(evidence: Evidence) -> str:
-    """Describe how one search found a show."""
-    if evidence.branch == "alias":
-        return f'title "{evidence.detail}"'
-    if evidence.branch == "relation":
-        return evidence.detail
-    if evidence.distance is None:
-        return f"{evidence.branch} no. {evidence.rank}"
-    return f"plot no. {evidence.rank} (cosine distance {evidence.distance:.2f})"
 
 
 def spent(usage: Usage) -> str:
@@ -88,7 +78,7 @@ def _source(exchange: Exchange, source: Source, number: int) -> None:
     st.caption(label(" · ".join([*facts, *show.tags])))
     if answer is not None:
         st.markdown("Cited in the answer." if show.id in answer.citations else "Not cited in the answer.")
-    st.markdown("**Matched by** " + label(" · ".join(map(found_by, source.evidence)) or "its fields"))
+    st.markdown("**Matched by** " + label(" · ".join(how_found(source.evidence, source.distance)) or "its fields"))
     matched = {evidence.detail.casefold() for evidence in source.evidence if evidence.branch == "alias"}
     st.markdown("**Titles** " + " · ".join(_title(title, matched) for title in show.titles[:_TITLES]))
     _description(exchange, source, number)

@@ -40,10 +40,10 @@ def provider(name: str) -> str:
 def models(services: Services) -> dict[str, str]:
     """Return the models of vectors and answers, with the address of a server that is not OpenAI's."""
     address = services.settings.openai_base_url
-    writer = "openai" if services.answering.written_by_a_model else "local"
+    written = services.answering.written_by_a_model
     writers = {
         "Vectors": (services.embedder.model, services.embedder.provider),
-        "Answers": (services.answering.model, writer),
+        "Answers": (services.answering.model, "openai") if written else ("quotes from your catalogue", "local"),
     }
     return {
         name: f"{model} ({address if who == 'openai' and address else provider(who)})"

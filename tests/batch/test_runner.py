@@ -383,7 +383,7 @@ async def test_the_sheet_comes_back_as_csv_with_its_columns_and_the_answers(half
     assert (first["question"], first["answer (yours)"], first["note"]) == ("'=What is Nana about?", "mine", "'@n\x0b")
     assert (first["cited_ids"], first["cited_titles"], first["status"]) == ("2", "Nana", "ok")
     assert 'Nana (title "Nana"' in first["sources"]
-    assert "vector #1, distance 0." in first["sources"]
+    assert "plot #1, distance 0." in first["sources"]
     assert (second["note"], second["attempts"], second["cached"], second["same_as_row"]) == (
         "two\nlines",
         "1",

@@ -125,7 +125,7 @@ async def test_an_answer_of_an_earlier_version_is_read_completely(tmp_path, vers
     await library.close()
     assert (answer.status, answer.text, answer.citations, answer.attempts) == ("ok", "A surgeon [1].", ("7",), 2)
     assert (answer.sources[0].how_found, answer.cited_titles) == (
-        'title "Monster", vector #2, distance 0.31',
+        'title "Monster", plot #2, distance 0.31',
         ("Monster",),
     )
     assert (answer.usage.tokens, answer.timings.total_s, answer.result.ids) == (107, 0.4, ("7",))
