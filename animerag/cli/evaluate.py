@@ -18,7 +18,16 @@ if TYPE_CHECKING:
     from animerag.jobs.job import Control
     from animerag.models.json_types import JsonMapping, JsonObject
 
-_COLUMNS = ("hit@1", "hit@3", "hit@5", "mrr", "precision", "recall", "f1", "no_match")
+_COLUMNS = {
+    "hit@1": "Found first",
+    "hit@3": "In the top 3",
+    "hit@5": "In the top 5",
+    "mrr": "Mean reciprocal rank",
+    "precision": "Precision",
+    "recall": "Recall",
+    "f1": "F1",
+    "no_match": "No match",
+}
 
 
 def add(commands: Commands) -> None:
@@ -74,7 +83,7 @@ def _print(figures: JsonMapping, before: JsonMapping | None) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("kind", "n", *_COLUMNS)
+    table = Table("Kind", "Questions", *_COLUMNS.values())
     for kind, row in {**figures["kinds"], "all answerable": figures}.items():
         old = (before["kinds"].get(kind, {}) if kind in figures["kinds"] else before) if before else {}
         number = row.get("n", figures["questions"])
@@ -91,5 +100,9 @@ def _print(figures: JsonMapping, before: JsonMapping | None) -> None:
 def _cell(value: float | None, before: float | None) -> str:
     if value is None:
         return ""
-    shown = f"{value:.0f}" if isinstance(value, int) else f"{value:.3f}"
-    return shown if before is None or before == value else f"{shown} (was {before:g})"
+    shown = _shown(value)
+    return shown if before is None or before == value else f"{shown} (was {_shown(before)})"
+
+
+def _shown(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{100 * value:.1f} %"

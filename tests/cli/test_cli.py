@@ -140,6 +140,13 @@ def test_retrieval_only_calls_no_model(filled):
     assert (status, printed["answer"], printed["status"], printed["context"][0]["anime_id"]) == (0, None, "ok", "1")
 
 
+def test_evaluate_prints_shares_in_percent(filled, tmp_path):
+    sheet = tmp_path / "known.csv"
+    sheet.write_text("question,expected_ids,kind\nWhat is Monster about?,1,title\n", "utf-8")
+    status, out, _ = filled("evaluate", str(sheet))
+    assert (status, "Found first" in out, out.count("100.0 %")) == (0, True, 8)
+
+
 def test_doctor_and_info_show_the_state(filled):
     status, out, _ = filled("doctor", "--json")
     assert (status, json.loads(out)["healthy"], json.loads(out)["indexed"]) == (0, True, 2)
