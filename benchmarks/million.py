@@ -1,9 +1,9 @@
 """Measures how a catalogue in PostgreSQL and a Chroma server grows: `python -m benchmarks.million --shows 1000000`.
 
 Shows with synthetic texts go through the import's own pipeline, `Ingestion.import_documents`, from memory: without a
-file, without the comparison of titles, and with a simulated provider (384 numbers) that answers at once. After every
-`--step` shows it prints one JSON object: seconds of the step, memory and disk of each process, and the time of
-searches. The simulator's vectors depend on the letters of a text, so that texts with common words are similar.
+file and without the comparison of titles, which are looked up in the database. A simulated provider (384 numbers)
+answers at once. After every `--step` shows it prints one JSON object: seconds of the step, memory and disk, and the
+time of searches. The simulator's vectors depend on the letters of a text, so that texts with common words are similar.
 """
 
 import argparse
@@ -40,8 +40,13 @@ def shows(first, number):
     chance = random.Random(first)
     for count in range(first, first + number):
         text = " ".join(f"{chance.choice(WORDS)}{chance.randrange(2000)}" for _ in range(TEXT_WORDS))
+        title = f"{word(chance)} {word(chance)} {word(chance)}".title()
         year, tags = 1960 + count % 60, tuple(chance.sample(WORDS, 3))
-        yield Show(id=str(count), title=f"Voyage {count}", description=text, year=year, episodes=12, tags=tags)
+        yield Show(id=str(count), title=title, description=text, year=year, episodes=12, tags=tags)
+
+
+def word(chance):
+    return "".join(chance.choice("kmnrstv") + chance.choice("aeiou") for _ in range(3))
 
 
 def question(chance):
@@ -94,6 +99,7 @@ async def opened(directory, url, chroma_url):
             embedding_model="simulated",
             chat_provider="local",
             ingest_concurrency=LEVEL,
+            titles_in_memory=0,
         )
         async with open_services(settings, warm=False) as services:
             yield services
