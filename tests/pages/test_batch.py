@@ -159,7 +159,7 @@ def test_the_citations_of_an_opened_row_are_those_of_its_sources():
 
         _answer(row)
 
-    page = AppTest.from_function(draw, kwargs={"row": row}).run()
+    page = AppTest.from_function(draw, kwargs={"row": row}, default_timeout=30).run()
     assert not page.exception
     drawn = "".join(element.value for element in page.markdown)
     assert "surgeon :violet-badge[1]" in drawn
