@@ -2,7 +2,7 @@
 
 A long question retells one scene, which is blurred in the vector of a whole synopsis; a short one names a kind of show,
 like tags. If vectors of passages are stored (`indexing.passages`), all passages of many candidates are compared. Of the
-best of the others, only the most promising passage is embedded, when it is first needed; it stays in memory.
+best of the others, only promising passages are embedded, when they are first needed; they stay in memory.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from animerag.retrieval.fusion import Likeness, rounded
+from animerag.retrieval.word_coverage import covered
 from animerag.text.passages import passages_of, tags_of, texts_of
 from animerag.text.tokens import terms
 
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
     from animerag.models.providers import Priority
     from animerag.models.shows import Show
     from animerag.ports import Embedder, Vectors
+    from animerag.retrieval.word_coverage import WeighedWord
 
 _EMBEDDED = 8  # best candidates whose passages are embedded if none are stored
+_TELLING = 2  # passages of each of these: those that cover most of the question's words
 _MOST_CACHED = 5000  # texts whose vectors stay in memory: about 10 MB
 _MOST_SHOWS = 2000  # shows whose stored vectors stay in memory: about 30 MB
 
@@ -40,23 +43,30 @@ class Passages:
         self._shows: dict[Texts, Vectors] = {}
 
     async def likeness(
-        self, question: str, vector: Vectors, shows: Sequence[Show], *, priority: Priority, tags: bool = True
+        self,
+        wanted: Sequence[WeighedWord],
+        vector: Vectors,
+        shows: Sequence[Show],
+        *,
+        priority: Priority,
+        tags: bool = True,
     ) -> dict[str, Likeness]:
         """Return the similarity of the nearest passage and of the tags by id, for candidates in order, best first.
 
-        Candidates without stored passages are left out, except for the first eight: of these, one passage and the tags
-        are embedded; without `tags`, the passage only. Raises ProviderError, LibraryError.
+        `wanted` are the question's words. Candidates without stored passages are left out, except for the first eight:
+        of these, two passages and the tags are embedded; without `tags`, the passages only.
+        Raises ProviderError, LibraryError.
         """
         texts = {show.id: texts_of(show) for show in shows}
         stored = await self._in_store(texts.values())
         near = {show.id: _likeness(show, stored[texts[show.id]], vector) for show in shows if texts[show.id] in stored}
         others = [show for show in shows[:_EMBEDDED] if show.id not in near]
-        words = frozenset(terms(question))
-        wanted = {show.id: (_most_shared(show, words), tags_of(show) if tags else "") for show in others}
-        vectors = await self._embedded([text for texts in wanted.values() for text in texts if text], priority)
-        for show_id, its in wanted.items():
-            passage, of_tags = (_similarity(vectors[text], vector) if text else 0.0 for text in its)
-            near[show_id] = Likeness(passage=passage, tags=of_tags)
+        telling = {show.id: (_telling(show, wanted), tags_of(show) if tags else "") for show in others}
+        fresh = [text for passages, of_tags in telling.values() for text in (*passages, of_tags) if text]
+        vectors = await self._embedded(fresh, priority)
+        for show_id, (passages, of_tags) in telling.items():
+            passage = max((_similarity(vectors[text], vector) for text in passages), default=0.0)
+            near[show_id] = Likeness(passage=passage, tags=_similarity(vectors[of_tags], vector) if of_tags else 0.0)
         return near
 
     async def _in_store(self, shows: Collection[Texts]) -> dict[Texts, Vectors]:
@@ -99,6 +109,6 @@ def _similarity(one: Vectors, other: Vectors) -> float:
     return rounded(float(one @ other))
 
 
-def _most_shared(show: Show, words: frozenset[str]) -> str:
-    """Return the first of the passages that share most words with the question; empty if the show has none."""
-    return max(passages_of(show), key=lambda passage: len(words.intersection(terms(passage))), default="")
+def _telling(show: Show, wanted: Sequence[WeighedWord]) -> list[str]:
+    """Return the passages that cover most of a question's words, the rare ones before the frequent ones."""
+    return sorted(passages_of(show), key=lambda passage: -rounded(covered(wanted, set(terms(passage)))))[:_TELLING]

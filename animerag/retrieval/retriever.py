@@ -32,7 +32,7 @@ from animerag.retrieval.question_text import checked_question
 from animerag.retrieval.reranking import Passages
 from animerag.retrieval.snapshots import Snapshots
 from animerag.retrieval.understanding import QuestionReading, best_matches, finished, understand
-from animerag.retrieval.word_coverage import coverage
+from animerag.retrieval.word_coverage import coverage, weighed_words
 from animerag.storage import provenance
 from animerag.telemetry.tracing import span
 from animerag.text.cleaning import is_japanese
@@ -381,8 +381,8 @@ class Retriever:
         candidates = replace(candidates, coverage={show_id: rounded(share) for show_id, share in covered.items()})
         if near.vector is not None and not self.embeds_over_a_network:
             best = [shows[one] for one in candidates.ranked()[:_DETAILED] if one in shows]
-            tags = candidates.compares_tags
-            likeness = await self._passages.likeness(question, near.vector, best, priority=priority, tags=tags)
+            words, tags = weighed_words(question, catalogue.statistics), candidates.compares_tags
+            likeness = await self._passages.likeness(words, near.vector, best, priority=priority, tags=tags)
             candidates = replace(candidates, likeness=likeness)
         first = candidates.ranked()[:FIRST]
         return replace(candidates, franchise=await self._catalogue.run(lambda current: current.franchise_names(first)))

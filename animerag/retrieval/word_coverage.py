@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from functools import lru_cache
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeAlias, TypeVar
 
 from animerag.retrieval.related_words import related_words
 from animerag.text.cleaning import clean
@@ -16,11 +16,13 @@ from animerag.text.tokens import terms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from animerag.models.json_types import JsonObject
     from animerag.models.shows import Show
 
 T = TypeVar("T")
+WeighedWord: TypeAlias = "tuple[Mapping[str, float], float]"  # a word with its related words, and its weight
 _SAMPLE = 1000  # shows; more of them take time at every change of the catalogue without better weights
 
 
@@ -57,12 +59,20 @@ def evenly_spread(shows: Sequence[T]) -> Sequence[T]:
 
 def coverage(question: str, shows: Iterable[Show], statistics: WordStatistics) -> dict[str, float]:
     """Return by id the weighted share of the question's words in each show's description or tags, 0 to 1."""
+    wanted = weighed_words(question, statistics)
+    total = sum(weight for _, weight in wanted)
+    return {show.id: covered(wanted, words_of(show)) / total for show in shows} if total else {}
+
+
+def weighed_words(question: str, statistics: WordStatistics) -> list[WeighedWord]:
+    """Return each word of a question with its related words, and its weight."""
     wanted = [related_words().of(word) for word in terms(question)]
-    weights = [statistics.weight(related) for related in wanted]
-    total = sum(weights)
-    if not total:
-        return {}
-    return {show.id: sum(map(_weighed, wanted, weights, [words_of(show)] * len(wanted))) / total for show in shows}
+    return [(related, statistics.weight(related)) for related in wanted]
+
+
+def covered(wanted: Iterable[WeighedWord], words: AbstractSet[str]) -> float:
+    """Return the sum of the weights of a question's words that are among others; related words count in part."""
+    return sum(weight * _nearness(related, words) for related, weight in wanted)
 
 
 def words_of(show: Show) -> frozenset[str]:
@@ -70,9 +80,9 @@ def words_of(show: Show) -> frozenset[str]:
     return _words(show.description, show.tags)
 
 
-def _weighed(related: Mapping[str, float], weight: float, words: frozenset[str]) -> float:
-    """Return the value of one word of a question for a show with these words: that of the nearest related word."""
-    return weight * max((near for word, near in related.items() if word in words), default=0.0)
+def _nearness(related: Mapping[str, float], words: AbstractSet[str]) -> float:
+    """Return the similarity of the nearest related word that is among others; 0 if none is."""
+    return max((near for word, near in related.items() if word in words), default=0.0)
 
 
 @lru_cache(maxsize=3000)  # the same shows are candidates again and again

@@ -10,6 +10,7 @@ from animerag.models.providers import Priority
 from animerag.models.shows import Show
 from animerag.providers.local import LocalEmbedder
 from animerag.retrieval.reranking import Passages
+from animerag.retrieval.word_coverage import WordStatistics, weighed_words
 from animerag.text.passages import texts_of
 
 FARM = "A family keeps cows. They rise at dawn. Milk is sold at the market. "
@@ -46,11 +47,12 @@ async def embedder():
 
 
 QUESTION = "a spaceman picks up a screw in orbit"
+WORDS = weighed_words(QUESTION, WordStatistics([PLAIN, MIXED]))
 
 
 async def asked(passages, embedder, shows):
     vector = (await embedder.embedder.embed([QUESTION], priority=Priority.LIVE)).vectors[0]
-    return await passages.likeness(QUESTION, vector, shows, priority=Priority.LIVE)
+    return await passages.likeness(WORDS, vector, shows, priority=Priority.LIVE)
 
 
 async def test_a_scene_is_found_inside_a_long_description_and_embedded_once(embedder):
@@ -63,17 +65,28 @@ async def test_a_scene_is_found_inside_a_long_description_and_embedded_once(embe
     assert len(embedder.texts) == embedded, "what was embedded stays in memory"
 
 
-async def test_only_the_passage_that_shares_most_words_is_embedded(embedder):
+async def test_only_the_two_passages_that_cover_most_words_are_embedded(embedder):
     await asked(Passages(embedder, Stored()), embedder, [MIXED])
-    assert len(embedder.texts) == 1
-    assert "screw" in embedder.texts[0]
+    assert len(embedder.texts) == 2
+    assert all("screw" in text for text in embedder.texts)
+
+
+async def test_a_rare_word_makes_a_passage_more_promising_than_frequent_ones(embedder):
+    farms = [replace(EMPTY, id=str(n), description="A farm keeps cows.") for n in range(9)]
+    words = weighed_words("a farm with cows and a volcano", WordStatistics([*farms, MIXED]))
+    lava = replace(EMPTY, description="A farm keeps cows. Rain falls. Snow falls. A volcano erupts. Ash falls.")
+    vector = (await embedder.embedder.embed([QUESTION], priority=Priority.LIVE)).vectors[0]
+
+    await Passages(embedder, Stored()).likeness(words, vector, [lava], priority=Priority.LIVE)
+
+    assert all("volcano" in text for text in embedder.texts)
 
 
 async def test_tags_that_do_not_count_are_not_embedded(embedder):
     tagged = replace(MIXED, tags=("space", "drama"))
     vector = (await embedder.embedder.embed([QUESTION], priority=Priority.LIVE)).vectors[0]
     passages = Passages(embedder, Stored())
-    near = await passages.likeness(QUESTION, vector, [tagged], priority=Priority.LIVE, tags=False)
+    near = await passages.likeness(WORDS, vector, [tagged], priority=Priority.LIVE, tags=False)
     assert near["mixed"].tags == 0.0
     assert near["mixed"].passage > 0
     assert "space, drama" not in embedder.texts
