@@ -27,6 +27,7 @@ from animerag.ingestion.importer import SourceFile
 from animerag.jobs.jobs import Control
 from animerag.models.imports import ImportKind
 from animerag.models.shows import Show
+from animerag.simulator import SimulatorProcess, SimulatorSettings
 from animerag.storage import backup, full_text, transfer
 from animerag.storage.engines import engine_for
 from animerag.storage.library import Library, show_rows
@@ -379,6 +380,24 @@ async def test_a_lock_is_released_and_the_remedy_given_while_the_server_is_away(
     assert other.imports.acquire()
     for each in (locks, other):
         each.close()
+
+
+async def test_an_import_outlasts_a_restart_of_the_server(settings, postgresql_url, postgresql_server, export, record):
+    shows = [record(number, f"Voyage {number}", f"Island {number}.") for number in range(1, 25)]
+    chosen = {"data_dir": settings.data_dir, "chroma_url": settings.chroma_url, "database_url": postgresql_url}
+    async with SimulatorProcess(SimulatorSettings(embed_latency_s=0.2)) as provider:
+        async with open_services(load_settings(**chosen, openai_base_url=provider.url), warm=False) as services:
+            job = await services.uploads.start([export(*shows)], batch_size=4, concurrency=1)
+            while job.control.progress.done < 8:
+                assert job.running, job.error
+                await asyncio.sleep(0.01)
+            await asyncio.to_thread(postgresql_server.stop)
+            await asyncio.to_thread(postgresql_server.start)
+            report = (await services.jobs.wait(job)).report
+            healthy = (await services.maintenance.check()).healthy
+        texts = (await provider.stats()).texts
+    assert (report.ingested, report.cancelled, report.stopped_by, healthy) == (24, 0, None, True)
+    assert texts == 24 + 1, "nothing is embedded twice, and a word is embedded for the width"
 
 
 async def test_a_process_that_survives_a_restart_of_the_server_is_not_considered_dead(
