@@ -88,6 +88,8 @@ def catalogue_state(status: Status) -> bool:
         _sample_running(job)
         return False
     if not status.shows:
+        if job is not None and session.refresh_status().shows:  # the sample was loaded after the shows were counted
+            st.rerun()
         _empty(job)
         return False
     if status.sample_only:

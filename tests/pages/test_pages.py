@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -46,6 +47,21 @@ def test_an_empty_catalogue_loads_the_sample_and_answers_an_example(sampled):
     assert "Shingeki no Kyojin" in shown
     assert "Quoted from your catalogue" in shown
     assert any("Shingeki no Kyojin" in button.label for button in sampled.button)
+
+
+def test_a_sample_that_is_loaded_while_a_page_is_drawn_appears(sampled, monkeypatch):
+    catalogue = session.services().catalogue
+    counted = catalogue.status
+    too_early = [replace(session.runtime().call(counted()), shows=0, sample=0, indexed=0)]
+
+    async def status():
+        return too_early.pop() if too_early else await counted()
+
+    monkeypatch.setattr(catalogue, "status", status)
+    sampled.run()
+    assert too_early == []
+    assert "The catalogue is empty" not in words(sampled)
+    assert "Sample catalogue, 150 shows" in words(sampled)
 
 
 def test_a_typed_question_and_its_follow_up_make_a_conversation(sampled):
