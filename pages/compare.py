@@ -48,7 +48,8 @@ def experiment_tab(*, busy: bool) -> None:
         compare.ended_without_figures(job)
         with components.error_boundary():
             opened = compare.shown_experiment(job)
-    with st.expander("New experiment", icon=":material/science:", expanded=opened is None and not is_running):
+    is_first = opened is None and not is_running
+    with st.container() if is_first else st.expander("New experiment", icon=":material/science:"):
         form(busy=busy)
     shown(opened)
 

@@ -87,10 +87,10 @@ def choose(why_not_configured: str | None) -> ExperimentPlan:
     """Draw the form and return the plan. Raises InvalidInputError for a plan that cannot be run."""
     workload = _choose_workload()
     against = _choose_against(why_not_configured)
-    modes = _choose_modes(workload)
     levels = _choose_levels() if workload != "query" else (1,)
     numbers = _fill_in(_NUMBERS[workload])
     with st.expander("Advanced", icon=":material/tune:"):
+        modes = _choose_modes(workload)
         numbers |= _fill_in(_RARE_NUMBERS[workload])
     return ExperimentPlan(
         workload=workload,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 LEVELS: tuple[LevelChoice, ...] = ("auto", 1, 3, 5, 10, 20)
 _WINDOW_S = 20.0  # of the lanes of a running import
+_EMBEDDED_WINDOW_S = 8.0  # the embedded model's steps take a tenth of a second: more would keep the browser busy
 _READ_S = 120.0  # seconds; 50 MB of JSON take that long to read
 
 
@@ -53,11 +54,13 @@ def _lanes(job: Job) -> None:
     if recorder is None:
         return
     started_s = now_s - job.elapsed_s
-    spans = recorder.until(now_s, now_s - _WINDOW_S)
-    if session.services().embedder.provider == "local":  # hundreds of small steps wait for two threads
+    is_local = session.services().embedder.provider == "local"
+    window_s = _EMBEDDED_WINDOW_S if is_local else _WINDOW_S
+    spans = recorder.until(now_s, now_s - window_s)
+    if is_local:  # hundreds of small steps wait for two threads
         spans = [span for span in spans if span.name != "queue"]
     if spans:
-        st.html(live_charts.lanes(spans, started_s, now_s, window_s=_WINDOW_S))
+        st.html(live_charts.lanes(spans, started_s, now_s, window_s=window_s))
 
 
 def _level(job: Job) -> None:
