@@ -213,7 +213,8 @@ def _foot(item: Exchange) -> bool:
         if answer is not None:
             if st.button("Details", key="ask_how", icon=":material/timeline:", type="tertiary"):
                 source_dialog.how(item)
-            teach.offer(item)
+            if answer.text:  # a question that failed means no other show
+                teach.offer(item)
         retry = answer is None or answer.cached or answer.status in (AnswerStatus.ERROR, AnswerStatus.TRUNCATED)
         return retry and st.button("Retry", key="ask_retry", icon=":material/refresh:", type="tertiary")
 

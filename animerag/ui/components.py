@@ -115,7 +115,8 @@ def _sample_running(job: Job) -> None:
             st.rerun()
         progress = job.control.progress
         number = f"{progress.total:,} " if progress.total else ""
-        st.progress(progress.fraction, f"Loading {number}sample shows. Your first upload will replace them.")
+        later = "" if session.is_demo() else " Your first upload will replace them."
+        st.progress(progress.fraction, f"Loading {number}sample shows.{later}")
 
     poll()
 
