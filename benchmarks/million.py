@@ -1,4 +1,4 @@
-"""Measures how a catalogue in PostgreSQL and a Chroma server grows: `python -m benchmarks.million --shows 1000000`.
+"""Measure how a catalogue in PostgreSQL and a Chroma server grows: `python -m benchmarks.million --shows 1000000`.
 
 Shows with synthetic texts go through the import's own pipeline, `Ingestion.import_documents`, from memory: without a
 file and without the comparison of titles, which are looked up in the database. A simulated provider (384 numbers)

@@ -20,7 +20,7 @@ from animerag.vector_store.chroma_server import ServerFiles, ServerLease
 from animerag.vector_store.chroma_tenant import create_tenant
 from tests import postgresql
 
-# No time limit for single examples: a busy machine would fail what is right. pytest limits each test.
+# No time limit for single examples, which a busy machine would exceed; pytest limits each test.
 settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
 

@@ -57,7 +57,7 @@ class LargeCatalogue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogueSnapshot:
-    """The shows of one revision: in memory, or in the database, where work on them belongs into a thread (`run`)."""
+    """The shows of one revision: in memory, or in the database, where work on them belongs in a thread (`run`)."""
 
     revision: int
     aliases: AliasIndex

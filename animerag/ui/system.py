@@ -224,7 +224,7 @@ def jobs_table(jobs: Sequence[JobRecord]) -> None:
         }
         for job in jobs
     ]
-    filled = [name for name in rows[0] if any(row[name] for row in rows)]  # an empty column would take others' room
+    filled = [name for name in rows[0] if any(row[name] for row in rows)]  # an empty column would take room from others
     widths = {name: st.column_config.TextColumn(width="medium") for name in ("Job", "Error", "Ran on")}
     st.dataframe(rows, hide_index=True, width="stretch", column_config=widths, column_order=filled)
 

@@ -1,4 +1,4 @@
-"""The first impression of the pages: both themes, few controls without scrolling, nothing beside a phone's screen."""
+"""The first impression of the pages: both themes, few controls without scrolling, nothing wider than a phone."""
 
 import re
 

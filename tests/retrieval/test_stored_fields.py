@@ -273,7 +273,7 @@ def _without_descriptions(franchise):
     return replace(franchise, entries=entries)
 
 
-async def test_a_change_of_the_list_alone_derives_nothing_again(library):
+async def test_a_change_of_only_the_list_derives_nothing_again(library):
     await put(library, *made(30))
     catalogue = Snapshots(library, titles_in_memory=0)
     before = await catalogue.current()
