@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import create_engine, event, func, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from animerag.errors import LibraryError
 from animerag.storage import library_metadata, migrations
+from animerag.storage.async_engine import AsyncConnection, create_async_engine
 from animerag.storage.integrity import Integrity, VectorKey, is_sound
 from animerag.storage.postgresql import full_text, keepalives, rate_limits
 from animerag.storage.postgresql.rate_limits import SharedWindow

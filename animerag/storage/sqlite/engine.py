@@ -6,16 +6,17 @@ import asyncio
 import logging
 import os
 import sqlite3
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import create_engine, event, text
+from sqlalchemy.dialects.sqlite import dialect
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
-from sqlalchemy.schema import CreateIndex
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 from animerag.errors import LibraryError, reason_of
 from animerag.storage import library_metadata, migrations
+from animerag.storage.async_engine import AsyncConnection, create_async_engine
 from animerag.storage.schema import metadata
 from animerag.storage.schema_version import BASELINE, VERSION
 from animerag.storage.serialization import to_json
@@ -89,8 +90,7 @@ class SQLite:
             version = await _version(connection)  # another process may have upgraded it already
             if 0 < version < VERSION:
                 await connection.run_sync(partial(migrations.upgrade, version=version))
-            await connection.run_sync(metadata.create_all)
-            await connection.run_sync(_add_indexes)
+            await connection.run_sync(_add_missing)
             await connection.execute(text(full_text.CREATE))
             await connection.execute(text(f"PRAGMA user_version = {VERSION}"))
             return await library_metadata.library_id(connection)
@@ -140,11 +140,25 @@ class SQLite:
         return False
 
 
-def _add_indexes(connection: Connection) -> None:
-    """Create the indexes that an earlier version lacks; they do not change the schema, so they need no migration."""
-    for table in metadata.sorted_tables:
-        for index in table.indexes:
-            connection.execute(CreateIndex(index, if_not_exists=True))
+def _add_missing(connection: Connection) -> None:
+    """Create the tables and indexes that are missing; a new index does not change the schema and needs no migration."""
+    existing = set(connection.exec_driver_sql("SELECT name FROM sqlite_master").scalars())
+    for name, statement in _statements():
+        if name not in existing:
+            connection.exec_driver_sql(statement)
+
+
+@cache
+def _statements() -> tuple[tuple[str, str], ...]:
+    """Return the names of all tables and indexes with the statements that create them."""
+    sqlite = dialect()
+    tables = [(table.name, str(CreateTable(table).compile(dialect=sqlite))) for table in metadata.sorted_tables]
+    indexes = [
+        (str(index.name), str(CreateIndex(index).compile(dialect=sqlite)))
+        for table in metadata.sorted_tables
+        for index in table.indexes
+    ]
+    return *tables, *indexes
 
 
 def _cannot_open(path: Path, error: Exception) -> str:
