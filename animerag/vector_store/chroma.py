@@ -325,9 +325,11 @@ class ChromaIndex:
         import chromadb
         from chromadb.config import DEFAULT_DATABASE, DEFAULT_TENANT, Settings
 
-        settings = Settings(
+        settings = Settings.model_construct(  # without chromadb's own variables of the environment and `.env`
             anonymized_telemetry=False,
-            chroma_server_ssl_verify=True,  # otherwise chromadb verifies no certificate
+            # Otherwise chromadb verifies no certificate. A server without TLS has none, and reading those of all
+            # authorities takes 0.05 s.
+            chroma_server_ssl_verify=not address.url.startswith("http://"),
             # With a key, the server determines tenant and database.
             chroma_overwrite_singleton_tenant_database_access_from_auth=self._api_key is not None,
         )

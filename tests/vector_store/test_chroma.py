@@ -1,11 +1,13 @@
 """The vector index against real Chroma servers."""
 
 import asyncio
+import contextlib
 import json
 import math
 import os
 import signal
 import socket
+import ssl
 import sys
 from dataclasses import replace
 from urllib.parse import urlsplit
@@ -333,3 +335,15 @@ async def test_a_local_server_that_cannot_start_is_a_vector_store_error(local_in
 
     with pytest.raises(VectorStoreError, match="could not be started"):
         await local_index.count(spec)
+
+
+@pytest.mark.parametrize("tls", [False, True])
+async def test_certificates_are_read_only_for_a_server_with_tls(chroma_index_url, monkeypatch, tls):
+    """Reading them takes 0.05 s, each time a catalogue is opened."""
+    read = []
+    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", lambda *_, **files: read.append(files))
+    index = ChromaIndex(url="https://127.0.0.1:1" if tls else chroma_index_url)
+    with pytest.raises(VectorStoreError) if tls else contextlib.nullcontext():
+        await index.start()
+    await index.close()
+    assert bool(read) is tls
