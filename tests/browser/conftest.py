@@ -61,6 +61,14 @@ CONTRAST = """least => {
   }
   return [...new Set(poor)];
 }"""
+# Tells whether the app has the colours of a theme.
+THEME_IS_ON = """scheme => {
+  const parts = getComputedStyle(document.querySelector('.stApp')).backgroundColor.match(/[0-9.]+/g).slice(0, 3);
+  return (parts.reduce((sum, part) => sum + Number(part), 0) < 3 * 128) === (scheme === 'dark');
+}"""
+COLOURS_CHANGE = (
+    "() => document.getAnimations().some(one => one instanceof CSSTransition && one.playState === 'running')"
+)
 ARGS = [
     "--headless",
     "--no-sandbox",
@@ -105,7 +113,10 @@ def artifacts(tmp_path):
 
 @pytest.fixture
 def photograph(artifacts):
-    """Take screenshots in both themes: `photograph(page, "name")`; text with too little contrast fails the test."""
+    """Check a view in both themes: `photograph(page, "name")`; text with too little contrast fails the test.
+
+    With ARTIFACTS set, screenshots are stored as well. They take as long as everything else.
+    """
     poor = {}
 
     def taken(page, name, *, width=None, height=None, schemes=("dark", "light"), full_page=False):
@@ -113,14 +124,25 @@ def photograph(artifacts):
         page.set_viewport_size({"width": width or before["width"], "height": height or before["height"]})
         for scheme in schemes:
             page.emulate_media(color_scheme=scheme)
-            page.wait_for_timeout(400)  # colours fade, and Plotly draws again
-            page.screenshot(path=artifacts / f"{name}-{scheme}.png", full_page=full_page)
-            if failures := page.evaluate(CONTRAST, READABLE):
-                poor[f"{name}-{scheme}"] = failures
+            page.wait_for_function(THEME_IS_ON, arg=scheme)
+            if os.environ.get("ARTIFACTS"):
+                page.screenshot(path=artifacts / f"{name}-{scheme}.png", full_page=full_page)
+            if faint := faint_text(page):
+                poor[f"{name}-{scheme}"] = faint
         page.set_viewport_size(before)
 
     yield taken
     assert poor == {}, f"contrast below {READABLE}:1"
+
+
+def faint_text(page):
+    """Return the text with too little contrast, after colours have changed and charts have been drawn again."""
+    ended_s, drawn_s = (time.monotonic() + limit_s for limit_s in (1, 2))
+    while page.evaluate(COLOURS_CHANGE) and time.monotonic() < ended_s:
+        page.wait_for_timeout(30)
+    while (faint := page.evaluate(CONTRAST, READABLE)) and time.monotonic() < drawn_s:
+        page.wait_for_timeout(50)
+    return faint
 
 
 @pytest.fixture
