@@ -5,7 +5,7 @@ VENV := .venv
 MODELS := $(VENV)/models
 FLOORS := .venv-floors
 BIN := $(VENV)/bin
-WORKERS ?= 2
+WORKERS ?= 3
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet
 
 .PHONY: run test test-floors test-real lint clean browser postgresql
@@ -14,11 +14,16 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet
 run: $(VENV)/.installed-run
 	$(BIN)/python -m animerag app
 
-# First the tests that can run side by side, then those that measure time. Each part ends with the skipped tests and why.
-test: lint browser postgresql
-	@status=0; \
+# First mypy and the tests that can run side by side, then those that measure time. Each part ends with the skipped tests
+# and why.
+test: $(VENV)/.installed-dev browser postgresql
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	@$(BIN)/mypy >$(VENV)/mypy.log 2>&1 & types=$$!; status=0; \
 	$(BIN)/python -m pytest -n $(WORKERS) -m "not exclusive" || status=1; \
-	$(BIN)/python -m pytest -m exclusive || status=1; \
+	$(BIN)/python -m pytest -m exclusive $$(grep -rl --include='*.py' 'mark\.exclusive' tests) || status=1; \
+	wait $$types || status=1; \
+	cat $(VENV)/mypy.log; \
 	exit $$status
 
 # The oldest versions that requirements.txt allows, in an environment of their own, with Python 3.11.

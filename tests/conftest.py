@@ -1,6 +1,7 @@
 """Fixtures that the whole suite shares: one Chroma server, and an index that talks to it."""
 
 import asyncio
+import gc
 import json
 import os
 import shutil
@@ -23,6 +24,10 @@ from tests import postgresql
 # No time limit for single examples, which a busy machine would exceed; pytest limits each test.
 settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
+
+# Python's garbage collector examines objects after every 700 new ones. With all modules in memory that takes a tenth of
+# the suite's time.
+gc.set_threshold(50_000, 20, 50)
 
 
 @pytest.fixture(scope="session")
@@ -213,6 +218,12 @@ def pytest_collection_modifyitems(items):
     """Run files with long tests first; otherwise one worker would still be busy after the others have finished."""
     long_files = {item.path for item in items if item.get_closest_marker("long")}
     items.sort(key=lambda item: item.path not in long_files)
+
+
+def pytest_collection_finish():
+    """Exclude modules and tests from garbage collection: they stay until the end."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_addoption(parser):
