@@ -103,7 +103,7 @@ def test_a_comparison_has_both_values():
         "**Mushishi** is longer. **Mushishi** has 26 episodes. **Akira** has 1 episode."
     )
     asked = Plan(intent="compare", shows=("2", "1"), order=Order(field="episodes"), yes_no=True)
-    assert comparison_answer(asked, TABLE, japanese=False).heading.startswith("No. **Mushishi** is longer.")
+    assert comparison_answer(asked, TABLE, japanese=False).heading.startswith("Yes. **Mushishi** is longer.")
     assert comparison_answer(Plan(intent="compare", shows=("1", "2")), TABLE, japanese=True).heading.count("アキラ") > 1
 
 
