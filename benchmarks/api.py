@@ -4,7 +4,8 @@
     .venv/bin/python benchmarks/api.py --export shoko_export.json --clients 10 --browsers 5
 
 The app runs in a process of its own, over the sample or an export. Clients use Chat Completions, MCP and
-JSON, and wait `--pause` seconds between requests; the browsers go from page to page.
+JSON, and wait `--pause` seconds between requests. The browsers go from page to page; how long a person looks at a
+page varies from half of `--reading` to one and a half times as long, so that they do not all click at once.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import asyncio
 import contextlib
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -116,6 +118,7 @@ async def person(browser, url, *, until_s, reading_s, measured, ready):
     for name in PAGES:  # each request once before the measurement
         await go(page, name)
     ready.release()
+    await asyncio.sleep(reading_s * random.random())
     while time.monotonic() < until_s():
         for name in PAGES:
             try:
@@ -124,7 +127,7 @@ async def person(browser, url, *, until_s, reading_s, measured, ready):
                     measured.ms[what].append(took_ms)
             except playwright.async_api.Error as error:
                 measured.errors[f"page change to {name}: {str(error)[:120]}"] += 1
-            await asyncio.sleep(reading_s)
+            await asyncio.sleep(reading_s * random.uniform(0.5, 1.5))
     await context.close()
 
 
@@ -182,7 +185,7 @@ if __name__ == "__main__":
     parser.add_argument("--clients", type=int, default=10)
     parser.add_argument("--browsers", type=int, default=5)
     parser.add_argument("--pause", type=float, default=1.0)
-    parser.add_argument("--reading", type=float, default=1.0, help="seconds a person looks at a page")
+    parser.add_argument("--reading", type=float, default=1.0, help="seconds a person looks at a page, on average")
     parser.add_argument("--export", help="a file to import; without one, the sample")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
