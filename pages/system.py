@@ -15,12 +15,14 @@ def page() -> None:
             components.job_watched(job)
     system.facts("Models", system.models(services))
     size = session.runtime().call(services.maintenance.index_bytes())
-    system.catalogue_facts(services, session.status(), system.chroma_trouble(), size)
+    trouble = system.chroma_trouble()
+    system.catalogue_facts(services, session.status(), trouble, size)
     check()
     with components.error_boundary():
         system.workers(services)
-    with components.error_boundary():
-        system.indexes()
+    if trouble is None:  # its reason is already on the page
+        with components.error_boundary():
+            system.indexes()
     system.jobs_table(session.runtime().call(services.library.journal.jobs()))
     system.log_tail(services)
     system.versions()
