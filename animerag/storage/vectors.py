@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sqlalchemy import Text, cast, delete, func, or_, select
@@ -118,19 +118,19 @@ class EmbeddingStore:
         return {row.text_hash: np.frombuffer(row.vector, "<f4") for row in sound}
 
     async def indexable(self, model: str, dimensions: int, ids: Iterable[str]) -> list[IndexableShow]:
-        """Return those of these shows whose current text has a sound vector; their texts and records are not read."""
-        held, of_show = vectors.c, shows.c
+        """Return those of these shows whose current text has a sound vector; their texts and records are not read.
+
+        Two queries: without statistics, which a new table does not have, PostgreSQL joins both tables slowly.
+        """
+        of_show = shows.c
         named = ("id", "title", "tags", "year", "episodes", "rating", "content_hash", "text_hash")
-        wanted = (
-            select(*(of_show[name] for name in named), held.vector, held.checksum)
-            .join(vectors, held.text_hash == of_show.text_hash)
-            .where(*_of(model, dimensions))
-        )
-        rows = await self._database.rows(*(wanted.where(of_show.id.in_(chunk)) for chunk in chunks(ids)))
+        wanted = select(*(of_show[name] for name in named))
+        rows: list[Any] = list(await self._database.rows(*(wanted.where(of_show.id.in_(part)) for part in chunks(ids))))
+        held = await self.load(model, dimensions, {row.text_hash for row in rows})
         return [
-            IndexableShow(**{name: getattr(row, name) for name in named}, vector=np.frombuffer(row.vector, "<f4"))
+            IndexableShow(**{name: getattr(row, name) for name in named}, vector=held[row.text_hash])
             for row in rows
-            if is_sound(row.vector, dimensions, row.checksum)
+            if row.text_hash in held
         ]
 
     async def size_bytes(self, model: str) -> int:
