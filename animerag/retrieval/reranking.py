@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from animerag.retrieval.word_coverage import WeighedWord
 
 _EMBEDDED = 8  # best candidates whose passages are embedded if none are stored
-_TELLING = 2  # passages of each of these: those that cover most of the question's words
+_TELLING = 2  # passages of each of these: those with most of the question's words
 _MOST_CACHED = 5000  # texts whose vectors stay in memory: about 10 MB
 _MOST_SHOWS = 2000  # shows whose stored vectors stay in memory: about 30 MB
 
@@ -110,5 +110,11 @@ def _similarity(one: Vectors, other: Vectors) -> float:
 
 
 def _telling(show: Show, wanted: Sequence[WeighedWord]) -> list[str]:
-    """Return the passages that cover most of a question's words, the rare ones before the frequent ones."""
-    return sorted(passages_of(show), key=lambda passage: -rounded(covered(wanted, set(terms(passage)))))[:_TELLING]
+    """Return the passages with most of a question's words; of as many, those with the rare ones or related words."""
+    asked = {next(iter(related)) for related, _ in wanted}  # a word comes before its related ones
+
+    def promise(passage: str) -> tuple[int, float]:
+        words = set(terms(passage))
+        return len(asked & words), rounded(covered(wanted, words))
+
+    return sorted(passages_of(show), key=promise, reverse=True)[:_TELLING]
