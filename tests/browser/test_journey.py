@@ -17,21 +17,24 @@ QUESTIONS = [
     "When did Cowboy Bebop air?",
     "What is Death Note about?",
 ]
+WANTED, SHOWS = ("Monster", "Cowboy Bebop", "Death Note"), 400  # the encoder takes a minute for all of a real export
 
 pytestmark = [pytest.mark.browser, pytest.mark.long, pytest.mark.timeout(420)]
 
 
 @pytest.fixture
 def export(tmp_path):
-    """The real export if it is available, otherwise the sample with one changed show."""
+    """Some shows of the real export if it is available, otherwise the sample with one changed show."""
     real = REPO.parent / "shared" / "data" / "shoko_export.json"
     if real.exists():
-        return real
-    text = files("animerag.catalogue.sample").joinpath("catalogue.json").read_text(encoding="utf-8")
-    shows = json.loads(text)["AniDB_Anime"]
-    shows[0]["Description"] += " It was restored later."
+        shows = json.loads(real.read_text(encoding="utf-8-sig"))["AniDB_Anime"]
+        shows.sort(key=lambda show: show["MainTitle"] not in WANTED)
+    else:
+        text = files("animerag.catalogue.sample").joinpath("catalogue.json").read_text(encoding="utf-8")
+        shows = json.loads(text)["AniDB_Anime"]
+        shows[0]["Description"] += " It was restored later."
     path = tmp_path / "export.json"
-    path.write_text(json.dumps({"AniDB_Anime": shows}), encoding="utf-8")
+    path.write_text(json.dumps({"AniDB_Anime": shows[:SHOWS]}), encoding="utf-8")
     return path
 
 
