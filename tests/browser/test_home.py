@@ -69,7 +69,7 @@ def test_home_is_used_without_a_mouse_and_an_answer_is_corrected(app_over, brows
 
         # A click on a bar opens Catalogue with its filter.
         expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
-        bar = page.locator(".js-plotly-plot").filter(has_text="Tags").locator(".barlayer .point").first
+        bar = page.locator(".js-plotly-plot").filter(has_text="Shows by tag").locator(".barlayer .point").first
         bar.scroll_into_view_if_needed()
         box = bar.bounding_box()
         page.mouse.click(box["x"] + box["width"] / 3, box["y"] + box["height"] / 2)
