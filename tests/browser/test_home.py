@@ -101,6 +101,7 @@ def test_home_is_used_without_a_mouse_and_an_answer_is_corrected(app_over, brows
 
         # A correction can be undone where it was made.
         page.get_by_role("button", name="Undo correction").click(timeout=60_000)
+        expect(page.get_by_test_id("stChatMessage")).to_have_count(6, timeout=60_000)  # the question is asked again
         expect(page.get_by_role("button", name="Undo correction")).to_have_count(0)
         assert (tmp_path / "data" / "my_questions.csv").read_text(encoding="utf-8").splitlines() == [",".join(row)]
 
