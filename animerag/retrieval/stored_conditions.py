@@ -99,16 +99,7 @@ def _value(test: Predicate, table: FieldIndex) -> Expression:
         return sql.dated("air_date", test.operator, str(value))
     if field == "resolution":
         return sql.compared("height", test.operator, value)
-    if field in (
-        *_NUMBERS,
-        *_TEXTS,
-        *local_files.NUMBERS,
-        "restricted",
-        "seasons",
-        "my_status",
-        "status",
-        "my_progress",
-    ):
+    if field in (*_NUMBERS, *_TEXTS, *_OTHERS, *local_files.NUMBERS):
         return sql.compared(ATTRIBUTES.get(field, field), test.operator, value)
     raise NotExpressibleError
 
