@@ -40,6 +40,7 @@ _OR = re.compile(r"\b(?:or|oder|either|vs|versus|compared (?:to|with))\b|/|ま�
 _AND = re.compile(r"\b(?:and|und|plus|as well as|also|both)\b|&|,|、")
 _BUT = re.compile(r"\b(?:but|aber|though|yet)\b|;|\.\s")
 _SERIES = re.compile(r"(?<!the )(?<!this )(?<!that )(?<!of )\bseries\b")
+_SHORT_SERIES = re.compile(r"\bshort(?:est)? (?:[\w-]+ ){0,2}?series\b")
 _TELEVISED = Or((Predicate("type", "=", "tv"), Predicate("type", "=", "web")))
 _SOME = re.compile(
     r"\b(?:with|has|have|having|contain(?:s|ing)?) (?:at least )?(?:some|a (?:bit|little|touch|hint) of|elements of|traces of)\s+$"
@@ -156,11 +157,15 @@ def _read_inherited(question: Question) -> None:
 
 
 def _read_series(question: Question) -> None:
-    """Read "series" as a type if the question has another type: "films from 1995 and series from 2005"."""
+    """Read "series" as a type if the question has another type: "films from 1995 and series from 2005".
+
+    A "short series" is no film either, though a film has a single episode.
+    """
     types = [claim for claim in question.claims if isinstance(claim.value, Predicate) and claim.value.field == "type"]
     for match in list(_SERIES.finditer(question.rest)):
         beside = [claim for claim in types if claim.end < match.start() - 1 or claim.start > match.end() + 1]
-        if beside and beside == types:
+        is_short = any(match.end() == short.end() for short in _SHORT_SERIES.finditer(question.text))
+        if (beside and beside == types) or (is_short and not types):
             question.claim(match.start(), match.end(), _TELEVISED)
 
 

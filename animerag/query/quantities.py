@@ -203,6 +203,10 @@ def _last_years(match: re.Match[str], today: int) -> Condition:
     return Predicate("year", ">", today - number)
 
 
+def _age(match: re.Match[str], today: int) -> Condition:
+    return Predicate("year", "<" if match["than"] == "old" else ">", today - int(_number(match, "n")))
+
+
 def _years(low: int | None, high: int | None, name: FieldName = "year") -> Callable[[re.Match[str], int], Condition]:
     """Return a reader for "before 2010", given the year's distance to each end of the range; None for an open end."""
 
@@ -236,6 +240,7 @@ def _japanese_quantity(match: re.Match[str], _today: int) -> Condition | None:
     return Predicate(name, _JAPANESE_AFTER.get(match["post"] or "", "="), number)
 
 
+_SHORT_FILM_MIN, _LONG_FILM_MIN = 60, 120  # minutes
 _BEFORE, _AFTERWARDS = r"before|prior to|older than|earlier than|pre-?|vor", r"after|later than|newer than|post-?|nach"
 
 # In the order in which they are tried; words that one pattern explains are not read again.
@@ -298,6 +303,7 @@ PATTERNS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], int], Condition 
             rf"(?:in |from |of |during )?(?:the )?(?:last|past) (?:(?P<decade>decade)\b|{_NUMBER.format('n')} years\b)",
             _last_years,
         ),
+        (rf"\b(?P<than>old|new|young)er than {_NUMBER.format('n')} years?\b(?: old\b)?", _age),
         (
             rf"{_RATED}?\b(?:between|from|with)?\s*{_NUMBER.format('low')}\s*(?:and|to|-|–|—|~|〜)\s*{_NUMBER.format('high')}{_UNIT}?",
             _between,
@@ -358,6 +364,14 @@ PATTERNS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], int], Condition 
         (
             r"\b(?:not|isn.?t|aren.?t|nicht)(?: (?:too|so|very|that|all that|overly|zu))? (?:long|lang)\b|\bnot? long\b",
             _fixed(Predicate("episodes", "<=", 26)),
+        ),
+        (
+            r"\bshort(?:er)?(?= (?:[\w-]+ ){0,2}?(?:films?|movies?)\b)",
+            _fixed(Predicate("duration", "<=", _SHORT_FILM_MIN)),
+        ),
+        (
+            r"\blong(?= (?:[\w-]+ ){0,2}?(?:films?|movies?)\b)",
+            _fixed(Predicate("duration", ">=", _LONG_FILM_MIN)),
         ),
         (
             r"\bshort(?:er)?(?= |$|,|\.|\?)(?! (?:guy|girl|boy|man|woman|kid|hair|stor))|\bkurze?\b|短(?:い|くて|め)",

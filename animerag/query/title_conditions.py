@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 
 _BEGINS = r"(?:(?:titles?|names?)(?: that| which)? )?(?:starts?|starting|begins?|beginning)(?: out)? with"
 _END = r"(?=[\"'”’]?\s*(?:$|[,.?!]|and\b|or\b|but\b))"
+_KINDS_OF_CHARACTERS = {
+    f"{article}{kind}{plural}"
+    for article in ("", "a ", "any ", "one ")
+    for kind in ("number", "digit", "colon", "exclamation mark", "question mark", "symbol", "colour", "color", "animal")
+    for plural in ("", "s")
+}
 _QUOTED = r"[\"'“‘「](?P<words>[^\"'“”‘’「」]{1,40})[\"'”’」]"
 
 
@@ -23,13 +29,15 @@ def _condition(match: re.Match[str], _today: int) -> Condition:
     return Predicate("title", "^=", letters.upper() if len(letters) == 1 else letters.strip())
 
 
-def _contained(match: re.Match[str], _today: int) -> Condition:
+def _contained(match: re.Match[str], _today: int) -> Condition | None:
+    if match["contained"].strip() in _KINDS_OF_CHARACTERS:
+        return None  # "with a number in the title" means any number
     return Predicate("title", "=", match["contained"].strip())
 
 
 # Patterns over a question in lower case, each with the meaning of its match. A plot may "start with a murder", so only
 # a letter, or words in quotation marks, are the beginning of a title.
-PATTERNS: tuple[tuple[str, Callable[[re.Match[str], int], Condition]], ...] = (
+PATTERNS: tuple[tuple[str, Callable[[re.Match[str], int], Condition | None]], ...] = (
     (
         rf"\b(?:(?:that|which|whose) )?{_BEGINS} (?:the |an? )?(?:capital )?(?:letters? )?[\"'“‘]?(?P<letter>\w){_END}",
         _condition,
