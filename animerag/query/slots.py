@@ -93,7 +93,9 @@ _AIRED_AFTER = re.compile(
 _ASKING = re.compile(
     r"^(?:who|whose|what|which|where|when|how|is|are|was|were|does|do|did|has|can|could|tell|name|list|show|give|find|any|all|every|everything|anything|anime|movies?|films?|series|shows?|titles?|studio|ghibli|good|best|great|popular|new|recommend|something|stuff|works|i want|one|two|three|five|ten|the (?:best|top))\b|[?？]\s*$|[\u3040-\u30ff\u4e00-\u9fff]"
 )
-_WHAT_HAS = re.compile(r"^(?:what|which)(?: (?:ones?|shows?|anime|series|movies?|of (?:my|the) \w+))? (?:has|have)(?: an?| the)? $")
+_WHAT_HAS = re.compile(
+    r"^(?:what|which)(?: (?:ones?|shows?|anime|series|movies?|of (?:my|the) \w+))? (?:has|have)(?: an?| the)? $"
+)
 _ABOUT_A = re.compile(
     r"\b(?:about|with|where|at|becomes?|as|has)\b(?: (?:an?|the|some|his|her|their|of))?(?: [\w-]+){0,2} $"
 )
