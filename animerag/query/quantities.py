@@ -130,7 +130,8 @@ def _quantity(match: re.Match[str], _today: int) -> Condition | None:
 
 
 def _hours(match: re.Match[str], _today: int) -> Condition:
-    return Predicate("duration", _operator(match["cmp"].strip(), _COMPARE) or "=", _plain(60 * _number(match, "n")))
+    hours = _number(match, "n") if match["n"] else 1
+    return Predicate("duration", _operator(match["cmp"].strip(), _COMPARE) or "=", _plain(60 * hours))
 
 
 def _led(match: re.Match[str], _today: int) -> Condition | None:
@@ -308,7 +309,7 @@ PATTERNS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], int], Condition 
             rf"{_RATED}?\b(?:between|from|with)?\s*{_NUMBER.format('low')}\s*(?:and|to|-|–|—|~|〜)\s*{_NUMBER.format('high')}{_UNIT}?",
             _between,
         ),
-        (rf"{_PRE}{_NUMBER.format('n')}\s*-?\s*(?:hours?|hrs?)\b(?: long)?", _hours),
+        (rf"{_PRE}(?:{_NUMBER.format('n')}|an)\s*-?\s*(?:hours?|hrs?)\b(?: long)?", _hours),
         (_LED, _led),
         (rf"{_RATED}?{_PRE}?(?<![\w.]){_NUMBER.format('n')}{_POST.format(1)}{_UNIT}?{_POST.format(2)}", _quantity),
         (
@@ -374,7 +375,7 @@ PATTERNS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], int], Condition 
             _fixed(Predicate("duration", ">=", _LONG_FILM_MIN)),
         ),
         (
-            r"\bshort(?:er)?(?= |$|,|\.|\?)(?! (?:guy|girl|boy|man|woman|kid|hair|stor))|\bkurze?\b|短(?:い|くて|め)",
+            r"\bshort(?:er)?(?= |$|,|\.|\?)(?! (?:than|guy|girl|boy|man|woman|kid|hair|stor))|\bkurze?\b|短(?:い|くて|め)",
             _fixed(Predicate("episodes", "<=", 13)),
         ),
         (

@@ -22,7 +22,6 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
-    delete,
     func,
     or_,
     select,
@@ -31,6 +30,7 @@ from sqlalchemy import (
 
 from animerag.storage import show_fields
 from animerag.storage.bulk_insert import insert_many, upsert
+from animerag.storage.derived_tables import follow_shows
 from animerag.storage.schema import my_list, shows
 
 if TYPE_CHECKING:
@@ -138,18 +138,13 @@ class FieldTables:
             async with self.database.writing() as connection:
                 await connection.run_sync(metadata.create_all)
             self._created = True
-        after = ""
-        while rows := await self.database.rows(_changed(after)):
-            ids = [row.id for row in rows]
-            async with self.database.writing() as connection:
-                await self._store(connection, ids)
-            after = ids[-1]
-        deleted = select(FIELDS.c.number).where(FIELDS.c.number.not_in(select(shows.c.number)))
-        if await self.database.scalar(deleted.limit(1)) is not None:
-            async with self.database.writing() as connection:
-                for table in (FIELDS, FRANCHISES):
-                    await connection.execute(delete(table).where(table.c.number.not_in(select(shows.c.number))))
-                await _mark_out_of_date(connection)
+        await follow_shows(
+            self.database,
+            changed=_changed,
+            store=self._store,
+            tables=(FIELDS, FRANCHISES),
+            removed=_mark_out_of_date,
+        )
         return await self.database.scalar(select(_STATE.c.token)) or ""
 
     async def is_current(self) -> bool:

@@ -27,6 +27,7 @@ from sqlalchemy import (
 )
 
 from animerag.storage.bulk_insert import insert_many, upsert
+from animerag.storage.derived_tables import follow_shows
 from animerag.storage.dialects import dialect_of
 from animerag.storage.schema import shows
 
@@ -106,17 +107,7 @@ class TitleNames:
             async with self._database.writing() as connection:
                 await connection.run_sync(metadata.create_all)
             self._created = True
-        after = ""
-        while rows := await self._database.rows(_changed(after)):
-            ids = [row.id for row in rows]
-            async with self._database.writing() as connection:
-                await self._store(connection, ids)
-            after = ids[-1]
-        deleted = select(_STORED.c.number).where(_STORED.c.number.not_in(select(shows.c.number)))
-        if await self._database.scalar(deleted.limit(1)) is not None:
-            async with self._database.writing() as connection:
-                for table in (_NAMES, _STORED):
-                    await connection.execute(delete(table).where(table.c.number.not_in(select(shows.c.number))))
+        await follow_shows(self._database, changed=_changed, store=self._store, tables=(_STORED, _NAMES))
 
     def find(self, keys: Iterable[str], *, most: int | None = None) -> dict[str, list[StoredName]]:
         """Return the names of keys, at most the first `most` of each; it reads in the calling thread.

@@ -71,6 +71,7 @@ def understood(question, *, show=None, year=2026):
         ("shows newer than 5 years", "list", ["year>2021"]),
         ("short horror movies", "list", ["type=movie", "duration<=60", "tag=horror"]),
         ("long films", "list", ["type=movie", "duration>=120"]),
+        ("which movies are shorter than an hour", "list", ["type=movie", "duration<60"]),
         ("shortest series", "superlative", ["type=tv or type=web"]),
         ("rated above 8 and below 9", "list", ["rating>8", "rating<9"]),
         ("over 12 and under 30 episodes", "list", ["episodes>12", "episodes<30"]),

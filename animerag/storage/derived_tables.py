@@ -1,0 +1,47 @@
+"""Keeps tables that are derived from the shows up to date; they are keyed by the number of a show."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import delete, select
+
+from animerag.storage.schema import shows
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from sqlalchemy import Table
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from animerag.storage.database import Database
+    from animerag.storage.show_fields import Statement
+
+
+async def follow_shows(
+    database: Database,
+    *,
+    changed: Callable[[str], Statement],
+    store: Callable[[AsyncConnection, Sequence[str]], Awaitable[None]],
+    tables: Sequence[Table],
+    removed: Callable[[AsyncConnection], Awaitable[None]] | None = None,
+) -> None:
+    """Store what is derived from new and changed shows, and remove the rows of deleted ones.
+
+    `changed` selects the next ids after one, `store` stores their rows in a transaction, and `removed` is called in the
+    transaction that removes rows. The first of `tables` has a row for every stored show. Raises LibraryError.
+    """
+    after = ""
+    while rows := await database.rows(changed(after)):
+        ids = [row.id for row in rows]
+        async with database.writing() as connection:
+            await store(connection, ids)
+        after = ids[-1]
+    number = tables[0].c.number
+    deleted = select(number).where(number.not_in(select(shows.c.number)))
+    if await database.scalar(deleted.limit(1)) is not None:
+        async with database.writing() as connection:
+            for table in tables:
+                await connection.execute(delete(table).where(table.c.number.not_in(select(shows.c.number))))
+            if removed is not None:
+                await removed(connection)
