@@ -72,7 +72,7 @@ class FranchiseGroups:
             links = links_of(show)
             if links:
                 linked.add(show.id)
-            if own := tuple(item.id for item, kind in links if kind != "neighbour"):
+            if own := joined_to(show):
                 strong[show.id] = own
         joined, guessed = Groups(titles), set()
         for show_id, ids in strong.items():
@@ -91,12 +91,22 @@ def links_of(show: Show) -> list[tuple[RelatedShow, LinkKind]]:
     return [(item, kind) for item, kind in kinds if kind is not None]
 
 
+def joined_to(show: Show) -> tuple[str, ...]:
+    """Return the ids of the shows that a show's relations put into the same franchise, each once."""
+    return tuple(dict.fromkeys(item.id for item, kind in links_of(show) if kind != "neighbour"))
+
+
 def continues(title: str, other: str) -> bool:
     """Return whether a title is another one followed by a season, a kind or a subtitle."""
     if len(other) < _SHORTEST_PREFIX or not title.casefold().startswith(other.casefold()):
         return False
     rest = title[len(other) :]
     return bool(rest.strip()) and bool(_CONTINUES.match(rest))
+
+
+def beginning_of(title: str) -> str:
+    """Return the first word of a title, folded; titles that link shows have the same."""
+    return _words(title).split(" ")[0]
 
 
 def _by_title(titles: Mapping[str, str], related: Collection[str]) -> Iterator[tuple[str, str]]:
@@ -113,7 +123,7 @@ def _by_title(titles: Mapping[str, str], related: Collection[str]) -> Iterator[t
             numbered.setdefault(stem, show_id)
     by_first: dict[str, list[str]] = defaultdict(list)
     for show_id, title in titles.items():
-        by_first[_words(title).split(" ")[0]].append(show_id)
+        by_first[beginning_of(title)].append(show_id)
     for ids in by_first.values():
         if len(ids) > 1:
             yield from _extended({one: titles[one] for one in ids}, related)

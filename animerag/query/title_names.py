@@ -194,6 +194,18 @@ class NamesInMemory:
                 self._in_too_many.add(one.key)
 
 
+def synopsis_words(show: Show) -> set[str]:
+    """Return the words that a show's synopsis has in lower case."""
+    return {word for word in _WORD.findall(show.description) if word.islower()}
+
+
+def title_words(show: Show) -> set[str]:
+    """Return the folded words of a show's titles, without those in scripts without spaces and in very long titles."""
+    tokens = (title_tokens(title) for title in titles_of(show.title, show.titles))
+    words = {token.folded for some in tokens if len(some) <= LONGEST_TITLE for token in some}
+    return {word for word in words if not word.startswith(MARK) and not UNSPACED.search(word)}
+
+
 class TitleVocabulary:
     """The words of titles, and the ordinary words of synopses, whose number hardly grows with the catalogue."""
 
@@ -228,14 +240,10 @@ class TitleVocabulary:
 
     def learn(self, show: Show) -> None:
         """Add the words of a show. A word that two synopses use in lower case is not a name by itself."""
-        words = {word for word in _WORD.findall(show.description) if word.islower()}
+        words = synopsis_words(show)
         self._ordinary |= words & self._seen
         self._seen |= words
-        for title in titles_of(show.title, show.titles):
-            tokens = title_tokens(title)
-            if len(tokens) <= LONGEST_TITLE:
-                folded = (token.folded for token in tokens if not token.folded.startswith(MARK))
-                self.words.update(word for word in folded if not UNSPACED.search(word))
+        self.words |= title_words(show)
 
     def finish(self) -> None:
         """Sort the collected words, after the last show."""

@@ -17,13 +17,16 @@ from animerag.query.fields_in_memory import FieldsInMemory
 from animerag.query.lexicon import Gazetteer, vocabulary
 from animerag.query.titles import AliasIndex
 from animerag.retrieval.snapshot_file import SnapshotFile, texts_key
-from animerag.retrieval.stored_fields import StoredFields, row_of, tag_counts_of
+from animerag.retrieval.stored_fields import StoredFields, row_of
 from animerag.retrieval.stored_franchises import StoredFranchises, refresh
-from animerag.retrieval.stored_titles import StoredNames, row_keys, vocabulary_of
-from animerag.retrieval.word_coverage import WordStatistics, evenly_spread
+from animerag.retrieval.stored_titles import StoredNames, row_keys
+from animerag.retrieval.stored_words import StoredWords, words_of
+from animerag.retrieval.word_coverage import WordStatistics, spacing
 from animerag.storage import show_fields
+from animerag.storage.catalogue_words import CatalogueWords
 from animerag.storage.field_reads import FieldReader
 from animerag.storage.field_tables import FieldTables
+from animerag.storage.franchise_tables import FranchiseTables
 from animerag.storage.title_names import TitleNames
 
 if TYPE_CHECKING:
@@ -188,7 +191,9 @@ class Snapshots:
         """
         self._titles_in_memory = titles_in_memory
         self._stored = TitleNames(library, row_keys)
+        self._words = StoredWords(CatalogueWords(library, words_of))
         self._fields, self._reader = FieldTables(library, row_of), FieldReader(library)
+        self._links = FranchiseTables(library)
         self._file = SnapshotFile(directory) if directory is not None else None
         self._shows_restricted = shows_restricted
         self._library = library
@@ -241,7 +246,7 @@ class Snapshots:
 
     async def _large(self, revision: int) -> CatalogueSnapshot:
         await self._stored.refresh()
-        token = await refresh(self._fields, self._reader, revision)
+        token = await refresh(self._fields, self._links, self._reader, revision)
         large = self._held.large if self._held is not None else None
         if large is None or large.token != token:
             large = await self._derived(token)
@@ -249,13 +254,15 @@ class Snapshots:
         return await asyncio.to_thread(snapshot, shows_restricted=self._shows_restricted)
 
     async def _derived(self, token: str) -> LargeCatalogue:
-        ids = evenly_spread(await asyncio.to_thread(self._reader.by_votes))
+        every = spacing(await asyncio.to_thread(self._reader.count))
+        ids = await asyncio.to_thread(partial(self._reader.by_votes, every=every))
         described = await self._library.shows(ids, records=False)
+        words = await self._words.current()
         return LargeCatalogue(
             token=token,
             reader=self._reader,
-            tag_counts=await asyncio.to_thread(tag_counts_of, self._reader),
-            vocabulary=await vocabulary_of(self._library),
+            tag_counts=words.tag_counts,
+            vocabulary=words.vocabulary,
             statistics=WordStatistics([described[one] for one in ids if one in described]),
         )
 

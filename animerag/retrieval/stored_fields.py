@@ -6,7 +6,7 @@ A question gets the same answer as with `FieldsInMemory`, which takes several ki
 from __future__ import annotations
 
 import threading
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from animerag.query.execution import value_of
@@ -216,14 +216,6 @@ class StoredFields(FieldIndex):
             "studio": sql.negated(sql.has_no_value("folded_studios")),
         }
         return tuple(topic for topic, condition in recorded.items() if self._reader.exists(condition))
-
-
-def tag_counts_of(reader: FieldReader) -> Mapping[str, int]:
-    """Return the numbers of shows by tag in lower case. Raises LibraryError."""
-    counts: Counter[str] = Counter()
-    for tags in reader.tags():
-        counts.update(tags)
-    return counts
 
 
 def row_of(show: Show) -> dict[str, object]:

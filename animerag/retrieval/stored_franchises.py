@@ -9,16 +9,19 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from animerag.discovery.franchise_groups import FranchiseGroups, links_of
+from animerag.discovery.franchise_groups import FranchiseGroups, beginning_of, joined_to, links_of
 from animerag.discovery.franchises import Franchises
+from animerag.retrieval.affected_franchises import affected, out_of_date
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from animerag.discovery.franchises import Franchise
     from animerag.models.shows import Show
+    from animerag.retrieval.affected_franchises import AffectedShows
     from animerag.storage.field_reads import FieldReader
     from animerag.storage.field_tables import FieldTables
+    from animerag.storage.franchise_tables import FranchiseTables
 
 _REMEMBERED, _FACTS = 1000, 12_000  # franchises, and facts of shows
 _DERIVED = 1000  # shows whose franchises are derived together
@@ -33,11 +36,19 @@ class ShowFacts:
     before: tuple[str, ...] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Derivation:
+    """Franchises of shows as rows, and by a show's number the first word of its title and the ids it is joined to."""
+
+    rows: Sequence[Mapping[str, object]]
+    links: Mapping[int, tuple[str, Collection[str]]]
+
+
 class StoredFranchises:
     """The franchises of all shows in the database. Every method raises LibraryError."""
 
     def __init__(self, reader: FieldReader) -> None:
-        """Read what `store_franchises` stored."""
+        """Read what `refresh` stored."""
         self._reader = reader
         self._made: OrderedDict[str, Franchise] = OrderedDict()
         self._facts: OrderedDict[str, ShowFacts] = OrderedDict()
@@ -104,39 +115,50 @@ class StoredFranchises:
         return made
 
 
-async def refresh(tables: FieldTables, reader: FieldReader, revision: int) -> str:
+async def refresh(tables: FieldTables, links: FranchiseTables, reader: FieldReader, revision: int) -> str:
     """Bring fields and franchises up to date; return a token that stays the same while no show changes.
 
-    Raises LibraryError.
+    After a change of few shows, only shows whose franchise it can affect are read. Raises LibraryError.
     """
     token = await tables.refresh()
-    while not await tables.is_current():
-        groups = await asyncio.to_thread(lambda: FranchiseGroups.of(reader.titles_and_relations()))
-        stale = await asyncio.to_thread(_stale, groups, reader)
-        for start in range(0, len(stale), _DERIVED):
-            ids = stale[start : start + _DERIVED]
-            await tables.store_franchises(await asyncio.to_thread(_rows, ids, groups, reader))
-        if await tables.finish(token, revision):
-            break
+    while (extent := await tables.out_of_date()) != "no":
+        some = await asyncio.to_thread(affected, links, reader) if extent == "some" else None
+        derived = _derive(some, reader) if some is not None else _derive_all(tables, links, reader)
+        derivation = await derived
+        async with tables.database.writing() as connection:
+            if await tables.finish(connection, token, revision):
+                await links.store(connection, derivation.rows, derivation.links)
+                await links.remove_deleted(connection)
+                break
         token = await tables.refresh()
     return token
 
 
-def _stale(groups: FranchiseGroups, reader: FieldReader) -> list[str]:
-    """Return the shows of all groups in which a show has changed or moved, group by group."""
-    roots: dict[str, None] = {}
-    for row in reader.franchise_hashes():
-        ids = groups.groups.get(row.id)
-        if ids and (row.stale or row.root != ids[0]):
-            roots[ids[0]] = None
-    return [one for root in roots for one in groups.groups[root]]
+async def _derive(some: AffectedShows, reader: FieldReader) -> Derivation:
+    groups = await asyncio.to_thread(lambda: FranchiseGroups.of(reader.titles_and_relations(some.read)))
+    return await asyncio.to_thread(lambda: _derived(out_of_date(groups, some.shows, some.roots), groups, reader))
 
 
-def _rows(ids: Sequence[str], groups: FranchiseGroups, reader: FieldReader) -> list[dict[str, object]]:
+async def _derive_all(tables: FieldTables, links: FranchiseTables, reader: FieldReader) -> Derivation:
+    """Store all franchises that are out of date in several transactions, and return the last ones."""
+    await tables.derive_all()
+    groups = await asyncio.to_thread(lambda: FranchiseGroups.of(reader.titles_and_relations()))
+    stale = await asyncio.to_thread(lambda: out_of_date(groups, links.all(), links.removed_roots()))
+    last = len(stale) // _DERIVED * _DERIVED
+    for start in range(0, last, _DERIVED):
+        derivation = await asyncio.to_thread(_derived, stale[start : start + _DERIVED], groups, reader)
+        async with tables.database.writing() as connection:
+            await links.store(connection, derivation.rows, derivation.links)
+    return await asyncio.to_thread(_derived, stale[last:], groups, reader)
+
+
+def _derived(ids: Sequence[str], groups: FranchiseGroups, reader: FieldReader) -> Derivation:
     whole = list(dict.fromkeys(other for one in ids for other in groups.groups[one]))
-    franchises = _of_some(reader.shows(whole), groups, reader)
-    facts = franchises.facts()
-    return [
+    shows = reader.shows(whole)
+    franchises = _of_some(shows, groups, reader)
+    facts, by_id = franchises.facts(), {show.id: show for show in shows}
+    stored = [row for row in reader.hashes(ids) if row.id in by_id]
+    rows = [
         {
             "number": row.number,
             "content_hash": row.content_hash,
@@ -147,8 +169,10 @@ def _rows(ids: Sequence[str], groups: FranchiseGroups, reader: FieldReader) -> l
             "franchise": facts.franchise.get(row.id),
             "before": None if (before := franchises.to_see_before(row.id)) is None else json.dumps(before),
         }
-        for row in reader.hashes(ids)
+        for row in stored
     ]
+    links = {row.number: (beginning_of(by_id[row.id].title), joined_to(by_id[row.id])) for row in stored}
+    return Derivation(rows, links)
 
 
 def _of_some(shows: Sequence[Show], groups: FranchiseGroups, reader: FieldReader) -> Franchises:

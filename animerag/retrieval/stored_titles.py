@@ -1,4 +1,4 @@
-"""Titles and words of a large catalogue: names are looked up in the database.
+"""Titles of a large catalogue: names are looked up in the database.
 
 A question finds the same shows as with all names in memory (`query.titles`), which take more than half of a catalogue's
 memory.
@@ -6,20 +6,16 @@ memory.
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-from animerag.query.title_names import MOST_OF_A_WORD, Name, TitleVocabulary, keys_of, part
-from animerag.storage import show_fields
+from animerag.query.title_names import MOST_OF_A_WORD, Name, keys_of, part
 from animerag.storage.title_names import NameRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from animerag.models.json_types import JsonMapping
-    from animerag.storage.library import Library
     from animerag.storage.title_names import StoredName, TitleNames
 
 _REMEMBERED = 20_000  # keys, most of which have no name
@@ -69,20 +65,6 @@ class StoredNames:
             while len(self._lately) > _REMEMBERED:
                 self._lately.popitem(last=False)
         return names
-
-
-async def vocabulary_of(library: Library) -> TitleVocabulary:
-    """Read the words of all shows in parts. Raises LibraryError."""
-    vocabulary = TitleVocabulary()
-
-    def learn(rows: Sequence[JsonMapping]) -> None:
-        for show in show_fields.shows_of(rows):
-            vocabulary.learn(show)
-
-    async for rows in show_fields.pages(library):
-        await asyncio.to_thread(learn, rows)
-    vocabulary.finish()
-    return vocabulary
 
 
 def row_keys(title: str, titles: Sequence[str]) -> Iterator[NameRow]:

@@ -54,7 +54,12 @@ class WordStatistics:
 
 def evenly_spread(shows: Sequence[T]) -> Sequence[T]:
     """Return at most 1,000 of the shows, or of their ids, evenly spread."""
-    return shows[:: max(1, -(-len(shows) // _SAMPLE))]
+    return shows[:: spacing(len(shows))]
+
+
+def spacing(number: int) -> int:
+    """Return the distance between the shows that `evenly_spread` returns of a number of shows."""
+    return max(1, -(-number // _SAMPLE))
 
 
 def coverage(question: str, shows: Iterable[Show], statistics: WordStatistics) -> dict[str, float]:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from animerag.storage.database import Database
     from animerag.storage.show_fields import Statement
 
+_REMOVED = 1000  # shows in one transaction
+
 
 async def follow_shows(
     database: Database,
@@ -24,12 +26,13 @@ async def follow_shows(
     changed: Callable[[str], Statement],
     store: Callable[[AsyncConnection, Sequence[str]], Awaitable[None]],
     tables: Sequence[Table],
-    removed: Callable[[AsyncConnection], Awaitable[None]] | None = None,
+    removed: Callable[[AsyncConnection, Sequence[int]], Awaitable[None]] | None = None,
 ) -> None:
     """Store what is derived from new and changed shows, and remove the rows of deleted ones.
 
-    `changed` selects the next ids after one, `store` stores their rows in a transaction, and `removed` is called in the
-    transaction that removes rows. The first of `tables` has a row for every stored show. Raises LibraryError.
+    `changed` selects the next ids after one, and `store` stores their rows in a transaction. `removed` is called with
+    the numbers of deleted shows before their rows are removed in the same transaction. The first of `tables` has a row
+    for every stored show. Raises LibraryError.
     """
     after = ""
     while rows := await database.rows(changed(after)):
@@ -38,10 +41,11 @@ async def follow_shows(
             await store(connection, ids)
         after = ids[-1]
     number = tables[0].c.number
-    deleted = select(number).where(number.not_in(select(shows.c.number)))
-    if await database.scalar(deleted.limit(1)) is not None:
+    deleted = select(number).where(number.not_in(select(shows.c.number))).limit(_REMOVED)
+    while rows := await database.rows(deleted):
+        numbers = [row.number for row in rows]
         async with database.writing() as connection:
-            for table in tables:
-                await connection.execute(delete(table).where(table.c.number.not_in(select(shows.c.number))))
             if removed is not None:
-                await removed(connection)
+                await removed(connection, numbers)
+            for table in tables:
+                await connection.execute(delete(table).where(table.c.number.in_(numbers)))

@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from animerag.models.shows import RelatedShow, Show
 from animerag.storage import field_conditions as sql
 from animerag.storage import show_fields
+from animerag.storage.bulk_insert import chunks
 from animerag.storage.field_tables import FIELDS, FRANCHISES, MARK, best_first
 from animerag.storage.schema import my_list, shows
 
@@ -103,9 +104,12 @@ class FieldReader:
         order = func.coalesce(columns.votes, 0).desc(), func.coalesce(columns.rating, 0).desc(), columns.id
         return [row.id for row in self._rows(select(columns.id).order_by(*order).limit(most))]
 
-    def by_votes(self) -> list[str]:
-        """Return the ids of all shows in the order of `show_fields.load`."""
-        return [row.id for row in self._rows(select(FIELDS.c.id).order_by(*_votes_first()))]
+    def by_votes(self, *, every: int) -> list[str]:
+        """Return the ids of the first and every following `every`-th show in the order of `show_fields.load`."""
+        place = func.row_number().over(order_by=_votes_first()).label("place")
+        ranked = select(FIELDS.c.id, place).subquery()
+        wanted = select(ranked.c.id).where((ranked.c.place - 1) % every == 0).order_by(ranked.c.place)
+        return [row.id for row in self._rows(wanted)]
 
     def listed(self) -> list[str]:
         """Return the ids of the shows in the owner's list, best rated first."""
@@ -133,15 +137,12 @@ class FieldReader:
         wanted = select(FIELDS.c.id, FIELDS.c.similar_ids).where(sql.has_value("similar_ids", show_id))
         return [(row.id, row.similar_ids.strip(MARK).split(MARK)) for row in self._rows(wanted.order_by(*best_first()))]
 
-    def tags(self) -> Iterator[list[str]]:
-        """Yield the folded tags of each show, each tag once."""
-        for page in self._pages(select(FIELDS.c.number, FIELDS.c.folded_tags)):
-            yield from (row.folded_tags.strip(MARK).split(MARK) for row in page if row.folded_tags)
-
-    def titles_and_relations(self) -> Iterator[Show]:
-        """Yield all shows with only ids, titles and relations."""
+    def titles_and_relations(self, ids: Iterable[str] | None = None) -> Iterator[Show]:
+        """Yield shows, or all of them, with only ids, titles and relations."""
         wanted = select(shows.c.number, shows.c.id, shows.c.title, shows.c.relations)
-        for page in self._pages(wanted.join(FIELDS, FIELDS.c.number == shows.c.number), shows.c.number):
+        wanted = wanted.join(FIELDS, FIELDS.c.number == shows.c.number)
+        some = (self._rows(wanted.where(shows.c.id.in_(part))) for part in chunks(ids or ()))
+        for page in some if ids is not None else self._pages(wanted, shows.c.number):
             for row in page:
                 relations = tuple(RelatedShow(**item) for item in row.relations)
                 yield Show(id=row.id, title=row.title, relations=relations)
@@ -179,17 +180,7 @@ class FieldReader:
             )
         ]
 
-    def franchise_hashes(self) -> Iterator[TableRow]:
-        """Yield (number, id, root, whether the row is out of date) of all shows; a root may be NULL."""
-        stale = sql.any_of(
-            (FRANCHISES.c.content_hash.is_(None), FRANCHISES.c.content_hash != FIELDS.c.content_hash)
-        ).label("stale")
-        joined = FIELDS.outerjoin(FRANCHISES, FRANCHISES.c.number == FIELDS.c.number)
-        wanted = select(FIELDS.c.number, FIELDS.c.id, FRANCHISES.c.root, stale).select_from(joined)
-        for page in self._pages(wanted):
-            yield from page
-
-    def _pages(self, wanted: Statement, number: Value = FIELDS.c.number) -> Iterator[Rows]:
+    def _pages(self, wanted: Statement, number: Value) -> Iterator[Rows]:
         after = -1
         while page := self._rows(wanted.where(number > after).order_by(number).limit(_IDS)):
             yield page

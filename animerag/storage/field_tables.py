@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from sqlalchemy import (
     BigInteger,
@@ -107,7 +107,8 @@ FRANCHISES = Table(
     Column("before", _TEXT),  # JSON: the ids to see before; NULL if it is no show to begin with
     Index("show_franchises_root", "root"),
 )
-# One row: the revision that the tables have, and a token that changes with every change of a show.
+# One row: a token that changes with every change of a show, and the revision of which the franchises are, or how much
+# of them is out of date.
 _STATE = Table(
     "show_fields_state",
     metadata,
@@ -115,8 +116,8 @@ _STATE = Table(
     Column("revision", _NUMBER, nullable=False),
     Column("token", _TEXT, nullable=False),
 )
-_OUT_OF_DATE = -1
-_PUT_FIELDS, PUT_FRANCHISES, _PUT_STATE = upsert(FIELDS, "number"), upsert(FRANCHISES, "number"), upsert(_STATE, "id")
+_SOME_OUT_OF_DATE, _ALL_OUT_OF_DATE = -1, -2
+_PUT_FIELDS, _PUT_STATE = upsert(FIELDS, "number"), upsert(_STATE, "id")
 _SHOWS = 500  # in one transaction
 
 
@@ -142,26 +143,25 @@ class FieldTables:
             self.database,
             changed=_changed,
             store=self._store,
-            tables=(FIELDS, FRANCHISES),
-            removed=_mark_out_of_date,
+            tables=(FIELDS,),
+            removed=_removed,
         )
         return await self.database.scalar(select(_STATE.c.token)) or ""
 
-    async def is_current(self) -> bool:
-        """Return whether the franchises are those of the stored fields. Raises LibraryError."""
+    async def out_of_date(self) -> Literal["no", "some", "all"]:
+        """Return how many franchises may be others than those of the stored fields. Raises LibraryError."""
         revision = await self.database.scalar(select(_STATE.c.revision))
-        return revision is None or revision != _OUT_OF_DATE
+        return "some" if revision == _SOME_OUT_OF_DATE else "all" if revision == _ALL_OUT_OF_DATE else "no"
 
-    async def finish(self, token: str, revision: int) -> bool:
-        """Note that the franchises are current unless a show has changed since `token`. Raises LibraryError."""
+    async def derive_all(self) -> None:
+        """Note that all franchises are derived, in several transactions. Raises LibraryError."""
         async with self.database.writing() as connection:
-            current = update(_STATE).where(_STATE.c.token == token).values(revision=revision)
-            return (await connection.execute(current)).rowcount > 0
+            await connection.execute(update(_STATE).values(revision=_ALL_OUT_OF_DATE))
 
-    async def store_franchises(self, rows: Sequence[Mapping[str, object]]) -> None:
-        """Store the franchises of shows. Raises LibraryError."""
-        async with self.database.writing() as connection:
-            await insert_many(connection, PUT_FRANCHISES, rows)
+    async def finish(self, connection: AsyncConnection, token: str, revision: int) -> bool:
+        """Note in a transaction that the franchises are current; return False if a show has changed since `token`."""
+        current = update(_STATE).where(_STATE.c.token == token).values(revision=revision)
+        return (await connection.execute(current)).rowcount > 0
 
     async def _store(self, connection: AsyncConnection, ids: Sequence[str]) -> None:
         columns = show_fields.all_fields(shows.c.number, shows.c.content_hash)
@@ -203,9 +203,15 @@ def marked(values: Sequence[str]) -> str:
     return f"{MARK}{MARK.join(values)}{MARK}" if values else ""
 
 
+async def _removed(connection: AsyncConnection, _numbers: Sequence[int]) -> None:
+    await _mark_out_of_date(connection)
+
+
 async def _mark_out_of_date(connection: AsyncConnection) -> None:
-    row = {"id": 1, "revision": _OUT_OF_DATE, "token": uuid.uuid4().hex}
-    await insert_many(connection, _PUT_STATE, [row])
+    revision = await connection.scalar(select(_STATE.c.revision))
+    unfinished = revision is None or revision == _ALL_OUT_OF_DATE
+    out_of_date = _ALL_OUT_OF_DATE if unfinished else _SOME_OUT_OF_DATE
+    await insert_many(connection, _PUT_STATE, [{"id": 1, "revision": out_of_date, "token": uuid.uuid4().hex}])
 
 
 def _changed(after: str) -> Statement:

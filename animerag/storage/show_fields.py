@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sqlalchemy import cast, func, select
@@ -15,15 +14,17 @@ from animerag.storage.schema import my_list
 from animerag.storage.schema import shows as table
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import Sequence
 
-    from sqlalchemy import ColumnElement, Connection, RowMapping, Select
+    from sqlalchemy import ColumnElement, Connection, Select
 
     from animerag.models.json_types import JsonMapping, JsonObject
     from animerag.storage.database import Database
 
     Value: TypeAlias = ColumnElement[Any]
     Statement: TypeAlias = Select[Any]
+
+_LEFT_OUT = ("number", "record", "content_hash", "text_hash", "description")
 
 
 async def load(database: Database) -> list[JsonObject]:
@@ -34,25 +35,6 @@ async def load(database: Database) -> list[JsonObject]:
     # Shows are stored in the order in which requests end; ties between titles must not depend on it.
     query = _fields().order_by(func.coalesce(table.c.votes, 0).desc(), table.c.id)
     return await database.read(lambda connection: [dict(row) for row in connection.execute(query).mappings()])
-
-
-async def pages(database: Database) -> AsyncIterator[list[JsonObject]]:
-    """Yield the rows of `load` in parts, for a catalogue that does not fit into memory; the order is arbitrary.
-
-    Raises LibraryError.
-    """
-    after = -1
-    while True:
-        query = _fields(table.c.number).where(table.c.number > after).order_by(table.c.number).limit(_PAGE)
-        rows = await database.read(partial(_mappings, query=query))
-        if not rows:
-            return
-        after = rows[-1]["number"]
-        yield [{name: value for name, value in row.items() if name != "number"} for row in rows]
-
-
-def _mappings(connection: Connection, query: Statement) -> list[RowMapping]:
-    return list(connection.execute(query).mappings())
 
 
 def of_ids(connection: Connection, ids: Sequence[str]) -> list[JsonObject]:
@@ -69,11 +51,7 @@ def _fields(*more: Value, description: Value = table.c.description) -> Statement
 
 def all_fields(*more: Value, description: Value = table.c.description) -> Statement:
     """Return the columns that `shows_of` needs, and `more`; the caller joins `shows` with `my_list`."""
-    columns = [
-        column
-        for column in table.c
-        if column.name not in ("number", "record", "content_hash", "text_hash", "description")
-    ]
+    columns = [column for column in table.c if column.name not in _LEFT_OUT]
     # JSON stays text here: decoding 30,000 rows would hold the event loop for most of a second.
     plain = [cast(column, Text).label(column.name) if column.name in _JSON else column for column in columns]
     own: list[Any] = [*more, *plain, description.label("description")]
@@ -85,8 +63,6 @@ def all_fields(*more: Value, description: Value = table.c.description) -> Statem
     )
 
 
-_LEFT_OUT = ("number", "record", "content_hash", "text_hash", "description")
-_PAGE = 1000  # rows
 # Rows decoded at once, in half the time of single rows; the interpreter's lock is held only for milliseconds.
 _DECODED = 200
 _JSON = ("titles", "tags", "relations", "similar", *show_details.JSON)

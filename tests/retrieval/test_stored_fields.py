@@ -15,6 +15,8 @@ from animerag.query.execution import meeting
 from animerag.query.plan import FOLLOWED, And, Not, Of, Or, Order, Plan, Predicate
 from animerag.query.statistics import best_of_each, measure
 from animerag.retrieval.snapshots import Snapshots
+from animerag.storage.catalogue_words import CatalogueWords
+from animerag.storage.field_reads import FieldReader
 from animerag.storage.field_tables import FIELDS, FRANCHISES
 from animerag.storage.library import show_rows
 from animerag.storage.schema import my_list, shows
@@ -263,6 +265,72 @@ async def test_franchises_are_the_same_and_follow_changed_and_deleted_shows(libr
     numbers = {row.number for row in await library.rows(select(shows.c.number))}
     for table in (FIELDS, FRANCHISES):
         assert {row.number for row in await library.rows(select(table.c.number))} == numbers
+
+
+async def test_franchises_and_words_follow_random_changes_by_either_process(library):
+    chance = random.Random(3)
+    here, there = Snapshots(library, titles_in_memory=0), Snapshots(library, titles_in_memory=0)
+    present = {show.id: show for show in made(40)}
+    await put(library, *present.values())
+    for change in range(4):
+        in_memory = await Snapshots(library).current()
+        await _same_franchises(await here.current(), in_memory)
+        await _same_words((here, there)[change % 2], in_memory)
+        gone = chance.sample(sorted(present), 2)
+        async with library.changing() as connection:
+            await connection.execute(shows.delete().where(shows.c.id.in_(gone)))
+        present = {one: show for one, show in present.items() if one not in gone}
+        changed = chance.sample(sorted(present), 2)
+        others = {show.id: show for show in made(40, seed=change)}
+        fresh = [replace(others[one], id=one) for one in changed if one in others]
+        fresh.append(replace(others[f"s{change}"], id=f"t{change}", title=f"Journey {change} Part 2"))
+        await put(library, *fresh)
+        present |= {show.id: show for show in fresh}
+
+
+async def _same_franchises(stored, in_memory):
+    def of(one):
+        ids = list(in_memory.table.ids())
+        facts = {i: (one.franchises.to_see_before(i), one.table.seasons_of(i), one.table.franchise_of(i)) for i in ids}
+        return {show_id: one.franchises.of(show_id).ids for show_id in ids}, facts
+
+    assert await stored.run(lambda: of(stored)) == of(in_memory)
+
+
+async def _same_words(process, in_memory):
+    stored = await process.current()
+    assert stored.aliases.words == in_memory.aliases.words
+    assert stored.aliases._vocabulary.stored() == in_memory.aliases._vocabulary.stored()
+    assert dict(stored.table.tag_counts) == dict(in_memory.table.tag_counts)
+
+
+async def test_a_change_of_one_show_reads_only_shows_that_it_can_affect(library, monkeypatch):
+    await put(library, *(Show(id=f"m{n}", title=f"Mountain {n}") for n in range(50)))
+    await put(library, Show(id="1", title="Harbour"), Show(id="2", title="Harbour 2nd Season"), Show(id="3", title="K"))
+    catalogue = Snapshots(library, titles_in_memory=0)
+    await catalogue.current()
+    read = []
+    reading, counting = FieldReader.titles_and_relations, CatalogueWords._words
+    monkeypatch.setattr(
+        FieldReader, "titles_and_relations", lambda self, ids=None: map(_noted(read), reading(self, ids))
+    )
+    monkeypatch.setattr(
+        CatalogueWords,
+        "_words",
+        lambda self, rows: (read.append(tuple(row["id"] for row in rows)), counting(self, rows))[1],
+    )
+    await put(library, Show(id="1", title="Haven"))
+    changed = await catalogue.current()
+    assert await changed.run(lambda: changed.franchises.of("2").ids) == ("2",)
+    assert set(read) == {"1", "2", ("1",)}
+
+
+def _noted(read):
+    def note(show):
+        read.append(show.id)
+        return show
+
+    return note
 
 
 def _without_descriptions(franchise):
