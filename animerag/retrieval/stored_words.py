@@ -42,8 +42,8 @@ class StoredWords:
         change = await self._stored.change()
         if self._words is None or change != self._change:
             async for page in self._stored.changed(self._change, change):
-                for row in page:
-                    self._count(WordKind(row.kind), row.word, row.shows)
+                for kind, word, number in page:
+                    self._count(kind, word, number)
             self._change = change
             self._words = await asyncio.to_thread(self._derived)
         return self._words

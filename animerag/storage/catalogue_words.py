@@ -11,7 +11,7 @@ import asyncio
 import json
 from collections import Counter, defaultdict
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from sqlalchemy import (
     BigInteger,
@@ -35,7 +35,6 @@ from animerag.storage.schema import my_list, shows
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 
-    from sqlalchemy import Row
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from animerag.models.json_types import JsonObject
@@ -117,17 +116,17 @@ class CatalogueWords:
         """Return the number of the latest change, 0 before the first. Raises LibraryError."""
         return int(await self._database.scalar(select(_STATE.c.change)) or 0)
 
-    async def changed(self, after: int, until: int) -> AsyncIterator[list[Row[Any]]]:
+    async def changed(self, after: int, until: int) -> AsyncIterator[list[tuple[WordKind, str, int]]]:
         """Yield pages of (kind, word, shows) of the counts whose latest change is in a range. Raises LibraryError."""
         for kind in WordKind:
-            wanted = select(_COUNTS.c.kind, _COUNTS.c.word, _COUNTS.c.shows).where(
+            wanted = select(_COUNTS.c.word, _COUNTS.c.shows).where(
                 _COUNTS.c.kind == kind, _COUNTS.c.change > after, _COUNTS.c.change <= until
             )
             last = ""
             while page := await self._database.rows(
                 wanted.where(_COUNTS.c.word > last).order_by(_COUNTS.c.word).limit(_PAGE)
             ):
-                yield page
+                yield [(kind, row.word, row.shows) for row in page]
                 last = page[-1].word
 
     async def _store(self, connection: AsyncConnection, ids: Sequence[str]) -> None:

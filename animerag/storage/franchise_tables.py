@@ -7,7 +7,7 @@ the shows, and are neither moved nor backed up.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Column, Index, Integer, PrimaryKeyConstraint, Table, Text, delete, or_, select
 
@@ -17,10 +17,11 @@ from animerag.storage.field_tables import FIELDS, FRANCHISES, metadata
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from sqlalchemy import ColumnElement, Connection, Row
+    from sqlalchemy import ColumnElement, Connection
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from animerag.storage.database import Database
+    from animerag.storage.field_reads import Rows
     from animerag.storage.show_fields import Statement
 
 _TEXT = Text().with_variant(Text(collation="C"), "postgresql")
@@ -143,15 +144,15 @@ class FranchiseTables:
         wanted = select(FIELDS.c.id, FRANCHISES.c.root, _STALE.label("stale")).select_from(_JOINED)
         return [GroupedShow(row.id, row.root, bool(row.stale)) for row in self._rows(wanted.where(*conditions))]
 
-    def _removed(self, most: int | None) -> list[Row[Any]]:
+    def _removed(self, most: int | None) -> Rows:
         joined = FRANCHISES.outerjoin(FIELDS, FIELDS.c.number == FRANCHISES.c.number).outerjoin(
             _LINKS, _LINKS.c.number == FRANCHISES.c.number
         )
         wanted = select(FRANCHISES.c.root, _LINKS.c.beginning).select_from(joined).where(FIELDS.c.number.is_(None))
         return self._rows(wanted.limit(most))
 
-    def _rows(self, wanted: Statement) -> list[Row[Any]]:
-        def read(connection: Connection) -> list[Row[Any]]:
+    def _rows(self, wanted: Statement) -> Rows:
+        def read(connection: Connection) -> Rows:
             return list(connection.execute(wanted))
 
         return self._database.read_here(read)
