@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 Vectors: TypeAlias = NDArray[np.float32]
 MetadataValue: TypeAlias = "str | int | float | bool | list[str] | None"
+SEARCHED_COMPLETELY = 2000  # an index compares a question with up to so many vectors, if its graph leads to them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,11 +12,10 @@ import random
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from animerag.indexing import collections
+from animerag.indexing.searchability import unsearchable
 from animerag.models.providers import Priority, Usage
-from animerag.ports import CollectionSpec, VectorRecord
+from animerag.ports import SEARCHED_COMPLETELY, CollectionSpec, VectorRecord
 from animerag.text.documents import RECIPE, Document
 
 if TYPE_CHECKING:
@@ -33,8 +32,6 @@ log = logging.getLogger(__name__)
 
 _CHUNK = 500
 _TRIED = 20_000  # a few seconds at 3,000 searches per second; larger catalogues are sampled
-_TIES = 10  # shows with identical texts share a rank
-_SAME = 1e-4  # rounding stored vectors causes at most this distance; a changed vector is farther away
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,27 +138,22 @@ class Indexer:
         return await self.library.embeddings.load(spec.model, spec.dimensions, hashes)
 
     async def unsearchable(self, spec: CollectionSpec, text_hashes: Mapping[str, str]) -> list[str]:
-        """Return the ids that a search with their own vector does not find; more than 20,000 ids are sampled.
+        """Return the ids that searches do not find; more than 20,000 ids are sampled.
 
         `text_hashes` has by id the hash of the text that the index holds. A vector that has changed counts, too.
         """
         lost: list[str] = []
         tried = list(text_hashes) if len(text_hashes) <= _TRIED else random.sample(list(text_hashes), _TRIED)
-        for start in range(0, len(tried), _CHUNK):
-            ids = tried[start : start + _CHUNK]
+        for start in range(0, len(tried), SEARCHED_COMPLETELY):
+            ids = tried[start : start + SEARCHED_COMPLETELY]
             hashes = {text_hashes[show_id] for show_id in ids}
-            vectors = await self.library.embeddings.load(spec.model, spec.dimensions, hashes)
-            asked = [show_id for show_id in ids if text_hashes[show_id] in vectors]
-            if asked:
-                questions = np.stack([vectors[text_hashes[show_id]] for show_id in asked])
-                results = await self.index.query(spec, questions, k=_TIES)
-                for show_id, near in zip(asked, results, strict=True):
-                    if show_id not in {one.id for one in near if one.distance <= _SAME}:
-                        lost.append(show_id)
+            held = await self.library.embeddings.load(spec.model, spec.dimensions, hashes)
+            vectors = {show_id: held[text_hashes[show_id]] for show_id in ids if text_hashes[show_id] in held}
+            lost += await unsearchable(self.index, spec, vectors)
         return lost
 
     async def repair_index(self, spec: CollectionSpec) -> int:
-        """Rewrite entries that their own vector does not find, and return their number. Raises VectorStoreError.
+        """Rewrite entries that searches do not find, and return their number. Raises VectorStoreError.
 
         Chroma's graph may become disconnected when vectors are replaced in place (in 5 of 12 loads of 53 shows).
         Such an entry is repaired by removing it from the graph and adding it again; it could not be found anyway.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from animerag.errors import VectorStoreError
-from animerag.ports import CollectionSpec
+from animerag.ports import SEARCHED_COMPLETELY, CollectionSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from animerag.ports import MetadataValue
 
-EF_SEARCH = 2000  # candidates per search: catalogues up to this size are searched completely
+EF_SEARCH = SEARCHED_COMPLETELY  # candidates per search
 
 
 class PackableRow(np.ndarray[Any, Any]):
