@@ -89,7 +89,9 @@ def in_own_process(variant, level, options, site):
 
 
 def environment():
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("ANIMERAG_", "OPENAI_"))}
+    """Return the environment of a run: without settings, and with compiled modules, as an installer leaves them."""
+    others = ("ANIMERAG_", "OPENAI_", "PYTHONDONTWRITEBYTECODE")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(others)}
     return {**environment, "ANONYMIZED_TELEMETRY": "False"}
 
 
