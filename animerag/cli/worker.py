@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
 from animerag.cli.job_runner import CANCELLED, Commands, number_or_auto, on_interrupt, services
+from animerag.errors import ProviderError
 from animerag.text.counting import counted
 
 if TYPE_CHECKING:
@@ -33,6 +35,8 @@ async def worker(options: argparse.Namespace) -> int:
         # Done before any task, because two threads must not import the same vendor package at once.
         await opened.index.start()
         await opened.embedder.warm()
+        with suppress(ProviderError):  # an import that needs the width of the vectors finds it in the library
+            await opened.indexer.spec()
         requests = counted(opened.worker.slots, "request")
         serving = asyncio.ensure_future(opened.worker.serve())
         on_interrupt(partial(_cancel, serving))

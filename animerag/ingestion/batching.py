@@ -50,12 +50,18 @@ class Cutter:
         """Add documents and yield the batches that are full."""
         for document in documents:
             needed = estimate_tokens(document.text)
-            if self._batch and (len(self._batch) >= self._size or self._tokens + needed > _REQUEST_TOKENS):
-                yield self._batch
-                self._batch, self._tokens = [], 0
-                self._size = next(self._following, self._size)
+            if self._batch and self._tokens + needed > _REQUEST_TOKENS:
+                yield self._full()
             self._batch.append(document)
             self._tokens += needed
+            if len(self._batch) >= self._size:  # now, not with the next document, which may be read much later
+                yield self._full()
+
+    def _full(self) -> list[Document]:
+        batch = self._batch
+        self._batch, self._tokens = [], 0
+        self._size = next(self._following, self._size)
+        return batch
 
     def rest(self) -> list[Document]:
         """Return the documents that do not fill a batch yet."""

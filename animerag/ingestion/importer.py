@@ -122,8 +122,8 @@ class Ingestion:
             self._set_level(concurrency)
         async with self._session(control, exclusive=kind is ImportKind.SAMPLE) as (counters, meter, recorder):
             counters.show_progress("Reading")
-            first = self._queue is None and not (await self._library.counts()).shows  # workers open what they need
-            async with preparing(self._indexer, first=first) as spec:
+            first = not (await self._library.counts()).shows
+            async with preparing(self._indexer, first=first, embeds=self._queue is None) as spec:
                 winners = await self._selection.read(files, counters, kind)
                 if accept_bad_rows or await _accepted(winners, counters):
                     if kind is ImportKind.OWN:

@@ -80,10 +80,10 @@ class Selection:
     async def documents(
         self, rows: Iterator[Show], counters: ImportCounters, kind: ImportKind, *, first: int = CHUNK
     ) -> AsyncGenerator[list[Document], None]:
-        """Yield new and changed shows, completed from the catalogue: of `first` rows, then of about a thousand each."""
+        """Yield new and changed shows, completed from the catalogue: of `first` rows, then of more."""
         identity, number = Identity(self._library), first
         while shows := await asyncio.to_thread(lambda: list(itertools.islice(rows, number))):  # noqa: B023 - awaited
-            number = CHUNK
+            number = min(CHUNK, 2 * number)  # the first batches reach every worker early
             if kind is ImportKind.OWN:
                 shows = [*await identity.complete(own_rows(shows)), *await self._enriched(shows)]
                 edits = await provenance.edits_of(self._library, [show.id for show in shows])

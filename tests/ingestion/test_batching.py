@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from animerag.ingestion.batching import LEAST, MOST, cut, sizes
+from animerag.ingestion.batching import LEAST, MOST, Cutter, cut, sizes
 from animerag.models.shows import Show
 from animerag.rate_limits.concurrency import AutoLevel
 from animerag.text.documents import Document
@@ -51,6 +51,12 @@ def test_documents_are_cut_by_size_and_the_last_size_applies_to_the_rest():
     batches = list(cut(map(document, range(10)), [4, 2]))
     assert [len(batch) for batch in batches] == [4, 2, 2, 2]
     assert [document.show.id for batch in batches for document in batch] == [str(number) for number in range(10)]
+
+
+def test_a_full_batch_does_not_wait_for_the_next_document():
+    cutter = Cutter([2, 3])
+    assert [len(batch) for batch in cutter.add(map(document, range(5)))] == [2, 3]
+    assert cutter.rest() == []
 
 
 def test_a_batch_is_cut_where_its_tokens_would_be_too_many():

@@ -109,3 +109,10 @@ async def test_a_round_of_ten_requests_is_cut_from_the_rows_that_are_compared_fi
     async with contextlib.aclosing(documents):
         compared = await anext(documents)
     assert len(list(Cutter([batching.USUAL]).add(compared))) >= 10
+
+
+async def test_the_first_parts_are_small_so_that_every_worker_gets_a_batch_early(services):
+    shows = iter([Show(id=str(number), title=f"T{number}") for number in range(20)])
+    counters = ImportCounters(control=Control(), read=20)
+    documents = services.ingestion._selection.documents(shows, counters, ImportKind.OWN, first=4)
+    assert [len(part) async for part in documents] == [4, 8, 8]

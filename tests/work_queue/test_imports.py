@@ -25,6 +25,15 @@ async def until(condition, seconds=40):
             await asyncio.sleep(0.02)
 
 
+async def width_without_a_request(app):
+    """Return the width of the vectors if a worker has stored it; the app must not wait for a request of its own."""
+    embed, app.embedder.embed = app.embedder.embed, None
+    try:
+        return await app.embedder.dimensions()
+    finally:
+        app.embedder.embed = embed
+
+
 async def test_two_hosts_share_an_import_and_report_it_as_one_machine_would(host, serving, file_of):
     together = SimulatorSettings(embed_latency_s=0.5, dimensions=64)  # so that both hosts take part
     async with listening(together) as url, host("app", url) as app, host("a", url) as a, host("b", url) as b:
@@ -171,6 +180,7 @@ async def test_the_tasks_of_a_killed_worker_run_elsewhere_within_15_seconds(host
             await until(ready, 60)
             (doomed,) = await app.queue.workers.alive()
             lease = doomed.lease
+            assert await width_without_a_request(app) == 64
             job = asyncio.create_task(app.ingestion.run([file_of(90)], Control(), batch_size=size))
 
             async def busy():

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from animerag.batch.progress import RunReport
 from animerag.errors import InvalidInputError
 from animerag.jobs.job import Control
 from animerag.readers.questions import QuestionRow, Sheet
@@ -71,21 +72,21 @@ async def test_a_conversation_is_answered_in_order_on_one_host(hosts, serving):
     assert "Show 7" in rows[-1].answer.text
 
 
-async def test_a_cancelled_sheet_stops_its_workers_and_is_resumed(hosts, serving):
-    app, a, _ = hosts
+async def test_a_sheet_that_another_app_cancels_stops_its_workers_and_is_resumed(hosts, serving):
+    app, a, other = hosts
     run_id = await app.batch.begin(
         sheet_of(*(f"Which show is about number {n}?" for n in range(1, 400))), RunOptions(), sha256="x"
     )
-    control = Control()
     async with serving(a):
-        answering = asyncio.create_task(app.batch.answer(run_id, control))
+        job = await app.batch.start(app.jobs, run_id)
         async with asyncio.timeout(30):
-            while not control.progress.done:
+            while not job.control.progress.done:
                 await asyncio.sleep(0.02)
-        control.stop()
+        await other.jobs.stop(job.id)
         async with asyncio.timeout(10):
-            stopped = await answering
-        assert 0 < stopped.answered < 399
+            await app.jobs.wait(job)
+        assert job.state == "cancelled"
+        assert 0 < job.report_as(RunReport).answered < 399
         rest = await app.batch.answer(run_id, Control())
     assert rest.left == 0
     assert (await app.batch.runs.get(run_id)).unanswered == 0
