@@ -116,9 +116,8 @@ async def services(settings):
 @pytest.fixture
 def opened(settings):
     """Open services over one data directory, repeatedly."""
-    return lambda **options: open_services(
-        load_settings(data_dir=settings.data_dir, chroma_url=settings.chroma_url, **options), warm=False
-    )
+    stores = {name: getattr(settings, name) for name in ("data_dir", "chroma_url", "database_url")}
+    return lambda **options: open_services(load_settings(**stores, **options), warm=False)
 
 
 @pytest.fixture

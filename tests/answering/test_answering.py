@@ -46,9 +46,8 @@ async def answering(services, export, record):
 @pytest.fixture
 def simulated(settings):
     """Open services that embed and answer through a simulator."""
-    return lambda url: open_services(
-        load_settings(openai_base_url=url, data_dir=settings.data_dir, chroma_url=settings.chroma_url), warm=False
-    )
+    stores = {name: getattr(settings, name) for name in ("data_dir", "chroma_url", "database_url")}
+    return lambda url: open_services(load_settings(openai_base_url=url, **stores), warm=False)
 
 
 @pytest.fixture
@@ -177,6 +176,7 @@ def test_citations_keep_their_order_without_repetition():
     assert cited("[2] and [1], then [2]", []) == ((), (2, 1))
 
 
+@pytest.mark.both_databases
 async def test_a_repeated_question_is_answered_again_without_a_call(simulated, source):
     async with SimulatorProcess(SimulatorSettings(embed_latency_s=0, chat_latency_s=0.1)) as provider:
         async with simulated(provider.url) as services:
@@ -201,6 +201,7 @@ async def test_a_repeated_question_is_answered_again_without_a_call(simulated, s
     assert calls == 1, "filters that leave nothing call no model; only what was bypassed does"
 
 
+@pytest.mark.both_databases
 async def test_a_changed_catalogue_invalidates_cached_answers(simulated, source, export, record):
     async with SimulatorProcess(SimulatorSettings(embed_latency_s=0, chat_latency_s=0)) as provider:
         async with simulated(provider.url) as services:
@@ -210,6 +211,7 @@ async def test_a_changed_catalogue_invalidates_cached_answers(simulated, source,
             assert not (await services.answering.ask("What is Monster about?")).cached
 
 
+@pytest.mark.both_databases
 async def test_a_failed_answer_is_not_cached(answering, services):
     service = Answering(
         services.retriever, Scripted("half", TransientProviderError("It broke.")), AnswerCache(services.library)
@@ -291,6 +293,7 @@ async def test_a_search_that_fails_after_an_early_answer_is_noted(services, simu
     assert "The search for others failed" in answer.notes[-1]
 
 
+@pytest.mark.both_databases
 async def test_a_conversation_is_stored_and_read_back_completely(services, answering):
     stored = services.conversations
     filters = Filters(year_from=1990)

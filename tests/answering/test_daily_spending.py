@@ -100,6 +100,7 @@ async def test_an_abandoned_answer_costs_its_estimate(connection):
             await anext(chat.stream(PROMPT, priority=Priority.LIVE))
 
 
+@pytest.mark.both_databases
 async def test_daily_spending_survives_a_restart_and_resets_at_midnight(services):
     today = datetime(2026, 11, 29, 23, 59, tzinfo=UTC)
     spent = DailySpending(SpendingLedger(services.library), 1.0, now=lambda: today)
@@ -118,6 +119,7 @@ async def test_daily_spending_survives_a_restart_and_resets_at_midnight(services
     assert await tomorrow.committed_usd() == 0
 
 
+@pytest.mark.both_databases
 async def test_a_failed_or_cancelled_call_returns_its_reservation(services):
     spending = DailySpending(SpendingLedger(services.library), 1.0)
     with pytest.raises(KeyError):
@@ -145,7 +147,8 @@ from animerag.storage.library import Library
 from animerag.storage.spending import SpendingLedger
 
 async def main():
-    library = await Library.open(Path(sys.argv[1]))
+    place = sys.argv[1]
+    library = await Library.open(place if "://" in place else Path(place))
     print("ready", flush=True)
     sys.stdin.readline()
     spending = DailySpending(SpendingLedger(library), 1.0)
@@ -164,11 +167,12 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.both_databases
 async def test_two_processes_share_one_cap(services, settings):
     """Each call reserves 0.10 and costs 0.06, so 16 calls fit under the cap, or 15 while two are in flight."""
     asking = [
         await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", ASK, settings.database_path),
+            *(sys.executable, "-c", ASK, str(settings.database)),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             cwd=Path(__file__).parents[2],

@@ -23,8 +23,9 @@ TOO_LONG = error(400, "This model's maximum context length is 8192 tokens", "con
 @pytest.fixture
 def opened(settings):
     def over(server, **options):
-        chosen = {"openai_base_url": server.url, "data_dir": settings.data_dir, "chroma_url": settings.chroma_url}
-        return open_services(load_settings(**chosen, ingest_concurrency=1, api="chat", **options), warm=False)
+        stores = {name: getattr(settings, name) for name in ("data_dir", "chroma_url", "database_url")}
+        chosen = {**stores, "openai_base_url": server.url, "ingest_concurrency": 1, "api": "chat"}
+        return open_services(load_settings(**chosen, **options), warm=False)
 
     return over
 
@@ -80,6 +81,7 @@ async def test_a_bad_key_or_missing_credit_stops_a_running_import_after_one_call
     assert len(bulk) == 4
 
 
+@pytest.mark.both_databases
 async def test_only_the_row_that_is_refused_is_left_out(import_from):
     def behave(request):
         return TOO_LONG if any("island 119." in text for text in request.texts) else embedded(request)
@@ -144,6 +146,7 @@ async def test_a_sheet_with_unusable_embeddings_stops_after_one_halving(sheet_fr
     assert sizes == [20, 20, 10, 10]
 
 
+@pytest.mark.both_databases
 async def test_a_sheet_whose_embeddings_have_another_width_stops_at_once(sheet_from):
     async with raw_server(embedded) as server:
         report, run = await sheet_from(server, lambda request: embedded(request, width=9))
@@ -168,6 +171,7 @@ def silent(request):
     return reply(200, {"data": data})
 
 
+@pytest.mark.both_databases
 async def test_uncounted_usage_is_marked_as_estimated_in_both_reports(import_from, sheet_from):
     async with raw_server(silent) as server:
         imported = await import_from(server)
@@ -180,6 +184,7 @@ async def test_uncounted_usage_is_marked_as_estimated_in_both_reports(import_fro
     assert run.usage.estimated, "after a restart as well: the journal knows"
 
 
+@pytest.mark.both_databases
 async def test_a_server_that_rejects_whole_batches_gets_halves(import_from):
     def behave(request):
         return twice(request) if len(request.texts) > BATCH // 2 else embedded(request)

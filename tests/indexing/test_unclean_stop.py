@@ -10,18 +10,26 @@ from animerag.composition import open_services
 from animerag.errors import InvalidInputError
 from animerag.indexing.doctor import DOCTOR_JOB
 from animerag.jobs.jobs import Control
+from animerag.storage.postgresql import session_locks
+
+pytestmark = pytest.mark.both_databases
 
 
 @pytest.fixture
-async def killed(settings, export, record):
+async def killed(settings, export, record, database, monkeypatch):
     """Leave a catalogue like a killed process: with a dead lock, and a job that is journalled as running."""
+    lease = "process:1" if database == "postgresql" else "dead.lock"
+    monkeypatch.setattr(session_locks, "_RETURN_S", 0.0)  # the suite's server may have started just now
 
     async def leave(*, job):
         async with open_services(settings, warm=False) as services:
             await services.ingestion.run([export(record(1, "A"))], Control())
             if job:
-                await services.library.journal.begin("x", owner="local", kind="ingest", title="t", lease="dead.lock")
-        left = settings.data_dir / "processes" / "dead.lock"
+                await services.library.journal.begin("x", owner="local", kind="ingest", title="t", lease=lease)
+            if database == "postgresql":
+                await services.library.set_meta(lease, "yes")
+                return
+        left = settings.data_dir / "processes" / lease
         left.touch()
         os.utime(left, (time.time() - 60, time.time() - 60))
 
