@@ -315,9 +315,11 @@ async def test_a_database_that_cannot_be_opened_is_reported_in_a_sentence(postgr
         (postgresql_server.url("nowhere"), "Create it with `createdb`"),
         (f"postgresql://animerag@/{name}?host=/nowhere", "Start PostgreSQL"),
         (postgresql_server.url("postgres", user="locked:right"), "GRANT CREATE ON SCHEMA"),
+        (postgresql_server.url(name, user="locked:right"), "Use the user that created the library"),
         (f"postgresql://animerag@host:port/{name}", "use the form postgresql://"),
         (f"postgresql://animerag@nowhere.invalid/{name}", "Correct the host"),
         (f"{postgresql_server.url(name)}&colour=red", "what follows the question mark"),
+        (f"{postgresql_server.url(name)}&sslmode=red", "what follows the question mark"),
     ):
         with pytest.raises(LibraryError, match=sentence) as refused:
             await Library.open(url)
@@ -341,7 +343,7 @@ async def test_a_password_may_come_from_a_file(postgresql_server, postgresql_url
 
 async def test_another_schema_and_another_programs_tables_are_refused(library, postgresql_url, postgresql_server):
     await library.set_meta("schema_version", str(VERSION + 1))
-    with pytest.raises(LibraryError, match="newer animerag"):
+    with pytest.raises(LibraryError, match="newer animerag .* upgrade animerag"):
         await Library.open(postgresql_url)
     with psycopg.connect(postgresql_url, autocommit=True) as connection:
         connection.execute("DROP TABLE facts")

@@ -109,7 +109,8 @@ class PostgreSQL:
         version = int(await connection.scalar(query) or 0)
         if version > VERSION:
             raise LibraryError(
-                f"The library was written by a newer animerag (schema {version}, this one knows {VERSION}): upgrade it."
+                f"The library was written by a newer animerag (schema {version}, this version supports {VERSION}):"
+                " upgrade animerag."
             )
         return version
 
@@ -165,12 +166,14 @@ class PostgreSQL:
         remedy = "Start PostgreSQL, or correct ANIMERAG_DATABASE_URL."
         if "resolve host" in reason:
             remedy = "Correct the host in ANIMERAG_DATABASE_URL."
-        elif "invalid connection option" in reason or "invalid URI" in reason:
+        elif reason.startswith("invalid "):
             remedy = "Correct what follows the question mark in ANIMERAG_DATABASE_URL."
         elif state.startswith("28") or "password" in reason or "role" in reason:
             remedy = "Correct user and password in ANIMERAG_DATABASE_URL or in the file that PGPASSFILE names."
         elif state == "3D000" or ("database" in reason and "does not exist" in reason):
             remedy = "Create it with `createdb`, or correct ANIMERAG_DATABASE_URL."
+        elif "permission denied for table" in reason:
+            remedy = "Use the user that created the library: a user needs all rights on its tables and sequences."
         elif state == "42501" or "permission denied" in reason:
             remedy = "Let the user create tables: GRANT CREATE ON SCHEMA public TO the user."
         elif state in ("3F000", "42P06"):

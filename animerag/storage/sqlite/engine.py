@@ -180,7 +180,8 @@ async def _version(connection: AsyncConnection) -> int:
     version = int(await connection.scalar(text("PRAGMA user_version")) or 0)
     if version > VERSION:
         raise LibraryError(
-            f"The library was written by a newer animerag (schema {version}, this version supports {VERSION}): upgrade."
+            f"The library was written by a newer animerag (schema {version}, this version supports {VERSION}):"
+            " upgrade animerag."
         )
     if 0 < version < BASELINE:
         raise LibraryError(
