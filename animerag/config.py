@@ -54,6 +54,13 @@ def _default_data_dir() -> Path:
     return user_data_path("animerag", appauthor=False)
 
 
+def cache_dir() -> Path:
+    """Return the user's directory for files that can be derived again, in all catalogues."""
+    from platformdirs import user_cache_path
+
+    return user_cache_path("animerag", appauthor=False)
+
+
 # Settings that can be saved in the app, with their labels. Secrets and paths are missing here: anyone who can open the
 # page could otherwise read a key or move the data.
 SAVABLE = {

