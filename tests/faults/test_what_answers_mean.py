@@ -171,7 +171,6 @@ def silent(request):
     return reply(200, {"data": data})
 
 
-@pytest.mark.both_databases
 async def test_uncounted_usage_is_marked_as_estimated_in_both_reports(import_from, sheet_from):
     async with raw_server(silent) as server:
         imported = await import_from(server)
