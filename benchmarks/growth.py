@@ -2,18 +2,13 @@
 
     .venv/bin/python benchmarks/growth.py --shows 10000
     .venv/bin/python benchmarks/growth.py --shows 100000 --dim 384
-    .venv/bin/python benchmarks/growth.py --shows 100000 --dim 32 --url postgresql://me@localhost/empty
 
 The import runs in a separate process with a simulated provider; its progress is read from its library. The bare writer
 then sends the same number of vectors, 500 per request, to a Chroma server of the same kind.
-
-With `--url`, the file is imported into SQLite and into that PostgreSQL database at the same time, each with its own
-Chroma server, so that other work on the machine slows both; then questions are asked alternately in both.
 """
 
 import argparse
 import asyncio
-import contextlib
 import itertools
 import json
 import os
@@ -28,16 +23,12 @@ import chromadb
 import numpy as np
 import psycopg
 
-from animerag.composition import open_services
-from animerag.config import load_settings
 from animerag.simulator import SimulatorProcess, SimulatorSettings
-from animerag.telemetry.statistics import percentile
 from animerag.vector_store.chroma_server import ServerLease
 from animerag.vector_store.chroma_tenant import create_tenant
 
 WRITE = 500  # documents in one write of the bare writer
 PARTS = 10
-QUESTIONS = 100
 FEW = 50  # shows of the small import whose memory is the baseline
 MODEL = {"ANIMERAG_EMBEDDING_MODEL": "simulated"}  # a model with unknown dimensions
 WORDS = ["captain", "island", "storm", "letter", "garden", "robot", "festival", "teacher", "ghost", "river", "dragon"]
@@ -60,7 +51,10 @@ def generate(path, number, words):
 
 
 async def ingest(path, data_dir, url, number, database=None):
-    """Run the import; return samples of (seconds, shows), and the peak of its resident memory in MB."""
+    """Run the import into SQLite, or into a PostgreSQL database by its URL.
+
+    Return samples of (seconds, shows), and the peak of its resident memory in MB.
+    """
     environment = {**os.environ, "ANIMERAG_DATA_DIR": str(data_dir), "OPENAI_BASE_URL": url, **MODEL}
     if database:
         environment["ANIMERAG_DATABASE_URL"] = database
@@ -76,7 +70,7 @@ async def ingest(path, data_dir, url, number, database=None):
         now_mb = memory_mb(process.pid)
         if now_mb is not None:
             peak_mb = max(peak_mb, now_mb)
-        shows = noted_there(database) if database else noted(data_dir / "library.db")
+        shows = indexed_in_postgresql(database) if database else indexed_in_sqlite(data_dir / "library.db")
         track.append((time.perf_counter() - started_s, shows))
     report = json.loads((await output)[0])
     if (report["ingested"], report["read"]) != (number, number):
@@ -92,7 +86,7 @@ def memory_mb(pid):
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def noted(path):
+def indexed_in_sqlite(path):
     """Return the number of indexed shows, or None before the library exists."""
     try:
         with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
@@ -101,7 +95,7 @@ def noted(path):
         return None
 
 
-def noted_there(url):
+def indexed_in_postgresql(url):
     """Return the number of indexed shows in PostgreSQL, or None before the library exists."""
     try:
         with psycopg.connect(url) as connection:
@@ -143,54 +137,6 @@ def write(host, port, number, dimensions):
     return track
 
 
-async def side_by_side(options):
-    """Import into both databases at once, and ask both; return figures by database."""
-    with tempfile.TemporaryDirectory() as name:
-        directory = Path(name)
-        path = directory / "shows.jsonl"
-        generate(path, options.shows, options.words)
-        async with SimulatorProcess(
-            SimulatorSettings(embed_latency_s=options.latency, dimensions=options.dim)
-        ) as provider:
-            places = {"sqlite": None, "postgresql": options.url}
-            imports = [ingest(path, directory / one, provider.url, options.shows, url) for one, url in places.items()]
-            results = {}
-            for one, (track, peak_mb) in zip(places, await asyncio.gather(*imports), strict=True):
-                stored_s = min(at_s for at_s, shows in track if shows == options.shows)
-                rate = round(options.shows / stored_s)
-                results[one] = {"shows_per_s": rate, "seconds": round(track[-1][0]), "memory_peak_mb": round(peak_mb)}
-                print(json.dumps({one: results[one]}), flush=True)
-            for one, seconds in (await ask(directory, places, provider.url)).items():
-                results[one] |= {
-                    f"query_p{share}_ms": round(percentile(sorted(seconds), share) * 1000) for share in (50, 95)
-                }
-        return {"shows": options.shows, "dimensions": options.dim, **results}
-
-
-async def ask(directory, places, provider):
-    """Return the seconds that each question takes to be retrieved, by database."""
-    os.environ.update({"OPENAI_BASE_URL": provider, **MODEL})
-    chance = random.Random(2)
-    words = [[f"{chance.choice(WORDS)}{chance.randrange(2000)}" for _ in range(4)] for _ in range(QUESTIONS)]
-    questions = [f"the one with a {' and a '.join(some)}" for some in words]
-    taken = {one: [] for one in places}
-    async with contextlib.AsyncExitStack() as stack:
-        opened = {
-            one: await stack.enter_async_context(
-                open_services(load_settings(data_dir=directory / one, database_url=url), warm=False)
-            )
-            for one, url in places.items()
-        }
-        for services in opened.values():
-            await services.retriever.search("the one with a captain and a letter")  # reads the titles
-        for question in questions:
-            for one, services in opened.items():
-                started_s = time.perf_counter()
-                await services.retriever.search(question)
-                taken[one].append(time.perf_counter() - started_s)
-    return taken
-
-
 async def run(options):
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
@@ -223,9 +169,8 @@ def main():
     parser.add_argument("--dim", type=int, default=1536, help="width of the vectors")
     parser.add_argument("--words", type=int, default=60, help="words in a description, about 10 bytes each")
     parser.add_argument("--latency", type=float, default=0.3, help="seconds of an embedding request")
-    parser.add_argument("--url", help="an empty PostgreSQL database; measures it beside SQLite")
     options = parser.parse_args()
-    print(json.dumps(asyncio.run(side_by_side(options) if options.url else run(options)), indent=2))
+    print(json.dumps(asyncio.run(run(options)), indent=2))
 
 
 if __name__ == "__main__":
