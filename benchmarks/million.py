@@ -2,8 +2,9 @@
 
 Shows with synthetic texts go through the import's own pipeline, `Ingestion.import_documents`, from memory: without a
 file and without the comparison of titles, which are looked up in the database. A simulated provider (384 numbers)
-answers at once. After every `--step` shows it prints one JSON object: seconds of the step, memory and disk, and the
-time of searches. The simulator's vectors depend on the letters of a text, so that texts with common words are similar.
+answers at once. After every `--step` shows it prints one JSON object: seconds of the step, processor seconds of each
+kind of process in it, memory and disk, and the time of searches. A step that a busy server interrupts is resumed, and
+`interrupted` counts that. The simulator's vectors depend on the letters of a text: those with common words are similar.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from pathlib import Path
 
 from animerag.composition import open_services
 from animerag.config import load_settings
+from animerag.errors import VectorStoreError
 from animerag.jobs.job import Control
 from animerag.models.providers import Priority
 from animerag.models.shows import Show
@@ -27,10 +29,10 @@ from animerag.telemetry.statistics import percentile
 from animerag.text.documents import Document
 from animerag.vector_store.chroma_server import ServerLease
 from animerag.vector_store.chroma_tenant import create_tenant
-from benchmarks.cluster import serving
+from benchmarks.cluster import Processes, serving
 from tests import postgresql
 
-DIMENSIONS, CHUNK, LEVEL, QUESTIONS = 384, 5000, 2, 100
+DIMENSIONS, CHUNK, LEVEL, QUESTIONS, TRIES = 384, 5000, 2, 100, 10
 WORDS = ("captain", "island", "storm", "letter", "garden", "robot", "festival", "teacher", "ghost", "river", "dragon")
 TEXT_WORDS = 60
 
@@ -105,19 +107,33 @@ async def opened(directory, url, chroma_url):
             yield services
 
 
+async def add(services, start):
+    """Import the shows of one chunk, and return how often the import was interrupted."""
+    documents = [Document.of(show) for show in shows(start, CHUNK)]
+    for interrupted in range(TRIES):
+        try:
+            report = await services.ingestion.import_documents(documents, Control())
+        except VectorStoreError as error:  # nothing was stored
+            print(error, file=sys.stderr, flush=True)
+            continue
+        if report.ingested + report.unchanged == CHUNK:
+            return interrupted
+        print(report.stopped_by, file=sys.stderr, flush=True)
+    raise SystemExit(f"The shows from {start} on could not be imported.")
+
+
 async def grow(options, url, chroma_url, directory):
     chroma = serving(directory / "chroma")
     async with opened(directory, url, chroma_url) as services:
         for first in range(0, options.shows, options.step):
             began_s = time.perf_counter()
-            for start in range(first, first + options.step, CHUNK):
-                documents = [Document.of(show) for show in shows(start, CHUNK)]
-                report = await services.ingestion.import_documents(documents, Control())
-                if report.ingested != CHUNK:
-                    raise SystemExit(f"not everything went in: {report}")
+            processes = Processes(app=[os.getpid()], chroma=chroma, postgresql=serving(options.server))
+            interrupted = sum([await add(services, start) for start in range(first, first + options.step, CHUNK)])
             figures = {
                 "shows": first + options.step,
                 "seconds": round(time.perf_counter() - began_s),
+                "interrupted": interrupted,
+                "cpu_s": processes.used(),
                 "memory_mb": {"app": memory_mb([os.getpid()]), "chroma": memory_mb(chroma)},
                 "disk_mb": {
                     "postgresql": round(await services.library.size_bytes() / 2**20),
@@ -158,6 +174,7 @@ def main():
         asyncio.run(search_only(options.search))
         return
     with postgresql.running() as server, server.database() as url:
+        options.server = server.directory / "data"
         asyncio.run(run(options, url))
 
 

@@ -18,8 +18,7 @@ def page() -> None:
     trouble = system.chroma_trouble()
     system.catalogue_facts(services, session.status(), trouble, size)
     check()
-    with components.error_boundary():
-        system.workers(services)
+    system.workers()
     if trouble is None:  # its reason is already on the page
         with components.error_boundary():
             system.indexes()

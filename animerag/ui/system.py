@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from animerag.logs import LOG, tail
 from animerag.models.providers import Priority
 from animerag.text.counting import counted
 from animerag.text.durations import duration
-from animerag.ui import session
+from animerag.ui import components, session
 from animerag.ui.text import label, moment
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from animerag.storage.work_items import Backlog
 
 _NAME_PX = 120  # width of a fact's name, also beside its value on a phone
-
+_WORKERS_S = 2.0  # between two looks at the workers
 
 _UNITS = {"answer_rows": "row", "run_import": "file"}  # units of the size of each kind of work; shows for all others
 
@@ -147,13 +148,25 @@ def gate() -> None:
     poll()
 
 
-def workers(services: Services) -> None:
-    """Draw the workers of the queue, the work of each, and the number of waiting items."""
-    if services.queue is None:
+def workers() -> None:
+    """Draw the workers of the queue, the work of each, and the number of waiting items, every two seconds."""
+    if session.services().queue is None:
         return
     st.subheader("Workers", anchor=False)
-    call = session.runtime().call
-    running, backlog = call(services.queue.workers.alive()), call(services.queue.items.backlog())
+
+    @st.fragment(run_every=_WORKERS_S)
+    def poll() -> None:
+        with components.error_boundary(), contextlib.suppress(RuntimeClosedError):  # settings are being saved
+            _workers_now()
+
+    poll()
+
+
+def _workers_now() -> None:
+    queue, call = session.services().queue, session.runtime().call
+    if queue is None:  # the settings have changed since the page was drawn
+        return
+    running, backlog = call(queue.workers.alive()), call(queue.items.backlog())
     st.caption(label(_waiting(backlog)))
     if not running:
         st.warning("No worker is running: start `animerag worker` on any host.", icon=":material/info:")

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from animerag.logs import tail
 from animerag.rate_limits import Gate
+from animerag.storage.work_items import WorkItem
+from animerag.ui import session
 from tests.pages.screen import plain, until, visit, words
 
 
@@ -70,3 +72,28 @@ def test_a_job_of_another_process_is_drawn_answered_and_cancelled(sampled, elsew
     sampled.button(key="cancel_4711").click().run()
     assert elsewhere().stop_requested
     assert sampled.button(key="cancel_4711").disabled
+
+
+def test_workers_and_their_work_are_drawn(app, postgresql_url, monkeypatch):
+    monkeypatch.setenv("ANIMERAG_DATABASE_URL", postgresql_url)
+    monkeypatch.setenv("ANIMERAG_ENGINE", "queue")
+    app.run()
+    visit(app, "system")
+    until(app, lambda page: "No worker is running" in words(page))
+    queue, call = session.services().queue, session.runtime().call
+
+    async def work():
+        async with queue.library.writing() as connection:
+            for number, size in enumerate((40, 20)):
+                await queue.add(
+                    connection, WorkItem(work="w", number=number, kind="embed_batch", target="t", size=size)
+                )
+        await queue.items.begin("w", 0, worker=queue.workers.lease)
+        await queue.workers.put(concurrency=3, began_at="2026-01-01T00:00:00+00:00", done=7)
+
+    call(work())
+    until(app, lambda page: "No worker is running" not in words(page))
+    [table] = [one.value for one in app.dataframe if "Working on" in one.value]
+    assert "20 shows" in words(app)
+    assert list(table["Working on"]) == ["40 shows"]
+    assert list(table["Tasks done"]) == [7]
