@@ -102,11 +102,11 @@ class Statistics:
             self._figures = (revision, await self._computed())
         return self._figures[1]
 
-    async def attention(self) -> Attention:
-        """Count what needs attention. Raises LibraryError."""
+    async def attention(self, *, patience_s: float | None = None) -> Attention:
+        """Count what needs attention; the provider is waited for as in `Catalogue.status`. Raises LibraryError."""
         figures, status, skipped = await asyncio.gather(
             self.collection(),
-            self._catalogue.status(),
+            self._catalogue.status(patience_s=patience_s),
             self._library.read(partial(sql.skipped_rows, kind=INGEST_JOB)),
         )
         return Attention(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,8 +18,10 @@ if TYPE_CHECKING:
     from animerag.jobs.jobs import Control, Job, Jobs
     from animerag.models.imports import IngestReport
     from animerag.models.shows import Show
+    from animerag.ports import CollectionSpec
 
 SAMPLE_JOB = "sample"
+_PAUSE_S = 30.0  # pages do not wait for a provider that has just failed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,16 +50,43 @@ class Catalogue:
         self._indexer = indexer
         self._library = indexer.library
         self._ingestion = ingestion
+        self._asking: asyncio.Task[CollectionSpec | None] | None = None
+        self._failed_s = -_PAUSE_S
+        # What the latest status depends on, and when it was counted.
+        self._latest: tuple[tuple[str | None, dict[str, str]], float, Status] | None = None
 
-    async def status(self) -> Status:
-        """Count shows and vectors using only the library, so that it works without Chroma."""
+    async def status(self, *, patience_s: float | None = None, age_s: float = 0) -> Status:
+        """Count shows and vectors using only the library, so that it works without Chroma.
+
+        The provider may have to be asked how wide its vectors are: a page waits at most `patience_s`. A status up to
+        `age_s` old is enough while a job changes it all the time.
+        """
+        spec = await self._spec(patience_s)
+        of = (spec.name if spec else None, await self._library.index_state())
+        latest = self._latest
+        if latest is not None and (latest[0] == of or time.monotonic() < latest[1] + age_s):
+            return latest[2]
         counts = await self._library.counts()
+        indexed = None if spec is None else await self._library.embeddings.count_indexed(spec.name)
+        status = Status(shows=counts.shows, sample=counts.sample, indexed=indexed)
+        self._latest = (of, time.monotonic(), status)
+        return status
+
+    async def _spec(self, patience_s: float | None) -> CollectionSpec | None:
+        """Return the collection of the current model; None if its provider does not answer in time."""
+        if patience_s is not None and time.monotonic() < self._failed_s + _PAUSE_S:
+            return None
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._asked())
+        done, _ = await asyncio.wait({self._asking}, timeout=patience_s)
+        return done.pop().result() if done else None
+
+    async def _asked(self) -> CollectionSpec | None:
         try:
-            spec = await self._indexer.spec()
-            indexed: int | None = await self._library.embeddings.count_indexed(spec.name)
+            return await self._indexer.spec()
         except AnimeRAGError:
-            indexed = None
-        return Status(shows=counts.shows, sample=counts.sample, indexed=indexed)
+            self._failed_s = time.monotonic()
+            return None
 
     async def show(self, show_id: str) -> Show | None:
         """Return one show."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import plotly.graph_objects as go
 
 from animerag.catalogue.statistics import MOST_TAGS
-from animerag.charts.style import HOVER_TEXT, NEUTRAL, drawn, words_at, wrapped
+from animerag.charts.style import HOVER_TEXT, NEUTRAL, drawn, fit, words_at, wrapped
 from animerag.models.filters import STATUS_LABELS
 from animerag.models.shows import TYPE_LABELS
 
@@ -36,6 +36,7 @@ _STATUS_COLOURS = {
     "none": NEUTRAL,
 }
 _ROW_PX, _AROUND_PX = 22, 96
+_TAG_LETTERS = 24
 _LEGEND_PX = 122  # room above a chart for its title and, on a phone, for three lines of names
 
 
@@ -62,6 +63,8 @@ def years(counts: Mapping[int, Mapping[str, int]]) -> go.Figure:
         barmode="stack", bargap=0.15, margin={"t": _LEGEND_PX, "b": 36}, legend={"traceorder": "normal"}
     )
     figure.update_xaxes(tickformat="d")
+    highest = max((sum(row.values()) for row in counts.values()), default=0)
+    fit(figure, [f"{10 * highest:,}"])  # the highest tick may have a digit more than the highest bar
     return figure
 
 
@@ -72,7 +75,7 @@ def tags(figures: Sequence[TagFigure]) -> go.Figure:
     bars = go.Bar(
         orientation="h",
         x=[one.weight for one in figures],
-        y=[wrapped(name, 24, 1) for name in names],
+        y=[wrapped(name, _TAG_LETTERS, 1) for name in names],
         customdata=[f"tag>={name}" for name in names],  # with any weight: the bar counts these shows too
         hovertext=[
             wrapped(f"{one.tag}: {_shows(one.shows)}" + (f", weight {one.weight:,.1f}" if weighted else ""))
@@ -90,6 +93,7 @@ def tags(figures: Sequence[TagFigure]) -> go.Figure:
     figure.update_yaxes(autorange="reversed", type="category")
     figure.update_xaxes(visible=False, range=[0, max((one.weight for one in figures), default=1) * 1.18])
     figure.update_layout(margin={"t": 48, "b": 10})
+    fit(figure, [one.tag[:_TAG_LETTERS] for one in figures])
     return figure
 
 
@@ -131,6 +135,7 @@ def scores(figures: Sequence[ScoreFigure]) -> go.Figure:
     figure = drawn([*lines, *dots], title="Your scores against the ratings", height=_AROUND_PX + 34 * len(figures))
     figure.update_yaxes(autorange="reversed", type="category", title={"text": "your score"})
     figure.update_xaxes(range=[0, 10.4], dtick=2)
+    fit(figure, rows, titled=True)
     return figure
 
 
@@ -160,6 +165,7 @@ def decades(counts: Mapping[int, Mapping[str, int]]) -> go.Figure:
     figure.update_layout(barmode="stack", margin={"t": _LEGEND_PX, "b": 10}, legend={"traceorder": "normal"})
     figure.update_yaxes(autorange="reversed", type="category", categoryorder="array", categoryarray=list(rows.values()))
     figure.update_xaxes(visible=False, range=[0, max(totals, default=1) * 1.15])
+    fit(figure, rows.values())
     return figure
 
 

@@ -15,6 +15,7 @@ from animerag.charts.style import (
     NEUTRAL,
     drawn,
     faint,
+    fit,
     from_zero,
     modes_of,
     named,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from animerag.comparison.measurements import MeasuredRun
     from animerag.comparison.plan import Mode
 
+_WIDEST = "2,000"  # no number on a vertical axis is longer
 # Modes differ by shape as well as by colour.
 _SYMBOLS: dict[Mode, str] = {
     "sync": "square",
@@ -100,6 +102,7 @@ def speedup(experiment: Experiment) -> Figure:
     figure.update_xaxes(title_text="requests in flight", tickvals=ticks, range=[0.4, most + 0.6], zeroline=False)
     highest = [attainable(experiment.plan.requests, most), *(level.speedup or 0.0 for level in levels)]
     figure.update_yaxes(title_text="times as fast", ticksuffix="×", range=from_zero(highest, 0.06))
+    fit(figure, [_WIDEST], titled=True)
     if not any(level.speedup for level in levels):
         why = "Sync did not run, so there is no speed-up." if levels else _NOTHING
         remark(figure, why)
@@ -122,6 +125,7 @@ def overlay(experiments: Sequence[tuple[str, Experiment]]) -> Figure:
     figure.update_yaxes(
         title_text="times as fast", ticksuffix="×", range=from_zero((level.speedup or 0.0 for level in levels), 0.06)
     )
+    fit(figure, [_WIDEST], titled=True)
     if not traces:
         remark(figure, "Sync did not run, so there is no speed-up.")
     return figure
@@ -139,6 +143,7 @@ def _grouped(points: Sequence[_Point], experiment: Experiment, *, title: str, un
         zeroline=False,
     )
     figure.update_yaxes(title_text=unit, range=from_zero(point.high for point in points))
+    fit(figure, [_WIDEST], titled=True)
     if not points:
         remark(figure, _NOTHING)
     return figure
@@ -280,6 +285,7 @@ def _one_question(experiment: Experiment) -> Figure:
         title_text="seconds, median", range=from_zero(level.slowest_s for level in levels), showgrid=True
     )
     figure.update_yaxes(autorange="reversed", type="category")
+    fit(figure, [level.mode for level in levels])
     if not levels:
         remark(figure, _NOTHING)
     return figure

@@ -8,20 +8,15 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING
-
-from jinja2 import Environment, StrictUndefined
 
 from animerag.charts.runs import request_rows, writer_rows
 from animerag.charts.style import MODE_COLOURS, NEUTRAL, STAGE_COLOURS, stage_name
 from animerag.telemetry.tracing import Span
+from animerag.text.html_templates import html_template
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-    from jinja2 import Template
 
     from animerag.comparison.measurements import MeasuredRun
     from animerag.comparison.plan import Mode
@@ -65,7 +60,7 @@ def lanes(spans: Sequence[Span], started_s: float, now_s: float, *, window_s: fl
     rows = _rows(shown, span_s)
     rows += [[] for _ in range(_LANES - len(rows))]
     about = f"The work of the last {span_s[1] - span_s[0]:.0f} seconds, one row per request."
-    return _template().render(about=about, legend=_legend(shown), rows=rows, bands=(), ticks=_ticks(span_s))
+    return _html(about=about, legend=_legend(shown), rows=rows, bands=(), ticks=_ticks(span_s))
 
 
 def race(
@@ -91,13 +86,11 @@ def race(
         else:
             bands.append(_band(mode, (), 0.0, span_s, "waiting" if current else ""))
     about = "The race so far, simulated, one band per mode."
-    return _template().render(about=about, legend=_legend(shown), rows=(), bands=bands, ticks=_ticks(span_s))
+    return _html(about=about, legend=_legend(shown), rows=(), bands=bands, ticks=_ticks(span_s))
 
 
-@cache
-def _template() -> Template:
-    source = files("animerag.charts").joinpath("live.html").read_text(encoding="utf-8")
-    return Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True).from_string(source)
+def _html(**values: object) -> str:
+    return html_template("animerag.charts", "live.html").render(**values)
 
 
 def _band(mode: Mode, spans: Sequence[Span], until_s: float, span_s: tuple[float, float], label: str) -> _LiveBand:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from importlib.resources import files
 from typing import TYPE_CHECKING
-
-from jinja2 import Environment, StrictUndefined
 
 from animerag.charts.static import WIDTH, drawings
 from animerag.charts.style import MODE_COLOURS, NEUTRAL, STAGE_COLOURS
 from animerag.comparison.measurements import FEW
 from animerag.comparison.summary import doubt, key_figures, listed, plan_sentence, verdict, warnings
 from animerag.comparison.tables import P99, ordered_runs, plain, run_rows, table_rows
+from animerag.text.html_templates import html_template
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -39,8 +37,7 @@ class _ReportTable:
 
 def experiment_html(experiment: Experiment) -> str:
     """Return the report as one HTML file, which fetches nothing and runs no script."""
-    source = files("animerag.charts").joinpath("report.html").read_text(encoding="utf-8")
-    template = Environment(autoescape=True, undefined=StrictUndefined).from_string(source)
+    template = html_template("animerag.charts", "report.html")
     few = _few(experiment)
     return template.render(
         title=_title(experiment),

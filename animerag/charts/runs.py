@@ -18,6 +18,7 @@ from animerag.charts.style import (
     NEUTRAL,
     STAGE_COLOURS,
     drawn,
+    fit,
     named,
     remark,
     stage_name,
@@ -211,6 +212,7 @@ def _banded(bands: Sequence[_Band], bars: Sequence[_Bar], *, reach_s: float, tit
         zeroline=False,
         fixedrange=True,
     )
+    fit(figure, [line for band in bands for line in band.name.split("<br>")])
     return figure
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import html
 import textwrap
+import unicodedata
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np  # noqa: F401 - the docstring says why
@@ -44,6 +45,7 @@ STAGE_COLOURS: dict[str, str] = {
 }
 _STAGE_NAMES = {"alias": "titles"}  # stages whose name for people differs from the name of their spans
 HATCHES = {"async-early": "/", "queue": "/", "throttled": "x", "failed": "x"}
+_LETTER_PX, _EDGE_PX, _TITLED_PX = 7.0, 12, 46  # of the labels of an axis; around them
 NEUTRAL = "#8B8D98"  # readable on white and on near black
 _CLEAR = "rgba(0,0,0,0)"
 HOVER_TEXT = "%{hovertext}<extra></extra>"  # hover boxes show this text only, without plotly's additions
@@ -78,6 +80,22 @@ def drawn(traces: Sequence[Any], *, title: str, height: int, simulated: bool = F
         yaxis={"automargin": True, "title": {"standoff": 14}},
     )
     return figure
+
+
+def fit(figure: Figure, labels: Iterable[str], *, titled: bool = False) -> None:
+    """Leave room for the longest label of the vertical axis, and for the axis's title if it is `titled`.
+
+    Plotly measures that room by drawing the chart up to three times, so that pages with several charts open late.
+    """
+    room = _LETTER_PX * max(map(_letters, labels), default=0) + (_TITLED_PX if titled else _EDGE_PX)
+    figure.update_layout(margin={"l": round(room)})
+    figure.update_xaxes(automargin=False)
+    figure.update_yaxes(automargin=False)
+
+
+def _letters(text: str) -> int:
+    """Return the width of a text in Latin letters."""
+    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
 def words_at(x: Sequence[float], y: Sequence[object], texts: Sequence[str], at: str, size: int = 12) -> go.Scatter:

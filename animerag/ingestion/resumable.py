@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from animerag.storage.upload_files import UploadStore
 
 INGEST_JOB = "ingest"
+REINDEX_JOB = "reindex"
 _JOBS_READ = 50  # jobs of the journal
 
 

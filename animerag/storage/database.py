@@ -13,12 +13,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from sqlalchemy import Integer, Text, cast, delete, select
+from sqlalchemy import delete, select
 
 from animerag.concurrency import outwait
 from animerag.errors import LibraryAwayError, LibraryError
 from animerag.storage import library_metadata
-from animerag.storage.dialects import dialect_of
 from animerag.storage.engines import engine_for
 from animerag.storage.schema import facts
 
@@ -164,9 +163,7 @@ class Database:
             pass
 
     async def _bump_revision(self, connection: AsyncConnection) -> None:
-        next_one = cast(cast(facts.c.value, Integer) + 1, Text)
-        first = dialect_of(connection).insert(facts).values(key="revision", value="1")
-        await connection.execute(first.on_conflict_do_update(index_elements=["key"], set_={"value": next_one}))
+        await library_metadata.increase(connection, library_metadata.REVISION)
         self._bumped = True
 
     @asynccontextmanager
@@ -232,8 +229,13 @@ class Database:
         """Return a number that grows with every change of the shows; another process's changes appear shortly after."""
         now_s = time.monotonic()
         if self._revision is None or now_s > self._checked_s + _MOMENT_S:
-            self._revision, self._checked_s = int(await self.get_meta("revision") or 0), now_s
+            self._revision, self._checked_s = int(await self.get_meta(library_metadata.REVISION) or 0), now_s
         return self._revision
+
+    async def index_state(self) -> dict[str, str]:
+        """Return numbers of which one grows with every change of the shows, or of which of them are indexed."""
+        keys = (library_metadata.REVISION, library_metadata.INDEXED)
+        return {row.key: row.value for row in await self.rows(select(facts).where(facts.c.key.in_(keys)))}
 
     async def get_meta(self, key: str) -> str | None:
         """Return one value of the library's metadata, or None."""

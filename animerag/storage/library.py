@@ -11,7 +11,7 @@ from sqlalchemy import delete, func, insert, select, update
 from animerag.models.imports import ImportKind
 from animerag.models.shows import RelatedShow, Show
 from animerag.storage import full_text as words
-from animerag.storage import provenance, show_details
+from animerag.storage import library_metadata, provenance, show_details
 from animerag.storage.bulk_insert import chunks, insert_many, upsert
 from animerag.storage.database import Database
 from animerag.storage.experiments import ExperimentStore
@@ -152,6 +152,7 @@ class Library(Database):
             async with self.writing() as connection:
                 for show_id, text_hash in hashes.items():
                     await connection.execute(update(shows).where(shows.c.id == show_id).values(text_hash=text_hash))
+                await library_metadata.increase(connection, library_metadata.INDEXED)
 
     async def show(self, show_id: str) -> Show | None:
         """Return one complete show, or None."""
@@ -186,13 +187,14 @@ class Library(Database):
 
     async def counts(self) -> Counts:
         """Count the shows."""
+        each = select(shows.c.import_id, func.count().label("number")).group_by(shows.c.import_id).subquery()
         wanted = (
-            select(imports.c.kind, func.count().label("number"))
-            .select_from(shows)
-            .join(imports, shows.c.import_id == imports.c.id)
+            select(imports.c.kind, func.sum(each.c.number).label("number"))
+            .select_from(each)
+            .join(imports, each.c.import_id == imports.c.id)
             .group_by(imports.c.kind)
         )
-        by_kind = {row.kind: row.number for row in await self.rows(wanted)}
+        by_kind = {row.kind: int(row.number) for row in await self.rows(wanted)}
         return Counts(shows=sum(by_kind.values()), sample=by_kind.get(ImportKind.SAMPLE, 0))
 
     # Imports

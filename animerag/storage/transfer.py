@@ -18,6 +18,7 @@ from animerag.storage import full_text
 from animerag.storage.database import Database
 from animerag.storage.dialects import dialect_of
 from animerag.storage.library import shows_in
+from animerag.storage.library_metadata import INDEXED, REVISION
 from animerag.storage.schema import facts, metadata, shows
 from animerag.text.documents import Document
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 _ROWS = 500  # rows in memory at a time, each up to a few hundred kilobytes
 _OF_THE_DATABASE = ("schema_version", "process:", "worker:")  # metadata that is not copied
-_NEW = ("library_id", "schema_version", "revision")  # metadata of a new, empty library
+_NEW = ("library_id", "schema_version", REVISION, INDEXED)  # metadata of a new, empty library
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +115,7 @@ async def _require_empty(connection: AsyncConnection, name: str) -> None:
             wanted = wanted.where(facts.c.key.not_in(_NEW), ~facts.c.key.startswith("process:"))
         if count := await connection.scalar(wanted):
             raise InvalidInputError(f"{name} is not empty ({count:,} rows in {table.name}): choose an empty database.")
-    await connection.execute(delete(facts).where(facts.c.key.in_(("library_id", "revision"))))
+    await connection.execute(delete(facts).where(facts.c.key.in_(("library_id", REVISION, INDEXED))))
 
 
 async def _copy_table(reading: AsyncConnection, writing: AsyncConnection, table: Table) -> int:

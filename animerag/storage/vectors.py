@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from sqlalchemy import Text, cast, delete, func, or_, select
 
 from animerag.errors import LibraryError
+from animerag.storage import library_metadata
 from animerag.storage.bulk_insert import add, chunks, insert_many, upsert
 from animerag.storage.integrity import VectorKey, checksum_of, is_sound
 from animerag.storage.schema import (
@@ -19,7 +21,7 @@ from animerag.storage.schema import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
     from sqlalchemy import ColumnElement
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -209,12 +211,12 @@ class EmbeddingStore:
 
     async def note_indexed(self, collection: str, held: Mapping[str, tuple[str, str]]) -> None:
         """Record that `collection` holds these shows; their hashes are (content hash, text hash) by id."""
-        async with self._database.writing() as connection:
+        async with self._indexing() as connection:
             await record_indexed(connection, collection, held)
 
     async def forget_indexed(self, collection: str, ids: Iterable[str]) -> None:
         """Record that `collection` no longer holds these ids."""
-        async with self._database.writing() as connection:
+        async with self._indexing() as connection:
             for chunk in chunks(ids):
                 await connection.execute(
                     delete(indexed).where(indexed.c.collection == collection, indexed.c.show_id.in_(chunk))
@@ -222,8 +224,15 @@ class EmbeddingStore:
 
     async def forget_collection(self, collection: str) -> None:
         """Record that `collection` was deleted."""
-        async with self._database.writing() as connection:
+        async with self._indexing() as connection:
             await connection.execute(delete(indexed).where(indexed.c.collection == collection))
+
+    @asynccontextmanager
+    async def _indexing(self) -> AsyncIterator[AsyncConnection]:
+        """Provide a connection inside a transaction after which other shows are indexed."""
+        async with self._database.writing() as connection:
+            yield connection
+            await library_metadata.increase(connection, library_metadata.INDEXED)
 
     async def forget_model(self, model: str, dimensions: int) -> None:
         """Delete the stored vectors of a model; if you use it again, they are computed again."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, func, insert, select, update
 
+from animerag.storage import library_metadata
 from animerag.storage.schema import work_items
 from animerag.storage.vectors import record_indexed
 
@@ -149,6 +150,7 @@ class WorkItems:
         """Record that a collection has the shows of items; their hashes are (content hash, text hash) by id."""
         async with self._database.counting() as connection:
             await record_indexed(connection, collection, held)
+            await library_metadata.increase(connection, library_metadata.INDEXED)
             for item in items:
                 done = update(work_items).where(_is(item.work, item.number)).values(state=ItemState.DONE)
                 await connection.execute(done)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import html
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ import streamlit as st
 from animerag.errors import AnimeRAGError
 from animerag.models.shows import TYPE_LABELS
 from animerag.text.counting import counted
+from animerag.text.html_templates import html_template
 from animerag.ui import session
 from animerag.ui.text import escape, label
 
@@ -65,14 +65,9 @@ def _picture(show: Show, cover: bytes | None, *, tall: bool) -> None:
     if cover is not None:
         st.image(cover, width="stretch", alt=f"Cover of {show.title}")
         return
-    shape = "ar-tile ar-tile-tall" if tall else "ar-tile"
     colour = hashlib.sha256(show.title.encode()).digest()[0] % TILES
-    st.html(f'<div class="{shape} ar-tile-{colour}" aria-hidden="true">{_breakable(_tile_words(show))}</div>')
-
-
-def _breakable(words: str) -> str:
-    """Return HTML that breaks after a mark, as in "HUNTER×HUNTER", before it breaks a word."""
-    return "<wbr>".join(html.escape(part) for part in _PARTS.findall(words))
+    parts = _PARTS.findall(_tile_words(show))  # "HUNTER×HUNTER" may break after its mark
+    st.html(html_template("animerag.ui", "tile.html").render(tall=tall, colour=colour, parts=parts))
 
 
 def _tile_words(show: Show) -> str:

@@ -13,6 +13,7 @@ import streamlit as st
 
 from animerag.catalogue.status import SAMPLE_JOB
 from animerag.errors import AnimeRAGError, RuntimeClosedError
+from animerag.ingestion.resumable import REINDEX_JOB
 from animerag.text.counting import counted
 from animerag.text.durations import duration
 from animerag.ui import session
@@ -153,7 +154,7 @@ def start_indexing() -> None:
     """Index the shows that the model in use has no vector for, as a job."""
     services = session.services()
     title = f"Indexing for {services.embedder.model}"
-    session.start_job(services.ingestion.reindex, kind="reindex", title=title, key="reindex")
+    session.start_job(services.ingestion.reindex, kind=REINDEX_JOB, title=title, key=REINDEX_JOB)
     st.rerun()
 
 

@@ -11,6 +11,7 @@ import streamlit as st
 from animerag.catalogue.status import SAMPLE_JOB
 from animerag.errors import InvalidInputError
 from animerag.event_loop import Runtime
+from animerag.ingestion.resumable import INGEST_JOB, REINDEX_JOB
 from animerag.models.providers import Priority
 from animerag.query.rendering import labelled as chips_of
 from animerag.text.counting import counted
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _STATUS = "status_of_this_run"
+PATIENCE_S = 0.2  # for a provider that may be away; the page is drawn without what it would say
+_RECENT_S = 1.0  # how old the counts may be while a job changes them
+_CHANGING = (INGEST_JOB, SAMPLE_JOB, REINDEX_JOB)
 
 
 # The key of a cached resource is its source: an edit here, even of a comment, would open a second runtime.
@@ -103,7 +107,8 @@ def _counted() -> Status:
 
     async def read() -> Status:
         await jobs.refresh()
-        return await catalogue.status()
+        running = any(job.running and job.kind in _CHANGING for job in jobs.all())
+        return await catalogue.status(patience_s=PATIENCE_S, age_s=_RECENT_S if running else 0)
 
     seen = runtime().call(read())
     # If the sample failed to load, the user tries it again, not every rerun.

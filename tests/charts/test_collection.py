@@ -63,3 +63,12 @@ def test_charts_without_data_are_drawn():
     for figure in (collection.years({}), collection.tags([]), collection.scores([]), collection.decades({})):
         assert figure.layout.title.text
         assert collection.filters_of(figure) == {}
+
+
+def test_the_longest_label_has_room_without_being_measured_by_the_browser():
+    narrow, wide = (
+        collection.tags([TagFigure(tag=name, shows=1, weight=1)]) for name in ("ab", "a tag of twenty-four let")
+    )
+    native = collection.tags([TagFigure(tag="日常系のほのぼの", shows=1, weight=1)])
+    assert narrow.layout.margin.l < native.layout.margin.l < wide.layout.margin.l
+    assert not any(figure.layout.yaxis.automargin for figure in (narrow, wide, native))
