@@ -353,3 +353,11 @@ def test_only_a_running_job_can_be_cancelled(filled):
 
 def test_no_jobs_are_listed_in_an_empty_catalogue(run):
     assert run("jobs") == (0, "No jobs yet.\n", "")
+
+
+def test_a_command_ends_without_a_last_collection_of_garbage(tmp_path):
+    at_exit = "import atexit, gc; atexit.register(lambda: print(gc.get_freeze_count() > 1000))"  # runs last
+    command = [sys.executable, "-c", f"{at_exit}; from animerag.cli import main; main(['info'])"]
+    environment = {**os.environ, "ANIMERAG_DATA_DIR": str(tmp_path), "PYTHONPATH": str(ROOT.parent)}
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert ended.stdout.splitlines()[-1] == "True"
